@@ -1,0 +1,123 @@
+//! Git: a bare shallow mirror, trees read and edited without a checkout, commits, pushes.
+//!
+//! The entry point is [`Remote`]. The only place that starts the `git` program.
+
+use crate::model::change::FileEdit;
+use crate::model::commit::{CommitId, CommitPlan};
+use crate::model::environment::BranchName;
+use crate::model::file::RepoPath;
+
+/// A blob's id in hexadecimal digits; equal ids are equal contents.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BlobId(pub String);
+
+/// What kind of entry a tree holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EntryKind {
+    /// A regular file.
+    File,
+    /// A regular file that may be executed.
+    Executable,
+    /// A symbolic link; its blob is the target's path.
+    Link,
+    /// A submodule.
+    Submodule,
+}
+
+/// One entry of a commit's tree, at any depth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TreeEntry {
+    /// Its path, or the escaped text of one that is not UTF-8 or not plain.
+    pub path: Result<RepoPath, String>,
+    /// Its kind.
+    pub kind: EntryKind,
+    /// Its content's id; of a submodule, the commit's.
+    pub blob: BlobId,
+}
+
+/// Why Git could not do it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GitError {
+    /// The remote has no such branch.
+    #[error("the remote has no branch `{0}`")]
+    NoBranch(BranchName),
+    /// The remote has no commit at all.
+    #[error("the repository is empty: push a first commit")]
+    EmptyRepository,
+    /// The remote refused the credential, or wants one.
+    #[error("the remote refused access: {0}")]
+    Denied(String),
+    /// The remote could not be reached, or broke off. Another try may help.
+    #[error("the remote could not be reached: {0}")]
+    Unreachable(String),
+    /// What was read is longer than the limit.
+    #[error("{what} has {size} bytes, more than the limit of {limit}")]
+    TooLarge {
+        /// What.
+        what: String,
+        /// Its size in bytes.
+        size: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The repository on disk or the data that came is broken, or the `git` program is missing or too old.
+    #[error("{0}")]
+    Broken(String),
+}
+
+/// What became of a push.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pushed {
+    /// The branch now holds the commit.
+    Done,
+    /// The branch moved meanwhile: fetch, plan again on the new base, try again.
+    Moved,
+    /// The remote forbids it (branch protection, a hook); its words, sanitised.
+    Forbidden(String),
+}
+
+/// A repository to which commits are pushed. Calls block; run them where blocking is allowed.
+pub trait Remote: Send + Sync {
+    /// Brings the tip of a branch here and returns its commit.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`]; the mirror stays usable.
+    fn fetch(&self, branch: &BranchName) -> Result<CommitId, GitError>;
+
+    /// Lists every entry of a fetched commit's tree, sorted by path, folders left out.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError::Broken`] when the tree cannot be read.
+    fn entries(&self, commit: &CommitId) -> Result<Vec<TreeEntry>, GitError>;
+
+    /// Reads a blob of at most `limit` bytes. Called from several threads at once.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError::TooLarge`] beyond the limit, else [`GitError::Broken`].
+    fn read(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, GitError>;
+
+    /// Makes a commit on top of `base` in which the named files hold their new content, kinds unchanged.
+    ///
+    /// The time is the moment of the pass, so that the same plan on the same base is the same commit.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError::Broken`] when a file is not in the base's tree or is no regular file.
+    fn commit(
+        &self,
+        base: &CommitId,
+        files: &[FileEdit],
+        plan: &CommitPlan,
+        now: jiff::Timestamp,
+    ) -> Result<CommitId, GitError>;
+
+    /// Moves a branch from `old` to `new`, if it still stands at `old`.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`] when it is not known whether the push arrived; a refusal is an outcome.
+    fn push(&self, branch: &BranchName, old: &CommitId, new: &CommitId) -> Result<Pushed, GitError>;
+}

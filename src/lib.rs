@@ -1,0 +1,23 @@
+//! Tagboat tows new container images into Git.
+//!
+//! `ls src` is the architecture: the nouns (`model`), the outside systems (`registry`, `git`, `forge`),
+//! the five stages in pipeline order (`observe`, `decide`, `promote`, `edit`, `publish`), the pass that
+//! joins them, and the faces. ARCHITECTURE.md holds the table of who may import whom.
+//!
+//! The library exists for the binary and the tests; its API promises nothing to others.
+
+pub mod clock;
+pub mod config;
+pub mod decide;
+pub mod edit;
+pub mod git;
+pub mod http;
+pub mod manifest;
+pub mod model;
+pub mod observe;
+pub mod pass;
+pub mod policy;
+pub mod promote;
+pub mod publish;
+pub mod registry;
+pub mod report;

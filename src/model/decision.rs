@@ -1,0 +1,161 @@
+//! Decisions: which tag an environment should run, and why not each of the others.
+//!
+//! Owns the data; `crate::decide` makes them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::model::environment::EnvironmentName;
+use crate::model::image::{ImageName, Tag};
+use crate::model::policy::{Policy, Step};
+use crate::model::site::Value;
+use crate::model::tags::{FactKind, Platform, TagIndex};
+
+/// Why a tag was not chosen. Prints as one short phrase.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// It is the one in use.
+    InUse,
+    /// It reads as no version, or not as what the policy orders by.
+    NotAVersion,
+    /// Another prefix, number of parts or variant than the one in use.
+    NotInFamily,
+    /// The policy's `tags` does not match.
+    NotMatched,
+    /// One of the policy's `ignore` matches.
+    Ignored,
+    /// Outside of the range, or a larger step than allowed.
+    OutOfRange,
+    /// A pre-release that nothing asks for.
+    PreRelease,
+    /// Lower than the version in use.
+    Lower,
+    /// Allowed, but another one wins.
+    Outranked,
+    /// The same version in another spelling.
+    SameVersion,
+    /// Known for too short a time.
+    TooYoung {
+        /// When it is old enough.
+        until: Timestamp,
+    },
+    /// Nothing tells how old it is yet.
+    AgeUnknown,
+    /// The image is not there for a platform.
+    PlatformMissing(Platform),
+    /// No signature yet.
+    SignatureMissing,
+    /// Signed, but not by whom the policy names.
+    SignatureWrong,
+    /// A person holds it.
+    Held,
+    /// A fact that the policy needs could not be had; in words.
+    Unknown(Arc<str>),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InUse => write!(formatter, "in use"),
+            Self::NotAVersion => write!(formatter, "not a version"),
+            Self::NotInFamily => write!(formatter, "not in family"),
+            Self::NotMatched => write!(formatter, "not matched by tags"),
+            Self::Ignored => write!(formatter, "ignored"),
+            Self::OutOfRange => write!(formatter, "out of range"),
+            Self::PreRelease => write!(formatter, "pre-release"),
+            Self::Lower => write!(formatter, "lower than in use"),
+            Self::Outranked => write!(formatter, "lower than chosen"),
+            Self::SameVersion => write!(formatter, "same version as in use"),
+            Self::TooYoung { until } => write!(formatter, "too young until {until}"),
+            Self::AgeUnknown => write!(formatter, "age unknown"),
+            Self::PlatformMissing(platform) => write!(formatter, "no {platform}"),
+            Self::SignatureMissing => write!(formatter, "not signed yet"),
+            Self::SignatureWrong => write!(formatter, "signed by somebody else"),
+            Self::Held => write!(formatter, "held"),
+            Self::Unknown(what) => write!(formatter, "{what}"),
+        }
+    }
+}
+
+/// A tag that was not chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// Which, in the image's list.
+    pub tag: TagIndex,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// What a decision is about: one image at one value, in one environment, under one policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The image.
+    pub image: ImageName,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The policy.
+    pub policy: Arc<Policy>,
+    /// What stands there now.
+    pub current: Value,
+    /// The sites that ask it, as positions in the observation.
+    pub sites: Vec<usize>,
+}
+
+/// What was decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing better exists.
+    Keep,
+    /// Something better exists.
+    Move {
+        /// The tag, and the digest where one stands or the policy pins.
+        to: Value,
+        /// The largest part that changes, where both are versions.
+        step: Option<Step>,
+    },
+    /// Facts are missing; this pass leaves the image alone. The reason in words.
+    Undecided(String),
+}
+
+/// An answer to a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// The question.
+    pub question: Question,
+    /// The answer.
+    pub verdict: Verdict,
+    /// Every listed tag that was not chosen, in the order of the list.
+    pub rejected: Vec<Rejected>,
+}
+
+impl Decision {
+    /// Returns the chosen tag, where there is one.
+    pub fn chosen(&self) -> Option<&Tag> {
+        match &self.verdict {
+            Verdict::Move { to, .. } => to.tag.as_ref(),
+            Verdict::Keep | Verdict::Undecided(_) => None,
+        }
+    }
+}
+
+/// A fact that has to be observed before a decision can be made.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Want {
+    /// Of which image.
+    pub image: ImageName,
+    /// Of which tag.
+    pub tag: Tag,
+    /// Which fact.
+    pub kind: FactKind,
+}
+
+/// What one round of deciding gave: answers, and what has to be observed before the others can be given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Decided {
+    /// One for each question, in a stable order.
+    pub decisions: Vec<Decision>,
+    /// Facts to observe; empty when the decisions are final.
+    pub wants: Vec<Want>,
+}

@@ -1,0 +1,168 @@
+//! Environments: which files they hold, what comes before them, and how a change reaches them.
+//!
+//! Owns the data and the question "whose file is this"; gates are judged in `crate::promote`.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use crate::model::gate::GateSpec;
+use crate::model::glob::PathGlobs;
+
+/// An environment's name: letters, digits, `-`, `_` and `.`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EnvironmentName(pub Arc<str>);
+
+impl EnvironmentName {
+    /// Returns the name's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for EnvironmentName {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for EnvironmentName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(&self.0)
+    }
+}
+
+/// The name of a branch, without `refs/heads/`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BranchName(pub Arc<str>);
+
+impl BranchName {
+    /// Returns the name's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for BranchName {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for BranchName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(&self.0)
+    }
+}
+
+/// How a change is brought to the base branch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Publish {
+    /// A commit on the base branch.
+    Commit,
+    /// A pull request that a person merges.
+    #[default]
+    PullRequest,
+    /// A pull request that Tagboat merges when every gate passes.
+    AutoMerge,
+}
+
+impl Publish {
+    /// Returns the word in configuration and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Commit => "commit",
+            Self::PullRequest => "pullRequest",
+            Self::AutoMerge => "autoMerge",
+        }
+    }
+}
+
+/// An environment that must run a version first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Predecessor {
+    /// An environment of the same repository.
+    Here(EnvironmentName),
+    /// An environment of another watched repository, by the repository's URL.
+    Elsewhere {
+        /// The other repository's URL as `service.yaml` writes it.
+        repository: String,
+        /// The environment there.
+        environment: EnvironmentName,
+    },
+}
+
+/// What is watched after a merge, and how to go back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnFailure {
+    /// The commit statuses to watch.
+    pub checks: Vec<String>,
+    /// For how long.
+    pub within: SignedDuration,
+    /// How the return is published.
+    pub publish: Publish,
+}
+
+/// One environment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Environment {
+    /// Its name.
+    pub name: EnvironmentName,
+    /// The files that belong to it.
+    pub files: PathGlobs,
+    /// Its own branch, where it does not live on the repository's.
+    pub branch: Option<BranchName>,
+    /// What must run a version before; empty for an environment that takes versions from registries.
+    pub after: Vec<Predecessor>,
+    /// What a promotion into it waits for.
+    pub gates: Vec<GateSpec>,
+    /// How a change reaches it.
+    pub publish: Publish,
+    /// Who is asked to review.
+    pub reviewers: Vec<String>,
+    /// What is watched after a merge.
+    pub on_failure: Option<OnFailure>,
+    /// The line of the configuration file on which it begins, from 1.
+    pub line: usize,
+    /// The column there, from 1, in characters.
+    pub column: usize,
+}
+
+/// All environments of a repository, in the order of the file.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Environments(pub Vec<Environment>);
+
+impl Environments {
+    /// Returns the environments that claim a path: none, one, or by a mistake several.
+    pub fn claiming<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a Environment> {
+        self.0.iter().filter(move |environment| environment.files.matches(path))
+    }
+
+    /// Returns the environment of a path; the configuration layer refuses files that two claim.
+    pub fn of(&self, path: &str) -> Option<&Environment> {
+        self.0.iter().find(|environment| environment.files.matches(path))
+    }
+
+    /// Returns the environment of a name.
+    pub fn named(&self, name: &EnvironmentName) -> Option<&Environment> {
+        self.0.iter().find(|environment| environment.name == *name)
+    }
+
+    /// Returns the single environment `default` that holds all files where nothing is configured.
+    pub fn without_configuration() -> Self {
+        let files = PathGlobs::parse(&["**"]).expect("`**` is a glob");
+        Self(vec![Environment {
+            name: "default".into(),
+            files,
+            branch: None,
+            after: Vec::new(),
+            gates: Vec::new(),
+            publish: Publish::default(),
+            reviewers: Vec::new(),
+            on_failure: None,
+            line: 0,
+            column: 0,
+        }])
+    }
+}

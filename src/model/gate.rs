@@ -1,0 +1,181 @@
+//! Gates: the conditions that a promotion waits for, and what each says at a moment.
+//!
+//! Owns the data; `crate::promote` judges.
+
+use std::fmt;
+
+use jiff::civil::{Date, Time, Weekday};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+/// The name of a gate: its key in the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum GateName {
+    /// `soak`.
+    Soak,
+    /// `checks`.
+    Checks,
+    /// `windows`.
+    Windows,
+    /// `freezes`.
+    Freezes,
+    /// `query`.
+    Query,
+    /// `http`.
+    Http,
+    /// `approvals`.
+    Approvals,
+    /// `manual`.
+    Manual,
+}
+
+impl GateName {
+    /// Returns the gate's key.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Soak => "soak",
+            Self::Checks => "checks",
+            Self::Windows => "windows",
+            Self::Freezes => "freezes",
+            Self::Query => "query",
+            Self::Http => "http",
+            Self::Approvals => "approvals",
+            Self::Manual => "manual",
+        }
+    }
+}
+
+impl fmt::Display for GateName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}
+
+/// What soak counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SoakCount {
+    /// While the version runs in the environment before.
+    #[default]
+    Running,
+    /// From when it was introduced there, also after a newer one replaced it.
+    Introduced,
+}
+
+/// When promotions may happen in the week.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Window {
+    /// The days on which it starts.
+    pub days: Vec<Weekday>,
+    /// Its start, included.
+    pub start: Time,
+    /// Its end, excluded; not after the start means on the next day. `None` is midnight at the day's end.
+    pub end: Option<Time>,
+    /// The time zone of days and times.
+    pub zone: TimeZone,
+}
+
+/// The start or end of a freeze.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FreezeEdge {
+    /// A whole day, included at either end.
+    Day(Date),
+    /// An exact moment; at the end it is excluded.
+    Moment(Timestamp),
+}
+
+/// When nothing may be promoted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Freeze {
+    /// The start.
+    pub from: FreezeEdge,
+    /// The end.
+    pub to: FreezeEdge,
+    /// The time zone of whole days.
+    pub zone: TimeZone,
+}
+
+/// A gate as configured.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GateSpec {
+    /// The version must have been in the environment before for a while.
+    Soak {
+        /// For how long.
+        time: SignedDuration,
+        /// What counts.
+        count: SoakCount,
+    },
+    /// These commit statuses must have succeeded on the environment before.
+    Checks(Vec<String>),
+    /// It must be within one of these.
+    Windows(Vec<Window>),
+    /// It must be outside of all of these.
+    Freezes(Vec<Freeze>),
+    /// A query to a source of `service.yaml` must answer as expected.
+    Query {
+        /// The source's name.
+        source: String,
+        /// The query.
+        expr: String,
+        /// A comparison with the answer, `< 0.01`.
+        expect: String,
+    },
+    /// A path below a source of `service.yaml` must answer as expected.
+    Http {
+        /// The source's name.
+        source: String,
+        /// The path below the source's URL.
+        path: String,
+        /// The place in the JSON answer (RFC 9535), if one is compared.
+        json: Option<String>,
+        /// A comparison with what stands there.
+        expect: Option<String>,
+    },
+    /// So many people must have approved the pull request.
+    Approvals(u32),
+    /// A person must let it pass.
+    Manual,
+}
+
+impl GateSpec {
+    /// Returns the gate's name.
+    pub fn name(&self) -> GateName {
+        match self {
+            Self::Soak { .. } => GateName::Soak,
+            Self::Checks(_) => GateName::Checks,
+            Self::Windows(_) => GateName::Windows,
+            Self::Freezes(_) => GateName::Freezes,
+            Self::Query { .. } => GateName::Query,
+            Self::Http { .. } => GateName::Http,
+            Self::Approvals(_) => GateName::Approvals,
+            Self::Manual => GateName::Manual,
+        }
+    }
+}
+
+/// What a gate says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GateState {
+    /// It lets pass.
+    Pass,
+    /// Not yet.
+    Wait {
+        /// When it can change by time alone, where that is known.
+        until: Option<Timestamp>,
+        /// Why, in words.
+        reason: String,
+    },
+    /// No.
+    Fail {
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+/// A gate with what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gate {
+    /// Which.
+    pub name: GateName,
+    /// What it says.
+    pub state: GateState,
+}

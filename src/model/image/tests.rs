@@ -1,0 +1,75 @@
+use super::*;
+
+fn name(text: &str) -> String {
+    text.parse::<ImageName>().map_or_else(|error| format!("error: {error}"), |name| name.to_string())
+}
+
+#[test]
+fn normalises_names_as_docker_does() {
+    for (written, normal) in [
+        ("nginx", "docker.io/library/nginx"),
+        ("acme/web", "docker.io/acme/web"),
+        ("docker.io/nginx", "docker.io/library/nginx"),
+        ("index.docker.io/acme/web", "docker.io/acme/web"),
+        ("registry-1.docker.io/library/nginx", "docker.io/library/nginx"),
+        ("GHCR.io/acme/web", "ghcr.io/acme/web"),
+        ("localhost/web", "localhost/web"),
+        ("localhost:5000/a/b/c", "localhost:5000/a/b/c"),
+        ("[::1]:5000/web", "[::1]:5000/web"),
+        ("127.0.0.1:5000/a__b/c---d", "127.0.0.1:5000/a__b/c---d"),
+    ] {
+        assert_eq!(name(written), normal, "{written}");
+    }
+}
+
+#[test]
+fn refuses_what_is_no_name() {
+    for text in [
+        "",
+        "/",
+        "a//b",
+        "Acme/web",
+        "a/-b",
+        "a/b_",
+        "a/b___c",
+        "ghcr.io/",
+        "ghcr.io:0/a",
+        "a b",
+        "a/b\n",
+        "{{ x }}",
+        "${X}/a",
+    ] {
+        assert!(text.parse::<ImageName>().is_err(), "{text:?}");
+    }
+    assert_eq!("a".repeat(300).parse::<ImageName>(), Err(ReferenceError::NameTooLong(318)));
+}
+
+#[test]
+fn splits_references_at_tag_and_digest() {
+    let hex = "0".repeat(64);
+    let reference: Reference = format!("localhost:5000/a/b:1.2@sha256:{hex}").parse().unwrap();
+    assert_eq!(reference.name.as_str(), "localhost:5000/a/b");
+    assert_eq!(reference.tag.as_ref().map(Tag::as_str), Some("1.2"));
+    assert_eq!(reference.name_length, "localhost:5000/a/b".len());
+    assert_eq!(reference.to_string(), format!("localhost:5000/a/b:1.2@sha256:{hex}"));
+    let bare: Reference = "localhost:5000/a".parse().unwrap();
+    assert_eq!((bare.tag, bare.digest), (None, None));
+    for text in ["a:", "a:b:c", "a@sha256:12", "a:-1", "a:1@sha1:00", "a@"] {
+        assert!(text.parse::<Reference>().is_err(), "{text:?}");
+    }
+}
+
+#[test]
+fn names_the_group_of_a_single_image() {
+    let group = |text: &str| text.parse::<ImageName>().unwrap().group_name();
+    assert_eq!(group("nginx"), "nginx");
+    assert_eq!(group("acme/web"), "acme-web");
+    assert_eq!(group("ghcr.io/acme/web"), "ghcr.io-acme-web");
+    assert_eq!(group("localhost:5000/web"), "localhost-5000-web");
+}
+
+#[test]
+fn error_messages_never_carry_control_characters() {
+    let message = "\u{1b}[31m\n".parse::<Tag>().unwrap_err().to_string();
+    assert!(!message.chars().any(char::is_control), "{message:?}");
+}

@@ -1,0 +1,19 @@
+//! The nouns that every stage speaks: image names, tags, policies, sites, environments, changes, gates.
+//!
+//! Owns the types on which all other layers meet, with their grammars (`FromStr`, `Display`).
+//! Does no I/O, knows no wire format, and never reads the clock.
+
+pub mod change;
+pub mod commit;
+pub mod decision;
+pub mod environment;
+pub mod file;
+pub mod gate;
+pub mod glob;
+pub mod image;
+pub mod observation;
+pub mod outcome;
+pub mod policy;
+pub mod proposal;
+pub mod site;
+pub mod tags;

@@ -1,0 +1,31 @@
+//! The observation: everything that one pass saw before it decided anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::model::commit::CommitId;
+use crate::model::decision::Want;
+use crate::model::image::ImageName;
+use crate::model::site::{PassedOver, Site};
+use crate::model::tags::ImageTags;
+
+/// What a pass saw.
+#[derive(Debug, Clone, Default)]
+pub struct Observation {
+    /// When; decisions use this moment and no other.
+    pub now: Timestamp,
+    /// The commit whose files were read, unless a working tree was.
+    pub base: Option<CommitId>,
+    /// Every reference found.
+    pub sites: Vec<Site>,
+    /// Every file that was not looked into.
+    pub passed_over: Vec<PassedOver>,
+    /// The tags of each image that is followed, or why they could not be had, in words.
+    pub images: BTreeMap<ImageName, Result<Arc<ImageTags>, String>>,
+    /// Facts that were asked for and could not be had, with the reason in words.
+    pub failed: BTreeMap<Want, String>,
+    /// Images that the source does not know at all (absent from a snapshot): skipped, not failed.
+    pub unknown: BTreeSet<ImageName>,
+}

@@ -1,0 +1,148 @@
+//! The outcome of a pass: what reports print, whichever command made it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::model::change::{Change, FileEdit};
+use crate::model::commit::CommitId;
+use crate::model::decision::Decision;
+use crate::model::environment::EnvironmentName;
+use crate::model::file::{Position, RepoPath};
+use crate::model::gate::Gate;
+use crate::model::image::ImageName;
+use crate::model::proposal::Proposal;
+use crate::model::site::{PassedOver, Site, SkipReason};
+use crate::model::tags::ImageTags;
+
+/// A target that failed: a row of `errors`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// What failed: an image, a file, a branch.
+    pub what: String,
+    /// The file, where there is one.
+    pub file: Option<RepoPath>,
+    /// The place in it.
+    pub position: Option<Position>,
+    /// Why, and what to do now.
+    pub reason: String,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(formatter, "{file}:")?;
+            if let Some(position) = self.position {
+                write!(formatter, "{}:{}:", position.line, position.column)?;
+            }
+            write!(formatter, " ")?;
+        }
+        write!(formatter, "{}: {}", self.what, self.reason)
+    }
+}
+
+/// Something that was passed by on purpose: a row of `skipped`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Skipped {
+    /// What.
+    pub what: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// A commit that was pushed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Landed {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The commit.
+    pub commit: CommitId,
+    /// Its message.
+    pub message: String,
+}
+
+/// Everything that a pass did, or would do.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// What is written to Git, or would be.
+    pub changes: Vec<Change>,
+    /// The files before and after.
+    pub files: Vec<FileEdit>,
+    /// What was decided for each image and environment.
+    pub decisions: Vec<Decision>,
+    /// The lists that the decisions' tag positions point into.
+    pub images: BTreeMap<ImageName, Arc<ImageTags>>,
+    /// What moves, and what waits.
+    pub proposals: Vec<Proposal>,
+    /// The commits that were pushed.
+    pub commits: Vec<Landed>,
+    /// What was passed by.
+    pub skipped: Vec<Skipped>,
+    /// What failed.
+    pub errors: Vec<Trouble>,
+}
+
+/// A reference as `scan` reports it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScannedReference {
+    /// Where it stands and what it holds.
+    pub site: Site,
+    /// The environment of its file.
+    pub environment: Option<EnvironmentName>,
+    /// The policy that holds for it, in words.
+    pub policy: Option<String>,
+    /// Why it is not followed.
+    pub skipped: Option<SkipReason>,
+}
+
+/// What `scan` found.
+#[derive(Debug, Clone, Default)]
+pub struct ScanOutcome {
+    /// Every reference, by file and offset.
+    pub references: Vec<ScannedReference>,
+    /// Every file that was not looked into.
+    pub passed_over: Vec<PassedOver>,
+    /// What failed.
+    pub errors: Vec<Trouble>,
+}
+
+/// How bad a finding of `check` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Nothing can be done before it is mended; exit code 2.
+    Error,
+    /// Most likely a mistake.
+    Warning,
+    /// Worth knowing.
+    Note,
+}
+
+/// One finding of `check`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The rule's name, kebab-case.
+    pub rule: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// What to do now.
+    pub hint: Option<String>,
+    /// The file.
+    pub file: Option<String>,
+    /// The place in it.
+    pub position: Option<Position>,
+}
+
+/// What `explain` says of one image in one environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// The decision with a reason for every tag.
+    pub decision: Decision,
+    /// What the gates say.
+    pub gates: Vec<Gate>,
+    /// The earliest moment at which it can move, where time alone decides.
+    pub earliest: Option<Timestamp>,
+}

@@ -1,0 +1,97 @@
+//! Proposals: what should move in an environment, what that waits for, and what became of it.
+
+use jiff::Timestamp;
+
+use crate::model::environment::{EnvironmentName, Publish};
+use crate::model::gate::Gate;
+use crate::model::image::ImageName;
+use crate::model::policy::{Pin, Step};
+use crate::model::site::Value;
+
+/// One image that moves from one value to another at some sites.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Move {
+    /// The image.
+    pub image: ImageName,
+    /// What stands there.
+    pub from: Value,
+    /// What shall stand there.
+    pub to: Value,
+    /// The largest part that changes.
+    pub step: Option<Step>,
+    /// Whether a digest is added where none stands.
+    pub pin: Pin,
+    /// The sites, as positions in the observation.
+    pub sites: Vec<usize>,
+}
+
+/// What was or would be done with a proposal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Action {
+    /// Committed to the base branch.
+    Committed,
+    /// A pull request was opened.
+    Opened,
+    /// Its pull request was updated.
+    Updated,
+    /// Its pull request stands as it should.
+    Unchanged,
+    /// Its pull request was merged.
+    Merged,
+    /// Its pull request is in the merge queue.
+    Enqueued,
+    /// Its pull request was closed.
+    Closed,
+    /// It waits for a gate.
+    Waiting,
+    /// A person holds the version.
+    Held,
+    /// A person took it over.
+    LeftAlone,
+    /// It could not be done.
+    Failed,
+}
+
+impl Action {
+    /// Returns the word in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Committed => "committed",
+            Self::Opened => "opened",
+            Self::Updated => "updated",
+            Self::Unchanged => "unchanged",
+            Self::Merged => "merged",
+            Self::Enqueued => "enqueued",
+            Self::Closed => "closed",
+            Self::Waiting => "waiting",
+            Self::Held => "held",
+            Self::LeftAlone => "leftAlone",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What should move in one environment, together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The group, or the single image's own.
+    pub group: String,
+    /// How it reaches the environment.
+    pub publish: Publish,
+    /// The head branch, where one is used.
+    pub branch: Option<String>,
+    /// The pull request's address, where one is open.
+    pub url: Option<String>,
+    /// What moves.
+    pub moves: Vec<Move>,
+    /// What the gates say; empty where the environment has none.
+    pub gates: Vec<Gate>,
+    /// What becomes of it.
+    pub action: Action,
+    /// Why it waits or failed, where the gates do not say it.
+    pub reason: Option<String>,
+    /// The earliest moment at which it can move, where time alone decides.
+    pub earliest: Option<Timestamp>,
+}

@@ -1,0 +1,265 @@
+//! Sites: where in which file an image reference stands, in a form that an edit can work on.
+//!
+//! Owns what the manifest layer finds and the edit layer changes; knows no file format's grammar.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::model::file::{Position, RepoPath, Span};
+use crate::model::image::{Digest, ImageName, Tag};
+use crate::model::policy::Policy;
+
+/// The format that explains a site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Format {
+    /// An object with `apiVersion` and `kind`.
+    Kubernetes,
+    /// A `Kustomization` or `Component`.
+    Kustomize,
+    /// Helm values, in a file or inside another object.
+    HelmValues,
+}
+
+impl Format {
+    /// Returns the format's word in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Kubernetes => "kubernetes",
+            Self::Kustomize => "kustomize",
+            Self::HelmValues => "helm-values",
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}
+
+/// How the scalar that holds a slot is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScalarStyle {
+    /// Without quotes.
+    Plain,
+    /// In `'…'`.
+    SingleQuoted,
+    /// In `"…"`.
+    DoubleQuoted,
+    /// A block scalar after `|`.
+    Literal,
+    /// A block scalar after `>`.
+    Folded,
+    /// Not a YAML scalar: the bytes are the value.
+    Raw,
+}
+
+/// What the text of a slot says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlotRole {
+    /// A tag, a tag and `@` with a digest, or a digest alone after `@`, as in `image: name:tag@sha256:…`.
+    Version,
+    /// A tag that stands alone, its digest (if any) elsewhere.
+    Tag,
+    /// A digest that stands alone.
+    Digest,
+}
+
+/// A stretch of text that an edit replaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// What it says.
+    pub role: SlotRole,
+    /// The bytes to replace: the tag and digest text alone. Empty where nothing stands yet.
+    pub span: Span,
+    /// The bytes of the whole scalar token around it, quotes included.
+    pub token: Span,
+    /// How the token is written.
+    pub style: ScalarStyle,
+}
+
+/// What the reference holds.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Value {
+    /// The tag, where there is one.
+    pub tag: Option<Tag>,
+    /// The digest, where there is one.
+    pub digest: Option<Digest>,
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.tag, &self.digest) {
+            (Some(tag), Some(digest)) => write!(formatter, "{tag}@{digest}"),
+            (Some(tag), None) => write!(formatter, "{tag}"),
+            (None, Some(digest)) => write!(formatter, "{digest}"),
+            (None, None) => write!(formatter, "no tag"),
+        }
+    }
+}
+
+/// A policy that stands beside the reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Marker {
+    /// `# tagboat: ignore`.
+    Ignore,
+    /// `# tagboat: semver=1.x`.
+    Policy(Arc<Policy>),
+    /// A comment that begins as a marker and is none; the reason in words.
+    Faulty(String),
+}
+
+/// Why a reference that was found is not followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SkipReason {
+    /// The reference holds a variable such as `${TAG}` or `$(params.image)`.
+    Variable(String),
+    /// A template expression stands in it.
+    Template,
+    /// Neither tag nor digest is written.
+    NoTag,
+    /// Only a digest is written, so there is no version to move from.
+    DigestOnly,
+    /// The text is no image reference; the reason in words.
+    NotAReference(String),
+    /// The name of the image is elsewhere or missing.
+    NoName,
+    /// A key stands twice on the way to it.
+    DuplicateKey(String),
+    /// It is reached by an alias whose uses disagree; the reason in words.
+    Alias(String),
+    /// A marker says so.
+    Ignored,
+    /// The marker beside it cannot be read; the reason in words.
+    FaultyMarker(String),
+    /// No rule of `images:` matches.
+    NoRule,
+    /// No environment holds the file.
+    NoEnvironment,
+    /// It is understood, but this version does not edit it; the reason in words.
+    Unsupported(String),
+}
+
+impl fmt::Display for SkipReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Variable(text) => write!(formatter, "holds the variable {text}"),
+            Self::Template => write!(formatter, "holds a template expression"),
+            Self::NoTag => write!(formatter, "no tag is written"),
+            Self::DigestOnly => write!(formatter, "only a digest is written"),
+            Self::NotAReference(reason) => write!(formatter, "not an image reference: {reason}"),
+            Self::NoName => write!(formatter, "the image's name does not stand beside it"),
+            Self::DuplicateKey(key) => write!(formatter, "the key `{key}` stands twice"),
+            Self::Alias(reason) | Self::Unsupported(reason) => write!(formatter, "{reason}"),
+            Self::Ignored => write!(formatter, "ignored by the marker beside it"),
+            Self::FaultyMarker(reason) => write!(formatter, "the marker beside it is faulty: {reason}"),
+            Self::NoRule => write!(formatter, "no rule matches"),
+            Self::NoEnvironment => write!(formatter, "the file is in no environment"),
+        }
+    }
+}
+
+/// One image reference in one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// The file.
+    pub file: RepoPath,
+    /// The format that explains it.
+    pub format: Format,
+    /// The image, where it could be read.
+    pub image: Option<ImageName>,
+    /// The name as the file writes it, for messages; shortened and escaped where it is no image name.
+    pub written: String,
+    /// What stands there now.
+    pub value: Value,
+    /// What an edit replaces: the tag's slot first, then the digest's where it stands apart.
+    /// Empty only where `skipped` says why.
+    pub slots: Vec<Slot>,
+    /// Where the first slot begins.
+    pub position: Position,
+    /// Where else the same text is used through an alias.
+    pub uses: Vec<Position>,
+    /// The policy beside it.
+    pub marker: Option<Marker>,
+    /// Why it is not followed, as far as the file alone tells.
+    pub skipped: Option<SkipReason>,
+}
+
+impl Site {
+    /// Returns the bytes of the first slot; an empty range at the start where there is none.
+    pub fn bytes(&self) -> Span {
+        self.slots.first().map_or(0..0, |slot| slot.span.clone())
+    }
+}
+
+/// Why a file, or a part of it, was not looked into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PassedOverReason {
+    /// SOPS, Sealed Secrets or git-crypt; the name of the tool.
+    Encrypted(&'static str),
+    /// A NUL byte among the first.
+    Binary,
+    /// Not UTF-8.
+    NotUtf8,
+    /// Longer than the limit, in bytes.
+    TooLarge {
+        /// The file's size.
+        size: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// A template without marked lines.
+    Template,
+    /// The file could not be parsed; position and reason.
+    Broken {
+        /// Where.
+        position: Option<Position>,
+        /// What the parser says.
+        reason: String,
+    },
+    /// More nesting, nodes or documents than the limits allow; the reason in words.
+    TooComplex(String),
+    /// A symbolic link out of the repository, or one that leads nowhere.
+    Link(String),
+    /// A submodule: its files belong to another repository.
+    Submodule,
+    /// The file or folder could not be read; the reason in words.
+    Unreadable(String),
+}
+
+impl fmt::Display for PassedOverReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Encrypted(tool) => write!(formatter, "encrypted with {tool}"),
+            Self::Binary => write!(formatter, "a binary file"),
+            Self::NotUtf8 => write!(formatter, "not UTF-8"),
+            Self::TooLarge { size, limit } => write!(formatter, "{size} bytes, more than the limit of {limit}"),
+            Self::Template => write!(formatter, "a template without marked lines"),
+            Self::Broken { position: Some(at), reason } => {
+                write!(formatter, "cannot be parsed at line {}, column {}: {reason}", at.line, at.column)
+            }
+            Self::Broken { position: None, reason } => write!(formatter, "cannot be parsed: {reason}"),
+            Self::TooComplex(reason) | Self::Link(reason) => write!(formatter, "{reason}"),
+            Self::Submodule => write!(formatter, "a submodule"),
+            Self::Unreadable(reason) => write!(formatter, "cannot be read: {reason}"),
+        }
+    }
+}
+
+/// A file that was not looked into, or not wholly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassedOver {
+    /// The file or folder, as a path relative to the root; escaped where it is not UTF-8.
+    pub file: String,
+    /// Why.
+    pub reason: PassedOverReason,
+}
+
+/// The most that a site was found by, for messages: `file:line:column`.
+pub struct Place<'a>(pub &'a RepoPath, pub Position);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}:{}", self.0, self.1.line, self.1.column)
+    }
+}

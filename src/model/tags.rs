@@ -1,0 +1,132 @@
+//! What a registry says of an image: its tags, held compactly, and the facts about single tags.
+//!
+//! A list of 20,000 tags is one text and one vector of offsets. Tags that break the grammar never
+//! enter the list; they are kept apart, escaped, so that they can be reported.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::model::image::{Digest, Tag, shorten};
+
+/// How many tags that break the grammar a list keeps as examples; the others are counted.
+const INVALID_EXAMPLES: usize = 20;
+
+/// The position of a tag in its [`TagList`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TagIndex(pub u32);
+
+/// All tags of one image, in the registry's order, without duplicates being removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TagList {
+    text: String,
+    ends: Vec<u32>,
+    invalid: Vec<String>,
+    invalid_count: usize,
+}
+
+impl TagList {
+    /// Adds a tag; one that breaks the grammar is counted apart.
+    ///
+    /// The list's text must stay below 4 GiB; the registry client's byte cap sees to that.
+    pub fn push(&mut self, tag: &str) {
+        if Tag::is_valid(tag) {
+            self.text.push_str(tag);
+            self.ends.push(u32::try_from(self.text.len()).expect("a tag list is capped far below 4 GiB"));
+        } else {
+            self.invalid_count += 1;
+            if self.invalid.len() < INVALID_EXAMPLES {
+                self.invalid.push(shorten(tag));
+            }
+        }
+    }
+
+    /// Returns how many valid tags there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is no valid tag.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Returns the text of one tag. The index must come from this list.
+    pub fn at(&self, index: TagIndex) -> &str {
+        let index = index.0 as usize;
+        let start = if index == 0 { 0 } else { self.ends[index - 1] as usize };
+        &self.text[start..self.ends[index] as usize]
+    }
+
+    /// Returns all tags with their positions.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (TagIndex, &str)> {
+        let mut start = 0;
+        self.ends.iter().enumerate().map(move |(index, end)| {
+            let tag = &self.text[start..*end as usize];
+            start = *end as usize;
+            (TagIndex(u32::try_from(index).expect("offsets are 32 bits wide, so is their number")), tag)
+        })
+    }
+
+    /// Returns the first position of a tag.
+    pub fn find(&self, tag: &str) -> Option<TagIndex> {
+        self.iter().find(|(_, other)| *other == tag).map(|(index, _)| index)
+    }
+
+    /// Returns examples of listed texts that are no tags (escaped and shortened), and how many there were.
+    pub fn invalid(&self) -> (&[String], usize) {
+        (&self.invalid, self.invalid_count)
+    }
+}
+
+impl<'a> FromIterator<&'a str> for TagList {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(tags: I) -> Self {
+        let mut list = Self::default();
+        tags.into_iter().for_each(|tag| list.push(tag));
+        list
+    }
+}
+
+/// An operating system, an architecture and perhaps a variant: `linux/arm64/v8`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Platform(pub String);
+
+impl fmt::Display for Platform {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(&self.0)
+    }
+}
+
+/// What is known of one tag beyond its name; every field is `None` until it was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TagFacts {
+    /// The digest that the tag points to: the index's for images of several platforms.
+    pub digest: Option<Digest>,
+    /// The creation time that the image's own configuration names. Its author wrote it.
+    pub created: Option<Timestamp>,
+    /// When the tag was pushed, where the registry's own API tells.
+    pub pushed: Option<Timestamp>,
+    /// The platforms for which the image is there.
+    pub platforms: Option<Vec<Platform>>,
+}
+
+/// One image as observed: its tags and what was asked about some of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImageTags {
+    /// The complete list.
+    pub list: TagList,
+    /// Facts by tag; only of tags that something asked about, or that a snapshot holds.
+    pub facts: BTreeMap<Tag, TagFacts>,
+}
+
+/// A kind of fact that a decision can ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FactKind {
+    /// [`TagFacts::digest`]: one HEAD request.
+    Digest,
+    /// [`TagFacts::created`] and [`TagFacts::platforms`]: the manifest and a configuration blob.
+    Image,
+    /// [`TagFacts::pushed`]: the registry's own API.
+    Pushed,
+}

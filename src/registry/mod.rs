@@ -1,0 +1,43 @@
+//! Registries, read only: tag lists and facts about tags, over HTTP or from a snapshot.
+//!
+//! The entry point is [`TagSource`]. Nothing here decides anything, and nothing here writes to a registry.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use crate::model::image::{ImageName, Tag};
+use crate::model::tags::{FactKind, ImageTags, TagFacts};
+
+/// Why a source could not answer. Says whether another try makes sense; never decided on message text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SourceError {
+    /// The source knows nothing of the image (a snapshot that does not hold it): skipped, not failed.
+    #[error("{0} is not in the snapshot")]
+    Unknown(ImageName),
+    /// Everything else, in words that name the object and what to do; already logged nowhere.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Where tags come from: a registry, a snapshot, or a test's memory.
+pub trait TagSource: Send + Sync {
+    /// Returns the complete list of an image's tags, with the facts that came with it.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`] when the list could not be had whole; never a short list.
+    fn tags<'a>(&'a self, image: &'a ImageName) -> BoxFuture<'a, Result<Arc<ImageTags>, SourceError>>;
+
+    /// Returns facts about one tag: at least those of the kind that is asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`] when that kind of fact could not be had.
+    fn facts<'a>(
+        &'a self,
+        image: &'a ImageName,
+        tag: &'a Tag,
+        kind: FactKind,
+    ) -> BoxFuture<'a, Result<TagFacts, SourceError>>;
+}
