@@ -1,5 +1,5 @@
 //! What the tests stand on: stateful fakes that speak the real protocols, and scratch repositories.
 
-pub mod memory;
-pub mod registry;
-pub mod repository;
+pub(crate) mod memory;
+pub(crate) mod registry;
+pub(crate) mod repository;
