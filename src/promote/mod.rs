@@ -1,1 +1,156 @@
-//! Placeholder.
+//! Stage 3, promote: what may move in which environment, and what that waits for.
+//!
+//! Entry point: [`promote`]. Pure over what was observed and decided; an environment with `after` takes
+//! its candidates from what the environments before it run in Git, never from a registry.
+
+mod candidates;
+mod gates;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::decision::{Decision, Verdict};
+use crate::model::environment::{Environment, EnvironmentName, Environments, Publish};
+use crate::model::gate::GateState;
+use crate::model::image::ImageName;
+use crate::model::observation::Observation;
+use crate::model::outcome::Skipped;
+use crate::model::policy::Groups;
+use crate::model::proposal::{Action, Move, Proposal};
+
+use self::candidates::Candidate;
+
+/// What may move, and what was passed by.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Promoted {
+    /// One for each environment and group that has something newer, by environment and group.
+    pub proposals: Vec<Proposal>,
+    /// Promotions that cannot even be proposed, with the reason.
+    pub skipped: Vec<Skipped>,
+}
+
+/// Turns decisions into proposals.
+pub fn promote(
+    observation: &Observation,
+    decisions: &[Decision],
+    environments: &Environments,
+    groups: &Groups,
+) -> Promoted {
+    let names = group_names(decisions, groups);
+    let mut promoted = Promoted::default();
+    for environment in &environments.0 {
+        let own: Vec<&Decision> =
+            decisions.iter().filter(|decision| decision.question.environment == environment.name).collect();
+        let mut moving: BTreeMap<&str, Vec<Move>> = BTreeMap::new();
+        let mut blocked: BTreeMap<&str, String> = BTreeMap::new();
+        for decision in own {
+            let image = &decision.question.image;
+            let group = names.get(image).map_or("", String::as_str);
+            match candidate(observation, decision, environment, decisions) {
+                Candidate::Move(step) => moving.entry(group).or_default().push(step),
+                Candidate::Keep => {}
+                Candidate::Blocked(reason) => {
+                    blocked.entry(group).or_insert_with(|| format!("{image}: {reason}"));
+                    let what = format!("{image} in {}", environment.name);
+                    promoted.skipped.push(Skipped { what, reason });
+                }
+                Candidate::Undecided(reason) => {
+                    blocked.entry(group).or_insert_with(|| format!("{image}: {reason}"));
+                }
+            }
+        }
+        for (group, moves) in moving {
+            let held_up = blocked.get(group).filter(|_| groups.0.iter().any(|configured| configured.name == group));
+            promoted.proposals.push(propose(environment, group, moves, held_up));
+        }
+    }
+    promoted
+}
+
+/// What a decision comes to in its environment.
+fn candidate(
+    observation: &Observation,
+    decision: &Decision,
+    environment: &Environment,
+    decisions: &[Decision],
+) -> Candidate {
+    if !environment.after.is_empty() {
+        return candidates::from_predecessors(observation, decision, environment, decisions);
+    }
+    match &decision.verdict {
+        Verdict::Keep => Candidate::Keep,
+        Verdict::Undecided(reason) => Candidate::Undecided(reason.clone()),
+        Verdict::Move { to, step } => Candidate::Move(Move {
+            image: decision.question.image.clone(),
+            from: decision.question.current.clone(),
+            to: to.clone(),
+            step: *step,
+            pin: decision.question.policy.pin,
+            sites: decision.question.sites.clone(),
+        }),
+    }
+}
+
+/// Judges the gates and says what becomes of the moves.
+fn propose(environment: &Environment, group: &str, moves: Vec<Move>, held_up: Option<&String>) -> Proposal {
+    let gates = gates::judge(&environment.gates);
+    let gates_pass = gates.iter().all(|gate| gate.state == GateState::Pass);
+    let (action, reason) = match (held_up, gates_pass, environment.publish) {
+        (Some(reason), _, _) => (Action::Waiting, Some(format!("the group moves together: {reason}"))),
+        (None, false, _) => (Action::Waiting, None),
+        (None, true, Publish::Commit) => (Action::Committed, None),
+        (None, true, Publish::PullRequest | Publish::AutoMerge) => {
+            let reason = format!("`publish: {}` does not act in this version", environment.publish.as_str());
+            (Action::Waiting, Some(reason))
+        }
+    };
+    Proposal {
+        environment: environment.name.clone(),
+        group: group.to_owned(),
+        publish: environment.publish,
+        branch: None,
+        url: None,
+        moves,
+        gates,
+        action,
+        reason,
+        earliest: None,
+    }
+}
+
+/// Names the group of every image; where two images' own names collide, a short hash tells them apart.
+fn group_names(decisions: &[Decision], groups: &Groups) -> BTreeMap<ImageName, String> {
+    let images: BTreeSet<&ImageName> = decisions.iter().map(|decision| &decision.question.image).collect();
+    let mut taken: BTreeMap<String, usize> = groups.0.iter().map(|group| (group.name.clone(), 1)).collect();
+    for image in images.iter().filter(|image| groups.of(image).is_none()) {
+        *taken.entry(image.group_name()).or_default() += 1;
+    }
+    let name = |image: &ImageName| match groups.of(image) {
+        Some(group) => group.name.clone(),
+        None => {
+            let own = image.group_name();
+            let collides = taken.get(&own).is_some_and(|count| *count > 1);
+            if collides { format!("{own}-{:08x}", short_hash(image.as_str())) } else { own }
+        }
+    };
+    images.into_iter().map(|image| (image.clone(), name(image))).collect()
+}
+
+/// FNV-1a over the bytes: the same on every machine and in every version, which branch names must be.
+fn short_hash(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+/// Returns the environments whose predecessor is one of `moved`: those that may follow in another pass.
+pub fn followers<'a>(
+    environments: &'a Environments,
+    moved: &'a BTreeSet<EnvironmentName>,
+) -> impl Iterator<Item = &'a EnvironmentName> {
+    environments
+        .0
+        .iter()
+        .filter(|environment| candidates::predecessors(environment).any(|before| moved.contains(before)))
+        .map(|environment| &environment.name)
+}
+
+#[cfg(test)]
+mod tests;

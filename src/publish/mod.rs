@@ -1,1 +1,8 @@
-//! Placeholder.
+//! Stage 5, publish: changes become commits on a branch, or files in a working tree.
+//!
+//! [`plan`] is pure and says which commits there shall be; [`apply`] makes and pushes them;
+//! [`worktree`] writes files in place. Nothing here decides what changes.
+
+pub mod apply;
+pub mod plan;
+pub mod worktree;

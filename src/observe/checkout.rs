@@ -1,0 +1,155 @@
+//! The files of a working tree: what lies in a folder, tracked or not, less what `.gitignore` names.
+//!
+//! Symbolic links are not followed: what they point to within the folder is found at its own place.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use ignore::{WalkBuilder, WalkState};
+
+use crate::model::file::RepoPath;
+use crate::model::image::shorten;
+use crate::model::site::{PassedOver, PassedOverReason};
+use crate::observe::files::{Files, Listing};
+
+/// How many folders deep a working tree is walked; deeper ones are reported.
+const MAX_DEPTH: usize = 100;
+
+/// How many files a working tree may hold before the walk gives up.
+const MAX_FILES: usize = 2_000_000;
+
+/// A folder with manifests.
+#[derive(Debug, Clone)]
+pub struct Checkout {
+    root: PathBuf,
+}
+
+impl Checkout {
+    /// Takes the folder; it is looked at when it is listed.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+}
+
+impl Files for Checkout {
+    fn list(&self) -> Result<Listing, String> {
+        let about = |error: std::io::Error| format!("cannot read the folder {}: {error}", self.root.display());
+        let root = fs::canonicalize(&self.root).map_err(about)?;
+        if !root.is_dir() {
+            return Err(format!("{} is not a folder", self.root.display()));
+        }
+        let found = Mutex::new(Listing::default());
+        let walk = WalkBuilder::new(&root)
+            .hidden(false)
+            .ignore(false)
+            .git_global(false)
+            .require_git(false)
+            .follow_links(false)
+            .max_depth(Some(MAX_DEPTH))
+            .threads(threads())
+            .filter_entry(|entry| entry.file_name() != ".git")
+            .build_parallel();
+        walk.run(|| {
+            let mut batch = Batch { root: &root, own: Listing::default(), shared: &found };
+            Box::new(move |entry| batch.take(entry))
+        });
+        let mut listing = found.into_inner().map_err(|_poisoned| "a walking thread failed".to_owned())?;
+        if listing.files.len() >= MAX_FILES {
+            return Err(format!("{} holds more than {MAX_FILES} files", self.root.display()));
+        }
+        listing.files.sort_unstable();
+        listing.passed_over.sort_by(|one, other| one.file.cmp(&other.file));
+        Ok(listing)
+    }
+
+    fn read(&self, path: &RepoPath, limit: u64) -> Result<Vec<u8>, PassedOverReason> {
+        let unreadable = |error: std::io::Error| PassedOverReason::Unreadable(error.to_string());
+        let file = fs::File::open(self.root.join(path.as_str())).map_err(unreadable)?;
+        let size = file.metadata().map_err(unreadable)?.len();
+        if size > limit {
+            return Err(PassedOverReason::TooLarge { size, limit });
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+        file.take(limit + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        match bytes.len() as u64 {
+            grown if grown > limit => Err(PassedOverReason::TooLarge { size: grown, limit }),
+            _ => Ok(bytes),
+        }
+    }
+}
+
+/// Returns how many threads a walk or a scan uses: the processors, at most eight.
+pub(crate) fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8)
+}
+
+/// What one walking thread has found; handed over when the thread ends, so that the lock is taken once.
+struct Batch<'a> {
+    root: &'a Path,
+    own: Listing,
+    shared: &'a Mutex<Listing>,
+}
+
+impl Batch<'_> {
+    fn take(&mut self, entry: Result<ignore::DirEntry, ignore::Error>) -> WalkState {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                self.pass_over(&error_path(&error, self.root), PassedOverReason::Unreadable(error.to_string()));
+                return WalkState::Continue;
+            }
+        };
+        let Some(kind) = entry.file_type() else { return WalkState::Continue };
+        let relative = entry.path().strip_prefix(self.root).unwrap_or(entry.path());
+        if kind.is_symlink() {
+            self.take_link(relative, entry.path());
+        } else if kind.is_file() {
+            match relative.to_str().and_then(RepoPath::new) {
+                Some(path) => self.own.files.push(path),
+                None => {
+                    let reason = PassedOverReason::Unreadable("its name is not UTF-8".to_owned());
+                    self.pass_over(relative, reason);
+                }
+            }
+        } else if kind.is_dir() && entry.depth() == MAX_DEPTH {
+            let reason = PassedOverReason::TooComplex(format!("more than {MAX_DEPTH} folders deep"));
+            self.pass_over(relative, reason);
+        }
+        if self.own.files.len() >= MAX_FILES { WalkState::Quit } else { WalkState::Continue }
+    }
+
+    /// Reports a link that leads out of the folder or nowhere; one that stays inside is no loss.
+    fn take_link(&mut self, relative: &Path, path: &Path) {
+        let reason = match fs::canonicalize(path) {
+            Ok(target) if target.starts_with(self.root) => return,
+            Ok(_) => "a symbolic link out of the folder".to_owned(),
+            Err(error) => format!("a symbolic link that leads nowhere: {error}"),
+        };
+        self.pass_over(relative, PassedOverReason::Link(reason));
+    }
+
+    fn pass_over(&mut self, path: &Path, reason: PassedOverReason) {
+        let file = shorten(&path.to_string_lossy());
+        self.own.passed_over.push(PassedOver { file, reason });
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut shared) = self.shared.lock() {
+            shared.files.append(&mut self.own.files);
+            shared.passed_over.append(&mut self.own.passed_over);
+        }
+    }
+}
+
+fn error_path(error: &ignore::Error, root: &Path) -> PathBuf {
+    match error {
+        ignore::Error::WithPath { path, .. } => path.strip_prefix(root).unwrap_or(path).to_path_buf(),
+        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => error_path(err, root),
+        ignore::Error::Loop { child, .. } => child.strip_prefix(root).unwrap_or(child).to_path_buf(),
+        _ => PathBuf::from("."),
+    }
+}

@@ -1,0 +1,30 @@
+//! A set of files to look into, wherever they are kept: the seam between scanning and reading.
+
+use crate::model::file::RepoPath;
+use crate::model::site::{PassedOver, PassedOverReason};
+
+/// The files of a working tree or a commit.
+#[derive(Debug, Clone, Default)]
+pub struct Listing {
+    /// Regular files, sorted by path.
+    pub files: Vec<RepoPath>,
+    /// Entries that are no regular file and are not looked into.
+    pub passed_over: Vec<PassedOver>,
+}
+
+/// Where files come from. Reading is called from several threads at once.
+pub trait Files: Send + Sync {
+    /// Lists every file, those that cannot hold a reference included.
+    ///
+    /// # Errors
+    ///
+    /// The reason in words when there is no list at all; single entries that fail are rows of the listing.
+    fn list(&self) -> Result<Listing, String>;
+
+    /// Reads a listed file of at most `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`PassedOverReason::TooLarge`] beyond the limit, else [`PassedOverReason::Unreadable`].
+    fn read(&self, path: &RepoPath, limit: u64) -> Result<Vec<u8>, PassedOverReason>;
+}

@@ -1,0 +1,89 @@
+//! Asking a tag source: one list for each image, and single facts where a decision lacks them.
+//!
+//! Lists are asked for once in a pass and facts once each, many at a time; the source itself keeps to
+//! the limits of each registry.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures_util::stream::{self, StreamExt};
+
+use crate::model::decision::{Question, Want};
+use crate::model::image::ImageName;
+use crate::model::observation::Observation;
+use crate::model::tags::{ImageTags, TagFacts};
+use crate::registry::{SourceError, TagSource};
+
+/// How many questions are under way at once, over all registries.
+const CONCURRENT: usize = 128;
+
+/// Asks for the tag lists of every image that a question is about.
+///
+/// `answered` is told the number of answers so far and of all, for a progress bar.
+pub async fn ask(
+    observation: &mut Observation,
+    questions: &[Question],
+    source: &dyn TagSource,
+    answered: &(dyn Fn(usize, usize) + Sync),
+) {
+    let images: BTreeSet<ImageName> = questions
+        .iter()
+        .map(|question| question.image.clone())
+        .filter(|image| !observation.images.contains_key(image))
+        .collect();
+    let total = images.len();
+    let mut answers = stream::iter(images)
+        .map(|image| async move {
+            let answer = source.tags(&image).await;
+            (image, answer)
+        })
+        .buffer_unordered(CONCURRENT);
+    let mut done = 0;
+    while let Some((image, answer)) = answers.next().await {
+        done += 1;
+        answered(done, total);
+        let answer = answer.map_err(|error| {
+            if let SourceError::Unknown(_) = error {
+                observation.unknown.insert(image.clone());
+            }
+            error.to_string()
+        });
+        observation.images.insert(image, answer);
+    }
+}
+
+/// Asks for facts that decisions want, and keeps them in the observation.
+pub async fn facts(observation: &mut Observation, wants: Vec<Want>, source: &dyn TagSource) {
+    let mut answers = stream::iter(wants)
+        .map(|want| async move {
+            let answer = source.facts(&want.image, &want.tag, want.kind).await;
+            (want, answer)
+        })
+        .buffer_unordered(CONCURRENT);
+    let mut learnt: BTreeMap<ImageName, Vec<(Want, TagFacts)>> = BTreeMap::new();
+    while let Some((want, answer)) = answers.next().await {
+        match answer {
+            Ok(facts) => learnt.entry(want.image.clone()).or_default().push((want, facts)),
+            Err(error) => {
+                observation.failed.insert(want, error.to_string());
+            }
+        }
+    }
+    for (image, facts) in learnt {
+        if let Some(Ok(tags)) = observation.images.get_mut(&image) {
+            keep(tags, facts);
+        }
+    }
+}
+
+/// Adds facts to an image's; the list is shared with nobody at this moment, or copied once.
+fn keep(tags: &mut Arc<ImageTags>, learnt: Vec<(Want, TagFacts)>) {
+    let tags = Arc::make_mut(tags);
+    for (want, facts) in learnt {
+        let known = tags.facts.entry(want.tag).or_default();
+        known.digest = facts.digest.or_else(|| known.digest.take());
+        known.created = facts.created.or(known.created);
+        known.pushed = facts.pushed.or(known.pushed);
+        known.platforms = facts.platforms.or_else(|| known.platforms.take());
+    }
+}

@@ -1,0 +1,135 @@
+//! What an environment with `after` may take: the value that every environment before it runs in Git.
+
+use std::collections::BTreeSet;
+
+use crate::model::decision::{Decision, Reason, Verdict};
+use crate::model::environment::{Environment, EnvironmentName, Predecessor};
+use crate::model::image::Tag;
+use crate::model::observation::Observation;
+use crate::model::policy::{Pin, Select, Step};
+use crate::model::proposal::Move;
+use crate::model::site::Value;
+
+/// What a question comes to.
+pub(super) enum Candidate {
+    /// It may move.
+    Move(Move),
+    /// It stands where it should.
+    Keep,
+    /// It cannot move, and a person should know why.
+    Blocked(String),
+    /// Facts are missing; reported elsewhere.
+    Undecided(String),
+}
+
+/// Returns the names of the environments before one that stand in this repository.
+pub(super) fn predecessors(environment: &Environment) -> impl Iterator<Item = &EnvironmentName> {
+    environment.after.iter().filter_map(|before| match before {
+        Predecessor::Here(name) => Some(name),
+        Predecessor::Elsewhere { .. } => None,
+    })
+}
+
+/// Finds the value that all environments before this one run, and whether it is a step forward.
+pub(super) fn from_predecessors(
+    observation: &Observation,
+    decision: &Decision,
+    environment: &Environment,
+    decisions: &[Decision],
+) -> Candidate {
+    if environment.after.iter().any(|before| matches!(before, Predecessor::Elsewhere { .. })) {
+        return Candidate::Blocked("an environment of another repository before it is not read by this version".into());
+    }
+    let question = &decision.question;
+    let mut values = BTreeSet::new();
+    for before in predecessors(environment) {
+        let runs: BTreeSet<&Value> = decisions
+            .iter()
+            .filter(|other| other.question.environment == *before && other.question.image == question.image)
+            .map(|other| &other.question.current)
+            .collect();
+        match runs.len() {
+            0 => return Candidate::Blocked(format!("{before}, which comes before it, does not run this image")),
+            1 => values.extend(runs),
+            _ => return Candidate::Blocked(format!("{before} runs several versions of it: {}", list(&runs))),
+        }
+    }
+    let mut values = values.into_iter();
+    let candidate = match (values.next(), values.next()) {
+        (Some(value), None) => value,
+        (None, _) => return Candidate::Keep,
+        (Some(_), Some(_)) => {
+            return Candidate::Blocked("the environments before it do not run the same version".into());
+        }
+    };
+    judge(observation, decision, candidate)
+}
+
+/// Judges a candidate by the decision about the same question, which knows every listed tag's reason.
+fn judge(observation: &Observation, decision: &Decision, candidate: &Value) -> Candidate {
+    let question = &decision.question;
+    if let Verdict::Undecided(reason) = &decision.verdict {
+        return Candidate::Undecided(reason.clone());
+    }
+    let wants_digest = question.current.digest.is_some() || question.policy.pin == Pin::Digest;
+    let same_tag = candidate.tag == question.current.tag;
+    let same_digest = !wants_digest || candidate.digest == question.current.digest;
+    if same_tag && same_digest {
+        return Candidate::Keep;
+    }
+    let step = match (&candidate.tag, same_tag) {
+        (Some(tag), false) => match forward(observation, decision, tag) {
+            Ok(step) => step,
+            Err(reason) => return reason,
+        },
+        // The tag stays and its digest moves: only a policy that follows a moving tag asks for that,
+        // or a pin that is not written yet.
+        _ if matches!(question.policy.select, Select::Digest(_)) || question.current.digest.is_none() => None,
+        _ => return Candidate::Blocked("the environment before it runs another digest of the same tag".into()),
+    };
+    if wants_digest && candidate.digest.is_none() {
+        return Candidate::Blocked(
+            "a digest stands here and none in the environment before it: set `pin: digest` for the image".into(),
+        );
+    }
+    let digest = candidate.digest.clone().filter(|_| wants_digest);
+    Candidate::Move(Move {
+        image: question.image.clone(),
+        from: question.current.clone(),
+        to: Value { tag: candidate.tag.clone(), digest },
+        step,
+        pin: question.policy.pin,
+        sites: question.sites.clone(),
+    })
+}
+
+/// Whether a tag is a step forward that the policy of this environment allows.
+fn forward(observation: &Observation, decision: &Decision, tag: &Tag) -> Result<Option<Step>, Candidate> {
+    if let Verdict::Move { to, step } = &decision.verdict
+        && to.tag.as_ref() == Some(tag)
+    {
+        return Ok(*step);
+    }
+    let question = &decision.question;
+    let listed = observation.images.get(&question.image).and_then(|tags| tags.as_ref().ok());
+    let reason = listed.and_then(|tags| {
+        let of_this_tag = |rejected: &&crate::model::decision::Rejected| tags.list.at(rejected.tag) == tag.as_str();
+        decision.rejected.iter().find(of_this_tag).map(|rejected| &rejected.reason)
+    });
+    match reason {
+        Some(Reason::Outranked) => Ok(None),
+        Some(Reason::SameVersion) => Err(Candidate::Keep),
+        Some(Reason::Lower) => Err(Candidate::Blocked(format!(
+            "it runs {}, which is ahead of {tag} in the environment before it",
+            question.current
+        ))),
+        Some(other) => Err(Candidate::Blocked(format!("{tag}, which the environment before it runs, is {other} here"))),
+        None => Err(Candidate::Blocked(format!(
+            "{tag}, which the environment before it runs, is not in the registry's list any more"
+        ))),
+    }
+}
+
+fn list(values: &BTreeSet<&Value>) -> String {
+    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

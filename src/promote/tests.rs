@@ -1,0 +1,175 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::model::decision::{Question, Reason, Rejected};
+use crate::model::gate::{GateSpec, SoakCount};
+use crate::model::glob::{ImageGlob, PathGlobs};
+use crate::model::policy::{Group, Pin, Policy, Select, Step};
+use crate::model::site::Value;
+use crate::model::tags::{ImageTags, TagIndex, TagList};
+
+const WEB: &str = "ghcr.io/acme/web";
+
+fn value(text: &str) -> Value {
+    let (tag, digest) = text.split_once('@').map_or((text, None), |(tag, digest)| (tag, Some(digest)));
+    let digest = digest.map(|letter| format!("sha256:{}", letter.repeat(64)).parse().unwrap());
+    Value { tag: Some(tag.parse().unwrap()), digest }
+}
+
+fn environment(name: &str, after: &[&str], publish: Publish) -> Environment {
+    let mut environment = Environments::without_configuration().0.remove(0);
+    environment.name = name.into();
+    environment.files = PathGlobs::parse(&[format!("{name}/**")]).unwrap();
+    environment.after =
+        after.iter().map(|before| crate::model::environment::Predecessor::Here((*before).into())).collect();
+    environment.publish = publish;
+    environment
+}
+
+/// A decision among the tags 1.0.0 to 1.3.0 of one image, as `decide` would make it.
+fn decision(image: &str, environment: &str, current: &str) -> Decision {
+    let tags = ["1.0.0", "1.1.0", "1.2.0", "1.3.0"];
+    let current = value(current);
+    let at = tags.iter().position(|tag| Some(*tag) == current.tag.as_ref().map(crate::model::image::Tag::as_str));
+    let at = at.expect("the tests use listed tags");
+    let reason = |index: usize| match index.cmp(&at) {
+        std::cmp::Ordering::Less => Reason::Lower,
+        std::cmp::Ordering::Equal => Reason::InUse,
+        std::cmp::Ordering::Greater => Reason::Outranked,
+    };
+    let newest = tags.len() - 1;
+    let verdict = if at == newest {
+        Verdict::Keep
+    } else {
+        Verdict::Move {
+            to: Value { tag: Some(tags[newest].parse().unwrap()), ..Value::default() },
+            step: Some(Step::Minor),
+        }
+    };
+    let rejected = (0..tags.len())
+        .filter(|index| *index != newest || at == newest)
+        .map(|index| Rejected { tag: TagIndex(u32::try_from(index).unwrap()), reason: reason(index) })
+        .collect();
+    let question = Question {
+        image: image.parse().unwrap(),
+        environment: environment.into(),
+        policy: Arc::new(Policy::new(Select::Step(Step::Minor))),
+        current,
+        sites: vec![0],
+    };
+    Decision { question, verdict, rejected }
+}
+
+fn observation(images: &[&str]) -> Observation {
+    let list: TagList = ["1.0.0", "1.1.0", "1.2.0", "1.3.0"].into_iter().collect();
+    let tags = Arc::new(ImageTags { list, ..ImageTags::default() });
+    let images = images.iter().map(|image| (image.parse().unwrap(), Ok(tags.clone()))).collect();
+    Observation { images, ..Observation::default() }
+}
+
+fn told(promoted: &Promoted) -> Vec<String> {
+    let moves = promoted.proposals.iter().map(|proposal| {
+        let moves: Vec<String> = proposal.moves.iter().map(|step| format!("{} -> {}", step.from, step.to)).collect();
+        format!("{}/{}: {} {}", proposal.environment, proposal.group, moves.join(", "), proposal.action.as_str())
+    });
+    moves.chain(promoted.skipped.iter().map(|skipped| format!("{}: {}", skipped.what, skipped.reason))).collect()
+}
+
+#[test]
+fn the_first_environment_takes_the_decision() {
+    let environments = Environments(vec![environment("dev", &[], Publish::Commit)]);
+    let promoted = promote(&observation(&[WEB]), &[decision(WEB, "dev", "1.0.0")], &environments, &Groups::default());
+    assert_eq!(told(&promoted), ["dev/ghcr.io-acme-web: 1.0.0 -> 1.3.0 committed"]);
+}
+
+#[test]
+fn a_later_environment_takes_what_the_one_before_runs_not_the_newest() {
+    let environments =
+        Environments(vec![environment("prod", &["dev"], Publish::Commit), environment("dev", &[], Publish::Commit)]);
+    let decisions = [decision(WEB, "dev", "1.2.0"), decision(WEB, "prod", "1.0.0")];
+    let promoted = promote(&observation(&[WEB]), &decisions, &environments, &Groups::default());
+    assert_eq!(
+        told(&promoted),
+        ["prod/ghcr.io-acme-web: 1.0.0 -> 1.2.0 committed", "dev/ghcr.io-acme-web: 1.2.0 -> 1.3.0 committed"]
+    );
+}
+
+#[test]
+fn an_environment_ahead_of_the_one_before_is_told_and_never_lowered() {
+    let environments =
+        Environments(vec![environment("dev", &[], Publish::Commit), environment("prod", &["dev"], Publish::Commit)]);
+    let decisions = [decision(WEB, "dev", "1.3.0"), decision(WEB, "prod", "1.3.0")];
+    assert_eq!(promote(&observation(&[WEB]), &decisions, &environments, &Groups::default()), Promoted::default());
+    let decisions = [decision(WEB, "dev", "1.1.0"), decision(WEB, "prod", "1.3.0")];
+    let promoted = promote(&observation(&[WEB]), &decisions, &environments, &Groups::default());
+    assert_eq!(
+        told(&promoted)[1..],
+        ["ghcr.io/acme/web in prod: it runs 1.3.0, which is ahead of 1.1.0 in the environment before it"]
+    );
+}
+
+#[test]
+fn several_environments_before_must_agree() {
+    let environments = Environments(vec![
+        environment("eu", &[], Publish::Commit),
+        environment("us", &[], Publish::Commit),
+        environment("prod", &["eu", "us"], Publish::Commit),
+    ]);
+    let decisions = [decision(WEB, "eu", "1.3.0"), decision(WEB, "us", "1.2.0"), decision(WEB, "prod", "1.0.0")];
+    let promoted = promote(&observation(&[WEB]), &decisions, &environments, &Groups::default());
+    assert!(told(&promoted)[1].ends_with("do not run the same version"), "{:?}", told(&promoted));
+}
+
+#[test]
+fn a_gate_that_cannot_be_judged_never_passes() {
+    let mut dev = environment("dev", &[], Publish::Commit);
+    dev.gates = vec![GateSpec::Soak { time: jiff::SignedDuration::ZERO, count: SoakCount::Running }];
+    let promoted =
+        promote(&observation(&[WEB]), &[decision(WEB, "dev", "1.0.0")], &Environments(vec![dev]), &Groups::default());
+    assert_eq!(told(&promoted), ["dev/ghcr.io-acme-web: 1.0.0 -> 1.3.0 waiting"]);
+    assert!(matches!(promoted.proposals[0].gates[0].state, GateState::Wait { .. }));
+}
+
+#[test]
+fn a_digest_is_carried_along_and_missing_ones_block() {
+    let environments =
+        Environments(vec![environment("dev", &[], Publish::Commit), environment("prod", &["dev"], Publish::Commit)]);
+    let decisions = [decision(WEB, "dev", "1.3.0@a"), decision(WEB, "prod", "1.0.0@b")];
+    let promoted = promote(&observation(&[WEB]), &decisions, &environments, &Groups::default());
+    assert_eq!(promoted.proposals[0].moves[0].to, value("1.3.0@a"));
+    let decisions = [decision(WEB, "dev", "1.3.0"), decision(WEB, "prod", "1.0.0@b")];
+    let promoted = promote(&observation(&[WEB]), &decisions, &environments, &Groups::default());
+    assert!(told(&promoted)[0].contains("a digest stands here"), "{:?}", told(&promoted));
+    let mut pinned = decision(WEB, "prod", "1.3.0");
+    let mut policy = (*pinned.question.policy).clone();
+    policy.pin = Pin::Digest;
+    pinned.question.policy = Arc::new(policy);
+    let decisions = [decision(WEB, "dev", "1.3.0@a"), pinned];
+    let promoted = promote(&observation(&[WEB]), &decisions, &environments, &Groups::default());
+    assert_eq!(promoted.proposals[0].moves[0].to, value("1.3.0@a"));
+}
+
+#[test]
+fn a_group_waits_for_an_image_that_could_not_be_decided() {
+    let api = "ghcr.io/acme/api";
+    let groups = Groups(vec![Group { name: "shop".into(), images: vec![ImageGlob::parse("ghcr.io/acme/*").unwrap()] }]);
+    let mut undecided = decision(api, "dev", "1.0.0");
+    undecided.verdict = Verdict::Undecided("the registry is down".into());
+    let environments = Environments(vec![environment("dev", &[], Publish::Commit)]);
+    let decisions = [undecided, decision(WEB, "dev", "1.0.0")];
+    let promoted = promote(&observation(&[WEB, api]), &decisions, &environments, &groups);
+    assert_eq!(told(&promoted), ["dev/shop: 1.0.0 -> 1.3.0 waiting"]);
+    assert_eq!(
+        promoted.proposals[0].reason.as_deref(),
+        Some("the group moves together: ghcr.io/acme/api: the registry is down")
+    );
+}
+
+#[test]
+fn names_that_collide_get_a_hash() {
+    let decisions = [decision("ghcr.io/a/b", "dev", "1.0.0"), decision("ghcr.io/a-b", "dev", "1.0.0")];
+    let names = group_names(&decisions, &Groups::default());
+    let names: BTreeSet<&String> = names.values().collect();
+    assert_eq!(names.len(), 2);
+    assert!(names.iter().all(|name| name.starts_with("ghcr.io-a-b-")), "{names:?}");
+}

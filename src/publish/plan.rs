@@ -1,0 +1,98 @@
+//! Which commits a pass makes: one for each environment, with the trailers that history is read from.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::model::change::{ChangeSet, FileEdit};
+use crate::model::commit::{CommitPlan, CommitStyle, TRAILER_ENVIRONMENT, TRAILER_IMAGE, TRAILER_KEY};
+use crate::model::environment::EnvironmentName;
+use crate::model::image::ImageName;
+use crate::model::site::Value;
+
+/// How many images a commit's subject names before it only counts them.
+const NAMED_IN_SUBJECT: usize = 1;
+
+/// A commit with the files it changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedCommit {
+    /// Message and author.
+    pub plan: CommitPlan,
+    /// The files' new content.
+    pub files: Vec<FileEdit>,
+}
+
+/// Plans one commit for each environment that changes something.
+pub fn commits(changes: &[(EnvironmentName, ChangeSet)], style: &CommitStyle) -> Vec<PlannedCommit> {
+    changes
+        .iter()
+        .filter(|(_, changes)| !changes.files.is_empty())
+        .map(|(environment, changes)| PlannedCommit {
+            plan: CommitPlan {
+                environment: environment.clone(),
+                message: message(environment, changes, style),
+                author: style.author.clone(),
+            },
+            files: changes.files.clone(),
+        })
+        .collect()
+}
+
+/// The distinct moves of a commit, whatever number of files each changes.
+type Moves<'a> = BTreeSet<(&'a ImageName, &'a Value, &'a Value)>;
+
+fn message(environment: &EnvironmentName, changes: &ChangeSet, style: &CommitStyle) -> String {
+    let moves: Moves<'_> = changes.changes.iter().map(|change| (&change.image, &change.from, &change.to)).collect();
+    let mut text = subject(environment, &moves);
+    text.push_str("\n\n");
+    for (image, from, to) in &moves {
+        let _infallible = writeln!(text, "- {image}: {from} to {to}");
+    }
+    text.push('\n');
+    let mut trailer = |key: &str, value: &str| {
+        let _infallible = writeln!(text, "{key}: {value}");
+    };
+    trailer(TRAILER_ENVIRONMENT, environment.as_str());
+    for (image, from, to) in &moves {
+        trailer(TRAILER_IMAGE, &format!("{image} {from} -> {to}"));
+    }
+    trailer(TRAILER_KEY, &key(environment, &moves));
+    for (key, value) in &style.trailers {
+        trailer(key, value);
+    }
+    text
+}
+
+fn subject(environment: &EnvironmentName, moves: &Moves<'_>) -> String {
+    match moves.len() {
+        0..=NAMED_IN_SUBJECT => moves
+            .iter()
+            .map(|(image, from, to)| {
+                let short = image.path().rsplit('/').next().unwrap_or_default();
+                match (&from.tag, &to.tag) {
+                    (Some(old), Some(new)) if old == new => format!("{environment}: renew the digest of {short} {new}"),
+                    (_, Some(new)) => format!("{environment}: update {short} to {new}"),
+                    (_, None) => format!("{environment}: update {short}"),
+                }
+            })
+            .collect(),
+        count => format!("{environment}: update {count} images"),
+    }
+}
+
+/// Hashes the content of a change: what moves where in which environment, whatever the commit's base.
+fn key(environment: &EnvironmentName, moves: &Moves<'_>) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(environment.as_str());
+    for (image, from, to) in moves {
+        hasher.update(format!("\n{image} {from} -> {to}"));
+    }
+    hasher.finalize().iter().take(16).fold(String::new(), |mut hex, byte| {
+        let _infallible = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+#[cfg(test)]
+mod tests;
