@@ -3,5 +3,6 @@
 //! The entry points are the parse functions here and in [`range`], [`calver`], [`pattern`] and [`inline`],
 //! and [`family::Shape`]. Nothing here chooses a tag: that is `crate::decide`.
 
+pub mod family;
 pub mod range;
 pub mod version;
