@@ -178,6 +178,12 @@ impl<'a> Shape<'a> {
         self.find(CutKind::Numbers).unwrap_or_default()
     }
 
+    /// Returns where the numbers begin: how long the prefix is.
+    pub fn numbers_start(&self) -> usize {
+        let cuts = &self.cuts[..usize::from(self.cut_count)];
+        cuts.iter().find(|cut| cut.kind == CutKind::Numbers).map_or(0, |cut| usize::from(cut.start))
+    }
+
     /// Returns the pre-release without the separator before it, empty where there is none.
     pub fn pre_release(&self) -> &'a str {
         self.find(CutKind::PreRelease).unwrap_or_default().trim_start_matches(['-', '_', '.'])
