@@ -20,6 +20,10 @@ pub enum Reason {
     InUse,
     /// It reads as no version, or not as what the policy orders by.
     NotAVersion,
+    /// The tag in use gives nothing to compare with: `latest` under a range, or no tag at all.
+    NothingToCompare,
+    /// Not the moving tag whose digest the policy follows.
+    NotFollowed,
     /// Another prefix, number of parts or variant than the one in use.
     NotInFamily,
     /// The policy's `tags` does not match.
@@ -60,6 +64,8 @@ impl fmt::Display for Reason {
         match self {
             Self::InUse => write!(formatter, "in use"),
             Self::NotAVersion => write!(formatter, "not a version"),
+            Self::NothingToCompare => write!(formatter, "tag in use is no such version"),
+            Self::NotFollowed => write!(formatter, "not the tag that is followed"),
             Self::NotInFamily => write!(formatter, "not in family"),
             Self::NotMatched => write!(formatter, "not matched by tags"),
             Self::Ignored => write!(formatter, "ignored"),

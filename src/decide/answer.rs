@@ -1,0 +1,229 @@
+//! Answering one question: the best candidate that the facts allow, and a reason for every other tag.
+
+use std::cmp::Ordering;
+
+use jiff::Timestamp;
+
+use crate::decide::facts::{Facts, Finding, Missing, needs_facts};
+use crate::decide::judge::Bench;
+use crate::decide::reading::{Entry, Readings, in_use};
+use crate::model::decision::{Decision, Question, Reason, Rejected, Verdict};
+use crate::model::image::Tag;
+use crate::model::policy::{Pin, Select, Step};
+use crate::model::site::Value;
+use crate::model::tags::TagIndex;
+
+/// How many images `newest` asks for their creation time: each costs two requests in every pass.
+const MOST_AGES: usize = 500;
+
+/// What became of the candidates.
+enum Choice {
+    /// The position of the winner.
+    Winner(usize),
+    /// None is better.
+    Nothing,
+    /// Facts are missing.
+    Open(Missing),
+}
+
+/// Answers a question.
+pub(super) fn answer<'a>(question: &'a Question, readings: &mut Readings<'a>, mut facts: Facts<'_>) -> Decision {
+    let policy = &*question.policy;
+    let entries = readings.by(policy);
+    if let Select::Digest(followed) = &policy.select {
+        let target = followed.as_ref().or(question.current.tag.as_ref());
+        return follow(question, target, &entries, &mut facts);
+    }
+    let Some(tag) = &question.current.tag else {
+        return keep(question, reject_all(&entries, |_| Reason::NothingToCompare));
+    };
+    let bench = Bench { policy, current: in_use(tag.as_str(), policy) };
+    let mut candidates = Vec::new();
+    let mut rejected = reject_all(&entries, |_| Reason::Outranked);
+    for (index, (entry, row)) in entries.iter().zip(&mut rejected).enumerate() {
+        match bench.objection(entry) {
+            Some(reason) => row.reason = reason,
+            None => candidates.push(index),
+        }
+    }
+    let choice = if policy.select == Select::Newest {
+        newest(&bench, &entries, &candidates, &mut rejected, &mut facts)
+    } else {
+        best(&bench, &entries, &mut candidates, &mut rejected, &mut facts)
+    };
+    match choice {
+        Choice::Winner(index) => {
+            let entry = &entries[index];
+            let pinned = question.current.digest.is_some() || policy.pin == Pin::Digest;
+            go(question, rejected, &entries, &parse(entry.text), bench.step(entry), pinned, &mut facts)
+        }
+        Choice::Nothing if policy.pin == Pin::Digest && question.current.digest.is_none() => {
+            if entries.iter().any(|entry| entry.text == tag.as_str()) {
+                go(question, rejected, &entries, tag, None, true, &mut facts)
+            } else {
+                let reason = format!("`{tag}` is no longer listed, so there is no digest to pin");
+                leave(question, rejected, reason)
+            }
+        }
+        Choice::Nothing => keep(question, rejected),
+        Choice::Open(missing) => leave(question, rejected, explain(missing)),
+    }
+}
+
+/// Follows what a moving tag points to.
+fn follow(question: &Question, target: Option<&Tag>, entries: &[Entry<'_>], facts: &mut Facts<'_>) -> Decision {
+    let in_use = question.current.tag.as_ref().map(Tag::as_str);
+    let mut rejected =
+        reject_all(entries, |entry| if Some(entry.text) == in_use { Reason::InUse } else { Reason::NotFollowed });
+    let Some(target) = target else { return keep(question, rejected) };
+    if !entries.iter().any(|entry| entry.text == target.as_str()) {
+        return leave(question, rejected, format!("the tag `{target}` that is followed is not listed"));
+    }
+    let digest = match facts.digest(target) {
+        Ok(digest) => digest,
+        Err(missing) => return leave(question, rejected, explain(missing)),
+    };
+    if question.current.tag.as_ref() == Some(target) && question.current.digest == Some(digest) {
+        return keep(question, rejected);
+    }
+    match facts.examine(target, &question.policy) {
+        Finding::Fits => go(question, rejected, entries, target, None, true, facts),
+        Finding::Missing(missing) => leave(question, rejected, explain(missing)),
+        Finding::Unfit(reason) => {
+            for (entry, row) in entries.iter().zip(&mut rejected) {
+                if entry.text == target.as_str() {
+                    row.reason = reason.clone();
+                }
+            }
+            keep(question, rejected)
+        }
+    }
+}
+
+/// Returns the greatest candidate that the facts allow, and asks for no fact of a lesser one before.
+fn best(
+    bench: &Bench<'_>,
+    entries: &[Entry<'_>],
+    candidates: &mut [usize],
+    rejected: &mut [Rejected],
+    facts: &mut Facts<'_>,
+) -> Choice {
+    let rank = |a: &usize, b: &usize| bench.rank(&entries[*a], &entries[*b]);
+    if !needs_facts(bench.policy) {
+        return candidates.iter().copied().max_by(rank).map_or(Choice::Nothing, Choice::Winner);
+    }
+    candidates.sort_unstable_by(|a, b| rank(b, a));
+    examine(bench, entries, candidates, rejected, facts)
+}
+
+fn examine(
+    bench: &Bench<'_>,
+    entries: &[Entry<'_>],
+    candidates: &[usize],
+    rejected: &mut [Rejected],
+    facts: &mut Facts<'_>,
+) -> Choice {
+    for index in candidates {
+        match facts.examine(&parse(entries[*index].text), bench.policy) {
+            Finding::Fits => return Choice::Winner(*index),
+            Finding::Missing(missing) => return Choice::Open(missing),
+            Finding::Unfit(reason) => rejected[*index].reason = reason,
+        }
+    }
+    Choice::Nothing
+}
+
+/// Returns the candidate that was created last, and after the one in use. Every age must be known for that.
+fn newest(
+    bench: &Bench<'_>,
+    entries: &[Entry<'_>],
+    candidates: &[usize],
+    rejected: &mut [Rejected],
+    facts: &mut Facts<'_>,
+) -> Choice {
+    if candidates.is_empty() {
+        return Choice::Nothing;
+    }
+    if candidates.len() > MOST_AGES {
+        let count = candidates.len();
+        let reason = format!("`newest` would ask {count} images for their age, more than {MOST_AGES}: narrow `tags`");
+        return Choice::Open(Missing::Failed(reason));
+    }
+    if !entries.iter().any(|entry| entry.text == bench.current.text) {
+        let reason = format!("`{}` is no longer listed, so its age is unknown", bench.current.text);
+        return Choice::Open(Missing::Failed(reason));
+    }
+    let current = facts.created(&parse(bench.current.text));
+    let mut open = current.as_ref().err().cloned();
+    let mut ages: Vec<(Timestamp, usize)> = Vec::with_capacity(candidates.len());
+    for index in candidates {
+        match facts.created(&parse(entries[*index].text)) {
+            Ok(Some(created)) => ages.push((created, *index)),
+            Ok(None) => rejected[*index].reason = Reason::Unknown("the image names no creation time".into()),
+            // A failure outweighs what is only still to come.
+            Err(missing) => open = Some(open.filter(|known| matches!(known, Missing::Failed(_))).unwrap_or(missing)),
+        }
+    }
+    if let Some(missing) = open {
+        return Choice::Open(missing);
+    }
+    let Ok(Some(in_use)) = current else {
+        return Choice::Open(Missing::Failed("the image in use names no creation time".to_owned()));
+    };
+    for (created, index) in &ages {
+        match created.cmp(&in_use) {
+            Ordering::Less => rejected[*index].reason = Reason::Lower,
+            Ordering::Equal => rejected[*index].reason = Reason::SameVersion,
+            Ordering::Greater => {}
+        }
+    }
+    ages.retain(|(created, _)| *created > in_use);
+    ages.sort_unstable_by(|(created_a, a), (created_b, b)| {
+        created_b.cmp(created_a).then_with(|| bench.rank_spelling(&entries[*b], &entries[*a]))
+    });
+    let order: Vec<usize> = ages.into_iter().map(|(_, index)| index).collect();
+    examine(bench, entries, &order, rejected, facts)
+}
+
+/// Moves to a tag, with its digest where one is to be written.
+fn go(
+    question: &Question,
+    mut rejected: Vec<Rejected>,
+    entries: &[Entry<'_>],
+    tag: &Tag,
+    step: Option<Step>,
+    pinned: bool,
+    facts: &mut Facts<'_>,
+) -> Decision {
+    let digest = match pinned.then(|| facts.digest(tag)).transpose() {
+        Ok(digest) => digest,
+        Err(missing) => return leave(question, rejected, explain(missing)),
+    };
+    rejected.retain(|row| entries[row.tag.0 as usize].text != tag.as_str());
+    let verdict = Verdict::Move { to: Value { tag: Some(tag.clone()), digest }, step };
+    Decision { question: question.clone(), verdict, rejected }
+}
+
+fn keep(question: &Question, rejected: Vec<Rejected>) -> Decision {
+    Decision { question: question.clone(), verdict: Verdict::Keep, rejected }
+}
+
+fn leave(question: &Question, rejected: Vec<Rejected>, reason: String) -> Decision {
+    Decision { question: question.clone(), verdict: Verdict::Undecided(reason), rejected }
+}
+
+fn explain(missing: Missing) -> String {
+    match missing {
+        Missing::Asked => "a fact that decides is still to be observed".to_owned(),
+        Missing::Failed(reason) => reason,
+    }
+}
+
+fn reject_all(entries: &[Entry<'_>], reason: impl Fn(&Entry<'_>) -> Reason) -> Vec<Rejected> {
+    let row = |(index, entry)| Rejected { tag: TagIndex(index), reason: reason(entry) };
+    (0..).zip(entries).map(row).collect()
+}
+
+fn parse(text: &str) -> Tag {
+    text.parse().expect("a tag list holds tags that follow the grammar")
+}

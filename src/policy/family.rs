@@ -1,0 +1,261 @@
+//! Tag families: what in a tag is its version, and what must stay as it is.
+//!
+//! The entry point is [`Shape::parse`]. A shape borrows the tag and allocates nothing. The rules, in order:
+//!
+//! 1. The tag is cut at `-`, `_` and at a `.` between a letter and whatever follows. Its version begins at the
+//!    first piece that starts with a digit, or with a marker glued to a digit: `v`, any other single letter,
+//!    `release`, `rel`, `version`, `ver`, `build`, `rev`. All before it is the **prefix** (`release-`,
+//!    `pg16-`). A word glued to a number (`alpine3.19`, `php8.2`) is a component with a version of its own and
+//!    never the tag's.
+//! 2. The version is its **numbers** with dots between them. `8u302` is Java's way to write two. A first number of
+//!    2000 to 2099 before others makes it a calendar version; eight, twelve or fourteen digits that read as a
+//!    date, `2026-01-31`, and `RELEASE.2026-01-31T10-20-30Z` make it a date. These schemes never mix.
+//! 3. What follows is cut likewise. The first piece that begins with a **pre-release** word (`rc`, `alpha`, `beta`,
+//!    `preview`, `dev`, `M1`, `SNAPSHOT` …, also glued: `3.14.0a2`) is one. Digits alone right after the version
+//!    (`1.2.3-45`, `11.0.2_9`), a date, or digits after a revision word (`-r5`, `-ls12`, `-k3s1`) are a **build
+//!    number**. Seven to forty hexadecimal digits with letters and digits among them are a **hash** of Git.
+//! 4. Everything else is the **variant** (`-alpine3.19`, `-fpm-alpine`), and stays to the letter.
+//!
+//! Two tags are of one family when prefix, scheme, number of parts, variant and the kinds and places of build
+//! number and hash are equal. Whether a pre-release may be chosen is not decided here.
+
+use std::cmp::Ordering;
+
+use semver::Prerelease;
+
+mod scan;
+mod words;
+
+/// Most numbers that a version may have.
+pub const MAX_PARTS: usize = 6;
+
+/// Longest text that is looked at; the longest tag has 128 bytes.
+const MAX_LENGTH: usize = 128;
+
+/// How the numbers of a version are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// `1.2.3`, `7`, `1.2.3.4`.
+    Plain,
+    /// `2026.1`, `2026.01.31`: numbers that begin with a year.
+    Calendar,
+    /// `20260131`, `2026-01-31T10-20-30Z`.
+    Date,
+    /// `8u302`.
+    JavaUpdate,
+    /// A hash alone: no order.
+    Hash,
+    /// Numbers that a calendar format found.
+    Format,
+}
+
+/// What was cut out of the tag's text: those parts may differ within a family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CutKind {
+    Numbers,
+    PreRelease,
+    Build,
+    BuildDate,
+    Hash,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Cut {
+    start: u8,
+    end: u8,
+    kind: CutKind,
+}
+
+/// Numbers, pre-release, build number and hash: one of each at most.
+const MAX_CUTS: usize = 4;
+
+/// What a tag is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape<'a> {
+    text: &'a str,
+    numbers: [u64; MAX_PARTS],
+    build: u64,
+    cuts: [Cut; MAX_CUTS],
+    cut_count: u8,
+    count: u8,
+    scheme: Scheme,
+    family: u32,
+}
+
+impl<'a> Shape<'a> {
+    /// Parses a tag or the part of it that is compared; `None` where no rule finds a version or a hash.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        if text.len() > MAX_LENGTH || !text.is_ascii() {
+            return None;
+        }
+        scan::tag(text)
+    }
+
+    /// Takes numbers that a calendar format found in `text[start..end]`, and reads what follows as a tag's.
+    pub(crate) fn formatted(text: &'a str, start: usize, end: usize, numbers: &[u64]) -> Option<Self> {
+        if text.len() > MAX_LENGTH || !text.is_ascii() || numbers.len() > MAX_PARTS {
+            return None;
+        }
+        let mut shape = Self::empty(text, Scheme::Format);
+        shape.numbers[..numbers.len()].copy_from_slice(numbers);
+        shape.count = u8::try_from(numbers.len()).ok()?;
+        shape.cut(start, end, CutKind::Numbers);
+        scan::rest(&mut shape, end);
+        shape.seal();
+        Some(shape)
+    }
+
+    fn empty(text: &'a str, scheme: Scheme) -> Self {
+        let none = Cut { start: 0, end: 0, kind: CutKind::Hash };
+        Self {
+            text,
+            numbers: [0; MAX_PARTS],
+            build: 0,
+            cuts: [none; MAX_CUTS],
+            cut_count: 0,
+            count: 0,
+            scheme,
+            family: 0,
+        }
+    }
+
+    fn cut(&mut self, start: usize, end: usize, kind: CutKind) {
+        let narrow = |offset: usize| u8::try_from(offset).expect("texts have at most 128 bytes");
+        let slot = self.cuts.get_mut(usize::from(self.cut_count));
+        let slot = slot.expect("the scanner cuts each kind out once");
+        *slot = Cut { start: narrow(start), end: narrow(end), kind };
+        self.cut_count += 1;
+    }
+
+    /// Computes the family's hash, once everything is cut out.
+    fn seal(&mut self) {
+        self.cuts[..usize::from(self.cut_count)].sort_unstable_by_key(|cut| cut.start);
+        // FNV-1a: a quick no. Equal hashes are compared byte by byte.
+        let seed = (0x811c_9dc5 ^ u32::from(self.count)) ^ ((self.scheme as u32) << 8);
+        self.family = self.frame().fold(seed, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    }
+
+    /// Yields the text with a mark where something was cut out, and nothing where a pre-release was.
+    fn frame(&self) -> impl Iterator<Item = u8> + '_ {
+        let cuts = &self.cuts[..usize::from(self.cut_count)];
+        let starts = std::iter::once(0).chain(cuts.iter().map(|cut| usize::from(cut.end)));
+        let ends = cuts.iter().map(|cut| usize::from(cut.start)).chain(std::iter::once(self.text.len()));
+        let marks = cuts.iter().map(|cut| match cut.kind {
+            CutKind::PreRelease => None,
+            CutKind::Numbers => Some(1),
+            CutKind::Build => Some(2),
+            CutKind::BuildDate => Some(3),
+            CutKind::Hash => Some(4),
+        });
+        starts
+            .zip(ends)
+            .zip(marks.chain(std::iter::once(None)))
+            .flat_map(|((start, end), mark)| self.text.as_bytes()[start..end].iter().copied().chain(mark))
+    }
+
+    fn find(&self, kind: CutKind) -> Option<&'a str> {
+        let cut = self.cuts[..usize::from(self.cut_count)].iter().find(|cut| cut.kind == kind)?;
+        Some(&self.text[usize::from(cut.start)..usize::from(cut.end)])
+    }
+
+    /// Returns the text that was parsed.
+    pub fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// Returns how the numbers are meant.
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// Returns the numbers in their order.
+    pub fn numbers(&self) -> &[u64] {
+        &self.numbers[..usize::from(self.count)]
+    }
+
+    /// Returns the text of the numbers, as written.
+    pub fn numbers_text(&self) -> &'a str {
+        self.find(CutKind::Numbers).unwrap_or_default()
+    }
+
+    /// Returns where the numbers begin: how long the prefix is.
+    pub fn numbers_start(&self) -> usize {
+        let cuts = &self.cuts[..usize::from(self.cut_count)];
+        cuts.iter().find(|cut| cut.kind == CutKind::Numbers).map_or(0, |cut| usize::from(cut.start))
+    }
+
+    /// Returns the pre-release without the separator before it, empty where there is none.
+    pub fn pre_release(&self) -> &'a str {
+        self.find(CutKind::PreRelease).unwrap_or_default().trim_start_matches(['-', '_', '.'])
+    }
+
+    /// Whether it is a pre-release.
+    pub fn is_pre_release(&self) -> bool {
+        self.find(CutKind::PreRelease).is_some()
+    }
+
+    /// Whether two tags are of one family.
+    pub fn is_family(&self, other: &Shape<'_>) -> bool {
+        self.family == other.family
+            && self.scheme == other.scheme
+            && self.count == other.count
+            && self.frame().eq(other.frame())
+    }
+
+    /// Whether two tags that a policy's `tags` let through may be compared: as a family, but `v` before the
+    /// version and the number of parts make no difference.
+    pub fn is_kin(&self, other: &Shape<'_>) -> bool {
+        self.scheme == other.scheme && self.frame_without_v().eq(other.frame_without_v())
+    }
+
+    fn frame_without_v(&self) -> impl Iterator<Item = u8> + '_ {
+        let marked = self.text.len() > 1
+            && self.text.starts_with(['v', 'V'])
+            && self.cuts.first().is_some_and(|cut| cut.kind == CutKind::Numbers && cut.start == 1);
+        self.frame().skip(usize::from(marked))
+    }
+
+    /// Whether there is no variant, prefix, build number or hash, `v` aside.
+    pub fn is_bare(&self) -> bool {
+        self.frame_without_v().eq([1])
+    }
+
+    /// Whether the numbers are equal, missing ones counting as 0.
+    pub fn same_numbers(&self, other: &Shape<'_>) -> bool {
+        self.numbers == other.numbers
+    }
+
+    /// Returns the position of the first number that differs.
+    pub fn first_difference(&self, other: &Shape<'_>) -> Option<usize> {
+        (0..MAX_PARTS).find(|index| self.numbers[*index] != other.numbers[*index])
+    }
+
+    /// Orders two versions: numbers, then pre-releases before releases, then build numbers.
+    ///
+    /// Pre-releases are ordered by what their word means (`alpha` before `beta` before `rc`) and then by their
+    /// numbers, so that `rc9` comes before `rc10`.
+    pub fn order(&self, other: &Shape<'_>) -> Ordering {
+        self.numbers
+            .cmp(&other.numbers)
+            .then_with(|| match (self.find(CutKind::PreRelease), other.find(CutKind::PreRelease)) {
+                (None, None) => Ordering::Equal,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(_), None) => Ordering::Less,
+                (Some(_), Some(_)) => words::order(self.pre_release(), other.pre_release()),
+            })
+            .then_with(|| self.build.cmp(&other.build))
+    }
+
+    /// Returns the first three numbers, missing ones as 0: what a range looks at.
+    pub fn triple(&self) -> [u64; 3] {
+        [self.numbers[0], self.numbers[1], self.numbers[2]]
+    }
+
+    /// Returns the pre-release as precedence reads it; `None` where it is none by that grammar.
+    pub fn precedence(&self) -> Option<Prerelease> {
+        Prerelease::new(self.pre_release()).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! The regular expressions of `tags` and `ignore`: compiled within limits, and what of a tag they compare.
+//!
+//! The entry points are [`compile`] and [`Extractor`]. Matching takes linear time whatever the pattern.
+
+use regex::{CaptureLocations, RegexBuilder};
+
+use crate::model::image::shorten;
+use crate::model::policy::TagPattern;
+use crate::policy::PolicyError;
+
+/// Longest pattern, in bytes.
+const MAX_LENGTH: usize = 1024;
+
+/// Most memory of a compiled pattern, in bytes: some 50 times what ordinary ones take.
+const MAX_COMPILED: usize = 1 << 20;
+
+/// Deepest nesting of groups.
+const MAX_DEPTH: u32 = 50;
+
+/// The group whose text is compared.
+pub const VERSION_GROUP: &str = "version";
+
+/// Compiles a pattern; it matches anywhere in a tag unless it is anchored.
+///
+/// # Errors
+///
+/// [`PolicyError::Pattern`] when it does not parse or is too large.
+pub fn compile(text: &str) -> Result<TagPattern, PolicyError> {
+    let fault = |reason: String| PolicyError::Pattern { pattern: shorten(text), reason };
+    if text.is_empty() {
+        return Err(fault("it is empty".to_owned()));
+    }
+    if text.len() > MAX_LENGTH {
+        return Err(fault(format!("it is longer than {MAX_LENGTH} bytes")));
+    }
+    let built =
+        RegexBuilder::new(text).size_limit(MAX_COMPILED).dfa_size_limit(MAX_COMPILED).nest_limit(MAX_DEPTH).build();
+    built.map(TagPattern).map_err(|error| fault(explain(&error)))
+}
+
+/// Takes the last line of the parser's drawing, which says what is wrong, and hints at what others' engines allow.
+fn explain(error: &regex::Error) -> String {
+    let regex::Error::Syntax(drawing) = error else { return "it compiles to more than 1 MiB".to_owned() };
+    let last = drawing.lines().last().unwrap_or(drawing);
+    let reason = last.strip_prefix("error: ").unwrap_or(last);
+    if reason.contains("look-around") {
+        return "look-around is not supported; use `ignore` for what must not match".to_owned();
+    }
+    shorten(reason)
+}
+
+/// What a pattern says of one tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extracted<'a> {
+    /// It does not match.
+    NotMatched,
+    /// It matches; this part is compared: the group `version`, or the whole tag where there is no such group.
+    Compared(&'a str),
+}
+
+/// A pattern together with the memory that it needs for one match after the other.
+#[derive(Debug)]
+pub struct Extractor<'p> {
+    pattern: &'p TagPattern,
+    group: Option<usize>,
+    locations: CaptureLocations,
+}
+
+impl<'p> Extractor<'p> {
+    /// Prepares a pattern.
+    pub fn new(pattern: &'p TagPattern) -> Self {
+        let group = pattern.0.capture_names().position(|name| name == Some(VERSION_GROUP));
+        Self { pattern, group, locations: pattern.0.capture_locations() }
+    }
+
+    /// Looks at one tag. A group `version` that took no part in the match is no match.
+    pub fn extract<'a>(&mut self, tag: &'a str) -> Extracted<'a> {
+        let Some(group) = self.group else {
+            let matched = self.pattern.0.is_match(tag);
+            return if matched { Extracted::Compared(tag) } else { Extracted::NotMatched };
+        };
+        self.pattern
+            .0
+            .captures_read(&mut self.locations, tag)
+            .and_then(|_| self.locations.get(group))
+            .map_or(Extracted::NotMatched, |(start, end)| Extracted::Compared(&tag[start..end]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compares_the_group_version_or_the_whole_tag() {
+        let extract = |pattern: &str, tag: &'static str| Extractor::new(&compile(pattern).unwrap()).extract(tag);
+        assert_eq!(extract("^v(?<version>[0-9.]+)$", "v1.2"), Extracted::Compared("1.2"));
+        assert_eq!(extract("^v(?P<version>[0-9.]+)$", "v1.2"), Extracted::Compared("1.2"));
+        assert_eq!(extract("^v(?<version>[0-9.]+)$", "1.2"), Extracted::NotMatched);
+        assert_eq!(extract("^v", "v1.2"), Extracted::Compared("v1.2"));
+        assert_eq!(extract("a|(?<version>b)", "a"), Extracted::NotMatched);
+    }
+
+    #[test]
+    fn refuses_patterns_with_a_reason() {
+        let reason = |pattern: &str| compile(pattern).unwrap_err().to_string();
+        assert_eq!(reason("v("), "`v(` is not a usable regular expression: unclosed group");
+        assert!(reason("(?!a)").contains("look-around is not supported"), "{}", reason("(?!a)"));
+        assert!(reason(r"\w{1000}{100}").contains("more than 1 MiB"));
+        assert!(reason(&"(".repeat(2000)).contains("longer than 1024"));
+        assert!(reason(&"(".repeat(500)).contains("regular expression"));
+        assert!(reason("").contains("empty"));
+    }
+}
