@@ -1,6 +1,6 @@
 //! Why a tag was chosen, and why every other one was not.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ fn one(page: &mut Page<'_>, explanation: &Explanation, list: Option<&TagList>) -
     page.prose(2, 12, &[(Tone::Quiet, "policy:"), (Tone::Plain, &question.policy.to_string())])?;
     page.prose(2, 12, &[(Tone::Quiet, "current:"), (Tone::Plain, &short_value(&question.current))])?;
     let (tone, chosen, why) = match &decision.verdict {
-        Verdict::Keep => (Tone::Plain, "none:".to_owned(), "nothing better exists".to_owned()),
+        Verdict::Keep => (Tone::Plain, "none".to_owned(), "(nothing better exists)".to_owned()),
         Verdict::Undecided(reason) => (Tone::Wait, "undecided:".to_owned(), reason.clone()),
         Verdict::Move { to, step } => {
             let why = step.map_or(String::new(), |step| format!("({} step)", step.as_str()));
@@ -80,7 +80,13 @@ fn one(page: &mut Page<'_>, explanation: &Explanation, list: Option<&TagList>) -
     }
     page.line("")?;
     candidates.sort_by(|one, other| newest_first(one.tag, other.tag));
-    if page.view.is_verbose() { every(page, &candidates) } else { condensed(page, &candidates) }
+    if page.view.is_verbose() {
+        // Words such as `latest` are not newer than any version.
+        candidates.sort_by_key(|candidate| matches!(candidate.why, Why::Given(Reason::NotAVersion)));
+        every(page, &candidates)
+    } else {
+        condensed(page, &candidates)
+    }
 }
 
 fn every(page: &mut Page<'_>, candidates: &[Candidate<'_>]) -> io::Result<()> {
@@ -98,8 +104,7 @@ fn every(page: &mut Page<'_>, candidates: &[Candidate<'_>]) -> io::Result<()> {
 }
 
 fn condensed(page: &mut Page<'_>, candidates: &[Candidate<'_>]) -> io::Result<()> {
-    let mut groups: BTreeMap<(u8, Reverse<usize>, String), Vec<&str>> = BTreeMap::new();
-    let mut by_reason: BTreeMap<(u8, String), Vec<&str>> = BTreeMap::new();
+    let mut by_reason: BTreeMap<(u8, String), Vec<&Candidate<'_>>> = BTreeMap::new();
     for candidate in candidates {
         match candidate.state {
             State::Chosen => page.prose(
@@ -114,24 +119,31 @@ fn condensed(page: &mut Page<'_>, candidates: &[Candidate<'_>]) -> io::Result<()
             )?,
             State::Rejected => {
                 let key = (rank(candidate.why), candidate.why.to_string());
-                by_reason.entry(key).or_default().push(candidate.tag);
+                by_reason.entry(key).or_default().push(candidate);
             }
         }
     }
-    for ((rank, reason), tags) in by_reason {
-        groups.insert((rank, Reverse(tags.len()), reason), tags);
-    }
+    let mut groups: Vec<_> = by_reason.into_iter().collect();
+    // Within a kind of reason, that of the newest tag comes first.
+    groups.sort_by(|((one, _), tags), ((other, _), others)| {
+        one.cmp(other).then_with(|| newest_first(tags[0].tag, others[0].tag))
+    });
     let mut of_kind: BTreeMap<u8, usize> = BTreeMap::new();
     let mut is_cut = false;
     let mut left_out = 0;
-    for ((rank, _, reason), tags) in &groups {
+    for ((rank, reason), tags) in &groups {
         let seen = of_kind.entry(*rank).or_default();
         *seen += 1;
         if *seen > REASONS_OF_A_KIND {
             left_out += tags.len();
             continue;
         }
-        let mut names = tags[..tags.len().min(NAMED)].join(", ");
+        if let [single] = tags.as_slice() {
+            page.prose(2, 4, &[(Tone::Strong, &format!("{}:", single.tag)), (Tone::Plain, reason)])?;
+            continue;
+        }
+        let named: Vec<&str> = tags.iter().take(NAMED).map(|candidate| candidate.tag).collect();
+        let mut names = named.join(", ");
         if tags.len() > NAMED {
             is_cut = true;
             names.push_str(", …");
@@ -140,7 +152,7 @@ fn condensed(page: &mut Page<'_>, candidates: &[Candidate<'_>]) -> io::Result<()
         page.prose(2, 4, &[(Tone::Strong, &head), (Tone::Plain, &format!("{reason}:")), (Tone::Quiet, &names)])?;
     }
     if left_out > 0 {
-        page.prose(2, 4, &[(Tone::Plain, &format!("{} for further reasons", count(left_out, "tag")))])?;
+        page.prose(2, 4, &[(Tone::Plain, &format!("{left_out} more for reasons like these"))])?;
     }
     if is_cut || left_out > 0 {
         page.prose(2, 4, &[(Tone::Quiet, "`-v` shows every tag.")])?;

@@ -99,17 +99,22 @@ fn changes(page: &mut Page<'_>, outcome: &Outcome, updates: &BTreeMap<Update<'_>
     let mut rows = Vec::with_capacity(updates.len());
     for ((environment, image, from, to), places) in updates {
         let tone = if places.step == Some(Step::Major) { Tone::Wait } else { Tone::Plain };
-        let mut row = Vec::with_capacity(columns.len());
-        if has_several {
-            row.push(Cell::new(environment.as_str()));
-        }
         let (from, to) = short_move(from, to);
-        row.push(Cell::toned(Tone::Strong, familiar(image.as_str())));
-        row.push(Cell::new(&from));
-        row.push(Cell::toned(Tone::Good, &to));
-        row.push(Cell::toned(tone, places.step.map_or("", |step| step.as_str())));
-        row.push(Cell::toned(Tone::Quiet, &whereabouts(&places.lines)));
-        rows.push(row);
+        // Everything is asked for: a row for each place instead of their number.
+        let split: Vec<_> = places.lines.iter().map(|place| BTreeSet::from([*place])).collect();
+        let lines = if page.view.is_verbose() { split.as_slice() } else { std::slice::from_ref(&places.lines) };
+        for lines in lines {
+            let mut row = Vec::with_capacity(columns.len());
+            if has_several {
+                row.push(Cell::new(environment.as_str()));
+            }
+            row.push(Cell::toned(Tone::Strong, familiar(image.as_str())));
+            row.push(Cell::new(&from));
+            row.push(Cell::toned(Tone::Good, &to));
+            row.push(Cell::toned(tone, places.step.map_or("", |step| step.as_str())));
+            row.push(Cell::toned(Tone::Quiet, &whereabouts(lines)));
+            rows.push(row);
+        }
     }
     table::write(page, 0, &columns[usize::from(!has_several)..], &rows)
 }
@@ -223,7 +228,8 @@ fn waits(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
         if let Some(reason) = &proposal.reason {
             spans.push((Tone::Plain, format!("({reason})")));
         }
-        if let Some(earliest) = proposal.earliest {
+        let is_told = |gate: &Gate| matches!(gate.state, GateState::Wait { until, .. } if until == proposal.earliest);
+        if let Some(earliest) = proposal.earliest.filter(|_| !proposal.gates.iter().any(is_told)) {
             spans.push((Tone::Plain, format!("until {earliest} at the earliest")));
         }
         let spans: Vec<(Tone, &str)> = spans.iter().map(|(tone, text)| (*tone, text.as_str())).collect();
@@ -319,7 +325,10 @@ fn summary(outcome: &Outcome, occasion: Occasion, updates: usize) -> (String, Op
     match occasion {
         Occasion::Plan => (format!("{what}{rest}."), Some("Run `tagboat update` to write them.")),
         Occasion::DryRun => (format!("{what}{rest}."), Some("Run it without `--dry-run` to publish them.")),
-        Occasion::Update => (format!("Wrote {what}{rest}."), Some("Look at them with `git diff`, then commit.")),
+        Occasion::Update => (
+            format!("Wrote {} to {}{rest}.", count(updates, "update"), count(files.len(), "file")),
+            Some("Look at them with `git diff`, then commit."),
+        ),
         Occasion::Run if outcome.commits.is_empty() => (format!("{what}{rest}."), None),
         Occasion::Run => (format!("Pushed {}: {what}{rest}.", count(outcome.commits.len(), "commit")), None),
     }
@@ -341,7 +350,11 @@ fn idle(outcome: &Outcome, stuck: usize, rest: &str) -> (String, Option<&'static
     if stuck > 0 {
         return (format!("Nothing to do now{rest}."), Some("`tagboat explain IMAGE` tells what an image waits for."));
     }
-    if !outcome.errors.is_empty() {
+    let standing = outcome.proposals.iter().filter(|proposal| proposal.action == Action::Unchanged).count();
+    if standing > 0 {
+        return (format!("Nothing to do: {} up to date{rest}.", count(standing, "pull request")), None);
+    }
+    if !outcome.errors.is_empty() || !outcome.decisions.is_empty() {
         return (format!("Nothing could be decided{rest}."), None);
     }
     let hint = "`tagboat scan` lists every reference, and why it is not followed.";

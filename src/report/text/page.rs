@@ -49,49 +49,74 @@ impl<'a> Page<'a> {
     /// `indent` and the others by `hanging`. A word that is longer than a line is broken.
     pub(super) fn prose(&mut self, indent: usize, hanging: usize, spans: &[(Tone, &str)]) -> io::Result<()> {
         let columns = self.view.columns();
-        let mut line = " ".repeat(indent);
-        let mut taken = indent;
-        let mut is_empty = true;
+        let mut line = Line::new(indent);
         for (tone, text) in spans {
             let text = clean(text);
             for word in text.split(' ').filter(|word| !word.is_empty()) {
                 let mut rest = word;
-                if !is_empty && taken + 1 + width(rest) > columns {
-                    self.line(&line)?;
-                    line = " ".repeat(hanging);
-                    taken = hanging;
-                    is_empty = true;
+                if !line.is_empty() && line.taken + 1 + width(rest) > columns {
+                    self.flush(&mut line, hanging)?;
                 }
-                while taken + usize::from(!is_empty) + width(rest) > columns {
-                    let fits = fitting(rest.chars(), columns - taken);
+                while line.taken + usize::from(!line.is_empty()) + width(rest) > columns {
+                    let fits = fitting(rest.chars(), columns - line.taken);
                     // A first character that is wider than the line, or a sequence that measures more than its
                     // parts: at least one character goes, so that the loop ends.
                     let fits = if fits == 0 { rest.chars().next().map_or(rest.len(), char::len_utf8) } else { fits };
-                    line.push_str(&paint(self.view, *tone, &rest[..fits]));
-                    self.line(&line)?;
+                    line.word(*tone, &rest[..fits]);
+                    self.flush(&mut line, hanging)?;
                     rest = &rest[fits..];
-                    line = " ".repeat(hanging);
-                    taken = hanging;
-                    is_empty = true;
                 }
-                if rest.is_empty() {
-                    continue;
+                if !rest.is_empty() {
+                    line.word(*tone, rest);
                 }
-                if !is_empty {
-                    line.push(' ');
-                    taken += 1;
-                }
-                line.push_str(&paint(self.view, *tone, rest));
-                taken += width(rest);
-                is_empty = false;
             }
         }
-        if is_empty { Ok(()) } else { self.line(&line) }
+        if line.is_empty() { Ok(()) } else { self.flush(&mut line, hanging) }
+    }
+
+    fn flush(&mut self, line: &mut Line, hanging: usize) -> io::Result<()> {
+        let done = std::mem::replace(line, Line::new(hanging));
+        let mut painted = " ".repeat(done.indent);
+        for (index, (tone, words)) in done.runs.iter().enumerate() {
+            if index > 0 {
+                painted.push(' ');
+            }
+            painted.push_str(&paint(self.view, *tone, words));
+        }
+        self.line(&painted)
     }
 
     /// Hands on what is left.
     pub(super) fn finish(self) -> io::Result<()> {
         self.out.write_all(self.buffer.as_bytes())?;
         self.out.flush()
+    }
+}
+
+/// A line of prose that is being filled: words of one colour after another are one run.
+struct Line {
+    indent: usize,
+    runs: Vec<(Tone, String)>,
+    taken: usize,
+}
+
+impl Line {
+    fn new(indent: usize) -> Self {
+        Self { indent, runs: Vec::new(), taken: indent }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    fn word(&mut self, tone: Tone, word: &str) {
+        self.taken += usize::from(!self.is_empty()) + width(word);
+        match self.runs.last_mut() {
+            Some((last, words)) if *last == tone => {
+                words.push(' ');
+                words.push_str(word);
+            }
+            _ => self.runs.push((tone, word.to_owned())),
+        }
     }
 }
