@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::model::decision::{Decision, Reason, Rejected, Verdict};
+use crate::model::image::Tag;
 use crate::model::tags::{TagIndex, TagList};
 
 /// What became of a tag.
@@ -67,8 +68,8 @@ pub(super) struct Candidate<'a> {
 
 /// Visits every tag: the chosen one first where the list does not hold it, then all in the list's order.
 pub(super) fn of<'a>(decision: &'a Decision, list: Option<&'a TagList>) -> Vec<Candidate<'a>> {
-    let chosen = decision.chosen().map(|tag| tag.as_str());
-    let current = decision.question.current.tag.as_ref().map(|tag| tag.as_str());
+    let chosen = decision.chosen().map(Tag::as_str);
+    let current = decision.question.current.tag.as_ref().map(Tag::as_str);
     let won = |tag| Candidate { tag, state: State::Chosen, why: Why::Won(decision) };
     let mut candidates = Vec::with_capacity(list.map_or(1, |list| list.len() + 1));
     let mut rejected = decision.rejected.iter().peekable();

@@ -2,6 +2,8 @@
 
 mod exit;
 mod json;
+// The attribute changes nothing but the lints: `unwrap` is for tests, and this module holds no test itself.
+#[cfg(test)]
 mod made;
 mod properties;
 mod text;

@@ -6,6 +6,7 @@
 use std::io;
 
 use crate::model::decision::{Decision, Reason};
+use crate::model::image::Tag;
 use crate::model::tags::TagList;
 use crate::report::candidates::text_of;
 use crate::report::json::sink::{Sink, escape_into};
@@ -48,8 +49,8 @@ impl Decisions {
         let question = &decision.question;
         sink.raw("{\"image\":").string(question.image.as_str());
         sink.raw(",\"environment\":").string(question.environment.as_str());
-        sink.raw(",\"current\":").optional(question.current.tag.as_ref().map(|tag| tag.as_str()));
-        sink.raw(",\"chosen\":").optional(decision.chosen().map(|tag| tag.as_str()));
+        sink.raw(",\"current\":").optional(question.current.tag.as_ref().map(Tag::as_str));
+        sink.raw(",\"chosen\":").optional(decision.chosen().map(Tag::as_str));
         sink.raw(",\"rejected\":[");
         let mut opening = "{\"tag\":\"";
         for rejected in &decision.rejected {

@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
+use crate::model::environment::EnvironmentName;
 use crate::model::gate::{Gate, GateState};
-use crate::model::image::ImageName;
+use crate::model::image::{Digest, ImageName, Tag};
 use crate::model::outcome::{Explanation, Finding, Outcome, ScanOutcome, ScannedReference, Severity, Trouble};
+use crate::model::policy::Step;
 use crate::model::proposal::Proposal;
 use crate::model::site::Value;
 use crate::model::tags::ImageTags;
@@ -60,7 +62,7 @@ pub fn outcome(outcome: &Outcome, out: &mut dyn io::Write) -> io::Result<()> {
         sink.raw(",\"image\":").string(change.image.as_str());
         value(sink.raw(",\"from\":"), &change.from);
         value(sink.raw(",\"to\":"), &change.to);
-        sink.raw(",\"step\":").optional(change.step.map(|step| step.as_str())).raw("}");
+        sink.raw(",\"step\":").optional(change.step.map(Step::as_str)).raw("}");
     })?;
     sink.raw("],\n\"decisions\":[");
     let mut decisions = Decisions::default();
@@ -97,8 +99,8 @@ pub fn explain(
         let question = &decision.question;
         sink.raw("{\"image\":").string(question.image.as_str());
         sink.raw(",\"environment\":").string(question.environment.as_str());
-        sink.raw(",\"current\":").optional(question.current.tag.as_ref().map(|tag| tag.as_str()));
-        sink.raw(",\"chosen\":").optional(decision.chosen().map(|tag| tag.as_str()));
+        sink.raw(",\"current\":").optional(question.current.tag.as_ref().map(Tag::as_str));
+        sink.raw(",\"chosen\":").optional(decision.chosen().map(Tag::as_str));
         sink.raw(",\"candidates\":[");
         let tags = images.get(&question.image);
         let candidates = candidates::of(decision, tags.map(|tags| &tags.list));
@@ -153,16 +155,16 @@ fn reference(sink: &mut Sink<'_>, reference: &ScannedReference) {
     // A name that could not be read is shown as it is written, so that no reference is without one.
     let image = site.image.as_ref().map_or(site.written.as_str(), |image| image.as_str());
     sink.raw(",\"image\":").optional((!image.is_empty()).then_some(image));
-    sink.raw(",\"tag\":").optional(site.value.tag.as_ref().map(|tag| tag.as_str()));
-    sink.raw(",\"digest\":").optional(site.value.digest.as_ref().map(|digest| digest.as_str()));
-    sink.raw(",\"environment\":").optional(reference.environment.as_ref().map(|name| name.as_str()));
+    sink.raw(",\"tag\":").optional(site.value.tag.as_ref().map(Tag::as_str));
+    sink.raw(",\"digest\":").optional(site.value.digest.as_ref().map(Digest::as_str));
+    sink.raw(",\"environment\":").optional(reference.environment.as_ref().map(EnvironmentName::as_str));
     sink.raw(",\"policy\":").optional(reference.policy.as_deref());
     sink.raw(",\"skipped\":").optional_display(reference.skipped.as_ref()).raw("}");
 }
 
 fn value(sink: &mut Sink<'_>, value: &Value) {
-    sink.raw("{\"tag\":").optional(value.tag.as_ref().map(|tag| tag.as_str()));
-    sink.raw(",\"digest\":").optional(value.digest.as_ref().map(|digest| digest.as_str())).raw("}");
+    sink.raw("{\"tag\":").optional(value.tag.as_ref().map(Tag::as_str));
+    sink.raw(",\"digest\":").optional(value.digest.as_ref().map(Digest::as_str)).raw("}");
 }
 
 fn proposal(sink: &mut Sink<'_>, proposal: &Proposal) {

@@ -111,7 +111,7 @@ fn changes(page: &mut Page<'_>, outcome: &Outcome, updates: &BTreeMap<Update<'_>
             row.push(Cell::toned(Tone::Strong, familiar(image.as_str())));
             row.push(Cell::new(&from));
             row.push(Cell::toned(Tone::Good, &to));
-            row.push(Cell::toned(tone, places.step.map_or("", |step| step.as_str())));
+            row.push(Cell::toned(tone, places.step.map_or("", Step::as_str)));
             row.push(Cell::toned(Tone::Quiet, &whereabouts(lines)));
             rows.push(row);
         }
