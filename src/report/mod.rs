@@ -1,1 +1,17 @@
-//! Placeholder.
+//! Reports: what a pass found, decided and did, as JSON for programs and as text for people.
+//!
+//! Owns the stable JSON of the command line ([`json`]), the tables and the diff ([`text`]), the single
+//! lines for standard error ([`trouble`], [`warning`]) and the exit codes ([`exit`]). Everything is a
+//! pure function from `model::outcome` values to a writer that the caller hands over. Decides nothing,
+//! opens no stream, and knows neither the terminal nor the environment: [`View`] says what is wanted.
+
+mod candidates;
+pub mod exit;
+pub mod json;
+mod line;
+pub mod text;
+mod view;
+
+pub use exit::Exit;
+pub use line::{trouble, warning};
+pub use view::{Verbosity, View};

@@ -1,0 +1,212 @@
+//! The stable JSON of the command line: one row a line, so that it diffs and greps well.
+//!
+//! Owns the names and the order of fields, entry points [`scan`], [`outcome`], [`explain`] and [`check`].
+//! Rows go straight into a buffer that is handed on as it fills: no tree of values is ever built, since
+//! a plan over a large repository names half a million rejected tags.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use crate::model::environment::EnvironmentName;
+use crate::model::gate::{Gate, GateState};
+use crate::model::image::{Digest, ImageName, Tag};
+use crate::model::outcome::{Explanation, Finding, Outcome, ScanOutcome, ScannedReference, Severity, Trouble};
+use crate::model::policy::Step;
+use crate::model::proposal::Proposal;
+use crate::model::site::Value;
+use crate::model::tags::ImageTags;
+use crate::report::candidates;
+
+mod decisions;
+mod sink;
+
+use decisions::Decisions;
+use sink::Sink;
+
+/// Writes what `scan` found.
+///
+/// # Errors
+///
+/// Where the writer fails.
+pub fn scan(found: &ScanOutcome, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut sink = Sink::new(out);
+    sink.raw("{\"references\":[");
+    sink.rows(&found.references, reference)?;
+    sink.raw("],\n\"passedOver\":[");
+    sink.rows(&found.passed_over, |sink, row| {
+        sink.raw("{\"file\":").string(&row.file);
+        sink.raw(",\"reason\":").display(&row.reason).raw("}");
+    })?;
+    errors(&mut sink, &found.errors)?;
+    sink.finish()
+}
+
+/// Writes what `plan`, `update` or `run` did or would do.
+///
+/// # Errors
+///
+/// Where the writer fails.
+pub fn outcome(outcome: &Outcome, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut sink = Sink::new(out);
+    sink.raw("{\"changes\":[");
+    sink.rows(&outcome.changes, |sink, change| {
+        sink.raw("{\"file\":").string(change.file.as_str());
+        sink.raw(",\"line\":").number(change.position.line);
+        sink.raw(",\"column\":").number(change.position.column);
+        sink.raw(",\"bytes\":[").number(change.bytes.start).raw(",").number(change.bytes.end);
+        sink.raw("],\"replaces\":").string(&change.replaces);
+        sink.raw(",\"with\":").string(&change.with);
+        sink.raw(",\"environment\":").string(change.environment.as_str());
+        sink.raw(",\"group\":").string(&change.group);
+        sink.raw(",\"image\":").string(change.image.as_str());
+        value(sink.raw(",\"from\":"), &change.from);
+        value(sink.raw(",\"to\":"), &change.to);
+        sink.raw(",\"step\":").optional(change.step.map(Step::as_str)).raw("}");
+    })?;
+    sink.raw("],\n\"decisions\":[");
+    let mut decisions = Decisions::default();
+    sink.fallible_rows(&outcome.decisions, |sink, decision| {
+        let tags = outcome.images.get(&decision.question.image);
+        decisions.row(sink, decision, tags.map(|tags| &tags.list))
+    })?;
+    sink.raw("],\n\"proposals\":[");
+    sink.rows(&outcome.proposals, proposal)?;
+    sink.raw("],\n\"skipped\":[");
+    sink.rows(&outcome.skipped, |sink, row| {
+        sink.raw("{\"what\":").string(&row.what);
+        sink.raw(",\"reason\":").string(&row.reason).raw("}");
+    })?;
+    errors(&mut sink, &outcome.errors)?;
+    sink.finish()
+}
+
+/// Writes what `explain` says, an explanation for each environment, a candidate a line.
+///
+/// # Errors
+///
+/// Where the writer fails.
+pub fn explain(
+    explanations: &[Explanation],
+    images: &BTreeMap<ImageName, Arc<ImageTags>>,
+    troubles: &[Trouble],
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let mut sink = Sink::new(out);
+    sink.raw("{\"explanations\":[");
+    sink.fallible_rows(explanations, |sink, explanation| {
+        let decision = &explanation.decision;
+        let question = &decision.question;
+        sink.raw("{\"image\":").string(question.image.as_str());
+        sink.raw(",\"environment\":").string(question.environment.as_str());
+        sink.raw(",\"current\":").optional(question.current.tag.as_ref().map(Tag::as_str));
+        sink.raw(",\"chosen\":").optional(decision.chosen().map(Tag::as_str));
+        sink.raw(",\"candidates\":[");
+        let tags = images.get(&question.image);
+        let candidates = candidates::of(decision, tags.map(|tags| &tags.list));
+        sink.rows(&candidates, |sink, candidate| {
+            sink.raw("{\"tag\":").string(candidate.tag);
+            sink.raw(",\"state\":").string(candidate.state.as_str());
+            sink.raw(",\"reason\":").display(&candidate.why).raw("}");
+        })?;
+        sink.raw("],\"gates\":[");
+        gates(sink, &explanation.gates);
+        sink.raw("],\"earliest\":").optional_display(explanation.earliest).raw("}");
+        Ok(())
+    })?;
+    errors(&mut sink, troubles)?;
+    sink.finish()
+}
+
+/// Writes what `check` found.
+///
+/// # Errors
+///
+/// Where the writer fails.
+pub fn check(findings: &[Finding], out: &mut dyn io::Write) -> io::Result<()> {
+    let mut sink = Sink::new(out);
+    sink.raw("{\"findings\":[");
+    sink.rows(findings, |sink, finding| {
+        let severity = match finding.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "note",
+        };
+        sink.raw("{\"severity\":").string(severity);
+        sink.raw(",\"rule\":").string(finding.rule);
+        sink.raw(",\"message\":").string(&finding.message);
+        sink.raw(",\"hint\":").optional(finding.hint.as_deref());
+        sink.raw(",\"file\":").optional(finding.file.as_deref());
+        sink.raw(",\"line\":").optional_number(finding.position.map(|at| at.line));
+        sink.raw(",\"column\":").optional_number(finding.position.map(|at| at.column)).raw("}");
+    })?;
+    sink.raw("]}\n");
+    sink.finish()
+}
+
+fn reference(sink: &mut Sink<'_>, reference: &ScannedReference) {
+    let site = &reference.site;
+    let bytes = site.bytes();
+    sink.raw("{\"file\":").string(site.file.as_str());
+    sink.raw(",\"line\":").number(site.position.line);
+    sink.raw(",\"column\":").number(site.position.column);
+    sink.raw(",\"bytes\":[").number(bytes.start).raw(",").number(bytes.end);
+    sink.raw("],\"format\":").string(site.format.as_str());
+    // A name that could not be read is shown as it is written, so that no reference is without one.
+    let image = site.image.as_ref().map_or(site.written.as_str(), |image| image.as_str());
+    sink.raw(",\"image\":").optional((!image.is_empty()).then_some(image));
+    sink.raw(",\"tag\":").optional(site.value.tag.as_ref().map(Tag::as_str));
+    sink.raw(",\"digest\":").optional(site.value.digest.as_ref().map(Digest::as_str));
+    sink.raw(",\"environment\":").optional(reference.environment.as_ref().map(EnvironmentName::as_str));
+    sink.raw(",\"policy\":").optional(reference.policy.as_deref());
+    sink.raw(",\"skipped\":").optional_display(reference.skipped.as_ref()).raw("}");
+}
+
+fn value(sink: &mut Sink<'_>, value: &Value) {
+    sink.raw("{\"tag\":").optional(value.tag.as_ref().map(Tag::as_str));
+    sink.raw(",\"digest\":").optional(value.digest.as_ref().map(Digest::as_str)).raw("}");
+}
+
+fn proposal(sink: &mut Sink<'_>, proposal: &Proposal) {
+    sink.raw("{\"environment\":").string(proposal.environment.as_str());
+    sink.raw(",\"group\":").string(&proposal.group);
+    sink.raw(",\"publish\":").string(proposal.publish.as_str());
+    sink.raw(",\"branch\":").optional(proposal.branch.as_deref());
+    sink.raw(",\"url\":").optional(proposal.url.as_deref());
+    sink.raw(",\"action\":").string(proposal.action.as_str());
+    sink.raw(",\"gates\":[");
+    gates(sink, &proposal.gates);
+    sink.raw("]}");
+}
+
+fn gates(sink: &mut Sink<'_>, gates: &[Gate]) {
+    for (index, gate) in gates.iter().enumerate() {
+        let (state, until, reason) = match &gate.state {
+            GateState::Pass => ("pass", None, None),
+            GateState::Wait { until, reason } => ("wait", *until, Some(reason.as_str())),
+            GateState::Fail { reason } => ("fail", None, Some(reason.as_str())),
+        };
+        sink.raw(if index == 0 { "{\"gate\":" } else { ",{\"gate\":" }).string(gate.name.as_str());
+        sink.raw(",\"state\":").string(state);
+        sink.raw(",\"until\":").optional_display(until);
+        sink.raw(",\"reason\":").optional(reason).raw("}");
+    }
+}
+
+/// Writes the last field, and closes the object.
+fn errors(sink: &mut Sink<'_>, errors: &[Trouble]) -> io::Result<()> {
+    sink.raw("],\n\"errors\":[");
+    sink.rows(errors, |sink, error| {
+        sink.raw("{\"what\":").string(&error.what);
+        if let Some(file) = &error.file {
+            sink.raw(",\"file\":").string(file.as_str());
+        }
+        if let Some(position) = error.position {
+            sink.raw(",\"line\":").number(position.line);
+            sink.raw(",\"column\":").number(position.column);
+        }
+        sink.raw(",\"reason\":").string(&error.reason).raw("}");
+    })?;
+    sink.raw("]}\n");
+    Ok(())
+}

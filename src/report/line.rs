@@ -1,0 +1,34 @@
+//! Single lines for standard error: a failure or a finding, whole and in one line.
+
+use crate::model::outcome::{Finding, Severity, Trouble};
+use crate::report::View;
+use crate::report::text::{Tone, clean, paint};
+
+/// Renders a failed target as one line without its end: `error: file:line:column: what: reason`.
+pub fn trouble(trouble: &Trouble, view: &View) -> String {
+    format!("{} {}", paint(view, Tone::Bad, "error:"), clean(&trouble.to_string()))
+}
+
+/// Renders a finding as one line without its end: `warning: file:line:column: message (hint)`.
+pub fn warning(finding: &Finding, view: &View) -> String {
+    let (word, tone) = match finding.severity {
+        Severity::Error => ("error:", Tone::Bad),
+        Severity::Warning => ("warning:", Tone::Wait),
+        Severity::Note => ("note:", Tone::Quiet),
+    };
+    let mut line = paint(view, tone, word);
+    if let Some(file) = &finding.file {
+        line.push(' ');
+        line.push_str(&clean(file));
+        if let Some(position) = finding.position {
+            line.push_str(&format!(":{}:{}", position.line, position.column));
+        }
+        line.push(':');
+    }
+    line.push(' ');
+    line.push_str(&clean(&finding.message));
+    if let Some(hint) = &finding.hint {
+        line.push_str(&format!(" ({})", clean(hint)));
+    }
+    line
+}

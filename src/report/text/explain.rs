@@ -1,0 +1,217 @@
+//! Why a tag was chosen, and why every other one was not.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use crate::model::decision::{Reason, Verdict};
+use crate::model::image::ImageName;
+use crate::model::outcome::{Explanation, Trouble};
+use crate::model::tags::{ImageTags, TagList};
+use crate::report::View;
+use crate::report::candidates::{self, Candidate, State, Why};
+use crate::report::text::ink::{Cut, Tone};
+use crate::report::text::lists::{count, named};
+use crate::report::text::outcome::{gates, short_value, split};
+use crate::report::text::page::Page;
+use crate::report::text::table::{self, Cell, Column};
+
+/// How many tags of one reason are named unless all are asked for.
+const NAMED: usize = 12;
+
+/// How many reasons of one kind are told apart unless all are asked for: each young tag has a moment of its own.
+const REASONS_OF_A_KIND: usize = 6;
+
+/// Writes explanations, one for each environment; `images` holds the lists that they point into.
+///
+/// # Errors
+///
+/// Where the writer fails.
+pub fn explain(
+    explanations: &[Explanation],
+    images: &BTreeMap<ImageName, Arc<ImageTags>>,
+    troubles: &[Trouble],
+    view: &View,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let mut page = Page::new(view, out);
+    for explanation in explanations {
+        let tags = images.get(&explanation.decision.question.image);
+        one(&mut page, explanation, tags.map(|tags| &tags.list))?;
+    }
+    if !troubles.is_empty() {
+        page.title("Failed")?;
+        for trouble in troubles {
+            let (name, reason) = split(trouble);
+            named(&mut page, Tone::Bad, &name, reason)?;
+        }
+    }
+    if explanations.is_empty() && troubles.is_empty() {
+        page.prose(0, 0, &[(Tone::Plain, "Nothing to explain: no reference to the image is followed.")])?;
+    }
+    page.finish()
+}
+
+fn one(page: &mut Page<'_>, explanation: &Explanation, list: Option<&TagList>) -> io::Result<()> {
+    let decision = &explanation.decision;
+    let question = &decision.question;
+    page.gap()?;
+    let (image, environment) = (question.image.as_str(), question.environment.as_str());
+    page.prose(0, 2, &[(Tone::Strong, image), (Tone::Plain, "in"), (Tone::Strong, environment)])?;
+    page.prose(2, 12, &[(Tone::Quiet, "policy:"), (Tone::Plain, &question.policy.to_string())])?;
+    page.prose(2, 12, &[(Tone::Quiet, "current:"), (Tone::Plain, &short_value(&question.current))])?;
+    let (tone, chosen, why) = match &decision.verdict {
+        Verdict::Keep => (Tone::Plain, "none".to_owned(), "(nothing better exists)".to_owned()),
+        Verdict::Undecided(reason) => (Tone::Wait, "undecided:".to_owned(), reason.clone()),
+        Verdict::Move { to, step } => {
+            let why = step.map_or(String::new(), |step| format!("({} step)", step.as_str()));
+            (Tone::Good, short_value(to), why)
+        }
+    };
+    page.prose(2, 12, &[(Tone::Quiet, "chosen:"), (tone, &chosen), (Tone::Plain, &why)])?;
+    gates(page, &explanation.gates)?;
+    if let Some(earliest) = explanation.earliest {
+        page.prose(2, 12, &[(Tone::Quiet, "earliest:"), (Tone::Plain, &earliest.to_string())])?;
+    }
+    let mut candidates = candidates::of(decision, list);
+    if candidates.is_empty() {
+        return Ok(());
+    }
+    page.line("")?;
+    candidates.sort_by(|one, other| newest_first(one.tag, other.tag));
+    if page.view.is_verbose() {
+        // Words such as `latest` are not newer than any version.
+        candidates.sort_by_key(|candidate| matches!(candidate.why, Why::Given(Reason::NotAVersion)));
+        every(page, &candidates)
+    } else {
+        condensed(page, &candidates)
+    }
+}
+
+fn every(page: &mut Page<'_>, candidates: &[Candidate<'_>]) -> io::Result<()> {
+    let columns = [Column { title: "", cut: Cut::Middle }, Column { title: "", cut: Cut::End }];
+    let row = |candidate: &Candidate<'_>| {
+        let (tone, word) = match candidate.state {
+            State::Chosen => (Tone::Good, "chosen: "),
+            State::Current => (Tone::Strong, ""),
+            State::Rejected => (Tone::Plain, ""),
+        };
+        vec![Cell::toned(tone, candidate.tag), Cell::new(&format!("{word}{}", candidate.why))]
+    };
+    let rows: Vec<_> = candidates.iter().map(row).collect();
+    table::write(page, 2, &columns, &rows)
+}
+
+fn condensed(page: &mut Page<'_>, candidates: &[Candidate<'_>]) -> io::Result<()> {
+    let mut by_reason: BTreeMap<(u8, String), Vec<&Candidate<'_>>> = BTreeMap::new();
+    for candidate in candidates {
+        match candidate.state {
+            State::Chosen => page.prose(
+                2,
+                4,
+                &[(Tone::Good, &format!("{}:", candidate.tag)), (Tone::Plain, &format!("chosen, {}", candidate.why))],
+            )?,
+            State::Current => page.prose(
+                2,
+                4,
+                &[(Tone::Strong, &format!("{}:", candidate.tag)), (Tone::Plain, &candidate.why.to_string())],
+            )?,
+            State::Rejected => {
+                let key = (rank(candidate.why), candidate.why.to_string());
+                by_reason.entry(key).or_default().push(candidate);
+            }
+        }
+    }
+    let mut groups: Vec<_> = by_reason.into_iter().collect();
+    // Within a kind of reason, that of the newest tag comes first.
+    groups.sort_by(|((one, _), tags), ((other, _), others)| {
+        one.cmp(other).then_with(|| newest_first(tags[0].tag, others[0].tag))
+    });
+    let mut of_kind: BTreeMap<u8, usize> = BTreeMap::new();
+    let mut is_cut = false;
+    let mut left_out = 0;
+    for ((rank, reason), tags) in &groups {
+        let seen = of_kind.entry(*rank).or_default();
+        *seen += 1;
+        if *seen > REASONS_OF_A_KIND {
+            left_out += tags.len();
+            continue;
+        }
+        if let [single] = tags.as_slice() {
+            page.prose(2, 4, &[(Tone::Strong, &format!("{}:", single.tag)), (Tone::Plain, reason)])?;
+            continue;
+        }
+        let named: Vec<&str> = tags.iter().take(NAMED).map(|candidate| candidate.tag).collect();
+        let mut names = named.join(", ");
+        if tags.len() > NAMED {
+            is_cut = true;
+            names.push_str(", …");
+        }
+        let head = format!("{}:", count(tags.len(), "tag"));
+        page.prose(2, 4, &[(Tone::Strong, &head), (Tone::Plain, &format!("{reason}:")), (Tone::Quiet, &names)])?;
+    }
+    if left_out > 0 {
+        page.prose(2, 4, &[(Tone::Plain, &format!("{left_out} more for reasons like these"))])?;
+    }
+    if is_cut || left_out > 0 {
+        page.prose(2, 4, &[(Tone::Quiet, "`-v` shows every tag.")])?;
+    }
+    Ok(())
+}
+
+/// Orders reasons by how near a tag came to being chosen.
+fn rank(why: Why<'_>) -> u8 {
+    match why {
+        Why::Won(_) | Why::InUse => 0,
+        Why::Undecided(_) | Why::Unnamed => 20,
+        Why::Given(reason) => match reason {
+            Reason::InUse => 0,
+            Reason::Held => 1,
+            Reason::TooYoung { .. } => 2,
+            Reason::AgeUnknown => 3,
+            Reason::PlatformMissing(_) => 4,
+            Reason::SignatureMissing | Reason::SignatureWrong => 5,
+            Reason::Unknown(_) => 6,
+            Reason::Outranked => 7,
+            Reason::SameVersion => 8,
+            Reason::OutOfRange => 9,
+            Reason::PreRelease => 10,
+            Reason::Lower => 11,
+            Reason::Ignored => 12,
+            Reason::NotMatched => 13,
+            Reason::NotInFamily => 14,
+            Reason::NotAVersion => 15,
+        },
+    }
+}
+
+/// Orders tags as people read versions: stretches of digits by their number, the greater first.
+pub(super) fn newest_first(one: &str, other: &str) -> Ordering {
+    let (mut left, mut right) = (other.as_bytes(), one.as_bytes());
+    loop {
+        let (Some(first), Some(second)) = (left.first(), right.first()) else {
+            return left.len().cmp(&right.len()).then_with(|| other.cmp(one));
+        };
+        if first.is_ascii_digit() && second.is_ascii_digit() {
+            let (number, after) = split_number(left);
+            let (counterpart, rest) = split_number(right);
+            let order = number.len().cmp(&counterpart.len()).then_with(|| number.cmp(counterpart));
+            if order.is_ne() {
+                return order;
+            }
+            (left, right) = (after, rest);
+        } else if first != second {
+            return first.cmp(second);
+        } else {
+            (left, right) = (&left[1..], &right[1..]);
+        }
+    }
+}
+
+/// Splits leading digits off, without the zeros before them.
+fn split_number(text: &[u8]) -> (&[u8], &[u8]) {
+    let end = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let zeros = text[..end].iter().take_while(|byte| **byte == b'0').count();
+    (&text[zeros..end], &text[end..])
+}

@@ -1,0 +1,23 @@
+//! Reports for people: calm tables that fit the width, the unified diff, and what to do next.
+//!
+//! Entry points [`scan`], [`outcome`], [`explain`] and [`check`]. All text from outside is cleaned of
+//! control and direction characters before it is measured or shown. Never asks the terminal anything.
+
+mod check;
+mod diff;
+mod explain;
+mod ink;
+mod lists;
+mod outcome;
+mod page;
+mod scan;
+mod table;
+
+pub use check::check;
+pub use explain::explain;
+pub(super) use ink::{Tone, clean, paint};
+pub use outcome::{Occasion, outcome};
+pub use scan::scan;
+
+#[cfg(test)]
+mod tests;

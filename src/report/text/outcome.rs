@@ -1,0 +1,362 @@
+//! What a pass did or would do: the changes, the diff, what waits, what was passed by, and what to do next.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use crate::model::decision::Verdict;
+use crate::model::environment::EnvironmentName;
+use crate::model::gate::{Gate, GateState};
+use crate::model::image::ImageName;
+use crate::model::outcome::{Outcome, Trouble};
+use crate::model::policy::Step;
+use crate::model::proposal::{Action, Move, Proposal};
+use crate::model::site::Value;
+use crate::report::View;
+use crate::report::text::diff;
+use crate::report::text::ink::{Cut, Tone};
+use crate::report::text::lists::{count, familiar, named, reasons};
+use crate::report::text::page::Page;
+use crate::report::text::table::{self, Cell, Column};
+
+/// How many digits of a digest are shown.
+const DIGEST_DIGITS: usize = 8;
+
+/// How many moves of one proposal are named.
+const MOVES_NAMED: usize = 3;
+
+/// Which command's outcome is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion {
+    /// `plan`.
+    Plan,
+    /// `update`.
+    Update,
+    /// `run`.
+    Run,
+    /// `run --dry-run`.
+    DryRun,
+}
+
+impl Occasion {
+    /// Whether nothing was written.
+    fn is_preview(self) -> bool {
+        matches!(self, Self::Plan | Self::DryRun)
+    }
+}
+
+/// Writes what `plan`, `update` or `run` did or would do.
+///
+/// # Errors
+///
+/// Where the writer fails.
+pub fn outcome(outcome: &Outcome, occasion: Occasion, view: &View, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut page = Page::new(view, out);
+    let updates = updates(outcome);
+    changes(&mut page, outcome, &updates)?;
+    if occasion.is_preview() && !view.is_quiet() && !outcome.files.is_empty() {
+        page.gap()?;
+        outcome.files.iter().try_for_each(|edit| diff::write(&mut page, edit))?;
+    }
+    commits(&mut page, outcome)?;
+    proposals(&mut page, outcome, occasion)?;
+    waits(&mut page, outcome)?;
+    passed_by(&mut page, outcome)?;
+    page.gap()?;
+    let (summary, hint) = summary(outcome, occasion, updates.len());
+    page.prose(0, 0, &[(Tone::Strong, &summary)])?;
+    if let Some(hint) = hint {
+        page.prose(0, 0, &[(Tone::Plain, hint)])?;
+    }
+    page.finish()
+}
+
+/// What one row of the table of changes is about.
+type Update<'a> = (&'a EnvironmentName, &'a ImageName, &'a Value, &'a Value);
+
+/// Where an update stands.
+struct Places<'a> {
+    step: Option<Step>,
+    lines: BTreeSet<(&'a str, usize)>,
+}
+
+/// Gathers equal moves: one row for an image that moves alike in many files.
+fn updates(outcome: &Outcome) -> BTreeMap<Update<'_>, Places<'_>> {
+    let mut updates: BTreeMap<Update<'_>, Places<'_>> = BTreeMap::new();
+    for change in &outcome.changes {
+        let key = (&change.environment, &change.image, &change.from, &change.to);
+        let places = updates.entry(key).or_insert(Places { step: change.step, lines: BTreeSet::new() });
+        places.lines.insert((change.file.as_str(), change.position.line));
+    }
+    updates
+}
+
+fn changes(page: &mut Page<'_>, outcome: &Outcome, updates: &BTreeMap<Update<'_>, Places<'_>>) -> io::Result<()> {
+    let environments: BTreeSet<_> = outcome.decisions.iter().map(|decision| &decision.question.environment).collect();
+    let environments: BTreeSet<_> = environments.into_iter().chain(updates.keys().map(|key| key.0)).collect();
+    let has_several = environments.len() > 1;
+    let titles = ["environment", "image", "from", "to", "step", "where"];
+    let columns: Vec<Column> = titles.map(|title| Column { title, cut: Cut::Middle }).to_vec();
+    let mut rows = Vec::with_capacity(updates.len());
+    for ((environment, image, from, to), places) in updates {
+        let tone = if places.step == Some(Step::Major) { Tone::Wait } else { Tone::Plain };
+        let (from, to) = short_move(from, to);
+        // Everything is asked for: a row for each place instead of their number.
+        let split: Vec<_> = places.lines.iter().map(|place| BTreeSet::from([*place])).collect();
+        let lines = if page.view.is_verbose() { split.as_slice() } else { std::slice::from_ref(&places.lines) };
+        for lines in lines {
+            let mut row = Vec::with_capacity(columns.len());
+            if has_several {
+                row.push(Cell::new(environment.as_str()));
+            }
+            row.push(Cell::toned(Tone::Strong, familiar(image.as_str())));
+            row.push(Cell::new(&from));
+            row.push(Cell::toned(Tone::Good, &to));
+            row.push(Cell::toned(tone, places.step.map_or("", Step::as_str)));
+            row.push(Cell::toned(Tone::Quiet, &whereabouts(lines)));
+            rows.push(row);
+        }
+    }
+    table::write(page, 0, &columns[usize::from(!has_several)..], &rows)
+}
+
+fn whereabouts(lines: &BTreeSet<(&str, usize)>) -> String {
+    let files: BTreeSet<&str> = lines.iter().map(|(file, _)| *file).collect();
+    match (lines.first(), files.len(), lines.len()) {
+        (None, ..) => String::new(),
+        (Some((file, line)), 1, 1) => format!("{file}:{line}"),
+        (Some((file, _)), 1, places) => format!("{file} ({places} places)"),
+        (Some(_), files, _) => count(files, "file"),
+    }
+}
+
+/// Returns a value as people tell it apart: the tag, and the beginning of a digest.
+pub(super) fn short_value(value: &Value) -> String {
+    let digest = value.digest.as_ref().map(|digest| {
+        let (_, digits) = digest.as_str().split_once(':').unwrap_or(("", digest.as_str()));
+        digits.get(..DIGEST_DIGITS).unwrap_or(digits)
+    });
+    match (&value.tag, digest) {
+        (Some(tag), Some(digest)) => format!("{tag}@{digest}"),
+        (Some(tag), None) => tag.to_string(),
+        (None, Some(digest)) => format!("@{digest}"),
+        (None, None) => "no tag".to_owned(),
+    }
+}
+
+/// Returns both ends of a move; digests only where the tag alone does not tell them apart.
+fn short_move(from: &Value, to: &Value) -> (String, String) {
+    match (&from.tag, &to.tag) {
+        (Some(old), Some(new)) if old != new => (old.to_string(), new.to_string()),
+        _ => (short_value(from), short_value(to)),
+    }
+}
+
+fn commits(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
+    if outcome.commits.is_empty() {
+        return Ok(());
+    }
+    page.title("Commits")?;
+    let columns = [Cut::End, Cut::Middle, Cut::End].map(|cut| Column { title: "", cut });
+    let row = |environment: &str, commit: &str, message: &str| {
+        let subject = message.lines().next().unwrap_or("");
+        vec![Cell::toned(Tone::Wait, commit), Cell::new(environment), Cell::new(subject)]
+    };
+    let rows: Vec<_> = outcome
+        .commits
+        .iter()
+        .map(|landed| row(landed.environment.as_str(), landed.commit.short(), &landed.message))
+        .collect();
+    table::write(page, 2, &columns, &rows)
+}
+
+/// Says what is done in words, since the words of JSON are those of a program.
+fn deed(action: Action, occasion: Occasion) -> Option<&'static str> {
+    let (done, would) = match action {
+        Action::Opened => ("opened", "open"),
+        Action::Updated => ("updated", "update"),
+        Action::Merged => ("merged", "merge"),
+        Action::Enqueued => ("put into the merge queue", "put into the merge queue"),
+        Action::Closed => ("closed", "close"),
+        Action::Committed | Action::Unchanged | Action::Waiting | Action::Held | Action::LeftAlone | Action::Failed => {
+            return None;
+        }
+    };
+    Some(if occasion.is_preview() { would } else { done })
+}
+
+fn proposals(page: &mut Page<'_>, outcome: &Outcome, occasion: Occasion) -> io::Result<()> {
+    let mut rows = outcome
+        .proposals
+        .iter()
+        .filter_map(|proposal| deed(proposal.action, occasion).map(|deed| (proposal, deed)))
+        .peekable();
+    if rows.peek().is_none() {
+        return Ok(());
+    }
+    page.title("Pull requests")?;
+    for (proposal, deed) in rows {
+        let head = format!("{deed}: {}, {}", proposal.environment, proposal.group);
+        let whereto = proposal.url.as_deref().or(proposal.branch.as_deref()).unwrap_or("");
+        page.prose(2, 4, &[(Tone::Plain, &head), (Tone::Quiet, whereto)])?;
+        gates(page, &proposal.gates)?;
+    }
+    Ok(())
+}
+
+/// Whether a proposal does not get on.
+fn is_stuck(proposal: &Proposal) -> bool {
+    matches!(proposal.action, Action::Waiting | Action::Held | Action::LeftAlone | Action::Failed)
+}
+
+fn waits(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
+    let stuck: Vec<_> = outcome.proposals.iter().filter(|proposal| is_stuck(proposal)).collect();
+    if stuck.is_empty() {
+        return Ok(());
+    }
+    page.title("Waiting")?;
+    for proposal in stuck {
+        let (word, tone) = match proposal.action {
+            Action::Held => ("held by a person", Tone::Wait),
+            Action::LeftAlone => ("left alone: a person took it over", Tone::Wait),
+            Action::Failed => ("failed", Tone::Bad),
+            _ => ("waits", Tone::Wait),
+        };
+        let mut spans = vec![(Tone::Strong, format!("{}:", proposal.environment))];
+        let moves = moves(&proposal.moves);
+        spans.push((Tone::Plain, if moves.is_empty() { proposal.group.clone() } else { moves }));
+        spans.push((tone, word.to_owned()));
+        if let Some(reason) = &proposal.reason {
+            spans.push((Tone::Plain, format!("({reason})")));
+        }
+        let is_told = |gate: &Gate| matches!(gate.state, GateState::Wait { until, .. } if until == proposal.earliest);
+        if let Some(earliest) = proposal.earliest.filter(|_| !proposal.gates.iter().any(is_told)) {
+            spans.push((Tone::Plain, format!("until {earliest} at the earliest")));
+        }
+        let spans: Vec<(Tone, &str)> = spans.iter().map(|(tone, text)| (*tone, text.as_str())).collect();
+        page.prose(2, 4, &spans)?;
+        gates(page, &proposal.gates)?;
+    }
+    Ok(())
+}
+
+fn moves(moves: &[Move]) -> String {
+    let named = moves.iter().take(MOVES_NAMED).map(|step| {
+        let (from, to) = short_move(&step.from, &step.to);
+        format!("{} {from} → {to}", familiar(step.image.as_str()))
+    });
+    let mut text = named.collect::<Vec<_>>().join(", ");
+    if moves.len() > MOVES_NAMED {
+        text.push_str(&format!(" and {} more", moves.len() - MOVES_NAMED));
+    }
+    text
+}
+
+/// Writes gates as a checklist; those that pass only where everything is asked for.
+pub(super) fn gates(page: &mut Page<'_>, gates: &[Gate]) -> io::Result<()> {
+    for gate in gates {
+        let (tone, mark, text) = match &gate.state {
+            GateState::Pass if !page.view.is_verbose() => continue,
+            GateState::Pass => (Tone::Good, "passes", String::new()),
+            GateState::Wait { until: Some(until), reason } => (Tone::Wait, "waits", format!("until {until}: {reason}")),
+            GateState::Wait { until: None, reason } => (Tone::Wait, "waits:", reason.clone()),
+            GateState::Fail { reason } => (Tone::Bad, "fails:", reason.clone()),
+        };
+        page.prose(4, 6, &[(Tone::Strong, gate.name.as_str()), (tone, mark), (Tone::Plain, &text)])?;
+    }
+    Ok(())
+}
+
+fn passed_by(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
+    let told: BTreeSet<&str> = outcome
+        .skipped
+        .iter()
+        .map(|row| row.what.as_str())
+        .chain(outcome.errors.iter().map(|row| row.what.as_str()))
+        .collect();
+    // An image without an answer has a row already where the pass knew whose fault it is.
+    let undecided = outcome.decisions.iter().filter_map(|decision| match &decision.verdict {
+        Verdict::Undecided(reason) if !told.contains(decision.question.image.as_str()) => {
+            Some((decision.question.image.as_str(), format!("undecided: {reason}")))
+        }
+        _ => None,
+    });
+    let skipped = outcome.skipped.iter().map(|row| (row.what.as_str(), row.reason.clone()));
+    let mut rows = skipped.chain(undecided).peekable();
+    if rows.peek().is_some() && !page.view.is_quiet() {
+        page.title("Skipped")?;
+        reasons(page, "target", Tone::Plain, rows)?;
+    }
+    if !outcome.errors.is_empty() {
+        page.title("Failed")?;
+        for error in &outcome.errors {
+            let (name, reason) = split(error);
+            named(page, Tone::Bad, &name, reason)?;
+        }
+    }
+    Ok(())
+}
+
+/// Splits a failure into what failed, with its place, and why.
+pub(super) fn split(error: &Trouble) -> (String, &str) {
+    let place = match (&error.file, error.position) {
+        (Some(file), Some(at)) => format!("{file}:{}:{}: ", at.line, at.column),
+        (Some(file), None) => format!("{file}: "),
+        (None, _) => String::new(),
+    };
+    let is_file = error.file.as_ref().is_some_and(|file| file.as_str() == error.what);
+    let what = if is_file { place.trim_end_matches(": ").to_owned() } else { format!("{place}{}", error.what) };
+    (what, &error.reason)
+}
+
+fn summary(outcome: &Outcome, occasion: Occasion, updates: usize) -> (String, Option<&'static str>) {
+    let stuck = outcome.proposals.iter().filter(|proposal| is_stuck(proposal)).count();
+    let mut rest = String::new();
+    let failed = outcome.errors.len();
+    for (number, word) in [(stuck, "waiting"), (outcome.skipped.len(), "skipped"), (failed, "failed")] {
+        if number > 0 {
+            rest.push_str(&format!(", {number} {word}"));
+        }
+    }
+    if updates == 0 {
+        return idle(outcome, stuck, &rest);
+    }
+    let files: BTreeSet<&str> = outcome.changes.iter().map(|change| change.file.as_str()).collect();
+    let what = format!("{} in {}", count(updates, "update"), count(files.len(), "file"));
+    match occasion {
+        Occasion::Plan => (format!("{what}{rest}."), Some("Run `tagboat update` to write them.")),
+        Occasion::DryRun => (format!("{what}{rest}."), Some("Run it without `--dry-run` to publish them.")),
+        Occasion::Update => (
+            format!("Wrote {} to {}{rest}.", count(updates, "update"), count(files.len(), "file")),
+            Some("Look at them with `git diff`, then commit."),
+        ),
+        Occasion::Run if outcome.commits.is_empty() => (format!("{what}{rest}."), None),
+        Occasion::Run => (format!("Pushed {}: {what}{rest}.", count(outcome.commits.len(), "commit")), None),
+    }
+}
+
+/// Says why nothing is changed.
+fn idle(outcome: &Outcome, stuck: usize, rest: &str) -> (String, Option<&'static str>) {
+    let kept = outcome.decisions.iter().filter(|decision| decision.verdict == Verdict::Keep);
+    let newest: usize = kept.map(|decision| decision.question.sites.len().max(1)).sum();
+    let rest = rest.strip_prefix(", ").map_or(String::new(), |rest| format!(" ({rest})"));
+    if newest > 0 && stuck == 0 {
+        let (verb, whose) = if newest == 1 { ("is", "its") } else { ("are", "their") };
+        let references = count(newest, "reference");
+        return (
+            format!("Nothing to do: {references} {verb} at the newest version {whose} policy allows{rest}."),
+            None,
+        );
+    }
+    if stuck > 0 {
+        return (format!("Nothing to do now{rest}."), Some("`tagboat explain IMAGE` tells what an image waits for."));
+    }
+    let standing = outcome.proposals.iter().filter(|proposal| proposal.action == Action::Unchanged).count();
+    if standing > 0 {
+        return (format!("Nothing to do: {} up to date{rest}.", count(standing, "pull request")), None);
+    }
+    if !outcome.errors.is_empty() || !outcome.decisions.is_empty() {
+        return (format!("Nothing could be decided{rest}."), None);
+    }
+    let hint = "`tagboat scan` lists every reference, and why it is not followed.";
+    (format!("Nothing to do: no reference is followed{rest}."), Some(hint))
+}

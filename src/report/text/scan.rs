@@ -1,0 +1,103 @@
+//! What `scan` found: a row for each reference, then what was passed over.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use crate::model::outcome::{ScanOutcome, ScannedReference};
+use crate::model::site::Value;
+use crate::report::View;
+use crate::report::text::ink::{Cut, Tone};
+use crate::report::text::lists::{count, familiar, named, reasons};
+use crate::report::text::page::Page;
+use crate::report::text::table::{self, Cell, Column};
+
+const COLUMNS: [Column; 4] = [
+    Column { title: "where", cut: Cut::Middle },
+    Column { title: "image", cut: Cut::Middle },
+    Column { title: "tag", cut: Cut::Middle },
+    Column { title: "policy", cut: Cut::End },
+];
+
+/// Writes what `scan` found.
+///
+/// # Errors
+///
+/// Where the writer fails.
+pub fn scan(found: &ScanOutcome, view: &View, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut page = Page::new(view, out);
+    let rows: Vec<_> = found.references.iter().filter(|row| row.skipped.is_none()).map(row).collect();
+    table::write(&mut page, 0, &COLUMNS, &rows)?;
+    not_followed(&mut page, found)?;
+    if !found.passed_over.is_empty() && !view.is_quiet() {
+        page.title("Passed over")?;
+        let rows = found.passed_over.iter().map(|row| (row.file.as_str(), row.reason.to_string()));
+        reasons(&mut page, "file", Tone::Plain, rows)?;
+    }
+    if !found.errors.is_empty() {
+        page.title("Failed")?;
+        for error in &found.errors {
+            let (name, reason) = super::outcome::split(error);
+            named(&mut page, Tone::Bad, &name, reason)?;
+        }
+    }
+    page.gap()?;
+    page.prose(0, 0, &[(Tone::Strong, &summary(found))])?;
+    page.finish()
+}
+
+fn row(reference: &ScannedReference) -> Vec<Cell> {
+    let site = &reference.site;
+    let image = site.image.as_ref().map_or(site.written.as_str(), |image| familiar(image.as_str()));
+    let value = super::outcome::short_value(&site.value);
+    vec![
+        Cell::new(&format!("{}:{}", site.file, site.position.line)),
+        Cell::toned(Tone::Strong, image),
+        Cell::new(&value),
+        Cell::new(reference.policy.as_deref().unwrap_or("-")),
+    ]
+}
+
+/// Writes references that are not followed apart from the table: a reason is never cut short.
+fn not_followed(page: &mut Page<'_>, found: &ScanOutcome) -> io::Result<()> {
+    let mut rows =
+        found.references.iter().filter_map(|row| row.skipped.as_ref().map(|reason| (row, reason))).peekable();
+    if rows.peek().is_none() || page.view.is_quiet() {
+        return Ok(());
+    }
+    page.title("Not followed")?;
+    for (reference, reason) in rows {
+        let site = &reference.site;
+        let place = format!("{}:{}", site.file, site.position.line);
+        let name = match &site.image {
+            None => site.written.clone(),
+            Some(image) if site.value == Value::default() => familiar(image.as_str()).to_owned(),
+            Some(image) => format!("{} {}", familiar(image.as_str()), super::outcome::short_value(&site.value)),
+        };
+        let name = format!("{name}:");
+        page.prose(2, 4, &[(Tone::Plain, &place), (Tone::Strong, &name), (Tone::Wait, &reason.to_string())])?;
+    }
+    Ok(())
+}
+
+fn summary(found: &ScanOutcome) -> String {
+    if found.references.is_empty() && found.passed_over.is_empty() && found.errors.is_empty() {
+        return "No image reference was found.".to_owned();
+    }
+    let files: BTreeSet<&str> = found.references.iter().map(|reference| reference.site.file.as_str()).collect();
+    let references = match found.references.len() {
+        0 => "No image reference".to_owned(),
+        number => format!("{} in {}", count(number, "reference"), count(files.len(), "file")),
+    };
+    let mut parts = vec![references];
+    let skipped = found.references.iter().filter(|reference| reference.skipped.is_some()).count();
+    if skipped > 0 {
+        parts.push(format!("{skipped} not followed"));
+    }
+    if !found.passed_over.is_empty() {
+        parts.push(format!("{} passed over", count(found.passed_over.len(), "file")));
+    }
+    if !found.errors.is_empty() {
+        parts.push(format!("{} failed", found.errors.len()));
+    }
+    parts.join(", ")
+}
