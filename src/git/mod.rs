@@ -1,6 +1,19 @@
 //! Git: a bare shallow mirror, trees read and edited without a checkout, commits, pushes.
 //!
-//! The entry point is [`Remote`]. The only place that starts the `git` program.
+//! The entry points are [`Remote`] and the [`mirror::Mirror`] behind it. The only place that starts the `git`
+//! program is `program`. Absent: worktrees, merges, and any judgement of what is to be committed.
+
+pub mod access;
+pub mod checkout;
+mod http;
+pub mod log;
+pub mod mirror;
+mod objects;
+pub mod program;
+mod push;
+pub mod seed;
+mod transfer;
+pub mod url;
 
 use crate::model::change::FileEdit;
 use crate::model::commit::{CommitId, CommitPlan};

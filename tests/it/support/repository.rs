@@ -1,1 +1,152 @@
-//! Placeholder.
+//! Scratch repositories, made with the real `git` program: hermetic configuration, dated commits.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tagboat::git::program::ProgramEnvironment;
+use tempfile::TempDir;
+
+/// A folder of its own for one test, gone when it is dropped.
+pub(crate) struct Scratch {
+    folder: TempDir,
+}
+
+impl Scratch {
+    /// Makes the folder.
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("a temporary folder") }
+    }
+
+    /// Returns a path in it.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Makes a bare repository whose branch `main` holds one commit of the files.
+    pub(crate) fn bare(&self, name: &str, files: &[(&str, &str)]) -> Repository {
+        let bare = self.empty(name);
+        let work = self.work(&format!("{name}.work"), files);
+        work.git(&["push", "--quiet", &bare.folder.display().to_string(), "main"]);
+        bare
+    }
+
+    /// Makes a bare repository without any commit, its HEAD on `main`.
+    pub(crate) fn empty(&self, name: &str) -> Repository {
+        let folder = self.path(name);
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let repository = Repository { folder };
+        repository.git(&["init", "--quiet", "--bare", "--initial-branch=main"]);
+        repository
+    }
+
+    /// Makes a working tree whose branch `main` holds one commit of the files; without files, no commit.
+    pub(crate) fn work(&self, name: &str, files: &[(&str, &str)]) -> Repository {
+        let folder = self.path(name);
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let repository = Repository { folder };
+        repository.git(&["init", "--quiet", "--initial-branch=main"]);
+        if !files.is_empty() {
+            repository.commit_files(files, "Begin", 1);
+        }
+        repository
+    }
+}
+
+/// A repository of the test's own.
+pub(crate) struct Repository {
+    /// Its folder: of the working tree, or the bare repository itself.
+    pub(crate) folder: PathBuf,
+}
+
+impl Repository {
+    /// Runs `git` in it and returns what it printed, trimmed; fails the test when `git` fails.
+    pub(crate) fn git(&self, arguments: &[&str]) -> String {
+        let output = self.try_git(arguments, 0);
+        let printed = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "git {arguments:?}: {printed}{stderr}");
+        printed
+    }
+
+    /// Writes files of the working tree and commits them on a day of January 2026; returns the commit's id.
+    pub(crate) fn commit_files(&self, files: &[(&str, &str)], message: &str, day: u8) -> String {
+        for (path, content) in files {
+            let path = self.folder.join(path);
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            std::fs::write(path, content).expect("a file");
+        }
+        self.git(&["add", "--all"]);
+        let output = self.try_git(&["commit", "--quiet", "--message", message], day);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        self.git(&["rev-parse", "HEAD"])
+    }
+
+    /// Returns the commit of a branch.
+    pub(crate) fn tip(&self, branch: &str) -> String {
+        self.git(&["rev-parse", "--verify", &format!("refs/heads/{branch}")])
+    }
+
+    /// Returns a file's content at a revision, byte for byte.
+    pub(crate) fn show(&self, revision: &str, path: &str) -> Vec<u8> {
+        self.try_git(&["show", &format!("{revision}:{path}")], 0).stdout
+    }
+
+    /// Installs a hook.
+    pub(crate) fn hook(&self, name: &str, script: &str) {
+        let folder = self.folder.join("hooks");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        executable(&folder.join(name), script);
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "scratch repositories are made by the real program")]
+    fn try_git(&self, arguments: &[&str], day: u8) -> Output {
+        let date = format!("2026-01-{:02}T12:00:00Z", day.max(1));
+        Command::new("git")
+            .arg("-C")
+            .arg(&self.folder)
+            .args(arguments)
+            .env_clear()
+            .env("PATH", search_path())
+            .env("HOME", "/nonexistent")
+            .env("LC_ALL", "C")
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("GIT_CONFIG_COUNT", "1")
+            .env("GIT_CONFIG_KEY_0", "protocol.file.allow")
+            .env("GIT_CONFIG_VALUE_0", "always")
+            .env("GIT_AUTHOR_NAME", "A Person")
+            .env("GIT_AUTHOR_EMAIL", "person@acme.example")
+            .env("GIT_AUTHOR_DATE", &date)
+            .env("GIT_COMMITTER_NAME", "A Person")
+            .env("GIT_COMMITTER_EMAIL", "person@acme.example")
+            .env("GIT_COMMITTER_DATE", &date)
+            .output()
+            .expect("the git program")
+    }
+}
+
+/// Returns the `PATH` of the test run.
+#[expect(clippy::disallowed_methods, reason = "tests find programs where the machine has them")]
+pub(crate) fn search_path() -> OsString {
+    std::env::var_os("PATH").unwrap_or_default()
+}
+
+/// Returns an environment for the `git` program, with a folder searched first.
+pub(crate) fn environment(first: Option<&Path>) -> ProgramEnvironment {
+    let mut folders: Vec<PathBuf> = first.map(Path::to_owned).into_iter().collect();
+    folders.extend(std::env::split_paths(&search_path()));
+    ProgramEnvironment { path: std::env::join_paths(folders).expect("plain folders"), ..Default::default() }
+}
+
+/// Writes a script that can be run.
+pub(crate) fn executable(path: &Path, script: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    // Renamed into place, so that no process forked meanwhile holds it open for writing ("text file busy").
+    let fresh = path.with_extension("fresh");
+    std::fs::write(&fresh, script).expect("a script");
+    std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o755)).expect("its mode");
+    std::fs::rename(&fresh, path).expect("a script");
+}

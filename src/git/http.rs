@@ -1,0 +1,236 @@
+//! Fetching over HTTP in this process, through gix; nothing is started and nothing secret leaves memory.
+//!
+//! Failures are told apart by HTTP status and error kinds. A redirect is followed only without a credential.
+
+use std::error::Error as StdError;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use gix::ObjectId;
+use gix::bstr::ByteSlice as _;
+use gix::protocol::handshake::Ref;
+use gix::protocol::transport;
+use gix::protocol::transport::client::blocking_io::{Transport as _, connect, http};
+use gix::remote::{Direction, fetch};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::git::objects::{broken, unwritable};
+use crate::git::url::RemoteUrl;
+use crate::git::{GitError, program, transfer};
+use crate::model::environment::BranchName;
+
+/// Longest silence in an answer.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// Longest whole fetch; a first one of a large repository at depth 1 takes a fraction of it.
+const DEADLINE: Duration = Duration::from_secs(300);
+
+/// A connection on which the remote has listed its references.
+type Prepared<'repo> = fetch::Prepare<'static, 'repo, Box<dyn transport::client::blocking_io::Transport + Send>>;
+
+/// Why a fetch failed.
+pub(super) enum FetchError {
+    /// The server wants another URL, and a credential was to be sent.
+    Redirected,
+    /// Everything else.
+    Failed(GitError),
+}
+
+impl From<GitError> for FetchError {
+    fn from(error: GitError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<FetchError> for GitError {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::Redirected => {
+                Self::Denied("it redirects to another URL, where no credential is sent: write that URL".to_owned())
+            }
+            FetchError::Failed(error) => error,
+        }
+    }
+}
+
+/// Brings a branch's tip here, unless it is here already: one listing then.
+pub(super) fn fetch(
+    repository: &gix::Repository,
+    url: &RemoteUrl,
+    header: Option<&SecretString>,
+    branch: &BranchName,
+) -> Result<ObjectId, FetchError> {
+    let known = transfer::noted_tip(repository, branch)?;
+    let refspec = format!("+refs/heads/{branch}:{}", transfer::noted(branch));
+    let prepared = list(repository, url, header, &refspec)?;
+    let wanted = format!("refs/heads/{branch}");
+    let mut heads = prepared.ref_map().remote_refs.iter().filter_map(head);
+    let Some((_, tip)) = heads.find(|(name, _)| *name == wanted.as_bytes()) else {
+        drop(heads);
+        // Only what the branch's name begins was listed; whether there is any other one takes another look.
+        let all = list(repository, url, header, "+refs/heads/*:refs/tagboat/*")?;
+        let is_empty = all.ref_map().remote_refs.iter().filter_map(head).next().is_none();
+        let missing = if is_empty { GitError::EmptyRepository } else { GitError::NoBranch(branch.clone()) };
+        return Err(missing.into());
+    };
+    drop(heads);
+    if known == Some(tip) {
+        return Ok(tip);
+    }
+    let depth = fetch::Shallow::DepthAtRemote(std::num::NonZeroU32::MIN);
+    let prepared = prepared.with_shallow(depth);
+    within_deadline(|stop| prepared.receive(gix::progress::Discard, stop).map_err(|fault| classify(&fault)))?;
+    transfer::remember(repository, branch, tip)?;
+    if !repository.has_object(tip) {
+        return Err(unwritable("the fetched commit is not there").into());
+    }
+    Ok(tip)
+}
+
+/// Connects, and lists the references that a refspec begins with.
+fn list<'repo>(
+    repository: &'repo gix::Repository,
+    url: &RemoteUrl,
+    header: Option<&SecretString>,
+    refspec: &str,
+) -> Result<Prepared<'repo>, FetchError> {
+    let remote = repository
+        .remote_at_without_url_rewrite(url.to_string().as_str())
+        .and_then(|remote| remote.with_refspecs([refspec], Direction::Fetch))
+        .map_err(broken)?
+        .with_fetch_tags(fetch::Tags::None);
+    let mut connection = remote.connect(Direction::Fetch).map_err(|fault| classify(&fault))?;
+    connection.set_transport_options(Box::new(options(header)));
+    // The header is all there is: nobody is asked, and no helper is started.
+    connection.set_credentials(|_| Ok(None));
+    let prepared = connection.prepare_fetch(gix::progress::Discard, gix::remote::ref_map::Options::default());
+    prepared.map_err(|fault| classify(&fault))
+}
+
+/// Asks whether the credential may push, by the status of the first request of a push.
+pub(super) fn may_push(url: &RemoteUrl, header: Option<&SecretString>) -> Result<(), GitError> {
+    let parsed = gix::url::parse(url.to_string()).map_err(broken)?;
+    let mut transport = connect::connect(parsed, connect::Options::default()).map_err(broken)?;
+    transport::client::TransportWithoutIO::configure(&mut transport, &options(header)).map_err(broken)?;
+    match transport.handshake(transport::Service::ReceivePack, &[]) {
+        Ok(_) => Ok(()),
+        Err(fault) => Err(classify_chain(&fault).unwrap_or_else(|| FetchError::from(unclear(&fault))).into()),
+    }
+}
+
+fn head(reference: &Ref) -> Option<(&[u8], ObjectId)> {
+    let (name, id) = match reference {
+        Ref::Peeled { full_ref_name, object, .. }
+        | Ref::Direct { full_ref_name, object }
+        | Ref::Symbolic { full_ref_name, object, .. } => (full_ref_name, object),
+        Ref::Unborn { .. } => return None,
+    };
+    name.starts_with_str("refs/heads/").then_some((name.as_slice(), *id))
+}
+
+fn options(header: Option<&SecretString>) -> http::Options {
+    let backend = http::reqwest::Options {
+        configure_client: Some(Box::new(|client| Ok(client.timeout(SILENCE)))),
+        configure_request: None,
+    };
+    http::Options {
+        // With configured headers gix turns a redirect into an error, whatever it is allowed here.
+        extra_headers: header.iter().map(|line| line.expose_secret().to_owned()).collect(),
+        follow_redirects: http::options::FollowRedirects::Initial,
+        backend: Some(Arc::new(Mutex::new(backend))),
+        ..http::Options::default()
+    }
+}
+
+/// Runs a fetch that is told to stop once it takes too long.
+fn within_deadline<T>(work: impl FnOnce(&AtomicBool) -> T) -> T {
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (finished, waiting) = mpsc::channel::<()>();
+        let stop = &stop;
+        scope.spawn(move || {
+            if waiting.recv_timeout(DEADLINE) == Err(RecvTimeoutError::Timeout) {
+                stop.store(true, Ordering::Relaxed);
+            }
+        });
+        let outcome = work(stop);
+        drop(finished);
+        outcome
+    })
+}
+
+fn classify(fault: &gix::Error) -> FetchError {
+    if fault.is_unauthenticated() {
+        return GitError::Denied("it asks for a credential, or does not accept this one (HTTP 401)".to_owned()).into();
+    }
+    if let Some(known) = fault.iter_errors().find_map(classify_chain) {
+        return known;
+    }
+    if fault.is_cancelled() {
+        return GitError::Unreachable(format!("no end after {} seconds", DEADLINE.as_secs())).into();
+    }
+    if fault.is_permission_denied() {
+        return GitError::Denied("it does not accept the credential".to_owned()).into();
+    }
+    if fault.is_unsupported() {
+        return GitError::Denied("it does not answer as a Git server: check the URL".to_owned()).into();
+    }
+    unclear(fault.probable_cause()).into()
+}
+
+fn unclear(fault: &(dyn StdError + 'static)) -> GitError {
+    GitError::Unreachable(program::words(fault.to_string().as_bytes()))
+}
+
+/// Looks for an HTTP status or a failed connection among an error's causes, at a bounded depth.
+///
+/// `io::Error` hides the error it was made from in its `source`, so that is looked into first.
+fn classify_chain(fault: &(dyn StdError + 'static)) -> Option<FetchError> {
+    let mut next = Some(fault);
+    for _ in 0..32 {
+        let error = next?;
+        if let Some(error) = error.downcast_ref::<reqwest::Error>() {
+            return Some(classify_http(error));
+        }
+        if error.downcast_ref::<transport::client::AuthenticationRequired>().is_some() {
+            let words = "it asks for a credential, or does not accept this one (HTTP 401)";
+            return Some(GitError::Denied(words.to_owned()).into());
+        }
+        if let Some(inner) = error.downcast_ref::<gix::Error>()
+            && let Some(known) = inner.iter_errors().find_map(classify_shallow)
+        {
+            return Some(known);
+        }
+        next = match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+fn classify_shallow(fault: &(dyn StdError + 'static)) -> Option<FetchError> {
+    fault.downcast_ref::<reqwest::Error>().map(classify_http)
+}
+
+fn classify_http(error: &reqwest::Error) -> FetchError {
+    match error.status().map(|status| status.as_u16()) {
+        Some(status @ (401 | 403)) => GitError::Denied(format!("HTTP {status}")).into(),
+        Some(404) => {
+            GitError::Denied("there is no such repository, or the credential may not see it (HTTP 404)".to_owned())
+                .into()
+        }
+        Some(status) => GitError::Unreachable(format!("HTTP {status}")).into(),
+        None if error.is_redirect() => FetchError::Redirected,
+        None if error.is_timeout() => GitError::Unreachable("it did not answer in time".to_owned()).into(),
+        None => {
+            let mut cause: &dyn StdError = error;
+            while let Some(source) = cause.source() {
+                cause = source;
+            }
+            GitError::Unreachable(program::words(cause.to_string().as_bytes())).into()
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! The mirror: a bare, shallow repository on disk that stands for one remote.
+//!
+//! The entry point is [`Mirror`]. It owns the folder and who may change it; how objects are read and
+//! written, fetched and pushed stands in the modules beside. Signing is absent so far.
+//!
+//! Two processes may share a folder. Objects are only ever added, under their own hashes and by renaming
+//! finished files, so readers and writers of objects need no lock. What changes in place (the shallow
+//! boundary, the references, the folder as a whole) changes under an exclusive lock on `<folder>.lock`,
+//! which the system releases when its holder dies, and which every holder keeps for a bounded time.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{OnceLock, PoisonError, RwLock};
+
+use gix::ObjectId;
+use secrecy::SecretString;
+
+use crate::git::access::Access;
+use crate::git::program::{Program, ProgramEnvironment};
+use crate::git::url::{Reach, RemoteUrl};
+use crate::git::{BlobId, GitError, Pushed, Remote, TreeEntry, http, objects, push, transfer};
+use crate::model::change::FileEdit;
+use crate::model::commit::{CommitId, CommitPlan};
+use crate::model::environment::BranchName;
+
+/// A bare, shallow copy of a remote's branches, and the way to push to it.
+pub struct Mirror {
+    folder: PathBuf,
+    url: RemoteUrl,
+    /// The URL with `.git` at its end, once the remote turned out to want it.
+    suffixed: OnceLock<RemoteUrl>,
+    access: Access,
+    header: Option<SecretString>,
+    program: Program,
+    repository: RwLock<gix::ThreadSafeRepository>,
+    /// Set when an object that must be there was not: the next fetch starts anew.
+    suspect: AtomicBool,
+}
+
+impl Mirror {
+    /// Opens the mirror in a folder, makes one where there is none, and replaces a broken one.
+    ///
+    /// The folder belongs to the mirror: what is in it may be thrown away. A relative local URL is
+    /// resolved against the current folder. Nothing is asked of the remote yet.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError::Broken`] when the folder cannot be made, [`GitError::Denied`] for an unusable secret.
+    pub fn open(
+        folder: &Path,
+        url: RemoteUrl,
+        access: Access,
+        environment: ProgramEnvironment,
+    ) -> Result<Self, GitError> {
+        let absolute = |path: &Path| std::path::absolute(path).map_err(|fault| unusable(path, &fault));
+        let folder = absolute(folder)?;
+        let url = match url.local_path() {
+            Some(path) if path.is_relative() => RemoteUrl::from_path(&absolute(path)?),
+            _ => url,
+        };
+        let header = access.header(&url)?;
+        let program = Program::new(folder.clone(), environment, access.ssh_command(), header.clone());
+        let _lock = lock(&folder)?;
+        let repository = match open(&folder) {
+            Some(repository) => repository,
+            None => make_anew(&folder)?,
+        };
+        Ok(Self {
+            folder,
+            url,
+            suffixed: OnceLock::new(),
+            access,
+            header,
+            program,
+            repository: RwLock::new(repository),
+            suspect: AtomicBool::new(false),
+        })
+    }
+
+    /// Returns the remote's URL.
+    pub fn url(&self) -> &RemoteUrl {
+        &self.url
+    }
+
+    /// Returns the mirror's folder, a bare repository.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Returns a handle for this thread.
+    pub(super) fn handle(&self) -> gix::Repository {
+        self.repository.read().unwrap_or_else(PoisonError::into_inner).to_thread_local()
+    }
+
+    fn remake(&self) -> Result<(), GitError> {
+        let mut repository = self.repository.write().unwrap_or_else(PoisonError::into_inner);
+        *repository = make_anew(&self.folder)?;
+        Ok(())
+    }
+
+    fn reached_url(&self) -> &RemoteUrl {
+        self.suffixed.get().unwrap_or(&self.url)
+    }
+
+    /// Fetches by HTTP through gix, and by the `git` program otherwise.
+    ///
+    /// Only HTTP runs in this process: for a local folder gix would start `git-upload-pack`, and for SSH
+    /// `ssh`, both with this process's own environment, past the one place that starts programs.
+    fn fetch_once(&self, branch: &BranchName) -> Result<ObjectId, GitError> {
+        if self.url.reach() != Reach::Http {
+            return transfer::fetch(&self.program, &self.handle(), self, branch);
+        }
+        let fetched = http::fetch(&self.handle(), self.reached_url(), self.header.as_ref(), branch);
+        match (fetched, self.reached_url().with_suffix()) {
+            // GitLab redirects `owner/name` to `owner/name.git`; the header must not follow blindly.
+            (Err(http::FetchError::Redirected), Some(suffixed)) => {
+                let id = http::fetch(&self.handle(), &suffixed, self.header.as_ref(), branch)?;
+                // A concurrent fetch may have found out the same.
+                drop(self.suffixed.set(suffixed));
+                Ok(id)
+            }
+            (fetched, _) => Ok(fetched?),
+        }
+    }
+
+    /// Turns what the remote or the program said into words that hold no secret.
+    pub(super) fn words(&self, output: &[u8]) -> String {
+        let text = String::from_utf8_lossy(output);
+        super::program::words(self.access.redact(&text, &self.url).as_bytes())
+    }
+
+    /// Asks by HTTP status whether the credential may push; `Ok` where it may, or where nothing tells.
+    pub(super) fn may_push(&self) -> Result<(), GitError> {
+        match self.url.reach() {
+            Reach::Http => http::may_push(self.reached_url(), self.header.as_ref()),
+            Reach::Local | Reach::Ssh => Ok(()),
+        }
+    }
+
+    /// Returns the remote as the `git` program takes it.
+    pub(super) fn argument(&self) -> std::ffi::OsString {
+        self.reached_url().argument()
+    }
+
+    /// Remembers that the mirror is not whole where a local read found it so.
+    fn noting<T>(&self, outcome: Result<T, GitError>) -> Result<T, GitError> {
+        if let Err(GitError::Broken(_)) = &outcome {
+            self.suspect.store(true, Ordering::Relaxed);
+        }
+        outcome
+    }
+}
+
+impl Remote for Mirror {
+    fn fetch(&self, branch: &BranchName) -> Result<CommitId, GitError> {
+        check_branch(branch)?;
+        if self.url.reach() != Reach::Http {
+            self.program.ready()?;
+        }
+        let _lock = lock(&self.folder)?;
+        if self.suspect.swap(false, Ordering::Relaxed) || !self.folder.join("HEAD").is_file() {
+            self.remake()?;
+        }
+        let tip = match self.fetch_once(branch) {
+            Err(GitError::Broken(_)) => {
+                self.remake()?;
+                self.fetch_once(branch)?
+            }
+            other => other?,
+        };
+        Ok(objects::commit_id(tip))
+    }
+
+    fn entries(&self, commit: &CommitId) -> Result<Vec<TreeEntry>, GitError> {
+        self.noting(objects::entries(&self.handle(), commit))
+    }
+
+    fn read(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, GitError> {
+        self.noting(objects::read(&self.handle(), blob, limit))
+    }
+
+    fn commit(
+        &self,
+        base: &CommitId,
+        files: &[FileEdit],
+        plan: &CommitPlan,
+        now: jiff::Timestamp,
+    ) -> Result<CommitId, GitError> {
+        objects::commit(&self.handle(), base, files, plan, now)
+    }
+
+    fn push(&self, branch: &BranchName, old: &CommitId, new: &CommitId) -> Result<Pushed, GitError> {
+        check_branch(branch)?;
+        let (old, new) = (objects::object_id(old.as_str())?, objects::object_id(new.as_str())?);
+        let pushed = push::push(&self.program, self, branch, old, new)?;
+        if pushed == Pushed::Done {
+            // The next fetch then finds the branch where it left it, and asks for nothing.
+            let _lock = lock(&self.folder)?;
+            transfer::remember(&self.handle(), branch, new)?;
+        }
+        Ok(pushed)
+    }
+}
+
+fn unusable(path: &Path, fault: &std::io::Error) -> GitError {
+    GitError::Broken(format!("the folder {} cannot be used: {fault}", path.display()))
+}
+
+/// Waits for the folder's lock; it is released when the file is dropped.
+fn lock(folder: &Path) -> Result<File, GitError> {
+    let mut name = folder.as_os_str().to_owned();
+    name.push(".lock");
+    let path = PathBuf::from(name);
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(|fault| unusable(parent, &fault))?;
+    }
+    let file = File::create(&path).map_err(|fault| unusable(&path, &fault))?;
+    file.lock().map_err(|fault| unusable(&path, &fault))?;
+    Ok(file)
+}
+
+/// Opens a mirror, if the folder holds a bare repository that looks whole.
+fn open(folder: &Path) -> Option<gix::ThreadSafeRepository> {
+    let options = gix::open::Options::isolated().open_path_as_is(true).strict_config(true);
+    let repository = options.open(folder).ok()?;
+    let handle = repository.to_thread_local();
+    let whole = handle.is_bare() && handle.object_hash() == gix::hash::Kind::Sha1 && handle.is_shallow().is_ok();
+    (whole && folder.join("objects/pack").is_dir()).then_some(repository)
+}
+
+fn make_anew(folder: &Path) -> Result<gix::ThreadSafeRepository, GitError> {
+    match fs::symlink_metadata(folder) {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(folder).map_err(|fault| unusable(folder, &fault))?,
+        Ok(_) => fs::remove_file(folder).map_err(|fault| unusable(folder, &fault))?,
+        Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => {}
+        Err(fault) => return Err(unusable(folder, &fault)),
+    }
+    gix::ThreadSafeRepository::init_opts(
+        folder,
+        gix::create::Kind::Bare,
+        gix::create::Options::default(),
+        gix::open::Options::isolated(),
+    )
+    .map_err(|fault| GitError::Broken(format!("no mirror could be made in {}: {fault}", folder.display())))
+}
+
+/// Refuses a name that Git would, before it becomes part of an argument.
+fn check_branch(branch: &BranchName) -> Result<(), GitError> {
+    let name = format!("refs/heads/{branch}");
+    if branch.as_str().starts_with('-') || gix::validate::reference::name(name.as_str().into()).is_err() {
+        let shown = crate::model::image::shorten(branch.as_str());
+        return Err(GitError::Broken(format!("`{shown}` is no branch name")));
+    }
+    Ok(())
+}

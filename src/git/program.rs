@@ -1,0 +1,266 @@
+//! The `git` program: the one place of this layer that starts a process.
+//!
+//! The entry point is [`Program`]. A process gets an environment that is made from nothing, a deadline and
+//! a bound on what it may print; nothing of it is ever written to disk here.
+
+use std::ffi::{OsStr, OsString};
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::git::GitError;
+use crate::model::image::shorten;
+
+/// The oldest `git` that works: 2.32 is the first that knows both `GIT_CONFIG_COUNT` and `GIT_CONFIG_GLOBAL`.
+pub const MINIMUM_VERSION: (u32, u32) = (2, 32);
+
+/// The variables that the caller should hand on in [`ProgramEnvironment::passed`] where they are set: proxies,
+/// certificate authorities, the SSH agent. Everything else of the caller's environment stays behind.
+pub const PASSED_THROUGH: &[&str] = &[
+    "ALL_PROXY",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "NO_PROXY",
+    "SSH_AUTH_SOCK",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "all_proxy",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+];
+
+/// Longer than any honest push of a few files takes, shorter than a person's patience with a hung server.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// How much of each output is kept; the rest is read and thrown away.
+const OUTPUT_LIMIT: usize = 1 << 20;
+
+/// What a started program gets of the caller's environment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProgramEnvironment {
+    /// `PATH`: where `git` and `ssh` are looked for.
+    pub path: OsString,
+    /// `HOME`; the mirror's own folder where it is `None`, so that no `.netrc` is found.
+    pub home: Option<PathBuf>,
+    /// Further variables, by [`PASSED_THROUGH`].
+    pub passed: Vec<(OsString, OsString)>,
+}
+
+/// What a program did.
+#[derive(Debug)]
+pub(super) struct Finished {
+    /// The exit code; `None` when a signal ended it.
+    pub(super) code: Option<i32>,
+    /// What it printed.
+    pub(super) stdout: Vec<u8>,
+    /// What it printed beside.
+    pub(super) stderr: Vec<u8>,
+}
+
+impl Finished {
+    /// Whether it ended well.
+    pub(super) fn succeeded(&self) -> bool {
+        self.code == Some(0)
+    }
+}
+
+/// The `git` program on one repository.
+pub(super) struct Program {
+    repository: PathBuf,
+    environment: ProgramEnvironment,
+    ssh_command: OsString,
+    header: Option<SecretString>,
+    version: OnceLock<Result<(), GitError>>,
+}
+
+impl Program {
+    /// Prepares the program for a bare repository. Starts nothing yet.
+    pub(super) fn new(
+        repository: PathBuf,
+        environment: ProgramEnvironment,
+        ssh_command: OsString,
+        header: Option<SecretString>,
+    ) -> Self {
+        Self { repository, environment, ssh_command, header, version: OnceLock::new() }
+    }
+
+    /// Runs `git` with arguments, none of which may hold a secret.
+    ///
+    /// A deadline that passes kills `git`; what it started in turn ends by its closed pipes and by the
+    /// time limits of its own that the configuration below and the SSH command set.
+    pub(super) fn run(&self, arguments: &[&OsStr]) -> Result<Finished, GitError> {
+        self.ready()?;
+        self.start(arguments)
+    }
+
+    /// Checks once that the program is there and new enough.
+    pub(super) fn ready(&self) -> Result<(), GitError> {
+        self.version.get_or_init(|| self.check_version()).clone()
+    }
+
+    fn check_version(&self) -> Result<(), GitError> {
+        let finished = self.start(&["version".as_ref()])?;
+        let text = String::from_utf8_lossy(&finished.stdout).into_owned();
+        let (major, minor) = MINIMUM_VERSION;
+        match parse_version(&text) {
+            Some(version) if version >= MINIMUM_VERSION => Ok(()),
+            Some(_) => {
+                let found = shorten(text.trim());
+                Err(GitError::Broken(format!("{found} is too old: install git {major}.{minor} or newer")))
+            }
+            None => {
+                let found = shorten(text.trim());
+                Err(GitError::Broken(format!("`git version` answered `{found}`: install git {major}.{minor} or newer")))
+            }
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the one place of the layer that starts a process")]
+    fn start(&self, arguments: &[&OsStr]) -> Result<Finished, GitError> {
+        let mut command = Command::new("git");
+        command.env_clear();
+        for (name, value) in self.variables() {
+            command.env(name, value);
+        }
+        command.arg("--git-dir").arg(&self.repository).args(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|fault| match fault.kind() {
+            std::io::ErrorKind::NotFound => {
+                GitError::Broken("the `git` program is not on the PATH: install git".to_owned())
+            }
+            _ => GitError::Broken(format!("the `git` program could not be started: {fault}")),
+        })?;
+
+        let (at_end, ends) = mpsc::channel();
+        let stdout = child.stdout.take().map(|pipe| collect(pipe, at_end.clone()));
+        let stderr = child.stderr.take().map(|pipe| collect(pipe, at_end));
+        let begun = Instant::now();
+        for _ in 0..2 {
+            match ends.recv_timeout(DEADLINE.saturating_sub(begun.elapsed())) {
+                Ok(()) | Err(RecvTimeoutError::Disconnected) => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    // Both may fail only where the process is gone already, which is what is wanted.
+                    drop(child.kill());
+                    drop(child.wait());
+                    return Err(GitError::Unreachable(format!("no end after {} seconds", DEADLINE.as_secs())));
+                }
+            }
+        }
+        let status = child.wait().map_err(|fault| GitError::Broken(format!("the `git` program was lost: {fault}")))?;
+        Ok(Finished { code: status.code(), stdout: taken(stdout), stderr: taken(stderr) })
+    }
+
+    fn variables(&self) -> Vec<(OsString, OsString)> {
+        let mut variables: Vec<(OsString, OsString)> = self.environment.passed.clone();
+        let mut set = |name: &str, value: &OsStr| variables.push((name.into(), value.to_owned()));
+        set("PATH", &self.environment.path);
+        set("HOME", self.environment.home.as_ref().unwrap_or(&self.repository).as_os_str());
+        set("LC_ALL", "C".as_ref());
+        set("GIT_TERMINAL_PROMPT", "0".as_ref());
+        set("GIT_CONFIG_NOSYSTEM", "1".as_ref());
+        set("GIT_CONFIG_GLOBAL", "/dev/null".as_ref());
+        set("GIT_ALLOW_PROTOCOL", "file:http:https:ssh".as_ref());
+        set("GIT_SSH_COMMAND", &self.ssh_command);
+        set("GIT_SSH_VARIANT", "ssh".as_ref());
+        let mut settings = vec![
+            ("credential.helper", ""),
+            ("core.hooksPath", "/dev/null"),
+            // Objects come as one pack that appears at once, never as loose ones of which a kill leaves half.
+            ("fetch.unpackLimit", "1"),
+            ("gc.auto", "0"),
+            ("http.lowSpeedLimit", "1"),
+            ("http.lowSpeedTime", "60"),
+            ("maintenance.auto", "false"),
+        ];
+        if let Some(header) = &self.header {
+            settings.push(("http.extraHeader", header.expose_secret()));
+            // A redirect would carry the header along, to whatever host it names.
+            settings.push(("http.followRedirects", "false"));
+        }
+        set("GIT_CONFIG_COUNT", settings.len().to_string().as_ref());
+        for (index, (key, value)) in settings.iter().enumerate() {
+            set(&format!("GIT_CONFIG_KEY_{index}"), key.as_ref());
+            set(&format!("GIT_CONFIG_VALUE_{index}"), value.as_ref());
+        }
+        variables
+    }
+}
+
+/// Reads a pipe to its end in a thread of its own, and tells when it is there.
+fn collect(mut pipe: impl Read + Send + 'static, at_end: mpsc::Sender<()>) -> Arc<Mutex<Vec<u8>>> {
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let filling = Arc::clone(&kept);
+    std::thread::spawn(move || {
+        let mut buffer = [0; 8192];
+        while let Ok(length @ 1..) = pipe.read(&mut buffer) {
+            let mut kept = filling.lock().unwrap_or_else(PoisonError::into_inner);
+            let room = OUTPUT_LIMIT.saturating_sub(kept.len());
+            kept.extend_from_slice(&buffer[..length.min(room)]);
+        }
+        // Nobody listens any more once the deadline has passed.
+        let _ = at_end.send(());
+    });
+    kept
+}
+
+fn taken(kept: Option<Arc<Mutex<Vec<u8>>>>) -> Vec<u8> {
+    kept.map(|kept| std::mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner))).unwrap_or_default()
+}
+
+fn parse_version(text: &str) -> Option<(u32, u32)> {
+    let version = text.strip_prefix("git version ")?;
+    let mut parts = version.split(['.', ' ', '\n']);
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+/// Turns what a program or a server printed into one bounded line for messages.
+pub(super) fn words(output: &[u8]) -> String {
+    const SHOWN: usize = 600;
+    let text = String::from_utf8_lossy(output);
+    let mut line = String::new();
+    for part in text.lines().map(str::trim).filter(|part| !part.is_empty()) {
+        if !line.is_empty() {
+            line.push_str("; ");
+        }
+        line.extend(part.chars().filter(|character| !is_unprintable(*character)).take(SHOWN));
+        if line.len() > SHOWN {
+            line = line.chars().take(SHOWN).collect();
+            line.push('…');
+            break;
+        }
+    }
+    if line.is_empty() { "no reason given".to_owned() } else { line }
+}
+
+/// Whether a character could move the cursor, change colours or turn the direction of what follows.
+fn is_unprintable(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_versions_that_vendors_print() {
+        assert_eq!(parse_version("git version 2.47.3\n"), Some((2, 47)));
+        assert_eq!(parse_version("git version 2.39.5 (Apple Git-154)\n"), Some((2, 39)));
+        assert_eq!(parse_version("git version 2.45\n"), Some((2, 45)));
+        assert_eq!(parse_version("jit version 2.45\n"), None);
+    }
+
+    #[test]
+    fn words_are_one_bounded_printable_line() {
+        assert_eq!(words(b"a\x1b[31m\n\n  b\x07\r\n"), "a[31m; b");
+        assert_eq!(words(b"\n"), "no reason given");
+        assert!(words(&[b'x'; 100_000]).chars().count() <= 601);
+        assert!(words("ü\n".repeat(50_000).as_bytes()).chars().count() <= 601);
+    }
+}

@@ -1,0 +1,105 @@
+//! Fetching by the `git` program, for local folders and SSH, and where the mirror notes what it fetched.
+//!
+//! Failures are told apart by exit codes and by what `ls-remote` lists, never by the program's words. From
+//! SSH that tells no refused key from an unreachable host: both are [`GitError::Unreachable`], with the words.
+
+use std::ffi::OsStr;
+
+use gix::ObjectId;
+
+use crate::git::mirror::Mirror;
+use crate::git::objects::{broken, object_id, unwritable};
+use crate::git::program::Program;
+use crate::git::{GitError, program};
+use crate::model::environment::BranchName;
+
+/// `ls-remote --exit-code` ends so when nothing matches (git-ls-remote's manual).
+const NOTHING_MATCHES: i32 = 2;
+
+/// Returns the reference under which the mirror notes a branch's tip.
+///
+/// The name is flat, so that a branch `a` that gives way to a branch `a/b` stands in nobody's way.
+pub(super) fn noted(branch: &BranchName) -> String {
+    format!("refs/tagboat/{}", branch.as_str().replace('%', "%25").replace('/', "%2F"))
+}
+
+/// Returns the noted tip of a branch, if its commit is at hand.
+pub(super) fn noted_tip(repository: &gix::Repository, branch: &BranchName) -> Result<Option<ObjectId>, GitError> {
+    let reference = repository.try_find_reference(noted(branch).as_str()).map_err(broken)?;
+    let tip = reference.and_then(|reference| reference.try_id().map(gix::Id::detach));
+    Ok(tip.filter(|tip| repository.has_object(tip)))
+}
+
+/// Notes a branch's tip.
+pub(super) fn remember(repository: &gix::Repository, branch: &BranchName, tip: ObjectId) -> Result<(), GitError> {
+    let any = gix::refs::transaction::PreviousValue::Any;
+    repository.reference(noted(branch), tip, any, "").map_err(unwritable)?;
+    Ok(())
+}
+
+/// Brings a branch's tip here, unless it is here already.
+pub(super) fn fetch(
+    program: &Program,
+    repository: &gix::Repository,
+    mirror: &Mirror,
+    branch: &BranchName,
+) -> Result<ObjectId, GitError> {
+    let known = noted_tip(repository, branch)?;
+    // The first fetch is a fetch in any case; asking first would only cost another connection.
+    if let Some(known) = known
+        && remote_tip(program, mirror, branch)? == known
+    {
+        return Ok(known);
+    }
+    let refspec = format!("+refs/heads/{branch}:{}", noted(branch));
+    let url = mirror.argument();
+    let options = [
+        "fetch",
+        "--quiet",
+        "--depth=1",
+        "--update-shallow",
+        "--no-tags",
+        "--no-write-fetch-head",
+        "--no-auto-maintenance",
+        "--no-recurse-submodules",
+        "--",
+    ];
+    let mut arguments: Vec<&OsStr> = options.iter().map(OsStr::new).collect();
+    arguments.extend([url.as_os_str(), OsStr::new(&refspec)]);
+    let finished = program.run(&arguments)?;
+    if !finished.succeeded() {
+        // Asked again for the reason: no branch, nothing at all, or nobody there.
+        remote_tip(program, mirror, branch)?;
+        return Err(GitError::Broken(format!("fetching failed: {}", mirror.words(&finished.stderr))));
+    }
+    noted_tip(repository, branch)?.ok_or_else(|| GitError::Broken("the fetched commit is not there".to_owned()))
+}
+
+/// Asks the remote where a branch stands.
+pub(super) fn remote_tip(program: &Program, mirror: &Mirror, branch: &BranchName) -> Result<ObjectId, GitError> {
+    let reference = format!("refs/heads/{branch}");
+    let listed = list(program, mirror, &reference)?;
+    let tip = listed.iter().find(|(_, name)| *name == reference);
+    match tip {
+        Some((id, _)) => object_id(id),
+        None if list(program, mirror, "refs/heads/*")?.is_empty() => Err(GitError::EmptyRepository),
+        None => Err(GitError::NoBranch(branch.clone())),
+    }
+}
+
+fn list(program: &Program, mirror: &Mirror, pattern: &str) -> Result<Vec<(String, String)>, GitError> {
+    let url = mirror.argument();
+    let options = ["ls-remote", "--quiet", "--refs", "--exit-code", "--"];
+    let mut arguments: Vec<&OsStr> = options.iter().map(OsStr::new).collect();
+    arguments.extend([url.as_os_str(), OsStr::new(pattern)]);
+    let finished: program::Finished = program.run(&arguments)?;
+    match finished.code {
+        Some(0) => {
+            let text = String::from_utf8_lossy(&finished.stdout);
+            let pairs = text.lines().filter_map(|line| line.split_once('\t'));
+            Ok(pairs.map(|(id, name)| (id.to_owned(), name.to_owned())).collect())
+        }
+        Some(NOTHING_MATCHES) => Ok(Vec::new()),
+        _ => Err(GitError::Unreachable(mirror.words(&finished.stderr))),
+    }
+}
