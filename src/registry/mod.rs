@@ -1,6 +1,13 @@
 //! Registries, read only: tag lists and facts about tags, over HTTP or from a snapshot.
 //!
-//! The entry point is [`TagSource`]. Nothing here decides anything, and nothing here writes to a registry.
+//! The entry points are [`TagSource`], and its two sources [`client::RegistryClient`] and
+//! [`snapshot::Snapshot`]. Nothing here decides anything, and nothing here
+//! writes to a registry.
+
+pub mod client;
+mod credentials;
+pub mod settings;
+pub mod snapshot;
 
 use std::sync::Arc;
 

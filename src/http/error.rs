@@ -1,0 +1,149 @@
+//! What goes wrong between two machines, sorted by what the caller can do about it.
+
+use std::error::Error;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::StatusCode;
+
+/// What to do after an error. Decided by its kind, never by its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Advice {
+    /// One more try: the connection failed, broke, or nothing came.
+    OnceMore,
+    /// A few more tries with growing waits: the server is in trouble, or asks for patience without saying how much.
+    Again,
+    /// Another try after the time that the server names.
+    After(Duration),
+    /// No further try: it would end the same way.
+    GiveUp,
+}
+
+/// An exchange that did not come to a usable answer. Holds no URL query, no header and no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HttpError {
+    /// No client could be built.
+    #[error("TLS cannot be set up on this machine: {0}")]
+    Setup(String),
+    /// Plain HTTP would leave this machine.
+    #[error(
+        "{host} would be spoken to in plain HTTP, which only loopback hosts are, and hosts whose entry says `insecure: true`"
+    )]
+    Plain {
+        /// The host.
+        host: String,
+    },
+    /// No connection, or no TLS session.
+    #[error("no connection to {host}: {reason}")]
+    Connect {
+        /// The host.
+        host: String,
+        /// The innermost cause.
+        reason: String,
+    },
+    /// Nothing came for the whole time limit.
+    #[error("{host} said nothing for {} s", .limit.as_secs_f64())]
+    Silent {
+        /// The host.
+        host: String,
+        /// The limit.
+        limit: Duration,
+    },
+    /// The connection ended in the middle.
+    #[error("the connection to {host} broke off: {reason}")]
+    Broken {
+        /// The host.
+        host: String,
+        /// The innermost cause.
+        reason: String,
+    },
+    /// The time for everything together is over.
+    #[error("{host} took too long: the time limit for one image, with all tries and waits, has passed")]
+    Deadline {
+        /// The host.
+        host: String,
+    },
+    /// The body is longer than the cap.
+    #[error("{host} answered with more than {cap} bytes")]
+    TooLarge {
+        /// The host.
+        host: String,
+        /// The cap in bytes.
+        cap: u64,
+    },
+    /// A server error, after all tries.
+    #[error("{host} answered {status}; the fault is on its side, try again later")]
+    Server {
+        /// The host.
+        host: String,
+        /// The status.
+        status: StatusCode,
+    },
+    /// Too many requests, or the server asks to come back later.
+    #[error("{host} answered {status}: {}", until_words(*.until))]
+    Throttled {
+        /// The host.
+        host: String,
+        /// The status.
+        status: StatusCode,
+        /// How long the server asks to wait, where it says so.
+        wait: Option<Duration>,
+        /// When that is over.
+        until: Option<Timestamp>,
+    },
+    /// A redirect that is not followed.
+    #[error("{host} redirects {reason}")]
+    Redirect {
+        /// The host.
+        host: String,
+        /// Why it is not followed.
+        reason: &'static str,
+    },
+}
+
+fn until_words(until: Option<Timestamp>) -> String {
+    match until {
+        Some(until) => {
+            format!("too many requests, it wants none before {}", until.round(jiff::Unit::Second).unwrap_or(until))
+        }
+        None => "too many requests; ask less often, or with credentials that have a higher limit".to_owned(),
+    }
+}
+
+impl HttpError {
+    /// Returns what to do after this error.
+    pub fn advice(&self) -> Advice {
+        match self {
+            Self::Connect { .. } | Self::Silent { .. } | Self::Broken { .. } => Advice::OnceMore,
+            Self::Server { .. } | Self::Throttled { wait: None, .. } => Advice::Again,
+            Self::Throttled { wait: Some(wait), .. } => Advice::After(*wait),
+            Self::Setup(_)
+            | Self::Plain { .. }
+            | Self::Deadline { .. }
+            | Self::TooLarge { .. }
+            | Self::Redirect { .. } => Advice::GiveUp,
+        }
+    }
+
+    /// Sorts an error of the client underneath.
+    pub(crate) fn of(error: &reqwest::Error, host: &str, silence: Duration) -> Self {
+        let host = host.to_owned();
+        if error.is_connect() {
+            let reason = if error.is_timeout() { "it does not answer".to_owned() } else { innermost(error) };
+            Self::Connect { host, reason }
+        } else if error.is_timeout() {
+            Self::Silent { host, limit: silence }
+        } else {
+            Self::Broken { host, reason: innermost(error) }
+        }
+    }
+}
+
+/// Returns the words of the innermost cause, which name the fault and no URL, free of control characters.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string().chars().take(200).flat_map(char::escape_debug).collect()
+}

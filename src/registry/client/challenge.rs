@@ -1,0 +1,123 @@
+//! `WWW-Authenticate`: which login a registry asks for (RFC 9110, section 11.6.1).
+
+/// A login that a registry asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Challenge {
+    /// User and password with each request.
+    Basic,
+    /// A token from the realm.
+    Bearer {
+        /// Where tokens are given out.
+        realm: String,
+        /// What the realm calls the registry.
+        service: Option<String>,
+        /// What the token has to allow.
+        scope: Option<String>,
+    },
+}
+
+/// Picks the login to use from all headers: Bearer before Basic, `None` when neither is there.
+///
+/// Several challenges may stand in one header, and parameters may be quoted or not, in any order.
+pub(super) fn choose<'a>(headers: impl Iterator<Item = &'a str>) -> Option<Challenge> {
+    let mut basic = false;
+    for (scheme, parameters) in headers.flat_map(parse) {
+        if scheme.eq_ignore_ascii_case("bearer") {
+            let named = |name: &str| {
+                let found = parameters.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+                found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
+            };
+            if let Some(realm) = named("realm") {
+                return Some(Challenge::Bearer { realm, service: named("service"), scope: named("scope") });
+            }
+        }
+        basic |= scheme.eq_ignore_ascii_case("basic");
+    }
+    basic.then_some(Challenge::Basic)
+}
+
+/// A scheme with its parameters.
+type Parsed = (String, Vec<(String, String)>);
+
+fn parse(header: &str) -> Vec<Parsed> {
+    let mut challenges: Vec<Parsed> = Vec::new();
+    let mut rest = header;
+    loop {
+        rest = rest.trim_start_matches([' ', '\t', ',']);
+        if rest.is_empty() {
+            return challenges;
+        }
+        let end = rest.find([' ', '\t', ',', '=']).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        let after_space = after.trim_start_matches([' ', '\t']);
+        match after_space.strip_prefix('=') {
+            // `word = value` belongs to the challenge before it; a word alone begins the next one.
+            Some(value) if !word.is_empty() => {
+                let (value, after) = value_of(value.trim_start_matches([' ', '\t']));
+                if let Some((_, parameters)) = challenges.last_mut() {
+                    parameters.push((word.to_owned(), value));
+                }
+                rest = after;
+            }
+            Some(after) => rest = after,
+            None => {
+                challenges.push((word.to_owned(), Vec::new()));
+                rest = after;
+            }
+        }
+    }
+}
+
+/// Reads a token or a quoted string; returns it and what stands after it.
+fn value_of(text: &str) -> (String, &str) {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let end = text.find([',', ' ', '\t']).unwrap_or(text.len());
+        return (text[..end].to_owned(), &text[end..]);
+    };
+    let mut value = String::new();
+    let mut characters = quoted.char_indices();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '"' => return (value, &quoted[at + 1..]),
+            '\\' => value.extend(characters.next().map(|(_, escaped)| escaped)),
+            _ => value.push(character),
+        }
+    }
+    // A quote that is never closed: the rest is the value, as lenient clients read it.
+    (value, "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Option<Challenge> {
+        let own = |text: Option<&str>| text.map(str::to_owned);
+        Some(Challenge::Bearer { realm: realm.to_owned(), service: own(service), scope: own(scope) })
+    }
+
+    #[test]
+    fn reads_challenges_as_registries_write_them() {
+        for (headers, expected) in [
+            (
+                vec![
+                    r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a/b:pull,push""#,
+                ],
+                bearer("https://auth.docker.io/token", Some("registry.docker.io"), Some("repository:a/b:pull,push")),
+            ),
+            (
+                vec![r#"bearer service=x , realm = "https://a/t?x=\"1\"""#],
+                bearer("https://a/t?x=\"1\"", Some("x"), None),
+            ),
+            (vec![r#"Basic realm="a, Bearer realm=b", Bearer realm="https://a/t""#], bearer("https://a/t", None, None)),
+            (vec![r#"Basic realm="x""#, r#"Bearer realm="https://a/t""#], bearer("https://a/t", None, None)),
+            (vec!["Basic"], Some(Challenge::Basic)),
+            (vec![r#"Bearer service="no realm", Basic realm="x""#], Some(Challenge::Basic)),
+            (vec!["Negotiate", "NTLM"], None),
+            (vec!["", ",,, ,", "=", "= =\"", "Bearer realm=\"", "Bearer realm"], None),
+            (vec![r#"Bearer realm="https://never/closed"#], bearer("https://never/closed", None, None)),
+        ] {
+            assert_eq!(choose(headers.iter().copied()), expected, "{headers:?}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Why an image could not be asked about, in words that name the host and what to do now.
+
+use serde::Deserialize;
+
+use crate::http::error::HttpError;
+use crate::model::image::shorten;
+use crate::registry::credentials::CredentialError;
+
+/// A failed question. Its words are for people; the image is put before them by the caller.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
+    #[error("`{0}` is not a host that can be asked")]
+    Host(String),
+    #[error("{host} was not asked: it did not answer the last {failures} times; it is tried again in a minute")]
+    Down { host: String, failures: u32 },
+    #[error(
+        "{host} shows it to nobody without credentials, or it does not exist; check the name, run `docker login {host}`, or name credentials for the host"
+    )]
+    NoCredentials { host: String },
+    #[error("{host} refuses the credentials from {origin}; they are wrong or have expired")]
+    Refused { host: String, origin: String },
+    #[error("{host} forbids it ({who}){said}; give that account the right to pull")]
+    Forbidden { host: String, who: String, said: String },
+    #[error("{host} asks for a login in a way that is not understood; it needs a Basic or Bearer challenge")]
+    Challenge { host: String },
+    #[error("{host} sends logins to {realm}, where a secret would travel unprotected; nothing was sent")]
+    Realm { host: String, realm: String },
+    #[error("the login server {realm} of {host} gave no usable token: {reason}")]
+    Token { host: String, realm: String, reason: String },
+    #[error("{host} does not know it{said}; check the name")]
+    NotFound { host: String, said: String },
+    #[error("{host} answered {status}{said}")]
+    Status { host: String, status: u16, said: String },
+    #[error("{host} answered with {what} instead of a registry's JSON; is it a registry, or a login page before one?")]
+    NotJson { host: String, what: &'static str },
+    #[error("{host} answered with JSON that is not {what}: {reason}")]
+    Malformed { host: String, what: &'static str, reason: String },
+    #[error("the list of tags passes the cap of {cap} {what}; raise the cap if the list is that long for good")]
+    Cap { cap: u64, what: &'static str },
+    #[error("{host} pages in a circle: it sent the same page of tags twice")]
+    Circle { host: String },
+    #[error("{host} says that the list of tags goes on at {next}, which is not followed")]
+    Link { host: String, next: String },
+    #[error(
+        "{host} sent content that does not match its digest {digest}; it was changed on the way or in the registry"
+    )]
+    Digest { host: String, digest: String },
+    #[error("the tag points to a manifest of the kind `{0}`, which is not understood")]
+    Kind(String),
+    #[error("the OCI protocol does not tell when a tag was pushed, and the registry's own API is not asked")]
+    PushTime,
+}
+
+#[derive(Deserialize)]
+struct RawErrors {
+    #[serde(default)]
+    errors: Vec<RawError>,
+}
+
+#[derive(Deserialize)]
+struct RawError {
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    message: String,
+}
+
+/// Returns what a registry's error body says, as words to put after a status: ` (DENIED: …)`, or nothing.
+pub(super) fn said(body: &[u8]) -> String {
+    let Ok(RawErrors { errors }) = serde_json::from_slice(body) else { return String::new() };
+    match errors.first() {
+        Some(error) if !error.message.is_empty() => format!(" ({}: {})", shorten(&error.code), shorten(&error.message)),
+        Some(error) if !error.code.is_empty() => format!(" ({})", shorten(&error.code)),
+        _ => String::new(),
+    }
+}

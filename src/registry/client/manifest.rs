@@ -1,0 +1,191 @@
+//! Single tags: the digest that one points to, and what its manifest and configuration blob say.
+
+use jiff::Timestamp;
+use reqwest::Method;
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256, Sha512};
+
+use crate::model::image::{Digest, Tag, shorten};
+use crate::model::tags::{Platform, TagFacts};
+use crate::registry::client::failure::Failure;
+use crate::registry::client::transport::Question;
+use crate::registry::client::{RegistryClient, Visit};
+
+/// What a tag may point to. Indexes come first: a registry that has both then answers with the index.
+const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
+    application/vnd.docker.distribution.manifest.list.v2+json, \
+    application/vnd.oci.image.manifest.v1+json, \
+    application/vnd.docker.distribution.manifest.v2+json";
+
+/// The header that names a manifest's digest, by the distribution specification.
+const DIGEST_HEADER: &str = "docker-content-digest";
+
+/// How many platforms of one index are listed; real ones have up to about thirty.
+const MAX_PLATFORMS: usize = 500;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawManifest {
+    #[serde(default)]
+    media_type: String,
+    manifests: Option<Vec<RawDescriptor>>,
+    config: Option<RawDescriptor>,
+}
+
+#[derive(Deserialize)]
+struct RawDescriptor {
+    digest: String,
+    platform: Option<RawPlatform>,
+}
+
+#[derive(Deserialize, Default)]
+struct RawPlatform {
+    #[serde(default)]
+    os: String,
+    #[serde(default)]
+    architecture: String,
+    #[serde(default)]
+    variant: String,
+}
+
+#[derive(Deserialize)]
+struct RawConfig {
+    created: Option<String>,
+    #[serde(flatten)]
+    platform: RawPlatform,
+}
+
+impl RawPlatform {
+    /// Returns the platform's words; `None` for the attestations that stand in indexes as `unknown/unknown`.
+    fn plain(&self) -> Option<Platform> {
+        if self.os.is_empty() || self.os == "unknown" || self.architecture.is_empty() {
+            return None;
+        }
+        let variant = if self.variant.is_empty() { String::new() } else { format!("/{}", self.variant) };
+        Some(Platform(shorten(&format!("{}/{}{variant}", self.os, self.architecture))))
+    }
+}
+
+impl RegistryClient {
+    /// Returns the digest that a tag points to, by HEAD, which registries do not count as a pull.
+    pub(super) async fn digest(&self, visit: &Visit<'_>, tag: &Tag) -> Result<Digest, Failure> {
+        let question = manifest_question(visit, Method::HEAD, tag.as_str());
+        let answer = self.ask(visit, &question).await?;
+        match (answer.status.as_u16(), answer.header(DIGEST_HEADER)) {
+            (200, Some(digest)) => digest.parse().map_err(|_not_a_digest| Failure::Malformed {
+                host: visit.host.name.clone(),
+                what: "a manifest's headers",
+                reason: format!("`{}` is no digest", shorten(digest)),
+            }),
+            // Some registries know no HEAD, or leave the header out. A 404 may mean either.
+            (200 | 404 | 405, None) => Ok(self.manifest(visit, tag.as_str(), None).await?.0),
+            _ => match self.successful(visit, answer).await {
+                Err(failure) => Err(failure),
+                Ok(_) => Ok(self.manifest(visit, tag.as_str(), None).await?.0),
+            },
+        }
+    }
+
+    /// Returns digest, platforms and creation time of a tag.
+    pub(super) async fn inspect(&self, visit: &Visit<'_>, tag: &Tag) -> Result<TagFacts, Failure> {
+        let (digest, top) = self.manifest(visit, tag.as_str(), None).await?;
+        let (manifest, platforms) = match top.manifests {
+            Some(rows) => {
+                let listed = rows.iter().take(MAX_PLATFORMS);
+                let platforms: Vec<_> =
+                    listed.filter_map(|row| row.platform.as_ref().and_then(RawPlatform::plain)).collect();
+                let Some(row) = telling(&rows) else {
+                    return Ok(TagFacts { digest: Some(digest), platforms: Some(platforms), ..TagFacts::default() });
+                };
+                let child = self.parse_digest(visit, &row.digest)?;
+                (self.manifest(visit, child.as_str(), Some(&child)).await?.1, Some(platforms))
+            }
+            None => (top, None),
+        };
+        let Some(config) = manifest.config else { return Err(Failure::Kind(shorten(&manifest.media_type))) };
+        let config = self.config(visit, &config).await?;
+        Ok(TagFacts {
+            digest: Some(digest),
+            created: config.created.as_deref().and_then(|time| time.parse::<Timestamp>().ok()),
+            pushed: None,
+            platforms: Some(platforms.unwrap_or_else(|| config.platform.plain().into_iter().collect())),
+        })
+    }
+
+    async fn manifest(
+        &self,
+        visit: &Visit<'_>,
+        reference: &str,
+        expected: Option<&Digest>,
+    ) -> Result<(Digest, RawManifest), Failure> {
+        let question = manifest_question(visit, Method::GET, reference);
+        let (headers, body) = self.ask_whole(visit, &question, self.limits.manifest_bytes).await?;
+        let named = headers.get(DIGEST_HEADER).and_then(|value| value.to_str().ok());
+        let named = named.map(|digest| self.parse_digest(visit, digest)).transpose()?;
+        for digest in [expected, named.as_ref()].into_iter().flatten() {
+            verify(visit, digest, &body)?;
+        }
+        let manifest = serde_json::from_slice(&body).map_err(|error| malformed(visit, "a manifest", &error))?;
+        Ok((expected.cloned().or(named).unwrap_or_else(|| sha256(&body)), manifest))
+    }
+
+    async fn config(&self, visit: &Visit<'_>, descriptor: &RawDescriptor) -> Result<RawConfig, Failure> {
+        let digest = self.parse_digest(visit, &descriptor.digest)?;
+        let url = visit.host.url(visit.image.path(), &format!("blobs/{digest}"));
+        let question = Question { method: Method::GET, url, accept: "*/*" };
+        let (_, body) = self.ask_whole(visit, &question, self.limits.manifest_bytes).await?;
+        verify(visit, &digest, &body)?;
+        serde_json::from_slice(&body).map_err(|error| malformed(visit, "an image's configuration", &error))
+    }
+
+    fn parse_digest(&self, visit: &Visit<'_>, text: &str) -> Result<Digest, Failure> {
+        text.parse().map_err(|_not_a_digest| Failure::Malformed {
+            host: visit.host.name.clone(),
+            what: "a manifest",
+            reason: format!("`{}` is no digest", shorten(text)),
+        })
+    }
+}
+
+fn manifest_question(visit: &Visit<'_>, method: Method, reference: &str) -> Question {
+    Question { method, url: visit.host.url(visit.image.path(), &format!("manifests/{reference}")), accept: ACCEPT }
+}
+
+/// Picks the row of an index whose creation time stands for all: linux/amd64, else the first real platform.
+fn telling(rows: &[RawDescriptor]) -> Option<&RawDescriptor> {
+    let real = || rows.iter().filter(|row| row.platform.as_ref().is_none_or(|platform| platform.plain().is_some()));
+    let common = |row: &&RawDescriptor| {
+        row.platform.as_ref().is_some_and(|platform| platform.os == "linux" && platform.architecture == "amd64")
+    };
+    real().find(common).or_else(|| real().next())
+}
+
+fn verify(visit: &Visit<'_>, digest: &Digest, body: &[u8]) -> Result<(), Failure> {
+    let actual = match digest.as_str().split_once(':') {
+        Some(("sha512", _)) => format!("sha512:{}", hex(&Sha512::digest(body))),
+        _ => sha256(body).to_string(),
+    };
+    if actual == digest.as_str() {
+        return Ok(());
+    }
+    Err(Failure::Digest { host: visit.host.name.clone(), digest: digest.to_string() })
+}
+
+fn sha256(body: &[u8]) -> Digest {
+    let text = format!("sha256:{}", hex(&Sha256::digest(body)));
+    text.parse().expect("a computed digest follows the grammar")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
+        text
+    })
+}
+
+fn malformed(visit: &Visit<'_>, what: &'static str, error: &serde_json::Error) -> Failure {
+    // The parser's words may quote the registry's text: its place says enough.
+    let reason = format!("see its line {}, column {}", error.line(), error.column());
+    Failure::Malformed { host: visit.host.name.clone(), what, reason }
+}

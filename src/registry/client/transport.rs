@@ -1,0 +1,158 @@
+//! One question to a registry: asked, challenged, asked again with a login, and its errors put into words.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use reqwest::Method;
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use url::Url;
+
+use crate::http::client::{Answer, Call};
+use crate::http::error::{Advice, HttpError};
+use crate::registry::client::auth::Held;
+use crate::registry::client::challenge::{self, Challenge};
+use crate::registry::client::failure::{Failure, said};
+use crate::registry::client::host::Scheme;
+use crate::registry::client::{RegistryClient, Visit};
+
+/// How much of an error body is read for its message.
+const MAX_ERROR_BODY: u64 = 64 << 10;
+
+/// A request below `/v2/`.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) accept: &'static str,
+}
+
+impl RegistryClient {
+    /// Asks a question. A refused login is renewed once; statuses other than 401 are the caller's.
+    pub(super) async fn ask(&self, visit: &Visit<'_>, question: &Question) -> Result<Answer, Failure> {
+        let host = visit.host;
+        // Whoever comes first asks alone; the others then know whether a login is wanted.
+        let mut first = None;
+        if matches!(host.scheme(), Scheme::Unknown) {
+            first = Some(host.first.lock().await);
+            if !matches!(host.scheme(), Scheme::Unknown) {
+                first = None;
+            }
+        }
+        let shown = self.authorization(visit).await?;
+        let answer = self.send(visit, question, shown.as_ref()).await;
+        let challenged = matches!(&answer, Ok(answer) if answer.status == 401);
+        if first.is_some() && !challenged {
+            host.learn(Scheme::Open);
+        }
+        let answer = answer?;
+        if !challenged {
+            return Ok(answer);
+        }
+        let headers = answer.headers.get_all(WWW_AUTHENTICATE).iter();
+        let challenge = challenge::choose(headers.filter_map(|value| value.to_str().ok()));
+        let challenge = challenge.ok_or_else(|| Failure::Challenge { host: host.name.clone() })?;
+        let scope = match &challenge {
+            Challenge::Bearer { scope: Some(scope), .. } => scope.clone(),
+            _ => format!("repository:{}:pull", visit.image.path()),
+        };
+        let challenge = Arc::new(challenge);
+        host.learn(Scheme::Challenged(Arc::clone(&challenge)));
+        drop(first);
+        drop(answer);
+        let renewed = self.answer_challenge(visit, &challenge, &scope, Held::Refused(shown.as_ref())).await?;
+        // Basic credentials that were just refused will be refused again: asking twice only locks accounts.
+        if renewed.is_none() || (renewed == shown && matches!(*challenge, Challenge::Basic)) {
+            return Err(self.unwelcome(visit).await?);
+        }
+        let answer = self.send(visit, question, renewed.as_ref()).await?;
+        if answer.status == 401 {
+            return Err(self.unwelcome(visit).await?);
+        }
+        Ok(answer)
+    }
+
+    async fn send(
+        &self,
+        visit: &Visit<'_>,
+        question: &Question,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<Answer, Failure> {
+        visit.host.check_up()?;
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static(question.accept));
+        if let Some(authorization) = authorization {
+            headers.insert(AUTHORIZATION, authorization.clone());
+        }
+        let answer = self
+            .http
+            .send(&Call {
+                method: question.method.clone(),
+                url: question.url.clone(),
+                headers,
+                body: None,
+                deadline: visit.deadline,
+                retry: self.limits.retry,
+                plain: visit.host.plain,
+            })
+            .await;
+        visit.host.note(&answer);
+        Ok(answer?)
+    }
+
+    async fn unwelcome(&self, visit: &Visit<'_>) -> Result<Failure, Failure> {
+        let host = visit.host.name.clone();
+        Ok(match self.credentials.find(&host).await? {
+            Some(credential) => Failure::Refused { host, origin: credential.origin.clone() },
+            None => Failure::NoCredentials { host },
+        })
+    }
+
+    /// Asks and reads the whole body; one that breaks off is asked for once more.
+    pub(super) async fn ask_whole(
+        &self,
+        visit: &Visit<'_>,
+        question: &Question,
+        cap: u64,
+    ) -> Result<(HeaderMap, Bytes), Failure> {
+        let mut broken = None;
+        loop {
+            let answer = self.successful(visit, self.ask(visit, question).await?).await?;
+            let headers = answer.headers.clone();
+            match answer.body(cap).whole().await {
+                Ok(body) => return Ok((headers, body)),
+                Err(error) => once_more(&mut broken, error)?,
+            }
+        }
+    }
+
+    /// Passes a success on and turns every other status into words.
+    pub(super) async fn successful(&self, visit: &Visit<'_>, answer: Answer) -> Result<Answer, Failure> {
+        let status = answer.status.as_u16();
+        if status == 200 {
+            return Ok(answer);
+        }
+        let host = visit.host.name.clone();
+        // The status alone tells what happened; an error body that cannot be read adds nothing to it.
+        let body = answer.body(MAX_ERROR_BODY).whole().await.unwrap_or_default();
+        let said = said(&body);
+        Err(match status {
+            403 => {
+                let credential = self.credentials.find(&host).await?;
+                let who =
+                    credential.map_or_else(|| "no login".to_owned(), |found| format!("login from {}", found.origin));
+                Failure::Forbidden { host, who, said }
+            }
+            404 => Failure::NotFound { host, said },
+            _ => Failure::Status { host, status, said },
+        })
+    }
+}
+
+/// Lets a first broken body pass, for another try; gives everything else back.
+pub(super) fn once_more(broken: &mut Option<HttpError>, error: HttpError) -> Result<(), Failure> {
+    if broken.is_none() && error.advice() == Advice::OnceMore {
+        *broken = Some(error);
+        return Ok(());
+    }
+    Err(error.into())
+}

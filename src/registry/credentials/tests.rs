@@ -1,0 +1,171 @@
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use secrecy::ExposeSecret as _;
+
+use super::*;
+use crate::registry::settings::{HostSettings, Settings};
+
+fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let file = folder.join(name);
+    std::fs::write(&file, text).unwrap();
+    file
+}
+
+fn helper_program(folder: &Path, name: &str, script: &str) {
+    let file = folder.join(format!("docker-credential-{name}"));
+    // Written and closed by another name first: a file that is open for writing cannot be run.
+    let draft = folder.join("draft");
+    let mut open = std::fs::File::create(&draft).unwrap();
+    write!(open, "#!/bin/sh\n{script}\n").unwrap();
+    open.set_permissions(std::fs::Permissions::from_mode(0o755)).unwrap();
+    drop(open);
+    std::fs::rename(draft, file).unwrap();
+}
+
+fn from_config(folder: &Path, json: &str) -> Credentials {
+    let path = std::env::join_paths([folder, Path::new("/usr/bin"), Path::new("/bin")]).unwrap();
+    Credentials::new(&Settings {
+        docker_config: Some(write(folder, "config.json", json)),
+        helpers: HelperSettings { path: Some(path), environment: Vec::new(), time: Duration::from_secs(10) },
+        ..Settings::default()
+    })
+}
+
+fn shown(found: &Found) -> String {
+    match found {
+        Ok(None) => "none".to_owned(),
+        Ok(Some(credential)) => match &credential.secret {
+            Secret::Password { user, password } => format!("{user}:{}", password.expose_secret()),
+            Secret::Identity(token) => format!("identity {}", token.expose_secret()),
+            Secret::Bearer(token) => format!("bearer {}", token.expose_secret()),
+        },
+        Err(error) => format!("error: {error}"),
+    }
+}
+
+#[tokio::test]
+async fn reads_every_form_of_auths() {
+    let folder = tempfile::tempdir().unwrap();
+    let credentials = from_config(
+        folder.path(),
+        r#"{"auths": {
+            "https://index.docker.io/v1/": {"auth": "aHViOnNlYTpj"},
+            "ghcr.io": {"auth": "YWNtZTpzZWNyZXQ="},
+            "https://registry.example/v2/": {"username": "u", "password": "p"},
+            "azure.example": {"auth": "MDA6", "identitytoken": "refresh"},
+            "bearer.example": {"registrytoken": "ready"},
+            "empty.example": {},
+            "broken.example": {"auth": "%%%"}},
+          "HttpHeaders": {"X": "y"}}"#,
+    );
+    for (host, expected) in [
+        ("docker.io", "hub:sea:c"),
+        ("ghcr.io", "acme:secret"),
+        ("registry.example", "u:p"),
+        ("azure.example", "identity refresh"),
+        ("bearer.example", "bearer ready"),
+        ("empty.example", "none"),
+        ("other.example", "none"),
+    ] {
+        assert_eq!(shown(&credentials.find(host).await), expected, "{host}");
+    }
+    let error = shown(&credentials.find("broken.example").await);
+    assert!(error.contains("the entry of broken.example has an `auth` that is not Base64"), "{error}");
+}
+
+#[tokio::test]
+async fn a_missing_file_holds_nothing_unless_somebody_named_it() {
+    let absent = PathBuf::from("/nowhere/config.json");
+    let quiet = Credentials::new(&Settings { docker_config: Some(absent.clone()), ..Settings::default() });
+    assert_eq!(shown(&quiet.find("ghcr.io").await), "none");
+    let named = Credentials::new(&Settings {
+        hosts: vec![HostSettings {
+            host: "ghcr.io".to_owned(),
+            credential: Some(CredentialSetting::DockerConfig(absent)),
+            insecure: false,
+            concurrency: None,
+        }],
+        ..Settings::default()
+    });
+    assert!(shown(&named.find("ghcr.io").await).contains("/nowhere/config.json cannot be read"));
+}
+
+#[tokio::test]
+async fn a_faulty_file_is_named_with_the_place_and_without_its_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let credentials = from_config(folder.path(), "{\"auths\": {\"ghcr.io\": {\"auth\": [\"hunter2\"]}}}");
+    let error = shown(&credentials.find("ghcr.io").await);
+    assert!(error.contains("config.json is not as docker writes it: see line 1"), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
+}
+
+#[tokio::test]
+async fn asks_a_helper_once_for_each_host_with_a_bare_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    helper_program(
+        folder.path(),
+        "acme",
+        &format!(
+            "read host; echo \"$1 $host $(env | grep -c CARGO)\" >> {}\nprintf '{{\"ServerURL\":\"x\",\"Username\":\"u\",\"Secret\":\"s\"}}'",
+            log.display()
+        ),
+    );
+    let credentials = from_config(folder.path(), r#"{"credHelpers": {"ghcr.io": "acme"}, "credsStore": "acme"}"#);
+    let (one, other) = tokio::join!(credentials.find("ghcr.io"), credentials.find("ghcr.io"));
+    assert_eq!((shown(&one).as_str(), shown(&other).as_str()), ("u:s", "u:s"));
+    assert_eq!(one.unwrap().unwrap().origin, "docker-credential-acme");
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "get ghcr.io 0\n");
+    assert_eq!(shown(&credentials.find("docker.io").await), "u:s");
+    assert!(std::fs::read_to_string(&log).unwrap().ends_with("get https://index.docker.io/v1/ 0\n"));
+}
+
+#[tokio::test]
+async fn a_helper_that_holds_nothing_leaves_the_word_to_auths() {
+    let folder = tempfile::tempdir().unwrap();
+    helper_program(folder.path(), "empty", "echo 'credentials not found in native keychain'; exit 1");
+    let json = r#"{"credsStore": "empty", "auths": {"ghcr.io": {"auth": "YWNtZTpzZWNyZXQ="}}}"#;
+    assert_eq!(shown(&from_config(folder.path(), json).find("ghcr.io").await), "acme:secret");
+}
+
+#[tokio::test]
+async fn a_helper_that_fails_is_named_without_what_it_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    helper_program(folder.path(), "bad", "echo hunter2; exit 3");
+    helper_program(folder.path(), "odd", "echo hunter2");
+    helper_program(folder.path(), "long", "yes hunter2");
+    for (name, words) in [
+        ("bad", "docker-credential-bad failed for ghcr.io"),
+        ("odd", "docker-credential-odd did not answer with the JSON of a credential"),
+        ("long", "docker-credential-long printed more than"),
+        ("absent", "docker-credential-absent is not on the PATH"),
+        ("../bad", "is not on the PATH"),
+    ] {
+        let credentials = from_config(folder.path(), &format!("{{\"credsStore\": \"{name}\"}}"));
+        let error = shown(&credentials.find("ghcr.io").await);
+        assert!(error.contains(words), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_helper_that_hangs_is_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    helper_program(folder.path(), "slow", "exec sleep 600");
+    let mut credentials = from_config(folder.path(), r#"{"credsStore": "slow"}"#);
+    credentials.helpers.time = Duration::from_millis(50);
+    let error = shown(&credentials.find("ghcr.io").await);
+    assert!(error.contains("docker-credential-slow gave no answer for ghcr.io within 0.05 s"), "{error}");
+}
+
+#[tokio::test]
+async fn a_token_file_holds_one_token_on_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let found = token_file(&write(folder.path(), "token", "abc\n"));
+    assert_eq!(shown(&found.map(|credential| Some(Arc::new(credential)))), "oauth2accesstoken:abc");
+    assert!(token_file(&write(folder.path(), "two", "a\nb\n")).is_err());
+    assert!(token_file(&write(folder.path(), "none", "\n")).is_err());
+}

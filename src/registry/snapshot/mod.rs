@@ -1,0 +1,201 @@
+//! Snapshots: what a source said, as a JSON file that is read back in place of the network.
+//!
+//! The entry points are [`Snapshot::parse`], [`Snapshot::to_json`] and [`Recorder`]. A snapshot holds no
+//! secret and no time of its own; the same observations give the same bytes.
+
+mod parse;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use crate::model::image::{ImageName, Tag};
+use crate::model::tags::{FactKind, ImageTags, TagFacts};
+use crate::registry::{SourceError, TagSource};
+
+pub use crate::registry::snapshot::parse::SnapshotError;
+
+/// The recorded answers about images.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    images: BTreeMap<ImageName, Arc<ImageTags>>,
+}
+
+impl Snapshot {
+    /// Reads a snapshot.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError`] with line and column, naming the image and tag of a bad row.
+    pub fn parse(bytes: &[u8]) -> Result<Self, SnapshotError> {
+        parse::parse(bytes)
+    }
+
+    /// Returns the images it holds.
+    pub fn images(&self) -> impl Iterator<Item = (&ImageName, &Arc<ImageTags>)> {
+        self.images.iter()
+    }
+
+    /// Adds an image, or replaces what is held of it.
+    pub fn insert(&mut self, image: ImageName, tags: Arc<ImageTags>) {
+        self.images.insert(image, tags);
+    }
+
+    /// Writes the snapshot: sorted, one tag on a line, with a line end at the end.
+    pub fn to_json(&self) -> String {
+        let mut json = String::from("{\"images\": {");
+        let mut separator = "\n";
+        for (image, tags) in &self.images {
+            json.push_str(separator);
+            separator = ",\n";
+            json.push_str(&format!("  \"{image}\": {{\"tags\": {{"));
+            let mut listed: Vec<&str> = tags.list.iter().map(|(_, tag)| tag).collect();
+            listed.sort_unstable();
+            listed.dedup();
+            let none = TagFacts::default();
+            // Both are sorted, so that one step through the facts finds each tag's own.
+            let mut facts = tags.facts.iter().peekable();
+            let mut between = "\n";
+            for tag in listed {
+                while facts.next_if(|(other, _)| other.as_str() < tag).is_some() {}
+                let own = facts.next_if(|(other, _)| other.as_str() == tag).map_or(&none, |(_, facts)| facts);
+                json.push_str(between);
+                between = ",\n";
+                json.push_str("    \"");
+                json.push_str(tag);
+                json.push_str("\": ");
+                write_facts(&mut json, own);
+            }
+            json.push_str(if between == "\n" { "}}" } else { "\n  }}" });
+        }
+        json.push_str(if self.images.is_empty() { "}}\n" } else { "\n}}\n" });
+        json
+    }
+}
+
+fn write_facts(json: &mut String, facts: &TagFacts) {
+    // Digests and times follow grammars that need no escaping; platforms come from registries and may.
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let mut fields = Vec::new();
+    fields.extend(facts.digest.iter().map(|digest| format!("\"digest\": \"{digest}\"")));
+    fields.extend(facts.created.iter().map(|time| format!("\"created\": \"{time}\"")));
+    if let Some(platforms) = &facts.platforms {
+        let rows: Vec<String> = platforms.iter().map(|platform| quoted(&platform.0)).collect();
+        fields.push(format!("\"platforms\": [{}]", rows.join(", ")));
+    }
+    fields.extend(facts.pushed.iter().map(|time| format!("\"pushed\": \"{time}\"")));
+    json.push('{');
+    json.push_str(&fields.join(", "));
+    json.push('}');
+}
+
+impl TagSource for Snapshot {
+    fn tags<'a>(&'a self, image: &'a ImageName) -> BoxFuture<'a, Result<Arc<ImageTags>, SourceError>> {
+        let found = self.images.get(image).map(Arc::clone);
+        std::future::ready(found.ok_or_else(|| SourceError::Unknown(image.clone()))).boxed()
+    }
+
+    fn facts<'a>(
+        &'a self,
+        image: &'a ImageName,
+        tag: &'a Tag,
+        kind: FactKind,
+    ) -> BoxFuture<'a, Result<TagFacts, SourceError>> {
+        let answer = match self.images.get(image) {
+            None => Err(SourceError::Unknown(image.clone())),
+            Some(tags) => {
+                let facts = tags.facts.get(tag).cloned().unwrap_or_default();
+                let (held, word) = match kind {
+                    FactKind::Digest => (facts.digest.is_some(), "digest"),
+                    FactKind::Image => {
+                        (facts.created.is_some() || facts.platforms.is_some(), "creation time and platforms")
+                    }
+                    FactKind::Pushed => (facts.pushed.is_some(), "push time"),
+                };
+                let missing = || {
+                    format!(
+                        "{image}:{tag}: the snapshot does not hold its {word}; record a new one, or ask the registry"
+                    )
+                };
+                if held { Ok(facts) } else { Err(SourceError::Failed(missing())) }
+            }
+        };
+        std::future::ready(answer).boxed()
+    }
+}
+
+/// A source that passes questions on and keeps every answer.
+#[derive(Debug, Default)]
+pub struct Recorder<S> {
+    source: S,
+    seen: Mutex<BTreeMap<ImageName, Seen>>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    tags: Option<Arc<ImageTags>>,
+    facts: BTreeMap<Tag, TagFacts>,
+}
+
+impl<S: TagSource> Recorder<S> {
+    /// Wraps a source.
+    pub fn new(source: S) -> Self {
+        Self { source, seen: Mutex::default() }
+    }
+
+    /// Returns what was observed so far. An image whose list could not be had is not in it.
+    pub fn snapshot(&self) -> Snapshot {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut snapshot = Snapshot::default();
+        for (image, seen) in seen.iter() {
+            let Some(tags) = &seen.tags else { continue };
+            let mut tags = Arc::clone(tags);
+            if !seen.facts.is_empty() {
+                let own = Arc::make_mut(&mut tags);
+                seen.facts.iter().for_each(|(tag, facts)| merge(own.facts.entry(tag.clone()).or_default(), facts));
+            }
+            snapshot.insert(image.clone(), tags);
+        }
+        snapshot
+    }
+}
+
+/// Adds what is newly known, and leaves what was known before where nothing is.
+fn merge(known: &mut TagFacts, new: &TagFacts) {
+    known.digest = new.digest.clone().or(known.digest.take());
+    known.created = new.created.or(known.created);
+    known.pushed = new.pushed.or(known.pushed);
+    known.platforms = new.platforms.clone().or(known.platforms.take());
+}
+
+impl<S: TagSource> TagSource for Recorder<S> {
+    fn tags<'a>(&'a self, image: &'a ImageName) -> BoxFuture<'a, Result<Arc<ImageTags>, SourceError>> {
+        async move {
+            let tags = self.source.tags(image).await?;
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.entry(image.clone()).or_default().tags = Some(Arc::clone(&tags));
+            Ok(tags)
+        }
+        .boxed()
+    }
+
+    fn facts<'a>(
+        &'a self,
+        image: &'a ImageName,
+        tag: &'a Tag,
+        kind: FactKind,
+    ) -> BoxFuture<'a, Result<TagFacts, SourceError>> {
+        async move {
+            let facts = self.source.facts(image, tag, kind).await?;
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            merge(seen.entry(image.clone()).or_default().facts.entry(tag.clone()).or_default(), &facts);
+            Ok(facts)
+        }
+        .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests;
