@@ -16,6 +16,9 @@ use crate::model::image::shorten;
 /// hold each other many times over.
 const MAX_ENTRIES: usize = 2_000_000;
 
+/// Bytes of trees kept while files are looked up; the trees of some ten thousand files.
+const TREE_CACHE: usize = 4 << 20;
+
 /// Longest path in bytes, which bounds the depth as well. Linux' `PATH_MAX`.
 const MAX_PATH: usize = 4096;
 
@@ -106,6 +109,10 @@ pub(super) fn commit(
     now: jiff::Timestamp,
 ) -> Result<CommitId, GitError> {
     let parent = object_id(base.as_str())?;
+    let mut repository = repository.clone();
+    let repository = &mut repository;
+    // Trees on the way to a file are looked up once for each file.
+    repository.object_cache_size_if_unset(TREE_CACHE);
     let tree = repository.find_tree(tree_id(repository, base)?).map_err(broken)?;
     let mut editor = tree.edit().map_err(broken)?;
     for edit in files {

@@ -130,7 +130,11 @@ fn faults_of_the_server_are_told_apart_by_status() {
         assert_eq!(matches!(failed, GitError::Unreachable(_)), !is_denied, "{status}: {failed:?}");
         assert!(failed.to_string().contains(&status.to_string()), "{failed}");
     }
+    server.set(Rules { fault: Some(200), ..Rules::default() });
+    let page = mirror.fetch(&main_branch()).unwrap_err();
+    assert!(matches!(page, GitError::Denied(_)), "a page for people: {page:?}");
     server.set(Rules::default());
+    assert_eq!(mirror.branches().unwrap(), [main_branch()]);
     assert!(mirror.fetch(&main_branch()).is_ok(), "the mirror stays usable");
 
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -131,6 +131,7 @@ fn a_missing_branch_and_an_empty_repository_are_told_apart() {
     let remote = scratch.bare("acme.git", &[("a.yaml", "1\n")]);
     let mirror = mirror_of(&scratch, "mirror", &remote);
     assert_eq!(mirror.fetch(&"master".into()), Err(GitError::NoBranch("master".into())));
+    assert_eq!(mirror.branches().unwrap(), [main_branch()]);
     assert!(mirror.fetch(&main_branch()).is_ok(), "the mirror stays usable");
     assert!(matches!(mirror.fetch(&"--upload-pack=id".into()), Err(GitError::Broken(_))));
     assert!(matches!(mirror.fetch(&"a:b".into()), Err(GitError::Broken(_))));
@@ -168,13 +169,25 @@ fn a_broken_or_deleted_mirror_is_made_anew() {
     fs::write(folder.join("config"), "[core\n").unwrap();
     assert_eq!(whole(&mirror_of(&scratch, "mirror", &remote)), Ok(1), "a broken configuration");
 
-    fs::remove_dir_all(&folder).unwrap();
-    fs::write(&folder, "a file").unwrap();
-    assert_eq!(whole(&mirror_of(&scratch, "mirror", &remote)), Ok(1), "a file in its place");
-
     fs::remove_dir_all(folder.join("objects/pack")).unwrap();
     fs::create_dir(folder.join("objects/pack")).unwrap();
     assert_eq!(whole(&mirror_of(&scratch, "mirror", &remote)), Ok(1), "lost objects");
+}
+
+#[test]
+fn a_folder_that_holds_something_else_is_left_alone() {
+    let scratch = Scratch::new();
+    let remote = scratch.bare("acme.git", &[("a.yaml", "1\n")]);
+    let open = |name: &str| {
+        let url = tagboat::git::url::RemoteUrl::from_path(&remote.folder);
+        Mirror::open(&scratch.path(name), url, Access::None, environment(None)).map(drop)
+    };
+    fs::create_dir(scratch.path("home")).unwrap();
+    fs::write(scratch.path("home/thesis.txt"), "years of work").unwrap();
+    let Err(GitError::Broken(words)) = open("home") else { panic!("it was taken") };
+    assert!(words.contains("thesis.txt"), "{words}");
+    assert!(matches!(open("home/thesis.txt"), Err(GitError::Broken(_))));
+    assert_eq!(fs::read_to_string(scratch.path("home/thesis.txt")).unwrap(), "years of work");
 }
 
 #[test]
