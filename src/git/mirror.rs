@@ -17,12 +17,13 @@ use gix::ObjectId;
 use secrecy::SecretString;
 
 use crate::git::access::Access;
-use crate::git::program::{Program, ProgramEnvironment};
+use crate::git::program::{Program, ProgramEnvironment, words};
 use crate::git::url::{Reach, RemoteUrl};
 use crate::git::{BlobId, GitError, Pushed, Remote, TreeEntry, http, objects, push, transfer};
 use crate::model::change::FileEdit;
 use crate::model::commit::{CommitId, CommitPlan};
 use crate::model::environment::BranchName;
+use crate::model::image::shorten;
 
 /// A bare, shallow copy of a remote's branches, and the way to push to it.
 pub struct Mirror {
@@ -140,7 +141,7 @@ impl Mirror {
     /// Turns what the remote or the program said into words that hold no secret.
     pub(super) fn words(&self, output: &[u8]) -> String {
         let text = String::from_utf8_lossy(output);
-        super::program::words(self.access.redact(&text, &self.url).as_bytes())
+        words(self.access.redact(&text, &self.url).as_bytes())
     }
 
     /// Asks by HTTP status whether the credential may push; `Ok` where it may, or where nothing tells.
@@ -270,7 +271,7 @@ fn make_anew(folder: &Path) -> Result<gix::ThreadSafeRepository, GitError> {
                     return Err(GitError::Broken(format!(
                         "{} holds `{}`, which is no mirror's: name a folder of the mirror's own",
                         folder.display(),
-                        crate::model::image::shorten(&name)
+                        shorten(&name)
                     )));
                 }
             }
@@ -292,7 +293,7 @@ fn make_anew(folder: &Path) -> Result<gix::ThreadSafeRepository, GitError> {
 fn check_branch(branch: &BranchName) -> Result<(), GitError> {
     let name = format!("refs/heads/{branch}");
     if branch.as_str().starts_with('-') || gix::validate::reference::name(name.as_str().into()).is_err() {
-        let shown = crate::model::image::shorten(branch.as_str());
+        let shown = shorten(branch.as_str());
         return Err(GitError::Broken(format!("`{shown}` is no branch name")));
     }
     Ok(())

@@ -23,6 +23,7 @@ pub const MINIMUM_VERSION: (u32, u32) = (2, 32);
 /// certificate authorities, the SSH agent. Everything else of the caller's environment stays behind.
 pub const PASSED_THROUGH: &[&str] = &[
     "ALL_PROXY",
+    "GIT_SSL_CAINFO",
     "HTTPS_PROXY",
     "HTTP_PROXY",
     "NO_PROXY",
@@ -158,7 +159,11 @@ impl Program {
     }
 
     fn variables(&self) -> Vec<(OsString, OsString)> {
-        let mut variables: Vec<(OsString, OsString)> = self.environment.passed.clone();
+        let mut variables: Vec<(OsString, OsString)> = Vec::new();
+        // A git that is built with GnuTLS (Debian's) knows no SSL_CERT_FILE, while fetching here does.
+        let authorities = self.environment.passed.iter().find(|(name, _)| name == "SSL_CERT_FILE");
+        variables.extend(authorities.map(|(_, file)| ("GIT_SSL_CAINFO".into(), file.clone())));
+        variables.extend(self.environment.passed.iter().cloned());
         let mut set = |name: &str, value: &OsStr| variables.push((name.into(), value.to_owned()));
         set("PATH", &self.environment.path);
         set("HOME", self.environment.home.as_ref().unwrap_or(&self.repository).as_os_str());

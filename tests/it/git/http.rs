@@ -75,6 +75,8 @@ fn fetching_nothing_new_costs_one_listing() {
     assert_eq!(mirror.fetch(&main_branch()).unwrap(), first);
     assert_eq!(server.requests(), listing);
 
+    remote.git(&["branch", "second", "main"]);
+    assert_eq!(mirror.fetch(&"second".into()).unwrap(), first, "the same commit by another name");
     let (pushed, _) = land(&mirror, "a.yaml", "1\n", "2\n");
     server.requests();
     assert_eq!(mirror.fetch(&main_branch()).unwrap(), pushed);
