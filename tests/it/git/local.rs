@@ -53,6 +53,30 @@ fn a_commit_changes_exactly_its_files_and_keeps_their_modes() {
 }
 
 #[test]
+fn a_commit_of_hundreds_of_files_is_whole() {
+    let scratch = Scratch::new();
+    let names: Vec<String> = (0..300).map(|index| format!("envs/{}/app{index}.yaml", index % 7)).collect();
+    let long = "x: y\n".repeat(2000);
+    let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), long.as_str())).collect();
+    let remote = scratch.bare("acme.git", &files);
+    let mirror = mirror_of(&scratch, "mirror", &remote);
+    let base = mirror.fetch(&main_branch()).unwrap();
+    let edits: Vec<_> = names.iter().map(|name| edit(name, &long, &format!("{long}# {name}\n"))).collect();
+    let commit = mirror.commit(&base, &edits, &plan(), now()).unwrap();
+    assert_eq!(mirror.commit(&base, &edits, &plan(), now()).unwrap(), commit, "once more changes nothing");
+    assert_eq!(mirror.entries(&commit).map(|entries| entries.len()), Ok(300));
+    assert_eq!(mirror.push(&main_branch(), &base, &commit).unwrap(), Pushed::Done);
+    assert_eq!(remote.git(&["diff", "--shortstat", "main^", "main"]).trim(), "300 files changed, 300 insertions(+)");
+    assert_eq!(remote.show("main", &names[299]), format!("{long}# {}\n", names[299]).into_bytes());
+    assert_eq!(remote.git(&["fsck", "--full", "--strict", "--no-dangling"]), "");
+    let left: Vec<_> = fs::read_dir(mirror.folder().join("objects/pack")).unwrap().map(|e| e.unwrap().path()).collect();
+    assert!(
+        left.iter().all(|path| path.extension().is_some_and(|end| end == "pack" || end == "idx" || end == "rev")),
+        "{left:?}"
+    );
+}
+
+#[test]
 fn a_stale_push_is_moved_and_loses_nothing() {
     let scratch = Scratch::new();
     let remote = scratch.bare("acme.git", &[("a.yaml", "1\n"), ("b.yaml", "1\n")]);
