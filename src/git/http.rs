@@ -27,6 +27,9 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// Longest whole fetch; a first one of a large repository at depth 1 takes a fraction of it.
 const DEADLINE: Duration = Duration::from_secs(300);
 
+/// What the names of branches begin with.
+const HEADS: &str = "refs/heads/";
+
 /// A connection on which the remote has listed its references.
 type Prepared<'repo> = fetch::Prepare<'static, 'repo, Box<dyn transport::client::blocking_io::Transport + Send>>;
 
@@ -70,9 +73,8 @@ pub(super) fn fetch(
     let Some((_, tip)) = heads.find(|(name, _)| *name == wanted.as_bytes()) else {
         drop(heads);
         // Only what the branch's name begins was listed; whether there is any other one takes another look.
-        let all = list(repository, url, header, "+refs/heads/*:refs/tagboat/*")?;
-        let is_empty = all.ref_map().remote_refs.iter().filter_map(head).next().is_none();
-        let missing = if is_empty { GitError::EmptyRepository } else { GitError::NoBranch(branch.clone()) };
+        let others = branches(repository, url, header)?;
+        let missing = if others.is_empty() { GitError::EmptyRepository } else { GitError::NoBranch(branch.clone()) };
         return Err(missing.into());
     };
     drop(heads);
@@ -87,6 +89,18 @@ pub(super) fn fetch(
         return Err(unwritable("the fetched commit is not there").into());
     }
     Ok(tip)
+}
+
+/// Lists the remote's branches; those whose names are not UTF-8 are left out.
+pub(super) fn branches(
+    repository: &gix::Repository,
+    url: &RemoteUrl,
+    header: Option<&SecretString>,
+) -> Result<Vec<String>, FetchError> {
+    let listed = list(repository, url, header, "+refs/heads/*:refs/tagboat/*")?;
+    let names = listed.ref_map().remote_refs.iter().filter_map(head);
+    let short = |(name, _): (&[u8], ObjectId)| std::str::from_utf8(&name[HEADS.len()..]).ok().map(str::to_owned);
+    Ok(names.filter_map(short).collect())
 }
 
 /// Connects, and lists the references that a refspec begins with.
@@ -127,7 +141,7 @@ fn head(reference: &Ref) -> Option<(&[u8], ObjectId)> {
         | Ref::Symbolic { full_ref_name, object, .. } => (full_ref_name, object),
         Ref::Unborn { .. } => return None,
     };
-    name.starts_with_str("refs/heads/").then_some((name.as_slice(), *id))
+    name.starts_with_str(HEADS).then_some((name.as_slice(), *id))
 }
 
 fn options(header: Option<&SecretString>) -> http::Options {
@@ -175,7 +189,10 @@ fn classify(fault: &gix::Error) -> FetchError {
         return GitError::Denied("it does not accept the credential".to_owned()).into();
     }
     if fault.is_unsupported() {
-        return GitError::Denied("it does not answer as a Git server: check the URL".to_owned()).into();
+        return GitError::Denied(
+            "it does not answer as a Git server with SHA-1 objects does: check the URL".to_owned(),
+        )
+        .into();
     }
     unclear(fault.probable_cause()).into()
 }

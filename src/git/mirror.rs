@@ -17,12 +17,13 @@ use gix::ObjectId;
 use secrecy::SecretString;
 
 use crate::git::access::Access;
-use crate::git::program::{Program, ProgramEnvironment};
+use crate::git::program::{Program, ProgramEnvironment, words};
 use crate::git::url::{Reach, RemoteUrl};
 use crate::git::{BlobId, GitError, Pushed, Remote, TreeEntry, http, objects, push, transfer};
 use crate::model::change::FileEdit;
 use crate::model::commit::{CommitId, CommitPlan};
 use crate::model::environment::BranchName;
+use crate::model::image::shorten;
 
 /// A bare, shallow copy of a remote's branches, and the way to push to it.
 pub struct Mirror {
@@ -41,7 +42,7 @@ pub struct Mirror {
 impl Mirror {
     /// Opens the mirror in a folder, makes one where there is none, and replaces a broken one.
     ///
-    /// The folder belongs to the mirror: what is in it may be thrown away. A relative local URL is
+    /// A broken mirror is thrown away only where nothing lies in its folder but what Git puts there. A relative local URL is
     /// resolved against the current folder. Nothing is asked of the remote yet.
     ///
     /// # Errors
@@ -88,6 +89,19 @@ impl Mirror {
         &self.folder
     }
 
+    /// Lists the remote's branches, for "did you mean" after [`GitError::NoBranch`].
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`] as for fetching.
+    pub fn branches(&self) -> Result<Vec<BranchName>, GitError> {
+        let names = match self.url.reach() {
+            Reach::Http => http::branches(&self.handle(), self.reached_url(), self.header.as_ref())?,
+            Reach::Local | Reach::Ssh => transfer::branches(&self.program, self)?,
+        };
+        Ok(names.iter().map(|name| BranchName::from(name.as_str())).collect())
+    }
+
     /// Returns a handle for this thread.
     pub(super) fn handle(&self) -> gix::Repository {
         self.repository.read().unwrap_or_else(PoisonError::into_inner).to_thread_local()
@@ -127,7 +141,7 @@ impl Mirror {
     /// Turns what the remote or the program said into words that hold no secret.
     pub(super) fn words(&self, output: &[u8]) -> String {
         let text = String::from_utf8_lossy(output);
-        super::program::words(self.access.redact(&text, &self.url).as_bytes())
+        words(self.access.redact(&text, &self.url).as_bytes())
     }
 
     /// Asks by HTTP status whether the credential may push; `Ok` where it may, or where nothing tells.
@@ -195,9 +209,10 @@ impl Remote for Mirror {
         let (old, new) = (objects::object_id(old.as_str())?, objects::object_id(new.as_str())?);
         let pushed = push::push(&self.program, self, branch, old, new)?;
         if pushed == Pushed::Done {
-            // The next fetch then finds the branch where it left it, and asks for nothing.
-            let _lock = lock(&self.folder)?;
-            transfer::remember(&self.handle(), branch, new)?;
+            // The next fetch then finds the branch where it left it, and asks for nothing. The push arrived
+            // whether or not this can be noted; a mirror in which it cannot is made anew.
+            let noted = lock(&self.folder).and_then(|_lock| transfer::remember(&self.handle(), branch, new));
+            self.suspect.fetch_or(noted.is_err(), Ordering::Relaxed);
         }
         Ok(pushed)
     }
@@ -229,12 +244,41 @@ fn open(folder: &Path) -> Option<gix::ThreadSafeRepository> {
     (whole && folder.join("objects/pack").is_dir()).then_some(repository)
 }
 
+/// What Git puts into a bare repository, and nothing that a person would miss.
+const MIRROR_CONTENT: &[&str] = &[
+    "FETCH_HEAD",
+    "HEAD",
+    "branches",
+    "config",
+    "description",
+    "hooks",
+    "info",
+    "logs",
+    "objects",
+    "packed-refs",
+    "refs",
+    "shallow",
+];
+
 fn make_anew(folder: &Path) -> Result<gix::ThreadSafeRepository, GitError> {
-    match fs::symlink_metadata(folder) {
-        Ok(found) if found.is_dir() => fs::remove_dir_all(folder).map_err(|fault| unusable(folder, &fault))?,
-        Ok(_) => fs::remove_file(folder).map_err(|fault| unusable(folder, &fault))?,
+    let unusable = |fault: std::io::Error| unusable(folder, &fault);
+    match fs::read_dir(folder) {
+        Ok(found) => {
+            for entry in found {
+                let name = entry.map_err(unusable)?.file_name();
+                let name = name.to_string_lossy();
+                if !MIRROR_CONTENT.contains(&name.trim_end_matches(".lock")) {
+                    return Err(GitError::Broken(format!(
+                        "{} holds `{}`, which is no mirror's: name a folder of the mirror's own",
+                        folder.display(),
+                        shorten(&name)
+                    )));
+                }
+            }
+            fs::remove_dir_all(folder).map_err(unusable)?;
+        }
         Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => {}
-        Err(fault) => return Err(unusable(folder, &fault)),
+        Err(fault) => return Err(unusable(fault)),
     }
     gix::ThreadSafeRepository::init_opts(
         folder,
@@ -249,7 +293,7 @@ fn make_anew(folder: &Path) -> Result<gix::ThreadSafeRepository, GitError> {
 fn check_branch(branch: &BranchName) -> Result<(), GitError> {
     let name = format!("refs/heads/{branch}");
     if branch.as_str().starts_with('-') || gix::validate::reference::name(name.as_str().into()).is_err() {
-        let shown = crate::model::image::shorten(branch.as_str());
+        let shown = shorten(branch.as_str());
         return Err(GitError::Broken(format!("`{shown}` is no branch name")));
     }
     Ok(())

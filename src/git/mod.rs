@@ -9,6 +9,7 @@ mod http;
 pub mod log;
 pub mod mirror;
 mod objects;
+mod pack;
 pub mod program;
 mod push;
 pub mod seed;

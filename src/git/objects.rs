@@ -6,7 +6,7 @@ use gix::ObjectId;
 use gix::bstr::{BString, ByteSlice as _};
 use gix::objs::tree::EntryKind as Mode;
 
-use crate::git::{BlobId, EntryKind, GitError, TreeEntry};
+use crate::git::{BlobId, EntryKind, GitError, TreeEntry, pack};
 use crate::model::change::FileEdit;
 use crate::model::commit::{CommitId, CommitPlan, Identity};
 use crate::model::file::RepoPath;
@@ -15,6 +15,9 @@ use crate::model::image::shorten;
 /// Most entries of one tree, at all depths: well above the largest monorepos, and an end to trees that
 /// hold each other many times over.
 const MAX_ENTRIES: usize = 2_000_000;
+
+/// Bytes of trees kept while files are looked up; the trees of some ten thousand files.
+const TREE_CACHE: usize = 4 << 20;
 
 /// Longest path in bytes, which bounds the depth as well. Linux' `PATH_MAX`.
 const MAX_PATH: usize = 4096;
@@ -106,7 +109,10 @@ pub(super) fn commit(
     now: jiff::Timestamp,
 ) -> Result<CommitId, GitError> {
     let parent = object_id(base.as_str())?;
-    let tree = repository.find_tree(tree_id(repository, base)?).map_err(broken)?;
+    let mut staging = repository.clone().with_object_memory();
+    // Trees on the way to a file are looked up once for each file.
+    staging.object_cache_size_if_unset(TREE_CACHE);
+    let tree = staging.find_tree(tree_id(&staging, base)?).map_err(broken)?;
     let mut editor = tree.edit().map_err(broken)?;
     for edit in files {
         let entry = tree.lookup_entry(edit.file.as_str().split('/')).map_err(broken)?;
@@ -119,11 +125,15 @@ pub(super) fn commit(
         if before.map_err(broken)? != entry.object_id() {
             return Err(GitError::Broken(format!("{} holds something else in {base} than was edited", edit.file)));
         }
-        let blob = repository.write_blob(&edit.after).map_err(unwritable)?;
+        let blob = staging.write_blob(&edit.after).map_err(unwritable)?;
         editor.upsert(edit.file.as_str(), kind, blob).map_err(broken)?;
     }
     let tree = editor.write().map_err(unwritable)?.detach();
-    write_commit(repository, tree, Some(parent), &plan.author, &plan.message, now)
+    let commit = write_commit(&staging, tree, Some(parent), &plan.author, &plan.message, now)?;
+    if let Some(written) = staging.objects.reset_object_memory() {
+        pack::persist(repository, &written)?;
+    }
+    Ok(commit)
 }
 
 /// Writes a commit object; author and committer are one.

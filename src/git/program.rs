@@ -23,6 +23,7 @@ pub const MINIMUM_VERSION: (u32, u32) = (2, 32);
 /// certificate authorities, the SSH agent. Everything else of the caller's environment stays behind.
 pub const PASSED_THROUGH: &[&str] = &[
     "ALL_PROXY",
+    "GIT_SSL_CAINFO",
     "HTTPS_PROXY",
     "HTTP_PROXY",
     "NO_PROXY",
@@ -77,6 +78,7 @@ pub(super) struct Program {
     ssh_command: OsString,
     header: Option<SecretString>,
     version: OnceLock<Result<(), GitError>>,
+    deadline: Duration,
 }
 
 impl Program {
@@ -87,7 +89,7 @@ impl Program {
         ssh_command: OsString,
         header: Option<SecretString>,
     ) -> Self {
-        Self { repository, environment, ssh_command, header, version: OnceLock::new() }
+        Self { repository, environment, ssh_command, header, version: OnceLock::new(), deadline: DEADLINE }
     }
 
     /// Runs `git` with arguments, none of which may hold a secret.
@@ -142,13 +144,13 @@ impl Program {
         let stderr = child.stderr.take().map(|pipe| collect(pipe, at_end));
         let begun = Instant::now();
         for _ in 0..2 {
-            match ends.recv_timeout(DEADLINE.saturating_sub(begun.elapsed())) {
+            match ends.recv_timeout(self.deadline.saturating_sub(begun.elapsed())) {
                 Ok(()) | Err(RecvTimeoutError::Disconnected) => {}
                 Err(RecvTimeoutError::Timeout) => {
                     // Both may fail only where the process is gone already, which is what is wanted.
                     drop(child.kill());
                     drop(child.wait());
-                    return Err(GitError::Unreachable(format!("no end after {} seconds", DEADLINE.as_secs())));
+                    return Err(GitError::Unreachable(format!("no end after {} seconds", self.deadline.as_secs())));
                 }
             }
         }
@@ -157,7 +159,11 @@ impl Program {
     }
 
     fn variables(&self) -> Vec<(OsString, OsString)> {
-        let mut variables: Vec<(OsString, OsString)> = self.environment.passed.clone();
+        let mut variables: Vec<(OsString, OsString)> = Vec::new();
+        // A git that is built with GnuTLS (Debian's) knows no SSL_CERT_FILE, while fetching here does.
+        let authorities = self.environment.passed.iter().find(|(name, _)| name == "SSL_CERT_FILE");
+        variables.extend(authorities.map(|(_, file)| ("GIT_SSL_CAINFO".into(), file.clone())));
+        variables.extend(self.environment.passed.iter().cloned());
         let mut set = |name: &str, value: &OsStr| variables.push((name.into(), value.to_owned()));
         set("PATH", &self.environment.path);
         set("HOME", self.environment.home.as_ref().unwrap_or(&self.repository).as_os_str());
@@ -247,6 +253,35 @@ fn is_unprintable(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Returns a program whose `git` is a script.
+    fn scripted(folder: &std::path::Path, script: &str, deadline: Duration) -> Program {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let fresh = folder.join("fresh");
+        std::fs::write(&fresh, script).unwrap();
+        std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::rename(&fresh, folder.join("git")).unwrap();
+        let path = std::env::join_paths([folder, "/usr/bin".as_ref(), "/bin".as_ref()]).unwrap();
+        let environment = ProgramEnvironment { path, ..ProgramEnvironment::default() };
+        Program { deadline, ..Program::new(folder.to_owned(), environment, OsString::new(), None) }
+    }
+
+    #[test]
+    fn a_program_that_hangs_is_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = scripted(folder.path(), "#!/bin/sh\nexec sleep 600\n", Duration::from_millis(50));
+        assert!(matches!(program.start(&[]), Err(GitError::Unreachable(_))));
+    }
+
+    #[test]
+    fn output_without_end_is_kept_to_a_bound() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = "#!/bin/sh\nyes | head -c 3000000\nyes | head -c 3000000 >&2\nexit 7\n";
+        let finished = scripted(folder.path(), script, DEADLINE).start(&[]).unwrap();
+        assert_eq!(finished.code, Some(7));
+        assert_eq!((finished.stdout.len(), finished.stderr.len()), (OUTPUT_LIMIT, OUTPUT_LIMIT));
+    }
 
     #[test]
     fn reads_the_versions_that_vendors_print() {

@@ -82,9 +82,15 @@ pub(super) fn remote_tip(program: &Program, mirror: &Mirror, branch: &BranchName
     let tip = listed.iter().find(|(_, name)| *name == reference);
     match tip {
         Some((id, _)) => object_id(id),
-        None if list(program, mirror, "refs/heads/*")?.is_empty() => Err(GitError::EmptyRepository),
+        None if branches(program, mirror)?.is_empty() => Err(GitError::EmptyRepository),
         None => Err(GitError::NoBranch(branch.clone())),
     }
+}
+
+/// Lists the remote's branches.
+pub(super) fn branches(program: &Program, mirror: &Mirror) -> Result<Vec<String>, GitError> {
+    let listed = list(program, mirror, "refs/heads/*")?;
+    Ok(listed.iter().filter_map(|(_, name)| name.strip_prefix("refs/heads/")).map(str::to_owned).collect())
 }
 
 fn list(program: &Program, mirror: &Mirror, pattern: &str) -> Result<Vec<(String, String)>, GitError> {

@@ -75,6 +75,8 @@ fn fetching_nothing_new_costs_one_listing() {
     assert_eq!(mirror.fetch(&main_branch()).unwrap(), first);
     assert_eq!(server.requests(), listing);
 
+    remote.git(&["branch", "second", "main"]);
+    assert_eq!(mirror.fetch(&"second".into()).unwrap(), first, "the same commit by another name");
     let (pushed, _) = land(&mirror, "a.yaml", "1\n", "2\n");
     server.requests();
     assert_eq!(mirror.fetch(&main_branch()).unwrap(), pushed);
@@ -130,7 +132,11 @@ fn faults_of_the_server_are_told_apart_by_status() {
         assert_eq!(matches!(failed, GitError::Unreachable(_)), !is_denied, "{status}: {failed:?}");
         assert!(failed.to_string().contains(&status.to_string()), "{failed}");
     }
+    server.set(Rules { fault: Some(200), ..Rules::default() });
+    let page = mirror.fetch(&main_branch()).unwrap_err();
+    assert!(matches!(page, GitError::Denied(_)), "a page for people: {page:?}");
     server.set(Rules::default());
+    assert_eq!(mirror.branches().unwrap(), [main_branch()]);
     assert!(mirror.fetch(&main_branch()).is_ok(), "the mirror stays usable");
 
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -53,6 +53,30 @@ fn a_commit_changes_exactly_its_files_and_keeps_their_modes() {
 }
 
 #[test]
+fn a_commit_of_hundreds_of_files_is_whole() {
+    let scratch = Scratch::new();
+    let names: Vec<String> = (0..300).map(|index| format!("envs/{}/app{index}.yaml", index % 7)).collect();
+    let long = "x: y\n".repeat(2000);
+    let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), long.as_str())).collect();
+    let remote = scratch.bare("acme.git", &files);
+    let mirror = mirror_of(&scratch, "mirror", &remote);
+    let base = mirror.fetch(&main_branch()).unwrap();
+    let edits: Vec<_> = names.iter().map(|name| edit(name, &long, &format!("{long}# {name}\n"))).collect();
+    let commit = mirror.commit(&base, &edits, &plan(), now()).unwrap();
+    assert_eq!(mirror.commit(&base, &edits, &plan(), now()).unwrap(), commit, "once more changes nothing");
+    assert_eq!(mirror.entries(&commit).map(|entries| entries.len()), Ok(300));
+    assert_eq!(mirror.push(&main_branch(), &base, &commit).unwrap(), Pushed::Done);
+    assert_eq!(remote.git(&["diff", "--shortstat", "main^", "main"]).trim(), "300 files changed, 300 insertions(+)");
+    assert_eq!(remote.show("main", &names[299]), format!("{long}# {}\n", names[299]).into_bytes());
+    assert_eq!(remote.git(&["fsck", "--full", "--strict", "--no-dangling"]), "");
+    let left: Vec<_> = fs::read_dir(mirror.folder().join("objects/pack")).unwrap().map(|e| e.unwrap().path()).collect();
+    assert!(
+        left.iter().all(|path| path.extension().is_some_and(|end| end == "pack" || end == "idx" || end == "rev")),
+        "{left:?}"
+    );
+}
+
+#[test]
 fn a_stale_push_is_moved_and_loses_nothing() {
     let scratch = Scratch::new();
     let remote = scratch.bare("acme.git", &[("a.yaml", "1\n"), ("b.yaml", "1\n")]);
@@ -131,6 +155,7 @@ fn a_missing_branch_and_an_empty_repository_are_told_apart() {
     let remote = scratch.bare("acme.git", &[("a.yaml", "1\n")]);
     let mirror = mirror_of(&scratch, "mirror", &remote);
     assert_eq!(mirror.fetch(&"master".into()), Err(GitError::NoBranch("master".into())));
+    assert_eq!(mirror.branches().unwrap(), [main_branch()]);
     assert!(mirror.fetch(&main_branch()).is_ok(), "the mirror stays usable");
     assert!(matches!(mirror.fetch(&"--upload-pack=id".into()), Err(GitError::Broken(_))));
     assert!(matches!(mirror.fetch(&"a:b".into()), Err(GitError::Broken(_))));
@@ -168,13 +193,25 @@ fn a_broken_or_deleted_mirror_is_made_anew() {
     fs::write(folder.join("config"), "[core\n").unwrap();
     assert_eq!(whole(&mirror_of(&scratch, "mirror", &remote)), Ok(1), "a broken configuration");
 
-    fs::remove_dir_all(&folder).unwrap();
-    fs::write(&folder, "a file").unwrap();
-    assert_eq!(whole(&mirror_of(&scratch, "mirror", &remote)), Ok(1), "a file in its place");
-
     fs::remove_dir_all(folder.join("objects/pack")).unwrap();
     fs::create_dir(folder.join("objects/pack")).unwrap();
     assert_eq!(whole(&mirror_of(&scratch, "mirror", &remote)), Ok(1), "lost objects");
+}
+
+#[test]
+fn a_folder_that_holds_something_else_is_left_alone() {
+    let scratch = Scratch::new();
+    let remote = scratch.bare("acme.git", &[("a.yaml", "1\n")]);
+    let open = |name: &str| {
+        let url = tagboat::git::url::RemoteUrl::from_path(&remote.folder);
+        Mirror::open(&scratch.path(name), url, Access::None, environment(None)).map(drop)
+    };
+    fs::create_dir(scratch.path("home")).unwrap();
+    fs::write(scratch.path("home/thesis.txt"), "years of work").unwrap();
+    let Err(GitError::Broken(words)) = open("home") else { panic!("it was taken") };
+    assert!(words.contains("thesis.txt"), "{words}");
+    assert!(matches!(open("home/thesis.txt"), Err(GitError::Broken(_))));
+    assert_eq!(fs::read_to_string(scratch.path("home/thesis.txt")).unwrap(), "years of work");
 }
 
 #[test]
