@@ -178,10 +178,11 @@ impl<'a> Shape<'a> {
         self.find(CutKind::Numbers).unwrap_or_default()
     }
 
-    /// Returns where the numbers begin: how long the prefix is.
-    pub fn numbers_start(&self) -> usize {
+    /// Returns the text before the numbers.
+    pub fn prefix(&self) -> &'a str {
         let cuts = &self.cuts[..usize::from(self.cut_count)];
-        cuts.iter().find(|cut| cut.kind == CutKind::Numbers).map_or(0, |cut| usize::from(cut.start))
+        let start = cuts.iter().find(|cut| cut.kind == CutKind::Numbers).map_or(0, |cut| usize::from(cut.start));
+        &self.text[..start]
     }
 
     /// Returns the pre-release without the separator before it, empty where there is none.
