@@ -11,7 +11,7 @@ fn digest(digit: char) -> String {
 }
 
 fn want(tag: &str, kind: FactKind) -> Want {
-    Want { image: image(), tag: tag.parse().unwrap(), kind }
+    Want { image: image(), tag: tag.parse().expect("the fixture follows the grammar"), kind }
 }
 
 fn shown(decided: &Decided) -> String {
@@ -22,12 +22,15 @@ fn shown(decided: &Decided) -> String {
 fn know(facts: &[(&str, TagFacts)]) -> Observation {
     observe(ImageTags {
         list: facts.iter().map(|(tag, _)| *tag).collect(),
-        facts: facts.iter().map(|(tag, facts)| (tag.parse().unwrap(), facts.clone())).collect(),
+        facts: facts
+            .iter()
+            .map(|(tag, facts)| (tag.parse().expect("the fixture follows the grammar"), facts.clone()))
+            .collect(),
     })
 }
 
 fn with_digest(digit: char) -> TagFacts {
-    TagFacts { digest: Some(digest(digit).parse().unwrap()), ..TagFacts::default() }
+    TagFacts { digest: Some(digest(digit).parse().expect("the fixture follows the grammar")), ..TagFacts::default() }
 }
 
 fn with_platforms(platforms: &[&str]) -> TagFacts {
@@ -36,11 +39,11 @@ fn with_platforms(platforms: &[&str]) -> TagFacts {
 }
 
 fn created(time: &str) -> TagFacts {
-    TagFacts { created: Some(time.parse().unwrap()), ..TagFacts::default() }
+    TagFacts { created: Some(time.parse().expect("the fixture follows the grammar")), ..TagFacts::default() }
 }
 
 fn pushed(time: &str) -> TagFacts {
-    TagFacts { pushed: Some(time.parse().unwrap()), ..TagFacts::default() }
+    TagFacts { pushed: Some(time.parse().expect("the fixture follows the grammar")), ..TagFacts::default() }
 }
 
 #[test]

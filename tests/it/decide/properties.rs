@@ -4,6 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
 use proptest::{prop_assert, prop_assert_eq};
 use tagboat::model::decision::{Decision, Reason, Verdict};
+use tagboat::model::image::Tag;
 use tagboat::model::policy::{Comparator, Operator, Range, Select};
 use tagboat::model::site::Marker;
 use tagboat::policy::family::Shape;
@@ -50,7 +51,7 @@ fn comparator() -> impl Strategy<Value = (Comparator, String)> {
 }
 
 fn moved(decision: &Decision) -> Option<&str> {
-    decision.chosen().map(|tag| tag.as_str())
+    decision.chosen().map(Tag::as_str)
 }
 
 proptest! {
