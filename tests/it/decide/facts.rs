@@ -144,7 +144,7 @@ fn newest_follows_the_images_own_time() {
     assert_eq!((decided.wants.len(), shown(&decided)), (0, "main-aaa1111".to_owned()));
     assert_eq!(
         reasons(&observation, &decided.decisions[0]),
-        "main-bbb2222: in use\nmain-ccc3333: lower than in use\ndev-ddd4444: not in family\n"
+        "main-bbb2222: in use\nmain-ccc3333: created before the one in use\ndev-ddd4444: not in family\n"
     );
     let gone = ask(&list(["main-aaa1111"]), question("newest=true", "main-bbb2222"));
     assert_eq!(shown(&gone), "undecided: `main-bbb2222` is no longer listed, so its age is unknown");
