@@ -1,7 +1,11 @@
 //! Facts: what is asked for, how little, and what a decision makes of the answers.
 
+use std::sync::Arc;
+
+use tagboat::decide::decide;
 use tagboat::model::decision::{Decided, Want};
 use tagboat::model::observation::Observation;
+use tagboat::model::policy::{Policy, Verify};
 use tagboat::model::tags::{FactKind, ImageTags, Platform, TagFacts};
 
 use super::world::{ask, image, list, observe, question, reasons, verdict};
@@ -176,4 +180,35 @@ fn a_moving_tag_is_followed_by_its_digest() {
     let decided = ask(&observation, question("digest=stable", &new));
     assert_eq!(reasons(&observation, &decided.decisions[0]), "stable: in use\n1.0.0: not the tag that is followed\n");
     assert_eq!(ask(&list(["stable"]), question("digest=true", "stable")).wants, [want("stable", FactKind::Digest)]);
+}
+
+#[test]
+fn a_signature_that_cannot_be_checked_is_never_taken_for_granted() {
+    let observation = list(["1.0.0", "1.1.0", "2.0.0"]);
+    let mut asked = question("semver=1.x", "1.0.0");
+    let signed =
+        Policy { verify: Some(Verify::CosignKeys(vec!["keys/cosign.pub".to_owned()])), ..(*asked.policy).clone() };
+    asked.policy = Arc::new(signed);
+    let decided = ask(&observation, asked);
+    assert_eq!((decided.wants.len(), shown(&decided)), (0, "keep".to_owned()));
+    assert_eq!(
+        reasons(&observation, &decided.decisions[0]),
+        "1.0.0: in use\n1.1.0: signatures are not checked by this version\n2.0.0: out of range\n"
+    );
+}
+
+#[test]
+fn questions_are_answered_in_their_order_and_ask_for_each_fact_once() {
+    let observation = list(["1.0.0", "1.1.0", "1.2.0", "2.0.0"]);
+    let asked = [
+        question("semver=1.x pin=digest", "1.0.0"),
+        question("semver=major", "1.1.0"),
+        question("semver=minor pin=digest tags='^(?<version>1[.].*)$'", "1.1.0"),
+        question("semver=patch", "1.2.0"),
+    ];
+    let decided = decide(&observation, &asked);
+    let order: Vec<_> = decided.decisions.iter().map(|decision| decision.question.clone()).collect();
+    assert_eq!(order, asked);
+    assert_eq!(decided.wants, [want("1.2.0", FactKind::Digest)]);
+    assert_eq!((verdict(&decided.decisions[1]).as_str(), verdict(&decided.decisions[3]).as_str()), ("2.0.0", "keep"));
 }
