@@ -172,7 +172,7 @@ fn newest(
     };
     for (created, index) in &ages {
         match created.cmp(&in_use) {
-            Ordering::Less => rejected[*index].reason = Reason::Lower,
+            Ordering::Less => rejected[*index].reason = Reason::Older,
             Ordering::Equal => rejected[*index].reason = Reason::SameVersion,
             Ordering::Greater => {}
         }

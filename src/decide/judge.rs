@@ -55,7 +55,8 @@ impl<'a> Bench<'a> {
                 self.pre_release_is_asked_for(shape, current)
             }
             Select::Numeric(direction) => {
-                let (shape, current) = self.comparable(entry, is_number)?;
+                let decimals = self.policy.tags.is_some();
+                let (shape, current) = self.comparable(entry, |shape| is_number(shape, decimals))?;
                 rises(directed(*direction, order_numbers(shape, current)))?;
                 self.unfiltered_pre_release_is_asked_for(shape, current)
             }
@@ -121,8 +122,8 @@ impl<'a> Bench<'a> {
 
     /// Orders two tags that are both better than the one in use; the greater is to be chosen.
     ///
-    /// Equal versions: the family in use first, then the shorter text, then the smaller by letters, so that the
-    /// order of the list never matters.
+    /// Equal versions: the family in use first, then its prefix, then the shorter text, then the smaller by letters,
+    /// so that the order of the list never matters.
     pub(super) fn rank(&self, a: &Entry<'a>, b: &Entry<'a>) -> Ordering {
         let by_policy = match (&self.policy.select, &a.shape, &b.shape) {
             (Select::Alphabetical(direction), _, _) => directed(*direction, a.compared.cmp(b.compared)),
@@ -136,10 +137,11 @@ impl<'a> Bench<'a> {
     /// Orders two tags that stand for the same.
     pub(super) fn rank_spelling(&self, a: &Entry<'a>, b: &Entry<'a>) -> Ordering {
         let current = Shape::parse(self.current.text);
-        let in_family = |entry: &Entry<'_>| {
-            current.is_some_and(|current| Shape::parse(entry.text).is_some_and(|shape| shape.is_family(&current)))
+        let likeness = |entry: &Entry<'_>| {
+            let shapes = current.zip(Shape::parse(entry.text));
+            shapes.map(|(current, shape)| (shape.is_family(&current), shape.prefix() == current.prefix()))
         };
-        in_family(a).cmp(&in_family(b)).then_with(|| b.text.len().cmp(&a.text.len())).then_with(|| b.text.cmp(a.text))
+        likeness(a).cmp(&likeness(b)).then_with(|| b.text.len().cmp(&a.text.len())).then_with(|| b.text.cmp(a.text))
     }
 
     /// Returns the largest part that changes, where both are versions.
@@ -188,11 +190,12 @@ fn is_calendar(shape: &Shape<'_>) -> bool {
     }
 }
 
-/// Whether it reads as one number: whole, with decimals, or a date.
-fn is_number(shape: &Shape<'_>) -> bool {
+/// Whether it reads as one number: whole, a date, or with decimals where `tags` picked them out. Without, `1.9` would
+/// be more than `1.19`, which nobody means by a tag.
+fn is_number(shape: &Shape<'_>, decimals: bool) -> bool {
     match shape.scheme() {
         Scheme::Date => true,
-        Scheme::Plain | Scheme::Calendar => shape.numbers().len() <= 2,
+        Scheme::Plain | Scheme::Calendar => shape.numbers().len() == 1 || (decimals && shape.numbers().len() == 2),
         Scheme::JavaUpdate | Scheme::Hash | Scheme::Format => false,
     }
 }

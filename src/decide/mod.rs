@@ -50,6 +50,3 @@ pub fn decide(observation: &Observation, questions: &[Question]) -> Decided {
     }
     Decided { decisions, wants: wants.into_iter().collect() }
 }
-
-#[cfg(test)]
-mod tests;

@@ -89,3 +89,6 @@ pub fn questions(observation: &Observation, rules: &Rules, environments: &Enviro
 fn is_same(a: &Arc<Policy>, b: &Arc<Policy>) -> bool {
     Arc::ptr_eq(a, b) || a == b
 }
+
+#[cfg(test)]
+mod tests;

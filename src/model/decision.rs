@@ -36,6 +36,8 @@ pub enum Reason {
     PreRelease,
     /// Lower than the version in use.
     Lower,
+    /// Created before the one in use, where the policy orders by age.
+    Older,
     /// Allowed, but another one wins.
     Outranked,
     /// The same version in another spelling.
@@ -72,6 +74,7 @@ impl fmt::Display for Reason {
             Self::OutOfRange => write!(formatter, "out of range"),
             Self::PreRelease => write!(formatter, "pre-release"),
             Self::Lower => write!(formatter, "lower than in use"),
+            Self::Older => write!(formatter, "created before the one in use"),
             Self::Outranked => write!(formatter, "lower than chosen"),
             Self::SameVersion => write!(formatter, "same version as in use"),
             Self::TooYoung { until } => write!(formatter, "too young until {until}"),

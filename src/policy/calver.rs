@@ -87,7 +87,7 @@ pub fn parse_format(text: &str) -> Result<CalverFormat, PolicyError> {
 /// Reads a text by a format, at its start or after its prefix. The numbers of the shape go from the year down,
 /// whatever their order in the text.
 pub fn read<'a>(text: &'a str, format: &CalverFormat) -> Option<Shape<'a>> {
-    let prefix = Shape::parse(text).map_or(0, |shape| shape.numbers_start());
+    let prefix = Shape::parse(text).map_or(0, |shape| shape.prefix().len());
     let starts = if prefix == 0 { [Some(0), None] } else { [Some(0), Some(prefix)] };
     starts.into_iter().flatten().find_map(|start| read_at(text, start, format))
 }

@@ -59,6 +59,19 @@ enum CutKind {
     Hash,
 }
 
+impl CutKind {
+    /// Returns the byte, found in no tag, that stands for such a part in a family.
+    fn mark(self) -> Option<u8> {
+        match self {
+            Self::PreRelease => None,
+            Self::Numbers => Some(1),
+            Self::Build => Some(2),
+            Self::BuildDate => Some(3),
+            Self::Hash => Some(4),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Cut {
     start: u8,
@@ -131,26 +144,50 @@ impl<'a> Shape<'a> {
     fn seal(&mut self) {
         self.cuts[..usize::from(self.cut_count)].sort_unstable_by_key(|cut| cut.start);
         // FNV-1a: a quick no. Equal hashes are compared byte by byte.
-        let seed = (0x811c_9dc5 ^ u32::from(self.count)) ^ ((self.scheme as u32) << 8);
-        self.family = self.frame().fold(seed, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        let mix = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+        let mut hash = (0x811c_9dc5 ^ u32::from(self.count)) ^ ((self.scheme as u32) << 8);
+        let mut at = 0;
+        for cut in &self.cuts[..usize::from(self.cut_count)] {
+            let kept = &self.text.as_bytes()[at..usize::from(cut.start)];
+            hash = kept.iter().copied().chain(cut.kind.mark()).fold(hash, mix);
+            at = usize::from(cut.end);
+        }
+        self.family = self.text.as_bytes()[at..].iter().copied().fold(hash, mix);
     }
 
     /// Yields the text with a mark where something was cut out, and nothing where a pre-release was.
     fn frame(&self) -> impl Iterator<Item = u8> + '_ {
         let cuts = &self.cuts[..usize::from(self.cut_count)];
-        let starts = std::iter::once(0).chain(cuts.iter().map(|cut| usize::from(cut.end)));
-        let ends = cuts.iter().map(|cut| usize::from(cut.start)).chain(std::iter::once(self.text.len()));
-        let marks = cuts.iter().map(|cut| match cut.kind {
-            CutKind::PreRelease => None,
-            CutKind::Numbers => Some(1),
-            CutKind::Build => Some(2),
-            CutKind::BuildDate => Some(3),
-            CutKind::Hash => Some(4),
+        let mut at = 0;
+        let pieces = cuts.iter().map(move |cut| {
+            let kept = at..usize::from(cut.start);
+            at = usize::from(cut.end);
+            (kept, cut.kind.mark())
         });
-        starts
-            .zip(ends)
-            .zip(marks.chain(std::iter::once(None)))
-            .flat_map(|((start, end), mark)| self.text.as_bytes()[start..end].iter().copied().chain(mark))
+        let tail = cuts.last().map_or(0, |cut| usize::from(cut.end));
+        pieces
+            .chain(std::iter::once((tail..self.text.len(), None)))
+            .flat_map(|(kept, mark)| self.text.as_bytes()[kept].iter().copied().chain(mark))
+    }
+
+    /// Whether both frames are equal, quickly where both tags are cut alike.
+    fn has_frame_of(&self, other: &Shape<'_>) -> bool {
+        let (cuts, others) = (&self.cuts[..usize::from(self.cut_count)], &other.cuts[..usize::from(other.cut_count)]);
+        // A pre-release leaves no mark, so it may stand at different places of equal frames.
+        let same = |(cut, other): (&Cut, &Cut)| cut.kind == other.kind && cut.kind.mark().is_some();
+        let alike = cuts.len() == others.len() && cuts.iter().zip(others).all(same);
+        if !alike {
+            return self.frame().eq(other.frame());
+        }
+        let (text, other_text) = (self.text.as_bytes(), other.text.as_bytes());
+        let (mut at, mut other_at) = (0, 0);
+        for (cut, other_cut) in cuts.iter().zip(others) {
+            if text[at..usize::from(cut.start)] != other_text[other_at..usize::from(other_cut.start)] {
+                return false;
+            }
+            (at, other_at) = (usize::from(cut.end), usize::from(other_cut.end));
+        }
+        text[at..] == other_text[other_at..]
     }
 
     fn find(&self, kind: CutKind) -> Option<&'a str> {
@@ -178,10 +215,11 @@ impl<'a> Shape<'a> {
         self.find(CutKind::Numbers).unwrap_or_default()
     }
 
-    /// Returns where the numbers begin: how long the prefix is.
-    pub fn numbers_start(&self) -> usize {
+    /// Returns the text before the numbers.
+    pub fn prefix(&self) -> &'a str {
         let cuts = &self.cuts[..usize::from(self.cut_count)];
-        cuts.iter().find(|cut| cut.kind == CutKind::Numbers).map_or(0, |cut| usize::from(cut.start))
+        let start = cuts.iter().find(|cut| cut.kind == CutKind::Numbers).map_or(0, |cut| usize::from(cut.start));
+        &self.text[..start]
     }
 
     /// Returns the pre-release without the separator before it, empty where there is none.
@@ -199,7 +237,7 @@ impl<'a> Shape<'a> {
         self.family == other.family
             && self.scheme == other.scheme
             && self.count == other.count
-            && self.frame().eq(other.frame())
+            && self.has_frame_of(other)
     }
 
     /// Whether two tags that a policy's `tags` let through may be compared: as a family, but `v` before the

@@ -1,6 +1,6 @@
 //! Policies: ranges, tag families, orderings, and the texts that people write them in.
 //!
-//! The entry points are the parse functions here and in [`range`], [`calver`], [`pattern`], [`platform`] and
+//! The entry points are the parse functions here and in [`range`], [`calver`], [`pattern`], [`mod@platform`] and
 //! [`inline`], and [`family::Shape`]. Nothing here chooses a tag: that is `crate::decide`.
 
 pub mod calver;
@@ -15,6 +15,7 @@ use jiff::SignedDuration;
 
 use crate::model::image::shorten;
 use crate::model::policy::{Direction, Select, Step};
+use crate::model::tags::Platform;
 use crate::policy::range::RangeError;
 
 /// A policy's field that cannot be read. The message names what would be right.
@@ -96,6 +97,15 @@ pub fn direction(text: &str) -> Result<Direction, PolicyError> {
         "desc" => Ok(Direction::Descending),
         other => Err(PolicyError::Direction(shorten(other))),
     }
+}
+
+/// Parses `os/arch` or `os/arch/variant`; see [`platform::parse`].
+///
+/// # Errors
+///
+/// [`PolicyError::Platform`] with what was probably meant.
+pub fn platform(text: &str) -> Result<Platform, PolicyError> {
+    platform::parse(text)
 }
 
 /// Parses a duration: `30m`, `2h`, `7d`, `1h30m`. A day has 24 hours and a week seven days; the units go from

@@ -1,6 +1,6 @@
 //! Version ranges after Masterminds/semver v3: what Flux, Argo CD Image Updater and Helm users write.
 //!
-//! The entry points are [`parse`] and [`matches`]. Cargo's own range grammar differs in the default operator,
+//! The entry points are [`parse`] and [`matches()`]. Cargo's own range grammar differs in the default operator,
 //! in `||`, hyphens, `!=` and pre-releases, and is deliberately not used.
 
 use std::fmt;
@@ -76,7 +76,7 @@ pub(crate) struct Point<'a> {
     pub(crate) pre: &'a Prerelease,
 }
 
-/// Whether a point lies in the range; see [`matches`].
+/// Whether a point lies in the range; see [`matches()`].
 pub(crate) fn admits(range: &Range, point: &Point<'_>) -> bool {
     range.groups.iter().any(|group| {
         let gate = point.pre.is_empty() || group.iter().any(|comparator| !comparator.pre.is_empty());

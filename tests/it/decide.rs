@@ -1,3 +1,8 @@
 //! Deciding: ranges, families, facts, and what is chosen from real tag lists.
 
+mod choices;
+mod facts;
+mod properties;
 mod ranges;
+mod rules;
+mod world;

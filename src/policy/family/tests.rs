@@ -105,6 +105,8 @@ fn never_puts_strangers_into_one_family() {
         ("15.2.0-debian-11-r5", "15.3.0-debian-11-r0"),
         ("main-20260101-abc1234", "main-20260102-def5678"),
         ("3.14.0a2", "3.14.0"),
+        ("1.2.0-rc1-alpine", "1.2.0-alpine-rc1"),
+        ("1.2.0-rc1-alpine-r2", "1.2.0-alpine-rc1-r3"),
     ] {
         assert!(family(a, b), "{a} and {b}");
     }

@@ -1,0 +1,214 @@
+//! Facts: what is asked for, how little, and what a decision makes of the answers.
+
+use std::sync::Arc;
+
+use tagboat::decide::decide;
+use tagboat::model::decision::{Decided, Want};
+use tagboat::model::observation::Observation;
+use tagboat::model::policy::{Policy, Verify};
+use tagboat::model::tags::{FactKind, ImageTags, Platform, TagFacts};
+
+use super::world::{ask, image, list, observe, question, reasons, verdict};
+
+fn digest(digit: char) -> String {
+    format!("sha256:{}", digit.to_string().repeat(64))
+}
+
+fn want(tag: &str, kind: FactKind) -> Want {
+    Want { image: image(), tag: tag.parse().expect("the fixture follows the grammar"), kind }
+}
+
+fn shown(decided: &Decided) -> String {
+    verdict(&decided.decisions[0])
+}
+
+/// An observation of tags, each with its facts.
+fn know(facts: &[(&str, TagFacts)]) -> Observation {
+    observe(ImageTags {
+        list: facts.iter().map(|(tag, _)| *tag).collect(),
+        facts: facts
+            .iter()
+            .map(|(tag, facts)| (tag.parse().expect("the fixture follows the grammar"), facts.clone()))
+            .collect(),
+    })
+}
+
+fn with_digest(digit: char) -> TagFacts {
+    TagFacts { digest: Some(digest(digit).parse().expect("the fixture follows the grammar")), ..TagFacts::default() }
+}
+
+fn with_platforms(platforms: &[&str]) -> TagFacts {
+    let platforms = platforms.iter().map(|platform| Platform((*platform).to_owned())).collect();
+    TagFacts { platforms: Some(platforms), ..TagFacts::default() }
+}
+
+fn created(time: &str) -> TagFacts {
+    TagFacts { created: Some(time.parse().expect("the fixture follows the grammar")), ..TagFacts::default() }
+}
+
+fn pushed(time: &str) -> TagFacts {
+    TagFacts { pushed: Some(time.parse().expect("the fixture follows the grammar")), ..TagFacts::default() }
+}
+
+#[test]
+fn a_digest_moves_with_its_tag_and_is_asked_for_the_winner_alone() {
+    let current = format!("1.0.0@{}", digest('0'));
+    let decided = ask(&list(["1.0.0", "1.1.0", "1.2.0"]), question("semver=1.x", &current));
+    assert_eq!(decided.wants, [want("1.2.0", FactKind::Digest)]);
+    let known = know(&[("1.0.0", TagFacts::default()), ("1.2.0", with_digest('2'))]);
+    let decided = ask(&known, question("semver=1.x", &current));
+    assert_eq!(decided.wants, []);
+    assert_eq!(shown(&decided), format!("1.2.0@{}", digest('2')));
+}
+
+#[test]
+fn nothing_is_asked_where_nothing_moves() {
+    let current = format!("1.0.0@{}", digest('0'));
+    for policy in ["semver=1.x", "semver=1.x pin=digest", "semver=1.x platforms=linux/amd64", "newest=true"] {
+        let decided = ask(&list(["1.0.0", "0.9.0-rc1"]), question(policy, &current));
+        assert_eq!(decided.wants, [], "{policy}");
+        assert_eq!(shown(&decided), "keep", "{policy}");
+    }
+    assert_eq!(ask(&list(["1.0.0", "1.1.0"]), question("semver=1.x", "1.0.0")).wants, []);
+}
+
+#[test]
+fn pinning_adds_a_digest_to_the_tag_in_use() {
+    let decided = ask(&list(["1.0.0"]), question("semver=1.x pin=digest", "1.0.0"));
+    assert_eq!(decided.wants, [want("1.0.0", FactKind::Digest)]);
+    let known = know(&[("1.0.0", with_digest('1'))]);
+    let decided = ask(&known, question("semver=1.x pin=digest", "1.0.0"));
+    assert_eq!(shown(&decided), format!("1.0.0@{}", digest('1')));
+    assert_eq!(decided.decisions[0].rejected, []);
+    let gone = ask(&list(["0.9.0"]), question("semver=1.x pin=digest", "1.0.0"));
+    assert_eq!(shown(&gone), "undecided: `1.0.0` is no longer listed, so there is no digest to pin");
+}
+
+#[test]
+fn a_fact_that_could_not_be_had_leaves_the_question_open() {
+    let mut observation = list(["1.0.0", "1.1.0"]);
+    observation.failed.insert(want("1.1.0", FactKind::Digest), "the registry answered 500".to_owned());
+    let decided = ask(&observation, question("semver=1.x pin=digest", "1.0.0"));
+    assert_eq!(decided.wants, []);
+    assert_eq!(shown(&decided), "undecided: the registry answered 500");
+}
+
+#[test]
+fn platforms_are_asked_from_the_best_candidate_down() {
+    let policy = "semver=1.x platforms=linux/amd64,linux/arm64";
+    let tags = |best: TagFacts, next: TagFacts| {
+        know(&[("1.0.0", TagFacts::default()), ("1.1.0", TagFacts::default()), ("1.2.0", next), ("1.3.0", best)])
+    };
+    let nothing = TagFacts::default;
+    let first = ask(&tags(nothing(), nothing()), question(policy, "1.0.0"));
+    assert_eq!(first.wants, [want("1.3.0", FactKind::Image)]);
+    let second = ask(&tags(with_platforms(&["linux/amd64"]), nothing()), question(policy, "1.0.0"));
+    assert_eq!(second.wants, [want("1.2.0", FactKind::Image)]);
+    let both = with_platforms(&["linux/amd64", "linux/arm64/v8"]);
+    let observation = tags(with_platforms(&["linux/amd64"]), both);
+    let third = ask(&observation, question(policy, "1.0.0"));
+    assert_eq!((third.wants.len(), shown(&third)), (0, "1.2.0".to_owned()));
+    assert_eq!(
+        reasons(&observation, &third.decisions[0]),
+        "1.0.0: in use\n1.1.0: lower than chosen\n1.3.0: no linux/arm64\n"
+    );
+}
+
+#[test]
+fn an_age_is_judged_by_the_push_time_alone() {
+    let observation = know(&[
+        ("1.0.0", TagFacts::default()),
+        ("1.1.0", pushed("2026-11-20T22:00:00Z")),
+        ("1.2.0", pushed("2026-11-20T22:00:01Z")),
+        ("1.3.0", created("2020-01-01T00:00:00Z")),
+    ]);
+    let decided = ask(&observation, question("semver=1.x minAge=2h", "1.0.0"));
+    assert_eq!((decided.wants.len(), shown(&decided)), (0, "1.1.0".to_owned()));
+    assert_eq!(
+        reasons(&observation, &decided.decisions[0]),
+        "1.0.0: in use\n1.2.0: too young until 2026-11-21T00:00:01Z\n1.3.0: age unknown\n"
+    );
+}
+
+#[test]
+fn newest_follows_the_images_own_time() {
+    let hashes = |facts: [TagFacts; 3]| {
+        let [a, b, c] = facts;
+        know(&[("main-aaa1111", a), ("main-bbb2222", b), ("main-ccc3333", c), ("dev-ddd4444", TagFacts::default())])
+    };
+    let open = ask(
+        &hashes([TagFacts::default(), TagFacts::default(), TagFacts::default()]),
+        question("newest=true", "main-bbb2222"),
+    );
+    let asked: Vec<&str> = open.wants.iter().map(|want| want.tag.as_str()).collect();
+    assert_eq!(asked, ["main-aaa1111", "main-bbb2222", "main-ccc3333"]);
+    let times = ["2026-03-01T00:00:00Z", "2026-02-01T00:00:00Z", "2026-01-01T00:00:00Z"].map(created);
+    let observation = hashes(times);
+    let decided = ask(&observation, question("newest=true", "main-bbb2222"));
+    assert_eq!((decided.wants.len(), shown(&decided)), (0, "main-aaa1111".to_owned()));
+    assert_eq!(
+        reasons(&observation, &decided.decisions[0]),
+        "main-bbb2222: in use\nmain-ccc3333: created before the one in use\ndev-ddd4444: not in family\n"
+    );
+    let gone = ask(&list(["main-aaa1111"]), question("newest=true", "main-bbb2222"));
+    assert_eq!(shown(&gone), "undecided: `main-bbb2222` is no longer listed, so its age is unknown");
+}
+
+#[test]
+fn newest_asks_no_thousands_of_images() {
+    let tags: Vec<String> = (0..600).map(|number| format!("build-{number}")).collect();
+    let decided = ask(&list(tags.iter().map(String::as_str)), question("newest=true", "build-0"));
+    assert_eq!(decided.wants, []);
+    assert_eq!(shown(&decided), "undecided: `newest` would ask 599 images for their age, more than 500: narrow `tags`");
+}
+
+#[test]
+fn a_moving_tag_is_followed_by_its_digest() {
+    let observation = know(&[("stable", with_digest('5')), ("1.0.0", TagFacts::default())]);
+    let new = format!("stable@{}", digest('5'));
+    for (policy, current, expected) in [
+        ("digest=true", "stable".to_owned(), new.as_str()),
+        ("digest=true", format!("stable@{}", digest('4')), new.as_str()),
+        ("digest=true", new.clone(), "keep"),
+        ("digest=stable", "1.0.0".to_owned(), new.as_str()),
+        ("digest=stable", format!("@{}", digest('4')), new.as_str()),
+        ("digest=edge", "stable".to_owned(), "undecided: the tag `edge` that is followed is not listed"),
+    ] {
+        let decided = ask(&observation, question(policy, &current));
+        assert_eq!((decided.wants.len(), shown(&decided).as_str()), (0, expected), "{policy} at {current}");
+    }
+    let decided = ask(&observation, question("digest=stable", &new));
+    assert_eq!(reasons(&observation, &decided.decisions[0]), "stable: in use\n1.0.0: not the tag that is followed\n");
+    assert_eq!(ask(&list(["stable"]), question("digest=true", "stable")).wants, [want("stable", FactKind::Digest)]);
+}
+
+#[test]
+fn a_signature_that_cannot_be_checked_is_never_taken_for_granted() {
+    let observation = list(["1.0.0", "1.1.0", "2.0.0"]);
+    let mut asked = question("semver=1.x", "1.0.0");
+    let signed =
+        Policy { verify: Some(Verify::CosignKeys(vec!["keys/cosign.pub".to_owned()])), ..(*asked.policy).clone() };
+    asked.policy = Arc::new(signed);
+    let decided = ask(&observation, asked);
+    assert_eq!((decided.wants.len(), shown(&decided)), (0, "keep".to_owned()));
+    assert_eq!(
+        reasons(&observation, &decided.decisions[0]),
+        "1.0.0: in use\n1.1.0: signatures are not checked by this version\n2.0.0: out of range\n"
+    );
+}
+
+#[test]
+fn questions_are_answered_in_their_order_and_ask_for_each_fact_once() {
+    let observation = list(["1.0.0", "1.1.0", "1.2.0", "2.0.0"]);
+    let asked = [
+        question("semver=1.x pin=digest", "1.0.0"),
+        question("semver=major", "1.1.0"),
+        question("semver=minor pin=digest tags='^(?<version>1[.].*)$'", "1.1.0"),
+        question("semver=patch", "1.2.0"),
+    ];
+    let decided = decide(&observation, &asked);
+    let order: Vec<_> = decided.decisions.iter().map(|decision| decision.question.clone()).collect();
+    assert_eq!(order, asked);
+    assert_eq!(decided.wants, [want("1.2.0", FactKind::Digest)]);
+    assert_eq!((verdict(&decided.decisions[1]).as_str(), verdict(&decided.decisions[3]).as_str()), ("2.0.0", "keep"));
+}
