@@ -1,1 +1,179 @@
-//! Placeholder.
+//! What the manifest formats mean: the bytes of a file in, the sites of its image references out.
+//!
+//! Entry point: [`scan`]. One file a format; the rules that hold for all formats live in [`finder`]. Pure: no file
+//! is read here and no registry asked, and no YAML is ever written.
+
+mod contents;
+pub(crate) mod finder;
+mod helm_values;
+mod kubernetes;
+mod kustomize;
+mod marker;
+pub(crate) mod names;
+pub(crate) mod reference;
+mod surroundings;
+mod template;
+#[cfg(test)]
+mod tests;
+pub(crate) mod yaml;
+
+pub use crate::manifest::names::may_hold_reference;
+pub use crate::manifest::surroundings::Surroundings;
+
+use crate::manifest::finder::{Finder, Found};
+use crate::manifest::yaml::tree::{NodeId, Shape, Tree};
+use crate::manifest::yaml::{Detail, Fault, build, split};
+use crate::model::file::{Position, Positions, RepoPath, Span};
+use crate::model::image::shorten;
+use crate::model::site::{Marker, PassedOver, PassedOverReason, Site, SkipReason};
+
+/// What one file may cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest file that is read, in bytes.
+    pub max_bytes: u64,
+    /// How deep collections may nest.
+    pub max_depth: usize,
+    /// How many nodes one document may have.
+    pub max_nodes: usize,
+    /// How many aliases one document may have; they are never expanded.
+    pub max_aliases: usize,
+}
+
+impl Default for Limits {
+    /// 16 MiB, 200 levels, a million nodes and 10,000 aliases: far above any manifest that people keep.
+    fn default() -> Self {
+        Self { max_bytes: 16 << 20, max_depth: 200, max_nodes: 1_000_000, max_aliases: 10_000 }
+    }
+}
+
+/// What was found in one file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FileScan {
+    /// The references in the order in which they stand.
+    pub sites: Vec<Site>,
+    /// The file, or documents of it, that were not looked into.
+    pub passed_over: Vec<PassedOver>,
+}
+
+/// Finds every image reference of a file.
+///
+/// A file that cannot hold one costs a single pass over its bytes. Broken documents do not hide those beside them.
+pub fn scan(path: &RepoPath, bytes: &[u8], surroundings: &Surroundings, limits: &Limits) -> FileScan {
+    let text = match contents::read(path, bytes, limits) {
+        contents::Contents::Nothing => return FileScan::default(),
+        contents::Contents::PassedOver(reason) => return passed_over(path, reason),
+        contents::Contents::Text(text) => text,
+    };
+    if !names::is_yaml(path) {
+        return sites(path, text, marker::marked_lines(text), Vec::new());
+    }
+    if surroundings.is_template(path) {
+        return template_scan(path, text);
+    }
+    let mut found = Vec::new();
+    let mut faults = Vec::new();
+    for chunk in split::chunks(text) {
+        let part = &text[chunk.clone()];
+        let has_braces = template::has_braces(part);
+        if !has_braces && !contents::may_hold(part.as_bytes()) {
+            continue;
+        }
+        let has_marker = marker::stands_in(part);
+        let detail = if has_marker { Detail::Comments } else { Detail::Nodes };
+        match build::parse(text, &chunk, limits, detail) {
+            Err(Fault::Broken { .. }) if template::looks_like_one(part) => return template_scan(path, text),
+            Err(fault) => faults.push(fault),
+            Ok(tree) if has_braces && template::is_one(text, &tree) => return template_scan(path, text),
+            Ok(tree) => read_chunk(path, text, &chunk, &tree, &mut found),
+        }
+    }
+    let mut positions = Positions::new(text);
+    let passed = faults.into_iter().map(|fault| PassedOver {
+        file: path.to_string(),
+        reason: match fault {
+            Fault::TooComplex(reason) => PassedOverReason::TooComplex(reason),
+            Fault::Broken { offset, reason } => {
+                let offset = floor_boundary(text, offset);
+                PassedOverReason::Broken { position: Some(positions.at(offset)), reason }
+            }
+        },
+    });
+    sites(path, text, found, passed.collect())
+}
+
+/// Finds the references of all documents of a chunk, with the markers beside them.
+fn read_chunk(path: &RepoPath, text: &str, chunk: &Span, tree: &Tree<'_>, found: &mut Vec<Found>) {
+    let mut finder = Finder::new(text, tree);
+    for root in tree.roots() {
+        read_document(&mut finder, *root, path);
+    }
+    let mut finds = finder.finish();
+    marker::attach(text, chunk, tree.comments(), &mut finds);
+    found.append(&mut finds);
+}
+
+/// Lets the format that explains a document find its references.
+fn read_document(finder: &mut Finder<'_, '_>, root: NodeId, path: &RepoPath) {
+    let tree = finder.tree;
+    if tree.shape(root) != Shape::Mapping {
+        return;
+    }
+    if kustomize::is_kustomization(tree, root, path) {
+        kustomize::find(finder, root);
+    } else if kubernetes::is_object(tree, root) {
+        kubernetes::find(finder, root);
+    } else if names::may_be_values(path) {
+        helm_values::find(finder, root);
+    }
+}
+
+/// Reads the marked lines of a template, which is never parsed as YAML.
+fn template_scan(path: &RepoPath, text: &str) -> FileScan {
+    let found = marker::marked_lines(text);
+    if found.is_empty() { passed_over(path, PassedOverReason::Template) } else { sites(path, text, found, Vec::new()) }
+}
+
+fn passed_over(path: &RepoPath, reason: PassedOverReason) -> FileScan {
+    FileScan { sites: Vec::new(), passed_over: vec![PassedOver { file: path.to_string(), reason }] }
+}
+
+/// Gives finds their lines and columns.
+fn sites(path: &RepoPath, text: &str, mut found: Vec<Found>, passed_over: Vec<PassedOver>) -> FileScan {
+    found.sort_by_key(Found::offset);
+    let mut offsets: Vec<usize> =
+        found.iter().flat_map(|find| find.uses.iter().copied().chain([find.offset()])).collect();
+    offsets.sort_unstable();
+    offsets.dedup();
+    let mut walk = Positions::new(text);
+    let places: Vec<Position> = offsets.iter().map(|offset| walk.at(floor_boundary(text, *offset))).collect();
+    let place = |offset: usize| offsets.binary_search(&offset).map_or(Position { line: 1, column: 1 }, |at| places[at]);
+    let sites = found
+        .into_iter()
+        .map(|find| {
+            let position = place(find.offset());
+            let skipped = match &find.marker {
+                Some(Marker::Ignore) => Some(SkipReason::Ignored),
+                Some(Marker::Faulty(reason)) => Some(SkipReason::FaultyMarker(shorten(reason))),
+                _ => find.skipped,
+            };
+            Site {
+                file: path.clone(),
+                format: find.format,
+                image: find.image,
+                written: find.written,
+                value: find.value,
+                slots: find.slots,
+                position,
+                uses: find.uses.iter().map(|offset| place(*offset)).collect(),
+                marker: find.marker,
+                skipped,
+            }
+        })
+        .collect();
+    FileScan { sites, passed_over }
+}
+
+fn floor_boundary(text: &str, offset: usize) -> usize {
+    (0..=offset.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}

@@ -18,6 +18,8 @@ pub enum Format {
     Kustomize,
     /// Helm values, in a file or inside another object.
     HelmValues,
+    /// No format explains the line, but a marker stands beside it.
+    Marked,
 }
 
 impl Format {
@@ -27,6 +29,7 @@ impl Format {
             Self::Kubernetes => "kubernetes",
             Self::Kustomize => "kustomize",
             Self::HelmValues => "helm-values",
+            Self::Marked => "marked",
         }
     }
 }

@@ -1,0 +1,85 @@
+//! What a file's bytes tell before they are parsed: nothing to find, encrypted, binary, or a text worth reading.
+
+use memchr::memmem;
+
+use crate::manifest::{Limits, marker, names};
+use crate::model::file::RepoPath;
+use crate::model::site::PassedOverReason;
+
+/// How many bytes are looked at for a NUL, as Git does it.
+const BINARY_PREFIX: usize = 8000;
+
+/// What the bytes are.
+pub(crate) enum Contents<'a> {
+    /// No reference can stand in them.
+    Nothing,
+    /// They are not looked into.
+    PassedOver(PassedOverReason),
+    /// They may hold references.
+    Text(&'a str),
+}
+
+/// Judges a file by one pass over its bytes.
+pub(crate) fn read<'a>(path: &RepoPath, bytes: &'a [u8], limits: &Limits) -> Contents<'a> {
+    let is_yaml = names::is_yaml(path);
+    let size = bytes.len() as u64;
+    if size > limits.max_bytes || u32::try_from(bytes.len()).is_err() {
+        return Contents::PassedOver(PassedOverReason::TooLarge { size, limit: limits.max_bytes });
+    }
+    if is_yaml {
+        if bytes.starts_with(b"\0GITCRYPT\0") {
+            return Contents::PassedOver(PassedOverReason::Encrypted("git-crypt"));
+        }
+        if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+            return Contents::PassedOver(PassedOverReason::NotUtf8);
+        }
+        if memchr::memchr(0, &bytes[..bytes.len().min(BINARY_PREFIX)]).is_some() {
+            return Contents::PassedOver(PassedOverReason::Binary);
+        }
+    }
+    let may_hold_any = if is_yaml { may_hold(bytes) } else { memmem::find(bytes, marker::WORD.as_bytes()).is_some() };
+    if !may_hold_any {
+        return Contents::Nothing;
+    }
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return Contents::PassedOver(PassedOverReason::NotUtf8);
+    };
+    if is_yaml && is_sops(text) {
+        return Contents::PassedOver(PassedOverReason::Encrypted("SOPS"));
+    }
+    if is_yaml && is_sealed_secret(text) {
+        return Contents::PassedOver(PassedOverReason::Encrypted("Sealed Secrets"));
+    }
+    Contents::Text(text)
+}
+
+/// Whether YAML bytes can hold a reference: a key with `image` in it, a `repository`, or a marker.
+///
+/// A key written with escapes (`"im\u0061ge"`) is not seen; nobody writes one.
+pub(crate) fn may_hold(bytes: &[u8]) -> bool {
+    let names_image = memmem::find_iter(bytes, b"mage").any(|at| {
+        let before = at.checked_sub(1).map(|index| bytes[index]);
+        // `imagePullPolicy` and `imagePullSecrets` stand in many files that name no image.
+        matches!(before, Some(b'i' | b'I')) && !bytes[at + 4..].starts_with(b"Pull")
+    });
+    names_image
+        || memmem::find(bytes, b"repository").is_some()
+        || memmem::find(bytes, marker::WORD.as_bytes()).is_some()
+}
+
+/// Whether a file was encrypted with SOPS: its metadata stand under a key `sops` at the top.
+fn is_sops(text: &str) -> bool {
+    let has_key = memmem::find_iter(text.as_bytes(), b"sops").any(|at| {
+        let line_start = text[..at].rfind(['\n', '\r']).map_or(0, |end| end + 1);
+        let before = text[line_start..at].trim_start_matches('\u{feff}');
+        let after = &text[at + 4..];
+        (before.is_empty() && after.starts_with(':')) || (before.trim_start() == "\"" && after.starts_with("\":"))
+    });
+    has_key && (text.contains("ENC[AES256") || text.contains("mac:") || text.contains("\"mac\""))
+}
+
+/// Whether a file is one sealed secret.
+fn is_sealed_secret(text: &str) -> bool {
+    let is_only = memmem::find_iter(text.as_bytes(), b"\nkind:").count() <= 1;
+    is_only && text.contains("kind: SealedSecret") && text.contains("encryptedData:")
+}

@@ -1,0 +1,352 @@
+//! Collects what the formats find in one chunk, and turns nodes into slots with exact bytes.
+//!
+//! The formats say which node means what; the rules that hold for all of them (aliases, duplicate keys,
+//! escapes, block scalars) live here. No format's key is named here.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use crate::manifest::reference::{self, Reading};
+use crate::manifest::yaml::tree::{NodeId, Tree};
+use crate::model::file::Span;
+use crate::model::image::{ImageName, shorten};
+use crate::model::site::{Format, ScalarStyle, SkipReason, Slot, SlotRole, Value};
+
+/// In how many places an anchored value may be used before its sites are no longer followed.
+const MAX_USES: usize = 256;
+
+/// A site before its offsets became lines and columns.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    pub(crate) format: Format,
+    pub(crate) image: Option<ImageName>,
+    pub(crate) written: String,
+    pub(crate) value: Value,
+    pub(crate) slots: Vec<Slot>,
+    /// Where to point when there is no slot.
+    pub(crate) at: usize,
+    pub(crate) uses: Vec<usize>,
+    pub(crate) marker: Option<crate::model::site::Marker>,
+    pub(crate) skipped: Option<SkipReason>,
+    /// The nodes that hold tag and digest.
+    nodes: Vec<NodeId>,
+    /// Further nodes that must not stand twice: the names.
+    names: Vec<NodeId>,
+}
+
+impl Found {
+    /// Makes a find that no node stands behind, such as a marked line.
+    pub(crate) fn from_line(format: Format, at: usize, reading: Reading, slot: Option<Slot>) -> Self {
+        Self {
+            format,
+            image: reading.image,
+            written: reading.written,
+            value: reading.value,
+            slots: slot.into_iter().collect(),
+            at,
+            uses: Vec::new(),
+            marker: None,
+            skipped: reading.skipped,
+            nodes: Vec::new(),
+            names: Vec::new(),
+        }
+    }
+
+    /// Returns where the find begins.
+    pub(crate) fn offset(&self) -> usize {
+        self.slots.first().map_or(self.at, |slot| slot.span.start)
+    }
+}
+
+/// The parts of a reference that stands in several keys.
+#[derive(Debug, Default)]
+pub(crate) struct Parts {
+    /// The name, already joined with its registry; `None` where it stands elsewhere.
+    pub(crate) name: Option<String>,
+    /// The keys that the name was read from.
+    pub(crate) names: Vec<NodeId>,
+    /// The key that holds the tag, or tag and digest.
+    pub(crate) tag: Option<NodeId>,
+    /// The key that holds the digest.
+    pub(crate) digest: Option<NodeId>,
+}
+
+/// Collects the finds of one chunk.
+pub(crate) struct Finder<'t, 'a> {
+    /// The whole file.
+    pub(crate) text: &'a str,
+    /// The chunk's nodes.
+    pub(crate) tree: &'t Tree<'a>,
+    found: Vec<Found>,
+    duplicates: HashMap<NodeId, Vec<String>>,
+}
+
+impl<'t, 'a> Finder<'t, 'a> {
+    /// Starts with nothing found.
+    pub(crate) fn new(text: &'a str, tree: &'t Tree<'a>) -> Self {
+        Self { text, tree, found: Vec::new(), duplicates: HashMap::new() }
+    }
+
+    /// Takes a scalar that holds a whole reference; an empty one is nothing.
+    pub(crate) fn reference(&mut self, node: NodeId, format: Format) {
+        self.prefixed(node, "", format);
+    }
+
+    /// Takes a scalar that holds a whole reference but for its registry, which stands elsewhere.
+    pub(crate) fn prefixed(&mut self, node: NodeId, registry: &str, format: Format) {
+        let Some(text) = self.tree.filled(node) else { return };
+        let target = self.tree.resolve(node);
+        let mut reading = reference::read(self.trimmed(target, text));
+        if !registry.is_empty() && reading.image.is_some() {
+            let name = format!("{}/{}", registry.trim_end_matches('/'), reading.written);
+            match name.parse() {
+                Ok(image) => reading.image = Some(image),
+                Err(error) => {
+                    reading.image = None;
+                    reading.skipped = Some(SkipReason::NotAReference(error.to_string()));
+                }
+            }
+            reading.written = shorten(&name);
+        }
+        let mut skipped = reading.skipped;
+        let mut slots = Vec::new();
+        if let Some(version) = reading.version {
+            match self.slot(target, version, SlotRole::Version) {
+                Ok(slot) => slots.push(slot),
+                Err(reason) => skipped = Some(reason),
+            }
+        }
+        self.found.push(Found {
+            format,
+            image: reading.image,
+            written: reading.written,
+            value: reading.value,
+            slots,
+            at: self.tree.span(target).start,
+            uses: Vec::new(),
+            marker: None,
+            skipped,
+            nodes: vec![node],
+            names: Vec::new(),
+        });
+    }
+
+    /// Takes a reference whose parts stand in several keys; `at` is where to point when it has neither tag nor digest.
+    pub(crate) fn parts(&mut self, parts: &Parts, at: NodeId, format: Format) {
+        let mut found = Found {
+            format,
+            image: None,
+            written: parts.name.as_deref().map(shorten).unwrap_or_default(),
+            value: Value::default(),
+            slots: Vec::new(),
+            at: self.tree.span(at).start,
+            uses: Vec::new(),
+            marker: None,
+            skipped: None,
+            nodes: Vec::new(),
+            names: parts.names.iter().copied().chain([at]).collect(),
+        };
+        if let Some(node) = parts.tag {
+            found.nodes.push(node);
+            if let Err(reason) = self.take_tag(node, &mut found) {
+                found.skipped = Some(reason);
+            }
+        }
+        if let Some(node) = parts.digest {
+            found.nodes.push(node);
+            if let Err(reason) = self.take_digest(node, &mut found) {
+                found.skipped.get_or_insert(reason);
+            }
+        }
+        match parts.name.as_deref().map(reference::read) {
+            None => drop(found.skipped.get_or_insert(SkipReason::NoName)),
+            Some(Reading { image: Some(image), value: Value { tag: None, digest: None }, written, .. }) => {
+                found.image = Some(image);
+                found.written = written;
+            }
+            Some(Reading { image: Some(image), written, .. }) => {
+                found.image = Some(image);
+                found.written = written;
+                let reason = "a second tag or digest stands beside the one in the name".to_owned();
+                found.skipped.get_or_insert(SkipReason::Unsupported(reason));
+            }
+            Some(Reading { skipped, .. }) => {
+                found.skipped = found.skipped.or(skipped);
+            }
+        }
+        if found.skipped.is_none() {
+            found.skipped = match (&found.value.tag, &found.value.digest) {
+                (None, None) => Some(SkipReason::NoTag),
+                (None, Some(_)) => Some(SkipReason::DigestOnly),
+                (Some(_), _) => None,
+            };
+        }
+        self.found.push(found);
+    }
+
+    fn take_tag(&self, node: NodeId, found: &mut Found) -> Result<(), SkipReason> {
+        let Some(text) = self.tree.filled(node) else { return Ok(()) };
+        let target = self.tree.resolve(node);
+        let text = self.trimmed(target, text);
+        let value = reference::read_version(text)?;
+        let role = if value.digest.is_some() { SlotRole::Version } else { SlotRole::Tag };
+        // `tag: "@sha256:…"` leaves the `@` alone.
+        let start = text.len() - text.trim_start_matches('@').len();
+        let slot = self.slot(target, start..text.len(), role)?;
+        found.value = value;
+        found.slots.push(slot);
+        Ok(())
+    }
+
+    fn take_digest(&self, node: NodeId, found: &mut Found) -> Result<(), SkipReason> {
+        let Some(text) = self.tree.filled(node) else { return Ok(()) };
+        let target = self.tree.resolve(node);
+        let text = self.trimmed(target, text);
+        let digest = reference::read_digest(text)?;
+        if found.value.digest.is_some() {
+            return Err(SkipReason::Unsupported("a digest stands beside the tag and in a key of its own".to_owned()));
+        }
+        let slot = self.slot(target, 0..text.len(), SlotRole::Digest)?;
+        found.value.digest = Some(digest);
+        found.slots.push(slot);
+        Ok(())
+    }
+
+    /// Returns a scalar's text without what a block scalar ends with.
+    fn trimmed<'x>(&self, node: NodeId, text: &'x str) -> &'x str {
+        match self.tree.style(node) {
+            Some(ScalarStyle::Literal | ScalarStyle::Folded) => text.trim_end_matches(['\n', '\r', ' ']),
+            _ => text,
+        }
+    }
+
+    /// Finds the bytes of a part that ends a scalar's value.
+    ///
+    /// The part must stand in the file as it is: behind an escape or across lines there is nothing to splice.
+    fn slot(&self, node: NodeId, part: Range<usize>, role: SlotRole) -> Result<Slot, SkipReason> {
+        let unsupported = |reason: &str| Err(SkipReason::Unsupported(reason.to_owned()));
+        let (Some(style), Some(value)) = (self.tree.style(node), self.tree.text(node)) else {
+            return unsupported("the value is no scalar");
+        };
+        let value = self.trimmed(node, value);
+        let token = self.tree.span(node);
+        let Some(raw) = self.text.get(token.clone()) else {
+            return unsupported("the place of the value is unclear");
+        };
+        let inner = match style {
+            ScalarStyle::Plain | ScalarStyle::Raw => 0..raw.len(),
+            ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted if raw.len() >= 2 => 1..raw.len() - 1,
+            ScalarStyle::Literal | ScalarStyle::Folded => 0..raw.trim_end().len(),
+            _ => return unsupported("the place of the value is unclear"),
+        };
+        let body = &raw[inner.clone()];
+        let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+        let literal = if is_block {
+            let line = body.rsplit(['\n', '\r']).next().unwrap_or(body);
+            line.trim_start_matches(' ') == value
+        } else {
+            body == value || (part.start > 0 && body.ends_with(&value[part.start - 1..]))
+        };
+        if !literal {
+            return unsupported("the tag does not stand in the file as it is: an escape or a line break is in the way");
+        }
+        let end = token.start + inner.end;
+        Ok(Slot { role, span: end - part.len()..end, token, style })
+    }
+
+    /// Returns everything found, with aliases and duplicate keys judged.
+    pub(crate) fn finish(mut self) -> Vec<Found> {
+        let mut found = std::mem::take(&mut self.found);
+        for find in &mut found {
+            let way = find.nodes.iter().chain(&find.names).copied();
+            if let Some(key) = way.into_iter().find_map(|node| self.duplicate_on_the_way(node)) {
+                find.skipped = Some(SkipReason::DuplicateKey(shorten(&key)));
+            }
+        }
+        self.note_uses(&mut found);
+        unite(found)
+    }
+
+    /// Returns a key that stands twice in a mapping on the way from the root.
+    fn duplicate_on_the_way(&mut self, node: NodeId) -> Option<String> {
+        let mut at = node;
+        loop {
+            let parent = self.tree.parent(at)?;
+            if let Some(key) = self.tree.key(at) {
+                let tree = self.tree;
+                let twice = self.duplicates.entry(parent).or_insert_with(|| duplicates(tree, parent));
+                if twice.iter().any(|other| other == key) {
+                    return Some(key.to_owned());
+                }
+            }
+            at = parent;
+        }
+    }
+
+    /// Notes every alias that stands for a slot's scalar or for something around it.
+    fn note_uses(&self, found: &mut [Found]) {
+        let mut by_target: HashMap<NodeId, Vec<usize>> = HashMap::new();
+        for (alias, target) in self.tree.aliases() {
+            by_target.entry(target).or_default().push(self.tree.span(alias).start);
+        }
+        if by_target.is_empty() {
+            return;
+        }
+        for find in found {
+            for node in &find.nodes {
+                let mut at = Some(self.tree.resolve(*node));
+                while let Some(id) = at {
+                    if self.tree.is_anchored(id) {
+                        find.uses.extend(by_target.get(&id).into_iter().flatten().take(MAX_USES + 1));
+                    }
+                    at = self.tree.parent(id);
+                }
+            }
+            find.uses.sort_unstable();
+            find.uses.dedup();
+            if find.uses.len() > MAX_USES {
+                find.uses.truncate(MAX_USES);
+                find.skipped = Some(SkipReason::Alias(format!("it is used in more than {MAX_USES} places")));
+            }
+        }
+    }
+}
+
+/// Returns the keys that stand more than once in a mapping.
+fn duplicates(tree: &Tree<'_>, mapping: NodeId) -> Vec<String> {
+    let mut keys: Vec<&str> = tree.entries(mapping).filter_map(|(key, _)| tree.text(key)).collect();
+    keys.sort_unstable();
+    let mut twice: Vec<String> =
+        keys.windows(2).filter(|pair| pair[0] == pair[1] && pair[0] != "<<").map(|pair| pair[0].to_owned()).collect();
+    twice.dedup();
+    twice
+}
+
+/// Unites finds of the same bytes; where they mean different images, none of them is followed.
+fn unite(found: Vec<Found>) -> Vec<Found> {
+    let mut by_span: HashMap<Span, usize> = HashMap::new();
+    let mut kept: Vec<Found> = Vec::new();
+    for mut find in found {
+        let earlier = find.slots.iter().find_map(|slot| by_span.get(&slot.span).copied());
+        if let Some(index) = earlier {
+            let first = &mut kept[index];
+            first.uses.append(&mut find.uses);
+            first.uses.sort_unstable();
+            first.uses.dedup();
+            if first.image == find.image && first.slots == find.slots {
+                first.skipped = first.skipped.take().or(find.skipped);
+                continue;
+            }
+            let name = |find: &Found| find.image.as_ref().map_or("another image".to_owned(), ToString::to_string);
+            let reason = SkipReason::Alias(format!("the same text stands for {} and {}", name(first), name(&find)));
+            find.uses.clone_from(&first.uses);
+            find.skipped = Some(reason.clone());
+            first.skipped = Some(reason);
+        }
+        for slot in &find.slots {
+            by_span.entry(slot.span.clone()).or_insert(kept.len());
+        }
+        kept.push(find);
+    }
+    kept
+}

@@ -1,0 +1,255 @@
+//! Helm values: image strings, maps of registry, repository and tag, and pairs such as `fooImage` and `fooTag`.
+//!
+//! Values have no schema, so what is followed must name an image beyond doubt: an address of a chart repository
+//! or of Git, and a `version` that belongs to something else, are left alone.
+
+use crate::manifest::finder::{Finder, Parts};
+use crate::manifest::reference;
+use crate::manifest::yaml::tree::{NodeId, Shape, Tree};
+use crate::model::image::split_host;
+use crate::model::site::Format;
+
+/// Finds the references in a tree of values.
+pub(crate) fn find(finder: &mut Finder<'_, '_>, root: NodeId) {
+    let tree = finder.tree;
+    let global = global_registry(tree, root);
+    let end = tree.end(root);
+    let mut at = root;
+    while at < end {
+        if tree.shape(at) == Shape::Mapping {
+            mapping(finder, at, global, Format::HelmValues);
+        }
+        at = NodeId(at.0 + 1);
+    }
+}
+
+/// Finds the reference of a map that stands below an `image` key of another format.
+pub(crate) fn image_map(finder: &mut Finder<'_, '_>, map: NodeId, format: Format) {
+    mapping(finder, map, None, format);
+}
+
+fn global_registry<'t>(tree: &'t Tree<'_>, root: NodeId) -> Option<&'t str> {
+    let global = tree.resolve(tree.own(root, "global")?);
+    tree.filled(tree.own(global, "imageRegistry")?)
+}
+
+/// The keys of one mapping that can be part of a reference; merged ones where the mapping has no own.
+#[derive(Default)]
+struct Keys {
+    registry: Option<NodeId>,
+    hub: Option<NodeId>,
+    repository: Option<NodeId>,
+    image: Option<NodeId>,
+    name: Option<NodeId>,
+    tag: Option<NodeId>,
+    version: Option<NodeId>,
+    digest: Option<NodeId>,
+    pull_policy: bool,
+    /// `fooImage`, `fooTag` and their like.
+    pairs: bool,
+}
+
+impl Keys {
+    fn of(tree: &Tree<'_>, map: NodeId) -> Self {
+        let mut keys = Self::default();
+        let has_merge = keys.take(tree, map);
+        if has_merge {
+            for merged in tree.merges(map) {
+                keys.take(tree, merged);
+            }
+        }
+        keys
+    }
+
+    fn take(&mut self, tree: &Tree<'_>, map: NodeId) -> bool {
+        let mut has_merge = false;
+        for (key, value) in tree.entries(map) {
+            let place = match tree.text(key) {
+                Some("registry") => &mut self.registry,
+                Some("hub") => &mut self.hub,
+                Some("repository") => &mut self.repository,
+                Some("image") => &mut self.image,
+                Some("name") => &mut self.name,
+                Some("tag") => &mut self.tag,
+                Some("version") => &mut self.version,
+                Some("digest" | "sha") => &mut self.digest,
+                Some("imagePullPolicy" | "pullPolicy") => {
+                    self.pull_policy = true;
+                    continue;
+                }
+                Some("<<") => {
+                    has_merge = true;
+                    continue;
+                }
+                Some(other) => {
+                    self.pairs |= stem_of_name(other).is_some() || stem_of_tag(other).is_some();
+                    continue;
+                }
+                None => continue,
+            };
+            if place.is_none() && tree.text(value).is_some() {
+                *place = Some(value);
+            }
+        }
+        has_merge
+    }
+}
+
+fn mapping(finder: &mut Finder<'_, '_>, map: NodeId, global: Option<&str>, format: Format) {
+    let tree = finder.tree;
+    let keys = Keys::of(tree, map);
+    if keys.pairs {
+        pairs(finder, map, format);
+    }
+    let filled = |node: Option<NodeId>| node.and_then(|node| tree.filled(node).map(|text| (node, text)));
+    let below_image = tree.key(map).is_some_and(is_image_key);
+    let prefix = filled(keys.registry).or(filled(keys.hub));
+    let registry = global.or(prefix.map(|(_, text)| text));
+    let Some((named, text)) = filled(keys.repository) else {
+        match filled(keys.image) {
+            Some((node, text)) => image_string(finder, map, &keys, node, text, registry, format),
+            None if below_image => match filled(keys.name) {
+                Some((node, text)) if keys.tag.is_some() || keys.digest.is_some() => {
+                    let (tag, digest) = (keys.tag, keys.digest);
+                    finder.parts(
+                        &Parts { name: Some(join(registry, text)), names: vec![node], tag, digest },
+                        node,
+                        format,
+                    );
+                }
+                _ => {
+                    if let Some((node, _)) = filled(keys.tag).or(filled(keys.digest)) {
+                        finder.parts(&Parts { tag: keys.tag, digest: keys.digest, ..Parts::default() }, node, format);
+                    }
+                }
+            },
+            None => {}
+        }
+        return;
+    };
+    if reference::is_address(text) {
+        return;
+    }
+    let read = reference::read(text);
+    if read.version.is_some() {
+        finder.reference(named, format);
+        return;
+    }
+    let image = filled(keys.image);
+    if let Some((node, text)) = image
+        && reference::read(text).version.is_some()
+    {
+        finder.reference(node, format);
+        return;
+    }
+    let name = match image.or(filled(keys.name).filter(|_| split_host(text).0.is_empty() && is_host_alone(text))) {
+        Some((_, image)) => format!("{}/{image}", text.trim_end_matches('/')),
+        None => text.to_owned(),
+    };
+    let looks_like_image = below_image || keys.pull_policy || image.is_some() || prefix.is_some();
+    let version = filled(keys.version).map(|(node, _)| node).filter(|_| looks_like_image);
+    let tag = keys.tag.or(version);
+    if tag.is_none() && keys.digest.is_none() && !looks_like_image {
+        return;
+    }
+    let mut names = vec![named];
+    names.extend(image.map(|(node, _)| node));
+    finder.parts(
+        &Parts { name: Some(join(registry, &name)), names, tag, digest: keys.digest },
+        tag.unwrap_or(named),
+        format,
+    );
+}
+
+/// `image: "name:tag"`, or a name whose tag and registry stand beside it.
+fn image_string(
+    finder: &mut Finder<'_, '_>,
+    map: NodeId,
+    keys: &Keys,
+    node: NodeId,
+    text: &str,
+    registry: Option<&str>,
+    format: Format,
+) {
+    let tree = finder.tree;
+    let read = reference::read(text);
+    let own_tag = || tree.own(map, "imageTag").filter(|node| tree.filled(*node).is_some());
+    let tag = keys.tag.or_else(own_tag);
+    let apart = tag.or(keys.digest).filter(|node| tree.filled(*node).is_some());
+    let prefixed = registry.filter(|_| keys.registry.is_some() || keys.hub.is_some());
+    if read.version.is_some() || apart.is_none() {
+        if read.version.is_some() && prefixed.is_some() && split_host(text).0.is_empty() {
+            return finder.prefixed(node, prefixed.unwrap_or_default(), format);
+        }
+        return finder.reference(node, format);
+    }
+    let parts = Parts { name: Some(join(prefixed, text)), names: vec![node], tag, digest: keys.digest };
+    finder.parts(&parts, node, format);
+}
+
+/// `fooImage: name:tag`, and `fooImage: name` with `fooTag: tag`.
+fn pairs(finder: &mut Finder<'_, '_>, map: NodeId, format: Format) {
+    let tree = finder.tree;
+    let entries: Vec<(&str, NodeId)> = tree
+        .entries(map)
+        .filter_map(|(key, value)| Some((tree.text(key)?, value)))
+        .filter(|(_, value)| tree.filled(*value).is_some())
+        .collect();
+    let tags: std::collections::HashMap<&str, NodeId> =
+        entries.iter().filter_map(|(key, value)| Some((stem_of_tag(key)?, *value))).collect();
+    for (key, value) in entries {
+        let (Some(stem), Some(text)) = (stem_of_name(key), tree.text(value)) else { continue };
+        let read = reference::read(text);
+        let tag = tags.get(stem).copied();
+        match (read.version, tag) {
+            (None, Some(tag)) if read.image.is_some() => {
+                let parts = Parts { name: Some(text.to_owned()), names: vec![value], tag: Some(tag), digest: None };
+                finder.parts(&parts, tag, format);
+            }
+            (Some(_), _) => finder.reference(value, format),
+            // A key such as `showImage: true` is no reference.
+            _ => {}
+        }
+    }
+}
+
+/// Returns `foo` of `fooImage`, `fooImageName`, `fooImageRepository`; empty for the bare words.
+fn stem_of_name(key: &str) -> Option<&str> {
+    if matches!(key, "imageName" | "imageRepository") {
+        return Some("");
+    }
+    ["ImageRepository", "ImageName", "Image", "_image"]
+        .iter()
+        .find_map(|end| key.strip_suffix(end))
+        .filter(|stem| !stem.is_empty())
+}
+
+/// Returns `foo` of `fooTag`, `fooImageTag`; empty for `imageTag`.
+fn stem_of_tag(key: &str) -> Option<&str> {
+    if key == "imageTag" {
+        return Some("");
+    }
+    ["ImageTag", "Tag", "_image_tag", "_tag"]
+        .iter()
+        .find_map(|end| key.strip_suffix(end))
+        .filter(|stem| !stem.is_empty())
+}
+
+fn is_image_key(key: &str) -> bool {
+    key == "image" || key.ends_with("Image") || key.ends_with("_image")
+}
+
+/// Whether a name is a registry's host without a path, as in `repository: quay.io`.
+fn is_host_alone(text: &str) -> bool {
+    !text.contains('/') && text.contains(['.', ':'])
+}
+
+/// Puts a registry in front of a name that does not begin with it.
+fn join(registry: Option<&str>, name: &str) -> String {
+    match registry.map(|registry| registry.trim_end_matches('/')) {
+        Some(registry) if !name.starts_with(&format!("{registry}/")) && split_host(name).0.is_empty() => {
+            format!("{registry}/{name}")
+        }
+        _ => name.to_owned(),
+    }
+}

@@ -1,0 +1,62 @@
+//! Kustomize: the entries of `images` in a `Kustomization` or a `Component`.
+//!
+//! Patches and replacements are not looked into.
+
+use crate::manifest::finder::{Finder, Parts};
+use crate::manifest::yaml::tree::{NodeId, Shape, Tree};
+use crate::model::file::RepoPath;
+use crate::model::site::Format;
+
+/// The names that Kustomize reads a folder by.
+const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
+/// Whether a document is a `Kustomization` or a `Component`; both may leave out `apiVersion` and `kind` in a file
+/// with one of Kustomize's names. Flux has a kind of the same name.
+pub(crate) fn is_kustomization(tree: &Tree<'_>, root: NodeId, path: &RepoPath) -> bool {
+    let field = |key| tree.own(root, key).and_then(|node| tree.text(node));
+    match (field("apiVersion"), field("kind")) {
+        (Some(version), _) => version.starts_with("kustomize.config.k8s.io/"),
+        (None, None | Some("Kustomization" | "Component")) => FILE_NAMES.contains(&path.file_name()),
+        (None, Some(_)) => false,
+    }
+}
+
+/// Finds the references of one `Kustomization`.
+pub(crate) fn find(finder: &mut Finder<'_, '_>, root: NodeId) {
+    let tree = finder.tree;
+    let Some(images) = tree.own(root, "images").map(|node| tree.resolve(node)) else { return };
+    if tree.shape(images) != Shape::Sequence {
+        return;
+    }
+    let entries: Vec<NodeId> = tree.children(images).map(|entry| tree.resolve(entry)).collect();
+    for entry in entries {
+        if tree.shape(entry) == Shape::Mapping {
+            image(finder, entry);
+        }
+    }
+}
+
+fn image(finder: &mut Finder<'_, '_>, entry: NodeId) {
+    let tree = finder.tree;
+    let filled = |key| tree.own(entry, key).filter(|node| tree.filled(*node).is_some());
+    let (name, new_name) = (filled("name"), filled("newName"));
+    let (tag, digest) = (filled("newTag"), filled("digest"));
+    let Some(named) = new_name.or(name) else {
+        if tag.is_some() || digest.is_some() {
+            finder.parts(&Parts { tag, digest, ..Parts::default() }, entry, Format::Kustomize);
+        }
+        return;
+    };
+    // `newName: ghcr.io/acme/web:1.4.0` carries the tag itself; `name` only says what is replaced.
+    if tag.is_none() && digest.is_none() && new_name.is_some() {
+        return finder.reference(named, Format::Kustomize);
+    }
+    let text = tree.text(named).map(|text| if new_name.is_some() { text } else { without_version(text) });
+    let parts = Parts { name: text.map(str::to_owned), names: vec![named], tag, digest };
+    finder.parts(&parts, named, Format::Kustomize);
+}
+
+/// Cuts a tag or a digest off a name that is only matched against.
+fn without_version(text: &str) -> &str {
+    text.parse::<crate::model::image::Reference>().map_or(text, |reference| &text[..reference.name_length])
+}

@@ -1,0 +1,28 @@
+//! What other files say about one: which folders are Helm charts.
+
+use std::collections::BTreeSet;
+
+use crate::model::file::RepoPath;
+
+/// What the paths of a tree tell about each of its files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// The folders that hold a `Chart.yaml`, each with a `/` behind it; empty for the root.
+    charts: BTreeSet<String>,
+}
+
+impl Surroundings {
+    /// Learns from all paths of a tree.
+    pub fn new<'a>(paths: impl Iterator<Item = &'a str>) -> Self {
+        let folder =
+            |path: &'a str| path.strip_suffix("Chart.yaml").filter(|rest| rest.is_empty() || rest.ends_with('/'));
+        Self { charts: paths.filter_map(folder).map(str::to_owned).collect() }
+    }
+
+    /// Whether a file lies in the template folder of a chart.
+    pub fn is_template(&self, path: &RepoPath) -> bool {
+        let path = path.as_str();
+        let below_root = path.starts_with("templates/") && self.charts.contains("");
+        below_root || path.match_indices("/templates/").any(|(at, _)| self.charts.contains(&path[..=at]))
+    }
+}
