@@ -35,7 +35,7 @@ pub(super) fn add_where_needed(
         if parsed.as_ref().is_none_or(|(chunk, _)| *chunk != at) {
             let chunk = chunks.get(at).ok_or("the file has changed since it was scanned")?;
             let tree = build::parse(text, chunk, limits, Detail::Nodes)
-                .map_err(|_| "the file has changed since it was scanned".to_owned())?;
+                .map_err(|_fault| "the file has changed since it was scanned".to_owned())?;
             parsed = Some((at, tree));
         }
         let quote = match &parsed {

@@ -39,6 +39,7 @@ struct Keys {
     registry: Option<NodeId>,
     hub: Option<NodeId>,
     repository: Option<NodeId>,
+    repo: Option<NodeId>,
     image: Option<NodeId>,
     name: Option<NodeId>,
     tag: Option<NodeId>,
@@ -68,6 +69,7 @@ impl Keys {
                 Some("registry") => &mut self.registry,
                 Some("hub") => &mut self.hub,
                 Some("repository") => &mut self.repository,
+                Some("repo") => &mut self.repo,
                 Some("image") => &mut self.image,
                 Some("name") => &mut self.name,
                 Some("tag") => &mut self.tag,
@@ -105,7 +107,9 @@ fn mapping(finder: &mut Finder<'_, '_>, map: NodeId, global: Option<&str>, forma
     let below_image = tree.key(map).is_some_and(is_image_key);
     let prefix = filled(keys.registry).or(filled(keys.hub));
     let registry = global.or(prefix.map(|(_, text)| text));
-    let Some((named, text)) = filled(keys.repository) else {
+    // `repo` is short for many things; below an `image` key it is the image's.
+    let repository = filled(keys.repository).or(filled(keys.repo).filter(|_| below_image));
+    let Some((named, text)) = repository else {
         match filled(keys.image) {
             Some((node, text)) => image_string(finder, map, &keys, node, text, registry, format),
             None if below_image => match filled(keys.name) {

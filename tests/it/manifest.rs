@@ -1,1 +1,72 @@
-//! Placeholder.
+//! Scanning and editing: fixture folders with goldens, and properties over generated and damaged files.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
+
+mod cases;
+mod properties;
+mod robustness;
+
+use tagboat::edit::{Edited, Order, edit_file};
+use tagboat::manifest::{FileScan, Limits, Surroundings, scan};
+use tagboat::model::change::Change;
+use tagboat::model::environment::EnvironmentName;
+use tagboat::model::file::RepoPath;
+use tagboat::model::policy::Pin;
+use tagboat::model::site::{Site, Value};
+
+/// What one test asks of one image, wherever it stands.
+#[derive(Debug, Clone)]
+struct Wish {
+    image: String,
+    to: Value,
+    pin: Pin,
+}
+
+fn wish(image: &str, tag: &str, digest: Option<&str>, pin: Pin) -> Wish {
+    let to = Value { tag: Some(tag.parse().unwrap()), digest: digest.map(|digest| digest.parse().unwrap()) };
+    Wish { image: image.to_owned(), to, pin }
+}
+
+fn path(text: &str) -> RepoPath {
+    RepoPath::new(text).unwrap()
+}
+
+fn scan_alone(name: &str, bytes: &[u8]) -> FileScan {
+    scan(&path(name), bytes, &Surroundings::default(), &Limits::default())
+}
+
+/// Scans and carries out every wish on the sites that it names.
+fn carry_out(file: &RepoPath, bytes: &[u8], surroundings: &Surroundings, wishes: &[Wish]) -> Edited {
+    let found = scan(file, bytes, surroundings, &Limits::default());
+    let environment = EnvironmentName::from("test");
+    let orders: Vec<Order<'_>> = wishes
+        .iter()
+        .flat_map(|wish| {
+            let wanted = |site: &&Site| site.image.as_ref().is_some_and(|image| image.as_str() == wish.image);
+            found.sites.iter().filter(wanted).map(move |site| (site, wish))
+        })
+        .map(|(site, wish)| Order {
+            site,
+            to: &wish.to,
+            pin: wish.pin,
+            environment: &environment,
+            group: "group",
+            step: None,
+        })
+        .collect();
+    edit_file(file, bytes, surroundings, &Limits::default(), &orders)
+}
+
+/// Applies the reported changes to the old bytes.
+fn rebuilt(before: &[u8], changes: &[Change]) -> Vec<u8> {
+    let mut after = Vec::new();
+    let mut at = 0;
+    for change in changes {
+        assert_eq!(&before[change.bytes.clone()], change.replaces.as_bytes());
+        after.extend_from_slice(&before[at..change.bytes.start]);
+        after.extend_from_slice(change.with.as_bytes());
+        at = change.bytes.end;
+    }
+    after.extend_from_slice(&before[at..]);
+    after
+}

@@ -12,6 +12,7 @@ mod tests;
 
 use crate::manifest::Limits;
 use crate::model::file::Span;
+use crate::model::image::shorten;
 
 /// Why a chunk could not be parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,5 +62,5 @@ pub(crate) fn fault(chunk: &Span, error: &granit_parser::ScanError) -> Fault {
         return Fault::TooComplex("nested more deeply than the limit allows".to_owned());
     }
     let offset = error.marker().byte_offset().unwrap_or(0).min(chunk.len());
-    Fault::Broken { offset: chunk.start + offset, reason: crate::model::image::shorten(&error.info()) }
+    Fault::Broken { offset: chunk.start + offset, reason: shorten(&error.info()).replace("\\'", "'") }
 }

@@ -1,0 +1,189 @@
+//! Hostile and damaged input: no panic, bounded work, and never an edit that cannot be proved.
+
+use std::fmt::Write as _;
+
+use proptest::prelude::{ProptestConfig, any, prop, prop_assert_eq, proptest};
+use tagboat::edit::edit_file;
+use tagboat::manifest::{Limits, Surroundings, scan};
+use tagboat::model::policy::Pin;
+use tagboat::model::site::SkipReason;
+
+use super::{carry_out, path, scan_alone, wish};
+
+const SEEDS: [&str; 6] = [
+    "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n    - image: \"ghcr.io/acme/web:1.4.0\" # tagboat: semver=1.x\n",
+    "a: &a\n  image: {repository: ghcr.io/acme/web, tag: 1.4.0, digest: x}\nb: {<<: *a, c: *a}\n---\nimage: >-\n  ghcr.io/acme/web:1.4.0\n",
+    "images:\n- name: ghcr.io/acme/web\n  newTag: '1.4.0'\n--- |\n text\n...\n%YAML 1.2\n---\n? image\n: ghcr.io/acme/web:1.4.0\n",
+    "\u{feff}webImage: ghcr.io/acme/web\r\nwebTag: 1.4.0\r\n\tx: y\rimage: ü\n",
+    "{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[{\"image\":\"ghcr.io\\/acme\\/web:1.4.0\"}]}",
+    "{{ if x }}\nimage: ghcr.io/acme/web:1.4.0 # tagboat: ignore\n{{ end }}\n# tagboat:\n",
+];
+const NAMES: [&str; 4] = ["web.yaml", "kustomization.yaml", "web.json", "notes.txt"];
+
+/// Scans and edits; what comes of it must hold together.
+fn exercise(name: &str, bytes: &[u8]) {
+    let file = path(name);
+    let found = scan_alone(name, bytes);
+    for site in &found.sites {
+        for slot in &site.slots {
+            assert!(slot.token.start <= slot.span.start && slot.span.end <= slot.token.end, "{slot:?}");
+            assert!(std::str::from_utf8(&bytes[slot.span.clone()]).is_ok());
+        }
+        assert!(!site.slots.is_empty() || site.skipped.is_some(), "{site:?}");
+    }
+    let wishes = [wish("ghcr.io/acme/web", "1.20", None, Pin::AsWritten)];
+    let edited = carry_out(&file, bytes, &Surroundings::default(), &wishes);
+    if let Some(edit) = edited.file {
+        assert_eq!(super::rebuilt(bytes, &edited.changes), edit.after);
+        assert_eq!(scan_alone(name, &edit.after).sites.len(), found.sites.len());
+        assert!(carry_out(&file, &edit.after, &Surroundings::default(), &wishes).file.is_none());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..300), name in 0..NAMES.len()) {
+        exercise(NAMES[name], &bytes);
+        let mut with_word = b"image: ".to_vec();
+        with_word.extend_from_slice(&bytes);
+        exercise(NAMES[name], &with_word);
+    }
+
+    #[test]
+    fn odd_yaml_is_survived(text in "(image|tag|repository|<<|[-:?|>&*!%@`{}\\[\\],#'\" \t\r\n]|ghcr.io/acme/web:1.4.0|a){0,60}", name in 0..NAMES.len()) {
+        exercise(NAMES[name], text.as_bytes());
+    }
+
+    #[test]
+    fn damaged_files_are_survived(
+        seed in 0..SEEDS.len(),
+        name in 0..NAMES.len(),
+        cuts in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>(), 0..4_u8), 1..6),
+    ) {
+        let mut bytes = SEEDS[seed].as_bytes().to_vec();
+        for (at, other, byte, how) in cuts {
+            if bytes.is_empty() {
+                break;
+            }
+            let (at, other) = (at.index(bytes.len()), other.index(bytes.len()));
+            match how {
+                0 => bytes[at] = byte,
+                1 => bytes.insert(at, b"\n\t #:-\"'&*"[usize::from(byte) % 10]),
+                2 => drop(bytes.drain(at.min(other)..at.max(other))),
+                _ => {
+                    let part = bytes[at.min(other)..at.max(other)].to_vec();
+                    bytes.extend(part);
+                }
+            }
+        }
+        exercise(NAMES[name], &bytes);
+    }
+
+    #[test]
+    fn a_file_that_changed_since_the_scan_is_left_alone(at in any::<prop::sample::Index>(), insert in "[a-z \n]{1,3}") {
+        let before = SEEDS[0];
+        let found = scan_alone("web.yaml", before.as_bytes());
+        let mut now = before.to_owned();
+        now.insert_str(at.index(found.sites[0].bytes().end), &insert);
+        let to = wish("ghcr.io/acme/web", "1.5.0", None, Pin::AsWritten).to;
+        let environment = "test".into();
+        let mut site = found.sites[0].clone();
+        site.skipped = None;
+        let order = tagboat::edit::Order { site: &site, to: &to, pin: Pin::AsWritten, environment: &environment, group: "g", step: None };
+        let edited = edit_file(&path("web.yaml"), now.as_bytes(), &Surroundings::default(), &Limits::default(), &[order]);
+        prop_assert_eq!(edited.file, None);
+        prop_assert_eq!(edited.refused.len(), 1);
+    }
+}
+
+#[test]
+fn nesting_of_ten_thousand_levels_ends_with_a_reason() {
+    for text in [
+        format!("image: {}{}", "[".repeat(10_000), "]".repeat(10_000)),
+        format!("image: {}", "{a: ".repeat(10_000)),
+        format!("image:\n{}x", "- ".repeat(10_000)),
+        (0..2_000).fold("image:\n".to_owned(), |mut text, level| {
+            writeln!(text, "{}a:", " ".repeat(level + 1)).unwrap();
+            text
+        }),
+    ] {
+        let found = scan_alone("deep.yaml", text.as_bytes());
+        assert_eq!((found.sites.len(), found.passed_over.len()), (0, 1));
+    }
+}
+
+#[test]
+fn an_alias_bomb_costs_what_its_bytes_cost() {
+    let mut text = "a0: &a0 {image: \"ghcr.io/acme/web:1.4.0\"}\n".to_owned();
+    for level in 1..40 {
+        let refs = vec![format!("*a{}", level - 1); 9].join(", ");
+        writeln!(text, "a{level}: &a{level} [{refs}]").unwrap();
+    }
+    let found = scan_alone("bomb.yaml", text.as_bytes());
+    assert_eq!(found.sites.len(), 1);
+    assert_eq!(found.sites[0].uses.len(), 9);
+}
+
+#[test]
+fn a_value_used_in_hundreds_of_places_is_not_followed() {
+    let uses = vec!["*v"; 1_000].join(", ");
+    let text = format!("image: {{repository: ghcr.io/acme/web, tag: &v 1.4.0}}\nuses: [{uses}]\n");
+    let found = scan_alone("uses.yaml", text.as_bytes());
+    assert!(matches!(found.sites[0].skipped, Some(SkipReason::Alias(_))));
+    assert!(found.sites[0].uses.len() <= 256);
+}
+
+#[test]
+fn forty_thousand_lines_in_one_document_are_read() {
+    let mut text = "apiVersion: v1\nkind: List\nitems:\n".to_owned();
+    for number in 0..10_000 {
+        write!(text, "- apiVersion: v1\n  kind: Pod\n  spec:\n    image: ghcr.io/acme/web:1.4.{number}\n").unwrap();
+    }
+    let found = scan_alone("list.yaml", text.as_bytes());
+    assert_eq!(found.sites.len(), 10_000);
+    assert_eq!(found.sites[9_999].position.line, 3 + 40_000);
+    let wishes = [wish("ghcr.io/acme/web", "1.5.0", None, Pin::AsWritten)];
+    let edited = carry_out(&path("list.yaml"), text.as_bytes(), &Surroundings::default(), &wishes);
+    assert_eq!((edited.changes.len(), edited.refused.len()), (10_000, 0));
+}
+
+#[test]
+fn ten_thousand_equal_keys_are_judged_once() {
+    let text = format!("a: {{{}}}\n", "image: ghcr.io/acme/web:1.4.0, ".repeat(10_000));
+    let found = scan_alone("twice.yaml", text.as_bytes());
+    assert!(found.sites.iter().all(|site| matches!(site.skipped, Some(SkipReason::DuplicateKey(_)))));
+}
+
+#[test]
+fn two_orders_for_one_place_collapse_or_are_refused() {
+    let text = b"image: ghcr.io/acme/web:1.4.0\nother: {image: ghcr.io/acme/web:1.4.0}\n";
+    let file = path("web.yaml");
+    let one = wish("ghcr.io/acme/web", "1.5.0", None, Pin::AsWritten);
+    let other = wish("ghcr.io/acme/web", "1.6.0", None, Pin::AsWritten);
+    let same = carry_out(&file, text, &Surroundings::default(), &[one.clone(), one.clone()]);
+    assert_eq!((same.changes.len(), same.refused.len()), (2, 0));
+    let clash = carry_out(&file, text, &Surroundings::default(), &[one.clone(), other, one]);
+    assert_eq!((clash.changes.len(), clash.refused.len(), clash.file), (0, 6, None));
+}
+
+#[test]
+fn limits_hold_for_an_edit_as_for_a_scan() {
+    let text = b"image: ghcr.io/acme/web:1.4.0\n";
+    let file = path("web.yaml");
+    let found = scan(&file, text, &Surroundings::default(), &Limits::default());
+    let to = wish("ghcr.io/acme/web", "1.20", None, Pin::AsWritten).to;
+    let environment = "test".into();
+    let order = tagboat::edit::Order {
+        site: &found.sites[0],
+        to: &to,
+        pin: Pin::AsWritten,
+        environment: &environment,
+        group: "g",
+        step: None,
+    };
+    let limits = Limits { max_bytes: 4, ..Limits::default() };
+    let edited = edit_file(&file, text, &Surroundings::default(), &limits, &[order]);
+    assert_eq!((edited.file, edited.refused.len()), (None, 1));
+}
