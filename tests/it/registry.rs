@@ -1,5 +1,7 @@
 //! The real client against the fake registry: every request is counted.
 
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
+
 mod auth;
 mod facts;
 mod faults;

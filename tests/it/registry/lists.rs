@@ -62,6 +62,19 @@ async fn notices_pages_that_go_in_a_circle() {
     assert_eq!(registry.requests().tags, 1);
     registry.faults(|faults| (faults.link, faults.ignores_last) = (LinkStyle::Absent, true));
     assert!(list(&client, &image).await.starts_with(&expected));
+    // A page, the same page again, and one tag less to see whether the registry pages at all.
+    assert_eq!(registry.requests().tags, 4);
+}
+
+#[tokio::test]
+async fn a_registry_without_pages_may_hold_exactly_as_many_tags_as_were_asked_for() {
+    let registry = FakeRegistry::start().await;
+    registry.faults(|faults| {
+        (faults.link, faults.ignores_n, faults.ignores_last) = (LinkStyle::Absent, true, true);
+    });
+    let tags = fill(&registry, "acme/web", 10);
+    let client = with_limits(Limits { page_size: 10, ..quick() });
+    assert_eq!(list(&client, &registry.image("acme/web")).await, tags);
     assert_eq!(registry.requests().tags, 3);
 }
 

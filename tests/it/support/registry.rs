@@ -1,6 +1,8 @@
 //! A registry in this process: stateful, speaks the distribution protocol over real HTTP on a free loopback
 //! port, counts what it is asked, and misbehaves as its [`Faults`] say.
 
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
+
 mod answers;
 
 use std::collections::BTreeMap;

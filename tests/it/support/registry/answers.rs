@@ -58,11 +58,10 @@ fn split(path: &str) -> Option<(&str, &str, &str)> {
     if let Some(repository) = rest.strip_suffix("/tags/list") {
         return Some((repository, "tags", ""));
     }
-    let found = ["manifests", "blobs"].into_iter().find_map(|kind| {
+    ["manifests", "blobs"].into_iter().find_map(|kind| {
         let (repository, reference) = rest.split_once(&format!("/{kind}/"))?;
         Some((repository, kind, reference))
-    });
-    found
+    })
 }
 
 fn plain(status: u16, body: &'static str) -> Response {
