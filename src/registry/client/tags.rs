@@ -112,13 +112,13 @@ impl RegistryClient {
             let answer = self.successful(visit, answer).await?;
             let links = answer.headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
             let link = links.filter_map(link::next).next().map(str::to_owned);
-            let length = answer.header("content-length").and_then(|text| text.parse::<u64>().ok());
-            if length.is_some_and(|length| length > room.bytes) {
-                return Err(self.too_long());
-            }
             let body = answer.body(room.bytes);
             let (read, outcome) = page::read(body, list, room.tags).await;
             list = read;
+            visit.host.note(match &outcome {
+                Err(PageError::Http(error) | PageError::HttpMidway(error)) => Some(error),
+                _ => None,
+            });
             match outcome {
                 Ok(page) => return Ok(Outcome::Read(Step { list, page, link })),
                 Err(

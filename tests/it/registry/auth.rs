@@ -1,7 +1,12 @@
 //! Logins: what is sent where, and how often.
 
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
 use base64::Engine as _;
 use futures_util::future::join_all;
+use tagboat::model::tags::FactKind;
+use tagboat::registry::TagSource;
 use tagboat::registry::settings::{CredentialSetting, HostSettings, Settings};
 
 use super::{anonymous, fill, list, quick, with_login, with_settings};
@@ -129,8 +134,6 @@ async fn credentials_of_one_host_are_never_shown_to_another() {
 
 #[tokio::test]
 async fn a_blob_that_is_redirected_elsewhere_is_asked_for_without_the_login() {
-    use tagboat::model::tags::FactKind;
-    use tagboat::registry::TagSource;
     let registry = FakeRegistry::start().await;
     let storage = FakeRegistry::start().await;
     registry.push("acme/web", "1.0.0", "2026-11-01T00:00:00Z");
@@ -159,4 +162,48 @@ async fn a_credential_set_to_anonymous_is_not_sent() {
     };
     let client = with_settings(Settings { hosts: vec![host], limits: quick(), ..Settings::default() });
     assert_eq!(list(&client, &registry.image("acme/web")).await, "1.0.0");
+}
+
+/// A log that is kept in memory.
+#[derive(Debug, Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn no_secret_reaches_the_log_at_its_most_talkative() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    for auth in [Auth::Basic, Auth::Bearer] {
+        for password in ["secret", "hunter2"] {
+            let registry = FakeRegistry::start().await;
+            registry.faults(|faults| faults.auth = auth);
+            registry.list_tag("acme/web", "1.0.0");
+            let client = with_login(&registry, password);
+            list(&client, &registry.image("acme/web")).await;
+            write!(log.clone(), "{client:?}").unwrap();
+        }
+    }
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(text.contains("path=\"/v2/acme/web/tags/list\" status=401"), "{text}");
+    for password in ["secret", "hunter2"] {
+        let pair = base64::engine::general_purpose::STANDARD.encode(format!("acme:{password}"));
+        assert!(!text.contains(password) && !text.contains(&pair), "{text}");
+    }
+    assert!(!text.contains("token 1 repository"), "{text}");
 }

@@ -1,8 +1,12 @@
 //! Registries in trouble: silence, trickling, server errors, throttling; each costs a bounded wait.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tagboat::http::client::{Call, HttpClient, PlainHttp, Timeouts};
 use tagboat::http::retry::RetryPolicy;
+use tagboat::model::tags::FactKind;
+use tagboat::registry::TagSource;
 use tagboat::registry::settings::Limits;
 
 use super::{anonymous, fill, impatient, list, quick, with_limits};
@@ -93,7 +97,7 @@ async fn a_registry_that_is_down_costs_its_waits_once_and_not_for_each_image() {
     }
     assert!(errors[2].contains("said nothing"), "{errors:?}");
     assert!(
-        errors[3..].iter().all(|error| error.contains("was not asked: it did not answer the last 3 times")),
+        errors[3..].iter().all(|error| error.contains("was not asked, because it failed 3 times in a row")),
         "{errors:?}"
     );
     assert_eq!(registry.requests().tags, 6);
@@ -111,19 +115,70 @@ async fn a_host_where_nothing_listens_is_named() {
     assert!(error.contains("no connection to 127.0.0.1:"), "{error}");
 }
 
-#[tokio::test]
-async fn plain_http_never_leaves_the_machine_by_itself() {
-    use tagboat::http::client::{Call, HttpClient, PlainHttp, Timeouts};
-    let http = HttpClient::new(Timeouts::default(), std::sync::Arc::new(|| jiff::Timestamp::UNIX_EPOCH));
+/// Makes a call to a URL, without a registry around it.
+async fn error_of(url: &str) -> String {
+    let http = HttpClient::new(Timeouts::default(), Arc::new(|| jiff::Timestamp::UNIX_EPOCH));
     let call = Call {
         method: reqwest::Method::GET,
-        url: "http://registry.invalid/v2/".parse().unwrap(),
+        url: url.parse().unwrap(),
         headers: reqwest::header::HeaderMap::new(),
         body: None,
         deadline: tokio::time::Instant::now() + Duration::from_secs(60),
-        retry: RetryPolicy::default(),
+        retry: quick().retry,
         plain: PlainHttp::Loopback,
     };
-    let error = http.send(&call).await.unwrap_err().to_string();
+    http.send(&call).await.unwrap_err().to_string()
+}
+
+#[tokio::test]
+async fn plain_http_never_leaves_the_machine_by_itself() {
+    let error = error_of("http://registry.invalid/v2/").await;
     assert!(error.starts_with("registry.invalid would be spoken to in plain HTTP"), "{error}");
+}
+
+#[tokio::test]
+async fn tls_is_spoken_to_a_server_that_does_not_know_it_in_vain() {
+    let registry = FakeRegistry::start().await;
+    let error = error_of(&format!("https://{}/v2/", registry.host())).await;
+    assert!(error.starts_with(&format!("no connection to {}: ", registry.host())), "{error}");
+}
+
+#[tokio::test]
+async fn redirects_end() {
+    let registry = FakeRegistry::start().await;
+    registry.push("acme/web", "1.0.0", "2026-11-01T00:00:00Z");
+    registry.faults(|faults| faults.blobs_at = Some(format!("http://{}", registry.host())));
+    let tag = "1.0.0".parse().unwrap();
+    let error = anonymous().facts(&registry.image("acme/web"), &tag, FactKind::Image).await.unwrap_err().to_string();
+    assert!(error.contains("redirects without an end"), "{error}");
+    assert_eq!(registry.requests().blobs, 6);
+    registry.faults(|faults| faults.blobs_at = Some("http://registry.invalid".to_owned()));
+    let error = anonymous().facts(&registry.image("acme/web"), &tag, FactKind::Image).await.unwrap_err().to_string();
+    assert!(error.contains("registry.invalid would be spoken to in plain HTTP"), "{error}");
+}
+
+#[tokio::test]
+async fn a_registry_whose_every_list_trickles_is_given_up_too() {
+    let registry = FakeRegistry::start().await;
+    registry.faults(|faults| faults.list = BodyFault::Trickles);
+    let client = with_limits(Limits { image_time: Duration::from_millis(60), ..quick() });
+    registry.list_tag("acme/web", "1.0.0");
+    let image = registry.image("acme/web");
+    for _ in 0..3 {
+        assert!(list(&client, &image).await.contains("took too long"));
+    }
+    assert!(list(&client, &image).await.contains("was not asked"));
+    assert_eq!(registry.requests().tags, 3);
+}
+
+#[tokio::test]
+async fn one_image_in_trouble_does_not_speak_for_its_host() {
+    let registry = FakeRegistry::start().await;
+    let tags = fill(&registry, "acme/web", 3);
+    let client = with_limits(quick());
+    for _ in 0..5 {
+        registry.faults(|faults| faults.statuses = vec![(500, None); 4]);
+        assert!(list(&client, &registry.image("acme/broken")).await.contains("answered 500"));
+        assert_eq!(list(&client, &registry.image("acme/web")).await, tags);
+    }
 }
