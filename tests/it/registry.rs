@@ -28,10 +28,10 @@ fn quick() -> Limits {
     }
 }
 
-/// Limits under which silence and trickling end soon.
+/// Limits under which silence ends soon.
 fn impatient() -> Limits {
     let timeouts = Timeouts { connect: Duration::from_secs(5), silence: Duration::from_millis(80) };
-    Limits { timeouts, image_time: Duration::from_millis(400), ..quick() }
+    Limits { timeouts, ..quick() }
 }
 
 fn with_settings(settings: Settings) -> RegistryClient {

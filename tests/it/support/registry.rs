@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use axum::extract::{Request, State as Extract};
 use sha2::{Digest as _, Sha256};
 use tagboat::model::image::ImageName;
+use tokio::sync::oneshot;
 
 /// How many requests of each kind came in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -125,28 +126,51 @@ struct Inner {
 }
 
 /// A running registry; it ends when it is dropped.
+///
+/// It has a thread of its own, so that a test may also wait for a program that asks it.
 #[derive(Debug)]
 pub(crate) struct FakeRegistry {
     address: SocketAddr,
     inner: Arc<Mutex<Inner>>,
-    server: tokio::task::JoinHandle<()>,
+    stop: Option<oneshot::Sender<()>>,
+    server: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Drop for FakeRegistry {
     fn drop(&mut self) {
-        self.server.abort();
+        drop(self.stop.take());
+        // A server that panicked has said so; when the thread is over, its port is closed.
+        drop(self.server.take().map(std::thread::JoinHandle::join));
     }
 }
 
 impl FakeRegistry {
     /// Starts an empty registry.
+    #[expect(clippy::unused_async, reason = "callers need not know that nothing is waited for")]
     pub(crate) async fn start() -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::launch()
+    }
+
+    /// Starts an empty registry, for tests that are not async.
+    pub(crate) fn launch() -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let inner = Arc::new(Mutex::new(Inner::default()));
         let router = axum::Router::new().fallback(serve).with_state((address, Arc::clone(&inner)));
-        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { address, inner, server }
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                let serving = IntoFuture::into_future(axum::serve(listener, router));
+                tokio::select! {
+                    outcome = serving => outcome.unwrap(),
+                    _ = stopped => {}
+                }
+            });
+        });
+        Self { address, inner, stop: Some(stop), server: Some(server) }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
