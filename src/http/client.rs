@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use reqwest::header::{AUTHORIZATION, COOKIE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Certificate, Client, ClientBuilder, Method, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
@@ -58,8 +59,8 @@ pub struct Call {
     pub url: Url,
     /// Its headers; secrets in them are marked sensitive.
     pub headers: HeaderMap,
-    /// The body, of a POST.
-    pub body: Option<String>,
+    /// The body, of a POST; it may hold a secret.
+    pub body: Option<SecretString>,
     /// When everything has to be over: tries, waits, and reading the body.
     pub deadline: Instant,
     /// How often it is tried again.
@@ -178,7 +179,7 @@ impl HttpClient {
         let client = client.as_ref().map_err(HttpError::clone)?;
         let mut request = client.request(call.method.clone(), url.clone()).headers(headers);
         if let Some(body) = &call.body {
-            request = request.body(body.clone());
+            request = request.body(body.expose_secret().to_owned());
         }
         let begun = Instant::now();
         let response = match timeout_at(call.deadline, request.send()).await {

@@ -1,1 +1,72 @@
-//! Placeholder.
+//! The real client against the fake registry: every request is counted.
+
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
+
+mod auth;
+mod facts;
+mod faults;
+mod lists;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tagboat::clock::FixedClock;
+use tagboat::http::client::Timeouts;
+use tagboat::http::retry::RetryPolicy;
+use tagboat::model::image::ImageName;
+use tagboat::registry::TagSource;
+use tagboat::registry::client::RegistryClient;
+use tagboat::registry::settings::{CredentialSetting, HostSettings, Limits, Settings};
+
+use crate::support::registry::FakeRegistry;
+
+/// Limits of real size, but with waits that no test notices.
+fn quick() -> Limits {
+    Limits {
+        retry: RetryPolicy { first_wait: Duration::from_millis(1), ..RetryPolicy::default() },
+        ..Limits::default()
+    }
+}
+
+/// Limits under which silence ends soon.
+fn impatient() -> Limits {
+    let timeouts = Timeouts { connect: Duration::from_secs(5), silence: Duration::from_millis(80) };
+    Limits { timeouts, ..quick() }
+}
+
+fn with_settings(settings: Settings) -> RegistryClient {
+    RegistryClient::new(settings, Arc::new(FixedClock("2026-11-20T08:00:00Z".parse().unwrap())))
+}
+
+fn with_limits(limits: Limits) -> RegistryClient {
+    with_settings(Settings { limits, ..Settings::default() })
+}
+
+fn anonymous() -> RegistryClient {
+    with_limits(quick())
+}
+
+fn with_login(registry: &FakeRegistry, password: &str) -> RegistryClient {
+    let credential = CredentialSetting::Password {
+        user: "acme".to_owned(),
+        password: password.into(),
+        origin: "the variables USER and PASSWORD".to_owned(),
+    };
+    let host = HostSettings { host: registry.host(), credential: Some(credential), insecure: false, concurrency: None };
+    with_settings(Settings { hosts: vec![host], limits: quick(), ..Settings::default() })
+}
+
+/// Lists an image's tags in one line, or the error.
+async fn list(client: &RegistryClient, image: &ImageName) -> String {
+    match client.tags(image).await {
+        Ok(tags) => tags.list.iter().map(|(_, tag)| tag).collect::<Vec<_>>().join(" "),
+        Err(error) => format!("error: {error}"),
+    }
+}
+
+/// Fills a repository with the tags `1.0.0`, `1.1.0` and so on; returns them in one line.
+fn fill(registry: &FakeRegistry, repository: &str, count: usize) -> String {
+    let tags: Vec<String> = (0..count).map(|number| format!("1.{number}.0")).collect();
+    tags.iter().for_each(|tag| registry.list_tag(repository, tag));
+    tags.join(" ")
+}

@@ -120,7 +120,7 @@ impl RegistryClient {
             form.append_pair("grant_type", "refresh_token").append_pair("client_id", "tagboat");
             form.append_pair("service", service.unwrap_or(&host.name)).append_pair("scope", scope);
             form.append_pair("refresh_token", token.expose_secret());
-            body = Some(form.finish());
+            body = Some(SecretString::from(form.finish()));
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         } else {
             let mut query = url.query_pairs_mut();
@@ -192,4 +192,29 @@ fn bearer(host: &Host, token: &SecretString) -> Result<HeaderValue, Failure> {
     })?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::settings::{HostSettings, Limits};
+
+    #[test]
+    fn a_secret_goes_to_a_realm_over_tls_or_stays_where_it_is() {
+        for (host, insecure, realm, allowed) in [
+            ("ghcr.io", false, "https://ghcr.io/token", true),
+            ("docker.io", false, "https://auth.docker.io/token", true),
+            ("ghcr.io", false, "http://ghcr.io/token", false),
+            ("ghcr.io", false, "http://127.0.0.1:5000/token", false),
+            ("localhost:5000", false, "http://127.0.0.1:5001/token", true),
+            ("localhost:5000", false, "http://auth.example/token", false),
+            ("registry.example", true, "http://registry.example:8080/token", true),
+            ("registry.example", true, "http://auth.example/token", false),
+            ("ghcr.io", false, "file:///etc/passwd", false),
+        ] {
+            let settings = HostSettings { host: host.to_owned(), credential: None, insecure, concurrency: None };
+            let host = Host::new(host, Some(&settings), &Limits::default()).unwrap();
+            assert_eq!(protection(&host, &Url::parse(realm).unwrap()).is_some(), allowed, "{} {realm}", host.name);
+        }
+    }
 }

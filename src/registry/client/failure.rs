@@ -15,8 +15,10 @@ pub(super) enum Failure {
     Credential(#[from] CredentialError),
     #[error("`{0}` is not a host that can be asked")]
     Host(String),
-    #[error("{host} was not asked: it did not answer the last {failures} times; it is tried again in a minute")]
-    Down { host: String, failures: u32 },
+    #[error(
+        "{host} was not asked, because it failed {failures} times in a row; it is tried again in a minute. The last time: {reason}"
+    )]
+    Down { host: String, failures: u32, reason: String },
     #[error(
         "{host} shows it to nobody without credentials, or it does not exist; check the name, run `docker login {host}`, or name credentials for the host"
     )]

@@ -21,7 +21,7 @@ use crate::registry::settings::{HostSettings, Limits};
 /// Where Docker Hub's registry listens.
 const DOCKER_HUB_HOST: &str = "registry-1.docker.io";
 
-/// How many exchanges in a row without an answer count as "down".
+/// How many failures in a row count as "down"; each stands for all the tries of one question.
 const DOWN_AFTER: u32 = 3;
 
 /// How long a host that is down is left alone.
@@ -36,6 +36,13 @@ pub(super) enum Scheme {
     Open,
     /// It has.
     Challenged(Arc<Challenge>),
+}
+
+/// Failures in a row.
+#[derive(Debug, Default)]
+struct Trouble {
+    failures: u32,
+    last: Option<(Instant, String)>,
 }
 
 /// One host.
@@ -57,8 +64,8 @@ pub(super) struct Host {
     scheme: Mutex<Scheme>,
     /// Tokens by scope; a host has one credential, so that need not be in the key.
     tokens: Mutex<HashMap<String, Arc<TokenSlot>>>,
-    /// Exchanges in a row without an answer, and when the last one ended.
-    silence: Mutex<(u32, Option<Instant>)>,
+    /// Failures in a row, how the last one reads and when it was.
+    trouble: Mutex<Trouble>,
 }
 
 impl Host {
@@ -80,7 +87,7 @@ impl Host {
             first: tokio::sync::Mutex::default(),
             scheme: Mutex::new(Scheme::Unknown),
             tokens: Mutex::default(),
-            silence: Mutex::default(),
+            trouble: Mutex::default(),
         })
     }
 
@@ -105,21 +112,56 @@ impl Host {
         Arc::clone(tokens.entry(scope.to_owned()).or_default())
     }
 
-    /// Refuses to ask a host that has just been silent several times: that costs a bounded wait, once.
+    /// Refuses to ask a host that has just failed several times: that costs a bounded wait, once.
     pub(super) fn check_up(&self) -> Result<(), Failure> {
-        let (failures, last) = *self.silence.lock().unwrap_or_else(PoisonError::into_inner);
-        match last {
-            Some(last) if failures >= DOWN_AFTER && last.elapsed() < DOWN_FOR => {
-                Err(Failure::Down { host: self.name.clone(), failures })
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match &trouble.last {
+            Some((when, reason)) if trouble.failures >= DOWN_AFTER && when.elapsed() < DOWN_FOR => {
+                Err(Failure::Down { host: self.name.clone(), failures: trouble.failures, reason: reason.clone() })
             }
             _ => Ok(()),
         }
     }
 
-    /// Remembers whether the host answered at all.
-    pub(super) fn note<T>(&self, outcome: &Result<T, HttpError>) {
-        let silent = matches!(outcome, Err(error) if error.advice() == Advice::OnceMore);
-        let mut silence = self.silence.lock().unwrap_or_else(PoisonError::into_inner);
-        *silence = if silent { (silence.0.saturating_add(1), Some(Instant::now())) } else { (0, None) };
+    /// Remembers how a question ended: well with its whole body, or with an error.
+    ///
+    /// An error that tells of one answer alone, such as one that is too long, says nothing about the host.
+    pub(super) fn note(&self, error: Option<&HttpError>) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match error {
+            None => *trouble = Trouble::default(),
+            Some(error) if error.advice() != Advice::GiveUp || matches!(error, HttpError::Deadline { .. }) => {
+                trouble.failures = trouble.failures.saturating_add(1);
+                trouble.last = Some((Instant::now(), error.to_string()));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(name: &str, insecure: bool) -> String {
+        let settings = HostSettings { host: name.to_owned(), credential: None, insecure, concurrency: None };
+        let host = Host::new(name, Some(&settings), &Limits::default());
+        host.map_or_else(|failure| format!("error: {failure}"), |host| host.url("acme/web", "tags/list").to_string())
+    }
+
+    #[test]
+    fn speaks_plain_http_to_this_machine_and_to_hosts_that_are_said_to_be_insecure() {
+        for (name, insecure, expected) in [
+            ("ghcr.io", false, "https://ghcr.io/v2/acme/web/tags/list"),
+            ("docker.io", false, "https://registry-1.docker.io/v2/acme/web/tags/list"),
+            ("registry.example:5000", false, "https://registry.example:5000/v2/acme/web/tags/list"),
+            ("registry.example:5000", true, "http://registry.example:5000/v2/acme/web/tags/list"),
+            ("10.0.0.1:5000", false, "https://10.0.0.1:5000/v2/acme/web/tags/list"),
+            ("localhost:5000", false, "http://localhost:5000/v2/acme/web/tags/list"),
+            ("127.0.0.9", false, "http://127.0.0.9/v2/acme/web/tags/list"),
+            ("[::1]:5000", false, "http://[::1]:5000/v2/acme/web/tags/list"),
+        ] {
+            assert_eq!(origin(name, insecure), expected, "{name}");
+        }
     }
 }

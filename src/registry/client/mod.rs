@@ -28,7 +28,7 @@ use crate::model::image::{ImageName, Tag};
 use crate::model::tags::{FactKind, ImageTags, TagFacts};
 use crate::registry::client::failure::Failure;
 use crate::registry::client::host::Host;
-use crate::registry::credentials::Credentials;
+use crate::registry::credentials::{Credentials, normal_host};
 use crate::registry::settings::{HostSettings, Limits, Settings};
 use crate::registry::{SourceError, TagSource};
 
@@ -58,7 +58,8 @@ struct Visit<'a> {
 
 impl RegistryClient {
     /// Makes a client; nothing is asked and nothing is read yet. The clock serves dates in `Retry-After`.
-    pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(mut settings: Settings, clock: Arc<dyn Clock>) -> Self {
+        settings.hosts.iter_mut().for_each(|host| host.host = normal_host(&host.host));
         let credentials = Credentials::new(&settings);
         Self {
             http: HttpClient::new(settings.limits.timeouts, Arc::new(move || clock.now())),

@@ -55,6 +55,9 @@ impl RegistryClient {
             tags += step.page.count;
             let repeated = step.page.first.is_some()
                 && before.as_ref().is_some_and(|before: &Page| before.first == step.page.first);
+            if repeated && !linked {
+                return self.unpaged(visit, size).await;
+            }
             if repeated {
                 return Err(Failure::Circle { host: visit.host.name.clone() });
             }
@@ -70,6 +73,22 @@ impl RegistryClient {
             list = step.list;
         }
         Err(Failure::Cap { cap: self.limits.pages as u64, what: "pages" })
+    }
+
+    /// Takes a list from a registry that answered twice with one page, which had as many tags as were asked for.
+    ///
+    /// One that sends no less when asked for one less knows no pages at all (distribution 2.x): that is
+    /// the whole list. One that does would keep the rest to itself.
+    async fn unpaged(&self, visit: &Visit<'_>, size: u32) -> Result<TagList, Failure> {
+        let room = Room { bytes: self.limits.list_bytes, tags: self.limits.tags };
+        let less = size.saturating_sub(1);
+        if less > 0
+            && let Outcome::Read(step) = self.page(visit, &first_page(visit, less), TagList::default(), room).await?
+            && step.page.count > less as usize
+        {
+            return Ok(step.list);
+        }
+        Err(Failure::Circle { host: visit.host.name.clone() })
     }
 
     /// Puts a 400 into words, with what the registry says.
@@ -93,13 +112,13 @@ impl RegistryClient {
             let answer = self.successful(visit, answer).await?;
             let links = answer.headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
             let link = links.filter_map(link::next).next().map(str::to_owned);
-            let length = answer.header("content-length").and_then(|text| text.parse::<u64>().ok());
-            if length.is_some_and(|length| length > room.bytes) {
-                return Err(self.too_long());
-            }
             let body = answer.body(room.bytes);
             let (read, outcome) = page::read(body, list, room.tags).await;
             list = read;
+            visit.host.note(match &outcome {
+                Err(PageError::Http(error) | PageError::HttpMidway(error)) => Some(error),
+                _ => None,
+            });
             match outcome {
                 Ok(page) => return Ok(Outcome::Read(Step { list, page, link })),
                 Err(

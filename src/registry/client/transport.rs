@@ -95,7 +95,9 @@ impl RegistryClient {
                 plain: visit.host.plain,
             })
             .await;
-        visit.host.note(&answer);
+        if let Err(error) = &answer {
+            visit.host.note(Some(error));
+        }
         Ok(answer?)
     }
 
@@ -118,7 +120,9 @@ impl RegistryClient {
         loop {
             let answer = self.successful(visit, self.ask(visit, question).await?).await?;
             let headers = answer.headers.clone();
-            match answer.body(cap).whole().await {
+            let body = answer.body(cap).whole().await;
+            visit.host.note(body.as_ref().err());
+            match body {
                 Ok(body) => return Ok((headers, body)),
                 Err(error) => once_more(&mut broken, error)?,
             }
@@ -131,6 +135,7 @@ impl RegistryClient {
         if status == 200 {
             return Ok(answer);
         }
+        visit.host.note(None);
         let host = visit.host.name.clone();
         // The status alone tells what happened; an error body that cannot be read adds nothing to it.
         let body = answer.body(MAX_ERROR_BODY).whole().await.unwrap_or_default();

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::model::image::DOCKER_HUB;
-use crate::registry::credentials::{Credential, CredentialError, Secret, helper, read, unreadable};
+use crate::registry::credentials::{Credential, CredentialError, Secret, helper, normal_host, read, unreadable};
 use crate::registry::settings::HelperSettings;
 
 /// The key under which docker keeps Docker Hub's credential.
@@ -109,9 +109,5 @@ fn lookup<'a, V>(rows: &'a HashMap<String, V>, host: &str) -> Option<&'a V> {
 
 fn host_of_key(key: &str) -> String {
     let key = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
-    let host = key.split('/').next().unwrap_or(key).to_ascii_lowercase();
-    match host.as_str() {
-        "index.docker.io" | "registry-1.docker.io" | "registry.hub.docker.com" => DOCKER_HUB.to_owned(),
-        _ => host,
-    }
+    normal_host(key.split('/').next().unwrap_or(key))
 }

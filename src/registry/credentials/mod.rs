@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use secrecy::SecretString;
 use tokio::sync::OnceCell;
 
+use crate::model::image::DOCKER_HUB;
 use crate::registry::settings::{CredentialSetting, HelperSettings, Settings};
 
 /// How long a credential file may be; a real one has some kilobytes.
@@ -120,6 +121,15 @@ fn token_file(file: &Path) -> Result<Credential, CredentialError> {
             file: file.to_owned(),
             reason: "it has to hold one token on one line".to_owned(),
         }),
+    }
+}
+
+/// Returns a host as normalised image names have it: in small letters, Docker Hub under one name.
+pub(crate) fn normal_host(host: &str) -> String {
+    let host = host.to_ascii_lowercase();
+    match host.as_str() {
+        "index.docker.io" | "registry-1.docker.io" | "registry.hub.docker.com" => DOCKER_HUB.to_owned(),
+        _ => host,
     }
 }
 

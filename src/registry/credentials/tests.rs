@@ -8,6 +8,9 @@ use secrecy::ExposeSecret as _;
 use super::*;
 use crate::registry::settings::{HostSettings, Settings};
 
+/// Held by tests that run programs: one that is being written while another test forks cannot be run.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
     let file = folder.join(name);
     std::fs::write(&file, text).unwrap();
@@ -104,6 +107,7 @@ async fn a_faulty_file_is_named_with_the_place_and_without_its_text() {
 
 #[tokio::test]
 async fn asks_a_helper_once_for_each_host_with_a_bare_environment() {
+    let _alone = ALONE.lock().await;
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
     helper_program(
@@ -125,6 +129,7 @@ async fn asks_a_helper_once_for_each_host_with_a_bare_environment() {
 
 #[tokio::test]
 async fn a_helper_that_holds_nothing_leaves_the_word_to_auths() {
+    let _alone = ALONE.lock().await;
     let folder = tempfile::tempdir().unwrap();
     helper_program(folder.path(), "empty", "echo 'credentials not found in native keychain'; exit 1");
     let json = r#"{"credsStore": "empty", "auths": {"ghcr.io": {"auth": "YWNtZTpzZWNyZXQ="}}}"#;
@@ -133,6 +138,7 @@ async fn a_helper_that_holds_nothing_leaves_the_word_to_auths() {
 
 #[tokio::test]
 async fn a_helper_that_fails_is_named_without_what_it_printed() {
+    let _alone = ALONE.lock().await;
     let folder = tempfile::tempdir().unwrap();
     helper_program(folder.path(), "bad", "echo hunter2; exit 3");
     helper_program(folder.path(), "odd", "echo hunter2");
@@ -153,6 +159,7 @@ async fn a_helper_that_fails_is_named_without_what_it_printed() {
 
 #[tokio::test]
 async fn a_helper_that_hangs_is_stopped() {
+    let _alone = ALONE.lock().await;
     let folder = tempfile::tempdir().unwrap();
     helper_program(folder.path(), "slow", "exec sleep 600");
     let mut credentials = from_config(folder.path(), r#"{"credsStore": "slow"}"#);

@@ -238,7 +238,7 @@ impl RawFacts<'_> {
             Some(rows) if rows.len() > MAX_PLATFORMS => return Err(format!("more than {MAX_PLATFORMS} platforms")),
             Some(rows) => {
                 let key = rows.join("\n");
-                Some(pool.entry(key).or_insert_with(|| rows.into_iter().map(Platform).collect()).clone())
+                Some(pool.entry(key).or_insert_with(|| rows.iter().map(|row| Platform(shorten(row))).collect()).clone())
             }
             None => None,
         };

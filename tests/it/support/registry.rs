@@ -1,1 +1,285 @@
-//! Placeholder.
+//! A registry in this process: stateful, speaks the distribution protocol over real HTTP on a free loopback
+//! port, counts what it is asked, and misbehaves as its [`Faults`] say.
+
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
+
+mod answers;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use axum::extract::{Request, State as Extract};
+use sha2::{Digest as _, Sha256};
+use tagboat::model::image::ImageName;
+use tokio::sync::oneshot;
+
+/// How many requests of each kind came in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// `tags/list`, every page.
+    pub(crate) tags: usize,
+    /// HEAD of manifests.
+    pub(crate) heads: usize,
+    /// GET of manifests.
+    pub(crate) manifests: usize,
+    /// GET of blobs.
+    pub(crate) blobs: usize,
+    /// Tokens.
+    pub(crate) tokens: usize,
+}
+
+/// Which login the registry asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Auth {
+    /// None.
+    #[default]
+    Open,
+    /// User and password, `acme` and `secret`.
+    Basic,
+    /// A token; given out to `acme` and `secret`, or to the identity token `refresh`.
+    Bearer,
+    /// A token; given out to anybody.
+    BearerForAll,
+}
+
+/// How a page says that there is another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum LinkStyle {
+    /// By a path.
+    #[default]
+    Relative,
+    /// By a URL.
+    Absolute,
+    /// By a URL of another host.
+    Foreign,
+    /// To the very same page.
+    Circle,
+    /// Not at all.
+    Absent,
+}
+
+/// What goes wrong with a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum BodyFault {
+    /// Nothing.
+    #[default]
+    None,
+    /// The connection ends in the middle.
+    BreaksOff,
+    /// It ends properly, in the middle of the JSON.
+    Truncated,
+    /// A web page stands in its place.
+    Html,
+    /// A byte a second.
+    Trickles,
+    /// No answer ever comes.
+    NeverAnswers,
+}
+
+/// The switches. All are off at first.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Faults {
+    pub(crate) auth: Auth,
+    /// The seconds that a token holds.
+    pub(crate) token_life: Option<u64>,
+    /// Tokens given out before this number are not accepted any more.
+    pub(crate) tokens_refused_below: usize,
+    /// The largest page; `None` for 1000.
+    pub(crate) page_size: Option<usize>,
+    pub(crate) link: LinkStyle,
+    pub(crate) ignores_n: bool,
+    pub(crate) ignores_last: bool,
+    /// Answers 400 to a larger `n`.
+    pub(crate) refuses_n_above: Option<usize>,
+    /// An empty list is `null`.
+    pub(crate) null_tags: bool,
+    /// What is wrong with tag lists, and from which page on (0 is the first).
+    pub(crate) list: BodyFault,
+    pub(crate) list_from_page: usize,
+    /// How often it is wrong; `None` for always.
+    pub(crate) list_times: Option<usize>,
+    /// A list of this many tags in one page, made up while it is sent.
+    pub(crate) generated: Option<usize>,
+    /// So many requests are answered with this status and this `Retry-After` first.
+    pub(crate) statuses: Vec<(u16, Option<String>)>,
+    pub(crate) head_status: Option<u16>,
+    pub(crate) no_digest_header: bool,
+    pub(crate) digest_header: Option<String>,
+    /// Blobs are redirected to this origin, `http://127.0.0.1:PORT`.
+    pub(crate) blobs_at: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Repository → tags in the order of pushing.
+    tags: BTreeMap<String, Vec<(String, String)>>,
+    /// Digest → media type and bytes, of manifests and blobs.
+    content: BTreeMap<String, (String, Vec<u8>)>,
+    faults: Faults,
+    counts: Counts,
+    /// Whether a blob request brought an `Authorization`.
+    blob_with_login: bool,
+    /// How many list requests are being answered, and the most there ever were.
+    busy: (usize, usize),
+}
+
+/// A running registry; it ends when it is dropped.
+///
+/// It has a thread of its own, so that a test may also wait for a program that asks it.
+#[derive(Debug)]
+pub(crate) struct FakeRegistry {
+    address: SocketAddr,
+    inner: Arc<Mutex<Inner>>,
+    stop: Option<oneshot::Sender<()>>,
+    server: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Drop for FakeRegistry {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        // A server that panicked has said so; when the thread is over, its port is closed.
+        drop(self.server.take().map(std::thread::JoinHandle::join));
+    }
+}
+
+impl FakeRegistry {
+    /// Starts an empty registry.
+    #[expect(clippy::unused_async, reason = "callers need not know that nothing is waited for")]
+    pub(crate) async fn start() -> Self {
+        Self::launch()
+    }
+
+    /// Starts an empty registry, for tests that are not async.
+    pub(crate) fn launch() -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let inner = Arc::new(Mutex::new(Inner::default()));
+        let router = axum::Router::new().fallback(serve).with_state((address, Arc::clone(&inner)));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                let serving = IntoFuture::into_future(axum::serve(listener, router));
+                tokio::select! {
+                    outcome = serving => outcome.unwrap(),
+                    _ = stopped => {}
+                }
+            });
+        });
+        Self { address, inner, stop: Some(stop), server: Some(server) }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap()
+    }
+
+    /// Returns its host with the port.
+    pub(crate) fn host(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// Returns the name of an image in it.
+    pub(crate) fn image(&self, repository: &str) -> ImageName {
+        format!("{}/{repository}", self.host()).parse().unwrap()
+    }
+
+    /// Sets the switches, also while it is being asked.
+    pub(crate) fn faults(&self, set: impl FnOnce(&mut Faults)) {
+        set(&mut self.inner().faults);
+    }
+
+    /// Returns what came in so far.
+    pub(crate) fn requests(&self) -> Counts {
+        self.inner().counts
+    }
+
+    /// Returns the most tag lists that were being asked for at one moment.
+    pub(crate) fn most_at_once(&self) -> usize {
+        self.inner().busy.1
+    }
+
+    /// Whether a blob was asked for with a login.
+    pub(crate) fn saw_login_for_blob(&self) -> bool {
+        self.inner().blob_with_login
+    }
+
+    /// Pushes an image for linux/amd64 with a creation time; returns its digest. An old tag moves.
+    pub(crate) fn push(&self, repository: &str, tag: &str, created: &str) -> String {
+        let digest = self.inner().image(created, "amd64", &format!("{repository}:{tag}"));
+        self.inner().tag(repository, tag, &digest);
+        digest
+    }
+
+    /// Pushes an index for several architectures of linux, with an attestation; returns its digest.
+    pub(crate) fn push_index(&self, repository: &str, tag: &str, created: &str, architectures: &[&str]) -> String {
+        let mut inner = self.inner();
+        let mut rows = String::new();
+        for architecture in architectures {
+            let digest = inner.image(created, architecture, &format!("{repository}:{tag}"));
+            let platform = format!(r#"{{"os": "linux", "architecture": "{architecture}"}}"#);
+            write!(rows, r#"{{"digest": "{digest}", "size": 1, "platform": {platform}}},"#).unwrap();
+        }
+        let attestation = inner.image(created, "unknown", "attestation");
+        let platform = r#"{"os": "unknown", "architecture": "unknown"}"#;
+        write!(rows, r#"{{"digest": "{attestation}", "size": 1, "platform": {platform}}}"#).unwrap();
+        let kind = "application/vnd.oci.image.index.v1+json";
+        let index = format!(r#"{{"schemaVersion": 2, "mediaType": "{kind}", "manifests": [{rows}]}}"#);
+        let digest = inner.store(kind, index.into_bytes());
+        inner.tag(repository, tag, &digest);
+        digest
+    }
+
+    /// Lists a tag that points to nothing; any text will do.
+    pub(crate) fn list_tag(&self, repository: &str, tag: &str) {
+        self.inner().tag(repository, tag, "");
+    }
+
+    /// Makes a repository without tags.
+    pub(crate) fn make_empty(&self, repository: &str) {
+        self.inner().tags.entry(repository.to_owned()).or_default();
+    }
+
+    /// Changes the stored bytes behind a digest, as a broken disk would.
+    pub(crate) fn corrupt(&self, digest: &str) {
+        self.inner().content.get_mut(digest).unwrap().1.push(b' ');
+    }
+}
+
+impl Inner {
+    fn store(&mut self, kind: &str, bytes: Vec<u8>) -> String {
+        let mut digest = "sha256:".to_owned();
+        Sha256::digest(&bytes).iter().for_each(|byte| write!(digest, "{byte:02x}").unwrap());
+        self.content.insert(digest.clone(), (kind.to_owned(), bytes));
+        digest
+    }
+
+    fn image(&mut self, created: &str, architecture: &str, label: &str) -> String {
+        let config = format!(
+            r#"{{"created": "{created}", "os": "linux", "architecture": "{architecture}", "config": {{"Labels": {{"of": "{label}"}}}}}}"#
+        );
+        let config = self.store("application/vnd.oci.image.config.v1+json", config.into_bytes());
+        let kind = "application/vnd.oci.image.manifest.v1+json";
+        let row =
+            format!(r#"{{"mediaType": "application/vnd.oci.image.config.v1+json", "digest": "{config}", "size": 1}}"#);
+        let manifest = format!(r#"{{"schemaVersion": 2, "mediaType": "{kind}", "config": {row}, "layers": []}}"#);
+        self.store(kind, manifest.into_bytes())
+    }
+
+    fn tag(&mut self, repository: &str, tag: &str, digest: &str) {
+        let tags = self.tags.entry(repository.to_owned()).or_default();
+        match tags.iter_mut().find(|(other, _)| other == tag) {
+            Some(row) => digest.clone_into(&mut row.1),
+            None => tags.push((tag.to_owned(), digest.to_owned())),
+        }
+    }
+}
+
+type Shared = (SocketAddr, Arc<Mutex<Inner>>);
+
+async fn serve(Extract((address, inner)): Extract<Shared>, request: Request) -> axum::response::Response {
+    answers::answer(address, &inner, request).await
+}

@@ -1,0 +1,209 @@
+//! Logins: what is sent where, and how often.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use base64::Engine as _;
+use futures_util::future::join_all;
+use tagboat::model::tags::FactKind;
+use tagboat::registry::TagSource;
+use tagboat::registry::settings::{CredentialSetting, HostSettings, Settings};
+
+use super::{anonymous, fill, list, quick, with_login, with_settings};
+use crate::support::registry::{Auth, FakeRegistry};
+
+#[tokio::test]
+async fn shows_user_and_password_once_the_registry_has_asked() {
+    let registry = FakeRegistry::start().await;
+    registry.faults(|faults| faults.auth = Auth::Basic);
+    let tags = fill(&registry, "acme/web", 3);
+    let client = with_login(&registry, "secret");
+    assert_eq!(list(&client, &registry.image("acme/web")).await, tags);
+    assert_eq!(list(&client, &registry.image("acme/web")).await, tags);
+    assert_eq!(registry.requests().tags, 3);
+}
+
+#[tokio::test]
+async fn fifty_images_at_once_learn_the_login_from_one_answer() {
+    let registry = FakeRegistry::start().await;
+    registry.faults(|faults| faults.auth = Auth::Bearer);
+    let images: Vec<_> = (0..50).map(|number| registry.image(&format!("acme/web-{number}"))).collect();
+    (0..50).for_each(|number| registry.list_tag(&format!("acme/web-{number}"), "1.0.0"));
+    let client = with_login(&registry, "secret");
+    let lists = join_all(images.iter().map(|image| list(&client, image))).await;
+    assert!(lists.iter().all(|list| list == "1.0.0"), "{lists:?}");
+    let counts = registry.requests();
+    assert_eq!((counts.tags, counts.tokens), (51, 50));
+}
+
+#[tokio::test]
+async fn questions_about_one_image_share_one_token() {
+    let registry = FakeRegistry::start().await;
+    registry.faults(|faults| faults.auth = Auth::BearerForAll);
+    registry.list_tag("acme/web", "1.0.0");
+    let (client, image) = (anonymous(), registry.image("acme/web"));
+    let lists = join_all((0..20).map(|_| list(&client, &image))).await;
+    assert!(lists.iter().all(|list| list == "1.0.0"), "{lists:?}");
+    let counts = registry.requests();
+    assert_eq!((counts.tags, counts.tokens), (21, 1));
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_is_renewed_once() {
+    let registry = FakeRegistry::start().await;
+    registry.faults(|faults| faults.auth = Auth::Bearer);
+    registry.list_tag("acme/web", "1.0.0");
+    let client = with_login(&registry, "secret");
+    let image = registry.image("acme/web");
+    assert_eq!(list(&client, &image).await, "1.0.0");
+    registry.faults(|faults| faults.tokens_refused_below = 2);
+    assert_eq!(list(&client, &image).await, "1.0.0");
+    let counts = registry.requests();
+    assert_eq!((counts.tags, counts.tokens), (4, 2));
+    registry.faults(|faults| faults.tokens_refused_below = 100);
+    let error = list(&client, &image).await;
+    assert!(error.contains("refuses the credentials from the variables USER and PASSWORD"), "{error}");
+    let counts = registry.requests();
+    assert_eq!((counts.tags, counts.tokens), (6, 3));
+}
+
+#[tokio::test]
+async fn a_token_is_used_until_it_expires() {
+    let registry = FakeRegistry::start().await;
+    registry.faults(|faults| (faults.auth, faults.token_life) = (Auth::Bearer, Some(0)));
+    registry.list_tag("acme/web", "1.0.0");
+    let client = with_login(&registry, "secret");
+    let image = registry.image("acme/web");
+    assert_eq!(list(&client, &image).await, "1.0.0");
+    registry.faults(|faults| faults.token_life = Some(300));
+    assert_eq!(list(&client, &image).await, "1.0.0");
+    assert_eq!(registry.requests().tokens, 2);
+    assert_eq!(list(&client, &image).await, "1.0.0");
+    assert_eq!(registry.requests().tokens, 2);
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_one_message_that_names_where_it_came_from() {
+    for auth in [Auth::Basic, Auth::Bearer] {
+        let registry = FakeRegistry::start().await;
+        registry.faults(|faults| faults.auth = auth);
+        registry.list_tag("acme/web", "1.0.0");
+        let error = list(&with_login(&registry, "hunter2"), &registry.image("acme/web")).await;
+        let words = format!("{} refuses the credentials from the variables USER and PASSWORD", registry.host());
+        assert!(error.contains(&words), "{auth:?}: {error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn without_credentials_the_message_says_what_to_do() {
+    for auth in [Auth::Basic, Auth::Bearer] {
+        let registry = FakeRegistry::start().await;
+        registry.faults(|faults| faults.auth = auth);
+        let error = list(&anonymous(), &registry.image("acme/web")).await;
+        assert!(error.contains(&format!("docker login {}", registry.host())), "{auth:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn an_identity_token_is_exchanged() {
+    let registry = FakeRegistry::start().await;
+    registry.faults(|faults| faults.auth = Auth::Bearer);
+    registry.list_tag("acme/web", "1.0.0");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.json");
+    let json = format!(r#"{{"auths": {{"{}": {{"identitytoken": "refresh"}}}}}}"#, registry.host());
+    std::fs::write(&file, json).unwrap();
+    let client = with_settings(Settings { docker_config: Some(file), limits: quick(), ..Settings::default() });
+    assert_eq!(list(&client, &registry.image("acme/web")).await, "1.0.0");
+    assert_eq!(registry.requests().tokens, 1);
+}
+
+#[tokio::test]
+async fn credentials_of_one_host_are_never_shown_to_another() {
+    let registry = FakeRegistry::start().await;
+    registry.faults(|faults| faults.auth = Auth::Basic);
+    registry.list_tag("acme/web", "1.0.0");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.json");
+    let auth = base64::engine::general_purpose::STANDARD.encode("acme:secret");
+    std::fs::write(&file, format!(r#"{{"auths": {{"127.0.0.1:1": {{"auth": "{auth}"}}}}}}"#)).unwrap();
+    let client = with_settings(Settings { docker_config: Some(file), limits: quick(), ..Settings::default() });
+    assert!(list(&client, &registry.image("acme/web")).await.contains("without credentials"));
+}
+
+#[tokio::test]
+async fn a_blob_that_is_redirected_elsewhere_is_asked_for_without_the_login() {
+    let registry = FakeRegistry::start().await;
+    let storage = FakeRegistry::start().await;
+    registry.push("acme/web", "1.0.0", "2026-11-01T00:00:00Z");
+    storage.push("acme/web", "1.0.0", "2026-11-01T00:00:00Z");
+    registry.faults(|faults| {
+        (faults.auth, faults.blobs_at) = (Auth::Basic, Some(format!("http://{}", storage.host())));
+    });
+    let client = with_login(&registry, "secret");
+    let image = registry.image("acme/web");
+    client.facts(&image, &"1.0.0".parse().unwrap(), FactKind::Image).await.unwrap();
+    assert!(registry.saw_login_for_blob());
+    assert_eq!(storage.requests().blobs, 1);
+    assert!(!storage.saw_login_for_blob());
+}
+
+#[tokio::test]
+async fn a_credential_set_to_anonymous_is_not_sent() {
+    let registry = FakeRegistry::start().await;
+    registry.faults(|faults| faults.auth = Auth::BearerForAll);
+    registry.list_tag("acme/web", "1.0.0");
+    let host = HostSettings {
+        host: registry.host(),
+        credential: Some(CredentialSetting::Anonymous),
+        insecure: false,
+        concurrency: None,
+    };
+    let client = with_settings(Settings { hosts: vec![host], limits: quick(), ..Settings::default() });
+    assert_eq!(list(&client, &registry.image("acme/web")).await, "1.0.0");
+}
+
+/// A log that is kept in memory.
+#[derive(Debug, Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn no_secret_reaches_the_log_at_its_most_talkative() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    for auth in [Auth::Basic, Auth::Bearer] {
+        for password in ["secret", "hunter2"] {
+            let registry = FakeRegistry::start().await;
+            registry.faults(|faults| faults.auth = auth);
+            registry.list_tag("acme/web", "1.0.0");
+            let client = with_login(&registry, password);
+            list(&client, &registry.image("acme/web")).await;
+            write!(log.clone(), "{client:?}").unwrap();
+        }
+    }
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(text.contains("path=\"/v2/acme/web/tags/list\" status=401"), "{text}");
+    for password in ["secret", "hunter2"] {
+        let pair = base64::engine::general_purpose::STANDARD.encode(format!("acme:{password}"));
+        assert!(!text.contains(password) && !text.contains(&pair), "{text}");
+    }
+    assert!(!text.contains("token 1 repository"), "{text}");
+}

@@ -1,0 +1,115 @@
+//! Facts about single tags: digests by HEAD, and what manifests and configuration blobs say.
+
+use tagboat::model::tags::{FactKind, TagFacts};
+use tagboat::registry::TagSource;
+use tagboat::registry::client::RegistryClient;
+
+use super::anonymous;
+use crate::support::registry::{Counts, FakeRegistry};
+
+const CREATED: &str = "2026-11-01T08:00:00Z";
+
+async fn facts(client: &RegistryClient, registry: &FakeRegistry, kind: FactKind) -> Result<TagFacts, String> {
+    let tag = "1.0.0".parse().unwrap();
+    client.facts(&registry.image("acme/web"), &tag, kind).await.map_err(|error| error.to_string())
+}
+
+fn digest_of(facts: Result<TagFacts, String>) -> String {
+    facts.map_or_else(|error| format!("error: {error}"), |facts| facts.digest.unwrap().to_string())
+}
+
+#[tokio::test]
+async fn a_digest_costs_one_head_request() {
+    let registry = FakeRegistry::start().await;
+    let digest = registry.push("acme/web", "1.0.0", CREATED);
+    let client = anonymous();
+    assert_eq!(digest_of(facts(&client, &registry, FactKind::Digest).await), digest);
+    assert_eq!(registry.requests(), Counts { heads: 1, ..Counts::default() });
+    let moved = registry.push_index("acme/web", "1.0.0", CREATED, &["amd64", "arm64"]);
+    assert_eq!(digest_of(facts(&client, &registry, FactKind::Digest).await), moved);
+}
+
+#[tokio::test]
+async fn a_refused_head_falls_back_to_get() {
+    for status in [405, 404] {
+        let registry = FakeRegistry::start().await;
+        let digest = registry.push("acme/web", "1.0.0", CREATED);
+        registry.faults(|faults| faults.head_status = Some(status));
+        assert_eq!(digest_of(facts(&anonymous(), &registry, FactKind::Digest).await), digest);
+        assert_eq!(registry.requests(), Counts { heads: 1, manifests: 1, ..Counts::default() });
+    }
+}
+
+#[tokio::test]
+async fn without_a_digest_header_the_content_is_hashed() {
+    let registry = FakeRegistry::start().await;
+    let digest = registry.push("acme/web", "1.0.0", CREATED);
+    registry.faults(|faults| faults.no_digest_header = true);
+    assert_eq!(digest_of(facts(&anonymous(), &registry, FactKind::Digest).await), digest);
+}
+
+#[tokio::test]
+async fn a_throttled_head_never_becomes_a_counted_get() {
+    let registry = FakeRegistry::start().await;
+    registry.push("acme/web", "1.0.0", CREATED);
+    registry.faults(|faults| faults.head_status = Some(429));
+    let error = facts(&anonymous(), &registry, FactKind::Digest).await.unwrap_err();
+    assert!(error.contains("429 Too Many Requests"), "{error}");
+    assert_eq!(registry.requests(), Counts { heads: 4, ..Counts::default() });
+}
+
+#[tokio::test]
+async fn a_digest_header_that_is_none_or_is_wrong_is_an_error() {
+    let registry = FakeRegistry::start().await;
+    registry.push("acme/web", "1.0.0", CREATED);
+    registry.faults(|faults| faults.digest_header = Some("sha256:12".to_owned()));
+    let error = facts(&anonymous(), &registry, FactKind::Digest).await.unwrap_err();
+    assert!(error.contains("`sha256:12` is no digest"), "{error}");
+    let wrong = format!("sha256:{}", "0".repeat(64));
+    registry.faults(|faults| faults.digest_header = Some(wrong.clone()));
+    let error = facts(&anonymous(), &registry, FactKind::Image).await.unwrap_err();
+    assert!(error.contains(&format!("does not match its digest {wrong}")), "{error}");
+}
+
+#[tokio::test]
+async fn an_image_tells_its_platform_and_creation_time() {
+    let registry = FakeRegistry::start().await;
+    let digest = registry.push("acme/web", "1.0.0", CREATED);
+    let known = facts(&anonymous(), &registry, FactKind::Image).await.unwrap();
+    assert_eq!(known.digest.unwrap().as_str(), digest);
+    assert_eq!(known.created.unwrap().to_string(), CREATED);
+    let platforms: Vec<_> = known.platforms.unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(platforms, ["linux/amd64"]);
+    assert_eq!(registry.requests(), Counts { manifests: 1, blobs: 1, ..Counts::default() });
+}
+
+#[tokio::test]
+async fn an_index_tells_all_platforms_without_its_attestations() {
+    let registry = FakeRegistry::start().await;
+    let digest = registry.push_index("acme/web", "1.0.0", CREATED, &["arm64", "amd64"]);
+    let known = facts(&anonymous(), &registry, FactKind::Image).await.unwrap();
+    assert_eq!(known.digest.unwrap().as_str(), digest);
+    assert_eq!(known.created.unwrap().to_string(), CREATED);
+    let platforms: Vec<_> = known.platforms.unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(platforms, ["linux/arm64", "linux/amd64"]);
+    assert_eq!(registry.requests(), Counts { manifests: 2, blobs: 1, ..Counts::default() });
+}
+
+#[tokio::test]
+async fn content_that_was_changed_is_refused() {
+    let registry = FakeRegistry::start().await;
+    let digest = registry.push("acme/web", "1.0.0", CREATED);
+    registry.corrupt(&digest);
+    let error = facts(&anonymous(), &registry, FactKind::Image).await.unwrap_err();
+    assert!(error.contains(&format!("does not match its digest {digest}")), "{error}");
+}
+
+#[tokio::test]
+async fn a_tag_that_is_not_there_and_a_push_time_are_errors_in_words() {
+    let registry = FakeRegistry::start().await;
+    let image = registry.image("acme/web");
+    let error = facts(&anonymous(), &registry, FactKind::Digest).await.unwrap_err();
+    assert!(error.starts_with(&format!("{image}:1.0.0: {} does not know it", registry.host())), "{error}");
+    let error = facts(&anonymous(), &registry, FactKind::Pushed).await.unwrap_err();
+    assert!(error.contains("does not tell when a tag was pushed"), "{error}");
+}
