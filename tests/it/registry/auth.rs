@@ -188,6 +188,9 @@ async fn no_secret_reaches_the_log_at_its_most_talkative() {
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
+    // With one subscriber in the process, whichever thread meets an event first decides for all threads whether
+    // it is wanted, and other tests want none. With two, all subscribers are asked.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let _logging = tracing::subscriber::set_default(subscriber);
     for auth in [Auth::Basic, Auth::Bearer] {
         for password in ["secret", "hunter2"] {
