@@ -1,0 +1,63 @@
+//! Files that are made to hurt: each is refused with a reason, in bounded time and memory.
+
+use std::fmt::Write as _;
+
+use tagboat::config::schema::Which;
+
+use super::faults_of;
+
+fn refusal(text: &str) -> String {
+    let faults = faults_of(Which::Repository, "f.yaml", text.as_bytes()).expect_err("it is hostile");
+    faults.render(false, 80) + &faults.to_string()
+}
+
+#[test]
+fn refuses_deep_nesting() {
+    for text in [
+        format!("version: 1\nimages: {}", "[".repeat(10_000)),
+        format!("version: 1\nimages: {}", "{a: ".repeat(10_000)),
+        format!("version: 1\nimages:\n  {}x", "- ".repeat(10_000)),
+    ] {
+        let refusal = refusal(&text);
+        assert!(refusal.contains("nest deeper than 64 levels"), "{refusal}");
+    }
+}
+
+#[test]
+fn refuses_a_bomb_of_aliases() {
+    let mut text = "version: 1\na0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..20 {
+        let before = level - 1;
+        let aliases = vec![format!("*a{before}"); 10].join(", ");
+        writeln!(text, "a{level}: &a{level} [{aliases}]").unwrap();
+    }
+    let refusal = refusal(&text);
+    assert!(refusal.contains("more than 100000 values, with aliases written out"), "{refusal}");
+}
+
+#[test]
+fn refuses_an_alias_within_its_own_anchor() {
+    let refusal = refusal("version: 1\nimages: &a [*a]\n");
+    assert!(refusal.contains("f.yaml:2:"), "{refusal}");
+}
+
+#[test]
+fn refuses_a_large_file_without_reading_it() {
+    let text = "a: b\n".repeat(1024 * 1024);
+    let refusal = refusal(&text);
+    assert!(refusal.contains("the file has 5242880 bytes"), "{refusal}");
+}
+
+#[test]
+fn refuses_more_values_than_anybody_writes() {
+    let text = format!("version: 1\nimages: [{}]", "a,".repeat(200_000));
+    let refusal = refusal(&text);
+    assert!(refusal.contains("more than 100000 values"), "{refusal}");
+}
+
+#[test]
+fn refuses_expressions_that_grow_huge() {
+    let text = "version: 1\nformats: [{files: x, regex: '(?<tag>(a{1000}){1000})'}]\n";
+    let refusal = refusal(text);
+    assert!(refusal.contains("is no regular expression"), "{refusal}");
+}
