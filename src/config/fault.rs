@@ -181,6 +181,7 @@ pub(crate) fn source_line(text: &str, span: &Span, hidden: &[Span]) -> SourceLin
     if first > start {
         shown.push('…');
     }
+    let hidden: Vec<&Span> = hidden.iter().filter(|hidden| hidden.start < end && hidden.end > first).collect();
     let (mut span_start, mut span_end) = (None, None);
     let mut was_hidden = false;
     for (count, (offset, character)) in text[first..end].char_indices().enumerate() {

@@ -4,6 +4,7 @@
 //! [`Field`] (what one key of a mapping gave). Never stops at a fault: what could be read is handed
 //! on, so that cross-checks find the other faults, too.
 
+use std::collections::HashSet;
 use std::str::FromStr;
 
 use serde_json::{Value as Json, json};
@@ -12,6 +13,9 @@ use crate::config::fault::{Fault, Faults, quote, source_line};
 use crate::config::schema::Schemas;
 use crate::config::yaml::{self, Key, MAX_BYTES, Node, Value};
 use crate::model::file::{Position, Positions, Span};
+
+/// How many faults are told at once; beyond that nobody reads on, and looking for more costs time.
+const MAX_FAULTS: usize = 200;
 
 /// A type that is read from a node and describes itself as JSON schema.
 pub(crate) trait Read: Sized {
@@ -106,6 +110,7 @@ pub(crate) struct Reader<'t> {
     text: &'t str,
     found: Vec<Found>,
     hidden: Vec<Span>,
+    positions: Positions<'t>,
 }
 
 impl<'t> Reader<'t> {
@@ -122,7 +127,7 @@ impl<'t> Reader<'t> {
             let message = format!("line {line} is not UTF-8");
             Faults::from(Fault::of_file(file, message, Some("save the file as UTF-8")))
         })?;
-        let mut reader = Self { file, text, found: Vec::new(), hidden: Vec::new() };
+        let mut reader = Self { file, text, found: Vec::new(), hidden: Vec::new(), positions: Positions::new(text) };
         match yaml::parse(text) {
             Ok(root) => Ok((reader, root)),
             Err(broken) => {
@@ -133,8 +138,16 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// Whether so many faults are known that nothing more is looked at.
+    fn is_full(&self) -> bool {
+        self.found.len() > MAX_FAULTS
+    }
+
     /// Notes a fault.
     pub(crate) fn fault(&mut self, span: Span, message: impl Into<String>, hint: Option<String>) {
+        if self.is_full() {
+            return;
+        }
         self.found.push(Found { span, message: message.into(), hint });
     }
 
@@ -159,13 +172,15 @@ impl<'t> Reader<'t> {
     }
 
     /// Returns the place of an offset.
-    pub(crate) fn position(&self, offset: usize) -> Position {
-        Positions::new(self.text).at(offset)
+    pub(crate) fn position(&mut self, offset: usize) -> Position {
+        self.positions.at(offset)
     }
 
     /// Returns what was found, in the order of the file.
     pub(crate) fn faults(mut self) -> Faults {
         self.found.sort_by_key(|found| found.span.start);
+        let is_cut = self.is_full();
+        self.found.truncate(MAX_FAULTS);
         let mut positions = Positions::new(self.text);
         let faults = self.found.into_iter().map(|found| Fault {
             file: self.file.to_owned(),
@@ -174,7 +189,12 @@ impl<'t> Reader<'t> {
             hint: found.hint,
             source: Some(source_line(self.text, &found.span, &self.hidden)),
         });
-        Faults::new(faults.collect())
+        let mut faults = Faults::new(faults.collect());
+        if is_cut {
+            let message = format!("there are more than these {MAX_FAULTS} faults");
+            faults.0.push(Fault::of_file(self.file, message, None));
+        }
+        faults
     }
 
     /// Whether nothing was found wrong.
@@ -202,16 +222,23 @@ impl<'t> Reader<'t> {
         keys: &[&str],
         choice: Choice,
     ) -> Option<Entries<'n>> {
+        if self.is_full() {
+            return None;
+        }
         let Value::Map(all) = &node.value else {
             self.wrong_type(node, &format!("a mapping ({})", keys_shown(keys)));
             return None;
         };
         let mut entries: Vec<(&Key, &Node)> = Vec::new();
         for (key, value) in all {
+            if self.is_full() {
+                return None;
+            }
             if !keys.contains(&key.text.as_str()) {
                 self.unknown_key(key, value, what, keys);
             } else if let Some((first, _)) = entries.iter().find(|(other, _)| other.text == key.text) {
-                let line = self.position(first.span.start).line;
+                let offset = first.span.start;
+                let line = self.position(offset).line;
                 self.fault(key.span.clone(), format!("the key {} is already on line {line}", quote(&key.text)), None);
                 // The first of them is read; this one is read for its own faults by nobody.
             } else {
@@ -276,6 +303,9 @@ impl<'t> Reader<'t> {
 
 impl<T: Scalar> Read for T {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        if reader.is_full() {
+            return None;
+        }
         let read = match &node.value {
             Value::Scalar { text, plain } => {
                 let is_other = is_boolean(text) || node.is_nothing() || (is_number(text) && !T::TAKES_NUMBERS);
@@ -463,8 +493,9 @@ impl<T: Read> Read for FreeMap<T> {
             return None;
         };
         let mut read: Vec<(Key, Located<T>)> = Vec::new();
+        let mut known = HashSet::new();
         for (key, value) in all {
-            if read.iter().any(|(other, _)| other.text == key.text) {
+            if !known.insert(key.text.as_str()) {
                 reader.fault(key.span.clone(), format!("the key {} is already there", quote(&key.text)), None);
             } else if let Some(value) = read_item(value, reader) {
                 read.push((key.clone(), value));

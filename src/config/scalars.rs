@@ -173,7 +173,8 @@ impl Scalar for BranchPrefix {
     fn parse(text: &str) -> Result<Self, String> {
         BranchName::parse(&format!("{text}dev/web"))
             .map(|_| Self(text.to_owned()))
-            .map_err(|_| format!("{} can begin no branch of Git", quote(text)))
+            .ok()
+            .ok_or_else(|| format!("{} can begin no branch of Git", quote(text)))
     }
 }
 

@@ -3,7 +3,7 @@
 //! Owns the checks of names and of the graph. Which files two environments claim shows only when
 //! there are files; that is not decided here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::fault::quote;
 use crate::config::reader::{Located, Reader, ShortOrLong, closest};
@@ -12,6 +12,9 @@ use crate::config::repository::{gates, path_globs};
 use crate::model::environment::{Environment, EnvironmentName, Environments, OnFailure, Predecessor, Publish};
 use crate::model::file::Span;
 use crate::model::glob::PathGlobs;
+
+/// How many environments there may be.
+const MAX_ENVIRONMENTS: usize = 1000;
 
 /// An edge of the graph: the environment, the one it comes after, and where that stands.
 struct Edge {
@@ -24,7 +27,11 @@ struct Edge {
 pub(crate) fn environments(raw: Located<Vec<Located<RawEnvironment>>>, reader: &mut Reader<'_>) -> Environments {
     if raw.value.is_empty() && reader.is_clean() {
         let hint = "name one, or remove `environments`: then one environment `default` holds all files".to_owned();
-        reader.fault(raw.span, "no environment is named", Some(hint));
+        reader.fault(raw.span.clone(), "no environment is named", Some(hint));
+    }
+    if raw.value.len() > MAX_ENVIRONMENTS {
+        reader.fault(raw.span, format!("there are more than {MAX_ENVIRONMENTS} environments"), None);
+        return Environments::default();
     }
     let mut edges = Vec::new();
     let mut environments: Vec<Environment> = Vec::new();
@@ -101,49 +108,37 @@ fn check_graph(environments: &[Environment], edges: &[Edge], reader: &mut Reader
     for edge in edges {
         before.entry(&edge.of).or_default().push(edge);
     }
-    // An edge is on a circle when its start can be reached from its end; one fault for each circle.
-    let mut reported: Vec<&EnvironmentName> = Vec::new();
-    for edge in edges {
-        if reported.contains(&&edge.of) {
-            continue;
-        }
-        if let Some(path) = path_between(&before, &edge.after, &edge.of) {
-            let mut names = vec![edge.of.as_str()];
-            names.extend(path.iter().map(|name| name.as_str()));
-            let message = format!("environments wait for each other: {}", names.join(" after "));
-            reader.fault(edge.span.clone(), message, Some("remove one `after` of the circle".to_owned()));
-            reported.extend(path);
-            reported.push(&edge.of);
-        }
+    let mut done: BTreeSet<&EnvironmentName> = BTreeSet::new();
+    for environment in environments {
+        find_circles(&environment.name, &before, &mut done, reader);
     }
 }
 
-/// Returns the names on a shortest way from one environment back to another, both included.
-fn path_between<'e>(
+/// Walks back from an environment, depth first; an edge to an environment on the way closes a circle.
+fn find_circles<'e>(
+    start: &'e EnvironmentName,
     before: &BTreeMap<&'e EnvironmentName, Vec<&'e Edge>>,
-    from: &'e EnvironmentName,
-    to: &EnvironmentName,
-) -> Option<Vec<&'e EnvironmentName>> {
-    let mut ways: Vec<(&EnvironmentName, Option<usize>)> = vec![(from, None)];
-    let mut next = 0;
-    while next < ways.len() {
-        let (name, _) = ways[next];
-        if name == to {
-            let mut path = Vec::new();
-            let mut at = Some(next);
-            while let Some(index) = at {
-                path.push(ways[index].0);
-                at = ways[index].1;
-            }
-            path.reverse();
-            return Some(path);
-        }
-        for edge in before.get(name).into_iter().flatten() {
-            if !ways.iter().any(|(known, _)| **known == edge.after) {
-                ways.push((&edge.after, Some(next)));
-            }
-        }
-        next += 1;
+    done: &mut BTreeSet<&'e EnvironmentName>,
+    reader: &mut Reader<'_>,
+) {
+    if !done.insert(start) {
+        return;
     }
-    None
+    // Each environment on the way, and which of its edges comes next.
+    let mut way: Vec<(&EnvironmentName, usize)> = vec![(start, 0)];
+    while let Some((name, next)) = way.last_mut() {
+        let Some(edge) = before.get(*name).and_then(|edges| edges.get(*next)) else {
+            way.pop();
+            continue;
+        };
+        *next += 1;
+        if let Some(first) = way.iter().position(|(on_way, _)| **on_way == edge.after) {
+            let mut names: Vec<&str> = way[first..].iter().map(|(name, _)| name.as_str()).collect();
+            names.push(edge.after.as_str());
+            let message = format!("environments wait for each other: {}", names.join(" after "));
+            reader.fault(edge.span.clone(), message, Some("remove one `after` of the circle".to_owned()));
+        } else if done.insert(&edge.after) {
+            way.push((&edge.after, 0));
+        }
+    }
 }

@@ -39,7 +39,7 @@ const TABLE: &[(&str, When)] = &[
 ];
 
 /// Finds the parts of the table in a file, in its order.
-pub(crate) fn find(root: &Node, reader: &Reader<'_>) -> Vec<Inactive> {
+pub(crate) fn find(root: &Node, reader: &mut Reader<'_>) -> Vec<Inactive> {
     let mut found = Vec::new();
     for (path, when) in TABLE {
         let parts: Vec<&str> = path.split('.').collect();

@@ -83,7 +83,7 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Repository, Faults> {
     if !reader.is_clean() {
         return Err(reader.faults());
     }
-    let inactive = inactive::find(&root, &reader);
+    let inactive = inactive::find(&root, &mut reader);
     Ok(Repository { rules, groups, environments, formats, commit, pull_request, inactive })
 }
 

@@ -50,7 +50,7 @@ impl Scalar for Tag {
     const TAKES_NUMBERS: bool = true;
 
     fn parse(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| format!("{} is no tag", quote(text)))
+        text.parse().ok().ok_or_else(|| format!("{} is no tag", quote(text)))
     }
 }
 

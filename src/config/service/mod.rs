@@ -328,11 +328,11 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// A [`Fault`] when there are none: `serve` has nothing to do then.
-    pub fn require_repositories(&self) -> Result<&[WatchedRepository], Fault> {
+    /// [`Faults`] when there are none: `serve` has nothing to do then.
+    pub fn require_repositories(&self) -> Result<&[WatchedRepository], Faults> {
         if self.repositories.is_empty() {
             let hint = "name one: `repositories: [{url: …}]`";
-            return Err(Fault::of_file(&self.file, "`serve` needs `repositories`", Some(hint)));
+            return Err(Fault::of_file(&self.file, "`serve` needs `repositories`", Some(hint)).into());
         }
         Ok(&self.repositories)
     }

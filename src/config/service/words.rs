@@ -126,7 +126,7 @@ impl Scalar for Address {
     const WHAT: &'static str = "an address and a port like `127.0.0.1:8080`";
 
     fn parse(text: &str) -> Result<Self, String> {
-        text.parse().map(Self).map_err(|_| format!("{} is not {}", quote(text), Self::WHAT))
+        text.parse().map(Self).ok().ok_or_else(|| format!("{} is not {}", quote(text), Self::WHAT))
     }
 }
 
@@ -144,7 +144,7 @@ impl Scalar for HostName {
             return Err(wrong());
         }
         // The grammar and the spelling of hosts are those of image names.
-        let name: crate::model::image::ImageName = format!("{text}/a/b").parse().map_err(|_| wrong())?;
+        let name: crate::model::image::ImageName = format!("{text}/a/b").parse().ok().ok_or_else(wrong)?;
         Ok(Self(name.host().to_owned()))
     }
 }

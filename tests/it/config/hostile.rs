@@ -61,3 +61,21 @@ fn refuses_expressions_that_grow_huge() {
     let refusal = refusal(text);
     assert!(refusal.contains("is no regular expression"), "{refusal}");
 }
+
+#[test]
+fn tells_the_first_faults_of_very_many() {
+    let text = format!("version: 1\nimages: [{}]\n", "{match: '[', semver: x, zone: y},".repeat(10_000));
+    let faults = faults_of(Which::Repository, "f.yaml", text.as_bytes()).unwrap_err();
+    assert_eq!(faults.0.len(), 201);
+    assert_eq!(faults.0[200].message, "there are more than these 200 faults");
+}
+
+#[test]
+fn a_long_chain_of_environments_is_no_circle() {
+    let mut text = "version: 1\nenvironments:\n- {name: e0, files: e0}\n".to_owned();
+    for number in 1..1000 {
+        let before = number - 1;
+        writeln!(text, "- {{name: e{number}, files: e{number}, after: [e{before}, e{}]}}", before / 2).unwrap();
+    }
+    assert_eq!(faults_of(Which::Repository, "f.yaml", text.as_bytes()), Ok(()));
+}
