@@ -14,4 +14,5 @@ pub mod repository;
 mod scalars;
 pub mod schema;
 pub mod service;
+mod shapes;
 mod yaml;

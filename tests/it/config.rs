@@ -1,5 +1,7 @@
 //! Configuration: what is read, what is refused and how that looks, and that schemas agree.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::fault::quote;
-use crate::config::reader::{Located, Reader, ShortOrLong, closest};
+use crate::config::reader::{Located, Reader, closest};
 use crate::config::repository::raw::{RawEnvironment, RawOnFailure};
 use crate::config::repository::{gates, path_globs};
+use crate::config::shapes::ShortOrLong;
 use crate::model::environment::{Environment, EnvironmentName, Environments, OnFailure, Predecessor, Publish};
 use crate::model::file::Span;
 use crate::model::glob::PathGlobs;

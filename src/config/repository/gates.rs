@@ -8,9 +8,10 @@ use jiff::tz::TimeZone;
 use serde_json::{Value as Json, json};
 
 use crate::config::fault::quote;
-use crate::config::reader::{Located, Reader, Scalar, ShortOrLong};
+use crate::config::reader::{Located, Reader, Scalar};
 use crate::config::repository::raw::{RawFreeze, RawGates, RawHttp, RawWindow};
 use crate::config::scalars::word;
+use crate::config::shapes::ShortOrLong;
 use crate::model::gate::{Freeze, FreezeEdge, GateSpec, SoakCount, Window};
 
 /// `running` or `introduced`.

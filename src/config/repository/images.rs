@@ -5,8 +5,9 @@
 use std::sync::Arc;
 
 use crate::config::fault::quote;
-use crate::config::reader::{Located, Reader, TrueOr};
+use crate::config::reader::{Located, Reader};
 use crate::config::repository::raw::{RawCosign, RawGroup, RawRule};
+use crate::config::shapes::TrueOr;
 use crate::model::file::RepoPath;
 use crate::model::policy::{Group, Groups, Policy, Rule, Rules, Select, Verify};
 

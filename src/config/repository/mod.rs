@@ -14,10 +14,11 @@ pub(crate) mod raw;
 pub(crate) mod style;
 
 use crate::config::fault::{Fault, Faults};
-use crate::config::reader::{Field, OneOrMany, Read, Reader};
+use crate::config::reader::{Field, Read, Reader};
 use crate::config::repository::inactive::Inactive;
 use crate::config::repository::raw::RawRepository;
 use crate::config::scalars::PathGlob;
+use crate::config::shapes::OneOrMany;
 use crate::model::commit::CommitStyle;
 use crate::model::environment::Environments;
 use crate::model::format::ExtraFormat;

@@ -6,12 +6,13 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use crate::config::object::object;
-use crate::config::reader::{FreeMap, Located, OneOrMany, ShortOrLong, True, TrueOr, Whole};
+use crate::config::reader::Located;
 use crate::config::repository::formats::{JsonPath, ReferencePattern};
 use crate::config::repository::gates::{CountWord, DaysText, EdgeText, Expectation, HoursText};
 use crate::config::repository::policy::Semver;
 use crate::config::repository::style::{Person, SignWord};
 use crate::config::scalars::{BranchPrefix, CleanUrl, GrammarVersion, Line, Name, PathGlob, Text};
+use crate::config::shapes::{FreeMap, OneOrMany, ShortOrLong, True, TrueOr, Whole};
 use crate::model::environment::{BranchName, EnvironmentName, Publish};
 use crate::model::glob::ImageGlob;
 use crate::model::image::Tag;

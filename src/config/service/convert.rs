@@ -5,7 +5,7 @@
 use jiff::tz::TimeZone;
 
 use crate::config::fault::quote;
-use crate::config::reader::{Field, Located, OneOrMany, Reader, ShortOrLong, Whole};
+use crate::config::reader::{Field, Located, Reader};
 use crate::config::service::raw::{
     RawAccess, RawBasic, RawCron, RawLimits, RawNotify, RawRegistry, RawRegistryAuth, RawRepositoryAuth, RawService,
     RawSource, RawUrlFile, RawWatched, RawWebhook,
@@ -15,6 +15,7 @@ use crate::config::service::{
     Access, Basic, Channel, Limits, Notify, Queue, Registry, RegistryAuth, RepositoryAuth, Schedule, SecretPlace,
     Service, Source, SourceAuth, SourceKind, Timeouts, WatchedRepository, Webhook,
 };
+use crate::config::shapes::{OneOrMany, ShortOrLong, Whole};
 
 /// Turns the whole file into its plain types.
 pub(super) fn service(file: &str, raw: RawService, reader: &mut Reader<'_>) -> Service {

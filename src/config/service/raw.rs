@@ -6,11 +6,12 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use crate::config::object::object;
-use crate::config::reader::{Located, OneOrMany, ShortOrLong, Whole};
+use crate::config::reader::Located;
 use crate::config::scalars::{CleanUrl, GrammarVersion, Line, Name};
 use crate::config::service::words::{
     Address, ByteSize, CronText, EventWord, FilePath, HostName, QueueWord, ScheduleText, SourceWord, VariableName,
 };
+use crate::config::shapes::{OneOrMany, ShortOrLong, Whole};
 use crate::model::environment::{BranchName, EnvironmentName};
 
 object! {
