@@ -172,9 +172,9 @@ pub(crate) fn quote(text: &str) -> String {
 ///
 /// `hidden` are spans that hold, or may hold, a secret: they show as `…`.
 pub(crate) fn source_line(text: &str, span: &Span, hidden: &[Span]) -> SourceLine {
-    let is_break = |character: char| character == '\n' || character == '\r';
-    let start = text[..span.start].rfind(is_break).map_or(0, |at| at + 1);
-    let end = text[span.start..].find(is_break).map_or(text.len(), |at| span.start + at);
+    let bytes = text.as_bytes();
+    let start = memchr::memrchr2(b'\n', b'\r', &bytes[..span.start]).map_or(0, |at| at + 1);
+    let end = memchr::memchr2(b'\n', b'\r', &bytes[span.start..]).map_or(text.len(), |at| span.start + at);
     let span = span.start..span.end.clamp(span.start, end);
     let first = back(text, start, span.start, SHOWN_BEFORE);
     let mut shown = String::new();

@@ -6,7 +6,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::config::fault::{Fault, Faults, quote, source_line};
+use crate::config::fault::{Fault, Faults, escape, quote, source_line};
 use crate::config::schema::Schemas;
 use crate::config::yaml::{self, Key, MAX_BYTES, Node, Value};
 use crate::model::file::{Position, Positions, Span};
@@ -145,7 +145,9 @@ impl<'t> Reader<'t> {
         if self.is_full() {
             return;
         }
-        self.found.push(Found { span, message: message.into(), hint });
+        // What the parsers below say may repeat a piece of the file.
+        let message = escape(&message.into());
+        self.found.push(Found { span, message, hint });
     }
 
     /// Leaves some bytes out of every source line that is shown.

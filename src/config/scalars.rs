@@ -2,7 +2,6 @@
 //!
 //! Owns no grammar of policies: those are `crate::policy`'s, met in `repository::policy`.
 
-use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use serde_json::{Value as Json, json};
 
@@ -74,14 +73,6 @@ impl Scalar for GrammarVersion {
 
     fn schema() -> Json {
         json!({"enum": [1, "1"]})
-    }
-}
-
-impl Scalar for SignedDuration {
-    const WHAT: &'static str = "a duration like `30m` or `2h`";
-
-    fn parse(text: &str) -> Result<Self, String> {
-        crate::policy::duration(text).map_err(|error| error.to_string())
     }
 }
 

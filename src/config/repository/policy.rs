@@ -2,6 +2,7 @@
 //!
 //! Owns nothing but the wrapping of those grammars as [`Scalar`]s.
 
+use jiff::SignedDuration;
 use serde_json::{Value as Json, json};
 
 use crate::config::fault::quote;
@@ -22,6 +23,14 @@ impl Scalar for Semver {
 
     fn parse(text: &str) -> Result<Self, String> {
         policy::step_or_range(text).map(Self).map_err(|error| error.to_string())
+    }
+}
+
+impl Scalar for SignedDuration {
+    const WHAT: &'static str = "a duration like `30m` or `2h`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        policy::duration(text).map_err(|error| error.to_string())
     }
 }
 

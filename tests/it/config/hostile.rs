@@ -79,3 +79,16 @@ fn a_long_chain_of_environments_is_no_circle() {
     }
     assert_eq!(faults_of(Which::Repository, "f.yaml", text.as_bytes()), Ok(()));
 }
+
+#[test]
+fn colours_come_only_when_asked_for() {
+    let faults = faults_of(Which::Repository, "f.yaml", b"version: 1\nimage: []\n").unwrap_err();
+    assert!(faults.render(true, 80).contains('\u{1b}'));
+    assert!(!faults.render(false, 80).contains('\u{1b}'));
+}
+
+#[test]
+fn escapes_what_the_parser_itself_repeats() {
+    let refusal = refusal("version: 1\nimages: @\u{9b}2J\u{1b}\n\u{1b}[31m: %\u{7}\n");
+    assert!(!refusal.contains(|character: char| character != '\n' && character.is_control()), "{refusal:?}");
+}
