@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use proptest::prelude::*;
+
 use tagboat::config::schema::Which;
 
 use super::faults_of;
@@ -91,4 +93,31 @@ fn colours_come_only_when_asked_for() {
 fn escapes_what_the_parser_itself_repeats() {
     let refusal = refusal("version: 1\nimages: @\u{9b}2J\u{1b}\n\u{1b}[31m: %\u{7}\n");
     assert!(!refusal.contains(|character: char| character != '\n' && character.is_control()), "{refusal:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Examples with random damage: read or refused, and shown without a control character.
+    #[test]
+    fn damaged_files_are_read_or_refused(
+        cuts in prop::collection::vec((any::<prop::sample::Index>(), 0..12_usize, "[\\PC\\t\\r\n\"'{}\\[\\]:,&*!|>#-]{0,4}"), 1..6),
+        is_service in any::<bool>(),
+    ) {
+        let (which, file) =
+            if is_service { (Which::Service, "service") } else { (Which::Repository, "tagboat") };
+        let path = format!("{}/config/{file}.example.yaml", super::ROOT);
+        let mut text: Vec<char> = std::fs::read_to_string(path).expect("the example is there").chars().collect();
+        for (at, length, with) in cuts {
+            let start = at.index(text.len());
+            let end = (start + length).min(text.len());
+            text.splice(start..end, with.chars());
+        }
+        let text: String = text.into_iter().collect();
+        if let Err(faults) = faults_of(which, "f.yaml", text.as_bytes()) {
+            prop_assert!(!faults.0.is_empty());
+            let shown = faults.render(false, 80);
+            prop_assert!(!shown.contains(|character: char| character != '\n' && character.is_control()));
+        }
+    }
 }
