@@ -1,0 +1,161 @@
+//! The one door to environment variables.
+//!
+//! Entry point: [`Environment::capture`], once, by whoever starts the program; tests build their own
+//! by [`Environment::of`]. Owns which variables mean what. Values of secrets leave only as
+//! [`SecretString`], and `Debug` shows names alone.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+
+/// The variables that may hold the forge's and Git's token, in the order in which they are asked.
+pub const TOKEN_VARIABLES: [&str; 4] = ["TAGBOAT_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN", "GITEA_TOKEN"];
+
+/// The environment variables of this process, as they were when it was captured.
+#[derive(Clone, Default)]
+pub struct Environment {
+    variables: BTreeMap<OsString, OsString>,
+}
+
+/// A variable that is asked for by name but cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VariableError {
+    /// It is not set, or empty.
+    #[error("the environment variable {0} is not set")]
+    Unset(String),
+    /// It holds something that is no text.
+    #[error("the environment variable {0} is not UTF-8")]
+    NotText(String),
+}
+
+impl Environment {
+    /// Captures the variables of this process.
+    #[expect(clippy::disallowed_methods, reason = "this is the environment's one door")]
+    pub fn capture() -> Self {
+        Self { variables: std::env::vars_os().collect() }
+    }
+
+    /// Builds an environment by hand.
+    pub fn of<N: Into<OsString>, V: Into<OsString>>(variables: impl IntoIterator<Item = (N, V)>) -> Self {
+        Self { variables: variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect() }
+    }
+
+    /// Returns a variable that is set to something; an empty one counts as unset.
+    fn set(&self, name: &str) -> Option<&OsStr> {
+        self.variables.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.set(name).and_then(OsStr::to_str)
+    }
+
+    /// Returns the forge's and Git's token with the name of the variable that holds it: `TAGBOAT_TOKEN`, else
+    /// `GITHUB_TOKEN`, `GITLAB_TOKEN`, `GITEA_TOKEN`.
+    pub fn token(&self) -> Option<(&'static str, SecretString)> {
+        TOKEN_VARIABLES.into_iter().find_map(|name| self.text(name).map(|token| (name, token.trim().into())))
+    }
+
+    /// Returns what a named variable holds, for `tokenEnv`, `usernameEnv`, `passwordEnv` and the like.
+    ///
+    /// # Errors
+    ///
+    /// [`VariableError`] when it is unset, empty or no text; the value never shows in it.
+    pub fn secret(&self, name: &str) -> Result<SecretString, VariableError> {
+        let value = self.set(name).ok_or_else(|| VariableError::Unset(name.to_owned()))?;
+        let text = value.to_str().ok_or_else(|| VariableError::NotText(name.to_owned()))?;
+        Ok(text.trim().into())
+    }
+
+    /// Returns a registry's user name and password from two named variables.
+    ///
+    /// # Errors
+    ///
+    /// [`VariableError`] when one of them is unset, empty or no text.
+    pub fn credential(&self, username: &str, password: &str) -> Result<(SecretString, SecretString), VariableError> {
+        Ok((self.secret(username)?, self.secret(password)?))
+    }
+
+    /// Returns the folder of docker's `config.json`: `DOCKER_CONFIG`, else `$HOME/.docker`.
+    pub fn docker_config_folder(&self) -> Option<PathBuf> {
+        self.set("DOCKER_CONFIG").map(PathBuf::from).or_else(|| Some(self.home()?.join(".docker")))
+    }
+
+    /// Returns the user's cache folder: `XDG_CACHE_HOME` where it is absolute, else `$HOME/.cache`.
+    pub fn cache_folder(&self) -> Option<PathBuf> {
+        let named = self.set("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        named.or_else(|| Some(self.home()?.join(".cache")))
+    }
+
+    /// Returns the user's home folder.
+    pub fn home(&self) -> Option<PathBuf> {
+        self.set("HOME").map(PathBuf::from)
+    }
+
+    /// Whether colour is unwanted: `NO_COLOR` is set to anything.
+    pub fn refuses_color(&self) -> bool {
+        self.set("NO_COLOR").is_some()
+    }
+
+    /// Whether this runs in continuous integration: `CI` is set, and not to `false` or `0`.
+    pub fn is_ci(&self) -> bool {
+        self.set("CI").is_some_and(|value| value != "false" && value != "0")
+    }
+
+    /// Returns the base of GitHub's API as its own CI tells it: `GITHUB_API_URL`.
+    pub fn github_api_url(&self) -> Option<&str> {
+        self.text("GITHUB_API_URL")
+    }
+
+    /// Returns the base of GitLab's API as its own CI tells it: `CI_API_V4_URL`.
+    pub fn gitlab_api_url(&self) -> Option<&str> {
+        self.text("CI_API_V4_URL")
+    }
+
+    /// Returns the `PATH` on which child processes are found.
+    pub fn path(&self) -> Option<&OsStr> {
+        self.set("PATH")
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_set().entries(self.variables.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[test]
+    fn takes_the_first_token_that_is_set() {
+        let environment = Environment::of([("TAGBOAT_TOKEN", ""), ("GITEA_TOKEN", "tea"), ("GITLAB_TOKEN", "lab\n")]);
+        let (name, token) = environment.token().unwrap();
+        assert_eq!((name, token.expose_secret()), ("GITLAB_TOKEN", "lab"));
+        assert!(Environment::default().token().is_none());
+    }
+
+    #[test]
+    fn shows_names_and_never_values() {
+        let environment = Environment::of([("GITHUB_TOKEN", "hush")]);
+        assert_eq!(format!("{environment:?}"), r#"{"GITHUB_TOKEN"}"#);
+        assert_eq!(environment.secret("HUSH").unwrap_err().to_string(), "the environment variable HUSH is not set");
+        assert!(!format!("{:?}", environment.secret("GITHUB_TOKEN")).contains("hush"));
+    }
+
+    #[test]
+    fn folders_fall_back_to_home() {
+        let environment = Environment::of([("HOME", "/home/me"), ("XDG_CACHE_HOME", "relative")]);
+        assert_eq!(environment.docker_config_folder().unwrap(), PathBuf::from("/home/me/.docker"));
+        assert_eq!(environment.cache_folder().unwrap(), PathBuf::from("/home/me/.cache"));
+        let environment = Environment::of([("DOCKER_CONFIG", "/d"), ("XDG_CACHE_HOME", "/c"), ("CI", "false")]);
+        assert_eq!(environment.docker_config_folder().unwrap(), PathBuf::from("/d"));
+        assert_eq!(environment.cache_folder().unwrap(), PathBuf::from("/c"));
+        assert!(!environment.is_ci() && !environment.refuses_color());
+    }
+}

@@ -1,0 +1,101 @@
+//! `.tagboat.yaml`: what a repository tracks, and how it is promoted.
+//!
+//! Entry point: [`parse`]. Owns the way from the raw structures to the model's types and every check
+//! that looks at more than one key. The file can name no credential, no command and no host that a
+//! secret would be sent to: there is no key for it.
+
+pub(crate) mod environments;
+pub(crate) mod formats;
+pub(crate) mod gates;
+pub(crate) mod images;
+pub mod inactive;
+pub(crate) mod policy;
+pub(crate) mod raw;
+pub(crate) mod style;
+
+use crate::config::fault::{Fault, Faults};
+use crate::config::reader::{Field, Read, Reader};
+use crate::config::repository::inactive::Inactive;
+use crate::config::repository::raw::RawRepository;
+use crate::config::scalars::PathGlob;
+use crate::config::shapes::OneOrMany;
+use crate::model::commit::CommitStyle;
+use crate::model::environment::Environments;
+use crate::model::format::ExtraFormat;
+use crate::model::glob::PathGlobs;
+use crate::model::policy::{Groups, Rules};
+use crate::model::pull_request::PullRequestStyle;
+
+/// What a repository's file says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Repository {
+    /// Which images are tracked, and by which policy.
+    pub rules: Rules,
+    /// Which images move together.
+    pub groups: Groups,
+    /// Where versions run.
+    pub environments: Environments,
+    /// Further places of references.
+    pub formats: Vec<ExtraFormat>,
+    /// How commits look.
+    pub commit: CommitStyle,
+    /// How pull requests look.
+    pub pull_request: PullRequestStyle,
+    /// Parts that are understood but do not act in this version, in the order of the file.
+    pub inactive: Vec<Inactive>,
+}
+
+impl Repository {
+    /// Returns what holds without a file: every reference, `semver: minor`, one environment `default`.
+    pub fn without_configuration() -> Self {
+        Self {
+            rules: Rules::without_configuration(),
+            groups: Groups::default(),
+            environments: Environments::without_configuration(),
+            formats: Vec::new(),
+            commit: CommitStyle::default(),
+            pull_request: PullRequestStyle::default(),
+            inactive: Vec::new(),
+        }
+    }
+}
+
+/// Parses a repository's file; `file` is its name in messages.
+///
+/// # Errors
+///
+/// [`Faults`] with everything that is wrong, never only the first thing.
+pub fn parse(file: &str, bytes: &[u8]) -> Result<Repository, Faults> {
+    let (mut reader, root) = Reader::open(file, bytes)?;
+    let Some(root) = root.filter(|root| !root.is_nothing()) else {
+        let hint = "begin it with `version: 1`; `tagboat init` writes one";
+        return Err(Fault::of_file(file, "the file is empty", Some(hint)).into());
+    };
+    let Some(raw) = RawRepository::read(&root, &mut reader) else { return Err(reader.faults()) };
+    let rules = images::rules(raw.images.value().unwrap_or_default(), &mut reader);
+    let groups = images::groups(raw.groups.value().unwrap_or_default(), &mut reader);
+    let environments = match raw.environments.given {
+        Some(given) => environments::environments(given, &mut reader),
+        None => Environments::without_configuration(),
+    };
+    let formats = formats::formats(raw.formats.value().unwrap_or_default(), &mut reader);
+    let commit = raw.commit.value().map(|raw| style::commit(raw, &mut reader)).unwrap_or_default();
+    let pull_request = raw.pull_request.value().map(style::pull_request).unwrap_or_default();
+    if !reader.is_clean() {
+        return Err(reader.faults());
+    }
+    let inactive = inactive::find(&root, &mut reader);
+    Ok(Repository { rules, groups, environments, formats, commit, pull_request, inactive })
+}
+
+/// Compiles globs over paths that were checked one by one.
+fn path_globs(field: Field<OneOrMany<PathGlob>>, reader: &mut Reader<'_>) -> Option<PathGlobs> {
+    let given = field.given?;
+    if given.value.0.is_empty() && reader.is_clean() {
+        reader.fault(given.span.clone(), "no file is named", Some("name files like `envs/dev/**`".to_owned()));
+    }
+    let written: Vec<&str> = given.value.0.iter().map(|glob| glob.value.0.as_str()).collect();
+    PathGlobs::parse(&written)
+        .map_err(|error| reader.fault(given.span.clone(), format!("these globs are too large: {}", error.reason), None))
+        .ok()
+}

@@ -1,0 +1,222 @@
+//! From the raw structures of `service.yaml` to its plain types, with the checks between keys.
+//!
+//! A part at fault is left out: the reader knows the fault, and the whole is then refused.
+
+use jiff::tz::TimeZone;
+
+use crate::config::fault::quote;
+use crate::config::reader::{Field, Located, Reader};
+use crate::config::service::raw::{
+    RawAccess, RawBasic, RawCron, RawLimits, RawNotify, RawRegistry, RawRegistryAuth, RawRepositoryAuth, RawService,
+    RawSource, RawUrlFile, RawWatched, RawWebhook,
+};
+use crate::config::service::words::{FilePath, ScheduleText, VariableName};
+use crate::config::service::{
+    Access, Basic, Channel, Limits, Notify, Queue, Registry, RegistryAuth, RepositoryAuth, Schedule, SecretPlace,
+    Service, Source, SourceAuth, SourceKind, Timeouts, WatchedRepository, Webhook,
+};
+use crate::config::shapes::{OneOrMany, ShortOrLong, Whole};
+
+/// Turns the whole file into its plain types.
+pub(super) fn service(file: &str, raw: RawService, reader: &mut Reader<'_>) -> Service {
+    let default = Service::without_configuration();
+    let webhooks = raw.webhooks.value().unwrap_or_default();
+    let repositories = raw.repositories.value().unwrap_or_default();
+    let registries = raw.registries.value().unwrap_or_default();
+    let sources = raw.sources.value().unwrap_or_default();
+    unique(&repositories, "repository", |raw| raw.url.given.as_ref().map(|url| (url.value.0.clone(), url)), reader);
+    unique(&registries, "registry", |raw| raw.host.given.as_ref().map(|host| (host.value.0.clone(), host)), reader);
+    unique(&sources, "source", |raw| raw.name.given.as_ref().map(|name| (name.value.0.clone(), name)), reader);
+    unique(&webhooks, "webhook", |raw| raw.source.given.as_ref().map(|name| (name.value.0.to_owned(), name)), reader);
+    Service {
+        file: file.to_owned(),
+        schedule: raw.schedule.value().and_then(schedule).unwrap_or(default.schedule),
+        listen: raw.listen.value().map_or(default.listen, |address| address.0),
+        cache: raw.cache.value(),
+        webhooks: webhooks.into_iter().filter_map(|raw| webhook(raw, reader)).collect(),
+        repositories: repositories.into_iter().filter_map(|raw| repository(raw.value)).collect(),
+        registries: registries.into_iter().filter_map(|raw| registry(raw.value, reader)).collect(),
+        sources: sources.into_iter().filter_map(|raw| source(raw.value)).collect(),
+        notify: raw.notify.value().unwrap_or_default().into_iter().filter_map(|raw| notify(raw.value)).collect(),
+        queue: match raw.queue.value() {
+            Some(ShortOrLong::Long(queue)) => queue.nats.value().and_then(|nats| {
+                Some(Queue::Nats { url: nats.url.value()?.0, credentials_file: nats.credentials_file.value() })
+            }),
+            Some(ShortOrLong::Short(_)) | None => None,
+        }
+        .unwrap_or_default(),
+        access: raw.access.value().and_then(|raw| access(raw, reader)),
+        limits: raw.limits.value().map(limits).unwrap_or_default(),
+    }
+}
+
+/// Refuses a second entry of the same name.
+fn unique<R, T>(
+    entries: &[Located<R>],
+    what: &str,
+    name: impl Fn(&R) -> Option<(String, &Located<T>)>,
+    reader: &mut Reader<'_>,
+) {
+    let mut known: Vec<String> = Vec::new();
+    for entry in entries {
+        let Some((name, at)) = name(&entry.value) else { continue };
+        if known.contains(&name) {
+            reader.fault(at.span.clone(), format!("the {what} {} is already there", quote(&name)), None);
+        } else {
+            known.push(name);
+        }
+    }
+}
+
+fn schedule(raw: ShortOrLong<ScheduleText, RawCron>) -> Option<Schedule> {
+    Some(match raw {
+        ShortOrLong::Short(ScheduleText::Every(time)) => Schedule::Every(time),
+        ShortOrLong::Short(ScheduleText::Cron(cron)) => Schedule::Cron { cron, zone: TimeZone::UTC },
+        ShortOrLong::Long(long) => {
+            Schedule::Cron { cron: long.cron.value()?, zone: long.zone.value().unwrap_or(TimeZone::UTC) }
+        }
+    })
+}
+
+fn secret(file: Field<FilePath>, variable: Field<VariableName>) -> Option<SecretPlace> {
+    file.value().map(SecretPlace::File).or_else(|| variable.value().map(SecretPlace::Variable))
+}
+
+fn webhook(raw: Located<RawWebhook>, reader: &mut Reader<'_>) -> Option<Webhook> {
+    let RawWebhook { source, secret_file, secret_env, .. } = raw.value;
+    match (&secret_file.key, &secret_env.key) {
+        (Some(_), Some(second)) => {
+            reader.fault(second.clone(), "`secretFile` and `secretEnv` exclude each other", None);
+        }
+        (None, None) => {
+            let hint = "name the file that holds the shared secret: `secretFile: …`".to_owned();
+            reader.fault(raw.span, "a webhook needs `secretFile` or `secretEnv`", Some(hint));
+        }
+        _ => {}
+    }
+    Some(Webhook { source: source.value()?.0, secret: secret(secret_file, secret_env)? })
+}
+
+fn repository(raw: RawWatched) -> Option<WatchedRepository> {
+    Some(WatchedRepository {
+        url: raw.url.value()?.0,
+        branch: raw.branch.value(),
+        auth: raw.auth.value().and_then(repository_auth),
+        webhook_secret: raw.webhook_secret_file.value(),
+        schedule: raw.schedule.value().and_then(schedule),
+    })
+}
+
+fn repository_auth(raw: RawRepositoryAuth) -> Option<RepositoryAuth> {
+    if let Some(app) = raw.github_app.value() {
+        return Some(RepositoryAuth::GithubApp {
+            id: app.id.value()?.0,
+            private_key_file: app.private_key_file.value()?,
+            installation: app.installation.value().map(|id| id.0),
+        });
+    }
+    secret(raw.token_file, raw.token_env)
+        .map(RepositoryAuth::Token)
+        .or_else(|| raw.ssh_key_file.value().map(RepositoryAuth::SshKey))
+        .or_else(|| raw.basic.value().and_then(basic).map(RepositoryAuth::Basic))
+}
+
+fn basic(raw: RawBasic) -> Option<Basic> {
+    Some(Basic { username: raw.username.value()?.0, password: secret(raw.password_file, raw.password_env)? })
+}
+
+fn small<const LEAST: u64, const MOST: u64>(number: Field<Whole<LEAST, MOST>>) -> Option<u32> {
+    number.value().and_then(|number| u32::try_from(number.0).ok())
+}
+
+fn registry(raw: RawRegistry, reader: &mut Reader<'_>) -> Option<Registry> {
+    let insecure = raw.insecure.as_ref().copied().unwrap_or_default();
+    if let (true, Some(span)) = (insecure, &raw.ca_file.key) {
+        reader.fault(span.clone(), "`caFile` says nothing beside `insecure: true`", None);
+    }
+    let timeouts = raw.timeouts.value().map(|raw| Timeouts {
+        connect: raw.connect.value(),
+        silence: raw.silence.value(),
+        image: raw.image.value(),
+    });
+    Some(Registry {
+        auth: raw.auth.value().and_then(|raw| registry_auth(raw, reader)),
+        host: raw.host.value()?.0,
+        requests_per_second: small(raw.requests_per_second),
+        concurrency: small(raw.concurrency),
+        insecure,
+        ca_file: raw.ca_file.value(),
+        mirror: raw.mirror.value().map(|host| host.0),
+        timeouts: timeouts.unwrap_or_default(),
+    })
+}
+
+fn registry_auth(raw: RawRegistryAuth, reader: &mut Reader<'_>) -> Option<RegistryAuth> {
+    match (&raw.username_env.key, &raw.password_env.key) {
+        (Some(span), None) => reader.fault(span.clone(), "`usernameEnv` needs `passwordEnv` beside it", None),
+        (None, Some(span)) => reader.fault(span.clone(), "`passwordEnv` needs `usernameEnv` beside it", None),
+        _ => {}
+    }
+    if let Some(path) = raw.docker_config.value() {
+        return Some(RegistryAuth::DockerConfig((path.0 != "default").then_some(path)));
+    }
+    if let (Some(username), Some(password)) = (raw.username_env.value(), raw.password_env.value()) {
+        return Some(RegistryAuth::Variables { username, password });
+    }
+    let aws = raw.aws.value().map(|aws| RegistryAuth::Aws { region: aws.region.value().map(|region| region.0) });
+    let gcp = raw.gcp.value().map(|gcp| RegistryAuth::Gcp { credentials_file: gcp.credentials_file.value() });
+    let azure = raw.azure.value().map(|azure| RegistryAuth::Azure {
+        tenant: azure.tenant.value().map(|tenant| tenant.0),
+        client_id: azure.client_id.value().map(|id| id.0),
+        client_secret_file: azure.client_secret_file.value(),
+    });
+    let token = raw.token_file.value().map(RegistryAuth::TokenFile);
+    token.or_else(|| raw.helper.value().map(|name| RegistryAuth::Helper(name.0))).or(aws).or(gcp).or(azure)
+}
+
+fn source(raw: RawSource) -> Option<Source> {
+    let prometheus = raw.prometheus.value().map(|url| SourceKind::Prometheus(url.0));
+    let kind = prometheus.or_else(|| raw.http.value().map(|url| SourceKind::Http(url.0)));
+    let auth = raw.auth.value().and_then(|auth| {
+        let token = secret(auth.token_file, auth.token_env).map(SourceAuth::Token);
+        token.or_else(|| auth.basic.value().and_then(basic).map(SourceAuth::Basic))
+    });
+    Some(Source { name: raw.name.value()?.0, kind: kind?, auth, ca_file: raw.ca_file.value() })
+}
+
+fn list<T>(field: Field<OneOrMany<T>>) -> impl Iterator<Item = T> {
+    field.value().map(|list| list.0).unwrap_or_default().into_iter().map(|item| item.value)
+}
+
+fn notify(raw: RawNotify) -> Option<Notify> {
+    let url = |raw: RawUrlFile| secret(raw.url_file, raw.url_env);
+    let webhook = raw
+        .webhook
+        .value()
+        .and_then(|raw| Some(Channel::Webhook { url: raw.url.value()?.0, secret_file: raw.secret_file.value() }));
+    let slack = raw.slack.value().and_then(url).map(Channel::Slack);
+    let channel = slack.or_else(|| raw.teams.value().and_then(url).map(Channel::Teams)).or(webhook)?;
+    let on = list(raw.on).map(|event| event.0).collect();
+    Some(Notify { channel, on, environments: list(raw.environments).collect() })
+}
+
+fn access(raw: RawAccess, reader: &mut Reader<'_>) -> Option<Access> {
+    if let (Some(span), false) = (&raw.trusted_proxies.key, raw.trusted_header.is_present()) {
+        reader.fault(span.clone(), "`trustedProxies` needs `trustedHeader` beside it", None);
+    }
+    let proxies = list(raw.trusted_proxies).map(|proxy| proxy.0).collect();
+    match raw.users_file.value() {
+        Some(file) => Some(Access::UsersFile(file)),
+        None => Some(Access::TrustedHeader { header: raw.trusted_header.value()?.0, proxies }),
+    }
+}
+
+fn limits(raw: RawLimits) -> Limits {
+    Limits {
+        max_file_size: raw.max_file_size.value().map(|size| size.0),
+        max_tag_list_size: raw.max_tag_list_size.value().map(|size| size.0),
+        max_tags: raw.max_tags.value().map(|count| count.0),
+        max_pages: raw.max_pages.value().map(|count| count.0),
+        pass_time: raw.pass_time.value(),
+    }
+}

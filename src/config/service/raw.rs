@@ -1,0 +1,298 @@
+//! What `service.yaml` says, key by key: the source of its reader and of its JSON schema.
+//!
+//! Owns keys, types and their descriptions; looks at no two keys together. No key takes a secret.
+
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+
+use crate::config::object::object;
+use crate::config::reader::Located;
+use crate::config::scalars::{CleanUrl, GrammarVersion, Line, Name};
+use crate::config::service::words::{
+    Address, ByteSize, CronText, EventWord, FilePath, HostName, QueueWord, ScheduleText, SourceWord, VariableName,
+};
+use crate::config::shapes::{OneOrMany, ShortOrLong, Whole};
+use crate::model::environment::{BranchName, EnvironmentName};
+
+object! {
+    /// The operator's file: repositories, credentials, registries, schedule. Paths are relative to this
+    /// file; secrets are named by a file's path or an environment variable, never written here.
+    RawService, "the service's configuration";
+    /// The version of this file's grammar: `1`.
+    "version" required version: GrammarVersion,
+    /// When passes begin: cron of five fields, or `every 5m`; with a time zone `{cron, zone}`.
+    /// Default: `every 5m`.
+    "schedule" optional schedule: ShortOrLong<ScheduleText, RawCron>,
+    /// Where the board, webhooks and metrics are served. Default: `127.0.0.1:8080`.
+    "listen" optional listen: Address,
+    /// The cache's file. Default: a file in the user's cache folder.
+    "cache" optional cache: FilePath,
+    /// Who may hasten a pass over `POST /hooks/<source>`. Default: nobody.
+    "webhooks" optional webhooks: Vec<Located<RawWebhook>>,
+    /// The manifest repositories that are watched; `serve` needs one.
+    "repositories" optional repositories: Vec<Located<RawWatched>>,
+    /// How registries are spoken to. Default: docker's `config.json`, TLS, plain HTTP on loopback.
+    "registries" optional registries: Vec<Located<RawRegistry>>,
+    /// What gates may ask; `.tagboat.yaml` only names them. Default: none.
+    "sources" optional sources: Vec<Located<RawSource>>,
+    /// Who is told what happened. Default: nobody.
+    "notify" optional notify: Vec<Located<RawNotify>>,
+    /// How replicas share work: `local`, or `{nats: …}`. Default: `local`.
+    "queue" optional queue: ShortOrLong<QueueWord, RawQueue>,
+    /// Who may act on the board. Default: it is read-only.
+    "access" optional access: RawAccess,
+    /// Bounds on what is read and how long it may take.
+    "limits" optional limits: RawLimits,
+}
+
+object! {
+    /// A schedule in a time zone.
+    RawCron, "`schedule`";
+    /// Cron of five fields: minute, hour, day, month, day of the week. Example: `*/5 * * * *`.
+    "cron" required cron: CronText,
+    /// The time zone. Default: `UTC`. Example: `Europe/Berlin`.
+    "zone" optional zone: TimeZone,
+}
+
+object! {
+    /// A sender of webhooks.
+    RawWebhook, "a webhook";
+    /// Whose webhooks: `dockerhub`, `ghcr`, `quay`, `harbor`, `acr`, `ecr`, `gar`, `distribution`,
+    /// `gitlab-registry`, `nexus`, `jfrog`, `github`, `gitlab`, `gitea` or `generic`.
+    "source" required source: SourceWord,
+    /// The file that holds the shared secret.
+    "secretFile" optional secret_file: FilePath,
+    /// The environment variable that holds the shared secret.
+    "secretEnv" optional secret_env: VariableName,
+}
+
+object! {
+    /// A manifest repository that is watched.
+    RawWatched, "a repository";
+    /// Its URL, without any credential. Example: `https://github.com/acme/gitops`.
+    "url" required url: CleanUrl,
+    /// Its base branch. Default: the remote's own.
+    "branch" optional branch: BranchName,
+    /// How it is reached. Default: the token variables of the environment.
+    "auth" optional auth: RawRepositoryAuth,
+    /// The file that holds the secret of this repository's webhooks.
+    "webhookSecretFile" optional webhook_secret_file: FilePath,
+    /// Its own schedule. Default: the service's.
+    "schedule" optional schedule: ShortOrLong<ScheduleText, RawCron>,
+}
+
+object! {
+    /// How a repository is reached.
+    RawRepositoryAuth, "`auth`", exactly one of ["githubApp", "tokenFile", "tokenEnv", "sshKeyFile", "basic"];
+    /// A GitHub App.
+    "githubApp" optional github_app: RawGithubApp,
+    /// The file that holds a token.
+    "tokenFile" optional token_file: FilePath,
+    /// The environment variable that holds a token.
+    "tokenEnv" optional token_env: VariableName,
+    /// The file that holds a private SSH key.
+    "sshKeyFile" optional ssh_key_file: FilePath,
+    /// A user's name and a password.
+    "basic" optional basic: RawBasic,
+}
+
+object! {
+    /// A GitHub App.
+    RawGithubApp, "`githubApp`";
+    /// The app's id.
+    "id" required id: Whole<1, { u64::MAX }>,
+    /// The file that holds its private key.
+    "privateKeyFile" required private_key_file: FilePath,
+    /// The id of its installation. Default: found by the repository.
+    "installation" optional installation: Whole<1, { u64::MAX }>,
+}
+
+object! {
+    /// A user's name and a password.
+    RawBasic, "`basic`", exactly one of ["passwordFile", "passwordEnv"];
+    /// The user's name.
+    "username" required username: Line,
+    /// The file that holds the password.
+    "passwordFile" optional password_file: FilePath,
+    /// The environment variable that holds the password.
+    "passwordEnv" optional password_env: VariableName,
+}
+
+object! {
+    /// How a registry is spoken to.
+    RawRegistry, "a registry";
+    /// Its host as image names have it, with the port if any. Example: `ghcr.io`.
+    "host" required host: HostName,
+    /// The credential. Default: docker's `config.json`.
+    "auth" optional auth: RawRegistryAuth,
+    /// How many requests a second at most. Default: no limit of our own. Example: `10`.
+    "requestsPerSecond" optional requests_per_second: Whole<1, 10000>,
+    /// How many requests at once at most. Default: `8`.
+    "concurrency" optional concurrency: Whole<1, 1000>,
+    /// `true`: plain HTTP is spoken. Default: `false`, but plain HTTP on loopback.
+    "insecure" optional insecure: bool,
+    /// The file with the certificates of a private authority.
+    "caFile" optional ca_file: FilePath,
+    /// Another host that is asked in its place.
+    "mirror" optional mirror: HostName,
+    /// Time limits.
+    "timeouts" optional timeouts: RawTimeouts,
+}
+
+object! {
+    /// The credential of a registry.
+    RawRegistryAuth, "`auth`", exactly one of ["dockerConfig", "usernameEnv", "tokenFile", "helper", "aws", "gcp", "azure"];
+    /// A docker `config.json`: `default` for the user's own, or a path.
+    "dockerConfig" optional docker_config: FilePath,
+    /// The environment variable that holds the user's name; needs `passwordEnv`.
+    "usernameEnv" optional username_env: VariableName,
+    /// The environment variable that holds the password; needs `usernameEnv`.
+    "passwordEnv" optional password_env: VariableName,
+    /// The file that holds a token.
+    "tokenFile" optional token_file: FilePath,
+    /// A docker credential helper by its name: `ecr-login` for `docker-credential-ecr-login`.
+    "helper" optional helper: Name,
+    /// Amazon ECR, by the identity of the machine or of the environment.
+    "aws" optional aws: RawAws,
+    /// Google Artifact Registry.
+    "gcp" optional gcp: RawGcp,
+    /// Azure Container Registry.
+    "azure" optional azure: RawAzure,
+}
+
+object! {
+    /// Amazon ECR.
+    RawAws, "`aws`";
+    /// The region. Default: the one in the host's name.
+    "region" optional region: Name,
+}
+
+object! {
+    /// Google Artifact Registry.
+    RawGcp, "`gcp`";
+    /// The file of a service account or of a workload identity. Default: the metadata server.
+    "credentialsFile" optional credentials_file: FilePath,
+}
+
+object! {
+    /// Azure Container Registry.
+    RawAzure, "`azure`";
+    /// The tenant. Default: the managed identity's.
+    "tenant" optional tenant: Name,
+    /// The client's id. Default: the managed identity's.
+    "clientId" optional client_id: Name,
+    /// The file that holds the client's secret.
+    "clientSecretFile" optional client_secret_file: FilePath,
+}
+
+object! {
+    /// Time limits of requests to a registry.
+    RawTimeouts, "`timeouts`";
+    /// For connecting. Default: `5s`.
+    "connect" optional connect: SignedDuration,
+    /// For silence in the middle of an answer. Default: `15s`.
+    "silence" optional silence: SignedDuration,
+    /// For one image with all its retries and waits. Default: `60s`.
+    "image" optional image: SignedDuration,
+}
+
+object! {
+    /// Something that gates may ask.
+    RawSource, "a source", exactly one of ["prometheus", "http"];
+    /// Its name, by which `.tagboat.yaml` calls it.
+    "name" required name: Name,
+    /// The URL of a Prometheus server. Example: `https://prometheus.acme.example`.
+    "prometheus" optional prometheus: CleanUrl,
+    /// The URL below which `http` gates may ask.
+    "http" optional http: CleanUrl,
+    /// The credential. Default: none.
+    "auth" optional auth: RawSourceAuth,
+    /// The file with the certificates of a private authority.
+    "caFile" optional ca_file: FilePath,
+}
+
+object! {
+    /// The credential of a source.
+    RawSourceAuth, "`auth`", exactly one of ["tokenFile", "tokenEnv", "basic"];
+    /// The file that holds a token.
+    "tokenFile" optional token_file: FilePath,
+    /// The environment variable that holds a token.
+    "tokenEnv" optional token_env: VariableName,
+    /// A user's name and a password.
+    "basic" optional basic: RawBasic,
+}
+
+object! {
+    /// Somebody who is told.
+    RawNotify, "an entry of `notify`", exactly one of ["slack", "teams", "webhook"];
+    /// A channel of Slack.
+    "slack" optional slack: RawUrlFile,
+    /// A channel of Microsoft Teams.
+    "teams" optional teams: RawUrlFile,
+    /// Any receiver of JSON.
+    "webhook" optional webhook: RawReceiver,
+    /// What they are told. Default: everything. Known: `opened`, `merged`, `committed`, `failed`, `held`, `reverted`, `waiting`.
+    "on" optional on: OneOrMany<EventWord>,
+    /// Of which environments. Default: all.
+    "environments" optional environments: OneOrMany<EnvironmentName>,
+}
+
+object! {
+    /// A channel whose URL is itself a secret.
+    RawUrlFile, "a channel", exactly one of ["urlFile", "urlEnv"];
+    /// The file that holds the URL.
+    "urlFile" optional url_file: FilePath,
+    /// The environment variable that holds the URL.
+    "urlEnv" optional url_env: VariableName,
+}
+
+object! {
+    /// A receiver of JSON.
+    RawReceiver, "`webhook`";
+    /// Its URL.
+    "url" required url: CleanUrl,
+    /// The file that holds the secret by which bodies are signed. Default: they are not signed.
+    "secretFile" optional secret_file: FilePath,
+}
+
+object! {
+    /// A queue that replicas share.
+    RawQueue, "`queue`";
+    /// NATS JetStream.
+    "nats" required nats: RawNats,
+}
+
+object! {
+    /// NATS JetStream.
+    RawNats, "`nats`";
+    /// The server's URL. Example: `nats://nats:4222`.
+    "url" required url: CleanUrl,
+    /// The file that holds the credentials.
+    "credentialsFile" optional credentials_file: FilePath,
+}
+
+object! {
+    /// Who may act on the board.
+    RawAccess, "`access`", exactly one of ["usersFile", "trustedHeader"];
+    /// A file of users with password hashes.
+    "usersFile" optional users_file: FilePath,
+    /// The header in which an authenticating proxy names the user. Example: `X-Forwarded-User`.
+    "trustedHeader" optional trusted_header: Name,
+    /// Addresses of the proxies whose header is believed. Default: loopback.
+    "trustedProxies" optional trusted_proxies: OneOrMany<Line>,
+}
+
+object! {
+    /// Bounds on what is read and how long it may take.
+    RawLimits, "`limits`";
+    /// The largest file that is looked into. Default: `16MiB`.
+    "maxFileSize" optional max_file_size: ByteSize,
+    /// The largest tag list of one image. Default: `64MiB`.
+    "maxTagListSize" optional max_tag_list_size: ByteSize,
+    /// The most tags of one image. Default: `1000000`.
+    "maxTags" optional max_tags: Whole<1, 100000000>,
+    /// The most pages of one tag list. Default: `10000`.
+    "maxPages" optional max_pages: Whole<1, 1000000>,
+    /// How long one pass may take. Default: `30m`.
+    "passTime" optional pass_time: SignedDuration,
+}

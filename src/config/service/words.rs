@@ -1,0 +1,248 @@
+//! Texts with a grammar that only `service.yaml` uses.
+//!
+//! Owns the grammars of schedules, addresses, hosts, sizes and of the names of files and variables.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use croner::Cron;
+use jiff::SignedDuration;
+use serde_json::{Value as Json, json};
+
+use crate::config::fault::quote;
+use crate::config::reader::Scalar;
+use crate::config::scalars::word;
+
+/// A path as written; relative ones are relative to the file that names them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilePath(pub String);
+
+impl FilePath {
+    /// Returns the path, seen from the folder of the file that names it.
+    pub fn within(&self, folder: &Path) -> PathBuf {
+        folder.join(&self.0)
+    }
+}
+
+impl Scalar for FilePath {
+    const WHAT: &'static str = "a path";
+    const IS_DELICATE: bool = true;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        // A pasted secret is recognised by its form, and not repeated in the message.
+        if is_secret_like(text) || text.chars().any(char::is_control) {
+            return Err("this is no path: name the file that holds the secret".to_owned());
+        }
+        match text.len() {
+            1..=4096 => Ok(Self(text.to_owned())),
+            _ => Err("a path has 1 to 4096 bytes".to_owned()),
+        }
+    }
+
+    fn schema() -> Json {
+        json!({"type": "string", "minLength": 1})
+    }
+}
+
+/// The name of an environment variable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VariableName(pub String);
+
+impl Scalar for VariableName {
+    const WHAT: &'static str = "the name of an environment variable";
+    const IS_DELICATE: bool = true;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let is_name = !text.is_empty()
+            && text.len() <= 200
+            && text.bytes().all(fits)
+            && !text.starts_with(|first: char| first.is_ascii_digit());
+        if is_name && !is_secret_like(text) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err("this is no name of an environment variable: letters, digits and `_`".to_owned())
+    }
+
+    fn schema() -> Json {
+        json!({"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"})
+    }
+}
+
+/// Whether a text has the form of a token, a key or a URL with a credential.
+fn is_secret_like(text: &str) -> bool {
+    ["ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_", "glpat-", "-----BEGIN", "https://", "http://"]
+        .iter()
+        .any(|start| text.starts_with(start))
+}
+
+/// Cron of five fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CronText(pub String);
+
+impl Scalar for CronText {
+    const WHAT: &'static str = "cron of five fields";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let fields = text.split_whitespace().count();
+        if fields != 5 || text.len() > 500 {
+            return Err(format!("{} is not cron of five fields", quote(text)));
+        }
+        text.parse::<Cron>()
+            .map(|_| Self(text.to_owned()))
+            .map_err(|error| format!("{} is not cron: {}", quote(text), quote(&error.to_string()).trim_matches('`')))
+    }
+}
+
+/// When passes begin, without a time zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScheduleText {
+    /// By cron.
+    Cron(CronText),
+    /// Again after so long.
+    Every(SignedDuration),
+}
+
+impl Scalar for ScheduleText {
+    const WHAT: &'static str = "cron of five fields, or `every 5m`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let Some(time) = text.trim().strip_prefix("every ") else {
+            return CronText::parse(text).map(Self::Cron).map_err(|why| format!("{why}; or write `every 5m`"));
+        };
+        let time = SignedDuration::parse(time.trim())?;
+        if time < SignedDuration::from_secs(1) {
+            return Err(format!("{} is shorter than a second", quote(text)));
+        }
+        Ok(Self::Every(time))
+    }
+}
+
+/// An address and a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Address(pub SocketAddr);
+
+impl Scalar for Address {
+    const WHAT: &'static str = "an address and a port like `127.0.0.1:8080`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map(Self).ok().ok_or_else(|| format!("{} is not {}", quote(text), Self::WHAT))
+    }
+}
+
+/// A registry's host, with the port if any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostName(pub String);
+
+impl Scalar for HostName {
+    const WHAT: &'static str = "a host like `ghcr.io`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{} is no host: write it like `ghcr.io` or `registry.example:5000`", quote(text));
+        let is_host = text.contains(['.', ':']) || text == "localhost";
+        if !is_host || text.contains('/') {
+            return Err(wrong());
+        }
+        // The grammar and the spelling of hosts are those of image names.
+        let name: crate::model::image::ImageName = format!("{text}/a/b").parse().ok().ok_or_else(wrong)?;
+        Ok(Self(name.host().to_owned()))
+    }
+}
+
+/// A number of bytes: `16MiB`, `500kB`, `1048576`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByteSize(pub u64);
+
+impl Scalar for ByteSize {
+    const WHAT: &'static str = "a size like `16MiB`";
+    const TAKES_NUMBERS: bool = true;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+        let unit: Option<u64> = match text[end..].trim() {
+            "" | "B" => Some(1),
+            "kB" => Some(1000),
+            "MB" => Some(1_000_000),
+            "GB" => Some(1_000_000_000),
+            "KiB" => Some(1 << 10),
+            "MiB" => Some(1 << 20),
+            "GiB" => Some(1 << 30),
+            _ => None,
+        };
+        let number: Option<u64> = text[..end].parse().ok();
+        match number.zip(unit).and_then(|(number, unit)| number.checked_mul(unit)) {
+            Some(bytes) if bytes > 0 => Ok(Self(bytes)),
+            _ => Err(format!("{} is no size: write it like `16MiB`", quote(text))),
+        }
+    }
+}
+
+/// The word `local`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct QueueWord;
+
+impl Scalar for QueueWord {
+    const WHAT: &'static str = "`local` or `{nats: …}`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        word(text, &[("local", Self)])
+    }
+
+    fn schema() -> Json {
+        json!({"enum": ["local"]})
+    }
+}
+
+/// Senders of webhooks.
+const SOURCES: [&str; 15] = [
+    "dockerhub",
+    "ghcr",
+    "quay",
+    "harbor",
+    "acr",
+    "ecr",
+    "gar",
+    "distribution",
+    "gitlab-registry",
+    "nexus",
+    "jfrog",
+    "github",
+    "gitlab",
+    "gitea",
+    "generic",
+];
+
+/// A sender of webhooks.
+#[derive(Debug, Clone)]
+pub(crate) struct SourceWord(pub(crate) &'static str);
+
+impl Scalar for SourceWord {
+    const WHAT: &'static str = "a sender like `ghcr`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        word(text, &SOURCES.map(|source| (source, source))).map(Self)
+    }
+
+    fn schema() -> Json {
+        json!({"enum": SOURCES})
+    }
+}
+
+/// What may be told.
+const EVENTS: [&str; 7] = ["opened", "merged", "committed", "failed", "held", "reverted", "waiting"];
+
+/// Something that may be told.
+#[derive(Debug, Clone)]
+pub(crate) struct EventWord(pub(crate) &'static str);
+
+impl Scalar for EventWord {
+    const WHAT: &'static str = "an event like `failed`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        word(text, &EVENTS.map(|event| (event, event))).map(Self)
+    }
+
+    fn schema() -> Json {
+        json!({"enum": EVENTS})
+    }
+}

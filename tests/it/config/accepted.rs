@@ -1,0 +1,143 @@
+//! What well-formed files mean.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jiff::SignedDuration;
+use jiff::civil::Weekday;
+use tagboat::config::environment::Environment;
+use tagboat::config::repository::{self, Repository};
+use tagboat::config::service::{self, RegistryAuth, RepositoryAuth, Schedule, SecretPlace};
+use tagboat::model::environment::{Predecessor, Publish};
+use tagboat::model::gate::{FreezeEdge, GateName, GateSpec, SoakCount};
+use tagboat::model::image::ImageName;
+use tagboat::model::policy::Pin;
+
+use super::ROOT;
+
+fn example(file: &str) -> Vec<u8> {
+    fs::read(Path::new(ROOT).join("config").join(file)).unwrap()
+}
+
+fn parse(text: &str) -> Repository {
+    repository::parse("f.yaml", text.as_bytes()).unwrap_or_else(|faults| panic!("{faults}"))
+}
+
+#[test]
+fn reads_every_part_of_the_example() {
+    let read = repository::parse("f.yaml", &example("tagboat.example.yaml")).unwrap();
+    let web: ImageName = "ghcr.io/acme/web".parse().unwrap();
+    let rule = read.rules.of(&web).unwrap();
+    assert_eq!((rule.line, rule.column), (8, 5));
+    assert_eq!(rule.policy.to_string(), "semver >=1.4.0 <2.0.0");
+    assert_eq!(rule.policy.pin, Pin::Digest);
+    assert_eq!(rule.policy.min_age, Some(SignedDuration::from_hours(2)));
+    assert_eq!(rule.policy.platforms.len(), 2);
+    assert_eq!(rule.policy.ignore.len(), 1);
+    assert!(rule.policy.tags.is_some() && rule.policy.verify.is_some());
+    assert_eq!(read.groups.of(&web).unwrap().name, "shop");
+    let names: Vec<&str> = read.environments.0.iter().map(|environment| environment.name.as_str()).collect();
+    assert_eq!(names, ["dev", "staging", "canary", "prod"]);
+    let [dev, staging, canary, prod] = &read.environments.0[..] else { panic!("four environments") };
+    assert_eq!((dev.publish, dev.after.len()), (Publish::Commit, 0));
+    assert!(dev.files.matches("envs/dev/a/b.yaml") && !dev.files.matches("envs/prod/a.yaml"));
+    assert_eq!(staging.after, [Predecessor::Here("dev".into())]);
+    assert_eq!(staging.on_failure.as_ref().unwrap().within, SignedDuration::from_mins(30));
+    assert!(matches!(&canary.after[..], [Predecessor::Elsewhere { .. }]));
+    let gates: Vec<GateName> = prod.gates.iter().map(GateSpec::name).collect();
+    let all = [GateName::Soak, GateName::Windows, GateName::Freezes, GateName::Query, GateName::Http];
+    assert_eq!(gates[..5], all);
+    assert_eq!(prod.gates[0], GateSpec::Soak { time: SignedDuration::from_hours(24), count: SoakCount::Introduced });
+    let GateSpec::Windows(windows) = &prod.gates[1] else { panic!("windows") };
+    assert_eq!(windows[0].days, [Weekday::Monday, Weekday::Tuesday, Weekday::Wednesday, Weekday::Thursday]);
+    assert_eq!(windows[0].start.hour(), 9);
+    let GateSpec::Freezes(freezes) = &prod.gates[2] else { panic!("freezes") };
+    assert!(matches!(freezes[0].from, FreezeEdge::Day(day) if day.day() == 20));
+    assert_eq!(read.formats.len(), 2);
+    assert_eq!(read.commit.author.email, "ship@acme.example");
+    assert_eq!(read.commit.trailers[0].0, "Signed-off-by");
+    assert_eq!(read.pull_request.labels, ["dependencies"]);
+}
+
+#[test]
+fn without_environments_one_holds_all_files() {
+    let read = parse("version: 1\n");
+    assert_eq!(read.environments, Repository::without_configuration().environments);
+    assert!(read.rules.0.is_empty() && read.inactive.is_empty());
+    assert_eq!(read.environments.of("any/file.yaml").unwrap().name.as_str(), "default");
+}
+
+#[test]
+fn names_what_does_not_act_yet_with_its_place() {
+    let read = parse(
+        "version: 1\nimages: [{match: nginx, semver: minor, minAge: 1h}]\nformats: []\nenvironments:\n\
+         - {name: dev, files: dev/**, publish: commit}\n- {name: prod, files: prod/**, after: dev, gates: {soak: 1h}}\n",
+    );
+    let inactive: Vec<String> = read
+        .inactive
+        .iter()
+        .map(|part| format!("{}:{} {}", part.position.line, part.position.column, part.key))
+        .collect();
+    assert_eq!(inactive, ["2:40 images.minAge", "6:3 environments.publish", "6:44 environments.gates"]);
+}
+
+#[test]
+fn windows_cross_midnight_and_the_weekend() {
+    let read = parse(
+        "version: 1\nenvironments: [{name: a, files: a, gates: {windows: [{days: [fri-sun, \"mon, fri\"], \
+         hours: \"22:00-24:00\"}, {hours: \"23:00-01:00\"}]}}]\n",
+    );
+    let GateSpec::Windows(windows) = &read.environments.0[0].gates[0] else { panic!("windows") };
+    assert_eq!(windows[0].days, [Weekday::Monday, Weekday::Friday, Weekday::Saturday, Weekday::Sunday]);
+    assert_eq!((windows[0].start.hour(), windows[0].end), (22, None));
+    assert_eq!((windows[1].days.len(), windows[1].end.unwrap().hour()), (7, 1));
+}
+
+#[test]
+fn an_alias_stands_for_a_whole_value() {
+    let read = parse(
+        "version: 1\nenvironments:\n- {name: a, files: a, gates: &g {soak: 1h}}\n- {name: b, files: b, after: a, gates: *g}\n",
+    );
+    assert_eq!(read.environments.0[0].gates, read.environments.0[1].gates);
+}
+
+#[test]
+fn versions_keep_their_text_without_quotes() {
+    let read = parse("version: 1\nimages: [{match: nginx, semver: 1.20}]\n");
+    assert_eq!(read.rules.0[0].policy.to_string(), "semver 1.20");
+}
+
+#[test]
+fn reads_the_service_and_resolves_its_paths() {
+    let read = service::parse("/etc/tagboat/service.yaml", &example("service.example.yaml")).unwrap();
+    assert!(matches!(&read.schedule, Schedule::Cron { cron, .. } if cron.0 == "*/5 * * * *"));
+    assert_eq!(read.resolve(read.cache.as_ref().unwrap()), PathBuf::from("/etc/tagboat/tagboat.db"));
+    let repositories = read.require_repositories().unwrap();
+    assert_eq!(repositories.len(), 5);
+    assert!(matches!(repositories[0].auth, Some(RepositoryAuth::GithubApp { id: 1, installation: Some(2), .. })));
+    assert!(
+        matches!(&repositories[1].auth, Some(RepositoryAuth::Token(SecretPlace::Variable(name))) if name.0 == "ACME_GITLAB_TOKEN")
+    );
+    assert_eq!(read.registries[0].auth, Some(RegistryAuth::DockerConfig(None)));
+    assert_eq!(read.registries[0].timeouts.connect, Some(SignedDuration::from_secs(5)));
+    assert!(read.registries.last().unwrap().insecure);
+    assert_eq!(read.limits.max_file_size, Some(16 * 1024 * 1024));
+    assert_eq!((read.sources.len(), read.notify.len(), read.webhooks.len()), (2, 3, 2));
+}
+
+#[test]
+fn a_service_needs_repositories_only_to_serve() {
+    let read = service::parse("s.yaml", b"version: 1\nschedule: every 90s\n").unwrap();
+    assert_eq!(read.schedule, Schedule::Every(SignedDuration::from_secs(90)));
+    assert_eq!(
+        read.require_repositories().unwrap_err().to_string(),
+        "s.yaml: `serve` needs `repositories` (name one: `repositories: [{url: …}]`)"
+    );
+}
+
+#[test]
+fn the_process_environment_can_be_captured() {
+    assert!(Environment::capture().path().is_some());
+}
