@@ -10,7 +10,7 @@ mod tests;
 mod verify;
 
 use crate::edit::splice::Splice;
-use crate::manifest::{Limits, Surroundings};
+use crate::manifest::{self, Limits, Surroundings};
 use crate::model::change::{Change, FileEdit, Refusal};
 use crate::model::environment::EnvironmentName;
 use crate::model::file::{Positions, RepoPath};
@@ -57,9 +57,12 @@ pub fn edit_file(
     orders: &[Order<'_>],
 ) -> Edited {
     let mut edited = Edited::default();
-    let Ok(text) = std::str::from_utf8(before) else {
-        edited.refused = orders.iter().map(|order| refusal(order, "the file is not UTF-8".to_owned())).collect();
-        return edited;
+    let text = match manifest::text(path, before, limits) {
+        Ok(text) => text,
+        Err(reason) => {
+            edited.refused = orders.iter().map(|order| refusal(order, reason.clone())).collect();
+            return edited;
+        }
     };
     let mut splices: Vec<(Splice, usize)> = Vec::new();
     for (index, order) in orders.iter().enumerate() {
@@ -79,8 +82,12 @@ pub fn edit_file(
         return refuse_all(edited, orders, &splices, &reason);
     }
     let after = splice::apply(text, &splices);
-    let outcome = verify::structure(path, text, &after, surroundings, limits, &splices)
-        .and_then(|()| verify::sites(path, text, &after, surroundings, limits, &splices));
+    let proof = verify::Proof { path, before: text, after: &after, surroundings, limits, splices: &splices, orders };
+    let outcome = if after.len() as u64 > limits.max_bytes {
+        Err("the file would be longer than the limit".to_owned())
+    } else {
+        proof.verify()
+    };
     if let Err(reason) = outcome {
         return refuse_all(edited, orders, &splices, &reason);
     }

@@ -102,6 +102,27 @@ pub fn scan(path: &RepoPath, bytes: &[u8], surroundings: &Surroundings, limits: 
     sites(path, text, found, passed.collect())
 }
 
+/// Finds the references of one chunk that was parsed already, comments included.
+pub(crate) fn scan_parsed(path: &RepoPath, text: &str, chunk: &Span, tree: &Tree<'_>) -> Vec<Site> {
+    let mut found = Vec::new();
+    read_chunk(path, text, chunk, tree, &mut found);
+    sites(path, text, found, Vec::new()).sites
+}
+
+/// Returns a file's text where it may be looked into.
+pub(crate) fn text<'a>(path: &RepoPath, bytes: &'a [u8], limits: &Limits) -> Result<&'a str, String> {
+    match contents::read(path, bytes, limits) {
+        contents::Contents::Text(text) => Ok(text),
+        contents::Contents::PassedOver(reason) => Err(reason.to_string()),
+        contents::Contents::Nothing => Err("the file holds no reference any more".to_owned()),
+    }
+}
+
+/// Whether a file is read as YAML and cannot be a template.
+pub(crate) fn is_surely_yaml(path: &RepoPath, text: &str, surroundings: &Surroundings) -> bool {
+    names::is_yaml(path) && !surroundings.is_template(path) && !template::has_braces(text)
+}
+
 /// Finds the references of all documents of a chunk, with the markers beside them.
 fn read_chunk(path: &RepoPath, text: &str, chunk: &Span, tree: &Tree<'_>, found: &mut Vec<Found>) {
     let mut finder = Finder::new(text, tree);

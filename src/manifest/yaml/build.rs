@@ -16,13 +16,13 @@ use crate::model::site::ScalarStyle;
 ///
 /// The chunk is no YAML, or goes beyond a limit.
 pub(crate) fn parse<'a>(text: &'a str, chunk: &Span, limits: &Limits, detail: Detail) -> Result<Tree<'a>, Fault> {
-    let mut builder = Builder { tree: Tree::default(), open: Vec::new(), anchors: Vec::new(), base: chunk.start };
+    let mut builder = Builder::new(chunk);
     let mut parser = events(text, chunk, limits, detail);
     while let Some(next) = parser.next_event() {
         let (event, span) = next.map_err(|error| fault(chunk, &error))?;
         builder.take(event, span.byte_range().unwrap_or(0..0), limits)?;
     }
-    Ok(builder.tree)
+    Ok(builder.finish())
 }
 
 /// Where in an open collection the next node goes.
@@ -33,7 +33,8 @@ enum Next {
     Value(NodeId),
 }
 
-struct Builder<'a> {
+/// Builds a tree event by event.
+pub(crate) struct Builder<'a> {
     tree: Tree<'a>,
     open: Vec<(NodeId, Next)>,
     anchors: Vec<(usize, NodeId)>,
@@ -41,7 +42,22 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn take(&mut self, event: Event<'a>, span: Span, limits: &Limits) -> Result<(), Fault> {
+    /// Starts the tree of one chunk.
+    pub(crate) fn new(chunk: &Span) -> Self {
+        Self { tree: Tree::default(), open: Vec::new(), anchors: Vec::new(), base: chunk.start }
+    }
+
+    /// Returns the tree.
+    pub(crate) fn finish(self) -> Tree<'a> {
+        self.tree
+    }
+
+    /// Takes the next event with its bytes, counted from the chunk's start.
+    ///
+    /// # Errors
+    ///
+    /// The chunk goes beyond a limit.
+    pub(crate) fn take(&mut self, event: Event<'a>, span: Span, limits: &Limits) -> Result<(), Fault> {
         match event {
             Event::Scalar(text, style, anchor, _) => {
                 self.push(Shape::Scalar(style_of(style)), span, anchor, text, limits)?;
