@@ -6,9 +6,11 @@
 //!
 //! The library exists for the binary and the tests; its API promises nothing to others.
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod decide;
+pub mod demo;
 pub mod edit;
 pub mod git;
 pub mod http;

@@ -1,3 +1,5 @@
-//! The binary: reads arguments, runs a command, exits with its code.
+//! The binary: hands the arguments to the command line, and exits with its code.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    tagboat::cli::main(std::env::args_os())
+}

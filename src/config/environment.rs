@@ -114,6 +114,11 @@ impl Environment {
         self.text("CI_API_V4_URL")
     }
 
+    /// Returns a variable as it is, for handing it on to a child process.
+    pub fn variable(&self, name: &str) -> Option<&OsStr> {
+        self.set(name)
+    }
+
     /// Returns the `PATH` on which child processes are found.
     pub fn path(&self) -> Option<&OsStr> {
         self.set("PATH")

@@ -4,10 +4,13 @@
 //! and anything but the intended values that differs refuses the whole edit of that file. No file is written here.
 
 mod quote;
+mod set;
 mod splice;
 #[cfg(test)]
 mod tests;
 mod verify;
+
+pub use self::set::edit;
 
 use crate::edit::splice::Splice;
 use crate::manifest::{self, Limits, Surroundings};

@@ -80,7 +80,7 @@ struct Found {
 
 impl Found {
     fn add(&mut self, path: &RepoPath, files: &dyn Files, surroundings: &Surroundings, limits: &manifest::Limits) {
-        match files.read(path, limits.file_size) {
+        match files.read(path, limits.max_bytes) {
             Ok(bytes) => {
                 let found = manifest::scan(path, &bytes, surroundings, limits);
                 self.sites.extend(found.sites);

@@ -11,7 +11,7 @@ use futures_util::stream::{self, StreamExt};
 use crate::model::decision::{Question, Want};
 use crate::model::image::ImageName;
 use crate::model::observation::Observation;
-use crate::model::tags::{ImageTags, TagFacts};
+use crate::model::tags::{FactKind, ImageTags, TagFacts};
 use crate::registry::{SourceError, TagSource};
 
 /// How many questions are under way at once, over all registries.
@@ -63,6 +63,10 @@ pub async fn facts(observation: &mut Observation, wants: Vec<Want>, source: &dyn
     let mut learnt: BTreeMap<ImageName, Vec<(Want, TagFacts)>> = BTreeMap::new();
     while let Some((want, answer)) = answers.next().await {
         match answer {
+            Ok(facts) if !holds(&facts, want.kind) => {
+                // Asked again, the source would say no more: the question counts as failed.
+                observation.failed.insert(want, "the registry does not tell it".to_owned());
+            }
             Ok(facts) => learnt.entry(want.image.clone()).or_default().push((want, facts)),
             Err(error) => {
                 observation.failed.insert(want, error.to_string());
@@ -73,6 +77,15 @@ pub async fn facts(observation: &mut Observation, wants: Vec<Want>, source: &dyn
         if let Some(Ok(tags)) = observation.images.get_mut(&image) {
             keep(tags, facts);
         }
+    }
+}
+
+/// Whether an answer holds what was asked.
+fn holds(facts: &TagFacts, kind: FactKind) -> bool {
+    match kind {
+        FactKind::Digest => facts.digest.is_some(),
+        FactKind::Image => facts.platforms.is_some(),
+        FactKind::Pushed => facts.pushed.is_some(),
     }
 }
 

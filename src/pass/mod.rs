@@ -1,1 +1,242 @@
-//! Placeholder.
+//! One pass: observe, decide, promote, edit, publish. The only place where the stages meet.
+//!
+//! [`plan`] is the pass up to the last verb and changes nothing; [`run::run`] publishes what it gives, and
+//! [`update`] writes it into a working tree. Decides nothing itself.
+
+pub mod check;
+pub mod report;
+pub mod run;
+pub mod setup;
+
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use crate::config::repository::Repository;
+use crate::decide::questions::{self, Followed};
+use crate::manifest::Surroundings;
+use crate::model::change::ChangeSet;
+use crate::model::commit::CommitId;
+use crate::model::decision::{Decided, Decision, Verdict};
+use crate::model::environment::{EnvironmentName, Environments, Publish};
+use crate::model::image::ImageName;
+use crate::model::observation::Observation;
+use crate::model::outcome::{Outcome, ScanOutcome, ScannedReference, Trouble};
+use crate::model::proposal::{Action, Proposal};
+use crate::model::site::{PassedOver, Site};
+use crate::observe::files::Files;
+use crate::observe::scan::Scanned;
+use crate::promote::Promoted;
+use crate::registry::TagSource;
+use crate::{decide, edit, git, manifest, observe, promote, publish};
+
+/// How many times decisions may ask for further facts before what is still missing counts as unknown.
+const MAX_ROUNDS: usize = 16;
+
+/// Why a pass could not even begin.
+#[derive(Debug, thiserror::Error)]
+pub enum PassError {
+    /// The files could not be listed.
+    #[error("{0}")]
+    Files(String),
+    /// A configuration file has faults.
+    #[error("the configuration has faults")]
+    Configuration(#[from] crate::config::fault::Faults),
+    /// Two environments claim one file.
+    #[error("{file} belongs to two environments, `{one}` and `{other}`: narrow the `files` of one of them")]
+    Overlap {
+        /// The file.
+        file: String,
+        /// An environment that claims it.
+        one: EnvironmentName,
+        /// Another.
+        other: EnvironmentName,
+    },
+    /// There is no configuration, and this command needs one.
+    #[error("{0} has no .tagboat.yaml: write one that names images and environments, then `tagboat check` it")]
+    NotConfigured(String),
+    /// Git could not do it.
+    #[error(transparent)]
+    Git(#[from] git::GitError),
+}
+
+/// Which work a pass is busy with, for progress bars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Looking into files.
+    Scanning,
+    /// Asking registries: answers so far, and all.
+    Asking(usize, usize),
+    /// Fetching from the remote or pushing to it.
+    Git,
+}
+
+/// Everything that a pass needs to look at the world.
+pub struct Inputs<'a> {
+    /// What is followed, and how.
+    pub config: &'a Repository,
+    /// The files.
+    pub files: &'a dyn Files,
+    /// The commit that they are of, unless they are a working tree's.
+    pub base: Option<CommitId>,
+    /// Where tags come from.
+    pub source: &'a dyn TagSource,
+    /// The limits of what is read.
+    pub limits: &'a manifest::Limits,
+    /// The moment that counts.
+    pub now: Timestamp,
+    /// The one image that is looked at, where it is not all.
+    pub only: Option<&'a ImageName>,
+    /// Told what goes on.
+    pub progress: &'a (dyn Fn(Progress) + Sync),
+}
+
+/// A pass stopped before it acts: everything seen, decided and edited.
+#[derive(Debug, Default)]
+pub struct Planned {
+    /// What was seen.
+    pub observation: Observation,
+    /// What was decided.
+    pub decisions: Vec<Decision>,
+    /// What may move.
+    pub promoted: Promoted,
+    /// The edits of each environment, in the order of the environments.
+    pub changes: Vec<(EnvironmentName, ChangeSet)>,
+}
+
+/// Observes, decides, promotes and edits; changes nothing.
+///
+/// # Errors
+///
+/// [`PassError`] when there is nothing to work on; the failure of a single target is a row of the outcome.
+pub async fn plan(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
+    let scanned = look(inputs)?;
+    let (observation, decisions) = settle(inputs, scanned.sites, scanned.passed_over).await;
+    let promoted = promote::promote(&observation, &decisions, &inputs.config.environments, &inputs.config.groups);
+    let changes = edits(inputs, &observation.sites, &scanned.surroundings, &promoted.proposals);
+    Ok(Planned { observation, decisions, promoted, changes })
+}
+
+/// Finds every reference, and refuses files that two environments claim.
+fn look(inputs: &Inputs<'_>) -> Result<Scanned, PassError> {
+    (inputs.progress)(Progress::Scanning);
+    let scanned = observe::scan::scan(inputs.files, inputs.limits).map_err(PassError::Files)?;
+    if let Some((file, one, other)) = overlap(&inputs.config.environments, &scanned) {
+        return Err(PassError::Overlap { file: file.to_owned(), one, other });
+    }
+    Ok(scanned)
+}
+
+/// Returns the first file that two environments claim.
+fn overlap<'a>(
+    environments: &Environments,
+    scanned: &'a Scanned,
+) -> Option<(&'a str, EnvironmentName, EnvironmentName)> {
+    if environments.0.len() < 2 {
+        return None;
+    }
+    scanned.files.iter().find_map(|file| {
+        let mut claiming = environments.claiming(file.as_str());
+        let (one, other) = (claiming.next()?, claiming.next()?);
+        Some((file.as_str(), one.name.clone(), other.name.clone()))
+    })
+}
+
+/// Asks for tags, then decides, until no decision lacks a fact that could be had.
+async fn settle(inputs: &Inputs<'_>, sites: Vec<Site>, passed_over: Vec<PassedOver>) -> (Observation, Vec<Decision>) {
+    let (now, base) = (inputs.now, inputs.base.clone());
+    let mut observation = Observation { now, base, sites, passed_over, ..Observation::default() };
+    let mut questions = questions::questions(&observation, &inputs.config.rules, &inputs.config.environments);
+    questions.retain(|question| inputs.only.is_none_or(|only| question.image == *only));
+    let answered = |done, all| (inputs.progress)(Progress::Asking(done, all));
+    observe::tags::ask(&mut observation, &questions, inputs.source, &answered).await;
+    for _ in 0..MAX_ROUNDS {
+        let Decided { decisions, wants } = decide::decide(&observation, &questions);
+        if wants.is_empty() {
+            return (observation, decisions);
+        }
+        observe::tags::facts(&mut observation, wants, inputs.source).await;
+    }
+    let mut decided = decide::decide(&observation, &questions);
+    let lacking = decided.wants;
+    for decision in &mut decided.decisions {
+        if lacking.iter().any(|want| want.image == decision.question.image) {
+            let reason = format!("needs facts about more tags than {MAX_ROUNDS} rounds of questions gave");
+            decision.verdict = Verdict::Undecided(reason);
+        }
+    }
+    (observation, decided.decisions)
+}
+
+/// Edits the files of every proposal that would be written to Git: on the base, or on a head branch.
+fn edits(
+    inputs: &Inputs<'_>,
+    sites: &[Site],
+    surroundings: &Surroundings,
+    proposals: &[Proposal],
+) -> Vec<(EnvironmentName, ChangeSet)> {
+    let of = |environment: &EnvironmentName| -> Vec<&Proposal> {
+        proposals.iter().filter(|proposal| proposal.environment == *environment && is_written(proposal)).collect()
+    };
+    let read = |file: &_| inputs.files.read(file, inputs.limits.max_bytes).map_err(|reason| reason.to_string());
+    inputs
+        .config
+        .environments
+        .0
+        .iter()
+        .map(|environment| (environment.name.clone(), of(&environment.name)))
+        .filter(|(_, proposals)| !proposals.is_empty())
+        .map(|(name, proposals)| {
+            let changes = edit::edit(sites, &proposals, surroundings, inputs.limits, &read);
+            (name, changes)
+        })
+        .collect()
+}
+
+/// Whether a proposal's bytes are written: what gates hold back depends on how it is published.
+fn is_written(proposal: &Proposal) -> bool {
+    proposal.action == Action::Committed || (proposal.publish != Publish::Commit && proposal.gates.is_empty())
+}
+
+/// Scans only, and says of each reference who follows it.
+///
+/// # Errors
+///
+/// [`PassError`] when the files could not be listed, or two environments claim one.
+pub fn scan(config: &Repository, files: &dyn Files, limits: &manifest::Limits) -> Result<ScanOutcome, PassError> {
+    let scanned = observe::scan::scan(files, limits).map_err(PassError::Files)?;
+    if let Some((file, one, other)) = overlap(&config.environments, &scanned) {
+        return Err(PassError::Overlap { file: file.to_owned(), one, other });
+    }
+    let reference = |site| {
+        let (policy, skipped) = match questions::follow(&site, &config.rules, &config.environments) {
+            Followed::Yes { policy, .. } => (Some(policy.to_string()), None),
+            Followed::No(reason) => (None, Some(reason)),
+        };
+        let environment = config.environments.of(site.file.as_str()).map(|environment| environment.name.clone());
+        ScannedReference { site, environment, policy, skipped }
+    };
+    let references = scanned.sites.into_iter().map(reference).collect();
+    Ok(ScanOutcome { references, passed_over: scanned.passed_over, errors: Vec::new() })
+}
+
+/// Writes what was planned into a working tree, file by file.
+pub fn update(root: &Path, planned: Planned, config: &Repository) -> Outcome {
+    let mut outcome = report::outcome(planned, config);
+    let mut failed = Vec::new();
+    for file in &outcome.files {
+        if let Err(error) = publish::worktree::write(root, file) {
+            let reason = match std::error::Error::source(&error) {
+                Some(source) => format!("{error}: {source}"),
+                None => error.to_string(),
+            };
+            let what = file.file.to_string();
+            failed.push(Trouble { what, file: Some(file.file.clone()), position: None, reason });
+        }
+    }
+    let written = |file: &_| !failed.iter().any(|trouble| trouble.file.as_ref() == Some(file));
+    outcome.changes.retain(|change| written(&change.file));
+    outcome.files.retain(|file| written(&file.file));
+    outcome.errors.extend(failed);
+    outcome
+}

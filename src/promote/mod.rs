@@ -50,8 +50,8 @@ pub fn promote(
                 Candidate::Keep => {}
                 Candidate::Blocked(reason) => {
                     blocked.entry(group).or_insert_with(|| format!("{image}: {reason}"));
-                    let what = format!("{image} in {}", environment.name);
-                    promoted.skipped.push(Skipped { what, reason });
+                    let reason = format!("in {}: {reason}", environment.name);
+                    promoted.skipped.push(Skipped { what: image.to_string(), reason });
                 }
                 Candidate::Undecided(reason) => {
                     blocked.entry(group).or_insert_with(|| format!("{image}: {reason}"));

@@ -104,7 +104,7 @@ fn an_environment_ahead_of_the_one_before_is_told_and_never_lowered() {
     let promoted = promote(&observation(&[WEB]), &decisions, &environments, &Groups::default());
     assert_eq!(
         told(&promoted)[1..],
-        ["ghcr.io/acme/web in prod: it runs 1.3.0, which is ahead of 1.1.0 in the environment before it"]
+        ["ghcr.io/acme/web: in prod: it runs 1.3.0, which is ahead of 1.1.0 in the environment before it"]
     );
 }
 

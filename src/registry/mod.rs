@@ -27,6 +27,21 @@ pub enum SourceError {
     Failed(String),
 }
 
+impl TagSource for Box<dyn TagSource> {
+    fn tags<'a>(&'a self, image: &'a ImageName) -> BoxFuture<'a, Result<Arc<ImageTags>, SourceError>> {
+        (**self).tags(image)
+    }
+
+    fn facts<'a>(
+        &'a self,
+        image: &'a ImageName,
+        tag: &'a Tag,
+        kind: FactKind,
+    ) -> BoxFuture<'a, Result<TagFacts, SourceError>> {
+        (**self).facts(image, tag, kind)
+    }
+}
+
 /// Where tags come from: a registry, a snapshot, or a test's memory.
 pub trait TagSource: Send + Sync {
     /// Returns the complete list of an image's tags, with the facts that came with it.

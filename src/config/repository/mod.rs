@@ -41,6 +41,8 @@ pub struct Repository {
     pub commit: CommitStyle,
     /// How pull requests look.
     pub pull_request: PullRequestStyle,
+    /// Whether a file says so, rather than the defaults.
+    pub configured: bool,
     /// Parts that are understood but do not act in this version, in the order of the file.
     pub inactive: Vec<Inactive>,
 }
@@ -55,6 +57,7 @@ impl Repository {
             formats: Vec::new(),
             commit: CommitStyle::default(),
             pull_request: PullRequestStyle::default(),
+            configured: false,
             inactive: Vec::new(),
         }
     }
@@ -85,7 +88,7 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Repository, Faults> {
         return Err(reader.faults());
     }
     let inactive = inactive::find(&root, &mut reader);
-    Ok(Repository { rules, groups, environments, formats, commit, pull_request, inactive })
+    Ok(Repository { rules, groups, environments, formats, commit, pull_request, configured: true, inactive })
 }
 
 /// Compiles globs over paths that were checked one by one.

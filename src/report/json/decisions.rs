@@ -12,7 +12,7 @@ use crate::report::candidates::text_of;
 use crate::report::json::sink::{Sink, escape_into};
 
 /// How many of the reasons hold no data.
-const FIXED: usize = 14;
+const FIXED: usize = 17;
 
 /// Returns a number for each reason that holds no data.
 fn fixed_position(reason: &Reason) -> Option<usize> {
@@ -31,6 +31,9 @@ fn fixed_position(reason: &Reason) -> Option<usize> {
         Reason::SignatureMissing => 11,
         Reason::SignatureWrong => 12,
         Reason::Held => 13,
+        Reason::NothingToCompare => 14,
+        Reason::NotFollowed => 15,
+        Reason::Older => 16,
         Reason::TooYoung { .. } | Reason::PlatformMissing(_) | Reason::Unknown(_) => return None,
     })
 }

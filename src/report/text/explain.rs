@@ -177,11 +177,12 @@ fn rank(why: Why<'_>) -> u8 {
             Reason::SameVersion => 8,
             Reason::OutOfRange => 9,
             Reason::PreRelease => 10,
-            Reason::Lower => 11,
+            Reason::Lower | Reason::Older => 11,
             Reason::Ignored => 12,
             Reason::NotMatched => 13,
             Reason::NotInFamily => 14,
-            Reason::NotAVersion => 15,
+            Reason::NothingToCompare | Reason::NotFollowed => 15,
+            Reason::NotAVersion => 16,
         },
     }
 }

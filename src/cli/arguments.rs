@@ -1,0 +1,247 @@
+//! The arguments of every command, as clap reads them. Help texts name the common case first.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Tows new container images into Git.
+///
+/// Watches registries, decides by policy which new tag each environment should run, changes exactly those bytes in
+/// the manifest repository, and commits them.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tagboat",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    propagate_version = false,
+    after_help = "Start here:
+  tagboat demo          see a new tag travel through three environments, on this machine alone
+  tagboat plan          what would change in this folder, and why; changes nothing
+
+Exit codes: 0 done, 1 failed before anything could be done, 2 usage or configuration,
+3 done but some targets failed, 10 changes found (with --exit-code)"
+)]
+pub(super) struct Arguments {
+    /// Options that every command takes.
+    #[command(flatten)]
+    pub(super) common: Common,
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Common options")]
+pub(super) struct Common {
+    /// The repository's configuration, instead of .tagboat.yaml at its root
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// The operator's configuration: credentials, registries, limits
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) service: Option<PathBuf>,
+    /// Recorded registry answers (see `tagboat snapshot`) instead of the network
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) snapshot: Option<PathBuf>,
+    /// How results are printed
+    #[arg(long, global = true, value_enum, default_value_t = OutputFormat::Text, value_name = "FORMAT")]
+    pub(super) output: OutputFormat,
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
+    pub(super) color: ColorChoice,
+    /// More detail; twice also logs every request
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// Only results and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// How log lines are written
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
+    pub(super) log_format: LogFormat,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum OutputFormat {
+    /// For people.
+    Text,
+    /// For programs; documented and stable.
+    Json,
+}
+
+/// When colour is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// A line of text each.
+    Text,
+    /// A JSON object each.
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List every image reference found, and everything passed over, with reasons
+    #[command(after_help = "Examples:
+  tagboat scan                       this folder
+  tagboat scan --output json envs    for programs")]
+    Scan(Folder),
+    /// Find mistakes in configuration, markers and policies
+    #[command(after_help = "Example:
+  tagboat check      exit code 2 when there is an error; each finding has file, line and column")]
+    Check(Folder),
+    /// Show what would change and why; changes nothing
+    #[command(after_help = "Examples:
+  tagboat plan                                  this folder; without .tagboat.yaml: newest minor version everywhere
+  tagboat plan --exit-code                      10 when there is something to change, for CI
+  tagboat plan --snapshot tags.json             offline, on recorded answers
+  tagboat plan --at 2026-12-01T09:00:00Z        as it would be decided then")]
+    Plan(Plan),
+    /// Write the changes into the files of this folder
+    #[command(after_help = "Example:
+  tagboat update && git diff")]
+    Update(Folder),
+    /// Run one whole pass: fetch, decide, commit, push
+    #[command(after_help = "Examples:
+  tagboat run                                   the remote and branch of this checkout; its files are left alone
+  tagboat run --repo https://github.com/acme/gitops --branch main
+  tagboat run --dry-run                         what a run would do
+
+The token comes from TAGBOAT_TOKEN, else GITHUB_TOKEN, GITLAB_TOKEN or GITEA_TOKEN.")]
+    Run(Run),
+    /// Tell for one image why each tag was or was not chosen
+    #[command(after_help = "Examples:
+  tagboat explain nginx
+  tagboat explain ghcr.io/acme/web --environment prod")]
+    Explain(Explain),
+    /// Record what registries answer, to replay it with --snapshot
+    #[command(after_help = "Examples:
+  tagboat snapshot --out tags.json
+  tagboat plan --snapshot tags.json")]
+    Snapshot(Snapshot),
+    /// Print the JSON schema of a configuration file
+    #[command(after_help = "Example:
+  tagboat schema repository > tagboat.schema.json")]
+    Schema {
+        /// Which file's
+        #[arg(value_enum)]
+        which: SchemaOf,
+    },
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:
+  tagboat completions bash > /etc/bash_completion.d/tagboat")]
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Show the main job on this machine alone: a registry, a repository, three environments, a new tag
+    #[command(after_help = "Needs nothing but this program and git; leaves nothing behind.")]
+    Demo,
+}
+
+/// A folder to work on.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Folder {
+    /// The folder
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub(super) folder: PathBuf,
+}
+
+/// The moment that counts.
+#[derive(Debug, Clone, Args)]
+pub(super) struct At {
+    /// Decide as if it were TIME (RFC 3339), on the facts of now
+    #[arg(long, value_name = "TIME")]
+    pub(super) at: Option<jiff::Timestamp>,
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+pub(super) struct Plan {
+    /// Where.
+    #[command(flatten)]
+    pub(super) folder: Folder,
+    /// When.
+    #[command(flatten)]
+    pub(super) at: At,
+    /// Exit with 10 when there are changes
+    #[arg(long)]
+    pub(super) exit_code: bool,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// The checkout whose remote `origin` and branch are meant
+    #[arg(default_value = ".", value_name = "DIR", conflicts_with = "repo")]
+    pub(super) folder: PathBuf,
+    /// The repository's URL or path, instead of a checkout
+    #[arg(long, value_name = "URL")]
+    pub(super) repo: Option<String>,
+    /// The base branch; of a checkout, instead of the one that is checked out
+    #[arg(long, value_name = "BRANCH")]
+    pub(super) branch: Option<String>,
+    /// Stop before anything is written
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// When.
+    #[command(flatten)]
+    pub(super) at: RunAt,
+}
+
+/// The moment that counts, only where nothing is written.
+#[derive(Debug, Clone, Args)]
+pub(super) struct RunAt {
+    /// With --dry-run: decide as if it were TIME (RFC 3339), on the facts of now
+    #[arg(long, value_name = "TIME", requires = "dry_run")]
+    pub(super) at: Option<jiff::Timestamp>,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// The image: nginx, ghcr.io/acme/web
+    pub(super) image: String,
+    /// Only this environment
+    #[arg(long, short, value_name = "NAME")]
+    pub(super) environment: Option<String>,
+    /// The folder
+    #[arg(short = 'C', default_value = ".", value_name = "DIR")]
+    pub(super) folder: PathBuf,
+    /// When.
+    #[command(flatten)]
+    pub(super) at: At,
+}
+
+/// Arguments of `snapshot`.
+#[derive(Debug, Args)]
+pub(super) struct Snapshot {
+    /// The folder
+    #[arg(short = 'C', default_value = ".", value_name = "DIR")]
+    pub(super) folder: PathBuf,
+    /// Where to write it, instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// Which configuration file a schema is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum SchemaOf {
+    /// `.tagboat.yaml` in the manifest repository.
+    Repository,
+    /// `service.yaml`, the operator's.
+    Service,
+}

@@ -1,0 +1,38 @@
+//! `tagboat explain`: for one image, why each tag was or was not chosen.
+
+use crate::cli::Outcome;
+use crate::cli::arguments::{Explain, OutputFormat};
+use crate::cli::output::{Failure, print};
+use crate::cli::session::Session;
+use crate::model::environment::EnvironmentName;
+use crate::model::image::ImageName;
+use crate::pass::report;
+use crate::report::{exit, json, text};
+
+/// Decides about the one image, and prints every reason.
+pub(super) fn run(session: &Session, arguments: &Explain) -> Outcome {
+    let image: ImageName = arguments.image.parse().map_err(|error| Failure::usage(format!("{error}"), None))?;
+    let (planned, config) = session.plan(&arguments.folder, arguments.at.at, Some(&image))?;
+    let mut explanations = report::explanations(&planned);
+    let found = !explanations.is_empty();
+    if let Some(name) = &arguments.environment {
+        let name = EnvironmentName::from(name.as_str());
+        if config.environments.named(&name).is_none() {
+            let names: Vec<&str> = config.environments.0.iter().map(|other| other.name.as_str()).collect();
+            let hint = format!("there are: {}", names.join(", "));
+            return Err(Failure::usage(format!("there is no environment `{name}`"), hint));
+        }
+        explanations.retain(|explanation| explanation.decision.question.environment == name);
+    }
+    if explanations.is_empty() {
+        let place = if found { "in that environment" } else { "in any environment" };
+        let hint = "`tagboat scan` lists every reference, and why some are not followed".to_owned();
+        return Err(Failure::usage(format!("{image} is not followed {place}"), hint));
+    }
+    let outcome = report::outcome(planned, &config);
+    print(|out| match session.common.output {
+        OutputFormat::Json => json::explain(&explanations, &outcome.images, &outcome.errors, out),
+        OutputFormat::Text => text::explain(&explanations, &outcome.images, &outcome.errors, &session.view(), out),
+    })?;
+    Ok(exit::of_errors(&outcome.errors))
+}

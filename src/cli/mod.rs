@@ -1,0 +1,90 @@
+//! The command line: one file for each command. Reads arguments, calls a pass, prints what it gives; never decides.
+//!
+//! Entry point: [`main`]. Results go to standard output, everything else to standard error.
+
+mod arguments;
+mod check;
+mod completions;
+mod demo;
+mod explain;
+mod output;
+mod plan;
+mod progress;
+mod run;
+mod scan;
+mod schema;
+mod session;
+mod snapshot;
+mod update;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::config::environment::Environment;
+use crate::report::exit::Exit;
+
+use self::arguments::{Arguments, Command, LogFormat};
+use self::output::Failure;
+use self::session::Session;
+
+/// Runs the program and returns its exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let printed = error.print();
+            let code = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            return if printed.is_ok() { code.into() } else { Exit::Failed.into() };
+        }
+    };
+    let environment = Environment::capture();
+    let session = Session::new(arguments.common, environment);
+    log_to_standard_error(&session.common, session.wants_color(output::Stream::Error));
+    let result = match arguments.command {
+        Command::Scan(folder) => scan::run(&session, &folder),
+        Command::Check(folder) => check::run(&session, &folder),
+        Command::Plan(plan) => plan::run(&session, &plan),
+        Command::Update(folder) => update::run(&session, &folder),
+        Command::Run(run) => run::run(&session, &run),
+        Command::Explain(explain) => explain::run(&session, &explain),
+        Command::Snapshot(snapshot) => snapshot::run(&session, &snapshot),
+        Command::Schema { which } => schema::run(which),
+        Command::Completions { shell } => completions::run(shell),
+        Command::Demo => demo::run(&session),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => output::fail(&session, &error).into(),
+    }
+}
+
+/// What a command gives: its exit code, or why it could not begin.
+type Outcome = Result<Exit, Failure>;
+
+/// Sends log lines to standard error: warnings, with `-v` what is done, with `-vv` every request.
+fn log_to_standard_error(common: &arguments::Common, color: bool) {
+    use tracing_subscriber::filter::{LevelFilter, Targets};
+    use tracing_subscriber::layer::SubscriberExt;
+    use tracing_subscriber::util::SubscriberInitExt;
+
+    let level = match (common.quiet, common.verbose) {
+        (true, _) => LevelFilter::ERROR,
+        (false, 0) => LevelFilter::WARN,
+        (false, 1) => LevelFilter::INFO,
+        (false, _) => LevelFilter::DEBUG,
+    };
+    // Other crates' lines could hold what was sent, so only this one's are let through.
+    let targets = Targets::new().with_target("tagboat", level);
+    let registry = tracing_subscriber::registry().with(targets);
+    let initialised = match common.log_format {
+        LogFormat::Text => registry
+            .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(color))
+            .try_init(),
+        LogFormat::Json => registry
+            .with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(std::io::stderr))
+            .try_init(),
+    };
+    debug_assert!(initialised.is_ok(), "logging is set up once");
+}

@@ -1,0 +1,137 @@
+//! Standard output and standard error: colour, width, and how failures are told.
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+
+use crate::cli::arguments::ColorChoice;
+use crate::cli::session::Session;
+use crate::config::fault::Faults;
+use crate::pass::PassError;
+use crate::pass::setup::SetupError;
+use crate::report::exit::Exit;
+
+/// Why a command ended before it could print a result.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// The configuration, or how the command was called.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What to do now.
+        hint: Option<String>,
+    },
+    /// A configuration file has faults; each is told with its place.
+    #[error("the configuration has faults")]
+    Faults(#[from] Faults),
+    /// Everything else.
+    #[error("{0:#}")]
+    Failed(anyhow::Error),
+    /// Standard output was closed by whoever reads it: no failure of ours.
+    #[error("standard output is closed")]
+    Closed,
+}
+
+impl Failure {
+    /// Says that the command was called in a way that cannot be right.
+    pub(super) fn usage(message: impl Into<String>, hint: impl Into<Option<String>>) -> Self {
+        Self::Usage { message: message.into(), hint: hint.into() }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::Closed,
+            _ => Self::Failed(anyhow::Error::new(error).context("cannot write to standard output")),
+        }
+    }
+}
+
+impl From<PassError> for Failure {
+    fn from(error: PassError) -> Self {
+        match error {
+            PassError::Configuration(faults) => Self::Faults(faults),
+            PassError::Overlap { .. } => Self::usage(error.to_string(), None),
+            PassError::NotConfigured(_) => {
+                Self::usage(error.to_string(), "`tagboat plan` and `tagboat update` work without one".to_owned())
+            }
+            other => Self::Failed(other.into()),
+        }
+    }
+}
+
+impl From<SetupError> for Failure {
+    fn from(error: SetupError) -> Self {
+        match error {
+            SetupError::Configuration(faults) => Self::Faults(faults),
+            SetupError::Checkout(_)
+            | SetupError::Url(_)
+            | SetupError::NoBranch
+            | SetupError::Unsupported(_)
+            | SetupError::Variable(_)
+            | SetupError::Snapshot { .. } => Self::usage(error.to_string(), None),
+            SetupError::Unreadable { .. } | SetupError::NoCacheFolder | SetupError::Git(_) => {
+                Self::Failed(error.into())
+            }
+        }
+    }
+}
+
+/// One of the two streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stream {
+    /// Standard output.
+    Output,
+    /// Standard error.
+    Error,
+}
+
+/// Whether a stream gets colour.
+pub(super) fn wants_color(choice: ColorChoice, stream: Stream, no_color: bool) -> bool {
+    match choice {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => {
+            let is_terminal = match stream {
+                Stream::Output => io::stdout().is_terminal(),
+                Stream::Error => io::stderr().is_terminal(),
+            };
+            is_terminal && !no_color
+        }
+    }
+}
+
+/// Writes a result to standard output, buffered.
+///
+/// # Errors
+///
+/// [`Failure::Closed`] when nobody reads on, else [`Failure::Failed`].
+pub(super) fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+    const BUFFER: usize = 1 << 17;
+    let mut out = BufWriter::with_capacity(BUFFER, io::stdout().lock());
+    write(&mut out)?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Tells on standard error why a command ended, and returns the exit code.
+pub(super) fn fail(session: &Session, failure: &Failure) -> Exit {
+    let color = session.wants_color(Stream::Error);
+    let (text, exit) = match failure {
+        Failure::Closed => return Exit::Done,
+        Failure::Usage { message, hint: Some(hint) } => (format!("error: {message}\nhint: {hint}\n"), Exit::Usage),
+        Failure::Usage { message, hint: None } => (format!("error: {message}\n"), Exit::Usage),
+        Failure::Faults(faults) => (faults.render(color, session.width()), Exit::Usage),
+        Failure::Failed(error) => (format!("error: {error:#}\n"), Exit::Failed),
+    };
+    // Nothing is left to tell a reader who closed standard error, too.
+    let _closed = io::stderr().lock().write_all(text.as_bytes());
+    exit
+}
+
+/// Tells something on standard error, unless only errors are wanted.
+pub(super) fn note(session: &Session, text: &str) {
+    if !session.common.quiet {
+        let _closed = writeln!(io::stderr().lock(), "{text}");
+    }
+}

@@ -1,0 +1,17 @@
+//! `tagboat plan`: what would change and why.
+
+use crate::cli::Outcome;
+use crate::cli::arguments::Plan;
+use crate::cli::session::Session;
+use crate::pass::report;
+use crate::report::exit::{self, OnChanges};
+use crate::report::text::Occasion;
+
+/// Plans and prints; changes nothing.
+pub(super) fn run(session: &Session, arguments: &Plan) -> Outcome {
+    let (planned, config) = session.plan(&arguments.folder.folder, arguments.at.at, None)?;
+    let outcome = report::outcome(planned, &config);
+    session.print_outcome(&outcome, Occasion::Plan)?;
+    let on_changes = if arguments.exit_code { OnChanges::Report } else { OnChanges::Ignore };
+    Ok(exit::of_outcome(&outcome, on_changes))
+}

@@ -1,0 +1,40 @@
+//! `tagboat run`: one whole pass against a remote.
+
+use crate::cli::Outcome;
+use crate::cli::arguments::Run;
+use crate::cli::progress::Bar;
+use crate::cli::session::Session;
+use crate::clock::{Clock, SystemClock};
+use crate::pass::run::{self, Mode};
+use crate::pass::setup::{self, Target};
+use crate::report::exit::{self, OnChanges};
+use crate::report::text::Occasion;
+
+/// Runs the pass, and prints what it did.
+pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
+    let service = session.service()?;
+    let target = match &arguments.repo {
+        Some(url) => Target::Url { url, branch: arguments.branch.as_deref() },
+        None => Target::Checkout { folder: &arguments.folder, branch: arguments.branch.as_deref() },
+    };
+    let (remote, branch) = setup::remote(&target, &service, &session.environment)?;
+    let config = session.common.config.as_deref().map(setup::repository_file).transpose()?;
+    let source = setup::source(&service, session.common.snapshot.as_deref(), &session.environment)?;
+    let bar = Bar::new(session.common.quiet);
+    let warned = std::sync::Once::new();
+    let outcome = session.runtime()?.block_on(run::run(&run::Run {
+        remote,
+        branch: &branch,
+        config,
+        source: &*source,
+        limits: &setup::limits(&service),
+        now: arguments.at.at.unwrap_or_else(|| SystemClock.now()),
+        mode: if arguments.dry_run { Mode::DryRun } else { Mode::Act },
+        progress: &|progress| bar.tell(progress),
+        read_config: &|config| warned.call_once(|| session.warn_of_inactive(config)),
+    }))?;
+    drop(bar);
+    let occasion = if arguments.dry_run { Occasion::DryRun } else { Occasion::Run };
+    session.print_outcome(&outcome, occasion)?;
+    Ok(exit::of_outcome(&outcome, OnChanges::Ignore))
+}

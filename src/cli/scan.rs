@@ -1,0 +1,22 @@
+//! `tagboat scan`: every reference found, and everything passed over.
+
+use crate::cli::Outcome;
+use crate::cli::arguments::{Folder, OutputFormat};
+use crate::cli::output::print;
+use crate::cli::session::Session;
+use crate::pass;
+use crate::report::{exit, json, text};
+
+/// Scans a folder and prints what is there.
+pub(super) fn run(session: &Session, folder: &Folder) -> Outcome {
+    let service = session.service()?;
+    let config = session.repository(&folder.folder)?;
+    session.warn_of_inactive(&config);
+    let files = pass::setup::checkout(&folder.folder);
+    let found = pass::scan(&config, &files, &pass::setup::limits(&service))?;
+    print(|out| match session.common.output {
+        OutputFormat::Json => json::scan(&found, out),
+        OutputFormat::Text => text::scan(&found, &session.view(), out),
+    })?;
+    Ok(exit::of_scan(&found))
+}

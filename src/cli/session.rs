@@ -1,0 +1,118 @@
+//! What every command shares: the options, the environment, the configuration files, and how results look.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use crate::cli::arguments::{Common, OutputFormat};
+use crate::cli::output::{Failure, Stream, note, print, wants_color};
+use crate::cli::progress::Bar;
+use crate::clock::{Clock, SystemClock};
+use crate::config::environment::Environment;
+use crate::config::repository::Repository;
+use crate::config::service::Service;
+use crate::model::image::ImageName;
+use crate::model::outcome::Outcome;
+use crate::pass::run::CONFIG_FILE;
+use crate::pass::{Inputs, Planned, setup};
+use crate::report::text::{self, Occasion};
+use crate::report::{Verbosity, View, json};
+
+/// The widest that tables are laid out, however wide the terminal.
+const WIDEST: usize = 140;
+
+/// One call of the program.
+pub(super) struct Session {
+    pub(super) common: Common,
+    pub(super) environment: Environment,
+}
+
+impl Session {
+    /// Takes what the command line and the environment say.
+    pub(super) fn new(common: Common, environment: Environment) -> Self {
+        Self { common, environment }
+    }
+
+    /// Whether a stream gets colour.
+    pub(super) fn wants_color(&self, stream: Stream) -> bool {
+        wants_color(self.common.color, stream, self.environment.refuses_color())
+    }
+
+    /// Returns how many columns there are: the terminal's, or 80.
+    pub(super) fn width(&self) -> usize {
+        let terminal = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+        terminal.unwrap_or(View::default().width).min(WIDEST)
+    }
+
+    /// Returns how results look.
+    pub(super) fn view(&self) -> View {
+        let verbosity = match (self.common.quiet, self.common.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (false, 0) => Verbosity::Normal,
+            (false, _) => Verbosity::Verbose,
+        };
+        View { width: self.width(), color: self.wants_color(Stream::Output), verbosity }
+    }
+
+    /// Starts the machinery for asynchronous work; one thread drives it all, since it waits more than it works.
+    pub(super) fn runtime(&self) -> Result<tokio::runtime::Runtime, Failure> {
+        let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        built.map_err(|error| Failure::Failed(anyhow::Error::new(error).context("cannot start")))
+    }
+
+    /// Reads the operator's configuration, or takes the defaults.
+    pub(super) fn service(&self) -> Result<Service, Failure> {
+        setup::service(self.common.service.as_deref()).map_err(Failure::from)
+    }
+
+    /// Reads the repository's configuration in a folder, or takes the defaults where there is none.
+    pub(super) fn repository(&self, folder: &Path) -> Result<Repository, Failure> {
+        setup::repository(folder, self.common.config.as_deref()).map_err(Failure::from)
+    }
+
+    /// Returns the name of the repository's configuration for messages.
+    pub(super) fn config_name(&self) -> String {
+        self.common.config.as_ref().map_or_else(|| CONFIG_FILE.to_owned(), |path| path.display().to_string())
+    }
+
+    /// Says in one warning which parts of the configuration do not act in this version.
+    pub(super) fn warn_of_inactive(&self, config: &Repository) {
+        if let Some(warning) = setup::inactive(config) {
+            note(self, &warning);
+        }
+    }
+
+    /// Plans on the files of a folder.
+    pub(super) fn plan(
+        &self,
+        folder: &Path,
+        at: Option<Timestamp>,
+        only: Option<&ImageName>,
+    ) -> Result<(Planned, Repository), Failure> {
+        let service = self.service()?;
+        let config = self.repository(folder)?;
+        self.warn_of_inactive(&config);
+        let source = setup::source(&service, self.common.snapshot.as_deref(), &self.environment)?;
+        let bar = Bar::new(self.common.quiet);
+        let inputs = Inputs {
+            config: &config,
+            files: &setup::checkout(folder),
+            base: None,
+            source: &*source,
+            limits: &setup::limits(&service),
+            now: at.unwrap_or_else(|| SystemClock.now()),
+            only,
+            progress: &|progress| bar.tell(progress),
+        };
+        let planned = self.runtime()?.block_on(crate::pass::plan(&inputs))?;
+        Ok((planned, config))
+    }
+
+    /// Prints what a pass did or would do.
+    pub(super) fn print_outcome(&self, outcome: &Outcome, occasion: Occasion) -> Result<(), Failure> {
+        print(|out| match self.common.output {
+            OutputFormat::Json => json::outcome(outcome, out),
+            OutputFormat::Text => text::outcome(outcome, occasion, &self.view(), out),
+        })
+    }
+}

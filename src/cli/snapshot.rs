@@ -1,0 +1,56 @@
+//! `tagboat snapshot`: records what registries answer.
+
+use std::io::Write;
+
+use crate::cli::Outcome;
+use crate::cli::arguments::Snapshot;
+use crate::cli::output::{Failure, note, print};
+use crate::cli::progress::Bar;
+use crate::cli::session::Session;
+use crate::clock::{Clock, SystemClock};
+use crate::pass::setup::Recording;
+use crate::pass::{Inputs, plan, report, setup};
+use crate::report::{exit, trouble};
+
+/// Plans with a source that records, and writes the record.
+pub(super) fn run(session: &Session, arguments: &Snapshot) -> Outcome {
+    let service = session.service()?;
+    let config = session.repository(&arguments.folder)?;
+    session.warn_of_inactive(&config);
+    let source = setup::source(&service, session.common.snapshot.as_deref(), &session.environment)?;
+    let recorder = Recording::of(source);
+    let bar = Bar::new(session.common.quiet);
+    let inputs = Inputs {
+        config: &config,
+        files: &setup::checkout(&arguments.folder),
+        base: None,
+        source: recorder.source(),
+        limits: &setup::limits(&service),
+        now: SystemClock.now(),
+        only: None,
+        progress: &|progress| bar.tell(progress),
+    };
+    let planned = session.runtime()?.block_on(plan(&inputs))?;
+    drop(bar);
+    let recorded = recorder.to_json();
+    match &arguments.out {
+        Some(path) => write_beside(path, recorded.as_bytes()).map_err(|error| {
+            Failure::Failed(anyhow::Error::new(error).context(format!("cannot write {}", path.display())))
+        })?,
+        None => print(|out| out.write_all(recorded.as_bytes()))?,
+    }
+    let outcome = report::outcome(planned, &config);
+    for error in &outcome.errors {
+        note(session, &trouble(error, &session.view()));
+    }
+    Ok(exit::of_errors(&outcome.errors))
+}
+
+/// Writes a file whole or not at all.
+fn write_beside(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or_else(|| std::path::Path::new(".")))?;
+    file.write_all(bytes)?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! From a planned pass to the outcome that reports print: rows for what failed and what was passed by.
+
+use std::collections::BTreeSet;
+
+use crate::config::repository::Repository;
+use crate::decide::questions::{Followed, follow};
+use crate::model::decision::Verdict;
+use crate::model::outcome::{Explanation, Outcome, Skipped, Trouble};
+use crate::model::site::{PassedOver, PassedOverReason, Place, Site};
+use crate::pass::Planned;
+
+/// Gathers everything that a plan found into an outcome.
+pub fn outcome(planned: Planned, config: &Repository) -> Outcome {
+    let mut outcome = Outcome::default();
+    failures(&planned, config, &mut outcome);
+    passed_by(&planned, config, &mut outcome);
+    for (_, set) in planned.changes {
+        outcome.changes.extend(set.changes);
+        outcome.files.extend(set.files);
+    }
+    outcome.proposals = planned.promoted.proposals;
+    outcome.decisions = planned.decisions;
+    outcome.images =
+        planned.observation.images.into_iter().filter_map(|(image, tags)| Some((image, tags.ok()?))).collect();
+    outcome
+}
+
+/// Returns what `explain` says: each decision with what its environment's gates say.
+pub fn explanations(planned: &Planned) -> Vec<Explanation> {
+    let of = |decision: &crate::model::decision::Decision| {
+        let question = &decision.question;
+        planned.promoted.proposals.iter().find(|proposal| {
+            proposal.environment == question.environment
+                && proposal.moves.iter().any(|step| step.image == question.image && step.from == question.current)
+        })
+    };
+    planned
+        .decisions
+        .iter()
+        .map(|decision| {
+            let proposal = of(decision);
+            Explanation {
+                decision: decision.clone(),
+                gates: proposal.map(|proposal| proposal.gates.clone()).unwrap_or_default(),
+                earliest: proposal.and_then(|proposal| proposal.earliest),
+            }
+        })
+        .collect()
+}
+
+/// Adds a row to `errors` for every target that failed.
+fn failures(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
+    let observation = &planned.observation;
+    for (image, answer) in &observation.images {
+        if let Err(reason) = answer
+            && !observation.unknown.contains(image)
+        {
+            outcome.errors.push(trouble(image.to_string(), reason.clone()));
+        }
+    }
+    for (want, reason) in &observation.failed {
+        outcome.errors.push(trouble(format!("{}:{}", want.image, want.tag), reason.clone()));
+    }
+    for passed in &observation.passed_over {
+        if config.configured && is_failure(&passed.reason) && config.environments.of(&passed.file).is_some() {
+            outcome.errors.push(passed_over_trouble(passed));
+        }
+    }
+    for (_, set) in &planned.changes {
+        outcome.errors.extend(set.refused.iter().map(|refusal| Trouble {
+            what: refusal.image.as_ref().map_or_else(|| "edit refused".to_owned(), ToString::to_string),
+            file: Some(refusal.file.clone()),
+            position: refusal.position,
+            reason: refusal.reason.clone(),
+        }));
+    }
+}
+
+/// Adds a row to `skipped` for everything found that is not followed or not decided.
+fn passed_by(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
+    let observation = &planned.observation;
+    let mut rows = BTreeSet::new();
+    for site in &observation.sites {
+        if let Followed::No(reason) = follow(site, &config.rules, &config.environments) {
+            rows.insert(Skipped { what: place(site), reason: reason.to_string() });
+        }
+    }
+    for passed in &observation.passed_over {
+        let is_error =
+            config.configured && is_failure(&passed.reason) && config.environments.of(&passed.file).is_some();
+        if !is_error {
+            rows.insert(Skipped { what: passed.file.clone(), reason: passed.reason.to_string() });
+        }
+    }
+    for image in &observation.unknown {
+        if let Some(Err(reason)) = observation.images.get(image) {
+            rows.insert(Skipped { what: image.to_string(), reason: reason.clone() });
+        }
+    }
+    for decision in &planned.decisions {
+        if let Verdict::Undecided(reason) = &decision.verdict
+            && matches!(observation.images.get(&decision.question.image), Some(Ok(_)))
+        {
+            let reason = match config.environments.0.len() {
+                0 | 1 => reason.clone(),
+                _ => format!("in {}: {reason}", decision.question.environment),
+            };
+            rows.insert(Skipped { what: decision.question.image.to_string(), reason });
+        }
+    }
+    rows.extend(planned.promoted.skipped.iter().cloned());
+    outcome.skipped.extend(rows);
+}
+
+fn place(site: &Site) -> String {
+    format!("{} {}", Place(&site.file, site.position), site.written)
+}
+
+fn trouble(what: String, reason: String) -> Trouble {
+    Trouble { what, file: None, position: None, reason }
+}
+
+/// Whether a file that was passed over is one that a person believes to be followed.
+fn is_failure(reason: &PassedOverReason) -> bool {
+    matches!(
+        reason,
+        PassedOverReason::Broken { .. } | PassedOverReason::TooComplex(_) | PassedOverReason::Unreadable(_)
+    )
+}
+
+fn passed_over_trouble(passed: &PassedOver) -> Trouble {
+    let (position, reason) = match &passed.reason {
+        PassedOverReason::Broken { position, reason } => (*position, format!("cannot be parsed: {reason}")),
+        other => (None, other.to_string()),
+    };
+    let file = crate::model::file::RepoPath::new(&passed.file);
+    Trouble { what: passed.file.clone(), file, position, reason }
+}

@@ -1,0 +1,235 @@
+//! A whole pass against a remote: fetch, plan, commit, push; again when the branch moved meanwhile.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::config::repository::{self, Repository};
+use crate::git::{GitError, Remote};
+use crate::model::commit::CommitId;
+use crate::model::environment::{BranchName, EnvironmentName, Publish};
+use crate::model::file::RepoPath;
+use crate::model::outcome::{Outcome, Trouble};
+use crate::model::proposal::Action;
+use crate::observe::tree::CommitFiles;
+use crate::pass::{Inputs, PassError, Planned, Progress, plan, report};
+use crate::promote;
+use crate::publish::apply::{Applied, apply};
+use crate::publish::plan::commits;
+use crate::registry::TagSource;
+use crate::{manifest, observe::files::Files};
+
+/// The file in the repository that says what to follow.
+pub const CONFIG_FILE: &str = ".tagboat.yaml";
+
+/// The longest configuration file that is read, in bytes.
+const MAX_CONFIG: u64 = 1 << 20;
+
+/// How often a push that lost a race is planned anew before the pass gives up.
+const MAX_RACES: u32 = 5;
+
+/// The longest wait before the second try after a lost race; it doubles with each further one. Chance
+/// takes a part of it, so that two who race do not meet again.
+const RACE_PAUSE: Duration = Duration::from_millis(100);
+
+/// Whether a run acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Commits and pushes.
+    Act,
+    /// Stops before anything is written.
+    DryRun,
+}
+
+/// What a run works with.
+pub struct Run<'a> {
+    /// The repository.
+    pub remote: Arc<dyn Remote>,
+    /// The base branch.
+    pub branch: &'a BranchName,
+    /// A configuration that stands in for the one on the branch.
+    pub config: Option<Repository>,
+    /// Where tags come from.
+    pub source: &'a dyn TagSource,
+    /// The limits of what is read.
+    pub limits: &'a manifest::Limits,
+    /// The moment that counts.
+    pub now: Timestamp,
+    /// Whether to act.
+    pub mode: Mode,
+    /// Told what goes on.
+    pub progress: &'a (dyn Fn(Progress) + Sync),
+    /// Told of the configuration's parts that do not act, before anything is done.
+    pub read_config: &'a (dyn Fn(&Repository) + Sync),
+}
+
+/// Runs a pass, and again while it moved the base branch and a later environment may follow.
+///
+/// # Errors
+///
+/// [`PassError`] when nothing could be done at all. Once something landed, what fails is a row of the outcome.
+pub async fn run(run: &Run<'_>) -> Result<Outcome, PassError> {
+    let mut total = Outcome::default();
+    let mut moved_before = BTreeSet::new();
+    let mut races = 0;
+    loop {
+        match once(run).await {
+            Ok(Once::Moved) if races < MAX_RACES => {
+                races += 1;
+                let longest = RACE_PAUSE * 2u32.pow(races);
+                tracing::info!(races, "the branch moved while the pass ran; planning again on its new tip");
+                tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
+            }
+            Ok(Once::Moved) => {
+                let reason = format!("moved {MAX_RACES} times while the pass ran: run again when it is calmer");
+                let what = format!("branch {}", run.branch);
+                total.errors.push(Trouble { what, file: None, position: None, reason });
+                return Ok(total);
+            }
+            Ok(Once::Done { outcome, environments }) => {
+                let landed: BTreeSet<EnvironmentName> =
+                    outcome.commits.iter().map(|landed| landed.environment.clone()).collect();
+                merge(&mut total, *outcome, &landed);
+                let before = moved_before.len();
+                moved_before.extend(landed.iter().cloned());
+                let may_follow = promote::followers(&environments, &landed).next().is_some();
+                if moved_before.len() == before || !may_follow {
+                    return Ok(total);
+                }
+            }
+            Err(error) if total.commits.is_empty() => return Err(error),
+            Err(error) => {
+                let what = "the pass after the last commit".to_owned();
+                total.errors.push(Trouble { what, file: None, position: None, reason: error.to_string() });
+                return Ok(total);
+            }
+        }
+    }
+}
+
+/// What one round came to.
+enum Once {
+    /// The branch moved before the push; nothing was done.
+    Moved,
+    /// It is over, whether or not there was something to do.
+    Done { outcome: Box<Outcome>, environments: crate::model::environment::Environments },
+}
+
+async fn once(run: &Run<'_>) -> Result<Once, PassError> {
+    (run.progress)(Progress::Git);
+    let (base, files) = fetch(run).await?;
+    let config = match &run.config {
+        Some(config) => config.clone(),
+        None => read_config(&files, run.branch)?,
+    };
+    (run.read_config)(&config);
+    let inputs = Inputs {
+        config: &config,
+        files: &files,
+        base: Some(base.clone()),
+        source: run.source,
+        limits: run.limits,
+        now: run.now,
+        only: None,
+        progress: run.progress,
+    };
+    let mut planned = plan(&inputs).await?;
+    leave_out_pull_requests(&mut planned, &config);
+    let planned_commits = commits(&planned.changes, &config.commit);
+    let mut outcome = Box::new(report::outcome(planned, &config));
+    if run.mode == Mode::DryRun || planned_commits.is_empty() {
+        return Ok(Once::Done { outcome, environments: config.environments });
+    }
+    (run.progress)(Progress::Git);
+    let (remote, branch, now) = (Arc::clone(&run.remote), run.branch.clone(), run.now);
+    let applied = blocking(move || apply(&*remote, &branch, &base, planned_commits, now)).await;
+    match applied {
+        Ok(Applied::Landed(landed)) => outcome.commits = landed,
+        Ok(Applied::Moved) => return Ok(Once::Moved),
+        Ok(Applied::Forbidden(words)) => {
+            fail(&mut outcome, run.branch, &format!("the remote refuses the push: {words}"));
+        }
+        Err(error) => fail(&mut outcome, run.branch, &error.to_string()),
+    }
+    Ok(Once::Done { outcome, environments: config.environments })
+}
+
+/// Brings the branch here and lists its files, on a thread that may block.
+async fn fetch(run: &Run<'_>) -> Result<(CommitId, CommitFiles), GitError> {
+    let (remote, branch) = (Arc::clone(&run.remote), run.branch.clone());
+    blocking(move || {
+        let base = remote.fetch(&branch)?;
+        let files = CommitFiles::new(remote, &base)?;
+        Ok((base, files))
+    })
+    .await
+}
+
+/// Runs blocking work; a panic in it goes on here.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, GitError> + Send + 'static,
+) -> Result<T, GitError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(failed) => match failed.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_cancelled) => Err(GitError::Broken("the work was cut short by the program's end".to_owned())),
+        },
+    }
+}
+
+fn read_config(files: &CommitFiles, branch: &BranchName) -> Result<Repository, PassError> {
+    let path = RepoPath::new(CONFIG_FILE).expect("the name is plain");
+    let there = files.list().map_err(PassError::Files)?.files.binary_search(&path).is_ok();
+    if !there {
+        return Err(PassError::NotConfigured(format!("branch {branch}")));
+    }
+    let bytes = files
+        .read(&path, MAX_CONFIG)
+        .map_err(|reason| PassError::Files(format!("{CONFIG_FILE} on branch {branch}: {reason}")))?;
+    Ok(repository::parse(CONFIG_FILE, &bytes)?)
+}
+
+/// Takes out what would go into pull requests, which this version does not make; the proposals stay and say so.
+fn leave_out_pull_requests(planned: &mut Planned, config: &Repository) {
+    let by_commit = |name: &EnvironmentName| {
+        config.environments.named(name).is_some_and(|environment| environment.publish == Publish::Commit)
+    };
+    planned.changes.retain(|(environment, _)| by_commit(environment));
+}
+
+/// Turns what was planned into what failed: nothing of it is in Git.
+fn fail(outcome: &mut Outcome, branch: &BranchName, reason: &str) {
+    outcome.changes.clear();
+    outcome.files.clear();
+    for proposal in &mut outcome.proposals {
+        if proposal.action == Action::Committed {
+            proposal.action = Action::Failed;
+            proposal.reason = Some(reason.to_owned());
+        }
+    }
+    let what = format!("branch {branch}");
+    outcome.errors.push(Trouble { what, file: None, position: None, reason: reason.to_owned() });
+}
+
+/// Adds a later round to an earlier one: what was done adds up, what was judged is the newest.
+fn merge(total: &mut Outcome, mut later: Outcome, landed: &BTreeSet<EnvironmentName>) {
+    if total.decisions.is_empty() && total.commits.is_empty() {
+        *total = later;
+        return;
+    }
+    total.changes.append(&mut later.changes);
+    total.files.append(&mut later.files);
+    total.commits.append(&mut later.commits);
+    let moved = |environment: &EnvironmentName| landed.contains(environment);
+    total.decisions.retain(|decision| !moved(&decision.question.environment));
+    later.decisions.retain(|decision| moved(&decision.question.environment));
+    total.decisions.append(&mut later.decisions);
+    total.proposals.retain(|proposal| proposal.action == Action::Committed);
+    total.proposals.append(&mut later.proposals);
+    total.images.append(&mut later.images);
+    total.skipped = later.skipped;
+    total.errors = later.errors;
+}

@@ -1,0 +1,406 @@
+//! From configuration files to what a pass works with: sources of tags, limits, remotes.
+//!
+//! The one place that knows both the configuration's types and those of registries and Git.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use sha2::{Digest as _, Sha256};
+
+use crate::clock::SystemClock;
+use crate::config::environment::{Environment, VariableError};
+use crate::config::repository::{self, Repository};
+use crate::config::service::{self, RegistryAuth, RepositoryAuth, SecretPlace, Service};
+use crate::git::access::Access;
+use crate::git::mirror::Mirror;
+use crate::git::program::{PASSED_THROUGH, ProgramEnvironment};
+use crate::git::url::{RemoteUrl, UrlError};
+use crate::git::{GitError, Remote, checkout::CheckoutError};
+use crate::manifest;
+use crate::model::environment::BranchName;
+use crate::observe::checkout::Checkout;
+use crate::pass::run::CONFIG_FILE;
+use crate::registry::TagSource;
+use crate::registry::client::RegistryClient;
+use crate::registry::settings::{CredentialSetting, HelperSettings, HostSettings, Limits, Settings};
+use crate::registry::snapshot::{Recorder, Snapshot, SnapshotError};
+
+/// The longest configuration file that is read, in bytes.
+const MAX_CONFIG: u64 = 1 << 20;
+
+/// The longest snapshot that is read, in bytes: two million tags with their facts.
+const MAX_SNAPSHOT: u64 = 512 << 20;
+
+/// The longest file with a secret that is read, in bytes: keys of 16 kbit fit many times.
+const MAX_SECRET: u64 = 64 << 10;
+
+/// Why a pass could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// A configuration file has faults.
+    #[error("the configuration has faults")]
+    Configuration(#[from] crate::config::fault::Faults),
+    /// A file that was named cannot be read.
+    #[error("cannot read {what} {}: {reason}", .path.display())]
+    Unreadable {
+        /// What the file is for.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// An environment variable that was named is of no use.
+    #[error(transparent)]
+    Variable(#[from] VariableError),
+    /// The snapshot is none.
+    #[error("the snapshot {}: {source}", .path.display())]
+    Snapshot {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: SnapshotError,
+    },
+    /// The folder is no checkout to work on.
+    #[error(transparent)]
+    Checkout(#[from] CheckoutError),
+    /// The repository's URL is unusable.
+    #[error("the repository: {0}")]
+    Url(#[from] UrlError),
+    /// `--repo` needs a branch.
+    #[error("no branch is named: say which one with --branch")]
+    NoBranch,
+    /// There is nowhere to keep the mirror.
+    #[error("there is no folder for the mirror: set HOME or XDG_CACHE_HOME")]
+    NoCacheFolder,
+    /// What the configuration asks for is not built yet.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The mirror could not be opened.
+    #[error(transparent)]
+    Git(#[from] GitError),
+}
+
+/// Reads a whole file of at most `limit` bytes.
+fn read(what: &'static str, path: &Path, limit: u64) -> Result<Vec<u8>, SetupError> {
+    let unreadable = |reason: String| SetupError::Unreadable { what, path: path.to_owned(), reason };
+    let file = File::open(path).map_err(|error| unreadable(error.to_string()))?;
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| unreadable(error.to_string()))?;
+    if bytes.len() as u64 > limit {
+        return Err(unreadable(format!("it has more than {limit} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// Reads the operator's configuration, or takes the defaults where none is named.
+///
+/// # Errors
+///
+/// [`SetupError`] when the file cannot be read or has faults.
+pub fn service(path: Option<&Path>) -> Result<Service, SetupError> {
+    let Some(path) = path else { return Ok(Service::without_configuration()) };
+    let bytes = read("the service configuration", path, MAX_CONFIG)?;
+    Ok(service::parse(&path.to_string_lossy(), &bytes)?)
+}
+
+/// Reads the repository's configuration from a named file, else from a folder, else takes the defaults.
+///
+/// # Errors
+///
+/// [`SetupError`] when the file cannot be read or has faults.
+pub fn repository(folder: &Path, named: Option<&Path>) -> Result<Repository, SetupError> {
+    if let Some(path) = named {
+        return repository_file(path);
+    }
+    match read("the configuration", &folder.join(CONFIG_FILE), MAX_CONFIG) {
+        Ok(bytes) => Ok(repository::parse(CONFIG_FILE, &bytes)?),
+        Err(_) if !folder.join(CONFIG_FILE).exists() => Ok(Repository::without_configuration()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads the repository's configuration from a file.
+///
+/// # Errors
+///
+/// [`SetupError`] when the file cannot be read or has faults.
+pub fn repository_file(path: &Path) -> Result<Repository, SetupError> {
+    let bytes = read("the configuration", path, MAX_CONFIG)?;
+    Ok(repository::parse(&path.to_string_lossy(), &bytes)?)
+}
+
+/// Returns the one warning about parts of the configuration that do not act in this version.
+pub fn inactive(config: &Repository) -> Option<String> {
+    if config.inactive.is_empty() {
+        return None;
+    }
+    let mut keys: Vec<String> = Vec::new();
+    for part in &config.inactive {
+        let named = format!("{} (line {})", part.key, part.position.line);
+        if !keys.contains(&named) {
+            keys.push(named);
+        }
+    }
+    Some(format!(
+        "warning: understood, but not acted on in this version: {}; what depends on it waits",
+        keys.join(", ")
+    ))
+}
+
+/// Returns the files of a folder.
+pub fn checkout(folder: &Path) -> Checkout {
+    Checkout::new(folder)
+}
+
+/// Returns the limits of what is read from manifests.
+pub fn limits(service: &Service) -> manifest::Limits {
+    let mut limits = manifest::Limits::default();
+    if let Some(bytes) = service.limits.max_file_size {
+        limits.max_bytes = bytes;
+    }
+    limits
+}
+
+/// Returns where tags come from: a snapshot where one is named, else the registries.
+///
+/// # Errors
+///
+/// [`SetupError`] when the snapshot or a credential cannot be read.
+pub fn source(
+    service: &Service,
+    snapshot: Option<&Path>,
+    environment: &Environment,
+) -> Result<Box<dyn TagSource>, SetupError> {
+    match snapshot {
+        Some(path) => {
+            let bytes = read("the snapshot", path, MAX_SNAPSHOT)?;
+            let snapshot =
+                Snapshot::parse(&bytes).map_err(|source| SetupError::Snapshot { path: path.to_owned(), source })?;
+            Ok(Box::new(snapshot))
+        }
+        None => registry(service, environment),
+    }
+}
+
+/// Returns the registries' client.
+///
+/// # Errors
+///
+/// [`SetupError`] when a credential that is named cannot be read.
+pub fn registry(service: &Service, environment: &Environment) -> Result<Box<dyn TagSource>, SetupError> {
+    let hosts: Vec<HostSettings> =
+        service.registries.iter().map(|registry| host(service, registry, environment)).collect::<Result<_, _>>()?;
+    let home = environment.home().map(|home| ("HOME".into(), home.into_os_string()));
+    let settings = Settings {
+        hosts,
+        docker_config: environment.docker_config_folder().map(|folder| folder.join("config.json")),
+        helpers: HelperSettings {
+            path: environment.path().map(ToOwned::to_owned),
+            environment: home.into_iter().collect(),
+            ..HelperSettings::default()
+        },
+        limits: registry_limits(service),
+    };
+    Ok(Box::new(RegistryClient::new(settings, Arc::new(SystemClock))))
+}
+
+fn registry_limits(service: &Service) -> Limits {
+    let mut limits = Limits::default();
+    if let Some(bytes) = service.limits.max_tag_list_size {
+        limits.list_bytes = bytes;
+    }
+    if let Some(tags) = service.limits.max_tags {
+        limits.tags = usize::try_from(tags).unwrap_or(usize::MAX);
+    }
+    if let Some(pages) = service.limits.max_pages {
+        limits.pages = usize::try_from(pages).unwrap_or(usize::MAX);
+    }
+    // One client speaks to all hosts, so the most patient entry counts for all of them.
+    let longest = |time: &dyn Fn(&service::Timeouts) -> Option<SignedDuration>| -> Option<Duration> {
+        let times = service.registries.iter().filter_map(|registry| time(&registry.timeouts));
+        times.max().and_then(|time| Duration::try_from(time).ok())
+    };
+    if let Some(time) = longest(&|timeouts| timeouts.connect) {
+        limits.timeouts.connect = time;
+    }
+    if let Some(time) = longest(&|timeouts| timeouts.silence) {
+        limits.timeouts.silence = time;
+    }
+    if let Some(time) = longest(&|timeouts| timeouts.image) {
+        limits.image_time = time;
+    }
+    limits
+}
+
+fn host(
+    service: &Service,
+    registry: &service::Registry,
+    environment: &Environment,
+) -> Result<HostSettings, SetupError> {
+    let unsupported = |what: &str| {
+        SetupError::Unsupported(format!(
+            "{}: {what} of the registry {} is understood, but this version does not act on it",
+            service.file, registry.host
+        ))
+    };
+    if registry.ca_file.is_some() {
+        return Err(unsupported("`caFile`"));
+    }
+    if registry.mirror.is_some() {
+        return Err(unsupported("`mirror`"));
+    }
+    if registry.requests_per_second.is_some() {
+        tracing::warn!(host = registry.host, "`requestsPerSecond` is not acted on in this version; `concurrency` is");
+    }
+    let credential = match &registry.auth {
+        None | Some(RegistryAuth::DockerConfig(None)) => None,
+        Some(RegistryAuth::DockerConfig(Some(path))) => Some(CredentialSetting::DockerConfig(service.resolve(path))),
+        Some(RegistryAuth::TokenFile(path)) => Some(CredentialSetting::TokenFile(service.resolve(path))),
+        Some(RegistryAuth::Helper(name)) => Some(CredentialSetting::Helper(name.clone())),
+        Some(RegistryAuth::Variables { username, password }) => {
+            let (user, secret) = environment.credential(&username.0, &password.0)?;
+            let origin = format!("the environment variables {} and {}", username.0, password.0);
+            let user = secrecy::ExposeSecret::expose_secret(&user).to_owned();
+            Some(CredentialSetting::Password { user, password: secret, origin })
+        }
+        Some(RegistryAuth::Aws { .. }) => return Err(unsupported("`auth: {aws: …}`")),
+        Some(RegistryAuth::Gcp { .. }) => return Err(unsupported("`auth: {gcp: …}`")),
+        Some(RegistryAuth::Azure { .. }) => return Err(unsupported("`auth: {azure: …}`")),
+    };
+    Ok(HostSettings {
+        host: registry.host.clone(),
+        credential,
+        insecure: registry.insecure,
+        concurrency: registry.concurrency.and_then(|count| usize::try_from(count).ok()),
+    })
+}
+
+/// A source that records, and can tell what it recorded.
+pub struct Recording(Recorder<Box<dyn TagSource>>);
+
+impl Recording {
+    /// Records what a source answers.
+    pub fn of(source: Box<dyn TagSource>) -> Self {
+        Self(Recorder::new(source))
+    }
+
+    /// Returns the source to ask.
+    pub fn source(&self) -> &dyn TagSource {
+        &self.0
+    }
+
+    /// Returns the snapshot as JSON.
+    pub fn to_json(&self) -> String {
+        self.0.snapshot().to_json()
+    }
+}
+
+/// Which repository a run works on.
+#[derive(Debug, Clone, Copy)]
+pub enum Target<'a> {
+    /// The remote `origin` of a checkout, and its branch unless another is named.
+    Checkout {
+        /// A folder of the checkout.
+        folder: &'a Path,
+        /// The branch.
+        branch: Option<&'a str>,
+    },
+    /// A repository by its URL or path.
+    Url {
+        /// The URL.
+        url: &'a str,
+        /// The branch.
+        branch: Option<&'a str>,
+    },
+}
+
+/// Opens the mirror of a repository, and says which branch is meant.
+///
+/// # Errors
+///
+/// [`SetupError`], each with what to do.
+pub fn remote(
+    target: &Target<'_>,
+    service: &Service,
+    environment: &Environment,
+) -> Result<(Arc<dyn Remote>, BranchName), SetupError> {
+    let (url, branch) = match target {
+        Target::Checkout { folder, branch: None } => {
+            let checkout = crate::git::checkout::Checkout::discover(folder)?;
+            (checkout.origin, checkout.branch)
+        }
+        Target::Checkout { folder, branch: Some(branch) } => {
+            let (_, origin) = crate::git::checkout::Checkout::discover_origin(folder)?;
+            (origin, BranchName::from(*branch))
+        }
+        Target::Url { url, branch } => {
+            let url: RemoteUrl = url.parse()?;
+            let watched = watched(service, &url).and_then(|repository| repository.branch.clone());
+            let branch = branch.map(BranchName::from).or(watched).ok_or(SetupError::NoBranch)?;
+            (url, branch)
+        }
+    };
+    let access = access(&url, service, environment)?;
+    let folder = mirror_folder(&url, environment)?;
+    let mirror = Mirror::open(&folder, url, access, program(environment))?;
+    Ok((Arc::new(mirror), branch))
+}
+
+/// Returns what the operator's file says of a repository.
+fn watched<'a>(service: &'a Service, url: &RemoteUrl) -> Option<&'a service::WatchedRepository> {
+    service
+        .repositories
+        .iter()
+        .find(|repository| repository.url.parse::<RemoteUrl>().is_ok_and(|other| other.to_string() == url.to_string()))
+}
+
+fn access(url: &RemoteUrl, service: &Service, environment: &Environment) -> Result<Access, SetupError> {
+    let secret = |place: &SecretPlace| match place {
+        SecretPlace::File(path) => secret_file(&service.resolve(path)),
+        SecretPlace::Variable(name) => Ok(environment.secret(&name.0)?),
+    };
+    match watched(service, url).and_then(|repository| repository.auth.as_ref()) {
+        Some(RepositoryAuth::Token(place)) => Ok(Access::Token(secret(place)?)),
+        Some(RepositoryAuth::Basic(basic)) => {
+            Ok(Access::Basic { user: basic.username.clone(), password: secret(&basic.password)? })
+        }
+        Some(RepositoryAuth::SshKey(path)) => Ok(Access::SshKey { file: service.resolve(path), known_hosts: None }),
+        Some(RepositoryAuth::GithubApp { .. }) => Err(SetupError::Unsupported(format!(
+            "{}: `githubApp` is understood, but this version does not act on it: use `tokenFile`",
+            service.file
+        ))),
+        None => Ok(environment.token().map_or(Access::None, |(_, token)| Access::Token(token))),
+    }
+}
+
+/// Reads a secret from a file, without the line end that editors add.
+fn secret_file(path: &Path) -> Result<secrecy::SecretString, SetupError> {
+    let bytes = read("the secret", path, MAX_SECRET)?;
+    let unreadable =
+        |reason: &str| SetupError::Unreadable { what: "the secret", path: path.to_owned(), reason: reason.to_owned() };
+    let text = String::from_utf8(bytes).map_err(|_not_text| unreadable("it is not UTF-8"))?;
+    match text.trim() {
+        "" => Err(unreadable("it is empty")),
+        secret => Ok(secret.into()),
+    }
+}
+
+/// Returns the folder of a repository's mirror: in the user's cache, by a hash of the URL.
+fn mirror_folder(url: &RemoteUrl, environment: &Environment) -> Result<PathBuf, SetupError> {
+    let cache = environment.cache_folder().ok_or(SetupError::NoCacheFolder)?;
+    let hash = Sha256::digest(url.to_string());
+    let name: String = hash.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    Ok(cache.join("tagboat").join("mirrors").join(format!("{name}.git")))
+}
+
+/// Returns what the `git` program sees of this process's environment.
+pub fn program(environment: &Environment) -> ProgramEnvironment {
+    let passed =
+        PASSED_THROUGH.iter().filter_map(|name| Some((name.into(), environment.variable(name)?.to_owned()))).collect();
+    ProgramEnvironment { path: environment.path().unwrap_or_default().to_owned(), home: environment.home(), passed }
+}

@@ -1,0 +1,211 @@
+//! Whole passes in memory: from what stands in Git and in registries to the commits that come of it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tagboat::git::Remote;
+use tagboat::manifest::Limits;
+use tagboat::model::environment::BranchName;
+use tagboat::model::outcome::Outcome;
+use tagboat::model::proposal::Action;
+use tagboat::pass::PassError;
+use tagboat::pass::run::{Mode, Run, run};
+
+use crate::support::memory::{MemoryRemote, MemoryTags};
+
+const CONFIG: &str = "version: 1
+images:
+  - match: ghcr.io/acme/*
+    semver: '>=1.0.0 <2.0.0'
+environments:
+  - name: dev
+    files: [dev/**]
+    publish: commit
+  - name: staging
+    files: [staging/**]
+    after: dev
+    publish: commit
+  - name: prod
+    files: [prod/**]
+    after: staging
+    publish: commit
+";
+
+fn deployment(image: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nspec:\n  template:\n    spec:\n      containers:\n      - image: {image}\n"
+    )
+}
+
+/// Three environments that run web 1.4.0, and a registry that holds up to 1.5.0 and 2.0.0.
+fn scene() -> (Arc<MemoryRemote>, MemoryTags) {
+    let web = deployment("ghcr.io/acme/web:1.4.0");
+    let remote = MemoryRemote::with(&[
+        (".tagboat.yaml", CONFIG),
+        ("dev/web.yaml", &web),
+        ("staging/web.yaml", &web),
+        ("prod/web.yaml", &web),
+        ("README.md", "image: ghcr.io/acme/web:1.4.0\n"),
+    ]);
+    let tags = MemoryTags::default();
+    tags.set("ghcr.io/acme/web", ["1.3.0", "1.4.0", "1.5.0", "2.0.0"]);
+    (Arc::new(remote), tags)
+}
+
+async fn pass(remote: &Arc<MemoryRemote>, tags: &MemoryTags, mode: Mode) -> Result<Outcome, PassError> {
+    let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(remote);
+    run(&Run {
+        remote,
+        branch: &BranchName::from("main"),
+        config: None,
+        source: tags,
+        limits: &Limits::default(),
+        now: "2026-11-20T09:00:00Z".parse().unwrap(),
+        mode,
+        progress: &|_| {},
+        read_config: &|_| {},
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_new_tag_travels_through_every_environment_one_commit_each() {
+    let (remote, tags) = scene();
+    let outcome = pass(&remote, &tags, Mode::Act).await.unwrap();
+    for environment in ["dev", "staging", "prod"] {
+        let file = remote.file(&format!("{environment}/web.yaml"));
+        assert_eq!(file, deployment("ghcr.io/acme/web:1.5.0"), "{environment}");
+    }
+    let subjects: Vec<String> =
+        remote.messages()[1..].iter().map(|message| message.lines().next().unwrap().to_owned()).collect();
+    assert_eq!(subjects, ["dev: update web to 1.5.0", "staging: update web to 1.5.0", "prod: update web to 1.5.0"]);
+    assert_eq!(outcome.commits.len(), 3);
+    assert_eq!(outcome.changes.len(), 3);
+    assert_eq!(outcome.errors, []);
+    assert_eq!(remote.file("README.md"), "image: ghcr.io/acme/web:1.4.0\n");
+}
+
+#[tokio::test]
+async fn a_second_pass_does_nothing_and_asks_for_no_manifest() {
+    let (remote, tags) = scene();
+    pass(&remote, &tags, Mode::Act).await.unwrap();
+    let before = (remote.messages(), tags.lists_asked.load(Ordering::Relaxed));
+    let outcome = pass(&remote, &tags, Mode::Act).await.unwrap();
+    assert_eq!(remote.messages(), before.0);
+    assert_eq!((outcome.changes.len(), outcome.commits.len()), (0, 0));
+    assert_eq!(tags.lists_asked.load(Ordering::Relaxed), before.1 + 1, "one list for each image and pass");
+    assert_eq!(tags.facts_asked.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn a_dry_run_tells_the_first_step_and_writes_nothing() {
+    let (remote, tags) = scene();
+    let outcome = pass(&remote, &tags, Mode::DryRun).await.unwrap();
+    assert_eq!(outcome.changes.iter().map(|change| change.environment.as_str()).collect::<Vec<_>>(), ["dev"]);
+    assert_eq!(remote.messages(), ["first"]);
+}
+
+#[tokio::test]
+async fn a_lost_race_is_planned_again_and_loses_nobodys_work() {
+    let (remote, tags) = scene();
+    remote.let_rival_push("dev/rival.yaml", "theirs\n");
+    let outcome = pass(&remote, &tags, Mode::Act).await.unwrap();
+    assert_eq!(remote.file("dev/rival.yaml"), "theirs\n");
+    assert_eq!(remote.file("prod/web.yaml"), deployment("ghcr.io/acme/web:1.5.0"));
+    assert_eq!(outcome.errors, []);
+}
+
+#[tokio::test]
+async fn a_rival_who_did_the_same_leaves_nothing_to_do_twice() {
+    let (remote, tags) = scene();
+    remote.let_rival_push("dev/web.yaml", &deployment("ghcr.io/acme/web:1.5.0"));
+    let outcome = pass(&remote, &tags, Mode::Act).await.unwrap();
+    let environments: Vec<&str> = outcome.commits.iter().map(|landed| landed.environment.as_str()).collect();
+    assert_eq!(environments, ["staging", "prod"]);
+}
+
+#[tokio::test]
+async fn a_branch_that_never_rests_ends_in_an_error_row() {
+    let (remote, tags) = scene();
+    for count in 0..10 {
+        remote.let_rival_push("dev/rival.yaml", &format!("{count}\n"));
+    }
+    let outcome = pass(&remote, &tags, Mode::Act).await.unwrap();
+    assert_eq!(outcome.commits, []);
+    assert!(outcome.errors[0].reason.contains("moved 5 times"), "{:?}", outcome.errors);
+}
+
+#[tokio::test]
+async fn a_push_that_is_forbidden_fails_with_the_remotes_words() {
+    let (remote, tags) = scene();
+    remote.forbid("protected branch");
+    let outcome = pass(&remote, &tags, Mode::Act).await.unwrap();
+    assert_eq!(outcome.changes, []);
+    assert_eq!(outcome.proposals[0].action, Action::Failed);
+    assert!(outcome.errors[0].reason.contains("protected branch"), "{:?}", outcome.errors);
+}
+
+#[tokio::test]
+async fn one_registry_that_is_down_holds_up_only_its_own_images() {
+    let config = CONFIG.replace("ghcr.io/acme/*", "'**'");
+    let remote = Arc::new(MemoryRemote::with(&[
+        (".tagboat.yaml", &config),
+        ("dev/web.yaml", &deployment("ghcr.io/acme/web:1.4.0")),
+        ("dev/db.yaml", &deployment("quay.io/acme/db:1.0.0")),
+    ]));
+    let tags = MemoryTags::default();
+    tags.set("ghcr.io/acme/web", ["1.4.0", "1.5.0"]);
+    tags.break_image("quay.io/acme/db", "quay.io answered 503");
+    let outcome = pass(&remote, &tags, Mode::Act).await.unwrap();
+    assert_eq!(remote.file("dev/web.yaml"), deployment("ghcr.io/acme/web:1.5.0"));
+    assert_eq!(remote.file("dev/db.yaml"), deployment("quay.io/acme/db:1.0.0"));
+    assert_eq!(outcome.errors.len(), 1);
+    assert_eq!((&*outcome.errors[0].what, &*outcome.errors[0].reason), ("quay.io/acme/db", "quay.io answered 503"));
+}
+
+#[tokio::test]
+async fn a_digest_moves_with_its_tag() {
+    let old = MemoryTags::digest("ghcr.io/acme/web", "1.4.0");
+    let new = MemoryTags::digest("ghcr.io/acme/web", "1.5.0");
+    let (_, tags) = scene();
+    let remote = Arc::new(MemoryRemote::with(&[
+        (".tagboat.yaml", CONFIG),
+        ("dev/web.yaml", &deployment(&format!("ghcr.io/acme/web:1.4.0@{old}"))),
+    ]));
+    pass(&remote, &tags, Mode::Act).await.unwrap();
+    assert_eq!(remote.file("dev/web.yaml"), deployment(&format!("ghcr.io/acme/web:1.5.0@{new}")));
+    let asked = tags.facts_asked.load(Ordering::Relaxed);
+    pass(&remote, &tags, Mode::Act).await.unwrap();
+    assert_eq!(tags.facts_asked.load(Ordering::Relaxed), asked, "what did not move is not asked about");
+}
+
+#[tokio::test]
+async fn without_configuration_a_run_refuses() {
+    let remote = Arc::new(MemoryRemote::with(&[("web.yaml", &deployment("nginx:1.25"))]));
+    let error = pass(&remote, &MemoryTags::default(), Mode::Act).await.unwrap_err();
+    assert!(matches!(error, PassError::NotConfigured(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_of_two_environments_stops_the_pass() {
+    let config = CONFIG.replace("staging/**", "dev/w*");
+    let remote = Arc::new(MemoryRemote::with(&[(".tagboat.yaml", &config), ("dev/web.yaml", "a: 1\n")]));
+    let error = pass(&remote, &MemoryTags::default(), Mode::Act).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "dev/web.yaml belongs to two environments, `dev` and `staging`: narrow the `files` of one of them"
+    );
+}
+
+#[tokio::test]
+async fn an_environment_by_pull_request_waits_and_its_files_stay() {
+    let config = CONFIG.replacen("publish: commit", "publish: pullRequest", 1);
+    let web = deployment("ghcr.io/acme/web:1.4.0");
+    let remote = Arc::new(MemoryRemote::with(&[(".tagboat.yaml", &config), ("dev/web.yaml", &web)]));
+    let (_, tags) = scene();
+    let outcome = pass(&remote, &tags, Mode::Act).await.unwrap();
+    assert_eq!(remote.file("dev/web.yaml"), web);
+    assert_eq!(outcome.changes, []);
+    assert_eq!(outcome.proposals[0].action, Action::Waiting);
+    assert!(outcome.proposals[0].reason.as_deref().unwrap_or_default().contains("pullRequest"));
+}
