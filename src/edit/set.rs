@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::edit::{Order, edit_file};
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
+use crate::edit::{Edited, Order, edit_file};
 use crate::manifest::{Limits, Surroundings};
 use crate::model::change::{ChangeSet, Refusal};
 use crate::model::file::RepoPath;
@@ -18,26 +20,31 @@ pub fn edit(
     proposals: &[&Proposal],
     surroundings: &Surroundings,
     limits: &Limits,
-    read: &dyn Fn(&RepoPath) -> Result<Vec<u8>, String>,
+    read: &(dyn Fn(&RepoPath) -> Result<Vec<u8>, String> + Sync),
 ) -> ChangeSet {
+    let edit_one = |(file, orders): (&RepoPath, Vec<Order<'_>>)| match read(file) {
+        Ok(before) => edit_file(file, &before, surroundings, limits, &orders),
+        Err(reason) => Edited { refused: refuse(file, &orders, &reason), ..Edited::default() },
+    };
+    // Collected in the order of the files, whichever is done first.
+    let edited: Vec<Edited> = orders_by_file(sites, proposals).into_par_iter().map(edit_one).collect();
     let mut set = ChangeSet::default();
-    for (file, orders) in orders_by_file(sites, proposals) {
-        match read(file) {
-            Ok(before) => {
-                let edited = edit_file(file, &before, surroundings, limits, &orders);
-                set.changes.extend(edited.changes);
-                set.files.extend(edited.file);
-                set.refused.extend(edited.refused);
-            }
-            Err(reason) => set.refused.extend(orders.iter().map(|order| Refusal {
-                file: file.clone(),
-                position: Some(order.site.position),
-                image: order.site.image.clone(),
-                reason: reason.clone(),
-            })),
-        }
+    for one in edited {
+        set.changes.extend(one.changes);
+        set.files.extend(one.file);
+        set.refused.extend(one.refused);
     }
     set
+}
+
+fn refuse(file: &RepoPath, orders: &[Order<'_>], reason: &str) -> Vec<Refusal> {
+    let refusal = |order: &Order<'_>| Refusal {
+        file: file.clone(),
+        position: Some(order.site.position),
+        image: order.site.image.clone(),
+        reason: reason.to_owned(),
+    };
+    orders.iter().map(refusal).collect()
 }
 
 fn orders_by_file<'a>(sites: &'a [Site], proposals: &[&'a Proposal]) -> BTreeMap<&'a RepoPath, Vec<Order<'a>>> {

@@ -80,8 +80,8 @@ impl Files for Checkout {
     }
 }
 
-/// Returns how many threads a walk or a scan uses: the processors, at most eight.
-pub(crate) fn threads() -> usize {
+/// Returns how many threads a walk uses: the processors, at most eight, since more wait for the same disk.
+fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8)
 }
 
