@@ -9,6 +9,9 @@ use crate::model::site::PassedOverReason;
 /// How many bytes are looked at for a NUL, as Git does it.
 const BINARY_PREFIX: usize = 8000;
 
+/// How many bytes in front of a key are looked at; SOPS indents far less.
+const LOOK_BACK: usize = 64;
+
 /// What the bytes are.
 pub(crate) enum Contents<'a> {
     /// No reference can stand in them.
@@ -69,11 +72,15 @@ pub(crate) fn may_hold(bytes: &[u8]) -> bool {
 
 /// Whether a file was encrypted with SOPS: its metadata stand under a key `sops` at the top.
 fn is_sops(text: &str) -> bool {
-    let has_key = memmem::find_iter(text.as_bytes(), b"sops").any(|at| {
-        let line_start = text[..at].rfind(['\n', '\r']).map_or(0, |end| end + 1);
-        let before = text[line_start..at].trim_start_matches('\u{feff}');
-        let after = &text[at + 4..];
-        (before.is_empty() && after.starts_with(':')) || (before.trim_start() == "\"" && after.starts_with("\":"))
+    let bytes = text.as_bytes();
+    let has_key = memmem::find_iter(bytes, b"sops").any(|at| {
+        let (before, after) = (&bytes[at.saturating_sub(LOOK_BACK)..at], &bytes[at + 4..]);
+        let is_plain =
+            before.last().is_none_or(|byte| matches!(byte, b'\n' | b'\r' | b'\xbf')) && after.starts_with(b":");
+        let indent = before.strip_suffix(b"\"").map(<[u8]>::trim_ascii_end);
+        let is_json =
+            indent.is_some_and(|rest| matches!(rest.last(), None | Some(b',' | b'{'))) && after.starts_with(b"\":");
+        is_plain || is_json
     });
     has_key && (text.contains("ENC[AES256") || text.contains("mac:") || text.contains("\"mac\""))
 }

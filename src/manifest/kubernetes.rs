@@ -3,6 +3,8 @@
 //! Leaves alone what only looks like a reference: the data of ConfigMaps and Secrets, annotations and labels
 //! (with `last-applied-configuration`), the reported status, the schema of a custom resource.
 
+use std::collections::HashMap;
+
 use crate::manifest::finder::Finder;
 use crate::manifest::helm_values;
 use crate::manifest::yaml::tree::{NodeId, Role, Shape, Tree};
@@ -21,19 +23,26 @@ pub(crate) fn is_object(tree: &Tree<'_>, root: NodeId) -> bool {
 pub(crate) fn find(finder: &mut Finder<'_, '_>, root: NodeId) {
     let tree = finder.tree;
     let end = tree.end(root);
+    let is_release = is_release(tree, root);
+    // A mapping is asked once, however often `status` stands in it.
+    let mut objects: HashMap<NodeId, bool> = HashMap::new();
     let mut at = root;
     while at < end {
         let next = NodeId(at.0 + 1);
         at = match (tree.role(at), tree.shape(at)) {
             (Role::Key, _) => match tree.text(at) {
                 Some("annotations" | "labels" | "managedFields") => tree.end(next),
-                Some("status") if tree.parent(at).is_some_and(|parent| is_object(tree, parent)) => tree.end(next),
+                Some("status") => {
+                    let parent = tree.parent(at).unwrap_or(root);
+                    let is_reported = *objects.entry(parent).or_insert_with(|| is_object(tree, parent));
+                    if is_reported { tree.end(next) } else { next }
+                }
                 Some("image") => {
                     image(finder, next);
                     next
                 }
                 // The values of a HelmRelease, and of an Argo CD source.
-                Some("values" | "valuesObject") if tree.shape(next) == Shape::Mapping && is_release(tree, root) => {
+                Some("values" | "valuesObject") if is_release && tree.shape(next) == Shape::Mapping => {
                     helm_values::find(finder, next);
                     tree.end(next)
                 }
