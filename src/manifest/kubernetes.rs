@@ -1,5 +1,8 @@
 //! Kubernetes objects: any `image:` of an object with `apiVersion` and `kind`, at any depth.
 //!
+//! The values of a HelmRelease and of an Argo CD source are read as Helm values, and `images` entries with
+//! `newTag` and the like as Kustomize's.
+//!
 //! Leaves alone what only looks like a reference: the data of ConfigMaps and Secrets, annotations and labels
 //! (with `last-applied-configuration`), the reported status, the schema of a custom resource.
 
@@ -7,6 +10,7 @@ use std::collections::HashMap;
 
 use crate::manifest::finder::Finder;
 use crate::manifest::helm_values;
+use crate::manifest::kustomize;
 use crate::manifest::yaml::tree::{NodeId, Role, Shape, Tree};
 use crate::model::site::Format;
 
@@ -23,7 +27,7 @@ pub(crate) fn is_object(tree: &Tree<'_>, root: NodeId) -> bool {
 pub(crate) fn find(finder: &mut Finder<'_, '_>, root: NodeId) {
     let tree = finder.tree;
     let end = tree.end(root);
-    let is_release = is_release(tree, root);
+    let values = values_key(tree, root);
     // A mapping is asked once, however often `status` stands in it.
     let mut objects: HashMap<NodeId, bool> = HashMap::new();
     let mut at = root;
@@ -41,8 +45,12 @@ pub(crate) fn find(finder: &mut Finder<'_, '_>, root: NodeId) {
                     image(finder, next);
                     next
                 }
-                // The values of a HelmRelease, and of an Argo CD source.
-                Some("values" | "valuesObject") if is_release && tree.shape(next) == Shape::Mapping => {
+                // Kustomize's own list, in Flux's `Kustomization` and in a HelmRelease's post-renderers.
+                Some("images") => {
+                    kustomize::entries(finder, next);
+                    next
+                }
+                key if key.is_some() && key == values && tree.shape(next) == Shape::Mapping => {
                     helm_values::find(finder, next);
                     tree.end(next)
                 }
@@ -68,9 +76,13 @@ fn image(finder: &mut Finder<'_, '_>, value: NodeId) {
     }
 }
 
-fn is_release(tree: &Tree<'_>, root: NodeId) -> bool {
-    let kind = tree.own(root, "kind").and_then(|node| tree.text(node));
-    matches!(kind, Some("HelmRelease" | "Application" | "ApplicationSet"))
+/// Returns the key below which an object holds Helm values.
+fn values_key(tree: &Tree<'_>, root: NodeId) -> Option<&'static str> {
+    match tree.own(root, "kind").and_then(|node| tree.text(node))? {
+        "HelmRelease" => Some("values"),
+        "Application" | "ApplicationSet" => Some("valuesObject"),
+        _ => None,
+    }
 }
 
 fn has_no_references(tree: &Tree<'_>, mapping: NodeId) -> bool {
