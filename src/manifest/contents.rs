@@ -12,6 +12,9 @@ const BINARY_PREFIX: usize = 8000;
 /// How many bytes in front of a key are looked at; SOPS indents far less.
 const LOOK_BACK: usize = 64;
 
+/// How far behind a word the end of a key is looked for; what goes on longer is left to the parser.
+const KEY_REST: usize = 128;
+
 /// What the bytes are.
 pub(crate) enum Contents<'a> {
     /// No reference can stand in them.
@@ -62,12 +65,29 @@ pub(crate) fn read<'a>(path: &RepoPath, bytes: &'a [u8], limits: &Limits) -> Con
 pub(crate) fn may_hold(bytes: &[u8]) -> bool {
     let names_image = memmem::find_iter(bytes, b"mage").any(|at| {
         let before = at.checked_sub(1).map(|index| bytes[index]);
+        let after = &bytes[at + 4..];
         // `imagePullPolicy` and `imagePullSecrets` stand in many files that name no image.
-        matches!(before, Some(b'i' | b'I')) && !bytes[at + 4..].starts_with(b"Pull")
+        matches!(before, Some(b'i' | b'I')) && !after.starts_with(b"Pull") && ends_a_key(after)
     });
-    names_image
-        || memmem::find(bytes, b"repository").is_some()
-        || memmem::find(bytes, marker::WORD.as_bytes()).is_some()
+    let names_repository = || memmem::find_iter(bytes, b"repository").any(|at| ends_a_key(&bytes[at + 10..]));
+    names_image || names_repository() || memmem::find(bytes, marker::WORD.as_bytes()).is_some()
+}
+
+/// Whether what follows a word makes it a key: the rest of the name, a quote, blanks, then `:`.
+///
+/// A line may end instead: `? image` has its colon on the next one.
+fn ends_a_key(after: &[u8]) -> bool {
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let name = after.iter().take(KEY_REST).take_while(|byte| is_name(byte)).count();
+    let rest = &after[name..];
+    let rest = rest.strip_prefix(b"\"").or(rest.strip_prefix(b"'")).unwrap_or(rest);
+    let blanks = rest.iter().take(KEY_REST).take_while(|byte| is_blank(byte)).count();
+    if name == KEY_REST || blanks == KEY_REST {
+        return true;
+    }
+    let rest = &rest[blanks..];
+    matches!(rest.first(), None | Some(b':' | b'\n' | b'\r' | b'#'))
 }
 
 /// Whether a file was encrypted with SOPS: its metadata stand under a key `sops` at the top.
