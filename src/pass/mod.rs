@@ -9,6 +9,7 @@ pub mod run;
 pub mod setup;
 
 use std::path::Path;
+use std::time::Instant;
 
 use jiff::Timestamp;
 
@@ -110,11 +111,30 @@ pub struct Planned {
 ///
 /// [`PassError`] when there is nothing to work on; the failure of a single target is a row of the outcome.
 pub async fn plan(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
+    let mut stages = Stages::start();
     let scanned = look(inputs)?;
-    let (observation, decisions) = settle(inputs, scanned.sites, scanned.passed_over).await;
+    stages.end("looked into the files");
+    let (observation, decisions) = settle(inputs, scanned.sites, scanned.passed_over, &mut stages).await;
+    stages.end("decided");
     let promoted = promote::promote(&observation, &decisions, &inputs.config.environments, &inputs.config.groups);
     let changes = edits(inputs, &observation.sites, &scanned.surroundings, &promoted.proposals);
+    stages.end("promoted and edited");
     Ok(Planned { observation, decisions, promoted, changes })
+}
+
+/// Logs how long each stage of a pass took.
+struct Stages(Instant);
+
+impl Stages {
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    fn end(&mut self, what: &str) {
+        let milliseconds = self.0.elapsed().as_secs_f64() * 1000.0;
+        tracing::info!(milliseconds = (milliseconds * 10.0).round() / 10.0, "{what}");
+        self.0 = Instant::now();
+    }
 }
 
 /// Finds every reference, and refuses files that two environments claim.
@@ -143,13 +163,19 @@ fn overlap<'a>(
 }
 
 /// Asks for tags, then decides, until no decision lacks a fact that could be had.
-async fn settle(inputs: &Inputs<'_>, sites: Vec<Site>, passed_over: Vec<PassedOver>) -> (Observation, Vec<Decision>) {
+async fn settle(
+    inputs: &Inputs<'_>,
+    sites: Vec<Site>,
+    passed_over: Vec<PassedOver>,
+    stages: &mut Stages,
+) -> (Observation, Vec<Decision>) {
     let (now, base) = (inputs.now, inputs.base.clone());
     let mut observation = Observation { now, base, sites, passed_over, ..Observation::default() };
     let mut questions = questions::questions(&observation, &inputs.config.rules, &inputs.config.environments);
     questions.retain(|question| inputs.only.is_none_or(|only| question.image == *only));
     let answered = |done, all| (inputs.progress)(Progress::Asking(done, all));
     observe::tags::ask(&mut observation, &questions, inputs.source, &answered).await;
+    stages.end("asked for the tags");
     for _ in 0..MAX_ROUNDS {
         let Decided { decisions, wants } = decide::decide(&observation, &questions);
         if wants.is_empty() {
