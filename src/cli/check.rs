@@ -2,10 +2,11 @@
 
 use crate::cli::Outcome;
 use crate::cli::arguments::{Folder, OutputFormat};
-use crate::cli::output::{Failure, print};
+use crate::cli::output::{Failure, Stream, print};
 use crate::cli::session::Session;
 use crate::model::outcome::{Finding, Severity};
 use crate::pass;
+use crate::report::exit::Exit;
 use crate::report::{exit, json, text};
 
 /// Checks a folder; faults of the configuration are findings like all others.
@@ -15,7 +16,14 @@ pub(super) fn run(session: &Session, folder: &Folder) -> Outcome {
         Ok(config) => {
             let name = config.configured.then(|| session.config_name());
             let files = pass::setup::checkout(&folder.folder);
-            pass::check::check(&config, name.as_deref(), &files, &pass::setup::limits(&service))?
+            let limits = pass::setup::limits(&service);
+            pass::check::check(&config, name.as_deref(), &files, &limits)?
+        }
+        // For people, the source line stands under each fault.
+        Err(Failure::Faults(faults)) if session.common.output == OutputFormat::Text => {
+            let rendered = faults.render(session.wants_color(Stream::Output), session.width());
+            print(|out| writeln!(out, "{}", rendered.trim_end()))?;
+            return Ok(Exit::Usage);
         }
         Err(Failure::Faults(faults)) => faults
             .0

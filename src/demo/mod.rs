@@ -75,7 +75,7 @@ pub async fn show(
         stage.registry.push(repository, tag);
     }
     let outcome = stage.pass(story::EXPECTED_COMMITS, out).await?;
-    story::commits(&outcome, out)?;
+    story::commits(&outcome, &stage.view, out)?;
     story::again(out)?;
     stage.pass(0, out).await?;
     story::ending(out)?;

@@ -1,8 +1,12 @@
 //! What the demo's repository and registry hold, and the words between the passes.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
+use crate::model::change::{Change, FileEdit};
 use crate::model::outcome::Outcome;
+use crate::report::View;
+use crate::report::text;
 
 /// The tags that the registry holds at first.
 pub(super) const FIRST_TAGS: [(&str, &str); 4] =
@@ -113,14 +117,19 @@ pub(super) fn a_tag_appears(out: &mut dyn Write) -> io::Result<()> {
     heading("Second pass", out)
 }
 
-/// Shows the commits' messages as history keeps them.
-pub(super) fn commits(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
-    heading("What Git keeps of it: one commit for each environment, on record in its trailers", out)?;
+/// Shows the commits as `git log --patch` does: message and diff.
+pub(super) fn commits(outcome: &Outcome, view: &View, out: &mut dyn Write) -> io::Result<()> {
+    heading("What Git keeps of it: one commit for each environment; only the tags' bytes change", out)?;
     for landed in &outcome.commits {
         writeln!(out, "commit {}", landed.commit)?;
         for line in landed.message.trim_end().lines() {
-            writeln!(out, "    {line}")?;
+            writeln!(out, "{}", format!("    {line}").trim_end())?;
         }
+        writeln!(out)?;
+        let of_this = |change: &&Change| change.environment == landed.environment;
+        let files: BTreeSet<_> = outcome.changes.iter().filter(of_this).map(|change| &change.file).collect();
+        let edits: Vec<FileEdit> = outcome.files.iter().filter(|edit| files.contains(&edit.file)).cloned().collect();
+        text::diff(&edits, view, out)?;
         writeln!(out)?;
     }
     Ok(())

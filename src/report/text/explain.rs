@@ -90,7 +90,7 @@ fn one(page: &mut Page<'_>, explanation: &Explanation, list: Option<&TagList>) -
 }
 
 fn every(page: &mut Page<'_>, candidates: &[Candidate<'_>]) -> io::Result<()> {
-    let columns = [Column { title: "", cut: Cut::Middle }, Column { title: "", cut: Cut::End }];
+    let columns = [Column::kept("", Cut::Middle), Column::new("", Cut::End)];
     let row = |candidate: &Candidate<'_>| {
         let (tone, word) = match candidate.state {
             State::Chosen => (Tone::Good, "chosen: "),

@@ -71,7 +71,9 @@ pub fn outcome(outcome: &Outcome, occasion: Occasion, view: &View, out: &mut dyn
 }
 
 /// What one row of the table of changes is about.
-type Update<'a> = (&'a EnvironmentName, &'a ImageName, &'a Value, &'a Value);
+///
+/// The number is the environment's place in the order in which changes come, which is the configuration's.
+type Update<'a> = (usize, &'a EnvironmentName, &'a ImageName, &'a Value, &'a Value);
 
 /// Where an update stands.
 struct Places<'a> {
@@ -82,8 +84,13 @@ struct Places<'a> {
 /// Gathers equal moves: one row for an image that moves alike in many files.
 fn updates(outcome: &Outcome) -> BTreeMap<Update<'_>, Places<'_>> {
     let mut updates: BTreeMap<Update<'_>, Places<'_>> = BTreeMap::new();
+    let mut order: Vec<&EnvironmentName> = Vec::new();
     for change in &outcome.changes {
-        let key = (&change.environment, &change.image, &change.from, &change.to);
+        let place = order.iter().position(|environment| **environment == change.environment).unwrap_or_else(|| {
+            order.push(&change.environment);
+            order.len() - 1
+        });
+        let key = (place, &change.environment, &change.image, &change.from, &change.to);
         let places = updates.entry(key).or_insert(Places { step: change.step, lines: BTreeSet::new() });
         places.lines.insert((change.file.as_str(), change.position.line));
     }
@@ -92,12 +99,18 @@ fn updates(outcome: &Outcome) -> BTreeMap<Update<'_>, Places<'_>> {
 
 fn changes(page: &mut Page<'_>, outcome: &Outcome, updates: &BTreeMap<Update<'_>, Places<'_>>) -> io::Result<()> {
     let environments: BTreeSet<_> = outcome.decisions.iter().map(|decision| &decision.question.environment).collect();
-    let environments: BTreeSet<_> = environments.into_iter().chain(updates.keys().map(|key| key.0)).collect();
+    let environments: BTreeSet<_> = environments.into_iter().chain(updates.keys().map(|key| key.1)).collect();
     let has_several = environments.len() > 1;
-    let titles = ["environment", "image", "from", "to", "step", "where"];
-    let columns: Vec<Column> = titles.map(|title| Column { title, cut: Cut::Middle }).to_vec();
+    let columns = [
+        Column::kept("environment", Cut::Middle),
+        Column::new("image", Cut::Middle),
+        Column::kept("from", Cut::Middle),
+        Column::kept("to", Cut::Middle),
+        Column::kept("step", Cut::Middle),
+        Column::new("where", Cut::Middle),
+    ];
     let mut rows = Vec::with_capacity(updates.len());
-    for ((environment, image, from, to), places) in updates {
+    for ((_, environment, image, from, to), places) in updates {
         let tone = if places.step == Some(Step::Major) { Tone::Wait } else { Tone::Plain };
         let (from, to) = short_move(from, to);
         // Everything is asked for: a row for each place instead of their number.
@@ -156,7 +169,7 @@ fn commits(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
         return Ok(());
     }
     page.title("Commits")?;
-    let columns = [Cut::End, Cut::Middle, Cut::End].map(|cut| Column { title: "", cut });
+    let columns = [Cut::End, Cut::Middle, Cut::End].map(|cut| Column::new("", cut));
     let row = |environment: &str, commit: &str, message: &str| {
         let subject = message.lines().next().unwrap_or("");
         vec![Cell::toned(Tone::Wait, commit), Cell::new(environment), Cell::new(subject)]

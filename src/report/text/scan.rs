@@ -12,10 +12,10 @@ use crate::report::text::page::Page;
 use crate::report::text::table::{self, Cell, Column};
 
 const COLUMNS: [Column; 4] = [
-    Column { title: "where", cut: Cut::Middle },
-    Column { title: "image", cut: Cut::Middle },
-    Column { title: "tag", cut: Cut::Middle },
-    Column { title: "policy", cut: Cut::End },
+    Column::new("where", Cut::Middle),
+    Column::new("image", Cut::Middle),
+    Column::kept("tag", Cut::Middle),
+    Column::new("policy", Cut::End),
 ];
 
 /// Writes what `scan` found.

@@ -11,13 +11,39 @@ const GAP: usize = 2;
 /// The narrowest that a column is made: what is left of a name below that tells nothing.
 const LEAST: usize = 5;
 
+/// What a column that yields last keeps as long as others can yield: a version, or most of a long one.
+const KEPT: usize = 24;
+
 /// A column.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Column {
     /// Its title; empty where it needs none.
-    pub(super) title: &'static str,
+    title: &'static str,
     /// What goes when a cell is too long.
-    pub(super) cut: Cut,
+    cut: Cut,
+    /// When it gives room to others.
+    yields: Yields,
+}
+
+/// When a column gives room to others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Yields {
+    /// As soon as the table is too wide: names and places, which are told apart by what is left of them.
+    First,
+    /// When nothing else is left to shorten: versions, whose ends are what matters.
+    Last,
+}
+
+impl Column {
+    /// A column that gives room to others first.
+    pub(super) const fn new(title: &'static str, cut: Cut) -> Self {
+        Self { title, cut, yields: Yields::First }
+    }
+
+    /// A column that gives room to others last.
+    pub(super) const fn kept(title: &'static str, cut: Cut) -> Self {
+        Self { title, cut, yields: Yields::Last }
+    }
 }
 
 /// A cell: a cleaned text and its colour.
@@ -85,8 +111,12 @@ fn fit(columns: &[Column], rows: &[Vec<Cell>], room: usize) -> Vec<usize> {
     let mut fitted = usual;
     let mut total: usize = fitted.iter().sum();
     while total > room {
-        let Some(widest) = fitted.iter_mut().max().filter(|widest| **widest > LEAST) else { break };
-        *widest -= 1;
+        let yields =
+            |index: &usize| fitted[*index] > if columns[*index].yields == Yields::First { LEAST } else { KEPT };
+        let widest = (0..fitted.len()).filter(yields).max_by_key(|index| fitted[*index]);
+        let at_last = || (0..fitted.len()).filter(|index| fitted[*index] > LEAST).max_by_key(|index| fitted[*index]);
+        let Some(widest) = widest.or_else(at_last) else { break };
+        fitted[widest] -= 1;
         total -= 1;
     }
     for (column, most) in fitted.iter_mut().zip(natural) {
