@@ -103,6 +103,21 @@ pub(super) fn branches(
     Ok(names.filter_map(short).collect())
 }
 
+/// Returns the branch that the remote's `HEAD` names, where it names one.
+pub(super) fn default_branch(
+    repository: &gix::Repository,
+    url: &RemoteUrl,
+    header: Option<&SecretString>,
+) -> Result<Option<String>, FetchError> {
+    let listed = list(repository, url, header, "+HEAD:refs/tagboat-head")?;
+    let target = listed.ref_map().remote_refs.iter().find_map(|reference| match reference {
+        Ref::Symbolic { full_ref_name, target, .. } if full_ref_name == "HEAD" => Some(target),
+        _ => None,
+    });
+    let short = target.and_then(|target| target.strip_prefix(HEADS.as_bytes()));
+    Ok(short.and_then(|short| std::str::from_utf8(short).ok()).map(str::to_owned))
+}
+
 /// Connects, and lists the references that a refspec begins with.
 fn list<'repo>(
     repository: &'repo gix::Repository,

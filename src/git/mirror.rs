@@ -102,6 +102,19 @@ impl Mirror {
         Ok(names.iter().map(|name| BranchName::from(name.as_str())).collect())
     }
 
+    /// Returns the remote's default branch: the one that its `HEAD` names, where it names one.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`] as for fetching.
+    pub fn default_branch(&self) -> Result<Option<BranchName>, GitError> {
+        let name = match self.url.reach() {
+            Reach::Http => http::default_branch(&self.handle(), self.reached_url(), self.header.as_ref())?,
+            Reach::Local | Reach::Ssh => transfer::default_branch(&self.program, self)?,
+        };
+        Ok(name.map(|name| BranchName::from(name.as_str())))
+    }
+
     /// Returns a handle for this thread.
     pub(super) fn handle(&self) -> gix::Repository {
         self.repository.read().unwrap_or_else(PoisonError::into_inner).to_thread_local()

@@ -69,7 +69,7 @@ pub fn scan(path: &RepoPath, bytes: &[u8], surroundings: &Surroundings, limits: 
         contents::Contents::Text(text) => text,
     };
     if !names::is_yaml(path) {
-        return sites(path, text, marker::marked_lines(text), Vec::new());
+        return sites(path, text, 0, marker::marked_lines(text), Vec::new());
     }
     if surroundings.is_template(path) {
         return template_scan(path, text);
@@ -107,14 +107,17 @@ pub fn scan(path: &RepoPath, bytes: &[u8], surroundings: &Surroundings, limits: 
             }
         },
     });
-    sites(path, text, found, passed.collect())
+    sites(path, text, 0, found, passed.collect())
 }
 
 /// Finds the references of one chunk that was parsed already, comments included.
+///
+/// Their positions count from the chunk's start: walking there from the file's own start again and again would cost
+/// the square of a file with many documents.
 pub(crate) fn scan_parsed(path: &RepoPath, text: &str, chunk: &Span, tree: &Tree<'_>) -> Vec<Site> {
     let mut found = Vec::new();
     read_chunk(path, text, chunk, tree, &mut found);
-    sites(path, text, found, Vec::new()).sites
+    sites(path, text, chunk.start, found, Vec::new()).sites
 }
 
 /// Returns a file's text where it may be looked into.
@@ -160,7 +163,11 @@ fn read_document(finder: &mut Finder<'_, '_>, root: NodeId, path: &RepoPath) {
 /// Reads the marked lines of a template, which is never parsed as YAML.
 fn template_scan(path: &RepoPath, text: &str) -> FileScan {
     let found = marker::marked_lines(text);
-    if found.is_empty() { passed_over(path, PassedOverReason::Template) } else { sites(path, text, found, Vec::new()) }
+    if found.is_empty() {
+        passed_over(path, PassedOverReason::Template)
+    } else {
+        sites(path, text, 0, found, Vec::new())
+    }
 }
 
 fn passed_over(path: &RepoPath, reason: PassedOverReason) -> FileScan {
@@ -168,14 +175,15 @@ fn passed_over(path: &RepoPath, reason: PassedOverReason) -> FileScan {
 }
 
 /// Gives finds their lines and columns.
-fn sites(path: &RepoPath, text: &str, mut found: Vec<Found>, passed_over: Vec<PassedOver>) -> FileScan {
+fn sites(path: &RepoPath, text: &str, from: usize, mut found: Vec<Found>, passed_over: Vec<PassedOver>) -> FileScan {
     found.sort_by_key(Found::offset);
     let mut offsets: Vec<usize> =
         found.iter().flat_map(|find| find.uses.iter().copied().chain([find.offset()])).collect();
     offsets.sort_unstable();
     offsets.dedup();
-    let mut walk = Positions::new(text);
-    let places: Vec<Position> = offsets.iter().map(|offset| walk.at(floor_boundary(text, *offset))).collect();
+    let mut walk = Positions::new(&text[from..]);
+    let places: Vec<Position> =
+        offsets.iter().map(|offset| walk.at(floor_boundary(text, *offset).saturating_sub(from))).collect();
     let place = |offset: usize| offsets.binary_search(&offset).map_or(Position { line: 1, column: 1 }, |at| places[at]);
     let sites = found
         .into_iter()

@@ -97,9 +97,7 @@ pub struct Inputs<'a> {
 pub struct Planned {
     /// What was seen.
     pub observation: Observation,
-    /// What was decided.
-    pub decisions: Vec<Decision>,
-    /// What may move.
+    /// What was decided, and what may move.
     pub promoted: Promoted,
     /// The edits of each environment, in the order of the environments.
     pub changes: Vec<(EnvironmentName, ChangeSet)>,
@@ -116,10 +114,10 @@ pub async fn plan(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
     stages.end("looked into the files");
     let (observation, decisions) = settle(inputs, scanned.sites, scanned.passed_over, &mut stages).await;
     stages.end("decided");
-    let promoted = promote::promote(&observation, &decisions, &inputs.config.environments, &inputs.config.groups);
+    let promoted = promote::promote(&observation, decisions, &inputs.config.environments, &inputs.config.groups);
     let changes = edits(inputs, &observation.sites, &scanned.surroundings, &promoted.proposals);
     stages.end("promoted and edited");
-    Ok(Planned { observation, decisions, promoted, changes })
+    Ok(Planned { observation, promoted, changes })
 }
 
 /// Logs how long each stage of a pass took.

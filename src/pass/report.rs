@@ -19,7 +19,7 @@ pub fn outcome(planned: Planned, config: &Repository) -> Outcome {
         outcome.files.extend(set.files);
     }
     outcome.proposals = planned.promoted.proposals;
-    outcome.decisions = planned.decisions;
+    outcome.decisions = planned.promoted.decisions;
     outcome.images =
         planned.observation.images.into_iter().filter_map(|(image, tags)| Some((image, tags.ok()?))).collect();
     outcome
@@ -35,6 +35,7 @@ pub fn explanations(planned: &Planned) -> Vec<Explanation> {
         })
     };
     planned
+        .promoted
         .decisions
         .iter()
         .map(|decision| {
@@ -55,11 +56,11 @@ fn failures(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
         if let Err(reason) = answer
             && !observation.unknown.contains(image)
         {
-            outcome.errors.push(trouble(image.to_string(), reason.clone()));
+            outcome.errors.push(trouble(image.to_string(), reason));
         }
     }
     for (want, reason) in &observation.failed {
-        outcome.errors.push(trouble(format!("{}:{}", want.image, want.tag), reason.clone()));
+        outcome.errors.push(trouble(format!("{}:{}", want.image, want.tag), reason));
     }
     for passed in &observation.passed_over {
         if config.configured && is_failure(&passed.reason) && config.environments.of(&passed.file).is_some() {
@@ -97,7 +98,7 @@ fn passed_by(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
             rows.insert(Skipped { what: image.to_string(), reason: reason.clone() });
         }
     }
-    for decision in &planned.decisions {
+    for decision in &planned.promoted.decisions {
         if let Verdict::Undecided(reason) = &decision.verdict
             && matches!(observation.images.get(&decision.question.image), Some(Ok(_)))
         {
@@ -108,6 +109,13 @@ fn passed_by(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
             rows.insert(Skipped { what: decision.question.image.to_string(), reason });
         }
     }
+    for (image, answer) in &observation.images {
+        let Ok(tags) = answer else { continue };
+        if let (Some(example), count) = (tags.list.invalid().0.first(), tags.list.invalid().1) {
+            let reason = format!("its list holds what is no tag, {count} in all, such as `{example}`");
+            rows.insert(Skipped { what: image.to_string(), reason });
+        }
+    }
     rows.extend(planned.promoted.skipped.iter().cloned());
     outcome.skipped.extend(rows);
 }
@@ -116,7 +124,10 @@ fn place(site: &Site) -> String {
     format!("{} {}", Place(&site.file, site.position), site.written)
 }
 
-fn trouble(what: String, reason: String) -> Trouble {
+/// Makes a row; what failed is not said twice where the reason begins with it.
+fn trouble(what: String, reason: &str) -> Trouble {
+    let own = reason.strip_prefix(&what).and_then(|rest| rest.strip_prefix(": "));
+    let reason = own.unwrap_or(reason).to_owned();
     Trouble { what, file: None, position: None, reason }
 }
 

@@ -71,8 +71,8 @@ pub enum SetupError {
     /// The repository's URL is unusable.
     #[error("the repository: {0}")]
     Url(#[from] UrlError),
-    /// `--repo` needs a branch.
-    #[error("no branch is named: say which one with --branch")]
+    /// No branch is named, and the remote names none either.
+    #[error("no branch is named, and the remote has no default branch: say which one with --branch")]
     NoBranch,
     /// There is nowhere to keep the mirror.
     #[error("there is no folder for the mirror: set HOME or XDG_CACHE_HOME")]
@@ -332,22 +332,25 @@ pub fn remote(
     let (url, branch) = match target {
         Target::Checkout { folder, branch: None } => {
             let checkout = crate::git::checkout::Checkout::discover(folder)?;
-            (checkout.origin, checkout.branch)
+            (checkout.origin, Some(checkout.branch))
         }
         Target::Checkout { folder, branch: Some(branch) } => {
             let (_, origin) = crate::git::checkout::Checkout::discover_origin(folder)?;
-            (origin, BranchName::from(*branch))
+            (origin, Some(BranchName::from(*branch)))
         }
         Target::Url { url, branch } => {
             let url: RemoteUrl = url.parse()?;
             let watched = watched(service, &url).and_then(|repository| repository.branch.clone());
-            let branch = branch.map(BranchName::from).or(watched).ok_or(SetupError::NoBranch)?;
-            (url, branch)
+            (url, branch.map(BranchName::from).or(watched))
         }
     };
     let access = access(&url, service, environment)?;
     let folder = mirror_folder(&url, environment)?;
     let mirror = Mirror::open(&folder, url, access, program(environment))?;
+    let branch = match branch {
+        Some(branch) => branch,
+        None => mirror.default_branch()?.ok_or(SetupError::NoBranch)?,
+    };
     Ok((Arc::new(mirror), branch))
 }
 

@@ -14,7 +14,7 @@ use crate::model::site::Value;
 use crate::report::View;
 use crate::report::text::diff;
 use crate::report::text::ink::{Cut, Tone};
-use crate::report::text::lists::{count, familiar, named, reasons};
+use crate::report::text::lists::{count, familiar, reasons};
 use crate::report::text::page::Page;
 use crate::report::text::table::{self, Cell, Column};
 
@@ -107,7 +107,7 @@ fn changes(page: &mut Page<'_>, outcome: &Outcome, updates: &BTreeMap<Update<'_>
         Column::kept("from", Cut::Middle),
         Column::kept("to", Cut::Middle),
         Column::kept("step", Cut::Middle),
-        Column::new("where", Cut::Middle),
+        Column::new("where", Cut::Start),
     ];
     let mut rows = Vec::with_capacity(updates.len());
     for ((_, environment, image, from, to), places) in updates {
@@ -227,7 +227,13 @@ fn waits(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
         return Ok(());
     }
     page.title("Waiting")?;
-    for proposal in stuck {
+    // What waits for one and the same reason is told together.
+    let alike = |one: &&Proposal, other: &&Proposal| {
+        (&one.environment, one.action, &one.reason, one.earliest, &one.gates)
+            == (&other.environment, other.action, &other.reason, other.earliest, &other.gates)
+    };
+    for together in stuck.chunk_by(alike) {
+        let proposal = together[0];
         let (word, tone) = match proposal.action {
             Action::Held => ("held by a person", Tone::Wait),
             Action::LeftAlone => ("left alone: a person took it over", Tone::Wait),
@@ -235,8 +241,9 @@ fn waits(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
             _ => ("waits", Tone::Wait),
         };
         let mut spans = vec![(Tone::Strong, format!("{}:", proposal.environment))];
-        let moves = moves(&proposal.moves);
+        let moves = moves(together.iter().flat_map(|proposal| &proposal.moves));
         spans.push((Tone::Plain, if moves.is_empty() { proposal.group.clone() } else { moves }));
+        let word = if together.len() > 1 && word == "waits" { "wait" } else { word };
         spans.push((tone, word.to_owned()));
         if let Some(reason) = &proposal.reason {
             spans.push((Tone::Plain, format!("({reason})")));
@@ -252,14 +259,15 @@ fn waits(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
     Ok(())
 }
 
-fn moves(moves: &[Move]) -> String {
-    let named = moves.iter().take(MOVES_NAMED).map(|step| {
+fn moves<'a>(moves: impl Iterator<Item = &'a Move> + Clone) -> String {
+    let number = moves.clone().count();
+    let named = moves.take(MOVES_NAMED).map(|step| {
         let (from, to) = short_move(&step.from, &step.to);
         format!("{} {from} → {to}", familiar(step.image.as_str()))
     });
     let mut text = named.collect::<Vec<_>>().join(", ");
-    if moves.len() > MOVES_NAMED {
-        text.push_str(&format!(" and {} more", moves.len() - MOVES_NAMED));
+    if number > MOVES_NAMED {
+        text.push_str(&format!(" and {} more", number - MOVES_NAMED));
     }
     text
 }
@@ -301,10 +309,9 @@ fn passed_by(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
     }
     if !outcome.errors.is_empty() {
         page.title("Failed")?;
-        for error in &outcome.errors {
-            let (name, reason) = split(error);
-            named(page, Tone::Bad, &name, reason)?;
-        }
+        let rows: Vec<(String, &str)> = outcome.errors.iter().map(split).collect();
+        let rows = rows.iter().map(|(name, reason)| (name.as_str(), (*reason).to_owned()));
+        reasons(page, "target", Tone::Bad, rows)?;
     }
     Ok(())
 }

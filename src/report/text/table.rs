@@ -68,14 +68,32 @@ pub(super) fn write(page: &mut Page<'_>, indent: usize, columns: &[Column], rows
     if rows.is_empty() {
         return Ok(());
     }
+    let widths = widths(page, indent, columns, rows);
+    if columns.iter().any(|column| !column.title.is_empty()) {
+        let titles = columns.iter().map(|column| Cell::toned(Tone::Quiet, column.title)).collect();
+        self::rows(page, indent, columns, &widths, &[titles])?;
+    }
+    self::rows(page, indent, columns, &widths, rows)
+}
+
+/// Returns the width of each column, so that all rows fit the page.
+pub(super) fn widths(page: &Page<'_>, indent: usize, columns: &[Column], rows: &[Vec<Cell>]) -> Vec<usize> {
     let gaps = GAP * columns.len().saturating_sub(1);
-    let widths = fit(columns, rows, page.view.columns().saturating_sub(indent + gaps));
-    let has_titles = columns.iter().any(|column| !column.title.is_empty());
-    let titles = columns.iter().map(|column| Cell::toned(Tone::Quiet, column.title)).collect();
-    for row in has_titles.then_some(&titles).into_iter().chain(rows) {
+    fit(columns, rows, page.view.columns().saturating_sub(indent + gaps))
+}
+
+/// Writes rows in columns of these widths, indented.
+pub(super) fn rows(
+    page: &mut Page<'_>,
+    indent: usize,
+    columns: &[Column],
+    widths: &[usize],
+    rows: &[Vec<Cell>],
+) -> io::Result<()> {
+    for row in rows {
         let mut line = " ".repeat(indent);
         let mut owed = 0;
-        for ((cell, column), columns) in row.iter().zip(columns).zip(&widths) {
+        for ((cell, column), columns) in row.iter().zip(columns).zip(widths) {
             let shown = cut(&cell.text, *columns, column.cut);
             if !shown.is_empty() {
                 line.extend(std::iter::repeat_n(' ', owed));
