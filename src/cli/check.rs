@@ -4,44 +4,54 @@ use crate::cli::Outcome;
 use crate::cli::arguments::{Folder, OutputFormat};
 use crate::cli::output::{Failure, Stream, print};
 use crate::cli::session::Session;
+use crate::config::fault::{Fault, Faults};
+use crate::config::service::Service;
 use crate::model::outcome::{Finding, Severity};
 use crate::pass;
 use crate::report::exit::Exit;
 use crate::report::{exit, json, text};
 
-/// Checks a folder; faults of the configuration are findings like all others.
+/// Checks a folder and the operator's file; faults of both are findings like all others.
 pub(super) fn run(session: &Session, folder: &Folder) -> Outcome {
-    let service = session.service()?;
-    let findings = match session.repository(&folder.folder) {
-        Ok(config) => {
-            let name = config.configured.then(|| session.config_name());
-            let files = pass::setup::checkout(&folder.folder);
-            let limits = pass::setup::limits(&service);
-            pass::check::check(&config, name.as_deref(), &files, &limits)?
-        }
+    let (service, mut faults) = faults_of(session.service())?;
+    let (config, more) = faults_of(session.repository(&folder.folder))?;
+    faults.extend(more);
+    if session.common.output == OutputFormat::Text && !faults.is_empty() {
         // For people, the source line stands under each fault.
-        Err(Failure::Faults(faults)) if session.common.output == OutputFormat::Text => {
-            let rendered = faults.render(session.wants_color(Stream::Output), session.width());
-            print(|out| writeln!(out, "{}", rendered.trim_end()))?;
-            return Ok(Exit::Usage);
-        }
-        Err(Failure::Faults(faults)) => faults
-            .0
-            .into_iter()
-            .map(|fault| Finding {
-                severity: Severity::Error,
-                rule: "configuration",
-                message: fault.message,
-                hint: fault.hint,
-                file: Some(fault.file),
-                position: fault.position,
-            })
-            .collect(),
-        Err(other) => return Err(other),
-    };
+        let rendered = Faults::new(faults).render(session.wants_color(Stream::Output), session.width());
+        print(|out| writeln!(out, "{}", rendered.trim_end()))?;
+        return Ok(Exit::Usage);
+    }
+    let mut findings: Vec<Finding> = faults.into_iter().map(finding).collect();
+    if let Some(config) = config {
+        let limits = pass::setup::limits(&service.unwrap_or_else(Service::without_configuration));
+        let name = config.configured.then(|| session.config_name());
+        let files = pass::setup::checkout(&folder.folder);
+        findings.extend(pass::check::check(&config, name.as_deref(), &files, &limits)?);
+    }
     print(|out| match session.common.output {
         OutputFormat::Json => json::check(&findings, out),
         OutputFormat::Text => text::check(&findings, &session.view(), out),
     })?;
     Ok(exit::of_findings(&findings))
+}
+
+/// Keeps what was read, or the faults of the file; every other failure ends the command.
+fn faults_of<T>(read: Result<T, Failure>) -> Result<(Option<T>, Vec<Fault>), Failure> {
+    match read {
+        Ok(value) => Ok((Some(value), Vec::new())),
+        Err(Failure::Faults(faults)) => Ok((None, faults.0)),
+        Err(other) => Err(other),
+    }
+}
+
+fn finding(fault: Fault) -> Finding {
+    Finding {
+        severity: Severity::Error,
+        rule: "configuration",
+        message: fault.message,
+        hint: fault.hint,
+        file: Some(fault.file),
+        position: fault.position,
+    }
 }

@@ -188,7 +188,7 @@ fn sites(path: &RepoPath, text: &str, from: usize, mut found: Vec<Found>, passed
     let sites = found
         .into_iter()
         .map(|find| {
-            let position = place(find.offset());
+            let (offset, position) = (find.offset(), place(find.offset()));
             let skipped = match &find.marker {
                 Some(Marker::Ignore) => Some(SkipReason::Ignored),
                 Some(Marker::Faulty(reason)) => Some(SkipReason::FaultyMarker(shorten(reason))),
@@ -202,6 +202,7 @@ fn sites(path: &RepoPath, text: &str, from: usize, mut found: Vec<Found>, passed
                 value: find.value,
                 slots: find.slots,
                 position,
+                offset,
                 uses: find.uses.iter().map(|offset| place(*offset)).collect(),
                 marker: find.marker,
                 skipped,

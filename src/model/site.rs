@@ -178,8 +178,10 @@ pub struct Site {
     /// What an edit replaces: the tag's slot first, then the digest's where it stands apart.
     /// Empty only where `skipped` says why.
     pub slots: Vec<Slot>,
-    /// Where the first slot begins.
+    /// Where the first slot begins, or what was found where there is none.
     pub position: Position,
+    /// The byte at `position`.
+    pub offset: usize,
     /// Where else the same text is used through an alias.
     pub uses: Vec<Position>,
     /// The policy beside it.
@@ -189,9 +191,9 @@ pub struct Site {
 }
 
 impl Site {
-    /// Returns the bytes of the first slot; an empty range at the start where there is none.
+    /// Returns the bytes of the first slot; an empty range at the site's place where there is none.
     pub fn bytes(&self) -> Span {
-        self.slots.first().map_or(0..0, |slot| slot.span.clone())
+        self.slots.first().map_or(self.offset..self.offset, |slot| slot.span.clone())
     }
 }
 

@@ -44,8 +44,16 @@ pub enum PassError {
     #[error("the configuration has faults")]
     Configuration(#[from] crate::config::fault::Faults),
     /// Two environments claim one file.
-    #[error("{file} belongs to two environments, `{one}` and `{other}`: narrow the `files` of one of them")]
+    #[error(
+        "{config}:{line}:{column}: {file} belongs to two environments, `{one}` and `{other}`: narrow the `files` of one of them"
+    )]
     Overlap {
+        /// The configuration file.
+        config: &'static str,
+        /// The line of the later environment.
+        line: usize,
+        /// The column there.
+        column: usize,
         /// The file.
         file: String,
         /// An environment that claims it.
@@ -139,25 +147,29 @@ impl Stages {
 fn look(inputs: &Inputs<'_>) -> Result<Scanned, PassError> {
     (inputs.progress)(Progress::Scanning);
     let scanned = observe::scan::scan(inputs.files, inputs.limits).map_err(PassError::Files)?;
-    if let Some((file, one, other)) = overlap(&inputs.config.environments, &scanned) {
-        return Err(PassError::Overlap { file: file.to_owned(), one, other });
-    }
+    refuse_overlap(&inputs.config.environments, &scanned)?;
     Ok(scanned)
 }
 
-/// Returns the first file that two environments claim.
-fn overlap<'a>(
-    environments: &Environments,
-    scanned: &'a Scanned,
-) -> Option<(&'a str, EnvironmentName, EnvironmentName)> {
+/// Refuses files that two environments claim.
+fn refuse_overlap(environments: &Environments, scanned: &Scanned) -> Result<(), PassError> {
     if environments.0.len() < 2 {
-        return None;
+        return Ok(());
     }
-    scanned.files.iter().find_map(|file| {
+    for file in &scanned.files {
         let mut claiming = environments.claiming(file.as_str());
-        let (one, other) = (claiming.next()?, claiming.next()?);
-        Some((file.as_str(), one.name.clone(), other.name.clone()))
-    })
+        if let (Some(one), Some(other)) = (claiming.next(), claiming.next()) {
+            return Err(PassError::Overlap {
+                config: run::CONFIG_FILE,
+                line: other.line,
+                column: other.column,
+                file: file.to_string(),
+                one: one.name.clone(),
+                other: other.name.clone(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Asks for tags, then decides, until no decision lacks a fact that could be had.
@@ -229,9 +241,7 @@ fn is_written(proposal: &Proposal) -> bool {
 /// [`PassError`] when the files could not be listed, or two environments claim one.
 pub fn scan(config: &Repository, files: &dyn Files, limits: &manifest::Limits) -> Result<ScanOutcome, PassError> {
     let scanned = observe::scan::scan(files, limits).map_err(PassError::Files)?;
-    if let Some((file, one, other)) = overlap(&config.environments, &scanned) {
-        return Err(PassError::Overlap { file: file.to_owned(), one, other });
-    }
+    refuse_overlap(&config.environments, &scanned)?;
     let reference = |site| {
         let (policy, skipped) = match questions::follow(&site, &config.rules, &config.environments) {
             Followed::Yes { policy, .. } => (Some(policy.to_string()), None),

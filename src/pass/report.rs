@@ -101,6 +101,7 @@ fn passed_by(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
     for decision in &planned.promoted.decisions {
         if let Verdict::Undecided(reason) = &decision.verdict
             && matches!(observation.images.get(&decision.question.image), Some(Ok(_)))
+            && !observation.failed.keys().any(|want| want.image == decision.question.image)
         {
             let reason = match config.environments.0.len() {
                 0 | 1 => reason.clone(),

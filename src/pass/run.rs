@@ -76,16 +76,16 @@ pub async fn run(run: &Run<'_>) -> Result<Outcome, PassError> {
     let mut races = 0;
     loop {
         match once(run).await {
-            Ok(Once::Moved) if races < MAX_RACES => {
+            Ok(Once::Moved(_)) if races < MAX_RACES => {
                 races += 1;
                 let longest = RACE_PAUSE * 2u32.pow(races);
                 tracing::info!(races, "the branch moved while the pass ran; planning again on its new tip");
                 tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
             }
-            Ok(Once::Moved) => {
+            Ok(Once::Moved(mut outcome)) => {
                 let reason = format!("moved {MAX_RACES} times while the pass ran: run again when it is calmer");
-                let what = format!("branch {}", run.branch);
-                total.errors.push(Trouble { what, file: None, position: None, reason });
+                fail(&mut outcome, run.branch, &reason);
+                merge(&mut total, *outcome, &BTreeSet::new());
                 return Ok(total);
             }
             Ok(Once::Done { outcome, environments }) => {
@@ -111,8 +111,8 @@ pub async fn run(run: &Run<'_>) -> Result<Outcome, PassError> {
 
 /// What one round came to.
 enum Once {
-    /// The branch moved before the push; nothing was done.
-    Moved,
+    /// The branch moved before the push; nothing of what was planned is in Git.
+    Moved(Box<Outcome>),
     /// It is over, whether or not there was something to do.
     Done { outcome: Box<Outcome>, environments: crate::model::environment::Environments },
 }
@@ -147,7 +147,7 @@ async fn once(run: &Run<'_>) -> Result<Once, PassError> {
     let applied = blocking(move || apply(&*remote, &branch, &base, planned_commits, now)).await;
     match applied {
         Ok(Applied::Landed(landed)) => outcome.commits = landed,
-        Ok(Applied::Moved) => return Ok(Once::Moved),
+        Ok(Applied::Moved) => return Ok(Once::Moved(outcome)),
         Ok(Applied::Forbidden(words)) => {
             fail(&mut outcome, run.branch, &format!("the remote refuses the push: {words}"));
         }

@@ -124,6 +124,19 @@ pub fn repository(folder: &Path, named: Option<&Path>) -> Result<Repository, Set
     }
 }
 
+/// Returns the folder above this one that has a configuration, as far as the checkout's root.
+pub fn configured_above(folder: &Path) -> Option<PathBuf> {
+    let folder = folder.canonicalize().ok()?;
+    let mut above = folder.as_path();
+    while !above.join(".git").exists() {
+        above = above.parent()?;
+        if above.join(CONFIG_FILE).is_file() {
+            return Some(above.to_owned());
+        }
+    }
+    None
+}
+
 /// Reads the repository's configuration from a file.
 ///
 /// # Errors
@@ -150,6 +163,24 @@ pub fn inactive(config: &Repository) -> Option<String> {
         "warning: understood, but not acted on in this version: {}; what depends on it waits",
         keys.join(", ")
     ))
+}
+
+/// Returns the one warning about parts of the operator's file that do not act in this version.
+pub fn inactive_service(service: &Service) -> Option<String> {
+    let parts = [
+        ("webhooks", !service.webhooks.is_empty()),
+        ("sources", !service.sources.is_empty()),
+        ("notify", !service.notify.is_empty()),
+        ("access", service.access.is_some()),
+        ("cache", service.cache.is_some()),
+        ("queue", service.queue != service::Queue::default()),
+        ("limits.passTime", service.limits.pass_time.is_some()),
+        ("registries.requestsPerSecond", service.registries.iter().any(|host| host.requests_per_second.is_some())),
+    ];
+    let named: Vec<&str> = parts.iter().filter(|(_, is_there)| *is_there).map(|(name, _)| *name).collect();
+    let warning =
+        || format!("warning: {}: understood, but not acted on in this version: {}", service.file, named.join(", "));
+    (!named.is_empty()).then(warning)
 }
 
 /// Returns the files of a folder.
@@ -253,9 +284,6 @@ fn host(
     }
     if registry.mirror.is_some() {
         return Err(unsupported("`mirror`"));
-    }
-    if registry.requests_per_second.is_some() {
-        tracing::warn!(host = registry.host, "`requestsPerSecond` is not acted on in this version; `concurrency` is");
     }
     let credential = match &registry.auth {
         None | Some(RegistryAuth::DockerConfig(None)) => None,

@@ -193,7 +193,7 @@ async fn a_file_of_two_environments_stops_the_pass() {
     let error = pass(&remote, &MemoryTags::default(), Mode::Act).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "dev/web.yaml belongs to two environments, `dev` and `staging`: narrow the `files` of one of them"
+        ".tagboat.yaml:9:5: dev/web.yaml belongs to two environments, `dev` and `staging`: narrow the `files` of one of them"
     );
 }
 

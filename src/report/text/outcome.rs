@@ -222,7 +222,9 @@ fn is_stuck(proposal: &Proposal) -> bool {
 }
 
 fn waits(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
-    let stuck: Vec<_> = outcome.proposals.iter().filter(|proposal| is_stuck(proposal)).collect();
+    // What failed has its own row where the reason stands.
+    let is_told = |proposal: &Proposal| proposal.action == Action::Failed && !outcome.errors.is_empty();
+    let stuck: Vec<_> = outcome.proposals.iter().filter(|proposal| is_stuck(proposal) && !is_told(proposal)).collect();
     if stuck.is_empty() {
         return Ok(());
     }
