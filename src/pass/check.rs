@@ -73,7 +73,7 @@ fn inactive(config: &Repository, file: &str, findings: &mut Vec<Finding>) {
         severity: Severity::Warning,
         rule: "inactive",
         message: format!("`{}` is understood, but this version does not act on it", part.key),
-        hint: Some("what depends on it waits".to_owned()),
+        hint: None,
         file: Some(file.to_owned()),
         position: Some(part.position),
     }));

@@ -134,10 +134,7 @@ fn trouble(what: String, reason: &str) -> Trouble {
 
 /// Whether a file that was passed over is one that a person believes to be followed.
 fn is_failure(reason: &PassedOverReason) -> bool {
-    matches!(
-        reason,
-        PassedOverReason::Broken { .. } | PassedOverReason::TooComplex(_) | PassedOverReason::Unreadable(_)
-    )
+    matches!(reason, PassedOverReason::Broken { .. } | PassedOverReason::Unreadable(_))
 }
 
 fn passed_over_trouble(passed: &PassedOver) -> Trouble {

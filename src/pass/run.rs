@@ -137,6 +137,9 @@ async fn once(run: &Run<'_>) -> Result<Once, PassError> {
     };
     let mut planned = plan(&inputs).await?;
     leave_out_pull_requests(&mut planned, &config);
+    if config.commit.sign.is_some() {
+        hold_unsigned(&mut planned);
+    }
     let planned_commits = commits(&planned.changes, &config.commit);
     let mut outcome = Box::new(report::outcome(planned, &config));
     if run.mode == Mode::DryRun || planned_commits.is_empty() {
@@ -198,6 +201,18 @@ fn leave_out_pull_requests(planned: &mut Planned, config: &Repository) {
         config.environments.named(name).is_some_and(|environment| environment.publish == Publish::Commit)
     };
     planned.changes.retain(|(environment, _)| by_commit(environment));
+}
+
+/// Takes out every commit where signed ones are asked for, which this version does not make.
+fn hold_unsigned(planned: &mut Planned) {
+    planned.changes.clear();
+    for proposal in &mut planned.promoted.proposals {
+        if proposal.action == Action::Committed {
+            proposal.action = Action::Waiting;
+            proposal.reason =
+                Some("`commit.sign` does not act in this version, and none is pushed unsigned".to_owned());
+        }
+    }
 }
 
 /// Turns what was planned into what failed: nothing of it is in Git.

@@ -154,15 +154,17 @@ pub fn inactive(config: &Repository) -> Option<String> {
     }
     let mut keys: Vec<String> = Vec::new();
     for part in &config.inactive {
-        let named = format!("{} (line {})", part.key, part.position.line);
+        let instead = match part.key.as_str() {
+            "commit.message" => ": the default message is used",
+            "environments.reviewers" | "environments.onFailure" | "pullRequest" | "formats" => "",
+            _ => ": what depends on it waits",
+        };
+        let named = format!("{} (line {}{instead})", part.key, part.position.line);
         if !keys.contains(&named) {
             keys.push(named);
         }
     }
-    Some(format!(
-        "warning: understood, but not acted on in this version: {}; what depends on it waits",
-        keys.join(", ")
-    ))
+    Some(format!("warning: understood, but not acted on in this version: {}", keys.join(", ")))
 }
 
 /// Returns the one warning about parts of the operator's file that do not act in this version.

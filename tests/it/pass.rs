@@ -198,6 +198,18 @@ async fn a_file_of_two_environments_stops_the_pass() {
 }
 
 #[tokio::test]
+async fn nothing_is_pushed_unsigned_where_signatures_are_asked_for() {
+    let config = format!("{CONFIG}commit: {{sign: ssh}}\n");
+    let web = deployment("ghcr.io/acme/web:1.4.0");
+    let remote = Arc::new(MemoryRemote::with(&[(".tagboat.yaml", &config), ("dev/web.yaml", &web)]));
+    let (_, tags) = scene();
+    let outcome = pass(&remote, &tags, Mode::Act).await.unwrap();
+    assert_eq!(remote.messages(), ["first"]);
+    assert_eq!(outcome.changes, []);
+    assert!(outcome.proposals[0].reason.as_deref().unwrap_or_default().contains("unsigned"));
+}
+
+#[tokio::test]
 async fn an_environment_by_pull_request_waits_and_its_files_stay() {
     let config = CONFIG.replacen("publish: commit", "publish: pullRequest", 1);
     let web = deployment("ghcr.io/acme/web:1.4.0");
