@@ -24,7 +24,6 @@ use crate::manifest::finder::{Finder, Found};
 use crate::manifest::yaml::tree::{NodeId, Shape, Tree};
 use crate::manifest::yaml::{Detail, Fault, build, split};
 use crate::model::file::{Position, Positions, RepoPath, Span};
-use crate::model::image::shorten;
 use crate::model::site::{Marker, PassedOver, PassedOverReason, Site, SkipReason};
 
 /// How many documents of a file that cannot be parsed are reported one by one.
@@ -191,7 +190,7 @@ fn sites(path: &RepoPath, text: &str, from: usize, mut found: Vec<Found>, passed
             let (offset, position) = (find.offset(), place(find.offset()));
             let skipped = match &find.marker {
                 Some(Marker::Ignore) => Some(SkipReason::Ignored),
-                Some(Marker::Faulty(reason)) => Some(SkipReason::FaultyMarker(shorten(reason))),
+                Some(Marker::Faulty(reason)) => Some(SkipReason::FaultyMarker(reason.clone())),
                 _ => find.skipped,
             };
             Site {

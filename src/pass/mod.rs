@@ -19,7 +19,7 @@ use crate::manifest::Surroundings;
 use crate::model::change::ChangeSet;
 use crate::model::commit::CommitId;
 use crate::model::decision::{Decided, Decision, Verdict};
-use crate::model::environment::{EnvironmentName, Environments, Publish};
+use crate::model::environment::{EnvironmentName, Environments};
 use crate::model::image::ImageName;
 use crate::model::observation::Observation;
 use crate::model::outcome::{Outcome, ScanOutcome, ScannedReference, Trouble};
@@ -122,8 +122,9 @@ pub async fn plan(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
     stages.end("looked into the files");
     let (observation, decisions) = settle(inputs, scanned.sites, scanned.passed_over, &mut stages).await;
     stages.end("decided");
-    let promoted = promote::promote(&observation, decisions, &inputs.config.environments, &inputs.config.groups);
+    let mut promoted = promote::promote(&observation, decisions, &inputs.config.environments, &inputs.config.groups);
     let changes = edits(inputs, &observation.sites, &scanned.surroundings, &promoted.proposals);
+    wait_for_pull_requests(&mut promoted.proposals);
     stages.end("promoted and edited");
     Ok(Planned { observation, promoted, changes })
 }
@@ -229,9 +230,19 @@ fn edits(
         .collect()
 }
 
-/// Whether a proposal's bytes are written: what gates hold back depends on how it is published.
+/// Whether a proposal's bytes are written: to the base, to a head branch, or by `update` into files.
 fn is_written(proposal: &Proposal) -> bool {
-    proposal.action == Action::Committed || (proposal.publish != Publish::Commit && proposal.gates.is_empty())
+    matches!(proposal.action, Action::Committed | Action::Opened)
+}
+
+/// Says of proposals that would be pull requests that this version opens none.
+fn wait_for_pull_requests(proposals: &mut [Proposal]) {
+    for proposal in proposals.iter_mut().filter(|proposal| proposal.action == Action::Opened) {
+        let word = proposal.publish.as_str();
+        proposal.action = Action::Waiting;
+        proposal.reason =
+            Some(format!("`publish: {word}` does not act in this version: `tagboat update` writes it to files"));
+    }
 }
 
 /// Scans only, and says of each reference who follows it.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::config::repository::Repository;
 use crate::decide::questions::{Followed, follow};
-use crate::model::decision::Verdict;
+use crate::model::decision::{Reason, Rejected, Verdict};
 use crate::model::outcome::{Explanation, Outcome, Skipped, Trouble};
 use crate::model::site::{PassedOver, PassedOverReason, Place, Site};
 use crate::pass::Planned;
@@ -108,6 +108,14 @@ fn passed_by(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
                 _ => format!("in {}: {reason}", decision.question.environment),
             };
             rows.insert(Skipped { what: decision.question.image.to_string(), reason });
+        }
+    }
+    for decision in &planned.promoted.decisions {
+        let uncomparable = |rejected: &Rejected| rejected.reason == Reason::NothingToCompare;
+        if decision.verdict == Verdict::Keep && decision.rejected.iter().any(uncomparable) {
+            let question = &decision.question;
+            let reason = format!("`{}` gives `{}` nothing to compare with", question.current, question.policy);
+            rows.insert(Skipped { what: question.image.to_string(), reason });
         }
     }
     for (image, answer) in &observation.images {

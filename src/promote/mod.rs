@@ -116,11 +116,7 @@ fn propose(environment: &Environment, group: &str, moves: Vec<Move>, held_up: Op
         (Some(reason), _, _) => (Action::Waiting, Some(format!("the group moves together: {reason}"))),
         (None, false, _) => (Action::Waiting, None),
         (None, true, Publish::Commit) => (Action::Committed, None),
-        (None, true, Publish::PullRequest | Publish::AutoMerge) => {
-            let word = environment.publish.as_str();
-            let reason = format!("`publish: {word}` does not act in this version: `tagboat update` writes it to files");
-            (Action::Waiting, Some(reason))
-        }
+        (None, true, Publish::PullRequest | Publish::AutoMerge) => (Action::Opened, None),
     };
     Proposal {
         environment: environment.name.clone(),

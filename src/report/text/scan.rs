@@ -57,7 +57,19 @@ fn followed(page: &mut Page<'_>, found: &ScanOutcome) -> io::Result<()> {
         let (here, later) = rows.split_at(references.len());
         page.prose(0, 0, &[(Tone::Place, references[0].site.file.as_str())])?;
         table::rows(page, INDENT, &columns, &widths, here)?;
+        shared(page, references)?;
         rows = later;
+    }
+    Ok(())
+}
+
+/// Says of references that an alias uses elsewhere where that is: an edit changes those places along.
+fn shared(page: &mut Page<'_>, references: &[&ScannedReference]) -> io::Result<()> {
+    for site in references.iter().map(|reference| &reference.site).filter(|site| !site.uses.is_empty()) {
+        let lines: BTreeSet<String> = site.uses.iter().map(|at| at.line.to_string()).collect();
+        let lines = lines.into_iter().collect::<Vec<_>>().join(", ");
+        let text = format!("line {} is used by aliases at line {lines} as well", site.position.line);
+        page.prose(4, 6, &[(Tone::Quiet, &text)])?;
     }
     Ok(())
 }
