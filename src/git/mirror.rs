@@ -240,7 +240,11 @@ fn open(folder: &Path) -> Option<gix::ThreadSafeRepository> {
     let options = gix::open::Options::isolated().open_path_as_is(true).strict_config(true);
     let repository = options.open(folder).ok()?;
     let handle = repository.to_thread_local();
-    let whole = handle.is_bare() && handle.object_hash() == gix::hash::Kind::Sha1 && handle.is_shallow().is_ok();
+    // An empty HEAD is no hindrance here, but one for the `git` program.
+    let whole = handle.is_bare()
+        && handle.object_hash() == gix::hash::Kind::Sha1
+        && handle.is_shallow().is_ok()
+        && handle.head().is_ok();
     (whole && folder.join("objects/pack").is_dir()).then_some(repository)
 }
 
