@@ -205,7 +205,7 @@ fn proposals(page: &mut Page<'_>, outcome: &Outcome, occasion: Occasion) -> io::
 
 /// Whether a proposal does not get on.
 fn is_stuck(proposal: &Proposal) -> bool {
-    matches!(proposal.action, Action::Waiting | Action::Held | Action::LeftAlone | Action::Failed)
+    matches!(proposal.action, Action::Waiting | Action::Held | Action::LeftAlone)
 }
 
 fn waits(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
@@ -215,16 +215,15 @@ fn waits(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
     }
     page.title("Waiting")?;
     for proposal in stuck {
-        let (word, tone) = match proposal.action {
-            Action::Held => ("held by a person", Tone::Wait),
-            Action::LeftAlone => ("left alone: a person took it over", Tone::Wait),
-            Action::Failed => ("failed", Tone::Bad),
-            _ => ("waits", Tone::Wait),
+        let word = match proposal.action {
+            Action::Held => "held by a person",
+            Action::LeftAlone => "left alone: a person took it over",
+            _ => "waits",
         };
         let mut spans = vec![(Tone::Strong, format!("{}:", proposal.environment))];
         let moves = moves(&proposal.moves);
         spans.push((Tone::Plain, if moves.is_empty() { proposal.group.clone() } else { moves }));
-        spans.push((tone, word.to_owned()));
+        spans.push((Tone::Wait, word.to_owned()));
         if let Some(reason) = &proposal.reason {
             spans.push((Tone::Plain, format!("({reason})")));
         }
@@ -286,8 +285,26 @@ fn passed_by(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
         page.title("Skipped")?;
         reasons(page, "target", Tone::Plain, rows)?;
     }
-    if !outcome.errors.is_empty() {
+    failures(page, outcome)
+}
+
+/// Returns the proposals that failed.
+fn unpublished(outcome: &Outcome) -> impl Iterator<Item = &Proposal> {
+    outcome.proposals.iter().filter(|proposal| proposal.action == Action::Failed)
+}
+
+/// Writes what could not be published, and every target that failed.
+fn failures(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
+    if !outcome.errors.is_empty() || unpublished(outcome).next().is_some() {
         page.title("Failed")?;
+        for proposal in unpublished(outcome) {
+            let moves = moves(&proposal.moves);
+            let what = format!("{}: {}", proposal.environment, if moves.is_empty() { &proposal.group } else { &moves });
+            // What failed for all of a branch has a row of its own.
+            let is_news = |reason: &&String| !outcome.errors.iter().any(|error| error.reason == **reason);
+            let reason = proposal.reason.as_ref().filter(is_news).map_or("not published", String::as_str);
+            named(page, Tone::Bad, &what, reason)?;
+        }
         for error in &outcome.errors {
             let (name, reason) = split(error);
             named(page, Tone::Bad, &name, reason)?;
@@ -311,7 +328,7 @@ pub(super) fn split(error: &Trouble) -> (String, &str) {
 fn summary(outcome: &Outcome, occasion: Occasion, updates: usize) -> (String, Option<&'static str>) {
     let stuck = outcome.proposals.iter().filter(|proposal| is_stuck(proposal)).count();
     let mut rest = String::new();
-    let failed = outcome.errors.len();
+    let failed = outcome.errors.len() + unpublished(outcome).count();
     for (number, word) in [(stuck, "waiting"), (outcome.skipped.len(), "skipped"), (failed, "failed")] {
         if number > 0 {
             rest.push_str(&format!(", {number} {word}"));
@@ -339,6 +356,9 @@ fn idle(outcome: &Outcome, stuck: usize, rest: &str) -> (String, Option<&'static
     let kept = outcome.decisions.iter().filter(|decision| decision.verdict == Verdict::Keep);
     let newest: usize = kept.map(|decision| decision.question.sites.len().max(1)).sum();
     let rest = rest.strip_prefix(", ").map_or(String::new(), |rest| format!(" ({rest})"));
+    if unpublished(outcome).next().is_some() {
+        return (format!("Nothing was published{rest}."), None);
+    }
     if newest > 0 && stuck == 0 {
         let (verb, whose) = if newest == 1 { ("is", "its") } else { ("are", "their") };
         let references = count(newest, "reference");
