@@ -97,25 +97,24 @@ fn heading(text: &str, out: &mut dyn Write) -> io::Result<()> {
 
 /// Tells what there is.
 pub(super) fn opening(host: &str, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "A registry on {host} holds shop/web 1.4.0 and shop/worker v7.1, and a bare Git repository")?;
-    writeln!(out, "runs them in three environments: dev (a Deployment), staging (Kustomize), prod (Helm values).")?;
-    writeln!(out, "Dev follows the registry by policy; staging takes what dev runs, and prod what staging runs.")?;
+    writeln!(out, "A registry on {host} holds shop/web 1.4.0 and shop/worker v7.1, and a")?;
+    writeln!(out, "bare Git repository runs them in three environments: dev (a Deployment),")?;
+    writeln!(out, "staging (Kustomize), prod (Helm values). Dev follows the registry by policy;")?;
+    writeln!(out, "staging takes what dev runs, and prod what staging runs.")?;
     heading("First pass: is there anything newer?", out)
 }
 
 /// Tells that tags appear.
 pub(super) fn a_tag_appears(out: &mut dyn Write) -> io::Result<()> {
-    heading("Now 1.5.0-rc.1, 1.5.0 and 2.0.0 of web are pushed, and v7.2 and v7.2-debug of worker", out)?;
-    writeln!(
-        out,
-        "The policies are `semver: \">=1.4.0 <2.0.0\"` for web, and `semver: minor` without -debug for worker."
-    )?;
+    heading("New tags: 1.5.0-rc.1, 1.5.0, 2.0.0 of web; v7.2, v7.2-debug of worker", out)?;
+    writeln!(out, "The policies are `semver: \">=1.4.0 <2.0.0\"` for web, and `semver: minor` without")?;
+    writeln!(out, "-debug for worker.")?;
     heading("Second pass", out)
 }
 
 /// Shows the commits' messages as history keeps them.
 pub(super) fn commits(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
-    heading("What Git keeps of it: one commit for each environment, on record in its trailers", out)?;
+    heading("What Git keeps: a commit for each environment, on record in trailers", out)?;
     for landed in &outcome.commits {
         writeln!(out, "commit {}", landed.commit)?;
         for line in landed.message.trim_end().lines() {
@@ -133,6 +132,6 @@ pub(super) fn again(out: &mut dyn Write) -> io::Result<()> {
 
 /// Says where to go from here.
 pub(super) fn ending(out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "\nThe registry and the repository are gone again. In a repository of your own, begin with:\n")?;
+    writeln!(out, "\nThe registry and the repository are gone again. In your own, begin with:\n")?;
     writeln!(out, "  tagboat plan        what would change, and why; changes nothing")
 }
