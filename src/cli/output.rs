@@ -121,7 +121,7 @@ pub(super) fn fail(session: &Session, failure: &Failure) -> Exit {
         Failure::Closed => return Exit::Done,
         Failure::Usage { message, hint: Some(hint) } => (format!("error: {message}\nhint: {hint}\n"), Exit::Usage),
         Failure::Usage { message, hint: None } => (format!("error: {message}\n"), Exit::Usage),
-        Failure::Faults(faults) => (faults.render(color, session.width()), Exit::Usage),
+        Failure::Faults(faults) => (format!("{}\n", faults.render(color, session.width())), Exit::Usage),
         Failure::Failed(error) => (format!("error: {error:#}\n"), Exit::Failed),
     };
     // Nothing is left to tell a reader who closed standard error, too.
