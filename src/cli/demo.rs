@@ -6,7 +6,7 @@ use crate::cli::Outcome;
 use crate::cli::output::Failure;
 use crate::cli::session::Session;
 use crate::clock::SystemClock;
-use crate::demo;
+use crate::demo::{self, DemoError};
 use crate::report::exit::Exit;
 
 /// Shows the demo.
@@ -15,6 +15,7 @@ pub(super) fn run(session: &Session) -> Outcome {
     let shown = session.runtime()?.block_on(demo::show(&session.environment, &SystemClock, session.view(), &mut out));
     match shown {
         Ok(()) => Ok(out.flush().map(|()| Exit::Done)?),
+        Err(DemoError::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Failure::Closed),
         Err(error) => Err(Failure::Failed(error.into())),
     }
 }

@@ -95,23 +95,25 @@ fn text_fits_80_columns() {
 #[test]
 fn a_reader_who_goes_away_is_no_error() {
     let world = World::new();
-    // More than a pipe holds, so that writing goes on after the reader has gone.
-    for number in 0..3000 {
-        world.write(&format!("{number}.yaml"), "image: ghcr.io/acme/web:1.4.0\n");
-    }
-    for command in [&["scan"][..], &["scan", "--output", "json"], &["scan", "--color", "always"]] {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tagboat"))
+    // More than one buffer holds, so that writing goes on after the first failure.
+    let many: String = (0..3000).map(|number| format!("a{number}: {{image: ghcr.io/acme/web:1.4.0}}\n")).collect();
+    world.write("values.yaml", many);
+    let scans = [&["scan"][..], &["scan", "--output", "json"], &["scan", "--color", "always"]];
+    let others =
+        [&["--help"][..], &["--version"], &["plan", "--help"], &["schema", "service"], &["completions", "zsh"]];
+    for command in scans.into_iter().chain(others).chain([&["demo"][..]]) {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = Command::new(env!("CARGO_BIN_EXE_tagboat"))
             .args(command)
             .current_dir(world.tree())
             .env_clear()
             .envs(world.variables())
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdout(writer)
             .stderr(Stdio::piped())
-            .spawn()
+            .output()
             .unwrap();
-        drop(child.stdout.take());
-        let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{command:?}: {output:?}");
         assert_eq!(output.stderr, b"", "{command:?}");
     }
