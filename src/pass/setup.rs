@@ -2,8 +2,8 @@
 //!
 //! The one place that knows both the configuration's types and those of registries and Git.
 
-use std::fs::File;
-use std::io::Read;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,10 +117,33 @@ pub fn repository(folder: &Path, named: Option<&Path>) -> Result<Repository, Set
     if let Some(path) = named {
         return repository_file(path);
     }
-    match read("the configuration", &folder.join(CONFIG_FILE), MAX_CONFIG) {
-        Ok(bytes) => Ok(repository::parse(CONFIG_FILE, &bytes)?),
-        Err(_) if !folder.join(CONFIG_FILE).exists() => Ok(Repository::without_configuration()),
-        Err(error) => Err(error),
+    match file_of_folder(folder, CONFIG_FILE)? {
+        Some(path) => Ok(repository::parse(CONFIG_FILE, &read("the configuration", &path, MAX_CONFIG)?)?),
+        None => Ok(Repository::without_configuration()),
+    }
+}
+
+/// Returns where a file of a folder really lies, or `None` where there is none.
+///
+/// Whoever may write manifests may also put a link in its place: one that leads out of the folder would have
+/// a stranger's file shown in messages, and a pipe would be read for ever.
+fn file_of_folder(folder: &Path, name: &str) -> Result<Option<PathBuf>, SetupError> {
+    let path = folder.join(name);
+    let unreadable = |reason: String| SetupError::Unreadable { what: "the configuration", path: path.clone(), reason };
+    match fs::symlink_metadata(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(error.to_string())),
+        Ok(_) => {}
+    }
+    let resolve = |path: &Path| fs::canonicalize(path).map_err(|error| unreadable(error.to_string()));
+    let (root, file) = (resolve(folder)?, resolve(&path)?);
+    if !file.starts_with(root) {
+        return Err(unreadable("it is a symbolic link out of the folder".to_owned()));
+    }
+    match fs::metadata(&file) {
+        Ok(metadata) if metadata.is_file() => Ok(Some(file)),
+        Ok(_) => Err(unreadable("it is no regular file".to_owned())),
+        Err(error) => Err(unreadable(error.to_string())),
     }
 }
 

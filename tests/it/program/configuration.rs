@@ -161,3 +161,34 @@ fn what_does_not_act_yet_says_so_in_one_warning() {
     assert!(ran.err.starts_with("warning: understood, but not acted on"), "{ran:?}");
     assert_eq!(world.tagboat(&["plan", "--quiet"]).ended(0).err, "");
 }
+
+#[test]
+fn a_configuration_that_is_a_link_stays_within_the_folder() {
+    use std::os::unix::fs::symlink;
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let link = world.tree().join(".tagboat.yaml");
+    let outside = world.beside("secret", "top secret\n");
+    for target in [outside.as_str(), "absent.yaml", ".", "/dev/zero"] {
+        symlink(target, &link).unwrap();
+        let ran = world.tagboat(&["plan"]).ended(1);
+        assert!(ran.err.contains("cannot read the configuration"), "{ran:?}");
+        assert!(!ran.err.contains("top secret"), "{ran:?}");
+        std::fs::remove_file(&link).unwrap();
+    }
+    world.write("shared/config.yaml", world.config());
+    symlink("shared/config.yaml", &link).unwrap();
+    world.write("dev/web.yaml", world.deployment("acme/web:1.4.0"));
+    let plan = world.tagboat(&["plan", "--output", "json"]).ended(0).json();
+    assert_eq!(plan["changes"][0]["environment"], "dev");
+}
+
+#[test]
+fn a_configuration_beyond_all_bounds_is_refused() {
+    let world = World::new();
+    world.write(".tagboat.yaml", format!("version: 1\nimages: {}", "[".repeat(100_000)));
+    let ran = world.tagboat(&["plan"]).ended(2);
+    assert!(ran.err.contains("nest deeper than 64 levels") && ran.err.len() < 1000, "{ran:?}");
+    std::fs::File::create(world.tree().join(".tagboat.yaml")).unwrap().set_len(200 << 20).unwrap();
+    let ran = world.tagboat(&["plan"]).ended(1);
+    assert!(ran.err.contains("more than 1048576 bytes"), "{ran:?}");
+}
