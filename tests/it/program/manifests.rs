@@ -131,3 +131,15 @@ fn variables_and_templates_have_their_reason() {
     assert!(row["skipped"].as_str().unwrap().contains("variable"), "{row}");
     assert!(reason(&world, "dev/template.yaml").contains("template"));
 }
+
+#[test]
+fn a_pipe_among_the_files_is_not_waited_for() {
+    let world = world();
+    make_pipe(&world.tree().join("dev/pipe.yaml"));
+    update(&world, 0);
+}
+
+#[expect(clippy::disallowed_methods, reason = "the standard library makes no named pipes")]
+fn make_pipe(path: &std::path::Path) {
+    assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+}

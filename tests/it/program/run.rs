@@ -4,6 +4,7 @@ use insta::assert_snapshot;
 
 use crate::program::{World, commits, contents, has_fields};
 use crate::support::git_server::{GitServer, Rules};
+use crate::support::repository::executable;
 
 /// Returns text with commit ids replaced by `#`.
 fn without_ids(text: &str) -> String {
@@ -202,4 +203,47 @@ fn a_hook_that_refuses_the_push_is_an_error_with_its_words() {
 
     Nothing was published (2 failed).
     ");
+}
+
+#[test]
+fn nothing_of_the_user_s_git_changes_a_run() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let remote = world.repository("acme/web:1.4.0");
+    let (home, hooks) = (world.scratch.path("home"), world.scratch.path("hooks"));
+    [&home, &hooks].into_iter().for_each(|folder| std::fs::create_dir(folder).unwrap());
+    executable(&hooks.join("pre-push"), "#!/bin/sh\nexit 1\n");
+    let settings = format!(
+        "[core]\nhooksPath = {}\n[commit]\ngpgSign = true\n[push]\nfollowTags = true\ngpgSign = true\n[url \"/nowhere/\"]\ninsteadOf = /\n",
+        hooks.display()
+    );
+    std::fs::write(home.join(".gitconfig"), settings).unwrap();
+    let folder = remote.folder.display().to_string();
+    let mut command = world.command(&["run", "--repo", &folder, "--branch", "main"]);
+    for (name, value) in [
+        ("GIT_DIR", "/nowhere"),
+        ("GIT_WORK_TREE", "/nowhere"),
+        ("GIT_INDEX_FILE", "/nowhere"),
+        ("GIT_OBJECT_DIRECTORY", "/nowhere"),
+        ("GIT_CONFIG_PARAMETERS", "'core.bare=false'"),
+        ("GIT_TRACE", "1"),
+        ("LANG", "de_DE.UTF-8"),
+    ] {
+        command.env(name, value);
+    }
+    let ran = world.finish(&mut command).ended(0);
+    assert_eq!(ran.err, "");
+    assert_eq!(commits(&remote), 2);
+}
+
+#[test]
+fn without_the_git_program_it_says_what_to_install() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let remote = world.repository("acme/web:1.4.0");
+    let folder = remote.folder.display().to_string();
+    let mut command = world.command(&["run", "--repo", &folder, "--branch", "main"]);
+    let ran = world.finish(command.env("PATH", world.tree())).ended(1);
+    assert_snapshot!(ran.err, @"error: the `git` program is not on the PATH: install git");
+    let mut command = world.command(&["run", "--repo", &folder, "--branch", "main"]);
+    let ran = world.finish(command.env_remove("HOME").env_remove("XDG_CACHE_HOME")).ended(1);
+    assert_snapshot!(ran.err, @"error: there is no folder for the mirror: set HOME or XDG_CACHE_HOME");
 }
