@@ -60,6 +60,19 @@ fn scan_lists_what_it_found_and_who_follows_it() {
 }
 
 #[test]
+fn places_count_from_1_columns_in_characters_and_bytes_are_the_files() {
+    let world = world();
+    let text = "\u{feff}größe: 日本\r\nmüll: {é: 1, image: \"ghcr.io/acme/web:1.4.0\"}\r\n";
+    world.write("envs/dev/values.yaml", text);
+    let found = world.tagboat(&["scan", "--output", "json"]).ended(0).json();
+    let rows = found["references"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["file"] == "envs/dev/values.yaml").unwrap();
+    let [from, to] = [0, 1].map(|index| usize::try_from(row["bytes"][index].as_u64().unwrap()).unwrap());
+    assert_eq!(&text[from..to], "1.4.0");
+    assert_eq!((&row["line"], &row["column"]), (&2.into(), &39.into()));
+}
+
+#[test]
 fn scan_names_files_passed_over_with_the_reason() {
     let world = world();
     world.write("envs/dev/secret.yaml", "image: ENC[AES256_GCM,data:x]\nsops:\n  mac: ENC[AES256_GCM]\n");

@@ -60,6 +60,21 @@ fn results_go_to_standard_output_and_everything_else_to_standard_error() {
 }
 
 #[test]
+fn logs_say_more_the_more_is_asked_for() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    world.write("web.yaml", world.deployment("acme/web:1.4.0"));
+    let told = |flags: &[&str]| world.tagboat(&[&["plan"], flags].concat()).ended(0).err;
+    assert_eq!(told(&[]), "");
+    let (once, twice) = (told(&["-v"]), told(&["-vv"]));
+    assert!(once.lines().count() <= twice.lines().count());
+    assert!(twice.contains("/v2/acme/web/tags/list"), "{twice}");
+    for line in told(&["-vv", "--log-format", "json"]).lines() {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(event["level"].is_string() && event["message"].is_string(), "{line}");
+    }
+}
+
+#[test]
 fn no_progress_is_shown_without_a_terminal() {
     let world = World::with_web(&["1.4.0", "1.5.0"]);
     world.write("web.yaml", world.deployment("acme/web:1.4.0"));

@@ -1,7 +1,9 @@
 //! Several runs at one time, and a person who pushes in between: nothing is doubled, nothing is lost.
 
+use std::path::PathBuf;
+
 use crate::program::{World, commits};
-use crate::support::repository::executable;
+use crate::support::repository::{executable, search_path};
 
 #[test]
 fn runs_at_the_same_time_all_end_well_and_nothing_is_doubled() {
@@ -32,6 +34,36 @@ fn runs_at_the_same_time_all_end_well_and_nothing_is_doubled() {
     assert_eq!(remote.git(&["fsck", "--full", "--strict", "--no-dangling"]), "");
 }
 
+/// Runs on a bare repository with a `git` whose first push is this script; returns how it ended, and whether it came so far.
+fn run_with_first_push(world: &World, bare: &str, script: &str) -> (Option<i32>, PathBuf) {
+    let (bin, mark) = (world.scratch.path("bin"), world.scratch.path("pushed"));
+    std::fs::create_dir(&bin).unwrap();
+    let script = format!(
+        "#!/bin/sh\nPATH=${{PATH#*:}}\ncase \" $* \" in *' push '*) if mkdir '{}' 2>/dev/null; then {script}; fi;; esac\nexec git \"$@\"\n",
+        mark.display()
+    );
+    executable(&bin.join("git"), &script);
+    let mut folders = vec![bin];
+    folders.extend(std::env::split_paths(&search_path()));
+    let mut command = world.command(&["run", "--repo", bare, "--branch", "main"]);
+    let output = command.env("PATH", std::env::join_paths(folders).unwrap()).output().unwrap();
+    (output.status.code(), mark)
+}
+
+#[test]
+fn a_run_that_was_killed_is_simply_run_again() {
+    for push in ["kill -9 $PPID; exit 1", "git \"$@\"; kill -9 $PPID; exit 1"] {
+        let world = World::with_web(&["1.4.0", "1.5.0"]);
+        let remote = world.repository("acme/web:1.4.0");
+        let (code, mark) = run_with_first_push(&world, &remote.folder.display().to_string(), push);
+        assert!(code.is_none() && mark.exists(), "it was killed while it pushed");
+        world.run_on(&remote, &[]).ended(0);
+        assert_eq!(commits(&remote), 2);
+        assert_eq!(remote.show("main", "dev/web.yaml"), world.deployment("acme/web:1.5.0").into_bytes());
+        assert_eq!(remote.git(&["fsck", "--full", "--strict", "--no-dangling"]), "");
+    }
+}
+
 #[test]
 fn a_person_who_pushes_first_keeps_their_commit() {
     let world = World::with_web(&["1.4.0", "1.5.0"]);
@@ -42,22 +74,9 @@ fn a_person_who_pushes_first_keeps_their_commit() {
     rival.commit_files(&[("dev/rival.yaml", "theirs: 1\n")], "Theirs", 2);
     rival.git(&["push", "--quiet", "origin", "main:refs/heads/waiting"]);
     // The first push of the run finds that the branch has just moved.
-    let bin = world.scratch.path("bin");
-    std::fs::create_dir(&bin).unwrap();
-    let path = std::env::split_paths(&crate::support::repository::search_path())
-        .map(|folder| folder.join("git"))
-        .find(|git| git.is_file());
-    let (real, bare, mark) = (path.unwrap(), remote.folder.display().to_string(), world.scratch.path("moved"));
-    let script = format!(
-        "#!/bin/sh\ncase \" $* \" in *' push '*) if mkdir '{}' 2>/dev/null; then '{real}' -C '{bare}' update-ref refs/heads/main waiting; fi;; esac\nexec '{real}' \"$@\"\n",
-        mark.display(),
-        real = real.display()
-    );
-    executable(&bin.join("git"), &script);
-    let mut folders = vec![bin];
-    folders.extend(std::env::split_paths(&crate::support::repository::search_path()));
-    let mut command = world.command(&["run", "--repo", &bare, "--branch", "main"]);
-    world.finish(command.env("PATH", std::env::join_paths(folders).unwrap())).ended(0);
+    let bare = remote.folder.display().to_string();
+    let script = format!("git -C '{bare}' update-ref refs/heads/main waiting; exec git \"$@\"");
+    let mark = run_with_first_push(&world, &bare, &script).1;
     assert!(mark.exists(), "the race was lost once");
     assert_eq!(commits(&remote), 3);
     assert_eq!(remote.show("main", "dev/rival.yaml"), b"theirs: 1\n");
