@@ -122,3 +122,27 @@ fn a_registry_that_is_down_for_one_image_stops_no_other() {
     let text = world.run_on(&remote, &[]).ended(3);
     assert!(text.out.contains("127.0.0.1:1/acme/api"), "{text:?}");
 }
+
+#[test]
+fn files_that_cannot_be_read_stop_no_other() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let web = world.deployment("acme/web:1.4.0");
+    let (broken, secret) = (format!("{web}  : [\n"), format!("{web}sops:\n  mac: x\n"));
+    let remote = world.scratch.bare(
+        "manifests.git",
+        &[
+            (".tagboat.yaml", &world.config()),
+            ("dev/broken.yaml", &broken),
+            ("dev/secret.yaml", &secret),
+            ("dev/web.yaml", &web),
+        ],
+    );
+    let done = world.run_on(&remote, &["--output", "json"]).ended(3).json();
+    assert_eq!(done["errors"][0]["file"], "dev/broken.yaml");
+    assert_eq!(remote.git(&["diff", "--name-only", "main~1", "main"]), "dev/web.yaml");
+    let skipped = done["skipped"].as_array().unwrap();
+    assert!(
+        skipped.iter().any(|row| row["what"] == "dev/secret.yaml" && row["reason"] == "encrypted with SOPS"),
+        "{done}"
+    );
+}
