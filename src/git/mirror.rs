@@ -294,7 +294,11 @@ fn make_anew(folder: &Path) -> Result<gix::ThreadSafeRepository, GitError> {
 }
 
 /// Refuses a name that Git would, before it becomes part of an argument.
-fn check_branch(branch: &BranchName) -> Result<(), GitError> {
+///
+/// # Errors
+///
+/// [`GitError::Broken`], which quotes the name.
+pub fn check_branch(branch: &BranchName) -> Result<(), GitError> {
     let name = format!("refs/heads/{branch}");
     if branch.as_str().starts_with('-') || gix::validate::reference::name(name.as_str().into()).is_err() {
         let shown = shorten(branch.as_str());

@@ -16,7 +16,7 @@ use crate::config::environment::{Environment, VariableError};
 use crate::config::repository::{self, Repository};
 use crate::config::service::{self, RegistryAuth, RepositoryAuth, SecretPlace, Service};
 use crate::git::access::Access;
-use crate::git::mirror::Mirror;
+use crate::git::mirror::{Mirror, check_branch};
 use crate::git::program::{PASSED_THROUGH, ProgramEnvironment};
 use crate::git::url::{RemoteUrl, UrlError};
 use crate::git::{GitError, Remote, checkout::CheckoutError};
@@ -74,6 +74,9 @@ pub enum SetupError {
     /// `--repo` needs a branch.
     #[error("no branch is named: say which one with --branch")]
     NoBranch,
+    /// The branch has a name that Git does not allow.
+    #[error("{0}")]
+    Branch(GitError),
     /// There is nowhere to keep the mirror.
     #[error("there is no folder for the mirror: set HOME or XDG_CACHE_HOME")]
     NoCacheFolder,
@@ -368,6 +371,7 @@ pub fn remote(
             (url, branch)
         }
     };
+    check_branch(&branch).map_err(SetupError::Branch)?;
     let access = access(&url, service, environment)?;
     let folder = mirror_folder(&url, environment)?;
     let mirror = Mirror::open(&folder, url, access, program(environment))?;

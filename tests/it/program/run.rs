@@ -126,7 +126,7 @@ fn reaches_a_repository_over_http_with_a_token() {
     let url = server.url("manifests.git");
     let arguments = ["run", "--repo", &url, "--branch", "main"];
     let refused = world.finish(world.command(&arguments).env("TAGBOAT_TOKEN", "wrong")).ended(1);
-    assert!(refused.err.contains("does not accept this one"), "{refused:?}");
+    assert!(refused.err.contains("does not accept this one") && refused.err.contains("TAGBOAT_TOKEN"), "{refused:?}");
     assert_eq!(commits(&remote), 1);
     world.finish(world.command(&arguments).env("TAGBOAT_TOKEN", "tok-en")).ended(0);
     assert_eq!(commits(&remote), 2);
@@ -140,6 +140,37 @@ fn a_branch_that_does_not_exist_is_named() {
     let ran = world.tagboat(&["run", "--repo", &folder, "--branch", "release/1"]).ended(1);
     assert_snapshot!(ran.err, @"error: the remote has no branch `release/1`");
     assert_eq!(ran.out, "");
+}
+
+#[test]
+fn a_branch_name_that_is_none_never_becomes_an_option_or_a_refspec() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let remote = world.repository("acme/web:1.4.0");
+    let folder = remote.folder.display().to_string();
+    for name in ["", "-x", "--upload-pack=false", "main:refs/heads/other", "+main", "a..b", "a\u{1b}[2J"] {
+        let ran = world.tagboat(&["run", "--repo", &folder, &format!("--branch={name}")]);
+        if name == "+main" {
+            assert!(ran.ended(1).err.contains("no branch `+main`"));
+        } else {
+            let ran = ran.ended(2);
+            assert!(ran.err.contains("is no branch name") && !ran.err.contains('\u{1b}'), "{ran:?}");
+        }
+    }
+    assert_eq!(remote.git(&["for-each-ref", "--format=%(refname)"]), "refs/heads/main");
+    assert_eq!(commits(&remote), 1);
+}
+
+#[test]
+fn a_url_that_would_start_a_program_is_refused() {
+    let world = World::new();
+    let mark = world.scratch.path("mark").display().to_string();
+    for url in
+        [&format!("ext::touch {mark}"), &format!("ssh://-oProxyCommand=touch {mark}/x"), "", "ftp://git.invalid/x"]
+    {
+        let ran = world.tagboat(&["run", "--repo", url, "--branch", "main"]).ended(2);
+        assert!(ran.err.starts_with("error: the repository: "), "{ran:?}");
+    }
+    assert!(!world.scratch.path("mark").exists());
 }
 
 #[test]
