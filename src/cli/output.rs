@@ -67,6 +67,7 @@ impl From<SetupError> for Failure {
             SetupError::Checkout(_)
             | SetupError::Url(_)
             | SetupError::NoBranch
+            | SetupError::Branch(_)
             | SetupError::Unsupported(_)
             | SetupError::Variable(_)
             | SetupError::Unreadable { .. }

@@ -190,9 +190,13 @@ fn within_deadline<T>(work: impl FnOnce(&AtomicBool) -> T) -> T {
     })
 }
 
+/// What a 401 means, and what to do about it.
+const UNAUTHORIZED: &str = "it asks for a credential, or does not accept this one (HTTP 401): give one by TAGBOAT_TOKEN, \
+                            or by `auth` in the service file";
+
 fn classify(fault: &gix::Error) -> FetchError {
     if fault.is_unauthenticated() {
-        return GitError::Denied("it asks for a credential, or does not accept this one (HTTP 401)".to_owned()).into();
+        return GitError::Denied(UNAUTHORIZED.to_owned()).into();
     }
     if let Some(known) = fault.iter_errors().find_map(classify_chain) {
         return known;
@@ -227,8 +231,7 @@ fn classify_chain(fault: &(dyn StdError + 'static)) -> Option<FetchError> {
             return Some(classify_http(error));
         }
         if error.downcast_ref::<transport::client::AuthenticationRequired>().is_some() {
-            let words = "it asks for a credential, or does not accept this one (HTTP 401)";
-            return Some(GitError::Denied(words.to_owned()).into());
+            return Some(GitError::Denied(UNAUTHORIZED.to_owned()).into());
         }
         if let Some(inner) = error.downcast_ref::<gix::Error>()
             && let Some(known) = inner.iter_errors().find_map(classify_shallow)

@@ -253,7 +253,11 @@ fn open(folder: &Path) -> Option<gix::ThreadSafeRepository> {
     let options = gix::open::Options::isolated().open_path_as_is(true).strict_config(true);
     let repository = options.open(folder).ok()?;
     let handle = repository.to_thread_local();
-    let whole = handle.is_bare() && handle.object_hash() == gix::hash::Kind::Sha1 && handle.is_shallow().is_ok();
+    // An empty HEAD is no hindrance here, but one for the `git` program.
+    let whole = handle.is_bare()
+        && handle.object_hash() == gix::hash::Kind::Sha1
+        && handle.is_shallow().is_ok()
+        && handle.head().is_ok();
     (whole && folder.join("objects/pack").is_dir()).then_some(repository)
 }
 
@@ -303,7 +307,11 @@ fn make_anew(folder: &Path) -> Result<gix::ThreadSafeRepository, GitError> {
 }
 
 /// Refuses a name that Git would, before it becomes part of an argument.
-fn check_branch(branch: &BranchName) -> Result<(), GitError> {
+///
+/// # Errors
+///
+/// [`GitError::Broken`], which quotes the name.
+pub fn check_branch(branch: &BranchName) -> Result<(), GitError> {
     let name = format!("refs/heads/{branch}");
     if branch.as_str().starts_with('-') || gix::validate::reference::name(name.as_str().into()).is_err() {
         let shown = shorten(branch.as_str());

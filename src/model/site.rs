@@ -226,6 +226,8 @@ pub enum PassedOverReason {
     TooComplex(String),
     /// A symbolic link out of the repository, or one that leads nowhere.
     Link(String),
+    /// A pipe, a socket, a device.
+    NotAFile,
     /// A submodule: its files belong to another repository.
     Submodule,
     /// The file or folder could not be read; the reason in words.
@@ -245,6 +247,7 @@ impl fmt::Display for PassedOverReason {
             }
             Self::Broken { position: None, reason } => write!(formatter, "cannot be parsed: {reason}"),
             Self::TooComplex(reason) | Self::Link(reason) => write!(formatter, "{reason}"),
+            Self::NotAFile => write!(formatter, "neither a file nor a folder"),
             Self::Submodule => write!(formatter, "a submodule"),
             Self::Unreadable(reason) => write!(formatter, "cannot be read: {reason}"),
         }

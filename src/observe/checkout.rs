@@ -127,8 +127,7 @@ impl Batch<'_> {
                 }
             }
         } else if !kind.is_dir() {
-            let reason = PassedOverReason::Unreadable("it is neither a file nor a folder".to_owned());
-            self.pass_over(relative, reason);
+            self.pass_over(relative, PassedOverReason::NotAFile);
         } else if entry.depth() == MAX_DEPTH {
             let reason = PassedOverReason::TooComplex(format!("more than {MAX_DEPTH} folders deep"));
             self.pass_over(relative, reason);

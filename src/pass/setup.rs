@@ -2,8 +2,8 @@
 //!
 //! The one place that knows both the configuration's types and those of registries and Git.
 
-use std::fs::File;
-use std::io::Read;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::config::environment::{Environment, VariableError};
 use crate::config::repository::{self, Repository};
 use crate::config::service::{self, RegistryAuth, RepositoryAuth, SecretPlace, Service};
 use crate::git::access::Access;
-use crate::git::mirror::Mirror;
+use crate::git::mirror::{Mirror, check_branch};
 use crate::git::program::{PASSED_THROUGH, ProgramEnvironment};
 use crate::git::url::{RemoteUrl, UrlError};
 use crate::git::{GitError, Remote, checkout::CheckoutError};
@@ -74,6 +74,9 @@ pub enum SetupError {
     /// No branch is named, and the remote names none either.
     #[error("no branch is named, and the remote has no default branch: say which one with --branch")]
     NoBranch,
+    /// The branch has a name that Git does not allow.
+    #[error("{0}")]
+    Branch(GitError),
     /// There is nowhere to keep the mirror.
     #[error("there is no folder for the mirror: set HOME or XDG_CACHE_HOME")]
     NoCacheFolder,
@@ -117,10 +120,33 @@ pub fn repository(folder: &Path, named: Option<&Path>) -> Result<Repository, Set
     if let Some(path) = named {
         return repository_file(path);
     }
-    match read("the configuration", &folder.join(CONFIG_FILE), MAX_CONFIG) {
-        Ok(bytes) => Ok(repository::parse(CONFIG_FILE, &bytes)?),
-        Err(_) if !folder.join(CONFIG_FILE).exists() => Ok(Repository::without_configuration()),
-        Err(error) => Err(error),
+    match file_of_folder(folder, CONFIG_FILE)? {
+        Some(path) => Ok(repository::parse(CONFIG_FILE, &read("the configuration", &path, MAX_CONFIG)?)?),
+        None => Ok(Repository::without_configuration()),
+    }
+}
+
+/// Returns where a file of a folder really lies, or `None` where there is none.
+///
+/// Whoever may write manifests may also put a link in its place: one that leads out of the folder would have
+/// a stranger's file shown in messages, and a pipe would be read for ever.
+fn file_of_folder(folder: &Path, name: &str) -> Result<Option<PathBuf>, SetupError> {
+    let path = folder.join(name);
+    let unreadable = |reason: String| SetupError::Unreadable { what: "the configuration", path: path.clone(), reason };
+    match fs::symlink_metadata(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(error.to_string())),
+        Ok(_) => {}
+    }
+    let resolve = |path: &Path| fs::canonicalize(path).map_err(|error| unreadable(error.to_string()));
+    let (root, file) = (resolve(folder)?, resolve(&path)?);
+    if !file.starts_with(root) {
+        return Err(unreadable("it is a symbolic link out of the folder".to_owned()));
+    }
+    match fs::metadata(&file) {
+        Ok(metadata) if metadata.is_file() => Ok(Some(file)),
+        Ok(_) => Err(unreadable("it is no regular file".to_owned())),
+        Err(error) => Err(unreadable(error.to_string())),
     }
 }
 
@@ -381,6 +407,7 @@ pub fn remote(
         Some(branch) => branch,
         None => mirror.default_branch()?.ok_or(SetupError::NoBranch)?,
     };
+    check_branch(&branch).map_err(SetupError::Branch)?;
     Ok((Arc::new(mirror), branch))
 }
 

@@ -9,5 +9,6 @@ mod git;
 mod layers;
 mod manifest;
 mod pass;
+mod program;
 mod registry;
 mod report;

@@ -50,10 +50,13 @@ pub struct Repository {
 impl Repository {
     /// Returns what holds without a file: every reference, `semver: minor`, one environment `default`.
     pub fn without_configuration() -> Self {
+        let mut environments = Environments::without_configuration();
+        // Nothing is published without a file, so nothing waits for a pull request either.
+        environments.0.iter_mut().for_each(|environment| environment.publish = Publish::Commit);
         Self {
             rules: Rules::without_configuration(),
             groups: Groups::default(),
-            environments: Environments::without_configuration(),
+            environments,
             formats: Vec::new(),
             commit: CommitStyle::default(),
             pull_request: PullRequestStyle::default(),

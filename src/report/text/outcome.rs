@@ -14,7 +14,7 @@ use crate::model::site::Value;
 use crate::report::View;
 use crate::report::text::diff;
 use crate::report::text::ink::{Cut, Tone};
-use crate::report::text::lists::{count, familiar, reasons};
+use crate::report::text::lists::{count, familiar, named, reasons};
 use crate::report::text::page::Page;
 use crate::report::text::table::{self, Cell, Column};
 
@@ -218,7 +218,7 @@ fn proposals(page: &mut Page<'_>, outcome: &Outcome, occasion: Occasion) -> io::
 
 /// Whether a proposal does not get on.
 fn is_stuck(proposal: &Proposal) -> bool {
-    matches!(proposal.action, Action::Waiting | Action::Held | Action::LeftAlone | Action::Failed)
+    matches!(proposal.action, Action::Waiting | Action::Held | Action::LeftAlone)
 }
 
 fn waits(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
@@ -239,7 +239,6 @@ fn waits(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
         let (word, tone) = match proposal.action {
             Action::Held => ("held by a person", Tone::Wait),
             Action::LeftAlone => ("left alone: a person took it over", Tone::Wait),
-            Action::Failed => ("failed", Tone::Bad),
             _ => ("waits", Tone::Wait),
         };
         let mut spans = vec![(Tone::Strong, format!("{}:", proposal.environment))];
@@ -309,8 +308,26 @@ fn passed_by(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
         page.title("Skipped")?;
         reasons(page, "target", Tone::Plain, rows)?;
     }
-    if !outcome.errors.is_empty() {
+    failures(page, outcome)
+}
+
+/// Returns the proposals that failed.
+fn unpublished(outcome: &Outcome) -> impl Iterator<Item = &Proposal> {
+    outcome.proposals.iter().filter(|proposal| proposal.action == Action::Failed)
+}
+
+/// Writes what could not be published, and every target that failed.
+fn failures(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
+    if !outcome.errors.is_empty() || unpublished(outcome).next().is_some() {
         page.title("Failed")?;
+        for proposal in unpublished(outcome) {
+            let moves = moves(proposal.moves.iter());
+            let what = format!("{}: {}", proposal.environment, if moves.is_empty() { &proposal.group } else { &moves });
+            // What failed for all of a branch has a row of its own.
+            let is_news = |reason: &&String| !outcome.errors.iter().any(|error| error.reason == **reason);
+            let reason = proposal.reason.as_ref().filter(is_news).map_or("not published", String::as_str);
+            named(page, Tone::Bad, &what, reason)?;
+        }
         let rows: Vec<(String, &str)> = outcome.errors.iter().map(split).collect();
         let rows = rows.iter().map(|(name, reason)| (name.as_str(), (*reason).to_owned()));
         reasons(page, "target", Tone::Bad, rows)?;
@@ -333,7 +350,7 @@ pub(super) fn split(error: &Trouble) -> (String, &str) {
 fn summary(outcome: &Outcome, occasion: Occasion, updates: usize) -> (String, Option<&'static str>) {
     let stuck = outcome.proposals.iter().filter(|proposal| is_stuck(proposal)).count();
     let mut rest = String::new();
-    let failed = outcome.errors.len();
+    let failed = outcome.errors.len() + unpublished(outcome).count();
     for (number, word) in [(stuck, "waiting"), (outcome.skipped.len(), "skipped"), (failed, "failed")] {
         if number > 0 {
             rest.push_str(&format!(", {number} {word}"));
@@ -361,6 +378,9 @@ fn idle(outcome: &Outcome, stuck: usize, rest: &str) -> (String, Option<&'static
     let kept = outcome.decisions.iter().filter(|decision| decision.verdict == Verdict::Keep);
     let newest: usize = kept.map(|decision| decision.question.sites.len().max(1)).sum();
     let rest = rest.strip_prefix(", ").map_or(String::new(), |rest| format!(" ({rest})"));
+    if unpublished(outcome).next().is_some() {
+        return (format!("Nothing was published{rest}."), None);
+    }
     if newest > 0 && stuck == 0 {
         let (verb, whose) = if newest == 1 { ("is", "its") } else { ("are", "their") };
         let references = count(newest, "reference");

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 use tagboat::model::change::FileEdit;
 use tagboat::model::decision::{Reason, Verdict};
 use tagboat::model::outcome::{Outcome, ScanOutcome};
-use tagboat::model::proposal::Action;
+use tagboat::model::proposal::{Action, Proposal};
 use tagboat::model::site::PassedOverReason;
 use tagboat::report::text::{self, Occasion};
 use tagboat::report::{Verbosity, View, trouble, warning};
@@ -206,6 +206,15 @@ fn nothing_to_do_says_why() {
 
     Nothing to do now (1 waiting).
     `tagboat explain IMAGE` tells what an image waits for.
+    ");
+    let reason = Some("the remote refuses the push".to_owned());
+    let unpublished = Proposal { reason, ..made::proposal("dev", "nginx", Action::Failed) };
+    let unpublished = Outcome { proposals: vec![unpublished], ..Outcome::default() };
+    assert_snapshot!(outcome(&unpublished, Occasion::Run, &View::default()), @r"
+    Failed
+      dev: nginx 1.4.0 → 1.5.0: the remote refuses the push
+
+    Nothing was published (1 failed).
     ");
     let failed = Outcome { errors: made::outcome().errors, ..Outcome::default() };
     assert_snapshot!(outcome(&failed, Occasion::Plan, &View::default()), @r"
