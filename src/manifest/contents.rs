@@ -59,7 +59,8 @@ pub(crate) fn read<'a>(path: &RepoPath, bytes: &'a [u8], limits: &Limits) -> Con
     Contents::Text(text)
 }
 
-/// Whether YAML bytes can hold a reference: a key with `image` in it, a `repository`, or a marker.
+/// Whether YAML bytes can hold a reference: a key with `image` in it, a `repository`, a word of
+/// an artifact that is no image, or a marker.
 ///
 /// A key written with escapes (`"im\u0061ge"`) is not seen; nobody writes one.
 pub(crate) fn may_hold(bytes: &[u8]) -> bool {
@@ -70,7 +71,10 @@ pub(crate) fn may_hold(bytes: &[u8]) -> bool {
         matches!(before, Some(b'i' | b'I')) && !after.starts_with(b"Pull") && ends_a_key(after)
     });
     let names_repository = || memmem::find_iter(bytes, b"repository").any(|at| ends_a_key(&bytes[at + 10..]));
-    names_image || names_repository() || memmem::find(bytes, marker::WORD.as_bytes()).is_some()
+    let has_word = |word: &[u8]| memmem::find(bytes, word).is_some();
+    // Charts in registries, sources of Argo CD, bundles of Tekton and packages of Crossplane name no image as such.
+    let names_artifact = || [&b"oci://"[..], b"repoURL", b"bundle", b"pkg.crossplane.io"].into_iter().any(has_word);
+    names_image || names_repository() || names_artifact() || has_word(marker::WORD.as_bytes())
 }
 
 /// Whether what follows a word makes it a key: the rest of the name, a quote, blanks, then `:`.

@@ -1,0 +1,159 @@
+//! Charts and other artifacts in registries, which a version names as a tag names an image: Flux's `OCIRepository`,
+//! Argo CD's chart sources, dependencies of a chart, and the images that a chart's metadata list.
+//!
+//! A repository behind `https://` is no registry, and a `GitRepository` no image: both are left alone.
+
+use crate::manifest::finder::{Finder, Parts};
+use crate::manifest::kubernetes;
+use crate::manifest::reference;
+use crate::manifest::yaml::tree::{NodeId, Shape, Tree};
+use crate::model::file::RepoPath;
+use crate::model::image::split_host;
+use crate::model::site::{Format, SkipReason};
+
+/// The annotations that list a chart's images, as a block scalar.
+const IMAGE_LISTS: [&str; 2] = ["images", "artifacthub.io/images"];
+
+/// Whether a file describes a chart.
+pub(crate) fn is_metadata(path: &RepoPath) -> bool {
+    matches!(path.file_name(), "Chart.yaml" | "requirements.yaml")
+}
+
+/// Finds a chart's dependencies in registries and the images that its annotations list.
+pub(crate) fn metadata(finder: &mut Finder<'_, '_>, root: NodeId, has_lock: bool) {
+    let tree = finder.tree;
+    for dependency in mappings(tree, tree.own(root, "dependencies")) {
+        let filled = |key| tree.own(dependency, key).filter(|node| tree.filled(*node).is_some());
+        let (Some(repository), Some(name), version) = (filled("repository"), filled("name"), filled("version")) else {
+            continue;
+        };
+        let lock = "the lock file beside it holds the same version and would be outdated";
+        let skipped = has_lock.then(|| SkipReason::Unsupported(lock.to_owned()));
+        chart(finder, repository, Some(name), version, skipped);
+    }
+    let annotations = tree.own(root, "annotations").map(|node| tree.resolve(node));
+    for list in annotations.into_iter().flat_map(|annotations| IMAGE_LISTS.map(|key| tree.own(annotations, key))) {
+        if let Some(list) = list {
+            finder.embedded(list, Format::Chart, listed_images);
+        }
+    }
+}
+
+fn listed_images(finder: &mut Finder<'_, '_>, root: NodeId) {
+    let tree = finder.tree;
+    for entry in mappings(tree, Some(root)) {
+        if let Some(image) = tree.own(entry, "image") {
+            finder.reference(image, Format::Chart);
+        }
+    }
+}
+
+/// Finds the artifact of a Flux `OCIRepository`.
+pub(crate) fn oci_repository(finder: &mut Finder<'_, '_>, object: NodeId) {
+    let tree = finder.tree;
+    let Some(spec) = tree.own(object, "spec").map(|node| tree.resolve(node)) else { return };
+    let Some((url, name)) = tree.own(spec, "url").and_then(|url| Some((url, registry_path(tree.filled(url)?)?))) else {
+        return;
+    };
+    let reference = tree.own(spec, "ref").map(|node| tree.resolve(node));
+    let filled = |key| reference.and_then(|map| tree.own(map, key)).filter(|node| tree.filled(*node).is_some());
+    let semver = filled("semver").and_then(|node| tree.filled(node));
+    let range =
+        |range: &str| SkipReason::Unsupported(format!("the range `{}` decides", crate::model::image::shorten(range)));
+    let parts = Parts {
+        name: Some(name.to_owned()),
+        names: vec![url],
+        tag: filled("tag"),
+        digest: filled("digest"),
+        skipped: semver.map(range),
+        ..Parts::default()
+    };
+    finder.parts(&parts, filled("tag").or(filled("semver")).unwrap_or(url), Format::Chart);
+}
+
+/// Finds the artifact that a source of Argo CD names, where it comes from a registry.
+pub(crate) fn argo_source(finder: &mut Finder<'_, '_>, source: NodeId) {
+    let tree = finder.tree;
+    let filled = |key| tree.own(source, key).filter(|node| tree.filled(*node).is_some());
+    let Some(repository) = filled("repoURL") else { return };
+    let text = tree.text(repository).unwrap_or_default();
+    let (chart_name, revision) = (filled("chart"), filled("targetRevision"));
+    if chart_name.is_some() {
+        // A registry of charts is written without a scheme; what has another one is no registry.
+        let is_registry = registry_path(text).is_some()
+            || (!reference::is_address(text) && split_host(text).0.contains(['.', ':']))
+            || (is_host(text) && !reference::is_address(text));
+        if is_registry {
+            chart(finder, repository, chart_name, revision, None);
+        }
+        return;
+    }
+    let Some(name) = registry_path(text) else { return };
+    let is_range = revision.and_then(|node| tree.text(node)).is_some_and(reference::is_range);
+    let range = "a range of versions, which is resolved elsewhere".to_owned();
+    let parts = Parts {
+        name: Some(name.to_owned()),
+        names: vec![repository],
+        tag: revision.filter(|_| !is_range),
+        skipped: is_range.then_some(SkipReason::Unsupported(range)),
+        ..Parts::default()
+    };
+    finder.parts(&parts, revision.unwrap_or(repository), Format::Chart);
+}
+
+/// Finds the chart of k3s's `HelmChart`, where it comes from a registry.
+pub(crate) fn k3s_chart(finder: &mut Finder<'_, '_>, object: NodeId) {
+    let tree = finder.tree;
+    let Some(spec) = tree.own(object, "spec").map(|node| tree.resolve(node)) else { return };
+    let filled = |key| tree.own(spec, key).filter(|node| tree.filled(*node).is_some());
+    if let Some(name) = filled("chart") {
+        chart(finder, name, None, filled("version"), None);
+    }
+}
+
+/// Finds the entries of Kustomize's `helmCharts` that come from a registry.
+pub(crate) fn kustomize_chart(finder: &mut Finder<'_, '_>, entry: NodeId) {
+    let tree = finder.tree;
+    let filled = |key| tree.own(entry, key).filter(|node| tree.filled(*node).is_some());
+    if let (Some(repository), Some(name)) = (filled("repo"), filled("name")) {
+        chart(finder, repository, Some(name), filled("version"), None);
+    }
+}
+
+/// Takes a chart by its registry, its name there and its version; nothing where it is no registry.
+fn chart(
+    finder: &mut Finder<'_, '_>,
+    repository: NodeId,
+    name: Option<NodeId>,
+    version: Option<NodeId>,
+    skipped: Option<SkipReason>,
+) {
+    let tree = finder.tree;
+    let Some(address) = tree.filled(repository) else { return };
+    let Some(path) = registry_path(address).or((!reference::is_address(address)).then_some(address)) else { return };
+    // Without `oci://` a name alone is a folder or an alias of some repository, unless it begins with a host.
+    if registry_path(address).is_none() && !is_host(address) && split_host(address).0.is_empty() {
+        return;
+    }
+    let whole = match name.and_then(|node| tree.text(node)) {
+        Some(name) => format!("{}/{name}", path.trim_end_matches('/')),
+        None => path.to_owned(),
+    };
+    let mut names = vec![repository];
+    names.extend(name);
+    let parts = Parts { name: Some(whole), names, chart_version: version, skipped, ..Parts::default() };
+    finder.parts(&parts, version.unwrap_or(repository), Format::Chart);
+}
+
+/// Returns what follows `oci://`.
+fn registry_path(url: &str) -> Option<&str> {
+    url.strip_prefix("oci://").map(|rest| rest.trim_end_matches('/')).filter(|rest| !rest.is_empty())
+}
+
+fn is_host(text: &str) -> bool {
+    text.split('/').next().is_some_and(|host| host.contains('.'))
+}
+
+fn mappings(tree: &Tree<'_>, list: Option<NodeId>) -> Vec<NodeId> {
+    kubernetes::items(tree, list).into_iter().filter(|entry| tree.shape(*entry) == Shape::Mapping).collect()
+}
