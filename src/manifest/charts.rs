@@ -8,7 +8,7 @@ use crate::manifest::kubernetes;
 use crate::manifest::reference;
 use crate::manifest::yaml::tree::{NodeId, Shape, Tree};
 use crate::model::file::RepoPath;
-use crate::model::image::split_host;
+use crate::model::image::shorten;
 use crate::model::site::{Format, SkipReason};
 
 /// The annotations that list a chart's images, as a block scalar.
@@ -29,13 +29,15 @@ pub(crate) fn metadata(finder: &mut Finder<'_, '_>, root: NodeId, has_lock: bool
         };
         let lock = "the lock file beside it holds the same version and would be outdated";
         let skipped = has_lock.then(|| SkipReason::Unsupported(lock.to_owned()));
-        chart(finder, repository, Some(name), version, skipped);
+        if let Some(path) = tree.text(repository).and_then(registry_path) {
+            chart(finder, path, repository, Some(name), version, skipped);
+        }
     }
     let annotations = tree.own(root, "annotations").map(|node| tree.resolve(node));
-    for list in annotations.into_iter().flat_map(|annotations| IMAGE_LISTS.map(|key| tree.own(annotations, key))) {
-        if let Some(list) = list {
-            finder.embedded(list, Format::Chart, listed_images);
-        }
+    let lists =
+        annotations.into_iter().flat_map(|map| IMAGE_LISTS.into_iter().filter_map(move |key| tree.own(map, key)));
+    for list in lists {
+        finder.embedded(list, Format::Chart, listed_images);
     }
 }
 
@@ -58,8 +60,7 @@ pub(crate) fn oci_repository(finder: &mut Finder<'_, '_>, object: NodeId) {
     let reference = tree.own(spec, "ref").map(|node| tree.resolve(node));
     let filled = |key| reference.and_then(|map| tree.own(map, key)).filter(|node| tree.filled(*node).is_some());
     let semver = filled("semver").and_then(|node| tree.filled(node));
-    let range =
-        |range: &str| SkipReason::Unsupported(format!("the range `{}` decides", crate::model::image::shorten(range)));
+    let range = |range: &str| SkipReason::Unsupported(format!("the range `{}` decides", shorten(range)));
     let parts = Parts {
         name: Some(name.to_owned()),
         names: vec![url],
@@ -79,12 +80,10 @@ pub(crate) fn argo_source(finder: &mut Finder<'_, '_>, source: NodeId) {
     let text = tree.text(repository).unwrap_or_default();
     let (chart_name, revision) = (filled("chart"), filled("targetRevision"));
     if chart_name.is_some() {
-        // A registry of charts is written without a scheme; what has another one is no registry.
-        let is_registry = registry_path(text).is_some()
-            || (!reference::is_address(text) && split_host(text).0.contains(['.', ':']))
-            || (is_host(text) && !reference::is_address(text));
-        if is_registry {
-            chart(finder, repository, chart_name, revision, None);
+        // Argo CD writes a registry of charts without a scheme; what has another one is no registry.
+        let bare = (!reference::is_address(text) && is_host(text)).then_some(text);
+        if let Some(path) = registry_path(text).or(bare) {
+            chart(finder, path, repository, chart_name, revision, None);
         }
         return;
     }
@@ -106,8 +105,9 @@ pub(crate) fn k3s_chart(finder: &mut Finder<'_, '_>, object: NodeId) {
     let tree = finder.tree;
     let Some(spec) = tree.own(object, "spec").map(|node| tree.resolve(node)) else { return };
     let filled = |key| tree.own(spec, key).filter(|node| tree.filled(*node).is_some());
-    if let Some(name) = filled("chart") {
-        chart(finder, name, None, filled("version"), None);
+    let name = filled("chart");
+    if let Some((name, path)) = name.and_then(|name| Some((name, registry_path(tree.text(name)?)?))) {
+        chart(finder, path, name, None, filled("version"), None);
     }
 }
 
@@ -115,27 +115,22 @@ pub(crate) fn k3s_chart(finder: &mut Finder<'_, '_>, object: NodeId) {
 pub(crate) fn kustomize_chart(finder: &mut Finder<'_, '_>, entry: NodeId) {
     let tree = finder.tree;
     let filled = |key| tree.own(entry, key).filter(|node| tree.filled(*node).is_some());
-    if let (Some(repository), Some(name)) = (filled("repo"), filled("name")) {
-        chart(finder, repository, Some(name), filled("version"), None);
+    let (Some(repository), Some(name)) = (filled("repo"), filled("name")) else { return };
+    if let Some(path) = tree.text(repository).and_then(registry_path) {
+        chart(finder, path, repository, Some(name), filled("version"), None);
     }
 }
 
-/// Takes a chart by its registry, its name there and its version; nothing where it is no registry.
+/// Takes a chart by its registry's path, its name there and its version.
 fn chart(
     finder: &mut Finder<'_, '_>,
+    path: &str,
     repository: NodeId,
     name: Option<NodeId>,
     version: Option<NodeId>,
     skipped: Option<SkipReason>,
 ) {
-    let tree = finder.tree;
-    let Some(address) = tree.filled(repository) else { return };
-    let Some(path) = registry_path(address).or((!reference::is_address(address)).then_some(address)) else { return };
-    // Without `oci://` a name alone is a folder or an alias of some repository, unless it begins with a host.
-    if registry_path(address).is_none() && !is_host(address) && split_host(address).0.is_empty() {
-        return;
-    }
-    let whole = match name.and_then(|node| tree.text(node)) {
+    let whole = match name.and_then(|node| finder.tree.text(node)) {
         Some(name) => format!("{}/{name}", path.trim_end_matches('/')),
         None => path.to_owned(),
     };
@@ -150,8 +145,9 @@ fn registry_path(url: &str) -> Option<&str> {
     url.strip_prefix("oci://").map(|rest| rest.trim_end_matches('/')).filter(|rest| !rest.is_empty())
 }
 
+/// Whether a text begins with a host, which has a point or a port.
 fn is_host(text: &str) -> bool {
-    text.split('/').next().is_some_and(|host| host.contains('.'))
+    text.split('/').next().is_some_and(|host| host.contains(['.', ':']))
 }
 
 fn mappings(tree: &Tree<'_>, list: Option<NodeId>) -> Vec<NodeId> {

@@ -199,7 +199,7 @@ impl<'t, 'a> Finder<'t, 'a> {
             }
             reading.written = shorten(&name);
         }
-        let mut skipped = reading.skipped.or(doubt);
+        let mut skipped = doubt.or(reading.skipped);
         let mut slots = Vec::new();
         if let Some(version) = reading.version {
             match self.slot(target, version, SlotRole::Version) {

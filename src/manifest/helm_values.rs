@@ -248,7 +248,8 @@ fn stem_of_tag(key: &str) -> Option<&str> {
         .filter(|stem| !stem.is_empty())
 }
 
-fn is_image_key(key: &str) -> bool {
+/// Whether a key names an image, so that a map below it holds the parts of one.
+pub(crate) fn is_image_key(key: &str) -> bool {
     key == "image" || key.ends_with("Image") || key.ends_with("_image")
 }
 

@@ -11,7 +11,7 @@
 use crate::manifest::finder::{Finder, Parts};
 use crate::manifest::yaml::tree::{NodeId, Role, Shape, Tree};
 use crate::manifest::{argocd, charts, doubtful, helm_values, kustomize, reference, tekton};
-use crate::model::site::Format;
+use crate::model::site::{Format, SkipReason};
 
 /// Objects that configure something with strings of their own; an `image` key in them is data.
 const WITHOUT_REFERENCES: [&str; 4] = ["ConfigMap", "CustomResourceDefinition", "SealedSecret", "Secret"];
@@ -129,11 +129,7 @@ fn key(finder: &mut Finder<'_, '_>, object: &Object<'_>, key: NodeId) -> NodeId 
         ("bundle", _) if object.is_tekton() => tekton::bundle(finder, value),
         ("params", _) if object.is_tekton() => tekton::parameters(finder, value, &object.image_parameters),
         // Flux's `Kustomization` and the post-renderers of a HelmRelease patch as Kustomize does.
-        ("patches", _) => {
-            if let Some(holder) = tree.parent(key) {
-                kustomize::patches(finder, holder);
-            }
-        }
+        (name, _) if kustomize::PATCHES.contains(&name) => kustomize::patch_list(finder, value),
         _ => return part_key(finder, key),
     }
     value
@@ -148,6 +144,7 @@ fn part_key(finder: &mut Finder<'_, '_>, key: NodeId) -> NodeId {
         Some("image") => image(finder, tree.parent(key), value),
         // Kustomize's own list, in Flux's `Kustomization` and in a HelmRelease's post-renderers.
         Some("images") => kustomize::entries(finder, value),
+        Some("repository") => parts_of_a_map(finder, tree.parent(key)),
         // One hub and one tag for images that an operator itself names.
         Some("hub") => {
             let beside = |name| tree.parent(key).and_then(|map| tree.own(map, name));
@@ -167,6 +164,23 @@ fn part_key(finder: &mut Finder<'_, '_>, key: NodeId) -> NodeId {
         _ => {}
     }
     value
+}
+
+/// Lists a map of `repository` and `tag` that no `image` key surrounds: it may as well speak of Git.
+fn parts_of_a_map(finder: &mut Finder<'_, '_>, map: Option<NodeId>) {
+    let tree = finder.tree;
+    let Some(map) = map.filter(|map| !tree.key(*map).is_some_and(helm_values::is_image_key)) else { return };
+    let filled = |key| tree.own(map, key).filter(|node| tree.filled(*node).is_some());
+    let (Some(repository), Some(tag), None) = (filled("repository"), filled("tag"), filled("image")) else { return };
+    let name = tree.text(repository).unwrap_or_default();
+    if reference::is_address(name) || !name.contains('/') {
+        return;
+    }
+    let skipped = Some(SkipReason::Unmarked("a repository and a tag in a resource of another tool"));
+    let name = Some(helm_values::join(filled("registry").and_then(|node| tree.text(node)), name));
+    let parts =
+        Parts { name, names: vec![repository], tag: Some(tag), digest: filled("digest"), skipped, ..Parts::default() };
+    finder.parts(&parts, tag, Format::Kubernetes);
 }
 
 fn image(finder: &mut Finder<'_, '_>, holder: Option<NodeId>, value: NodeId) {

@@ -13,6 +13,9 @@ use crate::model::site::Format;
 /// The names that Kustomize reads a folder by.
 const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
+/// The keys that hold patches.
+pub(crate) const PATCHES: [&str; 3] = ["patches", "patchesJson6902", "patchesStrategicMerge"];
+
 /// Whether a document is a `Kustomization` or a `Component`; both may leave out `apiVersion` and `kind` in a file
 /// with one of Kustomize's names. Flux has a kind of the same name.
 pub(crate) fn is_kustomization(tree: &Tree<'_>, root: NodeId, path: &RepoPath) -> bool {
@@ -41,24 +44,34 @@ pub(crate) fn find(finder: &mut Finder<'_, '_>, root: NodeId) {
 
 /// Finds the references in the patches that a mapping holds as text; a patch that names a file has none.
 pub(crate) fn patches(finder: &mut Finder<'_, '_>, holder: NodeId) {
-    let tree = finder.tree;
-    for list in ["patches", "patchesJson6902"] {
-        for entry in mappings(tree, tree.own(holder, list)) {
-            if let Some(text) = tree.own(entry, "patch") {
-                finder.embedded(text, Format::Kubernetes, patch);
-            }
+    for key in PATCHES {
+        if let Some(list) = finder.tree.own(holder, key) {
+            patch_list(finder, list);
         }
     }
-    for text in kubernetes::items(tree, tree.own(holder, "patchesStrategicMerge")) {
-        finder.embedded(text, Format::Kubernetes, patch);
+}
+
+/// Finds the references in one list of patches.
+pub(crate) fn patch_list(finder: &mut Finder<'_, '_>, list: NodeId) {
+    let tree = finder.tree;
+    for entry in kubernetes::items(tree, Some(list)) {
+        // An entry of `patchesStrategicMerge` is the patch itself.
+        let patch_node = tree.own(entry, "patch").unwrap_or(entry);
+        finder.embedded(patch_node, Format::Kubernetes, patch);
+        operations(finder, patch_node);
     }
 }
 
 /// Reads a patch: an object of which parts are missing, or a list of operations.
 fn patch(finder: &mut Finder<'_, '_>, root: NodeId) {
-    let tree = finder.tree;
     kubernetes::find(finder, root);
-    for operation in mappings(tree, Some(root)) {
+    operations(finder, root);
+}
+
+/// Finds the values that operations put in the place of an image.
+fn operations(finder: &mut Finder<'_, '_>, list: NodeId) {
+    let tree = finder.tree;
+    for operation in mappings(tree, Some(list)) {
         let path = tree.own(operation, "path").and_then(|node| tree.text(node)).unwrap_or_default();
         let is_removal = tree.own(operation, "op").and_then(|node| tree.text(node)) == Some("remove");
         if let Some(value) = tree.own(operation, "value").filter(|_| path.ends_with("/image") && !is_removal) {

@@ -50,7 +50,7 @@ pub(crate) fn attach(text: &str, chunk: &Span, comments: &[Comment], finds: &mut
             let find = &mut finds[*index];
             find.marker = Some(marked.marker.clone());
             if matches!((&marked.marker, &find.skipped), (Marker::Policy(_), Some(SkipReason::Unmarked(_)))) {
-                find.skipped = None;
+                find.skipped = find.value.tag.is_none().then_some(SkipReason::DigestOnly);
             }
         }
         if here.is_empty() && marked.marker != Marker::Ignore {

@@ -10,15 +10,21 @@ use tagboat::model::site::SkipReason;
 
 use super::{carry_out, path, scan_alone, wish};
 
-const SEEDS: [&str; 6] = [
+const SEEDS: [&str; 11] = [
     "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n    - image: \"ghcr.io/acme/web:1.4.0\" # tagboat: semver=1.x\n",
     "a: &a\n  image: {repository: ghcr.io/acme/web, tag: 1.4.0, digest: x}\nb: {<<: *a, c: *a}\n---\nimage: >-\n  ghcr.io/acme/web:1.4.0\n",
     "images:\n- name: ghcr.io/acme/web\n  newTag: '1.4.0'\n--- |\n text\n...\n%YAML 1.2\n---\n? image\n: ghcr.io/acme/web:1.4.0\n",
     "\u{feff}webImage: ghcr.io/acme/web\r\nwebTag: 1.4.0\r\n\tx: y\rimage: ü\n",
     "{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[{\"image\":\"ghcr.io\\/acme\\/web:1.4.0\"}]}",
+    "apiVersion: argoproj.io/v1alpha1\nkind: Application\nspec:\n  source:\n    repoURL: oci://ghcr.io/acme/web\n    targetRevision: 1.4.0\n    helm:\n      parameters: [{name: image.repository, value: ghcr.io/acme/web}, {name: image.tag, value: 1.4.0}]\n      values: |\n        # tagboat: semver=1.x\n        image: ghcr.io/acme/web:1.4.0\n\n        ü: 1\n    kustomize:\n      images: [web=ghcr.io/acme/web:1.4.0]\n",
+    "apiVersion: argoproj.io/v1alpha1\r\nkind: Application\r\nx:\r\n  repoURL: x\r\n  helm:\r\n    values: >-\r\n      image:\r\n        tag: 1.4.0\r\n\r\n        repository: ghcr.io/acme/web\r\n",
+    "apiVersion: kustomize.config.k8s.io/v1beta1\nhelmCharts: [{name: web, repo: 'oci://ghcr.io/acme', version: 1.4.0}]\npatches:\n- patch: |2-\n     - op: add\n       path: /image\n       value: ghcr.io/acme/web:1.4.0\n     ---\n     image: ghcr.io/acme/web:1.4.0\nimages:\n- newTag: 1.4.0\n  name: ghcr.io/acme/web",
+    "apiVersion: tekton.dev/v1\nkind: Task\nparams:\n- name: web-image\n  default: ghcr.io/acme/web:1.4.0\nsteps:\n- image: $(params.web-image)\n  args: ['--image=ghcr.io/acme/web:1.4.0'] # tagboat: semver=1.x\n  env: [{name: X, value: ghcr.io/acme/web:1.4.0}]\n",
+    "dependencies:\n- name: web\n  repository: oci://ghcr.io/acme\n  version: 1.4.0\nannotations:\n  images: |\n    - image: ghcr.io/acme/web:1.4.0\n---\nhub: ghcr.io/acme\ntag: 1.4.0\nimage: {tag: 1.4.0, repository: ghcr.io/acme/web, digest: ''}\n",
     "{{ if x }}\nimage: ghcr.io/acme/web:1.4.0 # tagboat: ignore\n{{ end }}\n# tagboat:\n",
 ];
-const NAMES: [&str; 4] = ["web.yaml", "kustomization.yaml", "web.json", "notes.txt"];
+const NAMES: [&str; 6] =
+    ["web.yaml", "kustomization.yaml", "web.json", "notes.txt", "Chart.yaml", ".argocd-source-web.yaml"];
 
 /// Scans and edits; what comes of it must hold together.
 fn exercise(name: &str, bytes: &[u8]) {
@@ -33,6 +39,14 @@ fn exercise(name: &str, bytes: &[u8]) {
     }
     let wishes = [wish("ghcr.io/acme/web", "1.20", None, Pin::AsWritten)];
     let edited = carry_out(&file, bytes, &Surroundings::default(), &wishes);
+    let digest = format!("sha256:{}", "cd".repeat(32));
+    let pins = [wish("ghcr.io/acme/web", "1.5.0", Some(&digest), Pin::Digest)];
+    let pinned = carry_out(&file, bytes, &Surroundings::default(), &pins);
+    if let Some(edit) = pinned.file {
+        assert_eq!(super::rebuilt(bytes, &pinned.changes), edit.after);
+        assert_eq!(scan_alone(name, &edit.after).sites.len(), found.sites.len());
+        assert!(carry_out(&file, &edit.after, &Surroundings::default(), &pins).file.is_none());
+    }
     if let Some(edit) = edited.file {
         assert_eq!(super::rebuilt(bytes, &edited.changes), edit.after);
         assert_eq!(scan_alone(name, &edit.after).sites.len(), found.sites.len());
