@@ -52,7 +52,7 @@ impl<'a> Pins<'a> {
             Role::Value(key) => Some((node, key, tree.parent(node)?)),
             _ => None,
         }) else {
-            return refuse("the tag stands in YAML within a block scalar");
+            return refuse("the tag stands in YAML within another scalar");
         };
         if !matches!(tree.text(key), Some("tag" | "newTag")) || tree.own(map, "hub").is_some() {
             return refuse("no key for one is known beside this one");

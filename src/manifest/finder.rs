@@ -132,7 +132,7 @@ impl<'t, 'a> Finder<'t, 'a> {
         });
     }
 
-    /// Takes a block scalar whose text is YAML; `read` finds the references of each of its documents.
+    /// Takes a scalar whose text is YAML; `read` finds the references of each of its documents.
     ///
     /// The spans are those of the file, so that edits go through the same splices and proofs as any other. A plain
     /// scalar is no such text.
@@ -140,7 +140,9 @@ impl<'t, 'a> Finder<'t, 'a> {
         let (outer, tree) = (self.text, self.tree);
         let target = tree.resolve(node);
         let (Some(style), Some(value)) = (tree.style(target), tree.filled(target)) else { return };
-        if style == ScalarStyle::Plain || !contents::may_hold(value.as_bytes()) {
+        // One word in quotes is the name of a file.
+        let is_word = !value.contains(['\n', '{', '[', ':']);
+        if style == ScalarStyle::Plain || is_word || !contents::may_hold(value.as_bytes()) {
             return;
         }
         if self.is_embedded {
@@ -148,7 +150,7 @@ impl<'t, 'a> Finder<'t, 'a> {
             return self.unread(target, format, SkipReason::Unsupported(reason));
         }
         let Some(places) = Embedded::of(outer, &tree.span(target), style, value) else {
-            let reason = "YAML within quotes is not looked into; a block scalar is".to_owned();
+            let reason = "YAML within quotes and with escapes is not looked into; a block scalar is".to_owned();
             return self.unread(target, format, SkipReason::Unsupported(reason));
         };
         for chunk in split::chunks(value) {
@@ -427,7 +429,7 @@ impl<'t, 'a> Finder<'t, 'a> {
     }
 }
 
-/// Moves a find from the value of a block scalar to the file; from there on the scalar is its node.
+/// Moves a find from the value of a scalar to the file; from there on the scalar is its node.
 fn moved(mut find: Found, scalar: NodeId, places: &Embedded) -> Found {
     find.nodes = vec![scalar];
     find.names.clear();

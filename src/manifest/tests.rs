@@ -75,6 +75,7 @@ fn contents_without_a_telling_word_are_dismissed() {
         "repository: x",
         "a: b # tagboat: x",
         "url: oci://x",
+        "patch: '[{\"path\": \"/spec/image\", \"value\": \"x\"}]'",
         "repoURL: ghcr.io/acme\nchart: x",
         "repoURL: x\nname: image.tag",
         "bundle: x",

@@ -1,6 +1,7 @@
-//! Text within a block scalar: which byte of the file each byte of the value comes from.
+//! Text within a scalar: which byte of the file each byte of the value comes from.
 //!
-//! Works for literal and folded scalars whose lines stand in the file as they are, which is what a block scalar is.
+//! Works for literal and folded scalars, whose lines stand in the file as they are, and for a quoted one on a single
+//! line without escapes. Plain scalars hold no YAML of their own.
 
 use crate::model::file::Span;
 use crate::model::site::ScalarStyle;
@@ -16,17 +17,23 @@ struct Line {
     length: usize,
 }
 
-/// The lines of a block scalar.
+/// The lines of a scalar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Embedded {
     lines: Vec<Line>,
 }
 
 impl Embedded {
-    /// Aligns a block scalar's value with its bytes; `None` where they do not fit, and for any other scalar.
+    /// Aligns a scalar's value with its bytes; `None` where they do not fit.
     pub(crate) fn of(text: &str, token: &Span, style: ScalarStyle, value: &str) -> Option<Self> {
-        if !matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
-            return None;
+        match style {
+            ScalarStyle::Literal | ScalarStyle::Folded => {}
+            ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => {
+                let inner = text.get(token.start + 1..token.end.checked_sub(1)?)?;
+                let line = Line { inner: 0, outer: token.start + 1, length: inner.len() };
+                return (inner == value).then(|| Self { lines: vec![line] });
+            }
+            ScalarStyle::Plain | ScalarStyle::Raw => return None,
         }
         let first = value.lines().find(|line| !line.trim_matches(' ').is_empty())?;
         let own_indent = first.len() - first.trim_start_matches(' ').len();
@@ -136,8 +143,12 @@ mod tests {
     }
 
     #[test]
-    fn other_scalars_are_not_aligned() {
-        for text in ["a: x", "a: \"x: 1\\ny: 2\"", "a: 'x'", "a: |\n\n\nb: 1\n"] {
+    fn quoted_text_is_aligned_where_it_stands_as_it_is() {
+        for text in ["a: '[{\"x\": 1}]'", "a: \"[{x: ü}]\" # c", "a: ''"] {
+            let lines = lines(text).unwrap();
+            assert!(lines.len() == 1 && lines[0].0 == lines[0].1, "{text:?}: {lines:?}");
+        }
+        for text in ["a: x", "a: \"x: 1\\ny: 2\"", "a: 'it''s'", "a: 'x\n  y'", "a: |\n\n\nb: 1\n"] {
             assert_eq!(lines(text), None, "{text:?}");
         }
     }
