@@ -26,17 +26,20 @@ pub(crate) fn is_override(path: &RepoPath) -> bool {
 pub(crate) fn source(finder: &mut Finder<'_, '_>, source: NodeId) {
     let tree = finder.tree;
     charts::argo_source(finder, source);
-    let part = |key| tree.own(source, key).map(|node| tree.resolve(node));
-    if let Some(helm) = part("helm") {
-        if let Some(values) = tree.own(helm, "valuesObject") {
+    let part = |finder: &mut Finder<'_, '_>, key| {
+        tree.own(source, key).filter(|node| finder.is_new(*node, key)).map(|node| tree.resolve(node))
+    };
+    if let Some(helm) = part(finder, "helm") {
+        if let Some(values) = tree.own(helm, "valuesObject").filter(|node| finder.is_new(*node, "valuesObject")) {
             helm_values::find(finder, tree.resolve(values));
         }
         if let Some(values) = tree.own(helm, "values") {
             finder.embedded(values, Format::HelmValues, helm_values::find);
         }
-        parameters(finder, tree.own(helm, "parameters"));
+        let list = tree.own(helm, "parameters").filter(|node| finder.is_new(*node, "parameters"));
+        parameters(finder, list);
     }
-    if let Some(kustomize) = part("kustomize") {
+    if let Some(kustomize) = part(finder, "kustomize") {
         for entry in items(tree, tree.own(kustomize, "images")) {
             if let Some(text) = tree.filled(entry) {
                 // `name=new:tag`: what stands before the `=` is only matched against.

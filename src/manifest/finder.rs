@@ -3,12 +3,12 @@
 //! The formats say which node means what; the rules that hold for all of them (aliases, duplicate keys,
 //! escapes, block scalars) live here. No format's key is named here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use crate::manifest::reference::{self, Reading};
 use crate::manifest::yaml::embedded::Embedded;
-use crate::manifest::yaml::tree::{NodeId, Tree};
+use crate::manifest::yaml::tree::{NodeId, Shape, Tree};
 use crate::manifest::yaml::{Detail, Fault, build, split};
 use crate::manifest::{Limits, contents, marker, template};
 use crate::model::file::Span;
@@ -89,6 +89,8 @@ pub(crate) struct Finder<'t, 'a> {
     pub(crate) tree: &'t Tree<'a>,
     /// Whether the text is the value of a scalar of another one.
     is_embedded: bool,
+    /// What was read before, and as what: mappings by a key of theirs, collections behind an alias, text as YAML.
+    read_before: HashSet<(NodeId, String)>,
     found: Vec<Found>,
     duplicates: HashMap<NodeId, Vec<String>>,
 }
@@ -96,7 +98,31 @@ pub(crate) struct Finder<'t, 'a> {
 impl<'t, 'a> Finder<'t, 'a> {
     /// Starts with nothing found.
     pub(crate) fn new(text: &'a str, tree: &'t Tree<'a>) -> Self {
-        Self { text, tree, is_embedded: false, found: Vec::new(), duplicates: HashMap::new() }
+        Self {
+            text,
+            tree,
+            is_embedded: false,
+            read_before: HashSet::new(),
+            found: Vec::new(),
+            duplicates: HashMap::new(),
+        }
+    }
+
+    /// Whether a mapping was not yet asked about a key; one that stands twice is refused, and not looked up again.
+    pub(crate) fn is_first(&mut self, mapping: NodeId, key: &str) -> bool {
+        self.read_before.insert((mapping, key.to_owned()))
+    }
+
+    /// Whether a collection behind an alias was not yet read as the value of such a key.
+    ///
+    /// Read once, its finds stand for all of its uses; ten thousand aliases of a large one cost no more than one.
+    pub(crate) fn is_new(&mut self, value: NodeId, key: &str) -> bool {
+        match self.tree.shape(value) {
+            Shape::Alias(target) if self.tree.style(target).is_none() => {
+                self.read_before.insert((target, key.to_owned()))
+            }
+            _ => true,
+        }
     }
 
     /// Takes a scalar that holds a whole reference; an empty one is nothing.
@@ -143,6 +169,9 @@ impl<'t, 'a> Finder<'t, 'a> {
         // One word in quotes is the name of a file.
         let is_word = !value.contains(['\n', '{', '[', ':']);
         if style == ScalarStyle::Plain || is_word || !contents::may_hold(value.as_bytes()) {
+            return;
+        }
+        if !self.read_before.insert((target, String::new())) {
             return;
         }
         if self.is_embedded {

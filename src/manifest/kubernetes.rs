@@ -8,6 +8,8 @@
 //! (with `last-applied-configuration`), the reported status, the schema of a custom resource. Arguments and
 //! environment variables that hold a reference are listed, and followed only with a marker.
 
+use std::collections::HashSet;
+
 use crate::manifest::finder::{Finder, Parts};
 use crate::manifest::yaml::tree::{NodeId, Role, Shape, Tree};
 use crate::manifest::{argocd, charts, doubtful, helm_values, kustomize, reference, tekton};
@@ -21,10 +23,15 @@ pub(crate) fn is_object(tree: &Tree<'_>, root: NodeId) -> bool {
     Object::of(tree, root).is_some()
 }
 
-/// Returns the items of a list, with aliases resolved; nothing for any other node.
+/// Returns the items of a list, with aliases resolved and each item once; nothing for any other node.
 pub(crate) fn items(tree: &Tree<'_>, list: Option<NodeId>) -> Vec<NodeId> {
     let list = list.map(|node| tree.resolve(node)).filter(|node| tree.shape(*node) == Shape::Sequence);
-    list.into_iter().flat_map(|list| tree.children(list)).map(|entry| tree.resolve(entry)).collect()
+    let mut aliased = HashSet::new();
+    let items = list.into_iter().flat_map(|list| tree.children(list)).filter_map(|entry| match tree.shape(entry) {
+        Shape::Alias(target) => aliased.insert(target).then_some(target),
+        _ => Some(entry),
+    });
+    items.collect()
 }
 
 /// A mapping that names `apiVersion` and `kind`.
@@ -105,6 +112,9 @@ fn key(finder: &mut Finder<'_, '_>, object: &Object<'_>, key: NodeId) -> NodeId 
     let tree = finder.tree;
     let value = NodeId(key.0 + 1);
     let Some(name) = tree.text(key) else { return value };
+    if !finder.is_new(value, name) {
+        return value;
+    }
     let is_map = tree.shape(value) == Shape::Mapping;
     match (name, object.kind) {
         ("status", _) if tree.parent(key) == Some(object.node) => return tree.end(value),
@@ -147,7 +157,8 @@ fn part_key(finder: &mut Finder<'_, '_>, key: NodeId) -> NodeId {
         Some("repository") => parts_of_a_map(finder, tree.parent(key)),
         // One hub and one tag for images that an operator itself names.
         Some("hub") => {
-            let beside = |name| tree.parent(key).and_then(|map| tree.own(map, name));
+            let map = tree.parent(key).filter(|map| finder.is_first(*map, "hub"));
+            let beside = |name| map.and_then(|map| tree.own(map, name));
             let tag = beside("tag").filter(|tag| tree.filled(*tag).is_some() && tree.filled(value).is_some());
             if let Some(tag) = tag.filter(|_| beside("image").is_none()) {
                 finder.parts(&Parts { tag: Some(tag), ..Parts::default() }, tag, Format::Kubernetes);
@@ -169,7 +180,8 @@ fn part_key(finder: &mut Finder<'_, '_>, key: NodeId) -> NodeId {
 /// Lists a map of `repository` and `tag` that no `image` key surrounds: it may as well speak of Git.
 fn parts_of_a_map(finder: &mut Finder<'_, '_>, map: Option<NodeId>) {
     let tree = finder.tree;
-    let Some(map) = map.filter(|map| !tree.key(*map).is_some_and(helm_values::is_image_key)) else { return };
+    let is_open = |map: &NodeId| !tree.key(*map).is_some_and(helm_values::is_image_key);
+    let Some(map) = map.filter(is_open).filter(|map| finder.is_first(*map, "repository")) else { return };
     let filled = |key| tree.own(map, key).filter(|node| tree.filled(*node).is_some());
     let (Some(repository), Some(tag), None) = (filled("repository"), filled("tag"), filled("image")) else { return };
     let name = tree.text(repository).unwrap_or_default();
@@ -188,12 +200,12 @@ fn image(finder: &mut Finder<'_, '_>, holder: Option<NodeId>, value: NodeId) {
     let target = tree.resolve(value);
     match tree.shape(target) {
         Shape::Scalar(_) => {
+            let is_whole = tree.text(target).is_some_and(|text| reference::read(text).version.is_some());
+            let holder = holder.filter(|holder| !is_whole && finder.is_first(*holder, "image"));
             // Operators put the parts of a reference side by side: `repository`, `image`, `version`.
             let in_parts = holder.filter(|holder| {
                 let filled = |key| tree.own(*holder, key).is_some_and(|node| tree.filled(node).is_some());
-                let is_whole = tree.text(target).is_some_and(|text| reference::read(text).version.is_some());
-                let has_kind = Object::of(tree, *holder).is_some();
-                !is_whole && !has_kind && (filled("repository") || filled("hub") || filled("registry") || filled("tag"))
+                ["repository", "hub", "registry", "tag"].into_iter().any(filled) && !is_object(tree, *holder)
             });
             match in_parts {
                 Some(holder) => helm_values::image_map(finder, holder, Format::Kubernetes),

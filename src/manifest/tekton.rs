@@ -39,7 +39,7 @@ fn parameter(text: &str) -> Option<&str> {
 pub(crate) fn parameters(finder: &mut Finder<'_, '_>, list: NodeId, used_as_images: &[&str]) {
     let tree = finder.tree;
     // `resolver: bundles` beside the list makes its `bundle` a reference.
-    let holder = tree.parent(list);
+    let holder = tree.parent(list).filter(|map| finder.is_first(*map, "params"));
     let has_bundles =
         holder.and_then(|map| tree.own(map, "resolver")).and_then(|node| tree.text(node)) == Some("bundles");
     for entry in items(tree, Some(list)) {

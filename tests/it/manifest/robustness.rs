@@ -203,12 +203,31 @@ fn limits_hold_for_an_edit_as_for_a_scan() {
 }
 
 #[test]
+fn text_that_is_read_as_yaml_costs_what_its_bytes_cost() {
+    let uses = vec!["{patch: *p}"; 5_000].join(", ");
+    let values = "    image: ghcr.io/acme/web:1.4.0\n".repeat(2_000).replace("image", "- image");
+    let text = format!("kind: Kustomization\nx: &p |\n{values}patches: [{uses}]\n");
+    let found = scan_alone("kustomization.yaml", text.as_bytes());
+    assert_eq!(found.sites.len(), 2_000);
+    assert!(found.sites.iter().all(|site| matches!(site.skipped, Some(SkipReason::Alias(_)))));
+
+    let source = "{repoURL: x, helm: *h}, ".repeat(5_000);
+    let keys: String = (0..5_000).map(|number| format!("k{number}: {{image: ghcr.io/acme/web}}, ")).collect();
+    let head = "apiVersion: argoproj.io/v1alpha1\nkind: Application\n";
+    let text = format!("{head}x: &h {{valuesObject: {{{keys}}}}}\nsources: [{source}]\n");
+    assert!(scan_alone("app.yaml", text.as_bytes()).sites.len() <= 10_000);
+}
+
+#[test]
 fn repeated_keys_words_and_faults_cost_no_more_than_their_bytes() {
     let many = 60_000;
     let status = format!("{{apiVersion: v1, image: x, {}}}", "status: 1, values: {}, ".repeat(many));
     assert_eq!(scan_alone("status.yaml", status.as_bytes()).sites.len(), 1);
     let object = format!("{{image: x, {} apiVersion: v1, kind: Pod}}", "status: 1, values: {}, ".repeat(many));
     assert_eq!(scan_alone("object.yaml", object.as_bytes()).passed_over, []);
+    let parts = "image: x, repository: y, hub: z, params: [], ".repeat(many / 2);
+    let parts = format!("{{apiVersion: tekton.dev/v1, kind: Task, {parts}}}");
+    assert_eq!(scan_alone("parts.yaml", parts.as_bytes()).passed_over, []);
     let words = format!("image: x {}", "# tagboat: sops ".repeat(many));
     assert!(scan_alone("words.yaml", words.as_bytes()).sites.len() <= 1);
     assert!(scan_alone("words.txt", words.as_bytes()).sites.len() <= 1);
