@@ -3,6 +3,7 @@
 //!
 //! A repository behind `https://` is no registry, and a `GitRepository` no image: both are left alone.
 
+use crate::manifest::Surroundings;
 use crate::manifest::finder::{Finder, Parts};
 use crate::manifest::kubernetes;
 use crate::manifest::reference;
@@ -20,15 +21,19 @@ pub(crate) fn is_metadata(path: &RepoPath) -> bool {
 }
 
 /// Finds a chart's dependencies in registries and the images that its annotations list.
-pub(crate) fn metadata(finder: &mut Finder<'_, '_>, root: NodeId, has_lock: bool) {
+pub(crate) fn metadata(finder: &mut Finder<'_, '_>, root: NodeId, path: &RepoPath, surroundings: &Surroundings) {
     let tree = finder.tree;
+    let has_lock = surroundings.has_lock(path);
     for dependency in mappings(tree, tree.own(root, "dependencies")) {
         let filled = |key| tree.own(dependency, key).filter(|node| tree.filled(*node).is_some());
         let (Some(repository), Some(name), version) = (filled("repository"), filled("name"), filled("version")) else {
             continue;
         };
         let lock = "the lock file beside it holds the same version and would be outdated";
-        let skipped = has_lock.then(|| SkipReason::Unsupported(lock.to_owned()));
+        let copy = "a copy of this version lies below `charts/` and would be outdated";
+        let has_copy = tree.text(name).is_some_and(|name| surroundings.has_copy(path, name));
+        let reason = if has_lock { Some(lock) } else { has_copy.then_some(copy) };
+        let skipped = reason.map(|reason| SkipReason::Unsupported(reason.to_owned()));
         if let Some(path) = tree.text(repository).and_then(registry_path) {
             chart(finder, path, repository, Some(name), version, skipped);
         }

@@ -74,8 +74,8 @@ pub(crate) fn may_hold(bytes: &[u8]) -> bool {
     });
     let names_repository = || memmem::find_iter(bytes, b"repository").any(|at| ends_a_key(&bytes[at + 10..]));
     let has_word = |word: &[u8]| memmem::find(bytes, word).is_some();
-    // Charts in registries, sources of Argo CD, bundles of Tekton and packages of Crossplane name no image as such.
-    let names_artifact = || [&b"oci://"[..], b"bundle", b"pkg.crossplane.io"].into_iter().any(has_word);
+    // Charts in registries, bundles of Tekton and sources of Argo CD name no image as such.
+    let names_artifact = || [&b"oci://"[..], b"bundle"].into_iter().any(has_word);
     let names_chart = || has_word(b"repoURL") && (has_word(b"chart:") || has_word(b"mage"));
     names_image || names_repository() || names_artifact() || names_chart() || has_word(marker::WORD.as_bytes())
 }

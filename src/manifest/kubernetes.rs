@@ -133,9 +133,6 @@ fn key(finder: &mut Finder<'_, '_>, object: &Object<'_>, key: NodeId) -> NodeId 
         ("valuesContent", "HelmChart" | "HelmChartConfig") => {
             finder.embedded(value, Format::HelmValues, helm_values::find);
         }
-        ("package", _) if object.version.starts_with("pkg.crossplane.io/") => {
-            finder.reference(value, Format::Kubernetes);
-        }
         ("bundle", _) if object.is_tekton() => tekton::bundle(finder, value),
         ("params", _) if object.is_tekton() => tekton::parameters(finder, value, &object.image_parameters),
         // Flux's `Kustomization` and the post-renderers of a HelmRelease patch as Kustomize does.

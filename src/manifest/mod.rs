@@ -168,7 +168,7 @@ fn read_document(finder: &mut Finder<'_, '_>, root: NodeId, path: &RepoPath, sur
     if kustomize::is_kustomization(tree, root, path) {
         kustomize::find(finder, root);
     } else if charts::is_metadata(path) {
-        charts::metadata(finder, root, surroundings.has_lock(path));
+        charts::metadata(finder, root, path, surroundings);
     } else if argocd::is_override(path) {
         argocd::source(finder, root);
     } else if kubernetes::is_object(tree, root) {

@@ -34,6 +34,12 @@ impl Surroundings {
         path.as_str().strip_suffix(".yaml").is_some_and(|stem| self.locks.contains(&format!("{stem}.lock")))
     }
 
+    /// Whether a chart's dependency of a name lies unpacked below `charts/` beside its `Chart.yaml`.
+    pub fn has_copy(&self, path: &RepoPath, name: &str) -> bool {
+        let folder = path.as_str().strip_suffix(path.file_name()).unwrap_or_default();
+        self.charts.contains(&format!("{folder}charts/{name}/"))
+    }
+
     /// Whether a file lies in the template folder of a chart.
     pub fn is_template(&self, path: &RepoPath) -> bool {
         let path = path.as_str();

@@ -31,6 +31,11 @@ fn a_lock_file_belongs_to_the_chart_beside_it() {
     assert!(has_lock("old/requirements.yaml"));
     assert!(!has_lock("Chart.yaml"));
     assert!(!has_lock("old/Chart.yaml"));
+    let paths = ["shop/Chart.yaml", "shop/charts/web/Chart.yaml", "charts/web/Chart.yaml"];
+    let surroundings = Surroundings::new(paths.into_iter());
+    let has_copy = |path: &str, name: &str| surroundings.has_copy(&RepoPath::new(path).unwrap(), name);
+    assert!(has_copy("shop/Chart.yaml", "web") && has_copy("Chart.yaml", "web"));
+    assert!(!has_copy("shop/Chart.yaml", "worker") && !has_copy("other/Chart.yaml", "web"));
 }
 
 #[test]
@@ -79,7 +84,6 @@ fn contents_without_a_telling_word_are_dismissed() {
         "repoURL: ghcr.io/acme\nchart: x",
         "repoURL: x\nname: image.tag",
         "bundle: x",
-        "apiVersion: pkg.crossplane.io/v1",
     ] {
         assert!(contents::may_hold(text.as_bytes()), "{text}");
     }
