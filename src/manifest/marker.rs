@@ -47,7 +47,11 @@ pub(crate) fn attach(text: &str, chunk: &Span, comments: &[Comment], finds: &mut
         let here: Vec<usize> =
             places[first..].iter().take_while(|(at, _)| *at < marked.line.end).map(|(_, index)| *index).collect();
         for index in &here {
-            finds[*index].marker = Some(marked.marker.clone());
+            let find = &mut finds[*index];
+            find.marker = Some(marked.marker.clone());
+            if matches!((&marked.marker, &find.skipped), (Marker::Policy(_), Some(SkipReason::Unmarked(_)))) {
+                find.skipped = find.value.tag.is_none().then_some(SkipReason::DigestOnly);
+            }
         }
         if here.is_empty() && marked.marker != Marker::Ignore {
             finds.push(read_line(text, marked));
