@@ -27,6 +27,9 @@ use crate::model::file::{Position, Positions, RepoPath, Span};
 use crate::model::image::shorten;
 use crate::model::site::{Marker, PassedOver, PassedOverReason, Site, SkipReason};
 
+/// How many documents of a file that cannot be parsed are reported one by one.
+const MAX_FAULTS: usize = 20;
+
 /// What one file may cost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -73,6 +76,7 @@ pub fn scan(path: &RepoPath, bytes: &[u8], surroundings: &Surroundings, limits: 
     }
     let mut found = Vec::new();
     let mut faults = Vec::new();
+    let mut more_faults = false;
     for chunk in split::chunks(text) {
         let part = &text[chunk.clone()];
         let has_braces = template::has_braces(part);
@@ -83,10 +87,14 @@ pub fn scan(path: &RepoPath, bytes: &[u8], surroundings: &Surroundings, limits: 
         let detail = if has_marker { Detail::Comments } else { Detail::Nodes };
         match build::parse(text, &chunk, limits, detail) {
             Err(Fault::Broken { .. }) if template::looks_like_one(part) => return template_scan(path, text),
-            Err(fault) => faults.push(fault),
+            Err(fault) if faults.len() < MAX_FAULTS => faults.push(fault),
+            Err(_) => more_faults = true,
             Ok(tree) if has_braces && template::is_one(text, &tree) => return template_scan(path, text),
             Ok(tree) => read_chunk(path, text, &chunk, &tree, &mut found),
         }
+    }
+    if more_faults {
+        faults.push(Fault::TooComplex(format!("more than {MAX_FAULTS} documents cannot be parsed")));
     }
     let mut positions = Positions::new(text);
     let passed = faults.into_iter().map(|fault| PassedOver {
