@@ -115,7 +115,7 @@ impl Proof<'_> {
             return Err("the place to change is no value of its own".to_owned());
         }
         Ok(match rescan {
-            Rescan::TouchedChunks => scan_parsed(self.path, self.after, new, &builder.finish()),
+            Rescan::TouchedChunks => scan_parsed(self.path, self.after, new, &builder.finish(), self.surroundings),
             Rescan::No => Vec::new(),
         })
     }

@@ -120,7 +120,7 @@ pub async fn plan(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
 /// Finds every reference, and refuses files that two environments claim.
 fn look(inputs: &Inputs<'_>) -> Result<Scanned, PassError> {
     (inputs.progress)(Progress::Scanning);
-    let scanned = observe::scan::scan(inputs.files, inputs.limits).map_err(PassError::Files)?;
+    let scanned = observe::scan::scan(inputs.files, &inputs.config.formats, inputs.limits).map_err(PassError::Files)?;
     if let Some((file, one, other)) = overlap(&inputs.config.environments, &scanned) {
         return Err(PassError::Overlap { file: file.to_owned(), one, other });
     }
@@ -204,7 +204,7 @@ fn is_written(proposal: &Proposal) -> bool {
 ///
 /// [`PassError`] when the files could not be listed, or two environments claim one.
 pub fn scan(config: &Repository, files: &dyn Files, limits: &manifest::Limits) -> Result<ScanOutcome, PassError> {
-    let scanned = observe::scan::scan(files, limits).map_err(PassError::Files)?;
+    let scanned = observe::scan::scan(files, &config.formats, limits).map_err(PassError::Files)?;
     if let Some((file, one, other)) = overlap(&config.environments, &scanned) {
         return Err(PassError::Overlap { file: file.to_owned(), one, other });
     }
