@@ -29,7 +29,7 @@ const LISTS: [&str; 7] = ["tasks", "pre_tasks", "post_tasks", "handlers", "block
 pub(crate) fn is_list(tree: &Tree<'_>, root: NodeId) -> bool {
     tree.shape(root) == Shape::Sequence
         && tree.children(root).any(|item| {
-            let keys: Vec<&str> = tree.entries(tree.resolve(item)).filter_map(|(key, _)| tree.text(key)).collect();
+            let keys: Vec<&str> = tree.entries(item).filter_map(|(key, _)| tree.text(key)).collect();
             keys.iter()
                 .any(|key| LISTS.contains(key) || CONTAINERS.contains(&module(key)) || IMAGES.contains(&module(key)))
         })
@@ -46,11 +46,13 @@ pub(crate) fn find(finder: &mut Finder<'_, '_>, root: NodeId) {
                 if LISTS.contains(&key) && tree.shape(value) == Shape::Sequence && depth < MAX_DEPTH {
                     open.push((value, depth + 1));
                 } else if CONTAINERS.contains(&module(key)) {
-                    if let Some(image) = tree.own(tree.resolve(value), "image") {
+                    if let Some(image) = finder.enter(value).and_then(|task| tree.own(task, "image")) {
                         finder.reference(image, Format::Ansible);
                     }
-                } else if IMAGES.contains(&module(key)) {
-                    image(finder, tree.resolve(value));
+                } else if IMAGES.contains(&module(key))
+                    && let Some(task) = finder.enter(value)
+                {
+                    image(finder, task);
                 }
             }
         }

@@ -21,7 +21,11 @@ pub(crate) fn is_compose(tree: &Tree<'_>, root: NodeId, path: &RepoPath) -> bool
     has_name(path) || {
         let known = |key| tree.text(key).is_some_and(|key| TOP.contains(&key) || key.starts_with("x-"));
         let is_service = |node| {
-            let service = tree.resolve(node);
+            // What an alias stands for is judged where it is anchored.
+            if matches!(tree.shape(node), Shape::Alias(_)) {
+                return true;
+            }
+            let service = node;
             let has = |key| tree.own(service, key).is_some();
             // Maps of a repository and a tag are Helm's.
             let is_helm = has("tag") || tree.own(service, "image").is_some_and(|image| tree.text(image).is_none());
@@ -46,7 +50,7 @@ pub(crate) fn find(finder: &mut Finder<'_, '_>, root: NodeId) {
     let tree = finder.tree;
     let Some(services) = tree.own(root, "services").map(|node| tree.resolve(node)) else { return };
     for (_, service) in tree.entries(services) {
-        let service = tree.resolve(service);
+        let Some(service) = finder.enter(service) else { continue };
         let value = |key| {
             tree.own(service, key).or_else(|| tree.merges(service).into_iter().find_map(|from| tree.own(from, key)))
         };

@@ -12,7 +12,7 @@ use crate::model::file::Span;
 use crate::model::site::Format;
 
 /// How many heredocs without an end may be looked for; each costs a walk over the rest of the file.
-const MAX_OPEN_HEREDOCS: usize = 64;
+const MAX_OPEN_HEREDOCS: usize = 16;
 
 /// Finds the references of a Dockerfile.
 pub(crate) fn find(text: &str) -> Vec<Found> {

@@ -3,7 +3,7 @@
 //! The formats say which node means what; the rules that hold for all of them (aliases, duplicate keys,
 //! escapes, block scalars) live here. No format's key is named here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use crate::manifest::reference::{self, Reading};
@@ -83,12 +83,14 @@ pub(crate) struct Finder<'t, 'a> {
     pub(crate) tree: &'t Tree<'a>,
     found: Vec<Found>,
     duplicates: HashMap<NodeId, Vec<String>>,
+    /// What was reached by an alias.
+    entered: HashSet<NodeId>,
 }
 
 impl<'t, 'a> Finder<'t, 'a> {
     /// Starts with nothing found.
     pub(crate) fn new(text: &'a str, tree: &'t Tree<'a>) -> Self {
-        Self { text, tree, found: Vec::new(), duplicates: HashMap::new() }
+        Self { text, tree, found: Vec::new(), duplicates: HashMap::new(), entered: HashSet::new() }
     }
 
     /// Takes a scalar that holds a whole reference; an empty one is nothing.
@@ -358,6 +360,14 @@ impl Finder<'_, '_> {
         for found in self.found.iter_mut().skip(count) {
             found.skipped.get_or_insert_with(|| reason.clone());
         }
+    }
+
+    /// Returns the node that an alias stands for, once: whatever else uses it is told by its uses.
+    ///
+    /// Without that, thousands of aliases of one large map would be thousands of walks over it.
+    pub(crate) fn enter(&mut self, node: NodeId) -> Option<NodeId> {
+        let target = self.tree.resolve(node);
+        (target == node || self.entered.insert(target)).then_some(target)
     }
 
     /// Returns how many finds there are, not yet united.

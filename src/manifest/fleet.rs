@@ -22,7 +22,9 @@ pub(crate) fn find(finder: &mut Finder<'_, '_>, root: NodeId) {
         && tree.shape(targets) == Shape::Sequence
     {
         for target in tree.children(targets) {
-            chart(finder, tree.resolve(target), base.as_deref());
+            if let Some(target) = finder.enter(target) {
+                chart(finder, target, base.as_deref());
+            }
         }
     }
     helm_values::find(finder, root);
@@ -31,7 +33,7 @@ pub(crate) fn find(finder: &mut Finder<'_, '_>, root: NodeId) {
 /// Takes the chart of one `helm`; a target may leave the name to the file's.
 fn chart(finder: &mut Finder<'_, '_>, owner: NodeId, base: Option<&str>) -> Option<String> {
     let tree = finder.tree;
-    let helm = tree.own(owner, "helm").map(|node| tree.resolve(node))?;
+    let helm = tree.own(owner, "helm").and_then(|node| finder.enter(node))?;
     let filled = |key| tree.own(helm, key).and_then(|node| Some((node, tree.filled(node)?)));
     let own = ["chart", "repo"].iter().find_map(|key| filled(key).filter(|(_, text)| text.starts_with(SCHEME)));
     let version = filled("version").map(|(node, _)| node);

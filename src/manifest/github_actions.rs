@@ -38,11 +38,11 @@ pub(crate) fn find(finder: &mut Finder<'_, '_>, root: NodeId) {
     }
     let Some(jobs) = tree.own(root, "jobs").map(|node| tree.resolve(node)) else { return };
     for (_, job) in tree.entries(jobs) {
-        let job = tree.resolve(job);
+        let Some(job) = finder.enter(job) else { continue };
         if let Some(container) = tree.own(job, "container") {
             image(finder, container);
         }
-        if let Some(services) = tree.own(job, "services").map(|node| tree.resolve(node)) {
+        if let Some(services) = tree.own(job, "services").and_then(|node| finder.enter(node)) {
             for (_, service) in tree.entries(services) {
                 image(finder, service);
             }
@@ -53,10 +53,10 @@ pub(crate) fn find(finder: &mut Finder<'_, '_>, root: NodeId) {
 
 fn steps(finder: &mut Finder<'_, '_>, owner: NodeId) {
     let tree = finder.tree;
-    let Some(steps) = tree.own(owner, "steps").map(|node| tree.resolve(node)) else { return };
+    let Some(steps) = tree.own(owner, "steps").and_then(|node| finder.enter(node)) else { return };
     if tree.shape(steps) == Shape::Sequence {
         for step in tree.children(steps) {
-            if let Some(uses) = tree.own(tree.resolve(step), "uses") {
+            if let Some(uses) = finder.enter(step).and_then(|step| tree.own(step, "uses")) {
                 finder.behind(uses, SCHEME, Format::GithubActions);
             }
         }
@@ -66,8 +66,11 @@ fn steps(finder: &mut Finder<'_, '_>, owner: NodeId) {
 /// A string, or a map with `image`.
 fn image(finder: &mut Finder<'_, '_>, node: NodeId) {
     let tree = finder.tree;
-    let target = tree.resolve(node);
-    let image = if tree.shape(target) == Shape::Mapping { tree.own(target, "image") } else { Some(node) };
+    let image = if tree.shape(tree.resolve(node)) == Shape::Mapping {
+        finder.enter(node).and_then(|target| tree.own(target, "image"))
+    } else {
+        Some(node)
+    };
     let Some(image) = image else { return };
     if tree.text(image).is_some_and(|text| text.starts_with(SCHEME)) {
         finder.behind(image, SCHEME, Format::GithubActions);

@@ -25,9 +25,8 @@ pub(crate) fn is_pipeline(tree: &Tree<'_>, root: NodeId, path: &RepoPath, surrou
             && tree.own(root, "apiVersion").is_none()
             && tree.own(root, "jobs").is_none()
             && tree.entries(root).any(|(key, value)| {
-                let job = tree.resolve(value);
                 let is_job = tree.text(key).is_some_and(|key| !NO_JOBS.contains(&key));
-                is_job && ["script", "extends", "trigger"].iter().any(|key| tree.own(job, key).is_some())
+                is_job && ["script", "extends", "trigger"].iter().any(|key| tree.own(value, key).is_some())
             })
 }
 
@@ -38,7 +37,10 @@ pub(crate) fn find(finder: &mut Finder<'_, '_>, root: NodeId) {
     for (key, value) in tree.entries(root) {
         let target = tree.resolve(value);
         let is_job = tree.text(key).is_some_and(|key| key != "image" && !NO_JOBS.contains(&key));
-        if is_job && tree.shape(target) == Shape::Mapping {
+        if is_job
+            && tree.shape(target) == Shape::Mapping
+            && let Some(target) = finder.enter(value)
+        {
             job(finder, target);
         }
     }
@@ -49,7 +51,7 @@ fn job(finder: &mut Finder<'_, '_>, owner: NodeId) {
     if let Some(node) = tree.own(owner, "image") {
         image(finder, node);
     }
-    let Some(services) = tree.own(owner, "services").map(|node| tree.resolve(node)) else { return };
+    let Some(services) = tree.own(owner, "services").and_then(|node| finder.enter(node)) else { return };
     if tree.shape(services) == Shape::Sequence {
         for service in tree.children(services) {
             image(finder, service);
@@ -64,7 +66,7 @@ fn image(finder: &mut Finder<'_, '_>, node: NodeId) {
     match tree.shape(target) {
         Shape::Scalar(_) => finder.reference(node, Format::GitlabCi),
         Shape::Mapping => {
-            if let Some(name) = tree.own(target, "name") {
+            if let Some(name) = finder.enter(node).and_then(|target| tree.own(target, "name")) {
                 finder.reference(name, Format::GitlabCi);
             }
         }

@@ -4,14 +4,18 @@
 //! A lexer that knows strings, heredocs, comments and blocks; expressions are not evaluated.
 
 use crate::manifest::finder::{Found, unite};
+use crate::manifest::floor_boundary;
 use crate::manifest::reference;
 use crate::manifest::variable::{self, Token, Values};
 use crate::model::file::Span;
 use crate::model::image::shorten;
-use crate::model::site::{Format, SkipReason};
+use crate::model::site::{Format, PassedOverReason, SkipReason};
 
 /// How deep blocks, objects and interpolations may nest before the rest of a file is left alone.
 const MAX_DEPTH: usize = 200;
+
+/// How much of an expression is looked at, in bytes; messages show less.
+const MAX_SHOWN: usize = 256;
 
 /// Machines and system containers, whose images are no container images.
 const OTHER_IMAGES: [&str; 2] = ["incus_", "lxd_"];
@@ -20,10 +24,12 @@ const OTHER_IMAGES: [&str; 2] = ["incus_", "lxd_"];
 const WITHOUT_IMAGES: [&str; 4] = ["annotations", "labels", "tags", "triggers"];
 
 /// Finds the references of an HCL file.
-pub(crate) fn find(text: &str) -> Vec<Found> {
+///
+/// With them comes the reason why the rest was not looked into, where there is one.
+pub(crate) fn find(text: &str) -> (Vec<Found>, Option<PassedOverReason>) {
     let mut file = File { text, at: 0, found: Vec::new(), blocks: Vec::new(), header: Vec::new() };
-    file.read();
-    unite(file.found)
+    let fault = file.read();
+    (unite(file.found), fault)
 }
 
 struct File<'a> {
@@ -37,7 +43,7 @@ struct File<'a> {
 }
 
 impl<'a> File<'a> {
-    fn read(&mut self) {
+    fn read(&mut self) -> Option<PassedOverReason> {
         let bytes = self.text.as_bytes();
         while let Some(&byte) = bytes.get(self.at) {
             match byte {
@@ -57,7 +63,7 @@ impl<'a> File<'a> {
                 b'<' if bytes[self.at..].starts_with(b"<<") => self.heredoc(),
                 b'{' => {
                     if self.blocks.len() >= MAX_DEPTH {
-                        return;
+                        return Some(PassedOverReason::TooComplex(format!("nested more than {MAX_DEPTH} deep")));
                     }
                     self.blocks.push(std::mem::take(&mut self.header));
                     self.at += 1;
@@ -80,6 +86,7 @@ impl<'a> File<'a> {
                 }
             }
         }
+        None
     }
 
     /// Takes what follows `key =` or, in an object, `key:`.
@@ -119,7 +126,7 @@ impl<'a> File<'a> {
             // A variable or an expression says nothing about whether it is an image.
             (None, Wanted::WhereTagged) => {}
             (None, Wanted::Always) => {
-                let rest = &self.text[self.at..];
+                let rest = &self.text[self.at..floor_boundary(self.text, self.at + MAX_SHOWN)];
                 let end = rest.find(['\n', '\r', '#']).unwrap_or(rest.len());
                 let written = rest[..end].trim_end_matches(['}', ',', ' ', '\t']);
                 let mut reading = reference::read("");
@@ -228,12 +235,13 @@ fn string(text: &str, open: usize) -> Option<Span> {
         match byte {
             b'\\' if in_text => at += 1,
             b'\n' if in_text => return None,
-            b'$' | b'%' if in_text && bytes.get(at + 1) == Some(&b'{') => {
+            b'$' | b'%'
+                if in_text && bytes.get(at + 1) == Some(&b'{')
                 // `$${` is a plain `${`.
-                if bytes[at - 1] != byte {
-                    modes.push(b'{');
-                    at += 1;
-                }
+                && bytes[at - 1] != byte =>
+            {
+                modes.push(b'{');
+                at += 1;
             }
             b'{' if !in_text => modes.push(b'{'),
             b'}' if !in_text => drop(modes.pop()),
@@ -264,7 +272,7 @@ mod tests {
             let skipped = find.skipped.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
             format!("{} {}{skipped}", find.written, slots.join(" "))
         };
-        find(text).iter().map(shown).collect()
+        find(text).0.iter().map(shown).collect()
     }
 
     #[test]

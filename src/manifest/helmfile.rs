@@ -2,6 +2,8 @@
 //!
 //! Values that stand in the file are read as Helm values. A range of versions is no tag.
 
+use std::collections::HashMap;
+
 use crate::manifest::finder::{Finder, Parts};
 use crate::manifest::helm_values;
 use crate::manifest::yaml::tree::{NodeId, Shape, Tree};
@@ -20,16 +22,20 @@ pub(crate) fn is_helmfile(path: &RepoPath) -> bool {
 /// Finds the references of one file.
 pub(crate) fn find(finder: &mut Finder<'_, '_>, root: NodeId) {
     let tree = finder.tree;
-    let repositories = items(tree, root, "repositories");
-    for release in items(tree, root, "releases") {
+    let mut registries: HashMap<&str, &str> = HashMap::new();
+    for repository in items(finder, root, "repositories") {
+        if let (Some(name), Some(url)) = (field(tree, repository, "name"), field(tree, repository, "url"))
+            && field(tree, repository, "oci") == Some("true")
+        {
+            registries.entry(name).or_insert(url);
+        }
+    }
+    for release in items(finder, root, "releases") {
         let Some(chart) = tree.own(release, "chart") else { continue };
         let Some(text) = tree.filled(chart) else { continue };
         let name = text.strip_prefix(SCHEME).map(str::to_owned).or_else(|| {
             let (alias, chart) = text.split_once('/')?;
-            let from =
-                repositories.iter().copied().find(|repository| field(tree, *repository, "name") == Some(alias))?;
-            let url = field(tree, from, "url")?;
-            (field(tree, from, "oci") == Some("true")).then(|| format!("{}/{chart}", url.trim_end_matches('/')))
+            registries.get(alias).map(|url| format!("{}/{chart}", url.trim_end_matches('/')))
         });
         if let Some(name) = name {
             let tag = tree.own(release, "version").filter(|version| tree.filled(*version).is_some());
@@ -40,9 +46,10 @@ pub(crate) fn find(finder: &mut Finder<'_, '_>, root: NodeId) {
     helm_values::find(finder, root);
 }
 
-fn items(tree: &Tree<'_>, root: NodeId, key: &str) -> Vec<NodeId> {
+fn items(finder: &mut Finder<'_, '_>, root: NodeId, key: &str) -> Vec<NodeId> {
+    let tree = finder.tree;
     let list = tree.own(root, key).map(|node| tree.resolve(node)).filter(|list| tree.shape(*list) == Shape::Sequence);
-    list.map(|list| tree.children(list).map(|item| tree.resolve(item)).collect()).unwrap_or_default()
+    list.map(|list| tree.children(list).filter_map(|item| finder.enter(item)).collect()).unwrap_or_default()
 }
 
 fn field<'t>(tree: &'t Tree<'_>, map: NodeId, key: &str) -> Option<&'t str> {

@@ -210,16 +210,16 @@ fn read_document(finder: &mut Finder<'_, '_>, root: NodeId, path: &RepoPath) {
 
 /// Reads a file that is no YAML: by its own format, where it has one, and its marked lines.
 fn plain_scan(path: &RepoPath, text: &str, surroundings: &Surroundings) -> FileScan {
-    let mut found = match plain::Language::of(path) {
+    let (mut found, fault) = match plain::Language::of(path) {
         Some(language) => {
-            let mut found = language.find(text);
+            let (mut found, fault) = language.find(text);
             marker::attach(text, &(0..text.len()), &marker::comments(text), &mut found);
-            found
+            (found, fault)
         }
-        None => marker::marked_lines(text),
+        None => (marker::marked_lines(text), None),
     };
-    let fault = configured::add(path, text, surroundings, &mut found);
-    let passed = fault.into_iter().map(|reason| PassedOver { file: path.to_string(), reason }).collect();
+    let faults = [fault, configured::add(path, text, surroundings, &mut found)];
+    let passed = faults.into_iter().flatten().map(|reason| PassedOver { file: path.to_string(), reason }).collect();
     sites(path, text, found, passed)
 }
 
@@ -295,6 +295,6 @@ fn sites(path: &RepoPath, text: &str, mut found: Vec<Found>, passed_over: Vec<Pa
     FileScan { sites, passed_over }
 }
 
-fn floor_boundary(text: &str, offset: usize) -> usize {
+pub(crate) fn floor_boundary(text: &str, offset: usize) -> usize {
     (0..=offset.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }

@@ -7,6 +7,7 @@ use memchr::memmem;
 use crate::manifest::finder::Found;
 use crate::manifest::{dockerfile, hcl, quadlet};
 use crate::model::file::RepoPath;
+use crate::model::site::PassedOverReason;
 
 /// A language with a reader of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,12 +46,12 @@ impl Language {
         }
     }
 
-    /// Finds the references of a file.
-    pub(crate) fn find(self, text: &str) -> Vec<Found> {
+    /// Finds the references of a file, and why a part of it was not looked into, where that is so.
+    pub(crate) fn find(self, text: &str) -> (Vec<Found>, Option<PassedOverReason>) {
         match self {
-            Self::Dockerfile => dockerfile::find(text),
+            Self::Dockerfile => (dockerfile::find(text), None),
             Self::Hcl => hcl::find(text),
-            Self::Quadlet => quadlet::find(text),
+            Self::Quadlet => (quadlet::find(text), None),
         }
     }
 }

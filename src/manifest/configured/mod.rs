@@ -13,7 +13,7 @@ use crate::manifest::finder::{Finder, Found, Parts, unite};
 use crate::manifest::reference::{self, Reading};
 use crate::manifest::variable::{self, Token, Values};
 use crate::manifest::yaml::tree::{NodeId, Shape, Tree};
-use crate::manifest::{Surroundings, helm_values, marker};
+use crate::manifest::{Surroundings, helm_values, marker, names};
 use crate::model::file::{RepoPath, Span};
 use crate::model::format::{ExtraPlace, ReferenceRegex};
 use crate::model::image::shorten;
@@ -43,7 +43,11 @@ fn yaml_value(finder: &mut Finder<'_, '_>, node: NodeId) {
             }
             _ => finder.with_defaults(node, Format::Configured),
         },
-        Shape::Mapping => helm_values::image_map(finder, target, Format::Configured),
+        Shape::Mapping => {
+            if let Some(target) = finder.enter(node) {
+                helm_values::image_map(finder, target, Format::Configured);
+            }
+        }
         Shape::Sequence | Shape::Alias(_) => {}
     }
 }
@@ -65,7 +69,11 @@ pub(crate) fn add(
                 Ok(mut finds) => fresh.append(&mut finds),
                 Err(reason) => fault = Some(reason),
             },
-            ExtraPlace::Path(_) => {}
+            ExtraPlace::Path(_) if names::is_yaml(path) || names::is_json(path) => {}
+            ExtraPlace::Path(_) => {
+                let reason = "a path of `formats:` names it, and it is neither YAML, JSON nor TOML".to_owned();
+                fault = Some(PassedOverReason::Broken { position: None, reason });
+            }
         }
     }
     if !fresh.is_empty() {
@@ -227,8 +235,7 @@ impl select::Document for Tree<'_> {
         }
     }
 
-    // What an alias stands for is reached where it is anchored.
-    fn is_repeated(&self, node: NodeId) -> bool {
-        matches!(self.shape(node), Shape::Alias(_))
+    fn target(&self, node: NodeId) -> NodeId {
+        self.resolve(node)
     }
 }

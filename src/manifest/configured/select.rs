@@ -21,8 +21,8 @@ pub(super) trait Document {
     /// Returns the elements of a list or the values of a map.
     fn values(&self, node: Self::Node) -> Vec<Self::Node>;
 
-    /// Whether a node only repeats another, so that a walk over everything leaves it out.
-    fn is_repeated(&self, node: Self::Node) -> bool;
+    /// Returns the node that a node only repeats, or the node itself.
+    fn target(&self, node: Self::Node) -> Self::Node;
 }
 
 /// Returns the selected nodes, each once, in the order of the path.
@@ -42,9 +42,9 @@ fn step<D: Document>(document: &D, from: &[D::Node], segment: &Segment) -> Vec<D
     } else {
         from
     };
-    let mut seen = HashSet::new();
+    let (mut entered, mut seen) = (HashSet::new(), HashSet::new());
     let mut picked = Vec::new();
-    for node in from {
+    for node in from.iter().filter(|node| entered.insert(document.target(**node))) {
         for selector in &segment.selectors {
             picked.extend(pick(document, *node, selector).into_iter().filter(|node| seen.insert(*node)));
         }
@@ -60,7 +60,7 @@ fn everything<D: Document>(document: &D, from: &[D::Node]) -> Vec<D::Node> {
     while let Some(node) = open.pop() {
         if seen.insert(node) {
             all.push(node);
-            open.extend(document.values(node).into_iter().rev().filter(|child| !document.is_repeated(*child)));
+            open.extend(document.values(node).into_iter().rev().filter(|child| document.target(*child) == *child));
         }
     }
     all

@@ -87,6 +87,12 @@ fn a_path_selects_in_toml() {
 }
 
 #[test]
+fn a_path_into_another_language_is_reported() {
+    let found = found("a.env", "a=web:1.4.0", vec![jsonpath("$.a")]);
+    assert_eq!(found, ["cannot be parsed: a path of `formats:` names it, and it is neither YAML, JSON nor TOML"]);
+}
+
+#[test]
 fn an_expression_finds_what_its_groups_name() {
     let digest = format!("sha256:{}", "ab".repeat(32));
     let text = format!("WEB=web:1.4.0\nAPP=app@2.0@{digest}\nNONE=x:${{TAG}}\nTAG=3.0\n");

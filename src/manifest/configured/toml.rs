@@ -155,7 +155,7 @@ impl select::Document for Tree {
         }
     }
 
-    fn is_repeated(&self, _node: usize) -> bool {
-        false
+    fn target(&self, node: usize) -> usize {
+        node
     }
 }
