@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use crate::manifest::finder::{Found, unite};
 use crate::manifest::variable::{self, Token, Values};
 use crate::model::file::Span;
-use crate::model::site::Format;
+use crate::model::site::{Format, SkipReason, Slot};
 
 /// How many heredocs without an end may be looked for; each costs a walk over the rest of the file.
 const MAX_OPEN_HEREDOCS: usize = 16;
@@ -22,6 +22,7 @@ pub(crate) fn find(text: &str) -> Vec<Found> {
         values: Values::new(),
         stages: HashSet::new(),
         has_stage: false,
+        parts: Vec::new(),
         open_heredocs: 0,
     };
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
@@ -30,6 +31,7 @@ pub(crate) fn find(text: &str) -> Vec<Found> {
         at = file.after_heredocs(&words, end);
         file.read(&words);
     }
+    file.refuse_parts();
     unite(file.found)
 }
 
@@ -81,6 +83,8 @@ struct File<'a> {
     stages: HashSet<String>,
     /// Whether a `FROM` was read: an `ARG` within a stage is not seen by any other.
     has_stage: bool,
+    /// The values of arguments that are only a part of some tag.
+    parts: Vec<Span>,
     open_heredocs: usize,
 }
 
@@ -225,7 +229,29 @@ impl<'a> File<'a> {
             Expand::Arguments => &self.values,
             Expand::No => &none,
         };
-        self.found.push(variable::reference(raw, span.start, values, Token::RAW, Format::Dockerfile));
+        let found = variable::reference(raw, span.start, values, Token::RAW, Format::Dockerfile);
+        if found.slots.is_empty()
+            && let Some(expanded) = variable::expand(raw, span.start, values)
+        {
+            let is_elsewhere = |place: &Span| place.start < span.start || place.start >= span.end;
+            self.parts.extend(expanded.places().filter(is_elsewhere));
+        }
+        self.found.push(found);
+    }
+
+    /// Refuses the arguments that another `FROM` makes a part of its tag: what that becomes is not known to exist.
+    fn refuse_parts(&mut self) {
+        self.parts.sort_unstable_by_key(|part| part.start);
+        let parts = &self.parts;
+        // Pieces of values never overlap by halves.
+        let is_part = |slot: &Slot| {
+            let after = parts.partition_point(|part| part.start < slot.span.end);
+            after.checked_sub(1).is_some_and(|last| parts[last].end > slot.span.start)
+        };
+        for found in self.found.iter_mut().filter(|found| found.slots.iter().any(is_part)) {
+            let reason = "another `FROM` uses the same argument as a part of its tag".to_owned();
+            found.skipped.get_or_insert(SkipReason::Alias(reason));
+        }
     }
 
     fn inside_quotes(&self, span: &Span) -> Span {
@@ -270,10 +296,20 @@ mod tests {
 
     #[test]
     fn arguments_are_edited_where_their_default_stands() {
-        let text = "ARG TAG=1.4.0 BASE=\"web:2.0\"\nFROM app:${TAG}\nARG BASE=other:1\nFROM $BASE\nFROM app:${TAG}-slim\nFROM app:$NONE\n";
+        let text = "ARG TAG=1.4.0 BASE=\"web:2.0\"\nFROM app:${TAG}\nARG BASE=other:1\nFROM $BASE\nFROM app:$NONE\n";
+        assert_eq!(found(text), ["app 1.4.0", "web 2.0", "app:$NONE  (holds the variable $NONE)"]);
+    }
+
+    #[test]
+    fn an_argument_that_is_a_part_of_a_tag_elsewhere_is_refused() {
+        let text = "ARG TAG=1.4.0 HOST=ghcr.io\nFROM $HOST/app:${TAG}\nFROM app:${TAG}-slim\nFROM $HOST/web:2.0\n";
         assert_eq!(
             found(text),
-            ["app 1.4.0", "web 2.0", "app  (holds the variable ${TAG})", "app:$NONE  (holds the variable $NONE)"]
+            [
+                "ghcr.io/app 1.4.0 (another `FROM` uses the same argument as a part of its tag)",
+                "app  (holds the variable ${TAG})",
+                "ghcr.io/web 2.0",
+            ]
         );
     }
 

@@ -38,6 +38,11 @@ impl Expanded {
         }
     }
 
+    /// Returns where every piece of the text stands.
+    pub(crate) fn places(&self) -> impl Iterator<Item = Span> {
+        self.pieces.iter().map(|(range, at)| *at..at + range.len())
+    }
+
     /// Returns where a part of the text stands, if it stands in one place.
     fn place(&self, part: &Range<usize>) -> Option<Span> {
         let (range, at) = self.pieces.iter().find(|(range, _)| range.contains(&part.start))?;
