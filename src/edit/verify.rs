@@ -115,7 +115,7 @@ impl Proof<'_> {
             return Err("the place to change is no value of its own".to_owned());
         }
         Ok(match rescan {
-            Rescan::TouchedChunks => scan_parsed(self.path, self.after, new, &builder.finish(), self.surroundings),
+            Rescan::TouchedChunks => scan_parsed(self.path, self.after, self.surroundings, new, &builder.finish()),
             Rescan::No => Vec::new(),
         })
     }

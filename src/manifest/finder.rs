@@ -324,6 +324,45 @@ impl<'t, 'a> Finder<'t, 'a> {
     }
 }
 
+/// Returns the keys that stand more than once in a mapping.
+fn duplicates(tree: &Tree<'_>, mapping: NodeId) -> Vec<String> {
+    let mut keys: Vec<&str> = tree.entries(mapping).filter_map(|(key, _)| tree.text(key)).collect();
+    keys.sort_unstable();
+    let mut twice: Vec<String> =
+        keys.windows(2).filter(|pair| pair[0] == pair[1] && pair[0] != "<<").map(|pair| pair[0].to_owned()).collect();
+    twice.dedup();
+    twice
+}
+
+/// Unites finds of the same bytes; where they mean different images, none of them is followed.
+pub(crate) fn unite(found: Vec<Found>) -> Vec<Found> {
+    let mut by_span: HashMap<Span, usize> = HashMap::new();
+    let mut kept: Vec<Found> = Vec::new();
+    for mut find in found {
+        let earlier = find.slots.iter().find_map(|slot| by_span.get(&slot.span).copied());
+        if let Some(index) = earlier {
+            let first = &mut kept[index];
+            first.uses.append(&mut find.uses);
+            first.uses.sort_unstable();
+            first.uses.dedup();
+            if first.image == find.image && first.slots == find.slots {
+                first.skipped = first.skipped.take().or(find.skipped);
+                continue;
+            }
+            let name = |find: &Found| find.image.as_ref().map_or("another image".to_owned(), ToString::to_string);
+            let reason = SkipReason::Alias(format!("the same text stands for {} and {}", name(first), name(&find)));
+            find.uses.clone_from(&first.uses);
+            find.skipped = Some(reason.clone());
+            first.skipped = Some(reason);
+        }
+        for slot in &find.slots {
+            by_span.entry(slot.span.clone()).or_insert(kept.len());
+        }
+        kept.push(find);
+    }
+    kept
+}
+
 impl Finder<'_, '_> {
     /// Takes a scalar that holds a reference in which variables may have defaults.
     pub(crate) fn with_defaults(&mut self, node: NodeId, format: Format) {
@@ -386,43 +425,4 @@ impl Finder<'_, '_> {
         let value = self.tree.text(node)?;
         (self.text.get(start..start + value.len()) == Some(value)).then_some(start)
     }
-}
-
-/// Returns the keys that stand more than once in a mapping.
-fn duplicates(tree: &Tree<'_>, mapping: NodeId) -> Vec<String> {
-    let mut keys: Vec<&str> = tree.entries(mapping).filter_map(|(key, _)| tree.text(key)).collect();
-    keys.sort_unstable();
-    let mut twice: Vec<String> =
-        keys.windows(2).filter(|pair| pair[0] == pair[1] && pair[0] != "<<").map(|pair| pair[0].to_owned()).collect();
-    twice.dedup();
-    twice
-}
-
-/// Unites finds of the same bytes; where they mean different images, none of them is followed.
-pub(crate) fn unite(found: Vec<Found>) -> Vec<Found> {
-    let mut by_span: HashMap<Span, usize> = HashMap::new();
-    let mut kept: Vec<Found> = Vec::new();
-    for mut find in found {
-        let earlier = find.slots.iter().find_map(|slot| by_span.get(&slot.span).copied());
-        if let Some(index) = earlier {
-            let first = &mut kept[index];
-            first.uses.append(&mut find.uses);
-            first.uses.sort_unstable();
-            first.uses.dedup();
-            if first.image == find.image && first.slots == find.slots {
-                first.skipped = first.skipped.take().or(find.skipped);
-                continue;
-            }
-            let name = |find: &Found| find.image.as_ref().map_or("another image".to_owned(), ToString::to_string);
-            let reason = SkipReason::Alias(format!("the same text stands for {} and {}", name(first), name(&find)));
-            find.uses.clone_from(&first.uses);
-            find.skipped = Some(reason.clone());
-            first.skipped = Some(reason);
-        }
-        for slot in &find.slots {
-            by_span.entry(slot.span.clone()).or_insert(kept.len());
-        }
-        kept.push(find);
-    }
-    kept
 }

@@ -115,7 +115,7 @@ pub fn scan(path: &RepoPath, bytes: &[u8], surroundings: &Surroundings, limits: 
             Ok(tree) if has_braces && template::is_one(text, &tree) && !documents::is_jinja(&tree) => {
                 return template_scan(path, text, surroundings);
             }
-            Ok(tree) => read_chunk(path, text, &chunk, &tree, surroundings, &mut found),
+            Ok(tree) => read_chunk(path, text, surroundings, &chunk, &tree, &mut found),
         }
     }
     if more_faults {
@@ -141,12 +141,12 @@ pub fn scan(path: &RepoPath, bytes: &[u8], surroundings: &Surroundings, limits: 
 pub(crate) fn scan_parsed(
     path: &RepoPath,
     text: &str,
+    surroundings: &Surroundings,
     chunk: &Span,
     tree: &Tree<'_>,
-    surroundings: &Surroundings,
 ) -> Vec<Site> {
     let mut found = Vec::new();
-    read_chunk(path, text, chunk, tree, surroundings, &mut found);
+    read_chunk(path, text, surroundings, chunk, tree, &mut found);
     sites(path, text, found, Vec::new()).sites
 }
 
@@ -176,16 +176,14 @@ pub(crate) fn is_surely_yaml(path: &RepoPath, text: &str, surroundings: &Surroun
 fn read_chunk(
     path: &RepoPath,
     text: &str,
+    surroundings: &Surroundings,
     chunk: &Span,
     tree: &Tree<'_>,
-    surroundings: &Surroundings,
     found: &mut Vec<Found>,
 ) {
     let mut finder = Finder::new(text, tree);
     for root in tree.roots() {
-        if !documents::find(&mut finder, *root, path, surroundings) {
-            read_document(&mut finder, *root, path);
-        }
+        read_document(&mut finder, *root, path, surroundings);
         configured::paths(&mut finder, *root, path, surroundings);
     }
     let mut finds = finder.finish();
@@ -194,7 +192,10 @@ fn read_chunk(
 }
 
 /// Lets the format that explains a document find its references.
-fn read_document(finder: &mut Finder<'_, '_>, root: NodeId, path: &RepoPath) {
+fn read_document(finder: &mut Finder<'_, '_>, root: NodeId, path: &RepoPath, surroundings: &Surroundings) {
+    if documents::find(finder, root, path, surroundings) {
+        return;
+    }
     let tree = finder.tree;
     if tree.shape(root) != Shape::Mapping {
         return;
@@ -236,7 +237,7 @@ fn json_scan(path: &RepoPath, text: &str, surroundings: &Surroundings, limits: &
             passed.push(PassedOverReason::Broken { position, reason });
         }
         Ok(tree) => {
-            read_chunk(path, &readable, &whole, &tree, surroundings, &mut found);
+            read_chunk(path, &readable, surroundings, &whole, &tree, &mut found);
             for slot in found.iter_mut().flat_map(|find| &mut find.slots) {
                 slot.style = ScalarStyle::Raw;
             }
