@@ -61,7 +61,7 @@ pub fn edit_file(
     orders: &[Order<'_>],
 ) -> Edited {
     let mut edited = Edited::default();
-    let text = match manifest::text(path, before, limits) {
+    let text = match manifest::text(path, before, surroundings, limits) {
         Ok(text) => text,
         Err(reason) => {
             edited.refused = orders.iter().map(|order| refusal(order, reason.clone())).collect();

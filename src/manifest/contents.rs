@@ -2,7 +2,7 @@
 
 use memchr::memmem;
 
-use crate::manifest::{Limits, marker, names};
+use crate::manifest::{Limits, Surroundings, documents, marker, names, plain};
 use crate::model::file::RepoPath;
 use crate::model::site::PassedOverReason;
 
@@ -26,13 +26,15 @@ pub(crate) enum Contents<'a> {
 }
 
 /// Judges a file by one pass over its bytes.
-pub(crate) fn read<'a>(path: &RepoPath, bytes: &'a [u8], limits: &Limits) -> Contents<'a> {
+pub(crate) fn read<'a>(path: &RepoPath, bytes: &'a [u8], surroundings: &Surroundings, limits: &Limits) -> Contents<'a> {
+    let is_named = surroundings.formats_of(path).next().is_some();
+    let language = plain::Language::of(path);
     let is_yaml = names::is_yaml(path);
     let size = bytes.len() as u64;
     if size > limits.max_bytes || u32::try_from(bytes.len()).is_err() {
         return Contents::PassedOver(PassedOverReason::TooLarge { size, limit: limits.max_bytes });
     }
-    if is_yaml {
+    if is_yaml || is_named || language.is_some() {
         if bytes.starts_with(b"\0GITCRYPT\0") {
             return Contents::PassedOver(PassedOverReason::Encrypted("git-crypt"));
         }
@@ -44,7 +46,11 @@ pub(crate) fn read<'a>(path: &RepoPath, bytes: &'a [u8], limits: &Limits) -> Con
         }
     }
     let may_hold_any = if is_yaml { may_hold(bytes) } else { memmem::find(bytes, marker::WORD.as_bytes()).is_some() };
-    if !may_hold_any {
+    let is_of_tool = || match language {
+        Some(language) => language.may_hold(bytes),
+        None => is_yaml && documents::may_hold(path, bytes),
+    };
+    if !may_hold_any && !is_named && !is_of_tool() {
         return Contents::Nothing;
     }
     let Ok(text) = std::str::from_utf8(bytes) else {

@@ -33,6 +33,21 @@ struct Marked {
 
 /// Gives finds their markers; a marked line on which nothing was found is read by itself.
 pub(crate) fn attach(text: &str, chunk: &Span, comments: &[Comment], finds: &mut Vec<Found>) {
+    for marked in give(text, chunk, comments, finds) {
+        if marked.marker != Marker::Ignore {
+            finds.push(read_line(text, marked));
+        }
+    }
+}
+
+/// Gives finds their markers, and leaves alone what else is marked.
+pub(crate) fn note(text: &str, finds: &mut [Found]) {
+    give(text, &(0..text.len()), &comments(text), finds);
+}
+
+/// Gives finds their markers; returns those that stand beside no find.
+fn give(text: &str, chunk: &Span, comments: &[Comment], finds: &mut [Found]) -> Vec<Marked> {
+    let mut alone = Vec::new();
     let mut places: Vec<(usize, usize)> = finds
         .iter()
         .enumerate()
@@ -53,15 +68,23 @@ pub(crate) fn attach(text: &str, chunk: &Span, comments: &[Comment], finds: &mut
                 find.skipped = find.value.tag.is_none().then_some(SkipReason::DigestOnly);
             }
         }
-        if here.is_empty() && marked.marker != Marker::Ignore {
-            finds.push(read_line(text, marked));
+        if here.is_empty() {
+            alone.push(marked);
         }
     }
+    alone
 }
 
 /// Reads the marked lines of a text that is not parsed.
 pub(crate) fn marked_lines(text: &str) -> Vec<Found> {
     let whole = 0..text.len();
+    let marked = comments(text).into_iter().filter_map(|comment| read(text, comment.span, &whole));
+    marked.map(|marked| read_line(text, marked)).collect()
+}
+
+/// Finds the comments that may be markers in a text that is not parsed: the word, with something before it that
+/// opens a comment in some language, up to the end of the line.
+pub(crate) fn comments(text: &str) -> Vec<Comment> {
     let mut found = Vec::new();
     let mut read_to = 0;
     for at in memchr::memmem::find_iter(text.as_bytes(), WORD.as_bytes()) {
@@ -72,10 +95,8 @@ pub(crate) fn marked_lines(text: &str) -> Vec<Found> {
         let line = line_around(text, at);
         read_to = line.end;
         let before = text[line.start..at].trim_end_matches([' ', '\t']);
-        let Some(leader) = LEADERS.iter().find(|leader| before.ends_with(**leader)) else { continue };
-        let start = line.start + before.len() - leader.len();
-        if let Some(marked) = read(text, start..line.end, &whole) {
-            found.push(read_line(text, marked));
+        if let Some(leader) = LEADERS.iter().find(|leader| before.ends_with(**leader)) {
+            found.push(Comment { span: line.start + before.len() - leader.len()..line.end });
         }
     }
     found

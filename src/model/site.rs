@@ -24,6 +24,30 @@ pub enum Format {
     ArgoCd,
     /// No format explains the line, but a marker stands beside it.
     Marked,
+    /// A Compose file.
+    Compose,
+    /// A Dockerfile or Containerfile.
+    Dockerfile,
+    /// A workflow or an action of GitHub, Gitea or Forgejo.
+    GithubActions,
+    /// A pipeline of GitLab.
+    GitlabCi,
+    /// Terraform, OpenTofu, Nomad and whatever else is written in HCL.
+    Hcl,
+    /// A list of Ansible tasks.
+    Ansible,
+    /// A package of Crossplane.
+    Crossplane,
+    /// A unit of Podman's for systemd.
+    Quadlet,
+    /// A development container.
+    Devcontainer,
+    /// A chart that Helmfile installs from a registry.
+    Helmfile,
+    /// A chart that Fleet installs from a registry.
+    Fleet,
+    /// A place that `formats:` of the configuration names.
+    Configured,
 }
 
 impl Format {
@@ -36,6 +60,18 @@ impl Format {
             Self::Chart => "chart",
             Self::ArgoCd => "argocd",
             Self::Marked => "marked",
+            Self::Compose => "compose",
+            Self::Dockerfile => "dockerfile",
+            Self::GithubActions => "github-actions",
+            Self::GitlabCi => "gitlab-ci",
+            Self::Hcl => "hcl",
+            Self::Ansible => "ansible",
+            Self::Crossplane => "crossplane",
+            Self::Quadlet => "quadlet",
+            Self::Devcontainer => "devcontainer",
+            Self::Helmfile => "helmfile",
+            Self::Fleet => "fleet",
+            Self::Configured => "configured",
         }
     }
 }

@@ -4,6 +4,7 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use crate::manifest::{self, FileScan, Surroundings};
 use crate::model::file::RepoPath;
+use crate::model::format::ExtraFormat;
 use crate::model::site::{PassedOver, Site};
 use crate::observe::files::Files;
 
@@ -20,16 +21,18 @@ pub struct Scanned {
     pub surroundings: Surroundings,
 }
 
-/// Reads and scans every file that may hold a reference.
+/// Reads and scans every file that may hold a reference; `formats` are the configuration's further places.
 ///
 /// # Errors
 ///
 /// The reason in words when the files could not be listed; a single file that fails is a row of `passed_over`.
-pub fn scan(files: &dyn Files, limits: &manifest::Limits) -> Result<Scanned, String> {
+pub fn scan(files: &dyn Files, formats: &[ExtraFormat], limits: &manifest::Limits) -> Result<Scanned, String> {
     let listing = files.list()?;
-    let surroundings = Surroundings::new(listing.files.iter().map(RepoPath::as_str));
-    let worth: Vec<&RepoPath> =
-        listing.files.iter().filter(|path| manifest::may_hold_reference(path.as_str())).collect();
+    let surroundings = Surroundings::new(listing.files.iter().map(RepoPath::as_str)).with_formats(formats);
+    let may_hold = |path: &&RepoPath| {
+        manifest::may_hold_reference(path.as_str()) || surroundings.formats_of(path).next().is_some()
+    };
+    let worth: Vec<&RepoPath> = listing.files.iter().filter(may_hold).collect();
     let found =
         worth.par_iter().map(|path| scan_file(path, files, &surroundings, limits)).reduce(FileScan::default, append);
     let mut passed_over = found.passed_over;

@@ -23,7 +23,7 @@ pub fn check(
     files: &dyn Files,
     limits: &manifest::Limits,
 ) -> Result<Vec<Finding>, PassError> {
-    let scanned = scan(files, limits).map_err(PassError::Files)?;
+    let scanned = scan(files, &config.formats, limits).map_err(PassError::Files)?;
     let mut findings = Vec::new();
     if let Some(file) = config_file {
         rules(config, file, &scanned, &mut findings);

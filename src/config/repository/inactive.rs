@@ -32,7 +32,6 @@ const TABLE: &[(&str, When)] = &[
     ("environments.publish", When::Unless("commit")),
     ("environments.reviewers", When::Always),
     ("environments.onFailure", When::Always),
-    ("formats", When::Always),
     ("commit.message", When::Always),
     ("commit.sign", When::Always),
     ("pullRequest", When::Always),
