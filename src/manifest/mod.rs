@@ -5,6 +5,7 @@
 
 mod contents;
 pub(crate) mod finder;
+pub mod foreign;
 mod helm_values;
 mod kubernetes;
 mod kustomize;
@@ -21,6 +22,7 @@ pub use crate::manifest::names::may_hold_reference;
 pub use crate::manifest::surroundings::Surroundings;
 
 use crate::manifest::finder::{Finder, Found};
+use crate::manifest::foreign::{Collector, Foreign};
 use crate::manifest::yaml::tree::{NodeId, Shape, Tree};
 use crate::manifest::yaml::{Detail, Fault, build, split};
 use crate::model::file::{Position, Positions, RepoPath, Span};
@@ -54,6 +56,8 @@ pub struct FileScan {
     pub sites: Vec<Site>,
     /// The file, or documents of it, that were not looked into.
     pub passed_over: Vec<PassedOver>,
+    /// What other updaters' objects in it say.
+    pub foreign: Foreign,
 }
 
 /// Finds every image reference of a file.
@@ -73,6 +77,7 @@ pub fn scan(path: &RepoPath, bytes: &[u8], surroundings: &Surroundings, limits: 
     }
     let mut found = Vec::new();
     let mut faults = Vec::new();
+    let mut collector = Collector::new(path, text);
     for chunk in split::chunks(text) {
         let part = &text[chunk.clone()];
         let has_braces = template::has_braces(part);
@@ -85,7 +90,10 @@ pub fn scan(path: &RepoPath, bytes: &[u8], surroundings: &Surroundings, limits: 
             Err(Fault::Broken { .. }) if template::looks_like_one(part) => return template_scan(path, text),
             Err(fault) => faults.push(fault),
             Ok(tree) if has_braces && template::is_one(text, &tree) => return template_scan(path, text),
-            Ok(tree) => read_chunk(path, text, &chunk, &tree, &mut found),
+            Ok(tree) => {
+                read_chunk(path, text, &chunk, &tree, &mut found);
+                collector.take(&tree);
+            }
         }
     }
     let mut positions = Positions::new(text);
@@ -99,7 +107,7 @@ pub fn scan(path: &RepoPath, bytes: &[u8], surroundings: &Surroundings, limits: 
             }
         },
     });
-    sites(path, text, found, passed.collect())
+    FileScan { foreign: collector.finish(), ..sites(path, text, found, passed.collect()) }
 }
 
 /// Finds the references of one chunk that was parsed already, comments included.
@@ -130,7 +138,7 @@ fn read_chunk(path: &RepoPath, text: &str, chunk: &Span, tree: &Tree<'_>, found:
         read_document(&mut finder, *root, path);
     }
     let mut finds = finder.finish();
-    marker::attach(text, chunk, tree.comments(), &mut finds);
+    marker::attach(text, chunk, tree, &mut finds);
     found.append(&mut finds);
 }
 
@@ -151,12 +159,13 @@ fn read_document(finder: &mut Finder<'_, '_>, root: NodeId, path: &RepoPath) {
 
 /// Reads the marked lines of a template, which is never parsed as YAML.
 fn template_scan(path: &RepoPath, text: &str) -> FileScan {
-    let found = marker::marked_lines(text);
+    let mut found = marker::marked_lines(text);
+    found.extend(marker::flux_lines(text));
     if found.is_empty() { passed_over(path, PassedOverReason::Template) } else { sites(path, text, found, Vec::new()) }
 }
 
 fn passed_over(path: &RepoPath, reason: PassedOverReason) -> FileScan {
-    FileScan { sites: Vec::new(), passed_over: vec![PassedOver { file: path.to_string(), reason }] }
+    FileScan { passed_over: vec![PassedOver { file: path.to_string(), reason }], ..FileScan::default() }
 }
 
 /// Gives finds their lines and columns.
@@ -192,7 +201,7 @@ fn sites(path: &RepoPath, text: &str, mut found: Vec<Found>, passed_over: Vec<Pa
             }
         })
         .collect();
-    FileScan { sites, passed_over }
+    FileScan { sites, passed_over, ..FileScan::default() }
 }
 
 fn floor_boundary(text: &str, offset: usize) -> usize {

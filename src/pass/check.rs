@@ -104,6 +104,11 @@ fn references(config: &Repository, scanned: &Scanned, findings: &mut Vec<Finding
         let Followed::No(reason) = follow(site, &config.rules, &config.environments) else { continue };
         let (severity, rule, hint) = match reason {
             SkipReason::FaultyMarker(_) => (Severity::Error, "faulty-marker", None),
+            SkipReason::NamedPolicy(_) => (
+                Severity::Warning,
+                "unknown-policy",
+                Some("add the ImagePolicy and its ImageRepository to this repository, or write a `# tagboat:` marker"),
+            ),
             SkipReason::NoRule => (Severity::Note, "no-rule", Some("add a rule to `images:` to follow it")),
             SkipReason::NoEnvironment => {
                 (Severity::Note, "no-environment", Some("add the file to an environment's `files` to follow it"))
