@@ -67,7 +67,9 @@ pub(crate) fn attach(text: &str, chunk: &Span, tree: &Tree<'_>, finds: &mut Vec<
 /// Returns what two markers beside one reference say together: tag and digest may each name the same policy.
 fn both(earlier: Option<Marker>, marker: &Marker) -> Marker {
     match (earlier, marker) {
-        (Some(Marker::Named(one)), Marker::Named(other)) if (&one.namespace, &one.name) != (&other.namespace, &other.name) => {
+        (Some(Marker::Named(one)), Marker::Named(other))
+            if (&one.namespace, &one.name) != (&other.namespace, &other.name) =>
+        {
             Marker::Faulty(format!("it names both {} and {}", shorten(&one.to_string()), shorten(&other.to_string())))
         }
         (Some(Marker::Named(one)), Marker::Named(other)) if other.part != MarkedPart::Tag => Marker::Named(one),

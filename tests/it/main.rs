@@ -11,3 +11,4 @@ mod manifest;
 mod pass;
 mod registry;
 mod report;
+mod wayin;

@@ -86,7 +86,9 @@ impl Settings<'_> {
             None | Some("any" | "") => None,
             Some(allow) => match allow.strip_prefix("regexp:") {
                 Some(text) => Some(go::filter(text.trim(), None)?),
-                None => return Err(format!("`{}` is neither `any` nor `regexp:…`", crate::model::image::shorten(allow))),
+                None => {
+                    return Err(format!("`{}` is neither `any` nor `regexp:…`", crate::model::image::shorten(allow)));
+                }
             },
         };
         for glob in &self.ignore {
@@ -174,9 +176,7 @@ pub(super) fn updater(object: &Object<'_>, origin: Origin) -> Updater {
         for image in reference.items(&["images"]) {
             let image = object.at(image);
             let levels = [Some(image), Some(reference), spec];
-            let text = |key: &str| {
-                levels.iter().flatten().find_map(|level| level.text(&["commonUpdateSettings", key]))
-            };
+            let text = |key: &str| levels.iter().flatten().find_map(|level| level.text(&["commonUpdateSettings", key]));
             let texts = |key: &str| -> Vec<String> {
                 let lists = levels.iter().flatten().map(|level| level.texts(&["commonUpdateSettings", key]));
                 lists.into_iter().find(|list| !list.is_empty()).unwrap_or_default()

@@ -82,7 +82,7 @@ pub(crate) fn marker(comment: &str) -> Option<Marker> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<serde_json::Value>();
     let faulty = |reason: &str| Some(Marker::Faulty(format!("{}: {reason}", shorten(text))));
     let Some(Ok(value)) = values.next() else { return faulty("it is no JSON") };
-    let Some(setter) = value.get(MARKER) else { return None };
+    let setter = value.get(MARKER)?;
     let Some(setter) = setter.as_str() else { return faulty("a name `namespace:name` is expected") };
     let mut words = setter.split(':');
     let (Some(namespace), Some(name), part, None) = (words.next(), words.next(), words.next(), words.next()) else {
@@ -186,4 +186,3 @@ pub(super) fn automation(object: &Object<'_>, origin: Origin) -> Automation {
         origin,
     }
 }
-

@@ -122,7 +122,8 @@ impl<'a> Collector<'a> {
         let (Some(version), Some(kind)) = (object.text(&["apiVersion"]), object.text(&["kind"])) else { return };
         let group = version.split_once('/').map_or("", |(group, _)| group);
         let is_flux = group == flux::GROUP && flux::KINDS.contains(&kind);
-        let is_argo = (group == "argoproj.io" && kind == "Application") || (group == argocd::GROUP && kind == "ImageUpdater");
+        let is_argo =
+            (group == "argoproj.io" && kind == "Application") || (group == argocd::GROUP && kind == "ImageUpdater");
         let Some(name) = object.text(&["metadata", "name"]).filter(|_| is_flux || is_argo) else { return };
         let origin = Origin {
             file: self.path.clone(),

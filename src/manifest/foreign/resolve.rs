@@ -53,7 +53,10 @@ impl Foreign {
         let found = nearest(&self.policies, |policy: &FluxPolicy| &policy.origin, reference, file);
         let policy = match found[..] {
             [] => {
-                return Err(format!("names the ImagePolicy {}, which no file here holds", shorten(&reference.to_string())));
+                return Err(format!(
+                    "names the ImagePolicy {}, which no file here holds",
+                    shorten(&reference.to_string())
+                ));
             }
             [first, ref others @ ..] => {
                 if others.iter().any(|other| other.policy != first.policy || other.repository != first.repository) {
@@ -92,7 +95,8 @@ impl Foreign {
         }
         let image = repository.image.clone().map_err(|reason| unusable(&format!("its ImageRepository: {reason}")))?;
         let excluded = repository.exclusions.clone();
-        let excluded = excluded.map_err(|reason| unusable(&format!("its ImageRepository's exclusionList: {reason}")))?;
+        let excluded =
+            excluded.map_err(|reason| unusable(&format!("its ImageRepository's exclusionList: {reason}")))?;
         let mut policy = Arc::clone(chosen);
         if !excluded.is_empty() {
             Arc::make_mut(&mut policy).ignore.extend(excluded);
