@@ -4,6 +4,7 @@
 //! [`update`] writes it into a working tree. Decides nothing itself.
 
 pub mod check;
+pub mod migrate;
 pub mod report;
 pub mod run;
 pub mod setup;

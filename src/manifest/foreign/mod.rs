@@ -6,6 +6,7 @@
 pub mod argocd;
 pub mod flux;
 mod object;
+pub mod renovate;
 mod resolve;
 
 #[cfg(test)]
