@@ -6,7 +6,7 @@ use crate::cli::output::{Failure, print};
 use crate::cli::session::Session;
 use crate::model::outcome::{Finding, Severity};
 use crate::pass;
-use crate::report::{exit, json, text};
+use crate::report::{exit, github, json, sarif, text};
 
 /// Checks a folder; faults of the configuration are findings like all others.
 pub(super) fn run(session: &Session, folder: &Folder) -> Outcome {
@@ -31,9 +31,13 @@ pub(super) fn run(session: &Session, folder: &Folder) -> Outcome {
             .collect(),
         Err(other) => return Err(other),
     };
-    print(|out| match session.common.output {
+    let by_itself = if session.environment.is_github_actions() { OutputFormat::Github } else { OutputFormat::Text };
+    let base = folder.folder.to_string_lossy();
+    print(|out| match session.common.output.unwrap_or(by_itself) {
         OutputFormat::Json => json::check(&findings, out),
         OutputFormat::Text => text::check(&findings, &session.view(), out),
+        OutputFormat::Github => github::check(&findings, &base, out),
+        OutputFormat::Sarif => sarif::check(&findings, &base, out),
     })?;
     Ok(exit::of_findings(&findings))
 }

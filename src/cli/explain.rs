@@ -1,7 +1,7 @@
 //! `tagboat explain`: for one image, why each tag was or was not chosen.
 
 use crate::cli::Outcome;
-use crate::cli::arguments::{Explain, OutputFormat};
+use crate::cli::arguments::Explain;
 use crate::cli::output::{Failure, print};
 use crate::cli::session::Session;
 use crate::model::environment::EnvironmentName;
@@ -30,9 +30,12 @@ pub(super) fn run(session: &Session, arguments: &Explain) -> Outcome {
         return Err(Failure::usage(format!("{image} is not followed {place}"), hint));
     }
     let outcome = report::outcome(planned, &config);
-    print(|out| match session.common.output {
-        OutputFormat::Json => json::explain(&explanations, &outcome.images, &outcome.errors, out),
-        OutputFormat::Text => text::explain(&explanations, &outcome.images, &outcome.errors, &session.view(), out),
+    print(|out| {
+        if session.wants_json() {
+            json::explain(&explanations, &outcome.images, &outcome.errors, out)
+        } else {
+            text::explain(&explanations, &outcome.images, &outcome.errors, &session.view(), out)
+        }
     })?;
     Ok(exit::of_errors(&outcome.errors))
 }

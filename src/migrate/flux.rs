@@ -41,6 +41,9 @@ pub fn draft(seen: Seen<'_>) -> Draft {
 /// The usable policies as they act, with the names of their objects.
 type Origins = Vec<(Arc<Policy>, String)>;
 
+/// A policy with the lines that name it.
+type Marked<'a> = (&'a Arc<Policy>, Vec<&'a Site>);
+
 /// Notes the policies that cannot be used or that nothing names, and what they say beyond a policy.
 fn policies(seen: Seen<'_>, draft: &mut Draft) -> Origins {
     let mut origins = Origins::new();
@@ -82,7 +85,7 @@ fn policies(seen: Seen<'_>, draft: &mut Draft) -> Origins {
 
 /// Makes a rule for every image that marked lines hold; returns those images.
 fn rules(seen: Seen<'_>, origins: &Origins, draft: &mut Draft) -> BTreeSet<ImageName> {
-    let mut by_image: BTreeMap<&ImageName, Vec<(&Arc<Policy>, Vec<&Site>)>> = BTreeMap::new();
+    let mut by_image: BTreeMap<&ImageName, Vec<Marked<'_>>> = BTreeMap::new();
     for site in seen.sites {
         if let Some(SkipReason::NamedPolicy(reason)) = &site.skipped {
             draft.notes.push(Note::on(site, reason.clone()));
@@ -229,7 +232,7 @@ fn commits(automations: &[Automation], draft: &mut Draft) {
             // `{%` and `{#` would begin something in a template here.
             Some(message) if !message.contains(['{', '}']) => draft.message = Some(message.clone()),
             Some(_) => {
-                draft.notes.push(Note::at(&automation.origin, "the commit message holds braces: see `commit.message`"))
+                draft.notes.push(Note::at(&automation.origin, "the commit message holds braces: see `commit.message`"));
             }
             None => {}
         }

@@ -228,7 +228,7 @@ impl Context<'_> {
                 None => match range::parse(allowed) {
                     Ok(range) if decided.step == Step::Major => policy.select = Select::Range(range),
                     Ok(_) => {
-                        refuse("a range and a limit of steps exclude each other here; the limit was kept".to_owned())
+                        refuse("a range and a limit of steps exclude each other here; the limit was kept".to_owned());
                     }
                     Err(error) => refuse(error.to_string()),
                 },
@@ -241,7 +241,8 @@ impl Context<'_> {
             match self::age(age) {
                 Some(age) => policy.min_age = crate::policy::duration(&age).ok(),
                 None => {
-                    notes.push(Note::general(format!("{file}: minimumReleaseAge `{}` is not understood", shorten(age))))
+                    notes
+                        .push(Note::general(format!("{file}: minimumReleaseAge `{}` is not understood", shorten(age))));
                 }
             }
         }

@@ -32,3 +32,12 @@ pub fn warning(finding: &Finding, view: &View) -> String {
     }
     line
 }
+
+/// Returns a file's path from where the program was called: below the folder that was named.
+pub(super) fn below(folder: &str, file: &str) -> String {
+    let plain = folder.trim_start_matches("./").trim_end_matches('/');
+    if plain.is_empty() || plain == "." || file.starts_with('/') || folder.starts_with('/') {
+        return file.to_owned();
+    }
+    format!("{plain}/{file}")
+}

@@ -7,8 +7,10 @@
 
 mod candidates;
 pub mod exit;
+pub mod github;
 pub mod json;
 mod line;
+pub mod sarif;
 pub mod text;
 mod view;
 

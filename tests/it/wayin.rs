@@ -2,6 +2,7 @@
 
 mod argocd;
 mod flux;
+mod migrate;
 
 use std::collections::BTreeMap;
 

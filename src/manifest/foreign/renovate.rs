@@ -279,26 +279,31 @@ fn manager(object: &Object<'_>, lines: &Lines<'_>) -> CustomManager {
     }
 }
 
-/// Puts blanks where comments stand; what lies in quotes is no comment.
+/// Puts blanks where comments stand, and double quotes where JSON5 has single ones; lines stay where they are.
 fn without_comments(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut letters = text.chars().peekable();
     let mut quote = None;
     while let Some(letter) = letters.next() {
         match (quote, letter) {
-            (Some(_), '\\') => {
-                out.push(letter);
-                out.extend(letters.next());
-            }
-            (Some(open), _) => {
-                if letter == open {
-                    quote = None;
+            // JSON5 knows escapes in both quotes, YAML in double ones alone.
+            (Some(_), '\\') => match letters.next() {
+                Some(escaped @ ('"' | '\\' | '/' | 'b' | 'f' | 'n' | 'r' | 't' | 'u' | 'x' | 'v' | '0')) => {
+                    out.push('\\');
+                    out.push(escaped);
                 }
-                out.push(letter);
+                Some(itself) => out.push(itself),
+                None => out.push('\\'),
+            },
+            (Some(open), _) if letter == open => {
+                quote = None;
+                out.push('"');
             }
+            (Some(_), '"') => out.push_str("\\\""),
+            (Some(_), _) => out.push(letter),
             (None, '"' | '\'') => {
                 quote = Some(letter);
-                out.push(letter);
+                out.push('"');
             }
             (None, '/') if letters.peek() == Some(&'/') => {
                 while letters.peek().is_some_and(|next| *next != '\n') {
