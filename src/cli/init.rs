@@ -21,7 +21,8 @@ pub(super) fn run(session: &Session, arguments: &Init) -> Outcome {
         print(|out| out.write_all(text.as_bytes()))?;
         return Ok(Exit::Done);
     }
-    let path = arguments.out.clone().unwrap_or_else(|| folder.join(CONFIG_FILE));
+    let beside = if folder == Path::new(".") { CONFIG_FILE.into() } else { folder.join(CONFIG_FILE) };
+    let path = arguments.out.clone().unwrap_or(beside);
     write_new(&path, text.as_bytes())?;
     let names: Vec<&str> = draft.environments.iter().map(|environment| environment.name.as_str()).collect();
     note(session, &format!("wrote {}: environments {}", path.display(), names.join(", ")));

@@ -35,8 +35,8 @@ pub struct Layout {
     pub outside: Vec<String>,
 }
 
-/// Proposes environments for the files that hold references.
-pub fn environments<'a>(files: impl Iterator<Item = &'a str>) -> Layout {
+/// Proposes environments for manifests; `has_reference` says of a file whether anything in it can be followed.
+pub fn environments<'a>(files: impl Iterator<Item = &'a str>, has_reference: impl Fn(&str) -> bool) -> Layout {
     let files: BTreeSet<&str> = files.collect();
     let mut globs: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut outside: BTreeSet<String> = BTreeSet::new();
@@ -45,13 +45,15 @@ pub fn environments<'a>(files: impl Iterator<Item = &'a str>) -> Layout {
             Some((name, glob)) => {
                 globs.entry(name).or_default().insert(glob);
             }
+            None if !has_reference(file) => {}
             None => {
                 let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
                 outside.insert(folder.split('/').take(2).collect::<Vec<_>>().join("/"));
             }
         }
     }
-    if globs.is_empty() || globs.len() > MAX_ENVIRONMENTS {
+    // A single environment tells nothing: its files and all others belong together.
+    if globs.len() < 2 || globs.len() > MAX_ENVIRONMENTS {
         return Layout { environments: Vec::new(), outside: outside.into_iter().collect() };
     }
     let mut ranked: Vec<(Option<usize>, String, BTreeSet<String>)> =

@@ -4,12 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::migrate::{Draft, DraftEnvironment, DraftRule, Seen, layout};
 use crate::model::environment::Publish;
+use crate::model::file::RepoPath;
 use crate::model::image::ImageName;
 use crate::model::policy::{Policy, Select, Step};
 use crate::model::site::{Site, SkipReason};
 
 /// How many images a comment names.
 const EXAMPLES: usize = 4;
+
+/// How many characters of examples a comment names.
+const WIDTH: usize = 90;
 
 /// How many folders outside of all environments a comment names.
 const OUTSIDE: usize = 8;
@@ -32,8 +36,14 @@ pub fn draft(seen: Seen<'_>) -> Draft {
     let mut hosts: Vec<_> = hosts.into_iter().collect();
     hosts.sort_by_key(|(host, images)| (std::cmp::Reverse(images.len()), *host));
     for (host, images) in hosts {
-        let examples: Vec<&str> = images.keys().take(EXAMPLES).map(|image| image.path()).collect();
-        let more = if images.len() > EXAMPLES { ", …" } else { "" };
+        let mut examples: Vec<&str> = Vec::new();
+        for image in images.keys().take(EXAMPLES) {
+            let length: usize = examples.iter().map(|example| example.len() + 2).sum();
+            if examples.is_empty() || length + image.path().len() <= WIDTH {
+                examples.push(image.path());
+            }
+        }
+        let more = if images.len() > examples.len() { ", …" } else { "" };
         let count = if images.len() == 1 { "1 image".to_owned() } else { format!("{} images", images.len()) };
         draft.rules.push(DraftRule {
             images: format!("{host}/**"),
@@ -61,9 +71,15 @@ fn is_followable(site: &Site) -> bool {
 
 /// Adds the environments that the folders tell, or a single one that holds all files.
 pub(super) fn add_environments(seen: Seen<'_>, draft: &mut Draft) {
-    let files: BTreeSet<&str> =
+    let followed: BTreeSet<&str> =
         seen.sites.iter().filter(|site| is_followable(site)).map(|site| site.file.as_str()).collect();
-    let layout = layout::environments(files.into_iter());
+    // Folders tell of environments although nothing in them can be followed yet; those of a hidden folder do not.
+    let is_manifest = |path: &&str| {
+        let is_yaml = path.ends_with(".yaml") || path.ends_with(".yml");
+        (is_yaml && !path.starts_with('.') && !path.contains("/.")) || followed.contains(path)
+    };
+    let files = seen.files.iter().map(RepoPath::as_str).filter(is_manifest);
+    let layout = layout::environments(files, |path| followed.contains(path));
     if layout.environments.is_empty() {
         draft.environments.push(DraftEnvironment {
             name: "default".to_owned(),
@@ -87,15 +103,20 @@ pub(super) fn add_environments(seen: Seen<'_>, draft: &mut Draft) {
         let outside: Vec<String> = layout
             .outside
             .iter()
-            .map(|folder| if folder.is_empty() { "the top folder".to_owned() } else { format!("{folder}/") })
+            .map(|folder| match folder.as_str() {
+                "" => "the top folder".to_owned(),
+                folder => format!("{folder}/"),
+            })
             .collect();
         if !outside.is_empty() {
-            let more =
-                if outside.len() > OUTSIDE { format!(" and {} more", outside.len() - OUTSIDE) } else { String::new() };
+            let more = outside.len().saturating_sub(OUTSIDE);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             let shown = outside.iter().take(OUTSIDE).cloned().collect::<Vec<_>>().join(", ");
-            first
-                .comments
-                .push(format!("In no environment, and so never changed: {shown}{more}. Add them where they belong."));
+            first.comments.push(format!("In no environment, and so never changed: {shown}{more}."));
+            first.comments.push(
+                "A change there may reach every environment at once; to follow it, give it an environment, too."
+                    .to_owned(),
+            );
         }
     }
 }

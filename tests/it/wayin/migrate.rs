@@ -187,7 +187,7 @@ spec:
     assert_eq!(changes(&after), ["apps/shop.yaml:9 1.4.0 -> 1.4.7"], "{text}");
     let said = notes.join("\n");
     for expected in ["helm.image-tag `image.tag`", "pull-secret", "write-back-method `git`"] {
-        assert!(said.contains(&format!("apps/shop.yaml:1: ")) && said.contains(expected), "{said}");
+        assert!(said.contains("apps/shop.yaml:1: ") && said.contains(expected), "{said}");
     }
 }
 
