@@ -47,8 +47,9 @@ type Marked<'a> = (&'a Arc<Policy>, Vec<&'a Site>);
 /// Notes the policies that cannot be used or that nothing names, and what they say beyond a policy.
 fn policies(seen: Seen<'_>, draft: &mut Draft) -> Origins {
     let mut origins = Origins::new();
+    let index = seen.foreign.index();
     for policy in &seen.foreign.policies {
-        match seen.foreign.resolved(policy) {
+        match index.resolved(policy) {
             Ok(resolved) => {
                 let place = format!("{} ({}:{})", policy.origin.name, policy.origin.file, policy.origin.position.line);
                 let marked =

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::migrate::DraftEnvironment;
 use crate::model::environment::Publish;
+use crate::model::glob::PathGlobs;
 
 /// Words for environments, by how far they are from production.
 const WORDS: [&[&str]; 5] = [
@@ -40,7 +41,7 @@ pub fn environments<'a>(files: impl Iterator<Item = &'a str>, has_reference: imp
     let files: BTreeSet<&str> = files.collect();
     let mut globs: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut outside: BTreeSet<String> = BTreeSet::new();
-    for file in files {
+    for file in &files {
         match place(file) {
             Some((name, glob)) => {
                 globs.entry(name).or_default().insert(glob);
@@ -65,7 +66,12 @@ pub fn environments<'a>(files: impl Iterator<Item = &'a str>, has_reference: imp
         let after = ranked.iter().filter(|(other, ..)| before.is_some() && *other == before);
         DraftEnvironment {
             name: name.clone(),
-            files: drawn_together(globs),
+            files: drawn_together(globs, |glob| {
+                // What is drawn together must not reach into another environment.
+                let reach = PathGlobs::parse(&[glob]);
+                let strays = |file: &&&str| place(file).is_none_or(|(other, _)| other != *name);
+                reach.is_ok_and(|reach| !files.iter().filter(strays).any(|file| reach.matches(file)))
+            }),
             after: after.map(|(_, name, _)| name.clone()).collect(),
             publish: if before.is_none() && rank.is_some() && ranks.len() > 1 {
                 Publish::Commit
@@ -143,7 +149,7 @@ pub(super) fn escaped(part: &str) -> String {
 }
 
 /// Puts `*` where many globs of the same length differ in one part: `apps/*/dev/**`.
-fn drawn_together(globs: &BTreeSet<String>) -> Vec<String> {
+fn drawn_together(globs: &BTreeSet<String>, is_safe: impl Fn(&str) -> bool) -> Vec<String> {
     if globs.len() <= MAX_GLOBS {
         return globs.iter().cloned().collect();
     }
@@ -155,7 +161,8 @@ fn drawn_together(globs: &BTreeSet<String>) -> Vec<String> {
         [at] if split.iter().all(|glob| glob.len() == length) && at + 1 < length => {
             let mut parts = split[0].clone();
             parts[at] = "*";
-            vec![parts.join("/")]
+            let glob = parts.join("/");
+            if is_safe(&glob) { vec![glob] } else { globs.iter().cloned().collect() }
         }
         _ => globs.iter().cloned().collect(),
     }

@@ -3,6 +3,7 @@
 mod argocd;
 mod flux;
 mod migrate;
+mod program;
 
 use std::collections::BTreeMap;
 

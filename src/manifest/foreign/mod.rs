@@ -7,7 +7,7 @@ pub mod argocd;
 pub mod flux;
 mod object;
 pub mod renovate;
-mod resolve;
+pub mod resolve;
 
 #[cfg(test)]
 mod tests;
