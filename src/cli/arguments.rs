@@ -18,6 +18,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     after_help = "Start here:
   tagboat demo          see a new tag travel through three environments, on this machine alone
   tagboat plan          what would change in this folder, and why; changes nothing
+  tagboat init          a first configuration, from what this folder holds
 
 Exit codes: 0 done, 1 failed before anything could be done, 2 usage or configuration,
 3 done but some targets failed, 10 changes found (with --exit-code)"

@@ -6,7 +6,7 @@ use crate::cli::output::{Failure, print};
 use crate::cli::session::Session;
 use crate::model::outcome::{Finding, Severity};
 use crate::pass;
-use crate::report::{exit, github, json, sarif, text};
+use crate::report::{Base, exit, github, json, sarif, text};
 
 /// Checks a folder; faults of the configuration are findings like all others.
 pub(super) fn run(session: &Session, folder: &Folder) -> Outcome {
@@ -32,7 +32,9 @@ pub(super) fn run(session: &Session, folder: &Folder) -> Outcome {
         Err(other) => return Err(other),
     };
     let by_itself = if session.environment.is_github_actions() { OutputFormat::Github } else { OutputFormat::Text };
+    // Annotations want paths from where the program was called; what --config names is such a path already.
     let base = folder.folder.to_string_lossy();
+    let base = Base { folder: &base, config: session.common.config.as_ref().map(|_| session.config_name()) };
     print(|out| match session.common.output.unwrap_or(by_itself) {
         OutputFormat::Json => json::check(&findings, out),
         OutputFormat::Text => text::check(&findings, &session.view(), out),

@@ -54,7 +54,7 @@ pub enum PassError {
         other: EnvironmentName,
     },
     /// There is no configuration, and this command needs one.
-    #[error("{0} has no .tagboat.yaml: write one that names images and environments, then `tagboat check` it")]
+    #[error("{0} has no .tagboat.yaml: `tagboat init` writes one")]
     NotConfigured(String),
     /// Git could not do it.
     #[error(transparent)]

@@ -3,16 +3,16 @@
 use std::io;
 
 use crate::model::outcome::{Finding, Severity};
-use crate::report::line::below;
+use crate::report::Base;
 
 /// Writes one workflow command for each finding, and the count as a plain line.
 ///
-/// `folder` is the folder that was checked, as it was named: annotations want paths from the workspace.
+/// `base` says where the files lie: annotations want paths from the workspace.
 ///
 /// # Errors
 ///
 /// Where the writer fails.
-pub fn check(findings: &[Finding], folder: &str, out: &mut dyn io::Write) -> io::Result<()> {
+pub fn check(findings: &[Finding], base: &Base<'_>, out: &mut dyn io::Write) -> io::Result<()> {
     for finding in findings {
         let command = match finding.severity {
             Severity::Error => "error",
@@ -21,7 +21,7 @@ pub fn check(findings: &[Finding], folder: &str, out: &mut dyn io::Write) -> io:
         };
         let mut properties = Vec::new();
         if let Some(file) = &finding.file {
-            properties.push(format!("file={}", property(&below(folder, file))));
+            properties.push(format!("file={}", property(&base.path(file))));
             if let Some(at) = finding.position {
                 properties.push(format!("line={},col={}", at.line, at.column));
             }

@@ -33,11 +33,23 @@ pub fn warning(finding: &Finding, view: &View) -> String {
     line
 }
 
-/// Returns a file's path from where the program was called: below the folder that was named.
-pub(super) fn below(folder: &str, file: &str) -> String {
-    let plain = folder.trim_start_matches("./").trim_end_matches('/');
-    if plain.is_empty() || plain == "." || file.starts_with('/') || folder.starts_with('/') {
-        return file.to_owned();
+/// Where the files of findings lie, seen from where the program was called.
+#[derive(Debug, Clone)]
+pub struct Base<'a> {
+    /// The folder that was checked, as it was named.
+    pub folder: &'a str,
+    /// A configuration outside of it, whose path is one from where the program was called already.
+    pub config: Option<String>,
+}
+
+impl Base<'_> {
+    /// Returns a file's path from where the program was called.
+    pub(super) fn path(&self, file: &str) -> String {
+        let plain = self.folder.trim_start_matches("./").trim_end_matches('/');
+        let is_here = plain.is_empty() || plain == "." || self.folder.starts_with('/');
+        if is_here || file.starts_with('/') || self.config.as_deref() == Some(file) {
+            return file.to_owned();
+        }
+        format!("{plain}/{file}")
     }
-    format!("{plain}/{file}")
 }

@@ -6,23 +6,23 @@ use std::io;
 use serde_json::{Value, json};
 
 use crate::model::outcome::{Finding, Severity};
-use crate::report::line::below;
+use crate::report::Base;
 
 /// Writes the findings as one run of one log.
 ///
-/// `folder` is the folder that was checked, as it was named.
+/// `base` says where the files lie.
 ///
 /// # Errors
 ///
 /// Where the writer fails.
-pub fn check(findings: &[Finding], folder: &str, out: &mut dyn io::Write) -> io::Result<()> {
+pub fn check(findings: &[Finding], base: &Base<'_>, out: &mut dyn io::Write) -> io::Result<()> {
     let mut rules: BTreeMap<&str, usize> = findings.iter().map(|finding| (finding.rule, 0)).collect();
     for (index, number) in rules.values_mut().enumerate() {
         *number = index;
     }
     let descriptors: Vec<Value> =
         rules.keys().map(|rule| json!({"id": rule, "shortDescription": {"text": rule.replace('-', " ")}})).collect();
-    let results: Vec<Value> = findings.iter().map(|finding| result(finding, folder, rules[finding.rule])).collect();
+    let results: Vec<Value> = findings.iter().map(|finding| result(finding, base, rules[finding.rule])).collect();
     let log = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -36,7 +36,7 @@ pub fn check(findings: &[Finding], folder: &str, out: &mut dyn io::Write) -> io:
     writeln!(out)
 }
 
-fn result(finding: &Finding, folder: &str, rule: usize) -> Value {
+fn result(finding: &Finding, base: &Base<'_>, rule: usize) -> Value {
     let level = match finding.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
@@ -50,7 +50,7 @@ fn result(finding: &Finding, folder: &str, rule: usize) -> Value {
         "message": {"text": format!("{}{hint}", finding.message)},
     });
     if let Some(file) = &finding.file {
-        let mut place = json!({"artifactLocation": {"uri": uri(&below(folder, file))}});
+        let mut place = json!({"artifactLocation": {"uri": uri(&base.path(file))}});
         if let Some(at) = finding.position {
             place["region"] = json!({"startLine": at.line, "startColumn": at.column});
         }

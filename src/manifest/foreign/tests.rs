@@ -101,3 +101,14 @@ items:
         (4, 1)
     );
 }
+
+proptest::proptest! {
+    #[test]
+    fn never_panics(text in "(apiVersion: (image.toolkit.fluxcd.io/v1|argoproj.io/v1alpha1|argocd-image-updater.argoproj.io/v1)\n|kind: (ImagePolicy|ImageRepository|Application|ImageUpdater|ImageUpdateAutomation)\n|metadata: \\{name: a, annotations: \\{argocd-image-updater.argoproj.io/image-list: [a-z=:,/~@ ]{0,12}\\}\\}\n|spec: [-{}\\[\\]a-z: ,*&]{0,30}\n|---\n){0,8}", noise in "[-/*'\"{}\\[\\]a-z:,\\\\ \n\t]{0,60}") {
+        let _ = foreign(&text);
+        let path = RepoPath::new("renovate.json5").unwrap();
+        let _ = renovate::read(&path, noise.as_bytes(), &Limits::default());
+        let rules = format!("{{packageRules: [{{matchPackageNames: ['{noise}']}}], customManagers: [{noise}]}}");
+        let _ = renovate::read(&path, rules.as_bytes(), &Limits::default());
+    }
+}
