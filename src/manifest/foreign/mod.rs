@@ -1,6 +1,6 @@
 //! What other updaters' objects say of images: policies that stand in files of the same repository.
 //!
-//! Entry points: [`Collector`], which reads the objects of one file, and [`Foreign::resolve`], which gives the
+//! Entry points: `Collector`, which reads the objects of one file, and [`Foreign::resolve`], which gives the
 //! references of all files their policies. Nothing is asked of a cluster: what no file holds is unknown.
 
 pub mod argocd;
