@@ -2,44 +2,64 @@
 
 use crate::cli::Outcome;
 use crate::cli::arguments::{Folder, OutputFormat};
-use crate::cli::output::{Failure, print};
+use crate::cli::output::{Failure, Stream, print};
 use crate::cli::session::Session;
+use crate::config::fault::{Fault, Faults};
+use crate::config::service::Service;
 use crate::model::outcome::{Finding, Severity};
 use crate::pass;
+use crate::report::exit::Exit;
 use crate::report::{Base, exit, github, json, sarif, text};
 
-/// Checks a folder; faults of the configuration are findings like all others.
+/// Checks a folder and the operator's file; faults of both are findings like all others.
 pub(super) fn run(session: &Session, folder: &Folder) -> Outcome {
-    let service = session.service()?;
-    let findings = match session.repository(&folder.folder) {
-        Ok(config) => {
-            let name = config.configured.then(|| session.config_name());
-            let files = pass::setup::checkout(&folder.folder);
-            pass::check::check(&config, name.as_deref(), &files, &pass::setup::limits(&service))?
-        }
-        Err(Failure::Faults(faults)) => faults
-            .0
-            .into_iter()
-            .map(|fault| Finding {
-                severity: Severity::Error,
-                rule: "configuration",
-                message: fault.message,
-                hint: fault.hint,
-                file: Some(fault.file),
-                position: fault.position,
-            })
-            .collect(),
-        Err(other) => return Err(other),
-    };
+    let (service, mut faults) = faults_of(session.service())?;
+    let (config, more) = faults_of(session.repository(&folder.folder))?;
+    faults.extend(more);
     let by_itself = if session.environment.is_github_actions() { OutputFormat::Github } else { OutputFormat::Text };
-    // Annotations want paths from where the program was called; what --config names is such a path already.
-    let base = folder.folder.to_string_lossy();
-    let base = Base { folder: &base, config: session.common.config.as_ref().map(|_| session.config_name()) };
-    print(|out| match session.common.output.unwrap_or(by_itself) {
+    let output = session.common.output.unwrap_or(by_itself);
+    if output == OutputFormat::Text && !faults.is_empty() {
+        // For people, the source line stands under each fault.
+        let rendered = Faults::new(faults).render(session.wants_color(Stream::Output), session.width());
+        print(|out| writeln!(out, "{}", rendered.trim_end()))?;
+        return Ok(Exit::Usage);
+    }
+    let mut findings: Vec<Finding> = faults.into_iter().map(finding).collect();
+    if let Some(config) = config {
+        let limits = pass::setup::limits(&service.unwrap_or_else(Service::without_configuration));
+        let name = config.configured.then(|| session.config_name());
+        let files = pass::setup::checkout(&folder.folder);
+        findings.extend(pass::check::check(&config, name.as_deref(), &files, &limits)?);
+    }
+    // Annotations want paths from where the program was called; what an option names is such a path already.
+    let named = [&session.common.config, &session.common.service];
+    let named = named.into_iter().flatten().map(|path| path.display().to_string()).collect();
+    let base = Base { folder: &folder.folder.to_string_lossy(), named };
+    print(|out| match output {
         OutputFormat::Json => json::check(&findings, out),
         OutputFormat::Text => text::check(&findings, &session.view(), out),
         OutputFormat::Github => github::check(&findings, &base, out),
         OutputFormat::Sarif => sarif::check(&findings, &base, out),
     })?;
     Ok(exit::of_findings(&findings))
+}
+
+/// Keeps what was read, or the faults of the file; every other failure ends the command.
+fn faults_of<T>(read: Result<T, Failure>) -> Result<(Option<T>, Vec<Fault>), Failure> {
+    match read {
+        Ok(value) => Ok((Some(value), Vec::new())),
+        Err(Failure::Faults(faults)) => Ok((None, faults.0)),
+        Err(other) => Err(other),
+    }
+}
+
+fn finding(fault: Fault) -> Finding {
+    Finding {
+        severity: Severity::Error,
+        rule: "configuration",
+        message: fault.message,
+        hint: fault.hint,
+        file: Some(fault.file),
+        position: fault.position,
+    }
 }

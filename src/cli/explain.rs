@@ -2,7 +2,7 @@
 
 use crate::cli::Outcome;
 use crate::cli::arguments::Explain;
-use crate::cli::output::{Failure, print};
+use crate::cli::output::{Failure, note, print};
 use crate::cli::session::Session;
 use crate::model::environment::EnvironmentName;
 use crate::model::image::ImageName;
@@ -30,6 +30,9 @@ pub(super) fn run(session: &Session, arguments: &Explain) -> Outcome {
         return Err(Failure::usage(format!("{image} is not followed {place}"), hint));
     }
     let outcome = report::outcome(planned, &config);
+    for row in outcome.skipped.iter().filter(|row| row.what == image.as_str()) {
+        note(session, &format!("note: {}: {}", row.what, row.reason));
+    }
     print(|out| {
         if session.wants_json() {
             json::explain(&explanations, &outcome.images, &outcome.errors, out)

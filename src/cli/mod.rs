@@ -20,6 +20,7 @@ mod snapshot;
 mod update;
 
 use std::ffi::OsString;
+use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -36,9 +37,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
-            let printed = error.print();
             let code = if error.use_stderr() { Exit::Usage } else { Exit::Done };
-            return if printed.is_ok() { code.into() } else { Exit::Failed.into() };
+            return match error.print() {
+                Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => Exit::Failed.into(),
+                // A reader who closed the pipe has seen enough.
+                _ => code.into(),
+            };
         }
     };
     let environment = Environment::capture();
@@ -90,10 +94,10 @@ fn log_to_standard_error(common: &arguments::Common, color: bool) {
     let registry = tracing_subscriber::registry().with(targets);
     let initialised = match common.log_format {
         LogFormat::Text => registry
-            .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(color))
+            .with(tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false).with_ansi(color))
             .try_init(),
         LogFormat::Json => registry
-            .with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(std::io::stderr))
+            .with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(io::stderr))
             .try_init(),
     };
     debug_assert!(initialised.is_ok(), "logging is set up once");

@@ -68,12 +68,12 @@ impl From<SetupError> for Failure {
             SetupError::Checkout(_)
             | SetupError::Url(_)
             | SetupError::NoBranch
+            | SetupError::Branch(_)
             | SetupError::Unsupported(_)
             | SetupError::Variable(_)
+            | SetupError::Unreadable { .. }
             | SetupError::Snapshot { .. } => Self::usage(error.to_string(), None),
-            SetupError::Unreadable { .. } | SetupError::NoCacheFolder | SetupError::Git(_) => {
-                Self::Failed(error.into())
-            }
+            SetupError::NoCacheFolder | SetupError::Git(_) => Self::Failed(error.into()),
         }
     }
 }
@@ -122,7 +122,7 @@ pub(super) fn fail(session: &Session, failure: &Failure) -> Exit {
         Failure::Closed => return Exit::Done,
         Failure::Usage { message, hint: Some(hint) } => (format!("error: {message}\nhint: {hint}\n"), Exit::Usage),
         Failure::Usage { message, hint: None } => (format!("error: {message}\n"), Exit::Usage),
-        Failure::Faults(faults) => (faults.render(color, session.width()), Exit::Usage),
+        Failure::Faults(faults) => (format!("{}\n", faults.render(color, session.width()).trim_end()), Exit::Usage),
         Failure::Failed(error) => (format!("error: {error:#}\n"), Exit::Failed),
     };
     // Nothing is left to tell a reader who closed standard error, too.

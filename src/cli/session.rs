@@ -67,12 +67,22 @@ impl Session {
 
     /// Reads the operator's configuration, or takes the defaults.
     pub(super) fn service(&self) -> Result<Service, Failure> {
-        setup::service(self.common.service.as_deref()).map_err(Failure::from)
+        let service = setup::service(self.common.service.as_deref())?;
+        if let Some(warning) = setup::inactive_service(&service) {
+            note(self, &warning);
+        }
+        Ok(service)
     }
 
     /// Reads the repository's configuration in a folder, or takes the defaults where there is none.
     pub(super) fn repository(&self, folder: &Path) -> Result<Repository, Failure> {
-        setup::repository(folder, self.common.config.as_deref()).map_err(Failure::from)
+        let config = setup::repository(folder, self.common.config.as_deref())?;
+        if !config.configured
+            && let Some(above) = setup::configured_above(folder)
+        {
+            note(self, &format!("warning: {} is not used: it is for its own folder, {}", CONFIG_FILE, above.display()));
+        }
+        Ok(config)
     }
 
     /// Returns the name of the repository's configuration for messages.

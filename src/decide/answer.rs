@@ -59,7 +59,12 @@ pub(super) fn answer<'a>(question: &'a Question, readings: &mut Readings<'a>, mu
         }
         Choice::Nothing if policy.pin == Pin::Digest && question.current.digest.is_none() => {
             if entries.iter().any(|entry| entry.text == tag.as_str()) {
-                go(question, rejected, &entries, tag, None, true, &mut facts)
+                // A digest is as much of a change as a tag: what the policy asks of candidates holds for it, too.
+                match facts.examine(tag, policy) {
+                    Finding::Fits => go(question, rejected, &entries, tag, None, true, &mut facts),
+                    Finding::Missing(missing) => leave(question, rejected, explain(missing)),
+                    Finding::Unfit(reason) => leave(question, rejected, format!("`{tag}` cannot be pinned: {reason}")),
+                }
             } else {
                 let reason = format!("`{tag}` is no longer listed, so there is no digest to pin");
                 leave(question, rejected, reason)

@@ -122,8 +122,8 @@ impl<'a> Bench<'a> {
 
     /// Orders two tags that are both better than the one in use; the greater is to be chosen.
     ///
-    /// Equal versions: the family in use first, then its prefix, then the shorter text, then the smaller by letters,
-    /// so that the order of the list never matters.
+    /// Equal versions: the family in use first, then its prefix, then numbers padded with zeros or bare as in use,
+    /// then the shorter text, then the smaller by letters, so that the order of the list never matters.
     pub(super) fn rank(&self, a: &Entry<'a>, b: &Entry<'a>) -> Ordering {
         let by_policy = match (&self.policy.select, &a.shape, &b.shape) {
             (Select::Alphabetical(direction), _, _) => directed(*direction, a.compared.cmp(b.compared)),
@@ -139,7 +139,10 @@ impl<'a> Bench<'a> {
         let current = Shape::parse(self.current.text);
         let likeness = |entry: &Entry<'_>| {
             let shapes = current.zip(Shape::parse(entry.text));
-            shapes.map(|(current, shape)| (shape.is_family(&current), shape.prefix() == current.prefix()))
+            shapes.map(|(current, shape)| {
+                let alike = shape.has_padding() == current.has_padding();
+                (shape.is_family(&current), shape.prefix() == current.prefix(), alike)
+            })
         };
         likeness(a).cmp(&likeness(b)).then_with(|| b.text.len().cmp(&a.text.len())).then_with(|| b.text.cmp(a.text))
     }

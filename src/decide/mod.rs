@@ -12,6 +12,8 @@ mod reading;
 
 use std::collections::BTreeSet;
 
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
 use crate::decide::reading::Readings;
 use crate::model::decision::{Decided, Decision, Question, Verdict};
 use crate::model::observation::Observation;
@@ -22,31 +24,42 @@ use crate::model::observation::Observation;
 /// down. While `wants` is not empty, the decisions that it concerns are provisional. An image whose tags could not be
 /// had whole is undecided.
 pub fn decide(observation: &Observation, questions: &[Question]) -> Decided {
-    let mut decisions = Vec::with_capacity(questions.len());
-    let mut wants = BTreeSet::new();
-    for asked in questions.chunk_by(|a, b| a.image == b.image) {
-        let image = &asked[0].image;
-        let undecided = |reason: &str| {
-            let verdict = Verdict::Undecided(reason.to_owned());
-            let leave = move |question: &Question| Decision {
-                question: question.clone(),
-                verdict: verdict.clone(),
-                rejected: Vec::new(),
-            };
-            asked.iter().map(leave)
-        };
-        match observation.images.get(image) {
-            Some(Ok(tags)) => {
-                let mut readings = Readings::new(&tags.list);
-                for question in asked {
-                    let facts = facts::Facts { image, tags, observation, wants: &mut wants };
-                    decisions.push(answer::answer(question, &mut readings, facts));
-                }
-            }
-            Some(Err(reason)) => decisions.extend(undecided(reason)),
-            None if observation.unknown.contains(image) => decisions.extend(undecided("the source does not know it")),
-            None => decisions.extend(undecided("its tags were not observed")),
-        }
+    let by_image: Vec<&[Question]> = questions.chunk_by(|one, other| one.image == other.image).collect();
+    // Collected in the order of the questions, whichever image is done first.
+    let decided: Vec<Decided> = by_image.into_par_iter().map(|asked| decide_image(observation, asked)).collect();
+    let mut all = Decided { decisions: Vec::with_capacity(questions.len()), wants: Vec::new() };
+    for mut one in decided {
+        all.decisions.append(&mut one.decisions);
+        all.wants.append(&mut one.wants);
     }
-    Decided { decisions, wants: wants.into_iter().collect() }
+    all
+}
+
+/// Answers the questions about one image, whose list is read once for all of them.
+fn decide_image(observation: &Observation, asked: &[Question]) -> Decided {
+    let image = &asked[0].image;
+    let undecided = |reason: &str| {
+        let verdict = Verdict::Undecided(reason.to_owned());
+        let leave = |question: &Question| Decision {
+            question: question.clone(),
+            verdict: verdict.clone(),
+            rejected: Vec::new(),
+        };
+        Decided { decisions: asked.iter().map(leave).collect(), wants: Vec::new() }
+    };
+    match observation.images.get(image) {
+        Some(Ok(tags)) => {
+            let mut wants = BTreeSet::new();
+            let mut readings = Readings::new(&tags.list);
+            let answer = |question| {
+                let facts = facts::Facts { image, tags, observation, wants: &mut wants };
+                answer::answer(question, &mut readings, facts)
+            };
+            let decisions = asked.iter().map(answer).collect();
+            Decided { decisions, wants: wants.into_iter().collect() }
+        }
+        Some(Err(reason)) => undecided(reason),
+        None if observation.unknown.contains(image) => undecided("the source does not know it"),
+        None => undecided("its tags were not observed"),
+    }
 }

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::clock::Clock;
+use crate::config::environment::Environment;
 use crate::git::mirror::Mirror;
 use crate::git::url::RemoteUrl;
 use crate::git::{self, GitError, Remote, access::Access};
@@ -50,24 +51,24 @@ struct Stage<'a> {
     registry: DemoRegistry,
     remote: Arc<dyn Remote>,
     branch: BranchName,
-    environment: &'a crate::config::environment::Environment,
+    environment: &'a Environment,
     clock: &'a dyn Clock,
     view: View,
 }
 
-/// Shows the main job, and leaves nothing behind.
+/// Shows the main job in a folder, which the caller makes before and removes after.
 ///
 /// # Errors
 ///
-/// [`DemoError`]; the temporary folder is removed all the same.
+/// [`DemoError`]; what was begun in the folder lies there then.
 pub async fn show(
-    environment: &crate::config::environment::Environment,
+    folder: &Path,
+    environment: &Environment,
     clock: &dyn Clock,
     view: View,
     out: &mut dyn Write,
 ) -> Result<(), DemoError> {
-    let folder = tempfile::Builder::new().prefix("tagboat-demo-").tempdir()?;
-    let stage = set_up(folder.path(), environment, clock, view).await?;
+    let stage = set_up(folder, environment, clock, view).await?;
     story::opening(&stage.registry.host(), out)?;
     stage.pass(0, out).await?;
     story::a_tag_appears(out)?;
@@ -75,18 +76,17 @@ pub async fn show(
         stage.registry.push(repository, tag);
     }
     let outcome = stage.pass(story::EXPECTED_COMMITS, out).await?;
-    story::commits(&outcome, out)?;
+    story::commits(&outcome, &stage.view, out)?;
     story::again(out)?;
     stage.pass(0, out).await?;
     story::ending(out)?;
-    folder.close()?;
     Ok(())
 }
 
 /// Starts the registry, and makes the repository's first commit.
 async fn set_up<'a>(
     folder: &Path,
-    environment: &'a crate::config::environment::Environment,
+    environment: &'a Environment,
     clock: &'a dyn Clock,
     view: View,
 ) -> Result<Stage<'a>, DemoError> {

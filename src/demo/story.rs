@@ -1,8 +1,12 @@
 //! What the demo's repository and registry hold, and the words between the passes.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
+use crate::model::change::{Change, FileEdit};
 use crate::model::outcome::Outcome;
+use crate::report::View;
+use crate::report::text;
 
 /// The tags that the registry holds at first.
 pub(super) const FIRST_TAGS: [(&str, &str); 4] =
@@ -97,30 +101,34 @@ fn heading(text: &str, out: &mut dyn Write) -> io::Result<()> {
 
 /// Tells what there is.
 pub(super) fn opening(host: &str, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "A registry on {host} holds shop/web 1.4.0 and shop/worker v7.1, and a bare Git repository")?;
-    writeln!(out, "runs them in three environments: dev (a Deployment), staging (Kustomize), prod (Helm values).")?;
-    writeln!(out, "Dev follows the registry by policy; staging takes what dev runs, and prod what staging runs.")?;
+    writeln!(out, "A registry on {host} holds shop/web 1.4.0 and shop/worker v7.1.")?;
+    writeln!(out, "A bare Git repository runs them in three environments: dev (a Deployment),")?;
+    writeln!(out, "staging (Kustomize) and prod (Helm values). Dev follows the registry by policy;")?;
+    writeln!(out, "staging takes what dev runs, and prod what staging runs.")?;
     heading("First pass: is there anything newer?", out)
 }
 
 /// Tells that tags appear.
 pub(super) fn a_tag_appears(out: &mut dyn Write) -> io::Result<()> {
-    heading("Now 1.5.0-rc.1, 1.5.0 and 2.0.0 of web are pushed, and v7.2 and v7.2-debug of worker", out)?;
-    writeln!(
-        out,
-        "The policies are `semver: \">=1.4.0 <2.0.0\"` for web, and `semver: minor` without -debug for worker."
-    )?;
+    heading("New tags are pushed", out)?;
+    writeln!(out, "  shop/web     1.5.0-rc.1, 1.5.0, 2.0.0  policy `semver: \">=1.4.0 <2.0.0\"`")?;
+    writeln!(out, "  shop/worker  v7.2, v7.2-debug          policy `semver: minor`, -debug ignored")?;
     heading("Second pass", out)
 }
 
-/// Shows the commits' messages as history keeps them.
-pub(super) fn commits(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
-    heading("What Git keeps of it: one commit for each environment, on record in its trailers", out)?;
+/// Shows the commits as `git log --patch` does: message and diff.
+pub(super) fn commits(outcome: &Outcome, view: &View, out: &mut dyn Write) -> io::Result<()> {
+    heading("What Git keeps: a commit for each environment; only the tags' bytes change", out)?;
     for landed in &outcome.commits {
         writeln!(out, "commit {}", landed.commit)?;
         for line in landed.message.trim_end().lines() {
-            writeln!(out, "    {line}")?;
+            writeln!(out, "{}", format!("    {line}").trim_end())?;
         }
+        writeln!(out)?;
+        let of_this = |change: &&Change| change.environment == landed.environment;
+        let files: BTreeSet<_> = outcome.changes.iter().filter(of_this).map(|change| &change.file).collect();
+        let edits: Vec<FileEdit> = outcome.files.iter().filter(|edit| files.contains(&edit.file)).cloned().collect();
+        text::diff(&edits, view, out)?;
         writeln!(out)?;
     }
     Ok(())
@@ -133,6 +141,6 @@ pub(super) fn again(out: &mut dyn Write) -> io::Result<()> {
 
 /// Says where to go from here.
 pub(super) fn ending(out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "\nThe registry and the repository are gone again. In a repository of your own, begin with:\n")?;
+    writeln!(out, "\nThe registry and the repository are gone again. In a repository of your own:\n")?;
     writeln!(out, "  tagboat plan        what would change, and why; changes nothing")
 }

@@ -26,7 +26,7 @@ pub struct Checkout {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CheckoutError {
     /// Neither the folder nor one above it is a repository.
-    #[error("{} is in no Git repository: name one with -C DIR, or work without a checkout: --repo URL", .0.display())]
+    #[error("{} is in no Git repository: name the folder of a checkout, or work without one: --repo URL", .0.display())]
     NotARepository(PathBuf),
     /// The repository cannot be read; the reason in words.
     #[error("the Git repository at {} cannot be read: {reason}", .folder.display())]

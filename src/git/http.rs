@@ -103,6 +103,21 @@ pub(super) fn branches(
     Ok(names.filter_map(short).collect())
 }
 
+/// Returns the branch that the remote's `HEAD` names, where it names one.
+pub(super) fn default_branch(
+    repository: &gix::Repository,
+    url: &RemoteUrl,
+    header: Option<&SecretString>,
+) -> Result<Option<String>, FetchError> {
+    let listed = list(repository, url, header, "+HEAD:refs/tagboat-head")?;
+    let target = listed.ref_map().remote_refs.iter().find_map(|reference| match reference {
+        Ref::Symbolic { full_ref_name, target, .. } if full_ref_name == "HEAD" => Some(target),
+        _ => None,
+    });
+    let short = target.and_then(|target| target.strip_prefix(HEADS.as_bytes()));
+    Ok(short.and_then(|short| std::str::from_utf8(short).ok()).map(str::to_owned))
+}
+
 /// Connects, and lists the references that a refspec begins with.
 fn list<'repo>(
     repository: &'repo gix::Repository,
@@ -175,9 +190,13 @@ fn within_deadline<T>(work: impl FnOnce(&AtomicBool) -> T) -> T {
     })
 }
 
+/// What a 401 means, and what to do about it.
+const UNAUTHORIZED: &str = "it asks for a credential, or does not accept this one (HTTP 401): give one by TAGBOAT_TOKEN, \
+                            or by `auth` in the service file";
+
 fn classify(fault: &gix::Error) -> FetchError {
     if fault.is_unauthenticated() {
-        return GitError::Denied("it asks for a credential, or does not accept this one (HTTP 401)".to_owned()).into();
+        return GitError::Denied(UNAUTHORIZED.to_owned()).into();
     }
     if let Some(known) = fault.iter_errors().find_map(classify_chain) {
         return known;
@@ -212,8 +231,7 @@ fn classify_chain(fault: &(dyn StdError + 'static)) -> Option<FetchError> {
             return Some(classify_http(error));
         }
         if error.downcast_ref::<transport::client::AuthenticationRequired>().is_some() {
-            let words = "it asks for a credential, or does not accept this one (HTTP 401)";
-            return Some(GitError::Denied(words.to_owned()).into());
+            return Some(GitError::Denied(UNAUTHORIZED.to_owned()).into());
         }
         if let Some(inner) = error.downcast_ref::<gix::Error>()
             && let Some(known) = inner.iter_errors().find_map(classify_shallow)

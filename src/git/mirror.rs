@@ -102,6 +102,19 @@ impl Mirror {
         Ok(names.iter().map(|name| BranchName::from(name.as_str())).collect())
     }
 
+    /// Returns the remote's default branch: the one that its `HEAD` names, where it names one.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`] as for fetching.
+    pub fn default_branch(&self) -> Result<Option<BranchName>, GitError> {
+        let name = match self.url.reach() {
+            Reach::Http => http::default_branch(&self.handle(), self.reached_url(), self.header.as_ref())?,
+            Reach::Local | Reach::Ssh => transfer::default_branch(&self.program, self)?,
+        };
+        Ok(name.map(|name| BranchName::from(name.as_str())))
+    }
+
     /// Returns a handle for this thread.
     pub(super) fn handle(&self) -> gix::Repository {
         self.repository.read().unwrap_or_else(PoisonError::into_inner).to_thread_local()
@@ -240,7 +253,11 @@ fn open(folder: &Path) -> Option<gix::ThreadSafeRepository> {
     let options = gix::open::Options::isolated().open_path_as_is(true).strict_config(true);
     let repository = options.open(folder).ok()?;
     let handle = repository.to_thread_local();
-    let whole = handle.is_bare() && handle.object_hash() == gix::hash::Kind::Sha1 && handle.is_shallow().is_ok();
+    // An empty HEAD is no hindrance here, but one for the `git` program.
+    let whole = handle.is_bare()
+        && handle.object_hash() == gix::hash::Kind::Sha1
+        && handle.is_shallow().is_ok()
+        && handle.head().is_ok();
     (whole && folder.join("objects/pack").is_dir()).then_some(repository)
 }
 
@@ -290,7 +307,11 @@ fn make_anew(folder: &Path) -> Result<gix::ThreadSafeRepository, GitError> {
 }
 
 /// Refuses a name that Git would, before it becomes part of an argument.
-fn check_branch(branch: &BranchName) -> Result<(), GitError> {
+///
+/// # Errors
+///
+/// [`GitError::Broken`], which quotes the name.
+pub fn check_branch(branch: &BranchName) -> Result<(), GitError> {
     let name = format!("refs/heads/{branch}");
     if branch.as_str().starts_with('-') || gix::validate::reference::name(name.as_str().into()).is_err() {
         let shown = shorten(branch.as_str());

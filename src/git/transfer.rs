@@ -93,6 +93,22 @@ pub(super) fn branches(program: &Program, mirror: &Mirror) -> Result<Vec<String>
     Ok(listed.iter().filter_map(|(_, name)| name.strip_prefix("refs/heads/")).map(str::to_owned).collect())
 }
 
+/// Returns the branch that the remote's `HEAD` names, where it names one.
+pub(super) fn default_branch(program: &Program, mirror: &Mirror) -> Result<Option<String>, GitError> {
+    let url = mirror.argument();
+    let options = ["ls-remote", "--quiet", "--symref", "--"];
+    let mut arguments: Vec<&OsStr> = options.iter().map(OsStr::new).collect();
+    arguments.extend([url.as_os_str(), OsStr::new("HEAD")]);
+    let finished: program::Finished = program.run(&arguments)?;
+    if !finished.succeeded() {
+        return Err(GitError::Unreachable(mirror.words(&finished.stderr)));
+    }
+    // `ref: refs/heads/main<TAB>HEAD`, before the line with the commit (git-ls-remote's manual, `--symref`).
+    let text = String::from_utf8_lossy(&finished.stdout);
+    let target = text.lines().find_map(|line| line.strip_prefix("ref: refs/heads/")?.strip_suffix("\tHEAD"));
+    Ok(target.map(str::to_owned))
+}
+
 fn list(program: &Program, mirror: &Mirror, pattern: &str) -> Result<Vec<(String, String)>, GitError> {
     let url = mirror.argument();
     let options = ["ls-remote", "--quiet", "--refs", "--exit-code", "--"];

@@ -9,6 +9,12 @@ use crate::model::site::PassedOverReason;
 /// How many bytes are looked at for a NUL, as Git does it.
 const BINARY_PREFIX: usize = 8000;
 
+/// How many bytes in front of a key are looked at; SOPS indents far less.
+const LOOK_BACK: usize = 64;
+
+/// How far behind a word the end of a key is looked for; what goes on longer is left to the parser.
+const KEY_REST: usize = 128;
+
 /// What the bytes are.
 pub(crate) enum Contents<'a> {
     /// No reference can stand in them.
@@ -59,21 +65,42 @@ pub(crate) fn read<'a>(path: &RepoPath, bytes: &'a [u8], limits: &Limits) -> Con
 pub(crate) fn may_hold(bytes: &[u8]) -> bool {
     let names_image = memmem::find_iter(bytes, b"mage").any(|at| {
         let before = at.checked_sub(1).map(|index| bytes[index]);
+        let after = &bytes[at + 4..];
         // `imagePullPolicy` and `imagePullSecrets` stand in many files that name no image.
-        matches!(before, Some(b'i' | b'I')) && !bytes[at + 4..].starts_with(b"Pull")
+        matches!(before, Some(b'i' | b'I')) && !after.starts_with(b"Pull") && ends_a_key(after)
     });
-    names_image
-        || memmem::find(bytes, b"repository").is_some()
-        || memmem::find(bytes, marker::WORD.as_bytes()).is_some()
+    let names_repository = || memmem::find_iter(bytes, b"repository").any(|at| ends_a_key(&bytes[at + 10..]));
+    names_image || names_repository() || memmem::find(bytes, marker::WORD.as_bytes()).is_some()
+}
+
+/// Whether what follows a word makes it a key: the rest of the name, a quote, blanks, then `:`.
+///
+/// A line may end instead: `? image` has its colon on the next one.
+fn ends_a_key(after: &[u8]) -> bool {
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let name = after.iter().take(KEY_REST).take_while(|byte| is_name(byte)).count();
+    let rest = &after[name..];
+    let rest = rest.strip_prefix(b"\"").or(rest.strip_prefix(b"'")).unwrap_or(rest);
+    let blanks = rest.iter().take(KEY_REST).take_while(|byte| is_blank(byte)).count();
+    if name == KEY_REST || blanks == KEY_REST {
+        return true;
+    }
+    let rest = &rest[blanks..];
+    matches!(rest.first(), None | Some(b':' | b'\n' | b'\r' | b'#'))
 }
 
 /// Whether a file was encrypted with SOPS: its metadata stand under a key `sops` at the top.
 fn is_sops(text: &str) -> bool {
-    let has_key = memmem::find_iter(text.as_bytes(), b"sops").any(|at| {
-        let line_start = text[..at].rfind(['\n', '\r']).map_or(0, |end| end + 1);
-        let before = text[line_start..at].trim_start_matches('\u{feff}');
-        let after = &text[at + 4..];
-        (before.is_empty() && after.starts_with(':')) || (before.trim_start() == "\"" && after.starts_with("\":"))
+    let bytes = text.as_bytes();
+    let has_key = memmem::find_iter(bytes, b"sops").any(|at| {
+        let (before, after) = (&bytes[at.saturating_sub(LOOK_BACK)..at], &bytes[at + 4..]);
+        let is_plain =
+            before.last().is_none_or(|byte| matches!(byte, b'\n' | b'\r' | b'\xbf')) && after.starts_with(b":");
+        let indent = before.strip_suffix(b"\"").map(<[u8]>::trim_ascii_end);
+        let is_json =
+            indent.is_some_and(|rest| matches!(rest.last(), None | Some(b',' | b'{'))) && after.starts_with(b"\":");
+        is_plain || is_json
     });
     has_key && (text.contains("ENC[AES256") || text.contains("mac:") || text.contains("\"mac\""))
 }

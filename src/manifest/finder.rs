@@ -15,6 +15,9 @@ use crate::model::site::{Format, ScalarStyle, SkipReason, Slot, SlotRole, Value}
 /// In how many places an anchored value may be used before its sites are no longer followed.
 const MAX_USES: usize = 256;
 
+/// How many uses are noted for all sites of a chunk together.
+const MAX_USES_TOGETHER: usize = 50_000;
+
 /// A site before its offsets became lines and columns.
 #[derive(Debug, Clone)]
 pub(crate) struct Found {
@@ -292,6 +295,7 @@ impl<'t, 'a> Finder<'t, 'a> {
         if by_target.is_empty() {
             return;
         }
+        let mut together = 0;
         for find in found {
             for node in &find.nodes {
                 let mut at = Some(self.tree.resolve(*node));
@@ -299,7 +303,7 @@ impl<'t, 'a> Finder<'t, 'a> {
                     if self.tree.is_anchored(id) {
                         find.uses.extend(by_target.get(&id).into_iter().flatten().take(MAX_USES + 1));
                     }
-                    at = self.tree.parent(id);
+                    at = self.tree.parent(id).filter(|_| find.uses.len() <= MAX_USES);
                 }
             }
             find.uses.sort_unstable();
@@ -307,6 +311,11 @@ impl<'t, 'a> Finder<'t, 'a> {
             if find.uses.len() > MAX_USES {
                 find.uses.truncate(MAX_USES);
                 find.skipped = Some(SkipReason::Alias(format!("it is used in more than {MAX_USES} places")));
+            }
+            together += find.uses.len();
+            if together > MAX_USES_TOGETHER && !find.uses.is_empty() {
+                find.uses.clear();
+                find.skipped = Some(SkipReason::Alias("the document uses too many aliases".to_owned()));
             }
         }
     }

@@ -1,10 +1,16 @@
 //! Kubernetes objects: any `image:` of an object with `apiVersion` and `kind`, at any depth.
 //!
+//! The values of a HelmRelease and of an Argo CD source are read as Helm values, and `images` entries with
+//! `newTag` and the like as Kustomize's.
+//!
 //! Leaves alone what only looks like a reference: the data of ConfigMaps and Secrets, annotations and labels
 //! (with `last-applied-configuration`), the reported status, the schema of a custom resource.
 
+use std::collections::HashMap;
+
 use crate::manifest::finder::Finder;
 use crate::manifest::helm_values;
+use crate::manifest::kustomize;
 use crate::manifest::yaml::tree::{NodeId, Role, Shape, Tree};
 use crate::model::site::Format;
 
@@ -21,19 +27,30 @@ pub(crate) fn is_object(tree: &Tree<'_>, root: NodeId) -> bool {
 pub(crate) fn find(finder: &mut Finder<'_, '_>, root: NodeId) {
     let tree = finder.tree;
     let end = tree.end(root);
+    let values = values_key(tree, root);
+    // A mapping is asked once, however often `status` stands in it.
+    let mut objects: HashMap<NodeId, bool> = HashMap::new();
     let mut at = root;
     while at < end {
         let next = NodeId(at.0 + 1);
         at = match (tree.role(at), tree.shape(at)) {
             (Role::Key, _) => match tree.text(at) {
                 Some("annotations" | "labels" | "managedFields") => tree.end(next),
-                Some("status") if tree.parent(at).is_some_and(|parent| is_object(tree, parent)) => tree.end(next),
+                Some("status") => {
+                    let parent = tree.parent(at).unwrap_or(root);
+                    let is_reported = *objects.entry(parent).or_insert_with(|| is_object(tree, parent));
+                    if is_reported { tree.end(next) } else { next }
+                }
                 Some("image") => {
                     image(finder, next);
                     next
                 }
-                // The values of a HelmRelease, and of an Argo CD source.
-                Some("values" | "valuesObject") if tree.shape(next) == Shape::Mapping && is_release(tree, root) => {
+                // Kustomize's own list, in Flux's `Kustomization` and in a HelmRelease's post-renderers.
+                Some("images") => {
+                    kustomize::entries(finder, next);
+                    next
+                }
+                key if key.is_some() && key == values && tree.shape(next) == Shape::Mapping => {
                     helm_values::find(finder, next);
                     tree.end(next)
                 }
@@ -59,9 +76,13 @@ fn image(finder: &mut Finder<'_, '_>, value: NodeId) {
     }
 }
 
-fn is_release(tree: &Tree<'_>, root: NodeId) -> bool {
-    let kind = tree.own(root, "kind").and_then(|node| tree.text(node));
-    matches!(kind, Some("HelmRelease" | "Application" | "ApplicationSet"))
+/// Returns the key below which an object holds Helm values.
+fn values_key(tree: &Tree<'_>, root: NodeId) -> Option<&'static str> {
+    match tree.own(root, "kind").and_then(|node| tree.text(node))? {
+        "HelmRelease" => Some("values"),
+        "Application" | "ApplicationSet" => Some("valuesObject"),
+        _ => None,
+    }
 }
 
 fn has_no_references(tree: &Tree<'_>, mapping: NodeId) -> bool {

@@ -24,16 +24,26 @@ pub(crate) fn is_kustomization(tree: &Tree<'_>, root: NodeId, path: &RepoPath) -
 /// Finds the references of one `Kustomization`.
 pub(crate) fn find(finder: &mut Finder<'_, '_>, root: NodeId) {
     let tree = finder.tree;
-    let Some(images) = tree.own(root, "images").map(|node| tree.resolve(node)) else { return };
-    if tree.shape(images) != Shape::Sequence {
-        return;
+    for entry in mappings(tree, tree.own(root, "images")) {
+        image(finder, entry);
     }
-    let entries: Vec<NodeId> = tree.children(images).map(|entry| tree.resolve(entry)).collect();
-    for entry in entries {
-        if tree.shape(entry) == Shape::Mapping {
+}
+
+/// Finds the entries of an `images` list in another object; only those that speak Kustomize's words.
+pub(crate) fn entries(finder: &mut Finder<'_, '_>, images: NodeId) {
+    let tree = finder.tree;
+    for entry in mappings(tree, Some(images)) {
+        let has = |key| tree.own(entry, key).is_some();
+        if has("name") && (has("newTag") || has("newName") || has("digest")) {
             image(finder, entry);
         }
     }
+}
+
+fn mappings(tree: &Tree<'_>, list: Option<NodeId>) -> Vec<NodeId> {
+    let list = list.map(|node| tree.resolve(node)).filter(|node| tree.shape(*node) == Shape::Sequence);
+    let entries = list.into_iter().flat_map(|list| tree.children(list)).map(|entry| tree.resolve(entry));
+    entries.filter(|entry| tree.shape(*entry) == Shape::Mapping).collect()
 }
 
 fn image(finder: &mut Finder<'_, '_>, entry: NodeId) {

@@ -104,8 +104,14 @@ pub(crate) fn flux_lines(text: &str) -> Vec<Found> {
 pub(crate) fn marked_lines(text: &str) -> Vec<Found> {
     let whole = 0..text.len();
     let mut found = Vec::new();
+    let mut read_to = 0;
     for at in memchr::memmem::find_iter(text.as_bytes(), WORD.as_bytes()) {
+        // One marker a line: the first.
+        if at < read_to {
+            continue;
+        }
         let line = line_around(text, at);
+        read_to = line.end;
         let before = text[line.start..at].trim_end_matches([' ', '\t']);
         let Some(leader) = LEADERS.iter().find(|leader| before.ends_with(**leader)) else { continue };
         let start = line.start + before.len() - leader.len();

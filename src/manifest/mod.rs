@@ -26,8 +26,10 @@ use crate::manifest::foreign::{Collector, Foreign};
 use crate::manifest::yaml::tree::{NodeId, Shape, Tree};
 use crate::manifest::yaml::{Detail, Fault, build, split};
 use crate::model::file::{Position, Positions, RepoPath, Span};
-use crate::model::image::shorten;
 use crate::model::site::{Marker, PassedOver, PassedOverReason, Site, SkipReason};
+
+/// How many documents of a file that cannot be parsed are reported one by one.
+const MAX_FAULTS: usize = 20;
 
 /// What one file may cost.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +72,7 @@ pub fn scan(path: &RepoPath, bytes: &[u8], surroundings: &Surroundings, limits: 
         contents::Contents::Text(text) => text,
     };
     if !names::is_yaml(path) {
-        return sites(path, text, marker::marked_lines(text), Vec::new());
+        return sites(path, text, 0, marker::marked_lines(text), Vec::new());
     }
     if surroundings.is_template(path) {
         return template_scan(path, text);
@@ -78,6 +80,7 @@ pub fn scan(path: &RepoPath, bytes: &[u8], surroundings: &Surroundings, limits: 
     let mut found = Vec::new();
     let mut faults = Vec::new();
     let mut collector = Collector::new(path, text);
+    let mut more_faults = false;
     for chunk in split::chunks(text) {
         let part = &text[chunk.clone()];
         let has_braces = template::has_braces(part);
@@ -88,13 +91,17 @@ pub fn scan(path: &RepoPath, bytes: &[u8], surroundings: &Surroundings, limits: 
         let detail = if has_marker { Detail::Comments } else { Detail::Nodes };
         match build::parse(text, &chunk, limits, detail) {
             Err(Fault::Broken { .. }) if template::looks_like_one(part) => return template_scan(path, text),
-            Err(fault) => faults.push(fault),
+            Err(fault) if faults.len() < MAX_FAULTS => faults.push(fault),
+            Err(_) => more_faults = true,
             Ok(tree) if has_braces && template::is_one(text, &tree) => return template_scan(path, text),
             Ok(tree) => {
                 read_chunk(path, text, &chunk, &tree, &mut found);
                 collector.take(&tree);
             }
         }
+    }
+    if more_faults {
+        faults.push(Fault::TooComplex(format!("more than {MAX_FAULTS} documents cannot be parsed")));
     }
     let mut positions = Positions::new(text);
     let passed = faults.into_iter().map(|fault| PassedOver {
@@ -107,14 +114,17 @@ pub fn scan(path: &RepoPath, bytes: &[u8], surroundings: &Surroundings, limits: 
             }
         },
     });
-    FileScan { foreign: collector.finish(), ..sites(path, text, found, passed.collect()) }
+    FileScan { foreign: collector.finish(), ..sites(path, text, 0, found, passed.collect()) }
 }
 
 /// Finds the references of one chunk that was parsed already, comments included.
+///
+/// Their positions count from the chunk's start: walking there from the file's own start again and again would cost
+/// the square of a file with many documents.
 pub(crate) fn scan_parsed(path: &RepoPath, text: &str, chunk: &Span, tree: &Tree<'_>) -> Vec<Site> {
     let mut found = Vec::new();
     read_chunk(path, text, chunk, tree, &mut found);
-    sites(path, text, found, Vec::new()).sites
+    sites(path, text, chunk.start, found, Vec::new()).sites
 }
 
 /// Returns a file's text where it may be looked into.
@@ -161,7 +171,11 @@ fn read_document(finder: &mut Finder<'_, '_>, root: NodeId, path: &RepoPath) {
 fn template_scan(path: &RepoPath, text: &str) -> FileScan {
     let mut found = marker::marked_lines(text);
     found.extend(marker::flux_lines(text));
-    if found.is_empty() { passed_over(path, PassedOverReason::Template) } else { sites(path, text, found, Vec::new()) }
+    if found.is_empty() {
+        passed_over(path, PassedOverReason::Template)
+    } else {
+        sites(path, text, 0, found, Vec::new())
+    }
 }
 
 fn passed_over(path: &RepoPath, reason: PassedOverReason) -> FileScan {
@@ -169,22 +183,23 @@ fn passed_over(path: &RepoPath, reason: PassedOverReason) -> FileScan {
 }
 
 /// Gives finds their lines and columns.
-fn sites(path: &RepoPath, text: &str, mut found: Vec<Found>, passed_over: Vec<PassedOver>) -> FileScan {
+fn sites(path: &RepoPath, text: &str, from: usize, mut found: Vec<Found>, passed_over: Vec<PassedOver>) -> FileScan {
     found.sort_by_key(Found::offset);
     let mut offsets: Vec<usize> =
         found.iter().flat_map(|find| find.uses.iter().copied().chain([find.offset()])).collect();
     offsets.sort_unstable();
     offsets.dedup();
-    let mut walk = Positions::new(text);
-    let places: Vec<Position> = offsets.iter().map(|offset| walk.at(floor_boundary(text, *offset))).collect();
+    let mut walk = Positions::new(&text[from..]);
+    let places: Vec<Position> =
+        offsets.iter().map(|offset| walk.at(floor_boundary(text, *offset).saturating_sub(from))).collect();
     let place = |offset: usize| offsets.binary_search(&offset).map_or(Position { line: 1, column: 1 }, |at| places[at]);
     let sites = found
         .into_iter()
         .map(|find| {
-            let position = place(find.offset());
+            let (offset, position) = (find.offset(), place(find.offset()));
             let skipped = match &find.marker {
                 Some(Marker::Ignore) => Some(SkipReason::Ignored),
-                Some(Marker::Faulty(reason)) => Some(SkipReason::FaultyMarker(shorten(reason))),
+                Some(Marker::Faulty(reason)) => Some(SkipReason::FaultyMarker(reason.clone())),
                 _ => find.skipped,
             };
             Site {
@@ -195,6 +210,7 @@ fn sites(path: &RepoPath, text: &str, mut found: Vec<Found>, passed_over: Vec<Pa
                 value: find.value,
                 slots: find.slots,
                 position,
+                offset,
                 uses: find.uses.iter().map(|offset| place(*offset)).collect(),
                 marker: find.marker,
                 skipped,

@@ -24,12 +24,28 @@ fn a_chart_makes_its_template_folder_one() {
 
 #[test]
 fn contents_without_a_telling_word_are_dismissed() {
-    for text in ["kind: Service", "imagePullPolicy: Always", "imagePullSecrets: []", "damage: 1"] {
+    for text in [
+        "kind: Service",
+        "imagePullPolicy: Always",
+        "imagePullSecrets: []",
+        "damage: 1",
+        "text: the image to run",
+        "a: [image, x]",
+    ] {
         assert!(!contents::may_hold(text.as_bytes()), "{text}");
     }
-    for text in
-        ["image: x", "webImage: x", "images:", "imagePullPolicy: x\nimage: y", "repository: x", "a: b # tagboat: x"]
-    {
+    for text in [
+        "image: x",
+        "? image\n: x",
+        "\"image\" : x",
+        "image\t:",
+        "images2 : x",
+        "webImage: x",
+        "images:",
+        "imagePullPolicy: x\nimage: y",
+        "repository: x",
+        "a: b # tagboat: x",
+    ] {
         assert!(contents::may_hold(text.as_bytes()), "{text}");
     }
 }

@@ -55,6 +55,8 @@ pub enum Reason {
     SignatureMissing,
     /// Signed, but not by whom the policy names.
     SignatureWrong,
+    /// Not what the environment before this one runs.
+    NotBefore,
     /// A person holds it.
     Held,
     /// A fact that the policy needs could not be had; in words.
@@ -82,6 +84,7 @@ impl fmt::Display for Reason {
             Self::PlatformMissing(platform) => write!(formatter, "no {platform}"),
             Self::SignatureMissing => write!(formatter, "not signed yet"),
             Self::SignatureWrong => write!(formatter, "signed by somebody else"),
+            Self::NotBefore => write!(formatter, "not in the environment before"),
             Self::Held => write!(formatter, "held"),
             Self::Unknown(what) => write!(formatter, "{what}"),
         }

@@ -149,8 +149,15 @@ impl Environments {
         self.0.iter().find(|environment| environment.name == *name)
     }
 
-    /// Returns the single environment `default` that holds all files where nothing is configured.
+    /// Returns the single environment `default` that holds all files where no file says anything.
+    ///
+    /// It is published by commit, which is what a plan of it means; a run without a configuration refuses anyway.
     pub fn without_configuration() -> Self {
+        Self::single(Publish::Commit)
+    }
+
+    /// Returns the single environment `default` that holds all files where a configuration names none.
+    pub fn single(publish: Publish) -> Self {
         let files = PathGlobs::parse(&["**"]).expect("`**` is a glob");
         Self(vec![Environment {
             name: "default".into(),
@@ -158,7 +165,7 @@ impl Environments {
             branch: None,
             after: Vec::new(),
             gates: Vec::new(),
-            publish: Publish::default(),
+            publish,
             reviewers: Vec::new(),
             on_failure: None,
             line: 0,

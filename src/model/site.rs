@@ -214,8 +214,10 @@ pub struct Site {
     /// What an edit replaces: the tag's slot first, then the digest's where it stands apart.
     /// Empty only where `skipped` says why.
     pub slots: Vec<Slot>,
-    /// Where the first slot begins.
+    /// Where the first slot begins, or what was found where there is none.
     pub position: Position,
+    /// The byte at `position`.
+    pub offset: usize,
     /// Where else the same text is used through an alias.
     pub uses: Vec<Position>,
     /// The policy beside it.
@@ -225,9 +227,9 @@ pub struct Site {
 }
 
 impl Site {
-    /// Returns the bytes of the first slot; an empty range at the start where there is none.
+    /// Returns the bytes of the first slot; an empty range at the site's place where there is none.
     pub fn bytes(&self) -> Span {
-        self.slots.first().map_or(0..0, |slot| slot.span.clone())
+        self.slots.first().map_or(self.offset..self.offset, |slot| slot.span.clone())
     }
 }
 
@@ -260,6 +262,8 @@ pub enum PassedOverReason {
     TooComplex(String),
     /// A symbolic link out of the repository, or one that leads nowhere.
     Link(String),
+    /// A pipe, a socket, a device.
+    NotAFile,
     /// A submodule: its files belong to another repository.
     Submodule,
     /// The file or folder could not be read; the reason in words.
@@ -279,6 +283,7 @@ impl fmt::Display for PassedOverReason {
             }
             Self::Broken { position: None, reason } => write!(formatter, "cannot be parsed: {reason}"),
             Self::TooComplex(reason) | Self::Link(reason) => write!(formatter, "{reason}"),
+            Self::NotAFile => write!(formatter, "neither a file nor a folder"),
             Self::Submodule => write!(formatter, "a submodule"),
             Self::Unreadable(reason) => write!(formatter, "cannot be read: {reason}"),
         }

@@ -5,7 +5,7 @@
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use ignore::{WalkBuilder, WalkState};
 
@@ -41,6 +41,8 @@ impl Files for Checkout {
             return Err(format!("{} is not a folder", self.root.display()));
         }
         let found = Mutex::new(Listing::default());
+        let others = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&others);
         let walk = WalkBuilder::new(&root)
             .hidden(false)
             .ignore(false)
@@ -49,13 +51,24 @@ impl Files for Checkout {
             .follow_links(false)
             .max_depth(Some(MAX_DEPTH))
             .threads(threads())
-            .filter_entry(|entry| entry.file_name() != ".git")
+            .filter_entry(move |entry| {
+                let is_other = is_repository(entry);
+                if is_other && let Ok(mut others) = noted.lock() {
+                    others.push(entry.path().to_owned());
+                }
+                entry.file_name() != ".git" && !is_other
+            })
             .build_parallel();
         walk.run(|| {
             let mut batch = Batch { root: &root, own: Listing::default(), shared: &found };
             Box::new(move |entry| batch.take(entry))
         });
-        let mut listing = found.into_inner().map_err(|_poisoned| "a walking thread failed".to_owned())?;
+        let poisoned = || "a walking thread failed".to_owned();
+        let mut listing = found.into_inner().map_err(|_poisoned| poisoned())?;
+        for path in others.lock().map_err(|_poisoned| poisoned())?.iter() {
+            let file = shorten(&path.strip_prefix(&root).unwrap_or(path).to_string_lossy());
+            listing.passed_over.push(PassedOver { file, reason: PassedOverReason::Submodule });
+        }
         if listing.files.len() >= MAX_FILES {
             return Err(format!("{} holds more than {MAX_FILES} files", self.root.display()));
         }
@@ -113,7 +126,9 @@ impl Batch<'_> {
                     self.pass_over(relative, reason);
                 }
             }
-        } else if kind.is_dir() && entry.depth() == MAX_DEPTH {
+        } else if !kind.is_dir() {
+            self.pass_over(relative, PassedOverReason::NotAFile);
+        } else if entry.depth() == MAX_DEPTH {
             let reason = PassedOverReason::TooComplex(format!("more than {MAX_DEPTH} folders deep"));
             self.pass_over(relative, reason);
         }
@@ -143,6 +158,12 @@ impl Drop for Batch<'_> {
             shared.passed_over.append(&mut self.own.passed_over);
         }
     }
+}
+
+/// Whether a folder below the root is a repository of its own: a submodule, or a checkout within the checkout.
+fn is_repository(entry: &ignore::DirEntry) -> bool {
+    let is_dir = entry.file_type().is_some_and(|kind| kind.is_dir());
+    is_dir && entry.depth() > 0 && entry.path().join(".git").symlink_metadata().is_ok()
 }
 
 fn error_path(error: &ignore::Error, root: &Path) -> PathBuf {

@@ -33,6 +33,7 @@ pub fn check(
     if let Some(file) = config_file {
         rules(config, file, &scanned, &mut findings);
         environments(config, file, &scanned, &mut findings);
+        inactive(config, file, &mut findings);
     }
     references(config, &scanned, &mut findings);
     policies(config, config_file, &scanned, &mut findings);
@@ -70,6 +71,18 @@ fn rules(config: &Repository, file: &str, scanned: &Scanned, findings: &mut Vec<
             position,
         });
     }
+}
+
+/// Parts of the configuration that do not act.
+fn inactive(config: &Repository, file: &str, findings: &mut Vec<Finding>) {
+    findings.extend(config.inactive.iter().map(|part| Finding {
+        severity: Severity::Warning,
+        rule: "inactive",
+        message: format!("`{}` is understood, but this version does not act on it", part.key),
+        hint: None,
+        file: Some(file.to_owned()),
+        position: Some(part.position),
+    }));
 }
 
 /// Environments that hold no file, and files that two of them hold.

@@ -10,6 +10,7 @@ pub mod run;
 pub mod setup;
 
 use std::path::Path;
+use std::time::Instant;
 
 use jiff::Timestamp;
 
@@ -19,7 +20,7 @@ use crate::manifest::Surroundings;
 use crate::model::change::ChangeSet;
 use crate::model::commit::CommitId;
 use crate::model::decision::{Decided, Decision, Verdict};
-use crate::model::environment::{EnvironmentName, Environments, Publish};
+use crate::model::environment::{EnvironmentName, Environments};
 use crate::model::image::ImageName;
 use crate::model::observation::Observation;
 use crate::model::outcome::{Outcome, ScanOutcome, ScannedReference, Trouble};
@@ -44,8 +45,16 @@ pub enum PassError {
     #[error("the configuration has faults")]
     Configuration(#[from] crate::config::fault::Faults),
     /// Two environments claim one file.
-    #[error("{file} belongs to two environments, `{one}` and `{other}`: narrow the `files` of one of them")]
+    #[error(
+        "{config}:{line}:{column}: {file} belongs to two environments, `{one}` and `{other}`: narrow the `files` of one of them"
+    )]
     Overlap {
+        /// The configuration file.
+        config: &'static str,
+        /// The line of the later environment.
+        line: usize,
+        /// The column there.
+        column: usize,
         /// The file.
         file: String,
         /// An environment that claims it.
@@ -97,9 +106,7 @@ pub struct Inputs<'a> {
 pub struct Planned {
     /// What was seen.
     pub observation: Observation,
-    /// What was decided.
-    pub decisions: Vec<Decision>,
-    /// What may move.
+    /// What was decided, and what may move.
     pub promoted: Promoted,
     /// The edits of each environment, in the order of the environments.
     pub changes: Vec<(EnvironmentName, ChangeSet)>,
@@ -111,46 +118,76 @@ pub struct Planned {
 ///
 /// [`PassError`] when there is nothing to work on; the failure of a single target is a row of the outcome.
 pub async fn plan(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
+    let mut stages = Stages::start();
     let scanned = look(inputs)?;
-    let (observation, decisions) = settle(inputs, scanned.sites, scanned.passed_over).await;
-    let promoted = promote::promote(&observation, &decisions, &inputs.config.environments, &inputs.config.groups);
+    stages.end("looked into the files");
+    let (observation, decisions) = settle(inputs, scanned.sites, scanned.passed_over, &mut stages).await;
+    stages.end("decided");
+    let mut promoted = promote::promote(&observation, decisions, &inputs.config.environments, &inputs.config.groups);
     let changes = edits(inputs, &observation.sites, &scanned.surroundings, &promoted.proposals);
-    Ok(Planned { observation, decisions, promoted, changes })
+    wait_for_pull_requests(&mut promoted.proposals);
+    stages.end("promoted and edited");
+    Ok(Planned { observation, promoted, changes })
+}
+
+/// Logs how long each stage of a pass took.
+struct Stages(Instant);
+
+impl Stages {
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    fn end(&mut self, what: &str) {
+        let milliseconds = self.0.elapsed().as_secs_f64() * 1000.0;
+        tracing::info!(milliseconds = (milliseconds * 10.0).round() / 10.0, "{what}");
+        self.0 = Instant::now();
+    }
 }
 
 /// Finds every reference, and refuses files that two environments claim.
 fn look(inputs: &Inputs<'_>) -> Result<Scanned, PassError> {
     (inputs.progress)(Progress::Scanning);
     let scanned = observe::scan::scan(inputs.files, inputs.limits).map_err(PassError::Files)?;
-    if let Some((file, one, other)) = overlap(&inputs.config.environments, &scanned) {
-        return Err(PassError::Overlap { file: file.to_owned(), one, other });
-    }
+    refuse_overlap(&inputs.config.environments, &scanned)?;
     Ok(scanned)
 }
 
-/// Returns the first file that two environments claim.
-fn overlap<'a>(
-    environments: &Environments,
-    scanned: &'a Scanned,
-) -> Option<(&'a str, EnvironmentName, EnvironmentName)> {
+/// Refuses files that two environments claim.
+fn refuse_overlap(environments: &Environments, scanned: &Scanned) -> Result<(), PassError> {
     if environments.0.len() < 2 {
-        return None;
+        return Ok(());
     }
-    scanned.files.iter().find_map(|file| {
+    for file in &scanned.files {
         let mut claiming = environments.claiming(file.as_str());
-        let (one, other) = (claiming.next()?, claiming.next()?);
-        Some((file.as_str(), one.name.clone(), other.name.clone()))
-    })
+        if let (Some(one), Some(other)) = (claiming.next(), claiming.next()) {
+            return Err(PassError::Overlap {
+                config: run::CONFIG_FILE,
+                line: other.line,
+                column: other.column,
+                file: file.to_string(),
+                one: one.name.clone(),
+                other: other.name.clone(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Asks for tags, then decides, until no decision lacks a fact that could be had.
-async fn settle(inputs: &Inputs<'_>, sites: Vec<Site>, passed_over: Vec<PassedOver>) -> (Observation, Vec<Decision>) {
+async fn settle(
+    inputs: &Inputs<'_>,
+    sites: Vec<Site>,
+    passed_over: Vec<PassedOver>,
+    stages: &mut Stages,
+) -> (Observation, Vec<Decision>) {
     let (now, base) = (inputs.now, inputs.base.clone());
     let mut observation = Observation { now, base, sites, passed_over, ..Observation::default() };
     let mut questions = questions::questions(&observation, &inputs.config.rules, &inputs.config.environments);
     questions.retain(|question| inputs.only.is_none_or(|only| question.image == *only));
     let answered = |done, all| (inputs.progress)(Progress::Asking(done, all));
     observe::tags::ask(&mut observation, &questions, inputs.source, &answered).await;
+    stages.end("asked for the tags");
     for _ in 0..MAX_ROUNDS {
         let Decided { decisions, wants } = decide::decide(&observation, &questions);
         if wants.is_empty() {
@@ -194,9 +231,19 @@ fn edits(
         .collect()
 }
 
-/// Whether a proposal's bytes are written: what gates hold back depends on how it is published.
+/// Whether a proposal's bytes are written: to the base, to a head branch, or by `update` into files.
 fn is_written(proposal: &Proposal) -> bool {
-    proposal.action == Action::Committed || (proposal.publish != Publish::Commit && proposal.gates.is_empty())
+    matches!(proposal.action, Action::Committed | Action::Opened)
+}
+
+/// Says of proposals that would be pull requests that this version opens none.
+fn wait_for_pull_requests(proposals: &mut [Proposal]) {
+    for proposal in proposals.iter_mut().filter(|proposal| proposal.action == Action::Opened) {
+        let word = proposal.publish.as_str();
+        proposal.action = Action::Waiting;
+        proposal.reason =
+            Some(format!("`publish: {word}` does not act in this version: `tagboat update` writes it to files"));
+    }
 }
 
 /// Scans only, and says of each reference who follows it.
@@ -206,9 +253,7 @@ fn is_written(proposal: &Proposal) -> bool {
 /// [`PassError`] when the files could not be listed, or two environments claim one.
 pub fn scan(config: &Repository, files: &dyn Files, limits: &manifest::Limits) -> Result<ScanOutcome, PassError> {
     let scanned = observe::scan::scan(files, limits).map_err(PassError::Files)?;
-    if let Some((file, one, other)) = overlap(&config.environments, &scanned) {
-        return Err(PassError::Overlap { file: file.to_owned(), one, other });
-    }
+    refuse_overlap(&config.environments, &scanned)?;
     let reference = |site| {
         let (policy, skipped) = match questions::follow(&site, &config.rules, &config.environments) {
             Followed::Yes { policy, .. } => (Some(policy.to_string()), None),

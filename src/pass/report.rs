@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::config::repository::Repository;
 use crate::decide::questions::{Followed, follow};
-use crate::model::decision::Verdict;
+use crate::model::decision::{Reason, Rejected, Verdict};
 use crate::model::outcome::{Explanation, Outcome, Skipped, Trouble};
 use crate::model::site::{PassedOver, PassedOverReason, Place, Site};
 use crate::pass::Planned;
@@ -19,7 +19,7 @@ pub fn outcome(planned: Planned, config: &Repository) -> Outcome {
         outcome.files.extend(set.files);
     }
     outcome.proposals = planned.promoted.proposals;
-    outcome.decisions = planned.decisions;
+    outcome.decisions = planned.promoted.decisions;
     outcome.images =
         planned.observation.images.into_iter().filter_map(|(image, tags)| Some((image, tags.ok()?))).collect();
     outcome
@@ -35,6 +35,7 @@ pub fn explanations(planned: &Planned) -> Vec<Explanation> {
         })
     };
     planned
+        .promoted
         .decisions
         .iter()
         .map(|decision| {
@@ -55,11 +56,11 @@ fn failures(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
         if let Err(reason) = answer
             && !observation.unknown.contains(image)
         {
-            outcome.errors.push(trouble(image.to_string(), reason.clone()));
+            outcome.errors.push(trouble(image.to_string(), reason));
         }
     }
     for (want, reason) in &observation.failed {
-        outcome.errors.push(trouble(format!("{}:{}", want.image, want.tag), reason.clone()));
+        outcome.errors.push(trouble(format!("{}:{}", want.image, want.tag), reason));
     }
     for passed in &observation.passed_over {
         if config.configured && is_failure(&passed.reason) && config.environments.of(&passed.file).is_some() {
@@ -97,15 +98,31 @@ fn passed_by(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
             rows.insert(Skipped { what: image.to_string(), reason: reason.clone() });
         }
     }
-    for decision in &planned.decisions {
+    for decision in &planned.promoted.decisions {
         if let Verdict::Undecided(reason) = &decision.verdict
             && matches!(observation.images.get(&decision.question.image), Some(Ok(_)))
+            && !observation.failed.keys().any(|want| want.image == decision.question.image)
         {
             let reason = match config.environments.0.len() {
                 0 | 1 => reason.clone(),
                 _ => format!("in {}: {reason}", decision.question.environment),
             };
             rows.insert(Skipped { what: decision.question.image.to_string(), reason });
+        }
+    }
+    for decision in &planned.promoted.decisions {
+        let uncomparable = |rejected: &Rejected| rejected.reason == Reason::NothingToCompare;
+        if decision.verdict == Verdict::Keep && decision.rejected.iter().any(uncomparable) {
+            let question = &decision.question;
+            let reason = format!("`{}` gives `{}` nothing to compare with", question.current, question.policy);
+            rows.insert(Skipped { what: question.image.to_string(), reason });
+        }
+    }
+    for (image, answer) in &observation.images {
+        let Ok(tags) = answer else { continue };
+        if let (Some(example), count) = (tags.list.invalid().0.first(), tags.list.invalid().1) {
+            let reason = format!("its list holds what is no tag, {count} in all, such as `{example}`");
+            rows.insert(Skipped { what: image.to_string(), reason });
         }
     }
     rows.extend(planned.promoted.skipped.iter().cloned());
@@ -116,16 +133,16 @@ fn place(site: &Site) -> String {
     format!("{} {}", Place(&site.file, site.position), site.written)
 }
 
-fn trouble(what: String, reason: String) -> Trouble {
+/// Makes a row; what failed is not said twice where the reason begins with it.
+fn trouble(what: String, reason: &str) -> Trouble {
+    let own = reason.strip_prefix(&what).and_then(|rest| rest.strip_prefix(": "));
+    let reason = own.unwrap_or(reason).to_owned();
     Trouble { what, file: None, position: None, reason }
 }
 
 /// Whether a file that was passed over is one that a person believes to be followed.
 fn is_failure(reason: &PassedOverReason) -> bool {
-    matches!(
-        reason,
-        PassedOverReason::Broken { .. } | PassedOverReason::TooComplex(_) | PassedOverReason::Unreadable(_)
-    )
+    matches!(reason, PassedOverReason::Broken { .. } | PassedOverReason::Unreadable(_))
 }
 
 fn passed_over_trouble(passed: &PassedOver) -> Trouble {

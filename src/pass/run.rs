@@ -76,16 +76,16 @@ pub async fn run(run: &Run<'_>) -> Result<Outcome, PassError> {
     let mut races = 0;
     loop {
         match once(run).await {
-            Ok(Once::Moved) if races < MAX_RACES => {
+            Ok(Once::Moved(_)) if races < MAX_RACES => {
                 races += 1;
                 let longest = RACE_PAUSE * 2u32.pow(races);
                 tracing::info!(races, "the branch moved while the pass ran; planning again on its new tip");
                 tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
             }
-            Ok(Once::Moved) => {
+            Ok(Once::Moved(mut outcome)) => {
                 let reason = format!("moved {MAX_RACES} times while the pass ran: run again when it is calmer");
-                let what = format!("branch {}", run.branch);
-                total.errors.push(Trouble { what, file: None, position: None, reason });
+                fail(&mut outcome, run.branch, &reason);
+                merge(&mut total, *outcome, &BTreeSet::new());
                 return Ok(total);
             }
             Ok(Once::Done { outcome, environments }) => {
@@ -111,8 +111,8 @@ pub async fn run(run: &Run<'_>) -> Result<Outcome, PassError> {
 
 /// What one round came to.
 enum Once {
-    /// The branch moved before the push; nothing was done.
-    Moved,
+    /// The branch moved before the push; nothing of what was planned is in Git.
+    Moved(Box<Outcome>),
     /// It is over, whether or not there was something to do.
     Done { outcome: Box<Outcome>, environments: crate::model::environment::Environments },
 }
@@ -137,6 +137,9 @@ async fn once(run: &Run<'_>) -> Result<Once, PassError> {
     };
     let mut planned = plan(&inputs).await?;
     leave_out_pull_requests(&mut planned, &config);
+    if config.commit.sign.is_some() {
+        hold_unsigned(&mut planned);
+    }
     let planned_commits = commits(&planned.changes, &config.commit);
     let mut outcome = Box::new(report::outcome(planned, &config));
     if run.mode == Mode::DryRun || planned_commits.is_empty() {
@@ -147,7 +150,7 @@ async fn once(run: &Run<'_>) -> Result<Once, PassError> {
     let applied = blocking(move || apply(&*remote, &branch, &base, planned_commits, now)).await;
     match applied {
         Ok(Applied::Landed(landed)) => outcome.commits = landed,
-        Ok(Applied::Moved) => return Ok(Once::Moved),
+        Ok(Applied::Moved) => return Ok(Once::Moved(outcome)),
         Ok(Applied::Forbidden(words)) => {
             fail(&mut outcome, run.branch, &format!("the remote refuses the push: {words}"));
         }
@@ -198,6 +201,18 @@ fn leave_out_pull_requests(planned: &mut Planned, config: &Repository) {
         config.environments.named(name).is_some_and(|environment| environment.publish == Publish::Commit)
     };
     planned.changes.retain(|(environment, _)| by_commit(environment));
+}
+
+/// Takes out every commit where signed ones are asked for, which this version does not make.
+fn hold_unsigned(planned: &mut Planned) {
+    planned.changes.clear();
+    for proposal in &mut planned.promoted.proposals {
+        if proposal.action == Action::Committed {
+            proposal.action = Action::Waiting;
+            proposal.reason =
+                Some("`commit.sign` does not act in this version, and none is pushed unsigned".to_owned());
+        }
+    }
 }
 
 /// Turns what was planned into what failed: nothing of it is in Git.

@@ -2,8 +2,8 @@
 //!
 //! The one place that knows both the configuration's types and those of registries and Git.
 
-use std::fs::File;
-use std::io::Read;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::config::environment::{Environment, VariableError};
 use crate::config::repository::{self, Repository};
 use crate::config::service::{self, RegistryAuth, RepositoryAuth, SecretPlace, Service};
 use crate::git::access::Access;
-use crate::git::mirror::Mirror;
+use crate::git::mirror::{Mirror, check_branch};
 use crate::git::program::{PASSED_THROUGH, ProgramEnvironment};
 use crate::git::url::{RemoteUrl, UrlError};
 use crate::git::{GitError, Remote, checkout::CheckoutError};
@@ -71,9 +71,12 @@ pub enum SetupError {
     /// The repository's URL is unusable.
     #[error("the repository: {0}")]
     Url(#[from] UrlError),
-    /// `--repo` needs a branch.
-    #[error("no branch is named: say which one with --branch")]
+    /// No branch is named, and the remote names none either.
+    #[error("no branch is named, and the remote has no default branch: say which one with --branch")]
     NoBranch,
+    /// The branch has a name that Git does not allow.
+    #[error("{0}")]
+    Branch(GitError),
     /// There is nowhere to keep the mirror.
     #[error("there is no folder for the mirror: set HOME or XDG_CACHE_HOME")]
     NoCacheFolder,
@@ -117,11 +120,47 @@ pub fn repository(folder: &Path, named: Option<&Path>) -> Result<Repository, Set
     if let Some(path) = named {
         return repository_file(path);
     }
-    match read("the configuration", &folder.join(CONFIG_FILE), MAX_CONFIG) {
-        Ok(bytes) => Ok(repository::parse(CONFIG_FILE, &bytes)?),
-        Err(_) if !folder.join(CONFIG_FILE).exists() => Ok(Repository::without_configuration()),
-        Err(error) => Err(error),
+    match file_of_folder(folder, CONFIG_FILE)? {
+        Some(path) => Ok(repository::parse(CONFIG_FILE, &read("the configuration", &path, MAX_CONFIG)?)?),
+        None => Ok(Repository::without_configuration()),
     }
+}
+
+/// Returns where a file of a folder really lies, or `None` where there is none.
+///
+/// Whoever may write manifests may also put a link in its place: one that leads out of the folder would have
+/// a stranger's file shown in messages, and a pipe would be read for ever.
+fn file_of_folder(folder: &Path, name: &str) -> Result<Option<PathBuf>, SetupError> {
+    let path = folder.join(name);
+    let unreadable = |reason: String| SetupError::Unreadable { what: "the configuration", path: path.clone(), reason };
+    match fs::symlink_metadata(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(error.to_string())),
+        Ok(_) => {}
+    }
+    let resolve = |path: &Path| fs::canonicalize(path).map_err(|error| unreadable(error.to_string()));
+    let (root, file) = (resolve(folder)?, resolve(&path)?);
+    if !file.starts_with(root) {
+        return Err(unreadable("it is a symbolic link out of the folder".to_owned()));
+    }
+    match fs::metadata(&file) {
+        Ok(metadata) if metadata.is_file() => Ok(Some(file)),
+        Ok(_) => Err(unreadable("it is no regular file".to_owned())),
+        Err(error) => Err(unreadable(error.to_string())),
+    }
+}
+
+/// Returns the folder above this one that has a configuration, as far as the checkout's root.
+pub fn configured_above(folder: &Path) -> Option<PathBuf> {
+    let folder = folder.canonicalize().ok()?;
+    let mut above = folder.as_path();
+    while !above.join(".git").exists() {
+        above = above.parent()?;
+        if above.join(CONFIG_FILE).is_file() {
+            return Some(above.to_owned());
+        }
+    }
+    None
 }
 
 /// Reads the repository's configuration from a file.
@@ -141,15 +180,35 @@ pub fn inactive(config: &Repository) -> Option<String> {
     }
     let mut keys: Vec<String> = Vec::new();
     for part in &config.inactive {
-        let named = format!("{} (line {})", part.key, part.position.line);
+        let instead = match part.key.as_str() {
+            "commit.message" => ": the default message is used",
+            "environments.reviewers" | "environments.onFailure" | "pullRequest" | "formats" => "",
+            _ => ": what depends on it waits",
+        };
+        let named = format!("{} (line {}{instead})", part.key, part.position.line);
         if !keys.contains(&named) {
             keys.push(named);
         }
     }
-    Some(format!(
-        "warning: understood, but not acted on in this version: {}; what depends on it waits",
-        keys.join(", ")
-    ))
+    Some(format!("warning: understood, but not acted on in this version: {}", keys.join(", ")))
+}
+
+/// Returns the one warning about parts of the operator's file that do not act in this version.
+pub fn inactive_service(service: &Service) -> Option<String> {
+    let parts = [
+        ("webhooks", !service.webhooks.is_empty()),
+        ("sources", !service.sources.is_empty()),
+        ("notify", !service.notify.is_empty()),
+        ("access", service.access.is_some()),
+        ("cache", service.cache.is_some()),
+        ("queue", service.queue != service::Queue::default()),
+        ("limits.passTime", service.limits.pass_time.is_some()),
+        ("registries.requestsPerSecond", service.registries.iter().any(|host| host.requests_per_second.is_some())),
+    ];
+    let named: Vec<&str> = parts.iter().filter(|(_, is_there)| *is_there).map(|(name, _)| *name).collect();
+    let warning =
+        || format!("warning: {}: understood, but not acted on in this version: {}", service.file, named.join(", "));
+    (!named.is_empty()).then(warning)
 }
 
 /// Returns the files of a folder.
@@ -254,9 +313,6 @@ fn host(
     if registry.mirror.is_some() {
         return Err(unsupported("`mirror`"));
     }
-    if registry.requests_per_second.is_some() {
-        tracing::warn!(host = registry.host, "`requestsPerSecond` is not acted on in this version; `concurrency` is");
-    }
     let credential = match &registry.auth {
         None | Some(RegistryAuth::DockerConfig(None)) => None,
         Some(RegistryAuth::DockerConfig(Some(path))) => Some(CredentialSetting::DockerConfig(service.resolve(path))),
@@ -332,22 +388,26 @@ pub fn remote(
     let (url, branch) = match target {
         Target::Checkout { folder, branch: None } => {
             let checkout = crate::git::checkout::Checkout::discover(folder)?;
-            (checkout.origin, checkout.branch)
+            (checkout.origin, Some(checkout.branch))
         }
         Target::Checkout { folder, branch: Some(branch) } => {
             let (_, origin) = crate::git::checkout::Checkout::discover_origin(folder)?;
-            (origin, BranchName::from(*branch))
+            (origin, Some(BranchName::from(*branch)))
         }
         Target::Url { url, branch } => {
             let url: RemoteUrl = url.parse()?;
             let watched = watched(service, &url).and_then(|repository| repository.branch.clone());
-            let branch = branch.map(BranchName::from).or(watched).ok_or(SetupError::NoBranch)?;
-            (url, branch)
+            (url, branch.map(BranchName::from).or(watched))
         }
     };
     let access = access(&url, service, environment)?;
     let folder = mirror_folder(&url, environment)?;
     let mirror = Mirror::open(&folder, url, access, program(environment))?;
+    let branch = match branch {
+        Some(branch) => branch,
+        None => mirror.default_branch()?.ok_or(SetupError::NoBranch)?,
+    };
+    check_branch(&branch).map_err(SetupError::Branch)?;
     Ok((Arc::new(mirror), branch))
 }
 

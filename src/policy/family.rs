@@ -215,6 +215,12 @@ impl<'a> Shape<'a> {
         self.find(CutKind::Numbers).unwrap_or_default()
     }
 
+    /// Whether one of the numbers has a leading zero, as in `2026.01`.
+    pub fn has_padding(&self) -> bool {
+        let is_padded = |number: &str| number.len() > 1 && number.starts_with('0');
+        self.numbers_text().split(|character: char| !character.is_ascii_digit()).any(is_padded)
+    }
+
     /// Returns the text before the numbers.
     pub fn prefix(&self) -> &'a str {
         let cuts = &self.cuts[..usize::from(self.cut_count)];

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::decision::{Decision, Reason, Verdict};
+use crate::model::decision::{Decision, Reason, Rejected, Verdict};
 use crate::model::environment::{Environment, EnvironmentName, Predecessor};
 use crate::model::image::Tag;
 use crate::model::observation::Observation;
 use crate::model::policy::{Pin, Select, Step};
 use crate::model::proposal::Move;
 use crate::model::site::Value;
+use crate::model::tags::TagIndex;
 
 /// What a question comes to.
 pub(super) enum Candidate {
@@ -20,6 +21,41 @@ pub(super) enum Candidate {
     Blocked(String),
     /// Facts are missing; reported elsewhere.
     Undecided(String),
+}
+
+impl Candidate {
+    /// Returns what the decision comes to, seen from the environment itself.
+    pub(super) fn verdict(&self) -> Verdict {
+        match self {
+            Self::Move(step) => Verdict::Move { to: step.to.clone(), step: step.step },
+            Self::Keep => Verdict::Keep,
+            Self::Blocked(reason) | Self::Undecided(reason) => Verdict::Undecided(reason.clone()),
+        }
+    }
+}
+
+/// Turns a decision among all listed tags into one among what the environment before runs.
+pub(super) fn settle(decision: &mut Decision, verdict: Verdict, observation: &Observation) {
+    let listed = observation.images.get(&decision.question.image).and_then(|tags| tags.as_ref().ok());
+    let before = decision.chosen().cloned();
+    decision.verdict = verdict;
+    let Some(tags) = listed else { return };
+    let chosen = decision.chosen().cloned();
+    let is =
+        |tag: TagIndex, other: &Option<Tag>| other.as_ref().is_some_and(|other| tags.list.at(tag) == other.as_str());
+    decision.rejected.retain(|rejected| !is(rejected.tag, &chosen));
+    for rejected in &mut decision.rejected {
+        if rejected.reason == Reason::Outranked {
+            rejected.reason = Reason::NotBefore;
+        }
+    }
+    // What the registry's newest would have been has no reason yet.
+    if let Some(before) = before.filter(|before| Some(before) != chosen.as_ref())
+        && let Some(tag) = tags.list.find(before.as_str())
+    {
+        let at = decision.rejected.partition_point(|rejected| rejected.tag < tag);
+        decision.rejected.insert(at, Rejected { tag, reason: Reason::NotBefore });
+    }
 }
 
 /// Returns the names of the environments before one that stand in this repository.
@@ -113,7 +149,7 @@ fn forward(observation: &Observation, decision: &Decision, tag: &Tag) -> Result<
     let question = &decision.question;
     let listed = observation.images.get(&question.image).and_then(|tags| tags.as_ref().ok());
     let reason = listed.and_then(|tags| {
-        let of_this_tag = |rejected: &&crate::model::decision::Rejected| tags.list.at(rejected.tag) == tag.as_str();
+        let of_this_tag = |rejected: &&Rejected| tags.list.at(rejected.tag) == tag.as_str();
         decision.rejected.iter().find(of_this_tag).map(|rejected| &rejected.reason)
     });
     match reason {

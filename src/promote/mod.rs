@@ -22,6 +22,8 @@ use self::candidates::Candidate;
 /// What may move, and what was passed by.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Promoted {
+    /// The decisions, in which an environment with `after` chooses what the one before it runs.
+    pub decisions: Vec<Decision>,
     /// One for each environment and group that has something newer, by environment and group.
     pub proposals: Vec<Proposal>,
     /// Promotions that cannot even be proposed, with the reason.
@@ -31,21 +33,29 @@ pub struct Promoted {
 /// Turns decisions into proposals.
 pub fn promote(
     observation: &Observation,
-    decisions: &[Decision],
+    decisions: Vec<Decision>,
     environments: &Environments,
     groups: &Groups,
 ) -> Promoted {
-    let names = group_names(decisions, groups);
+    let names = group_names(&decisions, groups);
     let mut promoted = Promoted::default();
+    let mut settled: BTreeMap<usize, Verdict> = BTreeMap::new();
     for environment in &environments.0 {
-        let own: Vec<&Decision> =
-            decisions.iter().filter(|decision| decision.question.environment == environment.name).collect();
+        let own: Vec<(usize, &Decision)> = decisions
+            .iter()
+            .enumerate()
+            .filter(|(_, decision)| decision.question.environment == environment.name)
+            .collect();
         let mut moving: BTreeMap<&str, Vec<Move>> = BTreeMap::new();
         let mut blocked: BTreeMap<&str, String> = BTreeMap::new();
-        for decision in own {
+        for (index, decision) in own {
             let image = &decision.question.image;
             let group = names.get(image).map_or("", String::as_str);
-            match candidate(observation, decision, environment, decisions) {
+            let candidate = candidate(observation, decision, environment, &decisions);
+            if !environment.after.is_empty() {
+                settled.insert(index, candidate.verdict());
+            }
+            match candidate {
                 Candidate::Move(step) => moving.entry(group).or_default().push(step),
                 Candidate::Keep => {}
                 Candidate::Blocked(reason) => {
@@ -62,6 +72,10 @@ pub fn promote(
             let held_up = blocked.get(group).filter(|_| groups.0.iter().any(|configured| configured.name == group));
             promoted.proposals.push(propose(environment, group, moves, held_up));
         }
+    }
+    promoted.decisions = decisions;
+    for (index, verdict) in settled {
+        candidates::settle(&mut promoted.decisions[index], verdict, observation);
     }
     promoted
 }
@@ -95,13 +109,14 @@ fn propose(environment: &Environment, group: &str, moves: Vec<Move>, held_up: Op
     let gates = gates::judge(&environment.gates);
     let gates_pass = gates.iter().all(|gate| gate.state == GateState::Pass);
     let (action, reason) = match (held_up, gates_pass, environment.publish) {
+        _ if environment.branch.is_some() => (
+            Action::Waiting,
+            Some("`branch` does not act in this version: its files are not on this branch".to_owned()),
+        ),
         (Some(reason), _, _) => (Action::Waiting, Some(format!("the group moves together: {reason}"))),
         (None, false, _) => (Action::Waiting, None),
         (None, true, Publish::Commit) => (Action::Committed, None),
-        (None, true, Publish::PullRequest | Publish::AutoMerge) => {
-            let reason = format!("`publish: {}` does not act in this version", environment.publish.as_str());
-            (Action::Waiting, Some(reason))
-        }
+        (None, true, Publish::PullRequest | Publish::AutoMerge) => (Action::Opened, None),
     };
     Proposal {
         environment: environment.name.clone(),

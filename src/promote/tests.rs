@@ -78,7 +78,8 @@ fn told(promoted: &Promoted) -> Vec<String> {
 #[test]
 fn the_first_environment_takes_the_decision() {
     let environments = Environments(vec![environment("dev", &[], Publish::Commit)]);
-    let promoted = promote(&observation(&[WEB]), &[decision(WEB, "dev", "1.0.0")], &environments, &Groups::default());
+    let promoted =
+        promote(&observation(&[WEB]), vec![decision(WEB, "dev", "1.0.0")], &environments, &Groups::default());
     assert_eq!(told(&promoted), ["dev/ghcr.io-acme-web: 1.0.0 -> 1.3.0 committed"]);
 }
 
@@ -87,7 +88,7 @@ fn a_later_environment_takes_what_the_one_before_runs_not_the_newest() {
     let environments =
         Environments(vec![environment("prod", &["dev"], Publish::Commit), environment("dev", &[], Publish::Commit)]);
     let decisions = [decision(WEB, "dev", "1.2.0"), decision(WEB, "prod", "1.0.0")];
-    let promoted = promote(&observation(&[WEB]), &decisions, &environments, &Groups::default());
+    let promoted = promote(&observation(&[WEB]), decisions.to_vec(), &environments, &Groups::default());
     assert_eq!(
         told(&promoted),
         ["prod/ghcr.io-acme-web: 1.0.0 -> 1.2.0 committed", "dev/ghcr.io-acme-web: 1.2.0 -> 1.3.0 committed"]
@@ -95,13 +96,27 @@ fn a_later_environment_takes_what_the_one_before_runs_not_the_newest() {
 }
 
 #[test]
+fn a_later_environments_decision_is_about_what_the_one_before_runs() {
+    let environments =
+        Environments(vec![environment("dev", &[], Publish::Commit), environment("prod", &["dev"], Publish::Commit)]);
+    let decisions = vec![decision(WEB, "dev", "1.1.0"), decision(WEB, "prod", "1.0.0")];
+    let promoted = promote(&observation(&[WEB]), decisions, &environments, &Groups::default());
+    let prod = &promoted.decisions[1];
+    assert_eq!(prod.chosen().map(crate::model::image::Tag::as_str), Some("1.1.0"));
+    let reasons: Vec<(u32, &Reason)> =
+        prod.rejected.iter().map(|rejected| (rejected.tag.0, &rejected.reason)).collect();
+    assert_eq!(reasons, [(0, &Reason::InUse), (2, &Reason::NotBefore), (3, &Reason::NotBefore)]);
+}
+
+#[test]
 fn an_environment_ahead_of_the_one_before_is_told_and_never_lowered() {
     let environments =
         Environments(vec![environment("dev", &[], Publish::Commit), environment("prod", &["dev"], Publish::Commit)]);
     let decisions = [decision(WEB, "dev", "1.3.0"), decision(WEB, "prod", "1.3.0")];
-    assert_eq!(promote(&observation(&[WEB]), &decisions, &environments, &Groups::default()), Promoted::default());
+    let promoted = promote(&observation(&[WEB]), decisions.to_vec(), &environments, &Groups::default());
+    assert_eq!(told(&promoted), [""; 0]);
     let decisions = [decision(WEB, "dev", "1.1.0"), decision(WEB, "prod", "1.3.0")];
-    let promoted = promote(&observation(&[WEB]), &decisions, &environments, &Groups::default());
+    let promoted = promote(&observation(&[WEB]), decisions.to_vec(), &environments, &Groups::default());
     assert_eq!(
         told(&promoted)[1..],
         ["ghcr.io/acme/web: in prod: it runs 1.3.0, which is ahead of 1.1.0 in the environment before it"]
@@ -116,16 +131,29 @@ fn several_environments_before_must_agree() {
         environment("prod", &["eu", "us"], Publish::Commit),
     ]);
     let decisions = [decision(WEB, "eu", "1.3.0"), decision(WEB, "us", "1.2.0"), decision(WEB, "prod", "1.0.0")];
-    let promoted = promote(&observation(&[WEB]), &decisions, &environments, &Groups::default());
+    let promoted = promote(&observation(&[WEB]), decisions.to_vec(), &environments, &Groups::default());
     assert!(told(&promoted)[1].ends_with("do not run the same version"), "{:?}", told(&promoted));
+}
+
+#[test]
+fn an_environment_of_another_branch_waits() {
+    let mut dev = environment("dev", &[], Publish::Commit);
+    dev.branch = Some("dev".into());
+    let decisions = vec![decision(WEB, "dev", "1.0.0")];
+    let promoted = promote(&observation(&[WEB]), decisions, &Environments(vec![dev]), &Groups::default());
+    assert_eq!(told(&promoted), ["dev/ghcr.io-acme-web: 1.0.0 -> 1.3.0 waiting"]);
 }
 
 #[test]
 fn a_gate_that_cannot_be_judged_never_passes() {
     let mut dev = environment("dev", &[], Publish::Commit);
     dev.gates = vec![GateSpec::Soak { time: jiff::SignedDuration::ZERO, count: SoakCount::Running }];
-    let promoted =
-        promote(&observation(&[WEB]), &[decision(WEB, "dev", "1.0.0")], &Environments(vec![dev]), &Groups::default());
+    let promoted = promote(
+        &observation(&[WEB]),
+        vec![decision(WEB, "dev", "1.0.0")],
+        &Environments(vec![dev]),
+        &Groups::default(),
+    );
     assert_eq!(told(&promoted), ["dev/ghcr.io-acme-web: 1.0.0 -> 1.3.0 waiting"]);
     assert!(matches!(promoted.proposals[0].gates[0].state, GateState::Wait { .. }));
 }
@@ -135,17 +163,17 @@ fn a_digest_is_carried_along_and_missing_ones_block() {
     let environments =
         Environments(vec![environment("dev", &[], Publish::Commit), environment("prod", &["dev"], Publish::Commit)]);
     let decisions = [decision(WEB, "dev", "1.3.0@a"), decision(WEB, "prod", "1.0.0@b")];
-    let promoted = promote(&observation(&[WEB]), &decisions, &environments, &Groups::default());
+    let promoted = promote(&observation(&[WEB]), decisions.to_vec(), &environments, &Groups::default());
     assert_eq!(promoted.proposals[0].moves[0].to, value("1.3.0@a"));
     let decisions = [decision(WEB, "dev", "1.3.0"), decision(WEB, "prod", "1.0.0@b")];
-    let promoted = promote(&observation(&[WEB]), &decisions, &environments, &Groups::default());
+    let promoted = promote(&observation(&[WEB]), decisions.to_vec(), &environments, &Groups::default());
     assert!(told(&promoted)[0].contains("a digest stands here"), "{:?}", told(&promoted));
     let mut pinned = decision(WEB, "prod", "1.3.0");
     let mut policy = (*pinned.question.policy).clone();
     policy.pin = Pin::Digest;
     pinned.question.policy = Arc::new(policy);
     let decisions = [decision(WEB, "dev", "1.3.0@a"), pinned];
-    let promoted = promote(&observation(&[WEB]), &decisions, &environments, &Groups::default());
+    let promoted = promote(&observation(&[WEB]), decisions.to_vec(), &environments, &Groups::default());
     assert_eq!(promoted.proposals[0].moves[0].to, value("1.3.0@a"));
 }
 
@@ -157,7 +185,7 @@ fn a_group_waits_for_an_image_that_could_not_be_decided() {
     undecided.verdict = Verdict::Undecided("the registry is down".into());
     let environments = Environments(vec![environment("dev", &[], Publish::Commit)]);
     let decisions = [undecided, decision(WEB, "dev", "1.0.0")];
-    let promoted = promote(&observation(&[WEB, api]), &decisions, &environments, &groups);
+    let promoted = promote(&observation(&[WEB, api]), decisions.to_vec(), &environments, &groups);
     assert_eq!(told(&promoted), ["dev/shop: 1.0.0 -> 1.3.0 waiting"]);
     assert_eq!(
         promoted.proposals[0].reason.as_deref(),

@@ -20,7 +20,7 @@ use crate::model::tags::{FactKind, ImageTags, TagFacts};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
     /// The source knows nothing of the image (a snapshot that does not hold it): skipped, not failed.
-    #[error("{0} is not in the snapshot")]
+    #[error("not in the snapshot")]
     Unknown(ImageName),
     /// Everything else, in words that name the object and what to do; already logged nowhere.
     #[error("{0}")]

@@ -38,8 +38,8 @@ pub fn warning(finding: &Finding, view: &View) -> String {
 pub struct Base<'a> {
     /// The folder that was checked, as it was named.
     pub folder: &'a str,
-    /// A configuration outside of it, whose path is one from where the program was called already.
-    pub config: Option<String>,
+    /// The files that options named, whose paths are from where the program was called already.
+    pub named: Vec<String>,
 }
 
 impl Base<'_> {
@@ -47,7 +47,7 @@ impl Base<'_> {
     pub(super) fn path(&self, file: &str) -> String {
         let plain = self.folder.trim_start_matches("./").trim_end_matches('/');
         let is_here = plain.is_empty() || plain == "." || self.folder.starts_with('/');
-        if is_here || file.starts_with('/') || self.config.as_deref() == Some(file) {
+        if is_here || file.starts_with('/') || self.named.iter().any(|named| named == file) {
             return file.to_owned();
         }
         format!("{plain}/{file}")

@@ -9,6 +9,7 @@ mod git;
 mod layers;
 mod manifest;
 mod pass;
+mod program;
 mod registry;
 mod report;
 mod wayin;

@@ -193,8 +193,20 @@ async fn a_file_of_two_environments_stops_the_pass() {
     let error = pass(&remote, &MemoryTags::default(), Mode::Act).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "dev/web.yaml belongs to two environments, `dev` and `staging`: narrow the `files` of one of them"
+        ".tagboat.yaml:9:5: dev/web.yaml belongs to two environments, `dev` and `staging`: narrow the `files` of one of them"
     );
+}
+
+#[tokio::test]
+async fn nothing_is_pushed_unsigned_where_signatures_are_asked_for() {
+    let config = format!("{CONFIG}commit: {{sign: ssh}}\n");
+    let web = deployment("ghcr.io/acme/web:1.4.0");
+    let remote = Arc::new(MemoryRemote::with(&[(".tagboat.yaml", &config), ("dev/web.yaml", &web)]));
+    let (_, tags) = scene();
+    let outcome = pass(&remote, &tags, Mode::Act).await.unwrap();
+    assert_eq!(remote.messages(), ["first"]);
+    assert_eq!(outcome.changes, []);
+    assert!(outcome.proposals[0].reason.as_deref().unwrap_or_default().contains("unsigned"));
 }
 
 #[tokio::test]

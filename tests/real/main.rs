@@ -2,5 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
+mod program;
 mod registry;
 mod support;

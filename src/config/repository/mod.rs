@@ -20,7 +20,7 @@ use crate::config::repository::raw::RawRepository;
 use crate::config::scalars::PathGlob;
 use crate::config::shapes::OneOrMany;
 use crate::model::commit::CommitStyle;
-use crate::model::environment::Environments;
+use crate::model::environment::{Environments, Publish};
 use crate::model::format::ExtraFormat;
 use crate::model::glob::PathGlobs;
 use crate::model::policy::{Groups, Rules};
@@ -50,10 +50,13 @@ pub struct Repository {
 impl Repository {
     /// Returns what holds without a file: every reference, `semver: minor`, one environment `default`.
     pub fn without_configuration() -> Self {
+        let mut environments = Environments::without_configuration();
+        // Nothing is published without a file, so nothing waits for a pull request either.
+        environments.0.iter_mut().for_each(|environment| environment.publish = Publish::Commit);
         Self {
             rules: Rules::without_configuration(),
             groups: Groups::default(),
-            environments: Environments::without_configuration(),
+            environments,
             formats: Vec::new(),
             commit: CommitStyle::default(),
             pull_request: PullRequestStyle::default(),
@@ -79,7 +82,7 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Repository, Faults> {
     let groups = images::groups(raw.groups.value().unwrap_or_default(), &mut reader);
     let environments = match raw.environments.given {
         Some(given) => environments::environments(given, &mut reader),
-        None => Environments::without_configuration(),
+        None => Environments::single(Publish::default()),
     };
     let formats = formats::formats(raw.formats.value().unwrap_or_default(), &mut reader);
     let commit = raw.commit.value().map(|raw| style::commit(raw, &mut reader)).unwrap_or_default();

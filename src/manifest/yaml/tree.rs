@@ -194,14 +194,15 @@ impl<'a> Tree<'a> {
         let mut open = vec![(mapping, 0)];
         while let Some((at, depth)) = open.pop() {
             if depth > 0 {
+                let spent = self.merged.get() + (self.end(at).0 - at.0) as usize;
+                if spent > MERGE_BUDGET {
+                    break;
+                }
+                self.merged.set(spent);
                 found.push(at);
             }
-            let spent = self.merged.get() + (self.end(at).0 - at.0) as usize;
-            if depth == MERGE_DEPTH || (depth > 0 && spent > MERGE_BUDGET) {
+            if depth == MERGE_DEPTH {
                 continue;
-            }
-            if depth > 0 {
-                self.merged.set(spent);
             }
             let values = self.entries(at).filter(|(name, _)| self.text(*name) == Some("<<")).map(|(_, value)| value);
             for value in values {

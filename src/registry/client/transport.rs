@@ -38,7 +38,11 @@ impl RegistryClient {
                 first = None;
             }
         }
-        let shown = self.authorization(visit).await?;
+        let shown = match self.authorization(visit).await {
+            // What is known is another image's challenge. If that leads nowhere, this image is asked for its own.
+            Err(Failure::Realm { .. } | Failure::Token { .. }) => None,
+            other => other?,
+        };
         let answer = self.send(visit, question, shown.as_ref()).await;
         let challenged = matches!(&answer, Ok(answer) if answer.status == 401);
         if first.is_some() && !challenged {

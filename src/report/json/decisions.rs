@@ -12,7 +12,7 @@ use crate::report::candidates::text_of;
 use crate::report::json::sink::{Sink, escape_into};
 
 /// How many of the reasons hold no data.
-const FIXED: usize = 17;
+const FIXED: usize = 18;
 
 /// Returns a number for each reason that holds no data.
 fn fixed_position(reason: &Reason) -> Option<usize> {
@@ -34,6 +34,7 @@ fn fixed_position(reason: &Reason) -> Option<usize> {
         Reason::NothingToCompare => 14,
         Reason::NotFollowed => 15,
         Reason::Older => 16,
+        Reason::NotBefore => 17,
         Reason::TooYoung { .. } | Reason::PlatformMissing(_) | Reason::Unknown(_) => return None,
     })
 }

@@ -159,7 +159,17 @@ fn reference(sink: &mut Sink<'_>, reference: &ScannedReference) {
     sink.raw(",\"digest\":").optional(site.value.digest.as_ref().map(Digest::as_str));
     sink.raw(",\"environment\":").optional(reference.environment.as_ref().map(EnvironmentName::as_str));
     sink.raw(",\"policy\":").optional(reference.policy.as_deref());
-    sink.raw(",\"skipped\":").optional_display(reference.skipped.as_ref()).raw("}");
+    sink.raw(",\"skipped\":").optional_display(reference.skipped.as_ref());
+    // Beyond the common fields, and only there: where else the same text is used through an alias.
+    if !site.uses.is_empty() {
+        sink.raw(",\"uses\":[");
+        for (index, at) in site.uses.iter().enumerate() {
+            sink.raw(if index == 0 { "{\"line\":" } else { ",{\"line\":" }).number(at.line);
+            sink.raw(",\"column\":").number(at.column).raw("}");
+        }
+        sink.raw("]");
+    }
+    sink.raw("}");
 }
 
 fn value(sink: &mut Sink<'_>, value: &Value) {

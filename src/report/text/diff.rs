@@ -5,6 +5,7 @@ use std::io;
 use similar::{Algorithm, DiffOp, DiffTag, capture_diff_slices, group_diff_ops};
 
 use crate::model::change::FileEdit;
+use crate::report::View;
 use crate::report::text::ink::{Tone, clean, paint};
 use crate::report::text::page::Page;
 
@@ -16,6 +17,17 @@ const LONGEST_LINE: usize = 400;
 
 /// How much is shown before the first difference of a line that is cut.
 const BEFORE_DIFFERENCE: usize = 60;
+
+/// Writes the unified diff of changed files.
+///
+/// # Errors
+///
+/// Where the writer fails.
+pub fn diff(files: &[FileEdit], view: &View, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut page = Page::new(view, out);
+    files.iter().try_for_each(|edit| write(&mut page, edit))?;
+    page.finish()
+}
 
 /// Writes the diff of one file.
 pub(super) fn write(page: &mut Page<'_>, edit: &FileEdit) -> io::Result<()> {

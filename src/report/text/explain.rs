@@ -90,7 +90,7 @@ fn one(page: &mut Page<'_>, explanation: &Explanation, list: Option<&TagList>) -
 }
 
 fn every(page: &mut Page<'_>, candidates: &[Candidate<'_>]) -> io::Result<()> {
-    let columns = [Column { title: "", cut: Cut::Middle }, Column { title: "", cut: Cut::End }];
+    let columns = [Column::kept("", Cut::Middle), Column::new("", Cut::End)];
     let row = |candidate: &Candidate<'_>| {
         let (tone, word) = match candidate.state {
             State::Chosen => (Tone::Good, "chosen: "),
@@ -173,7 +173,7 @@ fn rank(why: Why<'_>) -> u8 {
             Reason::PlatformMissing(_) => 4,
             Reason::SignatureMissing | Reason::SignatureWrong => 5,
             Reason::Unknown(_) => 6,
-            Reason::Outranked => 7,
+            Reason::Outranked | Reason::NotBefore => 7,
             Reason::SameVersion => 8,
             Reason::OutOfRange => 9,
             Reason::PreRelease => 10,

@@ -95,6 +95,8 @@ pub(super) fn width(text: &str) -> usize {
 pub(super) enum Cut {
     /// The middle: of paths and names, whose ends tell most.
     Middle,
+    /// The start: of places, where file and line tell most.
+    Start,
     /// The end: of sentences.
     End,
 }
@@ -113,6 +115,7 @@ pub(super) fn cut(text: &str, columns: usize, how: Cut) -> Cow<'_, str> {
     loop {
         let tail_room = match how {
             Cut::Middle => room * 3 / 5,
+            Cut::Start => room,
             Cut::End => 0,
         };
         let head = fitting(text.chars(), room - tail_room);

@@ -38,7 +38,10 @@ pub(super) fn reasons<'a>(
             }
             continue;
         }
-        page.prose(2, 4, &[(tone, &format!("{}:", count(names.len(), noun))), (Tone::Plain, &reason)])?;
+        let some = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+        let number = count(names.len(), noun);
+        let head = if page.view.is_verbose() { format!("{number}:") } else { format!("{number} ({some}, …):") };
+        page.prose(2, 4, &[(tone, &head), (Tone::Plain, &reason)])?;
         if page.view.is_verbose() {
             for name in names {
                 let room = page.view.columns() - 4;

@@ -14,6 +14,7 @@ mod scan;
 mod table;
 
 pub use check::check;
+pub use diff::diff;
 pub use explain::explain;
 pub(super) use ink::{Tone, clean, paint};
 pub use outcome::{Occasion, outcome};

@@ -71,7 +71,9 @@ pub fn outcome(outcome: &Outcome, occasion: Occasion, view: &View, out: &mut dyn
 }
 
 /// What one row of the table of changes is about.
-type Update<'a> = (&'a EnvironmentName, &'a ImageName, &'a Value, &'a Value);
+///
+/// The number is the environment's place in the order in which changes come, which is the configuration's.
+type Update<'a> = (usize, &'a EnvironmentName, &'a ImageName, &'a Value, &'a Value);
 
 /// Where an update stands.
 struct Places<'a> {
@@ -82,8 +84,13 @@ struct Places<'a> {
 /// Gathers equal moves: one row for an image that moves alike in many files.
 fn updates(outcome: &Outcome) -> BTreeMap<Update<'_>, Places<'_>> {
     let mut updates: BTreeMap<Update<'_>, Places<'_>> = BTreeMap::new();
+    let mut order: Vec<&EnvironmentName> = Vec::new();
     for change in &outcome.changes {
-        let key = (&change.environment, &change.image, &change.from, &change.to);
+        let place = order.iter().position(|environment| **environment == change.environment).unwrap_or_else(|| {
+            order.push(&change.environment);
+            order.len() - 1
+        });
+        let key = (place, &change.environment, &change.image, &change.from, &change.to);
         let places = updates.entry(key).or_insert(Places { step: change.step, lines: BTreeSet::new() });
         places.lines.insert((change.file.as_str(), change.position.line));
     }
@@ -92,12 +99,18 @@ fn updates(outcome: &Outcome) -> BTreeMap<Update<'_>, Places<'_>> {
 
 fn changes(page: &mut Page<'_>, outcome: &Outcome, updates: &BTreeMap<Update<'_>, Places<'_>>) -> io::Result<()> {
     let environments: BTreeSet<_> = outcome.decisions.iter().map(|decision| &decision.question.environment).collect();
-    let environments: BTreeSet<_> = environments.into_iter().chain(updates.keys().map(|key| key.0)).collect();
+    let environments: BTreeSet<_> = environments.into_iter().chain(updates.keys().map(|key| key.1)).collect();
     let has_several = environments.len() > 1;
-    let titles = ["environment", "image", "from", "to", "step", "where"];
-    let columns: Vec<Column> = titles.map(|title| Column { title, cut: Cut::Middle }).to_vec();
+    let columns = [
+        Column::kept("environment", Cut::Middle),
+        Column::new("image", Cut::Middle),
+        Column::kept("from", Cut::Middle),
+        Column::kept("to", Cut::Middle),
+        Column::kept("step", Cut::Middle),
+        Column::new("where", Cut::Start),
+    ];
     let mut rows = Vec::with_capacity(updates.len());
-    for ((environment, image, from, to), places) in updates {
+    for ((_, environment, image, from, to), places) in updates {
         let tone = if places.step == Some(Step::Major) { Tone::Wait } else { Tone::Plain };
         let (from, to) = short_move(from, to);
         // Everything is asked for: a row for each place instead of their number.
@@ -156,7 +169,7 @@ fn commits(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
         return Ok(());
     }
     page.title("Commits")?;
-    let columns = [Cut::End, Cut::Middle, Cut::End].map(|cut| Column { title: "", cut });
+    let columns = [Cut::End, Cut::Middle, Cut::End].map(|cut| Column::new("", cut));
     let row = |environment: &str, commit: &str, message: &str| {
         let subject = message.lines().next().unwrap_or("");
         vec![Cell::toned(Tone::Wait, commit), Cell::new(environment), Cell::new(subject)]
@@ -205,25 +218,33 @@ fn proposals(page: &mut Page<'_>, outcome: &Outcome, occasion: Occasion) -> io::
 
 /// Whether a proposal does not get on.
 fn is_stuck(proposal: &Proposal) -> bool {
-    matches!(proposal.action, Action::Waiting | Action::Held | Action::LeftAlone | Action::Failed)
+    matches!(proposal.action, Action::Waiting | Action::Held | Action::LeftAlone)
 }
 
 fn waits(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
-    let stuck: Vec<_> = outcome.proposals.iter().filter(|proposal| is_stuck(proposal)).collect();
+    // What failed has its own row where the reason stands.
+    let is_told = |proposal: &Proposal| proposal.action == Action::Failed && !outcome.errors.is_empty();
+    let stuck: Vec<_> = outcome.proposals.iter().filter(|proposal| is_stuck(proposal) && !is_told(proposal)).collect();
     if stuck.is_empty() {
         return Ok(());
     }
     page.title("Waiting")?;
-    for proposal in stuck {
+    // What waits for one and the same reason is told together.
+    let alike = |one: &&Proposal, other: &&Proposal| {
+        (&one.environment, one.action, &one.reason, one.earliest, &one.gates)
+            == (&other.environment, other.action, &other.reason, other.earliest, &other.gates)
+    };
+    for together in stuck.chunk_by(alike) {
+        let proposal = together[0];
         let (word, tone) = match proposal.action {
             Action::Held => ("held by a person", Tone::Wait),
             Action::LeftAlone => ("left alone: a person took it over", Tone::Wait),
-            Action::Failed => ("failed", Tone::Bad),
             _ => ("waits", Tone::Wait),
         };
         let mut spans = vec![(Tone::Strong, format!("{}:", proposal.environment))];
-        let moves = moves(&proposal.moves);
+        let moves = moves(together.iter().flat_map(|proposal| &proposal.moves));
         spans.push((Tone::Plain, if moves.is_empty() { proposal.group.clone() } else { moves }));
+        let word = if together.len() > 1 && word == "waits" { "wait" } else { word };
         spans.push((tone, word.to_owned()));
         if let Some(reason) = &proposal.reason {
             spans.push((Tone::Plain, format!("({reason})")));
@@ -239,14 +260,15 @@ fn waits(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
     Ok(())
 }
 
-fn moves(moves: &[Move]) -> String {
-    let named = moves.iter().take(MOVES_NAMED).map(|step| {
+fn moves<'a>(moves: impl Iterator<Item = &'a Move> + Clone) -> String {
+    let number = moves.clone().count();
+    let named = moves.take(MOVES_NAMED).map(|step| {
         let (from, to) = short_move(&step.from, &step.to);
         format!("{} {from} → {to}", familiar(step.image.as_str()))
     });
     let mut text = named.collect::<Vec<_>>().join(", ");
-    if moves.len() > MOVES_NAMED {
-        text.push_str(&format!(" and {} more", moves.len() - MOVES_NAMED));
+    if number > MOVES_NAMED {
+        text.push_str(&format!(" and {} more", number - MOVES_NAMED));
     }
     text
 }
@@ -286,12 +308,29 @@ fn passed_by(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
         page.title("Skipped")?;
         reasons(page, "target", Tone::Plain, rows)?;
     }
-    if !outcome.errors.is_empty() {
+    failures(page, outcome)
+}
+
+/// Returns the proposals that failed.
+fn unpublished(outcome: &Outcome) -> impl Iterator<Item = &Proposal> {
+    outcome.proposals.iter().filter(|proposal| proposal.action == Action::Failed)
+}
+
+/// Writes what could not be published, and every target that failed.
+fn failures(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
+    if !outcome.errors.is_empty() || unpublished(outcome).next().is_some() {
         page.title("Failed")?;
-        for error in &outcome.errors {
-            let (name, reason) = split(error);
-            named(page, Tone::Bad, &name, reason)?;
+        for proposal in unpublished(outcome) {
+            let moves = moves(proposal.moves.iter());
+            let what = format!("{}: {}", proposal.environment, if moves.is_empty() { &proposal.group } else { &moves });
+            // What failed for all of a branch has a row of its own.
+            let is_news = |reason: &&String| !outcome.errors.iter().any(|error| error.reason == **reason);
+            let reason = proposal.reason.as_ref().filter(is_news).map_or("not published", String::as_str);
+            named(page, Tone::Bad, &what, reason)?;
         }
+        let rows: Vec<(String, &str)> = outcome.errors.iter().map(split).collect();
+        let rows = rows.iter().map(|(name, reason)| (name.as_str(), (*reason).to_owned()));
+        reasons(page, "target", Tone::Bad, rows)?;
     }
     Ok(())
 }
@@ -311,7 +350,7 @@ pub(super) fn split(error: &Trouble) -> (String, &str) {
 fn summary(outcome: &Outcome, occasion: Occasion, updates: usize) -> (String, Option<&'static str>) {
     let stuck = outcome.proposals.iter().filter(|proposal| is_stuck(proposal)).count();
     let mut rest = String::new();
-    let failed = outcome.errors.len();
+    let failed = outcome.errors.len() + unpublished(outcome).count();
     for (number, word) in [(stuck, "waiting"), (outcome.skipped.len(), "skipped"), (failed, "failed")] {
         if number > 0 {
             rest.push_str(&format!(", {number} {word}"));
@@ -339,6 +378,9 @@ fn idle(outcome: &Outcome, stuck: usize, rest: &str) -> (String, Option<&'static
     let kept = outcome.decisions.iter().filter(|decision| decision.verdict == Verdict::Keep);
     let newest: usize = kept.map(|decision| decision.question.sites.len().max(1)).sum();
     let rest = rest.strip_prefix(", ").map_or(String::new(), |rest| format!(" ({rest})"));
+    if unpublished(outcome).next().is_some() {
+        return (format!("Nothing was published{rest}."), None);
+    }
     if newest > 0 && stuck == 0 {
         let (verb, whose) = if newest == 1 { ("is", "its") } else { ("are", "their") };
         let references = count(newest, "reference");

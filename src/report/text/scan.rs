@@ -11,12 +11,8 @@ use crate::report::text::lists::{count, familiar, named, reasons};
 use crate::report::text::page::Page;
 use crate::report::text::table::{self, Cell, Column};
 
-const COLUMNS: [Column; 4] = [
-    Column { title: "where", cut: Cut::Middle },
-    Column { title: "image", cut: Cut::Middle },
-    Column { title: "tag", cut: Cut::Middle },
-    Column { title: "policy", cut: Cut::End },
-];
+/// How far references stand in below their file's name.
+const INDENT: usize = 2;
 
 /// Writes what `scan` found.
 ///
@@ -25,8 +21,7 @@ const COLUMNS: [Column; 4] = [
 /// Where the writer fails.
 pub fn scan(found: &ScanOutcome, view: &View, out: &mut dyn io::Write) -> io::Result<()> {
     let mut page = Page::new(view, out);
-    let rows: Vec<_> = found.references.iter().filter(|row| row.skipped.is_none()).map(row).collect();
-    table::write(&mut page, 0, &COLUMNS, &rows)?;
+    followed(&mut page, found)?;
     not_followed(&mut page, found)?;
     if !found.passed_over.is_empty() && !view.is_quiet() {
         page.title("Passed over")?;
@@ -45,16 +40,52 @@ pub fn scan(found: &ScanOutcome, view: &View, out: &mut dyn io::Write) -> io::Re
     page.finish()
 }
 
-fn row(reference: &ScannedReference) -> Vec<Cell> {
+/// Writes the references that are followed: a file's name whole on a line of its own, its references below.
+fn followed(page: &mut Page<'_>, found: &ScanOutcome) -> io::Result<()> {
+    let references: Vec<_> = found.references.iter().filter(|reference| reference.skipped.is_none()).collect();
+    let policies: BTreeSet<_> = references.iter().map(|reference| &reference.policy).collect();
+    let has_policies = policies.len() > 1;
+    let mut columns = vec![Column::kept("", Cut::End), Column::new("", Cut::Middle), Column::kept("", Cut::Middle)];
+    if has_policies {
+        columns.push(Column::new("", Cut::End));
+    }
+    let in_file = |one: &&ScannedReference, other: &&ScannedReference| one.site.file == other.site.file;
+    let rows: Vec<_> = references.iter().map(|reference| row(reference, has_policies)).collect();
+    let widths = table::widths(page, INDENT, &columns, &rows);
+    let mut rows = rows.as_slice();
+    for references in references.chunk_by(in_file) {
+        let (here, later) = rows.split_at(references.len());
+        page.prose(0, 0, &[(Tone::Place, references[0].site.file.as_str())])?;
+        table::rows(page, INDENT, &columns, &widths, here)?;
+        shared(page, references)?;
+        rows = later;
+    }
+    Ok(())
+}
+
+/// Says of references that an alias uses elsewhere where that is: an edit changes those places along.
+fn shared(page: &mut Page<'_>, references: &[&ScannedReference]) -> io::Result<()> {
+    for site in references.iter().map(|reference| &reference.site).filter(|site| !site.uses.is_empty()) {
+        let lines: BTreeSet<String> = site.uses.iter().map(|at| at.line.to_string()).collect();
+        let lines = lines.into_iter().collect::<Vec<_>>().join(", ");
+        let text = format!("line {} is used by aliases at line {lines} as well", site.position.line);
+        page.prose(4, 6, &[(Tone::Quiet, &text)])?;
+    }
+    Ok(())
+}
+
+fn row(reference: &ScannedReference, has_policies: bool) -> Vec<Cell> {
     let site = &reference.site;
     let image = site.image.as_ref().map_or(site.written.as_str(), |image| familiar(image.as_str()));
-    let value = super::outcome::short_value(&site.value);
-    vec![
-        Cell::new(&format!("{}:{}", site.file, site.position.line)),
+    let mut row = vec![
+        Cell::toned(Tone::Quiet, &site.position.line.to_string()),
         Cell::toned(Tone::Strong, image),
-        Cell::new(&value),
-        Cell::new(reference.policy.as_deref().unwrap_or("-")),
-    ]
+        Cell::new(&super::outcome::short_value(&site.value)),
+    ];
+    if has_policies {
+        row.push(Cell::new(reference.policy.as_deref().unwrap_or("-")));
+    }
+    row
 }
 
 /// Writes references that are not followed apart from the table: a reason is never cut short.
@@ -98,6 +129,10 @@ fn summary(found: &ScanOutcome) -> String {
     }
     if !found.errors.is_empty() {
         parts.push(format!("{} failed", found.errors.len()));
+    }
+    let policies: BTreeSet<_> = found.references.iter().filter_map(|reference| reference.policy.as_deref()).collect();
+    if let (1, Some(policy)) = (policies.len(), policies.first()) {
+        parts.push(format!("all by the policy `{policy}`"));
     }
     parts.join(", ")
 }

@@ -11,13 +11,39 @@ const GAP: usize = 2;
 /// The narrowest that a column is made: what is left of a name below that tells nothing.
 const LEAST: usize = 5;
 
+/// What a column that yields last keeps as long as others can yield: a version, or most of a long one.
+const KEPT: usize = 24;
+
 /// A column.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Column {
     /// Its title; empty where it needs none.
-    pub(super) title: &'static str,
+    title: &'static str,
     /// What goes when a cell is too long.
-    pub(super) cut: Cut,
+    cut: Cut,
+    /// When it gives room to others.
+    yields: Yields,
+}
+
+/// When a column gives room to others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Yields {
+    /// As soon as the table is too wide: names and places, which are told apart by what is left of them.
+    First,
+    /// When nothing else is left to shorten: versions, whose ends are what matters.
+    Last,
+}
+
+impl Column {
+    /// A column that gives room to others first.
+    pub(super) const fn new(title: &'static str, cut: Cut) -> Self {
+        Self { title, cut, yields: Yields::First }
+    }
+
+    /// A column that gives room to others last.
+    pub(super) const fn kept(title: &'static str, cut: Cut) -> Self {
+        Self { title, cut, yields: Yields::Last }
+    }
 }
 
 /// A cell: a cleaned text and its colour.
@@ -42,14 +68,32 @@ pub(super) fn write(page: &mut Page<'_>, indent: usize, columns: &[Column], rows
     if rows.is_empty() {
         return Ok(());
     }
+    let widths = widths(page, indent, columns, rows);
+    if columns.iter().any(|column| !column.title.is_empty()) {
+        let titles = columns.iter().map(|column| Cell::toned(Tone::Quiet, column.title)).collect();
+        self::rows(page, indent, columns, &widths, &[titles])?;
+    }
+    self::rows(page, indent, columns, &widths, rows)
+}
+
+/// Returns the width of each column, so that all rows fit the page.
+pub(super) fn widths(page: &Page<'_>, indent: usize, columns: &[Column], rows: &[Vec<Cell>]) -> Vec<usize> {
     let gaps = GAP * columns.len().saturating_sub(1);
-    let widths = fit(columns, rows, page.view.columns().saturating_sub(indent + gaps));
-    let has_titles = columns.iter().any(|column| !column.title.is_empty());
-    let titles = columns.iter().map(|column| Cell::toned(Tone::Quiet, column.title)).collect();
-    for row in has_titles.then_some(&titles).into_iter().chain(rows) {
+    fit(columns, rows, page.view.columns().saturating_sub(indent + gaps))
+}
+
+/// Writes rows in columns of these widths, indented.
+pub(super) fn rows(
+    page: &mut Page<'_>,
+    indent: usize,
+    columns: &[Column],
+    widths: &[usize],
+    rows: &[Vec<Cell>],
+) -> io::Result<()> {
+    for row in rows {
         let mut line = " ".repeat(indent);
         let mut owed = 0;
-        for ((cell, column), columns) in row.iter().zip(columns).zip(&widths) {
+        for ((cell, column), columns) in row.iter().zip(columns).zip(widths) {
             let shown = cut(&cell.text, *columns, column.cut);
             if !shown.is_empty() {
                 line.extend(std::iter::repeat_n(' ', owed));
@@ -85,8 +129,12 @@ fn fit(columns: &[Column], rows: &[Vec<Cell>], room: usize) -> Vec<usize> {
     let mut fitted = usual;
     let mut total: usize = fitted.iter().sum();
     while total > room {
-        let Some(widest) = fitted.iter_mut().max().filter(|widest| **widest > LEAST) else { break };
-        *widest -= 1;
+        let yields =
+            |index: &usize| fitted[*index] > if columns[*index].yields == Yields::First { LEAST } else { KEPT };
+        let widest = (0..fitted.len()).filter(yields).max_by_key(|index| fitted[*index]);
+        let at_last = || (0..fitted.len()).filter(|index| fitted[*index] > LEAST).max_by_key(|index| fitted[*index]);
+        let Some(widest) = widest.or_else(at_last) else { break };
+        fitted[widest] -= 1;
         total -= 1;
     }
     for (column, most) in fitted.iter_mut().zip(natural) {

@@ -10,7 +10,7 @@ use jiff::civil::Weekday;
 use tagboat::config::environment::Environment;
 use tagboat::config::repository::{self, Repository};
 use tagboat::config::service::{self, RegistryAuth, RepositoryAuth, Schedule, SecretPlace};
-use tagboat::model::environment::{Predecessor, Publish};
+use tagboat::model::environment::{Environments, Predecessor, Publish};
 use tagboat::model::gate::{FreezeEdge, GateName, GateSpec, SoakCount};
 use tagboat::model::image::ImageName;
 use tagboat::model::policy::Pin;
@@ -64,7 +64,7 @@ fn reads_every_part_of_the_example() {
 #[test]
 fn without_environments_one_holds_all_files() {
     let read = parse("version: 1\n");
-    assert_eq!(read.environments, Repository::without_configuration().environments);
+    assert_eq!(read.environments, Environments::single(Publish::PullRequest), "nothing is committed unasked");
     assert!(read.rules.0.is_empty() && read.inactive.is_empty());
     assert_eq!(read.environments.of("any/file.yaml").unwrap().name.as_str(), "default");
 }

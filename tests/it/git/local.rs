@@ -190,6 +190,10 @@ fn a_broken_or_deleted_mirror_is_made_anew() {
     fs::write(folder.join("HEAD"), "nonsense").unwrap();
     assert_eq!(whole(&mirror_of(&scratch, "mirror", &remote)), Ok(1), "a broken head");
 
+    fs::write(folder.join("HEAD"), "").unwrap();
+    drop(mirror_of(&scratch, "mirror", &remote));
+    assert_ne!(fs::read_to_string(folder.join("HEAD")).unwrap(), "", "an empty head, which stops the git program");
+
     fs::write(folder.join("config"), "[core\n").unwrap();
     assert_eq!(whole(&mirror_of(&scratch, "mirror", &remote)), Ok(1), "a broken configuration");
 

@@ -187,3 +187,19 @@ fn limits_hold_for_an_edit_as_for_a_scan() {
     let edited = edit_file(&file, text, &Surroundings::default(), &limits, &[order]);
     assert_eq!((edited.file, edited.refused.len()), (None, 1));
 }
+
+#[test]
+fn repeated_keys_words_and_faults_cost_no_more_than_their_bytes() {
+    let many = 60_000;
+    let status = format!("{{apiVersion: v1, image: x, {}}}", "status: 1, values: {}, ".repeat(many));
+    assert_eq!(scan_alone("status.yaml", status.as_bytes()).sites.len(), 1);
+    let object = format!("{{image: x, {} apiVersion: v1, kind: Pod}}", "status: 1, values: {}, ".repeat(many));
+    assert_eq!(scan_alone("object.yaml", object.as_bytes()).passed_over, []);
+    let words = format!("image: x {}", "# tagboat: sops ".repeat(many));
+    assert!(scan_alone("words.yaml", words.as_bytes()).sites.len() <= 1);
+    assert!(scan_alone("words.txt", words.as_bytes()).sites.len() <= 1);
+    let broken = "---\nimage: [\n".repeat(1_000);
+    assert_eq!(scan_alone("broken.yaml", broken.as_bytes()).passed_over.len(), 21);
+    let merged = format!("a: &a {{{}}}\nb: [{}]\n", "k: v, ".repeat(20_000), "{<<: *a, image: x}, ".repeat(5_000));
+    assert_eq!(scan_alone("merged.yaml", merged.as_bytes()).sites.len(), 5_000);
+}

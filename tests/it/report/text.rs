@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 use tagboat::model::change::FileEdit;
 use tagboat::model::decision::{Reason, Verdict};
 use tagboat::model::outcome::{Outcome, ScanOutcome};
-use tagboat::model::proposal::Action;
+use tagboat::model::proposal::{Action, Proposal};
 use tagboat::model::site::PassedOverReason;
 use tagboat::report::text::{self, Occasion};
 use tagboat::report::{Verbosity, View, trouble, warning};
@@ -25,19 +25,21 @@ fn scan(found: &ScanOutcome, view: &View) -> String {
 
 #[test]
 fn scan_lists_references_and_groups_what_it_passed_over() {
-    assert_snapshot!(scan(&made::scan(), &View::default()), @r"
-    where                 image             tag            policy
-    envs/dev/web.yaml:12  ghcr.io/acme/web  1.4.0          semver >=1.4.0 <2.0.0
-    envs/dev/web.yaml:20  nginx             1.27.0-alpine  semver >=1.4.0 <2.0.0
+    assert_snapshot!(scan(&made::scan(), &View::default()), @"
+    envs/dev/web.yaml
+      12  ghcr.io/acme/web  1.4.0
+      20  nginx             1.27.0-alpine
 
     Not followed
       envs/dev/job.yaml:9 ghcr.io/acme/job:${TAG}: holds the variable ${TAG}
 
     Passed over
-      3 files: a template without marked lines
+      3 files (chart/templates/a.yaml, chart/templates/b.yaml, …): a template
+        without marked lines
       secrets.enc.yaml: encrypted with SOPS
 
-    3 references in 2 files, 1 not followed, 4 files passed over
+    3 references in 2 files, 1 not followed, 4 files passed over, all by the policy
+    `semver >=1.4.0 <2.0.0`
     ");
 }
 
@@ -71,14 +73,17 @@ fn long_and_wide_names_are_shortened_in_the_middle() {
     found.references.push(made::reference("環境/開発環境/ウェブサーバー.yaml", 7, "nginx", "1.27.0"));
     found.passed_over.push(made::passed_over("a\u{1b}[2Jb\n.yaml", PassedOverReason::NotUtf8));
     assert_snapshot!(scan(&found, &View::default()), @r"
-    where                image                tag                 policy
-    clusters….yaml:1234  registry…m-team/web  2026.11…d64-alpine  semver >=1.4.0 <2…
-    環境/開…ー.yaml:7    nginx                1.27.0              semver >=1.4.0 <2…
+    clusters/europe-west1europe-west1europe-west1europe-west1/apps/shop/overlays/pro
+    duction/deployment.yaml
+      1234  registry.acme.…eamplatform-team/web  2026.11.20-bui…f-linux-amd64-alpine
+    環境/開発環境/ウェブサーバー.yaml
+      7     nginx                                1.27.0
 
     Passed over
       a\u{1b}[2Jb\n.yaml: not UTF-8
 
-    2 references in 2 files, 1 file passed over
+    2 references in 2 files, 1 file passed over, all by the policy `semver >=1.4.0
+    <2.0.0`
     ");
 }
 
@@ -202,6 +207,15 @@ fn nothing_to_do_says_why() {
     Nothing to do now (1 waiting).
     `tagboat explain IMAGE` tells what an image waits for.
     ");
+    let reason = Some("the remote refuses the push".to_owned());
+    let unpublished = Proposal { reason, ..made::proposal("dev", "nginx", Action::Failed) };
+    let unpublished = Outcome { proposals: vec![unpublished], ..Outcome::default() };
+    assert_snapshot!(outcome(&unpublished, Occasion::Run, &View::default()), @r"
+    Failed
+      dev: nginx 1.4.0 → 1.5.0: the remote refuses the push
+
+    Nothing was published (1 failed).
+    ");
     let failed = Outcome { errors: made::outcome().errors, ..Outcome::default() };
     assert_snapshot!(outcome(&failed, Occasion::Plan, &View::default()), @r"
     Failed
@@ -219,9 +233,10 @@ fn equal_reasons_are_one_row() {
         let verdict = Verdict::Undecided("ghcr.io cannot be reached".to_owned());
         failed.decisions.push(made::decision(&format!("ghcr.io/acme/web-{number}"), "dev", "1.4.0", verdict, &[]));
     }
-    assert_snapshot!(outcome(&failed, Occasion::Plan, &View::default()), @r"
+    assert_snapshot!(outcome(&failed, Occasion::Plan, &View::default()), @"
     Skipped
-      500 targets: undecided: ghcr.io cannot be reached
+      500 targets (ghcr.io/acme/web-0, ghcr.io/acme/web-1, …): undecided: ghcr.io
+        cannot be reached
 
     Nothing could be decided.
     ");

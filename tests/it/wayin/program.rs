@@ -96,10 +96,13 @@ images:
 environments:
   - name: dev
     files: [envs/dev/**]
+    publish: commit
   - name: nowhere
     files: [nowhere/**]
+    publish: commit
   - name: prod
     files: [envs/prod/**]
+    publish: commit
 ";
 
 #[test]
@@ -130,7 +133,7 @@ fn check_finds_what_can_never_act() {
             "impossible-policy .tagboat.yaml:3 the rule for `ghcr.io/acme/web` can never choose anything: `tags` matches none of the tags in use, such as 1.4.0",
             "impossible-policy .tagboat.yaml:3 the rule for `ghcr.io/acme/web` can never choose anything: `ignore` takes every tag away by `.*`",
             "unmatched-rule .tagboat.yaml:7 the rule for `docker.io/**` matches no image of this repository",
-            "empty-environment .tagboat.yaml:12 no file belongs to the environment `nowhere`",
+            "empty-environment .tagboat.yaml:13 no file belongs to the environment `nowhere`",
             "unknown-policy envs/prod/web.yaml:5 ghcr.io/acme/web: names the ImagePolicy flux-system:gone, which no file here holds",
             "no-rule base/db.yaml:5 quay.io/acme/db: no rule matches (3 places, this is the first)",
         ]

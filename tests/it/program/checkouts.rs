@@ -1,0 +1,148 @@
+//! `run` from a checkout: its remote and branch are meant, and its files are left alone.
+
+use insta::assert_snapshot;
+
+use crate::program::{World, commits, contents};
+use crate::support::repository::Repository;
+
+/// Clones the world's repository into a folder; `further` are options of `git clone`.
+fn cloned(world: &World, remote: &Repository, name: &str, further: &[&str]) -> Repository {
+    let folder = world.scratch.path(name);
+    let (from, to) = (format!("file://{}", remote.folder.display()), folder.display().to_string());
+    remote.git(&[&["clone", "--quiet"], further, &[&from, &to]].concat());
+    Repository { folder }
+}
+
+#[test]
+fn pushes_to_the_origin_and_leaves_a_dirty_checkout_as_it_is() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let remote = world.repository("acme/web:1.4.0");
+    let work = cloned(&world, &remote, "my work", &[]);
+    std::fs::write(work.folder.join("dev/web.yaml"), "half: [done\n").unwrap();
+    std::fs::write(work.folder.join("staged.yaml"), "new: 1\n").unwrap();
+    work.git(&["add", "staged.yaml"]);
+    std::fs::write(work.folder.join("untracked.yaml"), world.deployment("acme/web:1.4.0")).unwrap();
+    let before = contents(&work.folder);
+    world.tagboat(&["run", &work.folder.display().to_string()]).ended(0);
+    assert_eq!(contents(&work.folder), before, "its files, its index and its objects");
+    assert_eq!(remote.show("main", "dev/web.yaml"), world.deployment("acme/web:1.5.0").into_bytes());
+    assert_eq!(remote.git(&["diff", "--name-only", "main~1", "main"]), "dev/web.yaml");
+}
+
+#[test]
+fn works_from_the_folder_it_is_started_in() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let remote = world.repository("acme/web:1.4.0");
+    let work = cloned(&world, &remote, "work", &[]);
+    world.finish(world.command(&["run"]).current_dir(work.folder.join("dev"))).ended(0);
+    assert_eq!(commits(&remote), 2);
+}
+
+#[test]
+fn follows_the_branch_that_is_checked_out_or_named() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let remote = world.repository("acme/web:1.4.0");
+    remote.git(&["branch", "release"]);
+    remote.git(&["branch", "hotfix"]);
+    let work = cloned(&world, &remote, "work", &[]);
+    work.git(&["checkout", "--quiet", "release"]);
+    let folder = work.folder.display().to_string();
+    let base = remote.tip("main");
+    world.tagboat(&["run", &folder]).ended(0);
+    assert_ne!(remote.tip("release"), base);
+    world.tagboat(&["run", &folder, "--branch", "hotfix"]).ended(0);
+    assert_ne!(remote.tip("hotfix"), base);
+    assert_eq!(remote.tip("main"), base);
+}
+
+#[test]
+fn a_detached_checkout_needs_a_branch() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let remote = world.repository("acme/web:1.4.0");
+    let work = cloned(&world, &remote, "work", &[]);
+    work.git(&["checkout", "--quiet", "--detach"]);
+    let folder = work.folder.display().to_string();
+    let refused = world.tagboat(&["run", &folder]).ended(2);
+    let told = refused.err.replace(&folder, "work");
+    assert_snapshot!(told, @"error: work has a commit checked out, no branch: say which one with --branch");
+    world.tagboat(&["run", &folder, "--branch", "main"]).ended(0);
+    assert_eq!(commits(&remote), 2);
+}
+
+#[test]
+fn a_shallow_checkout_is_as_good_as_any() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let remote = world.repository("acme/web:1.4.0");
+    let work = cloned(&world, &remote, "work", &["--depth=1"]);
+    world.tagboat(&["run", &work.folder.display().to_string()]).ended(0);
+    assert_eq!(commits(&remote), 2);
+    assert_eq!(remote.git(&["fsck", "--full", "--strict", "--no-dangling"]), "");
+}
+
+#[test]
+fn a_history_is_kept_though_only_its_end_is_fetched() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let remote = world.repository("acme/web:1.4.0");
+    let work = cloned(&world, &remote, "work", &[]);
+    (2..6).for_each(|day| drop(work.commit_files(&[("notes.txt", &day.to_string())], "Note", day)));
+    work.git(&["push", "--quiet", "origin", "main"]);
+    world.run_on(&remote, &[]).ended(0);
+    assert_eq!(commits(&remote), 6);
+}
+
+#[test]
+fn a_submodule_is_passed_over_and_stays() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let remote = world.repository("acme/web:1.4.0");
+    let library = world.scratch.bare("library.git", &[("web.yaml", &world.deployment("acme/web:1.4.0"))]);
+    let work = cloned(&world, &remote, "work", &[]);
+    work.git(&["submodule", "add", "--quiet", &library.folder.display().to_string(), "dev/library"]);
+    work.commit_files(&[], "Add the library", 2);
+    work.git(&["push", "--quiet", "origin", "main"]);
+    let entry = remote.git(&["ls-tree", "main", "dev/library"]);
+    let done = world.tagboat(&["run", &work.folder.display().to_string(), "--output", "json"]).ended(0).json();
+    assert_eq!(done["changes"].as_array().unwrap().len(), 1);
+    assert_eq!(remote.git(&["ls-tree", "main", "dev/library"]), entry);
+    let row = done["skipped"].as_array().unwrap().iter().find(|row| row["what"] == "dev/library").unwrap();
+    assert_eq!(row["reason"], "a submodule");
+}
+
+#[test]
+fn odd_paths_links_and_modes_of_a_tree_stay_as_they_are() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let remote = world.repository("acme/web:1.4.0");
+    let work = cloned(&world, &remote, "work", &[]);
+    let old = world.deployment("acme/web:1.4.0");
+    work.commit_files(&[("dev/größe und ort/日本.yaml", &old), ("dev/run.yaml", &old)], "Odd names", 2);
+    std::fs::set_permissions(work.folder.join("dev/run.yaml"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    symlink("/etc/passwd", work.folder.join("dev/out.yaml")).unwrap();
+    symlink("web.yaml", work.folder.join("dev/alias.yaml")).unwrap();
+    work.commit_files(&[], "Links", 3);
+    work.git(&["push", "--quiet", "origin", "main"]);
+    world.run_on(&remote, &[]).ended(0);
+    let new = world.deployment("acme/web:1.5.0").into_bytes();
+    for file in ["dev/web.yaml", "dev/größe und ort/日本.yaml", "dev/run.yaml"] {
+        assert_eq!(remote.show("main", file), new, "{file}");
+    }
+    let modes = |revision: &str| -> Vec<String> {
+        let listed = remote.git(&["ls-tree", "-r", revision]);
+        listed.lines().map(|line| format!("{} {}", &line[..6], line.split_once('\t').unwrap().1)).collect()
+    };
+    assert_eq!(modes("main"), modes("main~1"));
+    assert_eq!(remote.show("main", "dev/out.yaml"), b"/etc/passwd");
+}
+
+#[test]
+fn a_folder_that_is_no_checkout_is_refused() {
+    let world = World::new();
+    let refused = world.tagboat(&["run"]).ended(2);
+    assert_snapshot!(refused.err, @"
+    error: . is in no Git repository: name the folder of a checkout, or work without one: --repo URL
+    ");
+    let bare = world.repository("acme/web:1.4.0");
+    let folder = bare.folder.display().to_string();
+    let refused = world.tagboat(&["run", &folder]).ended(2);
+    let told = refused.err.replace(&folder, "manifests.git");
+    assert_snapshot!(told, @"error: manifests.git is a bare repository: use --repo with its path");
+}

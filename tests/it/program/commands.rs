@@ -1,0 +1,265 @@
+//! What each command prints, as text and as JSON, and how it ends.
+
+use insta::assert_snapshot;
+
+use crate::program::{Ran, World, deployment, has_fields};
+
+const CONFIG: &str = "version: 1
+images:
+  - match: ghcr.io/acme/*
+    semver: '>=1.4.0 <2.0.0'
+environments:
+  - name: dev
+    files: [envs/dev/**]
+    publish: commit
+  - name: prod
+    files: [envs/prod/**]
+    after: dev
+    publish: commit
+";
+
+const TAGS: &str = r#"{"images": {"ghcr.io/acme/web": {"tags": {
+    "1.3.0": {}, "1.4.0": {}, "1.5.0": {}, "2.0.0": {}, "latest": {}}}}}"#;
+
+/// Two environments on 1.4.0, and recorded tags up to 2.0.0.
+fn world() -> World {
+    let world = World::new();
+    world.write(".tagboat.yaml", CONFIG);
+    world.write("envs/dev/web.yaml", deployment("ghcr.io/acme/web:1.4.0"));
+    world.write("envs/prod/web.yaml", deployment("ghcr.io/acme/web:1.4.0"));
+    world.write("envs/dev/redis.yaml", deployment("redis:7"));
+    world.beside("tags.json", TAGS);
+    world
+}
+
+fn offline(world: &World, arguments: &[&str]) -> Ran {
+    world.tagboat(&[arguments, &["--snapshot", "../tags.json"]].concat())
+}
+
+#[test]
+fn scan_lists_what_it_found_and_who_follows_it() {
+    let world = world();
+    assert_snapshot!(offline(&world, &["scan"]).ended(0).out, @"
+    envs/dev/web.yaml
+      9  ghcr.io/acme/web  1.4.0
+    envs/prod/web.yaml
+      9  ghcr.io/acme/web  1.4.0
+
+    Not followed
+      envs/dev/redis.yaml:9 redis 7: no rule matches
+
+    3 references in 3 files, 1 not followed, all by the policy `semver >=1.4.0
+    <2.0.0`
+    ");
+    let found = world.tagboat(&["scan", "--output", "json"]).ended(0).json();
+    has_fields(&found, "references passedOver errors");
+    let row = &found["references"][1];
+    has_fields(row, "file line column bytes format image tag digest environment policy skipped");
+    assert_snapshot!(row, @r#"
+    {"bytes":[159,164],"column":35,"digest":null,"environment":"dev","file":"envs/dev/web.yaml","format":"kubernetes","image":"ghcr.io/acme/web","line":9,"policy":"semver >=1.4.0 <2.0.0","skipped":null,"tag":"1.4.0"}
+    "#);
+    assert_eq!(found["references"][0]["skipped"], "no rule matches");
+}
+
+#[test]
+fn places_count_from_1_columns_in_characters_and_bytes_are_the_files() {
+    let world = world();
+    let text = "\u{feff}größe: 日本\r\nmüll: {é: 1, image: \"ghcr.io/acme/web:1.4.0\"}\r\n";
+    world.write("envs/dev/values.yaml", text);
+    let found = world.tagboat(&["scan", "--output", "json"]).ended(0).json();
+    let rows = found["references"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["file"] == "envs/dev/values.yaml").unwrap();
+    let [from, to] = [0, 1].map(|index| usize::try_from(row["bytes"][index].as_u64().unwrap()).unwrap());
+    assert_eq!(&text[from..to], "1.4.0");
+    assert_eq!((&row["line"], &row["column"]), (&2.into(), &39.into()));
+}
+
+#[test]
+fn scan_names_files_passed_over_with_the_reason() {
+    let world = world();
+    world.write("envs/dev/secret.yaml", "image: ENC[AES256_GCM,data:x]\nsops:\n  mac: ENC[AES256_GCM]\n");
+    let found = world.tagboat(&["scan", "--output", "json"]).ended(0).json();
+    has_fields(&found["passedOver"][0], "file reason");
+    assert_snapshot!(found["passedOver"][0], @r#"{"file":"envs/dev/secret.yaml","reason":"encrypted with SOPS"}"#);
+}
+
+#[test]
+fn plan_shows_a_table_and_a_diff_and_changes_nothing() {
+    let world = world();
+    let before = crate::program::contents(&world.tree());
+    assert_snapshot!(offline(&world, &["plan"]).ended(0).out, @"
+    environment  image             from   to     step   where
+    dev          ghcr.io/acme/web  1.4.0  1.5.0  minor  envs/dev/web.yaml:9
+
+    --- a/envs/dev/web.yaml
+    +++ b/envs/dev/web.yaml
+    @@ -6,4 +6,4 @@
+         spec:
+           containers:
+             - name: web
+    -          image: ghcr.io/acme/web:1.4.0  # ours
+    +          image: ghcr.io/acme/web:1.5.0  # ours
+
+    Skipped
+      envs/dev/redis.yaml:9:24 redis: no rule matches
+
+    1 update in 1 file, 1 skipped.
+    Run `tagboat update` to write them.
+    ");
+    assert_eq!(crate::program::contents(&world.tree()), before);
+}
+
+#[test]
+fn plan_in_json_has_every_field_that_is_documented() {
+    let world = world();
+    let plan = offline(&world, &["plan", "--output", "json"]).ended(0).json();
+    has_fields(&plan, "changes decisions proposals skipped errors");
+    let change = &plan["changes"][0];
+    has_fields(change, "file line column bytes replaces with environment group image from to step");
+    has_fields(&change["from"], "tag digest");
+    assert_snapshot!(change, @r#"
+    {"bytes":[159,164],"column":35,"environment":"dev","file":"envs/dev/web.yaml","from":{"digest":null,"tag":"1.4.0"},"group":"ghcr.io-acme-web","image":"ghcr.io/acme/web","line":9,"replaces":"1.4.0","step":"minor","to":{"digest":null,"tag":"1.5.0"},"with":"1.5.0"}
+    "#);
+    has_fields(&plan["decisions"][0], "image environment current chosen rejected");
+    has_fields(&plan["decisions"][0]["rejected"][0], "tag reason");
+    has_fields(&plan["proposals"][0], "environment group publish branch url action gates");
+    has_fields(&plan["skipped"][0], "what reason");
+    assert_eq!(plan["errors"], serde_json::json!([]));
+}
+
+#[test]
+fn plan_ends_with_10_when_asked_and_there_are_changes() {
+    let world = world();
+    offline(&world, &["plan", "--exit-code"]).ended(10);
+    world.write("envs/dev/web.yaml", deployment("ghcr.io/acme/web:1.5.0"));
+    world.write("envs/prod/web.yaml", deployment("ghcr.io/acme/web:1.5.0"));
+    assert_snapshot!(offline(&world, &["plan", "--exit-code"]).ended(0).out, @"
+    Skipped
+      envs/dev/redis.yaml:9:24 redis: no rule matches
+
+    Nothing to do: 2 references are at the newest version their policy allows (1
+    skipped).
+    ");
+}
+
+#[test]
+fn plan_decides_as_of_another_moment_on_the_facts_of_now() {
+    let world = world();
+    let now = offline(&world, &["plan", "--output", "json"]).ended(0).out;
+    for time in ["2020-01-01T00:00:00Z", "2030-01-01T00:00:00+05:00"] {
+        assert_eq!(offline(&world, &["plan", "--output", "json", "--at", time]).ended(0).out, now);
+        offline(&world, &["explain", "ghcr.io/acme/web", "--at", time]).ended(0);
+    }
+    let refused = offline(&world, &["plan", "--at", "yesterday"]).ended(2);
+    assert!(refused.err.contains("--at <TIME>"), "{refused:?}");
+    let refused = world.tagboat(&["run", "--at", "2026-11-20T10:00:00Z"]).ended(2);
+    assert!(refused.err.contains("--dry-run"), "{refused:?}");
+}
+
+#[test]
+fn explain_gives_every_tag_its_reason() {
+    let world = world();
+    let arguments = ["explain", "ghcr.io/acme/web", "--environment", "dev"];
+    assert_snapshot!(offline(&world, &arguments).ended(0).out, @"
+    ghcr.io/acme/web in dev
+      policy: semver >=1.4.0 <2.0.0
+      current: 1.4.0
+      chosen: 1.5.0 (minor step)
+
+      1.5.0: chosen, best that semver >=1.4.0 <2.0.0 allows
+      1.4.0: in use
+      2.0.0: out of range
+      1.3.0: lower than in use
+      latest: not a version
+    ");
+    let found = offline(&world, &[&arguments[..], &["--output", "json"]].concat()).ended(0).json();
+    has_fields(&found, "explanations errors");
+    let explanation = &found["explanations"][0];
+    has_fields(explanation, "image environment current chosen candidates gates earliest");
+    let row = |index: usize| explanation["candidates"][index].to_string();
+    assert_eq!(row(0), r#"{"reason":"lower than in use","state":"rejected","tag":"1.3.0"}"#);
+    assert_eq!(row(1), r#"{"reason":"in use","state":"current","tag":"1.4.0"}"#);
+    assert!(row(2).contains(r#""state":"chosen","tag":"1.5.0""#), "{}", row(2));
+}
+
+#[test]
+fn explain_of_what_nobody_follows_is_a_usage_error_with_a_hint() {
+    let world = world();
+    assert_snapshot!(offline(&world, &["explain", "redis"]).ended(2).err, @"
+    error: docker.io/library/redis is not followed in any environment
+    hint: `tagboat scan` lists every reference, and why some are not followed
+    ");
+    assert_snapshot!(offline(&world, &["explain", "ghcr.io/acme/web", "-e", "test"]).ended(2).err, @"
+    error: there is no environment `test`
+    hint: there are: dev, prod
+    ");
+    assert_snapshot!(offline(&world, &["explain", "ghcr.io/Acme/web"]).ended(2).err, @"
+    error: `ghcr.io/Acme/web` is not an image name: lower-case letters, digits and `.` `_` `-` between them, parts separated by `/`
+    ");
+}
+
+#[test]
+fn check_finds_rules_and_environments_without_effect() {
+    let world = world();
+    assert_snapshot!(world.tagboat(&["check"]).ended(0).out, @"
+    envs/dev/redis.yaml:9:24: note[no-rule]: redis: no rule matches
+      hint: add a rule to `images:` to follow it
+
+    1 note
+    ");
+    world.write("envs/dev/redis.yaml", deployment("ghcr.io/acme/web:1.4.0"));
+    world.write(
+        ".tagboat.yaml",
+        CONFIG.replace("environments:", "  - match: quay.io/*/*\n    semver: minor\nenvironments:"),
+    );
+    let checked = world.tagboat(&["check", "--output", "json"]).ended(0).json();
+    has_fields(&checked, "findings");
+    has_fields(&checked["findings"][0], "severity rule message hint file line column");
+    assert_snapshot!(checked["findings"][0], @r#"
+    {"column":5,"file":".tagboat.yaml","hint":"`tagboat scan` lists the images; names are matched in full, such as docker.io/library/nginx","line":5,"message":"the rule for `quay.io/*/*` matches no image of this repository","rule":"unmatched-rule","severity":"warning"}
+    "#);
+}
+
+#[test]
+fn schema_prints_the_schemas_that_are_kept() {
+    let world = World::new();
+    assert_eq!(
+        world.tagboat(&["schema", "repository"]).ended(0).out,
+        include_str!("../../../config/tagboat.schema.json")
+    );
+    assert_eq!(world.tagboat(&["schema", "service"]).ended(0).out, include_str!("../../../config/service.schema.json"));
+    world.tagboat(&["schema", "other"]).ended(2);
+}
+
+#[test]
+fn completions_exist_for_the_common_shells() {
+    let world = World::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = world.tagboat(&["completions", shell]).ended(0).out;
+        assert!(script.contains("tagboat") && script.contains("snapshot"), "{shell}");
+    }
+}
+
+#[test]
+fn every_help_text_shows_an_example() {
+    let world = World::new();
+    let general = world.tagboat(&["--help"]).ended(0);
+    assert!(general.out.contains("tagboat demo") && general.out.contains("Exit codes:"), "{general:?}");
+    for command in ["scan", "check", "plan", "update", "run", "explain", "snapshot", "schema", "completions"] {
+        let help = world.tagboat(&[command, "--help"]).ended(0).out;
+        let example = help.lines().any(|line| line.starts_with(&format!("  tagboat {command}")));
+        assert!(help.contains("Example") && example, "{command}: {help}");
+    }
+}
+
+#[test]
+fn each_exit_code_says_how_it_went() {
+    let world = world();
+    offline(&world, &["scan"]).ended(0);
+    offline(&world, &["scan", "absent"]).ended(1);
+    world.tagboat(&["row"]).ended(2);
+    world.tagboat(&[]).ended(2);
+    offline(&world, &["plan", "--exit-code"]).ended(10);
+    world.write("envs/dev/broken.yaml", "image: ghcr.io/acme/web:1.4.0\n: [\n");
+    offline(&world, &["plan", "--exit-code"]).ended(3);
+}

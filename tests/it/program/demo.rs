@@ -1,0 +1,24 @@
+//! The demo, as a newcomer starts it.
+
+use crate::program::World;
+
+#[test]
+fn shows_the_main_job_and_leaves_nothing_behind() {
+    let world = World::new();
+    let (temporary, home) = (world.scratch.path("tmp"), world.scratch.path("home"));
+    std::fs::create_dir(&temporary).unwrap();
+    std::fs::create_dir(&home).unwrap();
+    let ran = world.finish(world.command(&["demo"]).env("TMPDIR", &temporary).env_remove("XDG_CACHE_HOME")).ended(0);
+    assert_eq!(ran.err, "");
+    for words in
+        ["dev: update 2 images", "staging: update 2 images", "prod: update 2 images", "Tagboat-Environment: prod"]
+    {
+        assert!(ran.out.contains(words), "{words}: {ran:?}");
+    }
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(&home).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(world.tree()).unwrap().count(), 0);
+    for line in ran.out.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+}

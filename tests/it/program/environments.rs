@@ -1,0 +1,151 @@
+//! Several environments: each by its own policy, one after the other.
+
+use crate::program::{World, commits};
+use crate::support::repository::Repository;
+
+/// Three environments with the same image; `rules` and `environments` are YAML.
+fn repository(world: &World, config: &str) -> Repository {
+    let web = world.deployment("acme/web:1.4.0");
+    let files = [("dev/web.yaml", web.as_str()), ("staging/web.yaml", &web), ("prod/web.yaml", &web)];
+    let config = config.replace("HOST", &world.registry.host());
+    world.scratch.bare("manifests.git", &[&[(".tagboat.yaml", config.as_str())], &files[..]].concat())
+}
+
+fn runs(remote: &Repository, environment: &str) -> String {
+    let text = String::from_utf8(remote.show("main", &format!("{environment}/web.yaml"))).unwrap();
+    let (_, rest) = text.split_once("acme/web:").unwrap();
+    rest.split_whitespace().next().unwrap().to_owned()
+}
+
+#[test]
+fn each_environment_follows_its_own_policy() {
+    let world = World::with_web(&["1.4.0", "1.4.7", "1.5.0", "2.0.0"]);
+    let marked = |policy: &str| world.deployment("acme/web:1.4.0").replace("# ours", &format!("# tagboat: {policy}"));
+    let config = format!(
+        "{}  - name: staging\n    files: [staging/**]\n    publish: commit\n  - name: prod\n    files: [prod/**]\n    publish: commit\n",
+        world.config()
+    );
+    let remote = world.scratch.bare(
+        "manifests.git",
+        &[
+            (".tagboat.yaml", &config),
+            ("dev/web.yaml", &marked("semver=major")),
+            ("staging/web.yaml", &marked("semver=minor")),
+            ("prod/web.yaml", &marked("semver=patch")),
+        ],
+    );
+    world.run_on(&remote, &[]).ended(0);
+    assert_eq!(["dev", "staging", "prod"].map(|name| runs(&remote, name)), ["2.0.0", "1.5.0", "1.4.7"]);
+    assert_eq!(commits(&remote), 4, "a commit for each environment");
+}
+
+const IN_ORDER: &str = "version: 1
+images:
+  - match: HOST/**
+    semver: minor
+environments:
+  - name: prod
+    files: [prod/**]
+    after: staging
+    publish: commit
+  - name: staging
+    files: [staging/**]
+    after: dev
+    publish: commit
+  - name: dev
+    files: [dev/**]
+    publish: commit
+";
+
+#[test]
+fn a_new_version_travels_in_one_run_a_commit_for_each_environment() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let remote = repository(&world, IN_ORDER);
+    world.run_on(&remote, &[]).ended(0);
+    let log = remote.git(&["log", "--reverse", "--format=%s", "main"]);
+    assert_eq!(log, "Begin\ndev: update web to 1.5.0\nstaging: update web to 1.5.0\nprod: update web to 1.5.0");
+    assert_eq!(world.run_on(&remote, &[]).ended(0).err, "");
+    assert_eq!(commits(&remote), 4);
+}
+
+#[test]
+fn an_environment_after_another_takes_what_runs_there_and_nothing_newer() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let remote =
+        repository(&world, &IN_ORDER.replace("- name: dev\n    files: [dev/**]", "- name: dev\n    files: [other/**]"));
+    let ran = world.run_on(&remote, &["--output", "json"]).ended(0);
+    assert_eq!(ran.json()["changes"], serde_json::json!([]), "{ran:?}");
+    assert_eq!(commits(&remote), 1);
+}
+
+#[test]
+fn a_file_of_two_environments_is_refused_before_anything_happens() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let remote = repository(&world, &IN_ORDER.replace("files: [prod/**]", "files: [prod/**, 'dev/*']"));
+    let refused = world.run_on(&remote, &[]).ended(2);
+    assert!(refused.err.contains("dev/web.yaml belongs to two environments, `prod` and `dev`"), "{refused:?}");
+    assert_eq!(commits(&remote), 1);
+}
+
+#[test]
+fn gates_that_do_not_act_yet_hold_back_and_say_so() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let remote = repository(&world, &IN_ORDER.replace("after: staging\n", "after: staging\n    gates: {soak: 24h}\n"));
+    let ran = world.run_on(&remote, &[]).ended(0);
+    assert!(
+        ran.err.contains("not acted on in this version: environments.gates (line 9: what depends on it waits)"),
+        "{ran:?}"
+    );
+    assert_eq!(ran.err.lines().count(), 1, "{ran:?}");
+    assert_eq!(["dev", "staging", "prod"].map(|name| runs(&remote, name)), ["1.5.0", "1.5.0", "1.4.0"]);
+}
+
+#[test]
+fn a_registry_that_is_down_for_one_image_stops_no_other() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let down = "127.0.0.1:1/acme/api:1.0.0";
+    let config = format!(
+        "version: 1\nimages:\n  - match: '**'\n    semver: minor\n{}",
+        world.config().split_once("minor\n").unwrap().1
+    );
+    let remote = world.scratch.bare(
+        "manifests.git",
+        &[
+            (".tagboat.yaml", &config),
+            ("dev/web.yaml", &world.deployment("acme/web:1.4.0")),
+            ("dev/api.yaml", &crate::program::deployment(down)),
+        ],
+    );
+    let ran = world.run_on(&remote, &["--output", "json"]).ended(3);
+    assert_eq!(runs(&remote, "dev"), "1.5.0");
+    let errors = ran.json()["errors"].clone();
+    assert_eq!(errors.as_array().unwrap().len(), 1, "{errors}");
+    assert_eq!(errors[0]["what"], "127.0.0.1:1/acme/api");
+    assert!(errors[0]["reason"].as_str().unwrap().contains("no connection"), "{errors}");
+    let text = world.run_on(&remote, &[]).ended(3);
+    assert!(text.out.contains("127.0.0.1:1/acme/api"), "{text:?}");
+}
+
+#[test]
+fn files_that_cannot_be_read_stop_no_other() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let web = world.deployment("acme/web:1.4.0");
+    let (broken, secret) = (format!("{web}  : [\n"), format!("{web}sops:\n  mac: x\n"));
+    let remote = world.scratch.bare(
+        "manifests.git",
+        &[
+            (".tagboat.yaml", &world.config()),
+            ("dev/broken.yaml", &broken),
+            ("dev/secret.yaml", &secret),
+            ("dev/web.yaml", &web),
+        ],
+    );
+    let done = world.run_on(&remote, &["--output", "json"]).ended(3).json();
+    assert_eq!(done["errors"][0]["file"], "dev/broken.yaml");
+    assert_eq!(remote.git(&["diff", "--name-only", "main~1", "main"]), "dev/web.yaml");
+    let skipped = done["skipped"].as_array().unwrap();
+    assert!(
+        skipped.iter().any(|row| row["what"] == "dev/secret.yaml" && row["reason"] == "encrypted with SOPS"),
+        "{done}"
+    );
+}

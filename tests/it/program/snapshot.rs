@@ -1,0 +1,87 @@
+//! What was observed, recorded and replayed.
+
+use crate::program::World;
+use crate::support::registry::Counts;
+
+/// A world whose decisions need several kinds of facts: digests and creation times.
+fn world() -> World {
+    let world = World::with_web(&["1.4.0", "1.5.0", "2.0.0", "latest"]);
+    world.registry.push("acme/worker", "build-11", "2026-11-01T08:00:00Z");
+    world.registry.push("acme/worker", "build-12", "2026-11-02T08:00:00Z");
+    let (host, rules) = (world.registry.host(), world.config());
+    let pinned = format!(
+        "images:\n  - match: {host}/acme/web\n    semver: minor\n    pin: digest\n  - match: {host}/acme/worker\n    newest: true\n"
+    );
+    world.write(".tagboat.yaml", rules.replace("images:\n", &pinned));
+    world.write("dev/web.yaml", world.deployment("acme/web:1.4.0"));
+    world.write("dev/worker.yaml", world.deployment("acme/worker:build-11"));
+    world
+}
+
+#[test]
+fn a_replayed_plan_is_the_live_one_byte_for_byte() {
+    let world = world();
+    world.tagboat(&["snapshot", "--out", "../tags.json"]).ended(0);
+    let live = world.tagboat(&["plan", "--output", "json"]).ended(0);
+    assert_eq!(live.json()["changes"].as_array().unwrap().len(), 2, "{live:?}");
+    let asked = world.registry.requests();
+    assert_ne!(asked, Counts::default());
+    let arguments = ["--snapshot", "../tags.json"];
+    assert_eq!(world.tagboat(&[&["plan", "--output", "json"], &arguments[..]].concat()).ended(0).out, live.out);
+    let text = world.tagboat(&["plan"]).ended(0).out;
+    let asked = (asked, world.registry.requests()).1;
+    assert_eq!(world.tagboat(&[&["plan"], &arguments[..]].concat()).ended(0).out, text);
+    for command in ["scan", "check", "update"] {
+        world.tagboat(&[&[command], &arguments[..]].concat()).ended(0);
+    }
+    assert_eq!(world.registry.requests(), asked, "a replay asks nobody");
+}
+
+#[test]
+fn a_snapshot_holds_what_is_documented() {
+    let world = world();
+    let recorded = world.tagboat(&["snapshot"]).ended(0).json();
+    crate::program::has_fields(&recorded, "images");
+    let web = &recorded["images"]["127.0.0.1:50000/acme/web"];
+    crate::program::has_fields(web, "tags");
+    crate::program::has_fields(&web["tags"], "1.4.0 1.5.0 2.0.0 latest");
+    let chosen = &web["tags"]["1.5.0"];
+    assert!(chosen["digest"].as_str().unwrap().starts_with("sha256:"), "{chosen}");
+    assert_eq!(web["tags"]["latest"], serde_json::json!({}));
+    let newest = &recorded["images"]["127.0.0.1:50000/acme/worker"]["tags"]["build-12"];
+    assert_eq!(newest["created"], "2026-11-02T08:00:00Z");
+    assert_eq!(newest["platforms"], serde_json::json!(["linux/amd64"]));
+}
+
+#[test]
+fn a_run_can_be_replayed_too() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    world.write("web.yaml", world.deployment("acme/web:1.4.0"));
+    world.tagboat(&["snapshot", "-o", "../tags.json"]).ended(0);
+    let remote = world.repository("acme/web:1.4.0");
+    world.registry.faults(|faults| faults.statuses = vec![(500, None); 9]);
+    world.run_on(&remote, &["--snapshot", "../tags.json"]).ended(0);
+    assert_eq!(remote.show("main", "dev/web.yaml"), world.deployment("acme/web:1.5.0").into_bytes());
+}
+
+#[test]
+fn an_image_that_a_snapshot_lacks_is_skipped_with_the_reason() {
+    let world = world();
+    let none = world.beside("none.json", r#"{"images": {}}"#);
+    let plan = world.tagboat(&["plan", "--output", "json", "--snapshot", &none]).ended(0).json();
+    let rows = plan["skipped"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["what"] == format!("{}/acme/web", "127.0.0.1:50000")).unwrap();
+    assert!(row["reason"].as_str().unwrap().contains("not in the snapshot"), "{row}");
+}
+
+#[test]
+fn a_file_that_is_no_snapshot_is_refused_with_its_place() {
+    let world = world();
+    for text in ["", "oops", "[]", r#"{"images": {"a": {"tags": {"1": {"digest": "x"}}}}}"#, &"[".repeat(100_000)] {
+        let file = world.beside("bad.json", text);
+        let refused = world.tagboat(&["plan", "--snapshot", &file]).ended(2);
+        assert!(refused.err.contains("bad.json") && refused.err.len() < 1000, "{refused:?}");
+        assert_eq!(refused.out, "");
+    }
+    world.tagboat(&["plan", "--snapshot", "absent.json"]).ended(2);
+}
