@@ -38,8 +38,16 @@ pub fn draft(seen: Seen<'_>) -> Draft {
     draft
 }
 
-/// The usable policies as they act, with the names of their objects.
-type Origins = Vec<(Arc<Policy>, String)>;
+/// The usable policies as they act: image, policy, and the name of the object.
+type Origins = Vec<(ImageName, Arc<Policy>, String)>;
+
+/// Whether a reference has its policy from a certain object.
+///
+/// Several objects may say the same of different images, and a tag alone may stand beside another image than the
+/// policy's; a policy is shared as it is unless its repository adds exclusions to it.
+fn is_of(site: &Site, used: &Arc<Policy>, image: &ImageName, policy: &Arc<Policy>) -> bool {
+    Arc::ptr_eq(used, policy) || (used == policy && site.image.as_ref() == Some(image))
+}
 
 /// A policy with the lines that name it.
 type Marked<'a> = (&'a Arc<Policy>, Vec<&'a Site>);
@@ -52,15 +60,17 @@ fn policies(seen: Seen<'_>, draft: &mut Draft) -> Origins {
         match index.resolved(policy) {
             Ok(resolved) => {
                 let place = format!("{} ({}:{})", policy.origin.name, policy.origin.file, policy.origin.position.line);
-                let marked =
-                    |site: &Site| matches!(&site.marker, Some(Marker::Policy(used)) if *used == resolved.policy);
+                let marked = |site: &Site| match &site.marker {
+                    Some(Marker::Policy(used)) => is_of(site, used, &resolved.image, &resolved.policy),
+                    _ => false,
+                };
                 if !seen.sites.iter().any(marked) {
                     draft.notes.push(Note::at(
                         &policy.origin,
                         format!("the ImagePolicy {} for {}: no marker names it", policy.origin.name, resolved.image),
                     ));
                 }
-                origins.push((resolved.policy, place));
+                origins.push((resolved.image, resolved.policy, place));
             }
             Err(reason) => draft.notes.push(Note::at(&policy.origin, reason)),
         }
@@ -94,7 +104,7 @@ fn rules(seen: Seen<'_>, origins: &Origins, draft: &mut Draft) -> BTreeSet<Image
         let (Some(Marker::Policy(policy)), Some(image), None) = (&site.marker, &site.image, &site.skipped) else {
             continue;
         };
-        if !origins.iter().any(|(known, _)| known == policy) {
+        if !origins.iter().any(|(_, known, _)| known == policy) {
             continue;
         }
         let policies = by_image.entry(image).or_default();
@@ -107,8 +117,12 @@ fn rules(seen: Seen<'_>, origins: &Origins, draft: &mut Draft) -> BTreeSet<Image
         // The sort is stable: among equally frequent ones the first in the order of files stays.
         policies.sort_by_key(|(_, sites)| std::cmp::Reverse(sites.len()));
         let (policy, sites) = &policies[0];
-        let names: Vec<&str> =
-            origins.iter().filter(|(known, _)| known == *policy).map(|(_, name)| name.as_str()).take(3).collect();
+        let names: Vec<&str> = origins
+            .iter()
+            .filter(|(image, known, _)| sites.iter().any(|site| is_of(site, policy, image, known)))
+            .map(|(_, _, name)| name.as_str())
+            .take(3)
+            .collect();
         draft.rules.push(DraftRule {
             images: image.to_string(),
             policy: (***policy).clone(),

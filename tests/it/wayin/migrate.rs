@@ -117,6 +117,8 @@ async fn flux_plans_the_same_before_and_after() {
     ] {
         assert!(said.contains(expected), "{expected}\n{said}");
     }
+    // Several objects say `1.x`; each rule names its own.
+    assert!(text.contains("  # pinned (clusters/flux.yaml:36); 1 line\n  - match: ghcr.io/acme/pinned\n"), "{text}");
     for note in &notes {
         assert!(text.contains(&format!("# - {note}")), "{note}\n{text}");
     }
