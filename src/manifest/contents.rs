@@ -59,7 +59,8 @@ pub(crate) fn read<'a>(path: &RepoPath, bytes: &'a [u8], limits: &Limits) -> Con
     Contents::Text(text)
 }
 
-/// Whether YAML bytes can hold a reference: a key with `image` in it, a `repository`, or a marker.
+/// Whether YAML bytes can hold a reference: a key with `image` in it, a `repository`, a word of
+/// an artifact that is no image, or a marker.
 ///
 /// A key written with escapes (`"im\u0061ge"`) is not seen; nobody writes one.
 pub(crate) fn may_hold(bytes: &[u8]) -> bool {
@@ -67,10 +68,21 @@ pub(crate) fn may_hold(bytes: &[u8]) -> bool {
         let before = at.checked_sub(1).map(|index| bytes[index]);
         let after = &bytes[at + 4..];
         // `imagePullPolicy` and `imagePullSecrets` stand in many files that name no image.
-        matches!(before, Some(b'i' | b'I')) && !after.starts_with(b"Pull") && ends_a_key(after)
+        matches!(before, Some(b'i' | b'I'))
+            && !after.starts_with(b"Pull")
+            && (ends_a_key(after) || ends_a_pointer(&bytes[..at], after))
     });
     let names_repository = || memmem::find_iter(bytes, b"repository").any(|at| ends_a_key(&bytes[at + 10..]));
-    names_image || names_repository() || memmem::find(bytes, marker::WORD.as_bytes()).is_some()
+    let has_word = |word: &[u8]| memmem::find(bytes, word).is_some();
+    // Charts in registries, bundles of Tekton and sources of Argo CD name no image as such.
+    let names_artifact = || [&b"oci://"[..], b"bundle"].into_iter().any(has_word);
+    let names_chart = || has_word(b"repoURL") && (has_word(b"chart:") || has_word(b"mage"));
+    names_image || names_repository() || names_artifact() || names_chart() || has_word(marker::WORD.as_bytes())
+}
+
+/// Whether `/image` ends a JSON pointer in a patch that is written on one line.
+fn ends_a_pointer(before: &[u8], after: &[u8]) -> bool {
+    before.ends_with(b"/i") && matches!(after.first(), Some(b'"' | b'\'' | b',' | b'\\'))
 }
 
 /// Whether what follows a word makes it a key: the rest of the name, a quote, blanks, then `:`.

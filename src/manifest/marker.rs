@@ -49,8 +49,13 @@ pub(crate) fn attach(text: &str, chunk: &Span, tree: &Tree<'_>, finds: &mut Vec<
         let here: Vec<usize> =
             places[first..].iter().take_while(|(at, _)| *at < marked.line.end).map(|(_, index)| *index).collect();
         for index in &here {
-            let earlier = finds[*index].marker.take();
-            finds[*index].marker = Some(both(earlier, &marked.marker));
+            let find = &mut finds[*index];
+            let earlier = find.marker.take();
+            find.marker = Some(both(earlier, &marked.marker));
+            let follows = matches!(marked.marker, Marker::Policy(_) | Marker::Named(_));
+            if follows && matches!(find.skipped, Some(SkipReason::Unmarked(_))) {
+                find.skipped = find.value.tag.is_none().then_some(SkipReason::DigestOnly);
+            }
         }
         let says_nothing = match &marked.marker {
             Marker::Ignore => true,

@@ -3,7 +3,10 @@
 //! Entry point: [`scan`]. One file a format; the rules that hold for all formats live in [`finder`]. Pure: no file
 //! is read here and no registry asked, and no YAML is ever written.
 
+mod argocd;
+mod charts;
 mod contents;
+mod doubtful;
 pub(crate) mod finder;
 pub mod foreign;
 mod helm_values;
@@ -13,6 +16,7 @@ mod marker;
 pub(crate) mod names;
 pub(crate) mod reference;
 mod surroundings;
+mod tekton;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -95,7 +99,7 @@ pub fn scan(path: &RepoPath, bytes: &[u8], surroundings: &Surroundings, limits: 
             Err(_) => more_faults = true,
             Ok(tree) if has_braces && template::is_one(text, &tree) => return template_scan(path, text),
             Ok(tree) => {
-                read_chunk(path, text, &chunk, &tree, &mut found);
+                read_chunk(path, text, surroundings, &chunk, &tree, &mut found);
                 collector.take(&tree);
             }
         }
@@ -121,9 +125,15 @@ pub fn scan(path: &RepoPath, bytes: &[u8], surroundings: &Surroundings, limits: 
 ///
 /// Their positions count from the chunk's start: walking there from the file's own start again and again would cost
 /// the square of a file with many documents.
-pub(crate) fn scan_parsed(path: &RepoPath, text: &str, chunk: &Span, tree: &Tree<'_>) -> Vec<Site> {
+pub(crate) fn scan_parsed(
+    path: &RepoPath,
+    text: &str,
+    surroundings: &Surroundings,
+    chunk: &Span,
+    tree: &Tree<'_>,
+) -> Vec<Site> {
     let mut found = Vec::new();
-    read_chunk(path, text, chunk, tree, &mut found);
+    read_chunk(path, text, surroundings, chunk, tree, &mut found);
     sites(path, text, chunk.start, found, Vec::new()).sites
 }
 
@@ -142,10 +152,17 @@ pub(crate) fn is_surely_yaml(path: &RepoPath, text: &str, surroundings: &Surroun
 }
 
 /// Finds the references of all documents of a chunk, with the markers beside them.
-fn read_chunk(path: &RepoPath, text: &str, chunk: &Span, tree: &Tree<'_>, found: &mut Vec<Found>) {
+fn read_chunk(
+    path: &RepoPath,
+    text: &str,
+    surroundings: &Surroundings,
+    chunk: &Span,
+    tree: &Tree<'_>,
+    found: &mut Vec<Found>,
+) {
     let mut finder = Finder::new(text, tree);
     for root in tree.roots() {
-        read_document(&mut finder, *root, path);
+        read_document(&mut finder, *root, path, surroundings);
     }
     let mut finds = finder.finish();
     marker::attach(text, chunk, tree, &mut finds);
@@ -153,13 +170,17 @@ fn read_chunk(path: &RepoPath, text: &str, chunk: &Span, tree: &Tree<'_>, found:
 }
 
 /// Lets the format that explains a document find its references.
-fn read_document(finder: &mut Finder<'_, '_>, root: NodeId, path: &RepoPath) {
+fn read_document(finder: &mut Finder<'_, '_>, root: NodeId, path: &RepoPath, surroundings: &Surroundings) {
     let tree = finder.tree;
     if tree.shape(root) != Shape::Mapping {
         return;
     }
     if kustomize::is_kustomization(tree, root, path) {
         kustomize::find(finder, root);
+    } else if charts::is_metadata(path) {
+        charts::metadata(finder, root, path, surroundings);
+    } else if argocd::is_override(path) {
+        argocd::source(finder, root);
     } else if kubernetes::is_object(tree, root) {
         kubernetes::find(finder, root);
     } else if names::may_be_values(path) {

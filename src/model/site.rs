@@ -18,6 +18,10 @@ pub enum Format {
     Kustomize,
     /// Helm values, in a file or inside another object.
     HelmValues,
+    /// A Helm chart or another artifact in a registry, named by its version.
+    Chart,
+    /// An Argo CD `Application` or `ApplicationSet`.
+    ArgoCd,
     /// No format explains the line, but a marker stands beside it.
     Marked,
 }
@@ -29,6 +33,8 @@ impl Format {
             Self::Kubernetes => "kubernetes",
             Self::Kustomize => "kustomize",
             Self::HelmValues => "helm-values",
+            Self::Chart => "chart",
+            Self::ArgoCd => "argocd",
             Self::Marked => "marked",
         }
     }
@@ -66,6 +72,8 @@ pub enum SlotRole {
     Tag,
     /// A digest that stands alone.
     Digest,
+    /// A chart's version: the tag, with `+` where the tag has `_`.
+    ChartVersion,
 }
 
 /// A stretch of text that an edit replaces.
@@ -163,6 +171,8 @@ pub enum SkipReason {
     DuplicateKey(String),
     /// It is reached by an alias whose uses disagree; the reason in words.
     Alias(String),
+    /// It looks like a reference where none is declared: only a marker makes it followed. Where it stands, in words.
+    Unmarked(&'static str),
     /// A marker says so.
     Ignored,
     /// The marker beside it cannot be read; the reason in words.
@@ -190,6 +200,7 @@ impl fmt::Display for SkipReason {
             Self::Alias(reason) | Self::Unsupported(reason) | Self::NamedPolicy(reason) => {
                 write!(formatter, "{reason}")
             }
+            Self::Unmarked(place) => write!(formatter, "{place}: followed only with a marker"),
             Self::Ignored => write!(formatter, "ignored by the marker beside it"),
             Self::FaultyMarker(reason) => write!(formatter, "the marker beside it is faulty: {reason}"),
             Self::NoRule => write!(formatter, "no rule matches"),
