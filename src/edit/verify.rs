@@ -15,7 +15,7 @@ use crate::manifest::yaml::embedded::Embedded;
 use crate::manifest::yaml::{Detail, events, split};
 use crate::manifest::{Limits, Surroundings, is_surely_yaml, names, scan, scan_parsed};
 use crate::model::file::{RepoPath, Span};
-use crate::model::site::{ScalarStyle, Site, Slot, SlotRole};
+use crate::model::site::{Marker, ScalarStyle, Site, Slot, SlotRole};
 
 /// An edit that is to be proved.
 pub(super) struct Proof<'a> {
@@ -162,11 +162,16 @@ fn growth(splice: &Splice) -> isize {
 }
 
 /// Whether a reference is still the same one, with so many places more.
+///
+/// What a policy of another file said of it, the scan of this file alone cannot tell: the comments of both parses are
+/// compared elsewhere, so that the marker is the same one.
 fn same_site(one: &Site, other: &Site, added: usize) -> bool {
-    one.image == other.image
+    let named = matches!(other.marker, Some(Marker::Named(_)));
+    let policy = other.marker.is_none() && matches!(one.marker, Some(Marker::Policy(_)));
+    (one.image == other.image || named)
         && one.format == other.format
-        && one.marker == other.marker
-        && one.skipped == other.skipped
+        && (one.marker == other.marker || named || policy)
+        && (one.skipped == other.skipped || named)
         && one.slots.len() + added == other.slots.len()
         && one.uses.len() == other.uses.len()
 }

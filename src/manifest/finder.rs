@@ -205,7 +205,7 @@ impl<'t, 'a> Finder<'t, 'a> {
                         read(&mut finder, *root);
                     }
                     let mut finds = finder.finish();
-                    marker::attach(value, &chunk, inner.comments(), &mut finds);
+                    marker::attach(value, &chunk, inner.comments(), Some(&inner), &mut finds);
                     self.found.extend(finds.into_iter().map(|find| moved(find, node, &places)));
                 }
             }

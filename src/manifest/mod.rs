@@ -16,6 +16,7 @@ mod documents;
 mod doubtful;
 pub(crate) mod finder;
 mod fleet;
+pub mod foreign;
 mod github_actions;
 mod gitlab_ci;
 mod hcl;
@@ -41,6 +42,7 @@ pub use crate::manifest::names::may_hold_reference;
 pub use crate::manifest::surroundings::Surroundings;
 
 use crate::manifest::finder::{Finder, Found};
+use crate::manifest::foreign::{Collector, Foreign};
 use crate::manifest::yaml::tree::{NodeId, Shape, Tree};
 use crate::manifest::yaml::{Detail, Fault, build, split};
 use crate::model::file::{Position, Positions, RepoPath, Span};
@@ -76,6 +78,8 @@ pub struct FileScan {
     pub sites: Vec<Site>,
     /// The file, or documents of it, that were not looked into.
     pub passed_over: Vec<PassedOver>,
+    /// What other updaters' objects in it say.
+    pub foreign: Foreign,
 }
 
 /// Finds every image reference of a file.
@@ -99,6 +103,7 @@ pub fn scan(path: &RepoPath, bytes: &[u8], surroundings: &Surroundings, limits: 
     let is_named = surroundings.formats_of(path).next().is_some();
     let mut found = Vec::new();
     let mut faults = Vec::new();
+    let mut collector = Collector::new(path, text);
     let mut more_faults = false;
     for chunk in split::chunks(text) {
         let part = &text[chunk.clone()];
@@ -118,7 +123,10 @@ pub fn scan(path: &RepoPath, bytes: &[u8], surroundings: &Surroundings, limits: 
             Ok(tree) if has_braces && template::is_one(text, &tree) && !documents::is_jinja(&tree) => {
                 return template_scan(path, text, surroundings);
             }
-            Ok(tree) => read_chunk(path, text, surroundings, &chunk, &tree, &mut found),
+            Ok(tree) => {
+                read_chunk(path, text, surroundings, &chunk, &tree, &mut found);
+                collector.take(&tree);
+            }
         }
     }
     if more_faults {
@@ -137,7 +145,7 @@ pub fn scan(path: &RepoPath, bytes: &[u8], surroundings: &Surroundings, limits: 
     });
     let passed = passed.collect();
     configured::add(path, text, surroundings, &mut found);
-    sites(path, text, 0, found, passed)
+    FileScan { foreign: collector.finish(), ..sites(path, text, 0, found, passed) }
 }
 
 /// Finds the references of one chunk that was parsed already, comments included.
@@ -193,7 +201,7 @@ fn read_chunk(
         configured::paths(&mut finder, *root, path, surroundings);
     }
     let mut finds = finder.finish();
-    marker::attach(text, chunk, tree.comments(), &mut finds);
+    marker::attach(text, chunk, tree.comments(), Some(tree), &mut finds);
     found.append(&mut finds);
 }
 
@@ -224,7 +232,7 @@ fn plain_scan(path: &RepoPath, text: &str, surroundings: &Surroundings) -> FileS
     let (mut found, fault) = match plain::Language::of(path) {
         Some(language) => {
             let (mut found, fault) = language.find(text);
-            marker::attach(text, &(0..text.len()), &marker::comments(text), &mut found);
+            marker::attach(text, &(0..text.len()), &marker::comments(text), None, &mut found);
             (found, fault)
         }
         None => (marker::marked_lines(text), None),
@@ -253,7 +261,7 @@ fn json_scan(path: &RepoPath, text: &str, surroundings: &Surroundings, limits: &
             }
         }
     }
-    marker::attach(text, &whole, &marker::comments(text), &mut found);
+    marker::attach(text, &whole, &marker::comments(text), None, &mut found);
     configured::add(path, text, surroundings, &mut found);
     let passed = passed.into_iter().map(|reason| PassedOver { file: path.to_string(), reason }).collect();
     sites(path, text, 0, found, passed)
@@ -262,6 +270,7 @@ fn json_scan(path: &RepoPath, text: &str, surroundings: &Surroundings, limits: &
 /// Reads the marked lines of a template, which is never parsed as YAML.
 fn template_scan(path: &RepoPath, text: &str, surroundings: &Surroundings) -> FileScan {
     let mut found = marker::marked_lines(text);
+    found.extend(marker::flux_lines(text));
     configured::add(path, text, surroundings, &mut found);
     if found.is_empty() {
         passed_over(path, PassedOverReason::Template)
@@ -271,7 +280,7 @@ fn template_scan(path: &RepoPath, text: &str, surroundings: &Surroundings) -> Fi
 }
 
 fn passed_over(path: &RepoPath, reason: PassedOverReason) -> FileScan {
-    FileScan { sites: Vec::new(), passed_over: vec![PassedOver { file: path.to_string(), reason }] }
+    FileScan { passed_over: vec![PassedOver { file: path.to_string(), reason }], ..FileScan::default() }
 }
 
 /// Gives finds their lines and columns.
@@ -309,7 +318,7 @@ fn sites(path: &RepoPath, text: &str, from: usize, mut found: Vec<Found>, passed
             }
         })
         .collect();
-    FileScan { sites, passed_over }
+    FileScan { sites, passed_over, ..FileScan::default() }
 }
 
 pub(crate) fn floor_boundary(text: &str, offset: usize) -> usize {

@@ -145,6 +145,36 @@ impl fmt::Display for Value {
     }
 }
 
+/// Which part of a reference a marker that names a policy stands beside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MarkedPart {
+    /// The whole reference.
+    Whole,
+    /// The name alone.
+    Name,
+    /// The tag alone.
+    Tag,
+    /// The digest alone.
+    Digest,
+}
+
+/// The name of a policy that another file holds, as Flux writes it: `namespace:name`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyReference {
+    /// The namespace of the policy.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// What the marker stands beside.
+    pub part: MarkedPart,
+}
+
+impl fmt::Display for PolicyReference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.namespace, self.name)
+    }
+}
+
 /// A policy that stands beside the reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Marker {
@@ -152,6 +182,8 @@ pub enum Marker {
     Ignore,
     /// `# tagboat: semver=1.x`.
     Policy(Arc<Policy>),
+    /// `{"$imagepolicy": "ns:name"}`: a policy in another file, which one file alone cannot tell.
+    Named(PolicyReference),
     /// A comment that begins as a marker and is none; the reason in words.
     Faulty(String),
 }
@@ -181,6 +213,8 @@ pub enum SkipReason {
     Ignored,
     /// The marker beside it cannot be read; the reason in words.
     FaultyMarker(String),
+    /// The policy that the marker beside it names is missing or cannot be used; the reason in words.
+    NamedPolicy(String),
     /// No rule of `images:` matches.
     NoRule,
     /// No environment holds the file.
@@ -199,7 +233,9 @@ impl fmt::Display for SkipReason {
             Self::NotAReference(reason) => write!(formatter, "not an image reference: {reason}"),
             Self::NoName => write!(formatter, "the image's name does not stand beside it"),
             Self::DuplicateKey(key) => write!(formatter, "the key `{key}` stands twice"),
-            Self::Alias(reason) | Self::Unsupported(reason) => write!(formatter, "{reason}"),
+            Self::Alias(reason) | Self::Unsupported(reason) | Self::NamedPolicy(reason) => {
+                write!(formatter, "{reason}")
+            }
             Self::Unmarked(place) => write!(formatter, "{place}: followed only with a marker"),
             Self::Ignored => write!(formatter, "ignored by the marker beside it"),
             Self::FaultyMarker(reason) => write!(formatter, "the marker beside it is faulty: {reason}"),

@@ -4,6 +4,7 @@
 //! [`update`] writes it into a working tree. Decides nothing itself.
 
 pub mod check;
+pub mod migrate;
 pub mod report;
 pub mod run;
 pub mod setup;
@@ -62,7 +63,7 @@ pub enum PassError {
         other: EnvironmentName,
     },
     /// There is no configuration, and this command needs one.
-    #[error("{0} has no .tagboat.yaml: write one that names images and environments, then `tagboat check` it")]
+    #[error("{0} has no .tagboat.yaml: `tagboat init` writes one")]
     NotConfigured(String),
     /// Git could not do it.
     #[error(transparent)]
