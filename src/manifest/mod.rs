@@ -1,6 +1,6 @@
 //! What the manifest formats mean: the bytes of a file in, the sites of its image references out.
 //!
-//! Entry point: [`scan`]. One file a format; the rules that hold for all formats live in [`finder`]. Pure: no file
+//! Entry point: [`scan`]. One file a format; the rules that hold for all formats live in `finder`. Pure: no file
 //! is read here and no registry asked, and no YAML is ever written.
 
 mod ansible;

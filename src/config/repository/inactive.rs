@@ -1,6 +1,6 @@
 //! Parts of the configuration that are understood but do not act in this version.
 //!
-//! Owns the one table of them, [`TABLE`]: what begins to act is removed there, and nowhere else.
+//! Owns the one table of them, `TABLE`: what begins to act is removed there, and nowhere else.
 
 use crate::config::reader::Reader;
 use crate::config::yaml::{Node, Value};
