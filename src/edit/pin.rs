@@ -58,8 +58,11 @@ impl<'a> Pins<'a> {
             return refuse("no key for one is known beside this one");
         }
         if let Some((name, present)) = ["digest", "sha"].iter().find_map(|name| Some((*name, tree.own(map, name)?))) {
-            return fill(tree, present, name, &digest)
-                .ok_or_else(|| "a digest cannot be added: its key is there, with nothing to write into".to_owned());
+            return fill(tree, present, name, &digest).ok_or_else(|| {
+                format!(
+                    "a digest cannot be added: `{name}` is there with nothing to write into: make it `{name}: \"\"`"
+                )
+            });
         }
         if text[tree.span(map)].starts_with('{') {
             return refuse("the map is written in braces on one line");
@@ -92,7 +95,7 @@ fn fill(tree: &Tree<'_>, node: NodeId, name: &str, digest: &Digest) -> Option<Sp
     let (style, text, token) = (tree.style(node)?, tree.text(node)?, tree.span(node));
     let span = match style {
         ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted if token.len() == 2 => token.start + 1..token.start + 1,
-        ScalarStyle::Plain if tree.filled(node).is_none() && !text.is_empty() => token.clone(),
+        ScalarStyle::Plain if tree.filled(node).is_none() && !text.is_empty() && !token.is_empty() => token.clone(),
         _ => return None,
     };
     // `sha` holds the digits alone.
