@@ -27,7 +27,7 @@ fn scan_tree(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("scan");
     group.sample_size(20);
     group.bench_function("a folder of real manifests", |bencher| {
-        bencher.iter(|| tagboat::observe::scan::scan(black_box(&files), &limits).expect("the folder can be read"));
+        bencher.iter(|| tagboat::observe::scan::scan(black_box(&files), &[], &limits).expect("the folder can be read"));
     });
     group.finish();
 }

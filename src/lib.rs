@@ -15,6 +15,7 @@ pub mod edit;
 pub mod git;
 pub mod http;
 pub mod manifest;
+pub mod migrate;
 pub mod model;
 pub mod observe;
 pub mod pass;

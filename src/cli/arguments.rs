@@ -18,6 +18,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     after_help = "Start here:
   tagboat demo          see a new tag travel through three environments, on this machine alone
   tagboat plan          what would change in this folder, and why; changes nothing
+  tagboat init          a first configuration, from what this folder holds
 
 Exit codes: 0 done, 1 failed before anything could be done, 2 usage or configuration,
 3 done but some targets failed, 10 changes found (with --exit-code)"
@@ -45,8 +46,14 @@ pub(super) struct Common {
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) snapshot: Option<PathBuf>,
     /// How results are printed
-    #[arg(long, global = true, value_enum, default_value_t = OutputFormat::Text, value_name = "FORMAT")]
-    pub(super) output: OutputFormat,
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORMAT",
+        help = "How results are printed: text (default), json; for check also github, sarif"
+    )]
+    pub(super) output: Option<OutputFormat>,
     /// When to use colour
     #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
     pub(super) color: ColorChoice,
@@ -68,6 +75,12 @@ pub(super) enum OutputFormat {
     Text,
     /// For programs; documented and stable.
     Json,
+    /// Annotations of GitHub Actions; `check` alone has them.
+    #[value(hide = true)]
+    Github,
+    /// SARIF 2.1.0; `check` alone has it.
+    #[value(hide = true)]
+    Sarif,
 }
 
 /// When colour is used.
@@ -99,8 +112,10 @@ pub(super) enum Command {
   tagboat scan --output json envs    for programs")]
     Scan(Folder),
     /// Find mistakes in configuration, markers and policies
-    #[command(after_help = "Example:
-  tagboat check      exit code 2 when there is an error; each finding has file, line and column")]
+    #[command(after_help = "Examples:
+  tagboat check                   exit code 2 when there is an error; each finding has file, line and column
+  tagboat check --output github   annotations, as by itself within GitHub Actions
+  tagboat check --output sarif    for code scanning")]
     Check(Folder),
     /// Show what would change and why; changes nothing
     #[command(after_help = "Examples:
@@ -131,6 +146,19 @@ The token comes from TAGBOAT_TOKEN, else GITHUB_TOKEN, GITLAB_TOKEN or GITEA_TOK
   tagboat snapshot --out tags.json
   tagboat plan --snapshot tags.json")]
     Snapshot(Snapshot),
+    /// Write a first .tagboat.yaml: environments by the folders, images by registry
+    #[command(after_help = "Examples:
+  tagboat init                       writes .tagboat.yaml in this folder, unless there is one
+  tagboat init --out -               prints it")]
+    Init(Init),
+    /// Turn what another updater left in the repository into a .tagboat.yaml
+    #[command(after_help = "Examples:
+  tagboat migrate flux                          prints what ImagePolicy objects and markers become
+  tagboat migrate argocd --out .tagboat.yaml    writes it, unless there is one
+  tagboat migrate renovate                      the parts of renovate.json that are about images
+
+What cannot be carried over stands at its end as comments, and on standard error, with file and line.")]
+    Migrate(Migrate),
     /// Print the JSON schema of a configuration file
     #[command(after_help = "Example:
   tagboat schema repository > tagboat.schema.json")]
@@ -235,6 +263,42 @@ pub(super) struct Snapshot {
     /// Where to write it, instead of standard output
     #[arg(long, short, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
+}
+
+/// Arguments of `init`.
+#[derive(Debug, Args)]
+pub(super) struct Init {
+    /// Where.
+    #[command(flatten)]
+    pub(super) folder: Folder,
+    /// Where to write it, instead of .tagboat.yaml in DIR; - for standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// Arguments of `migrate`.
+#[derive(Debug, Args)]
+pub(super) struct Migrate {
+    /// What to come from
+    #[arg(value_enum, value_name = "TOOL")]
+    pub(super) from: MigrateFrom,
+    /// Where.
+    #[command(flatten)]
+    pub(super) folder: Folder,
+    /// Where to write it, instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// What `migrate` reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum MigrateFrom {
+    /// ImageRepository, ImagePolicy, ImageUpdateAutomation, and the markers that name policies.
+    Flux,
+    /// Annotations of Argo CD Image Updater, and ImageUpdater objects.
+    Argocd,
+    /// The configuration of Renovate.
+    Renovate,
 }
 
 /// Which configuration file a schema is of.

@@ -9,14 +9,16 @@ use crate::config::service::Service;
 use crate::model::outcome::{Finding, Severity};
 use crate::pass;
 use crate::report::exit::Exit;
-use crate::report::{exit, json, text};
+use crate::report::{Base, exit, github, json, sarif, text};
 
 /// Checks a folder and the operator's file; faults of both are findings like all others.
 pub(super) fn run(session: &Session, folder: &Folder) -> Outcome {
     let (service, mut faults) = faults_of(session.service())?;
     let (config, more) = faults_of(session.repository(&folder.folder))?;
     faults.extend(more);
-    if session.common.output == OutputFormat::Text && !faults.is_empty() {
+    let by_itself = if session.environment.is_github_actions() { OutputFormat::Github } else { OutputFormat::Text };
+    let output = session.common.output.unwrap_or(by_itself);
+    if output == OutputFormat::Text && !faults.is_empty() {
         // For people, the source line stands under each fault.
         let rendered = Faults::new(faults).render(session.wants_color(Stream::Output), session.width());
         print(|out| writeln!(out, "{}", rendered.trim_end()))?;
@@ -29,9 +31,15 @@ pub(super) fn run(session: &Session, folder: &Folder) -> Outcome {
         let files = pass::setup::checkout(&folder.folder);
         findings.extend(pass::check::check(&config, name.as_deref(), &files, &limits)?);
     }
-    print(|out| match session.common.output {
+    // Annotations want paths from where the program was called; what an option names is such a path already.
+    let named = [&session.common.config, &session.common.service];
+    let named = named.into_iter().flatten().map(|path| path.display().to_string()).collect();
+    let base = Base { folder: &folder.folder.to_string_lossy(), named };
+    print(|out| match output {
         OutputFormat::Json => json::check(&findings, out),
         OutputFormat::Text => text::check(&findings, &session.view(), out),
+        OutputFormat::Github => github::check(&findings, &base, out),
+        OutputFormat::Sarif => sarif::check(&findings, &base, out),
     })?;
     Ok(exit::of_findings(&findings))
 }

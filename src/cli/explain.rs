@@ -1,7 +1,7 @@
 //! `tagboat explain`: for one image, why each tag was or was not chosen.
 
 use crate::cli::Outcome;
-use crate::cli::arguments::{Explain, OutputFormat};
+use crate::cli::arguments::Explain;
 use crate::cli::output::{Failure, note, print};
 use crate::cli::session::Session;
 use crate::model::environment::EnvironmentName;
@@ -33,9 +33,12 @@ pub(super) fn run(session: &Session, arguments: &Explain) -> Outcome {
     for row in outcome.skipped.iter().filter(|row| row.what == image.as_str()) {
         note(session, &format!("note: {}: {}", row.what, row.reason));
     }
-    print(|out| match session.common.output {
-        OutputFormat::Json => json::explain(&explanations, &outcome.images, &outcome.errors, out),
-        OutputFormat::Text => text::explain(&explanations, &outcome.images, &outcome.errors, &session.view(), out),
+    print(|out| {
+        if session.wants_json() {
+            json::explain(&explanations, &outcome.images, &outcome.errors, out)
+        } else {
+            text::explain(&explanations, &outcome.images, &outcome.errors, &session.view(), out)
+        }
     })?;
     Ok(exit::of_errors(&outcome.errors))
 }

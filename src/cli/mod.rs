@@ -7,6 +7,8 @@ mod check;
 mod completions;
 mod demo;
 mod explain;
+mod init;
+mod migrate;
 mod output;
 mod plan;
 mod progress;
@@ -26,7 +28,7 @@ use clap::Parser;
 use crate::config::environment::Environment;
 use crate::report::exit::Exit;
 
-use self::arguments::{Arguments, Command, LogFormat};
+use self::arguments::{Arguments, Command, LogFormat, OutputFormat};
 use self::output::Failure;
 use self::session::Session;
 
@@ -46,6 +48,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let environment = Environment::capture();
     let session = Session::new(arguments.common, environment);
     log_to_standard_error(&session.common, session.wants_color(output::Stream::Error));
+    let only_check = matches!(session.common.output, Some(OutputFormat::Github | OutputFormat::Sarif));
+    if only_check && !matches!(arguments.command, Command::Check(_)) {
+        let hint = "every other command has text and json".to_owned();
+        let refused = Failure::usage("--output github and --output sarif belong to `tagboat check`", hint);
+        return output::fail(&session, &refused).into();
+    }
     let result = match arguments.command {
         Command::Scan(folder) => scan::run(&session, &folder),
         Command::Check(folder) => check::run(&session, &folder),
@@ -54,6 +62,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run(run) => run::run(&session, &run),
         Command::Explain(explain) => explain::run(&session, &explain),
         Command::Snapshot(snapshot) => snapshot::run(&session, &snapshot),
+        Command::Init(init) => init::run(&session, &init),
+        Command::Migrate(migrate) => migrate::run(&session, &migrate),
         Command::Schema { which } => schema::run(which),
         Command::Completions { shell } => completions::run(shell),
         Command::Demo => demo::run(&session),

@@ -1,6 +1,7 @@
 //! Standard output and standard error: colour, width, and how failures are told.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::Path;
 
 use crate::cli::arguments::ColorChoice;
 use crate::cli::session::Session;
@@ -134,4 +135,41 @@ pub(super) fn note(session: &Session, text: &str) {
     if !session.common.quiet {
         let _closed = writeln!(io::stderr().lock(), "{text}");
     }
+}
+
+/// Writes a file whole or not at all.
+pub(super) fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    scratch(path, bytes)?.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Writes a file whole, and never over another.
+///
+/// # Errors
+///
+/// [`Failure::Usage`] when there is one already.
+pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let failed = |error: io::Error| {
+        Failure::Failed(anyhow::Error::new(error).context(format!("cannot write {}", path.display())))
+    };
+    match scratch(path, bytes).map_err(failed)?.persist_noclobber(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
+            let hint = "it is never overwritten: move it away, or print the new one with --out -".to_owned();
+            Err(Failure::usage(format!("{} is there already", path.display()), hint))
+        }
+        Err(error) => Err(failed(error.error)),
+    }
+}
+
+/// Writes bytes to a file without a name yet, in the folder where it will get one.
+fn scratch(path: &Path, bytes: &[u8]) -> io::Result<tempfile::NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    // A configuration is for everyone who may read its folder, unlike a scratch file.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    Ok(file)
 }

@@ -1,7 +1,7 @@
 //! `tagboat scan`: every reference found, and everything passed over.
 
 use crate::cli::Outcome;
-use crate::cli::arguments::{Folder, OutputFormat};
+use crate::cli::arguments::Folder;
 use crate::cli::output::print;
 use crate::cli::session::Session;
 use crate::pass;
@@ -14,9 +14,6 @@ pub(super) fn run(session: &Session, folder: &Folder) -> Outcome {
     session.warn_of_inactive(&config);
     let files = pass::setup::checkout(&folder.folder);
     let found = pass::scan(&config, &files, &pass::setup::limits(&service))?;
-    print(|out| match session.common.output {
-        OutputFormat::Json => json::scan(&found, out),
-        OutputFormat::Text => text::scan(&found, &session.view(), out),
-    })?;
+    print(|out| if session.wants_json() { json::scan(&found, out) } else { text::scan(&found, &session.view(), out) })?;
     Ok(exit::of_scan(&found))
 }

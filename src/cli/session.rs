@@ -38,6 +38,11 @@ impl Session {
         wants_color(self.common.color, stream, self.environment.refuses_color())
     }
 
+    /// Whether results are for programs.
+    pub(super) fn wants_json(&self) -> bool {
+        self.common.output == Some(OutputFormat::Json)
+    }
+
     /// Returns how many columns there are: the terminal's, or 80.
     pub(super) fn width(&self) -> usize {
         let terminal = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
@@ -120,9 +125,12 @@ impl Session {
 
     /// Prints what a pass did or would do.
     pub(super) fn print_outcome(&self, outcome: &Outcome, occasion: Occasion) -> Result<(), Failure> {
-        print(|out| match self.common.output {
-            OutputFormat::Json => json::outcome(outcome, out),
-            OutputFormat::Text => text::outcome(outcome, occasion, &self.view(), out),
+        print(|out| {
+            if self.wants_json() {
+                json::outcome(outcome, out)
+            } else {
+                text::outcome(outcome, occasion, &self.view(), out)
+            }
         })
     }
 }

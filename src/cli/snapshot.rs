@@ -1,10 +1,8 @@
 //! `tagboat snapshot`: records what registries answer.
 
-use std::io::Write;
-
 use crate::cli::Outcome;
 use crate::cli::arguments::Snapshot;
-use crate::cli::output::{Failure, note, print};
+use crate::cli::output::{Failure, note, print, write_beside};
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 use crate::clock::{Clock, SystemClock};
@@ -44,13 +42,4 @@ pub(super) fn run(session: &Session, arguments: &Snapshot) -> Outcome {
         note(session, &trouble(error, &session.view()));
     }
     Ok(exit::of_errors(&outcome.errors))
-}
-
-/// Writes a file whole or not at all.
-fn write_beside(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or_else(|| std::path::Path::new(".")))?;
-    file.write_all(bytes)?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }

@@ -104,6 +104,11 @@ impl Environment {
         self.set("CI").is_some_and(|value| value != "false" && value != "0")
     }
 
+    /// Whether this runs in GitHub Actions.
+    pub fn is_github_actions(&self) -> bool {
+        self.text("GITHUB_ACTIONS") == Some("true")
+    }
+
     /// Returns the base of GitHub's API as its own CI tells it: `GITHUB_API_URL`.
     pub fn github_api_url(&self) -> Option<&str> {
         self.text("GITHUB_API_URL")

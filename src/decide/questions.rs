@@ -46,6 +46,9 @@ fn judge(
     let policy = match &site.marker {
         Some(Marker::Ignore) => return Followed::No(SkipReason::Ignored),
         Some(Marker::Faulty(reason)) => return Followed::No(SkipReason::FaultyMarker(reason.clone())),
+        Some(Marker::Named(name)) => {
+            return Followed::No(SkipReason::NamedPolicy(format!("the policy {name} was not looked up")));
+        }
         Some(Marker::Policy(policy)) => Some(Arc::clone(policy)),
         None => rule(image),
     };

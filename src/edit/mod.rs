@@ -3,6 +3,7 @@
 //! Entry point: [`edit_file`]. An edit is a splice, never a re-emit; afterwards the file is parsed and scanned again,
 //! and anything but the intended values that differs refuses the whole edit of that file. No file is written here.
 
+mod pin;
 mod quote;
 mod set;
 mod splice;
@@ -60,7 +61,7 @@ pub fn edit_file(
     orders: &[Order<'_>],
 ) -> Edited {
     let mut edited = Edited::default();
-    let text = match manifest::text(path, before, limits) {
+    let text = match manifest::text(path, before, surroundings, limits) {
         Ok(text) => text,
         Err(reason) => {
             edited.refused = orders.iter().map(|order| refusal(order, reason.clone())).collect();
@@ -68,8 +69,15 @@ pub fn edit_file(
         }
     };
     let mut splices: Vec<(Splice, usize)> = Vec::new();
+    let mut pins = pin::Pins::new(path, text, limits, surroundings);
     for (index, order) in orders.iter().enumerate() {
-        match splice::of(text, order) {
+        let found = splice::of(text, order).and_then(|mut found| {
+            if splice::lacks_place(order) {
+                found.push(pins.digest(order)?);
+            }
+            Ok(found)
+        });
+        match found {
             Ok(found) => splices.extend(found.into_iter().map(|splice| (splice, index))),
             Err(reason) => edited.refused.push(refusal(order, reason)),
         }

@@ -57,7 +57,14 @@ fn needs(text: &str, splice: &Splice) -> bool {
 }
 
 fn quote_beside(tree: &Tree<'_>, offset: usize) -> char {
-    let parent = tree.scalar_at(offset).and_then(|id| tree.parent(id));
+    let scalar = tree.scalar_at(offset);
+    // YAML within quotes takes the other ones; what stands beside a block scalar says nothing about the YAML in it.
+    match scalar.and_then(|id| tree.style(id)) {
+        Some(ScalarStyle::DoubleQuoted) => return '\'',
+        Some(ScalarStyle::SingleQuoted | ScalarStyle::Literal | ScalarStyle::Folded) => return '"',
+        _ => {}
+    }
+    let parent = scalar.and_then(|id| tree.parent(id));
     let styles: Vec<ScalarStyle> =
         parent.into_iter().flat_map(|map| tree.children(map)).filter_map(|child| tree.style(child)).collect();
     let single = styles.contains(&ScalarStyle::SingleQuoted) && !styles.contains(&ScalarStyle::DoubleQuoted);

@@ -17,8 +17,28 @@ pub(super) struct Splice {
     pub(super) style: ScalarStyle,
     /// The value's new text.
     pub(super) value: String,
-    /// What goes into the file: the value, in quotes where it needs them.
+    /// What goes into the file: the value, in quotes where it needs them, on a line of its own where one is inserted.
     pub(super) written: String,
+    /// Whether a value is replaced or comes anew.
+    pub(super) kind: Kind,
+}
+
+/// What a splice does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A value is replaced.
+    Replace,
+    /// A digest goes where an empty value stands.
+    Fill,
+    /// A line with a digest is inserted: its key and its value.
+    Line,
+}
+
+impl Splice {
+    /// Returns where in `written` the value begins.
+    pub(super) fn lead(&self) -> usize {
+        self.written.rfind(&self.value).unwrap_or(0)
+    }
 }
 
 /// The value that the site will hold: a digest only where one stands or is to be added.
@@ -54,10 +74,6 @@ pub(super) fn of(text: &str, order: &Order<'_>) -> Result<Vec<Splice>, String> {
     if (from.digest.is_some() || order.pin == Pin::Digest) && to.digest.is_none() {
         return Err("the digest of the new tag is not known, and the tag does not move without it".to_owned());
     }
-    let has_place = site.slots.iter().any(|slot| matches!(slot.role, SlotRole::Version | SlotRole::Digest));
-    if to.digest.is_some() && !has_place {
-        return Err("the tag stands in a key of its own; adding a digest there is not supported yet".to_owned());
-    }
     let mut splices = Vec::new();
     for slot in &site.slots {
         let old = text.get(slot.span.clone()).ok_or("the file has changed since it was scanned")?;
@@ -73,10 +89,17 @@ pub(super) fn of(text: &str, order: &Order<'_>) -> Result<Vec<Splice>, String> {
                 style: slot.style,
                 written: value.clone(),
                 value,
+                kind: Kind::Replace,
             });
         }
     }
     Ok(splices)
+}
+
+/// Whether the order adds a digest that has no place yet.
+pub(super) fn lacks_place(order: &Order<'_>) -> bool {
+    let has_place = order.site.slots.iter().any(|slot| matches!(slot.role, SlotRole::Version | SlotRole::Digest));
+    target(order).digest.is_some() && !has_place
 }
 
 /// What a slot says when the reference holds a value.
@@ -88,6 +111,7 @@ fn said(slot: &Slot, value: &Value, bare: bool) -> String {
     match slot.role {
         SlotRole::Tag => value.tag.as_ref().map(|tag| tag.as_str().to_owned()).unwrap_or_default(),
         SlotRole::Digest => value.digest.as_ref().map(digest).unwrap_or_default(),
+        SlotRole::ChartVersion => value.tag.as_ref().map(|tag| tag.as_str().replace('_', "+")).unwrap_or_default(),
         SlotRole::Version => match (&value.tag, &value.digest) {
             (Some(tag), Some(digest)) => format!("{tag}@{digest}"),
             (Some(tag), None) => tag.as_str().to_owned(),

@@ -1,6 +1,6 @@
 //! The `git` program: the one place of this layer that starts a process.
 //!
-//! The entry point is [`Program`]. A process gets an environment that is made from nothing, a deadline and
+//! The entry point is `Program`. A process gets an environment that is made from nothing, a deadline and
 //! a bound on what it may print; nothing of it is ever written to disk here.
 
 use std::ffi::{OsStr, OsString};

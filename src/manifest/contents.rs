@@ -2,7 +2,7 @@
 
 use memchr::memmem;
 
-use crate::manifest::{Limits, marker, names};
+use crate::manifest::{Limits, Surroundings, documents, marker, names, plain};
 use crate::model::file::RepoPath;
 use crate::model::site::PassedOverReason;
 
@@ -26,13 +26,15 @@ pub(crate) enum Contents<'a> {
 }
 
 /// Judges a file by one pass over its bytes.
-pub(crate) fn read<'a>(path: &RepoPath, bytes: &'a [u8], limits: &Limits) -> Contents<'a> {
+pub(crate) fn read<'a>(path: &RepoPath, bytes: &'a [u8], surroundings: &Surroundings, limits: &Limits) -> Contents<'a> {
+    let is_named = surroundings.formats_of(path).next().is_some();
+    let language = plain::Language::of(path);
     let is_yaml = names::is_yaml(path);
     let size = bytes.len() as u64;
     if size > limits.max_bytes || u32::try_from(bytes.len()).is_err() {
         return Contents::PassedOver(PassedOverReason::TooLarge { size, limit: limits.max_bytes });
     }
-    if is_yaml {
+    if is_yaml || is_named || language.is_some() {
         if bytes.starts_with(b"\0GITCRYPT\0") {
             return Contents::PassedOver(PassedOverReason::Encrypted("git-crypt"));
         }
@@ -44,7 +46,11 @@ pub(crate) fn read<'a>(path: &RepoPath, bytes: &'a [u8], limits: &Limits) -> Con
         }
     }
     let may_hold_any = if is_yaml { may_hold(bytes) } else { memmem::find(bytes, marker::WORD.as_bytes()).is_some() };
-    if !may_hold_any {
+    let is_of_tool = || match language {
+        Some(language) => language.may_hold(bytes),
+        None => is_yaml && documents::may_hold(path, bytes),
+    };
+    if !may_hold_any && !is_named && !is_of_tool() {
         return Contents::Nothing;
     }
     let Ok(text) = std::str::from_utf8(bytes) else {
@@ -59,7 +65,8 @@ pub(crate) fn read<'a>(path: &RepoPath, bytes: &'a [u8], limits: &Limits) -> Con
     Contents::Text(text)
 }
 
-/// Whether YAML bytes can hold a reference: a key with `image` in it, a `repository`, or a marker.
+/// Whether YAML bytes can hold a reference: a key with `image` in it, a `repository`, a word of
+/// an artifact that is no image, or a marker.
 ///
 /// A key written with escapes (`"im\u0061ge"`) is not seen; nobody writes one.
 pub(crate) fn may_hold(bytes: &[u8]) -> bool {
@@ -67,10 +74,21 @@ pub(crate) fn may_hold(bytes: &[u8]) -> bool {
         let before = at.checked_sub(1).map(|index| bytes[index]);
         let after = &bytes[at + 4..];
         // `imagePullPolicy` and `imagePullSecrets` stand in many files that name no image.
-        matches!(before, Some(b'i' | b'I')) && !after.starts_with(b"Pull") && ends_a_key(after)
+        matches!(before, Some(b'i' | b'I'))
+            && !after.starts_with(b"Pull")
+            && (ends_a_key(after) || ends_a_pointer(&bytes[..at], after))
     });
     let names_repository = || memmem::find_iter(bytes, b"repository").any(|at| ends_a_key(&bytes[at + 10..]));
-    names_image || names_repository() || memmem::find(bytes, marker::WORD.as_bytes()).is_some()
+    let has_word = |word: &[u8]| memmem::find(bytes, word).is_some();
+    // Charts in registries, bundles of Tekton and sources of Argo CD name no image as such.
+    let names_artifact = || [&b"oci://"[..], b"bundle"].into_iter().any(has_word);
+    let names_chart = || has_word(b"repoURL") && (has_word(b"chart:") || has_word(b"mage"));
+    names_image || names_repository() || names_artifact() || names_chart() || has_word(marker::WORD.as_bytes())
+}
+
+/// Whether `/image` ends a JSON pointer in a patch that is written on one line.
+fn ends_a_pointer(before: &[u8], after: &[u8]) -> bool {
+    before.ends_with(b"/i") && matches!(after.first(), Some(b'"' | b'\'' | b',' | b'\\'))
 }
 
 /// Whether what follows a word makes it a key: the rest of the name, a quote, blanks, then `:`.

@@ -3,11 +3,15 @@
 //! The formats say which node means what; the rules that hold for all of them (aliases, duplicate keys,
 //! escapes, block scalars) live here. No format's key is named here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use crate::manifest::reference::{self, Reading};
-use crate::manifest::yaml::tree::{NodeId, Tree};
+use crate::manifest::variable::{self, Token, Values};
+use crate::manifest::yaml::embedded::Embedded;
+use crate::manifest::yaml::tree::{NodeId, Shape, Tree};
+use crate::manifest::yaml::{Detail, Fault, build, split};
+use crate::manifest::{Limits, contents, marker, template};
 use crate::model::file::Span;
 use crate::model::image::{ImageName, shorten};
 use crate::model::site::{Format, ScalarStyle, SkipReason, Slot, SlotRole, Value};
@@ -72,6 +76,10 @@ pub(crate) struct Parts {
     pub(crate) tag: Option<NodeId>,
     /// The key that holds the digest.
     pub(crate) digest: Option<NodeId>,
+    /// The key that holds a chart's version, which is its tag but for `+`.
+    pub(crate) chart_version: Option<NodeId>,
+    /// Why the reference is not followed, whatever it holds.
+    pub(crate) skipped: Option<SkipReason>,
 }
 
 /// Collects the finds of one chunk.
@@ -80,14 +88,45 @@ pub(crate) struct Finder<'t, 'a> {
     pub(crate) text: &'a str,
     /// The chunk's nodes.
     pub(crate) tree: &'t Tree<'a>,
+    /// Whether the text is the value of a scalar of another one.
+    is_embedded: bool,
+    /// What was read before, and as what: mappings by a key of theirs, collections behind an alias, text as YAML.
+    read_before: HashSet<(NodeId, String)>,
     found: Vec<Found>,
     duplicates: HashMap<NodeId, Vec<String>>,
+    /// What was reached by an alias.
+    entered: HashSet<NodeId>,
 }
 
 impl<'t, 'a> Finder<'t, 'a> {
     /// Starts with nothing found.
     pub(crate) fn new(text: &'a str, tree: &'t Tree<'a>) -> Self {
-        Self { text, tree, found: Vec::new(), duplicates: HashMap::new() }
+        Self {
+            text,
+            tree,
+            is_embedded: false,
+            read_before: HashSet::new(),
+            found: Vec::new(),
+            duplicates: HashMap::new(),
+            entered: HashSet::new(),
+        }
+    }
+
+    /// Whether a mapping was not yet asked about a key; one that stands twice is refused, and not looked up again.
+    pub(crate) fn is_first(&mut self, mapping: NodeId, key: &str) -> bool {
+        self.read_before.insert((mapping, key.to_owned()))
+    }
+
+    /// Whether a collection behind an alias was not yet read as the value of such a key.
+    ///
+    /// Read once, its finds stand for all of its uses; ten thousand aliases of a large one cost no more than one.
+    pub(crate) fn is_new(&mut self, value: NodeId, key: &str) -> bool {
+        match self.tree.shape(value) {
+            Shape::Alias(target) if self.tree.style(target).is_none() => {
+                self.read_before.insert((target, key.to_owned()))
+            }
+            _ => true,
+        }
     }
 
     /// Takes a scalar that holds a whole reference; an empty one is nothing.
@@ -95,11 +134,95 @@ impl<'t, 'a> Finder<'t, 'a> {
         self.prefixed(node, "", format);
     }
 
+    /// Takes a scalar whose text holds a whole reference from a byte on, as in `name=new:tag`.
+    pub(crate) fn tail(&mut self, node: NodeId, from: usize, format: Format) {
+        self.take(node, from, "", format, None);
+    }
+
+    /// Takes a scalar that looks like a reference where none is declared; a marker makes it followed.
+    pub(crate) fn doubtful(&mut self, node: NodeId, from: usize, format: Format, place: &'static str) {
+        self.take(node, from, "", format, Some(SkipReason::Unmarked(place)));
+    }
+
+    /// Lists a node that may hold references and is not looked into.
+    pub(crate) fn unread(&mut self, node: NodeId, format: Format, reason: SkipReason) {
+        let written = self.tree.key(node).map(shorten).unwrap_or_default();
+        self.found.push(Found {
+            format,
+            image: None,
+            written,
+            value: Value::default(),
+            slots: Vec::new(),
+            at: self.tree.span(node).start,
+            uses: Vec::new(),
+            marker: None,
+            skipped: Some(reason),
+            nodes: Vec::new(),
+            names: vec![node],
+        });
+    }
+
+    /// Takes a scalar whose text is YAML; `read` finds the references of each of its documents.
+    ///
+    /// The spans are those of the file, so that edits go through the same splices and proofs as any other. A plain
+    /// scalar is no such text.
+    pub(crate) fn embedded(&mut self, node: NodeId, format: Format, read: fn(&mut Finder<'_, '_>, NodeId)) {
+        let (outer, tree) = (self.text, self.tree);
+        let target = tree.resolve(node);
+        let (Some(style), Some(value)) = (tree.style(target), tree.filled(target)) else { return };
+        // One word in quotes is the name of a file.
+        let is_word = !value.contains(['\n', '{', '[', ':']);
+        if style == ScalarStyle::Plain || is_word || !contents::may_hold(value.as_bytes()) {
+            return;
+        }
+        if !self.read_before.insert((target, String::new())) {
+            return;
+        }
+        if self.is_embedded {
+            let reason = "YAML within YAML within YAML is not looked into".to_owned();
+            return self.unread(target, format, SkipReason::Unsupported(reason));
+        }
+        let Some(places) = Embedded::of(outer, &tree.span(target), style, value) else {
+            let reason = "YAML within quotes and with escapes is not looked into; a block scalar is".to_owned();
+            return self.unread(target, format, SkipReason::Unsupported(reason));
+        };
+        for chunk in split::chunks(value) {
+            let part = &value[chunk.clone()];
+            let inner = match build::parse(value, &chunk, &Limits::default(), Detail::Comments) {
+                Ok(inner) if template::has_braces(part) && template::is_one(value, &inner) => Err(SkipReason::Template),
+                Ok(inner) => Ok(inner),
+                Err(_) if template::looks_like_one(part) => Err(SkipReason::Template),
+                Err(Fault::TooComplex(reason)) => Err(SkipReason::Unsupported(reason)),
+                Err(Fault::Broken { reason, .. }) => {
+                    Err(SkipReason::Unsupported(format!("the YAML in it cannot be parsed: {reason}")))
+                }
+            };
+            match inner {
+                Err(reason) => self.unread(target, format, reason),
+                Ok(inner) => {
+                    let mut finder = Finder { is_embedded: true, ..Finder::new(value, &inner) };
+                    for root in inner.roots() {
+                        read(&mut finder, *root);
+                    }
+                    let mut finds = finder.finish();
+                    marker::attach(value, &chunk, inner.comments(), Some(&inner), &mut finds);
+                    self.found.extend(finds.into_iter().map(|find| moved(find, node, &places)));
+                }
+            }
+        }
+    }
+
     /// Takes a scalar that holds a whole reference but for its registry, which stands elsewhere.
     pub(crate) fn prefixed(&mut self, node: NodeId, registry: &str, format: Format) {
+        self.take(node, 0, registry, format, None);
+    }
+
+    fn take(&mut self, node: NodeId, from: usize, registry: &str, format: Format, doubt: Option<SkipReason>) {
         let Some(text) = self.tree.filled(node) else { return };
         let target = self.tree.resolve(node);
-        let mut reading = reference::read(self.trimmed(target, text));
+        let Some(text) = self.trimmed(target, text).get(from..) else { return };
+        let mut reading = reference::read(text);
+        reading.version = reading.version.map(|version| version.start + from..version.end + from);
         if !registry.is_empty() && reading.image.is_some() {
             let name = format!("{}/{}", registry.trim_end_matches('/'), reading.written);
             match name.parse() {
@@ -111,7 +234,7 @@ impl<'t, 'a> Finder<'t, 'a> {
             }
             reading.written = shorten(&name);
         }
-        let mut skipped = reading.skipped;
+        let mut skipped = doubt.or(reading.skipped);
         let mut slots = Vec::new();
         if let Some(version) = reading.version {
             match self.slot(target, version, SlotRole::Version) {
@@ -155,6 +278,12 @@ impl<'t, 'a> Finder<'t, 'a> {
                 found.skipped = Some(reason);
             }
         }
+        if let Some(node) = parts.chart_version {
+            found.nodes.push(node);
+            if let Err(reason) = self.take_chart_version(node, &mut found) {
+                found.skipped = Some(reason);
+            }
+        }
         if let Some(node) = parts.digest {
             found.nodes.push(node);
             if let Err(reason) = self.take_digest(node, &mut found) {
@@ -184,7 +313,19 @@ impl<'t, 'a> Finder<'t, 'a> {
                 (Some(_), _) => None,
             };
         }
+        if let Some(reason) = &parts.skipped {
+            found.skipped = Some(reason.clone());
+        }
         self.found.push(found);
+    }
+
+    fn take_chart_version(&self, node: NodeId, found: &mut Found) -> Result<(), SkipReason> {
+        let Some(text) = self.tree.filled(node) else { return Ok(()) };
+        let target = self.tree.resolve(node);
+        let text = self.trimmed(target, text);
+        found.value = reference::read_chart_version(text)?;
+        found.slots.push(self.slot(target, 0..text.len(), SlotRole::ChartVersion)?);
+        Ok(())
     }
 
     fn take_tag(&self, node: NodeId, found: &mut Found) -> Result<(), SkipReason> {
@@ -321,6 +462,21 @@ impl<'t, 'a> Finder<'t, 'a> {
     }
 }
 
+/// Moves a find from the value of a scalar to the file; from there on the scalar is its node.
+fn moved(mut find: Found, scalar: NodeId, places: &Embedded) -> Found {
+    find.nodes = vec![scalar];
+    find.names.clear();
+    find.at = places.outer(find.at).unwrap_or_default();
+    find.uses = find.uses.iter().filter_map(|at| places.outer(*at)).collect();
+    for slot in &mut find.slots {
+        match (places.outer_span(&slot.span), places.outer_span(&slot.token)) {
+            (Some(span), Some(token)) => (slot.span, slot.token) = (span, token),
+            _ => find.skipped = Some(SkipReason::Unsupported("the place of the value is unclear".to_owned())),
+        }
+    }
+    find
+}
+
 /// Returns the keys that stand more than once in a mapping.
 fn duplicates(tree: &Tree<'_>, mapping: NodeId) -> Vec<String> {
     let mut keys: Vec<&str> = tree.entries(mapping).filter_map(|(key, _)| tree.text(key)).collect();
@@ -332,7 +488,7 @@ fn duplicates(tree: &Tree<'_>, mapping: NodeId) -> Vec<String> {
 }
 
 /// Unites finds of the same bytes; where they mean different images, none of them is followed.
-fn unite(found: Vec<Found>) -> Vec<Found> {
+pub(crate) fn unite(found: Vec<Found>) -> Vec<Found> {
     let mut by_span: HashMap<Span, usize> = HashMap::new();
     let mut kept: Vec<Found> = Vec::new();
     for mut find in found {
@@ -358,4 +514,68 @@ fn unite(found: Vec<Found>) -> Vec<Found> {
         kept.push(find);
     }
     kept
+}
+
+impl Finder<'_, '_> {
+    /// Takes a scalar that holds a reference in which variables may have defaults.
+    pub(crate) fn with_defaults(&mut self, node: NodeId, format: Format) {
+        let target = self.tree.resolve(node);
+        match (self.tree.filled(node), self.literal_start(target), self.tree.style(target)) {
+            (Some(text), Some(start), Some(style)) if text.contains('$') => {
+                let token = self.tree.span(target);
+                let token = Token { span: Some(&token), style };
+                let found = variable::reference(text, start, &Values::new(), token, format);
+                self.found.push(Found { nodes: vec![node], ..found });
+            }
+            _ => self.reference(node, format),
+        }
+    }
+
+    /// Takes a scalar that holds a reference behind a scheme such as `docker://`; nothing where it has none.
+    pub(crate) fn behind(&mut self, node: NodeId, scheme: &str, format: Format) {
+        let Some(rest) = self.tree.filled(node).and_then(|text| text.strip_prefix(scheme)) else { return };
+        let target = self.tree.resolve(node);
+        let mut reading = reference::read(self.trimmed(target, rest));
+        let mut slot = None;
+        if let Some(version) = reading.version.clone() {
+            match self.slot(target, version.start + scheme.len()..version.end + scheme.len(), SlotRole::Version) {
+                Ok(found) => slot = Some(found),
+                Err(reason) => reading.skipped = Some(reason),
+            }
+        }
+        let at = self.tree.span(target).start;
+        self.found.push(Found { nodes: vec![node], ..Found::from_line(format, at, reading, slot) });
+    }
+
+    /// Says of what the last call found why it is not followed, where nothing else says so.
+    pub(crate) fn refuse_since(&mut self, count: usize, reason: &SkipReason) {
+        for found in self.found.iter_mut().skip(count) {
+            found.skipped.get_or_insert_with(|| reason.clone());
+        }
+    }
+
+    /// Returns the node that an alias stands for, once: whatever else uses it is told by its uses.
+    ///
+    /// Without that, thousands of aliases of one large map would be thousands of walks over it.
+    pub(crate) fn enter(&mut self, node: NodeId) -> Option<NodeId> {
+        let target = self.tree.resolve(node);
+        (target == node || self.entered.insert(target)).then_some(target)
+    }
+
+    /// Returns how many finds there are, not yet united.
+    pub(crate) fn count(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Returns the offset at which a scalar's value stands in the file as it is.
+    fn literal_start(&self, node: NodeId) -> Option<usize> {
+        let inner = match self.tree.style(node)? {
+            ScalarStyle::Plain => 0,
+            ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => 1,
+            _ => return None,
+        };
+        let start = self.tree.span(node).start + inner;
+        let value = self.tree.text(node)?;
+        (self.text.get(start..start + value.len()) == Some(value)).then_some(start)
+    }
 }

@@ -7,7 +7,7 @@ use crate::manifest::finder::{Finder, Parts};
 use crate::manifest::reference;
 use crate::manifest::yaml::tree::{NodeId, Shape, Tree};
 use crate::model::image::split_host;
-use crate::model::site::Format;
+use crate::model::site::{Format, SkipReason};
 
 /// Finds the references in a tree of values.
 pub(crate) fn find(finder: &mut Finder<'_, '_>, root: NodeId) {
@@ -116,7 +116,7 @@ fn mapping(finder: &mut Finder<'_, '_>, map: NodeId, global: Option<&str>, forma
                 Some((node, text)) if keys.tag.is_some() || keys.digest.is_some() => {
                     let (tag, digest) = (keys.tag, keys.digest);
                     finder.parts(
-                        &Parts { name: Some(join(registry, text)), names: vec![node], tag, digest },
+                        &Parts { name: Some(join(registry, text)), names: vec![node], tag, digest, ..Parts::default() },
                         node,
                         format,
                     );
@@ -127,7 +127,12 @@ fn mapping(finder: &mut Finder<'_, '_>, map: NodeId, global: Option<&str>, forma
                     }
                 }
             },
-            None => {}
+            // Istio: one hub and one tag for images that the chart itself names.
+            None => {
+                if let (Some(_), Some((tag, _))) = (filled(keys.hub), filled(keys.tag)) {
+                    finder.parts(&Parts { tag: Some(tag), ..Parts::default() }, tag, format);
+                }
+            }
         }
         return;
     };
@@ -158,11 +163,13 @@ fn mapping(finder: &mut Finder<'_, '_>, map: NodeId, global: Option<&str>, forma
     }
     let mut names = vec![named];
     names.extend(image.map(|(node, _)| node));
-    finder.parts(
-        &Parts { name: Some(join(registry, &name)), names, tag, digest: keys.digest },
-        tag.unwrap_or(named),
-        format,
-    );
+    let has_digest = filled(keys.digest).is_some();
+    let is_empty = tag.is_some_and(|node| tree.filled(node).is_none()) && !has_digest;
+    let app_version = "the tag is left empty, so that the chart's `appVersion` decides".to_owned();
+    let skipped = is_empty.then_some(SkipReason::Unsupported(app_version));
+    let name = Some(join(registry, &name));
+    let parts = Parts { name, names, tag, digest: keys.digest, skipped, ..Parts::default() };
+    finder.parts(&parts, tag.unwrap_or(named), format);
 }
 
 /// `image: "name:tag"`, or a name whose tag and registry stand beside it.
@@ -187,7 +194,8 @@ fn image_string(
         }
         return finder.reference(node, format);
     }
-    let parts = Parts { name: Some(join(prefixed, text)), names: vec![node], tag, digest: keys.digest };
+    let name = Some(join(prefixed, text));
+    let parts = Parts { name, names: vec![node], tag, digest: keys.digest, ..Parts::default() };
     finder.parts(&parts, node, format);
 }
 
@@ -207,7 +215,8 @@ fn pairs(finder: &mut Finder<'_, '_>, map: NodeId, format: Format) {
         let tag = tags.get(stem).copied();
         match (read.version, tag) {
             (None, Some(tag)) if read.image.is_some() => {
-                let parts = Parts { name: Some(text.to_owned()), names: vec![value], tag: Some(tag), digest: None };
+                let name = Some(text.to_owned());
+                let parts = Parts { name, names: vec![value], tag: Some(tag), ..Parts::default() };
                 finder.parts(&parts, tag, format);
             }
             (Some(_), _) => finder.reference(value, format),
@@ -239,7 +248,8 @@ fn stem_of_tag(key: &str) -> Option<&str> {
         .filter(|stem| !stem.is_empty())
 }
 
-fn is_image_key(key: &str) -> bool {
+/// Whether a key names an image, so that a map below it holds the parts of one.
+pub(crate) fn is_image_key(key: &str) -> bool {
     key == "image" || key.ends_with("Image") || key.ends_with("_image")
 }
 
@@ -249,7 +259,7 @@ fn is_host_alone(text: &str) -> bool {
 }
 
 /// Puts a registry in front of a name that does not begin with it.
-fn join(registry: Option<&str>, name: &str) -> String {
+pub(crate) fn join(registry: Option<&str>, name: &str) -> String {
     match registry.map(|registry| registry.trim_end_matches('/')) {
         Some(registry) if !name.starts_with(&format!("{registry}/")) && split_host(name).0.is_empty() => {
             format!("{registry}/{name}")

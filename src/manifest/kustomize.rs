@@ -1,14 +1,20 @@
-//! Kustomize: the entries of `images` in a `Kustomization` or a `Component`.
+//! Kustomize: the entries of `images` in a `Kustomization` or a `Component`, charts that come from a registry, and
+//! patches that stand in the file as block scalars.
 //!
-//! Patches and replacements are not looked into.
+//! Where base and overlay both name an image the overlay decides; this module reads one file and cannot tell.
 
+use crate::manifest::charts;
 use crate::manifest::finder::{Finder, Parts};
 use crate::manifest::yaml::tree::{NodeId, Shape, Tree};
+use crate::manifest::{helm_values, kubernetes};
 use crate::model::file::RepoPath;
 use crate::model::site::Format;
 
 /// The names that Kustomize reads a folder by.
 const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
+/// The keys that hold patches.
+pub(crate) const PATCHES: [&str; 3] = ["patches", "patchesJson6902", "patchesStrategicMerge"];
 
 /// Whether a document is a `Kustomization` or a `Component`; both may leave out `apiVersion` and `kind` in a file
 /// with one of Kustomize's names. Flux has a kind of the same name.
@@ -27,6 +33,51 @@ pub(crate) fn find(finder: &mut Finder<'_, '_>, root: NodeId) {
     for entry in mappings(tree, tree.own(root, "images")) {
         image(finder, entry);
     }
+    for entry in mappings(tree, tree.own(root, "helmCharts")) {
+        charts::kustomize_chart(finder, entry);
+        if let Some(values) = tree.own(entry, "valuesInline") {
+            helm_values::find(finder, tree.resolve(values));
+        }
+    }
+    patches(finder, root);
+}
+
+/// Finds the references in the patches that a mapping holds as text; a patch that names a file has none.
+pub(crate) fn patches(finder: &mut Finder<'_, '_>, holder: NodeId) {
+    for key in PATCHES {
+        if let Some(list) = finder.tree.own(holder, key) {
+            patch_list(finder, list);
+        }
+    }
+}
+
+/// Finds the references in one list of patches.
+pub(crate) fn patch_list(finder: &mut Finder<'_, '_>, list: NodeId) {
+    let tree = finder.tree;
+    for entry in kubernetes::items(tree, Some(list)) {
+        // An entry of `patchesStrategicMerge` is the patch itself.
+        let patch_node = tree.own(entry, "patch").unwrap_or(entry);
+        finder.embedded(patch_node, Format::Kubernetes, patch);
+        operations(finder, patch_node);
+    }
+}
+
+/// Reads a patch: an object of which parts are missing, or a list of operations.
+fn patch(finder: &mut Finder<'_, '_>, root: NodeId) {
+    kubernetes::find(finder, root);
+    operations(finder, root);
+}
+
+/// Finds the values that operations put in the place of an image.
+fn operations(finder: &mut Finder<'_, '_>, list: NodeId) {
+    let tree = finder.tree;
+    for operation in mappings(tree, Some(list)) {
+        let path = tree.own(operation, "path").and_then(|node| tree.text(node)).unwrap_or_default();
+        let is_removal = tree.own(operation, "op").and_then(|node| tree.text(node)) == Some("remove");
+        if let Some(value) = tree.own(operation, "value").filter(|_| path.ends_with("/image") && !is_removal) {
+            finder.reference(value, Format::Kubernetes);
+        }
+    }
 }
 
 /// Finds the entries of an `images` list in another object; only those that speak Kustomize's words.
@@ -41,9 +92,7 @@ pub(crate) fn entries(finder: &mut Finder<'_, '_>, images: NodeId) {
 }
 
 fn mappings(tree: &Tree<'_>, list: Option<NodeId>) -> Vec<NodeId> {
-    let list = list.map(|node| tree.resolve(node)).filter(|node| tree.shape(*node) == Shape::Sequence);
-    let entries = list.into_iter().flat_map(|list| tree.children(list)).map(|entry| tree.resolve(entry));
-    entries.filter(|entry| tree.shape(*entry) == Shape::Mapping).collect()
+    kubernetes::items(tree, list).into_iter().filter(|entry| tree.shape(*entry) == Shape::Mapping).collect()
 }
 
 fn image(finder: &mut Finder<'_, '_>, entry: NodeId) {
@@ -62,7 +111,7 @@ fn image(finder: &mut Finder<'_, '_>, entry: NodeId) {
         return finder.reference(named, Format::Kustomize);
     }
     let text = tree.text(named).map(|text| if new_name.is_some() { text } else { without_version(text) });
-    let parts = Parts { name: text.map(str::to_owned), names: vec![named], tag, digest };
+    let parts = Parts { name: text.map(str::to_owned), names: vec![named], tag, digest, ..Parts::default() };
     finder.parts(&parts, named, Format::Kustomize);
 }
 

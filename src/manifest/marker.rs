@@ -1,14 +1,16 @@
 //! Markers: `# tagboat: semver=1.x` on the line of a reference or alone on the line above.
 //!
 //! What a marker says is [`crate::policy::inline`]'s business. A marker makes its line a reference in any file:
-//! where no format explains the line, it is read by itself.
+//! where no format explains the line, it is read by itself. Flux's `{"$imagepolicy": …}` is a marker of YAML files;
+//! what it names is looked up by [`crate::manifest::foreign`].
 
 use crate::manifest::finder::Found;
+use crate::manifest::foreign::flux;
 use crate::manifest::reference::{self, Reading};
-use crate::manifest::yaml::tree::Comment;
+use crate::manifest::yaml::tree::{Comment, Tree};
 use crate::model::file::Span;
 use crate::model::image::shorten;
-use crate::model::site::{Format, Marker, ScalarStyle, SkipReason, Slot, SlotRole, Value};
+use crate::model::site::{Format, MarkedPart, Marker, ScalarStyle, SkipReason, Slot, SlotRole, Value};
 use crate::policy::inline;
 
 /// The word that a marker begins with.
@@ -22,7 +24,7 @@ const CLOSERS: [&str; 4] = ["*/}}", "*/ -}}", "*/", "-->"];
 
 /// Whether a text may hold a marker.
 pub(crate) fn stands_in(text: &str) -> bool {
-    memchr::memmem::find(text.as_bytes(), WORD.as_bytes()).is_some()
+    [WORD, flux::MARKER].iter().any(|word| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some())
 }
 
 /// A marker and the line that it speaks about.
@@ -32,7 +34,30 @@ struct Marked {
 }
 
 /// Gives finds their markers; a marked line on which nothing was found is read by itself.
-pub(crate) fn attach(text: &str, chunk: &Span, comments: &[Comment], finds: &mut Vec<Found>) {
+///
+/// `tree` is what was parsed, where something was: it tells what a marked line alone holds.
+pub(crate) fn attach(text: &str, chunk: &Span, comments: &[Comment], tree: Option<&Tree<'_>>, finds: &mut Vec<Found>) {
+    for marked in give(text, chunk, comments, finds) {
+        let says_nothing = match &marked.marker {
+            Marker::Ignore => true,
+            // Names are never changed, so that there is nothing to follow on a line that holds one alone.
+            Marker::Named(reference) => reference.part == MarkedPart::Name,
+            Marker::Policy(_) | Marker::Faulty(_) => false,
+        };
+        if !says_nothing {
+            finds.push(read_line(text, marked, tree));
+        }
+    }
+}
+
+/// Gives finds their markers, and leaves alone what else is marked.
+pub(crate) fn note(text: &str, finds: &mut [Found]) {
+    give(text, &(0..text.len()), &comments(text), finds);
+}
+
+/// Gives finds their markers; returns those that stand beside no find.
+fn give(text: &str, chunk: &Span, comments: &[Comment], finds: &mut [Found]) -> Vec<Marked> {
+    let mut alone = Vec::new();
     let mut places: Vec<(usize, usize)> = finds
         .iter()
         .enumerate()
@@ -47,17 +72,67 @@ pub(crate) fn attach(text: &str, chunk: &Span, comments: &[Comment], finds: &mut
         let here: Vec<usize> =
             places[first..].iter().take_while(|(at, _)| *at < marked.line.end).map(|(_, index)| *index).collect();
         for index in &here {
-            finds[*index].marker = Some(marked.marker.clone());
+            let find = &mut finds[*index];
+            let earlier = find.marker.take();
+            find.marker = Some(both(earlier, &marked.marker));
+            let follows = matches!(marked.marker, Marker::Policy(_) | Marker::Named(_));
+            if follows && matches!(find.skipped, Some(SkipReason::Unmarked(_))) {
+                find.skipped = find.value.tag.is_none().then_some(SkipReason::DigestOnly);
+            }
         }
-        if here.is_empty() && marked.marker != Marker::Ignore {
-            finds.push(read_line(text, marked));
+        if here.is_empty() {
+            alone.push(marked);
         }
     }
+    alone
+}
+
+/// Returns what two markers beside one reference say together: tag and digest may each name the same policy.
+fn both(earlier: Option<Marker>, marker: &Marker) -> Marker {
+    match (earlier, marker) {
+        (Some(Marker::Named(one)), Marker::Named(other))
+            if (&one.namespace, &one.name) != (&other.namespace, &other.name) =>
+        {
+            Marker::Faulty(format!("it names both {} and {}", shorten(&one.to_string()), shorten(&other.to_string())))
+        }
+        (Some(Marker::Named(one)), Marker::Named(other)) if other.part != MarkedPart::Tag => Marker::Named(one),
+        // Tagboat's own marker goes before another tool's.
+        (Some(own @ (Marker::Ignore | Marker::Policy(_) | Marker::Faulty(_))), Marker::Named(_)) => own,
+        (_, marker) => marker.clone(),
+    }
+}
+
+/// Reads the lines with Flux's markers of a text that is not parsed: a template of YAML.
+pub(crate) fn flux_lines(text: &str) -> Vec<Found> {
+    let whole = 0..text.len();
+    let mut found = Vec::new();
+    for at in memchr::memmem::find_iter(text.as_bytes(), flux::MARKER.as_bytes()) {
+        let line = line_around(text, at);
+        let before = text[line.start..at].trim_end_matches(['"', '{', ' ', '\t']);
+        if !before.ends_with('#') {
+            continue;
+        }
+        let is_name =
+            |marker: &Marker| matches!(marker, Marker::Named(reference) if reference.part == MarkedPart::Name);
+        if let Some(marked) = read(text, line.start + before.len() - 1..line.end, &whole)
+            && !is_name(&marked.marker)
+        {
+            found.push(read_line(text, marked, None));
+        }
+    }
+    found
 }
 
 /// Reads the marked lines of a text that is not parsed.
 pub(crate) fn marked_lines(text: &str) -> Vec<Found> {
     let whole = 0..text.len();
+    let marked = comments(text).into_iter().filter_map(|comment| read(text, comment.span, &whole));
+    marked.map(|marked| read_line(text, marked, None)).collect()
+}
+
+/// Finds the comments that may be markers in a text that is not parsed: the word, with something before it that
+/// opens a comment in some language, up to the end of the line.
+pub(crate) fn comments(text: &str) -> Vec<Comment> {
     let mut found = Vec::new();
     let mut read_to = 0;
     for at in memchr::memmem::find_iter(text.as_bytes(), WORD.as_bytes()) {
@@ -68,10 +143,8 @@ pub(crate) fn marked_lines(text: &str) -> Vec<Found> {
         let line = line_around(text, at);
         read_to = line.end;
         let before = text[line.start..at].trim_end_matches([' ', '\t']);
-        let Some(leader) = LEADERS.iter().find(|leader| before.ends_with(**leader)) else { continue };
-        let start = line.start + before.len() - leader.len();
-        if let Some(marked) = read(text, start..line.end, &whole) {
-            found.push(read_line(text, marked));
+        if let Some(leader) = LEADERS.iter().find(|leader| before.ends_with(**leader)) {
+            found.push(Comment { span: line.start + before.len() - leader.len()..line.end });
         }
     }
     found
@@ -81,8 +154,13 @@ pub(crate) fn marked_lines(text: &str) -> Vec<Found> {
 fn read(text: &str, comment: Span, chunk: &Span) -> Option<Marked> {
     let raw = text.get(comment.clone())?;
     let body = LEADERS.iter().find_map(|leader| raw.strip_prefix(leader))?.trim();
-    let said = body.strip_prefix(WORD)?.trim();
-    let said = CLOSERS.iter().find_map(|closer| said.strip_suffix(closer)).unwrap_or(said).trim_end();
+    let marker = match body.strip_prefix(WORD) {
+        Some(said) => {
+            let said = said.trim();
+            inline::marker(CLOSERS.iter().find_map(|closer| said.strip_suffix(closer)).unwrap_or(said).trim_end())
+        }
+        None => flux::marker(body)?,
+    };
     let own = line_around(text, comment.start);
     let opener = text[own.start..comment.start].trim_matches(['{', '-', ' ', '\t', '\u{feff}']);
     let line = if opener.is_empty() {
@@ -94,12 +172,17 @@ fn read(text: &str, comment: Span, chunk: &Span) -> Option<Marked> {
     } else {
         own.start..comment.start
     };
-    Some(Marked { marker: inline::marker(said), line })
+    Some(Marked { marker, line })
 }
 
-/// Reads a marked line by itself: exactly one reference must stand on it.
-fn read_line(text: &str, marked: Marked) -> Found {
+/// Reads a marked line by itself: exactly one reference must stand on it, or what the marker says stands there.
+fn read_line(text: &str, marked: Marked, tree: Option<&Tree<'_>>) -> Found {
     let line = &text[marked.line.clone()];
+    if let Marker::Named(reference) = &marked.marker
+        && reference.part != MarkedPart::Whole
+    {
+        return read_part(text, marked, tree);
+    }
     let mut candidates = words(line).filter_map(|word| {
         let reading = reference::read(&line[word.clone()]);
         reading.version.clone().map(|version| (word.start + version.start..word.start + version.end, reading))
@@ -120,6 +203,48 @@ fn read_line(text: &str, marked: Marked) -> Found {
     let mut found = Found::from_line(Format::Marked, at, reading, slot);
     found.marker = Some(marked.marker);
     found
+}
+
+/// Reads a line that holds a tag alone, as its marker says: the last word is the tag.
+fn read_part(text: &str, marked: Marked, tree: Option<&Tree<'_>>) -> Found {
+    let line = &text[marked.line.clone()];
+    let at = marked.line.start + (line.len() - line.trim_start().len());
+    let read = words(line).last().map(|word| (reference::read_version(&line[word.clone()]), word));
+    let (reading, slot) = match read {
+        Some((Ok(value), word)) => {
+            let skipped = if value.tag.is_some() { SkipReason::NoName } else { SkipReason::DigestOnly };
+            let span = marked.line.start + word.start..marked.line.start + word.end;
+            let reading = Reading {
+                image: None,
+                written: shorten(&line[word]),
+                value: value.clone(),
+                version: None,
+                skipped: Some(skipped),
+            };
+            let role = if value.digest.is_some() { SlotRole::Version } else { SlotRole::Tag };
+            let (token, style) = token(tree, &span).unwrap_or((span.clone(), ScalarStyle::Raw));
+            (reading, Some(Slot { role, span, token, style }))
+        }
+        Some((Err(reason), _)) => (unread(line, reason), None),
+        None => (unread(line, why_none(line)), None),
+    };
+    let mut found = Found::from_line(Format::Marked, at, reading, slot);
+    found.marker = Some(marked.marker);
+    found
+}
+
+/// Returns the scalar that holds a stretch of text and nothing else, so that an edit knows its quotes.
+fn token(tree: Option<&Tree<'_>>, span: &Span) -> Option<(Span, ScalarStyle)> {
+    let tree = tree?;
+    let node = tree.scalar_at(span.start)?;
+    let style = tree.style(node)?;
+    let token = tree.span(node);
+    let inner = match style {
+        ScalarStyle::Plain => token.clone(),
+        ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => token.start + 1..token.end.checked_sub(1)?,
+        _ => return None,
+    };
+    (inner == *span).then_some((token, style))
 }
 
 fn unread(line: &str, skipped: SkipReason) -> Reading {

@@ -1,30 +1,52 @@
 //! What the manifest formats mean: the bytes of a file in, the sites of its image references out.
 //!
-//! Entry point: [`scan`]. One file a format; the rules that hold for all formats live in [`finder`]. Pure: no file
+//! Entry point: [`scan`]. One file a format; the rules that hold for all formats live in `finder`. Pure: no file
 //! is read here and no registry asked, and no YAML is ever written.
 
+mod ansible;
+mod argocd;
+mod charts;
+mod compose;
+mod configured;
 mod contents;
+mod crossplane;
+mod devcontainer;
+mod dockerfile;
+mod documents;
+mod doubtful;
 pub(crate) mod finder;
+mod fleet;
+pub mod foreign;
+mod github_actions;
+mod gitlab_ci;
+mod hcl;
 mod helm_values;
+mod helmfile;
+mod json;
 mod kubernetes;
 mod kustomize;
 mod marker;
 pub(crate) mod names;
+mod plain;
+mod quadlet;
 pub(crate) mod reference;
 mod surroundings;
+mod tekton;
 mod template;
 #[cfg(test)]
 mod tests;
+mod variable;
 pub(crate) mod yaml;
 
 pub use crate::manifest::names::may_hold_reference;
 pub use crate::manifest::surroundings::Surroundings;
 
 use crate::manifest::finder::{Finder, Found};
+use crate::manifest::foreign::{Collector, Foreign};
 use crate::manifest::yaml::tree::{NodeId, Shape, Tree};
 use crate::manifest::yaml::{Detail, Fault, build, split};
 use crate::model::file::{Position, Positions, RepoPath, Span};
-use crate::model::site::{Marker, PassedOver, PassedOverReason, Site, SkipReason};
+use crate::model::site::{Marker, PassedOver, PassedOverReason, ScalarStyle, Site, SkipReason};
 
 /// How many documents of a file that cannot be parsed are reported one by one.
 const MAX_FAULTS: usize = 20;
@@ -56,40 +78,55 @@ pub struct FileScan {
     pub sites: Vec<Site>,
     /// The file, or documents of it, that were not looked into.
     pub passed_over: Vec<PassedOver>,
+    /// What other updaters' objects in it say.
+    pub foreign: Foreign,
 }
 
 /// Finds every image reference of a file.
 ///
 /// A file that cannot hold one costs a single pass over its bytes. Broken documents do not hide those beside them.
 pub fn scan(path: &RepoPath, bytes: &[u8], surroundings: &Surroundings, limits: &Limits) -> FileScan {
-    let text = match contents::read(path, bytes, limits) {
+    let text = match contents::read(path, bytes, surroundings, limits) {
         contents::Contents::Nothing => return FileScan::default(),
         contents::Contents::PassedOver(reason) => return passed_over(path, reason),
         contents::Contents::Text(text) => text,
     };
+    if devcontainer::is_devcontainer(path) || (names::is_json(path) && surroundings.formats_of(path).next().is_some()) {
+        return json_scan(path, text, surroundings, limits);
+    }
     if !names::is_yaml(path) {
-        return sites(path, text, 0, marker::marked_lines(text), Vec::new());
+        return plain_scan(path, text, surroundings);
     }
     if surroundings.is_template(path) {
-        return template_scan(path, text);
+        return template_scan(path, text, surroundings);
     }
+    let is_named = surroundings.formats_of(path).next().is_some();
     let mut found = Vec::new();
     let mut faults = Vec::new();
+    let mut collector = Collector::new(path, text);
     let mut more_faults = false;
     for chunk in split::chunks(text) {
         let part = &text[chunk.clone()];
         let has_braces = template::has_braces(part);
-        if !has_braces && !contents::may_hold(part.as_bytes()) {
+        let may_hold = || is_named || contents::may_hold(part.as_bytes()) || documents::may_hold(path, part.as_bytes());
+        if !has_braces && !may_hold() {
             continue;
         }
         let has_marker = marker::stands_in(part);
         let detail = if has_marker { Detail::Comments } else { Detail::Nodes };
         match build::parse(text, &chunk, limits, detail) {
-            Err(Fault::Broken { .. }) if template::looks_like_one(part) => return template_scan(path, text),
+            Err(Fault::Broken { .. }) if template::looks_like_one(part) => {
+                return template_scan(path, text, surroundings);
+            }
             Err(fault) if faults.len() < MAX_FAULTS => faults.push(fault),
             Err(_) => more_faults = true,
-            Ok(tree) if has_braces && template::is_one(text, &tree) => return template_scan(path, text),
-            Ok(tree) => read_chunk(path, text, &chunk, &tree, &mut found),
+            Ok(tree) if has_braces && template::is_one(text, &tree) && !documents::is_jinja(&tree) => {
+                return template_scan(path, text, surroundings);
+            }
+            Ok(tree) => {
+                read_chunk(path, text, surroundings, &chunk, &tree, &mut found);
+                collector.take(&tree);
+            }
         }
     }
     if more_faults {
@@ -106,22 +143,35 @@ pub fn scan(path: &RepoPath, bytes: &[u8], surroundings: &Surroundings, limits: 
             }
         },
     });
-    sites(path, text, 0, found, passed.collect())
+    let passed = passed.collect();
+    configured::add(path, text, surroundings, &mut found);
+    FileScan { foreign: collector.finish(), ..sites(path, text, 0, found, passed) }
 }
 
 /// Finds the references of one chunk that was parsed already, comments included.
 ///
 /// Their positions count from the chunk's start: walking there from the file's own start again and again would cost
 /// the square of a file with many documents.
-pub(crate) fn scan_parsed(path: &RepoPath, text: &str, chunk: &Span, tree: &Tree<'_>) -> Vec<Site> {
+pub(crate) fn scan_parsed(
+    path: &RepoPath,
+    text: &str,
+    surroundings: &Surroundings,
+    chunk: &Span,
+    tree: &Tree<'_>,
+) -> Vec<Site> {
     let mut found = Vec::new();
-    read_chunk(path, text, chunk, tree, &mut found);
+    read_chunk(path, text, surroundings, chunk, tree, &mut found);
     sites(path, text, chunk.start, found, Vec::new()).sites
 }
 
 /// Returns a file's text where it may be looked into.
-pub(crate) fn text<'a>(path: &RepoPath, bytes: &'a [u8], limits: &Limits) -> Result<&'a str, String> {
-    match contents::read(path, bytes, limits) {
+pub(crate) fn text<'a>(
+    path: &RepoPath,
+    bytes: &'a [u8],
+    surroundings: &Surroundings,
+    limits: &Limits,
+) -> Result<&'a str, String> {
+    match contents::read(path, bytes, surroundings, limits) {
         contents::Contents::Text(text) => Ok(text),
         contents::Contents::PassedOver(reason) => Err(reason.to_string()),
         contents::Contents::Nothing => Err("the file holds no reference any more".to_owned()),
@@ -130,28 +180,46 @@ pub(crate) fn text<'a>(path: &RepoPath, bytes: &'a [u8], limits: &Limits) -> Res
 
 /// Whether a file is read as YAML and cannot be a template.
 pub(crate) fn is_surely_yaml(path: &RepoPath, text: &str, surroundings: &Surroundings) -> bool {
-    names::is_yaml(path) && !surroundings.is_template(path) && !template::has_braces(text)
+    names::is_yaml(path)
+        && !surroundings.is_template(path)
+        && !template::has_braces(text)
+        && surroundings.formats_of(path).next().is_none()
 }
 
 /// Finds the references of all documents of a chunk, with the markers beside them.
-fn read_chunk(path: &RepoPath, text: &str, chunk: &Span, tree: &Tree<'_>, found: &mut Vec<Found>) {
+fn read_chunk(
+    path: &RepoPath,
+    text: &str,
+    surroundings: &Surroundings,
+    chunk: &Span,
+    tree: &Tree<'_>,
+    found: &mut Vec<Found>,
+) {
     let mut finder = Finder::new(text, tree);
     for root in tree.roots() {
-        read_document(&mut finder, *root, path);
+        read_document(&mut finder, *root, path, surroundings);
+        configured::paths(&mut finder, *root, path, surroundings);
     }
     let mut finds = finder.finish();
-    marker::attach(text, chunk, tree.comments(), &mut finds);
+    marker::attach(text, chunk, tree.comments(), Some(tree), &mut finds);
     found.append(&mut finds);
 }
 
 /// Lets the format that explains a document find its references.
-fn read_document(finder: &mut Finder<'_, '_>, root: NodeId, path: &RepoPath) {
+fn read_document(finder: &mut Finder<'_, '_>, root: NodeId, path: &RepoPath, surroundings: &Surroundings) {
+    if documents::find(finder, root, path, surroundings) {
+        return;
+    }
     let tree = finder.tree;
     if tree.shape(root) != Shape::Mapping {
         return;
     }
     if kustomize::is_kustomization(tree, root, path) {
         kustomize::find(finder, root);
+    } else if charts::is_metadata(path) {
+        charts::metadata(finder, root, path, surroundings);
+    } else if argocd::is_override(path) {
+        argocd::source(finder, root);
     } else if kubernetes::is_object(tree, root) {
         kubernetes::find(finder, root);
     } else if names::may_be_values(path) {
@@ -159,9 +227,51 @@ fn read_document(finder: &mut Finder<'_, '_>, root: NodeId, path: &RepoPath) {
     }
 }
 
+/// Reads a file that is no YAML: by its own format, where it has one, and its marked lines.
+fn plain_scan(path: &RepoPath, text: &str, surroundings: &Surroundings) -> FileScan {
+    let (mut found, fault) = match plain::Language::of(path) {
+        Some(language) => {
+            let (mut found, fault) = language.find(text);
+            marker::attach(text, &(0..text.len()), &marker::comments(text), None, &mut found);
+            (found, fault)
+        }
+        None => (marker::marked_lines(text), None),
+    };
+    let faults = [fault, configured::add(path, text, surroundings, &mut found)];
+    let passed = faults.into_iter().flatten().map(|reason| PassedOver { file: path.to_string(), reason }).collect();
+    sites(path, text, 0, found, passed)
+}
+
+/// Reads JSON that may hold comments; what is found is edited as bytes, since the file need not be YAML.
+fn json_scan(path: &RepoPath, text: &str, surroundings: &Surroundings, limits: &Limits) -> FileScan {
+    let whole = 0..text.len();
+    let readable = json::without_comments(text);
+    let mut found = Vec::new();
+    let mut passed = Vec::new();
+    match build::parse(&readable, &whole, limits, Detail::Nodes) {
+        Err(Fault::TooComplex(reason)) => passed.push(PassedOverReason::TooComplex(reason)),
+        Err(Fault::Broken { offset, reason }) => {
+            let position = Some(Positions::new(text).at(floor_boundary(text, offset)));
+            passed.push(PassedOverReason::Broken { position, reason });
+        }
+        Ok(tree) => {
+            read_chunk(path, &readable, surroundings, &whole, &tree, &mut found);
+            for slot in found.iter_mut().flat_map(|find| &mut find.slots) {
+                slot.style = ScalarStyle::Raw;
+            }
+        }
+    }
+    marker::attach(text, &whole, &marker::comments(text), None, &mut found);
+    configured::add(path, text, surroundings, &mut found);
+    let passed = passed.into_iter().map(|reason| PassedOver { file: path.to_string(), reason }).collect();
+    sites(path, text, 0, found, passed)
+}
+
 /// Reads the marked lines of a template, which is never parsed as YAML.
-fn template_scan(path: &RepoPath, text: &str) -> FileScan {
-    let found = marker::marked_lines(text);
+fn template_scan(path: &RepoPath, text: &str, surroundings: &Surroundings) -> FileScan {
+    let mut found = marker::marked_lines(text);
+    found.extend(marker::flux_lines(text));
+    configured::add(path, text, surroundings, &mut found);
     if found.is_empty() {
         passed_over(path, PassedOverReason::Template)
     } else {
@@ -170,7 +280,7 @@ fn template_scan(path: &RepoPath, text: &str) -> FileScan {
 }
 
 fn passed_over(path: &RepoPath, reason: PassedOverReason) -> FileScan {
-    FileScan { sites: Vec::new(), passed_over: vec![PassedOver { file: path.to_string(), reason }] }
+    FileScan { passed_over: vec![PassedOver { file: path.to_string(), reason }], ..FileScan::default() }
 }
 
 /// Gives finds their lines and columns.
@@ -208,9 +318,9 @@ fn sites(path: &RepoPath, text: &str, from: usize, mut found: Vec<Found>, passed
             }
         })
         .collect();
-    FileScan { sites, passed_over }
+    FileScan { sites, passed_over, ..FileScan::default() }
 }
 
-fn floor_boundary(text: &str, offset: usize) -> usize {
+pub(crate) fn floor_boundary(text: &str, offset: usize) -> usize {
     (0..=offset.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }

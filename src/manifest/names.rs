@@ -33,11 +33,17 @@ pub(crate) fn is_yaml(path: &RepoPath) -> bool {
     path.extension().is_some_and(known) || path.file_name() == "Kustomization"
 }
 
+/// Whether a file is JSON, with comments or without.
+pub(crate) fn is_json(path: &RepoPath) -> bool {
+    let known = |extension: &str| ["json", "jsonc", "json5"].iter().any(|known| extension.eq_ignore_ascii_case(known));
+    path.extension().is_some_and(known)
+}
+
 /// Whether a mapping without a known format may be read as Helm values.
 ///
 /// Chart metadata names charts, not images; JSON without `apiVersion` and `kind` is some tool's own.
 pub(crate) fn may_be_values(path: &RepoPath) -> bool {
-    let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+    let is_json = is_json(path);
     let is_own = path.as_str() == ".tagboat.yaml" || path.as_str().starts_with(".tagboat/");
     !is_json
         && !is_own

@@ -67,6 +67,32 @@ pub(crate) fn read_version(text: &str) -> Result<Value, SkipReason> {
     }
 }
 
+/// Reads a chart's version, whose tag has `_` where the version has `+`.
+pub(crate) fn read_chart_version(text: &str) -> Result<Value, SkipReason> {
+    if let Some(skipped) = placeholder(text) {
+        return Err(skipped);
+    }
+    if !is_one_version(text) {
+        return Err(SkipReason::Unsupported("a range of versions, which is resolved elsewhere".to_owned()));
+    }
+    let tag = text.replace('+', "_").parse::<Tag>();
+    Ok(Value { tag: Some(tag.map_err(|error| SkipReason::NotAReference(error.to_string()))?), digest: None })
+}
+
+/// Whether a text is one version to Helm: three numbers; fewer are a range.
+fn is_one_version(text: &str) -> bool {
+    let core = text.strip_prefix('v').unwrap_or(text).split(['-', '+']).next().unwrap_or_default();
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    core.split('.').count() == 3
+        && core.split('.').all(is_number)
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'+' | b'_'))
+}
+
+/// Whether a text names a range of versions rather than one tag.
+pub(crate) fn is_range(text: &str) -> bool {
+    text.contains(['<', '>', '=', '^', '~', '*', '|', ',', ' ']) || text.ends_with(".x") || text.ends_with(".X")
+}
+
 /// Reads a digest, with its algorithm or (as some charts have it) as 64 bare digits.
 pub(crate) fn read_digest(text: &str) -> Result<Digest, SkipReason> {
     if let Some(skipped) = placeholder(text) {

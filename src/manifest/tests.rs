@@ -23,6 +23,39 @@ fn a_chart_makes_its_template_folder_one() {
 }
 
 #[test]
+fn a_lock_file_belongs_to_the_chart_beside_it() {
+    let paths = ["Chart.yaml", "apps/shop/Chart.yaml", "apps/shop/Chart.lock", "old/requirements.lock"];
+    let surroundings = Surroundings::new(paths.into_iter());
+    let has_lock = |path: &str| surroundings.has_lock(&RepoPath::new(path).unwrap());
+    assert!(has_lock("apps/shop/Chart.yaml"));
+    assert!(has_lock("old/requirements.yaml"));
+    assert!(!has_lock("Chart.yaml"));
+    assert!(!has_lock("old/Chart.yaml"));
+    let paths = ["shop/Chart.yaml", "shop/charts/web/Chart.yaml", "charts/web/Chart.yaml"];
+    let surroundings = Surroundings::new(paths.into_iter());
+    let has_copy = |path: &str, name: &str| surroundings.has_copy(&RepoPath::new(path).unwrap(), name);
+    assert!(has_copy("shop/Chart.yaml", "web") && has_copy("Chart.yaml", "web"));
+    assert!(!has_copy("shop/Chart.yaml", "worker") && !has_copy("other/Chart.yaml", "web"));
+}
+
+#[test]
+fn a_chart_version_is_one_version_and_no_range() {
+    for (text, tag) in [("1.4.0", "1.4.0"), ("v1.4.0-rc.1", "v1.4.0-rc.1"), ("1.4.0+build.7", "1.4.0_build.7")] {
+        let value = reference::read_chart_version(text).unwrap();
+        assert_eq!(value.tag.unwrap().as_str(), tag);
+    }
+    for text in ["1.4", "1", "~1.4.0", "^1", "1.x.x", "1.4.*", ">=1.0.0 <2.0.0", "latest", "1.4.0 - 2", "1..0"] {
+        assert!(reference::read_chart_version(text).is_err(), "{text}");
+    }
+    for text in [">=1.0.0", "^1", "~1.2", "1.*", "*", "1.x", "1 || 2", "1.2 - 1.4"] {
+        assert!(reference::is_range(text), "{text}");
+    }
+    for text in ["1.4.0", "latest", "v1", "1.4.0-x86"] {
+        assert!(!reference::is_range(text), "{text}");
+    }
+}
+
+#[test]
 fn contents_without_a_telling_word_are_dismissed() {
     for text in [
         "kind: Service",
@@ -31,6 +64,7 @@ fn contents_without_a_telling_word_are_dismissed() {
         "damage: 1",
         "text: the image to run",
         "a: [image, x]",
+        "repoURL: https://git.acme.example/apps.git",
     ] {
         assert!(!contents::may_hold(text.as_bytes()), "{text}");
     }
@@ -45,6 +79,11 @@ fn contents_without_a_telling_word_are_dismissed() {
         "imagePullPolicy: x\nimage: y",
         "repository: x",
         "a: b # tagboat: x",
+        "url: oci://x",
+        "patch: '[{\"path\": \"/spec/image\", \"value\": \"x\"}]'",
+        "repoURL: ghcr.io/acme\nchart: x",
+        "repoURL: x\nname: image.tag",
+        "bundle: x",
     ] {
         assert!(contents::may_hold(text.as_bytes()), "{text}");
     }

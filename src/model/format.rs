@@ -7,6 +7,7 @@ use std::fmt;
 use regex::Regex;
 
 use crate::model::glob::PathGlobs;
+use crate::model::json_path::JsonPath;
 
 /// A regular expression over a file's text, with groups `image`, `tag`, `digest`; compares by its text.
 #[derive(Clone)]
@@ -27,8 +28,8 @@ impl PartialEq for ReferenceRegex {
 /// How a reference is found in a file.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ExtraPlace {
-    /// A JSONPath of RFC 9535 without filters, as written, into YAML, JSON or TOML.
-    Path(String),
+    /// A JSONPath into YAML, JSON or TOML.
+    Path(JsonPath),
     /// A regular expression over the text.
     Regex(ReferenceRegex),
 }

@@ -18,8 +18,36 @@ pub enum Format {
     Kustomize,
     /// Helm values, in a file or inside another object.
     HelmValues,
+    /// A Helm chart or another artifact in a registry, named by its version.
+    Chart,
+    /// An Argo CD `Application` or `ApplicationSet`.
+    ArgoCd,
     /// No format explains the line, but a marker stands beside it.
     Marked,
+    /// A Compose file.
+    Compose,
+    /// A Dockerfile or Containerfile.
+    Dockerfile,
+    /// A workflow or an action of GitHub, Gitea or Forgejo.
+    GithubActions,
+    /// A pipeline of GitLab.
+    GitlabCi,
+    /// Terraform, OpenTofu, Nomad and whatever else is written in HCL.
+    Hcl,
+    /// A list of Ansible tasks.
+    Ansible,
+    /// A package of Crossplane.
+    Crossplane,
+    /// A unit of Podman's for systemd.
+    Quadlet,
+    /// A development container.
+    Devcontainer,
+    /// A chart that Helmfile installs from a registry.
+    Helmfile,
+    /// A chart that Fleet installs from a registry.
+    Fleet,
+    /// A place that `formats:` of the configuration names.
+    Configured,
 }
 
 impl Format {
@@ -29,7 +57,21 @@ impl Format {
             Self::Kubernetes => "kubernetes",
             Self::Kustomize => "kustomize",
             Self::HelmValues => "helm-values",
+            Self::Chart => "chart",
+            Self::ArgoCd => "argocd",
             Self::Marked => "marked",
+            Self::Compose => "compose",
+            Self::Dockerfile => "dockerfile",
+            Self::GithubActions => "github-actions",
+            Self::GitlabCi => "gitlab-ci",
+            Self::Hcl => "hcl",
+            Self::Ansible => "ansible",
+            Self::Crossplane => "crossplane",
+            Self::Quadlet => "quadlet",
+            Self::Devcontainer => "devcontainer",
+            Self::Helmfile => "helmfile",
+            Self::Fleet => "fleet",
+            Self::Configured => "configured",
         }
     }
 }
@@ -66,6 +108,8 @@ pub enum SlotRole {
     Tag,
     /// A digest that stands alone.
     Digest,
+    /// A chart's version: the tag, with `+` where the tag has `_`.
+    ChartVersion,
 }
 
 /// A stretch of text that an edit replaces.
@@ -101,6 +145,36 @@ impl fmt::Display for Value {
     }
 }
 
+/// Which part of a reference a marker that names a policy stands beside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MarkedPart {
+    /// The whole reference.
+    Whole,
+    /// The name alone.
+    Name,
+    /// The tag alone.
+    Tag,
+    /// The digest alone.
+    Digest,
+}
+
+/// The name of a policy that another file holds, as Flux writes it: `namespace:name`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyReference {
+    /// The namespace of the policy.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// What the marker stands beside.
+    pub part: MarkedPart,
+}
+
+impl fmt::Display for PolicyReference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.namespace, self.name)
+    }
+}
+
 /// A policy that stands beside the reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Marker {
@@ -108,6 +182,8 @@ pub enum Marker {
     Ignore,
     /// `# tagboat: semver=1.x`.
     Policy(Arc<Policy>),
+    /// `{"$imagepolicy": "ns:name"}`: a policy in another file, which one file alone cannot tell.
+    Named(PolicyReference),
     /// A comment that begins as a marker and is none; the reason in words.
     Faulty(String),
 }
@@ -131,10 +207,14 @@ pub enum SkipReason {
     DuplicateKey(String),
     /// It is reached by an alias whose uses disagree; the reason in words.
     Alias(String),
+    /// It looks like a reference where none is declared: only a marker makes it followed. Where it stands, in words.
+    Unmarked(&'static str),
     /// A marker says so.
     Ignored,
     /// The marker beside it cannot be read; the reason in words.
     FaultyMarker(String),
+    /// The policy that the marker beside it names is missing or cannot be used; the reason in words.
+    NamedPolicy(String),
     /// No rule of `images:` matches.
     NoRule,
     /// No environment holds the file.
@@ -153,7 +233,10 @@ impl fmt::Display for SkipReason {
             Self::NotAReference(reason) => write!(formatter, "not an image reference: {reason}"),
             Self::NoName => write!(formatter, "the image's name does not stand beside it"),
             Self::DuplicateKey(key) => write!(formatter, "the key `{key}` stands twice"),
-            Self::Alias(reason) | Self::Unsupported(reason) => write!(formatter, "{reason}"),
+            Self::Alias(reason) | Self::Unsupported(reason) | Self::NamedPolicy(reason) => {
+                write!(formatter, "{reason}")
+            }
+            Self::Unmarked(place) => write!(formatter, "{place}: followed only with a marker"),
             Self::Ignored => write!(formatter, "ignored by the marker beside it"),
             Self::FaultyMarker(reason) => write!(formatter, "the marker beside it is faulty: {reason}"),
             Self::NoRule => write!(formatter, "no rule matches"),

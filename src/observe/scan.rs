@@ -2,8 +2,10 @@
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
+use crate::manifest::foreign::Foreign;
 use crate::manifest::{self, FileScan, Surroundings};
 use crate::model::file::RepoPath;
+use crate::model::format::ExtraFormat;
 use crate::model::site::{PassedOver, Site};
 use crate::observe::files::Files;
 
@@ -18,18 +20,22 @@ pub struct Scanned {
     pub files: Vec<RepoPath>,
     /// What the files say about each other.
     pub surroundings: Surroundings,
+    /// What other updaters' objects in the files say; the sites have their policies already.
+    pub foreign: Foreign,
 }
 
-/// Reads and scans every file that may hold a reference.
+/// Reads and scans every file that may hold a reference; `formats` are the configuration's further places.
 ///
 /// # Errors
 ///
 /// The reason in words when the files could not be listed; a single file that fails is a row of `passed_over`.
-pub fn scan(files: &dyn Files, limits: &manifest::Limits) -> Result<Scanned, String> {
+pub fn scan(files: &dyn Files, formats: &[ExtraFormat], limits: &manifest::Limits) -> Result<Scanned, String> {
     let listing = files.list()?;
-    let surroundings = Surroundings::new(listing.files.iter().map(RepoPath::as_str));
-    let worth: Vec<&RepoPath> =
-        listing.files.iter().filter(|path| manifest::may_hold_reference(path.as_str())).collect();
+    let surroundings = Surroundings::new(listing.files.iter().map(RepoPath::as_str)).with_formats(formats);
+    let may_hold = |path: &&RepoPath| {
+        manifest::may_hold_reference(path.as_str()) || surroundings.formats_of(path).next().is_some()
+    };
+    let worth: Vec<&RepoPath> = listing.files.iter().filter(may_hold).collect();
     let found =
         worth.par_iter().map(|path| scan_file(path, files, &surroundings, limits)).reduce(FileScan::default, append);
     let mut passed_over = found.passed_over;
@@ -37,7 +43,10 @@ pub fn scan(files: &dyn Files, limits: &manifest::Limits) -> Result<Scanned, Str
     passed_over.sort_by(|one, other| one.file.cmp(&other.file));
     let mut sites = found.sites;
     sites.sort_by(|one, other| (&one.file, one.bytes().start).cmp(&(&other.file, other.bytes().start)));
-    Ok(Scanned { sites, passed_over, files: listing.files, surroundings })
+    let mut foreign = found.foreign;
+    foreign.sort();
+    foreign.resolve(&mut sites);
+    Ok(Scanned { sites, passed_over, files: listing.files, surroundings, foreign })
 }
 
 fn scan_file(path: &RepoPath, files: &dyn Files, surroundings: &Surroundings, limits: &manifest::Limits) -> FileScan {
@@ -45,7 +54,7 @@ fn scan_file(path: &RepoPath, files: &dyn Files, surroundings: &Surroundings, li
         Ok(bytes) => manifest::scan(path, &bytes, surroundings, limits),
         Err(reason) => {
             let passed_over = vec![PassedOver { file: path.as_str().to_owned(), reason }];
-            FileScan { sites: Vec::new(), passed_over }
+            FileScan { passed_over, ..FileScan::default() }
         }
     }
 }
@@ -53,5 +62,6 @@ fn scan_file(path: &RepoPath, files: &dyn Files, surroundings: &Surroundings, li
 fn append(mut one: FileScan, mut other: FileScan) -> FileScan {
     one.sites.append(&mut other.sites);
     one.passed_over.append(&mut other.passed_over);
+    one.foreign.append(&mut other.foreign);
     one
 }

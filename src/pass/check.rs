@@ -1,14 +1,19 @@
 //! What `check` finds: configuration that matches nothing, references that nothing matches, faulty markers.
 
+use std::collections::{BTreeMap, HashSet};
+
 use crate::config::repository::Repository;
 use crate::decide::questions::{Followed, follow};
 use crate::manifest;
-use crate::model::file::Position;
+use crate::model::file::{Position, RepoPath};
+use crate::model::image::Tag;
 use crate::model::outcome::{Finding, Severity};
-use crate::model::site::{PassedOverReason, Site, SkipReason};
+use crate::model::policy::{Policy, Select};
+use crate::model::site::{Marker, PassedOverReason, Site, SkipReason};
 use crate::observe::files::Files;
 use crate::observe::scan::{Scanned, scan};
 use crate::pass::PassError;
+use crate::policy::range::possible::is_possible;
 
 /// Looks for mistakes in a configuration and the files that it is for.
 ///
@@ -23,7 +28,7 @@ pub fn check(
     files: &dyn Files,
     limits: &manifest::Limits,
 ) -> Result<Vec<Finding>, PassError> {
-    let scanned = scan(files, limits).map_err(PassError::Files)?;
+    let scanned = scan(files, &config.formats, limits).map_err(PassError::Files)?;
     let mut findings = Vec::new();
     if let Some(file) = config_file {
         rules(config, file, &scanned, &mut findings);
@@ -31,6 +36,7 @@ pub fn check(
         inactive(config, file, &mut findings);
     }
     references(config, &scanned, &mut findings);
+    policies(config, config_file, &scanned, &mut findings);
     broken_files(config, &scanned, &mut findings);
     findings.sort_by(|one, other| {
         (one.severity, &one.file, one.position).cmp(&(other.severity, &other.file, other.position))
@@ -111,21 +117,112 @@ fn environments(config: &Repository, file: &str, scanned: &Scanned, findings: &m
     }
 }
 
-/// References that look followed and are not.
+/// References that look followed and are not; those that nothing asks for are grouped.
 fn references(config: &Repository, scanned: &Scanned, findings: &mut Vec<Finding>) {
+    let mut groups: BTreeMap<(&'static str, String), (Finding, usize)> = BTreeMap::new();
     for site in &scanned.sites {
         let Followed::No(reason) = follow(site, &config.rules, &config.environments) else { continue };
-        let (severity, rule, hint) = match reason {
-            SkipReason::FaultyMarker(_) => (Severity::Error, "faulty-marker", None),
-            SkipReason::NoRule => (Severity::Note, "no-rule", Some("add a rule to `images:` to follow it")),
-            SkipReason::NoEnvironment => {
-                (Severity::Note, "no-environment", Some("add the file to an environment's `files` to follow it"))
+        let (severity, rule, hint, group) = match reason {
+            SkipReason::FaultyMarker(_) => (Severity::Error, "faulty-marker", None, None),
+            SkipReason::NamedPolicy(_) => (
+                Severity::Warning,
+                "unknown-policy",
+                Some("add the ImagePolicy and its ImageRepository to this repository, or write a `# tagboat:` marker"),
+                None,
+            ),
+            SkipReason::NoRule => {
+                let image = site.image.as_ref().map(ToString::to_string);
+                (Severity::Note, "no-rule", Some("add a rule to `images:` to follow it"), image)
             }
-            SkipReason::DuplicateKey(_) | SkipReason::Alias(_) => (Severity::Warning, "not-editable", None),
+            SkipReason::NoEnvironment => {
+                let hint = "add the file to an environment's `files` to follow it";
+                (Severity::Note, "no-environment", Some(hint), Some(site.file.to_string()))
+            }
+            SkipReason::DuplicateKey(_) | SkipReason::Alias(_) => (Severity::Warning, "not-editable", None, None),
             _ => continue,
         };
-        findings.push(finding(site, severity, rule, &reason, hint));
+        let finding = finding(site, severity, rule, &reason, hint);
+        match group {
+            None => findings.push(finding),
+            Some(group) => groups.entry((rule, group)).or_insert((finding, 0)).1 += 1,
+        }
     }
+    findings.extend(groups.into_values().map(|(mut finding, count)| {
+        if count > 1 {
+            let what = if finding.rule == "no-rule" { "places" } else { "references" };
+            finding.message.push_str(&format!(" ({count} {what}, this is the first)"));
+        }
+        finding
+    }));
+}
+
+/// Policies that can never choose anything: of rules, and of the markers beside references.
+fn policies(config: &Repository, file: Option<&str>, scanned: &Scanned, findings: &mut Vec<Finding>) {
+    for rule in &config.rules.0 {
+        let of_rule = |site: &&Site| {
+            site.skipped.is_none()
+                && site.marker.is_none()
+                && site.image.as_ref().is_some_and(|image| config.rules.of(image) == Some(rule))
+        };
+        let tags: Vec<&str> = tags_in_use(scanned.sites.iter().filter(of_rule));
+        for (message, hint) in hopeless(&rule.policy, &tags) {
+            findings.push(Finding {
+                severity: Severity::Warning,
+                rule: "impossible-policy",
+                message: format!("the rule for `{}` can never choose anything: {message}", rule.images.as_str()),
+                hint: Some(hint.to_owned()),
+                file: file.map(str::to_owned),
+                position: Some(Position { line: rule.line, column: rule.column }),
+            });
+        }
+    }
+    let mut seen: HashSet<(&RepoPath, *const Policy)> = HashSet::new();
+    for site in &scanned.sites {
+        let (Some(Marker::Policy(policy)), None) = (&site.marker, &site.skipped) else { continue };
+        if !seen.insert((&site.file, std::sync::Arc::as_ptr(policy))) {
+            continue;
+        }
+        for (message, hint) in hopeless(policy, &tags_in_use(std::iter::once(site))) {
+            findings.push(Finding {
+                severity: Severity::Warning,
+                rule: "impossible-policy",
+                message: format!("{}: the policy beside it can never choose anything: {message}", site.written),
+                hint: Some(hint.to_owned()),
+                file: Some(site.file.to_string()),
+                position: Some(site.position),
+            });
+        }
+    }
+}
+
+fn tags_in_use<'a>(sites: impl Iterator<Item = &'a Site>) -> Vec<&'a str> {
+    sites.filter_map(|site| site.value.tag.as_ref()).map(Tag::as_str).collect()
+}
+
+/// Returns why a policy can never choose anything, and what to do.
+fn hopeless(policy: &Policy, tags: &[&str]) -> Vec<(String, &'static str)> {
+    // Tags of every kind: a pattern that matches them all matches whatever comes.
+    const ALL_KINDS: [&str; 7] = ["1.2.3", "v10.0.0-rc.1", "latest", "main-0a1b2c3", "2026.01.31", "pg16_x", "7"];
+    let mut found = Vec::new();
+    if let Select::Range(range) = &policy.select
+        && !is_possible(range)
+    {
+        found.push((
+            format!("no version lies in `{}`", range.text),
+            "a version must fit all comparisons between two `||`",
+        ));
+    }
+    if let Some(pattern) = &policy.tags
+        && !tags.is_empty()
+        && !tags.iter().any(|tag| pattern.0.is_match(tag))
+    {
+        let message = format!("`tags` matches none of the tags in use, such as {}", tags[0]);
+        found.push((message, "a tag in use that `tags` does not match names nothing to move on from"));
+    }
+    if let Some(pattern) = policy.ignore.iter().find(|pattern| ALL_KINDS.iter().all(|tag| pattern.0.is_match(tag))) {
+        found.push((format!("`ignore` takes every tag away by `{}`", pattern.0.as_str()), "narrow the pattern"));
+    }
+    found
 }
 
 fn finding(site: &Site, severity: Severity, rule: &'static str, reason: &SkipReason, hint: Option<&str>) -> Finding {

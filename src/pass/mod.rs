@@ -4,6 +4,7 @@
 //! [`update`] writes it into a working tree. Decides nothing itself.
 
 pub mod check;
+pub mod migrate;
 pub mod report;
 pub mod run;
 pub mod setup;
@@ -62,7 +63,7 @@ pub enum PassError {
         other: EnvironmentName,
     },
     /// There is no configuration, and this command needs one.
-    #[error("{0} has no .tagboat.yaml: write one that names images and environments, then `tagboat check` it")]
+    #[error("{0} has no .tagboat.yaml: `tagboat init` writes one")]
     NotConfigured(String),
     /// Git could not do it.
     #[error(transparent)]
@@ -147,7 +148,7 @@ impl Stages {
 /// Finds every reference, and refuses files that two environments claim.
 fn look(inputs: &Inputs<'_>) -> Result<Scanned, PassError> {
     (inputs.progress)(Progress::Scanning);
-    let scanned = observe::scan::scan(inputs.files, inputs.limits).map_err(PassError::Files)?;
+    let scanned = observe::scan::scan(inputs.files, &inputs.config.formats, inputs.limits).map_err(PassError::Files)?;
     refuse_overlap(&inputs.config.environments, &scanned)?;
     Ok(scanned)
 }
@@ -251,7 +252,7 @@ fn wait_for_pull_requests(proposals: &mut [Proposal]) {
 ///
 /// [`PassError`] when the files could not be listed, or two environments claim one.
 pub fn scan(config: &Repository, files: &dyn Files, limits: &manifest::Limits) -> Result<ScanOutcome, PassError> {
-    let scanned = observe::scan::scan(files, limits).map_err(PassError::Files)?;
+    let scanned = observe::scan::scan(files, &config.formats, limits).map_err(PassError::Files)?;
     refuse_overlap(&config.environments, &scanned)?;
     let reference = |site| {
         let (policy, skipped) = match questions::follow(&site, &config.rules, &config.environments) {

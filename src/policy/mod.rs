@@ -5,6 +5,7 @@
 
 pub mod calver;
 pub mod family;
+pub mod go;
 pub mod inline;
 pub mod pattern;
 pub mod platform;

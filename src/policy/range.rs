@@ -3,6 +3,8 @@
 //! The entry points are [`parse`] and [`matches()`]. Cargo's own range grammar differs in the default operator,
 //! in `||`, hyphens, `!=` and pre-releases, and is deliberately not used.
 
+pub mod possible;
+
 use std::fmt;
 
 use semver::{Prerelease, Version};

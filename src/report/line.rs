@@ -32,3 +32,24 @@ pub fn warning(finding: &Finding, view: &View) -> String {
     }
     line
 }
+
+/// Where the files of findings lie, seen from where the program was called.
+#[derive(Debug, Clone)]
+pub struct Base<'a> {
+    /// The folder that was checked, as it was named.
+    pub folder: &'a str,
+    /// The files that options named, whose paths are from where the program was called already.
+    pub named: Vec<String>,
+}
+
+impl Base<'_> {
+    /// Returns a file's path from where the program was called.
+    pub(super) fn path(&self, file: &str) -> String {
+        let plain = self.folder.trim_start_matches("./").trim_end_matches('/');
+        let is_here = plain.is_empty() || plain == "." || self.folder.starts_with('/');
+        if is_here || file.starts_with('/') || self.named.iter().any(|named| named == file) {
+            return file.to_owned();
+        }
+        format!("{plain}/{file}")
+    }
+}

@@ -12,3 +12,4 @@ mod pass;
 mod program;
 mod registry;
 mod report;
+mod wayin;

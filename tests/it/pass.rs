@@ -221,3 +221,26 @@ async fn an_environment_by_pull_request_waits_and_its_files_stay() {
     assert_eq!(outcome.proposals[0].action, Action::Waiting);
     assert!(outcome.proposals[0].reason.as_deref().unwrap_or_default().contains("pullRequest"));
 }
+
+#[tokio::test]
+async fn a_place_that_the_configuration_names_is_kept_up_to_date() {
+    let formats = "formats:
+  - files: dev/versions.env
+    regex: '^WEB=(?<image>[^:]+):(?<tag>.+)$'
+  - files: ['dev/*.toml']
+    path: $.images[*]
+";
+    let remote = MemoryRemote::with(&[
+        (".tagboat.yaml", &format!("{CONFIG}{formats}")),
+        ("dev/versions.env", "# about\nWEB=ghcr.io/acme/web:1.4.0\nOTHER=ghcr.io/acme/web:1.4.0\n"),
+        ("dev/tool.toml", "images = ['ghcr.io/acme/web:1.4.0', \"x\"]\r\n"),
+    ]);
+    let tags = MemoryTags::default();
+    tags.set("ghcr.io/acme/web", ["1.4.0", "1.5.0"]);
+    let remote = Arc::new(remote);
+    let outcome = pass(&remote, &tags, Mode::Act).await.unwrap();
+    assert_eq!(outcome.errors, []);
+    let env = "# about\nWEB=ghcr.io/acme/web:1.5.0\nOTHER=ghcr.io/acme/web:1.4.0\n";
+    assert_eq!(remote.file("dev/versions.env"), env);
+    assert_eq!(remote.file("dev/tool.toml"), "images = ['ghcr.io/acme/web:1.5.0', \"x\"]\r\n");
+}

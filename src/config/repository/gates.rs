@@ -219,7 +219,7 @@ fn http(raw: RawHttp, reader: &mut Reader<'_>) -> Option<GateSpec> {
     Some(GateSpec::Http {
         source: raw.source.value()?.0,
         path: path.value.0,
-        json: raw.json.value().map(|json| json.0),
+        json: raw.json.value().map(|json| json.to_string()),
         expect: raw.expect.value().map(|expect| expect.0),
     })
 }

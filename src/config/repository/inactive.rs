@@ -1,6 +1,6 @@
 //! Parts of the configuration that are understood but do not act in this version.
 //!
-//! Owns the one table of them, [`TABLE`]: what begins to act is removed there, and nowhere else.
+//! Owns the one table of them, `TABLE`: what begins to act is removed there, and nowhere else.
 
 use crate::config::reader::Reader;
 use crate::config::yaml::{Node, Value};
@@ -32,7 +32,6 @@ const TABLE: &[(&str, When)] = &[
     ("environments.publish", When::Unless("commit")),
     ("environments.reviewers", When::Always),
     ("environments.onFailure", When::Always),
-    ("formats", When::Always),
     ("commit.message", When::Always),
     ("commit.sign", When::Always),
     ("pullRequest", When::Always),

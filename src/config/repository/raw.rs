@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use crate::config::object::object;
 use crate::config::reader::Located;
-use crate::config::repository::formats::{JsonPath, ReferencePattern};
+use crate::config::repository::formats::ReferencePattern;
 use crate::config::repository::gates::{CountWord, DaysText, EdgeText, Expectation, HoursText};
 use crate::config::repository::policy::Semver;
 use crate::config::repository::style::{Person, SignWord};
@@ -16,6 +16,7 @@ use crate::config::shapes::{FreeMap, OneOrMany, ShortOrLong, True, TrueOr, Whole
 use crate::model::environment::{BranchName, EnvironmentName, Publish};
 use crate::model::glob::ImageGlob;
 use crate::model::image::Tag;
+use crate::model::json_path::JsonPath;
 use crate::model::policy::{CalverFormat, Direction, Pin, TagPattern};
 use crate::model::tags::Platform;
 

@@ -4,6 +4,7 @@
 //! here writes YAML: an edit splices bytes and compares what the parser says before and after.
 
 pub(crate) mod build;
+pub(crate) mod embedded;
 pub(crate) mod split;
 pub(crate) mod tree;
 

@@ -13,6 +13,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("report", "model"),
     ("config", "model policy"),
     ("manifest", "model policy"),
+    ("migrate", "model policy manifest"),
     ("registry", "model http clock"),
     ("forge", "model http clock"),
     ("git", "model clock"),
@@ -24,7 +25,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("publish", "model git forge"),
     (
         "pass",
-        "model clock http policy report config manifest registry forge git cache observe decide promote edit publish",
+        "model clock http policy report config manifest migrate registry forge git cache observe decide promote edit publish",
     ),
     ("service", "model pass config report cache clock http"),
     ("demo", "model pass git config report clock"),

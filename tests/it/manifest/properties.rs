@@ -262,3 +262,73 @@ proptest! {
         prop_assert_eq!(fresh.sites.len(), expected);
     }
 }
+
+/// Puts a values file into an Argo CD application, as a block scalar.
+fn embedded(values: &str, header: &str, indent: usize) -> String {
+    let mut text = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nspec:\n  source:\n    repoURL: https://acme.example\n    chart: web\n    helm:\n".to_owned();
+    writeln!(text, "      values: {header}").unwrap();
+    for line in values.lines() {
+        let pad = if line.is_empty() { 0 } else { 6 + indent };
+        writeln!(text, "{}{line}", " ".repeat(pad)).unwrap();
+    }
+    text.push_str("    # 1.4.0\n    targetRevision: 1.4.0\n");
+    text
+}
+
+fn named(trees: Vec<(String, Tree)>) -> Vec<(String, Tree)> {
+    trees.into_iter().enumerate().map(|(index, (key, tree))| (format!("r{key}{index}"), tree)).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn values_within_a_block_scalar_change_as_those_in_a_file_do(
+        trees in prop::collection::vec(("[a-z]{1,4}", tree()), 1..4),
+        layout in layout(),
+        header in prop_oneof![Just("|"), Just("|-"), Just("|+"), Just("| # why")],
+        indent in 1..5_usize,
+        tag in prop_oneof![Just("1.5.0"), Just("1.20"), Just("v2")],
+    ) {
+        let plain = Layout { line_end: "\n", mark: "", bom: false, ended: true, ..layout.clone() };
+        let values = document(&named(trees), &plain);
+        let wishes = [wish("ghcr.io/acme/web", tag, Some(NEW_DIGEST), Pin::AsWritten)];
+        let edit = |name: &str, text: &str| {
+            let edited = carry_out(&path(name), text.as_bytes(), &Surroundings::default(), &wishes);
+            (edited.file.map(|edit| String::from_utf8(edit.after).unwrap()), edited.refused)
+        };
+        let (alone, refused) = edit("values.yaml", &values);
+        prop_assert_eq!(refused, []);
+        let line_end = if layout.line_end == "\r\n" { "\r\n" } else { "\n" };
+        let whole = |values: &str| embedded(values, header, indent).replace('\n', line_end);
+        let before = whole(&values);
+        let (within, refused) = edit("app.yaml", &before);
+        prop_assert_eq!(refused, [], "{}", before);
+        prop_assert_eq!(within, alone.map(|alone| whole(&alone)), "{}", before);
+    }
+
+    #[test]
+    fn a_digest_that_is_pinned_is_one_line_more(
+        trees in prop::collection::vec(("[a-z]{1,4}", tree()), 1..4),
+        layout in layout(),
+        tag in prop_oneof![Just("1.4.0"), Just("1.20"), Just("v2")],
+    ) {
+        let before = document(&named(trees), &layout);
+        let wishes = [wish("ghcr.io/acme/web", tag, Some(NEW_DIGEST), Pin::Digest)];
+        let file = path("values.yaml");
+        let edited = carry_out(&file, before.as_bytes(), &Surroundings::default(), &wishes);
+        prop_assert_eq!(&edited.refused, &[], "{}", before);
+        let Some(edit) = edited.file else { return Ok(()) };
+        prop_assert_eq!(rebuilt(before.as_bytes(), &edited.changes), edit.after.clone());
+        let after = String::from_utf8(edit.after).unwrap();
+        let added = edited.changes.iter().filter(|change| change.replaces.is_empty()).count();
+        prop_assert_eq!(after.lines().count(), before.lines().count() + added, "{}", before);
+        let fresh = scan_alone("values.yaml", after.as_bytes());
+        let is_pinned = |site: &tagboat::model::site::Site| {
+            site.value.digest.as_ref().is_some_and(|digest| digest.as_str() == NEW_DIGEST)
+        };
+        prop_assert!(fresh.sites.iter().all(is_pinned), "{}", after);
+        let again = carry_out(&file, after.as_bytes(), &Surroundings::default(), &wishes);
+        prop_assert_eq!((again.file, again.refused.len()), (None, 0));
+    }
+}

@@ -10,15 +10,21 @@ use tagboat::model::site::SkipReason;
 
 use super::{carry_out, path, scan_alone, wish};
 
-const SEEDS: [&str; 6] = [
+const SEEDS: [&str; 11] = [
     "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n    - image: \"ghcr.io/acme/web:1.4.0\" # tagboat: semver=1.x\n",
     "a: &a\n  image: {repository: ghcr.io/acme/web, tag: 1.4.0, digest: x}\nb: {<<: *a, c: *a}\n---\nimage: >-\n  ghcr.io/acme/web:1.4.0\n",
     "images:\n- name: ghcr.io/acme/web\n  newTag: '1.4.0'\n--- |\n text\n...\n%YAML 1.2\n---\n? image\n: ghcr.io/acme/web:1.4.0\n",
     "\u{feff}webImage: ghcr.io/acme/web\r\nwebTag: 1.4.0\r\n\tx: y\rimage: ü\n",
     "{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[{\"image\":\"ghcr.io\\/acme\\/web:1.4.0\"}]}",
+    "apiVersion: argoproj.io/v1alpha1\nkind: Application\nspec:\n  source:\n    repoURL: oci://ghcr.io/acme/web\n    targetRevision: 1.4.0\n    helm:\n      parameters: [{name: image.repository, value: ghcr.io/acme/web}, {name: image.tag, value: 1.4.0}]\n      values: |\n        # tagboat: semver=1.x\n        image: ghcr.io/acme/web:1.4.0\n\n        ü: 1\n    kustomize:\n      images: [web=ghcr.io/acme/web:1.4.0]\n",
+    "apiVersion: argoproj.io/v1alpha1\r\nkind: Application\r\nx:\r\n  repoURL: x\r\n  helm:\r\n    values: >-\r\n      image:\r\n        tag: 1.4.0\r\n\r\n        repository: ghcr.io/acme/web\r\n",
+    "apiVersion: kustomize.config.k8s.io/v1beta1\nhelmCharts: [{name: web, repo: 'oci://ghcr.io/acme', version: 1.4.0}]\npatches:\n- patch: |2-\n     - op: add\n       path: /image\n       value: ghcr.io/acme/web:1.4.0\n     ---\n     image: ghcr.io/acme/web:1.4.0\nimages:\n- newTag: 1.4.0\n  name: ghcr.io/acme/web",
+    "apiVersion: tekton.dev/v1\nkind: Task\nparams:\n- name: web-image\n  default: ghcr.io/acme/web:1.4.0\nsteps:\n- image: $(params.web-image)\n  args: ['--image=ghcr.io/acme/web:1.4.0'] # tagboat: semver=1.x\n  env: [{name: X, value: ghcr.io/acme/web:1.4.0}]\n",
+    "dependencies:\n- name: web\n  repository: oci://ghcr.io/acme\n  version: 1.4.0\nannotations:\n  images: |\n    - image: ghcr.io/acme/web:1.4.0\n---\nhub: ghcr.io/acme\ntag: 1.4.0\nimage: {tag: 1.4.0, repository: ghcr.io/acme/web, digest: ''}\n",
     "{{ if x }}\nimage: ghcr.io/acme/web:1.4.0 # tagboat: ignore\n{{ end }}\n# tagboat:\n",
 ];
-const NAMES: [&str; 4] = ["web.yaml", "kustomization.yaml", "web.json", "notes.txt"];
+const NAMES: [&str; 6] =
+    ["web.yaml", "kustomization.yaml", "web.json", "notes.txt", "Chart.yaml", ".argocd-source-web.yaml"];
 
 /// Scans and edits; what comes of it must hold together.
 fn exercise(name: &str, bytes: &[u8]) {
@@ -33,6 +39,14 @@ fn exercise(name: &str, bytes: &[u8]) {
     }
     let wishes = [wish("ghcr.io/acme/web", "1.20", None, Pin::AsWritten)];
     let edited = carry_out(&file, bytes, &Surroundings::default(), &wishes);
+    let digest = format!("sha256:{}", "cd".repeat(32));
+    let pins = [wish("ghcr.io/acme/web", "1.5.0", Some(&digest), Pin::Digest)];
+    let pinned = carry_out(&file, bytes, &Surroundings::default(), &pins);
+    if let Some(edit) = pinned.file {
+        assert_eq!(super::rebuilt(bytes, &pinned.changes), edit.after);
+        assert_eq!(scan_alone(name, &edit.after).sites.len(), found.sites.len());
+        assert!(carry_out(&file, &edit.after, &Surroundings::default(), &pins).file.is_none());
+    }
     if let Some(edit) = edited.file {
         assert_eq!(super::rebuilt(bytes, &edited.changes), edit.after);
         assert_eq!(scan_alone(name, &edit.after).sites.len(), found.sites.len());
@@ -189,12 +203,31 @@ fn limits_hold_for_an_edit_as_for_a_scan() {
 }
 
 #[test]
+fn text_that_is_read_as_yaml_costs_what_its_bytes_cost() {
+    let uses = vec!["{patch: *p}"; 5_000].join(", ");
+    let values = "    image: ghcr.io/acme/web:1.4.0\n".repeat(2_000).replace("image", "- image");
+    let text = format!("kind: Kustomization\nx: &p |\n{values}patches: [{uses}]\n");
+    let found = scan_alone("kustomization.yaml", text.as_bytes());
+    assert_eq!(found.sites.len(), 2_000);
+    assert!(found.sites.iter().all(|site| matches!(site.skipped, Some(SkipReason::Alias(_)))));
+
+    let source = "{repoURL: x, helm: *h}, ".repeat(5_000);
+    let keys: String = (0..5_000).map(|number| format!("k{number}: {{image: ghcr.io/acme/web}}, ")).collect();
+    let head = "apiVersion: argoproj.io/v1alpha1\nkind: Application\n";
+    let text = format!("{head}x: &h {{valuesObject: {{{keys}}}}}\nsources: [{source}]\n");
+    assert!(scan_alone("app.yaml", text.as_bytes()).sites.len() <= 10_000);
+}
+
+#[test]
 fn repeated_keys_words_and_faults_cost_no_more_than_their_bytes() {
     let many = 60_000;
     let status = format!("{{apiVersion: v1, image: x, {}}}", "status: 1, values: {}, ".repeat(many));
     assert_eq!(scan_alone("status.yaml", status.as_bytes()).sites.len(), 1);
     let object = format!("{{image: x, {} apiVersion: v1, kind: Pod}}", "status: 1, values: {}, ".repeat(many));
     assert_eq!(scan_alone("object.yaml", object.as_bytes()).passed_over, []);
+    let parts = "image: x, repository: y, hub: z, params: [], ".repeat(many / 2);
+    let parts = format!("{{apiVersion: tekton.dev/v1, kind: Task, {parts}}}");
+    assert_eq!(scan_alone("parts.yaml", parts.as_bytes()).passed_over, []);
     let words = format!("image: x {}", "# tagboat: sops ".repeat(many));
     assert!(scan_alone("words.yaml", words.as_bytes()).sites.len() <= 1);
     assert!(scan_alone("words.txt", words.as_bytes()).sites.len() <= 1);

@@ -187,7 +187,7 @@ fn a_repository_without_a_configuration_is_refused() {
     let remote = world.scratch.bare("plain.git", &[("web.yaml", &world.deployment("acme/web:1.4.0"))]);
     let ran = world.run_on(&remote, &[]).ended(2);
     assert_snapshot!(ran.err, @"
-    error: branch main has no .tagboat.yaml: write one that names images and environments, then `tagboat check` it
+    error: branch main has no .tagboat.yaml: `tagboat init` writes one
     hint: `tagboat plan` and `tagboat update` work without one
     ");
     assert_eq!(world.registry.requests(), crate::support::registry::Counts::default());

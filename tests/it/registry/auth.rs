@@ -24,6 +24,17 @@ async fn shows_user_and_password_once_the_registry_has_asked() {
 }
 
 #[tokio::test]
+async fn one_image_s_odd_challenge_is_no_other_s() {
+    let registry = FakeRegistry::start().await;
+    registry.faults(|faults| faults.odd_challenge = Some("acme/odd".to_owned()));
+    ["acme/odd", "acme/web"].iter().for_each(|repository| registry.list_tag(repository, "1.0.0"));
+    let client = anonymous();
+    let refused = client.tags(&registry.image("acme/odd")).await.unwrap_err().to_string();
+    assert!(refused.contains("http://elsewhere.example/token, where a secret would travel unprotected"), "{refused}");
+    assert_eq!(list(&client, &registry.image("acme/web")).await, "1.0.0");
+}
+
+#[tokio::test]
 async fn fifty_images_at_once_learn_the_login_from_one_answer() {
     let registry = FakeRegistry::start().await;
     registry.faults(|faults| faults.auth = Auth::Bearer);

@@ -82,6 +82,8 @@ pub(crate) enum BodyFault {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Faults {
     pub(crate) auth: Auth,
+    /// This repository alone is challenged, to a realm where no login may be sent.
+    pub(crate) odd_challenge: Option<String>,
     /// The seconds that a token holds.
     pub(crate) token_life: Option<u64>,
     /// Tokens given out before this number are not accepted any more.

@@ -41,6 +41,10 @@ pub(super) async fn answer(address: SocketAddr, inner: &Arc<Mutex<Inner>>, reque
             let builder = wait.into_iter().fold(builder, |builder, wait| builder.header("Retry-After", wait));
             return builder.body(Body::empty()).unwrap();
         }
+        if inner.faults.odd_challenge.as_deref() == Some(repository) {
+            let challenge = r#"Bearer realm="http://elsewhere.example/token""#;
+            return Response::builder().status(401).header("WWW-Authenticate", challenge).body(Body::empty()).unwrap();
+        }
         if let Some(challenge) = inner.challenge(address, repository, &headers) {
             let builder = Response::builder().status(401).header("WWW-Authenticate", "Negotiate");
             return builder.header("WWW-Authenticate", challenge).body(Body::empty()).unwrap();

@@ -1,0 +1,73 @@
+//! Text that is probably a reference where none is declared: arguments such as `--reloader=quay.io/acme/reloader:v1`
+//! and the values of environment variables.
+//!
+//! The program that reads them decides what they mean, so that they are listed, and followed only with a marker.
+//! What could as well be a host with a port or a path is not even listed.
+
+use crate::manifest::finder::Finder;
+use crate::manifest::kubernetes::items;
+use crate::manifest::reference;
+use crate::manifest::yaml::tree::NodeId;
+use crate::model::image::split_host;
+use crate::model::site::Format;
+
+/// Lists the variables of a container whose value is a whole reference.
+pub(crate) fn environment(finder: &mut Finder<'_, '_>, list: NodeId) {
+    let tree = finder.tree;
+    for entry in items(tree, Some(list)) {
+        let Some(value) = tree.own(entry, "value") else { continue };
+        let name = tree.own(entry, "name").and_then(|name| tree.text(name)).unwrap_or_default();
+        if tree.filled(value).is_some_and(|text| is_probably_one(text, says_image(name))) {
+            finder.doubtful(value, 0, Format::Kubernetes, "an environment variable");
+        }
+    }
+}
+
+/// Lists the arguments of a container that are a whole reference, or a flag that is given one.
+pub(crate) fn arguments(finder: &mut Finder<'_, '_>, list: NodeId) {
+    let tree = finder.tree;
+    for argument in items(tree, Some(list)) {
+        let Some(text) = tree.filled(argument) else { continue };
+        let (flag, from) = match text.find('=') {
+            Some(at) if text.starts_with('-') => (&text[..at], at + 1),
+            _ => ("", 0),
+        };
+        if is_probably_one(&text[from..], says_image(flag)) {
+            finder.doubtful(argument, from, Format::Kubernetes, "an argument");
+        }
+    }
+}
+
+/// Whether a name speaks of an image.
+pub(crate) fn says_image(name: &str) -> bool {
+    name.to_ascii_lowercase().contains("image")
+}
+
+/// Whether a text is a reference with a tag or a digest, and hardly anything else.
+pub(crate) fn is_probably_one(text: &str, says_image: bool) -> bool {
+    let read = reference::read(text);
+    let (Some(_), Some(_)) = (&read.image, &read.version) else { return false };
+    if read.value.digest.is_some() || says_image {
+        return true;
+    }
+    // `db.example.com/orders:5432` and the like have numbers where a reference has a tag.
+    let is_number = read.value.tag.as_ref().is_some_and(|tag| tag.as_str().bytes().all(|byte| byte.is_ascii_digit()));
+    !is_number && split_host(text).0.contains('.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_probably_one;
+
+    #[test]
+    fn hosts_with_ports_and_paths_are_no_references() {
+        for text in ["db.example.com/orders:5432", "redis:6379", "localhost:8080", "https://a.b/c:1", "a b", "x/y:v1"] {
+            assert!(!is_probably_one(text, false), "{text}");
+        }
+        for text in ["quay.io/acme/web:v0.1", "ghcr.io/acme/web:1.4.0", "registry.example:5000/web:latest"] {
+            assert!(is_probably_one(text, false) || text.starts_with("registry"), "{text}");
+        }
+        assert!(is_probably_one("acme/web:12", true));
+        assert!(!is_probably_one("ghcr.io/acme/web", true));
+    }
+}

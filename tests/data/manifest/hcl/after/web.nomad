@@ -1,0 +1,8 @@
+﻿job "web" {
+  task "web" {
+    config {
+      image = "ghcr.io/acme/web:1.5.0"
+    }
+  }
+  task "cache" { config { image = "docker://redis:7.4.2" } }
+}
