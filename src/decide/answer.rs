@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use crate::decide::facts::{Facts, Finding, Missing, needs_facts};
 use crate::decide::judge::Bench;
 use crate::decide::reading::{Entry, Readings, in_use};
-use crate::model::decision::{Decision, Question, Reason, Rejected, Verdict};
+use crate::model::decision::{Decision, Question, Reason, Verdict};
 use crate::model::image::Tag;
 use crate::model::policy::{Pin, Select, Step};
+use crate::model::rejections::Rejections;
 use crate::model::site::Value;
-use crate::model::tags::TagIndex;
 
 /// How many images `newest` asks for their creation time: each costs two requests in every pass.
 const MOST_AGES: usize = 500;
@@ -35,14 +35,14 @@ pub(super) fn answer<'a>(question: &'a Question, readings: &mut Readings<'a>, mu
         return follow(question, target, &entries, &mut facts);
     }
     let Some(tag) = &question.current.tag else {
-        return keep(question, reject_all(&entries, |_| Reason::NothingToCompare));
+        return keep(question, Rejections::all(entries.len(), Reason::NothingToCompare));
     };
     let bench = Bench { policy, current: in_use(tag.as_str(), policy) };
     let mut candidates = Vec::new();
-    let mut rejected = reject_all(&entries, |_| Reason::Outranked);
-    for (index, (entry, row)) in entries.iter().zip(&mut rejected).enumerate() {
+    let mut rejected = Rejections::all(entries.len(), Reason::Outranked);
+    for (index, entry) in entries.iter().enumerate() {
         match bench.objection(entry) {
-            Some(reason) => row.reason = reason,
+            Some(reason) => rejected.set(index, reason),
             None => candidates.push(index),
         }
     }
@@ -78,8 +78,8 @@ pub(super) fn answer<'a>(question: &'a Question, readings: &mut Readings<'a>, mu
 /// Follows what a moving tag points to.
 fn follow(question: &Question, target: Option<&Tag>, entries: &[Entry<'_>], facts: &mut Facts<'_>) -> Decision {
     let in_use = question.current.tag.as_ref().map(Tag::as_str);
-    let mut rejected =
-        reject_all(entries, |entry| if Some(entry.text) == in_use { Reason::InUse } else { Reason::NotFollowed });
+    let mut rejected = Rejections::all(entries.len(), Reason::NotFollowed);
+    reject(&mut rejected, entries, in_use, &Reason::InUse);
     let Some(target) = target else { return keep(question, rejected) };
     if !entries.iter().any(|entry| entry.text == target.as_str()) {
         return leave(question, rejected, format!("the tag `{target}` that is followed is not listed"));
@@ -95,11 +95,7 @@ fn follow(question: &Question, target: Option<&Tag>, entries: &[Entry<'_>], fact
         Finding::Fits => go(question, rejected, entries, target, None, true, facts),
         Finding::Missing(missing) => leave(question, rejected, explain(missing)),
         Finding::Unfit(reason) => {
-            for (entry, row) in entries.iter().zip(&mut rejected) {
-                if entry.text == target.as_str() {
-                    row.reason = reason.clone();
-                }
-            }
+            reject(&mut rejected, entries, Some(target.as_str()), &reason);
             keep(question, rejected)
         }
     }
@@ -110,7 +106,7 @@ fn best(
     bench: &Bench<'_>,
     entries: &[Entry<'_>],
     candidates: &mut [usize],
-    rejected: &mut [Rejected],
+    rejected: &mut Rejections,
     facts: &mut Facts<'_>,
 ) -> Choice {
     let rank = |a: &usize, b: &usize| bench.rank(&entries[*a], &entries[*b]);
@@ -125,14 +121,14 @@ fn examine(
     bench: &Bench<'_>,
     entries: &[Entry<'_>],
     candidates: &[usize],
-    rejected: &mut [Rejected],
+    rejected: &mut Rejections,
     facts: &mut Facts<'_>,
 ) -> Choice {
     for index in candidates {
         match facts.examine(&parse(entries[*index].text), bench.policy) {
             Finding::Fits => return Choice::Winner(*index),
             Finding::Missing(missing) => return Choice::Open(missing),
-            Finding::Unfit(reason) => rejected[*index].reason = reason,
+            Finding::Unfit(reason) => rejected.set(*index, reason),
         }
     }
     Choice::Nothing
@@ -143,7 +139,7 @@ fn newest(
     bench: &Bench<'_>,
     entries: &[Entry<'_>],
     candidates: &[usize],
-    rejected: &mut [Rejected],
+    rejected: &mut Rejections,
     facts: &mut Facts<'_>,
 ) -> Choice {
     if candidates.is_empty() {
@@ -164,7 +160,7 @@ fn newest(
     for index in candidates {
         match facts.created(&parse(entries[*index].text)) {
             Ok(Some(created)) => ages.push((created, *index)),
-            Ok(None) => rejected[*index].reason = Reason::Unknown("the image names no creation time".into()),
+            Ok(None) => rejected.set(*index, Reason::Unknown("the image names no creation time".into())),
             // A failure outweighs what is only still to come.
             Err(missing) => open = Some(open.filter(|known| matches!(known, Missing::Failed(_))).unwrap_or(missing)),
         }
@@ -177,8 +173,8 @@ fn newest(
     };
     for (created, index) in &ages {
         match created.cmp(&in_use) {
-            Ordering::Less => rejected[*index].reason = Reason::Older,
-            Ordering::Equal => rejected[*index].reason = Reason::SameVersion,
+            Ordering::Less => rejected.set(*index, Reason::Older),
+            Ordering::Equal => rejected.set(*index, Reason::SameVersion),
             Ordering::Greater => {}
         }
     }
@@ -193,7 +189,7 @@ fn newest(
 /// Moves to a tag, with its digest where one is to be written.
 fn go(
     question: &Question,
-    mut rejected: Vec<Rejected>,
+    mut rejected: Rejections,
     entries: &[Entry<'_>],
     tag: &Tag,
     step: Option<Step>,
@@ -204,16 +200,16 @@ fn go(
         Ok(digest) => digest,
         Err(missing) => return leave(question, rejected, explain(missing)),
     };
-    rejected.retain(|row| entries[row.tag.0 as usize].text != tag.as_str());
+    rejected.retain(|rejected| entries[rejected.0 as usize].text != tag.as_str());
     let verdict = Verdict::Move { to: Value { tag: Some(tag.clone()), digest }, step };
     Decision { question: question.clone(), verdict, rejected }
 }
 
-fn keep(question: &Question, rejected: Vec<Rejected>) -> Decision {
+fn keep(question: &Question, rejected: Rejections) -> Decision {
     Decision { question: question.clone(), verdict: Verdict::Keep, rejected }
 }
 
-fn leave(question: &Question, rejected: Vec<Rejected>, reason: String) -> Decision {
+fn leave(question: &Question, rejected: Rejections, reason: String) -> Decision {
     Decision { question: question.clone(), verdict: Verdict::Undecided(reason), rejected }
 }
 
@@ -224,9 +220,11 @@ fn explain(missing: Missing) -> String {
     }
 }
 
-fn reject_all(entries: &[Entry<'_>], reason: impl Fn(&Entry<'_>) -> Reason) -> Vec<Rejected> {
-    let row = |(index, entry)| Rejected { tag: TagIndex(index), reason: reason(entry) };
-    (0..).zip(entries).map(row).collect()
+/// Gives every entry of one text a reason.
+fn reject(rejected: &mut Rejections, entries: &[Entry<'_>], text: Option<&str>, reason: &Reason) {
+    for (index, _) in entries.iter().enumerate().filter(|(_, entry)| Some(entry.text) == text) {
+        rejected.set(index, reason.clone());
+    }
 }
 
 fn parse(text: &str) -> Tag {

@@ -17,6 +17,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use crate::decide::reading::Readings;
 use crate::model::decision::{Decided, Decision, Question, Verdict};
 use crate::model::observation::Observation;
+use crate::model::rejections::Rejections;
 
 /// Answers every question from what was observed, in the order of the questions.
 ///
@@ -43,7 +44,7 @@ fn decide_image(observation: &Observation, asked: &[Question]) -> Decided {
         let leave = |question: &Question| Decision {
             question: question.clone(),
             verdict: verdict.clone(),
-            rejected: Vec::new(),
+            rejected: Rejections::default(),
         };
         Decided { decisions: asked.iter().map(leave).collect(), wants: Vec::new() }
     };

@@ -10,8 +10,9 @@ use jiff::Timestamp;
 use crate::model::environment::EnvironmentName;
 use crate::model::image::{ImageName, Tag};
 use crate::model::policy::{Policy, Step};
+use crate::model::rejections::Rejections;
 use crate::model::site::Value;
-use crate::model::tags::{FactKind, Platform, TagIndex};
+use crate::model::tags::{FactKind, Platform};
 
 /// Why a tag was not chosen. Prints as one short phrase.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -91,15 +92,6 @@ impl fmt::Display for Reason {
     }
 }
 
-/// A tag that was not chosen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejected {
-    /// Which, in the image's list.
-    pub tag: TagIndex,
-    /// Why.
-    pub reason: Reason,
-}
-
 /// What a decision is about: one image at one value, in one environment, under one policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
@@ -139,7 +131,7 @@ pub struct Decision {
     /// The answer.
     pub verdict: Verdict,
     /// Every listed tag that was not chosen, in the order of the list.
-    pub rejected: Vec<Rejected>,
+    pub rejected: Rejections,
 }
 
 impl Decision {

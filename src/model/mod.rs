@@ -18,5 +18,6 @@ pub mod outcome;
 pub mod policy;
 pub mod proposal;
 pub mod pull_request;
+pub mod rejections;
 pub mod site;
 pub mod tags;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::config::repository::Repository;
 use crate::decide::questions::{Followed, follow};
-use crate::model::decision::{Reason, Rejected, Verdict};
+use crate::model::decision::{Reason, Verdict};
 use crate::model::outcome::{Explanation, Outcome, Skipped, Trouble};
 use crate::model::site::{PassedOver, PassedOverReason, Place, Site};
 use crate::pass::Planned;
@@ -111,8 +111,8 @@ fn passed_by(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
         }
     }
     for decision in &planned.promoted.decisions {
-        let uncomparable = |rejected: &Rejected| rejected.reason == Reason::NothingToCompare;
-        if decision.verdict == Verdict::Keep && decision.rejected.iter().any(uncomparable) {
+        let mut reasons = decision.rejected.iter().map(|(_, reason)| reason);
+        if decision.verdict == Verdict::Keep && reasons.any(|reason| *reason == Reason::NothingToCompare) {
             let question = &decision.question;
             let reason = format!("`{}` gives `{}` nothing to compare with", question.current, question.policy);
             rows.insert(Skipped { what: question.image.to_string(), reason });

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::decision::{Decision, Reason, Rejected, Verdict};
+use crate::model::decision::{Decision, Reason, Verdict};
 use crate::model::environment::{Environment, EnvironmentName, Predecessor};
 use crate::model::image::Tag;
 use crate::model::observation::Observation;
@@ -43,18 +43,13 @@ pub(super) fn settle(decision: &mut Decision, verdict: Verdict, observation: &Ob
     let chosen = decision.chosen().cloned();
     let is =
         |tag: TagIndex, other: &Option<Tag>| other.as_ref().is_some_and(|other| tags.list.at(tag) == other.as_str());
-    decision.rejected.retain(|rejected| !is(rejected.tag, &chosen));
-    for rejected in &mut decision.rejected {
-        if rejected.reason == Reason::Outranked {
-            rejected.reason = Reason::NotBefore;
-        }
-    }
+    decision.rejected.retain(|rejected| !is(rejected, &chosen));
+    decision.rejected.replace(&Reason::Outranked, &Reason::NotBefore);
     // What the registry's newest would have been has no reason yet.
     if let Some(before) = before.filter(|before| Some(before) != chosen.as_ref())
         && let Some(tag) = tags.list.find(before.as_str())
     {
-        let at = decision.rejected.partition_point(|rejected| rejected.tag < tag);
-        decision.rejected.insert(at, Rejected { tag, reason: Reason::NotBefore });
+        decision.rejected.insert(tag, Reason::NotBefore);
     }
 }
 
@@ -149,8 +144,7 @@ fn forward(observation: &Observation, decision: &Decision, tag: &Tag) -> Result<
     let question = &decision.question;
     let listed = observation.images.get(&question.image).and_then(|tags| tags.as_ref().ok());
     let reason = listed.and_then(|tags| {
-        let of_this_tag = |rejected: &&Rejected| tags.list.at(rejected.tag) == tag.as_str();
-        decision.rejected.iter().find(of_this_tag).map(|rejected| &rejected.reason)
+        decision.rejected.iter().find(|(rejected, _)| tags.list.at(*rejected) == tag.as_str()).map(|(_, reason)| reason)
     });
     match reason {
         Some(Reason::Outranked) => Ok(None),

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::model::decision::{Question, Reason, Rejected};
+use crate::model::decision::{Question, Reason};
 use crate::model::gate::{GateSpec, SoakCount};
 use crate::model::glob::{ImageGlob, PathGlobs};
 use crate::model::policy::{Group, Pin, Policy, Select, Step};
@@ -48,7 +48,7 @@ fn decision(image: &str, environment: &str, current: &str) -> Decision {
     };
     let rejected = (0..tags.len())
         .filter(|index| *index != newest || at == newest)
-        .map(|index| Rejected { tag: TagIndex(u32::try_from(index).unwrap()), reason: reason(index) })
+        .map(|index| (TagIndex(u32::try_from(index).unwrap()), reason(index)))
         .collect();
     let question = Question {
         image: image.parse().unwrap(),
@@ -103,8 +103,7 @@ fn a_later_environments_decision_is_about_what_the_one_before_runs() {
     let promoted = promote(&observation(&[WEB]), decisions, &environments, &Groups::default());
     let prod = &promoted.decisions[1];
     assert_eq!(prod.chosen().map(crate::model::image::Tag::as_str), Some("1.1.0"));
-    let reasons: Vec<(u32, &Reason)> =
-        prod.rejected.iter().map(|rejected| (rejected.tag.0, &rejected.reason)).collect();
+    let reasons: Vec<(u32, &Reason)> = prod.rejected.iter().map(|(tag, reason)| (tag.0, reason)).collect();
     assert_eq!(reasons, [(0, &Reason::InUse), (2, &Reason::NotBefore), (3, &Reason::NotBefore)]);
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model::decision::{Decision, Reason, Rejected, Verdict};
+use crate::model::decision::{Decision, Reason, Verdict};
 use crate::model::image::Tag;
 use crate::model::tags::{TagIndex, TagList};
 
@@ -75,7 +75,7 @@ pub(super) fn of<'a>(decision: &'a Decision, list: Option<&'a TagList>) -> Vec<C
     let mut rejected = decision.rejected.iter().peekable();
     let mut has_chosen = false;
     for (index, tag) in list.into_iter().flat_map(TagList::iter) {
-        let given = rejected.next_if(|row: &&Rejected| row.tag == index).map(|row| &row.reason);
+        let given = rejected.next_if(|(tag, _)| *tag == index).map(|(_, reason)| reason);
         has_chosen |= chosen == Some(tag);
         candidates.push(match given {
             _ if chosen == Some(tag) => won(tag),

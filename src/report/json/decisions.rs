@@ -57,14 +57,14 @@ impl Decisions {
         sink.raw(",\"chosen\":").optional(decision.chosen().map(Tag::as_str));
         sink.raw(",\"rejected\":[");
         let mut opening = "{\"tag\":\"";
-        for rejected in &decision.rejected {
+        for (tag, reason) in decision.rejected.iter() {
             sink.raw(opening);
-            match text_of(list, rejected.tag) {
-                Some(tag) => sink.raw(tag),
+            match text_of(list, tag) {
+                Some(text) => sink.raw(text),
                 // Not reached while decisions and lists are of one pass; the row still says that there was one.
-                None => sink.raw("#").number(rejected.tag.0 as usize),
+                None => sink.raw("#").number(tag.0 as usize),
             };
-            sink.bytes(self.ending(&rejected.reason));
+            sink.bytes(self.ending(reason));
             sink.drain()?;
             opening = ",{\"tag\":\"";
         }

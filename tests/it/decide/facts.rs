@@ -79,7 +79,7 @@ fn pinning_adds_a_digest_to_the_tag_in_use() {
     let known = know(&[("1.0.0", with_digest('1'))]);
     let decided = ask(&known, question("semver=1.x pin=digest", "1.0.0"));
     assert_eq!(shown(&decided), format!("1.0.0@{}", digest('1')));
-    assert_eq!(decided.decisions[0].rejected, []);
+    assert!(decided.decisions[0].rejected.is_empty());
     let gone = ask(&list(["0.9.0"]), question("semver=1.x pin=digest", "1.0.0"));
     assert_eq!(shown(&gone), "undecided: `1.0.0` is no longer listed, so there is no digest to pin");
 }

@@ -71,8 +71,8 @@ proptest! {
         let chosen = moved(decision);
         let others = tags.iter().filter(|tag| Some(tag.as_str()) != chosen).count();
         prop_assert_eq!(decision.rejected.len(), others);
-        let in_use = |row: &&tagboat::model::decision::Rejected| row.reason == Reason::InUse;
-        prop_assert_eq!(decision.rejected.iter().filter(in_use).count(), tags.iter().filter(|tag| **tag == current).count());
+        let in_use = decision.rejected.iter().filter(|(_, reason)| **reason == Reason::InUse).count();
+        prop_assert_eq!(in_use, tags.iter().filter(|tag| **tag == current).count());
         if let Some(chosen) = chosen {
             prop_assert!(tags.iter().any(|tag| tag == chosen));
             let (new, old) = (Shape::parse(chosen).unwrap(), Shape::parse(&current).unwrap());

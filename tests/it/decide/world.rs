@@ -84,8 +84,8 @@ pub(crate) fn verdict(decision: &Decision) -> String {
 /// The reasons, one line a tag, in the order of the list.
 pub(crate) fn reasons(observation: &Observation, decision: &Decision) -> String {
     let tags = observation.images[&image()].as_ref().expect("the tags are there");
-    decision.rejected.iter().fold(String::new(), |mut lines, row| {
-        writeln!(lines, "{}: {}", tags.list.at(row.tag), row.reason).expect("writing to a text cannot fail");
+    decision.rejected.iter().fold(String::new(), |mut lines, (tag, reason)| {
+        writeln!(lines, "{}: {reason}", tags.list.at(tag)).expect("writing to a text cannot fail");
         lines
     })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tagboat::model::change::{Change, FileEdit};
 use tagboat::model::commit::CommitId;
-use tagboat::model::decision::{Decision, Question, Reason, Rejected, Verdict};
+use tagboat::model::decision::{Decision, Question, Reason, Verdict};
 use tagboat::model::environment::Publish;
 use tagboat::model::file::{Position, RepoPath};
 use tagboat::model::gate::{Gate, GateName, GateState};
@@ -114,7 +114,7 @@ pub(super) fn decision(
     verdict: Verdict,
     rejected: &[Reason],
 ) -> Decision {
-    let rows = rejected.iter().zip(0..).map(|(reason, tag)| Rejected { tag: TagIndex(tag), reason: reason.clone() });
+    let rows = rejected.iter().zip(0..).map(|(reason, tag)| (TagIndex(tag), reason.clone()));
     Decision {
         question: Question {
             image: name(image),
