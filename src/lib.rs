@@ -9,6 +9,7 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod cores;
 pub mod decide;
 pub mod demo;
 pub mod edit;

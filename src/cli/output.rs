@@ -1,6 +1,8 @@
 //! Standard output and standard error: colour, width, and how failures are told.
 
+use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use crate::cli::arguments::ColorChoice;
@@ -109,7 +111,9 @@ pub(super) fn wants_color(choice: ColorChoice, stream: Stream, no_color: bool) -
 /// [`Failure::Closed`] when nobody reads on, else [`Failure::Failed`].
 pub(super) fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
     const BUFFER: usize = 1 << 17;
-    let mut out = BufWriter::with_capacity(BUFFER, io::stdout().lock());
+    // Standard output itself would look for line ends in every block, and split it there.
+    let direct = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    let mut out = BufWriter::with_capacity(BUFFER, direct);
     write(&mut out)?;
     out.flush()?;
     Ok(())

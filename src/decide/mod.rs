@@ -12,8 +12,7 @@ mod reading;
 
 use std::collections::BTreeSet;
 
-use rayon::iter::{IntoParallelIterator, ParallelIterator};
-
+use crate::cores;
 use crate::decide::reading::Readings;
 use crate::model::decision::{Decided, Decision, Question, Verdict};
 use crate::model::observation::Observation;
@@ -26,10 +25,8 @@ use crate::model::rejections::Rejections;
 /// had whole is undecided.
 pub fn decide(observation: &Observation, questions: &[Question]) -> Decided {
     let by_image: Vec<&[Question]> = questions.chunk_by(|one, other| one.image == other.image).collect();
-    // Collected in the order of the questions, whichever image is done first.
-    let decided: Vec<Decided> = by_image.into_par_iter().map(|asked| decide_image(observation, asked)).collect();
     let mut all = Decided { decisions: Vec::with_capacity(questions.len()), wants: Vec::new() };
-    for mut one in decided {
+    for mut one in cores::map(by_image, |asked| decide_image(observation, asked)) {
         all.decisions.append(&mut one.decisions);
         all.wants.append(&mut one.wants);
     }

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rayon::iter::{IntoParallelIterator, ParallelIterator};
-
+use crate::cores;
 use crate::edit::{Edited, Order, edit_file};
 use crate::manifest::{Limits, Surroundings};
 use crate::model::change::{ChangeSet, Refusal};
@@ -26,10 +25,8 @@ pub fn edit(
         Ok(before) => edit_file(file, &before, surroundings, limits, &orders),
         Err(reason) => Edited { refused: refuse(file, &orders, &reason), ..Edited::default() },
     };
-    // Collected in the order of the files, whichever is done first.
-    let edited: Vec<Edited> = orders_by_file(sites, proposals).into_par_iter().map(edit_one).collect();
     let mut set = ChangeSet::default();
-    for one in edited {
+    for one in cores::map(orders_by_file(sites, proposals).into_iter().collect(), edit_one) {
         set.changes.extend(one.changes);
         set.files.extend(one.file);
         set.refused.extend(one.refused);

@@ -1,7 +1,6 @@
 //! Finding every reference in a set of files, on all cores.
 
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
-
+use crate::cores;
 use crate::manifest::foreign::Foreign;
 use crate::manifest::{self, FileScan, Surroundings};
 use crate::model::file::RepoPath;
@@ -36,8 +35,8 @@ pub fn scan(files: &dyn Files, formats: &[ExtraFormat], limits: &manifest::Limit
         manifest::may_hold_reference(path.as_str()) || surroundings.formats_of(path).next().is_some()
     };
     let worth: Vec<&RepoPath> = listing.files.iter().filter(may_hold).collect();
-    let found =
-        worth.par_iter().map(|path| scan_file(path, files, &surroundings, limits)).reduce(FileScan::default, append);
+    let scanned = cores::map(worth, |path| scan_file(path, files, &surroundings, limits));
+    let found = scanned.into_iter().fold(FileScan::default(), append);
     let mut passed_over = found.passed_over;
     passed_over.extend(listing.passed_over);
     passed_over.sort_by(|one, other| one.file.cmp(&other.file));

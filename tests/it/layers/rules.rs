@@ -8,6 +8,7 @@ use super::source::{self, NamedPath};
 const ALLOWED: &[(&str, &str)] = &[
     ("model", ""),
     ("clock", ""),
+    ("cores", ""),
     ("http", "model"),
     ("policy", "model"),
     ("report", "model"),
@@ -18,10 +19,10 @@ const ALLOWED: &[(&str, &str)] = &[
     ("forge", "model http clock"),
     ("git", "model clock"),
     ("cache", "model clock"),
-    ("observe", "model registry git forge manifest cache clock"),
-    ("decide", "model policy"),
+    ("observe", "model cores registry git forge manifest cache clock"),
+    ("decide", "model cores policy"),
     ("promote", "model"),
-    ("edit", "model manifest"),
+    ("edit", "model cores manifest"),
     ("publish", "model git forge"),
     (
         "pass",
