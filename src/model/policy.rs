@@ -223,6 +223,16 @@ impl Policy {
     }
 }
 
+impl Policy {
+    /// Returns whether a digest is written where none stands: asked for by `pin`, or because the policy follows one.
+    pub fn pins(&self) -> Pin {
+        match self.select {
+            Select::Digest(_) => Pin::Digest,
+            _ => self.pin,
+        }
+    }
+}
+
 impl fmt::Display for Policy {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let direction = |direction: &Direction| match direction {

@@ -195,7 +195,10 @@ pub fn inactive(config: &Repository) -> Option<String> {
 
 /// Returns the one warning about parts of the operator's file that do not act in this version.
 pub fn inactive_service(service: &Service) -> Option<String> {
+    let untouched = Service::without_configuration();
     let parts = [
+        ("schedule", service.schedule != untouched.schedule),
+        ("listen", service.listen != untouched.listen),
         ("webhooks", !service.webhooks.is_empty()),
         ("sources", !service.sources.is_empty()),
         ("notify", !service.notify.is_empty()),

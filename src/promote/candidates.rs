@@ -102,7 +102,7 @@ fn judge(observation: &Observation, decision: &Decision, candidate: &Value) -> C
     if let Verdict::Undecided(reason) = &decision.verdict {
         return Candidate::Undecided(reason.clone());
     }
-    let wants_digest = question.current.digest.is_some() || question.policy.pin == Pin::Digest;
+    let wants_digest = question.current.digest.is_some() || question.policy.pins() == Pin::Digest;
     let same_tag = candidate.tag == question.current.tag;
     let same_digest = !wants_digest || candidate.digest == question.current.digest;
     if same_tag && same_digest {
@@ -129,7 +129,7 @@ fn judge(observation: &Observation, decision: &Decision, candidate: &Value) -> C
         from: question.current.clone(),
         to: Value { tag: candidate.tag.clone(), digest },
         step,
-        pin: question.policy.pin,
+        pin: question.policy.pins(),
         sites: question.sites.clone(),
     })
 }

@@ -98,7 +98,7 @@ fn candidate(
             from: decision.question.current.clone(),
             to: to.clone(),
             step: *step,
-            pin: decision.question.policy.pin,
+            pin: decision.question.policy.pins(),
             sites: decision.question.sites.clone(),
         }),
     }

@@ -180,6 +180,21 @@ async fn a_digest_moves_with_its_tag() {
 }
 
 #[tokio::test]
+async fn a_moving_tag_is_followed_by_its_digest_from_the_first_pass_on() {
+    let config = CONFIG.replace("semver: '>=1.0.0 <2.0.0'", "digest: latest");
+    let web = deployment("ghcr.io/acme/web:latest");
+    let remote = Arc::new(MemoryRemote::with(&[(".tagboat.yaml", &config), ("dev/web.yaml", &web)]));
+    let tags = MemoryTags::default();
+    tags.set("ghcr.io/acme/web", ["1.4.0", "latest"]);
+    pass(&remote, &tags, Mode::Act).await.unwrap();
+    let digest = MemoryTags::digest("ghcr.io/acme/web", "latest");
+    assert_eq!(remote.file("dev/web.yaml"), deployment(&format!("ghcr.io/acme/web:latest@{digest}")));
+    let before = remote.messages();
+    pass(&remote, &tags, Mode::Act).await.unwrap();
+    assert_eq!(remote.messages(), before);
+}
+
+#[tokio::test]
 async fn without_configuration_a_run_refuses() {
     let remote = Arc::new(MemoryRemote::with(&[("web.yaml", &deployment("nginx:1.25"))]));
     let error = pass(&remote, &MemoryTags::default(), Mode::Act).await.unwrap_err();
