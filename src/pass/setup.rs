@@ -322,10 +322,14 @@ fn host(
         Some(RegistryAuth::TokenFile(path)) => Some(CredentialSetting::TokenFile(service.resolve(path))),
         Some(RegistryAuth::Helper(name)) => Some(CredentialSetting::Helper(name.clone())),
         Some(RegistryAuth::Variables { username, password }) => {
-            let (user, secret) = environment.credential(&username.0, &password.0)?;
             let origin = format!("the environment variables {} and {}", username.0, password.0);
-            let user = secrecy::ExposeSecret::expose_secret(&user).to_owned();
-            Some(CredentialSetting::Password { user, password: secret, origin })
+            Some(match environment.credential(&username.0, &password.0) {
+                Ok((user, password)) => {
+                    let user = secrecy::ExposeSecret::expose_secret(&user).to_owned();
+                    CredentialSetting::Password { user, password, origin }
+                }
+                Err(error) => CredentialSetting::Missing(format!("{error}, and {} names it", service.file)),
+            })
         }
         Some(RegistryAuth::Aws { .. }) => return Err(unsupported("`auth: {aws: …}`")),
         Some(RegistryAuth::Gcp { .. }) => return Err(unsupported("`auth: {gcp: …}`")),

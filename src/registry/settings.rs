@@ -40,6 +40,8 @@ pub struct HostSettings {
 pub enum CredentialSetting {
     /// None is sent, whatever `config.json` holds.
     Anonymous,
+    /// What is named for the host cannot be had: its images fail with this reason, and other hosts go on.
+    Missing(String),
     /// A user and a password.
     Password {
         /// The user.

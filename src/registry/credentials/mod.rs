@@ -50,6 +50,9 @@ pub(crate) enum CredentialError {
     /// The file cannot be read.
     #[error("the credentials file {} cannot be read: {reason}", file.display())]
     Unreadable { file: PathBuf, reason: String },
+    /// What the operator names is not there.
+    #[error("{0}")]
+    Missing(String),
     /// The file says something else.
     #[error("the credentials file {} is not as docker writes it: {reason}", file.display())]
     Malformed { file: PathBuf, reason: String },
@@ -92,6 +95,7 @@ impl Credentials {
     async fn look_for(&self, host: &str) -> Found {
         let credential = match (self.settings.get(host), &self.docker_config) {
             (Some(CredentialSetting::Anonymous), _) | (None, None) => None,
+            (Some(CredentialSetting::Missing(reason)), _) => return Err(CredentialError::Missing(reason.clone())),
             (Some(CredentialSetting::Password { user, password, origin }), _) => Some(Credential {
                 secret: Secret::Password { user: user.clone(), password: password.clone() },
                 origin: origin.clone(),

@@ -295,9 +295,14 @@ fn passed_by(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
         .map(|row| row.what.as_str())
         .chain(outcome.errors.iter().map(|row| row.what.as_str()))
         .collect();
+    let is_told = |image: &str| {
+        let is_of_it =
+            |what: &&str| what.strip_prefix(image).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
+        told.iter().any(is_of_it)
+    };
     // An image without an answer has a row already where the pass knew whose fault it is.
     let undecided = outcome.decisions.iter().filter_map(|decision| match &decision.verdict {
-        Verdict::Undecided(reason) if !told.contains(decision.question.image.as_str()) => {
+        Verdict::Undecided(reason) if !is_told(decision.question.image.as_str()) => {
             Some((decision.question.image.as_str(), format!("undecided: {reason}")))
         }
         _ => None,
