@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
 
 mod cases;
+mod document;
 mod languages;
 mod properties;
 mod robustness;
