@@ -206,6 +206,7 @@ fn image(finder: &mut Finder<'_, '_>, holder: Option<NodeId>, value: NodeId) {
             });
             match in_parts {
                 Some(holder) => helm_values::image_map(finder, holder, Format::Kubernetes),
+                None if tree.filled(target).is_none() => nothing(finder, value, "it is empty"),
                 None => finder.reference(value, Format::Kubernetes),
             }
         }
@@ -214,6 +215,12 @@ fn image(finder: &mut Finder<'_, '_>, holder: Option<NodeId>, value: NodeId) {
             Some(reference) => finder.reference(reference, Format::Kubernetes),
             None => helm_values::image_map(finder, target, Format::Kubernetes),
         },
-        Shape::Sequence | Shape::Alias(_) => {}
+        Shape::Sequence => nothing(finder, value, "it is a list"),
+        Shape::Alias(_) => {}
     }
+}
+
+/// Lists what stands where a reference is expected and is none.
+fn nothing(finder: &mut Finder<'_, '_>, value: NodeId, reason: &str) {
+    finder.unread(value, Format::Kubernetes, SkipReason::NotAReference(reason.to_owned()));
 }

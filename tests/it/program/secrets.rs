@@ -79,8 +79,8 @@ fn a_registry_s_password_shows_nowhere_whether_it_is_right_or_wrong() {
         assert!(!ran.err.contains("\"secret\""), "{ran:?}");
         ran.ended(code);
     }
-    let ran = world.tagboat(&["plan", "--service", &service]).ended(2);
-    assert!(ran.err.contains("REG_USER is not set"), "{ran:?}");
+    let ran = world.tagboat(&["plan", "--service", &service]).ended(3);
+    assert!(ran.out.contains("REG_USER is not set"), "{ran:?}");
 }
 
 #[test]
