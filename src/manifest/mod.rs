@@ -43,10 +43,10 @@ pub use crate::manifest::surroundings::Surroundings;
 
 use crate::manifest::finder::{Finder, Found};
 use crate::manifest::foreign::{Collector, Foreign};
-use crate::manifest::yaml::tree::{NodeId, Shape, Tree};
+use crate::manifest::yaml::tree::{NodeId, Role, Shape, Tree};
 use crate::manifest::yaml::{Detail, Fault, build, split};
 use crate::model::file::{Position, Positions, RepoPath, Span};
-use crate::model::site::{Marker, PassedOver, PassedOverReason, ScalarStyle, Site, SkipReason};
+use crate::model::site::{Format, Marker, PassedOver, PassedOverReason, ScalarStyle, Site, SkipReason};
 
 /// How many documents of a file that cannot be parsed are reported one by one.
 const MAX_FAULTS: usize = 20;
@@ -212,7 +212,7 @@ fn read_document(finder: &mut Finder<'_, '_>, root: NodeId, path: &RepoPath, sur
     }
     let tree = finder.tree;
     if tree.shape(root) != Shape::Mapping {
-        return;
+        return list_at_the_root(finder, root, path);
     }
     if kustomize::is_kustomization(tree, root, path) {
         kustomize::find(finder, root);
@@ -224,6 +224,22 @@ fn read_document(finder: &mut Finder<'_, '_>, root: NodeId, path: &RepoPath, sur
         kubernetes::find(finder, root);
     } else if names::may_be_values(path) {
         helm_values::find(finder, root);
+    }
+}
+
+/// Lists the images of a list at the root, which no format explains: a patch, a task, or some other tool's own.
+fn list_at_the_root(finder: &mut Finder<'_, '_>, root: NodeId, path: &RepoPath) {
+    let tree = finder.tree;
+    if !names::may_be_values(path) {
+        return;
+    }
+    for at in (root.0..tree.end(root).0).map(NodeId) {
+        let value = NodeId(at.0 + 1);
+        let is_image = tree.role(at) == Role::Key && tree.text(at) == Some("image");
+        if is_image && tree.filled(value).is_some_and(|text| reference::read(text).version.is_some()) {
+            let reason = "it stands in a list at the root, which no known format explains".to_owned();
+            finder.unread(value, Format::HelmValues, SkipReason::Unsupported(reason));
+        }
     }
 }
 

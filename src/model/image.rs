@@ -23,9 +23,7 @@ pub enum ReferenceError {
     #[error("the image name is empty")]
     Empty,
     /// A host or a path part does not follow the grammar.
-    #[error(
-        "`{0}` is not an image name: lower-case letters, digits and `.` `_` `-` between them, parts separated by `/`"
-    )]
+    #[error("`{0}` is not an image name (lower-case letters, digits, `.` `_` `-` and `/`)")]
     Name(String),
     /// The name is longer than registries accept.
     #[error("the image name has {0} characters; at most 255 are allowed")]
