@@ -193,6 +193,21 @@ fn a_group_waits_for_an_image_that_could_not_be_decided() {
 }
 
 #[test]
+fn a_group_that_waits_is_no_pull_request_either() {
+    let api = "ghcr.io/acme/api";
+    let groups = Groups(vec![Group { name: "shop".into(), images: vec![ImageGlob::parse("ghcr.io/acme/*").unwrap()] }]);
+    let mut undecided = decision(api, "dev", "1.0.0");
+    undecided.verdict = Verdict::Undecided("the registry is down".into());
+    let environments = Environments(vec![environment("dev", &[], Publish::PullRequest)]);
+    let decisions = vec![undecided, decision(WEB, "dev", "1.0.0")];
+    let promoted = promote(&observation(&[WEB, api]), decisions, &environments, &groups);
+    assert_eq!(told(&promoted), ["dev/shop: 1.0.0 -> 1.3.0 waiting"]);
+    let alone = vec![decision(WEB, "dev", "1.0.0")];
+    let promoted = promote(&observation(&[WEB]), alone, &environments, &groups);
+    assert_eq!(told(&promoted), ["dev/shop: 1.0.0 -> 1.3.0 opened"]);
+}
+
+#[test]
 fn names_that_collide_get_a_hash() {
     let decisions = [decision("ghcr.io/a/b", "dev", "1.0.0"), decision("ghcr.io/a-b", "dev", "1.0.0")];
     let names = group_names(&decisions, &Groups::default());
