@@ -408,8 +408,8 @@ mod tests {
 
     #[test]
     fn relative_paths_resolve_against_a_root() {
-        let resolved = url("../gitops.git").resolved_against(Path::new("/srv/work"));
-        assert_eq!(resolved.local_path(), Some(Path::new("/srv/work/../gitops.git")));
+        let resolved = url("../gitops.git").resolved_against(Path::new("/srv/team"));
+        assert_eq!(resolved.local_path(), Some(Path::new("/srv/team/../gitops.git")));
         assert_eq!(url("/srv/x").resolved_against(Path::new("/other")).local_path(), Some(Path::new("/srv/x")));
     }
 }
