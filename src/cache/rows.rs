@@ -16,13 +16,14 @@ pub(super) struct Found {
 
 /// Returns a value with its checksum before it. SQLite notices a damaged page only where it is parsed, so a flipped
 /// bit within a value would go by unseen.
-fn seal(table: &str, key: &Key32, value: &[u8]) -> Vec<u8> {
+pub(super) fn seal(table: &str, key: &Key32, value: &[u8]) -> Vec<u8> {
     let mut sealed = checksum(table, key, value).to_vec();
     sealed.extend_from_slice(value);
     sealed
 }
 
-fn unseal(table: &str, key: &Key32, mut sealed: Vec<u8>) -> Option<Vec<u8>> {
+/// Returns a value without its checksum; `None` where they do not belong together.
+pub(super) fn unseal(table: &str, key: &Key32, mut sealed: Vec<u8>) -> Option<Vec<u8>> {
     if sealed.len() < SEAL {
         return None;
     }

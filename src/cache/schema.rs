@@ -12,13 +12,20 @@ const MIGRATIONS: &[&str] = &["
     INSERT INTO tidied VALUES (0);
     CREATE TABLE scans (key BLOB PRIMARY KEY, used INTEGER NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
     CREATE INDEX scans_used ON scans (used);
+    CREATE TABLE pages (key BLOB PRIMARY KEY, used INTEGER NOT NULL, value BLOB NOT NULL) STRICT;
+    CREATE TABLE lists (key BLOB PRIMARY KEY, used INTEGER NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE images (key BLOB PRIMARY KEY, used INTEGER NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE ages (
+        image TEXT NOT NULL, tag TEXT NOT NULL, digest TEXT NOT NULL, used INTEGER NOT NULL, value BLOB NOT NULL,
+        PRIMARY KEY (image, tag, digest)
+    ) STRICT, WITHOUT ROWID;
 "];
 
 /// The version of a file on which all migrations were made.
 const LATEST: i64 = MIGRATIONS.len() as i64;
 
-/// The tables whose rows have a day on which they were last used.
-const TABLES: &[&str] = &["scans"];
+/// The tables whose rows have a day on which they were last used, the largest first.
+const TABLES: &[&str] = &["scans", "pages", "lists", "images", "ages"];
 
 /// How many days a row is kept that nothing asks for.
 const KEPT_DAYS: i64 = 90;
