@@ -105,10 +105,8 @@ impl Facts<'_> {
         if policy.verify.is_some() {
             return Finding::Unfit(Reason::Unknown(Arc::from("signatures are not checked by this version")));
         }
-        if let Some(least) = policy.min_age {
-            if let Some(finding) = self.judge_age(tag, least) {
-                return finding;
-            }
+        if let Some(finding) = policy.min_age.and_then(|least| self.judge_age(tag, least)) {
+            return finding;
         }
         if policy.platforms.is_empty() {
             return Finding::Fits;
