@@ -73,13 +73,13 @@ impl RegistryClient {
         let mut asked = HashSet::new();
         let mut reading = Reading::new();
         let mut linked = false;
-        for page in 0..self.limits.pages {
+        for _ in 0..self.limits.pages {
             if !asked.insert(url.clone()) {
                 return Err(Failure::Circle { host: visit.host.name.clone() });
             }
             let step = match self.page(visit, &url, std::mem::take(&mut reading.list), self.room(&reading)).await? {
                 // The size is to blame as long as none was taken; what is left without one is the registry's own.
-                Outcome::Refused(_) if reading.pages.is_empty() && reading.tags == 0 && size > 0 => {
+                Outcome::Refused(_) if reading.bytes == 0 && size > 0 => {
                     size = if size > SMALL_PAGE { SMALL_PAGE } else { 0 };
                     url = first_page(visit, size);
                     continue;
@@ -92,6 +92,7 @@ impl RegistryClient {
                 let slot = &visit.host.page_size;
                 let _changed = slot.compare_exchange(known_size, size, Ordering::Relaxed, Ordering::Relaxed);
             }
+            let is_first = reading.bytes == 0;
             let added = reading.add(step);
             if !added.is_new {
                 return if linked {
@@ -100,7 +101,7 @@ impl RegistryClient {
                     self.unpaged(visit, size).await
                 };
             }
-            if page == 0 && self.may_be_cut(visit, &added, size) {
+            if is_first && self.may_be_cut(visit, &added, size) {
                 match self.probe(visit, &mut reading, &added).await? {
                     Some(cut) => size = cut,
                     None => return Ok(reading.list),
