@@ -188,7 +188,7 @@ impl Gate {
         pass_ends: Option<Instant>,
     ) -> Result<Ticket<'_>, Held> {
         let lane = &self.lanes[kind as usize];
-        let begun = self.clock.instant();
+        let mut begun = None;
         loop {
             // Listening begins before looking, so that no change is missed in between.
             let changed = lane.changed.notified();
@@ -201,6 +201,9 @@ impl Gate {
                 }
                 word
             };
+            if !matches!(word, Word::Go) {
+                begun.get_or_insert(now);
+            }
             match word {
                 Word::Go => break,
                 Word::Wait(held) if held.until >= ends => return Err(held),
@@ -217,7 +220,7 @@ impl Gate {
                 }
             }
         }
-        let waited = self.clock.instant() - begun;
+        let waited = begun.map_or(Duration::ZERO, |begun| self.clock.instant() - begun);
         let mut ticket = Ticket { lane, kind, heard: 0, paced: Duration::ZERO, waited };
         ticket.paced = self.keep_pace(pass_ends).await?;
         ticket.heard = self.heard.load(Ordering::Relaxed);
@@ -226,15 +229,16 @@ impl Gate {
 
     async fn keep_pace(&self, pass_ends: Option<Instant>) -> Result<Duration, Held> {
         let Some(pace) = &self.pace else { return Ok(Duration::ZERO) };
-        let begun = self.clock.instant();
+        let mut begun = None;
         while let Err(early) = pace.check() {
+            begun.get_or_insert_with(|| self.clock.instant());
             let until = self.start + early.earliest_possible();
             if pass_ends.is_some_and(|ends| until >= ends) {
                 return Err(Held { until, cause: Cause::Pace });
             }
             self.clock.wait_until(until).await;
         }
-        Ok(self.clock.instant() - begun)
+        Ok(begun.map_or(Duration::ZERO, |begun| self.clock.instant() - begun))
     }
 
     /// Takes from an answer what it announces.

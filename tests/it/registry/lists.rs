@@ -19,6 +19,16 @@ async fn a_list_of_one_page_costs_one_request() {
 }
 
 #[tokio::test]
+async fn a_host_may_be_written_in_capitals_and_with_its_port() {
+    let registry = FakeRegistry::start().await;
+    let tags = fill(&registry, "acme/team-a/web_api", 3);
+    let port = registry.host().rsplit_once(':').unwrap().1.to_owned();
+    let image = format!("LocalHost:{port}/acme/team-a/web_api").parse().unwrap();
+    assert_eq!(list(&anonymous(), &image).await, tags);
+    assert_eq!(registry.requests().tags, 1);
+}
+
+#[tokio::test]
 async fn follows_links_to_the_end() {
     for link in [
         LinkStyle::Relative,
