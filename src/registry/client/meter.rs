@@ -63,7 +63,7 @@ pub(super) struct Meter {
     retries: AtomicU64,
     waited_ns: AtomicU64,
     bytes: Arc<AtomicU64>,
-    shared: AtomicU64,
+    cached: AtomicU64,
 }
 
 impl Meter {
@@ -79,9 +79,9 @@ impl Meter {
         self.retries.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts an answer that came of somebody else's question.
-    pub(super) fn shared(&self) {
-        self.shared.fetch_add(1, Ordering::Relaxed);
+    /// Counts an answer that needed no request: known already, or of somebody else's question.
+    pub(super) fn cached(&self) {
+        self.cached.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn waited(&self, time: Duration) {
@@ -103,7 +103,7 @@ impl Meter {
             blobs: of(Kind::Blob),
             tokens: of(Kind::Token),
             others: of(Kind::Other),
-            cached: self.shared.load(Ordering::Relaxed),
+            cached: self.cached.load(Ordering::Relaxed),
             throttled: self.throttled.load(Ordering::Relaxed),
             retries: self.retries.load(Ordering::Relaxed),
             waited: Duration::from_nanos(self.waited_ns.load(Ordering::Relaxed)),

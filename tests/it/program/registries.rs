@@ -214,3 +214,28 @@ fn the_rate_and_the_time_of_a_pass_that_the_operator_names_act() {
     assert!(reason.contains("was not asked in time: the time limit of one pass, 1 s, has passed"), "{reason}");
     assert_eq!(scene.bad.requests().tags, 1);
 }
+
+#[test]
+fn a_second_pass_takes_what_images_hold_from_the_cache_and_says_so() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let config = crate::program::config(&world.registry.host()).replace("semver: minor", "newest: true");
+    world.write(".tagboat.yaml", config);
+    world.write("dev/web.yaml", world.deployment("acme/web:1.4.0"));
+    let pass = || {
+        let before = world.registry.requests();
+        let ran = world.tagboat(&["plan", "-v", "--log-format", "json"]).ended(0);
+        let (rows, after) = (asked(&ran), world.registry.requests());
+        assert_eq!(rows.len(), 1, "{ran:?}");
+        let told = ["lists", "heads", "manifests", "blobs"].map(|name| rows[0][name].as_u64().unwrap() as usize);
+        let counted = [
+            after.tags - before.tags,
+            after.heads - before.heads,
+            after.manifests - before.manifests,
+            after.blobs - before.blobs,
+        ];
+        assert_eq!(told, counted);
+        (told, rows[0]["cached"].as_u64().unwrap())
+    };
+    assert_eq!(pass(), ([1, 0, 2, 2], 0));
+    assert_eq!(pass(), ([1, 2, 0, 0], 2));
+}
