@@ -85,6 +85,7 @@ impl<'a> Remembered<'a> {
             // A HEAD that fails ends it: a registry that throttles is not asked for more.
             let pointed = self.source.facts(&want.image, &want.tag, FactKind::Digest).await?;
             if let Some(facts) = pointed.digest.and_then(|digest| cache.image(&digest)) {
+                self.source.count_cached(&want.image);
                 return Ok(facts);
             }
         }

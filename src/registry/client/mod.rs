@@ -188,9 +188,7 @@ impl RegistryClient {
         match answered {
             Answered::Own(answer) => answer,
             Answered::Shared(answer) => {
-                if let Ok(host) = self.host(image.host()) {
-                    host.meter.shared();
-                }
+                self.count_cached(image);
                 answer
             }
         }
@@ -239,6 +237,12 @@ impl TagSource for RegistryClient {
         self.inspections.store(0, Ordering::Relaxed);
         let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         hosts.values().for_each(|host| host.budget.renew());
+    }
+
+    fn count_cached(&self, image: &ImageName) {
+        if let Ok(host) = self.host(image.host()) {
+            host.meter.cached();
+        }
     }
 
     fn usage(&self) -> Usage {

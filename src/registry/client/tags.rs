@@ -87,14 +87,14 @@ impl RegistryClient {
         let mut asked = HashSet::new();
         let mut reading = Reading::new();
         let mut linked = false;
-        for page in 0..self.limits.pages {
+        for _ in 0..self.limits.pages {
             if !asked.insert(url.clone()) {
                 return Err(Failure::Circle { host: visit.host.name.clone() });
             }
             let (begin, room, known) = (reading.list.len(), self.room(&reading), earlier.page(&url));
             let step = match self.page(visit, &url, std::mem::take(&mut reading.list), room, known).await? {
                 // The size is to blame as long as none was taken; what is left without one is the registry's own.
-                Outcome::Refused(_) if reading.pages.is_empty() && reading.tags == 0 && size > 0 => {
+                Outcome::Refused(_) if reading.bytes == 0 && size > 0 => {
                     size = if size > SMALL_PAGE { SMALL_PAGE } else { 0 };
                     url = first_page(visit, size);
                     continue;
@@ -107,6 +107,7 @@ impl RegistryClient {
                 let slot = &visit.host.page_size;
                 let _changed = slot.compare_exchange(known_size, size, Ordering::Relaxed, Ordering::Relaxed);
             }
+            let is_first = reading.bytes == 0;
             let added = reading.add(&url, begin, step);
             if !added.is_new {
                 return if linked {
@@ -115,7 +116,7 @@ impl RegistryClient {
                     self.unpaged(visit, size).await.map(|list| (list, Pages::Forgotten))
                 };
             }
-            if page == 0 && self.may_be_cut(visit, &added, size) {
+            if is_first && self.may_be_cut(visit, &added, size) {
                 match self.probe(visit, &mut reading, &added).await? {
                     Some(cut) => size = cut,
                     None => return Ok(reading.finish(earlier)),
@@ -201,6 +202,7 @@ impl RegistryClient {
                 && let Some(page) = earlier
             {
                 self.note(visit, None);
+                visit.host.meter.cached();
                 return self.again(list, page, room).map(Outcome::Read);
             }
             let is_refusal = REFUSALS.contains(&answer.status.as_u16());
@@ -244,10 +246,15 @@ impl RegistryClient {
         if earlier.tags.len() > room.tags {
             return Err(Failure::Cap { cap: self.limits.tags as u64, what: "tags", key: "maxTags" });
         }
+        // What it took to send it, about: it counts as a page that was read, an empty one included.
+        let bytes = earlier.tags.iter().map(|tag| tag.len() as u64 + 3).sum::<u64>().max(1);
+        if bytes > room.bytes {
+            return Err(self.too_long());
+        }
         earlier.tags.iter().for_each(|tag| list.push(tag));
         let text = |tag: Option<&&str>| tag.map(|tag| (*tag).to_owned());
         let (first, last) = (text(earlier.tags.first()), text(earlier.tags.last()));
-        let page = Page { bytes: 0, count: earlier.tags.len(), first, last };
+        let page = Page { bytes, count: earlier.tags.len(), first, last };
         let (link, validator) = (earlier.link.map(str::to_owned), Some(earlier.validator.clone()));
         Ok(Step { list, page, link, validator, is_earlier: true })
     }
