@@ -18,6 +18,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::cache::store::Store;
@@ -50,6 +51,8 @@ pub struct Tally {
 
 impl Cache {
     /// Opens a cache, and makes it where there is none. What is in the way becomes the warning.
+    ///
+    /// It is opened for one pass: after a fault it serves no more, and the next pass tries again.
     pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Self {
         let cache = Self::of(Store::open(path), clock);
         cache.tidy();
@@ -83,6 +86,11 @@ impl Cache {
     fn count(&self, asked: usize, answered: usize) {
         self.asked.fetch_add(asked, Ordering::Relaxed);
         self.answered.fetch_add(answered, Ordering::Relaxed);
+    }
+
+    /// Returns the real time: what is remembered has nothing to do with `--at`.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Returns today as the number of days since 1970, by which rows that are not used are found.

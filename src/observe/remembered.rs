@@ -33,7 +33,6 @@ pub(super) struct Remembered<'a> {
     source: &'a dyn TagSource,
     /// `None` where the source is a record.
     cache: Option<&'a Cache>,
-    now: Timestamp,
 }
 
 /// What became of a wish for a fact.
@@ -49,8 +48,8 @@ pub(super) enum Learnt {
 }
 
 impl<'a> Remembered<'a> {
-    pub(super) fn new(source: &'a dyn TagSource, cache: &'a Cache, now: Timestamp) -> Self {
-        Self { source, cache: (!source.is_record()).then_some(cache), now }
+    pub(super) fn new(source: &'a dyn TagSource, cache: &'a Cache) -> Self {
+        Self { source, cache: (!source.is_record()).then_some(cache) }
     }
 
     /// Asks for a list, and only whether it has changed where the registry can tell.
@@ -182,7 +181,7 @@ impl<'a> Looks<'a> {
             gone.remove(tag);
         }
         let before = cache.summary(image);
-        let now = self.remembered.now.as_second();
+        let now = cache.now().as_second();
         let mut present = ListSummary {
             second: now,
             count: list.len(),

@@ -29,7 +29,7 @@ pub async fn ask(
     cache: &Cache,
     answered: &(dyn Fn(usize, usize) + Sync),
 ) {
-    let source = Remembered::new(source, cache, observation.now);
+    let source = Remembered::new(source, cache);
     let mut looks = Looks::new(&source, questions);
     let aged: BTreeSet<&ImageName> =
         questions.iter().filter(|question| question.policy.min_age.is_some()).map(|question| &question.image).collect();
@@ -73,21 +73,23 @@ pub async fn ask(
 ///
 /// A source may answer only so many in a pass: the newest tags of all images come first.
 pub async fn facts(observation: &mut Observation, wants: Vec<Want>, source: &dyn TagSource, cache: &Cache) {
-    let source = &Remembered::new(source, cache, observation.now);
+    let source = &Remembered::new(source, cache);
     let mut answers = stream::iter(newest_of_each_first(wants))
         .map(|want| async move {
             let answer = source.fact(&want).await;
             (want, answer)
         })
         .buffer_unordered(CONCURRENT);
-    let mut known = Vec::new();
+    let (mut known, mut ageless) = (Vec::new(), Vec::new());
     while let Some((want, answer)) = answers.next().await {
         match answer {
             Learnt::Facts(facts) | Learnt::Seen(facts) => known.push((want, facts)),
             Learnt::Untold => {
+                ageless.push(want.clone());
                 observation.failed.insert(want, "nothing tells how old it is".to_owned());
             }
             Learnt::Failed(kind, error) => {
+                ageless.extend((want.kind == FactKind::Pushed).then(|| want.clone()));
                 observation.failed.insert(Want { kind, ..want }, error.to_string());
             }
         }
@@ -98,6 +100,7 @@ pub async fn facts(observation: &mut Observation, wants: Vec<Want>, source: &dyn
         if want.kind == FactKind::Pushed && facts.pushed.is_none() {
             facts.first_seen = facts.first_seen.or(seen);
             if facts.first_seen.is_none() {
+                ageless.push(want.clone());
                 observation.failed.insert(want.clone(), "the cache cannot keep since when it is known".to_owned());
             }
         }
@@ -106,6 +109,14 @@ pub async fn facts(observation: &mut Observation, wants: Vec<Want>, source: &dyn
     for (image, facts) in learnt {
         if let Some(Ok(tags)) = observation.images.get_mut(&image) {
             keep(tags, facts);
+        }
+    }
+    for want in ageless {
+        if let Some(Ok(tags)) = observation.images.get_mut(&want.image)
+            && let Some(facts) = Arc::make_mut(tags).facts.get_mut(&want.tag)
+        {
+            // What could not be confirmed is not known, for a snapshot of this pass either.
+            facts.not_before = None;
         }
     }
 }
