@@ -30,6 +30,7 @@ pub(crate) mod names;
 mod plain;
 mod quadlet;
 pub(crate) mod reference;
+pub mod stored;
 mod surroundings;
 mod tekton;
 mod template;
