@@ -43,6 +43,11 @@ impl Cache {
         Self { clock, store: Mutex::new(Store::off(warning)) }
     }
 
+    /// Whether there is a file that can be read; what it cannot keep shows only when it is asked to.
+    pub fn is_there(&self) -> bool {
+        self.store().connection.is_some()
+    }
+
     /// Returns what kept the cache from serving, in words with what to do: the first fault since it was opened.
     pub fn warning(&self) -> Option<String> {
         self.store().warning.clone()

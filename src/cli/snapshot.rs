@@ -23,6 +23,7 @@ pub(super) fn run(session: &Session, arguments: &Snapshot) -> Outcome {
         files: &setup::checkout(&arguments.folder),
         base: None,
         source: recorder.source(),
+        cache: session.cache(&service),
         limits: &setup::limits(&service),
         now: SystemClock.now(),
         only: None,

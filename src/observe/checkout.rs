@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use ignore::{WalkBuilder, WalkState};
 
+use crate::git::BlobId;
 use crate::model::file::RepoPath;
 use crate::model::image::shorten;
 use crate::model::site::{PassedOver, PassedOverReason};
@@ -75,6 +76,11 @@ impl Files for Checkout {
         listing.files.sort_unstable();
         listing.passed_over.sort_by(|one, other| one.file.cmp(&other.file));
         Ok(listing)
+    }
+
+    /// Size and time of a file do not tell that its bytes are the same: a tool may keep both. So nothing is known.
+    fn content(&self, _path: &RepoPath) -> Option<&BlobId> {
+        None
     }
 
     fn read(&self, path: &RepoPath, limit: u64) -> Result<Vec<u8>, PassedOverReason> {

@@ -59,6 +59,7 @@ async fn pass(remote: &Arc<MemoryRemote>, tags: &MemoryTags, mode: Mode) -> Resu
         branch: &BranchName::from("main"),
         config: None,
         source: tags,
+        cache: &tagboat::pass::setup::no_cache(),
         limits: &Limits::default(),
         now: "2026-11-20T09:00:00Z".parse().unwrap(),
         mode,

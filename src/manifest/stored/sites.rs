@@ -171,7 +171,6 @@ choice!(PassedOverReason {
 
 record!(Value { tag, digest });
 record!(PolicyReference { namespace, name, part });
-record!(Slot { role, span, token, style });
 record!(Site { file, format, image, written, value, slots, position, offset, uses, marker, skipped });
 
 impl Stored for PassedOver {
@@ -184,5 +183,26 @@ impl Stored for PassedOver {
     fn take(from: &mut Reader<'_>) -> Option<Self> {
         let reason = Stored::take(from)?;
         Some(Self { file: from.path.to_string(), reason })
+    }
+}
+
+/// A slot lies within its scalar.
+impl Stored for Slot {
+    fn put(&self, out: &mut Writer<'_>) {
+        let Self { role, span, token, style } = self;
+        role.put(out);
+        span.put(out);
+        token.put(out);
+        style.put(out);
+    }
+
+    fn take(from: &mut Reader<'_>) -> Option<Self> {
+        let slot = Self {
+            role: Stored::take(from)?,
+            span: Stored::take(from)?,
+            token: Stored::take(from)?,
+            style: Stored::take(from)?,
+        };
+        (slot.token.start <= slot.span.start && slot.span.end <= slot.token.end).then_some(slot)
     }
 }

@@ -7,6 +7,7 @@ mod demo;
 mod environments;
 mod manifests;
 mod registries;
+mod rescans;
 mod run;
 mod secrets;
 mod snapshot;
