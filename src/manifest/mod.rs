@@ -324,7 +324,9 @@ fn sites(path: &RepoPath, text: &str, from: usize, mut found: Vec<Found>, passed
     let place = |offset: usize| offsets.binary_search(&offset).map_or(Position { line: 1, column: 1 }, |at| places[at]);
     let sites = found
         .into_iter()
-        .map(|find| {
+        .map(|mut find| {
+            // Sites are kept by the hundred thousand, and most have one slot.
+            find.slots.shrink_to_fit();
             let (offset, position) = (find.offset(), place(find.offset()));
             let skipped = match &find.marker {
                 Some(Marker::Ignore) => Some(SkipReason::Ignored),

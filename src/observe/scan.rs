@@ -74,7 +74,9 @@ pub fn scan(
     let size = worth.len().div_ceil(BLOCKS).clamp(1, BLOCK);
     let blocks = cores::map(worth.chunks(size).collect(), |paths| Block::of(&look, paths));
     let mut all = Block::new(&look);
+    all.found.sites.reserve_exact(blocks.iter().map(|block| block.found.sites.len()).sum());
     blocks.into_iter().for_each(|block| all.append(block));
+    all.rows.sort_unstable_by_key(|(key, _)| *key);
     cache.keep_scans(&all.rows);
     let effort = all.effort;
     tracing::info!(files = worth.len(), read = effort.read, parsed = effort.parsed, known = effort.known, "scanned");
