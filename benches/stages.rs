@@ -1,14 +1,20 @@
 //! Times of the stages and of a whole pass: `cargo bench --bench stages`.
 //!
-//! With the environment variable `TAGBOAT_BENCH_TREE` it also scans a folder of real manifests.
+//! With the environment variable `TAGBOAT_CHECKS` (see CONTRIBUTING.md) it also scans a folder of real manifests.
 
 mod workloads;
 
 use std::hint::black_box;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use tagboat::cache::Cache;
+use tagboat::clock::SystemClock;
 use tagboat::manifest::Limits;
+use tagboat::model::file::RepoPath;
 use tagboat::observe::checkout::Checkout;
+use tagboat::observe::files::Files;
 
 fn scan(criterion: &mut Criterion) {
     let text = workloads::large_file(5 << 20);
@@ -19,16 +25,42 @@ fn scan(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// The folder of real manifests that `TAGBOAT_CHECKS` names, with its size in bytes.
 #[expect(clippy::disallowed_methods, reason = "the folder of a measurement is no input of the program")]
+fn corpora() -> Option<(PathBuf, u64)> {
+    let folder = PathBuf::from(std::env::var_os("TAGBOAT_CHECKS")?).join("corpora");
+    let files = Checkout::new(&folder);
+    let listed = files.list().expect("the folder can be listed").files;
+    let size = |file: &RepoPath| folder.join(file.as_str()).metadata().map_or(0, |metadata| metadata.len());
+    let bytes = listed.iter().map(size).sum();
+    Some((folder, bytes))
+}
+
 fn scan_tree(criterion: &mut Criterion) {
-    let Some(folder) = std::env::var_os("TAGBOAT_BENCH_TREE") else { return };
+    let Some((folder, bytes)) = corpora() else { return };
     let files = Checkout::new(folder);
     let limits = Limits::default();
-    let mut group = criterion.benchmark_group("scan");
-    group.sample_size(20);
-    group.bench_function("a folder of real manifests", |bencher| {
-        bencher.iter(|| tagboat::observe::scan::scan(black_box(&files), &[], &limits).expect("the folder can be read"));
+    let scan = |cache: &Cache| {
+        tagboat::observe::scan::scan(black_box(&files), &[], &limits, cache).expect("the folder can be read")
+    };
+    let scratch = tempfile::tempdir().expect("there is a folder for temporary files");
+    let open = |name: &str| Cache::open(&scratch.path().join(name), Arc::new(SystemClock));
+    let mut group = criterion.benchmark_group("scan a folder of real manifests");
+    group.throughput(Throughput::Bytes(bytes)).sample_size(20);
+    let none = tagboat::pass::setup::no_cache();
+    group.bench_function("without a cache", |bencher| bencher.iter(|| scan(&none)));
+    let mut number = 0;
+    group.bench_function("with an empty cache", |bencher| {
+        let fresh = || {
+            number += 1;
+            open(&format!("{number}.db"))
+        };
+        bencher.iter_batched(fresh, |cache| scan(&cache), BatchSize::PerIteration);
     });
+    let warm = open("warm.db");
+    scan(&warm);
+    assert_eq!(scan(&warm).effort.parsed, 0);
+    group.bench_function("with a warm cache", |bencher| bencher.iter(|| scan(&warm)));
     group.finish();
 }
 

@@ -26,10 +26,11 @@ pub(super) fn run(session: &Session, folder: &Folder) -> Outcome {
     }
     let mut findings: Vec<Finding> = faults.into_iter().map(finding).collect();
     if let Some(config) = config {
-        let limits = pass::setup::limits(&service.unwrap_or_else(Service::without_configuration));
+        let service = service.unwrap_or_else(Service::without_configuration);
+        let limits = pass::setup::limits(&service);
         let name = config.configured.then(|| session.config_name());
         let files = pass::setup::checkout(&folder.folder);
-        findings.extend(pass::check::check(&config, name.as_deref(), &files, &limits)?);
+        findings.extend(pass::check::check(&config, name.as_deref(), &files, session.cache(&service), &limits)?);
     }
     // Annotations want paths from where the program was called; what an option names is such a path already.
     let named = [&session.common.config, &session.common.service];

@@ -15,7 +15,7 @@ use crate::report::exit::Exit;
 pub(super) fn run(session: &Session, arguments: &Init) -> Outcome {
     let service = session.service()?;
     let folder = &arguments.folder.folder;
-    let draft = draft(From::Nothing, &setup::checkout(folder), &setup::limits(&service))?;
+    let draft = draft(From::Nothing, &setup::checkout(folder), session.cache(&service), &setup::limits(&service))?;
     let text = draft.text();
     if arguments.out.as_deref() == Some(Path::new("-")) {
         print(|out| out.write_all(text.as_bytes()))?;

@@ -20,7 +20,8 @@ pub(super) fn run(session: &Session, arguments: &Migrate) -> Outcome {
         }
         MigrateFrom::Renovate => (From::Renovate, "no renovate.json stands in this folder"),
     };
-    let draft = draft(from, &setup::checkout(&arguments.folder.folder), &setup::limits(&service))?;
+    let draft =
+        draft(from, &setup::checkout(&arguments.folder.folder), session.cache(&service), &setup::limits(&service))?;
     if draft.is_empty() {
         return Err(Failure::usage(expected, "`tagboat init` proposes a configuration without it".to_owned()));
     }

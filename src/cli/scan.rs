@@ -13,7 +13,7 @@ pub(super) fn run(session: &Session, folder: &Folder) -> Outcome {
     let config = session.repository(&folder.folder)?;
     session.warn_of_inactive(&config);
     let files = pass::setup::checkout(&folder.folder);
-    let found = pass::scan(&config, &files, &pass::setup::limits(&service))?;
+    let found = pass::scan(&config, &files, session.cache(&service), &pass::setup::limits(&service))?;
     print(|out| if session.wants_json() { json::scan(&found, out) } else { text::scan(&found, &session.view(), out) })?;
     Ok(exit::of_scan(&found))
 }

@@ -78,7 +78,8 @@ pub(super) fn of(text: &str, order: &Order<'_>) -> Result<Vec<Splice>, String> {
     for slot in &site.slots {
         let old = text.get(slot.span.clone()).ok_or("the file has changed since it was scanned")?;
         let bare = slot.role == SlotRole::Digest && !old.contains(':');
-        if old != said(slot, from, bare) {
+        let is_whole = slot.token.start <= slot.span.start && slot.span.end <= slot.token.end;
+        if old != said(slot, from, bare) || !is_whole || text.get(slot.token.clone()).is_none() {
             return Err("the file has changed since it was scanned".to_owned());
         }
         let value = said(slot, &to, bare);

@@ -25,6 +25,17 @@ use crate::model::file::RepoPath;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BlobId(pub String);
 
+impl BlobId {
+    /// Names a content as Git does.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError::Broken`] when the bytes are an attack on the hash.
+    pub fn of(content: &[u8]) -> Result<Self, GitError> {
+        objects::blob_id(content)
+    }
+}
+
 /// What kind of entry a tree holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EntryKind {

@@ -89,6 +89,12 @@ fn plain_path(path: &BString) -> Result<RepoPath, String> {
     RepoPath::new(text).ok_or_else(odd)
 }
 
+/// Names a content.
+pub(super) fn blob_id(content: &[u8]) -> Result<BlobId, GitError> {
+    let id = gix::objs::compute_hash(gix::hash::Kind::Sha1, gix::objs::Kind::Blob, content);
+    id.map(|id| BlobId(id.to_string())).map_err(|fault| GitError::Broken(format!("a file cannot be hashed: {fault}")))
+}
+
 /// Reads a blob whose header says that it fits.
 pub(super) fn read(repository: &gix::Repository, blob: &BlobId, limit: u64) -> Result<Vec<u8>, GitError> {
     let id = object_id(&blob.0)?;

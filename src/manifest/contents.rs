@@ -16,7 +16,7 @@ const LOOK_BACK: usize = 64;
 const KEY_REST: usize = 128;
 
 /// What the bytes are.
-pub(crate) enum Contents<'a> {
+pub enum Contents<'a> {
     /// No reference can stand in them.
     Nothing,
     /// They are not looked into.

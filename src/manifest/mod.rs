@@ -30,6 +30,7 @@ pub(crate) mod names;
 mod plain;
 mod quadlet;
 pub(crate) mod reference;
+pub mod stored;
 mod surroundings;
 mod tekton;
 mod template;
@@ -38,6 +39,7 @@ mod tests;
 mod variable;
 pub(crate) mod yaml;
 
+pub use crate::manifest::contents::Contents;
 pub use crate::manifest::names::may_hold_reference;
 pub use crate::manifest::surroundings::Surroundings;
 
@@ -86,11 +88,20 @@ pub struct FileScan {
 ///
 /// A file that cannot hold one costs a single pass over its bytes. Broken documents do not hide those beside them.
 pub fn scan(path: &RepoPath, bytes: &[u8], surroundings: &Surroundings, limits: &Limits) -> FileScan {
-    let text = match contents::read(path, bytes, surroundings, limits) {
-        contents::Contents::Nothing => return FileScan::default(),
-        contents::Contents::PassedOver(reason) => return passed_over(path, reason),
-        contents::Contents::Text(text) => text,
-    };
+    match open(path, bytes, surroundings, limits) {
+        Contents::Nothing => FileScan::default(),
+        Contents::PassedOver(reason) => passed_over(path, reason),
+        Contents::Text(text) => scan_text(path, text, surroundings, limits),
+    }
+}
+
+/// Judges a file by one pass over its bytes: a file without a reference is not parsed.
+pub fn open<'a>(path: &RepoPath, bytes: &'a [u8], surroundings: &Surroundings, limits: &Limits) -> Contents<'a> {
+    contents::read(path, bytes, surroundings, limits)
+}
+
+/// Finds every image reference of a text that [`open`] gave.
+pub fn scan_text(path: &RepoPath, text: &str, surroundings: &Surroundings, limits: &Limits) -> FileScan {
     if devcontainer::is_devcontainer(path) || (names::is_json(path) && surroundings.formats_of(path).next().is_some()) {
         return json_scan(path, text, surroundings, limits);
     }
@@ -172,9 +183,9 @@ pub(crate) fn text<'a>(
     limits: &Limits,
 ) -> Result<&'a str, String> {
     match contents::read(path, bytes, surroundings, limits) {
-        contents::Contents::Text(text) => Ok(text),
-        contents::Contents::PassedOver(reason) => Err(reason.to_string()),
-        contents::Contents::Nothing => Err("the file holds no reference any more".to_owned()),
+        Contents::Text(text) => Ok(text),
+        Contents::PassedOver(reason) => Err(reason.to_string()),
+        Contents::Nothing => Err("the file holds no reference any more".to_owned()),
     }
 }
 
@@ -295,7 +306,8 @@ fn template_scan(path: &RepoPath, text: &str, surroundings: &Surroundings) -> Fi
     }
 }
 
-fn passed_over(path: &RepoPath, reason: PassedOverReason) -> FileScan {
+/// Returns the result of a file that was not looked into.
+pub fn passed_over(path: &RepoPath, reason: PassedOverReason) -> FileScan {
     FileScan { passed_over: vec![PassedOver { file: path.to_string(), reason }], ..FileScan::default() }
 }
 
@@ -312,7 +324,9 @@ fn sites(path: &RepoPath, text: &str, from: usize, mut found: Vec<Found>, passed
     let place = |offset: usize| offsets.binary_search(&offset).map_or(Position { line: 1, column: 1 }, |at| places[at]);
     let sites = found
         .into_iter()
-        .map(|find| {
+        .map(|mut find| {
+            // Sites are kept by the hundred thousand, and most have one slot.
+            find.slots.shrink_to_fit();
             let (offset, position) = (find.offset(), place(find.offset()));
             let skipped = match &find.marker {
                 Some(Marker::Ignore) => Some(SkipReason::Ignored),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::model::file::RepoPath;
-use crate::model::format::ExtraFormat;
+use crate::model::format::{ExtraFormat, ExtraPlace};
 
 /// What the paths of a tree tell about each of its files.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -57,6 +57,26 @@ impl Surroundings {
     /// Returns the configured formats that name a file.
     pub fn formats_of(&self, path: &RepoPath) -> impl Iterator<Item = &ExtraFormat> {
         self.formats.iter().filter(|format| format.files.matches(path.as_str()))
+    }
+
+    /// Says everything that a file's result may depend on, as texts in a fixed order.
+    ///
+    /// Two trees that say the same of a file give the same result for the same bytes.
+    pub(crate) fn say(&self, path: &RepoPath, text: &mut impl FnMut(&str)) {
+        let Self { charts, locks: _, pipeline, formats: _ } = self;
+        let flags = [self.is_template(path), self.has_lock(path), *pipeline].map(|flag| if flag { "1" } else { "0" });
+        flags.into_iter().for_each(&mut *text);
+        let folder = path.as_str().strip_suffix(path.file_name()).unwrap_or_default();
+        let below = format!("{folder}charts/");
+        let copies = charts.range(below.clone()..).take_while(|chart| chart.starts_with(&below));
+        copies.for_each(|chart| text(chart));
+        text("");
+        for format in self.formats_of(path) {
+            match &format.place {
+                ExtraPlace::Path(path) => ["path", &path.to_string()].into_iter().for_each(&mut *text),
+                ExtraPlace::Regex(regex) => ["regex", regex.0.as_str()].into_iter().for_each(&mut *text),
+            }
+        }
     }
 
     /// Whether GitLab finds a pipeline at the root, which may include other files.

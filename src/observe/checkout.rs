@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use ignore::{WalkBuilder, WalkState};
 
+use crate::git::BlobId;
 use crate::model::file::RepoPath;
 use crate::model::image::shorten;
 use crate::model::site::{PassedOver, PassedOverReason};
@@ -77,15 +78,27 @@ impl Files for Checkout {
         Ok(listing)
     }
 
+    /// Size and time of a file do not tell that its bytes are the same: a tool may keep both. So nothing is known.
+    fn content(&self, _path: &RepoPath) -> Option<&BlobId> {
+        None
+    }
+
     fn read(&self, path: &RepoPath, limit: u64) -> Result<Vec<u8>, PassedOverReason> {
         let unreadable = |error: std::io::Error| PassedOverReason::Unreadable(error.to_string());
-        let file = fs::File::open(self.root.join(path.as_str())).map_err(unreadable)?;
+        let mut file = fs::File::open(self.root.join(path.as_str())).map_err(unreadable)?;
         let size = file.metadata().map_err(unreadable)?.len();
         if size > limit {
             return Err(PassedOverReason::TooLarge { size, limit });
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
-        file.take(limit + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        let length = usize::try_from(size).unwrap_or_default();
+        let mut bytes = vec![0; length];
+        // Nearly always one call gives the whole file; asking for its end would be another.
+        let first = file.read(&mut bytes).map_err(unreadable)?;
+        bytes.truncate(first);
+        if first < length || length == 0 {
+            let rest = (limit + 1).saturating_sub(first as u64);
+            file.take(rest).read_to_end(&mut bytes).map_err(unreadable)?;
+        }
         match bytes.len() as u64 {
             grown if grown > limit => Err(PassedOverReason::TooLarge { size: grown, limit }),
             _ => Ok(bytes),

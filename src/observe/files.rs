@@ -1,5 +1,6 @@
 //! A set of files to look into, wherever they are kept: the seam between scanning and reading.
 
+use crate::git::BlobId;
 use crate::model::file::RepoPath;
 use crate::model::site::{PassedOver, PassedOverReason};
 
@@ -20,6 +21,9 @@ pub trait Files: Send + Sync {
     ///
     /// The reason in words when there is no list at all; single entries that fail are rows of the listing.
     fn list(&self) -> Result<Listing, String>;
+
+    /// Returns the id of a listed file's content, where it is known without reading it.
+    fn content(&self, path: &RepoPath) -> Option<&BlobId>;
 
     /// Reads a listed file of at most `limit` bytes.
     ///

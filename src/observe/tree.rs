@@ -92,6 +92,10 @@ impl Files for CommitFiles {
         Ok(self.listing.clone())
     }
 
+    fn content(&self, path: &RepoPath) -> Option<&BlobId> {
+        self.blobs.get(path)
+    }
+
     fn read(&self, path: &RepoPath, limit: u64) -> Result<Vec<u8>, PassedOverReason> {
         let Some(blob) = self.blobs.get(path) else {
             return Err(PassedOverReason::Unreadable("it is not in the commit".to_owned()));

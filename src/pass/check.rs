@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use crate::cache::Cache;
 use crate::config::repository::Repository;
 use crate::decide::questions::{Followed, follow};
 use crate::manifest;
@@ -26,9 +27,10 @@ pub fn check(
     config: &Repository,
     config_file: Option<&str>,
     files: &dyn Files,
+    cache: &Cache,
     limits: &manifest::Limits,
 ) -> Result<Vec<Finding>, PassError> {
-    let scanned = scan(files, &config.formats, limits).map_err(PassError::Files)?;
+    let scanned = scan(files, &config.formats, limits, cache).map_err(PassError::Files)?;
     let mut findings = Vec::new();
     if let Some(file) = config_file {
         rules(config, file, &scanned, &mut findings);

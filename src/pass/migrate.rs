@@ -1,5 +1,6 @@
 //! The first configuration of a repository: from what other tools left there, or from its folders alone.
 
+use crate::cache::Cache;
 use crate::manifest;
 use crate::manifest::foreign::renovate;
 use crate::migrate::{self, Draft, Seen};
@@ -26,8 +27,8 @@ pub enum From {
 /// # Errors
 ///
 /// [`PassError::Files`] when the files could not be listed, or the other tool's configuration could not be read.
-pub fn draft(from: From, files: &dyn Files, limits: &manifest::Limits) -> Result<Draft, PassError> {
-    let scanned = scan(files, &[], limits).map_err(PassError::Files)?;
+pub fn draft(from: From, files: &dyn Files, cache: &Cache, limits: &manifest::Limits) -> Result<Draft, PassError> {
+    let scanned = scan(files, &[], limits, cache).map_err(PassError::Files)?;
     let seen = Seen { sites: &scanned.sites, files: &scanned.files, foreign: &scanned.foreign };
     Ok(match from {
         From::Flux => migrate::flux::draft(seen),

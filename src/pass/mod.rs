@@ -201,7 +201,8 @@ impl Stages {
 /// Finds every reference, and refuses files that two environments claim.
 fn look(inputs: &Inputs<'_>) -> Result<Scanned, PassError> {
     (inputs.progress)(Progress::Scanning);
-    let scanned = observe::scan::scan(inputs.files, &inputs.config.formats, inputs.limits).map_err(PassError::Files)?;
+    let scanned = observe::scan::scan(inputs.files, &inputs.config.formats, inputs.limits, inputs.cache)
+        .map_err(PassError::Files)?;
     refuse_overlap(&inputs.config.environments, &scanned)?;
     Ok(scanned)
 }
@@ -304,8 +305,13 @@ fn wait_for_pull_requests(proposals: &mut [Proposal]) {
 /// # Errors
 ///
 /// [`PassError`] when the files could not be listed, or two environments claim one.
-pub fn scan(config: &Repository, files: &dyn Files, limits: &manifest::Limits) -> Result<ScanOutcome, PassError> {
-    let scanned = observe::scan::scan(files, &config.formats, limits).map_err(PassError::Files)?;
+pub fn scan(
+    config: &Repository,
+    files: &dyn Files,
+    cache: &Cache,
+    limits: &manifest::Limits,
+) -> Result<ScanOutcome, PassError> {
+    let scanned = observe::scan::scan(files, &config.formats, limits, cache).map_err(PassError::Files)?;
     refuse_overlap(&config.environments, &scanned)?;
     let reference = |site| {
         let (policy, skipped) = match questions::follow(&site, &config.rules, &config.environments) {

@@ -26,7 +26,7 @@ const MESSAGE: &str = "Update web to 1.5.0\n\nTagboat-Environment: dev\nTagboat-
                        Tagboat-Key: 0123abcd\n";
 
 /// Opens a mirror of a local repository.
-fn mirror_of(scratch: &Scratch, name: &str, remote: &Repository) -> Mirror {
+pub(crate) fn mirror_of(scratch: &Scratch, name: &str, remote: &Repository) -> Mirror {
     let url = RemoteUrl::from_path(&remote.folder);
     Mirror::open(&scratch.path(name), url, Access::None, environment(None)).unwrap()
 }

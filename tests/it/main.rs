@@ -9,6 +9,7 @@ mod decide;
 mod git;
 mod layers;
 mod manifest;
+mod observe;
 mod pass;
 mod program;
 mod registry;

@@ -7,6 +7,7 @@ mod document;
 mod languages;
 mod properties;
 mod robustness;
+mod stored;
 
 use tagboat::edit::{Edited, Order, edit_file};
 use tagboat::manifest::{FileScan, Limits, Surroundings, scan};

@@ -8,12 +8,13 @@ mod program;
 use std::collections::BTreeMap;
 
 use tagboat::config::repository::Repository;
+use tagboat::git::BlobId;
 use tagboat::manifest::Limits;
 use tagboat::model::file::RepoPath;
 use tagboat::model::outcome::{Outcome, ScanOutcome};
 use tagboat::model::site::PassedOverReason;
 use tagboat::observe::files::{Files, Listing};
-use tagboat::pass::{Inputs, plan, report, scan};
+use tagboat::pass::{Inputs, plan, report, scan, setup};
 
 use crate::support::memory::MemoryTags;
 
@@ -27,7 +28,7 @@ impl Tree {
     }
 
     pub(crate) fn scan(&self) -> ScanOutcome {
-        scan(&Repository::without_configuration(), self, &Limits::default()).unwrap()
+        scan(&Repository::without_configuration(), self, &setup::no_cache(), &Limits::default()).unwrap()
     }
 
     pub(crate) async fn plan(&self, config: &Repository, tags: &MemoryTags) -> Outcome {
@@ -36,7 +37,7 @@ impl Tree {
             files: self,
             base: None,
             source: tags,
-            cache: &tagboat::pass::setup::no_cache(),
+            cache: &setup::no_cache(),
             limits: &Limits::default(),
             now: "2026-11-20T09:00:00Z".parse().unwrap(),
             only: None,
@@ -49,6 +50,10 @@ impl Tree {
 impl Files for Tree {
     fn list(&self) -> Result<Listing, String> {
         Ok(Listing { files: self.0.keys().cloned().collect(), ..Listing::default() })
+    }
+
+    fn content(&self, _path: &RepoPath) -> Option<&BlobId> {
+        None
     }
 
     fn read(&self, path: &RepoPath, _limit: u64) -> Result<Vec<u8>, PassedOverReason> {

@@ -17,7 +17,7 @@ const NEW_DIGEST: &str = "sha256:cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdc
 
 /// A value of the generated tree.
 #[derive(Debug, Clone)]
-enum Tree {
+pub(super) enum Tree {
     /// Text as it stands in the file, on one line.
     Scalar(String),
     /// `image:` with a reference, its quote and digest.
@@ -65,7 +65,7 @@ fn quote() -> impl Strategy<Value = &'static str> {
     prop_oneof![Just(""), Just("'"), Just("\"")]
 }
 
-fn tree() -> impl Strategy<Value = Tree> {
+pub(super) fn tree() -> impl Strategy<Value = Tree> {
     let leaf = prop_oneof![
         scalar().prop_map(Tree::Scalar),
         (quote(), any::<bool>()).prop_map(|(quote, digest)| Tree::Image(quote, digest)),
@@ -91,7 +91,7 @@ fn tree() -> impl Strategy<Value = Tree> {
 
 /// How a document is laid out.
 #[derive(Debug, Clone)]
-struct Layout {
+pub(super) struct Layout {
     indent: usize,
     blank_lines: bool,
     comments: bool,
@@ -102,7 +102,7 @@ struct Layout {
     ended: bool,
 }
 
-fn layout() -> impl Strategy<Value = Layout> {
+pub(super) fn layout() -> impl Strategy<Value = Layout> {
     let trailing = prop_oneof![Just(""), Just("  "), Just(" # c: 1"), Just("\t# tab"), Just("   #  ü")];
     let line_end = prop_oneof![Just("\n"), Just("\r\n"), Just("mixed")];
     let mark =
@@ -174,7 +174,7 @@ fn write_value(value: &Tree, depth: usize, layout: &Layout, out: &mut String) {
     }
 }
 
-fn document(entries: &[(String, Tree)], layout: &Layout) -> String {
+pub(super) fn document(entries: &[(String, Tree)], layout: &Layout) -> String {
     let mut text = layout.mark.to_owned();
     write_entries(entries, 0, layout, &mut text);
     if !layout.ended {
@@ -275,7 +275,7 @@ fn embedded(values: &str, header: &str, indent: usize) -> String {
     text
 }
 
-fn named(trees: Vec<(String, Tree)>) -> Vec<(String, Tree)> {
+pub(super) fn named(trees: Vec<(String, Tree)>) -> Vec<(String, Tree)> {
     trees.into_iter().enumerate().map(|(index, (key, tree))| (format!("r{key}{index}"), tree)).collect()
 }
 

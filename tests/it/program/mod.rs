@@ -9,6 +9,7 @@ mod demo;
 mod environments;
 mod manifests;
 mod registries;
+mod rescans;
 mod run;
 mod secrets;
 mod snapshot;

@@ -9,7 +9,7 @@ use super::{Tree, changes};
 use crate::support::memory::MemoryTags;
 
 pub(crate) fn migrated(tree: &Tree, from: From) -> (String, Vec<String>, Repository) {
-    let draft = draft(from, tree, &Limits::default()).unwrap();
+    let draft = draft(from, tree, &tagboat::pass::setup::no_cache(), &Limits::default()).unwrap();
     let text = draft.text();
     let config = repository::parse(".tagboat.yaml", text.as_bytes())
         .unwrap_or_else(|faults| panic!("{}\n{text}", faults.render(false, 100)));
