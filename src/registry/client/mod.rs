@@ -9,6 +9,7 @@ mod announced;
 mod auth;
 mod breaker;
 mod challenge;
+mod earlier;
 mod exchange;
 mod failure;
 mod gate;
@@ -43,7 +44,7 @@ use crate::registry::client::host::Host;
 use crate::registry::client::shared::{Answered, Shared};
 use crate::registry::credentials::{Credentials, normal_host};
 use crate::registry::settings::{HostSettings, Limits, Settings};
-use crate::registry::{SourceError, TagSource};
+use crate::registry::{Listed, SourceError, TagSource};
 
 /// Asks registries over HTTP. One for a whole pass, or for many: hosts, challenges and tokens are shared by all images.
 pub struct RegistryClient {
@@ -53,7 +54,7 @@ pub struct RegistryClient {
     hosts: Mutex<HashMap<String, Arc<Host>>>,
     host_settings: HashMap<String, HostSettings>,
     limits: Limits,
-    lists: Shared<ImageName, Result<Arc<ImageTags>, SourceError>>,
+    lists: Shared<ImageName, Result<Listed, SourceError>>,
     facts: Shared<(ImageName, Tag, FactKind), Result<TagFacts, SourceError>>,
     /// When the pass began.
     begun: Mutex<Instant>,
@@ -156,11 +157,11 @@ impl RegistryClient {
         }
     }
 
-    async fn tags_of(&self, image: &ImageName) -> Result<ImageTags, Failure> {
+    async fn tags_of(&self, image: &ImageName, earlier: Option<&[u8]>) -> Result<Listed, Failure> {
         let host = self.host(image.host())?;
         let visit = self.visit(image, &host).await?;
-        let list = self.list(&visit).await.map_err(|failure| self.in_words(&host, failure))?;
-        Ok(ImageTags { list, ..ImageTags::default() })
+        let (list, pages) = self.list(&visit, earlier).await.map_err(|failure| self.in_words(&host, failure))?;
+        Ok(Listed { tags: Arc::new(ImageTags { list, ..ImageTags::default() }), pages })
     }
 
     async fn facts_of(&self, image: &ImageName, tag: &Tag, kind: FactKind) -> Result<TagFacts, Failure> {
@@ -196,10 +197,18 @@ impl RegistryClient {
 
 impl TagSource for RegistryClient {
     fn tags<'a>(&'a self, image: &'a ImageName) -> BoxFuture<'a, Result<Arc<ImageTags>, SourceError>> {
+        async move { self.tags_again(image, None).await.map(|listed| listed.tags) }.boxed()
+    }
+
+    fn tags_again<'a>(
+        &'a self,
+        image: &'a ImageName,
+        pages: Option<Vec<u8>>,
+    ) -> BoxFuture<'a, Result<Listed, SourceError>> {
         async move {
             let question = async {
-                let tags = self.tags_of(image).await;
-                tags.map(Arc::new).map_err(|failure| SourceError::Failed(format!("{image}: {failure}")))
+                let listed = self.tags_of(image, pages.as_deref()).await;
+                listed.map_err(|failure| SourceError::Failed(format!("{image}: {failure}")))
             };
             self.count(image, self.lists.ask(image, question.boxed()).await)
         }

@@ -20,6 +20,8 @@ use tokio::sync::oneshot;
 pub(crate) struct Counts {
     /// `tags/list`, every page.
     pub(crate) tags: usize,
+    /// Those of them that were answered with 304.
+    pub(crate) unchanged: usize,
     /// HEAD of manifests.
     pub(crate) heads: usize,
     /// GET of manifests.
@@ -134,6 +136,10 @@ pub(crate) struct Faults {
     pub(crate) quota: Option<Quota>,
     /// The status of the login server.
     pub(crate) token_status: Option<u16>,
+    /// Pages have an `ETag`, and are answered with 304 to who names it.
+    pub(crate) etags: bool,
+    /// Pages have this `Last-Modified` with this `Date`, and are answered with 304 to who names it.
+    pub(crate) last_modified: Option<(String, String)>,
     /// An empty list is `null`.
     pub(crate) null_tags: bool,
     /// What is wrong with tag lists, and from which page on (0 is the first).
@@ -298,6 +304,11 @@ impl FakeRegistry {
     /// Lists a tag that points to nothing; any text will do.
     pub(crate) fn list_tag(&self, repository: &str, tag: &str) {
         self.inner().tag(repository, tag, "");
+    }
+
+    /// Deletes a tag.
+    pub(crate) fn delete(&self, repository: &str, tag: &str) {
+        self.inner().tags.get_mut(repository).unwrap().retain(|(other, _)| other != tag);
     }
 
     /// Makes a repository without tags.

@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use base64::Engine as _;
 use futures_util::stream;
+use sha2::{Digest as _, Sha256};
 
 use super::{Auth, BodyFault, Inner, LinkStyle};
 
@@ -62,7 +63,7 @@ pub(super) async fn answer(address: SocketAddr, inner: &Arc<Mutex<Inner>>, reque
     let told = inner.lock().unwrap().spend(counted);
     let Some(told) = told else { return plain(429, "") };
     let mut response = match kind {
-        "tags" => list(address, inner, repository, &query).await,
+        "tags" => list(address, inner, repository, &query, &headers).await,
         "manifests" => inner.lock().unwrap().manifest(repository, reference, &method),
         _ => inner.lock().unwrap().blob(&path, reference),
     };
@@ -210,6 +211,7 @@ async fn list(
     inner: &Arc<Mutex<Inner>>,
     repository: &str,
     query: &[(String, String)],
+    headers: &HeaderMap,
 ) -> Response {
     let value = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
     let (faults, all) = {
@@ -268,6 +270,21 @@ async fn list(
     if let Some(link) = link.filter(|_| more) {
         let target = if faults.link == LinkStyle::Bare { link } else { format!("<{link}>") };
         builder = builder.header("Link", format!("{target}; rel=\"next\""));
+    }
+    let asked_for = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut unchanged = false;
+    if faults.etags {
+        let tag = format!("W/\"{:x}\"", Sha256::digest(&body));
+        unchanged = asked_for("if-none-match") == tag;
+        builder = builder.header("ETag", tag);
+    }
+    if let Some((modified, date)) = &faults.last_modified {
+        unchanged |= asked_for("if-modified-since") == modified;
+        builder = builder.header("Last-Modified", modified).header("Date", date);
+    }
+    if unchanged {
+        inner.lock().unwrap().counts.unchanged += 1;
+        return Response::builder().status(304).body(Body::empty()).unwrap();
     }
     inner.lock().unwrap().list_bytes += body.len();
     if number < faults.list_from_page || faults.list_times == Some(0) {
