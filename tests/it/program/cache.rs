@@ -185,6 +185,13 @@ fn a_list_that_lost_the_tag_in_use_is_told_and_nothing_moves_back() {
     world.write("dev/web.yaml", world.deployment("acme/web:1.5.0"));
     assert_eq!(plan(&world).json()["skipped"], serde_json::json!([]));
     world.registry.delete("acme/web", "1.5.0");
+    // Another repository with the same image, that uses another tag, takes nothing of this away.
+    let other = world.scratch.path("other");
+    std::fs::create_dir_all(other.join("dev")).unwrap();
+    std::fs::write(other.join(".tagboat.yaml"), world.config()).unwrap();
+    std::fs::write(other.join("dev/web.yaml"), world.deployment("acme/web:1.4.0")).unwrap();
+    let other = world.tagboat(&["plan", "../other", "--output", "json"]).ended(0);
+    assert_eq!(other.json()["skipped"], serde_json::json!([]));
     for _ in 0..2 {
         let ran = plan(&world).json();
         let reason = ran["skipped"][0]["reason"].as_str().unwrap();
