@@ -52,7 +52,7 @@ fn with_login(registry: &FakeRegistry, password: &str) -> RegistryClient {
         password: password.into(),
         origin: "the variables USER and PASSWORD".to_owned(),
     };
-    let host = HostSettings { host: registry.host(), credential: Some(credential), insecure: false, concurrency: None };
+    let host = HostSettings { credential: Some(credential), ..HostSettings::of(&registry.host()) };
     with_settings(Settings { hosts: vec![host], limits: quick(), ..Settings::default() })
 }
 

@@ -176,7 +176,7 @@ async fn read_token(
     Ok(Token { value, until: Instant::now() + life.mul_f64(0.9) })
 }
 
-fn basic(user: &str, password: &SecretString) -> HeaderValue {
+pub(super) fn basic(user: &str, password: &SecretString) -> HeaderValue {
     let pair = STANDARD.encode(format!("{user}:{}", password.expose_secret()));
     let mut value = HeaderValue::from_str(&format!("Basic {pair}")).expect("Base64 fits into a header");
     value.set_sensitive(true);
@@ -212,7 +212,7 @@ mod tests {
             ("registry.example", true, "http://auth.example/token", false),
             ("ghcr.io", false, "file:///etc/passwd", false),
         ] {
-            let settings = HostSettings { host: host.to_owned(), credential: None, insecure, concurrency: None };
+            let settings = HostSettings { insecure, ..HostSettings::of(host) };
             let host = Host::new(host, Some(&settings), &Limits::default()).unwrap();
             assert_eq!(protection(&host, &Url::parse(realm).unwrap()).is_some(), allowed, "{} {realm}", host.name);
         }

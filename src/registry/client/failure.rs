@@ -1,5 +1,7 @@
 //! Why an image could not be asked about, in words that name the host and what to do now.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use crate::http::error::HttpError;
@@ -53,8 +55,8 @@ pub(super) enum Failure {
     Digest { host: String, digest: String },
     #[error("the tag points to a manifest of the kind `{0}`, which is not understood")]
     Kind(String),
-    #[error("the OCI protocol does not tell when a tag was pushed, and the registry's own API is not asked")]
-    PushTime,
+    #[error("the registry's own API did not tell when it was pushed: {0}")]
+    PushTimes(Arc<str>),
 }
 
 #[derive(Deserialize)]

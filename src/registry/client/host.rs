@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::http::client::PlainHttp;
+use crate::http::connection::Connection;
 use crate::http::error::{Advice, HttpError};
 use crate::http::target::is_loopback;
 use crate::model::image::{DOCKER_HUB, shorten};
@@ -70,13 +71,9 @@ pub(super) struct Host {
 
 impl Host {
     pub(super) fn new(name: &str, settings: Option<&HostSettings>, limits: &Limits) -> Result<Self, Failure> {
-        let address = if name == DOCKER_HUB { DOCKER_HUB_HOST } else { name };
-        let url =
-            |scheme| Url::parse(&format!("{scheme}://{address}/")).map_err(|_not_a_url| Failure::Host(shorten(name)));
-        let tls = url("https")?;
+        let origin = origin(name, settings)?;
         let insecure = settings.is_some_and(|settings| settings.insecure);
-        let local = is_loopback(&tls);
-        let origin = if local || insecure { url("http")? } else { tls };
+        let local = is_loopback(&origin);
         let turns = settings.and_then(|settings| settings.concurrency).unwrap_or(if local { 16 } else { 8 });
         Ok(Self {
             name: name.to_owned(),
@@ -139,12 +136,24 @@ impl Host {
     }
 }
 
+/// Returns the root of a registry. Plain HTTP is for loopback hosts, unless something about TLS is said of them, and
+/// for those that are said to be insecure.
+pub(super) fn origin(name: &str, settings: Option<&HostSettings>) -> Result<Url, Failure> {
+    let address = if name == DOCKER_HUB { DOCKER_HUB_HOST } else { name };
+    let url = |scheme| Url::parse(&format!("{scheme}://{address}/")).map_err(|_not_a_url| Failure::Host(shorten(name)));
+    let tls = url("https")?;
+    let insecure = settings.is_some_and(|settings| settings.insecure);
+    let connection = settings.and_then(|settings| settings.connection.as_ref());
+    let wants_tls = connection.is_some_and(Connection::is_about_tls);
+    if insecure || (is_loopback(&tls) && !wants_tls) { url("http") } else { Ok(tls) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn origin(name: &str, insecure: bool) -> String {
-        let settings = HostSettings { host: name.to_owned(), credential: None, insecure, concurrency: None };
+        let settings = HostSettings { insecure, ..HostSettings::of(name) };
         let host = Host::new(name, Some(&settings), &Limits::default());
         host.map_or_else(|failure| format!("error: {failure}"), |host| host.url("acme/web", "tags/list").to_string())
     }

@@ -9,7 +9,10 @@ mod failure;
 mod host;
 mod link;
 mod manifest;
+mod mirror;
 mod page;
+pub mod probe;
+mod pushed;
 mod tags;
 mod transport;
 
@@ -24,6 +27,7 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::http::client::HttpClient;
+use crate::http::connection::{Connection, Connections};
 use crate::model::image::{ImageName, Tag};
 use crate::model::tags::{FactKind, ImageTags, TagFacts};
 use crate::registry::client::failure::Failure;
@@ -39,6 +43,7 @@ pub struct RegistryClient {
     hosts: Mutex<HashMap<String, Arc<Host>>>,
     host_settings: HashMap<String, HostSettings>,
     limits: Limits,
+    push_times: pushed::PushTimes,
 }
 
 impl fmt::Debug for RegistryClient {
@@ -62,11 +67,12 @@ impl RegistryClient {
         settings.hosts.iter_mut().for_each(|host| host.host = normal_host(&host.host));
         let credentials = Credentials::new(&settings);
         Self {
-            http: HttpClient::new(settings.limits.timeouts, Arc::new(move || clock.now())),
+            http: HttpClient::over(connections(&settings), Arc::new(move || clock.now())),
             credentials,
             hosts: Mutex::default(),
             host_settings: settings.hosts.into_iter().map(|host| (host.host.clone(), host)).collect(),
             limits: settings.limits,
+            push_times: pushed::PushTimes::default(),
         }
     }
 
@@ -83,7 +89,9 @@ impl RegistryClient {
     /// Waits for the image's turn at its host. The image's own time begins with it.
     async fn visit<'a>(&self, image: &'a ImageName, host: &'a Host) -> Visit<'a> {
         let turn = host.turns.acquire().await.expect("the semaphore is never closed");
-        Visit { image, host, deadline: Instant::now() + self.limits.image_time, _turn: turn }
+        let own = self.host_settings.get(&host.name).and_then(|settings| settings.image_time);
+        let deadline = Instant::now() + own.unwrap_or(self.limits.image_time);
+        Visit { image, host, deadline, _turn: turn }
     }
 
     async fn tags_of(&self, image: &ImageName) -> Result<ImageTags, Failure> {
@@ -94,9 +102,6 @@ impl RegistryClient {
     }
 
     async fn facts_of(&self, image: &ImageName, tag: &Tag, kind: FactKind) -> Result<TagFacts, Failure> {
-        if kind == FactKind::Pushed {
-            return Err(Failure::PushTime);
-        }
         let host = self.host(image.host())?;
         let visit = self.visit(image, &host).await;
         match kind {
@@ -104,15 +109,29 @@ impl RegistryClient {
                 let digest = self.digest(&visit, tag).await?;
                 Ok(TagFacts { digest: Some(digest), ..TagFacts::default() })
             }
-            FactKind::Image | FactKind::Pushed => self.inspect(&visit, tag).await,
+            FactKind::Image => self.inspect(&visit, tag).await,
+            FactKind::Pushed => Ok(TagFacts { pushed: self.pushed(&visit, tag).await?, ..TagFacts::default() }),
         }
     }
+}
+
+/// Puts together how each host is connected to.
+fn connections(settings: &Settings) -> Connections {
+    let default = Connection { timeouts: settings.limits.timeouts, ..Connection::default() };
+    let mut connections = Connections::new(default, settings.proxies.clone());
+    for host in &settings.hosts {
+        // A host that is none is told of when it is asked.
+        if let (Some(connection), Ok(origin)) = (&host.connection, host::origin(&host.host, Some(host))) {
+            connections.set(&origin, connection.clone());
+        }
+    }
+    connections
 }
 
 impl TagSource for RegistryClient {
     fn tags<'a>(&'a self, image: &'a ImageName) -> BoxFuture<'a, Result<Arc<ImageTags>, SourceError>> {
         async move {
-            let tags = self.tags_of(image).await;
+            let tags = self.tags_wherever(image).await;
             tags.map(Arc::new).map_err(|failure| SourceError::Failed(format!("{image}: {failure}")))
         }
         .boxed()
@@ -125,7 +144,7 @@ impl TagSource for RegistryClient {
         kind: FactKind,
     ) -> BoxFuture<'a, Result<TagFacts, SourceError>> {
         async move {
-            let facts = self.facts_of(image, tag, kind).await;
+            let facts = self.facts_wherever(image, tag, kind).await;
             facts.map_err(|failure| SourceError::Failed(format!("{image}:{tag}: {failure}")))
         }
         .boxed()

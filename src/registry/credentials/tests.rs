@@ -86,10 +86,8 @@ async fn a_missing_file_holds_nothing_unless_somebody_named_it() {
     assert_eq!(shown(&quiet.find("ghcr.io").await), "none");
     let named = Credentials::new(&Settings {
         hosts: vec![HostSettings {
-            host: "ghcr.io".to_owned(),
             credential: Some(CredentialSetting::DockerConfig(absent)),
-            insecure: false,
-            concurrency: None,
+            ..HostSettings::of("ghcr.io")
         }],
         ..Settings::default()
     });

@@ -165,12 +165,7 @@ async fn a_credential_set_to_anonymous_is_not_sent() {
     let registry = FakeRegistry::start().await;
     registry.faults(|faults| faults.auth = Auth::BearerForAll);
     registry.list_tag("acme/web", "1.0.0");
-    let host = HostSettings {
-        host: registry.host(),
-        credential: Some(CredentialSetting::Anonymous),
-        insecure: false,
-        concurrency: None,
-    };
+    let host = HostSettings { credential: Some(CredentialSetting::Anonymous), ..HostSettings::of(&registry.host()) };
     let client = with_settings(Settings { hosts: vec![host], limits: quick(), ..Settings::default() });
     assert_eq!(list(&client, &registry.image("acme/web")).await, "1.0.0");
 }

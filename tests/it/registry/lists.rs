@@ -200,7 +200,7 @@ async fn a_host_sees_no_more_images_at_once_than_it_is_set_to() {
     let registry = FakeRegistry::start().await;
     let images: Vec<_> = (0..40).map(|number| registry.image(&format!("acme/web-{number}"))).collect();
     (0..40).for_each(|number| registry.list_tag(&format!("acme/web-{number}"), "1.0.0"));
-    let host = HostSettings { host: registry.host(), credential: None, insecure: false, concurrency: Some(3) };
+    let host = HostSettings { concurrency: Some(3), ..HostSettings::of(&registry.host()) };
     let client = with_settings(Settings { hosts: vec![host], limits: quick(), ..Settings::default() });
     let lists = join_all(images.iter().map(|image| list(&client, image))).await;
     assert!(lists.iter().all(|list| list == "1.0.0"), "{lists:?}");
