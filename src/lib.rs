@@ -6,6 +6,7 @@
 //!
 //! The library exists for the binary and the tests; its API promises nothing to others.
 
+pub mod cache;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -153,6 +153,7 @@ pub(crate) fn pass(remote: &Arc<dyn Remote>, tags: &MemoryTags) -> usize {
         branch: &BranchName::from("main"),
         config: None,
         source: tags,
+        cache: &tagboat::pass::setup::no_cache(),
         limits: &Limits::default(),
         now: "2026-11-20T09:00:00Z".parse().unwrap(),
         mode: Mode::DryRun,

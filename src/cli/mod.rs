@@ -68,6 +68,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Completions { shell } => completions::run(shell),
         Command::Demo => demo::run(&session),
     };
+    session.tell_of_cache();
     match result {
         Ok(exit) => exit.into(),
         Err(error) => output::fail(&session, &error).into(),

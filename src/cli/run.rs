@@ -27,6 +27,7 @@ pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
         branch: &branch,
         config,
         source: &*source,
+        cache: session.cache(&service),
         limits: &setup::limits(&service),
         now: arguments.at.at.unwrap_or_else(|| SystemClock.now()),
         mode: if arguments.dry_run { Mode::DryRun } else { Mode::Act },

@@ -1,9 +1,11 @@
 //! What every command shares: the options, the environment, the configuration files, and how results look.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use jiff::Timestamp;
 
+use crate::cache::Cache;
 use crate::cli::arguments::{Common, OutputFormat};
 use crate::cli::output::{Failure, Stream, note, print, wants_color};
 use crate::cli::progress::Bar;
@@ -25,12 +27,13 @@ const WIDEST: usize = 140;
 pub(super) struct Session {
     pub(super) common: Common,
     pub(super) environment: Environment,
+    cache: OnceLock<Cache>,
 }
 
 impl Session {
     /// Takes what the command line and the environment say.
     pub(super) fn new(common: Common, environment: Environment) -> Self {
-        Self { common, environment }
+        Self { common, environment, cache: OnceLock::new() }
     }
 
     /// Whether a stream gets colour.
@@ -74,6 +77,21 @@ impl Session {
         Ok(service)
     }
 
+    /// Opens the cache, once in a call of the program.
+    pub(super) fn cache(&self, service: &Service) -> &Cache {
+        self.cache.get_or_init(|| setup::cache(service, &self.environment))
+    }
+
+    /// Says what the cache was good for: a warning where it could not serve, with `-v` how often it did.
+    pub(super) fn tell_of_cache(&self) {
+        let Some(cache) = self.cache.get() else { return };
+        if let Some(warning) = cache.warning() {
+            note(self, &format!("warning: {warning}"));
+        }
+        let tally = cache.tally();
+        tracing::info!(asked = tally.asked, answered = tally.answered, "cache");
+    }
+
     /// Reads the repository's configuration in a folder, or takes the defaults where there is none.
     pub(super) fn repository(&self, folder: &Path) -> Result<Repository, Failure> {
         let config = setup::repository(folder, self.common.config.as_deref())?;
@@ -114,6 +132,7 @@ impl Session {
             files: &setup::checkout(folder),
             base: None,
             source: &*source,
+            cache: self.cache(&service),
             limits: &setup::limits(&service),
             now: at.unwrap_or_else(|| SystemClock.now()),
             only,

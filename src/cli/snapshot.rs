@@ -23,6 +23,7 @@ pub(super) fn run(session: &Session, arguments: &Snapshot) -> Outcome {
         files: &setup::checkout(&arguments.folder),
         base: None,
         source: recorder.source(),
+        cache: session.cache(&service),
         limits: &setup::limits(&service),
         now: SystemClock.now(),
         only: None,
@@ -30,7 +31,7 @@ pub(super) fn run(session: &Session, arguments: &Snapshot) -> Outcome {
     };
     let planned = session.runtime()?.block_on(plan(&inputs))?;
     drop(bar);
-    let recorded = recorder.to_json();
+    let recorded = recorder.to_json(&planned.observation);
     match &arguments.out {
         Some(path) => write_beside(path, recorded.as_bytes()).map_err(|error| {
             Failure::Failed(anyhow::Error::new(error).context(format!("cannot write {}", path.display())))

@@ -31,6 +31,17 @@ pub enum VariableError {
     NotText(String),
 }
 
+/// Where the cache is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CachePlace {
+    /// In this file.
+    File(PathBuf),
+    /// None is wanted.
+    Off,
+    /// There is no folder for it.
+    Nowhere,
+}
+
 impl Environment {
     /// Captures the variables of this process.
     #[expect(clippy::disallowed_methods, reason = "this is the environment's one door")]
@@ -87,6 +98,19 @@ impl Environment {
     pub fn cache_folder(&self) -> Option<PathBuf> {
         let named = self.set("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
         named.or_else(|| Some(self.home()?.join(".cache")))
+    }
+
+    /// Returns where the cache is kept: what `TAGBOAT_CACHE` names, nowhere where it says `off`, else `tagboat/cache.db`
+    /// in the user's cache folder.
+    pub fn cache_place(&self) -> CachePlace {
+        match self.set("TAGBOAT_CACHE") {
+            Some(named) if named == "off" => CachePlace::Off,
+            Some(named) => CachePlace::File(PathBuf::from(named)),
+            None => match self.cache_folder() {
+                Some(folder) => CachePlace::File(folder.join("tagboat").join("cache.db")),
+                None => CachePlace::Nowhere,
+            },
+        }
     }
 
     /// Returns the user's home folder.
@@ -212,5 +236,19 @@ mod tests {
         assert_eq!(environment.docker_config_folder().unwrap(), PathBuf::from("/d"));
         assert_eq!(environment.cache_folder().unwrap(), PathBuf::from("/c"));
         assert!(!environment.is_ci() && !environment.refuses_color());
+    }
+
+    #[test]
+    fn the_cache_is_a_file_of_its_own_or_none() {
+        let file = |path: &str| CachePlace::File(PathBuf::from(path));
+        for (variables, expected) in [
+            (vec![("HOME", "/home/me")], file("/home/me/.cache/tagboat/cache.db")),
+            (vec![("HOME", "/home/me"), ("XDG_CACHE_HOME", "/c")], file("/c/tagboat/cache.db")),
+            (vec![("HOME", "/home/me"), ("TAGBOAT_CACHE", "here.db")], file("here.db")),
+            (vec![("HOME", "/home/me"), ("TAGBOAT_CACHE", "off")], CachePlace::Off),
+            (vec![("TAGBOAT_CACHE", "")], CachePlace::Nowhere),
+        ] {
+            assert_eq!(Environment::of(variables.clone()).cache_place(), expected, "{variables:?}");
+        }
     }
 }

@@ -16,6 +16,10 @@ use crate::model::site::Value;
 /// How many images `newest` asks for their creation time: each costs two requests in every pass.
 const MOST_AGES: usize = 500;
 
+/// How many candidates of one question are asked about in a pass, from the best down. Builds may come every few
+/// minutes, and `minAge` be a week.
+const MOST_ASKED: usize = 64;
+
 /// What became of the candidates.
 enum Choice {
     /// The position of the winner.
@@ -124,14 +128,32 @@ fn examine(
     rejected: &mut Rejections,
     facts: &mut Facts<'_>,
 ) -> Choice {
+    // The best is asked about alone; where it does not fit, as many more at once as did not fit so far.
+    let (mut asked, mut open) = (0, 0);
     for index in candidates {
-        match facts.examine(&parse(entries[*index].text), bench.policy) {
-            Finding::Fits => return Choice::Winner(*index),
-            Finding::Missing(missing) => return Choice::Open(missing),
-            Finding::Unfit(reason) => rejected.set(*index, reason),
+        let tag = parse(entries[*index].text);
+        if asked + open >= MOST_ASKED && !facts.was_asked(&tag) {
+            rejected.set(*index, Reason::Unknown(format!("not asked about after {MOST_ASKED} better ones").into()));
+            continue;
+        }
+        match facts.examine(&tag, bench.policy) {
+            Finding::Fits if open == 0 => return Choice::Winner(*index),
+            Finding::Fits => break,
+            Finding::Missing(Missing::Failed(reason)) if open == 0 => return Choice::Open(Missing::Failed(reason)),
+            Finding::Missing(Missing::Failed(_)) => break,
+            Finding::Missing(Missing::Asked) => {
+                open += 1;
+                if open >= asked.max(1) {
+                    break;
+                }
+            }
+            Finding::Unfit(reason) => {
+                asked += usize::from(facts.was_asked(&tag));
+                rejected.set(*index, reason);
+            }
         }
     }
-    Choice::Nothing
+    if open > 0 { Choice::Open(Missing::Asked) } else { Choice::Nothing }
 }
 
 /// Returns the candidate that was created last, and after the one in use. Every age must be known for that.

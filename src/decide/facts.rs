@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::model::decision::{Reason, Want};
 use crate::model::image::{Digest, ImageName, Tag};
@@ -68,21 +68,45 @@ impl Facts<'_> {
         }
     }
 
+    /// Returns the objection to a candidate's age. The creation time does not count: the image's author writes it.
+    fn judge_age(&mut self, tag: &Tag, least: SignedDuration) -> Option<Finding> {
+        let too_young = |since: Timestamp| {
+            let until = since.checked_add(least).unwrap_or(Timestamp::MAX);
+            (until > self.observation.now).then_some(Finding::Unfit(Reason::TooYoung { until }))
+        };
+        let facts = self.of(tag);
+        if let Some(since) = facts.and_then(|facts| facts.pushed.or(facts.first_seen)) {
+            return too_young(since);
+        }
+        let failed = |kind| self.observation.failed.get(&Want { image: self.image.clone(), tag: tag.clone(), kind });
+        if let Some(reason) = failed(FactKind::Digest) {
+            return Some(Finding::Missing(Missing::Failed(reason.clone())));
+        }
+        if failed(FactKind::Pushed).is_some() {
+            return Some(Finding::Unfit(Reason::AgeUnknown));
+        }
+        // A tag that moved since is younger still, so this is not asked about again before it is old enough.
+        let known = facts.and_then(|facts| facts.not_before).and_then(too_young);
+        Some(known.unwrap_or_else(|| Finding::Missing(self.ask(tag, FactKind::Pushed))))
+    }
+
+    /// Whether this pass asked for what it knows of a tag.
+    pub(super) fn was_asked(&self, tag: &Tag) -> bool {
+        self.of(tag)
+            .is_some_and(|facts| facts.platforms.is_some() || facts.pushed.is_some() || facts.first_seen.is_some())
+            || [FactKind::Pushed, FactKind::Digest].into_iter().any(|kind| {
+                let want = Want { image: self.image.clone(), tag: tag.clone(), kind };
+                self.observation.failed.contains_key(&want)
+            })
+    }
+
     /// Judges a candidate by everything that its name does not tell. Cheap objections come first.
     pub(super) fn examine(&mut self, tag: &Tag, policy: &Policy) -> Finding {
         if policy.verify.is_some() {
             return Finding::Unfit(Reason::Unknown(Arc::from("signatures are not checked by this version")));
         }
-        if let Some(least) = policy.min_age {
-            // The creation time does not count: the image's author writes it.
-            let Some(pushed) = self.of(tag).and_then(|facts| facts.pushed) else {
-                return Finding::Unfit(Reason::AgeUnknown);
-            };
-            match pushed.checked_add(least) {
-                Ok(until) if until > self.observation.now => return Finding::Unfit(Reason::TooYoung { until }),
-                Ok(_) => {}
-                Err(_) => return Finding::Unfit(Reason::TooYoung { until: Timestamp::MAX }),
-            }
+        if let Some(finding) = policy.min_age.and_then(|least| self.judge_age(tag, least)) {
+            return finding;
         }
         if policy.platforms.is_empty() {
             return Finding::Fits;

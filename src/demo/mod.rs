@@ -117,6 +117,7 @@ impl Stage<'_> {
             branch: &self.branch,
             config: None,
             source: &*source,
+            cache: &setup::no_cache(),
             limits: &setup::limits(&service),
             now: self.clock.now(),
             mode: Mode::Act,

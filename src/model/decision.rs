@@ -48,7 +48,7 @@ pub enum Reason {
         /// When it is old enough.
         until: Timestamp,
     },
-    /// Nothing tells how old it is yet.
+    /// Neither the registry nor a cache tells how old it is.
     AgeUnknown,
     /// The image is not there for a platform.
     PlatformMissing(Platform),
@@ -81,7 +81,12 @@ impl fmt::Display for Reason {
             Self::Outranked => write!(formatter, "lower than chosen"),
             Self::SameVersion => write!(formatter, "same version as in use"),
             Self::TooYoung { until } => write!(formatter, "too young until {until}"),
-            Self::AgeUnknown => write!(formatter, "age unknown"),
+            Self::AgeUnknown => {
+                write!(
+                    formatter,
+                    "age unknown: the registry does not tell it, and no cache keeps since when it is known"
+                )
+            }
             Self::PlatformMissing(platform) => write!(formatter, "no {platform}"),
             Self::SignatureMissing => write!(formatter, "not signed yet"),
             Self::SignatureWrong => write!(formatter, "signed by somebody else"),

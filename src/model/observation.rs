@@ -26,6 +26,8 @@ pub struct Observation {
     pub images: BTreeMap<ImageName, Result<Arc<ImageTags>, String>>,
     /// Facts that were asked for and could not be had, with the reason in words.
     pub failed: BTreeMap<Want, String>,
+    /// Lists that lack what they had in an earlier pass, in words.
+    pub losses: BTreeMap<ImageName, String>,
     /// Images that the source does not know at all (absent from a snapshot): skipped, not failed.
     pub unknown: BTreeSet<ImageName>,
 }

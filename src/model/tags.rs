@@ -107,6 +107,10 @@ pub struct TagFacts {
     pub created: Option<Timestamp>,
     /// When the tag was pushed, where the registry's own API tells.
     pub pushed: Option<Timestamp>,
+    /// Since when the cache has known the tag to point to this digest.
+    pub first_seen: Option<Timestamp>,
+    /// The age counts from no earlier than this: what an earlier pass learnt, which this one did not ask about again.
+    pub not_before: Option<Timestamp>,
     /// The platforms for which the image is there.
     pub platforms: Option<Vec<Platform>>,
 }
@@ -127,6 +131,6 @@ pub enum FactKind {
     Digest,
     /// [`TagFacts::created`] and [`TagFacts::platforms`]: the manifest and a configuration blob.
     Image,
-    /// [`TagFacts::pushed`]: the registry's own API.
+    /// [`TagFacts::pushed`]: the registry's own API; where that does not tell, [`TagFacts::first_seen`].
     Pushed,
 }

@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt};
 
+use crate::cache::Cache;
 use crate::model::decision::{Question, Want};
 use crate::model::image::ImageName;
 use crate::model::observation::Observation;
 use crate::model::tags::{FactKind, ImageTags, TagFacts};
+use crate::observe::remembered::{Learnt, Looks, Remembered};
 use crate::registry::{SourceError, TagSource};
 
 /// How many questions are under way at once, over all registries.
@@ -24,17 +26,23 @@ pub async fn ask(
     observation: &mut Observation,
     questions: &[Question],
     source: &dyn TagSource,
+    cache: &Cache,
     answered: &(dyn Fn(usize, usize) + Sync),
 ) {
+    let source = Remembered::new(source, cache, observation.now);
+    let mut looks = Looks::new(&source, questions);
+    let aged: BTreeSet<&ImageName> =
+        questions.iter().filter(|question| question.policy.min_age.is_some()).map(|question| &question.image).collect();
     let images: BTreeSet<ImageName> = questions
         .iter()
         .map(|question| question.image.clone())
         .filter(|image| !observation.images.contains_key(image))
         .collect();
     let total = images.len();
+    let source = &source;
     let mut answers = stream::iter(images)
         .map(|image| async move {
-            let answer = source.tags(&image).await;
+            let answer = source.list(&image).await;
             (image, answer)
         })
         .buffer_unordered(CONCURRENT);
@@ -42,50 +50,61 @@ pub async fn ask(
     while let Some((image, answer)) = answers.next().await {
         done += 1;
         answered(done, total);
-        let answer = answer.map_err(|error| {
+        let mut answer = answer.map_err(|error| {
             if let SourceError::Unknown(_) = error {
                 observation.unknown.insert(image.clone());
             }
             error.to_string()
         });
+        if let Ok(tags) = &mut answer {
+            if let Some(loss) = looks.compare(&image, &tags.list) {
+                observation.losses.insert(image.clone(), loss);
+            }
+            if aged.contains(&image) {
+                source.add_ages(&image, tags);
+            }
+        }
         observation.images.insert(image, answer);
     }
+    looks.write();
 }
 
 /// Asks for facts that decisions want, and keeps them in the observation.
-pub async fn facts(observation: &mut Observation, wants: Vec<Want>, source: &dyn TagSource) {
+pub async fn facts(observation: &mut Observation, wants: Vec<Want>, source: &dyn TagSource, cache: &Cache) {
+    let source = &Remembered::new(source, cache, observation.now);
     let mut answers = stream::iter(wants)
         .map(|want| async move {
-            let answer = source.facts(&want.image, &want.tag, want.kind).await;
+            let answer = source.fact(&want).await;
             (want, answer)
         })
         .buffer_unordered(CONCURRENT);
-    let mut learnt: BTreeMap<ImageName, Vec<(Want, TagFacts)>> = BTreeMap::new();
+    let mut known = Vec::new();
     while let Some((want, answer)) = answers.next().await {
         match answer {
-            Ok(facts) if !holds(&facts, want.kind) => {
-                // Asked again, the source would say no more: the question counts as failed.
-                observation.failed.insert(want, "the registry does not tell it".to_owned());
+            Learnt::Facts(facts) | Learnt::Seen(facts) => known.push((want, facts)),
+            Learnt::Untold => {
+                observation.failed.insert(want, "nothing tells how old it is".to_owned());
             }
-            Ok(facts) => learnt.entry(want.image.clone()).or_default().push((want, facts)),
-            Err(error) => {
-                observation.failed.insert(want, error.to_string());
+            Learnt::Failed(kind, error) => {
+                observation.failed.insert(Want { kind, ..want }, error.to_string());
             }
         }
+    }
+    let seen = source.note(&known);
+    let mut learnt: BTreeMap<ImageName, Vec<(Want, TagFacts)>> = BTreeMap::new();
+    for ((want, mut facts), seen) in known.into_iter().zip(seen) {
+        if want.kind == FactKind::Pushed && facts.pushed.is_none() {
+            facts.first_seen = facts.first_seen.or(seen);
+            if facts.first_seen.is_none() {
+                observation.failed.insert(want.clone(), "the cache cannot keep since when it is known".to_owned());
+            }
+        }
+        learnt.entry(want.image.clone()).or_default().push((want, facts));
     }
     for (image, facts) in learnt {
         if let Some(Ok(tags)) = observation.images.get_mut(&image) {
             keep(tags, facts);
         }
-    }
-}
-
-/// Whether an answer holds what was asked.
-fn holds(facts: &TagFacts, kind: FactKind) -> bool {
-    match kind {
-        FactKind::Digest => facts.digest.is_some(),
-        FactKind::Image => facts.platforms.is_some(),
-        FactKind::Pushed => facts.pushed.is_some(),
     }
 }
 
@@ -97,6 +116,7 @@ fn keep(tags: &mut Arc<ImageTags>, learnt: Vec<(Want, TagFacts)>) {
         known.digest = facts.digest.or_else(|| known.digest.take());
         known.created = facts.created.or(known.created);
         known.pushed = facts.pushed.or(known.pushed);
+        known.first_seen = facts.first_seen.or(known.first_seen);
         known.platforms = facts.platforms.or_else(|| known.platforms.take());
     }
 }

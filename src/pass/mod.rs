@@ -16,6 +16,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
+use crate::cache::Cache;
 use crate::config::repository::Repository;
 use crate::decide::questions::{self, Followed};
 use crate::manifest::Surroundings;
@@ -93,6 +94,8 @@ pub struct Inputs<'a> {
     pub base: Option<CommitId>,
     /// Where tags come from.
     pub source: &'a dyn TagSource,
+    /// What earlier passes left.
+    pub cache: &'a Cache,
     /// The limits of what is read.
     pub limits: &'a manifest::Limits,
     /// The moment that counts.
@@ -188,14 +191,14 @@ async fn settle(
     let mut questions = questions::questions(&observation, &inputs.config.rules, &inputs.config.environments);
     questions.retain(|question| inputs.only.is_none_or(|only| question.image == *only));
     let answered = |done, all| (inputs.progress)(Progress::Asking(done, all));
-    observe::tags::ask(&mut observation, &questions, inputs.source, &answered).await;
+    observe::tags::ask(&mut observation, &questions, inputs.source, inputs.cache, &answered).await;
     stages.end("asked for the tags");
     for _ in 0..MAX_ROUNDS {
         let Decided { decisions, wants } = decide::decide(&observation, &questions);
         if wants.is_empty() {
             return (observation, decisions);
         }
-        observe::tags::facts(&mut observation, wants, inputs.source).await;
+        observe::tags::facts(&mut observation, wants, inputs.source, inputs.cache).await;
     }
     let mut decided = decide::decide(&observation, &questions);
     let lacking = decided.wants;

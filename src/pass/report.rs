@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use crate::config::repository::Repository;
 use crate::decide::questions::{Followed, follow};
 use crate::model::decision::{Reason, Verdict};
+use crate::model::image::ImageName;
 use crate::model::outcome::{Explanation, Outcome, Skipped, Trouble};
 use crate::model::site::{PassedOver, PassedOverReason, Place, Site};
+use crate::model::tags::FactKind;
 use crate::pass::Planned;
 
 /// Gathers everything that a plan found into an outcome.
@@ -59,7 +61,8 @@ fn failures(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
             outcome.errors.push(trouble(image.to_string(), reason));
         }
     }
-    for (want, reason) in &observation.failed {
+    // Nobody has to tell when a tag was pushed: what waits for it says so itself.
+    for (want, reason) in observation.failed.iter().filter(|(want, _)| want.kind != FactKind::Pushed) {
         outcome.errors.push(trouble(format!("{}:{}", want.image, want.tag), reason));
     }
     for passed in &observation.passed_over {
@@ -101,7 +104,10 @@ fn passed_by(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
     for decision in &planned.promoted.decisions {
         if let Verdict::Undecided(reason) = &decision.verdict
             && matches!(observation.images.get(&decision.question.image), Some(Ok(_)))
-            && !observation.failed.keys().any(|want| want.image == decision.question.image)
+            && !observation
+                .failed
+                .keys()
+                .any(|want| want.image == decision.question.image && want.kind != FactKind::Pushed)
         {
             let reason = match config.environments.0.len() {
                 0 | 1 => reason.clone(),
@@ -125,6 +131,8 @@ fn passed_by(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
             rows.insert(Skipped { what: image.to_string(), reason });
         }
     }
+    let lost = |(image, reason): (&ImageName, &String)| Skipped { what: image.to_string(), reason: reason.clone() };
+    rows.extend(observation.losses.iter().map(lost));
     rows.extend(planned.promoted.skipped.iter().cloned());
     outcome.skipped.extend(rows);
 }

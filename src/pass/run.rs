@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::cache::Cache;
 use crate::config::repository::{self, Repository};
 use crate::git::{GitError, Remote};
 use crate::model::commit::CommitId;
@@ -53,6 +54,8 @@ pub struct Run<'a> {
     pub config: Option<Repository>,
     /// Where tags come from.
     pub source: &'a dyn TagSource,
+    /// What earlier passes left.
+    pub cache: &'a Cache,
     /// The limits of what is read.
     pub limits: &'a manifest::Limits,
     /// The moment that counts.
@@ -130,6 +133,7 @@ async fn once(run: &Run<'_>) -> Result<Once, PassError> {
         files: &files,
         base: Some(base.clone()),
         source: run.source,
+        cache: run.cache,
         limits: run.limits,
         now: run.now,
         only: None,

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::cache::Cache;
 use crate::clock::SystemClock;
-use crate::config::environment::{Environment, VariableError};
+use crate::config::environment::{CachePlace, Environment, VariableError};
 use crate::config::repository::{self, Repository};
 use crate::config::service::{self, RegistryAuth, RepositoryAuth, SecretPlace, Service};
 use crate::git::access::Access;
@@ -21,6 +22,7 @@ use crate::git::url::{RemoteUrl, UrlError};
 use crate::git::{GitError, Remote, checkout::CheckoutError};
 use crate::manifest;
 use crate::model::environment::BranchName;
+use crate::model::observation::Observation;
 use crate::observe::checkout::Checkout;
 use crate::pass::run::CONFIG_FILE;
 use crate::pass::transport;
@@ -203,7 +205,6 @@ pub fn inactive_service(service: &Service) -> Option<String> {
         ("sources", !service.sources.is_empty()),
         ("notify", !service.notify.is_empty()),
         ("access", service.access.is_some()),
-        ("cache", service.cache.is_some()),
         ("queue", service.queue != service::Queue::default()),
         ("limits.passTime", service.limits.pass_time.is_some()),
         ("registries.requestsPerSecond", service.registries.iter().any(|host| host.requests_per_second.is_some())),
@@ -226,6 +227,28 @@ pub fn limits(service: &Service) -> manifest::Limits {
         limits.max_bytes = bytes;
     }
     limits
+}
+
+/// Opens the cache: the operator's file, else what the environment names. Never fails; see [`Cache::warning`].
+pub fn cache(service: &Service, environment: &Environment) -> Cache {
+    let place = match &service.cache {
+        Some(path) => CachePlace::File(service.resolve(path)),
+        None => environment.cache_place(),
+    };
+    let clock = Arc::new(SystemClock);
+    match place {
+        CachePlace::File(path) => Cache::open(&path, clock),
+        CachePlace::Off => no_cache(),
+        CachePlace::Nowhere => {
+            let warning = "there is no folder for the cache: set HOME, XDG_CACHE_HOME or TAGBOAT_CACHE";
+            Cache::off(Some(warning.to_owned()), clock)
+        }
+    }
+}
+
+/// Returns a cache that keeps nothing.
+pub fn no_cache() -> Cache {
+    Cache::off(None, Arc::new(SystemClock))
 }
 
 /// Returns where tags come from: a snapshot where one is named, else the registries.
@@ -351,9 +374,15 @@ impl Recording {
         &self.0
     }
 
-    /// Returns the snapshot as JSON.
-    pub fn to_json(&self) -> String {
-        self.0.snapshot().to_json()
+    /// Returns the snapshot as JSON: what the source said, and what the pass knew without asking it.
+    pub fn to_json(&self, observation: &Observation) -> String {
+        let mut snapshot = self.0.snapshot();
+        for (image, tags) in &observation.images {
+            if let Ok(tags) = tags {
+                snapshot.add(image, tags);
+            }
+        }
+        snapshot.to_json()
     }
 }
 

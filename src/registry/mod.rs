@@ -28,7 +28,39 @@ pub enum SourceError {
     Failed(String),
 }
 
+/// A list of tags, with what the source leaves behind to ask for it again.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The complete list, with the facts that came with it.
+    pub tags: Arc<ImageTags>,
+    /// What to hand in next time.
+    pub pages: Pages,
+}
+
+/// What a source leaves behind of a list; only the source itself can read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pages {
+    /// Nothing: next time it is asked for whole.
+    Forgotten,
+    /// What was handed in holds on.
+    Same,
+    /// This.
+    New(Vec<u8>),
+}
+
 impl TagSource for Box<dyn TagSource> {
+    fn tags_again<'a>(
+        &'a self,
+        image: &'a ImageName,
+        pages: Option<Vec<u8>>,
+    ) -> BoxFuture<'a, Result<Listed, SourceError>> {
+        (**self).tags_again(image, pages)
+    }
+
+    fn is_record(&self) -> bool {
+        (**self).is_record()
+    }
+
     fn tags<'a>(&'a self, image: &'a ImageName) -> BoxFuture<'a, Result<Arc<ImageTags>, SourceError>> {
         (**self).tags(image)
     }
@@ -51,6 +83,26 @@ pub trait TagSource: Send + Sync {
     ///
     /// [`SourceError`] when the list could not be had whole; never a short list.
     fn tags<'a>(&'a self, image: &'a ImageName) -> BoxFuture<'a, Result<Arc<ImageTags>, SourceError>>;
+
+    /// Returns the complete list, and asks only for what has changed where the source can: `pages` is what it left
+    /// behind last time. Anything else in there is the same as nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`TagSource::tags`].
+    fn tags_again<'a>(
+        &'a self,
+        image: &'a ImageName,
+        pages: Option<Vec<u8>>,
+    ) -> BoxFuture<'a, Result<Listed, SourceError>> {
+        drop(pages);
+        Box::pin(async move { self.tags(image).await.map(|tags| Listed { tags, pages: Pages::Forgotten }) })
+    }
+
+    /// Whether this is a record of earlier answers, of which no cache must learn and to which none must add.
+    fn is_record(&self) -> bool {
+        false
+    }
 
     /// Returns facts about one tag: at least those of the kind that is asked for.
     ///

@@ -10,6 +10,7 @@ use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
 use tagboat::pass::PassError;
 use tagboat::pass::run::{Mode, Run, run};
+use tagboat::pass::setup::no_cache;
 
 use crate::support::memory::{MemoryRemote, MemoryTags};
 
@@ -59,6 +60,7 @@ async fn pass(remote: &Arc<MemoryRemote>, tags: &MemoryTags, mode: Mode) -> Resu
         branch: &BranchName::from("main"),
         config: None,
         source: tags,
+        cache: &no_cache(),
         limits: &Limits::default(),
         now: "2026-11-20T09:00:00Z".parse().unwrap(),
         mode,

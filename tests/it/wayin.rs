@@ -36,6 +36,7 @@ impl Tree {
             files: self,
             base: None,
             source: tags,
+            cache: &tagboat::pass::setup::no_cache(),
             limits: &Limits::default(),
             now: "2026-11-20T09:00:00Z".parse().unwrap(),
             only: None,

@@ -108,8 +108,8 @@ impl RegistryClient {
         Ok(TagFacts {
             digest: Some(digest),
             created: config.created.as_deref().and_then(|time| time.parse::<Timestamp>().ok()),
-            pushed: None,
             platforms: Some(platforms.unwrap_or_else(|| config.platform.plain().into_iter().collect())),
+            ..TagFacts::default()
         })
     }
 

@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 
 use crate::model::image::{ImageName, Tag};
 use crate::model::tags::{FactKind, ImageTags, TagFacts};
-use crate::registry::{SourceError, TagSource};
+use crate::registry::{Listed, SourceError, TagSource};
 
 pub use crate::registry::snapshot::parse::SnapshotError;
 
@@ -41,6 +41,18 @@ impl Snapshot {
     /// Adds an image, or replaces what is held of it.
     pub fn insert(&mut self, image: ImageName, tags: Arc<ImageTags>) {
         self.images.insert(image, tags);
+    }
+
+    /// Adds what is known of an image to what is held of it.
+    pub fn add(&mut self, image: &ImageName, tags: &Arc<ImageTags>) {
+        let held = self.images.insert(image.clone(), Arc::clone(tags));
+        let Some(held) = held.filter(|held| !held.facts.is_empty()) else { return };
+        let own = Arc::make_mut(self.images.get_mut(image).expect("it was put there right now"));
+        for (tag, facts) in &held.facts {
+            let known = own.facts.entry(tag.clone()).or_default();
+            let later = std::mem::replace(known, facts.clone());
+            merge(known, &later);
+        }
     }
 
     /// Writes the snapshot: sorted, one tag on a line, with a line end at the end.
@@ -86,12 +98,19 @@ fn write_facts(json: &mut String, facts: &TagFacts) {
         fields.push(format!("\"platforms\": [{}]", rows.join(", ")));
     }
     fields.extend(facts.pushed.iter().map(|time| format!("\"pushed\": \"{time}\"")));
+    // What decided is recorded, whether this pass confirmed it or needed not to.
+    let seen = facts.first_seen.or(facts.not_before.filter(|_| facts.pushed.is_none()));
+    fields.extend(seen.iter().map(|time| format!("\"firstSeen\": \"{time}\"")));
     json.push('{');
     json.push_str(&fields.join(", "));
     json.push('}');
 }
 
 impl TagSource for Snapshot {
+    fn is_record(&self) -> bool {
+        true
+    }
+
     fn tags<'a>(&'a self, image: &'a ImageName) -> BoxFuture<'a, Result<Arc<ImageTags>, SourceError>> {
         let found = self.images.get(image).map(Arc::clone);
         std::future::ready(found.ok_or_else(|| SourceError::Unknown(image.clone()))).boxed()
@@ -112,7 +131,7 @@ impl TagSource for Snapshot {
                     FactKind::Image => {
                         (facts.created.is_some() || facts.platforms.is_some(), "creation time and platforms")
                     }
-                    FactKind::Pushed => (facts.pushed.is_some(), "push time"),
+                    FactKind::Pushed => (facts.pushed.is_some() || facts.first_seen.is_some(), "push time"),
                 };
                 let missing = || {
                     format!(
@@ -145,6 +164,11 @@ impl<S: TagSource> Recorder<S> {
         Self { source, seen: Mutex::default() }
     }
 
+    fn saw(&self, image: &ImageName, tags: &Arc<ImageTags>) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.entry(image.clone()).or_default().tags = Some(Arc::clone(tags));
+    }
+
     /// Returns what was observed so far. An image whose list could not be had is not in it.
     pub fn snapshot(&self) -> Snapshot {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -167,6 +191,8 @@ fn merge(known: &mut TagFacts, new: &TagFacts) {
     known.digest = new.digest.clone().or(known.digest.take());
     known.created = new.created.or(known.created);
     known.pushed = new.pushed.or(known.pushed);
+    known.first_seen = new.first_seen.or(known.first_seen);
+    known.not_before = new.not_before.or(known.not_before);
     known.platforms = new.platforms.clone().or(known.platforms.take());
 }
 
@@ -174,11 +200,27 @@ impl<S: TagSource> TagSource for Recorder<S> {
     fn tags<'a>(&'a self, image: &'a ImageName) -> BoxFuture<'a, Result<Arc<ImageTags>, SourceError>> {
         async move {
             let tags = self.source.tags(image).await?;
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            seen.entry(image.clone()).or_default().tags = Some(Arc::clone(&tags));
+            self.saw(image, &tags);
             Ok(tags)
         }
         .boxed()
+    }
+
+    fn tags_again<'a>(
+        &'a self,
+        image: &'a ImageName,
+        pages: Option<Vec<u8>>,
+    ) -> BoxFuture<'a, Result<Listed, SourceError>> {
+        async move {
+            let listed = self.source.tags_again(image, pages).await?;
+            self.saw(image, &listed.tags);
+            Ok(listed)
+        }
+        .boxed()
+    }
+
+    fn is_record(&self) -> bool {
+        self.source.is_record()
     }
 
     fn facts<'a>(

@@ -222,6 +222,8 @@ struct RawFacts<'a> {
     created: Option<std::borrow::Cow<'a, str>>,
     #[serde(borrow)]
     pushed: Option<std::borrow::Cow<'a, str>>,
+    #[serde(borrow, rename = "firstSeen")]
+    first_seen: Option<std::borrow::Cow<'a, str>>,
     platforms: Option<Vec<String>>,
 }
 
@@ -242,6 +244,7 @@ impl RawFacts<'_> {
             }
             None => None,
         };
-        Ok(TagFacts { digest, created: time(self.created)?, pushed: time(self.pushed)?, platforms })
+        let (created, pushed) = (time(self.created)?, time(self.pushed)?);
+        Ok(TagFacts { digest, created, pushed, first_seen: time(self.first_seen)?, platforms, ..TagFacts::default() })
     }
 }

@@ -114,20 +114,79 @@ fn platforms_are_asked_from_the_best_candidate_down() {
     );
 }
 
+fn first_seen(time: &str) -> TagFacts {
+    TagFacts { first_seen: Some(time.parse().expect("the fixture follows the grammar")), ..TagFacts::default() }
+}
+
+fn not_before(time: &str) -> TagFacts {
+    TagFacts { not_before: Some(time.parse().expect("the fixture follows the grammar")), ..TagFacts::default() }
+}
+
 #[test]
-fn an_age_is_judged_by_the_push_time_alone() {
-    let observation = know(&[
+fn an_age_counts_from_the_push_else_from_when_it_was_first_seen_and_never_from_creation() {
+    let both = TagFacts { pushed: pushed("2026-11-20T22:00:00Z").pushed, ..first_seen("2026-11-20T23:59:00Z") };
+    let mut observation = know(&[
         ("1.0.0", TagFacts::default()),
-        ("1.1.0", pushed("2026-11-20T22:00:00Z")),
-        ("1.2.0", pushed("2026-11-20T22:00:01Z")),
-        ("1.3.0", created("2020-01-01T00:00:00Z")),
+        ("1.1.0", both),
+        ("1.2.0", first_seen("2026-11-20T22:00:01Z")),
+        ("1.3.0", pushed("2026-11-20T22:00:01Z")),
+        ("1.4.0", created("2020-01-01T00:00:00Z")),
     ]);
-    let decided = ask(&observation, question("semver=1.x minAge=2h", "1.0.0"));
+    let asked = || question("semver=1.x minAge=2h", "1.0.0");
+    assert_eq!(ask(&observation, asked()).wants, [want("1.4.0", FactKind::Pushed)]);
+    observation.failed.insert(want("1.4.0", FactKind::Pushed), "nothing tells".to_owned());
+    let decided = ask(&observation, asked());
     assert_eq!((decided.wants.len(), shown(&decided)), (0, "1.1.0".to_owned()));
     assert_eq!(
         reasons(&observation, &decided.decisions[0]),
-        "1.0.0: in use\n1.2.0: too young until 2026-11-21T00:00:01Z\n1.3.0: age unknown\n"
+        "1.0.0: in use\n1.2.0: too young until 2026-11-21T00:00:01Z\n1.3.0: too young until 2026-11-21T00:00:01Z\n\
+         1.4.0: age unknown: the registry does not tell it, and no cache keeps since when it is known\n"
     );
+    // The moment at which it is old enough is exact.
+    observation.now = "2026-11-21T00:00:01Z".parse().unwrap();
+    assert_eq!(shown(&ask(&observation, asked())), "1.3.0");
+}
+
+#[test]
+fn what_an_earlier_pass_learnt_shows_that_a_tag_is_too_young_and_never_that_it_is_old_enough() {
+    let young = know(&[("1.0.0", TagFacts::default()), ("1.1.0", not_before("2026-11-20T23:00:00Z"))]);
+    let decided = ask(&young, question("semver=1.x minAge=2h", "1.0.0"));
+    assert_eq!((decided.wants.len(), shown(&decided)), (0, "keep".to_owned()));
+    assert!(reasons(&young, &decided.decisions[0]).contains("1.1.0: too young until 2026-11-21T01:00:00Z"));
+    let old = know(&[("1.0.0", TagFacts::default()), ("1.1.0", not_before("2026-11-20T22:00:00Z"))]);
+    assert_eq!(ask(&old, question("semver=1.x minAge=2h", "1.0.0")).wants, [want("1.1.0", FactKind::Pushed)]);
+}
+
+#[test]
+fn a_digest_that_could_not_be_had_leaves_the_age_open() {
+    let mut observation = list(["1.0.0", "1.1.0", "1.2.0"]);
+    observation.failed.insert(want("1.2.0", FactKind::Digest), "the registry answered 500".to_owned());
+    let decided = ask(&observation, question("semver=1.x minAge=2h", "1.0.0"));
+    assert_eq!((decided.wants.len(), shown(&decided)), (0, "undecided: the registry answered 500".to_owned()));
+}
+
+#[test]
+fn the_best_is_asked_about_first_then_twice_as_many_each_time_and_never_hundreds() {
+    let tags: Vec<String> = (0..300).map(|number| format!("1.{number}.0")).collect();
+    let mut facts: Vec<(&str, TagFacts)> = tags.iter().map(|tag| (tag.as_str(), TagFacts::default())).collect();
+    let mut rounds = Vec::new();
+    loop {
+        let decided = ask(&know(&facts), question("semver=1.x minAge=2h", "1.0.0"));
+        if decided.wants.is_empty() {
+            assert_eq!(shown(&decided), "keep");
+            let rejected = reasons(&know(&facts), &decided.decisions[0]);
+            assert!(rejected.contains("1.236.0: too young until"), "{rejected}");
+            assert!(rejected.contains("1.235.0: not asked about after 64 better ones"), "{rejected}");
+            break;
+        }
+        rounds.push(decided.wants.len());
+        for wanted in decided.wants {
+            let position = tags.iter().position(|tag| tag == wanted.tag.as_str()).unwrap();
+            assert!(position >= 300 - rounds.iter().sum::<usize>(), "the newest come first");
+            facts[position].1 = first_seen("2026-11-20T23:00:00Z");
+        }
+    }
+    assert_eq!(rounds, [1, 1, 2, 4, 8, 16, 32]);
 }
 
 #[test]

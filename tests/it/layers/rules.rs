@@ -30,7 +30,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ),
     ("service", "model pass config report cache clock http"),
     ("demo", "model pass git config report clock"),
-    ("cli", "model service pass config report demo clock http"),
+    ("cli", "model service pass config report cache demo clock http"),
     ("main", "cli"),
 ];
 

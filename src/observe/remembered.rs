@@ -1,0 +1,234 @@
+//! What the cache saves a pass from asking, and what it must not.
+//!
+//! A digest names content that never changes: what its image holds is asked for once. Where a *tag* points is asked
+//! in every pass that needs it, by HEAD: no list and no time proves that it has not moved. Two things are learnt
+//! without asking: that a list is the same (the registry says so), and that a tag is still too young (one that has
+//! moved since is younger still). A record of earlier answers teaches the cache nothing, and gets nothing from it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::cache::{Cache, ListSummary, Pointed};
+use crate::model::decision::{Question, Want};
+use crate::model::image::{ImageName, Tag};
+use crate::model::tags::{FactKind, ImageTags, TagFacts, TagList};
+use crate::registry::{Pages, SourceError, TagSource};
+
+/// A list that had at least this many tags is compared with the one after it.
+const WORTH_COMPARING: usize = 4;
+
+/// How long a list that lost its tags is compared with what it was before, in seconds: a day.
+const COMPARED_FOR: i64 = 86_400;
+
+/// How many lists' looks are written together.
+const TOGETHER: usize = 256;
+
+/// A source with the cache before it.
+pub(super) struct Remembered<'a> {
+    source: &'a dyn TagSource,
+    /// `None` where the source is a record.
+    cache: Option<&'a Cache>,
+    now: Timestamp,
+}
+
+/// What became of a wish for a fact.
+pub(super) enum Learnt {
+    /// It is known.
+    Facts(TagFacts),
+    /// Since when the tag has pointed to its digest is to be looked up, with what else is known of it.
+    Seen(TagFacts),
+    /// Nothing tells; no fault of anybody's.
+    Untold,
+    /// The source failed at another kind of fact that this one needs.
+    Failed(FactKind, SourceError),
+}
+
+impl<'a> Remembered<'a> {
+    pub(super) fn new(source: &'a dyn TagSource, cache: &'a Cache, now: Timestamp) -> Self {
+        Self { source, cache: (!source.is_record()).then_some(cache), now }
+    }
+
+    /// Asks for a list, and only whether it has changed where the registry can tell.
+    pub(super) async fn list(&self, image: &ImageName) -> Result<Arc<ImageTags>, SourceError> {
+        let Some(cache) = self.cache else { return self.source.tags(image).await };
+        let listed = self.source.tags_again(image, cache.pages(image)).await?;
+        if let Pages::New(pages) = listed.pages {
+            cache.keep_pages(image, pages);
+        }
+        Ok(listed.tags)
+    }
+
+    /// Asks for a fact.
+    pub(super) async fn fact(&self, want: &Want) -> Learnt {
+        let (image, tag) = (&want.image, &want.tag);
+        let answer = match (want.kind, self.cache) {
+            (FactKind::Digest, _) | (FactKind::Image, None) => self.source.facts(image, tag, want.kind).await,
+            (FactKind::Image, Some(cache)) => self.image(want, cache).await,
+            (FactKind::Pushed, _) => return self.age(want).await,
+        };
+        match answer {
+            Ok(facts) if holds(&facts, want.kind) => Learnt::Facts(facts),
+            Ok(_) => Learnt::Failed(want.kind, SourceError::Failed("the registry does not tell it".to_owned())),
+            Err(error) => Learnt::Failed(want.kind, error),
+        }
+    }
+
+    /// Returns what an image holds: by its digest, where this tag's image was looked into before.
+    async fn image(&self, want: &Want, cache: &Cache) -> Result<TagFacts, SourceError> {
+        // A tag that was never seen costs no HEAD: its manifest is needed anyway.
+        if cache.has_seen(&want.image, &want.tag) {
+            // A HEAD that fails ends it: a registry that throttles is not asked for more.
+            let pointed = self.source.facts(&want.image, &want.tag, FactKind::Digest).await?;
+            if let Some(facts) = pointed.digest.and_then(|digest| cache.image(&digest)) {
+                return Ok(facts);
+            }
+        }
+        self.source.facts(&want.image, &want.tag, FactKind::Image).await
+    }
+
+    /// Returns when a tag was pushed, else to what it points, by which it is looked up when that was first seen.
+    async fn age(&self, want: &Want) -> Learnt {
+        match self.source.facts(&want.image, &want.tag, FactKind::Pushed).await {
+            Ok(facts) if facts.pushed.is_some() || facts.first_seen.is_some() => return Learnt::Facts(facts),
+            Ok(_) => {}
+            // Whether it cannot tell or could not this time: what was seen counts, and is later than the push.
+            Err(error) => tracing::debug!(image = %want.image, tag = %want.tag, %error, "no push time"),
+        }
+        if self.cache.is_none_or(|cache| !cache.is_there()) {
+            return Learnt::Untold;
+        }
+        match self.source.facts(&want.image, &want.tag, FactKind::Digest).await {
+            Ok(facts) if facts.digest.is_some() => Learnt::Seen(facts),
+            Ok(_) => Learnt::Untold,
+            Err(error) => Learnt::Failed(FactKind::Digest, error),
+        }
+    }
+
+    /// Notes what was learnt, and returns for each row since when its tag has been known to point where it points.
+    pub(super) fn note(&self, learnt: &[(Want, TagFacts)]) -> Vec<Option<Timestamp>> {
+        let Some(cache) = self.cache else { return vec![None; learnt.len()] };
+        cache.keep_images(learnt.iter().filter(|(want, _)| want.kind == FactKind::Image).map(|(_, facts)| facts));
+        let pushed = |(want, facts): &(Want, TagFacts)| Some((want.image.clone(), want.tag.clone(), facts.pushed?));
+        cache.keep_pushed(&learnt.iter().filter_map(pushed).collect::<Vec<_>>());
+        let pointed: Vec<Option<Pointed>> = learnt
+            .iter()
+            .map(|(want, facts)| {
+                let digest = facts.digest.clone()?;
+                Some(Pointed { image: want.image.clone(), tag: want.tag.clone(), digest })
+            })
+            .collect();
+        let known: Vec<Pointed> = pointed.iter().flatten().cloned().collect();
+        let mut seen = cache.saw(&known).into_iter();
+        pointed.iter().map(|pointed| pointed.as_ref().and_then(|_| seen.next()).flatten()).collect()
+    }
+
+    /// Adds the ages that earlier passes learnt to a list's facts.
+    pub(super) fn add_ages(&self, image: &ImageName, tags: &mut Arc<ImageTags>) {
+        let Some(cache) = self.cache else { return };
+        let ages = cache.ages(image);
+        if ages.is_empty() {
+            return;
+        }
+        let by_text: BTreeMap<&str, &Tag> = ages.keys().map(|tag| (tag.as_str(), tag)).collect();
+        let listed: BTreeSet<&Tag> = tags.list.iter().filter_map(|(_, tag)| by_text.get(tag).copied()).collect();
+        let own = Arc::make_mut(tags);
+        for tag in listed {
+            own.facts.entry(tag.clone()).or_default().not_before = Some(ages[tag].since());
+        }
+    }
+}
+
+/// Whether an answer holds what was asked.
+fn holds(facts: &TagFacts, kind: FactKind) -> bool {
+    match kind {
+        FactKind::Digest => facts.digest.is_some(),
+        FactKind::Image => facts.platforms.is_some(),
+        FactKind::Pushed => facts.pushed.is_some() || facts.first_seen.is_some(),
+    }
+}
+
+/// The looks of all lists of a pass, compared with those of the pass before.
+pub(super) struct Looks<'a> {
+    remembered: &'a Remembered<'a>,
+    in_use: BTreeMap<&'a ImageName, BTreeSet<&'a Tag>>,
+    pending: Vec<(ImageName, ListSummary)>,
+}
+
+impl<'a> Looks<'a> {
+    pub(super) fn new(remembered: &'a Remembered<'a>, questions: &'a [Question]) -> Self {
+        let mut in_use: BTreeMap<&ImageName, BTreeSet<&Tag>> = BTreeMap::new();
+        for question in questions {
+            in_use.entry(&question.image).or_default().extend(&question.current.tag);
+        }
+        Self { remembered, in_use, pending: Vec::new() }
+    }
+
+    /// Compares a list with how it looked before; returns what is missing, in words.
+    pub(super) fn compare(&mut self, image: &ImageName, list: &TagList) -> Option<String> {
+        let cache = self.remembered.cache?;
+        let none = BTreeSet::new();
+        let in_use = self.in_use.get(image).unwrap_or(&none);
+        let mut gone: BTreeSet<&str> = in_use.iter().map(|tag| tag.as_str()).collect();
+        for (_, tag) in list.iter() {
+            if gone.is_empty() {
+                break;
+            }
+            gone.remove(tag);
+        }
+        let before = cache.summary(image);
+        let now = self.remembered.now.as_second();
+        let mut present = ListSummary {
+            second: now,
+            count: list.len(),
+            in_use: in_use.iter().filter(|tag| !gone.contains(tag.as_str())).map(|tag| (*tag).clone()).collect(),
+        };
+        let mut words = None;
+        if let Some(before) = &before {
+            // A tag in use that was listed once is remembered for as long as it is in use.
+            let lost: Vec<Tag> = before.in_use.iter().filter(|tag| gone.contains(tag.as_str())).cloned().collect();
+            let shrunk = before.count >= WORTH_COMPARING && list.len() < before.count / 2;
+            if shrunk && now - before.second < COMPARED_FOR {
+                (present.count, present.second) = (before.count, before.second);
+            }
+            words = tell(&lost, shrunk.then_some((before.count, list.len())));
+            present.in_use.extend(lost);
+            present.in_use.sort_unstable();
+        }
+        let same = |before: &ListSummary| before.count == present.count && before.in_use == present.in_use;
+        if !before.as_ref().is_some_and(same) {
+            self.pending.push((image.clone(), present));
+            if self.pending.len() >= TOGETHER {
+                self.write();
+            }
+        }
+        words
+    }
+
+    /// Writes what is still to be written.
+    pub(super) fn write(&mut self) {
+        if let Some(cache) = self.remembered.cache {
+            cache.keep_summaries(&std::mem::take(&mut self.pending));
+        }
+    }
+}
+
+fn tell(lost: &[Tag], shrunk: Option<(usize, usize)>) -> Option<String> {
+    let names = lost.iter().map(|tag| format!("`{tag}`")).collect::<Vec<_>>().join(", ");
+    let shrunk = shrunk.map(|(before, now)| format!("the registry's list went from {before} tags to {now}"));
+    match (lost.len(), shrunk) {
+        (0, None) => None,
+        (0, Some(shrunk)) => Some(format!(
+            "{shrunk} since an earlier pass; nothing moves back because of that: see whether they were deleted"
+        )),
+        (count, shrunk) => {
+            let shrunk = shrunk.map_or_else(String::new, |shrunk| format!(", and {shrunk}"));
+            let (are, have) = if count == 1 { ("is", "has") } else { ("are", "have") };
+            Some(format!(
+                "{names}, which {are} in use, {have} gone from the registry's list{shrunk}; nothing moves back because \
+                 of that: push it again, or move on by hand"
+            ))
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The cache: what it keeps, and that nothing that happens to its file fails a pass.
+
+mod rows;
