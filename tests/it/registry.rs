@@ -6,6 +6,9 @@ mod auth;
 mod facts;
 mod faults;
 mod lists;
+mod mirrors;
+mod push_times;
+mod transport;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -42,17 +42,15 @@ impl RegistryClient {
         kind: FactKind,
     ) -> Result<TagFacts, Failure> {
         let mut names = self.asked_as(image)?;
-        let last = names.pop();
-        if kind == FactKind::Pushed && last.as_ref() != Some(image) {
+        if kind == FactKind::Pushed && names.first() != Some(image) {
             // A mirror knows when it fetched a tag, and the upstream's API is not to be asked.
             return Ok(TagFacts::default());
         }
-        if kind != FactKind::Pushed {
-            for name in names {
-                match self.facts_of(&name, tag, kind).await {
-                    Err(failure) if is_no_help(&failure) => tell(&name, &failure),
-                    answer => return answer,
-                }
+        let last = names.pop();
+        for name in names {
+            match self.facts_of(&name, tag, kind).await {
+                Err(failure) if is_no_help(&failure) => tell(&name, &failure),
+                answer => return answer,
             }
         }
         self.facts_of(last.as_ref().unwrap_or(image), tag, kind).await

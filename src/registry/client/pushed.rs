@@ -61,8 +61,9 @@ impl RegistryClient {
             if let Some(reason) = &known.failed {
                 return Err(Failure::PushTimes(Arc::clone(reason)));
             }
-            let Some(cursor) = known.next.take().filter(|_| known.pages < MAX_PAGES) else { return Ok(None) };
+            let Some(cursor) = known.next.clone().filter(|_| known.pages < MAX_PAGES) else { return Ok(None) };
             let Some(ask) = vendor.page(&visit.host.origin, visit.image, &cursor) else { return Ok(None) };
+            known.next = None;
             known.pages += 1;
             match self.push_times_page(visit, vendor, &ask, &cursor).await {
                 Ok(page) => {

@@ -1,6 +1,7 @@
 //! The whole program: the real binary against real Git and the registry of this process.
 
 mod ages;
+mod check_registries;
 mod checkouts;
 mod commands;
 mod configuration;
@@ -13,6 +14,7 @@ mod secrets;
 mod snapshot;
 mod streams;
 mod together;
+mod transport;
 mod update;
 
 use std::path::{Path, PathBuf};
