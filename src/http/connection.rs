@@ -254,3 +254,34 @@ fn read(file: &Path) -> Result<Vec<u8>, String> {
     open.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     if bytes.len() as u64 > MAX_FILE { Err("it is longer than 4 MiB".to_owned()) } else { Ok(bytes) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::proxy::NamedProxy;
+
+    #[test]
+    fn a_host_s_own_choice_of_proxy_goes_before_the_environment_s() {
+        let environment = NamedProxy { variable: "HTTP_PROXY".to_owned(), value: "http://one.lan".into() };
+        let proxies = Proxies::of(Some(environment), None, Some("exempt.example"));
+        let mut connections = Connections::new(Connection::default(), proxies);
+        let own = ProxyUrl::parse("http://two.lan:3128").unwrap();
+        for (url, proxy) in [
+            ("http://direct.example/", ProxyChoice::Never),
+            ("http://exempt.example:5000/", ProxyChoice::Through(own.clone())),
+            ("http://127.0.0.1:5000/", ProxyChoice::Through(own)),
+        ] {
+            connections.set(&Url::parse(url).unwrap(), Connection { proxy, ..Connection::default() });
+        }
+        for (url, expected) in [
+            ("http://registry.example/", "registry.example (through the proxy one.lan)"),
+            ("http://direct.example/v2/", "direct.example"),
+            ("http://exempt.example/v2/", "exempt.example"),
+            ("http://exempt.example:5000/v2/", "exempt.example:5000 (through the proxy two.lan:3128)"),
+            ("http://127.0.0.1:5000/v2/", "127.0.0.1:5000 (through the proxy two.lan:3128)"),
+            ("http://127.0.0.1:5001/v2/", "127.0.0.1:5001"),
+        ] {
+            assert_eq!(connections.to(&Url::parse(url).unwrap()).unwrap().label, expected);
+        }
+    }
+}

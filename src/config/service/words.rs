@@ -196,7 +196,8 @@ impl Scalar for ProxyText {
             "environment" => Ok(Self::Environment),
             "none" => Ok(Self::Never),
             _ => {
-                let url = CleanUrl::parse(text)?.0;
+                let with_login = "a proxy with a login is named by the variable HTTPS_PROXY, never in this file";
+                let url = CleanUrl::parse(text).map_err(|_is_said_better| with_login.to_owned())?.0;
                 let is_proxy = url::Url::parse(&url)
                     .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some());
                 if is_proxy { Ok(Self::Url(url)) } else { Err(format!("this is not {}", Self::WHAT)) }
