@@ -1,13 +1,30 @@
 //! The clock: the one place that reads the time.
 //!
-//! Pure code takes `now` as a parameter; whoever calls it asks this module.
+//! Pure code takes `now` as a parameter; whoever calls it asks this module. Whoever waits for a time that a
+//! server names waits here, too, so that a test may let an hour pass without one.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use tokio::time::Instant;
 
-/// Tells the time.
+/// Tells the time, and lets it pass.
 pub trait Clock: Send + Sync {
     /// Returns the present moment.
     fn now(&self) -> Timestamp;
+
+    /// Returns the present moment for measuring and waiting: it never goes back, whoever sets the machine's time.
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
+
+    /// Waits until a moment of [`Clock::instant`].
+    fn wait_until(&self, moment: Instant) -> BoxFuture<'_, ()> {
+        tokio::time::sleep_until(moment).boxed()
+    }
 }
 
 /// The machine's clock.
@@ -28,5 +45,46 @@ pub struct FixedClock(pub Timestamp);
 impl Clock for FixedClock {
     fn now(&self) -> Timestamp {
         self.0
+    }
+}
+
+/// A clock on which nothing passes but what somebody waits for, and that at once: hours of patience take a test no time.
+#[derive(Debug)]
+pub struct SkippingClock {
+    now: Timestamp,
+    start: Instant,
+    skipped: Mutex<Duration>,
+}
+
+impl SkippingClock {
+    /// Makes a clock that shows a moment, until somebody waits.
+    pub fn at(now: Timestamp) -> Self {
+        Self { now, start: Instant::now(), skipped: Mutex::default() }
+    }
+
+    /// Returns how much time has passed.
+    pub fn skipped(&self) -> Duration {
+        *self.skipped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets time pass.
+    pub fn skip(&self, time: Duration) {
+        *self.skipped.lock().unwrap_or_else(PoisonError::into_inner) += time;
+    }
+}
+
+impl Clock for SkippingClock {
+    fn now(&self) -> Timestamp {
+        self.now.checked_add(self.skipped()).unwrap_or(Timestamp::MAX)
+    }
+
+    fn instant(&self) -> Instant {
+        self.start + self.skipped()
+    }
+
+    fn wait_until(&self, moment: Instant) -> BoxFuture<'_, ()> {
+        let mut skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
+        *skipped = (*skipped).max(moment.saturating_duration_since(self.start));
+        tokio::task::yield_now().boxed()
     }
 }

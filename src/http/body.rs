@@ -1,5 +1,7 @@
 //! Bodies with a cap: a body that is longer, or that trickles past the deadline, is an error and never a short body.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +18,7 @@ pub struct Body {
     deadline: Instant,
     cap: u64,
     read: u64,
+    counter: Option<Arc<AtomicU64>>,
 }
 
 impl Body {
@@ -25,8 +28,9 @@ impl Body {
         silence: Duration,
         deadline: Instant,
         cap: u64,
+        counter: Option<Arc<AtomicU64>>,
     ) -> Self {
-        Self { response, host, silence, deadline, cap, read: 0 }
+        Self { response, host, silence, deadline, cap, read: 0, counter }
     }
 
     /// Returns the next piece, `None` at the proper end.
@@ -43,7 +47,11 @@ impl Body {
             Ok(Err(error)) => return Err(HttpError::of(&error, &self.host, self.silence)),
             Ok(Ok(piece)) => piece,
         };
-        self.read += piece.as_ref().map_or(0, |piece| piece.len() as u64);
+        let length = piece.as_ref().map_or(0, |piece| piece.len() as u64);
+        self.read += length;
+        if let Some(counter) = &self.counter {
+            counter.fetch_add(length, Ordering::Relaxed);
+        }
         if self.read > self.cap { Err(self.too_large()) } else { Ok(piece) }
     }
 

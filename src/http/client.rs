@@ -2,12 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::header::{
-    AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION, PROXY_AUTHORIZATION, RETRY_AFTER,
-};
+use reqwest::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION, PROXY_AUTHORIZATION};
 use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, timeout_at};
@@ -17,7 +16,7 @@ use crate::http::body::Body;
 use crate::http::connection::{Connection, Connections};
 use crate::http::error::HttpError;
 use crate::http::proxy::Proxies;
-use crate::http::retry::{RetryPolicy, Tries, retry_after};
+use crate::http::retry::{RetryPolicy, Tries, wait_named};
 use crate::http::target::{host_of, is_loopback, is_same_place};
 
 /// How many redirects are followed; a blob takes one, sometimes two.
@@ -82,12 +81,19 @@ pub struct Answer {
     response: reqwest::Response,
     silence: Duration,
     deadline: Instant,
+    counter: Option<Arc<AtomicU64>>,
 }
 
 impl Answer {
+    /// Adds the body's bytes to a counter as they come in.
+    #[must_use]
+    pub fn counted(self, counter: Arc<AtomicU64>) -> Self {
+        Self { counter: Some(counter), ..self }
+    }
+
     /// Returns the body, to be read up to `cap` bytes.
     pub fn body(self, cap: u64) -> Body {
-        Body::new(self.response, host_of(&self.url), self.silence, self.deadline, cap)
+        Body::new(self.response, host_of(&self.url), self.silence, self.deadline, cap, self.counter)
     }
 
     /// Returns a header's text; `None` when it is missing or not text.
@@ -214,8 +220,7 @@ impl HttpClient {
         deadline: Instant,
     ) -> Result<Answer, HttpError> {
         let status = response.status();
-        let named = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let wait = named.and_then(|value| retry_after(value, (self.now)()));
+        let wait = wait_named(status, response.headers(), (self.now)());
         let throttled = status == StatusCode::TOO_MANY_REQUESTS;
         if throttled || (status.is_server_error() && wait.is_some()) {
             let until = wait.and_then(|wait| (self.now)().checked_add(wait).ok());
@@ -225,7 +230,7 @@ impl HttpClient {
             return Err(HttpError::Server { host: host_of(&url), status });
         }
         let headers = response.headers().clone();
-        Ok(Answer { status, headers, url, response, silence, deadline })
+        Ok(Answer { status, headers, url, response, silence, deadline, counter: None })
     }
 }
 

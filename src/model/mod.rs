@@ -21,3 +21,4 @@ pub mod pull_request;
 pub mod rejections;
 pub mod site;
 pub mod tags;
+pub mod usage;

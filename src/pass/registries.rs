@@ -45,7 +45,7 @@ pub async fn registries(
     let asked = stream::iter(in_use).map(async |(host, (site, image))| {
         let latest = || DEFAULT_TAG.parse().expect("the default tag follows the grammar");
         let tag: Tag = site.value.tag.clone().unwrap_or_else(latest);
-        let (severity, rule, message, hint) = match client.probe(image, &tag).await {
+        let (severity, rule, message, hint) = match client.greet(image, &tag).await {
             Ok(probe) => (Severity::Note, "registry", told(&host, &probe, &format!("{}:{tag}", image.path())), None),
             Err(error @ ProbeError::Credentials(_)) => {
                 let hint = "name credentials for it in the service file, or in docker's config.json by `docker login`";

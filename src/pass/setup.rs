@@ -4,6 +4,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -206,8 +207,6 @@ pub fn inactive_service(service: &Service) -> Option<String> {
         ("notify", !service.notify.is_empty()),
         ("access", service.access.is_some()),
         ("queue", service.queue != service::Queue::default()),
-        ("limits.passTime", service.limits.pass_time.is_some()),
-        ("registries.requestsPerSecond", service.registries.iter().any(|host| host.requests_per_second.is_some())),
     ];
     let named: Vec<&str> = parts.iter().filter(|(_, is_there)| *is_there).map(|(name, _)| *name).collect();
     let warning =
@@ -315,6 +314,12 @@ fn registry_limits(service: &Service) -> Limits {
     if let Some(pages) = service.limits.max_pages {
         limits.pages = usize::try_from(pages).unwrap_or(usize::MAX);
     }
+    if let Some(count) = service.limits.max_inspections {
+        limits.inspections = usize::try_from(count).unwrap_or(usize::MAX);
+    }
+    if let Some(time) = service.limits.pass_time.and_then(|time| Duration::try_from(time).ok()) {
+        limits.pass_time = Some(time);
+    }
     limits
 }
 
@@ -352,6 +357,7 @@ fn host(
         credential,
         insecure: registry.insecure,
         concurrency: registry.concurrency.and_then(|count| usize::try_from(count).ok()),
+        requests_per_second: registry.requests_per_second.and_then(NonZeroU32::new),
         connection: Some(transport::connection(service, registry)),
         image_time: registry.timeouts.image.and_then(|time| Duration::try_from(time).ok()),
         mirror: transport::mirror(registry),

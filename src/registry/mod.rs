@@ -16,6 +16,7 @@ use futures_util::future::BoxFuture;
 
 use crate::model::image::{ImageName, Tag};
 use crate::model::tags::{FactKind, ImageTags, TagFacts};
+use crate::model::usage::Usage;
 
 /// Why a source could not answer. Says whether another try makes sense; never decided on message text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,6 +74,14 @@ impl TagSource for Box<dyn TagSource> {
     ) -> BoxFuture<'a, Result<TagFacts, SourceError>> {
         (**self).facts(image, tag, kind)
     }
+
+    fn begin_pass(&self) {
+        (**self).begin_pass();
+    }
+
+    fn usage(&self) -> Usage {
+        (**self).usage()
+    }
 }
 
 /// Where tags come from: a registry, a snapshot, or a test's memory.
@@ -115,4 +124,13 @@ pub trait TagSource: Send + Sync {
         tag: &'a Tag,
         kind: FactKind,
     ) -> BoxFuture<'a, Result<TagFacts, SourceError>>;
+
+    /// Begins a pass: its time and its further tries are counted from here. A source that is asked without it counts
+    /// from when it was made.
+    fn begin_pass(&self) {}
+
+    /// Returns what registries were asked since the source was made; nothing for a source that asks none.
+    fn usage(&self) -> Usage {
+        Usage::default()
+    }
 }

@@ -1,6 +1,7 @@
 //! What the operator says of registries: hosts, credentials, limits. Plain input; nothing is read here.
 
 use std::ffi::OsString;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ pub struct HostSettings {
     pub insecure: bool,
     /// How many images are asked at once; `None` for 8, or 16 on this machine.
     pub concurrency: Option<usize>,
+    /// How many requests a second at most, evenly spaced; `None` for no limit of our own.
+    pub requests_per_second: Option<NonZeroU32>,
     /// How it is connected to; `None` as all others are. On a loopback host, authorities and client certificates
     /// mean TLS.
     pub connection: Option<Connection>,
@@ -109,6 +112,21 @@ impl Default for HelperSettings {
     }
 }
 
+/// What all further tries of one pass together may use up for one host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryBudget {
+    /// How many. Default: 100.
+    pub tries: u32,
+    /// How long their waits may take, added up. Default: 5 min.
+    pub time: Duration,
+}
+
+impl Default for RetryBudget {
+    fn default() -> Self {
+        Self { tries: 100, time: Duration::from_secs(300) }
+    }
+}
+
 /// Caps and time limits.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -116,11 +134,17 @@ pub struct Limits {
     pub timeouts: Timeouts,
     /// Further tries.
     pub retry: RetryPolicy,
+    /// What they may use up for one host in a pass.
+    pub retry_budget: RetryBudget,
+    /// One pass: what is not asked by then is asked in the next one. Default: 30 min.
+    pub pass_time: Option<Duration>,
+    /// Tags whose platforms or age are asked for in one pass: each costs a manifest and a blob. Default: 2000.
+    pub inspections: usize,
     /// One image with all its tries and waits. Default: 60 s.
     pub image_time: Duration,
     /// Tags asked for in one page. Default: 1000.
     pub page_size: u32,
-    /// Pages of one list. Default: 2000.
+    /// Pages of one list. Default: 10,000, which is a million tags at a hundred a page.
     pub pages: usize,
     /// Bytes of one list, all pages together. Default: 64 MiB.
     pub list_bytes: u64,
@@ -135,9 +159,12 @@ impl Default for Limits {
         Self {
             timeouts: Timeouts::default(),
             retry: RetryPolicy::default(),
+            retry_budget: RetryBudget::default(),
+            pass_time: Some(Duration::from_secs(1800)),
+            inspections: 2000,
             image_time: Duration::from_secs(60),
             page_size: 1000,
-            pages: 2000,
+            pages: 10_000,
             list_bytes: 64 << 20,
             tags: 1_000_000,
             manifest_bytes: 4 << 20,

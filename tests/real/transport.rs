@@ -53,7 +53,7 @@ async fn a_private_authority_and_a_password_open_a_registry() {
     assert_eq!(tags(&asking, &image).await.unwrap(), ["1.0.0"]);
     let facts = asking.facts(&image, &tag, FactKind::Image).await.unwrap();
     assert_eq!(facts.digest.unwrap().as_str(), digest);
-    let probe = asking.probe(&image, &tag).await.unwrap();
+    let probe = asking.greet(&image, &tag).await.unwrap();
     assert_eq!((probe.welcome, probe.is_known), (Welcome::Accepted("the test".to_owned()), true));
     let error = tags(&client(vec![over_tls(host, &ca, "wrong")]), &image).await.unwrap_err();
     assert!(error.contains("refuses the credentials from the test"), "{error}");

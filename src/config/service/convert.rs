@@ -235,6 +235,7 @@ fn limits(raw: RawLimits) -> Limits {
         max_tag_list_size: raw.max_tag_list_size.value().map(|size| size.0),
         max_tags: raw.max_tags.value().map(|count| count.0),
         max_pages: raw.max_pages.value().map(|count| count.0),
+        max_inspections: raw.max_inspections.value().map(|count| count.0),
         pass_time: raw.pass_time.value(),
     }
 }

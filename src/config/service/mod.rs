@@ -286,7 +286,9 @@ pub struct Limits {
     pub max_tags: Option<u64>,
     /// The most pages of one tag list.
     pub max_pages: Option<u64>,
-    /// How long one pass may take.
+    /// The most tags of all images together whose platforms or age one pass asks for.
+    pub max_inspections: Option<u64>,
+    /// How long one pass may ask registries.
     pub pass_time: Option<SignedDuration>,
 }
 

@@ -126,7 +126,7 @@ object! {
     "host" required host: HostName,
     /// The credential. Default: docker's `config.json`.
     "auth" optional auth: RawRegistryAuth,
-    /// How many requests a second at most. Default: no limit of our own. Example: `10`.
+    /// How many requests a second at most, evenly spaced. Default: no limit of our own. Example: `10`.
     "requestsPerSecond" optional requests_per_second: Whole<1, 10000>,
     /// How many requests at once at most. Default: `8`.
     "concurrency" optional concurrency: Whole<1, 1000>,
@@ -317,6 +317,9 @@ object! {
     "maxTags" optional max_tags: Whole<1, 100000000>,
     /// The most pages of one tag list. Default: `10000`.
     "maxPages" optional max_pages: Whole<1, 1000000>,
-    /// How long one pass may take. Default: `30m`.
+    /// The most tags of all images together whose platforms or age one pass asks for, which costs a manifest and a
+    /// blob each; the newest come first. Default: `2000`.
+    "maxInspections" optional max_inspections: Whole<1, 1000000>,
+    /// How long one pass may ask registries; what is left is reported, and asked in the next one. Default: `30m`.
     "passTime" optional pass_time: SignedDuration,
 }

@@ -20,6 +20,7 @@ use crate::model::image::shorten;
 use crate::registry::client::challenge::Challenge;
 use crate::registry::client::failure::{Failure, said};
 use crate::registry::client::host::{Host, Scheme};
+use crate::registry::client::meter::Kind;
 use crate::registry::client::{RegistryClient, Visit};
 use crate::registry::credentials::{Credential, Secret};
 
@@ -133,7 +134,7 @@ impl RegistryClient {
         }
         let method = if body.is_some() { Method::POST } else { Method::GET };
         let call = Call { method, url, headers, body, deadline: visit.deadline, retry: self.limits.retry, plain };
-        let answer = self.http.send(&call).await?;
+        let answer = self.exchange(visit, Kind::Token, &call).await?;
         read_token(host, &call.url, answer, credential).await
     }
 }
@@ -196,7 +197,10 @@ fn bearer(host: &Host, token: &SecretString) -> Result<HeaderValue, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::clock::SystemClock;
     use crate::registry::settings::{HostSettings, Limits};
 
     #[test]
@@ -213,7 +217,7 @@ mod tests {
             ("ghcr.io", false, "file:///etc/passwd", false),
         ] {
             let settings = HostSettings { insecure, ..HostSettings::of(host) };
-            let host = Host::new(host, Some(&settings), &Limits::default()).unwrap();
+            let host = Host::new(host, Some(&settings), &Limits::default(), Arc::new(SystemClock)).unwrap();
             assert_eq!(protection(&host, &Url::parse(realm).unwrap()).is_some(), allowed, "{} {realm}", host.name);
         }
     }

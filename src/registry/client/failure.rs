@@ -1,11 +1,14 @@
 //! Why an image could not be asked about, in words that name the host and what to do now.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::http::error::HttpError;
 use crate::model::image::shorten;
+use crate::model::usage::ToldLimit;
 use crate::registry::credentials::CredentialError;
 
 /// A failed question. Its words are for people; the image is put before them by the caller.
@@ -21,6 +24,20 @@ pub(super) enum Failure {
         "{host} was not asked, because it failed {failures} times in a row; it is tried again in a minute. The last time: {reason}"
     )]
     Down { host: String, failures: u32, reason: String },
+    #[error("{host} was not asked: it answered \"too many requests\" before, and wants no {what} before {until}")]
+    Paused { host: String, what: &'static str, until: Timestamp },
+    #[error(
+        "{host} was not asked: its limit for {what} is used up ({told}), and lets the next through at {until}; ask with credentials that have a higher limit, or less often"
+    )]
+    Spent { host: String, what: &'static str, told: ToldLimit, until: Timestamp },
+    #[error(
+        "{host} was not asked in time: the time limit of one pass, {} s, has passed (`limits.passTime`); the next pass goes on", .limit.as_secs()
+    )]
+    NotInTime { host: String, limit: Duration },
+    #[error(
+        "not asked in this pass, which has looked into {cap} images already (`limits.maxInspections`); the next pass goes on"
+    )]
+    Inspections { cap: usize },
     #[error(
         "{host} shows it to nobody without credentials, or it does not exist; check the name, run `docker login {host}`, or name credentials for the host"
     )]
@@ -43,8 +60,10 @@ pub(super) enum Failure {
     NotJson { host: String, what: &'static str },
     #[error("{host} answered with JSON that is not {what}: {reason}")]
     Malformed { host: String, what: &'static str, reason: String },
-    #[error("the list of tags passes the cap of {cap} {what}; raise the cap if the list is that long for good")]
-    Cap { cap: u64, what: &'static str },
+    #[error(
+        "the list of tags passes the cap of {cap} {what}; raise `limits.{key}` in the service's configuration if the list is that long for good"
+    )]
+    Cap { cap: u64, what: &'static str, key: &'static str },
     #[error("{host} pages in a circle: it sent the same page of tags twice")]
     Circle { host: String },
     #[error("{host} says that the list of tags goes on at {next}, which is not followed")]

@@ -1,32 +1,31 @@
 //! What is known of one registry host during a pass.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 use url::Url;
 
+use crate::clock::Clock;
 use crate::http::client::PlainHttp;
 use crate::http::connection::Connection;
-use crate::http::error::{Advice, HttpError};
 use crate::http::target::is_loopback;
 use crate::model::image::{DOCKER_HUB, shorten};
 use crate::registry::client::auth::TokenSlot;
+use crate::registry::client::breaker::Breaker;
 use crate::registry::client::challenge::Challenge;
+use crate::registry::client::exchange::Budget;
 use crate::registry::client::failure::Failure;
+use crate::registry::client::gate::Gate;
+use crate::registry::client::meter::{Kind, Meter};
 use crate::registry::settings::{HostSettings, Limits};
 
 /// Where Docker Hub's registry listens.
 const DOCKER_HUB_HOST: &str = "registry-1.docker.io";
 
-/// How many failures in a row count as "down"; each stands for all the tries of one question.
-const DOWN_AFTER: u32 = 3;
-
-/// How long a host that is down is left alone.
-const DOWN_FOR: Duration = Duration::from_secs(60);
+/// The page size that Quay sends at most; a larger one is refused, or quietly made smaller.
+const QUAY_PAGE: u32 = 100;
 
 /// How a host wants to be asked, as far as it has said so.
 #[derive(Debug, Clone)]
@@ -37,13 +36,6 @@ pub(super) enum Scheme {
     Open,
     /// It has.
     Challenged(Arc<Challenge>),
-}
-
-/// Failures in a row.
-#[derive(Debug, Default)]
-struct Trouble {
-    failures: u32,
-    last: Option<(Instant, String)>,
 }
 
 /// One host.
@@ -65,26 +57,48 @@ pub(super) struct Host {
     scheme: Mutex<Scheme>,
     /// Tokens by scope; a host has one credential, so that need not be in the key.
     tokens: Mutex<HashMap<String, Arc<TokenSlot>>>,
-    /// Failures in a row, how the last one reads and when it was.
-    trouble: Mutex<Trouble>,
+    /// Holds requests back where a limit asks for it.
+    pub(super) gate: Gate,
+    /// What it was asked.
+    pub(super) meter: Meter,
+    /// What is left for further tries in this pass.
+    pub(super) budget: Budget,
+    /// Whether it answers a page of a usual size with everything there is: then none needs to be asked twice.
+    pub(super) ends_lists: AtomicBool,
+    /// Whether it is down.
+    breaker: Breaker,
+    /// Whether its login server is.
+    login_breaker: Breaker,
 }
 
 impl Host {
-    pub(super) fn new(name: &str, settings: Option<&HostSettings>, limits: &Limits) -> Result<Self, Failure> {
+    pub(super) fn new(
+        name: &str,
+        settings: Option<&HostSettings>,
+        limits: &Limits,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Failure> {
         let origin = origin(name, settings)?;
         let insecure = settings.is_some_and(|settings| settings.insecure);
         let local = is_loopback(&origin);
         let turns = settings.and_then(|settings| settings.concurrency).unwrap_or(if local { 16 } else { 8 });
+        let is_quay = name == "quay.io";
+        let rate = settings.and_then(|settings| settings.requests_per_second);
         Ok(Self {
             name: name.to_owned(),
             origin,
             plain: if insecure { PlainHttp::ThisHost } else { PlainHttp::Loopback },
             turns: Semaphore::new(turns.clamp(1, 256)),
-            page_size: AtomicU32::new(limits.page_size),
+            page_size: AtomicU32::new(if is_quay { limits.page_size.min(QUAY_PAGE) } else { limits.page_size }),
             first: tokio::sync::Mutex::default(),
             scheme: Mutex::new(Scheme::Unknown),
             tokens: Mutex::default(),
-            trouble: Mutex::default(),
+            gate: Gate::new(rate, clock),
+            meter: Meter::default(),
+            budget: Budget::default(),
+            ends_lists: AtomicBool::new(false),
+            breaker: Breaker::default(),
+            login_breaker: Breaker::default(),
         })
     }
 
@@ -109,30 +123,9 @@ impl Host {
         Arc::clone(tokens.entry(scope.to_owned()).or_default())
     }
 
-    /// Refuses to ask a host that has just failed several times: that costs a bounded wait, once.
-    pub(super) fn check_up(&self) -> Result<(), Failure> {
-        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        match &trouble.last {
-            Some((when, reason)) if trouble.failures >= DOWN_AFTER && when.elapsed() < DOWN_FOR => {
-                Err(Failure::Down { host: self.name.clone(), failures: trouble.failures, reason: reason.clone() })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Remembers how a question ended: well with its whole body, or with an error.
-    ///
-    /// An error that tells of one answer alone, such as one that is too long, says nothing about the host.
-    pub(super) fn note(&self, error: Option<&HttpError>) {
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        match error {
-            None => *trouble = Trouble::default(),
-            Some(error) if error.advice() != Advice::GiveUp || matches!(error, HttpError::Deadline { .. }) => {
-                trouble.failures = trouble.failures.saturating_add(1);
-                trouble.last = Some((Instant::now(), error.to_string()));
-            }
-            Some(_) => {}
-        }
+    /// Returns the breaker that a kind of request is behind.
+    pub(super) fn breaker(&self, kind: Kind) -> &Breaker {
+        if kind == Kind::Token { &self.login_breaker } else { &self.breaker }
     }
 }
 
@@ -151,10 +144,20 @@ pub(super) fn origin(name: &str, settings: Option<&HostSettings>) -> Result<Url,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::SystemClock;
+
+    #[test]
+    fn asks_quay_for_no_more_than_it_sends() {
+        let size = |name: &str| {
+            let host = Host::new(name, None, &Limits::default(), Arc::new(SystemClock)).unwrap();
+            host.page_size.into_inner()
+        };
+        assert_eq!((size("quay.io"), size("ghcr.io")), (100, 1000));
+    }
 
     fn origin(name: &str, insecure: bool) -> String {
         let settings = HostSettings { insecure, ..HostSettings::of(name) };
-        let host = Host::new(name, Some(&settings), &Limits::default());
+        let host = Host::new(name, Some(&settings), &Limits::default(), Arc::new(SystemClock));
         host.map_or_else(|failure| format!("error: {failure}"), |host| host.url("acme/web", "tags/list").to_string())
     }
 

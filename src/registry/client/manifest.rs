@@ -71,7 +71,7 @@ impl RegistryClient {
     pub(super) async fn digest(&self, visit: &Visit<'_>, tag: &Tag) -> Result<Digest, Failure> {
         let question = manifest_question(visit, Method::HEAD, tag.as_str());
         let answer = self.ask(visit, &question).await?;
-        visit.host.note(None);
+        self.note(visit, None);
         match (answer.status.as_u16(), answer.header(DIGEST_HEADER)) {
             (200, Some(digest)) => digest.parse().map_err(|_not_a_digest| Failure::Malformed {
                 host: visit.host.name.clone(),

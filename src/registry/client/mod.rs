@@ -1,49 +1,69 @@
 //! The client for real registries: the OCI distribution protocol, read only.
 //!
 //! The entry point is [`RegistryClient`]. It is split by verb: `transport` asks, `auth` answers challenges,
-//! `tags` lists, `manifest` looks at single tags. It remembers tokens and challenges, never tags or manifests.
+//! `tags` lists, `manifest` looks at single tags. Below them, `exchange` makes each request with its tries: behind a
+//! `breaker` for hosts that are down, and through a `gate` that keeps to everybody's limits. It remembers tokens,
+//! challenges and limits, never tags or manifests; but what is asked twice at the same time is sent once.
 
+mod announced;
 mod auth;
+mod breaker;
 mod challenge;
+mod exchange;
 mod failure;
+mod gate;
 mod host;
 mod link;
 mod manifest;
+mod meter;
 mod mirror;
 mod page;
 pub mod probe;
 mod pushed;
+mod shared;
 mod tags;
 mod transport;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::SemaphorePermit;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::clock::Clock;
 use crate::http::client::HttpClient;
 use crate::http::connection::{Connection, Connections};
+use crate::http::error::HttpError;
 use crate::model::image::{ImageName, Tag};
 use crate::model::tags::{FactKind, ImageTags, TagFacts};
+use crate::model::usage::Usage;
 use crate::registry::client::failure::Failure;
 use crate::registry::client::host::Host;
+use crate::registry::client::shared::{Answered, Shared};
 use crate::registry::credentials::{Credentials, normal_host};
 use crate::registry::settings::{HostSettings, Limits, Settings};
 use crate::registry::{SourceError, TagSource};
 
-/// Asks registries over HTTP. One for a whole pass: hosts, challenges and tokens are shared by all images.
+/// Asks registries over HTTP. One for a whole pass, or for many: hosts, challenges and tokens are shared by all images.
 pub struct RegistryClient {
     http: HttpClient,
+    clock: Arc<dyn Clock>,
     credentials: Credentials,
     hosts: Mutex<HashMap<String, Arc<Host>>>,
     host_settings: HashMap<String, HostSettings>,
     limits: Limits,
     push_times: pushed::PushTimes,
+    lists: Shared<ImageName, Result<Arc<ImageTags>, SourceError>>,
+    facts: Shared<(ImageName, Tag, FactKind), Result<TagFacts, SourceError>>,
+    /// When the pass began.
+    begun: Mutex<Instant>,
+    /// How many tags this pass has looked into.
+    inspections: AtomicUsize,
 }
 
 impl fmt::Debug for RegistryClient {
@@ -57,22 +77,40 @@ struct Visit<'a> {
     image: &'a ImageName,
     host: &'a Host,
     deadline: Instant,
+    /// How long the operator's own rate has held its requests back: the image is not to blame for that.
+    paced: Mutex<Duration>,
     /// Held until the image is done, so that a host sees no more than its number of images at once.
     _turn: SemaphorePermit<'a>,
 }
 
+impl Visit<'_> {
+    fn paced(&self) -> Duration {
+        *self.paced.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add_paced(&self, time: Duration) {
+        *self.paced.lock().unwrap_or_else(PoisonError::into_inner) += time;
+    }
+}
+
 impl RegistryClient {
-    /// Makes a client; nothing is asked and nothing is read yet. The clock serves dates in `Retry-After`.
+    /// Makes a client; nothing is asked and nothing is read yet. The clock tells dates, and all waits are its own.
     pub fn new(mut settings: Settings, clock: Arc<dyn Clock>) -> Self {
         settings.hosts.iter_mut().for_each(|host| host.host = normal_host(&host.host));
         let credentials = Credentials::new(&settings);
+        let (now, begun) = (Arc::clone(&clock), clock.instant());
         Self {
-            http: HttpClient::over(connections(&settings), Arc::new(move || clock.now())),
+            http: HttpClient::over(connections(&settings), Arc::new(move || now.now())),
+            clock,
             credentials,
             hosts: Mutex::default(),
             host_settings: settings.hosts.into_iter().map(|host| (host.host.clone(), host)).collect(),
             limits: settings.limits,
             push_times: pushed::PushTimes::default(),
+            lists: Shared::default(),
+            facts: Shared::default(),
+            begun: Mutex::new(begun),
+            inspections: AtomicUsize::new(0),
         }
     }
 
@@ -81,36 +119,87 @@ impl RegistryClient {
         if let Some(host) = hosts.get(name) {
             return Ok(Arc::clone(host));
         }
-        let host = Arc::new(Host::new(name, self.host_settings.get(name), &self.limits)?);
+        let host = Arc::new(Host::new(name, self.host_settings.get(name), &self.limits, Arc::clone(&self.clock))?);
         hosts.insert(name.to_owned(), Arc::clone(&host));
         Ok(host)
     }
 
+    /// Returns when this pass is over.
+    fn pass_ends(&self) -> Option<Instant> {
+        let begun = *self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        begun.checked_add(self.limits.pass_time?)
+    }
+
+    /// Whether it is.
+    fn is_over(&self) -> bool {
+        self.pass_ends().is_some_and(|ends| self.clock.instant() >= ends)
+    }
+
+    fn not_in_time(&self, host: &Host) -> Failure {
+        Failure::NotInTime { host: host.name.clone(), limit: self.limits.pass_time.unwrap_or_default() }
+    }
+
     /// Waits for the image's turn at its host. The image's own time begins with it.
-    async fn visit<'a>(&self, image: &'a ImageName, host: &'a Host) -> Visit<'a> {
-        let turn = host.turns.acquire().await.expect("the semaphore is never closed");
+    async fn visit<'a>(&self, image: &'a ImageName, host: &'a Host) -> Result<Visit<'a>, Failure> {
+        let turn = host.turns.acquire();
+        let turn = match self.pass_ends() {
+            Some(ends) => timeout_at(ends, turn).await.map_err(|_elapsed| self.not_in_time(host))?,
+            None => turn.await,
+        };
+        if self.is_over() {
+            return Err(self.not_in_time(host));
+        }
+        let turn = turn.expect("the semaphore is never closed");
         let own = self.host_settings.get(&host.name).and_then(|settings| settings.image_time);
-        let deadline = Instant::now() + own.unwrap_or(self.limits.image_time);
-        Visit { image, host, deadline, _turn: turn }
+        let deadline = self.clock.instant() + own.unwrap_or(self.limits.image_time);
+        Ok(Visit { image, host, deadline, paced: Mutex::default(), _turn: turn })
+    }
+
+    /// Turns the end of an image's time into the end of the pass, where that is what it was.
+    fn in_words(&self, host: &Host, failure: Failure) -> Failure {
+        match failure {
+            Failure::Http(HttpError::Deadline { .. }) if self.is_over() => self.not_in_time(host),
+            other => other,
+        }
     }
 
     async fn tags_of(&self, image: &ImageName) -> Result<ImageTags, Failure> {
         let host = self.host(image.host())?;
-        let visit = self.visit(image, &host).await;
-        let list = self.list(&visit).await?;
+        let visit = self.visit(image, &host).await?;
+        let list = self.list(&visit).await.map_err(|failure| self.in_words(&host, failure))?;
         Ok(ImageTags { list, ..ImageTags::default() })
     }
 
     async fn facts_of(&self, image: &ImageName, tag: &Tag, kind: FactKind) -> Result<TagFacts, Failure> {
+        if kind == FactKind::Image && self.inspections.fetch_add(1, Ordering::Relaxed) >= self.limits.inspections {
+            return Err(Failure::Inspections { cap: self.limits.inspections });
+        }
         let host = self.host(image.host())?;
-        let visit = self.visit(image, &host).await;
-        match kind {
+        let visit = self.visit(image, &host).await?;
+        let facts = match kind {
             FactKind::Digest => {
-                let digest = self.digest(&visit, tag).await?;
-                Ok(TagFacts { digest: Some(digest), ..TagFacts::default() })
+                let digest = self.digest(&visit, tag).await;
+                digest.map(|digest| TagFacts { digest: Some(digest), ..TagFacts::default() })
             }
             FactKind::Image => self.inspect(&visit, tag).await,
-            FactKind::Pushed => Ok(TagFacts { pushed: self.pushed(&visit, tag).await?, ..TagFacts::default() }),
+            FactKind::Pushed => {
+                let pushed = self.pushed(&visit, tag).await;
+                pushed.map(|pushed| TagFacts { pushed, ..TagFacts::default() })
+            }
+        };
+        facts.map_err(|failure| self.in_words(&host, failure))
+    }
+
+    /// Passes an answer on, and counts one that came of somebody else's question.
+    fn count<V>(&self, image: &ImageName, answered: Answered<V>) -> V {
+        match answered {
+            Answered::Own(answer) => answer,
+            Answered::Shared(answer) => {
+                if let Ok(host) = self.host(image.host()) {
+                    host.meter.shared();
+                }
+                answer
+            }
         }
     }
 }
@@ -131,8 +220,11 @@ fn connections(settings: &Settings) -> Connections {
 impl TagSource for RegistryClient {
     fn tags<'a>(&'a self, image: &'a ImageName) -> BoxFuture<'a, Result<Arc<ImageTags>, SourceError>> {
         async move {
-            let tags = self.tags_wherever(image).await;
-            tags.map(Arc::new).map_err(|failure| SourceError::Failed(format!("{image}: {failure}")))
+            let question = async {
+                let tags = self.tags_wherever(image).await;
+                tags.map(Arc::new).map_err(|failure| SourceError::Failed(format!("{image}: {failure}")))
+            };
+            self.count(image, self.lists.ask(image, question.boxed()).await)
         }
         .boxed()
     }
@@ -144,9 +236,26 @@ impl TagSource for RegistryClient {
         kind: FactKind,
     ) -> BoxFuture<'a, Result<TagFacts, SourceError>> {
         async move {
-            let facts = self.facts_wherever(image, tag, kind).await;
-            facts.map_err(|failure| SourceError::Failed(format!("{image}:{tag}: {failure}")))
+            let question = async {
+                let facts = self.facts_wherever(image, tag, kind).await;
+                facts.map_err(|failure| SourceError::Failed(format!("{image}:{tag}: {failure}")))
+            };
+            let key = (image.clone(), tag.clone(), kind);
+            self.count(image, self.facts.ask(&key, question.boxed()).await)
         }
         .boxed()
+    }
+
+    fn begin_pass(&self) {
+        *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = self.clock.instant();
+        self.inspections.store(0, Ordering::Relaxed);
+        self.push_times.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        hosts.values().for_each(|host| host.budget.renew());
+    }
+
+    fn usage(&self) -> Usage {
+        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        Usage(hosts.values().map(|host| (host.name.clone(), host.meter.usage(host.gate.told()))).collect())
     }
 }

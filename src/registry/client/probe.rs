@@ -52,8 +52,8 @@ impl RegistryClient {
     /// # Errors
     ///
     /// [`ProbeError`], sorted by whether credentials are the matter.
-    pub async fn probe(&self, image: &ImageName, tag: &Tag) -> Result<Probe, ProbeError> {
-        self.probed(image, tag).await.map_err(|failure| match &failure {
+    pub async fn greet(&self, image: &ImageName, tag: &Tag) -> Result<Probe, ProbeError> {
+        self.greeted(image, tag).await.map_err(|failure| match &failure {
             Failure::Credential(_)
             | Failure::NoCredentials { .. }
             | Failure::Refused { .. }
@@ -65,11 +65,11 @@ impl RegistryClient {
         })
     }
 
-    async fn probed(&self, image: &ImageName, tag: &Tag) -> Result<Probe, Failure> {
+    async fn greeted(&self, image: &ImageName, tag: &Tag) -> Result<Probe, Failure> {
         let names = self.asked_as(image)?;
         let image = names.first().unwrap_or(image);
         let host = self.host(image.host())?;
-        let visit = self.visit(image, &host).await;
+        let visit = self.visit(image, &host).await?;
         let answer = self.ask(&visit, &manifest_question(&visit, Method::HEAD, tag.as_str())).await?;
         let limits = limits(&answer.headers);
         let status = answer.status.as_u16();

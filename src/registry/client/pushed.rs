@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use reqwest::Method;
-use reqwest::header::{ACCEPT, HeaderMap, HeaderValue, LINK};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LINK};
 use url::Url;
 
-use crate::http::client::{Answer, Call, PlainHttp};
+use crate::http::client::{Answer, Call};
 use crate::http::target::host_of;
 use crate::model::image::{ImageName, Tag};
 use crate::registry::client::challenge::Challenge;
 use crate::registry::client::failure::Failure;
 use crate::registry::client::host::{Host, Scheme};
 use crate::registry::client::link;
+use crate::registry::client::meter::Kind;
 use crate::registry::client::transport::Question;
 use crate::registry::client::{RegistryClient, Visit};
 use crate::registry::credentials::Secret;
@@ -133,22 +134,25 @@ impl RegistryClient {
         })
     }
 
-    /// Asks an API beside the registry. What happens there says nothing about the registry's own health.
+    /// Asks an API with a login of its own kind. One at another host has that host's limits and breaker, and no login.
     async fn ask_api(&self, visit: &Visit<'_>, url: &Url, login: Option<HeaderValue>) -> Result<Answer, Failure> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        headers.extend(login.map(|login| (reqwest::header::AUTHORIZATION, login)));
-        let own = url.host() == visit.host.origin.host();
-        let plain = if own { visit.host.plain } else { PlainHttp::Loopback };
-        let call = Call {
+        let call = |headers, visit: &Visit<'_>| Call {
             method: Method::GET,
             url: url.clone(),
             headers,
             body: None,
             deadline: visit.deadline,
             retry: self.limits.retry,
-            plain,
+            plain: visit.host.plain,
         };
-        Ok(self.http.send(&call).await?)
+        if url.host() == visit.host.origin.host() {
+            headers.extend(login.map(|login| (AUTHORIZATION, login)));
+            return self.exchange(visit, Kind::of(&Method::GET, url), &call(headers, visit)).await;
+        }
+        let host = self.host(&host_of(url))?;
+        let visit = self.visit(visit.image, &host).await?;
+        self.exchange(&visit, Kind::of(&Method::GET, url), &call(headers, &visit)).await
     }
 }

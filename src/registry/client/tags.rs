@@ -20,6 +20,12 @@ use crate::registry::client::{RegistryClient, Visit};
 /// The page size that registries take which refuse a larger one.
 const SMALL_PAGE: u32 = 100;
 
+/// The sizes that registries cut pages to. A first page of just so many tags may have been cut without a word.
+const USUAL_CUTS: [usize; 5] = [50, 100, 200, 250, 500];
+
+/// Statuses by which registries refuse a page size: 400 (distribution, Harbor, GitLab, Quay), 405 (ECR), 422.
+const REFUSALS: [u16; 3] = [400, 405, 422];
+
 /// Where the list goes on.
 enum Next {
     End,
@@ -27,52 +33,123 @@ enum Next {
     After(Url),
 }
 
+/// A list as far as it was read.
+struct Reading {
+    list: TagList,
+    bytes: u64,
+    tags: usize,
+    /// The first and the last tag of every page: pages differ, so one that comes again shows a circle.
+    pages: HashSet<(Option<String>, Option<String>)>,
+}
+
+impl Reading {
+    fn new() -> Self {
+        Self { list: TagList::default(), bytes: 0, tags: 0, pages: HashSet::new() }
+    }
+
+    /// Adds what a page held. Returns whether it had come before.
+    fn add(&mut self, step: Step) -> Added {
+        self.bytes += step.page.bytes;
+        self.tags += step.page.count;
+        self.list = step.list;
+        let is_new = step.page.count == 0 || self.pages.insert((step.page.first, step.page.last.clone()));
+        Added { is_new, count: step.page.count, last: step.page.last, link: step.link }
+    }
+}
+
+struct Added {
+    is_new: bool,
+    count: usize,
+    last: Option<String>,
+    link: Option<String>,
+}
+
 impl RegistryClient {
     /// Returns the complete list of an image's tags.
     pub(super) async fn list(&self, visit: &Visit<'_>) -> Result<TagList, Failure> {
-        let mut list = TagList::default();
-        let mut size = visit.host.page_size.load(Ordering::Relaxed);
+        let known_size = visit.host.page_size.load(Ordering::Relaxed);
+        let mut size = known_size;
         let mut url = first_page(visit, size);
         let mut asked = HashSet::new();
-        let mut before: Option<Page> = None;
+        let mut reading = Reading::new();
         let mut linked = false;
-        let (mut bytes, mut tags) = (0, 0);
-        for _ in 0..self.limits.pages {
+        for page in 0..self.limits.pages {
             if !asked.insert(url.clone()) {
                 return Err(Failure::Circle { host: visit.host.name.clone() });
             }
-            let room = Room { bytes: self.limits.list_bytes - bytes, tags: self.limits.tags - tags };
-            let step = match self.page(visit, &url, list, room).await? {
-                Outcome::Refused if before.is_none() && size > 0 => {
-                    size = shrink(visit, size);
-                    (list, url) = (TagList::default(), first_page(visit, size));
+            let step = match self.page(visit, &url, std::mem::take(&mut reading.list), self.room(&reading)).await? {
+                // The size is to blame as long as none was taken; what is left without one is the registry's own.
+                Outcome::Refused(_) if reading.pages.is_empty() && reading.tags == 0 && size > 0 => {
+                    size = if size > SMALL_PAGE { SMALL_PAGE } else { 0 };
+                    url = first_page(visit, size);
                     continue;
                 }
-                Outcome::Refused => return Err(self.refused(visit, &url).await),
+                Outcome::Refused(failure) => return Err(failure),
                 Outcome::Read(step) => step,
             };
-            bytes += step.page.bytes;
-            tags += step.page.count;
-            let repeated = step.page.first.is_some()
-                && before.as_ref().is_some_and(|before: &Page| before.first == step.page.first);
-            if repeated && !linked {
-                return self.unpaged(visit, size).await;
+            if size != known_size {
+                // The host's other images begin with it. When another one has changed it meanwhile, that stands.
+                let slot = &visit.host.page_size;
+                let _changed = slot.compare_exchange(known_size, size, Ordering::Relaxed, Ordering::Relaxed);
             }
-            if repeated {
-                return Err(Failure::Circle { host: visit.host.name.clone() });
+            let added = reading.add(step);
+            if !added.is_new {
+                return if linked {
+                    Err(Failure::Circle { host: visit.host.name.clone() })
+                } else {
+                    self.unpaged(visit, size).await
+                };
             }
-            url = match next(visit, &url, &step, size, linked)? {
-                Next::End => return Ok(step.list),
+            if page == 0 && self.may_be_cut(visit, &added, size) {
+                match self.probe(visit, &mut reading, &added).await? {
+                    Some(cut) => size = cut,
+                    None => return Ok(reading.list),
+                }
+                let last = added.last.as_deref().unwrap_or_default();
+                url = page_after(visit, size, last);
+                continue;
+            }
+            url = match next(visit, &url, &added, size, linked)? {
+                Next::End => return Ok(reading.list),
                 Next::Linked(next) => {
                     linked = true;
                     next
                 }
                 Next::After(next) => next,
             };
-            before = Some(step.page);
-            list = step.list;
         }
-        Err(Failure::Cap { cap: self.limits.pages as u64, what: "pages" })
+        Err(Failure::Cap { cap: self.limits.pages as u64, what: "pages", key: "maxPages" })
+    }
+
+    fn room(&self, reading: &Reading) -> Room {
+        Room { bytes: self.limits.list_bytes - reading.bytes, tags: self.limits.tags - reading.tags }
+    }
+
+    /// Whether a first page that is shorter than asked for, and names no next one, may all the same not be everything.
+    fn may_be_cut(&self, visit: &Visit<'_>, first: &Added, size: u32) -> bool {
+        let is_short = size > 0 && first.count < size as usize && first.link.is_none();
+        is_short && USUAL_CUTS.contains(&first.count) && !visit.host.ends_lists.load(Ordering::Relaxed)
+    }
+
+    /// Asks for what comes after such a page. Returns the size that pages are cut to, `None` when the page was everything.
+    ///
+    /// By the specification it was; so only a registry that has more is believed, and an answer that means nothing is none.
+    async fn probe(&self, visit: &Visit<'_>, reading: &mut Reading, first: &Added) -> Result<Option<u32>, Failure> {
+        let cut = u32::try_from(first.count).unwrap_or(u32::MAX);
+        let url = page_after(visit, cut, first.last.as_deref().unwrap_or_default());
+        let more = match self.page(visit, &url, TagList::default(), self.room(reading)).await {
+            Ok(Outcome::Read(step)) => step,
+            Ok(Outcome::Refused(_)) | Err(Failure::NotFound { .. }) => return Ok(None),
+            Err(failure) => return Err(failure),
+        };
+        if more.page.count == 0 {
+            // It knows where lists end: none of its other images needs to be asked this.
+            visit.host.ends_lists.store(true, Ordering::Relaxed);
+            return Ok(None);
+        }
+        let repeats = reading.pages.contains(&(more.page.first, more.page.last));
+        tracing::debug!(host = visit.host.name, repeats, tags = cut, "a page that may be cut short");
+        Ok((!repeats).then_some(cut))
     }
 
     /// Takes a list from a registry that answered twice with one page, which had as many tags as were asked for.
@@ -91,34 +168,27 @@ impl RegistryClient {
         Err(Failure::Circle { host: visit.host.name.clone() })
     }
 
-    /// Puts a 400 into words, with what the registry says.
-    async fn refused(&self, visit: &Visit<'_>, url: &Url) -> Failure {
-        let question = Question { method: Method::GET, url: url.clone(), accept: "application/json" };
-        match self.ask_whole(visit, &question, self.limits.manifest_bytes).await {
-            Err(failure) => failure,
-            Ok(_) => Failure::Status { host: visit.host.name.clone(), status: 400, said: String::new() },
-        }
-    }
-
     async fn page(&self, visit: &Visit<'_>, url: &Url, mut list: TagList, room: Room) -> Result<Outcome, Failure> {
         let question = Question { method: Method::GET, url: url.clone(), accept: "application/json" };
         let host = || visit.host.name.clone();
         let mut broken = None;
         loop {
             let answer = self.ask(visit, &question).await?;
-            if answer.status == 400 {
-                return Ok(Outcome::Refused);
-            }
-            let answer = self.successful(visit, answer).await?;
+            let is_refusal = REFUSALS.contains(&answer.status.as_u16());
+            let answer = match self.successful(visit, answer).await {
+                Err(failure) if is_refusal => return Ok(Outcome::Refused(failure)),
+                other => other?,
+            };
             let links = answer.headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
             let link = links.filter_map(link::next).next().map(str::to_owned);
             let body = answer.body(room.bytes);
             let (read, outcome) = page::read(body, list, room.tags).await;
             list = read;
-            visit.host.note(match &outcome {
+            let broken_off = match &outcome {
                 Err(PageError::Http(error) | PageError::HttpMidway(error)) => Some(error),
                 _ => None,
-            });
+            };
+            self.note(visit, broken_off);
             match outcome {
                 Ok(page) => return Ok(Outcome::Read(Step { list, page, link })),
                 Err(
@@ -128,7 +198,9 @@ impl RegistryClient {
                 }
                 Err(PageError::Http(error)) => once_more(&mut broken, error)?,
                 Err(PageError::HttpMidway(error)) => return Err(error.into()),
-                Err(PageError::TooMany) => return Err(Failure::Cap { cap: self.limits.tags as u64, what: "tags" }),
+                Err(PageError::TooMany) => {
+                    return Err(Failure::Cap { cap: self.limits.tags as u64, what: "tags", key: "maxTags" });
+                }
                 Err(PageError::Markup) => return Err(Failure::NotJson { host: host(), what: "a web page" }),
                 Err(PageError::Malformed(reason)) => {
                     return Err(Failure::Malformed { host: host(), what: "a list of tags", reason });
@@ -138,31 +210,29 @@ impl RegistryClient {
     }
 
     fn too_long(&self) -> Failure {
-        Failure::Cap { cap: self.limits.list_bytes, what: "bytes" }
+        Failure::Cap { cap: self.limits.list_bytes, what: "bytes", key: "maxTagListSize" }
     }
 }
 
 /// Finds where the list goes on: by its link, or after its last tag when the page was full without one.
-fn next(visit: &Visit<'_>, here: &Url, step: &Step, size: u32, linked: bool) -> Result<Next, Failure> {
-    if let Some(link) = &step.link {
+fn next(visit: &Visit<'_>, here: &Url, page: &Added, size: u32, linked: bool) -> Result<Next, Failure> {
+    if let Some(link) = &page.link {
         let refused = || Failure::Link { host: visit.host.name.clone(), next: shorten(link) };
         let next = here.join(link).map_err(|_not_a_url| refused())?;
-        if next.host() != here.host() {
+        if next.host() != here.host() || !next.path().ends_with("tags/list") {
             return Err(refused());
         }
-        // Registries behind a proxy name the scheme and port that they know themselves by: those stay ours.
+        // Only where to go on is taken from it. Registries behind a proxy name the scheme and port that they know
+        // themselves by; JFrog leaves its repository out of the path, and Nexus puts its own before it.
         let mut url = here.clone();
-        url.set_path(next.path());
         url.set_query(next.query());
         return Ok(Next::Linked(url));
     }
-    match &step.page.last {
+    match &page.last {
         // A page with more than was asked for comes from a registry that ignores `n` and has sent everything.
-        Some(last) if !linked && size > 0 && step.page.count == size as usize => {
-            let mut url = visit.host.url(visit.image.path(), "tags/list");
-            url.query_pairs_mut().append_pair("n", &size.to_string()).append_pair("last", last);
-            tracing::debug!(host = host_of(&url), path = url.path(), "a full page without a link");
-            Ok(Next::After(url))
+        Some(last) if !linked && size > 0 && page.count == size as usize => {
+            tracing::debug!(host = host_of(here), path = here.path(), "a full page without a link");
+            Ok(Next::After(page_after(visit, size, last)))
         }
         _ => Ok(Next::End),
     }
@@ -176,12 +246,10 @@ fn first_page(visit: &Visit<'_>, size: u32) -> Url {
     url
 }
 
-/// Returns the next smaller page size, and lets the host's other images begin with it.
-fn shrink(visit: &Visit<'_>, size: u32) -> u32 {
-    let smaller = if size > SMALL_PAGE { SMALL_PAGE } else { 0 };
-    // When another image has changed it meanwhile, that stands.
-    let _changed = visit.host.page_size.compare_exchange(size, smaller, Ordering::Relaxed, Ordering::Relaxed);
-    smaller
+fn page_after(visit: &Visit<'_>, size: u32, last: &str) -> Url {
+    let mut url = visit.host.url(visit.image.path(), "tags/list");
+    url.query_pairs_mut().append_pair("n", &size.to_string()).append_pair("last", last);
+    url
 }
 
 /// What may still come.
@@ -194,8 +262,8 @@ struct Room {
 enum Outcome {
     /// A page.
     Read(Step),
-    /// A 400: perhaps the page size is too large.
-    Refused,
+    /// A status that may mean that the page size is too large; and what it means if it does not.
+    Refused(Failure),
 }
 
 struct Step {

@@ -13,6 +13,7 @@ use crate::registry::client::auth::Held;
 use crate::registry::client::challenge::{self, Challenge};
 use crate::registry::client::failure::{Failure, said};
 use crate::registry::client::host::Scheme;
+use crate::registry::client::meter::Kind;
 use crate::registry::client::{RegistryClient, Visit};
 
 /// How much of an error body is read for its message.
@@ -81,28 +82,21 @@ impl RegistryClient {
         question: &Question,
         authorization: Option<&HeaderValue>,
     ) -> Result<Answer, Failure> {
-        visit.host.check_up()?;
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static(question.accept));
         if let Some(authorization) = authorization {
             headers.insert(AUTHORIZATION, authorization.clone());
         }
-        let answer = self
-            .http
-            .send(&Call {
-                method: question.method.clone(),
-                url: question.url.clone(),
-                headers,
-                body: None,
-                deadline: visit.deadline,
-                retry: self.limits.retry,
-                plain: visit.host.plain,
-            })
-            .await;
-        if let Err(error) = &answer {
-            visit.host.note(Some(error));
-        }
-        Ok(answer?)
+        let call = Call {
+            method: question.method.clone(),
+            url: question.url.clone(),
+            headers,
+            body: None,
+            deadline: visit.deadline,
+            retry: self.limits.retry,
+            plain: visit.host.plain,
+        };
+        self.exchange(visit, Kind::of(&question.method, &question.url), &call).await
     }
 
     async fn unwelcome(&self, visit: &Visit<'_>) -> Result<Failure, Failure> {
@@ -125,7 +119,7 @@ impl RegistryClient {
             let answer = self.successful(visit, self.ask(visit, question).await?).await?;
             let headers = answer.headers.clone();
             let body = answer.body(cap).whole().await;
-            visit.host.note(body.as_ref().err());
+            self.note(visit, body.as_ref().err());
             match body {
                 Ok(body) => return Ok((headers, body)),
                 Err(error) => once_more(&mut broken, error)?,
@@ -139,7 +133,7 @@ impl RegistryClient {
         if status == 200 {
             return Ok(answer);
         }
-        visit.host.note(None);
+        self.note(visit, None);
         let host = visit.host.name.clone();
         // The status alone tells what happened; an error body that cannot be read adds nothing to it.
         let body = answer.body(MAX_ERROR_BODY).whole().await.unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Push times: what the vendors' own APIs tell of when tags were pushed, newest tags first, page by page.
 //!
-//! Entry points: [`Vendor::of`] and [`Vendor::page`]; `client::pushed` does the asking. Owns the wire formats. URLs
+//! Entry point: [`Vendor`], by which `client::pushed` knows what to ask and how to read it; `client::pushed` does the asking. Owns the wire formats. URLs
 //! are built here from the host and the image alone: no answer names the next one.
 
 mod docker_hub;

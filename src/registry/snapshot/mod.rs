@@ -13,6 +13,7 @@ use futures_util::future::BoxFuture;
 
 use crate::model::image::{ImageName, Tag};
 use crate::model::tags::{FactKind, ImageTags, TagFacts};
+use crate::model::usage::Usage;
 use crate::registry::{Listed, SourceError, TagSource};
 
 pub use crate::registry::snapshot::parse::SnapshotError;
@@ -236,6 +237,14 @@ impl<S: TagSource> TagSource for Recorder<S> {
             Ok(facts)
         }
         .boxed()
+    }
+
+    fn begin_pass(&self) {
+        self.source.begin_pass();
+    }
+
+    fn usage(&self) -> Usage {
+        self.source.usage()
     }
 }
 

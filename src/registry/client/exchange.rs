@@ -1,0 +1,180 @@
+//! One request with all its tries: held back where a limit asks for it, tried again within a budget, counted.
+//!
+//! Every request of the client goes through [`RegistryClient::exchange`], those to login servers included.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::http::client::{Answer, Call};
+use crate::http::error::HttpError;
+use crate::http::retry::{RetryPolicy, Tries};
+use crate::registry::client::breaker::{Breaker, Leave};
+use crate::registry::client::failure::Failure;
+use crate::registry::client::gate::{Cause, Held};
+use crate::registry::client::host::Host;
+use crate::registry::client::meter::Kind;
+use crate::registry::client::{RegistryClient, Visit};
+use crate::registry::settings::RetryBudget;
+
+/// What is left of a host's budget for further tries in one pass.
+#[derive(Debug, Default)]
+pub(super) struct Budget(Mutex<Spent>);
+
+#[derive(Debug, Default)]
+struct Spent {
+    tries: u32,
+    time: Duration,
+    is_told: bool,
+}
+
+impl Budget {
+    /// Takes one more try after a wait, as long as both are left.
+    fn take(&self, wait: Duration, budget: &RetryBudget, host: &str) -> bool {
+        let mut spent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if spent.tries < budget.tries && spent.time + wait <= budget.time {
+            spent.tries += 1;
+            spent.time += wait;
+            return true;
+        }
+        if !spent.is_told {
+            spent.is_told = true;
+            tracing::warn!(
+                host,
+                tries = spent.tries,
+                waited_ms = spent.time.as_millis(),
+                "this pass has used up its further tries for the host: its errors are final now"
+            );
+        }
+        false
+    }
+
+    /// Makes everything available again, for the next pass.
+    pub(super) fn renew(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Spent::default();
+    }
+}
+
+impl RegistryClient {
+    /// Makes a request: waits for its turn where a limit holds it back, and tries again as long as that makes sense.
+    ///
+    /// How it went is remembered: of an error here, of an answer by whoever has read its body.
+    pub(super) async fn exchange(&self, visit: &Visit<'_>, kind: Kind, call: &Call) -> Result<Answer, Failure> {
+        let breaker = visit.host.breaker(kind);
+        let mut tries = Tries::default();
+        loop {
+            let leave = breaker.enter(&visit.host.name, &*self.clock).await?;
+            let error = match self.try_once(visit, kind, call).await? {
+                Ok(answer) => {
+                    // Whatever the body will be like: the host is there.
+                    if matches!(leave, Leave::Probe(_)) || kind == Kind::Token {
+                        breaker.note(None, self.clock.instant());
+                    }
+                    return Ok(answer);
+                }
+                Err(error) => error,
+            };
+            let policy = if matches!(leave, Leave::Probe(_)) { &RetryPolicy::NONE } else { &self.limits.retry };
+            match self.pause(visit, kind, &mut tries, policy, error).await {
+                Ok(()) => visit.host.meter.retry(),
+                Err(error) => return Err(self.final_error(visit, breaker, error)),
+            }
+        }
+    }
+
+    async fn try_once(&self, visit: &Visit<'_>, kind: Kind, call: &Call) -> Result<Result<Answer, HttpError>, Failure> {
+        let host = visit.host;
+        let ticket = host.gate.admit(kind, self.ends(visit)).await;
+        let ticket = ticket.map_err(|held| self.held_back(host, kind, held))?;
+        visit.add_paced(ticket.paced);
+        host.meter.waited(ticket.paced + ticket.waited);
+        let ends = self.ends(visit);
+        if self.clock.instant() >= ends {
+            return Ok(Err(HttpError::Deadline { host: host.name.clone() }));
+        }
+        host.meter.request(kind);
+        let call = Call { deadline: ends, retry: RetryPolicy::NONE, ..call.clone() };
+        let outcome = self.http.send(&call).await;
+        match &outcome {
+            Ok(answer) => host.gate.answered(kind, &answer.headers),
+            Err(HttpError::Throttled { status, wait, .. }) => {
+                let is_limit = status.as_u16() == 429;
+                if is_limit {
+                    host.meter.throttled();
+                }
+                // A server error with a time is the whole host's; a login server's is its own.
+                let lane = (is_limit || kind == Kind::Token).then_some(kind);
+                host.gate.throttled(lane, *wait, self.limits.retry.first_wait);
+            }
+            Err(_) => {}
+        }
+        Ok(outcome.map(|answer| answer.counted(host.meter.bytes())))
+    }
+
+    /// Waits before the next try, or gives the error back when there is to be none.
+    async fn pause(
+        &self,
+        visit: &Visit<'_>,
+        kind: Kind,
+        tries: &mut Tries,
+        policy: &RetryPolicy,
+        error: HttpError,
+    ) -> Result<(), HttpError> {
+        let host = visit.host;
+        tracing::debug!(host = host.name, %error, "no answer");
+        let is_held_by_gate = matches!(error, HttpError::Throttled { .. });
+        let wait = tries.next(error.clone(), policy)?;
+        let until = self.clock.instant() + wait;
+        if until >= self.ends(visit) || host.breaker(kind).is_down(self.clock.instant()) {
+            return Err(error);
+        }
+        if !host.budget.take(wait, &self.limits.retry_budget, &host.name) {
+            return Err(error);
+        }
+        // What the registry asked for holds everybody back, this request included: the gate waits.
+        if !is_held_by_gate {
+            host.meter.waited(wait);
+            self.clock.wait_until(until).await;
+        }
+        Ok(())
+    }
+
+    /// Remembers what an error says of the host, and puts one that the end of the pass made into its words.
+    fn final_error(&self, visit: &Visit<'_>, breaker: &Breaker, error: HttpError) -> Failure {
+        if matches!(error, HttpError::Deadline { .. }) && self.is_over() {
+            return self.not_in_time(visit.host);
+        }
+        breaker.note(Some(&error), self.clock.instant());
+        error.into()
+    }
+
+    /// Remembers how reading an answer of the host ended.
+    pub(super) fn note(&self, visit: &Visit<'_>, error: Option<&HttpError>) {
+        // That a pass ends says nothing about the host.
+        if !(matches!(error, Some(HttpError::Deadline { .. })) && self.is_over()) {
+            visit.host.breaker(Kind::Other).note(error, self.clock.instant());
+        }
+    }
+
+    /// Returns when the time of an image's request is over: its own, or that of the pass.
+    pub(super) fn ends(&self, visit: &Visit<'_>) -> Instant {
+        let own = visit.deadline + visit.paced();
+        self.pass_ends().map_or(own, |pass| own.min(pass))
+    }
+
+    fn held_back(&self, host: &Host, kind: Kind, held: Held) -> Failure {
+        if self.pass_ends().is_some_and(|pass| held.until >= pass) && self.is_over() {
+            return self.not_in_time(host);
+        }
+        let wait = held.until.saturating_duration_since(self.clock.instant());
+        let until = self.clock.now().checked_add(wait).unwrap_or(jiff::Timestamp::MAX);
+        let until = until.round(jiff::Unit::Second).unwrap_or(until);
+        let host = host.name.clone();
+        let what = kind.words();
+        match held.cause {
+            Cause::Asked => Failure::Paused { host, what, until },
+            Cause::Spent(told) => Failure::Spent { host, what, told, until },
+        }
+    }
+}
