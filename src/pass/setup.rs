@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use sha2::{Digest as _, Sha256};
 
 use crate::cache::Cache;
@@ -27,6 +26,7 @@ use crate::model::environment::BranchName;
 use crate::model::observation::Observation;
 use crate::observe::checkout::Checkout;
 use crate::pass::run::CONFIG_FILE;
+use crate::pass::transport;
 use crate::registry::TagSource;
 use crate::registry::client::RegistryClient;
 use crate::registry::settings::{CredentialSetting, HelperSettings, HostSettings, Limits, Settings};
@@ -271,12 +271,21 @@ pub fn source(
     }
 }
 
+/// Returns the registries' client as a source of tags.
+///
+/// # Errors
+///
+/// As for [`registry_client`].
+pub fn registry(service: &Service, environment: &Environment) -> Result<Box<dyn TagSource>, SetupError> {
+    Ok(Box::new(registry_client(service, environment)?))
+}
+
 /// Returns the registries' client.
 ///
 /// # Errors
 ///
 /// [`SetupError`] when a credential that is named cannot be read.
-pub fn registry(service: &Service, environment: &Environment) -> Result<Box<dyn TagSource>, SetupError> {
+pub fn registry_client(service: &Service, environment: &Environment) -> Result<RegistryClient, SetupError> {
     let hosts: Vec<HostSettings> =
         service.registries.iter().map(|registry| host(service, registry, environment)).collect::<Result<_, _>>()?;
     let home = environment.home().map(|home| ("HOME".into(), home.into_os_string()));
@@ -288,9 +297,10 @@ pub fn registry(service: &Service, environment: &Environment) -> Result<Box<dyn 
             environment: home.into_iter().collect(),
             ..HelperSettings::default()
         },
+        proxies: transport::proxies(environment),
         limits: registry_limits(service),
     };
-    Ok(Box::new(RegistryClient::new(settings, Arc::new(SystemClock))))
+    Ok(RegistryClient::new(settings, Arc::new(SystemClock)))
 }
 
 fn registry_limits(service: &Service) -> Limits {
@@ -310,20 +320,6 @@ fn registry_limits(service: &Service) -> Limits {
     if let Some(time) = service.limits.pass_time.and_then(|time| Duration::try_from(time).ok()) {
         limits.pass_time = Some(time);
     }
-    // One client speaks to all hosts, so the most patient entry counts for all of them.
-    let longest = |time: &dyn Fn(&service::Timeouts) -> Option<SignedDuration>| -> Option<Duration> {
-        let times = service.registries.iter().filter_map(|registry| time(&registry.timeouts));
-        times.max().and_then(|time| Duration::try_from(time).ok())
-    };
-    if let Some(time) = longest(&|timeouts| timeouts.connect) {
-        limits.timeouts.connect = time;
-    }
-    if let Some(time) = longest(&|timeouts| timeouts.silence) {
-        limits.timeouts.silence = time;
-    }
-    if let Some(time) = longest(&|timeouts| timeouts.image) {
-        limits.image_time = time;
-    }
     limits
 }
 
@@ -338,12 +334,6 @@ fn host(
             service.file, registry.host
         ))
     };
-    if registry.ca_file.is_some() {
-        return Err(unsupported("`caFile`"));
-    }
-    if registry.mirror.is_some() {
-        return Err(unsupported("`mirror`"));
-    }
     let credential = match &registry.auth {
         None | Some(RegistryAuth::DockerConfig(None)) => None,
         Some(RegistryAuth::DockerConfig(Some(path))) => Some(CredentialSetting::DockerConfig(service.resolve(path))),
@@ -364,11 +354,15 @@ fn host(
         Some(RegistryAuth::Azure { .. }) => return Err(unsupported("`auth: {azure: …}`")),
     };
     Ok(HostSettings {
-        host: registry.host.clone(),
         credential,
         insecure: registry.insecure,
         concurrency: registry.concurrency.and_then(|count| usize::try_from(count).ok()),
         requests_per_second: registry.requests_per_second.and_then(NonZeroU32::new),
+        connection: Some(transport::connection(service, registry)),
+        image_time: registry.timeouts.image.and_then(|time| Duration::try_from(time).ok()),
+        mirror: transport::mirror(registry),
+        vendor: registry.vendor.map(transport::vendor),
+        ..HostSettings::of(&registry.host)
     })
 }
 

@@ -8,7 +8,10 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::http::client::Timeouts;
+use crate::http::connection::Connection;
+use crate::http::proxy::Proxies;
 use crate::http::retry::RetryPolicy;
+use crate::registry::push_times::Vendor;
 
 /// Everything a [`crate::registry::client::RegistryClient`] is told.
 #[derive(Debug, Clone, Default)]
@@ -19,12 +22,14 @@ pub struct Settings {
     pub docker_config: Option<PathBuf>,
     /// How credential helpers are run.
     pub helpers: HelperSettings,
+    /// The environment's proxies.
+    pub proxies: Proxies,
     /// Caps and time limits.
     pub limits: Limits,
 }
 
 /// What is said of one host.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct HostSettings {
     /// The host with its port, as in normalised image names: `ghcr.io`, `docker.io`, `localhost:5000`.
     pub host: String,
@@ -36,13 +41,33 @@ pub struct HostSettings {
     pub concurrency: Option<usize>,
     /// How many requests a second at most, evenly spaced; `None` for no limit of our own.
     pub requests_per_second: Option<NonZeroU32>,
+    /// How it is connected to; `None` as all others are. On a loopback host, authorities and client certificates
+    /// mean TLS.
+    pub connection: Option<Connection>,
+    /// One image with all its tries and waits; `None` for [`Limits::image_time`].
+    pub image_time: Option<Duration>,
+    /// Another registry that is asked in its place.
+    pub mirror: Option<Mirror>,
+    /// Whose software it is; `None` to go by the host's name and by how it asks for a login.
+    pub vendor: Option<Vendor>,
 }
 
 impl HostSettings {
     /// Returns the defaults for a host.
     pub fn of(host: &str) -> Self {
-        Self { host: host.to_owned(), credential: None, insecure: false, concurrency: None, requests_per_second: None }
+        Self { host: host.to_owned(), ..Self::default() }
     }
+}
+
+/// A registry that is asked in place of another. The images keep their names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mirror {
+    /// Its host with its port.
+    pub host: String,
+    /// What comes before the repository there, without slashes around it; empty for nothing.
+    pub path: String,
+    /// Whether the registry itself is asked where the mirror cannot be reached or does not know the image.
+    pub fallback: bool,
 }
 
 /// Where the credential of a host comes from.

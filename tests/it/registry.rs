@@ -8,6 +8,9 @@ mod facts;
 mod faults;
 mod limits;
 mod lists;
+mod mirrors;
+mod push_times;
+mod transport;
 mod usage;
 
 use std::sync::Arc;

@@ -9,7 +9,8 @@ use crate::config::object::object;
 use crate::config::reader::Located;
 use crate::config::scalars::{CleanUrl, GrammarVersion, Line, Name};
 use crate::config::service::words::{
-    Address, ByteSize, CronText, EventWord, FilePath, HostName, QueueWord, ScheduleText, SourceWord, VariableName,
+    Address, ByteSize, CronText, EventWord, FilePath, HostName, MirrorText, ProxyText, QueueWord, ScheduleText,
+    SourceWord, VariableName, VendorWord,
 };
 use crate::config::shapes::{OneOrMany, ShortOrLong, Whole};
 use crate::model::environment::{BranchName, EnvironmentName};
@@ -131,12 +132,35 @@ object! {
     "concurrency" optional concurrency: Whole<1, 1000>,
     /// `true`: plain HTTP is spoken. Default: `false`, but plain HTTP on loopback.
     "insecure" optional insecure: bool,
-    /// The file with the certificates of a private authority.
+    /// The PEM file with the certificates of private authorities, which are trusted beside the machine's own. A
+    /// loopback host is then spoken to over TLS.
     "caFile" optional ca_file: FilePath,
-    /// Another host that is asked in its place.
-    "mirror" optional mirror: HostName,
+    /// The PEM file with the client certificate that is shown to it; needs `clientKeyFile`.
+    "clientCertFile" optional client_cert_file: FilePath,
+    /// The PEM file with the key of `clientCertFile`.
+    "clientKeyFile" optional client_key_file: FilePath,
+    /// `environment` for `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, which never count for loopback; `none`; or
+    /// the URL of a proxy. Default: `environment`.
+    "proxy" optional proxy: ProxyText,
+    /// Another registry that is asked in its place: a host, perhaps with a path that comes before the repository.
+    /// Example: `harbor.example/dockerhub`.
+    "mirror" optional mirror: ShortOrLong<MirrorText, RawMirror>,
+    /// Whose software it is, where the host's name does not tell: `dockerhub`, `quay`, `harbor`, `gitlab-registry`,
+    /// `ecr` or `other`. Its own API then says when tags were pushed. Default: by the host and by how it asks for
+    /// a login.
+    "vendor" optional vendor: VendorWord,
     /// Time limits.
     "timeouts" optional timeouts: RawTimeouts,
+}
+
+object! {
+    /// Another registry that is asked in place of this one.
+    RawMirror, "`mirror`";
+    /// Its host, perhaps with a path that comes before the repository. Example: `harbor.example/dockerhub`.
+    "at" required place: MirrorText,
+    /// `true`: the registry itself is asked where the mirror cannot be reached or does not know the image.
+    /// Default: `false`.
+    "fallback" optional fallback: bool,
 }
 
 object! {

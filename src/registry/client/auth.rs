@@ -177,7 +177,7 @@ async fn read_token(
     Ok(Token { value, until: Instant::now() + life.mul_f64(0.9) })
 }
 
-fn basic(user: &str, password: &SecretString) -> HeaderValue {
+pub(super) fn basic(user: &str, password: &SecretString) -> HeaderValue {
     let pair = STANDARD.encode(format!("{user}:{}", password.expose_secret()));
     let mut value = HeaderValue::from_str(&format!("Basic {pair}")).expect("Base64 fits into a header");
     value.set_sensitive(true);

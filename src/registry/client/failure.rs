@@ -1,5 +1,6 @@
 //! Why an image could not be asked about, in words that name the host and what to do now.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -73,8 +74,8 @@ pub(super) enum Failure {
     Digest { host: String, digest: String },
     #[error("the tag points to a manifest of the kind `{0}`, which is not understood")]
     Kind(String),
-    #[error("the OCI protocol does not tell when a tag was pushed, and the registry's own API is not asked")]
-    PushTime,
+    #[error("the registry's own API did not tell when it was pushed: {0}")]
+    PushTimes(Arc<str>),
 }
 
 #[derive(Deserialize)]

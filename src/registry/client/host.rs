@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::http::client::PlainHttp;
+use crate::http::connection::Connection;
 use crate::http::target::is_loopback;
 use crate::model::image::{DOCKER_HUB, shorten};
 use crate::registry::client::auth::TokenSlot;
@@ -77,13 +78,9 @@ impl Host {
         limits: &Limits,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Failure> {
-        let address = if name == DOCKER_HUB { DOCKER_HUB_HOST } else { name };
-        let url =
-            |scheme| Url::parse(&format!("{scheme}://{address}/")).map_err(|_not_a_url| Failure::Host(shorten(name)));
-        let tls = url("https")?;
+        let origin = origin(name, settings)?;
         let insecure = settings.is_some_and(|settings| settings.insecure);
-        let local = is_loopback(&tls);
-        let origin = if local || insecure { url("http")? } else { tls };
+        let local = is_loopback(&origin);
         let turns = settings.and_then(|settings| settings.concurrency).unwrap_or(if local { 16 } else { 8 });
         let is_quay = name == "quay.io";
         let rate = settings.and_then(|settings| settings.requests_per_second);
@@ -130,6 +127,18 @@ impl Host {
     pub(super) fn breaker(&self, kind: Kind) -> &Breaker {
         if kind == Kind::Token { &self.login_breaker } else { &self.breaker }
     }
+}
+
+/// Returns the root of a registry. Plain HTTP is for loopback hosts, unless something about TLS is said of them, and
+/// for those that are said to be insecure.
+pub(super) fn origin(name: &str, settings: Option<&HostSettings>) -> Result<Url, Failure> {
+    let address = if name == DOCKER_HUB { DOCKER_HUB_HOST } else { name };
+    let url = |scheme| Url::parse(&format!("{scheme}://{address}/")).map_err(|_not_a_url| Failure::Host(shorten(name)));
+    let tls = url("https")?;
+    let insecure = settings.is_some_and(|settings| settings.insecure);
+    let connection = settings.and_then(|settings| settings.connection.as_ref());
+    let wants_tls = connection.is_some_and(Connection::is_about_tls);
+    if insecure || (is_loopback(&tls) && !wants_tls) { url("http") } else { Ok(tls) }
 }
 
 #[cfg(test)]
