@@ -209,6 +209,7 @@ impl RegistryClient {
                 && let Some(page) = earlier
             {
                 self.note(visit, None);
+                visit.host.meter.cached();
                 return self.again(list, page, room).map(Outcome::Read);
             }
             let is_refusal = REFUSALS.contains(&answer.status.as_u16());
@@ -252,10 +253,15 @@ impl RegistryClient {
         if earlier.tags.len() > room.tags {
             return Err(Failure::Cap { cap: self.limits.tags as u64, what: "tags", key: "maxTags" });
         }
+        // What it took to send it, about: it counts as a page that was read, an empty one included.
+        let bytes = earlier.tags.iter().map(|tag| tag.len() as u64 + 3).sum::<u64>().max(1);
+        if bytes > room.bytes {
+            return Err(self.too_long());
+        }
         earlier.tags.iter().for_each(|tag| list.push(tag));
         let text = |tag: Option<&&str>| tag.map(|tag| (*tag).to_owned());
         let (first, last) = (text(earlier.tags.first()), text(earlier.tags.last()));
-        let page = Page { bytes: 0, count: earlier.tags.len(), first, last };
+        let page = Page { bytes, count: earlier.tags.len(), first, last };
         let (link, validator) = (earlier.link.map(str::to_owned), Some(earlier.validator.clone()));
         Ok(Step { list, page, link, validator, is_earlier: true })
     }
