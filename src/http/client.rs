@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::header::{AUTHORIZATION, COOKIE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Certificate, Client, ClientBuilder, Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, timeout_at};
@@ -53,7 +53,7 @@ pub enum PlainHttp {
 /// One request to be made, with everything that bounds it.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// GET, HEAD or POST.
+    /// GET, HEAD, POST or PUT.
     pub method: Method,
     /// Where to.
     pub url: Url,
@@ -158,6 +158,8 @@ impl HttpClient {
                 }
                 headers.remove(AUTHORIZATION);
                 headers.remove(COOKIE);
+                // Metadata services have secrets in headers of their own names.
+                headers = headers.iter().filter(|(_, value)| !value.is_sensitive()).fold(HeaderMap::new(), with_header);
             }
             url = next;
         }
@@ -214,6 +216,11 @@ impl HttpClient {
         let headers = response.headers().clone();
         Ok(Answer { status, headers, url, response, silence: self.timeouts.silence, deadline })
     }
+}
+
+fn with_header(mut headers: HeaderMap, (name, value): (&HeaderName, &HeaderValue)) -> HeaderMap {
+    headers.append(name, value.clone());
+    headers
 }
 
 fn builder(timeouts: Timeouts) -> ClientBuilder {

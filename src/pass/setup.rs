@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use crate::clock::SystemClock;
 use crate::config::environment::{Environment, VariableError};
 use crate::config::repository::{self, Repository};
-use crate::config::service::{self, RegistryAuth, RepositoryAuth, SecretPlace, Service};
+use crate::config::service::{self, Basic, RegistryAuth, RepositoryAuth, SecretPlace, Service};
 use crate::git::access::Access;
 use crate::git::mirror::{Mirror, check_branch};
 use crate::git::program::{PASSED_THROUGH, ProgramEnvironment};
@@ -26,7 +26,9 @@ use crate::observe::checkout::Checkout;
 use crate::pass::run::CONFIG_FILE;
 use crate::registry::TagSource;
 use crate::registry::client::RegistryClient;
-use crate::registry::settings::{CredentialSetting, HelperSettings, HostSettings, Limits, Settings};
+use crate::registry::settings::{
+    CloudSetting, CloudVariables, CredentialSetting, HelperSettings, HostSettings, Limits, Settings,
+};
 use crate::registry::snapshot::{Recorder, Snapshot, SnapshotError};
 
 /// The longest configuration file that is read, in bytes.
@@ -266,6 +268,7 @@ pub fn registry(service: &Service, environment: &Environment) -> Result<Box<dyn 
             environment: home.into_iter().collect(),
             ..HelperSettings::default()
         },
+        cloud: CloudVariables::of(|name| environment.secret(name).ok()),
         limits: registry_limits(service),
     };
     Ok(Box::new(RegistryClient::new(settings, Arc::new(SystemClock))))
@@ -331,9 +334,32 @@ fn host(
                 Err(error) => CredentialSetting::Missing(format!("{error}, and {} names it", service.file)),
             })
         }
-        Some(RegistryAuth::Aws { .. }) => return Err(unsupported("`auth: {aws: …}`")),
-        Some(RegistryAuth::Gcp { .. }) => return Err(unsupported("`auth: {gcp: …}`")),
-        Some(RegistryAuth::Azure { .. }) => return Err(unsupported("`auth: {azure: …}`")),
+        Some(RegistryAuth::Basic(Basic { username, password })) => Some(match password {
+            SecretPlace::File(path) => {
+                CredentialSetting::PasswordFile { user: username.clone(), file: service.resolve(path) }
+            }
+            SecretPlace::Variable(name) => match environment.secret(&name.0) {
+                Ok(password) => {
+                    let origin = format!("the environment variable {}", name.0);
+                    CredentialSetting::Password { user: username.clone(), password, origin }
+                }
+                Err(error) => CredentialSetting::Missing(format!("{error}, and {} names it", service.file)),
+            },
+        }),
+        Some(RegistryAuth::Aws { region }) => {
+            Some(CredentialSetting::Cloud(CloudSetting::Aws { region: region.clone() }))
+        }
+        Some(RegistryAuth::Gcp { credentials_file }) => {
+            let file = credentials_file.as_ref().map(|path| service.resolve(path));
+            Some(CredentialSetting::Cloud(CloudSetting::Google { file }))
+        }
+        Some(RegistryAuth::Azure { tenant, client_id, client_secret_file }) => {
+            Some(CredentialSetting::Cloud(CloudSetting::Azure {
+                tenant: tenant.clone(),
+                client_id: client_id.clone(),
+                client_secret_file: client_secret_file.as_ref().map(|path| service.resolve(path)),
+            }))
+        }
     };
     Ok(HostSettings {
         host: registry.host.clone(),

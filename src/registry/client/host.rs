@@ -1,6 +1,5 @@
 //! What is known of one registry host during a pass.
 
-use std::collections::HashMap;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,9 +12,9 @@ use crate::http::client::PlainHttp;
 use crate::http::error::{Advice, HttpError};
 use crate::http::target::is_loopback;
 use crate::model::image::{DOCKER_HUB, shorten};
-use crate::registry::client::auth::TokenSlot;
 use crate::registry::client::challenge::Challenge;
 use crate::registry::client::failure::Failure;
+use crate::registry::client::tokens::Tokens;
 use crate::registry::settings::{HostSettings, Limits};
 
 /// Where Docker Hub's registry listens.
@@ -62,8 +61,8 @@ pub(super) struct Host {
     pub(super) first: tokio::sync::Mutex<()>,
     /// How it wants to be asked.
     scheme: Mutex<Scheme>,
-    /// Tokens by scope; a host has one credential, so that need not be in the key.
-    tokens: Mutex<HashMap<String, Arc<TokenSlot>>>,
+    /// Its tokens.
+    pub(super) tokens: Tokens,
     /// Failures in a row, how the last one reads and when it was.
     trouble: Mutex<Trouble>,
 }
@@ -86,7 +85,7 @@ impl Host {
             page_size: AtomicU32::new(limits.page_size),
             first: tokio::sync::Mutex::default(),
             scheme: Mutex::new(Scheme::Unknown),
-            tokens: Mutex::default(),
+            tokens: Tokens::default(),
             trouble: Mutex::default(),
         })
     }
@@ -105,11 +104,6 @@ impl Host {
 
     pub(super) fn learn(&self, scheme: Scheme) {
         *self.scheme.lock().unwrap_or_else(PoisonError::into_inner) = scheme;
-    }
-
-    pub(super) fn token_slot(&self, scope: &str) -> Arc<TokenSlot> {
-        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(tokens.entry(scope.to_owned()).or_default())
     }
 
     /// Refuses to ask a host that has just failed several times: that costs a bounded wait, once.

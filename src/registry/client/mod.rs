@@ -1,6 +1,7 @@
 //! The client for real registries: the OCI distribution protocol, read only.
 //!
 //! The entry point is [`RegistryClient`]. It is split by verb: `transport` asks, `auth` answers challenges,
+//! `tokens` keeps what came of it,
 //! `tags` lists, `manifest` looks at single tags. It remembers tokens and challenges, never tags or manifests.
 
 mod auth;
@@ -11,6 +12,7 @@ mod link;
 mod manifest;
 mod page;
 mod tags;
+mod tokens;
 mod transport;
 
 use std::collections::HashMap;
@@ -34,7 +36,8 @@ use crate::registry::{SourceError, TagSource};
 
 /// Asks registries over HTTP. One for a whole pass: hosts, challenges and tokens are shared by all images.
 pub struct RegistryClient {
-    http: HttpClient,
+    http: Arc<HttpClient>,
+    clock: Arc<dyn Clock>,
     credentials: Credentials,
     hosts: Mutex<HashMap<String, Arc<Host>>>,
     host_settings: HashMap<String, HostSettings>,
@@ -60,10 +63,12 @@ impl RegistryClient {
     /// Makes a client; nothing is asked and nothing is read yet. The clock serves dates in `Retry-After`.
     pub fn new(mut settings: Settings, clock: Arc<dyn Clock>) -> Self {
         settings.hosts.iter_mut().for_each(|host| host.host = normal_host(&host.host));
-        let credentials = Credentials::new(&settings);
+        let now = Arc::clone(&clock);
+        let http = Arc::new(HttpClient::new(settings.limits.timeouts, Arc::new(move || now.now())));
         Self {
-            http: HttpClient::new(settings.limits.timeouts, Arc::new(move || clock.now())),
-            credentials,
+            credentials: Credentials::new(&settings, Arc::clone(&http), Arc::clone(&clock)),
+            http,
+            clock,
             hosts: Mutex::default(),
             host_settings: settings.hosts.into_iter().map(|host| (host.host.clone(), host)).collect(),
             limits: settings.limits,
