@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 mod auth;
+mod clouds;
 mod facts;
 mod faults;
 mod lists;
+mod vendors;
 
 use std::sync::Arc;
 use std::time::Duration;
