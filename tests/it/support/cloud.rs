@@ -223,5 +223,7 @@ async fn serve(Extract((address, inner)): Extract<(SocketAddr, Arc<Mutex<Inner>>
             Says(418, String::new())
         }
     };
-    Response::builder().status(status).header("Metadata-Flavor", "Google").body(Body::from(text)).unwrap()
+    // Asked to come back at once, a client tries again without a wait.
+    let builder = Response::builder().status(status).header("Metadata-Flavor", "Google").header("Retry-After", "0");
+    builder.body(Body::from(text)).unwrap()
 }

@@ -16,7 +16,7 @@ pub(super) fn answer(asked: &Asked, expired: bool) -> Option<Answered> {
         "/acme-tenant/oauth2/v2.0/token" => {
             ("entra", entra(asked, expired).map(|says| says.unwrap_or(token(json!(3599)))))
         }
-        "/metadata/identity/oauth2/token" if expired => {
+        "/metadata/identity/oauth2/token" | "/msi/token" if expired => {
             ("azure metadata", Ok(Says(400, r#"{"error": "invalid_request"}"#.to_owned())))
         }
         "/metadata/identity/oauth2/token" => {
