@@ -256,8 +256,12 @@ async fn read_token(
     let failed = |reason: String| Failure::Token { host: host.name.clone(), realm: host_of(&call.url), reason };
     match (status, credential) {
         (200..=299, _) => {}
-        (400 | 401 | 403, Some(credential)) => {
-            // A 403, and GitLab's and GitHub's only answer, may also mean that this one repository is not for it.
+        // The only answer of GitLab's and GitHub's: it may also mean that this one repository is not for that login.
+        (403, Some(Credential { origin, advice, .. })) => {
+            let (host, origin, said) = (host.name.clone(), origin.clone(), said(&body));
+            return Err(Failure::RefusedHere { host, origin, said, advice }.into());
+        }
+        (400 | 401, Some(credential)) => {
             let is_login_wrong = status == 401 || (status == 400 && call.method == Method::POST);
             return Err(NoToken { failure: Failure::refused(&host.name, credential), is_login_wrong });
         }

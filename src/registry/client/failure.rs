@@ -25,9 +25,13 @@ pub(super) enum Failure {
     NoCredentials { host: String },
     #[error("{host} refuses the credentials from {origin}; they are wrong or have expired: {advice}")]
     Refused { host: String, origin: String, advice: &'static str },
+    #[error(
+        "{host} refuses the credentials from {origin}{said}; they may not pull this repository, are wrong or have expired: {advice}"
+    )]
+    RefusedHere { host: String, origin: String, said: String, advice: &'static str },
     #[error("{host} wants a user and a password, and {origin} holds a token instead")]
     WantsPassword { host: String, origin: String },
-    #[error("{host} forbids it ({who}){said}; {advice}")]
+    #[error("{host} forbids it ({who}){said}; give that account the right to pull, or {advice}")]
     Forbidden { host: String, who: String, said: String, advice: &'static str },
     #[error("{host} asks for a login in a way that is not understood; it needs a Basic or Bearer challenge")]
     Challenge { host: String },

@@ -200,6 +200,22 @@ async fn a_workload_identity_without_a_service_account_gives_its_own_token() {
 }
 
 #[tokio::test]
+async fn a_login_that_ends_is_fetched_anew() {
+    let scene = Scene::google().await;
+    scene.cloud.fault(CloudFault::ShortLived);
+    let client = scene.client(CloudSetting::Google { file: None }, &[]);
+    assert_eq!(scene.list(&client).await, "1.0.0");
+    let short = scene.cloud.asked().len();
+    assert_eq!(scene.list(&client).await, "1.0.0");
+    assert!(scene.cloud.asked().len() > short, "it has ended at once");
+    scene.cloud.fault(CloudFault::None);
+    assert_eq!(scene.list(&client).await, "1.0.0");
+    let long = scene.cloud.asked().len();
+    assert_eq!(scene.list(&client).await, "1.0.0");
+    assert_eq!(scene.cloud.asked().len(), long, "an hour has not passed");
+}
+
+#[tokio::test]
 async fn a_deleted_key_and_a_file_of_another_kind_say_so() {
     let scene = Scene::google().await;
     scene.cloud.fault(CloudFault::Expired);
@@ -214,6 +230,11 @@ async fn a_deleted_key_and_a_file_of_another_kind_say_so() {
         ("{\"type\": \"service_account\", \"private_key\": \"hush\"}", "is not an account's"),
         ("{\"type\": \"service_account\", \"private_key\": \"hush", "is not an account's"),
         ("{}", "is not an account's"),
+        (
+            r#"{"type": "external_account", "audience": "a", "subject_token_type": "t", "token_url": "https://sts.invalid",
+                "credential_source": {"executable": {"command": "/bin/true"}}}"#,
+            "its `credential_source` runs a program",
+        ),
     ] {
         // The file has changed, so that the failure before it is not told again.
         scene.file("account.json", text);
@@ -290,6 +311,18 @@ async fn a_login_that_the_registry_refuses_names_the_cloud_and_whom_it_was_asked
     let error = scene.list(&scene.client(aws(), &KEYS)).await;
     let words = "refuses the credentials from Amazon ECR, asked by the environment variables AWS_ACCESS_KEY_ID";
     assert!(error.contains(words) && error.contains("ecr:BatchGetImage"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_shown_to_one_service_does_not_follow_a_redirect_to_another() {
+    let (scene, elsewhere) = (Scene::azure().await, FakeCloud::launch());
+    let query = "api-version=2019-08-01&client_id=acme-client&resource=https://containerregistry.azure.net";
+    scene.cloud.redirect(elsewhere.url(&format!("/msi/token?{query}")));
+    let endpoint = scene.cloud.url("/msi/token");
+    let app = [("IDENTITY_ENDPOINT", endpoint.as_str()), ("IDENTITY_HEADER", IDENTITY_HEADER)];
+    let error = scene.list(&scene.client(azure(true), &app)).await;
+    assert!(error.contains("Azure's identity endpoint gave no usable login"), "{error}");
+    assert_eq!((elsewhere.asked(), elsewhere.refused()), (vec!["azure app"], vec!["no header".to_owned()]));
 }
 
 #[tokio::test]

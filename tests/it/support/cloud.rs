@@ -68,6 +68,8 @@ pub(crate) enum CloudFault {
     None,
     /// What they are shown has expired.
     Expired,
+    /// What Google gives out ends at once.
+    ShortLived,
     /// They answer 500.
     Broken,
     /// They answer with a web page.
@@ -77,6 +79,8 @@ pub(crate) enum CloudFault {
 #[derive(Debug, Default)]
 struct Inner {
     fault: CloudFault,
+    /// Where everything is redirected.
+    redirect: Option<String>,
     /// What was asked, by a word for each service.
     asked: Vec<&'static str>,
     /// Why something was refused, for a test that wonders.
@@ -134,6 +138,11 @@ impl FakeCloud {
     /// Sets what goes wrong.
     pub(crate) fn fault(&self, fault: CloudFault) {
         self.inner.lock().unwrap().fault = fault;
+    }
+
+    /// Sends everybody elsewhere.
+    pub(crate) fn redirect(&self, to: String) {
+        self.inner.lock().unwrap().redirect = Some(to);
     }
 
     /// Returns what was asked, in order.
@@ -208,9 +217,12 @@ async fn serve(Extract((address, inner)): Extract<(SocketAddr, Arc<Mutex<Inner>>
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
     let asked = Asked { method: parts.method, path: parts.uri.path().to_owned(), query, headers: parts.headers, body };
     let mut inner = inner.lock().unwrap();
+    if let Some(to) = &inner.redirect {
+        return Response::builder().status(307).header("Location", to).body(Body::empty()).unwrap();
+    }
     let expired = inner.fault == CloudFault::Expired;
     let answered = aws::answer(&asked, expired)
-        .or_else(|| google::answer(&asked, address, expired))
+        .or_else(|| google::answer(&asked, address, inner.fault))
         .or_else(|| azure::answer(&asked, expired));
     let (who, outcome) = answered.unwrap_or(("nobody", Err(format!("{} {}", asked.method, asked.path))));
     inner.asked.push(who);

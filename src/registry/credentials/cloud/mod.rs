@@ -77,17 +77,19 @@ impl Clouds {
         let found = match setting {
             CloudSetting::Aws { region } => {
                 let place = aws::Place::of(host, region.as_deref())?;
-                let inputs = self.fingerprint(&["AWS_WEB_IDENTITY_TOKEN_FILE"], None);
                 let fetch = async || aws::login(&asker, &place).await.map(Some);
-                self.logins.get(Key::Aws(place.clone()), inputs, fetch).await
+                // A token of the cluster's is renewed all the time, which ends no login that was had with the one before.
+                self.logins.get(Key::Aws(place.clone()), 0, fetch).await
             }
             CloudSetting::Google { file } => {
-                let inputs = self.fingerprint(&["GOOGLE_APPLICATION_CREDENTIALS"], file.as_deref());
+                let named =
+                    file.as_deref().or_else(|| self.variables.get("GOOGLE_APPLICATION_CREDENTIALS").map(Path::new));
+                let inputs = fingerprint(named);
                 let fetch = async || google::login(&asker, file.as_deref()).await.map(Some);
                 self.logins.get(Key::Google(file.clone()), inputs, fetch).await
             }
             CloudSetting::Azure { tenant, client_id, client_secret_file } => {
-                let inputs = self.fingerprint(&[], client_secret_file.as_deref());
+                let inputs = fingerprint(client_secret_file.as_deref());
                 let who = azure::identity::Named {
                     tenant: tenant.as_deref(),
                     client_id: client_id.as_deref(),
@@ -104,17 +106,14 @@ impl Clouds {
     pub(super) fn forget(&self, refused: &Credential) {
         self.logins.forget(refused);
     }
+}
 
-    /// Returns a number that changes when one of the files does that a login is made of.
-    fn fingerprint(&self, variables: &[&str], named: Option<&Path>) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        let files = variables.iter().filter_map(|name| self.variables.get(name)).map(Path::new);
-        for path in named.into_iter().chain(files) {
-            // One that cannot be read is told by whoever needs it.
-            file::read(path).unwrap_or_default().hash(&mut hasher);
-        }
-        hasher.finish()
-    }
+/// Returns a number that changes when the file does that a login is made of.
+fn fingerprint(file: Option<&Path>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    // One that cannot be read is told by whoever needs it.
+    file.map(|path| file::read(path).unwrap_or_default()).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Returns what to do when a registry refuses what `docker login` left in `config.json`.
@@ -128,5 +127,22 @@ pub(super) fn advice_after_docker_login(host: &str) -> &'static str {
         }
         Some(Cloud::Azure) => "an `az acr login` holds for 3 hours; `auth: {azure: {}}` for the host renews by itself",
         None => "log in again with `docker login`",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_docker_login_to_a_cloud_ends_soon_and_says_how_it_need_not() {
+        for (host, words) in [
+            ("123456789012.dkr.ecr.eu-west-1.amazonaws.com", "12 hours; `auth: {aws: {}}`"),
+            ("europe-docker.pkg.dev", "`auth: {gcp: {}}`"),
+            ("acme.azurecr.io", "`auth: {azure: {}}`"),
+            ("ghcr.io", "log in again with `docker login`"),
+        ] {
+            assert!(advice_after_docker_login(host).contains(words), "{host}");
+        }
     }
 }

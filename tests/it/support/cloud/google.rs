@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use super::{Answered, Asked, GOOGLE_REFRESH, GOOGLE_TOKEN, SUBJECT, Says};
+use super::{Answered, Asked, CloudFault, GOOGLE_REFRESH, GOOGLE_TOKEN, SUBJECT, Says};
 
 const FEDERATED_TOKEN: &str = "ya29.federated-only";
 
@@ -23,9 +23,11 @@ pub(crate) fn private_key() -> String {
     format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(der.as_ref()))
 }
 
-pub(super) fn answer(asked: &Asked, address: SocketAddr, expired: bool) -> Option<Answered> {
+pub(super) fn answer(asked: &Asked, address: SocketAddr, fault: CloudFault) -> Option<Answered> {
+    let expired = fault == CloudFault::Expired;
+    let life = if fault == CloudFault::ShortLived { 0 } else { 3599 };
     let gone = || Ok(Says(400, r#"{"error": "invalid_grant", "error_description": "expired"}"#.to_owned()));
-    let token = || Says(200, json!({"access_token": GOOGLE_TOKEN, "expires_in": 3599}).to_string());
+    let token = || Says(200, json!({"access_token": GOOGLE_TOKEN, "expires_in": life}).to_string());
     Some(match asked.path.as_str() {
         "/google/token" | "/google/sts" if expired => ("google", gone()),
         "/google/token" if asked.form("grant_type") == "refresh_token" => {

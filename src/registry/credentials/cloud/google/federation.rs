@@ -34,6 +34,10 @@ pub(super) struct RawExternalAccount {
 struct RawSource {
     file: Option<String>,
     url: Option<String>,
+    /// Set where the subject is a role of AWS's.
+    environment_id: Option<String>,
+    /// Set where a program is to be run.
+    executable: Option<serde::de::IgnoredAny>,
     #[serde(default)]
     headers: BTreeMap<String, SecretString>,
     #[serde(default)]
@@ -88,6 +92,9 @@ async fn subject(
 ) -> Result<SecretString, CredentialError> {
     let malformed =
         |reason: &str| CredentialError::Malformed { file: path.to_owned(), form: FORM, reason: reason.to_owned() };
+    if source.environment_id.is_some() || source.executable.is_some() {
+        return Err(malformed("its `credential_source` runs a program or is AWS's; name a file or a URL instead"));
+    }
     let bytes = match (&source.file, &source.url) {
         (Some(token), _) => {
             let token = path.parent().unwrap_or(Path::new("")).join(token);
