@@ -3,12 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 mod auth;
+mod clouds;
 mod facts;
 mod faults;
 mod lists;
 mod mirrors;
 mod push_times;
 mod transport;
+mod vendors;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,10 +2,12 @@
 //!
 //! A secret goes to the host it is configured for, and to the realm that this host names, over TLS.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -21,6 +23,7 @@ use crate::registry::client::challenge::Challenge;
 use crate::registry::client::failure::{Failure, said};
 use crate::registry::client::host::{Host, Scheme};
 use crate::registry::client::meter::Kind;
+use crate::registry::client::tokens::{Seconds, Token};
 use crate::registry::client::{RegistryClient, Visit};
 use crate::registry::credentials::{Credential, Secret};
 
@@ -30,21 +33,12 @@ const MAX_TOKEN_ANSWER: u64 = 256 << 10;
 /// How long a token holds that does not say so, by the distribution project's token specification.
 const DEFAULT_LIFE: u64 = 60;
 
-/// A token, and when it stops to be used.
-#[derive(Debug, Clone)]
-pub(super) struct Token {
-    value: SecretString,
-    until: Instant,
-}
-
-/// A scope's token. Locked while it is being fetched, so that everybody waits for one request.
-pub(super) type TokenSlot = tokio::sync::Mutex<Option<Token>>;
-
 #[derive(Deserialize)]
 struct RawToken {
     token: Option<SecretString>,
     access_token: Option<SecretString>,
-    expires_in: Option<u64>,
+    expires_in: Option<Seconds>,
+    issued_at: Option<String>,
 }
 
 /// Whether a token that is held may serve.
@@ -56,6 +50,19 @@ pub(super) enum Held<'a> {
     Refused(Option<&'a HeaderValue>),
 }
 
+/// Why there is no token.
+struct NoToken {
+    failure: Failure,
+    /// Whether the login itself is wrong, so that no other scope needs to be tried with it.
+    is_login_wrong: bool,
+}
+
+impl<F: Into<Failure>> From<F> for NoToken {
+    fn from(failure: F) -> Self {
+        Self { failure: failure.into(), is_login_wrong: false }
+    }
+}
+
 impl RegistryClient {
     /// Returns the header that a request needs, as far as the host has said what it wants.
     pub(super) async fn authorization(&self, visit: &Visit<'_>) -> Result<Option<HeaderValue>, Failure> {
@@ -63,7 +70,7 @@ impl RegistryClient {
             Scheme::Unknown | Scheme::Open => Ok(None),
             Scheme::Challenged(challenge) => {
                 // The challenge was for another image: its scope is not this one's.
-                let scope = format!("repository:{}:pull", visit.image.path());
+                let scope = visit.host.tokens.scope_for(challenge.scope(), visit.image.path());
                 self.answer_challenge(visit, &challenge, &scope, Held::Serves).await
             }
         }
@@ -78,41 +85,104 @@ impl RegistryClient {
         held: Held<'_>,
     ) -> Result<Option<HeaderValue>, Failure> {
         let host = visit.host;
-        let credential = self.credentials.find(&host.name).await?;
-        let credential = credential.as_deref();
-        match (challenge, credential.map(|credential| &credential.secret)) {
-            (Challenge::Basic, Some(Secret::Password { user, password })) => Ok(Some(basic(user, password))),
-            (Challenge::Basic, _) => Ok(None),
-            (Challenge::Bearer { .. }, Some(Secret::Bearer(token))) => bearer(host, token).map(Some),
-            (Challenge::Bearer { realm, service, .. }, _) => {
-                let slot = host.token_slot(scope);
-                let mut slot = slot.lock().await;
-                if let Some(token) = slot.as_ref().filter(|token| Instant::now() < token.until) {
-                    let header = bearer(host, &token.value)?;
-                    if held != Held::Refused(Some(&header)) {
-                        return Ok(Some(header));
-                    }
+        let mut credential = self.credentials.find(&host.name).await?;
+        loop {
+            let header = match (challenge, credential.as_deref().map(|credential| &credential.secret)) {
+                (Challenge::Basic, None) => return Ok(None),
+                (Challenge::Basic, Some(Secret::Password { user, password })) => basic(user, password),
+                (Challenge::Basic, Some(Secret::Identity(_) | Secret::Bearer(_))) => {
+                    let origin = credential.map(|credential| credential.origin.clone()).unwrap_or_default();
+                    return Err(Failure::WantsPassword { host: host.name.clone(), origin });
                 }
-                let token = self.fetch_token(visit, realm, service.as_deref(), scope, credential).await?;
-                let header = bearer(host, &token.value)?;
-                *slot = Some(token);
-                Ok(Some(header))
+                (Challenge::Bearer { .. }, Some(Secret::Bearer(token))) => bearer(host, token)?,
+                (Challenge::Bearer { realm, service, .. }, _) => {
+                    let realm = Realm { realm, service: service.as_deref() };
+                    return self.token(visit, &realm, scope, credential, held).await.map(Some);
+                }
+            };
+            // What was just refused is shown again only if a newer one can be had.
+            let Some(refused) = credential.filter(|_| held == Held::Refused(Some(&header))) else {
+                return Ok(Some(header));
+            };
+            credential = self.credentials.renew(&host.name, &refused).await?;
+            if credential.as_ref().is_some_and(|credential| credential.is_same_secret(&refused)) {
+                return Ok(Some(header));
             }
         }
     }
 
+    /// Returns the header with a scope's token: the one that is held, or a new one.
+    async fn token(
+        &self,
+        visit: &Visit<'_>,
+        realm: &Realm<'_>,
+        scope: &str,
+        mut credential: Option<Arc<Credential>>,
+        held: Held<'_>,
+    ) -> Result<HeaderValue, Failure> {
+        let (host, tokens) = (visit.host, &visit.host.tokens);
+        let scope = match held {
+            Held::Serves => scope.to_owned(),
+            Held::Refused(_) => tokens.widened(scope, visit.image.path()),
+        };
+        let slot = tokens.slot(&scope);
+        let mut slot = slot.lock().await;
+        for token in slot.clone().into_iter().chain(tokens.shared()) {
+            let header = bearer(host, &token.value)?;
+            if held == Held::Refused(Some(&header)) {
+                tokens.share_no_more(&token);
+            } else if token.serves(credential.as_deref()) {
+                return Ok(header);
+            }
+        }
+        // A login is tried by one request alone until it has once been right: a wrong one is shown once, not by fifty.
+        let first = match &credential {
+            Some(credential) if !tokens.is_proven(credential) => Some(tokens.first.lock().await),
+            _ => None,
+        };
+        if let Some(credential) = &credential
+            && tokens.was_just_refused(credential)
+        {
+            return Err(Failure::refused(&host.name, credential));
+        }
+        let mut fetched = self.fetch_token(visit, realm, &scope, credential.as_deref()).await;
+        if let (Err(NoToken { is_login_wrong: true, .. }), Some(refused)) = (&fetched, &credential) {
+            let newer = self.credentials.renew(&host.name, refused).await?;
+            if newer.as_ref().is_none_or(|newer| !newer.is_same_secret(refused)) {
+                credential = newer;
+                fetched = self.fetch_token(visit, realm, &scope, credential.as_deref()).await;
+            }
+        }
+        let (value, until) = match fetched {
+            Ok(fetched) => fetched,
+            Err(NoToken { failure, is_login_wrong }) => {
+                if let Some(credential) = credential.filter(|_| is_login_wrong) {
+                    tokens.remember_refused(credential);
+                }
+                return Err(failure);
+            }
+        };
+        let header = bearer(host, &value)?;
+        let token = Token { value, until, credential };
+        tokens.remember(&scope, &token);
+        *slot = Some(token);
+        drop(first);
+        Ok(header)
+    }
+
+    /// Fetches a token; returns it and until when it is used.
     async fn fetch_token(
         &self,
         visit: &Visit<'_>,
-        realm: &str,
-        service: Option<&str>,
+        realm: &Realm<'_>,
         scope: &str,
         credential: Option<&Credential>,
-    ) -> Result<Token, Failure> {
+    ) -> Result<(SecretString, Instant), NoToken> {
         let host = visit.host;
-        let refused = || Failure::Realm { host: host.name.clone(), realm: shorten(realm) };
-        let mut url = Url::parse(realm).map_err(|_not_a_url| refused())?;
+        let refused = || Failure::Realm { host: host.name.clone(), realm: shorten(realm.realm) };
+        let mut url = realm.address(host).ok_or_else(refused)?;
         let plain = protection(host, &url).ok_or_else(refused)?;
+        let service = realm.service;
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         let mut body = None;
@@ -124,9 +194,11 @@ impl RegistryClient {
             body = Some(SecretString::from(form.finish()));
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         } else {
+            // A realm may bring a query of its own, and what it says there is not said twice.
+            let has_service = url.query_pairs().any(|(name, _)| name == "service");
             let mut query = url.query_pairs_mut();
-            query.extend_pairs(service.map(|service| ("service", service)));
-            query.extend_pairs(scope.split(' ').map(|scope| ("scope", scope)));
+            query.extend_pairs(service.filter(|_| !has_service).map(|service| ("service", service)));
+            query.extend_pairs(scope.split(' ').filter(|scope| !scope.is_empty()).map(|scope| ("scope", scope)));
             drop(query);
             if let Some(Secret::Password { user, password }) = credential.map(|credential| &credential.secret) {
                 headers.insert(AUTHORIZATION, basic(user, password));
@@ -135,13 +207,36 @@ impl RegistryClient {
         let method = if body.is_some() { Method::POST } else { Method::GET };
         let call = Call { method, url, headers, body, deadline: visit.deadline, retry: self.limits.retry, plain };
         let answer = self.exchange(visit, Kind::Token, &call).await?;
-        read_token(host, &call.url, answer, credential).await
+        read_token(host, &call, answer, credential, self.clock.now()).await
     }
 }
 
-/// Decides whether logins may go to a realm, and how; `None` when a secret would travel unprotected.
+/// Where tokens are given out, as a challenge says it.
+struct Realm<'a> {
+    realm: &'a str,
+    service: Option<&'a str>,
+}
+
+impl Realm<'_> {
+    /// Returns the URL. A relative one is on the registry itself; a login in it is not the registry's to choose.
+    fn address(&self, host: &Host) -> Option<Url> {
+        let mut url = host.origin.join(self.realm.trim()).ok()?;
+        url.set_fragment(None);
+        if !url.username().is_empty() || url.password().is_some() {
+            url.set_username("").ok()?;
+            url.set_password(None).ok()?;
+        }
+        Some(url)
+    }
+}
+
+/// Decides whether logins may go to a realm, and how; `None` when a secret would travel unprotected, or to this
+/// machine because another one says so.
 fn protection(host: &Host, realm: &Url) -> Option<PlainHttp> {
     let own = realm.host() == host.origin.host();
+    if is_loopback(realm) && !is_loopback(&host.origin) {
+        return None;
+    }
     match realm.scheme() {
         "https" => Some(PlainHttp::Loopback),
         "http" if is_loopback(realm) && is_loopback(&host.origin) => Some(PlainHttp::Loopback),
@@ -152,29 +247,44 @@ fn protection(host: &Host, realm: &Url) -> Option<PlainHttp> {
 
 async fn read_token(
     host: &Host,
-    realm: &Url,
+    call: &Call,
     answer: Answer,
     credential: Option<&Credential>,
-) -> Result<Token, Failure> {
+    now: Timestamp,
+) -> Result<(SecretString, Instant), NoToken> {
     let status = answer.status.as_u16();
     let body = answer.body(MAX_TOKEN_ANSWER).whole().await?;
-    let failed = |reason: String| Failure::Token { host: host.name.clone(), realm: host_of(realm), reason };
+    let failed = |reason: String| Failure::Token { host: host.name.clone(), realm: host_of(&call.url), reason };
     match (status, credential) {
         (200..=299, _) => {}
-        (400 | 401 | 403, Some(credential)) => {
-            return Err(Failure::Refused { host: host.name.clone(), origin: credential.origin.clone() });
+        // The only answer of GitLab's and GitHub's: it may also mean that this one repository is not for that login.
+        (403, Some(Credential { origin, advice, .. })) => {
+            let (host, origin, said) = (host.name.clone(), origin.clone(), said(&body));
+            return Err(Failure::RefusedHere { host, origin, said, advice }.into());
         }
-        (400 | 401 | 403 | 404, None) => return Err(Failure::NoCredentials { host: host.name.clone() }),
-        _ => return Err(failed(format!("it answered {status}{}", said(&body)))),
+        (400 | 401, Some(credential)) => {
+            let is_login_wrong = status == 401 || (status == 400 && call.method == Method::POST);
+            return Err(NoToken { failure: Failure::refused(&host.name, credential), is_login_wrong });
+        }
+        (400 | 401 | 403 | 404, None) => return Err(Failure::NoCredentials { host: host.name.clone() }.into()),
+        _ => return Err(failed(format!("it answered {status}{}", said(&body))).into()),
     }
     let raw: RawToken =
         serde_json::from_slice(&body).map_err(|_may_quote_a_secret| failed("it is not a token's JSON".to_owned()))?;
     let filled = |token: &SecretString| !token.expose_secret().is_empty();
     let value = raw.token.filter(filled).or(raw.access_token.filter(filled));
     let value = value.ok_or_else(|| failed("the answer holds none".to_owned()))?;
-    // A token is renewed when a tenth of its life is left, so that none expires on its way.
-    let life = Duration::from_secs(raw.expires_in.unwrap_or(DEFAULT_LIFE).min(86_400));
-    Ok(Token { value, until: Instant::now() + life.mul_f64(0.9) })
+    let life = Duration::from_secs(raw.expires_in.map_or(DEFAULT_LIFE, |seconds| seconds.0).min(86_400));
+    Ok((value, Instant::now() + left(life, raw.issued_at.as_deref(), now)))
+}
+
+/// Returns how long a token is used: it is renewed when a tenth of its life is left, so that none expires on its way.
+fn left(life: Duration, issued_at: Option<&str>, now: Timestamp) -> Duration {
+    let issued: Option<Timestamp> = issued_at.and_then(|text| text.parse().ok());
+    // Nobody hands out a token that has ended: where it would have, the two clocks differ, and this one counts.
+    let spent = issued.and_then(|issued| Duration::try_from(now.duration_since(issued)).ok());
+    let spent = spent.filter(|spent| *spent < life).unwrap_or_default();
+    life.mul_f64(0.9).saturating_sub(spent)
 }
 
 pub(super) fn basic(user: &str, password: &SecretString) -> HeaderValue {
@@ -215,10 +325,46 @@ mod tests {
             ("registry.example", true, "http://registry.example:8080/token", true),
             ("registry.example", true, "http://auth.example/token", false),
             ("ghcr.io", false, "file:///etc/passwd", false),
+            ("ghcr.io", false, "https://localhost:8443/token", false),
+            ("ghcr.io", false, "https://[::1]/token", false),
+            ("registry.example", true, "http://127.0.0.1/token", false),
         ] {
             let settings = HostSettings { insecure, ..HostSettings::of(host) };
             let host = Host::new(host, Some(&settings), &Limits::default(), Arc::new(SystemClock)).unwrap();
             assert_eq!(protection(&host, &Url::parse(realm).unwrap()).is_some(), allowed, "{} {realm}", host.name);
+        }
+    }
+    #[test]
+    fn finds_the_realm_however_it_is_written() {
+        let host = Host::new("registry.example:5000", None, &Limits::default(), Arc::new(SystemClock)).unwrap();
+        for (realm, expected) in [
+            ("https://auth.example/token?account=x#part", Some("https://auth.example/token?account=x")),
+            ("/token", Some("https://registry.example:5000/token")),
+            ("token?service=own", Some("https://registry.example:5000/token?service=own")),
+            ("//auth.example/token", Some("https://auth.example/token")),
+            (" https://auth.example/token ", Some("https://auth.example/token")),
+            ("https://user:password@auth.example/token", Some("https://auth.example/token")),
+            ("https://[half", None),
+        ] {
+            let found = Realm { realm, service: None }.address(&host);
+            assert_eq!(found.as_ref().map(Url::as_str), expected, "{realm}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_used_until_a_tenth_of_its_life_is_left() {
+        let now: Timestamp = "2026-11-20T08:00:00Z".parse().unwrap();
+        for (life, issued_at, expected) in [
+            (300, None, 270),
+            (300, Some("2026-11-20T08:00:00Z"), 270),
+            (300, Some("2026-11-20T07:58:00.5Z"), 150),
+            (300, Some("2026-11-20T07:55:10Z"), 0),
+            (300, Some("2026-11-20T06:00:00Z"), 270),
+            (300, Some("2026-11-20T09:00:00Z"), 270),
+            (300, Some("yesterday"), 270),
+        ] {
+            let found = left(Duration::from_secs(life), issued_at, now);
+            assert_eq!(found.as_secs(), expected, "{issued_at:?}");
         }
     }
 }

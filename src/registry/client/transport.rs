@@ -102,7 +102,7 @@ impl RegistryClient {
     async fn unwelcome(&self, visit: &Visit<'_>) -> Result<Failure, Failure> {
         let host = visit.host.name.clone();
         Ok(match self.credentials.find(&host).await? {
-            Some(credential) => Failure::Refused { host, origin: credential.origin.clone() },
+            Some(credential) => Failure::refused(&host, &credential),
             None => Failure::NoCredentials { host },
         })
     }
@@ -141,9 +141,11 @@ impl RegistryClient {
         Err(match status {
             403 => {
                 let credential = self.credentials.find(&host).await?;
-                let who =
-                    credential.map_or_else(|| "no login".to_owned(), |found| format!("login from {}", found.origin));
-                Failure::Forbidden { host, who, said }
+                let who = credential
+                    .as_ref()
+                    .map_or_else(|| "no login".to_owned(), |found| format!("login from {}", found.origin));
+                let advice = credential.map_or("name credentials for the host", |found| found.advice);
+                Failure::Forbidden { host, who, said, advice }
             }
             404 => Failure::NotFound { host, said },
             _ => Failure::Status { host, status, said },
