@@ -320,7 +320,8 @@ fn host(
         return Err(unsupported("`mirror`"));
     }
     let credential = match &registry.auth {
-        None | Some(RegistryAuth::DockerConfig(None)) => None,
+        None => None,
+        Some(RegistryAuth::DockerConfig(None)) => Some(CredentialSetting::OwnDockerConfig),
         Some(RegistryAuth::DockerConfig(Some(path))) => Some(CredentialSetting::DockerConfig(service.resolve(path))),
         Some(RegistryAuth::TokenFile(path)) => Some(CredentialSetting::TokenFile(service.resolve(path))),
         Some(RegistryAuth::Helper(name)) => Some(CredentialSetting::Helper(name.clone())),

@@ -23,6 +23,7 @@ use crate::registry::client::challenge::Challenge;
 use crate::registry::client::failure::{Failure, said};
 use crate::registry::client::host::{Host, Scheme};
 use crate::registry::client::tokens::{Seconds, Token};
+use crate::registry::client::transport::Question;
 use crate::registry::client::{RegistryClient, Visit};
 use crate::registry::credentials::{Credential, Secret};
 
@@ -88,7 +89,12 @@ impl RegistryClient {
         loop {
             let header = match (challenge, credential.as_deref().map(|credential| &credential.secret)) {
                 (Challenge::Basic, None) => return Ok(None),
-                (Challenge::Basic, Some(Secret::Password { user, password })) => basic(user, password),
+                (Challenge::Basic, Some(Secret::Password { user, password })) => {
+                    if let Some(refused) = credential.as_deref().filter(|found| host.tokens.was_just_refused(found)) {
+                        return Err(Failure::refused(&host.name, refused));
+                    }
+                    basic(user, password)
+                }
                 (Challenge::Basic, Some(Secret::Identity(_) | Secret::Bearer(_))) => {
                     let origin = credential.map(|credential| credential.origin.clone()).unwrap_or_default();
                     return Err(Failure::WantsPassword { host: host.name.clone(), origin });
@@ -108,6 +114,34 @@ impl RegistryClient {
                 return Ok(Some(header));
             }
         }
+    }
+
+    /// Finds out whether a user and a password are wrong, or whether one repository alone is not for them: some
+    /// registries say 401 to both. Wrong ones are not shown again for a minute.
+    pub(super) async fn judge_login(
+        &self,
+        visit: &Visit<'_>,
+        challenge: &Challenge,
+        shown: Option<&HeaderValue>,
+    ) -> Result<(), Failure> {
+        let host = visit.host;
+        let (Challenge::Basic, Some(shown)) = (challenge, shown) else { return Ok(()) };
+        let _first = host.tokens.first.lock().await;
+        let Some(credential) = self.credentials.find(&host.name).await? else { return Ok(()) };
+        if host.tokens.was_just_refused(&credential) || host.tokens.is_proven(&credential) {
+            return Ok(());
+        }
+        // The root of the protocol is there to check a login (OCI distribution specification, section "Determining
+        // Support").
+        let mut url = host.origin.clone();
+        url.set_path("/v2/");
+        let root = Question { method: Method::GET, url, accept: "application/json" };
+        match self.send(visit, &root, Some(shown)).await?.status.as_u16() {
+            401 => host.tokens.remember_refused(credential),
+            200 => host.tokens.prove(credential),
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Returns the header with a scope's token: the one that is held, or a new one.

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::http::error::HttpError;
 use crate::model::image::shorten;
-use crate::registry::credentials::{Credential, CredentialError};
+use crate::registry::credentials::{Credential, CredentialError, advice_without_login};
 
 /// A failed question. Its words are for people; the image is put before them by the caller.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +20,8 @@ pub(super) enum Failure {
     )]
     Down { host: String, failures: u32, reason: String },
     #[error(
-        "{host} shows it to nobody without credentials, or it does not exist; check the name, run `docker login {host}`, or name credentials for the host"
+        "{host} shows it to nobody without credentials, or it does not exist; check the name, run `docker login {host}`, or {}",
+        advice_without_login(host)
     )]
     NoCredentials { host: String },
     #[error("{host} refuses the credentials from {origin}; they are wrong or have expired: {advice}")]
