@@ -1,8 +1,8 @@
 //! The client for real registries: the OCI distribution protocol, read only.
 //!
 //! The entry point is [`RegistryClient`]. It is split by verb: `transport` asks, `auth` answers challenges,
-//! `tokens` keeps what came of it,
-//! `tags` lists, `manifest` looks at single tags. It remembers tokens and challenges, never tags or manifests.
+//! `realm` asks token servers, `tokens` keeps what came of it, `tags` lists, `manifest` looks at single tags. It remembers
+//! tokens and challenges, never tags or manifests.
 
 mod auth;
 mod challenge;
@@ -11,6 +11,7 @@ mod host;
 mod link;
 mod manifest;
 mod page;
+mod realm;
 mod tags;
 mod tokens;
 mod transport;
