@@ -319,7 +319,8 @@ fn registry_limits(service: &Service) -> Limits {
 
 fn host(service: &Service, registry: &service::Registry, environment: &Environment) -> HostSettings {
     let credential = match &registry.auth {
-        None | Some(RegistryAuth::DockerConfig(None)) => None,
+        None => None,
+        Some(RegistryAuth::DockerConfig(None)) => Some(CredentialSetting::OwnDockerConfig),
         Some(RegistryAuth::DockerConfig(Some(path))) => Some(CredentialSetting::DockerConfig(service.resolve(path))),
         Some(RegistryAuth::TokenFile(path)) => Some(CredentialSetting::TokenFile(service.resolve(path))),
         Some(RegistryAuth::Helper(name)) => Some(CredentialSetting::Helper(name.clone())),

@@ -95,6 +95,8 @@ pub enum CredentialSetting {
     TokenFile(PathBuf),
     /// The program `docker-credential-NAME`, by its name alone.
     Helper(String),
+    /// The user's own `config.json`, and no variables of clouds. A file that does not exist holds nothing.
+    OwnDockerConfig,
     /// A `config.json` of docker's form; here a missing file is an error.
     DockerConfig(PathBuf),
     /// A user, and a file that holds the password alone.

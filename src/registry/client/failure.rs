@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::http::error::HttpError;
 use crate::model::image::shorten;
 use crate::model::usage::ToldLimit;
-use crate::registry::credentials::{Credential, CredentialError};
+use crate::registry::credentials::{Credential, CredentialError, advice_without_login};
 
 /// A failed question. Its words are for people; the image is put before them by the caller.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +39,8 @@ pub(super) enum Failure {
     )]
     Inspections { cap: usize },
     #[error(
-        "{host} shows it to nobody without credentials, or it does not exist; check the name, run `docker login {host}`, or name credentials for the host"
+        "{host} shows it to nobody without credentials, or it does not exist; check the name, run `docker login {host}`, or {}",
+        advice_without_login(host)
     )]
     NoCredentials { host: String },
     #[error("{host} refuses the credentials from {origin}; they are wrong or have expired: {advice}")]

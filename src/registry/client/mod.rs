@@ -1,7 +1,7 @@
 //! The client for real registries: the OCI distribution protocol, read only.
 //!
 //! The entry point is [`RegistryClient`]. It is split by verb: `transport` asks, `auth` answers challenges,
-//! `tokens` keeps what came of it, `tags` lists, `manifest` looks at single tags, `pushed` asks vendors' own APIs, and
+//! `realm` asks token servers, `tokens` keeps what came of it, `tags` lists, `manifest` looks at single tags, `pushed` asks vendors' own APIs, and
 //! `mirror` says where an image is really asked for. Below them, `exchange` makes each request with its tries: behind
 //! a `breaker` for hosts that are down, and through a `gate` that keeps to everybody's limits. It remembers tokens,
 //! challenges and limits, never tags or manifests; but what is asked twice at the same time is sent once.
@@ -21,6 +21,7 @@ mod mirror;
 mod page;
 pub mod probe;
 mod pushed;
+mod realm;
 mod shared;
 mod tags;
 mod tokens;

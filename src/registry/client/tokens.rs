@@ -130,11 +130,17 @@ impl Tokens {
         known.last = Some((scope.to_owned(), token.clone()));
     }
 
-    /// Whether a token was had with a credential before.
+    /// Whether a credential was right before.
     pub(super) fn is_proven(&self, credential: &Credential) -> bool {
         self.known().proven.as_ref().is_some_and(|proven| proven.is_same_secret(credential))
     }
 
+    /// Remembers that a login is right, whatever single repositories say to it.
+    pub(super) fn prove(&self, credential: Arc<Credential>) {
+        self.known().proven = Some(credential);
+    }
+
+    /// Remembers that a login is wrong.
     pub(super) fn remember_refused(&self, credential: Arc<Credential>) {
         self.known().refused = Some((Instant::now(), credential));
     }

@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::http::client::HttpClient;
 use crate::model::image::DOCKER_HUB;
 use crate::registry::credentials::cloud::Clouds;
+pub(crate) use crate::registry::credentials::cloud::advice_without_login;
 use crate::registry::credentials::docker_config::{Entry, Missing};
 pub(crate) use crate::registry::credentials::error::CredentialError;
 use crate::registry::credentials::login::Logins;
@@ -96,7 +97,7 @@ impl Credentials {
     /// Returns the credential of a host, `None` where there is none.
     pub(crate) async fn find(&self, host: &str) -> Found {
         match (self.settings.get(host), &self.docker_config) {
-            (Some(CredentialSetting::Anonymous), _) => Ok(None),
+            (Some(CredentialSetting::Anonymous), _) | (Some(CredentialSetting::OwnDockerConfig), None) => Ok(None),
             (Some(CredentialSetting::Missing(reason)), _) => Err(CredentialError::Missing(reason.clone())),
             (Some(CredentialSetting::Password { user, password, origin }), _) => {
                 let secret = Secret::Password { user: user.clone(), password: password.clone() };
@@ -105,6 +106,9 @@ impl Credentials {
             (Some(CredentialSetting::PasswordFile { user, file }), _) => password_file(user, file).map(Some),
             (Some(CredentialSetting::TokenFile(file)), _) => token_file(file).map(Some),
             (Some(CredentialSetting::Helper(name)), _) => self.ask_helper(name, host).await,
+            (Some(CredentialSetting::OwnDockerConfig), Some(file)) => {
+                self.configured(file, Missing::HoldsNothing, host).await
+            }
             (Some(CredentialSetting::DockerConfig(file)), _) => self.configured(file, Missing::Fails, host).await,
             (Some(CredentialSetting::Cloud(setting)), _) => self.clouds.login(setting, host).await.map(Some),
             (None, file) => {

@@ -235,13 +235,31 @@ async fn a_file_that_changes_counts_at_once() {
 }
 
 #[tokio::test]
+async fn a_host_that_keeps_to_docker_s_file_is_no_matter_of_clouds() {
+    let named = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
+    // Were the cloud asked, the keys would be refused an address in plain HTTP.
+    let cloud = CloudVariables::of(|name| match name {
+        "AWS_ENDPOINT_URL" => Some("http://192.0.2.1/".into()),
+        "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("x".into()),
+        _ => None,
+    });
+    let host = |credential| HostSettings { credential, ..HostSettings::of(named) };
+    let with = |credential| Settings { hosts: vec![host(credential)], cloud: cloud.clone(), ..Settings::default() };
+    let keeps = credentials(&with(Some(CredentialSetting::OwnDockerConfig)));
+    assert_eq!(shown(&keeps.find(named).await), "none");
+    let unbidden = shown(&credentials(&with(None)).find(named).await);
+    assert!(unbidden.contains("192.0.2.1 would be spoken to in plain HTTP"), "{unbidden}");
+}
+
+#[tokio::test]
 async fn clouds_are_asked_unbidden_only_where_variables_say_who_this_is() {
     let names = |set: &'static [&'static str]| CloudVariables::of(|name| set.contains(&name).then(|| "x".into()));
     for (set, host, expected) in [
         (&["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"][..], "123456789012.dkr.ecr.eu-west-1.amazonaws.com", true),
         (&["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"], "ghcr.io", false),
         (&["AWS_ACCESS_KEY_ID"], "123456789012.dkr.ecr.eu-west-1.amazonaws.com", false),
-        (&["AWS_CONTAINER_CREDENTIALS_FULL_URI"], "public.ecr.aws", true),
+        (&["AWS_CONTAINER_CREDENTIALS_FULL_URI"], "123456789012.dkr.ecr.eu-west-1.amazonaws.com", true),
+        (&["AWS_CONTAINER_CREDENTIALS_FULL_URI"], "public.ecr.aws", false),
         (&[], "123456789012.dkr.ecr.eu-west-1.amazonaws.com", false),
         (&["GOOGLE_APPLICATION_CREDENTIALS"], "europe-docker.pkg.dev", true),
         (&["GOOGLE_APPLICATION_CREDENTIALS"], "acme.azurecr.io", false),

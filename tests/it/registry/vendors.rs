@@ -119,6 +119,30 @@ async fn fifty_images_show_a_wrong_password_to_the_realm_once() {
 }
 
 #[tokio::test]
+async fn fifty_images_show_a_wrong_password_to_a_registry_once_and_once_more_to_be_sure() {
+    let registry = vendor(Vendor::Nexus, Auth::Basic).await;
+    let client = with_login(&registry, "wrong");
+    let images: Vec<_> = (0..50).map(|number| registry.image(&format!("acme/web-{}", number % 10))).collect();
+    let lists = join_all(images.iter().map(|image| list(&client, image))).await;
+    let words = "refuses the credentials from the variables USER and PASSWORD";
+    assert!(lists.iter().all(|list| list.contains(words)), "{lists:?}");
+    assert_eq!(registry.requests().logins, 2);
+}
+
+#[tokio::test]
+async fn one_repository_that_a_right_login_may_not_read_is_no_wrong_login() {
+    let registry = vendor(Vendor::Nexus, Auth::Basic).await;
+    registry.faults(|faults| faults.forbidden = Some("acme/secret".to_owned()));
+    let client = with_login(&registry, "secret");
+    for _ in 0..2 {
+        let refused = list(&client, &registry.image("acme/secret")).await;
+        assert!(refused.contains("refuses the credentials from the variables USER and PASSWORD"), "{refused}");
+    }
+    list_all(&registry, &client).await;
+    assert_eq!(registry.requests().logins, 2 + 1 + 10, "the login itself was looked at once");
+}
+
+#[tokio::test]
 async fn a_password_that_was_changed_in_its_file_is_used_at_once() {
     let registry = vendor(Vendor::Distribution, Auth::Bearer).await;
     let folder = tempfile::tempdir().unwrap();

@@ -132,6 +132,8 @@ pub(crate) struct Faults {
     pub(crate) vendor: Vendor,
     /// The user and the password that are welcome; `None` for `acme` and `secret`.
     pub(crate) login: Option<(&'static str, &'static str)>,
+    /// This repository is refused to everybody, by a 401.
+    pub(crate) forbidden: Option<String>,
     /// This repository alone is challenged, to a realm where no login may be sent.
     pub(crate) odd_challenge: Option<String>,
     /// The seconds that a token holds.

@@ -62,7 +62,10 @@ impl Clouds {
     pub(super) fn ambient(&self, host: &str) -> Option<CloudSetting> {
         let variables = &self.variables;
         match names::of(host)? {
-            Cloud::Aws(_) if aws::identity::is_in_variables(variables) => Some(CloudSetting::Aws { region: None }),
+            // The public gallery needs no login, and few roles may ask for one.
+            Cloud::Aws(aws::Place::Private { .. }) if aws::identity::is_in_variables(variables) => {
+                Some(CloudSetting::Aws { region: None })
+            }
             Cloud::Google if google::is_in_variables(variables) => Some(CloudSetting::Google { file: None }),
             Cloud::Azure if azure::identity::is_in_variables(variables) => {
                 Some(CloudSetting::Azure { tenant: None, client_id: None, client_secret_file: None })
@@ -127,6 +130,16 @@ pub(super) fn advice_after_docker_login(host: &str) -> &'static str {
         }
         Some(Cloud::Azure) => "an `az acr login` holds for 3 hours; `auth: {azure: {}}` for the host renews by itself",
         None => "log in again with `docker login`",
+    }
+}
+
+/// Returns what to do where a host wants a login and there is none.
+pub(crate) fn advice_without_login(host: &str) -> &'static str {
+    match names::of(host) {
+        Some(Cloud::Aws(_)) => "say `auth: {aws: {}}` for the host",
+        Some(Cloud::Google) => "say `auth: {gcp: {}}` for the host",
+        Some(Cloud::Azure) => "say `auth: {azure: {}}` for the host",
+        None => "name credentials for the host",
     }
 }
 

@@ -26,6 +26,11 @@ pub(super) async fn answer(address: SocketAddr, inner: &Arc<Mutex<Inner>>, reque
         return exchange(inner, request).await;
     }
     let (method, headers) = (request.method().clone(), request.headers().clone());
+    if path == "/v2/" {
+        let mut inner = inner.lock().unwrap();
+        inner.counts.logins += usize::from(brings_login(&headers));
+        return plain(if is_login(&headers, &inner.faults) { 200 } else { 401 }, "{}");
+    }
     let Some((repository, kind, reference)) = split(&path) else { return plain(404, "") };
     {
         let mut inner = inner.lock().unwrap();
@@ -170,7 +175,7 @@ impl Inner {
         let at = |path: &str| format!("http://{address}{path}");
         match faults.auth {
             Auth::Open => Vec::new(),
-            Auth::Basic if is_login(headers, faults) => Vec::new(),
+            Auth::Basic if is_login(headers, faults) && faults.forbidden.as_deref() != Some(repository) => Vec::new(),
             Auth::Basic => vec![match faults.vendor {
                 Vendor::EcrPrivate => format!(r#"Basic realm="{}",service="ecr.amazonaws.com""#, at("/")),
                 Vendor::Nexus => r#"BASIC realm="Sonatype Nexus Repository Manager""#.to_owned(),
