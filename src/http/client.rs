@@ -53,7 +53,7 @@ pub enum PlainHttp {
 /// One request to be made, with everything that bounds it.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// GET, HEAD or POST.
+    /// GET, HEAD, POST or PUT.
     pub method: Method,
     /// Where to.
     pub url: Url,

@@ -12,6 +12,7 @@ use crate::manifest;
 use crate::model::image::{ImageName, Tag};
 use crate::model::outcome::{Finding, Severity};
 use crate::model::site::Site;
+use crate::model::usage::ToldLimit;
 use crate::observe::files::Files;
 use crate::observe::scan::scan;
 use crate::pass::PassError;
@@ -47,9 +48,9 @@ pub async fn registries(
         let tag: Tag = site.value.tag.clone().unwrap_or_else(latest);
         let (severity, rule, message, hint) = match client.greet(image, &tag).await {
             Ok(probe) => (Severity::Note, "registry", told(&host, &probe, &format!("{}:{tag}", image.path())), None),
+            // Its words say what to do now.
             Err(error @ ProbeError::Credentials(_)) => {
-                let hint = "name credentials for it in the service file, or in docker's config.json by `docker login`";
-                (Severity::Error, "registry-credentials", error.to_string(), Some(hint))
+                (Severity::Error, "registry-credentials", error.to_string(), None)
             }
             Err(error @ ProbeError::Registry(_)) => {
                 let hint = "nothing of it can be updated until it answers";
@@ -81,7 +82,15 @@ fn told(host: &str, probe: &Probe, asked_for: &str) -> String {
         Welcome::NotAsked(Some(origin)) => format!("{who} asks for no credentials; those from {origin} are not used"),
     };
     let known = if probe.is_known { String::new() } else { format!("; it does not know {asked_for}") };
-    let limits = probe.limits.join("; ");
-    let limits = if limits.is_empty() { "; it tells of no limit".to_owned() } else { format!("; its limit: {limits}") };
-    format!("{welcome}{known}{limits}")
+    let limit = probe.limit.map_or_else(|| "it tells of no limit".to_owned(), in_words);
+    format!("{welcome}{known}; {limit}")
+}
+
+fn in_words(told: ToldLimit) -> String {
+    let window = told.window.and_then(|window| jiff::SignedDuration::try_from(window).ok());
+    let window = window.map_or_else(String::new, |window| format!(" in {window:#}"));
+    match told.limit {
+        Some(limit) => format!("its limit: {limit}{window}, {} left", told.remaining),
+        None => format!("its limit: {} left{window}", told.remaining),
+    }
 }

@@ -15,7 +15,7 @@ use crate::cache::Cache;
 use crate::clock::SystemClock;
 use crate::config::environment::{CachePlace, Environment, VariableError};
 use crate::config::repository::{self, Repository};
-use crate::config::service::{self, RegistryAuth, RepositoryAuth, SecretPlace, Service};
+use crate::config::service::{self, Basic, RegistryAuth, RepositoryAuth, SecretPlace, Service};
 use crate::git::access::Access;
 use crate::git::mirror::{Mirror, check_branch};
 use crate::git::program::{PASSED_THROUGH, ProgramEnvironment};
@@ -29,7 +29,9 @@ use crate::pass::run::CONFIG_FILE;
 use crate::pass::transport;
 use crate::registry::TagSource;
 use crate::registry::client::RegistryClient;
-use crate::registry::settings::{CredentialSetting, HelperSettings, HostSettings, Limits, Settings};
+use crate::registry::settings::{
+    CloudSetting, CloudVariables, CredentialSetting, HelperSettings, HostSettings, Limits, Settings,
+};
 use crate::registry::snapshot::{Recorder, Snapshot, SnapshotError};
 
 /// The longest configuration file that is read, in bytes.
@@ -267,27 +269,18 @@ pub fn source(
                 Snapshot::parse(&bytes).map_err(|source| SetupError::Snapshot { path: path.to_owned(), source })?;
             Ok(Box::new(snapshot))
         }
-        None => registry(service, environment),
+        None => Ok(registry(service, environment)),
     }
 }
 
 /// Returns the registries' client as a source of tags.
-///
-/// # Errors
-///
-/// As for [`registry_client`].
-pub fn registry(service: &Service, environment: &Environment) -> Result<Box<dyn TagSource>, SetupError> {
-    Ok(Box::new(registry_client(service, environment)?))
+pub fn registry(service: &Service, environment: &Environment) -> Box<dyn TagSource> {
+    Box::new(registry_client(service, environment))
 }
 
-/// Returns the registries' client.
-///
-/// # Errors
-///
-/// [`SetupError`] when a credential that is named cannot be read.
-pub fn registry_client(service: &Service, environment: &Environment) -> Result<RegistryClient, SetupError> {
-    let hosts: Vec<HostSettings> =
-        service.registries.iter().map(|registry| host(service, registry, environment)).collect::<Result<_, _>>()?;
+/// Returns the registries' client. What is named for a host and cannot be had fails when that host is asked.
+pub fn registry_client(service: &Service, environment: &Environment) -> RegistryClient {
+    let hosts = service.registries.iter().map(|registry| host(service, registry, environment)).collect();
     let home = environment.home().map(|home| ("HOME".into(), home.into_os_string()));
     let settings = Settings {
         hosts,
@@ -298,9 +291,10 @@ pub fn registry_client(service: &Service, environment: &Environment) -> Result<R
             ..HelperSettings::default()
         },
         proxies: transport::proxies(environment),
+        cloud: CloudVariables::of(|name| environment.secret(name).ok()),
         limits: registry_limits(service),
     };
-    Ok(RegistryClient::new(settings, Arc::new(SystemClock)))
+    RegistryClient::new(settings, Arc::new(SystemClock))
 }
 
 fn registry_limits(service: &Service) -> Limits {
@@ -323,19 +317,10 @@ fn registry_limits(service: &Service) -> Limits {
     limits
 }
 
-fn host(
-    service: &Service,
-    registry: &service::Registry,
-    environment: &Environment,
-) -> Result<HostSettings, SetupError> {
-    let unsupported = |what: &str| {
-        SetupError::Unsupported(format!(
-            "{}: {what} of the registry {} is understood, but this version does not act on it",
-            service.file, registry.host
-        ))
-    };
+fn host(service: &Service, registry: &service::Registry, environment: &Environment) -> HostSettings {
     let credential = match &registry.auth {
-        None | Some(RegistryAuth::DockerConfig(None)) => None,
+        None => None,
+        Some(RegistryAuth::DockerConfig(None)) => Some(CredentialSetting::OwnDockerConfig),
         Some(RegistryAuth::DockerConfig(Some(path))) => Some(CredentialSetting::DockerConfig(service.resolve(path))),
         Some(RegistryAuth::TokenFile(path)) => Some(CredentialSetting::TokenFile(service.resolve(path))),
         Some(RegistryAuth::Helper(name)) => Some(CredentialSetting::Helper(name.clone())),
@@ -349,11 +334,34 @@ fn host(
                 Err(error) => CredentialSetting::Missing(format!("{error}, and {} names it", service.file)),
             })
         }
-        Some(RegistryAuth::Aws { .. }) => return Err(unsupported("`auth: {aws: …}`")),
-        Some(RegistryAuth::Gcp { .. }) => return Err(unsupported("`auth: {gcp: …}`")),
-        Some(RegistryAuth::Azure { .. }) => return Err(unsupported("`auth: {azure: …}`")),
+        Some(RegistryAuth::Basic(Basic { username, password })) => Some(match password {
+            SecretPlace::File(path) => {
+                CredentialSetting::PasswordFile { user: username.clone(), file: service.resolve(path) }
+            }
+            SecretPlace::Variable(name) => match environment.secret(&name.0) {
+                Ok(password) => {
+                    let origin = format!("the environment variable {}", name.0);
+                    CredentialSetting::Password { user: username.clone(), password, origin }
+                }
+                Err(error) => CredentialSetting::Missing(format!("{error}, and {} names it", service.file)),
+            },
+        }),
+        Some(RegistryAuth::Aws { region }) => {
+            Some(CredentialSetting::Cloud(CloudSetting::Aws { region: region.clone() }))
+        }
+        Some(RegistryAuth::Gcp { credentials_file }) => {
+            let file = credentials_file.as_ref().map(|path| service.resolve(path));
+            Some(CredentialSetting::Cloud(CloudSetting::Google { file }))
+        }
+        Some(RegistryAuth::Azure { tenant, client_id, client_secret_file }) => {
+            Some(CredentialSetting::Cloud(CloudSetting::Azure {
+                tenant: tenant.clone(),
+                client_id: client_id.clone(),
+                client_secret_file: client_secret_file.as_ref().map(|path| service.resolve(path)),
+            }))
+        }
     };
-    Ok(HostSettings {
+    HostSettings {
         credential,
         insecure: registry.insecure,
         concurrency: registry.concurrency.and_then(|count| usize::try_from(count).ok()),
@@ -363,7 +371,7 @@ fn host(
         mirror: transport::mirror(registry),
         vendor: registry.vendor.map(transport::vendor),
         ..HostSettings::of(&registry.host)
-    })
+    }
 }
 
 /// A source that records, and can tell what it recorded.

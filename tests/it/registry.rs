@@ -4,6 +4,7 @@
 
 mod again;
 mod auth;
+mod clouds;
 mod facts;
 mod faults;
 mod limits;
@@ -12,6 +13,7 @@ mod mirrors;
 mod push_times;
 mod transport;
 mod usage;
+mod vendors;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -189,6 +189,7 @@ fn registry_auth(raw: RawRegistryAuth, reader: &mut Reader<'_>) -> Option<Regist
         client_secret_file: azure.client_secret_file.value(),
     });
     let token = raw.token_file.value().map(RegistryAuth::TokenFile);
+    let token = token.or_else(|| raw.basic.value().and_then(basic).map(RegistryAuth::Basic));
     token.or_else(|| raw.helper.value().map(|name| RegistryAuth::Helper(name.0))).or(aws).or(gcp).or(azure)
 }
 

@@ -107,6 +107,8 @@ pub enum RegistryAuth {
         /// The password.
         password: VariableName,
     },
+    /// A name, and a password in a file or a variable.
+    Basic(Basic),
     /// A token in a file.
     TokenFile(FilePath),
     /// A docker credential helper, without `docker-credential-`.

@@ -165,22 +165,24 @@ object! {
 
 object! {
     /// The credential of a registry.
-    RawRegistryAuth, "`auth`", exactly one of ["dockerConfig", "usernameEnv", "tokenFile", "helper", "aws", "gcp", "azure"];
+    RawRegistryAuth, "`auth`", exactly one of ["dockerConfig", "usernameEnv", "basic", "tokenFile", "helper", "aws", "gcp", "azure"];
     /// A docker `config.json`: `default` for the user's own, or a path.
     "dockerConfig" optional docker_config: FilePath,
     /// The environment variable that holds the user's name; needs `passwordEnv`.
     "usernameEnv" optional username_env: VariableName,
     /// The environment variable that holds the password; needs `usernameEnv`.
     "passwordEnv" optional password_env: VariableName,
+    /// A name, and a password from a file or a variable.
+    "basic" optional basic: RawBasic,
     /// The file that holds a token.
     "tokenFile" optional token_file: FilePath,
     /// A docker credential helper by its name: `ecr-login` for `docker-credential-ecr-login`.
     "helper" optional helper: Name,
     /// Amazon ECR, by the identity of the machine or of the environment.
     "aws" optional aws: RawAws,
-    /// Google Artifact Registry.
+    /// Google Artifact Registry, by the identity of the machine, of the environment or of a file.
     "gcp" optional gcp: RawGcp,
-    /// Azure Container Registry.
+    /// Azure Container Registry, by the identity of the machine or of the environment, or by a client's secret.
     "azure" optional azure: RawAzure,
 }
 
@@ -194,18 +196,19 @@ object! {
 object! {
     /// Google Artifact Registry.
     RawGcp, "`gcp`";
-    /// The file of a service account or of a workload identity. Default: the metadata server.
+    /// The file of a service account or of a workload identity. Default: the one that `GOOGLE_APPLICATION_CREDENTIALS`
+    /// names, else the metadata server.
     "credentialsFile" optional credentials_file: FilePath,
 }
 
 object! {
     /// Azure Container Registry.
     RawAzure, "`azure`";
-    /// The tenant. Default: the managed identity's.
+    /// The tenant. Default: `AZURE_TENANT_ID`, else the managed identity's.
     "tenant" optional tenant: Name,
-    /// The client's id. Default: the managed identity's.
+    /// The client's id. Default: `AZURE_CLIENT_ID`, else the managed identity's.
     "clientId" optional client_id: Name,
-    /// The file that holds the client's secret.
+    /// The file that holds the client's secret. Default: a workload identity, else the managed identity.
     "clientSecretFile" optional client_secret_file: FilePath,
 }
 

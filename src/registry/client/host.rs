@@ -1,6 +1,5 @@
 //! What is known of one registry host during a pass.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,13 +11,13 @@ use crate::http::client::PlainHttp;
 use crate::http::connection::Connection;
 use crate::http::target::is_loopback;
 use crate::model::image::{DOCKER_HUB, shorten};
-use crate::registry::client::auth::TokenSlot;
 use crate::registry::client::breaker::Breaker;
 use crate::registry::client::challenge::Challenge;
 use crate::registry::client::exchange::Budget;
 use crate::registry::client::failure::Failure;
 use crate::registry::client::gate::Gate;
 use crate::registry::client::meter::{Kind, Meter};
+use crate::registry::client::tokens::Tokens;
 use crate::registry::settings::{HostSettings, Limits};
 
 /// Where Docker Hub's registry listens.
@@ -55,8 +54,8 @@ pub(super) struct Host {
     pub(super) first: tokio::sync::Mutex<()>,
     /// How it wants to be asked.
     scheme: Mutex<Scheme>,
-    /// Tokens by scope; a host has one credential, so that need not be in the key.
-    tokens: Mutex<HashMap<String, Arc<TokenSlot>>>,
+    /// Its tokens.
+    pub(super) tokens: Tokens,
     /// Holds requests back where a limit asks for it.
     pub(super) gate: Gate,
     /// What it was asked.
@@ -92,7 +91,7 @@ impl Host {
             page_size: AtomicU32::new(if is_quay { limits.page_size.min(QUAY_PAGE) } else { limits.page_size }),
             first: tokio::sync::Mutex::default(),
             scheme: Mutex::new(Scheme::Unknown),
-            tokens: Mutex::default(),
+            tokens: Tokens::default(),
             gate: Gate::new(rate, clock),
             meter: Meter::default(),
             budget: Budget::default(),
@@ -116,11 +115,6 @@ impl Host {
 
     pub(super) fn learn(&self, scheme: Scheme) {
         *self.scheme.lock().unwrap_or_else(PoisonError::into_inner) = scheme;
-    }
-
-    pub(super) fn token_slot(&self, scope: &str) -> Arc<TokenSlot> {
-        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(tokens.entry(scope.to_owned()).or_default())
     }
 
     /// Returns the breaker that a kind of request is behind.

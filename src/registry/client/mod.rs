@@ -1,8 +1,9 @@
 //! The client for real registries: the OCI distribution protocol, read only.
 //!
 //! The entry point is [`RegistryClient`]. It is split by verb: `transport` asks, `auth` answers challenges,
-//! `tags` lists, `manifest` looks at single tags. Below them, `exchange` makes each request with its tries: behind a
-//! `breaker` for hosts that are down, and through a `gate` that keeps to everybody's limits. It remembers tokens,
+//! `realm` asks token servers, `tokens` keeps what came of it, `tags` lists, `manifest` looks at single tags, `pushed` asks vendors' own APIs, and
+//! `mirror` says where an image is really asked for. Below them, `exchange` makes each request with its tries: behind
+//! a `breaker` for hosts that are down, and through a `gate` that keeps to everybody's limits. It remembers tokens,
 //! challenges and limits, never tags or manifests; but what is asked twice at the same time is sent once.
 
 mod announced;
@@ -21,8 +22,10 @@ mod mirror;
 mod page;
 pub mod probe;
 mod pushed;
+mod realm;
 mod shared;
 mod tags;
+mod tokens;
 mod transport;
 
 use std::collections::HashMap;
@@ -52,7 +55,7 @@ use crate::registry::{Listed, SourceError, TagSource};
 
 /// Asks registries over HTTP. One for a whole pass, or for many: hosts, challenges and tokens are shared by all images.
 pub struct RegistryClient {
-    http: HttpClient,
+    http: Arc<HttpClient>,
     clock: Arc<dyn Clock>,
     credentials: Credentials,
     hosts: Mutex<HashMap<String, Arc<Host>>>,
@@ -98,12 +101,12 @@ impl RegistryClient {
     /// Makes a client; nothing is asked and nothing is read yet. The clock tells dates, and all waits are its own.
     pub fn new(mut settings: Settings, clock: Arc<dyn Clock>) -> Self {
         settings.hosts.iter_mut().for_each(|host| host.host = normal_host(&host.host));
-        let credentials = Credentials::new(&settings);
         let (now, begun) = (Arc::clone(&clock), clock.instant());
+        let http = Arc::new(HttpClient::over(connections(&settings), Arc::new(move || now.now())));
         Self {
-            http: HttpClient::over(connections(&settings), Arc::new(move || now.now())),
+            credentials: Credentials::new(&settings, Arc::clone(&http), Arc::clone(&clock)),
+            http,
             clock,
-            credentials,
             hosts: Mutex::default(),
             host_settings: settings.hosts.into_iter().map(|host| (host.host.clone(), host)).collect(),
             limits: settings.limits,

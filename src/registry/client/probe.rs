@@ -1,11 +1,9 @@
-//! Asking a registry once, to learn whether its credentials work and which limits it tells of.
-
-use std::time::Duration;
+//! Asking a registry once, to learn whether its credentials work and which limit it tells of.
 
 use reqwest::Method;
-use reqwest::header::HeaderMap;
 
-use crate::model::image::{ImageName, Tag, shorten};
+use crate::model::image::{ImageName, Tag};
+use crate::model::usage::ToldLimit;
 use crate::registry::client::RegistryClient;
 use crate::registry::client::failure::Failure;
 use crate::registry::client::host::Scheme;
@@ -20,8 +18,8 @@ pub struct Probe {
     pub welcome: Welcome,
     /// Whether it knows the image.
     pub is_known: bool,
-    /// The limits that it told of, in words: `100 in 6h, 76 left`.
-    pub limits: Vec<String>,
+    /// The limit that it told of; of several the one with the least left.
+    pub limit: Option<ToldLimit>,
 }
 
 /// What a registry made of the login.
@@ -71,7 +69,6 @@ impl RegistryClient {
         let host = self.host(image.host())?;
         let visit = self.visit(image, &host).await?;
         let answer = self.ask(&visit, &manifest_question(&visit, Method::HEAD, tag.as_str())).await?;
-        let limits = limits(&answer.headers);
         let status = answer.status.as_u16();
         // A HEAD has no body to read: a registry that knows no HEAD has still taken the login.
         if !matches!(status, 404 | 405) {
@@ -83,53 +80,6 @@ impl RegistryClient {
             (Scheme::Challenged(_), None) => Welcome::Anonymous,
             (Scheme::Open | Scheme::Unknown, origin) => Welcome::NotAsked(origin),
         };
-        Ok(Probe { host: host.name.clone(), welcome, is_known: status != 404, limits })
-    }
-}
-
-/// Reads `RateLimit-Limit` with `-Remaining`, and the same with `X-` before it.
-fn limits(headers: &HeaderMap) -> Vec<String> {
-    let spelt = |prefix: &str| {
-        let named = |name: &str| headers.get(format!("{prefix}ratelimit-{name}"))?.to_str().ok();
-        let limit = named("limit").map(in_window);
-        let left = named("remaining").map(|text| shorten(text.split(';').next().unwrap_or_default().trim()));
-        match (limit, left) {
-            (Some(limit), Some(left)) => Some(format!("{limit}, {left} left")),
-            (Some(limit), None) => Some(limit),
-            (None, Some(left)) => Some(format!("{left} left")),
-            (None, None) => None,
-        }
-    };
-    ["", "x-"].into_iter().filter_map(spelt).collect()
-}
-
-/// Puts `100;w=21600` into words.
-fn in_window(text: &str) -> String {
-    let mut parts = text.split([';', ',']).map(str::trim);
-    let count = shorten(parts.next().unwrap_or_default());
-    let window = parts.find_map(|part| part.strip_prefix("w=")).and_then(|seconds| seconds.parse().ok());
-    match window.map(Duration::from_secs).and_then(|window| jiff::SignedDuration::try_from(window).ok()) {
-        Some(window) => format!("{count} in {window:#}"),
-        None => count,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn limits_are_told_as_registries_spell_them() {
-        for (rows, expected) in [
-            (vec![("ratelimit-limit", "100;w=21600"), ("ratelimit-remaining", "76;w=21600")], "100 in 6h, 76 left"),
-            (vec![("x-ratelimit-limit", "180"), ("x-ratelimit-remaining", "179")], "180, 179 left"),
-            (vec![("ratelimit-remaining", "0")], "0 left"),
-            (vec![("ratelimit-limit", "5;w=never")], "5"),
-            (vec![("ratelimit-limit", "5;w=99999999999999999999")], "5"),
-            (vec![], ""),
-        ] {
-            let headers = rows.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-            assert_eq!(limits(&headers).join("; "), expected);
-        }
+        Ok(Probe { host: host.name.clone(), welcome, is_known: status != 404, limit: host.gate.told() })
     }
 }

@@ -77,9 +77,7 @@ fn credentials_that_are_refused_or_missing_are_errors_in_every_format() {
     assert_snapshot!(ran.out, @"
     dev/api.yaml:9:43: error[registry-credentials]: 127.0.0.1:50000 refuses the
       credentials from the environment variables REG_USER and REG_PASSWORD; they are
-      wrong or have expired
-      hint: name credentials for it in the service file, or in docker's config.json
-        by `docker login`
+      wrong or have expired: set them anew
 
     1 error
     ");

@@ -1,6 +1,7 @@
 //! What the tests stand on: stateful fakes that speak the real protocols, and scratch repositories.
 
 pub(crate) mod authority;
+pub(crate) mod cloud;
 pub(crate) mod git_server;
 pub(crate) mod memory;
 pub(crate) mod proxy;
