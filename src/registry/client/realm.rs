@@ -137,7 +137,7 @@ async fn read_token(
     let failed = |reason: String| Failure::Token { host: host.name.clone(), realm: host_of(&call.url), reason };
     match (status, credential) {
         (200..=299, _) => {}
-        // The only answer of GitLab's and GitHub's: it may also mean that this one repository is not for that login.
+        // GitHub says it to a wrong login, others say it to a right one for which this repository is not.
         (403, Some(Credential { origin, advice, .. })) => {
             let (host, origin, said) = (host.name.clone(), origin.clone(), said(&body));
             return Err(Failure::RefusedHere { host, origin, said, advice }.into());

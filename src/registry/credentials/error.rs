@@ -24,7 +24,7 @@ pub(crate) enum CredentialError {
     NoIdentity { cloud: &'static str, host: String, reason: String },
     /// A service of a cloud, or the machine's metadata, could not be asked.
     #[error("no login from {service} by {origin}: {source}")]
-    Unreachable { service: &'static str, origin: String, source: HttpError },
+    Unreachable { service: &'static str, origin: String, source: Box<HttpError> },
     /// It refuses who the machine says it is.
     #[error("{service} refuses {origin} ({code}); {advice}")]
     Refused { service: &'static str, origin: String, code: String, advice: &'static str },

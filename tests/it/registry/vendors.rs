@@ -49,7 +49,7 @@ async fn every_vendor_s_challenge_is_answered_with_few_tokens_and_right_or_wrong
         let refused = list(&with_login(&registry, "wrong"), &registry.image("acme/web-0")).await;
         let words = "refuses the credentials from the variables USER and PASSWORD";
         assert!(refused.contains(words), "{kind:?}: {refused}");
-        let may_be_forbidden = matches!(kind, Vendor::Ghcr | Vendor::GitLab);
+        let may_be_forbidden = kind == Vendor::Ghcr;
         assert_eq!(refused.contains("may not pull this repository"), may_be_forbidden, "{kind:?}: {refused}");
         let nobody = list(&anonymous(), &registry.image("acme/web-0")).await;
         assert!(nobody.contains("docker login"), "{kind:?}: {nobody}");

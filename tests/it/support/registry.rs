@@ -72,7 +72,7 @@ pub(crate) enum Vendor {
     Acr,
     /// Harbor: several headers, Basic first; numbers as text.
     Harbor,
-    /// GitLab: the realm `/jwt/auth`, and 403 to a wrong login.
+    /// GitLab: the realm `/jwt/auth`.
     GitLab,
     /// Nexus: the scheme in capitals.
     Nexus,

@@ -144,8 +144,10 @@ impl<'a> Asker<'a> {
             }
         };
         let call = Call { method, url, headers, body, deadline, retry, plain };
-        let unreachable =
-            |source| CredentialError::Unreachable { service: whom.service, origin: whom.origin.to_owned(), source };
+        let unreachable = |source| {
+            let (service, origin) = (whom.service, whom.origin.to_owned());
+            CredentialError::Unreachable { service, origin, source: Box::new(source) }
+        };
         let answer = self.http.send(&call).await.map_err(unreachable)?;
         let (status, headers) = (answer.status.as_u16(), answer.headers.clone());
         let body = answer.body(MAX_ANSWER).whole().await.map_err(unreachable)?;

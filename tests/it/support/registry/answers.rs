@@ -146,7 +146,7 @@ async fn token(inner: &Arc<Mutex<Inner>>, request: Request, query: &[(String, St
     }
     if !welcome {
         return match faults.vendor {
-            Vendor::Ghcr | Vendor::GitLab => error(403, "DENIED"),
+            Vendor::Ghcr => error(403, "DENIED"),
             _ => error(401, "UNAUTHORIZED"),
         };
     }
