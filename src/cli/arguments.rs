@@ -115,8 +115,9 @@ pub(super) enum Command {
     #[command(after_help = "Examples:
   tagboat check                   exit code 2 when there is an error; each finding has file, line and column
   tagboat check --output github   annotations, as by itself within GitHub Actions
-  tagboat check --output sarif    for code scanning")]
-    Check(Folder),
+  tagboat check --output sarif    for code scanning
+  tagboat check --registries      also whether each registry in use takes its credentials, and its limits")]
+    Check(Check),
     /// Show what would change and why; changes nothing
     #[command(after_help = "Examples:
   tagboat plan                                  this folder; without .tagboat.yaml: newest minor version everywhere
@@ -186,6 +187,17 @@ pub(super) struct Folder {
     /// The folder
     #[arg(default_value = ".", value_name = "DIR")]
     pub(super) folder: PathBuf,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Check {
+    /// Where.
+    #[command(flatten)]
+    pub(super) folder: Folder,
+    /// Also ask each registry in use once: do its credentials work, and which limits does it tell of?
+    #[arg(long, conflicts_with = "snapshot")]
+    pub(super) registries: bool,
 }
 
 /// The moment that counts.

@@ -143,6 +143,21 @@ impl Environment {
         self.text("CI_API_V4_URL")
     }
 
+    /// Returns what `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` say; as with curl, the spelling in small letters wins.
+    ///
+    /// `HTTP_PROXY` does not count where `REQUEST_METHOD` is set: a web server's request could have brought it.
+    pub fn proxies(&self) -> ProxyVariables {
+        let first = |names: &[&'static str]| {
+            names.iter().find_map(|name| self.text(name).map(|value| (*name, SecretString::from(value))))
+        };
+        let is_cgi = self.set("REQUEST_METHOD").is_some();
+        ProxyVariables {
+            http: first(if is_cgi { &["http_proxy"] } else { &["http_proxy", "HTTP_PROXY"] }),
+            https: first(&["https_proxy", "HTTPS_PROXY"]),
+            exempt: self.text("no_proxy").or_else(|| self.text("NO_PROXY")).map(str::to_owned),
+        }
+    }
+
     /// Returns a variable as it is, for handing it on to a child process.
     pub fn variable(&self, name: &str) -> Option<&OsStr> {
         self.set(name)
@@ -152,6 +167,17 @@ impl Environment {
     pub fn path(&self) -> Option<&OsStr> {
         self.set("PATH")
     }
+}
+
+/// What the variables say of proxies: each as the name that counts with its value, which may hold a password.
+#[derive(Debug, Clone, Default)]
+pub struct ProxyVariables {
+    /// For `http://`.
+    pub http: Option<(&'static str, SecretString)>,
+    /// For `https://`.
+    pub https: Option<(&'static str, SecretString)>,
+    /// The hosts that are reached without one.
+    pub exempt: Option<String>,
 }
 
 impl fmt::Debug for Environment {
@@ -180,6 +206,25 @@ mod tests {
         assert_eq!(format!("{environment:?}"), r#"{"GITHUB_TOKEN"}"#);
         assert_eq!(environment.secret("HUSH").unwrap_err().to_string(), "the environment variable HUSH is not set");
         assert!(!format!("{:?}", environment.secret("GITHUB_TOKEN")).contains("hush"));
+    }
+
+    #[test]
+    fn proxies_are_read_in_either_spelling_and_never_shown() {
+        let environment = Environment::of([
+            ("HTTP_PROXY", "http://upper.lan"),
+            ("http_proxy", "http://acme:hush@lower.lan"),
+            ("HTTPS_PROXY", "http://upper.lan"),
+            ("no_proxy", "lan"),
+            ("NO_PROXY", "*"),
+        ]);
+        let proxies = environment.proxies();
+        assert_eq!(proxies.http.as_ref().unwrap().0, "http_proxy");
+        assert_eq!(proxies.http.as_ref().unwrap().1.expose_secret(), "http://acme:hush@lower.lan");
+        assert_eq!(proxies.https.as_ref().unwrap().0, "HTTPS_PROXY");
+        assert_eq!(proxies.exempt.as_deref(), Some("lan"));
+        assert!(!format!("{proxies:?}").contains("hush"));
+        let in_cgi = Environment::of([("HTTP_PROXY", "http://request.example"), ("REQUEST_METHOD", "GET")]);
+        assert!(in_cgi.proxies().http.is_none());
     }
 
     #[test]

@@ -1,24 +1,23 @@
 //! The client: one call with its tries, waits and redirects.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::header::{AUTHORIZATION, COOKIE, HeaderMap, LOCATION};
-use reqwest::{Certificate, Client, ClientBuilder, Method, StatusCode};
+use reqwest::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION, PROXY_AUTHORIZATION};
+use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use crate::http::body::Body;
+use crate::http::connection::{Connection, Connections};
 use crate::http::error::HttpError;
+use crate::http::proxy::Proxies;
 use crate::http::retry::{RetryPolicy, Tries, wait_named};
 use crate::http::target::{host_of, is_loopback, is_same_place};
-
-/// The name under which requests are made.
-const USER_AGENT: &str = concat!("tagboat/", env!("CARGO_PKG_VERSION"));
 
 /// How many redirects are followed; a blob takes one, sometimes two.
 const MAX_REDIRECTS: usize = 5;
@@ -54,7 +53,7 @@ pub enum PlainHttp {
 /// One request to be made, with everything that bounds it.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// GET, HEAD or POST.
+    /// GET, HEAD, POST or PUT.
     pub method: Method,
     /// Where to.
     pub url: Url,
@@ -106,22 +105,25 @@ impl Answer {
 /// The shared client. Plain HTTP and TLS are set up apart and when they are first needed: reading the
 /// certificate authorities takes longer than asking a hundred images of a registry on this machine.
 pub struct HttpClient {
-    plain: OnceLock<Result<Client, HttpError>>,
-    tls: OnceLock<Result<Client, HttpError>>,
-    timeouts: Timeouts,
+    connections: Connections,
     now: Now,
 }
 
 impl fmt::Debug for HttpClient {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("HttpClient").field("timeouts", &self.timeouts).finish_non_exhaustive()
+        formatter.debug_struct("HttpClient").field("connections", &self.connections).finish_non_exhaustive()
     }
 }
 
 impl HttpClient {
-    /// Makes a client; nothing is set up yet.
+    /// Makes a client that connects to all hosts alike and through no proxy; nothing is set up yet.
     pub fn new(timeouts: Timeouts, now: Now) -> Self {
-        Self { plain: OnceLock::new(), tls: OnceLock::new(), timeouts, now }
+        Self::over(Connections::new(Connection { timeouts, ..Connection::default() }, Proxies::default()), now)
+    }
+
+    /// Makes a client over connections that may differ by host; nothing is set up yet.
+    pub fn over(connections: Connections, now: Now) -> Self {
+        Self { connections, now }
     }
 
     /// Makes a call, with further tries and waits as its policy says.
@@ -146,11 +148,12 @@ impl HttpClient {
     async fn follow(&self, call: &Call) -> Result<Answer, HttpError> {
         let mut url = call.url.clone();
         let mut headers = call.headers.clone();
+        let mut been = Vec::new();
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.exchange(call, &url, headers.clone()).await?;
+            let (response, silence) = self.exchange(call, &url, headers.clone()).await?;
             let status = response.status();
             if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) || call.method == Method::POST {
-                return self.sort(response, url, call.deadline);
+                return self.sort(response, url, silence, call.deadline);
             }
             let refuse = |reason| HttpError::Redirect { host: host_of(&url), reason };
             let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
@@ -164,35 +167,37 @@ impl HttpClient {
                 if !is_loopback(&url) && is_loopback(&next) {
                     return Err(refuse("to this very machine, which is not followed"));
                 }
-                headers.remove(AUTHORIZATION);
-                headers.remove(COOKIE);
+                leave_secrets_behind(&mut headers);
+            }
+            been.push(url);
+            if been.contains(&next) {
+                return Err(HttpError::Redirect { host: host_of(&next), reason: "in a circle" });
             }
             url = next;
         }
         Err(HttpError::Redirect { host: host_of(&url), reason: "without an end" })
     }
 
-    async fn exchange(&self, call: &Call, url: &Url, headers: HeaderMap) -> Result<reqwest::Response, HttpError> {
+    async fn exchange(
+        &self,
+        call: &Call,
+        url: &Url,
+        headers: HeaderMap,
+    ) -> Result<(reqwest::Response, Duration), HttpError> {
         let host = host_of(url);
-        let client = match url.scheme() {
-            "https" => self.tls.get_or_init(|| tls_client(self.timeouts)),
-            _ => {
-                let said_so = call.plain == PlainHttp::ThisHost && is_same_place(url, &call.url);
-                if !is_loopback(url) && !said_so {
-                    return Err(HttpError::Plain { host });
-                }
-                self.plain.get_or_init(|| plain_client(self.timeouts))
-            }
-        };
-        let client = client.as_ref().map_err(HttpError::clone)?;
-        let mut request = client.request(call.method.clone(), url.clone()).headers(headers);
+        let said_so = call.plain == PlainHttp::ThisHost && is_same_place(url, &call.url);
+        if url.scheme() != "https" && !is_loopback(url) && !said_so {
+            return Err(HttpError::Plain { host });
+        }
+        let reached = self.connections.to(url)?;
+        let mut request = reached.client.request(call.method.clone(), url.clone()).headers(headers);
         if let Some(body) = &call.body {
             request = request.body(body.expose_secret().to_owned());
         }
         let begun = Instant::now();
         let response = match timeout_at(call.deadline, request.send()).await {
             Err(_elapsed) => return Err(HttpError::Deadline { host }),
-            Ok(Err(error)) => return Err(HttpError::of(&error, &host, self.timeouts.silence)),
+            Ok(Err(error)) => return Err(HttpError::of(&error, &reached.label, reached.silence)),
             Ok(Ok(response)) => response,
         };
         tracing::debug!(
@@ -203,11 +208,17 @@ impl HttpClient {
             ms = begun.elapsed().as_millis(),
             "request"
         );
-        Ok(response)
+        Ok((response, reached.silence))
     }
 
     /// Tells usable answers from those that say "later" or "broken".
-    fn sort(&self, response: reqwest::Response, url: Url, deadline: Instant) -> Result<Answer, HttpError> {
+    fn sort(
+        &self,
+        response: reqwest::Response,
+        url: Url,
+        silence: Duration,
+        deadline: Instant,
+    ) -> Result<Answer, HttpError> {
         let status = response.status();
         let wait = wait_named(status, response.headers(), (self.now)());
         let throttled = status == StatusCode::TOO_MANY_REQUESTS;
@@ -219,32 +230,17 @@ impl HttpClient {
             return Err(HttpError::Server { host: host_of(&url), status });
         }
         let headers = response.headers().clone();
-        Ok(Answer { status, headers, url, response, silence: self.timeouts.silence, deadline, counter: None })
+        Ok(Answer { status, headers, url, response, silence, deadline, counter: None })
     }
 }
 
-fn builder(timeouts: Timeouts) -> ClientBuilder {
-    Client::builder()
-        .user_agent(USER_AGENT)
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .connect_timeout(timeouts.connect)
-        .read_timeout(timeouts.silence)
-}
-
-/// Builds the client for plain HTTP. An empty set of authorities keeps it from reading the machine's.
-fn plain_client(timeouts: Timeouts) -> Result<Client, HttpError> {
-    let builder = builder(timeouts).http1_only().no_proxy().tls_certs_only([]);
-    builder.build().map_err(|error| HttpError::Setup(error.to_string()))
-}
-
-/// Builds the client for TLS with the machine's authorities, or the built-in ones where it has none.
-fn tls_client(timeouts: Timeouts) -> Result<Client, HttpError> {
-    builder(timeouts).https_only(true).build().or_else(|error| {
-        tracing::debug!(%error, "the machine's certificate authorities cannot be read, the built-in ones serve");
-        let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
-        let roots = roots.iter().filter_map(|root| Certificate::from_der(root).ok());
-        let built = builder(timeouts).https_only(true).tls_certs_only(roots).build();
-        built.map_err(|error| HttpError::Setup(error.to_string()))
-    })
+/// Takes everything out that another host must not see: logins, and whatever else is marked as a secret.
+fn leave_secrets_behind(headers: &mut HeaderMap) {
+    let secret = |(name, value): (&HeaderName, &HeaderValue)| {
+        (value.is_sensitive() || [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].contains(name)).then(|| name.clone())
+    };
+    let secrets: Vec<HeaderName> = headers.iter().filter_map(secret).collect();
+    for name in secrets {
+        headers.remove(name);
+    }
 }

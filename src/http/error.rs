@@ -1,6 +1,7 @@
 //! What goes wrong between two machines, sorted by what the caller can do about it.
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -25,6 +26,28 @@ pub enum HttpError {
     /// No client could be built.
     #[error("TLS cannot be set up on this machine: {0}")]
     Setup(String),
+    /// A file that the connection needs is of no use.
+    #[error("the {what} {} for {host} cannot be used: {reason}", .file.display())]
+    File {
+        /// The host.
+        host: String,
+        /// What the file is for.
+        what: &'static str,
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The proxy that the environment names is none.
+    #[error("{host} is not asked: the proxy in the environment variable {variable} cannot be used: {reason}")]
+    Proxy {
+        /// The host.
+        host: String,
+        /// The variable.
+        variable: String,
+        /// Why.
+        reason: &'static str,
+    },
     /// Plain HTTP would leave this machine.
     #[error(
         "{host} would be spoken to in plain HTTP, which only loopback hosts are, and hosts whose entry says `insecure: true`"
@@ -118,6 +141,8 @@ impl HttpError {
             Self::Server { .. } | Self::Throttled { wait: None, .. } => Advice::Again,
             Self::Throttled { wait: Some(wait), .. } => Advice::After(*wait),
             Self::Setup(_)
+            | Self::File { .. }
+            | Self::Proxy { .. }
             | Self::Plain { .. }
             | Self::Deadline { .. }
             | Self::TooLarge { .. }
@@ -140,7 +165,7 @@ impl HttpError {
 }
 
 /// Returns the words of the innermost cause, which name the fault and no URL, free of control characters.
-fn innermost(error: &reqwest::Error) -> String {
+pub(crate) fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn Error = error;
     while let Some(inner) = cause.source() {
         cause = inner;

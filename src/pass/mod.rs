@@ -5,9 +5,11 @@
 
 pub mod check;
 pub mod migrate;
+pub mod registries;
 pub mod report;
 pub mod run;
 pub mod setup;
+mod transport;
 
 use std::path::Path;
 use std::time::Instant;

@@ -9,14 +9,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use sha2::{Digest as _, Sha256};
 
 use crate::cache::Cache;
 use crate::clock::SystemClock;
 use crate::config::environment::{CachePlace, Environment, VariableError};
 use crate::config::repository::{self, Repository};
-use crate::config::service::{self, RegistryAuth, RepositoryAuth, SecretPlace, Service};
+use crate::config::service::{self, Basic, RegistryAuth, RepositoryAuth, SecretPlace, Service};
 use crate::git::access::Access;
 use crate::git::mirror::{Mirror, check_branch};
 use crate::git::program::{PASSED_THROUGH, ProgramEnvironment};
@@ -27,9 +26,12 @@ use crate::model::environment::BranchName;
 use crate::model::observation::Observation;
 use crate::observe::checkout::Checkout;
 use crate::pass::run::CONFIG_FILE;
+use crate::pass::transport;
 use crate::registry::TagSource;
 use crate::registry::client::RegistryClient;
-use crate::registry::settings::{CredentialSetting, HelperSettings, HostSettings, Limits, Settings};
+use crate::registry::settings::{
+    CloudSetting, CloudVariables, CredentialSetting, HelperSettings, HostSettings, Limits, Settings,
+};
 use crate::registry::snapshot::{Recorder, Snapshot, SnapshotError};
 
 /// The longest configuration file that is read, in bytes.
@@ -267,18 +269,18 @@ pub fn source(
                 Snapshot::parse(&bytes).map_err(|source| SetupError::Snapshot { path: path.to_owned(), source })?;
             Ok(Box::new(snapshot))
         }
-        None => registry(service, environment),
+        None => Ok(registry(service, environment)),
     }
 }
 
-/// Returns the registries' client.
-///
-/// # Errors
-///
-/// [`SetupError`] when a credential that is named cannot be read.
-pub fn registry(service: &Service, environment: &Environment) -> Result<Box<dyn TagSource>, SetupError> {
-    let hosts: Vec<HostSettings> =
-        service.registries.iter().map(|registry| host(service, registry, environment)).collect::<Result<_, _>>()?;
+/// Returns the registries' client as a source of tags.
+pub fn registry(service: &Service, environment: &Environment) -> Box<dyn TagSource> {
+    Box::new(registry_client(service, environment))
+}
+
+/// Returns the registries' client. What is named for a host and cannot be had fails when that host is asked.
+pub fn registry_client(service: &Service, environment: &Environment) -> RegistryClient {
+    let hosts = service.registries.iter().map(|registry| host(service, registry, environment)).collect();
     let home = environment.home().map(|home| ("HOME".into(), home.into_os_string()));
     let settings = Settings {
         hosts,
@@ -288,9 +290,11 @@ pub fn registry(service: &Service, environment: &Environment) -> Result<Box<dyn 
             environment: home.into_iter().collect(),
             ..HelperSettings::default()
         },
+        proxies: transport::proxies(environment),
+        cloud: CloudVariables::of(|name| environment.secret(name).ok()),
         limits: registry_limits(service),
     };
-    Ok(Box::new(RegistryClient::new(settings, Arc::new(SystemClock))))
+    RegistryClient::new(settings, Arc::new(SystemClock))
 }
 
 fn registry_limits(service: &Service) -> Limits {
@@ -310,42 +314,13 @@ fn registry_limits(service: &Service) -> Limits {
     if let Some(time) = service.limits.pass_time.and_then(|time| Duration::try_from(time).ok()) {
         limits.pass_time = Some(time);
     }
-    // One client speaks to all hosts, so the most patient entry counts for all of them.
-    let longest = |time: &dyn Fn(&service::Timeouts) -> Option<SignedDuration>| -> Option<Duration> {
-        let times = service.registries.iter().filter_map(|registry| time(&registry.timeouts));
-        times.max().and_then(|time| Duration::try_from(time).ok())
-    };
-    if let Some(time) = longest(&|timeouts| timeouts.connect) {
-        limits.timeouts.connect = time;
-    }
-    if let Some(time) = longest(&|timeouts| timeouts.silence) {
-        limits.timeouts.silence = time;
-    }
-    if let Some(time) = longest(&|timeouts| timeouts.image) {
-        limits.image_time = time;
-    }
     limits
 }
 
-fn host(
-    service: &Service,
-    registry: &service::Registry,
-    environment: &Environment,
-) -> Result<HostSettings, SetupError> {
-    let unsupported = |what: &str| {
-        SetupError::Unsupported(format!(
-            "{}: {what} of the registry {} is understood, but this version does not act on it",
-            service.file, registry.host
-        ))
-    };
-    if registry.ca_file.is_some() {
-        return Err(unsupported("`caFile`"));
-    }
-    if registry.mirror.is_some() {
-        return Err(unsupported("`mirror`"));
-    }
+fn host(service: &Service, registry: &service::Registry, environment: &Environment) -> HostSettings {
     let credential = match &registry.auth {
-        None | Some(RegistryAuth::DockerConfig(None)) => None,
+        None => None,
+        Some(RegistryAuth::DockerConfig(None)) => Some(CredentialSetting::OwnDockerConfig),
         Some(RegistryAuth::DockerConfig(Some(path))) => Some(CredentialSetting::DockerConfig(service.resolve(path))),
         Some(RegistryAuth::TokenFile(path)) => Some(CredentialSetting::TokenFile(service.resolve(path))),
         Some(RegistryAuth::Helper(name)) => Some(CredentialSetting::Helper(name.clone())),
@@ -359,17 +334,44 @@ fn host(
                 Err(error) => CredentialSetting::Missing(format!("{error}, and {} names it", service.file)),
             })
         }
-        Some(RegistryAuth::Aws { .. }) => return Err(unsupported("`auth: {aws: …}`")),
-        Some(RegistryAuth::Gcp { .. }) => return Err(unsupported("`auth: {gcp: …}`")),
-        Some(RegistryAuth::Azure { .. }) => return Err(unsupported("`auth: {azure: …}`")),
+        Some(RegistryAuth::Basic(Basic { username, password })) => Some(match password {
+            SecretPlace::File(path) => {
+                CredentialSetting::PasswordFile { user: username.clone(), file: service.resolve(path) }
+            }
+            SecretPlace::Variable(name) => match environment.secret(&name.0) {
+                Ok(password) => {
+                    let origin = format!("the environment variable {}", name.0);
+                    CredentialSetting::Password { user: username.clone(), password, origin }
+                }
+                Err(error) => CredentialSetting::Missing(format!("{error}, and {} names it", service.file)),
+            },
+        }),
+        Some(RegistryAuth::Aws { region }) => {
+            Some(CredentialSetting::Cloud(CloudSetting::Aws { region: region.clone() }))
+        }
+        Some(RegistryAuth::Gcp { credentials_file }) => {
+            let file = credentials_file.as_ref().map(|path| service.resolve(path));
+            Some(CredentialSetting::Cloud(CloudSetting::Google { file }))
+        }
+        Some(RegistryAuth::Azure { tenant, client_id, client_secret_file }) => {
+            Some(CredentialSetting::Cloud(CloudSetting::Azure {
+                tenant: tenant.clone(),
+                client_id: client_id.clone(),
+                client_secret_file: client_secret_file.as_ref().map(|path| service.resolve(path)),
+            }))
+        }
     };
-    Ok(HostSettings {
-        host: registry.host.clone(),
+    HostSettings {
         credential,
         insecure: registry.insecure,
         concurrency: registry.concurrency.and_then(|count| usize::try_from(count).ok()),
         requests_per_second: registry.requests_per_second.and_then(NonZeroU32::new),
-    })
+        connection: Some(transport::connection(service, registry)),
+        image_time: registry.timeouts.image.and_then(|time| Duration::try_from(time).ok()),
+        mirror: transport::mirror(registry),
+        vendor: registry.vendor.map(transport::vendor),
+        ..HostSettings::of(&registry.host)
+    }
 }
 
 /// A source that records, and can tell what it recorded.

@@ -1,14 +1,18 @@
 //! What the operator says of registries: hosts, credentials, limits. Plain input; nothing is read here.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::http::client::Timeouts;
+use crate::http::connection::Connection;
+use crate::http::proxy::Proxies;
 use crate::http::retry::RetryPolicy;
+use crate::registry::push_times::Vendor;
 
 /// Everything a [`crate::registry::client::RegistryClient`] is told.
 #[derive(Debug, Clone, Default)]
@@ -19,16 +23,21 @@ pub struct Settings {
     pub docker_config: Option<PathBuf>,
     /// How credential helpers are run.
     pub helpers: HelperSettings,
+    /// The environment's proxies.
+    pub proxies: Proxies,
+    /// What the environment says of clouds.
+    pub cloud: CloudVariables,
     /// Caps and time limits.
     pub limits: Limits,
 }
 
 /// What is said of one host.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct HostSettings {
     /// The host with its port, as in normalised image names: `ghcr.io`, `docker.io`, `localhost:5000`.
     pub host: String,
-    /// The credential; `None` asks docker's `config.json`.
+    /// The credential; `None` asks docker's `config.json`, and where that has none and the host is a cloud's, the
+    /// variables in [`Settings::cloud`].
     pub credential: Option<CredentialSetting>,
     /// Whether the host is spoken to in plain HTTP although it is not this machine.
     pub insecure: bool,
@@ -36,13 +45,33 @@ pub struct HostSettings {
     pub concurrency: Option<usize>,
     /// How many requests a second at most, evenly spaced; `None` for no limit of our own.
     pub requests_per_second: Option<NonZeroU32>,
+    /// How it is connected to; `None` as all others are. On a loopback host, authorities and client certificates
+    /// mean TLS.
+    pub connection: Option<Connection>,
+    /// One image with all its tries and waits; `None` for [`Limits::image_time`].
+    pub image_time: Option<Duration>,
+    /// Another registry that is asked in its place.
+    pub mirror: Option<Mirror>,
+    /// Whose software it is; `None` to go by the host's name and by how it asks for a login.
+    pub vendor: Option<Vendor>,
 }
 
 impl HostSettings {
     /// Returns the defaults for a host.
     pub fn of(host: &str) -> Self {
-        Self { host: host.to_owned(), credential: None, insecure: false, concurrency: None, requests_per_second: None }
+        Self { host: host.to_owned(), ..Self::default() }
     }
+}
+
+/// A registry that is asked in place of another. The images keep their names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mirror {
+    /// Its host with its port.
+    pub host: String,
+    /// What comes before the repository there, without slashes around it; empty for nothing.
+    pub path: String,
+    /// Whether the registry itself is asked where the mirror cannot be reached or does not know the image.
+    pub fallback: bool,
 }
 
 /// Where the credential of a host comes from.
@@ -66,8 +95,100 @@ pub enum CredentialSetting {
     TokenFile(PathBuf),
     /// The program `docker-credential-NAME`, by its name alone.
     Helper(String),
+    /// The user's own `config.json`, and no variables of clouds. A file that does not exist holds nothing.
+    OwnDockerConfig,
     /// A `config.json` of docker's form; here a missing file is an error.
     DockerConfig(PathBuf),
+    /// A user, and a file that holds the password alone.
+    PasswordFile {
+        /// The user.
+        user: String,
+        /// The file.
+        file: PathBuf,
+    },
+    /// A login that a cloud gives to whom this machine is there.
+    Cloud(CloudSetting),
+}
+
+/// A cloud that gives logins to its registries, and as whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CloudSetting {
+    /// Amazon ECR.
+    Aws {
+        /// The region; `None` for the one in the host's name.
+        region: Option<String>,
+    },
+    /// Google Artifact Registry.
+    Google {
+        /// The file of an account or a workload identity; `None` for `GOOGLE_APPLICATION_CREDENTIALS`, else the
+        /// metadata server.
+        file: Option<PathBuf>,
+    },
+    /// Azure Container Registry.
+    Azure {
+        /// The tenant; `None` for `AZURE_TENANT_ID`.
+        tenant: Option<String>,
+        /// The client's id; `None` for `AZURE_CLIENT_ID`.
+        client_id: Option<String>,
+        /// The file that holds the client's secret.
+        client_secret_file: Option<PathBuf>,
+    },
+}
+
+/// The variables by which clouds tell a program who it is. They count only where a cloud is asked for a login.
+#[derive(Debug, Clone, Default)]
+pub struct CloudVariables(BTreeMap<&'static str, SecretString>);
+
+impl CloudVariables {
+    /// The variables that are looked at, as the clouds' own kits name them.
+    pub const NAMES: [&str; 30] = [
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_ROLE_ARN",
+        "AWS_ROLE_SESSION_NAME",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+        "AWS_EC2_METADATA_DISABLED",
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_ECR",
+        "AWS_ENDPOINT_URL_ECR_PUBLIC",
+        "AWS_ENDPOINT_URL_STS",
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "GCE_METADATA_HOST",
+        "AZURE_TENANT_ID",
+        "AZURE_CLIENT_ID",
+        "AZURE_CLIENT_SECRET",
+        "AZURE_FEDERATED_TOKEN_FILE",
+        "AZURE_AUTHORITY_HOST",
+        "AZURE_POD_IDENTITY_AUTHORITY_HOST",
+        "IDENTITY_ENDPOINT",
+        "IDENTITY_HEADER",
+    ];
+
+    /// Takes the variables from wherever they are kept; empty ones count as unset.
+    pub fn of(look: impl Fn(&str) -> Option<SecretString>) -> Self {
+        let filled = |value: &SecretString| !value.expose_secret().is_empty();
+        Self(Self::NAMES.into_iter().filter_map(|name| Some((name, look(name).filter(filled)?))).collect())
+    }
+
+    /// Returns what a variable holds.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(ExposeSecret::expose_secret)
+    }
+
+    /// Returns a variable that is a secret.
+    pub(crate) fn secret(&self, name: &str) -> Option<&SecretString> {
+        self.0.get(name)
+    }
 }
 
 /// How credential helpers are run: they see this environment and no other.

@@ -15,6 +15,7 @@ use tagboat::config::{repository, service};
 mod accepted;
 mod hostile;
 mod keys;
+mod registries;
 mod validator;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");

@@ -4,11 +4,16 @@
 
 mod again;
 mod auth;
+mod clouds;
 mod facts;
 mod faults;
 mod limits;
 mod lists;
+mod mirrors;
+mod push_times;
+mod transport;
 mod usage;
+mod vendors;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
+#[expect(dead_code, reason = "it is the support of the other tests, of which these need a part")]
+#[path = "../it/support/authority.rs"]
+mod authority;
 mod program;
 mod registry;
 mod support;
+mod transport;

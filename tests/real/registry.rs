@@ -20,8 +20,7 @@ fn client(settings: Settings) -> RegistryClient {
 fn with_password(registry: &DockerRegistry, password: &str) -> RegistryClient {
     let credential =
         CredentialSetting::Password { user: USER.to_owned(), password: password.into(), origin: "the test".to_owned() };
-    let host = registry.host().to_owned();
-    let host = HostSettings { credential: Some(credential), ..HostSettings::of(&host) };
+    let host = HostSettings { credential: Some(credential), ..HostSettings::of(registry.host()) };
     client(Settings { hosts: vec![host], ..Settings::default() })
 }
 

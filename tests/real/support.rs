@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use reqwest::header::{CONTENT_TYPE, LOCATION};
-use reqwest::{Client, RequestBuilder};
+use reqwest::{Certificate, Client, RequestBuilder};
 use sha2::{Digest as _, Sha256};
 use tagboat::model::image::ImageName;
 use tempfile::TempDir;
+
+use crate::authority::{Authority, Signed};
 
 /// The one user that [`Login::Htpasswd`] knows.
 pub(crate) const USER: &str = "acme";
@@ -27,11 +29,32 @@ pub(crate) enum Login {
     Htpasswd,
 }
 
+/// How a registry is to be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kind<'a> {
+    /// Whether it asks for a login.
+    pub(crate) login: Login,
+    /// Whom it speaks TLS as, and whose authority's certificate that is.
+    pub(crate) tls: Option<(&'a Signed, &'a Authority)>,
+    /// Whether manifests may be deleted.
+    pub(crate) delete: bool,
+    /// The registry that it is a pull-through cache of. That one has to be open: `docker-registry` 2.8 shows an
+    /// upstream no user and password, only tokens.
+    pub(crate) upstream: Option<&'a DockerRegistry>,
+}
+
+impl Default for Kind<'_> {
+    fn default() -> Self {
+        Self { login: Login::Open, tls: None, delete: false, upstream: None }
+    }
+}
+
 /// A running `docker-registry`.
 #[derive(Debug)]
 pub(crate) struct DockerRegistry {
     child: Child,
     host: String,
+    scheme: &'static str,
     login: Login,
     client: Client,
     _folder: TempDir,
@@ -48,14 +71,27 @@ impl Drop for DockerRegistry {
 impl DockerRegistry {
     /// Starts an empty registry and waits until it listens.
     pub(crate) fn start(login: Login) -> Self {
+        Self::of(Kind { login, ..Kind::default() })
+    }
+
+    /// Starts a registry of a kind and waits until it listens.
+    pub(crate) fn of(kind: Kind<'_>) -> Self {
         let program = find("docker-registry")
             .expect("the program `docker-registry` is missing; install it: apt-get install docker-registry");
         let folder = tempfile::tempdir().unwrap();
+        let tls = kind.tls.map_or_else(String::new, |(signed, _)| {
+            let (certificate, key) = signed.write(folder.path(), "server");
+            format!(", tls: {{certificate: {}, key: {}}}", certificate.display(), key.display())
+        });
         let mut config = format!(
-            "version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: \"127.0.0.1:0\"}}\n",
-            folder.path().join("data").display()
+            "version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: {}}}}}\nhttp: {{addr: \"127.0.0.1:0\"{tls}}}\n",
+            folder.path().join("data").display(),
+            kind.delete,
         );
-        if login == Login::Htpasswd {
+        if let Some(upstream) = kind.upstream {
+            writeln!(config, "proxy: {{remoteurl: \"{}://{}\"}}", upstream.scheme, upstream.host).unwrap();
+        }
+        if kind.login == Login::Htpasswd {
             let file = folder.path().join("htpasswd");
             std::fs::write(&file, format!("{USER}:{HASH}\n")).unwrap();
             writeln!(config, "auth: {{htpasswd: {{realm: acme, path: {}}}}}", file.display()).unwrap();
@@ -88,8 +124,10 @@ impl DockerRegistry {
         };
         // A full pipe would stop the server: somebody has to read on.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        let client = Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
-        Self { child, host, login, client, _folder: folder }
+        let trusted = kind.tls.map(|(_, authority)| Certificate::from_der(&authority.der()).unwrap());
+        let client = Client::builder().no_proxy().tls_certs_only(trusted).build().unwrap();
+        let scheme = if kind.tls.is_some() { "https" } else { "http" };
+        Self { child, host, scheme, login: kind.login, client, _folder: folder }
     }
 
     /// Returns its host with the port.
@@ -108,7 +146,7 @@ impl DockerRegistry {
             r#"{{"created": "{created}", "os": "linux", "architecture": "amd64", "config": {{}}, "rootfs": {{"type": "layers", "diff_ids": []}}}}"#
         );
         let config_digest = digest(config.as_bytes());
-        let uploads = format!("http://{}/v2/{repository}/blobs/uploads/", self.host);
+        let uploads = format!("{}://{}/v2/{repository}/blobs/uploads/", self.scheme, self.host);
         let begun = self.send(self.client.post(&uploads)).await;
         let location = begun.headers()[LOCATION].to_str().unwrap();
         let mut upload = reqwest::Url::parse(&uploads).unwrap().join(location).unwrap();
@@ -120,17 +158,26 @@ impl DockerRegistry {
             r#"{{"schemaVersion": 2, "mediaType": "{kind}", "config": {{"mediaType": "application/vnd.docker.container.image.v1+json", "size": {size}, "digest": "{config_digest}"}}, "layers": []}}"#
         );
         let manifest_digest = digest(manifest.as_bytes());
-        let url = format!("http://{}/v2/{repository}/manifests/{tag}", self.host);
+        let url = format!("{}://{}/v2/{repository}/manifests/{tag}", self.scheme, self.host);
         self.send(self.client.put(url).header(CONTENT_TYPE, kind).body(manifest)).await;
         manifest_digest
     }
 
-    async fn send(&self, request: RequestBuilder) -> reqwest::Response {
-        let request = match self.login {
+    /// Asks for a manifest to be deleted; returns the status.
+    pub(crate) async fn delete(&self, repository: &str, digest: &str) -> u16 {
+        let url = format!("{}://{}/v2/{repository}/manifests/{digest}", self.scheme, self.host);
+        self.with_login(self.client.delete(url)).send().await.unwrap().status().as_u16()
+    }
+
+    fn with_login(&self, request: RequestBuilder) -> RequestBuilder {
+        match self.login {
             Login::Open => request,
             Login::Htpasswd => request.basic_auth(USER, Some(PASSWORD)),
-        };
-        let response = request.send().await.unwrap();
+        }
+    }
+
+    async fn send(&self, request: RequestBuilder) -> reqwest::Response {
+        let response = self.with_login(request).send().await.unwrap();
         let status = response.status();
         assert!(status.is_success(), "{status}: {:?}", response.text().await);
         response

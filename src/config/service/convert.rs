@@ -12,8 +12,8 @@ use crate::config::service::raw::{
 };
 use crate::config::service::words::{FilePath, ScheduleText, VariableName};
 use crate::config::service::{
-    Access, Basic, Channel, Limits, Notify, Queue, Registry, RegistryAuth, RepositoryAuth, Schedule, SecretPlace,
-    Service, Source, SourceAuth, SourceKind, Timeouts, WatchedRepository, Webhook,
+    Access, Basic, Channel, ClientCertificate, Limits, Mirror, Notify, Queue, Registry, RegistryAuth, RepositoryAuth,
+    Schedule, SecretPlace, Service, Source, SourceAuth, SourceKind, Timeouts, WatchedRepository, Webhook,
 };
 use crate::config::shapes::{OneOrMany, ShortOrLong, Whole};
 
@@ -131,9 +131,23 @@ fn small<const LEAST: u64, const MOST: u64>(number: Field<Whole<LEAST, MOST>>) -
 
 fn registry(raw: RawRegistry, reader: &mut Reader<'_>) -> Option<Registry> {
     let insecure = raw.insecure.as_ref().copied().unwrap_or_default();
-    if let (true, Some(span)) = (insecure, &raw.ca_file.key) {
-        reader.fault(span.clone(), "`caFile` says nothing beside `insecure: true`", None);
+    for (field, key) in [("caFile", &raw.ca_file.key), ("clientCertFile", &raw.client_cert_file.key)] {
+        if let (true, Some(span)) = (insecure, key) {
+            reader.fault(span.clone(), format!("`{field}` says nothing beside `insecure: true`"), None);
+        }
     }
+    match (&raw.client_cert_file.key, &raw.client_key_file.key) {
+        (Some(span), None) => reader.fault(span.clone(), "`clientCertFile` needs `clientKeyFile` beside it", None),
+        (None, Some(span)) => reader.fault(span.clone(), "`clientKeyFile` needs `clientCertFile` beside it", None),
+        _ => {}
+    }
+    let client_files = raw.client_cert_file.value().zip(raw.client_key_file.value());
+    let mirror = raw.mirror.value().and_then(|raw| match raw {
+        ShortOrLong::Short(at) => Some(Mirror { at, fallback: false }),
+        ShortOrLong::Long(long) => {
+            Some(Mirror { fallback: long.fallback.as_ref().copied().unwrap_or_default(), at: long.place.value()? })
+        }
+    });
     let timeouts = raw.timeouts.value().map(|raw| Timeouts {
         connect: raw.connect.value(),
         silence: raw.silence.value(),
@@ -146,7 +160,11 @@ fn registry(raw: RawRegistry, reader: &mut Reader<'_>) -> Option<Registry> {
         concurrency: small(raw.concurrency),
         insecure,
         ca_file: raw.ca_file.value(),
-        mirror: raw.mirror.value().map(|host| host.0),
+        client_certificate: client_files
+            .map(|(certificate_file, key_file)| ClientCertificate { certificate_file, key_file }),
+        proxy: raw.proxy.value().unwrap_or_default(),
+        mirror,
+        vendor: raw.vendor.value().map(|vendor| vendor.0),
         timeouts: timeouts.unwrap_or_default(),
     })
 }
@@ -171,6 +189,7 @@ fn registry_auth(raw: RawRegistryAuth, reader: &mut Reader<'_>) -> Option<Regist
         client_secret_file: azure.client_secret_file.value(),
     });
     let token = raw.token_file.value().map(RegistryAuth::TokenFile);
+    let token = token.or_else(|| raw.basic.value().and_then(basic).map(RegistryAuth::Basic));
     token.or_else(|| raw.helper.value().map(|name| RegistryAuth::Helper(name.0))).or(aws).or(gcp).or(azure)
 }
 

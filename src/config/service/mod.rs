@@ -16,7 +16,7 @@ use jiff::tz::TimeZone;
 use crate::config::fault::{Fault, Faults};
 use crate::config::reader::{Read, Reader};
 use crate::config::service::raw::RawService;
-use crate::config::service::words::{CronText, FilePath, VariableName};
+use crate::config::service::words::{CronText, FilePath, MirrorText, ProxyText, VariableName};
 use crate::model::environment::{BranchName, EnvironmentName};
 
 /// Where a secret is kept.
@@ -107,6 +107,8 @@ pub enum RegistryAuth {
         /// The password.
         password: VariableName,
     },
+    /// A name, and a password in a file or a variable.
+    Basic(Basic),
     /// A token in a file.
     TokenFile(FilePath),
     /// A docker credential helper, without `docker-credential-`.
@@ -143,6 +145,24 @@ pub struct Timeouts {
     pub image: Option<SignedDuration>,
 }
 
+/// A client certificate with its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The certificate.
+    pub certificate_file: FilePath,
+    /// Its key.
+    pub key_file: FilePath,
+}
+
+/// Another registry that is asked in place of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mirror {
+    /// Its host, and what comes before the repository there.
+    pub at: MirrorText,
+    /// Whether the registry itself is asked where the mirror does not help.
+    pub fallback: bool,
+}
+
 /// How a registry is spoken to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registry {
@@ -156,10 +176,16 @@ pub struct Registry {
     pub concurrency: Option<u32>,
     /// Whether plain HTTP is spoken to a host that is not on loopback.
     pub insecure: bool,
-    /// Certificates of a private authority.
+    /// Certificates of private authorities.
     pub ca_file: Option<FilePath>,
-    /// Another host that is asked in its place.
-    pub mirror: Option<String>,
+    /// The client certificate that is shown to it.
+    pub client_certificate: Option<ClientCertificate>,
+    /// What it is reached through.
+    pub proxy: ProxyText,
+    /// Another registry that is asked in its place.
+    pub mirror: Option<Mirror>,
+    /// Whose software it is, where that is named.
+    pub vendor: Option<&'static str>,
     /// Time limits.
     pub timeouts: Timeouts,
 }

@@ -9,7 +9,8 @@ use crate::config::object::object;
 use crate::config::reader::Located;
 use crate::config::scalars::{CleanUrl, GrammarVersion, Line, Name};
 use crate::config::service::words::{
-    Address, ByteSize, CronText, EventWord, FilePath, HostName, QueueWord, ScheduleText, SourceWord, VariableName,
+    Address, ByteSize, CronText, EventWord, FilePath, HostName, MirrorText, ProxyText, QueueWord, ScheduleText,
+    SourceWord, VariableName, VendorWord,
 };
 use crate::config::shapes::{OneOrMany, ShortOrLong, Whole};
 use crate::model::environment::{BranchName, EnvironmentName};
@@ -131,32 +132,57 @@ object! {
     "concurrency" optional concurrency: Whole<1, 1000>,
     /// `true`: plain HTTP is spoken. Default: `false`, but plain HTTP on loopback.
     "insecure" optional insecure: bool,
-    /// The file with the certificates of a private authority.
+    /// The PEM file with the certificates of private authorities, which are trusted beside the machine's own. A
+    /// loopback host is then spoken to over TLS.
     "caFile" optional ca_file: FilePath,
-    /// Another host that is asked in its place.
-    "mirror" optional mirror: HostName,
+    /// The PEM file with the client certificate that is shown to it; needs `clientKeyFile`.
+    "clientCertFile" optional client_cert_file: FilePath,
+    /// The PEM file with the key of `clientCertFile`.
+    "clientKeyFile" optional client_key_file: FilePath,
+    /// `environment` for `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, which never count for loopback; `none`; or
+    /// the URL of a proxy. Default: `environment`.
+    "proxy" optional proxy: ProxyText,
+    /// Another registry that is asked in its place: a host, perhaps with a path that comes before the repository.
+    /// Example: `harbor.example/dockerhub`.
+    "mirror" optional mirror: ShortOrLong<MirrorText, RawMirror>,
+    /// Whose software it is, where the host's name does not tell: `dockerhub`, `quay`, `harbor`, `gitlab-registry`,
+    /// `ecr` or `other`. Its own API then says when tags were pushed. Default: by the host and by how it asks for
+    /// a login.
+    "vendor" optional vendor: VendorWord,
     /// Time limits.
     "timeouts" optional timeouts: RawTimeouts,
 }
 
 object! {
+    /// Another registry that is asked in place of this one.
+    RawMirror, "`mirror`";
+    /// Its host, perhaps with a path that comes before the repository. Example: `harbor.example/dockerhub`.
+    "at" required place: MirrorText,
+    /// `true`: the registry itself is asked where the mirror cannot be reached or does not know the image.
+    /// Default: `false`.
+    "fallback" optional fallback: bool,
+}
+
+object! {
     /// The credential of a registry.
-    RawRegistryAuth, "`auth`", exactly one of ["dockerConfig", "usernameEnv", "tokenFile", "helper", "aws", "gcp", "azure"];
+    RawRegistryAuth, "`auth`", exactly one of ["dockerConfig", "usernameEnv", "basic", "tokenFile", "helper", "aws", "gcp", "azure"];
     /// A docker `config.json`: `default` for the user's own, or a path.
     "dockerConfig" optional docker_config: FilePath,
     /// The environment variable that holds the user's name; needs `passwordEnv`.
     "usernameEnv" optional username_env: VariableName,
     /// The environment variable that holds the password; needs `usernameEnv`.
     "passwordEnv" optional password_env: VariableName,
+    /// A name, and a password from a file or a variable.
+    "basic" optional basic: RawBasic,
     /// The file that holds a token.
     "tokenFile" optional token_file: FilePath,
     /// A docker credential helper by its name: `ecr-login` for `docker-credential-ecr-login`.
     "helper" optional helper: Name,
     /// Amazon ECR, by the identity of the machine or of the environment.
     "aws" optional aws: RawAws,
-    /// Google Artifact Registry.
+    /// Google Artifact Registry, by the identity of the machine, of the environment or of a file.
     "gcp" optional gcp: RawGcp,
-    /// Azure Container Registry.
+    /// Azure Container Registry, by the identity of the machine or of the environment, or by a client's secret.
     "azure" optional azure: RawAzure,
 }
 
@@ -170,18 +196,19 @@ object! {
 object! {
     /// Google Artifact Registry.
     RawGcp, "`gcp`";
-    /// The file of a service account or of a workload identity. Default: the metadata server.
+    /// The file of a service account or of a workload identity. Default: the one that `GOOGLE_APPLICATION_CREDENTIALS`
+    /// names, else the metadata server.
     "credentialsFile" optional credentials_file: FilePath,
 }
 
 object! {
     /// Azure Container Registry.
     RawAzure, "`azure`";
-    /// The tenant. Default: the managed identity's.
+    /// The tenant. Default: `AZURE_TENANT_ID`, else the managed identity's.
     "tenant" optional tenant: Name,
-    /// The client's id. Default: the managed identity's.
+    /// The client's id. Default: `AZURE_CLIENT_ID`, else the managed identity's.
     "clientId" optional client_id: Name,
-    /// The file that holds the client's secret.
+    /// The file that holds the client's secret. Default: a workload identity, else the managed identity.
     "clientSecretFile" optional client_secret_file: FilePath,
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 use crate::config::fault::quote;
 use crate::config::reader::Scalar;
-use crate::config::scalars::word;
+use crate::config::scalars::{CleanUrl, word};
 
 /// A path as written; relative ones are relative to the file that names them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,6 +146,82 @@ impl Scalar for HostName {
         // The grammar and the spelling of hosts are those of image names.
         let name: crate::model::image::ImageName = format!("{text}/a/b").parse().ok().ok_or_else(wrong)?;
         Ok(Self(name.host().to_owned()))
+    }
+}
+
+/// A registry with a path that comes before the repository: `harbor.example/dockerhub`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MirrorText {
+    /// The host.
+    pub host: String,
+    /// The path, without slashes around it; perhaps empty.
+    pub path: String,
+}
+
+impl Scalar for MirrorText {
+    const WHAT: &'static str = "a mirror like `mirror.example` or `harbor.example/dockerhub`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let (host, path) = text.split_once('/').unwrap_or((text, ""));
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let host = HostName::parse(host).map_err(|_is_said_better| {
+            format!("{} is no mirror: write it like `harbor.example/dockerhub`", quote(text))
+        })?;
+        if !path.is_empty() {
+            let name: Option<crate::model::image::ImageName> = format!("{}/{path}/a", host.0).parse().ok();
+            name.ok_or_else(|| format!("{} is no path of a registry: small letters, digits, `/`", quote(path)))?;
+        }
+        Ok(Self { host: host.0, path: path.to_owned() })
+    }
+}
+
+/// What a registry is reached through.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ProxyText {
+    /// What the environment says.
+    #[default]
+    Environment,
+    /// Nothing.
+    Never,
+    /// A proxy, by its URL without any credential.
+    Url(String),
+}
+
+impl Scalar for ProxyText {
+    const WHAT: &'static str = "`environment`, `none` or a URL like `http://proxy.example:3128`";
+    const IS_DELICATE: bool = true;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "environment" => Ok(Self::Environment),
+            "none" => Ok(Self::Never),
+            _ => {
+                let with_login = "a proxy with a login is named by the variable HTTPS_PROXY, never in this file";
+                let url = CleanUrl::parse(text).map_err(|_is_said_better| with_login.to_owned())?.0;
+                let is_proxy = url::Url::parse(&url)
+                    .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some());
+                if is_proxy { Ok(Self::Url(url)) } else { Err(format!("this is not {}", Self::WHAT)) }
+            }
+        }
+    }
+}
+
+/// Vendors of registries whose own API tells when a tag was pushed, and all others.
+const VENDORS: [&str; 6] = ["dockerhub", "quay", "harbor", "gitlab-registry", "ecr", "other"];
+
+/// A vendor of registries.
+#[derive(Debug, Clone)]
+pub(crate) struct VendorWord(pub(crate) &'static str);
+
+impl Scalar for VendorWord {
+    const WHAT: &'static str = "a vendor like `harbor`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        word(text, &VENDORS.map(|vendor| (vendor, vendor))).map(Self)
+    }
+
+    fn schema() -> Json {
+        json!({"enum": VENDORS})
     }
 }
 

@@ -16,6 +16,16 @@ pub(super) enum Challenge {
     },
 }
 
+impl Challenge {
+    /// Returns what the token has to allow, where the challenge says so.
+    pub(super) fn scope(&self) -> Option<&str> {
+        match self {
+            Self::Basic => None,
+            Self::Bearer { scope, .. } => scope.as_deref(),
+        }
+    }
+}
+
 /// Picks the login to use from all headers: Bearer before Basic, `None` when neither is there.
 ///
 /// Several challenges may stand in one header, and parameters may be quoted or not, in any order.

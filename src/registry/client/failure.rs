@@ -1,5 +1,6 @@
 //! Why an image could not be asked about, in words that name the host and what to do now.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,7 +9,7 @@ use serde::Deserialize;
 use crate::http::error::HttpError;
 use crate::model::image::shorten;
 use crate::model::usage::ToldLimit;
-use crate::registry::credentials::CredentialError;
+use crate::registry::credentials::{Credential, CredentialError, advice_without_login};
 
 /// A failed question. Its words are for people; the image is put before them by the caller.
 #[derive(Debug, thiserror::Error)]
@@ -38,13 +39,20 @@ pub(super) enum Failure {
     )]
     Inspections { cap: usize },
     #[error(
-        "{host} shows it to nobody without credentials, or it does not exist; check the name, run `docker login {host}`, or name credentials for the host"
+        "{host} shows it to nobody without credentials, or it does not exist; check the name, run `docker login {host}`, or {}",
+        advice_without_login(host)
     )]
     NoCredentials { host: String },
-    #[error("{host} refuses the credentials from {origin}; they are wrong or have expired")]
-    Refused { host: String, origin: String },
-    #[error("{host} forbids it ({who}){said}; give that account the right to pull")]
-    Forbidden { host: String, who: String, said: String },
+    #[error("{host} refuses the credentials from {origin}; they are wrong or have expired: {advice}")]
+    Refused { host: String, origin: String, advice: &'static str },
+    #[error(
+        "{host} refuses the credentials from {origin}{said}; they may not pull this repository, are wrong or have expired: {advice}"
+    )]
+    RefusedHere { host: String, origin: String, said: String, advice: &'static str },
+    #[error("{host} wants a user and a password, and {origin} holds a token instead")]
+    WantsPassword { host: String, origin: String },
+    #[error("{host} forbids it ({who}){said}; give that account the right to pull, or {advice}")]
+    Forbidden { host: String, who: String, said: String, advice: &'static str },
     #[error("{host} asks for a login in a way that is not understood; it needs a Basic or Bearer challenge")]
     Challenge { host: String },
     #[error("{host} sends logins to {realm}, where a secret would travel unprotected; nothing was sent")]
@@ -73,8 +81,15 @@ pub(super) enum Failure {
     Digest { host: String, digest: String },
     #[error("the tag points to a manifest of the kind `{0}`, which is not understood")]
     Kind(String),
-    #[error("the OCI protocol does not tell when a tag was pushed, and the registry's own API is not asked")]
-    PushTime,
+    #[error("the registry's own API did not tell when it was pushed: {0}")]
+    PushTimes(Arc<str>),
+}
+
+impl Failure {
+    /// Makes the failure that a credential is refused.
+    pub(super) fn refused(host: &str, credential: &Credential) -> Self {
+        Self::Refused { host: host.to_owned(), origin: credential.origin.clone(), advice: credential.advice }
+    }
 }
 
 #[derive(Deserialize)]

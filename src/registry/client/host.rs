@@ -1,6 +1,5 @@
 //! What is known of one registry host during a pass.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,15 +8,16 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::http::client::PlainHttp;
+use crate::http::connection::Connection;
 use crate::http::target::is_loopback;
 use crate::model::image::{DOCKER_HUB, shorten};
-use crate::registry::client::auth::TokenSlot;
 use crate::registry::client::breaker::Breaker;
 use crate::registry::client::challenge::Challenge;
 use crate::registry::client::exchange::Budget;
 use crate::registry::client::failure::Failure;
 use crate::registry::client::gate::Gate;
 use crate::registry::client::meter::{Kind, Meter};
+use crate::registry::client::tokens::Tokens;
 use crate::registry::settings::{HostSettings, Limits};
 
 /// Where Docker Hub's registry listens.
@@ -54,8 +54,8 @@ pub(super) struct Host {
     pub(super) first: tokio::sync::Mutex<()>,
     /// How it wants to be asked.
     scheme: Mutex<Scheme>,
-    /// Tokens by scope; a host has one credential, so that need not be in the key.
-    tokens: Mutex<HashMap<String, Arc<TokenSlot>>>,
+    /// Its tokens.
+    pub(super) tokens: Tokens,
     /// Holds requests back where a limit asks for it.
     pub(super) gate: Gate,
     /// What it was asked.
@@ -77,13 +77,9 @@ impl Host {
         limits: &Limits,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Failure> {
-        let address = if name == DOCKER_HUB { DOCKER_HUB_HOST } else { name };
-        let url =
-            |scheme| Url::parse(&format!("{scheme}://{address}/")).map_err(|_not_a_url| Failure::Host(shorten(name)));
-        let tls = url("https")?;
+        let origin = origin(name, settings)?;
         let insecure = settings.is_some_and(|settings| settings.insecure);
-        let local = is_loopback(&tls);
-        let origin = if local || insecure { url("http")? } else { tls };
+        let local = is_loopback(&origin);
         let turns = settings.and_then(|settings| settings.concurrency).unwrap_or(if local { 16 } else { 8 });
         let is_quay = name == "quay.io";
         let rate = settings.and_then(|settings| settings.requests_per_second);
@@ -95,7 +91,7 @@ impl Host {
             page_size: AtomicU32::new(if is_quay { limits.page_size.min(QUAY_PAGE) } else { limits.page_size }),
             first: tokio::sync::Mutex::default(),
             scheme: Mutex::new(Scheme::Unknown),
-            tokens: Mutex::default(),
+            tokens: Tokens::default(),
             gate: Gate::new(rate, clock),
             meter: Meter::default(),
             budget: Budget::default(),
@@ -121,15 +117,22 @@ impl Host {
         *self.scheme.lock().unwrap_or_else(PoisonError::into_inner) = scheme;
     }
 
-    pub(super) fn token_slot(&self, scope: &str) -> Arc<TokenSlot> {
-        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(tokens.entry(scope.to_owned()).or_default())
-    }
-
     /// Returns the breaker that a kind of request is behind.
     pub(super) fn breaker(&self, kind: Kind) -> &Breaker {
         if kind == Kind::Token { &self.login_breaker } else { &self.breaker }
     }
+}
+
+/// Returns the root of a registry. Plain HTTP is for loopback hosts, unless something about TLS is said of them, and
+/// for those that are said to be insecure.
+pub(super) fn origin(name: &str, settings: Option<&HostSettings>) -> Result<Url, Failure> {
+    let address = if name == DOCKER_HUB { DOCKER_HUB_HOST } else { name };
+    let url = |scheme| Url::parse(&format!("{scheme}://{address}/")).map_err(|_not_a_url| Failure::Host(shorten(name)));
+    let tls = url("https")?;
+    let insecure = settings.is_some_and(|settings| settings.insecure);
+    let connection = settings.and_then(|settings| settings.connection.as_ref());
+    let wants_tls = connection.is_some_and(Connection::is_about_tls);
+    if insecure || (is_loopback(&tls) && !wants_tls) { url("http") } else { Ok(tls) }
 }
 
 #[cfg(test)]

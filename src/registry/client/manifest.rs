@@ -148,7 +148,7 @@ impl RegistryClient {
     }
 }
 
-fn manifest_question(visit: &Visit<'_>, method: Method, reference: &str) -> Question {
+pub(super) fn manifest_question(visit: &Visit<'_>, method: Method, reference: &str) -> Question {
     Question { method, url: visit.host.url(visit.image.path(), &format!("manifests/{reference}")), accept: ACCEPT }
 }
 

@@ -1,8 +1,9 @@
 //! The client for real registries: the OCI distribution protocol, read only.
 //!
 //! The entry point is [`RegistryClient`]. It is split by verb: `transport` asks, `auth` answers challenges,
-//! `tags` lists, `manifest` looks at single tags. Below them, `exchange` makes each request with its tries: behind a
-//! `breaker` for hosts that are down, and through a `gate` that keeps to everybody's limits. It remembers tokens,
+//! `realm` asks token servers, `tokens` keeps what came of it, `tags` lists, `manifest` looks at single tags, `pushed` asks vendors' own APIs, and
+//! `mirror` says where an image is really asked for. Below them, `exchange` makes each request with its tries: behind
+//! a `breaker` for hosts that are down, and through a `gate` that keeps to everybody's limits. It remembers tokens,
 //! challenges and limits, never tags or manifests; but what is asked twice at the same time is sent once.
 
 mod announced;
@@ -17,9 +18,14 @@ mod host;
 mod link;
 mod manifest;
 mod meter;
+mod mirror;
 mod page;
+pub mod probe;
+mod pushed;
+mod realm;
 mod shared;
 mod tags;
+mod tokens;
 mod transport;
 
 use std::collections::HashMap;
@@ -35,6 +41,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::clock::Clock;
 use crate::http::client::HttpClient;
+use crate::http::connection::{Connection, Connections};
 use crate::http::error::HttpError;
 use crate::model::image::{ImageName, Tag};
 use crate::model::tags::{FactKind, ImageTags, TagFacts};
@@ -48,12 +55,13 @@ use crate::registry::{Listed, SourceError, TagSource};
 
 /// Asks registries over HTTP. One for a whole pass, or for many: hosts, challenges and tokens are shared by all images.
 pub struct RegistryClient {
-    http: HttpClient,
+    http: Arc<HttpClient>,
     clock: Arc<dyn Clock>,
     credentials: Credentials,
     hosts: Mutex<HashMap<String, Arc<Host>>>,
     host_settings: HashMap<String, HostSettings>,
     limits: Limits,
+    push_times: pushed::PushTimes,
     lists: Shared<ImageName, Result<Listed, SourceError>>,
     facts: Shared<(ImageName, Tag, FactKind), Result<TagFacts, SourceError>>,
     /// When the pass began.
@@ -93,15 +101,16 @@ impl RegistryClient {
     /// Makes a client; nothing is asked and nothing is read yet. The clock tells dates, and all waits are its own.
     pub fn new(mut settings: Settings, clock: Arc<dyn Clock>) -> Self {
         settings.hosts.iter_mut().for_each(|host| host.host = normal_host(&host.host));
-        let credentials = Credentials::new(&settings);
         let (now, begun) = (Arc::clone(&clock), clock.instant());
+        let http = Arc::new(HttpClient::over(connections(&settings), Arc::new(move || now.now())));
         Self {
-            http: HttpClient::new(settings.limits.timeouts, Arc::new(move || now.now())),
+            credentials: Credentials::new(&settings, Arc::clone(&http), Arc::clone(&clock)),
+            http,
             clock,
-            credentials,
             hosts: Mutex::default(),
             host_settings: settings.hosts.into_iter().map(|host| (host.host.clone(), host)).collect(),
             limits: settings.limits,
+            push_times: pushed::PushTimes::default(),
             lists: Shared::default(),
             facts: Shared::default(),
             begun: Mutex::new(begun),
@@ -145,7 +154,8 @@ impl RegistryClient {
             return Err(self.not_in_time(host));
         }
         let turn = turn.expect("the semaphore is never closed");
-        let deadline = self.clock.instant() + self.limits.image_time;
+        let own = self.host_settings.get(&host.name).and_then(|settings| settings.image_time);
+        let deadline = self.clock.instant() + own.unwrap_or(self.limits.image_time);
         Ok(Visit { image, host, deadline, paced: Mutex::default(), _turn: turn })
     }
 
@@ -165,9 +175,6 @@ impl RegistryClient {
     }
 
     async fn facts_of(&self, image: &ImageName, tag: &Tag, kind: FactKind) -> Result<TagFacts, Failure> {
-        if kind == FactKind::Pushed {
-            return Err(Failure::PushTime);
-        }
         if kind == FactKind::Image && self.inspections.fetch_add(1, Ordering::Relaxed) >= self.limits.inspections {
             return Err(Failure::Inspections { cap: self.limits.inspections });
         }
@@ -178,7 +185,11 @@ impl RegistryClient {
                 let digest = self.digest(&visit, tag).await;
                 digest.map(|digest| TagFacts { digest: Some(digest), ..TagFacts::default() })
             }
-            FactKind::Image | FactKind::Pushed => self.inspect(&visit, tag).await,
+            FactKind::Image => self.inspect(&visit, tag).await,
+            FactKind::Pushed => {
+                let pushed = self.pushed(&visit, tag).await;
+                pushed.map(|pushed| TagFacts { pushed, ..TagFacts::default() })
+            }
         };
         facts.map_err(|failure| self.in_words(&host, failure))
     }
@@ -195,6 +206,19 @@ impl RegistryClient {
     }
 }
 
+/// Puts together how each host is connected to.
+fn connections(settings: &Settings) -> Connections {
+    let default = Connection { timeouts: settings.limits.timeouts, ..Connection::default() };
+    let mut connections = Connections::new(default, settings.proxies.clone());
+    for host in &settings.hosts {
+        // A host that is none is told of when it is asked.
+        if let (Some(connection), Ok(origin)) = (&host.connection, host::origin(&host.host, Some(host))) {
+            connections.set(&origin, connection.clone());
+        }
+    }
+    connections
+}
+
 impl TagSource for RegistryClient {
     fn tags<'a>(&'a self, image: &'a ImageName) -> BoxFuture<'a, Result<Arc<ImageTags>, SourceError>> {
         async move { self.tags_again(image, None).await.map(|listed| listed.tags) }.boxed()
@@ -207,7 +231,7 @@ impl TagSource for RegistryClient {
     ) -> BoxFuture<'a, Result<Listed, SourceError>> {
         async move {
             let question = async {
-                let listed = self.tags_of(image, pages.as_deref()).await;
+                let listed = self.tags_wherever(image, pages.as_deref()).await;
                 listed.map_err(|failure| SourceError::Failed(format!("{image}: {failure}")))
             };
             self.count(image, self.lists.ask(image, question.boxed()).await)
@@ -223,7 +247,7 @@ impl TagSource for RegistryClient {
     ) -> BoxFuture<'a, Result<TagFacts, SourceError>> {
         async move {
             let question = async {
-                let facts = self.facts_of(image, tag, kind).await;
+                let facts = self.facts_wherever(image, tag, kind).await;
                 facts.map_err(|failure| SourceError::Failed(format!("{image}:{tag}: {failure}")))
             };
             let key = (image.clone(), tag.clone(), kind);
@@ -235,6 +259,7 @@ impl TagSource for RegistryClient {
     fn begin_pass(&self) {
         *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = self.clock.instant();
         self.inspections.store(0, Ordering::Relaxed);
+        self.push_times.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         hosts.values().for_each(|host| host.budget.renew());
     }

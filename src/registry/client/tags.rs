@@ -38,6 +38,7 @@ enum Next {
 /// A list as far as it was read.
 struct Reading {
     list: TagList,
+    read: usize,
     bytes: u64,
     tags: usize,
     /// The first and the last tag of every page: pages differ, so one that comes again shows a circle.
@@ -48,12 +49,18 @@ struct Reading {
 
 impl Reading {
     fn new() -> Self {
-        Self { list: TagList::default(), bytes: 0, tags: 0, pages: HashSet::new(), marks: Marks::default() }
+        Self { list: TagList::default(), read: 0, bytes: 0, tags: 0, pages: HashSet::new(), marks: Marks::default() }
+    }
+
+    /// Whether no page was read yet.
+    fn is_empty(&self) -> bool {
+        self.read == 0
     }
 
     /// Adds what a page held. Returns whether it had come before.
     fn add(&mut self, url: &Url, begin: usize, step: Step) -> Added {
         self.marks.add(url, step.validator, step.link.as_deref(), begin..step.list.len(), step.is_earlier);
+        self.read += 1;
         self.bytes += step.page.bytes;
         self.tags += step.page.count;
         self.list = step.list;
@@ -94,7 +101,7 @@ impl RegistryClient {
             let (begin, room, known) = (reading.list.len(), self.room(&reading), earlier.page(&url));
             let step = match self.page(visit, &url, std::mem::take(&mut reading.list), room, known).await? {
                 // The size is to blame as long as none was taken; what is left without one is the registry's own.
-                Outcome::Refused(_) if reading.bytes == 0 && size > 0 => {
+                Outcome::Refused(_) if reading.is_empty() && size > 0 => {
                     size = if size > SMALL_PAGE { SMALL_PAGE } else { 0 };
                     url = first_page(visit, size);
                     continue;
@@ -107,7 +114,7 @@ impl RegistryClient {
                 let slot = &visit.host.page_size;
                 let _changed = slot.compare_exchange(known_size, size, Ordering::Relaxed, Ordering::Relaxed);
             }
-            let is_first = reading.bytes == 0;
+            let is_first = reading.is_empty();
             let added = reading.add(&url, begin, step);
             if !added.is_new {
                 return if linked {

@@ -72,22 +72,44 @@ impl RegistryClient {
             _ => format!("repository:{}:pull", visit.image.path()),
         };
         let challenge = Arc::new(challenge);
-        host.learn(Scheme::Challenged(Arc::clone(&challenge)));
-        drop(first);
         drop(answer);
-        let renewed = self.answer_challenge(visit, &challenge, &scope, Held::Refused(shown.as_ref())).await?;
+        // A user and a password are tried by whoever came first alone: a wrong one is shown by one image, not by all.
+        let first = first.filter(|_| matches!(*challenge, Challenge::Basic));
+        if first.is_none() {
+            host.learn(Scheme::Challenged(Arc::clone(&challenge)));
+        }
+        let answer = self.ask_again(visit, question, earlier, &challenge, &scope, shown.as_ref()).await;
+        if first.is_some() {
+            host.learn(Scheme::Challenged(challenge));
+        }
+        answer
+    }
+
+    /// Asks once more, with the answer to a challenge.
+    async fn ask_again(
+        &self,
+        visit: &Visit<'_>,
+        question: &Question,
+        earlier: Option<&Validator>,
+        challenge: &Challenge,
+        scope: &str,
+        shown: Option<&HeaderValue>,
+    ) -> Result<Answer, Failure> {
+        let renewed = self.answer_challenge(visit, challenge, scope, Held::Refused(shown)).await?;
         // Basic credentials that were just refused will be refused again: asking twice only locks accounts.
-        if renewed.is_none() || (renewed == shown && matches!(*challenge, Challenge::Basic)) {
+        if renewed.is_none() || (renewed.as_ref() == shown && matches!(challenge, Challenge::Basic)) {
+            self.judge_login(visit, challenge, shown).await?;
             return Err(self.unwelcome(visit).await?);
         }
         let answer = self.send(visit, question, earlier, renewed.as_ref()).await?;
         if answer.status == 401 {
+            self.judge_login(visit, challenge, renewed.as_ref()).await?;
             return Err(self.unwelcome(visit).await?);
         }
         Ok(answer)
     }
 
-    async fn send(
+    pub(super) async fn send(
         &self,
         visit: &Visit<'_>,
         question: &Question,
@@ -115,7 +137,7 @@ impl RegistryClient {
     async fn unwelcome(&self, visit: &Visit<'_>) -> Result<Failure, Failure> {
         let host = visit.host.name.clone();
         Ok(match self.credentials.find(&host).await? {
-            Some(credential) => Failure::Refused { host, origin: credential.origin.clone() },
+            Some(credential) => Failure::refused(&host, &credential),
             None => Failure::NoCredentials { host },
         })
     }
@@ -154,9 +176,11 @@ impl RegistryClient {
         Err(match status {
             403 => {
                 let credential = self.credentials.find(&host).await?;
-                let who =
-                    credential.map_or_else(|| "no login".to_owned(), |found| format!("login from {}", found.origin));
-                Failure::Forbidden { host, who, said }
+                let who = credential
+                    .as_ref()
+                    .map_or_else(|| "no login".to_owned(), |found| format!("login from {}", found.origin));
+                let advice = credential.map_or("name credentials for the host", |found| found.advice);
+                Failure::Forbidden { host, who, said, advice }
             }
             404 => Failure::NotFound { host, said },
             _ => Failure::Status { host, status, said },

@@ -9,8 +9,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::model::image::DOCKER_HUB;
-use crate::registry::credentials::{Credential, CredentialError, Secret, helper, normal_host, read, unreadable};
-use crate::registry::settings::HelperSettings;
+use crate::registry::credentials::{CredentialError, Secret, file, normal_host};
 
 /// The key under which docker keeps Docker Hub's credential.
 pub(super) const HUB_KEY: &str = "https://index.docker.io/v1/";
@@ -42,33 +41,44 @@ struct RawAuth {
     registrytoken: Option<SecretString>,
 }
 
-/// Looks for a host's credential.
-pub(super) async fn find(
-    file: &Path,
-    missing: Missing,
-    host: &str,
-    helpers: &HelperSettings,
-) -> Result<Option<Credential>, CredentialError> {
-    let bytes = match read(file) {
+/// What the file says of a host.
+#[derive(Debug)]
+pub(super) enum Entry {
+    /// Ask this helper; where it holds nothing, what the file itself holds counts.
+    Helper {
+        /// Its name, without `docker-credential-`.
+        name: String,
+        /// What the file itself holds.
+        otherwise: Option<Secret>,
+    },
+    /// A secret in the file.
+    Secret(Secret),
+}
+
+/// Looks for a host's entry.
+pub(super) fn find(file: &Path, missing: Missing, host: &str) -> Result<Option<Entry>, CredentialError> {
+    let bytes = match file::read(file) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && missing == Missing::HoldsNothing => {
             return Ok(None);
         }
-        Err(error) => return Err(unreadable(file, &error)),
+        Err(error) => return Err(file::unreadable(file, &error)),
         Ok(bytes) => bytes,
     };
-    let malformed = |reason: String| CredentialError::Malformed { file: file.to_owned(), reason };
+    let form = "as docker writes it";
+    let malformed = |reason: String| CredentialError::Malformed { file: file.to_owned(), form, reason };
     // The parser's own words may quote a value of the file, which may be a secret: its place is enough.
     let config: RawConfig = serde_json::from_slice(&bytes)
         .map_err(|error| malformed(format!("see line {}, column {}", error.line(), error.column())))?;
+    let held = match lookup(&config.auths, host) {
+        Some(auth) => secret(auth).map_err(|reason| malformed(format!("the entry of {host} {reason}"))),
+        None => Ok(None),
+    };
     let helper = lookup(&config.cred_helpers, host).or(config.creds_store.as_ref());
-    if let Some(name) = helper.filter(|name| !name.is_empty())
-        && let Some(found) = helper::ask(name, host, helpers).await?
-    {
-        return Ok(Some(found));
-    }
-    let Some(auth) = lookup(&config.auths, host) else { return Ok(None) };
-    let secret = secret(auth).map_err(|reason| malformed(format!("the entry of {host} {reason}")))?;
-    Ok(secret.map(|secret| Credential { secret, origin: file.display().to_string() }))
+    Ok(match helper.filter(|name| !name.is_empty()) {
+        // With a helper, docker leaves empty or half an entry behind: what is wrong with it matters to nobody.
+        Some(name) => Some(Entry::Helper { name: name.clone(), otherwise: held.unwrap_or_default() }),
+        None => held?.map(Entry::Secret),
+    })
 }
 
 fn secret(raw: &RawAuth) -> Result<Option<Secret>, &'static str> {
@@ -100,14 +110,19 @@ fn lookup<'a, V>(rows: &'a HashMap<String, V>, host: &str) -> Option<&'a V> {
     if host == DOCKER_HUB && rows.contains_key(HUB_KEY) {
         return rows.get(HUB_KEY);
     }
-    // The smallest of several keys for one host, so that the choice does not depend on the map's order.
+    // Of several keys for one host the one without a path, then the smallest: the map's order decides nothing.
     rows.get(host).or_else(|| {
-        let same = rows.iter().filter(|(key, _)| host_of_key(key) == host);
-        same.min_by(|one, other| one.0.cmp(other.0)).map(|(_, row)| row)
+        let same = rows.iter().filter_map(|(key, row)| {
+            let (of, path) = parts_of_key(key);
+            (of == host).then_some((!matches!(path, "" | "v1" | "v2"), key, row))
+        });
+        same.min_by(|one, other| (one.0, one.1).cmp(&(other.0, other.1))).map(|(_, _, row)| row)
     })
 }
 
-fn host_of_key(key: &str) -> String {
+/// Returns the host and the path of a key: docker writes URLs, plain hosts, and both with `/v1/` or `/v2/`.
+fn parts_of_key(key: &str) -> (String, &str) {
     let key = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
-    normal_host(key.split('/').next().unwrap_or(key))
+    let (host, path) = key.split_once('/').unwrap_or((key, ""));
+    (normal_host(host), path.trim_end_matches('/'))
 }

@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -11,11 +12,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::model::image::{DOCKER_HUB, shorten};
 use crate::registry::credentials::docker_config::HUB_KEY;
-use crate::registry::credentials::{Credential, CredentialError, Secret};
+use crate::registry::credentials::login::Fetched;
+use crate::registry::credentials::{CredentialError, Secret};
 use crate::registry::settings::HelperSettings;
 
 /// How much a helper may print; tokens of clouds have some kilobytes.
 const MAX_OUTPUT: u64 = 256 << 10;
+
+/// How long an answer is kept. Helpers of clouds keep their tokens themselves and renew them in time.
+const LIFE: Duration = Duration::from_secs(600);
 
 /// What helpers print when they hold nothing for a host; fixed by docker's protocol.
 const NOT_FOUND: &str = "credentials not found in native keychain";
@@ -31,11 +36,7 @@ struct RawAnswer {
 }
 
 /// Asks a helper; `None` when it holds nothing for the host.
-pub(super) async fn ask(
-    name: &str,
-    host: &str,
-    settings: &HelperSettings,
-) -> Result<Option<Credential>, CredentialError> {
+pub(super) async fn ask(name: &str, host: &str, settings: &HelperSettings) -> Result<Option<Fetched>, CredentialError> {
     let program = format!("docker-credential-{}", shorten(name));
     let failed = |reason: String| CredentialError::Helper { program: program.clone(), reason };
     let file = locate(name, settings)
@@ -62,7 +63,8 @@ pub(super) async fn ask(
         IDENTITY_USER => Secret::Identity(answer.secret),
         _ => Secret::Password { user: answer.username, password: answer.secret },
     };
-    Ok(Some(Credential { secret, origin: program }))
+    let advice = "renew the login that it keeps";
+    Ok(Some(Fetched { secret, origin: program, advice, life: LIFE }))
 }
 
 /// Finds the program on the path that the settings name; a name with a path in it finds nothing.

@@ -1,23 +1,30 @@
-//! Credentials of registry hosts: from docker's `config.json`, its helpers, files, or the operator.
+//! Credentials of registry hosts: from docker's `config.json`, its helpers, files, clouds, or the operator.
 //!
-//! The entry point is [`Credentials::find`]. Nothing here reads the environment: paths come as settings.
+//! The entry point is [`Credentials::find`]. Files are read anew each time, logins that cost a request or a program
+//! are kept until they are to be renewed. Nothing here reads the environment: paths and variables come as settings.
 
+mod cloud;
 mod docker_config;
+mod error;
+mod file;
 mod helper;
+mod login;
 
 use std::collections::HashMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use secrecy::SecretString;
-use tokio::sync::OnceCell;
+use secrecy::{ExposeSecret, SecretString};
 
+use crate::clock::Clock;
+use crate::http::client::HttpClient;
 use crate::model::image::DOCKER_HUB;
+use crate::registry::credentials::cloud::Clouds;
+pub(crate) use crate::registry::credentials::cloud::advice_without_login;
+use crate::registry::credentials::docker_config::{Entry, Missing};
+pub(crate) use crate::registry::credentials::error::CredentialError;
+use crate::registry::credentials::login::Logins;
 use crate::registry::settings::{CredentialSetting, HelperSettings, Settings};
-
-/// How long a credential file may be; a real one has some kilobytes.
-const MAX_FILE: u64 = 1 << 20;
 
 /// What is shown to a registry.
 #[derive(Debug, Clone)]
@@ -42,90 +49,123 @@ pub(crate) struct Credential {
     pub(crate) secret: Secret,
     /// Where it comes from, in words that finish "the credentials from …".
     pub(crate) origin: String,
+    /// What to do when a registry refuses it.
+    pub(crate) advice: &'static str,
 }
 
-/// A credential that was named and could not be had.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum CredentialError {
-    /// The file cannot be read.
-    #[error("the credentials file {} cannot be read: {reason}", file.display())]
-    Unreadable { file: PathBuf, reason: String },
-    /// What the operator names is not there.
-    #[error("{0}")]
-    Missing(String),
-    /// The file says something else.
-    #[error("the credentials file {} is not as docker writes it: {reason}", file.display())]
-    Malformed { file: PathBuf, reason: String },
-    /// A helper did not do its work.
-    #[error("the credential helper {program} {reason}")]
-    Helper { program: String, reason: String },
+impl Credential {
+    /// Whether another one would show the same to a registry.
+    pub(crate) fn is_same_secret(&self, other: &Self) -> bool {
+        let same = |one: &SecretString, other: &SecretString| one.expose_secret() == other.expose_secret();
+        match (&self.secret, &other.secret) {
+            (Secret::Password { user: one, password }, Secret::Password { user: other, password: theirs }) => {
+                one == other && same(password, theirs)
+            }
+            (Secret::Identity(one), Secret::Identity(other)) | (Secret::Bearer(one), Secret::Bearer(other)) => {
+                same(one, other)
+            }
+            _ => false,
+        }
+    }
 }
 
 type Found = Result<Option<Arc<Credential>>, CredentialError>;
 
-/// The credentials of all hosts, each looked for once.
+/// The credentials of all hosts.
 #[derive(Debug)]
 pub(crate) struct Credentials {
     settings: HashMap<String, CredentialSetting>,
     docker_config: Option<PathBuf>,
     helpers: HelperSettings,
-    found: Mutex<HashMap<String, Arc<OnceCell<Found>>>>,
+    /// What helpers said, by their name and the host.
+    helped: Logins<(String, String)>,
+    clouds: Clouds,
 }
 
 impl Credentials {
-    pub(crate) fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &Settings, http: Arc<HttpClient>, clock: Arc<dyn Clock>) -> Self {
         let own = settings.hosts.iter().filter_map(|host| Some((host.host.clone(), host.credential.clone()?)));
         Self {
             settings: own.collect(),
             docker_config: settings.docker_config.clone(),
             helpers: settings.helpers.clone(),
-            found: Mutex::default(),
+            helped: Logins::default(),
+            clouds: Clouds::new(settings, http, clock),
         }
     }
 
     /// Returns the credential of a host, `None` where there is none.
     pub(crate) async fn find(&self, host: &str) -> Found {
-        let cell = {
-            let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(found.entry(host.to_owned()).or_default())
-        };
-        cell.get_or_init(|| self.look_for(host)).await.clone()
+        match (self.settings.get(host), &self.docker_config) {
+            (Some(CredentialSetting::Anonymous), _) | (Some(CredentialSetting::OwnDockerConfig), None) => Ok(None),
+            (Some(CredentialSetting::Missing(reason)), _) => Err(CredentialError::Missing(reason.clone())),
+            (Some(CredentialSetting::Password { user, password, origin }), _) => {
+                let secret = Secret::Password { user: user.clone(), password: password.clone() };
+                Ok(Some(Arc::new(Credential { secret, origin: origin.clone(), advice: "set them anew" })))
+            }
+            (Some(CredentialSetting::PasswordFile { user, file }), _) => password_file(user, file).map(Some),
+            (Some(CredentialSetting::TokenFile(file)), _) => token_file(file).map(Some),
+            (Some(CredentialSetting::Helper(name)), _) => self.ask_helper(name, host).await,
+            (Some(CredentialSetting::OwnDockerConfig), Some(file)) => {
+                self.configured(file, Missing::HoldsNothing, host).await
+            }
+            (Some(CredentialSetting::DockerConfig(file)), _) => self.configured(file, Missing::Fails, host).await,
+            (Some(CredentialSetting::Cloud(setting)), _) => self.clouds.login(setting, host).await.map(Some),
+            (None, file) => {
+                let found = match file {
+                    Some(file) => self.configured(file, Missing::HoldsNothing, host).await?,
+                    None => None,
+                };
+                match (found, self.clouds.ambient(host)) {
+                    (None, Some(setting)) => self.clouds.login(&setting, host).await.map(Some),
+                    (found, _) => Ok(found),
+                }
+            }
+        }
     }
 
-    async fn look_for(&self, host: &str) -> Found {
-        let credential = match (self.settings.get(host), &self.docker_config) {
-            (Some(CredentialSetting::Anonymous), _) | (None, None) => None,
-            (Some(CredentialSetting::Missing(reason)), _) => return Err(CredentialError::Missing(reason.clone())),
-            (Some(CredentialSetting::Password { user, password, origin }), _) => Some(Credential {
-                secret: Secret::Password { user: user.clone(), password: password.clone() },
-                origin: origin.clone(),
-            }),
-            (Some(CredentialSetting::TokenFile(file)), _) => Some(token_file(file)?),
-            (Some(CredentialSetting::Helper(name)), _) => helper::ask(name, host, &self.helpers).await?,
-            (Some(CredentialSetting::DockerConfig(file)), _) => {
-                docker_config::find(file, docker_config::Missing::Fails, host, &self.helpers).await?
-            }
-            (None, Some(file)) => {
-                docker_config::find(file, docker_config::Missing::HoldsNothing, host, &self.helpers).await?
-            }
+    /// Returns the credential of a host after it was refused: the same one, unless a newer one can be had.
+    pub(crate) async fn renew(&self, host: &str, refused: &Credential) -> Found {
+        self.helped.forget(refused);
+        self.clouds.forget(refused);
+        self.find(host).await
+    }
+
+    async fn configured(&self, file: &Path, missing: Missing, host: &str) -> Found {
+        let Some(entry) = docker_config::find(file, missing, host)? else { return Ok(None) };
+        let (helper, secret) = match entry {
+            Entry::Helper { name, otherwise } => (Some(name), otherwise),
+            Entry::Secret(secret) => (None, Some(secret)),
         };
-        Ok(credential.map(Arc::new))
+        if let Some(name) = helper
+            && let Some(found) = self.ask_helper(&name, host).await?
+        {
+            return Ok(Some(found));
+        }
+        let advice = cloud::advice_after_docker_login(host);
+        Ok(secret.map(|secret| Arc::new(Credential { secret, origin: file.display().to_string(), advice })))
+    }
+
+    async fn ask_helper(&self, name: &str, host: &str) -> Found {
+        let key = (name.to_owned(), host.to_owned());
+        self.helped.get(key, 0, async || helper::ask(name, host, &self.helpers).await).await
     }
 }
 
-fn token_file(file: &Path) -> Result<Credential, CredentialError> {
-    let bytes = read(file).map_err(|error| unreadable(file, &error))?;
-    let token = String::from_utf8(bytes).ok().map(|text| text.trim().to_owned());
-    match token {
-        Some(token) if !token.is_empty() && !token.chars().any(char::is_control) => Ok(Credential {
-            secret: Secret::Password { user: "oauth2accesstoken".to_owned(), password: token.into() },
-            origin: file.display().to_string(),
-        }),
-        _ => Err(CredentialError::Malformed {
-            file: file.to_owned(),
-            reason: "it has to hold one token on one line".to_owned(),
-        }),
-    }
+fn token_file(file: &Path) -> Result<Arc<Credential>, CredentialError> {
+    let password = file::one_line(file, "a token's")?;
+    let secret = Secret::Password { user: "oauth2accesstoken".to_owned(), password };
+    Ok(Arc::new(Credential { secret, origin: file.display().to_string(), advice: "put a new token into the file" }))
+}
+
+fn password_file(user: &str, file: &Path) -> Result<Arc<Credential>, CredentialError> {
+    let password = file::one_line(file, "a password's")?;
+    let secret = Secret::Password { user: user.to_owned(), password };
+    Ok(Arc::new(Credential {
+        secret,
+        origin: file.display().to_string(),
+        advice: "put the right password into the file",
+    }))
 }
 
 /// Returns a host as normalised image names have it: in small letters, Docker Hub under one name.
@@ -135,20 +175,6 @@ pub(crate) fn normal_host(host: &str) -> String {
         "index.docker.io" | "registry-1.docker.io" | "registry.hub.docker.com" => DOCKER_HUB.to_owned(),
         _ => host,
     }
-}
-
-/// Reads a small file; a long one is an error.
-fn read(file: &Path) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(file)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(std::io::Error::other("it is longer than 1 MiB"));
-    }
-    Ok(bytes)
-}
-
-fn unreadable(file: &Path, error: &std::io::Error) -> CredentialError {
-    CredentialError::Unreadable { file: file.to_owned(), reason: error.to_string() }
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 
 use super::*;
-use crate::registry::settings::{HostSettings, Settings};
+use crate::clock::FixedClock;
+use crate::registry::settings::{CloudVariables, HostSettings, Settings};
 
 /// Held by tests that run programs: one that is being written while another test forks cannot be run.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -28,9 +29,15 @@ fn helper_program(folder: &Path, name: &str, script: &str) {
     std::fs::rename(draft, file).unwrap();
 }
 
+fn credentials(settings: &Settings) -> Credentials {
+    let clock = FixedClock("2026-11-20T08:00:00Z".parse().unwrap());
+    let http = HttpClient::new(settings.limits.timeouts, Arc::new(move || clock.0));
+    Credentials::new(settings, Arc::new(http), Arc::new(clock))
+}
+
 fn from_config(folder: &Path, json: &str) -> Credentials {
     let path = std::env::join_paths([folder, Path::new("/usr/bin"), Path::new("/bin")]).unwrap();
-    Credentials::new(&Settings {
+    credentials(&Settings {
         docker_config: Some(write(folder, "config.json", json)),
         helpers: HelperSettings { path: Some(path), environment: Vec::new(), time: Duration::from_secs(10) },
         ..Settings::default()
@@ -61,7 +68,12 @@ async fn reads_every_form_of_auths() {
             "azure.example": {"auth": "MDA6", "identitytoken": "refresh"},
             "bearer.example": {"registrytoken": "ready"},
             "empty.example": {},
-            "broken.example": {"auth": "%%%"}},
+            "broken.example": {"auth": "%%%"},
+            "http://plain.example:5000/": {"auth": "cGxhaW46cGxhaW4="},
+            "https://old.example/v1/": {"auth": "b2xkOm9sZA=="},
+            "quay.io/acme": {"auth": "cGF0aDpwYXRo"},
+            "https://quay.io/v2/": {"auth": "cm9vdDpyb290"},
+            "UPPER.example": {"auth": "dXA6dXA="}},
           "HttpHeaders": {"X": "y"}}"#,
     );
     for (host, expected) in [
@@ -71,6 +83,10 @@ async fn reads_every_form_of_auths() {
         ("azure.example", "identity refresh"),
         ("bearer.example", "bearer ready"),
         ("empty.example", "none"),
+        ("plain.example:5000", "plain:plain"),
+        ("old.example", "old:old"),
+        ("quay.io", "root:root"),
+        ("upper.example", "up:up"),
         ("other.example", "none"),
     ] {
         assert_eq!(shown(&credentials.find(host).await), expected, "{host}");
@@ -82,9 +98,9 @@ async fn reads_every_form_of_auths() {
 #[tokio::test]
 async fn a_missing_file_holds_nothing_unless_somebody_named_it() {
     let absent = PathBuf::from("/nowhere/config.json");
-    let quiet = Credentials::new(&Settings { docker_config: Some(absent.clone()), ..Settings::default() });
+    let quiet = credentials(&Settings { docker_config: Some(absent.clone()), ..Settings::default() });
     assert_eq!(shown(&quiet.find("ghcr.io").await), "none");
-    let named = Credentials::new(&Settings {
+    let named = credentials(&Settings {
         hosts: vec![HostSettings {
             credential: Some(CredentialSetting::DockerConfig(absent)),
             ..HostSettings::of("ghcr.io")
@@ -170,7 +186,89 @@ async fn a_helper_that_hangs_is_stopped() {
 async fn a_token_file_holds_one_token_on_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let found = token_file(&write(folder.path(), "token", "abc\n"));
-    assert_eq!(shown(&found.map(|credential| Some(Arc::new(credential)))), "oauth2accesstoken:abc");
+    assert_eq!(shown(&found.map(Some)), "oauth2accesstoken:abc");
     assert!(token_file(&write(folder.path(), "two", "a\nb\n")).is_err());
     assert!(token_file(&write(folder.path(), "none", "\n")).is_err());
+}
+
+#[tokio::test]
+async fn every_key_that_docker_ever_wrote_for_its_hub_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    for key in [
+        "https://index.docker.io/v1/",
+        "https://index.docker.io/v1",
+        "index.docker.io",
+        "docker.io",
+        "registry-1.docker.io",
+        "https://registry-1.docker.io/v2/",
+        "https://registry.hub.docker.com",
+    ] {
+        let json = format!(r#"{{"auths": {{"{key}": {{"auth": "aHViOnNlYQ=="}}}}}}"#);
+        assert_eq!(shown(&from_config(folder.path(), &json).find("docker.io").await), "hub:sea", "{key}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_changes_counts_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = |name: &str, credential| HostSettings { credential: Some(credential), ..HostSettings::of(name) };
+    let file = |name: &str| folder.path().join(name);
+    let credentials = credentials(&Settings {
+        hosts: vec![
+            host("a.example", CredentialSetting::TokenFile(file("token"))),
+            host("b.example", CredentialSetting::PasswordFile { user: "u".to_owned(), file: file("password") }),
+            host("c.example", CredentialSetting::DockerConfig(file("config.json"))),
+        ],
+        ..Settings::default()
+    });
+    for secret in ["one", "two"] {
+        write(folder.path(), "token", secret);
+        write(folder.path(), "password", &format!("{secret}\n"));
+        let json = format!(r#"{{"auths": {{"c.example": {{"username": "u", "password": "{secret}"}}}}}}"#);
+        write(folder.path(), "config.json", &json);
+        assert_eq!(shown(&credentials.find("a.example").await), format!("oauth2accesstoken:{secret}"));
+        assert_eq!(shown(&credentials.find("b.example").await), format!("u:{secret}"));
+        assert_eq!(shown(&credentials.find("c.example").await), format!("u:{secret}"));
+    }
+    std::fs::remove_file(file("token")).unwrap();
+    assert!(shown(&credentials.find("a.example").await).contains("token cannot be read"));
+}
+
+#[tokio::test]
+async fn a_host_that_keeps_to_docker_s_file_is_no_matter_of_clouds() {
+    let named = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
+    // Were the cloud asked, the keys would be refused an address in plain HTTP.
+    let cloud = CloudVariables::of(|name| match name {
+        "AWS_ENDPOINT_URL" => Some("http://192.0.2.1/".into()),
+        "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("x".into()),
+        _ => None,
+    });
+    let host = |credential| HostSettings { credential, ..HostSettings::of(named) };
+    let with = |credential| Settings { hosts: vec![host(credential)], cloud: cloud.clone(), ..Settings::default() };
+    let keeps = credentials(&with(Some(CredentialSetting::OwnDockerConfig)));
+    assert_eq!(shown(&keeps.find(named).await), "none");
+    let unbidden = shown(&credentials(&with(None)).find(named).await);
+    assert!(unbidden.contains("192.0.2.1 would be spoken to in plain HTTP"), "{unbidden}");
+}
+
+#[tokio::test]
+async fn clouds_are_asked_unbidden_only_where_variables_say_who_this_is() {
+    let names = |set: &'static [&'static str]| CloudVariables::of(|name| set.contains(&name).then(|| "x".into()));
+    for (set, host, expected) in [
+        (&["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"][..], "123456789012.dkr.ecr.eu-west-1.amazonaws.com", true),
+        (&["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"], "ghcr.io", false),
+        (&["AWS_ACCESS_KEY_ID"], "123456789012.dkr.ecr.eu-west-1.amazonaws.com", false),
+        (&["AWS_CONTAINER_CREDENTIALS_FULL_URI"], "123456789012.dkr.ecr.eu-west-1.amazonaws.com", true),
+        (&["AWS_CONTAINER_CREDENTIALS_FULL_URI"], "public.ecr.aws", false),
+        (&[], "123456789012.dkr.ecr.eu-west-1.amazonaws.com", false),
+        (&["GOOGLE_APPLICATION_CREDENTIALS"], "europe-docker.pkg.dev", true),
+        (&["GOOGLE_APPLICATION_CREDENTIALS"], "acme.azurecr.io", false),
+        (&["GCE_METADATA_HOST"], "europe-docker.pkg.dev", false),
+        (&["AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_FEDERATED_TOKEN_FILE"], "acme.azurecr.io", true),
+        (&["IDENTITY_ENDPOINT", "IDENTITY_HEADER"], "acme.azurecr.io", true),
+        (&["AZURE_CLIENT_ID"], "acme.azurecr.io", false),
+    ] {
+        let credentials = credentials(&Settings { cloud: names(set), ..Settings::default() });
+        assert_eq!(credentials.clouds.ambient(host).is_some(), expected, "{set:?} {host}");
+    }
 }

@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use jiff::civil::Weekday;
 use tagboat::config::environment::Environment;
 use tagboat::config::repository::{self, Repository};
+use tagboat::config::service::words::ProxyText;
 use tagboat::config::service::{self, RegistryAuth, RepositoryAuth, Schedule, SecretPlace};
 use tagboat::model::environment::{Environments, Predecessor, Publish};
 use tagboat::model::gate::{FreezeEdge, GateName, GateSpec, SoakCount};
@@ -140,4 +141,29 @@ fn a_service_needs_repositories_only_to_serve() {
 #[test]
 fn the_process_environment_can_be_captured() {
     assert!(Environment::capture().path().is_some());
+}
+
+#[test]
+fn reads_every_way_to_reach_a_registry() {
+    let text = "version: 1
+registries:
+  - {host: docker.io, mirror: Harbor.example/hub/}
+  - {host: quay.io, mirror: {at: 'mirror.example:5000', fallback: true}, proxy: none, vendor: quay}
+  - {host: ghcr.io, proxy: 'http://proxy.example:3128', clientCertFile: a.pem, clientKeyFile: b.pem}
+  - {host: registry.example, proxy: environment}
+";
+    let service = service::parse("folder/service.yaml", text.as_bytes()).unwrap_or_else(|faults| panic!("{faults}"));
+    let mirrors: Vec<String> = service
+        .registries
+        .iter()
+        .filter_map(|registry| registry.mirror.as_ref())
+        .map(|mirror| format!("{} {:?} {}", mirror.at.host, mirror.at.path, mirror.fallback))
+        .collect();
+    assert_eq!(mirrors, ["harbor.example \"hub\" false", "mirror.example:5000 \"\" true"]);
+    let proxies: Vec<&ProxyText> = service.registries.iter().map(|registry| &registry.proxy).collect();
+    let url = ProxyText::Url("http://proxy.example:3128".to_owned());
+    assert_eq!(proxies, [&ProxyText::Environment, &ProxyText::Never, &url, &ProxyText::Environment]);
+    assert_eq!(service.registries[1].vendor, Some("quay"));
+    let own = service.registries[2].client_certificate.as_ref().unwrap();
+    assert_eq!(service.resolve(&own.key_file), PathBuf::from("folder/b.pem"));
 }

@@ -52,6 +52,8 @@ fn asked(world: &World, call: impl FnOnce(&World)) -> Counts {
         manifests: after.manifests - before.manifests,
         blobs: after.blobs - before.blobs,
         tokens: after.tokens - before.tokens,
+        exchanges: after.exchanges - before.exchanges,
+        logins: after.logins - before.logins,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod ages;
 mod cache;
+mod check_registries;
 mod checkouts;
 mod commands;
 mod configuration;
@@ -15,6 +16,7 @@ mod secrets;
 mod snapshot;
 mod streams;
 mod together;
+mod transport;
 mod update;
 
 use std::path::{Path, PathBuf};

@@ -3,11 +3,16 @@
 use base64::Engine as _;
 
 use crate::program::{Ran, World, commits, contents};
+use crate::support::cloud::{
+    AWS_KEY, AWS_SECRET, CLIENT_SECRET, CONTAINER_TOKEN, CloudFault, ECR_PASSWORD, FEDERATED, FakeCloud, GOOGLE_TOKEN,
+    IDENTITY_HEADER, SECRETS, SUBJECT, WEB_IDENTITY, private_key,
+};
 use crate::support::git_server::{GitServer, Rules};
-use crate::support::registry::Auth;
+use crate::support::registry::{ACR_REFRESH, Auth, ENTRA_TOKEN, Vendor};
 use crate::support::repository::{executable, search_path};
 
 const TOKEN: &str = "ghp-s3cr3t-t0ken";
+const PASSWORD: &str = "r3gistry-passw0rd";
 
 fn encoded(user: &str, secret: &str) -> String {
     base64::engine::general_purpose::STANDARD.encode(format!("{user}:{secret}"))
@@ -170,5 +175,162 @@ echo '{"Username": "acme", "Secret": "s3cret"}'
     ] {
         let failed = plan(bad).ended(3).json();
         assert_eq!(failed["errors"].as_array().unwrap().len(), 1, "{failed}");
+    }
+}
+
+/// A way to log in to the registry: what `service.yaml` says, the files beside it, and the variables.
+struct Way {
+    name: &'static str,
+    auth: String,
+    vendor: Vendor,
+    mode: Auth,
+    login: Option<(&'static str, &'static str)>,
+    variables: Vec<(&'static str, String)>,
+}
+
+/// Writes the files of every way to log in, and returns the ways.
+fn ways(world: &World, cloud: &FakeCloud) -> Vec<Way> {
+    let host = world.registry.host();
+    let config = |name: &str, entry: &str| world.beside(name, &format!(r#"{{"auths": {{"{host}": {entry}}}}}"#));
+    let password = config("password.json", &format!(r#"{{"auth": "{}"}}"#, encoded("acme", PASSWORD)));
+    let identity = config("identity.json", r#"{"identitytoken": "refresh"}"#);
+    let bearer = config("bearer.json", &format!(r#"{{"registrytoken": "{TOKEN}"}}"#));
+    world.beside("password", PASSWORD);
+    world.beside("token", GOOGLE_TOKEN);
+    world.beside("subject", SUBJECT);
+    world.beside("client-secret", CLIENT_SECRET);
+    let federated = world.beside("federated", FEDERATED);
+    let web_identity = world.beside("web-identity", WEB_IDENTITY);
+    let account = serde_json::json!({
+        "type": "service_account", "client_email": "tagboat@acme.iam.gserviceaccount.com",
+        "private_key": private_key(), "private_key_id": "key-1", "token_uri": cloud.url("/google/token"),
+    });
+    world.beside("account.json", &account.to_string());
+    let workload = serde_json::json!({
+        "type": "external_account", "audience": "//iam.example/providers/acme",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt", "token_url": cloud.url("/google/sts"),
+        "service_account_impersonation_url": cloud.url("/google/impersonate:generateAccessToken"),
+        "credential_source": {"file": "subject"},
+    });
+    world.beside("workload.json", &workload.to_string());
+    let way = |name, auth: &str, vendor, login, further: &[(&'static str, &str)]| {
+        let mode = if matches!(vendor, Vendor::EcrPrivate | Vendor::Nexus) { Auth::Basic } else { Auth::Bearer };
+        Way { name, auth: auth.to_owned(), vendor, mode, login, variables: cloud.variables(further) }
+    };
+    let (ours, aws, google) =
+        (Some(("acme", PASSWORD)), Some(("AWS", ECR_PASSWORD)), Some(("oauth2accesstoken", GOOGLE_TOKEN)));
+    let keys = [("AWS_ACCESS_KEY_ID", AWS_KEY), ("AWS_SECRET_ACCESS_KEY", AWS_SECRET)];
+    let role = [
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", web_identity.as_str()),
+        ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/acme"),
+    ];
+    let container = [
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &*cloud.url("/container/role")),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", CONTAINER_TOKEN),
+    ];
+    let app = [("IDENTITY_ENDPOINT", &*cloud.url("/msi/token")), ("IDENTITY_HEADER", IDENTITY_HEADER)];
+    let named = "azure: {tenant: acme-tenant, clientId: acme-client}";
+    let region = "aws: {region: eu-central-1}";
+    let (plain, basic, ecr) = (Vendor::Distribution, Vendor::Nexus, Vendor::EcrPrivate);
+    let pair = [("REG_USER", "acme"), ("REG_PASSWORD", PASSWORD)];
+    let file_of = |path: &str| format!("dockerConfig: '{path}'");
+    vec![
+        way("variables", "usernameEnv: REG_USER, passwordEnv: REG_PASSWORD", plain, ours, &pair),
+        way("variables, basic", "usernameEnv: REG_USER, passwordEnv: REG_PASSWORD", basic, ours, &pair),
+        way("password file", "basic: {username: acme, passwordFile: password}", basic, ours, &[]),
+        way("password variable", "basic: {username: acme, passwordEnv: REG_PASSWORD}", plain, ours, &pair),
+        way("token file", "tokenFile: token", plain, google, &[]),
+        way("config.json", &file_of(&password), plain, ours, &[]),
+        way("identity token", &file_of(&identity), plain, None, &[]),
+        way("registry token", &file_of(&bearer), plain, None, &[]),
+        way("aws keys", region, ecr, aws, &keys),
+        way("aws web identity", region, ecr, aws, &role),
+        way("aws container", region, ecr, aws, &container),
+        way("aws instance", region, ecr, aws, &[]),
+        way("google account", "gcp: {credentialsFile: account.json}", plain, google, &[]),
+        way("google workload", "gcp: {credentialsFile: workload.json}", plain, google, &[]),
+        way("google metadata", "gcp: {}", plain, google, &[]),
+        way("azure secret", &named.replace('}', ", clientSecretFile: client-secret}"), Vendor::Acr, None, &[]),
+        way("azure workload", named, Vendor::Acr, None, &[("AZURE_FEDERATED_TOKEN_FILE", &federated)]),
+        way("azure metadata", named, Vendor::Acr, None, &[]),
+        way("azure app", named, Vendor::Acr, None, &app),
+    ]
+}
+
+#[test]
+fn no_login_of_any_kind_shows_wherever_it_fails() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let cloud = FakeCloud::launch();
+    world.write("web.yaml", world.deployment("acme/web:1.4.0"));
+    let key = private_key();
+    let key = key.lines().nth(1).unwrap();
+    let mut secrets: Vec<String> =
+        SECRETS.iter().chain(&[PASSWORD, TOKEN, ENTRA_TOKEN, ACR_REFRESH, key]).map(ToString::to_string).collect();
+    secrets.extend([
+        encoded("acme", PASSWORD),
+        encoded("AWS", ECR_PASSWORD),
+        encoded("oauth2accesstoken", GOOGLE_TOKEN),
+    ]);
+    secrets.push("Signature=".to_owned());
+    let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
+    for way in ways(&world, &cloud) {
+        let host = world.registry.host();
+        let service = format!("version: 1\nregistries: [{{host: '{host}', auth: {{{}}}}}]\n", way.auth);
+        let service = world.beside("service.yaml", &service);
+        let plan = |what: &str| {
+            let arguments = ["plan", "--output", "json", "--service", &service, "-vv", "--log-format", "json"];
+            let ran =
+                world.finish(world.command(&arguments).envs(way.variables.iter().map(|(name, value)| (name, value))));
+            hides(&ran, &secrets);
+            for line in ran.err.lines() {
+                serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            }
+            assert!(ran.err.contains("\"path\":\"/v2/acme/web/tags/list\""), "{} {what}: -vv logs requests", way.name);
+            ran
+        };
+        let set = |login, statuses: Vec<(u16, Option<String>)>| {
+            world.registry.faults(|faults| {
+                (faults.vendor, faults.auth, faults.login) = (way.vendor, way.mode, login);
+                faults.statuses = statuses;
+            });
+        };
+        set(way.login, Vec::new());
+        let good = plan("works");
+        if way.name == "registry token" {
+            good.ended(3);
+        } else {
+            assert_eq!(good.ended(0).json()["changes"].as_array().unwrap().len(), 1, "{}", way.name);
+        }
+        let reason = |ran: Ran| ran.ended(3).json()["errors"][0]["reason"].as_str().unwrap().to_owned();
+        if way.login.is_some() {
+            set(Some(("acme", "rotated")), Vec::new());
+            let reason = reason(plan("refused"));
+            assert!(reason.contains("refuses the credentials from"), "{}: {reason}", way.name);
+        }
+        set(way.login, vec![(500, Some("0".to_owned())); 9]);
+        reason(plan("broken"));
+        set(way.login, Vec::new());
+        if ["aws", "google", "azure"].iter().any(|name| way.name.starts_with(name)) {
+            for fault in [CloudFault::Expired, CloudFault::Broken, CloudFault::Html] {
+                cloud.fault(fault);
+                let ran = plan("cloud");
+                // Google's metadata server has nothing that could expire.
+                if (fault, way.name) != (CloudFault::Expired, "google metadata") {
+                    reason(ran);
+                }
+            }
+            cloud.fault(CloudFault::None);
+        }
+    }
+    let out = world.scratch.path("snapshot.json").display().to_string();
+    let service = world.scratch.path("service.yaml").display().to_string();
+    let mut snapshot = world.command(&["snapshot", "--out", &out, "--service", &service, "-vv"]);
+    hides(&world.finish(&mut snapshot), &secrets);
+    for folder in ["cache", "home", "tree"] {
+        let folder = world.scratch.path(folder);
+        for (path, bytes) in if folder.exists() { contents(&folder) } else { Vec::new() } {
+            let text = String::from_utf8_lossy(&bytes);
+            assert!(!secrets.iter().any(|secret| text.contains(secret)), "{}", path.display());
+        }
     }
 }

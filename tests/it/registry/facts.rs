@@ -121,11 +121,9 @@ async fn content_that_was_changed_is_refused() {
 }
 
 #[tokio::test]
-async fn a_tag_that_is_not_there_and_a_push_time_are_errors_in_words() {
+async fn a_tag_that_is_not_there_is_an_error_in_words() {
     let registry = FakeRegistry::start().await;
     let image = registry.image("acme/web");
     let error = facts(&anonymous(), &registry, FactKind::Digest).await.unwrap_err();
     assert!(error.starts_with(&format!("{image}:1.0.0: {} does not know it", registry.host())), "{error}");
-    let error = facts(&anonymous(), &registry, FactKind::Pushed).await.unwrap_err();
-    assert!(error.contains("does not tell when a tag was pushed"), "{error}");
 }

@@ -1,6 +1,11 @@
 //! What the tests stand on: stateful fakes that speak the real protocols, and scratch repositories.
 
+pub(crate) mod authority;
+pub(crate) mod cloud;
 pub(crate) mod git_server;
 pub(crate) mod memory;
+pub(crate) mod proxy;
 pub(crate) mod registry;
 pub(crate) mod repository;
+pub(crate) mod scripted;
+pub(crate) mod tls_front;

@@ -30,6 +30,10 @@ pub(crate) struct Counts {
     pub(crate) blobs: usize,
     /// Tokens.
     pub(crate) tokens: usize,
+    /// Requests with a user and a password.
+    pub(crate) logins: usize,
+    /// Exchanges of another token for a refresh token.
+    pub(crate) exchanges: usize,
 }
 
 /// Which login the registry asks for.
@@ -45,6 +49,48 @@ pub(crate) enum Auth {
     /// A token; given out to anybody.
     BearerForAll,
 }
+
+/// Whose way of asking for a login it has. Each differs where the others' clients broke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Vendor {
+    /// As the specification's examples have it.
+    #[default]
+    Distribution,
+    /// Docker Hub: two names for the token, and when it was issued.
+    DockerHub,
+    /// GitHub: 403 to a wrong login.
+    Ghcr,
+    /// Quay: the realm below `/v2/`.
+    Quay,
+    /// Amazon ECR: Basic, for the service `ecr.amazonaws.com`.
+    EcrPrivate,
+    /// Amazon's public gallery: one scope `aws` for everything.
+    EcrPublic,
+    /// Google Artifact Registry: a realm and nothing else.
+    Gar,
+    /// Azure: `metadata_read` for tag lists, `pull` for manifests, tokens for refresh tokens.
+    Acr,
+    /// Harbor: several headers, Basic first; numbers as text.
+    Harbor,
+    /// GitLab: the realm `/jwt/auth`.
+    GitLab,
+    /// Nexus: the scheme in capitals.
+    Nexus,
+    /// Nexus with its own tokens: no scope, a token of the user's.
+    NexusBearer,
+    /// JFrog: Bearer and Basic in one header, the realm with a query of its own, no scope.
+    Jfrog,
+    /// A registry behind a proxy that writes the realm without its host.
+    RelativeRealm,
+    /// Two scopes in one challenge.
+    TwoScopes,
+}
+
+/// The token of Entra that registries of Azure exchange.
+pub(crate) const ENTRA_TOKEN: &str = "eyJ.entra-t0ken";
+
+/// What the refresh token ends with that comes of it.
+pub(crate) const ACR_REFRESH: &str = ".acr-s1gnature";
 
 /// How a page says that there is another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -113,6 +159,12 @@ pub(crate) struct Quota {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Faults {
     pub(crate) auth: Auth,
+    /// Whose way of asking for it.
+    pub(crate) vendor: Vendor,
+    /// The user and the password that are welcome; `None` for `acme` and `secret`.
+    pub(crate) login: Option<(&'static str, &'static str)>,
+    /// This repository is refused to everybody, by a 401.
+    pub(crate) forbidden: Option<String>,
     /// This repository alone is challenged, to a realm where no login may be sent.
     pub(crate) odd_challenge: Option<String>,
     /// The seconds that a token holds.
@@ -126,10 +178,6 @@ pub(crate) struct Faults {
     pub(crate) ignores_last: bool,
     /// Answers 400 to a larger `n`.
     pub(crate) refuses_n_above: Option<usize>,
-    /// Pages have an `ETag`, and are answered with 304 to who names it.
-    pub(crate) etags: bool,
-    /// Pages have this `Last-Modified` with this `Date`, and are answered with 304 to who names it.
-    pub(crate) last_modified: Option<(String, String)>,
     /// The status of that, with its code; `None` for 400 and `PAGINATION_NUMBER_INVALID`.
     pub(crate) refusal: Option<(u16, &'static str)>,
     /// Answers this status from this page on (0 is the first).
@@ -140,6 +188,10 @@ pub(crate) struct Faults {
     pub(crate) quota: Option<Quota>,
     /// The status of the login server.
     pub(crate) token_status: Option<u16>,
+    /// Pages have an `ETag`, and are answered with 304 to who names it.
+    pub(crate) etags: bool,
+    /// Pages have this `Last-Modified` with this `Date`, and are answered with 304 to who names it.
+    pub(crate) last_modified: Option<(String, String)>,
     /// An empty list is `null`.
     pub(crate) null_tags: bool,
     /// What is wrong with tag lists, and from which page on (0 is the first).
@@ -166,6 +218,8 @@ struct Inner {
     content: BTreeMap<String, (String, Vec<u8>)>,
     faults: Faults,
     counts: Counts,
+    /// The queries that came to the realm.
+    token_queries: Vec<String>,
     /// Whether a blob request brought an `Authorization`.
     blob_with_login: bool,
     /// How many list requests are being answered, and the most there ever were.
@@ -253,6 +307,11 @@ impl FakeRegistry {
     /// Returns the most tag lists that were being asked for at one moment.
     pub(crate) fn most_at_once(&self) -> usize {
         self.inner().busy.1
+    }
+
+    /// Returns the queries that came to the realm.
+    pub(crate) fn token_queries(&self) -> Vec<String> {
+        self.inner().token_queries.clone()
     }
 
     /// Whether a blob was asked for with a login.

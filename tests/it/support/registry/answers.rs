@@ -13,20 +13,29 @@ use base64::Engine as _;
 use futures_util::stream;
 use sha2::{Digest as _, Sha256};
 
-use super::{Auth, BodyFault, Inner, LinkStyle};
+use super::{ACR_REFRESH, Auth, BodyFault, ENTRA_TOKEN, Faults, Inner, LinkStyle, Vendor};
 
 /// Answers a request, after the switches.
 pub(super) async fn answer(address: SocketAddr, inner: &Arc<Mutex<Inner>>, request: Request) -> Response {
     let path = request.uri().path().to_owned();
     let query: Vec<(String, String)> =
         url::form_urlencoded::parse(request.uri().query().unwrap_or("").as_bytes()).into_owned().collect();
-    if path == "/token" {
+    if ["/token", "/v2/auth", "/jwt/auth", "/oauth2/token"].contains(&path.as_str()) {
         return token(inner, request, &query).await;
     }
+    if path == "/oauth2/exchange" {
+        return exchange(inner, request).await;
+    }
     let (method, headers) = (request.method().clone(), request.headers().clone());
+    if path == "/v2/" {
+        let mut inner = inner.lock().unwrap();
+        inner.counts.logins += usize::from(brings_login(&headers));
+        return plain(if is_login(&headers, &inner.faults) { 200 } else { 401 }, "{}");
+    }
     let Some((repository, kind, reference)) = split(&path) else { return plain(404, "") };
     {
         let mut inner = inner.lock().unwrap();
+        inner.counts.logins += usize::from(brings_login(&headers));
         match (kind, &method) {
             ("tags", _) => inner.counts.tags += 1,
             ("manifests", &Method::HEAD) => inner.counts.heads += 1,
@@ -54,9 +63,12 @@ pub(super) async fn answer(address: SocketAddr, inner: &Arc<Mutex<Inner>>, reque
             let challenge = r#"Bearer realm="http://elsewhere.example/token""#;
             return Response::builder().status(401).header("WWW-Authenticate", challenge).body(Body::empty()).unwrap();
         }
-        if let Some(challenge) = inner.challenge(address, repository, &headers) {
+        let challenges = inner.challenges(address, repository, kind, &headers);
+        if !challenges.is_empty() {
             let builder = Response::builder().status(401).header("WWW-Authenticate", "Negotiate");
-            return builder.header("WWW-Authenticate", challenge).body(Body::empty()).unwrap();
+            let with =
+                |builder: axum::http::response::Builder, challenge| builder.header("WWW-Authenticate", challenge);
+            return challenges.into_iter().fold(builder, with).body(Body::empty()).unwrap();
         }
     }
     let counted = if method == Method::HEAD { "heads" } else { kind };
@@ -91,54 +103,138 @@ fn error(status: u16, code: &str) -> Response {
     Response::builder().status(status).body(Body::from(body)).unwrap()
 }
 
-fn is_login(headers: &HeaderMap) -> bool {
-    let expected = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode("acme:secret"));
+fn brings_login(headers: &HeaderMap) -> bool {
+    headers.get("authorization").is_some_and(|value| value.to_str().unwrap().starts_with("Basic "))
+}
+
+fn is_login(headers: &HeaderMap, faults: &Faults) -> bool {
+    let (user, password) = faults.login.unwrap_or(("acme", "secret"));
+    let expected = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}")));
     headers.get("authorization").is_some_and(|value| value == expected.as_str())
+}
+
+fn value(rows: &[(String, String)], name: &str) -> String {
+    rows.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap_or_default()
+}
+
+async fn form(request: Request) -> Vec<(String, String)> {
+    let body = axum::body::to_bytes(request.into_body(), 1 << 16).await.unwrap();
+    url::form_urlencoded::parse(&body).into_owned().collect()
 }
 
 async fn token(inner: &Arc<Mutex<Inner>>, request: Request, query: &[(String, String)]) -> Response {
     let headers = request.headers().clone();
     let is_post = request.method() == Method::POST;
-    let body = axum::body::to_bytes(request.into_body(), 1 << 16).await.unwrap();
-    let form: Vec<(String, String)> = url::form_urlencoded::parse(&body).into_owned().collect();
-    let value = |rows: &[(String, String)], name: &str| {
-        rows.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap_or_default()
-    };
+    let asked = request.uri().query().unwrap_or("").to_owned();
+    let form = form(request).await;
     let mut inner = inner.lock().unwrap();
     inner.counts.tokens += 1;
-    let welcome = match (inner.faults.auth, is_post) {
+    inner.counts.logins += usize::from(brings_login(&headers));
+    inner.token_queries.push(asked);
+    let faults = inner.faults.clone();
+    let welcome = match (faults.auth, is_post) {
         (Auth::BearerForAll, _) => true,
-        (_, true) => value(&form, "refresh_token") == "refresh" && value(&form, "grant_type") == "refresh_token",
-        (_, false) => is_login(&headers),
+        (_, true) => {
+            let shown = value(&form, "refresh_token");
+            let known = if faults.vendor == Vendor::Acr { shown.ends_with(ACR_REFRESH) } else { shown == "refresh" };
+            known && value(&form, "grant_type") == "refresh_token"
+        }
+        (_, false) => is_login(&headers, &faults),
     };
     if let Some(status) = inner.faults.token_status {
         return plain(status, "");
     }
     if !welcome {
+        return match faults.vendor {
+            Vendor::Ghcr => error(403, "DENIED"),
+            _ => error(401, "UNAUTHORIZED"),
+        };
+    }
+    let rows = if is_post { &form } else { query };
+    let scopes: Vec<&str> = rows.iter().filter(|(name, _)| name == "scope").map(|(_, scope)| scope.as_str()).collect();
+    let life = faults.token_life.map_or_else(String::new, |life| match faults.vendor {
+        Vendor::Harbor => format!(r#", "expires_in": "{life}""#),
+        Vendor::DockerHub => format!(r#", "expires_in": {life}, "issued_at": "2026-11-20T07:59:59.5Z""#),
+        _ => format!(r#", "expires_in": {life}"#),
+    });
+    let text = match faults.vendor {
+        Vendor::NexusBearer | Vendor::Jfrog => "token of the user".to_owned(),
+        _ => format!("token {} {}", inner.counts.tokens, scopes.join(" ")),
+    };
+    let body = match faults.vendor {
+        Vendor::DockerHub => format!(r#"{{"token": "{text}", "access_token": "{text}"{life}}}"#),
+        _ if is_post => format!(r#"{{"access_token": "{text}"{life}}}"#),
+        _ => format!(r#"{{"token": "{text}"{life}}}"#),
+    };
+    Response::builder().body(Body::from(body)).unwrap()
+}
+
+/// Exchanges a token of Entra for a refresh token, as registries of Azure do.
+async fn exchange(inner: &Arc<Mutex<Inner>>, request: Request) -> Response {
+    let host = request.headers()["host"].to_str().unwrap().to_owned();
+    let form = form(request).await;
+    inner.lock().unwrap().counts.exchanges += 1;
+    let welcome = value(&form, "access_token") == ENTRA_TOKEN
+        && value(&form, "grant_type") == "access_token"
+        && value(&form, "service") == host;
+    if !welcome {
         return error(401, "UNAUTHORIZED");
     }
-    let scope = value(if is_post { &form } else { query }, "scope");
-    let life = inner.faults.token_life.map_or_else(String::new, |life| format!(r#", "expires_in": {life}"#));
-    let name = if is_post { "access_token" } else { "token" };
-    let body = format!(r#"{{"{name}": "token {} {scope}"{life}}}"#, inner.counts.tokens);
+    let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(r#"{"exp": 4102444800}"#);
+    let body = format!(r#"{{"refresh_token": "header.{claims}{ACR_REFRESH}"}}"#);
     Response::builder().body(Body::from(body)).unwrap()
 }
 
 impl Inner {
-    /// Returns the challenge, where the request does not bring what is asked for.
-    fn challenge(&self, address: SocketAddr, repository: &str, headers: &HeaderMap) -> Option<String> {
-        let scope = format!("repository:{repository}:pull");
-        match self.faults.auth {
-            Auth::Open => None,
-            Auth::Basic if is_login(headers) => None,
-            Auth::Basic => Some("Basic realm=\"fake\"".to_owned()),
+    /// Returns the challenges; none where the request brings what is asked for.
+    fn challenges(&self, address: SocketAddr, repository: &str, kind: &str, headers: &HeaderMap) -> Vec<String> {
+        let faults = &self.faults;
+        let at = |path: &str| format!("http://{address}{path}");
+        match faults.auth {
+            Auth::Open => Vec::new(),
+            Auth::Basic if is_login(headers, faults) && faults.forbidden.as_deref() != Some(repository) => Vec::new(),
+            Auth::Basic => vec![match faults.vendor {
+                Vendor::EcrPrivate => format!(r#"Basic realm="{}",service="ecr.amazonaws.com""#, at("/")),
+                Vendor::Nexus => r#"BASIC realm="Sonatype Nexus Repository Manager""#.to_owned(),
+                _ => "Basic realm=\"fake\"".to_owned(),
+            }],
             Auth::Bearer | Auth::BearerForAll => {
-                let shown = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or("");
-                let (number, of) =
-                    shown.strip_prefix("Bearer token ").and_then(|rest| rest.split_once(' ')).unwrap_or_default();
-                let number: usize = number.parse().unwrap_or(0);
-                let welcome = number > 0 && number >= self.faults.tokens_refused_below && of == scope;
-                (!welcome).then(|| format!(r#"Bearer realm="http://{address}/token",service="fake",scope="{scope}""#))
+                let action = if faults.vendor == Vendor::Acr && kind == "tags" { "metadata_read" } else { "pull" };
+                let scope = match faults.vendor {
+                    Vendor::EcrPublic => "aws".to_owned(),
+                    Vendor::TwoScopes => format!("repository:{repository}:{action} repository:acme/base:pull"),
+                    _ => format!("repository:{repository}:{action}"),
+                };
+                if self.is_token(headers, repository, action, &scope) {
+                    return Vec::new();
+                }
+                let usual = |path: &str, service: &str| {
+                    vec![format!(r#"Bearer realm="{}",service="{service}",scope="{scope}""#, at(path))]
+                };
+                match faults.vendor {
+                    Vendor::DockerHub => usual("/token", "registry.docker.io"),
+                    Vendor::Ghcr => usual("/token", "ghcr.io"),
+                    Vendor::Quay => usual("/v2/auth", "quay.io"),
+                    Vendor::EcrPublic => usual("/token", "public.ecr.aws"),
+                    Vendor::Acr => usual("/oauth2/token", "acme.azurecr.io"),
+                    Vendor::GitLab => usual("/jwt/auth", "container_registry"),
+                    Vendor::Gar => vec![format!(r#"Bearer realm="{}""#, at("/token"))],
+                    Vendor::NexusBearer => vec![format!(r#"Bearer realm="{0}",service="{0}""#, at("/token"))],
+                    Vendor::Jfrog => {
+                        let realm = at("/token?service=acme.jfrog.example&account=ci");
+                        let bearer = format!(r#"Bearer realm="{realm}",service="acme.jfrog.example""#);
+                        vec![format!(r#"Basic realm="Artifactory, Bearer", {bearer}"#)]
+                    }
+                    Vendor::Harbor => {
+                        let mut all = vec![r#"Basic realm="harbor""#.to_owned()];
+                        all.extend(usual("/token", "harbor-registry"));
+                        all
+                    }
+                    Vendor::RelativeRealm => {
+                        vec![format!(r#"Bearer realm="/token",service="fake",scope="{scope}""#)]
+                    }
+                    _ => usual("/token", "fake"),
+                }
             }
         }
     }
@@ -168,6 +264,20 @@ impl Inner {
         tell("remaining", format!("{}{}", quota.remaining, quota.suffix));
         quota.reset.iter().for_each(|reset| tell("reset", reset.clone()));
         Some(headers)
+    }
+
+    /// Whether a request brings a token for what it asks.
+    fn is_token(&self, headers: &HeaderMap, repository: &str, action: &str, scope: &str) -> bool {
+        let shown = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or("");
+        let Some(shown) = shown.strip_prefix("Bearer token ") else { return false };
+        if matches!(self.faults.vendor, Vendor::NexusBearer | Vendor::Jfrog) {
+            return shown == "of the user";
+        }
+        let (number, of) = shown.split_once(' ').unwrap_or_default();
+        let number: usize = number.parse().unwrap_or(0);
+        let actions = of.strip_prefix(&format!("repository:{repository}:"));
+        let fits = of == scope || actions.is_some_and(|actions| actions.split(',').any(|one| one == action));
+        number > 0 && number >= self.faults.tokens_refused_below && fits
     }
 
     fn manifest(&self, repository: &str, reference: &str, method: &Method) -> Response {

@@ -1,0 +1,68 @@
+//! From the operator's words on transport to the registries' settings: certificates, proxies, mirrors, vendors.
+//!
+//! Opens no file: certificates and keys are read when a host is connected to. Credentials are `setup`'s.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use secrecy::SecretString;
+
+use crate::config::environment::Environment;
+use crate::config::service::words::ProxyText;
+use crate::config::service::{self, Service};
+use crate::http::client::Timeouts;
+use crate::http::connection::{ClientCertificate, Connection};
+use crate::http::proxy::{NamedProxy, Proxies, ProxyChoice, ProxyUrl};
+use crate::registry::push_times::Vendor;
+use crate::registry::settings::Mirror;
+
+/// Returns the environment's proxies.
+pub(super) fn proxies(environment: &Environment) -> Proxies {
+    let said = environment.proxies();
+    let named = |(variable, value): (&str, SecretString)| NamedProxy { variable: variable.to_owned(), value };
+    Proxies::of(said.http.map(named), said.https.map(named), said.exempt.as_deref())
+}
+
+/// Returns how a registry is connected to. Its files are read when it is, and again when they have changed.
+pub(super) fn connection(service: &Service, registry: &service::Registry) -> Connection {
+    let default = Timeouts::default();
+    let time = |time: Option<SignedDuration>| time.and_then(|time| Duration::try_from(time).ok());
+    Connection {
+        timeouts: Timeouts {
+            connect: time(registry.timeouts.connect).unwrap_or(default.connect),
+            silence: time(registry.timeouts.silence).unwrap_or(default.silence),
+        },
+        ca_file: registry.ca_file.as_ref().map(|file| service.resolve(file)),
+        client_certificate: registry.client_certificate.as_ref().map(|own| ClientCertificate {
+            certificate_file: service.resolve(&own.certificate_file),
+            key_file: service.resolve(&own.key_file),
+        }),
+        proxy: match &registry.proxy {
+            ProxyText::Environment => ProxyChoice::Environment,
+            ProxyText::Never => ProxyChoice::Never,
+            // The configuration has checked that it is a proxy's URL.
+            ProxyText::Url(url) => ProxyUrl::parse(url).map_or(ProxyChoice::Environment, ProxyChoice::Through),
+        },
+    }
+}
+
+/// Returns the vendor of a word that the configuration has checked.
+pub(super) fn vendor(word: &'static str) -> Vendor {
+    match word {
+        "dockerhub" => Vendor::DockerHub,
+        "quay" => Vendor::Quay,
+        "harbor" => Vendor::Harbor,
+        "gitlab-registry" => Vendor::GitLab,
+        "ecr" => Vendor::Ecr,
+        _ => Vendor::Other,
+    }
+}
+
+/// Returns the registry that is asked in place of another.
+pub(super) fn mirror(registry: &service::Registry) -> Option<Mirror> {
+    registry.mirror.as_ref().map(|mirror| Mirror {
+        host: mirror.at.host.clone(),
+        path: mirror.at.path.clone(),
+        fallback: mirror.fallback,
+    })
+}

@@ -1,0 +1,73 @@
+//! Mirrors: where an image is really asked for. Its name in manifests, messages and snapshots stays the upstream's.
+//!
+//! A mirrored image is asked for at the mirror's host, with the mirror's own credentials and limits. Only where the
+//! operator says `fallback` is the upstream asked after it, and then the whole question over: no list is ever put
+//! together from both.
+
+use crate::http::error::{Advice, HttpError};
+use crate::model::image::{ImageName, Tag};
+use crate::model::tags::{FactKind, TagFacts};
+use crate::registry::Listed;
+use crate::registry::client::RegistryClient;
+use crate::registry::client::failure::Failure;
+
+impl RegistryClient {
+    /// Returns the names under which an image is asked for, in this order.
+    pub(super) fn asked_as(&self, image: &ImageName) -> Result<Vec<ImageName>, Failure> {
+        let mirror = self.host_settings.get(image.host()).and_then(|settings| settings.mirror.as_ref());
+        let Some(mirror) = mirror else { return Ok(vec![image.clone()]) };
+        let path = if mirror.path.is_empty() { String::new() } else { format!("{}/", mirror.path) };
+        let name = format!("{}/{path}{}", mirror.host, image.path());
+        let mirrored = name.parse().map_err(|_not_a_name| Failure::Host(name))?;
+        Ok(if mirror.fallback { vec![mirrored, image.clone()] } else { vec![mirrored] })
+    }
+
+    /// Returns the complete list of an image's tags, from wherever it is asked for.
+    pub(super) async fn tags_wherever(&self, image: &ImageName, earlier: Option<&[u8]>) -> Result<Listed, Failure> {
+        let mut names = self.asked_as(image)?;
+        let last = names.pop();
+        for name in names {
+            match self.tags_of(&name, earlier).await {
+                Err(failure) if is_no_help(&failure) => tell(&name, &failure),
+                answer => return answer,
+            }
+        }
+        self.tags_of(last.as_ref().unwrap_or(image), earlier).await
+    }
+
+    /// Returns facts about one tag, from wherever its image is asked for.
+    pub(super) async fn facts_wherever(
+        &self,
+        image: &ImageName,
+        tag: &Tag,
+        kind: FactKind,
+    ) -> Result<TagFacts, Failure> {
+        let mut names = self.asked_as(image)?;
+        if kind == FactKind::Pushed && names.first() != Some(image) {
+            // A mirror knows when it fetched a tag, and the upstream's API is not to be asked.
+            return Ok(TagFacts::default());
+        }
+        let last = names.pop();
+        for name in names {
+            match self.facts_of(&name, tag, kind).await {
+                Err(failure) if is_no_help(&failure) => tell(&name, &failure),
+                answer => return answer,
+            }
+        }
+        self.facts_of(last.as_ref().unwrap_or(image), tag, kind).await
+    }
+}
+
+/// Whether a mirror's failure leaves the question open: it cannot be reached, or does not know the image. Refused
+/// credentials, nonsense and caps do not: they are for the operator to see.
+fn is_no_help(failure: &Failure) -> bool {
+    match failure {
+        Failure::Down { .. } | Failure::NotFound { .. } => true,
+        Failure::Http(error) => error.advice() != Advice::GiveUp || matches!(error, HttpError::Deadline { .. }),
+        _ => false,
+    }
+}
+
+fn tell(name: &ImageName, failure: &Failure) {
+    tracing::warn!(mirror = %name, %failure, "the mirror does not help, the registry itself is asked");
+}

@@ -1,0 +1,85 @@
+//! Asking a registry once, to learn whether its credentials work and which limit it tells of.
+
+use reqwest::Method;
+
+use crate::model::image::{ImageName, Tag};
+use crate::model::usage::ToldLimit;
+use crate::registry::client::RegistryClient;
+use crate::registry::client::failure::Failure;
+use crate::registry::client::host::Scheme;
+use crate::registry::client::manifest::manifest_question;
+
+/// What one question told of a registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// The host that was asked: the mirror's where there is one.
+    pub host: String,
+    /// What it made of the login.
+    pub welcome: Welcome,
+    /// Whether it knows the image.
+    pub is_known: bool,
+    /// The limit that it told of; of several the one with the least left.
+    pub limit: Option<ToldLimit>,
+}
+
+/// What a registry made of the login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Welcome {
+    /// It asked for one, and took the credentials from this place.
+    Accepted(String),
+    /// It asked for one, and gave it to somebody without credentials.
+    Anonymous,
+    /// It asked for none; the credentials from this place, if any, were not needed.
+    NotAsked(Option<String>),
+}
+
+/// Why a registry told nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProbeError {
+    /// Credentials are missing, refused, or do not suffice.
+    #[error("{0}")]
+    Credentials(String),
+    /// It cannot be asked, or answers as no registry does.
+    #[error("{0}")]
+    Registry(String),
+}
+
+impl RegistryClient {
+    /// Asks a registry for one tag's manifest by HEAD, which is not counted as a pull: one request, and a token's.
+    ///
+    /// # Errors
+    ///
+    /// [`ProbeError`], sorted by whether credentials are the matter.
+    pub async fn greet(&self, image: &ImageName, tag: &Tag) -> Result<Probe, ProbeError> {
+        self.greeted(image, tag).await.map_err(|failure| match &failure {
+            Failure::Credential(_)
+            | Failure::NoCredentials { .. }
+            | Failure::Refused { .. }
+            | Failure::Forbidden { .. }
+            | Failure::Challenge { .. }
+            | Failure::Realm { .. }
+            | Failure::Token { .. } => ProbeError::Credentials(failure.to_string()),
+            _ => ProbeError::Registry(failure.to_string()),
+        })
+    }
+
+    async fn greeted(&self, image: &ImageName, tag: &Tag) -> Result<Probe, Failure> {
+        let names = self.asked_as(image)?;
+        let image = names.first().unwrap_or(image);
+        let host = self.host(image.host())?;
+        let visit = self.visit(image, &host).await?;
+        let answer = self.ask(&visit, &manifest_question(&visit, Method::HEAD, tag.as_str())).await?;
+        let status = answer.status.as_u16();
+        // A HEAD has no body to read: a registry that knows no HEAD has still taken the login.
+        if !matches!(status, 404 | 405) {
+            drop(self.successful(&visit, answer).await?);
+        }
+        let origin = self.credentials.find(&host.name).await?.map(|found| found.origin.clone());
+        let welcome = match (host.scheme(), origin) {
+            (Scheme::Challenged(_), Some(origin)) => Welcome::Accepted(origin),
+            (Scheme::Challenged(_), None) => Welcome::Anonymous,
+            (Scheme::Open | Scheme::Unknown, origin) => Welcome::NotAsked(origin),
+        };
+        Ok(Probe { host: host.name.clone(), welcome, is_known: status != 404, limit: host.gate.told() })
+    }
+}

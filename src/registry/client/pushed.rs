@@ -1,0 +1,158 @@
+//! When tags were pushed, asked of the vendor's own API: page by page, each once, as far as a tag is looked for.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use reqwest::Method;
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LINK};
+use url::Url;
+
+use crate::http::client::{Answer, Call};
+use crate::http::target::host_of;
+use crate::model::image::{ImageName, Tag};
+use crate::registry::client::challenge::Challenge;
+use crate::registry::client::failure::Failure;
+use crate::registry::client::host::{Host, Scheme};
+use crate::registry::client::link;
+use crate::registry::client::meter::Kind;
+use crate::registry::client::transport::Question;
+use crate::registry::client::{RegistryClient, Visit};
+use crate::registry::credentials::Secret;
+use crate::registry::push_times::{Ask, Cursor, Login, Page, Realm, Vendor};
+
+/// How many pages of one image are asked for: a thousand tags, the newest first. Older ones are old enough to wait
+/// for nothing, or their first-seen time tells.
+const MAX_PAGES: usize = 10;
+
+/// How long a page may be; a hundred tags of Docker Hub with twenty platforms each have about 1 MB.
+const MAX_PAGE: u64 = 8 << 20;
+
+/// The push times of one image, as far as they were asked for.
+#[derive(Debug)]
+pub(super) struct Known {
+    times: HashMap<String, Timestamp>,
+    next: Option<Cursor>,
+    pages: usize,
+    failed: Option<Arc<str>>,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self { times: HashMap::new(), next: Some(Cursor::Page(1)), pages: 0, failed: None }
+    }
+}
+
+/// All images' push times; each is locked while it is being asked for, so that everybody waits for one request.
+pub(super) type PushTimes = std::sync::Mutex<HashMap<ImageName, Arc<tokio::sync::Mutex<Known>>>>;
+
+impl RegistryClient {
+    /// Returns when a tag was pushed; `None` where no API tells.
+    pub(super) async fn pushed(&self, visit: &Visit<'_>, tag: &Tag) -> Result<Option<Timestamp>, Failure> {
+        let vendor = self.vendor(visit.host);
+        let known = {
+            let mut all = self.push_times.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            Arc::clone(all.entry(visit.image.clone()).or_default())
+        };
+        let mut known = known.lock().await;
+        loop {
+            if let Some(time) = known.times.get(tag.as_str()) {
+                return Ok(Some(*time));
+            }
+            if let Some(reason) = &known.failed {
+                return Err(Failure::PushTimes(Arc::clone(reason)));
+            }
+            let Some(cursor) = known.next.clone().filter(|_| known.pages < MAX_PAGES) else { return Ok(None) };
+            let Some(ask) = vendor.page(&visit.host.origin, visit.image, &cursor) else { return Ok(None) };
+            known.next = None;
+            known.pages += 1;
+            match self.push_times_page(visit, vendor, &ask, &cursor).await {
+                Ok(page) => {
+                    // A tag that moved while the pages were read stands twice: the newest counts.
+                    for (tag, time) in page.times {
+                        known.times.entry(tag).or_insert(time);
+                    }
+                    known.next = page.next;
+                }
+                Err(failure) => known.failed = Some(failure.to_string().into()),
+            }
+        }
+    }
+
+    fn vendor(&self, host: &Host) -> Vendor {
+        if let Some(vendor) = self.host_settings.get(&host.name).and_then(|settings| settings.vendor) {
+            return vendor;
+        }
+        let scheme = host.scheme();
+        let seen = match &scheme {
+            Scheme::Challenged(challenge) => match &**challenge {
+                Challenge::Bearer { realm, service, .. } => {
+                    Some(Realm { realm, service: service.as_deref().unwrap_or_default() })
+                }
+                Challenge::Basic => None,
+            },
+            Scheme::Unknown | Scheme::Open => None,
+        };
+        Vendor::of(&host.name, seen)
+    }
+
+    async fn push_times_page(
+        &self,
+        visit: &Visit<'_>,
+        vendor: Vendor,
+        ask: &Ask,
+        cursor: &Cursor,
+    ) -> Result<Page, Failure> {
+        let answer = match ask.login {
+            Login::Registry => {
+                let question = Question { method: Method::GET, url: ask.url.clone(), accept: "application/json" };
+                self.ask(visit, &question).await?
+            }
+            Login::Password => {
+                let credential = self.credentials.find(&visit.host.name).await?;
+                let header = match credential.as_deref().map(|credential| &credential.secret) {
+                    Some(Secret::Password { user, password }) => Some(super::auth::basic(user, password)),
+                    _ => None,
+                };
+                self.ask_api(visit, &ask.url, header).await?
+            }
+            Login::Nobody => self.ask_api(visit, &ask.url, None).await?,
+        };
+        let host = host_of(&ask.url);
+        match answer.status.as_u16() {
+            200 => {}
+            // Private, unknown, or no such API: nobody tells.
+            401 | 403 | 404 => return Ok(Page::default()),
+            status => return Err(Failure::Status { host, status, said: String::new() }),
+        }
+        let link = answer.header(LINK.as_str()).and_then(link::next).map(str::to_owned);
+        let body = answer.body(MAX_PAGE).whole().await?;
+        vendor.read(&body, cursor, link.as_deref()).map_err(|at| Failure::Malformed {
+            host,
+            what: "a list of push times",
+            reason: format!("see its line {}, column {}", at.line, at.column),
+        })
+    }
+
+    /// Asks an API with a login of its own kind. One at another host has that host's limits and breaker, and no login.
+    async fn ask_api(&self, visit: &Visit<'_>, url: &Url, login: Option<HeaderValue>) -> Result<Answer, Failure> {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let call = |headers, visit: &Visit<'_>| Call {
+            method: Method::GET,
+            url: url.clone(),
+            headers,
+            body: None,
+            deadline: visit.deadline,
+            retry: self.limits.retry,
+            plain: visit.host.plain,
+        };
+        if url.host() == visit.host.origin.host() {
+            headers.extend(login.map(|login| (AUTHORIZATION, login)));
+            return self.exchange(visit, Kind::of(&Method::GET, url), &call(headers, visit)).await;
+        }
+        let host = self.host(&host_of(url))?;
+        let visit = self.visit(visit.image, &host).await?;
+        self.exchange(&visit, Kind::of(&Method::GET, url), &call(headers, &visit)).await
+    }
+}

@@ -1,0 +1,201 @@
+//! The tokens of a host: by scope and credential, shared by all who wait, and by all scopes where the registry hands
+//! out one token for several.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use crate::registry::credentials::Credential;
+
+/// How long a login that was refused is not shown again.
+const REFUSED_FOR: Duration = Duration::from_secs(60);
+
+/// What a token may be asked for beside `pull`: Azure wants `metadata_read` for tag lists. Asked for together, one
+/// token serves both; anything else is asked for as the registry says.
+const READING: [&str; 2] = ["pull", "metadata_read"];
+
+/// A token, when it stops to be used, and for whom it was given out.
+#[derive(Debug, Clone)]
+pub(super) struct Token {
+    pub(super) value: SecretString,
+    pub(super) until: Instant,
+    pub(super) credential: Option<Arc<Credential>>,
+}
+
+impl Token {
+    /// Whether it still serves somebody with this credential.
+    pub(super) fn serves(&self, credential: Option<&Credential>) -> bool {
+        let same = match (&self.credential, credential) {
+            (None, None) => true,
+            (Some(one), Some(other)) => one.is_same_secret(other),
+            _ => false,
+        };
+        same && Instant::now() < self.until
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.value.expose_secret() == other.value.expose_secret()
+    }
+}
+
+/// A scope's token. Locked while it is being fetched, so that everybody waits for one request.
+pub(super) type TokenSlot = tokio::sync::Mutex<Option<Token>>;
+
+/// Tokens, and what is known of logins.
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    slots: Mutex<HashMap<String, Arc<TokenSlot>>>,
+    /// Held while a login is tried for the first time.
+    pub(super) first: tokio::sync::Mutex<()>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    proven: Option<Arc<Credential>>,
+    refused: Option<(Instant, Arc<Credential>)>,
+    /// The last one that was fetched, with its scope.
+    last: Option<(String, Token)>,
+    shared: Option<Token>,
+    /// Set when a shared token was refused after all.
+    never_shared: bool,
+    /// Whether the registry has asked for `metadata_read`.
+    metadata_read: bool,
+}
+
+impl Tokens {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn slot(&self, scope: &str) -> Arc<TokenSlot> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(slots.entry(scope.to_owned()).or_default())
+    }
+
+    /// Returns the scope for an image after a challenge for another one. A scope that names no repository is that of
+    /// all (`aws` in Amazon's public gallery).
+    pub(super) fn scope_for(&self, challenged: Option<&str>, repository: &str) -> String {
+        match challenged {
+            Some(scope) if !scope.split(' ').any(|part| part.starts_with("repository:")) => scope.to_owned(),
+            _ => self.reading(repository),
+        }
+    }
+
+    fn reading(&self, repository: &str) -> String {
+        let actions = if self.known().metadata_read { "pull,metadata_read" } else { "pull" };
+        format!("repository:{repository}:{actions}")
+    }
+
+    /// Returns the scope to ask for after a challenge for this very repository: all that reading wants, where the
+    /// registry wants a part of it.
+    pub(super) fn widened(&self, scope: &str, repository: &str) -> String {
+        let actions = scope.strip_prefix("repository:").and_then(|rest| rest.strip_prefix(repository));
+        match actions.and_then(|rest| rest.strip_prefix(':')) {
+            Some(actions) if actions.split(',').all(|action| READING.contains(&action)) => {
+                self.known().metadata_read |= actions.contains("metadata_read");
+                self.reading(repository)
+            }
+            _ => scope.to_owned(),
+        }
+    }
+
+    /// Returns the token that serves all scopes, if there is one.
+    pub(super) fn shared(&self) -> Option<Token> {
+        self.known().shared.clone()
+    }
+
+    /// Remembers that a token was refused, in case it was thought to serve all scopes.
+    pub(super) fn share_no_more(&self, refused: &Token) {
+        let mut known = self.known();
+        if known.shared.as_ref().is_some_and(|shared| shared.is_same(refused)) {
+            known.shared = None;
+            known.never_shared = Instant::now() < refused.until;
+        }
+    }
+
+    /// Remembers a token that was fetched. The same one for two scopes serves all: it is the user's, not the scope's.
+    pub(super) fn remember(&self, scope: &str, token: &Token) {
+        let mut known = self.known();
+        known.proven.clone_from(&token.credential);
+        known.refused = None;
+        let again = known.last.as_ref().is_some_and(|(of, last)| of != scope && last.is_same(token));
+        if again && !known.never_shared {
+            known.shared = Some(token.clone());
+        }
+        known.last = Some((scope.to_owned(), token.clone()));
+    }
+
+    /// Whether a credential was right before.
+    pub(super) fn is_proven(&self, credential: &Credential) -> bool {
+        self.known().proven.as_ref().is_some_and(|proven| proven.is_same_secret(credential))
+    }
+
+    /// Remembers that a login is right, whatever single repositories say to it.
+    pub(super) fn prove(&self, credential: Arc<Credential>) {
+        self.known().proven = Some(credential);
+    }
+
+    /// Remembers that a login is wrong.
+    pub(super) fn remember_refused(&self, credential: Arc<Credential>) {
+        self.known().refused = Some((Instant::now(), credential));
+    }
+
+    pub(super) fn was_just_refused(&self, credential: &Credential) -> bool {
+        let known = self.known();
+        known
+            .refused
+            .as_ref()
+            .is_some_and(|(when, refused)| when.elapsed() < REFUSED_FOR && refused.is_same_secret(credential))
+    }
+}
+
+/// A number of seconds, which some registries write as text or with a fraction. Anything else counts as none said.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(from = "serde_json::Value")]
+pub(super) struct Seconds(pub(super) u64);
+
+impl From<serde_json::Value> for Seconds {
+    fn from(value: serde_json::Value) -> Self {
+        let number = match &value {
+            serde_json::Value::String(text) => text.trim().parse().ok(),
+            other => other.as_f64(),
+        };
+        Self(number.map_or(60, |number| number.clamp(0.0, 31_536_000.0) as u64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_that_names_no_repository_is_that_of_all_images() {
+        let tokens = Tokens::default();
+        for (challenged, expected) in [
+            (None, "repository:acme/web:pull"),
+            (Some("repository:other/one:pull"), "repository:acme/web:pull"),
+            (Some("repository:other/one:pull repository:base/one:pull"), "repository:acme/web:pull"),
+            (Some("aws"), "aws"),
+        ] {
+            assert_eq!(tokens.scope_for(challenged, "acme/web"), expected);
+        }
+    }
+
+    #[test]
+    fn what_reading_wants_is_asked_for_at_once_and_anything_else_as_it_is() {
+        let tokens = Tokens::default();
+        let widened = |scope: &str| tokens.widened(scope, "acme/web");
+        assert_eq!(widened("repository:acme/web:pull"), "repository:acme/web:pull");
+        assert_eq!(widened("repository:acme/web:metadata_read"), "repository:acme/web:pull,metadata_read");
+        assert_eq!(widened("repository:acme/web:pull"), "repository:acme/web:pull,metadata_read");
+        for scope in ["repository:acme/web:pull,push", "repository:mirror/acme/web:pull", "aws", "registry:catalog:*"] {
+            assert_eq!(widened(scope), scope);
+        }
+        assert_eq!(tokens.scope_for(Some("repository:x/y:pull"), "a/b"), "repository:a/b:pull,metadata_read");
+    }
+}
