@@ -64,7 +64,9 @@ impl Fault {
                 "the cache {path} has no room left ({error}), so that nothing new is kept: make room on the disk, or \
                  {REMOVE_OR_NAME}"
             ),
-            Self::Unusable => format!("the cache {path} cannot be used ({error}): {REMOVE_OR_NAME}"),
+            Self::Unusable => {
+                format!("the cache {path} cannot be used ({error}): make it readable and writable, or {REMOVE_OR_NAME}")
+            }
         }
     }
 }

@@ -167,7 +167,7 @@ impl Cache {
     fn tidy(&self) {
         let today = self.today();
         if self.read(|connection| schema::is_tidy(connection, today)) == Some(false) {
-            self.write(|transaction| schema::tidy(transaction, today));
+            self.write(|transaction| schema::tidy(transaction, today, schema::ROOM));
         }
     }
 }
@@ -177,3 +177,6 @@ impl fmt::Debug for Cache {
         formatter.debug_struct("Cache").field("warning", &self.warning()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

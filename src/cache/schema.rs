@@ -33,6 +33,9 @@ const KEPT_DAYS: i64 = 90;
 /// The largest file, in pages of 4 KiB: 512 MiB.
 pub(super) const MAX_PAGES: i64 = 131_072;
 
+/// How many pages may be used after rows were forgotten.
+pub(super) const ROOM: i64 = MAX_PAGES / 4 * 3;
+
 /// What was made of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Migrated {
@@ -90,15 +93,15 @@ pub(super) fn is_tidy(connection: &Connection, today: i64) -> rusqlite::Result<b
     Ok(day == today)
 }
 
-/// Forgets the rows that nothing has asked for in a long time, and more of them where room becomes scarce.
-pub(super) fn tidy(transaction: &Transaction<'_>, today: i64) -> rusqlite::Result<()> {
+/// Forgets the rows that nothing has asked for in a long time, and more of them while more than `room` pages are used.
+pub(super) fn tidy(transaction: &Transaction<'_>, today: i64, room: i64) -> rusqlite::Result<()> {
     transaction.execute("UPDATE tidied SET day = ?1", [today])?;
     for days in [KEPT_DAYS, 30, 7, 2, 0] {
         for table in TABLES {
             transaction.execute(&format!("DELETE FROM {table} WHERE used < ?1"), params![today - days])?;
         }
         let pages = number(transaction, "page_count")? - number(transaction, "freelist_count")?;
-        if pages < MAX_PAGES / 4 * 3 {
+        if pages < room {
             break;
         }
     }

@@ -12,7 +12,7 @@ use crate::report::{exit, json, text};
 /// Decides about the one image, and prints every reason.
 pub(super) fn run(session: &Session, arguments: &Explain) -> Outcome {
     let image: ImageName = arguments.image.parse().map_err(|error| Failure::usage(format!("{error}"), None))?;
-    let (planned, config) = session.plan(&arguments.folder, arguments.at.at, Some(&image))?;
+    let (mut planned, config) = session.plan(&arguments.folder, arguments.at.at, Some(&image))?;
     let mut explanations = report::explanations(&planned);
     let found = !explanations.is_empty();
     if let Some(name) = &arguments.environment {
@@ -29,15 +29,17 @@ pub(super) fn run(session: &Session, arguments: &Explain) -> Outcome {
         let hint = "`tagboat scan` lists every reference, and why some are not followed".to_owned();
         return Err(Failure::usage(format!("{image} is not followed {place}"), hint));
     }
+    let usage = std::mem::take(&mut planned.usage);
     let outcome = report::outcome(planned, &config);
     for row in outcome.skipped.iter().filter(|row| row.what == image.as_str()) {
         note(session, &format!("note: {}: {}", row.what, row.reason));
     }
     print(|out| {
         if session.wants_json() {
-            json::explain(&explanations, &outcome.images, &outcome.errors, out)
+            json::explain(&explanations, &outcome.images, &usage, &outcome.errors, out)
         } else {
-            text::explain(&explanations, &outcome.images, &outcome.errors, &session.view(), out)
+            text::explain(&explanations, &outcome.images, &outcome.errors, &session.view(), out)?;
+            text::asked(&usage, &session.view(), out)
         }
     })?;
     Ok(exit::of_errors(&outcome.errors))

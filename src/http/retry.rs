@@ -91,14 +91,25 @@ fn jittered(wait: Duration) -> Duration {
     wait.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
-/// Returns how long an answer asks to wait: by `Retry-After`, or, of a 429, by when its limit is renewed.
+/// Returns how long an answer asks to wait: by `Retry-After`, or, of a 429, by when its limit is renewed or lets one
+/// more request through.
 pub fn wait_named(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(wait) = text(RETRY_AFTER.as_str()).and_then(|value| retry_after(value, now)) {
         return Some(wait);
     }
-    let renewal = || text("ratelimit-reset").or_else(|| text("x-ratelimit-reset"));
-    if status == StatusCode::TOO_MANY_REQUESTS { renewal().and_then(|value| reset(value, now)) } else { None }
+    if status != StatusCode::TOO_MANY_REQUESTS {
+        return None;
+    }
+    let renewal = text("ratelimit-reset").or_else(|| text("x-ratelimit-reset"));
+    renewal.and_then(|value| reset(value, now)).or_else(|| share(text("ratelimit-limit")?))
+}
+
+/// Returns one request's share of a window: of `100;w=21600`, as Docker Hub tells its limit of pulls, 216 seconds.
+fn share(limit: &str) -> Option<Duration> {
+    let (number, window) = limit.split_once(";w=")?;
+    let (number, window) = (seconds(number)?.max(1), seconds(window)?.min(LONGEST_NAMED));
+    Some(Duration::from_secs(window.div_ceil(number)))
 }
 
 /// Reads `RateLimit-Reset` and `X-RateLimit-Reset`: seconds from now, or seconds since 1970, by their size.
@@ -127,7 +138,9 @@ pub fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let date = ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"]
         .iter()
         .find_map(|form| strtime::parse(form, value.trim()).ok()?.to_datetime().ok())?;
-    let until = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
-    let wait = Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO);
-    Some(wait.min(Duration::from_secs(LONGEST_NAMED)))
+    let longest = Duration::from_secs(LONGEST_NAMED);
+    // The last days of the year 9999 are a date, but no moment that can be held.
+    let Ok(until) = date.to_zoned(jiff::tz::TimeZone::UTC) else { return Some(longest) };
+    let wait = Duration::try_from(until.timestamp().duration_since(now)).unwrap_or(Duration::ZERO);
+    Some(wait.min(longest))
 }

@@ -3,6 +3,7 @@
 //! A list of 20,000 tags is one text and one vector of offsets. Tags that break the grammar never
 //! enter the list; they are kept apart, escaped, so that they can be reported.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -86,6 +87,36 @@ impl<'a> FromIterator<&'a str> for TagList {
         tags.into_iter().for_each(|tag| list.push(tag));
         list
     }
+}
+
+/// Orders tags as people read versions: stretches of digits by their number, the greater first.
+pub fn newest_first(one: &str, other: &str) -> Ordering {
+    let (mut left, mut right) = (other.as_bytes(), one.as_bytes());
+    loop {
+        let (Some(first), Some(second)) = (left.first(), right.first()) else {
+            return left.len().cmp(&right.len()).then_with(|| other.cmp(one));
+        };
+        if first.is_ascii_digit() && second.is_ascii_digit() {
+            let (number, after) = split_number(left);
+            let (counterpart, rest) = split_number(right);
+            let order = number.len().cmp(&counterpart.len()).then_with(|| number.cmp(counterpart));
+            if order.is_ne() {
+                return order;
+            }
+            (left, right) = (after, rest);
+        } else if first != second {
+            return first.cmp(second);
+        } else {
+            (left, right) = (&left[1..], &right[1..]);
+        }
+    }
+}
+
+/// Splits leading digits off, without the zeros before them.
+fn split_number(text: &[u8]) -> (&[u8], &[u8]) {
+    let end = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let zeros = text[..end].iter().take_while(|byte| **byte == b'0').count();
+    (&text[zeros..end], &text[end..])
 }
 
 /// An operating system, an architecture and perhaps a variant: `linux/arm64/v8`.

@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+/// The shortest wait that is worth a word.
+const TOLD_WAIT: Duration = Duration::from_millis(100);
+
 /// What each registry was asked, by its host as image names have it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Usage(pub BTreeMap<String, RegistryUsage>);
@@ -116,7 +119,7 @@ impl fmt::Display for RegistryUsage {
         for part in rest.into_iter().flatten() {
             write!(formatter, ", {part}")?;
         }
-        if !self.waited.is_zero() {
+        if self.waited >= TOLD_WAIT {
             write!(formatter, ", waited {:.1} s", self.waited.as_secs_f64())?;
         }
         if let Some(told) = &self.limit {

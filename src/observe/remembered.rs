@@ -22,6 +22,9 @@ const WORTH_COMPARING: usize = 4;
 /// How long a list that lost its tags is compared with what it was before, in seconds: a day.
 const COMPARED_FOR: i64 = 86_400;
 
+/// How many tags in use are remembered of one list, those of other repositories included.
+const MOST_IN_USE: usize = 256;
+
 /// How many lists' looks are written together.
 const TOGETHER: usize = 256;
 
@@ -82,6 +85,7 @@ impl<'a> Remembered<'a> {
             // A HEAD that fails ends it: a registry that throttles is not asked for more.
             let pointed = self.source.facts(&want.image, &want.tag, FactKind::Digest).await?;
             if let Some(facts) = pointed.digest.and_then(|digest| cache.image(&digest)) {
+                self.source.count_cached(&want.image);
                 return Ok(facts);
             }
         }
@@ -193,7 +197,11 @@ impl<'a> Looks<'a> {
                 (present.count, present.second) = (before.count, before.second);
             }
             words = tell(&lost, shrunk.then_some((before.count, list.len())));
-            present.in_use.extend(lost);
+            // Other repositories may follow the same image: what they use stays.
+            let others = before.in_use.iter().filter(|tag| !in_use.contains(tag)).cloned();
+            let room = MOST_IN_USE.saturating_sub(present.in_use.len() + lost.len());
+            let others: Vec<Tag> = others.take(room).collect();
+            present.in_use.extend(lost.into_iter().chain(others));
             present.in_use.sort_unstable();
         }
         let same = |before: &ListSummary| before.count == present.count && before.in_use == present.in_use;

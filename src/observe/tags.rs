@@ -12,7 +12,7 @@ use crate::cache::Cache;
 use crate::model::decision::{Question, Want};
 use crate::model::image::ImageName;
 use crate::model::observation::Observation;
-use crate::model::tags::{FactKind, ImageTags, TagFacts};
+use crate::model::tags::{FactKind, ImageTags, TagFacts, newest_first};
 use crate::observe::remembered::{Learnt, Looks, Remembered};
 use crate::registry::{SourceError, TagSource};
 
@@ -70,9 +70,11 @@ pub async fn ask(
 }
 
 /// Asks for facts that decisions want, and keeps them in the observation.
+///
+/// A source may answer only so many in a pass: the newest tags of all images come first.
 pub async fn facts(observation: &mut Observation, wants: Vec<Want>, source: &dyn TagSource, cache: &Cache) {
     let source = &Remembered::new(source, cache, observation.now);
-    let mut answers = stream::iter(wants)
+    let mut answers = stream::iter(newest_of_each_first(wants))
         .map(|want| async move {
             let answer = source.fact(&want).await;
             (want, answer)
@@ -108,6 +110,20 @@ pub async fn facts(observation: &mut Observation, wants: Vec<Want>, source: &dyn
     }
 }
 
+/// Puts the newest tag of every image before the second newest of any, so that no image waits for all of another.
+fn newest_of_each_first(mut wants: Vec<Want>) -> Vec<Want> {
+    wants.sort_by(|one, other| {
+        one.image.cmp(&other.image).then_with(|| newest_first(one.tag.as_str(), other.tag.as_str()))
+    });
+    let mut ranked: Vec<(usize, Want)> = Vec::with_capacity(wants.len());
+    for want in wants {
+        let rank = ranked.last().map_or(0, |(rank, last)| if last.image == want.image { rank + 1 } else { 0 });
+        ranked.push((rank, want));
+    }
+    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.into_iter().map(|(_, want)| want).collect()
+}
+
 /// Adds facts to an image's; the list is shared with nobody at this moment, or copied once.
 fn keep(tags: &mut Arc<ImageTags>, learnt: Vec<(Want, TagFacts)>) {
     let tags = Arc::make_mut(tags);
@@ -118,5 +134,23 @@ fn keep(tags: &mut Arc<ImageTags>, learnt: Vec<(Want, TagFacts)>) {
         known.pushed = facts.pushed.or(known.pushed);
         known.first_seen = facts.first_seen.or(known.first_seen);
         known.platforms = facts.platforms.or_else(|| known.platforms.take());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_tag_of_each_image_is_asked_for_first() {
+        let want = |image: &str, tag: &str| {
+            let (image, tag) = (image.parse().unwrap(), tag.parse().unwrap());
+            Want { image, tag, kind: FactKind::Image }
+        };
+        let wants = ["1.9.0", "1.10.0", "1.2.0"].map(|tag| want("ghcr.io/acme/api", tag)).to_vec();
+        let wants = [wants, ["3.0.0", "20.0.0"].map(|tag| want("ghcr.io/acme/web", tag)).to_vec()].concat();
+        let ordered = newest_of_each_first(wants);
+        let tags: Vec<&str> = ordered.iter().map(|want| want.tag.as_str()).collect();
+        assert_eq!(tags, ["1.10.0", "20.0.0", "1.9.0", "3.0.0", "1.2.0"]);
     }
 }

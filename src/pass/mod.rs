@@ -29,6 +29,7 @@ use crate::model::observation::Observation;
 use crate::model::outcome::{Outcome, ScanOutcome, ScannedReference, Trouble};
 use crate::model::proposal::{Action, Proposal};
 use crate::model::site::{PassedOver, Site};
+use crate::model::usage::Usage;
 use crate::observe::files::Files;
 use crate::observe::scan::Scanned;
 use crate::promote::Promoted;
@@ -115,6 +116,8 @@ pub struct Planned {
     pub promoted: Promoted,
     /// The edits of each environment, in the order of the environments.
     pub changes: Vec<(EnvironmentName, ChangeSet)>,
+    /// What registries were asked for it.
+    pub usage: Usage,
 }
 
 /// Observes, decides, promotes and edits; changes nothing.
@@ -123,6 +126,53 @@ pub struct Planned {
 ///
 /// [`PassError`] when there is nothing to work on; the failure of a single target is a row of the outcome.
 pub async fn plan(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
+    let asked = Asked::begin(inputs.source);
+    let mut planned = round(inputs).await?;
+    planned.usage = asked.end();
+    Ok(planned)
+}
+
+/// Counts what one pass asks registries.
+struct Asked<'a> {
+    source: &'a dyn TagSource,
+    before: Usage,
+}
+
+impl<'a> Asked<'a> {
+    /// Begins a pass.
+    fn begin(source: &'a dyn TagSource) -> Self {
+        source.begin_pass();
+        Self { source, before: source.usage() }
+    }
+
+    /// Ends it: logs a line for each registry that was asked, and returns the numbers.
+    fn end(self) -> Usage {
+        let usage = self.source.usage().since(&self.before);
+        for (registry, usage) in &usage.0 {
+            tracing::info!(
+                registry,
+                lists = usage.lists,
+                heads = usage.heads,
+                manifests = usage.manifests,
+                blobs = usage.blobs,
+                tokens = usage.tokens,
+                others = usage.others,
+                cached = usage.cached,
+                throttled = usage.throttled,
+                retries = usage.retries,
+                waited_ms = u64::try_from(usage.waited.as_millis()).unwrap_or(u64::MAX),
+                bytes = usage.bytes,
+                limit = usage.limit.and_then(|told| told.limit),
+                remaining = usage.limit.map(|told| told.remaining),
+                "asked"
+            );
+        }
+        usage
+    }
+}
+
+/// Plans once; a pass that moves its base branch plans several times.
+async fn round(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
     let mut stages = Stages::start();
     let scanned = look(inputs)?;
     stages.end("looked into the files");
@@ -132,7 +182,7 @@ pub async fn plan(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
     let changes = edits(inputs, &observation.sites, &scanned.surroundings, &promoted.proposals);
     wait_for_pull_requests(&mut promoted.proposals);
     stages.end("promoted and edited");
-    Ok(Planned { observation, promoted, changes })
+    Ok(Planned { observation, promoted, changes, usage: Usage::default() })
 }
 
 /// Logs how long each stage of a pass took.

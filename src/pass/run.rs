@@ -15,7 +15,7 @@ use crate::model::file::RepoPath;
 use crate::model::outcome::{Outcome, Trouble};
 use crate::model::proposal::Action;
 use crate::observe::tree::CommitFiles;
-use crate::pass::{Inputs, PassError, Planned, Progress, plan, report};
+use crate::pass::{Asked, Inputs, PassError, Planned, Progress, report, round};
 use crate::promote;
 use crate::publish::apply::{Applied, apply};
 use crate::publish::plan::commits;
@@ -74,6 +74,13 @@ pub struct Run<'a> {
 ///
 /// [`PassError`] when nothing could be done at all. Once something landed, what fails is a row of the outcome.
 pub async fn run(run: &Run<'_>) -> Result<Outcome, PassError> {
+    let asked = Asked::begin(run.source);
+    let outcome = rounds(run).await;
+    asked.end();
+    outcome
+}
+
+async fn rounds(run: &Run<'_>) -> Result<Outcome, PassError> {
     let mut total = Outcome::default();
     let mut moved_before = BTreeSet::new();
     let mut races = 0;
@@ -139,7 +146,7 @@ async fn once(run: &Run<'_>) -> Result<Once, PassError> {
         only: None,
         progress: run.progress,
     };
-    let mut planned = plan(&inputs).await?;
+    let mut planned = round(&inputs).await?;
     leave_out_pull_requests(&mut planned, &config);
     if config.commit.sign.is_some() {
         hold_unsigned(&mut planned);

@@ -82,6 +82,10 @@ impl TagSource for Box<dyn TagSource> {
     fn usage(&self) -> Usage {
         (**self).usage()
     }
+
+    fn count_cached(&self, image: &ImageName) {
+        (**self).count_cached(image);
+    }
 }
 
 /// Where tags come from: a registry, a snapshot, or a test's memory.
@@ -133,4 +137,7 @@ pub trait TagSource: Send + Sync {
     fn usage(&self) -> Usage {
         Usage::default()
     }
+
+    /// Counts an answer about an image that whoever asks had already, and so did not ask for.
+    fn count_cached(&self, _image: &ImageName) {}
 }

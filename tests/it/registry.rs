@@ -2,20 +2,23 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
+mod again;
 mod auth;
 mod clouds;
 mod facts;
 mod faults;
+mod limits;
 mod lists;
 mod mirrors;
 mod push_times;
 mod transport;
+mod usage;
 mod vendors;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tagboat::clock::FixedClock;
+use tagboat::clock::{Clock, FixedClock, SkippingClock};
 use tagboat::http::client::Timeouts;
 use tagboat::http::retry::RetryPolicy;
 use tagboat::model::image::ImageName;
@@ -41,6 +44,23 @@ fn impatient() -> Limits {
 
 fn with_settings(settings: Settings) -> RegistryClient {
     RegistryClient::new(settings, Arc::new(FixedClock("2026-11-20T08:00:00Z".parse().unwrap())))
+}
+
+/// A client whose waits are over at once, and the clock that tells how long they would have been.
+fn skipping(settings: Settings) -> (RegistryClient, Arc<SkippingClock>) {
+    let clock = Arc::new(SkippingClock::at("2026-11-20T08:00:00Z".parse().unwrap()));
+    (RegistryClient::new(settings, Arc::clone(&clock) as Arc<dyn Clock>), clock)
+}
+
+/// Makes repositories `acme/web-0` and so on with one tag each, and returns their images.
+fn images(registry: &FakeRegistry, count: usize) -> Vec<ImageName> {
+    let repositories = (0..count).map(|number| format!("acme/web-{number}"));
+    repositories
+        .map(|repository| {
+            registry.list_tag(&repository, "1.0.0");
+            registry.image(&repository)
+        })
+        .collect()
 }
 
 fn with_limits(limits: Limits) -> RegistryClient {

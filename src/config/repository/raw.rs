@@ -67,7 +67,8 @@ object! {
     "ignore" optional ignore: OneOrMany<TagPattern>,
     /// `true`: pre-releases compete although nothing else asks for them. Default: `false`.
     "prerelease" optional prerelease: bool,
-    /// How long a tag with its digest must have been known. Default: no time. Example: `2h`.
+    /// How long a tag must have pointed to its digest: since it was pushed, where the registry tells, else since the cache
+    /// first saw it. Default: no time. Example: `2h`.
     "minAge" optional min_age: SignedDuration,
     /// `digest`: every reference is written as `tag@sha256:…`. Default: a digest is renewed where one stands.
     "pin" optional pin: Pin,

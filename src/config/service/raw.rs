@@ -26,7 +26,7 @@ object! {
     "schedule" optional schedule: ShortOrLong<ScheduleText, RawCron>,
     /// Where the board, webhooks and metrics are served. Default: `127.0.0.1:8080`.
     "listen" optional listen: Address,
-    /// The cache's file. Default: a file in the user's cache folder.
+    /// The cache's file. Default: what `TAGBOAT_CACHE` names, else `tagboat/cache.db` in the user's cache folder.
     "cache" optional cache: FilePath,
     /// Who may hasten a pass over `POST /hooks/<source>`. Default: nobody.
     "webhooks" optional webhooks: Vec<Located<RawWebhook>>,

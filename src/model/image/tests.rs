@@ -12,6 +12,7 @@ fn normalises_names_as_docker_does() {
         ("docker.io/nginx", "docker.io/library/nginx"),
         ("index.docker.io/acme/web", "docker.io/acme/web"),
         ("registry-1.docker.io/library/nginx", "docker.io/library/nginx"),
+        ("registry.hub.docker.com/nginx", "docker.io/library/nginx"),
         ("GHCR.io/acme/web", "ghcr.io/acme/web"),
         ("localhost/web", "localhost/web"),
         ("localhost:5000/a/b/c", "localhost:5000/a/b/c"),

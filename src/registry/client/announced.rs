@@ -1,8 +1,8 @@
 //! Limits that registries announce in the headers of their answers, before anybody runs into them.
 //!
-//! There are three spellings: `RateLimit-Limit: 100;w=21600` with `-Remaining` and perhaps `-Reset` (Docker Hub's
+//! There are four spellings: `RateLimit-Limit: 100;w=21600` with `-Remaining` and perhaps `-Reset` (Docker Hub's
 //! pulls; GitLab without the window), the same with `X-` before it (Docker Hub's other limit, JFrog), and
-//! `RateLimit: "name";r=50;t=30` of the newer drafts. Pure: what follows from a limit is the gate's business.
+//! `RateLimit: "name";r=50;t=30` of the newer drafts, and Azure's calls that are left in this second. Pure: what follows from a limit is the gate's business.
 
 use std::time::Duration;
 
@@ -32,7 +32,10 @@ impl Announced {
         let plain = Self::spelt(headers, "", now);
         let extended = Self::spelt(headers, "x-", now);
         let structured = Self::structured(headers);
-        [plain, extended, structured].into_iter().flatten().min_by_key(|limit| limit.told.remaining)
+        [plain, extended, structured, Self::of_this_second(headers)]
+            .into_iter()
+            .flatten()
+            .min_by_key(|limit| limit.told.remaining)
     }
 
     /// Whether it counts pulls over hours, as Docker Hub does, so that HEADs are free of it.
@@ -56,6 +59,15 @@ impl Announced {
         let reset = named("reset").and_then(|value| reset(value, now)).map(capped);
         let window = remaining_window.or(limit_window);
         Some(Self { told: ToldLimit { limit, remaining, window }, reset })
+    }
+
+    /// Reads `X-Ms-RateLimit-Remaining-Calls-Per-Second: 166.65`.
+    fn of_this_second(headers: &HeaderMap) -> Option<Self> {
+        let value = headers.get("x-ms-ratelimit-remaining-calls-per-second")?.to_str().ok()?;
+        let whole = value.split_once('.').map_or(value, |(whole, _)| whole);
+        let second = Some(Duration::from_secs(1));
+        let told = ToldLimit { limit: None, remaining: whole.trim().parse().ok()?, window: second };
+        Some(Self { told, reset: second })
     }
 
     fn structured(headers: &HeaderMap) -> Option<Self> {
@@ -131,6 +143,8 @@ mod tests {
                 vec![("RateLimit-Remaining", "0"), ("RateLimit-Reset", "99999999999999")],
                 Some((None, 0, None, Some(86_400))),
             ),
+            (vec![("X-Ms-RateLimit-Remaining-Calls-Per-Second", "166.650000")], Some((None, 166, Some(1), Some(1)))),
+            (vec![("X-Ms-RateLimit-Remaining-Calls-Per-Second", "none")], None),
             (vec![("RateLimit-Limit", "100")], None),
             (vec![("RateLimit-Remaining", "-1")], None),
             (vec![("RateLimit-Remaining", "many;w=x")], None),

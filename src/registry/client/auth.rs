@@ -102,7 +102,7 @@ impl RegistryClient {
         let mut url = host.origin.clone();
         url.set_path("/v2/");
         let root = Question { method: Method::GET, url, accept: "application/json" };
-        match self.send(visit, &root, Some(shown)).await?.status.as_u16() {
+        match self.send(visit, &root, None, Some(shown)).await?.status.as_u16() {
             401 => host.tokens.remember_refused(credential),
             200 => host.tokens.prove(credential),
             _ => {}

@@ -76,8 +76,7 @@ impl Breaker {
     pub(super) fn note(&self, error: Option<&HttpError>, now: Instant) {
         let mut trouble = self.trouble();
         match error {
-            None => *trouble = Trouble::default(),
-            Some(HttpError::Throttled { .. }) => {}
+            None | Some(HttpError::Throttled { .. }) => *trouble = Trouble::default(),
             Some(error) if error.advice() != Advice::GiveUp || matches!(error, HttpError::Deadline { .. }) => {
                 trouble.failures = trouble.failures.saturating_add(1);
                 trouble.reason = error.to_string();
@@ -161,7 +160,10 @@ mod tests {
         let breaker = Breaker::default();
         let status = reqwest::StatusCode::TOO_MANY_REQUESTS;
         let throttled = HttpError::Throttled { host: HOST.to_owned(), status, wait: None, until: None };
-        (0..10).for_each(|_| breaker.note(Some(&throttled), Instant::now()));
+        for _ in 0..10 {
+            (1..DOWN_AFTER).for_each(|_| breaker.note(Some(&silence()), Instant::now()));
+            breaker.note(Some(&throttled), Instant::now());
+        }
         assert!(!breaker.is_down(Instant::now()));
     }
 }

@@ -13,7 +13,6 @@ use crate::http::retry::{RetryPolicy, Tries};
 use crate::registry::client::breaker::{Breaker, Leave};
 use crate::registry::client::failure::Failure;
 use crate::registry::client::gate::{Cause, Held};
-use crate::registry::client::host::Host;
 use crate::registry::client::meter::Kind;
 use crate::registry::client::{RegistryClient, Visit};
 use crate::registry::settings::RetryBudget;
@@ -43,7 +42,7 @@ impl Budget {
             tracing::warn!(
                 host,
                 tries = spent.tries,
-                waited_ms = spent.time.as_millis(),
+                waited_ms = u64::try_from(spent.time.as_millis()).unwrap_or(u64::MAX),
                 "this pass has used up its further tries for the host: its errors are final now"
             );
         }
@@ -85,8 +84,8 @@ impl RegistryClient {
 
     async fn try_once(&self, visit: &Visit<'_>, kind: Kind, call: &Call) -> Result<Result<Answer, HttpError>, Failure> {
         let host = visit.host;
-        let ticket = host.gate.admit(kind, self.ends(visit)).await;
-        let ticket = ticket.map_err(|held| self.held_back(host, kind, held))?;
+        let ticket = host.gate.admit(kind, self.ends(visit), self.pass_ends()).await;
+        let ticket = ticket.map_err(|held| self.held_back(visit, kind, held))?;
         visit.add_paced(ticket.paced);
         host.meter.waited(ticket.paced + ticket.waited);
         let ends = self.ends(visit);
@@ -97,7 +96,7 @@ impl RegistryClient {
         let call = Call { deadline: ends, retry: RetryPolicy::NONE, ..call.clone() };
         let outcome = self.http.send(&call).await;
         match &outcome {
-            Ok(answer) => host.gate.answered(kind, &answer.headers),
+            Ok(answer) => host.gate.answered(&ticket, &answer.headers),
             Err(HttpError::Throttled { status, wait, .. }) => {
                 let is_limit = status.as_u16() == 429;
                 if is_limit {
@@ -163,18 +162,20 @@ impl RegistryClient {
         self.pass_ends().map_or(own, |pass| own.min(pass))
     }
 
-    fn held_back(&self, host: &Host, kind: Kind, held: Held) -> Failure {
-        if self.pass_ends().is_some_and(|pass| held.until >= pass) && self.is_over() {
-            return self.not_in_time(host);
+    fn held_back(&self, visit: &Visit<'_>, kind: Kind, held: Held) -> Failure {
+        if self.is_over() {
+            return self.not_in_time(visit.host);
         }
         let wait = held.until.saturating_duration_since(self.clock.instant());
         let until = self.clock.now().checked_add(wait).unwrap_or(jiff::Timestamp::MAX);
         let until = until.round(jiff::Unit::Second).unwrap_or(until);
-        let host = host.name.clone();
+        let host = visit.host.name.clone();
         let what = kind.words();
         match held.cause {
             Cause::Asked => Failure::Paused { host, what, until },
             Cause::Spent(told) => Failure::Spent { host, what, told, until },
+            Cause::Pace => self.not_in_time(visit.host),
+            Cause::Late => HttpError::Deadline { host }.into(),
         }
     }
 }

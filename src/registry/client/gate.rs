@@ -4,6 +4,7 @@
 //! allows it, and is an error otherwise; nothing is sent in the hope that the limit was not meant.
 
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -49,6 +50,10 @@ pub(super) enum Cause {
     Asked,
     /// The registry announced that nothing is left.
     Spent(ToldLimit),
+    /// Everything that is left was under way until its time was over.
+    Late,
+    /// At the operator's rate, its turn comes after the end of the pass.
+    Pace,
 }
 
 /// A request that would have to wait beyond its time.
@@ -64,6 +69,8 @@ pub(super) struct Gate {
     start: Instant,
     pace: Option<Pace>,
     lanes: [Lane; Kind::COUNT],
+    /// How many announcements were heard: answers to requests that were out together come in any order.
+    heard: AtomicU64,
 }
 
 impl std::fmt::Debug for Gate {
@@ -85,8 +92,17 @@ struct LaneState {
     paused_until: Option<Instant>,
     /// 429s in a row.
     throttled: u32,
-    told: Option<(Announced, Instant)>,
+    told: Option<Told>,
     in_flight: u64,
+}
+
+/// What was announced last.
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    limit: Announced,
+    since: Instant,
+    /// How many announcements were heard before.
+    heard: u64,
 }
 
 /// What a lane says to the next request.
@@ -102,7 +118,7 @@ impl LaneState {
         if let Some(until) = self.paused_until.filter(|until| now < *until) {
             return Word::Wait(Held { until, cause: Cause::Asked });
         }
-        let Some((limit, since)) = self.told else { return Word::Go };
+        let Some(Told { limit, since, .. }) = self.told else { return Word::Go };
         if let Some(reset) = limit.reset
             && now >= since + reset
         {
@@ -130,6 +146,9 @@ impl LaneState {
 #[derive(Debug)]
 pub(super) struct Ticket<'a> {
     lane: &'a Lane,
+    kind: Kind,
+    /// How many announcements had been heard when it was sent.
+    heard: u64,
     /// How long the operator's rate held it back: that is not the registry's fault, nor the image's.
     pub(super) paced: Duration,
     /// How long the registry's limits held it back.
@@ -156,13 +175,20 @@ impl Gate {
         let quota = |rate| Quota::per_second(rate).allow_burst(NonZeroU32::MIN);
         let since = SinceStart { clock: Arc::clone(&clock), start };
         let pace = requests_per_second.map(|rate| RateLimiter::direct_with_clock(quota(rate), since));
-        Self { clock, start, pace, lanes: Default::default() }
+        Self { clock, start, pace, lanes: Default::default(), heard: AtomicU64::new(0) }
     }
 
     /// Waits until a request of a kind may be sent, or says at once that this is beyond its time.
-    pub(super) async fn admit(&self, kind: Kind, ends: Instant) -> Result<Ticket<'_>, Held> {
+    ///
+    /// What the operator's rate takes is not counted against that time, but ends with the pass.
+    pub(super) async fn admit(
+        &self,
+        kind: Kind,
+        ends: Instant,
+        pass_ends: Option<Instant>,
+    ) -> Result<Ticket<'_>, Held> {
         let lane = &self.lanes[kind as usize];
-        let begun = self.clock.instant();
+        let mut begun = None;
         loop {
             // Listening begins before looking, so that no change is missed in between.
             let changed = lane.changed.notified();
@@ -175,6 +201,9 @@ impl Gate {
                 }
                 word
             };
+            if !matches!(word, Word::Go) {
+                begun.get_or_insert(now);
+            }
             match word {
                 Word::Go => break,
                 Word::Wait(held) if held.until >= ends => return Err(held),
@@ -186,46 +215,59 @@ impl Gate {
                 // Those under way have their own time limits; after its own, this one goes on to find that out.
                 Word::AfterAnother => {
                     if timeout_at(ends, changed).await.is_err() {
-                        return Err(Held { until: ends, cause: Cause::Asked });
+                        return Err(Held { until: ends, cause: Cause::Late });
                     }
                 }
             }
         }
-        let mut ticket = Ticket { lane, paced: Duration::ZERO, waited: self.clock.instant() - begun };
-        ticket.paced = self.keep_pace().await;
+        let waited = begun.map_or(Duration::ZERO, |begun| self.clock.instant() - begun);
+        let mut ticket = Ticket { lane, kind, heard: 0, paced: Duration::ZERO, waited };
+        ticket.paced = self.keep_pace(pass_ends).await?;
+        ticket.heard = self.heard.load(Ordering::Relaxed);
         Ok(ticket)
     }
 
-    async fn keep_pace(&self) -> Duration {
-        let Some(pace) = &self.pace else { return Duration::ZERO };
-        let begun = self.clock.instant();
+    async fn keep_pace(&self, pass_ends: Option<Instant>) -> Result<Duration, Held> {
+        let Some(pace) = &self.pace else { return Ok(Duration::ZERO) };
+        let mut begun = None;
         while let Err(early) = pace.check() {
-            self.clock.wait_until(self.start + early.earliest_possible()).await;
+            begun.get_or_insert_with(|| self.clock.instant());
+            let until = self.start + early.earliest_possible();
+            if pass_ends.is_some_and(|ends| until >= ends) {
+                return Err(Held { until, cause: Cause::Pace });
+            }
+            self.clock.wait_until(until).await;
         }
-        self.clock.instant() - begun
+        Ok(begun.map_or(Duration::ZERO, |begun| self.clock.instant() - begun))
     }
 
     /// Takes from an answer what it announces.
-    pub(super) fn answered(&self, kind: Kind, headers: &HeaderMap) {
+    pub(super) fn answered(&self, ticket: &Ticket<'_>, headers: &HeaderMap) {
+        self.hear(ticket.kind, ticket.heard, headers);
+    }
+
+    fn hear(&self, kind: Kind, heard: u64, headers: &HeaderMap) {
         let announced = Announced::read(headers, self.clock.now());
         let now = self.clock.instant();
-        // A limit over hours counts pulls: a HEAD tells of it, and is free of it.
-        let of = match (&announced, kind) {
-            (Some(limit), Kind::Head) if limit.counts_pulls() => Kind::Manifest,
+        self.lanes[kind as usize].state().throttled = 0;
+        // A limit over hours counts pulls: other answers tell of it, too, and are free of it.
+        let of = match &announced {
+            Some(limit) if limit.counts_pulls() => Kind::Manifest,
             _ => kind,
         };
-        if of != kind {
-            let mut own = self.lanes[kind as usize].state();
-            own.throttled = 0;
-        }
         let lane = &self.lanes[of as usize];
         {
             let mut state = lane.state();
-            state.throttled = 0;
-            if let Some(limit) = announced {
-                state.told = Some((limit, now));
-            } else if let Some((limit, _)) = &mut state.told {
-                limit.told.remaining = limit.told.remaining.saturating_sub(1);
+            match (announced, &mut state.told) {
+                // It was sent before the last announcement came: what that one said to be gone is not back.
+                (Some(limit), Some(told))
+                    if told.heard >= heard && told.limit.told.remaining < limit.told.remaining => {}
+                (Some(limit), told) => {
+                    let heard = self.heard.fetch_add(1, Ordering::Relaxed);
+                    *told = Some(Told { limit, since: now, heard });
+                }
+                (None, Some(told)) => told.limit.told.remaining = told.limit.told.remaining.saturating_sub(1),
+                (None, None) => {}
             }
         }
         lane.changed.notify_waiters();
@@ -253,7 +295,7 @@ impl Gate {
 
     /// Returns the limit with the least left of those that were announced.
     pub(super) fn told(&self) -> Option<ToldLimit> {
-        let lanes = self.lanes.iter().filter_map(|lane| Some(lane.state().told?.0.told));
+        let lanes = self.lanes.iter().filter_map(|lane| Some(lane.state().told?.limit.told));
         lanes.min_by_key(|told| told.remaining)
     }
 }
@@ -280,14 +322,14 @@ mod tests {
 
         /// Asks for leave within a number of seconds.
         async fn admit(&self, kind: Kind, seconds: u64) -> Result<Ticket<'_>, Held> {
-            self.gate.admit(kind, self.clock.instant() + Duration::from_secs(seconds)).await
+            self.gate.admit(kind, self.clock.instant() + Duration::from_secs(seconds), None).await
         }
 
         fn answered(&self, kind: Kind, rows: &[(&'static str, &str)]) {
             let header = |(name, value): &(&'static str, &str)| {
                 (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
             };
-            self.gate.answered(kind, &rows.iter().map(header).collect());
+            self.gate.hear(kind, u64::MAX, &rows.iter().map(header).collect());
         }
 
         fn throttled(&self, kind: Kind, wait: Option<u64>) -> Duration {
@@ -319,6 +361,35 @@ mod tests {
         world.answered(Kind::Manifest, &[("ratelimit-remaining", "4"), ("ratelimit-reset", "30")]);
         drop(first);
         assert!(third.await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn answers_that_come_out_of_order_bring_nothing_back() {
+        let world = World::new(None);
+        let header = |left: &str| {
+            let header = |name, value: &str| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+            [header("ratelimit-remaining", left), header("ratelimit-reset", "30")].into_iter().collect()
+        };
+        let first = world.admit(Kind::List, 60).await.unwrap();
+        let second = world.admit(Kind::List, 60).await.unwrap();
+        world.gate.answered(&second, &header("0"));
+        world.gate.answered(&first, &header("1"));
+        drop((first, second));
+        assert!(world.admit(Kind::List, 20).await.is_err());
+        let third = world.admit(Kind::List, 60).await.unwrap();
+        world.gate.answered(&third, &header("99"));
+        drop(third);
+        assert!(world.admit(Kind::List, 1).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_turn_after_the_end_of_the_pass_is_not_waited_for() {
+        let world = World::new(Some(1));
+        let ends = Some(world.clock.instant() + Duration::from_millis(500));
+        let far = world.clock.instant() + Duration::from_secs(60);
+        assert!(world.gate.admit(Kind::List, far, ends).await.is_ok());
+        assert_eq!(world.gate.admit(Kind::List, far, ends).await.unwrap_err().cause, Cause::Pace);
+        assert_eq!(world.clock.skipped(), Duration::ZERO);
     }
 
     #[tokio::test]

@@ -32,15 +32,14 @@ impl Kind {
 
     /// Tells the kind of a request to a registry.
     pub(super) fn of(method: &Method, url: &Url) -> Self {
-        let path = url.path();
-        if path.ends_with("/tags/list") {
-            Self::List
-        } else if path.contains("/manifests/") {
-            if *method == Method::HEAD { Self::Head } else { Self::Manifest }
-        } else if path.contains("/blobs/") {
-            Self::Blob
-        } else {
-            Self::Other
+        // A repository may be called like any of the words: only where they stand tells.
+        let mut parts = url.path().rsplit('/');
+        match (parts.next(), parts.next()) {
+            (Some("list"), Some("tags")) => Self::List,
+            (_, Some("manifests")) if *method == Method::HEAD => Self::Head,
+            (_, Some("manifests")) => Self::Manifest,
+            (_, Some("blobs")) => Self::Blob,
+            _ => Self::Other,
         }
     }
 
@@ -62,9 +61,9 @@ pub(super) struct Meter {
     requests: [AtomicU64; Kind::COUNT],
     throttled: AtomicU64,
     retries: AtomicU64,
-    waited_ms: AtomicU64,
+    waited_ns: AtomicU64,
     bytes: Arc<AtomicU64>,
-    shared: AtomicU64,
+    cached: AtomicU64,
 }
 
 impl Meter {
@@ -80,14 +79,14 @@ impl Meter {
         self.retries.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts an answer that came of somebody else's question.
-    pub(super) fn shared(&self) {
-        self.shared.fetch_add(1, Ordering::Relaxed);
+    /// Counts an answer that needed no request: known already, or of somebody else's question.
+    pub(super) fn cached(&self) {
+        self.cached.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn waited(&self, time: Duration) {
-        let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        self.waited_ms.fetch_add(milliseconds, Ordering::Relaxed);
+        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.waited_ns.fetch_add(nanoseconds, Ordering::Relaxed);
     }
 
     /// Returns the counter that bodies add their bytes to.
@@ -104,10 +103,10 @@ impl Meter {
             blobs: of(Kind::Blob),
             tokens: of(Kind::Token),
             others: of(Kind::Other),
-            cached: self.shared.load(Ordering::Relaxed),
+            cached: self.cached.load(Ordering::Relaxed),
             throttled: self.throttled.load(Ordering::Relaxed),
             retries: self.retries.load(Ordering::Relaxed),
-            waited: Duration::from_millis(self.waited_ms.load(Ordering::Relaxed)),
+            waited: Duration::from_nanos(self.waited_ns.load(Ordering::Relaxed)),
             bytes: self.bytes.load(Ordering::Relaxed),
             limit,
         }
@@ -128,5 +127,7 @@ mod tests {
         assert_eq!(kind(Method::GET, "manifests/1.0.0"), Kind::Manifest);
         assert_eq!(kind(Method::GET, "blobs/sha256:12"), Kind::Blob);
         assert_eq!(kind(Method::GET, "referrers/sha256:12"), Kind::Other);
+        assert_eq!(kind(Method::GET, "manifests/blobs/tags/list"), Kind::List);
+        assert_eq!(kind(Method::GET, "manifests/api/blobs/sha256:12"), Kind::Blob);
     }
 }

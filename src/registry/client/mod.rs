@@ -10,6 +10,7 @@ mod announced;
 mod auth;
 mod breaker;
 mod challenge;
+mod earlier;
 mod exchange;
 mod failure;
 mod gate;
@@ -50,7 +51,7 @@ use crate::registry::client::host::Host;
 use crate::registry::client::shared::{Answered, Shared};
 use crate::registry::credentials::{Credentials, normal_host};
 use crate::registry::settings::{HostSettings, Limits, Settings};
-use crate::registry::{SourceError, TagSource};
+use crate::registry::{Listed, SourceError, TagSource};
 
 /// Asks registries over HTTP. One for a whole pass, or for many: hosts, challenges and tokens are shared by all images.
 pub struct RegistryClient {
@@ -61,7 +62,7 @@ pub struct RegistryClient {
     host_settings: HashMap<String, HostSettings>,
     limits: Limits,
     push_times: pushed::PushTimes,
-    lists: Shared<ImageName, Result<Arc<ImageTags>, SourceError>>,
+    lists: Shared<ImageName, Result<Listed, SourceError>>,
     facts: Shared<(ImageName, Tag, FactKind), Result<TagFacts, SourceError>>,
     /// When the pass began.
     begun: Mutex<Instant>,
@@ -166,11 +167,11 @@ impl RegistryClient {
         }
     }
 
-    async fn tags_of(&self, image: &ImageName) -> Result<ImageTags, Failure> {
+    async fn tags_of(&self, image: &ImageName, earlier: Option<&[u8]>) -> Result<Listed, Failure> {
         let host = self.host(image.host())?;
         let visit = self.visit(image, &host).await?;
-        let list = self.list(&visit).await.map_err(|failure| self.in_words(&host, failure))?;
-        Ok(ImageTags { list, ..ImageTags::default() })
+        let (list, pages) = self.list(&visit, earlier).await.map_err(|failure| self.in_words(&host, failure))?;
+        Ok(Listed { tags: Arc::new(ImageTags { list, ..ImageTags::default() }), pages })
     }
 
     async fn facts_of(&self, image: &ImageName, tag: &Tag, kind: FactKind) -> Result<TagFacts, Failure> {
@@ -198,9 +199,7 @@ impl RegistryClient {
         match answered {
             Answered::Own(answer) => answer,
             Answered::Shared(answer) => {
-                if let Ok(host) = self.host(image.host()) {
-                    host.meter.shared();
-                }
+                self.count_cached(image);
                 answer
             }
         }
@@ -222,10 +221,18 @@ fn connections(settings: &Settings) -> Connections {
 
 impl TagSource for RegistryClient {
     fn tags<'a>(&'a self, image: &'a ImageName) -> BoxFuture<'a, Result<Arc<ImageTags>, SourceError>> {
+        async move { self.tags_again(image, None).await.map(|listed| listed.tags) }.boxed()
+    }
+
+    fn tags_again<'a>(
+        &'a self,
+        image: &'a ImageName,
+        pages: Option<Vec<u8>>,
+    ) -> BoxFuture<'a, Result<Listed, SourceError>> {
         async move {
             let question = async {
-                let tags = self.tags_wherever(image).await;
-                tags.map(Arc::new).map_err(|failure| SourceError::Failed(format!("{image}: {failure}")))
+                let listed = self.tags_wherever(image, pages.as_deref()).await;
+                listed.map_err(|failure| SourceError::Failed(format!("{image}: {failure}")))
             };
             self.count(image, self.lists.ask(image, question.boxed()).await)
         }
@@ -255,6 +262,12 @@ impl TagSource for RegistryClient {
         self.push_times.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         hosts.values().for_each(|host| host.budget.renew());
+    }
+
+    fn count_cached(&self, image: &ImageName) {
+        if let Ok(host) = self.host(image.host()) {
+            host.meter.cached();
+        }
     }
 
     fn usage(&self) -> Usage {

@@ -11,6 +11,8 @@ use crate::http::error::HttpError;
 use crate::http::target::host_of;
 use crate::model::image::shorten;
 use crate::model::tags::TagList;
+use crate::registry::Pages;
+use crate::registry::client::earlier::{Earlier, EarlierPage, Marks, Validator};
 use crate::registry::client::failure::Failure;
 use crate::registry::client::link;
 use crate::registry::client::page::{self, Page, PageError};
@@ -36,24 +38,42 @@ enum Next {
 /// A list as far as it was read.
 struct Reading {
     list: TagList,
+    read: usize,
     bytes: u64,
     tags: usize,
     /// The first and the last tag of every page: pages differ, so one that comes again shows a circle.
     pages: HashSet<(Option<String>, Option<String>)>,
+    /// What is left behind of each page.
+    marks: Marks,
 }
 
 impl Reading {
     fn new() -> Self {
-        Self { list: TagList::default(), bytes: 0, tags: 0, pages: HashSet::new() }
+        Self { list: TagList::default(), read: 0, bytes: 0, tags: 0, pages: HashSet::new(), marks: Marks::default() }
+    }
+
+    /// Whether no page was read yet.
+    fn is_empty(&self) -> bool {
+        self.read == 0
     }
 
     /// Adds what a page held. Returns whether it had come before.
-    fn add(&mut self, step: Step) -> Added {
+    fn add(&mut self, url: &Url, begin: usize, step: Step) -> Added {
+        self.marks.add(url, step.validator, step.link.as_deref(), begin..step.list.len(), step.is_earlier);
+        self.read += 1;
         self.bytes += step.page.bytes;
         self.tags += step.page.count;
         self.list = step.list;
         let is_new = step.page.count == 0 || self.pages.insert((step.page.first, step.page.last.clone()));
         Added { is_new, count: step.page.count, last: step.page.last, link: step.link }
+    }
+}
+
+impl Reading {
+    /// Returns the list that came whole, and what is left behind of it.
+    fn finish(self, earlier: &Earlier<'_>) -> (TagList, Pages) {
+        let pages = self.marks.finish(&self.list, earlier);
+        (self.list, pages)
     }
 }
 
@@ -65,21 +85,23 @@ struct Added {
 }
 
 impl RegistryClient {
-    /// Returns the complete list of an image's tags.
-    pub(super) async fn list(&self, visit: &Visit<'_>) -> Result<TagList, Failure> {
+    /// Returns the complete list of an image's tags; `earlier` are its pages as an earlier pass left them.
+    pub(super) async fn list(&self, visit: &Visit<'_>, earlier: Option<&[u8]>) -> Result<(TagList, Pages), Failure> {
+        let earlier = &Earlier::read(earlier);
         let known_size = visit.host.page_size.load(Ordering::Relaxed);
         let mut size = known_size;
         let mut url = first_page(visit, size);
         let mut asked = HashSet::new();
         let mut reading = Reading::new();
         let mut linked = false;
-        for page in 0..self.limits.pages {
+        for _ in 0..self.limits.pages {
             if !asked.insert(url.clone()) {
                 return Err(Failure::Circle { host: visit.host.name.clone() });
             }
-            let step = match self.page(visit, &url, std::mem::take(&mut reading.list), self.room(&reading)).await? {
+            let (begin, room, known) = (reading.list.len(), self.room(&reading), earlier.page(&url));
+            let step = match self.page(visit, &url, std::mem::take(&mut reading.list), room, known).await? {
                 // The size is to blame as long as none was taken; what is left without one is the registry's own.
-                Outcome::Refused(_) if reading.pages.is_empty() && reading.tags == 0 && size > 0 => {
+                Outcome::Refused(_) if reading.is_empty() && size > 0 => {
                     size = if size > SMALL_PAGE { SMALL_PAGE } else { 0 };
                     url = first_page(visit, size);
                     continue;
@@ -92,25 +114,26 @@ impl RegistryClient {
                 let slot = &visit.host.page_size;
                 let _changed = slot.compare_exchange(known_size, size, Ordering::Relaxed, Ordering::Relaxed);
             }
-            let added = reading.add(step);
+            let is_first = reading.is_empty();
+            let added = reading.add(&url, begin, step);
             if !added.is_new {
                 return if linked {
                     Err(Failure::Circle { host: visit.host.name.clone() })
                 } else {
-                    self.unpaged(visit, size).await
+                    self.unpaged(visit, size).await.map(|list| (list, Pages::Forgotten))
                 };
             }
-            if page == 0 && self.may_be_cut(visit, &added, size) {
+            if is_first && self.may_be_cut(visit, &added, size) {
                 match self.probe(visit, &mut reading, &added).await? {
                     Some(cut) => size = cut,
-                    None => return Ok(reading.list),
+                    None => return Ok(reading.finish(earlier)),
                 }
                 let last = added.last.as_deref().unwrap_or_default();
                 url = page_after(visit, size, last);
                 continue;
             }
             url = match next(visit, &url, &added, size, linked)? {
-                Next::End => return Ok(reading.list),
+                Next::End => return Ok(reading.finish(earlier)),
                 Next::Linked(next) => {
                     linked = true;
                     next
@@ -137,7 +160,7 @@ impl RegistryClient {
     async fn probe(&self, visit: &Visit<'_>, reading: &mut Reading, first: &Added) -> Result<Option<u32>, Failure> {
         let cut = u32::try_from(first.count).unwrap_or(u32::MAX);
         let url = page_after(visit, cut, first.last.as_deref().unwrap_or_default());
-        let more = match self.page(visit, &url, TagList::default(), self.room(reading)).await {
+        let more = match self.page(visit, &url, TagList::default(), self.room(reading), None).await {
             Ok(Outcome::Read(step)) => step,
             Ok(Outcome::Refused(_)) | Err(Failure::NotFound { .. }) => return Ok(None),
             Err(failure) => return Err(failure),
@@ -160,7 +183,8 @@ impl RegistryClient {
         let room = Room { bytes: self.limits.list_bytes, tags: self.limits.tags };
         let less = size.saturating_sub(1);
         if less > 0
-            && let Outcome::Read(step) = self.page(visit, &first_page(visit, less), TagList::default(), room).await?
+            && let Outcome::Read(step) =
+                self.page(visit, &first_page(visit, less), TagList::default(), room, None).await?
             && step.page.count > less as usize
         {
             return Ok(step.list);
@@ -168,12 +192,25 @@ impl RegistryClient {
         Err(Failure::Circle { host: visit.host.name.clone() })
     }
 
-    async fn page(&self, visit: &Visit<'_>, url: &Url, mut list: TagList, room: Room) -> Result<Outcome, Failure> {
+    async fn page(
+        &self,
+        visit: &Visit<'_>,
+        url: &Url,
+        mut list: TagList,
+        room: Room,
+        earlier: Option<&EarlierPage<'_>>,
+    ) -> Result<Outcome, Failure> {
         let question = Question { method: Method::GET, url: url.clone(), accept: "application/json" };
         let host = || visit.host.name.clone();
         let mut broken = None;
         loop {
-            let answer = self.ask(visit, &question).await?;
+            let answer = self.ask_unless(visit, &question, earlier.map(|page| &page.validator)).await?;
+            if answer.status == 304
+                && let Some(page) = earlier
+            {
+                self.note(visit, None);
+                return self.again(list, page, room).map(Outcome::Read);
+            }
             let is_refusal = REFUSALS.contains(&answer.status.as_u16());
             let answer = match self.successful(visit, answer).await {
                 Err(failure) if is_refusal => return Ok(Outcome::Refused(failure)),
@@ -181,6 +218,7 @@ impl RegistryClient {
             };
             let links = answer.headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
             let link = links.filter_map(link::next).next().map(str::to_owned);
+            let validator = Validator::of(&answer.headers);
             let body = answer.body(room.bytes);
             let (read, outcome) = page::read(body, list, room.tags).await;
             list = read;
@@ -190,7 +228,7 @@ impl RegistryClient {
             };
             self.note(visit, broken_off);
             match outcome {
-                Ok(page) => return Ok(Outcome::Read(Step { list, page, link })),
+                Ok(page) => return Ok(Outcome::Read(Step { list, page, link, validator, is_earlier: false })),
                 Err(
                     PageError::Http(HttpError::TooLarge { .. }) | PageError::HttpMidway(HttpError::TooLarge { .. }),
                 ) => {
@@ -207,6 +245,19 @@ impl RegistryClient {
                 }
             }
         }
+    }
+
+    /// Takes a page as it was.
+    fn again(&self, mut list: TagList, earlier: &EarlierPage<'_>, room: Room) -> Result<Step, Failure> {
+        if earlier.tags.len() > room.tags {
+            return Err(Failure::Cap { cap: self.limits.tags as u64, what: "tags", key: "maxTags" });
+        }
+        earlier.tags.iter().for_each(|tag| list.push(tag));
+        let text = |tag: Option<&&str>| tag.map(|tag| (*tag).to_owned());
+        let (first, last) = (text(earlier.tags.first()), text(earlier.tags.last()));
+        let page = Page { bytes: 0, count: earlier.tags.len(), first, last };
+        let (link, validator) = (earlier.link.map(str::to_owned), Some(earlier.validator.clone()));
+        Ok(Step { list, page, link, validator, is_earlier: true })
     }
 
     fn too_long(&self) -> Failure {
@@ -270,4 +321,7 @@ struct Step {
     list: TagList,
     page: Page,
     link: Option<String>,
+    validator: Option<Validator>,
+    /// Whether the registry said that it is as it was.
+    is_earlier: bool,
 }

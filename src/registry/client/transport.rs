@@ -11,6 +11,7 @@ use crate::http::client::{Answer, Call};
 use crate::http::error::{Advice, HttpError};
 use crate::registry::client::auth::Held;
 use crate::registry::client::challenge::{self, Challenge};
+use crate::registry::client::earlier::Validator;
 use crate::registry::client::failure::{Failure, said};
 use crate::registry::client::host::Scheme;
 use crate::registry::client::meter::Kind;
@@ -30,6 +31,16 @@ pub(super) struct Question {
 impl RegistryClient {
     /// Asks a question. A refused login is renewed once; statuses other than 401 are the caller's.
     pub(super) async fn ask(&self, visit: &Visit<'_>, question: &Question) -> Result<Answer, Failure> {
+        self.ask_unless(visit, question, None).await
+    }
+
+    /// Asks a question, to be answered with 304 where what came with the validator still holds.
+    pub(super) async fn ask_unless(
+        &self,
+        visit: &Visit<'_>,
+        question: &Question,
+        earlier: Option<&Validator>,
+    ) -> Result<Answer, Failure> {
         let host = visit.host;
         // Whoever comes first asks alone; the others then know whether a login is wanted.
         let mut first = None;
@@ -44,7 +55,7 @@ impl RegistryClient {
             Err(Failure::Realm { .. } | Failure::Token { .. }) => None,
             other => other?,
         };
-        let answer = self.send(visit, question, shown.as_ref()).await;
+        let answer = self.send(visit, question, earlier, shown.as_ref()).await;
         let challenged = matches!(&answer, Ok(answer) if answer.status == 401);
         if first.is_some() && !challenged {
             host.learn(Scheme::Open);
@@ -67,7 +78,7 @@ impl RegistryClient {
         if first.is_none() {
             host.learn(Scheme::Challenged(Arc::clone(&challenge)));
         }
-        let answer = self.ask_again(visit, question, &challenge, &scope, shown.as_ref()).await;
+        let answer = self.ask_again(visit, question, earlier, (&challenge, &scope), shown.as_ref()).await;
         if first.is_some() {
             host.learn(Scheme::Challenged(challenge));
         }
@@ -79,8 +90,8 @@ impl RegistryClient {
         &self,
         visit: &Visit<'_>,
         question: &Question,
-        challenge: &Challenge,
-        scope: &str,
+        earlier: Option<&Validator>,
+        (challenge, scope): (&Challenge, &str),
         shown: Option<&HeaderValue>,
     ) -> Result<Answer, Failure> {
         let renewed = self.answer_challenge(visit, challenge, scope, Held::Refused(shown)).await?;
@@ -89,7 +100,7 @@ impl RegistryClient {
             self.judge_login(visit, challenge, shown).await?;
             return Err(self.unwelcome(visit).await?);
         }
-        let answer = self.send(visit, question, renewed.as_ref()).await?;
+        let answer = self.send(visit, question, earlier, renewed.as_ref()).await?;
         if answer.status == 401 {
             self.judge_login(visit, challenge, renewed.as_ref()).await?;
             return Err(self.unwelcome(visit).await?);
@@ -101,10 +112,12 @@ impl RegistryClient {
         &self,
         visit: &Visit<'_>,
         question: &Question,
+        earlier: Option<&Validator>,
         authorization: Option<&HeaderValue>,
     ) -> Result<Answer, Failure> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static(question.accept));
+        headers.extend(earlier.and_then(Validator::header));
         if let Some(authorization) = authorization {
             headers.insert(AUTHORIZATION, authorization.clone());
         }

@@ -246,6 +246,10 @@ impl<S: TagSource> TagSource for Recorder<S> {
     fn usage(&self) -> Usage {
         self.source.usage()
     }
+
+    fn count_cached(&self, image: &ImageName) {
+        self.source.count_cached(image);
+    }
 }
 
 #[cfg(test)]

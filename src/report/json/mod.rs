@@ -16,6 +16,7 @@ use crate::model::policy::Step;
 use crate::model::proposal::Proposal;
 use crate::model::site::Value;
 use crate::model::tags::ImageTags;
+use crate::model::usage::{RegistryUsage, Usage};
 use crate::report::candidates;
 
 mod decisions;
@@ -89,6 +90,7 @@ pub fn outcome(outcome: &Outcome, out: &mut dyn io::Write) -> io::Result<()> {
 pub fn explain(
     explanations: &[Explanation],
     images: &BTreeMap<ImageName, Arc<ImageTags>>,
+    usage: &Usage,
     troubles: &[Trouble],
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
@@ -114,6 +116,9 @@ pub fn explain(
         sink.raw("],\"earliest\":").optional_display(explanation.earliest).raw("}");
         Ok(())
     })?;
+    sink.raw("],\n\"asked\":[");
+    let asked: Vec<_> = usage.0.iter().collect();
+    sink.rows(&asked, |sink, (host, usage)| self::asked(sink, host, usage))?;
     errors(&mut sink, troubles)?;
     sink.finish()
 }
@@ -201,6 +206,36 @@ fn gates(sink: &mut Sink<'_>, gates: &[Gate]) {
         sink.raw(",\"until\":").optional_display(until);
         sink.raw(",\"reason\":").optional(reason).raw("}");
     }
+}
+
+fn asked(sink: &mut Sink<'_>, host: &str, usage: &RegistryUsage) {
+    sink.raw("{\"registry\":").string(host);
+    for (name, number) in [
+        (",\"lists\":", usage.lists),
+        (",\"heads\":", usage.heads),
+        (",\"manifests\":", usage.manifests),
+        (",\"blobs\":", usage.blobs),
+        (",\"tokens\":", usage.tokens),
+        (",\"others\":", usage.others),
+        (",\"cached\":", usage.cached),
+        (",\"throttled\":", usage.throttled),
+        (",\"retries\":", usage.retries),
+        (",\"bytes\":", usage.bytes),
+    ] {
+        sink.raw(name).raw(&number.to_string());
+    }
+    sink.raw(",\"waited\":").raw(&format!("{:.3}", usage.waited.as_secs_f64()));
+    sink.raw(",\"limit\":");
+    match &usage.limit {
+        None => sink.raw("null"),
+        Some(told) => {
+            let limit = told.limit.map_or("null".to_owned(), |limit| limit.to_string());
+            let window = told.window.map_or("null".to_owned(), |window| window.as_secs().to_string());
+            let remaining = told.remaining;
+            sink.raw(&format!("{{\"limit\":{limit},\"remaining\":{remaining},\"window\":{window}}}"))
+        }
+    };
+    sink.raw("}");
 }
 
 /// Writes the last field, and closes the object.

@@ -1,6 +1,5 @@
 //! Why a tag was chosen, and why every other one was not.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
@@ -8,7 +7,8 @@ use std::sync::Arc;
 use crate::model::decision::{Reason, Verdict};
 use crate::model::image::ImageName;
 use crate::model::outcome::{Explanation, Trouble};
-use crate::model::tags::{ImageTags, TagList};
+use crate::model::tags::{ImageTags, TagList, newest_first};
+use crate::model::usage::Usage;
 use crate::report::View;
 use crate::report::candidates::{self, Candidate, State, Why};
 use crate::report::text::ink::{Cut, Tone};
@@ -49,6 +49,24 @@ pub fn explain(
     }
     if explanations.is_empty() && troubles.is_empty() {
         page.prose(0, 0, &[(Tone::Plain, "Nothing to explain: no reference to the image is followed.")])?;
+    }
+    page.finish()
+}
+
+/// Writes what registries were asked for it, a line each; nothing where none was asked.
+///
+/// # Errors
+///
+/// Where the writer fails.
+pub fn asked(usage: &Usage, view: &View, out: &mut dyn io::Write) -> io::Result<()> {
+    if usage.0.is_empty() || view.is_quiet() {
+        return Ok(());
+    }
+    let mut page = Page::new(view, out);
+    page.line("")?;
+    page.prose(0, 0, &[(Tone::Strong, "Asked")])?;
+    for (host, usage) in &usage.0 {
+        named(&mut page, Tone::Strong, host, &usage.to_string())?;
     }
     page.finish()
 }
@@ -185,34 +203,4 @@ fn rank(why: Why<'_>) -> u8 {
             Reason::NotAVersion => 16,
         },
     }
-}
-
-/// Orders tags as people read versions: stretches of digits by their number, the greater first.
-pub(super) fn newest_first(one: &str, other: &str) -> Ordering {
-    let (mut left, mut right) = (other.as_bytes(), one.as_bytes());
-    loop {
-        let (Some(first), Some(second)) = (left.first(), right.first()) else {
-            return left.len().cmp(&right.len()).then_with(|| other.cmp(one));
-        };
-        if first.is_ascii_digit() && second.is_ascii_digit() {
-            let (number, after) = split_number(left);
-            let (counterpart, rest) = split_number(right);
-            let order = number.len().cmp(&counterpart.len()).then_with(|| number.cmp(counterpart));
-            if order.is_ne() {
-                return order;
-            }
-            (left, right) = (after, rest);
-        } else if first != second {
-            return first.cmp(second);
-        } else {
-            (left, right) = (&left[1..], &right[1..]);
-        }
-    }
-}
-
-/// Splits leading digits off, without the zeros before them.
-fn split_number(text: &[u8]) -> (&[u8], &[u8]) {
-    let end = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let zeros = text[..end].iter().take_while(|byte| **byte == b'0').count();
-    (&text[zeros..end], &text[end..])
 }

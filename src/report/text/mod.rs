@@ -15,7 +15,7 @@ mod table;
 
 pub use check::check;
 pub use diff::diff;
-pub use explain::explain;
+pub use explain::{asked, explain};
 pub(super) use ink::{Tone, clean, paint};
 pub use outcome::{Occasion, outcome};
 pub use scan::scan;

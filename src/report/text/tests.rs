@@ -1,4 +1,5 @@
-use super::explain::newest_first;
+use crate::model::tags::newest_first;
+
 use super::ink::{Cut, clean, cut, width};
 use super::lists::familiar;
 

@@ -1,21 +1,12 @@
 //! What is kept and found again, and for how long.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
-use tagboat::cache::{Cache, Key32};
-use tagboat::clock::FixedClock;
+use tagboat::cache::ListSummary;
+use tagboat::model::image::{Digest, ImageName};
+use tagboat::model::tags::{Platform, TagFacts};
 
-fn on_day(path: &Path, day: i64) -> Cache {
-    let now = "2026-01-01T12:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_hours(24 * day);
-    Cache::open(path, Arc::new(FixedClock(now)))
-}
-
-fn key(number: u8) -> Key32 {
-    Key32([number; 32])
-}
+use super::{key, on_day};
 
 #[test]
 fn scan_results_are_found_again_by_their_key() {
@@ -51,4 +42,45 @@ fn what_is_used_stays_and_what_is_not_goes_after_ninety_days() {
     on_day(&path, 100).keep_scans(&[(key(2), b"not used".to_vec())]);
     assert_eq!(on_day(&path, 185).scans(&[key(1)]).len(), 0);
     assert_eq!(on_day(&path, 185).scans(&[key(2)]).len(), 1);
+}
+
+#[test]
+fn what_is_wanted_every_day_stays_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cache.db");
+    let image: ImageName = "ghcr.io/acme/web".parse().unwrap();
+    let summary = ListSummary { second: 7, count: 3, in_use: vec!["1.0.0".parse().unwrap()] };
+    on_day(&path, 0).keep_summaries(&[(image.clone(), summary.clone())]);
+    on_day(&path, 0).keep_pages(&image, b"pages".to_vec());
+    for day in [80, 160, 240] {
+        let cache = on_day(&path, day);
+        assert_eq!(cache.summary(&image), Some(summary.clone()), "{day}");
+        assert_eq!(cache.pages(&image), Some(b"pages".to_vec()), "{day}");
+    }
+    assert_eq!(on_day(&path, 331).pages(&image), None);
+}
+
+#[test]
+fn what_an_image_holds_is_known_by_its_digest_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = on_day(&folder.path().join("cache.db"), 0);
+    let digest = |digit: &str| -> Digest { format!("sha256:{}", digit.repeat(64)).parse().unwrap() };
+    let facts = |digit: &str| TagFacts { digest: Some(digest(digit)), ..TagFacts::default() };
+    let platforms = ["linux/amd64", "linux/arm64/v8"].map(|name| Platform(name.to_owned())).to_vec();
+    let created = Some("2026-11-01T08:00:00.123456789Z".parse().unwrap());
+    let whole = TagFacts { created, platforms: Some(platforms), ..facts("a") };
+    let bare = TagFacts { platforms: Some(Vec::new()), ..facts("b") };
+    cache.keep_images(&[whole.clone(), bare.clone(), facts("c"), TagFacts { digest: None, ..whole.clone() }]);
+    assert_eq!(cache.image(&digest("a")), Some(whole));
+    assert_eq!(cache.image(&digest("b")), Some(bare));
+    assert_eq!(cache.image(&digest("c")), None, "half of the facts are none");
+}
+
+#[test]
+fn counts_what_it_could_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = on_day(&folder.path().join("cache.db"), 0);
+    cache.keep_scans(&[(key(1), Vec::new())]);
+    cache.scans(&[key(1), key(2), key(3)]);
+    assert_eq!((cache.tally().asked, cache.tally().answered), (3, 1));
 }

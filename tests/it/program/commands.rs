@@ -173,7 +173,7 @@ fn explain_gives_every_tag_its_reason() {
       latest: not a version
     ");
     let found = offline(&world, &[&arguments[..], &["--output", "json"]].concat()).ended(0).json();
-    has_fields(&found, "explanations errors");
+    has_fields(&found, "explanations asked errors");
     let explanation = &found["explanations"][0];
     has_fields(explanation, "image environment current chosen candidates gates earliest");
     let row = |index: usize| explanation["candidates"][index].to_string();

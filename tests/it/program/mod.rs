@@ -1,6 +1,7 @@
 //! The whole program: the real binary against real Git and the registry of this process.
 
 mod ages;
+mod cache;
 mod check_registries;
 mod checkouts;
 mod commands;

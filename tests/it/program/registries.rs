@@ -158,3 +158,84 @@ fn a_failing_registry_leaves_the_files_as_they_are() {
     assert_eq!(done["errors"].as_array().unwrap().len(), 2, "{done}");
     assert_eq!(contents(&scene.world.tree()), before);
 }
+
+/// Returns the lines of a JSON log that say what registries were asked.
+fn asked(ran: &Ran) -> Vec<serde_json::Value> {
+    let rows = ran.err.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    rows.filter(|row| row["message"] == "asked").collect()
+}
+
+#[test]
+fn verbose_tells_in_one_line_for_each_registry_what_it_was_asked() {
+    let scene = Scene::new();
+    scene.bad.faults(|faults| faults.auth = Auth::BearerForAll);
+    let ran = scene.world.tagboat(&["plan", "-v", "--log-format", "json"]).ended(0);
+    let rows = asked(&ran);
+    assert_eq!(rows.len(), 2, "{ran:?}");
+    let bad = rows.iter().find(|row| row["registry"] == scene.bad.host()).unwrap();
+    let counts = scene.bad.requests();
+    assert_eq!((&bad["lists"], &bad["tokens"]), (&counts.tags.into(), &counts.tokens.into()));
+    assert_eq!((&bad["retries"], &bad["throttled"], &bad["waited_ms"]), (&0.into(), &0.into(), &0.into()));
+    assert!(bad["bytes"].as_u64().unwrap() > scene.bad.list_bytes() as u64, "{bad}");
+    // A run that plans several times in a pass says it once.
+    let repository = scene.world.repository("acme/web:1.4.0");
+    let ran = scene.world.run_on(&repository, &["-v", "--log-format", "json"]).ended(0);
+    assert_eq!(asked(&ran).len(), 1, "{ran:?}");
+}
+
+#[test]
+fn explain_tells_what_its_image_cost() {
+    let scene = Scene::new();
+    let image = format!("{}/acme/api", scene.bad.host());
+    let explained = scene.world.tagboat(&["explain", &image, "--output", "json"]).ended(0).json();
+    let asked = explained["asked"].as_array().unwrap();
+    assert_eq!(asked.len(), 1, "{explained}");
+    assert_eq!((&asked[0]["lists"], &asked[0]["bytes"]), (&1.into(), &scene.bad.list_bytes().into()));
+    let told = scene.world.tagboat(&["explain", &image]).ended(0);
+    assert!(told.out.contains("Asked") && told.out.contains("1 request (1 list)"), "{told:?}");
+    assert_eq!(scene.bad.requests().tags, 2);
+}
+
+#[test]
+fn the_rate_and_the_time_of_a_pass_that_the_operator_names_act() {
+    let scene = Scene::new();
+    let host = scene.bad.host();
+    let service =
+        format!("version: 1\nregistries: [{{host: '{host}', requestsPerSecond: 1}}]\nlimits: {{passTime: 1s}}\n");
+    let service = scene.world.beside("service.yaml", &service);
+    scene.world.write("other.yaml", crate::program::deployment(&format!("{host}/acme/other:1.0.0")));
+    scene.bad.list_tag("acme/other", "1.0.0");
+    let ran = scene.world.tagboat(&["plan", "--output", "json", "--service", &service]).ended(3);
+    assert!(!ran.err.contains("not acted on"), "{ran:?}");
+    let plan = ran.json();
+    let errors = plan["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 1, "{plan}");
+    let reason = errors[0]["reason"].as_str().unwrap();
+    assert!(reason.contains("was not asked in time: the time limit of one pass, 1 s, has passed"), "{reason}");
+    assert_eq!(scene.bad.requests().tags, 1);
+}
+
+#[test]
+fn a_second_pass_takes_what_images_hold_from_the_cache_and_says_so() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let config = crate::program::config(&world.registry.host()).replace("semver: minor", "newest: true");
+    world.write(".tagboat.yaml", config);
+    world.write("dev/web.yaml", world.deployment("acme/web:1.4.0"));
+    let pass = || {
+        let before = world.registry.requests();
+        let ran = world.tagboat(&["plan", "-v", "--log-format", "json"]).ended(0);
+        let (rows, after) = (asked(&ran), world.registry.requests());
+        assert_eq!(rows.len(), 1, "{ran:?}");
+        let told = ["lists", "heads", "manifests", "blobs"].map(|name| rows[0][name].as_u64().unwrap() as usize);
+        let counted = [
+            after.tags - before.tags,
+            after.heads - before.heads,
+            after.manifests - before.manifests,
+            after.blobs - before.blobs,
+        ];
+        assert_eq!(told, counted);
+        (told, rows[0]["cached"].as_u64().unwrap())
+    };
+    assert_eq!(pass(), ([1, 0, 2, 2], 0));
+    assert_eq!(pass(), ([1, 2, 0, 0], 2));
+}

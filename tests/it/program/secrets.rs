@@ -86,6 +86,13 @@ fn a_registry_s_password_shows_nowhere_whether_it_is_right_or_wrong() {
     }
     let ran = world.tagboat(&["plan", "--service", &service]).ended(3);
     assert!(ran.out.contains("REG_USER is not set"), "{ran:?}");
+    let kept = contents(&world.scratch.path("cache"));
+    assert!(kept.iter().any(|(path, _)| path.ends_with("cache.db")), "{kept:?}");
+    for (path, bytes) in kept {
+        let text = String::from_utf8_lossy(&bytes);
+        let secrets = [&encoded("acme", "secret"), "hunter-two", "token "];
+        assert!(!secrets.iter().any(|secret| text.contains(secret)), "{}", path.display());
+    }
 }
 
 #[test]

@@ -41,6 +41,19 @@ async fn a_refused_head_falls_back_to_get() {
 }
 
 #[tokio::test]
+async fn a_fallback_asks_for_the_same_as_the_refused_head() {
+    let registry = FakeRegistry::start().await;
+    registry.push_index("acme/web", "1.0.0", CREATED, &["amd64", "arm64"]);
+    registry.faults(|faults| faults.head_status = Some(405));
+    facts(&anonymous(), &registry, FactKind::Digest).await.unwrap();
+    let accepts = registry.accepts();
+    let methods: Vec<&str> = accepts.iter().map(|(method, _)| method.as_str()).collect();
+    assert_eq!(methods, ["HEAD", "GET"]);
+    assert_eq!(accepts[0].1, accepts[1].1);
+    assert!(accepts[0].1.starts_with("application/vnd.oci.image.index.v1+json"), "{accepts:?}");
+}
+
+#[tokio::test]
 async fn without_a_digest_header_the_content_is_hashed() {
     let registry = FakeRegistry::start().await;
     let digest = registry.push("acme/web", "1.0.0", CREATED);
@@ -49,13 +62,16 @@ async fn without_a_digest_header_the_content_is_hashed() {
 }
 
 #[tokio::test]
-async fn a_throttled_head_never_becomes_a_counted_get() {
+async fn a_head_that_is_throttled_or_fails_never_becomes_a_counted_get() {
     let registry = FakeRegistry::start().await;
     registry.push("acme/web", "1.0.0", CREATED);
-    registry.faults(|faults| faults.head_status = Some(429));
-    let error = facts(&anonymous(), &registry, FactKind::Digest).await.unwrap_err();
-    assert!(error.contains("429 Too Many Requests"), "{error}");
-    assert_eq!(registry.requests(), Counts { heads: 4, ..Counts::default() });
+    for (status, words) in [(429, "429 Too Many Requests"), (500, "500 Internal"), (503, "503 Service Unavailable")] {
+        let before = registry.requests().heads;
+        registry.faults(|faults| faults.head_status = Some(status));
+        let error = facts(&anonymous(), &registry, FactKind::Digest).await.unwrap_err();
+        assert!(error.contains(words), "{error}");
+        assert_eq!(registry.requests(), Counts { heads: before + 4, ..Counts::default() });
+    }
 }
 
 #[tokio::test]

@@ -19,8 +19,25 @@ async fn a_list_of_one_page_costs_one_request() {
 }
 
 #[tokio::test]
+async fn a_host_may_be_written_in_capitals_and_with_its_port() {
+    let registry = FakeRegistry::start().await;
+    let tags = fill(&registry, "acme/team-a/web_api", 3);
+    let port = registry.host().rsplit_once(':').unwrap().1.to_owned();
+    let image = format!("LocalHost:{port}/acme/team-a/web_api").parse().unwrap();
+    assert_eq!(list(&anonymous(), &image).await, tags);
+    assert_eq!(registry.requests().tags, 1);
+}
+
+#[tokio::test]
 async fn follows_links_to_the_end() {
-    for link in [LinkStyle::Relative, LinkStyle::Absolute] {
+    for link in [
+        LinkStyle::Relative,
+        LinkStyle::Absolute,
+        LinkStyle::Bare,
+        LinkStyle::Query,
+        LinkStyle::WrongPath,
+        LinkStyle::Cursor,
+    ] {
         let registry = FakeRegistry::start().await;
         registry.faults(|faults| (faults.page_size, faults.link) = (Some(10), link));
         let tags = fill(&registry, "acme/web", 95);
@@ -86,6 +103,93 @@ async fn never_follows_a_link_to_another_host() {
     let error = list(&anonymous(), &registry.image("acme/web")).await;
     assert!(error.contains("goes on at http://192.0.2.1/"), "{error}");
     assert!(error.contains("which is not followed"), "{error}");
+}
+
+#[tokio::test]
+async fn never_follows_a_link_to_something_else() {
+    let registry = FakeRegistry::start().await;
+    registry.faults(|faults| (faults.page_size, faults.link) = (Some(10), LinkStyle::Elsewhere));
+    fill(&registry, "acme/web", 30);
+    let error = list(&anonymous(), &registry.image("acme/web")).await;
+    assert!(error.contains("goes on at /v2/_catalog?last=1.9.0, which is not followed"), "{error}");
+    assert_eq!(registry.requests().tags, 1);
+}
+
+#[tokio::test]
+async fn notices_a_page_that_comes_again_under_another_link() {
+    let registry = FakeRegistry::start().await;
+    registry.faults(|faults| (faults.page_size, faults.link) = (Some(10), LinkStyle::Wandering));
+    fill(&registry, "acme/web", 30);
+    let error = list(&anonymous(), &registry.image("acme/web")).await;
+    assert!(error.contains("pages in a circle"), "{error}");
+    assert_eq!(registry.requests().tags, 2);
+}
+
+#[tokio::test]
+async fn a_page_that_is_cut_without_a_word_is_no_whole_list() {
+    let registry = FakeRegistry::start().await;
+    registry.faults(|faults| (faults.page_size, faults.link) = (Some(100), LinkStyle::Absent));
+    let tags = fill(&registry, "acme/web", 250);
+    let client = anonymous();
+    assert_eq!(list(&client, &registry.image("acme/web")).await, tags);
+    // The page, a look at what comes after it, and the two others.
+    assert_eq!(registry.requests().tags, 4);
+    // From then on, the host is asked for as much as it sends.
+    assert_eq!(list(&client, &registry.image("acme/web")).await, tags);
+    assert_eq!(registry.requests().tags, 7);
+}
+
+#[tokio::test]
+async fn a_list_that_only_looks_cut_costs_a_host_one_request_more() {
+    for ignores_last in [false, true] {
+        let registry = FakeRegistry::start().await;
+        registry.faults(|faults| (faults.link, faults.ignores_last) = (LinkStyle::Absent, ignores_last));
+        let tags = fill(&registry, "acme/web", 100);
+        let client = anonymous();
+        assert_eq!(list(&client, &registry.image("acme/web")).await, tags);
+        assert_eq!(registry.requests().tags, 2);
+        assert_eq!(list(&client, &registry.image("acme/web")).await, tags);
+        assert_eq!(registry.requests().tags, if ignores_last { 4 } else { 3 });
+    }
+}
+
+#[tokio::test]
+async fn every_status_for_a_page_size_that_is_too_large_is_understood() {
+    for refusal in [(400, "TOO_MANY_TAGS_REQUESTED"), (405, "UNSUPPORTED"), (422, "UNKNOWN")] {
+        let registry = FakeRegistry::start().await;
+        registry.faults(|faults| (faults.refuses_n_above, faults.refusal) = (Some(100), Some(refusal)));
+        let tags = fill(&registry, "acme/web", 30);
+        assert_eq!(list(&anonymous(), &registry.image("acme/web")).await, tags);
+        assert_eq!(registry.queries(), ["n=1000", "n=100"]);
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_refused_leaves_the_host_its_page_size() {
+    let registry = FakeRegistry::start().await;
+    registry.faults(|faults| faults.refused_name = Some("acme/odd".to_owned()));
+    let tags = fill(&registry, "acme/web", 3);
+    let client = anonymous();
+    let error = list(&client, &registry.image("acme/odd")).await;
+    assert!(error.contains("answered 400 (NAME_INVALID"), "{error}");
+    assert_eq!(list(&client, &registry.image("acme/web")).await, tags);
+    assert_eq!(registry.queries(), ["n=1000", "n=100", "", "n=1000"]);
+}
+
+#[tokio::test]
+async fn a_list_that_fails_midway_is_an_error() {
+    for (status, words) in [(400, "answered 400"), (404, "does not know it"), (500, "answered 500")] {
+        for link in [LinkStyle::Relative, LinkStyle::Absent] {
+            let registry = FakeRegistry::start().await;
+            registry.faults(|faults| {
+                (faults.page_size, faults.link, faults.fails_from_page) = (Some(10), link, Some((1, status)));
+            });
+            fill(&registry, "acme/web", 30);
+            let client = with_limits(Limits { page_size: 10, ..quick() });
+            let error = list(&client, &registry.image("acme/web")).await;
+            assert!(error.starts_with("error: ") && error.contains(words), "{status} {link:?}: {error}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -158,9 +262,9 @@ async fn caps_name_the_image_and_the_cap() {
     registry.faults(|faults| faults.page_size = Some(10));
     let image = registry.image("acme/web");
     for (limits, words) in [
-        (Limits { pages: 3, ..quick() }, "the cap of 3 pages"),
-        (Limits { tags: 25, ..quick() }, "the cap of 25 tags"),
-        (Limits { list_bytes: 300, ..quick() }, "the cap of 300 bytes"),
+        (Limits { pages: 3, ..quick() }, "the cap of 3 pages; raise `limits.maxPages`"),
+        (Limits { tags: 25, ..quick() }, "the cap of 25 tags; raise `limits.maxTags`"),
+        (Limits { list_bytes: 300, ..quick() }, "the cap of 300 bytes; raise `limits.maxTagListSize`"),
     ] {
         let error = list(&with_limits(limits), &image).await;
         assert!(error.starts_with(&format!("error: {image}: ")) && error.contains(words), "{error}");

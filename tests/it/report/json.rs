@@ -1,8 +1,11 @@
 //! The JSON: names, order, nulls and shapes of the contract.
 
+use std::time::Duration;
+
 use serde_json::{Value as Json, json};
 use tagboat::model::decision::{Reason, Verdict};
 use tagboat::model::outcome::{Outcome, ScanOutcome};
+use tagboat::model::usage::{RegistryUsage, ToldLimit, Usage};
 use tagboat::report::json;
 
 use super::made::{self, text};
@@ -97,15 +100,15 @@ fn empty_outcomes_have_every_list() {
     assert_eq!(parse(&text(|out| json::outcome(&Outcome::default(), out))), empty);
     let empty = json!({"references": [], "passedOver": [], "errors": []});
     assert_eq!(parse(&text(|out| json::scan(&ScanOutcome::default(), out))), empty);
-    let nothing = text(|out| json::explain(&[], &Default::default(), &[], out));
-    assert_eq!(parse(&nothing), json!({"explanations": [], "errors": []}));
+    let nothing = text(|out| json::explain(&[], &Default::default(), &Default::default(), &[], out));
+    assert_eq!(parse(&nothing), json!({"explanations": [], "asked": [], "errors": []}));
     assert_eq!(parse(&text(|out| json::check(&[], out))), json!({"findings": []}));
 }
 
 #[test]
 fn explain_names_every_tag_with_its_state() {
     let images = made::outcome().images;
-    let parsed = parse(&text(|out| json::explain(&[made::explanation()], &images, &[], out)));
+    let parsed = parse(&text(|out| json::explain(&[made::explanation()], &images, &Default::default(), &[], out)));
     let explanation = &parsed["explanations"][0];
     assert_eq!(
         explanation["candidates"],
@@ -122,9 +125,24 @@ fn explain_names_every_tag_with_its_state() {
 }
 
 #[test]
+fn explain_tells_what_registries_were_asked() {
+    let limit = Some(ToldLimit { limit: Some(100), remaining: 76, window: Some(Duration::from_secs(21_600)) });
+    let waited = Duration::from_millis(3250);
+    let usage = RegistryUsage { lists: 2, heads: 1, bytes: 4096, waited, limit, ..RegistryUsage::default() };
+    let usage = Usage([("ghcr.io".to_owned(), usage)].into());
+    let parsed = parse(&text(|out| json::explain(&[], &Default::default(), &usage, &[], out)));
+    let expected = json!([{
+        "registry": "ghcr.io", "lists": 2, "heads": 1, "manifests": 0, "blobs": 0, "tokens": 0, "others": 0, "cached": 0,
+        "throttled": 0, "retries": 0, "bytes": 4096, "waited": 3.25,
+        "limit": {"limit": 100, "remaining": 76, "window": 21600},
+    }]);
+    assert_eq!(parsed["asked"], expected);
+}
+
+#[test]
 fn a_chosen_tag_outside_of_the_list_is_still_a_candidate() {
     let images = [(made::name("ghcr.io/acme/web"), made::tags(&["latest"]))].into();
-    let parsed = parse(&text(|out| json::explain(&[made::explanation()], &images, &[], out)));
+    let parsed = parse(&text(|out| json::explain(&[made::explanation()], &images, &Default::default(), &[], out)));
     assert_eq!(parsed["explanations"][0]["candidates"][0]["tag"], "1.5.0");
     assert_eq!(parsed["explanations"][0]["candidates"].as_array().unwrap().len(), 2);
 }

@@ -20,6 +20,8 @@ use tokio::sync::oneshot;
 pub(crate) struct Counts {
     /// `tags/list`, every page.
     pub(crate) tags: usize,
+    /// Those of them that were answered with 304.
+    pub(crate) unchanged: usize,
     /// HEAD of manifests.
     pub(crate) heads: usize,
     /// GET of manifests.
@@ -102,6 +104,18 @@ pub(crate) enum LinkStyle {
     Foreign,
     /// To the very same page.
     Circle,
+    /// By a path without angle brackets around it.
+    Bare,
+    /// By a query alone.
+    Query,
+    /// By a path that leads nowhere, with a prefix as Nexus puts it or without a part as JFrog leaves it out.
+    WrongPath,
+    /// By an opaque cursor, as Quay does.
+    Cursor,
+    /// By a new cursor each time, and always to the first page.
+    Wandering,
+    /// To something that is no list of tags.
+    Elsewhere,
     /// Not at all.
     Absent,
 }
@@ -122,6 +136,23 @@ pub(crate) enum BodyFault {
     Trickles,
     /// No answer ever comes.
     NeverAnswers,
+}
+
+/// A limit that the registry announces and keeps to.
+#[derive(Debug, Clone)]
+pub(crate) struct Quota {
+    /// What it counts: `tags`, `heads`, `manifests` or `blobs`.
+    pub(crate) counts: &'static str,
+    /// How many are left.
+    pub(crate) remaining: u64,
+    /// How many are left again after that, whenever a request comes although nothing is: the client's clock, and not
+    /// this registry's, knows that the renewal has come.
+    pub(crate) renewed: u64,
+    /// The names of the two headers and what follows their number: `ratelimit-`, `;w=21600`.
+    pub(crate) prefix: &'static str,
+    pub(crate) suffix: &'static str,
+    /// What the header about the renewal says.
+    pub(crate) reset: Option<String>,
 }
 
 /// The switches. All are off at first.
@@ -147,6 +178,20 @@ pub(crate) struct Faults {
     pub(crate) ignores_last: bool,
     /// Answers 400 to a larger `n`.
     pub(crate) refuses_n_above: Option<usize>,
+    /// The status of that, with its code; `None` for 400 and `PAGINATION_NUMBER_INVALID`.
+    pub(crate) refusal: Option<(u16, &'static str)>,
+    /// Answers this status from this page on (0 is the first).
+    pub(crate) fails_from_page: Option<(usize, u16)>,
+    /// This repository has a name that is refused.
+    pub(crate) refused_name: Option<String>,
+    /// The limit that it announces.
+    pub(crate) quota: Option<Quota>,
+    /// The status of the login server.
+    pub(crate) token_status: Option<u16>,
+    /// Pages have an `ETag`, and are answered with 304 to who names it.
+    pub(crate) etags: bool,
+    /// Pages have this `Last-Modified` with this `Date`, and are answered with 304 to who names it.
+    pub(crate) last_modified: Option<(String, String)>,
     /// An empty list is `null`.
     pub(crate) null_tags: bool,
     /// What is wrong with tag lists, and from which page on (0 is the first).
@@ -179,6 +224,12 @@ struct Inner {
     blob_with_login: bool,
     /// How many list requests are being answered, and the most there ever were.
     busy: (usize, usize),
+    /// The queries of list requests.
+    queries: Vec<String>,
+    /// Method and `Accept` of manifest requests.
+    accepts: Vec<(String, String)>,
+    /// The bytes of lists that were sent.
+    list_bytes: usize,
 }
 
 /// A running registry; it ends when it is dropped.
@@ -294,9 +345,29 @@ impl FakeRegistry {
         digest
     }
 
+    /// Returns the queries of list requests.
+    pub(crate) fn queries(&self) -> Vec<String> {
+        self.inner().queries.clone()
+    }
+
+    /// Returns method and `Accept` of manifest requests.
+    pub(crate) fn accepts(&self) -> Vec<(String, String)> {
+        self.inner().accepts.clone()
+    }
+
+    /// Returns how many bytes of lists were sent.
+    pub(crate) fn list_bytes(&self) -> usize {
+        self.inner().list_bytes
+    }
+
     /// Lists a tag that points to nothing; any text will do.
     pub(crate) fn list_tag(&self, repository: &str, tag: &str) {
         self.inner().tag(repository, tag, "");
+    }
+
+    /// Deletes a tag.
+    pub(crate) fn delete(&self, repository: &str, tag: &str) {
+        self.inner().tags.get_mut(repository).unwrap().retain(|(other, _)| other != tag);
     }
 
     /// Makes a repository without tags.

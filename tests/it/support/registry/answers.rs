@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use base64::Engine as _;
 use futures_util::stream;
+use sha2::{Digest as _, Sha256};
 
 use super::{ACR_REFRESH, Auth, BodyFault, ENTRA_TOKEN, Faults, Inner, LinkStyle, Vendor};
 
@@ -44,6 +45,14 @@ pub(super) async fn answer(address: SocketAddr, inner: &Arc<Mutex<Inner>>, reque
                 inner.blob_with_login |= headers.contains_key("authorization");
             }
         }
+        match kind {
+            "tags" => inner.queries.push(request.uri().query().unwrap_or("").to_owned()),
+            "manifests" => {
+                let accept = headers.get("accept").and_then(|value| value.to_str().ok()).unwrap_or("");
+                inner.accepts.push((method.to_string(), accept.to_owned()));
+            }
+            _ => {}
+        }
         if !inner.faults.statuses.is_empty() {
             let (status, wait) = inner.faults.statuses.remove(0);
             let builder = Response::builder().status(status);
@@ -62,11 +71,16 @@ pub(super) async fn answer(address: SocketAddr, inner: &Arc<Mutex<Inner>>, reque
             return challenges.into_iter().fold(builder, with).body(Body::empty()).unwrap();
         }
     }
-    match kind {
-        "tags" => list(address, inner, repository, &query).await,
+    let counted = if method == Method::HEAD { "heads" } else { kind };
+    let told = inner.lock().unwrap().spend(counted);
+    let Some(told) = told else { return plain(429, "") };
+    let mut response = match kind {
+        "tags" => list(address, inner, repository, &query, &headers).await,
         "manifests" => inner.lock().unwrap().manifest(repository, reference, &method),
         _ => inner.lock().unwrap().blob(&path, reference),
-    }
+    };
+    response.headers_mut().extend(told);
+    response
 }
 
 fn split(path: &str) -> Option<(&str, &str, &str)> {
@@ -127,6 +141,9 @@ async fn token(inner: &Arc<Mutex<Inner>>, request: Request, query: &[(String, St
         }
         (_, false) => is_login(&headers, &faults),
     };
+    if let Some(status) = inner.faults.token_status {
+        return plain(status, "");
+    }
     if !welcome {
         return match faults.vendor {
             Vendor::Ghcr | Vendor::GitLab => error(403, "DENIED"),
@@ -236,6 +253,33 @@ impl Inner {
         number > 0 && number >= self.faults.tokens_refused_below && fits
     }
 
+    /// Takes a request from the limit. Returns the headers that tell of it; `None` where nothing is left.
+    fn spend(&mut self, kind: &str) -> Option<HeaderMap> {
+        let Some(quota) = &mut self.faults.quota else { return Some(HeaderMap::new()) };
+        // HEADs tell of the limit for pulls.
+        if quota.counts != kind && !(quota.counts == "manifests" && kind == "heads") {
+            return Some(HeaderMap::new());
+        }
+        if quota.counts == kind {
+            if quota.remaining == 0 && quota.renewed == 0 {
+                return None;
+            }
+            if quota.remaining == 0 {
+                std::mem::swap(&mut quota.remaining, &mut quota.renewed);
+            }
+            quota.remaining -= 1;
+        }
+        let mut headers = HeaderMap::new();
+        let mut tell = |name: &str, value: String| {
+            let name: axum::http::HeaderName = format!("{}{name}", quota.prefix).parse().unwrap();
+            headers.insert(name, value.parse().unwrap());
+        };
+        tell("limit", format!("100{}", quota.suffix));
+        tell("remaining", format!("{}{}", quota.remaining, quota.suffix));
+        quota.reset.iter().for_each(|reset| tell("reset", reset.clone()));
+        Some(headers)
+    }
+
     fn manifest(&self, repository: &str, reference: &str, method: &Method) -> Response {
         let head = method == Method::HEAD;
         if let Some(status) = self.faults.head_status.filter(|_| head) {
@@ -277,6 +321,7 @@ async fn list(
     inner: &Arc<Mutex<Inner>>,
     repository: &str,
     query: &[(String, String)],
+    headers: &HeaderMap,
 ) -> Response {
     let value = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
     let (faults, all) = {
@@ -291,23 +336,41 @@ async fn list(
     if let Some(count) = faults.generated {
         return generated(count);
     }
+    if faults.refused_name.as_deref() == Some(repository) {
+        return error(400, "NAME_INVALID");
+    }
     let Some(all) = all else { return error(404, "NAME_UNKNOWN") };
     let asked = value("n").and_then(|n| n.parse::<usize>().ok());
     if faults.refuses_n_above.is_some_and(|most| asked.is_some_and(|n| n > most)) {
-        return error(400, "PAGINATION_NUMBER_INVALID");
+        let (status, code) = faults.refusal.unwrap_or((400, "PAGINATION_NUMBER_INVALID"));
+        return error(status, code);
     }
     let largest = faults.page_size.unwrap_or(1000);
     let size = if faults.ignores_n { usize::MAX } else { asked.unwrap_or(largest).min(largest) };
-    let last = value("last").filter(|_| !faults.ignores_last);
+    let last = value("last").or_else(|| Some(value("next_page")?.strip_prefix("after ")?.to_owned()));
+    let last = last.filter(|_| !faults.ignores_last);
     let start = last.and_then(|last| all.iter().position(|(tag, _)| *tag == last)).map_or(0, |at| at + 1);
     let page: Vec<&str> = all[start..].iter().take(size).map(|(tag, _)| tag.as_str()).collect();
     let more = start + page.len() < all.len();
+    let number = start / size.min(all.len().max(1));
+    if let Some((_, status)) = faults.fails_from_page.filter(|(from, _)| number >= *from) {
+        return error(status, "UNSUPPORTED");
+    }
     let tags =
         if page.is_empty() && faults.null_tags { "null".to_owned() } else { serde_json::to_string(&page).unwrap() };
     let body = format!(r#"{{"name": "{repository}", "tags": {tags}, "more": {{"deep": [1, {{}}]}}}}"#);
     let mut builder = Response::builder().header("Content-Type", "application/json");
     let next = format!("/v2/{repository}/tags/list?last={}&n={size}", page.last().unwrap_or(&""));
+    let last = *page.last().unwrap_or(&"");
     let link = match faults.link {
+        LinkStyle::Bare => Some(next),
+        LinkStyle::Query => Some(format!("?last={last}&n={size}")),
+        LinkStyle::WrongPath => Some(format!("http://{address}/repository/proxy{next}")),
+        LinkStyle::Cursor => Some(format!("/v2/{repository}/tags/list?next_page=after%20{last}&n={size}")),
+        LinkStyle::Wandering => {
+            Some(format!("/v2/{repository}/tags/list?next_page={}", inner.lock().unwrap().counts.tags))
+        }
+        LinkStyle::Elsewhere => Some(format!("/v2/_catalog?last={last}")),
         LinkStyle::Relative => Some(next),
         LinkStyle::Absolute => Some(format!("http://{address}{next}")),
         LinkStyle::Foreign => Some(format!("http://192.0.2.1{next}")),
@@ -315,9 +378,26 @@ async fn list(
         LinkStyle::Absent => None,
     };
     if let Some(link) = link.filter(|_| more) {
-        builder = builder.header("Link", format!("<{link}>; rel=\"next\""));
+        let target = if faults.link == LinkStyle::Bare { link } else { format!("<{link}>") };
+        builder = builder.header("Link", format!("{target}; rel=\"next\""));
     }
-    if start / size.min(all.len().max(1)) < faults.list_from_page || faults.list_times == Some(0) {
+    let asked_for = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut unchanged = false;
+    if faults.etags {
+        let tag = format!("W/\"{:x}\"", Sha256::digest(&body));
+        unchanged = asked_for("if-none-match") == tag;
+        builder = builder.header("ETag", tag);
+    }
+    if let Some((modified, date)) = &faults.last_modified {
+        unchanged |= asked_for("if-modified-since") == modified;
+        builder = builder.header("Last-Modified", modified).header("Date", date);
+    }
+    if unchanged {
+        inner.lock().unwrap().counts.unchanged += 1;
+        return Response::builder().status(304).body(Body::empty()).unwrap();
+    }
+    inner.lock().unwrap().list_bytes += body.len();
+    if number < faults.list_from_page || faults.list_times == Some(0) {
         return builder.body(body.into()).unwrap();
     }
     inner.lock().unwrap().faults.list_times = faults.list_times.map(|times| times - 1);

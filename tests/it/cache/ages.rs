@@ -1,0 +1,60 @@
+//! Since when a tag is known to point where it points.
+
+use jiff::SignedDuration;
+use tagboat::cache::Age;
+use tagboat::clock::FixedClock;
+
+use super::{Cache, noon, on_day, pointed};
+
+fn age(cache: &Cache) -> Option<Age> {
+    let one = pointed('a');
+    cache.ages(&one.image).remove(&one.tag)
+}
+
+#[test]
+fn the_first_time_counts_and_another_digest_starts_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cache.db");
+    assert_eq!(age(&on_day(&path, 0)), None);
+    assert_eq!(on_day(&path, 0).saw(&[pointed('a')]), [Some(noon(0))]);
+    assert_eq!(on_day(&path, 3).saw(&[pointed('a')]), [Some(noon(0))]);
+    assert_eq!(age(&on_day(&path, 3)), Some(Age::FirstSeen(noon(0))));
+    assert_eq!(on_day(&path, 4).saw(&[pointed('b')]), [Some(noon(4))]);
+    assert_eq!(age(&on_day(&path, 4)), Some(Age::FirstSeen(noon(4))));
+    // Back at the first digest, which was first seen when it was first seen.
+    assert_eq!(on_day(&path, 5).saw(&[pointed('a')]), [Some(noon(0))]);
+    assert_eq!(age(&on_day(&path, 5)), Some(Age::FirstSeen(noon(0))));
+}
+
+#[test]
+fn a_part_of_a_second_counts_as_a_whole_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = noon(0) + SignedDuration::from_millis(1);
+    let cache = Cache::open(&folder.path().join("cache.db"), std::sync::Arc::new(FixedClock(now)));
+    assert_eq!(cache.saw(&[pointed('a')]), [Some(noon(0) + SignedDuration::from_secs(1))]);
+}
+
+#[test]
+fn a_push_time_outweighs_what_was_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = on_day(&folder.path().join("cache.db"), 9);
+    let one = pointed('a');
+    cache.keep_pushed(&[(one.image.clone(), one.tag.clone(), noon(2))]);
+    cache.saw(std::slice::from_ref(&one));
+    assert_eq!(age(&cache), Some(Age::Pushed(noon(2))));
+    assert!(cache.has_seen(&one.image, &one.tag));
+    let other = "2.0.0".parse().unwrap();
+    cache.keep_pushed(&[(one.image.clone(), other, noon(2))]);
+    let other = "2.0.0".parse().unwrap();
+    assert!(!cache.has_seen(&one.image, &other), "a push time tells no digest");
+}
+
+#[test]
+fn a_tag_that_waits_is_remembered_for_as_long_as_it_is_asked_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cache.db");
+    on_day(&path, 0).saw(&[pointed('a')]);
+    assert!(age(&on_day(&path, 80)).is_some());
+    assert!(age(&on_day(&path, 160)).is_some());
+    assert_eq!(age(&on_day(&path, 260)), None);
+}
