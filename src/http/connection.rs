@@ -16,7 +16,7 @@ use reqwest::{Certificate, Client, ClientBuilder, Identity, Proxy};
 use url::Url;
 
 use crate::http::client::Timeouts;
-use crate::http::error::{HttpError, innermost};
+use crate::http::error::{HttpError, UnusableFile, innermost};
 use crate::http::proxy::{Proxies, ProxyChoice, ProxyUrl};
 use crate::http::target::host_of;
 
@@ -167,8 +167,9 @@ impl Connections {
     /// Builds a client for TLS. Certificates of the machine count, or the built-in ones where it has none; those of
     /// `ca_file` come on top, as Docker and containerd have it.
     fn tls(&self, connection: &Connection, proxy: Option<&ProxyUrl>, host: &str) -> Result<Client, HttpError> {
-        let unusable =
-            |what, file: &Path, reason| HttpError::File { host: host.to_owned(), what, file: file.to_owned(), reason };
+        let unusable = |what, file: &Path, reason| {
+            HttpError::File(Box::new(UnusableFile { host: host.to_owned(), what, file: file.to_owned(), reason }))
+        };
         let builder = || -> Result<ClientBuilder, HttpError> {
             let builder = base(connection, proxy)?.https_only(true);
             Ok(builder.tls_version_min(reqwest::tls::Version::TLS_1_2))

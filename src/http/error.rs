@@ -20,6 +20,20 @@ pub enum Advice {
     GiveUp,
 }
 
+/// A file that the connection to a host needs, and why it is of no use.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the {what} {} for {host} cannot be used: {reason}", .file.display())]
+pub struct UnusableFile {
+    /// The host.
+    pub host: String,
+    /// What the file is for.
+    pub what: &'static str,
+    /// The file.
+    pub file: PathBuf,
+    /// Why.
+    pub reason: String,
+}
+
 /// An exchange that did not come to a usable answer. Holds no URL query, no header and no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HttpError {
@@ -27,17 +41,8 @@ pub enum HttpError {
     #[error("TLS cannot be set up on this machine: {0}")]
     Setup(String),
     /// A file that the connection needs is of no use.
-    #[error("the {what} {} for {host} cannot be used: {reason}", .file.display())]
-    File {
-        /// The host.
-        host: String,
-        /// What the file is for.
-        what: &'static str,
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        reason: String,
-    },
+    #[error(transparent)]
+    File(Box<UnusableFile>),
     /// The proxy that the environment names is none.
     #[error("{host} is not asked: the proxy in the environment variable {variable} cannot be used: {reason}")]
     Proxy {
@@ -141,7 +146,7 @@ impl HttpError {
             Self::Server { .. } | Self::Throttled { wait: None, .. } => Advice::Again,
             Self::Throttled { wait: Some(wait), .. } => Advice::After(*wait),
             Self::Setup(_)
-            | Self::File { .. }
+            | Self::File(_)
             | Self::Proxy { .. }
             | Self::Plain { .. }
             | Self::Deadline { .. }

@@ -7,9 +7,9 @@
 use crate::http::error::{Advice, HttpError};
 use crate::model::image::{ImageName, Tag};
 use crate::model::tags::{FactKind, TagFacts};
-use crate::registry::Listed;
 use crate::registry::client::RegistryClient;
 use crate::registry::client::failure::Failure;
+use crate::registry::{Listed, Pages};
 
 impl RegistryClient {
     /// Returns the names under which an image is asked for, in this order.
@@ -23,16 +23,21 @@ impl RegistryClient {
     }
 
     /// Returns the complete list of an image's tags, from wherever it is asked for.
+    ///
+    /// What a mirror's pages were known by says nothing about the upstream's, so mirrored lists are asked for whole.
     pub(super) async fn tags_wherever(&self, image: &ImageName, earlier: Option<&[u8]>) -> Result<Listed, Failure> {
         let mut names = self.asked_as(image)?;
+        if names.first() == Some(image) {
+            return self.tags_of(image, earlier).await;
+        }
         let last = names.pop();
         for name in names {
-            match self.tags_of(&name, earlier).await {
+            match self.tags_of(&name, None).await {
                 Err(failure) if is_no_help(&failure) => tell(&name, &failure),
-                answer => return answer,
+                answer => return answer.map(forgotten),
             }
         }
-        self.tags_of(last.as_ref().unwrap_or(image), earlier).await
+        self.tags_of(last.as_ref().unwrap_or(image), None).await.map(forgotten)
     }
 
     /// Returns facts about one tag, from wherever its image is asked for.
@@ -56,6 +61,10 @@ impl RegistryClient {
         }
         self.facts_of(last.as_ref().unwrap_or(image), tag, kind).await
     }
+}
+
+fn forgotten(listed: Listed) -> Listed {
+    Listed { pages: Pages::Forgotten, ..listed }
 }
 
 /// Whether a mirror's failure leaves the question open: it cannot be reached, or does not know the image. Refused

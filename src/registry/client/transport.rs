@@ -78,7 +78,7 @@ impl RegistryClient {
         if first.is_none() {
             host.learn(Scheme::Challenged(Arc::clone(&challenge)));
         }
-        let answer = self.ask_again(visit, question, earlier, &challenge, &scope, shown.as_ref()).await;
+        let answer = self.ask_again(visit, question, earlier, (&challenge, &scope), shown.as_ref()).await;
         if first.is_some() {
             host.learn(Scheme::Challenged(challenge));
         }
@@ -91,8 +91,7 @@ impl RegistryClient {
         visit: &Visit<'_>,
         question: &Question,
         earlier: Option<&Validator>,
-        challenge: &Challenge,
-        scope: &str,
+        (challenge, scope): (&Challenge, &str),
         shown: Option<&HeaderValue>,
     ) -> Result<Answer, Failure> {
         let renewed = self.answer_challenge(visit, challenge, scope, Held::Refused(shown)).await?;
