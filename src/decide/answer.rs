@@ -16,6 +16,9 @@ use crate::model::site::Value;
 /// How many images `newest` asks for their creation time: each costs two requests in every pass.
 const MOST_AGES: usize = 500;
 
+/// How many candidates of one question may turn out unsigned: each costs several requests in every pass.
+const MOST_UNSIGNED: usize = 32;
+
 /// What became of the candidates.
 enum Choice {
     /// The position of the winner.
@@ -27,12 +30,12 @@ enum Choice {
 }
 
 /// Answers a question.
-pub(super) fn answer<'a>(question: &'a Question, readings: &mut Readings<'a>, mut facts: Facts<'_>) -> Decision {
+pub(super) fn answer<'a>(question: &'a Question, readings: &mut Readings<'a>, facts: &mut Facts<'_>) -> Decision {
     let policy = &*question.policy;
     let entries = readings.by(policy);
     if let Select::Digest(followed) = &policy.select {
         let target = followed.as_ref().or(question.current.tag.as_ref());
-        return follow(question, target, &entries, &mut facts);
+        return follow(question, target, &entries, facts);
     }
     let Some(tag) = &question.current.tag else {
         return keep(question, Rejections::all(entries.len(), Reason::NothingToCompare));
@@ -47,21 +50,21 @@ pub(super) fn answer<'a>(question: &'a Question, readings: &mut Readings<'a>, mu
         }
     }
     let choice = if policy.select == Select::Newest {
-        newest(&bench, &entries, &candidates, &mut rejected, &mut facts)
+        newest(&bench, &entries, &candidates, &mut rejected, facts)
     } else {
-        best(&bench, &entries, &mut candidates, &mut rejected, &mut facts)
+        best(&bench, &entries, &mut candidates, &mut rejected, facts)
     };
     match choice {
         Choice::Winner(index) => {
             let entry = &entries[index];
             let pinned = question.current.digest.is_some() || policy.pin == Pin::Digest;
-            go(question, rejected, &entries, &parse(entry.text), bench.step(entry), pinned, &mut facts)
+            go(question, rejected, &entries, &parse(entry.text), bench.step(entry), pinned, facts)
         }
         Choice::Nothing if policy.pin == Pin::Digest && question.current.digest.is_none() => {
             if entries.iter().any(|entry| entry.text == tag.as_str()) {
                 // A digest is as much of a change as a tag: what the policy asks of candidates holds for it, too.
                 match facts.examine(tag, policy) {
-                    Finding::Fits => go(question, rejected, &entries, tag, None, true, &mut facts),
+                    Finding::Fits => go(question, rejected, &entries, tag, None, true, facts),
                     Finding::Missing(missing) => leave(question, rejected, explain(missing)),
                     Finding::Unfit(reason) => leave(question, rejected, format!("`{tag}` cannot be pinned: {reason}")),
                 }
@@ -124,11 +127,29 @@ fn examine(
     rejected: &mut Rejections,
     facts: &mut Facts<'_>,
 ) -> Choice {
-    for index in candidates {
+    let (mut unfit, mut unsigned) = (0, 0);
+    for (position, index) in candidates.iter().enumerate() {
+        if unsigned == MOST_UNSIGNED {
+            let reason =
+                format!("none of its {unsigned} newest candidates is signed as `verify` asks: narrow the rule");
+            return Choice::Open(Missing::Failed(reason));
+        }
         match facts.examine(&parse(entries[*index].text), bench.policy) {
             Finding::Fits => return Choice::Winner(*index),
+            Finding::Missing(Missing::Asked) => {
+                // The more turned out unfit, the more are asked about at once: rounds are few, and so are requests.
+                for next in candidates[position + 1..].iter().take(unfit / 2) {
+                    let _asked = facts.examine(&parse(entries[*next].text), bench.policy);
+                }
+                return Choice::Open(Missing::Asked);
+            }
             Finding::Missing(missing) => return Choice::Open(missing),
-            Finding::Unfit(reason) => rejected.set(*index, reason),
+            Finding::Unfit(reason) => {
+                let is_unsigned = matches!(reason, Reason::SignatureMissing | Reason::SignatureWrong(_));
+                unsigned += usize::from(is_unsigned);
+                unfit += usize::from(is_unsigned || matches!(reason, Reason::PlatformMissing(_)));
+                rejected.set(*index, reason);
+            }
         }
     }
     Choice::Nothing

@@ -28,6 +28,7 @@ use crate::registry::TagSource;
 use crate::registry::client::RegistryClient;
 use crate::registry::settings::{CredentialSetting, HelperSettings, HostSettings, Limits, Settings};
 use crate::registry::snapshot::{Recorder, Snapshot, SnapshotError};
+use crate::signature::trust::{MAX_TRUSTED_ROOT, TrustedRoot};
 
 /// The longest configuration file that is read, in bytes.
 const MAX_CONFIG: u64 = 1 << 20;
@@ -267,8 +268,22 @@ pub fn registry(service: &Service, environment: &Environment) -> Result<Box<dyn 
             ..HelperSettings::default()
         },
         limits: registry_limits(service),
+        trusted_root: trusted_root(service)?,
     };
     Ok(Box::new(RegistryClient::new(settings, Arc::new(SystemClock))))
+}
+
+/// Reads the trusted root that the operator names.
+fn trusted_root(service: &Service) -> Result<Option<Arc<TrustedRoot>>, SetupError> {
+    let Some(path) = service.trusted_root.as_ref().map(|path| service.resolve(path)) else { return Ok(None) };
+    let what = "the trusted root";
+    let bytes = read(what, &path, MAX_TRUSTED_ROOT)?;
+    let root = TrustedRoot::parse(&bytes);
+    root.map(|root| Some(Arc::new(root))).map_err(|error| SetupError::Unreadable {
+        what,
+        path,
+        reason: error.to_string(),
+    })
 }
 
 fn registry_limits(service: &Service) -> Limits {

@@ -13,8 +13,10 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use crate::model::image::{ImageName, Tag};
+use crate::model::image::{Digest, ImageName, Tag};
+use crate::model::signature::SignatureVerdict;
 use crate::model::tags::{FactKind, ImageTags, TagFacts};
+use crate::signature::Requirement;
 
 /// Why a source could not answer. Says whether another try makes sense; never decided on message text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +42,16 @@ impl TagSource for Box<dyn TagSource> {
     ) -> BoxFuture<'a, Result<TagFacts, SourceError>> {
         (**self).facts(image, tag, kind)
     }
+
+    fn signed<'a>(
+        &'a self,
+        image: &'a ImageName,
+        tag: &'a Tag,
+        digest: &'a Digest,
+        by: &'a Requirement,
+    ) -> BoxFuture<'a, Result<SignatureVerdict, SourceError>> {
+        (**self).signed(image, tag, digest, by)
+    }
 }
 
 /// Where tags come from: a registry, a snapshot, or a test's memory.
@@ -62,4 +74,17 @@ pub trait TagSource: Send + Sync {
         tag: &'a Tag,
         kind: FactKind,
     ) -> BoxFuture<'a, Result<TagFacts, SourceError>>;
+
+    /// Returns what the signatures of some content say, content that a tag points to.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`] when they could not all be seen and none of those seen holds: that is never "not signed".
+    fn signed<'a>(
+        &'a self,
+        image: &'a ImageName,
+        tag: &'a Tag,
+        digest: &'a Digest,
+        by: &'a Requirement,
+    ) -> BoxFuture<'a, Result<SignatureVerdict, SourceError>>;
 }

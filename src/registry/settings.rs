@@ -2,12 +2,14 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
 
 use crate::http::client::Timeouts;
 use crate::http::retry::RetryPolicy;
+use crate::signature::trust::TrustedRoot;
 
 /// Everything a [`crate::registry::client::RegistryClient`] is told.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +22,8 @@ pub struct Settings {
     pub helpers: HelperSettings,
     /// Caps and time limits.
     pub limits: Limits,
+    /// Whom signatures without keys are checked against.
+    pub trusted_root: Option<Arc<TrustedRoot>>,
 }
 
 /// What is said of one host.

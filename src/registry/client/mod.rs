@@ -1,7 +1,7 @@
 //! The client for real registries: the OCI distribution protocol, read only.
 //!
 //! The entry point is [`RegistryClient`]. It is split by verb: `transport` asks, `auth` answers challenges,
-//! `tags` lists, `manifest` looks at single tags. It remembers tokens and challenges, never tags or manifests.
+//! `tags` lists, `manifest` looks at single tags, `signatures` fetches what lies beside an image. It remembers tokens and challenges, never tags or manifests.
 
 mod auth;
 mod challenge;
@@ -10,6 +10,7 @@ mod host;
 mod link;
 mod manifest;
 mod page;
+mod signatures;
 mod tags;
 mod transport;
 
@@ -24,13 +25,17 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::http::client::HttpClient;
-use crate::model::image::{ImageName, Tag};
+use crate::model::image::{Digest, ImageName, Tag};
+use crate::model::signature::SignatureVerdict;
 use crate::model::tags::{FactKind, ImageTags, TagFacts};
 use crate::registry::client::failure::Failure;
 use crate::registry::client::host::Host;
+use crate::registry::client::signatures::{Place, Wanted};
 use crate::registry::credentials::{Credentials, normal_host};
 use crate::registry::settings::{HostSettings, Limits, Settings};
 use crate::registry::{SourceError, TagSource};
+use crate::signature::trust::TrustedRoot;
+use crate::signature::{self, Material, Requirement, Subject, Tally};
 
 /// Asks registries over HTTP. One for a whole pass: hosts, challenges and tokens are shared by all images.
 pub struct RegistryClient {
@@ -39,6 +44,7 @@ pub struct RegistryClient {
     hosts: Mutex<HashMap<String, Arc<Host>>>,
     host_settings: HashMap<String, HostSettings>,
     limits: Limits,
+    trusted_root: Option<Arc<TrustedRoot>>,
 }
 
 impl fmt::Debug for RegistryClient {
@@ -67,6 +73,7 @@ impl RegistryClient {
             hosts: Mutex::default(),
             host_settings: settings.hosts.into_iter().map(|host| (host.host.clone(), host)).collect(),
             limits: settings.limits,
+            trusted_root: settings.trusted_root,
         }
     }
 
@@ -109,6 +116,32 @@ impl RegistryClient {
     }
 }
 
+impl RegistryClient {
+    /// Checks the signatures of some content, cosign's own before referrers, until one holds.
+    async fn verdict(&self, subject: &Subject<'_>, by: &Requirement) -> Result<SignatureVerdict, Failure> {
+        if by.needs_trust() && self.trusted_root.is_none() {
+            return Err(Failure::NoTrust);
+        }
+        let host = self.host(subject.image.host())?;
+        let visit = self.visit(subject.image, &host).await;
+        let mut tally = Tally::default();
+        let mut failed = None;
+        for place in [Place::Tag, Place::Referrers] {
+            let mut take = |material: &Material| {
+                tally.add(signature::check(material, subject, by, self.trusted_root.as_deref()));
+                if tally.is_signed() { Wanted::Enough } else { Wanted::More }
+            };
+            let fetched = self.signatures(&visit, subject.digest, place, &mut take).await;
+            if tally.is_signed() {
+                return Ok(SignatureVerdict::Signed);
+            }
+            failed = failed.or(fetched.err());
+        }
+        // What could not be seen may be the signature that is missed.
+        failed.map_or_else(|| Ok(tally.verdict()), Err)
+    }
+}
+
 impl TagSource for RegistryClient {
     fn tags<'a>(&'a self, image: &'a ImageName) -> BoxFuture<'a, Result<Arc<ImageTags>, SourceError>> {
         async move {
@@ -127,6 +160,20 @@ impl TagSource for RegistryClient {
         async move {
             let facts = self.facts_of(image, tag, kind).await;
             facts.map_err(|failure| SourceError::Failed(format!("{image}:{tag}: {failure}")))
+        }
+        .boxed()
+    }
+
+    fn signed<'a>(
+        &'a self,
+        image: &'a ImageName,
+        tag: &'a Tag,
+        digest: &'a Digest,
+        by: &'a Requirement,
+    ) -> BoxFuture<'a, Result<SignatureVerdict, SourceError>> {
+        async move {
+            let verdict = self.verdict(&Subject { image, tag, digest }, by).await;
+            verdict.map_err(|failure| SourceError::Failed(format!("{image}:{tag}: {failure}")))
         }
         .boxed()
     }

@@ -122,6 +122,15 @@ async fn a_recording_holds_what_was_asked_and_nothing_else() {
         ) -> BoxFuture<'a, Result<TagFacts, SourceError>> {
             self.0.facts(image, tag, kind)
         }
+        fn signed<'a>(
+            &'a self,
+            image: &'a ImageName,
+            tag: &'a Tag,
+            digest: &'a Digest,
+            by: &'a Requirement,
+        ) -> BoxFuture<'a, Result<SignatureVerdict, SourceError>> {
+            self.0.signed(image, tag, digest, by)
+        }
     }
     bare.images.remove(&name("docker.io/library/nginx"));
     let recorder = Recorder::new(Registry(source, ImageTags { list, ..ImageTags::default() }));
