@@ -26,6 +26,10 @@ const MAX_EXTENSIONS: usize = 100;
 /// The usage `codeSigning`, 1.3.6.1.5.5.7.3.3 (RFC 5280, section 4.2.1.12), in DER.
 const CODE_SIGNING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 3];
 
+const NOT_FOR_CODE: &str = "its certificate is not for signing code";
+
+const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
+
 const SUBJECT_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
 
 /// Who issued the token, as the bare bytes of its URL: Fulcio's first way to say it.
@@ -117,7 +121,11 @@ impl Leaf {
             authority.between.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
         let leaf = CertificateDer::from(self.der.as_slice());
         let leaf = EndEntityCert::try_from(&leaf).map_err(|_unusable| "its certificate cannot be used".to_owned())?;
-        let usage = KeyUsage::required(CODE_SIGNING);
+        // Absent on an authority, a usage restricts nothing; the signer's own must name it.
+        let usage = KeyUsage::required_if_present(CODE_SIGNING);
+        if extension(&self.parsed, EXTENDED_KEY_USAGE).is_none() {
+            return Err(NOT_FOR_CODE.to_owned());
+        }
         leaf.verify_for_usage(webpki::ALL_VERIFICATION_ALGS, &anchors, &between, time, usage, None, None)
             .map(|_path| ())
             .map_err(|error| match error {
@@ -128,7 +136,7 @@ impl Leaf {
                     format!("its certificate was not valid yet when it was logged, {moment}")
                 }
                 webpki::Error::UnknownIssuer => "its certificate is of no authority of the trusted root".to_owned(),
-                webpki::Error::RequiredEkuNotFoundContext(_) => "its certificate is not for signing code".to_owned(),
+                webpki::Error::RequiredEkuNotFoundContext(_) => NOT_FOR_CODE.to_owned(),
                 other => format!("its certificate does not hold ({other:?})"),
             })
     }

@@ -28,6 +28,9 @@ use crate::signature::certificate::Leaf;
 use crate::signature::key::PublicKey;
 use crate::signature::trust::TrustedRoot;
 
+/// How long a signer's name may be to be shown whole, in bytes: paths of workflows are long.
+const MAX_SHOWN: usize = 400;
+
 /// What lies in a registry beside an image and may be its signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Material {
@@ -226,7 +229,13 @@ fn named(leaf: &Leaf, identity: &SignerName, issuer: &SignerName) -> Result<(), 
     if identity.matches(leaf.identity()) && issuer.matches(leaf.issuer()) {
         return Ok(());
     }
-    Err(Flaw::SomebodyElse(format!("{} (issuer {})", shorten(leaf.identity()), shorten(leaf.issuer()))))
+    Err(Flaw::SomebodyElse(format!("{} (issuer {})", show(leaf.identity()), show(leaf.issuer()))))
+}
+
+/// Returns a signer's name for messages: whole, as a person would copy it into a rule, unless it is odd.
+fn show(name: &str) -> String {
+    let is_plain = name.len() <= MAX_SHOWN && !name.chars().any(char::is_control);
+    if is_plain { name.to_owned() } else { shorten(name) }
 }
 
 fn hex(bytes: &[u8]) -> String {

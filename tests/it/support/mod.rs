@@ -4,3 +4,4 @@ pub(crate) mod git_server;
 pub(crate) mod memory;
 pub(crate) mod registry;
 pub(crate) mod repository;
+pub(crate) mod signer;
