@@ -266,7 +266,7 @@ impl Absent {
         match self {
             Self::NotFound => status == 404,
             // 404 is what the specification asks of registries without the API; the others are seen in use.
-            Self::NotSupported => matches!(status, 400 | 404 | 405 | 406 | 501),
+            Self::NotSupported => matches!(status, 400 | 404 | 405 | 406),
         }
     }
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 mod answers;
+mod signatures;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -26,6 +27,8 @@ pub(crate) struct Counts {
     pub(crate) manifests: usize,
     /// GET of blobs.
     pub(crate) blobs: usize,
+    /// Lists of referrers by their API.
+    pub(crate) referrers: usize,
     /// Tokens.
     pub(crate) tokens: usize,
 }
@@ -78,6 +81,16 @@ pub(crate) enum BodyFault {
     NeverAnswers,
 }
 
+/// Where the registry lists what refers to an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Referrers {
+    /// By the API of the specification's version 1.1.
+    #[default]
+    Api,
+    /// Under a tag; the API answers with this status.
+    Tagged(u16),
+}
+
 /// The switches. All are off at first.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Faults {
@@ -109,6 +122,15 @@ pub(crate) struct Faults {
     pub(crate) head_status: Option<u16>,
     pub(crate) no_digest_header: bool,
     pub(crate) digest_header: Option<String>,
+    pub(crate) referrers: Referrers,
+    /// The API of referrers answers with this status.
+    pub(crate) referrers_status: Option<u16>,
+    /// How many referrers a page has; `None` for all.
+    pub(crate) referrers_page: Option<usize>,
+    /// How the pages of referrers are linked.
+    pub(crate) referrers_link: LinkStyle,
+    /// Manifests under cosign's tags answer with this status.
+    pub(crate) signature_status: Option<u16>,
     /// Blobs are redirected to this origin, `http://127.0.0.1:PORT`.
     pub(crate) blobs_at: Option<String>,
 }
@@ -119,6 +141,8 @@ struct Inner {
     tags: BTreeMap<String, Vec<(String, String)>>,
     /// Digest → media type and bytes, of manifests and blobs.
     content: BTreeMap<String, (String, Vec<u8>)>,
+    /// Digest → what refers to it, as rows of an index.
+    referrers: BTreeMap<String, Vec<serde_json::Value>>,
     faults: Faults,
     counts: Counts,
     /// Whether a blob request brought an `Authorization`.
@@ -243,6 +267,11 @@ impl FakeRegistry {
     /// Makes a repository without tags.
     pub(crate) fn make_empty(&self, repository: &str) {
         self.inner().tags.entry(repository.to_owned()).or_default();
+    }
+
+    /// Puts other bytes behind a digest.
+    pub(crate) fn replace(&self, digest: &str, bytes: &[u8]) {
+        self.inner().content.get_mut(digest).unwrap().1 = bytes.to_vec();
     }
 
     /// Changes the stored bytes behind a digest, as a broken disk would.
