@@ -127,7 +127,7 @@ fn examine(
     rejected: &mut Rejections,
     facts: &mut Facts<'_>,
 ) -> Choice {
-    let (mut unfit, mut unsigned) = (0, 0);
+    let (mut unfit, mut unsigned) = (0usize, 0usize);
     for (position, index) in candidates.iter().enumerate() {
         if unsigned == MOST_UNSIGNED {
             let reason =
@@ -138,7 +138,7 @@ fn examine(
             Finding::Fits => return Choice::Winner(*index),
             Finding::Missing(Missing::Asked) => {
                 // The more turned out unfit, the more are asked about at once: rounds are few, and so are requests.
-                for next in candidates[position + 1..].iter().take(unfit / 2) {
+                for next in candidates[position + 1..].iter().take(unfit.saturating_sub(1)) {
                     let _asked = facts.examine(&parse(entries[*next].text), bench.policy);
                 }
                 return Choice::Open(Missing::Asked);

@@ -9,6 +9,7 @@ mod manifests;
 mod registries;
 mod run;
 mod secrets;
+mod signatures;
 mod snapshot;
 mod streams;
 mod together;
