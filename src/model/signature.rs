@@ -2,7 +2,6 @@
 //!
 //! Owns the data. `crate::signature` checks the bytes; nothing here knows a key, a certificate or a format.
 
-use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
@@ -42,7 +41,7 @@ impl SignerName {
     pub fn matches(&self, name: &str) -> bool {
         match self {
             Self::Exact(exact) => exact == name,
-            Self::Pattern(pattern) => pattern.regex.is_match(name),
+            Self::Pattern(pattern) => pattern.matches(name),
         }
     }
 }
@@ -56,11 +55,13 @@ impl fmt::Display for SignerName {
     }
 }
 
-/// A regular expression that must match a whole name; it compares by its text.
-#[derive(Clone)]
+/// A regular expression that must match a whole name.
+///
+/// It holds its text alone, by which it is compared and sorted: a compiled one has inner caches, which no key of a map
+/// may have, and is asked about a handful of names in a pass.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NamePattern {
     text: String,
-    regex: Regex,
 }
 
 impl NamePattern {
@@ -71,38 +72,23 @@ impl NamePattern {
     /// The reason in words when it is no regular expression, or too large a one.
     pub fn new(text: &str) -> Result<Self, String> {
         // Alone first: a `)` that closes the group around it would escape from the anchors.
-        let compile = |text: &str| RegexBuilder::new(text).size_limit(MAX_PATTERN).build();
-        compile(text).and_then(|_| compile(&format!("^(?:{text})$"))).map_or_else(
+        compile(text).and_then(|_| compile(&anchored(text))).map_or_else(
             |error| Err(error.to_string().lines().last().unwrap_or_default().trim().to_owned()),
-            |regex| Ok(Self { text: text.to_owned(), regex }),
+            |_regex| Ok(Self { text: text.to_owned() }),
         )
     }
-}
 
-impl fmt::Debug for NamePattern {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "NamePattern({:?})", self.text)
+    fn matches(&self, name: &str) -> bool {
+        compile(&anchored(&self.text)).expect("it was compiled before, in `new`").is_match(name)
     }
 }
 
-impl PartialEq for NamePattern {
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
-    }
+fn anchored(text: &str) -> String {
+    format!("^(?:{text})$")
 }
 
-impl Eq for NamePattern {}
-
-impl PartialOrd for NamePattern {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for NamePattern {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.text.cmp(&other.text)
-    }
+fn compile(text: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(text).size_limit(MAX_PATTERN).build()
 }
 
 /// A signature that a decision depends on: of this content, under this name, by whom the policy says.

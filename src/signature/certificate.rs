@@ -59,7 +59,7 @@ impl Leaf {
         }
         let unreadable = || Flaw::broken("its certificate cannot be read");
         let parsed = Certificate::from_der(&der).map_err(|_malformed| unreadable())?;
-        let extensions = parsed.tbs_certificate().extensions().map_or(0, |list| list.len());
+        let extensions = parsed.tbs_certificate().extensions().map_or(0, Vec::len);
         if extensions > MAX_EXTENSIONS {
             return Err(Flaw::broken(format!("its certificate has more than {MAX_EXTENSIONS} extensions")));
         }

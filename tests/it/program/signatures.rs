@@ -136,7 +136,7 @@ fn a_replayed_plan_knows_the_verdicts_and_asks_nobody() {
     let signed = Signed::new();
     // Listed in the order of their names, as registries do, those of the signatures included.
     let other = key();
-    let mut signatures = vec![(signed.push("1.5.0"), &signed.key), (signed.push("1.6.0"), &other)];
+    let mut signatures = [(signed.push("1.5.0"), &signed.key), (signed.push("1.6.0"), &other)];
     signed.push("1.7.0");
     signatures.sort_by(|one, other| one.0.cmp(&other.0));
     signatures.iter().for_each(|(digest, key)| signed.sign(digest, key));

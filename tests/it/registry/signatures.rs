@@ -126,7 +126,7 @@ async fn one_good_signature_among_others_is_enough_wherever_it_is() {
         let expected = if signatures.contains(&good) { "signed" } else { "signed by somebody else: " };
         assert!(place.says().await.starts_with(expected));
     }
-    place.sign(&[bad.clone()]);
+    place.sign(std::slice::from_ref(&bad));
     place.registry.refer(&place.digest, &place.bundle(), Some(SIGN));
     assert_eq!(place.says().await, "signed");
 }
