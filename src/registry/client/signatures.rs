@@ -10,18 +10,19 @@ use reqwest::header::LINK;
 use serde::Deserialize;
 use url::Url;
 
-use crate::model::image::{Digest, shorten};
+use crate::http::client::Answer;
+use crate::model::image::{Digest, Tag, shorten};
 use crate::registry::client::failure::Failure;
 use crate::registry::client::link;
 use crate::registry::client::manifest::{malformed, verify};
-use crate::registry::client::transport::Question;
+use crate::registry::client::transport::{Question, once_more};
 use crate::registry::client::{RegistryClient, Visit};
 use crate::signature::{MAX_BUNDLE, MAX_PAYLOAD, Material, SIGN_PREDICATE, Simple};
 
 /// How many signatures of one place are looked at, the latest first: whoever signs in each build adds one each time.
 const MAX_SIGNATURES: usize = 50;
 
-/// How many pages of referrers are read, and how many bytes of them: each names a hundred or more.
+/// How many pages of referrers are read: each names a hundred or more.
 const MAX_PAGES: usize = 20;
 
 /// The media type of layers with cosign's payloads.
@@ -111,8 +112,12 @@ impl RegistryClient {
         match place {
             Place::Tag => {
                 let tag = format!("{}.sig", digest.as_str().replace(':', "-"));
+                // A tag has at most 128 characters, which that of a SHA-512 would pass: nobody can have pushed it.
+                if !Tag::is_valid(&tag) {
+                    return Ok(());
+                }
                 match self.there(visit, &self.manifest_url(visit, &tag), MANIFEST, Absent::NotFound).await? {
-                    Some((body, _)) => self.layers(visit, &body, take).await.map(|_wanted| ()),
+                    Some(page) => self.layers(visit, &page.body, take).await.map(|_wanted| ()),
                     None => Ok(()),
                 }
             }
@@ -134,33 +139,25 @@ impl RegistryClient {
     /// Lists what refers to some content and may be a signature, the latest first.
     async fn referrers(&self, visit: &Visit<'_>, digest: &Digest) -> Result<Vec<RawReferrer>, Failure> {
         let api = visit.host.url(visit.image.path(), &format!("referrers/{digest}"));
-        let mut found = Vec::new();
-        let mut page = self.there(visit, &api, INDEX, Absent::NotSupported).await?;
-        if page.is_none() {
+        let mut first = self.there(visit, &api, INDEX, Absent::NotSupported).await?;
+        if first.is_none() {
             // Without the API, whoever pushes a referrer writes the list under this tag.
-            let tag = self.manifest_url(visit, &digest.as_str().replace(':', "-"));
-            page = self.there(visit, &tag, INDEX, Absent::NotFound).await?;
+            first = self.there(visit, &self.manifest_url(visit, &tag_of(digest)), INDEX, Absent::NotFound).await?;
         }
+        let Some(mut page) = first else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
         for _ in 0..MAX_PAGES {
-            let Some((body, next)) = page else { break };
             let index: RawIndex =
-                serde_json::from_slice(&body).map_err(|error| malformed(visit, "a list of referrers", &error))?;
+                serde_json::from_slice(&page.body).map_err(|error| malformed(visit, "a list of referrers", &error))?;
             found.extend(index.manifests.unwrap_or_default().into_iter().filter(RawReferrer::may_be_signature));
-            let Some(next) = next else {
+            let Some(next) = page.next else {
                 found.reverse();
                 found.truncate(MAX_SIGNATURES);
                 return Ok(found);
             };
-            page = self.there(visit, &next, INDEX, Absent::NotFound).await?;
+            page = self.read_page(visit, self.ask(visit, &question(next.clone(), INDEX)).await?, &next).await?;
         }
-        match page {
-            None => {
-                found.reverse();
-                found.truncate(MAX_SIGNATURES);
-                Ok(found)
-            }
-            Some(_) => Err(Failure::Pages { host: visit.host.name.clone(), pages: MAX_PAGES }),
-        }
+        Err(Failure::Pages { host: visit.host.name.clone(), pages: MAX_PAGES })
     }
 
     /// Fetches the layers of a manifest that are signatures.
@@ -202,27 +199,38 @@ impl RegistryClient {
         Ok(body.to_vec())
     }
 
-    /// Asks for something that need not be there; returns its body, and where its list goes on.
+    /// Asks for something that need not be there; a body that breaks off is asked for once more.
     async fn there(
         &self,
         visit: &Visit<'_>,
         url: &Url,
         accept: &'static str,
         absent: Absent,
-    ) -> Result<Option<(Vec<u8>, Option<Url>)>, Failure> {
-        let question = question(url.clone(), accept);
-        let answer = self.ask(visit, &question).await?;
-        if absent.says(answer.status.as_u16()) {
-            visit.host.note(None);
-            return Ok(None);
+    ) -> Result<Option<Page>, Failure> {
+        let mut broken = None;
+        loop {
+            let answer = self.ask(visit, &question(url.clone(), accept)).await?;
+            if absent.says(answer.status.as_u16()) {
+                visit.host.note(None);
+                return Ok(None);
+            }
+            match self.read_page(visit, answer, url).await {
+                Ok(page) => return Ok(Some(page)),
+                Err(Failure::Http(error)) => once_more(&mut broken, error)?,
+                Err(failure) => return Err(failure),
+            }
         }
+    }
+
+    /// Reads an answer that must be a success, and where its list goes on.
+    async fn read_page(&self, visit: &Visit<'_>, answer: Answer, url: &Url) -> Result<Page, Failure> {
         let answer = self.successful(visit, answer).await?;
         let links = answer.headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
         let next = links.filter_map(link::next).next().map(str::to_owned);
         let next = next.map(|next| self.following(visit, url, &next)).transpose()?;
         let body = answer.body(self.limits.manifest_bytes).whole().await;
         visit.host.note(body.as_ref().err());
-        Ok(Some((body?.to_vec(), next)))
+        Ok(Page { body: body?.to_vec(), next })
     }
 
     /// Follows a link within the host it came from; scheme and port stay ours, as for lists of tags.
@@ -241,6 +249,12 @@ impl RegistryClient {
     fn manifest_url(&self, visit: &Visit<'_>, reference: &str) -> Url {
         visit.host.url(visit.image.path(), &format!("manifests/{reference}"))
     }
+}
+
+/// An answer, and where its list goes on.
+struct Page {
+    body: Vec<u8>,
+    next: Option<Url>,
 }
 
 /// Whether further signatures are wanted.
@@ -269,6 +283,12 @@ impl Absent {
             Self::NotSupported => matches!(status, 400 | 404 | 405 | 406),
         }
     }
+}
+
+/// Returns the tag under which referrers are listed (specification, "Referrers Tag Schema"): at most 64 digits.
+fn tag_of(digest: &Digest) -> String {
+    let (algorithm, digits) = digest.as_str().split_once(':').unwrap_or_default();
+    format!("{algorithm}-{digits:.64}")
 }
 
 fn question(url: Url, accept: &'static str) -> Question {

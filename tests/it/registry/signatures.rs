@@ -202,6 +202,10 @@ async fn pages_of_referrers_are_followed_to_the_end_but_not_elsewhere_and_not_fo
     place.registry.faults(|faults| faults.referrers_page = Some(2));
     assert_eq!(place.says().await, "signed");
     assert_eq!(place.registry.requests().referrers, 3);
+    place.registry.faults(|faults| faults.referrers_break_off = true);
+    let says = place.says().await;
+    assert!(says.starts_with("error: ") && says.contains("does not know it"), "a list that breaks off is none: {says}");
+    place.registry.faults(|faults| faults.referrers_break_off = false);
     for link in [LinkStyle::Foreign, LinkStyle::Circle] {
         place.registry.faults(|faults| faults.referrers_link = link);
         let says = place.says().await;

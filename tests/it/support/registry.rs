@@ -127,6 +127,8 @@ pub(crate) struct Faults {
     pub(crate) referrers_status: Option<u16>,
     /// How many referrers a page has; `None` for all.
     pub(crate) referrers_page: Option<usize>,
+    /// Pages of referrers after the first are gone.
+    pub(crate) referrers_break_off: bool,
     /// How the pages of referrers are linked.
     pub(crate) referrers_link: LinkStyle,
     /// Manifests under cosign's tags answer with this status.

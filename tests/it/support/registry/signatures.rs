@@ -88,6 +88,9 @@ impl Inner {
         }
         let all = self.referrers.get(subject).map(Vec::as_slice).unwrap_or_default();
         let start = query.iter().find(|(key, _)| key == "from").map_or(0, |(_, from)| from.parse().unwrap());
+        if start > 0 && self.faults.referrers_break_off {
+            return error(404, "NOT_FOUND");
+        }
         let size = self.faults.referrers_page.unwrap_or(usize::MAX);
         let page: Vec<&Value> = all.iter().skip(start).take(size).collect();
         let body = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": page});
