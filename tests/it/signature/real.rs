@@ -83,3 +83,29 @@ fn a_signature_by_a_managed_key_holds() {
     assert_eq!(says_of(artifact, &bundle, &by, None), "holds");
     assert_eq!(says_of(SIGNED, &bundle, &by, None), format!("it is of other content, {artifact}"));
 }
+
+#[test]
+fn no_changed_byte_makes_a_reader_panic_or_the_signature_hold_for_other_content() {
+    let (bundle, root, by) = (file("image.bundle.json"), file("trusted_root.json"), by_name(WORKFLOW, GITHUB));
+    let trusted = trust();
+    for at in (0..bundle.len()).step_by(11) {
+        for changed in [bundle[..at].to_vec(), flipped(&bundle, at)] {
+            let says = |digest| says_of(digest, &Material::Bundle(changed.clone()), &by, Some(&trusted));
+            assert_ne!(says(super::OTHER), "holds", "{at}");
+            assert!(changed.len() == bundle.len() || says(SIGNED) != "holds", "cut off at {at}");
+        }
+    }
+    let bundle = Material::Bundle(bundle);
+    for at in (0..root.len()).step_by(11) {
+        assert!(TrustedRoot::parse(&root[..at]).is_err(), "cut off at {at}");
+        if let Ok(changed) = TrustedRoot::parse(&flipped(&root, at)) {
+            assert_ne!(says_of(super::OTHER, &bundle, &by, Some(&changed)), "holds", "{at}");
+        }
+    }
+}
+
+fn flipped(bytes: &[u8], at: usize) -> Vec<u8> {
+    let mut flipped = bytes.to_vec();
+    flipped[at] ^= 1;
+    flipped
+}
