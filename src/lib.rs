@@ -26,3 +26,4 @@ pub mod promote;
 pub mod publish;
 pub mod registry;
 pub mod report;
+pub mod signature;

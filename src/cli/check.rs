@@ -35,7 +35,7 @@ pub(super) fn run(session: &Session, arguments: &Check) -> Outcome {
         findings.extend(pass::check::check(&config, name.as_deref(), &files, session.cache(&service), &limits)?);
         // With a faulty file of the operator's, registries would be asked in a way that nobody means.
         if arguments.registries && is_sound {
-            let client = pass::setup::registry_client(&service, &session.environment);
+            let client = pass::setup::registry_client(&service, &session.environment)?;
             let asked = pass::registries::registries(&config, &files, session.cache(&service), &limits, &client);
             findings.extend(session.runtime()?.block_on(asked)?);
         }

@@ -20,6 +20,9 @@ const MOST_AGES: usize = 500;
 /// minutes, and `minAge` be a week.
 const MOST_ASKED: usize = 64;
 
+/// How many candidates of one question may turn out unsigned: each costs several requests in every pass.
+const MOST_UNSIGNED: usize = 32;
+
 /// What became of the candidates.
 enum Choice {
     /// The position of the winner.
@@ -31,12 +34,12 @@ enum Choice {
 }
 
 /// Answers a question.
-pub(super) fn answer<'a>(question: &'a Question, readings: &mut Readings<'a>, mut facts: Facts<'_>) -> Decision {
+pub(super) fn answer<'a>(question: &'a Question, readings: &mut Readings<'a>, facts: &mut Facts<'_>) -> Decision {
     let policy = &*question.policy;
     let entries = readings.by(policy);
     if let Select::Digest(followed) = &policy.select {
         let target = followed.as_ref().or(question.current.tag.as_ref());
-        return follow(question, target, &entries, &mut facts);
+        return follow(question, target, &entries, facts);
     }
     let Some(tag) = &question.current.tag else {
         return keep(question, Rejections::all(entries.len(), Reason::NothingToCompare));
@@ -51,21 +54,21 @@ pub(super) fn answer<'a>(question: &'a Question, readings: &mut Readings<'a>, mu
         }
     }
     let choice = if policy.select == Select::Newest {
-        newest(&bench, &entries, &candidates, &mut rejected, &mut facts)
+        newest(&bench, &entries, &candidates, &mut rejected, facts)
     } else {
-        best(&bench, &entries, &mut candidates, &mut rejected, &mut facts)
+        best(&bench, &entries, &mut candidates, &mut rejected, facts)
     };
     match choice {
         Choice::Winner(index) => {
             let entry = &entries[index];
             let pinned = question.current.digest.is_some() || policy.pin == Pin::Digest;
-            go(question, rejected, &entries, &parse(entry.text), bench.step(entry), pinned, &mut facts)
+            go(question, rejected, &entries, &parse(entry.text), bench.step(entry), pinned, facts)
         }
         Choice::Nothing if policy.pin == Pin::Digest && question.current.digest.is_none() => {
             if entries.iter().any(|entry| entry.text == tag.as_str()) {
                 // A digest is as much of a change as a tag: what the policy asks of candidates holds for it, too.
                 match facts.examine(tag, policy) {
-                    Finding::Fits => go(question, rejected, &entries, tag, None, true, &mut facts),
+                    Finding::Fits => go(question, rejected, &entries, tag, None, true, facts),
                     Finding::Missing(missing) => leave(question, rejected, explain(missing)),
                     Finding::Unfit(reason) => leave(question, rejected, format!("`{tag}` cannot be pinned: {reason}")),
                 }
@@ -129,9 +132,14 @@ fn examine(
     facts: &mut Facts<'_>,
 ) -> Choice {
     // The best is asked about alone; where it does not fit, as many more at once as did not fit so far.
-    let (mut asked, mut open) = (0, 0);
+    let (mut asked, mut open, mut unsigned) = (0, 0, 0);
     for index in candidates {
         let tag = parse(entries[*index].text);
+        if unsigned == MOST_UNSIGNED && open == 0 {
+            let reason =
+                format!("none of its {unsigned} newest candidates is signed as `verify` asks: narrow the rule");
+            return Choice::Open(Missing::Failed(reason));
+        }
         if asked + open >= MOST_ASKED && !facts.was_asked(&tag) {
             rejected.set(*index, Reason::Unknown(format!("not asked about after {MOST_ASKED} better ones").into()));
             continue;
@@ -148,7 +156,9 @@ fn examine(
                 }
             }
             Finding::Unfit(reason) => {
-                asked += usize::from(facts.was_asked(&tag));
+                let is_unsigned = matches!(reason, Reason::SignatureMissing | Reason::SignatureWrong(_));
+                unsigned += usize::from(is_unsigned);
+                asked += usize::from(is_unsigned || facts.was_asked(&tag));
                 rejected.set(*index, reason);
             }
         }

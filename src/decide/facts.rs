@@ -1,4 +1,4 @@
-//! Facts beyond a tag's name: digest, age, platforms. What is missing is asked for, never guessed.
+//! Facts beyond a tag's name: digest, age, platforms, signatures. What is missing is asked for, never guessed.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,7 +9,8 @@ use crate::model::decision::{Reason, Want};
 use crate::model::image::{Digest, ImageName, Tag};
 use crate::model::observation::Observation;
 use crate::model::policy::Policy;
-use crate::model::tags::{FactKind, ImageTags, TagFacts};
+use crate::model::signature::{SignatureVerdict, SignatureWant, Verify};
+use crate::model::tags::{FactKind, ImageTags, Platform, TagFacts};
 use crate::policy::platform;
 
 /// Why a fact is not there.
@@ -35,6 +36,7 @@ pub(super) struct Facts<'a> {
     pub(super) tags: &'a ImageTags,
     pub(super) observation: &'a Observation,
     pub(super) wants: &'a mut BTreeSet<Want>,
+    pub(super) signatures: &'a mut BTreeSet<SignatureWant>,
 }
 
 impl Facts<'_> {
@@ -102,24 +104,48 @@ impl Facts<'_> {
 
     /// Judges a candidate by everything that its name does not tell. Cheap objections come first.
     pub(super) fn examine(&mut self, tag: &Tag, policy: &Policy) -> Finding {
-        if policy.verify.is_some() {
-            return Finding::Unfit(Reason::Unknown(Arc::from("signatures are not checked by this version")));
-        }
         if let Some(finding) = policy.min_age.and_then(|least| self.judge_age(tag, least)) {
             return finding;
         }
+        match self.lacks_platform(tag, policy) {
+            Ok(None) => {}
+            Ok(Some(platform)) => return Finding::Unfit(Reason::PlatformMissing(platform)),
+            Err(missing) => return Finding::Missing(missing),
+        }
+        match &policy.verify {
+            None => Finding::Fits,
+            Some(verify) => match self.digest(tag) {
+                Ok(digest) => self.signature(tag, digest, verify),
+                Err(missing) => Finding::Missing(missing),
+            },
+        }
+    }
+
+    /// Judges the signatures of some content that is or was a tag's.
+    pub(super) fn signature(&mut self, tag: &Tag, digest: Digest, verify: &Arc<Verify>) -> Finding {
+        let want = SignatureWant { image: self.image.clone(), tag: tag.clone(), digest, verify: Arc::clone(verify) };
+        match self.observation.signatures.get(&want) {
+            Some(Ok(SignatureVerdict::Signed)) => Finding::Fits,
+            Some(Ok(SignatureVerdict::Missing)) => Finding::Unfit(Reason::SignatureMissing),
+            Some(Ok(SignatureVerdict::Wrong(why))) => Finding::Unfit(Reason::SignatureWrong(Arc::clone(why))),
+            Some(Err(reason)) => Finding::Missing(Missing::Failed(reason.clone())),
+            None => {
+                self.signatures.insert(want);
+                Finding::Missing(Missing::Asked)
+            }
+        }
+    }
+
+    /// Returns a platform that the policy asks for and the image has not.
+    fn lacks_platform(&mut self, tag: &Tag, policy: &Policy) -> Result<Option<Platform>, Missing> {
         if policy.platforms.is_empty() {
-            return Finding::Fits;
+            return Ok(None);
         }
         let Some(available) = self.of(tag).and_then(|facts| facts.platforms.as_ref()) else {
-            return Finding::Missing(self.ask(tag, FactKind::Image));
+            return Err(self.ask(tag, FactKind::Image));
         };
         let lacks = |wanted: &&_| !available.iter().any(|one| platform::satisfies(one, wanted));
-        policy
-            .platforms
-            .iter()
-            .find(lacks)
-            .map_or(Finding::Fits, |wanted| Finding::Unfit(Reason::PlatformMissing(wanted.clone())))
+        Ok(policy.platforms.iter().find(lacks).cloned())
     }
 }
 

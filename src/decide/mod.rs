@@ -14,9 +14,10 @@ use std::collections::BTreeSet;
 
 use crate::cores;
 use crate::decide::reading::Readings;
-use crate::model::decision::{Decided, Decision, Question, Verdict};
+use crate::model::decision::{Decided, Decision, Question, Reason, Verdict};
 use crate::model::observation::Observation;
 use crate::model::rejections::Rejections;
+use crate::model::tags::TagIndex;
 
 /// Answers every question from what was observed, in the order of the questions.
 ///
@@ -25,10 +26,11 @@ use crate::model::rejections::Rejections;
 /// had whole is undecided.
 pub fn decide(observation: &Observation, questions: &[Question]) -> Decided {
     let by_image: Vec<&[Question]> = questions.chunk_by(|one, other| one.image == other.image).collect();
-    let mut all = Decided { decisions: Vec::with_capacity(questions.len()), wants: Vec::new() };
+    let mut all = Decided { decisions: Vec::with_capacity(questions.len()), ..Decided::default() };
     for mut one in cores::map(by_image, |asked| decide_image(observation, asked)) {
         all.decisions.append(&mut one.decisions);
         all.wants.append(&mut one.wants);
+        all.signatures.append(&mut one.signatures);
     }
     all
 }
@@ -43,21 +45,52 @@ fn decide_image(observation: &Observation, asked: &[Question]) -> Decided {
             verdict: verdict.clone(),
             rejected: Rejections::default(),
         };
-        Decided { decisions: asked.iter().map(leave).collect(), wants: Vec::new() }
+        Decided { decisions: asked.iter().map(leave).collect(), ..Decided::default() }
     };
     match observation.images.get(image) {
         Some(Ok(tags)) => {
-            let mut wants = BTreeSet::new();
+            let (mut wants, mut signatures) = (BTreeSet::new(), BTreeSet::new());
             let mut readings = Readings::new(&tags.list);
             let answer = |question| {
-                let facts = facts::Facts { image, tags, observation, wants: &mut wants };
-                answer::answer(question, &mut readings, facts)
+                let (wants, signatures) = (&mut wants, &mut signatures);
+                let mut facts = facts::Facts { image, tags, observation, wants, signatures };
+                let decision = answer::answer(question, &mut readings, &mut facts);
+                signed_elsewhere(&decision, asked, &mut facts);
+                decision
             };
             let decisions = asked.iter().map(answer).collect();
-            Decided { decisions, wants: wants.into_iter().collect() }
+            let (wants, signatures) = (wants.into_iter().collect(), signatures.into_iter().collect());
+            Decided { decisions, wants, signatures }
         }
         Some(Err(reason)) => undecided(reason),
         None if observation.unknown.contains(image) => undecided("the source does not know it"),
         None => undecided("its tags were not observed"),
     }
+}
+
+/// Sees to the signatures of what other references to the image run: that is what may be promoted, whoever wrote it
+/// there. Only what could be a step forward is looked at.
+fn signed_elsewhere(decision: &Decision, asked: &[Question], facts: &mut facts::Facts<'_>) {
+    let question = &decision.question;
+    let Some(verify) = &question.policy.verify else { return };
+    if matches!(decision.verdict, Verdict::Undecided(_)) {
+        return;
+    }
+    for value in asked.iter().map(|other| &other.current).filter(|value| **value != question.current) {
+        let Some(tag) = &value.tag else { continue };
+        let is_same = question.current.tag.as_ref() == Some(tag);
+        if !is_same && facts.tags.list.find(tag.as_str()).is_none_or(|index| objection(decision, index)) {
+            continue;
+        }
+        // What is not known is asked for; what came of it is for whoever promotes to judge.
+        if let Some(digest) = value.digest.clone().or_else(|| facts.digest(tag).ok()) {
+            let _judged = facts.signature(tag, digest, verify);
+        }
+    }
+}
+
+/// Whether a decision has more against a tag than that another one wins.
+fn objection(decision: &Decision, tag: TagIndex) -> bool {
+    let mut reasons = decision.rejected.iter().filter(|(rejected, _)| *rejected == tag).map(|(_, reason)| reason);
+    reasons.any(|reason| *reason != Reason::Outranked)
 }

@@ -111,7 +111,7 @@ impl Stage<'_> {
     /// Runs a pass, prints what it did, and makes sure that it made as many commits as the story says.
     async fn pass(&self, expected: usize, out: &mut dyn Write) -> Result<Outcome, DemoError> {
         let service = crate::config::service::Service::without_configuration();
-        let source = setup::registry(&service, self.environment);
+        let source = setup::registry(&service, self.environment)?;
         let outcome = run(&Run {
             remote: Arc::clone(&self.remote),
             branch: &self.branch,

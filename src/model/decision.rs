@@ -11,6 +11,7 @@ use crate::model::environment::EnvironmentName;
 use crate::model::image::{ImageName, Tag};
 use crate::model::policy::{Policy, Step};
 use crate::model::rejections::Rejections;
+use crate::model::signature::SignatureWant;
 use crate::model::site::Value;
 use crate::model::tags::{FactKind, Platform};
 
@@ -54,8 +55,8 @@ pub enum Reason {
     PlatformMissing(Platform),
     /// No signature yet.
     SignatureMissing,
-    /// Signed, but not by whom the policy names.
-    SignatureWrong,
+    /// Signed, but not by whom the policy names, or in a way that does not hold; in words.
+    SignatureWrong(Arc<str>),
     /// Not what the environment before this one runs.
     NotBefore,
     /// A person holds it.
@@ -89,7 +90,7 @@ impl fmt::Display for Reason {
             }
             Self::PlatformMissing(platform) => write!(formatter, "no {platform}"),
             Self::SignatureMissing => write!(formatter, "not signed yet"),
-            Self::SignatureWrong => write!(formatter, "signed by somebody else"),
+            Self::SignatureWrong(why) => write!(formatter, "{why}"),
             Self::NotBefore => write!(formatter, "not in the environment before"),
             Self::Held => write!(formatter, "held"),
             Self::Unknown(what) => write!(formatter, "{what}"),
@@ -165,6 +166,8 @@ pub struct Want {
 pub struct Decided {
     /// One for each question, in a stable order.
     pub decisions: Vec<Decision>,
-    /// Facts to observe; empty when the decisions are final.
+    /// Facts to observe; empty, as `signatures`, when the decisions are final.
     pub wants: Vec<Want>,
+    /// Signatures to check.
+    pub signatures: Vec<SignatureWant>,
 }

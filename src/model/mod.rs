@@ -19,6 +19,7 @@ pub mod policy;
 pub mod proposal;
 pub mod pull_request;
 pub mod rejections;
+pub mod signature;
 pub mod site;
 pub mod tags;
 pub mod usage;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::model::commit::CommitId;
 use crate::model::decision::Want;
 use crate::model::image::ImageName;
+use crate::model::signature::{SignatureVerdict, SignatureWant};
 use crate::model::site::{PassedOver, Site};
 use crate::model::tags::ImageTags;
 
@@ -24,6 +25,8 @@ pub struct Observation {
     pub passed_over: Vec<PassedOver>,
     /// The tags of each image that is followed, or why they could not be had, in words.
     pub images: BTreeMap<ImageName, Result<Arc<ImageTags>, String>>,
+    /// What the signatures that were asked for say, or why they could not be had, in words.
+    pub signatures: BTreeMap<SignatureWant, Result<SignatureVerdict, String>>,
     /// Facts that were asked for and could not be had, with the reason in words.
     pub failed: BTreeMap<Want, String>,
     /// Lists that lack what they had in an earlier pass, in words.

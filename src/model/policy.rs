@@ -10,6 +10,7 @@ use regex::Regex;
 
 use crate::model::glob::ImageGlob;
 use crate::model::image::{ImageName, Tag};
+use crate::model::signature::Verify;
 use crate::model::tags::Platform;
 
 /// A comparison operator of the range grammar (Masterminds/semver v3).
@@ -172,20 +173,6 @@ pub enum Pin {
     Digest,
 }
 
-/// Who must have signed an image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verify {
-    /// `cosign: {key: …}`: a public key file in the repository, by its path.
-    CosignKeys(Vec<String>),
-    /// `cosign: {identity, issuer}`: keyless.
-    CosignIdentity {
-        /// The certificate's subject, exact or a pattern.
-        identity: String,
-        /// The certificate's issuer.
-        issuer: String,
-    },
-}
-
 /// Everything that decides which tag of an image may be chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -204,7 +191,7 @@ pub struct Policy {
     /// `platforms`: those that a candidate must have.
     pub platforms: Vec<Platform>,
     /// `verify`: the signature that a candidate must have.
-    pub verify: Option<Verify>,
+    pub verify: Option<Arc<Verify>>,
 }
 
 impl Policy {

@@ -10,6 +10,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::model::image::{Digest, Tag, shorten};
+use crate::model::signature::SignatureFact;
 
 /// How many tags that break the grammar a list keeps as examples; the others are counted.
 const INVALID_EXAMPLES: usize = 20;
@@ -144,6 +145,8 @@ pub struct TagFacts {
     pub not_before: Option<Timestamp>,
     /// The platforms for which the image is there.
     pub platforms: Option<Vec<Platform>>,
+    /// What its signatures say: only in what a snapshot holds.
+    pub signatures: Vec<SignatureFact>,
 }
 
 /// One image as observed: its tags and what was asked about some of them.

@@ -9,7 +9,7 @@ use crate::manifest;
 use crate::model::file::{Position, RepoPath};
 use crate::model::image::Tag;
 use crate::model::outcome::{Finding, Severity};
-use crate::model::policy::{Policy, Select};
+use crate::model::policy::{Pin, Policy, Select};
 use crate::model::site::{Marker, PassedOverReason, Site, SkipReason};
 use crate::observe::files::Files;
 use crate::observe::scan::{Scanned, scan};
@@ -36,6 +36,7 @@ pub fn check(
         rules(config, file, &scanned, &mut findings);
         environments(config, file, &scanned, &mut findings);
         inactive(config, file, &mut findings);
+        unpinned(config, file, &mut findings);
     }
     references(config, &scanned, &mut findings);
     policies(config, config_file, &scanned, &mut findings);
@@ -84,6 +85,22 @@ fn inactive(config: &Repository, file: &str, findings: &mut Vec<Finding>) {
         hint: None,
         file: Some(file.to_owned()),
         position: Some(part.position),
+    }));
+}
+
+/// Rules that ask for a signature and do not write what was signed.
+fn unpinned(config: &Repository, file: &str, findings: &mut Vec<Finding>) {
+    let rules = config.rules.0.iter().filter(|rule| rule.policy.verify.is_some() && rule.policy.pins() != Pin::Digest);
+    findings.extend(rules.map(|rule| Finding {
+        severity: Severity::Warning,
+        rule: "unpinned-signature",
+        message: format!(
+            "the rule for `{}` asks for a signature, which is of a digest, and lets tags be written alone, which may move",
+            rule.images.as_str()
+        ),
+        hint: Some("add `pin: digest`: then what was checked is what runs".to_owned()),
+        file: Some(file.to_owned()),
+        position: Some(Position { line: rule.line, column: rule.column }),
     }));
 }
 

@@ -11,6 +11,7 @@ pub mod run;
 pub mod setup;
 mod transport;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
 
@@ -24,6 +25,7 @@ use crate::model::change::ChangeSet;
 use crate::model::commit::CommitId;
 use crate::model::decision::{Decided, Decision, Verdict};
 use crate::model::environment::{EnvironmentName, Environments};
+use crate::model::file::RepoPath;
 use crate::model::image::ImageName;
 use crate::model::observation::Observation;
 use crate::model::outcome::{Outcome, ScanOutcome, ScannedReference, Trouble};
@@ -176,7 +178,8 @@ async fn round(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
     let mut stages = Stages::start();
     let scanned = look(inputs)?;
     stages.end("looked into the files");
-    let (observation, decisions) = settle(inputs, scanned.sites, scanned.passed_over, &mut stages).await;
+    let (observation, decisions) =
+        settle(inputs, scanned.sites, scanned.passed_over, &scanned.files, &mut stages).await;
     stages.end("decided");
     let mut promoted = promote::promote(&observation, decisions, &inputs.config.environments, &inputs.config.groups);
     let changes = edits(inputs, &observation.sites, &scanned.surroundings, &promoted.proposals);
@@ -235,6 +238,7 @@ async fn settle(
     inputs: &Inputs<'_>,
     sites: Vec<Site>,
     passed_over: Vec<PassedOver>,
+    files: &[RepoPath],
     stages: &mut Stages,
 ) -> (Observation, Vec<Decision>) {
     let (now, base) = (inputs.now, inputs.base.clone());
@@ -245,16 +249,18 @@ async fn settle(
     observe::tags::ask(&mut observation, &questions, inputs.source, inputs.cache, &answered).await;
     stages.end("asked for the tags");
     for _ in 0..MAX_ROUNDS {
-        let Decided { decisions, wants } = decide::decide(&observation, &questions);
-        if wants.is_empty() {
+        let Decided { decisions, wants, signatures } = decide::decide(&observation, &questions);
+        if wants.is_empty() && signatures.is_empty() {
             return (observation, decisions);
         }
         observe::tags::facts(&mut observation, wants, inputs.source, inputs.cache).await;
+        observe::signatures::ask(&mut observation, signatures, inputs.files, files, inputs.source).await;
     }
     let mut decided = decide::decide(&observation, &questions);
-    let lacking = decided.wants;
+    let mut lacking: BTreeSet<ImageName> = decided.wants.into_iter().map(|want| want.image).collect();
+    lacking.extend(decided.signatures.into_iter().map(|want| want.image));
     for decision in &mut decided.decisions {
-        if lacking.iter().any(|want| want.image == decision.question.image) {
+        if lacking.contains(&decision.question.image) {
             let reason = format!("needs facts about more tags than {MAX_ROUNDS} rounds of questions gave");
             decision.verdict = Verdict::Undecided(reason);
         }

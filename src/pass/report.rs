@@ -65,6 +65,11 @@ fn failures(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
     for (want, reason) in observation.failed.iter().filter(|(want, _)| want.kind != FactKind::Pushed) {
         outcome.errors.push(trouble(format!("{}:{}", want.image, want.tag), reason));
     }
+    for (want, answer) in &observation.signatures {
+        if let Err(reason) = answer {
+            outcome.errors.push(trouble(format!("{}:{}", want.image, want.tag), reason));
+        }
+    }
     for passed in &observation.passed_over {
         if config.configured && is_failure(&passed.reason) && config.environments.of(&passed.file).is_some() {
             outcome.errors.push(passed_over_trouble(passed));
@@ -108,6 +113,10 @@ fn passed_by(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
                 .failed
                 .keys()
                 .any(|want| want.image == decision.question.image && want.kind != FactKind::Pushed)
+            && !observation
+                .signatures
+                .iter()
+                .any(|(want, answer)| want.image == decision.question.image && answer.is_err())
         {
             let reason = match config.environments.0.len() {
                 0 | 1 => reason.clone(),

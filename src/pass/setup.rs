@@ -33,6 +33,7 @@ use crate::registry::settings::{
     CloudSetting, CloudVariables, CredentialSetting, HelperSettings, HostSettings, Limits, Settings,
 };
 use crate::registry::snapshot::{Recorder, Snapshot, SnapshotError};
+use crate::signature::trust::{MAX_TRUSTED_ROOT, TrustedRoot};
 
 /// The longest configuration file that is read, in bytes.
 const MAX_CONFIG: u64 = 1 << 20;
@@ -269,17 +270,25 @@ pub fn source(
                 Snapshot::parse(&bytes).map_err(|source| SetupError::Snapshot { path: path.to_owned(), source })?;
             Ok(Box::new(snapshot))
         }
-        None => Ok(registry(service, environment)),
+        None => registry(service, environment),
     }
 }
 
 /// Returns the registries' client as a source of tags.
-pub fn registry(service: &Service, environment: &Environment) -> Box<dyn TagSource> {
-    Box::new(registry_client(service, environment))
+///
+/// # Errors
+///
+/// As for [`registry_client`].
+pub fn registry(service: &Service, environment: &Environment) -> Result<Box<dyn TagSource>, SetupError> {
+    Ok(Box::new(registry_client(service, environment)?))
 }
 
 /// Returns the registries' client. What is named for a host and cannot be had fails when that host is asked.
-pub fn registry_client(service: &Service, environment: &Environment) -> RegistryClient {
+///
+/// # Errors
+///
+/// [`SetupError`] when the trusted root that is named cannot be read.
+pub fn registry_client(service: &Service, environment: &Environment) -> Result<RegistryClient, SetupError> {
     let hosts = service.registries.iter().map(|registry| host(service, registry, environment)).collect();
     let home = environment.home().map(|home| ("HOME".into(), home.into_os_string()));
     let settings = Settings {
@@ -293,8 +302,22 @@ pub fn registry_client(service: &Service, environment: &Environment) -> Registry
         proxies: transport::proxies(environment),
         cloud: CloudVariables::of(|name| environment.secret(name).ok()),
         limits: registry_limits(service),
+        trusted_root: trusted_root(service)?,
     };
-    RegistryClient::new(settings, Arc::new(SystemClock))
+    Ok(RegistryClient::new(settings, Arc::new(SystemClock)))
+}
+
+/// Reads the trusted root that the operator names.
+fn trusted_root(service: &Service) -> Result<Option<Arc<TrustedRoot>>, SetupError> {
+    let Some(path) = service.trusted_root.as_ref().map(|path| service.resolve(path)) else { return Ok(None) };
+    let what = "the trusted root";
+    let bytes = read(what, &path, MAX_TRUSTED_ROOT)?;
+    let root = TrustedRoot::parse(&bytes);
+    root.map(|root| Some(Arc::new(root))).map_err(|error| SetupError::Unreadable {
+        what,
+        path,
+        reason: error.to_string(),
+    })
 }
 
 fn registry_limits(service: &Service) -> Limits {

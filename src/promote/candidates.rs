@@ -1,13 +1,15 @@
 //! What an environment with `after` may take: the value that every environment before it runs in Git.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use crate::model::decision::{Decision, Reason, Verdict};
+use crate::model::decision::{Decision, Question, Reason, Verdict};
 use crate::model::environment::{Environment, EnvironmentName, Predecessor};
 use crate::model::image::Tag;
 use crate::model::observation::Observation;
 use crate::model::policy::{Pin, Select, Step};
 use crate::model::proposal::Move;
+use crate::model::signature::{SignatureVerdict, SignatureWant};
 use crate::model::site::Value;
 use crate::model::tags::TagIndex;
 
@@ -123,6 +125,9 @@ fn judge(observation: &Observation, decision: &Decision, candidate: &Value) -> C
             "a digest stands here and none in the environment before it: set `pin: digest` for the image".into(),
         );
     }
+    if let Some(reason) = unsigned(observation, question, candidate) {
+        return reason;
+    }
     let digest = candidate.digest.clone().filter(|_| wants_digest);
     Candidate::Move(Move {
         image: question.image.clone(),
@@ -132,6 +137,26 @@ fn judge(observation: &Observation, decision: &Decision, candidate: &Value) -> C
         pin: question.policy.pins(),
         sites: question.sites.clone(),
     })
+}
+
+/// Returns why a candidate may not move for want of a signature: a person may have brought it to the environment before.
+fn unsigned(observation: &Observation, question: &Question, candidate: &Value) -> Option<Candidate> {
+    let verify = question.policy.verify.as_ref()?;
+    let tag = candidate.tag.as_ref()?;
+    let unknown = || Some(Candidate::Undecided(format!("the digest and signature of {tag} are not known")));
+    let listed = observation.images.get(&question.image).and_then(|tags| tags.as_ref().ok());
+    let known = listed.and_then(|tags| tags.facts.get(tag)).and_then(|facts| facts.digest.clone());
+    let Some(digest) = candidate.digest.clone().or(known) else { return unknown() };
+    let want = SignatureWant { image: question.image.clone(), tag: tag.clone(), digest, verify: Arc::clone(verify) };
+    let blocked =
+        |why: &str| Some(Candidate::Blocked(format!("{tag}, which the environment before it runs, is {why}")));
+    match observation.signatures.get(&want) {
+        Some(Ok(SignatureVerdict::Signed)) => None,
+        Some(Ok(SignatureVerdict::Missing)) => blocked("not signed yet"),
+        Some(Ok(SignatureVerdict::Wrong(why))) => blocked(&format!("not signed as `verify` asks: {why}")),
+        Some(Err(reason)) => Some(Candidate::Undecided(reason.clone())),
+        None => unknown(),
+    }
 }
 
 /// Whether a tag is a step forward that the policy of this environment allows.

@@ -14,9 +14,11 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use crate::model::image::{ImageName, Tag};
+use crate::model::image::{Digest, ImageName, Tag};
+use crate::model::signature::SignatureVerdict;
 use crate::model::tags::{FactKind, ImageTags, TagFacts};
 use crate::model::usage::Usage;
+use crate::signature::Requirement;
 
 /// Why a source could not answer. Says whether another try makes sense; never decided on message text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -86,6 +88,16 @@ impl TagSource for Box<dyn TagSource> {
     fn count_cached(&self, image: &ImageName) {
         (**self).count_cached(image);
     }
+
+    fn signed<'a>(
+        &'a self,
+        image: &'a ImageName,
+        tag: &'a Tag,
+        digest: &'a Digest,
+        by: &'a Requirement,
+    ) -> BoxFuture<'a, Result<SignatureVerdict, SourceError>> {
+        (**self).signed(image, tag, digest, by)
+    }
 }
 
 /// Where tags come from: a registry, a snapshot, or a test's memory.
@@ -140,4 +152,17 @@ pub trait TagSource: Send + Sync {
 
     /// Counts an answer about an image that whoever asks had already, and so did not ask for.
     fn count_cached(&self, _image: &ImageName) {}
+
+    /// Returns what the signatures of some content say, content that a tag points to.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`] when they could not all be seen and none of those seen holds: that is never "not signed".
+    fn signed<'a>(
+        &'a self,
+        image: &'a ImageName,
+        tag: &'a Tag,
+        digest: &'a Digest,
+        by: &'a Requirement,
+    ) -> BoxFuture<'a, Result<SignatureVerdict, SourceError>>;
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -13,6 +14,7 @@ use crate::http::connection::Connection;
 use crate::http::proxy::Proxies;
 use crate::http::retry::RetryPolicy;
 use crate::registry::push_times::Vendor;
+use crate::signature::trust::TrustedRoot;
 
 /// Everything a [`crate::registry::client::RegistryClient`] is told.
 #[derive(Debug, Clone, Default)]
@@ -29,6 +31,8 @@ pub struct Settings {
     pub cloud: CloudVariables,
     /// Caps and time limits.
     pub limits: Limits,
+    /// Whom signatures without keys are checked against.
+    pub trusted_root: Option<Arc<TrustedRoot>>,
 }
 
 /// What is said of one host.

@@ -5,4 +5,5 @@ mod facts;
 mod properties;
 mod ranges;
 mod rules;
+mod signatures;
 mod world;

@@ -14,4 +14,5 @@ mod pass;
 mod program;
 mod registry;
 mod report;
+mod signature;
 mod wayin;

@@ -11,6 +11,7 @@ mod limits;
 mod lists;
 mod mirrors;
 mod push_times;
+mod signatures;
 mod transport;
 mod usage;
 mod vendors;

@@ -6,10 +6,15 @@ use std::sync::Arc;
 
 use crate::config::fault::quote;
 use crate::config::reader::{Located, Reader};
-use crate::config::repository::raw::{RawCosign, RawGroup, RawRule};
-use crate::config::shapes::TrueOr;
+use crate::config::repository::raw::{RawCosign, RawGroup, RawPattern, RawRule};
+use crate::config::scalars::Line;
+use crate::config::shapes::{ShortOrLong, TrueOr};
 use crate::model::file::RepoPath;
-use crate::model::policy::{Group, Groups, Policy, Rule, Rules, Select, Verify};
+use crate::model::policy::{Group, Groups, Policy, Rule, Rules, Select};
+use crate::model::signature::{SignerName, Verify};
+
+/// How many keys one rule may name: each is tried on every signature.
+const MAX_KEYS: usize = 20;
 
 /// Turns `images:` into rules.
 pub(crate) fn rules(raw: Vec<Located<RawRule>>, reader: &mut Reader<'_>) -> Rules {
@@ -48,7 +53,7 @@ fn rule(raw: RawRule, reader: &mut Reader<'_>) -> Option<Rule> {
     policy.pin = raw.pin.value().unwrap_or_default();
     policy.platforms =
         raw.platforms.value().map(|list| list.0.into_iter().map(|item| item.value).collect()).unwrap_or_default();
-    policy.verify = verify;
+    policy.verify = verify.map(Arc::new);
     Some(Rule { images: raw.images.value()?, policy: Arc::new(policy), line: position.line, column: position.column })
 }
 
@@ -66,16 +71,32 @@ fn verify(raw: RawCosign, reader: &mut Reader<'_>) -> Option<Verify> {
     if let (Some(span), true) = (&raw.issuer.key, raw.key.is_present()) {
         reader.fault(span.clone(), "`issuer` says nothing beside `key`", Some("remove one of them".to_owned()));
     }
-    if let Some(keys) = raw.key.value() {
-        for key in &keys.0 {
-            if RepoPath::new(&key.value.0).is_none() {
-                let message = format!("{} is no path within the repository", quote(&key.value.0));
-                reader.fault(key.span.clone(), message, Some("name a file like `keys/cosign.pub`".to_owned()));
+    if let Some(given) = raw.key.given {
+        let keys = given.value.0;
+        if keys.is_empty() || keys.len() > MAX_KEYS {
+            let message = format!("{} keys are named, and it takes 1 to {MAX_KEYS}", keys.len());
+            reader.fault(given.span, message, None);
+        }
+        let mut paths = Vec::new();
+        for key in &keys {
+            match RepoPath::new(&key.value.0) {
+                Some(path) => paths.push(path),
+                None => {
+                    let message = format!("{} is no path within the repository", quote(&key.value.0));
+                    reader.fault(key.span.clone(), message, Some("name a file like `keys/cosign.pub`".to_owned()));
+                }
             }
         }
-        return Some(Verify::CosignKeys(keys.0.into_iter().map(|key| key.value.0).collect()));
+        return Some(Verify::CosignKeys(paths));
     }
-    Some(Verify::CosignIdentity { identity: raw.identity.value()?.0, issuer: raw.issuer.value()?.0 })
+    Some(Verify::CosignIdentity { identity: signer(raw.identity.value()?)?, issuer: signer(raw.issuer.value()?)? })
+}
+
+fn signer(raw: ShortOrLong<Line, RawPattern>) -> Option<SignerName> {
+    Some(match raw {
+        ShortOrLong::Short(line) => SignerName::Exact(line.0),
+        ShortOrLong::Long(long) => SignerName::Pattern(long.pattern.value()?),
+    })
 }
 
 /// Turns `groups:` into groups.

@@ -25,7 +25,6 @@ enum When {
 
 /// Keys by their path; a list is gone into.
 const TABLE: &[(&str, When)] = &[
-    ("images.verify", When::Always),
     ("environments.branch", When::Always),
     ("environments.gates", When::Always),
     ("environments.publish", When::Unless("commit")),

@@ -10,6 +10,7 @@ use crate::config::reader::Scalar;
 use crate::config::scalars::word;
 use crate::model::image::Tag;
 use crate::model::policy::{CalverFormat, Direction, Pin, Select, TagPattern};
+use crate::model::signature::NamePattern;
 use crate::model::tags::Platform;
 use crate::policy;
 
@@ -68,6 +69,14 @@ impl Scalar for TagPattern {
 
     fn parse(text: &str) -> Result<Self, String> {
         policy::pattern::compile(text).map_err(|error| error.to_string())
+    }
+}
+
+impl Scalar for NamePattern {
+    const WHAT: &'static str = "a regular expression over whole names";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::new(text).map_err(|reason| format!("{} is no regular expression: {reason}", quote(text)))
     }
 }
 

@@ -18,6 +18,7 @@ use crate::model::glob::ImageGlob;
 use crate::model::image::Tag;
 use crate::model::json_path::JsonPath;
 use crate::model::policy::{CalverFormat, Direction, Pin, TagPattern};
+use crate::model::signature::NamePattern;
 use crate::model::tags::Platform;
 
 object! {
@@ -90,10 +91,17 @@ object! {
     RawCosign, "`cosign`", exactly one of ["key", "identity"];
     /// Paths of public keys in this repository; one of them must have signed. Example: `keys/cosign.pub`.
     "key" optional key: OneOrMany<Line>,
-    /// The certificate's subject; needs `issuer`.
-    "identity" optional identity: Line,
-    /// The certificate's issuer; needs `identity`. Example: `https://token.actions.githubusercontent.com`.
-    "issuer" optional issuer: Line,
+    /// The certificate's subject, exactly or as `{pattern: …}`; needs `issuer`.
+    "identity" optional identity: ShortOrLong<Line, RawPattern>,
+    /// Who vouched for the subject, exactly or as `{pattern: …}`; needs `identity`. Example: `https://token.actions.githubusercontent.com`.
+    "issuer" optional issuer: ShortOrLong<Line, RawPattern>,
+}
+
+object! {
+    /// A name by a pattern.
+    RawPattern, "a pattern";
+    /// A regular expression that must match the whole name. Example: `'https://github\.com/acme/.+'`.
+    "pattern" required pattern: NamePattern,
 }
 
 object! {

@@ -36,6 +36,7 @@ pub(super) fn service(file: &str, raw: RawService, reader: &mut Reader<'_>) -> S
         webhooks: webhooks.into_iter().filter_map(|raw| webhook(raw, reader)).collect(),
         repositories: repositories.into_iter().filter_map(|raw| repository(raw.value)).collect(),
         registries: registries.into_iter().filter_map(|raw| registry(raw.value, reader)).collect(),
+        trusted_root: raw.sigstore.value().and_then(|sigstore| sigstore.trusted_root_file.value()),
         sources: sources.into_iter().filter_map(|raw| source(raw.value)).collect(),
         notify: raw.notify.value().unwrap_or_default().into_iter().filter_map(|raw| notify(raw.value)).collect(),
         queue: match raw.queue.value() {

@@ -311,6 +311,8 @@ pub struct Service {
     pub repositories: Vec<WatchedRepository>,
     /// How registries are spoken to.
     pub registries: Vec<Registry>,
+    /// The trusted root of signatures without keys.
+    pub trusted_root: Option<FilePath>,
     /// What gates may ask.
     pub sources: Vec<Source>,
     /// Who is told.
@@ -334,6 +336,7 @@ impl Service {
             webhooks: Vec::new(),
             repositories: Vec::new(),
             registries: Vec::new(),
+            trusted_root: None,
             sources: Vec::new(),
             notify: Vec::new(),
             queue: Queue::default(),

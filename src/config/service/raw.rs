@@ -34,6 +34,8 @@ object! {
     "repositories" optional repositories: Vec<Located<RawWatched>>,
     /// How registries are spoken to. Default: docker's `config.json`, TLS, plain HTTP on loopback.
     "registries" optional registries: Vec<Located<RawRegistry>>,
+    /// Whom signatures are checked against. Default: signatures by key alone can be checked.
+    "sigstore" optional sigstore: RawSigstore,
     /// What gates may ask; `.tagboat.yaml` only names them. Default: none.
     "sources" optional sources: Vec<Located<RawSource>>,
     /// Who is told what happened. Default: nobody.
@@ -184,6 +186,13 @@ object! {
     "gcp" optional gcp: RawGcp,
     /// Azure Container Registry, by the identity of the machine or of the environment, or by a client's secret.
     "azure" optional azure: RawAzure,
+}
+
+object! {
+    /// Whom signatures are checked against.
+    RawSigstore, "`sigstore`";
+    /// The file with the trusted root (Sigstore's `trusted_root.json`): authorities and logs for signatures without keys.
+    "trustedRootFile" required trusted_root_file: FilePath,
 }
 
 object! {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use crate::manifest::stored::bytes::{Reader, Stored, Writer, choice, record, text};
-use crate::model::policy::{CalverFormat, Direction, Pin, Policy, Range, Select, Step, TagPattern, Verify};
+use crate::model::policy::{CalverFormat, Direction, Pin, Policy, Range, Select, Step, TagPattern};
+use crate::model::signature::Verify;
 use crate::model::tags::Platform;
 use crate::policy::{calver, pattern, platform, range};
 
@@ -17,7 +18,6 @@ text!(Platform, |platform| &platform.0, |text| platform::parse(text).ok());
 choice!(Step { 0 => Patch, 1 => Minor, 2 => Major });
 choice!(Direction { 0 => Ascending, 1 => Descending });
 choice!(Pin { 0 => AsWritten, 1 => Digest });
-choice!(Verify { 0 => CosignKeys(keys), 1 => CosignIdentity { identity, issuer } });
 
 choice!(Select {
     0 => Range(range),
@@ -30,6 +30,17 @@ choice!(Select {
 });
 
 record!(Policy { select, tags, ignore, prerelease, min_age, pin, platforms, verify });
+
+/// No marker can say who must have signed, so nothing is kept that does.
+impl Stored for Arc<Verify> {
+    fn put(&self, out: &mut Writer<'_>) {
+        out.is_whole = false;
+    }
+
+    fn take(_from: &mut Reader<'_>) -> Option<Self> {
+        None
+    }
+}
 
 /// Whole seconds, which is all that a duration in a file can say.
 impl Stored for SignedDuration {

@@ -75,6 +75,14 @@ pub(super) enum Failure {
     Circle { host: String },
     #[error("{host} says that the list of tags goes on at {next}, which is not followed")]
     Link { host: String, next: String },
+    #[error("{host} says that the list of referrers goes on at {next}, which is not followed")]
+    ReferrersLink { host: String, next: String },
+    #[error("{host} lists referrers on more than {pages} pages, which are not read")]
+    Pages { host: String, pages: usize },
+    #[error(
+        "its signature cannot be checked: name the trusted root in service.yaml (`sigstore: {{trustedRootFile: …}}`) and that file by --service"
+    )]
+    NoTrust,
     #[error(
         "{host} sent content that does not match its digest {digest}; it was changed on the way or in the registry"
     )]

@@ -139,7 +139,7 @@ impl RegistryClient {
         serde_json::from_slice(&body).map_err(|error| malformed(visit, "an image's configuration", &error))
     }
 
-    fn parse_digest(&self, visit: &Visit<'_>, text: &str) -> Result<Digest, Failure> {
+    pub(super) fn parse_digest(&self, visit: &Visit<'_>, text: &str) -> Result<Digest, Failure> {
         text.parse().map_err(|_not_a_digest| Failure::Malformed {
             host: visit.host.name.clone(),
             what: "a manifest",
@@ -161,7 +161,7 @@ fn telling(rows: &[RawDescriptor]) -> Option<&RawDescriptor> {
     real().find(common).or_else(|| real().next())
 }
 
-fn verify(visit: &Visit<'_>, digest: &Digest, body: &[u8]) -> Result<(), Failure> {
+pub(super) fn verify(visit: &Visit<'_>, digest: &Digest, body: &[u8]) -> Result<(), Failure> {
     let actual = match digest.as_str().split_once(':') {
         Some(("sha512", _)) => format!("sha512:{}", hex(&Sha512::digest(body))),
         _ => sha256(body).to_string(),
@@ -185,7 +185,7 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-fn malformed(visit: &Visit<'_>, what: &'static str, error: &serde_json::Error) -> Failure {
+pub(super) fn malformed(visit: &Visit<'_>, what: &'static str, error: &serde_json::Error) -> Failure {
     // The parser's words may quote the registry's text: its place says enough.
     let reason = format!("see its line {}, column {}", error.line(), error.column());
     Failure::Malformed { host: visit.host.name.clone(), what, reason }

@@ -1,7 +1,7 @@
 //! The client for real registries: the OCI distribution protocol, read only.
 //!
 //! The entry point is [`RegistryClient`]. It is split by verb: `transport` asks, `auth` answers challenges,
-//! `realm` asks token servers, `tokens` keeps what came of it, `tags` lists, `manifest` looks at single tags, `pushed` asks vendors' own APIs, and
+//! `realm` asks token servers, `tokens` keeps what came of it, `tags` lists, `manifest` looks at single tags, `signatures` fetches what lies beside an image, `pushed` asks vendors' own APIs, and
 //! `mirror` says where an image is really asked for. Below them, `exchange` makes each request with its tries: behind
 //! a `breaker` for hosts that are down, and through a `gate` that keeps to everybody's limits. It remembers tokens,
 //! challenges and limits, never tags or manifests; but what is asked twice at the same time is sent once.
@@ -24,6 +24,7 @@ pub mod probe;
 mod pushed;
 mod realm;
 mod shared;
+mod signatures;
 mod tags;
 mod tokens;
 mod transport;
@@ -43,15 +44,19 @@ use crate::clock::Clock;
 use crate::http::client::HttpClient;
 use crate::http::connection::{Connection, Connections};
 use crate::http::error::HttpError;
-use crate::model::image::{ImageName, Tag};
+use crate::model::image::{Digest, ImageName, Tag};
+use crate::model::signature::SignatureVerdict;
 use crate::model::tags::{FactKind, ImageTags, TagFacts};
 use crate::model::usage::Usage;
 use crate::registry::client::failure::Failure;
 use crate::registry::client::host::Host;
 use crate::registry::client::shared::{Answered, Shared};
+use crate::registry::client::signatures::{Place, Wanted};
 use crate::registry::credentials::{Credentials, normal_host};
 use crate::registry::settings::{HostSettings, Limits, Settings};
 use crate::registry::{Listed, SourceError, TagSource};
+use crate::signature::trust::TrustedRoot;
+use crate::signature::{self, Material, Requirement, Subject, Tally};
 
 /// Asks registries over HTTP. One for a whole pass, or for many: hosts, challenges and tokens are shared by all images.
 pub struct RegistryClient {
@@ -68,6 +73,7 @@ pub struct RegistryClient {
     begun: Mutex<Instant>,
     /// How many tags this pass has looked into.
     inspections: AtomicUsize,
+    trusted_root: Option<Arc<TrustedRoot>>,
 }
 
 impl fmt::Debug for RegistryClient {
@@ -115,6 +121,7 @@ impl RegistryClient {
             facts: Shared::default(),
             begun: Mutex::new(begun),
             inspections: AtomicUsize::new(0),
+            trusted_root: settings.trusted_root,
         }
     }
 
@@ -219,6 +226,32 @@ fn connections(settings: &Settings) -> Connections {
     connections
 }
 
+impl RegistryClient {
+    /// Checks the signatures of some content, cosign's own before referrers, until one holds.
+    async fn verdict(&self, subject: &Subject<'_>, by: &Requirement) -> Result<SignatureVerdict, Failure> {
+        if by.needs_trust() && self.trusted_root.is_none() {
+            return Err(Failure::NoTrust);
+        }
+        let host = self.host(subject.image.host())?;
+        let visit = self.visit(subject.image, &host).await?;
+        let mut tally = Tally::default();
+        let mut failed = None;
+        for place in [Place::Tag, Place::Referrers] {
+            let mut take = |material: &Material| {
+                tally.add(signature::check(material, subject, by, self.trusted_root.as_deref()));
+                if tally.is_signed() { Wanted::Enough } else { Wanted::More }
+            };
+            let fetched = self.signatures(&visit, subject.digest, place, &mut take).await;
+            if tally.is_signed() {
+                return Ok(SignatureVerdict::Signed);
+            }
+            failed = failed.or(fetched.err());
+        }
+        // What could not be seen may be the signature that is missed.
+        failed.map_or_else(|| Ok(tally.verdict()), Err)
+    }
+}
+
 impl TagSource for RegistryClient {
     fn tags<'a>(&'a self, image: &'a ImageName) -> BoxFuture<'a, Result<Arc<ImageTags>, SourceError>> {
         async move { self.tags_again(image, None).await.map(|listed| listed.tags) }.boxed()
@@ -273,5 +306,19 @@ impl TagSource for RegistryClient {
     fn usage(&self) -> Usage {
         let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         Usage(hosts.values().map(|host| (host.name.clone(), host.meter.usage(host.gate.told()))).collect())
+    }
+
+    fn signed<'a>(
+        &'a self,
+        image: &'a ImageName,
+        tag: &'a Tag,
+        digest: &'a Digest,
+        by: &'a Requirement,
+    ) -> BoxFuture<'a, Result<SignatureVerdict, SourceError>> {
+        async move {
+            let verdict = self.verdict(&Subject { image, tag, digest }, by).await;
+            verdict.map_err(|failure| SourceError::Failed(format!("{image}:{tag}: {failure}")))
+        }
+        .boxed()
     }
 }

@@ -11,10 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use crate::model::image::{ImageName, Tag};
+use crate::model::image::{Digest, ImageName, Tag};
+use crate::model::signature::{SignatureFact, SignatureVerdict};
 use crate::model::tags::{FactKind, ImageTags, TagFacts};
 use crate::model::usage::Usage;
 use crate::registry::{Listed, SourceError, TagSource};
+use crate::signature::Requirement;
 
 pub use crate::registry::snapshot::parse::SnapshotError;
 
@@ -102,9 +104,25 @@ fn write_facts(json: &mut String, facts: &TagFacts) {
     // What decided is recorded, whether this pass confirmed it or needed not to.
     let seen = facts.first_seen.or(facts.not_before.filter(|_| facts.pushed.is_none()));
     fields.extend(seen.iter().map(|time| format!("\"firstSeen\": \"{time}\"")));
+    if !facts.signatures.is_empty() {
+        let mut rows: Vec<String> = facts.signatures.iter().map(signature_row).collect();
+        rows.sort_unstable();
+        fields.push(format!("\"signatures\": [{}]", rows.join(", ")));
+    }
     json.push('{');
     json.push_str(&fields.join(", "));
     json.push('}');
+}
+
+fn signature_row(fact: &SignatureFact) -> String {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let (word, reason) = match &fact.verdict {
+        SignatureVerdict::Signed => ("signed", None),
+        SignatureVerdict::Missing => ("missing", None),
+        SignatureVerdict::Wrong(reason) => ("wrong", Some(reason)),
+    };
+    let reason = reason.map_or_else(String::new, |reason| format!(", \"reason\": {}", quoted(reason)));
+    format!("{{\"digest\": \"{}\", \"by\": {}, \"verdict\": \"{word}\"{reason}}}", fact.digest, quoted(&fact.by))
 }
 
 impl TagSource for Snapshot {
@@ -140,6 +158,28 @@ impl TagSource for Snapshot {
                     )
                 };
                 if held { Ok(facts) } else { Err(SourceError::Failed(missing())) }
+            }
+        };
+        std::future::ready(answer).boxed()
+    }
+
+    fn signed<'a>(
+        &'a self,
+        image: &'a ImageName,
+        tag: &'a Tag,
+        digest: &'a Digest,
+        by: &'a Requirement,
+    ) -> BoxFuture<'a, Result<SignatureVerdict, SourceError>> {
+        let answer = match self.images.get(image) {
+            None => Err(SourceError::Unknown(image.clone())),
+            Some(tags) => {
+                let facts = tags.facts.get(tag).map(|facts| facts.signatures.as_slice()).unwrap_or_default();
+                let known = facts.iter().find(|fact| fact.digest == *digest && fact.by == by.by());
+                known.map(|fact| fact.verdict.clone()).ok_or_else(|| {
+                    SourceError::Failed(format!(
+                        "{image}:{tag}: the snapshot does not hold what its signatures say, as `verify` asks now; record a new one, or ask the registry"
+                    ))
+                })
             }
         };
         std::future::ready(answer).boxed()
@@ -195,6 +235,13 @@ fn merge(known: &mut TagFacts, new: &TagFacts) {
     known.first_seen = new.first_seen.or(known.first_seen);
     known.not_before = new.not_before.or(known.not_before);
     known.platforms = new.platforms.clone().or(known.platforms.take());
+    new.signatures.iter().for_each(|fact| keep(known, fact));
+}
+
+/// Adds what signatures say, or replaces what they said of the same content for the same signers.
+fn keep(known: &mut TagFacts, fact: &SignatureFact) {
+    known.signatures.retain(|other| (&other.digest, &other.by) != (&fact.digest, &fact.by));
+    known.signatures.push(fact.clone());
 }
 
 impl<S: TagSource> TagSource for Recorder<S> {
@@ -249,6 +296,23 @@ impl<S: TagSource> TagSource for Recorder<S> {
 
     fn count_cached(&self, image: &ImageName) {
         self.source.count_cached(image);
+    }
+
+    fn signed<'a>(
+        &'a self,
+        image: &'a ImageName,
+        tag: &'a Tag,
+        digest: &'a Digest,
+        by: &'a Requirement,
+    ) -> BoxFuture<'a, Result<SignatureVerdict, SourceError>> {
+        async move {
+            let verdict = self.source.signed(image, tag, digest, by).await?;
+            let fact = SignatureFact { digest: digest.clone(), by: by.by().to_owned(), verdict: verdict.clone() };
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            keep(seen.entry(image.clone()).or_default().facts.entry(tag.clone()).or_default(), &fact);
+            Ok(verdict)
+        }
+        .boxed()
     }
 }
 

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 
 use crate::model::image::{ImageName, Tag, shorten};
+use crate::model::signature::{SignatureFact, SignatureVerdict};
 use crate::model::tags::{ImageTags, Platform, TagFacts};
 use crate::registry::snapshot::Snapshot;
 
@@ -20,6 +21,9 @@ const MAX_TAGS: usize = 10_000_000;
 
 /// The most platforms of one tag.
 const MAX_PLATFORMS: usize = 500;
+
+/// The most verdicts on signatures of one tag: one for each digest it had and each policy.
+const MAX_SIGNATURES: usize = 100;
 
 /// Why a text is no snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -225,6 +229,41 @@ struct RawFacts<'a> {
     #[serde(borrow, rename = "firstSeen")]
     first_seen: Option<std::borrow::Cow<'a, str>>,
     platforms: Option<Vec<String>>,
+    #[serde(default)]
+    signatures: Vec<RawSignature>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSignature {
+    digest: String,
+    by: String,
+    verdict: RawVerdict,
+    reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RawVerdict {
+    Signed,
+    Missing,
+    Wrong,
+}
+
+impl RawSignature {
+    fn plain(self) -> Result<SignatureFact, String> {
+        let verdict = match (self.verdict, self.reason) {
+            (RawVerdict::Signed, None) => SignatureVerdict::Signed,
+            (RawVerdict::Missing, None) => SignatureVerdict::Missing,
+            (RawVerdict::Wrong, Some(reason)) => {
+                SignatureVerdict::Wrong(reason.chars().flat_map(escape).collect::<String>().into())
+            }
+            (RawVerdict::Wrong, None) => return Err("a signature that is `wrong` needs its `reason`".to_owned()),
+            (_, Some(_)) => return Err("only a signature that is `wrong` has a `reason`".to_owned()),
+        };
+        let digest = self.digest.parse().map_err(|error| format!("{error}"))?;
+        Ok(SignatureFact { digest, by: self.by, verdict })
+    }
 }
 
 impl RawFacts<'_> {
@@ -245,6 +284,11 @@ impl RawFacts<'_> {
             None => None,
         };
         let (created, pushed) = (time(self.created)?, time(self.pushed)?);
-        Ok(TagFacts { digest, created, pushed, first_seen: time(self.first_seen)?, platforms, ..TagFacts::default() })
+        let first_seen = time(self.first_seen)?;
+        if self.signatures.len() > MAX_SIGNATURES {
+            return Err(format!("more than {MAX_SIGNATURES} verdicts on signatures"));
+        }
+        let signatures = self.signatures.into_iter().map(RawSignature::plain).collect::<Result<_, _>>()?;
+        Ok(TagFacts { digest, created, pushed, first_seen, platforms, signatures, ..TagFacts::default() })
     }
 }

@@ -15,7 +15,7 @@ fn example() -> String {
         r#"{{"images": {{
   "docker.io/library/nginx": {{"tags": {{}}}},
   "ghcr.io/acme/web": {{"tags": {{
-    "1.4.0": {{"digest": "{DIGEST}", "created": "2026-11-01T00:00:00Z", "platforms": ["linux/amd64", "linux/arm64/v8"], "pushed": "2026-11-02T00:00:00Z"}},
+    "1.4.0": {{"digest": "{DIGEST}", "created": "2026-11-01T00:00:00Z", "platforms": ["linux/amd64", "linux/arm64/v8"], "pushed": "2026-11-02T00:00:00Z", "signatures": [{{"digest": "{DIGEST}", "by": "key 00", "verdict": "signed"}}, {{"digest": "{DIGEST}", "by": "key 01", "verdict": "wrong", "reason": "by \"them\""}}, {{"digest": "{DIGEST}", "by": "key 02", "verdict": "missing"}}]}},
     "1.5.0": {{}}
   }}}}
 }}}}
@@ -63,6 +63,22 @@ fn names_the_place_and_the_row_of_a_fault() {
         ),
         (r#"{"images": {"nginx": {"tags": {"1": {"created": "yesterday"}}}}}"#, "nginx:1: `yesterday` is no time"),
         (r#"{"images": {"nginx": {"tags": {"1": {"color": 1}}}}}"#, "nginx:1: unknown field `color`"),
+        (
+            r#"{"images": {"nginx": {"tags": {"1": {"signatures": [{"digest": "x", "by": "key", "verdict": "missing"}]}}}}}"#,
+            "nginx:1: `x` is not a digest",
+        ),
+        (
+            r#"{"images": {"nginx": {"tags": {"1": {"signatures": [{"digest": "x", "by": "key", "verdict": "good"}]}}}}}"#,
+            "nginx:1: unknown variant `good`",
+        ),
+        (
+            r#"{"images": {"nginx": {"tags": {"1": {"signatures": [{"digest": "x", "by": "key", "verdict": "wrong"}]}}}}}"#,
+            "nginx:1: a signature that is `wrong` needs its `reason`",
+        ),
+        (
+            r#"{"images": {"nginx": {"tags": {"1": {"signatures": [{"digest": "x", "by": "k", "verdict": "signed", "reason": "x"}]}}}}}"#,
+            "nginx:1: only a signature that is `wrong` has a `reason`",
+        ),
         (r#"{"images": {"nginx": {"tags": {"1": 7}}}}"#, "nginx:1: invalid type"),
         (
             r#"{"images": {"nginx": {"tags": ["1"]}}}"#,
@@ -121,6 +137,15 @@ async fn a_recording_holds_what_was_asked_and_nothing_else() {
             kind: FactKind,
         ) -> BoxFuture<'a, Result<TagFacts, SourceError>> {
             self.0.facts(image, tag, kind)
+        }
+        fn signed<'a>(
+            &'a self,
+            image: &'a ImageName,
+            tag: &'a Tag,
+            digest: &'a Digest,
+            by: &'a Requirement,
+        ) -> BoxFuture<'a, Result<SignatureVerdict, SourceError>> {
+            self.0.signed(image, tag, digest, by)
         }
     }
     bare.images.remove(&name("docker.io/library/nginx"));

@@ -189,7 +189,7 @@ fn rank(why: Why<'_>) -> u8 {
             Reason::TooYoung { .. } => 2,
             Reason::AgeUnknown => 3,
             Reason::PlatformMissing(_) => 4,
-            Reason::SignatureMissing | Reason::SignatureWrong => 5,
+            Reason::SignatureMissing | Reason::SignatureWrong(_) => 5,
             Reason::Unknown(_) => 6,
             Reason::Outranked | Reason::NotBefore => 7,
             Reason::SameVersion => 8,

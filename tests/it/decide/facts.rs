@@ -1,11 +1,8 @@
 //! Facts: what is asked for, how little, and what a decision makes of the answers.
 
-use std::sync::Arc;
-
 use tagboat::decide::decide;
 use tagboat::model::decision::{Decided, Want};
 use tagboat::model::observation::Observation;
-use tagboat::model::policy::{Policy, Verify};
 use tagboat::model::tags::{FactKind, ImageTags, Platform, TagFacts};
 
 use super::world::{ask, image, list, observe, question, reasons, verdict};
@@ -239,21 +236,6 @@ fn a_moving_tag_is_followed_by_its_digest() {
     let decided = ask(&observation, question("digest=stable", &new));
     assert_eq!(reasons(&observation, &decided.decisions[0]), "stable: in use\n1.0.0: not the tag that is followed\n");
     assert_eq!(ask(&list(["stable"]), question("digest=true", "stable")).wants, [want("stable", FactKind::Digest)]);
-}
-
-#[test]
-fn a_signature_that_cannot_be_checked_is_never_taken_for_granted() {
-    let observation = list(["1.0.0", "1.1.0", "2.0.0"]);
-    let mut asked = question("semver=1.x", "1.0.0");
-    let signed =
-        Policy { verify: Some(Verify::CosignKeys(vec!["keys/cosign.pub".to_owned()])), ..(*asked.policy).clone() };
-    asked.policy = Arc::new(signed);
-    let decided = ask(&observation, asked);
-    assert_eq!((decided.wants.len(), shown(&decided)), (0, "keep".to_owned()));
-    assert_eq!(
-        reasons(&observation, &decided.decisions[0]),
-        "1.0.0: in use\n1.1.0: signatures are not checked by this version\n2.0.0: out of range\n"
-    );
 }
 
 #[test]

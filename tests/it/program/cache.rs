@@ -54,6 +54,7 @@ fn asked(world: &World, call: impl FnOnce(&World)) -> Counts {
         tokens: after.tokens - before.tokens,
         exchanges: after.exchanges - before.exchanges,
         logins: after.logins - before.logins,
+        referrers: after.referrers - before.referrers,
     }
 }
 

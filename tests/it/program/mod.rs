@@ -13,6 +13,7 @@ mod registries;
 mod rescans;
 mod run;
 mod secrets;
+mod signatures;
 mod snapshot;
 mod streams;
 mod together;

@@ -11,9 +11,11 @@ use tagboat::model::change::FileEdit;
 use tagboat::model::commit::{CommitId, CommitPlan};
 use tagboat::model::environment::BranchName;
 use tagboat::model::file::RepoPath;
-use tagboat::model::image::{ImageName, Tag};
+use tagboat::model::image::{Digest, ImageName, Tag};
+use tagboat::model::signature::SignatureVerdict;
 use tagboat::model::tags::{FactKind, ImageTags, TagFacts};
 use tagboat::registry::{SourceError, TagSource};
+use tagboat::signature::Requirement;
 
 /// Tags by image; every image can be made to fail, and questions are counted.
 #[derive(Default)]
@@ -69,6 +71,16 @@ impl TagSource for MemoryTags {
             FactKind::Image | FactKind::Pushed => Err(SourceError::Failed("not kept in memory".to_owned())),
         };
         Box::pin(std::future::ready(answer))
+    }
+
+    fn signed<'a>(
+        &'a self,
+        _: &'a ImageName,
+        _: &'a Tag,
+        _: &'a Digest,
+        _: &'a Requirement,
+    ) -> BoxFuture<'a, Result<SignatureVerdict, SourceError>> {
+        Box::pin(std::future::ready(Err(SourceError::Failed("not kept in memory".to_owned()))))
     }
 }
 

@@ -8,4 +8,5 @@ pub(crate) mod proxy;
 pub(crate) mod registry;
 pub(crate) mod repository;
 pub(crate) mod scripted;
+pub(crate) mod signer;
 pub(crate) mod tls_front;

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 mod answers;
+mod signatures;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -28,6 +29,8 @@ pub(crate) struct Counts {
     pub(crate) manifests: usize,
     /// GET of blobs.
     pub(crate) blobs: usize,
+    /// Lists of referrers by their API.
+    pub(crate) referrers: usize,
     /// Tokens.
     pub(crate) tokens: usize,
     /// Requests with a user and a password.
@@ -155,6 +158,16 @@ pub(crate) struct Quota {
     pub(crate) reset: Option<String>,
 }
 
+/// Where the registry lists what refers to an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Referrers {
+    /// By the API of the specification's version 1.1.
+    #[default]
+    Api,
+    /// Under a tag; the API answers with this status.
+    Tagged(u16),
+}
+
 /// The switches. All are off at first.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Faults {
@@ -206,6 +219,17 @@ pub(crate) struct Faults {
     pub(crate) head_status: Option<u16>,
     pub(crate) no_digest_header: bool,
     pub(crate) digest_header: Option<String>,
+    pub(crate) referrers: Referrers,
+    /// The API of referrers answers with this status.
+    pub(crate) referrers_status: Option<u16>,
+    /// How many referrers a page has; `None` for all.
+    pub(crate) referrers_page: Option<usize>,
+    /// Pages of referrers after the first are gone.
+    pub(crate) referrers_break_off: bool,
+    /// How the pages of referrers are linked.
+    pub(crate) referrers_link: LinkStyle,
+    /// Manifests under cosign's tags answer with this status.
+    pub(crate) signature_status: Option<u16>,
     /// Blobs are redirected to this origin, `http://127.0.0.1:PORT`.
     pub(crate) blobs_at: Option<String>,
 }
@@ -216,6 +240,8 @@ struct Inner {
     tags: BTreeMap<String, Vec<(String, String)>>,
     /// Digest → media type and bytes, of manifests and blobs.
     content: BTreeMap<String, (String, Vec<u8>)>,
+    /// Digest → what refers to it, as rows of an index.
+    referrers: BTreeMap<String, Vec<serde_json::Value>>,
     faults: Faults,
     counts: Counts,
     /// The queries that came to the realm.
@@ -373,6 +399,11 @@ impl FakeRegistry {
     /// Makes a repository without tags.
     pub(crate) fn make_empty(&self, repository: &str) {
         self.inner().tags.entry(repository.to_owned()).or_default();
+    }
+
+    /// Puts other bytes behind a digest.
+    pub(crate) fn replace(&self, digest: &str, bytes: &[u8]) {
+        self.inner().content.get_mut(digest).unwrap().1 = bytes.to_vec();
     }
 
     /// Changes the stored bytes behind a digest, as a broken disk would.

@@ -38,6 +38,7 @@ pub(super) async fn answer(address: SocketAddr, inner: &Arc<Mutex<Inner>>, reque
         inner.counts.logins += usize::from(brings_login(&headers));
         match (kind, &method) {
             ("tags", _) => inner.counts.tags += 1,
+            ("referrers", _) => inner.counts.referrers += 1,
             ("manifests", &Method::HEAD) => inner.counts.heads += 1,
             ("manifests", _) => inner.counts.manifests += 1,
             _ => {
@@ -76,6 +77,7 @@ pub(super) async fn answer(address: SocketAddr, inner: &Arc<Mutex<Inner>>, reque
     let Some(told) = told else { return plain(429, "") };
     let mut response = match kind {
         "tags" => list(address, inner, repository, &query, &headers).await,
+        "referrers" => inner.lock().unwrap().referrers(&path, reference, &query),
         "manifests" => inner.lock().unwrap().manifest(repository, reference, &method),
         _ => inner.lock().unwrap().blob(&path, reference),
     };
@@ -88,17 +90,17 @@ fn split(path: &str) -> Option<(&str, &str, &str)> {
     if let Some(repository) = rest.strip_suffix("/tags/list") {
         return Some((repository, "tags", ""));
     }
-    ["manifests", "blobs"].into_iter().find_map(|kind| {
+    ["manifests", "blobs", "referrers"].into_iter().find_map(|kind| {
         let (repository, reference) = rest.split_once(&format!("/{kind}/"))?;
         Some((repository, kind, reference))
     })
 }
 
-fn plain(status: u16, body: &'static str) -> Response {
+pub(super) fn plain(status: u16, body: &'static str) -> Response {
     Response::builder().status(status).header("Content-Type", "application/json").body(Body::from(body)).unwrap()
 }
 
-fn error(status: u16, code: &str) -> Response {
+pub(super) fn error(status: u16, code: &str) -> Response {
     let body = format!(r#"{{"errors": [{{"code": "{code}", "message": "said by\u001b[31m the registry"}}]}}"#);
     Response::builder().status(status).body(Body::from(body)).unwrap()
 }
@@ -283,6 +285,12 @@ impl Inner {
     fn manifest(&self, repository: &str, reference: &str, method: &Method) -> Response {
         let head = method == Method::HEAD;
         if let Some(status) = self.faults.head_status.filter(|_| head) {
+            return plain(status, "");
+        }
+        if let Some(index) = self.tagged_referrers(reference) {
+            return index;
+        }
+        if let Some(status) = self.faults.signature_status.filter(|_| reference.ends_with(".sig")) {
             return plain(status, "");
         }
         let tagged = self.tags.get(repository).and_then(|tags| tags.iter().find(|(tag, _)| tag == reference));
