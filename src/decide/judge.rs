@@ -62,6 +62,11 @@ impl<'a> Bench<'a> {
             }
             Select::Alphabetical(direction) => {
                 self.compare_without_version(entry)?;
+                let is_hash = |shape: &Shape<'_>| shape.scheme() == Scheme::Hash;
+                // Letters say nothing of the order of hashes; a pattern is somebody's word that they do.
+                if self.policy.tags.is_none() && self.current.shape.as_ref().is_some_and(is_hash) {
+                    return Err(Reason::NothingToCompare);
+                }
                 rises(directed(*direction, entry.compared.cmp(self.current.compared)))
             }
             Select::Newest => self.compare_without_version(entry),
@@ -83,7 +88,7 @@ impl<'a> Bench<'a> {
         let shape = entry.shape.as_ref().filter(|shape| fits(shape)).ok_or(Reason::NotAVersion)?;
         let current = self.current.shape.as_ref().filter(|shape| fits(shape)).ok_or(Reason::NothingToCompare)?;
         let belongs = match (&self.policy.tags, self.current.state) {
-            (None, _) => shape.is_family(current),
+            (None, _) => shape.is_family(current) && !shape.is_of_another_kind(current),
             (Some(_), State::NotMatched) => shape.is_bare() && shape.scheme() == current.scheme(),
             (Some(_), _) => shape.is_kin(current),
         };
@@ -178,9 +183,9 @@ fn step_between(current: &Shape<'_>, shape: &Shape<'_>) -> Step {
     }
 }
 
-/// Whether a range or a step can judge it: dates and hashes have no major part.
+/// Whether a range or a step can judge it: dates, hashes and the numbers of builds have no major part.
 fn is_version(shape: &Shape<'_>) -> bool {
-    matches!(shape.scheme(), Scheme::Plain | Scheme::Calendar | Scheme::JavaUpdate)
+    !shape.is_serial() && matches!(shape.scheme(), Scheme::Plain | Scheme::Calendar | Scheme::JavaUpdate)
 }
 
 /// Whether it reads as a calendar version without a format: a date, a year with further parts, or two digits of a
