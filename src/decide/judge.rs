@@ -37,12 +37,12 @@ impl<'a> Bench<'a> {
         match &self.policy.select {
             Select::Range(range) => {
                 let (shape, current) = self.comparable(entry, is_version)?;
-                rises(shape.order(current))?;
+                self.rises_with_its_variant(entry, shape, current)?;
                 self.in_range(range, shape, current)
             }
             Select::Step(step) => {
                 let (shape, current) = self.comparable(entry, is_version)?;
-                rises(shape.order(current))?;
+                self.rises_with_its_variant(entry, shape, current)?;
                 if step_between(current, shape) > *step {
                     return Err(Reason::OutOfRange);
                 }
@@ -51,7 +51,7 @@ impl<'a> Bench<'a> {
             Select::Calver(format) => {
                 let fits = if format.is_some() { |_: &Shape<'_>| true } else { is_calendar };
                 let (shape, current) = self.comparable(entry, fits)?;
-                rises(shape.order(current))?;
+                self.rises_with_its_variant(entry, shape, current)?;
                 self.pre_release_is_asked_for(shape, current)
             }
             Select::Numeric(direction) => {
@@ -104,6 +104,13 @@ impl<'a> Bench<'a> {
         if self.current.state == State::NotMatched { Err(Reason::NothingToCompare) } else { Ok(()) }
     }
 
+    /// Where the pattern names the variant's own version, that one counts after the tag's, and never goes back.
+    fn rises_with_its_variant(&self, entry: &Entry<'a>, shape: &Shape<'a>, current: &Shape<'a>) -> Result<(), Reason> {
+        let by_variant = order_variants(entry, &self.current);
+        rises(shape.order(current).then(by_variant))?;
+        if by_variant == Ordering::Less { Err(Reason::Lower) } else { Ok(()) }
+    }
+
     fn in_range(&self, range: &Range, shape: &Shape<'a>, current: &Shape<'a>) -> Result<(), Reason> {
         let admitted = |pre: &Prerelease| admits(range, &Point { numbers: shape.triple(), pre });
         if shape.is_pre_release() && shape.precedence().is_some_and(|pre| admitted(&pre)) {
@@ -133,7 +140,7 @@ impl<'a> Bench<'a> {
         let by_policy = match (&self.policy.select, &a.shape, &b.shape) {
             (Select::Alphabetical(direction), _, _) => directed(*direction, a.compared.cmp(b.compared)),
             (Select::Numeric(direction), Some(a), Some(b)) => directed(*direction, order_numbers(a, b)),
-            (_, Some(a), Some(b)) => a.order(b),
+            (_, Some(shape), Some(other)) => shape.order(other).then_with(|| order_variants(a, b)),
             _ => Ordering::Equal,
         };
         by_policy.then_with(|| self.rank_spelling(a, b))
@@ -158,6 +165,10 @@ impl<'a> Bench<'a> {
         let current = self.current.shape.as_ref().filter(|shape| is_version(shape))?;
         Some(step_between(current, shape))
     }
+}
+
+fn order_variants(one: &Entry<'_>, other: &Entry<'_>) -> Ordering {
+    one.variant.zip(other.variant).map_or(Ordering::Equal, |(one, other)| one.order(&other))
 }
 
 fn rises(order: Ordering) -> Result<(), Reason> {
