@@ -11,6 +11,10 @@ use crate::report::exit::Exit;
 
 /// Shows the demo; its folder goes whether it ends well, fails, or is interrupted.
 pub(super) fn run(session: &Session) -> Outcome {
+    if session.wants_json() {
+        let hint = "leave `--output json` out; every command that it shows has JSON of its own".to_owned();
+        return Err(Failure::usage("the demo is a story for people and has no JSON", hint));
+    }
     let failed =
         |error: io::Error| Failure::Failed(anyhow::Error::new(error).context("the demo needs a temporary folder"));
     let folder = tempfile::Builder::new().prefix("tagboat-demo-").tempdir().map_err(failed)?;

@@ -37,12 +37,12 @@ impl<'a> Bench<'a> {
         match &self.policy.select {
             Select::Range(range) => {
                 let (shape, current) = self.comparable(entry, is_version)?;
-                rises(shape.order(current))?;
+                self.rises_with_its_variant(entry, shape, current)?;
                 self.in_range(range, shape, current)
             }
             Select::Step(step) => {
                 let (shape, current) = self.comparable(entry, is_version)?;
-                rises(shape.order(current))?;
+                self.rises_with_its_variant(entry, shape, current)?;
                 if step_between(current, shape) > *step {
                     return Err(Reason::OutOfRange);
                 }
@@ -51,7 +51,7 @@ impl<'a> Bench<'a> {
             Select::Calver(format) => {
                 let fits = if format.is_some() { |_: &Shape<'_>| true } else { is_calendar };
                 let (shape, current) = self.comparable(entry, fits)?;
-                rises(shape.order(current))?;
+                self.rises_with_its_variant(entry, shape, current)?;
                 self.pre_release_is_asked_for(shape, current)
             }
             Select::Numeric(direction) => {
@@ -62,6 +62,11 @@ impl<'a> Bench<'a> {
             }
             Select::Alphabetical(direction) => {
                 self.compare_without_version(entry)?;
+                let is_hash = |shape: &Shape<'_>| shape.scheme() == Scheme::Hash;
+                // Letters say nothing of the order of hashes; a pattern is somebody's word that they do.
+                if self.policy.tags.is_none() && self.current.shape.as_ref().is_some_and(is_hash) {
+                    return Err(Reason::NothingToCompare);
+                }
                 rises(directed(*direction, entry.compared.cmp(self.current.compared)))
             }
             Select::Newest => self.compare_without_version(entry),
@@ -83,7 +88,7 @@ impl<'a> Bench<'a> {
         let shape = entry.shape.as_ref().filter(|shape| fits(shape)).ok_or(Reason::NotAVersion)?;
         let current = self.current.shape.as_ref().filter(|shape| fits(shape)).ok_or(Reason::NothingToCompare)?;
         let belongs = match (&self.policy.tags, self.current.state) {
-            (None, _) => shape.is_family(current),
+            (None, _) => shape.is_family(current) && !shape.is_of_another_kind(current),
             (Some(_), State::NotMatched) => shape.is_bare() && shape.scheme() == current.scheme(),
             (Some(_), _) => shape.is_kin(current),
         };
@@ -97,6 +102,13 @@ impl<'a> Bench<'a> {
             return self.pre_release_is_asked_for(shape, current);
         }
         if self.current.state == State::NotMatched { Err(Reason::NothingToCompare) } else { Ok(()) }
+    }
+
+    /// Where the pattern names the variant's own version, that one counts after the tag's, and never goes back.
+    fn rises_with_its_variant(&self, entry: &Entry<'a>, shape: &Shape<'a>, current: &Shape<'a>) -> Result<(), Reason> {
+        let by_variant = order_variants(entry, &self.current);
+        rises(shape.order(current).then(by_variant))?;
+        if by_variant == Ordering::Less { Err(Reason::Lower) } else { Ok(()) }
     }
 
     fn in_range(&self, range: &Range, shape: &Shape<'a>, current: &Shape<'a>) -> Result<(), Reason> {
@@ -128,7 +140,7 @@ impl<'a> Bench<'a> {
         let by_policy = match (&self.policy.select, &a.shape, &b.shape) {
             (Select::Alphabetical(direction), _, _) => directed(*direction, a.compared.cmp(b.compared)),
             (Select::Numeric(direction), Some(a), Some(b)) => directed(*direction, order_numbers(a, b)),
-            (_, Some(a), Some(b)) => a.order(b),
+            (_, Some(shape), Some(other)) => shape.order(other).then_with(|| order_variants(a, b)),
             _ => Ordering::Equal,
         };
         by_policy.then_with(|| self.rank_spelling(a, b))
@@ -155,6 +167,10 @@ impl<'a> Bench<'a> {
     }
 }
 
+fn order_variants(one: &Entry<'_>, other: &Entry<'_>) -> Ordering {
+    one.variant.zip(other.variant).map_or(Ordering::Equal, |(one, other)| one.order(&other))
+}
+
 fn rises(order: Ordering) -> Result<(), Reason> {
     match order {
         Ordering::Less => Err(Reason::Lower),
@@ -178,9 +194,9 @@ fn step_between(current: &Shape<'_>, shape: &Shape<'_>) -> Step {
     }
 }
 
-/// Whether a range or a step can judge it: dates and hashes have no major part.
+/// Whether a range or a step can judge it: dates, hashes and the numbers of builds have no major part.
 fn is_version(shape: &Shape<'_>) -> bool {
-    matches!(shape.scheme(), Scheme::Plain | Scheme::Calendar | Scheme::JavaUpdate)
+    !shape.is_serial() && matches!(shape.scheme(), Scheme::Plain | Scheme::Calendar | Scheme::JavaUpdate)
 }
 
 /// Whether it reads as a calendar version without a format: a date, a year with further parts, or two digits of a

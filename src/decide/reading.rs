@@ -25,6 +25,8 @@ pub(super) struct Entry<'a> {
     pub(super) compared: &'a str,
     /// What that part is made of.
     pub(super) shape: Option<Shape<'a>>,
+    /// The version of its variant, where the pattern names one.
+    pub(super) variant: Option<Shape<'a>>,
     /// Whether it competes.
     pub(super) state: State,
 }
@@ -80,12 +82,15 @@ fn entry<'a>(text: &'a str, filters: &Filters<'_>, extractor: &mut Option<Extrac
     let compared = match extractor.as_mut().map(|extractor| extractor.extract(text)) {
         None => text,
         Some(Extracted::Compared(compared)) => compared,
-        Some(Extracted::NotMatched) => return Entry { text, compared: text, shape: None, state: State::NotMatched },
+        Some(Extracted::NotMatched) => {
+            return Entry { text, compared: text, shape: None, variant: None, state: State::NotMatched };
+        }
     };
     if filters.ignore.iter().any(|pattern| pattern.0.is_match(text)) {
-        return Entry { text, compared, shape: None, state: State::Ignored };
+        return Entry { text, compared, shape: None, variant: None, state: State::Ignored };
     }
-    Entry { text, compared, shape: filters.shape(compared), state: State::Competes }
+    let variant = extractor.as_ref().and_then(|extractor| extractor.variant(text)).and_then(Shape::parse);
+    Entry { text, compared, shape: filters.shape(compared), variant, state: State::Competes }
 }
 
 /// The tag in use, read by the same filters. One that `tags` does not match is read as a whole, and `ignore` does

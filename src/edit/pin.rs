@@ -10,7 +10,7 @@ use crate::manifest::yaml::{Detail, build, split};
 use crate::manifest::{Limits, Surroundings, is_surely_yaml};
 use crate::model::file::{RepoPath, Span};
 use crate::model::image::Digest;
-use crate::model::site::{ScalarStyle, SlotRole};
+use crate::model::site::{Format, ScalarStyle, SlotRole};
 
 /// Adds digests to one file; parses a chunk of it only once while orders come in its order.
 pub(super) struct Pins<'a> {
@@ -39,6 +39,9 @@ impl<'a> Pins<'a> {
         let Some(slot) = order.site.slots.first().filter(|slot| slot.role == SlotRole::Tag) else {
             return refuse("a chart's version has none beside it");
         };
+        if order.site.format == Format::Marked {
+            return refuse("its marker stands beside a tag alone");
+        }
         if !is_surely_yaml(self.path, self.text, self.surroundings) {
             return refuse("the file is a template or no YAML");
         }

@@ -9,9 +9,9 @@ use crate::manifest::foreign::flux;
 use crate::manifest::reference::{self, Reading};
 use crate::manifest::yaml::tree::{Comment, Tree};
 use crate::model::file::Span;
-use crate::model::image::shorten;
+use crate::model::image::{ImageName, shorten};
 use crate::model::site::{Format, MarkedPart, Marker, ScalarStyle, SkipReason, Slot, SlotRole, Value};
-use crate::policy::inline;
+use crate::policy::inline::{self, Said};
 
 /// The word that a marker begins with.
 pub(crate) const WORD: &str = "tagboat:";
@@ -22,6 +22,9 @@ const LEADERS: [&str; 6] = ["#", "//", "/*", "<!--", "--", ";"];
 /// What may close such a comment.
 const CLOSERS: [&str; 4] = ["*/}}", "*/ -}}", "*/", "-->"];
 
+/// What ends a word beside white space.
+const CUTS: &str = "\"'`,;=()[]{}<>";
+
 /// Whether a text may hold a marker.
 pub(crate) fn stands_in(text: &str) -> bool {
     [WORD, flux::MARKER].iter().any(|word| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some())
@@ -29,7 +32,9 @@ pub(crate) fn stands_in(text: &str) -> bool {
 
 /// A marker and the line that it speaks about.
 struct Marked {
-    marker: Marker,
+    marker: Option<Marker>,
+    /// The image whose tag stands there, where the marker names it.
+    image: Option<ImageName>,
     line: Span,
 }
 
@@ -39,10 +44,10 @@ struct Marked {
 pub(crate) fn attach(text: &str, chunk: &Span, comments: &[Comment], tree: Option<&Tree<'_>>, finds: &mut Vec<Found>) {
     for marked in give(text, chunk, comments, finds) {
         let says_nothing = match &marked.marker {
-            Marker::Ignore => true,
+            Some(Marker::Ignore) => true,
             // Names are never changed, so that there is nothing to follow on a line that holds one alone.
-            Marker::Named(reference) => reference.part == MarkedPart::Name,
-            Marker::Policy(_) | Marker::Faulty(_) => false,
+            Some(Marker::Named(reference)) => reference.part == MarkedPart::Name,
+            Some(Marker::Policy(_) | Marker::Faulty(_)) | None => false,
         };
         if !says_nothing {
             finds.push(read_line(text, marked, tree));
@@ -71,11 +76,22 @@ fn give(text: &str, chunk: &Span, comments: &[Comment], finds: &mut [Found]) -> 
         let first = places.partition_point(|(at, _)| *at < marked.line.start);
         let here: Vec<usize> =
             places[first..].iter().take_while(|(at, _)| *at < marked.line.end).map(|(_, index)| *index).collect();
-        for index in &here {
+        // Of several references on the line those of the image that the marker names are meant.
+        let is_of_it = |index: &usize| marked.image.is_some() && finds[*index].image == marked.image;
+        let of_it: Vec<usize> = here.iter().copied().filter(is_of_it).collect();
+        for index in if of_it.is_empty() { &here } else { &of_it } {
             let find = &mut finds[*index];
-            let earlier = find.marker.take();
-            find.marker = Some(both(earlier, &marked.marker));
-            let follows = matches!(marked.marker, Marker::Policy(_) | Marker::Named(_));
+            let marker = match &marked.image {
+                Some(image) => {
+                    name(find, image).map_or_else(|reason| Some(Marker::Faulty(reason)), |()| marked.marker.clone())
+                }
+                None => marked.marker.clone(),
+            };
+            let follows = matches!(marker, Some(Marker::Policy(_) | Marker::Named(_)) | None);
+            if let Some(marker) = &marker {
+                let earlier = find.marker.take();
+                find.marker = Some(both(earlier, marker));
+            }
             if follows && matches!(find.skipped, Some(SkipReason::Unmarked(_))) {
                 find.skipped = find.value.tag.is_none().then_some(SkipReason::DigestOnly);
             }
@@ -85,6 +101,25 @@ fn give(text: &str, chunk: &Span, comments: &[Comment], finds: &mut [Found]) -> 
         }
     }
     alone
+}
+
+/// Gives a find the image that its marker names: where the file itself does not say whose tag it is.
+fn name(find: &mut Found, image: &ImageName) -> Result<(), String> {
+    match &find.image {
+        Some(own) if own == image => return Ok(()),
+        Some(own) => return Err(format!("it names {image}, and what stands there is of {own}")),
+        None => {}
+    }
+    let is_of_the_name = matches!(
+        find.skipped,
+        Some(SkipReason::NoName | SkipReason::Variable(_) | SkipReason::Template | SkipReason::NotAReference(_))
+    );
+    if !find.slots.is_empty() && is_of_the_name {
+        find.image = Some(image.clone());
+        find.written = image.to_string();
+        find.skipped = find.value.tag.is_none().then_some(SkipReason::DigestOnly);
+    }
+    Ok(())
 }
 
 /// Returns what two markers beside one reference say together: tag and digest may each name the same policy.
@@ -112,8 +147,7 @@ pub(crate) fn flux_lines(text: &str) -> Vec<Found> {
         if !before.ends_with('#') {
             continue;
         }
-        let is_name =
-            |marker: &Marker| matches!(marker, Marker::Named(reference) if reference.part == MarkedPart::Name);
+        let is_name = |marker: &Option<Marker>| matches!(marker, Some(Marker::Named(reference)) if reference.part == MarkedPart::Name);
         if let Some(marked) = read(text, line.start + before.len() - 1..line.end, &whole)
             && !is_name(&marked.marker)
         {
@@ -154,12 +188,12 @@ pub(crate) fn comments(text: &str) -> Vec<Comment> {
 fn read(text: &str, comment: Span, chunk: &Span) -> Option<Marked> {
     let raw = text.get(comment.clone())?;
     let body = LEADERS.iter().find_map(|leader| raw.strip_prefix(leader))?.trim();
-    let marker = match body.strip_prefix(WORD) {
+    let Said { marker, image } = match body.strip_prefix(WORD) {
         Some(said) => {
             let said = said.trim();
-            inline::marker(CLOSERS.iter().find_map(|closer| said.strip_suffix(closer)).unwrap_or(said).trim_end())
+            inline::read(CLOSERS.iter().find_map(|closer| said.strip_suffix(closer)).unwrap_or(said).trim_end())
         }
-        None => flux::marker(body)?,
+        None => Said { marker: Some(flux::marker(body)?), image: None },
     };
     let own = line_around(text, comment.start);
     let opener = text[own.start..comment.start].trim_matches(['{', '-', ' ', '\t', '\u{feff}']);
@@ -172,22 +206,28 @@ fn read(text: &str, comment: Span, chunk: &Span) -> Option<Marked> {
     } else {
         own.start..comment.start
     };
-    Some(Marked { marker, line })
+    Some(Marked { marker, image, line })
 }
 
 /// Reads a marked line by itself: exactly one reference must stand on it, or what the marker says stands there.
 fn read_line(text: &str, marked: Marked, tree: Option<&Tree<'_>>) -> Found {
     let line = &text[marked.line.clone()];
-    if let Marker::Named(reference) = &marked.marker
-        && reference.part != MarkedPart::Whole
-    {
+    let names_a_part = matches!(&marked.marker, Some(Marker::Named(reference)) if reference.part != MarkedPart::Whole);
+    if names_a_part {
         return read_part(text, marked, tree);
     }
-    let mut candidates = words(line).filter_map(|word| {
+    let is_meant = |reading: &Reading| marked.image.as_ref().is_none_or(|image| reading.image.as_ref() == Some(image));
+    let candidates = words(line).filter_map(|word| {
         let reading = reference::read(&line[word.clone()]);
         reading.version.clone().map(|version| (word.start + version.start..word.start + version.end, reading))
     });
+    let mut candidates = candidates.filter(|(_, reading)| is_meant(reading));
     let first = candidates.next();
+    // Beside a tag that stands alone the marker names the image; a line may hold the whole reference all the same.
+    if first.is_none() && marked.image.is_some() {
+        drop(candidates);
+        return read_part(text, marked, tree);
+    }
     let (reading, slot) = match (first, candidates.next()) {
         (Some((version, reading)), None) => {
             let span = marked.line.start + version.start..marked.line.start + version.end;
@@ -201,7 +241,7 @@ fn read_line(text: &str, marked: Marked, tree: Option<&Tree<'_>>) -> Found {
     };
     let at = marked.line.start + (line.len() - line.trim_start().len());
     let mut found = Found::from_line(Format::Marked, at, reading, slot);
-    found.marker = Some(marked.marker);
+    found.marker = marked.marker;
     found
 }
 
@@ -209,7 +249,10 @@ fn read_line(text: &str, marked: Marked, tree: Option<&Tree<'_>>) -> Found {
 fn read_part(text: &str, marked: Marked, tree: Option<&Tree<'_>>) -> Found {
     let line = &text[marked.line.clone()];
     let at = marked.line.start + (line.len() - line.trim_start().len());
-    let read = words(line).last().map(|word| (reference::read_version(&line[word.clone()]), word));
+    let read = last_word(line).map(|word| match is_code(line, &word) {
+        true => (Err(SkipReason::Template), word),
+        false => (reference::read_version(&line[word.clone()]), word),
+    });
     let (reading, slot) = match read {
         Some((Ok(value), word)) => {
             let skipped = if value.tag.is_some() { SkipReason::NoName } else { SkipReason::DigestOnly };
@@ -229,8 +272,33 @@ fn read_part(text: &str, marked: Marked, tree: Option<&Tree<'_>>) -> Found {
         None => (unread(line, why_none(line)), None),
     };
     let mut found = Found::from_line(Format::Marked, at, reading, slot);
-    found.marker = Some(marked.marker);
+    found.marker = match &marked.image {
+        Some(image) => name(&mut found, image).map_or_else(|reason| Some(Marker::Faulty(reason)), |()| marked.marker),
+        None => marked.marker,
+    };
     found
+}
+
+/// Returns the last word of a line. Of a variable it is the default, and behind one what follows the name's `:`.
+fn last_word(line: &str) -> Option<Span> {
+    let last = all_words(line).last()?;
+    if is_literal(line, &last) {
+        return Some(last);
+    }
+    let (before, word, after) = (&line[..last.start], &line[last.clone()], &line[last.end..]);
+    if before.ends_with(['}', ')']) && !after.starts_with(['{', '(', '[', '<']) {
+        let colon = word.split('@').next()?.rfind(':')?;
+        return Some(last.start + colon + 1..last.end);
+    }
+    let (_, default) = word.split_once(":-")?;
+    (before.ends_with("${") && after.starts_with('}')).then(|| last.end - default.len()..last.end)
+}
+
+/// Whether a word is a name within an expression of a template, and no text in quotes there.
+fn is_code(line: &str, word: &Span) -> bool {
+    let before = &line[..word.start];
+    let is_within = before.rfind("{{").is_some_and(|open| !before[open..].contains("}}"));
+    is_within && !before.ends_with(['"', '\'', '`'])
 }
 
 /// Returns the scalar that holds a stretch of text and nothing else, so that an edit knows its quotes.
@@ -259,9 +327,11 @@ fn why_none(line: &str) -> SkipReason {
 
 /// Cuts a line into words at blanks, quotes and brackets; leaves out those that touch a variable or an expression.
 fn words(line: &str) -> impl Iterator<Item = Span> {
-    let is_cut = |c: char| {
-        c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ',' | '=' | '(' | ')' | '[' | ']' | '{' | '}' | '<' | '>')
-    };
+    all_words(line).filter(|word| is_literal(line, word))
+}
+
+fn all_words(line: &str) -> impl Iterator<Item = Span> {
+    let is_cut = |c: char| c.is_whitespace() || CUTS.contains(c);
     let mut at = 0;
     std::iter::from_fn(move || {
         let start = at + line[at..].find(|c| !is_cut(c))?;
@@ -269,13 +339,15 @@ fn words(line: &str) -> impl Iterator<Item = Span> {
         at = end;
         Some(start..end)
     })
-    .filter(move |word| {
-        let (before, after) = (&line[..word.start], &line[word.end..]);
-        !before.ends_with(['}', ')', ']', '>'])
-            && !before.ends_with("${")
-            && !before.ends_with("$(")
-            && !after.starts_with(['{', '(', '[', '<'])
-    })
+}
+
+/// Whether a word stands for itself, and touches neither a variable nor an expression.
+fn is_literal(line: &str, word: &Span) -> bool {
+    let (before, after) = (&line[..word.start], &line[word.end..]);
+    !before.ends_with(['}', ')', ']', '>'])
+        && !before.ends_with("${")
+        && !before.ends_with("$(")
+        && !after.starts_with(['{', '(', '[', '<'])
 }
 
 /// Returns the line around an offset, without its end.

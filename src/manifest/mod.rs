@@ -102,13 +102,17 @@ pub fn open<'a>(path: &RepoPath, bytes: &'a [u8], surroundings: &Surroundings, l
 
 /// Finds every image reference of a text that [`open`] gave.
 pub fn scan_text(path: &RepoPath, text: &str, surroundings: &Surroundings, limits: &Limits) -> FileScan {
-    if devcontainer::is_devcontainer(path) || (names::is_json(path) && surroundings.formats_of(path).next().is_some()) {
+    let is_template = surroundings.is_template(path);
+    // JSON that holds a marker holds a comment, which YAML does not know.
+    let may_have_comments =
+        || surroundings.formats_of(path).next().is_some() || (!is_template && marker::stands_in(text));
+    if devcontainer::is_devcontainer(path) || (names::is_json(path) && may_have_comments()) {
         return json_scan(path, text, surroundings, limits);
     }
     if !names::is_yaml(path) {
         return plain_scan(path, text, surroundings);
     }
-    if surroundings.is_template(path) {
+    if is_template {
         return template_scan(path, text, surroundings);
     }
     let is_named = surroundings.formats_of(path).next().is_some();

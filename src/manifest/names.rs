@@ -41,11 +41,19 @@ pub(crate) fn is_json(path: &RepoPath) -> bool {
 
 /// Whether a mapping without a known format may be read as Helm values.
 ///
-/// Chart metadata names charts, not images; JSON without `apiVersion` and `kind` is some tool's own.
+/// Chart metadata names charts, not images; JSON without `apiVersion` and `kind` is some tool's own, unless its name
+/// says that it holds values.
 pub(crate) fn may_be_values(path: &RepoPath) -> bool {
     let is_json = is_json(path);
     let is_own = path.as_str() == ".tagboat.yaml" || path.as_str().starts_with(".tagboat/");
-    !is_json
+    (!is_json || is_values_in_json(path.file_name()))
         && !is_own
         && !matches!(path.file_name(), "Chart.yaml" | "Chart.lock" | "requirements.yaml" | "requirements.lock")
+}
+
+/// `values.json`, `values-dev.json`, `dev.values.json`; no schema of values.
+fn is_values_in_json(name: &str) -> bool {
+    let Some(stem) = name.strip_suffix(".json") else { return false };
+    let mut words = stem.split(['.', '-', '_']);
+    !stem.ends_with("schema") && words.any(|word| word == "values")
 }

@@ -169,6 +169,8 @@ fn is_plausible(part: &CalverPart, number: u64) -> bool {
         CalverPart::Month(_) => (1..=12).contains(&number),
         CalverPart::Week(_) => (1..=53).contains(&number),
         CalverPart::Day(_) => (1..=31).contains(&number),
+        // `1.10` is no version of 2001.
+        CalverPart::ShortYear(Padding::Bare) => (10..=199).contains(&number),
         CalverPart::ShortYear(_) | CalverPart::Counter | CalverPart::Literal(_) => true,
     }
 }
@@ -213,6 +215,7 @@ mod tests {
             ("YYYY.WW", "2026.7", Some(vec![2026, 7])),
             ("release-YYYY.MM", "release-2026.7", Some(vec![2026, 7])),
             ("YYYY.MM", "1.9", None),
+            ("YY.0M", "1.10", None),
         ] {
             assert_eq!(numbers(format, tag), expected, "{tag} as {format}");
         }

@@ -17,7 +17,7 @@
 //! 4. Everything else is the **variant** (`-alpine3.19`, `-fpm-alpine`), and stays to the letter.
 //!
 //! Two tags are of one family when prefix, scheme, number of parts, variant and the kinds and places of build
-//! number and hash are equal. Whether a pre-release may be chosen is not decided here.
+//! number and hash are equal; dates must be spelled alike. Whether a pre-release may be chosen is not decided here.
 
 use std::cmp::Ordering;
 
@@ -28,6 +28,9 @@ mod words;
 
 /// Most numbers that a version may have.
 pub const MAX_PARTS: usize = 6;
+
+/// The least number of seven digits, which is the shortest hash that Git writes.
+const LEAST_OF_HASHES: u64 = 1_000_000;
 
 /// Longest text that is looked at; the longest tag has 128 bytes.
 const MAX_LENGTH: usize = 128;
@@ -244,6 +247,32 @@ impl<'a> Shape<'a> {
             && self.scheme == other.scheme
             && self.count == other.count
             && self.has_frame_of(other)
+            && (self.scheme != Scheme::Date || self.date_layout().eq(other.date_layout()))
+    }
+
+    /// Yields how a date is spelled: `20260131` and `2026-01-31` are two families.
+    fn date_layout(&self) -> impl Iterator<Item = u8> + '_ {
+        self.numbers_text().bytes().map(|byte| if byte.is_ascii_digit() { b'0' } else { byte })
+    }
+
+    /// Whether one of two tags of a family is a number of another kind than the other: a build's or a hash's that
+    /// happens to have no letters (`7` and `7654321`), or a year beside a version (`1.9` and `25.04`).
+    pub fn is_of_another_kind(&self, other: &Shape<'_>) -> bool {
+        let (one, two) = (self.numbers[0], other.numbers[0]);
+        match (self.scheme, self.count) {
+            (Scheme::Plain, 1) => one.max(two) >= LEAST_OF_HASHES && one.min(two) < LEAST_OF_HASHES / 10,
+            (Scheme::Plain, _) => {
+                let is_year = |shape: &Shape<'_>| shape.has_padding() && (15..=99).contains(&shape.numbers[0]);
+                let is_none = |shape: &Shape<'_>| !shape.has_padding() && shape.numbers[0] < 10;
+                (is_year(self) && is_none(other)) || (is_none(self) && is_year(other))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether it is one number that is too large to be a version: a hash without letters, a build, a time.
+    pub fn is_serial(&self) -> bool {
+        self.scheme == Scheme::Plain && self.count == 1 && self.numbers[0] >= LEAST_OF_HASHES
     }
 
     /// Whether two tags that a policy's `tags` let through may be compared: as a family, but `v` before the

@@ -1,10 +1,10 @@
 //! Policies that stand beside a reference, in a comment: the text after `# tagboat:`.
 //!
-//! The entry point is [`marker`]. Where comments are and which reference they are for is the manifest layer's.
+//! The entry point is [`read`]. Where comments are and which reference they are for is the manifest layer's.
 
 use std::sync::Arc;
 
-use crate::model::image::shorten;
+use crate::model::image::{ImageName, shorten};
 use crate::model::policy::{Pin, Policy, Select};
 use crate::model::site::Marker;
 use crate::policy::{calver, direction, duration, nearest, pattern, platform, step_or_range};
@@ -13,7 +13,7 @@ use crate::policy::{calver, direction, duration, nearest, pattern, platform, ste
 const ORDERINGS: [&str; 6] = ["semver", "calver", "numeric", "alphabetical", "newest", "digest"];
 
 /// All keys.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "semver",
     "calver",
     "numeric",
@@ -26,27 +26,37 @@ const KEYS: [&str; 12] = [
     "minAge",
     "pin",
     "platforms",
+    "image",
 ];
 
 /// Longest marker, in bytes.
 const MAX_LENGTH: usize = 4096;
 
+/// What a marker says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// What is to be done with the reference; `None` where only its image is named, and the rules decide.
+    pub marker: Option<Marker>,
+    /// The image whose tag stands there: `image=`.
+    pub image: Option<ImageName>,
+}
+
 /// Reads the text of a marker: `ignore`, or `key=value` pairs with optional quotes.
 ///
-/// `semver=1.x`, `semver=">=1.4 <2" tags='^v(?<version>.+)$' pin=digest`. A fault is the marker's
-/// value, so that the reference is left alone and the reason shown.
-pub fn marker(text: &str) -> Marker {
+/// `semver=1.x`, `semver=">=1.4 <2" tags='^v(?<version>.+)$' pin=digest`, `image=ghcr.io/acme/web semver=1.x`. A fault
+/// is the marker's value, so that the reference is left alone and the reason shown.
+pub fn read(text: &str) -> Said {
     let text = text.trim();
     if text == "ignore" {
-        return Marker::Ignore;
+        return Said { marker: Some(Marker::Ignore), image: None };
     }
-    match policy(text) {
-        Ok(policy) => Marker::Policy(Arc::new(policy)),
-        Err(reason) => Marker::Faulty(reason),
+    match pairs_of(text) {
+        Ok((policy, image)) => Said { marker: policy.map(|policy| Marker::Policy(Arc::new(policy))), image },
+        Err(reason) => Said { marker: Some(Marker::Faulty(reason)), image: None },
     }
 }
 
-fn policy(text: &str) -> Result<Policy, String> {
+fn pairs_of(text: &str) -> Result<(Option<Policy>, Option<ImageName>), String> {
     if text.is_empty() {
         return Err("nothing is written; `ignore`, or a policy such as semver=minor".to_owned());
     }
@@ -55,6 +65,7 @@ fn policy(text: &str) -> Result<Policy, String> {
     }
     let mut select: Option<(&str, Select)> = None;
     let mut policy = Policy::new(Select::Newest);
+    let mut image: Option<ImageName> = None;
     let mut seen: Vec<&str> = Vec::new();
     for pair in pairs(text) {
         let (key, value) = pair?;
@@ -64,7 +75,9 @@ fn policy(text: &str) -> Result<Policy, String> {
             return Err(format!("`{key}` stands twice"));
         }
         seen.push(key);
-        if ORDERINGS.contains(&key) {
+        if key == "image" {
+            image = Some(value.parse().map_err(|error| format!("image: {error}"))?);
+        } else if ORDERINGS.contains(&key) {
             if let Some((other, _)) = &select {
                 return Err(format!("`{other}` and `{key}` exclude each other"));
             }
@@ -73,9 +86,11 @@ fn policy(text: &str) -> Result<Policy, String> {
             field(&mut policy, key, value)?;
         }
     }
-    let (_, select) = select.ok_or_else(|| format!("one of {} is missing", ORDERINGS.join(", ")))?;
-    policy.select = select;
-    Ok(policy)
+    match select {
+        Some((_, select)) => Ok((Some(Policy { select, ..policy }), image)),
+        None if seen == ["image"] => Ok((None, image)),
+        None => Err(format!("one of {} is missing", ORDERINGS.join(", "))),
+    }
 }
 
 fn unknown(key: &str) -> String {

@@ -20,6 +20,9 @@ const MAX_DEPTH: u32 = 50;
 /// The group whose text is compared.
 pub const VERSION_GROUP: &str = "version";
 
+/// The group whose text is compared among tags of equal versions: a variant's own version, as in `-alpine3.19`.
+pub const VARIANT_GROUP: &str = "variant";
+
 /// Compiles a pattern; it matches anywhere in a tag unless it is anchored.
 ///
 /// # Errors
@@ -63,14 +66,16 @@ pub enum Extracted<'a> {
 pub struct Extractor<'p> {
     pattern: &'p TagPattern,
     group: Option<usize>,
+    variant: Option<usize>,
     locations: CaptureLocations,
 }
 
 impl<'p> Extractor<'p> {
     /// Prepares a pattern.
     pub fn new(pattern: &'p TagPattern) -> Self {
-        let group = pattern.0.capture_names().position(|name| name == Some(VERSION_GROUP));
-        Self { pattern, group, locations: pattern.0.capture_locations() }
+        let named = |wanted| pattern.0.capture_names().position(|name| name == Some(wanted));
+        let (group, variant) = (named(VERSION_GROUP), named(VARIANT_GROUP));
+        Self { pattern, group, variant, locations: pattern.0.capture_locations() }
     }
 
     /// Looks at one tag. A group `version` that took no part in the match is no match.
@@ -84,6 +89,12 @@ impl<'p> Extractor<'p> {
             .captures_read(&mut self.locations, tag)
             .and_then(|_| self.locations.get(group))
             .map_or(Extracted::NotMatched, |(start, end)| Extracted::Compared(&tag[start..end]))
+    }
+
+    /// Returns the group `variant` of the tag that was looked at last; it needs a group `version` beside it.
+    pub fn variant<'a>(&self, tag: &'a str) -> Option<&'a str> {
+        let (Some(_), Some(variant)) = (self.group, self.variant) else { return None };
+        self.locations.get(variant).and_then(|(start, end)| tag.get(start..end))
     }
 }
 
@@ -99,6 +110,16 @@ mod tests {
         assert_eq!(extract("^v(?<version>[0-9.]+)$", "1.2"), Extracted::NotMatched);
         assert_eq!(extract("^v", "v1.2"), Extracted::Compared("v1.2"));
         assert_eq!(extract("a|(?<version>b)", "a"), Extracted::NotMatched);
+    }
+
+    #[test]
+    fn tells_the_variant_beside_the_version() {
+        let pattern = compile("^(?<version>[0-9.]+)-alpine(?<variant>[0-9.]*)$").unwrap();
+        let mut extractor = Extractor::new(&pattern);
+        assert_eq!(extractor.extract("1.2-alpine3.19"), Extracted::Compared("1.2"));
+        assert_eq!(extractor.variant("1.2-alpine3.19"), Some("3.19"));
+        let alone = compile("-alpine(?<variant>[0-9.]+)$").unwrap();
+        assert_eq!(Extractor::new(&alone).variant("1.2-alpine3.19"), None);
     }
 
     #[test]

@@ -79,6 +79,10 @@ pub(super) fn of<'a>(decision: &'a Decision, list: Option<&'a TagList>) -> Vec<C
         has_chosen |= chosen == Some(tag);
         candidates.push(match given {
             _ if chosen == Some(tag) => won(tag),
+            // Nothing was chosen, so that nothing is lower than that.
+            Some(Reason::Outranked) if chosen.is_none() && current != Some(tag) => {
+                Candidate { tag, state: State::Rejected, why: unnamed(&decision.verdict) }
+            }
             Some(reason) if current == Some(tag) => Candidate { tag, state: State::Current, why: Why::Given(reason) },
             Some(reason) => Candidate { tag, state: State::Rejected, why: Why::Given(reason) },
             None if current == Some(tag) => Candidate { tag, state: State::Current, why: Why::InUse },

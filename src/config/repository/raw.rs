@@ -61,7 +61,7 @@ object! {
     "newest" optional newest: True,
     /// Follows what a moving tag points to: `true` for the tag in use, or a tag like `stable`.
     "digest" optional digest: TrueOr<Tag>,
-    /// A regular expression: only tags that match compete. Its group `version` is what is compared.
+    /// A regular expression: only tags that match compete. Its group `version` is what is compared, after it its group `variant`.
     /// Default: tags of the same family as the one in use. Example: `'^v(?<version>[0-9.]+)$'`.
     "tags" optional tags: TagPattern,
     /// Regular expressions: tags that match one never compete. Default: none. Example: `['-debug$']`.

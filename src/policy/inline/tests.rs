@@ -2,22 +2,22 @@ use super::*;
 use crate::model::policy::{Direction, Step};
 
 fn parsed(text: &str) -> Policy {
-    match marker(text) {
-        Marker::Policy(policy) => Arc::unwrap_or_clone(policy),
+    match read(text).marker {
+        Some(Marker::Policy(policy)) => Arc::unwrap_or_clone(policy),
         other => panic!("{text}: {other:?}"),
     }
 }
 
 fn fault(text: &str) -> String {
-    match marker(text) {
-        Marker::Faulty(reason) => reason,
+    match read(text).marker {
+        Some(Marker::Faulty(reason)) => reason,
         other => panic!("{text}: {other:?}"),
     }
 }
 
 #[test]
 fn reads_every_key() {
-    assert_eq!(marker(" ignore "), Marker::Ignore);
+    assert_eq!(read(" ignore "), Said { marker: Some(Marker::Ignore), image: None });
     assert_eq!(parsed("semver=1.x").to_string(), "semver 1.x");
     assert_eq!(parsed("semver=minor").select, Select::Step(Step::Minor));
     assert_eq!(parsed("numeric=desc").select, Select::Numeric(Direction::Descending));
@@ -55,9 +55,26 @@ fn says_what_is_wrong_with_a_marker() {
         ("semver=1.x pin=tag", "pin: `tag` is not `digest`"),
         ("semver=1.x minAge=-2h", "minAge: `-2h` is not a duration: it is negative"),
         ("newest=yes", "newest: `yes` is not `true`"),
+        ("image=Web semver=1.x", "image: `Web` is not an image name (lower-case letters, digits, `.` `_` `-` and `/`)"),
+        (
+            "image=web:1.4.0 semver=1.x",
+            "image: `web:1.4.0` is not an image name (lower-case letters, digits, `.` `_` `-` and `/`)",
+        ),
+        ("image=web pin=digest", "one of semver, calver, numeric, alphabetical, newest, digest is missing"),
     ] {
         assert_eq!(fault(text), reason, "{text}");
     }
     assert!(fault("zzz=1").starts_with("unknown key `zzz`; the keys are semver, calver"));
     assert!(!fault("semver=1.x \u{7}=1").contains('\u{7}'));
+}
+
+#[test]
+fn names_the_image_of_a_tag_that_stands_alone() {
+    let said = read("image=ghcr.io/acme/web semver=1.x");
+    assert_eq!(said.image.map(|image| image.to_string()).as_deref(), Some("ghcr.io/acme/web"));
+    assert!(matches!(said.marker, Some(Marker::Policy(_))));
+    // The rules decide where nothing else is said.
+    let said = read("image=redis");
+    assert_eq!(said.image.map(|image| image.to_string()).as_deref(), Some("docker.io/library/redis"));
+    assert_eq!(said.marker, None);
 }

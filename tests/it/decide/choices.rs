@@ -5,15 +5,32 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
+use jiff::{SignedDuration, Timestamp};
 use tagboat::decide::decide;
 use tagboat::model::observation::Observation;
+use tagboat::model::tags::{ImageTags, TagFacts};
 
-use super::world::{list, question, verdict};
+use super::world::{observe, question, verdict};
 
 /// The policies that every list is asked with.
-const STEPS: [&str; 3] = ["semver=patch", "semver=minor", "semver=major"];
+const EVERYWHERE: [&str; 14] = [
+    "semver=patch",
+    "semver=minor",
+    "semver=major",
+    "semver=major prerelease=true",
+    "semver='>=0.0.0'",
+    "semver='>=0.0.0-0'",
+    "calver=true",
+    "numeric=asc",
+    "numeric=desc",
+    "alphabetical=asc",
+    "alphabetical=desc",
+    "newest=true",
+    "digest=true",
+    "digest=latest",
+];
 
-/// Lists, starting tags, and the policies beyond `patch`, `minor` and `major` that make sense for them.
+/// Lists, starting tags, and the policies that only they are asked with.
 const CASES: [(&str, &[&str], &[&str]); 10] = [
     (
         "eclipse-temurin",
@@ -124,32 +141,165 @@ const CASES: [(&str, &[&str], &[&str]); 10] = [
     ),
 ];
 
+/// A list with made facts: each tag was created a minute after the one above it, and its digest is its line's number.
 fn read(name: &str) -> Observation {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/policy/tags/{name}.txt"));
-    list(fs::read_to_string(path).expect("the fixture is there").lines())
+    let text = fs::read_to_string(path).expect("the fixture is there");
+    with_facts(&text.lines().collect::<Vec<_>>())
+}
+
+fn with_facts(tags: &[&str]) -> Observation {
+    let first: Timestamp = "2020-01-01T00:00:00Z".parse().expect("the fixture follows the grammar");
+    let facts = tags.iter().zip(1i64..).map(|(tag, line)| {
+        let facts = TagFacts {
+            digest: Some(format!("sha256:{line:064}").parse().expect("the fixture follows the grammar")),
+            created: Some(first + SignedDuration::from_mins(line)),
+            ..TagFacts::default()
+        };
+        (tag.parse().expect("the fixture follows the grammar"), facts)
+    });
+    observe(ImageTags { list: tags.iter().copied().collect(), facts: facts.collect() })
+}
+
+/// What each policy does with each tag in use: a line for every one that does not stay.
+fn table(observation: &Observation, starts: &[&str], policies: &[&str]) -> String {
+    let asked = policies.iter().flat_map(|policy| starts.iter().map(|start| question(policy, start)));
+    let decided = decide(observation, &asked.collect::<Vec<_>>());
+    assert_eq!(decided.wants, []);
+    let mut decisions = decided.decisions.iter();
+    let mut table = String::new();
+    for policy in policies {
+        writeln!(table, "{policy}").expect("writing to a text cannot fail");
+        for (start, decision) in starts.iter().zip(&mut decisions) {
+            match verdict(decision) {
+                kept if kept == "keep" => {}
+                moved => {
+                    let moved = moved.replace(&"0".repeat(59), "…");
+                    writeln!(table, "  {start:40} {moved}").expect("writing to a text cannot fail");
+                }
+            }
+        }
+    }
+    table
 }
 
 #[test]
 fn choices_from_real_lists_are_those_that_were_reviewed() {
     let mut shown = BTreeMap::new();
     for (name, starts, policies) in CASES {
-        let policies: Vec<&str> = STEPS.iter().chain(policies).copied().collect();
-        let asked = policies.iter().flat_map(|policy| starts.iter().map(|start| question(policy, start)));
-        let decided = decide(&read(name), &asked.collect::<Vec<_>>());
-        assert!(decided.wants.is_empty());
-        let mut decisions = decided.decisions.iter();
-        let mut table = String::new();
-        for policy in policies {
-            writeln!(table, "{policy}").expect("the fixture is there");
-            for (start, decision) in starts.iter().zip(&mut decisions) {
-                writeln!(table, "  {start:40} {}", verdict(decision)).expect("the fixture is there");
-            }
-        }
-        shown.insert(name, table);
+        let policies: Vec<&str> = EVERYWHERE.iter().chain(policies).copied().collect();
+        shown.insert(name, table(&read(name), starts, &policies));
     }
     for (name, table) in shown {
         insta::assert_snapshot!(name, table);
     }
+}
+
+/// Tags of every kind that repositories hold, each kind with a greater one of its own and with what must not tempt it.
+const KINDS: &[&str] = &[
+    "1",
+    "7",
+    "8",
+    "v1",
+    "v2",
+    "1.9",
+    "1.10",
+    "1.20",
+    "7.2",
+    "7.4",
+    "1.2.3",
+    "1.2.4",
+    "1.10.0",
+    "2.0.0",
+    "v1.2.3",
+    "v1.3.0",
+    "2.1.0-rc.1",
+    "2.1.0-rc.2",
+    "2.1.0-rc.10",
+    "1.2.3.4",
+    "1.2.3.5",
+    "1.2.3-45",
+    "1.2.3-46",
+    "1.2.4-3",
+    "1.2.3_v4",
+    "1.2.3_v5",
+    "1.2.3-alpine",
+    "1.2.4-alpine",
+    "1.2.3-alpine3.19",
+    "1.2.4-alpine3.19",
+    "1.2.4-alpine3.20",
+    "1.2.3-bookworm",
+    "1.2.4-trixie",
+    "1.2.3-debian-12-r5",
+    "1.2.3-debian-12-r6",
+    "1.2.4-debian-13-r0",
+    "pg16-1.2.3",
+    "pg16-1.2.4",
+    "pg17-1.3.0",
+    "0.45.0-kafka-3.9.0",
+    "0.46.0-kafka-3.9.0",
+    "0.47.0-kafka-4.0.0",
+    "v8-linux-arm64",
+    "v9-linux-arm64",
+    "v10-linux-amd64",
+    "20240101",
+    "20250101",
+    "20250101.1",
+    "2024.01",
+    "2024.10",
+    "2025.1",
+    "2024.1.15",
+    "2025.02.01",
+    "24.04",
+    "24.10",
+    "25.04",
+    "2024-01-31",
+    "2025-01-31",
+    "RELEASE.2024-01-31T20-20-33Z",
+    "RELEASE.2025-02-28T09-55-16Z",
+    "RELEASE.2025-02-28T09-55-16Z-cpuv1",
+    "main-20260101-abc1234",
+    "main-20260201-def5678",
+    "main-0a1b2c3",
+    "main-4d5e6f7",
+    "0a1b2c3d",
+    "1234567",
+    "7654321",
+    "build-41",
+    "build-42",
+    "release-1.2",
+    "release-1.3",
+    "8u302-b08-jdk",
+    "8u312-b07-jdk",
+    "latest",
+    "stable",
+    "bookworm",
+    "1e3",
+    "0x10",
+    "TAG_PLACEHOLDER",
+];
+
+#[test]
+fn no_policy_jumps_from_one_kind_of_tag_to_another() {
+    let further = [
+        "semver=1.x",
+        "semver='>=1.2.3 <3'",
+        "calver=YYYY.0M",
+        "calver=YY.0M",
+        "calver=YYYY0M0D",
+        "calver=YYYY.MM.DD",
+        "calver=YYYY-0M-0D",
+        "numeric=asc tags='^build-(?<version>[0-9]+)$'",
+        "alphabetical=asc tags='^RELEASE\\.'",
+        "alphabetical=asc tags='^main-[0-9]{8}-[0-9a-f]+$'",
+        "semver=minor tags='^(?<version>[0-9.]+)-alpine[0-9.]+$'",
+        "semver=minor tags='^(?<version>[0-9.]+)-debian-[0-9]+-r[0-9]+$'",
+        "semver=minor tags='^pg[0-9]+-(?<version>[0-9.]+)$'",
+    ];
+    // Whoever follows a moving tag leaves every other behind.
+    let everywhere = EVERYWHERE.iter().filter(|policy| !policy.starts_with("digest"));
+    let policies: Vec<&str> = everywhere.chain(&further).copied().collect();
+    insta::assert_snapshot!("kinds", table(&with_facts(KINDS), KINDS, &policies));
 }
 
 #[test]

@@ -146,7 +146,7 @@ proptest! {
         prop_assert!(platform::parse(&text).map_or_else(|error| visible(&error.to_string()), |platform| platform.0 == text));
         prop_assert!(pattern::compile(&text).map_or_else(|error| visible(&error.to_string()), |_| true));
         prop_assert!(calver::parse_format(&text).map_or_else(|error| visible(&error.to_string()), |format| format.text == text));
-        if let Marker::Faulty(reason) = inline::marker(&text) {
+        if let Some(Marker::Faulty(reason)) = inline::read(&text).marker {
             prop_assert!(visible(&reason), "{reason:?}");
         }
         version::parse(&text);

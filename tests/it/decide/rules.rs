@@ -179,3 +179,49 @@ fn an_image_without_a_whole_list_is_undecided() {
     let shown = verdict(&ask(&failed, question("semver=1.x", "1.0.0")).decisions[0]);
     assert_eq!(shown, "undecided: the source does not know it");
 }
+
+#[test]
+fn a_variant_moves_to_its_own_next_version_where_the_pattern_names_it() {
+    let tags = [
+        "1.2.3-alpine3.19",
+        "1.2.3-alpine3.20",
+        "1.2.4-alpine3.19",
+        "1.2.4-alpine3.20",
+        "1.2.4-alpine3.9",
+        "1.3.0-alpine3.18",
+        "1.2.5-bookworm",
+        "2.0.0-alpine3.21",
+    ];
+    let free = "semver=minor tags='^(?<version>[0-9.]+)-alpine(?<variant>[0-9.]+)$'";
+    for (policy, current, chosen) in [
+        // Unasked, the variant stays to the letter.
+        ("semver=minor", "1.2.3-alpine3.19", "1.2.4-alpine3.19"),
+        (free, "1.2.3-alpine3.19", "1.2.4-alpine3.20"),
+        // The same version on a newer base is an update, too, and an older base is none.
+        (free, "1.2.4-alpine3.19", "1.2.4-alpine3.20"),
+        (free, "1.2.4-alpine3.20", "keep"),
+        // A pattern whose variant is free without a name lets it move only together with the version.
+        ("semver=minor tags='^(?<version>[0-9.]+)-alpine[0-9.]+$'", "1.2.4-alpine3.19", "1.3.0-alpine3.18"),
+        ("semver=patch tags='^(?<version>[0-9.]+)-alpine[0-9.]+$'", "1.2.4-alpine3.19", "keep"),
+    ] {
+        assert_eq!(choose(&tags, policy, current), chosen, "{policy}: {current}");
+    }
+    let debian = "semver=minor tags='^(?<version>[0-9.]+)-debian-(?<variant>[0-9]+-r[0-9]+)$'";
+    let tags = ["1.2.3-debian-12-r9", "1.2.3-debian-12-r10", "1.2.4-debian-12-r1", "1.2.4-debian-13-r0"];
+    assert_eq!(choose(&tags, debian, "1.2.3-debian-12-r9"), "1.2.4-debian-13-r0");
+}
+
+#[test]
+fn the_patterns_of_the_document_free_the_variants_that_it_names() {
+    let document = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/formats.md"))
+        .expect("the document is there");
+    let (_, table) = document.split_once("| from, to | `tags` |").expect("the table is there");
+    let rows: Vec<&str> = table.lines().skip(2).take_while(|row| row.starts_with('|')).collect();
+    assert!(rows.len() > 4, "{rows:?}");
+    for row in rows {
+        let words: Vec<&str> = row.split('`').collect();
+        let (from, to, pattern) = (words[1], words[3], words[5].replace("\\|", "|"));
+        assert_eq!(choose(&[from, to], &format!("semver=minor tags={pattern}"), from), to, "{row}");
+        assert_eq!(choose(&[from, to], "semver=minor", from), "keep", "{row}");
+    }
+}

@@ -19,8 +19,8 @@ pub(crate) fn image() -> ImageName {
 
 /// A policy as markers write it.
 pub(crate) fn policy(text: &str) -> Arc<Policy> {
-    match inline::marker(text) {
-        Marker::Policy(policy) => policy,
+    match inline::read(text).marker {
+        Some(Marker::Policy(policy)) => policy,
         other => panic!("{text}: {other:?}"),
     }
 }

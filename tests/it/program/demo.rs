@@ -22,3 +22,11 @@ fn shows_the_main_job_and_leaves_nothing_behind() {
         assert!(line.chars().count() <= 80, "{line}");
     }
 }
+
+#[test]
+fn refuses_json_which_the_demo_does_not_have() {
+    let world = World::new();
+    let ran = world.finish(&mut world.command(&["demo", "--output", "json"])).ended(2);
+    assert_eq!(ran.out, "");
+    assert!(ran.err.contains("no JSON"), "{ran:?}");
+}

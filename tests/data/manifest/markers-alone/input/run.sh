@@ -1,0 +1,2 @@
+# tagboat: image=ghcr.io/acme/web semver=1.x
+run web 1.4.0
