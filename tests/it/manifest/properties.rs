@@ -10,7 +10,8 @@ use proptest::prelude::{
 use tagboat::manifest::Surroundings;
 use tagboat::model::policy::Pin;
 
-use super::{carry_out, path, rebuilt, scan_alone, wish};
+use super::{carry_out, path, scan_alone, wish};
+use crate::bodies::manifest::rebuilt;
 
 const OLD_DIGEST: &str = "sha256:abababababababababababababababababababababababababababababababab";
 const NEW_DIGEST: &str = "sha256:cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd";
