@@ -89,7 +89,8 @@ impl RegistryClient {
     async fn tags_of(&self, image: &ImageName) -> Result<ImageTags, Failure> {
         let host = self.host(image.host())?;
         let visit = self.visit(image, &host).await;
-        let list = self.list(&visit).await?;
+        let mut list = self.list(&visit).await?;
+        list.shrink();
         Ok(ImageTags { list, ..ImageTags::default() })
     }
 
