@@ -1,7 +1,7 @@
-//! Rejections: why each listed tag was not chosen, in eight bytes a tag.
+//! Rejections: why each listed tag was not chosen, in one byte a tag.
 //!
-//! A pass over a large repository keeps half a million of them until it reports, and nearly all share one of a
-//! dozen reasons: a row holds the tag's position and the position of its reason in a table.
+//! A pass over a large repository keeps millions of them until it reports, and nearly all share one of a dozen reasons: each
+//! tag of the list has the number of its reason in a table. Lists with hundreds of reasons take four bytes a tag.
 
 use std::fmt;
 
@@ -15,42 +15,94 @@ const LOOK_BACK: usize = 32;
 /// Tags that were not chosen with their reasons, in the order of the image's list.
 #[derive(Clone, Default)]
 pub struct Rejections {
-    rows: Vec<Row>,
+    numbers: Numbers,
+    count: usize,
     reasons: Vec<Reason>,
 }
 
-#[derive(Clone, Copy)]
-struct Row {
-    tag: TagIndex,
-    /// A position in `reasons`.
-    reason: u32,
+/// For each tag of the list its reason's position in the table; the greatest value where it is not rejected.
+#[derive(Clone)]
+enum Numbers {
+    Narrow(Vec<u8>),
+    Wide(Vec<u32>),
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Self::Narrow(Vec::new())
+    }
+}
+
+impl Numbers {
+    fn len(&self) -> usize {
+        match self {
+            Self::Narrow(numbers) => numbers.len(),
+            Self::Wide(numbers) => numbers.len(),
+        }
+    }
+
+    fn at(&self, position: usize) -> Option<usize> {
+        match self {
+            Self::Narrow(numbers) => numbers.get(position).filter(|number| **number != u8::MAX).map(|at| *at as usize),
+            Self::Wide(numbers) => numbers.get(position).filter(|number| **number != u32::MAX).map(|at| *at as usize),
+        }
+    }
+
+    /// Sets a tag's number, and makes room for it where it is too large or the tag beyond the last.
+    fn put(&mut self, position: usize, number: u32) {
+        if let (Self::Narrow(numbers), true) = (&*self, number >= u32::from(u8::MAX)) {
+            let wider = |number: &u8| if *number == u8::MAX { u32::MAX } else { u32::from(*number) };
+            *self = Self::Wide(numbers.iter().map(wider).collect());
+        }
+        match self {
+            Self::Narrow(numbers) => {
+                numbers.resize(numbers.len().max(position + 1), u8::MAX);
+                numbers[position] = u8::try_from(number).expect("larger numbers have made it wide");
+            }
+            Self::Wide(numbers) => {
+                numbers.resize(numbers.len().max(position + 1), u32::MAX);
+                numbers[position] = number;
+            }
+        }
+    }
+
+    fn clear(&mut self, position: usize) {
+        match self {
+            Self::Narrow(numbers) => numbers[position] = u8::MAX,
+            Self::Wide(numbers) => numbers[position] = u32::MAX,
+        }
+    }
 }
 
 impl Rejections {
     /// Rejects the first `count` tags of a list, all for one reason.
     pub fn all(count: usize, reason: Reason) -> Self {
-        let count = u32::try_from(count).expect("a tag list holds fewer than 2³² tags");
-        Self { rows: (0..count).map(|tag| Row { tag: TagIndex(tag), reason: 0 }).collect(), reasons: vec![reason] }
+        Self { numbers: Numbers::Narrow(vec![0; count]), count, reasons: vec![reason] }
     }
 
     /// Returns how many tags were rejected.
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.count
     }
 
     /// Whether no tag was rejected.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.count == 0
     }
 
     /// Returns the tags with their reasons, in the order of the list.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (TagIndex, &Reason)> {
-        self.rows.iter().map(|row| (row.tag, &self.reasons[row.reason as usize]))
+    pub fn iter(&self) -> impl Iterator<Item = (TagIndex, &Reason)> {
+        (0..self.numbers.len()).filter_map(|position| {
+            let tag = u32::try_from(position).expect("a tag list holds fewer than 2³² tags");
+            Some((TagIndex(tag), &self.reasons[self.numbers.at(position)?]))
+        })
     }
 
-    /// Gives the row at a position another reason.
+    /// Gives the tag at a position of the list another reason.
     pub fn set(&mut self, position: usize, reason: Reason) {
-        self.rows[position].reason = self.number(reason);
+        self.count += usize::from(self.numbers.at(position).is_none());
+        let number = self.number(reason);
+        self.numbers.put(position, number);
     }
 
     /// Gives every tag that has one reason another.
@@ -60,15 +112,20 @@ impl Rejections {
 
     /// Rejects one tag more; one that is rejected already stays as it is.
     pub fn insert(&mut self, tag: TagIndex, reason: Reason) {
-        if let Err(position) = self.rows.binary_search_by_key(&tag, |row| row.tag) {
-            let reason = self.number(reason);
-            self.rows.insert(position, Row { tag, reason });
+        if self.numbers.at(tag.0 as usize).is_none() {
+            self.set(tag.0 as usize, reason);
         }
     }
 
     /// Keeps the tags for which `is_kept` holds.
     pub fn retain(&mut self, is_kept: impl Fn(TagIndex) -> bool) {
-        self.rows.retain(|row| is_kept(row.tag));
+        for position in 0..self.numbers.len() {
+            let tag = TagIndex(u32::try_from(position).expect("a tag list holds fewer than 2³² tags"));
+            if self.numbers.at(position).is_some() && !is_kept(tag) {
+                self.numbers.clear(position);
+                self.count -= 1;
+            }
+        }
     }
 
     /// Returns the number of a reason in the table, where it is put if it is new.
@@ -83,14 +140,10 @@ impl Rejections {
     }
 }
 
-/// The tags must ascend.
 impl FromIterator<(TagIndex, Reason)> for Rejections {
     fn from_iter<I: IntoIterator<Item = (TagIndex, Reason)>>(rejected: I) -> Self {
         let mut all = Self::default();
-        for (tag, reason) in rejected {
-            let reason = all.number(reason);
-            all.rows.push(Row { tag, reason });
-        }
+        rejected.into_iter().for_each(|(tag, reason)| all.set(tag.0 as usize, reason));
         all
     }
 }
@@ -126,8 +179,9 @@ mod tests {
 
     #[test]
     fn every_tag_keeps_its_own_reason_however_many_there_are() {
+        // More reasons than a byte can number, and gaps between the tags.
         let given: Vec<(TagIndex, Reason)> =
-            (0..1000).map(|tag| (TagIndex(tag), too_young(i64::from(tag % 100)))).collect();
+            (0..1000).map(|tag| (TagIndex(tag * 2), too_young(i64::from(tag % 400)))).collect();
         let rejections: Rejections = given.iter().cloned().collect();
         assert!(rejections.iter().eq(given.iter().map(|(tag, reason)| (*tag, reason))));
     }

@@ -44,6 +44,12 @@ impl TagList {
         }
     }
 
+    /// Gives back the room that was kept for further tags: thousands of lists are held at once.
+    pub fn shrink(&mut self) {
+        self.text.shrink_to_fit();
+        self.ends.shrink_to_fit();
+    }
+
     /// Returns how many valid tags there are.
     pub fn len(&self) -> usize {
         self.ends.len()

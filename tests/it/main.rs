@@ -1,6 +1,7 @@
 //! The integration tests: one binary, one module a subject.
 #![expect(clippy::unwrap_used, reason = "a test, and what it stands on, stops at the first surprise")]
 
+mod bodies;
 mod support;
 
 mod cache;

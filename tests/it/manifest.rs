@@ -11,7 +11,6 @@ mod stored;
 
 use tagboat::edit::{Edited, Order, edit_file};
 use tagboat::manifest::{FileScan, Limits, Surroundings, scan};
-use tagboat::model::change::Change;
 use tagboat::model::environment::EnvironmentName;
 use tagboat::model::file::RepoPath;
 use tagboat::model::policy::Pin;
@@ -58,18 +57,4 @@ fn carry_out(file: &RepoPath, bytes: &[u8], surroundings: &Surroundings, wishes:
         })
         .collect();
     edit_file(file, bytes, surroundings, &Limits::default(), &orders)
-}
-
-/// Applies the reported changes to the old bytes.
-fn rebuilt(before: &[u8], changes: &[Change]) -> Vec<u8> {
-    let mut after = Vec::new();
-    let mut at = 0;
-    for change in changes {
-        assert_eq!(&before[change.bytes.clone()], change.replaces.as_bytes());
-        after.extend_from_slice(&before[at..change.bytes.start]);
-        after.extend_from_slice(change.with.as_bytes());
-        at = change.bytes.end;
-    }
-    after.extend_from_slice(&before[at..]);
-    after
 }

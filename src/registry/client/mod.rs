@@ -177,7 +177,8 @@ impl RegistryClient {
     async fn tags_of(&self, image: &ImageName, earlier: Option<&[u8]>) -> Result<Listed, Failure> {
         let host = self.host(image.host())?;
         let visit = self.visit(image, &host).await?;
-        let (list, pages) = self.list(&visit, earlier).await.map_err(|failure| self.in_words(&host, failure))?;
+        let (mut list, pages) = self.list(&visit, earlier).await.map_err(|failure| self.in_words(&host, failure))?;
+        list.shrink();
         Ok(Listed { tags: Arc::new(ImageTags { list, ..ImageTags::default() }), pages })
     }
 

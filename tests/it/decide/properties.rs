@@ -6,11 +6,11 @@ use proptest::{prop_assert, prop_assert_eq};
 use tagboat::model::decision::{Decision, Reason, Verdict};
 use tagboat::model::image::Tag;
 use tagboat::model::policy::{Comparator, Operator, Range, Select};
-use tagboat::model::site::Marker;
 use tagboat::policy::family::Shape;
-use tagboat::policy::{calver, duration, inline, pattern, platform, range, step_or_range, version};
+use tagboat::policy::range;
 
 use super::world::{ask, list, question};
+use crate::bodies;
 
 fn tag() -> impl Strategy<Value = String> {
     let numbers = vec(0u32..4, 1..5).prop_map(|parts| parts.iter().map(u32::to_string).collect::<Vec<_>>().join("."));
@@ -139,24 +139,20 @@ proptest! {
         "[A-Za-z0-9_.TZu-]{0,130}",
         "(YYYY|0M|DD|MICRO|[.a-z-]){0,8}",
     ]) {
-        let visible = |message: &str| !message.chars().any(char::is_control);
-        prop_assert!(range::parse(&text).map_or_else(|error| visible(&error.to_string()), |range| range.text == text));
-        prop_assert!(step_or_range(&text).map_or_else(|error| visible(&error.to_string()), |_| true));
-        prop_assert!(duration(&text).map_or_else(|error| visible(&error.to_string()), |length| !length.is_negative()));
-        prop_assert!(platform::parse(&text).map_or_else(|error| visible(&error.to_string()), |platform| platform.0 == text));
-        prop_assert!(pattern::compile(&text).map_or_else(|error| visible(&error.to_string()), |_| true));
-        prop_assert!(calver::parse_format(&text).map_or_else(|error| visible(&error.to_string()), |format| format.text == text));
-        if let Some(Marker::Faulty(reason)) = inline::read(&text).marker {
-            prop_assert!(visible(&reason), "{reason:?}");
-        }
-        version::parse(&text);
-        if let Some(shape) = Shape::parse(&text) {
-            prop_assert!(shape.is_family(&shape) && shape.is_kin(&shape));
-            prop_assert!(shape.order(&shape).is_eq());
-        }
-        for format in ["YYYY.0M.DD", "YY.MICRO", "DD-MM-0Y"] {
-            calver::read(&text, &calver::parse_format(format).unwrap());
-        }
+        bodies::policy::read(&text);
+    }
+
+    #[test]
+    fn a_choice_is_sound_whatever_the_policy(
+        policy in prop_oneof![
+            Just("semver=minor"), Just("semver=major prerelease=true"), Just("semver='>=1 <3'"), Just("numeric=asc"),
+            Just("numeric=desc"), Just("alphabetical=asc"), Just("calver=true"), Just("digest=1.0"),
+            Just("numeric=asc tags='(?<version>[0-9.]+)'"), Just("semver=major ignore='rc'"),
+        ],
+        current in tag(),
+        tags in vec(tag(), 0..40),
+    ) {
+        bodies::policy::choose(format!("{policy}\n{current}\n{}", tags.join("\n")).as_bytes());
     }
 
     #[test]

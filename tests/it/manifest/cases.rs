@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use tagboat::manifest::{FileScan, Limits, Surroundings, scan};
 use tagboat::model::policy::Pin;
 
-use super::{Wish, carry_out, path, rebuilt, wish};
+use super::{Wish, carry_out, path, wish};
+use crate::bodies::manifest::rebuilt;
 
 const NEW_DIGEST: &str = "sha256:cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd";
 

@@ -9,7 +9,8 @@ use tagboat::model::format::{ExtraFormat, ExtraPlace, ReferenceRegex};
 use tagboat::model::glob::PathGlobs;
 use tagboat::model::policy::Pin;
 
-use super::{carry_out, path, rebuilt, wish};
+use super::{carry_out, path, wish};
+use crate::bodies::manifest::rebuilt;
 
 const OLD_DIGEST: &str = "sha256:abababababababababababababababababababababababababababababababab";
 const NEW_DIGEST: &str = "sha256:cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd";

@@ -10,7 +10,8 @@ use proptest::prelude::{
 use tagboat::manifest::Surroundings;
 use tagboat::model::policy::Pin;
 
-use super::{carry_out, path, rebuilt, scan_alone, wish};
+use super::{carry_out, path, scan_alone, wish};
+use crate::bodies::manifest::rebuilt;
 
 const OLD_DIGEST: &str = "sha256:abababababababababababababababababababababababababababababababab";
 const NEW_DIGEST: &str = "sha256:cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd";
@@ -314,6 +315,10 @@ proptest! {
         tag in prop_oneof![Just("1.4.0"), Just("1.20"), Just("v2")],
     ) {
         let before = document(&named(trees), &layout);
+        // No line is added to what may be a template.
+        if before.contains("{{") {
+            return Ok(());
+        }
         let wishes = [wish("ghcr.io/acme/web", tag, Some(NEW_DIGEST), Pin::Digest)];
         let file = path("values.yaml");
         let edited = carry_out(&file, before.as_bytes(), &Surroundings::default(), &wishes);

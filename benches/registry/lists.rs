@@ -1,0 +1,98 @@
+//! The lists that the registry of the bench serves: a tenth of the images holds more than half of all tags.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// How many tags a page has at most; what Tagboat asks for.
+const PAGE: usize = 1000;
+
+/// How much there is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load {
+    /// Images.
+    pub(crate) images: usize,
+    /// Tags of all images together.
+    pub(crate) tags: usize,
+    /// How long each answer takes.
+    pub(crate) latency: Duration,
+}
+
+impl fmt::Display for Load {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} images, {} tags, {} ms", self.images, self.tags, self.latency.as_millis())
+    }
+}
+
+impl Load {
+    /// Returns it as an argument.
+    pub(crate) fn word(self) -> String {
+        format!("{}:{}:{}", self.images, self.tags, self.latency.as_millis())
+    }
+
+    /// Reads such an argument.
+    pub(crate) fn parse(word: &str) -> Self {
+        let mut numbers = word.split(':').map(|number| number.parse().expect("the bench calls itself"));
+        let mut next = || numbers.next().expect("the bench calls itself");
+        let (images, tags, latency) = (next(), next(), next());
+        Self { images, tags, latency: Duration::from_millis(latency as u64) }
+    }
+
+    /// Returns how many tags an image has: every tenth eleven times as many as the others.
+    fn tags_of(&self, image: usize) -> usize {
+        let share = self.tags / (self.images * 2).max(1);
+        if image.is_multiple_of(10) { share * 11 } else { share }
+    }
+}
+
+/// Returns the paths of an image's pages, in order.
+pub(crate) fn targets(load: &Load, image: usize) -> impl Iterator<Item = String> {
+    let pages = load.tags_of(image).div_ceil(PAGE);
+    (0..pages).map(move |page| target(image, page))
+}
+
+fn target(image: usize, page: usize) -> String {
+    let first = format!("/v2/acme/app-{image}/tags/list?n={PAGE}");
+    if page == 0 { first } else { format!("{first}&page={page}") }
+}
+
+/// Every page, ready to be sent.
+pub(crate) struct Lists(HashMap<String, (Vec<u8>, String)>);
+
+impl Lists {
+    /// Makes them.
+    pub(crate) fn new(load: &Load) -> Self {
+        let mut pages = HashMap::new();
+        for image in 0..load.images {
+            let all: Vec<String> = (0..load.tags_of(image)).map(|index| tag(image, index)).collect();
+            let count = all.len().div_ceil(PAGE);
+            for (number, tags) in all.chunks(PAGE).enumerate() {
+                let body = format!("{{\"name\":\"acme/app-{image}\",\"tags\":[\"{}\"]}}", tags.join("\",\""));
+                let next = target(image, number + 1);
+                let link = if number + 1 < count { format!("Link: <{next}>; rel=\"next\"\r\n") } else { String::new() };
+                pages.insert(target(image, number), (body.into_bytes(), link));
+            }
+        }
+        Self(pages)
+    }
+
+    /// Returns a page and the header that leads on.
+    pub(crate) fn page(&self, target: &str) -> Option<(&[u8], String)> {
+        self.0.get(target).map(|(body, link)| (body.as_slice(), link.clone()))
+    }
+}
+
+/// A tag as busy repositories have them: releases, variants, candidates, builds of commits, dates.
+fn tag(image: usize, index: usize) -> String {
+    let (minor, patch, hash) = (index / 50, index / 5 % 10, (image * 7919 + index) & 0xfff_ffff);
+    let mut tag = String::new();
+    let _infallible = match index % 5 {
+        0 => write!(tag, "1.{minor}.{patch}"),
+        1 => write!(tag, "1.{minor}.{patch}-alpine"),
+        2 => write!(tag, "v1.{minor}.{patch}-rc.1"),
+        3 => write!(tag, "sha-{hash:07x}"),
+        _ => write!(tag, "main-202601{:02}-{hash:07x}", index % 28 + 1),
+    };
+    tag
+}

@@ -1,0 +1,6 @@
+#![no_main]
+
+#[path = "../../tests/it/bodies/mod.rs"]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| bodies::manifest::edit_named(input));
