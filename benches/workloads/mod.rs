@@ -12,9 +12,10 @@ use std::sync::Arc;
 
 use tagboat::git::Remote;
 use tagboat::manifest::{self, Limits, Surroundings};
-use tagboat::model::decision::{Decided, Question};
+use tagboat::model::decision::{Decided, Origin, Question};
 use tagboat::model::environment::BranchName;
 use tagboat::model::file::RepoPath;
+use tagboat::model::history::Past;
 use tagboat::model::observation::Observation;
 use tagboat::model::policy::{Policy, Select, Step};
 use tagboat::model::site::Value;
@@ -111,8 +112,10 @@ pub(crate) fn decision_over(tags: &[String]) -> (Observation, Vec<Question>) {
         policy: Arc::new(Policy::new(Select::Step(Step::Minor))),
         current: Value { tag: Some("1.2.3".parse().unwrap()), digest: None },
         sites: vec![0],
+        origin: Origin::Registry,
     };
-    (Observation { images, ..Observation::default() }, vec![question])
+    let pasts = BTreeMap::from([(("prod".into(), question.image.clone()), Ok(Past::default()))]);
+    (Observation { images, pasts, ..Observation::default() }, vec![question])
 }
 
 /// Decides, and returns how many tags were rejected.

@@ -109,10 +109,12 @@ impl Session {
         self.warn_of_inactive(&config);
         let source = setup::source(&service, self.common.snapshot.as_deref(), &self.environment)?;
         let bar = Bar::new(self.common.quiet);
+        let past = setup::past(folder);
         let inputs = Inputs {
             config: &config,
             files: &setup::checkout(folder),
             base: None,
+            past: past.as_deref(),
             source: &*source,
             limits: &setup::limits(&service),
             now: at.unwrap_or_else(|| SystemClock.now()),

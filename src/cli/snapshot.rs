@@ -18,10 +18,12 @@ pub(super) fn run(session: &Session, arguments: &Snapshot) -> Outcome {
     let source = setup::source(&service, session.common.snapshot.as_deref(), &session.environment)?;
     let recorder = Recording::of(source);
     let bar = Bar::new(session.common.quiet);
+    let past = setup::past(&arguments.folder);
     let inputs = Inputs {
         config: &config,
         files: &setup::checkout(&arguments.folder),
         base: None,
+        past: past.as_deref(),
         source: recorder.source(),
         limits: &setup::limits(&service),
         now: SystemClock.now(),

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::model::decision::{Reason, Want};
+use crate::model::decision::{Origin, Question, Reason, Want};
+use crate::model::environment::EnvironmentName;
 use crate::model::image::{Digest, ImageName, Tag};
 use crate::model::observation::Observation;
 use crate::model::policy::Policy;
+use crate::model::site::Value;
 use crate::model::tags::{FactKind, ImageTags, TagFacts};
 use crate::policy::platform;
 
@@ -29,12 +31,13 @@ pub(super) enum Finding {
     Missing(Missing),
 }
 
-/// The facts of one image, and what is asked for.
+/// The facts about one question's image, and what is asked for.
 pub(super) struct Facts<'a> {
-    pub(super) image: &'a ImageName,
+    pub(super) question: &'a Question,
     pub(super) tags: &'a ImageTags,
     pub(super) observation: &'a Observation,
     pub(super) wants: &'a mut BTreeSet<Want>,
+    pub(super) pasts: &'a mut BTreeSet<(EnvironmentName, ImageName)>,
 }
 
 impl Facts<'_> {
@@ -43,7 +46,7 @@ impl Facts<'_> {
     }
 
     fn ask(&mut self, tag: &Tag, kind: FactKind) -> Missing {
-        let want = Want { image: self.image.clone(), tag: tag.clone(), kind };
+        let want = Want { image: self.question.image.clone(), tag: tag.clone(), kind };
         if let Some(reason) = self.observation.failed.get(&want) {
             return Missing::Failed(reason.clone());
         }
@@ -68,8 +71,45 @@ impl Facts<'_> {
         }
     }
 
+    /// Judges a candidate by whether somebody took it back in this environment.
+    ///
+    /// What an environment before holds back is asked where versions come from there.
+    pub(super) fn past(&mut self, tag: &Tag) -> Finding {
+        if self.question.origin == Origin::Before {
+            return Finding::Fits;
+        }
+        let key = (self.question.environment.clone(), self.question.image.clone());
+        match self.observation.pasts.get(&key) {
+            None => {
+                self.pasts.insert(key);
+                Finding::Missing(Missing::Asked)
+            }
+            Some(Err(reason)) => Finding::Missing(Missing::Failed(reason.clone())),
+            Some(Ok(past)) => {
+                let taken = past.taken_back.iter().find(|taken| taken.holds_tag(tag));
+                taken.map_or(Finding::Fits, |taken| Finding::Unfit(Reason::Held(taken.to_string().into())))
+            }
+        }
+    }
+
+    /// Judges a digest that would take another's place under the same tag.
+    pub(super) fn past_of_digest(&mut self, value: &Value) -> Finding {
+        match value.tag.as_ref().map(|tag| self.past(tag)) {
+            Some(Finding::Fits) | None => {}
+            Some(other) => return other,
+        }
+        let key = (self.question.environment.clone(), self.question.image.clone());
+        let past = self.observation.pasts.get(&key).and_then(|past| past.as_ref().ok());
+        let taken = past.and_then(|past| past.hold_on(value));
+        taken.map_or(Finding::Fits, |taken| Finding::Unfit(Reason::Held(taken.to_string().into())))
+    }
+
     /// Judges a candidate by everything that its name does not tell. Cheap objections come first.
     pub(super) fn examine(&mut self, tag: &Tag, policy: &Policy) -> Finding {
+        match self.past(tag) {
+            Finding::Fits => {}
+            other => return other,
+        }
         if policy.verify.is_some() {
             return Finding::Unfit(Reason::Unknown(Arc::from("signatures are not checked by this version")));
         }

@@ -7,6 +7,7 @@
 mod answer;
 mod facts;
 mod judge;
+pub mod past;
 pub mod questions;
 mod reading;
 
@@ -25,10 +26,11 @@ use crate::model::rejections::Rejections;
 /// had whole is undecided.
 pub fn decide(observation: &Observation, questions: &[Question]) -> Decided {
     let by_image: Vec<&[Question]> = questions.chunk_by(|one, other| one.image == other.image).collect();
-    let mut all = Decided { decisions: Vec::with_capacity(questions.len()), wants: Vec::new() };
+    let mut all = Decided { decisions: Vec::with_capacity(questions.len()), ..Decided::default() };
     for mut one in cores::map(by_image, |asked| decide_image(observation, asked)) {
         all.decisions.append(&mut one.decisions);
         all.wants.append(&mut one.wants);
+        all.pasts.append(&mut one.pasts);
     }
     all
 }
@@ -43,18 +45,18 @@ fn decide_image(observation: &Observation, asked: &[Question]) -> Decided {
             verdict: verdict.clone(),
             rejected: Rejections::default(),
         };
-        Decided { decisions: asked.iter().map(leave).collect(), wants: Vec::new() }
+        Decided { decisions: asked.iter().map(leave).collect(), ..Decided::default() }
     };
     match observation.images.get(image) {
         Some(Ok(tags)) => {
-            let mut wants = BTreeSet::new();
+            let (mut wants, mut pasts) = (BTreeSet::new(), BTreeSet::new());
             let mut readings = Readings::new(&tags.list);
             let answer = |question| {
-                let facts = facts::Facts { image, tags, observation, wants: &mut wants };
+                let facts = facts::Facts { question, tags, observation, wants: &mut wants, pasts: &mut pasts };
                 answer::answer(question, &mut readings, facts)
             };
             let decisions = asked.iter().map(answer).collect();
-            Decided { decisions, wants: wants.into_iter().collect() }
+            Decided { decisions, wants: wants.into_iter().collect(), pasts }
         }
         Some(Err(reason)) => undecided(reason),
         None if observation.unknown.contains(image) => undecided("the source does not know it"),

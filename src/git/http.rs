@@ -17,6 +17,7 @@ use gix::remote::{Direction, fetch};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::git::objects::{broken, unwritable};
+use crate::git::transfer::Depth;
 use crate::git::url::RemoteUrl;
 use crate::git::{GitError, program, transfer};
 use crate::model::environment::BranchName;
@@ -58,12 +59,13 @@ impl From<FetchError> for GitError {
     }
 }
 
-/// Brings a branch's tip here, unless it is here already: one listing then.
+/// Brings a branch's tip here, unless it is here already with the depth that is asked for: one listing then.
 pub(super) fn fetch(
     repository: &gix::Repository,
     url: &RemoteUrl,
     header: Option<&SecretString>,
     branch: &BranchName,
+    depth: Depth,
 ) -> Result<ObjectId, FetchError> {
     let known = transfer::noted_tip(repository, branch)?;
     let refspec = format!("+refs/heads/{branch}:{}", transfer::noted(branch));
@@ -78,11 +80,11 @@ pub(super) fn fetch(
         return Err(missing.into());
     };
     drop(heads);
-    if known == Some(tip) {
+    if known == Some(tip) && depth == Depth::Tip {
         return Ok(tip);
     }
-    let depth = fetch::Shallow::DepthAtRemote(std::num::NonZeroU32::MIN);
-    let prepared = prepared.with_shallow(depth);
+    let asked = transfer::depth_to_ask(repository, known, depth);
+    let prepared = prepared.with_shallow(asked.map_or(fetch::Shallow::NoChange, fetch::Shallow::DepthAtRemote));
     within_deadline(|stop| prepared.receive(gix::progress::Discard, stop).map_err(|fault| classify(&fault)))?;
     transfer::remember(repository, branch, tip)?;
     if !repository.has_object(tip) {

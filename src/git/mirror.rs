@@ -9,6 +9,7 @@
 //! which the system releases when its holder dies, and which every holder keeps for a bounded time.
 
 use std::fs::{self, File};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock};
@@ -17,7 +18,9 @@ use gix::ObjectId;
 use secrecy::SecretString;
 
 use crate::git::access::Access;
+use crate::git::log::{self, Line};
 use crate::git::program::{Program, ProgramEnvironment, words};
+use crate::git::transfer::Depth;
 use crate::git::url::{Reach, RemoteUrl};
 use crate::git::{BlobId, GitError, Pushed, Remote, TreeEntry, http, objects, push, transfer};
 use crate::model::change::FileEdit;
@@ -134,15 +137,15 @@ impl Mirror {
     ///
     /// Only HTTP runs in this process: for a local folder gix would start `git-upload-pack`, and for SSH
     /// `ssh`, both with this process's own environment, past the one place that starts programs.
-    fn fetch_once(&self, branch: &BranchName) -> Result<ObjectId, GitError> {
+    fn fetch_once(&self, branch: &BranchName, depth: Depth) -> Result<ObjectId, GitError> {
         if self.url.reach() != Reach::Http {
-            return transfer::fetch(&self.program, &self.handle(), self, branch);
+            return transfer::fetch(&self.program, &self.handle(), self, branch, depth);
         }
-        let fetched = http::fetch(&self.handle(), self.reached_url(), self.header.as_ref(), branch);
+        let fetched = http::fetch(&self.handle(), self.reached_url(), self.header.as_ref(), branch, depth);
         match (fetched, self.reached_url().with_suffix()) {
             // GitLab redirects `owner/name` to `owner/name.git`; the header must not follow blindly.
             (Err(http::FetchError::Redirected), Some(suffixed)) => {
-                let id = http::fetch(&self.handle(), &suffixed, self.header.as_ref(), branch)?;
+                let id = http::fetch(&self.handle(), &suffixed, self.header.as_ref(), branch, depth)?;
                 // A concurrent fetch may have found out the same.
                 drop(self.suffixed.set(suffixed));
                 Ok(id)
@@ -189,10 +192,10 @@ impl Remote for Mirror {
         if self.suspect.swap(false, Ordering::Relaxed) || !self.folder.join("HEAD").is_file() {
             self.remake()?;
         }
-        let tip = match self.fetch_once(branch) {
+        let tip = match self.fetch_once(branch, Depth::Tip) {
             Err(GitError::Broken(_)) => {
                 self.remake()?;
-                self.fetch_once(branch)?
+                self.fetch_once(branch, Depth::Tip)?
             }
             other => other?,
         };
@@ -205,6 +208,28 @@ impl Remote for Mirror {
 
     fn read(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, GitError> {
         self.noting(objects::read(&self.handle(), blob, limit))
+    }
+
+    fn history(
+        &self,
+        branch: &BranchName,
+        tip: &CommitId,
+        limit: usize,
+        wanted: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Result<Line, GitError> {
+        let line = self.noting(log::first_parent(&self.handle(), tip, limit, wanted))?;
+        if line.whole || line.steps.len() >= limit {
+            return Ok(line);
+        }
+        check_branch(branch)?;
+        {
+            let _lock = lock(&self.folder)?;
+            // One more than is asked for: a commit is compared with its parent.
+            let commits = u32::try_from(limit).unwrap_or(u32::MAX - 1).saturating_add(1);
+            let depth = NonZeroU32::new(commits).unwrap_or(NonZeroU32::MIN);
+            self.fetch_once(branch, Depth::Commits(depth))?;
+        }
+        self.noting(log::first_parent(&self.handle(), tip, limit, wanted))
     }
 
     fn commit(

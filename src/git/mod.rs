@@ -6,6 +6,7 @@
 pub mod access;
 pub mod checkout;
 mod http;
+pub mod local;
 pub mod log;
 pub mod mirror;
 mod objects;
@@ -16,6 +17,7 @@ pub mod seed;
 mod transfer;
 pub mod url;
 
+use crate::git::log::Line;
 use crate::model::change::FileEdit;
 use crate::model::commit::{CommitId, CommitPlan};
 use crate::model::environment::BranchName;
@@ -112,6 +114,20 @@ pub trait Remote: Send + Sync {
     ///
     /// [`GitError::TooLarge`] beyond the limit, else [`GitError::Broken`].
     fn read(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, GitError>;
+
+    /// Follows the first-parent line of a branch down from a commit that was fetched, for at most `limit` commits,
+    /// and tells of each which of the wanted files it changed. What is not at hand is fetched.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`] as for fetching; a remote that has no more itself is no error but a short line.
+    fn history(
+        &self,
+        branch: &BranchName,
+        tip: &CommitId,
+        limit: usize,
+        wanted: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Result<Line, GitError>;
 
     /// Makes a commit on top of `base` in which the named files hold their new content, kinds unchanged.
     ///

@@ -20,7 +20,7 @@ const MAX_ENTRIES: usize = 2_000_000;
 const TREE_CACHE: usize = 4 << 20;
 
 /// Longest path in bytes, which bounds the depth as well. Linux' `PATH_MAX`.
-const MAX_PATH: usize = 4096;
+pub(super) const MAX_PATH: usize = 4096;
 
 /// Says what is broken in the repository at hand.
 pub(super) fn broken(what: impl std::fmt::Display) -> GitError {
@@ -79,7 +79,7 @@ pub(super) fn entries(repository: &gix::Repository, commit: &CommitId) -> Result
 }
 
 /// Takes a path that is UTF-8, stays in the repository, and can be printed; else its escaped text.
-fn plain_path(path: &BString) -> Result<RepoPath, String> {
+pub(super) fn plain_path(path: &BString) -> Result<RepoPath, String> {
     let odd = || shorten(&path.to_str_lossy());
     let text = path.to_str().ok().ok_or_else(|| path.escape_ascii().to_string()).map_err(|text| shorten(&text))?;
     let is_git_folder = |part: &str| part.eq_ignore_ascii_case(".git");

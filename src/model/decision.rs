@@ -2,6 +2,7 @@
 //!
 //! Owns the data; `crate::decide` makes them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -58,8 +59,8 @@ pub enum Reason {
     SignatureWrong,
     /// Not what the environment before this one runs.
     NotBefore,
-    /// A person holds it.
-    Held,
+    /// A person took it back or holds it; who, when and why, in words.
+    Held(Arc<str>),
     /// A fact that the policy needs could not be had; in words.
     Unknown(Arc<str>),
 }
@@ -86,7 +87,7 @@ impl fmt::Display for Reason {
             Self::SignatureMissing => write!(formatter, "not signed yet"),
             Self::SignatureWrong => write!(formatter, "signed by somebody else"),
             Self::NotBefore => write!(formatter, "not in the environment before"),
-            Self::Held => write!(formatter, "held"),
+            Self::Held(why) => write!(formatter, "held: {why}"),
             Self::Unknown(what) => write!(formatter, "{what}"),
         }
     }
@@ -105,6 +106,18 @@ pub struct Question {
     pub current: Value,
     /// The sites that ask it, as positions in the observation.
     pub sites: Vec<usize>,
+    /// Where its candidates come from.
+    pub origin: Origin,
+}
+
+/// Where an environment takes its versions from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub enum Origin {
+    /// From the registry's list.
+    #[default]
+    Registry,
+    /// From the environments before it.
+    Before,
 }
 
 /// What was decided.
@@ -162,4 +175,6 @@ pub struct Decided {
     pub decisions: Vec<Decision>,
     /// Facts to observe; empty when the decisions are final.
     pub wants: Vec<Want>,
+    /// Histories to read; empty when the decisions are final.
+    pub pasts: BTreeSet<(EnvironmentName, ImageName)>,
 }

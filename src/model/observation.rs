@@ -7,6 +7,8 @@ use jiff::Timestamp;
 
 use crate::model::commit::CommitId;
 use crate::model::decision::Want;
+use crate::model::environment::EnvironmentName;
+use crate::model::history::Past;
 use crate::model::image::ImageName;
 use crate::model::site::{PassedOver, Site};
 use crate::model::tags::ImageTags;
@@ -26,6 +28,8 @@ pub struct Observation {
     pub images: BTreeMap<ImageName, Result<Arc<ImageTags>, String>>,
     /// Facts that were asked for and could not be had, with the reason in words.
     pub failed: BTreeMap<Want, String>,
+    /// What environments have run, of the images about which somebody asked; or why history could not be read.
+    pub pasts: BTreeMap<(EnvironmentName, ImageName), Result<Past, String>>,
     /// Images that the source does not know at all (absent from a snapshot): skipped, not failed.
     pub unknown: BTreeSet<ImageName>,
 }

@@ -5,6 +5,7 @@
 
 pub mod checkout;
 pub mod files;
+pub mod history;
 pub mod scan;
 pub mod tags;
 pub mod tree;

@@ -9,6 +9,7 @@ pub mod report;
 pub mod run;
 pub mod setup;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
 
@@ -27,10 +28,11 @@ use crate::model::outcome::{Outcome, ScanOutcome, ScannedReference, Trouble};
 use crate::model::proposal::{Action, Proposal};
 use crate::model::site::{PassedOver, Site};
 use crate::observe::files::Files;
+use crate::observe::history::{self, Past};
 use crate::observe::scan::Scanned;
 use crate::promote::Promoted;
 use crate::registry::TagSource;
-use crate::{decide, edit, git, manifest, observe, promote, publish};
+use crate::{decide, edit, git, manifest, model, observe, promote, publish};
 
 /// How many times decisions may ask for further facts before what is still missing counts as unknown.
 const MAX_ROUNDS: usize = 16;
@@ -89,6 +91,8 @@ pub struct Inputs<'a> {
     pub files: &'a dyn Files,
     /// The commit that they are of, unless they are a working tree's.
     pub base: Option<CommitId>,
+    /// The history that led to the files; `None` where there is none, as in a folder that is no checkout.
+    pub past: Option<&'a dyn Past>,
     /// Where tags come from.
     pub source: &'a dyn TagSource,
     /// The limits of what is read.
@@ -121,10 +125,17 @@ pub async fn plan(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
     let mut stages = Stages::start();
     let scanned = look(inputs)?;
     stages.end("looked into the files");
-    let (observation, decisions) = settle(inputs, scanned.sites, scanned.passed_over, &mut stages).await;
+    let surroundings = scanned.surroundings;
+    let (mut observation, mut decisions) =
+        settle(inputs, scanned.sites, scanned.passed_over, &surroundings, &mut stages).await;
     stages.end("decided");
-    let mut promoted = promote::promote(&observation, decisions, &inputs.config.environments, &inputs.config.groups);
-    let changes = edits(inputs, &observation.sites, &scanned.surroundings, &promoted.proposals);
+    let Repository { environments, groups, .. } = inputs.config;
+    let mut promoted = promote::promote(&observation, decisions.clone(), environments, groups);
+    if !promoted.wants.is_empty() {
+        read_pasts(inputs, &mut observation, &promoted.wants, &surroundings);
+        promoted = promote::promote(&observation, std::mem::take(&mut decisions), environments, groups);
+    }
+    let changes = edits(inputs, &observation.sites, &surroundings, &promoted.proposals);
     wait_for_pull_requests(&mut promoted.proposals);
     stages.end("promoted and edited");
     Ok(Planned { observation, promoted, changes })
@@ -179,6 +190,7 @@ async fn settle(
     inputs: &Inputs<'_>,
     sites: Vec<Site>,
     passed_over: Vec<PassedOver>,
+    surroundings: &Surroundings,
     stages: &mut Stages,
 ) -> (Observation, Vec<Decision>) {
     let (now, base) = (inputs.now, inputs.base.clone());
@@ -189,10 +201,11 @@ async fn settle(
     observe::tags::ask(&mut observation, &questions, inputs.source, &answered).await;
     stages.end("asked for the tags");
     for _ in 0..MAX_ROUNDS {
-        let Decided { decisions, wants } = decide::decide(&observation, &questions);
-        if wants.is_empty() {
+        let Decided { decisions, wants, pasts } = decide::decide(&observation, &questions);
+        if wants.is_empty() && pasts.is_empty() {
             return (observation, decisions);
         }
+        read_pasts(inputs, &mut observation, &pasts, surroundings);
         observe::tags::facts(&mut observation, wants, inputs.source).await;
     }
     let mut decided = decide::decide(&observation, &questions);
@@ -204,6 +217,37 @@ async fn settle(
         }
     }
     (observation, decided.decisions)
+}
+
+/// Reads what environments have run, and finds what somebody took back there.
+fn read_pasts(
+    inputs: &Inputs<'_>,
+    observation: &mut Observation,
+    asked: &BTreeSet<(EnvironmentName, ImageName)>,
+    surroundings: &Surroundings,
+) {
+    let asked: BTreeSet<_> = asked.iter().filter(|key| !observation.pasts.contains_key(*key)).cloned().collect();
+    let Some(past) = inputs.past.filter(|_| !asked.is_empty()) else {
+        let nothing = asked.into_iter().map(|key| (key, Ok(model::history::Past::default())));
+        observation.pasts.extend(nothing);
+        return;
+    };
+    (inputs.progress)(Progress::Git);
+    let environments = &inputs.config.environments;
+    let reading = history::Reading { environments, sites: &observation.sites, surroundings, limits: inputs.limits };
+    match history::timelines(past, &asked, &reading, history::MOST_COMMITS) {
+        Ok(timelines) => {
+            let past = |timeline| {
+                let taken_back = decide::past::taken_back(&timeline);
+                Ok(model::history::Past { timeline: Some(timeline), taken_back })
+            };
+            observation.pasts.extend(timelines.into_iter().map(|(key, timeline)| (key, past(timeline))));
+        }
+        Err(error) => {
+            let reason = format!("the history of the branch could not be read: {error}");
+            observation.pasts.extend(asked.into_iter().map(|key| (key, Err(reason.clone()))));
+        }
+    }
 }
 
 /// Edits the files of every proposal that would be written to Git: on the base, or on a head branch.

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::config::repository::Repository;
 use crate::decide::questions::{Followed, follow};
-use crate::model::decision::{Reason, Verdict};
+use crate::model::decision::{Decision, Reason, Verdict};
+use crate::model::observation::Observation;
 use crate::model::outcome::{Explanation, Outcome, Skipped, Trouble};
 use crate::model::site::{PassedOver, PassedOverReason, Place, Site};
 use crate::pass::Planned;
@@ -27,7 +28,7 @@ pub fn outcome(planned: Planned, config: &Repository) -> Outcome {
 
 /// Returns what `explain` says: each decision with what its environment's gates say.
 pub fn explanations(planned: &Planned) -> Vec<Explanation> {
-    let of = |decision: &crate::model::decision::Decision| {
+    let of = |decision: &Decision| {
         let question = &decision.question;
         planned.promoted.proposals.iter().find(|proposal| {
             proposal.environment == question.environment
@@ -77,6 +78,18 @@ fn failures(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
     }
 }
 
+/// Tells which versions a decision left out because somebody took them back.
+fn held(decision: &Decision, observation: &Observation) -> Vec<Skipped> {
+    let question = &decision.question;
+    let Some(Ok(tags)) = observation.images.get(&question.image) else { return Vec::new() };
+    let rows = decision.rejected.iter().filter(|(_, reason)| matches!(reason, Reason::Held(_)));
+    rows.map(|(tag, reason)| Skipped {
+        what: question.image.to_string(),
+        reason: format!("in {}: {} is {reason}", question.environment, tags.list.at(tag)),
+    })
+    .collect()
+}
+
 /// Adds a row to `skipped` for everything found that is not followed or not decided.
 fn passed_by(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
     let observation = &planned.observation;
@@ -110,6 +123,7 @@ fn passed_by(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
             rows.insert(Skipped { what: decision.question.image.to_string(), reason });
         }
     }
+    rows.extend(planned.promoted.decisions.iter().flat_map(|decision| held(decision, &planned.observation)));
     for decision in &planned.promoted.decisions {
         let mut reasons = decision.rejected.iter().map(|(_, reason)| reason);
         if decision.verdict == Verdict::Keep && reasons.any(|reason| *reason == Reason::NothingToCompare) {

@@ -13,6 +13,7 @@ use crate::model::environment::{BranchName, EnvironmentName, Publish};
 use crate::model::file::RepoPath;
 use crate::model::outcome::{Outcome, Trouble};
 use crate::model::proposal::Action;
+use crate::observe::history::BranchPast;
 use crate::observe::tree::CommitFiles;
 use crate::pass::{Inputs, PassError, Planned, Progress, plan, report};
 use crate::promote;
@@ -125,10 +126,12 @@ async fn once(run: &Run<'_>) -> Result<Once, PassError> {
         None => read_config(&files, run.branch)?,
     };
     (run.read_config)(&config);
+    let past = BranchPast { remote: &*run.remote, branch: run.branch, tip: &base };
     let inputs = Inputs {
         config: &config,
         files: &files,
         base: Some(base.clone()),
+        past: Some(&past),
         source: run.source,
         limits: run.limits,
         now: run.now,

@@ -16,6 +16,7 @@ use crate::config::environment::{Environment, VariableError};
 use crate::config::repository::{self, Repository};
 use crate::config::service::{self, RegistryAuth, RepositoryAuth, SecretPlace, Service};
 use crate::git::access::Access;
+use crate::git::local::LocalHistory;
 use crate::git::mirror::{Mirror, check_branch};
 use crate::git::program::{PASSED_THROUGH, ProgramEnvironment};
 use crate::git::url::{RemoteUrl, UrlError};
@@ -23,6 +24,7 @@ use crate::git::{GitError, Remote, checkout::CheckoutError};
 use crate::manifest;
 use crate::model::environment::BranchName;
 use crate::observe::checkout::Checkout;
+use crate::observe::history::Past;
 use crate::pass::run::CONFIG_FILE;
 use crate::registry::TagSource;
 use crate::registry::client::RegistryClient;
@@ -217,6 +219,17 @@ pub fn inactive_service(service: &Service) -> Option<String> {
 /// Returns the files of a folder.
 pub fn checkout(folder: &Path) -> Checkout {
     Checkout::new(folder)
+}
+
+/// Returns the history that led to a folder's files; `None` where it is in no repository, or has no commit yet.
+pub fn past(folder: &Path) -> Option<Box<dyn Past>> {
+    match LocalHistory::open(folder) {
+        Ok(history) => Some(Box::new(history)),
+        Err(reason) => {
+            tracing::debug!(%reason, "there is no history to look into");
+            None
+        }
+    }
 }
 
 /// Returns the limits of what is read from manifests.

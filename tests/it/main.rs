@@ -10,6 +10,7 @@ mod layers;
 mod manifest;
 mod pass;
 mod program;
+mod promotion;
 mod registry;
 mod report;
 mod wayin;

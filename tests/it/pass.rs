@@ -53,6 +53,10 @@ fn scene() -> (Arc<MemoryRemote>, MemoryTags) {
 }
 
 async fn pass(remote: &Arc<MemoryRemote>, tags: &MemoryTags, mode: Mode) -> Result<Outcome, PassError> {
+    pass_at("2026-11-20T09:00:00Z", remote, tags, mode).await
+}
+
+async fn pass_at(now: &str, remote: &Arc<MemoryRemote>, tags: &MemoryTags, mode: Mode) -> Result<Outcome, PassError> {
     let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(remote);
     run(&Run {
         remote,
@@ -60,7 +64,7 @@ async fn pass(remote: &Arc<MemoryRemote>, tags: &MemoryTags, mode: Mode) -> Resu
         config: None,
         source: tags,
         limits: &Limits::default(),
-        now: "2026-11-20T09:00:00Z".parse().unwrap(),
+        now: now.parse().unwrap(),
         mode,
         progress: &|_| {},
         read_config: &|_| {},

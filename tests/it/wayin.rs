@@ -35,6 +35,7 @@ impl Tree {
             config,
             files: self,
             base: None,
+            past: None,
             source: tags,
             limits: &Limits::default(),
             now: "2026-11-20T09:00:00Z".parse().unwrap(),

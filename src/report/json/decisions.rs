@@ -12,7 +12,7 @@ use crate::report::candidates::text_of;
 use crate::report::json::sink::{Sink, escape_into};
 
 /// How many of the reasons hold no data.
-const FIXED: usize = 18;
+const FIXED: usize = 17;
 
 /// Returns a number for each reason that holds no data.
 fn fixed_position(reason: &Reason) -> Option<usize> {
@@ -30,12 +30,11 @@ fn fixed_position(reason: &Reason) -> Option<usize> {
         Reason::AgeUnknown => 10,
         Reason::SignatureMissing => 11,
         Reason::SignatureWrong => 12,
-        Reason::Held => 13,
-        Reason::NothingToCompare => 14,
-        Reason::NotFollowed => 15,
-        Reason::Older => 16,
-        Reason::NotBefore => 17,
-        Reason::TooYoung { .. } | Reason::PlatformMissing(_) | Reason::Unknown(_) => return None,
+        Reason::NothingToCompare => 13,
+        Reason::NotFollowed => 14,
+        Reason::Older => 15,
+        Reason::NotBefore => 16,
+        Reason::Held(_) | Reason::TooYoung { .. } | Reason::PlatformMissing(_) | Reason::Unknown(_) => return None,
     })
 }
 
