@@ -78,7 +78,12 @@ impl Facts<'_> {
         if self.question.origin == Origin::Before {
             return Finding::Fits;
         }
-        let key = (self.question.environment.clone(), self.question.image.clone());
+        let Question { environment, image, .. } = self.question;
+        let Observation { holds, now, .. } = self.observation;
+        if let Some(hold) = holds.iter().find(|hold| hold.covers(&[environment], image, tag, *now)) {
+            return Finding::Unfit(Reason::Held(hold.to_string().into()));
+        }
+        let key = (environment.clone(), image.clone());
         match self.observation.pasts.get(&key) {
             None => {
                 self.pasts.insert(key);

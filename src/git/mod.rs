@@ -129,13 +129,14 @@ pub trait Remote: Send + Sync {
         wanted: &(dyn Fn(&str) -> bool + Sync),
     ) -> Result<Line, GitError>;
 
-    /// Makes a commit on top of `base` in which the named files hold their new content, kinds unchanged.
+    /// Makes a commit on top of `base` in which the named files hold their new content, kinds unchanged. A file that
+    /// was not there is made where its edit starts from nothing.
     ///
     /// The time is the moment of the pass, so that the same plan on the same base is the same commit.
     ///
     /// # Errors
     ///
-    /// [`GitError::Broken`] when a file is not in the base's tree or is no regular file.
+    /// [`GitError::Broken`] when a file that is edited is not in the base's tree or is no regular file.
     fn commit(
         &self,
         base: &CommitId,

@@ -116,7 +116,22 @@ pub(super) fn commit(
     let mut editor = tree.edit().map_err(broken)?;
     for edit in files {
         let entry = tree.lookup_entry(edit.file.as_str().split('/')).map_err(broken)?;
-        let entry = entry.ok_or_else(|| GitError::Broken(format!("{} is not in {base}", edit.file)))?;
+        let Some(entry) = entry else {
+            if !edit.before.is_empty() {
+                return Err(GitError::Broken(format!("{} is not in {base}", edit.file)));
+            }
+            let mut folders = edit.file.as_str().match_indices('/').map(|(at, _)| &edit.file.as_str()[..at]);
+            let in_the_way = |folder: &str| -> Result<bool, GitError> {
+                let found = tree.lookup_entry(folder.split('/')).map_err(broken)?;
+                Ok(found.is_some_and(|found| found.mode().kind() != Mode::Tree))
+            };
+            if folders.try_fold(false, |found, folder| Ok::<_, GitError>(found || in_the_way(folder)?))? {
+                return Err(GitError::Broken(format!("{} lies below a file in {base}", edit.file)));
+            }
+            let blob = staging.write_blob(&edit.after).map_err(unwritable)?;
+            editor.upsert(edit.file.as_str(), Mode::Blob, blob).map_err(broken)?;
+            continue;
+        };
         let kind = entry.mode().kind();
         if !matches!(kind, Mode::Blob | Mode::BlobExecutable) {
             return Err(GitError::Broken(format!("{} is no regular file in {base}", edit.file)));

@@ -12,6 +12,7 @@ pub mod format;
 pub mod gate;
 pub mod glob;
 pub mod history;
+pub mod hold;
 pub mod image;
 pub mod json_path;
 pub mod observation;

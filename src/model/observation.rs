@@ -9,6 +9,7 @@ use crate::model::commit::CommitId;
 use crate::model::decision::Want;
 use crate::model::environment::EnvironmentName;
 use crate::model::history::Past;
+use crate::model::hold::Hold;
 use crate::model::image::ImageName;
 use crate::model::site::{PassedOver, Site};
 use crate::model::tags::ImageTags;
@@ -30,6 +31,8 @@ pub struct Observation {
     pub failed: BTreeMap<Want, String>,
     /// What environments have run, of the images about which somebody asked; or why history could not be read.
     pub pasts: BTreeMap<(EnvironmentName, ImageName), Result<Past, String>>,
+    /// What people hold, as the file says.
+    pub holds: Vec<Hold>,
     /// Images that the source does not know at all (absent from a snapshot): skipped, not failed.
     pub unknown: BTreeSet<ImageName>,
 }

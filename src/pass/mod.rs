@@ -4,6 +4,7 @@
 //! [`update`] writes it into a working tree. Decides nothing itself.
 
 pub mod check;
+pub mod hold;
 pub mod migrate;
 pub mod report;
 pub mod run;
@@ -15,6 +16,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
+use crate::config::holds::HOLDS_FILE;
 use crate::config::repository::Repository;
 use crate::decide::questions::{self, Followed};
 use crate::manifest::Surroundings;
@@ -22,6 +24,8 @@ use crate::model::change::ChangeSet;
 use crate::model::commit::CommitId;
 use crate::model::decision::{Decided, Decision, Verdict};
 use crate::model::environment::{EnvironmentName, Environments};
+use crate::model::file::RepoPath;
+use crate::model::hold::Hold;
 use crate::model::image::ImageName;
 use crate::model::observation::Observation;
 use crate::model::outcome::{Outcome, ScanOutcome, ScannedReference, Trouble};
@@ -32,10 +36,13 @@ use crate::observe::history::{self, Past};
 use crate::observe::scan::Scanned;
 use crate::promote::Promoted;
 use crate::registry::TagSource;
-use crate::{decide, edit, git, manifest, model, observe, promote, publish};
+use crate::{config, decide, edit, git, manifest, model, observe, promote, publish};
 
 /// How many times decisions may ask for further facts before what is still missing counts as unknown.
 const MAX_ROUNDS: usize = 16;
+
+/// The longest file of holds that is read, in bytes.
+pub(crate) const MAX_HOLDS: u64 = 1 << 20;
 
 /// Why a pass could not even begin.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +52,7 @@ pub enum PassError {
     Files(String),
     /// A configuration file has faults.
     #[error("the configuration has faults")]
-    Configuration(#[from] crate::config::fault::Faults),
+    Configuration(#[from] config::fault::Faults),
     /// Two environments claim one file.
     #[error(
         "{config}:{line}:{column}: {file} belongs to two environments, `{one}` and `{other}`: narrow the `files` of one of them"
@@ -125,9 +132,10 @@ pub async fn plan(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
     let mut stages = Stages::start();
     let scanned = look(inputs)?;
     stages.end("looked into the files");
+    let holds = holds(inputs)?;
     let surroundings = scanned.surroundings;
     let (mut observation, mut decisions) =
-        settle(inputs, scanned.sites, scanned.passed_over, &surroundings, &mut stages).await;
+        settle(inputs, scanned.sites, scanned.passed_over, holds, &surroundings, &mut stages).await;
     stages.end("decided");
     let Repository { environments, groups, .. } = inputs.config;
     let mut promoted = promote::promote(&observation, decisions.clone(), environments, groups);
@@ -139,6 +147,16 @@ pub async fn plan(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
     wait_for_pull_requests(&mut promoted.proposals);
     stages.end("promoted and edited");
     Ok(Planned { observation, promoted, changes })
+}
+
+/// Reads what people hold. A file that is there and cannot be read ends the pass: half of the holds are none.
+fn holds(inputs: &Inputs<'_>) -> Result<Vec<Hold>, PassError> {
+    let path = RepoPath::new(HOLDS_FILE).expect("the name is plain");
+    match inputs.files.read_if_there(&path, MAX_HOLDS) {
+        Ok(None) => Ok(Vec::new()),
+        Ok(Some(bytes)) => Ok(config::holds::parse(HOLDS_FILE, &bytes)?),
+        Err(reason) => Err(PassError::Files(format!("{HOLDS_FILE}: {reason}"))),
+    }
 }
 
 /// Logs how long each stage of a pass took.
@@ -190,11 +208,12 @@ async fn settle(
     inputs: &Inputs<'_>,
     sites: Vec<Site>,
     passed_over: Vec<PassedOver>,
+    holds: Vec<Hold>,
     surroundings: &Surroundings,
     stages: &mut Stages,
 ) -> (Observation, Vec<Decision>) {
     let (now, base) = (inputs.now, inputs.base.clone());
-    let mut observation = Observation { now, base, sites, passed_over, ..Observation::default() };
+    let mut observation = Observation { now, base, sites, passed_over, holds, ..Observation::default() };
     let mut questions = questions::questions(&observation, &inputs.config.rules, &inputs.config.environments);
     questions.retain(|question| inputs.only.is_none_or(|only| question.image == *only));
     let answered = |done, all| (inputs.progress)(Progress::Asking(done, all));

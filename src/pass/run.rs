@@ -29,7 +29,7 @@ pub const CONFIG_FILE: &str = ".tagboat.yaml";
 const MAX_CONFIG: u64 = 1 << 20;
 
 /// How often a push that lost a race is planned anew before the pass gives up.
-const MAX_RACES: u32 = 5;
+pub(super) const MAX_RACES: u32 = 5;
 
 /// The longest wait before the second try after a lost race; it doubles with each further one. Chance
 /// takes a part of it, so that two who race do not meet again.
@@ -186,7 +186,7 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-fn read_config(files: &CommitFiles, branch: &BranchName) -> Result<Repository, PassError> {
+pub(super) fn read_config(files: &CommitFiles, branch: &BranchName) -> Result<Repository, PassError> {
     let path = RepoPath::new(CONFIG_FILE).expect("the name is plain");
     let there = files.list().map_err(PassError::Files)?.files.binary_search(&path).is_ok();
     if !there {

@@ -8,6 +8,7 @@ use crate::model::decision::{Decision, Reason, Verdict};
 use crate::model::environment::{Environment, EnvironmentName, Environments, Predecessor};
 use crate::model::gate::{GateSpec, SoakCount};
 use crate::model::history::Past;
+use crate::model::hold::Hold;
 use crate::model::image::{ImageName, Tag};
 use crate::model::observation::Observation;
 use crate::model::policy::{Pin, Select, Step};
@@ -130,6 +131,10 @@ impl Search<'_> {
         let counts_introduced =
             environment.gates.iter().any(|gate| matches!(gate, GateSpec::Soak { count: SoakCount::Introduced, .. }));
         let step = if counts_introduced { self.introduced(decision, environment, step) } else { step };
+        if let Some(hold) = self.hold_on(environment, image, &step.to) {
+            let reason = format!("{} is held: {hold}", step.to);
+            return Candidate::Held(Box::new(step), reason);
+        }
         for name in concerned {
             if let Some(taken) = self.past(name, image).and_then(|past| past.hold_on(&step.to)) {
                 let reason = format!("{} is held: in {name}, {taken}", step.to);
@@ -137,6 +142,15 @@ impl Search<'_> {
             }
         }
         Candidate::Move(Box::new(step))
+    }
+
+    /// Returns the entry in the file of holds that names a value for an environment or one before it.
+    fn hold_on(&self, environment: &Environment, image: &ImageName, value: &Value) -> Option<&Hold> {
+        let mut concerned = ancestors(environment, self.environments);
+        concerned.push(&environment.name);
+        let Observation { holds, now, .. } = self.observation;
+        let tag = value.tag.as_ref()?;
+        holds.iter().find(|hold| hold.covers(&concerned, image, tag, *now))
     }
 
     fn past(&self, environment: &EnvironmentName, image: &ImageName) -> Option<&Past> {
@@ -188,7 +202,9 @@ impl Search<'_> {
         for before in predecessors(environment) {
             let Some(past) = self.past(before, image) else { return running };
             let Some(timeline) = &past.timeline else { return running };
-            let mut here = gates::introduced(timeline, |value| past.hold_on(value).is_some());
+            let is_held =
+                |value: &Value| past.hold_on(value).is_some() || self.hold_on(environment, image, value).is_some();
+            let mut here = gates::introduced(timeline, is_held);
             if !here.iter().any(|(value, _)| *value == running.to) {
                 here.push((running.to.clone(), timeline.since(&running.to)));
             }

@@ -6,8 +6,11 @@ use std::fmt::Write as _;
 use sha2::{Digest as _, Sha256};
 
 use crate::model::change::{ChangeSet, FileEdit};
-use crate::model::commit::{CommitPlan, CommitStyle, TRAILER_ENVIRONMENT, TRAILER_IMAGE, TRAILER_KEY};
+use crate::model::commit::{
+    CommitPlan, CommitStyle, TRAILER_ENVIRONMENT, TRAILER_HOLD, TRAILER_IMAGE, TRAILER_KEY, TRAILER_RELEASE,
+};
 use crate::model::environment::EnvironmentName;
+use crate::model::hold::Hold;
 use crate::model::image::ImageName;
 use crate::model::site::Value;
 
@@ -37,6 +40,35 @@ pub fn commits(changes: &[(EnvironmentName, ChangeSet)], style: &CommitStyle) ->
             files: changes.files.clone(),
         })
         .collect()
+}
+
+/// Returns the message of a commit that adds holds, or releases them, with a trailer for each.
+pub fn hold_message(is_hold: bool, holds: &[Hold], style: &CommitStyle) -> String {
+    let place = |hold: &Hold| hold.environment.as_ref().map(|name| format!(" in {name}")).unwrap_or_default();
+    let verb = if is_hold { "hold" } else { "release" };
+    let subject = match holds {
+        [one] => format!("{verb} {}:{}{}", short(&one.image), one.tag, place(one)),
+        several => format!("{verb} {} versions", several.len()),
+    };
+    let mut text = format!("{subject}\n\n");
+    for hold in holds {
+        let reason = hold.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let _infallible = writeln!(text, "- {}:{}{}{reason}", hold.image, hold.tag, place(hold));
+    }
+    text.push('\n');
+    let key = if is_hold { TRAILER_HOLD } else { TRAILER_RELEASE };
+    for hold in holds {
+        let _infallible = writeln!(text, "{key}: {}:{}{}", hold.image, hold.tag, place(hold));
+    }
+    for (key, value) in &style.trailers {
+        let _infallible = writeln!(text, "{key}: {value}");
+    }
+    text
+}
+
+/// Returns the last part of an image's name.
+fn short(image: &ImageName) -> &str {
+    image.path().rsplit('/').next().unwrap_or_default()
 }
 
 /// The distinct moves of a commit, whatever number of files each changes.
@@ -69,7 +101,7 @@ fn subject(environment: &EnvironmentName, moves: &Moves<'_>) -> String {
         0..=NAMED_IN_SUBJECT => moves
             .iter()
             .map(|(image, from, to)| {
-                let short = image.path().rsplit('/').next().unwrap_or_default();
+                let short = short(image);
                 match (&from.tag, &to.tag) {
                     (Some(old), Some(new)) if old == new => format!("{environment}: renew the digest of {short} {new}"),
                     (_, Some(new)) => format!("{environment}: update {short} to {new}"),

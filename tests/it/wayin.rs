@@ -54,6 +54,10 @@ impl Files for Tree {
     fn read(&self, path: &RepoPath, _limit: u64) -> Result<Vec<u8>, PassedOverReason> {
         Ok(self.0[path].clone().into_bytes())
     }
+
+    fn read_if_there(&self, path: &RepoPath, _limit: u64) -> Result<Option<Vec<u8>>, PassedOverReason> {
+        Ok(self.0.get(path).map(|text| text.clone().into_bytes()))
+    }
 }
 
 /// Each reference as `file:line image:tag policy`, or with the reason why it is not followed.

@@ -255,9 +255,9 @@ impl Remote for MemoryRemote {
         let mut state = self.state.lock().unwrap();
         let mut tree = state.commits[index_of(base)].tree.clone();
         for edit in files {
-            let content = tree.get_mut(&edit.file).ok_or_else(|| GitError::Broken("no such file".to_owned()))?;
-            assert_eq!(**content, edit.before, "an edit starts from what the base holds");
-            *content = Arc::new(edit.after.clone());
+            let held = tree.get(&edit.file).map(|content| content.to_vec()).unwrap_or_default();
+            assert_eq!(held, edit.before, "an edit starts from what the base holds");
+            tree.insert(edit.file.clone(), Arc::new(edit.after.clone()));
         }
         let (message, author) = (plan.message.clone(), plan.author.name.clone());
         Ok(commit_id(state.add(Made { tree, parent: Some(index_of(base)), message, author, time: now })))
