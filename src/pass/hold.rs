@@ -110,6 +110,7 @@ pub fn follow(
         let commit = PlannedCommit {
             plan: CommitPlan { environment, message, author: config.commit.author.clone() },
             files: vec![FileEdit { file: path, before: before.unwrap_or_default(), after: after.into_bytes() }],
+            key: String::new(),
         };
         match apply(&**remote, branch, &base, vec![commit], now)? {
             Applied::Landed(commits) => return Ok(Outcome { commits, ..outcome }),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::model::change::{ChangeSet, FileEdit};
+use crate::model::change::{Change, ChangeSet, FileEdit};
 use crate::model::commit::{
     CommitPlan, CommitStyle, TRAILER_ENVIRONMENT, TRAILER_HOLD, TRAILER_IMAGE, TRAILER_KEY, TRAILER_RELEASE,
 };
@@ -24,6 +24,8 @@ pub struct PlannedCommit {
     pub plan: CommitPlan,
     /// The files' new content.
     pub files: Vec<FileEdit>,
+    /// The hash of what it changes; empty where it changes no reference.
+    pub key: String,
 }
 
 /// Plans one commit for each environment that changes something.
@@ -31,15 +33,28 @@ pub fn commits(changes: &[(EnvironmentName, ChangeSet)], style: &CommitStyle) ->
     changes
         .iter()
         .filter(|(_, changes)| !changes.files.is_empty())
-        .map(|(environment, changes)| PlannedCommit {
-            plan: CommitPlan {
-                environment: environment.clone(),
-                message: message(environment, changes, style),
-                author: style.author.clone(),
-            },
-            files: changes.files.clone(),
-        })
+        .map(|(environment, changes)| commit(environment, &changes.changes, changes.files.clone(), style))
         .collect()
+}
+
+/// Plans the commit that makes some changes of an environment.
+pub fn commit(
+    environment: &EnvironmentName,
+    changes: &[Change],
+    files: Vec<FileEdit>,
+    style: &CommitStyle,
+) -> PlannedCommit {
+    let moves: Moves<'_> = changes.iter().map(|change| (&change.image, &change.from, &change.to)).collect();
+    let key = key(environment, &moves);
+    PlannedCommit {
+        plan: CommitPlan {
+            environment: environment.clone(),
+            message: message(environment, &moves, &key, style),
+            author: style.author.clone(),
+        },
+        files,
+        key,
+    }
 }
 
 /// Returns the message of a commit that adds holds, or releases them, with a trailer for each.
@@ -74,11 +89,10 @@ fn short(image: &ImageName) -> &str {
 /// The distinct moves of a commit, whatever number of files each changes.
 type Moves<'a> = BTreeSet<(&'a ImageName, &'a Value, &'a Value)>;
 
-fn message(environment: &EnvironmentName, changes: &ChangeSet, style: &CommitStyle) -> String {
-    let moves: Moves<'_> = changes.changes.iter().map(|change| (&change.image, &change.from, &change.to)).collect();
-    let mut text = subject(environment, &moves);
+fn message(environment: &EnvironmentName, moves: &Moves<'_>, key: &str, style: &CommitStyle) -> String {
+    let mut text = subject(environment, moves);
     text.push_str("\n\n");
-    for (image, from, to) in &moves {
+    for (image, from, to) in moves {
         let _infallible = writeln!(text, "- {image}: {from} to {to}");
     }
     text.push('\n');
@@ -86,10 +100,10 @@ fn message(environment: &EnvironmentName, changes: &ChangeSet, style: &CommitSty
         let _infallible = writeln!(text, "{key}: {value}");
     };
     trailer(TRAILER_ENVIRONMENT, environment.as_str());
-    for (image, from, to) in &moves {
+    for (image, from, to) in moves {
         trailer(TRAILER_IMAGE, &format!("{image} {from} -> {to}"));
     }
-    trailer(TRAILER_KEY, &key(environment, &moves));
+    trailer(TRAILER_KEY, key);
     for (key, value) in &style.trailers {
         trailer(key, value);
     }
