@@ -152,6 +152,7 @@ environments:
 pub(crate) fn pass(remote: &Arc<dyn Remote>, tags: &MemoryTags) -> usize {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let outcome = runtime.block_on(run(&Run {
+        publishing: tagboat::pass::propose::Publishing::Plain,
         remote: Arc::clone(remote),
         branch: &BranchName::from("main"),
         config: None,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::pass::setup::Target;
+use crate::pass::setup::{ForgeChoice, Target};
 
 /// Tows new container images into Git.
 ///
@@ -235,12 +235,33 @@ pub(super) struct Run {
     /// The base branch; of a checkout, instead of the one that is checked out
     #[arg(long, value_name = "BRANCH")]
     pub(super) branch: Option<String>,
+    /// Which forge the repository is on; plain is Git alone: head branches, and fast-forward merges
+    #[arg(long, value_enum, default_value_t = Forge::Auto, value_name = "FORGE")]
+    pub(super) forge: Forge,
     /// Stop before anything is written
     #[arg(long)]
     pub(super) dry_run: bool,
     /// When.
     #[command(flatten)]
     pub(super) at: RunAt,
+}
+
+/// Which forge a repository is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Forge {
+    /// Told by the URL; a local path is plain Git.
+    Auto,
+    /// No forge: Git alone.
+    Plain,
+}
+
+impl From<Forge> for ForgeChoice {
+    fn from(forge: Forge) -> Self {
+        match forge {
+            Forge::Auto => Self::Auto,
+            Forge::Plain => Self::Plain,
+        }
+    }
 }
 
 /// The moment that counts, only where nothing is written.

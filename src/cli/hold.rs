@@ -8,7 +8,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::model;
 use crate::model::image::{ImageName, Tag, shorten};
 use crate::pass::hold::{self, HoldError, Order};
-use crate::pass::setup;
+use crate::pass::setup::{self, Opened};
 use crate::report::exit::Exit;
 use crate::report::{json, text};
 
@@ -38,7 +38,7 @@ pub(super) fn release(session: &Session, arguments: &Release) -> Outcome {
 
 fn follow(session: &Session, place: &Place, order: &Order) -> Outcome {
     let service = session.service()?;
-    let (remote, branch) = setup::remote(&place.target(), &service, &session.environment)?;
+    let Opened { remote, branch, .. } = setup::remote(&place.target(), &service, &session.environment)?;
     let config = session.common.config.as_deref().map(setup::repository_file).transpose()?;
     let followed = hold::follow(&remote, &branch, config.as_ref(), order, SystemClock.now());
     let outcome = followed.map_err(|error| match error {

@@ -14,7 +14,7 @@ use crate::config::service::Service;
 use crate::model::image::ImageName;
 use crate::model::outcome::Outcome;
 use crate::pass::run::CONFIG_FILE;
-use crate::pass::{Inputs, Planned, setup};
+use crate::pass::{Editing, Inputs, Planned, setup};
 use crate::report::text::{self, Occasion};
 use crate::report::{Verbosity, View, json};
 
@@ -115,6 +115,7 @@ impl Session {
             files: &setup::checkout(folder),
             base: None,
             past: past.as_deref(),
+            editing: Editing::Together,
             source: &*source,
             limits: &setup::limits(&service),
             now: at.unwrap_or_else(|| SystemClock.now()),

@@ -7,7 +7,7 @@ use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 use crate::clock::{Clock, SystemClock};
 use crate::pass::setup::Recording;
-use crate::pass::{Inputs, plan, report, setup};
+use crate::pass::{Editing, Inputs, plan, report, setup};
 use crate::report::{exit, trouble};
 
 /// Plans with a source that records, and writes the record.
@@ -24,6 +24,7 @@ pub(super) fn run(session: &Session, arguments: &Snapshot) -> Outcome {
         files: &setup::checkout(&arguments.folder),
         base: None,
         past: past.as_deref(),
+        editing: Editing::Together,
         source: recorder.source(),
         limits: &setup::limits(&service),
         now: SystemClock.now(),

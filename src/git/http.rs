@@ -105,6 +105,23 @@ pub(super) fn branches(
     Ok(names.filter_map(short).collect())
 }
 
+/// Lists the remote's branches whose names begin with `prefix`, with their tips; those that are not UTF-8 are left out.
+pub(super) fn heads(
+    repository: &gix::Repository,
+    url: &RemoteUrl,
+    header: Option<&SecretString>,
+    prefix: &str,
+) -> Result<Vec<(String, ObjectId)>, FetchError> {
+    // Only what stands below a folder of names can be asked for by itself.
+    let folder = if prefix.ends_with('/') { prefix } else { "" };
+    let listed = list(repository, url, header, &format!("+refs/heads/{folder}*:refs/tagboat/*"))?;
+    let found = listed.ref_map().remote_refs.iter().filter_map(head).filter_map(|(name, tip)| {
+        let name = std::str::from_utf8(&name[HEADS.len()..]).ok()?;
+        name.starts_with(prefix).then(|| (name.to_owned(), tip))
+    });
+    Ok(found.collect())
+}
+
 /// Returns the branch that the remote's `HEAD` names, where it names one.
 pub(super) fn default_branch(
     repository: &gix::Repository,

@@ -29,6 +29,8 @@ pub struct LogEntry {
     pub parent: Option<CommitId>,
     /// Its author; bytes that are not UTF-8 are replaced.
     pub author: Identity,
+    /// Who committed it; bytes that are not UTF-8 are replaced.
+    pub committer: Identity,
     /// When it was committed.
     pub time: Timestamp,
     /// Its whole message; bytes that are not UTF-8 are replaced.
@@ -66,6 +68,13 @@ pub struct Line {
     pub oldest: Timestamp,
     /// Whether the first commit of all was reached.
     pub whole: bool,
+}
+
+/// Whether a commit and its first parent are here.
+pub(super) fn is_at_hand(repository: &gix::Repository, tip: &CommitId) -> bool {
+    let commit = object_id(tip.as_str()).ok().and_then(|id| repository.find_commit(id).ok());
+    let parent = commit.as_ref().and_then(|commit| commit.parent_ids().next());
+    parent.is_some_and(|parent| repository.has_object(parent))
 }
 
 /// Follows first parents from a commit for at most `limit` commits, and compares each with its parent.
@@ -120,14 +129,16 @@ fn entry(repository: &gix::Repository, commit: &gix::Commit<'_>) -> Result<LogEn
     Ok(LogEntry {
         id: commit_id(commit.id),
         parent: parent.map(commit_id),
-        author: Identity {
-            name: author.name.to_str_lossy().into_owned(),
-            email: author.email.to_str_lossy().into_owned(),
-        },
+        author: identity(&author),
+        committer: identity(&commit.committer().map_err(broken)?),
         time: Timestamp::from_second(commit.time().map_err(broken)?.seconds).map_err(broken)?,
         message: message(commit)?,
         merged,
     })
+}
+
+fn identity(signature: &gix::actor::SignatureRef<'_>) -> Identity {
+    Identity { name: signature.name.to_str_lossy().into_owned(), email: signature.email.to_str_lossy().into_owned() }
 }
 
 fn message(commit: &gix::Commit<'_>) -> Result<String, GitError> {

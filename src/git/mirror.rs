@@ -22,11 +22,14 @@ use crate::git::log::{self, Line};
 use crate::git::program::{Program, ProgramEnvironment, words};
 use crate::git::transfer::Depth;
 use crate::git::url::{Reach, RemoteUrl};
-use crate::git::{BlobId, GitError, Pushed, Remote, TreeEntry, http, objects, push, transfer};
+use crate::git::{BlobId, GitError, Head, Pushed, Remote, TreeEntry, http, objects, push, transfer};
 use crate::model::change::FileEdit;
 use crate::model::commit::{CommitId, CommitPlan};
 use crate::model::environment::BranchName;
 use crate::model::image::shorten;
+
+/// How far back the commit that a head branch stands on is looked for on the base.
+const BASE_DEPTHS: [usize; 3] = [16, 256, 2_000];
 
 /// A bare, shallow copy of a remote's branches, and the way to push to it.
 pub struct Mirror {
@@ -242,10 +245,60 @@ impl Remote for Mirror {
         objects::commit(&self.handle(), base, files, plan, now)
     }
 
+    fn heads(&self, prefix: &str) -> Result<Vec<(BranchName, CommitId)>, GitError> {
+        let listed = match self.url.reach() {
+            Reach::Http => http::heads(&self.handle(), self.reached_url(), self.header.as_ref(), prefix)?,
+            Reach::Local | Reach::Ssh => transfer::heads(&self.program, self, prefix)?,
+        };
+        Ok(listed
+            .into_iter()
+            .map(|(name, tip)| (BranchName::from(name.as_str()), objects::commit_id(tip)))
+            .filter(|(name, _)| check_branch(name).is_ok())
+            .collect())
+    }
+
+    fn head(&self, name: &BranchName, tip: &CommitId, base: (&BranchName, &CommitId)) -> Result<Head, GitError> {
+        check_branch(name)?;
+        let mut tip = tip.clone();
+        if !log::is_at_hand(&self.handle(), &tip) {
+            let _lock = lock(&self.folder)?;
+            // With its parent, which it is compared with.
+            tip = objects::commit_id(self.fetch_once(name, Depth::Commits(NonZeroU32::MIN.saturating_add(1)))?);
+        }
+        let line = self.noting(log::first_parent(&self.handle(), &tip, 1, &|_| true))?;
+        let Some(step) = line.steps.into_iter().next() else {
+            return Err(GitError::Broken(format!("the commit of {name} has no parent at hand")));
+        };
+        let parent = step.entry.parent.clone();
+        let mut on_base = parent.as_ref() == Some(base.1);
+        for limit in BASE_DEPTHS {
+            if on_base {
+                break;
+            }
+            let line = self.history(base.0, base.1, limit, &|_| false)?;
+            on_base = line.steps.iter().any(|step| Some(&step.entry.id) == parent.as_ref());
+            if line.whole {
+                break;
+            }
+        }
+        Ok(Head { tip, step, on_base })
+    }
+
+    fn push_head(
+        &self,
+        branch: &BranchName,
+        old: Option<&CommitId>,
+        new: Option<&CommitId>,
+    ) -> Result<Pushed, GitError> {
+        check_branch(branch)?;
+        let id = |commit: Option<&CommitId>| commit.map(|commit| objects::object_id(commit.as_str())).transpose();
+        push::push(&self.program, self, branch, id(old)?, id(new)?)
+    }
+
     fn push(&self, branch: &BranchName, old: &CommitId, new: &CommitId) -> Result<Pushed, GitError> {
         check_branch(branch)?;
         let (old, new) = (objects::object_id(old.as_str())?, objects::object_id(new.as_str())?);
-        let pushed = push::push(&self.program, self, branch, old, new)?;
+        let pushed = push::push(&self.program, self, branch, Some(old), Some(new))?;
         if pushed == Pushed::Done {
             // The next fetch then finds the branch where it left it, and asks for nothing. The push arrived
             // whether or not this can be noted; a mirror in which it cannot is made anew.

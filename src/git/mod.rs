@@ -17,7 +17,7 @@ pub mod seed;
 mod transfer;
 pub mod url;
 
-use crate::git::log::Line;
+use crate::git::log::{Line, LogStep};
 use crate::model::change::FileEdit;
 use crate::model::commit::{CommitId, CommitPlan};
 use crate::model::environment::BranchName;
@@ -79,6 +79,27 @@ pub enum GitError {
     /// The repository on disk or the data that came is broken, or the `git` program is missing or too old.
     #[error("{0}")]
     Broken(String),
+}
+
+/// The tip of a head branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The tip.
+    pub tip: CommitId,
+    /// The commit with every file that it changes against its parent.
+    pub step: LogStep,
+    /// Whether its parent is a commit of the base branch's own line.
+    pub on_base: bool,
+}
+
+/// Returns the id that a blob of this content has.
+///
+/// # Errors
+///
+/// [`GitError::Broken`] never in practice: hashing fails only where an attack on SHA-1 is seen.
+pub fn blob_id(content: &[u8]) -> Result<BlobId, GitError> {
+    let id = gix::objs::compute_hash(gix::hash::Kind::Sha1, gix::objs::Kind::Blob, content);
+    Ok(BlobId(id.map_err(objects::broken)?.to_string()))
 }
 
 /// What became of a push.
@@ -144,6 +165,33 @@ pub trait Remote: Send + Sync {
         plan: &CommitPlan,
         now: jiff::Timestamp,
     ) -> Result<CommitId, GitError>;
+
+    /// Lists the remote's branches whose names begin with `prefix`, with their tips.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`] as for fetching.
+    fn heads(&self, prefix: &str) -> Result<Vec<(BranchName, CommitId)>, GitError>;
+
+    /// Brings a head branch that was listed with `tip` here, and tells what its tip changes against its parent, and whether that parent is a commit
+    /// of the base branch, which was fetched at `base`.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`] as for fetching.
+    fn head(&self, name: &BranchName, tip: &CommitId, base: (&BranchName, &CommitId)) -> Result<Head, GitError>;
+
+    /// Makes, moves or removes a head branch, if it still stands at `old`; `None` is no branch.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`] when it is not known whether the push arrived; a refusal is an outcome.
+    fn push_head(
+        &self,
+        branch: &BranchName,
+        old: Option<&CommitId>,
+        new: Option<&CommitId>,
+    ) -> Result<Pushed, GitError>;
 
     /// Moves a branch from `old` to `new`, if it still stands at `old`.
     ///

@@ -112,6 +112,13 @@ pub(super) fn remote_tip(program: &Program, mirror: &Mirror, branch: &BranchName
     }
 }
 
+/// Lists the remote's branches whose names begin with `prefix`, with their tips.
+pub(super) fn heads(program: &Program, mirror: &Mirror, prefix: &str) -> Result<Vec<(String, ObjectId)>, GitError> {
+    let listed = list(program, mirror, &format!("refs/heads/{prefix}*"))?;
+    let named = listed.iter().filter_map(|(id, name)| Some((name.strip_prefix("refs/heads/")?, id)));
+    named.filter(|(name, _)| name.starts_with(prefix)).map(|(name, id)| Ok((name.to_owned(), object_id(id)?))).collect()
+}
+
 /// Lists the remote's branches.
 pub(super) fn branches(program: &Program, mirror: &Mirror) -> Result<Vec<String>, GitError> {
     let listed = list(program, mirror, "refs/heads/*")?;

@@ -6,6 +6,7 @@
 pub mod check;
 pub mod hold;
 pub mod migrate;
+pub mod propose;
 pub mod report;
 pub mod run;
 pub mod setup;
@@ -106,10 +107,21 @@ pub struct Inputs<'a> {
     pub limits: &'a manifest::Limits,
     /// The moment that counts.
     pub now: Timestamp,
+    /// Whether each pull request is edited for itself, or all files of an environment together.
+    pub editing: Editing,
     /// The one image that is looked at, where it is not all.
     pub only: Option<&'a ImageName>,
     /// Told what goes on.
     pub progress: &'a (dyn Fn(Progress) + Sync),
+}
+
+/// How the edits of proposals that become pull requests are gathered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Editing {
+    /// All of an environment's in one set, as a working tree takes them.
+    Together,
+    /// Each by itself, as head branches take them.
+    Apart,
 }
 
 /// A pass stopped before it acts: everything seen, decided and edited.
@@ -121,6 +133,8 @@ pub struct Planned {
     pub promoted: Promoted,
     /// The edits of each environment, in the order of the environments.
     pub changes: Vec<(EnvironmentName, ChangeSet)>,
+    /// The edits of each proposal that becomes a pull request, by its position; only where they are edited apart.
+    pub proposed: Vec<(usize, ChangeSet)>,
 }
 
 /// Observes, decides, promotes and edits; changes nothing.
@@ -143,10 +157,9 @@ pub async fn plan(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
         read_pasts(inputs, &mut observation, &promoted.wants, &surroundings);
         promoted = promote::promote(&observation, std::mem::take(&mut decisions), environments, groups);
     }
-    let changes = edits(inputs, &observation.sites, &surroundings, &promoted.proposals);
-    wait_for_pull_requests(&mut promoted.proposals);
+    let (changes, proposed) = edits(inputs, &observation.sites, &surroundings, &promoted.proposals);
     stages.end("promoted and edited");
-    Ok(Planned { observation, promoted, changes })
+    Ok(Planned { observation, promoted, changes, proposed })
 }
 
 /// Reads what people hold. A file that is there and cannot be read ends the pass: half of the holds are none.
@@ -269,29 +282,26 @@ fn read_pasts(
     }
 }
 
+/// The edits of environments, and those of single proposals by their positions.
+type Edits = (Vec<(EnvironmentName, ChangeSet)>, Vec<(usize, ChangeSet)>);
+
 /// Edits the files of every proposal that would be written to Git: on the base, or on a head branch.
-fn edits(
-    inputs: &Inputs<'_>,
-    sites: &[Site],
-    surroundings: &Surroundings,
-    proposals: &[Proposal],
-) -> Vec<(EnvironmentName, ChangeSet)> {
-    let of = |environment: &EnvironmentName| -> Vec<&Proposal> {
-        proposals.iter().filter(|proposal| proposal.environment == *environment && is_written(proposal)).collect()
-    };
+fn edits(inputs: &Inputs<'_>, sites: &[Site], surroundings: &Surroundings, proposals: &[Proposal]) -> Edits {
     let read = |file: &_| inputs.files.read(file, inputs.limits.max_bytes).map_err(|reason| reason.to_string());
-    inputs
-        .config
-        .environments
-        .0
-        .iter()
-        .map(|environment| (environment.name.clone(), of(&environment.name)))
+    let edit = |proposals: &[&Proposal]| edit::edit(sites, proposals, surroundings, inputs.limits, &read);
+    let is_apart = |proposal: &Proposal| inputs.editing == Editing::Apart && proposal.action == Action::Opened;
+    let of = |environment: &EnvironmentName| -> Vec<&Proposal> {
+        let own = proposals.iter().filter(|proposal| proposal.environment == *environment);
+        own.filter(|proposal| is_written(proposal) && !is_apart(proposal)).collect()
+    };
+    let environments = inputs.config.environments.0.iter().map(|environment| &environment.name);
+    let together = environments
+        .map(|name| (name.clone(), of(name)))
         .filter(|(_, proposals)| !proposals.is_empty())
-        .map(|(name, proposals)| {
-            let changes = edit::edit(sites, &proposals, surroundings, inputs.limits, &read);
-            (name, changes)
-        })
-        .collect()
+        .map(|(name, proposals)| (name, edit(&proposals)))
+        .collect();
+    let apart = proposals.iter().enumerate().filter(|(_, proposal)| is_apart(proposal));
+    (together, apart.map(|(index, proposal)| (index, edit(&[proposal]))).collect())
 }
 
 /// Whether a proposal's bytes are written: to the base, to a head branch, or by `update` into files.
@@ -299,13 +309,16 @@ fn is_written(proposal: &Proposal) -> bool {
     matches!(proposal.action, Action::Committed | Action::Opened)
 }
 
-/// Says of proposals that would be pull requests that this version opens none.
-fn wait_for_pull_requests(proposals: &mut [Proposal]) {
-    for proposal in proposals.iter_mut().filter(|proposal| proposal.action == Action::Opened) {
-        let word = proposal.publish.as_str();
-        proposal.action = Action::Waiting;
-        proposal.reason =
-            Some(format!("`publish: {word}` does not act in this version: `tagboat update` writes it to files"));
+/// Runs blocking work; a panic in it goes on here.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, git::GitError> + Send + 'static,
+) -> Result<T, git::GitError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(failed) => match failed.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_cancelled) => Err(git::GitError::Broken("the work was cut short by the program's end".to_owned())),
+        },
     }
 }
 

@@ -8,14 +8,14 @@ use crate::model::decision::{Decision, Reason, Verdict};
 use crate::model::observation::Observation;
 use crate::model::outcome::{Explanation, Outcome, Skipped, Trouble};
 use crate::model::site::{PassedOver, PassedOverReason, Place, Site};
-use crate::pass::Planned;
+use crate::pass::{Planned, propose};
 
 /// Gathers everything that a plan found into an outcome.
 pub fn outcome(planned: Planned, config: &Repository) -> Outcome {
     let mut outcome = Outcome::default();
     failures(&planned, config, &mut outcome);
     passed_by(&planned, config, &mut outcome);
-    for (_, set) in planned.changes {
+    for set in planned.changes.into_iter().map(|(_, set)| set).chain(propose::written(planned.proposed)) {
         outcome.changes.extend(set.changes);
         outcome.files.extend(set.files);
     }
@@ -68,7 +68,8 @@ fn failures(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
             outcome.errors.push(passed_over_trouble(passed));
         }
     }
-    for (_, set) in &planned.changes {
+    let proposed = planned.proposed.iter().map(|(_, set)| set);
+    for set in planned.changes.iter().map(|(_, set)| set).chain(proposed) {
         outcome.errors.extend(set.refused.iter().map(|refusal| Trouble {
             what: refusal.image.as_ref().map_or_else(|| "edit refused".to_owned(), ToString::to_string),
             file: Some(refusal.file.clone()),

@@ -29,6 +29,8 @@ pub struct Promoted {
     pub proposals: Vec<Proposal>,
     /// Promotions that cannot even be proposed, with the reason.
     pub skipped: Vec<Skipped>,
+    /// The group of every image.
+    pub groups: BTreeMap<ImageName, String>,
     /// Histories to read; empty when the proposals are final.
     pub wants: BTreeSet<(EnvironmentName, ImageName)>,
 }
@@ -92,6 +94,7 @@ pub fn promote(
     }
     promoted.wants = std::mem::take(search.wants);
     promoted.decisions = decisions;
+    promoted.groups = names;
     for (index, verdict) in settled {
         candidates::settle_decision(&mut promoted.decisions[index], verdict, observation);
     }
@@ -142,9 +145,10 @@ fn propose(
             Some("`branch` does not act in this version: its files are not on this branch".to_owned()),
         ),
         (Some(reason), _, _) => (Action::Waiting, Some(format!("the group moves together: {reason}"))),
-        (None, false, _) => (Action::Waiting, None),
+        (None, false, Publish::Commit) => (Action::Waiting, None),
         (None, true, Publish::Commit) => (Action::Committed, None),
-        (None, true, Publish::PullRequest | Publish::AutoMerge) => (Action::Opened, None),
+        // It stands at once, its gates shown in it; they hold back the merge alone.
+        (None, _, Publish::PullRequest | Publish::AutoMerge) => (Action::Opened, None),
     };
     Proposal {
         environment: environment.name.clone(),
@@ -156,7 +160,7 @@ fn propose(
         gates,
         action,
         reason,
-        earliest: earliest.filter(|_| action == Action::Waiting && held_up.is_none()),
+        earliest: earliest.filter(|_| matches!(action, Action::Waiting | Action::Opened) && held_up.is_none()),
     }
 }
 

@@ -11,6 +11,7 @@ mod manifest;
 mod pass;
 mod program;
 mod promotion;
+mod proposing;
 mod registry;
 mod report;
 mod wayin;

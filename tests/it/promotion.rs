@@ -8,6 +8,7 @@ use tagboat::model::environment::BranchName;
 use tagboat::model::gate::{GateName, GateState};
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
+use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::{Mode, Run, run};
 
 use crate::support::memory::{MemoryRemote, MemoryTags};
@@ -56,6 +57,7 @@ impl Scene {
             source: &self.tags,
             limits: &Limits::default(),
             now: now.parse().unwrap(),
+            publishing: Publishing::Plain,
             mode: Mode::Act,
             progress: &|_| {},
             read_config: &|_| {},

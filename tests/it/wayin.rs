@@ -36,6 +36,7 @@ impl Tree {
             files: self,
             base: None,
             past: None,
+            editing: tagboat::pass::Editing::Together,
             source: tags,
             limits: &Limits::default(),
             now: "2026-11-20T09:00:00Z".parse().unwrap(),

@@ -2,6 +2,8 @@
 //!
 //! Entry point: [`plan`]. Knows nothing of how a forge is asked. On plain Git a head branch stands for the pull request.
 
+pub mod apply;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::change::{Change, FileEdit};

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tagboat::git::log::{ChangedFile, Line, LogEntry, LogStep};
-use tagboat::git::{BlobId, EntryKind, GitError, Pushed, Remote, TreeEntry};
+use tagboat::git::{BlobId, EntryKind, GitError, Head, Pushed, Remote, TreeEntry};
 use tagboat::model::change::FileEdit;
 use tagboat::model::commit::{CommitId, CommitPlan, Identity};
 use tagboat::model::environment::BranchName;
@@ -86,7 +86,7 @@ struct Made {
     tree: Tree,
     parent: Option<usize>,
     message: String,
-    author: String,
+    author: Identity,
     time: Timestamp,
 }
 
@@ -94,6 +94,7 @@ struct Made {
 struct State {
     commits: Vec<Made>,
     tip: Option<usize>,
+    heads: BTreeMap<BranchName, usize>,
     blobs: BTreeMap<BlobId, Arc<Vec<u8>>>,
     rivals: Vec<(RepoPath, Vec<u8>)>,
     forbids: Option<String>,
@@ -120,14 +121,17 @@ impl State {
             };
         }
         let time = time.unwrap_or(self.commits[tip].time);
-        let made = Made { tree, parent: Some(tip), message: message.to_owned(), author: "A person".to_owned(), time };
+        let made = Made { tree, parent: Some(tip), message: message.to_owned(), author: person(), time };
         self.tip = Some(self.add(made));
     }
 }
 
-/// An id by content, as Git has it; the content itself is the simplest hash without collisions.
 fn blob_id(content: &[u8]) -> BlobId {
-    BlobId(String::from_utf8_lossy(content).into_owned())
+    tagboat::git::blob_id(content).unwrap()
+}
+
+fn person() -> Identity {
+    Identity { name: "A person".to_owned(), email: "person@acme.example".to_owned() }
 }
 
 fn commit_id(index: usize) -> CommitId {
@@ -147,7 +151,7 @@ impl MemoryRemote {
             .collect();
         let mut state = State::default();
         let time = "2026-11-01T00:00:00Z".parse().unwrap();
-        let made = Made { tree, parent: None, message: "first".to_owned(), author: "A person".to_owned(), time };
+        let made = Made { tree, parent: None, message: "first".to_owned(), author: person(), time };
         state.tip = Some(state.add(made));
         Self { state: Mutex::new(state) }
     }
@@ -160,6 +164,19 @@ impl MemoryRemote {
     /// Lets a person commit files at a moment; a file without text is removed.
     pub(crate) fn edit(&self, time: &str, message: &str, files: &[(&str, Option<&str>)]) {
         self.state.lock().unwrap().add_by_person(files, Some(time.parse().unwrap()), message);
+    }
+
+    /// Lets a person add a commit to a head branch.
+    pub(crate) fn push_to_head(&self, head: &str, path: &str, text: &str) {
+        let mut state = self.state.lock().unwrap();
+        let name = BranchName::from(head);
+        let below = state.heads[&name];
+        let mut tree = state.commits[below].tree.clone();
+        tree.insert(RepoPath::new(path).unwrap(), Arc::new(text.as_bytes().to_vec()));
+        let time = state.commits[below].time;
+        let made = Made { tree, parent: Some(below), message: "Mine".to_owned(), author: person(), time };
+        let tip = state.add(made);
+        state.heads.insert(name, tip);
     }
 
     /// Makes the remote refuse every push.
@@ -234,7 +251,8 @@ impl Remote for MemoryRemote {
             let entry = LogEntry {
                 id: commit_id(index),
                 parent: made.parent.map(commit_id),
-                author: Identity { name: made.author.clone(), email: "person@acme.example".to_owned() },
+                author: made.author.clone(),
+                committer: made.author.clone(),
                 time: made.time,
                 message: made.message.clone(),
                 merged: Vec::new(),
@@ -243,6 +261,44 @@ impl Remote for MemoryRemote {
             next = made.parent;
         }
         Ok(Line { steps, oldest, whole: next.is_none() })
+    }
+
+    fn heads(&self, prefix: &str) -> Result<Vec<(BranchName, CommitId)>, GitError> {
+        let state = self.state.lock().unwrap();
+        let found = state.heads.iter().filter(|(name, _)| name.as_str().starts_with(prefix));
+        Ok(found.map(|(name, tip)| (name.clone(), commit_id(*tip))).collect())
+    }
+
+    fn head(
+        &self,
+        _name: &BranchName,
+        tip: &CommitId,
+        (branch, base): (&BranchName, &CommitId),
+    ) -> Result<Head, GitError> {
+        let step = self.history(branch, tip, 1, &|_| true)?.steps.remove(0);
+        let line = self.history(branch, base, usize::MAX, &|_| false)?;
+        let on_base = line.steps.iter().any(|below| Some(&below.entry.id) == step.entry.parent.as_ref());
+        Ok(Head { tip: tip.clone(), step, on_base })
+    }
+
+    fn push_head(
+        &self,
+        branch: &BranchName,
+        old: Option<&CommitId>,
+        new: Option<&CommitId>,
+    ) -> Result<Pushed, GitError> {
+        let mut state = self.state.lock().unwrap();
+        if let Some(words) = &state.forbids {
+            return Ok(Pushed::Forbidden(words.clone()));
+        }
+        if state.heads.get(branch).copied() != old.map(index_of) {
+            return Ok(Pushed::Moved);
+        }
+        match new {
+            Some(new) => state.heads.insert(branch.clone(), index_of(new)),
+            None => state.heads.remove(branch),
+        };
+        Ok(Pushed::Done)
     }
 
     fn commit(
@@ -259,7 +315,7 @@ impl Remote for MemoryRemote {
             assert_eq!(held, edit.before, "an edit starts from what the base holds");
             tree.insert(edit.file.clone(), Arc::new(edit.after.clone()));
         }
-        let (message, author) = (plan.message.clone(), plan.author.name.clone());
+        let (message, author) = (plan.message.clone(), plan.author.clone());
         Ok(commit_id(state.add(Made { tree, parent: Some(index_of(base)), message, author, time: now })))
     }
 
