@@ -14,6 +14,7 @@ pub mod cores;
 pub mod decide;
 pub mod demo;
 pub mod edit;
+pub mod forge;
 pub mod git;
 pub mod http;
 pub mod manifest;

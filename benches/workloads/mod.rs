@@ -12,9 +12,10 @@ use std::sync::Arc;
 
 use tagboat::git::Remote;
 use tagboat::manifest::{self, Limits, Surroundings};
-use tagboat::model::decision::{Decided, Question};
+use tagboat::model::decision::{Decided, Origin, Question};
 use tagboat::model::environment::BranchName;
 use tagboat::model::file::RepoPath;
+use tagboat::model::history::Past;
 use tagboat::model::observation::Observation;
 use tagboat::model::policy::{Policy, Select, Step};
 use tagboat::model::site::Value;
@@ -111,8 +112,10 @@ pub(crate) fn decision_over(tags: &[String]) -> (Observation, Vec<Question>) {
         policy: Arc::new(Policy::new(Select::Step(Step::Minor))),
         current: Value { tag: Some("1.2.3".parse().unwrap()), digest: None },
         sites: vec![0],
+        origin: Origin::Registry,
     };
-    (Observation { images, ..Observation::default() }, vec![question])
+    let pasts = BTreeMap::from([(("prod".into(), question.image.clone()), Ok(Past::default()))]);
+    (Observation { images, pasts, ..Observation::default() }, vec![question])
 }
 
 /// Decides, and returns how many tags were rejected.
@@ -149,6 +152,7 @@ environments:
 pub(crate) fn pass(remote: &Arc<dyn Remote>, tags: &MemoryTags) -> usize {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let outcome = runtime.block_on(run(&Run {
+        publishing: tagboat::pass::propose::Publishing::Plain,
         remote: Arc::clone(remote),
         branch: &BranchName::from("main"),
         config: None,

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::pass::setup::{ForgeChoice, Target};
+
 /// Tows new container images into Git.
 ///
 /// Watches registries, decides by policy which new tag each environment should run, changes exactly those bytes in
@@ -142,6 +144,17 @@ The token comes from TAGBOAT_TOKEN, else GITHUB_TOKEN, GITLAB_TOKEN or GITEA_TOK
   tagboat explain nginx
   tagboat explain ghcr.io/acme/web --environment prod")]
     Explain(Explain),
+    /// Keep a version out of an environment and those after it, on record in Git
+    #[command(after_help = "Examples:
+  tagboat hold ghcr.io/acme/web:1.5.0 --environment prod --reason 'loses sessions'
+  tagboat hold ghcr.io/acme/web:1.5.0 --until 2026-12-01T00:00:00Z --reason 'wait for the fix'
+  tagboat release ghcr.io/acme/web:1.5.0")]
+    Hold(Hold),
+    /// End what `tagboat hold` began
+    #[command(after_help = "Examples:
+  tagboat release ghcr.io/acme/web:1.5.0                        wherever it is held
+  tagboat release ghcr.io/acme/web --environment prod           every version of it there")]
+    Release(Release),
     /// Record what registries answer, to replay it with --snapshot
     #[command(after_help = "Examples:
   tagboat snapshot --out tags.json
@@ -234,12 +247,33 @@ pub(super) struct Run {
     /// The base branch; of a checkout, instead of the one that is checked out
     #[arg(long, value_name = "BRANCH")]
     pub(super) branch: Option<String>,
+    /// Which forge the repository is on; plain is Git alone: head branches, and fast-forward merges
+    #[arg(long, value_enum, default_value_t = Forge::Auto, value_name = "FORGE")]
+    pub(super) forge: Forge,
     /// Stop before anything is written
     #[arg(long)]
     pub(super) dry_run: bool,
     /// When.
     #[command(flatten)]
     pub(super) at: RunAt,
+}
+
+/// Which forge a repository is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Forge {
+    /// Told by the URL; a local path is plain Git.
+    Auto,
+    /// No forge: Git alone.
+    Plain,
+}
+
+impl From<Forge> for ForgeChoice {
+    fn from(forge: Forge) -> Self {
+        match forge {
+            Forge::Auto => Self::Auto,
+            Forge::Plain => Self::Plain,
+        }
+    }
 }
 
 /// The moment that counts, only where nothing is written.
@@ -264,6 +298,65 @@ pub(super) struct Explain {
     /// When.
     #[command(flatten)]
     pub(super) at: At,
+}
+
+/// The repository that a command works on.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Place {
+    /// The checkout whose remote `origin` and branch are meant
+    #[arg(short = 'C', default_value = ".", value_name = "DIR", conflicts_with = "repo")]
+    pub(super) folder: PathBuf,
+    /// The repository's URL or path, instead of a checkout
+    #[arg(long, value_name = "URL")]
+    pub(super) repo: Option<String>,
+    /// The base branch; of a checkout, instead of the one that is checked out
+    #[arg(long, value_name = "BRANCH")]
+    pub(super) branch: Option<String>,
+}
+
+impl Place {
+    /// Returns what is meant.
+    pub(super) fn target(&self) -> Target<'_> {
+        let branch = self.branch.as_deref();
+        match &self.repo {
+            Some(url) => Target::Url { url, branch },
+            None => Target::Checkout { folder: &self.folder, branch },
+        }
+    }
+}
+
+/// Arguments of `hold`.
+#[derive(Debug, Args)]
+pub(super) struct Hold {
+    /// The version
+    #[arg(value_name = "IMAGE:TAG")]
+    pub(super) version: String,
+    /// Only in this environment and those after it
+    #[arg(long, short, value_name = "NAME")]
+    pub(super) environment: Option<String>,
+    /// When the hold ends by itself (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub(super) until: Option<jiff::Timestamp>,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: String,
+    /// Where.
+    #[command(flatten)]
+    pub(super) place: Place,
+}
+
+/// Arguments of `release`.
+#[derive(Debug, Args)]
+pub(super) struct Release {
+    /// The version, or the image for all of its versions
+    #[arg(value_name = "IMAGE[:TAG]")]
+    pub(super) version: String,
+    /// Only the holds of this environment
+    #[arg(long, short, value_name = "NAME")]
+    pub(super) environment: Option<String>,
+    /// Where.
+    #[command(flatten)]
+    pub(super) place: Place,
 }
 
 /// Arguments of `snapshot`.
@@ -320,4 +413,6 @@ pub(super) enum SchemaOf {
     Repository,
     /// `service.yaml`, the operator's.
     Service,
+    /// `.tagboat/holds.yaml`, the versions that people hold.
+    Holds,
 }

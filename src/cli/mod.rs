@@ -7,6 +7,7 @@ mod check;
 mod completions;
 mod demo;
 mod explain;
+mod hold;
 mod init;
 mod migrate;
 mod output;
@@ -61,6 +62,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Update(folder) => update::run(&session, &folder),
         Command::Run(run) => run::run(&session, &run),
         Command::Explain(explain) => explain::run(&session, &explain),
+        Command::Hold(hold) => hold::hold(&session, &hold),
+        Command::Release(release) => hold::release(&session, &release),
         Command::Snapshot(snapshot) => snapshot::run(&session, &snapshot),
         Command::Init(init) => init::run(&session, &init),
         Command::Migrate(migrate) => migrate::run(&session, &migrate),

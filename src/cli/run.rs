@@ -6,7 +6,7 @@ use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 use crate::clock::{Clock, SystemClock};
 use crate::pass::run::{self, Mode};
-use crate::pass::setup::{self, Target};
+use crate::pass::setup::{self, Opened, Target};
 use crate::report::exit::{self, OnChanges};
 use crate::report::text::Occasion;
 
@@ -17,7 +17,8 @@ pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
         Some(url) => Target::Url { url, branch: arguments.branch.as_deref() },
         None => Target::Checkout { folder: &arguments.folder, branch: arguments.branch.as_deref() },
     };
-    let (remote, branch) = setup::remote(&target, &service, &session.environment)?;
+    let Opened { remote, branch, url } = setup::remote(&target, &service, &session.environment)?;
+    let publishing = setup::publishing(arguments.forge.into(), &url);
     let config = session.common.config.as_deref().map(setup::repository_file).transpose()?;
     let source = setup::source(&service, session.common.snapshot.as_deref(), &session.environment)?;
     let bar = Bar::new(session.common.quiet);
@@ -30,6 +31,7 @@ pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
         cache: session.cache(&service),
         limits: &setup::limits(&service),
         now: arguments.at.at.unwrap_or_else(|| SystemClock.now()),
+        publishing,
         mode: if arguments.dry_run { Mode::DryRun } else { Mode::Act },
         progress: &|progress| bar.tell(progress),
         read_config: &|config| warned.call_once(|| session.warn_of_inactive(config)),

@@ -12,6 +12,7 @@ pub(super) fn run(which: SchemaOf) -> Outcome {
     let schema = schema(match which {
         SchemaOf::Repository => Which::Repository,
         SchemaOf::Service => Which::Service,
+        SchemaOf::Holds => Which::Holds,
     });
     std::io::stdout().lock().write_all(schema.as_bytes())?;
     Ok(Exit::Done)

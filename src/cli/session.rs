@@ -16,7 +16,7 @@ use crate::config::service::Service;
 use crate::model::image::ImageName;
 use crate::model::outcome::Outcome;
 use crate::pass::run::CONFIG_FILE;
-use crate::pass::{Inputs, Planned, setup};
+use crate::pass::{Editing, Inputs, Planned, setup};
 use crate::report::text::{self, Occasion};
 use crate::report::{Verbosity, View, json};
 
@@ -127,10 +127,13 @@ impl Session {
         self.warn_of_inactive(&config);
         let source = setup::source(&service, self.common.snapshot.as_deref(), &self.environment)?;
         let bar = Bar::new(self.common.quiet);
+        let past = setup::past(folder);
         let inputs = Inputs {
             config: &config,
             files: &setup::checkout(folder),
             base: None,
+            past: past.as_deref(),
+            editing: Editing::Together,
             source: &*source,
             cache: self.cache(&service),
             limits: &setup::limits(&service),

@@ -7,7 +7,7 @@ use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 use crate::clock::{Clock, SystemClock};
 use crate::pass::setup::Recording;
-use crate::pass::{Inputs, plan, report, setup};
+use crate::pass::{Editing, Inputs, plan, report, setup};
 use crate::report::{exit, trouble};
 
 /// Plans with a source that records, and writes the record.
@@ -18,10 +18,13 @@ pub(super) fn run(session: &Session, arguments: &Snapshot) -> Outcome {
     let source = setup::source(&service, session.common.snapshot.as_deref(), &session.environment)?;
     let recorder = Recording::of(source);
     let bar = Bar::new(session.common.quiet);
+    let past = setup::past(&arguments.folder);
     let inputs = Inputs {
         config: &config,
         files: &setup::checkout(&arguments.folder),
         base: None,
+        past: past.as_deref(),
+        editing: Editing::Together,
         source: recorder.source(),
         cache: session.cache(&service),
         limits: &setup::limits(&service),

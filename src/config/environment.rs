@@ -133,6 +133,12 @@ impl Environment {
         self.text("GITHUB_ACTIONS") == Some("true")
     }
 
+    /// Returns who is at work: the person whom CI names, else the user of this machine.
+    pub fn person(&self) -> Option<String> {
+        let names = ["GITHUB_ACTOR", "GITLAB_USER_LOGIN", "USER", "LOGNAME"];
+        names.iter().find_map(|name| self.text(name)).map(|name| name.chars().filter(|c| !c.is_control()).collect())
+    }
+
     /// Returns the base of GitHub's API as its own CI tells it: `GITHUB_API_URL`.
     pub fn github_api_url(&self) -> Option<&str> {
         self.text("GITHUB_API_URL")

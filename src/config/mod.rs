@@ -8,6 +8,7 @@
 
 pub mod environment;
 pub mod fault;
+pub mod holds;
 mod object;
 mod reader;
 pub mod repository;

@@ -1,10 +1,11 @@
-//! JSON schemas (draft 2020-12) of the two files, from the types that read them.
+//! JSON schemas (draft 2020-12) of the files, from the types that read them.
 //!
 //! Entry point: [`schema`]. The schema knows keys, types and words; what takes a grammar or a look
 //! at other keys is checked by the reader alone.
 
 use serde_json::{Map, Value as Json, json};
 
+use crate::config::holds::RawHolds;
 use crate::config::reader::{Choice, Need, Read};
 use crate::config::repository::raw::RawRepository;
 use crate::config::service::raw::RawService;
@@ -16,6 +17,8 @@ pub enum Which {
     Repository,
     /// `service.yaml`.
     Service,
+    /// `.tagboat/holds.yaml`.
+    Holds,
 }
 
 /// Returns the schema of a file, pretty, with a final newline.
@@ -23,6 +26,7 @@ pub fn schema(which: Which) -> String {
     let mut schemas = Schemas::default();
     let (title, root) = match which {
         Which::Repository => ("Tagboat: .tagboat.yaml", RawRepository::schema(&mut schemas)),
+        Which::Holds => ("Tagboat: .tagboat/holds.yaml", RawHolds::schema(&mut schemas)),
         Which::Service => ("Tagboat: service.yaml", RawService::schema(&mut schemas)),
     };
     let mut whole = Map::new();

@@ -95,10 +95,15 @@ fn follow(question: &Question, target: Option<&Tag>, entries: &[Entry<'_>], fact
         Ok(digest) => digest,
         Err(missing) => return leave(question, rejected, explain(missing)),
     };
-    if question.current.tag.as_ref() == Some(target) && question.current.digest == Some(digest) {
+    if question.current.tag.as_ref() == Some(target) && question.current.digest.as_ref() == Some(&digest) {
         return keep(question, rejected);
     }
-    match facts.examine(target, &question.policy) {
+    let value = Value { tag: Some(target.clone()), digest: Some(digest) };
+    let found = match facts.past_of_digest(&value) {
+        Finding::Fits => facts.examine(target, &question.policy),
+        other => other,
+    };
+    match found {
         Finding::Fits => go(question, rejected, entries, target, None, true, facts),
         Finding::Missing(missing) => leave(question, rejected, explain(missing)),
         Finding::Unfit(reason) => {
@@ -118,7 +123,13 @@ fn best(
 ) -> Choice {
     let rank = |a: &usize, b: &usize| bench.rank(&entries[*a], &entries[*b]);
     if !needs_facts(bench.policy) {
-        return candidates.iter().copied().max_by(rank).map_or(Choice::Nothing, Choice::Winner);
+        // Nearly always the greatest is free to go; only where it is held are the others put in order.
+        let Some(winner) = candidates.iter().copied().max_by(rank) else { return Choice::Nothing };
+        match facts.past(&parse(entries[winner].text)) {
+            Finding::Fits => return Choice::Winner(winner),
+            Finding::Missing(missing) => return Choice::Open(missing),
+            Finding::Unfit(_) => {}
+        }
     }
     candidates.sort_unstable_by(|a, b| rank(b, a));
     examine(bench, entries, candidates, rejected, facts)

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::decision::{Reason, Want};
+use crate::model::decision::{Origin, Question, Reason, Want};
+use crate::model::environment::EnvironmentName;
 use crate::model::image::{Digest, ImageName, Tag};
 use crate::model::observation::Observation;
 use crate::model::policy::Policy;
 use crate::model::signature::{SignatureVerdict, SignatureWant, Verify};
+use crate::model::site::Value;
 use crate::model::tags::{FactKind, ImageTags, Platform, TagFacts};
 use crate::policy::platform;
 
@@ -30,13 +32,14 @@ pub(super) enum Finding {
     Missing(Missing),
 }
 
-/// The facts of one image, and what is asked for.
+/// The facts about one question's image, and what is asked for.
 pub(super) struct Facts<'a> {
-    pub(super) image: &'a ImageName,
+    pub(super) question: &'a Question,
     pub(super) tags: &'a ImageTags,
     pub(super) observation: &'a Observation,
     pub(super) wants: &'a mut BTreeSet<Want>,
     pub(super) signatures: &'a mut BTreeSet<SignatureWant>,
+    pub(super) pasts: &'a mut BTreeSet<(EnvironmentName, ImageName)>,
 }
 
 impl Facts<'_> {
@@ -45,7 +48,7 @@ impl Facts<'_> {
     }
 
     fn ask(&mut self, tag: &Tag, kind: FactKind) -> Missing {
-        let want = Want { image: self.image.clone(), tag: tag.clone(), kind };
+        let want = Want { image: self.question.image.clone(), tag: tag.clone(), kind };
         if let Some(reason) = self.observation.failed.get(&want) {
             return Missing::Failed(reason.clone());
         }
@@ -80,7 +83,8 @@ impl Facts<'_> {
         if let Some(since) = facts.and_then(|facts| facts.pushed.or(facts.first_seen)) {
             return too_young(since);
         }
-        let failed = |kind| self.observation.failed.get(&Want { image: self.image.clone(), tag: tag.clone(), kind });
+        let failed =
+            |kind| self.observation.failed.get(&Want { image: self.question.image.clone(), tag: tag.clone(), kind });
         if let Some(reason) = failed(FactKind::Digest) {
             return Some(Finding::Missing(Missing::Failed(reason.clone())));
         }
@@ -97,13 +101,55 @@ impl Facts<'_> {
         self.of(tag)
             .is_some_and(|facts| facts.platforms.is_some() || facts.pushed.is_some() || facts.first_seen.is_some())
             || [FactKind::Pushed, FactKind::Digest].into_iter().any(|kind| {
-                let want = Want { image: self.image.clone(), tag: tag.clone(), kind };
+                let want = Want { image: self.question.image.clone(), tag: tag.clone(), kind };
                 self.observation.failed.contains_key(&want)
             })
     }
 
+    /// Judges a candidate by whether somebody took it back in this environment.
+    ///
+    /// What an environment before holds back is asked where versions come from there.
+    pub(super) fn past(&mut self, tag: &Tag) -> Finding {
+        if self.question.origin == Origin::Before {
+            return Finding::Fits;
+        }
+        let Question { environment, image, .. } = self.question;
+        let Observation { holds, now, .. } = self.observation;
+        if let Some(hold) = holds.iter().find(|hold| hold.covers(&[environment], image, tag, *now)) {
+            return Finding::Unfit(Reason::Held(hold.to_string().into()));
+        }
+        let key = (environment.clone(), image.clone());
+        match self.observation.pasts.get(&key) {
+            None => {
+                self.pasts.insert(key);
+                Finding::Missing(Missing::Asked)
+            }
+            Some(Err(reason)) => Finding::Missing(Missing::Failed(reason.clone())),
+            Some(Ok(past)) => {
+                let taken = past.taken_back.iter().find(|taken| taken.holds_tag(tag));
+                taken.map_or(Finding::Fits, |taken| Finding::Unfit(Reason::Held(taken.to_string().into())))
+            }
+        }
+    }
+
+    /// Judges a digest that would take another's place under the same tag.
+    pub(super) fn past_of_digest(&mut self, value: &Value) -> Finding {
+        match value.tag.as_ref().map(|tag| self.past(tag)) {
+            Some(Finding::Fits) | None => {}
+            Some(other) => return other,
+        }
+        let key = (self.question.environment.clone(), self.question.image.clone());
+        let past = self.observation.pasts.get(&key).and_then(|past| past.as_ref().ok());
+        let taken = past.and_then(|past| past.hold_on(value));
+        taken.map_or(Finding::Fits, |taken| Finding::Unfit(Reason::Held(taken.to_string().into())))
+    }
+
     /// Judges a candidate by everything that its name does not tell. Cheap objections come first.
     pub(super) fn examine(&mut self, tag: &Tag, policy: &Policy) -> Finding {
+        match self.past(tag) {
+            Finding::Fits => {}
+            other => return other,
+        }
         if let Some(finding) = policy.min_age.and_then(|least| self.judge_age(tag, least)) {
             return finding;
         }
@@ -123,7 +169,8 @@ impl Facts<'_> {
 
     /// Judges the signatures of some content that is or was a tag's.
     pub(super) fn signature(&mut self, tag: &Tag, digest: Digest, verify: &Arc<Verify>) -> Finding {
-        let want = SignatureWant { image: self.image.clone(), tag: tag.clone(), digest, verify: Arc::clone(verify) };
+        let want =
+            SignatureWant { image: self.question.image.clone(), tag: tag.clone(), digest, verify: Arc::clone(verify) };
         match self.observation.signatures.get(&want) {
             Some(Ok(SignatureVerdict::Signed)) => Finding::Fits,
             Some(Ok(SignatureVerdict::Missing)) => Finding::Unfit(Reason::SignatureMissing),

@@ -7,6 +7,7 @@
 mod answer;
 mod facts;
 mod judge;
+pub mod past;
 pub mod questions;
 mod reading;
 
@@ -31,6 +32,7 @@ pub fn decide(observation: &Observation, questions: &[Question]) -> Decided {
         all.decisions.append(&mut one.decisions);
         all.wants.append(&mut one.wants);
         all.signatures.append(&mut one.signatures);
+        all.pasts.append(&mut one.pasts);
     }
     all
 }
@@ -49,18 +51,18 @@ fn decide_image(observation: &Observation, asked: &[Question]) -> Decided {
     };
     match observation.images.get(image) {
         Some(Ok(tags)) => {
-            let (mut wants, mut signatures) = (BTreeSet::new(), BTreeSet::new());
+            let (mut wants, mut signatures, mut pasts) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
             let mut readings = Readings::new(&tags.list);
             let answer = |question| {
-                let (wants, signatures) = (&mut wants, &mut signatures);
-                let mut facts = facts::Facts { image, tags, observation, wants, signatures };
+                let (wants, signatures, pasts) = (&mut wants, &mut signatures, &mut pasts);
+                let mut facts = facts::Facts { question, tags, observation, wants, signatures, pasts };
                 let decision = answer::answer(question, &mut readings, &mut facts);
                 signed_elsewhere(&decision, asked, &mut facts);
                 decision
             };
             let decisions = asked.iter().map(answer).collect();
             let (wants, signatures) = (wants.into_iter().collect(), signatures.into_iter().collect());
-            Decided { decisions, wants, signatures }
+            Decided { decisions, wants, signatures, pasts }
         }
         Some(Err(reason)) => undecided(reason),
         None if observation.unknown.contains(image) => undecided("the source does not know it"),

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::model::decision::Question;
+use crate::model::decision::{Origin, Question};
 use crate::model::environment::{EnvironmentName, Environments};
 use crate::model::image::ImageName;
 use crate::model::observation::Observation;
@@ -72,6 +72,10 @@ pub fn questions(observation: &Observation, rules: &Rules, environments: &Enviro
         let known_rule = site.image.as_ref().map(|image| policies.entry(image).or_insert_with(|| rule(image)).clone());
         let path = site.file.as_str();
         let owner = || environments.of(path).map(|environment| environment.name.clone());
+        let origin = |name: &EnvironmentName| match environments.named(name) {
+            Some(environment) if !environment.after.is_empty() => Origin::Before,
+            _ => Origin::Registry,
+        };
         let followed = judge(site, |_| known_rule.flatten(), || owners.entry(path).or_insert_with(owner).clone());
         let (Followed::Yes { environment, policy }, Some(image)) = (followed, &site.image) else { continue };
         let group = asked.entry((image, environment.clone(), &site.value)).or_default();
@@ -79,6 +83,7 @@ pub fn questions(observation: &Observation, rules: &Rules, environments: &Enviro
             Some(question) => question.sites.push(index),
             None => group.push(Question {
                 image: image.clone(),
+                origin: origin(&environment),
                 environment,
                 policy,
                 current: site.value.clone(),

@@ -19,6 +19,7 @@ use crate::model::commit::Identity;
 use crate::model::environment::BranchName;
 use crate::model::file::RepoPath;
 use crate::model::outcome::Outcome;
+use crate::pass::propose::Publishing;
 use crate::pass::run::{Mode, Run, run};
 use crate::pass::{PassError, setup};
 use crate::report::text::{self, Occasion};
@@ -120,6 +121,7 @@ impl Stage<'_> {
             cache: &setup::no_cache(),
             limits: &setup::limits(&service),
             now: self.clock.now(),
+            publishing: Publishing::Plain,
             mode: Mode::Act,
             progress: &|_| {},
             read_config: &|_| {},

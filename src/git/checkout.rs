@@ -94,21 +94,7 @@ impl Checkout {
     }
 
     fn open(dir: &Path) -> Result<(PathBuf, RemoteUrl, gix::Repository), CheckoutError> {
-        // The configuration is only read, for one URL that is checked: whoever owns the folder may write it.
-        // CI systems mount checkouts that belong to other users.
-        let options = gix::open::Options::isolated().bail_if_untrusted(false);
-        let by_trust = gix::sec::trust::Mapping { full: options.clone(), reduced: options };
-        let upwards = gix::discover::upwards::Options::default();
-        let repository = match gix::ThreadSafeRepository::discover_opts(dir, upwards, by_trust) {
-            Ok(repository) => repository.to_thread_local(),
-            Err(fault) => {
-                let above = gix::discover::upwards(dir);
-                return Err(match above {
-                    Ok(_) => unreadable(dir, &fault),
-                    Err(_) => CheckoutError::NotARepository(dir.to_owned()),
-                });
-            }
-        };
+        let repository = discover(dir)?;
         let Some(root) = repository.workdir() else {
             return Err(CheckoutError::Bare(dir.to_owned()));
         };
@@ -122,6 +108,22 @@ impl Checkout {
             .map_err(|reason| CheckoutError::Origin { root: root.clone(), reason })?
             .resolved_against(&root);
         Ok((root, origin, repository))
+    }
+}
+
+/// Opens the repository that a folder belongs to, without its configuration deciding anything.
+pub(super) fn discover(dir: &Path) -> Result<gix::Repository, CheckoutError> {
+    // The configuration is only read, for one URL that is checked: whoever owns the folder may write it.
+    // CI systems mount checkouts that belong to other users.
+    let options = gix::open::Options::isolated().bail_if_untrusted(false);
+    let by_trust = gix::sec::trust::Mapping { full: options.clone(), reduced: options };
+    let upwards = gix::discover::upwards::Options::default();
+    match gix::ThreadSafeRepository::discover_opts(dir, upwards, by_trust) {
+        Ok(repository) => Ok(repository.to_thread_local()),
+        Err(fault) => Err(match gix::discover::upwards(dir) {
+            Ok(_) => unreadable(dir, &fault),
+            Err(_) => CheckoutError::NotARepository(dir.to_owned()),
+        }),
     }
 }
 

@@ -17,6 +17,7 @@ use gix::remote::{Direction, fetch};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::git::objects::{broken, unwritable};
+use crate::git::transfer::Depth;
 use crate::git::url::RemoteUrl;
 use crate::git::{GitError, program, transfer};
 use crate::model::environment::BranchName;
@@ -58,12 +59,13 @@ impl From<FetchError> for GitError {
     }
 }
 
-/// Brings a branch's tip here, unless it is here already: one listing then.
+/// Brings a branch's tip here, unless it is here already with the depth that is asked for: one listing then.
 pub(super) fn fetch(
     repository: &gix::Repository,
     url: &RemoteUrl,
     header: Option<&SecretString>,
     branch: &BranchName,
+    depth: Depth,
 ) -> Result<ObjectId, FetchError> {
     let known = transfer::noted_tip(repository, branch)?;
     let refspec = format!("+refs/heads/{branch}:{}", transfer::noted(branch));
@@ -78,11 +80,11 @@ pub(super) fn fetch(
         return Err(missing.into());
     };
     drop(heads);
-    if known == Some(tip) {
+    if known == Some(tip) && depth == Depth::Tip {
         return Ok(tip);
     }
-    let depth = fetch::Shallow::DepthAtRemote(std::num::NonZeroU32::MIN);
-    let prepared = prepared.with_shallow(depth);
+    let asked = transfer::depth_to_ask(repository, known, depth);
+    let prepared = prepared.with_shallow(asked.map_or(fetch::Shallow::NoChange, fetch::Shallow::DepthAtRemote));
     within_deadline(|stop| prepared.receive(gix::progress::Discard, stop).map_err(|fault| classify(&fault)))?;
     transfer::remember(repository, branch, tip)?;
     if !repository.has_object(tip) {
@@ -101,6 +103,23 @@ pub(super) fn branches(
     let names = listed.ref_map().remote_refs.iter().filter_map(head);
     let short = |(name, _): (&[u8], ObjectId)| std::str::from_utf8(&name[HEADS.len()..]).ok().map(str::to_owned);
     Ok(names.filter_map(short).collect())
+}
+
+/// Lists the remote's branches whose names begin with `prefix`, with their tips; those that are not UTF-8 are left out.
+pub(super) fn heads(
+    repository: &gix::Repository,
+    url: &RemoteUrl,
+    header: Option<&SecretString>,
+    prefix: &str,
+) -> Result<Vec<(String, ObjectId)>, FetchError> {
+    // Only what stands below a folder of names can be asked for by itself.
+    let folder = if prefix.ends_with('/') { prefix } else { "" };
+    let listed = list(repository, url, header, &format!("+refs/heads/{folder}*:refs/tagboat/*"))?;
+    let found = listed.ref_map().remote_refs.iter().filter_map(head).filter_map(|(name, tip)| {
+        let name = std::str::from_utf8(&name[HEADS.len()..]).ok()?;
+        name.starts_with(prefix).then(|| (name.to_owned(), tip))
+    });
+    Ok(found.collect())
 }
 
 /// Returns the branch that the remote's `HEAD` names, where it names one.

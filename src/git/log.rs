@@ -1,14 +1,24 @@
-//! History: the first-parent line of commits, as far as the objects at hand reach.
+//! History: the first-parent line of commits and what each changed, as far as the objects at hand reach.
 //!
-//! Nothing is fetched: a shallow mirror tells as much as it holds.
+//! Nothing is fetched here: a shallow mirror tells as much as it holds, and says so by [`Line::whole`].
 
-use gix::bstr::ByteSlice as _;
+use gix::ObjectId;
+use gix::bstr::{BString, ByteSlice as _};
 use jiff::Timestamp;
 
-use crate::git::GitError;
-use crate::git::mirror::Mirror;
-use crate::git::objects::{broken, commit_id, object_id};
+use crate::git::objects::{MAX_PATH, broken, commit_id, object_id, plain_path};
+use crate::git::{BlobId, GitError};
 use crate::model::commit::{CommitId, Identity};
+use crate::model::file::RepoPath;
+
+/// Most changed files of one commit that are looked at; a commit beyond is no deployment but a reorganisation.
+const MAX_CHANGED: usize = 100_000;
+
+/// How many bytes of a message are kept: trailers of the largest commits fit many times.
+const MAX_MESSAGE: usize = 1 << 20;
+
+/// How many trees are kept while neighbouring commits are compared.
+const TREE_CACHE: usize = 8 << 20;
 
 /// One commit of a history.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,40 +29,194 @@ pub struct LogEntry {
     pub parent: Option<CommitId>,
     /// Its author; bytes that are not UTF-8 are replaced.
     pub author: Identity,
+    /// Who committed it; bytes that are not UTF-8 are replaced.
+    pub committer: Identity,
     /// When it was committed.
     pub time: Timestamp,
     /// Its whole message; bytes that are not UTF-8 are replaced.
     pub message: String,
+    /// The messages of the commits that it merged: of its other parents, where they are at hand.
+    pub merged: Vec<String>,
 }
 
-/// Follows first parents from a commit, which is the first entry, for at most `limit` entries.
+/// A file that a commit changed against its first parent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedFile {
+    /// The file.
+    pub path: RepoPath,
+    /// What it held before; `None` where it was not there.
+    pub before: Option<BlobId>,
+    /// What it holds after; `None` where it is gone.
+    pub after: Option<BlobId>,
+}
+
+/// A commit with what it changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogStep {
+    /// The commit.
+    pub entry: LogEntry,
+    /// The files that it changed and that were asked for, in no particular order.
+    pub changed: Vec<ChangedFile>,
+}
+
+/// A stretch of the first-parent line, newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The commits whose parent is at hand, and the first commit of all.
+    pub steps: Vec<LogStep>,
+    /// The committer time of the oldest commit whose files are known.
+    pub oldest: Timestamp,
+    /// Whether the first commit of all was reached.
+    pub whole: bool,
+}
+
+/// Whether a commit and its first parent are here.
+pub(super) fn is_at_hand(repository: &gix::Repository, tip: &CommitId) -> bool {
+    let commit = object_id(tip.as_str()).ok().and_then(|id| repository.find_commit(id).ok());
+    let parent = commit.as_ref().and_then(|commit| commit.parent_ids().next());
+    parent.is_some_and(|parent| repository.has_object(parent))
+}
+
+/// Follows first parents from a commit for at most `limit` commits, and compares each with its parent.
+///
+/// Only files that `wanted` names are told; folders that are the same on both sides are not gone into.
 ///
 /// # Errors
 ///
-/// [`GitError::Broken`] when the first commit is not at hand, or one cannot be read.
-pub fn first_parent(mirror: &Mirror, tip: &CommitId, limit: usize) -> Result<Vec<LogEntry>, GitError> {
-    let repository = mirror.handle();
-    let mut entries = Vec::new();
-    let mut next = Some(object_id(tip.as_str())?);
-    while let Some(id) = next.filter(|_| entries.len() < limit) {
-        if !entries.is_empty() && !repository.has_object(id) {
-            break;
-        }
+/// [`GitError::Broken`] when the first commit is not at hand, or an object that must be there is not.
+pub fn first_parent(
+    repository: &gix::Repository,
+    tip: &CommitId,
+    limit: usize,
+    wanted: &(dyn Fn(&str) -> bool + Sync),
+) -> Result<Line, GitError> {
+    let mut repository = repository.clone();
+    repository.object_cache_size_if_unset(TREE_CACHE);
+    let mut id = object_id(tip.as_str())?;
+    let mut steps = Vec::new();
+    loop {
         let commit = repository.find_commit(id).map_err(broken)?;
-        let author = commit.author().map_err(broken)?;
+        let entry = entry(&repository, &commit)?;
+        let oldest = entry.time;
         let parent = commit.parent_ids().next().map(gix::Id::detach);
-        let seconds = commit.time().map_err(broken)?.seconds;
-        entries.push(LogEntry {
-            id: commit_id(id),
-            parent: parent.map(commit_id),
-            author: Identity {
-                name: author.name.to_str_lossy().into_owned(),
-                email: author.email.to_str_lossy().into_owned(),
-            },
-            time: Timestamp::from_second(seconds).map_err(broken)?,
-            message: commit.message_raw().map_err(broken)?.to_str_lossy().into_owned(),
-        });
-        next = parent;
+        let at_hand = parent.is_none_or(|parent| repository.has_object(parent));
+        if !at_hand || steps.len() >= limit {
+            return Ok(Line { steps, oldest, whole: false });
+        }
+        let tree = commit.tree_id().map_err(broken)?.detach();
+        let before = match parent {
+            Some(parent) => {
+                let parent = repository.find_commit(parent).map_err(broken)?;
+                Some(parent.tree_id().map_err(broken)?.detach())
+            }
+            None => None,
+        };
+        let mut changed = Vec::new();
+        compare(&repository, &BString::default(), before, Some(tree), wanted, &mut changed)?;
+        steps.push(LogStep { entry, changed });
+        match parent {
+            Some(parent) => id = parent,
+            None => return Ok(Line { steps, oldest, whole: true }),
+        }
     }
-    Ok(entries)
+}
+
+fn entry(repository: &gix::Repository, commit: &gix::Commit<'_>) -> Result<LogEntry, GitError> {
+    let author = commit.author().map_err(broken)?;
+    let mut parents = commit.parent_ids().map(gix::Id::detach);
+    let parent = parents.next();
+    let merged = parents.filter_map(|other| message(&repository.find_commit(other).ok()?).ok()).collect();
+    Ok(LogEntry {
+        id: commit_id(commit.id),
+        parent: parent.map(commit_id),
+        author: identity(&author),
+        committer: identity(&commit.committer().map_err(broken)?),
+        time: Timestamp::from_second(commit.time().map_err(broken)?.seconds).map_err(broken)?,
+        message: message(commit)?,
+        merged,
+    })
+}
+
+fn identity(signature: &gix::actor::SignatureRef<'_>) -> Identity {
+    Identity { name: signature.name.to_str_lossy().into_owned(), email: signature.email.to_str_lossy().into_owned() }
+}
+
+fn message(commit: &gix::Commit<'_>) -> Result<String, GitError> {
+    let raw = commit.message_raw().map_err(broken)?;
+    // Trailers stand at the end.
+    let start = raw.len().saturating_sub(MAX_MESSAGE);
+    Ok(raw[start..].to_str_lossy().into_owned())
+}
+
+/// One side of a comparison: a folder's entries by name.
+type Entries = Vec<(BString, gix::objs::tree::EntryMode, ObjectId)>;
+
+fn entries(repository: &gix::Repository, tree: Option<ObjectId>) -> Result<Entries, GitError> {
+    let Some(tree) = tree else { return Ok(Vec::new()) };
+    let tree = repository.find_tree(tree).map_err(broken)?;
+    let mut found = Vec::new();
+    for entry in tree.iter() {
+        let entry = entry.map_err(broken)?;
+        found.push((entry.filename().to_owned(), entry.mode(), entry.object_id()));
+    }
+    found.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+    Ok(found)
+}
+
+/// Adds the wanted files that differ below a folder.
+fn compare(
+    repository: &gix::Repository,
+    folder: &BString,
+    before: Option<ObjectId>,
+    after: Option<ObjectId>,
+    wanted: &(dyn Fn(&str) -> bool + Sync),
+    changed: &mut Vec<ChangedFile>,
+) -> Result<(), GitError> {
+    if before == after {
+        return Ok(());
+    }
+    let (old, new) = (entries(repository, before)?, entries(repository, after)?);
+    let (mut old, mut new) = (old.into_iter().peekable(), new.into_iter().peekable());
+    loop {
+        let (left, right) = match (old.peek(), new.peek()) {
+            (None, None) => return Ok(()),
+            (Some(_), None) => (old.next(), None),
+            (None, Some(_)) => (None, new.next()),
+            (Some(one), Some(other)) => match one.0.cmp(&other.0) {
+                std::cmp::Ordering::Less => (old.next(), None),
+                std::cmp::Ordering::Greater => (None, new.next()),
+                std::cmp::Ordering::Equal => (old.next(), new.next()),
+            },
+        };
+        let Some(name) = left.as_ref().or(right.as_ref()).map(|entry| entry.0.clone()) else { return Ok(()) };
+        let ids = (left.as_ref().map(|entry| entry.2), right.as_ref().map(|entry| entry.2));
+        if ids.0 == ids.1 {
+            continue;
+        }
+        let mut path = folder.clone();
+        path.extend_from_slice(&name);
+        if path.len() > MAX_PATH || changed.len() > MAX_CHANGED {
+            return Err(GitError::Broken(format!(
+                "a commit of the history changes more than is read: {MAX_CHANGED} files, {MAX_PATH} bytes of path"
+            )));
+        }
+        let tree = |side: &Option<(BString, gix::objs::tree::EntryMode, ObjectId)>| {
+            side.as_ref().filter(|entry| entry.1.is_tree()).map(|entry| entry.2)
+        };
+        let blob = |side: &Option<(BString, gix::objs::tree::EntryMode, ObjectId)>| {
+            side.as_ref().filter(|entry| entry.1.is_blob()).map(|entry| BlobId(entry.2.to_string()))
+        };
+        let file = (blob(&left), blob(&right));
+        if file != (None, None)
+            && let Ok(plain) = plain_path(&path)
+            && wanted(plain.as_str())
+        {
+            changed.push(ChangedFile { path: plain, before: file.0, after: file.1 });
+        }
+        let folders = (tree(&left), tree(&right));
+        if folders != (None, None) {
+            path.push(b'/');
+            compare(repository, &path, folders.0, folders.1, wanted, changed)?;
+        }
+    }
 }

@@ -9,6 +9,7 @@
 //! which the system releases when its holder dies, and which every holder keeps for a bounded time.
 
 use std::fs::{self, File};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock};
@@ -17,13 +18,18 @@ use gix::ObjectId;
 use secrecy::SecretString;
 
 use crate::git::access::Access;
+use crate::git::log::{self, Line};
 use crate::git::program::{Program, ProgramEnvironment, words};
+use crate::git::transfer::Depth;
 use crate::git::url::{Reach, RemoteUrl};
-use crate::git::{BlobId, GitError, Pushed, Remote, TreeEntry, http, objects, push, transfer};
+use crate::git::{BlobId, GitError, Head, Pushed, Remote, TreeEntry, http, objects, push, transfer};
 use crate::model::change::FileEdit;
 use crate::model::commit::{CommitId, CommitPlan};
 use crate::model::environment::BranchName;
 use crate::model::image::shorten;
+
+/// How far back the commit that a head branch stands on is looked for on the base.
+const BASE_DEPTHS: [usize; 3] = [16, 256, 2_000];
 
 /// A bare, shallow copy of a remote's branches, and the way to push to it.
 pub struct Mirror {
@@ -134,15 +140,15 @@ impl Mirror {
     ///
     /// Only HTTP runs in this process: for a local folder gix would start `git-upload-pack`, and for SSH
     /// `ssh`, both with this process's own environment, past the one place that starts programs.
-    fn fetch_once(&self, branch: &BranchName) -> Result<ObjectId, GitError> {
+    fn fetch_once(&self, branch: &BranchName, depth: Depth) -> Result<ObjectId, GitError> {
         if self.url.reach() != Reach::Http {
-            return transfer::fetch(&self.program, &self.handle(), self, branch);
+            return transfer::fetch(&self.program, &self.handle(), self, branch, depth);
         }
-        let fetched = http::fetch(&self.handle(), self.reached_url(), self.header.as_ref(), branch);
+        let fetched = http::fetch(&self.handle(), self.reached_url(), self.header.as_ref(), branch, depth);
         match (fetched, self.reached_url().with_suffix()) {
             // GitLab redirects `owner/name` to `owner/name.git`; the header must not follow blindly.
             (Err(http::FetchError::Redirected), Some(suffixed)) => {
-                let id = http::fetch(&self.handle(), &suffixed, self.header.as_ref(), branch)?;
+                let id = http::fetch(&self.handle(), &suffixed, self.header.as_ref(), branch, depth)?;
                 // A concurrent fetch may have found out the same.
                 drop(self.suffixed.set(suffixed));
                 Ok(id)
@@ -189,10 +195,10 @@ impl Remote for Mirror {
         if self.suspect.swap(false, Ordering::Relaxed) || !self.folder.join("HEAD").is_file() {
             self.remake()?;
         }
-        let tip = match self.fetch_once(branch) {
+        let tip = match self.fetch_once(branch, Depth::Tip) {
             Err(GitError::Broken(_)) => {
                 self.remake()?;
-                self.fetch_once(branch)?
+                self.fetch_once(branch, Depth::Tip)?
             }
             other => other?,
         };
@@ -207,6 +213,28 @@ impl Remote for Mirror {
         self.noting(objects::read(&self.handle(), blob, limit))
     }
 
+    fn history(
+        &self,
+        branch: &BranchName,
+        tip: &CommitId,
+        limit: usize,
+        wanted: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Result<Line, GitError> {
+        let line = self.noting(log::first_parent(&self.handle(), tip, limit, wanted))?;
+        if line.whole || line.steps.len() >= limit {
+            return Ok(line);
+        }
+        check_branch(branch)?;
+        {
+            let _lock = lock(&self.folder)?;
+            // One more than is asked for: a commit is compared with its parent.
+            let commits = u32::try_from(limit).unwrap_or(u32::MAX - 1).saturating_add(1);
+            let depth = NonZeroU32::new(commits).unwrap_or(NonZeroU32::MIN);
+            self.fetch_once(branch, Depth::Commits(depth))?;
+        }
+        self.noting(log::first_parent(&self.handle(), tip, limit, wanted))
+    }
+
     fn commit(
         &self,
         base: &CommitId,
@@ -217,10 +245,60 @@ impl Remote for Mirror {
         objects::commit(&self.handle(), base, files, plan, now)
     }
 
+    fn heads(&self, prefix: &str) -> Result<Vec<(BranchName, CommitId)>, GitError> {
+        let listed = match self.url.reach() {
+            Reach::Http => http::heads(&self.handle(), self.reached_url(), self.header.as_ref(), prefix)?,
+            Reach::Local | Reach::Ssh => transfer::heads(&self.program, self, prefix)?,
+        };
+        Ok(listed
+            .into_iter()
+            .map(|(name, tip)| (BranchName::from(name.as_str()), objects::commit_id(tip)))
+            .filter(|(name, _)| check_branch(name).is_ok())
+            .collect())
+    }
+
+    fn head(&self, name: &BranchName, tip: &CommitId, base: (&BranchName, &CommitId)) -> Result<Head, GitError> {
+        check_branch(name)?;
+        let mut tip = tip.clone();
+        if !log::is_at_hand(&self.handle(), &tip) {
+            let _lock = lock(&self.folder)?;
+            // With its parent, which it is compared with.
+            tip = objects::commit_id(self.fetch_once(name, Depth::Commits(NonZeroU32::MIN.saturating_add(1)))?);
+        }
+        let line = self.noting(log::first_parent(&self.handle(), &tip, 1, &|_| true))?;
+        let Some(step) = line.steps.into_iter().next() else {
+            return Err(GitError::Broken(format!("the commit of {name} has no parent at hand")));
+        };
+        let parent = step.entry.parent.clone();
+        let mut on_base = parent.as_ref() == Some(base.1);
+        for limit in BASE_DEPTHS {
+            if on_base {
+                break;
+            }
+            let line = self.history(base.0, base.1, limit, &|_| false)?;
+            on_base = line.steps.iter().any(|step| Some(&step.entry.id) == parent.as_ref());
+            if line.whole {
+                break;
+            }
+        }
+        Ok(Head { tip, step, on_base })
+    }
+
+    fn push_head(
+        &self,
+        branch: &BranchName,
+        old: Option<&CommitId>,
+        new: Option<&CommitId>,
+    ) -> Result<Pushed, GitError> {
+        check_branch(branch)?;
+        let id = |commit: Option<&CommitId>| commit.map(|commit| objects::object_id(commit.as_str())).transpose();
+        push::push(&self.program, self, branch, id(old)?, id(new)?)
+    }
+
     fn push(&self, branch: &BranchName, old: &CommitId, new: &CommitId) -> Result<Pushed, GitError> {
         check_branch(branch)?;
         let (old, new) = (objects::object_id(old.as_str())?, objects::object_id(new.as_str())?);
-        let pushed = push::push(&self.program, self, branch, old, new)?;
+        let pushed = push::push(&self.program, self, branch, Some(old), Some(new))?;
         if pushed == Pushed::Done {
             // The next fetch then finds the branch where it left it, and asks for nothing. The push arrived
             // whether or not this can be noted; a mirror in which it cannot is made anew.

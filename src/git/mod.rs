@@ -6,6 +6,7 @@
 pub mod access;
 pub mod checkout;
 mod http;
+pub mod local;
 pub mod log;
 pub mod mirror;
 mod objects;
@@ -16,6 +17,7 @@ pub mod seed;
 mod transfer;
 pub mod url;
 
+use crate::git::log::{Line, LogStep};
 use crate::model::change::FileEdit;
 use crate::model::commit::{CommitId, CommitPlan};
 use crate::model::environment::BranchName;
@@ -90,6 +92,27 @@ pub enum GitError {
     Broken(String),
 }
 
+/// The tip of a head branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The tip.
+    pub tip: CommitId,
+    /// The commit with every file that it changes against its parent.
+    pub step: LogStep,
+    /// Whether its parent is a commit of the base branch's own line.
+    pub on_base: bool,
+}
+
+/// Returns the id that a blob of this content has.
+///
+/// # Errors
+///
+/// [`GitError::Broken`] never in practice: hashing fails only where an attack on SHA-1 is seen.
+pub fn blob_id(content: &[u8]) -> Result<BlobId, GitError> {
+    let id = gix::objs::compute_hash(gix::hash::Kind::Sha1, gix::objs::Kind::Blob, content);
+    Ok(BlobId(id.map_err(objects::broken)?.to_string()))
+}
+
 /// What became of a push.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pushed {
@@ -124,13 +147,28 @@ pub trait Remote: Send + Sync {
     /// [`GitError::TooLarge`] beyond the limit, else [`GitError::Broken`].
     fn read(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, GitError>;
 
-    /// Makes a commit on top of `base` in which the named files hold their new content, kinds unchanged.
+    /// Follows the first-parent line of a branch down from a commit that was fetched, for at most `limit` commits,
+    /// and tells of each which of the wanted files it changed. What is not at hand is fetched.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`] as for fetching; a remote that has no more itself is no error but a short line.
+    fn history(
+        &self,
+        branch: &BranchName,
+        tip: &CommitId,
+        limit: usize,
+        wanted: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Result<Line, GitError>;
+
+    /// Makes a commit on top of `base` in which the named files hold their new content, kinds unchanged. A file that
+    /// was not there is made where its edit starts from nothing.
     ///
     /// The time is the moment of the pass, so that the same plan on the same base is the same commit.
     ///
     /// # Errors
     ///
-    /// [`GitError::Broken`] when a file is not in the base's tree or is no regular file.
+    /// [`GitError::Broken`] when a file that is edited is not in the base's tree or is no regular file.
     fn commit(
         &self,
         base: &CommitId,
@@ -138,6 +176,33 @@ pub trait Remote: Send + Sync {
         plan: &CommitPlan,
         now: jiff::Timestamp,
     ) -> Result<CommitId, GitError>;
+
+    /// Lists the remote's branches whose names begin with `prefix`, with their tips.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`] as for fetching.
+    fn heads(&self, prefix: &str) -> Result<Vec<(BranchName, CommitId)>, GitError>;
+
+    /// Brings a head branch that was listed with `tip` here, and tells what its tip changes against its parent, and whether that parent is a commit
+    /// of the base branch, which was fetched at `base`.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`] as for fetching.
+    fn head(&self, name: &BranchName, tip: &CommitId, base: (&BranchName, &CommitId)) -> Result<Head, GitError>;
+
+    /// Makes, moves or removes a head branch, if it still stands at `old`; `None` is no branch.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`] when it is not known whether the push arrived; a refusal is an outcome.
+    fn push_head(
+        &self,
+        branch: &BranchName,
+        old: Option<&CommitId>,
+        new: Option<&CommitId>,
+    ) -> Result<Pushed, GitError>;
 
     /// Moves a branch from `old` to `new`, if it still stands at `old`.
     ///

@@ -20,7 +20,7 @@ const MAX_ENTRIES: usize = 2_000_000;
 const TREE_CACHE: usize = 4 << 20;
 
 /// Longest path in bytes, which bounds the depth as well. Linux' `PATH_MAX`.
-const MAX_PATH: usize = 4096;
+pub(super) const MAX_PATH: usize = 4096;
 
 /// Says what is broken in the repository at hand.
 pub(super) fn broken(what: impl std::fmt::Display) -> GitError {
@@ -79,7 +79,7 @@ pub(super) fn entries(repository: &gix::Repository, commit: &CommitId) -> Result
 }
 
 /// Takes a path that is UTF-8, stays in the repository, and can be printed; else its escaped text.
-fn plain_path(path: &BString) -> Result<RepoPath, String> {
+pub(super) fn plain_path(path: &BString) -> Result<RepoPath, String> {
     let odd = || shorten(&path.to_str_lossy());
     let text = path.to_str().ok().ok_or_else(|| path.escape_ascii().to_string()).map_err(|text| shorten(&text))?;
     let is_git_folder = |part: &str| part.eq_ignore_ascii_case(".git");
@@ -122,7 +122,22 @@ pub(super) fn commit(
     let mut editor = tree.edit().map_err(broken)?;
     for edit in files {
         let entry = tree.lookup_entry(edit.file.as_str().split('/')).map_err(broken)?;
-        let entry = entry.ok_or_else(|| GitError::Broken(format!("{} is not in {base}", edit.file)))?;
+        let Some(entry) = entry else {
+            if !edit.before.is_empty() {
+                return Err(GitError::Broken(format!("{} is not in {base}", edit.file)));
+            }
+            let mut folders = edit.file.as_str().match_indices('/').map(|(at, _)| &edit.file.as_str()[..at]);
+            let in_the_way = |folder: &str| -> Result<bool, GitError> {
+                let found = tree.lookup_entry(folder.split('/')).map_err(broken)?;
+                Ok(found.is_some_and(|found| found.mode().kind() != Mode::Tree))
+            };
+            if folders.try_fold(false, |found, folder| Ok::<_, GitError>(found || in_the_way(folder)?))? {
+                return Err(GitError::Broken(format!("{} lies below a file in {base}", edit.file)));
+            }
+            let blob = staging.write_blob(&edit.after).map_err(unwritable)?;
+            editor.upsert(edit.file.as_str(), Mode::Blob, blob).map_err(broken)?;
+            continue;
+        };
         let kind = entry.mode().kind();
         if !matches!(kind, Mode::Blob | Mode::BlobExecutable) {
             return Err(GitError::Broken(format!("{} is no regular file in {base}", edit.file)));

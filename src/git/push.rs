@@ -25,17 +25,19 @@ enum Line {
     Unknown,
 }
 
-/// Moves the remote's branch from `old` to `new`, if it still stands at `old`.
+/// Moves the remote's branch from `old` to `new`, if it still stands at `old`: `None` is no branch at all.
 pub(super) fn push(
     program: &Program,
     mirror: &Mirror,
     branch: &BranchName,
-    old: ObjectId,
-    new: ObjectId,
+    old: Option<ObjectId>,
+    new: Option<ObjectId>,
 ) -> Result<Pushed, GitError> {
     let reference = format!("refs/heads/{branch}");
-    let lease = format!("--force-with-lease={reference}:{old}");
-    let refspec = format!("{new}:{reference}");
+    let hex = |id: Option<ObjectId>| id.map(|id| id.to_string()).unwrap_or_default();
+    // An empty place expects no branch, an empty source deletes it (git-push's manual).
+    let lease = format!("--force-with-lease={reference}:{}", hex(old));
+    let refspec = format!("{}:{reference}", hex(new));
     let url = mirror.argument();
     let arguments: [&OsStr; 9] = [
         "push".as_ref(),
@@ -55,7 +57,12 @@ pub(super) fn push(
         Some(Line::Held) => Ok(Pushed::Moved),
         Some(Line::Refused(reason)) => {
             // Servers refuse for a lost race, too. Where the branch stands tells which it was.
-            match transfer::remote_tip(program, mirror, branch)? {
+            let tip = match transfer::remote_tip(program, mirror, branch) {
+                Ok(tip) => Some(tip),
+                Err(GitError::NoBranch(_)) => None,
+                Err(error) => return Err(error),
+            };
+            match tip {
                 tip if tip == new => Ok(Pushed::Done),
                 tip if tip != old => Ok(Pushed::Moved),
                 _ => Ok(Pushed::Forbidden(reasons(mirror, &finished.stderr, &reason))),
@@ -75,7 +82,7 @@ fn parse(line: &str, reference: &str) -> Option<Line> {
         return None;
     }
     Some(match flag {
-        " " | "+" | "*" | "=" => Line::Arrived,
+        " " | "+" | "*" | "=" | "-" => Line::Arrived,
         "!" => match summary.split_once(']') {
             Some(("[rejected", _)) => Line::Held,
             Some(("[remote rejected", reason)) => {

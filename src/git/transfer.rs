@@ -4,6 +4,7 @@
 //! SSH that tells no refused key from an unreachable host: both are [`GitError::Unreachable`], with the words.
 
 use std::ffi::OsStr;
+use std::num::NonZeroU32;
 
 use gix::ObjectId;
 
@@ -37,35 +38,59 @@ pub(super) fn remember(repository: &gix::Repository, branch: &BranchName, tip: O
     Ok(())
 }
 
-/// Brings a branch's tip here, unless it is here already.
+/// How much history a fetch brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// The tip alone, or, where more of the line is at hand already, what is new above it.
+    Tip,
+    /// So many commits below the tip.
+    Commits(NonZeroU32),
+}
+
+/// Returns the depth to ask for: `None` leaves the boundary where it is, so that a line at hand stays one.
+pub(super) fn depth_to_ask(repository: &gix::Repository, known: Option<ObjectId>, depth: Depth) -> Option<NonZeroU32> {
+    let reaches_below = |tip: ObjectId| {
+        let parent = repository.find_commit(tip).ok().and_then(|tip| Some(tip.parent_ids().next()?.detach()));
+        parent.is_some_and(|parent| repository.has_object(parent))
+    };
+    match depth {
+        Depth::Commits(count) => Some(count),
+        Depth::Tip if known.is_some_and(reaches_below) => None,
+        Depth::Tip => Some(NonZeroU32::MIN),
+    }
+}
+
+/// Brings a branch's tip here, unless it is here already with the depth that is asked for.
 pub(super) fn fetch(
     program: &Program,
     repository: &gix::Repository,
     mirror: &Mirror,
     branch: &BranchName,
+    depth: Depth,
 ) -> Result<ObjectId, GitError> {
     let known = noted_tip(repository, branch)?;
     // The first fetch is a fetch in any case; asking first would only cost another connection.
     if let Some(known) = known
+        && depth == Depth::Tip
         && remote_tip(program, mirror, branch)? == known
     {
         return Ok(known);
     }
+    let asked = depth_to_ask(repository, known, depth).map(|depth| format!("--depth={depth}"));
     let refspec = format!("+refs/heads/{branch}:{}", noted(branch));
     let url = mirror.argument();
     let options = [
         "fetch",
         "--quiet",
-        "--depth=1",
         "--update-shallow",
         "--no-tags",
         "--no-write-fetch-head",
         "--no-auto-maintenance",
         "--no-recurse-submodules",
-        "--",
     ];
     let mut arguments: Vec<&OsStr> = options.iter().map(OsStr::new).collect();
-    arguments.extend([url.as_os_str(), OsStr::new(&refspec)]);
+    arguments.extend(asked.as_deref().map(OsStr::new));
+    arguments.extend([OsStr::new("--"), url.as_os_str(), OsStr::new(&refspec)]);
     let finished = program.run(&arguments)?;
     if !finished.succeeded() {
         // Asked again for the reason: no branch, nothing at all, or nobody there.
@@ -85,6 +110,13 @@ pub(super) fn remote_tip(program: &Program, mirror: &Mirror, branch: &BranchName
         None if branches(program, mirror)?.is_empty() => Err(GitError::EmptyRepository),
         None => Err(GitError::NoBranch(branch.clone())),
     }
+}
+
+/// Lists the remote's branches whose names begin with `prefix`, with their tips.
+pub(super) fn heads(program: &Program, mirror: &Mirror, prefix: &str) -> Result<Vec<(String, ObjectId)>, GitError> {
+    let listed = list(program, mirror, &format!("refs/heads/{prefix}*"))?;
+    let named = listed.iter().filter_map(|(id, name)| Some((name.strip_prefix("refs/heads/")?, id)));
+    named.filter(|(name, _)| name.starts_with(prefix)).map(|(name, id)| Ok((name.to_owned(), object_id(id)?))).collect()
 }
 
 /// Lists the remote's branches.

@@ -49,6 +49,11 @@ pub const TRAILER_IMAGE: &str = "Tagboat-Image";
 /// The trailer that holds the hash of the change's content.
 pub const TRAILER_KEY: &str = "Tagboat-Key";
 
+/// The trailer of a commit that holds a version: `repo:tag in environment`; once for each.
+pub const TRAILER_HOLD: &str = "Tagboat-Hold";
+/// The trailer of a commit that releases a version, likewise.
+pub const TRAILER_RELEASE: &str = "Tagboat-Release";
+
 /// How commits look, from `commit:` of the configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommitStyle {

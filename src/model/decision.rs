@@ -2,6 +2,7 @@
 //!
 //! Owns the data; `crate::decide` makes them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -59,8 +60,8 @@ pub enum Reason {
     SignatureWrong(Arc<str>),
     /// Not what the environment before this one runs.
     NotBefore,
-    /// A person holds it.
-    Held,
+    /// A person took it back or holds it; who, when and why, in words.
+    Held(Arc<str>),
     /// A fact that the policy needs could not be had; in words.
     Unknown(Arc<str>),
 }
@@ -92,7 +93,7 @@ impl fmt::Display for Reason {
             Self::SignatureMissing => write!(formatter, "not signed yet"),
             Self::SignatureWrong(why) => write!(formatter, "{why}"),
             Self::NotBefore => write!(formatter, "not in the environment before"),
-            Self::Held => write!(formatter, "held"),
+            Self::Held(why) => write!(formatter, "held: {why}"),
             Self::Unknown(what) => write!(formatter, "{what}"),
         }
     }
@@ -111,6 +112,18 @@ pub struct Question {
     pub current: Value,
     /// The sites that ask it, as positions in the observation.
     pub sites: Vec<usize>,
+    /// Where its candidates come from.
+    pub origin: Origin,
+}
+
+/// Where an environment takes its versions from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub enum Origin {
+    /// From the registry's list.
+    #[default]
+    Registry,
+    /// From the environments before it.
+    Before,
 }
 
 /// What was decided.
@@ -170,4 +183,6 @@ pub struct Decided {
     pub wants: Vec<Want>,
     /// Signatures to check.
     pub signatures: Vec<SignatureWant>,
+    /// Histories to read; empty when the decisions are final.
+    pub pasts: BTreeSet<(EnvironmentName, ImageName)>,
 }

@@ -11,6 +11,8 @@ pub mod file;
 pub mod format;
 pub mod gate;
 pub mod glob;
+pub mod history;
+pub mod hold;
 pub mod image;
 pub mod json_path;
 pub mod observation;

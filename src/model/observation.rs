@@ -7,6 +7,9 @@ use jiff::Timestamp;
 
 use crate::model::commit::CommitId;
 use crate::model::decision::Want;
+use crate::model::environment::EnvironmentName;
+use crate::model::history::Past;
+use crate::model::hold::Hold;
 use crate::model::image::ImageName;
 use crate::model::signature::{SignatureVerdict, SignatureWant};
 use crate::model::site::{PassedOver, Site};
@@ -31,6 +34,10 @@ pub struct Observation {
     pub failed: BTreeMap<Want, String>,
     /// Lists that lack what they had in an earlier pass, in words.
     pub losses: BTreeMap<ImageName, String>,
+    /// What environments have run, of the images about which somebody asked; or why history could not be read.
+    pub pasts: BTreeMap<(EnvironmentName, ImageName), Result<Past, String>>,
+    /// What people hold, as the file says.
+    pub holds: Vec<Hold>,
     /// Images that the source does not know at all (absent from a snapshot): skipped, not failed.
     pub unknown: BTreeSet<ImageName>,
 }

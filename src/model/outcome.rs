@@ -12,6 +12,7 @@ use crate::model::decision::Decision;
 use crate::model::environment::EnvironmentName;
 use crate::model::file::{Position, RepoPath};
 use crate::model::gate::Gate;
+use crate::model::hold::Hold;
 use crate::model::image::ImageName;
 use crate::model::proposal::Proposal;
 use crate::model::site::{PassedOver, Site, SkipReason};
@@ -80,6 +81,8 @@ pub struct Outcome {
     pub commits: Vec<Landed>,
     /// What was passed by.
     pub skipped: Vec<Skipped>,
+    /// Every hold that stands now, where an order was about them.
+    pub holds: Option<Vec<Hold>>,
     /// What failed.
     pub errors: Vec<Trouble>,
 }

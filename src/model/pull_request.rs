@@ -1,6 +1,11 @@
-//! How pull requests look, from `pullRequest:` of the configuration.
+//! Pull requests: how they look, from `pullRequest:` of the configuration, and how forges tell of them.
 //!
 //! Owns the data only; templates are rendered where pull requests are made.
+
+use std::collections::BTreeSet;
+
+use crate::model::commit::CommitId;
+use crate::model::environment::{BranchName, EnvironmentName};
 
 /// How pull requests look.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,4 +35,164 @@ impl Default for PullRequestStyle {
             allow_no_checks: false,
         }
     }
+}
+
+/// A pull request's number on its forge; on plain Git, where there is none, 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Number(pub u64);
+
+/// What became of a pull request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It stands.
+    Open,
+    /// It is on the base branch.
+    Merged,
+    /// It was closed without being merged.
+    Closed,
+}
+
+/// What Tagboat writes into the body of its pull requests for itself, hidden from readers.
+///
+/// A body is written by everybody who may edit it, so a marker is believed only together with the commits of the
+/// head branch, except where believing it means doing less.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marker {
+    /// The hash of the change's content, as in the trailer `Tagboat-Key`.
+    pub key: String,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The group.
+    pub group: String,
+    /// Whether Tagboat closed it by itself: then its key was refused by nobody.
+    pub withdrawn: bool,
+}
+
+/// A pull request as a listing of the forge tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullRequest {
+    /// Its number.
+    pub number: Number,
+    /// Its address for people.
+    pub url: String,
+    /// What became of it.
+    pub state: State,
+    /// The head branch, in the same repository; pull requests from forks are never listed.
+    pub head: BranchName,
+    /// The head commit.
+    pub commit: CommitId,
+    /// The base branch.
+    pub base: BranchName,
+    /// Its title.
+    pub title: String,
+    /// Its body.
+    pub body: String,
+    /// The marker in its body, where one can be read.
+    pub marker: Option<Marker>,
+    /// Its labels.
+    pub labels: BTreeSet<String>,
+    /// Whether it is a draft.
+    pub is_draft: bool,
+}
+
+/// The label by which a person keeps Tagboat from merging or changing a pull request.
+pub const LABEL_HOLD: &str = "tagboat/hold";
+/// The label by which a person asks for what was refused or failed to be tried again.
+pub const LABEL_RETRY: &str = "tagboat/retry";
+/// The label by which a person asks for the head branch to be made anew on the base.
+pub const LABEL_REBASE: &str = "tagboat/rebase";
+
+/// A pull request to be opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPullRequest {
+    /// The head branch, which holds the commit already.
+    pub head: BranchName,
+    /// The base branch.
+    pub base: BranchName,
+    /// Its title, one line.
+    pub title: String,
+    /// Its body in the forge's Markdown, within its limit.
+    pub body: String,
+    /// The labels that it gets.
+    pub labels: Vec<String>,
+    /// Whether it is opened as a draft.
+    pub is_draft: bool,
+    /// Who is asked to review: users, and teams as `organisation/team`.
+    pub reviewers: Vec<String>,
+}
+
+/// What a check or commit status says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CheckState {
+    /// It succeeded, was skipped, or is neutral.
+    Passed,
+    /// It runs or waits.
+    Pending,
+    /// It failed, was cancelled, timed out, is stale, or wants somebody to act.
+    Failed,
+}
+
+/// One check or commit status of a commit, the newest of its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// Its name or context.
+    pub name: String,
+    /// What it says.
+    pub state: CheckState,
+    /// The forge's own word for it, `cancelled` or `timed_out`, for messages.
+    pub word: String,
+}
+
+/// Everything beside the gates that decides whether a pull request may be merged, at one head commit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// The checks and statuses of the head commit, from every page of both listings.
+    pub checks: Vec<Check>,
+    /// The names of checks that the base branch requires.
+    pub required: BTreeSet<String>,
+    /// How many people approve the head commit.
+    pub approvals: u32,
+    /// Who asks for changes.
+    pub changes_requested: Vec<String>,
+    /// Why the forge says that it cannot be merged now: conflicts, behind the base, missing approvals; in words.
+    pub blocked: Option<String>,
+    /// Whether the base branch has a merge queue.
+    pub has_queue: bool,
+}
+
+/// What became of an order to merge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Merge {
+    /// It is on the base branch, by this commit.
+    Merged(CommitId),
+    /// It is in the merge queue, or the forge merges it once its checks have passed.
+    Enqueued,
+    /// Not yet, or not by this credential; why, in words. The next pass asks again.
+    NotReady(String),
+}
+
+/// A commit status to be set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// Its context, `tagboat/soak`.
+    pub context: String,
+    /// What it says.
+    pub state: CheckState,
+    /// One line, at most 140 characters.
+    pub text: String,
+}
+
+/// A head branch as Git tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeadBranch {
+    /// Its name.
+    pub name: BranchName,
+    /// Its tip.
+    pub tip: CommitId,
+    /// The key in the trailers of its tip.
+    pub key: Option<String>,
+    /// Whether every commit beyond the base is Tagboat's own; otherwise somebody else has pushed to it.
+    pub is_own: bool,
+    /// Whether the files that it changes are still what they were when it was made.
+    pub is_fresh: bool,
 }

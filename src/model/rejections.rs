@@ -205,6 +205,6 @@ mod tests {
     fn others_reasons_or_tags_make_them_unequal() {
         let one = Rejections::all(2, Reason::Lower);
         assert_ne!(one, Rejections::all(3, Reason::Lower));
-        assert_ne!(one, Rejections::all(2, Reason::Held));
+        assert_ne!(one, Rejections::all(2, Reason::NotBefore));
     }
 }

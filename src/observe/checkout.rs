@@ -104,6 +104,20 @@ impl Files for Checkout {
             _ => Ok(bytes),
         }
     }
+
+    fn read_if_there(&self, path: &RepoPath, limit: u64) -> Result<Option<Vec<u8>>, PassedOverReason> {
+        let mut whole = self.root.clone();
+        for part in path.as_str().split('/') {
+            whole.push(part);
+            match fs::symlink_metadata(&whole) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(PassedOverReason::Unreadable(error.to_string())),
+                Ok(found) if found.is_symlink() => return Err(PassedOverReason::Link("a symbolic link".to_owned())),
+                Ok(_) => {}
+            }
+        }
+        if whole.is_file() { self.read(path, limit).map(Some) } else { Err(PassedOverReason::NotAFile) }
+    }
 }
 
 /// Returns how many threads a walk uses: the processors, at most eight, since more wait for the same disk.

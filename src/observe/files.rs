@@ -31,4 +31,11 @@ pub trait Files: Send + Sync {
     ///
     /// [`PassedOverReason::TooLarge`] beyond the limit, else [`PassedOverReason::Unreadable`].
     fn read(&self, path: &RepoPath, limit: u64) -> Result<Vec<u8>, PassedOverReason>;
+
+    /// Reads a file of at most `limit` bytes by its name, listed or not; `None` where there is none.
+    ///
+    /// # Errors
+    ///
+    /// As for reading; a link out of the tree counts as unreadable.
+    fn read_if_there(&self, path: &RepoPath, limit: u64) -> Result<Option<Vec<u8>>, PassedOverReason>;
 }

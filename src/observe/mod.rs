@@ -5,6 +5,7 @@
 
 pub mod checkout;
 pub mod files;
+pub mod history;
 mod remembered;
 pub mod scan;
 pub mod signatures;

@@ -16,6 +16,7 @@ const MAX_LINK: u64 = 4096;
 pub struct CommitFiles {
     remote: Arc<dyn Remote>,
     blobs: HashMap<RepoPath, BlobId>,
+    links: Vec<RepoPath>,
     listing: Listing,
 }
 
@@ -50,15 +51,16 @@ impl CommitFiles {
                 }
             }
         }
-        for (path, blob) in links {
-            if let Some(reason) = judge_link(&path, remote.read(&blob, MAX_LINK), &listing.files) {
+        for (path, blob) in &links {
+            if let Some(reason) = judge_link(path, remote.read(blob, MAX_LINK), &listing.files) {
                 let file = path.as_str().to_owned();
                 listing.passed_over.push(PassedOver { file, reason: PassedOverReason::Link(reason) });
             }
         }
         listing.files.sort_unstable();
         listing.passed_over.sort_by(|one, other| one.file.cmp(&other.file));
-        Ok(Self { remote, blobs, listing })
+        let links = links.into_iter().map(|(path, _)| path).collect();
+        Ok(Self { remote, blobs, links, listing })
     }
 }
 
@@ -104,5 +106,16 @@ impl Files for CommitFiles {
             GitError::TooLarge { size, limit, .. } => PassedOverReason::TooLarge { size, limit },
             other => PassedOverReason::Unreadable(other.to_string()),
         })
+    }
+
+    fn read_if_there(&self, path: &RepoPath, limit: u64) -> Result<Option<Vec<u8>>, PassedOverReason> {
+        // A link, also in the place of one of its folders, stands for something that is not looked at.
+        let is_link = |link: &RepoPath| {
+            path.as_str().strip_prefix(link.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        if self.links.iter().any(is_link) {
+            return Err(PassedOverReason::Link("a symbolic link".to_owned()));
+        }
+        if self.blobs.contains_key(path) { self.read(path, limit).map(Some) } else { Ok(None) }
     }
 }

@@ -4,7 +4,9 @@
 //! [`update`] writes it into a working tree. Decides nothing itself.
 
 pub mod check;
+pub mod hold;
 pub mod migrate;
+pub mod propose;
 pub mod registries;
 pub mod report;
 pub mod run;
@@ -18,6 +20,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use crate::cache::Cache;
+use crate::config::holds::HOLDS_FILE;
 use crate::config::repository::Repository;
 use crate::decide::questions::{self, Followed};
 use crate::manifest::Surroundings;
@@ -26,6 +29,7 @@ use crate::model::commit::CommitId;
 use crate::model::decision::{Decided, Decision, Verdict};
 use crate::model::environment::{EnvironmentName, Environments};
 use crate::model::file::RepoPath;
+use crate::model::hold::Hold;
 use crate::model::image::ImageName;
 use crate::model::observation::Observation;
 use crate::model::outcome::{Outcome, ScanOutcome, ScannedReference, Trouble};
@@ -33,13 +37,17 @@ use crate::model::proposal::{Action, Proposal};
 use crate::model::site::{PassedOver, Site};
 use crate::model::usage::Usage;
 use crate::observe::files::Files;
+use crate::observe::history::{self, Past};
 use crate::observe::scan::Scanned;
 use crate::promote::Promoted;
 use crate::registry::TagSource;
-use crate::{decide, edit, git, manifest, observe, promote, publish};
+use crate::{config, decide, edit, git, manifest, model, observe, promote, publish};
 
 /// How many times decisions may ask for further facts before what is still missing counts as unknown.
 const MAX_ROUNDS: usize = 16;
+
+/// The longest file of holds that is read, in bytes.
+pub(crate) const MAX_HOLDS: u64 = 1 << 20;
 
 /// Why a pass could not even begin.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +57,7 @@ pub enum PassError {
     Files(String),
     /// A configuration file has faults.
     #[error("the configuration has faults")]
-    Configuration(#[from] crate::config::fault::Faults),
+    Configuration(#[from] config::fault::Faults),
     /// Two environments claim one file.
     #[error(
         "{config}:{line}:{column}: {file} belongs to two environments, `{one}` and `{other}`: narrow the `files` of one of them"
@@ -95,6 +103,8 @@ pub struct Inputs<'a> {
     pub files: &'a dyn Files,
     /// The commit that they are of, unless they are a working tree's.
     pub base: Option<CommitId>,
+    /// The history that led to the files; `None` where there is none, as in a folder that is no checkout.
+    pub past: Option<&'a dyn Past>,
     /// Where tags come from.
     pub source: &'a dyn TagSource,
     /// What earlier passes left.
@@ -103,10 +113,21 @@ pub struct Inputs<'a> {
     pub limits: &'a manifest::Limits,
     /// The moment that counts.
     pub now: Timestamp,
+    /// Whether each pull request is edited for itself, or all files of an environment together.
+    pub editing: Editing,
     /// The one image that is looked at, where it is not all.
     pub only: Option<&'a ImageName>,
     /// Told what goes on.
     pub progress: &'a (dyn Fn(Progress) + Sync),
+}
+
+/// How the edits of proposals that become pull requests are gathered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Editing {
+    /// All of an environment's in one set, as a working tree takes them.
+    Together,
+    /// Each by itself, as head branches take them.
+    Apart,
 }
 
 /// A pass stopped before it acts: everything seen, decided and edited.
@@ -118,6 +139,8 @@ pub struct Planned {
     pub promoted: Promoted,
     /// The edits of each environment, in the order of the environments.
     pub changes: Vec<(EnvironmentName, ChangeSet)>,
+    /// The edits of each proposal that becomes a pull request, by its position; only where they are edited apart.
+    pub proposed: Vec<(usize, ChangeSet)>,
     /// What registries were asked for it.
     pub usage: Usage,
 }
@@ -178,14 +201,30 @@ async fn round(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
     let mut stages = Stages::start();
     let scanned = look(inputs)?;
     stages.end("looked into the files");
-    let (observation, decisions) =
-        settle(inputs, scanned.sites, scanned.passed_over, &scanned.files, &mut stages).await;
+    let holds = holds(inputs)?;
+    let Scanned { surroundings, files, sites, passed_over, .. } = scanned;
+    let context = Context { files: &files, surroundings: &surroundings };
+    let (mut observation, mut decisions) = settle(inputs, sites, passed_over, holds, &context, &mut stages).await;
     stages.end("decided");
-    let mut promoted = promote::promote(&observation, decisions, &inputs.config.environments, &inputs.config.groups);
-    let changes = edits(inputs, &observation.sites, &scanned.surroundings, &promoted.proposals);
-    wait_for_pull_requests(&mut promoted.proposals);
+    let Repository { environments, groups, .. } = inputs.config;
+    let mut promoted = promote::promote(&observation, decisions.clone(), environments, groups);
+    if !promoted.wants.is_empty() {
+        read_pasts(inputs, &mut observation, &promoted.wants, &surroundings);
+        promoted = promote::promote(&observation, std::mem::take(&mut decisions), environments, groups);
+    }
+    let (changes, proposed) = edits(inputs, &observation.sites, &surroundings, &promoted.proposals);
     stages.end("promoted and edited");
-    Ok(Planned { observation, promoted, changes, usage: Usage::default() })
+    Ok(Planned { observation, promoted, changes, proposed, usage: Usage::default() })
+}
+
+/// Reads what people hold. A file that is there and cannot be read ends the pass: half of the holds are none.
+fn holds(inputs: &Inputs<'_>) -> Result<Vec<Hold>, PassError> {
+    let path = RepoPath::new(HOLDS_FILE).expect("the name is plain");
+    match inputs.files.read_if_there(&path, MAX_HOLDS) {
+        Ok(None) => Ok(Vec::new()),
+        Ok(Some(bytes)) => Ok(config::holds::parse(HOLDS_FILE, &bytes)?),
+        Err(reason) => Err(PassError::Files(format!("{HOLDS_FILE}: {reason}"))),
+    }
 }
 
 /// Logs how long each stage of a pass took.
@@ -233,28 +272,38 @@ fn refuse_overlap(environments: &Environments, scanned: &Scanned) -> Result<(), 
     Ok(())
 }
 
+/// What the paths of a pass tell beside its references.
+struct Context<'a> {
+    /// Every file that there is, by path.
+    files: &'a [RepoPath],
+    /// What they say about each other.
+    surroundings: &'a Surroundings,
+}
+
 /// Asks for tags, then decides, until no decision lacks a fact that could be had.
 async fn settle(
     inputs: &Inputs<'_>,
     sites: Vec<Site>,
     passed_over: Vec<PassedOver>,
-    files: &[RepoPath],
+    holds: Vec<Hold>,
+    context: &Context<'_>,
     stages: &mut Stages,
 ) -> (Observation, Vec<Decision>) {
     let (now, base) = (inputs.now, inputs.base.clone());
-    let mut observation = Observation { now, base, sites, passed_over, ..Observation::default() };
+    let mut observation = Observation { now, base, sites, passed_over, holds, ..Observation::default() };
     let mut questions = questions::questions(&observation, &inputs.config.rules, &inputs.config.environments);
     questions.retain(|question| inputs.only.is_none_or(|only| question.image == *only));
     let answered = |done, all| (inputs.progress)(Progress::Asking(done, all));
     observe::tags::ask(&mut observation, &questions, inputs.source, inputs.cache, &answered).await;
     stages.end("asked for the tags");
     for _ in 0..MAX_ROUNDS {
-        let Decided { decisions, wants, signatures } = decide::decide(&observation, &questions);
-        if wants.is_empty() && signatures.is_empty() {
+        let Decided { decisions, wants, signatures, pasts } = decide::decide(&observation, &questions);
+        if wants.is_empty() && signatures.is_empty() && pasts.is_empty() {
             return (observation, decisions);
         }
+        read_pasts(inputs, &mut observation, &pasts, context.surroundings);
         observe::tags::facts(&mut observation, wants, inputs.source, inputs.cache).await;
-        observe::signatures::ask(&mut observation, signatures, inputs.files, files, inputs.source).await;
+        observe::signatures::ask(&mut observation, signatures, inputs.files, context.files, inputs.source).await;
     }
     let mut decided = decide::decide(&observation, &questions);
     let mut lacking: BTreeSet<ImageName> = decided.wants.into_iter().map(|want| want.image).collect();
@@ -268,29 +317,57 @@ async fn settle(
     (observation, decided.decisions)
 }
 
-/// Edits the files of every proposal that would be written to Git: on the base, or on a head branch.
-fn edits(
+/// Reads what environments have run, and finds what somebody took back there.
+fn read_pasts(
     inputs: &Inputs<'_>,
-    sites: &[Site],
+    observation: &mut Observation,
+    asked: &BTreeSet<(EnvironmentName, ImageName)>,
     surroundings: &Surroundings,
-    proposals: &[Proposal],
-) -> Vec<(EnvironmentName, ChangeSet)> {
-    let of = |environment: &EnvironmentName| -> Vec<&Proposal> {
-        proposals.iter().filter(|proposal| proposal.environment == *environment && is_written(proposal)).collect()
+) {
+    let asked: BTreeSet<_> = asked.iter().filter(|key| !observation.pasts.contains_key(*key)).cloned().collect();
+    let Some(past) = inputs.past.filter(|_| !asked.is_empty()) else {
+        let nothing = asked.into_iter().map(|key| (key, Ok(model::history::Past::default())));
+        observation.pasts.extend(nothing);
+        return;
     };
+    (inputs.progress)(Progress::Git);
+    let environments = &inputs.config.environments;
+    let reading = history::Reading { environments, sites: &observation.sites, surroundings, limits: inputs.limits };
+    match history::timelines(past, &asked, &reading, history::MOST_COMMITS) {
+        Ok(timelines) => {
+            let past = |timeline| {
+                let taken_back = decide::past::taken_back(&timeline);
+                Ok(model::history::Past { timeline: Some(timeline), taken_back })
+            };
+            observation.pasts.extend(timelines.into_iter().map(|(key, timeline)| (key, past(timeline))));
+        }
+        Err(error) => {
+            let reason = format!("the history of the branch could not be read: {error}");
+            observation.pasts.extend(asked.into_iter().map(|key| (key, Err(reason.clone()))));
+        }
+    }
+}
+
+/// The edits of environments, and those of single proposals by their positions.
+type Edits = (Vec<(EnvironmentName, ChangeSet)>, Vec<(usize, ChangeSet)>);
+
+/// Edits the files of every proposal that would be written to Git: on the base, or on a head branch.
+fn edits(inputs: &Inputs<'_>, sites: &[Site], surroundings: &Surroundings, proposals: &[Proposal]) -> Edits {
     let read = |file: &_| inputs.files.read(file, inputs.limits.max_bytes).map_err(|reason| reason.to_string());
-    inputs
-        .config
-        .environments
-        .0
-        .iter()
-        .map(|environment| (environment.name.clone(), of(&environment.name)))
+    let edit = |proposals: &[&Proposal]| edit::edit(sites, proposals, surroundings, inputs.limits, &read);
+    let is_apart = |proposal: &Proposal| inputs.editing == Editing::Apart && proposal.action == Action::Opened;
+    let of = |environment: &EnvironmentName| -> Vec<&Proposal> {
+        let own = proposals.iter().filter(|proposal| proposal.environment == *environment);
+        own.filter(|proposal| is_written(proposal) && !is_apart(proposal)).collect()
+    };
+    let environments = inputs.config.environments.0.iter().map(|environment| &environment.name);
+    let together = environments
+        .map(|name| (name.clone(), of(name)))
         .filter(|(_, proposals)| !proposals.is_empty())
-        .map(|(name, proposals)| {
-            let changes = edit::edit(sites, &proposals, surroundings, inputs.limits, &read);
-            (name, changes)
-        })
-        .collect()
+        .map(|(name, proposals)| (name, edit(&proposals)))
+        .collect();
+    let apart = proposals.iter().enumerate().filter(|(_, proposal)| is_apart(proposal));
+    (together, apart.map(|(index, proposal)| (index, edit(&[proposal]))).collect())
 }
 
 /// Whether a proposal's bytes are written: to the base, to a head branch, or by `update` into files.
@@ -298,13 +375,16 @@ fn is_written(proposal: &Proposal) -> bool {
     matches!(proposal.action, Action::Committed | Action::Opened)
 }
 
-/// Says of proposals that would be pull requests that this version opens none.
-fn wait_for_pull_requests(proposals: &mut [Proposal]) {
-    for proposal in proposals.iter_mut().filter(|proposal| proposal.action == Action::Opened) {
-        let word = proposal.publish.as_str();
-        proposal.action = Action::Waiting;
-        proposal.reason =
-            Some(format!("`publish: {word}` does not act in this version: `tagboat update` writes it to files"));
+/// Runs blocking work; a panic in it goes on here.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, git::GitError> + Send + 'static,
+) -> Result<T, git::GitError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(failed) => match failed.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_cancelled) => Err(git::GitError::Broken("the work was cut short by the program's end".to_owned())),
+        },
     }
 }
 

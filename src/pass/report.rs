@@ -4,19 +4,20 @@ use std::collections::BTreeSet;
 
 use crate::config::repository::Repository;
 use crate::decide::questions::{Followed, follow};
-use crate::model::decision::{Reason, Verdict};
+use crate::model::decision::{Decision, Reason, Verdict};
 use crate::model::image::ImageName;
+use crate::model::observation::Observation;
 use crate::model::outcome::{Explanation, Outcome, Skipped, Trouble};
 use crate::model::site::{PassedOver, PassedOverReason, Place, Site};
 use crate::model::tags::FactKind;
-use crate::pass::Planned;
+use crate::pass::{Planned, propose};
 
 /// Gathers everything that a plan found into an outcome.
 pub fn outcome(planned: Planned, config: &Repository) -> Outcome {
     let mut outcome = Outcome::default();
     failures(&planned, config, &mut outcome);
     passed_by(&planned, config, &mut outcome);
-    for (_, set) in planned.changes {
+    for set in planned.changes.into_iter().map(|(_, set)| set).chain(propose::written(planned.proposed)) {
         outcome.changes.extend(set.changes);
         outcome.files.extend(set.files);
     }
@@ -29,7 +30,7 @@ pub fn outcome(planned: Planned, config: &Repository) -> Outcome {
 
 /// Returns what `explain` says: each decision with what its environment's gates say.
 pub fn explanations(planned: &Planned) -> Vec<Explanation> {
-    let of = |decision: &crate::model::decision::Decision| {
+    let of = |decision: &Decision| {
         let question = &decision.question;
         planned.promoted.proposals.iter().find(|proposal| {
             proposal.environment == question.environment
@@ -75,7 +76,8 @@ fn failures(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
             outcome.errors.push(passed_over_trouble(passed));
         }
     }
-    for (_, set) in &planned.changes {
+    let proposed = planned.proposed.iter().map(|(_, set)| set);
+    for set in planned.changes.iter().map(|(_, set)| set).chain(proposed) {
         outcome.errors.extend(set.refused.iter().map(|refusal| Trouble {
             what: refusal.image.as_ref().map_or_else(|| "edit refused".to_owned(), ToString::to_string),
             file: Some(refusal.file.clone()),
@@ -83,6 +85,18 @@ fn failures(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
             reason: refusal.reason.clone(),
         }));
     }
+}
+
+/// Tells which versions a decision left out because somebody took them back.
+fn held(decision: &Decision, observation: &Observation) -> Vec<Skipped> {
+    let question = &decision.question;
+    let Some(Ok(tags)) = observation.images.get(&question.image) else { return Vec::new() };
+    let rows = decision.rejected.iter().filter(|(_, reason)| matches!(reason, Reason::Held(_)));
+    rows.map(|(tag, reason)| Skipped {
+        what: question.image.to_string(),
+        reason: format!("in {}: {} is {reason}", question.environment, tags.list.at(tag)),
+    })
+    .collect()
 }
 
 /// Adds a row to `skipped` for everything found that is not followed or not decided.
@@ -125,6 +139,7 @@ fn passed_by(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
             rows.insert(Skipped { what: decision.question.image.to_string(), reason });
         }
     }
+    rows.extend(planned.promoted.decisions.iter().flat_map(|decision| held(decision, &planned.observation)));
     for decision in &planned.promoted.decisions {
         let mut reasons = decision.rejected.iter().map(|(_, reason)| reason);
         if decision.verdict == Verdict::Keep && reasons.any(|reason| *reason == Reason::NothingToCompare) {

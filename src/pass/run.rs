@@ -14,8 +14,10 @@ use crate::model::environment::{BranchName, EnvironmentName, Publish};
 use crate::model::file::RepoPath;
 use crate::model::outcome::{Outcome, Trouble};
 use crate::model::proposal::Action;
+use crate::observe::history::BranchPast;
 use crate::observe::tree::CommitFiles;
-use crate::pass::{Asked, Inputs, PassError, Planned, Progress, report, round};
+use crate::pass::propose::{Publishing, propose};
+use crate::pass::{Asked, Editing, Inputs, PassError, Planned, Progress, blocking, report, round};
 use crate::promote;
 use crate::publish::apply::{Applied, apply};
 use crate::publish::plan::commits;
@@ -29,7 +31,7 @@ pub const CONFIG_FILE: &str = ".tagboat.yaml";
 const MAX_CONFIG: u64 = 1 << 20;
 
 /// How often a push that lost a race is planned anew before the pass gives up.
-const MAX_RACES: u32 = 5;
+pub(super) const MAX_RACES: u32 = 5;
 
 /// The longest wait before the second try after a lost race; it doubles with each further one. Chance
 /// takes a part of it, so that two who race do not meet again.
@@ -60,6 +62,8 @@ pub struct Run<'a> {
     pub limits: &'a manifest::Limits,
     /// The moment that counts.
     pub now: Timestamp,
+    /// Where pull requests are made.
+    pub publishing: Publishing,
     /// Whether to act.
     pub mode: Mode,
     /// Told what goes on.
@@ -104,7 +108,9 @@ async fn rounds(run: &Run<'_>) -> Result<Outcome, PassError> {
                 merge(&mut total, *outcome, &landed);
                 let before = moved_before.len();
                 moved_before.extend(landed.iter().cloned());
-                let may_follow = promote::followers(&environments, &landed).next().is_some();
+                // Pull requests are made on the base as the commits left it.
+                let proposes = environments.0.iter().any(|environment| environment.publish != Publish::Commit);
+                let may_follow = proposes || promote::followers(&environments, &landed).next().is_some();
                 if moved_before.len() == before || !may_follow {
                     return Ok(total);
                 }
@@ -135,10 +141,13 @@ async fn once(run: &Run<'_>) -> Result<Once, PassError> {
         None => read_config(&files, run.branch)?,
     };
     (run.read_config)(&config);
+    let past = BranchPast { remote: &*run.remote, branch: run.branch, tip: &base };
     let inputs = Inputs {
         config: &config,
         files: &files,
         base: Some(base.clone()),
+        past: Some(&past),
+        editing: Editing::Apart,
         source: run.source,
         cache: run.cache,
         limits: run.limits,
@@ -147,15 +156,21 @@ async fn once(run: &Run<'_>) -> Result<Once, PassError> {
         progress: run.progress,
     };
     let mut planned = round(&inputs).await?;
-    leave_out_pull_requests(&mut planned, &config);
     if config.commit.sign.is_some() {
         hold_unsigned(&mut planned);
     }
     let planned_commits = commits(&planned.changes, &config.commit);
-    let mut outcome = Box::new(report::outcome(planned, &config));
     if run.mode == Mode::DryRun || planned_commits.is_empty() {
+        // Pull requests stand on a base that this pass leaves alone; where it moves, the next round makes them.
+        (run.progress)(Progress::Git);
+        let proposed = propose(run, &base, &config, &mut planned).await;
+        let mut outcome = Box::new(report::outcome(planned, &config));
+        outcome.proposals.extend(proposed.closed);
+        outcome.commits = proposed.landed;
+        outcome.errors.extend(proposed.errors);
         return Ok(Once::Done { outcome, environments: config.environments });
     }
+    let mut outcome = Box::new(report::outcome(planned, &config));
     (run.progress)(Progress::Git);
     let (remote, branch, now) = (Arc::clone(&run.remote), run.branch.clone(), run.now);
     let applied = blocking(move || apply(&*remote, &branch, &base, planned_commits, now)).await;
@@ -181,20 +196,7 @@ async fn fetch(run: &Run<'_>) -> Result<(CommitId, CommitFiles), GitError> {
     .await
 }
 
-/// Runs blocking work; a panic in it goes on here.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, GitError> + Send + 'static,
-) -> Result<T, GitError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(failed) => match failed.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_cancelled) => Err(GitError::Broken("the work was cut short by the program's end".to_owned())),
-        },
-    }
-}
-
-fn read_config(files: &CommitFiles, branch: &BranchName) -> Result<Repository, PassError> {
+pub(super) fn read_config(files: &CommitFiles, branch: &BranchName) -> Result<Repository, PassError> {
     let path = RepoPath::new(CONFIG_FILE).expect("the name is plain");
     let there = files.list().map_err(PassError::Files)?.files.binary_search(&path).is_ok();
     if !there {
@@ -206,19 +208,12 @@ fn read_config(files: &CommitFiles, branch: &BranchName) -> Result<Repository, P
     Ok(repository::parse(CONFIG_FILE, &bytes)?)
 }
 
-/// Takes out what would go into pull requests, which this version does not make; the proposals stay and say so.
-fn leave_out_pull_requests(planned: &mut Planned, config: &Repository) {
-    let by_commit = |name: &EnvironmentName| {
-        config.environments.named(name).is_some_and(|environment| environment.publish == Publish::Commit)
-    };
-    planned.changes.retain(|(environment, _)| by_commit(environment));
-}
-
 /// Takes out every commit where signed ones are asked for, which this version does not make.
 fn hold_unsigned(planned: &mut Planned) {
     planned.changes.clear();
+    planned.proposed.clear();
     for proposal in &mut planned.promoted.proposals {
-        if proposal.action == Action::Committed {
+        if matches!(proposal.action, Action::Committed | Action::Opened) {
             proposal.action = Action::Waiting;
             proposal.reason =
                 Some("`commit.sign` does not act in this version, and none is pushed unsigned".to_owned());
@@ -253,7 +248,7 @@ fn merge(total: &mut Outcome, mut later: Outcome, landed: &BTreeSet<EnvironmentN
     total.decisions.retain(|decision| !moved(&decision.question.environment));
     later.decisions.retain(|decision| moved(&decision.question.environment));
     total.decisions.append(&mut later.decisions);
-    total.proposals.retain(|proposal| proposal.action == Action::Committed);
+    total.proposals.retain(|proposal| matches!(proposal.action, Action::Committed | Action::Merged));
     total.proposals.append(&mut later.proposals);
     total.images.append(&mut later.images);
     total.skipped = later.skipped;

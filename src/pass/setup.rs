@@ -17,14 +17,17 @@ use crate::config::environment::{CachePlace, Environment, VariableError};
 use crate::config::repository::{self, Repository};
 use crate::config::service::{self, Basic, RegistryAuth, RepositoryAuth, SecretPlace, Service};
 use crate::git::access::Access;
+use crate::git::local::LocalHistory;
 use crate::git::mirror::{Mirror, check_branch};
 use crate::git::program::{PASSED_THROUGH, ProgramEnvironment};
-use crate::git::url::{RemoteUrl, UrlError};
+use crate::git::url::{Reach, RemoteUrl, UrlError};
 use crate::git::{GitError, Remote, checkout::CheckoutError};
 use crate::manifest;
 use crate::model::environment::BranchName;
 use crate::model::observation::Observation;
 use crate::observe::checkout::Checkout;
+use crate::observe::history::Past;
+use crate::pass::propose::Publishing;
 use crate::pass::run::CONFIG_FILE;
 use crate::pass::transport;
 use crate::registry::TagSource;
@@ -220,6 +223,17 @@ pub fn inactive_service(service: &Service) -> Option<String> {
 /// Returns the files of a folder.
 pub fn checkout(folder: &Path) -> Checkout {
     Checkout::new(folder)
+}
+
+/// Returns the history that led to a folder's files; `None` where it is in no repository, or has no commit yet.
+pub fn past(folder: &Path) -> Option<Box<dyn Past>> {
+    match LocalHistory::open(folder) {
+        Ok(history) => Some(Box::new(history)),
+        Err(reason) => {
+            tracing::debug!(%reason, "there is no history to look into");
+            None
+        }
+    }
 }
 
 /// Returns the limits of what is read from manifests.
@@ -442,16 +456,43 @@ pub enum Target<'a> {
     },
 }
 
+/// Which forge a repository is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ForgeChoice {
+    /// Told by the URL: a local path is plain Git.
+    #[default]
+    Auto,
+    /// None: head branches and fast-forward merges.
+    Plain,
+}
+
+/// A repository to work on.
+pub struct Opened {
+    /// The repository.
+    pub remote: Arc<dyn Remote>,
+    /// Its base branch.
+    pub branch: BranchName,
+    /// Its URL.
+    pub url: RemoteUrl,
+}
+
+/// Returns where pull requests of a repository are made.
+pub fn publishing(choice: ForgeChoice, url: &RemoteUrl) -> Publishing {
+    match (choice, url.reach()) {
+        (ForgeChoice::Plain, _) | (ForgeChoice::Auto, Reach::Local) => Publishing::Plain,
+        (ForgeChoice::Auto, Reach::Http | Reach::Ssh) => Publishing::Missing(
+            "this version opens no pull requests on a forge: `--forge plain` pushes the head branch for a person to merge"
+                .to_owned(),
+        ),
+    }
+}
+
 /// Opens the mirror of a repository, and says which branch is meant.
 ///
 /// # Errors
 ///
 /// [`SetupError`], each with what to do.
-pub fn remote(
-    target: &Target<'_>,
-    service: &Service,
-    environment: &Environment,
-) -> Result<(Arc<dyn Remote>, BranchName), SetupError> {
+pub fn remote(target: &Target<'_>, service: &Service, environment: &Environment) -> Result<Opened, SetupError> {
     let (url, branch) = match target {
         Target::Checkout { folder, branch: None } => {
             let checkout = crate::git::checkout::Checkout::discover(folder)?;
@@ -469,13 +510,13 @@ pub fn remote(
     };
     let access = access(&url, service, environment)?;
     let folder = mirror_folder(&url, environment)?;
-    let mirror = Mirror::open(&folder, url, access, program(environment))?;
+    let mirror = Mirror::open(&folder, url.clone(), access, program(environment))?;
     let branch = match branch {
         Some(branch) => branch,
         None => mirror.default_branch()?.ok_or(SetupError::NoBranch)?,
     };
     check_branch(&branch).map_err(SetupError::Branch)?;
-    Ok((Arc::new(mirror), branch))
+    Ok(Opened { remote: Arc::new(mirror), branch, url })
 }
 
 /// Returns what the operator's file says of a repository.

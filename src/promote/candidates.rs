@@ -3,24 +3,32 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::model::decision::{Decision, Question, Reason, Verdict};
-use crate::model::environment::{Environment, EnvironmentName, Predecessor};
-use crate::model::image::Tag;
+use crate::model::environment::{Environment, EnvironmentName, Environments, Predecessor};
+use crate::model::gate::{GateSpec, SoakCount};
+use crate::model::history::Past;
+use crate::model::hold::Hold;
+use crate::model::image::{ImageName, Tag};
 use crate::model::observation::Observation;
 use crate::model::policy::{Pin, Select, Step};
 use crate::model::proposal::Move;
 use crate::model::signature::{SignatureVerdict, SignatureWant};
 use crate::model::site::Value;
 use crate::model::tags::TagIndex;
+use crate::promote::gates;
 
 /// What a question comes to.
 pub(super) enum Candidate {
     /// It may move.
-    Move(Move),
+    Move(Box<Move>),
     /// It stands where it should.
     Keep,
     /// It cannot move, and a person should know why.
     Blocked(String),
+    /// It could move, and a person holds it back.
+    Held(Box<Move>, String),
     /// Facts are missing; reported elsewhere.
     Undecided(String),
 }
@@ -30,14 +38,14 @@ impl Candidate {
     pub(super) fn verdict(&self) -> Verdict {
         match self {
             Self::Move(step) => Verdict::Move { to: step.to.clone(), step: step.step },
-            Self::Keep => Verdict::Keep,
+            Self::Keep | Self::Held(..) => Verdict::Keep,
             Self::Blocked(reason) | Self::Undecided(reason) => Verdict::Undecided(reason.clone()),
         }
     }
 }
 
 /// Turns a decision among all listed tags into one among what the environment before runs.
-pub(super) fn settle(decision: &mut Decision, verdict: Verdict, observation: &Observation) {
+pub(super) fn settle_decision(decision: &mut Decision, verdict: Verdict, observation: &Observation) {
     let listed = observation.images.get(&decision.question.image).and_then(|tags| tags.as_ref().ok());
     let before = decision.chosen().cloned();
     decision.verdict = verdict;
@@ -63,39 +71,172 @@ pub(super) fn predecessors(environment: &Environment) -> impl Iterator<Item = &E
     })
 }
 
-/// Finds the value that all environments before this one run, and whether it is a step forward.
-pub(super) fn from_predecessors(
-    observation: &Observation,
-    decision: &Decision,
-    environment: &Environment,
-    decisions: &[Decision],
-) -> Candidate {
-    if environment.after.iter().any(|before| matches!(before, Predecessor::Elsewhere { .. })) {
-        return Candidate::Blocked("an environment of another repository before it is not read by this version".into());
+/// Returns all environments before one, near and far, each once; the graph has no cycle, and a mistaken one ends.
+pub(super) fn ancestors<'a>(environment: &'a Environment, environments: &'a Environments) -> Vec<&'a EnvironmentName> {
+    let mut found: Vec<&EnvironmentName> = Vec::new();
+    let mut waiting: Vec<&EnvironmentName> = predecessors(environment).collect();
+    while let Some(name) = waiting.pop() {
+        if !found.contains(&name) {
+            found.push(name);
+            waiting.extend(environments.named(name).into_iter().flat_map(predecessors));
+        }
     }
-    let question = &decision.question;
-    let mut values = BTreeSet::new();
-    for before in predecessors(environment) {
-        let runs: BTreeSet<&Value> = decisions
-            .iter()
-            .filter(|other| other.question.environment == *before && other.question.image == question.image)
-            .map(|other| &other.question.current)
+    found
+}
+
+/// What candidates are found by.
+pub(super) struct Search<'a> {
+    /// What was seen.
+    pub(super) observation: &'a Observation,
+    /// All environments.
+    pub(super) environments: &'a Environments,
+    /// Every decision of the pass.
+    pub(super) decisions: &'a [Decision],
+    /// Histories that have to be read before an answer is final.
+    pub(super) wants: &'a mut BTreeSet<(EnvironmentName, ImageName)>,
+}
+
+impl Search<'_> {
+    /// Finds the value that all environments before this one run, and whether it is a step forward.
+    pub(super) fn settle(&mut self, decision: &Decision, environment: &Environment) -> Candidate {
+        if environment.after.iter().any(|before| matches!(before, Predecessor::Elsewhere { .. })) {
+            return Candidate::Blocked(
+                "an environment of another repository before it is not read by this version".into(),
+            );
+        }
+        let running = match self.running(decision, environment) {
+            Ok(value) => value,
+            Err(candidate) => return candidate,
+        };
+        let step = match judge(self.observation, decision, &running) {
+            Candidate::Move(step) => *step,
+            other => return other,
+        };
+        let image = &decision.question.image;
+        let concerned: Vec<&EnvironmentName> =
+            std::iter::once(&environment.name).chain(ancestors(environment, self.environments)).collect();
+        let mut is_known = true;
+        for name in &concerned {
+            let key = ((*name).clone(), image.clone());
+            match self.observation.pasts.get(&key) {
+                Some(Ok(_)) => {}
+                Some(Err(reason)) => return Candidate::Undecided(reason.clone()),
+                None => {
+                    self.wants.insert(key);
+                    is_known = false;
+                }
+            }
+        }
+        if !is_known {
+            return Candidate::Undecided("history is still to be read".to_owned());
+        }
+        let counts_introduced =
+            environment.gates.iter().any(|gate| matches!(gate, GateSpec::Soak { count: SoakCount::Introduced, .. }));
+        let step = if counts_introduced { self.introduced(decision, environment, step) } else { step };
+        if let Some(hold) = self.hold_on(environment, image, &step.to) {
+            let reason = format!("{} is held: {hold}", step.to);
+            return Candidate::Held(Box::new(step), reason);
+        }
+        for name in concerned {
+            if let Some(taken) = self.past(name, image).and_then(|past| past.hold_on(&step.to)) {
+                let reason = format!("{} is held: in {name}, {taken}", step.to);
+                return Candidate::Held(Box::new(step), reason);
+            }
+        }
+        Candidate::Move(Box::new(step))
+    }
+
+    /// Returns the entry in the file of holds that names a value for an environment or one before it.
+    fn hold_on(&self, environment: &Environment, image: &ImageName, value: &Value) -> Option<&Hold> {
+        let mut concerned = ancestors(environment, self.environments);
+        concerned.push(&environment.name);
+        let Observation { holds, now, .. } = self.observation;
+        let tag = value.tag.as_ref()?;
+        holds.iter().find(|hold| hold.covers(&concerned, image, tag, *now))
+    }
+
+    fn past(&self, environment: &EnvironmentName, image: &ImageName) -> Option<&Past> {
+        self.observation.pasts.get(&(environment.clone(), image.clone()))?.as_ref().ok()
+    }
+
+    /// Returns the one value that every environment before runs.
+    fn running(&self, decision: &Decision, environment: &Environment) -> Result<Value, Candidate> {
+        let image = &decision.question.image;
+        let mut values = BTreeSet::new();
+        for before in predecessors(environment) {
+            let runs: BTreeSet<&Value> = self
+                .decisions
+                .iter()
+                .filter(|other| other.question.environment == *before && other.question.image == *image)
+                .map(|other| &other.question.current)
+                .collect();
+            match runs.len() {
+                0 => {
+                    let reason = format!("{before}, which comes before it, does not run this image");
+                    return Err(Candidate::Blocked(reason));
+                }
+                1 => values.extend(runs),
+                _ => {
+                    let reason = format!("{before} runs several versions of it: {}", list(&runs));
+                    return Err(Candidate::Blocked(reason));
+                }
+            }
+        }
+        let mut values = values.into_iter();
+        match (values.next(), values.next()) {
+            (Some(value), None) => Ok(value.clone()),
+            (None, _) => Err(Candidate::Keep),
+            (Some(_), Some(_)) => {
+                Err(Candidate::Blocked("the environments before it do not run the same version".into()))
+            }
+        }
+    }
+
+    /// Returns, where soak counts from the introduction, the newest version that every environment before has had for
+    /// long enough, else the oldest that is on its way; never one that was taken back there.
+    fn introduced(&self, decision: &Decision, environment: &Environment, running: Move) -> Move {
+        let time = environment.gates.iter().find_map(|gate| match gate {
+            GateSpec::Soak { time, .. } => Some(*time),
+            _ => None,
+        });
+        let image = &decision.question.image;
+        let mut common: Option<Vec<(Value, Timestamp)>> = None;
+        for before in predecessors(environment) {
+            let Some(past) = self.past(before, image) else { return running };
+            let Some(timeline) = &past.timeline else { return running };
+            let is_held =
+                |value: &Value| past.hold_on(value).is_some() || self.hold_on(environment, image, value).is_some();
+            let mut here = gates::introduced(timeline, is_held);
+            if !here.iter().any(|(value, _)| *value == running.to) {
+                here.push((running.to.clone(), timeline.since(&running.to)));
+            }
+            common = Some(match common {
+                None => here,
+                Some(others) => {
+                    let both = |(value, time): (Value, Timestamp)| {
+                        let (_, other) = here.iter().find(|(known, _)| *known == value)?;
+                        Some((value, time.max(*other)))
+                    };
+                    others.into_iter().filter_map(both).collect()
+                }
+            });
+        }
+        let mut candidates: Vec<(Move, Timestamp)> = common
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|(value, since)| match judge(self.observation, decision, &value) {
+                Candidate::Move(step) => Some((*step, since)),
+                _ => None,
+            })
             .collect();
-        match runs.len() {
-            0 => return Candidate::Blocked(format!("{before}, which comes before it, does not run this image")),
-            1 => values.extend(runs),
-            _ => return Candidate::Blocked(format!("{before} runs several versions of it: {}", list(&runs))),
-        }
+        candidates.sort_by_key(|(_, since)| *since);
+        let now = self.observation.now;
+        let is_over =
+            |since: &Timestamp| time.and_then(|time| since.checked_add(time).ok()).is_some_and(|over| over <= now);
+        let over = candidates.iter().rposition(|(_, since)| is_over(since));
+        let chosen = over.unwrap_or(0);
+        if chosen < candidates.len() { candidates.swap_remove(chosen).0 } else { running }
     }
-    let mut values = values.into_iter();
-    let candidate = match (values.next(), values.next()) {
-        (Some(value), None) => value,
-        (None, _) => return Candidate::Keep,
-        (Some(_), Some(_)) => {
-            return Candidate::Blocked("the environments before it do not run the same version".into());
-        }
-    };
-    judge(observation, decision, candidate)
 }
 
 /// Judges a candidate by the decision about the same question, which knows every listed tag's reason.
@@ -129,14 +270,14 @@ fn judge(observation: &Observation, decision: &Decision, candidate: &Value) -> C
         return reason;
     }
     let digest = candidate.digest.clone().filter(|_| wants_digest);
-    Candidate::Move(Move {
+    Candidate::Move(Box::new(Move {
         image: question.image.clone(),
         from: question.current.clone(),
         to: Value { tag: candidate.tag.clone(), digest },
         step,
         pin: question.policy.pins(),
         sites: question.sites.clone(),
-    })
+    }))
 }
 
 /// Returns why a candidate may not move for want of a signature: a person may have brought it to the environment before.

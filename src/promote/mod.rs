@@ -17,7 +17,8 @@ use crate::model::outcome::Skipped;
 use crate::model::policy::Groups;
 use crate::model::proposal::{Action, Move, Proposal};
 
-use self::candidates::Candidate;
+use self::candidates::{Candidate, Search};
+use self::gates::{Bench, Judged, Soaking};
 
 /// What may move, and what was passed by.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,6 +29,10 @@ pub struct Promoted {
     pub proposals: Vec<Proposal>,
     /// Promotions that cannot even be proposed, with the reason.
     pub skipped: Vec<Skipped>,
+    /// The group of every image.
+    pub groups: BTreeMap<ImageName, String>,
+    /// Histories to read; empty when the proposals are final.
+    pub wants: BTreeSet<(EnvironmentName, ImageName)>,
 }
 
 /// Turns decisions into proposals.
@@ -40,6 +45,7 @@ pub fn promote(
     let names = group_names(&decisions, groups);
     let mut promoted = Promoted::default();
     let mut settled: BTreeMap<usize, Verdict> = BTreeMap::new();
+    let mut search = Search { observation, environments, decisions: &decisions, wants: &mut BTreeSet::new() };
     for environment in &environments.0 {
         let own: Vec<(usize, &Decision)> = decisions
             .iter()
@@ -48,16 +54,21 @@ pub fn promote(
             .collect();
         let mut moving: BTreeMap<&str, Vec<Move>> = BTreeMap::new();
         let mut blocked: BTreeMap<&str, String> = BTreeMap::new();
+        let mut held: BTreeMap<&str, String> = BTreeMap::new();
         for (index, decision) in own {
             let image = &decision.question.image;
             let group = names.get(image).map_or("", String::as_str);
-            let candidate = candidate(observation, decision, environment, &decisions);
+            let candidate = candidate(&mut search, decision, environment);
             if !environment.after.is_empty() {
                 settled.insert(index, candidate.verdict());
             }
             match candidate {
-                Candidate::Move(step) => moving.entry(group).or_default().push(step),
+                Candidate::Move(step) => moving.entry(group).or_default().push(*step),
                 Candidate::Keep => {}
+                Candidate::Held(step, reason) => {
+                    held.entry(group).or_insert(reason);
+                    moving.entry(group).or_default().push(*step);
+                }
                 Candidate::Blocked(reason) => {
                     blocked.entry(group).or_insert_with(|| format!("{image}: {reason}"));
                     let reason = format!("in {}: {reason}", environment.name);
@@ -70,43 +81,63 @@ pub fn promote(
         }
         for (group, moves) in moving {
             let held_up = blocked.get(group).filter(|_| groups.0.iter().any(|configured| configured.name == group));
-            promoted.proposals.push(propose(environment, group, moves, held_up));
+            let soaking = soaking(observation, environment, &moves);
+            let bench = Bench { now: observation.now, soaking: &soaking };
+            let mut proposal = propose(environment, group, moves, held_up, &bench);
+            if let Some(reason) = held.remove(group) {
+                proposal.action = Action::Held;
+                proposal.reason = Some(reason);
+                proposal.earliest = None;
+            }
+            promoted.proposals.push(proposal);
         }
     }
+    promoted.wants = std::mem::take(search.wants);
     promoted.decisions = decisions;
+    promoted.groups = names;
     for (index, verdict) in settled {
-        candidates::settle(&mut promoted.decisions[index], verdict, observation);
+        candidates::settle_decision(&mut promoted.decisions[index], verdict, observation);
     }
     promoted
 }
 
 /// What a decision comes to in its environment.
-fn candidate(
-    observation: &Observation,
-    decision: &Decision,
-    environment: &Environment,
-    decisions: &[Decision],
-) -> Candidate {
+fn candidate(search: &mut Search<'_>, decision: &Decision, environment: &Environment) -> Candidate {
     if !environment.after.is_empty() {
-        return candidates::from_predecessors(observation, decision, environment, decisions);
+        return search.settle(decision, environment);
     }
     match &decision.verdict {
         Verdict::Keep => Candidate::Keep,
         Verdict::Undecided(reason) => Candidate::Undecided(reason.clone()),
-        Verdict::Move { to, step } => Candidate::Move(Move {
+        Verdict::Move { to, step } => Candidate::Move(Box::new(Move {
             image: decision.question.image.clone(),
             from: decision.question.current.clone(),
             to: to.clone(),
             step: *step,
             pin: decision.question.policy.pins(),
             sites: decision.question.sites.clone(),
-        }),
+        })),
     }
 }
 
+/// Finds since when each moving image has been in every environment before.
+fn soaking(observation: &Observation, environment: &Environment, moves: &[Move]) -> Vec<Soaking> {
+    let of = |step: &Move| {
+        let before = candidates::predecessors(environment);
+        before.map(|before| gates::soaking(observation, before, &step.image, &step.to)).collect::<Vec<_>>()
+    };
+    moves.iter().flat_map(of).collect()
+}
+
 /// Judges the gates and says what becomes of the moves.
-fn propose(environment: &Environment, group: &str, moves: Vec<Move>, held_up: Option<&String>) -> Proposal {
-    let gates = gates::judge(&environment.gates);
+fn propose(
+    environment: &Environment,
+    group: &str,
+    moves: Vec<Move>,
+    held_up: Option<&String>,
+    bench: &Bench<'_>,
+) -> Proposal {
+    let Judged { gates, earliest } = gates::judge(&environment.gates, bench);
     let gates_pass = gates.iter().all(|gate| gate.state == GateState::Pass);
     let (action, reason) = match (held_up, gates_pass, environment.publish) {
         _ if environment.branch.is_some() => (
@@ -114,9 +145,10 @@ fn propose(environment: &Environment, group: &str, moves: Vec<Move>, held_up: Op
             Some("`branch` does not act in this version: its files are not on this branch".to_owned()),
         ),
         (Some(reason), _, _) => (Action::Waiting, Some(format!("the group moves together: {reason}"))),
-        (None, false, _) => (Action::Waiting, None),
+        (None, false, Publish::Commit) => (Action::Waiting, None),
         (None, true, Publish::Commit) => (Action::Committed, None),
-        (None, true, Publish::PullRequest | Publish::AutoMerge) => (Action::Opened, None),
+        // It stands at once, its gates shown in it; they hold back the merge alone.
+        (None, _, Publish::PullRequest | Publish::AutoMerge) => (Action::Opened, None),
     };
     Proposal {
         environment: environment.name.clone(),
@@ -128,7 +160,7 @@ fn propose(environment: &Environment, group: &str, moves: Vec<Move>, held_up: Op
         gates,
         action,
         reason,
-        earliest: None,
+        earliest: earliest.filter(|_| matches!(action, Action::Waiting | Action::Opened) && held_up.is_none()),
     }
 }
 

@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::model::decision::{Question, Reason};
+use crate::model::decision::{Origin, Question, Reason};
 use crate::model::gate::{GateSpec, SoakCount};
 use crate::model::glob::{ImageGlob, PathGlobs};
+use crate::model::history::Past;
 use crate::model::policy::{Group, Pin, Policy, Select, Step};
 use crate::model::site::Value;
 use crate::model::tags::{ImageTags, TagIndex, TagList};
@@ -56,6 +57,7 @@ fn decision(image: &str, environment: &str, current: &str) -> Decision {
         policy: Arc::new(Policy::new(Select::Step(Step::Minor))),
         current,
         sites: vec![0],
+        origin: Origin::Registry,
     };
     Decision { question, verdict, rejected }
 }
@@ -63,8 +65,11 @@ fn decision(image: &str, environment: &str, current: &str) -> Decision {
 fn observation(images: &[&str]) -> Observation {
     let list: TagList = ["1.0.0", "1.1.0", "1.2.0", "1.3.0"].into_iter().collect();
     let tags = Arc::new(ImageTags { list, ..ImageTags::default() });
+    let environments = ["dev", "staging", "prod", "eu", "us"];
+    let past = |image: &&str| environments.map(|name| ((name.into(), image.parse().unwrap()), Ok(Past::default())));
+    let pasts = images.iter().flat_map(past).collect();
     let images = images.iter().map(|image| (image.parse().unwrap(), Ok(tags.clone()))).collect();
-    Observation { images, ..Observation::default() }
+    Observation { images, pasts, ..Observation::default() }
 }
 
 fn told(promoted: &Promoted) -> Vec<String> {

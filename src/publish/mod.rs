@@ -4,5 +4,7 @@
 //! [`worktree`] writes files in place. Nothing here decides what changes.
 
 pub mod apply;
+pub mod body;
 pub mod plan;
+pub mod pull_requests;
 pub mod worktree;

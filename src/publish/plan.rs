@@ -5,9 +5,12 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::model::change::{ChangeSet, FileEdit};
-use crate::model::commit::{CommitPlan, CommitStyle, TRAILER_ENVIRONMENT, TRAILER_IMAGE, TRAILER_KEY};
+use crate::model::change::{Change, ChangeSet, FileEdit};
+use crate::model::commit::{
+    CommitPlan, CommitStyle, TRAILER_ENVIRONMENT, TRAILER_HOLD, TRAILER_IMAGE, TRAILER_KEY, TRAILER_RELEASE,
+};
 use crate::model::environment::EnvironmentName;
+use crate::model::hold::Hold;
 use crate::model::image::ImageName;
 use crate::model::site::Value;
 
@@ -21,6 +24,8 @@ pub struct PlannedCommit {
     pub plan: CommitPlan,
     /// The files' new content.
     pub files: Vec<FileEdit>,
+    /// The hash of what it changes; empty where it changes no reference.
+    pub key: String,
 }
 
 /// Plans one commit for each environment that changes something.
@@ -28,25 +33,66 @@ pub fn commits(changes: &[(EnvironmentName, ChangeSet)], style: &CommitStyle) ->
     changes
         .iter()
         .filter(|(_, changes)| !changes.files.is_empty())
-        .map(|(environment, changes)| PlannedCommit {
-            plan: CommitPlan {
-                environment: environment.clone(),
-                message: message(environment, changes, style),
-                author: style.author.clone(),
-            },
-            files: changes.files.clone(),
-        })
+        .map(|(environment, changes)| commit(environment, &changes.changes, changes.files.clone(), style))
         .collect()
+}
+
+/// Plans the commit that makes some changes of an environment.
+pub fn commit(
+    environment: &EnvironmentName,
+    changes: &[Change],
+    files: Vec<FileEdit>,
+    style: &CommitStyle,
+) -> PlannedCommit {
+    let moves: Moves<'_> = changes.iter().map(|change| (&change.image, &change.from, &change.to)).collect();
+    let key = key(environment, &moves);
+    PlannedCommit {
+        plan: CommitPlan {
+            environment: environment.clone(),
+            message: message(environment, &moves, &key, style),
+            author: style.author.clone(),
+        },
+        files,
+        key,
+    }
+}
+
+/// Returns the message of a commit that adds holds, or releases them, with a trailer for each.
+pub fn hold_message(is_hold: bool, holds: &[Hold], style: &CommitStyle) -> String {
+    let place = |hold: &Hold| hold.environment.as_ref().map(|name| format!(" in {name}")).unwrap_or_default();
+    let verb = if is_hold { "hold" } else { "release" };
+    let subject = match holds {
+        [one] => format!("{verb} {}:{}{}", short(&one.image), one.tag, place(one)),
+        several => format!("{verb} {} versions", several.len()),
+    };
+    let mut text = format!("{subject}\n\n");
+    for hold in holds {
+        let reason = hold.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let _infallible = writeln!(text, "- {}:{}{}{reason}", hold.image, hold.tag, place(hold));
+    }
+    text.push('\n');
+    let key = if is_hold { TRAILER_HOLD } else { TRAILER_RELEASE };
+    for hold in holds {
+        let _infallible = writeln!(text, "{key}: {}:{}{}", hold.image, hold.tag, place(hold));
+    }
+    for (key, value) in &style.trailers {
+        let _infallible = writeln!(text, "{key}: {value}");
+    }
+    text
+}
+
+/// Returns the last part of an image's name.
+fn short(image: &ImageName) -> &str {
+    image.path().rsplit('/').next().unwrap_or_default()
 }
 
 /// The distinct moves of a commit, whatever number of files each changes.
 type Moves<'a> = BTreeSet<(&'a ImageName, &'a Value, &'a Value)>;
 
-fn message(environment: &EnvironmentName, changes: &ChangeSet, style: &CommitStyle) -> String {
-    let moves: Moves<'_> = changes.changes.iter().map(|change| (&change.image, &change.from, &change.to)).collect();
-    let mut text = subject(environment, &moves);
+fn message(environment: &EnvironmentName, moves: &Moves<'_>, key: &str, style: &CommitStyle) -> String {
+    let mut text = subject(environment, moves);
     text.push_str("\n\n");
-    for (image, from, to) in &moves {
+    for (image, from, to) in moves {
         let _infallible = writeln!(text, "- {image}: {from} to {to}");
     }
     text.push('\n');
@@ -54,10 +100,10 @@ fn message(environment: &EnvironmentName, changes: &ChangeSet, style: &CommitSty
         let _infallible = writeln!(text, "{key}: {value}");
     };
     trailer(TRAILER_ENVIRONMENT, environment.as_str());
-    for (image, from, to) in &moves {
+    for (image, from, to) in moves {
         trailer(TRAILER_IMAGE, &format!("{image} {from} -> {to}"));
     }
-    trailer(TRAILER_KEY, &key(environment, &moves));
+    trailer(TRAILER_KEY, key);
     for (key, value) in &style.trailers {
         trailer(key, value);
     }
@@ -69,7 +115,7 @@ fn subject(environment: &EnvironmentName, moves: &Moves<'_>) -> String {
         0..=NAMED_IN_SUBJECT => moves
             .iter()
             .map(|(image, from, to)| {
-                let short = image.path().rsplit('/').next().unwrap_or_default();
+                let short = short(image);
                 match (&from.tag, &to.tag) {
                     (Some(old), Some(new)) if old == new => format!("{environment}: renew the digest of {short} {new}"),
                     (_, Some(new)) => format!("{environment}: update {short} to {new}"),

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use tagboat::config::environment::Environment;
 use tagboat::config::fault::Faults;
 use tagboat::config::schema::{Which, schema};
-use tagboat::config::{repository, service};
+use tagboat::config::{holds, repository, service};
 
 mod accepted;
 mod hostile;
@@ -37,12 +37,13 @@ fn faults_of(which: Which, file: &str, bytes: &[u8]) -> Result<(), Faults> {
     match which {
         Which::Repository => repository::parse(file, bytes).map(|_| ()),
         Which::Service => service::parse(file, bytes).map(|_| ()),
+        Which::Holds => holds::parse(file, bytes).map(|_| ()),
     }
 }
 
 #[test]
 fn renders_every_fault_of_every_kept_file() {
-    for (folder, which) in [("repository", Which::Repository), ("service", Which::Service)] {
+    for (folder, which) in [("repository", Which::Repository), ("service", Which::Service), ("holds", Which::Holds)] {
         let folder = Path::new(ROOT).join("tests/data/config").join(folder);
         let mut cases = BTreeSet::new();
         let mut kept = BTreeSet::new();
@@ -73,7 +74,7 @@ fn renders_every_fault_of_every_kept_file() {
 
 #[test]
 fn kept_schemas_are_those_of_the_types() {
-    for (which, file) in [(Which::Repository, "tagboat"), (Which::Service, "service")] {
+    for (which, file) in [(Which::Repository, "tagboat"), (Which::Service, "service"), (Which::Holds, "holds")] {
         let path = Path::new(ROOT).join(format!("config/{file}.schema.json"));
         assert_kept(&path, &schema(which));
     }
@@ -85,6 +86,7 @@ fn examples_parse_and_fit_their_schemas() {
         (Which::Repository, "tagboat.example.yaml"),
         (Which::Repository, "tagboat.minimal.yaml"),
         (Which::Service, "service.example.yaml"),
+        (Which::Holds, "holds.example.yaml"),
     ] {
         let bytes = fs::read(Path::new(ROOT).join("config").join(file)).unwrap();
         if let Err(faults) = faults_of(which, file, &bytes) {
@@ -107,7 +109,7 @@ fn definitions(which: Which) -> Vec<(String, Json)> {
 
 #[test]
 fn every_key_is_described_and_no_mapping_takes_unknown_ones() {
-    for which in [Which::Repository, Which::Service] {
+    for which in [Which::Repository, Which::Service, Which::Holds] {
         for (name, definition) in definitions(which) {
             assert_eq!(definition["additionalProperties"], Json::Bool(false), "{name}");
             assert!(definition["description"].as_str().is_some_and(|text| text.ends_with('.')), "{name}");

@@ -13,6 +13,8 @@ mod manifest;
 mod observe;
 mod pass;
 mod program;
+mod promotion;
+mod proposing;
 mod registry;
 mod report;
 mod signature;

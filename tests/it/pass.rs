@@ -9,6 +9,7 @@ use tagboat::model::environment::BranchName;
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
 use tagboat::pass::PassError;
+use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::{Mode, Run, run};
 use tagboat::pass::setup::no_cache;
 
@@ -54,6 +55,10 @@ fn scene() -> (Arc<MemoryRemote>, MemoryTags) {
 }
 
 async fn pass(remote: &Arc<MemoryRemote>, tags: &MemoryTags, mode: Mode) -> Result<Outcome, PassError> {
+    pass_at("2026-11-20T09:00:00Z", remote, tags, mode).await
+}
+
+async fn pass_at(now: &str, remote: &Arc<MemoryRemote>, tags: &MemoryTags, mode: Mode) -> Result<Outcome, PassError> {
     let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(remote);
     run(&Run {
         remote,
@@ -62,7 +67,8 @@ async fn pass(remote: &Arc<MemoryRemote>, tags: &MemoryTags, mode: Mode) -> Resu
         source: tags,
         cache: &no_cache(),
         limits: &Limits::default(),
-        now: "2026-11-20T09:00:00Z".parse().unwrap(),
+        now: now.parse().unwrap(),
+        publishing: Publishing::Plain,
         mode,
         progress: &|_| {},
         read_config: &|_| {},
@@ -227,16 +233,23 @@ async fn nothing_is_pushed_unsigned_where_signatures_are_asked_for() {
 }
 
 #[tokio::test]
-async fn an_environment_by_pull_request_waits_and_its_files_stay() {
-    let config = CONFIG.replacen("publish: commit", "publish: pullRequest", 1);
+async fn an_environment_by_pull_request_gets_its_branch_after_the_commits_of_others() {
+    let config = CONFIG.replacen("after: dev\n    publish: commit", "after: dev\n    publish: pullRequest", 1);
     let web = deployment("ghcr.io/acme/web:1.4.0");
-    let remote = Arc::new(MemoryRemote::with(&[(".tagboat.yaml", &config), ("dev/web.yaml", &web)]));
+    let remote = Arc::new(MemoryRemote::with(&[
+        (".tagboat.yaml", &config),
+        ("dev/web.yaml", &web),
+        ("staging/web.yaml", &web),
+        ("prod/web.yaml", &web),
+    ]));
     let (_, tags) = scene();
     let outcome = pass(&remote, &tags, Mode::Act).await.unwrap();
-    assert_eq!(remote.file("dev/web.yaml"), web);
-    assert_eq!(outcome.changes, []);
-    assert_eq!(outcome.proposals[0].action, Action::Waiting);
-    assert!(outcome.proposals[0].reason.as_deref().unwrap_or_default().contains("pullRequest"));
+    assert_eq!(remote.file("dev/web.yaml"), deployment("ghcr.io/acme/web:1.5.0"));
+    assert_eq!(remote.file("staging/web.yaml"), web);
+    let actions: Vec<(&str, Action)> =
+        outcome.proposals.iter().map(|proposal| (proposal.environment.as_str(), proposal.action)).collect();
+    assert_eq!(actions, [("dev", Action::Committed), ("staging", Action::Opened)]);
+    assert_eq!(remote.heads("tagboat/").unwrap().len(), 1);
 }
 
 #[tokio::test]

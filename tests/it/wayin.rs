@@ -36,6 +36,8 @@ impl Tree {
             config,
             files: self,
             base: None,
+            past: None,
+            editing: tagboat::pass::Editing::Together,
             source: tags,
             cache: &setup::no_cache(),
             limits: &Limits::default(),
@@ -58,6 +60,10 @@ impl Files for Tree {
 
     fn read(&self, path: &RepoPath, _limit: u64) -> Result<Vec<u8>, PassedOverReason> {
         Ok(self.0[path].clone().into_bytes())
+    }
+
+    fn read_if_there(&self, path: &RepoPath, _limit: u64) -> Result<Option<Vec<u8>>, PassedOverReason> {
+        Ok(self.0.get(path).map(|text| text.clone().into_bytes()))
     }
 }
 

@@ -26,7 +26,11 @@ enum When {
 /// Keys by their path; a list is gone into.
 const TABLE: &[(&str, When)] = &[
     ("environments.branch", When::Always),
-    ("environments.gates", When::Always),
+    ("environments.gates.checks", When::Always),
+    ("environments.gates.query", When::Always),
+    ("environments.gates.http", When::Always),
+    ("environments.gates.approvals", When::Always),
+    ("environments.gates.manual", When::Always),
     ("environments.publish", When::Unless("commit")),
     ("environments.reviewers", When::Always),
     ("environments.onFailure", When::Always),

@@ -93,7 +93,7 @@ fn collects_what_several_references_ask_together_in_a_stable_order() {
     let asked: Vec<String> = questions(&observation, &rules(), &environments())
         .iter()
         .map(|question| {
-            let Question { image, environment, policy, current, sites } = question;
+            let Question { image, environment, policy, current, sites, .. } = question;
             format!("{} {environment} {policy} {current} {sites:?}", image.path())
         })
         .collect();

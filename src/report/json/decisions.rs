@@ -12,7 +12,7 @@ use crate::report::candidates::text_of;
 use crate::report::json::sink::{Sink, escape_into};
 
 /// How many of the reasons hold no data.
-const FIXED: usize = 17;
+const FIXED: usize = 16;
 
 /// Returns a number for each reason that holds no data.
 fn fixed_position(reason: &Reason) -> Option<usize> {
@@ -29,14 +29,15 @@ fn fixed_position(reason: &Reason) -> Option<usize> {
         Reason::SameVersion => 9,
         Reason::AgeUnknown => 10,
         Reason::SignatureMissing => 11,
-        Reason::Held => 12,
-        Reason::NothingToCompare => 13,
-        Reason::NotFollowed => 14,
-        Reason::Older => 15,
-        Reason::NotBefore => 16,
-        Reason::TooYoung { .. } | Reason::PlatformMissing(_) | Reason::SignatureWrong(_) | Reason::Unknown(_) => {
-            return None;
-        }
+        Reason::NothingToCompare => 12,
+        Reason::NotFollowed => 13,
+        Reason::Older => 14,
+        Reason::NotBefore => 15,
+        Reason::Held(_)
+        | Reason::TooYoung { .. }
+        | Reason::PlatformMissing(_)
+        | Reason::SignatureWrong(_)
+        | Reason::Unknown(_) => return None,
     })
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::model::environment::EnvironmentName;
 use crate::model::gate::{Gate, GateState};
+use crate::model::hold::Hold;
 use crate::model::image::{Digest, ImageName, Tag};
 use crate::model::outcome::{Explanation, Finding, Outcome, ScanOutcome, ScannedReference, Severity, Trouble};
 use crate::model::policy::Step;
@@ -78,8 +79,21 @@ pub fn outcome(outcome: &Outcome, out: &mut dyn io::Write) -> io::Result<()> {
         sink.raw("{\"what\":").string(&row.what);
         sink.raw(",\"reason\":").string(&row.reason).raw("}");
     })?;
+    if let Some(holds) = &outcome.holds {
+        sink.raw("],\n\"holds\":[");
+        sink.rows(holds, hold)?;
+    }
     errors(&mut sink, &outcome.errors)?;
     sink.finish()
+}
+
+fn hold(sink: &mut Sink<'_>, hold: &Hold) {
+    sink.raw("{\"environment\":").optional(hold.environment.as_ref().map(EnvironmentName::as_str));
+    sink.raw(",\"image\":").string(hold.image.as_str());
+    sink.raw(",\"tag\":").string(hold.tag.as_str());
+    sink.raw(",\"until\":").optional_display(hold.until);
+    sink.raw(",\"by\":").optional(hold.by.as_deref());
+    sink.raw(",\"reason\":").optional(hold.reason.as_deref()).raw("}");
 }
 
 /// Writes what `explain` says, an explanation for each environment, a candidate a line.

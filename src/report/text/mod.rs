@@ -6,6 +6,7 @@
 mod check;
 mod diff;
 mod explain;
+mod holds;
 mod ink;
 mod lists;
 mod outcome;
@@ -16,6 +17,7 @@ mod table;
 pub use check::check;
 pub use diff::diff;
 pub use explain::{asked, explain};
+pub use holds::holds;
 pub(super) use ink::{Tone, clean, paint};
 pub use outcome::{Occasion, outcome};
 pub use scan::scan;

@@ -164,7 +164,7 @@ fn short_move(from: &Value, to: &Value) -> (String, String) {
     }
 }
 
-fn commits(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
+pub(super) fn commits(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
     if outcome.commits.is_empty() {
         return Ok(());
     }

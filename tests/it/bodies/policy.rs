@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tagboat::decide;
-use tagboat::model::decision::{Decision, Question, Verdict};
+use tagboat::model::decision::{Decision, Origin, Question, Verdict};
+use tagboat::model::history::Past;
 use tagboat::model::image::{ImageName, Tag};
 use tagboat::model::observation::Observation;
 use tagboat::model::policy::{Policy, Select};
@@ -82,13 +83,15 @@ pub(crate) fn choose(input: &[u8]) {
 fn decide(policy: &Arc<Policy>, current: &Tag, list: TagList) -> (Decision, usize) {
     let image: ImageName = "ghcr.io/acme/web".parse().unwrap();
     let images = BTreeMap::from([(image.clone(), Ok(Arc::new(ImageTags { list, ..ImageTags::default() })))]);
-    let observation = Observation { images, ..Observation::default() };
+    let pasts = BTreeMap::from([(("dev".into(), image.clone()), Ok(Past::default()))]);
+    let observation = Observation { images, pasts, ..Observation::default() };
     let question = Question {
         image,
         environment: "dev".into(),
         policy: Arc::clone(policy),
         current: Value { tag: Some(current.clone()), digest: None },
         sites: vec![0],
+        origin: Origin::Registry,
     };
     let mut decided = decide::decide(&observation, std::slice::from_ref(&question));
     (decided.decisions.remove(0), decided.wants.len())

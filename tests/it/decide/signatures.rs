@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tagboat::decide::decide;
 use tagboat::model::decision::{Decided, Question};
+use tagboat::model::history::Past;
 use tagboat::model::image::{Digest, Tag};
 use tagboat::model::observation::Observation;
 use tagboat::model::policy::Policy;
@@ -169,6 +170,8 @@ fn what_runs_elsewhere_is_seen_to_where_it_could_be_promoted() {
     let mut observation = known(&["1.0.0", "1.1.0", "1.2.0", "1.3.0", "2.0.0"]);
     observation.signatures.insert(want("1.3.0", digest("1.3.0")), Ok(SignatureVerdict::Signed));
     let asked = [here("dev", &pinned), here("prod", "1.1.0"), here("test", "2.0.0")];
+    let past = |question: &Question| ((question.environment.clone(), question.image.clone()), Ok(Past::default()));
+    observation.pasts.extend(asked.iter().map(past));
     let decided = decide(&observation, &asked);
     // The version of `dev`, by the digest that stands there; neither a lower one nor one out of range.
     assert_eq!(decided.signatures, [want("1.2.0", digest("old"))]);

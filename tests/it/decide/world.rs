@@ -4,7 +4,8 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use tagboat::decide::decide;
-use tagboat::model::decision::{Decided, Decision, Question, Verdict};
+use tagboat::model::decision::{Decided, Decision, Origin, Question, Verdict};
+use tagboat::model::history::Past;
 use tagboat::model::image::ImageName;
 use tagboat::model::observation::Observation;
 use tagboat::model::policy::Policy;
@@ -42,6 +43,7 @@ pub(crate) fn question(policy_text: &str, current: &str) -> Question {
         policy: policy(policy_text),
         current: value(current),
         sites: vec![0],
+        origin: Origin::Registry,
     }
 }
 
@@ -52,6 +54,7 @@ pub(crate) fn observe(tags: ImageTags) -> Observation {
         ..Observation::default()
     };
     observation.images.insert(image(), Ok(Arc::new(tags)));
+    observation.pasts.insert(("dev".into(), image()), Ok(Past::default()));
     observation
 }
 

@@ -1,7 +1,8 @@
 //! New repositories, and the history that a mirror tells.
 
 use tagboat::git::access::Access;
-use tagboat::git::log::first_parent;
+use tagboat::git::local::LocalHistory;
+use tagboat::git::log::Line;
 use tagboat::git::mirror::Mirror;
 use tagboat::git::url::RemoteUrl;
 use tagboat::git::{Pushed, Remote as _, seed};
@@ -9,6 +10,7 @@ use tagboat::model::commit::Identity;
 use tagboat::model::file::RepoPath;
 
 use crate::git::{MESSAGE, land, now};
+use crate::support::git_server::{GitServer, Rules};
 use crate::support::repository::{Repository, Scratch, environment};
 
 #[test]
@@ -33,30 +35,100 @@ fn a_seeded_repository_takes_pushes_and_tells_its_history() {
     assert_eq!(pushed, Pushed::Done);
     let (third, _) = land(&mirror, "readme", "", "Read me\n");
 
-    let entries = first_parent(&mirror, &third, 10).unwrap();
+    let line = mirror.history(&"main".into(), &third, 10, &|_| true).unwrap();
+    assert!(line.whole);
+    let entries: Vec<_> = line.steps.iter().map(|step| &step.entry).collect();
     let ids: Vec<_> = entries.iter().map(|entry| entry.id.clone()).collect();
     assert_eq!(ids, [third.clone(), second.clone(), first.clone()]);
     assert_eq!(entries[0].parent.as_ref(), Some(&second));
     assert_eq!((entries[0].message.as_str(), entries[0].time), (MESSAGE, now()));
     assert_eq!((&entries[2].author, entries[2].message.as_str(), &entries[2].parent), (&author, "Begin\n", &None));
-    assert_eq!(first_parent(&mirror, &third, 2).unwrap().len(), 2);
-    assert!(first_parent(&mirror, &third, 0).unwrap().is_empty());
+    assert_eq!(
+        changes(&line),
+        ["readme: changed", "envs/dev/web.yaml: changed", "envs/dev/web.yaml: new", "readme: new"]
+    );
+    let short = mirror.history(&"main".into(), &third, 2, &|path| path.starts_with("envs/")).unwrap();
+    assert_eq!((short.steps.len(), short.whole), (2, false));
+    assert_eq!(changes(&short), ["envs/dev/web.yaml: changed"]);
+}
+
+fn changes(line: &Line) -> Vec<String> {
+    let steps = line.steps.iter().flat_map(|step| &step.changed);
+    let told = steps.map(|changed| {
+        let what = match (&changed.before, &changed.after) {
+            (None, _) => "new",
+            (_, None) => "gone",
+            _ => "changed",
+        };
+        format!("{}: {what}", changed.path)
+    });
+    told.collect()
+}
+
+/// A remote with so many commits, the newest last, each of which changes one file.
+fn long(scratch: &Scratch, commits: u8) -> Repository {
+    let remote = scratch.empty("acme.git");
+    let work = scratch.work("work", &[("a.yaml", "0\n"), ("deep/er/b.yaml", "0\n")]);
+    for number in 1..commits {
+        work.commit_files(&[("a.yaml", &format!("{number}\n"))], &format!("Number {number}"), number);
+    }
+    work.git(&["push", "--quiet", &remote.folder.display().to_string(), "main"]);
+    remote
+}
+
+fn told(line: &Line) -> (usize, bool, String) {
+    let oldest = line.steps.last().map(|step| step.entry.message.trim().to_owned());
+    (line.steps.len(), line.whole, oldest.unwrap_or_default())
+}
+
+/// Asks for more and more, and fetches anew in between, when somebody pushed.
+fn deepens(scratch: &Scratch, remote: &Repository, mirror: &Mirror) {
+    let main = "main".into();
+    let tip = mirror.fetch(&main).unwrap();
+    assert_eq!(told(&mirror.history(&main, &tip, 3, &|_| true).unwrap()), (3, false, "Number 17".to_owned()));
+    assert_eq!(told(&mirror.history(&main, &tip, 10, &|_| true).unwrap()), (10, false, "Number 10".to_owned()));
+    let work = Repository { folder: scratch.path("work") };
+    work.commit_files(&[("a.yaml", "20\n")], "Number 20", 20);
+    work.commit_files(&[("a.yaml", "21\n")], "Number 21", 21);
+    work.git(&["push", "--quiet", &remote.folder.display().to_string(), "main"]);
+    let tip = mirror.fetch(&main).unwrap();
+    assert_eq!(told(&mirror.history(&main, &tip, 12, &|_| true).unwrap()), (12, false, "Number 10".to_owned()));
+    let all = mirror.history(&main, &tip, 100, &|path| path == "deep/er/b.yaml").unwrap();
+    assert_eq!((all.steps.len(), all.whole), (22, true));
+    assert_eq!(changes(&all), ["deep/er/b.yaml: new"]);
 }
 
 #[test]
-fn history_ends_where_the_shallow_mirror_does() {
+fn a_shallow_mirror_is_deepened_as_far_as_history_is_asked_for() {
     let scratch = Scratch::new();
-    let remote = scratch.empty("acme.git");
-    let work = scratch.work("work", &[("a.yaml", "1\n")]);
-    let second = work.commit_files(&[("a.yaml", "2\n")], "Second", 2);
-    work.git(&["push", "--quiet", &remote.folder.display().to_string(), "main"]);
-    let mirror = crate::git::mirror_of(&scratch, "mirror", &remote);
+    let remote = long(&scratch, 20);
+    deepens(&scratch, &remote, &crate::git::mirror_of(&scratch, "mirror", &remote));
+}
+
+#[test]
+fn a_shallow_mirror_is_deepened_over_http_too() {
+    let scratch = Scratch::new();
+    let remote = long(&scratch, 20);
+    let server = GitServer::start(scratch.path("").as_path(), Rules::default());
+    let url = server.url("acme.git").parse().unwrap();
+    let mirror = Mirror::open(&scratch.path("mirror"), url, Access::None, environment(None)).unwrap();
+    deepens(&scratch, &remote, &mirror);
     let tip = mirror.fetch(&"main".into()).unwrap();
-    let entries = first_parent(&mirror, &tip, 10).unwrap();
-    assert_eq!(entries.len(), 1);
-    assert_eq!(
-        (entries[0].id.as_str(), entries[0].time.to_string().as_str()),
-        (second.as_str(), "2026-01-02T12:00:00Z")
-    );
-    assert!(entries[0].parent.is_some());
+    assert_ne!(server.requests().len(), 0);
+    mirror.history(&"main".into(), &tip, 15, &|_| true).unwrap();
+    assert_eq!(server.requests(), [""; 0], "what is at hand is asked of nobody");
+}
+
+#[test]
+fn the_history_of_a_checkout_is_seen_from_the_folder_that_is_looked_at() {
+    let scratch = Scratch::new();
+    let work = scratch.work("work", &[("a.yaml", "0\n"), ("deep/er/b.yaml", "0\n")]);
+    work.commit_files(&[("deep/er/b.yaml", "1\n")], "Second", 2);
+    let history = LocalHistory::open(&work.folder.join("deep")).unwrap();
+    let line = history.line(10, &|_| true).unwrap();
+    assert_eq!(changes(&line), ["er/b.yaml: changed", "er/b.yaml: new"]);
+    assert_eq!((line.steps.len(), line.whole), (2, true));
+    let blob = line.steps[0].changed[0].after.clone().unwrap();
+    assert_eq!(history.read(&blob, 100).unwrap(), b"1\n");
+    assert!(LocalHistory::open(&scratch.path("")).is_err());
 }

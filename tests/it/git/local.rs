@@ -281,7 +281,9 @@ fn entries_are_sorted_and_name_links_submodules_and_odd_paths() {
     assert!(matches!(mirror.read(&entries[1].blob, 1), Err(GitError::TooLarge { size: 2, limit: 1, .. })));
     assert_eq!(mirror.read(&entries[3].blob, 100).unwrap(), b"../a");
 
-    for (file, before) in [("b/link", "../a"), ("sub", ""), ("b", ""), ("missing", ""), ("a/x", ""), ("a", "stale\n")] {
+    for (file, before) in
+        [("b/link", "../a"), ("sub", ""), ("b", ""), ("missing", "gone"), ("a/x", ""), ("a", "stale\n")]
+    {
         let refused = mirror.commit(&tip, &[edit(file, before, "new")], &plan(), now());
         assert!(matches!(refused, Err(GitError::Broken(_))), "{file}: {refused:?}");
     }

@@ -90,10 +90,11 @@ fn a_file_of_two_environments_is_refused_before_anything_happens() {
 #[test]
 fn gates_that_do_not_act_yet_hold_back_and_say_so() {
     let world = World::with_web(&["1.4.0", "1.5.0"]);
-    let remote = repository(&world, &IN_ORDER.replace("after: staging\n", "after: staging\n    gates: {soak: 24h}\n"));
+    let remote =
+        repository(&world, &IN_ORDER.replace("after: staging\n", "after: staging\n    gates: {manual: true}\n"));
     let ran = world.run_on(&remote, &[]).ended(0);
     assert!(
-        ran.err.contains("not acted on in this version: environments.gates (line 9: what depends on it waits)"),
+        ran.err.contains("not acted on in this version: environments.gates.manual (line 9: what depends on it waits)"),
         "{ran:?}"
     );
     assert_eq!(ran.err.lines().count(), 1, "{ran:?}");

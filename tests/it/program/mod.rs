@@ -8,6 +8,7 @@ mod commands;
 mod configuration;
 mod demo;
 mod environments;
+mod holds;
 mod manifests;
 mod registries;
 mod rescans;

@@ -186,8 +186,12 @@ fn a_decision_with_many_tags_is_handed_on_in_pieces() {
     let names: Vec<String> = (0..20_000).map(|number| format!("1.{number}.0")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let until = "2026-11-21T09:00:00Z".parse().unwrap();
-    let kinds =
-        [Reason::OutOfRange, Reason::TooYoung { until }, Reason::Unknown("no \"digest\"\n".into()), Reason::Held];
+    let kinds = [
+        Reason::OutOfRange,
+        Reason::TooYoung { until },
+        Reason::Unknown("no \"digest\"\n".into()),
+        Reason::Held("for a while".into()),
+    ];
     let reasons: Vec<Reason> = kinds.iter().cycle().take(names.len()).cloned().collect();
     let image = "ghcr.io/acme/web";
     let decisions = vec![made::decision(image, "dev", "1.0.0", Verdict::Keep, &reasons)];

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tagboat::model::change::{Change, FileEdit};
 use tagboat::model::commit::CommitId;
-use tagboat::model::decision::{Decision, Question, Reason, Verdict};
+use tagboat::model::decision::{Decision, Origin, Question, Reason, Verdict};
 use tagboat::model::environment::Publish;
 use tagboat::model::file::{Position, RepoPath};
 use tagboat::model::gate::{Gate, GateName, GateState};
@@ -122,6 +122,7 @@ pub(super) fn decision(
             policy: Arc::new(Policy::new(Select::Step(Step::Minor))),
             current: value(current),
             sites: vec![0],
+            origin: Origin::Registry,
         },
         verdict,
         rejected: rows.collect(),

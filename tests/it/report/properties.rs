@@ -46,7 +46,7 @@ fn outcome(words: &[String]) -> Outcome {
     outcome.proposals[0].url = Some(word(0));
     outcome.skipped.push(Skipped { what: word(1), reason: word(2) });
     outcome.errors.push(Trouble { what: word(3), file: Some(file(&word(4))), position: None, reason: word(5) });
-    let reasons = [Reason::Unknown(word(6).into()), Reason::Held];
+    let reasons = [Reason::Unknown(word(6).into()), Reason::Held("for a while".into())];
     let verdict = Verdict::Undecided(word(7));
     outcome.decisions.push(made::decision("ghcr.io/acme/web", &word(0), "1.4.0", verdict, &reasons));
     outcome

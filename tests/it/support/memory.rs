@@ -1,14 +1,15 @@
 //! A registry and a Git remote in memory: the same seams as the real ones, with nothing outside the process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use tagboat::git::{BlobId, EntryKind, GitError, Pushed, Remote, TreeEntry};
+use tagboat::git::log::{ChangedFile, Line, LogEntry, LogStep};
+use tagboat::git::{BlobId, EntryKind, GitError, Head, Pushed, Remote, TreeEntry};
 use tagboat::model::change::FileEdit;
-use tagboat::model::commit::{CommitId, CommitPlan};
+use tagboat::model::commit::{CommitId, CommitPlan, Identity};
 use tagboat::model::environment::BranchName;
 use tagboat::model::file::RepoPath;
 use tagboat::model::image::{Digest, ImageName, Tag};
@@ -92,28 +93,57 @@ pub(crate) struct MemoryRemote {
     state: Mutex<State>,
 }
 
+/// A commit: its files, its parent, and what history tells of it.
+struct Made {
+    tree: Tree,
+    parent: Option<usize>,
+    message: String,
+    author: Identity,
+    time: Timestamp,
+}
+
 #[derive(Default)]
 struct State {
-    commits: Vec<(Tree, String)>,
+    commits: Vec<Made>,
     tip: Option<usize>,
+    heads: BTreeMap<BranchName, usize>,
     blobs: BTreeMap<BlobId, Arc<Vec<u8>>>,
     rivals: Vec<(RepoPath, Vec<u8>)>,
     forbids: Option<String>,
 }
 
 impl State {
-    fn add(&mut self, tree: Tree, message: String) -> usize {
-        for content in tree.values() {
+    fn add(&mut self, made: Made) -> usize {
+        for content in made.tree.values() {
             self.blobs.entry(blob_id(content)).or_insert_with(|| Arc::clone(content));
         }
-        self.commits.push((tree, message));
+        self.commits.push(made);
         self.commits.len() - 1
+    }
+
+    /// Adds a person's commit on top of the tip, at its time or the given one.
+    fn add_by_person(&mut self, files: &[(&str, Option<&str>)], time: Option<Timestamp>, message: &str) {
+        let tip = self.tip.expect("a person commits onto something");
+        let mut tree = self.commits[tip].tree.clone();
+        for (path, text) in files {
+            let path = RepoPath::new(path).unwrap();
+            match text {
+                Some(text) => tree.insert(path, Arc::new(text.as_bytes().to_vec())),
+                None => tree.remove(&path),
+            };
+        }
+        let time = time.unwrap_or(self.commits[tip].time);
+        let made = Made { tree, parent: Some(tip), message: message.to_owned(), author: person(), time };
+        self.tip = Some(self.add(made));
     }
 }
 
-/// An id by content, as Git has it; the content itself is the simplest hash without collisions.
 fn blob_id(content: &[u8]) -> BlobId {
-    BlobId(String::from_utf8_lossy(content).into_owned())
+    tagboat::git::blob_id(content).unwrap()
+}
+
+fn person() -> Identity {
+    Identity { name: "A person".to_owned(), email: "person@acme.example".to_owned() }
 }
 
 fn commit_id(index: usize) -> CommitId {
@@ -132,13 +162,33 @@ impl MemoryRemote {
             .map(|(path, text)| (RepoPath::new(path).unwrap(), Arc::new(text.as_bytes().to_vec())))
             .collect();
         let mut state = State::default();
-        state.tip = Some(state.add(tree, "first".to_owned()));
+        let time = "2026-11-01T00:00:00Z".parse().unwrap();
+        let made = Made { tree, parent: None, message: "first".to_owned(), author: person(), time };
+        state.tip = Some(state.add(made));
         Self { state: Mutex::new(state) }
     }
 
     /// Lets somebody else push a file right before the next push of ours; once for each call.
     pub(crate) fn let_rival_push(&self, path: &str, text: &str) {
         self.state.lock().unwrap().rivals.push((RepoPath::new(path).unwrap(), text.into()));
+    }
+
+    /// Lets a person commit files at a moment; a file without text is removed.
+    pub(crate) fn edit(&self, time: &str, message: &str, files: &[(&str, Option<&str>)]) {
+        self.state.lock().unwrap().add_by_person(files, Some(time.parse().unwrap()), message);
+    }
+
+    /// Lets a person add a commit to a head branch.
+    pub(crate) fn push_to_head(&self, head: &str, path: &str, text: &str) {
+        let mut state = self.state.lock().unwrap();
+        let name = BranchName::from(head);
+        let below = state.heads[&name];
+        let mut tree = state.commits[below].tree.clone();
+        tree.insert(RepoPath::new(path).unwrap(), Arc::new(text.as_bytes().to_vec()));
+        let time = state.commits[below].time;
+        let made = Made { tree, parent: Some(below), message: "Mine".to_owned(), author: person(), time };
+        let tip = state.add(made);
+        state.heads.insert(name, tip);
     }
 
     /// Makes the remote refuse every push.
@@ -149,14 +199,14 @@ impl MemoryRemote {
     /// Reads a file of the branch.
     pub(crate) fn file(&self, path: &str) -> String {
         let state = self.state.lock().unwrap();
-        let content = &state.commits[state.tip.unwrap()].0[&RepoPath::new(path).unwrap()];
+        let content = &state.commits[state.tip.unwrap()].tree[&RepoPath::new(path).unwrap()];
         String::from_utf8(content.to_vec()).unwrap()
     }
 
     /// Returns the messages of the branch, the newest last.
     pub(crate) fn messages(&self) -> Vec<String> {
         let state = self.state.lock().unwrap();
-        state.commits[..=state.tip.unwrap()].iter().map(|(_, message)| message.clone()).collect()
+        state.commits[..=state.tip.unwrap()].iter().map(|made| made.message.clone()).collect()
     }
 }
 
@@ -175,7 +225,7 @@ impl Remote for MemoryRemote {
             kind: EntryKind::File,
             blob: blob_id(content),
         };
-        Ok(state.commits[index_of(commit)].0.iter().map(entry).collect())
+        Ok(state.commits[index_of(commit)].tree.iter().map(entry).collect())
     }
 
     fn read(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, GitError> {
@@ -184,21 +234,101 @@ impl Remote for MemoryRemote {
         if size > limit { Err(GitError::TooLarge { what: "blob".into(), size, limit }) } else { Ok(content.to_vec()) }
     }
 
+    fn history(
+        &self,
+        _branch: &BranchName,
+        tip: &CommitId,
+        limit: usize,
+        wanted: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Result<Line, GitError> {
+        let state = self.state.lock().unwrap();
+        let mut steps = Vec::new();
+        let mut next = Some(index_of(tip));
+        let nothing = Tree::new();
+        let mut oldest = state.commits[index_of(tip)].time;
+        while let Some(index) = next.filter(|_| steps.len() < limit) {
+            let made = &state.commits[index];
+            let before = made.parent.map_or(&nothing, |parent| &state.commits[parent].tree);
+            let paths: BTreeSet<&RepoPath> = before.keys().chain(made.tree.keys()).collect();
+            let changed = paths
+                .into_iter()
+                .filter(|path| before.get(*path) != made.tree.get(*path) && wanted(path.as_str()))
+                .map(|path| ChangedFile {
+                    path: path.clone(),
+                    before: before.get(path).map(|content| blob_id(content)),
+                    after: made.tree.get(path).map(|content| blob_id(content)),
+                })
+                .collect();
+            oldest = made.time;
+            let entry = LogEntry {
+                id: commit_id(index),
+                parent: made.parent.map(commit_id),
+                author: made.author.clone(),
+                committer: made.author.clone(),
+                time: made.time,
+                message: made.message.clone(),
+                merged: Vec::new(),
+            };
+            steps.push(LogStep { entry, changed });
+            next = made.parent;
+        }
+        Ok(Line { steps, oldest, whole: next.is_none() })
+    }
+
+    fn heads(&self, prefix: &str) -> Result<Vec<(BranchName, CommitId)>, GitError> {
+        let state = self.state.lock().unwrap();
+        let found = state.heads.iter().filter(|(name, _)| name.as_str().starts_with(prefix));
+        Ok(found.map(|(name, tip)| (name.clone(), commit_id(*tip))).collect())
+    }
+
+    fn head(
+        &self,
+        _name: &BranchName,
+        tip: &CommitId,
+        (branch, base): (&BranchName, &CommitId),
+    ) -> Result<Head, GitError> {
+        let step = self.history(branch, tip, 1, &|_| true)?.steps.remove(0);
+        let line = self.history(branch, base, usize::MAX, &|_| false)?;
+        let on_base = line.steps.iter().any(|below| Some(&below.entry.id) == step.entry.parent.as_ref());
+        Ok(Head { tip: tip.clone(), step, on_base })
+    }
+
+    fn push_head(
+        &self,
+        branch: &BranchName,
+        old: Option<&CommitId>,
+        new: Option<&CommitId>,
+    ) -> Result<Pushed, GitError> {
+        let mut state = self.state.lock().unwrap();
+        if let Some(words) = &state.forbids {
+            return Ok(Pushed::Forbidden(words.clone()));
+        }
+        if state.heads.get(branch).copied() != old.map(index_of) {
+            return Ok(Pushed::Moved);
+        }
+        match new {
+            Some(new) => state.heads.insert(branch.clone(), index_of(new)),
+            None => state.heads.remove(branch),
+        };
+        Ok(Pushed::Done)
+    }
+
     fn commit(
         &self,
         base: &CommitId,
         files: &[FileEdit],
         plan: &CommitPlan,
-        _now: Timestamp,
+        now: Timestamp,
     ) -> Result<CommitId, GitError> {
         let mut state = self.state.lock().unwrap();
-        let mut tree = state.commits[index_of(base)].0.clone();
+        let mut tree = state.commits[index_of(base)].tree.clone();
         for edit in files {
-            let content = tree.get_mut(&edit.file).ok_or_else(|| GitError::Broken("no such file".to_owned()))?;
-            assert_eq!(**content, edit.before, "an edit starts from what the base holds");
-            *content = Arc::new(edit.after.clone());
+            let held = tree.get(&edit.file).map(|content| content.to_vec()).unwrap_or_default();
+            assert_eq!(held, edit.before, "an edit starts from what the base holds");
+            tree.insert(edit.file.clone(), Arc::new(edit.after.clone()));
         }
-        Ok(commit_id(state.add(tree, plan.message.clone())))
+        let (message, author) = (plan.message.clone(), plan.author.clone());
+        Ok(commit_id(state.add(Made { tree, parent: Some(index_of(base)), message, author, time: now })))
     }
 
     fn push(&self, _branch: &BranchName, old: &CommitId, new: &CommitId) -> Result<Pushed, GitError> {
@@ -207,10 +337,8 @@ impl Remote for MemoryRemote {
             return Ok(Pushed::Forbidden(words.clone()));
         }
         if let Some((path, content)) = state.rivals.pop() {
-            let tip = state.tip.expect("a rival pushes onto something");
-            let mut tree = state.commits[tip].0.clone();
-            tree.insert(path, Arc::new(content));
-            state.tip = Some(state.add(tree, "a rival's".to_owned()));
+            let text = String::from_utf8(content).unwrap();
+            state.add_by_person(&[(path.as_str(), Some(&text))], None, "a rival's");
         }
         if state.tip.map(commit_id).as_ref() != Some(old) {
             return Ok(Pushed::Moved);

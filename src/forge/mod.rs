@@ -1,0 +1,76 @@
+//! Forges: pull requests, checks and statuses, behind one trait with few verbs.
+//!
+//! The entry point is [`Forge`]. Branches and commits are Git's business, and whether something should be opened,
+//! changed, merged or closed is decided elsewhere; here it is only asked and done.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use crate::model::commit::CommitId;
+use crate::model::environment::BranchName;
+use crate::model::pull_request::{Check, Merge, NewPullRequest, PullRequest, Readiness, Status};
+
+/// Why a forge could not be asked, and what that means for the caller. Never decided on message text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ForgeError {
+    /// It is busy or down, or the answer was lost. Whether a change was made is not known: look before asking again.
+    #[error("{reason}")]
+    Later {
+        /// When it wants to be asked again, where it said so.
+        after: Option<Duration>,
+        /// Why, in words.
+        reason: String,
+    },
+    /// This one thing cannot be done; others can.
+    #[error("{0}")]
+    Skip(String),
+    /// Nothing can be done with this credential or on this repository.
+    #[error("{0}")]
+    Stop(String),
+}
+
+/// The outcome of asking a forge.
+pub type Asked<'a, T> = BoxFuture<'a, Result<T, ForgeError>>;
+
+/// A repository on a forge. All calls are bounded in time; none is repeated by itself once it may have changed something.
+pub trait Forge: Send + Sync {
+    /// Lists the pull requests into `base` whose head branch of the same repository begins with `prefix`: every open
+    /// one, and those of the others that changed last. One listing, asked conditionally where the forge allows it.
+    fn list<'a>(&'a self, base: &'a BranchName, prefix: &'a str) -> Asked<'a, Vec<PullRequest>>;
+
+    /// Lists every pull request that was ever made from one head branch into `base`, newest first.
+    ///
+    /// For what [`Forge::list`] no longer tells: a key that was refused long ago, or an opening whose answer was lost.
+    fn of_head<'a>(&'a self, base: &'a BranchName, head: &'a BranchName) -> Asked<'a, Vec<PullRequest>>;
+
+    /// Opens a pull request. The head branch must hold its commit, and [`Forge::of_head`] must have told that none is open.
+    fn open<'a>(&'a self, new: &'a NewPullRequest) -> Asked<'a, PullRequest>;
+
+    /// Replaces title and body.
+    fn rewrite<'a>(&'a self, pull_request: &'a PullRequest, title: &'a str, body: &'a str) -> Asked<'a, ()>;
+
+    /// Closes without merging, with the body that says so and a comment that says why.
+    fn close<'a>(&'a self, pull_request: &'a PullRequest, body: &'a str, comment: &'a str) -> Asked<'a, ()>;
+
+    /// Adds a comment.
+    fn comment<'a>(&'a self, pull_request: &'a PullRequest, text: &'a str) -> Asked<'a, ()>;
+
+    /// Removes a label.
+    fn remove_label<'a>(&'a self, pull_request: &'a PullRequest, label: &'a str) -> Asked<'a, ()>;
+
+    /// Asks for everything that decides whether the head commit may be merged.
+    fn readiness<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Readiness>;
+
+    /// Merges, if the head is still the commit that was judged. Requires that every check of that commit has passed.
+    fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId) -> Asked<'a, Merge>;
+
+    /// Lists the newest check or status of each name of a commit.
+    fn checks<'a>(&'a self, commit: &'a CommitId) -> Asked<'a, Vec<Check>>;
+
+    /// Sets a commit status; the caller has seen that it says something else now.
+    fn set_status<'a>(&'a self, commit: &'a CommitId, status: &'a Status) -> Asked<'a, ()>;
+
+    /// Returns the most characters that a body may have.
+    fn body_limit(&self) -> usize;
+}

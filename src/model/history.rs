@@ -1,0 +1,127 @@
+//! What has stood where: the values that an image had in an environment, as the base branch's history tells.
+//!
+//! Owns the data; `crate::observe::history` reads it from Git, `crate::promote` and `crate::decide` judge by it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::model::commit::CommitId;
+use crate::model::image::Tag;
+use crate::model::site::Value;
+
+/// Who moved a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mover {
+    /// A commit whose trailers name this environment, this image and the value that came.
+    Tagboat,
+    /// Anybody else, by the author's name.
+    Person(String),
+}
+
+impl fmt::Display for Mover {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tagboat => write!(formatter, "Tagboat"),
+            Self::Person(name) => write!(formatter, "{name}"),
+        }
+    }
+}
+
+/// One commit of the first-parent line that changed what an environment runs of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shift {
+    /// The commit.
+    pub commit: CommitId,
+    /// Its committer time.
+    pub time: Timestamp,
+    /// Who made it.
+    pub by: Mover,
+    /// The values that stood there before; empty where the image was new.
+    pub from: BTreeSet<Value>,
+    /// The values that stood there after it; empty where the image went.
+    pub to: BTreeSet<Value>,
+    /// Which value gave way to which at one place: a file may be lowered while others keep the old value.
+    pub steps: BTreeSet<(Value, Value)>,
+}
+
+/// What an environment has run of an image, as far back as history was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timeline {
+    /// The changes, newest first.
+    pub shifts: Vec<Shift>,
+    /// The committer time of the oldest commit that was read: what stood before the oldest shift stood there then.
+    pub oldest: Timestamp,
+    /// Whether that is the first commit of all.
+    pub whole: bool,
+}
+
+impl Timeline {
+    /// Returns the commit that last brought a value, and when.
+    ///
+    /// `None` where the value has stood there for longer than history was read.
+    pub fn brought(&self, value: &Value) -> Option<&Shift> {
+        self.shifts.iter().find(|shift| shift.to.contains(value) && !shift.from.contains(value))
+    }
+
+    /// Returns the least time for which a value that stands there now has stood.
+    pub fn since(&self, value: &Value) -> Timestamp {
+        self.brought(value).map_or(self.oldest, |shift| shift.time)
+    }
+}
+
+/// What is known of an image's past in an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Past {
+    /// What it ran; `None` where there is no history at all, as in a folder that is no checkout.
+    pub timeline: Option<Timeline>,
+    /// What somebody took back since.
+    pub taken_back: Vec<TakenBack>,
+}
+
+impl Past {
+    /// Returns who took a value back, if anybody did.
+    pub fn hold_on(&self, value: &Value) -> Option<&TakenBack> {
+        self.taken_back.iter().find(|taken| taken.holds(value))
+    }
+}
+
+/// A version that somebody took back: from then on it is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenBack {
+    /// The value that was left.
+    pub value: Value,
+    /// The value that came in its place.
+    pub instead: Value,
+    /// The commit that did it.
+    pub commit: CommitId,
+    /// When.
+    pub time: Timestamp,
+    /// Who.
+    pub by: String,
+}
+
+impl TakenBack {
+    /// Whether a value is the one that was taken back: the same tag, or the same digest where the tag stayed.
+    pub fn holds(&self, value: &Value) -> bool {
+        match (&self.value.tag, &self.instead.tag) {
+            (Some(left), Some(came)) if left == came => {
+                value.tag.as_ref() == Some(left) && value.digest == self.value.digest
+            }
+            (left, _) => left.is_some() && value.tag == *left,
+        }
+    }
+
+    /// Whether a tag is the one that was taken back, whatever digest it has.
+    pub fn holds_tag(&self, tag: &Tag) -> bool {
+        self.value.tag.as_ref() == Some(tag) && self.instead.tag.as_ref() != Some(tag)
+    }
+}
+
+impl fmt::Display for TakenBack {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let day = self.time.strftime("%Y-%m-%d");
+        write!(formatter, "{} took it back to {} on {day} (commit {})", self.by, self.instead, self.commit.short())
+    }
+}

@@ -1,0 +1,55 @@
+//! Holds: versions that a person does not want in an environment, until a time or until they are released.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::model::environment::EnvironmentName;
+use crate::model::image::{ImageName, Tag};
+
+/// An entry of `.tagboat/holds.yaml`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Hold {
+    /// Where it holds, and in every environment after that; `None` for everywhere.
+    pub environment: Option<EnvironmentName>,
+    /// The image.
+    pub image: ImageName,
+    /// The tag.
+    pub tag: Tag,
+    /// When it ends by itself; excluded.
+    pub until: Option<Timestamp>,
+    /// Who holds it.
+    pub by: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+impl Hold {
+    /// Whether it holds a tag of an image at a moment in an environment, which it reaches as one of `environments`:
+    /// the environment itself and all before it.
+    pub fn covers(&self, environments: &[&EnvironmentName], image: &ImageName, tag: &Tag, now: Timestamp) -> bool {
+        self.image == *image
+            && self.tag == *tag
+            && self.until.is_none_or(|until| now < until)
+            && self.environment.as_ref().is_none_or(|own| environments.contains(&own))
+    }
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.by {
+            Some(by) => write!(formatter, "{by} holds it")?,
+            None => write!(formatter, "it is held")?,
+        }
+        if let Some(environment) = &self.environment {
+            write!(formatter, " in {environment}")?;
+        }
+        if let Some(until) = &self.until {
+            write!(formatter, " until {until}")?;
+        }
+        match &self.reason {
+            Some(reason) => write!(formatter, ": {reason}"),
+            None => Ok(()),
+        }
+    }
+}

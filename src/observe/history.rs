@@ -1,0 +1,290 @@
+//! What environments have run, read from history: only for the images that a decision or a gate asks about.
+//!
+//! The entry points are [`Past`] and [`timelines`]. Goes back step by step, and no further than somebody needs. Old
+//! versions of files are read as their paths are read today.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::git::local::LocalHistory;
+use crate::git::log::{ChangedFile, Line, LogStep};
+use crate::git::{BlobId, GitError, Remote};
+use crate::manifest::{self, Surroundings};
+use crate::model::commit::{CommitId, TRAILER_ENVIRONMENT, TRAILER_IMAGE};
+use crate::model::environment::{BranchName, EnvironmentName, Environments};
+use crate::model::file::RepoPath;
+use crate::model::history::{Mover, Shift, Timeline};
+use crate::model::image::{ImageName, shorten};
+use crate::model::site::{Site, Value};
+
+/// How many commits are read at most. A version that was taken back longer ago is forgotten; `hold` keeps it for ever.
+pub const MOST_COMMITS: usize = 2_000;
+
+/// An environment and an image whose history is asked for.
+pub type Asked = (EnvironmentName, ImageName);
+
+/// The values of the asked images in one file.
+type Values = BTreeMap<ImageName, BTreeSet<Value>>;
+
+/// Where history comes from: a remote's branch, or a person's checkout.
+pub trait Past: Send + Sync {
+    /// Follows the first-parent line for at most `limit` commits, with the wanted files that each changed.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`] when history cannot be read.
+    fn line(&self, limit: usize, wanted: &(dyn Fn(&str) -> bool + Sync)) -> Result<Line, GitError>;
+
+    /// Reads an old version of a file, of at most `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`] when it cannot be read.
+    fn read(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, GitError>;
+}
+
+/// The history of a branch on a remote.
+pub struct BranchPast<'a> {
+    /// The remote.
+    pub remote: &'a dyn Remote,
+    /// The branch.
+    pub branch: &'a BranchName,
+    /// The commit that the pass stands on.
+    pub tip: &'a CommitId,
+}
+
+impl Past for BranchPast<'_> {
+    fn line(&self, limit: usize, wanted: &(dyn Fn(&str) -> bool + Sync)) -> Result<Line, GitError> {
+        self.remote.history(self.branch, self.tip, limit, wanted)
+    }
+
+    fn read(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, GitError> {
+        self.remote.read(blob, limit)
+    }
+}
+
+impl Past for LocalHistory {
+    fn line(&self, limit: usize, wanted: &(dyn Fn(&str) -> bool + Sync)) -> Result<Line, GitError> {
+        Self::line(self, limit, wanted)
+    }
+
+    fn read(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, GitError> {
+        Self::read(self, blob, limit)
+    }
+}
+
+/// What is needed to understand the files of history.
+pub struct Reading<'a> {
+    /// The environments, whose globs say which files belong to them.
+    pub environments: &'a Environments,
+    /// Every reference that stands there now.
+    pub sites: &'a [Site],
+    /// What today's paths say about each other.
+    pub surroundings: &'a Surroundings,
+    /// The limits of what is read.
+    pub limits: &'a manifest::Limits,
+}
+
+/// Reads what each asked image has been in its environment, at most `limit` commits back.
+///
+/// # Errors
+///
+/// [`GitError`] when history cannot be read; then nothing of it is known.
+pub fn timelines(
+    past: &dyn Past,
+    asked: &BTreeSet<Asked>,
+    reading: &Reading<'_>,
+    limit: usize,
+) -> Result<BTreeMap<Asked, Timeline>, GitError> {
+    let environments: BTreeSet<&EnvironmentName> = asked.iter().map(|(environment, _)| environment).collect();
+    let wanted = |path: &str| {
+        manifest::may_hold_reference(path)
+            && reading.environments.of(path).is_some_and(|environment| environments.contains(&environment.name))
+    };
+    let line = past.line(limit.min(MOST_COMMITS), &wanted)?;
+    let mut walk = Walk::new(past, asked, reading);
+    for step in &line.steps {
+        walk.back_over(step)?;
+    }
+    let timeline = |shifts| Timeline { shifts, oldest: line.oldest, whole: line.whole };
+    Ok(asked.iter().map(|one| (one.clone(), timeline(walk.shifts.remove(one).unwrap_or_default()))).collect())
+}
+
+/// Goes back in time, and knows at each commit what every file held after it.
+struct Walk<'a> {
+    past: &'a dyn Past,
+    asked: &'a BTreeSet<Asked>,
+    images: BTreeSet<&'a ImageName>,
+    reading: &'a Reading<'a>,
+    /// What files hold that hold an asked image, by environment.
+    files: HashMap<EnvironmentName, BTreeMap<RepoPath, Values>>,
+    /// What was read already: neighbours share every version of a file.
+    read: HashMap<(RepoPath, BlobId), Values>,
+    shifts: BTreeMap<Asked, Vec<Shift>>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(past: &'a dyn Past, asked: &'a BTreeSet<Asked>, reading: &'a Reading<'a>) -> Self {
+        let images: BTreeSet<&ImageName> = asked.iter().map(|(_, image)| image).collect();
+        let mut files: HashMap<EnvironmentName, BTreeMap<RepoPath, Values>> = HashMap::new();
+        for site in reading.sites {
+            if let Some(environment) = reading.environments.of(site.file.as_str())
+                && let Some(image) = counted(site, &images)
+            {
+                let file = files.entry(environment.name.clone()).or_default().entry(site.file.clone()).or_default();
+                file.entry(image.clone()).or_default().insert(site.value.clone());
+            }
+        }
+        Self { past, asked, images, reading, files, read: HashMap::new(), shifts: BTreeMap::new() }
+    }
+
+    /// Undoes one commit, and notes what it had changed.
+    fn back_over(&mut self, step: &LogStep) -> Result<(), GitError> {
+        let mut touched: BTreeMap<EnvironmentName, Vec<&ChangedFile>> = BTreeMap::new();
+        for changed in &step.changed {
+            if let Some(environment) = self.reading.environments.of(changed.path.as_str()) {
+                touched.entry(environment.name.clone()).or_default().push(changed);
+            }
+        }
+        for (environment, changes) in touched {
+            let mut steps: BTreeMap<ImageName, BTreeSet<(Value, Value)>> = BTreeMap::new();
+            for changed in &changes {
+                // What a commit left is read from the commit: a working tree may hold something else today.
+                let after = self.values(changed, changed.after.as_ref())?;
+                self.put(&environment, &changed.path, after);
+            }
+            let after = self.whole(&environment);
+            for changed in &changes {
+                let before = self.values(changed, changed.before.as_ref())?;
+                let now = self.files.get(&environment).and_then(|files| files.get(&changed.path));
+                for (image, old) in &before {
+                    let new = now.and_then(|values| values.get(image));
+                    steps.entry(image.clone()).or_default().extend(gave_way(old, new));
+                }
+                self.put(&environment, &changed.path, before);
+            }
+            let before = self.whole(&environment);
+            for image in self.images.clone() {
+                let key = (environment.clone(), image.clone());
+                if !self.asked.contains(&key) {
+                    continue;
+                }
+                let nothing = BTreeSet::new();
+                let from = before.get(image).unwrap_or(&nothing);
+                let to = after.get(image).unwrap_or(&nothing);
+                let mut steps = steps.remove(image).unwrap_or_default();
+                if from == to && steps.is_empty() {
+                    continue;
+                }
+                // A file that was moved and changed at once shows in the environment alone.
+                steps.extend(gave_way(from, Some(to)));
+                let shift = Shift {
+                    commit: step.entry.id.clone(),
+                    time: step.entry.time,
+                    by: mover(step, &environment, image, from, to),
+                    from: from.clone(),
+                    to: to.clone(),
+                    steps,
+                };
+                self.shifts.entry(key).or_default().push(shift);
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, environment: &EnvironmentName, path: &RepoPath, values: Values) {
+        let files = self.files.entry(environment.clone()).or_default();
+        if values.is_empty() {
+            files.remove(path);
+        } else {
+            files.insert(path.clone(), values);
+        }
+    }
+
+    /// Returns every value of each image in an environment.
+    fn whole(&self, environment: &EnvironmentName) -> Values {
+        let mut whole = Values::new();
+        for file in self.files.get(environment).into_iter().flat_map(BTreeMap::values) {
+            for (image, values) in file {
+                whole.entry(image.clone()).or_default().extend(values.iter().cloned());
+            }
+        }
+        whole
+    }
+
+    /// Reads the values of one version of a file; one that cannot be understood holds none.
+    fn values(&mut self, changed: &ChangedFile, blob: Option<&BlobId>) -> Result<Values, GitError> {
+        let Some(blob) = blob else { return Ok(Values::new()) };
+        let key = (changed.path.clone(), blob.clone());
+        if let Some(values) = self.read.get(&key) {
+            return Ok(values.clone());
+        }
+        let limits = self.reading.limits;
+        let values = match self.past.read(blob, limits.max_bytes) {
+            Ok(bytes) => {
+                let scan = manifest::scan(&changed.path, &bytes, self.reading.surroundings, limits);
+                let mut values = Values::new();
+                for site in &scan.sites {
+                    if let Some(image) = counted(site, &self.images) {
+                        values.entry(image.clone()).or_default().insert(site.value.clone());
+                    }
+                }
+                values
+            }
+            Err(GitError::TooLarge { .. }) => Values::new(),
+            Err(error) => return Err(error),
+        };
+        self.read.insert(key, values.clone());
+        Ok(values)
+    }
+}
+
+/// Returns the image of a site that says what runs.
+fn counted<'s>(site: &'s Site, images: &BTreeSet<&ImageName>) -> Option<&'s ImageName> {
+    site.image.as_ref().filter(|image| site.skipped.is_none() && images.contains(image))
+}
+
+/// Pairs every value that went with every one that came in its place.
+fn gave_way(old: &BTreeSet<Value>, new: Option<&BTreeSet<Value>>) -> BTreeSet<(Value, Value)> {
+    let nothing = BTreeSet::new();
+    let new = new.unwrap_or(&nothing);
+    let came: Vec<&Value> = new.difference(old).collect();
+    old.difference(new).flat_map(|left| came.iter().map(move |came| (left.clone(), (*came).clone()))).collect()
+}
+
+/// Tells Tagboat's own commits by their trailers, which must name what the commit really did.
+///
+/// A merge counts as the commits that it brought.
+fn mover(
+    step: &LogStep,
+    environment: &EnvironmentName,
+    image: &ImageName,
+    from: &BTreeSet<Value>,
+    to: &BTreeSet<Value>,
+) -> Mover {
+    let came: Vec<String> = to.difference(from).map(|value| format!("-> {value}")).collect();
+    let is_own = |message: &String| {
+        let trailers = trailers(message);
+        let of = |key: &str| {
+            let found = trailers.iter().filter(move |(name, _)| name.eq_ignore_ascii_case(key));
+            found.map(|(_, value)| *value).collect::<Vec<_>>()
+        };
+        let images = of(TRAILER_IMAGE);
+        of(TRAILER_ENVIRONMENT).contains(&environment.as_str())
+            && !came.is_empty()
+            && came.iter().all(|came| {
+                images.iter().any(|line| line.split(' ').next() == Some(image.as_str()) && line.ends_with(came))
+            })
+    };
+    if std::iter::once(&step.entry.message).chain(&step.entry.merged).any(is_own) {
+        Mover::Tagboat
+    } else {
+        Mover::Person(shorten(&step.entry.author.name))
+    }
+}
+
+/// Returns the `Key: value` lines of a message: its trailers, and lines that look like them.
+///
+/// Not only the last paragraph's (git-interpret-trailers): forges put lines of their own behind it when they squash.
+pub fn trailers(message: &str) -> Vec<(&str, &str)> {
+    message.lines().filter_map(|line| line.split_once(": ")).map(|(key, value)| (key, value.trim())).collect()
+}

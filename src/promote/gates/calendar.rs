@@ -1,0 +1,98 @@
+//! Windows and freezes: the gates that the calendar alone decides.
+//!
+//! A local time that a clock change leaves out counts with the offset before the change, and one that comes twice is
+//! the first of the two (RFC 5545, 3.3.5). A window that a clock change leaves without time does not take place.
+
+use jiff::civil::{Date, Time};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
+
+use crate::model::gate::{Freeze, FreezeEdge, GateState, Window};
+
+/// How many days ahead the next window is looked for: each week holds one, unless a clock change swallows it.
+const DAYS_AHEAD: i32 = 15;
+
+/// What windows say: within any of them is enough.
+pub(super) fn windows(windows: &[Window], moment: Timestamp) -> GateState {
+    let opens = windows.iter().filter_map(|window| opening(window, moment)).min();
+    match opens {
+        Some(opens) if opens <= moment => GateState::Pass,
+        Some(opens) => {
+            // Told in the zone of a window that opens then, as its author wrote it.
+            let zone = windows.iter().find(|window| opening(window, moment) == Some(opens)).map(|window| &window.zone);
+            let local = local(opens, zone.unwrap_or(&TimeZone::UTC));
+            GateState::Wait { until: Some(opens), reason: format!("outside of the windows; the next opens {local}") }
+        }
+        None => GateState::Wait { until: None, reason: "no window opens any more".to_owned() },
+    }
+}
+
+/// Returns when a window opens next: a moment that is not after `moment` where it is open.
+fn opening(window: &Window, moment: Timestamp) -> Option<Timestamp> {
+    let today = window.zone.to_datetime(moment).date();
+    // One that crosses midnight may have begun yesterday.
+    (-1..=DAYS_AHEAD)
+        .filter_map(|days| today.checked_add(days.days()).ok())
+        .filter(|day| window.days.contains(&day.weekday()))
+        .filter_map(|day| span_of(window, day))
+        .find(|(_, end)| moment < *end)
+        .map(|(start, _)| start)
+}
+
+/// Returns when the window of a day begins and ends.
+fn span_of(window: &Window, day: Date) -> Option<(Timestamp, Timestamp)> {
+    let at = |day: Date, time: Time| {
+        day.to_datetime(time).to_zoned(window.zone.clone()).ok().map(|moment| moment.timestamp())
+    };
+    let start = at(day, window.start)?;
+    let end = match window.end {
+        Some(end) if end > window.start => at(day, end)?,
+        Some(end) => at(day.tomorrow().ok()?, end)?,
+        None => at(day.tomorrow().ok()?, Time::midnight())?,
+    };
+    (start < end).then_some((start, end))
+}
+
+/// What freezes say: within any of them, nothing moves.
+pub(super) fn freezes(freezes: &[Freeze], moment: Timestamp) -> GateState {
+    let ends = freezes.iter().filter_map(|freeze| {
+        let (start, end) = frozen(freeze)?;
+        (start <= moment && moment < end).then_some((end, &freeze.zone))
+    });
+    match ends.max_by_key(|(end, _)| *end) {
+        None => GateState::Pass,
+        Some((end, zone)) => GateState::Wait { until: Some(end), reason: format!("frozen until {}", local(end, zone)) },
+    }
+}
+
+/// Returns when a freeze begins and ends.
+fn frozen(freeze: &Freeze) -> Option<(Timestamp, Timestamp)> {
+    let start_of = |day: Date| day.to_zoned(freeze.zone.clone()).ok().map(|start| start.timestamp());
+    let start = match freeze.from {
+        FreezeEdge::Day(day) => start_of(day)?,
+        FreezeEdge::Moment(moment) => moment,
+    };
+    let end = match freeze.to {
+        // The last day of the calendar has no morrow; the freeze then never ends.
+        FreezeEdge::Day(day) => day.tomorrow().ok().and_then(start_of).unwrap_or(Timestamp::MAX),
+        FreezeEdge::Moment(moment) => moment,
+    };
+    Some((start, end))
+}
+
+/// Writes a moment as people in a zone read it.
+fn local(moment: Timestamp, zone: &TimeZone) -> String {
+    // Whole minutes, unless somebody wrote seconds.
+    let zoned = moment.to_zoned(zone.clone());
+    let format = if zoned.second() == 0 { "%a %Y-%m-%d %H:%M %Z" } else { "%a %Y-%m-%d %H:%M:%S %Z" };
+    zoned.strftime(format).to_string()
+}
+
+/// Writes a duration in its two largest units: `2 d 3 h`, `45 min`.
+pub(super) fn length(duration: SignedDuration) -> String {
+    let seconds = duration.as_secs().max(0);
+    let parts = [(seconds / 86_400, "d"), (seconds / 3_600 % 24, "h"), (seconds / 60 % 60, "min"), (seconds % 60, "s")];
+    let Some(first) = parts.iter().position(|(count, _)| *count > 0) else { return "0 s".to_owned() };
+    let shown = parts[first..].iter().take(2).filter(|(count, _)| *count > 0);
+    shown.map(|(count, unit)| format!("{count} {unit}")).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,79 @@
+//! Judging gates: what each says at a moment, and the first moment at which time alone lets all of them pass.
+//!
+//! The entry point is [`judge`]. Pure over the observed past and `now`. A gate that this version cannot ask waits and
+//! says so: nothing passes because something was not asked.
+
+mod calendar;
+mod soak;
+
+use jiff::Timestamp;
+
+use crate::model::gate::{Gate, GateName, GateSpec, GateState};
+
+/// How many times the moment is moved on before windows and freezes are taken for closed for ever.
+const MAX_MOMENTS: usize = 1_000;
+
+/// What the gates of one proposal are judged by.
+pub(super) struct Bench<'a> {
+    /// The moment.
+    pub(super) now: Timestamp,
+    /// How long each moving image has been in each environment before.
+    pub(super) soaking: &'a [Soaking],
+}
+
+/// What the gates say together.
+pub(super) struct Judged {
+    /// What each says now.
+    pub(super) gates: Vec<Gate>,
+    /// When all pass by time alone, where that is later than now and known.
+    pub(super) earliest: Option<Timestamp>,
+}
+
+/// Judges every gate of an environment; one that cannot be judged never passes.
+pub(super) fn judge(specs: &[GateSpec], bench: &Bench<'_>) -> Judged {
+    let gates: Vec<Gate> =
+        specs.iter().map(|spec| Gate { name: spec.name(), state: state(spec, bench, bench.now) }).collect();
+    Judged { earliest: earliest(specs, bench), gates }
+}
+
+/// Finds the first moment after now at which every gate passes; `None` where one waits for more than time.
+fn earliest(specs: &[GateSpec], bench: &Bench<'_>) -> Option<Timestamp> {
+    let mut moment = bench.now;
+    for _ in 0..MAX_MOMENTS {
+        let mut next = moment;
+        for spec in specs {
+            match state(spec, bench, moment) {
+                GateState::Pass => {}
+                GateState::Wait { until: Some(until), .. } => next = next.max(until),
+                GateState::Wait { until: None, .. } | GateState::Fail { .. } => return None,
+            }
+        }
+        if next == moment {
+            return (moment > bench.now).then_some(moment);
+        }
+        moment = next;
+    }
+    None
+}
+
+fn state(spec: &GateSpec, bench: &Bench<'_>, moment: Timestamp) -> GateState {
+    match spec {
+        GateSpec::Soak { time, .. } => soak::state(bench.soaking, *time, moment),
+        GateSpec::Windows(windows) => calendar::windows(windows, moment),
+        GateSpec::Freezes(freezes) => calendar::freezes(freezes, moment),
+        GateSpec::Checks(_)
+        | GateSpec::Query { .. }
+        | GateSpec::Http { .. }
+        | GateSpec::Approvals(_)
+        | GateSpec::Manual => unjudged(spec.name()),
+    }
+}
+
+fn unjudged(name: GateName) -> GateState {
+    GateState::Wait { until: None, reason: format!("`{name}` is not judged by this version") }
+}
+
+pub(super) use self::soak::{Soaking, introduced, soaking};
+
+#[cfg(test)]
+mod tests;

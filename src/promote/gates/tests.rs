@@ -1,0 +1,158 @@
+use jiff::SignedDuration;
+use jiff::civil::Weekday;
+use jiff::tz::TimeZone;
+
+use super::*;
+use crate::model::gate::{Freeze, FreezeEdge, Window};
+
+fn window(days: &[Weekday], start: &str, end: &str, zone: &str) -> Window {
+    Window {
+        days: days.to_vec(),
+        start: start.parse().unwrap(),
+        end: (end != "24:00").then(|| end.parse().unwrap()),
+        zone: TimeZone::get(zone).unwrap(),
+    }
+}
+
+fn at(moment: &str) -> Timestamp {
+    moment.parse().unwrap()
+}
+
+fn told(state: &GateState) -> String {
+    match state {
+        GateState::Pass => "pass".to_owned(),
+        GateState::Wait { until: Some(until), .. } => until.to_string(),
+        GateState::Wait { until: None, .. } => "for ever".to_owned(),
+        GateState::Fail { reason } => reason.clone(),
+    }
+}
+
+const ALL: [Weekday; 7] = [
+    Weekday::Monday,
+    Weekday::Tuesday,
+    Weekday::Wednesday,
+    Weekday::Thursday,
+    Weekday::Friday,
+    Weekday::Saturday,
+    Weekday::Sunday,
+];
+
+#[test]
+fn a_window_is_open_from_its_start_until_before_its_end() {
+    // 2026-11-20 is a Friday.
+    let office = [window(&ALL[..4], "09:00", "16:00", "Europe/Berlin")];
+    for (moment, expected) in [
+        ("2026-11-19T07:59:59Z", "2026-11-19T08:00:00Z"),
+        ("2026-11-19T08:00:00Z", "pass"),
+        ("2026-11-19T14:59:59Z", "pass"),
+        ("2026-11-19T15:00:00Z", "2026-11-23T08:00:00Z"),
+        ("2026-11-20T10:00:00Z", "2026-11-23T08:00:00Z"),
+        ("2026-11-22T23:30:00Z", "2026-11-23T08:00:00Z"),
+    ] {
+        assert_eq!(told(&calendar::windows(&office, at(moment))), expected, "{moment}");
+    }
+}
+
+#[test]
+fn a_window_that_crosses_midnight_belongs_to_the_day_on_which_it_starts() {
+    let night = [window(&[Weekday::Friday], "22:00", "02:00", "UTC")];
+    for (moment, expected) in [
+        ("2026-11-20T01:00:00Z", "2026-11-20T22:00:00Z"),
+        ("2026-11-20T22:00:00Z", "pass"),
+        ("2026-11-21T01:59:59Z", "pass"),
+        ("2026-11-21T02:00:00Z", "2026-11-27T22:00:00Z"),
+    ] {
+        assert_eq!(told(&calendar::windows(&night, at(moment))), expected, "{moment}");
+    }
+    let whole = [window(&[Weekday::Saturday], "00:00", "24:00", "UTC")];
+    assert_eq!(told(&calendar::windows(&whole, at("2026-11-21T23:59:59Z"))), "pass");
+    assert_eq!(told(&calendar::windows(&whole, at("2026-11-22T00:00:00Z"))), "2026-11-28T00:00:00Z");
+}
+
+/// In Berlin, clocks go from 02:00 to 03:00 on 2026-03-29 (01:00 UTC), and from 03:00 back to 02:00 on 2026-10-25
+/// (01:00 UTC). In New York on 2026-03-08 (07:00 UTC) and 2026-11-01 (06:00 UTC).
+#[test]
+fn windows_keep_to_local_time_around_every_clock_change() {
+    for (start, end, zone, moment, expected) in [
+        // A start that is left out counts with the offset before: 02:30 is what 03:30 is called that day.
+        ("02:30", "05:00", "Europe/Berlin", "2026-03-29T00:59:59Z", "2026-03-29T01:30:00Z"),
+        ("02:30", "05:00", "Europe/Berlin", "2026-03-29T01:30:00Z", "pass"),
+        ("02:30", "05:00", "Europe/Berlin", "2026-03-29T03:00:00Z", "2026-03-30T00:30:00Z"),
+        // An end that is left out, likewise.
+        ("01:00", "02:30", "Europe/Berlin", "2026-03-29T01:29:59Z", "pass"),
+        ("01:00", "02:30", "Europe/Berlin", "2026-03-29T01:30:00Z", "2026-03-29T23:00:00Z"),
+        // Nothing of the window is left: it does not take place.
+        ("02:30", "03:10", "Europe/Berlin", "2026-03-29T01:20:00Z", "2026-03-30T00:30:00Z"),
+        // A start that comes twice is the first; so is an end.
+        ("02:30", "05:00", "Europe/Berlin", "2026-10-25T00:29:59Z", "2026-10-25T00:30:00Z"),
+        ("02:30", "05:00", "Europe/Berlin", "2026-10-25T01:10:00Z", "pass"),
+        ("01:00", "02:30", "Europe/Berlin", "2026-10-25T00:29:59Z", "pass"),
+        ("01:00", "02:30", "Europe/Berlin", "2026-10-25T00:30:00Z", "2026-10-26T00:00:00Z"),
+        // Hours beside the change are as long as the day makes them.
+        ("00:00", "24:00", "Europe/Berlin", "2026-03-28T23:00:00Z", "pass"),
+        ("09:00", "17:00", "America/New_York", "2026-03-08T12:59:59Z", "2026-03-08T13:00:00Z"),
+        ("09:00", "17:00", "America/New_York", "2026-11-01T13:59:59Z", "2026-11-01T14:00:00Z"),
+        ("22:00", "03:00", "America/New_York", "2026-11-01T07:59:59Z", "pass"),
+        ("22:00", "03:00", "America/New_York", "2026-11-01T08:00:00Z", "2026-11-02T03:00:00Z"),
+    ] {
+        let windows = [window(&ALL, start, end, zone)];
+        assert_eq!(told(&calendar::windows(&windows, at(moment))), expected, "{start}-{end} {zone} {moment}");
+    }
+}
+
+#[test]
+fn a_freeze_holds_whole_days_of_its_zone_and_exact_times() {
+    let berlin = TimeZone::get("Europe/Berlin").unwrap();
+    let day = |text: &str| FreezeEdge::Day(text.parse().unwrap());
+    let holidays = [Freeze { from: day("2026-12-20"), to: day("2027-01-03"), zone: berlin.clone() }];
+    for (moment, expected) in [
+        ("2026-12-19T22:59:59Z", "pass"),
+        ("2026-12-19T23:00:00Z", "2027-01-03T23:00:00Z"),
+        ("2027-01-03T22:59:59Z", "2027-01-03T23:00:00Z"),
+        ("2027-01-03T23:00:00Z", "pass"),
+    ] {
+        assert_eq!(told(&calendar::freezes(&holidays, at(moment))), expected, "{moment}");
+    }
+    // The day of a clock change has 23 hours, and all of them are frozen.
+    let spring = [Freeze { from: day("2026-03-29"), to: day("2026-03-29"), zone: berlin.clone() }];
+    assert_eq!(told(&calendar::freezes(&spring, at("2026-03-28T23:00:00Z"))), "2026-03-29T22:00:00Z");
+    assert_eq!(told(&calendar::freezes(&spring, at("2026-03-29T22:00:00Z"))), "pass");
+    let moment = |text: &str| FreezeEdge::Moment(text.parse().unwrap());
+    let release = [Freeze { from: moment("2026-12-01T18:00:00Z"), to: moment("2026-12-01T20:00:00Z"), zone: berlin }];
+    assert_eq!(told(&calendar::freezes(&release, at("2026-12-01T18:00:00Z"))), "2026-12-01T20:00:00Z");
+    assert_eq!(told(&calendar::freezes(&release, at("2026-12-01T20:00:00Z"))), "pass");
+}
+
+#[test]
+fn the_earliest_moment_passes_every_gate_that_time_decides() {
+    let day = |text: &str| FreezeEdge::Day(text.parse().unwrap());
+    let specs = [
+        GateSpec::Soak { time: SignedDuration::from_hours(24), count: crate::model::gate::SoakCount::Running },
+        GateSpec::Windows(vec![window(&ALL[..4], "09:00", "16:00", "UTC")]),
+        GateSpec::Freezes(vec![Freeze { from: day("2026-11-22"), to: day("2026-11-23"), zone: TimeZone::UTC }]),
+    ];
+    let bench = |soaking: &'static [Soaking]| Bench { now: at("2026-11-19T10:00:00Z"), soaking };
+    // Nothing soaks: that is no matter of time.
+    assert_eq!(judge(&specs, &bench(&[])).earliest, None);
+    // Friday is no window's day, the weekend neither, Monday is frozen.
+    assert_eq!(judge(&specs[1..], &bench(&[])).earliest, None, "everything passes now");
+    let friday = Bench { now: at("2026-11-20T10:00:00Z"), soaking: &[] };
+    assert_eq!(judge(&specs[1..], &friday).earliest, Some(at("2026-11-24T09:00:00Z")));
+    let with_manual = [specs[1].clone(), GateSpec::Manual];
+    assert_eq!(judge(&with_manual, &friday).earliest, None);
+}
+
+#[test]
+fn lengths_read_in_their_two_largest_units() {
+    for (seconds, expected) in [
+        (0, "0 s"),
+        (59, "59 s"),
+        (60, "1 min"),
+        (3_661, "1 h 1 min"),
+        (86_400, "1 d"),
+        (90_061, "1 d 1 h"),
+        (-5, "0 s"),
+    ] {
+        assert_eq!(calendar::length(SignedDuration::from_secs(seconds)), expected);
+    }
+}

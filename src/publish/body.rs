@@ -1,0 +1,233 @@
+//! The body of a pull request: what a reviewer asks, in Markdown that every forge shows alike.
+//!
+//! Entry points: [`title`], [`body`] and [`marker`]. Pure. Everything from outside is escaped: no mention, no closing
+//! keyword, no HTML and no marker of Tagboat's own comes through a tag, a name or a reason.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use crate::model::change::Change;
+use crate::model::environment::Publish;
+use crate::model::gate::{Gate, GateState};
+use crate::model::proposal::{Move, Proposal};
+use crate::model::pull_request::Marker;
+use crate::model::site::Value;
+
+/// How the hidden line begins; never written by anything else, since `<` is escaped.
+const MARKER_START: &str = "<!-- tagboat: ";
+/// How it ends.
+const MARKER_END: &str = " -->";
+
+/// How many digits of a digest are shown.
+const DIGEST_DIGITS: usize = 12;
+
+/// The longest text from outside that is shown whole, in characters.
+const LONGEST: usize = 300;
+
+/// Returns the title of a pull request.
+pub fn title(proposal: &Proposal) -> String {
+    let environment = &proposal.environment;
+    match proposal.moves.as_slice() {
+        [one] => {
+            let short = one.image.path().rsplit('/').next().unwrap_or_default();
+            match (&one.from.tag, &one.to.tag) {
+                (Some(old), Some(new)) if old == new => format!("{environment}: renew the digest of {short} {new}"),
+                (_, Some(new)) => format!("{environment}: update {short} to {new}"),
+                _ => format!("{environment}: update {short}"),
+            }
+        }
+        several => format!("{environment}: update {} ({} images)", proposal.group, several.len()),
+    }
+}
+
+/// Writes a body of at most `limit` characters; rows that do not fit are counted.
+pub fn body(proposal: &Proposal, changes: &[Change], key: &str, limit: usize) -> String {
+    let hidden = marker(&Marker {
+        key: key.to_owned(),
+        environment: proposal.environment.clone(),
+        group: proposal.group.clone(),
+        withdrawn: false,
+    });
+    let mut text = String::from("| image | from | to | step |\n| --- | --- | --- | --- |\n");
+    let foot = foot(proposal, &hidden);
+    let room = limit.saturating_sub(foot.chars().count() + 200);
+    let moves: Vec<String> = proposal.moves.iter().map(move_row).collect();
+    rows(&mut text, &moves, room, "| … | {n} more | | |\n");
+    text.push_str("\n<details><summary>Where</summary>\n\n");
+    let places: Vec<String> = changes
+        .iter()
+        .map(|change| {
+            format!(
+                "- {}:{}: {} → {}\n",
+                code(change.file.as_str()),
+                change.position.line,
+                code(&change.replaces),
+                code(&change.with)
+            )
+        })
+        .collect();
+    rows(&mut text, &places, room, "- … {n} more\n");
+    text.push_str("\n</details>\n");
+    text.push_str(&foot);
+    text
+}
+
+/// Adds as many rows as there is room for, and says how many are left out.
+fn rows(text: &mut String, rows: &[String], room: usize, more: &str) {
+    let mut used = text.chars().count();
+    for (index, row) in rows.iter().enumerate() {
+        used += row.chars().count();
+        if used > room {
+            text.push_str(&more.replace("{n}", &(rows.len() - index).to_string()));
+            return;
+        }
+        text.push_str(row);
+    }
+}
+
+fn move_row(step: &Move) -> String {
+    let size = step.step.map_or("", |step| step.as_str());
+    format!("| {} | {} | {} | {size} |\n", code(step.image.as_str()), value(&step.from), value(&step.to))
+}
+
+fn value(value: &Value) -> String {
+    let digest = value.digest.as_ref().map(|digest| {
+        let (_, digits) = digest.as_str().split_once(':').unwrap_or(("", digest.as_str()));
+        format!("@{}", digits.get(..DIGEST_DIGITS).unwrap_or(digits))
+    });
+    let tag = value.tag.as_ref().map_or("", |tag| tag.as_str());
+    code(&format!("{tag}{}", digest.unwrap_or_default()))
+}
+
+/// Writes the gates, what happens next, and the hidden marker.
+fn foot(proposal: &Proposal, hidden: &str) -> String {
+    let mut text = String::new();
+    if !proposal.gates.is_empty() {
+        text.push_str("\n**Gates**\n\n");
+        for gate in &proposal.gates {
+            text.push_str(&gate_row(gate));
+        }
+    }
+    let next = match proposal.publish {
+        Publish::AutoMerge => "Tagboat merges this once every gate and every check has passed.",
+        Publish::PullRequest | Publish::Commit => "A person merges this.",
+    };
+    let _infallible = write!(
+        text,
+        "\n{next} Closing it refuses this version until something newer comes; the label `tagboat/hold` leaves it as it \
+         is, `tagboat/retry` takes a refusal back, `tagboat/rebase` makes its branch anew.\n\n{hidden}\n"
+    );
+    text
+}
+
+fn gate_row(gate: &Gate) -> String {
+    let (mark, said) = match &gate.state {
+        GateState::Pass => ("x", String::new()),
+        GateState::Wait { until: Some(until), reason } => (" ", format!(": {}, until {until}", plain(reason))),
+        GateState::Wait { until: None, reason } => (" ", format!(": {}", plain(reason))),
+        GateState::Fail { reason } => (" ", format!(": failed: {}", plain(reason))),
+    };
+    format!("- [{mark}] `{}`{said}\n", gate.name)
+}
+
+/// Writes a marker as the hidden line of a body.
+pub fn marker(marker: &Marker) -> String {
+    let json = json!({
+        "key": marker.key,
+        "environment": marker.environment.as_str(),
+        "group": marker.group,
+        "withdrawn": marker.withdrawn,
+    });
+    // `--` ends a comment in HTML: no text of ours holds it unescaped.
+    let json = json.to_string().replace("--", "\\u002d\\u002d").replace('<', "\\u003c").replace('>', "\\u003e");
+    format!("{MARKER_START}{json}{MARKER_END}")
+}
+
+/// Reads the last marker of a body.
+pub fn read_marker(body: &str) -> Option<Marker> {
+    let line = body.lines().rev().find_map(|line| line.trim().strip_prefix(MARKER_START)?.strip_suffix(MARKER_END))?;
+    let json: serde_json::Value = serde_json::from_str(line).ok()?;
+    Some(Marker {
+        key: json["key"].as_str()?.to_owned(),
+        environment: json["environment"].as_str()?.into(),
+        group: json["group"].as_str()?.to_owned(),
+        withdrawn: json["withdrawn"].as_bool()?,
+    })
+}
+
+/// Writes a text from outside as code, which no forge looks into for mentions, links or HTML.
+fn code(text: &str) -> String {
+    let shown: String = text
+        .chars()
+        .take(LONGEST)
+        .map(|character| match character {
+            '`' => '\'',
+            '|' => '¦',
+            '\n' | '\r' | '\t' => ' ',
+            other if other.is_control() => '\u{fffd}',
+            other => other,
+        })
+        .collect();
+    if shown.is_empty() { String::new() } else { format!("`{shown}`") }
+}
+
+/// Writes a text from outside as prose in which nothing means anything.
+pub(super) fn plain(text: &str) -> String {
+    let mut shown = String::new();
+    let mut before = ['\0'; 2];
+    for character in text.chars().take(LONGEST) {
+        // Neither `https://…` nor `GH-1` may become a link that a closing keyword could stand before.
+        let is_link = (character == '/' && before[1] == ':')
+            || (character == '-' && before.map(|letter| letter.to_ascii_lowercase()) == ['g', 'h']);
+        if is_link {
+            shown.push('\u{2060}');
+        }
+        before = [before[1], character];
+        match character {
+            '<' => shown.push_str("&lt;"),
+            '>' => shown.push_str("&gt;"),
+            '&' => shown.push_str("&amp;"),
+            // A word joiner keeps a mention or a reference to an issue from being one.
+            '@' | '#' | '!' => {
+                shown.push(character);
+                shown.push('\u{2060}');
+            }
+            '*' | '_' | '[' | ']' | '|' | '\\' | '~' => {
+                shown.push('\\');
+                shown.push(character);
+            }
+            '\n' | '\r' | '\t' => shown.push(' '),
+            other if other.is_control() => shown.push('\u{fffd}'),
+            other => shown.push(other),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marker_is_read_back_and_cannot_be_broken_out_of() {
+        for group in ["web", "a--b", "--> <script>", "\"}", "x\\u002d"] {
+            let written =
+                Marker { key: "k".to_owned(), environment: "prod".into(), group: group.to_owned(), withdrawn: true };
+            let line = marker(&written);
+            assert_eq!(line.matches("-->").count(), 1, "{line}");
+            assert_eq!(read_marker(&format!("text\n{line}\n")), Some(written));
+        }
+        for broken in ["", "<!-- tagboat: {} -->", "<!-- tagboat: nonsense -->", "<!-- tagboat: {\"key\":1} -->"] {
+            assert_eq!(read_marker(broken), None);
+        }
+    }
+
+    #[test]
+    fn text_from_outside_means_nothing() {
+        assert_eq!(code("a`b|c\n@x"), "`a'b¦c @x`");
+        assert_eq!(plain("closes #1 @acme <b>"), "closes #\u{2060}1 @\u{2060}acme &lt;b&gt;");
+        assert_eq!(plain("fixes https://x/1 gh-2"), "fixes https:\u{2060}//x/1 gh\u{2060}-2");
+        assert!(!plain("<!-- tagboat: {} -->").contains("<!--"));
+    }
+}

@@ -1,0 +1,323 @@
+//! Doing what was planned about pull requests, in order, each step so that it can be done again.
+//!
+//! Entry points: [`look`] and [`apply`]. A step that fails ends its own course and no other one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::forge::{Forge, ForgeError};
+use crate::git::{BlobId, GitError, Head, Pushed, Remote, blob_id};
+use crate::model::commit::{CommitId, Identity, TRAILER_KEY};
+use crate::model::environment::BranchName;
+use crate::model::file::RepoPath;
+use crate::model::outcome::Landed;
+use crate::model::proposal::Action;
+use crate::model::pull_request::{
+    CheckState, HeadBranch, LABEL_RETRY, Merge, NewPullRequest, PullRequestStyle, Readiness, State,
+};
+use crate::publish::plan::PlannedCommit;
+use crate::publish::pull_requests::{Course, Desired, Step};
+
+/// The repository that courses are followed on.
+pub struct Place<'a> {
+    /// The repository.
+    pub remote: Arc<dyn Remote>,
+    /// Its forge; `None` for plain Git.
+    pub forge: Option<&'a dyn Forge>,
+    /// The base branch.
+    pub branch: &'a BranchName,
+    /// The moment of the pass.
+    pub now: Timestamp,
+    /// How pull requests look.
+    pub style: &'a PullRequestStyle,
+}
+
+/// Why a course could not be followed to its end.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error(transparent)]
+    Git(#[from] GitError),
+    #[error(transparent)]
+    Forge(#[from] ForgeError),
+    #[error("the remote refuses the push: {0}")]
+    Forbidden(String),
+    #[error("{0} moved meanwhile: the next pass looks again")]
+    Moved(BranchName),
+}
+
+/// Looks at every head branch of Tagboat's on the remote.
+///
+/// # Errors
+///
+/// [`GitError`] when they cannot be listed or read: then nothing is decided about any of them.
+pub fn look(
+    remote: &dyn Remote,
+    base: (&BranchName, &CommitId),
+    style: &PullRequestStyle,
+    author: &Identity,
+    desired: &[Desired],
+) -> Result<Vec<HeadBranch>, GitError> {
+    let listed = remote.heads(&style.branch_prefix)?;
+    listed
+        .into_iter()
+        .map(|(name, tip)| {
+            let head = remote.head(&name, &tip, base)?;
+            let wanted = desired.iter().find(|desired| desired.head == name);
+            judge(name, &head, author, wanted)
+        })
+        .collect()
+}
+
+/// Tells whose a head branch is, and whether it still brings what is desired.
+fn judge(name: BranchName, head: &Head, author: &Identity, desired: Option<&Desired>) -> Result<HeadBranch, GitError> {
+    let entry = &head.step.entry;
+    let keys: Vec<&str> =
+        entry.message.lines().filter_map(|line| line.strip_prefix(TRAILER_KEY)?.strip_prefix(": ")).collect();
+    let key = keys.last().map(|key| (*key).trim().to_owned());
+    let is_own = head.on_base && key.is_some() && entry.author == *author && entry.committer == *author;
+    let is_fresh = match desired {
+        None => true,
+        Some(desired) => brings(head, &desired.commit)?,
+    };
+    Ok(HeadBranch { name, tip: head.tip.clone(), key, is_own, is_fresh })
+}
+
+/// Whether a head changes exactly what the commit would change on the present base, byte for byte.
+fn brings(head: &Head, commit: &PlannedCommit) -> Result<bool, GitError> {
+    let mut wanted: BTreeMap<&RepoPath, (BlobId, BlobId)> = BTreeMap::new();
+    for edit in &commit.files {
+        wanted.insert(&edit.file, (blob_id(&edit.before)?, blob_id(&edit.after)?));
+    }
+    let changed = &head.step.changed;
+    let same = changed.iter().all(|changed| {
+        wanted.get(&changed.path).is_some_and(|(before, after)| {
+            changed.before.as_ref() == Some(before) && changed.after.as_ref() == Some(after)
+        })
+    });
+    Ok(same && changed.len() == wanted.len())
+}
+
+/// What following courses came to.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// The commits that reached the base branch.
+    pub landed: Vec<Landed>,
+}
+
+/// Follows every course, and writes into each what came of it. `base` is the commit that was planned on.
+pub async fn apply(place: &Place<'_>, base: &CommitId, courses: &mut [Course]) -> Applied {
+    let mut applied = Applied::default();
+    let mut tip = base.clone();
+    for course in courses {
+        let steps = std::mem::take(&mut course.steps);
+        for step in &steps {
+            if let Err(broken) = take(place, base, &mut tip, step, course, &mut applied).await {
+                course.action = Action::Failed;
+                course.reason = Some(broken.to_string());
+                break;
+            }
+            if course.action == Action::LeftAlone {
+                break;
+            }
+        }
+        course.steps = steps;
+    }
+    applied
+}
+
+async fn take(
+    place: &Place<'_>,
+    base: &CommitId,
+    tip: &mut CommitId,
+    step: &Step,
+    course: &mut Course,
+    applied: &mut Applied,
+) -> Result<(), Broken> {
+    match step {
+        Step::Push { head, expected, commit } => {
+            let made = make(place, base, commit).await?;
+            push_head(place, head, expected.as_ref(), Some(&made)).await
+        }
+        Step::Delete { head, expected } => push_head(place, head, Some(expected), None).await,
+        Step::Open { head, title, body, reviewers, key } => {
+            let Some(forge) = place.forge else { return Ok(()) };
+            let new = NewPullRequest {
+                head: head.clone(),
+                base: place.branch.clone(),
+                title: title.clone(),
+                body: body.clone(),
+                labels: place.style.labels.clone(),
+                is_draft: place.style.draft,
+                reviewers: reviewers.clone(),
+            };
+            open(forge, place.branch, &new, key, course).await
+        }
+        Step::Rewrite { pull_request, title, body } => {
+            if let Some(forge) = place.forge {
+                forge.rewrite(pull_request, title, body).await?;
+            }
+            Ok(())
+        }
+        Step::RemoveLabel { pull_request, label } => {
+            if let Some(forge) = place.forge {
+                forge.remove_label(pull_request, label).await?;
+            }
+            Ok(())
+        }
+        Step::Close { pull_request, body, comment } => {
+            if let Some(forge) = place.forge {
+                forge.close(pull_request, body, comment).await?;
+            }
+            Ok(())
+        }
+        Step::Merge { pull_request, head, commit, again } => match (place.forge, pull_request) {
+            (Some(forge), Some(pull_request)) => {
+                let readiness = forge.readiness(pull_request).await?;
+                if let Err(reason) = ready(&readiness, place.style) {
+                    course.reason = Some(reason);
+                    return Ok(());
+                }
+                match forge.merge(pull_request, commit).await? {
+                    Merge::Merged(merged) => {
+                        course.action = Action::Merged;
+                        applied.landed.push(landed(course, merged, again));
+                    }
+                    Merge::Enqueued => course.action = Action::Enqueued,
+                    Merge::NotReady(reason) => course.reason = Some(reason),
+                }
+                Ok(())
+            }
+            _ => forward(place, tip, (head, commit), again, course, applied).await,
+        },
+    }
+}
+
+/// Opens a pull request, after a look at whether there is one after all, or whether this was refused long ago.
+async fn open(
+    forge: &dyn Forge,
+    base: &BranchName,
+    new: &NewPullRequest,
+    key: &str,
+    course: &mut Course,
+) -> Result<(), Broken> {
+    let before = forge.of_head(base, &new.head).await?;
+    if let Some(open) = before.iter().find(|one| one.state == State::Open) {
+        course.url = Some(open.url.clone());
+        if open.title != new.title || open.body != new.body {
+            forge.rewrite(open, &new.title, &new.body).await?;
+        }
+        return Ok(());
+    }
+    let refused = before.iter().find(|one| {
+        one.state == State::Closed && one.marker.as_ref().is_some_and(|marker| marker.key == key && !marker.withdrawn)
+    });
+    if let Some(refused) = refused.filter(|one| !one.labels.contains(LABEL_RETRY)) {
+        course.url = Some(refused.url.clone());
+        course.action = Action::LeftAlone;
+        course.reason = Some("closed by a person: refused until something newer comes".to_owned());
+        return Ok(());
+    }
+    let opened = forge.open(new).await?;
+    course.url = Some(opened.url);
+    Ok(())
+}
+
+/// Moves the base to the head, on plain Git: by the head's own commit where it stands on the base, else by one made anew.
+async fn forward(
+    place: &Place<'_>,
+    tip: &mut CommitId,
+    (head, commit): (&BranchName, &CommitId),
+    again: &PlannedCommit,
+    course: &mut Course,
+    applied: &mut Applied,
+) -> Result<(), Broken> {
+    let remote = Arc::clone(&place.remote);
+    let (name, at, base) = (head.clone(), commit.clone(), (place.branch.clone(), tip.clone()));
+    let parent = blocking(move || remote.head(&name, &at, (&base.0, &base.1))).await?.step.entry.parent;
+    let made = if parent.as_ref() == Some(&*tip) { commit.clone() } else { make(place, tip, again).await? };
+    let (remote, branch, old, new) = (Arc::clone(&place.remote), place.branch.clone(), tip.clone(), made.clone());
+    match blocking(move || remote.push(&branch, &old, &new)).await? {
+        Pushed::Done => {}
+        Pushed::Moved => return Err(Broken::Moved(place.branch.clone())),
+        Pushed::Forbidden(words) => return Err(Broken::Forbidden(words)),
+    }
+    *tip = made.clone();
+    course.action = Action::Merged;
+    applied.landed.push(landed(course, made, again));
+    push_head(place, head, Some(commit), None).await
+}
+
+fn landed(course: &Course, commit: CommitId, made: &PlannedCommit) -> Landed {
+    Landed { environment: course.environment.clone(), commit, message: made.plan.message.clone() }
+}
+
+async fn make(place: &Place<'_>, base: &CommitId, commit: &PlannedCommit) -> Result<CommitId, Broken> {
+    let (remote, base, commit, now) = (Arc::clone(&place.remote), base.clone(), commit.clone(), place.now);
+    Ok(blocking(move || remote.commit(&base, &commit.files, &commit.plan, now)).await?)
+}
+
+async fn push_head(
+    place: &Place<'_>,
+    head: &BranchName,
+    old: Option<&CommitId>,
+    new: Option<&CommitId>,
+) -> Result<(), Broken> {
+    let (remote, name, old, new) = (Arc::clone(&place.remote), head.clone(), old.cloned(), new.cloned());
+    match blocking(move || remote.push_head(&name, old.as_ref(), new.as_ref())).await? {
+        Pushed::Done => Ok(()),
+        Pushed::Moved => Err(Broken::Moved(head.clone())),
+        Pushed::Forbidden(words) => Err(Broken::Forbidden(words)),
+    }
+}
+
+/// Whether everything beside the gates lets a head commit be merged; else why not.
+pub fn ready(readiness: &Readiness, style: &PullRequestStyle) -> Result<(), String> {
+    let named = |state: CheckState| {
+        let found = readiness.checks.iter().filter(move |check| check.state == state);
+        found.map(|check| format!("{} ({})", check.name, check.word)).collect::<Vec<_>>().join(", ")
+    };
+    let (failed, pending) = (named(CheckState::Failed), named(CheckState::Pending));
+    if !failed.is_empty() {
+        return Err(format!("checks failed: {failed}"));
+    }
+    if !pending.is_empty() {
+        return Err(format!("checks are not done: {pending}"));
+    }
+    let missing: Vec<&str> = readiness
+        .required
+        .iter()
+        .filter(|name| !readiness.checks.iter().any(|check| check.name == **name))
+        .map(String::as_str)
+        .collect();
+    if !missing.is_empty() {
+        return Err(format!("required checks have not reported: {}", missing.join(", ")));
+    }
+    let is_other = |name: &str| !name.starts_with("tagboat/");
+    if !style.allow_no_checks && !readiness.checks.iter().any(|check| is_other(&check.name)) {
+        return Err(
+            "no check has reported on its head commit (`pullRequest.allowNoChecks` would let it pass)".to_owned()
+        );
+    }
+    if !readiness.changes_requested.is_empty() {
+        return Err(format!("changes are requested by {}", readiness.changes_requested.join(", ")));
+    }
+    match &readiness.blocked {
+        Some(reason) => Err(reason.clone()),
+        None => Ok(()),
+    }
+}
+
+/// Runs blocking work; a panic in it goes on here.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, GitError> + Send + 'static,
+) -> Result<T, GitError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(failed) => match failed.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_cancelled) => Err(GitError::Broken("the work was cut short by the program's end".to_owned())),
+        },
+    }
+}

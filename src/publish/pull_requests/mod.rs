@@ -1,0 +1,355 @@
+//! What becomes of pull requests: what is desired against what stands. Pure.
+//!
+//! Entry point: [`plan`]. Knows nothing of how a forge is asked. On plain Git a head branch stands for the pull request.
+
+pub mod apply;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::change::{Change, FileEdit};
+use crate::model::commit::{CommitId, CommitStyle};
+use crate::model::environment::{BranchName, EnvironmentName, Publish};
+use crate::model::proposal::{Action, Proposal};
+use crate::model::pull_request::{
+    HeadBranch, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, PullRequest, PullRequestStyle, State,
+};
+use crate::publish::body;
+use crate::publish::plan::PlannedCommit;
+
+/// A pull request that should stand.
+#[derive(Debug, Clone)]
+pub struct Desired {
+    /// The position of its proposal among those of the pass.
+    pub proposal: usize,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The group.
+    pub group: String,
+    /// How it is published.
+    pub publish: Publish,
+    /// The hash of its content.
+    pub key: String,
+    /// Its head branch.
+    pub head: BranchName,
+    /// Its commit, on top of the base.
+    pub commit: PlannedCommit,
+    /// Its title.
+    pub title: String,
+    /// Its body.
+    pub body: String,
+    /// Whether every gate passes.
+    pub gates_pass: bool,
+    /// Who is asked to review.
+    pub reviewers: Vec<String>,
+}
+
+/// What stands on the remote and on the forge.
+#[derive(Debug, Clone, Default)]
+pub struct Standing {
+    /// The head branches whose names begin with the prefix.
+    pub heads: Vec<HeadBranch>,
+    /// The pull requests; `None` on plain Git, where there are none.
+    pub pull_requests: Option<Vec<PullRequest>>,
+}
+
+/// One thing to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// Makes the commit on top of the base and moves the head branch to it, if it still stands where it was seen.
+    Push {
+        /// The head branch.
+        head: BranchName,
+        /// Where it stood; `None` where there was none.
+        expected: Option<CommitId>,
+        /// The commit.
+        commit: Box<PlannedCommit>,
+    },
+    /// Opens a pull request, unless one is found open after all.
+    Open {
+        /// The head branch.
+        head: BranchName,
+        /// The title.
+        title: String,
+        /// The body.
+        body: String,
+        /// Who is asked to review.
+        reviewers: Vec<String>,
+        /// The hash of its content: refused long ago, it is not opened again.
+        key: String,
+    },
+    /// Replaces title and body.
+    Rewrite {
+        /// Which.
+        pull_request: Box<PullRequest>,
+        /// The title.
+        title: String,
+        /// The body.
+        body: String,
+    },
+    /// Takes a label off that has been heeded.
+    RemoveLabel {
+        /// Which.
+        pull_request: Box<PullRequest>,
+        /// The label.
+        label: &'static str,
+    },
+    /// Closes it, and says why.
+    Close {
+        /// Which.
+        pull_request: Box<PullRequest>,
+        /// The body, whose marker says that Tagboat closed it.
+        body: String,
+        /// Why.
+        comment: String,
+    },
+    /// Removes a head branch, if it still stands where it was seen.
+    Delete {
+        /// The head branch.
+        head: BranchName,
+        /// Where it stood.
+        expected: CommitId,
+    },
+    /// Merges it, if the head is still the commit that was judged and everything is ready.
+    Merge {
+        /// Which; `None` on plain Git, where the base is moved to the head.
+        pull_request: Option<Box<PullRequest>>,
+        /// The head branch.
+        head: BranchName,
+        /// The commit.
+        commit: CommitId,
+        /// The commit made anew, should the base have moved on; for plain Git.
+        again: Box<PlannedCommit>,
+    },
+}
+
+/// What is to be done about one proposal, or about what nobody wants any more.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Course {
+    /// The position of the proposal; `None` for leftovers.
+    pub proposal: Option<usize>,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The group.
+    pub group: String,
+    /// The head branch.
+    pub head: BranchName,
+    /// The address of the pull request, where one is open.
+    pub url: Option<String>,
+    /// What it comes to.
+    pub action: Action,
+    /// Why, where that is not plain.
+    pub reason: Option<String>,
+    /// What to do, in order.
+    pub steps: Vec<Step>,
+}
+
+/// Returns the head branch of a proposal.
+pub fn head_of(style: &PullRequestStyle, environment: &EnvironmentName, group: &str) -> BranchName {
+    BranchName::from(format!("{}{environment}/{group}", style.branch_prefix).as_str())
+}
+
+/// Turns a proposal with its changes into the pull request that should stand for it.
+pub fn desired(
+    (index, proposal): (usize, &Proposal),
+    changes: &[Change],
+    files: Vec<FileEdit>,
+    styles: (&CommitStyle, &PullRequestStyle),
+    limit: usize,
+    reviewers: &[String],
+) -> Desired {
+    let commit = crate::publish::plan::commit(&proposal.environment, changes, files, styles.0);
+    let key = commit.key.clone();
+    Desired {
+        proposal: index,
+        environment: proposal.environment.clone(),
+        group: proposal.group.clone(),
+        publish: proposal.publish,
+        head: head_of(styles.1, &proposal.environment, &proposal.group),
+        title: body::title(proposal),
+        body: body::body(proposal, changes, &key, limit),
+        gates_pass: proposal.gates.iter().all(|gate| gate.state == crate::model::gate::GateState::Pass),
+        reviewers: reviewers.to_vec(),
+        key,
+        commit,
+    }
+}
+
+/// Compares what is desired with what stands, and says what is to be done.
+///
+/// `unsure` names the environments and groups about which not everything is known in this pass: what stands for them
+/// stays as it is, whether or not somebody still wants it.
+pub fn plan(
+    desired: &[Desired],
+    standing: &Standing,
+    prefix: &str,
+    unsure: &BTreeSet<(EnvironmentName, String)>,
+) -> Vec<Course> {
+    let heads: BTreeMap<&BranchName, &HeadBranch> = standing.heads.iter().map(|head| (&head.name, head)).collect();
+    let mut courses: Vec<Course> =
+        desired.iter().map(|wanted| course(wanted, heads.get(&wanted.head).copied(), standing)).collect();
+    courses.extend(leftovers(desired, standing, &heads, prefix, unsure));
+    courses
+}
+
+/// What is to be done about one that should stand.
+fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> Course {
+    let of_head = || {
+        let all = standing.pull_requests.iter().flatten();
+        all.filter(|pull_request| pull_request.head == wanted.head)
+    };
+    let open = of_head().find(|pull_request| pull_request.state == State::Open);
+    let mut course = Course {
+        proposal: Some(wanted.proposal),
+        environment: wanted.environment.clone(),
+        group: wanted.group.clone(),
+        head: wanted.head.clone(),
+        url: open.map(|open| open.url.clone()),
+        action: Action::Unchanged,
+        reason: None,
+        steps: Vec::new(),
+    };
+    let mut leave = |reason: String| {
+        course.action = Action::LeftAlone;
+        course.reason = Some(reason);
+    };
+    let has = |label| open.is_some_and(|open| open.labels.contains(label));
+    if has(LABEL_HOLD) {
+        leave(format!("it has the label `{LABEL_HOLD}`"));
+        return course;
+    }
+    if let Some(head) = head.filter(|head| !head.is_own) {
+        leave(format!("somebody else has pushed to {}: it is theirs now", head.name));
+        return course;
+    }
+    if open.is_none() {
+        let refused = of_head().find(|other| {
+            let marker = other.marker.as_ref();
+            other.state == State::Closed && marker.is_some_and(|marker| marker.key == wanted.key && !marker.withdrawn)
+        });
+        if let Some(refused) = refused.filter(|refused| !refused.labels.contains(LABEL_RETRY)) {
+            course.url = Some(refused.url.clone());
+            course.action = Action::LeftAlone;
+            course.reason = Some(format!(
+                "closed by a person: refused until something newer comes, or the label `{LABEL_RETRY}` is set"
+            ));
+            return course;
+        }
+    }
+    let current = head.filter(|head| {
+        head.key.as_deref() == Some(&wanted.key) && head.is_fresh && !has(LABEL_REBASE) && !has(LABEL_RETRY)
+    });
+    if current.is_none() {
+        course.steps.push(Step::Push {
+            head: wanted.head.clone(),
+            expected: head.map(|head| head.tip.clone()),
+            commit: Box::new(wanted.commit.clone()),
+        });
+        course.action = if head.is_some() { Action::Updated } else { Action::Opened };
+    }
+    if standing.pull_requests.is_some() {
+        publish(wanted, open, &mut course);
+    }
+    // What was pushed just now has no checks yet; the next pass looks again.
+    if wanted.publish == Publish::AutoMerge
+        && wanted.gates_pass
+        && let Some(current) = current
+        && (standing.pull_requests.is_none() || open.is_some_and(|open| open.commit == current.tip))
+    {
+        course.steps.push(Step::Merge {
+            pull_request: open.cloned().map(Box::new),
+            head: wanted.head.clone(),
+            commit: current.tip.clone(),
+            again: Box::new(wanted.commit.clone()),
+        });
+    }
+    course
+}
+
+/// Brings the pull request itself to where it should be.
+fn publish(wanted: &Desired, open: Option<&PullRequest>, course: &mut Course) {
+    let Some(open) = open else {
+        course.steps.push(Step::Open {
+            head: wanted.head.clone(),
+            title: wanted.title.clone(),
+            body: wanted.body.clone(),
+            reviewers: wanted.reviewers.clone(),
+            key: wanted.key.clone(),
+        });
+        course.action = Action::Opened;
+        return;
+    };
+    if open.title != wanted.title || !same_text(&open.body, &wanted.body) {
+        course.steps.push(Step::Rewrite {
+            pull_request: Box::new(open.clone()),
+            title: wanted.title.clone(),
+            body: wanted.body.clone(),
+        });
+        course.action = Action::Updated;
+    }
+    for label in [LABEL_REBASE, LABEL_RETRY] {
+        if open.labels.contains(label) {
+            course.steps.push(Step::RemoveLabel { pull_request: Box::new(open.clone()), label });
+        }
+    }
+}
+
+/// Whether two bodies say the same: forges trim ends and turn line ends about.
+fn same_text(one: &str, other: &str) -> bool {
+    one.trim().lines().eq(other.trim().lines())
+}
+
+/// What is to be done about branches and pull requests that nobody wants any more.
+fn leftovers(
+    desired: &[Desired],
+    standing: &Standing,
+    heads: &BTreeMap<&BranchName, &HeadBranch>,
+    prefix: &str,
+    unsure: &BTreeSet<(EnvironmentName, String)>,
+) -> Vec<Course> {
+    let wanted: BTreeSet<&BranchName> = desired.iter().map(|wanted| &wanted.head).collect();
+    let open = standing.pull_requests.iter().flatten().filter(|one| one.state == State::Open);
+    let open: BTreeMap<&BranchName, &PullRequest> = open.map(|open| (&open.head, open)).collect();
+    let names: BTreeSet<&BranchName> = heads.keys().copied().chain(open.keys().copied()).collect();
+    let mut courses = Vec::new();
+    for name in names.into_iter().filter(|name| !wanted.contains(name)) {
+        let Some((environment, group)) = name.as_str().strip_prefix(prefix).and_then(|rest| rest.split_once('/'))
+        else {
+            continue;
+        };
+        let (environment, group): (EnvironmentName, String) = (environment.into(), group.to_owned());
+        if unsure.contains(&(environment.clone(), group.clone())) {
+            continue;
+        }
+        let (head, open) = (heads.get(name).copied(), open.get(name).copied());
+        let is_held = open.is_some_and(|open| open.labels.contains(LABEL_HOLD));
+        if is_held || head.is_some_and(|head| !head.is_own) {
+            continue;
+        }
+        let mut steps = Vec::new();
+        if let Some(open) = open {
+            let Some(marker) = &open.marker else { continue };
+            let mut withdrawn = marker.clone();
+            withdrawn.withdrawn = true;
+            let body = open.body.replace(&body::marker(marker), &body::marker(&withdrawn));
+            let comment = "Nothing of this is left to do: what it brings is there already, or no longer wanted.";
+            steps.push(Step::Close { pull_request: Box::new(open.clone()), body, comment: comment.to_owned() });
+        }
+        if let Some(head) = head {
+            steps.push(Step::Delete { head: head.name.clone(), expected: head.tip.clone() });
+        }
+        courses.push(Course {
+            proposal: None,
+            environment,
+            group,
+            head: name.clone(),
+            url: open.map(|open| open.url.clone()),
+            action: Action::Closed,
+            reason: Some("nothing of it is left to do".to_owned()),
+            steps,
+        });
+    }
+    courses
+}
+
+#[cfg(test)]
+mod tests;

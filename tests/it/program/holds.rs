@@ -1,0 +1,116 @@
+//! Holding and releasing versions, and what somebody took back, on a real repository.
+
+use crate::program::World;
+use crate::support::repository::Repository;
+
+fn runs(repository: &Repository) -> String {
+    let text = String::from_utf8(repository.show("main", "dev/web.yaml")).unwrap();
+    text.split("  #").next().unwrap().rsplit(':').next().unwrap().to_owned()
+}
+
+fn version(world: &World, tag: &str) -> String {
+    format!("{}/acme/web:{tag}", world.registry.host())
+}
+
+#[test]
+fn a_held_version_is_passed_over_until_it_is_released() {
+    let world = World::with_web(&["1.4.0", "1.4.1", "1.5.0"]);
+    let remote = world.repository("acme/web:1.4.0");
+    let url = remote.folder.display().to_string();
+    let web = version(&world, "1.5.0");
+    let held = world.tagboat(&["hold", &web, "--reason", "loses sessions", "--repo", &url]).ended(0);
+    assert!(held.out.contains("loses sessions"), "{held:?}");
+    assert!(held.out.ends_with("Pushed 1 commit: one version is held.\n"), "{held:?}");
+    let file = String::from_utf8(remote.show("main", ".tagboat/holds.yaml")).unwrap();
+    assert!(file.starts_with("version: 1\nholds:\n  - image: "), "{file}");
+    let message = remote.git(&["log", "-1", "--format=%B", "main"]);
+    assert!(message.starts_with("hold web:1.5.0\n"), "{message}");
+    assert!(message.contains(&format!("Tagboat-Hold: {web}")), "{message}");
+
+    let ran = world.run_on(&remote, &[]).ended(0);
+    assert_eq!(runs(&remote), "1.4.1", "{ran:?}");
+    assert!(ran.out.contains("1.5.0 is held"), "{ran:?}");
+    assert!(ran.out.contains("loses sessions"), "{ran:?}");
+
+    // The same version held again is one entry, with the newer reason.
+    let again = world.tagboat(&["hold", &web, "-e", "dev", "--reason", "more", "--repo", &url]).ended(0);
+    assert!(again.out.contains("2 versions are held"), "{again:?}");
+    let again =
+        world.tagboat(&["hold", &web, "-e", "dev", "--reason", "why", "--repo", &url, "--output", "json"]).ended(0);
+    let holds = again.json()["holds"].clone();
+    assert_eq!(holds.as_array().unwrap().len(), 2, "{holds}");
+    assert_eq!((holds[1]["environment"].as_str(), holds[1]["reason"].as_str()), (Some("dev"), Some("why")));
+
+    world.tagboat(&["release", &web, "--repo", &url]).ended(0);
+    let message = remote.git(&["log", "-1", "--format=%B", "main"]);
+    assert!(message.contains(&format!("Tagboat-Release: {web} in dev")), "{message}");
+    world.run_on(&remote, &[]).ended(0);
+    assert_eq!(runs(&remote), "1.5.0");
+}
+
+#[test]
+fn orders_that_cannot_be_followed_say_why_and_change_nothing() {
+    let world = World::with_web(&["1.4.0"]);
+    let remote = world.repository("acme/web:1.4.0");
+    let url = remote.folder.display().to_string();
+    let before = remote.tip("main");
+    let web = version(&world, "1.5.0");
+    for (arguments, code, says) in [
+        (vec!["release", &web], 2, "nothing holds"),
+        (vec!["hold", &web, "--reason", "x", "-e", "prd"], 2, "there is no environment `prd`: there are dev"),
+        (vec!["hold", "nginx", "--reason", "x"], 2, "names no tag"),
+        (vec!["hold", "nginx:a b", "--reason", "x"], 2, "is no version of an image"),
+        (vec!["hold", "UPPER:1", "--reason", "x"], 2, "is no image"),
+    ] {
+        let arguments: Vec<&str> = arguments.into_iter().chain(["--repo", &url]).collect();
+        let ran = world.tagboat(&arguments).ended(code);
+        assert!(ran.err.contains(says), "{ran:?}");
+    }
+    assert_eq!(remote.tip("main"), before);
+}
+
+#[test]
+fn holds_that_cannot_be_read_end_the_pass_with_their_place() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let (config, web) = (world.config(), world.deployment("acme/web:1.4.0"));
+    let holds = "version: 1\nholds:\n- image: nginx\n  tags: 1\n";
+    let remote = world
+        .scratch
+        .bare("manifests.git", &[(".tagboat.yaml", &config), ("dev/web.yaml", &web), (".tagboat/holds.yaml", holds)]);
+    let ran = world.run_on(&remote, &[]).ended(2);
+    assert!(ran.err.contains(".tagboat/holds.yaml:4:3"), "{ran:?}");
+    assert_eq!(runs(&remote), "1.4.0");
+}
+
+#[test]
+fn a_real_revert_is_respected_by_run_and_by_plan_in_a_checkout() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let remote = world.repository("acme/web:1.4.0");
+    world.run_on(&remote, &[]).ended(0);
+    assert_eq!(runs(&remote), "1.5.0");
+    let work = Repository { folder: world.scratch.path("clone") };
+    remote.git(&["clone", "--quiet", &remote.folder.display().to_string(), &work.folder.display().to_string()]);
+    work.git(&["revert", "--no-edit", "HEAD"]);
+    work.git(&["push", "--quiet", "origin", "main"]);
+    assert_eq!(runs(&remote), "1.4.0");
+    let before = remote.tip("main");
+    let ran = world.run_on(&remote, &[]).ended(0);
+    assert_eq!(remote.tip("main"), before, "{ran:?}");
+    assert!(ran.out.split_whitespace().collect::<Vec<_>>().join(" ").contains("took it back to 1.4.0"), "{ran:?}");
+    let folder = work.folder.display().to_string();
+    let planned = world.tagboat(&["plan", &folder, "--exit-code"]).ended(0);
+    assert!(
+        planned.out.split_whitespace().collect::<Vec<_>>().join(" ").contains("took it back to 1.4.0"),
+        "{planned:?}"
+    );
+    let image = format!("{}/acme/web", world.registry.host());
+    let explained = world.tagboat(&["explain", &image, "-C", &folder]).ended(0);
+    assert!(
+        explained.out.split_whitespace().collect::<Vec<_>>().join(" ").contains("took it back to 1.4.0"),
+        "{explained:?}"
+    );
+
+    world.push("acme/web", "1.5.1");
+    world.run_on(&remote, &[]).ended(0);
+    assert_eq!(runs(&remote), "1.5.1");
+}

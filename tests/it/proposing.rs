@@ -1,0 +1,179 @@
+//! Pull requests on plain Git: a head branch stands for each, and the base is moved to it.
+
+use std::sync::Arc;
+
+use tagboat::git::Remote;
+use tagboat::manifest::Limits;
+use tagboat::model::environment::BranchName;
+use tagboat::model::outcome::Outcome;
+use tagboat::model::proposal::Action;
+use tagboat::pass::propose::Publishing;
+use tagboat::pass::run::{Mode, Run, run};
+
+use crate::support::memory::{MemoryRemote, MemoryTags};
+
+const WEB: &str = "ghcr.io/acme/web";
+const HEAD: &str = "tagboat/prod/ghcr.io-acme-web";
+
+fn manifest(image: &str, tag: &str) -> String {
+    format!("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: {image}:{tag}\n")
+}
+
+/// A remote with one environment that is published in some way, and a registry with these tags.
+struct Scene {
+    remote: Arc<MemoryRemote>,
+    tags: MemoryTags,
+}
+
+impl Scene {
+    fn new(environment: &str, tags: &[&str]) -> Self {
+        let config = format!(
+            "version: 1\nimages:\n  - match: ghcr.io/acme/*\n    semver: 1.x\nenvironments:\n  - name: prod\n    \
+             files: [prod/**]\n{environment}"
+        );
+        let remote = MemoryRemote::with(&[
+            (".tagboat.yaml", &config),
+            ("prod/web.yaml", &manifest(WEB, "1.4.0")),
+            ("readme", "none"),
+        ]);
+        let scene = Self { remote: Arc::new(remote), tags: MemoryTags::default() };
+        scene.list(tags);
+        scene
+    }
+
+    fn list(&self, tags: &[&str]) {
+        self.tags.set(WEB, tags.iter().copied());
+    }
+
+    async fn pass(&self, now: &str, mode: Mode) -> Outcome {
+        let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&self.remote);
+        let outcome = run(&Run {
+            remote,
+            branch: &BranchName::from("main"),
+            config: None,
+            source: &self.tags,
+            cache: &tagboat::pass::setup::no_cache(),
+            limits: &Limits::default(),
+            now: now.parse().unwrap(),
+            publishing: Publishing::Plain,
+            mode,
+            progress: &|_| {},
+            read_config: &|_| {},
+        })
+        .await
+        .unwrap();
+        assert_eq!(outcome.errors, []);
+        outcome
+    }
+
+    async fn act(&self, now: &str) -> Vec<Action> {
+        let outcome = self.pass(now, Mode::Act).await;
+        outcome.proposals.iter().map(|proposal| proposal.action).collect()
+    }
+
+    fn heads(&self) -> Vec<String> {
+        self.remote.heads("tagboat/").unwrap().into_iter().map(|(name, _)| name.to_string()).collect()
+    }
+
+    fn runs(&self) -> String {
+        self.remote.file("prod/web.yaml").trim_end().rsplit(':').next().unwrap().to_owned()
+    }
+}
+
+#[tokio::test]
+async fn a_head_branch_stands_until_a_person_merges_it_and_is_then_removed() {
+    let scene = Scene::new("", &["1.4.0", "1.5.0"]);
+    let before = scene.remote.messages();
+    assert_eq!(scene.pass("2026-11-20T08:00:00Z", Mode::DryRun).await.proposals[0].action, Action::Opened);
+    assert_eq!(scene.heads(), [""; 0], "a dry run pushes nothing");
+    let outcome = scene.pass("2026-11-20T09:00:00Z", Mode::Act).await;
+    assert_eq!(outcome.proposals[0].action, Action::Opened);
+    assert_eq!(outcome.proposals[0].branch.as_deref(), Some(HEAD));
+    assert_eq!(outcome.changes.len(), 1);
+    assert_eq!((scene.heads(), scene.runs(), scene.remote.messages()), (vec![HEAD.to_owned()], "1.4.0".into(), before));
+
+    let outcome = scene.pass("2026-11-20T10:00:00Z", Mode::Act).await;
+    assert_eq!(outcome.proposals[0].action, Action::Unchanged);
+    assert_eq!(outcome.changes, [], "nothing is written");
+
+    scene.remote.edit("2026-11-20T11:00:00Z", "Merge", &[("prod/web.yaml", Some(&manifest(WEB, "1.5.0")))]);
+    assert_eq!(scene.act("2026-11-20T12:00:00Z").await, [Action::Closed]);
+    assert_eq!(scene.heads(), [""; 0]);
+    assert_eq!(scene.act("2026-11-20T13:00:00Z").await, []);
+}
+
+#[tokio::test]
+async fn a_head_branch_is_made_anew_for_something_newer_and_when_its_files_changed_below_it() {
+    let scene = Scene::new("", &["1.4.0", "1.5.0"]);
+    scene.pass("2026-11-20T09:00:00Z", Mode::Act).await;
+    let first = scene.remote.heads("tagboat/").unwrap();
+    scene.remote.edit("2026-11-20T09:30:00Z", "Docs", &[("readme", Some("other"))]);
+    assert_eq!(scene.act("2026-11-20T10:00:00Z").await, [Action::Unchanged], "another file is no reason");
+    assert_eq!(scene.remote.heads("tagboat/").unwrap(), first);
+    scene.list(&["1.4.0", "1.5.0", "1.6.0"]);
+    assert_eq!(scene.act("2026-11-20T11:00:00Z").await, [Action::Updated]);
+    let second = scene.remote.heads("tagboat/").unwrap();
+    assert_ne!(second, first);
+    let commented = format!("# ours\n{}", manifest(WEB, "1.4.0"));
+    scene.remote.edit("2026-11-20T11:30:00Z", "Comment", &[("prod/web.yaml", Some(&commented))]);
+    assert_eq!(scene.act("2026-11-20T12:00:00Z").await, [Action::Updated]);
+    assert_ne!(scene.remote.heads("tagboat/").unwrap(), second);
+    assert_eq!(scene.act("2026-11-20T13:00:00Z").await, [Action::Unchanged]);
+}
+
+#[tokio::test]
+async fn a_branch_that_somebody_else_pushed_to_is_theirs() {
+    let scene = Scene::new("    publish: autoMerge\n", &["1.4.0", "1.5.0"]);
+    scene.pass("2026-11-20T09:00:00Z", Mode::Act).await;
+    scene.remote.push_to_head(HEAD, "prod/web.yaml", &manifest(WEB, "1.5.0-ours"));
+    let theirs = scene.remote.heads("tagboat/").unwrap();
+    let outcome = scene.pass("2026-11-20T10:00:00Z", Mode::Act).await;
+    assert_eq!(outcome.proposals[0].action, Action::LeftAlone);
+    assert!(outcome.proposals[0].reason.as_deref().unwrap().contains("somebody else has pushed"));
+    scene.list(&["1.4.0", "1.5.0", "1.6.0"]);
+    assert_eq!(scene.act("2026-11-20T11:00:00Z").await, [Action::LeftAlone]);
+    assert_eq!((scene.remote.heads("tagboat/").unwrap(), scene.runs()), (theirs, "1.4.0".to_owned()));
+}
+
+#[tokio::test]
+async fn auto_merge_moves_the_base_once_its_gates_pass() {
+    let gates = "    publish: autoMerge\n    gates: {windows: [{hours: \"09:00-10:00\"}]}\n";
+    let scene = Scene::new(gates, &["1.4.0", "1.5.0"]);
+    let outcome = scene.pass("2026-11-20T08:00:00Z", Mode::Act).await;
+    assert_eq!(outcome.proposals[0].action, Action::Opened);
+    assert_eq!(outcome.proposals[0].earliest, Some("2026-11-20T09:00:00Z".parse().unwrap()));
+    assert_eq!(scene.act("2026-11-20T08:59:59Z").await, [Action::Unchanged]);
+    assert_eq!(scene.runs(), "1.4.0");
+    scene.remote.edit("2026-11-20T08:59:59Z", "Docs", &[("readme", Some("other"))]);
+    let outcome = scene.pass("2026-11-20T09:00:00Z", Mode::Act).await;
+    assert_eq!(outcome.proposals.last().unwrap().action, Action::Merged);
+    assert_eq!((scene.runs(), scene.heads()), ("1.5.0".to_owned(), vec![]));
+    assert_eq!(scene.remote.file("readme"), "other", "nothing of anybody's is lost");
+    assert_eq!(outcome.commits.len(), 1);
+    assert_eq!(scene.act("2026-11-20T09:30:00Z").await, []);
+}
+
+#[tokio::test]
+async fn what_is_not_fully_known_leaves_a_head_branch_as_it_is() {
+    let scene = Scene::new("", &["1.4.0", "1.5.0"]);
+    scene.pass("2026-11-20T09:00:00Z", Mode::Act).await;
+    scene.tags.break_image(WEB, "the registry is down");
+    let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&scene.remote);
+    let outcome = run(&Run {
+        remote,
+        branch: &BranchName::from("main"),
+        config: None,
+        source: &scene.tags,
+        cache: &tagboat::pass::setup::no_cache(),
+        limits: &Limits::default(),
+        now: "2026-11-20T10:00:00Z".parse().unwrap(),
+        publishing: Publishing::Plain,
+        mode: Mode::Act,
+        progress: &|_| {},
+        read_config: &|_| {},
+    })
+    .await
+    .unwrap();
+    assert_eq!(outcome.errors.len(), 1);
+    assert_eq!(scene.heads(), [HEAD]);
+}
