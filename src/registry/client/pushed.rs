@@ -19,7 +19,7 @@ use crate::registry::client::meter::Kind;
 use crate::registry::client::transport::Question;
 use crate::registry::client::{RegistryClient, Visit};
 use crate::registry::credentials::Secret;
-use crate::registry::push_times::{Ask, Cursor, Login, Page, Realm, Vendor};
+use crate::registry::push_times::{Ask, Cursor, Login, Page, Realm, Vendor, ecr};
 
 /// How many pages of one image are asked for: a thousand tags, the newest first. Older ones are old enough to wait
 /// for nothing, or their first-seen time tells.
@@ -62,6 +62,19 @@ impl RegistryClient {
             if let Some(reason) = &known.failed {
                 return Err(Failure::PushTimes(Arc::clone(reason)));
             }
+            if vendor == Vendor::Ecr {
+                match self.pushed_to_ecr(visit, tag).await {
+                    Ok(Some(time)) => {
+                        known.times.insert(tag.to_string(), time);
+                        continue;
+                    }
+                    Ok(None) => return Ok(None),
+                    Err(failure) => {
+                        known.failed = Some(failure.to_string().into());
+                        continue;
+                    }
+                }
+            }
             let Some(cursor) = known.next.clone().filter(|_| known.pages < MAX_PAGES) else { return Ok(None) };
             let Some(ask) = vendor.page(&visit.host.origin, visit.image, &cursor) else { return Ok(None) };
             known.next = None;
@@ -77,6 +90,18 @@ impl RegistryClient {
                 Err(failure) => known.failed = Some(failure.to_string().into()),
             }
         }
+    }
+
+    /// Asks Amazon's API about one tag; `None` where it does not tell this identity, or none is configured.
+    async fn pushed_to_ecr(&self, visit: &Visit<'_>, tag: &Tag) -> Result<Option<Timestamp>, Failure> {
+        let Some(body) = self.credentials.ecr_image(&visit.host.name, visit.image.path(), tag).await? else {
+            return Ok(None);
+        };
+        ecr::read(&body).map_err(|error| Failure::Malformed {
+            host: visit.host.name.clone(),
+            what: "an image's description",
+            reason: format!("see its line {}, column {}", error.line(), error.column()),
+        })
     }
 
     fn vendor(&self, host: &Host) -> Vendor {

@@ -14,17 +14,18 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::clock::Clock;
 use crate::http::client::HttpClient;
-use crate::model::image::DOCKER_HUB;
+use crate::model::image::{DOCKER_HUB, Tag};
 use crate::registry::credentials::cloud::Clouds;
 pub(crate) use crate::registry::credentials::cloud::advice_without_login;
 use crate::registry::credentials::docker_config::{Entry, Missing};
 pub(crate) use crate::registry::credentials::error::CredentialError;
 use crate::registry::credentials::login::Logins;
-use crate::registry::settings::{CredentialSetting, HelperSettings, Settings};
+use crate::registry::settings::{CloudSetting, CredentialSetting, HelperSettings, Settings};
 
 /// What is shown to a registry.
 #[derive(Debug, Clone)]
@@ -121,6 +122,25 @@ impl Credentials {
                     (found, _) => Ok(found),
                 }
             }
+        }
+    }
+
+    /// Asks Amazon's own API what it knows of one image of a host; `None` where the host logs in otherwise, or where the
+    /// identity may not ask or the image is not there.
+    pub(crate) async fn ecr_image(
+        &self,
+        host: &str,
+        repository: &str,
+        tag: &Tag,
+    ) -> Result<Option<Bytes>, CredentialError> {
+        let setting = match self.settings.get(host) {
+            Some(CredentialSetting::Cloud(setting)) => Some(setting.clone()),
+            None => self.clouds.ambient(host),
+            Some(_) => None,
+        };
+        match setting {
+            Some(CloudSetting::Aws { region }) => self.clouds.ecr_image(region.as_deref(), host, repository, tag).await,
+            _ => Ok(None),
         }
     }
 

@@ -4,6 +4,7 @@
 //! are built here from the host and the image alone: no answer names the next one.
 
 mod docker_hub;
+pub(crate) mod ecr;
 mod gitlab;
 mod harbor;
 mod quay;
@@ -27,7 +28,7 @@ pub enum Vendor {
     Harbor,
     /// GitLab's registry, from which the registry's own token suffices.
     GitLab,
-    /// Amazon ECR.
+    /// Amazon ECR, whose API takes requests signed by the identity that logs in to the registry.
     Ecr,
     /// Any other: nobody tells.
     Other,
@@ -104,7 +105,7 @@ impl Vendor {
             Self::Quay => (quay::url(origin, image, cursor)?, Login::Nobody),
             Self::Harbor => (harbor::url(origin, image, cursor)?, Login::Password),
             Self::GitLab => (gitlab::url(origin, image, cursor), Login::Registry),
-            // `DescribeImages` needs signed requests: the push times of ECR come from the first time seen.
+            // ECR is asked for single tags, by requests that are signed: no page of a list.
             Self::Ecr | Self::Other => return None,
         };
         Some(Ask { url, login })

@@ -1,7 +1,10 @@
 //! Logins of clouds: every way of saying who this machine is, against services that check what they are shown.
 
 use futures_util::future::join_all;
+use tagboat::model::tags::FactKind;
+use tagboat::registry::TagSource;
 use tagboat::registry::client::RegistryClient;
+use tagboat::registry::push_times::Vendor as PushVendor;
 use tagboat::registry::settings::{CloudSetting, CredentialSetting, HostSettings, Settings};
 
 use super::{list, quick, with_settings};
@@ -118,6 +121,28 @@ async fn ecr_is_asked_with_a_signature_by_keys_of_every_source() {
     let file = scene.file("container-token", CONTAINER_TOKEN);
     scene.works(aws(), &[url, ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", &file)], &["container", "ecr"]).await;
     scene.works(aws(), &[], &["imds", "imds", "imds", "ecr"]).await;
+}
+
+#[tokio::test]
+async fn ecr_tells_when_a_tag_was_pushed_to_the_identity_that_logs_in() {
+    let scene = Scene::aws().await;
+    let host = HostSettings {
+        credential: Some(CredentialSetting::Cloud(aws())),
+        vendor: Some(PushVendor::Ecr),
+        ..HostSettings::of(&scene.registry.host())
+    };
+    let cloud = scene.cloud.settings(&KEYS);
+    let client = with_settings(Settings { hosts: vec![host], cloud, limits: quick(), ..Settings::default() });
+    let pushed = async |image: &str, tag: &str| {
+        let image = scene.registry.image(image);
+        client.facts(&image, &tag.parse().unwrap(), FactKind::Pushed).await.map(|facts| facts.pushed)
+    };
+    let moment = "2026-11-01T08:00:00Z".parse().unwrap();
+    assert_eq!(pushed("acme/web", "1.0.0").await, Ok(Some(moment)), "{:?}", scene.cloud.refused());
+    assert_eq!(pushed("acme/web", "1.0.0").await, Ok(Some(moment)));
+    assert_eq!(scene.cloud.asked(), ["ecr"], "asked once for a tag");
+    assert_eq!(pushed("acme/web", "2.0.0").await, Ok(None), "an image that is not there");
+    assert_eq!(pushed("acme/api", "1.0.0").await, Ok(None), "one that this identity may not see");
 }
 
 #[tokio::test]

@@ -14,9 +14,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::clock::Clock;
 use crate::http::client::HttpClient;
 use crate::http::retry::RetryPolicy;
+use crate::model::image::Tag;
 use crate::registry::credentials::Credential;
 use crate::registry::credentials::cloud::ask::Asker;
 use crate::registry::credentials::cloud::names::Cloud;
@@ -103,6 +106,18 @@ impl Clouds {
             }
         };
         found.map(|found| found.expect("a cloud's login is there or an error"))
+    }
+
+    /// Asks ECR what it knows of one image; `None` where this identity is not told.
+    pub(super) async fn ecr_image(
+        &self,
+        region: Option<&str>,
+        host: &str,
+        repository: &str,
+        tag: &Tag,
+    ) -> Result<Option<Bytes>, CredentialError> {
+        let asker = Asker::new(&self.http, self.clock.as_ref(), &self.variables, self.retry, host);
+        aws::image(&asker, &aws::Place::of(host, region)?, repository, tag).await
     }
 
     /// Forgets a login that a registry refused.

@@ -74,6 +74,19 @@ fn ecr(asked: &Asked, expired: bool) -> Result<Says, String> {
     }
     let public = asked.header("x-amz-target").starts_with("SpencerFrontendService.");
     let (region, service) = if public { ("us-east-1", "ecr-public") } else { ("eu-central-1", "ecr") };
+    if asked.header("x-amz-target") == "AmazonEC2ContainerRegistry_V20150921.DescribeImages" {
+        is_signed(asked, region, service)?;
+        let body: serde_json::Value = serde_json::from_slice(&asked.body).map_err(|error| error.to_string())?;
+        let kind = match (body["repositoryName"].as_str(), body["imageIds"][0]["imageTag"].as_str()) {
+            (Some("acme/web"), Some("1.0.0")) => {
+                let image = json!({"imageTags": ["1.0.0", "stable"], "imagePushedAt": 1_793_520_000.25});
+                return Ok(Says(200, json!({"imageDetails": [image]}).to_string()));
+            }
+            (Some("acme/web"), _) => "ImageNotFoundException",
+            _ => "AccessDeniedException",
+        };
+        return Ok(Says(400, json!({"__type": kind}).to_string()));
+    }
     if !asked.header("x-amz-target").ends_with(".GetAuthorizationToken") {
         return Err("another operation".to_owned());
     }

@@ -7,14 +7,17 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use jiff::Timestamp;
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use serde_json::json;
 use url::Url;
 
 use crate::http::target::host_of;
+use crate::model::image::Tag;
 use crate::registry::credentials::Secret;
 use crate::registry::credentials::cloud::ask::{Ask, Asker, Reach, Whom, address, secret_header};
 use crate::registry::credentials::cloud::aws::identity::Keys;
@@ -134,7 +137,8 @@ pub(super) async fn login(asker: &Asker<'_>, place: &Place) -> Result<Fetched, C
     let mut url = address(whom, &endpoint)?;
     url.set_path("/");
     url.set_query(None);
-    let said = asker.ask(whom, signed(asker, whom, &keys, place.region(), (service, operation), url)?).await?;
+    let scope = (place.region(), service, operation);
+    let said = asker.ask(whom, signed(asker, whom, &keys, scope, url, "{}".to_owned())?).await?;
     if !said.is_good() {
         let raw: RawError = serde_json::from_slice(&said.body).unwrap_or_default();
         let code = raw.kind.rsplit('#').next().unwrap_or_default();
@@ -161,23 +165,59 @@ pub(super) async fn login(asker: &Asker<'_>, place: &Place) -> Result<Fetched, C
     })
 }
 
+/// Asks for the description of one image in a private registry; `None` where this identity may not ask, or where the
+/// image is not there. The public gallery describes images to their owners alone, and is not asked.
+pub(super) async fn image(
+    asker: &Asker<'_>,
+    place: &Place,
+    repository: &str,
+    tag: &Tag,
+) -> Result<Option<Bytes>, CredentialError> {
+    const OPERATION: &str = "AmazonEC2ContainerRegistry_V20150921.DescribeImages";
+    if *place == Place::Public {
+        return Ok(None);
+    }
+    let keys = identity::find(asker, place.region()).await?;
+    let (service, _, endpoint) = place.service(asker.variables);
+    let whom = Whom { service: "Amazon ECR", origin: &keys.origin };
+    let mut url = address(whom, &endpoint)?;
+    url.set_path("/");
+    url.set_query(None);
+    let mut body = json!({"repositoryName": repository, "imageIds": [{"imageTag": tag.as_str()}]});
+    // The account is the first part of the host's own name; without it, the identity's account counts.
+    let account = asker.host.split('.').next().unwrap_or_default();
+    if account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()) {
+        body["registryId"] = account.into();
+    }
+    let scope = (place.region(), service, OPERATION);
+    let said = asker.ask(whom, signed(asker, whom, &keys, scope, url, body.to_string())?).await?;
+    if said.is_good() {
+        return Ok(Some(said.body));
+    }
+    let raw: RawError = serde_json::from_slice(&said.body).unwrap_or_default();
+    match raw.kind.rsplit('#').next().unwrap_or_default() {
+        "AccessDeniedException" | "ImageNotFoundException" | "RepositoryNotFoundException" => Ok(None),
+        "" => Err(whom.odd(format!("it answered {}", said.status))),
+        code => Err(whom.refused(code, advice(code))),
+    }
+}
+
 fn signed(
     asker: &Asker<'_>,
     whom: Whom<'_>,
     keys: &Keys,
-    region: &str,
-    (service, operation): (&'static str, &'static str),
+    (region, service, operation): (&str, &'static str, &'static str),
     url: Url,
+    body: String,
 ) -> Result<Ask, CredentialError> {
     const KIND: &str = "application/x-amz-json-1.1";
-    const BODY: &str = "{}";
     let host = host_of(&url);
     let signer = Signer { key_id: &keys.id, secret: &keys.secret, region, service, now: asker.now() };
     let mut parts = vec![("content-type", KIND), ("host", host.as_str()), ("x-amz-target", operation)];
     if let Some(session) = &keys.session {
         parts.push(("x-amz-security-token", session.expose_secret()));
     }
-    let authorization = signer.sign(&Request { method: "POST", query: &[], headers: &parts, body: BODY.as_bytes() });
+    let authorization = signer.sign(&Request { method: "POST", query: &[], headers: &parts, body: body.as_bytes() });
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(KIND));
     headers.insert(HeaderName::from_static("x-amz-target"), HeaderValue::from_static(operation));
@@ -186,7 +226,7 @@ fn signed(
         headers.insert(HeaderName::from_static("x-amz-security-token"), secret_header(whom, "", session)?);
     }
     headers.insert(AUTHORIZATION, secret_header(whom, "", &authorization.into())?);
-    Ok(Ask { method: Method::POST, url, headers, body: Some(BODY.into()), reach: Reach::Net })
+    Ok(Ask { method: Method::POST, url, headers, body: Some(body.into()), reach: Reach::Net })
 }
 
 /// Returns what to do about an error of AWS, by its code.
