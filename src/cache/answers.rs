@@ -4,7 +4,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::cache::{Cache, Key32};
 use crate::model::image::{Digest, ImageName, Tag};
-use crate::model::tags::{Platform, TagFacts};
+use crate::model::tags::{Labels, Platform, TagFacts};
 
 const LISTS: &str = "lists";
 const PAGES: &str = "pages";
@@ -15,6 +15,9 @@ const MAX_PAGES_BYTES: usize = 32 << 20;
 
 /// The first line of rows that this version reads; a row of another form counts as not there.
 const FORM: &str = "1";
+
+/// The form of what is kept of images, which has labels since.
+const IMAGE_FORM: &str = "2";
 
 /// How a list of tags looked when it last came whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,8 +73,12 @@ impl Cache {
         let row = |facts: &TagFacts| {
             let (digest, platforms) = (facts.digest.as_ref()?, facts.platforms.as_ref()?);
             let created = facts.created.map_or_else(String::new, |created| created.to_string());
+            // None of them holds a line end: the registry's client takes plain texts alone.
+            let Labels { source, revision, version } = &facts.labels;
+            let labels = [source, revision, version].map(|label| label.as_deref().unwrap_or_default()).join("\n");
             let platforms = platforms.iter().map(|platform| format!("\n{platform}")).collect::<String>();
-            Some((key(&["image", digest.as_str()]), format!("{FORM}\n{created}{platforms}").into_bytes()))
+            let text = format!("{IMAGE_FORM}\n{created}\n{labels}{platforms}");
+            Some((key(&["image", digest.as_str()]), text.into_bytes()))
         };
         self.keep(IMAGES, &facts.into_iter().filter_map(row).collect::<Vec<_>>());
     }
@@ -86,13 +93,15 @@ fn read_summary(bytes: &[u8]) -> Option<ListSummary> {
 
 fn read_image(bytes: &[u8]) -> Option<TagFacts> {
     let mut lines = std::str::from_utf8(bytes).ok()?.split('\n');
-    (lines.next()? == FORM).then_some(())?;
+    (lines.next()? == IMAGE_FORM).then_some(())?;
     let created = match lines.next()? {
         "" => None,
         time => Some(time.parse().ok()?),
     };
+    let mut label = || Some(Some(lines.next()?).filter(|text| !text.is_empty()).map(str::to_owned));
+    let labels = Labels { source: label()?, revision: label()?, version: label()? };
     let platforms = lines.map(|platform| Platform(platform.to_owned())).collect();
-    Some(TagFacts { created, platforms: Some(platforms), ..TagFacts::default() })
+    Some(TagFacts { created, labels, platforms: Some(platforms), ..TagFacts::default() })
 }
 
 /// Makes a key of texts that hold no NUL.

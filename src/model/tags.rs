@@ -44,10 +44,28 @@ impl TagList {
         }
     }
 
-    /// Gives back the room that was kept for further tags: thousands of lists are held at once.
-    pub fn shrink(&mut self) {
+    /// Ends a list: sorts it, leaves out what stands twice, and gives back the room that was kept for further tags.
+    ///
+    /// Registries sort or do not, and some change their mind: what is decided and shown must not depend on it.
+    pub fn finish(&mut self) {
+        if !self.iter().is_sorted_by(|(_, one), (_, other)| one < other) {
+            let mut tags: Vec<&str> = self.iter().map(|(_, tag)| tag).collect();
+            tags.sort_unstable();
+            tags.dedup();
+            let mut sorted = Self { text: String::with_capacity(self.text.len()), ..Self::default() };
+            sorted.ends.reserve_exact(tags.len());
+            tags.into_iter().for_each(|tag| sorted.push(tag));
+            (self.text, self.ends) = (sorted.text, sorted.ends);
+        }
         self.text.shrink_to_fit();
         self.ends.shrink_to_fit();
+    }
+
+    /// Takes over how many listed texts are no tags, with examples, as another list tells it.
+    pub fn set_invalid(&mut self, examples: Vec<String>, count: usize) {
+        self.invalid = examples;
+        self.invalid.truncate(INVALID_EXAMPLES);
+        self.invalid_count = count.max(self.invalid.len());
     }
 
     /// Returns how many valid tags there are.
@@ -136,6 +154,17 @@ impl fmt::Display for Platform {
     }
 }
 
+/// Labels of an image that say where it comes from (annotations of the OCI image specification, `org.opencontainers.image.*`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Labels {
+    /// `source`: where the source code is.
+    pub source: Option<String>,
+    /// `revision`: the commit there.
+    pub revision: Option<String>,
+    /// `version`: what its author calls it.
+    pub version: Option<String>,
+}
+
 /// What is known of one tag beyond its name; every field is `None` until it was asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TagFacts {
@@ -149,6 +178,10 @@ pub struct TagFacts {
     pub first_seen: Option<Timestamp>,
     /// The age counts from no earlier than this: what an earlier pass learnt, which this one did not ask about again.
     pub not_before: Option<Timestamp>,
+    /// Kinds of facts that could not be had when it was recorded, each with the reason in words.
+    pub failed: BTreeMap<FactKind, String>,
+    /// Where the image comes from, as its own configuration says. Its author wrote it.
+    pub labels: Labels,
     /// The platforms for which the image is there.
     pub platforms: Option<Vec<Platform>>,
     /// What its signatures say: only in what a snapshot holds.
@@ -160,6 +193,8 @@ pub struct TagFacts {
 pub struct ImageTags {
     /// The complete list.
     pub list: TagList,
+    /// What it lacks of an earlier list, in words; only of a recorded list, for others the cache tells.
+    pub lost: Option<String>,
     /// Facts by tag; only of tags that something asked about, or that a snapshot holds.
     pub facts: BTreeMap<Tag, TagFacts>,
 }

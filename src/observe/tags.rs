@@ -12,7 +12,7 @@ use crate::cache::Cache;
 use crate::model::decision::{Question, Want};
 use crate::model::image::ImageName;
 use crate::model::observation::Observation;
-use crate::model::tags::{FactKind, ImageTags, TagFacts, newest_first};
+use crate::model::tags::{FactKind, ImageTags, Labels, TagFacts, newest_first};
 use crate::observe::remembered::{Learnt, Looks, Remembered};
 use crate::registry::{SourceError, TagSource};
 
@@ -57,7 +57,7 @@ pub async fn ask(
             error.to_string()
         });
         if let Ok(tags) = &mut answer {
-            if let Some(loss) = looks.compare(&image, &tags.list) {
+            if let Some(loss) = tags.lost.clone().or_else(|| looks.compare(&image, &tags.list)) {
                 observation.losses.insert(image.clone(), loss);
             }
             if aged.contains(&image) {
@@ -145,6 +145,9 @@ fn keep(tags: &mut Arc<ImageTags>, learnt: Vec<(Want, TagFacts)>) {
         known.pushed = facts.pushed.or(known.pushed);
         known.first_seen = facts.first_seen.or(known.first_seen);
         known.platforms = facts.platforms.or_else(|| known.platforms.take());
+        if facts.labels != Labels::default() {
+            known.labels = facts.labels;
+        }
     }
 }
 

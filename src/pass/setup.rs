@@ -429,9 +429,15 @@ impl Recording {
     pub fn to_json(&self, observation: &Observation) -> String {
         let mut snapshot = self.0.snapshot();
         for (image, tags) in &observation.images {
-            if let Ok(tags) = tags {
-                snapshot.add(image, tags);
+            match tags {
+                Ok(tags) => snapshot.add(image, tags),
+                Err(reason) if !observation.unknown.contains(image) => snapshot.fail(image.clone(), reason.clone()),
+                Err(_) => {}
             }
+        }
+        observation.losses.iter().for_each(|(image, loss)| snapshot.lose(image, loss));
+        for (want, reason) in &observation.failed {
+            snapshot.fail_fact(&want.image, &want.tag, want.kind, reason);
         }
         snapshot.to_json()
     }

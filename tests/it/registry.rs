@@ -90,9 +90,10 @@ async fn list(client: &RegistryClient, image: &ImageName) -> String {
     }
 }
 
-/// Fills a repository with the tags `1.0.0`, `1.1.0` and so on; returns them in one line.
+/// Fills a repository with the tags `1.0.0`, `1.1.0` and so on; returns them in one line, sorted as a list is.
 fn fill(registry: &FakeRegistry, repository: &str, count: usize) -> String {
-    let tags: Vec<String> = (0..count).map(|number| format!("1.{number}.0")).collect();
+    let mut tags: Vec<String> = (0..count).map(|number| format!("1.{number}.0")).collect();
     tags.iter().for_each(|tag| registry.list_tag(repository, tag));
+    tags.sort();
     tags.join(" ")
 }

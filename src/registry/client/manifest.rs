@@ -1,12 +1,14 @@
 //! Single tags: the digest that one points to, and what its manifest and configuration blob say.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use reqwest::Method;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256, Sha512};
 
 use crate::model::image::{Digest, Tag, shorten};
-use crate::model::tags::{Platform, TagFacts};
+use crate::model::tags::{Labels, Platform, TagFacts};
 use crate::registry::client::failure::Failure;
 use crate::registry::client::transport::Question;
 use crate::registry::client::{RegistryClient, Visit};
@@ -48,11 +50,36 @@ struct RawPlatform {
     variant: String,
 }
 
+/// How long a label may be, in bytes: a URL or a commit; longer ones say nothing that is shown.
+const MAX_LABEL: usize = 2048;
+
 #[derive(Deserialize)]
 struct RawConfig {
     created: Option<String>,
+    /// The container's own configuration, in which labels stand.
+    #[serde(default)]
+    config: Option<RawContainer>,
     #[serde(flatten)]
     platform: RawPlatform,
+}
+
+#[derive(Deserialize, Default)]
+struct RawContainer {
+    #[serde(rename = "Labels", default)]
+    labels: Option<HashMap<String, serde_json::Value>>,
+}
+
+impl RawConfig {
+    /// Returns the labels that say where the image comes from; one that is no plain short text is left out.
+    fn labels(&self) -> Labels {
+        let all = self.config.as_ref().and_then(|config| config.labels.as_ref());
+        let label = |name: &str| {
+            let text = all?.get(&format!("org.opencontainers.image.{name}"))?.as_str()?.trim();
+            let is_plain = !text.is_empty() && text.len() <= MAX_LABEL && !text.contains(char::is_control);
+            is_plain.then(|| text.to_owned())
+        };
+        Labels { source: label("source"), revision: label("revision"), version: label("version") }
+    }
 }
 
 impl RawPlatform {
@@ -108,6 +135,7 @@ impl RegistryClient {
         Ok(TagFacts {
             digest: Some(digest),
             created: config.created.as_deref().and_then(|time| time.parse::<Timestamp>().ok()),
+            labels: config.labels(),
             platforms: Some(platforms.unwrap_or_else(|| config.platform.plain().into_iter().collect())),
             ..TagFacts::default()
         })

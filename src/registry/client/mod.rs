@@ -178,7 +178,7 @@ impl RegistryClient {
         let host = self.host(image.host())?;
         let visit = self.visit(image, &host).await?;
         let (mut list, pages) = self.list(&visit, earlier).await.map_err(|failure| self.in_words(&host, failure))?;
-        list.shrink();
+        list.finish();
         Ok(Listed { tags: Arc::new(ImageTags { list, ..ImageTags::default() }), pages })
     }
 

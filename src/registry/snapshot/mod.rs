@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 
 use crate::model::image::{Digest, ImageName, Tag};
 use crate::model::signature::{SignatureFact, SignatureVerdict};
-use crate::model::tags::{FactKind, ImageTags, TagFacts};
+use crate::model::tags::{FactKind, ImageTags, Labels, TagFacts};
 use crate::model::usage::Usage;
 use crate::registry::{Listed, SourceError, TagSource};
 use crate::signature::Requirement;
@@ -24,6 +24,8 @@ pub use crate::registry::snapshot::parse::SnapshotError;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
     images: BTreeMap<ImageName, Arc<ImageTags>>,
+    /// Images whose list could not be had, with the reason in words.
+    failed: BTreeMap<ImageName, String>,
 }
 
 impl Snapshot {
@@ -44,6 +46,26 @@ impl Snapshot {
     /// Adds an image, or replaces what is held of it.
     pub fn insert(&mut self, image: ImageName, tags: Arc<ImageTags>) {
         self.images.insert(image, tags);
+    }
+
+    /// Notes that an image's list could not be had.
+    pub fn fail(&mut self, image: ImageName, reason: String) {
+        self.failed.insert(image, reason);
+    }
+
+    /// Notes what a list lacks of an earlier one; nothing where the list is not held.
+    pub fn lose(&mut self, image: &ImageName, loss: &str) {
+        if let Some(tags) = self.images.get_mut(image) {
+            Arc::make_mut(tags).lost = Some(loss.to_owned());
+        }
+    }
+
+    /// Notes that a fact about a tag could not be had; nothing where the list is not held.
+    pub fn fail_fact(&mut self, image: &ImageName, tag: &Tag, kind: FactKind, reason: &str) {
+        if let Some(tags) = self.images.get_mut(image) {
+            let facts = Arc::make_mut(tags).facts.entry(tag.clone()).or_default();
+            facts.failed.insert(kind, reason.to_owned());
+        }
     }
 
     /// Adds what is known of an image to what is held of it.
@@ -83,16 +105,36 @@ impl Snapshot {
                 json.push_str("\": ");
                 write_facts(&mut json, own);
             }
-            json.push_str(if between == "\n" { "}}" } else { "\n  }}" });
+            json.push_str(if between == "\n" { "}" } else { "\n  }" });
+            let (examples, count) = tags.list.invalid();
+            if count > 0 {
+                let examples: Vec<String> = examples.iter().map(|text| quoted(text)).collect();
+                json.push_str(&format!(
+                    ", \"invalid\": {{\"count\": {count}, \"examples\": [{}]}}",
+                    examples.join(", ")
+                ));
+            }
+            if let Some(lost) = &tags.lost {
+                json.push_str(&format!(", \"lost\": {}", quoted(lost)));
+            }
+            json.push('}');
         }
-        json.push_str(if self.images.is_empty() { "}}\n" } else { "\n}}\n" });
+        for (image, reason) in &self.failed {
+            json.push_str(separator);
+            separator = ",\n";
+            json.push_str(&format!("  \"{image}\": {{\"error\": {}}}", quoted(reason)));
+        }
+        json.push_str(if separator == "\n" { "}}\n" } else { "\n}}\n" });
         json
     }
 }
 
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
 fn write_facts(json: &mut String, facts: &TagFacts) {
     // Digests and times follow grammars that need no escaping; platforms come from registries and may.
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let mut fields = Vec::new();
     fields.extend(facts.digest.iter().map(|digest| format!("\"digest\": \"{digest}\"")));
     fields.extend(facts.created.iter().map(|time| format!("\"created\": \"{time}\"")));
@@ -104,6 +146,18 @@ fn write_facts(json: &mut String, facts: &TagFacts) {
     // What decided is recorded, whether this pass confirmed it or needed not to.
     let seen = facts.first_seen.or(facts.not_before.filter(|_| facts.pushed.is_none()));
     fields.extend(seen.iter().map(|time| format!("\"firstSeen\": \"{time}\"")));
+    let Labels { source, revision, version } = &facts.labels;
+    let labels = [("source", source), ("revision", revision), ("version", version)];
+    let labels = labels.into_iter().filter_map(|(name, text)| Some(format!("\"{name}\": {}", quoted(text.as_ref()?))));
+    let labels: Vec<String> = labels.collect();
+    if !labels.is_empty() {
+        fields.push(format!("\"labels\": {{{}}}", labels.join(", ")));
+    }
+    if !facts.failed.is_empty() {
+        let rows: Vec<String> =
+            facts.failed.iter().map(|(kind, reason)| format!("\"{}\": {}", word(*kind), quoted(reason))).collect();
+        fields.push(format!("\"failed\": {{{}}}", rows.join(", ")));
+    }
     if !facts.signatures.is_empty() {
         let mut rows: Vec<String> = facts.signatures.iter().map(signature_row).collect();
         rows.sort_unstable();
@@ -114,8 +168,16 @@ fn write_facts(json: &mut String, facts: &TagFacts) {
     json.push('}');
 }
 
+/// The key of a kind of fact that could not be had.
+fn word(kind: FactKind) -> &'static str {
+    match kind {
+        FactKind::Digest => "digest",
+        FactKind::Image => "image",
+        FactKind::Pushed => "pushed",
+    }
+}
+
 fn signature_row(fact: &SignatureFact) -> String {
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let (word, reason) = match &fact.verdict {
         SignatureVerdict::Signed => ("signed", None),
         SignatureVerdict::Missing => ("missing", None),
@@ -131,8 +193,12 @@ impl TagSource for Snapshot {
     }
 
     fn tags<'a>(&'a self, image: &'a ImageName) -> BoxFuture<'a, Result<Arc<ImageTags>, SourceError>> {
-        let found = self.images.get(image).map(Arc::clone);
-        std::future::ready(found.ok_or_else(|| SourceError::Unknown(image.clone()))).boxed()
+        let found = match (self.images.get(image), self.failed.get(image)) {
+            (Some(tags), _) => Ok(Arc::clone(tags)),
+            (None, Some(reason)) => Err(SourceError::Failed(reason.clone())),
+            (None, None) => Err(SourceError::Unknown(image.clone())),
+        };
+        std::future::ready(found).boxed()
     }
 
     fn facts<'a>(
@@ -157,7 +223,11 @@ impl TagSource for Snapshot {
                         "{image}:{tag}: the snapshot does not hold its {word}; record a new one, or ask the registry"
                     )
                 };
-                if held { Ok(facts) } else { Err(SourceError::Failed(missing())) }
+                match facts.failed.get(&kind) {
+                    Some(reason) => Err(SourceError::Failed(reason.clone())),
+                    None if held => Ok(facts),
+                    None => Err(SourceError::Failed(missing())),
+                }
             }
         };
         std::future::ready(answer).boxed()
@@ -235,6 +305,10 @@ fn merge(known: &mut TagFacts, new: &TagFacts) {
     known.first_seen = new.first_seen.or(known.first_seen);
     known.not_before = new.not_before.or(known.not_before);
     known.platforms = new.platforms.clone().or(known.platforms.take());
+    if new.labels != Labels::default() {
+        known.labels = new.labels.clone();
+    }
+    known.failed.extend(new.failed.iter().map(|(kind, reason)| (*kind, reason.clone())));
     new.signatures.iter().for_each(|fact| keep(known, fact));
 }
 

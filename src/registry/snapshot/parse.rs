@@ -1,6 +1,6 @@
 //! Reading a snapshot: straight from the JSON text into the compact lists.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 
 use crate::model::image::{ImageName, Tag, shorten};
 use crate::model::signature::{SignatureFact, SignatureVerdict};
-use crate::model::tags::{ImageTags, Platform, TagFacts};
+use crate::model::tags::{FactKind, ImageTags, Labels, Platform, TagFacts};
 use crate::registry::snapshot::Snapshot;
 
 /// The longest snapshot; 5,000 images with two million tags take about 60 MB.
@@ -58,7 +58,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Snapshot, SnapshotError> {
         let reason = reason.chars().take(400).flat_map(escape).collect();
         SnapshotError::Malformed { line: error.line(), column: error.column(), reason }
     })?;
-    Ok(Snapshot { images: raw.images.0 })
+    let RawImages(images, failed) = raw.images;
+    Ok(Snapshot { images, failed })
 }
 
 fn escape(character: char) -> impl Iterator<Item = char> {
@@ -73,7 +74,8 @@ struct RawSnapshot {
     images: RawImages,
 }
 
-struct RawImages(BTreeMap<ImageName, Arc<ImageTags>>);
+/// The images with their lists, and those whose list could not be had.
+struct RawImages(BTreeMap<ImageName, Arc<ImageTags>>, BTreeMap<ImageName, String>);
 
 impl<'de> Deserialize<'de> for RawImages {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -91,18 +93,20 @@ impl<'de> Visitor<'de> for Images {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawImages, A::Error> {
-        let mut images = BTreeMap::new();
+        let (mut images, mut failed) = (BTreeMap::new(), BTreeMap::new());
         let mut room = MAX_TAGS;
         let mut platforms = PlatformPool::default();
         while let Some(name) = map.next_key::<String>()? {
             let image: ImageName = name.parse().map_err(A::Error::custom)?;
-            if images.contains_key(&image) {
+            if images.contains_key(&image) || failed.contains_key(&image) {
                 return Err(A::Error::custom(format_args!("the image {image} stands twice")));
             }
-            let tags = map.next_value_seed(Image { image: &image, room: &mut room, platforms: &mut platforms })?;
-            images.insert(image, Arc::new(tags));
+            match map.next_value_seed(Image { image: &image, room: &mut room, platforms: &mut platforms })? {
+                Recorded::Tags(tags) => drop(images.insert(image, Arc::new(tags))),
+                Recorded::Failed(reason) => drop(failed.insert(image, reason)),
+            }
         }
-        Ok(RawImages(images))
+        Ok(RawImages(images, failed))
     }
 }
 
@@ -115,33 +119,75 @@ struct Image<'a> {
     platforms: &'a mut PlatformPool,
 }
 
-impl<'de> DeserializeSeed<'de> for Image<'_> {
-    type Value = ImageTags;
+/// What is recorded of an image.
+enum Recorded {
+    /// Its list.
+    Tags(ImageTags),
+    /// Why its list could not be had, in words.
+    Failed(String),
+}
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<ImageTags, D::Error> {
+/// Listed texts that are no tags.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawInvalid {
+    count: usize,
+    examples: Vec<String>,
+}
+
+/// Returns words of a file as they may be shown.
+fn visible(text: &str) -> String {
+    text.chars().take(1000).flat_map(escape).collect()
+}
+
+impl<'de> DeserializeSeed<'de> for Image<'_> {
+    type Value = Recorded;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Recorded, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
 impl<'de> Visitor<'de> for Image<'_> {
-    type Value = ImageTags;
+    type Value = Recorded;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "an object with `tags` for {}", self.image)
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<ImageTags, A::Error> {
-        let mut tags = None;
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Recorded, A::Error> {
+        let (mut tags, mut invalid, mut lost, mut error) = (None::<ImageTags>, None::<RawInvalid>, None, None);
+        let mut seen = BTreeSet::new();
         while let Some(key) = map.next_key::<String>()? {
-            if key != "tags" || tags.is_some() {
-                let (image, key) = (self.image, shorten(&key));
-                return Err(A::Error::custom(format_args!(
-                    "{image}: the key `{key}` has no place here, only one `tags` has"
-                )));
+            let is_new = seen.insert(key.clone());
+            match key.as_str() {
+                "tags" if is_new => tags = Some(map.next_value_seed(Rows(&mut self))?),
+                "invalid" if is_new => invalid = Some(map.next_value()?),
+                "lost" if is_new => lost = Some(visible(&map.next_value::<String>()?)),
+                "error" if is_new => error = Some(visible(&map.next_value::<String>()?)),
+                _ => {
+                    let (image, key) = (self.image, shorten(&key));
+                    return Err(A::Error::custom(format_args!(
+                        "{image}: the key `{key}` has no place here, only `tags`, `invalid`, `lost` and `error` have, each once"
+                    )));
+                }
             }
-            tags = Some(map.next_value_seed(Rows(&mut self))?);
         }
-        tags.ok_or_else(|| A::Error::custom(format_args!("{}: `tags` is missing", self.image)))
+        match (tags, error) {
+            (Some(mut tags), None) => {
+                if let Some(invalid) = invalid {
+                    let examples = invalid.examples.iter().map(|text| visible(text)).collect();
+                    tags.list.set_invalid(examples, invalid.count);
+                }
+                tags.lost = lost;
+                Ok(Recorded::Tags(tags))
+            }
+            (None, Some(reason)) => Ok(Recorded::Failed(reason)),
+            (Some(_), Some(_)) => {
+                Err(A::Error::custom(format_args!("{}: `error` has no place beside `tags`", self.image)))
+            }
+            (None, None) => Err(A::Error::custom(format_args!("{}: `tags` is missing", self.image))),
+        }
     }
 }
 
@@ -179,7 +225,8 @@ impl<'de> Visitor<'de> for Rows<'_, '_> {
                 facts.push((tag, own));
             }
         }
-        Ok(ImageTags { list, facts: facts.into_iter().collect() })
+        list.finish();
+        Ok(ImageTags { list, facts: facts.into_iter().collect(), ..ImageTags::default() })
     }
 }
 
@@ -230,7 +277,27 @@ struct RawFacts<'a> {
     first_seen: Option<std::borrow::Cow<'a, str>>,
     platforms: Option<Vec<String>>,
     #[serde(default)]
+    labels: RawLabels,
+    #[serde(default)]
+    failed: RawFailed,
+    #[serde(default)]
     signatures: Vec<RawSignature>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RawLabels {
+    source: Option<String>,
+    revision: Option<String>,
+    version: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RawFailed {
+    digest: Option<String>,
+    image: Option<String>,
+    pushed: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -289,6 +356,22 @@ impl RawFacts<'_> {
             return Err(format!("more than {MAX_SIGNATURES} verdicts on signatures"));
         }
         let signatures = self.signatures.into_iter().map(RawSignature::plain).collect::<Result<_, _>>()?;
-        Ok(TagFacts { digest, created, pushed, first_seen, platforms, signatures, ..TagFacts::default() })
+        let plain = |text: Option<String>| text.map(|text| visible(&text));
+        let RawLabels { source, revision, version } = self.labels;
+        let labels = Labels { source: plain(source), revision: plain(revision), version: plain(version) };
+        let RawFailed { digest: no_digest, image, pushed: no_time } = self.failed;
+        let failed = [(FactKind::Digest, no_digest), (FactKind::Image, image), (FactKind::Pushed, no_time)];
+        let failed = failed.into_iter().filter_map(|(kind, reason)| Some((kind, visible(&reason?)))).collect();
+        Ok(TagFacts {
+            digest,
+            created,
+            pushed,
+            first_seen,
+            failed,
+            labels,
+            platforms,
+            signatures,
+            ..TagFacts::default()
+        })
     }
 }

@@ -38,11 +38,14 @@ fn writes_tags_sorted_and_once_whatever_order_they_came_in() {
     let facts = TagFacts { digest: Some(DIGEST.parse().unwrap()), ..TagFacts::default() };
     // A fact about a tag that is not listed: nothing that a plan could use.
     let facts = [(tag("B"), facts.clone()), (tag("b"), facts)].into();
-    snapshot.insert(name("ghcr.io/acme/web"), Arc::new(ImageTags { list, facts }));
+    snapshot.insert(name("ghcr.io/acme/web"), Arc::new(ImageTags { list, facts, ..ImageTags::default() }));
     let row = format!("    \"a\": {{}},\n    \"b\": {{\"digest\": \"{DIGEST}\"}}\n");
     assert_eq!(
         snapshot.to_json(),
-        format!("{{\"images\": {{\n  \"ghcr.io/acme/web\": {{\"tags\": {{\n{row}  }}}}\n}}}}\n")
+        format!(
+            "{{\"images\": {{\n  \"ghcr.io/acme/web\": {{\"tags\": {{\n{row}  }}, \"invalid\": {{\"count\": 1, \"examples\": \
+             [\"not a tag\\\\u{{1b}}\"]}}}}\n}}}}\n"
+        )
     );
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::model::decision::{Reason, Verdict};
 use crate::model::image::ImageName;
 use crate::model::outcome::{Explanation, Trouble};
-use crate::model::tags::{ImageTags, TagList, newest_first};
+use crate::model::tags::{ImageTags, newest_first};
 use crate::model::usage::Usage;
 use crate::report::View;
 use crate::report::candidates::{self, Candidate, State, Why};
@@ -38,7 +38,7 @@ pub fn explain(
     let mut page = Page::new(view, out);
     for explanation in explanations {
         let tags = images.get(&explanation.decision.question.image);
-        one(&mut page, explanation, tags.map(|tags| &tags.list))?;
+        one(&mut page, explanation, tags.map(|tags| &**tags))?;
     }
     if !troubles.is_empty() {
         page.title("Failed")?;
@@ -71,7 +71,8 @@ pub fn asked(usage: &Usage, view: &View, out: &mut dyn io::Write) -> io::Result<
     page.finish()
 }
 
-fn one(page: &mut Page<'_>, explanation: &Explanation, list: Option<&TagList>) -> io::Result<()> {
+fn one(page: &mut Page<'_>, explanation: &Explanation, tags: Option<&ImageTags>) -> io::Result<()> {
+    let list = tags.map(|tags| &tags.list);
     let decision = &explanation.decision;
     let question = &decision.question;
     page.gap()?;
@@ -88,6 +89,13 @@ fn one(page: &mut Page<'_>, explanation: &Explanation, list: Option<&TagList>) -
         }
     };
     page.prose(2, 12, &[(Tone::Quiet, "chosen:"), (tone, &chosen), (Tone::Plain, &why)])?;
+    if let Some(facts) = decision.chosen().and_then(|tag| tags?.facts.get(tag)) {
+        let source = [&facts.labels.source, &facts.labels.revision].into_iter().flatten();
+        let source = source.map(String::as_str).collect::<Vec<_>>().join(" at ");
+        if !source.is_empty() {
+            page.prose(2, 12, &[(Tone::Quiet, "source:"), (Tone::Plain, &source)])?;
+        }
+    }
     gates(page, &explanation.gates)?;
     if let Some(earliest) = explanation.earliest {
         page.prose(2, 12, &[(Tone::Quiet, "earliest:"), (Tone::Plain, &earliest.to_string())])?;

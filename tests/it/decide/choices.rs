@@ -158,7 +158,7 @@ fn with_facts(tags: &[&str]) -> Observation {
         };
         (tag.parse().expect("the fixture follows the grammar"), facts)
     });
-    observe(ImageTags { list: tags.iter().copied().collect(), facts: facts.collect() })
+    observe(ImageTags { list: tags.iter().copied().collect(), facts: facts.collect(), ..ImageTags::default() })
 }
 
 /// What each policy does with each tag in use: a line for every one that does not stay.

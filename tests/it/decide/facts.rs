@@ -27,6 +27,7 @@ fn know(facts: &[(&str, TagFacts)]) -> Observation {
             .iter()
             .map(|(tag, facts)| (tag.parse().expect("the fixture follows the grammar"), facts.clone()))
             .collect(),
+        ..ImageTags::default()
     })
 }
 

@@ -41,7 +41,11 @@ fn parse(tag: &str) -> Tag {
 /// An observation in which every digest is known.
 fn known(tags: &[&str]) -> Observation {
     let facts = |tag: &&str| (parse(tag), TagFacts { digest: Some(digest(tag)), ..TagFacts::default() });
-    observe(ImageTags { list: tags.iter().copied().collect(), facts: tags.iter().map(facts).collect() })
+    observe(ImageTags {
+        list: tags.iter().copied().collect(),
+        facts: tags.iter().map(facts).collect(),
+        ..ImageTags::default()
+    })
 }
 
 fn wrong(reason: &str) -> Result<SignatureVerdict, String> {

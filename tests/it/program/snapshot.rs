@@ -85,3 +85,34 @@ fn a_file_that_is_no_snapshot_is_refused_with_its_place() {
     }
     world.tagboat(&["plan", "--snapshot", "absent.json"]).ended(2);
 }
+
+#[test]
+fn a_replay_tells_the_same_of_what_was_odd_missing_or_lost() {
+    let world = World::new();
+    let (host, rules) = (world.registry.host(), world.config());
+    let followed = format!("images:\n  - match: {host}/acme/api\n    semver: minor\n    platforms: [linux/arm64]\n");
+    world.write(".tagboat.yaml", rules.replace("images:\n", &followed));
+    // A list that the registry does not sort, with what is no tag in it.
+    for tag in ["1.5.0", "1.10.0", "1.4.0", "-wrong-", "1.9.0", "latest", "1.0.0", "0.9.0", "0.8.0"] {
+        world.registry.list_tag("acme/web", tag);
+    }
+    world.write("dev/web.yaml", world.deployment("acme/web:1.4.0"));
+    world.write("dev/gone.yaml", world.deployment("acme/gone:1.0.0"));
+    world.registry.list_tag("acme/api", "1.0.0");
+    // Listed, and without a manifest: what a decision asks about it fails.
+    world.registry.list_tag("acme/api", "1.1.0");
+    world.write("dev/api.yaml", world.deployment("acme/api:1.0.0"));
+    world.tagboat(&["plan"]);
+    for tag in ["1.4.0", "1.0.0", "0.9.0", "0.8.0", "latest"] {
+        world.registry.delete("acme/web", tag);
+    }
+    world.tagboat(&["snapshot", "--out", "../tags.json"]).ended(3);
+    for output in ["json", "text"] {
+        let live = world.tagboat(&["plan", "--output", output]).ended(3);
+        let replayed = world.tagboat(&["plan", "--output", output, "--snapshot", "../tags.json"]).ended(3);
+        assert_eq!(replayed.out, live.out);
+        for words in ["acme/gone", "acme/api:1.1.0", "-wrong-", "1.4.0"] {
+            assert!(live.out.contains(words), "{words}: {live:?}");
+        }
+    }
+}

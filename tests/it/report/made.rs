@@ -130,7 +130,7 @@ pub(super) fn decision(
 }
 
 pub(super) fn tags(list: &[&str]) -> Arc<ImageTags> {
-    Arc::new(ImageTags { list: list.iter().copied().collect::<TagList>(), facts: BTreeMap::new() })
+    Arc::new(ImageTags { list: list.iter().copied().collect::<TagList>(), facts: BTreeMap::new(), lost: None })
 }
 
 pub(super) fn moves(to: &str) -> Verdict {
