@@ -29,7 +29,8 @@ pub(super) fn run(session: &Session, folder: &Folder) -> Outcome {
         let limits = pass::setup::limits(&service.unwrap_or_else(Service::without_configuration));
         let name = config.configured.then(|| session.config_name());
         let files = pass::setup::checkout(&folder.folder);
-        findings.extend(pass::check::check(&config, name.as_deref(), &files, &limits)?);
+        let past = pass::setup::past(&folder.folder);
+        findings.extend(pass::check::check(&config, name.as_deref(), &files, &limits, past.as_deref())?);
     }
     // Annotations want paths from where the program was called; what an option names is such a path already.
     let named = [&session.common.config, &session.common.service];
@@ -37,7 +38,7 @@ pub(super) fn run(session: &Session, folder: &Folder) -> Outcome {
     let base = Base { folder: &folder.folder.to_string_lossy(), named };
     print(|out| match output {
         OutputFormat::Json => json::check(&findings, out),
-        OutputFormat::Text => text::check(&findings, &session.view(), out),
+        OutputFormat::Text | OutputFormat::Csv => text::check(&findings, &session.view(), out),
         OutputFormat::Github => github::check(&findings, &base, out),
         OutputFormat::Sarif => sarif::check(&findings, &base, out),
     })?;

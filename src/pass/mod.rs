@@ -6,10 +6,14 @@
 pub mod check;
 pub mod hold;
 pub mod migrate;
+pub mod order;
 pub mod propose;
+pub mod record;
 pub mod report;
 pub mod run;
 pub mod setup;
+pub mod status;
+pub mod view;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -23,7 +27,7 @@ use crate::decide::questions::{self, Followed};
 use crate::manifest::Surroundings;
 use crate::model::change::ChangeSet;
 use crate::model::commit::CommitId;
-use crate::model::decision::{Decided, Decision, Verdict};
+use crate::model::decision::{Decided, Decision, Question, Verdict};
 use crate::model::environment::{EnvironmentName, Environments};
 use crate::model::file::RepoPath;
 use crate::model::hold::Hold;
@@ -232,15 +236,26 @@ async fn settle(
     let answered = |done, all| (inputs.progress)(Progress::Asking(done, all));
     observe::tags::ask(&mut observation, &questions, inputs.source, &answered).await;
     stages.end("asked for the tags");
+    let decisions = decided(inputs, &mut observation, &questions, surroundings).await;
+    (observation, decisions)
+}
+
+/// Decides, and asks for what is missing, until no decision lacks a fact that could be had.
+async fn decided(
+    inputs: &Inputs<'_>,
+    observation: &mut Observation,
+    questions: &[Question],
+    surroundings: &Surroundings,
+) -> Vec<Decision> {
     for _ in 0..MAX_ROUNDS {
-        let Decided { decisions, wants, pasts } = decide::decide(&observation, &questions);
+        let Decided { decisions, wants, pasts } = decide::decide(observation, questions);
         if wants.is_empty() && pasts.is_empty() {
-            return (observation, decisions);
+            return decisions;
         }
-        read_pasts(inputs, &mut observation, &pasts, surroundings);
-        observe::tags::facts(&mut observation, wants, inputs.source).await;
+        read_pasts(inputs, observation, &pasts, surroundings);
+        observe::tags::facts(observation, wants, inputs.source).await;
     }
-    let mut decided = decide::decide(&observation, &questions);
+    let mut decided = decide::decide(observation, questions);
     let lacking = decided.wants;
     for decision in &mut decided.decisions {
         if lacking.iter().any(|want| want.image == decision.question.image) {
@@ -248,7 +263,7 @@ async fn settle(
             decision.verdict = Verdict::Undecided(reason);
         }
     }
-    (observation, decided.decisions)
+    decided.decisions
 }
 
 /// Reads what environments have run, and finds what somebody took back there.

@@ -4,7 +4,11 @@
 //! its candidates from what the environments before it run in Git, never from a registry.
 
 mod candidates;
+pub mod drift;
+pub mod figures;
 mod gates;
+pub mod order;
+pub mod record;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -20,7 +20,10 @@ use crate::model::tags::ImageTags;
 use crate::report::candidates;
 
 mod decisions;
+mod record;
 mod sink;
+
+pub use record::{delivery, history, status};
 
 use decisions::Decisions;
 use sink::Sink;

@@ -7,6 +7,7 @@ mod demo;
 mod environments;
 mod holds;
 mod manifests;
+mod record;
 mod registries;
 mod run;
 mod secrets;

@@ -3,24 +3,91 @@
 //! The entry points are [`Past`] and [`timelines`]. Goes back step by step, and no further than somebody needs. Old
 //! versions of files are read as their paths are read today.
 
+mod words;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
 
 use crate::git::local::LocalHistory;
 use crate::git::log::{ChangedFile, Line, LogStep};
 use crate::git::{BlobId, GitError, Remote};
 use crate::manifest::{self, Surroundings};
-use crate::model::commit::{CommitId, TRAILER_ENVIRONMENT, TRAILER_IMAGE};
+use crate::model::commit::CommitId;
 use crate::model::environment::{BranchName, EnvironmentName, Environments};
 use crate::model::file::RepoPath;
-use crate::model::history::{Mover, Shift, Timeline};
-use crate::model::image::{ImageName, shorten};
+use crate::model::history::{Shift, Timeline, Word};
+use crate::model::image::ImageName;
 use crate::model::site::{Site, Value};
 
 /// How many commits are read at most. A version that was taken back longer ago is forgotten; `hold` keeps it for ever.
 pub const MOST_COMMITS: usize = 2_000;
 
+/// The longest version of the watched file that is read, in bytes.
+const MAX_WATCHED: u64 = 1 << 20;
+
 /// An environment and an image whose history is asked for.
 pub type Asked = (EnvironmentName, ImageName);
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asking {
+    /// These images in these environments.
+    These(BTreeSet<Asked>),
+    /// Everything that ever stood in these environments; every one where none is named.
+    All(Option<BTreeSet<EnvironmentName>>),
+}
+
+impl Asking {
+    fn has_environment(&self, environment: &EnvironmentName) -> bool {
+        match self {
+            Self::These(these) => these.iter().any(|(own, _)| own == environment),
+            Self::All(only) => only.as_ref().is_none_or(|only| only.contains(environment)),
+        }
+    }
+
+    fn has_image(&self, image: &ImageName) -> bool {
+        match self {
+            Self::These(these) => these.iter().any(|(_, own)| own == image),
+            Self::All(_) => true,
+        }
+    }
+
+    fn has(&self, environment: &EnvironmentName, image: &ImageName) -> bool {
+        match self {
+            Self::These(these) => these.contains(&(environment.clone(), image.clone())),
+            Self::All(_) => self.has_environment(environment),
+        }
+    }
+}
+
+/// A commit that changed one file which is no manifest: the file of holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rewritten {
+    /// The commit.
+    pub commit: CommitId,
+    /// Its committer time.
+    pub time: Timestamp,
+    /// What it says about itself.
+    pub word: Word,
+    /// The bytes before; `None` where it was not there.
+    pub before: Option<Vec<u8>>,
+    /// The bytes after; `None` where it is gone.
+    pub after: Option<Vec<u8>>,
+}
+
+/// What history tells.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// What each image was in each environment.
+    pub timelines: BTreeMap<Asked, Timeline>,
+    /// The changes of the file that was watched, newest first.
+    pub rewritten: Vec<Rewritten>,
+    /// The committer time of the oldest commit that was read.
+    pub oldest: Timestamp,
+    /// Whether that is the first commit of all.
+    pub whole: bool,
+}
 
 /// The values of the asked images in one file.
 type Values = BTreeMap<ImageName, BTreeSet<Value>>;
@@ -95,50 +162,87 @@ pub fn timelines(
     reading: &Reading<'_>,
     limit: usize,
 ) -> Result<BTreeMap<Asked, Timeline>, GitError> {
-    let environments: BTreeSet<&EnvironmentName> = asked.iter().map(|(environment, _)| environment).collect();
+    Ok(tell(past, &Asking::These(asked.clone()), reading, None, limit)?.timelines)
+}
+
+/// Reads what was asked for, and what became of one more file, at most `limit` commits back.
+///
+/// # Errors
+///
+/// [`GitError`] when history cannot be read; then nothing of it is known.
+pub fn tell(
+    past: &dyn Past,
+    asking: &Asking,
+    reading: &Reading<'_>,
+    watched: Option<&RepoPath>,
+    limit: usize,
+) -> Result<Told, GitError> {
     let wanted = |path: &str| {
-        manifest::may_hold_reference(path)
-            && reading.environments.of(path).is_some_and(|environment| environments.contains(&environment.name))
+        watched.is_some_and(|watched| watched.as_str() == path)
+            || (manifest::may_hold_reference(path)
+                && reading.environments.of(path).is_some_and(|environment| asking.has_environment(&environment.name)))
     };
     let line = past.line(limit.min(MOST_COMMITS), &wanted)?;
-    let mut walk = Walk::new(past, asked, reading);
-    for step in &line.steps {
-        walk.back_over(step)?;
+    let mut walk = Walk::new(past, asking, reading);
+    let mut rewritten = Vec::new();
+    for (depth, step) in line.steps.iter().enumerate() {
+        walk.back_over(step, depth)?;
+        let file = watched.and_then(|watched| step.changed.iter().find(|changed| changed.path == *watched));
+        if let Some(file) = file {
+            let read = |blob: &Option<BlobId>| blob.as_ref().map(|blob| past.read(blob, MAX_WATCHED)).transpose();
+            let (before, after) = (read(&file.before)?, read(&file.after)?);
+            let entry = &step.entry;
+            let word = words::word(entry, &entry.message, depth);
+            rewritten.push(Rewritten { commit: entry.id.clone(), time: entry.time, word, before, after });
+        }
     }
     let timeline = |shifts| Timeline { shifts, oldest: line.oldest, whole: line.whole };
-    Ok(asked.iter().map(|one| (one.clone(), timeline(walk.shifts.remove(one).unwrap_or_default()))).collect())
+    let mut timelines: BTreeMap<Asked, Timeline> =
+        walk.shifts.into_iter().map(|(asked, shifts)| (asked, timeline(shifts))).collect();
+    let there: Vec<Asked> = match asking {
+        Asking::These(these) => these.iter().cloned().collect(),
+        Asking::All(_) => walk.there.into_iter().collect(),
+    };
+    for asked in there {
+        timelines.entry(asked).or_insert_with(|| timeline(Vec::new()));
+    }
+    Ok(Told { timelines, rewritten, oldest: line.oldest, whole: line.whole })
 }
 
 /// Goes back in time, and knows at each commit what every file held after it.
 struct Walk<'a> {
     past: &'a dyn Past,
-    asked: &'a BTreeSet<Asked>,
-    images: BTreeSet<&'a ImageName>,
+    asking: &'a Asking,
     reading: &'a Reading<'a>,
     /// What files hold that hold an asked image, by environment.
     files: HashMap<EnvironmentName, BTreeMap<RepoPath, Values>>,
     /// What was read already: neighbours share every version of a file.
     read: HashMap<(RepoPath, BlobId), Values>,
     shifts: BTreeMap<Asked, Vec<Shift>>,
+    /// What stands there now.
+    there: BTreeSet<Asked>,
 }
 
 impl<'a> Walk<'a> {
-    fn new(past: &'a dyn Past, asked: &'a BTreeSet<Asked>, reading: &'a Reading<'a>) -> Self {
-        let images: BTreeSet<&ImageName> = asked.iter().map(|(_, image)| image).collect();
+    fn new(past: &'a dyn Past, asking: &'a Asking, reading: &'a Reading<'a>) -> Self {
+        let mut there = BTreeSet::new();
         let mut files: HashMap<EnvironmentName, BTreeMap<RepoPath, Values>> = HashMap::new();
         for site in reading.sites {
             if let Some(environment) = reading.environments.of(site.file.as_str())
-                && let Some(image) = counted(site, &images)
+                && let Some(image) = counted(site, asking)
             {
+                if asking.has(&environment.name, image) {
+                    there.insert((environment.name.clone(), image.clone()));
+                }
                 let file = files.entry(environment.name.clone()).or_default().entry(site.file.clone()).or_default();
                 file.entry(image.clone()).or_default().insert(site.value.clone());
             }
         }
-        Self { past, asked, images, reading, files, read: HashMap::new(), shifts: BTreeMap::new() }
+        Self { past, asking, reading, files, read: HashMap::new(), shifts: BTreeMap::new(), there }
     }
 
     /// Undoes one commit, and notes what it had changed.
-    fn back_over(&mut self, step: &LogStep) -> Result<(), GitError> {
+    fn back_over(&mut self, step: &LogStep, depth: usize) -> Result<(), GitError> {
         let mut touched: BTreeMap<EnvironmentName, Vec<&ChangedFile>> = BTreeMap::new();
         for changed in &step.changed {
             if let Some(environment) = self.reading.environments.of(changed.path.as_str()) {
@@ -163,9 +267,10 @@ impl<'a> Walk<'a> {
                 self.put(&environment, &changed.path, before);
             }
             let before = self.whole(&environment);
-            for image in self.images.clone() {
+            let images: BTreeSet<&ImageName> = before.keys().chain(after.keys()).collect();
+            for image in images {
                 let key = (environment.clone(), image.clone());
-                if !self.asked.contains(&key) {
+                if !self.asking.has(&environment, image) {
                     continue;
                 }
                 let nothing = BTreeSet::new();
@@ -177,10 +282,12 @@ impl<'a> Walk<'a> {
                 }
                 // A file that was moved and changed at once shows in the environment alone.
                 steps.extend(gave_way(from, Some(to)));
+                let (by, word) = words::mover((&step.entry, depth), &environment, image, from, to);
                 let shift = Shift {
                     commit: step.entry.id.clone(),
                     time: step.entry.time,
-                    by: mover(step, &environment, image, from, to),
+                    by,
+                    word,
                     from: from.clone(),
                     to: to.clone(),
                     steps,
@@ -224,7 +331,7 @@ impl<'a> Walk<'a> {
                 let scan = manifest::scan(&changed.path, &bytes, self.reading.surroundings, limits);
                 let mut values = Values::new();
                 for site in &scan.sites {
-                    if let Some(image) = counted(site, &self.images) {
+                    if let Some(image) = counted(site, self.asking) {
                         values.entry(image.clone()).or_default().insert(site.value.clone());
                     }
                 }
@@ -239,8 +346,8 @@ impl<'a> Walk<'a> {
 }
 
 /// Returns the image of a site that says what runs.
-fn counted<'s>(site: &'s Site, images: &BTreeSet<&ImageName>) -> Option<&'s ImageName> {
-    site.image.as_ref().filter(|image| site.skipped.is_none() && images.contains(image))
+fn counted<'s>(site: &'s Site, asking: &Asking) -> Option<&'s ImageName> {
+    site.image.as_ref().filter(|image| site.skipped.is_none() && asking.has_image(image))
 }
 
 /// Pairs every value that went with every one that came in its place.
@@ -249,42 +356,4 @@ fn gave_way(old: &BTreeSet<Value>, new: Option<&BTreeSet<Value>>) -> BTreeSet<(V
     let new = new.unwrap_or(&nothing);
     let came: Vec<&Value> = new.difference(old).collect();
     old.difference(new).flat_map(|left| came.iter().map(move |came| (left.clone(), (*came).clone()))).collect()
-}
-
-/// Tells Tagboat's own commits by their trailers, which must name what the commit really did.
-///
-/// A merge counts as the commits that it brought.
-fn mover(
-    step: &LogStep,
-    environment: &EnvironmentName,
-    image: &ImageName,
-    from: &BTreeSet<Value>,
-    to: &BTreeSet<Value>,
-) -> Mover {
-    let came: Vec<String> = to.difference(from).map(|value| format!("-> {value}")).collect();
-    let is_own = |message: &String| {
-        let trailers = trailers(message);
-        let of = |key: &str| {
-            let found = trailers.iter().filter(move |(name, _)| name.eq_ignore_ascii_case(key));
-            found.map(|(_, value)| *value).collect::<Vec<_>>()
-        };
-        let images = of(TRAILER_IMAGE);
-        of(TRAILER_ENVIRONMENT).contains(&environment.as_str())
-            && !came.is_empty()
-            && came.iter().all(|came| {
-                images.iter().any(|line| line.split(' ').next() == Some(image.as_str()) && line.ends_with(came))
-            })
-    };
-    if std::iter::once(&step.entry.message).chain(&step.entry.merged).any(is_own) {
-        Mover::Tagboat
-    } else {
-        Mover::Person(shorten(&step.entry.author.name))
-    }
-}
-
-/// Returns the `Key: value` lines of a message: its trailers, and lines that look like them.
-///
-/// Not only the last paragraph's (git-interpret-trailers): forges put lines of their own behind it when they squash.
-pub fn trailers(message: &str) -> Vec<(&str, &str)> {
-    message.lines().filter_map(|line| line.split_once(": ")).map(|(key, value)| (key, value.trim())).collect()
 }
