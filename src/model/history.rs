@@ -103,9 +103,13 @@ impl Timeline {
         self.shifts.iter().find(|shift| shift.to.contains(value) && !shift.from.contains(value))
     }
 
-    /// Returns the least time for which a value that stands there now has stood.
+    /// Returns the least time for which a value that stands there now has stood: at every place where it stands.
     pub fn since(&self, value: &Value) -> Timestamp {
-        self.brought(value).map_or(self.oldest, |shift| shift.time)
+        let came = |shift: &&Shift| {
+            shift.steps.iter().any(|(_, came)| came == value)
+                || (shift.to.contains(value) && !shift.from.contains(value))
+        };
+        self.shifts.iter().find(came).map_or(self.oldest, |shift| shift.time)
     }
 }
 

@@ -89,8 +89,11 @@ pub struct Told {
     pub whole: bool,
 }
 
-/// The values of the asked images in one file.
-type Values = BTreeMap<ImageName, BTreeSet<Value>>;
+/// The values of the asked images in one file: of each image as many as there are places, in the order of the file.
+type Values = BTreeMap<ImageName, Vec<Value>>;
+
+/// The values of images in a whole environment.
+type Whole = BTreeMap<ImageName, BTreeSet<Value>>;
 
 /// Where history comes from: a remote's branch, or a person's checkout.
 pub trait Past: Send + Sync {
@@ -235,7 +238,7 @@ impl<'a> Walk<'a> {
                     there.insert((environment.name.clone(), image.clone()));
                 }
                 let file = files.entry(environment.name.clone()).or_default().entry(site.file.clone()).or_default();
-                file.entry(image.clone()).or_default().insert(site.value.clone());
+                file.entry(image.clone()).or_default().push(site.value.clone());
             }
         }
         Self { past, asking, reading, files, read: HashMap::new(), shifts: BTreeMap::new(), there }
@@ -251,28 +254,29 @@ impl<'a> Walk<'a> {
         }
         for (environment, changes) in touched {
             let mut steps: BTreeMap<ImageName, BTreeSet<(Value, Value)>> = BTreeMap::new();
+            let mut images: BTreeSet<ImageName> = BTreeSet::new();
+            let mut befores = Vec::with_capacity(changes.len());
             for changed in &changes {
                 // What a commit left is read from the commit: a working tree may hold something else today.
                 let after = self.values(changed, changed.after.as_ref())?;
-                self.put(&environment, &changed.path, after);
-            }
-            let after = self.whole(&environment);
-            for changed in &changes {
                 let before = self.values(changed, changed.before.as_ref())?;
+                images.extend(after.keys().chain(before.keys()).cloned());
+                self.put(&environment, &changed.path, after);
+                befores.push(before);
+            }
+            images.retain(|image| self.asking.has(&environment, image));
+            let after = self.whole(&environment, &images);
+            for (changed, before) in changes.iter().zip(befores) {
                 let now = self.files.get(&environment).and_then(|files| files.get(&changed.path));
                 for (image, old) in &before {
-                    let new = now.and_then(|values| values.get(image));
-                    steps.entry(image.clone()).or_default().extend(gave_way(old, new));
+                    let new = now.and_then(|values| values.get(image)).map_or(&[][..], Vec::as_slice);
+                    steps.entry(image.clone()).or_default().extend(gave_way_in_file(old, new));
                 }
                 self.put(&environment, &changed.path, before);
             }
-            let before = self.whole(&environment);
-            let images: BTreeSet<&ImageName> = before.keys().chain(after.keys()).collect();
-            for image in images {
+            let before = self.whole(&environment, &images);
+            for image in &images {
                 let key = (environment.clone(), image.clone());
-                if !self.asking.has(&environment, image) {
-                    continue;
-                }
                 let nothing = BTreeSet::new();
                 let from = before.get(image).unwrap_or(&nothing);
                 let to = after.get(image).unwrap_or(&nothing);
@@ -281,8 +285,9 @@ impl<'a> Walk<'a> {
                     continue;
                 }
                 // A file that was moved and changed at once shows in the environment alone.
-                steps.extend(gave_way(from, Some(to)));
-                let (by, word) = words::mover((&step.entry, depth), &environment, image, from, to);
+                steps.extend(gave_way(from, to));
+                let came: BTreeSet<&Value> = to.difference(from).chain(steps.iter().map(|(_, came)| came)).collect();
+                let (by, word) = words::mover((&step.entry, depth), &environment, image, &came);
                 let shift = Shift {
                     commit: step.entry.id.clone(),
                     time: step.entry.time,
@@ -307,11 +312,11 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Returns every value of each image in an environment.
-    fn whole(&self, environment: &EnvironmentName) -> Values {
-        let mut whole = Values::new();
+    /// Returns every value of some images in an environment.
+    fn whole(&self, environment: &EnvironmentName, images: &BTreeSet<ImageName>) -> Whole {
+        let mut whole = Whole::new();
         for file in self.files.get(environment).into_iter().flat_map(BTreeMap::values) {
-            for (image, values) in file {
+            for (image, values) in file.iter().filter(|(image, _)| images.contains(*image)) {
                 whole.entry(image.clone()).or_default().extend(values.iter().cloned());
             }
         }
@@ -328,11 +333,12 @@ impl<'a> Walk<'a> {
         let limits = self.reading.limits;
         let values = match self.past.read(blob, limits.max_bytes) {
             Ok(bytes) => {
-                let scan = manifest::scan(&changed.path, &bytes, self.reading.surroundings, limits);
+                let mut scan = manifest::scan(&changed.path, &bytes, self.reading.surroundings, limits);
+                scan.sites.sort_by_key(|site| site.bytes().start);
                 let mut values = Values::new();
                 for site in &scan.sites {
                     if let Some(image) = counted(site, self.asking) {
-                        values.entry(image.clone()).or_default().insert(site.value.clone());
+                        values.entry(image.clone()).or_default().push(site.value.clone());
                     }
                 }
                 values
@@ -350,10 +356,27 @@ fn counted<'s>(site: &'s Site, asking: &Asking) -> Option<&'s ImageName> {
     site.image.as_ref().filter(|image| site.skipped.is_none() && asking.has_image(image))
 }
 
+/// Pairs what stood at each place of a file with what stands there now, where there are as many places as before;
+/// else what went with what came.
+fn gave_way_in_file(old: &[Value], new: &[Value]) -> BTreeSet<(Value, Value)> {
+    let sorted = |values: &[Value]| {
+        let mut values = values.to_vec();
+        values.sort();
+        values
+    };
+    if old.len() == new.len() {
+        // Places that only changed their order have changed nothing.
+        if sorted(old) == sorted(new) {
+            return BTreeSet::new();
+        }
+        let pairs = old.iter().zip(new).filter(|(old, new)| old != new);
+        return pairs.map(|(old, new)| (old.clone(), new.clone())).collect();
+    }
+    gave_way(&old.iter().cloned().collect(), &new.iter().cloned().collect())
+}
+
 /// Pairs every value that went with every one that came in its place.
-fn gave_way(old: &BTreeSet<Value>, new: Option<&BTreeSet<Value>>) -> BTreeSet<(Value, Value)> {
-    let nothing = BTreeSet::new();
-    let new = new.unwrap_or(&nothing);
+fn gave_way(old: &BTreeSet<Value>, new: &BTreeSet<Value>) -> BTreeSet<(Value, Value)> {
     let came: Vec<&Value> = new.difference(old).collect();
     old.difference(new).flat_map(|left| came.iter().map(move |came| (left.clone(), (*came).clone()))).collect()
 }

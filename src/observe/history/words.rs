@@ -19,10 +19,9 @@ pub(super) fn mover(
     (entry, depth): (&LogEntry, usize),
     environment: &EnvironmentName,
     image: &ImageName,
-    from: &BTreeSet<Value>,
-    to: &BTreeSet<Value>,
+    came: &BTreeSet<&Value>,
 ) -> (Mover, Word) {
-    let came: Vec<String> = to.difference(from).map(|value| format!("-> {value}")).collect();
+    let came: Vec<String> = came.iter().map(|value| format!("-> {value}")).collect();
     let is_own = |message: &&String| {
         let trailers = trailers(message);
         let of = |key: &str| {
