@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::model::environment::Publish;
 use crate::pass::setup::{ForgeChoice, Target};
 
 /// Tows new container images into Git.
@@ -53,7 +54,7 @@ pub(super) struct Common {
         global = true,
         value_enum,
         value_name = "FORMAT",
-        help = "How results are printed: text (default), json; for check also github, sarif"
+        help = "How results are printed: text (default), json; for check also github, sarif; for history also csv"
     )]
     pub(super) output: Option<OutputFormat>,
     /// When to use colour
@@ -83,6 +84,9 @@ pub(super) enum OutputFormat {
     /// SARIF 2.1.0; `check` alone has it.
     #[value(hide = true)]
     Sarif,
+    /// Comma-separated values; `history` alone has them.
+    #[value(hide = true)]
+    Csv,
 }
 
 /// When colour is used.
@@ -155,6 +159,34 @@ The token comes from TAGBOAT_TOKEN, else GITHUB_TOKEN, GITLAB_TOKEN or GITEA_TOK
   tagboat release ghcr.io/acme/web:1.5.0                        wherever it is held
   tagboat release ghcr.io/acme/web --environment prod           every version of it there")]
     Release(Release),
+    /// Go back to the version before, and hold the one that is left
+    #[command(after_help = "Examples:
+  tagboat rollback prod ghcr.io/acme/web --reason 'loses sessions'
+  tagboat rollback prod shop                                       what came last of the group, together
+  tagboat rollback prod ghcr.io/acme/web --to 1.3.0 --publish commit")]
+    Rollback(Rollback),
+    /// Bring a version into an environment now, on record in Git
+    #[command(after_help = "Examples:
+  tagboat promote ghcr.io/acme/web:1.5.1 --to prod                 staging runs it, and every gate passes
+  tagboat promote ghcr.io/acme/web:1.5.1 --to prod --skip soak --reason 'security fix'
+  tagboat promote ghcr.io/acme/web:1.5.1 --to prod --now --skip soak,windows --reason 'outage'")]
+    Promote(Promote),
+    /// Show what every environment runs, what comes next and what it waits for
+    #[command(after_help = "Examples:
+  tagboat status
+  tagboat status --at 2026-12-01T09:00:00Z      what would wait then
+  tagboat status --repo https://github.com/acme/gitops --branch main")]
+    Status(Status),
+    /// Tell what happened in each environment, from Git alone
+    #[command(after_help = "Examples:
+  tagboat history --environment prod --since 2026-11-01
+  tagboat history --image ghcr.io/acme/web --output csv > web.csv")]
+    History(History),
+    /// Count deployments, lead time, failures and time to restore, from Git alone
+    #[command(after_help = "Examples:
+  tagboat report                                the last 30 days
+  tagboat report --since 2026-10-01 --until 2026-11-01 --output json")]
+    Report(Report),
     /// Record what registries answer, to replay it with --snapshot
     #[command(after_help = "Examples:
   tagboat snapshot --out tags.json
@@ -357,6 +389,154 @@ pub(super) struct Release {
     /// Where.
     #[command(flatten)]
     pub(super) place: Place,
+}
+
+/// Arguments of `rollback`.
+#[derive(Debug, Args)]
+pub(super) struct Rollback {
+    /// The environment
+    pub(super) environment: String,
+    /// The image, or the name of a group
+    #[arg(value_name = "IMAGE|GROUP")]
+    pub(super) what: String,
+    /// The tag to go back to, instead of the version before
+    #[arg(long, value_name = "TAG")]
+    pub(super) to: Option<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+    /// How.
+    #[command(flatten)]
+    pub(super) publishing: Publishing,
+    /// Where.
+    #[command(flatten)]
+    pub(super) place: Place,
+}
+
+/// Arguments of `promote`.
+#[derive(Debug, Args)]
+pub(super) struct Promote {
+    /// The version
+    #[arg(value_name = "IMAGE:TAG")]
+    pub(super) version: String,
+    /// The environment
+    #[arg(long, value_name = "ENVIRONMENT")]
+    pub(super) to: String,
+    /// A hotfix: the environments before it need not run it
+    #[arg(long, requires = "reason")]
+    pub(super) now: bool,
+    /// Gates that are not waited for: soak, windows, freezes, checks, …
+    #[arg(long, value_name = "GATES", value_delimiter = ',', requires = "reason")]
+    pub(super) skip: Vec<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+    /// How.
+    #[command(flatten)]
+    pub(super) publishing: Publishing,
+    /// Where.
+    #[command(flatten)]
+    pub(super) place: Place,
+}
+
+/// How what a person orders is published.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Publishing {
+    /// How it is published, instead of as the environment says
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub(super) publish: Option<PublishChoice>,
+    /// Which forge the repository is on; plain is Git alone: head branches, and fast-forward merges
+    #[arg(long, value_enum, default_value_t = Forge::Auto, value_name = "FORGE")]
+    pub(super) forge: Forge,
+}
+
+/// How a change is brought to the base branch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "camelCase")]
+pub(super) enum PublishChoice {
+    /// A commit on the base branch.
+    Commit,
+    /// A pull request that a person merges.
+    PullRequest,
+    /// A pull request that is merged by itself.
+    AutoMerge,
+}
+
+impl From<PublishChoice> for Publish {
+    fn from(choice: PublishChoice) -> Self {
+        match choice {
+            PublishChoice::Commit => Self::Commit,
+            PublishChoice::PullRequest => Self::PullRequest,
+            PublishChoice::AutoMerge => Self::AutoMerge,
+        }
+    }
+}
+
+/// The repository that is read: a folder as it is, or a branch on a remote.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Source {
+    /// The folder, with its own history
+    #[arg(short = 'C', default_value = ".", value_name = "DIR", conflicts_with = "repo")]
+    pub(super) folder: PathBuf,
+    /// The repository's URL or path, instead of a folder
+    #[arg(long, value_name = "URL")]
+    pub(super) repo: Option<String>,
+    /// The branch of that repository
+    #[arg(long, value_name = "BRANCH", requires = "repo")]
+    pub(super) branch: Option<String>,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    /// When.
+    #[command(flatten)]
+    pub(super) at: At,
+    /// Where.
+    #[command(flatten)]
+    pub(super) source: Source,
+}
+
+/// Arguments of `history`.
+#[derive(Debug, Args)]
+pub(super) struct History {
+    /// Only this environment
+    #[arg(long, short, value_name = "NAME")]
+    pub(super) environment: Option<String>,
+    /// Only this image
+    #[arg(long, value_name = "IMAGE")]
+    pub(super) image: Option<String>,
+    /// Only from this moment on: a day, or a time (RFC 3339)
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(super) since: Option<jiff::Timestamp>,
+    /// Where.
+    #[command(flatten)]
+    pub(super) source: Source,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+pub(super) struct Report {
+    /// The start of the period: a day, or a time (RFC 3339) [default: 30 days before its end]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(super) since: Option<jiff::Timestamp>,
+    /// Its end, excluded [default: now]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(super) until: Option<jiff::Timestamp>,
+    /// Where.
+    #[command(flatten)]
+    pub(super) source: Source,
+}
+
+/// Reads a moment: a time with its zone, or a day, which begins at midnight in UTC.
+fn moment(text: &str) -> Result<jiff::Timestamp, String> {
+    let day = || text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
+    match text.parse::<jiff::Timestamp>() {
+        Ok(moment) => Ok(moment),
+        Err(_) => day()
+            .map(|day| day.timestamp())
+            .ok_or_else(|| "write a day like 2026-11-01, or a time like 2026-11-01T09:00:00Z".to_owned()),
+    }
 }
 
 /// Arguments of `snapshot`.

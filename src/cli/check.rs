@@ -32,11 +32,13 @@ pub(super) fn run(session: &Session, arguments: &Check) -> Outcome {
         let limits = pass::setup::limits(&service);
         let name = config.configured.then(|| session.config_name());
         let files = pass::setup::checkout(&folder.folder);
-        findings.extend(pass::check::check(&config, name.as_deref(), &files, session.cache(&service), &limits)?);
+        let past = pass::setup::past(&folder.folder);
+        let (cache, past) = (session.cache(&service), past.as_deref());
+        findings.extend(pass::check::check(&config, name.as_deref(), &files, cache, &limits, past)?);
         // With a faulty file of the operator's, registries would be asked in a way that nobody means.
         if arguments.registries && is_sound {
             let client = pass::setup::registry_client(&service, &session.environment)?;
-            let asked = pass::registries::registries(&config, &files, session.cache(&service), &limits, &client);
+            let asked = pass::registries::registries(&config, &files, cache, &limits, &client);
             findings.extend(session.runtime()?.block_on(asked)?);
         }
     }
@@ -46,7 +48,7 @@ pub(super) fn run(session: &Session, arguments: &Check) -> Outcome {
     let base = Base { folder: &folder.folder.to_string_lossy(), named };
     print(|out| match output {
         OutputFormat::Json => json::check(&findings, out),
-        OutputFormat::Text => text::check(&findings, &session.view(), out),
+        OutputFormat::Text | OutputFormat::Csv => text::check(&findings, &session.view(), out),
         OutputFormat::Github => github::check(&findings, &base, out),
         OutputFormat::Sarif => sarif::check(&findings, &base, out),
     })?;

@@ -7,9 +7,11 @@ mod check;
 mod completions;
 mod demo;
 mod explain;
+mod history;
 mod hold;
 mod init;
 mod migrate;
+mod order;
 mod output;
 mod plan;
 mod progress;
@@ -18,6 +20,8 @@ mod scan;
 mod schema;
 mod session;
 mod snapshot;
+mod source;
+mod status;
 mod update;
 
 use std::ffi::OsString;
@@ -55,6 +59,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         let refused = Failure::usage("--output github and --output sarif belong to `tagboat check`", hint);
         return output::fail(&session, &refused).into();
     }
+    if session.common.output == Some(OutputFormat::Csv) && !matches!(arguments.command, Command::History(_)) {
+        let hint = "every other command has text and json".to_owned();
+        let refused = Failure::usage("--output csv belongs to `tagboat history`", hint);
+        return output::fail(&session, &refused).into();
+    }
     let result = match arguments.command {
         Command::Scan(folder) => scan::run(&session, &folder),
         Command::Check(folder) => check::run(&session, &folder),
@@ -64,6 +73,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain(explain) => explain::run(&session, &explain),
         Command::Hold(hold) => hold::hold(&session, &hold),
         Command::Release(release) => hold::release(&session, &release),
+        Command::Rollback(rollback) => order::rollback(&session, &rollback),
+        Command::Promote(promote) => order::promote(&session, &promote),
+        Command::Status(status) => status::run(&session, &status),
+        Command::History(history) => history::run(&session, &history),
+        Command::Report(report) => history::report(&session, &report),
         Command::Snapshot(snapshot) => snapshot::run(&session, &snapshot),
         Command::Init(init) => init::run(&session, &init),
         Command::Migrate(migrate) => migrate::run(&session, &migrate),

@@ -37,15 +37,20 @@ pub fn taken_back(timeline: &Timeline) -> Vec<TakenBack> {
     found
 }
 
+/// Compares two values by their tags, where these have an order.
+pub fn order(one: &Value, other: &Value) -> Option<Ordering> {
+    let (one, other) = (one.tag.as_ref()?, other.tag.as_ref()?);
+    let (one, other) = (Shape::parse(one.as_str())?, Shape::parse(other.as_str())?);
+    (one.scheme() == other.scheme()).then(|| one.order(&other))
+}
+
 /// Whether a value is lower than the one that it replaced in the shift at `index`.
-fn is_lower(came: &Value, left: &Value, timeline: &Timeline, index: usize) -> bool {
+pub fn is_lower(came: &Value, left: &Value, timeline: &Timeline, index: usize) -> bool {
     if came.tag != left.tag
-        && let (Some(came), Some(left)) = (&came.tag, &left.tag)
-        && let (Some(came), Some(left)) = (Shape::parse(came.as_str()), Shape::parse(left.as_str()))
-        && came.scheme() == left.scheme()
-        && came.order(&left) != Ordering::Equal
+        && let Some(order) = order(came, left)
+        && order != Ordering::Equal
     {
-        return came.order(&left) == Ordering::Less;
+        return order == Ordering::Less;
     }
     // Hashes, words and digests have no order: what had given way to the newer one before has come back.
     timeline.shifts[index + 1..].iter().any(|older| older.from.contains(came) && !older.to.contains(came))

@@ -2,6 +2,8 @@
 //!
 //! Nothing is fetched here: a shallow mirror tells as much as it holds, and says so by [`Line::whole`].
 
+use std::collections::HashSet;
+
 use gix::ObjectId;
 use gix::bstr::{BString, ByteSlice as _};
 use jiff::Timestamp;
@@ -16,6 +18,9 @@ const MAX_CHANGED: usize = 100_000;
 
 /// How many bytes of a message are kept: trailers of the largest commits fit many times.
 const MAX_MESSAGE: usize = 1 << 20;
+
+/// How many commits of a merged branch are looked at.
+const MAX_MERGED: usize = 20;
 
 /// How many trees are kept while neighbouring commits are compared.
 const TREE_CACHE: usize = 8 << 20;
@@ -35,7 +40,8 @@ pub struct LogEntry {
     pub time: Timestamp,
     /// Its whole message; bytes that are not UTF-8 are replaced.
     pub message: String,
-    /// The messages of the commits that it merged: of its other parents, where they are at hand.
+    /// The messages of the commits that it merged, the newest first, as far as they are at hand: not only of its other
+    /// parents, whose tip may be a merge of the base into the head branch.
     pub merged: Vec<String>,
 }
 
@@ -93,10 +99,11 @@ pub fn first_parent(
     let mut repository = repository.clone();
     repository.object_cache_size_if_unset(TREE_CACHE);
     let mut id = object_id(tip.as_str())?;
+    let on_line = line_of(&repository, id, limit);
     let mut steps = Vec::new();
     loop {
         let commit = repository.find_commit(id).map_err(broken)?;
-        let entry = entry(&repository, &commit)?;
+        let entry = entry(&repository, &commit, &on_line)?;
         let oldest = entry.time;
         let parent = commit.parent_ids().next().map(gix::Id::detach);
         let at_hand = parent.is_none_or(|parent| repository.has_object(parent));
@@ -121,11 +128,39 @@ pub fn first_parent(
     }
 }
 
-fn entry(repository: &gix::Repository, commit: &gix::Commit<'_>) -> Result<LogEntry, GitError> {
+/// Returns the ids of the first-parent line, and of a few more below it: where merged branches began.
+fn line_of(repository: &gix::Repository, tip: ObjectId, limit: usize) -> HashSet<ObjectId> {
+    let mut found = HashSet::new();
+    let mut next = Some(tip);
+    while let Some(id) = next.filter(|_| found.len() < limit.saturating_add(MAX_MERGED)) {
+        found.insert(id);
+        let commit = repository.find_commit(id).ok();
+        next = commit.and_then(|commit| commit.parent_ids().next().map(gix::Id::detach));
+    }
+    found
+}
+
+/// Returns the messages of a merged branch: of its commits down to where it left the line.
+fn merged(repository: &gix::Repository, tip: ObjectId, on_line: &HashSet<ObjectId>) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut next = Some(tip);
+    while let Some(id) = next.filter(|id| found.len() < MAX_MERGED && !on_line.contains(id)) {
+        let Ok(commit) = repository.find_commit(id) else { break };
+        found.extend(message(&commit));
+        next = commit.parent_ids().next().map(gix::Id::detach);
+    }
+    found
+}
+
+fn entry(
+    repository: &gix::Repository,
+    commit: &gix::Commit<'_>,
+    on_line: &HashSet<ObjectId>,
+) -> Result<LogEntry, GitError> {
     let author = commit.author().map_err(broken)?;
     let mut parents = commit.parent_ids().map(gix::Id::detach);
     let parent = parents.next();
-    let merged = parents.filter_map(|other| message(&repository.find_commit(other).ok()?).ok()).collect();
+    let merged = parents.flat_map(|other| merged(repository, other, on_line)).collect();
     Ok(LogEntry {
         id: commit_id(commit.id),
         parent: parent.map(commit_id),

@@ -54,6 +54,13 @@ pub const TRAILER_HOLD: &str = "Tagboat-Hold";
 /// The trailer of a commit that releases a version, likewise.
 pub const TRAILER_RELEASE: &str = "Tagboat-Release";
 
+/// The trailer of a commit that a person ordered: the gates that it did not wait for, `soak, windows`.
+pub const TRAILER_SKIP: &str = "Tagboat-Skip";
+/// The trailer of a commit that a person ordered: why.
+pub const TRAILER_REASON: &str = "Tagboat-Reason";
+/// The trailer of a commit that a person ordered: `rollback` or `promote`.
+pub const TRAILER_ORDER: &str = "Tagboat-Order";
+
 /// How commits look, from `commit:` of the configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommitStyle {

@@ -30,6 +30,18 @@ pub enum GateName {
 }
 
 impl GateName {
+    /// All there are.
+    pub const ALL: [Self; 8] = [
+        Self::Soak,
+        Self::Checks,
+        Self::Windows,
+        Self::Freezes,
+        Self::Query,
+        Self::Http,
+        Self::Approvals,
+        Self::Manual,
+    ];
+
     /// Returns the gate's key.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -29,6 +29,42 @@ impl fmt::Display for Mover {
     }
 }
 
+/// What a commit says about itself, beside what it changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Word {
+    /// How many commits of the first-parent line are newer: the order of commits, whatever their clocks said.
+    pub depth: usize,
+    /// Its author's name: who merged, where it is a merge.
+    pub author: String,
+    /// The pull request that its message names, `#12` or `!12`.
+    pub pull_request: Option<String>,
+    /// What a person ordered by it.
+    pub order: Option<Ordered>,
+    /// The gates that it did not wait for, as its trailer names them.
+    pub skipped: Vec<String>,
+    /// Why, as its trailer says.
+    pub reason: Option<String>,
+}
+
+/// What a person can order of Tagboat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ordered {
+    /// Back to a version before.
+    Rollback,
+    /// A version at once.
+    Promote,
+}
+
+impl Ordered {
+    /// Returns the word in trailers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rollback => "rollback",
+            Self::Promote => "promote",
+        }
+    }
+}
+
 /// One commit of the first-parent line that changed what an environment runs of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shift {
@@ -38,6 +74,8 @@ pub struct Shift {
     pub time: Timestamp,
     /// Who made it.
     pub by: Mover,
+    /// What it says about itself.
+    pub word: Word,
     /// The values that stood there before; empty where the image was new.
     pub from: BTreeSet<Value>,
     /// The values that stood there after it; empty where the image went.
@@ -65,9 +103,13 @@ impl Timeline {
         self.shifts.iter().find(|shift| shift.to.contains(value) && !shift.from.contains(value))
     }
 
-    /// Returns the least time for which a value that stands there now has stood.
+    /// Returns the least time for which a value that stands there now has stood: at every place where it stands.
     pub fn since(&self, value: &Value) -> Timestamp {
-        self.brought(value).map_or(self.oldest, |shift| shift.time)
+        let came = |shift: &&Shift| {
+            shift.steps.iter().any(|(_, came)| came == value)
+                || (shift.to.contains(value) && !shift.from.contains(value))
+        };
+        self.shifts.iter().find(came).map_or(self.oldest, |shift| shift.time)
     }
 }
 

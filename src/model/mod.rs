@@ -20,6 +20,7 @@ pub mod outcome;
 pub mod policy;
 pub mod proposal;
 pub mod pull_request;
+pub mod record;
 pub mod rejections;
 pub mod signature;
 pub mod site;

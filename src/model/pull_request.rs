@@ -193,6 +193,8 @@ pub struct HeadBranch {
     pub key: Option<String>,
     /// Whether every commit beyond the base is Tagboat's own; otherwise somebody else has pushed to it.
     pub is_own: bool,
+    /// Whether a person ordered what it brings, by `rollback` or `promote`, and it is not on the base yet.
+    pub is_order: bool,
     /// Whether the files that it changes are still what they were when it was made.
     pub is_fresh: bool,
 }

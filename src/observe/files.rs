@@ -39,3 +39,21 @@ pub trait Files: Send + Sync {
     /// As for reading; a link out of the tree counts as unreadable.
     fn read_if_there(&self, path: &RepoPath, limit: u64) -> Result<Option<Vec<u8>>, PassedOverReason>;
 }
+
+impl<T: Files + ?Sized> Files for std::sync::Arc<T> {
+    fn list(&self) -> Result<Listing, String> {
+        (**self).list()
+    }
+
+    fn read(&self, path: &RepoPath, limit: u64) -> Result<Vec<u8>, PassedOverReason> {
+        (**self).read(path, limit)
+    }
+
+    fn read_if_there(&self, path: &RepoPath, limit: u64) -> Result<Option<Vec<u8>>, PassedOverReason> {
+        (**self).read_if_there(path, limit)
+    }
+
+    fn content(&self, path: &RepoPath) -> Option<&BlobId> {
+        (**self).content(path)
+    }
+}

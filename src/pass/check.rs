@@ -12,13 +12,16 @@ use crate::model::outcome::{Finding, Severity};
 use crate::model::policy::{Pin, Policy, Select};
 use crate::model::site::{Marker, PassedOverReason, Site, SkipReason};
 use crate::observe::files::Files;
+use crate::observe::history::Past;
 use crate::observe::scan::{Scanned, scan};
 use crate::pass::PassError;
+use crate::pass::record::{self, Ledger};
 use crate::policy::range::possible::is_possible;
 
 /// Looks for mistakes in a configuration and the files that it is for.
 ///
-/// `config_file` is the configuration's name for messages; `None` where there is none.
+/// `config_file` is the configuration's name for messages; `None` where there is none. `past` is the history that led
+/// to the files, where there is one.
 ///
 /// # Errors
 ///
@@ -29,9 +32,13 @@ pub fn check(
     files: &dyn Files,
     cache: &Cache,
     limits: &manifest::Limits,
+    past: Option<&dyn Past>,
 ) -> Result<Vec<Finding>, PassError> {
     let scanned = scan(files, &config.formats, limits, cache).map_err(PassError::Files)?;
     let mut findings = Vec::new();
+    if let Some(past) = past {
+        drift(&Ledger { config, files, past, cache, limits }, &scanned, &mut findings);
+    }
     if let Some(file) = config_file {
         rules(config, file, &scanned, &mut findings);
         environments(config, file, &scanned, &mut findings);
@@ -72,6 +79,40 @@ fn rules(config: &Repository, file: &str, scanned: &Scanned, findings: &mut Vec<
             hint: Some(hint.to_owned()),
             file: Some(file.to_owned()),
             position,
+        });
+    }
+}
+
+/// Environments that differ from what promotion would have brought. Shown at the first place of each.
+fn drift(ledger: &Ledger<'_>, scanned: &Scanned, findings: &mut Vec<Finding>) {
+    let drifts = match record::drift(ledger, scanned) {
+        Ok(drifts) => drifts,
+        Err(error) => {
+            findings.push(Finding {
+                severity: Severity::Warning,
+                rule: "unreadable-history",
+                message: format!("whether environments have drifted is not known: {error}"),
+                hint: None,
+                file: None,
+                position: None,
+            });
+            return;
+        }
+    };
+    for drift in drifts {
+        let site = scanned.sites.iter().find(|site| {
+            let environment = ledger.config.environments.of(site.file.as_str());
+            site.image.as_ref() == Some(&drift.image)
+                && site.value == drift.value
+                && environment.is_some_and(|environment| environment.name == drift.environment)
+        });
+        findings.push(Finding {
+            severity: Severity::Warning,
+            rule: "drift",
+            message: format!("{} in {}: {}", drift.image, drift.environment, drift.reason),
+            hint: Some("it is left as it is; `tagboat status` shows what comes next".to_owned()),
+            file: site.map(|site| site.file.to_string()),
+            position: site.map(|site| site.position),
         });
     }
 }

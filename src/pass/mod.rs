@@ -6,12 +6,16 @@
 pub mod check;
 pub mod hold;
 pub mod migrate;
+pub mod order;
 pub mod propose;
+pub mod record;
 pub mod registries;
 pub mod report;
 pub mod run;
 pub mod setup;
+pub mod status;
 mod transport;
+pub mod view;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -26,7 +30,7 @@ use crate::decide::questions::{self, Followed};
 use crate::manifest::Surroundings;
 use crate::model::change::ChangeSet;
 use crate::model::commit::CommitId;
-use crate::model::decision::{Decided, Decision, Verdict};
+use crate::model::decision::{Decided, Decision, Question, Verdict};
 use crate::model::environment::{EnvironmentName, Environments};
 use crate::model::file::RepoPath;
 use crate::model::hold::Hold;
@@ -273,11 +277,11 @@ fn refuse_overlap(environments: &Environments, scanned: &Scanned) -> Result<(), 
 }
 
 /// What the paths of a pass tell beside its references.
-struct Context<'a> {
+pub(crate) struct Context<'a> {
     /// Every file that there is, by path.
-    files: &'a [RepoPath],
+    pub(crate) files: &'a [RepoPath],
     /// What they say about each other.
-    surroundings: &'a Surroundings,
+    pub(crate) surroundings: &'a Surroundings,
 }
 
 /// Asks for tags, then decides, until no decision lacks a fact that could be had.
@@ -296,16 +300,27 @@ async fn settle(
     let answered = |done, all| (inputs.progress)(Progress::Asking(done, all));
     observe::tags::ask(&mut observation, &questions, inputs.source, inputs.cache, &answered).await;
     stages.end("asked for the tags");
+    let decisions = decided(inputs, &mut observation, &questions, context).await;
+    (observation, decisions)
+}
+
+/// Decides, and asks for what is missing, until no decision lacks a fact that could be had.
+async fn decided(
+    inputs: &Inputs<'_>,
+    observation: &mut Observation,
+    questions: &[Question],
+    context: &Context<'_>,
+) -> Vec<Decision> {
     for _ in 0..MAX_ROUNDS {
-        let Decided { decisions, wants, signatures, pasts } = decide::decide(&observation, &questions);
+        let Decided { decisions, wants, signatures, pasts } = decide::decide(observation, questions);
         if wants.is_empty() && signatures.is_empty() && pasts.is_empty() {
-            return (observation, decisions);
+            return decisions;
         }
-        read_pasts(inputs, &mut observation, &pasts, context.surroundings);
-        observe::tags::facts(&mut observation, wants, inputs.source, inputs.cache).await;
-        observe::signatures::ask(&mut observation, signatures, inputs.files, context.files, inputs.source).await;
+        read_pasts(inputs, observation, &pasts, context.surroundings);
+        observe::tags::facts(observation, wants, inputs.source, inputs.cache).await;
+        observe::signatures::ask(observation, signatures, inputs.files, context.files, inputs.source).await;
     }
-    let mut decided = decide::decide(&observation, &questions);
+    let mut decided = decide::decide(observation, questions);
     let mut lacking: BTreeSet<ImageName> = decided.wants.into_iter().map(|want| want.image).collect();
     lacking.extend(decided.signatures.into_iter().map(|want| want.image));
     for decision in &mut decided.decisions {
@@ -314,7 +329,7 @@ async fn settle(
             decision.verdict = Verdict::Undecided(reason);
         }
     }
-    (observation, decided.decisions)
+    decided.decisions
 }
 
 /// Reads what environments have run, and finds what somebody took back there.

@@ -18,7 +18,7 @@ use crate::publish::pull_requests::apply::{Place, apply, look};
 use crate::publish::pull_requests::{self, Course, Desired, Standing};
 
 /// The longest body where no forge sets a limit, in characters.
-const LONGEST_BODY: usize = 60_000;
+pub(super) const LONGEST_BODY: usize = 60_000;
 
 /// Where pull requests of a repository are made.
 #[derive(Clone)]

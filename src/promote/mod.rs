@@ -4,11 +4,15 @@
 //! its candidates from what the environments before it run in Git, never from a registry.
 
 mod candidates;
+pub mod drift;
+pub mod figures;
 mod gates;
+pub mod order;
+pub mod record;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::decision::{Decision, Verdict};
+use crate::model::decision::{Decision, Reason, Verdict};
 use crate::model::environment::{Environment, EnvironmentName, Environments, Publish};
 use crate::model::gate::GateState;
 use crate::model::image::ImageName;
@@ -64,7 +68,15 @@ pub fn promote(
             }
             match candidate {
                 Candidate::Move(step) => moving.entry(group).or_default().push(*step),
-                Candidate::Keep => {}
+                Candidate::Keep => {
+                    // Alone it just stays; the others of its group must not go on without it.
+                    if environment.after.is_empty()
+                        && groups.of(image).is_some()
+                        && let Some(reason) = held_back(decision, observation)
+                    {
+                        held.entry(group).or_insert(reason);
+                    }
+                }
                 Candidate::Held(step, reason) => {
                     held.entry(group).or_insert(reason);
                     moving.entry(group).or_default().push(*step);
@@ -99,6 +111,14 @@ pub fn promote(
         candidates::settle_decision(&mut promoted.decisions[index], verdict, observation);
     }
     promoted
+}
+
+/// Tells which version a decision left out because a person holds it.
+fn held_back(decision: &Decision, observation: &Observation) -> Option<String> {
+    let image = &decision.question.image;
+    let tags = observation.images.get(image)?.as_ref().ok()?;
+    let (tag, reason) = decision.rejected.iter().find(|(_, reason)| matches!(reason, Reason::Held(_)))?;
+    Some(format!("the group moves together: {image}: {} is {reason}", tags.list.at(tag)))
 }
 
 /// What a decision comes to in its environment.

@@ -73,6 +73,20 @@ pub fn body(proposal: &Proposal, changes: &[Change], key: &str, limit: usize) ->
     text
 }
 
+/// Writes the body of what a person ordered: the words of its commit, without the trailers, before the usual ones.
+pub fn ordered(proposal: &Proposal, changes: &[Change], message: &str, key: &str, limit: usize) -> String {
+    let told: Vec<&str> = message
+        .lines()
+        .skip(1)
+        .filter(|line| !line.starts_with("Tagboat-") && !line.starts_with("- ") && !line.is_empty())
+        .collect();
+    let told: String = told.iter().map(|line| format!("{}\n\n", plain(line))).collect();
+    let rest = limit.saturating_sub(told.chars().count());
+    // Its gates were judged when it was ordered: from there on it is a person's to merge.
+    let by_hand = Proposal { publish: Publish::PullRequest, ..proposal.clone() };
+    format!("{told}{}", body(&by_hand, changes, key, rest))
+}
+
 /// Adds as many rows as there is room for, and says how many are left out.
 fn rows(text: &mut String, rows: &[String], room: usize, more: &str) {
     let mut used = text.chars().count();

@@ -7,9 +7,12 @@ use sha2::{Digest as _, Sha256};
 
 use crate::model::change::{Change, ChangeSet, FileEdit};
 use crate::model::commit::{
-    CommitPlan, CommitStyle, TRAILER_ENVIRONMENT, TRAILER_HOLD, TRAILER_IMAGE, TRAILER_KEY, TRAILER_RELEASE,
+    CommitPlan, CommitStyle, TRAILER_ENVIRONMENT, TRAILER_HOLD, TRAILER_IMAGE, TRAILER_KEY, TRAILER_ORDER,
+    TRAILER_REASON, TRAILER_RELEASE, TRAILER_SKIP,
 };
 use crate::model::environment::EnvironmentName;
+use crate::model::gate::GateName;
+use crate::model::history::Ordered;
 use crate::model::hold::Hold;
 use crate::model::image::ImageName;
 use crate::model::site::Value;
@@ -45,7 +48,7 @@ pub fn commit(
     style: &CommitStyle,
 ) -> PlannedCommit {
     let moves: Moves<'_> = changes.iter().map(|change| (&change.image, &change.from, &change.to)).collect();
-    let key = key(environment, &moves);
+    let key = key(environment.as_str(), &moves);
     PlannedCommit {
         plan: CommitPlan {
             environment: environment.clone(),
@@ -57,9 +60,78 @@ pub fn commit(
     }
 }
 
+/// What a person ordered, as its commit tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderNote {
+    /// What.
+    pub order: Ordered,
+    /// What is held from then on.
+    pub holds: Vec<Hold>,
+    /// The gates that were not waited for.
+    pub skipped: BTreeSet<GateName>,
+    /// Why, on one line.
+    pub reason: Option<String>,
+}
+
+/// Plans the commit that does what a person ordered.
+///
+/// Its key differs from that of the same move made by a pass, whose refusal says nothing about it.
+pub fn ordered_commit(
+    environment: &EnvironmentName,
+    changes: &[Change],
+    files: Vec<FileEdit>,
+    style: &CommitStyle,
+    note: &OrderNote,
+) -> PlannedCommit {
+    let moves: Moves<'_> = changes.iter().map(|change| (&change.image, &change.from, &change.to)).collect();
+    let key = key(&format!("{} {environment}", note.order.as_str()), &moves);
+    let mut text = match (note.order, moves.iter().next(), moves.len()) {
+        (Ordered::Rollback, Some((image, _, to)), 1) => format!("{environment}: roll {} back to {to}", short(image)),
+        (Ordered::Promote, Some((image, _, to)), 1) => format!("{environment}: promote {} to {to}", short(image)),
+        (order, _, count) => format!("{environment}: {} {count} images", order.as_str()),
+    };
+    // A digest makes a subject that nobody reads.
+    if let Some(at) = text.find("@sha256:") {
+        text.truncate(at);
+    }
+    text.push_str("\n\n");
+    body(&mut text, &moves);
+    if let Some(reason) = &note.reason {
+        let _infallible = writeln!(text, "\nReason: {reason}");
+    }
+    if !note.skipped.is_empty() {
+        let _infallible = writeln!(text, "\nNot waited for: {}", names(&note.skipped));
+    }
+    text.push('\n');
+    moved_trailers(&mut text, environment, &moves, &key);
+    let _infallible = writeln!(text, "{TRAILER_ORDER}: {}", note.order.as_str());
+    for hold in &note.holds {
+        let _infallible = writeln!(text, "{TRAILER_HOLD}: {}:{}{}", hold.image, hold.tag, place(hold));
+    }
+    if !note.skipped.is_empty() {
+        let _infallible = writeln!(text, "{TRAILER_SKIP}: {}", names(&note.skipped));
+    }
+    if let Some(reason) = &note.reason {
+        let _infallible = writeln!(text, "{TRAILER_REASON}: {reason}");
+    }
+    for (key, value) in &style.trailers {
+        let _infallible = writeln!(text, "{key}: {value}");
+    }
+    let plan = CommitPlan { environment: environment.clone(), message: text, author: style.author.clone() };
+    PlannedCommit { plan, files, key }
+}
+
+fn names(gates: &BTreeSet<GateName>) -> String {
+    gates.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// Names where a hold holds, behind its version.
+fn place(hold: &Hold) -> String {
+    hold.environment.as_ref().map(|name| format!(" in {name}")).unwrap_or_default()
+}
+
 /// Returns the message of a commit that adds holds, or releases them, with a trailer for each.
 pub fn hold_message(is_hold: bool, holds: &[Hold], style: &CommitStyle) -> String {
-    let place = |hold: &Hold| hold.environment.as_ref().map(|name| format!(" in {name}")).unwrap_or_default();
     let verb = if is_hold { "hold" } else { "release" };
     let subject = match holds {
         [one] => format!("{verb} {}:{}{}", short(&one.image), one.tag, place(one)),
@@ -92,22 +164,27 @@ type Moves<'a> = BTreeSet<(&'a ImageName, &'a Value, &'a Value)>;
 fn message(environment: &EnvironmentName, moves: &Moves<'_>, key: &str, style: &CommitStyle) -> String {
     let mut text = subject(environment, moves);
     text.push_str("\n\n");
+    body(&mut text, moves);
+    text.push('\n');
+    moved_trailers(&mut text, environment, moves, key);
+    for (key, value) in &style.trailers {
+        let _infallible = writeln!(text, "{key}: {value}");
+    }
+    text
+}
+
+fn body(text: &mut String, moves: &Moves<'_>) {
     for (image, from, to) in moves {
         let _infallible = writeln!(text, "- {image}: {from} to {to}");
     }
-    text.push('\n');
-    let mut trailer = |key: &str, value: &str| {
-        let _infallible = writeln!(text, "{key}: {value}");
-    };
-    trailer(TRAILER_ENVIRONMENT, environment.as_str());
+}
+
+fn moved_trailers(text: &mut String, environment: &EnvironmentName, moves: &Moves<'_>, key: &str) {
+    let _infallible = writeln!(text, "{TRAILER_ENVIRONMENT}: {environment}");
     for (image, from, to) in moves {
-        trailer(TRAILER_IMAGE, &format!("{image} {from} -> {to}"));
+        let _infallible = writeln!(text, "{TRAILER_IMAGE}: {image} {from} -> {to}");
     }
-    trailer(TRAILER_KEY, key);
-    for (key, value) in &style.trailers {
-        trailer(key, value);
-    }
-    text
+    let _infallible = writeln!(text, "{TRAILER_KEY}: {key}");
 }
 
 fn subject(environment: &EnvironmentName, moves: &Moves<'_>) -> String {
@@ -128,9 +205,9 @@ fn subject(environment: &EnvironmentName, moves: &Moves<'_>) -> String {
 }
 
 /// Hashes the content of a change: what moves where in which environment, whatever the commit's base.
-fn key(environment: &EnvironmentName, moves: &Moves<'_>) -> String {
+fn key(environment: &str, moves: &Moves<'_>) -> String {
     let mut hasher = Sha256::new();
-    hasher.update(environment.as_str());
+    hasher.update(environment);
     for (image, from, to) in moves {
         hasher.update(format!("\n{image} {from} -> {to}"));
     }

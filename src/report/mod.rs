@@ -6,6 +6,7 @@
 //! Decides nothing, opens no stream, and knows neither the terminal nor the environment: [`View`] says what is wanted.
 
 mod candidates;
+pub mod csv;
 pub mod exit;
 pub mod github;
 pub mod json;

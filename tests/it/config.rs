@@ -13,6 +13,7 @@ use tagboat::config::schema::{Which, schema};
 use tagboat::config::{holds, repository, service};
 
 mod accepted;
+mod document;
 mod hostile;
 mod keys;
 mod registries;

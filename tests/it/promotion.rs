@@ -232,3 +232,94 @@ async fn one_of_two_workloads_taken_back_is_not_raised_again() {
     assert_eq!(scene.remote.messages().len(), before);
     assert!(scene.remote.file("dev/worker.yaml").contains(":1.4.0"));
 }
+
+#[tokio::test]
+async fn a_group_of_which_one_image_is_held_waits_as_a_whole() {
+    const API: &str = "ghcr.io/acme/api";
+    let config = "version: 1\nimages:\n  - match: ghcr.io/acme/*\n    semver: 1.x\ngroups:\n  - name: shop\n    images: \
+                  [ghcr.io/acme/web, ghcr.io/acme/api]\nenvironments:\n  - name: dev\n    files: [dev/**]\n    \
+                  publish: commit\n";
+    let holds = format!("version: 1\nholds:\n  - image: {API}\n    tag: 1.5.0\n    until: 2026-11-21T00:00:00Z\n");
+    // Both stand in one file.
+    let both = |tag: &str| format!("{}  - image: {API}:{tag}\n", manifest(tag));
+    let remote = MemoryRemote::with(&[
+        (".tagboat.yaml", config),
+        (".tagboat/holds.yaml", &holds),
+        ("dev/shop.yaml", &both("1.4.0")),
+    ]);
+    let scene = Scene { remote: Arc::new(remote), tags: MemoryTags::default() };
+    scene.list(&["1.4.0", "1.5.0"]);
+    scene.tags.set(API, ["1.4.0", "1.5.0"]);
+    let outcome = scene.pass("2026-11-20T09:00:00Z").await;
+    assert_eq!(scene.remote.file("dev/shop.yaml"), both("1.4.0"), "half of a group is no group");
+    let told: Vec<_> = outcome.proposals.iter().map(|proposal| (proposal.action, proposal.reason.clone())).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0].0, Action::Held);
+    assert!(told[0].1.as_deref().unwrap_or_default().contains("ghcr.io/acme/api: 1.5.0 is held"), "{told:?}");
+    scene.pass("2026-11-21T09:00:00Z").await;
+    assert_eq!(scene.remote.file("dev/shop.yaml"), both("1.5.0"));
+}
+
+#[tokio::test]
+async fn a_revert_of_a_revert_counts_from_its_own_commit_and_a_further_revert_holds_again() {
+    let scene = Scene::new("    gates: {soak: 1h}\n", &["1.4.0", "1.5.0"]);
+    scene.pass("2026-11-20T09:00:00Z").await;
+    scene.write("2026-11-20T09:10:00Z", "dev", "1.4.0");
+    scene.write("2026-11-20T09:20:00Z", "dev", "1.5.0");
+    scene.write("2026-11-20T09:30:00Z", "dev", "1.4.0");
+    scene.pass("2026-11-20T12:00:00Z").await;
+    assert_eq!((scene.runs("dev"), scene.runs("staging")), ("1.4.0".to_owned(), "1.4.0".to_owned()));
+    scene.write("2026-11-20T12:30:00Z", "dev", "1.5.0");
+    scene.pass("2026-11-20T13:00:00Z").await;
+    assert_eq!(scene.runs("staging"), "1.4.0");
+    scene.pass("2026-11-20T13:30:00Z").await;
+    assert_eq!(scene.runs("staging"), "1.5.0");
+}
+
+#[tokio::test]
+async fn what_was_introduced_and_is_held_since_is_passed_over_for_what_is_not() {
+    let gates = "    gates: {soak: {for: 3h, count: introduced}}\n";
+    let scene = Scene::new(gates, &["1.4.0", "1.5.0"]);
+    scene.pass("2026-11-20T09:00:00Z").await;
+    scene.list(&["1.4.0", "1.5.0", "1.6.0"]);
+    scene.pass("2026-11-20T10:00:00Z").await;
+    let holds = format!("version: 1\nholds:\n  - image: {WEB}\n    tag: 1.5.0\n    environment: staging\n");
+    scene.remote.edit("2026-11-20T11:00:00Z", "Hold", &[(".tagboat/holds.yaml", Some(&holds))]);
+    scene.pass("2026-11-20T12:30:00Z").await;
+    assert_eq!(scene.runs("staging"), "1.4.0", "1.5.0 has soaked and is held, 1.6.0 still soaks");
+    scene.pass("2026-11-20T13:00:00Z").await;
+    assert_eq!(scene.runs("staging"), "1.6.0");
+}
+
+#[tokio::test]
+async fn an_image_in_several_places_is_lowered_at_one_and_its_soak_needs_all() {
+    let scene = Scene::new("    gates: {soak: 1h}\n", &["1.4.0", "1.5.0"]);
+    scene.remote.edit("2026-11-20T08:00:00Z", "Second", &[("dev/worker.yaml", Some(&manifest("1.4.0")))]);
+    // A person raises one of the two; the pass raises the other one later.
+    scene.write("2026-11-20T08:30:00Z", "dev", "1.5.0");
+    let outcome = scene.pass("2026-11-20T09:10:00Z").await;
+    assert!(scene.remote.file("dev/worker.yaml").contains(":1.5.0"), "{outcome:?}");
+    scene.pass("2026-11-20T09:40:00Z").await;
+    assert_eq!(scene.runs("staging"), "1.4.0", "an hour has not passed since all of dev ran it");
+    scene.pass("2026-11-20T10:10:00Z").await;
+    assert_eq!(scene.runs("staging"), "1.5.0");
+}
+
+#[tokio::test]
+async fn one_of_two_places_in_one_file_taken_back_is_not_raised_again() {
+    let scene = Scene::new("", &["1.4.0", "1.5.0"]);
+    let two = |one: &str, other: &str| format!("{}  - image: {WEB}:{other}\n", manifest(one));
+    let write = |time: &str, text: &str| scene.remote.edit(time, "By hand", &[("dev/web.yaml", Some(text))]);
+    write("2026-11-20T08:00:00Z", &two("1.4.0", "1.4.0"));
+    scene.pass("2026-11-20T09:00:00Z").await;
+    assert_eq!(scene.remote.file("dev/web.yaml"), two("1.5.0", "1.5.0"));
+    write("2026-11-20T10:00:00Z", &two("1.4.0", "1.5.0"));
+    scene.pass("2026-11-20T11:00:00Z").await;
+    assert_eq!(scene.remote.file("dev/web.yaml"), two("1.4.0", "1.5.0"));
+    // Places that change their order are no move.
+    write("2026-11-20T12:00:00Z", &two("1.5.0", "1.4.0"));
+    write("2026-11-20T13:00:00Z", &two("1.5.0", "1.5.0"));
+    scene.list(&["1.4.0", "1.5.0", "1.6.0"]);
+    scene.pass("2026-11-20T14:00:00Z").await;
+    assert_eq!(scene.remote.file("dev/web.yaml"), two("1.6.0", "1.6.0"));
+}

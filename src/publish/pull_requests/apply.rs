@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::forge::{Forge, ForgeError};
 use crate::git::{BlobId, GitError, Head, Pushed, Remote, blob_id};
-use crate::model::commit::{CommitId, Identity, TRAILER_KEY};
+use crate::model::commit::{CommitId, Identity, TRAILER_KEY, TRAILER_ORDER};
 use crate::model::environment::BranchName;
 use crate::model::file::RepoPath;
 use crate::model::outcome::Landed;
@@ -65,9 +65,19 @@ pub fn look(
         .map(|(name, tip)| {
             let head = remote.head(&name, &tip, base)?;
             let wanted = desired.iter().find(|desired| desired.head == name);
-            judge(name, &head, author, wanted)
+            let mut found = judge(name, &head, author, wanted)?;
+            found.is_order = found.is_order && !is_there(remote, base.1, &head)?;
+            Ok(found)
         })
         .collect()
+}
+
+/// Whether the base holds already what a head brings, byte for byte.
+fn is_there(remote: &dyn Remote, base: &CommitId, head: &Head) -> Result<bool, GitError> {
+    let entries = remote.entries(base)?;
+    let holds: BTreeMap<&RepoPath, &BlobId> =
+        entries.iter().filter_map(|entry| Some((entry.path.as_ref().ok()?, &entry.blob))).collect();
+    Ok(head.step.changed.iter().all(|changed| holds.get(&changed.path).copied() == changed.after.as_ref()))
 }
 
 /// Tells whose a head branch is, and whether it still brings what is desired.
@@ -81,7 +91,8 @@ fn judge(name: BranchName, head: &Head, author: &Identity, desired: Option<&Desi
         None => true,
         Some(desired) => brings(head, &desired.commit)?,
     };
-    Ok(HeadBranch { name, tip: head.tip.clone(), key, is_own, is_fresh })
+    let is_order = is_own && entry.message.lines().any(|line| line.starts_with(TRAILER_ORDER));
+    Ok(HeadBranch { name, tip: head.tip.clone(), key, is_own, is_order, is_fresh })
 }
 
 /// Whether a head changes exactly what the commit would change on the present base, byte for byte.
@@ -90,10 +101,12 @@ fn brings(head: &Head, commit: &PlannedCommit) -> Result<bool, GitError> {
     for edit in &commit.files {
         wanted.insert(&edit.file, (blob_id(&edit.before)?, blob_id(&edit.after)?));
     }
+    // A file that the commit makes was nothing before, which an edit writes as no bytes.
+    let nothing = blob_id(&[])?;
     let changed = &head.step.changed;
     let same = changed.iter().all(|changed| {
         wanted.get(&changed.path).is_some_and(|(before, after)| {
-            changed.before.as_ref() == Some(before) && changed.after.as_ref() == Some(after)
+            changed.before.as_ref().unwrap_or(&nothing) == before && changed.after.as_ref() == Some(after)
         })
     });
     Ok(same && changed.len() == wanted.len())

@@ -41,6 +41,8 @@ pub struct Desired {
     pub gates_pass: bool,
     /// Who is asked to review.
     pub reviewers: Vec<String>,
+    /// Whether a person ordered it: then it takes the place of whatever stands.
+    pub is_order: bool,
 }
 
 /// What stands on the remote and on the forge.
@@ -169,6 +171,34 @@ pub fn desired(
         body: body::body(proposal, changes, &key, limit),
         gates_pass: proposal.gates.iter().all(|gate| gate.state == crate::model::gate::GateState::Pass),
         reviewers: reviewers.to_vec(),
+        is_order: false,
+        key,
+        commit,
+    }
+}
+
+/// Turns what a person ordered into the pull request that should stand for it.
+pub fn ordered(
+    proposal: &Proposal,
+    changes: &[Change],
+    commit: PlannedCommit,
+    style: &PullRequestStyle,
+    limit: usize,
+    reviewers: &[String],
+) -> Desired {
+    let title = commit.plan.message.lines().next().unwrap_or_default().to_owned();
+    let key = commit.key.clone();
+    Desired {
+        proposal: 0,
+        environment: proposal.environment.clone(),
+        group: proposal.group.clone(),
+        publish: proposal.publish,
+        head: head_of(style, &proposal.environment, &proposal.group),
+        title,
+        body: body::ordered(proposal, changes, &commit.plan.message, &key, limit),
+        gates_pass: true,
+        reviewers: reviewers.to_vec(),
+        is_order: true,
         key,
         commit,
     }
@@ -221,7 +251,14 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
         leave(format!("somebody else has pushed to {}: it is theirs now", head.name));
         return course;
     }
-    if open.is_none() {
+    if let Some(head) = head.filter(|head| head.is_order && !wanted.is_order) {
+        leave(format!(
+            "a person ordered what stands in {}: it stays until it is merged, or the branch removed",
+            head.name
+        ));
+        return course;
+    }
+    if open.is_none() && !wanted.is_order {
         let refused = of_head().find(|other| {
             let marker = other.marker.as_ref();
             other.state == State::Closed && marker.is_some_and(|marker| marker.key == wanted.key && !marker.withdrawn)
@@ -322,7 +359,7 @@ fn leftovers(
         }
         let (head, open) = (heads.get(name).copied(), open.get(name).copied());
         let is_held = open.is_some_and(|open| open.labels.contains(LABEL_HOLD));
-        if is_held || head.is_some_and(|head| !head.is_own) {
+        if is_held || head.is_some_and(|head| !head.is_own || head.is_order) {
             continue;
         }
         let mut steps = Vec::new();

@@ -21,7 +21,10 @@ use crate::model::usage::{RegistryUsage, Usage};
 use crate::report::candidates;
 
 mod decisions;
+mod record;
 mod sink;
+
+pub use record::{delivery, history, status};
 
 use decisions::Decisions;
 use sink::Sink;

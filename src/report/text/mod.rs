@@ -11,6 +11,7 @@ mod ink;
 mod lists;
 mod outcome;
 mod page;
+mod record;
 mod scan;
 mod table;
 
@@ -20,6 +21,7 @@ pub use explain::{asked, explain};
 pub use holds::holds;
 pub(super) use ink::{Tone, clean, paint};
 pub use outcome::{Occasion, outcome};
+pub use record::{delivery, history, status};
 pub use scan::scan;
 
 #[cfg(test)]

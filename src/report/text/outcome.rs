@@ -61,6 +61,10 @@ pub fn outcome(outcome: &Outcome, occasion: Occasion, view: &View, out: &mut dyn
     proposals(&mut page, outcome, occasion)?;
     waits(&mut page, outcome)?;
     passed_by(&mut page, outcome)?;
+    if let Some(held) = outcome.holds.as_deref().filter(|held| !held.is_empty()) {
+        page.gap()?;
+        super::holds::table_of(&mut page, held)?;
+    }
     page.gap()?;
     let (summary, hint) = summary(outcome, occasion, updates.len());
     page.prose(0, 0, &[(Tone::Strong, &summary)])?;

@@ -10,6 +10,7 @@ mod demo;
 mod environments;
 mod holds;
 mod manifests;
+mod record;
 mod registries;
 mod rescans;
 mod run;

@@ -1,0 +1,96 @@
+//! `tagboat rollback` and `tagboat promote`: what a person orders, on record in Git.
+
+use std::collections::BTreeSet;
+
+use crate::cli::Outcome;
+use crate::cli::arguments::{Place, Promote, Publishing, Rollback};
+use crate::cli::hold::version;
+use crate::cli::output::{Failure, print};
+use crate::cli::progress::Bar;
+use crate::cli::session::Session;
+use crate::clock::{Clock, SystemClock};
+use crate::model::gate::GateName;
+use crate::model::image::{Tag, shorten};
+use crate::pass::order::{Order, OrderError, Ordering, follow};
+use crate::pass::setup::{self, Opened};
+use crate::report::exit::{self, OnChanges};
+use crate::report::json;
+use crate::report::text::{self, Occasion};
+
+/// The longest reason, in characters.
+const LONGEST_REASON: usize = 1_000;
+
+/// Goes back to a version before.
+pub(super) fn rollback(session: &Session, arguments: &Rollback) -> Outcome {
+    let to = arguments.to.as_deref().map(|tag| {
+        let wrong = |_error| Failure::usage(format!("`{}` is no tag", shorten(tag)), None);
+        tag.parse::<Tag>().map_err(wrong)
+    });
+    let order = Order::Rollback {
+        environment: arguments.environment.as_str().into(),
+        what: arguments.what.clone(),
+        to: to.transpose()?,
+    };
+    run(session, &order, arguments.reason.as_deref(), &arguments.publishing, &arguments.place)
+}
+
+/// Brings a version now.
+pub(super) fn promote(session: &Session, arguments: &Promote) -> Outcome {
+    let (image, Some(tag)) = version(&arguments.version)? else {
+        let hint = format!("write it as {}:TAG", arguments.version);
+        return Err(Failure::usage(format!("`{}` names no tag", shorten(&arguments.version)), hint));
+    };
+    let mut skipped = BTreeSet::new();
+    for name in &arguments.skip {
+        let known = GateName::ALL.into_iter().find(|gate| gate.as_str() == name.trim());
+        skipped.insert(known.ok_or_else(|| {
+            let all: Vec<&str> = GateName::ALL.iter().map(|gate| gate.as_str()).collect();
+            Failure::usage(format!("`{}` is no gate", shorten(name)), format!("there are: {}", all.join(", ")))
+        })?);
+    }
+    let environment = arguments.to.as_str().into();
+    let order = Order::Promote { environment, image, tag, at_once: arguments.now, skipped };
+    run(session, &order, arguments.reason.as_deref(), &arguments.publishing, &arguments.place)
+}
+
+fn run(session: &Session, order: &Order, reason: Option<&str>, publishing: &Publishing, place: &Place) -> Outcome {
+    let service = session.service()?;
+    let Opened { remote, branch, url } = setup::remote(&place.target(), &service, &session.environment)?;
+    let source = setup::source(&service, session.common.snapshot.as_deref(), &session.environment)?;
+    let bar = Bar::new(session.common.quiet);
+    let given = Ordering {
+        remote,
+        branch: &branch,
+        config: session.common.config.as_deref().map(setup::repository_file).transpose()?,
+        source: &*source,
+        cache: session.cache(&service),
+        limits: &setup::limits(&service),
+        now: SystemClock.now(),
+        publishing: setup::publishing(publishing.forge.into(), &url),
+        publish: publishing.publish.map(Into::into),
+        by: session.environment.person(),
+        reason: reason.map(one_line).filter(|reason| !reason.is_empty()),
+        progress: &|progress| bar.tell(progress),
+    };
+    let followed = session.runtime()?.block_on(follow(&given, order));
+    drop(bar);
+    let outcome = followed.map_err(|error| match error {
+        OrderError::Pass(error) => Failure::from(error),
+        OrderError::Refused { message, hint } => Failure::usage(message, hint),
+        other => Failure::Failed(anyhow::Error::new(other)),
+    })?;
+    print(|out| {
+        if session.wants_json() {
+            json::outcome(&outcome, out)
+        } else {
+            text::outcome(&outcome, Occasion::Run, &session.view(), out)
+        }
+    })?;
+    Ok(exit::of_outcome(&outcome, OnChanges::Ignore))
+}
+
+/// Puts a reason on one line: it becomes a trailer.
+fn one_line(reason: &str) -> String {
+    let plain = |character: char| if character.is_control() { ' ' } else { character };
+    reason.chars().take(LONGEST_REASON).map(plain).collect::<String>().trim().to_owned()
+}

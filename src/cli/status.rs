@@ -1,0 +1,53 @@
+//! `tagboat status`: what every environment runs, what comes next and what that waits for.
+
+use crate::cli::Outcome;
+use crate::cli::arguments::Status;
+use crate::cli::output::{note, print};
+use crate::cli::progress::Bar;
+use crate::cli::session::Session;
+use crate::cli::source;
+use crate::clock::{Clock, SystemClock};
+use crate::pass::record::Ledger;
+use crate::pass::{Editing, Inputs, setup, status};
+use crate::report::{exit, json, text};
+
+/// Plans, reads history, and prints how things stand.
+pub(super) fn run(session: &Session, arguments: &Status) -> Outcome {
+    let service = session.service()?;
+    let (viewed, config) = source::open(session, &arguments.source, &service)?;
+    let tags = setup::source(&service, session.common.snapshot.as_deref(), &session.environment)?;
+    let limits = setup::limits(&service);
+    let bar = Bar::new(session.common.quiet);
+    let inputs = Inputs {
+        config: &config,
+        files: &*viewed.files,
+        base: viewed.base.clone(),
+        past: viewed.past.as_deref(),
+        editing: Editing::Together,
+        source: &*tags,
+        cache: session.cache(&service),
+        limits: &limits,
+        now: arguments.at.at.unwrap_or_else(|| SystemClock.now()),
+        only: None,
+        progress: &|progress| bar.tell(progress),
+    };
+    let planned = session.runtime()?.block_on(crate::pass::plan(&inputs))?;
+    let ledger = viewed.past.as_deref().map(|past| Ledger {
+        config: &config,
+        files: &*viewed.files,
+        past,
+        cache: session.cache(&service),
+        limits: &limits,
+    });
+    let status = status::status(planned, &inputs, ledger.as_ref())?;
+    drop(bar);
+    if viewed.past.is_none() {
+        note(session, "note: there is no Git history here, so nothing is known of since when what runs");
+    }
+    print(
+        |out| {
+            if session.wants_json() { json::status(&status, out) } else { text::status(&status, &session.view(), out) }
+        },
+    )?;
+    Ok(exit::of_errors(&status.errors))
+}

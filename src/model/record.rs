@@ -1,0 +1,184 @@
+//! The record: what happened in environments, as Git tells it, and the figures and the state that come of it.
+//!
+//! Owns the data only; `crate::promote::record` and `crate::promote::figures` make it from history.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::commit::CommitId;
+use crate::model::environment::EnvironmentName;
+use crate::model::hold::Hold;
+use crate::model::image::ImageName;
+use crate::model::outcome::{Skipped, Trouble};
+use crate::model::proposal::Proposal;
+use crate::model::site::Value;
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// Tagboat brought a version from a registry.
+    Update,
+    /// A version came that the environments before had run.
+    Promotion,
+    /// A version was taken back: by `rollback`, by a revert, or by hand.
+    Rollback,
+    /// A version came by `promote`, before its gates or its predecessors.
+    Hotfix,
+    /// A person changed it.
+    Manual,
+    /// A version is held from here on.
+    Hold,
+    /// A version is held no more.
+    Release,
+}
+
+impl Kind {
+    /// Returns the word in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Update => "update",
+            Self::Promotion => "promotion",
+            Self::Rollback => "rollback",
+            Self::Hotfix => "hotfix",
+            Self::Manual => "manual",
+            Self::Hold => "hold",
+            Self::Release => "release",
+        }
+    }
+}
+
+/// One thing that happened to one image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The committer time.
+    pub time: Timestamp,
+    /// The commit.
+    pub commit: CommitId,
+    /// How many commits of the first-parent line are newer.
+    pub depth: usize,
+    /// The environment; `None` for a hold in all of them.
+    pub environment: Option<EnvironmentName>,
+    /// The image.
+    pub image: ImageName,
+    /// What stood there before; `None` where the image was new, and for holds.
+    pub from: Option<Value>,
+    /// What stands there after; `None` where the image went. The version of a hold.
+    pub to: Option<Value>,
+    /// What it was.
+    pub kind: Kind,
+    /// The commit's author: who merged, where it is a merge.
+    pub author: String,
+    /// The pull request, as the commit names it.
+    pub pull_request: Option<String>,
+    /// Why, where somebody said so.
+    pub reason: Option<String>,
+}
+
+/// The record, as far as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct History {
+    /// What happened, newest first.
+    pub entries: Vec<Entry>,
+    /// Whether more than was read would have been asked for: the time down to which it is told.
+    pub cut: Option<Timestamp>,
+}
+
+/// A spread of durations.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spread {
+    /// The middle one; `None` where there is none at all.
+    pub median: Option<SignedDuration>,
+    /// The one below which nine of ten lie.
+    pub p90: Option<SignedDuration>,
+}
+
+/// The delivery figures of one environment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figures {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The commits that brought a version there; going back is none.
+    pub deployments: usize,
+    /// Of each day of the period.
+    pub per_day: f64,
+    /// From when a version came to the first environment until it came here; none in a first environment.
+    pub lead_time: Spread,
+    /// The part of the deployments that were taken back; `None` where there is none.
+    pub change_failure_rate: Option<f64>,
+    /// From a deployment that was taken back until it was.
+    pub time_to_restore: Spread,
+}
+
+/// The delivery figures of a period.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delivery {
+    /// Its start, included.
+    pub from: Timestamp,
+    /// Its end, excluded.
+    pub to: Timestamp,
+    /// The environments, in the order of the configuration.
+    pub environments: Vec<Figures>,
+    /// Where history is cut off before all was known: the time down to which it was read.
+    pub cut: Option<Timestamp>,
+}
+
+/// What one environment runs of one image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Running {
+    /// The image.
+    pub image: ImageName,
+    /// Its group.
+    pub group: String,
+    /// What stands there.
+    pub value: Value,
+    /// The commit that brought it and when, where history reaches it.
+    pub brought: Option<(CommitId, Timestamp)>,
+    /// What comes next, where something does.
+    pub next: Option<Box<Proposal>>,
+    /// Why nothing comes although something is there, where a person should know.
+    pub blocked: Option<String>,
+    /// How it differs from what promotion would have brought, in words.
+    pub drift: Option<String>,
+}
+
+impl Running {
+    /// Returns what comes next.
+    pub fn next_value(&self) -> Option<&Value> {
+        let moves = self.next.as_ref().map(|next| next.moves.iter())?;
+        moves.filter(|step| step.image == self.image && step.from == self.value).map(|step| &step.to).next()
+    }
+}
+
+/// What every environment runs.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Status {
+    /// The environments in the order of the configuration, each with its images.
+    pub environments: Vec<(EnvironmentName, Vec<Running>)>,
+    /// What is held by the file of holds.
+    pub holds: Vec<Hold>,
+    /// What somebody took back, and in which environment: held, too.
+    pub taken_back: Vec<(EnvironmentName, ImageName, crate::model::history::TakenBack)>,
+    /// What was passed by.
+    pub skipped: Vec<Skipped>,
+    /// Where history is cut off: the time down to which it was read.
+    pub cut: Option<Timestamp>,
+    /// What failed.
+    pub errors: Vec<Trouble>,
+}
+
+impl Status {
+    /// Returns what is held by the file, and what somebody took back as if it stood there, too.
+    pub fn all_holds(&self) -> Vec<Hold> {
+        let taken = self.taken_back.iter().filter_map(|(environment, image, taken)| {
+            let day = taken.time.strftime("%Y-%m-%d");
+            Some(Hold {
+                environment: Some(environment.clone()),
+                image: image.clone(),
+                tag: taken.value.tag.clone()?,
+                until: None,
+                by: Some(taken.by.clone()),
+                reason: Some(format!("taken back to {} on {day} (commit {})", taken.instead, taken.commit.short())),
+            })
+        });
+        self.holds.iter().cloned().chain(taken).collect()
+    }
+}

@@ -1,0 +1,109 @@
+//! What commits say about themselves: trailers, pull requests, and whether Tagboat made them.
+
+use std::collections::BTreeSet;
+
+use crate::git::log::LogEntry;
+use crate::model::commit::{TRAILER_ENVIRONMENT, TRAILER_IMAGE, TRAILER_ORDER, TRAILER_REASON, TRAILER_SKIP};
+use crate::model::environment::EnvironmentName;
+use crate::model::history::{Mover, Ordered, Word};
+use crate::model::image::{ImageName, shorten};
+use crate::model::site::Value;
+
+/// How many skipped gates a trailer names at most: more than there are.
+const MOST_SKIPPED: usize = 20;
+
+/// Tells Tagboat's own commits by their trailers, which must name what the commit really did.
+///
+/// A merge counts as the commits that it brought.
+pub(super) fn mover(
+    (entry, depth): (&LogEntry, usize),
+    environment: &EnvironmentName,
+    image: &ImageName,
+    came: &BTreeSet<&Value>,
+) -> (Mover, Word) {
+    let came: Vec<String> = came.iter().map(|value| format!("-> {value}")).collect();
+    let is_own = |message: &&String| {
+        let trailers = trailers(message);
+        let of = |key: &str| {
+            let found = trailers.iter().filter(move |(name, _)| name.eq_ignore_ascii_case(key));
+            found.map(|(_, value)| *value).collect::<Vec<_>>()
+        };
+        let images = of(TRAILER_IMAGE);
+        of(TRAILER_ENVIRONMENT).contains(&environment.as_str())
+            && !came.is_empty()
+            && came.iter().all(|came| {
+                images.iter().any(|line| line.split(' ').next() == Some(image.as_str()) && line.ends_with(came))
+            })
+    };
+    match std::iter::once(&entry.message).chain(&entry.merged).find(is_own) {
+        Some(own) => (Mover::Tagboat, word(entry, own, depth)),
+        None => {
+            let word = word(entry, "", depth);
+            (Mover::Person(word.author.clone()), word)
+        }
+    }
+}
+
+/// Reads what a commit says about itself; the trailers of an order are those of `own`, its message or a merged one.
+pub(super) fn word(entry: &LogEntry, own: &str, depth: usize) -> Word {
+    let trailers = trailers(own);
+    let of = |key: &str| {
+        let found = trailers.iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
+        found.map(|(_, value)| *value)
+    };
+    let skipped = of(TRAILER_SKIP).unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty());
+    Word {
+        depth,
+        author: shorten(&entry.author.name),
+        pull_request: pull_request(&entry.message),
+        order: of(TRAILER_ORDER)
+            .and_then(|word| [Ordered::Rollback, Ordered::Promote].into_iter().find(|order| order.as_str() == word)),
+        skipped: skipped.take(MOST_SKIPPED).map(shorten).collect(),
+        reason: of(TRAILER_REASON).map(shorten),
+    }
+}
+
+/// Returns the `Key: value` lines of a message: its trailers, and lines that look like them.
+///
+/// Not only the last paragraph's (git-interpret-trailers): forges put lines of their own behind it when they squash.
+pub(super) fn trailers(message: &str) -> Vec<(&str, &str)> {
+    message.lines().filter_map(|line| line.split_once(": ")).map(|(key, value)| (key, value.trim())).collect()
+}
+
+/// Finds the pull request in the words that forges write into merges: `Merge pull request #12 from`, `Title (#12)`,
+/// `See merge request group/name!12`.
+fn pull_request(message: &str) -> Option<String> {
+    let subject = message.lines().next().unwrap_or_default();
+    let digits = |text: &str| {
+        let end = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+        (1..=18).contains(&end).then(|| text[..end].to_owned())
+    };
+    if let Some(rest) = subject.strip_prefix("Merge pull request #") {
+        return digits(rest).map(|number| format!("#{number}"));
+    }
+    if let Some((_, rest)) = subject.trim_end().strip_suffix(')').and_then(|subject| subject.rsplit_once("(#")) {
+        return digits(rest).filter(|number| number.len() == rest.len()).map(|number| format!("#{number}"));
+    }
+    let line = message.lines().find_map(|line| line.strip_prefix("See merge request "))?;
+    let (_, rest) = line.rsplit_once('!')?;
+    digits(rest).map(|number| format!("!{number}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_pull_request_that_a_forge_names() {
+        for (message, expected) in [
+            ("Merge pull request #12 from acme/tagboat/dev/web\n\nTitle", Some("#12")),
+            ("dev: update web to 1.5.0 (#7)\n", Some("#7")),
+            ("Merge branch 'x' into 'main'\n\nSee merge request acme/gitops!31", Some("!31")),
+            ("Fix #12", None),
+            ("A title (#12a)", None),
+            ("", None),
+        ] {
+            assert_eq!(pull_request(message).as_deref(), expected, "{message}");
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! What a person orders: back to a version before, or to a version at once. One commit, on record in Git.
+//!
+//! Entry point: [`follow`]. Every try stands on whatever the branch has become; nothing is on it when it fails.
+
+mod promote;
+mod publish;
+mod rollback;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::cache::Cache;
+use crate::config::holds::{self, EditError, HOLDS_FILE};
+use crate::config::repository::Repository;
+use crate::edit;
+use crate::git::{GitError, Remote};
+use crate::manifest::{self, Surroundings};
+use crate::model::change::FileEdit;
+use crate::model::environment::{BranchName, Environment, EnvironmentName, Publish};
+use crate::model::file::RepoPath;
+use crate::model::gate::GateName;
+use crate::model::hold::Hold;
+use crate::model::image::{ImageName, Tag};
+use crate::model::observation::Observation;
+use crate::model::outcome::{Outcome, Skipped};
+use crate::model::proposal::{Action, Move, Proposal};
+use crate::observe::history::BranchPast;
+use crate::observe::tree::CommitFiles;
+use crate::pass::propose::Publishing;
+use crate::pass::run::{MAX_RACES, read_config};
+use crate::pass::{Editing, Inputs, MAX_HOLDS, PassError, Progress, blocking};
+use crate::publish::plan::{OrderNote, ordered_commit};
+use crate::registry::TagSource;
+
+/// What is ordered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// Back to a version before, which holds the one that is left.
+    Rollback {
+        /// The environment.
+        environment: EnvironmentName,
+        /// An image, or the name of a group.
+        what: String,
+        /// The tag to go back to; else the version before.
+        to: Option<Tag>,
+    },
+    /// A version, without waiting for what its environment waits for.
+    Promote {
+        /// The environment.
+        environment: EnvironmentName,
+        /// The image.
+        image: ImageName,
+        /// The tag.
+        tag: Tag,
+        /// Whether the environments before it need not have run it.
+        at_once: bool,
+        /// The gates that are not waited for.
+        skipped: BTreeSet<GateName>,
+    },
+}
+
+impl Order {
+    fn environment(&self) -> &EnvironmentName {
+        match self {
+            Self::Rollback { environment, .. } | Self::Promote { environment, .. } => environment,
+        }
+    }
+}
+
+/// Where and by whom an order is given.
+pub struct Ordering<'a> {
+    /// The repository.
+    pub remote: Arc<dyn Remote>,
+    /// The branch.
+    pub branch: &'a BranchName,
+    /// A configuration that stands in for the one on the branch.
+    pub config: Option<Repository>,
+    /// Where tags come from.
+    pub source: &'a dyn TagSource,
+    /// What earlier passes left.
+    pub cache: &'a Cache,
+    /// The limits of what is read.
+    pub limits: &'a manifest::Limits,
+    /// The moment.
+    pub now: Timestamp,
+    /// Where pull requests are made.
+    pub publishing: Publishing,
+    /// How it is published, where not as the environment says.
+    pub publish: Option<Publish>,
+    /// Who orders it.
+    pub by: Option<String>,
+    /// Why, on one line.
+    pub reason: Option<String>,
+    /// Told what goes on.
+    pub progress: &'a (dyn Fn(Progress) + Sync),
+}
+
+/// Why an order could not be followed.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderError {
+    /// The pass could not begin.
+    #[error(transparent)]
+    Pass(#[from] PassError),
+    /// The file of holds could not be edited.
+    #[error(transparent)]
+    Edit(EditError),
+    /// It makes no sense as it was given; what to do stands with it.
+    #[error("{message}")]
+    Refused {
+        /// Why.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// Something that it needs could not be had.
+    #[error("{0}")]
+    Failed(String),
+    /// Somebody else pushed, again and again.
+    #[error("the branch moved each time: try again when it is calmer")]
+    Races,
+}
+
+impl From<GitError> for OrderError {
+    fn from(error: GitError) -> Self {
+        Self::Pass(PassError::Git(error))
+    }
+}
+
+fn refused(message: impl Into<String>, hint: impl Into<String>) -> OrderError {
+    OrderError::Refused { message: message.into(), hint: Some(hint.into()) }
+}
+
+/// What an order comes to on one state of the branch.
+struct Settled {
+    /// What moves; empty where nothing is left to do.
+    moves: Vec<Move>,
+    /// The group of the proposal.
+    group: String,
+    /// What is held from then on.
+    holds: Vec<Hold>,
+    /// The gates that were judged.
+    gates: Vec<crate::model::gate::Gate>,
+    /// What a person should know.
+    notes: Vec<Skipped>,
+}
+
+/// One state of the branch.
+struct Ground<'a> {
+    inputs: Inputs<'a>,
+    observation: Observation,
+    surroundings: Surroundings,
+    /// Every file of the commit.
+    files: Vec<RepoPath>,
+    environment: &'a Environment,
+}
+
+/// Follows an order on a branch.
+///
+/// # Errors
+///
+/// [`OrderError`]; nothing of it is on the branch then.
+pub async fn follow(given: &Ordering<'_>, order: &Order) -> Result<Outcome, OrderError> {
+    for _ in 0..MAX_RACES {
+        if let Some(outcome) = once(given, order).await? {
+            return Ok(outcome);
+        }
+        tracing::info!("the branch moved meanwhile; trying again on its new tip");
+    }
+    Err(OrderError::Races)
+}
+
+/// Tries once; `None` where somebody else was faster.
+async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, OrderError> {
+    (given.progress)(Progress::Git);
+    let (remote, branch) = (Arc::clone(&given.remote), given.branch.clone());
+    let (base, files) = blocking(move || {
+        let base = remote.fetch(&branch)?;
+        let files = CommitFiles::new(remote, &base)?;
+        Ok((base, files))
+    })
+    .await?;
+    let config = match &given.config {
+        Some(config) => config.clone(),
+        None => read_config(&files, given.branch)?,
+    };
+    let environment = known_environment(&config, order.environment())?;
+    if config.commit.sign.is_some() {
+        let hint = "take `commit.sign` out of the configuration, or make the commit by hand";
+        return Err(refused("`commit.sign` does not act in this version, and none is pushed unsigned", hint));
+    }
+    let past = BranchPast { remote: &*given.remote, branch: given.branch, tip: &base };
+    let inputs = Inputs {
+        config: &config,
+        files: &files,
+        base: Some(base.clone()),
+        past: Some(&past),
+        source: given.source,
+        cache: given.cache,
+        limits: given.limits,
+        now: given.now,
+        editing: Editing::Together,
+        only: None,
+        progress: given.progress,
+    };
+    let scanned = crate::pass::look(&inputs)?;
+    let holds = crate::pass::holds(&inputs)?;
+    let observation = Observation {
+        now: given.now,
+        base: Some(base.clone()),
+        sites: scanned.sites,
+        passed_over: scanned.passed_over,
+        holds,
+        ..Observation::default()
+    };
+    let mut ground =
+        Ground { inputs, observation, surroundings: scanned.surroundings, files: scanned.files, environment };
+    let settled = match order {
+        Order::Rollback { what, to, .. } => rollback::settle(given, &mut ground, what, to.as_ref()).await?,
+        Order::Promote { image, tag, at_once, skipped, .. } => {
+            promote::settle(&mut ground, image, tag, *at_once, skipped).await?
+        }
+    };
+    if settled.moves.is_empty() {
+        let holds = Some(ground.observation.holds);
+        return Ok(Some(Outcome { skipped: settled.notes, holds, ..Outcome::default() }));
+    }
+    let note = note(given, order, &settled);
+    let publish = given.publish.unwrap_or(environment.publish);
+    let proposal = Proposal {
+        environment: environment.name.clone(),
+        group: settled.group,
+        publish,
+        branch: None,
+        url: None,
+        moves: settled.moves,
+        gates: settled.gates,
+        action: if publish == Publish::Commit { Action::Committed } else { Action::Opened },
+        reason: None,
+        earliest: None,
+    };
+    let read = |file: &_| ground.inputs.files.read(file, given.limits.max_bytes).map_err(|reason| reason.to_string());
+    let edited = edit::edit(&ground.observation.sites, &[&proposal], &ground.surroundings, given.limits, &read);
+    if let Some(refusal) = edited.refused.first() {
+        return Err(OrderError::Failed(format!("{}: {}", refusal.file, refusal.reason)));
+    }
+    let mut all = edited.files.clone();
+    let held = hold_file(&ground, &note.holds, &mut all)?;
+    let commit = ordered_commit(&environment.name, &edited.changes, all.clone(), &config.commit, &note);
+    let mut outcome = Outcome {
+        changes: edited.changes,
+        files: all,
+        proposals: vec![proposal],
+        skipped: settled.notes,
+        holds: Some(held),
+        ..Outcome::default()
+    };
+    let landed = publish::publish(given, &config, &base, commit, &mut outcome).await?;
+    Ok(landed.then_some(outcome))
+}
+
+fn known_environment<'a>(config: &'a Repository, name: &EnvironmentName) -> Result<&'a Environment, OrderError> {
+    let environment = config.environments.named(name).ok_or_else(|| {
+        let known: Vec<&str> = config.environments.0.iter().map(|environment| environment.name.as_str()).collect();
+        refused(format!("there is no environment `{name}`"), format!("there are: {}", known.join(", ")))
+    })?;
+    if environment.branch.is_some() {
+        let hint = "its files are not on this branch: edit them on theirs";
+        return Err(refused(format!("`branch` of `{name}` does not act in this version"), hint));
+    }
+    Ok(environment)
+}
+
+fn note(given: &Ordering<'_>, order: &Order, settled: &Settled) -> OrderNote {
+    let (word, skipped) = match order {
+        Order::Rollback { .. } => (crate::model::history::Ordered::Rollback, BTreeSet::new()),
+        Order::Promote { skipped, .. } => (crate::model::history::Ordered::Promote, skipped.clone()),
+    };
+    OrderNote { order: word, holds: settled.holds.clone(), skipped, reason: given.reason.clone() }
+}
+
+/// Adds what is held to the file of holds, and returns every hold that stands then.
+fn hold_file(ground: &Ground<'_>, added: &[Hold], files: &mut Vec<FileEdit>) -> Result<Vec<Hold>, OrderError> {
+    let path = RepoPath::new(HOLDS_FILE).expect("the name is plain");
+    let unusable = |reason: String| OrderError::Pass(PassError::Files(format!("{HOLDS_FILE}: {reason}")));
+    let before = ground.inputs.files.read_if_there(&path, MAX_HOLDS).map_err(|reason| unusable(reason.to_string()))?;
+    let text = String::from_utf8(before.clone().unwrap_or_default())
+        .map_err(|_not_text| unusable("it is not UTF-8".to_owned()))?;
+    let edit = |error| match error {
+        EditError::Faults(faults) => OrderError::Pass(PassError::Configuration(faults)),
+        form @ EditError::Form(_) => OrderError::Edit(form),
+    };
+    let mut after = text.clone();
+    for hold in added {
+        let same = |other: &Hold| {
+            (&other.image, &other.tag, &other.environment) == (&hold.image, &hold.tag, &hold.environment)
+        };
+        after = holds::release(&after, same).map_err(edit)?.0;
+        after = holds::add(&after, hold).map_err(edit)?;
+    }
+    let held = holds::parse(HOLDS_FILE, after.as_bytes()).map_err(PassError::Configuration)?;
+    if after != text {
+        files.push(FileEdit { file: path, before: before.unwrap_or_default(), after: after.into_bytes() });
+    }
+    Ok(held)
+}

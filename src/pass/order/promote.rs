@@ -1,0 +1,227 @@
+//! A version at once: whether it is there, fits, and may come, and what it passes by.
+
+use std::collections::BTreeSet;
+
+use crate::decide::questions;
+use crate::model::decision::{Decision, Reason, Verdict, Want};
+use crate::model::environment::EnvironmentName;
+use crate::model::gate::{Gate, GateName, GateState};
+use crate::model::image::{ImageName, Tag};
+use crate::model::observation::Observation;
+use crate::model::outcome::Skipped;
+use crate::model::policy::Pin;
+use crate::model::proposal::Move;
+use crate::model::site::Value;
+use crate::model::tags::FactKind;
+use crate::observe;
+use crate::pass::order::{Ground, OrderError, Settled, refused};
+use crate::promote::order;
+
+/// Finds what moves, or why it may not.
+pub(super) async fn settle(
+    ground: &mut Ground<'_>,
+    image: &ImageName,
+    tag: &Tag,
+    at_once: bool,
+    skipped: &BTreeSet<GateName>,
+) -> Result<Settled, OrderError> {
+    let decisions = decide(ground, image).await?;
+    let config = ground.inputs.config;
+    let name = &ground.environment.name;
+    let own: Vec<&Decision> = decisions.iter().filter(|decision| decision.question.environment == *name).collect();
+    if own.is_empty() {
+        let hint = "`tagboat scan` lists every reference, and why some are not followed";
+        return Err(refused(format!("{image} is not followed in {name}"), hint));
+    }
+    let group = config.groups.of(image).map_or_else(|| image.group_name(), |group| group.name.clone());
+    let mut settled = Settled { moves: Vec::new(), group, holds: Vec::new(), gates: Vec::new(), notes: Vec::new() };
+    let own: Vec<&Decision> =
+        own.into_iter().filter(|decision| decision.question.current.tag.as_ref() != Some(tag)).collect();
+    if own.is_empty() {
+        settled.notes.push(Skipped { what: image.to_string(), reason: format!("{name} runs {tag} already") });
+        return Ok(settled);
+    }
+    for decision in &own {
+        fits(&ground.observation, decision, tag, at_once)?;
+    }
+    not_held(ground, image, tag)?;
+    let missing = passed_over(ground, &decisions, tag);
+    let right_before: Vec<&EnvironmentName> = order::right_before(ground.environment).collect();
+    let not_before: Vec<&(EnvironmentName, String)> =
+        missing.iter().filter(|(before, _)| right_before.contains(&before)).collect();
+    if let Some((before, runs)) = not_before.first()
+        && !at_once
+    {
+        let message = format!("{before}, which comes before {name}, runs {runs} and not {tag}");
+        return Err(refused(message, "bring it there first, or order a hotfix with `--now`"));
+    }
+    for (before, runs) in &missing {
+        let reason = format!("{before} runs {runs} and is passed over: it stays there until {before} moves as usual");
+        settled.notes.push(Skipped { what: image.to_string(), reason });
+    }
+    if let Some(group) = config.groups.of(image) {
+        let reason = format!("it moves without the others of the group `{}`", group.name);
+        settled.notes.push(Skipped { what: image.to_string(), reason });
+    }
+    let keys = right_before.iter().map(|before| ((*before).clone(), image.clone())).collect();
+    let decided: Vec<Decision> = own.into_iter().cloned().collect();
+    crate::pass::read_pasts(&ground.inputs, &mut ground.observation, &keys, &ground.surroundings);
+    for decision in &decided {
+        settled.moves.push(step(ground, decision, &decisions, tag).await?);
+    }
+    settled.gates = gates(ground, &settled.moves, skipped, not_before.first().map(|(before, _)| before));
+    if let Some(reason) = order::objection(&settled.gates) {
+        let names: Vec<&str> =
+            settled.gates.iter().filter(|gate| gate.state != GateState::Pass).map(|gate| gate.name.as_str()).collect();
+        let hint = format!("wait, or name what is not to be waited for: `--skip {}`", names.join(","));
+        return Err(refused(format!("{name} still waits: {reason}"), hint));
+    }
+    Ok(settled)
+}
+
+/// Asks for the tags of the image, and decides as any pass would.
+async fn decide(ground: &mut Ground<'_>, image: &ImageName) -> Result<Vec<Decision>, OrderError> {
+    let config = ground.inputs.config;
+    let mut asked = questions::questions(&ground.observation, &config.rules, &config.environments);
+    asked.retain(|question| question.image == *image);
+    observe::tags::ask(&mut ground.observation, &asked, ground.inputs.source, ground.inputs.cache, &|_, _| {}).await;
+    if let Some(Err(reason)) = ground.observation.images.get(image) {
+        return Err(OrderError::Failed(format!("{image}: {reason}")));
+    }
+    let context = crate::pass::Context { files: &ground.files, surroundings: &ground.surroundings };
+    Ok(crate::pass::decided(&ground.inputs, &mut ground.observation, &asked, &context).await)
+}
+
+/// Whether the registry has the tag, and the policy lets it stand there.
+fn fits(observation: &Observation, decision: &Decision, tag: &Tag, at_once: bool) -> Result<(), OrderError> {
+    let question = &decision.question;
+    let (image, name) = (&question.image, &question.environment);
+    let Some(Ok(tags)) = observation.images.get(image) else {
+        return Err(OrderError::Failed(format!("{image}: its tags could not be had")));
+    };
+    let Some(position) = tags.list.find(tag.as_str()) else {
+        let hint = format!("push it first; `tagboat explain {image}` lists the {} tags there are", tags.list.len());
+        return Err(refused(format!("the registry has no tag {tag} of {image}"), hint));
+    };
+    if decision.chosen() == Some(tag) {
+        return Ok(());
+    }
+    let found = decision.rejected.iter().find(|(rejected, _)| tags.list.at(*rejected) == tags.list.at(position));
+    let Some((_, reason)) = found else {
+        return match &decision.verdict {
+            Verdict::Undecided(reason) => Err(OrderError::Failed(format!("{image}: {reason}"))),
+            _ => Ok(()),
+        };
+    };
+    let current = &question.current;
+    match reason {
+        Reason::InUse | Reason::Outranked | Reason::NotBefore => Ok(()),
+        // A hotfix is as young as can be, and what was taken back comes again by the word of a person.
+        Reason::TooYoung { .. } | Reason::AgeUnknown | Reason::Held(_) if at_once => Ok(()),
+        Reason::Lower | Reason::Older => Err(refused(
+            format!("{tag} is lower than {current}, which {name} runs"),
+            format!("`tagboat rollback {name} {image} --to {tag}` goes back, and holds what it leaves"),
+        )),
+        Reason::TooYoung { .. } | Reason::AgeUnknown | Reason::Held(_) => {
+            Err(refused(format!("{image}:{tag} in {name}: {reason}"), "`--now` brings it all the same"))
+        }
+        other => Err(refused(
+            format!("{image}:{tag} does not fit `{}` of {name}, where {current} stands: {other}", question.policy),
+            "promote a tag of the same family, or change the policy of its rule first",
+        )),
+    }
+}
+
+/// Refuses a version that the file of holds names: its word is taken back by `release`.
+fn not_held(ground: &Ground<'_>, image: &ImageName, tag: &Tag) -> Result<(), OrderError> {
+    let config = ground.inputs.config;
+    let mut concerned = order::before(ground.environment, &config.environments);
+    concerned.push(&ground.environment.name);
+    let observation = &ground.observation;
+    match observation.holds.iter().find(|hold| hold.covers(&concerned, image, tag, observation.now)) {
+        Some(hold) => {
+            Err(refused(format!("{image}:{tag} is held: {hold}"), format!("`tagboat release {image}:{tag}` first")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Returns the environments before this one that do not run the version, with what they run.
+fn passed_over(ground: &Ground<'_>, decisions: &[Decision], tag: &Tag) -> Vec<(EnvironmentName, String)> {
+    let before = order::before(ground.environment, &ground.inputs.config.environments);
+    let missing = before.into_iter().filter_map(|name| {
+        let runs: BTreeSet<&Value> = decisions
+            .iter()
+            .filter(|decision| decision.question.environment == *name)
+            .map(|decision| &decision.question.current)
+            .collect();
+        let all = !runs.is_empty() && runs.iter().all(|value| value.tag.as_ref() == Some(tag));
+        let told = runs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        (!all).then(|| (name.clone(), if told.is_empty() { "nothing of it".to_owned() } else { told }))
+    });
+    missing.collect()
+}
+
+/// Makes the move: with the digest that the environment before runs, else with the registry's, where one is written.
+async fn step(
+    ground: &mut Ground<'_>,
+    decision: &Decision,
+    decisions: &[Decision],
+    tag: &Tag,
+) -> Result<Move, OrderError> {
+    let question = &decision.question;
+    let image = &question.image;
+    let wants_digest = question.current.digest.is_some() || question.policy.pins() == Pin::Digest;
+    let before: Vec<&EnvironmentName> = order::right_before(ground.environment).collect();
+    let ran = decisions.iter().map(|other| &other.question).find_map(|other| {
+        let is_before = before.contains(&&other.environment) && other.current.tag.as_ref() == Some(tag);
+        other.current.digest.clone().filter(|_| is_before)
+    });
+    let digest = match ran {
+        _ if !wants_digest => None,
+        Some(digest) => Some(digest),
+        None => {
+            let want = Want { image: image.clone(), tag: tag.clone(), kind: FactKind::Digest };
+            let known = |observation: &Observation| {
+                let tags = observation.images.get(image)?.as_ref().ok()?;
+                tags.facts.get(tag)?.digest.clone()
+            };
+            if known(&ground.observation).is_none() {
+                observe::tags::facts(
+                    &mut ground.observation,
+                    vec![want.clone()],
+                    ground.inputs.source,
+                    ground.inputs.cache,
+                )
+                .await;
+            }
+            let reason = ground.observation.failed.get(&want).cloned().unwrap_or_default();
+            let digest = known(&ground.observation);
+            Some(digest.ok_or_else(|| OrderError::Failed(format!("the digest of {image}:{tag}: {reason}")))?)
+        }
+    };
+    Ok(Move {
+        image: image.clone(),
+        from: question.current.clone(),
+        to: Value { tag: Some(tag.clone()), digest },
+        step: None,
+        pin: question.policy.pins(),
+        sites: question.sites.clone(),
+    })
+}
+
+/// Judges the gates that are not skipped; nothing has soaked where it never was.
+fn gates(
+    ground: &Ground<'_>,
+    moves: &[Move],
+    skipped: &BTreeSet<GateName>,
+    never_in: Option<&EnvironmentName>,
+) -> Vec<Gate> {
+    let mut gates = order::gates(&ground.observation, ground.environment, moves, skipped);
+    if let Some(before) = never_in {
+        for gate in gates.iter_mut().filter(|gate| matches!(gate.name, GateName::Soak | GateName::Checks)) {
+            gate.state = GateState::Wait { until: None, reason: format!("it is not in {before}") };
+        }
+    }
+    gates
+}

@@ -1,0 +1,134 @@
+//! Publishing what was ordered: on the base at once, or as the pull request that stands for it.
+
+use std::sync::Arc;
+
+use crate::config::repository::Repository;
+use crate::forge::Forge;
+use crate::model::commit::CommitId;
+use crate::model::environment::Publish;
+use crate::model::outcome::Outcome;
+use crate::model::proposal::Action;
+use crate::pass::blocking;
+use crate::pass::order::{OrderError, Ordering, refused};
+use crate::pass::propose::{LONGEST_BODY, Publishing};
+use crate::publish::apply::{self, Applied};
+use crate::publish::plan::PlannedCommit;
+use crate::publish::pull_requests::apply::{Place, apply as take, look};
+use crate::publish::pull_requests::{self, Desired, Standing};
+
+/// Publishes a commit, and writes into the outcome what came of it; `false` where the branch moved meanwhile.
+pub(super) async fn publish(
+    given: &Ordering<'_>,
+    config: &Repository,
+    base: &CommitId,
+    commit: PlannedCommit,
+    outcome: &mut Outcome,
+) -> Result<bool, OrderError> {
+    let publish = outcome.proposals.first().map_or(Publish::Commit, |proposal| proposal.publish);
+    if publish != Publish::Commit {
+        return propose(given, config, base, commit, outcome).await;
+    }
+    let (remote, branch, at, now) = (Arc::clone(&given.remote), given.branch.clone(), base.clone(), given.now);
+    match blocking(move || apply::apply(&*remote, &branch, &at, vec![commit], now)).await? {
+        Applied::Landed(landed) => {
+            outcome.commits = landed;
+            Ok(true)
+        }
+        Applied::Moved => Ok(false),
+        Applied::Forbidden(words) => Err(OrderError::Refused {
+            message: format!("the remote refuses the push: {words}"),
+            hint: Some("`--publish pullRequest` pushes a head branch instead".to_owned()),
+        }),
+    }
+}
+
+/// Makes it the pull request of its environment and group, in the place of whatever stands there.
+async fn propose(
+    given: &Ordering<'_>,
+    config: &Repository,
+    base: &CommitId,
+    commit: PlannedCommit,
+    outcome: &mut Outcome,
+) -> Result<bool, OrderError> {
+    let forge = match &given.publishing {
+        Publishing::Plain => None,
+        Publishing::Forge(forge) => Some(Arc::clone(forge)),
+        Publishing::Missing(reason) => {
+            return Err(refused(reason.clone(), "`--publish commit` commits it to the base branch"));
+        }
+    };
+    let style = &config.pull_request;
+    let limit = forge.as_ref().map_or(LONGEST_BODY, |forge| forge.body_limit());
+    let proposal = outcome.proposals.remove(0);
+    let reviewers = config.environments.named(&proposal.environment).map(|found| found.reviewers.clone());
+    let reviewers = reviewers.unwrap_or_default();
+    let desired = pull_requests::ordered(&proposal, &outcome.changes, commit, style, limit, &reviewers);
+    // On plain Git nobody else merges: the second round moves the base to what the first one pushed.
+    let rounds = if forge.is_none() && proposal.publish == Publish::AutoMerge { 2 } else { 1 };
+    outcome.proposals.push(proposal);
+    for round in 0..rounds {
+        let standing = standing(given, config, base, forge.as_deref(), &desired).await?;
+        let wanted = std::slice::from_ref(&desired);
+        let mut courses = pull_requests::plan(wanted, &standing, &style.branch_prefix, &Default::default());
+        courses.retain(|course| course.proposal.is_some());
+        let place = Place {
+            remote: Arc::clone(&given.remote),
+            forge: forge.as_deref(),
+            branch: given.branch,
+            now: given.now,
+            style,
+        };
+        outcome.commits.extend(take(&place, base, &mut courses).await.landed);
+        let (Some(course), Some(proposal)) = (courses.into_iter().next(), outcome.proposals.first_mut()) else {
+            continue;
+        };
+        proposal.branch = Some(course.head.to_string());
+        proposal.url = course.url;
+        // What the first round opened is not made unchanged by the second.
+        if round == 0 || course.action != Action::Unchanged {
+            proposal.action = course.action;
+        }
+        proposal.reason = course.reason;
+        match proposal.action {
+            Action::Failed => {
+                let reason = proposal.reason.clone().unwrap_or_default();
+                return if reason.contains("moved meanwhile") { Ok(false) } else { Err(OrderError::Failed(reason)) };
+            }
+            Action::LeftAlone => {
+                let message = proposal.reason.clone().unwrap_or_default();
+                return Err(refused(message, "`--publish commit` commits it to the base branch"));
+            }
+            _ => {}
+        }
+    }
+    if outcome.proposals.iter().all(|proposal| proposal.action == Action::Unchanged) {
+        outcome.changes.clear();
+        outcome.files.clear();
+    }
+    Ok(true)
+}
+
+async fn standing(
+    given: &Ordering<'_>,
+    config: &Repository,
+    base: &CommitId,
+    forge: Option<&dyn Forge>,
+    desired: &Desired,
+) -> Result<Standing, OrderError> {
+    let (remote, branch, at) = (Arc::clone(&given.remote), given.branch.clone(), base.clone());
+    let (style, author) = (config.pull_request.clone(), config.commit.author.clone());
+    let wanted = desired.clone();
+    let mut heads =
+        blocking(move || look(&*remote, (&branch, &at), &style, &author, std::slice::from_ref(&wanted))).await?;
+    heads.retain(|head| head.name == desired.head);
+    let pull_requests = match forge {
+        Some(forge) => {
+            let listed = forge.list(given.branch, &config.pull_request.branch_prefix).await;
+            let mut listed = listed.map_err(|error| OrderError::Failed(error.to_string()))?;
+            listed.retain(|one| one.head == desired.head);
+            Some(listed)
+        }
+        None => None,
+    };
+    Ok(Standing { heads, pull_requests })
+}

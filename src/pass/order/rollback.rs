@@ -1,0 +1,174 @@
+//! Going back: what an environment ran before, and what is held from then on.
+
+use std::collections::BTreeSet;
+
+use crate::decide::questions;
+use crate::model::decision::{Question, Want};
+use crate::model::history::Past;
+use crate::model::hold::Hold;
+use crate::model::image::{ImageName, Tag, shorten};
+use crate::model::outcome::Skipped;
+use crate::model::policy::Pin;
+use crate::model::proposal::Move;
+use crate::model::site::Value;
+use crate::model::tags::FactKind;
+use crate::pass::order::{Ground, OrderError, Ordering, Settled, refused};
+use crate::promote::order::{Back, NoWayBack, version_before};
+
+/// Finds what goes back to what.
+pub(super) async fn settle(
+    given: &Ordering<'_>,
+    ground: &mut Ground<'_>,
+    what: &str,
+    to: Option<&Tag>,
+) -> Result<Settled, OrderError> {
+    let (group, mut asked) = meant(ground, what)?;
+    let keys = asked.iter().map(|question| (question.environment.clone(), question.image.clone())).collect();
+    crate::pass::read_pasts(&ground.inputs, &mut ground.observation, &keys, &ground.surroundings);
+    if to.is_none() {
+        newest_together(ground, &mut asked)?;
+    }
+    let mut settled = Settled { moves: Vec::new(), group, holds: Vec::new(), gates: Vec::new(), notes: Vec::new() };
+    for question in asked {
+        let back = match back(ground, &question, to)? {
+            Ok(back) => back,
+            Err(reason @ (NoWayBack::Same(_) | NoWayBack::Already(_))) => {
+                let note = Skipped { what: question.image.to_string(), reason: reason.to_string() };
+                settled.notes.push(note);
+                continue;
+            }
+            Err(reason @ NoWayBack::Unknown(_)) => {
+                return Err(OrderError::Refused { message: format!("{}: {reason}", question.image), hint: None });
+            }
+        };
+        let wants_digest = question.current.digest.is_some() || question.policy.pins() == Pin::Digest;
+        let digest = match back.to.digest {
+            digest if !wants_digest => digest.filter(|_| false),
+            Some(digest) => Some(digest),
+            None => Some(digest_of(given, &question.image, back.to.tag.as_ref()).await?),
+        };
+        hold(given, ground, &question, &back.left, &mut settled);
+        if back.left.is_empty() {
+            let reason = "the tag stays and only its digest goes back, which no hold can name".to_owned();
+            settled.notes.push(Skipped { what: question.image.to_string(), reason });
+        }
+        settled.moves.push(Move {
+            image: question.image.clone(),
+            from: question.current.clone(),
+            to: Value { tag: back.to.tag, digest },
+            step: None,
+            pin: question.policy.pins(),
+            sites: question.sites.clone(),
+        });
+    }
+    Ok(settled)
+}
+
+/// Returns what the name stands for: a configured group, an image, or the name of an image's own group.
+fn meant(ground: &Ground<'_>, what: &str) -> Result<(String, Vec<Question>), OrderError> {
+    let config = ground.inputs.config;
+    let name = &ground.environment.name;
+    let mut all = questions::questions(&ground.observation, &config.rules, &config.environments);
+    all.retain(|question| question.environment == *name);
+    let written: Option<ImageName> = what.parse().ok();
+    let is_group = config.groups.0.iter().any(|group| group.name == what);
+    let is_meant = |image: &ImageName| {
+        if is_group {
+            config.groups.of(image).is_some_and(|group| group.name == what)
+        } else {
+            written.as_ref() == Some(image) || image.group_name() == what
+        }
+    };
+    let (found, others): (Vec<Question>, Vec<Question>) =
+        all.into_iter().partition(|question| is_meant(&question.image));
+    let Some(first) = found.first() else {
+        let known: BTreeSet<&str> = others.iter().map(|question| question.image.as_str()).collect();
+        let hint = match known.len() {
+            0 => format!("no image is followed in {name}"),
+            _ => format!("followed in {name}: {}", known.into_iter().collect::<Vec<_>>().join(", ")),
+        };
+        return Err(refused(format!("`{}` is neither an image nor a group of {name}", shorten(what)), hint));
+    };
+    let group = config.groups.of(&first.image).map_or_else(|| first.image.group_name(), |group| group.name.clone());
+    Ok((group, found))
+}
+
+fn past<'a>(ground: &'a Ground<'_>, question: &Question) -> Result<&'a Past, OrderError> {
+    let key = (question.environment.clone(), question.image.clone());
+    match ground.observation.pasts.get(&key) {
+        Some(Ok(past)) => Ok(past),
+        Some(Err(reason)) => Err(OrderError::Failed(reason.clone())),
+        None => Err(OrderError::Failed("history was not read".to_owned())),
+    }
+}
+
+/// Keeps of a group what came last, together: images that did not move then stay where they are.
+fn newest_together(ground: &Ground<'_>, asked: &mut Vec<Question>) -> Result<(), OrderError> {
+    let mut brought = Vec::with_capacity(asked.len());
+    for question in asked.iter() {
+        let timeline = past(ground, question)?.timeline.as_ref();
+        brought.push(
+            timeline
+                .and_then(|timeline| timeline.brought(&question.current))
+                .map(|shift| (shift.time, shift.commit.clone())),
+        );
+    }
+    let Some((_, newest)) = brought.iter().flatten().max_by_key(|(time, _)| *time).cloned() else { return Ok(()) };
+    let mut brought = brought.into_iter();
+    asked.retain(|_| brought.next().flatten().is_some_and(|(_, commit)| commit == newest));
+    Ok(())
+}
+
+fn back(ground: &Ground<'_>, question: &Question, to: Option<&Tag>) -> Result<Result<Back, NoWayBack>, OrderError> {
+    let observation = &ground.observation;
+    let concerned = [&question.environment];
+    let is_held = |value: &Value| {
+        let covers =
+            |tag| observation.holds.iter().any(|hold| hold.covers(&concerned, &question.image, tag, observation.now));
+        value.tag.as_ref().is_some_and(covers)
+    };
+    Ok(version_before(past(ground, question)?, &question.current, to, &is_held))
+}
+
+/// Asks the registry for a digest, where one stands and history knows none for the version that comes.
+async fn digest_of(
+    given: &Ordering<'_>,
+    image: &ImageName,
+    tag: Option<&Tag>,
+) -> Result<crate::model::image::Digest, OrderError> {
+    let Some(tag) = tag.cloned() else {
+        return Err(OrderError::Failed(format!("{image}: the version before has no tag")));
+    };
+    let want = Want { image: image.clone(), tag, kind: FactKind::Digest };
+    let failed = |reason: String| {
+        OrderError::Failed(format!(
+            "{}:{}: a digest stands there, and its own could not be had: {reason}",
+            want.image, want.tag
+        ))
+    };
+    let facts = given.source.facts(&want.image, &want.tag, want.kind).await;
+    let facts = facts.map_err(|error| failed(error.to_string()))?;
+    facts.digest.ok_or_else(|| failed("the registry does not tell it".to_owned()))
+}
+
+/// Holds the versions that are left, unless they are held there already.
+fn hold(given: &Ordering<'_>, ground: &Ground<'_>, question: &Question, left: &BTreeSet<Value>, settled: &mut Settled) {
+    for tag in left.iter().filter_map(|value| value.tag.as_ref()) {
+        let is_new = !settled.holds.iter().any(|hold| hold.image == question.image && hold.tag == *tag);
+        let concerned = [&question.environment];
+        let holds = &ground.observation.holds;
+        let is_held = holds
+            .iter()
+            .any(|hold| hold.until.is_none() && hold.covers(&concerned, &question.image, tag, ground.observation.now));
+        if is_new && !is_held {
+            settled.holds.push(Hold {
+                environment: Some(question.environment.clone()),
+                image: question.image.clone(),
+                tag: tag.clone(),
+                until: None,
+                by: given.by.clone(),
+                reason: Some(given.reason.clone().unwrap_or_else(|| "rolled back".to_owned())),
+            });
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Reading the record back from Git: what happened, how environments drift apart, and the delivery figures.
+//!
+//! Entry points: [`history`], [`delivery`] and [`drift`]. History is deepened step by step, only as far as needed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::cache::Cache;
+use crate::config::holds::{self, HOLDS_FILE};
+use crate::config::repository::Repository;
+use crate::git::GitError;
+use crate::manifest;
+use crate::model::environment::EnvironmentName;
+use crate::model::file::RepoPath;
+use crate::model::history::Timeline;
+use crate::model::hold::Hold;
+use crate::model::image::ImageName;
+use crate::model::record::{Delivery, Entry, History, Kind};
+use crate::model::site::Value;
+use crate::observe::files::Files;
+use crate::observe::history::{Asking, MOST_COMMITS, Past, Reading, Rewritten, Told, tell};
+use crate::observe::scan::{Scanned, scan};
+use crate::pass::{PassError, refuse_overlap};
+use crate::promote::drift::{self, Drift, Runs};
+use crate::promote::figures::figures;
+use crate::promote::record::{self, Known};
+use crate::{decide, promote};
+
+/// How many commits are read at first, and how many then where that was not enough.
+const DEPTHS: [usize; 4] = [50, 200, 800, MOST_COMMITS];
+
+/// How many commits are read at most.
+pub const MOST_READ: usize = MOST_COMMITS;
+
+/// What the record is read from.
+pub struct Ledger<'a> {
+    /// What is followed, and how.
+    pub config: &'a Repository,
+    /// The files as they are now.
+    pub files: &'a dyn Files,
+    /// What led to them.
+    pub past: &'a dyn Past,
+    /// What earlier passes left.
+    pub cache: &'a Cache,
+    /// The limits of what is read.
+    pub limits: &'a manifest::Limits,
+}
+
+/// Which part of the record is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Only this environment.
+    pub environment: Option<EnvironmentName>,
+    /// Only this image.
+    pub image: Option<ImageName>,
+    /// Only from this moment on.
+    pub since: Option<Timestamp>,
+}
+
+/// Tells what happened, newest first.
+///
+/// # Errors
+///
+/// [`PassError`] when files or history cannot be read.
+pub fn history(ledger: &Ledger<'_>, asked: &Asked) -> Result<History, PassError> {
+    let scanned = scanned(ledger)?;
+    let environments = asked.environment.as_ref().map(|name| with_those_before(ledger, name));
+    let is_enough = |told: &Told| asked.since.is_some_and(|since| told.oldest < since);
+    let told = read(ledger, &scanned, &Asking::All(environments), &is_enough)?;
+    let mut entries = entries(ledger, &told);
+    entries.extend(held(&told.rewritten));
+    record::sort(&mut entries);
+    entries.retain(|entry| {
+        asked.since.is_none_or(|since| since <= entry.time)
+            && asked.image.as_ref().is_none_or(|image| entry.image == *image)
+            && asked.environment.as_ref().is_none_or(|name| entry.environment.as_ref().is_none_or(|own| own == name))
+    });
+    let is_cut = !told.whole && asked.since.is_none_or(|since| told.oldest >= since);
+    Ok(History { entries, cut: is_cut.then_some(told.oldest) })
+}
+
+/// Counts the delivery figures of a period: from `from`, included, to `to`, excluded.
+///
+/// # Errors
+///
+/// [`PassError`] when files or history cannot be read.
+pub fn delivery(ledger: &Ledger<'_>, from: Timestamp, to: Timestamp) -> Result<Delivery, PassError> {
+    let scanned = scanned(ledger)?;
+    let environments = &ledger.config.environments;
+    let in_period = |time: Timestamp| from <= time && time < to;
+    // A version that came here in the period may have come to the first environment long before.
+    let is_known = |told: &Told| {
+        told.oldest < from
+            && told.timelines.iter().all(|((name, image), timeline)| {
+                let later = environments.named(name).is_some_and(|environment| !environment.after.is_empty());
+                let brought = timeline.shifts.iter().filter(|shift| in_period(shift.time));
+                !later
+                    || brought
+                        .flat_map(|shift| shift.to.difference(&shift.from))
+                        .all(|value| seen(told, name, image, value))
+            })
+    };
+    let told = read(ledger, &scanned, &Asking::All(None), &is_known)?;
+    let entries = entries(ledger, &told);
+    let is_cut = !told.whole && told.oldest >= from;
+    Ok(Delivery {
+        from,
+        to,
+        environments: figures(environments, &entries, &told.timelines, (from, to)),
+        cut: is_cut.then_some(told.oldest),
+    })
+}
+
+/// Whether it is known when a value came to another environment than this one.
+fn seen(told: &Told, name: &EnvironmentName, image: &ImageName, value: &Value) -> bool {
+    told.timelines
+        .iter()
+        .any(|((other, own), timeline)| other != name && own == image && timeline.brought(value).is_some())
+}
+
+/// Finds the environments that differ from what promotion would have brought.
+///
+/// # Errors
+///
+/// [`GitError`] when history cannot be read.
+pub fn drift(ledger: &Ledger<'_>, scanned: &Scanned) -> Result<Vec<Drift>, GitError> {
+    let environments = &ledger.config.environments;
+    if environments.0.iter().all(|environment| environment.after.is_empty()) {
+        return Ok(Vec::new());
+    }
+    let runs = runs(ledger.config, scanned);
+    let told = read_of(ledger, scanned, &Asking::These(runs.keys().cloned().collect()), &|told| settles(told, &runs))?;
+    Ok(drift::drift(environments, &runs, &told.timelines, &decide::past::order))
+}
+
+/// Whether history reaches the commits that brought everything that stands now.
+pub(super) fn settles(told: &Told, runs: &Runs) -> bool {
+    runs.iter().all(|(key, values)| {
+        let timeline = told.timelines.get(key);
+        timeline.is_some_and(|timeline| values.iter().all(|value| timeline.brought(value).is_some()))
+    })
+}
+
+/// Returns what every environment runs of the images that are followed.
+pub(super) fn runs(config: &Repository, scanned: &Scanned) -> Runs {
+    let mut runs = Runs::new();
+    for site in &scanned.sites {
+        let followed = decide::questions::follow(site, &config.rules, &config.environments);
+        if let (decide::questions::Followed::Yes { environment, .. }, Some(image)) = (followed, &site.image) {
+            runs.entry((environment, image.clone())).or_default().insert(site.value.clone());
+        }
+    }
+    runs
+}
+
+fn scanned(ledger: &Ledger<'_>) -> Result<Scanned, PassError> {
+    let scanned = scan(ledger.files, &ledger.config.formats, ledger.limits, ledger.cache).map_err(PassError::Files)?;
+    refuse_overlap(&ledger.config.environments, &scanned)?;
+    Ok(scanned)
+}
+
+fn with_those_before(ledger: &Ledger<'_>, name: &EnvironmentName) -> BTreeSet<EnvironmentName> {
+    let environments = &ledger.config.environments;
+    let before = environments.named(name).into_iter();
+    let before = before.flat_map(|environment| promote::order::before(environment, environments)).cloned();
+    before.chain([name.clone()]).collect()
+}
+
+fn read(
+    ledger: &Ledger<'_>,
+    scanned: &Scanned,
+    asking: &Asking,
+    is_enough: &dyn Fn(&Told) -> bool,
+) -> Result<Told, PassError> {
+    Ok(read_of(ledger, scanned, asking, is_enough)?)
+}
+
+/// Goes back until it is enough, to the first commit of all, or as far as history is ever read.
+pub(super) fn read_of(
+    ledger: &Ledger<'_>,
+    scanned: &Scanned,
+    asking: &Asking,
+    is_enough: &dyn Fn(&Told) -> bool,
+) -> Result<Told, GitError> {
+    let reading = Reading {
+        environments: &ledger.config.environments,
+        sites: &scanned.sites,
+        surroundings: &scanned.surroundings,
+        limits: ledger.limits,
+    };
+    let holds = RepoPath::new(HOLDS_FILE).expect("the name is plain");
+    let mut told = tell(ledger.past, asking, &reading, Some(&holds), DEPTHS[0])?;
+    for depth in &DEPTHS[1..] {
+        if told.whole || is_enough(&told) {
+            break;
+        }
+        told = tell(ledger.past, asking, &reading, Some(&holds), *depth)?;
+    }
+    Ok(told)
+}
+
+fn entries(ledger: &Ledger<'_>, told: &Told) -> Vec<Entry> {
+    let is_lowered =
+        |timeline: &Timeline, index, left: &Value, came: &Value| decide::past::is_lower(came, left, timeline, index);
+    record::entries(&Known {
+        environments: &ledger.config.environments,
+        timelines: &told.timelines,
+        is_lowered: &is_lowered,
+    })
+}
+
+/// Tells what was held and released, from the file of holds itself: people edit it, too.
+fn held(rewritten: &[Rewritten]) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for change in rewritten {
+        let parsed = |bytes: &Option<Vec<u8>>| match bytes {
+            Some(bytes) => holds::parse(HOLDS_FILE, bytes).ok(),
+            None => Some(Vec::new()),
+        };
+        // What cannot be read held nothing back either: such a pass ends.
+        let (Some(before), Some(after)) = (parsed(&change.before), parsed(&change.after)) else { continue };
+        let key = |hold: &Hold| (hold.environment.clone(), hold.image.clone(), hold.tag.clone());
+        let of = |holds: Vec<Hold>| holds.into_iter().map(|hold| (key(&hold), hold)).collect::<BTreeMap<_, _>>();
+        let (before, after) = (of(before), of(after));
+        let came = after.iter().filter(|(key, _)| !before.contains_key(*key)).map(|(_, hold)| (Kind::Hold, hold));
+        let went = before.iter().filter(|(key, _)| !after.contains_key(*key)).map(|(_, hold)| (Kind::Release, hold));
+        entries.extend(came.chain(went).map(|(kind, hold)| Entry {
+            time: change.time,
+            commit: change.commit.clone(),
+            depth: change.word.depth,
+            environment: hold.environment.clone(),
+            image: hold.image.clone(),
+            from: None,
+            to: Some(Value { tag: Some(hold.tag.clone()), digest: None }),
+            kind,
+            author: hold.by.clone().filter(|_| kind == Kind::Hold).unwrap_or_else(|| change.word.author.clone()),
+            pull_request: change.word.pull_request.clone(),
+            reason: hold.reason.clone().filter(|_| kind == Kind::Hold),
+        }));
+    }
+    entries
+}

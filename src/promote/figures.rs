@@ -1,0 +1,108 @@
+//! Delivery figures from the record: how often, how fast, how often in vain, and how soon mended.
+//!
+//! The entry point is [`figures`]. Pure. The definitions stand in `docs/promotion.md`, and beside each function here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::commit::CommitId;
+use crate::model::environment::{Environment, EnvironmentName, Environments};
+use crate::model::history::Timeline;
+use crate::model::image::ImageName;
+use crate::model::record::{Entry, Figures, Kind, Spread};
+use crate::promote::candidates::ancestors;
+
+/// How many seconds a day has, for rates.
+const DAY: f64 = 86_400.0;
+
+/// Counts what the entries of a period come to in each environment: from `from`, included, to `to`, excluded.
+///
+/// `entries` may hold more than the period, newest first: a version that came in it may be taken back after it.
+pub fn figures(
+    environments: &Environments,
+    entries: &[Entry],
+    timelines: &BTreeMap<(EnvironmentName, ImageName), Timeline>,
+    (from, to): (Timestamp, Timestamp),
+) -> Vec<Figures> {
+    let days = (to.duration_since(from).as_secs_f64() / DAY).max(f64::MIN_POSITIVE);
+    environments
+        .0
+        .iter()
+        .map(|environment| {
+            let own: Vec<&Entry> =
+                entries.iter().filter(|entry| entry.environment.as_ref() == Some(&environment.name)).collect();
+            let brought: Vec<&Entry> = own
+                .iter()
+                .copied()
+                .filter(|entry| from <= entry.time && entry.time < to && is_deployment(entry))
+                .collect();
+            let deployments: BTreeSet<&CommitId> = brought.iter().map(|entry| &entry.commit).collect();
+            let lead: Vec<SignedDuration> =
+                brought.iter().filter_map(|entry| lead_time(environments, environment, timelines, entry)).collect();
+            let restored: Vec<(&CommitId, SignedDuration)> = brought
+                .iter()
+                .filter_map(|entry| Some((&entry.commit, restored(&own, entry)?.duration_since(entry.time))))
+                .collect();
+            let failed: BTreeSet<&CommitId> = restored.iter().map(|(commit, _)| *commit).collect();
+            let count = deployments.len();
+            Figures {
+                environment: environment.name.clone(),
+                deployments: count,
+                per_day: ratio(count, 1) / days,
+                lead_time: spread(lead),
+                change_failure_rate: (count > 0).then(|| ratio(failed.len(), count)),
+                time_to_restore: spread(restored.into_iter().map(|(_, time)| time).collect()),
+            }
+        })
+        .collect()
+}
+
+fn ratio(part: usize, whole: usize) -> f64 {
+    let number = |count: usize| u32::try_from(count).map_or(f64::from(u32::MAX), f64::from);
+    number(part) / number(whole)
+}
+
+/// A deployment is what brings a version in the place of another one; going back is none, nor is a new image.
+fn is_deployment(entry: &Entry) -> bool {
+    let moves = entry.from.is_some() && entry.to.is_some();
+    moves && matches!(entry.kind, Kind::Update | Kind::Promotion | Kind::Hotfix | Kind::Manual)
+}
+
+/// Returns how long a version took from the first environment that had it to this one.
+///
+/// None in a first environment, and for what was in no environment before.
+fn lead_time(
+    environments: &Environments,
+    environment: &Environment,
+    timelines: &BTreeMap<(EnvironmentName, ImageName), Timeline>,
+    entry: &Entry,
+) -> Option<SignedDuration> {
+    let value = entry.to.as_ref()?;
+    let first = |name: &&EnvironmentName| environments.named(name).is_some_and(|before| before.after.is_empty());
+    let came = ancestors(environment, environments).into_iter().filter(first).filter_map(|name| {
+        let timeline = timelines.get(&(name.clone(), entry.image.clone()))?;
+        let shifts = timeline.shifts.iter().filter(|shift| shift.time <= entry.time);
+        let shift = shifts.rev().find(|shift| shift.to.contains(value) && !shift.from.contains(value))?;
+        Some(shift.time)
+    });
+    Some(entry.time.duration_since(came.min()?))
+}
+
+/// Returns when a version that came was taken back, before any other version took its place.
+fn restored(own: &[&Entry], brought: &Entry) -> Option<Timestamp> {
+    let is_next =
+        |entry: &&&Entry| entry.depth < brought.depth && entry.image == brought.image && entry.from == brought.to;
+    let left = own.iter().rev().find(is_next)?;
+    (left.kind == Kind::Rollback).then_some(left.time)
+}
+
+/// Returns median and 90th percentile by the nearest rank: always one of the durations themselves.
+fn spread(mut durations: Vec<SignedDuration>) -> Spread {
+    durations.sort_unstable();
+    let rank = |percent: usize| {
+        let rank = (durations.len() * percent).div_ceil(100).max(1);
+        durations.get(rank - 1).copied()
+    };
+    Spread { median: rank(50), p90: rank(90) }
+}

@@ -1,0 +1,117 @@
+//! What a person orders: which version is the one before, and which gates stand in the way of one at once.
+//!
+//! Entry points: [`version_before`] and [`gates`]. Pure over what was observed.
+
+use std::collections::BTreeSet;
+
+use crate::model::environment::{Environment, EnvironmentName, Environments};
+use crate::model::gate::{Gate, GateName, GateState};
+use crate::model::history::{Mover, Ordered, Past, Timeline};
+use crate::model::image::Tag;
+use crate::model::observation::Observation;
+use crate::model::proposal::Move;
+use crate::model::site::Value;
+use crate::promote::candidates;
+use crate::promote::gates::{self as judged, Bench};
+
+/// Where a rollback goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Back {
+    /// The value that comes.
+    pub to: Value,
+    /// The values that are held from then on: the one that is left, and those that had come after `to`.
+    pub left: BTreeSet<Value>,
+}
+
+/// Why there is no way back.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoWayBack {
+    /// Tagboat has gone back already, and nothing has come since.
+    #[error("it was rolled back to {0} already, and nothing has come since: `--to TAG` goes back further")]
+    Already(String),
+    /// It stands there.
+    #[error("it runs {0} already")]
+    Same(String),
+    /// History does not reach a version before.
+    #[error("history tells of no version before {0}: name one with `--to TAG`")]
+    Unknown(String),
+}
+
+/// Finds the version that an environment ran before, whoever had brought it; or the one that is named.
+///
+/// Versions that are held, or that somebody took back, are passed over.
+///
+/// # Errors
+///
+/// [`NoWayBack`], with what to do.
+pub fn version_before(
+    past: &Past,
+    current: &Value,
+    named: Option<&Tag>,
+    is_held: &dyn Fn(&Value) -> bool,
+) -> Result<Back, NoWayBack> {
+    if let Some(tag) = named
+        && current.tag.as_ref() == Some(tag)
+    {
+        return Err(NoWayBack::Same(current.to_string()));
+    }
+    let nothing = Timeline { shifts: Vec::new(), oldest: jiff::Timestamp::UNIX_EPOCH, whole: true };
+    let timeline = past.timeline.as_ref().unwrap_or(&nothing);
+    let latest = timeline.shifts.first();
+    if named.is_none()
+        && let Some(latest) = latest
+        && latest.by == Mover::Tagboat
+        && latest.word.order == Some(Ordered::Rollback)
+        && latest.to.contains(current)
+    {
+        return Err(NoWayBack::Already(current.to_string()));
+    }
+    let stood: Vec<&Value> = timeline.shifts.iter().flat_map(|shift| shift.to.iter().chain(&shift.from)).collect();
+    let is_before = |value: &Value| match named {
+        Some(tag) => value.tag.as_ref() == Some(tag),
+        None => value != current && value.tag.is_some() && !is_held(value) && past.hold_on(value).is_none(),
+    };
+    let position = stood.iter().position(|value| is_before(value));
+    let to = match (position, named) {
+        (Some(position), _) => stood[position].clone(),
+        (None, Some(tag)) => Value { tag: Some(tag.clone()), digest: None },
+        (None, None) => return Err(NoWayBack::Unknown(current.to_string())),
+    };
+    let mut left: BTreeSet<Value> = stood[..position.unwrap_or(0)].iter().map(|value| (*value).clone()).collect();
+    left.insert(current.clone());
+    left.retain(|value| value.tag.is_some() && value.tag != to.tag);
+    Ok(Back { to, left })
+}
+
+/// Judges the gates of an environment for moves that a person orders; those that are skipped are left out.
+pub fn gates(
+    observation: &Observation,
+    environment: &Environment,
+    moves: &[Move],
+    skipped: &BTreeSet<GateName>,
+) -> Vec<Gate> {
+    let soaking = super::soaking(observation, environment, moves);
+    let bench = Bench { now: observation.now, soaking: &soaking };
+    let specs: Vec<_> = environment.gates.iter().filter(|spec| !skipped.contains(&spec.name())).cloned().collect();
+    judged::judge(&specs, &bench).gates
+}
+
+/// Returns what keeps gates from passing; `None` where all pass.
+pub fn objection(gates: &[Gate]) -> Option<String> {
+    let told = gates.iter().filter_map(|gate| match &gate.state {
+        GateState::Pass => None,
+        GateState::Wait { reason, .. } | GateState::Fail { reason } => Some(format!("{}: {reason}", gate.name)),
+    });
+    let told: Vec<String> = told.collect();
+    (!told.is_empty()).then(|| told.join("; "))
+}
+
+/// Returns the environments before one, near and far.
+pub fn before<'a>(environment: &'a Environment, environments: &'a Environments) -> Vec<&'a EnvironmentName> {
+    candidates::ancestors(environment, environments)
+}
+
+/// Returns the environments right before one.
+pub fn right_before(environment: &Environment) -> impl Iterator<Item = &EnvironmentName> {
+    candidates::predecessors(environment)
+}

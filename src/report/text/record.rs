@@ -1,0 +1,248 @@
+//! The record for people: what happened, what stands where and what comes next, and the delivery figures.
+
+use std::io;
+
+use jiff::SignedDuration;
+
+use crate::model::gate::GateState;
+use crate::model::proposal::Action;
+use crate::model::record::{Delivery, Entry, History, Kind, Running, Spread, Status};
+use crate::model::site::Value;
+use crate::report::View;
+use crate::report::text::holds::table_of;
+use crate::report::text::ink::{Cut, Tone};
+use crate::report::text::lists::{count, familiar, named};
+use crate::report::text::outcome::{gates, short_value, split};
+use crate::report::text::page::Page;
+use crate::report::text::table::{self, Cell, Column};
+
+/// Writes what happened, newest first.
+///
+/// # Errors
+///
+/// Where the writer fails.
+pub fn history(history: &History, view: &View, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut page = Page::new(view, out);
+    let columns = [
+        Column::kept("time", Cut::End),
+        Column::kept("commit", Cut::End),
+        Column::kept("environment", Cut::Middle),
+        Column::new("image", Cut::Middle),
+        Column::kept("from", Cut::Middle),
+        Column::kept("to", Cut::Middle),
+        Column::kept("what", Cut::End),
+        Column::new("by", Cut::End),
+    ];
+    let rows: Vec<Vec<Cell>> = history.entries.iter().map(row).collect();
+    table::write(&mut page, 0, &columns, &rows)?;
+    let mut told: Vec<(&str, &str)> = Vec::new();
+    for entry in &history.entries {
+        if let Some(reason) = &entry.reason
+            && !told.contains(&(entry.commit.short(), reason))
+        {
+            told.push((entry.commit.short(), reason));
+        }
+    }
+    if !told.is_empty() {
+        page.title("Why")?;
+        told.into_iter().try_for_each(|(commit, reason)| named(&mut page, Tone::Wait, commit, reason))?;
+    }
+    page.gap()?;
+    let summary = match history.entries.len() {
+        0 => "Nothing happened in that time.".to_owned(),
+        1 => "1 entry.".to_owned(),
+        several => format!("{several} entries."),
+    };
+    page.prose(0, 0, &[(Tone::Strong, &summary)])?;
+    page.finish()
+}
+
+fn row(entry: &Entry) -> Vec<Cell> {
+    let value = |value: &Option<Value>| value.as_ref().map(short_value).unwrap_or_default();
+    let tone = match entry.kind {
+        Kind::Rollback | Kind::Hold => Tone::Wait,
+        Kind::Hotfix | Kind::Manual => Tone::Strong,
+        Kind::Update | Kind::Promotion | Kind::Release => Tone::Plain,
+    };
+    let by = match &entry.pull_request {
+        Some(pull_request) => format!("{} {pull_request}", entry.author),
+        None => entry.author.clone(),
+    };
+    vec![
+        Cell::toned(Tone::Quiet, &minute(entry.time)),
+        Cell::toned(Tone::Quiet, entry.commit.short()),
+        Cell::new(entry.environment.as_ref().map_or("every", |name| name.as_str())),
+        Cell::toned(Tone::Strong, familiar(entry.image.as_str())),
+        Cell::new(&value(&entry.from)),
+        Cell::toned(Tone::Good, &value(&entry.to)),
+        Cell::toned(tone, entry.kind.as_str()),
+        Cell::new(&by),
+    ]
+}
+
+fn minute(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// Writes what every environment runs, what comes next and what it waits for.
+///
+/// # Errors
+///
+/// Where the writer fails.
+pub fn status(status: &Status, view: &View, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut page = Page::new(view, out);
+    let columns = [
+        Column::kept("environment", Cut::Middle),
+        Column::new("image", Cut::Middle),
+        Column::kept("version", Cut::Middle),
+        Column::kept("since", Cut::End),
+        Column::kept("commit", Cut::End),
+        Column::kept("next", Cut::Middle),
+        Column::kept("", Cut::End),
+    ];
+    let all = || status.environments.iter().flat_map(|(name, rows)| rows.iter().map(move |row| (name, row)));
+    let rows: Vec<Vec<Cell>> = all()
+        .map(|(name, row)| {
+            let (since, commit) = match &row.brought {
+                Some((commit, time)) => (minute(*time), commit.short().to_owned()),
+                None => (status.cut.map(|cut| format!("before {}", minute(cut))).unwrap_or_default(), String::new()),
+            };
+            vec![
+                Cell::new(name.as_str()),
+                Cell::toned(Tone::Strong, familiar(row.image.as_str())),
+                Cell::new(&short_value(&row.value)),
+                Cell::toned(Tone::Quiet, &since),
+                Cell::toned(Tone::Quiet, &commit),
+                Cell::toned(Tone::Good, &row.next_value().map(short_value).unwrap_or_default()),
+                Cell::toned(Tone::Wait, word(row)),
+            ]
+        })
+        .collect();
+    table::write(&mut page, 0, &columns, &rows)?;
+    let waiting: Vec<_> = all().filter_map(|(name, row)| Some((name, row, row.next.as_deref()?))).collect();
+    let waiting: Vec<_> = waiting.into_iter().filter(|(_, _, next)| waits(next)).collect();
+    if !waiting.is_empty() {
+        page.title("Waiting")?;
+        for (name, row, next) in waiting {
+            let to = row.next_value().map(short_value).unwrap_or_default();
+            let earliest = next.earliest.map(|time| format!("earliest {}", minute(time)));
+            let said = next.reason.clone().or(earliest).unwrap_or_default();
+            let what = format!("{name} {} {to}", familiar(row.image.as_str()));
+            named(&mut page, Tone::Wait, &what, &said)?;
+            gates(&mut page, &next.gates)?;
+        }
+    }
+    for (title, of) in [("Drift", drift as fn(&Running) -> Option<&str>), ("Not to be moved", blocked)] {
+        let rows: Vec<_> = all().filter_map(|(name, row)| Some((name, row, of(row)?))).collect();
+        if !rows.is_empty() {
+            page.title(title)?;
+            for (name, row, reason) in rows {
+                named(&mut page, Tone::Wait, &format!("{name} {}", familiar(row.image.as_str())), reason)?;
+            }
+        }
+    }
+    let held = status.all_holds();
+    if !held.is_empty() {
+        page.gap()?;
+        table_of(&mut page, &held)?;
+    }
+    if !status.errors.is_empty() {
+        page.title("Failed")?;
+        for error in &status.errors {
+            let (what, reason) = split(error);
+            named(&mut page, Tone::Bad, &what, reason)?;
+        }
+    }
+    page.gap()?;
+    let images = all().count();
+    let moving = all().filter(|(_, row)| row.next.is_some()).count();
+    let drifting = all().filter(|(_, row)| row.drift.is_some()).count();
+    let environments = count(status.environments.len(), "environment");
+    let mut summary = format!("{}, {environments}: {moving} to move", count(images, "image reference"));
+    if drifting > 0 {
+        summary.push_str(&format!(", {drifting} adrift"));
+    }
+    page.prose(0, 0, &[(Tone::Strong, &format!("{summary}."))])?;
+    page.finish()
+}
+
+fn drift(row: &Running) -> Option<&str> {
+    row.drift.as_deref()
+}
+
+fn blocked(row: &Running) -> Option<&str> {
+    row.blocked.as_deref()
+}
+
+fn waits(next: &crate::model::proposal::Proposal) -> bool {
+    matches!(next.action, Action::Waiting | Action::Held | Action::LeftAlone)
+        || next.gates.iter().any(|gate| gate.state != GateState::Pass)
+}
+
+/// Says in a word how it is with what comes next.
+fn word(row: &Running) -> &'static str {
+    match row.next.as_deref() {
+        None if row.drift.is_some() => "drift",
+        None => "",
+        Some(next) if next.action == Action::Held => "held",
+        Some(next) if waits(next) => "waits",
+        Some(next) if next.action == Action::Opened => "by pull request",
+        Some(_) => "moves in the next pass",
+    }
+}
+
+/// Writes the delivery figures.
+///
+/// # Errors
+///
+/// Where the writer fails.
+pub fn delivery(delivery: &Delivery, view: &View, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut page = Page::new(view, out);
+    let columns = [
+        Column::kept("environment", Cut::Middle),
+        Column::kept("deployments", Cut::End),
+        Column::kept("a day", Cut::End),
+        Column::kept("lead time", Cut::End),
+        Column::kept("failures", Cut::End),
+        Column::kept("time to restore", Cut::End),
+    ];
+    let rows: Vec<Vec<Cell>> = delivery
+        .environments
+        .iter()
+        .map(|figures| {
+            let rate = figures.change_failure_rate.map(|rate| format!("{:.0} %", rate * 100.0)).unwrap_or_default();
+            vec![
+                Cell::toned(Tone::Strong, figures.environment.as_str()),
+                Cell::new(&figures.deployments.to_string()),
+                Cell::new(&format!("{:.2}", figures.per_day)),
+                Cell::new(&spread(&figures.lead_time)),
+                Cell::new(&rate),
+                Cell::new(&spread(&figures.time_to_restore)),
+            ]
+        })
+        .collect();
+    table::write(&mut page, 0, &columns, &rows)?;
+    page.gap()?;
+    let period = format!("From {} to {}, in UTC.", minute(delivery.from), minute(delivery.to));
+    page.prose(0, 0, &[(Tone::Strong, &period)])?;
+    page.prose(0, 0, &[(Tone::Quiet, "Durations: the median, and below which nine of ten lie.")])?;
+    page.finish()
+}
+
+fn spread(spread: &Spread) -> String {
+    match (spread.median, spread.p90) {
+        (Some(median), Some(p90)) => format!("{} / {}", length(median), length(p90)),
+        _ => String::new(),
+    }
+}
+
+/// Writes a duration in its two largest units.
+fn length(time: SignedDuration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        i64::MIN..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3_600),
+    }
+}
