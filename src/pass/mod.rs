@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use crate::cache::Cache;
 use crate::config::repository::Repository;
 use crate::decide::questions::{self, Followed};
-use crate::manifest::Surroundings;
+use crate::manifest::{Surroundings, layers};
 use crate::model::change::ChangeSet;
 use crate::model::commit::CommitId;
 use crate::model::decision::{Decided, Decision, Verdict};
@@ -321,15 +321,16 @@ pub fn scan(
 ) -> Result<ScanOutcome, PassError> {
     let scanned = observe::scan::scan(files, &config.formats, limits, cache).map_err(PassError::Files)?;
     refuse_overlap(&config.environments, &scanned)?;
-    let reference = |site| {
+    let notes = layers::deciders(&scanned.layers, &scanned.sites);
+    let reference = |(site, note)| {
         let (policy, skipped) = match questions::follow(&site, &config.rules, &config.environments) {
             Followed::Yes { policy, .. } => (Some(policy.to_string()), None),
             Followed::No(reason) => (None, Some(reason)),
         };
         let environment = config.environments.of(site.file.as_str()).map(|environment| environment.name.clone());
-        ScannedReference { site, environment, policy, skipped }
+        ScannedReference { site, environment, policy, skipped, note }
     };
-    let references = scanned.sites.into_iter().map(reference).collect();
+    let references = scanned.sites.into_iter().zip(notes).map(reference).collect();
     Ok(ScanOutcome { references, passed_over: scanned.passed_over, errors: Vec::new() })
 }
 

@@ -174,6 +174,9 @@ fn reference(sink: &mut Sink<'_>, reference: &ScannedReference) {
         }
         sink.raw("]");
     }
+    if let Some(note) = &reference.note {
+        sink.raw(",\"note\":").string(note);
+    }
     sink.raw("}");
 }
 

@@ -75,6 +75,25 @@ fn places_count_from_1_columns_in_characters_and_bytes_are_the_files() {
 }
 
 #[test]
+fn scan_says_which_layer_of_kustomize_decides() {
+    let world = World::new();
+    world.write("base/kustomization.yaml", "images:\n  - {name: ghcr.io/acme/web, newTag: 1.4.0}\n  - {name: db}\n");
+    let over =
+        "resources: [../base]\nimages:\n  - {name: ghcr.io/acme/web, newTag: 1.5.0}\n  - {name: db, newTag: '1'}\n";
+    world.write("prod/kustomization.yaml", over);
+    // The second scan takes what it says from the cache.
+    for _ in 0..2 {
+        let scan = world.tagboat(&["scan", "--output", "json"]).ended(0).json();
+        let notes: Vec<_> = scan["references"].as_array().unwrap().iter().map(|row| row.get("note").cloned()).collect();
+        let note = |line: usize| Some(format!("prod/kustomization.yaml:{line} decides for it").into());
+        assert_eq!(notes, [note(3), note(4), None, None]);
+        let shown = world.tagboat(&["scan"]).ended(0).out;
+        assert!(shown.contains("line 2: prod/kustomization.yaml:3 decides for it"), "{shown}");
+        assert!(shown.contains("no tag is written; prod/kustomization.yaml:4"), "{shown}");
+    }
+}
+
+#[test]
 fn scan_names_files_passed_over_with_the_reason() {
     let world = world();
     world.write("envs/dev/secret.yaml", "image: ENC[AES256_GCM,data:x]\nsops:\n  mac: ENC[AES256_GCM]\n");
