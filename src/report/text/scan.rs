@@ -7,7 +7,7 @@ use crate::model::outcome::{ScanOutcome, ScannedReference};
 use crate::model::site::Value;
 use crate::report::View;
 use crate::report::text::ink::{Cut, Tone};
-use crate::report::text::lists::{count, familiar, named, reasons};
+use crate::report::text::lists::{count, familiar, lines, named, reasons};
 use crate::report::text::page::Page;
 use crate::report::text::table::{self, Cell, Column};
 
@@ -67,8 +67,7 @@ fn followed(page: &mut Page<'_>, found: &ScanOutcome) -> io::Result<()> {
 /// Says of references that an alias uses elsewhere where that is: an edit changes those places along.
 fn shared(page: &mut Page<'_>, references: &[&ScannedReference]) -> io::Result<()> {
     for site in references.iter().map(|reference| &reference.site).filter(|site| !site.uses.is_empty()) {
-        let lines: BTreeSet<String> = site.uses.iter().map(|at| at.line.to_string()).collect();
-        let lines = lines.into_iter().collect::<Vec<_>>().join(", ");
+        let lines = lines(&site.uses);
         let text = format!("line {} is used by aliases at line {lines} as well", site.position.line);
         page.prose(4, 6, &[(Tone::Quiet, &text)])?;
     }
