@@ -178,7 +178,7 @@ impl<'a> File<'a> {
         match self.text[command.clone()].to_ascii_uppercase().as_str() {
             "FROM" => self.from(rest),
             "ARG" if !self.has_stage && self.arguments == Arguments::OfTheFile => {
-                rest.iter().for_each(|word| self.argument(word))
+                rest.iter().for_each(|word| self.argument(word));
             }
             "COPY" | "ADD" => flags.iter().for_each(|flag| self.flag(flag, "--from=")),
             "RUN" => flags.iter().for_each(|flag| self.mount(flag)),
