@@ -6,6 +6,7 @@ use crate::cli::output::{Failure, Stream, print};
 use crate::cli::session::Session;
 use crate::config::fault::{Fault, Faults};
 use crate::config::service::Service;
+use crate::model::file::Position;
 use crate::model::outcome::{Finding, Severity};
 use crate::pass;
 use crate::report::exit::Exit;
@@ -71,6 +72,7 @@ fn finding(fault: Fault) -> Finding {
         message: fault.message,
         hint: fault.hint,
         file: Some(fault.file),
-        position: fault.position,
+        // What is wrong with a file as a whole is shown at its begin.
+        position: fault.position.or(Some(Position { line: 1, column: 1 })),
     }
 }

@@ -54,7 +54,6 @@ impl From<PassError> for Failure {
     fn from(error: PassError) -> Self {
         match error {
             PassError::Configuration(faults) => Self::Faults(faults),
-            PassError::Overlap { .. } => Self::usage(error.to_string(), None),
             PassError::NotConfigured(_) => {
                 Self::usage(error.to_string(), "`tagboat plan` and `tagboat update` work without one".to_owned())
             }

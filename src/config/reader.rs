@@ -6,7 +6,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::config::fault::{Fault, Faults, escape, quote, source_line};
+use crate::config::fault::{Fault, Faults, SourceLine, escape, quote, source_line};
 use crate::config::schema::Schemas;
 use crate::config::yaml::{self, Key, MAX_BYTES, Node, Value};
 use crate::model::file::{Position, Positions, Span};
@@ -173,6 +173,11 @@ impl<'t> Reader<'t> {
     /// Returns the place of an offset.
     pub(crate) fn position(&mut self, offset: usize) -> Position {
         self.positions.at(offset)
+    }
+
+    /// Returns the line on which bytes begin, made fit to be shown.
+    pub(crate) fn source_line(&self, span: &Span) -> SourceLine {
+        source_line(self.text, span, &self.hidden)
     }
 
     /// Returns what was found, in the order of the file.

@@ -118,6 +118,7 @@ pub fn edit_file(
             from: site.value.clone(),
             to: splice::target(order),
             step: order.step,
+            uses: site.uses.clone(),
         });
     }
     edited.file = Some(FileEdit { file: path.clone(), before: before.to_vec(), after: after.into_bytes() });

@@ -76,7 +76,11 @@ pub(super) fn fetch(
         drop(heads);
         // Only what the branch's name begins was listed; whether there is any other one takes another look.
         let others = branches(repository, url, header)?;
-        let missing = if others.is_empty() { GitError::EmptyRepository } else { GitError::NoBranch(branch.clone()) };
+        let there: Vec<BranchName> = others.iter().map(|name| BranchName::from(name.as_str())).collect();
+        let missing = match there.is_empty() {
+            true => GitError::EmptyRepository,
+            false => GitError::NoBranch { branch: branch.clone(), there },
+        };
         return Err(missing.into());
     };
     drop(heads);

@@ -95,19 +95,6 @@ impl Mirror {
         &self.folder
     }
 
-    /// Lists the remote's branches, for "did you mean" after [`GitError::NoBranch`].
-    ///
-    /// # Errors
-    ///
-    /// [`GitError`] as for fetching.
-    pub fn branches(&self) -> Result<Vec<BranchName>, GitError> {
-        let names = match self.url.reach() {
-            Reach::Http => http::branches(&self.handle(), self.reached_url(), self.header.as_ref())?,
-            Reach::Local | Reach::Ssh => transfer::branches(&self.program, self)?,
-        };
-        Ok(names.iter().map(|name| BranchName::from(name.as_str())).collect())
-    }
-
     /// Returns the remote's default branch: the one that its `HEAD` names, where it names one.
     ///
     /// # Errors

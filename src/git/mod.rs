@@ -22,6 +22,7 @@ use crate::model::change::FileEdit;
 use crate::model::commit::{CommitId, CommitPlan};
 use crate::model::environment::BranchName;
 use crate::model::file::RepoPath;
+use crate::model::image::shorten;
 
 /// A blob's id in hexadecimal digits; equal ids are equal contents.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -66,8 +67,13 @@ pub struct TreeEntry {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GitError {
     /// The remote has no such branch.
-    #[error("the remote has no branch `{0}`")]
-    NoBranch(BranchName),
+    #[error("the remote has no branch `{branch}`{}", others(.branch, .there))]
+    NoBranch {
+        /// The branch that is missing.
+        branch: BranchName,
+        /// Those that are there.
+        there: Vec<BranchName>,
+    },
     /// The remote has no commit at all.
     #[error("the repository is empty: push a first commit")]
     EmptyRepository,
@@ -111,6 +117,26 @@ pub struct Head {
 pub fn blob_id(content: &[u8]) -> Result<BlobId, GitError> {
     let id = gix::objs::compute_hash(gix::hash::Kind::Sha1, gix::objs::Kind::Blob, content);
     Ok(BlobId(id.map_err(objects::broken)?.to_string()))
+}
+
+/// How many branches a message names.
+const NAMED: usize = 5;
+
+/// Says which branch was probably meant, or which there are, where they are few.
+fn others(branch: &BranchName, there: &[BranchName]) -> String {
+    let distance = |other: &BranchName| strsim::damerau_levenshtein(branch.as_str(), other.as_str());
+    let is_close = |other: &&BranchName| {
+        let longest = branch.as_str().len().max(other.as_str().len());
+        distance(other) <= (longest / 3).max(1) || other.as_str().eq_ignore_ascii_case(branch.as_str())
+    };
+    let quoted = |other: &BranchName| format!("`{}`", shorten(other.as_str()));
+    match there.iter().filter(is_close).min_by_key(|other| distance(other)) {
+        Some(close) => format!(": did you mean {}?", quoted(close)),
+        None if (1..=NAMED).contains(&there.len()) => {
+            format!(": it has {}", there.iter().map(quoted).collect::<Vec<_>>().join(", "))
+        }
+        None => String::new(),
+    }
 }
 
 /// What became of a push.

@@ -59,7 +59,7 @@ pub(super) fn push(
             // Servers refuse for a lost race, too. Where the branch stands tells which it was.
             let tip = match transfer::remote_tip(program, mirror, branch) {
                 Ok(tip) => Some(tip),
-                Err(GitError::NoBranch(_)) => None,
+                Err(GitError::NoBranch { .. }) => None,
                 Err(error) => return Err(error),
             };
             match tip {

@@ -105,10 +105,14 @@ pub(super) fn remote_tip(program: &Program, mirror: &Mirror, branch: &BranchName
     let reference = format!("refs/heads/{branch}");
     let listed = list(program, mirror, &reference)?;
     let tip = listed.iter().find(|(_, name)| *name == reference);
-    match tip {
-        Some((id, _)) => object_id(id),
-        None if branches(program, mirror)?.is_empty() => Err(GitError::EmptyRepository),
-        None => Err(GitError::NoBranch(branch.clone())),
+    if let Some((id, _)) = tip {
+        return object_id(id);
+    }
+    let there: Vec<BranchName> =
+        branches(program, mirror)?.iter().map(|name| BranchName::from(name.as_str())).collect();
+    match there.is_empty() {
+        true => Err(GitError::EmptyRepository),
+        false => Err(GitError::NoBranch { branch: branch.clone(), there }),
     }
 }
 

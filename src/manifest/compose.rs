@@ -1,8 +1,9 @@
 //! Compose: `services.*.image`, directly or by way of an anchor or a merge key.
 //!
 //! The default of a variable is edited within it. An image that is built from the `build:` beside it is the name of
-//! what comes out, not of what goes in.
+//! what comes out, not of what goes in; what goes in stands in `dockerfile_inline`, where it is not in a file.
 
+use crate::manifest::dockerfile;
 use crate::manifest::finder::Finder;
 use crate::manifest::yaml::tree::{NodeId, Shape, Tree};
 use crate::model::file::RepoPath;
@@ -54,6 +55,11 @@ pub(crate) fn find(finder: &mut Finder<'_, '_>, root: NodeId) {
         let value = |key| {
             tree.own(service, key).or_else(|| tree.merges(service).into_iter().find_map(|from| tree.own(from, key)))
         };
+        if let Some(build) = value("build").and_then(|build| finder.enter(build))
+            && let Some(dockerfile) = tree.own(build, "dockerfile_inline")
+        {
+            finder.inner_text(dockerfile, Format::Dockerfile, dockerfile::find_inline);
+        }
         let Some(image) = value("image") else { continue };
         let count = finder.count();
         finder.with_defaults(image, Format::Compose);

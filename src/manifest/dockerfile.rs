@@ -16,8 +16,25 @@ const MAX_OPEN_HEREDOCS: usize = 16;
 
 /// Finds the references of a Dockerfile.
 pub(crate) fn find(text: &str) -> Vec<Found> {
+    find_with(text, Arguments::OfTheFile)
+}
+
+/// Finds the references of a Dockerfile within another file, whose reader fills in `$NAME` before Docker sees it.
+pub(crate) fn find_inline(text: &str) -> Vec<Found> {
+    find_with(text, Arguments::OfTheOuterFile)
+}
+
+/// Who fills in what stands behind a `$`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Arguments {
+    OfTheFile,
+    OfTheOuterFile,
+}
+
+fn find_with(text: &str, arguments: Arguments) -> Vec<Found> {
     let mut file = File {
         text,
+        arguments,
         found: Vec::new(),
         values: Values::new(),
         stages: HashSet::new(),
@@ -76,6 +93,7 @@ fn words_of(line: &str, base: usize, words: &mut Vec<Span>) {
 
 struct File<'a> {
     text: &'a str,
+    arguments: Arguments,
     found: Vec<Found>,
     /// The build arguments that stand before the first stage.
     values: Values,
@@ -159,7 +177,9 @@ impl<'a> File<'a> {
         let (flags, rest) = rest.split_at(flags);
         match self.text[command.clone()].to_ascii_uppercase().as_str() {
             "FROM" => self.from(rest),
-            "ARG" if !self.has_stage => rest.iter().for_each(|word| self.argument(word)),
+            "ARG" if !self.has_stage && self.arguments == Arguments::OfTheFile => {
+                rest.iter().for_each(|word| self.argument(word));
+            }
             "COPY" | "ADD" => flags.iter().for_each(|flag| self.flag(flag, "--from=")),
             "RUN" => flags.iter().for_each(|flag| self.mount(flag)),
             "ONBUILD" => self.read(rest),

@@ -8,6 +8,7 @@ use crate::manifest::finder::Finder;
 use crate::manifest::yaml::tree::{NodeId, Shape, Tree};
 use crate::manifest::{
     Surroundings, ansible, compose, crossplane, devcontainer, fleet, github_actions, gitlab_ci, helmfile, kubernetes,
+    kustomize, layers,
 };
 use crate::model::file::RepoPath;
 
@@ -19,6 +20,10 @@ pub(crate) fn may_hold(path: &RepoPath, bytes: &[u8]) -> bool {
     }
     if helmfile::is_helmfile(path) || fleet::is_fleet(path) {
         return holds(&[helmfile::SCHEME, "oci: true"]);
+    }
+    // What builds on other files says what decides in them, without naming an image itself.
+    if kustomize::FILE_NAMES.contains(&path.file_name()) && holds(&layers::KEYS) {
+        return true;
     }
     // A pipeline's services may be all that it runs, and a task's module names the image in a word of its own.
     if gitlab_ci::has_name(path) && holds(&["services:"]) {

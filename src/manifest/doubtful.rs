@@ -1,5 +1,5 @@
-//! Text that is probably a reference where none is declared: arguments such as `--reloader=quay.io/acme/reloader:v1`
-//! and the values of environment variables.
+//! Text that is probably a reference where none is declared: arguments such as `--reloader=quay.io/acme/reloader:v1`,
+//! the values of environment variables, and the data of ConfigMaps.
 //!
 //! The program that reads them decides what they mean, so that they are listed, and followed only with a marker.
 //! What could as well be a host with a port or a path is not even listed.
@@ -7,9 +7,12 @@
 use crate::manifest::finder::Finder;
 use crate::manifest::kubernetes::items;
 use crate::manifest::reference;
-use crate::manifest::yaml::tree::NodeId;
+use crate::manifest::yaml::tree::{NodeId, Shape};
 use crate::model::image::split_host;
-use crate::model::site::Format;
+use crate::model::site::{Format, SkipReason};
+
+/// How long a key of such a line may be.
+const MAX_KEY: usize = 128;
 
 /// Lists the variables of a container whose value is a whole reference.
 pub(crate) fn environment(finder: &mut Finder<'_, '_>, list: NodeId) {
@@ -36,6 +39,37 @@ pub(crate) fn arguments(finder: &mut Finder<'_, '_>, list: NodeId) {
             finder.doubtful(argument, from, Format::Kubernetes, "an argument");
         }
     }
+}
+
+/// Lists the data of a ConfigMap that are a whole reference, and texts with lines that look like one.
+pub(crate) fn data(finder: &mut Finder<'_, '_>, object: NodeId) {
+    let tree = finder.tree;
+    let Some(data) = tree.own(object, "data").map(|node| tree.resolve(node)) else { return };
+    if tree.shape(data) != Shape::Mapping {
+        return;
+    }
+    for (key, value) in tree.entries(data) {
+        let Some(text) = tree.filled(value).map(str::trim) else { continue };
+        if is_probably_one(text, says_image(tree.text(key).unwrap_or_default())) {
+            finder.doubtful(value, 0, Format::Kubernetes, "the data of a ConfigMap");
+            continue;
+        }
+        let lines = if text.contains('\n') { text.lines().filter(|line| names_an_image(line)).count() } else { 0 };
+        if lines > 0 {
+            let what =
+                if lines == 1 { "a line that looks like a reference" } else { "lines that look like references" };
+            let count = if lines == 1 { String::new() } else { format!("{lines} ") };
+            let reason = format!("text of a ConfigMap, with {count}{what}: `formats` can name such places");
+            finder.unread(value, Format::Kubernetes, SkipReason::Unsupported(reason));
+        }
+    }
+}
+
+/// Whether a line is a key that speaks of an image with a whole reference.
+fn names_an_image(line: &str) -> bool {
+    let Some((key, value)) = line.split_once([':', '=']).filter(|(key, _)| says_image(key)) else { return false };
+    let value = value.trim().trim_end_matches(',').trim_matches(['"', '\'']);
+    key.len() < MAX_KEY && is_probably_one(value, true)
 }
 
 /// Whether a name speaks of an image.

@@ -3,11 +3,12 @@
 //! The formats say which node means what; the rules that hold for all of them (aliases, duplicate keys,
 //! escapes, block scalars) live here. No format's key is named here.
 
+mod wrapped;
+
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use crate::manifest::reference::{self, Reading};
-use crate::manifest::variable::{self, Token, Values};
 use crate::manifest::yaml::embedded::Embedded;
 use crate::manifest::yaml::tree::{NodeId, Shape, Tree};
 use crate::manifest::yaml::{Detail, Fault, build, split};
@@ -398,6 +399,26 @@ impl<'t, 'a> Finder<'t, 'a> {
         Ok(Slot { role, span: end - part.len()..end, token, style })
     }
 
+    /// Says of what the last call found why it is not followed, where nothing else says so.
+    pub(crate) fn refuse_since(&mut self, count: usize, reason: &SkipReason) {
+        for found in self.found.iter_mut().skip(count) {
+            found.skipped.get_or_insert_with(|| reason.clone());
+        }
+    }
+
+    /// Returns the node that an alias stands for, once: whatever else uses it is told by its uses.
+    ///
+    /// Without that, thousands of aliases of one large map would be thousands of walks over it.
+    pub(crate) fn enter(&mut self, node: NodeId) -> Option<NodeId> {
+        let target = self.tree.resolve(node);
+        (target == node || self.entered.insert(target)).then_some(target)
+    }
+
+    /// Returns how many finds there are, not yet united.
+    pub(crate) fn count(&self) -> usize {
+        self.found.len()
+    }
+
     /// Returns everything found, with aliases and duplicate keys judged.
     pub(crate) fn finish(mut self) -> Vec<Found> {
         let mut found = std::mem::take(&mut self.found);
@@ -514,68 +535,4 @@ pub(crate) fn unite(found: Vec<Found>) -> Vec<Found> {
         kept.push(find);
     }
     kept
-}
-
-impl Finder<'_, '_> {
-    /// Takes a scalar that holds a reference in which variables may have defaults.
-    pub(crate) fn with_defaults(&mut self, node: NodeId, format: Format) {
-        let target = self.tree.resolve(node);
-        match (self.tree.filled(node), self.literal_start(target), self.tree.style(target)) {
-            (Some(text), Some(start), Some(style)) if text.contains('$') => {
-                let token = self.tree.span(target);
-                let token = Token { span: Some(&token), style };
-                let found = variable::reference(text, start, &Values::new(), token, format);
-                self.found.push(Found { nodes: vec![node], ..found });
-            }
-            _ => self.reference(node, format),
-        }
-    }
-
-    /// Takes a scalar that holds a reference behind a scheme such as `docker://`; nothing where it has none.
-    pub(crate) fn behind(&mut self, node: NodeId, scheme: &str, format: Format) {
-        let Some(rest) = self.tree.filled(node).and_then(|text| text.strip_prefix(scheme)) else { return };
-        let target = self.tree.resolve(node);
-        let mut reading = reference::read(self.trimmed(target, rest));
-        let mut slot = None;
-        if let Some(version) = reading.version.clone() {
-            match self.slot(target, version.start + scheme.len()..version.end + scheme.len(), SlotRole::Version) {
-                Ok(found) => slot = Some(found),
-                Err(reason) => reading.skipped = Some(reason),
-            }
-        }
-        let at = self.tree.span(target).start;
-        self.found.push(Found { nodes: vec![node], ..Found::from_line(format, at, reading, slot) });
-    }
-
-    /// Says of what the last call found why it is not followed, where nothing else says so.
-    pub(crate) fn refuse_since(&mut self, count: usize, reason: &SkipReason) {
-        for found in self.found.iter_mut().skip(count) {
-            found.skipped.get_or_insert_with(|| reason.clone());
-        }
-    }
-
-    /// Returns the node that an alias stands for, once: whatever else uses it is told by its uses.
-    ///
-    /// Without that, thousands of aliases of one large map would be thousands of walks over it.
-    pub(crate) fn enter(&mut self, node: NodeId) -> Option<NodeId> {
-        let target = self.tree.resolve(node);
-        (target == node || self.entered.insert(target)).then_some(target)
-    }
-
-    /// Returns how many finds there are, not yet united.
-    pub(crate) fn count(&self) -> usize {
-        self.found.len()
-    }
-
-    /// Returns the offset at which a scalar's value stands in the file as it is.
-    fn literal_start(&self, node: NodeId) -> Option<usize> {
-        let inner = match self.tree.style(node)? {
-            ScalarStyle::Plain => 0,
-            ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => 1,
-            _ => return None,
-        };
-        let start = self.tree.span(node).start + inner;
-        let value = self.tree.text(node)?;
-        (self.text.get(start..start + value.len()) == Some(value)).then_some(start)
-    }
 }

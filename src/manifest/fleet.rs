@@ -40,7 +40,7 @@ fn chart(finder: &mut Finder<'_, '_>, owner: NodeId, base: Option<&str>) -> Opti
     let name = own.map_or(base, |(_, text)| text.strip_prefix(SCHEME)).map(str::to_owned)?;
     let at = version.or(own.map(|(node, _)| node))?;
     let names = own.into_iter().map(|(node, _)| node).collect();
-    let parts = Parts { name: Some(name.clone()), names, tag: version, ..Parts::default() };
+    let parts = Parts { name: Some(name.clone()), names, chart_version: version, ..Parts::default() };
     finder.parts(&parts, at, Format::Fleet);
     Some(name)
 }

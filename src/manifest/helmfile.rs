@@ -39,7 +39,7 @@ pub(crate) fn find(finder: &mut Finder<'_, '_>, root: NodeId) {
         });
         if let Some(name) = name {
             let version = tree.own(release, "version").filter(|version| tree.filled(*version).is_some());
-            let parts = Parts { name: Some(name), names: vec![chart], tag: version, ..Parts::default() };
+            let parts = Parts { name: Some(name), names: vec![chart], chart_version: version, ..Parts::default() };
             finder.parts(&parts, version.unwrap_or(chart), Format::Helmfile);
         }
     }

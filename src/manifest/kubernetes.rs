@@ -4,9 +4,9 @@
 //! The values of a HelmRelease are read as Helm values, `images` entries with `newTag` and the like as Kustomize's,
 //! the sources of Argo CD and charts in registries by their own modules.
 //!
-//! Leaves alone what only looks like a reference: the data of ConfigMaps and Secrets, annotations and labels
-//! (with `last-applied-configuration`), the reported status, the schema of a custom resource. Arguments and
-//! environment variables that hold a reference are listed, and followed only with a marker.
+//! Leaves alone what only looks like a reference: Secrets, annotations and labels (with
+//! `last-applied-configuration`), the reported status, the schema of a custom resource. Arguments, environment
+//! variables and data of ConfigMaps that hold a reference are listed, and followed only with a marker.
 
 use std::collections::HashSet;
 
@@ -91,6 +91,9 @@ fn mapping<'t>(finder: &mut Finder<'t, '_>, objects: &mut Vec<Object<'t>>, at: N
     let tree = finder.tree;
     if let Some(mut object) = Object::of(tree, at) {
         if WITHOUT_REFERENCES.contains(&object.kind) {
+            if object.kind == "ConfigMap" {
+                doubtful::data(finder, at);
+            }
             return tree.end(at);
         }
         match object.kind {

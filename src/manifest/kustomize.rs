@@ -1,7 +1,7 @@
 //! Kustomize: the entries of `images` in a `Kustomization` or a `Component`, charts that come from a registry, and
 //! patches that stand in the file as block scalars.
 //!
-//! Where base and overlay both name an image the overlay decides; this module reads one file and cannot tell.
+//! Where base and overlay both name an image the overlay decides; this module reads one file, `layers` tells.
 
 use crate::manifest::charts;
 use crate::manifest::finder::{Finder, Parts};
@@ -11,7 +11,7 @@ use crate::model::file::RepoPath;
 use crate::model::site::Format;
 
 /// The names that Kustomize reads a folder by.
-const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+pub(crate) const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// The keys that hold patches.
 pub(crate) const PATCHES: [&str; 3] = ["patches", "patchesJson6902", "patchesStrategicMerge"];
@@ -91,7 +91,7 @@ pub(crate) fn entries(finder: &mut Finder<'_, '_>, images: NodeId) {
     }
 }
 
-fn mappings(tree: &Tree<'_>, list: Option<NodeId>) -> Vec<NodeId> {
+pub(crate) fn mappings(tree: &Tree<'_>, list: Option<NodeId>) -> Vec<NodeId> {
     kubernetes::items(tree, list).into_iter().filter(|entry| tree.shape(*entry) == Shape::Mapping).collect()
 }
 
@@ -116,6 +116,6 @@ fn image(finder: &mut Finder<'_, '_>, entry: NodeId) {
 }
 
 /// Cuts a tag or a digest off a name that is only matched against.
-fn without_version(text: &str) -> &str {
+pub(crate) fn without_version(text: &str) -> &str {
     text.parse::<crate::model::image::Reference>().map_or(text, |reference| &text[..reference.name_length])
 }

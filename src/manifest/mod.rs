@@ -25,6 +25,7 @@ mod helmfile;
 mod json;
 mod kubernetes;
 mod kustomize;
+pub mod layers;
 mod marker;
 pub(crate) mod names;
 mod plain;
@@ -45,6 +46,7 @@ pub use crate::manifest::surroundings::Surroundings;
 
 use crate::manifest::finder::{Finder, Found};
 use crate::manifest::foreign::{Collector, Foreign};
+use crate::manifest::layers::Layer;
 use crate::manifest::yaml::tree::{NodeId, Role, Shape, Tree};
 use crate::manifest::yaml::{Detail, Fault, build, split};
 use crate::model::file::{Position, Positions, RepoPath, Span};
@@ -82,6 +84,8 @@ pub struct FileScan {
     pub passed_over: Vec<PassedOver>,
     /// What other updaters' objects in it say.
     pub foreign: Foreign,
+    /// What its `Kustomization`s build on.
+    pub layers: Vec<Layer>,
 }
 
 /// Finds every image reference of a file.
@@ -119,6 +123,7 @@ pub fn scan_text(path: &RepoPath, text: &str, surroundings: &Surroundings, limit
     let mut found = Vec::new();
     let mut faults = Vec::new();
     let mut collector = Collector::new(path, text);
+    let mut layers = Vec::new();
     let mut more_faults = false;
     for chunk in split::chunks(text) {
         let part = &text[chunk.clone()];
@@ -141,6 +146,7 @@ pub fn scan_text(path: &RepoPath, text: &str, surroundings: &Surroundings, limit
             Ok(tree) => {
                 read_chunk(path, text, surroundings, &chunk, &tree, &mut found);
                 collector.take(&tree);
+                layers.extend(tree.roots().iter().filter_map(|root| layers::layer(&tree, *root, path)));
             }
         }
     }
@@ -160,7 +166,7 @@ pub fn scan_text(path: &RepoPath, text: &str, surroundings: &Surroundings, limit
     });
     let passed = passed.collect();
     configured::add(path, text, surroundings, &mut found);
-    FileScan { foreign: collector.finish(), ..sites(path, text, 0, found, passed) }
+    FileScan { foreign: collector.finish(), layers, ..sites(path, text, 0, found, passed) }
 }
 
 /// Finds the references of one chunk that was parsed already, comments included.

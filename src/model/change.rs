@@ -31,6 +31,8 @@ pub struct Change {
     pub to: Value,
     /// The largest part that changes.
     pub step: Option<Step>,
+    /// Where else the same text is used through an alias, and so changes along.
+    pub uses: Vec<Position>,
 }
 
 /// A file's new content.

@@ -98,6 +98,8 @@ pub struct ScannedReference {
     pub policy: Option<String>,
     /// Why it is not followed.
     pub skipped: Option<SkipReason>,
+    /// Which other reference decides in its place, in words.
+    pub note: Option<String>,
 }
 
 /// What `scan` found.

@@ -309,6 +309,8 @@ pub enum PassedOverReason {
     TooComplex(String),
     /// A symbolic link out of the repository, or one that leads nowhere.
     Link(String),
+    /// A symbolic link to something in the repository, which is looked at in its own place.
+    LinkWithin,
     /// A pipe, a socket, a device.
     NotAFile,
     /// A submodule: its files belong to another repository.
@@ -330,6 +332,9 @@ impl fmt::Display for PassedOverReason {
             }
             Self::Broken { position: None, reason } => write!(formatter, "cannot be parsed: {reason}"),
             Self::TooComplex(reason) | Self::Link(reason) => write!(formatter, "{reason}"),
+            Self::LinkWithin => {
+                write!(formatter, "a symbolic link within the repository: what it leads to counts in its own place")
+            }
             Self::NotAFile => write!(formatter, "neither a file nor a folder"),
             Self::Submodule => write!(formatter, "a submodule"),
             Self::Unreadable(reason) => write!(formatter, "cannot be read: {reason}"),

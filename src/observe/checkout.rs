@@ -162,14 +162,14 @@ impl Batch<'_> {
         if self.own.files.len() >= MAX_FILES { WalkState::Quit } else { WalkState::Continue }
     }
 
-    /// Reports a link that leads out of the folder or nowhere; one that stays inside is no loss.
+    /// Reports a link; one that stays inside the folder is no loss, and says so.
     fn take_link(&mut self, relative: &Path, path: &Path) {
         let reason = match fs::canonicalize(path) {
-            Ok(target) if target.starts_with(self.root) => return,
-            Ok(_) => "a symbolic link out of the folder".to_owned(),
-            Err(error) => format!("a symbolic link that leads nowhere: {error}"),
+            Ok(target) if target.starts_with(self.root) => PassedOverReason::LinkWithin,
+            Ok(_) => PassedOverReason::Link("a symbolic link out of the folder".to_owned()),
+            Err(error) => PassedOverReason::Link(format!("a symbolic link that leads nowhere: {error}")),
         };
-        self.pass_over(relative, PassedOverReason::Link(reason));
+        self.pass_over(relative, reason);
     }
 
     fn pass_over(&mut self, path: &Path, reason: PassedOverReason) {

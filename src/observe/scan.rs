@@ -7,6 +7,7 @@ use crate::cache::{Cache, Key32};
 use crate::cores;
 use crate::git::BlobId;
 use crate::manifest::foreign::Foreign;
+use crate::manifest::layers::Layer;
 use crate::manifest::stored::{self, Key};
 use crate::manifest::{self, Contents, FileScan, Surroundings};
 use crate::model::file::RepoPath;
@@ -36,6 +37,8 @@ pub struct Scanned {
     pub surroundings: Surroundings,
     /// What other updaters' objects in the files say; the sites have their policies already.
     pub foreign: Foreign,
+    /// What Kustomize lays over what, by file.
+    pub layers: Vec<Layer>,
     /// What it took.
     pub effort: Effort,
 }
@@ -80,13 +83,14 @@ pub fn scan(
     cache.keep_scans(&all.rows);
     let effort = all.effort;
     tracing::info!(files = worth.len(), read = effort.read, parsed = effort.parsed, known = effort.known, "scanned");
-    let FileScan { mut sites, mut passed_over, mut foreign } = all.found;
+    let FileScan { mut sites, mut passed_over, mut foreign, mut layers } = all.found;
     passed_over.extend(listing.passed_over);
     passed_over.sort_by(|one, other| one.file.cmp(&other.file));
     sites.sort_by(|one, other| (&one.file, one.bytes().start).cmp(&(&other.file, other.bytes().start)));
     foreign.sort();
+    layers.sort_by(|one, other| one.file.cmp(&other.file));
     foreign.resolve(&mut sites);
-    Ok(Scanned { sites, passed_over, files: listing.files, surroundings, foreign, effort })
+    Ok(Scanned { sites, passed_over, files: listing.files, surroundings, foreign, layers, effort })
 }
 
 /// What looking into a file takes.
@@ -229,6 +233,7 @@ impl<'a> Block<'a> {
         self.found.sites.append(&mut found.sites);
         self.found.passed_over.append(&mut found.passed_over);
         self.found.foreign.append(&mut found.foreign);
+        self.found.layers.append(&mut found.layers);
     }
 
     fn append(&mut self, mut other: Self) {

@@ -52,10 +52,9 @@ impl CommitFiles {
             }
         }
         for (path, blob) in &links {
-            if let Some(reason) = judge_link(path, remote.read(blob, MAX_LINK), &listing.files) {
-                let file = path.as_str().to_owned();
-                listing.passed_over.push(PassedOver { file, reason: PassedOverReason::Link(reason) });
-            }
+            let reason = judge_link(path, remote.read(blob, MAX_LINK), &listing.files);
+            let reason = reason.map_or(PassedOverReason::LinkWithin, PassedOverReason::Link);
+            listing.passed_over.push(PassedOver { file: path.as_str().to_owned(), reason });
         }
         listing.files.sort_unstable();
         listing.passed_over.sort_by(|one, other| one.file.cmp(&other.file));

@@ -313,7 +313,8 @@ fn broken_files(config: &Repository, scanned: &Scanned, findings: &mut Vec<Findi
             message,
             hint: Some("nothing in it is followed until it can be read".to_owned()),
             file: Some(passed.file.clone()),
-            position,
+            // What is wrong with a file as a whole is shown at its begin.
+            position: position.or(Some(Position { line: 1, column: 1 })),
         });
     }
 }

@@ -27,11 +27,11 @@ use crate::cache::Cache;
 use crate::config::holds::HOLDS_FILE;
 use crate::config::repository::Repository;
 use crate::decide::questions::{self, Followed};
-use crate::manifest::Surroundings;
+use crate::manifest::{Surroundings, layers};
 use crate::model::change::ChangeSet;
 use crate::model::commit::CommitId;
 use crate::model::decision::{Decided, Decision, Question, Verdict};
-use crate::model::environment::{EnvironmentName, Environments};
+use crate::model::environment::EnvironmentName;
 use crate::model::file::RepoPath;
 use crate::model::hold::Hold;
 use crate::model::image::ImageName;
@@ -62,24 +62,6 @@ pub enum PassError {
     /// A configuration file has faults.
     #[error("the configuration has faults")]
     Configuration(#[from] config::fault::Faults),
-    /// Two environments claim one file.
-    #[error(
-        "{config}:{line}:{column}: {file} belongs to two environments, `{one}` and `{other}`: narrow the `files` of one of them"
-    )]
-    Overlap {
-        /// The configuration file.
-        config: &'static str,
-        /// The line of the later environment.
-        line: usize,
-        /// The column there.
-        column: usize,
-        /// The file.
-        file: String,
-        /// An environment that claims it.
-        one: EnvironmentName,
-        /// Another.
-        other: EnvironmentName,
-    },
     /// There is no configuration, and this command needs one.
     #[error("{0} has no .tagboat.yaml: `tagboat init` writes one")]
     NotConfigured(String),
@@ -251,26 +233,22 @@ fn look(inputs: &Inputs<'_>) -> Result<Scanned, PassError> {
     (inputs.progress)(Progress::Scanning);
     let scanned = observe::scan::scan(inputs.files, &inputs.config.formats, inputs.limits, inputs.cache)
         .map_err(PassError::Files)?;
-    refuse_overlap(&inputs.config.environments, &scanned)?;
+    refuse_overlap(inputs.config, &scanned)?;
     Ok(scanned)
 }
 
 /// Refuses files that two environments claim.
-fn refuse_overlap(environments: &Environments, scanned: &Scanned) -> Result<(), PassError> {
+fn refuse_overlap(config: &Repository, scanned: &Scanned) -> Result<(), PassError> {
+    let environments = &config.environments;
     if environments.0.len() < 2 {
         return Ok(());
     }
     for file in &scanned.files {
         let mut claiming = environments.claiming(file.as_str());
         if let (Some(one), Some(other)) = (claiming.next(), claiming.next()) {
-            return Err(PassError::Overlap {
-                config: run::CONFIG_FILE,
-                line: other.line,
-                column: other.column,
-                file: file.to_string(),
-                one: one.name.clone(),
-                other: other.name.clone(),
-            });
+            let message = format!("{file} belongs to two environments, `{}` and `{}`", one.name, other.name);
+            let hint = "narrow the `files` of one of them";
+            return Err(PassError::Configuration(config.fault_of(other, message, hint).into()));
         }
     }
     Ok(())
@@ -415,16 +393,17 @@ pub fn scan(
     limits: &manifest::Limits,
 ) -> Result<ScanOutcome, PassError> {
     let scanned = observe::scan::scan(files, &config.formats, limits, cache).map_err(PassError::Files)?;
-    refuse_overlap(&config.environments, &scanned)?;
-    let reference = |site| {
+    refuse_overlap(config, &scanned)?;
+    let notes = layers::deciders(&scanned.layers, &scanned.sites);
+    let reference = |(site, note)| {
         let (policy, skipped) = match questions::follow(&site, &config.rules, &config.environments) {
             Followed::Yes { policy, .. } => (Some(policy.to_string()), None),
             Followed::No(reason) => (None, Some(reason)),
         };
         let environment = config.environments.of(site.file.as_str()).map(|environment| environment.name.clone());
-        ScannedReference { site, environment, policy, skipped }
+        ScannedReference { site, environment, policy, skipped, note }
     };
-    let references = scanned.sites.into_iter().map(reference).collect();
+    let references = scanned.sites.into_iter().zip(notes).map(reference).collect();
     Ok(ScanOutcome { references, passed_over: scanned.passed_over, errors: Vec::new() })
 }
 

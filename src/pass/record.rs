@@ -156,7 +156,7 @@ pub(super) fn runs(config: &Repository, scanned: &Scanned) -> Runs {
 
 fn scanned(ledger: &Ledger<'_>) -> Result<Scanned, PassError> {
     let scanned = scan(ledger.files, &ledger.config.formats, ledger.limits, ledger.cache).map_err(PassError::Files)?;
-    refuse_overlap(&ledger.config.environments, &scanned)?;
+    refuse_overlap(ledger.config, &scanned)?;
     Ok(scanned)
 }
 

@@ -111,7 +111,8 @@ fn passed_by(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
     for passed in &observation.passed_over {
         let is_error =
             config.configured && is_failure(&passed.reason) && config.environments.of(&passed.file).is_some();
-        if !is_error {
+        // What a link within the repository leads to has its own rows.
+        if !is_error && passed.reason != PassedOverReason::LinkWithin {
             rows.insert(Skipped { what: passed.file.clone(), reason: passed.reason.to_string() });
         }
     }

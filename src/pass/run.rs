@@ -14,9 +14,11 @@ use crate::model::environment::{BranchName, EnvironmentName, Publish};
 use crate::model::file::RepoPath;
 use crate::model::outcome::{Outcome, Trouble};
 use crate::model::proposal::Action;
+use crate::model::site::PassedOverReason;
 use crate::observe::history::BranchPast;
 use crate::observe::tree::CommitFiles;
 use crate::pass::propose::{Publishing, propose};
+use crate::pass::setup::linked_config;
 use crate::pass::{Asked, Editing, Inputs, PassError, Planned, Progress, blocking, report, round};
 use crate::promote;
 use crate::publish::apply::{Applied, apply};
@@ -198,8 +200,13 @@ async fn fetch(run: &Run<'_>) -> Result<(CommitId, CommitFiles), GitError> {
 
 pub(super) fn read_config(files: &CommitFiles, branch: &BranchName) -> Result<Repository, PassError> {
     let path = RepoPath::new(CONFIG_FILE).expect("the name is plain");
-    let there = files.list().map_err(PassError::Files)?.files.binary_search(&path).is_ok();
-    if !there {
+    let listing = files.list().map_err(PassError::Files)?;
+    let is_link =
+        |reason: &PassedOverReason| matches!(reason, PassedOverReason::Link(_) | PassedOverReason::LinkWithin);
+    if listing.passed_over.iter().any(|passed| passed.file == CONFIG_FILE && is_link(&passed.reason)) {
+        return Err(PassError::Configuration(linked_config(CONFIG_FILE).into()));
+    }
+    if listing.files.binary_search(&path).is_err() {
         return Err(PassError::NotConfigured(format!("branch {branch}")));
     }
     let bytes = files

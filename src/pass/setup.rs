@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use crate::cache::Cache;
 use crate::clock::SystemClock;
 use crate::config::environment::{CachePlace, Environment, VariableError};
+use crate::config::fault::Fault;
 use crate::config::repository::{self, Repository};
 use crate::config::service::{self, Basic, RegistryAuth, RepositoryAuth, SecretPlace, Service};
 use crate::git::access::Access;
@@ -135,28 +136,27 @@ pub fn repository(folder: &Path, named: Option<&Path>) -> Result<Repository, Set
     }
 }
 
-/// Returns where a file of a folder really lies, or `None` where there is none.
+/// Returns the path of a folder's file, or `None` where there is none.
 ///
 /// Whoever may write manifests may also put a link in its place: one that leads out of the folder would have
-/// a stranger's file shown in messages, and a pipe would be read for ever.
+/// a stranger's file shown in messages, and a pipe would be read for ever. A link is refused wherever it leads,
+/// since a commit's file is read without following any.
 fn file_of_folder(folder: &Path, name: &str) -> Result<Option<PathBuf>, SetupError> {
     let path = folder.join(name);
     let unreadable = |reason: String| SetupError::Unreadable { what: "the configuration", path: path.clone(), reason };
     match fs::symlink_metadata(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unreadable(error.to_string())),
-        Ok(_) => {}
-    }
-    let resolve = |path: &Path| fs::canonicalize(path).map_err(|error| unreadable(error.to_string()));
-    let (root, file) = (resolve(folder)?, resolve(&path)?);
-    if !file.starts_with(root) {
-        return Err(unreadable("it is a symbolic link out of the folder".to_owned()));
-    }
-    match fs::metadata(&file) {
-        Ok(metadata) if metadata.is_file() => Ok(Some(file)),
-        Ok(_) => Err(unreadable("it is no regular file".to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(unreadable(error.to_string())),
+        Ok(metadata) if metadata.is_symlink() => Err(SetupError::Configuration(linked_config(name).into())),
+        Ok(metadata) if metadata.is_file() => Ok(Some(path)),
+        Ok(_) => Err(unreadable("it is no regular file".to_owned())),
     }
+}
+
+/// Says of a configuration that is a symbolic link that none is followed.
+pub(super) fn linked_config(name: &str) -> Fault {
+    let hint = "put the file itself in its place; `--config FILE` follows links";
+    Fault::of_file(name, "it is a symbolic link, and no link is followed to a configuration", Some(hint))
 }
 
 /// Returns the folder above this one that has a configuration, as far as the checkout's root.

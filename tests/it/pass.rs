@@ -214,10 +214,12 @@ async fn a_file_of_two_environments_stops_the_pass() {
     let config = CONFIG.replace("staging/**", "dev/w*");
     let remote = Arc::new(MemoryRemote::with(&[(".tagboat.yaml", &config), ("dev/web.yaml", "a: 1\n")]));
     let error = pass(&remote, &MemoryTags::default(), Mode::Act).await.unwrap_err();
+    let PassError::Configuration(faults) = error else { panic!("{error}") };
     assert_eq!(
-        error.to_string(),
-        ".tagboat.yaml:9:5: dev/web.yaml belongs to two environments, `dev` and `staging`: narrow the `files` of one of them"
+        faults.to_string(),
+        ".tagboat.yaml:9:5: dev/web.yaml belongs to two environments, `dev` and `staging` (narrow the `files` of one of them)"
     );
+    assert!(faults.render(false, 80).contains("9 |   - name: staging"), "{}", faults.render(false, 80));
 }
 
 #[tokio::test]

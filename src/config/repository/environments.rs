@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::fault::quote;
+use crate::config::fault::{SourceLine, quote};
 use crate::config::reader::{Located, Reader, closest};
 use crate::config::repository::raw::{RawEnvironment, RawOnFailure};
 use crate::config::repository::{gates, path_globs};
@@ -25,16 +25,22 @@ struct Edge {
 }
 
 /// Turns `environments:` into the model's environments.
-pub(crate) fn environments(raw: Located<Vec<Located<RawEnvironment>>>, reader: &mut Reader<'_>) -> Environments {
+///
+/// Beside them stand the lines on which they begin, for faults that show only beside the repository's files.
+pub(crate) fn environments(
+    raw: Located<Vec<Located<RawEnvironment>>>,
+    reader: &mut Reader<'_>,
+) -> (Environments, Vec<(EnvironmentName, SourceLine)>) {
     if raw.value.is_empty() && reader.is_clean() {
         let hint = "name one, or remove `environments`: then one environment `default` holds all files".to_owned();
         reader.fault(raw.span.clone(), "no environment is named", Some(hint));
     }
     if raw.value.len() > MAX_ENVIRONMENTS {
         reader.fault(raw.span, format!("there are more than {MAX_ENVIRONMENTS} environments"), None);
-        return Environments::default();
+        return (Environments::default(), Vec::new());
     }
     let mut edges = Vec::new();
+    let mut lines = Vec::new();
     let mut environments: Vec<Environment> = Vec::new();
     for Located { value, .. } in raw.value {
         if let Some(name) = &value.name.given
@@ -43,10 +49,14 @@ pub(crate) fn environments(raw: Located<Vec<Located<RawEnvironment>>>, reader: &
             let message = format!("the environment {} is already on line {}", quote(name.value.as_str()), first.line);
             reader.fault(name.span.clone(), message, None);
         }
-        environments.extend(environment(value, reader, &mut edges));
+        let at = value.at.clone();
+        if let Some(environment) = environment(value, reader, &mut edges) {
+            lines.push((environment.name.clone(), reader.source_line(&at)));
+            environments.push(environment);
+        }
     }
     check_graph(&environments, &edges, reader);
-    Environments(environments)
+    (Environments(environments), lines)
 }
 
 fn environment(raw: RawEnvironment, reader: &mut Reader<'_>, edges: &mut Vec<Edge>) -> Option<Environment> {

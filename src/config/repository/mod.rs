@@ -13,14 +13,15 @@ pub(crate) mod policy;
 pub(crate) mod raw;
 pub(crate) mod style;
 
-use crate::config::fault::{Fault, Faults};
+use crate::config::fault::{Fault, Faults, SourceLine};
 use crate::config::reader::{Field, Read, Reader};
 use crate::config::repository::inactive::Inactive;
 use crate::config::repository::raw::RawRepository;
 use crate::config::scalars::PathGlob;
 use crate::config::shapes::OneOrMany;
 use crate::model::commit::CommitStyle;
-use crate::model::environment::{Environments, Publish};
+use crate::model::environment::{Environment, EnvironmentName, Environments, Publish};
+use crate::model::file::Position;
 use crate::model::format::ExtraFormat;
 use crate::model::glob::PathGlobs;
 use crate::model::policy::{Groups, Rules};
@@ -45,6 +46,10 @@ pub struct Repository {
     pub configured: bool,
     /// Parts that are understood but do not act in this version, in the order of the file.
     pub inactive: Vec<Inactive>,
+    /// The file, as the caller named it; empty where there is none.
+    pub file: String,
+    /// The lines on which the environments begin.
+    pub(crate) lines: Vec<(EnvironmentName, SourceLine)>,
 }
 
 impl Repository {
@@ -62,6 +67,18 @@ impl Repository {
             pull_request: PullRequestStyle::default(),
             configured: false,
             inactive: Vec::new(),
+            file: String::new(),
+            lines: Vec::new(),
+        }
+    }
+
+    /// Makes a fault of an environment that shows only beside the repository's files.
+    pub fn fault_of(&self, environment: &Environment, message: impl Into<String>, hint: &str) -> Fault {
+        let line = self.lines.iter().find(|(name, _)| *name == environment.name);
+        Fault {
+            position: Some(Position { line: environment.line, column: environment.column }),
+            source: line.map(|(_, line)| line.clone()),
+            ..Fault::of_file(&self.file, message, Some(hint))
         }
     }
 }
@@ -80,9 +97,9 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Repository, Faults> {
     let Some(raw) = RawRepository::read(&root, &mut reader) else { return Err(reader.faults()) };
     let rules = images::rules(raw.images.value().unwrap_or_default(), &mut reader);
     let groups = images::groups(raw.groups.value().unwrap_or_default(), &mut reader);
-    let environments = match raw.environments.given {
+    let (environments, lines) = match raw.environments.given {
         Some(given) => environments::environments(given, &mut reader),
-        None => Environments::single(Publish::default()),
+        None => (Environments::single(Publish::default()), Vec::new()),
     };
     let formats = formats::formats(raw.formats.value().unwrap_or_default(), &mut reader);
     let commit = raw.commit.value().map(|raw| style::commit(raw, &mut reader)).unwrap_or_default();
@@ -91,7 +108,18 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Repository, Faults> {
         return Err(reader.faults());
     }
     let inactive = inactive::find(&root, &mut reader);
-    Ok(Repository { rules, groups, environments, formats, commit, pull_request, configured: true, inactive })
+    Ok(Repository {
+        rules,
+        groups,
+        environments,
+        formats,
+        commit,
+        pull_request,
+        configured: true,
+        inactive,
+        file: file.to_owned(),
+        lines,
+    })
 }
 
 /// Compiles globs over paths that were checked one by one.

@@ -1,8 +1,9 @@
-//! The objects of other updaters.
+//! The objects of other updaters, and what is laid over what.
 
 use crate::manifest::foreign::argocd::{Application, Followed, Updater};
 use crate::manifest::foreign::flux::{Automation, FluxPolicy, FluxRepository};
 use crate::manifest::foreign::{Foreign, Origin};
+use crate::manifest::layers::{Layer, LayerImage};
 use crate::manifest::stored::bytes::{Reader, Stored, Writer, record};
 
 record!(Origin { file, position, namespace, name });
@@ -13,3 +14,6 @@ record!(Followed { alias, image, policy, further });
 record!(Application { origin, span, images, paths, further });
 record!(Updater { origin, images, further });
 record!(Foreign { repositories, policies, automations, applications, updaters });
+
+record!(LayerImage { name, becomes, decides, span });
+record!(Layer { file, resources, components, images });

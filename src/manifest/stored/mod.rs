@@ -16,7 +16,7 @@ use crate::model::file::RepoPath;
 
 /// The number of what results mean and how they are written. Raised whenever either changes: results that were kept
 /// before are then found no more. A test compares the results of all fixtures with those of this number.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// How many bytes of a checksum stand before a result.
 pub const CHECKSUM: usize = 8;
@@ -62,7 +62,7 @@ pub fn encode(key: &Key, path: &RepoPath, length: usize, scan: &FileScan) -> Opt
     let mut out = Writer::new(path);
     out.bytes.resize(CHECKSUM, 0);
     length.put(&mut out);
-    let FileScan { sites, passed_over, foreign } = scan;
+    let FileScan { sites, passed_over, foreign, layers } = scan;
     sites.put(&mut out);
     passed_over.put(&mut out);
     let has_foreign = *foreign != crate::manifest::foreign::Foreign::default();
@@ -70,6 +70,7 @@ pub fn encode(key: &Key, path: &RepoPath, length: usize, scan: &FileScan) -> Opt
     if has_foreign {
         foreign.put(&mut out);
     }
+    layers.put(&mut out);
     if !out.is_whole {
         return None;
     }
@@ -96,6 +97,7 @@ pub fn decode(key: &Key, path: &RepoPath, length: Option<usize>, row: &[u8]) -> 
         sites: Stored::take(&mut from)?,
         passed_over: Stored::take(&mut from)?,
         foreign: if Stored::take(&mut from)? { Stored::take(&mut from)? } else { Default::default() },
+        layers: Stored::take(&mut from)?,
     };
     let is_within = scan.sites.iter().all(|site| site.offset <= from.length);
     (is_within && from.rest.is_empty()).then_some(scan)

@@ -42,9 +42,10 @@ proptest! {
     fn noise_is_no_result(noise in prop::collection::vec(any::<u8>(), 0..200)) {
         let path = RepoPath::new("values.yaml").unwrap();
         let key = Key([7; 32]);
-        // The shortest result has a length, no reference, nothing passed over and no object of another updater.
+        // The shortest result has a length, no reference, nothing passed over, no object of another updater
+        // and no layer.
         let read = decode(&key, &path, None, &sealed(&key, &noise));
-        prop_assert!(read.is_none() || noise.len() > 3);
+        prop_assert!(read.is_none() || noise.len() > 4);
         prop_assert!(decode(&key, &path, None, &noise).is_none());
     }
 }

@@ -9,6 +9,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::model::environment::EnvironmentName;
+use crate::model::file::Position;
 use crate::model::gate::{Gate, GateState};
 use crate::model::hold::Hold;
 use crate::model::image::{Digest, ImageName, Tag};
@@ -67,7 +68,9 @@ pub fn outcome(outcome: &Outcome, out: &mut dyn io::Write) -> io::Result<()> {
         sink.raw(",\"image\":").string(change.image.as_str());
         value(sink.raw(",\"from\":"), &change.from);
         value(sink.raw(",\"to\":"), &change.to);
-        sink.raw(",\"step\":").optional(change.step.map(Step::as_str)).raw("}");
+        sink.raw(",\"step\":").optional(change.step.map(Step::as_str));
+        uses(sink, &change.uses);
+        sink.raw("}");
     })?;
     sink.raw("],\n\"decisions\":[");
     let mut decisions = Decisions::default();
@@ -182,16 +185,24 @@ fn reference(sink: &mut Sink<'_>, reference: &ScannedReference) {
     sink.raw(",\"environment\":").optional(reference.environment.as_ref().map(EnvironmentName::as_str));
     sink.raw(",\"policy\":").optional(reference.policy.as_deref());
     sink.raw(",\"skipped\":").optional_display(reference.skipped.as_ref());
-    // Beyond the common fields, and only there: where else the same text is used through an alias.
-    if !site.uses.is_empty() {
-        sink.raw(",\"uses\":[");
-        for (index, at) in site.uses.iter().enumerate() {
-            sink.raw(if index == 0 { "{\"line\":" } else { ",{\"line\":" }).number(at.line);
-            sink.raw(",\"column\":").number(at.column).raw("}");
-        }
-        sink.raw("]");
+    uses(sink, &site.uses);
+    if let Some(note) = &reference.note {
+        sink.raw(",\"note\":").string(note);
     }
     sink.raw("}");
+}
+
+/// Says where else the same text is used through an alias: beyond the common fields, and only there.
+fn uses(sink: &mut Sink<'_>, uses: &[Position]) {
+    if uses.is_empty() {
+        return;
+    }
+    sink.raw(",\"uses\":[");
+    for (index, at) in uses.iter().enumerate() {
+        sink.raw(if index == 0 { "{\"line\":" } else { ",{\"line\":" }).number(at.line);
+        sink.raw(",\"column\":").number(at.column).raw("}");
+    }
+    sink.raw("]");
 }
 
 fn value(sink: &mut Sink<'_>, value: &Value) {

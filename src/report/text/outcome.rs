@@ -14,7 +14,7 @@ use crate::model::site::Value;
 use crate::report::View;
 use crate::report::text::diff;
 use crate::report::text::ink::{Cut, Tone};
-use crate::report::text::lists::{count, familiar, named, reasons};
+use crate::report::text::lists::{alike, count, familiar, lines, named, reasons};
 use crate::report::text::page::Page;
 use crate::report::text::table::{self, Cell, Column};
 
@@ -133,7 +133,21 @@ fn changes(page: &mut Page<'_>, outcome: &Outcome, updates: &BTreeMap<Update<'_>
             rows.push(row);
         }
     }
-    table::write(page, 0, &columns[usize::from(!has_several)..], &rows)
+    table::write(page, 0, &columns[usize::from(!has_several)..], &rows)?;
+    shared(page, outcome)
+}
+
+/// Says of changes behind an anchor which other places change along.
+fn shared(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
+    let mut told = BTreeSet::new();
+    for change in outcome.changes.iter().filter(|change| !change.uses.is_empty()) {
+        if told.insert((&change.file, &change.uses)) {
+            let at = format!("{}:{}", change.file, change.position.line);
+            let lines = lines(&change.uses);
+            page.prose(0, 2, &[(Tone::Quiet, &format!("{at} is used by aliases at line {lines} as well"))])?;
+        }
+    }
+    Ok(())
 }
 
 fn whereabouts(lines: &BTreeSet<(&str, usize)>) -> String {
@@ -315,7 +329,7 @@ fn passed_by(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
     let mut rows = skipped.chain(undecided).peekable();
     if rows.peek().is_some() && !page.view.is_quiet() {
         page.title("Skipped")?;
-        reasons(page, "target", Tone::Plain, rows)?;
+        alike(page, "target", Tone::Plain, rows)?;
     }
     failures(page, outcome)
 }

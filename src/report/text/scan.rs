@@ -7,7 +7,7 @@ use crate::model::outcome::{ScanOutcome, ScannedReference};
 use crate::model::site::Value;
 use crate::report::View;
 use crate::report::text::ink::{Cut, Tone};
-use crate::report::text::lists::{count, familiar, named, reasons};
+use crate::report::text::lists::{count, familiar, lines, named, reasons};
 use crate::report::text::page::Page;
 use crate::report::text::table::{self, Cell, Column};
 
@@ -58,6 +58,7 @@ fn followed(page: &mut Page<'_>, found: &ScanOutcome) -> io::Result<()> {
         page.prose(0, 0, &[(Tone::Place, references[0].site.file.as_str())])?;
         table::rows(page, INDENT, &columns, &widths, here)?;
         shared(page, references)?;
+        overruled(page, references)?;
         rows = later;
     }
     Ok(())
@@ -66,10 +67,17 @@ fn followed(page: &mut Page<'_>, found: &ScanOutcome) -> io::Result<()> {
 /// Says of references that an alias uses elsewhere where that is: an edit changes those places along.
 fn shared(page: &mut Page<'_>, references: &[&ScannedReference]) -> io::Result<()> {
     for site in references.iter().map(|reference| &reference.site).filter(|site| !site.uses.is_empty()) {
-        let lines: BTreeSet<String> = site.uses.iter().map(|at| at.line.to_string()).collect();
-        let lines = lines.into_iter().collect::<Vec<_>>().join(", ");
+        let lines = lines(&site.uses);
         let text = format!("line {} is used by aliases at line {lines} as well", site.position.line);
         page.prose(4, 6, &[(Tone::Quiet, &text)])?;
+    }
+    Ok(())
+}
+
+/// Says of references in whose place another one decides which that is.
+fn overruled(page: &mut Page<'_>, references: &[&ScannedReference]) -> io::Result<()> {
+    for (reference, note) in references.iter().filter_map(|one| one.note.as_ref().map(|note| (one, note))) {
+        page.prose(4, 6, &[(Tone::Quiet, &format!("line {}: {note}", reference.site.position.line))])?;
     }
     Ok(())
 }
@@ -105,7 +113,11 @@ fn not_followed(page: &mut Page<'_>, found: &ScanOutcome) -> io::Result<()> {
             Some(image) => format!("{} {}", familiar(image.as_str()), super::outcome::short_value(&site.value)),
         };
         let name = format!("{name}:");
-        page.prose(2, 4, &[(Tone::Plain, &place), (Tone::Strong, &name), (Tone::Wait, &reason.to_string())])?;
+        let reason = match &reference.note {
+            Some(note) => format!("{reason}; {note}"),
+            None => reason.to_string(),
+        };
+        page.prose(2, 4, &[(Tone::Plain, &place), (Tone::Strong, &name), (Tone::Wait, &reason)])?;
     }
     Ok(())
 }

@@ -75,6 +75,86 @@ fn places_count_from_1_columns_in_characters_and_bytes_are_the_files() {
 }
 
 #[test]
+fn scan_says_which_layer_of_kustomize_decides() {
+    let world = World::new();
+    world.write("base/kustomization.yaml", "images:\n  - {name: ghcr.io/acme/web, newTag: 1.4.0}\n  - {name: db}\n");
+    let over =
+        "resources: [../base]\nimages:\n  - {name: ghcr.io/acme/web, newTag: 1.5.0}\n  - {name: db, newTag: '1'}\n";
+    world.write("prod/kustomization.yaml", over);
+    // The second scan takes what it says from the cache.
+    for _ in 0..2 {
+        let scan = world.tagboat(&["scan", "--output", "json"]).ended(0).json();
+        let notes: Vec<_> = scan["references"].as_array().unwrap().iter().map(|row| row.get("note").cloned()).collect();
+        let note = |line: usize| Some(format!("prod/kustomization.yaml:{line} decides for it").into());
+        assert_eq!(notes, [note(3), note(4), None, None]);
+        let shown = world.tagboat(&["scan"]).ended(0).out;
+        assert!(shown.contains("line 2: prod/kustomization.yaml:3 decides for it"), "{shown}");
+        assert!(shown.contains("no tag is written; prod/kustomization.yaml:4"), "{shown}");
+    }
+}
+
+#[test]
+fn plan_names_the_uses_of_an_anchor_as_scan_does() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let text =
+        format!("a:\n  image: &web {}/acme/web:1.4.0\nb:\n  image: *web\nc:\n  image: *web\n", world.registry.host());
+    world.write("values.yaml", text);
+    let told = "is used by aliases at line 4, 6 as well";
+    for command in ["scan", "plan", "update"] {
+        if command != "update" {
+            let found = world.tagboat(&[command, "--output", "json"]).ended(0).json();
+            let row = if command == "scan" { &found["references"][0] } else { &found["changes"][0] };
+            assert_eq!(row["uses"], serde_json::json!([{"line": 4, "column": 10}, {"line": 6, "column": 10}]), "{row}");
+        }
+        let shown = world.tagboat(&[command]).ended(0).out;
+        assert!(shown.contains(told), "{command}: {shown}");
+    }
+}
+
+#[test]
+fn links_within_the_repository_are_counted_and_no_loss() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    world.write("web.yaml", world.deployment("acme/web:1.4.0"));
+    for name in ["a.yaml", "b.yaml", "c.yaml"] {
+        std::os::unix::fs::symlink("web.yaml", world.tree().join(name)).unwrap();
+    }
+    let scan = world.tagboat(&["scan", "--output", "json"]).ended(0).json();
+    assert_eq!(scan["passedOver"].as_array().unwrap().len(), 3, "{scan}");
+    let shown = world.tagboat(&["scan"]).ended(0).out;
+    assert!(shown.contains("3 files (a.yaml, b.yaml, …): a symbolic link within the repository"), "{shown}");
+    let plan = world.tagboat(&["plan", "--output", "json"]).ended(0).json();
+    assert_eq!(plan["skipped"], serde_json::json!([]), "{plan}");
+}
+
+#[test]
+fn plan_groups_what_is_skipped_for_reasons_that_differ_in_a_name() {
+    let world = World::with_web(&["1.4.0"]);
+    let images: String = ["${ONE}", "${TWO}", "${THREE}", "WEB_IMAGE", "DB_IMAGE", "API_IMAGE"]
+        .iter()
+        .map(|image| format!("- image: {image}\n"))
+        .collect();
+    world.write(
+        "web.yaml",
+        format!("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n{}", images.replace("- ", "  - ")),
+    );
+    let shown = world.tagboat(&["plan"]).ended(0).out;
+    insta::assert_snapshot!(shown, @"
+    Skipped
+      3 targets (web.yaml:10:12 API_IMAGE, web.yaml:8:12 WEB_IMAGE, …): not an image
+        reference: `…` is not an image name (lower-case letters, digits, `.` `_` `-`
+        and `/`)
+      3 targets (web.yaml:5:12 ${ONE}, web.yaml:6:12 ${TWO}, …): holds a variable
+
+    Nothing to do: no reference is followed (6 skipped).
+    `tagboat scan` lists every reference, and why it is not followed.
+    ");
+    let all = world.tagboat(&["plan", "-v"]).ended(0).out;
+    assert!(all.contains("holds the variable ${TWO}"), "{all}");
+    let json = world.tagboat(&["plan", "--output", "json"]).ended(0).json();
+    assert_eq!(json["skipped"].as_array().unwrap().len(), 6, "{json}");
+}
+
+#[test]
 fn scan_names_files_passed_over_with_the_reason() {
     let world = world();
     world.write("envs/dev/secret.yaml", "image: ENC[AES256_GCM,data:x]\nsops:\n  mac: ENC[AES256_GCM]\n");

@@ -83,7 +83,15 @@ fn a_file_of_two_environments_is_refused_before_anything_happens() {
     let world = World::with_web(&["1.4.0", "1.5.0"]);
     let remote = repository(&world, &IN_ORDER.replace("files: [prod/**]", "files: [prod/**, 'dev/*']"));
     let refused = world.run_on(&remote, &[]).ended(2);
-    assert!(refused.err.contains("dev/web.yaml belongs to two environments, `prod` and `dev`"), "{refused:?}");
+    insta::assert_snapshot!(refused.err, @"
+    error: dev/web.yaml belongs to two environments, `prod` and `dev`
+       --> .tagboat.yaml:14:5
+       |
+    14 |   - name: dev
+       |     ^
+       |
+       = help: narrow the `files` of one of them
+    ");
     assert_eq!(commits(&remote), 1);
 }
 

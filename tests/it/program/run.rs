@@ -138,8 +138,41 @@ fn a_branch_that_does_not_exist_is_named() {
     let remote = world.repository("acme/web:1.4.0");
     let folder = remote.folder.display().to_string();
     let ran = world.tagboat(&["run", "--repo", &folder, "--branch", "release/1"]).ended(1);
-    assert_snapshot!(ran.err, @"error: the remote has no branch `release/1`");
+    assert_snapshot!(ran.err, @"error: the remote has no branch `release/1`: it has `main`");
     assert_eq!(ran.out, "");
+    let ran = world.tagboat(&["run", "--repo", &folder, "--branch", "Main"]).ended(1);
+    assert_snapshot!(ran.err, @"error: the remote has no branch `Main`: did you mean `main`?");
+    for branch in ["a1", "b1", "c1", "d1", "release/11"] {
+        remote.git(&["branch", branch, "main"]);
+    }
+    let ran = world.tagboat(&["run", "--repo", &folder, "--branch", "release/1"]).ended(1);
+    assert_snapshot!(ran.err, @"error: the remote has no branch `release/1`: did you mean `release/11`?");
+    let ran = world.tagboat(&["run", "--repo", &folder, "--branch", "something/else"]).ended(1);
+    assert_snapshot!(ran.err, @"error: the remote has no branch `something/else`");
+}
+
+#[test]
+fn a_configuration_behind_a_link_is_refused_by_every_command() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let (config, web) = (world.config(), world.deployment("acme/web:1.4.0"));
+    let remote = world.scratch.bare("linked.git", &[("config/tagboat.yaml", &config), ("dev/web.yaml", &web)]);
+    let work = world.scratch.path("work");
+    remote.git(&["clone", "--quiet", &remote.folder.display().to_string(), &work.display().to_string()]);
+    let work = crate::support::repository::Repository { folder: work };
+    std::os::unix::fs::symlink("config/tagboat.yaml", work.folder.join(".tagboat.yaml")).unwrap();
+    work.commit_files(&[], "Link", 3);
+    work.git(&["push", "--quiet", "origin", "main"]);
+    let run = world.run_on(&remote, &[]).ended(2);
+    let plan = world.tagboat(&["plan", &work.folder.display().to_string()]).ended(2);
+    assert_snapshot!(run.err, @"
+    error: it is a symbolic link, and no link is followed to a configuration
+     |
+     = note: in .tagboat.yaml
+     = help: put the file itself in its place; `--config FILE` follows links
+    ");
+    assert_eq!(plan.err, run.err);
+    let file = work.folder.join(".tagboat.yaml").display().to_string();
+    world.tagboat(&["plan", &work.folder.display().to_string(), "--config", &file]).ended(0);
 }
 
 #[test]

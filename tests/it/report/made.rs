@@ -66,6 +66,7 @@ pub(super) fn reference(file: &str, line: usize, image: &str, tag: &str) -> Scan
         environment: Some("dev".into()),
         policy: Some("semver >=1.4.0 <2.0.0".to_owned()),
         skipped: None,
+        note: None,
     }
 }
 
@@ -104,6 +105,7 @@ pub(super) fn change(file: &str, line: usize, environment: &str, image: &str, fr
         from: value(from),
         to: value(to),
         step: Some(Step::Minor),
+        uses: Vec::new(),
     }
 }
 

@@ -213,7 +213,7 @@ impl MemoryRemote {
 impl Remote for MemoryRemote {
     fn fetch(&self, branch: &BranchName) -> Result<CommitId, GitError> {
         if branch.as_str() != "main" {
-            return Err(GitError::NoBranch(branch.clone()));
+            return Err(GitError::NoBranch { branch: branch.clone(), there: Vec::new() });
         }
         self.state.lock().unwrap().tip.map(commit_id).ok_or(GitError::EmptyRepository)
     }

@@ -182,3 +182,98 @@ fn only_check_has_annotations_and_sarif() {
     assert_eq!(code, 0);
     assert!(printed.contains("ghcr.io/acme/web"), "{printed}");
 }
+
+/// A configuration and files with each kind of finding.
+const EACH_KIND: [(&str, &str); 7] = [
+    (
+        ".tagboat.yaml",
+        "version: 1
+images:
+  - match: ghcr.io/acme/web
+    semver: '>=2 <1'
+  - match: docker.io/**
+    semver: minor
+  - match: ghcr.io/*/web
+    semver: minor
+  - match: ghcr.io/acme/worker
+    semver: minor
+environments:
+  - name: dev
+    files: [dev/**]
+    publish: commit
+  - name: twice
+    files: ['dev/w*']
+    publish: commit
+  - name: nowhere
+    files: [nowhere/**]
+    publish: commit
+pullRequest: {draft: true}
+",
+    ),
+    ("dev/web.yaml", "a:\n  image: ghcr.io/acme/web:1.4.0\n"),
+    ("dev/gone.yaml", "a:\n  image: ghcr.io/acme/worker:1.4.0 # {\"$imagepolicy\": \"flux-system:gone\"}\n"),
+    (
+        "dev/marked.yaml",
+        "a:\n  image: ghcr.io/acme/worker:1.4.0 # tagboat: server=1.x\nb:\n  image: ghcr.io/acme/worker:1.4.0 # tagboat: semver='>3 <2'\n",
+    ),
+    (
+        "dev/other.yaml",
+        "a:\n  image: quay.io/acme/db:2.0.0\nb:\n  image: ghcr.io/acme/worker:1.0.0\n  image: ghcr.io/acme/worker:1.0.0\n",
+    ),
+    ("dev/broken.yaml", "image: a/b:1\nb: [\n"),
+    ("base/worker.yaml", "a:\n  image: ghcr.io/acme/worker:1.0.0\n"),
+];
+
+#[test]
+fn each_kind_of_finding_has_its_place_in_every_output() {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in EACH_KIND {
+        write(folder.path(), path, text);
+    }
+    let expected = [
+        ("error", "overlapping-environments", ".tagboat.yaml", 15, 5),
+        ("error", "faulty-marker", "dev/marked.yaml", 2, 30),
+        ("warning", "impossible-policy", ".tagboat.yaml", 3, 5),
+        ("warning", "unmatched-rule", ".tagboat.yaml", 5, 5),
+        ("warning", "unmatched-rule", ".tagboat.yaml", 7, 5),
+        ("warning", "empty-environment", ".tagboat.yaml", 18, 5),
+        ("warning", "inactive", ".tagboat.yaml", 21, 1),
+        ("warning", "unreadable-file", "dev/broken.yaml", 2, 4),
+        ("warning", "unknown-policy", "dev/gone.yaml", 2, 30),
+        ("warning", "impossible-policy", "dev/marked.yaml", 4, 30),
+        ("warning", "not-editable", "dev/other.yaml", 4, 30),
+        ("note", "no-environment", "base/worker.yaml", 2, 30),
+        ("note", "no-rule", "dev/other.yaml", 2, 26),
+    ];
+    let (code, printed, _) = tagboat(folder.path(), &["check", "--output", "json"], &[]);
+    assert_eq!(code, 2, "{printed}");
+    let printed: Value = serde_json::from_str(&printed).unwrap();
+    let number = |value: &Value| value.as_u64().unwrap_or_else(|| panic!("{value}"));
+    let rows = printed["findings"].as_array().unwrap();
+    let found: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let text = |key: &str| row[key].as_str().unwrap();
+            (text("severity"), text("rule"), text("file"), number(&row["line"]), number(&row["column"]))
+        })
+        .collect();
+    assert_eq!(found, expected);
+
+    let (_, text, _) = tagboat(folder.path(), &["check", "--output", "text"], &[]);
+    let (_, github, _) = tagboat(folder.path(), &["check", "--output", "github"], &[]);
+    let (_, sarif, _) = tagboat(folder.path(), &["check", "--output", "sarif"], &[]);
+    let sarif: Value = serde_json::from_str(&sarif).unwrap();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    assert_eq!(results.len(), expected.len());
+    for ((severity, rule, file, line, column), result) in expected.iter().zip(results) {
+        let start = format!("{file}:{line}:{column}: {severity}[{rule}]:");
+        assert!(text.lines().any(|one| one.starts_with(&start)), "{start}: {text}");
+        let word = if *severity == "note" { "notice" } else { severity };
+        let start = format!("::{word} file={file},line={line},col={column},title=tagboat {rule}::");
+        assert!(github.lines().any(|one| one.starts_with(&start)), "{start}: {github}");
+        let place = &result["locations"][0]["physicalLocation"];
+        let region = (number(&place["region"]["startLine"]), number(&place["region"]["startColumn"]));
+        assert_eq!((result["ruleId"].as_str().unwrap(), result["level"].as_str().unwrap()), (*rule, *severity));
+        assert_eq!((place["artifactLocation"]["uri"].as_str().unwrap(), region), (*file, (*line, *column)));
+    }
+}

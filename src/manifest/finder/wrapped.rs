@@ -1,0 +1,75 @@
+//! References that something is wrapped around: variables with defaults, a scheme before, a file of another language.
+
+use crate::manifest::finder::{Finder, Found, moved};
+use crate::manifest::marker;
+use crate::manifest::reference;
+use crate::manifest::variable::{self, Token, Values};
+use crate::manifest::yaml::embedded::Embedded;
+use crate::manifest::yaml::tree::NodeId;
+use crate::model::site::{Format, ScalarStyle, SkipReason, SlotRole};
+
+impl Finder<'_, '_> {
+    /// Takes a scalar whose text is of another language than YAML; `read` finds the references in it.
+    pub(crate) fn inner_text(&mut self, node: NodeId, format: Format, read: fn(&str) -> Vec<Found>) {
+        let (outer, tree) = (self.text, self.tree);
+        let target = tree.resolve(node);
+        let (Some(style), Some(value)) = (tree.style(target), tree.filled(target)) else { return };
+        if !self.read_before.insert((target, String::new())) {
+            return;
+        }
+        let mut finds = read(value);
+        match Embedded::of(outer, &tree.span(target), style, value) {
+            Some(places) => {
+                marker::attach(value, &(0..value.len()), &marker::comments(value), None, &mut finds);
+                self.found.extend(finds.into_iter().map(|find| moved(find, node, &places)));
+            }
+            None if finds.is_empty() => {}
+            None => {
+                let reason = "text within quotes and with escapes is not looked into; a block scalar is".to_owned();
+                self.unread(target, format, SkipReason::Unsupported(reason));
+            }
+        }
+    }
+
+    /// Takes a scalar that holds a reference in which variables may have defaults.
+    pub(crate) fn with_defaults(&mut self, node: NodeId, format: Format) {
+        let target = self.tree.resolve(node);
+        match (self.tree.filled(node), self.literal_start(target), self.tree.style(target)) {
+            (Some(text), Some(start), Some(style)) if text.contains('$') => {
+                let token = self.tree.span(target);
+                let token = Token { span: Some(&token), style };
+                let found = variable::reference(text, start, &Values::new(), token, format);
+                self.found.push(Found { nodes: vec![node], ..found });
+            }
+            _ => self.reference(node, format),
+        }
+    }
+
+    /// Takes a scalar that holds a reference behind a scheme such as `docker://`; nothing where it has none.
+    pub(crate) fn behind(&mut self, node: NodeId, scheme: &str, format: Format) {
+        let Some(rest) = self.tree.filled(node).and_then(|text| text.strip_prefix(scheme)) else { return };
+        let target = self.tree.resolve(node);
+        let mut reading = reference::read(self.trimmed(target, rest));
+        let mut slot = None;
+        if let Some(version) = reading.version.clone() {
+            match self.slot(target, version.start + scheme.len()..version.end + scheme.len(), SlotRole::Version) {
+                Ok(found) => slot = Some(found),
+                Err(reason) => reading.skipped = Some(reason),
+            }
+        }
+        let at = self.tree.span(target).start;
+        self.found.push(Found { nodes: vec![node], ..Found::from_line(format, at, reading, slot) });
+    }
+
+    /// Returns the offset at which a scalar's value stands in the file as it is.
+    fn literal_start(&self, node: NodeId) -> Option<usize> {
+        let inner = match self.tree.style(node)? {
+            ScalarStyle::Plain => 0,
+            ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => 1,
+            _ => return None,
+        };
+        let start = self.tree.span(node).start + inner;
+        let value = self.tree.text(node)?;
+        (self.text.get(start..start + value.len()) == Some(value)).then_some(start)
+    }
+}
