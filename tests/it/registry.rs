@@ -6,6 +6,7 @@ mod auth;
 mod facts;
 mod faults;
 mod lists;
+mod snapshots;
 
 use std::sync::Arc;
 use std::time::Duration;
