@@ -18,6 +18,8 @@ pub(super) struct Pins<'a> {
     text: &'a str,
     limits: &'a Limits,
     surroundings: &'a Surroundings,
+    /// Whether the file is no template, once that was asked.
+    is_yaml: Option<bool>,
     chunks: Option<Vec<Span>>,
     parsed: Option<(usize, Tree<'a>)>,
 }
@@ -25,7 +27,7 @@ pub(super) struct Pins<'a> {
 impl<'a> Pins<'a> {
     /// Starts with nothing parsed.
     pub(super) fn new(path: &'a RepoPath, text: &'a str, limits: &'a Limits, surroundings: &'a Surroundings) -> Self {
-        Self { path, text, limits, surroundings, chunks: None, parsed: None }
+        Self { path, text, limits, surroundings, is_yaml: None, chunks: None, parsed: None }
     }
 
     /// Returns the splice that adds the order's digest.
@@ -42,7 +44,8 @@ impl<'a> Pins<'a> {
         if order.site.format == Format::Marked {
             return refuse("its marker stands beside a tag alone");
         }
-        if !is_surely_yaml(self.path, self.text, self.surroundings) {
+        let is_yaml = || is_surely_yaml(self.path, self.text, self.surroundings, self.limits);
+        if !*self.is_yaml.get_or_insert_with(is_yaml) {
             return refuse("the file is a template or no YAML");
         }
         if !order.site.uses.is_empty() {

@@ -33,7 +33,7 @@ impl Proof<'_> {
     /// Compares before and after; the error is the reason for a refusal.
     pub(super) fn verify(&self) -> Result<(), String> {
         let has_lines = self.splices.iter().any(|(splice, _)| splice.style == ScalarStyle::Raw);
-        if !has_lines && is_surely_yaml(self.path, self.before, self.surroundings) {
+        if !has_lines && is_surely_yaml(self.path, self.before, self.surroundings, self.limits) {
             return self.chunks(Rescan::TouchedChunks);
         }
         // A template is no YAML: its marked lines are proved by the scan alone.

@@ -199,12 +199,18 @@ pub(crate) fn text<'a>(
     }
 }
 
-/// Whether a file is read as YAML and cannot be a template.
-pub(crate) fn is_surely_yaml(path: &RepoPath, text: &str, surroundings: &Surroundings) -> bool {
+/// Whether a file is read as YAML and is no template.
+///
+/// Braces in quotes, in block scalars and in comments make none; where some stand, the file is parsed to tell.
+pub(crate) fn is_surely_yaml(path: &RepoPath, text: &str, surroundings: &Surroundings, limits: &Limits) -> bool {
+    let parses = |chunk: Span| {
+        let tree = || build::parse(text, &chunk, limits, Detail::Nodes);
+        !template::looks_like_one(&text[chunk.clone()]) || tree().is_ok_and(|tree| !template::is_one(text, &tree))
+    };
     names::is_yaml(path)
         && !surroundings.is_template(path)
-        && !template::has_braces(text)
         && surroundings.formats_of(path).next().is_none()
+        && (!template::looks_like_one(text) || split::chunks(text).into_iter().all(parses))
 }
 
 /// Finds the references of all documents of a chunk, with the markers beside them.

@@ -8,7 +8,7 @@ pub(crate) fn has_braces(text: &str) -> bool {
     memchr::memmem::find(text.as_bytes(), b"{{").is_some()
 }
 
-/// Whether a text that is no YAML is a template rather than broken.
+/// Whether a text may be a template: if it is no YAML, it is one rather than broken.
 pub(crate) fn looks_like_one(text: &str) -> bool {
     has_braces(text) || memchr::memmem::find(text.as_bytes(), b"{%").is_some()
 }

@@ -12,6 +12,7 @@ mod lists;
 mod mirrors;
 mod push_times;
 mod signatures;
+mod snapshots;
 mod transport;
 mod usage;
 mod vendors;

@@ -291,3 +291,61 @@ impl Visitor<'_> for OneTag<'_, '_> {
         if self.0.take(tag) { Ok(()) } else { Err(E::custom("too many tags")) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{ProptestConfig, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
+
+    use super::*;
+
+    /// Parses from memory and piece by piece: the tags and the outcome, which must be the same both ways.
+    fn both(bytes: &[u8], room: usize) -> (TagList, Result<Page, String>) {
+        let (mut list, mut other) = (TagList::default(), TagList::default());
+        let word = |error| match error {
+            PageError::TooMany => "too many".to_owned(),
+            PageError::Malformed(_) => "malformed".to_owned(),
+            error => panic!("the parser does not say {error:?}"),
+        };
+        let held = parse(serde_json::Deserializer::from_slice(bytes), &mut list, room).map_err(word);
+        let read = parse(serde_json::Deserializer::from_reader(bytes), &mut other, room).map_err(word);
+        assert_eq!(held, read);
+        assert_eq!(list, other);
+        (list, held)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_page_holds_what_was_written(
+            tags in prop::collection::vec(prop_oneof!["[a-z0-9.]{1,8}", "\\PC{0,6}"], 0..12),
+            name in "\\PC{0,8}",
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let json = serde_json::json!({"name": name, "tags": tags, "more": [{"tags": 1}]}).to_string();
+            let (list, page) = both(json.as_bytes(), tags.len());
+            let page = page.unwrap();
+            prop_assert_eq!((page.count, page.first.as_ref(), page.last.as_ref()), (tags.len(), tags.first(), tags.last()));
+            let valid = tags.iter().filter(|tag| crate::model::image::Tag::is_valid(tag));
+            prop_assert!(list.iter().map(|(_, tag)| tag).eq(valid));
+            if let Some(room) = tags.len().checked_sub(1) {
+                prop_assert_eq!(both(json.as_bytes(), room).1, Err("too many".to_owned()));
+            }
+            let cut = &json.as_bytes()[..cut.index(json.len())];
+            prop_assert_eq!(both(cut, tags.len()).1, Err("malformed".to_owned()));
+        }
+
+        #[test]
+        fn odd_pages_are_survived(text in "(\\{|\\}|\\[|\\]|\"tags\"|\"1.4.0\"|null|:|,|\"\\\\ud800\"|-1e9|[ \\n]|\\PC){0,24}", room in 0..4_usize) {
+            let (list, page) = both(text.as_bytes(), room);
+            prop_assert!(list.len() <= room && page.map_or(0, |page| page.count) <= room);
+            both(format!("{{\"tags\":{text}}}").as_bytes(), room).1.ok();
+        }
+
+        #[test]
+        fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            both(&bytes, 10).1.ok();
+            both(&[b"{\"tags\":[\"".as_slice(), &bytes].concat(), 10).1.ok();
+        }
+    }
+}

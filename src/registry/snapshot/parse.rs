@@ -25,6 +25,9 @@ const MAX_PLATFORMS: usize = 500;
 /// The most verdicts on signatures of one tag: one for each digest it had and each policy.
 const MAX_SIGNATURES: usize = 100;
 
+/// The longest text of a platform: what a hostile one is shortened to, with every character escaped.
+const MAX_PLATFORM_BYTES: usize = 1024;
+
 /// Why a text is no snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SnapshotError {
@@ -110,8 +113,15 @@ impl<'de> Visitor<'de> for Images {
     }
 }
 
-/// Platform lists by their text: most tags of a snapshot have one and the same.
-type PlatformPool = HashMap<String, Vec<Platform>>;
+/// Platform lists by their texts: most tags of a snapshot have one and the same.
+type PlatformPool = HashMap<Vec<String>, Vec<Platform>>;
+
+/// Keeps what [`shorten`] wrote into an earlier snapshot as it is, so that it reads as the same, and shortens all else.
+fn platform(text: &str) -> Platform {
+    let is_shown = |char: char| matches!(char, '\\' | '\'' | '"') || char.escape_debug().count() == 1;
+    let is_short = text.len() <= MAX_PLATFORM_BYTES;
+    Platform(if is_short && text.chars().all(is_shown) { text.to_owned() } else { shorten(text) })
+}
 
 struct Image<'a> {
     image: &'a ImageName,
@@ -345,8 +355,12 @@ impl RawFacts<'_> {
         let platforms = match self.platforms {
             Some(rows) if rows.len() > MAX_PLATFORMS => return Err(format!("more than {MAX_PLATFORMS} platforms")),
             Some(rows) => {
-                let key = rows.join("\n");
-                Some(pool.entry(key).or_insert_with(|| rows.iter().map(|row| Platform(shorten(row))).collect()).clone())
+                let known = pool.get(&rows).cloned();
+                Some(known.unwrap_or_else(|| {
+                    let platforms: Vec<Platform> = rows.iter().map(|row| platform(row)).collect();
+                    pool.insert(rows, platforms.clone());
+                    platforms
+                }))
             }
             None => None,
         };

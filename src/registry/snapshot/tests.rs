@@ -58,6 +58,18 @@ fn normalises_the_names_of_images() {
 }
 
 #[test]
+fn odd_platforms_stay_apart_and_read_back_as_they_were_written() {
+    let long = "\u{7f}\u{202e}\"'".repeat(200);
+    let rows = [serde_json::json!(["a\nb", long]), serde_json::json!(["a", "b", long])];
+    let tags = serde_json::json!({"1.4.0": {"platforms": rows[0]}, "1.5.0": {"platforms": rows[1]}});
+    let json = serde_json::json!({"images": {"ghcr.io/acme/web": {"tags": tags}}}).to_string();
+    let written = Snapshot::parse(json.as_bytes()).unwrap().to_json();
+    assert!(written.contains(r#"["a\\nb", "#) && written.contains(r#"["a", "b", "#), "{written}");
+    assert!(!written.contains(['\u{7f}', '\u{202e}']) && written.len() < 2_000, "{written}");
+    assert_eq!(Snapshot::parse(written.as_bytes()).unwrap().to_json(), written);
+}
+
+#[test]
 fn names_the_place_and_the_row_of_a_fault() {
     for (text, words) in [
         (

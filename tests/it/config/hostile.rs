@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use tagboat::config::schema::Which;
 
 use super::faults_of;
+use crate::bodies;
 
 fn refusal(text: &str) -> String {
     let faults = faults_of(Which::Repository, "f.yaml", text.as_bytes()).expect_err("it is hostile");
@@ -104,8 +105,7 @@ proptest! {
         cuts in prop::collection::vec((any::<prop::sample::Index>(), 0..12_usize, "[\\PC\\t\\r\n\"'{}\\[\\]:,&*!|>#-]{0,4}"), 1..6),
         is_service in any::<bool>(),
     ) {
-        let (which, file) =
-            if is_service { (Which::Service, "service") } else { (Which::Repository, "tagboat") };
+        let file = if is_service { "service" } else { "tagboat" };
         let path = format!("{}/config/{file}.example.yaml", super::ROOT);
         let mut text: Vec<char> = std::fs::read_to_string(path).expect("the example is there").chars().collect();
         for (at, length, with) in cuts {
@@ -114,10 +114,16 @@ proptest! {
             text.splice(start..end, with.chars());
         }
         let text: String = text.into_iter().collect();
-        if let Err(faults) = faults_of(which, "f.yaml", text.as_bytes()) {
-            prop_assert!(!faults.0.is_empty());
-            let shown = faults.render(false, 80);
-            prop_assert!(!shown.contains(|character: char| character != '\n' && character.is_control()));
-        }
+        bodies::readers::configuration(text.as_bytes());
+    }
+
+    #[test]
+    fn odd_yaml_is_read_or_refused(
+        text in "(version: 1|images|environments|formats|policies|registries|match|name|files|after|semver|<<|[-:?|>&*!%@`{}\\[\\],#'\" \t\r\n]|web|1\\.x|a){0,60}",
+        bytes in prop::collection::vec(any::<u8>(), 0..100),
+    ) {
+        bodies::readers::configuration(text.as_bytes());
+        bodies::readers::configuration(&bytes);
+        bodies::readers::configuration(&[b"version: 1\nimages:\n- ".as_slice(), &bytes].concat());
     }
 }
