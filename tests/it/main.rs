@@ -8,6 +8,7 @@ mod decide;
 mod git;
 mod layers;
 mod manifest;
+mod ordering;
 mod pass;
 mod program;
 mod promotion;
