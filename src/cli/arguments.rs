@@ -221,7 +221,7 @@ What cannot be carried over stands at its end as comments, and on standard error
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
-    /// Show the main job on this machine alone: a registry, a repository, three environments, a new tag
+    /// Show the main job on this machine alone: a new tag, a soak, a window, and a version that is taken back
     #[command(after_help = "Needs nothing but this program and git; leaves nothing behind.")]
     Demo,
 }

@@ -1,7 +1,7 @@
 //! The demo: a registry and a bare repository in a temporary folder, and real passes between them.
 //!
 //! Owns the story that `tagboat demo` tells. Everything in it is done by the same pass that `run` uses; only
-//! the registry, which is in this process, and the repository's first commit are the demo's own.
+//! the registry, which is in this process, the clock, the first commit and what a person does are the demo's own.
 
 mod registry;
 mod story;
@@ -10,12 +10,15 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::clock::Clock;
 use crate::config::environment::Environment;
 use crate::git::mirror::Mirror;
 use crate::git::url::RemoteUrl;
-use crate::git::{self, GitError, Remote, access::Access};
-use crate::model::commit::Identity;
+use crate::git::{self, GitError, Pushed, Remote, access::Access};
+use crate::model::change::FileEdit;
+use crate::model::commit::{CommitPlan, Identity};
 use crate::model::environment::BranchName;
 use crate::model::file::RepoPath;
 use crate::model::outcome::Outcome;
@@ -26,6 +29,9 @@ use crate::report::text::{self, Occasion};
 use crate::report::{View, trouble};
 
 use self::registry::DemoRegistry;
+
+/// The longest file of the demo's own repository, in bytes.
+const MAX_FILE: u64 = 1 << 20;
 
 /// Why the demo could not be shown.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +59,6 @@ struct Stage<'a> {
     remote: Arc<dyn Remote>,
     branch: BranchName,
     environment: &'a Environment,
-    clock: &'a dyn Clock,
     view: View,
 }
 
@@ -69,17 +74,30 @@ pub async fn show(
     view: View,
     out: &mut dyn Write,
 ) -> Result<(), DemoError> {
-    let stage = set_up(folder, environment, clock, view).await?;
+    let friday = story::start(clock.now());
+    let later = |minutes: i64| friday.checked_add(SignedDuration::from_mins(minutes)).unwrap_or(friday);
+    let stage = set_up(folder, environment, friday, view).await?;
     story::opening(&stage.registry.host(), out)?;
-    stage.pass(0, out).await?;
-    story::a_tag_appears(out)?;
-    for (repository, tag) in story::NEW_TAGS {
-        stage.registry.push(repository, tag);
-    }
-    let outcome = stage.pass(story::EXPECTED_COMMITS, out).await?;
+    stage.pass(later(0), 0, out).await?;
+
+    story::tags_appear(out)?;
+    stage.push(&story::NEW_TAGS);
+    stage.pass(later(0), 1, out).await?;
+    story::soaked(out)?;
+    stage.pass(later(30), 1, out).await?;
+    story::monday(out)?;
+    let monday = story::MONDAY;
+    let outcome = stage.pass(later(monday), 1, out).await?;
     story::commits(&outcome, &stage.view, out)?;
-    story::again(out)?;
-    stage.pass(0, out).await?;
+
+    story::taken_back(out)?;
+    stage.by_hand(later(monday + 60))?;
+    stage.pass(later(monday + 65), 0, out).await?;
+    story::mended(out)?;
+    stage.push(&story::MENDED);
+    stage.pass(later(monday + 120), 1, out).await?;
+    story::mended_soaked(out)?;
+    stage.pass(later(monday + 150), 2, out).await?;
     story::ending(out)?;
     Ok(())
 }
@@ -88,7 +106,7 @@ pub async fn show(
 async fn set_up<'a>(
     folder: &Path,
     environment: &'a Environment,
-    clock: &'a dyn Clock,
+    now: Timestamp,
     view: View,
 ) -> Result<Stage<'a>, DemoError> {
     let registry = DemoRegistry::start().await?;
@@ -102,15 +120,46 @@ async fn set_up<'a>(
         .map(|(path, text)| (RepoPath::new(path).expect("the story's paths are plain"), text.into_bytes()))
         .collect();
     let author = Identity { name: "Demo".to_owned(), email: "demo@localhost".to_owned() };
-    git::seed::bare_repository(&bare, &branch, &files, &author, clock.now(), "Add the manifests\n")?;
+    git::seed::bare_repository(&bare, &branch, &files, &author, now, "Add the manifests\n")?;
     let program = setup::program(environment);
     let remote = Mirror::open(&folder.join("mirror.git"), RemoteUrl::from_path(&bare), Access::None, program)?;
-    Ok(Stage { registry, remote: Arc::new(remote), branch, environment, clock, view })
+    Ok(Stage { registry, remote: Arc::new(remote), branch, environment, view })
 }
 
 impl Stage<'_> {
-    /// Runs a pass, prints what it did, and makes sure that it made as many commits as the story says.
-    async fn pass(&self, expected: usize, out: &mut dyn Write) -> Result<Outcome, DemoError> {
+    /// Puts tags on the registry's shelf.
+    fn push(&self, tags: &[(&str, &str)]) {
+        tags.iter().for_each(|(repository, tag)| self.registry.push(repository, tag));
+    }
+
+    /// Lets a person take a version back in production, as they would with an editor and `git push`.
+    fn by_hand(&self, now: Timestamp) -> Result<(), DemoError> {
+        let off_script = || DemoError::OffScript("production's file is not what it was".to_owned());
+        let tip = self.remote.fetch(&self.branch)?;
+        let file = RepoPath::new(story::PROD_FILE).expect("the story's paths are plain");
+        let entries = self.remote.entries(&tip)?;
+        let entry = entries.iter().find(|entry| entry.path.as_ref() == Ok(&file)).ok_or_else(off_script)?;
+        let before = self.remote.read(&entry.blob, MAX_FILE)?;
+        let text = String::from_utf8(before.clone()).map_err(|_not_text| off_script())?;
+        let after = text.replace("tag: 1.5.0", "tag: 1.4.0").into_bytes();
+        if after == before {
+            return Err(off_script());
+        }
+        let plan = CommitPlan {
+            environment: "prod".into(),
+            message: "prod: web 1.4.0 again, customers lose their baskets\n".to_owned(),
+            author: Identity { name: "Somebody".to_owned(), email: "somebody@localhost".to_owned() },
+        };
+        let commit = self.remote.commit(&tip, &[FileEdit { file, before, after }], &plan, now)?;
+        match self.remote.push(&self.branch, &tip, &commit)? {
+            Pushed::Done => Ok(()),
+            Pushed::Moved | Pushed::Forbidden(_) => Err(off_script()),
+        }
+    }
+
+    /// Runs a pass at a moment of the story, prints what it did, and makes sure that it made as many commits as the
+    /// story says.
+    async fn pass(&self, now: Timestamp, expected: usize, out: &mut dyn Write) -> Result<Outcome, DemoError> {
         let service = crate::config::service::Service::without_configuration();
         let source = setup::registry(&service, self.environment)?;
         let outcome = run(&Run {
@@ -120,7 +169,7 @@ impl Stage<'_> {
             source: &*source,
             cache: &setup::no_cache(),
             limits: &setup::limits(&service),
-            now: self.clock.now(),
+            now,
             publishing: Publishing::Plain,
             mode: Mode::Act,
             progress: &|_| {},

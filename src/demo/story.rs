@@ -3,6 +3,10 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
+use jiff::Timestamp;
+use jiff::civil::Weekday;
+use jiff::tz::TimeZone;
+
 use crate::model::change::{Change, FileEdit};
 use crate::model::outcome::Outcome;
 use crate::report::View;
@@ -21,8 +25,24 @@ pub(super) const NEW_TAGS: [(&str, &str); 5] = [
     ("shop/worker", "v7.2-debug"),
 ];
 
-/// One commit for each environment.
-pub(super) const EXPECTED_COMMITS: usize = 3;
+/// The tags that mend what is taken back.
+pub(super) const MENDED: [(&str, &str); 1] = [("shop/web", "1.5.1")];
+
+/// The file that a person edits.
+pub(super) const PROD_FILE: &str = "envs/prod/values.yaml";
+
+/// From the story's beginning, Friday at 14:00, to Monday at 09:00; in minutes.
+pub(super) const MONDAY: i64 = (2 * 24 + 19) * 60;
+
+/// Returns the Friday, 14:00 in UTC, on which the story begins: the next one from now on.
+pub(super) fn start(now: Timestamp) -> Timestamp {
+    let mut day = now.to_zoned(TimeZone::UTC).date();
+    while day.weekday() != Weekday::Friday {
+        let Ok(tomorrow) = day.tomorrow() else { return now };
+        day = tomorrow;
+    }
+    day.at(14, 0, 0, 0).to_zoned(TimeZone::UTC).map_or(now, |begins| begins.timestamp())
+}
 
 /// Returns the repository's files: three environments, each kept in another format, as real ones are.
 pub(super) fn files(host: &str) -> Vec<(&'static str, String)> {
@@ -41,10 +61,12 @@ environments:
   - name: staging
     files: [envs/staging/**]
     after: dev
+    gates: {{soak: 30m}}
     publish: commit
   - name: prod
     files: [envs/prod/**]
     after: staging
+    gates: {{windows: [{{days: mon-thu, hours: \"09:00-16:00\", zone: UTC}}]}}
     publish: commit
 "
     );
@@ -91,7 +113,7 @@ worker:
         (".tagboat.yaml", config),
         ("envs/dev/shop.yaml", deployment),
         ("envs/staging/kustomization.yaml", kustomization),
-        ("envs/prod/values.yaml", values),
+        (PROD_FILE, values),
     ]
 }
 
@@ -104,16 +126,45 @@ pub(super) fn opening(host: &str, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "A registry on {host} holds shop/web 1.4.0 and shop/worker v7.1.")?;
     writeln!(out, "A bare Git repository runs them in three environments: dev (a Deployment),")?;
     writeln!(out, "staging (Kustomize) and prod (Helm values). Dev follows the registry by policy;")?;
-    writeln!(out, "staging takes what dev runs, and prod what staging runs.")?;
-    heading("First pass: is there anything newer?", out)
+    writeln!(out, "staging takes what has soaked in dev for 30 minutes; prod takes what staging")?;
+    writeln!(out, "runs, Monday to Thursday, 09:00 to 16:00. The clock is the story's own: three")?;
+    writeln!(out, "days pass in a moment. All times are in UTC.")?;
+    heading("Friday, 14:00: is there anything newer?", out)
 }
 
 /// Tells that tags appear.
-pub(super) fn a_tag_appears(out: &mut dyn Write) -> io::Result<()> {
-    heading("New tags are pushed", out)?;
+pub(super) fn tags_appear(out: &mut dyn Write) -> io::Result<()> {
+    heading("Friday, 14:00: new tags are pushed, and dev takes them", out)?;
     writeln!(out, "  shop/web     1.5.0-rc.1, 1.5.0, 2.0.0  policy `semver: \">=1.4.0 <2.0.0\"`")?;
-    writeln!(out, "  shop/worker  v7.2, v7.2-debug          policy `semver: minor`, -debug ignored")?;
-    heading("Second pass", out)
+    writeln!(out, "  shop/worker  v7.2, v7.2-debug          policy `semver: minor`, -debug ignored\n")
+}
+
+/// Tells that the soak is over.
+pub(super) fn soaked(out: &mut dyn Write) -> io::Result<()> {
+    heading("Friday, 14:30: they have soaked in dev; staging follows, prod has a window", out)
+}
+
+/// Tells that the window opens.
+pub(super) fn monday(out: &mut dyn Write) -> io::Result<()> {
+    heading("Monday, 09:00: the window opens, and prod follows", out)
+}
+
+/// Tells that somebody takes a version back.
+pub(super) fn taken_back(out: &mut dyn Write) -> io::Result<()> {
+    heading("Monday, 10:00: customers lose their baskets", out)?;
+    writeln!(out, "Somebody writes web 1.4.0 into the values of prod again and pushes, without a")?;
+    writeln!(out, "word to Tagboat. The next pass sees a version that a person lowered, and keeps")?;
+    writeln!(out, "it out of prod:\n")
+}
+
+/// Tells that a mended version appears.
+pub(super) fn mended(out: &mut dyn Write) -> io::Result<()> {
+    heading("Monday, 11:00: shop/web 1.5.1 mends it; a newer version is not held", out)
+}
+
+/// Tells that the mended version has soaked.
+pub(super) fn mended_soaked(out: &mut dyn Write) -> io::Result<()> {
+    heading("Monday, 11:30: it has soaked, and the window is open", out)
 }
 
 /// Shows the commits as `git log --patch` does: message and diff.
@@ -134,13 +185,10 @@ pub(super) fn commits(outcome: &Outcome, view: &View, out: &mut dyn Write) -> io
     Ok(())
 }
 
-/// Announces the last pass.
-pub(super) fn again(out: &mut dyn Write) -> io::Result<()> {
-    heading("Third pass: nothing moves twice", out)
-}
-
 /// Says where to go from here.
 pub(super) fn ending(out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\nThe registry and the repository are gone again. In a repository of your own:\n")?;
-    writeln!(out, "  tagboat plan        what would change, and why; changes nothing")
+    writeln!(out, "  tagboat plan        what would change, and why; changes nothing")?;
+    writeln!(out, "  tagboat init        a first configuration, from what the folder holds")?;
+    writeln!(out, "  tagboat status      what runs where, and what the next version waits for")
 }

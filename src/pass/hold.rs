@@ -54,7 +54,10 @@ pub enum HoldError {
         known: String,
     },
     /// Nothing holds what was to be released.
-    #[error("nothing holds {0}: see {HOLDS_FILE} on the branch")]
+    #[error(
+        "nothing holds {0}: see {HOLDS_FILE} on the branch; what somebody took back comes again by `promote --now`, or by \
+         writing it"
+    )]
     NotHeld(String),
     /// The branch refuses the push.
     #[error("the remote refuses the push: {0}")]

@@ -11,6 +11,7 @@ mod git;
 mod layers;
 mod manifest;
 mod observe;
+mod ordering;
 mod pass;
 mod program;
 mod promotion;

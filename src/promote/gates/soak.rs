@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::model::environment::EnvironmentName;
 use crate::model::gate::GateState;
-use crate::model::history::{Shift, Timeline};
+use crate::model::history::{Ordered, Shift, Timeline};
 use crate::model::image::ImageName;
 use crate::model::observation::Observation;
 use crate::model::site::Value;
@@ -101,9 +101,15 @@ pub(in crate::promote) fn introduced(
     is_taken_back: impl Fn(&Value) -> bool,
 ) -> Vec<(Value, Timestamp)> {
     let mut found: Vec<(Value, Timestamp)> = Vec::new();
-    for Shift { from, to, time, .. } in &timeline.shifts {
+    let mut rolled_back: Vec<&Value> = Vec::new();
+    for Shift { from, to, time, word, .. } in &timeline.shifts {
+        if word.order == Some(Ordered::Rollback) {
+            rolled_back.extend(from.difference(to));
+            continue;
+        }
         for value in to.difference(from) {
-            if !is_taken_back(value) && !found.iter().any(|(known, _)| known == value) {
+            if !is_taken_back(value) && !rolled_back.contains(&value) && !found.iter().any(|(known, _)| known == value)
+            {
                 found.push((value.clone(), *time));
             }
         }

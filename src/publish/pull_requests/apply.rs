@@ -20,6 +20,9 @@ use crate::model::pull_request::{
 use crate::publish::plan::PlannedCommit;
 use crate::publish::pull_requests::{Course, Desired, Step};
 
+/// How many commits of the base are searched for what stood in a head branch: as many as come between two passes.
+const MERGED_WITHIN: usize = 200;
+
 /// The repository that courses are followed on.
 pub struct Place<'a> {
     /// The repository.
@@ -66,15 +69,29 @@ pub fn look(
             let head = remote.head(&name, &tip, base)?;
             let wanted = desired.iter().find(|desired| desired.head == name);
             let mut found = judge(name, &head, author, wanted)?;
-            found.is_order = found.is_order && !is_there(remote, base.1, &head)?;
+            found.is_order = found.is_order && !is_there(remote, base, &head, found.key.as_deref())?;
             Ok(found)
         })
         .collect()
 }
 
-/// Whether the base holds already what a head brings, byte for byte.
-fn is_there(remote: &dyn Remote, base: &CommitId, head: &Head) -> Result<bool, GitError> {
-    let entries = remote.entries(base)?;
+/// Whether the base has already what a head brings: byte for byte, or in one of its last commits.
+fn is_there(
+    remote: &dyn Remote,
+    base: (&BranchName, &CommitId),
+    head: &Head,
+    key: Option<&str>,
+) -> Result<bool, GitError> {
+    if let Some(key) = key {
+        let trailer = format!("{TRAILER_KEY}: {key}");
+        let line = remote.history(base.0, base.1, MERGED_WITHIN, &|_| false)?;
+        let mut messages =
+            line.steps.iter().flat_map(|step| std::iter::once(&step.entry.message).chain(&step.entry.merged));
+        if messages.any(|message| message.lines().any(|line| line.trim() == trailer)) {
+            return Ok(true);
+        }
+    }
+    let entries = remote.entries(base.1)?;
     let holds: BTreeMap<&RepoPath, &BlobId> =
         entries.iter().filter_map(|entry| Some((entry.path.as_ref().ok()?, &entry.blob))).collect();
     Ok(head.step.changed.iter().all(|changed| holds.get(&changed.path).copied() == changed.after.as_ref()))

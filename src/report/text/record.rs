@@ -16,6 +16,9 @@ use crate::report::text::outcome::{gates, short_value, split};
 use crate::report::text::page::Page;
 use crate::report::text::table::{self, Cell, Column};
 
+/// From so many columns on, commits are shown.
+const WIDE: usize = 110;
+
 /// Writes what happened, newest first.
 ///
 /// # Errors
@@ -33,7 +36,11 @@ pub fn history(history: &History, view: &View, out: &mut dyn io::Write) -> io::R
         Column::kept("what", Cut::End),
         Column::new("by", Cut::End),
     ];
-    let rows: Vec<Vec<Cell>> = history.entries.iter().map(row).collect();
+    let mut rows: Vec<Vec<Cell>> = history.entries.iter().map(row).collect();
+    let mut columns = columns.to_vec();
+    if is_narrow(view) {
+        without(&mut columns, &mut rows, 1);
+    }
     table::write(&mut page, 0, &columns, &rows)?;
     let mut told: Vec<(&str, &str)> = Vec::new();
     for entry in &history.entries {
@@ -80,6 +87,23 @@ fn row(entry: &Entry) -> Vec<Cell> {
     ]
 }
 
+/// Whether commits have no room beside everything else; JSON, CSV and wider terminals have them.
+fn is_narrow(view: &View) -> bool {
+    view.columns() < WIDE && !view.is_verbose()
+}
+
+/// Leaves out a column.
+fn without(columns: &mut Vec<Column>, rows: &mut [Vec<Cell>], position: usize) {
+    columns.remove(position);
+    for row in rows {
+        row.remove(position);
+    }
+}
+
+fn day(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%d").to_string()
+}
+
 fn minute(time: jiff::Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M").to_string()
 }
@@ -104,8 +128,9 @@ pub fn status(status: &Status, view: &View, out: &mut dyn io::Write) -> io::Resu
     let rows: Vec<Vec<Cell>> = all()
         .map(|(name, row)| {
             let (since, commit) = match &row.brought {
+                Some((commit, time)) if is_narrow(view) => (day(*time), commit.short().to_owned()),
                 Some((commit, time)) => (minute(*time), commit.short().to_owned()),
-                None => (status.cut.map(|cut| format!("before {}", minute(cut))).unwrap_or_default(), String::new()),
+                None => (status.cut.map(|cut| format!("before {}", day(cut))).unwrap_or_default(), String::new()),
             };
             vec![
                 Cell::new(name.as_str()),
@@ -118,6 +143,11 @@ pub fn status(status: &Status, view: &View, out: &mut dyn io::Write) -> io::Resu
             ]
         })
         .collect();
+    let mut rows = rows;
+    let mut columns = columns.to_vec();
+    if is_narrow(view) {
+        without(&mut columns, &mut rows, 4);
+    }
     table::write(&mut page, 0, &columns, &rows)?;
     let waiting: Vec<_> = all().filter_map(|(name, row)| Some((name, row, row.next.as_deref()?))).collect();
     let waiting: Vec<_> = waiting.into_iter().filter(|(_, _, next)| waits(next)).collect();
@@ -187,7 +217,7 @@ fn word(row: &Running) -> &'static str {
         Some(next) if next.action == Action::Held => "held",
         Some(next) if waits(next) => "waits",
         Some(next) if next.action == Action::Opened => "by pull request",
-        Some(_) => "moves in the next pass",
+        Some(_) => "next pass",
     }
 }
 

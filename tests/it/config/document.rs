@@ -42,7 +42,12 @@ fn each_block_of_the_page_about_promotion_is_a_configuration() {
         };
         let config =
             repository::parse(".tagboat.yaml", whole.as_bytes()).unwrap_or_else(|faults| panic!("{faults:?}\n{whole}"));
-        let names = config.environments.0.iter().flat_map(|environment| &environment.gates).map(|gate| gate.name());
+        let names = config
+            .environments
+            .0
+            .iter()
+            .flat_map(|environment| &environment.gates)
+            .map(tagboat::model::gate::GateSpec::name);
         gates.extend(names);
     }
     assert!(kinds.iter().all(|count| *count > 0), "{kinds:?}");

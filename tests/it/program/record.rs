@@ -379,3 +379,39 @@ fn a_version_that_is_not_there_or_does_not_fit_is_not_promoted() {
     let ran = scene.call(&["promote", &format!("{image}:1.5.0"), "--to", "prod", "--now", "--reason", "x"]).ended(2);
     assert!(ran.err.contains("is held") && ran.err.contains("tagboat release"), "{ran:?}");
 }
+
+#[test]
+fn an_order_that_was_squashed_is_done_with_though_its_file_changed_since() {
+    let scene = Scene::new("    publish: pullRequest\n", &["1.4.0", "1.5.0"]);
+    scene.write("prod", "1.5.0", "By hand", 2);
+    scene.call(&["rollback", "prod", &scene.image()]).ended(0);
+    let head = format!("origin/tagboat/prod/{}", group(&scene));
+    let people = &scene.people;
+    people.git(&["pull", "--quiet", "--ff-only"]);
+    people.git(&["merge", "--quiet", "--squash", &head]);
+    let message = people.git(&["log", "-1", "--format=%B", &head]);
+    people.git(&["commit", "--quiet", "-m", &message.replacen('\n', " (#3)\n", 1)]);
+    people.git(&["push", "--quiet", "origin", "main"]);
+    scene.write("prod", "1.4.2", "Onwards", 5);
+    scene.run();
+    assert_eq!(scene.remote.git(&["for-each-ref", "refs/heads/tagboat"]), "");
+    let told = scene.told(&["--environment", "prod"]);
+    assert_eq!(told[..3], ["manual prod 1.4.0 1.4.2", "rollback prod 1.5.0 1.4.0", "hold prod - 1.5.0"]);
+    let all = scene.json(&["history", "--environment", "prod"]);
+    assert_eq!(all["entries"][1]["pullRequest"], "#3", "{all}");
+}
+
+#[test]
+fn a_base_that_was_rewritten_is_read_as_it_is_now() {
+    let scene = Scene::new("    publish: commit\n", &["1.4.0", "1.5.0"]);
+    scene.run();
+    assert_eq!(scene.told(&["--environment", "dev"])[0], "update dev 1.4.0 1.5.0");
+    // The updates never were; another commit stands in their place.
+    scene.people.commit_files(&[("readme", "rewritten\n")], "Rewritten", 6);
+    scene.people.git(&["push", "--quiet", "--force", "origin", "main"]);
+    assert_eq!(scene.told(&["--environment", "dev"]), ["manual dev - 1.4.0"]);
+    let json = scene.json(&["status"]);
+    assert_eq!(json["environments"][0]["images"][0]["since"], "2026-01-01T12:00:00Z");
+    scene.run();
+    assert_eq!((scene.runs("dev"), scene.runs("prod")), ("1.5.0".to_owned(), "1.5.0".to_owned()));
+}

@@ -1,0 +1,157 @@
+//! What people order, in memory: races, groups, and what later passes make of it.
+
+use std::sync::Arc;
+
+use tagboat::git::Remote;
+use tagboat::manifest::Limits;
+use tagboat::model::environment::BranchName;
+use tagboat::model::outcome::Outcome;
+use tagboat::model::proposal::Action;
+use tagboat::pass::order::{Order, OrderError, Ordering, follow};
+use tagboat::pass::propose::Publishing;
+use tagboat::pass::run::{Mode, Run, run};
+
+use crate::support::memory::{MemoryRemote, MemoryTags};
+
+const WEB: &str = "ghcr.io/acme/web";
+const API: &str = "ghcr.io/acme/api";
+
+fn manifest(web: &str, api: &str) -> String {
+    format!("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: {WEB}:{web}\n  - image: {API}:{api}\n")
+}
+
+/// `dev` and `prod` with two images in one file each.
+struct Scene {
+    remote: Arc<MemoryRemote>,
+    tags: MemoryTags,
+}
+
+impl Scene {
+    fn new(further: &str, prod: &str) -> Self {
+        let config = format!(
+            "version: 1\nimages:\n  - match: ghcr.io/acme/*\n    semver: 1.x\n{further}environments:\n  - name: dev\n    \
+             files: [dev/**]\n    publish: commit\n  - name: prod\n    files: [prod/**]\n    after: dev\n    \
+             publish: commit\n{prod}"
+        );
+        let shop = manifest("1.4.0", "1.4.0");
+        let remote = MemoryRemote::with(&[
+            (".tagboat.yaml", &config),
+            ("dev/shop.yaml", &shop),
+            ("prod/shop.yaml", &shop),
+            ("readme", "none"),
+        ]);
+        Self { remote: Arc::new(remote), tags: MemoryTags::default() }
+    }
+
+    fn list(&self, web: &[&str], api: &[&str]) {
+        self.tags.set(WEB, web.iter().copied());
+        self.tags.set(API, api.iter().copied());
+    }
+
+    async fn pass(&self, now: &str) -> Outcome {
+        let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&self.remote);
+        let outcome = run(&Run {
+            remote,
+            branch: &BranchName::from("main"),
+            config: None,
+            source: &self.tags,
+            cache: &tagboat::pass::setup::no_cache(),
+            limits: &Limits::default(),
+            now: now.parse().unwrap(),
+            publishing: Publishing::Plain,
+            mode: Mode::Act,
+            progress: &|_| {},
+            read_config: &|_| {},
+        })
+        .await
+        .unwrap();
+        assert_eq!(outcome.errors, []);
+        outcome
+    }
+
+    async fn rollback(&self, now: &str, environment: &str, what: &str) -> Result<Outcome, OrderError> {
+        let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&self.remote);
+        let given = Ordering {
+            remote,
+            branch: &BranchName::from("main"),
+            config: None,
+            source: &self.tags,
+            cache: &tagboat::pass::setup::no_cache(),
+            limits: &Limits::default(),
+            now: now.parse().unwrap(),
+            publishing: Publishing::Plain,
+            publish: None,
+            by: Some("sre".to_owned()),
+            reason: None,
+            progress: &|_| {},
+        };
+        let order = Order::Rollback { environment: environment.into(), what: what.to_owned(), to: None };
+        follow(&given, &order).await
+    }
+
+    fn holds(&self) -> usize {
+        self.remote.file(".tagboat/holds.yaml").matches("image:").count()
+    }
+}
+
+#[tokio::test]
+async fn a_rollback_that_loses_races_stands_on_what_the_branch_has_become() {
+    let scene = Scene::new("", "");
+    scene.list(&["1.4.0", "1.5.0"], &["1.4.0"]);
+    scene.pass("2026-11-20T09:00:00Z").await;
+    scene.remote.let_rival_push("readme", "one");
+    scene.remote.let_rival_push("readme", "two");
+    let outcome = scene.rollback("2026-11-20T10:00:00Z", "prod", WEB).await.unwrap();
+    assert_eq!((outcome.commits.len(), outcome.proposals[0].action), (1, Action::Committed));
+    assert_eq!(scene.remote.file("prod/shop.yaml"), manifest("1.4.0", "1.4.0"));
+    assert_eq!((scene.remote.file("readme").as_str(), scene.holds()), ("one", 1));
+    for _ in 0..9 {
+        scene.remote.let_rival_push("readme", "again");
+    }
+    let lost = scene.rollback("2026-11-20T11:00:00Z", "dev", WEB).await;
+    assert!(matches!(lost, Err(OrderError::Races)), "{lost:?}");
+    assert_eq!(scene.remote.file("dev/shop.yaml"), manifest("1.5.0", "1.4.0"));
+    scene.remote.forbid("protected");
+    let refused = scene.rollback("2026-11-20T12:00:00Z", "dev", WEB).await.unwrap_err();
+    assert!(refused.to_string().contains("protected"), "{refused}");
+}
+
+#[tokio::test]
+async fn of_a_group_what_came_last_goes_back_together_and_the_rest_stays() {
+    let scene = Scene::new("groups:\n  - name: shop\n    images: [ghcr.io/acme/*]\n", "");
+    scene.list(&["1.4.0"], &["1.4.0", "1.5.0"]);
+    scene.pass("2026-11-20T09:00:00Z").await;
+    scene.list(&["1.4.0", "1.6.0"], &["1.4.0", "1.5.0"]);
+    scene.pass("2026-11-20T10:00:00Z").await;
+    assert_eq!(scene.remote.file("prod/shop.yaml"), manifest("1.6.0", "1.5.0"));
+    scene.rollback("2026-11-20T11:00:00Z", "prod", "shop").await.unwrap();
+    assert_eq!(scene.remote.file("prod/shop.yaml"), manifest("1.4.0", "1.5.0"), "the other one came before");
+    assert_eq!(scene.holds(), 1);
+    let before = scene.remote.messages().len();
+    scene.pass("2026-11-20T12:00:00Z").await;
+    assert_eq!(scene.remote.messages().len(), before);
+
+    scene.list(&["1.4.0", "1.6.0", "1.7.0"], &["1.4.0", "1.5.0", "1.7.0"]);
+    scene.pass("2026-11-20T13:00:00Z").await;
+    assert_eq!(scene.remote.file("prod/shop.yaml"), manifest("1.7.0", "1.7.0"));
+    scene.rollback("2026-11-20T14:00:00Z", "prod", "shop").await.unwrap();
+    assert_eq!(scene.remote.file("prod/shop.yaml"), manifest("1.4.0", "1.5.0"), "the held one is passed over");
+}
+
+#[tokio::test]
+async fn what_was_rolled_back_counts_as_introduced_no_more_though_its_hold_is_over() {
+    let scene = Scene::new("", "    gates: {soak: {for: 3h, count: introduced}}\n");
+    scene.list(&["1.4.0", "1.5.0"], &["1.4.0"]);
+    scene.pass("2026-11-20T09:00:00Z").await;
+    scene.rollback("2026-11-20T10:00:00Z", "dev", WEB).await.unwrap();
+    let tagged = scene.remote.file(".tagboat/holds.yaml");
+    assert!(tagged.contains("by: \"sre\""), "{tagged}");
+    scene.remote.edit("2026-11-20T10:30:00Z", "Release", &[(".tagboat/holds.yaml", Some("version: 1\n"))]);
+    scene.list(&["1.4.0", "1.5.0", "1.5.1"], &["1.4.0"]);
+    scene.pass("2026-11-20T11:00:00Z").await;
+    assert_eq!(scene.remote.file("dev/shop.yaml"), manifest("1.5.1", "1.4.0"));
+    scene.pass("2026-11-20T12:30:00Z").await;
+    assert_eq!(scene.remote.file("prod/shop.yaml"), manifest("1.4.0", "1.4.0"), "1.5.0 was there for an hour alone");
+    scene.pass("2026-11-20T14:00:00Z").await;
+    assert_eq!(scene.remote.file("prod/shop.yaml"), manifest("1.5.1", "1.4.0"));
+}
