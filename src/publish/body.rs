@@ -1,23 +1,17 @@
 //! The body of a pull request: what a reviewer asks, in Markdown that every forge shows alike.
 //!
-//! Entry points: [`title`], [`body`] and [`marker`]. Pure. Everything from outside is escaped: no mention, no closing
+//! Entry points: [`title`] and [`body`]. Pure. Everything from outside is escaped: no mention, no closing
 //! keyword, no HTML and no marker of Tagboat's own comes through a tag, a name or a reason.
 
 use std::fmt::Write as _;
 
-use serde_json::json;
-
 use crate::model::change::Change;
 use crate::model::environment::Publish;
 use crate::model::gate::{Gate, GateState};
+use crate::model::marker;
 use crate::model::proposal::{Move, Proposal};
 use crate::model::pull_request::Marker;
 use crate::model::site::Value;
-
-/// How the hidden line begins; never written by anything else, since `<` is escaped.
-const MARKER_START: &str = "<!-- tagboat: ";
-/// How it ends.
-const MARKER_END: &str = " -->";
 
 /// How many digits of a digest are shown.
 const DIGEST_DIGITS: usize = 12;
@@ -43,7 +37,7 @@ pub fn title(proposal: &Proposal) -> String {
 
 /// Writes a body of at most `limit` characters; rows that do not fit are counted.
 pub fn body(proposal: &Proposal, changes: &[Change], key: &str, limit: usize) -> String {
-    let hidden = marker(&Marker {
+    let hidden = marker::write(&Marker {
         key: key.to_owned(),
         environment: proposal.environment.clone(),
         group: proposal.group.clone(),
@@ -131,31 +125,6 @@ fn gate_row(gate: &Gate) -> String {
     format!("- [{mark}] `{}`{said}\n", gate.name)
 }
 
-/// Writes a marker as the hidden line of a body.
-pub fn marker(marker: &Marker) -> String {
-    let json = json!({
-        "key": marker.key,
-        "environment": marker.environment.as_str(),
-        "group": marker.group,
-        "withdrawn": marker.withdrawn,
-    });
-    // `--` ends a comment in HTML: no text of ours holds it unescaped.
-    let json = json.to_string().replace("--", "\\u002d\\u002d").replace('<', "\\u003c").replace('>', "\\u003e");
-    format!("{MARKER_START}{json}{MARKER_END}")
-}
-
-/// Reads the last marker of a body.
-pub fn read_marker(body: &str) -> Option<Marker> {
-    let line = body.lines().rev().find_map(|line| line.trim().strip_prefix(MARKER_START)?.strip_suffix(MARKER_END))?;
-    let json: serde_json::Value = serde_json::from_str(line).ok()?;
-    Some(Marker {
-        key: json["key"].as_str()?.to_owned(),
-        environment: json["environment"].as_str()?.into(),
-        group: json["group"].as_str()?.to_owned(),
-        withdrawn: json["withdrawn"].as_bool()?,
-    })
-}
-
 /// Writes a text from outside as code, which no forge looks into for mentions, links or HTML.
 fn code(text: &str) -> String {
     let shown: String = text
@@ -208,20 +177,6 @@ pub(super) fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_marker_is_read_back_and_cannot_be_broken_out_of() {
-        for group in ["web", "a--b", "--> <script>", "\"}", "x\\u002d"] {
-            let written =
-                Marker { key: "k".to_owned(), environment: "prod".into(), group: group.to_owned(), withdrawn: true };
-            let line = marker(&written);
-            assert_eq!(line.matches("-->").count(), 1, "{line}");
-            assert_eq!(read_marker(&format!("text\n{line}\n")), Some(written));
-        }
-        for broken in ["", "<!-- tagboat: {} -->", "<!-- tagboat: nonsense -->", "<!-- tagboat: {\"key\":1} -->"] {
-            assert_eq!(read_marker(broken), None);
-        }
-    }
 
     #[test]
     fn text_from_outside_means_nothing() {

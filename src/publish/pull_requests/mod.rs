@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::change::{Change, FileEdit};
 use crate::model::commit::{CommitId, CommitStyle};
 use crate::model::environment::{BranchName, EnvironmentName, Publish};
+use crate::model::marker;
 use crate::model::proposal::{Action, Proposal};
 use crate::model::pull_request::{
     HeadBranch, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, PullRequest, PullRequestStyle, State,
@@ -327,10 +328,10 @@ fn leftovers(
         }
         let mut steps = Vec::new();
         if let Some(open) = open {
-            let Some(marker) = &open.marker else { continue };
-            let mut withdrawn = marker.clone();
+            let Some(read) = &open.marker else { continue };
+            let mut withdrawn = read.clone();
             withdrawn.withdrawn = true;
-            let body = open.body.replace(&body::marker(marker), &body::marker(&withdrawn));
+            let body = open.body.replace(&marker::write(read), &marker::write(&withdrawn));
             let comment = "Nothing of this is left to do: what it brings is there already, or no longer wanted.";
             steps.push(Step::Close { pull_request: Box::new(open.clone()), body, comment: comment.to_owned() });
         }
