@@ -53,13 +53,13 @@ pub enum PlainHttp {
 /// One request to be made, with everything that bounds it.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// GET, HEAD or POST.
+    /// Redirects of GET and HEAD are followed; whatever changes something is answered with the redirect itself.
     pub method: Method,
     /// Where to.
     pub url: Url,
     /// Its headers; secrets in them are marked sensitive.
     pub headers: HeaderMap,
-    /// The body, of a POST; it may hold a secret.
+    /// The body; it may hold a secret.
     pub body: Option<SecretString>,
     /// When everything has to be over: tries, waits, and reading the body.
     pub deadline: Instant,
@@ -69,7 +69,7 @@ pub struct Call {
     pub plain: PlainHttp,
 }
 
-/// An answer whose body is still to be read. Never a server error, 429, or a redirect.
+/// An answer whose body is still to be read. Never a server error or 429, and a redirect only of what changes something.
 #[derive(Debug)]
 pub struct Answer {
     /// The status.
@@ -141,7 +141,8 @@ impl HttpClient {
         for _ in 0..=MAX_REDIRECTS {
             let response = self.exchange(call, &url, headers.clone()).await?;
             let status = response.status();
-            if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) || call.method == Method::POST {
+            let is_read = matches!(call.method, Method::GET | Method::HEAD);
+            if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) || !is_read {
                 return self.sort(response, url, call.deadline);
             }
             let refuse = |reason| HttpError::Redirect { host: host_of(&url), reason };
@@ -158,6 +159,12 @@ impl HttpClient {
                 }
                 headers.remove(AUTHORIZATION);
                 headers.remove(COOKIE);
+                // Forges take tokens in headers of their own names, too.
+                let secret: Vec<_> =
+                    headers.iter().filter(|(_, value)| value.is_sensitive()).map(|(name, _)| name.clone()).collect();
+                for name in secret {
+                    headers.remove(name);
+                }
             }
             url = next;
         }
