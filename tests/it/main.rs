@@ -5,6 +5,7 @@ mod support;
 
 mod config;
 mod decide;
+mod forge;
 mod git;
 mod layers;
 mod manifest;
