@@ -1,4 +1,5 @@
 //! Forges: the life of a pull request on each, by its real client against a stateful fake.
 
+mod gitea;
 mod gitlab;
 mod scenarios;
