@@ -2,7 +2,7 @@
 //!
 //! A fake of one forge is a router over [`Store`] that speaks that forge's protocol; merges are made by the real `git`.
 
-#![allow(dead_code, reason = "the forges that speak through it come next")]
+pub(crate) mod github;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
