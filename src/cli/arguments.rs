@@ -238,6 +238,9 @@ pub(super) struct Run {
     /// Which forge the repository is on; plain is Git alone: head branches, and fast-forward merges
     #[arg(long, value_enum, default_value_t = Forge::Auto, value_name = "FORGE")]
     pub(super) forge: Forge,
+    /// The forge's URL, where it is not https:// on the repository's host: https://host/gitlab
+    #[arg(long, value_name = "URL")]
+    pub(super) forge_url: Option<String>,
     /// Stop before anything is written
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -249,10 +252,14 @@ pub(super) struct Run {
 /// Which forge a repository is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Forge {
-    /// Told by the URL; a local path is plain Git.
+    /// Told by the URL and by CI; a local path is plain Git.
     Auto,
     /// No forge: Git alone.
     Plain,
+    /// GitLab, with GITLAB_TOKEN.
+    Gitlab,
+    /// Gitea or Forgejo, with GITEA_TOKEN.
+    Gitea,
 }
 
 impl From<Forge> for ForgeChoice {
@@ -260,6 +267,8 @@ impl From<Forge> for ForgeChoice {
         match forge {
             Forge::Auto => Self::Auto,
             Forge::Plain => Self::Plain,
+            Forge::Gitlab => Self::GitLab,
+            Forge::Gitea => Self::Gitea,
         }
     }
 }

@@ -71,6 +71,7 @@ impl From<SetupError> for Failure {
             | SetupError::Url(_)
             | SetupError::NoBranch
             | SetupError::Branch(_)
+            | SetupError::ForgeUrl(_)
             | SetupError::Unsupported(_)
             | SetupError::Variable(_)
             | SetupError::Unreadable { .. }

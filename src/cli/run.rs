@@ -18,7 +18,8 @@ pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
         None => Target::Checkout { folder: &arguments.folder, branch: arguments.branch.as_deref() },
     };
     let Opened { remote, branch, url } = setup::remote(&target, &service, &session.environment)?;
-    let publishing = setup::publishing(arguments.forge.into(), &url);
+    let named = arguments.forge_url.as_deref();
+    let publishing = setup::publishing(arguments.forge.into(), named, &url, &service, &session.environment)?;
     let config = session.common.config.as_deref().map(setup::repository_file).transpose()?;
     let source = setup::source(&service, session.common.snapshot.as_deref(), &session.environment)?;
     let bar = Bar::new(session.common.quiet);

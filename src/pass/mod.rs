@@ -4,6 +4,7 @@
 //! [`update`] writes it into a working tree. Decides nothing itself.
 
 pub mod check;
+mod forges;
 pub mod hold;
 pub mod migrate;
 pub mod propose;

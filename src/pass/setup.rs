@@ -25,6 +25,7 @@ use crate::manifest;
 use crate::model::environment::BranchName;
 use crate::observe::checkout::Checkout;
 use crate::observe::history::Past;
+use crate::pass::forges;
 use crate::pass::propose::Publishing;
 use crate::pass::run::CONFIG_FILE;
 use crate::registry::TagSource;
@@ -86,6 +87,9 @@ pub enum SetupError {
     /// What the configuration asks for is not built yet.
     #[error("{0}")]
     Unsupported(String),
+    /// The forge's URL is unusable; the text is left out, for it may hold a secret.
+    #[error("the forge's URL: {0}")]
+    ForgeUrl(&'static str),
     /// The mirror could not be opened.
     #[error(transparent)]
     Git(#[from] GitError),
@@ -404,6 +408,10 @@ pub enum ForgeChoice {
     Auto,
     /// None: head branches and fast-forward merges.
     Plain,
+    /// GitLab.
+    GitLab,
+    /// Gitea or Forgejo.
+    Gitea,
 }
 
 /// A repository to work on.
@@ -416,14 +424,37 @@ pub struct Opened {
     pub url: RemoteUrl,
 }
 
-/// Returns where pull requests of a repository are made.
-pub fn publishing(choice: ForgeChoice, url: &RemoteUrl) -> Publishing {
-    match (choice, url.reach()) {
-        (ForgeChoice::Plain, _) | (ForgeChoice::Auto, Reach::Local) => Publishing::Plain,
-        (ForgeChoice::Auto, Reach::Http | Reach::Ssh) => Publishing::Missing(
-            "this version opens no pull requests on a forge: `--forge plain` pushes the head branch for a person to merge"
-                .to_owned(),
-        ),
+/// Returns where pull requests of a repository are made; `named` is the forge's URL where it cannot be told.
+///
+/// # Errors
+///
+/// [`SetupError`] when the forge's URL or the token that the operator names is of no use.
+pub fn publishing(
+    choice: ForgeChoice,
+    named: Option<&str>,
+    url: &RemoteUrl,
+    service: &Service,
+    environment: &Environment,
+) -> Result<Publishing, SetupError> {
+    let choice = match (choice, url.reach()) {
+        (ForgeChoice::Auto, Reach::Local) => ForgeChoice::Plain,
+        (ForgeChoice::Auto, Reach::Http | Reach::Ssh) => forges::told(url, environment).unwrap_or(ForgeChoice::Auto),
+        (choice, _) => choice,
+    };
+    let token = match access(url, service, environment) {
+        Ok(Access::Token(token)) if watched(service, url).is_some_and(|watched| watched.auth.is_some()) => Some(token),
+        Ok(_) => None,
+        Err(error) => return Err(error),
+    };
+    let address = forges::Address { repository: url, named, token, environment };
+    match choice {
+        ForgeChoice::Plain => Ok(Publishing::Plain),
+        ForgeChoice::GitLab => forges::gitlab(address),
+        ForgeChoice::Gitea => forges::gitea(address),
+        ForgeChoice::Auto => Ok(Publishing::Missing(format!(
+            "which forge {} is cannot be told: `--forge` names it, and `--forge plain` pushes the head branch for a person to merge",
+            url.host().unwrap_or_default()
+        ))),
     }
 }
 

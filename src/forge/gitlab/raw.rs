@@ -120,6 +120,7 @@ pub(super) struct RawStatus {
     pub(super) id: u64,
     pub(super) name: String,
     pub(super) status: String,
+    description: Option<String>,
     #[serde(default)]
     allow_failure: bool,
 }
@@ -132,7 +133,7 @@ impl RawStatus {
         } else {
             state_of(&self.status)
         };
-        Check { name: self.name, state, word: self.status }
+        Check { name: self.name, state, word: self.status, text: self.description.unwrap_or_default() }
     }
 }
 

@@ -74,7 +74,7 @@ impl GitLab {
             && checks.iter().all(|check| check.name.starts_with("tagboat/"));
         if !is_ours {
             let (state, word) = (state_of(&pipeline.status), pipeline.status.clone());
-            checks.push(Check { name: PIPELINE.to_owned(), state, word });
+            checks.push(Check { name: PIPELINE.to_owned(), state, word, text: String::new() });
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ const GITEA: Kind = Kind {
     router,
     client,
     words: ["success", "pending", "failure"],
+    statuses: ["success", "pending"],
     reviews: ["APPROVED", "REQUEST_CHANGES"],
     opening: "/pulls",
     merging: ("POST", "/merge"),

@@ -33,6 +33,8 @@ pub(crate) struct Kind {
     pub(crate) client: fn(&str) -> Arc<dyn Forge>,
     /// The forge's words for a check that passed, runs, and was cancelled.
     pub(crate) words: [&'static str; 3],
+    /// The forge's words for a commit status that passed, and one that waits.
+    pub(crate) statuses: [&'static str; 2],
     /// The forge's words for a review that approves, and one that asks for changes.
     pub(crate) reviews: [&'static str; 2],
     /// A path that only the opening of a pull request posts to.
@@ -197,7 +199,16 @@ pub(super) async fn rewrites_the_body_when_a_gate_opens(kind: Kind) {
     stage.acts(8).await;
     let closed = stage.only();
     assert!(closed.body.contains("- [ ] `windows`"), "{}", closed.body);
+    let statuses = || -> Vec<(String, String)> {
+        let kept = stage.store.kept();
+        kept.checks.iter().map(|row| (row.name.clone(), row.word.clone())).collect()
+    };
+    let waiting = ("tagboat/windows".to_owned(), kind.statuses[1].to_owned());
+    assert_eq!(statuses(), std::slice::from_ref(&waiting));
+    stage.acts(8).await;
+    assert_eq!(statuses(), std::slice::from_ref(&waiting), "said once");
     assert_eq!(stage.acts(9).await, Some(Action::Updated));
+    assert_eq!(statuses(), [waiting, ("tagboat/windows".to_owned(), kind.statuses[0].to_owned())]);
     let open = stage.only();
     assert!(open.body.contains("- [x] `windows`"), "{}", open.body);
     assert_eq!((open.sha, open.state), (closed.sha, Stands::Open));

@@ -314,8 +314,9 @@ fn whole(store: &Store, pull: &Pull) -> Value {
     shown["has_conflicts"] = conflicts.into();
     shown["user"] = json!({ "can_merge": true });
     if !latest.is_empty() {
+        let source = if latest.keys().all(|name| name.starts_with("tagboat/")) { "external" } else { "push" };
         shown["head_pipeline"] =
-            json!({ "id": 7, "sha": pull.sha, "ref": pull.head, "status": pipeline, "source": "push" });
+            json!({ "id": 7, "sha": pull.sha, "ref": pull.head, "status": pipeline, "source": source });
     }
     shown
 }

@@ -3,6 +3,7 @@
 //! A fake of one forge is a router over [`Store`] that speaks that forge's protocol; merges are made by the real `git`.
 
 pub(crate) mod gitea;
+pub(crate) mod github;
 pub(crate) mod gitlab;
 pub(crate) mod rest;
 pub(crate) mod swagger;
