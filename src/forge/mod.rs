@@ -3,7 +3,10 @@
 //! The entry point is [`Forge`]. Branches and commits are Git's business, and whether something should be opened,
 //! changed, merged or closed is decided elsewhere; here it is only asked and done.
 
+pub mod gitea;
 pub mod github;
+pub mod gitlab;
+mod rest;
 
 use std::time::Duration;
 

@@ -210,8 +210,15 @@ impl HttpClient {
         let status = response.status();
         let named = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let wait = named.and_then(|value| retry_after(value, (self.now)()));
+        // GitLab names the second since 1970 in which its limit begins anew.
+        let reset = response.headers().get("ratelimit-reset").and_then(|value| value.to_str().ok()?.parse().ok());
+        let reset = reset.and_then(|second| Timestamp::from_second(second).ok());
+        let wait = wait.or_else(|| {
+            let rest = reset?.duration_since((self.now)());
+            Some(Duration::try_from(rest).unwrap_or(Duration::ZERO))
+        });
         let throttled = status == StatusCode::TOO_MANY_REQUESTS;
-        if throttled || (status.is_server_error() && wait.is_some()) {
+        if throttled || (status.is_server_error() && named.is_some() && wait.is_some()) {
             let until = wait.and_then(|wait| (self.now)().checked_add(wait).ok());
             return Err(HttpError::Throttled { host: host_of(&url), status, wait, until });
         }
