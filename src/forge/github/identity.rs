@@ -125,7 +125,8 @@ mod tests {
     fn signs_what_the_public_key_verifies_for_ten_minutes_at_most() {
         let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
         let der = pair.as_der().unwrap();
-        let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(&der));
+        let pem =
+            format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(der.as_ref()));
         let app = App::new(7, &pem.into(), None).unwrap();
         let now: Timestamp = "2026-11-20T08:00:00Z".parse().unwrap();
         let token = app.web_token(now).unwrap();

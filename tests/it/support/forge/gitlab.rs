@@ -314,7 +314,9 @@ fn whole(store: &Store, pull: &Pull) -> Value {
     shown["has_conflicts"] = conflicts.into();
     shown["user"] = json!({ "can_merge": true });
     if !latest.is_empty() {
-        let source = if latest.keys().all(|name| name.starts_with("tagboat/")) { "external" } else { "push" };
+        // Statuses from outside alone make up a pipeline of their own.
+        let source =
+            if kept.checks.iter().any(|check| check.sha == pull.sha && check.is_run) { "push" } else { "external" };
         shown["head_pipeline"] =
             json!({ "id": 7, "sha": pull.sha, "ref": pull.head, "status": pipeline, "source": source });
     }
