@@ -52,7 +52,7 @@ impl Gitea {
     }
 
     /// Asks for the settings of the repository; once, since they are the same for all of its pull requests.
-    async fn read_settings(&self) -> Result<RawRepository, ForgeError> {
+    pub(super) async fn read_settings(&self) -> Result<RawRepository, ForgeError> {
         if let Some(known) = self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone() {
             return Ok(known);
         }

@@ -21,7 +21,9 @@ use crate::forge::rest::{Reply, Rest, TokenHeader};
 use crate::forge::{Asked, Forge, ForgeError};
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
-use crate::model::pull_request::{Check, CheckState, Merge, NewPullRequest, PullRequest, Readiness, State, Status};
+use crate::model::pull_request::{
+    Check, CheckState, Lack, Merge, NewPullRequest, PullRequest, Readiness, State, Status,
+};
 
 /// The most characters of a body. Gitea sets no limit (its column is a `LONGTEXT`); whoever reads it does.
 const LONGEST_BODY: usize = 1_000_000;
@@ -277,6 +279,18 @@ impl Forge for Gitea {
 
     fn set_status<'a>(&'a self, commit: &'a CommitId, status: &'a Status) -> Asked<'a, ()> {
         Box::pin(self.write_status(commit, status))
+    }
+
+    fn lacks(&self) -> Asked<'_, Vec<Lack>> {
+        Box::pin(async move {
+            let settings = self.read_settings().await?;
+            let may_push = settings.permissions.is_some_and(|permissions| permissions.push);
+            let lack = Lack {
+                permission: "write access, with the scopes write:repository and write:issue".to_owned(),
+                needed_to: "push head branches, and open, change and merge pull requests".to_owned(),
+            };
+            Ok(if may_push { Vec::new() } else { vec![lack] })
+        })
     }
 
     fn body_limit(&self) -> usize {

@@ -218,6 +218,14 @@ pub(super) struct RawRepository {
     allow_squash_merge: bool,
     #[serde(default)]
     allow_fast_forward_only_merge: bool,
+    pub(super) permissions: Option<RawPermissions>,
+}
+
+/// What the token's owner may do here.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct RawPermissions {
+    #[serde(default)]
+    pub(super) push: bool,
 }
 
 fn yes() -> bool {

@@ -15,12 +15,14 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::clock::Clock;
-use crate::forge::gitlab::raw::{DRAFT, RawMergeRequest, RawNote, RawProject, RawStatus, RawUser};
+use crate::forge::gitlab::raw::{DRAFT, RawMergeRequest, RawNote, RawProject, RawStatus, RawToken, RawUser};
 use crate::forge::rest::{Reply, Rest, TokenHeader};
 use crate::forge::{Asked, Forge, ForgeError};
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
-use crate::model::pull_request::{Check, CheckState, Merge, NewPullRequest, PullRequest, Readiness, State, Status};
+use crate::model::pull_request::{
+    Check, CheckState, Lack, Merge, NewPullRequest, PullRequest, Readiness, State, Status,
+};
 
 /// The most characters of a description, as GitLab documents it.
 const LONGEST_BODY: usize = 1_048_576;
@@ -250,6 +252,30 @@ impl GitLab {
         }
         Err(self.refused(&reply))
     }
+
+    /// Asks what the token and its owner may do.
+    async fn read_lacks(&self) -> Result<Vec<Lack>, ForgeError> {
+        let lack = |permission: &str, needed_to: &str| Lack {
+            permission: permission.to_owned(),
+            needed_to: needed_to.to_owned(),
+        };
+        if self.is_job {
+            let instead = "a project access token with the scope api, in place of CI_JOB_TOKEN";
+            return Ok(vec![lack(instead, "open, change and merge merge requests")]);
+        }
+        let mut lacks = Vec::new();
+        let settings = self.read_settings().await?;
+        // GitLab's roles by number: https://docs.gitlab.com/api/access_requests/#valid-access-levels.
+        if settings.permissions.is_none_or(|permissions| permissions.level() < 30) {
+            lacks.push(lack("the role Developer", "push head branches and open merge requests"));
+        }
+        let reply = self.rest.read(self.rest.url(&["personal_access_tokens", "self"], &[])).await?;
+        // Tokens of other kinds and older versions tell nothing of themselves.
+        if reply.status == StatusCode::OK && !reply.json::<RawToken>()?.scopes.iter().any(|scope| scope == "api") {
+            lacks.push(lack("the scope api", "open, change and merge merge requests"));
+        }
+        Ok(lacks)
+    }
 }
 
 /// Writes a title as GitLab tells drafts.
@@ -303,6 +329,10 @@ impl Forge for GitLab {
 
     fn set_status<'a>(&'a self, commit: &'a CommitId, status: &'a Status) -> Asked<'a, ()> {
         Box::pin(self.write_status(commit, status))
+    }
+
+    fn lacks(&self) -> Asked<'_, Vec<Lack>> {
+        Box::pin(self.read_lacks())
     }
 
     fn body_limit(&self) -> usize {

@@ -187,4 +187,34 @@ pub(super) struct RawProject {
     pub(super) squash_option: Option<String>,
     #[serde(default)]
     pub(super) archived: bool,
+    pub(super) permissions: Option<RawPermissions>,
+}
+
+/// The roles of the token's owner: in the project itself, and through its groups.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct RawPermissions {
+    project_access: Option<RawAccess>,
+    group_access: Option<RawAccess>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+struct RawAccess {
+    #[serde(default)]
+    access_level: u32,
+}
+
+impl RawPermissions {
+    /// Returns the higher of the two roles; 30 is Developer, 40 is Maintainer.
+    pub(super) fn level(&self) -> u32 {
+        let levels =
+            [&self.project_access, &self.group_access].map(|one| one.as_ref().map_or(0, |one| one.access_level));
+        levels.into_iter().max().unwrap_or(0)
+    }
+}
+
+/// What a token tells of itself.
+#[derive(Debug, Deserialize)]
+pub(super) struct RawToken {
+    #[serde(default)]
+    pub(super) scopes: Vec<String>,
 }

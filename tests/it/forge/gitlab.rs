@@ -208,3 +208,14 @@ async fn a_comment_is_said_once_however_often_closing_is_begun_anew() {
     assert_eq!((pull.comments, pull.body.as_str()), (vec!["Why".to_owned()], "Gone"));
     drop(bench.scratch);
 }
+
+#[tokio::test]
+async fn what_the_token_lacks_is_named() {
+    let bench = Bench::new();
+    let lacks = bench.forge.lacks().await.unwrap();
+    let named: Vec<&str> = lacks.iter().map(|lack| lack.permission.as_str()).collect();
+    assert_eq!(named, ["the role Developer", "the scope api"]);
+    let base = format!("{}{BASE}", serve(router(Arc::clone(&bench.store)))).parse().unwrap();
+    let job = GitLab::new(base, PROJECT, Some(&GitLabToken::Job("j0b".into())), Arc::new(SystemClock));
+    assert!(job.lacks().await.unwrap()[0].permission.contains("CI_JOB_TOKEN"));
+}

@@ -51,7 +51,7 @@ fn serve(store: &Store, asked: &Asked) -> Answer {
     match (asked.method.as_str(), rest) {
         ("GET", []) => Answer::of(
             200,
-            json!({ "id": 1, "archived": false, "default_merge_style": "merge", "allow_merge_commits": true }),
+            json!({ "id": 1, "archived": false, "permissions": { "push": false }, "default_merge_style": "merge", "allow_merge_commits": true }),
         ),
         ("GET", ["pulls"]) => list(store, asked),
         ("POST", ["pulls"]) => create(store, asked),

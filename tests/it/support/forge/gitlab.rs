@@ -52,6 +52,7 @@ fn serve(store: &Store, asked: &Asked) -> Answer {
     let parts: Vec<&str> = asked.parts.iter().map(String::as_str).collect();
     match (asked.method.as_str(), parts.as_slice()) {
         ("GET", ["users"]) => users(asked),
+        ("GET", ["personal_access_tokens", "self"]) => Answer::of(200, json!({ "id": 1, "scopes": ["read_api"] })),
         (method, ["projects", PROJECT, rest @ ..]) => project(store, asked, method, rest),
         _ => Answer::of(404, json!({ "message": "404 Project Not Found" })),
     }
@@ -74,6 +75,7 @@ fn project(store: &Store, asked: &Asked, method: &str, rest: &[&str]) -> Answer 
                     "only_allow_merge_if_pipeline_succeeds": !protection.required.is_empty(),
                     "merge_trains_enabled": protection.queue,
                     "squash_option": "default_off",
+                    "permissions": { "project_access": { "access_level": 20 }, "group_access": null },
                     "archived": false,
                 }),
             )
