@@ -4,8 +4,10 @@
 //! [`update`] writes it into a working tree. Decides nothing itself.
 
 pub mod check;
+mod forges;
 pub mod hold;
 pub mod migrate;
+pub mod permissions;
 pub mod propose;
 pub mod report;
 pub mod run;

@@ -147,7 +147,10 @@ pub(super) fn plain(text: &str) -> String {
     let mut before = ['\0'; 2];
     for character in text.chars().take(LONGEST) {
         // Neither `https://…` nor `GH-1` may become a link that a closing keyword could stand before.
-        let is_link = (character == '/' && before[1] == ':')
+        // GitLab carries out a line that begins with `/merge`: no slash that begins a word stays one.
+        let is_action = character == '/' && (before[1] == '\0' || before[1].is_whitespace());
+        let is_link = is_action
+            || (character == '/' && before[1] == ':')
             || (character == '-' && before.map(|letter| letter.to_ascii_lowercase()) == ['g', 'h']);
         if is_link {
             shown.push('\u{2060}');
@@ -184,5 +187,7 @@ mod tests {
         assert_eq!(plain("closes #1 @acme <b>"), "closes #\u{2060}1 @\u{2060}acme &lt;b&gt;");
         assert_eq!(plain("fixes https://x/1 gh-2"), "fixes https:\u{2060}//x/1 gh\u{2060}-2");
         assert!(!plain("<!-- tagboat: {} -->").contains("<!--"));
+        assert_eq!(plain("/merge and /close\n/close a/b"), "\u{2060}/merge and \u{2060}/close \u{2060}/close a/b");
+        assert_eq!(code("/merge\n/close"), "`/merge /close`");
     }
 }
