@@ -118,7 +118,7 @@ pub(super) enum Command {
   tagboat check                   exit code 2 when there is an error; each finding has file, line and column
   tagboat check --output github   annotations, as by itself within GitHub Actions
   tagboat check --output sarif    for code scanning")]
-    Check(Folder),
+    Check(Check),
     /// Show what would change and why; changes nothing
     #[command(after_help = "Examples:
   tagboat plan                                  this folder; without .tagboat.yaml: newest minor version everywhere
@@ -201,6 +201,17 @@ pub(super) struct Folder {
     pub(super) folder: PathBuf,
 }
 
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// The folder.
+    #[command(flatten)]
+    pub(super) folder: Folder,
+    /// Also ask the forge of the remote `origin` which permissions the token lacks
+    #[arg(long)]
+    pub(super) forge: bool,
+}
+
 /// The moment that counts.
 #[derive(Debug, Clone, Args)]
 pub(super) struct At {
@@ -256,6 +267,8 @@ pub(super) enum Forge {
     Auto,
     /// No forge: Git alone.
     Plain,
+    /// GitHub or Enterprise Server, with GITHUB_TOKEN.
+    Github,
     /// GitLab, with GITLAB_TOKEN.
     Gitlab,
     /// Gitea or Forgejo, with GITEA_TOKEN.
@@ -267,6 +280,7 @@ impl From<Forge> for ForgeChoice {
         match forge {
             Forge::Auto => Self::Auto,
             Forge::Plain => Self::Plain,
+            Forge::Github => Self::GitHub,
             Forge::Gitlab => Self::GitLab,
             Forge::Gitea => Self::Gitea,
         }

@@ -1,7 +1,7 @@
 //! `tagboat check`: mistakes in configuration, markers and policies.
 
 use crate::cli::Outcome;
-use crate::cli::arguments::{Folder, OutputFormat};
+use crate::cli::arguments::{Check, OutputFormat};
 use crate::cli::output::{Failure, Stream, print};
 use crate::cli::session::Session;
 use crate::config::fault::{Fault, Faults};
@@ -12,7 +12,8 @@ use crate::report::exit::Exit;
 use crate::report::{Base, exit, github, json, sarif, text};
 
 /// Checks a folder and the operator's file; faults of both are findings like all others.
-pub(super) fn run(session: &Session, folder: &Folder) -> Outcome {
+pub(super) fn run(session: &Session, arguments: &Check) -> Outcome {
+    let folder = &arguments.folder;
     let (service, mut faults) = faults_of(session.service())?;
     let (config, more) = faults_of(session.repository(&folder.folder))?;
     faults.extend(more);
@@ -25,8 +26,13 @@ pub(super) fn run(session: &Session, folder: &Folder) -> Outcome {
         return Ok(Exit::Usage);
     }
     let mut findings: Vec<Finding> = faults.into_iter().map(finding).collect();
+    let service = service.unwrap_or_else(Service::without_configuration);
+    if arguments.forge {
+        let asked = pass::permissions::lacking(&folder.folder, &service, &session.environment);
+        findings.extend(session.runtime()?.block_on(asked)?);
+    }
     if let Some(config) = config {
-        let limits = pass::setup::limits(&service.unwrap_or_else(Service::without_configuration));
+        let limits = pass::setup::limits(&service);
         let name = config.configured.then(|| session.config_name());
         let files = pass::setup::checkout(&folder.folder);
         findings.extend(pass::check::check(&config, name.as_deref(), &files, &limits)?);

@@ -72,6 +72,7 @@ impl From<SetupError> for Failure {
             | SetupError::NoBranch
             | SetupError::Branch(_)
             | SetupError::ForgeUrl(_)
+            | SetupError::App(_)
             | SetupError::Unsupported(_)
             | SetupError::Variable(_)
             | SetupError::Unreadable { .. }

@@ -1,6 +1,6 @@
 //! From a repository's URL to its forge: which one it is, where its API lies, and which token it gets.
 //!
-//! Entry points: [`told`], [`gitlab`] and [`gitea`]. Asks nobody: everything is read off URLs and variables.
+//! Entry points: [`told`], [`github`], [`gitlab`] and [`gitea`]. Asks nobody: everything is read off URLs and variables.
 
 use std::sync::Arc;
 
@@ -10,6 +10,8 @@ use url::Url;
 use crate::clock::SystemClock;
 use crate::config::environment::Environment;
 use crate::forge::gitea::Gitea;
+use crate::forge::github::identity::{App, Identity};
+use crate::forge::github::{GitHub, PUBLIC_API};
 use crate::forge::gitlab::{GitLab, GitLabToken};
 use crate::git::url::{Reach, RemoteUrl};
 use crate::http::target::is_loopback;
@@ -34,11 +36,93 @@ pub(super) fn told(repository: &RemoteUrl, environment: &Environment) -> Option<
     let host = host_name(repository)?;
     let is_here = |url: Option<Url>| url.is_some_and(|url| url.host_str() == Some(&*host));
     let begins = |name: &str| host.split('.').next() == Some(name);
+    if host == "github.com" || begins("github") || is_here(ci_github(environment)) {
+        return Some(ForgeChoice::GitHub);
+    }
     if host == "gitlab.com" || begins("gitlab") || is_here(ci_gitlab(environment)) {
         return Some(ForgeChoice::GitLab);
     }
     let is_gitea = matches!(&*host, "codeberg.org" | "gitea.com") || begins("gitea") || begins("forgejo");
     (is_gitea || is_here(ci_gitea(environment))).then_some(ForgeChoice::Gitea)
+}
+
+/// Returns the pull requests of a repository on GitHub; as an App where the operator names one.
+///
+/// # Errors
+///
+/// [`SetupError::ForgeUrl`] when the address is none.
+pub(super) fn github(address: Address<'_>, app: Option<App>) -> Result<Publishing, SetupError> {
+    let variable = || ["TAGBOAT_TOKEN", "GITHUB_TOKEN"].iter().find_map(|name| address.environment.secret(name).ok());
+    let identity = match (app, address.token.clone().or_else(variable)) {
+        (Some(app), _) => Identity::App(app),
+        (None, Some(token)) => Identity::Token(token),
+        (None, None) => {
+            let reason = "GitHub opens pull requests for nobody without a token: set TAGBOAT_TOKEN or GITHUB_TOKEN, or \
+                          name a GitHub App in the service configuration";
+            return Ok(Publishing::Missing(reason.to_owned()));
+        }
+    };
+    Ok(match client(&address, identity)? {
+        Some(forge) => Publishing::Forge(Arc::new(forge)),
+        None => nowhere("github"),
+    })
+}
+
+/// Returns a token of an App's installation, which is good for Git, too. Blocks until GitHub has given it.
+///
+/// # Errors
+///
+/// [`SetupError::App`] when it gives none.
+pub(super) fn installation_token(address: &Address<'_>, app: App) -> Result<SecretString, SetupError> {
+    let failed = |reason: String| SetupError::App(reason);
+    let Some(forge) = client(address, Identity::App(app))? else {
+        return Err(failed("it opens no folder: name the repository's URL".to_owned()));
+    };
+    // On a thread of its own: whoever calls may be in the middle of asynchronous work.
+    let asked = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| error.to_string())?;
+        runtime.block_on(forge.token()).map_err(|error| error.to_string())
+    });
+    match asked.join() {
+        Ok(token) => token.map_err(failed),
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+fn client(address: &Address<'_>, identity: Identity) -> Result<Option<GitHub>, SetupError> {
+    let is_public = |host: Option<&str>| matches!(host, Some("github.com" | "api.github.com" | "ssh.github.com"));
+    let host = match address.named {
+        Some(named) => named_url(named)?.host_str().map(str::to_owned),
+        None => host_name(address.repository),
+    };
+    let place = if is_public(host.as_deref()) {
+        Place { base: named_url(PUBLIC_API)?, path: address.repository.path() }
+    } else {
+        match place(address, ci_github(address.environment), "api/v3")? {
+            Some(place) => place,
+            None => return Ok(None),
+        }
+    };
+    // The last two parts, whatever stands before them.
+    let mut parts = place.path.rsplit('/');
+    let (Some(name), Some(owner)) = (parts.next(), parts.next()) else {
+        return Err(SetupError::ForgeUrl("the repository's URL does not end in owner/name, as GitHub's do"));
+    };
+    Ok(Some(GitHub::new(place.base, owner, name, identity, Arc::new(SystemClock))))
+}
+
+/// Whether the token is the one that GitHub Actions gives to its jobs, by which nothing starts any workflow.
+pub(super) fn is_actions_own(address: &Address<'_>) -> bool {
+    let variable = |name: &str| address.environment.secret(name).ok();
+    let is_same = |one: &SecretString, other: &SecretString| one.expose_secret() == other.expose_secret();
+    address.environment.is_github_actions()
+        && address.token.is_none()
+        && match (variable("TAGBOAT_TOKEN"), variable("GITHUB_TOKEN")) {
+            (Some(named), Some(own)) => is_same(&named, &own),
+            (None, Some(_)) => true,
+            (_, None) => false,
+        }
 }
 
 /// Returns the merge requests of a GitLab project.
@@ -154,6 +238,14 @@ fn host_name(repository: &RemoteUrl) -> Option<String> {
     Some(name.to_ascii_lowercase())
 }
 
+/// GitHub's own CI names the server and its API; the runners of Gitea and Forgejo set the same variables.
+fn ci_github(environment: &Environment) -> Option<Url> {
+    let server = environment.variable("GITHUB_SERVER_URL").and_then(|url| named_url(url.to_str()?).ok())?;
+    let api = environment.github_api_url().and_then(|url| named_url(url).ok())?;
+    let is_enterprise = server.host_str() == api.host_str() && ci_gitea(environment).is_none();
+    is_enterprise.then_some(api)
+}
+
 fn ci_gitlab(environment: &Environment) -> Option<Url> {
     environment.gitlab_api_url().and_then(|url| named_url(url).ok())
 }
@@ -224,6 +316,22 @@ mod tests {
     }
 
     #[test]
+    fn the_token_of_actions_itself_is_known() {
+        let repository: RemoteUrl = "https://github.com/a/b".parse().unwrap();
+        let is_own = |variables: &[(&str, &str)], token: Option<&str>| {
+            let environment = Environment::of(variables.iter().copied());
+            let token = token.map(SecretString::from);
+            is_actions_own(&Address { repository: &repository, named: None, token, environment: &environment })
+        };
+        let actions = ("GITHUB_ACTIONS", "true");
+        assert!(is_own(&[actions, ("GITHUB_TOKEN", "t")], None));
+        assert!(is_own(&[actions, ("GITHUB_TOKEN", "t"), ("TAGBOAT_TOKEN", "t")], None));
+        assert!(!is_own(&[actions, ("GITHUB_TOKEN", "t"), ("TAGBOAT_TOKEN", "mine")], None));
+        assert!(!is_own(&[actions, ("GITHUB_TOKEN", "t")], Some("mine")));
+        assert!(!is_own(&[("GITHUB_TOKEN", "t")], None));
+    }
+
+    #[test]
     fn a_forge_is_told_by_its_host_or_by_its_ci() {
         let found = |url: &str, variables: &[(&str, &str)]| {
             told(&url.parse().unwrap(), &Environment::of(variables.iter().copied()))
@@ -236,7 +344,11 @@ mod tests {
         assert_eq!(found("https://git.acme.example/a/b", &lab), Some(ForgeChoice::GitLab));
         assert_eq!(found("https://git.acme.example/a/b", &tea), Some(ForgeChoice::Gitea));
         assert_eq!(found("https://git.acme.example/a/b", &tea[1..]), None, "that is GitHub's variable");
-        assert_eq!(found("https://github.com/a/b", &lab), None);
+        assert_eq!(found("https://github.com/a/b", &lab), Some(ForgeChoice::GitHub));
+        let hub =
+            [("GITHUB_API_URL", "https://git.acme.example/api/v3"), ("GITHUB_SERVER_URL", "https://git.acme.example")];
+        assert_eq!(found("https://git.acme.example/a/b", &hub), Some(ForgeChoice::GitHub));
+        assert_eq!(found("git@other.example:a/b", &hub), None);
     }
 
     #[test]

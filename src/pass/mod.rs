@@ -7,6 +7,7 @@ pub mod check;
 mod forges;
 pub mod hold;
 pub mod migrate;
+pub mod permissions;
 pub mod propose;
 pub mod report;
 pub mod run;

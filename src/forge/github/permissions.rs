@@ -50,7 +50,7 @@ impl GitHub {
         let readings = [
             (&NEEDED[1], self.url(&["pulls"], &[("per_page", "1")])),
             (&NEEDED[2], self.url(&["commits", "HEAD", "status"], &[])),
-            (&NEEDED[3], self.url(&["commits", "HEAD", "check-runs"], &[("per_page", "1")])),
+            (&NEEDED[3], self.url(&["commits", "HEAD", "check-runs"], &[("filter", "latest"), ("per_page", "1")])),
         ];
         for (needed, url) in readings {
             let answer = self.transport.get(&url).await?;

@@ -6,6 +6,7 @@ mod configuration;
 mod demo;
 mod environments;
 mod forges;
+mod github;
 mod holds;
 mod manifests;
 mod registries;
