@@ -112,8 +112,7 @@ pub(super) struct RawStatus {
     context: String,
     #[serde(default)]
     status: String,
-    #[serde(default)]
-    description: String,
+    description: Option<String>,
 }
 
 /// Keeps the newest status of each context.
@@ -134,7 +133,7 @@ pub(super) fn newest(statuses: Vec<RawStatus>) -> Vec<Check> {
             "failure" | "error" | "warning" => CheckState::Failed,
             _ => CheckState::Pending,
         };
-        Check { name: status.context, state, word: status.status, text: status.description }
+        Check { name: status.context, state, word: status.status, text: status.description.unwrap_or_default() }
     };
     newest.into_values().map(plain).collect()
 }

@@ -106,11 +106,9 @@ mod tests {
 
     #[test]
     fn a_required_pattern_is_the_check_that_fits_it_or_missing() {
-        let check = |name: &str| Check {
-            name: name.to_owned(),
-            state: CheckState::Passed,
-            word: "success".to_owned(),
-            text: String::new(),
+        let check = |name: &str| {
+            let (name, word) = (name.to_owned(), "success".to_owned());
+            Check { name, state: CheckState::Passed, word, text: String::new() }
         };
         let protected = RawProtected {
             enable_status_check: true,

@@ -5,6 +5,7 @@ mod commands;
 mod configuration;
 mod demo;
 mod environments;
+mod forges;
 mod github;
 mod holds;
 mod manifests;
