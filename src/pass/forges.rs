@@ -51,7 +51,7 @@ pub(super) fn told(repository: &RemoteUrl, environment: &Environment) -> Option<
 /// # Errors
 ///
 /// [`SetupError::ForgeUrl`] when the address is none.
-pub(super) fn github(address: Address<'_>, app: Option<App>) -> Result<Publishing, SetupError> {
+pub(super) fn github(address: &Address<'_>, app: Option<App>) -> Result<Publishing, SetupError> {
     let variable = || ["TAGBOAT_TOKEN", "GITHUB_TOKEN"].iter().find_map(|name| address.environment.secret(name).ok());
     let identity = match (app, address.token.clone().or_else(variable)) {
         (Some(app), _) => Identity::App(app),
@@ -62,7 +62,7 @@ pub(super) fn github(address: Address<'_>, app: Option<App>) -> Result<Publishin
             return Ok(Publishing::Missing(reason.to_owned()));
         }
     };
-    Ok(match client(&address, identity)? {
+    Ok(match client(address, identity)? {
         Some(forge) => Publishing::Forge(Arc::new(forge)),
         None => nowhere("github"),
     })

@@ -451,7 +451,7 @@ pub fn publishing(
         forges::Address { repository: url, named, token: named_token(url, service, environment)?, environment };
     match choice {
         ForgeChoice::Plain => Ok(Publishing::Plain),
-        ForgeChoice::GitHub => forges::github(address, app(url, service)?),
+        ForgeChoice::GitHub => forges::github(&address, app(url, service)?),
         ForgeChoice::GitLab => forges::gitlab(address),
         ForgeChoice::Gitea => forges::gitea(address),
         ForgeChoice::Auto => Ok(Publishing::Missing(format!(

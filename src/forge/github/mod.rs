@@ -71,7 +71,7 @@ impl Forge for GitHub {
     }
 
     fn of_head<'a>(&'a self, base: &'a BranchName, head: &'a BranchName) -> Asked<'a, Vec<PullRequest>> {
-        Box::pin(self.from_head(base, head))
+        Box::pin(self.made_from(base, head))
     }
 
     fn open<'a>(&'a self, new: &'a NewPullRequest) -> Asked<'a, PullRequest> {

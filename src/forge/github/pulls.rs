@@ -40,7 +40,7 @@ impl GitHub {
         Ok(ours.filter_map(of_raw).filter(|pull| pull.base == *base).collect())
     }
 
-    pub(super) async fn from_head(&self, base: &BranchName, head: &BranchName) -> Result<Vec<PullRequest>, ForgeError> {
+    pub(super) async fn made_from(&self, base: &BranchName, head: &BranchName) -> Result<Vec<PullRequest>, ForgeError> {
         let path = self.path(&["pulls"]);
         let head_of_owner = format!("{}:{head}", self.owner);
         let query = [("state", "all"), ("base", base.as_str()), ("head", &head_of_owner), ("sort", "created")];
@@ -78,7 +78,7 @@ impl GitHub {
     }
 
     async fn open_from(&self, new: &NewPullRequest) -> Result<Option<PullRequest>, ForgeError> {
-        let found = self.from_head(&new.base, &new.head).await?;
+        let found = self.made_from(&new.base, &new.head).await?;
         Ok(found.into_iter().find(|pull| pull.state == State::Open))
     }
 

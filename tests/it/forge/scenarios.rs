@@ -75,6 +75,14 @@ impl Stage {
         stage
     }
 
+    /// Starts with a pull request that would be merged by the next pass.
+    pub(crate) async fn merging(kind: Kind) -> Self {
+        let stage = Self::new(kind, AUTO);
+        stage.acts(8).await;
+        stage.check("build", kind.words[0]);
+        stage
+    }
+
     fn list(&self, tags: &[&str]) {
         self.tags.set(WEB, tags.iter().copied());
     }
@@ -100,13 +108,13 @@ impl Stage {
     }
 
     /// Runs a pass at an hour of the day; its one proposal's action, and the reason.
-    async fn pass(&self, hour: u32) -> (Option<Action>, String) {
+    pub(crate) async fn pass(&self, hour: u32) -> (Option<Action>, String) {
         let outcome = self.outcome("mirror", hour).await;
         let last = outcome.proposals.last();
         (last.map(|proposal| proposal.action), last.and_then(|one| one.reason.clone()).unwrap_or_default())
     }
 
-    async fn acts(&self, hour: u32) -> Option<Action> {
+    pub(crate) async fn acts(&self, hour: u32) -> Option<Action> {
         self.pass(hour).await.0
     }
 
@@ -126,7 +134,7 @@ impl Stage {
     }
 
     /// Reports a check on the head of the newest pull request.
-    fn check(&self, name: &str, word: &str) {
+    pub(crate) fn check(&self, name: &str, word: &str) {
         let sha = self.pulls().last().unwrap().sha.clone();
         let row = CheckRow { sha, name: name.to_owned(), word: word.to_owned(), text: String::new(), is_run: true };
         self.store.kept().checks.push(row);

@@ -133,7 +133,7 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
         ("GET", ["pulls", number, "reviews"]) => {
             let pull = store.pull(number.parse().unwrap());
             let row = |(who, word, sha): &(String, String, String)| json!({"user": {"login": who}, "state": word, "commit_id": sha});
-            paged(asked, pull.reviews.iter().map(row).collect(), |rows| json!(rows))
+            paged(asked, &pull.reviews.iter().map(row).collect::<Vec<_>>(), |rows| json!(rows))
         }
         ("POST", ["pulls", number, "requested_reviewers"]) => {
             let names = ["reviewers", "team_reviewers"].into_iter().flat_map(|key| asked.body[key].as_array().unwrap());
@@ -159,13 +159,13 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
         }
         ("GET", ["commits", sha, "check-runs"]) => {
             assert_eq!(asked.query("filter"), Some("latest"));
-            let rows = newest(store, sha, true).iter().map(run).collect();
-            paged(asked, rows, |rows| json!({"total_count": rows.len(), "check_runs": rows}))
+            let rows: Vec<Value> = newest(store, sha, true).iter().map(run).collect();
+            paged(asked, &rows, |rows| json!({"total_count": rows.len(), "check_runs": rows}))
         }
         ("GET", ["commits", sha, "status"]) => {
             let rows = newest(store, sha, false);
             let rows = rows.iter().map(|row| json!({"context": row.name, "state": row.word, "description": row.text}));
-            paged(asked, rows.collect(), |rows| json!({"state": "pending", "statuses": rows}))
+            paged(asked, &rows.collect::<Vec<_>>(), |rows| json!({"state": "pending", "statuses": rows}))
         }
         ("POST", ["statuses", sha]) => {
             let (name, word, text) = (asked.text("context"), asked.text("state"), asked.text("description"));
@@ -183,7 +183,7 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
             if protection.queue {
                 rules.push(json!({"type": "merge_queue"}));
             }
-            paged(asked, rules, |rows| json!(rows))
+            paged(asked, &rules, |rows| json!(rows))
         }
         ("GET", ["branches", _]) => {
             let required = store.kept().protection.required.clone();
@@ -210,7 +210,7 @@ fn run(row: &CheckRow) -> Value {
 }
 
 /// Cuts a page out of a list; pages have two rows at most where a test must see several.
-fn paged(asked: &Asked<'_>, rows: Vec<Value>, shape: impl Fn(&[Value]) -> Value) -> Response<Body> {
+fn paged(asked: &Asked<'_>, rows: &[Value], shape: impl Fn(&[Value]) -> Value) -> Response<Body> {
     let number = |name, or| asked.query(name).map_or(or, |text| text.parse::<usize>().unwrap());
     let (page, size) = (number("page", 1), number("per_page", 30).min(2));
     let rest = rows.get((page - 1) * size..).unwrap_or_default();
@@ -259,7 +259,7 @@ fn list(store: &Store, asked: &Asked<'_>) -> Response<Body> {
     if is_wide && asked.query("page").is_none() {
         return said(200, &json!(rows));
     }
-    paged(asked, rows, |rows| json!(rows))
+    paged(asked, &rows, |rows| json!(rows))
 }
 
 fn open(store: &Store, asked: &Asked<'_>) -> Response<Body> {
