@@ -122,7 +122,8 @@ pub(super) enum Command {
   tagboat check                   exit code 2 when there is an error; each finding has file, line and column
   tagboat check --output github   annotations, as by itself within GitHub Actions
   tagboat check --output sarif    for code scanning
-  tagboat check --registries      also whether each registry in use takes its credentials, and its limits")]
+  tagboat check --registries      also whether each registry in use takes its credentials, and its limits
+  tagboat check --forge           also which permissions the token lacks")]
     Check(Check),
     /// Show what would change and why; changes nothing
     #[command(after_help = "Examples:
@@ -243,6 +244,9 @@ pub(super) struct Check {
     /// Also ask each registry in use once: do its credentials work, and which limits does it tell of?
     #[arg(long, conflicts_with = "snapshot")]
     pub(super) registries: bool,
+    /// Also ask the forge of the remote `origin` which permissions the token lacks
+    #[arg(long)]
+    pub(super) forge: bool,
 }
 
 /// The moment that counts.
@@ -282,6 +286,9 @@ pub(super) struct Run {
     /// Which forge the repository is on; plain is Git alone: head branches, and fast-forward merges
     #[arg(long, value_enum, default_value_t = Forge::Auto, value_name = "FORGE")]
     pub(super) forge: Forge,
+    /// The forge's URL, where it is not https:// on the repository's host: https://host/gitlab
+    #[arg(long, value_name = "URL")]
+    pub(super) forge_url: Option<String>,
     /// Stop before anything is written
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -293,10 +300,16 @@ pub(super) struct Run {
 /// Which forge a repository is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Forge {
-    /// Told by the URL; a local path is plain Git.
+    /// Told by the URL and by CI; a local path is plain Git.
     Auto,
     /// No forge: Git alone.
     Plain,
+    /// GitHub or Enterprise Server, with GITHUB_TOKEN.
+    Github,
+    /// GitLab, with GITLAB_TOKEN.
+    Gitlab,
+    /// Gitea or Forgejo, with GITEA_TOKEN.
+    Gitea,
 }
 
 impl From<Forge> for ForgeChoice {
@@ -304,6 +317,9 @@ impl From<Forge> for ForgeChoice {
         match forge {
             Forge::Auto => Self::Auto,
             Forge::Plain => Self::Plain,
+            Forge::Github => Self::GitHub,
+            Forge::Gitlab => Self::GitLab,
+            Forge::Gitea => Self::Gitea,
         }
     }
 }
@@ -448,6 +464,9 @@ pub(super) struct Publishing {
     /// Which forge the repository is on; plain is Git alone: head branches, and fast-forward merges
     #[arg(long, value_enum, default_value_t = Forge::Auto, value_name = "FORGE")]
     pub(super) forge: Forge,
+    /// The forge's URL, where it is not https:// on the repository's host: https://host/gitlab
+    #[arg(long, value_name = "URL")]
+    pub(super) forge_url: Option<String>,
 }
 
 /// How a change is brought to the base branch.

@@ -27,9 +27,13 @@ pub(super) fn run(session: &Session, arguments: &Check) -> Outcome {
         return Ok(Exit::Usage);
     }
     let mut findings: Vec<Finding> = faults.into_iter().map(finding).collect();
+    let is_sound = service.is_some();
+    let service = service.unwrap_or_else(Service::without_configuration);
+    if arguments.forge {
+        let asked = pass::permissions::lacking(&folder.folder, &service, &session.environment);
+        findings.extend(session.runtime()?.block_on(asked)?);
+    }
     if let Some(config) = config {
-        let is_sound = service.is_some();
-        let service = service.unwrap_or_else(Service::without_configuration);
         let limits = pass::setup::limits(&service);
         let name = config.configured.then(|| session.config_name());
         let files = pass::setup::checkout(&folder.folder);

@@ -70,6 +70,8 @@ impl From<SetupError> for Failure {
             | SetupError::Url(_)
             | SetupError::NoBranch
             | SetupError::Branch(_)
+            | SetupError::ForgeUrl(_)
+            | SetupError::App(_)
             | SetupError::Unsupported(_)
             | SetupError::Variable(_)
             | SetupError::Unreadable { .. }

@@ -2,9 +2,11 @@
 
 use crate::cli::Outcome;
 use crate::cli::arguments::Run;
+use crate::cli::output::note;
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 use crate::clock::{Clock, SystemClock};
+use crate::pass::permissions;
 use crate::pass::run::{self, Mode};
 use crate::pass::setup::{self, Opened, Target};
 use crate::report::exit::{self, OnChanges};
@@ -18,7 +20,11 @@ pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
         None => Target::Checkout { folder: &arguments.folder, branch: arguments.branch.as_deref() },
     };
     let Opened { remote, branch, url } = setup::remote(&target, &service, &session.environment)?;
-    let publishing = setup::publishing(arguments.forge.into(), &url);
+    if let Some(warning) = permissions::token_warning(arguments.forge.into(), &url, &service, &session.environment) {
+        note(session, warning);
+    }
+    let named = arguments.forge_url.as_deref();
+    let publishing = setup::publishing(arguments.forge.into(), named, &url, &service, &session.environment)?;
     let config = session.common.config.as_deref().map(setup::repository_file).transpose()?;
     let source = setup::source(&service, session.common.snapshot.as_deref(), &session.environment)?;
     let bar = Bar::new(session.common.quiet);

@@ -3,13 +3,18 @@
 //! The entry point is [`Forge`]. Branches and commits are Git's business, and whether something should be opened,
 //! changed, merged or closed is decided elsewhere; here it is only asked and done.
 
+pub mod gitea;
+pub mod github;
+pub mod gitlab;
+mod rest;
+
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
-use crate::model::pull_request::{Check, Merge, NewPullRequest, PullRequest, Readiness, Status};
+use crate::model::pull_request::{Check, Lack, Merge, NewPullRequest, PullRequest, Readiness, Status};
 
 /// Why a forge could not be asked, and what that means for the caller. Never decided on message text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,6 +75,11 @@ pub trait Forge: Send + Sync {
 
     /// Sets a commit status; the caller has seen that it says something else now.
     fn set_status<'a>(&'a self, commit: &'a CommitId, status: &'a Status) -> Asked<'a, ()>;
+
+    /// Lists the permissions that the credential lacks. Nothing is changed for that.
+    fn lacks(&self) -> Asked<'_, Vec<Lack>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
 
     /// Returns the most characters that a body may have.
     fn body_limit(&self) -> usize;

@@ -53,13 +53,13 @@ pub enum PlainHttp {
 /// One request to be made, with everything that bounds it.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// GET, HEAD, POST or PUT.
+    /// Redirects of GET and HEAD are followed; whatever changes something is answered with the redirect itself.
     pub method: Method,
     /// Where to.
     pub url: Url,
     /// Its headers; secrets in them are marked sensitive.
     pub headers: HeaderMap,
-    /// The body, of a POST; it may hold a secret.
+    /// The body; it may hold a secret.
     pub body: Option<SecretString>,
     /// When everything has to be over: tries, waits, and reading the body.
     pub deadline: Instant,
@@ -69,7 +69,7 @@ pub struct Call {
     pub plain: PlainHttp,
 }
 
-/// An answer whose body is still to be read. Never a server error, 429, or a redirect.
+/// An answer whose body is still to be read. Never a server error or 429, and a redirect only of what changes something.
 #[derive(Debug)]
 pub struct Answer {
     /// The status.
@@ -152,7 +152,8 @@ impl HttpClient {
         for _ in 0..=MAX_REDIRECTS {
             let (response, silence) = self.exchange(call, &url, headers.clone()).await?;
             let status = response.status();
-            if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) || call.method == Method::POST {
+            let is_read = matches!(call.method, Method::GET | Method::HEAD);
+            if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) || !is_read {
                 return self.sort(response, url, silence, call.deadline);
             }
             let refuse = |reason| HttpError::Redirect { host: host_of(&url), reason };
@@ -220,9 +221,16 @@ impl HttpClient {
         deadline: Instant,
     ) -> Result<Answer, HttpError> {
         let status = response.status();
-        let wait = wait_named(status, response.headers(), (self.now)());
+        let named = wait_named(status, response.headers(), (self.now)());
+        // GitLab names the second since 1970 in which its limit begins anew.
+        let reset = response.headers().get("ratelimit-reset").and_then(|value| value.to_str().ok()?.parse().ok());
+        let reset = reset.and_then(|second| Timestamp::from_second(second).ok());
+        let wait = named.or_else(|| {
+            let rest = reset?.duration_since((self.now)());
+            Some(Duration::try_from(rest).unwrap_or(Duration::ZERO))
+        });
         let throttled = status == StatusCode::TOO_MANY_REQUESTS;
-        if throttled || (status.is_server_error() && wait.is_some()) {
+        if throttled || (status.is_server_error() && named.is_some() && wait.is_some()) {
             let until = wait.and_then(|wait| (self.now)().checked_add(wait).ok());
             return Err(HttpError::Throttled { host: host_of(&url), status, wait, until });
         }

@@ -141,6 +141,8 @@ pub struct Check {
     pub state: CheckState,
     /// The forge's own word for it, `cancelled` or `timed_out`, for messages.
     pub word: String,
+    /// The line that it says, of a commit status.
+    pub text: String,
 }
 
 /// Everything beside the gates that decides whether a pull request may be merged, at one head commit.
@@ -169,6 +171,15 @@ pub enum Merge {
     Enqueued,
     /// Not yet, or not by this credential; why, in words. The next pass asks again.
     NotReady(String),
+}
+
+/// Something that a credential may not do, and that Tagboat needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lack {
+    /// The permission in the forge's own words: `pull_requests: write`.
+    pub permission: String,
+    /// What is not possible without it.
+    pub needed_to: String,
 }
 
 /// A commit status to be set.

@@ -4,9 +4,11 @@
 //! [`update`] writes it into a working tree. Decides nothing itself.
 
 pub mod check;
+mod forges;
 pub mod hold;
 pub mod migrate;
 pub mod order;
+pub mod permissions;
 pub mod propose;
 pub mod record;
 pub mod registries;

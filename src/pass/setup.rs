@@ -17,6 +17,7 @@ use crate::config::environment::{CachePlace, Environment, VariableError};
 use crate::config::fault::Fault;
 use crate::config::repository::{self, Repository};
 use crate::config::service::{self, Basic, RegistryAuth, RepositoryAuth, SecretPlace, Service};
+use crate::forge::github::identity::App;
 use crate::git::access::Access;
 use crate::git::local::LocalHistory;
 use crate::git::mirror::{Mirror, check_branch};
@@ -28,6 +29,7 @@ use crate::model::environment::BranchName;
 use crate::model::observation::Observation;
 use crate::observe::checkout::Checkout;
 use crate::observe::history::Past;
+use crate::pass::forges;
 use crate::pass::propose::Publishing;
 use crate::pass::run::CONFIG_FILE;
 use crate::pass::transport;
@@ -93,6 +95,12 @@ pub enum SetupError {
     /// What the configuration asks for is not built yet.
     #[error("{0}")]
     Unsupported(String),
+    /// The forge's URL is unusable; the text is left out, for it may hold a secret.
+    #[error("the forge's URL: {0}")]
+    ForgeUrl(&'static str),
+    /// The GitHub App that the operator names lets nobody in.
+    #[error("the GitHub App: {0}")]
+    App(String),
     /// The mirror could not be opened.
     #[error(transparent)]
     Git(#[from] GitError),
@@ -470,6 +478,12 @@ pub enum ForgeChoice {
     Auto,
     /// None: head branches and fast-forward merges.
     Plain,
+    /// GitHub or Enterprise Server.
+    GitHub,
+    /// GitLab.
+    GitLab,
+    /// Gitea or Forgejo.
+    Gitea,
 }
 
 /// A repository to work on.
@@ -482,14 +496,59 @@ pub struct Opened {
     pub url: RemoteUrl,
 }
 
-/// Returns where pull requests of a repository are made.
-pub fn publishing(choice: ForgeChoice, url: &RemoteUrl) -> Publishing {
-    match (choice, url.reach()) {
-        (ForgeChoice::Plain, _) | (ForgeChoice::Auto, Reach::Local) => Publishing::Plain,
-        (ForgeChoice::Auto, Reach::Http | Reach::Ssh) => Publishing::Missing(
-            "this version opens no pull requests on a forge: `--forge plain` pushes the head branch for a person to merge"
-                .to_owned(),
-        ),
+/// Returns where pull requests of a repository are made; `named` is the forge's URL where it cannot be told.
+///
+/// # Errors
+///
+/// [`SetupError`] when the forge's URL or the token that the operator names is of no use.
+pub fn publishing(
+    choice: ForgeChoice,
+    named: Option<&str>,
+    url: &RemoteUrl,
+    service: &Service,
+    environment: &Environment,
+) -> Result<Publishing, SetupError> {
+    let choice = match (choice, url.reach()) {
+        (ForgeChoice::Auto, Reach::Local) => ForgeChoice::Plain,
+        (ForgeChoice::Auto, Reach::Http | Reach::Ssh) => forges::told(url, environment).unwrap_or(ForgeChoice::Auto),
+        (choice, _) => choice,
+    };
+    let address =
+        forges::Address { repository: url, named, token: named_token(url, service, environment)?, environment };
+    match choice {
+        ForgeChoice::Plain => Ok(Publishing::Plain),
+        ForgeChoice::GitHub => forges::github(&address, app(url, service)?),
+        ForgeChoice::GitLab => forges::gitlab(address),
+        ForgeChoice::Gitea => forges::gitea(address),
+        ForgeChoice::Auto => Ok(Publishing::Missing(format!(
+            "which forge {} is cannot be told: `--forge` names it, and `--forge plain` pushes the head branch for a person to merge",
+            url.host().unwrap_or_default()
+        ))),
+    }
+}
+
+/// Returns the token that the operator's file names for a repository.
+fn named_token(
+    url: &RemoteUrl,
+    service: &Service,
+    environment: &Environment,
+) -> Result<Option<secrecy::SecretString>, SetupError> {
+    match watched(service, url).and_then(|watched| watched.auth.as_ref()) {
+        Some(RepositoryAuth::Token(SecretPlace::File(path))) => secret_file(&service.resolve(path)).map(Some),
+        Some(RepositoryAuth::Token(SecretPlace::Variable(name))) => Ok(Some(environment.secret(&name.0)?)),
+        _ => Ok(None),
+    }
+}
+
+/// Returns the GitHub App that the operator's file names for a repository.
+fn app(url: &RemoteUrl, service: &Service) -> Result<Option<App>, SetupError> {
+    match watched(service, url).and_then(|watched| watched.auth.as_ref()) {
+        Some(RepositoryAuth::GithubApp { id, private_key_file, installation }) => {
+            let key = secret_file(&service.resolve(private_key_file))?;
+            let app = App::new(*id, &key, *installation);
+            app.map(Some).map_err(|error| SetupError::App(format!("its private key: {error}")))
+        }
+        _ => Ok(None),
     }
 }
 
@@ -526,7 +585,7 @@ pub fn remote(target: &Target<'_>, service: &Service, environment: &Environment)
 }
 
 /// Returns what the operator's file says of a repository.
-fn watched<'a>(service: &'a Service, url: &RemoteUrl) -> Option<&'a service::WatchedRepository> {
+pub(super) fn watched<'a>(service: &'a Service, url: &RemoteUrl) -> Option<&'a service::WatchedRepository> {
     service
         .repositories
         .iter()
@@ -544,10 +603,11 @@ fn access(url: &RemoteUrl, service: &Service, environment: &Environment) -> Resu
             Ok(Access::Basic { user: basic.username.clone(), password: secret(&basic.password)? })
         }
         Some(RepositoryAuth::SshKey(path)) => Ok(Access::SshKey { file: service.resolve(path), known_hosts: None }),
-        Some(RepositoryAuth::GithubApp { .. }) => Err(SetupError::Unsupported(format!(
-            "{}: `githubApp` is understood, but this version does not act on it: use `tokenFile`",
-            service.file
-        ))),
+        Some(RepositoryAuth::GithubApp { .. }) => {
+            let app = app(url, service)?.ok_or_else(|| SetupError::App("it is not named".to_owned()))?;
+            let address = forges::Address { repository: url, named: None, token: None, environment };
+            Ok(Access::Token(forges::installation_token(&address, app)?))
+        }
         None => Ok(environment.token().map_or(Access::None, |(_, token)| Access::Token(token))),
     }
 }

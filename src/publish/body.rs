@@ -1,23 +1,17 @@
 //! The body of a pull request: what a reviewer asks, in Markdown that every forge shows alike.
 //!
-//! Entry points: [`title`], [`body`] and [`marker`]. Pure. Everything from outside is escaped: no mention, no closing
+//! Entry points: [`title`] and [`body`]. Pure. Everything from outside is escaped: no mention, no closing
 //! keyword, no HTML and no marker of Tagboat's own comes through a tag, a name or a reason.
 
 use std::fmt::Write as _;
 
-use serde_json::json;
-
 use crate::model::change::Change;
 use crate::model::environment::Publish;
 use crate::model::gate::{Gate, GateState};
+use crate::model::marker;
 use crate::model::proposal::{Move, Proposal};
 use crate::model::pull_request::Marker;
 use crate::model::site::Value;
-
-/// How the hidden line begins; never written by anything else, since `<` is escaped.
-const MARKER_START: &str = "<!-- tagboat: ";
-/// How it ends.
-const MARKER_END: &str = " -->";
 
 /// How many digits of a digest are shown.
 const DIGEST_DIGITS: usize = 12;
@@ -43,7 +37,7 @@ pub fn title(proposal: &Proposal) -> String {
 
 /// Writes a body of at most `limit` characters; rows that do not fit are counted.
 pub fn body(proposal: &Proposal, changes: &[Change], key: &str, limit: usize) -> String {
-    let hidden = marker(&Marker {
+    let hidden = marker::write(&Marker {
         key: key.to_owned(),
         environment: proposal.environment.clone(),
         group: proposal.group.clone(),
@@ -145,31 +139,6 @@ fn gate_row(gate: &Gate) -> String {
     format!("- [{mark}] `{}`{said}\n", gate.name)
 }
 
-/// Writes a marker as the hidden line of a body.
-pub fn marker(marker: &Marker) -> String {
-    let json = json!({
-        "key": marker.key,
-        "environment": marker.environment.as_str(),
-        "group": marker.group,
-        "withdrawn": marker.withdrawn,
-    });
-    // `--` ends a comment in HTML: no text of ours holds it unescaped.
-    let json = json.to_string().replace("--", "\\u002d\\u002d").replace('<', "\\u003c").replace('>', "\\u003e");
-    format!("{MARKER_START}{json}{MARKER_END}")
-}
-
-/// Reads the last marker of a body.
-pub fn read_marker(body: &str) -> Option<Marker> {
-    let line = body.lines().rev().find_map(|line| line.trim().strip_prefix(MARKER_START)?.strip_suffix(MARKER_END))?;
-    let json: serde_json::Value = serde_json::from_str(line).ok()?;
-    Some(Marker {
-        key: json["key"].as_str()?.to_owned(),
-        environment: json["environment"].as_str()?.into(),
-        group: json["group"].as_str()?.to_owned(),
-        withdrawn: json["withdrawn"].as_bool()?,
-    })
-}
-
 /// Writes a text from outside as code, which no forge looks into for mentions, links or HTML.
 fn code(text: &str) -> String {
     let shown: String = text
@@ -192,7 +161,10 @@ pub(super) fn plain(text: &str) -> String {
     let mut before = ['\0'; 2];
     for character in text.chars().take(LONGEST) {
         // Neither `https://…` nor `GH-1` may become a link that a closing keyword could stand before.
-        let is_link = (character == '/' && before[1] == ':')
+        // GitLab carries out a line that begins with `/merge`: no slash that begins a word stays one.
+        let is_action = character == '/' && (before[1] == '\0' || before[1].is_whitespace());
+        let is_link = is_action
+            || (character == '/' && before[1] == ':')
             || (character == '-' && before.map(|letter| letter.to_ascii_lowercase()) == ['g', 'h']);
         if is_link {
             shown.push('\u{2060}');
@@ -224,24 +196,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_marker_is_read_back_and_cannot_be_broken_out_of() {
-        for group in ["web", "a--b", "--> <script>", "\"}", "x\\u002d"] {
-            let written =
-                Marker { key: "k".to_owned(), environment: "prod".into(), group: group.to_owned(), withdrawn: true };
-            let line = marker(&written);
-            assert_eq!(line.matches("-->").count(), 1, "{line}");
-            assert_eq!(read_marker(&format!("text\n{line}\n")), Some(written));
-        }
-        for broken in ["", "<!-- tagboat: {} -->", "<!-- tagboat: nonsense -->", "<!-- tagboat: {\"key\":1} -->"] {
-            assert_eq!(read_marker(broken), None);
-        }
-    }
-
-    #[test]
     fn text_from_outside_means_nothing() {
         assert_eq!(code("a`b|c\n@x"), "`a'b¦c @x`");
         assert_eq!(plain("closes #1 @acme <b>"), "closes #\u{2060}1 @\u{2060}acme &lt;b&gt;");
         assert_eq!(plain("fixes https://x/1 gh-2"), "fixes https:\u{2060}//x/1 gh\u{2060}-2");
         assert!(!plain("<!-- tagboat: {} -->").contains("<!--"));
+        assert_eq!(plain("/merge and /close\n/close a/b"), "\u{2060}/merge and \u{2060}/close \u{2060}/close a/b");
+        assert_eq!(code("/merge\n/close"), "`/merge /close`");
     }
 }

@@ -7,6 +7,7 @@ mod support;
 mod cache;
 mod config;
 mod decide;
+mod forge;
 mod git;
 mod layers;
 mod manifest;

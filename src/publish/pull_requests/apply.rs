@@ -15,7 +15,7 @@ use crate::model::file::RepoPath;
 use crate::model::outcome::Landed;
 use crate::model::proposal::Action;
 use crate::model::pull_request::{
-    CheckState, HeadBranch, LABEL_RETRY, Merge, NewPullRequest, PullRequestStyle, Readiness, State,
+    Check, CheckState, HeadBranch, LABEL_RETRY, Merge, NewPullRequest, PullRequestStyle, Readiness, State, Status,
 };
 use crate::publish::plan::PlannedCommit;
 use crate::publish::pull_requests::{Course, Desired, Step};
@@ -142,8 +142,9 @@ pub async fn apply(place: &Place<'_>, base: &CommitId, courses: &mut [Course]) -
     let mut tip = base.clone();
     for course in courses {
         let steps = std::mem::take(&mut course.steps);
+        let mut pushed = None;
         for step in &steps {
-            if let Err(broken) = take(place, base, &mut tip, step, course, &mut applied).await {
+            if let Err(broken) = take(place, base, (&mut tip, &mut pushed), step, course, &mut applied).await {
                 course.action = Action::Failed;
                 course.reason = Some(broken.to_string());
                 break;
@@ -160,7 +161,7 @@ pub async fn apply(place: &Place<'_>, base: &CommitId, courses: &mut [Course]) -
 async fn take(
     place: &Place<'_>,
     base: &CommitId,
-    tip: &mut CommitId,
+    (tip, pushed): (&mut CommitId, &mut Option<CommitId>),
     step: &Step,
     course: &mut Course,
     applied: &mut Applied,
@@ -168,7 +169,16 @@ async fn take(
     match step {
         Step::Push { head, expected, commit } => {
             let made = make(place, base, commit).await?;
-            push_head(place, head, expected.as_ref(), Some(&made)).await
+            push_head(place, head, expected.as_ref(), Some(&made)).await?;
+            *pushed = Some(made);
+            Ok(())
+        }
+        Step::SetStatuses { commit, statuses } => {
+            if let (Some(forge), Some(commit)) = (place.forge, pushed.as_ref().or(commit.as_ref())) {
+                let mut now = forge.checks(commit).await?;
+                set_changed(forge, commit, statuses, &mut now).await?;
+            }
+            Ok(())
         }
         Step::Delete { head, expected } => push_head(place, head, Some(expected), None).await,
         Step::Open { head, title, body, reviewers, key } => {
@@ -202,9 +212,11 @@ async fn take(
             }
             Ok(())
         }
-        Step::Merge { pull_request, head, commit, again } => match (place.forge, pull_request) {
+        Step::Merge { pull_request, head, commit, again, statuses } => match (place.forge, pull_request) {
             (Some(forge), Some(pull_request)) => {
-                let readiness = forge.readiness(pull_request).await?;
+                let mut readiness = forge.readiness(pull_request).await?;
+                // Whatever happened to them since they were set, a merge is not held up by what Tagboat itself says.
+                set_changed(forge, commit, statuses, &mut readiness.checks).await?;
                 if let Err(reason) = ready(&readiness, place.style) {
                     course.reason = Some(reason);
                     return Ok(());
@@ -213,6 +225,11 @@ async fn take(
                     Merge::Merged(merged) => {
                         course.action = Action::Merged;
                         applied.landed.push(landed(course, merged, again));
+                        return match push_head(place, head, Some(commit), None).await {
+                            // Many forges are set up to remove it by themselves.
+                            Err(Broken::Moved(_)) => Ok(()),
+                            removed => removed,
+                        };
                     }
                     Merge::Enqueued => course.action = Action::Enqueued,
                     Merge::NotReady(reason) => course.reason = Some(reason),
@@ -222,6 +239,36 @@ async fn take(
             _ => forward(place, tip, (head, commit), again, course, applied).await,
         },
     }
+}
+
+/// Sets the statuses that say something else by now, and notes them as set. One that may not be set holds nothing up.
+async fn set_changed(
+    forge: &dyn Forge,
+    commit: &CommitId,
+    wanted: &[Status],
+    now: &mut Vec<Check>,
+) -> Result<(), ForgeError> {
+    for status in wanted {
+        let known = now.iter_mut().find(|check| check.name == status.context);
+        if known.as_ref().is_some_and(|known| known.state == status.state && known.text == status.text) {
+            continue;
+        }
+        match forge.set_status(commit, status).await {
+            Ok(()) => {}
+            Err(ForgeError::Skip(reason)) => {
+                tracing::warn!(reason, "the gates cannot be shown as commit statuses");
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+        let (name, state, text) = (status.context.clone(), status.state, status.text.clone());
+        let set = Check { name, state, word: "set".to_owned(), text };
+        match known {
+            Some(known) => *known = set,
+            None => now.push(set),
+        }
+    }
+    Ok(())
 }
 
 /// Opens a pull request, after a look at whether there is one after all, or whether this was refused long ago.

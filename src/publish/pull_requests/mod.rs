@@ -9,12 +9,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::change::{Change, FileEdit};
 use crate::model::commit::{CommitId, CommitStyle};
 use crate::model::environment::{BranchName, EnvironmentName, Publish};
+use crate::model::gate::{Gate, GateState};
+use crate::model::marker;
 use crate::model::proposal::{Action, Proposal};
 use crate::model::pull_request::{
-    HeadBranch, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, PullRequest, PullRequestStyle, State,
+    CheckState, HeadBranch, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, PullRequest, PullRequestStyle, State, Status,
 };
 use crate::publish::body;
 use crate::publish::plan::PlannedCommit;
+
+/// The most characters of a status that are kept before the sign that some were cut; forges take 140 and fewer bytes.
+const LONGEST_STATUS: usize = 120;
 
 /// A pull request that should stand.
 #[derive(Debug, Clone)]
@@ -43,6 +48,8 @@ pub struct Desired {
     pub reviewers: Vec<String>,
     /// Whether a person ordered it: then it takes the place of whatever stands.
     pub is_order: bool,
+    /// What the gates say, as commit statuses.
+    pub statuses: Vec<Status>,
 }
 
 /// What stands on the remote and on the forge.
@@ -65,6 +72,13 @@ pub enum Step {
         expected: Option<CommitId>,
         /// The commit.
         commit: Box<PlannedCommit>,
+    },
+    /// Sets what the gates say as commit statuses, where they say something else now.
+    SetStatuses {
+        /// The head commit; `None` for the one that was pushed just before.
+        commit: Option<CommitId>,
+        /// The statuses.
+        statuses: Vec<Status>,
     },
     /// Opens a pull request, unless one is found open after all.
     Open {
@@ -121,6 +135,8 @@ pub enum Step {
         commit: CommitId,
         /// The commit made anew, should the base have moved on; for plain Git.
         again: Box<PlannedCommit>,
+        /// What the gates say, as commit statuses.
+        statuses: Vec<Status>,
     },
 }
 
@@ -169,9 +185,10 @@ pub fn desired(
         head: head_of(styles.1, &proposal.environment, &proposal.group),
         title: body::title(proposal),
         body: body::body(proposal, changes, &key, limit),
-        gates_pass: proposal.gates.iter().all(|gate| gate.state == crate::model::gate::GateState::Pass),
+        gates_pass: proposal.gates.iter().all(|gate| gate.state == GateState::Pass),
         reviewers: reviewers.to_vec(),
         is_order: false,
+        statuses: proposal.gates.iter().map(status).collect(),
         key,
         commit,
     }
@@ -199,9 +216,25 @@ pub fn ordered(
         gates_pass: true,
         reviewers: reviewers.to_vec(),
         is_order: true,
+        statuses: proposal.gates.iter().map(status).collect(),
         key,
         commit,
     }
+}
+
+/// Turns what a gate says into a commit status.
+fn status(gate: &Gate) -> Status {
+    let (state, reason) = match &gate.state {
+        GateState::Pass => (CheckState::Passed, "passed"),
+        GateState::Wait { reason, .. } => (CheckState::Pending, reason.as_str()),
+        GateState::Fail { reason } => (CheckState::Failed, reason.as_str()),
+    };
+    let text: String = reason.chars().filter(|character| !character.is_control()).collect();
+    let text = match text.char_indices().nth(LONGEST_STATUS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    };
+    Status { context: format!("tagboat/{}", gate.name), state, text }
 }
 
 /// Compares what is desired with what stands, and says what is to be done.
@@ -284,6 +317,13 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
         course.action = if head.is_some() { Action::Updated } else { Action::Opened };
     }
     if standing.pull_requests.is_some() {
+        // Before the body, which says the same: while it is not rewritten, the next pass sees that something is left.
+        let is_pushed = !course.steps.is_empty();
+        let is_said = open.is_some_and(|open| same_text(&open.body, &wanted.body));
+        if !wanted.statuses.is_empty() && (is_pushed || !is_said) {
+            let commit = head.map(|head| head.tip.clone());
+            course.steps.push(Step::SetStatuses { commit, statuses: wanted.statuses.clone() });
+        }
         publish(wanted, open, &mut course);
     }
     // What was pushed just now has no checks yet; the next pass looks again.
@@ -297,6 +337,7 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
             head: wanted.head.clone(),
             commit: current.tip.clone(),
             again: Box::new(wanted.commit.clone()),
+            statuses: wanted.statuses.clone(),
         });
     }
     course
@@ -364,10 +405,10 @@ fn leftovers(
         }
         let mut steps = Vec::new();
         if let Some(open) = open {
-            let Some(marker) = &open.marker else { continue };
-            let mut withdrawn = marker.clone();
+            let Some(read) = &open.marker else { continue };
+            let mut withdrawn = read.clone();
             withdrawn.withdrawn = true;
-            let body = open.body.replace(&body::marker(marker), &body::marker(&withdrawn));
+            let body = open.body.replace(&marker::write(read), &marker::write(&withdrawn));
             let comment = "Nothing of this is left to do: what it brings is there already, or no longer wanted.";
             steps.push(Step::Close { pull_request: Box::new(open.clone()), body, comment: comment.to_owned() });
         }

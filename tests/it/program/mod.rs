@@ -8,6 +8,8 @@ mod commands;
 mod configuration;
 mod demo;
 mod environments;
+mod forges;
+mod github;
 mod holds;
 mod manifests;
 mod record;

@@ -69,6 +69,12 @@ impl Repository {
         printed
     }
 
+    /// Runs `git` in it and returns what it printed, or `None` when `git` fails.
+    pub(crate) fn output(&self, arguments: &[&str]) -> Option<String> {
+        let output = self.try_git(arguments, 0);
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+    }
+
     /// Writes files of the working tree and commits them on a day of January 2026; returns the commit's id.
     pub(crate) fn commit_files(&self, files: &[(&str, &str)], message: &str, day: u8) -> String {
         for (path, content) in files {

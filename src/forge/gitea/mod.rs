@@ -1,0 +1,299 @@
+//! Gitea and Forgejo: pull requests, reviews and commit statuses by their API v1.
+//!
+//! Entry point: [`Gitea::new`]. Branches and commits go through Git; nothing here decides what is opened or merged.
+
+mod labels;
+mod merging;
+mod raw;
+mod readiness;
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use reqwest::{Method, StatusCode};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::clock::Clock;
+use crate::forge::gitea::raw::{DRAFT, RawPullRequest, RawRepository, RawStatus};
+use crate::forge::rest::{Reply, Rest, TokenHeader};
+use crate::forge::{Asked, Forge, ForgeError};
+use crate::model::commit::CommitId;
+use crate::model::environment::BranchName;
+use crate::model::pull_request::{
+    Check, CheckState, Lack, Merge, NewPullRequest, PullRequest, Readiness, State, Status,
+};
+
+/// The most characters of a body. Gitea sets no limit (its column is a `LONGTEXT`); whoever reads it does.
+const LONGEST_BODY: usize = 1_000_000;
+
+/// The page size that is asked for; the operator's `MAX_RESPONSE_ITEMS` is 50 by default, and larger ones are cut to it.
+const PAGE: &str = "50";
+
+/// A repository on Gitea or Forgejo.
+pub struct Gitea {
+    rest: Rest,
+    owner: String,
+    name: String,
+    has_token: bool,
+    settings: Mutex<Option<RawRepository>>,
+}
+
+impl fmt::Debug for Gitea {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Gitea").field("owner", &self.owner).field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Gitea {
+    /// Speaks of a repository to the API below `base` (`https://host/api/v1`).
+    pub fn new(base: Url, owner: &str, name: &str, token: Option<&SecretString>, clock: Arc<dyn Clock>) -> Self {
+        let header = TokenHeader { name: "authorization", before: "token " };
+        Self {
+            rest: Rest::new(base, token.map(|token| (header, token)), clock),
+            owner: owner.to_owned(),
+            name: name.to_owned(),
+            has_token: token.is_some(),
+            settings: Mutex::new(None),
+        }
+    }
+
+    /// Returns a URL below the repository.
+    fn url(&self, path: &[&str], query: &[(&str, &str)]) -> Url {
+        let mut parts = vec!["repos", self.owner.as_str(), self.name.as_str()];
+        parts.extend(path);
+        self.rest.url(&parts, query)
+    }
+
+    /// Returns a URL below a pull request, as one (`pulls`) or as an issue (`issues`).
+    fn of(&self, kind: &str, pull_request: &PullRequest, path: &[&str]) -> Url {
+        let number = pull_request.number.0.to_string();
+        let mut parts = vec![kind, number.as_str()];
+        parts.extend(path);
+        self.url(&parts, &[])
+    }
+
+    /// Says what a refusal means that has no meaning of its own for what was asked.
+    fn refused(&self, reply: &Reply) -> ForgeError {
+        let (host, words) = (self.rest.host(), reply.words());
+        let place = format!("{}/{}", self.owner, self.name);
+        match reply.status.as_u16() {
+            401 | 404 if !self.has_token => {
+                ForgeError::Stop(format!("{host} answered {words} for {place}: set GITEA_TOKEN"))
+            }
+            401 => ForgeError::Stop(format!(
+                "{host} does not take the token ({words}): it needs the scopes `write:repository` and `write:issue`"
+            )),
+            403 => ForgeError::Stop(format!(
+                "{host} does not allow this on {place} ({words}): the token needs the scopes `write:repository` and `write:issue`"
+            )),
+            423 => ForgeError::Stop(format!("{place} is archived")),
+            404 => ForgeError::Skip(format!("{host} answered {words} for {place}")),
+            _ => ForgeError::Skip(format!("{host} answered {words}")),
+        }
+    }
+
+    async fn read_all(&self, base: &BranchName, prefix: &str) -> Result<Vec<PullRequest>, ForgeError> {
+        let query = |state| [("state", state), ("sort", "recentupdate"), ("limit", PAGE)];
+        let reply = self.rest.read_again(self.url(&["pulls"], &query("all"))).await?;
+        if reply.status != StatusCode::OK {
+            // Whoever may not list anything may do nothing at all.
+            return Err(match self.refused(&reply) {
+                ForgeError::Skip(words) => ForgeError::Stop(words),
+                other => other,
+            });
+        }
+        let first = reply.page::<RawPullRequest>()?;
+        let mut listed = first.items;
+        if first.more {
+            // An open one may lie below the many that changed since.
+            let open = self.url(&["pulls"], &query("open"));
+            let open: Vec<RawPullRequest> = self.rest.pages(&open, &|reply| self.refused(reply)).await?;
+            listed.retain(|one| one.state != "open");
+            listed.extend(open);
+        }
+        let own = |one: &RawPullRequest| {
+            one.is_own() && one.base.label == base.as_str() && one.head.label.starts_with(prefix)
+        };
+        Ok(listed.into_iter().filter(own).map(RawPullRequest::into_plain).collect())
+    }
+
+    async fn read_of_head(&self, base: &BranchName, head: &BranchName) -> Result<Vec<PullRequest>, ForgeError> {
+        // Where the server knows the filters it heeds them; elsewhere everything comes, and is filtered here.
+        let query = [
+            ("state", "all"),
+            ("sort", "recentupdate"),
+            ("base", base.as_str()),
+            ("head", head.as_str()),
+            ("limit", PAGE),
+        ];
+        let url = self.url(&["pulls"], &query);
+        let mut listed: Vec<RawPullRequest> = self.rest.pages(&url, &|reply| self.refused(reply)).await?;
+        listed.retain(|one| one.is_own() && one.base.label == base.as_str() && one.head.label == head.as_str());
+        listed.sort_by_key(|one| std::cmp::Reverse(one.number));
+        Ok(listed.into_iter().map(RawPullRequest::into_plain).collect())
+    }
+
+    async fn create(&self, new: &NewPullRequest) -> Result<PullRequest, ForgeError> {
+        let mut body = json!({
+            "head": new.head.as_str(),
+            "base": new.base.as_str(),
+            "title": title(&new.title, new.is_draft),
+            "body": new.body,
+        });
+        if !new.labels.is_empty() {
+            body["labels"] = self.label_ids(&new.labels).await?.into();
+        }
+        let answer = self.rest.write(Method::POST, self.url(&["pulls"], &[]), Some(&body)).await;
+        let opened = match answer {
+            Ok(reply) if reply.status == StatusCode::CREATED => reply.json::<RawPullRequest>()?.into_plain(),
+            // One is open for this branch already: an answer was lost, or somebody was faster.
+            Ok(reply) if reply.status == StatusCode::CONFLICT => {
+                let reason = format!("{} answered {}", self.rest.host(), reply.words());
+                self.find_open(new, ForgeError::Later { after: None, reason }).await?
+            }
+            Ok(reply) => return Err(self.refused(&reply)),
+            Err(lost @ ForgeError::Later { .. }) => self.find_open(new, lost).await?,
+            Err(other) => return Err(other),
+        };
+        self.ask_reviews(&opened, &new.reviewers).await;
+        Ok(opened)
+    }
+
+    /// Looks whether one was made after all; it is never asked for twice in one pass.
+    async fn find_open(&self, new: &NewPullRequest, lost: ForgeError) -> Result<PullRequest, ForgeError> {
+        let found = self.read_of_head(&new.base, &new.head).await?;
+        found.into_iter().find(|one| one.state == State::Open).ok_or(lost)
+    }
+
+    /// Asks for reviews. The pull request stands by now: that nobody could be asked is said, and no more.
+    async fn ask_reviews(&self, pull_request: &PullRequest, reviewers: &[String]) {
+        if reviewers.is_empty() {
+            return;
+        }
+        let (teams, users): (Vec<&String>, Vec<&String>) = reviewers.iter().partition(|name| name.contains('/'));
+        let teams: Vec<&str> = teams.iter().filter_map(|team| Some(team.split_once('/')?.1)).collect();
+        let url = self.of("pulls", pull_request, &["requested_reviewers"]);
+        let body = json!({ "reviewers": users, "team_reviewers": teams });
+        match self.rest.write(Method::POST, url, Some(&body)).await {
+            Ok(reply) if reply.status == StatusCode::CREATED => {}
+            Ok(reply) => tracing::warn!(url = %pull_request.url, said = reply.words(), "nobody was asked for a review"),
+            Err(error) => tracing::warn!(url = %pull_request.url, %error, "nobody was asked for a review"),
+        }
+    }
+
+    async fn change(&self, pull_request: &PullRequest, body: &Value) -> Result<(), ForgeError> {
+        let reply = self.rest.write(Method::PATCH, self.of("pulls", pull_request, &[]), Some(body)).await?;
+        if matches!(reply.status, StatusCode::CREATED | StatusCode::OK) { Ok(()) } else { Err(self.refused(&reply)) }
+    }
+
+    async fn write_comment(&self, pull_request: &PullRequest, text: &str) -> Result<(), ForgeError> {
+        let url = self.of("issues", pull_request, &["comments"]);
+        let reply = self.rest.write(Method::POST, url, Some(&json!({ "body": text }))).await?;
+        if reply.status == StatusCode::CREATED { Ok(()) } else { Err(self.refused(&reply)) }
+    }
+
+    /// Closes after the comment has been written, which is written once however often this is begun anew.
+    async fn withdraw(&self, pull_request: &PullRequest, body: &str, comment: &str) -> Result<(), ForgeError> {
+        // The comments of one issue come whole: this list has no pages.
+        let reply = self.rest.read(self.of("issues", pull_request, &["comments"])).await?;
+        if reply.status != StatusCode::OK {
+            return Err(self.refused(&reply));
+        }
+        let said: Vec<Value> = reply.json()?;
+        let is_said = |said: &Value| said["body"].as_str().is_some_and(|text| text.trim() == comment.trim());
+        if !said.iter().any(is_said) {
+            self.write_comment(pull_request, comment).await?;
+        }
+        self.change(pull_request, &json!({ "body": body, "state": "closed" })).await
+    }
+
+    async fn read_checks(&self, commit: &str) -> Result<Vec<Check>, ForgeError> {
+        let url = self.url(&["commits", commit, "statuses"], &[("limit", PAGE)]);
+        let statuses: Vec<RawStatus> = self.rest.pages(&url, &|reply| self.refused(reply)).await?;
+        Ok(raw::newest(statuses))
+    }
+
+    async fn write_status(&self, commit: &CommitId, status: &Status) -> Result<(), ForgeError> {
+        let state = match status.state {
+            CheckState::Passed => "success",
+            CheckState::Pending => "pending",
+            CheckState::Failed => "failure",
+        };
+        let url = self.url(&["statuses", commit.as_str()], &[]);
+        let body = json!({ "state": state, "context": status.context, "description": status.text });
+        let reply = self.rest.write(Method::POST, url, Some(&body)).await?;
+        if reply.status == StatusCode::CREATED { Ok(()) } else { Err(self.refused(&reply)) }
+    }
+}
+
+/// Writes a title as Gitea tells drafts.
+fn title(title: &str, is_draft: bool) -> String {
+    if is_draft { format!("{DRAFT}{title}") } else { title.to_owned() }
+}
+
+impl Forge for Gitea {
+    fn list<'a>(&'a self, base: &'a BranchName, prefix: &'a str) -> Asked<'a, Vec<PullRequest>> {
+        Box::pin(self.read_all(base, prefix))
+    }
+
+    fn of_head<'a>(&'a self, base: &'a BranchName, head: &'a BranchName) -> Asked<'a, Vec<PullRequest>> {
+        Box::pin(self.read_of_head(base, head))
+    }
+
+    fn open<'a>(&'a self, new: &'a NewPullRequest) -> Asked<'a, PullRequest> {
+        Box::pin(self.create(new))
+    }
+
+    fn rewrite<'a>(&'a self, pull_request: &'a PullRequest, text: &'a str, body: &'a str) -> Asked<'a, ()> {
+        Box::pin(async move {
+            let change = json!({ "title": title(text, pull_request.is_draft), "body": body });
+            self.change(pull_request, &change).await
+        })
+    }
+
+    fn close<'a>(&'a self, pull_request: &'a PullRequest, body: &'a str, comment: &'a str) -> Asked<'a, ()> {
+        Box::pin(self.withdraw(pull_request, body, comment))
+    }
+
+    fn comment<'a>(&'a self, pull_request: &'a PullRequest, text: &'a str) -> Asked<'a, ()> {
+        Box::pin(self.write_comment(pull_request, text))
+    }
+
+    fn remove_label<'a>(&'a self, pull_request: &'a PullRequest, label: &'a str) -> Asked<'a, ()> {
+        Box::pin(self.take_label(pull_request, label))
+    }
+
+    fn readiness<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Readiness> {
+        Box::pin(self.read_readiness(pull_request))
+    }
+
+    fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId) -> Asked<'a, Merge> {
+        Box::pin(self.accept(pull_request, head))
+    }
+
+    fn checks<'a>(&'a self, commit: &'a CommitId) -> Asked<'a, Vec<Check>> {
+        Box::pin(self.read_checks(commit.as_str()))
+    }
+
+    fn set_status<'a>(&'a self, commit: &'a CommitId, status: &'a Status) -> Asked<'a, ()> {
+        Box::pin(self.write_status(commit, status))
+    }
+
+    fn lacks(&self) -> Asked<'_, Vec<Lack>> {
+        Box::pin(async move {
+            let settings = self.read_settings().await?;
+            let may_push = settings.permissions.is_some_and(|permissions| permissions.push);
+            let lack = Lack {
+                permission: "write access, with the scopes write:repository and write:issue".to_owned(),
+                needed_to: "push head branches, and open, change and merge pull requests".to_owned(),
+            };
+            Ok(if may_push { Vec::new() } else { vec![lack] })
+        })
+    }
+
+    fn body_limit(&self) -> usize {
+        LONGEST_BODY
+    }
+}

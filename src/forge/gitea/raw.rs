@@ -1,0 +1,249 @@
+//! What the API of Gitea and Forgejo says, as far as it is read. No type leaves the module above.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::model::commit::CommitId;
+use crate::model::environment::BranchName;
+use crate::model::marker;
+use crate::model::pull_request::{Check, CheckState, Number, PullRequest, State};
+
+/// What a draft's title begins with, unless the operator has set other prefixes.
+pub(super) const DRAFT: &str = "WIP: ";
+
+/// The prefixes by which a title tells a draft by default.
+const DRAFTS: [&str; 2] = ["WIP:", "[WIP]"];
+
+#[derive(Debug, Deserialize)]
+pub(super) struct RawPullRequest {
+    pub(super) number: u64,
+    #[serde(default)]
+    html_url: String,
+    pub(super) state: String,
+    #[serde(default)]
+    pub(super) merged: bool,
+    pub(super) merge_commit_sha: Option<String>,
+    #[serde(default)]
+    title: String,
+    body: Option<String>,
+    labels: Option<Vec<RawLabel>>,
+    #[serde(default)]
+    draft: bool,
+    #[serde(default)]
+    pub(super) mergeable: bool,
+    merge_base: Option<String>,
+    pub(super) head: RawBranch,
+    pub(super) base: RawBranch,
+}
+
+/// One side of a pull request.
+#[derive(Debug, Deserialize)]
+pub(super) struct RawBranch {
+    /// The branch's name, even when it is gone: `ref` is then another.
+    #[serde(default)]
+    pub(super) label: String,
+    #[serde(default)]
+    pub(super) sha: String,
+    #[serde(default)]
+    repo_id: i64,
+}
+
+impl RawPullRequest {
+    /// Whether it comes from the repository itself, and not from a fork.
+    pub(super) fn is_own(&self) -> bool {
+        self.head.repo_id == self.base.repo_id
+    }
+
+    /// Whether it may not be merged because its author is not done.
+    pub(super) fn is_draft(&self) -> bool {
+        self.draft || DRAFTS.iter().any(|prefix| begins(&self.title, prefix))
+    }
+
+    /// Whether the base has commits that it does not.
+    pub(super) fn is_behind(&self) -> bool {
+        self.merge_base.as_ref().is_some_and(|below| !below.is_empty() && *below != self.base.sha)
+    }
+
+    /// Turns it into the plain noun.
+    pub(super) fn into_plain(self) -> PullRequest {
+        let is_draft = self.is_draft();
+        let title = without_draft(&self.title).to_owned();
+        let body = self.body.unwrap_or_default();
+        PullRequest {
+            number: Number(self.number),
+            url: self.html_url,
+            state: match (self.merged, self.state.as_str()) {
+                (true, _) => State::Merged,
+                (false, "closed") => State::Closed,
+                _ => State::Open,
+            },
+            head: BranchName::from(self.head.label.as_str()),
+            commit: CommitId(self.head.sha.into()),
+            base: BranchName::from(self.base.label.as_str()),
+            title,
+            marker: marker::read(&body),
+            body,
+            labels: self.labels.into_iter().flatten().map(|label| label.name).collect(),
+            is_draft,
+        }
+    }
+}
+
+fn begins(title: &str, prefix: &str) -> bool {
+    title.get(..prefix.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(prefix))
+}
+
+fn without_draft(title: &str) -> &str {
+    let prefix = DRAFTS.iter().find(|prefix| begins(title, prefix));
+    prefix.map_or(title, |prefix| title[prefix.len()..].trim_start())
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct RawLabel {
+    pub(super) id: i64,
+    pub(super) name: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct RawStatus {
+    id: i64,
+    #[serde(default)]
+    context: String,
+    #[serde(default)]
+    status: String,
+    description: Option<String>,
+}
+
+/// Keeps the newest status of each context.
+pub(super) fn newest(statuses: Vec<RawStatus>) -> Vec<Check> {
+    let mut newest: BTreeMap<String, RawStatus> = BTreeMap::new();
+    for status in statuses {
+        match newest.get(&status.context) {
+            Some(known) if known.id > status.id => {}
+            _ => {
+                newest.insert(status.context.clone(), status);
+            }
+        }
+    }
+    let plain = |status: RawStatus| {
+        let state = match status.status.as_str() {
+            "success" | "skipped" => CheckState::Passed,
+            // A warning is no success to a protected branch either.
+            "failure" | "error" | "warning" => CheckState::Failed,
+            _ => CheckState::Pending,
+        };
+        Check { name: status.context, state, word: status.status, text: status.description.unwrap_or_default() }
+    };
+    newest.into_values().map(plain).collect()
+}
+
+/// What everybody may know of a branch's protection.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct RawProtected {
+    #[serde(default)]
+    pub(super) protected: bool,
+    #[serde(default)]
+    pub(super) enable_status_check: bool,
+    pub(super) status_check_contexts: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) required_approvals: i64,
+    /// Empty for those who may not administer the repository.
+    #[serde(default)]
+    pub(super) effective_branch_protection_name: String,
+}
+
+/// What administrators may know beside that.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct RawRule {
+    #[serde(default)]
+    pub(super) block_on_outdated_branch: bool,
+    #[serde(default)]
+    pub(super) block_on_official_review_requests: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct RawReview {
+    id: i64,
+    user: Option<RawUser>,
+    #[serde(default)]
+    pub(super) state: String,
+    #[serde(default)]
+    pub(super) commit_id: String,
+    #[serde(default)]
+    pub(super) stale: bool,
+    #[serde(default)]
+    pub(super) official: bool,
+    #[serde(default)]
+    dismissed: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct RawUser {
+    #[serde(default)]
+    login: String,
+}
+
+/// Keeps what each person said last, but for mere comments and what was dismissed.
+pub(super) fn verdicts(reviews: Vec<RawReview>) -> Vec<(String, RawReview)> {
+    let mut last: BTreeMap<String, RawReview> = BTreeMap::new();
+    for review in reviews {
+        let counts = matches!(review.state.as_str(), "APPROVED" | "REQUEST_CHANGES" | "REQUEST_REVIEW");
+        let Some(user) = review.user.as_ref().filter(|_| counts && !review.dismissed) else { continue };
+        let name = user.login.clone();
+        match last.get(&name) {
+            Some(known) if known.id > review.id => {}
+            _ => {
+                last.insert(name, review);
+            }
+        }
+    }
+    last.into_iter().collect()
+}
+
+/// The settings of a repository that say how pull requests are merged.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct RawRepository {
+    #[serde(default)]
+    pub(super) archived: bool,
+    #[serde(default)]
+    pub(super) default_merge_style: String,
+    #[serde(default = "yes")]
+    allow_merge_commits: bool,
+    #[serde(default)]
+    allow_rebase: bool,
+    #[serde(default)]
+    allow_rebase_explicit: bool,
+    #[serde(default)]
+    allow_squash_merge: bool,
+    #[serde(default)]
+    allow_fast_forward_only_merge: bool,
+    pub(super) permissions: Option<RawPermissions>,
+}
+
+/// What the token's owner may do here.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct RawPermissions {
+    #[serde(default)]
+    pub(super) push: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl RawRepository {
+    /// Returns the way of merging that the repository prefers among those that it allows.
+    pub(super) fn style(&self) -> &'static str {
+        let allowed = [
+            ("merge", self.allow_merge_commits),
+            ("rebase", self.allow_rebase),
+            ("rebase-merge", self.allow_rebase_explicit),
+            ("squash", self.allow_squash_merge),
+            ("fast-forward-only", self.allow_fast_forward_only_merge),
+        ];
+        let mut styles = allowed.iter().filter(|(_, is_allowed)| *is_allowed).map(|(style, _)| *style);
+        let preferred = styles.clone().find(|style| *style == self.default_merge_style);
+        preferred.or_else(|| styles.next()).unwrap_or("merge")
+    }
+}

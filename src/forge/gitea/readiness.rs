@@ -1,0 +1,123 @@
+//! Whether a pull request may be merged: statuses, reviews, protection of the base, and what Gitea itself says.
+
+use std::collections::BTreeSet;
+
+use globset::Glob;
+use reqwest::StatusCode;
+
+use crate::forge::ForgeError;
+use crate::forge::gitea::raw::{RawProtected, RawPullRequest, RawReview, RawRule, verdicts};
+use crate::forge::gitea::{Gitea, PAGE};
+use crate::model::pull_request::{Check, PullRequest, Readiness};
+
+impl Gitea {
+    /// Asks for everything that decides whether a pull request may be merged.
+    pub(super) async fn read_readiness(&self, pull_request: &PullRequest) -> Result<Readiness, ForgeError> {
+        let now = self.read_one(pull_request).await?;
+        let head = pull_request.commit.as_str();
+        let checks = self.read_checks(head).await?;
+        let protected = self.read_protected(pull_request).await?;
+        let rule = self.read_rule(&protected).await?;
+        let url = self.of("pulls", pull_request, &["reviews"]);
+        let mut url = url;
+        url.query_pairs_mut().append_pair("limit", PAGE);
+        let reviews: Vec<RawReview> = self.rest.pages(&url, &|reply| self.refused(reply)).await?;
+        let verdicts = verdicts(reviews);
+        let approves = |review: &RawReview| {
+            let counts = review.official || !protected.protected;
+            counts && review.state == "APPROVED" && !review.stale && review.commit_id == head
+        };
+        let approvals = verdicts.iter().filter(|(_, review)| approves(review)).count();
+        let of_state = |state: &'static str| verdicts.iter().filter(move |(_, review)| review.state == state);
+        let mut readiness = Readiness {
+            required: required(&protected, &checks),
+            checks,
+            approvals: u32::try_from(approvals).unwrap_or(u32::MAX),
+            changes_requested: of_state("REQUEST_CHANGES").map(|(name, _)| name.clone()).collect(),
+            blocked: None,
+            has_queue: false,
+        };
+        let missing = protected.required_approvals.saturating_sub(i64::from(readiness.approvals));
+        let is_asked =
+            rule.block_on_official_review_requests && of_state("REQUEST_REVIEW").any(|(_, one)| one.official);
+        readiness.blocked = if now.head.sha != head {
+            Some("its head branch has moved: the next pass looks again".to_owned())
+        } else if now.state != "open" {
+            Some("it is not open".to_owned())
+        } else if now.is_draft() {
+            Some("it is a draft".to_owned())
+        } else if protected.protected && missing > 0 {
+            Some(format!("{missing} more must approve its head commit"))
+        } else if is_asked {
+            Some("a review that was asked for is missing".to_owned())
+        } else if rule.block_on_outdated_branch && now.is_behind() {
+            Some("it is behind its base, which must be up to date here".to_owned())
+        } else if now.mergeable {
+            None
+        } else {
+            Some("it has conflicts with its base, or is still being checked for them".to_owned())
+        };
+        Ok(readiness)
+    }
+
+    /// Asks for one pull request.
+    pub(super) async fn read_one(&self, pull_request: &PullRequest) -> Result<RawPullRequest, ForgeError> {
+        let reply = self.rest.read(self.of("pulls", pull_request, &[])).await?;
+        if reply.status == StatusCode::OK { reply.json() } else { Err(self.refused(&reply)) }
+    }
+
+    async fn read_protected(&self, pull_request: &PullRequest) -> Result<RawProtected, ForgeError> {
+        let reply = self.rest.read(self.url(&["branches", pull_request.base.as_str()], &[])).await?;
+        if reply.status == StatusCode::OK { reply.json() } else { Err(self.refused(&reply)) }
+    }
+
+    /// Asks for the whole rule, where the token may know it; what else it demands is then left to the merge itself.
+    async fn read_rule(&self, protected: &RawProtected) -> Result<RawRule, ForgeError> {
+        if protected.effective_branch_protection_name.is_empty() {
+            return Ok(RawRule::default());
+        }
+        let name = protected.effective_branch_protection_name.as_str();
+        let reply = self.rest.read(self.url(&["branch_protections", name], &[])).await?;
+        match reply.status {
+            StatusCode::OK => reply.json(),
+            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Ok(RawRule::default()),
+            _ => Err(self.refused(&reply)),
+        }
+    }
+}
+
+/// Names the checks that are required. Gitea takes patterns: one that a check fits is that check.
+fn required(protected: &RawProtected, checks: &[Check]) -> BTreeSet<String> {
+    let contexts = protected.status_check_contexts.iter().flatten();
+    let fitting = |context: &String| {
+        let glob = Glob::new(context).ok().map(|glob| glob.compile_matcher());
+        let is_named = checks.iter().any(|check| check.name == *context);
+        let glob = glob.filter(|_| !is_named);
+        let fits = checks.iter().find(|check| glob.as_ref().is_some_and(|glob| glob.is_match(&check.name)));
+        fits.map_or_else(|| context.clone(), |check| check.name.clone())
+    };
+    contexts.filter(|_| protected.enable_status_check).map(fitting).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::pull_request::CheckState;
+
+    #[test]
+    fn a_required_pattern_is_the_check_that_fits_it_or_missing() {
+        let check = |name: &str| {
+            let (name, word) = (name.to_owned(), "success".to_owned());
+            Check { name, state: CheckState::Passed, word, text: String::new() }
+        };
+        let protected = RawProtected {
+            enable_status_check: true,
+            status_check_contexts: Some(vec!["ci/*".to_owned(), "lint".to_owned()]),
+            ..RawProtected::default()
+        };
+        let names = |checks: &[Check]| required(&protected, checks).into_iter().collect::<Vec<_>>();
+        assert_eq!(names(&[check("ci/test")]), ["ci/test", "lint"]);
+        assert_eq!(names(&[check("other")]), ["ci/*", "lint"]);
+        assert!(required(&RawProtected { enable_status_check: false, ..protected }, &[]).is_empty());
+    }
+}

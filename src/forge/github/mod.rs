@@ -1,0 +1,120 @@
+//! GitHub and GitHub Enterprise Server, over REST, and GraphQL for merge queues, which REST cannot reach.
+//!
+//! The entry point is [`GitHub`]. Native auto-merge is deliberately absent: it would merge without asking Tagboat's
+//! gates and the checks that are not required; a pass asks again instead.
+
+pub mod identity;
+mod merge;
+mod pace;
+mod permissions;
+mod pulls;
+mod raw;
+mod readiness;
+mod transport;
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use url::Url;
+
+use crate::clock::Clock;
+use crate::forge::github::identity::Identity;
+use crate::forge::github::transport::Transport;
+use crate::forge::{Asked, Forge, ForgeError};
+use crate::model::commit::CommitId;
+use crate::model::environment::BranchName;
+use crate::model::pull_request::{Check, Lack, Merge, NewPullRequest, PullRequest, Readiness, Status};
+
+/// The API of github.com.
+pub const PUBLIC_API: &str = "https://api.github.com/";
+
+/// The most characters of a body; GitHub takes 65,536.
+const LONGEST_BODY: usize = 65_000;
+
+/// A repository on GitHub.
+pub struct GitHub {
+    transport: Transport,
+    owner: String,
+    name: String,
+}
+
+impl GitHub {
+    /// Speaks of the repository `owner/name` to the API below `base`, such as `https://ghe.acme.example/api/v3`.
+    /// Nothing is asked yet.
+    pub fn new(base: Url, owner: &str, name: &str, identity: Identity, clock: Arc<dyn Clock>) -> Self {
+        let transport = Transport::new(base, format!("{owner}/{name}"), identity, clock);
+        Self { transport, owner: owner.to_owned(), name: name.to_owned() }
+    }
+
+    /// Returns a token that is good for Git, too: of an App, one of its installation, good for the next minutes.
+    ///
+    /// # Errors
+    ///
+    /// [`ForgeError`] when the App's installation gives none.
+    pub async fn token(&self) -> Result<SecretString, ForgeError> {
+        self.transport.token().await
+    }
+
+    /// Returns the URL of something below the repository.
+    fn url(&self, path: &[&str], query: &[(&str, &str)]) -> Url {
+        self.transport.url(&self.path(path), query)
+    }
+
+    fn path<'a>(&'a self, path: &[&'a str]) -> Vec<&'a str> {
+        ["repos", &self.owner, &self.name].into_iter().chain(path.iter().copied()).collect()
+    }
+}
+
+impl Forge for GitHub {
+    fn list<'a>(&'a self, base: &'a BranchName, prefix: &'a str) -> Asked<'a, Vec<PullRequest>> {
+        Box::pin(self.listed(base, prefix))
+    }
+
+    fn of_head<'a>(&'a self, base: &'a BranchName, head: &'a BranchName) -> Asked<'a, Vec<PullRequest>> {
+        Box::pin(self.made_from(base, head))
+    }
+
+    fn open<'a>(&'a self, new: &'a NewPullRequest) -> Asked<'a, PullRequest> {
+        Box::pin(self.opened(new))
+    }
+
+    fn rewrite<'a>(&'a self, pull_request: &'a PullRequest, title: &'a str, body: &'a str) -> Asked<'a, ()> {
+        Box::pin(self.rewritten(pull_request, title, body))
+    }
+
+    fn close<'a>(&'a self, pull_request: &'a PullRequest, body: &'a str, comment: &'a str) -> Asked<'a, ()> {
+        Box::pin(self.closed(pull_request, body, comment))
+    }
+
+    fn comment<'a>(&'a self, pull_request: &'a PullRequest, text: &'a str) -> Asked<'a, ()> {
+        Box::pin(self.commented(pull_request, text))
+    }
+
+    fn remove_label<'a>(&'a self, pull_request: &'a PullRequest, label: &'a str) -> Asked<'a, ()> {
+        Box::pin(self.label_removed(pull_request, label))
+    }
+
+    fn readiness<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Readiness> {
+        Box::pin(self.judged(pull_request))
+    }
+
+    fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId) -> Asked<'a, Merge> {
+        Box::pin(self.merged(pull_request, head))
+    }
+
+    fn checks<'a>(&'a self, commit: &'a CommitId) -> Asked<'a, Vec<Check>> {
+        Box::pin(self.checked(commit))
+    }
+
+    fn set_status<'a>(&'a self, commit: &'a CommitId, status: &'a Status) -> Asked<'a, ()> {
+        Box::pin(self.status_set(commit, status))
+    }
+
+    fn lacks(&self) -> Asked<'_, Vec<Lack>> {
+        Box::pin(self.permissions_lacking())
+    }
+
+    fn body_limit(&self) -> usize {
+        LONGEST_BODY
+    }
+}

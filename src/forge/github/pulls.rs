@@ -1,0 +1,171 @@
+//! Pull requests: listed, opened, rewritten, closed, labelled.
+
+use std::collections::BTreeMap;
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::forge::ForgeError;
+use crate::forge::github::{GitHub, raw};
+use crate::model::commit::CommitId;
+use crate::model::environment::BranchName;
+use crate::model::marker;
+use crate::model::pull_request::{NewPullRequest, Number, PullRequest, State};
+
+impl GitHub {
+    /// The first page tells what changed last in any state. Where there is more, every open one is listed, too: an open
+    /// one that nobody touched for long may be behind a hundred others.
+    pub(super) async fn listed(&self, base: &BranchName, prefix: &str) -> Result<Vec<PullRequest>, ForgeError> {
+        let newest = [("base", base.as_str()), ("sort", "updated"), ("direction", "desc"), ("per_page", "100")];
+        let url = self.url(&["pulls"], &[&[("state", "all")], newest.as_slice()].concat());
+        let answer = self.transport.get(&url).await?;
+        if answer.status != StatusCode::OK {
+            let refusal = answer.refusal("to list the pull requests");
+            return Err(match refusal {
+                ForgeError::Skip(reason) => ForgeError::Stop(reason),
+                other => other,
+            });
+        }
+        let mut found: Vec<raw::PullRequest> = answer.json()?;
+        if answer.has_next() {
+            let path = self.path(&["pulls"]);
+            let query = [("state", "open"), ("base", base.as_str())];
+            found
+                .extend(self.transport.pages((&path, &query), "to list the pull requests", |page: Vec<_>| page).await?);
+        }
+        // One that is on both lists, and maybe changed in between: what was asked last counts.
+        let by_number: BTreeMap<u64, raw::PullRequest> = found.into_iter().map(|pull| (pull.number, pull)).collect();
+        let ours = by_number.into_values().rev().filter(|pull| pull.head.name.starts_with(prefix));
+        Ok(ours.filter_map(of_raw).filter(|pull| pull.base == *base).collect())
+    }
+
+    pub(super) async fn made_from(&self, base: &BranchName, head: &BranchName) -> Result<Vec<PullRequest>, ForgeError> {
+        let path = self.path(&["pulls"]);
+        let head_of_owner = format!("{}:{head}", self.owner);
+        let query = [("state", "all"), ("base", base.as_str()), ("head", &head_of_owner), ("sort", "created")];
+        let query = [query.as_slice(), &[("direction", "desc")]].concat();
+        let pulls: Vec<raw::PullRequest> =
+            self.transport.pages((&path, &query), "to list the pull requests of a branch", |page: Vec<_>| page).await?;
+        // The filter is GitHub's; what it does not know it leaves out without a word.
+        Ok(pulls.into_iter().filter_map(of_raw).filter(|pull| pull.head == *head && pull.base == *base).collect())
+    }
+
+    pub(super) async fn opened(&self, new: &NewPullRequest) -> Result<PullRequest, ForgeError> {
+        let body = json!({
+            "title": new.title,
+            "head": new.head.as_str(),
+            "base": new.base.as_str(),
+            "body": new.body,
+            "draft": new.is_draft,
+        });
+        let url = self.url(&["pulls"], &[]);
+        let opened = match self.transport.write(Method::POST, &url, Some(&body)).await {
+            Ok(answer) if answer.status == StatusCode::CREATED => of_raw(answer.json()?)
+                .ok_or_else(|| ForgeError::Skip("GitHub opened a pull request from another repository".to_owned()))?,
+            // Somebody else was faster, or an answer was lost before.
+            Ok(answer) if answer.status == StatusCode::UNPROCESSABLE_ENTITY => {
+                let refusal = answer.refusal("to open a pull request");
+                self.open_from(new).await?.ok_or(refusal)?
+            }
+            Ok(answer) => return Err(answer.refusal("to open a pull request")),
+            // The answer was lost; it may have been opened.
+            Err(later @ ForgeError::Later { after: None, .. }) => self.open_from(new).await?.ok_or(later)?,
+            Err(other) => return Err(other),
+        };
+        self.adorn(&opened, new).await;
+        Ok(opened)
+    }
+
+    async fn open_from(&self, new: &NewPullRequest) -> Result<Option<PullRequest>, ForgeError> {
+        let found = self.made_from(&new.base, &new.head).await?;
+        Ok(found.into_iter().find(|pull| pull.state == State::Open))
+    }
+
+    /// Sets labels and asks for reviews. A pull request without them is worth more than none: what fails is told.
+    async fn adorn(&self, opened: &PullRequest, new: &NewPullRequest) {
+        let number = opened.number.0.to_string();
+        if !new.labels.is_empty() {
+            let url = self.url(&["issues", &number, "labels"], &[]);
+            self.try_to("to set its labels", &url, &json!({"labels": new.labels})).await;
+        }
+        let (teams, people): (Vec<&String>, Vec<&String>) = new.reviewers.iter().partition(|name| name.contains('/'));
+        if !new.reviewers.is_empty() {
+            let teams: Vec<&str> = teams.iter().filter_map(|name| name.rsplit('/').next()).collect();
+            let url = self.url(&["pulls", &number, "requested_reviewers"], &[]);
+            let body = json!({"reviewers": people, "team_reviewers": teams});
+            self.try_to("to ask for reviews", &url, &body).await;
+        }
+    }
+
+    async fn try_to(&self, what: &str, url: &Url, body: &Value) {
+        let reason = match self.transport.write(Method::POST, url, Some(body)).await {
+            Ok(answer) if answer.status.is_success() => return,
+            Ok(answer) => answer.refusal(what),
+            Err(error) => error,
+        };
+        tracing::warn!(%reason, "the pull request was opened, but not everything about it could be set");
+    }
+
+    async fn patch(&self, pull_request: &PullRequest, body: &Value, what: &str) -> Result<(), ForgeError> {
+        let url = self.url(&["pulls", &pull_request.number.0.to_string()], &[]);
+        let answer = self.transport.write(Method::PATCH, &url, Some(body)).await?;
+        if answer.status == StatusCode::OK { Ok(()) } else { Err(answer.refusal(what)) }
+    }
+
+    pub(super) async fn rewritten(
+        &self,
+        pull_request: &PullRequest,
+        title: &str,
+        body: &str,
+    ) -> Result<(), ForgeError> {
+        self.patch(pull_request, &json!({"title": title, "body": body}), "to change a pull request").await
+    }
+
+    pub(super) async fn closed(&self, pull_request: &PullRequest, body: &str, comment: &str) -> Result<(), ForgeError> {
+        self.patch(pull_request, &json!({"state": "closed", "body": body}), "to close a pull request").await?;
+        self.commented(pull_request, comment).await
+    }
+
+    pub(super) async fn commented(&self, pull_request: &PullRequest, text: &str) -> Result<(), ForgeError> {
+        let url = self.url(&["issues", &pull_request.number.0.to_string(), "comments"], &[]);
+        let answer = self.transport.write(Method::POST, &url, Some(&json!({"body": text}))).await?;
+        if answer.status == StatusCode::CREATED { Ok(()) } else { Err(answer.refusal("to comment")) }
+    }
+
+    pub(super) async fn label_removed(&self, pull_request: &PullRequest, label: &str) -> Result<(), ForgeError> {
+        let url = self.url(&["issues", &pull_request.number.0.to_string(), "labels", label], &[]);
+        let answer = self.transport.write(Method::DELETE, &url, None).await?;
+        match answer.status {
+            StatusCode::OK | StatusCode::NO_CONTENT | StatusCode::NOT_FOUND => Ok(()),
+            _ => Err(answer.refusal("to remove a label")),
+        }
+    }
+}
+
+/// Reads a pull request; `None` for one from another repository.
+fn of_raw(raw: raw::PullRequest) -> Option<PullRequest> {
+    let (from, into) = (raw.head.repo.as_ref()?, raw.base.repo.as_ref()?);
+    if !from.full_name.eq_ignore_ascii_case(&into.full_name) {
+        return None;
+    }
+    let state = match (raw.state.as_str(), &raw.merged_at) {
+        (_, Some(_)) => State::Merged,
+        ("open", None) => State::Open,
+        _ => State::Closed,
+    };
+    let body = raw.body.unwrap_or_default();
+    Some(PullRequest {
+        number: Number(raw.number),
+        url: raw.html_url,
+        state,
+        head: BranchName::from(raw.head.name.as_str()),
+        commit: CommitId(raw.head.sha.into()),
+        base: BranchName::from(raw.base.name.as_str()),
+        title: raw.title,
+        marker: marker::read(&body),
+        body,
+        labels: raw.labels.into_iter().map(|label| label.name).collect(),
+        is_draft: raw.draft,
+    })
+}

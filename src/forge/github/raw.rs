@@ -1,0 +1,171 @@
+//! What GitHub's API says, as far as it is read (GitHub's OpenAPI description, version 2022-11-28).
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Refusal {
+    pub(super) message: Option<String>,
+    pub(super) documentation_url: Option<String>,
+    #[serde(default)]
+    pub(super) errors: Value,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct PullRequest {
+    pub(super) number: u64,
+    pub(super) html_url: String,
+    pub(super) state: String,
+    pub(super) title: String,
+    pub(super) body: Option<String>,
+    #[serde(default)]
+    pub(super) draft: bool,
+    pub(super) merged_at: Option<String>,
+    pub(super) merge_commit_sha: Option<String>,
+    #[serde(default)]
+    pub(super) labels: Vec<Label>,
+    pub(super) head: Branch,
+    pub(super) base: Branch,
+    /// In answers about one pull request alone; `null` while it is being worked out.
+    pub(super) mergeable: Option<bool>,
+    pub(super) mergeable_state: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Label {
+    pub(super) name: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Branch {
+    #[serde(rename = "ref")]
+    pub(super) name: String,
+    pub(super) sha: String,
+    /// `null` where the fork is gone.
+    pub(super) repo: Option<RepositoryName>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct RepositoryName {
+    pub(super) full_name: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Repository {
+    #[serde(default)]
+    pub(super) private: bool,
+    pub(super) allow_merge_commit: Option<bool>,
+    pub(super) allow_squash_merge: Option<bool>,
+    pub(super) allow_rebase_merge: Option<bool>,
+    #[serde(default)]
+    pub(super) permissions: BTreeMap<String, bool>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct CheckRuns {
+    pub(super) check_runs: Vec<CheckRun>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct CheckRun {
+    pub(super) name: String,
+    pub(super) status: String,
+    pub(super) conclusion: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct CombinedStatus {
+    pub(super) statuses: Vec<Status>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Status {
+    pub(super) context: String,
+    pub(super) state: String,
+    pub(super) description: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Review {
+    pub(super) user: Option<User>,
+    pub(super) state: String,
+    pub(super) commit_id: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct User {
+    pub(super) login: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Rule {
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    #[serde(default)]
+    pub(super) parameters: RuleParameters,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct RuleParameters {
+    #[serde(default)]
+    pub(super) required_status_checks: Vec<RequiredCheck>,
+    pub(super) required_approving_review_count: Option<u32>,
+    pub(super) allowed_merge_methods: Option<Vec<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct RequiredCheck {
+    pub(super) context: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ProtectedBranch {
+    pub(super) protection: Option<Protection>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Protection {
+    pub(super) required_status_checks: Option<ClassicChecks>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ClassicChecks {
+    #[serde(default)]
+    pub(super) contexts: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Merged {
+    pub(super) sha: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Installation {
+    pub(super) id: u64,
+}
+
+#[derive(Deserialize)]
+pub(super) struct InstallationToken {
+    pub(super) token: String,
+    pub(super) expires_at: Timestamp,
+    #[serde(default)]
+    pub(super) permissions: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct GraphQl {
+    #[serde(default)]
+    pub(super) data: Value,
+    #[serde(default)]
+    pub(super) errors: Vec<GraphQlError>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct GraphQlError {
+    pub(super) message: String,
+    #[serde(rename = "type")]
+    pub(super) kind: Option<String>,
+}

@@ -1,0 +1,226 @@
+//! What decides at a head commit whether it may be merged: checks, statuses, reviews, protection, conflicts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use crate::forge::ForgeError;
+use crate::forge::github::{GitHub, raw};
+use crate::model::commit::CommitId;
+use crate::model::image::shorten;
+use crate::model::pull_request::{Check, CheckState, PullRequest, Readiness, Status};
+
+/// What the rules and the protection of a base branch ask for.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    checks: BTreeSet<String>,
+    approvals: u32,
+    pub(super) has_queue: bool,
+    /// The ways of merging that the rules leave, where they say so.
+    pub(super) methods: Option<Vec<String>>,
+    pub(super) is_linear: bool,
+}
+
+impl GitHub {
+    pub(super) async fn judged(&self, pull_request: &PullRequest) -> Result<Readiness, ForgeError> {
+        let now = self.seen(pull_request).await?;
+        let checks = self.checked(&pull_request.commit).await?;
+        let asked = self.asked_of(pull_request.base.as_str()).await?;
+        let (approvals, changes_requested) = self.reviews(pull_request).await?;
+        let blocked = blocked(&now, pull_request, &asked, approvals);
+        let (required, has_queue) = (asked.checks, asked.has_queue);
+        Ok(Readiness { checks, required, approvals, changes_requested, blocked, has_queue })
+    }
+
+    /// Looks at one pull request.
+    pub(super) async fn seen(&self, pull_request: &PullRequest) -> Result<raw::PullRequest, ForgeError> {
+        let url = self.url(&["pulls", &pull_request.number.0.to_string()], &[]);
+        let answer = self.transport.get(&url).await?;
+        if answer.status == StatusCode::OK { answer.json() } else { Err(answer.refusal("to show a pull request")) }
+    }
+
+    /// Both kinds of checks, every page. Of several that share a name, as jobs of two workflows may, the worst counts.
+    pub(super) async fn checked(&self, commit: &CommitId) -> Result<Vec<Check>, ForgeError> {
+        let path = self.path(&["commits", commit.as_str(), "check-runs"]);
+        let filter = [("filter", "latest")];
+        let runs: Vec<raw::CheckRun> = self
+            .transport
+            .pages((&path, &filter), "to list the check runs", |page: raw::CheckRuns| page.check_runs)
+            .await?;
+        let path = self.path(&["commits", commit.as_str(), "status"]);
+        let statuses: Vec<raw::Status> = self
+            .transport
+            .pages((&path, &[]), "to list the commit statuses", |page: raw::CombinedStatus| page.statuses)
+            .await?;
+        let all = runs.into_iter().map(of_run).chain(statuses.into_iter().map(of_status));
+        let mut worst: BTreeMap<String, Check> = BTreeMap::new();
+        for check in all {
+            match worst.get(&check.name) {
+                Some(known) if known.state >= check.state => {}
+                _ => {
+                    worst.insert(check.name.clone(), check);
+                }
+            }
+        }
+        Ok(worst.into_values().collect())
+    }
+
+    /// Reads what rulesets and branch protection ask for; both can be read without being an administrator.
+    pub(super) async fn asked_of(&self, base: &str) -> Result<Asked, ForgeError> {
+        let mut asked = Asked::default();
+        let path = self.path(&["rules", "branches", base]);
+        let rules =
+            self.transport.pages((&path, &[]), "to show the rules of the base branch", |page: Vec<_>| page).await;
+        // Enterprise Servers without rulesets, and plans without them, know no such page.
+        for rule in optional::<Vec<raw::Rule>>(rules)?.unwrap_or_default() {
+            match rule.kind.as_str() {
+                "required_status_checks" => {
+                    asked.checks.extend(rule.parameters.required_status_checks.into_iter().map(|check| check.context));
+                }
+                "pull_request" => {
+                    let count = rule.parameters.required_approving_review_count.unwrap_or(0);
+                    asked.approvals = asked.approvals.max(count);
+                    if let Some(allowed) = rule.parameters.allowed_merge_methods {
+                        let both = |one: &String| asked.methods.as_ref().is_none_or(|before| before.contains(one));
+                        asked.methods = Some(allowed.iter().filter(|one| both(one)).cloned().collect());
+                    }
+                }
+                "merge_queue" => asked.has_queue = true,
+                "required_linear_history" => asked.is_linear = true,
+                _ => {}
+            }
+        }
+        let answer = self.transport.get(&self.url(&["branches", base], &[])).await?;
+        match answer.status {
+            StatusCode::OK => {
+                let branch: raw::ProtectedBranch = answer.json()?;
+                let classic = branch.protection.and_then(|protection| protection.required_status_checks);
+                asked.checks.extend(classic.into_iter().flat_map(|checks| checks.contexts));
+            }
+            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {}
+            _ => return Err(answer.refusal("to show the base branch")),
+        }
+        Ok(asked)
+    }
+
+    /// Counts who approves the head commit, and names who asks for changes: the last word of each person.
+    async fn reviews(&self, pull_request: &PullRequest) -> Result<(u32, Vec<String>), ForgeError> {
+        let number = pull_request.number.0.to_string();
+        let path = self.path(&["pulls", &number, "reviews"]);
+        let reviews: Vec<raw::Review> =
+            self.transport.pages((&path, &[]), "to list the reviews", |page: Vec<_>| page).await?;
+        let mut last: BTreeMap<String, raw::Review> = BTreeMap::new();
+        for review in reviews {
+            // A comment takes nothing back that was said before.
+            let counts = matches!(review.state.as_str(), "APPROVED" | "CHANGES_REQUESTED" | "DISMISSED");
+            if let (true, Some(user)) = (counts, &review.user) {
+                last.insert(user.login.clone(), review);
+            }
+        }
+        let at_head = |review: &&raw::Review| review.commit_id.as_deref() == Some(pull_request.commit.as_str());
+        let approvals = last.values().filter(|review| review.state == "APPROVED").filter(at_head).count();
+        let asking = last.iter().filter(|(_, review)| review.state == "CHANGES_REQUESTED");
+        let asking = asking.map(|(login, _)| shorten(login)).collect();
+        Ok((u32::try_from(approvals).unwrap_or(u32::MAX), asking))
+    }
+
+    pub(super) async fn status_set(&self, commit: &CommitId, status: &Status) -> Result<(), ForgeError> {
+        let state = match status.state {
+            CheckState::Passed => "success",
+            CheckState::Pending => "pending",
+            CheckState::Failed => "failure",
+        };
+        let body = json!({"state": state, "context": status.context, "description": status.text});
+        let url = self.url(&["statuses", commit.as_str()], &[]);
+        let answer = self.transport.write(Method::POST, &url, Some(&body)).await?;
+        if answer.status == StatusCode::CREATED { Ok(()) } else { Err(answer.refusal("to set a commit status")) }
+    }
+}
+
+/// Lets pass that something is not there, or not to be seen.
+fn optional<T>(asked: Result<T, ForgeError>) -> Result<Option<T>, ForgeError> {
+    match asked {
+        Ok(found) => Ok(Some(found)),
+        Err(ForgeError::Skip(reason)) => {
+            tracing::debug!(reason, "not every rule of the base branch can be read");
+            Ok(None)
+        }
+        Err(other) => Err(other),
+    }
+}
+
+fn of_run(run: raw::CheckRun) -> Check {
+    let word = run.conclusion.filter(|_| run.status == "completed").unwrap_or(run.status);
+    let state = match word.as_str() {
+        "success" | "neutral" | "skipped" => CheckState::Passed,
+        "queued" | "in_progress" | "waiting" | "requested" | "pending" => CheckState::Pending,
+        // Every word that is not known is no success: failure, cancelled, timed_out, stale, action_required, startup_failure.
+        _ => CheckState::Failed,
+    };
+    Check { name: run.name, state, word: shorten(&word), text: String::new() }
+}
+
+fn of_status(status: raw::Status) -> Check {
+    let state = match status.state.as_str() {
+        "success" => CheckState::Passed,
+        "pending" => CheckState::Pending,
+        _ => CheckState::Failed,
+    };
+    let text = status.description.unwrap_or_default();
+    Check { name: status.context, state, word: shorten(&status.state), text }
+}
+
+/// Says why GitHub would not merge it now; `None` where nothing speaks against it but what checks and people say.
+fn blocked(now: &raw::PullRequest, judged: &PullRequest, asked: &Asked, approvals: u32) -> Option<String> {
+    if now.merged_at.is_some() || now.state != "open" {
+        return Some("it is no longer open".to_owned());
+    }
+    if now.head.sha != judged.commit.as_str() {
+        return Some("its head has moved since it was looked at".to_owned());
+    }
+    if now.draft {
+        return Some("it is a draft".to_owned());
+    }
+    if approvals < asked.approvals {
+        return Some(format!("it has {approvals} of {} approvals that the base branch requires", asked.approvals));
+    }
+    let state = now.mergeable_state.as_deref().unwrap_or("unknown");
+    match (now.mergeable, state) {
+        (Some(false), _) | (_, "dirty") => Some("it conflicts with the base branch".to_owned()),
+        (None, _) | (_, "unknown") => Some("GitHub is still working out whether it can be merged".to_owned()),
+        (_, "draft") => Some("it is a draft".to_owned()),
+        // A queue brings it up to date and asks for its checks by itself.
+        _ if asked.has_queue => None,
+        (_, "behind") => Some("it is behind the base branch, which wants it up to date".to_owned()),
+        (_, "blocked") => Some("the protection of the base branch forbids it so far".to_owned()),
+        // `clean`, `unstable` (checks that are not required, which are judged beside this) and `has_hooks`.
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_that_is_no_success_is_a_failure_and_kept() {
+        let judge = |status: &str, conclusion: Option<&str>| {
+            let conclusion = conclusion.map(str::to_owned);
+            of_run(raw::CheckRun { name: "build".to_owned(), status: status.to_owned(), conclusion })
+        };
+        for word in ["success", "neutral", "skipped"] {
+            assert_eq!(judge("completed", Some(word)).state, CheckState::Passed, "{word}");
+        }
+        for word in ["queued", "in_progress", "waiting", "requested", "pending"] {
+            assert_eq!(judge(word, None).state, CheckState::Pending, "{word}");
+        }
+        for word in
+            ["failure", "cancelled", "timed_out", "stale", "action_required", "startup_failure", "something_new"]
+        {
+            let check = judge("completed", Some(word));
+            assert_eq!((check.state, check.word.as_str()), (CheckState::Failed, word));
+        }
+        assert_eq!(judge("completed", None).state, CheckState::Failed);
+    }
+}

@@ -1,0 +1,432 @@
+//! One question to GitHub's API: as whom, how fast, how often, and what its refusals mean.
+//!
+//! The entry points are [`Transport::get`], [`Transport::pages`] and [`Transport::write`]. A write is sent once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, LINK, RETRY_AFTER,
+};
+use reqwest::{Method, StatusCode};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::time::Instant;
+use url::Url;
+
+use crate::clock::Clock;
+use crate::forge::ForgeError;
+use crate::forge::github::identity::{App, Held, Identity};
+use crate::forge::github::pace::Pace;
+use crate::forge::github::raw;
+use crate::http::client::{Call, HttpClient, PlainHttp, Timeouts};
+use crate::http::error::HttpError;
+use crate::http::retry::{RetryPolicy, retry_after};
+use crate::model::image::shorten;
+
+/// How long one question may take, with its tries and waits.
+const TIME: Duration = Duration::from_secs(40);
+
+/// The longest answer: a page of a hundred pull requests, each with the longest body, escaped.
+const LONGEST: u64 = 48 << 20;
+
+/// The most pages of one list.
+const MOST_PAGES: usize = 50;
+
+/// How many answers are remembered to be asked for again only if they changed.
+const REMEMBERED: usize = 64;
+
+/// The longest remembered answer.
+const LONGEST_REMEMBERED: usize = 4 << 20;
+
+/// The longest that a write is held back so as not to come too fast.
+const PATIENCE: Duration = Duration::from_secs(61);
+
+/// What is waited after a refusal for speed that names no time (GitHub's documentation: at least a minute).
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// An answer, and not one that says "later".
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Answer {
+    /// Reads the body.
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, ForgeError> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            ForgeError::Skip(format!(
+                "GitHub's answer has another shape than documented: {}",
+                shorten(&error.to_string())
+            ))
+        })
+    }
+
+    /// Returns a header's text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Whether the list goes on.
+    pub(super) fn has_next(&self) -> bool {
+        let links = self.headers.get(LINK).and_then(|value| value.to_str().ok());
+        links.is_some_and(|links| links.split(',').any(|link| link.contains("rel=\"next\"")))
+    }
+
+    /// Returns what a refusal says, for people, cut short.
+    pub(super) fn words(&self) -> String {
+        let said: raw::Refusal = serde_json::from_slice(&self.body).unwrap_or_default();
+        let mut words: Vec<String> = said.message.iter().map(|text| shorten(text)).collect();
+        words.extend(said.errors.as_array().into_iter().flatten().filter_map(|error| match error {
+            Value::String(text) => Some(shorten(text)),
+            other => other.get("message").and_then(Value::as_str).map(shorten),
+        }));
+        let status = self.status.as_u16();
+        if words.is_empty() { status.to_string() } else { format!("{status}: {}", words.join("; ")) }
+    }
+
+    /// Says what a refusal means: nothing more to be had, or this one thing alone.
+    pub(super) fn refusal(&self, what: &str) -> ForgeError {
+        if self.status == StatusCode::UNAUTHORIZED {
+            return ForgeError::Stop("GitHub does not accept the token: it is wrong, expired or revoked".to_owned());
+        }
+        if self.status.is_redirection() {
+            return ForgeError::Stop("GitHub says that the repository has moved: use its new URL".to_owned());
+        }
+        let needed = self.header("x-accepted-github-permissions").filter(|_| self.status == StatusCode::FORBIDDEN);
+        let needed = needed.map(|needed| format!("; it needs {}", shorten(needed))).unwrap_or_default();
+        ForgeError::Skip(format!("GitHub refuses {what}: {}{needed}", self.words()))
+    }
+}
+
+/// The API of one GitHub.
+pub(super) struct Transport {
+    http: HttpClient,
+    base: Url,
+    pub(super) identity: Identity,
+    clock: Arc<dyn Clock>,
+    pace: Mutex<Pace>,
+    /// Until when GitHub wants to hear nothing.
+    quiet: Mutex<Option<Timestamp>>,
+    remembered: Mutex<HashMap<Url, (HeaderValue, Answer)>>,
+    /// Where the installation of an App is looked up.
+    repository: String,
+}
+
+impl Transport {
+    pub(super) fn new(base: Url, repository: String, identity: Identity, clock: Arc<dyn Clock>) -> Self {
+        let now = Arc::clone(&clock);
+        Self {
+            http: HttpClient::new(Timeouts::default(), Arc::new(move || now.now())),
+            base,
+            identity,
+            clock,
+            pace: Mutex::default(),
+            quiet: Mutex::default(),
+            remembered: Mutex::default(),
+            repository,
+        }
+    }
+
+    /// Returns the URL of a path below the base; each part stays one part.
+    pub(super) fn url(&self, path: &[&str], query: &[(&str, &str)]) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut parts) = url.path_segments_mut() {
+            parts.pop_if_empty().extend(path);
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        url
+    }
+
+    /// Returns the URL of GraphQL: beside `/api/v3` on Enterprise Server, below the base on github.com.
+    fn graphql_url(&self) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut parts) = url.path_segments_mut() {
+            parts.pop_if_empty();
+        }
+        if url.path().ends_with("/v3")
+            && let Ok(mut parts) = url.path_segments_mut()
+        {
+            parts.pop();
+        }
+        if let Ok(mut parts) = url.path_segments_mut() {
+            parts.push("graphql");
+        }
+        url
+    }
+
+    /// Asks for something; where GitHub says that it is what it was, the remembered answer is given.
+    pub(super) async fn get(&self, url: &Url) -> Result<Answer, ForgeError> {
+        let known = lock(&self.remembered).get(url).cloned();
+        let mut headers = HeaderMap::new();
+        if let Some((etag, _)) = &known {
+            headers.insert(IF_NONE_MATCH, etag.clone());
+        }
+        let retry = RetryPolicy { after_silence: 2, after_trouble: 2, first_wait: Duration::from_millis(250) };
+        let answer = self.send(Method::GET, url, headers, None, retry, &self.token().await?).await?;
+        if answer.status == StatusCode::NOT_MODIFIED
+            && let Some((_, known)) = known
+        {
+            return Ok(known);
+        }
+        if answer.status == StatusCode::OK
+            && answer.body.len() <= LONGEST_REMEMBERED
+            && let Some(etag) = answer.headers.get(ETAG)
+        {
+            let mut remembered = lock(&self.remembered);
+            if remembered.len() >= REMEMBERED {
+                remembered.clear();
+            }
+            remembered.insert(url.clone(), (etag.clone(), answer.clone()));
+        }
+        Ok(answer)
+    }
+
+    /// Asks for every page of a list, which `items` takes out of each; `what` names it for refusals.
+    pub(super) async fn pages<P: DeserializeOwned, T>(
+        &self,
+        (path, query): (&[&str], &[(&str, &str)]),
+        what: &str,
+        items: impl Fn(P) -> Vec<T>,
+    ) -> Result<Vec<T>, ForgeError> {
+        let mut all = Vec::new();
+        for page in 1..=MOST_PAGES {
+            let mut url = self.url(path, query);
+            url.query_pairs_mut().append_pair("per_page", "100").append_pair("page", &page.to_string());
+            let answer = self.get(&url).await?;
+            if answer.status != StatusCode::OK {
+                return Err(answer.refusal(what));
+            }
+            all.extend(items(answer.json()?));
+            if !answer.has_next() {
+                return Ok(all);
+            }
+        }
+        Err(ForgeError::Skip(format!("GitHub lists more than {MOST_PAGES} pages of {what}")))
+    }
+
+    /// Changes something. It is held back as long as it would come too fast, and sent once.
+    pub(super) async fn write(&self, method: Method, url: &Url, body: Option<&Value>) -> Result<Answer, ForgeError> {
+        let token = self.token().await?;
+        self.hold_back().await?;
+        let answer = self.send(method, url, HeaderMap::new(), body, ONCE, &token).await;
+        lock(&self.pace).note(self.clock.now());
+        answer
+    }
+
+    /// Asks GraphQL; `Err` of the inside is the types of its errors.
+    pub(super) async fn graphql(
+        &self,
+        query: &str,
+        variables: Value,
+    ) -> Result<Result<Value, Vec<String>>, ForgeError> {
+        let body = serde_json::json!({"query": query, "variables": variables});
+        let answer = self.write(Method::POST, &self.graphql_url(), Some(&body)).await?;
+        if answer.status != StatusCode::OK {
+            return Err(answer.refusal("a question to GraphQL"));
+        }
+        let said: raw::GraphQl = answer.json()?;
+        if said.errors.is_empty() {
+            return Ok(Ok(said.data));
+        }
+        if said.errors.iter().any(|error| error.kind.as_deref() == Some("RATE_LIMITED")) {
+            return Err(self.be_quiet(MINUTE));
+        }
+        Ok(Err(said.errors.iter().map(|error| shorten(&error.message)).collect()))
+    }
+
+    async fn hold_back(&self) -> Result<(), ForgeError> {
+        let wait = lock(&self.pace).wait(self.clock.now());
+        match wait {
+            None => Ok(()),
+            Some(wait) if wait <= PATIENCE => {
+                tracing::info!(seconds = wait.as_secs(), "writes are held back, so that GitHub does not refuse them");
+                tokio::time::sleep(wait).await;
+                Ok(())
+            }
+            Some(wait) => Err(ForgeError::Later {
+                after: Some(wait),
+                reason: "as many writes as GitHub takes in an hour were made".to_owned(),
+            }),
+        }
+    }
+
+    /// Returns the token to show now: an App's is fetched, kept, and renewed before it ends.
+    pub(super) async fn token(&self) -> Result<SecretString, ForgeError> {
+        match &self.identity {
+            Identity::Token(token) => Ok(token.clone()),
+            Identity::App(app) => Ok(self.held(app).await?.token),
+        }
+    }
+
+    /// Returns what is held of an App's installation.
+    pub(super) async fn held(&self, app: &App) -> Result<Held, ForgeError> {
+        let mut held = app.held.lock().await;
+        let now = self.clock.now();
+        if let Some(good) = held.as_ref().filter(|held| held.is_good(now)) {
+            return Ok(good.clone());
+        }
+        let web_token =
+            || app.web_token(now).ok_or_else(|| ForgeError::Stop("the key of the GitHub App signs nothing".to_owned()));
+        let installation = match app.installation {
+            Some(installation) => installation,
+            None => {
+                let parts: Vec<&str> =
+                    ["repos"].into_iter().chain(self.repository.split('/')).chain(["installation"]).collect();
+                let url = self.url(&parts, &[]);
+                let retry = RetryPolicy { after_silence: 2, after_trouble: 2, first_wait: Duration::from_millis(250) };
+                let answer = self.send(Method::GET, &url, HeaderMap::new(), None, retry, &web_token()?).await?;
+                match answer.status {
+                    StatusCode::OK => answer.json::<raw::Installation>()?.id,
+                    StatusCode::NOT_FOUND => {
+                        let reason = format!("the GitHub App is not installed on {}", shorten(&self.repository));
+                        return Err(ForgeError::Stop(reason));
+                    }
+                    _ => return Err(answer.refusal("to tell the App's installation")),
+                }
+            }
+        };
+        let url = self.url(&["app", "installations", &installation.to_string(), "access_tokens"], &[]);
+        let name = self.repository.rsplit('/').next().unwrap_or_default();
+        // A token for this repository alone, so that one that leaks opens no other.
+        let body = serde_json::json!({"repositories": [name]});
+        let answer = self.send(Method::POST, &url, HeaderMap::new(), Some(&body), ONCE, &web_token()?).await?;
+        if answer.status != StatusCode::CREATED {
+            return Err(answer.refusal("a token of the App's installation"));
+        }
+        let fetched: raw::InstallationToken = answer.json()?;
+        let fresh = Held {
+            token: fetched.token.into(),
+            expires: fetched.expires_at,
+            permissions: fetched.permissions.into_iter().collect(),
+        };
+        *held = Some(fresh.clone());
+        Ok(fresh)
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        url: &Url,
+        mut headers: HeaderMap,
+        body: Option<&Value>,
+        retry: RetryPolicy,
+        token: &SecretString,
+    ) -> Result<Answer, ForgeError> {
+        self.check_quiet()?;
+        headers.insert(ACCEPT, HeaderValue::from_static("application/vnd.github+json"));
+        headers.insert("x-github-api-version", HeaderValue::from_static("2022-11-28"));
+        let mut shown = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
+            .map_err(|_not_a_header| ForgeError::Stop("the token has characters that no token has".to_owned()))?;
+        shown.set_sensitive(true);
+        headers.insert(AUTHORIZATION, shown);
+        if body.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        let call = Call {
+            method,
+            url: url.clone(),
+            headers,
+            body: body.map(|body| body.to_string().into()),
+            deadline: Instant::now() + TIME,
+            retry,
+            plain: PlainHttp::Loopback,
+        };
+        let mut read = self.exchange(&call).await;
+        if matches!(&read, Err(HttpError::Broken { .. })) && retry.after_silence > 0 {
+            read = self.exchange(&call).await;
+        }
+        let answer = read.map_err(|error| self.of_http(error))?;
+        self.judge_speed(&answer)?;
+        Ok(answer)
+    }
+
+    async fn exchange(&self, call: &Call) -> Result<Answer, HttpError> {
+        let answer = self.http.send(call).await?;
+        let (status, headers) = (answer.status, answer.headers.clone());
+        let body = answer.body(LONGEST).whole().await?;
+        Ok(Answer { status, headers, body })
+    }
+
+    /// Heeds what GitHub says about its limits, in documented headers and the documented field of a refusal.
+    fn judge_speed(&self, answer: &Answer) -> Result<(), ForgeError> {
+        let number = |name: &str| answer.header(name).and_then(|text| text.trim().parse::<i64>().ok());
+        let reset = number("x-ratelimit-reset").and_then(|second| Timestamp::from_second(second).ok());
+        let until_reset = reset.and_then(|reset| Duration::try_from(reset.duration_since(self.clock.now())).ok());
+        let is_used_up = number("x-ratelimit-remaining") == Some(0);
+        let is_refused = answer.status == StatusCode::FORBIDDEN || answer.status == StatusCode::TOO_MANY_REQUESTS;
+        if !is_refused {
+            if is_used_up && let Some(wait) = until_reset {
+                let _told_by_the_next_request = self.be_quiet(wait);
+            }
+            return Ok(());
+        }
+        let named = answer.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        if let Some(wait) = named.and_then(|value| retry_after(value, self.clock.now())) {
+            return Err(self.be_quiet(wait));
+        }
+        if is_used_up {
+            return Err(self.be_quiet(until_reset.unwrap_or(MINUTE)));
+        }
+        let said: raw::Refusal = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let page = said.documentation_url.unwrap_or_default();
+        if page.contains("rate-limits") || page.contains("abuse-rate-limits") {
+            return Err(self.be_quiet(MINUTE));
+        }
+        Ok(())
+    }
+
+    /// Remembers that GitHub wants to hear nothing for a while.
+    fn be_quiet(&self, wait: Duration) -> ForgeError {
+        let until = self.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX);
+        *lock(&self.quiet) = Some(until);
+        later(until, wait)
+    }
+
+    fn check_quiet(&self) -> Result<(), ForgeError> {
+        let quiet = *lock(&self.quiet);
+        match quiet {
+            Some(until) => match Duration::try_from(until.duration_since(self.clock.now())) {
+                Ok(wait) if !wait.is_zero() => Err(later(until, wait)),
+                _ => Ok(()),
+            },
+            None => Ok(()),
+        }
+    }
+
+    fn of_http(&self, error: HttpError) -> ForgeError {
+        let reason = error.to_string();
+        match error {
+            HttpError::Throttled { status: StatusCode::TOO_MANY_REQUESTS, wait, .. } => {
+                self.be_quiet(wait.unwrap_or(MINUTE))
+            }
+            HttpError::Throttled { wait, .. } => ForgeError::Later { after: wait, reason },
+            HttpError::Deadline { host } => {
+                ForgeError::Later { after: None, reason: format!("{host} took too long to answer") }
+            }
+            HttpError::Setup(_) | HttpError::Plain { .. } => ForgeError::Stop(reason),
+            HttpError::TooLarge { .. } | HttpError::Redirect { .. } => ForgeError::Skip(reason),
+            _ => ForgeError::Later { after: None, reason },
+        }
+    }
+}
+
+/// No further try.
+const ONCE: RetryPolicy = RetryPolicy { after_silence: 0, after_trouble: 0, first_wait: Duration::ZERO };
+
+fn later(until: Timestamp, wait: Duration) -> ForgeError {
+    let until = until.round(jiff::Unit::Second).unwrap_or(until);
+    ForgeError::Later { after: Some(wait), reason: format!("GitHub wants no request before {until}") }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

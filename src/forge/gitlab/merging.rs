@@ -1,0 +1,79 @@
+//! Merging on GitLab: at the commit that was judged, through the merge train where the project has one.
+
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use crate::forge::ForgeError;
+use crate::forge::gitlab::GitLab;
+use crate::forge::gitlab::raw::RawMergeRequest;
+use crate::forge::rest::Reply;
+use crate::model::commit::CommitId;
+use crate::model::pull_request::{Merge, PullRequest};
+
+impl GitLab {
+    /// Accepts a merge request whose head is still `head`.
+    pub(super) async fn accept(&self, pull_request: &PullRequest, head: &CommitId) -> Result<Merge, ForgeError> {
+        let settings = self.read_settings().await?;
+        if settings.merge_trains_enabled == Some(true) {
+            return self.board(pull_request, head).await;
+        }
+        let mut order = json!({ "sha": head.as_str(), "should_remove_source_branch": true });
+        if settings.squash_option.as_deref() == Some("always") {
+            order["squash"] = true.into();
+        }
+        let answer = self.rest.write(Method::PUT, self.of(pull_request, &["merge"]), Some(&order)).await;
+        let reply = match answer {
+            Ok(reply) => reply,
+            Err(lost @ ForgeError::Later { .. }) => return self.look(pull_request, head, lost).await,
+            Err(other) => return Err(other),
+        };
+        if reply.status == StatusCode::OK {
+            return Ok(told(&reply.json()?));
+        }
+        self.not_ready(&reply)
+    }
+
+    /// Puts it on the merge train.
+    async fn board(&self, pull_request: &PullRequest, head: &CommitId) -> Result<Merge, ForgeError> {
+        let number = pull_request.number.0.to_string();
+        let url = self.url(&["merge_trains", "merge_requests", &number], &[]);
+        let order = json!({ "sha": head.as_str(), "auto_merge": true });
+        match self.rest.write(Method::POST, url, Some(&order)).await {
+            Ok(reply) if matches!(reply.status, StatusCode::CREATED | StatusCode::ACCEPTED | StatusCode::OK) => {
+                Ok(Merge::Enqueued)
+            }
+            Ok(reply) => self.not_ready(&reply),
+            Err(lost @ ForgeError::Later { .. }) => self.look(pull_request, head, lost).await,
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Looks whether an order whose answer was lost was carried out.
+    async fn look(&self, pull_request: &PullRequest, head: &CommitId, lost: ForgeError) -> Result<Merge, ForgeError> {
+        let now = self.read_one(pull_request).await.map_err(|_also_lost| lost.clone())?;
+        if now.state == "merged" && now.sha.as_deref() == Some(head.as_str()) { Ok(told(&now)) } else { Err(lost) }
+    }
+
+    /// Says what a refusal to merge means, by its status: https://docs.gitlab.com/api/merge_requests/#merge-a-merge-request.
+    fn not_ready(&self, reply: &Reply) -> Result<Merge, ForgeError> {
+        let words = reply.words();
+        let reason = match reply.status.as_u16() {
+            // Documented for a user who may not accept it; the token itself was good for everything before.
+            401 | 403 => format!("the token may not merge it ({words})"),
+            405 => format!("GitLab does not merge it now ({words}): the next pass asks again"),
+            406 | 422 => format!("GitLab could not merge it ({words})"),
+            400 | 409 => format!("its head has moved, or the train does not take it ({words})"),
+            _ => return Err(self.refused(reply)),
+        };
+        Ok(Merge::NotReady(reason))
+    }
+}
+
+/// Says what became of it, as GitLab tells it after an order.
+fn told(request: &RawMergeRequest) -> Merge {
+    match (request.state.as_str(), request.landed()) {
+        ("merged", Some(commit)) => Merge::Merged(commit),
+        _ if request.merge_when_pipeline_succeeds => Merge::Enqueued,
+        _ => Merge::NotReady("GitLab is merging it: the next pass looks again".to_owned()),
+    }
+}

@@ -1,0 +1,341 @@
+//! GitLab, its own or another's: merge requests, pipelines and commit statuses by REST API v4.
+//!
+//! Entry point: [`GitLab::new`]. Branches and commits go through Git; nothing here decides what is opened or merged.
+
+mod merging;
+mod raw;
+mod readiness;
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use reqwest::{Method, StatusCode};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::clock::Clock;
+use crate::forge::gitlab::raw::{DRAFT, RawMergeRequest, RawNote, RawProject, RawStatus, RawToken, RawUser};
+use crate::forge::rest::{Reply, Rest, TokenHeader};
+use crate::forge::{Asked, Forge, ForgeError};
+use crate::model::commit::CommitId;
+use crate::model::environment::BranchName;
+use crate::model::pull_request::{
+    Check, CheckState, Lack, Merge, NewPullRequest, PullRequest, Readiness, State, Status,
+};
+
+/// The most characters of a description, as GitLab documents it.
+const LONGEST_BODY: usize = 1_048_576;
+
+/// A token for the API. `Debug` shows no secret.
+#[derive(Debug, Clone)]
+pub enum GitLabToken {
+    /// A personal, project or group access token.
+    Access(SecretString),
+    /// The token of the CI job that runs this, which may do less.
+    Job(SecretString),
+}
+
+/// A project on GitLab.
+pub struct GitLab {
+    rest: Rest,
+    project: String,
+    is_job: bool,
+    has_token: bool,
+    settings: Mutex<Option<RawProject>>,
+}
+
+impl fmt::Debug for GitLab {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("GitLab").field("project", &self.project).finish_non_exhaustive()
+    }
+}
+
+impl GitLab {
+    /// Speaks of a project, by its whole path, to the API below `base` (`https://host/api/v4`).
+    pub fn new(base: Url, project: &str, token: Option<&GitLabToken>, clock: Arc<dyn Clock>) -> Self {
+        let header = |name| TokenHeader { name, before: "" };
+        let shown = token.map(|token| match token {
+            GitLabToken::Access(token) => (header("private-token"), token),
+            GitLabToken::Job(token) => (header("job-token"), token),
+        });
+        Self {
+            rest: Rest::new(base, shown, clock),
+            project: project.to_owned(),
+            is_job: matches!(token, Some(GitLabToken::Job(_))),
+            has_token: token.is_some(),
+            settings: Mutex::new(None),
+        }
+    }
+
+    /// Returns a URL below the project, whose path with its groups is one part of it.
+    fn url(&self, path: &[&str], query: &[(&str, &str)]) -> Url {
+        let mut parts = vec!["projects", self.project.as_str()];
+        parts.extend(path);
+        self.rest.url(&parts, query)
+    }
+
+    /// Returns a URL below a merge request.
+    fn of(&self, pull_request: &PullRequest, path: &[&str]) -> Url {
+        let number = pull_request.number.0.to_string();
+        let mut parts = vec!["merge_requests", number.as_str()];
+        parts.extend(path);
+        self.url(&parts, &[])
+    }
+
+    /// Says what a refusal means that has no meaning of its own for what was asked.
+    fn refused(&self, reply: &Reply) -> ForgeError {
+        let (host, project, words) = (self.rest.host(), &self.project, reply.words());
+        let job =
+            "a CI job's own token may not do this: set GITLAB_TOKEN to a project access token with the scope `api`";
+        match reply.status.as_u16() {
+            401 | 403 | 404 if self.is_job => ForgeError::Stop(format!("{host} answered {words}; {job}")),
+            401 | 404 if !self.has_token => {
+                ForgeError::Stop(format!("{host} answered {words} for {project}: set GITLAB_TOKEN"))
+            }
+            401 => ForgeError::Stop(format!("{host} does not take the token ({words}): it needs the scope `api`")),
+            403 => ForgeError::Stop(format!(
+                "{host} does not allow this on {project} ({words}): the token needs the scope `api` and the role Developer"
+            )),
+            404 => ForgeError::Skip(format!("{host} answered {words} for {project}")),
+            _ => ForgeError::Skip(format!("{host} answered {words}")),
+        }
+    }
+
+    async fn read_all(&self, base: &BranchName, prefix: &str) -> Result<Vec<PullRequest>, ForgeError> {
+        let query = |state: &'static str| {
+            let order = [("state", state), ("scope", "all"), ("order_by", "updated_at"), ("sort", "desc")];
+            let place = [("target_branch", base.as_str()), ("per_page", "100")];
+            order.into_iter().chain(place).collect::<Vec<_>>()
+        };
+        let reply = self.rest.read_again(self.url(&["merge_requests"], &query("all"))).await?;
+        if reply.status != StatusCode::OK {
+            // Whoever may not list anything may do nothing at all.
+            return Err(match self.refused(&reply) {
+                ForgeError::Skip(words) => ForgeError::Stop(words),
+                other => other,
+            });
+        }
+        let first = reply.page::<RawMergeRequest>()?;
+        let mut listed = first.items;
+        if first.more {
+            // An open one may lie below a hundred that changed since.
+            let open = self.url(&["merge_requests"], &query("opened"));
+            let open: Vec<RawMergeRequest> = self.rest.pages(&open, &|reply| self.refused(reply)).await?;
+            listed.retain(|one| one.state != "opened");
+            listed.extend(open);
+        }
+        let own = |one: &RawMergeRequest| {
+            one.is_own() && one.target_branch == base.as_str() && one.source_branch.starts_with(prefix)
+        };
+        Ok(listed.into_iter().filter(own).map(RawMergeRequest::into_plain).collect())
+    }
+
+    async fn read_of_head(&self, base: &BranchName, head: &BranchName) -> Result<Vec<PullRequest>, ForgeError> {
+        let query = [
+            ("state", "all"),
+            ("scope", "all"),
+            ("source_branch", head.as_str()),
+            ("target_branch", base.as_str()),
+            ("order_by", "created_at"),
+            ("sort", "desc"),
+            ("per_page", "100"),
+        ];
+        let url = self.url(&["merge_requests"], &query);
+        let listed: Vec<RawMergeRequest> = self.rest.pages(&url, &|reply| self.refused(reply)).await?;
+        let own = |one: &RawMergeRequest| one.is_own() && one.source_branch == head.as_str();
+        Ok(listed.into_iter().filter(own).map(RawMergeRequest::into_plain).collect())
+    }
+
+    async fn create(&self, new: &NewPullRequest) -> Result<PullRequest, ForgeError> {
+        let mut body = json!({
+            "source_branch": new.head.as_str(),
+            "target_branch": new.base.as_str(),
+            "title": title(&new.title, new.is_draft),
+            "description": new.body,
+            "remove_source_branch": true,
+        });
+        if !new.labels.is_empty() {
+            body["labels"] = new.labels.join(",").into();
+        }
+        let reviewers = self.users(&new.reviewers).await?;
+        if !reviewers.is_empty() {
+            body["reviewer_ids"] = reviewers.into();
+        }
+        let answer = self.rest.write(Method::POST, self.url(&["merge_requests"], &[]), Some(&body)).await;
+        let lost = match answer {
+            Ok(reply) if reply.status == StatusCode::CREATED => {
+                return Ok(reply.json::<RawMergeRequest>()?.into_plain());
+            }
+            // One is open for this branch already: an answer was lost, or somebody was faster.
+            Ok(reply) if reply.status == StatusCode::CONFLICT => {
+                ForgeError::Later { after: None, reason: format!("{} answered {}", self.rest.host(), reply.words()) }
+            }
+            Ok(reply) => return Err(self.refused(&reply)),
+            Err(later @ ForgeError::Later { .. }) => later,
+            Err(other) => return Err(other),
+        };
+        // Whether it was made is not known: it is looked for, and never asked for twice in one pass.
+        let found = self.read_of_head(&new.base, &new.head).await?;
+        found.into_iter().find(|one| one.state == State::Open).ok_or(lost)
+    }
+
+    /// Returns the ids of users; who is not found is left out, and said.
+    async fn users(&self, names: &[String]) -> Result<Vec<u64>, ForgeError> {
+        let mut ids = Vec::new();
+        for name in names {
+            if name.contains('/') {
+                tracing::warn!(reviewer = %name, "GitLab asks no groups to review: name users");
+                continue;
+            }
+            let url = self.rest.url(&["users"], &[("username", name)]);
+            let reply = self.rest.read(url).await?;
+            let found = if reply.status == StatusCode::OK { reply.json::<Vec<RawUser>>()? } else { Vec::new() };
+            match found.into_iter().find(|user| user.username.eq_ignore_ascii_case(name)) {
+                Some(user) => ids.push(user.id),
+                None => tracing::warn!(reviewer = %name, "there is no such user to ask for a review"),
+            }
+        }
+        Ok(ids)
+    }
+
+    async fn change(&self, pull_request: &PullRequest, body: &Value) -> Result<(), ForgeError> {
+        let reply = self.rest.write(Method::PUT, self.of(pull_request, &[]), Some(body)).await?;
+        if reply.status == StatusCode::OK { Ok(()) } else { Err(self.refused(&reply)) }
+    }
+
+    async fn write_note(&self, pull_request: &PullRequest, text: &str) -> Result<(), ForgeError> {
+        let url = self.of(pull_request, &["notes"]);
+        let reply = self.rest.write(Method::POST, url, Some(&json!({ "body": text }))).await?;
+        if reply.status == StatusCode::CREATED { Ok(()) } else { Err(self.refused(&reply)) }
+    }
+
+    /// Closes after the comment has been written, which is written once however often this is begun anew.
+    async fn withdraw(&self, pull_request: &PullRequest, body: &str, comment: &str) -> Result<(), ForgeError> {
+        let mut notes = self.of(pull_request, &["notes"]);
+        notes.query_pairs_mut().extend_pairs([("sort", "desc"), ("order_by", "created_at"), ("per_page", "100")]);
+        let reply = self.rest.read(notes).await?;
+        if reply.status != StatusCode::OK {
+            return Err(self.refused(&reply));
+        }
+        let said = reply.page::<RawNote>()?.items;
+        if !said.iter().any(|note| note.body.trim() == comment.trim()) {
+            self.write_note(pull_request, comment).await?;
+        }
+        self.change(pull_request, &json!({ "description": body, "state_event": "close" })).await
+    }
+
+    async fn read_checks(&self, commit: &str) -> Result<Vec<Check>, ForgeError> {
+        let url = self.url(&["repository", "commits", commit, "statuses"], &[("per_page", "100")]);
+        let statuses: Vec<RawStatus> = self.rest.pages(&url, &|reply| self.refused(reply)).await?;
+        Ok(readiness::newest(statuses))
+    }
+
+    async fn write_status(&self, commit: &CommitId, status: &Status) -> Result<(), ForgeError> {
+        let state = match status.state {
+            CheckState::Passed => "success",
+            CheckState::Pending => "pending",
+            CheckState::Failed => "failed",
+        };
+        let url = self.url(&["statuses", commit.as_str()], &[]);
+        let body = json!({ "state": state, "name": status.context, "description": status.text });
+        let reply = self.rest.write(Method::POST, url, Some(&body)).await?;
+        if reply.status == StatusCode::CREATED {
+            return Ok(());
+        }
+        if reply.status == StatusCode::BAD_REQUEST {
+            // GitLab refuses the step from a state to the same one; the text alone cannot be changed then.
+            let checks = self.read_checks(commit.as_str()).await?;
+            if checks.iter().any(|check| check.name == status.context && check.word == state) {
+                return Ok(());
+            }
+        }
+        Err(self.refused(&reply))
+    }
+
+    /// Asks what the token and its owner may do.
+    async fn read_lacks(&self) -> Result<Vec<Lack>, ForgeError> {
+        let lack = |permission: &str, needed_to: &str| Lack {
+            permission: permission.to_owned(),
+            needed_to: needed_to.to_owned(),
+        };
+        if self.is_job {
+            let instead = "a project access token with the scope api, in place of CI_JOB_TOKEN";
+            return Ok(vec![lack(instead, "open, change and merge merge requests")]);
+        }
+        let mut lacks = Vec::new();
+        let settings = self.read_settings().await?;
+        // GitLab's roles by number: https://docs.gitlab.com/api/access_requests/#valid-access-levels.
+        if settings.permissions.is_none_or(|permissions| permissions.level() < 30) {
+            lacks.push(lack("the role Developer", "push head branches and open merge requests"));
+        }
+        let reply = self.rest.read(self.rest.url(&["personal_access_tokens", "self"], &[])).await?;
+        // Tokens of other kinds and older versions tell nothing of themselves.
+        if reply.status == StatusCode::OK && !reply.json::<RawToken>()?.scopes.iter().any(|scope| scope == "api") {
+            lacks.push(lack("the scope api", "open, change and merge merge requests"));
+        }
+        Ok(lacks)
+    }
+}
+
+/// Writes a title as GitLab tells drafts.
+fn title(title: &str, is_draft: bool) -> String {
+    if is_draft { format!("{DRAFT}{title}") } else { title.to_owned() }
+}
+
+impl Forge for GitLab {
+    fn list<'a>(&'a self, base: &'a BranchName, prefix: &'a str) -> Asked<'a, Vec<PullRequest>> {
+        Box::pin(self.read_all(base, prefix))
+    }
+
+    fn of_head<'a>(&'a self, base: &'a BranchName, head: &'a BranchName) -> Asked<'a, Vec<PullRequest>> {
+        Box::pin(self.read_of_head(base, head))
+    }
+
+    fn open<'a>(&'a self, new: &'a NewPullRequest) -> Asked<'a, PullRequest> {
+        Box::pin(self.create(new))
+    }
+
+    fn rewrite<'a>(&'a self, pull_request: &'a PullRequest, text: &'a str, body: &'a str) -> Asked<'a, ()> {
+        Box::pin(async move {
+            let change = json!({ "title": title(text, pull_request.is_draft), "description": body });
+            self.change(pull_request, &change).await
+        })
+    }
+
+    fn close<'a>(&'a self, pull_request: &'a PullRequest, body: &'a str, comment: &'a str) -> Asked<'a, ()> {
+        Box::pin(self.withdraw(pull_request, body, comment))
+    }
+
+    fn comment<'a>(&'a self, pull_request: &'a PullRequest, text: &'a str) -> Asked<'a, ()> {
+        Box::pin(self.write_note(pull_request, text))
+    }
+
+    fn remove_label<'a>(&'a self, pull_request: &'a PullRequest, label: &'a str) -> Asked<'a, ()> {
+        Box::pin(async move { self.change(pull_request, &json!({ "remove_labels": label })).await })
+    }
+
+    fn readiness<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Readiness> {
+        Box::pin(self.read_readiness(pull_request))
+    }
+
+    fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId) -> Asked<'a, Merge> {
+        Box::pin(self.accept(pull_request, head))
+    }
+
+    fn checks<'a>(&'a self, commit: &'a CommitId) -> Asked<'a, Vec<Check>> {
+        Box::pin(self.read_checks(commit.as_str()))
+    }
+
+    fn set_status<'a>(&'a self, commit: &'a CommitId, status: &'a Status) -> Asked<'a, ()> {
+        Box::pin(self.write_status(commit, status))
+    }
+
+    fn lacks(&self) -> Asked<'_, Vec<Lack>> {
+        Box::pin(self.read_lacks())
+    }
+
+    fn body_limit(&self) -> usize {
+        LONGEST_BODY
+    }
+}

@@ -1,0 +1,220 @@
+//! What GitLab's REST API v4 says, as far as it is read. No type leaves the module above.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+use crate::model::commit::CommitId;
+use crate::model::environment::BranchName;
+use crate::model::marker;
+use crate::model::pull_request::{Check, CheckState, Number, PullRequest, State};
+
+/// What a draft's title begins with; GitLab has no other sign of it in writing.
+pub(super) const DRAFT: &str = "Draft: ";
+
+/// The other ways in which people write it.
+const DRAFTS: [&str; 3] = ["Draft:", "[Draft]", "(Draft)"];
+
+#[derive(Debug, Deserialize)]
+pub(super) struct RawMergeRequest {
+    pub(super) iid: u64,
+    #[serde(default)]
+    pub(super) title: String,
+    pub(super) description: Option<String>,
+    pub(super) state: String,
+    pub(super) target_branch: String,
+    pub(super) source_branch: String,
+    source_project_id: Option<u64>,
+    target_project_id: Option<u64>,
+    #[serde(default)]
+    labels: Vec<String>,
+    #[serde(default)]
+    pub(super) draft: bool,
+    pub(super) sha: Option<String>,
+    #[serde(default)]
+    web_url: String,
+    pub(super) merge_commit_sha: Option<String>,
+    pub(super) squash_commit_sha: Option<String>,
+    pub(super) merge_status: Option<String>,
+    pub(super) detailed_merge_status: Option<String>,
+    #[serde(default)]
+    pub(super) merge_when_pipeline_succeeds: bool,
+    pub(super) blocking_discussions_resolved: Option<bool>,
+    #[serde(default)]
+    pub(super) has_conflicts: bool,
+    pub(super) head_pipeline: Option<RawPipeline>,
+    pub(super) user: Option<RawRights>,
+}
+
+impl RawMergeRequest {
+    /// Whether it comes from the project itself, and not from a fork.
+    pub(super) fn is_own(&self) -> bool {
+        self.source_project_id.is_some() && self.source_project_id == self.target_project_id
+    }
+
+    /// Returns the commit that it brought onto the base.
+    pub(super) fn landed(&self) -> Option<CommitId> {
+        // A fast-forward makes no commit of its own: the head is what landed.
+        let id = self.merge_commit_sha.as_ref().or(self.squash_commit_sha.as_ref()).or(self.sha.as_ref())?;
+        Some(CommitId(id.as_str().into()))
+    }
+
+    /// Turns it into the plain noun.
+    pub(super) fn into_plain(self) -> PullRequest {
+        let body = self.description.unwrap_or_default();
+        PullRequest {
+            number: Number(self.iid),
+            url: self.web_url,
+            state: match self.state.as_str() {
+                "merged" => State::Merged,
+                "closed" => State::Closed,
+                // `locked` is one that is being merged at this moment.
+                _ => State::Open,
+            },
+            head: BranchName::from(self.source_branch.as_str()),
+            commit: CommitId(self.sha.unwrap_or_default().into()),
+            base: BranchName::from(self.target_branch.as_str()),
+            title: without_draft(&self.title, self.draft).to_owned(),
+            marker: marker::read(&body),
+            body,
+            labels: self.labels.into_iter().collect::<BTreeSet<_>>(),
+            is_draft: self.draft,
+        }
+    }
+}
+
+fn without_draft(title: &str, is_draft: bool) -> &str {
+    let rest = DRAFTS.iter().find_map(|prefix| {
+        let begin = title.get(..prefix.len())?;
+        begin.eq_ignore_ascii_case(prefix).then(|| title[prefix.len()..].trim_start())
+    });
+    rest.filter(|_| is_draft).unwrap_or(title)
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct RawRights {
+    #[serde(default)]
+    pub(super) can_merge: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct RawPipeline {
+    pub(super) id: u64,
+    pub(super) sha: String,
+    #[serde(rename = "ref", default)]
+    pub(super) reference: String,
+    pub(super) status: String,
+    pub(super) source: Option<String>,
+}
+
+impl RawPipeline {
+    /// Whether it ran for the head commit: on it, or on its merge with the base.
+    pub(super) fn is_of(&self, head: &str) -> bool {
+        self.sha == head || self.reference.starts_with("refs/merge-requests/")
+    }
+}
+
+/// A commit status, or a job of a pipeline: GitLab lists both alike.
+#[derive(Debug, Deserialize)]
+pub(super) struct RawStatus {
+    pub(super) id: u64,
+    pub(super) name: String,
+    pub(super) status: String,
+    description: Option<String>,
+    #[serde(default)]
+    allow_failure: bool,
+}
+
+impl RawStatus {
+    /// Turns it into the plain noun.
+    pub(super) fn into_plain(self) -> Check {
+        let state = if self.allow_failure && matches!(self.status.as_str(), "failed" | "canceled" | "manual") {
+            CheckState::Passed
+        } else {
+            state_of(&self.status)
+        };
+        Check { name: self.name, state, word: self.status, text: self.description.unwrap_or_default() }
+    }
+}
+
+/// Returns what a status of a job or a pipeline comes to. One that is not known yet is not done.
+pub(super) fn state_of(status: &str) -> CheckState {
+    match status {
+        "success" | "skipped" => CheckState::Passed,
+        "failed" | "canceled" | "canceling" | "manual" => CheckState::Failed,
+        _ => CheckState::Pending,
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct RawApprovals {
+    #[serde(default)]
+    pub(super) approved_by: Vec<RawApprover>,
+    pub(super) approvals_left: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct RawApprover {
+    pub(super) user: RawUser,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct RawUser {
+    pub(super) id: u64,
+    pub(super) username: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct RawReviewer {
+    pub(super) user: RawUser,
+    #[serde(default)]
+    pub(super) state: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct RawNote {
+    #[serde(default)]
+    pub(super) body: String,
+}
+
+/// The settings of a project that say how merge requests are merged.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct RawProject {
+    #[serde(default)]
+    pub(super) only_allow_merge_if_pipeline_succeeds: bool,
+    #[serde(default)]
+    pub(super) merge_trains_enabled: Option<bool>,
+    pub(super) squash_option: Option<String>,
+    #[serde(default)]
+    pub(super) archived: bool,
+    pub(super) permissions: Option<RawPermissions>,
+}
+
+/// The roles of the token's owner: in the project itself, and through its groups.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct RawPermissions {
+    project_access: Option<RawAccess>,
+    group_access: Option<RawAccess>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+struct RawAccess {
+    #[serde(default)]
+    access_level: u32,
+}
+
+impl RawPermissions {
+    /// Returns the higher of the two roles; 30 is Developer, 40 is Maintainer.
+    pub(super) fn level(&self) -> u32 {
+        let levels =
+            [&self.project_access, &self.group_access].map(|one| one.as_ref().map_or(0, |one| one.access_level));
+        levels.into_iter().max().unwrap_or(0)
+    }
+}
+
+/// What a token tells of itself.
+#[derive(Debug, Deserialize)]
+pub(super) struct RawToken {
+    #[serde(default)]
+    pub(super) scopes: Vec<String>,
+}

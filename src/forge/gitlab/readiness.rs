@@ -1,0 +1,218 @@
+//! Whether a merge request may be merged: its pipeline, statuses, approvals, and what GitLab itself says.
+
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
+
+use reqwest::StatusCode;
+
+use crate::forge::ForgeError;
+use crate::forge::gitlab::GitLab;
+use crate::forge::gitlab::raw::{
+    RawApprovals, RawMergeRequest, RawPipeline, RawProject, RawReviewer, RawStatus, state_of,
+};
+use crate::model::pull_request::{Check, PullRequest, Readiness};
+
+/// The name under which the head pipeline as a whole stands among the checks.
+const PIPELINE: &str = "pipeline";
+
+impl GitLab {
+    /// Asks for everything that decides whether a merge request may be merged.
+    pub(super) async fn read_readiness(&self, pull_request: &PullRequest) -> Result<Readiness, ForgeError> {
+        let request = self.read_one(pull_request).await?;
+        let head = pull_request.commit.as_str();
+        let settings = self.read_settings().await?;
+        let mut checks = self.read_checks(head).await?;
+        if let Some(pipeline) = request.head_pipeline.as_ref().filter(|pipeline| pipeline.is_of(head)) {
+            self.add_pipeline(pipeline, head, &mut checks).await?;
+        }
+        let mut readiness = Readiness { checks, blocked: blocked(&request, head), ..Readiness::default() };
+        if settings.only_allow_merge_if_pipeline_succeeds {
+            readiness.required.insert(PIPELINE.to_owned());
+        }
+        readiness.has_queue = settings.merge_trains_enabled == Some(true);
+        if settings.archived {
+            readiness.blocked = Some("the project is archived".to_owned());
+        }
+        self.add_reviews(pull_request, &mut readiness).await?;
+        Ok(readiness)
+    }
+
+    /// Asks for one merge request with everything that lists leave out.
+    pub(super) async fn read_one(&self, pull_request: &PullRequest) -> Result<RawMergeRequest, ForgeError> {
+        let reply = self.rest.read(self.of(pull_request, &[])).await?;
+        if reply.status == StatusCode::OK { reply.json() } else { Err(self.refused(&reply)) }
+    }
+
+    /// Asks for the settings of the project; once, since they are the same for all of its merge requests.
+    pub(super) async fn read_settings(&self) -> Result<RawProject, ForgeError> {
+        if let Some(known) = self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+            return Ok(known);
+        }
+        let reply = self.rest.read(self.url(&[], &[])).await?;
+        if reply.status != StatusCode::OK {
+            return Err(self.refused(&reply));
+        }
+        let settings: RawProject = reply.json()?;
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = Some(settings.clone());
+        Ok(settings)
+    }
+
+    /// Adds the head pipeline; where it ran on the merge with the base, its jobs are not among those of the head.
+    async fn add_pipeline(
+        &self,
+        pipeline: &RawPipeline,
+        head: &str,
+        checks: &mut Vec<Check>,
+    ) -> Result<(), ForgeError> {
+        if pipeline.sha != head {
+            let url = self.url(&["pipelines", &pipeline.id.to_string(), "jobs"], &[("per_page", "100")]);
+            let jobs: Vec<RawStatus> = self.rest.pages(&url, &|reply| self.refused(reply)).await?;
+            checks.extend(newest(jobs));
+        }
+        // Commit statuses from outside make up a pipeline of their own: Tagboat's alone are no check of the change.
+        let is_ours = pipeline.source.as_deref() == Some("external")
+            && checks.iter().all(|check| check.name.starts_with("tagboat/"));
+        if !is_ours {
+            let (state, word) = (state_of(&pipeline.status), pipeline.status.clone());
+            checks.push(Check { name: PIPELINE.to_owned(), state, word, text: String::new() });
+        }
+        Ok(())
+    }
+
+    /// Adds approvals and wishes for changes, as far as the version and tier have them.
+    async fn add_reviews(&self, pull_request: &PullRequest, readiness: &mut Readiness) -> Result<(), ForgeError> {
+        let reply = self.rest.read(self.of(pull_request, &["approvals"])).await?;
+        match reply.status {
+            StatusCode::OK => {
+                let approvals: RawApprovals = reply.json()?;
+                let names: std::collections::BTreeSet<&str> =
+                    approvals.approved_by.iter().map(|by| by.user.username.as_str()).collect();
+                readiness.approvals = u32::try_from(names.len()).unwrap_or(u32::MAX);
+                if let Some(left) = approvals.approvals_left.filter(|left| *left > 0) {
+                    readiness.blocked.get_or_insert(format!("{left} more must approve it"));
+                }
+            }
+            // Not in this tier or version: then GitLab asks for none.
+            StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => {}
+            _ => return Err(self.refused(&reply)),
+        }
+        let reply = self.rest.read(self.of(pull_request, &["reviewers"])).await?;
+        match reply.status {
+            StatusCode::OK => {
+                let reviewers: Vec<RawReviewer> = reply.json()?;
+                let asking = reviewers.into_iter().filter(|reviewer| reviewer.state == "requested_changes");
+                readiness.changes_requested = asking.map(|reviewer| reviewer.user.username).collect();
+                Ok(())
+            }
+            StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => Ok(()),
+            _ => Err(self.refused(&reply)),
+        }
+    }
+}
+
+/// Keeps the newest status of each name.
+pub(super) fn newest(statuses: Vec<RawStatus>) -> Vec<Check> {
+    let mut newest: BTreeMap<String, RawStatus> = BTreeMap::new();
+    for status in statuses {
+        match newest.get(&status.name) {
+            Some(known) if known.id > status.id => {}
+            _ => {
+                newest.insert(status.name.clone(), status);
+            }
+        }
+    }
+    newest.into_values().map(RawStatus::into_plain).collect()
+}
+
+/// Says why GitLab would not merge it now.
+fn blocked(request: &RawMergeRequest, head: &str) -> Option<String> {
+    if request.sha.as_deref() != Some(head) {
+        return Some("its head branch has moved: the next pass looks again".to_owned());
+    }
+    if request.draft {
+        return Some("it is a draft".to_owned());
+    }
+    if request.has_conflicts {
+        return Some("it has conflicts with its base".to_owned());
+    }
+    if request.user.as_ref().is_some_and(|user| !user.can_merge) {
+        return Some("the token may not merge into this branch".to_owned());
+    }
+    // https://docs.gitlab.com/api/merge_requests/#merge-status; before 15.6 there was but `merge_status`.
+    let Some(status) = request.detailed_merge_status.as_deref() else {
+        return match request.merge_status.as_deref() {
+            Some("can_be_merged") if request.blocking_discussions_resolved != Some(false) => None,
+            Some("can_be_merged") => Some("discussions are not resolved".to_owned()),
+            Some("cannot_be_merged") => Some("it has conflicts with its base".to_owned()),
+            _ => Some("GitLab is still working out whether it can be merged".to_owned()),
+        };
+    };
+    let reason = match status {
+        "mergeable" | "can_be_merged" => return None,
+        "unchecked" | "checking" | "preparing" | "approvals_syncing" | "cannot_be_merged_recheck" => {
+            "GitLab is still working out whether it can be merged"
+        }
+        "ci_still_running" => "its pipeline is still running",
+        "ci_must_pass" => "its pipeline must succeed first",
+        "status_checks_must_pass" => "external status checks must pass first",
+        "conflict" | "broken_status" | "cannot_be_merged" => "it has conflicts with its base",
+        "need_rebase" => "it is behind its base, which must be up to date here",
+        "draft_status" => "it is a draft",
+        "discussions_not_resolved" => "discussions are not resolved",
+        "not_approved" => "approvals are missing",
+        "requested_changes" => "changes are requested",
+        "merge_request_blocked" | "blocked_status" => "another merge request must be merged first",
+        "merge_time" => "it may not be merged before a time that was set",
+        "not_open" => "it is not open",
+        "commits_status" => "its head branch is gone or has no commit",
+        "jira_association_missing" => "it must name a Jira issue",
+        "security_policy_violations" | "policies_denied" | "security_policy_pipeline_check" => {
+            "a security policy forbids it"
+        }
+        "locked_paths" | "locked_lfs_files" => "somebody has locked a file of it",
+        other => return Some(format!("GitLab says `{}`", crate::model::image::shorten(other))),
+    };
+    Some(reason.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::pull_request::CheckState;
+
+    #[test]
+    fn the_newest_of_a_name_counts_and_what_may_fail_passes() {
+        let statuses = serde_json::from_str(
+            r#"[{"id":2,"name":"test","status":"success"},{"id":1,"name":"test","status":"failed"},
+                {"id":3,"name":"lint","status":"failed","allow_failure":true},
+                {"id":4,"name":"deploy","status":"manual"},{"id":5,"name":"e2e","status":"canceled"},
+                {"id":6,"name":"new","status":"invented"}]"#,
+        );
+        let states: Vec<(String, CheckState)> =
+            newest(statuses.unwrap()).into_iter().map(|check| (check.name, check.state)).collect();
+        let expected = [
+            ("deploy", CheckState::Failed),
+            ("e2e", CheckState::Failed),
+            ("lint", CheckState::Passed),
+            ("new", CheckState::Pending),
+            ("test", CheckState::Passed),
+        ];
+        assert_eq!(states, expected.map(|(name, state)| (name.to_owned(), state)));
+    }
+
+    #[test]
+    fn only_mergeable_is_mergeable() {
+        let request = |status: &str| -> RawMergeRequest {
+            let json = serde_json::json!({
+                "iid": 1, "state": "opened", "target_branch": "main", "source_branch": "x", "sha": "abc",
+                "detailed_merge_status": status,
+            });
+            serde_json::from_value(json).unwrap()
+        };
+        assert_eq!(blocked(&request("mergeable"), "abc"), None);
+        for status in ["checking", "conflict", "not_approved", "need_rebase", "draft_status", "something_new"] {
+            assert!(blocked(&request(status), "abc").is_some(), "{status}");
+        }
+        assert!(blocked(&request("mergeable"), "def").unwrap().contains("moved"));
+    }
+}

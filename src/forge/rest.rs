@@ -1,0 +1,295 @@
+//! Asking a forge's API with JSON: reads that are tried again, writes that are sent once, pages to their end.
+//!
+//! The entry point is [`Rest`]. Knows no forge: paths, fields and what a refusal means are the caller's.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, LINK};
+use reqwest::{Method, StatusCode};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::time::Instant;
+use url::Url;
+
+use crate::clock::Clock;
+use crate::forge::ForgeError;
+use crate::http::client::{Call, HttpClient, PlainHttp, Timeouts};
+use crate::http::error::HttpError;
+use crate::http::retry::RetryPolicy;
+use crate::http::target::host_of;
+use crate::model::image::shorten;
+
+/// How long one question may take, with its tries and waits.
+const TIME: Duration = Duration::from_secs(60);
+
+/// The longest answer: a page of a hundred pull requests with long bodies.
+const LONGEST: u64 = 32 << 20;
+
+/// The most pages that are read of one list.
+const MOST_PAGES: usize = 50;
+
+/// The longest wait that a refused write is held for; what asks for more is left to the next pass.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How often a write is sent again after the forge has said that it did not take it.
+const RESENT: usize = 2;
+
+/// The header in which a token is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TokenHeader {
+    /// Its name, in lower case.
+    pub(super) name: &'static str,
+    /// What stands before the token.
+    pub(super) before: &'static str,
+}
+
+/// An answer: what came is the caller's to judge, unless it says "later".
+#[derive(Debug)]
+pub(super) struct Reply {
+    /// The status.
+    pub(super) status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Reply {
+    /// Reads the body as JSON of a shape.
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, ForgeError> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            // The parser's words may repeat what came: they are cut and freed of control characters.
+            ForgeError::Skip(format!("the answer has another shape than documented: {}", shorten(&error.to_string())))
+        })
+    }
+
+    /// Reads the body as the first page of a list.
+    pub(super) fn page<T: DeserializeOwned>(&self) -> Result<Page<T>, ForgeError> {
+        let items: Vec<T> = self.json()?;
+        let more = self.has_next(items.len(), items.len());
+        Ok(Page { items, more })
+    }
+
+    /// Returns what a refusal says for people, cut short.
+    pub(super) fn words(&self) -> String {
+        let said = serde_json::from_slice::<Value>(&self.body).ok();
+        let said = said.as_ref().and_then(|said| said.get("message").or_else(|| said.get("error")));
+        let text = match said {
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; "),
+            Some(Value::Null) | None => String::new(),
+            Some(other) => other.to_string(),
+        };
+        let status = self.status.as_u16();
+        if text.is_empty() { status.to_string() } else { format!("{status}: {}", shorten(&text)) }
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Whether another page follows, when so many were read so far.
+    fn has_next(&self, read: usize, of_this: usize) -> bool {
+        if of_this == 0 {
+            return false;
+        }
+        let links = self.headers.get(LINK).and_then(|value| value.to_str().ok());
+        let linked = links.is_some_and(|links| links.split(',').any(|link| link.contains("rel=\"next\"")));
+        let numbered = self.header("x-next-page").is_some_and(|page| !page.trim().is_empty());
+        let total: Option<usize> = self.header("x-total-count").and_then(|count| count.trim().parse().ok());
+        linked || numbered || total.is_some_and(|total| total > read)
+    }
+}
+
+/// Items of a list, and whether there are more of them.
+pub(super) struct Page<T> {
+    /// The items.
+    pub(super) items: Vec<T>,
+    /// Whether the list goes on.
+    pub(super) more: bool,
+}
+
+/// The last listing with its mark, to be asked for again only if it changed.
+struct Remembered {
+    url: Url,
+    etag: HeaderValue,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+/// A forge's API below its base.
+pub(super) struct Rest {
+    http: HttpClient,
+    base: Url,
+    headers: HeaderMap,
+    remembered: Mutex<Option<Remembered>>,
+}
+
+impl Rest {
+    /// Speaks to the API below `base`, with the token where there is one.
+    pub(super) fn new(base: Url, token: Option<(TokenHeader, &SecretString)>, clock: Arc<dyn Clock>) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        if let Some((header, token)) = token {
+            let text = format!("{}{}", header.before, token.expose_secret());
+            match HeaderValue::from_str(&text) {
+                Ok(mut value) => {
+                    value.set_sensitive(true);
+                    headers.insert(HeaderName::from_static(header.name), value);
+                }
+                Err(_not_a_header) => tracing::warn!("the token has characters that no token has: it is not sent"),
+            }
+        }
+        let http = HttpClient::new(Timeouts::default(), Arc::new(move || clock.now()));
+        Self { http, base, headers, remembered: Mutex::new(None) }
+    }
+
+    /// Returns the forge's host, for messages.
+    pub(super) fn host(&self) -> String {
+        host_of(&self.base)
+    }
+
+    /// Returns the URL of a path below the base; each part is written so that it stays one part.
+    pub(super) fn url(&self, path: &[&str], query: &[(&str, &str)]) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut parts) = url.path_segments_mut() {
+            parts.pop_if_empty().extend(path);
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        url
+    }
+
+    /// Asks without changing anything; tried again when the forge is in trouble.
+    pub(super) async fn read(&self, url: Url) -> Result<Reply, ForgeError> {
+        let retry = RetryPolicy { after_silence: 2, after_trouble: 2, first_wait: Duration::from_millis(250) };
+        let call = self.call(Method::GET, url, None, retry);
+        match self.exchange(&call).await {
+            // The body may break off, too.
+            Err(HttpError::Broken { .. }) => self.exchange(&call).await.map_err(of_http),
+            other => other.map_err(of_http),
+        }
+    }
+
+    /// Asks for a listing, and gives the remembered one where the forge says that it is the same still.
+    pub(super) async fn read_again(&self, url: Url) -> Result<Reply, ForgeError> {
+        let retry = RetryPolicy { after_silence: 2, after_trouble: 2, first_wait: Duration::from_millis(250) };
+        let mut call = self.call(Method::GET, url.clone(), None, retry);
+        let known = self.remembered.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let known = known.filter(|known| known.url == url);
+        if let Some(known) = &known {
+            call.headers.insert(IF_NONE_MATCH, known.etag.clone());
+        }
+        let mut reply = self.exchange(&call).await.map_err(of_http)?;
+        if reply.status == StatusCode::NOT_MODIFIED
+            && let Some(known) = known
+        {
+            reply = Reply { status: StatusCode::OK, headers: known.headers.clone(), body: known.body.clone() };
+            *self.remembered.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
+        } else if reply.status == StatusCode::OK
+            && let Some(etag) = reply.headers.get(ETAG)
+        {
+            let remembered =
+                Remembered { url, etag: etag.clone(), headers: reply.headers.clone(), body: reply.body.clone() };
+            *self.remembered.lock().unwrap_or_else(PoisonError::into_inner) = Some(remembered);
+        }
+        Ok(reply)
+    }
+
+    /// Changes something. Sent once; only a 429, by which nothing was done, is heeded and sent again.
+    pub(super) async fn write(&self, method: Method, url: Url, body: Option<&Value>) -> Result<Reply, ForgeError> {
+        let retry = RetryPolicy { after_silence: 0, after_trouble: 0, first_wait: Duration::ZERO };
+        let call = self.call(method, url, body, retry);
+        let mut sent = 0;
+        loop {
+            let error = match self.exchange(&call).await {
+                Ok(reply) if reply.status.is_redirection() => {
+                    return Err(ForgeError::Stop(format!(
+                        "{} has moved the repository: name its new URL",
+                        self.host()
+                    )));
+                }
+                Ok(reply) => return Ok(reply),
+                Err(error) => error,
+            };
+            match &error {
+                HttpError::Throttled { status: StatusCode::TOO_MANY_REQUESTS, wait: Some(wait), .. }
+                    if *wait <= PATIENCE && sent < RESENT =>
+                {
+                    sent += 1;
+                    tokio::time::sleep(*wait).await;
+                }
+                _ => return Err(of_http(error)),
+            }
+        }
+    }
+
+    /// Reads a list to its end. `refused` says what an answer other than 200 means.
+    pub(super) async fn pages<T: DeserializeOwned>(
+        &self,
+        url: &Url,
+        refused: &(dyn Fn(&Reply) -> ForgeError + Sync),
+    ) -> Result<Vec<T>, ForgeError> {
+        let mut all = Vec::new();
+        for page in 1..=MOST_PAGES {
+            let mut url = url.clone();
+            url.query_pairs_mut().append_pair("page", &page.to_string());
+            let reply = self.read(url).await?;
+            if reply.status != StatusCode::OK {
+                return Err(refused(&reply));
+            }
+            let items: Vec<T> = reply.json()?;
+            let count = items.len();
+            all.extend(items);
+            if !reply.has_next(all.len(), count) {
+                return Ok(all);
+            }
+        }
+        Err(ForgeError::Skip(format!("{} lists more than {MOST_PAGES} pages", self.host())))
+    }
+
+    fn call(&self, method: Method, url: Url, body: Option<&Value>, retry: RetryPolicy) -> Call {
+        let mut headers = self.headers.clone();
+        if body.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        Call {
+            method,
+            url,
+            headers,
+            body: body.map(|body| body.to_string().into()),
+            deadline: Instant::now() + TIME,
+            retry,
+            plain: PlainHttp::Loopback,
+        }
+    }
+
+    async fn exchange(&self, call: &Call) -> Result<Reply, HttpError> {
+        let answer = self.http.send(call).await?;
+        let (status, headers) = (answer.status, answer.headers.clone());
+        let body = answer.body(LONGEST).whole().await?;
+        Ok(Reply { status, headers, body })
+    }
+}
+
+/// Says what an exchange without a usable answer means.
+fn of_http(error: HttpError) -> ForgeError {
+    let reason = error.to_string();
+    match error {
+        HttpError::Setup(_)
+        | HttpError::File(_)
+        | HttpError::Proxy { .. }
+        | HttpError::Plain { .. }
+        | HttpError::Redirect { .. } => ForgeError::Stop(reason),
+        HttpError::TooLarge { .. } => ForgeError::Skip(reason),
+        HttpError::Throttled { wait, .. } => ForgeError::Later { after: wait, reason },
+        HttpError::Deadline { host } => {
+            ForgeError::Later { after: None, reason: format!("{host} took too long, with all tries and waits") }
+        }
+        HttpError::Connect { .. } | HttpError::Silent { .. } | HttpError::Broken { .. } | HttpError::Server { .. } => {
+            ForgeError::Later { after: None, reason }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The hidden line in the body of a pull request, by which Tagboat knows its own again.
+//!
+//! Entry points: [`write`] and [`read`], which are inverse. Says nothing about whether a marker is to be believed.
+
+use serde_json::{Value, json};
+
+use crate::model::pull_request::Marker;
+
+/// How the hidden line begins; never written by anything else, since `<` is escaped.
+const START: &str = "<!-- tagboat: ";
+/// How it ends.
+const END: &str = " -->";
+
+/// Writes a marker as the hidden line of a body.
+pub fn write(marker: &Marker) -> String {
+    let json = json!({
+        "key": marker.key,
+        "environment": marker.environment.as_str(),
+        "group": marker.group,
+        "withdrawn": marker.withdrawn,
+    });
+    // `--` ends a comment in HTML: no text of ours holds it unescaped.
+    let json = json.to_string().replace("--", "\\u002d\\u002d").replace('<', "\\u003c").replace('>', "\\u003e");
+    format!("{START}{json}{END}")
+}
+
+/// Reads the last marker of a body.
+pub fn read(body: &str) -> Option<Marker> {
+    let line = body.lines().rev().find_map(|line| line.trim().strip_prefix(START)?.strip_suffix(END))?;
+    let json: Value = serde_json::from_str(line).ok()?;
+    Some(Marker {
+        key: json["key"].as_str()?.to_owned(),
+        environment: json["environment"].as_str()?.into(),
+        group: json["group"].as_str()?.to_owned(),
+        withdrawn: json["withdrawn"].as_bool()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marker_is_read_back_and_cannot_be_broken_out_of() {
+        for group in ["web", "a--b", "--> <script>", "\"}", "x\\u002d"] {
+            let written =
+                Marker { key: "k".to_owned(), environment: "prod".into(), group: group.to_owned(), withdrawn: true };
+            let line = write(&written);
+            assert_eq!(line.matches("-->").count(), 1, "{line}");
+            assert_eq!(read(&format!("text\n{line}\n")), Some(written));
+        }
+        for broken in ["", "<!-- tagboat: {} -->", "<!-- tagboat: nonsense -->", "<!-- tagboat: {\"key\":1} -->"] {
+            assert_eq!(read(broken), None);
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! From a repository's URL to its forge: which one it is, where its API lies, and which token it gets.
+//!
+//! Entry points: [`told`], [`github`], [`gitlab`] and [`gitea`]. Asks nobody: everything is read off URLs and variables.
+
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
+
+use crate::clock::SystemClock;
+use crate::config::environment::Environment;
+use crate::forge::gitea::Gitea;
+use crate::forge::github::identity::{App, Identity};
+use crate::forge::github::{GitHub, PUBLIC_API};
+use crate::forge::gitlab::{GitLab, GitLabToken};
+use crate::git::url::{Reach, RemoteUrl};
+use crate::http::target::is_loopback;
+use crate::model::image::shorten;
+use crate::pass::propose::Publishing;
+use crate::pass::setup::{ForgeChoice, SetupError};
+
+/// Where a forge is, and who asks.
+pub(super) struct Address<'a> {
+    /// The repository.
+    pub(super) repository: &'a RemoteUrl,
+    /// What `--forge-url` says.
+    pub(super) named: Option<&'a str>,
+    /// The token of the operator's file for this repository.
+    pub(super) token: Option<SecretString>,
+    /// The variables of this process.
+    pub(super) environment: &'a Environment,
+}
+
+/// Tells a forge by the repository's host, or by the variables of the CI that runs on it.
+pub(super) fn told(repository: &RemoteUrl, environment: &Environment) -> Option<ForgeChoice> {
+    let host = host_name(repository)?;
+    let is_here = |url: Option<Url>| url.is_some_and(|url| url.host_str() == Some(&*host));
+    let begins = |name: &str| host.split('.').next() == Some(name);
+    if host == "github.com" || begins("github") || is_here(ci_github(environment)) {
+        return Some(ForgeChoice::GitHub);
+    }
+    if host == "gitlab.com" || begins("gitlab") || is_here(ci_gitlab(environment)) {
+        return Some(ForgeChoice::GitLab);
+    }
+    let is_gitea = matches!(&*host, "codeberg.org" | "gitea.com") || begins("gitea") || begins("forgejo");
+    (is_gitea || is_here(ci_gitea(environment))).then_some(ForgeChoice::Gitea)
+}
+
+/// Returns the pull requests of a repository on GitHub; as an App where the operator names one.
+///
+/// # Errors
+///
+/// [`SetupError::ForgeUrl`] when the address is none.
+pub(super) fn github(address: &Address<'_>, app: Option<App>) -> Result<Publishing, SetupError> {
+    let variable = || ["TAGBOAT_TOKEN", "GITHUB_TOKEN"].iter().find_map(|name| address.environment.secret(name).ok());
+    let identity = match (app, address.token.clone().or_else(variable)) {
+        (Some(app), _) => Identity::App(app),
+        (None, Some(token)) => Identity::Token(token),
+        (None, None) => {
+            let reason = "GitHub opens pull requests for nobody without a token: set TAGBOAT_TOKEN or GITHUB_TOKEN, or \
+                          name a GitHub App in the service configuration";
+            return Ok(Publishing::Missing(reason.to_owned()));
+        }
+    };
+    Ok(match client(address, identity)? {
+        Some(forge) => Publishing::Forge(Arc::new(forge)),
+        None => nowhere("github"),
+    })
+}
+
+/// Returns a token of an App's installation, which is good for Git, too. Blocks until GitHub has given it.
+///
+/// # Errors
+///
+/// [`SetupError::App`] when it gives none.
+pub(super) fn installation_token(address: &Address<'_>, app: App) -> Result<SecretString, SetupError> {
+    let failed = |reason: String| SetupError::App(reason);
+    let Some(forge) = client(address, Identity::App(app))? else {
+        return Err(failed("it opens no folder: name the repository's URL".to_owned()));
+    };
+    // On a thread of its own: whoever calls may be in the middle of asynchronous work.
+    let asked = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| error.to_string())?;
+        runtime.block_on(forge.token()).map_err(|error| error.to_string())
+    });
+    match asked.join() {
+        Ok(token) => token.map_err(failed),
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+fn client(address: &Address<'_>, identity: Identity) -> Result<Option<GitHub>, SetupError> {
+    let is_public = |host: Option<&str>| matches!(host, Some("github.com" | "api.github.com" | "ssh.github.com"));
+    let host = match address.named {
+        Some(named) => named_url(named)?.host_str().map(str::to_owned),
+        None => host_name(address.repository),
+    };
+    let place = if is_public(host.as_deref()) {
+        Place { base: named_url(PUBLIC_API)?, path: address.repository.path() }
+    } else {
+        match place(address, ci_github(address.environment), "api/v3")? {
+            Some(place) => place,
+            None => return Ok(None),
+        }
+    };
+    // The last two parts, whatever stands before them.
+    let mut parts = place.path.rsplit('/');
+    let (Some(name), Some(owner)) = (parts.next(), parts.next()) else {
+        return Err(SetupError::ForgeUrl("the repository's URL does not end in owner/name, as GitHub's do"));
+    };
+    Ok(Some(GitHub::new(place.base, owner, name, identity, Arc::new(SystemClock))))
+}
+
+/// Whether the token is the one that GitHub Actions gives to its jobs, by which nothing starts any workflow.
+pub(super) fn is_actions_own(address: &Address<'_>) -> bool {
+    let variable = |name: &str| address.environment.secret(name).ok();
+    let is_same = |one: &SecretString, other: &SecretString| one.expose_secret() == other.expose_secret();
+    address.environment.is_github_actions()
+        && address.token.is_none()
+        && match (variable("TAGBOAT_TOKEN"), variable("GITHUB_TOKEN")) {
+            (Some(named), Some(own)) => is_same(&named, &own),
+            (None, Some(_)) => true,
+            (_, None) => false,
+        }
+}
+
+/// Returns the merge requests of a GitLab project.
+///
+/// # Errors
+///
+/// [`SetupError::ForgeUrl`] when the address is none.
+pub(super) fn gitlab(address: Address<'_>) -> Result<Publishing, SetupError> {
+    let Some(place) = place(&address, ci_gitlab(address.environment), "api/v4")? else { return Ok(nowhere("gitlab")) };
+    let variable = |names: &[&str]| names.iter().find_map(|name| address.environment.secret(name).ok());
+    let token = address.token.or_else(|| variable(&["TAGBOAT_TOKEN", "GITLAB_TOKEN"])).map(GitLabToken::Access);
+    let job = variable(&["CI_JOB_TOKEN"]);
+    let token = match (token, job) {
+        // Many hand the job's own token on under another name.
+        (Some(GitLabToken::Access(token)), Some(job)) if token.expose_secret() == job.expose_secret() => {
+            Some(GitLabToken::Job(token))
+        }
+        (Some(token), _) => Some(token),
+        (None, job) => job.map(GitLabToken::Job),
+    };
+    let forge = GitLab::new(place.base, &place.path, token.as_ref(), Arc::new(SystemClock));
+    Ok(Publishing::Forge(Arc::new(forge)))
+}
+
+/// Returns the pull requests of a repository on Gitea or Forgejo.
+///
+/// # Errors
+///
+/// [`SetupError::ForgeUrl`] when the address is none.
+pub(super) fn gitea(address: Address<'_>) -> Result<Publishing, SetupError> {
+    let ci = ci_gitea(address.environment);
+    let is_ci = ci.is_some();
+    let Some(place) = place(&address, ci, "api/v1")? else { return Ok(nowhere("gitea")) };
+    let Some((owner, name)) = place.path.split_once('/').filter(|(_, name)| !name.contains('/')) else {
+        let path = shorten(&place.path);
+        return Ok(Publishing::Missing(format!(
+            "`{path}` is no owner/name on Gitea: where it lies below a path of its host, `--forge-url` says which"
+        )));
+    };
+    // In their own CI the job's token stands where GitHub's would.
+    let names: &[&str] =
+        if is_ci { &["TAGBOAT_TOKEN", "GITEA_TOKEN", "GITHUB_TOKEN"] } else { &["TAGBOAT_TOKEN", "GITEA_TOKEN"] };
+    let variable = || names.iter().find_map(|name| address.environment.secret(name).ok());
+    let token = address.token.or_else(variable);
+    let forge = Gitea::new(place.base, owner, name, token.as_ref(), Arc::new(SystemClock));
+    Ok(Publishing::Forge(Arc::new(forge)))
+}
+
+fn nowhere(forge: &str) -> Publishing {
+    Publishing::Missing(format!(
+        "the repository is a folder, of which no forge knows: name its URL, or leave `--forge {forge}` out"
+    ))
+}
+
+/// An API's base, and the repository's path on it.
+struct Place {
+    base: Url,
+    path: String,
+}
+
+/// Finds the API: where it is named, else where CI says for this host, else on the repository's host.
+fn place(address: &Address<'_>, ci: Option<Url>, api: &str) -> Result<Option<Place>, SetupError> {
+    let Some(host) = host_name(address.repository) else { return Ok(None) };
+    let ci = ci.filter(|url| url.host_str() == Some(&*host));
+    let mut base = match (address.named, ci) {
+        (Some(named), _) => named_url(named)?,
+        (None, Some(ci)) => ci,
+        (None, None) => {
+            let written = match address.repository.reach() {
+                Reach::Http => address.repository.to_string(),
+                Reach::Ssh | Reach::Local => format!("https://{host}"),
+            };
+            let mut url = named_url(&written)?;
+            url.set_path("/");
+            url
+        }
+    };
+    let below = base.path().trim_matches('/');
+    let below = below.strip_suffix(api).unwrap_or(below).trim_matches('/').to_owned();
+    let path = address.repository.path();
+    // A forge below a path of its host has that path in the URLs for HTTP alone.
+    let path = match path.strip_prefix(&format!("{below}/")) {
+        Some(rest) if address.repository.reach() == Reach::Http && !below.is_empty() => rest.to_owned(),
+        _ => path,
+    };
+    base.set_path(&if below.is_empty() { api.to_owned() } else { format!("{below}/{api}") });
+    Ok(Some(Place { base, path }))
+}
+
+/// Parses a forge's URL: HTTPS, or HTTP on this machine, without anything secret in it.
+fn named_url(text: &str) -> Result<Url, SetupError> {
+    let fault = |reason| SetupError::ForgeUrl(reason);
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "https" | "http") && url.has_host());
+    let mut url = url.ok_or_else(|| fault("it is no URL of the form https://host"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(fault("it holds a user or password: tokens come by environment variables"));
+    }
+    if url.scheme() == "http" && !is_loopback(&url) {
+        return Err(fault("plain http would send the token in clear text: write https://"));
+    }
+    url.set_query(None);
+    url.set_fragment(None);
+    Ok(url)
+}
+
+/// Returns the host without its port, in lower case.
+fn host_name(repository: &RemoteUrl) -> Option<String> {
+    let host = repository.host()?;
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    Some(name.to_ascii_lowercase())
+}
+
+/// GitHub's own CI names the server and its API; the runners of Gitea and Forgejo set the same variables.
+fn ci_github(environment: &Environment) -> Option<Url> {
+    let server = environment.variable("GITHUB_SERVER_URL").and_then(|url| named_url(url.to_str()?).ok())?;
+    let api = environment.github_api_url().and_then(|url| named_url(url).ok())?;
+    let is_enterprise = server.host_str() == api.host_str() && ci_gitea(environment).is_none();
+    is_enterprise.then_some(api)
+}
+
+fn ci_gitlab(environment: &Environment) -> Option<Url> {
+    environment.gitlab_api_url().and_then(|url| named_url(url).ok())
+}
+
+/// The runners of Gitea and Forgejo set GitHub's variables, and one of their own.
+fn ci_gitea(environment: &Environment) -> Option<Url> {
+    let is_set = |name: &str| environment.variable(name).is_some_and(|value| value == "true");
+    let is_ci = is_set("GITEA_ACTIONS") || is_set("FORGEJO_ACTIONS");
+    environment.github_api_url().filter(|_| is_ci).and_then(|url| named_url(url).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(repository: &str, named: Option<&str>, variables: &[(&str, &str)], api: &str) -> Option<(String, String)> {
+        let repository: RemoteUrl = repository.parse().unwrap();
+        let environment = Environment::of(variables.iter().copied());
+        let ci = if api == "api/v4" { ci_gitlab(&environment) } else { ci_gitea(&environment) };
+        let address = Address { repository: &repository, named, token: None, environment: &environment };
+        let place = place(&address, ci, api).unwrap()?;
+        Some((place.base.to_string(), place.path))
+    }
+
+    #[test]
+    fn the_api_lies_on_the_host_of_the_repository_or_where_it_is_named() {
+        let v4 = "api/v4";
+        let ci = [("CI_API_V4_URL", "https://git.acme.example/lab/api/v4")];
+        for (repository, named, variables, base, path) in [
+            ("https://gitlab.com/acme/web/gitops.git", None, &[][..], "https://gitlab.com/api/v4", "acme/web/gitops"),
+            ("git@gitlab.com:acme/gitops.git", None, &[], "https://gitlab.com/api/v4", "acme/gitops"),
+            (
+                "ssh://git@git.acme.example:2222/acme/gitops.git",
+                None,
+                &[],
+                "https://git.acme.example/api/v4",
+                "acme/gitops",
+            ),
+            (
+                "https://git.acme.example:8443/acme/gitops",
+                None,
+                &[],
+                "https://git.acme.example:8443/api/v4",
+                "acme/gitops",
+            ),
+            (
+                "https://git.acme.example/lab/acme/gitops.git",
+                Some("https://git.acme.example/lab/"),
+                &[],
+                "https://git.acme.example/lab/api/v4",
+                "acme/gitops",
+            ),
+            (
+                "git@git.acme.example:lab/gitops.git",
+                Some("https://git.acme.example/lab/api/v4"),
+                &[],
+                "https://git.acme.example/lab/api/v4",
+                "lab/gitops",
+            ),
+            ("https://git.acme.example/lab/a/b.git", None, &ci, "https://git.acme.example/lab/api/v4", "a/b"),
+            // CI's own forge is another one: it gets neither the question nor the token.
+            ("https://gitlab.com/a/b.git", None, &ci, "https://gitlab.com/api/v4", "a/b"),
+        ] {
+            let expected = Some((base.to_owned(), path.to_owned()));
+            assert_eq!(found(repository, named, variables, v4), expected, "{repository}");
+        }
+        assert_eq!(found("/srv/gitops.git", None, &[], v4), None);
+    }
+
+    #[test]
+    fn the_token_of_actions_itself_is_known() {
+        let repository: RemoteUrl = "https://github.com/a/b".parse().unwrap();
+        let is_own = |variables: &[(&str, &str)], token: Option<&str>| {
+            let environment = Environment::of(variables.iter().copied());
+            let token = token.map(SecretString::from);
+            is_actions_own(&Address { repository: &repository, named: None, token, environment: &environment })
+        };
+        let actions = ("GITHUB_ACTIONS", "true");
+        assert!(is_own(&[actions, ("GITHUB_TOKEN", "t")], None));
+        assert!(is_own(&[actions, ("GITHUB_TOKEN", "t"), ("TAGBOAT_TOKEN", "t")], None));
+        assert!(!is_own(&[actions, ("GITHUB_TOKEN", "t"), ("TAGBOAT_TOKEN", "mine")], None));
+        assert!(!is_own(&[actions, ("GITHUB_TOKEN", "t")], Some("mine")));
+        assert!(!is_own(&[("GITHUB_TOKEN", "t")], None));
+    }
+
+    #[test]
+    fn a_forge_is_told_by_its_host_or_by_its_ci() {
+        let found = |url: &str, variables: &[(&str, &str)]| {
+            told(&url.parse().unwrap(), &Environment::of(variables.iter().copied()))
+        };
+        let lab = [("CI_API_V4_URL", "https://git.acme.example/api/v4")];
+        let tea = [("GITEA_ACTIONS", "true"), ("GITHUB_API_URL", "https://git.acme.example/api/v1")];
+        assert_eq!(found("https://gitlab.com/a/b", &[]), Some(ForgeChoice::GitLab));
+        assert_eq!(found("git@codeberg.org:a/b.git", &[]), Some(ForgeChoice::Gitea));
+        assert_eq!(found("https://git.acme.example/a/b", &[]), None);
+        assert_eq!(found("https://git.acme.example/a/b", &lab), Some(ForgeChoice::GitLab));
+        assert_eq!(found("https://git.acme.example/a/b", &tea), Some(ForgeChoice::Gitea));
+        assert_eq!(found("https://git.acme.example/a/b", &tea[1..]), None, "that is GitHub's variable");
+        assert_eq!(found("https://github.com/a/b", &lab), Some(ForgeChoice::GitHub));
+        let hub =
+            [("GITHUB_API_URL", "https://git.acme.example/api/v3"), ("GITHUB_SERVER_URL", "https://git.acme.example")];
+        assert_eq!(found("https://git.acme.example/a/b", &hub), Some(ForgeChoice::GitHub));
+        assert_eq!(found("git@other.example:a/b", &hub), None);
+    }
+
+    #[test]
+    fn an_address_that_gives_the_token_away_is_refused() {
+        for text in ["git.acme.example", "http://git.acme.example", "https://me:pw@git.acme.example", "ssh://git@x/y"] {
+            assert!(matches!(named_url(text), Err(SetupError::ForgeUrl(_))), "{text}");
+        }
+        assert!(named_url("http://127.0.0.1:3000/forge").is_ok());
+    }
+}

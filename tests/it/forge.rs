@@ -1,0 +1,6 @@
+//! Forges: the life of a pull request on each, by its real client against a stateful fake.
+
+mod gitea;
+mod github;
+mod gitlab;
+mod scenarios;

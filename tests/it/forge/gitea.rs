@@ -1,0 +1,173 @@
+//! Gitea and Forgejo: the scenarios, and what is their own.
+
+use std::sync::Arc;
+
+use tagboat::clock::SystemClock;
+use tagboat::forge::Forge;
+use tagboat::forge::ForgeError;
+use tagboat::forge::gitea::Gitea;
+use tagboat::model::commit::CommitId;
+use tagboat::model::pull_request::{CheckState, Merge, NewPullRequest, PullRequest, Status};
+
+use crate::forge::scenarios::{Kind, scenarios};
+use crate::support::forge::gitea::{BASE, TOKEN, router};
+use crate::support::forge::{Fault, Stands, Store, serve};
+use crate::support::repository::Scratch;
+
+fn client(address: &str) -> Arc<dyn Forge> {
+    let base = format!("{address}{BASE}").parse().unwrap();
+    Arc::new(Gitea::new(base, "acme", "gitops", Some(&TOKEN.into()), Arc::new(SystemClock)))
+}
+
+const GITEA: Kind = Kind {
+    router,
+    client,
+    words: ["success", "pending", "failure"],
+    statuses: ["success", "pending"],
+    reviews: ["APPROVED", "REQUEST_CHANGES"],
+    opening: "/pulls",
+    merging: ("POST", "/merge"),
+};
+
+scenarios!(GITEA);
+
+const HEAD: &str = "tagboat/prod/web";
+
+/// A forge with one branch beside `main`, spoken to without a pass.
+struct Bench {
+    _scratch: Scratch,
+    store: Arc<Store>,
+    forge: Arc<dyn Forge>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let scratch = Scratch::new();
+        let bare = scratch.bare("gitops.git", &[("a", "1")]);
+        let work = scratch.work("work", &[]);
+        work.git(&["pull", "--quiet", &bare.folder.display().to_string(), "main"]);
+        work.commit_files(&[("a", "2")], "Next", 2);
+        work.git(&["push", "--quiet", &bare.folder.display().to_string(), &format!("HEAD:{HEAD}")]);
+        let store = Store::over(bare.folder);
+        let forge = client(&serve(router(Arc::clone(&store))));
+        Self { _scratch: scratch, store, forge }
+    }
+
+    async fn open(&self, is_draft: bool) -> PullRequest {
+        let new = NewPullRequest {
+            head: HEAD.into(),
+            base: "main".into(),
+            title: "prod: update web".to_owned(),
+            body: "Body".to_owned(),
+            labels: vec!["images".to_owned(), "tagboat/retry".to_owned()],
+            is_draft,
+            reviewers: vec!["ada".to_owned(), "acme/sre".to_owned()],
+        };
+        self.forge.open(&new).await.unwrap()
+    }
+
+    fn tip(&self) -> CommitId {
+        CommitId(self.store.at(HEAD).unwrap().into())
+    }
+
+    async fn list(&self) -> Vec<PullRequest> {
+        self.forge.list(&"main".into(), "tagboat/").await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn labels_are_made_where_they_are_missing_and_taken_off_by_number() {
+    let bench = Bench::new();
+    let opened = bench.open(false).await;
+    assert_eq!(opened.labels.iter().collect::<Vec<_>>(), ["images", "tagboat/retry"]);
+    assert_eq!(bench.store.pull(1).reviewers, ["ada", "sre"], "a team is told by its name alone");
+    bench.forge.remove_label(&opened, "tagboat/retry").await.unwrap();
+    bench.forge.remove_label(&opened, "tagboat/retry").await.unwrap();
+    assert_eq!(bench.list().await[0].labels.iter().collect::<Vec<_>>(), ["images"]);
+}
+
+#[tokio::test]
+async fn a_draft_keeps_its_mark_when_it_is_rewritten_and_is_not_merged() {
+    let bench = Bench::new();
+    let opened = bench.open(true).await;
+    bench.forge.rewrite(&opened, "prod: update web to 2", "Other").await.unwrap();
+    let listed = bench.list().await;
+    assert_eq!((listed[0].is_draft, listed[0].title.as_str()), (true, "prod: update web to 2"));
+    assert_eq!(bench.forge.readiness(&listed[0]).await.unwrap().blocked.as_deref(), Some("it is a draft"));
+    assert!(matches!(bench.forge.merge(&listed[0], &bench.tip()).await, Ok(Merge::NotReady(_))));
+}
+
+#[tokio::test]
+async fn protection_of_the_base_is_a_reason_to_wait() {
+    let bench = Bench::new();
+    let opened = bench.open(false).await;
+    bench.store.kept().protection.required = vec!["ci/*".to_owned()];
+    bench.store.kept().protection.approvals = 2;
+    let judge = |who: &str, word: &str, commit: &str| {
+        let review = (who.to_owned(), word.to_owned(), commit.to_owned());
+        bench.store.change(1, |pull| pull.reviews.push(review));
+    };
+    judge("ada", "APPROVED", bench.tip().as_str());
+    judge("grace", "APPROVED", "0000000000000000000000000000000000000000");
+    let readiness = bench.forge.readiness(&opened).await.unwrap();
+    assert!(readiness.required.contains("ci/*"), "{readiness:?}");
+    assert_eq!((readiness.approvals, readiness.blocked.as_deref()), (1, Some("1 more must approve its head commit")));
+    judge("grace", "APPROVED", bench.tip().as_str());
+    assert_eq!(bench.forge.readiness(&opened).await.unwrap().blocked, None);
+}
+
+#[tokio::test]
+async fn each_status_of_a_refused_merge_says_not_ready_and_trouble_says_later() {
+    let bench = Bench::new();
+    let opened = bench.open(false).await;
+    let other = CommitId(bench.store.at("main").unwrap().into());
+    assert!(matches!(bench.forge.merge(&opened, &other).await, Ok(Merge::NotReady(_))), "another head");
+    for status in [403, 405, 409] {
+        bench.store.trap("POST", "/merge", Fault::Before(status));
+        let merge = bench.forge.merge(&opened, &bench.tip()).await.unwrap();
+        assert!(matches!(&merge, Merge::NotReady(reason) if reason.contains(&status.to_string())), "{merge:?}");
+    }
+    bench.store.trap("POST", "/merge", Fault::Before(423));
+    assert!(matches!(bench.forge.merge(&opened, &bench.tip()).await, Err(ForgeError::Stop(_))));
+    bench.store.trap("POST", "/merge", Fault::Before(502));
+    assert!(matches!(bench.forge.merge(&opened, &bench.tip()).await, Err(ForgeError::Later { .. })));
+    bench.store.trap("POST", "/merge", Fault::Lost);
+    let merged = bench.forge.merge(&opened, &bench.tip()).await;
+    assert!(matches!(merged, Ok(Merge::Merged(_))), "a lost answer is looked up: {merged:?}");
+    assert_eq!(bench.list().await[0].head, HEAD.into(), "its branch is gone, and its name is not");
+}
+
+#[tokio::test]
+async fn statuses_are_read_to_the_last_page_and_the_newest_counts() {
+    let bench = Bench::new();
+    for state in [CheckState::Pending, CheckState::Pending, CheckState::Failed, CheckState::Passed] {
+        let status = Status { context: "tagboat/soak".to_owned(), state, text: "since a day".to_owned() };
+        bench.forge.set_status(&bench.tip(), &status).await.unwrap();
+    }
+    let checks = bench.forge.checks(&bench.tip()).await.unwrap();
+    assert_eq!((checks.len(), checks[0].state, checks[0].text.as_str()), (1, CheckState::Passed, "since a day"));
+}
+
+#[tokio::test]
+async fn an_open_one_below_many_newer_ones_is_listed_and_forks_are_not() {
+    let bench = Bench::new();
+    bench.open(false).await;
+    let mut other = bench.store.pull(1);
+    other.state = Stands::Merged;
+    for number in 2..=120 {
+        other.number = number;
+        other.updated = 100 + number;
+        bench.store.kept().pulls.push(other.clone());
+    }
+    bench.store.requests();
+    let listed = bench.list().await;
+    assert!(listed.iter().any(|one| one.number.0 == 1), "{}", listed.len());
+    assert!(listed.iter().all(|one| one.number.0 != 9000), "a fork's is nobody's of ours");
+    assert_eq!(bench.store.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn what_the_token_lacks_is_named() {
+    let bench = Bench::new();
+    assert!(bench.forge.lacks().await.unwrap()[0].permission.starts_with("write access"));
+}

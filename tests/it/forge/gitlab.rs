@@ -1,0 +1,221 @@
+//! GitLab: the scenarios, and what is its own.
+
+use std::sync::Arc;
+
+use tagboat::clock::SystemClock;
+use tagboat::forge::Forge;
+use tagboat::forge::ForgeError;
+use tagboat::forge::gitlab::{GitLab, GitLabToken};
+use tagboat::model::commit::CommitId;
+use tagboat::model::environment::BranchName;
+use tagboat::model::pull_request::{CheckState, Merge, NewPullRequest, PullRequest, Status};
+
+use crate::forge::scenarios::{Kind, scenarios};
+use crate::support::forge::gitlab::{BASE, PROJECT, TOKEN, router};
+use crate::support::forge::{Fault, Store, serve};
+use crate::support::repository::Scratch;
+
+fn client(address: &str) -> Arc<dyn Forge> {
+    let base = format!("{address}{BASE}").parse().unwrap();
+    Arc::new(GitLab::new(base, PROJECT, Some(&GitLabToken::Access(TOKEN.into())), Arc::new(SystemClock)))
+}
+
+const GITLAB: Kind = Kind {
+    router,
+    client,
+    words: ["success", "running", "canceled"],
+    statuses: ["success", "pending"],
+    reviews: ["approved", "requested_changes"],
+    opening: "/merge_requests",
+    merging: ("PUT", "/merge"),
+};
+
+scenarios!(GITLAB);
+
+/// A forge with one branch beside `main`, spoken to without a pass.
+struct Bench {
+    scratch: Scratch,
+    store: Arc<Store>,
+    forge: Arc<dyn Forge>,
+}
+
+const HEAD: &str = "tagboat/prod/web";
+
+impl Bench {
+    fn new() -> Self {
+        let scratch = Scratch::new();
+        let bare = scratch.bare("gitops.git", &[("a", "1")]);
+        let work = scratch.work("work", &[]);
+        work.git(&["pull", "--quiet", &bare.folder.display().to_string(), "main"]);
+        work.commit_files(&[("a", "2")], "Next", 2);
+        work.git(&["push", "--quiet", &bare.folder.display().to_string(), &format!("HEAD:{HEAD}")]);
+        let store = Store::over(bare.folder);
+        let forge = client(&serve(router(Arc::clone(&store))));
+        Self { scratch, store, forge }
+    }
+
+    async fn open(&self) -> PullRequest {
+        self.forge.open(&new(&[], false)).await.unwrap()
+    }
+
+    fn tip(&self) -> CommitId {
+        CommitId(self.store.at(HEAD).unwrap().into())
+    }
+
+    async fn list(&self) -> Vec<PullRequest> {
+        self.forge.list(&BranchName::from("main"), "tagboat/").await.unwrap()
+    }
+}
+
+fn new(reviewers: &[&str], is_draft: bool) -> NewPullRequest {
+    NewPullRequest {
+        head: HEAD.into(),
+        base: "main".into(),
+        title: "prod: update web".to_owned(),
+        body: "Body".to_owned(),
+        labels: vec!["images".to_owned(), "tagboat/retry".to_owned()],
+        is_draft,
+        reviewers: reviewers.iter().map(|name| (*name).to_owned()).collect(),
+    }
+}
+
+#[tokio::test]
+async fn a_draft_keeps_its_mark_when_it_is_rewritten_and_is_not_merged() {
+    let bench = Bench::new();
+    let opened = bench.forge.open(&new(&["ada", "nobody", "acme/sre"], true)).await.unwrap();
+    assert_eq!((opened.is_draft, opened.title.as_str()), (true, "prod: update web"));
+    assert_eq!(bench.store.pull(1).reviewers, ["ada"], "who is not there, and groups, are left out");
+    bench.forge.rewrite(&opened, "prod: update web to 2", "Other").await.unwrap();
+    let listed = bench.list().await;
+    assert_eq!((listed[0].is_draft, listed[0].title.as_str()), (true, "prod: update web to 2"));
+    assert_eq!(bench.forge.readiness(&listed[0]).await.unwrap().blocked.as_deref(), Some("it is a draft"));
+    assert!(matches!(bench.forge.merge(&listed[0], &bench.tip()).await, Ok(Merge::NotReady(_))));
+    bench.forge.remove_label(&listed[0], "tagboat/retry").await.unwrap();
+    assert_eq!(bench.list().await[0].labels.iter().collect::<Vec<_>>(), ["images"]);
+}
+
+#[tokio::test]
+async fn a_merge_names_the_commit_that_was_judged() {
+    let bench = Bench::new();
+    let opened = bench.open().await;
+    let other = CommitId(bench.store.at("main").unwrap().into());
+    let refused = bench.forge.merge(&opened, &other).await.unwrap();
+    assert!(matches!(&refused, Merge::NotReady(reason) if reason.contains("409")), "{refused:?}");
+    assert!(matches!(bench.forge.merge(&opened, &bench.tip()).await, Ok(Merge::Merged(_))));
+    assert_eq!(bench.store.at(HEAD), None, "the branch goes with it");
+}
+
+#[tokio::test]
+async fn a_merge_train_takes_it_where_the_project_has_one() {
+    let bench = Bench::new();
+    let opened = bench.open().await;
+    bench.store.kept().protection.queue = true;
+    assert!(bench.forge.readiness(&opened).await.unwrap().has_queue);
+    assert_eq!(bench.forge.merge(&opened, &bench.tip()).await, Ok(Merge::Enqueued));
+    assert_eq!(bench.store.kept().queued, [1]);
+}
+
+#[tokio::test]
+async fn each_status_of_a_refused_merge_says_not_ready_and_trouble_says_later() {
+    let bench = Bench::new();
+    let opened = bench.open().await;
+    for status in [401, 403, 405, 406, 409, 422] {
+        bench.store.trap("PUT", "/merge", Fault::Before(status));
+        let merge = bench.forge.merge(&opened, &bench.tip()).await.unwrap();
+        assert!(matches!(&merge, Merge::NotReady(reason) if reason.contains(&status.to_string())), "{merge:?}");
+    }
+    for status in [500, 502, 503] {
+        bench.store.trap("PUT", "/merge", Fault::Before(status));
+        assert!(matches!(bench.forge.merge(&opened, &bench.tip()).await, Err(ForgeError::Later { .. })), "{status}");
+    }
+    bench.store.trap("PUT", "/merge", Fault::After(502));
+    let merged = bench.forge.merge(&opened, &bench.tip()).await;
+    assert!(matches!(merged, Ok(Merge::Merged(_))), "a lost answer is looked up: {merged:?}");
+}
+
+#[tokio::test]
+async fn a_limit_tells_when_to_come_back() {
+    for (fault, least) in [(Fault::Limited, 60), (Fault::Secondary, 3600)] {
+        let bench = Bench::new();
+        bench.store.trap("POST", "/merge_requests", fault);
+        let answer = bench.forge.open(&new(&[], false)).await;
+        let Err(ForgeError::Later { after: Some(after), .. }) = answer else { panic!("{answer:?}") };
+        assert!(after.as_secs() >= least, "{after:?}");
+        assert_eq!(bench.store.kept().pulls.len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_status_is_set_twice_without_the_step_that_gitlab_forbids() {
+    let bench = Bench::new();
+    let status = |state| Status { context: "tagboat/soak".to_owned(), state, text: "since a day".to_owned() };
+    for state in [CheckState::Pending, CheckState::Pending, CheckState::Passed, CheckState::Failed] {
+        bench.forge.set_status(&bench.tip(), &status(state)).await.unwrap();
+    }
+    let words: Vec<String> = bench.store.kept().checks.iter().map(|check| check.word.clone()).collect();
+    assert_eq!(words, ["pending", "success", "failed"]);
+    let checks = bench.forge.checks(&bench.tip()).await.unwrap();
+    assert_eq!((checks.len(), checks[0].state), (1, CheckState::Failed), "every page is read, the newest counts");
+}
+
+#[tokio::test]
+async fn a_required_pipeline_that_has_not_begun_is_missing() {
+    let bench = Bench::new();
+    let opened = bench.open().await;
+    bench.store.kept().protection.required = vec!["pipeline".to_owned()];
+    bench.store.kept().protection.approvals = 2;
+    let readiness = bench.forge.readiness(&opened).await.unwrap();
+    assert!(readiness.required.contains("pipeline") && readiness.checks.is_empty(), "{readiness:?}");
+    assert!(readiness.blocked.is_some());
+}
+
+#[tokio::test]
+async fn an_open_one_below_a_hundred_newer_ones_is_listed_and_forks_are_not() {
+    let bench = Bench::new();
+    bench.open().await;
+    let mut other = bench.store.pull(1);
+    other.state = crate::support::forge::Stands::Merged;
+    for number in 2..=140 {
+        other.number = number;
+        other.updated = 100 + number;
+        bench.store.kept().pulls.push(other.clone());
+    }
+    bench.store.requests();
+    let listed = bench.list().await;
+    assert!(listed.iter().any(|one| one.number.0 == 1), "{}", listed.len());
+    assert!(listed.iter().all(|one| one.number.0 != 9000), "a fork's is nobody's of ours");
+    assert_eq!(bench.store.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_listing_that_has_not_changed_is_not_sent_again() {
+    let bench = Bench::new();
+    bench.open().await;
+    let first = bench.list().await;
+    assert_eq!(bench.list().await, first);
+    bench.forge.rewrite(&first[0], "prod: other", "Other").await.unwrap();
+    assert_eq!(bench.list().await[0].title, "prod: other");
+}
+
+#[tokio::test]
+async fn a_comment_is_said_once_however_often_closing_is_begun_anew() {
+    let bench = Bench::new();
+    let opened = bench.open().await;
+    bench.store.trap("PUT", "/merge_requests/1", Fault::Before(502));
+    assert!(bench.forge.close(&opened, "Gone", "Why").await.is_err());
+    bench.forge.close(&opened, "Gone", "Why").await.unwrap();
+    let pull = bench.store.pull(1);
+    assert_eq!((pull.comments, pull.body.as_str()), (vec!["Why".to_owned()], "Gone"));
+    drop(bench.scratch);
+}
+
+#[tokio::test]
+async fn what_the_token_lacks_is_named() {
+    let bench = Bench::new();
+    let lacks = bench.forge.lacks().await.unwrap();
+    let named: Vec<&str> = lacks.iter().map(|lack| lack.permission.as_str()).collect();
+    assert_eq!(named, ["the role Developer", "the scope api"]);
+    let base = format!("{}{BASE}", serve(router(Arc::clone(&bench.store)))).parse().unwrap();
+    let job = GitLab::new(base, PROJECT, Some(&GitLabToken::Job("j0b".into())), Arc::new(SystemClock));
+    assert!(job.lacks().await.unwrap()[0].permission.contains("CI_JOB_TOKEN"));
+}

@@ -1,0 +1,90 @@
+//! `run` on GitLab and Gitea: the whole program over Git's HTTP and the forge's API.
+
+use std::sync::Arc;
+
+use crate::program::{Ran, World};
+use crate::support::forge::{Stands, Store, gitea, gitlab, serve};
+use crate::support::git_server::{GitServer, Rules};
+
+/// A program, a Git server, and a forge's API at another address, below a path.
+struct Scene {
+    world: World,
+    _server: GitServer,
+    store: Arc<Store>,
+    url: String,
+    forge: String,
+    name: &'static str,
+}
+
+impl Scene {
+    fn new(name: &'static str, repository: &str) -> Self {
+        let world = World::with_web(&["1.4.0", "1.5.0"]);
+        let config = world.config().replace("publish: commit", "publish: pullRequest");
+        assert!(config.contains("pullRequest"), "{config}");
+        let web = world.deployment("acme/web:1.4.0");
+        let bare = world.scratch.bare(repository, &[(".tagboat.yaml", &config), ("dev/web.yaml", &web)]);
+        bare.git(&["config", "http.receivepack", "true"]);
+        let server = GitServer::start(&world.scratch.path(""), Rules::default());
+        let url = server.url(repository);
+        let store = Store::over(bare.folder);
+        let router = if name == "gitlab" { gitlab::router } else { gitea::router };
+        let base = if name == "gitlab" { "gitlab" } else { "forge" };
+        let forge = format!("{}/{base}", serve(router(Arc::clone(&store))));
+        Self { world, _server: server, store, url, forge, name }
+    }
+
+    fn run(&self, variables: &[(&str, &str)]) -> Ran {
+        let arguments =
+            ["run", "--repo", &self.url, "--branch", "main", "--forge", self.name, "--forge-url", &self.forge];
+        let mut command = self.world.command(&arguments);
+        command.envs(variables.iter().copied());
+        self.world.finish(command.arg("-vv"))
+    }
+}
+
+#[test]
+fn opens_one_below_a_path_of_the_host_and_never_shows_the_token() {
+    let forges = [
+        ("gitlab", "acme/platform/gitops.git", "GITLAB_TOKEN", gitlab::TOKEN, "merge_requests/1"),
+        ("gitea", "acme/gitops.git", "GITEA_TOKEN", gitea::TOKEN, "pulls/1"),
+    ];
+    for (name, repository, variable, token, shown) in forges {
+        let scene = Scene::new(name, repository);
+        let ran = scene.run(&[(variable, token)]).ended(0);
+        assert!(ran.out.contains(shown), "{ran:?}");
+        assert_eq!(scene.store.kept().pulls.len(), 1);
+        assert_eq!(scene.store.pull(1).state, Stands::Open);
+        scene.store.requests();
+        let again = scene.run(&[(variable, token)]).ended(0);
+        let asked = scene.store.requests();
+        assert!(asked.len() <= 2 && asked.iter().all(|line| line.starts_with("GET ")), "{asked:?}");
+        for ran in [ran, again] {
+            let secret = if token == "tea" { "token tea" } else { token };
+            assert!(!ran.out.contains(secret) && !ran.err.contains(secret), "{ran:?}");
+        }
+    }
+}
+
+#[test]
+fn says_which_token_is_missing_or_may_do_too_little() {
+    let scene = Scene::new("gitlab", "acme/platform/gitops.git");
+    let told = |variables: &[(&str, &str)]| {
+        let ran = scene.run(variables).ended(3);
+        // Lines are broken where they are long.
+        format!("{}{}", ran.out, ran.err).split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert!(told(&[]).contains("set GITLAB_TOKEN"));
+    let wrong = told(&[("GITLAB_TOKEN", "wr0ng")]);
+    assert!(wrong.contains("does not take the token") && !wrong.contains("wr0ng"), "{wrong}");
+    let job = told(&[("GITLAB_TOKEN", "j0b"), ("CI_JOB_TOKEN", "j0b")]);
+    assert!(job.contains("a CI job's own token may not do this"), "{job}");
+    assert_eq!(scene.store.kept().pulls.len(), 0);
+}
+
+#[test]
+fn a_forge_url_that_would_send_the_token_in_clear_text_is_refused() {
+    let scene = Scene::new("gitlab", "acme/platform/gitops.git");
+    let arguments = ["run", "--repo", &scene.url, "--forge", "gitlab", "--forge-url", "http://git.acme.example"];
+    let ran = scene.world.finish(scene.world.command(&arguments).env("GITLAB_TOKEN", "hush")).ended(2);
+    assert!(ran.err.contains("clear text") && !ran.err.contains("hush"), "{ran:?}");
+}

@@ -1,0 +1,103 @@
+//! `run` and `check --forge` on GitHub: the whole program over Git's HTTP and the forge's API.
+
+use std::sync::Arc;
+
+use aws_lc_rs::encoding::AsDer as _;
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::program::{Ran, World};
+use crate::support::forge::{Store, github, serve};
+use crate::support::git_server::{GitServer, Rules};
+
+/// A program, a Git server that asks for this token, and GitHub's API at another port.
+struct Scene {
+    world: World,
+    _server: GitServer,
+    store: Arc<Store>,
+    url: String,
+    api: String,
+}
+
+impl Scene {
+    fn new(token: &str) -> Self {
+        let world = World::with_web(&["1.4.0", "1.5.0"]);
+        let config = world.config().replace("publish: commit", "publish: pullRequest");
+        let web = world.deployment("acme/web:1.4.0");
+        let files = [(".tagboat.yaml", config.as_str()), ("dev/web.yaml", &web)];
+        let bare = world.scratch.bare("acme/gitops.git", &files);
+        bare.git(&["config", "http.receivepack", "true"]);
+        let login = STANDARD.encode(format!("x-access-token:{token}"));
+        let rules = Rules { authorization: Some(format!("Basic {login}")), ..Rules::default() };
+        let server = GitServer::start(&world.scratch.path(""), rules);
+        let url = server.url("acme/gitops.git");
+        let store = Store::over(bare.folder);
+        let api = format!("{}/api/v3", serve(github::router(Arc::clone(&store))));
+        Self { world, _server: server, store, url, api }
+    }
+
+    /// Runs with the variables by which the CI of an Enterprise Server names itself.
+    fn tagboat(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+        let mut command = self.world.command(arguments);
+        command.env("GITHUB_API_URL", &self.api).env("GITHUB_SERVER_URL", "http://127.0.0.1");
+        self.world.finish(command.envs(variables.iter().copied()))
+    }
+}
+
+#[test]
+fn opens_one_with_a_token_and_then_asks_once() {
+    let scene = Scene::new("tok-en");
+    let named =
+        ["run", "--repo", &scene.url, "--branch", "main", "--forge", "github", "--forge-url", &scene.api, "-vv"];
+    let token = [("TAGBOAT_TOKEN", "tok-en")];
+    let ran = scene.world.finish(scene.world.command(&named).envs(token)).ended(0);
+    assert!(ran.out.contains("https://github.example/acme/gitops/pull/1"), "{ran:?}");
+    assert!(!ran.out.contains("tok-en") && !ran.err.contains("tok-en"), "{ran:?}");
+    scene.store.requests();
+    scene.tagboat(&["run", "--repo", &scene.url, "--branch", "main"], &token).ended(0);
+    let asked = scene.store.requests();
+    assert!(asked.len() == 1 && asked[0].starts_with("GET "), "{asked:?}");
+    assert_eq!(scene.store.kept().pulls.len(), 1);
+}
+
+#[test]
+fn an_app_opens_one_and_pushes_with_a_token_of_its_installation() {
+    let scene = Scene::new("ghs_installation");
+    let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
+    let der = STANDARD.encode(pair.as_der().unwrap().as_ref());
+    scene.world.beside("app.pem", &format!("-----BEGIN PRIVATE KEY-----\n{der}\n-----END PRIVATE KEY-----\n"));
+    let service = format!(
+        "version: 1\nrepositories:\n  - url: {}\n    auth: {{githubApp: {{id: 7, privateKeyFile: app.pem}}}}\n",
+        scene.url
+    );
+    let service = scene.world.beside("service.yaml", &service);
+    let ran = scene.tagboat(&["run", "--repo", &scene.url, "--branch", "main", "--service", &service], &[]).ended(0);
+    assert!(ran.out.contains("/pull/1") && !ran.err.contains("ghs_"), "{ran:?}");
+    assert_eq!(scene.store.kept().pulls.len(), 1);
+}
+
+#[test]
+fn check_names_each_permission_that_is_missing() {
+    let scene = Scene::new("tok-en");
+    let web = scene.world.deployment("acme/web:1.4.0");
+    let work = scene.world.scratch.work("work", &[(".tagboat.yaml", &scene.world.config()), ("dev/web.yaml", &web)]);
+    work.git(&["remote", "add", "origin", &scene.url]);
+    let folder = work.folder.display().to_string();
+    let token = [("TAGBOAT_TOKEN", "tok-en")];
+    assert!(!scene.tagboat(&["check", &folder, "--forge"], &token).ended(0).out.contains("lacks"));
+    scene.store.trap("GET", "/check-runs", crate::support::forge::Fault::Before(403));
+    let ran = scene.tagboat(&["check", &folder, "--forge"], &token).ended(2);
+    assert!(ran.out.contains("lacks `checks: read`") && !ran.out.contains("statuses"), "{ran:?}");
+}
+
+#[test]
+fn without_a_token_it_says_what_to_set_and_with_that_of_actions_what_will_not_happen() {
+    let scene = Scene::new("tok-en");
+    let arguments = ["run", "--repo", &scene.url, "--branch", "main"];
+    let own = [("GITHUB_ACTIONS", "true"), ("GITHUB_TOKEN", "tok-en")];
+    let ran = scene.tagboat(&arguments, &own).ended(0);
+    assert!(ran.err.contains("start no workflows") && ran.err.contains("TAGBOAT_TOKEN"), "{ran:?}");
+    let mine = [("GITHUB_ACTIONS", "true"), ("GITHUB_TOKEN", "other"), ("TAGBOAT_TOKEN", "tok-en")];
+    assert!(!scene.tagboat(&arguments, &mine).ended(0).err.contains("workflows"));
+}

@@ -1,0 +1,286 @@
+//! A Gitea: pull requests of `acme/gitops` below `/forge/api/v1`, held against Forgejo's own description.
+
+use std::sync::Arc;
+
+use axum::Router;
+use serde_json::{Value, json};
+
+use super::rest::{Answer, Asked, answer};
+use super::{CheckRow, Fault, Pull, Stands, Store, swagger};
+
+/// The token that is let in.
+pub(crate) const TOKEN: &str = "tea";
+/// Where the API lies.
+pub(crate) const BASE: &str = "/forge/api/v1";
+
+/// The labels that the repository has; what it has not is made, and found by its place in this list and the next.
+const LABELS: [&str; 4] = ["tagboat/hold", "tagboat/retry", "tagboat/rebase", "images"];
+
+/// Makes the router.
+pub(crate) fn router(store: Arc<Store>) -> Router {
+    Router::new().fallback(move |request| answer(Arc::clone(&store), BASE, request, limited, checked))
+}
+
+fn limited(fault: Fault) -> Answer {
+    let status = if fault == Fault::Secondary { 503 } else { 429 };
+    let mut answer = Answer::of(status, json!({ "message": "slow down" }));
+    answer.headers.push(("retry-after", "60".to_owned()));
+    answer
+}
+
+/// Serves, and fails when the description does not allow what was asked or answered.
+fn checked(store: &Store, asked: &Asked) -> Answer {
+    if asked.header("authorization") != format!("token {TOKEN}") {
+        return Answer::of(401, json!({ "message": "token is required" }));
+    }
+    let answer = serve(store, asked);
+    if let Some(description) = swagger::forgejo() {
+        let path = asked.parts.iter().map(|part| part.replace('/', "%2F")).collect::<Vec<_>>().join("/");
+        let query: Vec<String> = asked.query.keys().cloned().collect();
+        let sent = (asked.method.as_str(), path.as_str(), query.as_slice(), &asked.body);
+        let faults = swagger::faults(description, sent, (answer.status, &answer.body));
+        assert!(faults.is_empty(), "{faults:?}");
+    }
+    answer
+}
+
+fn serve(store: &Store, asked: &Asked) -> Answer {
+    let parts: Vec<&str> = asked.parts.iter().map(String::as_str).collect();
+    let missing = || Answer::of(404, json!({ "message": "The target couldn't be found." }));
+    let ["repos", "acme", "gitops", rest @ ..] = parts.as_slice() else { return missing() };
+    match (asked.method.as_str(), rest) {
+        ("GET", []) => Answer::of(
+            200,
+            json!({ "id": 1, "archived": false, "permissions": { "push": false }, "default_merge_style": "merge", "allow_merge_commits": true }),
+        ),
+        ("GET", ["pulls"]) => list(store, asked),
+        ("POST", ["pulls"]) => create(store, asked),
+        ("GET", ["labels"]) => {
+            let labels = LABELS.iter().take(2).enumerate().map(|(id, name)| json!({ "id": id + 1, "name": name }));
+            Answer::page(asked, labels.collect(), 1)
+        }
+        ("POST", ["labels"]) => {
+            let name = asked.text("name").unwrap();
+            let id = LABELS.iter().position(|label| *label == name).unwrap() + 1;
+            Answer::of(201, json!({ "id": id, "name": name }))
+        }
+        ("GET", ["branches", name]) => {
+            let protection = store.kept().protection.clone();
+            let is_protected = !protection.required.is_empty() || protection.approvals > 0;
+            Answer::of(
+                200,
+                json!({
+                    "name": name,
+                    "protected": is_protected,
+                    "enable_status_check": !protection.required.is_empty(),
+                    "status_check_contexts": protection.required,
+                    "required_approvals": protection.approvals,
+                    "effective_branch_protection_name": if is_protected { *name } else { "" },
+                }),
+            )
+        }
+        ("GET", ["branch_protections", name]) => {
+            Answer::of(200, json!({ "rule_name": name, "block_on_outdated_branch": false }))
+        }
+        ("GET", ["commits", sha, "statuses"]) => {
+            let checks = store.kept().checks.clone();
+            let of_this = checks.iter().enumerate().filter(|(_, check)| check.sha == *sha);
+            // Small pages, so that whoever reads but one misses something.
+            Answer::page(asked, of_this.map(|(id, check)| status(id, check)).collect(), 2)
+        }
+        ("POST", ["statuses", sha]) => {
+            let text = |field: &str| asked.text(field).unwrap_or_default();
+            let check = CheckRow {
+                sha: (*sha).to_owned(),
+                name: text("context"),
+                word: text("state"),
+                text: text("description"),
+                is_run: false,
+            };
+            store.kept().checks.push(check.clone());
+            Answer::of(201, status(store.kept().checks.len() - 1, &check))
+        }
+        (method, [kind @ ("pulls" | "issues"), number, rest @ ..]) => {
+            let Some(number) = number.parse().ok().filter(|number| *number <= store.kept().pulls.len() as u64) else {
+                return missing();
+            };
+            one(store, asked, (method, kind), number, rest)
+        }
+        _ => missing(),
+    }
+}
+
+fn list(store: &Store, asked: &Asked) -> Answer {
+    let mut pulls = store.kept().pulls.clone();
+    pulls.sort_by_key(|pull| std::cmp::Reverse(pull.updated));
+    if asked.query("head").is_empty() && store.kept().stale > 0 {
+        store.kept().stale -= 1;
+        pulls.remove(0);
+    }
+    let is_open = |pull: &&Pull| pull.state == Stands::Open;
+    let wanted = |pull: &&Pull| asked.query("state") == "all" || (asked.query("state") == "open") == is_open(pull);
+    // The filters by branch are newer than most servers: this one does not know them.
+    let mut listed: Vec<Value> = pulls.iter().filter(wanted).map(shown).collect();
+    // Somebody's pull request from a fork has the very same branch's name.
+    if let Some(mut fork) = listed.first().cloned() {
+        fork["number"] = 9000.into();
+        fork["head"]["repo_id"] = 2.into();
+        fork["state"] = "open".into();
+        fork["merged"] = false.into();
+        listed.push(fork);
+    }
+    let limit: usize = asked.query("limit").parse().unwrap_or(30);
+    let total = listed.len();
+    let mut answer = Answer::page(asked, listed, limit.min(50));
+    answer.headers.push(("x-total-count", total.to_string()));
+    answer
+}
+
+fn label(name: &str) -> Value {
+    let id = LABELS.iter().position(|label| *label == name).unwrap() + 1;
+    json!({ "id": id, "name": name })
+}
+
+fn shown(pull: &Pull) -> Value {
+    let title = if pull.draft { format!("WIP: {}", pull.title) } else { pull.title.clone() };
+    let is_open = pull.state == Stands::Open;
+    json!({
+        "id": 100 + pull.number,
+        "number": pull.number,
+        "html_url": format!("http://127.0.0.1/forge/acme/gitops/pulls/{}", pull.number),
+        "state": if is_open { "open" } else { "closed" },
+        "merged": pull.state == Stands::Merged,
+        "merge_commit_sha": pull.merged,
+        "title": title,
+        "body": pull.body,
+        "labels": pull.labels.iter().map(|name| label(name)).collect::<Vec<_>>(),
+        "draft": pull.draft,
+        "mergeable": is_open && !pull.draft,
+        "merge_base": pull.sha,
+        // Once the branch is gone, `ref` names something else.
+        "head": {
+            "label": pull.head,
+            "ref": if is_open { pull.head.clone() } else { format!("refs/pull/{}/head", pull.number) },
+            "sha": pull.sha,
+            "repo_id": 1,
+        },
+        "base": { "label": pull.base, "ref": pull.base, "sha": pull.sha, "repo_id": 1 },
+    })
+}
+
+fn status(id: usize, check: &CheckRow) -> Value {
+    json!({ "id": id, "context": check.name, "status": check.word, "description": check.text })
+}
+
+fn create(store: &Store, asked: &Asked) -> Answer {
+    let text = |field: &str| asked.text(field).unwrap_or_default();
+    let title = text("title");
+    let ids = asked.body["labels"].as_array().cloned().unwrap_or_default();
+    let name = |id: &Value| LABELS[usize::try_from(id.as_u64().unwrap()).unwrap() - 1].to_owned();
+    let pull = Pull {
+        number: 0,
+        state: Stands::Open,
+        head: text("head"),
+        base: text("base"),
+        sha: String::new(),
+        draft: title.starts_with("WIP: "),
+        title: title.trim_start_matches("WIP: ").to_owned(),
+        body: text("body"),
+        labels: ids.iter().map(name).collect(),
+        comments: Vec::new(),
+        reviewers: Vec::new(),
+        reviews: Vec::new(),
+        merged: None,
+        updated: 0,
+    };
+    match store.open(pull) {
+        Ok(pull) => Answer::of(201, shown(&pull)),
+        Err(reason) if reason.contains("already exists") => {
+            Answer::of(409, json!({ "message": "pull request already exists for these targets" }))
+        }
+        Err(reason) => Answer::of(422, json!({ "message": reason })),
+    }
+}
+
+fn one(store: &Store, asked: &Asked, (method, kind): (&str, &str), number: u64, rest: &[&str]) -> Answer {
+    let pull = store.pull(number);
+    match (method, kind, rest) {
+        ("GET", "pulls", []) => {
+            let mut shown = shown(&pull);
+            let conflicts = pull.state == Stands::Open && store.conflicts(&pull);
+            let mut kept = store.kept();
+            shown["mergeable"] = (shown["mergeable"] == true && kept.unknown == 0 && !conflicts).into();
+            kept.unknown = kept.unknown.saturating_sub(1);
+            Answer::of(200, shown)
+        }
+        ("PATCH", "pulls", []) => {
+            store.change(number, |pull| {
+                if let Some(title) = asked.text("title") {
+                    pull.draft = title.starts_with("WIP: ");
+                    pull.title = title.trim_start_matches("WIP: ").to_owned();
+                }
+                pull.body = asked.text("body").unwrap_or_else(|| pull.body.clone());
+                match asked.text("state").as_deref() {
+                    Some("closed") => pull.state = Stands::Closed,
+                    Some("open") => pull.state = Stands::Open,
+                    _ => {}
+                }
+            });
+            Answer::of(201, shown(&store.pull(number)))
+        }
+        ("POST", "pulls", ["requested_reviewers"]) => {
+            let names = |field: &str| asked.body[field].as_array().cloned().unwrap_or_default();
+            let all = names("reviewers").into_iter().chain(names("team_reviewers"));
+            let all: Vec<String> = all.map(|name| name.as_str().unwrap().to_owned()).collect();
+            store.change(number, |pull| pull.reviewers = all);
+            Answer::of(201, json!([]))
+        }
+        ("GET", "pulls", ["reviews"]) => {
+            let review = |(id, (who, word, commit)): (usize, &(String, String, String))| {
+                json!({
+                    "id": id, "user": { "id": 1, "login": who }, "state": word, "commit_id": commit,
+                    "official": true, "stale": *commit != pull.sha, "dismissed": false,
+                })
+            };
+            let mut answer = Answer::page(asked, pull.reviews.iter().enumerate().map(review).collect(), 1);
+            // This list tells how long it is, and links to no next page.
+            answer.headers = vec![("x-total-count", pull.reviews.len().to_string())];
+            answer
+        }
+        ("POST", "pulls", ["merge"]) => merge(store, asked, &pull),
+        ("GET", "issues", ["comments"]) => {
+            let all = pull.comments.iter().enumerate().map(|(id, body)| json!({ "id": id, "body": body }));
+            Answer::of(200, all.collect())
+        }
+        ("POST", "issues", ["comments"]) => {
+            let body = asked.text("body").unwrap();
+            store.change(number, |pull| pull.comments.push(body.clone()));
+            Answer::of(201, json!({ "id": pull.comments.len(), "body": body }))
+        }
+        ("GET", "issues", ["labels"]) => Answer::of(200, pull.labels.iter().map(|name| label(name)).collect()),
+        ("DELETE", "issues", ["labels", id]) => {
+            let id: usize = id.parse().unwrap();
+            store.change(number, |pull| {
+                pull.labels.remove(LABELS[id - 1]);
+            });
+            Answer::of(204, Value::Null)
+        }
+        _ => Answer::of(404, json!({ "message": "The target couldn't be found." })),
+    }
+}
+
+fn merge(store: &Store, asked: &Asked, pull: &Pull) -> Answer {
+    if pull.state != Stands::Open || pull.draft {
+        return Answer::of(405, json!({ "message": "Please try again later" }));
+    }
+    if asked.body["head_commit_id"] != pull.sha.as_str() {
+        return Answer::of(409, json!({ "message": "head out of date" }));
+    }
+    if store.merge(pull.number).is_none() {
+        return Answer::of(409, json!({ "message": "merge conflict" }));
+    }
+    if asked.body["delete_branch_after_merge"] == true {
+        store.repository.git(&["update-ref", "-d", &format!("refs/heads/{}", pull.head)]);
+    }
+    Answer::of(200, Value::Null)
+}

@@ -1,0 +1,349 @@
+//! A fake GitHub: the parts of its REST and GraphQL API that Tagboat speaks, below `/api/v3` as on Enterprise Server.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{Method, Response, StatusCode};
+use serde_json::{Value, json};
+
+use crate::support::forge::{CheckRow, Fault, Pull, Stands, Store};
+
+/// Returns the fake over a store.
+pub(crate) fn router(store: Arc<Store>) -> Router {
+    Router::new().fallback(answer).with_state(store)
+}
+
+struct Asked<'a> {
+    method: Method,
+    path: Vec<&'a str>,
+    query: BTreeMap<String, String>,
+    body: Value,
+}
+
+impl Asked<'_> {
+    fn query(&self, name: &str) -> Option<&str> {
+        self.query.get(name).map(String::as_str)
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.body[name].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+async fn answer(State(store): State<Arc<Store>>, request: Request) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, 8 << 20).await.unwrap();
+    let shown = parts.uri.path_and_query().unwrap().to_string();
+    let fault = store.met(parts.method.as_str(), &shown);
+    match fault {
+        Some(Fault::Before(status)) => return said(status, &json!({"message": "a fault"})),
+        Some(Fault::Limited) => {
+            let mut limited = said(429, &json!({"message": "slow down"}));
+            limited.headers_mut().insert("retry-after", "60".parse().unwrap());
+            return limited;
+        }
+        Some(Fault::Secondary) => {
+            let page = "https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api";
+            return said(
+                403,
+                &json!({"message": "You have exceeded a secondary rate limit", "documentation_url": page}),
+            );
+        }
+        _ => {}
+    }
+    assert!(parts.headers.contains_key("authorization"), "GitHub is asked as somebody");
+    assert_eq!(parts.headers["accept"], "application/vnd.github+json");
+    assert_eq!(parts.headers["x-github-api-version"], "2022-11-28");
+    let url = url::Url::parse(&format!("http://github{shown}")).unwrap();
+    let decoded: Vec<String> = url.path_segments().unwrap().map(|part| percent_decoded(part).into_owned()).collect();
+    let asked = Asked {
+        method: parts.method.clone(),
+        path: decoded.iter().map(String::as_str).collect(),
+        query: url.query_pairs().into_owned().collect(),
+        body: if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() },
+    };
+    store.refresh();
+    let mut done = route(&store, &asked);
+    if parts.method == Method::GET && done.status() == StatusCode::OK {
+        let bytes = to_bytes(std::mem::take(done.body_mut()), 8 << 20).await.unwrap();
+        let sum = bytes.iter().fold(7u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)));
+        let etag = format!("\"{sum:x}\"");
+        if parts.headers.get("if-none-match").is_some_and(|known| *known == etag) {
+            return said(304, &Value::Null);
+        }
+        done.headers_mut().insert("etag", etag.parse().unwrap());
+        *done.body_mut() = Body::from(bytes);
+    }
+    match fault {
+        Some(Fault::After(status)) => said(status, &json!({"message": "a fault"})),
+        Some(Fault::Lost) => {
+            let broken = std::io::Error::other("the connection breaks");
+            Response::new(Body::from_stream(futures_util::stream::iter([Err::<Vec<u8>, _>(broken)])))
+        }
+        _ => done,
+    }
+}
+
+fn percent_decoded(part: &str) -> std::borrow::Cow<'_, str> {
+    let query = format!("x={}", part.replace('+', "%2B"));
+    let value = url::form_urlencoded::parse(query.as_bytes()).next().unwrap().1.into_owned();
+    value.into()
+}
+
+fn said(status: u16, body: &Value) -> Response<Body> {
+    let text = if body.is_null() { String::new() } else { body.to_string() };
+    let mut answer = Response::new(Body::from(text));
+    *answer.status_mut() = StatusCode::from_u16(status).unwrap();
+    answer
+}
+
+fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
+    if asked.path == ["api", "graphql"] {
+        return graphql(store, asked);
+    }
+    let Some(path) = asked.path.strip_prefix(&["api", "v3"]) else {
+        return said(404, &json!({"message": "Not Found"}));
+    };
+    if let ["repos", "acme", "gitops", "installation"] = path {
+        return said(200, &json!({"id": 11}));
+    }
+    if let ["app", "installations", "11", "access_tokens"] = path {
+        let permissions = json!({"contents": "write", "pull_requests": "write", "metadata": "read"});
+        let token =
+            json!({"token": "ghs_installation", "expires_at": "2100-01-01T00:00:00Z", "permissions": permissions});
+        return said(201, &token);
+    }
+    let Some(path) = path.strip_prefix(&["repos", "acme", "gitops"]) else {
+        return said(404, &json!({"message": "Not Found"}));
+    };
+    match (asked.method.as_str(), path) {
+        ("GET", []) => said(
+            200,
+            &json!({"private": true, "allow_merge_commit": true, "allow_squash_merge": false, "allow_rebase_merge": false,
+                    "permissions": {"pull": true, "push": true}}),
+        ),
+        ("GET", ["pulls"]) => list(store, asked),
+        ("POST", ["pulls"]) => open(store, asked),
+        ("GET", ["pulls", number]) => one(store, number.parse().unwrap()),
+        ("PATCH", ["pulls", number]) => patch(store, asked, number.parse().unwrap()),
+        ("PUT", ["pulls", number, "merge"]) => merge(store, asked, number.parse().unwrap()),
+        ("GET", ["pulls", number, "reviews"]) => {
+            let pull = store.pull(number.parse().unwrap());
+            let row = |(who, word, sha): &(String, String, String)| json!({"user": {"login": who}, "state": word, "commit_id": sha});
+            paged(asked, &pull.reviews.iter().map(row).collect::<Vec<_>>(), |rows| json!(rows))
+        }
+        ("POST", ["pulls", number, "requested_reviewers"]) => {
+            let names = ["reviewers", "team_reviewers"].into_iter().flat_map(|key| asked.body[key].as_array().unwrap());
+            let names: Vec<String> = names.map(|name| name.as_str().unwrap().to_owned()).collect();
+            assert!(names.iter().all(|name| !name.contains('/')), "teams go by their short names: {names:?}");
+            store.change(number.parse().unwrap(), |pull| pull.reviewers.extend(names));
+            said(201, &json!({}))
+        }
+        ("POST", ["issues", number, "labels"]) => {
+            let labels =
+                asked.body["labels"].as_array().unwrap().iter().map(|label| label.as_str().unwrap().to_owned());
+            store.change(number.parse().unwrap(), |pull| pull.labels.extend(labels));
+            said(200, &json!([]))
+        }
+        ("DELETE", ["issues", number, "labels", label]) => {
+            let mut was_there = false;
+            store.change(number.parse().unwrap(), |pull| was_there = pull.labels.remove(*label));
+            said(if was_there { 200 } else { 404 }, &json!([]))
+        }
+        ("POST", ["issues", number, "comments"]) => {
+            store.change(number.parse().unwrap(), |pull| pull.comments.push(asked.text("body")));
+            said(201, &json!({}))
+        }
+        ("GET", ["commits", sha, "check-runs"]) => {
+            assert_eq!(asked.query("filter"), Some("latest"));
+            let rows: Vec<Value> = newest(store, sha, true).iter().map(run).collect();
+            paged(asked, &rows, |rows| json!({"total_count": rows.len(), "check_runs": rows}))
+        }
+        ("GET", ["commits", sha, "status"]) => {
+            let rows = newest(store, sha, false);
+            let rows = rows.iter().map(|row| json!({"context": row.name, "state": row.word, "description": row.text}));
+            paged(asked, &rows.collect::<Vec<_>>(), |rows| json!({"state": "pending", "statuses": rows}))
+        }
+        ("POST", ["statuses", sha]) => {
+            let (name, word, text) = (asked.text("context"), asked.text("state"), asked.text("description"));
+            assert!(text.chars().count() <= 140, "{text}");
+            store.kept().checks.push(CheckRow { sha: (*sha).to_owned(), name, word, text, is_run: false });
+            said(201, &json!({}))
+        }
+        ("GET", ["rules", "branches", _]) => {
+            let protection = store.kept().protection.clone();
+            let mut rules = Vec::new();
+            if protection.approvals > 0 {
+                let parameters = json!({"required_approving_review_count": protection.approvals});
+                rules.push(json!({"type": "pull_request", "parameters": parameters}));
+            }
+            if protection.queue {
+                rules.push(json!({"type": "merge_queue"}));
+            }
+            paged(asked, &rules, |rows| json!(rows))
+        }
+        ("GET", ["branches", _]) => {
+            let required = store.kept().protection.required.clone();
+            said(200, &json!({"protection": {"required_status_checks": {"contexts": required}}}))
+        }
+        _ => said(404, &json!({"message": "Not Found"})),
+    }
+}
+
+fn newest(store: &Store, sha: &str, is_run: bool) -> Vec<CheckRow> {
+    let kept = store.kept();
+    let mut newest: BTreeMap<&str, &CheckRow> = BTreeMap::new();
+    for row in kept.checks.iter().filter(|row| row.sha == sha && row.is_run == is_run) {
+        newest.insert(&row.name, row);
+    }
+    newest.into_values().cloned().collect()
+}
+
+fn run(row: &CheckRow) -> Value {
+    match row.word.as_str() {
+        word @ ("queued" | "in_progress") => json!({"name": row.name, "status": word, "conclusion": null}),
+        word => json!({"name": row.name, "status": "completed", "conclusion": word}),
+    }
+}
+
+/// Cuts a page out of a list; pages have two rows at most where a test must see several.
+fn paged(asked: &Asked<'_>, rows: &[Value], shape: impl Fn(&[Value]) -> Value) -> Response<Body> {
+    let number = |name, or| asked.query(name).map_or(or, |text| text.parse::<usize>().unwrap());
+    let (page, size) = (number("page", 1), number("per_page", 30).min(2));
+    let rest = rows.get((page - 1) * size..).unwrap_or_default();
+    let mut answer = said(200, &shape(&rest[..rest.len().min(size)]));
+    if rest.len() > size {
+        answer
+            .headers_mut()
+            .insert("link", format!("<http://github/?page={}>; rel=\"next\"", page + 1).parse().unwrap());
+    }
+    answer
+}
+
+fn shown(store: &Store, pull: &Pull) -> Value {
+    let repository = json!({"full_name": "acme/gitops"});
+    json!({
+        "number": pull.number,
+        "html_url": format!("https://github.example/acme/gitops/pull/{}", pull.number),
+        "state": if pull.state == Stands::Open { "open" } else { "closed" },
+        "title": pull.title,
+        // GitHub gives bodies back with the line ends of browsers.
+        "body": pull.body.replace('\n', "\r\n"),
+        "draft": pull.draft,
+        "merged_at": pull.merged.as_ref().map(|_| "2026-11-20T08:00:00Z"),
+        "merge_commit_sha": pull.merged,
+        "labels": pull.labels.iter().map(|name| json!({"name": name})).collect::<Vec<_>>(),
+        "head": {"ref": pull.head, "sha": pull.sha, "repo": repository},
+        "base": {"ref": pull.base, "sha": store.at(&pull.base), "repo": repository},
+    })
+}
+
+fn list(store: &Store, asked: &Asked<'_>) -> Response<Body> {
+    let is_wide = asked.query("head").is_none();
+    let mut pulls = store.kept().pulls.clone();
+    if is_wide {
+        let mut kept = store.kept();
+        if kept.stale > 0 {
+            kept.stale -= 1;
+            pulls.clear();
+        }
+    }
+    pulls.retain(|pull| asked.query("base").is_none_or(|base| base == pull.base));
+    pulls.retain(|pull| asked.query("head").is_none_or(|head| head == format!("acme:{}", pull.head)));
+    pulls.retain(|pull| asked.query("state") == Some("all") || pull.state == Stands::Open);
+    pulls.sort_by_key(|pull| std::cmp::Reverse(pull.updated));
+    let rows: Vec<Value> = pulls.iter().map(|pull| shown(store, pull)).collect();
+    if is_wide && asked.query("page").is_none() {
+        return said(200, &json!(rows));
+    }
+    paged(asked, &rows, |rows| json!(rows))
+}
+
+fn open(store: &Store, asked: &Asked<'_>) -> Response<Body> {
+    let pull = Pull {
+        number: 0,
+        state: Stands::Open,
+        head: asked.text("head"),
+        base: asked.text("base"),
+        sha: String::new(),
+        title: asked.text("title"),
+        body: asked.text("body"),
+        labels: Default::default(),
+        comments: Vec::new(),
+        reviewers: Vec::new(),
+        reviews: Vec::new(),
+        draft: asked.body["draft"] == true,
+        merged: None,
+        updated: 0,
+    };
+    match store.open(pull) {
+        Ok(pull) => said(201, &shown(store, &pull)),
+        Err(words) => said(422, &json!({"message": "Validation Failed", "errors": [{"message": words}]})),
+    }
+}
+
+fn one(store: &Store, number: u64) -> Response<Body> {
+    let pull = store.pull(number);
+    let mut row = shown(store, &pull);
+    let is_known = {
+        let mut kept = store.kept();
+        let known = kept.unknown == 0;
+        kept.unknown = kept.unknown.saturating_sub(1);
+        known
+    };
+    let (mergeable, state) = match (is_known, pull.state == Stands::Open && store.conflicts(&pull)) {
+        (false, _) => (Value::Null, "unknown"),
+        (true, true) => (json!(false), "dirty"),
+        (true, false) => (json!(true), "clean"),
+    };
+    row["mergeable"] = mergeable;
+    row["mergeable_state"] = json!(state);
+    said(200, &row)
+}
+
+fn patch(store: &Store, asked: &Asked<'_>, number: u64) -> Response<Body> {
+    store.change(number, |pull| {
+        if let Some(title) = asked.body["title"].as_str() {
+            pull.title = title.to_owned();
+        }
+        if let Some(body) = asked.body["body"].as_str() {
+            pull.body = body.to_owned();
+        }
+        if asked.body["state"] == "closed" {
+            pull.state = Stands::Closed;
+        }
+    });
+    said(200, &shown(store, &store.pull(number)))
+}
+
+fn merge(store: &Store, asked: &Asked<'_>, number: u64) -> Response<Body> {
+    let pull = store.pull(number);
+    assert_eq!(asked.text("merge_method"), "merge", "the only way that this repository allows");
+    if asked.text("sha") != pull.sha {
+        return said(409, &json!({"message": "Head branch was modified. Review and try the merge again."}));
+    }
+    let merged = if pull.state == Stands::Open { store.merge(number) } else { None };
+    match merged {
+        Some(sha) => said(200, &json!({"sha": sha, "merged": true, "message": "merged"})),
+        None => said(405, &json!({"message": "Pull Request is not mergeable"})),
+    }
+}
+
+fn graphql(store: &Store, asked: &Asked<'_>) -> Response<Body> {
+    let (query, variables) = (asked.text("query"), &asked.body["variables"]);
+    if query.starts_with("query") {
+        let number = variables["number"].as_u64().unwrap();
+        let is_queued = store.kept().queued.contains(&number);
+        let pull = json!({"id": format!("PR_{number}"), "isInMergeQueue": is_queued});
+        return said(200, &json!({"data": {"repository": {"pullRequest": pull}}}));
+    }
+    let number: u64 = variables["id"].as_str().unwrap().trim_start_matches("PR_").parse().unwrap();
+    if variables["head"] != store.pull(number).sha.as_str() {
+        return said(200, &json!({"data": null, "errors": [{"type": "UNPROCESSABLE", "message": "the head moved"}]}));
+    }
+    store.kept().queued.push(number);
+    said(200, &json!({"data": {"enqueuePullRequest": {"mergeQueueEntry": {"id": "MQ_1"}}}}))
+}

@@ -1,0 +1,356 @@
+//! A GitLab: merge requests of `acme/platform/gitops` below `/gitlab/api/v4`, as its REST API documents them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::Router;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::rest::{Answer, Asked, answer};
+use super::{CheckRow, Fault, Pull, Stands, Store};
+
+/// The token that is let in.
+pub(crate) const TOKEN: &str = "glpat-hush";
+/// Where the API lies.
+pub(crate) const BASE: &str = "/gitlab/api/v4";
+/// The project.
+pub(crate) const PROJECT: &str = "acme/platform/gitops";
+
+/// What may be sent when a merge request is made, and when it is changed.
+const CREATED_WITH: [&str; 8] = [
+    "source_branch",
+    "target_branch",
+    "title",
+    "description",
+    "labels",
+    "reviewer_ids",
+    "remove_source_branch",
+    "squash",
+];
+const CHANGED_WITH: [&str; 6] = ["title", "description", "state_event", "labels", "add_labels", "remove_labels"];
+
+/// Makes the router.
+pub(crate) fn router(store: Arc<Store>) -> Router {
+    Router::new().fallback(move |request| answer(Arc::clone(&store), BASE, request, limited, serve))
+}
+
+fn limited(fault: Fault) -> Answer {
+    let mut answer = Answer::of(429, json!({ "message": "Retry later" }));
+    // The one names a wait, the other the second in which the limit begins anew; both lie beyond any pass.
+    answer.headers.push(match fault {
+        Fault::Secondary => ("ratelimit-reset", "32503680000".to_owned()),
+        _ => ("retry-after", "60".to_owned()),
+    });
+    answer
+}
+
+fn serve(store: &Store, asked: &Asked) -> Answer {
+    if asked.header("private-token") != TOKEN {
+        return Answer::of(401, json!({ "message": "401 Unauthorized" }));
+    }
+    let parts: Vec<&str> = asked.parts.iter().map(String::as_str).collect();
+    match (asked.method.as_str(), parts.as_slice()) {
+        ("GET", ["users"]) => users(asked),
+        ("GET", ["personal_access_tokens", "self"]) => Answer::of(200, json!({ "id": 1, "scopes": ["read_api"] })),
+        (method, ["projects", PROJECT, rest @ ..]) => project(store, asked, method, rest),
+        _ => Answer::of(404, json!({ "message": "404 Project Not Found" })),
+    }
+}
+
+fn users(asked: &Asked) -> Answer {
+    let known = ["ada", "grace"].iter().position(|name| *name == asked.query("username"));
+    let found = known.map(|index| json!({ "id": index + 10, "username": asked.query("username"), "state": "active" }));
+    Answer::of(200, Value::Array(found.into_iter().collect()))
+}
+
+fn project(store: &Store, asked: &Asked, method: &str, rest: &[&str]) -> Answer {
+    match (method, rest) {
+        ("GET", []) => {
+            let protection = store.kept().protection.clone();
+            Answer::of(
+                200,
+                json!({
+                    "id": 3,
+                    "only_allow_merge_if_pipeline_succeeds": !protection.required.is_empty(),
+                    "merge_trains_enabled": protection.queue,
+                    "squash_option": "default_off",
+                    "permissions": { "project_access": { "access_level": 20 }, "group_access": null },
+                    "archived": false,
+                }),
+            )
+        }
+        ("GET", ["merge_requests"]) => list(store, asked),
+        ("POST", ["merge_requests"]) => create(store, asked),
+        ("GET", ["repository", "commits", sha, "statuses"]) => {
+            let checks = store.kept().checks.clone();
+            let of_this = checks.iter().enumerate().filter(|(_, check)| check.sha == *sha);
+            // Small pages, so that whoever reads but one misses something.
+            Answer::page(asked, of_this.map(|(id, check)| status(id, check)).collect(), 2)
+        }
+        ("POST", ["statuses", sha]) => set_status(store, asked, sha),
+        ("POST", ["merge_trains", "merge_requests", number]) => {
+            let number: u64 = number.parse().unwrap();
+            if asked.body["sha"] != store.pull(number).sha.as_str() {
+                return Answer::of(409, json!({ "message": "SHA does not match HEAD of source branch" }));
+            }
+            store.kept().queued.push(number);
+            Answer::of(201, json!([]))
+        }
+        (_, ["merge_requests", number, rest @ ..]) => {
+            let number: u64 = number.parse().unwrap();
+            if number == 0 || number > store.kept().pulls.len() as u64 {
+                return Answer::of(404, json!({ "message": "404 Not found" }));
+            }
+            one(store, asked, method, number, rest)
+        }
+        _ => Answer::of(404, json!({ "error": "404 Not Found" })),
+    }
+}
+
+fn list(store: &Store, asked: &Asked) -> Answer {
+    let mut pulls = store.kept().pulls.clone();
+    pulls.sort_by_key(|pull| std::cmp::Reverse(pull.updated));
+    if asked.query("source_branch").is_empty() && store.kept().stale > 0 {
+        store.kept().stale -= 1;
+        pulls.remove(0);
+    }
+    let wanted = |pull: &&Pull| {
+        let state = asked.query("state");
+        let branch = asked.query("source_branch");
+        (state == "all" || state == word(pull.state))
+            && (branch.is_empty() || branch == pull.head)
+            && asked.query("target_branch") == pull.base
+    };
+    let size = asked.query("per_page").parse().unwrap_or(20);
+    let mut listed = pulls.iter().filter(wanted).map(|pull| shown(store, pull)).collect::<Vec<_>>();
+    // Somebody's pull request from a fork has the very same branch's name.
+    if let Some(mut fork) = listed.first().cloned() {
+        fork["iid"] = 9000.into();
+        fork["source_project_id"] = 4.into();
+        fork["state"] = "opened".into();
+        listed.push(fork);
+    }
+    let mut answer = Answer::page(asked, listed, size);
+    let etag = format!("W/\"{:x}\"", Sha256::digest(answer.body.to_string()));
+    if asked.header("if-none-match") == etag {
+        answer = Answer::of(304, Value::Null);
+    }
+    answer.headers.push(("etag", etag));
+    answer
+}
+
+fn word(state: Stands) -> &'static str {
+    match state {
+        Stands::Open => "opened",
+        Stands::Closed => "closed",
+        Stands::Merged => "merged",
+    }
+}
+
+/// A merge request as lists have it.
+fn shown(store: &Store, pull: &Pull) -> Value {
+    let title = if pull.draft { format!("Draft: {}", pull.title) } else { pull.title.clone() };
+    json!({
+        "id": 1000 + pull.number,
+        "iid": pull.number,
+        "project_id": 3,
+        "title": title,
+        "description": pull.body,
+        "state": word(pull.state),
+        "target_branch": pull.base,
+        "source_branch": pull.head,
+        "source_project_id": 3,
+        "target_project_id": 3,
+        "labels": pull.labels,
+        "draft": pull.draft,
+        "sha": pull.sha,
+        "merge_commit_sha": pull.merged,
+        "squash_commit_sha": null,
+        "merge_when_pipeline_succeeds": store.kept().queued.contains(&pull.number),
+        "has_conflicts": false,
+        "blocking_discussions_resolved": true,
+        "web_url": format!("http://127.0.0.1/gitlab/{PROJECT}/-/merge_requests/{}", pull.number),
+    })
+}
+
+fn status(id: usize, check: &CheckRow) -> Value {
+    json!({
+        "id": id, "sha": check.sha, "name": check.name, "status": check.word, "description": check.text,
+        "ref": "main", "allow_failure": false,
+    })
+}
+
+/// Quick actions are carried out by GitLab wherever a line outside of code begins with one.
+fn orders(text: &str) -> bool {
+    text.lines().any(|line| line.starts_with('/'))
+}
+
+fn create(store: &Store, asked: &Asked) -> Answer {
+    let fields: Vec<&String> = asked.body.as_object().unwrap().keys().collect();
+    assert!(fields.iter().all(|field| CREATED_WITH.contains(&field.as_str())), "{fields:?}");
+    let text = |field: &str| asked.text(field).unwrap_or_default();
+    assert!(!orders(&text("description")), "a quick action in {}", text("description"));
+    let title = text("title");
+    let ids = asked.body["reviewer_ids"].as_array().cloned().unwrap_or_default();
+    let pull = Pull {
+        number: 0,
+        state: Stands::Open,
+        head: text("source_branch"),
+        base: text("target_branch"),
+        sha: String::new(),
+        draft: title.starts_with("Draft: "),
+        title: title.trim_start_matches("Draft: ").to_owned(),
+        body: text("description"),
+        labels: text("labels").split(',').filter(|label| !label.is_empty()).map(str::to_owned).collect::<BTreeSet<_>>(),
+        comments: Vec::new(),
+        reviewers: ids
+            .iter()
+            .map(|id| ["ada", "grace"][usize::try_from(id.as_u64().unwrap()).unwrap() - 10].to_owned())
+            .collect(),
+        reviews: Vec::new(),
+        merged: None,
+        updated: 0,
+    };
+    match store.open(pull) {
+        Ok(pull) => Answer::of(201, shown(store, &pull)),
+        Err(reason) if reason.contains("already exists") => {
+            Answer::of(409, json!({ "message": ["Another open merge request already exists for this source branch"] }))
+        }
+        Err(reason) => Answer::of(400, json!({ "message": reason })),
+    }
+}
+
+fn one(store: &Store, asked: &Asked, method: &str, number: u64, rest: &[&str]) -> Answer {
+    let pull = store.pull(number);
+    match (method, rest) {
+        ("GET", []) => Answer::of(200, whole(store, &pull)),
+        ("PUT", []) => {
+            let fields: Vec<&String> = asked.body.as_object().unwrap().keys().collect();
+            assert!(fields.iter().all(|field| CHANGED_WITH.contains(&field.as_str())), "{fields:?}");
+            assert!(!orders(&asked.text("description").unwrap_or_default()), "a quick action");
+            store.change(number, |pull| {
+                if let Some(title) = asked.text("title") {
+                    pull.draft = title.starts_with("Draft: ");
+                    pull.title = title.trim_start_matches("Draft: ").to_owned();
+                }
+                pull.body = asked.text("description").unwrap_or_else(|| pull.body.clone());
+                for label in asked.text("remove_labels").iter().flat_map(|labels| labels.split(',')) {
+                    pull.labels.remove(label);
+                }
+                match asked.text("state_event").as_deref() {
+                    Some("close") => pull.state = Stands::Closed,
+                    Some("reopen") => pull.state = Stands::Open,
+                    _ => {}
+                }
+            });
+            Answer::of(200, whole(store, &store.pull(number)))
+        }
+        ("GET", ["notes"]) => {
+            let notes = pull.comments.iter().enumerate().rev().map(|(id, body)| json!({ "id": id, "body": body }));
+            Answer::page(asked, notes.collect(), 100)
+        }
+        ("POST", ["notes"]) => {
+            let body = asked.text("body").unwrap();
+            assert!(!orders(&body), "a quick action in {body}");
+            store.change(number, |pull| pull.comments.push(body.clone()));
+            Answer::of(201, json!({ "id": pull.comments.len(), "body": body }))
+        }
+        ("GET", ["approvals"]) => {
+            let by: Vec<Value> = last_reviews(&pull, "approved").map(|name| json!({ "user": user(&name) })).collect();
+            let left = store.kept().protection.approvals.saturating_sub(u32::try_from(by.len()).unwrap());
+            Answer::of(200, json!({ "approved": left == 0, "approvals_left": left, "approved_by": by }))
+        }
+        ("GET", ["reviewers"]) => {
+            let of_state = |state: &'static str| {
+                last_reviews(&pull, state).map(move |name| json!({ "user": user(&name), "state": state }))
+            };
+            Answer::of(200, of_state("requested_changes").chain(of_state("approved")).collect())
+        }
+        ("PUT", ["merge"]) => merge(store, asked, &pull),
+        _ => Answer::of(404, json!({ "error": "404 Not Found" })),
+    }
+}
+
+fn user(name: &str) -> Value {
+    json!({ "id": 10, "username": name, "name": name })
+}
+
+/// Names those whose last review was this.
+fn last_reviews(pull: &Pull, state: &str) -> impl Iterator<Item = String> {
+    let mut last = std::collections::BTreeMap::new();
+    for (who, word, _) in &pull.reviews {
+        last.insert(who.clone(), word.clone());
+    }
+    let state = state.to_owned();
+    last.into_iter().filter(move |(_, word)| *word == state).map(|(who, _)| who)
+}
+
+/// A merge request as it is told alone.
+fn whole(store: &Store, pull: &Pull) -> Value {
+    let mut shown = shown(store, pull);
+    let conflicts = pull.state == Stands::Open && store.conflicts(pull);
+    let mut kept = store.kept();
+    let mut latest = std::collections::BTreeMap::new();
+    for check in kept.checks.iter().filter(|check| check.sha == pull.sha) {
+        latest.insert(check.name.clone(), check.word.clone());
+    }
+    let has = |word: &str| latest.values().any(|other| other == word);
+    let pipeline = ["failed", "canceled", "running", "pending"].into_iter().find(|word| has(word)).unwrap_or("success");
+    let required = !kept.protection.required.is_empty();
+    let status = if kept.unknown > 0 {
+        kept.unknown -= 1;
+        "checking"
+    } else if pull.state != Stands::Open {
+        "not_open"
+    } else if pull.draft {
+        "draft_status"
+    } else if conflicts {
+        "conflict"
+    } else if required && (latest.is_empty() || pipeline != "success") {
+        "ci_must_pass"
+    } else {
+        "mergeable"
+    };
+    shown["detailed_merge_status"] = status.into();
+    shown["has_conflicts"] = conflicts.into();
+    shown["user"] = json!({ "can_merge": true });
+    if !latest.is_empty() {
+        // Statuses from outside alone make up a pipeline of their own.
+        let source =
+            if kept.checks.iter().any(|check| check.sha == pull.sha && check.is_run) { "push" } else { "external" };
+        shown["head_pipeline"] =
+            json!({ "id": 7, "sha": pull.sha, "ref": pull.head, "status": pipeline, "source": source });
+    }
+    shown
+}
+
+fn merge(store: &Store, asked: &Asked, pull: &Pull) -> Answer {
+    if pull.state != Stands::Open || pull.draft {
+        return Answer::of(405, json!({ "message": "405 Method Not Allowed" }));
+    }
+    if asked.body["sha"] != pull.sha.as_str() {
+        return Answer::of(409, json!({ "message": "SHA does not match HEAD of source branch: " }));
+    }
+    if store.merge(pull.number).is_none() {
+        return Answer::of(422, json!({ "message": "Branch cannot be merged" }));
+    }
+    if asked.body["should_remove_source_branch"] == true {
+        store.repository.git(&["update-ref", "-d", &format!("refs/heads/{}", pull.head)]);
+    }
+    Answer::of(200, shown(store, &store.pull(pull.number)))
+}
+
+fn set_status(store: &Store, asked: &Asked, sha: &str) -> Answer {
+    let (name, state) = (asked.text("name").unwrap(), asked.text("state").unwrap());
+    let mut kept = store.kept();
+    let last = kept.checks.iter().rev().find(|check| check.sha == sha && check.name == name);
+    if last.is_some_and(|last| last.word == state && matches!(state.as_str(), "pending" | "running")) {
+        let words = format!("Cannot transition status via :enqueue from :{state}");
+        return Answer::of(400, json!({ "message": words }));
+    }
+    let text = asked.text("description").unwrap_or_default();
+    kept.checks.push(CheckRow { sha: sha.to_owned(), name, word: state, text, is_run: false });
+    let id = kept.checks.len() - 1;
+    Answer::of(201, status(id, &kept.checks[id]))
+}

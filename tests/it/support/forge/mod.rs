@@ -1,0 +1,247 @@
+//! What every fake forge keeps: pull requests over a real bare repository, checks, comments, faults, and a log of requests.
+//!
+//! A fake of one forge is a router over [`Store`] that speaks that forge's protocol; merges are made by the real `git`.
+
+pub(crate) mod gitea;
+pub(crate) mod github;
+pub(crate) mod gitlab;
+pub(crate) mod rest;
+pub(crate) mod swagger;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use axum::Router;
+
+use crate::support::repository::Repository;
+
+/// What a pull request came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stands {
+    Open,
+    Closed,
+    Merged,
+}
+
+/// A pull request as the forge keeps it.
+#[derive(Debug, Clone)]
+pub(crate) struct Pull {
+    pub(crate) number: u64,
+    pub(crate) state: Stands,
+    pub(crate) head: String,
+    pub(crate) base: String,
+    /// The head commit, as it was when the branch was last seen.
+    pub(crate) sha: String,
+    pub(crate) title: String,
+    pub(crate) body: String,
+    pub(crate) labels: BTreeSet<String>,
+    pub(crate) comments: Vec<String>,
+    pub(crate) reviewers: Vec<String>,
+    /// Who judged which commit how, in the forge's own word, oldest first.
+    pub(crate) reviews: Vec<(String, String, String)>,
+    pub(crate) draft: bool,
+    pub(crate) merged: Option<String>,
+    /// Larger is later.
+    pub(crate) updated: u64,
+}
+
+/// A check run or commit status, in the forge's own words.
+#[derive(Debug, Clone)]
+pub(crate) struct CheckRow {
+    pub(crate) sha: String,
+    pub(crate) name: String,
+    pub(crate) word: String,
+    pub(crate) text: String,
+    /// Whether it is a check run where the forge tells the two apart.
+    pub(crate) is_run: bool,
+}
+
+/// What goes wrong with one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// This status, and nothing is done.
+    Before(u16),
+    /// What was asked is done, and answered with this status.
+    After(u16),
+    /// What was asked is done, and the answer breaks off.
+    Lost,
+    /// Too many requests; come back after a minute.
+    Limited,
+    /// Too many writes, told in the forge's own way beside 429.
+    Secondary,
+}
+
+/// The next request of this method whose path contains this text meets the fault.
+#[derive(Debug, Clone)]
+pub(crate) struct Trap {
+    pub(crate) method: &'static str,
+    pub(crate) path: &'static str,
+    pub(crate) fault: Fault,
+}
+
+/// How the base branch is protected.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Protection {
+    /// Checks that must pass.
+    pub(crate) required: Vec<String>,
+    /// Approvals that must be there.
+    pub(crate) approvals: u32,
+    /// Whether there is a merge queue.
+    pub(crate) queue: bool,
+}
+
+/// Everything a fake remembers.
+#[derive(Default)]
+pub(crate) struct Kept {
+    pub(crate) pulls: Vec<Pull>,
+    pub(crate) checks: Vec<CheckRow>,
+    pub(crate) requests: Vec<String>,
+    pub(crate) traps: Vec<Trap>,
+    pub(crate) protection: Protection,
+    /// For how many questions the forge has not worked out whether a pull request can be merged.
+    pub(crate) unknown: u32,
+    /// How many listings still show what was before the last change.
+    pub(crate) stale: u32,
+    pub(crate) queued: Vec<u64>,
+    clock: u64,
+}
+
+/// A forge with one repository, `acme/gitops`.
+pub(crate) struct Store {
+    pub(crate) repository: Repository,
+    kept: Mutex<Kept>,
+}
+
+impl Store {
+    /// Stands on a bare repository.
+    pub(crate) fn over(folder: PathBuf) -> Arc<Self> {
+        Arc::new(Self { repository: Repository { folder }, kept: Mutex::default() })
+    }
+
+    /// Gives what is remembered.
+    pub(crate) fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap()
+    }
+
+    /// Looks at the branches: an open pull request's head is where its branch is, and one whose branch is gone is closed.
+    pub(crate) fn refresh(&self) {
+        let mut kept = self.kept();
+        for index in 0..kept.pulls.len() {
+            let pull = &kept.pulls[index];
+            if pull.state != Stands::Open {
+                continue;
+            }
+            let at = self.at(&pull.head);
+            if at.as_deref() == Some(&pull.sha) {
+                continue;
+            }
+            kept.touch(index, |pull| match at {
+                Some(sha) => pull.sha = sha,
+                None => pull.state = Stands::Closed,
+            });
+        }
+    }
+
+    /// Returns where a branch is.
+    pub(crate) fn at(&self, branch: &str) -> Option<String> {
+        let listed = self.repository.git(&["for-each-ref", "--format=%(objectname)", &format!("refs/heads/{branch}")]);
+        listed.lines().next().map(str::to_owned)
+    }
+
+    /// Opens a pull request; `Err` says why not.
+    pub(crate) fn open(&self, mut pull: Pull) -> Result<Pull, String> {
+        let Some(sha) = self.at(&pull.head) else { return Err(format!("no branch {}", pull.head)) };
+        if self.repository.git(&["rev-list", "--count", &format!("{}..{sha}", pull.base)]) == "0" {
+            return Err("no commits between them".to_owned());
+        }
+        let mut kept = self.kept();
+        if kept.pulls.iter().any(|other| other.state == Stands::Open && other.head == pull.head) {
+            return Err(format!("A pull request already exists for acme:{}.", pull.head));
+        }
+        pull.number = kept.pulls.len() as u64 + 1;
+        pull.sha = sha;
+        kept.pulls.push(pull);
+        let index = kept.pulls.len() - 1;
+        kept.touch(index, |_| {});
+        Ok(kept.pulls[index].clone())
+    }
+
+    /// Whether a pull request has a conflict with its base.
+    pub(crate) fn conflicts(&self, pull: &Pull) -> bool {
+        self.merged_tree(pull).is_none()
+    }
+
+    fn merged_tree(&self, pull: &Pull) -> Option<String> {
+        let tree = self.repository.output(&["merge-tree", "--write-tree", &pull.base, &pull.sha])?;
+        tree.lines().next().map(str::to_owned)
+    }
+
+    /// Merges a pull request into its base by a merge commit, and returns that; `None` on a conflict.
+    pub(crate) fn merge(&self, number: u64) -> Option<String> {
+        let pull = self.pull(number);
+        let (tree, base) = (self.merged_tree(&pull)?, self.at(&pull.base)?);
+        let message = format!("Merge pull request #{number}");
+        let arguments = ["commit-tree", &tree, "-p", &base, "-p", &pull.sha, "-m", &message];
+        let merged = self.repository.git(&arguments);
+        self.repository.git(&["update-ref", &format!("refs/heads/{}", pull.base), &merged, &base]);
+        self.change(number, |pull| {
+            pull.state = Stands::Merged;
+            pull.merged = Some(merged.clone());
+        });
+        Some(merged)
+    }
+
+    /// Changes a pull request.
+    pub(crate) fn change(&self, number: u64, change: impl FnOnce(&mut Pull)) {
+        self.kept().touch(usize::try_from(number).unwrap() - 1, change);
+    }
+
+    /// Returns a pull request.
+    pub(crate) fn pull(&self, number: u64) -> Pull {
+        self.kept().pulls[usize::try_from(number).unwrap() - 1].clone()
+    }
+
+    /// Notes a request, and returns the fault that it meets.
+    pub(crate) fn met(&self, method: &str, path_and_query: &str) -> Option<Fault> {
+        let mut kept = self.kept();
+        kept.requests.push(format!("{method} {path_and_query}"));
+        let path = path_and_query.split('?').next().unwrap_or_default();
+        let index = kept.traps.iter().position(|trap| trap.method == method && path.contains(trap.path))?;
+        Some(kept.traps.remove(index).fault)
+    }
+
+    /// Sets a trap.
+    pub(crate) fn trap(&self, method: &'static str, path: &'static str, fault: Fault) {
+        self.kept().traps.push(Trap { method, path, fault });
+    }
+
+    /// Takes the requests so far.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        std::mem::take(&mut self.kept().requests)
+    }
+}
+
+impl Kept {
+    fn touch(&mut self, index: usize, change: impl FnOnce(&mut Pull)) {
+        self.clock += 1;
+        let clock = self.clock;
+        let pull = &mut self.pulls[index];
+        change(pull);
+        pull.updated = clock;
+    }
+}
+
+/// Serves a router on loopback until the test's process ends, and returns `http://host:port`.
+pub(crate) fn serve(router: Router) -> String {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (told, telling) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        runtime.block_on(async move {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            told.send(listener.local_addr().unwrap()).unwrap();
+            axum::serve(listener, router).await.unwrap();
+        });
+    });
+    format!("http://{}", telling.recv().unwrap())
+}
