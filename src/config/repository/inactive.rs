@@ -34,11 +34,11 @@ const TABLE: &[(&str, When)] = &[
     ("environments.gates.approvals", When::Always),
     ("environments.gates.manual", When::Always),
     ("environments.publish", When::Unless("commit")),
-    ("environments.reviewers", When::Always),
     ("environments.onFailure", When::Always),
     ("commit.message", When::Always),
     ("commit.sign", When::Always),
-    ("pullRequest", When::Always),
+    ("pullRequest.title", When::Always),
+    ("pullRequest.body", When::Always),
 ];
 
 /// Finds the parts of the table in a file, in its order.
