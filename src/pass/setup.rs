@@ -198,8 +198,8 @@ pub fn inactive(config: &Repository) -> Option<String> {
     let mut keys: Vec<String> = Vec::new();
     for part in &config.inactive {
         let instead = match part.key.as_str() {
-            "commit.message" => ": the default message is used",
-            "environments.reviewers" | "environments.onFailure" | "pullRequest" | "formats" => "",
+            "commit.message" | "pullRequest.title" | "pullRequest.body" => ": the default is used",
+            "environments.onFailure" | "formats" => "",
             _ => ": what depends on it waits",
         };
         let named = format!("{} (line {}{instead})", part.key, part.position.line);

@@ -15,36 +15,27 @@ pub struct Inactive {
     pub position: Position,
 }
 
-/// When a key counts.
-enum When {
-    /// Whatever it says.
-    Always,
-    /// Unless it says this; a mapping in which it is absent counts, too.
-    Unless(&'static str),
-}
-
 /// Keys by their path; a list is gone into.
-const TABLE: &[(&str, When)] = &[
-    ("environments.branch", When::Always),
-    ("environments.gates.checks", When::Always),
-    ("environments.gates.query", When::Always),
-    ("environments.gates.http", When::Always),
-    ("environments.gates.approvals", When::Always),
-    ("environments.gates.manual", When::Always),
-    ("environments.publish", When::Unless("commit")),
-    ("environments.reviewers", When::Always),
-    ("environments.onFailure", When::Always),
-    ("commit.message", When::Always),
-    ("commit.sign", When::Always),
-    ("pullRequest", When::Always),
+const TABLE: &[&str] = &[
+    "environments.branch",
+    "environments.gates.checks",
+    "environments.gates.query",
+    "environments.gates.http",
+    "environments.gates.approvals",
+    "environments.gates.manual",
+    "environments.onFailure",
+    "commit.message",
+    "commit.sign",
+    "pullRequest.title",
+    "pullRequest.body",
 ];
 
 /// Finds the parts of the table in a file, in its order.
 pub(crate) fn find(root: &Node, reader: &mut Reader<'_>) -> Vec<Inactive> {
     let mut found = Vec::new();
-    for (path, when) in TABLE {
+    for path in TABLE {
         let parts: Vec<&str> = path.split('.').collect();
-        visit(root, &parts, when, &mut |offset| {
+        visit(root, &parts, &mut |offset| {
             found.push(Inactive { key: (*path).to_owned(), position: reader.position(offset) });
         });
     }
@@ -53,24 +44,18 @@ pub(crate) fn find(root: &Node, reader: &mut Reader<'_>) -> Vec<Inactive> {
     found
 }
 
-fn visit(node: &Node, parts: &[&str], when: &When, found: &mut impl FnMut(usize)) {
+fn visit(node: &Node, parts: &[&str], found: &mut impl FnMut(usize)) {
     match &node.value {
-        Value::List(items) => items.iter().for_each(|item| visit(item, parts, when, found)),
+        Value::List(items) => items.iter().for_each(|item| visit(item, parts, found)),
         Value::Scalar { .. } => {}
         Value::Map(entries) => {
             let Some((first, rest)) = parts.split_first() else { return };
             let entry = entries.iter().find(|(key, _)| key.text == *first);
-            match (entry, rest, when) {
-                (Some((_, value)), [_, ..], _) => visit(value, rest, when, found),
-                (Some((_, value)), [], When::Always) if is_empty(value) => {}
-                (Some((key, _)), [], When::Always) => found(key.span.start),
-                (Some((key, value)), [], When::Unless(word)) => {
-                    if !matches!(&value.value, Value::Scalar { text, .. } if text == word) {
-                        found(key.span.start);
-                    }
-                }
-                (None, [], When::Unless(_)) => found(node.span.start),
-                (None, ..) => {}
+            match (entry, rest) {
+                (Some((_, value)), [_, ..]) => visit(value, rest, found),
+                (Some((_, value)), []) if is_empty(value) => {}
+                (Some((key, _)), []) => found(key.span.start),
+                (None, _) => {}
             }
         }
     }
