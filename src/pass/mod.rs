@@ -12,6 +12,7 @@ pub mod report;
 pub mod run;
 pub mod setup;
 mod transport;
+pub mod watched;
 
 use std::collections::BTreeSet;
 use std::path::Path;

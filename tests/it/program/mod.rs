@@ -14,6 +14,7 @@ mod registries;
 mod rescans;
 mod run;
 mod secrets;
+mod serve;
 mod signatures;
 mod snapshot;
 mod streams;
