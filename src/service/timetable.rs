@@ -10,7 +10,7 @@ use crate::config::service::{Schedule, Service};
 use crate::model::image::ImageName;
 use crate::service::schedule::{self, Share, later};
 
-/// The time after a pass before a webhook may begin the next one: what comes meanwhile is merged into it.
+/// The time after a pass before a webhook or a gate may begin the next one: what comes meanwhile is merged into it.
 const AFTER_SUCCESS: SignedDuration = SignedDuration::from_secs(1);
 
 /// The same after a pass that failed.
@@ -228,8 +228,9 @@ impl Timetable {
                 entry.next = entry.next.map(|next| next.max(patience));
             }
         }
-        // What was asked for while it ran may have come after it looked.
         let rest = rest_of(entry);
+        entry.earliest = entry.earliest.map(|moment| moment.max(rest));
+        // What was asked for while it ran may have come after it looked.
         entry.hastened = entry.hastened.map(|moment| moment.max(rest));
         Some(entry.failures)
     }
@@ -270,7 +271,7 @@ impl Timetable {
     }
 }
 
-/// Returns when a webhook may begin the next pass at the earliest.
+/// Returns when a webhook or a gate may begin the next pass at the earliest.
 fn rest_of(entry: &Entry) -> Timestamp {
     let rest = if entry.failures == 0 { AFTER_SUCCESS } else { AFTER_FAILURE };
     entry.ended.map_or(Timestamp::MIN, |ended| later(ended, rest))

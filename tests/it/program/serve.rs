@@ -219,6 +219,51 @@ fn a_burst_of_webhooks_is_one_pass() {
     assert_eq!(service.end(), Some(0));
 }
 
+/// Sends bytes as they are; returns what comes back until the other side closes.
+fn raw(service: &Service, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(&service.address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    // The other side may have had enough before everything was sent.
+    drop(stream.write_all(bytes));
+    let mut answer = Vec::new();
+    drop(stream.read_to_end(&mut answer));
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+fn what_is_too_large_broken_or_aimed_elsewhere_gets_nowhere() {
+    let world = World::with_web(&["1.4.0"]);
+    let remote = world.repository("acme/web:1.4.0");
+    let service = Service::start(&world, &with_hooks(&world, "every 24h", &[&remote]));
+    service.wait("pass");
+    let before = world.registry.requests().tags;
+    let long = format!("GET /healthz HTTP/1.1\r\nHost: a\r\nX-Long: {}\r\n\r\n", "x".repeat(1 << 20));
+    assert!(raw(&service, long.as_bytes()).starts_with("HTTP/1.1 431"));
+    assert!(raw(&service, b"\x16\x03\x01 this is TLS\r\n\r\n").starts_with("HTTP/1.1 400"));
+    let mut chunked = b"POST /hooks/generic/hush HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    for _ in 0..17 {
+        chunked.extend(b"10000\r\n");
+        chunked.extend([b'x'; 0x10000]);
+        chunked.extend(b"\r\n");
+    }
+    chunked.extend(b"0\r\n\r\n");
+    assert!(raw(&service, &chunked).starts_with("HTTP/1.1 413"));
+    for path in
+        ["/hooks/generic/../generic/x", "/hooks/generic/%2e%2e/hush", "/hooks//hush", "/hooks/generic/hush/more"]
+    {
+        assert!(matches!(service.post(path, ""), 401 | 404), "{path}");
+    }
+    for body in ["{", "\u{0}", "[[[[", r#"{"image": 7}"#, r#"{"images": [null]}"#] {
+        assert_eq!(service.post("/hooks/generic/hush", body), 202, "{body}");
+        service.wait("a webhook names nothing to look at");
+    }
+    let connections: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(&service.address).unwrap()).collect();
+    assert_eq!(service.get("/healthz"), (200, "alive\n".to_owned()));
+    drop(connections);
+    assert_eq!(world.registry.requests().tags, before, "none of it began a pass");
+    assert_eq!(service.metrics()["tagboat_passes_running"], 0.0);
+}
+
 #[test]
 fn metrics_hold_the_numbers_that_the_registry_counted() {
     let world = World::with_web(&["1.4.0", "1.5.0"]);
