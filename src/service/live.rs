@@ -63,7 +63,7 @@ impl Live {
         files.add(file);
         let service = setup::service(Some(file))?;
         service.require_repositories()?;
-        secrets(&service).for_each(|path| files.add(&path));
+        read_once(&service).for_each(|path| files.add(&path));
         if let Some(warning) = inactive(&service) {
             tracing::warn!("{warning}");
         }
@@ -73,14 +73,14 @@ impl Live {
     }
 }
 
-/// Returns the files that hold secrets of webhooks.
-fn secrets(service: &Service) -> impl Iterator<Item = PathBuf> {
+/// Returns the files that are read with the configuration: secrets of webhooks, and the trusted root.
+fn read_once(service: &Service) -> impl Iterator<Item = PathBuf> {
     let of_sources = service.webhooks.iter().filter_map(|webhook| match &webhook.secret {
         SecretPlace::File(path) => Some(path),
         SecretPlace::Variable(_) => None,
     });
     let own = service.repositories.iter().filter_map(|repository| repository.webhook_secret.as_ref());
-    of_sources.chain(own).map(|path| service.resolve(path))
+    of_sources.chain(own).chain(service.trusted_root.as_ref()).map(|path| service.resolve(path))
 }
 
 fn print(path: &Path) -> Option<Print> {
