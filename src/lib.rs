@@ -27,4 +27,5 @@ pub mod promote;
 pub mod publish;
 pub mod registry;
 pub mod report;
+pub mod service;
 pub mod signature;

@@ -222,6 +222,14 @@ What cannot be carried over stands at its end as comments, and on standard error
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
+    /// Run passes of many repositories, for ever
+    #[command(after_help = "Examples:
+  tagboat serve --config service.yaml                     by its schedule, its webhooks, and as gates open
+  tagboat serve --config service.yaml --log-format json   for whoever collects logs
+
+--config is the operator's file here: repositories, schedule, credentials. SIGHUP reads it again, and so does a change of it;
+SIGTERM lets the passes that run end. /healthz, /readyz and /metrics are served where `listen` says.")]
+    Serve,
     /// Show the main job on this machine alone: a new tag, a soak, a window, and a version that is taken back
     #[command(after_help = "Needs nothing but this program and git; leaves nothing behind.")]
     Demo,

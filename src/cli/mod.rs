@@ -18,6 +18,7 @@ mod progress;
 mod run;
 mod scan;
 mod schema;
+mod serve;
 mod session;
 mod snapshot;
 mod source;
@@ -52,7 +53,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let environment = Environment::capture();
     let session = Session::new(arguments.common, environment);
-    log_to_standard_error(&session.common, session.wants_color(output::Stream::Error));
+    let is_service = matches!(arguments.command, Command::Serve);
+    log_to_standard_error(&session.common, is_service, session.wants_color(output::Stream::Error));
     let only_check = matches!(session.common.output, Some(OutputFormat::Github | OutputFormat::Sarif));
     if only_check && !matches!(arguments.command, Command::Check(_)) {
         let hint = "every other command has text and json".to_owned();
@@ -83,6 +85,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Migrate(migrate) => migrate::run(&session, &migrate),
         Command::Schema { which } => schema::run(which),
         Command::Completions { shell } => completions::run(shell),
+        Command::Serve => serve::run(&session),
         Command::Demo => demo::run(&session),
     };
     session.tell_of_cache();
@@ -95,8 +98,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// What a command gives: its exit code, or why it could not begin.
 type Outcome = Result<Exit, Failure>;
 
-/// Sends log lines to standard error: warnings, with `-v` what is done, with `-vv` every request.
-fn log_to_standard_error(common: &arguments::Common, color: bool) {
+/// Sends log lines to standard error: warnings, with `-v` what is done, with `-vv` every request. A service also tells
+/// without `-v` what it does: a line for each pass.
+fn log_to_standard_error(common: &arguments::Common, is_service: bool, color: bool) {
     use tracing_subscriber::filter::{LevelFilter, Targets};
     use tracing_subscriber::layer::SubscriberExt;
     use tracing_subscriber::util::SubscriberInitExt;
@@ -108,7 +112,10 @@ fn log_to_standard_error(common: &arguments::Common, color: bool) {
         (false, _) => LevelFilter::DEBUG,
     };
     // Other crates' lines could hold what was sent, so only this one's are let through.
-    let targets = Targets::new().with_target("tagboat", level);
+    let mut targets = Targets::new().with_target("tagboat", level);
+    if is_service && !common.quiet {
+        targets = targets.with_target("tagboat::service", level.max(LevelFilter::INFO));
+    }
     let registry = tracing_subscriber::registry().with(targets);
     let initialised = match common.log_format {
         LogFormat::Text => registry

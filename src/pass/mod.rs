@@ -18,6 +18,7 @@ pub mod setup;
 pub mod status;
 mod transport;
 pub mod view;
+pub mod watched;
 
 use std::collections::BTreeSet;
 use std::path::Path;

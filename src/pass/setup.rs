@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 
 use crate::cache::Cache;
@@ -212,11 +213,7 @@ pub fn inactive(config: &Repository) -> Option<String> {
 
 /// Returns the one warning about parts of the operator's file that do not act in this version.
 pub fn inactive_service(service: &Service) -> Option<String> {
-    let untouched = Service::without_configuration();
     let parts = [
-        ("schedule", service.schedule != untouched.schedule),
-        ("listen", service.listen != untouched.listen),
-        ("webhooks", !service.webhooks.is_empty()),
         ("sources", !service.sources.is_empty()),
         ("notify", !service.notify.is_empty()),
         ("access", service.access.is_some()),
@@ -532,7 +529,7 @@ fn named_token(
     url: &RemoteUrl,
     service: &Service,
     environment: &Environment,
-) -> Result<Option<secrecy::SecretString>, SetupError> {
+) -> Result<Option<SecretString>, SetupError> {
     match watched(service, url).and_then(|watched| watched.auth.as_ref()) {
         Some(RepositoryAuth::Token(SecretPlace::File(path))) => secret_file(&service.resolve(path)).map(Some),
         Some(RepositoryAuth::Token(SecretPlace::Variable(name))) => Ok(Some(environment.secret(&name.0)?)),
@@ -593,10 +590,7 @@ pub(super) fn watched<'a>(service: &'a Service, url: &RemoteUrl) -> Option<&'a s
 }
 
 fn access(url: &RemoteUrl, service: &Service, environment: &Environment) -> Result<Access, SetupError> {
-    let secret = |place: &SecretPlace| match place {
-        SecretPlace::File(path) => secret_file(&service.resolve(path)),
-        SecretPlace::Variable(name) => Ok(environment.secret(&name.0)?),
-    };
+    let secret = |place: &SecretPlace| secret(place, service, environment);
     match watched(service, url).and_then(|repository| repository.auth.as_ref()) {
         Some(RepositoryAuth::Token(place)) => Ok(Access::Token(secret(place)?)),
         Some(RepositoryAuth::Basic(basic)) => {
@@ -612,8 +606,20 @@ fn access(url: &RemoteUrl, service: &Service, environment: &Environment) -> Resu
     }
 }
 
+/// Reads a secret from where the operator's file says it is.
+///
+/// # Errors
+///
+/// [`SetupError`] when it is not there; what it holds never shows in it.
+pub fn secret(place: &SecretPlace, service: &Service, environment: &Environment) -> Result<SecretString, SetupError> {
+    match place {
+        SecretPlace::File(path) => secret_file(&service.resolve(path)),
+        SecretPlace::Variable(name) => Ok(environment.secret(&name.0)?),
+    }
+}
+
 /// Reads a secret from a file, without the line end that editors add.
-fn secret_file(path: &Path) -> Result<secrecy::SecretString, SetupError> {
+fn secret_file(path: &Path) -> Result<SecretString, SetupError> {
     let bytes = read("the secret", path, MAX_SECRET)?;
     let unreadable =
         |reason: &str| SetupError::Unreadable { what: "the secret", path: path.to_owned(), reason: reason.to_owned() };

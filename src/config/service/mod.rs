@@ -292,6 +292,8 @@ pub struct Limits {
     pub max_inspections: Option<u64>,
     /// How long one pass may ask registries.
     pub pass_time: Option<SignedDuration>,
+    /// How many passes run at once.
+    pub concurrent_passes: Option<u32>,
 }
 
 /// What the operator's file says.

@@ -334,4 +334,6 @@ object! {
     "maxInspections" optional max_inspections: Whole<1, 1000000>,
     /// How long one pass may ask registries; what is left is reported, and asked in the next one. Default: `30m`.
     "passTime" optional pass_time: SignedDuration,
+    /// How many passes `serve` runs at once, of a repository each. Default: `4`.
+    "concurrentPasses" optional concurrent_passes: Whole<1, 256>,
 }

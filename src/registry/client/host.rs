@@ -1,5 +1,6 @@
-//! What is known of one registry host during a pass.
+//! What is known of one registry host, and what a pass has asked of it.
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -37,9 +38,49 @@ pub(super) enum Scheme {
     Challenged(Arc<Challenge>),
 }
 
-/// One host.
+/// One host, as one pass sees it: the numbers and the budget are the pass's own.
 #[derive(Debug)]
 pub(super) struct Host {
+    known: Arc<Known>,
+    /// What it was asked.
+    pub(super) meter: Meter,
+    /// What is left for further tries in this pass.
+    pub(super) budget: Budget,
+}
+
+impl Deref for Host {
+    type Target = Known;
+
+    fn deref(&self) -> &Known {
+        &self.known
+    }
+}
+
+impl Host {
+    /// Makes a host of which nothing is known yet.
+    pub(super) fn new(
+        name: &str,
+        settings: Option<&HostSettings>,
+        limits: &Limits,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Failure> {
+        Known::new(name, settings, limits, clock).map(|known| Self::of(Arc::new(known)))
+    }
+
+    /// Makes a host for a pass from what is known of it.
+    pub(super) fn of(known: Arc<Known>) -> Self {
+        Self { known, meter: Meter::default(), budget: Budget::default() }
+    }
+
+    /// Returns what is known of it, for other passes.
+    pub(super) fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.known)
+    }
+}
+
+/// What is known of a host: its limits, logins and health hold for all passes that ask it at once.
+#[derive(Debug)]
+pub(super) struct Known {
     /// Its name in image names, `docker.io`.
     pub(super) name: String,
     /// Its root, `https://registry-1.docker.io/`.
@@ -58,10 +99,6 @@ pub(super) struct Host {
     pub(super) tokens: Tokens,
     /// Holds requests back where a limit asks for it.
     pub(super) gate: Gate,
-    /// What it was asked.
-    pub(super) meter: Meter,
-    /// What is left for further tries in this pass.
-    pub(super) budget: Budget,
     /// Whether it answers a page of a usual size with everything there is: then none needs to be asked twice.
     pub(super) ends_lists: AtomicBool,
     /// Whether it is down.
@@ -70,8 +107,8 @@ pub(super) struct Host {
     login_breaker: Breaker,
 }
 
-impl Host {
-    pub(super) fn new(
+impl Known {
+    fn new(
         name: &str,
         settings: Option<&HostSettings>,
         limits: &Limits,
@@ -93,8 +130,6 @@ impl Host {
             scheme: Mutex::new(Scheme::Unknown),
             tokens: Tokens::default(),
             gate: Gate::new(rate, clock),
-            meter: Meter::default(),
-            budget: Budget::default(),
             ends_lists: AtomicBool::new(false),
             breaker: Breaker::default(),
             login_breaker: Breaker::default(),
@@ -144,7 +179,7 @@ mod tests {
     fn asks_quay_for_no_more_than_it_sends() {
         let size = |name: &str| {
             let host = Host::new(name, None, &Limits::default(), Arc::new(SystemClock)).unwrap();
-            host.page_size.into_inner()
+            host.page_size.load(std::sync::atomic::Ordering::Relaxed)
         };
         assert_eq!((size("quay.io"), size("ghcr.io")), (100, 1000));
     }

@@ -49,7 +49,7 @@ use crate::model::signature::SignatureVerdict;
 use crate::model::tags::{FactKind, ImageTags, TagFacts};
 use crate::model::usage::Usage;
 use crate::registry::client::failure::Failure;
-use crate::registry::client::host::Host;
+use crate::registry::client::host::{Host, Known};
 use crate::registry::client::shared::{Answered, Shared};
 use crate::registry::client::signatures::{Place, Wanted};
 use crate::registry::credentials::{Credentials, normal_host};
@@ -58,13 +58,21 @@ use crate::registry::{Listed, SourceError, TagSource};
 use crate::signature::trust::TrustedRoot;
 use crate::signature::{self, Material, Requirement, Subject, Tally};
 
-/// Asks registries over HTTP. One for a whole pass, or for many: hosts, challenges and tokens are shared by all images.
+/// How many hosts are remembered for later passes; past it, those that no pass asks are forgotten.
+const MOST_HOSTS: usize = 1_000;
+
+/// What is known of hosts, for all clients of one family.
+type KnownHosts = Arc<Mutex<HashMap<String, Arc<Known>>>>;
+
+/// Asks registries over HTTP. One for a whole pass, or for many after each other: hosts, challenges and tokens are
+/// shared by all images. Passes at the same time take one each, by [`RegistryClient::for_pass`].
 pub struct RegistryClient {
     http: Arc<HttpClient>,
     clock: Arc<dyn Clock>,
-    credentials: Credentials,
+    credentials: Arc<Credentials>,
+    known: KnownHosts,
     hosts: Mutex<HashMap<String, Arc<Host>>>,
-    host_settings: HashMap<String, HostSettings>,
+    host_settings: Arc<HashMap<String, HostSettings>>,
     limits: Limits,
     push_times: pushed::PushTimes,
     lists: Shared<ImageName, Result<Listed, SourceError>>,
@@ -110,11 +118,12 @@ impl RegistryClient {
         let (now, begun) = (Arc::clone(&clock), clock.instant());
         let http = Arc::new(HttpClient::over(connections(&settings), Arc::new(move || now.now())));
         Self {
-            credentials: Credentials::new(&settings, Arc::clone(&http), Arc::clone(&clock)),
+            credentials: Arc::new(Credentials::new(&settings, Arc::clone(&http), Arc::clone(&clock))),
             http,
             clock,
+            known: KnownHosts::default(),
             hosts: Mutex::default(),
-            host_settings: settings.hosts.into_iter().map(|host| (host.host.clone(), host)).collect(),
+            host_settings: Arc::new(settings.hosts.into_iter().map(|host| (host.host.clone(), host)).collect()),
             limits: settings.limits,
             push_times: pushed::PushTimes::default(),
             lists: Shared::default(),
@@ -125,13 +134,48 @@ impl RegistryClient {
         }
     }
 
+    /// Returns a client for a pass of its own, at the same time as others: its time, budgets and numbers are its own, and
+    /// what hosts allow, their logins and whether they are down is shared.
+    #[must_use]
+    pub fn for_pass(&self) -> Self {
+        Self {
+            http: Arc::clone(&self.http),
+            clock: Arc::clone(&self.clock),
+            credentials: Arc::clone(&self.credentials),
+            known: Arc::clone(&self.known),
+            hosts: Mutex::default(),
+            host_settings: Arc::clone(&self.host_settings),
+            limits: self.limits.clone(),
+            push_times: pushed::PushTimes::default(),
+            lists: Shared::default(),
+            facts: Shared::default(),
+            begun: Mutex::new(self.clock.instant()),
+            inspections: AtomicUsize::new(0),
+            trusted_root: self.trusted_root.clone(),
+        }
+    }
+
     fn host(&self, name: &str) -> Result<Arc<Host>, Failure> {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(host) = hosts.get(name) {
             return Ok(Arc::clone(host));
         }
-        let host = Arc::new(Host::new(name, self.host_settings.get(name), &self.limits, Arc::clone(&self.clock))?);
+        let host = Arc::new(self.known_host(name)?);
         hosts.insert(name.to_owned(), Arc::clone(&host));
+        Ok(host)
+    }
+
+    /// Makes a host of what other passes know of it.
+    fn known_host(&self, name: &str) -> Result<Host, Failure> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(host) = known.get(name) {
+            return Ok(Host::of(Arc::clone(host)));
+        }
+        let host = Host::new(name, self.host_settings.get(name), &self.limits, Arc::clone(&self.clock))?;
+        if known.len() >= MOST_HOSTS {
+            known.retain(|_, host| Arc::strong_count(host) > 1);
+        }
+        known.insert(name.to_owned(), host.known());
         Ok(host)
     }
 

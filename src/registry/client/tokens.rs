@@ -11,6 +11,9 @@ use tokio::time::Instant;
 
 use crate::registry::credentials::Credential;
 
+/// How many scopes are remembered; past it, those that nobody waits for are forgotten.
+const MOST_SCOPES: usize = 10_000;
+
 /// How long a login that was refused is not shown again.
 const REFUSED_FOR: Duration = Duration::from_secs(60);
 
@@ -74,6 +77,9 @@ impl Tokens {
 
     pub(super) fn slot(&self, scope: &str) -> Arc<TokenSlot> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if slots.len() >= MOST_SCOPES && !slots.contains_key(scope) {
+            slots.retain(|_, slot| Arc::strong_count(slot) > 1);
+        }
         Arc::clone(slots.entry(scope.to_owned()).or_default())
     }
 

@@ -17,6 +17,7 @@ mod registries;
 mod rescans;
 mod run;
 mod secrets;
+mod serve;
 mod signatures;
 mod snapshot;
 mod streams;

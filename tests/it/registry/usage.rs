@@ -93,3 +93,22 @@ async fn a_host_that_was_not_asked_is_not_in_the_numbers() {
     assert!(list(&client, &image).await.contains("was not asked in time"));
     assert_eq!(client.usage().since(&Usage::default()), Usage::default());
 }
+
+#[tokio::test]
+async fn passes_at_the_same_time_share_logins_and_limits_but_no_numbers_and_no_time() {
+    let registry = FakeRegistry::start().await;
+    registry.faults(|faults| faults.auth = Auth::BearerForAll);
+    registry.push("acme/web", "1.0.0", "2026-11-01T08:00:00Z");
+    let (client, image) = (anonymous(), registry.image("acme/web"));
+    let (one, other) = (client.for_pass(), client.for_pass());
+    one.begin_pass();
+    assert!(one.tags(&image).await.is_ok());
+    other.begin_pass();
+    assert!(other.tags(&image).await.is_ok());
+    let of_one = usage(&one, &registry);
+    let of_other = usage(&other, &registry);
+    // The first learns of the challenge and takes the token that serves the second, too.
+    assert_eq!((of_one.lists, of_one.tokens, of_other.lists, of_other.tokens), (2, 1, 1, 0));
+    assert_eq!(usage(&client, &registry), RegistryUsage::default());
+    assert_eq!(registry.requests(), Counts { tags: 3, tokens: 1, ..Counts::default() });
+}

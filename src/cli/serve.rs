@@ -1,0 +1,32 @@
+//! `tagboat serve`: passes of many repositories, for ever.
+
+use crate::cli::Outcome;
+use crate::cli::output::Failure;
+use crate::cli::session::Session;
+use crate::report::exit::Exit;
+use crate::service::{self, ServeError};
+
+/// Serves until a signal ends it.
+pub(super) fn run(session: &Session) -> Outcome {
+    let common = &session.common;
+    let file = match (&common.config, &common.service) {
+        (Some(file), None) | (None, Some(file)) => file,
+        (Some(_), Some(_)) => {
+            let hint = "both name the operator's file here: leave one out".to_owned();
+            return Err(Failure::usage("`serve` takes --config or --service, not both", hint));
+        }
+        (None, None) => {
+            let hint = "name the operator's file: `tagboat serve --config service.yaml`".to_owned();
+            return Err(Failure::usage("`serve` needs a configuration", hint));
+        }
+    };
+    if common.snapshot.is_some() {
+        let hint = "`tagboat plan --snapshot` decides on recorded answers".to_owned();
+        return Err(Failure::usage("`serve` asks registries, and takes no --snapshot", hint));
+    }
+    service::serve(file, &session.environment).map_err(|error| match error {
+        ServeError::Setup(error) => error.into(),
+        other => Failure::Failed(other.into()),
+    })?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,124 @@
+//! One pass of a repository that the operator's file watches, with everything it needs made for it.
+//!
+//! Entry point: [`Watcher::pass`]. What registries allow and their logins are shared by passes that run at once; the
+//! cache, the mirror and the time are each pass's own. Knows no schedule.
+
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+
+use crate::cache::Tally;
+use crate::config::environment::Environment;
+use crate::config::service::Service;
+use crate::manifest;
+use crate::model::outcome::Outcome;
+use crate::model::usage::Usage;
+use crate::pass::run::{self, Mode, Run};
+use crate::pass::setup::{self, ForgeChoice, Opened, SetupError, Target};
+use crate::pass::{PassError, Progress};
+use crate::registry::TagSource;
+use crate::registry::client::RegistryClient;
+
+/// What the passes of one configuration share.
+pub struct Watcher {
+    service: Service,
+    environment: Environment,
+    registries: RegistryClient,
+    limits: manifest::Limits,
+}
+
+/// Why a pass failed as a whole.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchedError {
+    /// It could not be set up.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// It could not begin.
+    #[error(transparent)]
+    Pass(#[from] PassError),
+}
+
+impl WatchedError {
+    /// Returns the faults of a configuration, where those are why; they have places that a single line has not.
+    pub fn faults(&self) -> Option<&crate::config::fault::Faults> {
+        match self {
+            Self::Setup(SetupError::Configuration(faults)) | Self::Pass(PassError::Configuration(faults)) => {
+                Some(faults)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What a pass came to.
+#[derive(Debug)]
+pub struct Passed {
+    /// What it did, or why it could not.
+    pub result: Result<Outcome, WatchedError>,
+    /// What registries were asked for it.
+    pub usage: Usage,
+    /// How often the cache was asked, and could answer.
+    pub cache: Tally,
+    /// What kept the cache from serving.
+    pub cache_warning: Option<String>,
+    /// The parts of the repository's configuration that do not act.
+    pub inactive: Option<String>,
+}
+
+impl Watcher {
+    /// Makes what the passes of a configuration share; asks nobody yet.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`] when the trusted root that is named cannot be read.
+    pub fn new(service: Service, environment: Environment) -> Result<Self, SetupError> {
+        let registries = setup::registry_client(&service, &environment)?;
+        let limits = setup::limits(&service);
+        Ok(Self { service, environment, registries, limits })
+    }
+
+    /// Returns the operator's configuration.
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// Runs a whole pass of one repository. It blocks in between: run it on a thread that may.
+    pub async fn pass(&self, url: &str, now: Timestamp) -> Passed {
+        let source = self.registries.for_pass();
+        let cache = setup::cache(&self.service, &self.environment);
+        let inactive = Mutex::new(None);
+        let read_config = |config: &_| {
+            let warning = setup::inactive(config);
+            *inactive.lock().unwrap_or_else(PoisonError::into_inner) = warning;
+        };
+        let nobody = |_: Progress| {};
+        let pass = async {
+            let target = Target::Url { url, branch: None };
+            let Opened { remote, branch, url } = setup::remote(&target, &self.service, &self.environment)?;
+            let (service, environment) = (&self.service, &self.environment);
+            let publishing = setup::publishing(ForgeChoice::Auto, None, &url, service, environment)?;
+            let run = Run {
+                remote,
+                branch: &branch,
+                config: None,
+                source: &source,
+                cache: &cache,
+                limits: &self.limits,
+                now,
+                publishing,
+                mode: Mode::Act,
+                progress: &nobody,
+                read_config: &read_config,
+            };
+            Ok(Box::pin(run::run(&run)).await?)
+        };
+        let result = pass.await;
+        Passed {
+            result,
+            usage: source.usage(),
+            cache: cache.tally(),
+            cache_warning: cache.warning(),
+            inactive: inactive.into_inner().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Runs passes, each on a thread that may block, and tells logs and metrics what they came to.
+//!
+//! What a pass does is handed in as [`Work`]; a panic in it is that pass's failure and nobody else's.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::task::{Id, JoinSet};
+use tokio::time::Instant;
+
+use crate::model::image::shorten;
+use crate::model::outcome::Outcome;
+use crate::model::proposal::Action;
+use crate::model::usage::Usage;
+use crate::pass::watched::{Passed, WatchedError};
+use crate::service::Shared;
+use crate::service::figures::{self, Figures};
+use crate::service::metrics::PassResult;
+use crate::service::timetable::{Cause, Ended};
+
+/// How many rows of errors one pass may log.
+const MOST_ERRORS: usize = 20;
+
+/// How wide faults are told in logs, in columns.
+const WIDTH: usize = 120;
+
+/// Runs one pass of a repository at a moment.
+pub(super) type Work = Arc<dyn Fn(&str, Timestamp) -> Passed + Send + Sync>;
+
+/// A pass that runs.
+struct Running {
+    url: String,
+    cause: Cause,
+    since: Instant,
+}
+
+/// Runs what is due.
+pub(super) struct Engine {
+    shared: Arc<Shared>,
+    work: Work,
+    tasks: JoinSet<Passed>,
+    running: HashMap<Id, Running>,
+    /// The warnings of each repository that were told last, so that each is told once.
+    told: HashMap<String, Vec<String>>,
+}
+
+impl Engine {
+    /// Makes one that runs nothing yet.
+    pub(super) fn new(shared: Arc<Shared>, work: Work) -> Self {
+        Self { shared, work, tasks: JoinSet::new(), running: HashMap::new(), told: HashMap::new() }
+    }
+
+    /// Whether a pass runs.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.running.is_empty()
+    }
+
+    /// Returns how many run.
+    pub(super) fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Begins every pass that is due and has room. Returns how long there is nothing to do if nothing else happens.
+    pub(super) fn begin(&mut self) -> Duration {
+        let now = self.shared.clock.now();
+        let begun = self.shared.timetable().begin(now);
+        for (url, cause) in begun {
+            let (work, of_work) = (Arc::clone(&self.work), url.clone());
+            let id = self.tasks.spawn_blocking(move || work(&of_work, now)).id();
+            self.running.insert(id, Running { url, cause, since: self.shared.clock.instant() });
+        }
+        let timetable = self.shared.timetable();
+        self.shared.metrics.load(self.running.len(), timetable.waiting(now));
+        let rest = timetable.wake_at().map(|moment| moment.duration_since(now));
+        rest.map_or(Duration::MAX, |rest| Duration::try_from(rest).unwrap_or_default())
+    }
+
+    /// Waits for a pass to end, and notes what it came to.
+    pub(super) async fn ended(&mut self) {
+        let Some(joined) = self.tasks.join_next_with_id().await else { return };
+        let (id, passed) = match joined {
+            Ok((id, passed)) => (id, Ok(passed)),
+            Err(error) => (
+                error.id(),
+                Err(error.try_into_panic().map_or_else(|_| "cut short".to_owned(), |panic| in_words(&*panic))),
+            ),
+        };
+        let Some(running) = self.running.remove(&id) else { return };
+        self.note(&running, &passed);
+        self.shared.had_a_pass.store(true, Ordering::Relaxed);
+    }
+
+    fn note(&mut self, running: &Running, passed: &Result<Passed, String>) {
+        let Running { url, cause, since } = running;
+        let now = self.shared.clock.now();
+        let took = self.shared.clock.instant().saturating_duration_since(*since);
+        let mut figures = Figures::default();
+        let mut requests = 0;
+        let (result, how) = match passed {
+            Err(_) => (PassResult::Panicked, Ended::Failed),
+            Ok(passed) => {
+                requests = all_requests(&passed.usage);
+                self.shared.metrics.asked(passed);
+                self.warn(url, passed);
+                match &passed.result {
+                    Err(_) => (PassResult::Failed, Ended::Failed),
+                    Ok(outcome) => {
+                        figures = Figures::of(outcome);
+                        let result = if is_partial(outcome) { PassResult::Partial } else { PassResult::Done };
+                        let earliest = figures::earliest(outcome, now);
+                        (result, Ended::Done { earliest, images: figures::images(outcome) })
+                    }
+                }
+            }
+        };
+        let earliest = match &how {
+            Ended::Done { earliest, .. } => *earliest,
+            Ended::Failed => None,
+        };
+        let failures = self.shared.timetable().end(url, how, now);
+        match failures {
+            Some(failures) => {
+                self.shared.metrics.ended(url, result, took, failures, now);
+                if matches!(result, PassResult::Done | PassResult::Partial) {
+                    self.shared.metrics.figures(url, &figures);
+                }
+            }
+            // It was taken out of the configuration meanwhile: its series are gone.
+            None => drop(self.told.remove(url)),
+        }
+        let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let (cause, word) = (cause.as_str(), result.as_str());
+        match passed {
+            Ok(Passed { result: Ok(outcome), .. }) => {
+                for error in outcome.errors.iter().take(MOST_ERRORS) {
+                    tracing::warn!(repository = url, "{error}");
+                }
+                tracing::info!(
+                    repository = url,
+                    cause,
+                    result = word,
+                    milliseconds,
+                    decisions = figures.all_decisions(),
+                    changes = figures.changes,
+                    commits = figures.commits,
+                    waiting = figures.proposals(Action::Waiting),
+                    held = figures.holds,
+                    errors = figures.errors,
+                    skipped = figures.skipped,
+                    requests,
+                    next_move = earliest.map(|moment| moment.to_string()),
+                    "pass"
+                );
+            }
+            Ok(Passed { result: Err(error), .. }) => {
+                let reason = reason(error);
+                tracing::error!(repository = url, cause, result = word, milliseconds, requests, failures, %reason, "pass");
+            }
+            Err(reason) => {
+                tracing::error!(repository = url, cause, result = word, milliseconds, failures, %reason, "pass");
+            }
+        }
+    }
+
+    /// Tells what a pass warned of, unless the one before warned of the same.
+    fn warn(&mut self, url: &str, passed: &Passed) {
+        let warnings: Vec<String> = [&passed.inactive, &passed.cache_warning].into_iter().flatten().cloned().collect();
+        if self.told.get(url) != Some(&warnings) {
+            for warning in &warnings {
+                tracing::warn!(repository = url, "{}", warning.strip_prefix("warning: ").unwrap_or(warning));
+            }
+            self.told.insert(url.to_owned(), warnings);
+        }
+    }
+}
+
+/// Whether some targets of a pass failed.
+fn is_partial(outcome: &Outcome) -> bool {
+    !outcome.errors.is_empty() || outcome.proposals.iter().any(|proposal| proposal.action == Action::Failed)
+}
+
+fn all_requests(usage: &Usage) -> u64 {
+    usage.0.values().map(crate::model::usage::RegistryUsage::requests).sum()
+}
+
+/// Returns why a pass failed, with the places of a configuration's faults.
+fn reason(error: &WatchedError) -> String {
+    match error.faults() {
+        Some(faults) => faults.render(false, WIDTH).trim_end().to_owned(),
+        None => error.to_string(),
+    }
+}
+
+/// Returns what a panic said.
+fn in_words(panic: &(dyn Any + Send)) -> String {
+    let said = panic.downcast_ref::<&str>().copied();
+    let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    shorten(said.unwrap_or("a panic without words"))
+}
+
+#[cfg(test)]
+mod tests;

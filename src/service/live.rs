@@ -1,0 +1,136 @@
+//! The configuration in force: read at the start, and again when its files change or somebody asks for it.
+//!
+//! A new one that cannot be used is refused whole, and the old one stays.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::config::environment::Environment;
+use crate::config::service::{SecretPlace, Service};
+use crate::pass::setup::{self, SetupError};
+use crate::pass::watched::Watcher;
+use crate::service::Shared;
+use crate::service::hooks::{Hooks, is_served};
+
+/// How wide faults are told in logs, in columns.
+const WIDTH: usize = 120;
+
+/// What tells that a file is another one than before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Print {
+    inode: u64,
+    changed: Option<SystemTime>,
+    length: u64,
+}
+
+/// A configuration with everything that was read for it.
+pub(super) struct Live {
+    pub(super) watcher: Watcher,
+    pub(super) hooks: Hooks,
+    /// The files that are read once, as they were just before.
+    pub(super) files: Files,
+}
+
+/// Files, as they were at a moment.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Files(Vec<(PathBuf, Option<Print>)>);
+
+impl Files {
+    fn add(&mut self, path: &Path) {
+        self.0.push((path.to_owned(), print(path)));
+    }
+
+    /// Whether one of them is another one by now.
+    pub(super) fn have_changed(&self) -> bool {
+        self.0.iter().any(|(path, known)| print(path) != *known)
+    }
+
+    fn look_again(&mut self) {
+        self.0.iter_mut().for_each(|(path, known)| *known = print(path));
+    }
+}
+
+impl Live {
+    /// Reads a configuration, and the secrets of its webhooks.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`] when any of it cannot be used.
+    pub(super) fn read(file: &Path, environment: &Environment) -> Result<Self, SetupError> {
+        let mut files = Files::default();
+        files.add(file);
+        let service = setup::service(Some(file))?;
+        service.require_repositories()?;
+        read_once(&service).for_each(|path| files.add(&path));
+        if let Some(warning) = inactive(&service) {
+            tracing::warn!("{warning}");
+        }
+        let hooks = Hooks::read(&service, environment)?;
+        let watcher = Watcher::new(service, environment.clone())?;
+        Ok(Self { watcher, hooks, files })
+    }
+}
+
+/// Returns the files that are read with the configuration: secrets of webhooks, and the trusted root.
+fn read_once(service: &Service) -> impl Iterator<Item = PathBuf> {
+    let of_sources = service.webhooks.iter().filter_map(|webhook| match &webhook.secret {
+        SecretPlace::File(path) => Some(path),
+        SecretPlace::Variable(_) => None,
+    });
+    let own = service.repositories.iter().filter_map(|repository| repository.webhook_secret.as_ref());
+    of_sources.chain(own).chain(service.trusted_root.as_ref()).map(|path| service.resolve(path))
+}
+
+fn print(path: &Path) -> Option<Print> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some(Print { inode: metadata.ino(), changed: metadata.modified().ok(), length: metadata.len() })
+}
+
+/// Returns the warning about what `serve` understands and does not act on.
+fn inactive(service: &Service) -> Option<String> {
+    let unserved: Vec<&str> =
+        service.webhooks.iter().map(|webhook| webhook.source).filter(|source| !is_served(source)).collect();
+    let webhooks = || format!("webhooks of {} are not served in this version", unserved.join(", "));
+    let parts = [setup::inactive_service(service), (!unserved.is_empty()).then(webhooks)];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+/// Reads the configuration again and again.
+pub(super) struct Reading<'a> {
+    pub(super) file: &'a Path,
+    pub(super) environment: &'a Environment,
+    /// Where the server listens since the start.
+    pub(super) listen: SocketAddr,
+    /// What was read last, whether or not it is in force.
+    pub(super) files: Files,
+}
+
+impl Reading<'_> {
+    /// Reads it again, and puts it in force unless it cannot be used.
+    pub(super) fn again(&mut self, shared: &Shared) {
+        self.files.look_again();
+        match Live::read(self.file, self.environment) {
+            Ok(live) => {
+                let service = live.watcher.service();
+                let repositories = service.repositories.len();
+                if service.listen != self.listen {
+                    tracing::warn!(address = %service.listen, "`listen` takes effect after a restart");
+                }
+                self.files = live.files.clone();
+                shared.replace(live);
+                tracing::info!(repositories, "the configuration was read again");
+            }
+            Err(error) => {
+                let reason = match &error {
+                    SetupError::Configuration(faults) => faults.render(false, WIDTH).trim_end().to_owned(),
+                    other => other.to_string(),
+                };
+                tracing::error!(%reason, "the new configuration was refused; the old one stays in force");
+                shared.metrics.reloaded(false, shared.clock.now());
+            }
+        }
+    }
+}

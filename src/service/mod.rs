@@ -1,0 +1,235 @@
+//! The service: passes of many repositories, for ever, by schedule, opening gates and webhooks.
+//!
+//! Entry point: [`serve`]. `timetable` says whose pass is due, `engine` runs it, `server` answers over HTTP, `live` is
+//! the configuration in force. Keeps no state that a restart would miss, and knows no stage of a pass.
+
+mod engine;
+mod figures;
+mod hooks;
+mod live;
+mod metrics;
+mod schedule;
+mod server;
+mod timetable;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Handle};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::environment::Environment;
+use crate::pass::setup::SetupError;
+use crate::service::engine::Engine;
+use crate::service::hooks::Hastened;
+use crate::service::live::{Live, Reading};
+use crate::service::metrics::Metrics;
+use crate::service::timetable::Timetable;
+
+/// How long passes that run may go on after SIGTERM: Kubernetes waits for 30 s before it kills.
+const GRACE: Duration = Duration::from_secs(25);
+
+/// How often the configuration's files are looked at. A change of one that is mounted into a container tells nobody.
+const LOOK_AT_FILES: Duration = Duration::from_secs(2);
+
+/// The longest that the loop rests, so that a clock that was set, or a machine that slept, is noticed.
+const LONGEST_REST: Duration = Duration::from_secs(30);
+
+/// Threads that drive the network; passes have threads of their own.
+const NETWORK_THREADS: usize = 2;
+
+/// Why the service could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Its configuration cannot be used.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// It cannot listen where it is told to.
+    #[error("cannot listen on {address}: {reason}")]
+    Listen {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// Why.
+        reason: std::io::Error,
+    },
+    /// The system gives it no threads or signals.
+    #[error("cannot start: {0}")]
+    Start(#[source] std::io::Error),
+}
+
+/// What the loop and the server share.
+struct Shared {
+    clock: Arc<dyn Clock>,
+    timetable: Mutex<Timetable>,
+    /// Told when a pass became due.
+    wake: Notify,
+    metrics: Metrics,
+    live: RwLock<Arc<Live>>,
+    /// Whether a first pass has ended, well or not.
+    had_a_pass: AtomicBool,
+    is_stopping: AtomicBool,
+}
+
+impl Shared {
+    fn new(live: Live, clock: Arc<dyn Clock>) -> Self {
+        let now = clock.now();
+        let shared = Self {
+            timetable: Mutex::new(Timetable::new(now)),
+            clock,
+            wake: Notify::new(),
+            metrics: Metrics::new(),
+            live: RwLock::new(Arc::new(live)),
+            had_a_pass: AtomicBool::new(false),
+            is_stopping: AtomicBool::new(false),
+        };
+        shared.configure();
+        shared
+    }
+
+    /// Returns the configuration in force.
+    fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn timetable(&self) -> MutexGuard<'_, Timetable> {
+        self.timetable.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts another configuration in force.
+    fn replace(&self, live: Live) {
+        *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(live);
+        self.configure();
+    }
+
+    /// Brings the timetable and the metrics to the configuration in force.
+    fn configure(&self) {
+        let (live, now) = (self.live(), self.clock.now());
+        let service = live.watcher.service();
+        let gone = self.timetable().configure(service, now);
+        gone.iter().for_each(|url| self.metrics.forget(url));
+        service.repositories.iter().for_each(|repository| self.metrics.watch(&repository.url));
+        self.metrics.reloaded(true, now);
+        self.wake.notify_one();
+    }
+
+    /// Marks the passes that a webhook is about as wanted; returns how many.
+    fn hasten(&self, hastened: &Hastened) -> usize {
+        let now = self.clock.now();
+        let mut timetable = self.timetable();
+        let concerned = |(url, images): (&String, Option<&_>)| hastened.concerns(url, images).then(|| url.clone());
+        let urls: Vec<String> = timetable.followed().filter_map(concerned).collect();
+        urls.iter().for_each(|url| timetable.hasten(url, now));
+        drop(timetable);
+        self.wake.notify_one();
+        urls.len()
+    }
+
+    /// Returns why nobody should send requests here, if so.
+    fn unready(&self) -> Option<&'static str> {
+        if self.is_stopping.load(Ordering::Relaxed) {
+            Some("stopping")
+        } else if !self.had_a_pass.load(Ordering::Relaxed) {
+            Some("the first pass has not ended yet")
+        } else {
+            None
+        }
+    }
+}
+
+/// Serves until a signal ends it.
+///
+/// # Errors
+///
+/// [`ServeError`] when it could not start; once it runs, nothing ends it but a signal.
+pub fn serve(file: &Path, environment: &Environment) -> Result<(), ServeError> {
+    let live = Live::read(file, environment)?;
+    let runtime = Builder::new_multi_thread().worker_threads(NETWORK_THREADS).enable_all().build();
+    let runtime = runtime.map_err(ServeError::Start)?;
+    let result = runtime.block_on(Box::pin(run(live, file, environment)));
+    // A pass that was abandoned still has its thread: it ends with the process, and needs the runtime until then.
+    std::mem::forget(runtime);
+    result
+}
+
+async fn run(live: Live, file: &Path, environment: &Environment) -> Result<(), ServeError> {
+    let mut end = End::new().map_err(ServeError::Start)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(ServeError::Start)?;
+    let listen = live.watcher.service().listen;
+    let failed = |reason| ServeError::Listen { address: listen, reason };
+    let listener = TcpListener::bind(listen).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let mut reading = Reading { file, environment, listen, files: live.files.clone() };
+    let shared = Arc::new(Shared::new(live, Arc::new(SystemClock)));
+    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
+    let server = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
+    let handle = Handle::current();
+    let of_loop = Arc::clone(&shared);
+    let work = move |url: &str, now| handle.block_on(Box::pin(of_loop.live().watcher.pass(url, now)));
+    let mut engine = Engine::new(Arc::clone(&shared), Arc::new(work));
+    let mut look = tokio::time::interval(LOOK_AT_FILES);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let rest = engine.begin();
+        tokio::select! {
+            () = engine.ended(), if engine.is_busy() => {}
+            () = shared.wake.notified() => {}
+            () = tokio::time::sleep(rest.min(LONGEST_REST)) => {}
+            _ = look.tick() => {
+                if reading.files.have_changed() {
+                    reading.again(&shared);
+                }
+            }
+            _ = hangup.recv() => reading.again(&shared),
+            () = end.comes() => break,
+        }
+    }
+    finish(&shared, &mut engine, &mut end).await;
+    server.abort();
+    Ok(())
+}
+
+/// Lets passes that run end within the grace period; a second signal ends it.
+async fn finish(shared: &Shared, engine: &mut Engine, end: &mut End) {
+    shared.is_stopping.store(true, Ordering::Relaxed);
+    shared.timetable().stop();
+    tracing::info!(running = engine.running(), "stopping");
+    let ends = Instant::now() + GRACE;
+    while engine.is_busy() {
+        tokio::select! {
+            () = engine.ended() => {}
+            () = tokio::time::sleep_until(ends) => break,
+            () = end.comes() => break,
+        }
+    }
+    if engine.is_busy() {
+        // Nothing is half done by that: a push names the commit it replaces, and the next pass begins anew.
+        tracing::warn!(running = engine.running(), "passes were abandoned");
+    }
+    tracing::info!("stopped");
+}
+
+/// The signals that end the service.
+struct End {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl End {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for one of them.
+    async fn comes(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What is served over HTTP: health, metrics, webhooks; and how slow, many and large clients may be.
+//!
+//! Entry point: [`serve`]. Decides nothing about passes; a webhook only marks them as wanted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, FromRequest, Path, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::service::Shared;
+use crate::service::hooks::MAX_BODY;
+
+/// The most connections at once; further ones wait to be accepted.
+const MOST_CONNECTIONS: usize = 256;
+
+/// How long a client may take to send the head of a request.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+
+/// How long a client may take to send a body.
+const BODY_TIME: Duration = Duration::from_secs(10);
+
+/// How long a connection is kept; clients open another one without noticing.
+const CONNECTION_TIME: Duration = Duration::from_secs(120);
+
+/// How long the last answer of a connection may take to be read.
+const LAST_ANSWER_TIME: Duration = Duration::from_secs(10);
+
+/// The longest head of a request, in bytes.
+const MAX_HEAD: usize = 16 << 10;
+
+/// The pause after a connection could not be accepted: the cause, too many open files, does not go away at once.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// The media type of the metrics.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Serves until it is dropped.
+pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    let router = routes(shared);
+    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    loop {
+        let place = Arc::clone(&room).acquire_owned().await.expect("the semaphore is never closed");
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let router = router.clone();
+                tokio::spawn(async move {
+                    talk(stream, router).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Answers the requests of one connection.
+async fn talk(stream: TcpStream, router: Router) {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(MAX_HEAD);
+    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = tokio::time::sleep(CONNECTION_TIME) => {
+            connection.as_mut().graceful_shutdown();
+            timeout(LAST_ANSWER_TIME, connection).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a client's connection broke off");
+    }
+}
+
+fn routes(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "alive\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/hooks/{source}", post(hook))
+        .route("/hooks/{source}/{secret}", post(hook_with_secret))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(shared)
+}
+
+async fn ready(State(shared): State<Arc<Shared>>) -> Response {
+    match shared.unready() {
+        None => "ready\n".into_response(),
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
+    }
+}
+
+async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    ([(header::CONTENT_TYPE, OPEN_METRICS)], shared.metrics.text()).into_response()
+}
+
+async fn hook(State(shared): State<Arc<Shared>>, Path(source): Path<String>, request: Request) -> StatusCode {
+    take(&shared, &source, None, request).await
+}
+
+async fn hook_with_secret(
+    State(shared): State<Arc<Shared>>,
+    Path((source, secret)): Path<(String, String)>,
+    request: Request,
+) -> StatusCode {
+    take(&shared, &source, Some(&secret), request).await
+}
+
+/// Takes a webhook: who sent it is told before its body is read, wherever that can be told.
+async fn take(shared: &Shared, source: &str, secret: Option<&str>, request: Request) -> StatusCode {
+    let live = shared.live();
+    let Some(sender) = live.hooks.sender(source) else {
+        shared.metrics.hook("other", "unknown");
+        return StatusCode::NOT_FOUND;
+    };
+    let refused = || {
+        shared.metrics.hook(sender.name, "refused");
+        tracing::info!(source = sender.name, "a webhook was refused: its secret or signature is wrong");
+        StatusCode::UNAUTHORIZED
+    };
+    let Some(claim) = live.hooks.claim(sender, request.headers(), secret) else { return refused() };
+    let body = match timeout(BODY_TIME, Bytes::from_request(request, &())).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(rejected)) => {
+            let status = rejected.into_response().status();
+            let is_too_large = status == StatusCode::PAYLOAD_TOO_LARGE;
+            shared.metrics.hook(sender.name, if is_too_large { "too_large" } else { "broken" });
+            return status;
+        }
+        Err(_elapsed) => {
+            shared.metrics.hook(sender.name, "broken");
+            return StatusCode::REQUEST_TIMEOUT;
+        }
+    };
+    let Some(hastened) = live.hooks.hastened(sender, &claim, &body) else { return refused() };
+    let count = shared.hasten(&hastened);
+    shared.metrics.hook(sender.name, "taken");
+    if hastened.is_empty() {
+        tracing::info!(source = sender.name, "a webhook names nothing to look at");
+    } else {
+        tracing::info!(source = sender.name, repositories = count, "a webhook came");
+    }
+    StatusCode::ACCEPTED
+}

@@ -1,0 +1,286 @@
+//! Which repository's pass is due: the schedule, gates that open, webhooks, back-off, and how many run at once.
+//!
+//! Owns the state, and reads no clock: every call is told the present moment. Runs nothing itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::config::service::{Schedule, Service};
+use crate::model::image::ImageName;
+use crate::service::schedule::{self, Share, later};
+
+/// The time after a pass before a webhook or a gate may begin the next one: what comes meanwhile is merged into it.
+const AFTER_SUCCESS: SignedDuration = SignedDuration::from_secs(1);
+
+/// The same after a pass that failed.
+const AFTER_FAILURE: SignedDuration = SignedDuration::from_secs(10);
+
+/// The back-off after the first failure; it doubles with each further one in a row.
+const FIRST_BACK_OFF: SignedDuration = SignedDuration::from_secs(10);
+
+/// The longest back-off.
+const LONGEST_BACK_OFF: SignedDuration = SignedDuration::from_mins(30);
+
+/// How many passes run at once, unless the configuration says otherwise.
+const AT_ONCE: u32 = 4;
+
+/// A clock that goes back by more than this was set; anything less is its ordinary correction.
+const SET_BACK: SignedDuration = SignedDuration::from_secs(2);
+
+/// Why a pass begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The service started, or the repository is new.
+    Start,
+    /// The schedule says so.
+    Schedule,
+    /// Something that waited may move now.
+    Gate,
+    /// A webhook came.
+    Webhook,
+}
+
+impl Cause {
+    /// Returns the word in logs.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Schedule => "schedule",
+            Self::Gate => "gate",
+            Self::Webhook => "webhook",
+        }
+    }
+}
+
+/// How a pass ended, as far as the next one depends on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// It went through.
+    Done {
+        /// When something that waits may move.
+        earliest: Option<Timestamp>,
+        /// The images that the repository follows.
+        images: BTreeSet<ImageName>,
+    },
+    /// It failed as a whole.
+    Failed,
+}
+
+/// One repository.
+#[derive(Debug)]
+struct Entry {
+    schedule: Schedule,
+    share: Share,
+    next: Option<Timestamp>,
+    /// When something that waits may move.
+    earliest: Option<Timestamp>,
+    /// When a pass that a webhook asked for may begin.
+    hastened: Option<Timestamp>,
+    begun: Option<Timestamp>,
+    ended: Option<Timestamp>,
+    is_running: bool,
+    /// Taken out of the configuration while its pass runs.
+    is_retired: bool,
+    failures: u32,
+    /// What it follows, once a pass has told.
+    images: Option<BTreeSet<ImageName>>,
+}
+
+impl Entry {
+    fn new(schedule: Schedule, share: Share, now: Timestamp, count: usize) -> Self {
+        let next = Some(schedule::first(&schedule, now, share, count));
+        Self {
+            schedule,
+            share,
+            next,
+            earliest: None,
+            hastened: None,
+            begun: None,
+            ended: None,
+            is_running: false,
+            is_retired: false,
+            failures: 0,
+            images: None,
+        }
+    }
+
+    /// Returns when its next pass is due, and why.
+    fn due(&self) -> Option<(Timestamp, Cause)> {
+        if self.is_running {
+            return None;
+        }
+        let schedule = if self.begun.is_none() { Cause::Start } else { Cause::Schedule };
+        [(self.next, schedule), (self.earliest, Cause::Gate), (self.hastened, Cause::Webhook)]
+            .into_iter()
+            .filter_map(|(moment, cause)| Some((moment?, cause)))
+            .min_by_key(|(moment, _)| *moment)
+    }
+}
+
+/// All repositories.
+#[derive(Debug)]
+pub(super) struct Timetable {
+    entries: BTreeMap<String, Entry>,
+    most_at_once: usize,
+    running: usize,
+    is_stopping: bool,
+    latest: Timestamp,
+}
+
+impl Timetable {
+    /// Makes a table without any repository.
+    pub(super) fn new(now: Timestamp) -> Self {
+        Self { entries: BTreeMap::new(), most_at_once: 1, running: 0, is_stopping: false, latest: now }
+    }
+
+    /// Takes what a configuration says; repositories that were there already keep what is known of them. Returns
+    /// the URLs of those that are gone.
+    pub(super) fn configure(&mut self, service: &Service, now: Timestamp) -> Vec<String> {
+        let at_once = service.limits.concurrent_passes.unwrap_or(AT_ONCE);
+        self.most_at_once = usize::try_from(at_once).unwrap_or(usize::MAX).max(1);
+        let count = service.repositories.len();
+        for repository in &service.repositories {
+            let schedule = repository.schedule.as_ref().unwrap_or(&service.schedule).clone();
+            let share = Share::of(&repository.url);
+            let Some(entry) = self.entries.get_mut(&repository.url) else {
+                self.entries.insert(repository.url.clone(), Entry::new(schedule, share, now, count));
+                continue;
+            };
+            entry.is_retired = false;
+            if entry.schedule != schedule {
+                entry.schedule = schedule;
+                if entry.begun.is_some() {
+                    entry.next = schedule::next(&entry.schedule, now, now, share, count);
+                }
+            }
+        }
+        let is_gone = |url: &String| !service.repositories.iter().any(|repository| repository.url == *url);
+        let gone: Vec<String> = self.entries.keys().filter(|url| is_gone(url)).cloned().collect();
+        for url in &gone {
+            match self.entries.get_mut(url) {
+                Some(entry) if entry.is_running => entry.is_retired = true,
+                _ => drop(self.entries.remove(url)),
+            }
+        }
+        gone
+    }
+
+    /// Begins every pass that is due and has room, the longest overdue first.
+    pub(super) fn begin(&mut self, now: Timestamp) -> Vec<(String, Cause)> {
+        self.notice_a_clock_set_back(now);
+        let mut begun = Vec::new();
+        if self.is_stopping {
+            return begun;
+        }
+        let due = |(url, entry): (&String, &Entry)| {
+            let (moment, cause) = entry.due()?;
+            (moment <= now).then(|| (moment, url.clone(), cause))
+        };
+        let mut due: Vec<(Timestamp, String, Cause)> = self.entries.iter().filter_map(due).collect();
+        due.sort_by_key(|(moment, ..)| *moment);
+        for (_, url, cause) in due.into_iter().take(self.most_at_once.saturating_sub(self.running)) {
+            let Some(entry) = self.entries.get_mut(&url) else { continue };
+            entry.is_running = true;
+            entry.begun = Some(now);
+            (entry.earliest, entry.hastened) = (None, None);
+            self.running += 1;
+            begun.push((url, cause));
+        }
+        begun
+    }
+
+    /// Returns when [`Timetable::begin`] has something to do, if nothing else happens before.
+    pub(super) fn wake_at(&self) -> Option<Timestamp> {
+        if self.is_stopping || self.running >= self.most_at_once {
+            return None;
+        }
+        self.entries.values().filter_map(|entry| Some(entry.due()?.0)).min()
+    }
+
+    /// Returns how many passes are due and find no room.
+    pub(super) fn waiting(&self, now: Timestamp) -> usize {
+        self.entries.values().filter(|entry| entry.due().is_some_and(|(moment, _)| moment <= now)).count()
+    }
+
+    /// Notes how a pass ended. Returns how many have failed in a row, or nothing for a repository that is gone.
+    pub(super) fn end(&mut self, url: &str, how: Ended, now: Timestamp) -> Option<u32> {
+        let count = self.entries.len();
+        let entry = self.entries.get_mut(url).filter(|entry| entry.is_running)?;
+        self.running -= 1;
+        if entry.is_retired {
+            self.entries.remove(url);
+            return None;
+        }
+        entry.is_running = false;
+        entry.ended = Some(now);
+        let begun = entry.begun.unwrap_or(now);
+        entry.next = schedule::next(&entry.schedule, begun, now, entry.share, count);
+        match how {
+            Ended::Done { earliest, images } => {
+                entry.failures = 0;
+                entry.earliest = earliest.filter(|moment| *moment > now);
+                entry.images = Some(images);
+            }
+            Ended::Failed => {
+                entry.failures = entry.failures.saturating_add(1);
+                let patience = later(now, back_off(entry.failures));
+                entry.next = entry.next.map(|next| next.max(patience));
+            }
+        }
+        let rest = rest_of(entry);
+        entry.earliest = entry.earliest.map(|moment| moment.max(rest));
+        // What was asked for while it ran may have come after it looked.
+        entry.hastened = entry.hastened.map(|moment| moment.max(rest));
+        Some(entry.failures)
+    }
+
+    /// Asks for a pass of a repository soon. Whatever else asks before it begins is merged into it.
+    pub(super) fn hasten(&mut self, url: &str, now: Timestamp) {
+        if let Some(entry) = self.entries.get_mut(url) {
+            let moment = now.max(rest_of(entry));
+            entry.hastened = Some(entry.hastened.map_or(moment, |known| known.min(moment)));
+        }
+    }
+
+    /// Returns every repository with the images that it follows; `None` where no pass has told yet.
+    pub(super) fn followed(&self) -> impl Iterator<Item = (&String, Option<&BTreeSet<ImageName>>)> {
+        self.entries.iter().map(|(url, entry)| (url, entry.images.as_ref()))
+    }
+
+    /// Ends new work.
+    pub(super) fn stop(&mut self) {
+        self.is_stopping = true;
+    }
+
+    /// Brings moments that a wrong clock set far ahead back into reach.
+    fn notice_a_clock_set_back(&mut self, now: Timestamp) {
+        let was_set_back = later(now, SET_BACK) < self.latest;
+        self.latest = now;
+        if !was_set_back {
+            return;
+        }
+        tracing::warn!("the clock was set back: passes are planned anew");
+        let count = self.entries.len();
+        for entry in self.entries.values_mut() {
+            let planned = schedule::next(&entry.schedule, now, now, entry.share, count);
+            entry.next = entry.next.into_iter().chain(planned).min();
+            entry.ended = None;
+            entry.hastened = entry.hastened.map(|moment| moment.min(now));
+        }
+    }
+}
+
+/// Returns when a webhook or a gate may begin the next pass at the earliest.
+fn rest_of(entry: &Entry) -> Timestamp {
+    let rest = if entry.failures == 0 { AFTER_SUCCESS } else { AFTER_FAILURE };
+    entry.ended.map_or(Timestamp::MIN, |ended| later(ended, rest))
+}
+
+fn back_off(failures: u32) -> SignedDuration {
+    let doubled = 2_i32.saturating_pow(failures.saturating_sub(1).min(20));
+    FIRST_BACK_OFF.saturating_mul(doubled).min(LONGEST_BACK_OFF)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+use jiff::ToSpan;
+
+use super::*;
+use crate::config::service;
+
+const ONE: &str = "https://git.example/acme/one";
+
+fn at(text: &str) -> Timestamp {
+    format!("2026-11-20T{text}Z").parse().unwrap()
+}
+
+/// A configuration with these repositories, each by its own schedule.
+fn configuration(repositories: &[(&str, &str)], at_once: u32) -> Service {
+    let mut text = format!("version: 1\nlimits: {{concurrentPasses: {at_once}}}\nrepositories:\n");
+    for (url, schedule) in repositories {
+        text.push_str(&format!("  - {{url: \"{url}\", schedule: \"{schedule}\"}}\n"));
+    }
+    service::parse("service.yaml", text.as_bytes()).unwrap()
+}
+
+fn table(repositories: &[(&str, &str)], at_once: u32) -> Timetable {
+    let mut table = Timetable::new(at("08:00:00"));
+    table.configure(&configuration(repositories, at_once), at("08:00:00"));
+    table
+}
+
+fn done(earliest: Option<&str>) -> Ended {
+    Ended::Done { earliest: earliest.map(at), images: BTreeSet::new() }
+}
+
+#[test]
+fn a_first_pass_begins_with_the_start_and_the_next_by_the_schedule() {
+    let mut table = table(&[(ONE, "every 5m")], 4);
+    let now = table.wake_at().unwrap();
+    assert!(now <= at("08:00:01"), "{now}");
+    assert_eq!(table.begin(now), [(ONE.to_owned(), Cause::Start)]);
+    assert_eq!((table.begin(at("09:00:00")), table.wake_at()), (vec![], None), "it runs already");
+    assert_eq!(table.end(ONE, done(None), at("08:00:03")), Some(0));
+    let next = table.wake_at().unwrap();
+    assert_eq!(next, now + 5.minutes());
+    assert_eq!(table.begin(next), [(ONE.to_owned(), Cause::Schedule)]);
+}
+
+#[test]
+fn a_pass_comes_when_something_that_waits_may_move() {
+    let mut table = table(&[(ONE, "every 1h")], 4);
+    table.begin(at("08:00:01"));
+    table.end(ONE, done(Some("08:17:30")), at("08:00:02"));
+    assert_eq!(table.wake_at(), Some(at("08:17:30")));
+    assert_eq!(table.begin(at("08:17:29")), []);
+    assert_eq!(table.begin(at("08:17:30")), [(ONE.to_owned(), Cause::Gate)]);
+    table.end(ONE, done(Some("08:17:30")), at("08:17:31"));
+    assert_eq!(table.wake_at(), Some(at("09:17:30")), "a moment that is over is none");
+}
+
+#[test]
+fn webhooks_are_merged_into_one_pass_that_follows_the_running_one() {
+    let mut table = table(&[(ONE, "every 1h")], 4);
+    table.begin(at("08:00:01"));
+    (0..1000).for_each(|_| table.hasten(ONE, at("08:00:02")));
+    assert_eq!(table.begin(at("08:00:03")), [], "one pass at a time");
+    table.end(ONE, done(None), at("08:00:04"));
+    assert_eq!(table.wake_at(), Some(at("08:00:05")));
+    assert_eq!(table.begin(at("08:00:05")), [(ONE.to_owned(), Cause::Webhook)]);
+    table.end(ONE, done(None), at("08:00:06"));
+    assert_eq!(table.wake_at(), Some(at("09:00:05")));
+    table.hasten("https://git.example/acme/unknown", at("08:00:07"));
+    assert_eq!(table.wake_at(), Some(at("09:00:05")));
+}
+
+#[test]
+fn failures_back_off_and_do_not_hold_up_others() {
+    let two = "https://git.example/acme/two";
+    let mut table = table(&[(ONE, "every 1s"), (two, "every 1s")], 4);
+    let (mut now, mut waits) = (at("08:00:02"), Vec::new());
+    for failures in 1..=10 {
+        assert!(table.begin(now).iter().any(|(url, _)| url == ONE), "{now}");
+        assert_eq!(table.end(ONE, Ended::Failed, now), Some(failures));
+        table.end(two, done(None), now);
+        assert_eq!(table.wake_at(), Some(now + 1.second()), "the other one's next pass");
+        let next = table.entries[ONE].next.unwrap();
+        waits.push(next.duration_since(now).as_secs());
+        now = next;
+    }
+    assert_eq!(waits, [10, 20, 40, 80, 160, 320, 640, 1280, 1800, 1800]);
+    table.begin(now);
+    assert_eq!(table.end(ONE, done(None), now), Some(0));
+    assert_eq!(table.entries[ONE].next, Some(now + 1.second()));
+}
+
+#[test]
+fn a_webhook_may_begin_a_pass_before_the_back_off_is_over() {
+    let mut table = table(&[(ONE, "every 1m")], 4);
+    for _ in 0..8 {
+        table.entries.get_mut(ONE).unwrap().next = Some(at("08:00:00"));
+        table.begin(at("08:00:01"));
+        table.end(ONE, Ended::Failed, at("08:00:01"));
+    }
+    table.hasten(ONE, at("08:00:02"));
+    assert_eq!(table.wake_at(), Some(at("08:00:11")));
+    assert_eq!(table.begin(at("08:00:11")), [(ONE.to_owned(), Cause::Webhook)]);
+}
+
+#[test]
+fn no_more_run_at_once_than_allowed_and_the_longest_overdue_goes_first() {
+    let urls: Vec<String> = (0..10).map(|number| format!("https://git.example/acme/{number}")).collect();
+    let repositories: Vec<(&str, &str)> = urls.iter().map(|url| (url.as_str(), "every 1h")).collect();
+    let mut table = table(&repositories, 3);
+    let due: Vec<String> = {
+        let mut due: Vec<_> = table.entries.iter().map(|(url, entry)| (entry.next, url.clone())).collect();
+        due.sort();
+        due.into_iter().map(|(_, url)| url).collect()
+    };
+    let mut order: Vec<String> = Vec::new();
+    let now = at("08:30:00");
+    while order.len() < 10 {
+        let begun: Vec<String> = table.begin(now).into_iter().map(|(url, _)| url).collect();
+        assert!(begun.len() <= 3 && !begun.is_empty(), "{begun:?}");
+        assert_eq!(table.waiting(now), 10 - order.len() - begun.len());
+        for url in &begun {
+            table.end(url, done(None), now);
+        }
+        order.extend(begun);
+    }
+    assert_eq!(order, due);
+}
+
+#[test]
+fn nothing_begins_after_the_end_was_called() {
+    let mut table = table(&[(ONE, "every 1s")], 4);
+    table.stop();
+    table.hasten(ONE, at("08:00:05"));
+    assert_eq!((table.begin(at("09:00:00")), table.wake_at()), (vec![], None));
+}
+
+#[test]
+fn a_new_configuration_keeps_what_it_still_names() {
+    let two = "https://git.example/acme/two";
+    let mut table = table(&[(ONE, "every 1h"), (two, "every 1h")], 4);
+    table.begin(at("08:00:30"));
+    table.end(ONE, done(Some("08:20:00")), at("08:00:31"));
+    let three = "https://git.example/acme/three";
+    let gone = table.configure(&configuration(&[(ONE, "every 5m"), (three, "every 1h")], 4), at("08:01:00"));
+    assert_eq!(gone, [two]);
+    assert_eq!(table.begin(at("08:05:59")), [(three.to_owned(), Cause::Start)]);
+    assert_eq!(table.begin(at("08:06:00")), [(ONE.to_owned(), Cause::Schedule)]);
+    // What ran while it was taken out ends, and nothing comes after it.
+    assert_eq!(table.end(two, done(Some("08:07:00")), at("08:06:00")), None);
+    assert_eq!(table.running, 2);
+    assert!(!table.entries.contains_key(two));
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_stop_passes() {
+    let mut table = table(&[(ONE, "every 5m")], 4);
+    table.begin(at("20:00:00"));
+    table.end(ONE, done(None), at("20:00:01"));
+    assert_eq!(table.begin(at("08:00:00")), []);
+    assert_eq!(table.wake_at(), Some(at("08:05:00")));
+}
