@@ -1,11 +1,16 @@
 //! The arguments of every command, as clap reads them. Help texts name the common case first.
 
+mod promotion;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::model::environment::Publish;
-use crate::pass::setup::{ForgeChoice, Target};
+use crate::pass::setup::ForgeChoice;
+
+pub(super) use self::promotion::{
+    History, Hold, Place, Promote, Publishing, Release, Report, Rollback, Source, Status,
+};
 
 /// Tows new container images into Git.
 ///
@@ -354,216 +359,6 @@ pub(super) struct Explain {
     /// When.
     #[command(flatten)]
     pub(super) at: At,
-}
-
-/// The repository that a command works on.
-#[derive(Debug, Clone, Args)]
-pub(super) struct Place {
-    /// The checkout whose remote `origin` and branch are meant
-    #[arg(short = 'C', default_value = ".", value_name = "DIR", conflicts_with = "repo")]
-    pub(super) folder: PathBuf,
-    /// The repository's URL or path, instead of a checkout
-    #[arg(long, value_name = "URL")]
-    pub(super) repo: Option<String>,
-    /// The base branch; of a checkout, instead of the one that is checked out
-    #[arg(long, value_name = "BRANCH")]
-    pub(super) branch: Option<String>,
-}
-
-impl Place {
-    /// Returns what is meant.
-    pub(super) fn target(&self) -> Target<'_> {
-        let branch = self.branch.as_deref();
-        match &self.repo {
-            Some(url) => Target::Url { url, branch },
-            None => Target::Checkout { folder: &self.folder, branch },
-        }
-    }
-}
-
-/// Arguments of `hold`.
-#[derive(Debug, Args)]
-pub(super) struct Hold {
-    /// The version
-    #[arg(value_name = "IMAGE:TAG")]
-    pub(super) version: String,
-    /// Only in this environment and those after it
-    #[arg(long, short, value_name = "NAME")]
-    pub(super) environment: Option<String>,
-    /// When the hold ends by itself (RFC 3339)
-    #[arg(long, value_name = "TIME")]
-    pub(super) until: Option<jiff::Timestamp>,
-    /// Why
-    #[arg(long, value_name = "TEXT")]
-    pub(super) reason: String,
-    /// Where.
-    #[command(flatten)]
-    pub(super) place: Place,
-}
-
-/// Arguments of `release`.
-#[derive(Debug, Args)]
-pub(super) struct Release {
-    /// The version, or the image for all of its versions
-    #[arg(value_name = "IMAGE[:TAG]")]
-    pub(super) version: String,
-    /// Only the holds of this environment
-    #[arg(long, short, value_name = "NAME")]
-    pub(super) environment: Option<String>,
-    /// Where.
-    #[command(flatten)]
-    pub(super) place: Place,
-}
-
-/// Arguments of `rollback`.
-#[derive(Debug, Args)]
-pub(super) struct Rollback {
-    /// The environment
-    pub(super) environment: String,
-    /// The image, or the name of a group
-    #[arg(value_name = "IMAGE|GROUP")]
-    pub(super) what: String,
-    /// The tag to go back to, instead of the version before
-    #[arg(long, value_name = "TAG")]
-    pub(super) to: Option<String>,
-    /// Why
-    #[arg(long, value_name = "TEXT")]
-    pub(super) reason: Option<String>,
-    /// How.
-    #[command(flatten)]
-    pub(super) publishing: Publishing,
-    /// Where.
-    #[command(flatten)]
-    pub(super) place: Place,
-}
-
-/// Arguments of `promote`.
-#[derive(Debug, Args)]
-pub(super) struct Promote {
-    /// The version
-    #[arg(value_name = "IMAGE:TAG")]
-    pub(super) version: String,
-    /// The environment
-    #[arg(long, value_name = "ENVIRONMENT")]
-    pub(super) to: String,
-    /// A hotfix: the environments before it need not run it
-    #[arg(long, requires = "reason")]
-    pub(super) now: bool,
-    /// Gates that are not waited for: soak, windows, freezes, checks, …
-    #[arg(long, value_name = "GATES", value_delimiter = ',', requires = "reason")]
-    pub(super) skip: Vec<String>,
-    /// Why
-    #[arg(long, value_name = "TEXT")]
-    pub(super) reason: Option<String>,
-    /// How.
-    #[command(flatten)]
-    pub(super) publishing: Publishing,
-    /// Where.
-    #[command(flatten)]
-    pub(super) place: Place,
-}
-
-/// How what a person orders is published.
-#[derive(Debug, Clone, Args)]
-pub(super) struct Publishing {
-    /// How it is published, instead of as the environment says
-    #[arg(long, value_enum, value_name = "HOW")]
-    pub(super) publish: Option<PublishChoice>,
-    /// Which forge the repository is on; plain is Git alone: head branches, and fast-forward merges
-    #[arg(long, value_enum, default_value_t = Forge::Auto, value_name = "FORGE")]
-    pub(super) forge: Forge,
-    /// The forge's URL, where it is not https:// on the repository's host: https://host/gitlab
-    #[arg(long, value_name = "URL")]
-    pub(super) forge_url: Option<String>,
-}
-
-/// How a change is brought to the base branch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "camelCase")]
-pub(super) enum PublishChoice {
-    /// A commit on the base branch.
-    Commit,
-    /// A pull request that a person merges.
-    PullRequest,
-    /// A pull request that is merged by itself.
-    AutoMerge,
-}
-
-impl From<PublishChoice> for Publish {
-    fn from(choice: PublishChoice) -> Self {
-        match choice {
-            PublishChoice::Commit => Self::Commit,
-            PublishChoice::PullRequest => Self::PullRequest,
-            PublishChoice::AutoMerge => Self::AutoMerge,
-        }
-    }
-}
-
-/// The repository that is read: a folder as it is, or a branch on a remote.
-#[derive(Debug, Clone, Args)]
-pub(super) struct Source {
-    /// The folder, with its own history
-    #[arg(short = 'C', default_value = ".", value_name = "DIR", conflicts_with = "repo")]
-    pub(super) folder: PathBuf,
-    /// The repository's URL or path, instead of a folder
-    #[arg(long, value_name = "URL")]
-    pub(super) repo: Option<String>,
-    /// The branch of that repository
-    #[arg(long, value_name = "BRANCH", requires = "repo")]
-    pub(super) branch: Option<String>,
-}
-
-/// Arguments of `status`.
-#[derive(Debug, Args)]
-pub(super) struct Status {
-    /// When.
-    #[command(flatten)]
-    pub(super) at: At,
-    /// Where.
-    #[command(flatten)]
-    pub(super) source: Source,
-}
-
-/// Arguments of `history`.
-#[derive(Debug, Args)]
-pub(super) struct History {
-    /// Only this environment
-    #[arg(long, short, value_name = "NAME")]
-    pub(super) environment: Option<String>,
-    /// Only this image
-    #[arg(long, value_name = "IMAGE")]
-    pub(super) image: Option<String>,
-    /// Only from this moment on: a day, or a time (RFC 3339)
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    pub(super) since: Option<jiff::Timestamp>,
-    /// Where.
-    #[command(flatten)]
-    pub(super) source: Source,
-}
-
-/// Arguments of `report`.
-#[derive(Debug, Args)]
-pub(super) struct Report {
-    /// The start of the period: a day, or a time (RFC 3339) [default: 30 days before its end]
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    pub(super) since: Option<jiff::Timestamp>,
-    /// Its end, excluded [default: now]
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    pub(super) until: Option<jiff::Timestamp>,
-    /// Where.
-    #[command(flatten)]
-    pub(super) source: Source,
-}
-
-/// Reads a moment: a time with its zone, or a day, which begins at midnight in UTC.
-fn moment(text: &str) -> Result<jiff::Timestamp, String> {
-    let day = || text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
-    match text.parse::<jiff::Timestamp>() {
-        Ok(moment) => Ok(moment),
-        Err(_) => day()
-            .map(|day| day.timestamp())
-            .ok_or_else(|| "write a day like 2026-11-01, or a time like 2026-11-01T09:00:00Z".to_owned()),
-    }
 }
 
 /// Arguments of `snapshot`.

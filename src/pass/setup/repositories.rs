@@ -1,0 +1,215 @@
+//! Repositories that a pass works on: their remotes, who may push there, and where their pull requests are made.
+
+use crate::config::environment::Environment;
+use crate::config::service::{self, RepositoryAuth, SecretPlace, Service};
+use crate::forge::github::identity::App;
+use crate::git::Remote;
+use crate::git::access::Access;
+use crate::git::mirror::{Mirror, check_branch};
+use crate::git::program::{PASSED_THROUGH, ProgramEnvironment};
+use crate::git::url::{Reach, RemoteUrl};
+use crate::model::environment::BranchName;
+use crate::pass::forges;
+use crate::pass::propose::Publishing;
+use crate::pass::setup::{MAX_SECRET, SetupError, read};
+use secrecy::SecretString;
+use sha2::{Digest as _, Sha256};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Which repository a run works on.
+#[derive(Debug, Clone, Copy)]
+pub enum Target<'a> {
+    /// The remote `origin` of a checkout, and its branch unless another is named.
+    Checkout {
+        /// A folder of the checkout.
+        folder: &'a Path,
+        /// The branch.
+        branch: Option<&'a str>,
+    },
+    /// A repository by its URL or path.
+    Url {
+        /// The URL.
+        url: &'a str,
+        /// The branch.
+        branch: Option<&'a str>,
+    },
+}
+
+/// Which forge a repository is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ForgeChoice {
+    /// Told by the URL: a local path is plain Git.
+    #[default]
+    Auto,
+    /// None: head branches and fast-forward merges.
+    Plain,
+    /// GitHub or Enterprise Server.
+    GitHub,
+    /// GitLab.
+    GitLab,
+    /// Gitea or Forgejo.
+    Gitea,
+}
+
+/// A repository to work on.
+pub struct Opened {
+    /// The repository.
+    pub remote: Arc<dyn Remote>,
+    /// Its base branch.
+    pub branch: BranchName,
+    /// Its URL.
+    pub url: RemoteUrl,
+}
+
+/// Returns where pull requests of a repository are made; `named` is the forge's URL where it cannot be told.
+///
+/// # Errors
+///
+/// [`SetupError`] when the forge's URL or the token that the operator names is of no use.
+pub fn publishing(
+    choice: ForgeChoice,
+    named: Option<&str>,
+    url: &RemoteUrl,
+    service: &Service,
+    environment: &Environment,
+) -> Result<Publishing, SetupError> {
+    let choice = match (choice, url.reach()) {
+        (ForgeChoice::Auto, Reach::Local) => ForgeChoice::Plain,
+        (ForgeChoice::Auto, Reach::Http | Reach::Ssh) => forges::told(url, environment).unwrap_or(ForgeChoice::Auto),
+        (choice, _) => choice,
+    };
+    let address =
+        forges::Address { repository: url, named, token: named_token(url, service, environment)?, environment };
+    match choice {
+        ForgeChoice::Plain => Ok(Publishing::Plain),
+        ForgeChoice::GitHub => forges::github(&address, app(url, service)?),
+        ForgeChoice::GitLab => forges::gitlab(address),
+        ForgeChoice::Gitea => forges::gitea(address),
+        ForgeChoice::Auto => Ok(Publishing::Missing(format!(
+            "which forge {} is cannot be told: `--forge` names it, and `--forge plain` pushes the head branch for a person to merge",
+            url.host().unwrap_or_default()
+        ))),
+    }
+}
+
+/// Returns the token that the operator's file names for a repository.
+fn named_token(
+    url: &RemoteUrl,
+    service: &Service,
+    environment: &Environment,
+) -> Result<Option<SecretString>, SetupError> {
+    match watched(service, url).and_then(|watched| watched.auth.as_ref()) {
+        Some(RepositoryAuth::Token(SecretPlace::File(path))) => secret_file(&service.resolve(path)).map(Some),
+        Some(RepositoryAuth::Token(SecretPlace::Variable(name))) => Ok(Some(environment.secret(&name.0)?)),
+        _ => Ok(None),
+    }
+}
+
+/// Returns the GitHub App that the operator's file names for a repository.
+fn app(url: &RemoteUrl, service: &Service) -> Result<Option<App>, SetupError> {
+    match watched(service, url).and_then(|watched| watched.auth.as_ref()) {
+        Some(RepositoryAuth::GithubApp { id, private_key_file, installation }) => {
+            let key = secret_file(&service.resolve(private_key_file))?;
+            let app = App::new(*id, &key, *installation);
+            app.map(Some).map_err(|error| SetupError::App(format!("its private key: {error}")))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Opens the mirror of a repository, and says which branch is meant.
+///
+/// # Errors
+///
+/// [`SetupError`], each with what to do.
+pub fn remote(target: &Target<'_>, service: &Service, environment: &Environment) -> Result<Opened, SetupError> {
+    let (url, branch) = match target {
+        Target::Checkout { folder, branch: None } => {
+            let checkout = crate::git::checkout::Checkout::discover(folder)?;
+            (checkout.origin, Some(checkout.branch))
+        }
+        Target::Checkout { folder, branch: Some(branch) } => {
+            let (_, origin) = crate::git::checkout::Checkout::discover_origin(folder)?;
+            (origin, Some(BranchName::from(*branch)))
+        }
+        Target::Url { url, branch } => {
+            let url: RemoteUrl = url.parse()?;
+            let watched = watched(service, &url).and_then(|repository| repository.branch.clone());
+            (url, branch.map(BranchName::from).or(watched))
+        }
+    };
+    let access = access(&url, service, environment)?;
+    let folder = mirror_folder(&url, environment)?;
+    let mirror = Mirror::open(&folder, url.clone(), access, program(environment))?;
+    let branch = match branch {
+        Some(branch) => branch,
+        None => mirror.default_branch()?.ok_or(SetupError::NoBranch)?,
+    };
+    check_branch(&branch).map_err(SetupError::Branch)?;
+    Ok(Opened { remote: Arc::new(mirror), branch, url })
+}
+
+/// Returns what the operator's file says of a repository.
+pub(in crate::pass) fn watched<'a>(service: &'a Service, url: &RemoteUrl) -> Option<&'a service::WatchedRepository> {
+    service
+        .repositories
+        .iter()
+        .find(|repository| repository.url.parse::<RemoteUrl>().is_ok_and(|other| other.to_string() == url.to_string()))
+}
+
+fn access(url: &RemoteUrl, service: &Service, environment: &Environment) -> Result<Access, SetupError> {
+    let secret = |place: &SecretPlace| secret(place, service, environment);
+    match watched(service, url).and_then(|repository| repository.auth.as_ref()) {
+        Some(RepositoryAuth::Token(place)) => Ok(Access::Token(secret(place)?)),
+        Some(RepositoryAuth::Basic(basic)) => {
+            Ok(Access::Basic { user: basic.username.clone(), password: secret(&basic.password)? })
+        }
+        Some(RepositoryAuth::SshKey(path)) => Ok(Access::SshKey { file: service.resolve(path), known_hosts: None }),
+        Some(RepositoryAuth::GithubApp { .. }) => {
+            let app = app(url, service)?.ok_or_else(|| SetupError::App("it is not named".to_owned()))?;
+            let address = forges::Address { repository: url, named: None, token: None, environment };
+            Ok(Access::Token(forges::installation_token(&address, app)?))
+        }
+        None => Ok(environment.token().map_or(Access::None, |(_, token)| Access::Token(token))),
+    }
+}
+
+/// Reads a secret from where the operator's file says it is.
+///
+/// # Errors
+///
+/// [`SetupError`] when it is not there; what it holds never shows in it.
+pub fn secret(place: &SecretPlace, service: &Service, environment: &Environment) -> Result<SecretString, SetupError> {
+    match place {
+        SecretPlace::File(path) => secret_file(&service.resolve(path)),
+        SecretPlace::Variable(name) => Ok(environment.secret(&name.0)?),
+    }
+}
+
+/// Reads a secret from a file, without the line end that editors add.
+fn secret_file(path: &Path) -> Result<SecretString, SetupError> {
+    let bytes = read("the secret", path, MAX_SECRET)?;
+    let unreadable =
+        |reason: &str| SetupError::Unreadable { what: "the secret", path: path.to_owned(), reason: reason.to_owned() };
+    let text = String::from_utf8(bytes).map_err(|_not_text| unreadable("it is not UTF-8"))?;
+    match text.trim() {
+        "" => Err(unreadable("it is empty")),
+        secret => Ok(secret.into()),
+    }
+}
+
+/// Returns the folder of a repository's mirror: in the user's cache, by a hash of the URL.
+fn mirror_folder(url: &RemoteUrl, environment: &Environment) -> Result<PathBuf, SetupError> {
+    let cache = environment.cache_folder().ok_or(SetupError::NoCacheFolder)?;
+    let hash = Sha256::digest(url.to_string());
+    let name: String = hash.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    Ok(cache.join("tagboat").join("mirrors").join(format!("{name}.git")))
+}
+
+/// Returns what the `git` program sees of this process's environment.
+pub fn program(environment: &Environment) -> ProgramEnvironment {
+    let passed =
+        PASSED_THROUGH.iter().filter_map(|name| Some((name.into(), environment.variable(name)?.to_owned()))).collect();
+    ProgramEnvironment { path: environment.path().unwrap_or_default().to_owned(), home: environment.home(), passed }
+}
