@@ -229,12 +229,19 @@ fn connections(settings: &Settings) -> Connections {
 
 impl RegistryClient {
     /// Checks the signatures of some content, cosign's own before referrers, until one holds.
-    async fn verdict(&self, subject: &Subject<'_>, by: &Requirement) -> Result<SignatureVerdict, Failure> {
+    ///
+    /// They are asked for under `name`; what they are about is the subject, whatever a mirror calls it.
+    async fn verdict_at(
+        &self,
+        name: &ImageName,
+        subject: &Subject<'_>,
+        by: &Requirement,
+    ) -> Result<SignatureVerdict, Failure> {
         if by.needs_trust() && self.trusted_root.is_none() {
             return Err(Failure::NoTrust);
         }
-        let host = self.host(subject.image.host())?;
-        let visit = self.visit(subject.image, &host).await?;
+        let host = self.host(name.host())?;
+        let visit = self.visit(name, &host).await?;
         let mut tally = Tally::default();
         let mut failed = None;
         for place in [Place::Tag, Place::Referrers] {
@@ -317,7 +324,7 @@ impl TagSource for RegistryClient {
         by: &'a Requirement,
     ) -> BoxFuture<'a, Result<SignatureVerdict, SourceError>> {
         async move {
-            let verdict = self.verdict(&Subject { image, tag, digest }, by).await;
+            let verdict = self.verdict_wherever(&Subject { image, tag, digest }, by).await;
             verdict.map_err(|failure| SourceError::Failed(format!("{image}:{tag}: {failure}")))
         }
         .boxed()
