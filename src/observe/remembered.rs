@@ -16,9 +16,6 @@ use crate::model::image::{ImageName, Tag};
 use crate::model::tags::{FactKind, ImageTags, TagFacts, TagList};
 use crate::registry::{Pages, SourceError, TagSource};
 
-/// A list that had at least this many tags is compared with the one after it.
-const WORTH_COMPARING: usize = 4;
-
 /// How long a list that lost its tags is compared with what it was before, in seconds: a day.
 const COMPARED_FOR: i64 = 86_400;
 
@@ -191,7 +188,7 @@ impl<'a> Looks<'a> {
         if let Some(before) = &before {
             // A tag in use that was listed once is remembered for as long as it is in use.
             let lost: Vec<Tag> = before.in_use.iter().filter(|tag| gone.contains(tag.as_str())).cloned().collect();
-            let shrunk = before.count >= WORTH_COMPARING && list.len() < before.count / 2;
+            let shrunk = list.len().saturating_mul(2) < before.count;
             if shrunk && now - before.second < COMPARED_FOR {
                 (present.count, present.second) = (before.count, before.second);
             }

@@ -222,6 +222,22 @@ fn a_list_that_lost_most_of_its_tags_is_told_and_nothing_moves_back() {
 }
 
 #[test]
+fn a_short_list_that_lost_most_of_its_tags_is_told_too() {
+    for (tags, left, is_told) in [(3, 1, true), (5, 2, true), (2, 1, false), (4, 2, false)] {
+        let tags: Vec<String> = (0..tags).map(|number| format!("1.{number}.0")).collect();
+        let world = World::with_web(&tags.iter().map(String::as_str).collect::<Vec<_>>());
+        world.write(".tagboat.yaml", world.config());
+        world.write("dev/web.yaml", world.deployment("acme/web:1.0.0"));
+        plan(&world);
+        tags[left..].iter().for_each(|tag| world.registry.delete("acme/web", tag));
+        let skipped = plan(&world).json()["skipped"].clone();
+        let told = format!("the registry's list went from {} tags to {left}", tags.len());
+        let told = skipped[0]["reason"].as_str().is_some_and(|reason| reason.starts_with(&told));
+        assert_eq!(told, is_told, "{skipped}");
+    }
+}
+
+#[test]
 fn an_image_that_nobody_saw_whole_before_is_no_loss() {
     let world = World::with_web(&["1.3.0"]);
     world.write(".tagboat.yaml", world.config());
