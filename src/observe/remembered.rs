@@ -124,6 +124,14 @@ impl<'a> Remembered<'a> {
         pointed.iter().map(|pointed| pointed.as_ref().and_then(|_| seen.next()).flatten()).collect()
     }
 
+    /// Notes to what tags point, and returns for each since when it has been known.
+    pub(super) fn since(&self, pointed: &[Pointed]) -> Vec<Option<Timestamp>> {
+        match self.cache {
+            Some(cache) if !pointed.is_empty() => cache.saw(pointed),
+            _ => vec![None; pointed.len()],
+        }
+    }
+
     /// Adds the ages that earlier passes learnt to a list's facts.
     pub(super) fn add_ages(&self, image: &ImageName, tags: &mut Arc<ImageTags>) {
         let Some(cache) = self.cache else { return };

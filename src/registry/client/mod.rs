@@ -196,7 +196,10 @@ impl RegistryClient {
             FactKind::Image => self.inspect(&visit, tag).await,
             FactKind::Pushed => {
                 let pushed = self.pushed(&visit, tag).await;
-                pushed.map(|pushed| TagFacts { pushed, ..TagFacts::default() })
+                pushed.map(|pushed| {
+                    let (at, digest) = pushed.map(|pushed| (pushed.at, pushed.digest)).unzip();
+                    TagFacts { pushed: at, pushed_digest: digest.flatten(), ..TagFacts::default() }
+                })
             }
         };
         facts.map_err(|failure| self.in_words(&host, failure))
