@@ -74,9 +74,15 @@ pub async fn ask(
 /// A source may answer only so many in a pass: the newest tags of all images come first.
 pub async fn facts(observation: &mut Observation, wants: Vec<Want>, source: &dyn TagSource, cache: &Cache) {
     let source = &Remembered::new(source, cache);
-    let mut answers = stream::iter(newest_of_each_first(wants))
-        .map(|want| async move {
-            let answer = source.fact(&want).await;
+    let known = |want: &Want| {
+        let tags = observation.images.get(&want.image)?.as_ref().ok()?;
+        tags.facts.get(&want.tag)?.digest.clone()
+    };
+    let wants: Vec<(Want, Option<Digest>)> =
+        newest_of_each_first(wants).into_iter().map(|want| (want.clone(), known(&want))).collect();
+    let mut answers = stream::iter(wants)
+        .map(|(want, digest)| async move {
+            let answer = source.fact(&want, digest.as_ref()).await;
             (want, answer)
         })
         .buffer_unordered(CONCURRENT);

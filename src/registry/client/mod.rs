@@ -37,7 +37,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::sync::SemaphorePermit;
+use tokio::sync::{OnceCell, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::Clock;
@@ -68,6 +68,8 @@ pub struct RegistryClient {
     limits: Limits,
     push_times: pushed::PushTimes,
     lists: Shared<ImageName, Result<Listed, SourceError>>,
+    /// What images hold, by their digest: asked for once in a pass, whatever tags point to it.
+    images: Mutex<HashMap<Digest, Arc<OnceCell<TagFacts>>>>,
     facts: Shared<(ImageName, Tag, FactKind), Result<TagFacts, SourceError>>,
     /// When the pass began.
     begun: Mutex<Instant>,
@@ -119,6 +121,7 @@ impl RegistryClient {
             push_times: pushed::PushTimes::default(),
             lists: Shared::default(),
             facts: Shared::default(),
+            images: Mutex::default(),
             begun: Mutex::new(begun),
             inspections: AtomicUsize::new(0),
             trusted_root: settings.trusted_root,
@@ -182,7 +185,13 @@ impl RegistryClient {
         Ok(Listed { tags: Arc::new(ImageTags { list, ..ImageTags::default() }), pages })
     }
 
-    async fn facts_of(&self, image: &ImageName, tag: &Tag, kind: FactKind) -> Result<TagFacts, Failure> {
+    async fn facts_of(
+        &self,
+        image: &ImageName,
+        tag: &Tag,
+        kind: FactKind,
+        digest: Option<&Digest>,
+    ) -> Result<TagFacts, Failure> {
         if kind == FactKind::Image && self.inspections.fetch_add(1, Ordering::Relaxed) >= self.limits.inspections {
             return Err(Failure::Inspections { cap: self.limits.inspections });
         }
@@ -193,7 +202,7 @@ impl RegistryClient {
                 let digest = self.digest(&visit, tag).await;
                 digest.map(|digest| TagFacts { digest: Some(digest), ..TagFacts::default() })
             }
-            FactKind::Image => self.inspect(&visit, tag).await,
+            FactKind::Image => self.inspect(&visit, tag, digest).await,
             FactKind::Pushed => {
                 let pushed = self.pushed(&visit, tag).await;
                 pushed.map(|pushed| {
@@ -291,7 +300,7 @@ impl TagSource for RegistryClient {
     ) -> BoxFuture<'a, Result<TagFacts, SourceError>> {
         async move {
             let question = async {
-                let facts = self.facts_wherever(image, tag, kind).await;
+                let facts = self.facts_wherever(image, tag, kind, None).await;
                 facts.map_err(|failure| SourceError::Failed(format!("{image}:{tag}: {failure}")))
             };
             let key = (image.clone(), tag.clone(), kind);
@@ -300,7 +309,34 @@ impl TagSource for RegistryClient {
         .boxed()
     }
 
+    fn image_of<'a>(
+        &'a self,
+        image: &'a ImageName,
+        tag: &'a Tag,
+        digest: &'a Digest,
+    ) -> BoxFuture<'a, Result<TagFacts, SourceError>> {
+        async move {
+            let cell = {
+                let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+                Arc::clone(images.entry(digest.clone()).or_default())
+            };
+            let mut own = false;
+            // A failure is not kept: it may be that of one repository.
+            let ask = || {
+                own = true;
+                self.facts_wherever(image, tag, FactKind::Image, Some(digest))
+            };
+            let facts = cell.get_or_try_init(ask).await.cloned();
+            if !own {
+                self.count_cached(image);
+            }
+            facts.map_err(|failure| SourceError::Failed(format!("{image}:{tag}: {failure}")))
+        }
+        .boxed()
+    }
+
     fn begin_pass(&self) {
+        self.images.lock().unwrap_or_else(PoisonError::into_inner).clear();
         *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = self.clock.instant();
         self.inspections.store(0, Ordering::Relaxed);
         self.push_times.lock().unwrap_or_else(PoisonError::into_inner).clear();

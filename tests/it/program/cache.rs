@@ -70,6 +70,22 @@ fn what_an_image_holds_is_asked_for_once() {
 }
 
 #[test]
+fn tags_of_one_digest_are_looked_into_once_and_a_new_one_not_at_all() {
+    let world = World::with_web(&[]);
+    let digest = world.registry.push_index("acme/web", "1.0.0", "2026-11-01T08:00:00Z", &["amd64"]);
+    for tag in ["1.1.0", "1.2.0", "1.3.0"] {
+        world.registry.point("acme/web", tag, &digest);
+    }
+    world.write(".tagboat.yaml", world.config().replace("semver: minor", "newest: true"));
+    world.write("dev/web.yaml", world.deployment("acme/web:1.0.0"));
+    let first = asked(&world, |world| drop(plan(world)));
+    assert_eq!(first, Counts { tags: 1, heads: 4, manifests: 2, blobs: 1, ..Counts::default() });
+    world.registry.point("acme/web", "1.4.0", &digest);
+    let second = asked(&world, |world| drop(plan(world)));
+    assert_eq!(second, Counts { tags: 1, heads: 5, ..Counts::default() });
+}
+
+#[test]
 fn a_pass_over_names_alone_asks_for_lists_and_for_nothing_else() {
     let world = World::with_web(&["1.4.0", "1.5.0"]);
     world.registry.faults(|faults| faults.etags = true);
