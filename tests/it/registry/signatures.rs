@@ -138,7 +138,7 @@ async fn the_latest_fifty_of_many_are_looked_at_and_their_one_payload_is_fetched
     let mut many = vec![bad; 120];
     many.insert(0, good.clone());
     place.sign(&many);
-    let none = "signed by somebody else: by none of the policy's keys (nor does any other of its 50 signatures count)";
+    let none = "signed by somebody else: by none of the policy's keys, or changed since (nor does any other of its 50 signatures count)";
     assert_eq!(place.says().await, none);
     assert_eq!(place.registry.requests().blobs, 1);
     many.push(good);
