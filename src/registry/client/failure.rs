@@ -21,10 +21,10 @@ pub(super) enum Failure {
     #[error("`{0}` is not a host that can be asked")]
     Host(String),
     #[error(
-        "{host} was not asked, because it failed {failures} times in a row; it is tried again in a minute. The last time: {reason}"
+        "{host} was not asked, because it failed {failures} times in a row, and is left alone for a minute. The last time: {reason}"
     )]
     Down { host: String, failures: u32, reason: String },
-    #[error("{host} was not asked: it answered \"too many requests\" before, and wants no {what} before {until}")]
+    #[error("{host} was not asked: it has asked for patience, and wants no {what} before {until}")]
     Paused { host: String, what: &'static str, until: Timestamp },
     #[error(
         "{host} was not asked: its limit for {what} is used up ({told}), and lets the next through at {until}; ask with credentials that have a higher limit, or less often"

@@ -58,6 +58,11 @@ use crate::registry::{Listed, SourceError, TagSource};
 use crate::signature::trust::TrustedRoot;
 use crate::signature::{self, Material, Requirement, Subject, Tally};
 
+/// The longest tag list that any setting allows, in bytes: far below what positions in a [`TagList`] can tell.
+///
+/// [`TagList`]: crate::model::tags::TagList
+const MAX_LIST_BYTES: u64 = 1 << 30;
+
 /// Asks registries over HTTP. One for a whole pass, or for many: hosts, challenges and tokens are shared by all images.
 pub struct RegistryClient {
     http: Arc<HttpClient>,
@@ -108,6 +113,7 @@ impl Visit<'_> {
 impl RegistryClient {
     /// Makes a client; nothing is asked and nothing is read yet. The clock tells dates, and all waits are its own.
     pub fn new(mut settings: Settings, clock: Arc<dyn Clock>) -> Self {
+        settings.limits.list_bytes = settings.limits.list_bytes.min(MAX_LIST_BYTES);
         settings.hosts.iter_mut().for_each(|host| host.host = normal_host(&host.host));
         let (now, begun) = (Arc::clone(&clock), clock.instant());
         let http = Arc::new(HttpClient::over(connections(&settings), Arc::new(move || now.now())));
