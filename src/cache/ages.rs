@@ -85,15 +85,6 @@ impl Cache {
         ages.into_iter().map(|(tag, (_, age))| (tag, age)).collect()
     }
 
-    /// Whether a digest of this tag was learnt before.
-    pub fn has_seen(&self, image: &ImageName, tag: &Tag) -> bool {
-        let query = "SELECT 1 FROM ages WHERE image = ?1 AND tag = ?2 AND digest <> '' LIMIT 1";
-        let found =
-            self.read(|connection| connection.prepare_cached(query)?.exists(params![image.as_str(), tag.as_str()]));
-        self.count(1, usize::from(found == Some(true)));
-        found == Some(true)
-    }
-
     /// Notes to what tags were found to point, and returns for each since when it has been known; `None` where the
     /// cache cannot remember.
     pub fn saw(&self, pointed: &[Pointed]) -> Vec<Option<Timestamp>> {

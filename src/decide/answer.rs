@@ -12,6 +12,7 @@ use crate::model::image::Tag;
 use crate::model::policy::{Pin, Select, Step};
 use crate::model::rejections::Rejections;
 use crate::model::site::Value;
+use crate::model::tags::{ImageTags, newest_first};
 
 /// How many images `newest` asks for their creation time: each costs two requests in every pass.
 const MOST_AGES: usize = 500;
@@ -70,7 +71,10 @@ pub(super) fn answer<'a>(question: &'a Question, readings: &mut Readings<'a>, fa
                 match facts.examine(tag, policy) {
                     Finding::Fits => go(question, rejected, &entries, tag, None, true, facts),
                     Finding::Missing(missing) => leave(question, rejected, explain(missing)),
-                    Finding::Unfit(reason) => leave(question, rejected, format!("`{tag}` cannot be pinned: {reason}")),
+                    Finding::Unfit(reason) => {
+                        let refused = refused(&rejected, facts.tags);
+                        leave(question, rejected, format!("`{tag}` cannot be pinned: {reason}{refused}"))
+                    }
                 }
             } else {
                 let reason = format!("`{tag}` is no longer listed, so there is no digest to pin");
@@ -254,6 +258,16 @@ fn keep(question: &Question, rejected: Rejections) -> Decision {
 
 fn leave(question: &Question, rejected: Rejections, reason: String) -> Decision {
     Decision { question: question.clone(), verdict: Verdict::Undecided(reason), rejected }
+}
+
+/// Names a tag that was refused for its signatures, of several the newest: somebody should look at that.
+fn refused(rejected: &Rejections, tags: &ImageTags) -> String {
+    let wrong = rejected.iter().filter_map(|(index, reason)| match reason {
+        Reason::SignatureWrong(_) => Some((tags.list.at(index), reason)),
+        _ => None,
+    });
+    let newest = wrong.min_by(|(one, _), (other, _)| newest_first(one, other));
+    newest.map_or_else(String::new, |(tag, reason)| format!("; `{tag}` is refused: {reason}"))
 }
 
 fn explain(missing: Missing) -> String {

@@ -108,7 +108,7 @@ pub enum HttpError {
         status: StatusCode,
     },
     /// Too many requests, or the server asks to come back later.
-    #[error("{host} answered {status}: {}", until_words(*.until))]
+    #[error("{host} answered {status}{}", until_words(*.until))]
     Throttled {
         /// The host.
         host: String,
@@ -132,9 +132,9 @@ pub enum HttpError {
 fn until_words(until: Option<Timestamp>) -> String {
     match until {
         Some(until) => {
-            format!("too many requests, it wants none before {}", until.round(jiff::Unit::Second).unwrap_or(until))
+            format!(": it wants none before {}", until.round(jiff::Unit::Second).unwrap_or(until))
         }
-        None => "too many requests; ask less often, or with credentials that have a higher limit".to_owned(),
+        None => "; ask less often, or with credentials that have a higher limit".to_owned(),
     }
 }
 

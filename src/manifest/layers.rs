@@ -1,6 +1,6 @@
 //! What Kustomize lays over what: which `Kustomization` builds on which files, and which images each of them names.
 //!
-//! Entry points: [`layer`], which reads one file, and [`deciders`], which says of the references of all files where
+//! Entry points: `layer`, which reads one file, and [`deciders`], which says of the references of all files where
 //! another one decides in their place. Nothing is built: patches and replacements are not carried out, and what lies
 //! behind an address is unknown. No reference is less editable for what is said here.
 

@@ -25,6 +25,9 @@ pub enum ReferenceError {
     /// A host or a path part does not follow the grammar.
     #[error("`{0}` is not an image name (lower-case letters, digits, `.` `_` `-` and `/`)")]
     Name(String),
+    /// A path has capital letters.
+    #[error("`{0}` has capital letters in its path, which the OCI distribution specification allows in no image name")]
+    Capitals(String),
     /// The name is longer than registries accept.
     #[error("the image name has {0} characters; at most 255 are allowed")]
     NameTooLong(usize),
@@ -81,7 +84,10 @@ impl FromStr for ImageName {
             other => other,
         };
         if !is_host(host) || path.is_empty() || !path.split('/').all(is_path_part) {
-            return Err(ReferenceError::Name(shorten(text)));
+            let lower = path.to_ascii_lowercase();
+            let has_capitals = lower != path && is_host(host) && lower.split('/').all(is_path_part);
+            let fault = if has_capitals { ReferenceError::Capitals } else { ReferenceError::Name };
+            return Err(fault(shorten(text)));
         }
         let library = if host == DOCKER_HUB && !path.contains('/') { "library/" } else { "" };
         let name = format!("{host}/{library}{path}");

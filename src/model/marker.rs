@@ -1,6 +1,6 @@
 //! The hidden line in the body of a pull request, by which Tagboat knows its own again.
 //!
-//! Entry points: [`write`] and [`read`], which are inverse. Says nothing about whether a marker is to be believed.
+//! Entry points: [`write()`] and [`read`], which are inverse. Says nothing about whether a marker is to be believed.
 
 use serde_json::{Value, json};
 

@@ -174,6 +174,8 @@ pub struct TagFacts {
     pub created: Option<Timestamp>,
     /// When the tag was pushed, where the registry's own API tells.
     pub pushed: Option<Timestamp>,
+    /// The digest that the tag had when that API told it, where it tells: of another digest the time says nothing.
+    pub pushed_digest: Option<Digest>,
     /// Since when the cache has known the tag to point to this digest.
     pub first_seen: Option<Timestamp>,
     /// The age counts from no earlier than this: what an earlier pass learnt, which this one did not ask about again.

@@ -12,12 +12,9 @@ use jiff::Timestamp;
 
 use crate::cache::{Cache, ListSummary, Pointed};
 use crate::model::decision::{Question, Want};
-use crate::model::image::{ImageName, Tag};
+use crate::model::image::{Digest, ImageName, Tag};
 use crate::model::tags::{FactKind, ImageTags, TagFacts, TagList};
 use crate::registry::{Pages, SourceError, TagSource};
-
-/// A list that had at least this many tags is compared with the one after it.
-const WORTH_COMPARING: usize = 4;
 
 /// How long a list that lost its tags is compared with what it was before, in seconds: a day.
 const COMPARED_FOR: i64 = 86_400;
@@ -62,12 +59,12 @@ impl<'a> Remembered<'a> {
         Ok(listed.tags)
     }
 
-    /// Asks for a fact.
-    pub(super) async fn fact(&self, want: &Want) -> Learnt {
+    /// Asks for a fact about a tag, of which this pass may know to what digest it points.
+    pub(super) async fn fact(&self, want: &Want, known: Option<&Digest>) -> Learnt {
         let (image, tag) = (&want.image, &want.tag);
         let answer = match (want.kind, self.cache) {
             (FactKind::Digest, _) | (FactKind::Image, None) => self.source.facts(image, tag, want.kind).await,
-            (FactKind::Image, Some(cache)) => self.image(want, cache).await,
+            (FactKind::Image, Some(cache)) => self.image(want, known, cache).await,
             (FactKind::Pushed, _) => return self.age(want).await,
         };
         match answer {
@@ -77,18 +74,23 @@ impl<'a> Remembered<'a> {
         }
     }
 
-    /// Returns what an image holds: by its digest, where this tag's image was looked into before.
-    async fn image(&self, want: &Want, cache: &Cache) -> Result<TagFacts, SourceError> {
-        // A tag that was never seen costs no HEAD: its manifest is needed anyway.
-        if cache.has_seen(&want.image, &want.tag) {
+    /// Returns what an image holds, by its digest: content that any tag was found to point to is not fetched again.
+    ///
+    /// A HEAD tells the digest where this pass has not learnt it. It is no pull, and saves up to three requests.
+    async fn image(&self, want: &Want, known: Option<&Digest>, cache: &Cache) -> Result<TagFacts, SourceError> {
+        let asked = match known {
+            Some(_) => None,
             // A HEAD that fails ends it: a registry that throttles is not asked for more.
-            let pointed = self.source.facts(&want.image, &want.tag, FactKind::Digest).await?;
-            if let Some(facts) = pointed.digest.and_then(|digest| cache.image(&digest)) {
-                self.source.count_cached(&want.image);
-                return Ok(facts);
-            }
+            None => self.source.facts(&want.image, &want.tag, FactKind::Digest).await?.digest,
+        };
+        let Some(digest) = known.or(asked.as_ref()) else {
+            return self.source.facts(&want.image, &want.tag, FactKind::Image).await;
+        };
+        if let Some(facts) = cache.image(digest) {
+            self.source.count_cached(&want.image);
+            return Ok(facts);
         }
-        self.source.facts(&want.image, &want.tag, FactKind::Image).await
+        self.source.image_of(&want.image, &want.tag, digest).await
     }
 
     /// Returns when a tag was pushed, else to what it points, by which it is looked up when that was first seen.
@@ -125,6 +127,14 @@ impl<'a> Remembered<'a> {
         let known: Vec<Pointed> = pointed.iter().flatten().cloned().collect();
         let mut seen = cache.saw(&known).into_iter();
         pointed.iter().map(|pointed| pointed.as_ref().and_then(|_| seen.next()).flatten()).collect()
+    }
+
+    /// Notes to what tags point, and returns for each since when it has been known.
+    pub(super) fn since(&self, pointed: &[Pointed]) -> Vec<Option<Timestamp>> {
+        match self.cache {
+            Some(cache) if !pointed.is_empty() => cache.saw(pointed),
+            _ => vec![None; pointed.len()],
+        }
     }
 
     /// Adds the ages that earlier passes learnt to a list's facts.
@@ -191,7 +201,7 @@ impl<'a> Looks<'a> {
         if let Some(before) = &before {
             // A tag in use that was listed once is remembered for as long as it is in use.
             let lost: Vec<Tag> = before.in_use.iter().filter(|tag| gone.contains(tag.as_str())).cloned().collect();
-            let shrunk = before.count >= WORTH_COMPARING && list.len() < before.count / 2;
+            let shrunk = list.len().saturating_mul(2) < before.count;
             if shrunk && now - before.second < COMPARED_FOR {
                 (present.count, present.second) = (before.count, before.second);
             }

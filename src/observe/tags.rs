@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt};
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Pointed};
 use crate::model::decision::{Question, Want};
-use crate::model::image::ImageName;
+use crate::model::image::{Digest, ImageName, Tag};
 use crate::model::observation::Observation;
 use crate::model::tags::{FactKind, ImageTags, Labels, TagFacts, newest_first};
 use crate::observe::remembered::{Learnt, Looks, Remembered};
@@ -74,9 +74,15 @@ pub async fn ask(
 /// A source may answer only so many in a pass: the newest tags of all images come first.
 pub async fn facts(observation: &mut Observation, wants: Vec<Want>, source: &dyn TagSource, cache: &Cache) {
     let source = &Remembered::new(source, cache);
-    let mut answers = stream::iter(newest_of_each_first(wants))
-        .map(|want| async move {
-            let answer = source.fact(&want).await;
+    let known = |want: &Want| {
+        let tags = observation.images.get(&want.image)?.as_ref().ok()?;
+        tags.facts.get(&want.tag)?.digest.clone()
+    };
+    let wants: Vec<(Want, Option<Digest>)> =
+        newest_of_each_first(wants).into_iter().map(|want| (want.clone(), known(&want))).collect();
+    let mut answers = stream::iter(wants)
+        .map(|(want, digest)| async move {
+            let answer = source.fact(&want, digest.as_ref()).await;
             (want, answer)
         })
         .buffer_unordered(CONCURRENT);
@@ -106,9 +112,19 @@ pub async fn facts(observation: &mut Observation, wants: Vec<Want>, source: &dyn
         }
         learnt.entry(want.image.clone()).or_default().push((want, facts));
     }
+    let mut moved = Vec::new();
     for (image, facts) in learnt {
         if let Some(Ok(tags)) = observation.images.get_mut(&image) {
-            keep(tags, facts);
+            let digests = keep(tags, facts).into_iter();
+            moved.extend(digests.map(|(tag, digest)| Pointed { image: image.clone(), tag, digest }));
+        }
+    }
+    for (pointed, seen) in moved.iter().zip(source.since(&moved)) {
+        let Some(Ok(tags)) = observation.images.get_mut(&pointed.image) else { continue };
+        Arc::make_mut(tags).facts.entry(pointed.tag.clone()).or_default().first_seen = seen;
+        if seen.is_none() {
+            let want = Want { image: pointed.image.clone(), tag: pointed.tag.clone(), kind: FactKind::Pushed };
+            observation.failed.insert(want, "the tag moved while it was asked about".to_owned());
         }
     }
     for want in ageless {
@@ -136,19 +152,47 @@ fn newest_of_each_first(mut wants: Vec<Want>) -> Vec<Want> {
 }
 
 /// Adds facts to an image's; the list is shared with nobody at this moment, or copied once.
-fn keep(tags: &mut Arc<ImageTags>, learnt: Vec<(Want, TagFacts)>) {
+///
+/// Facts are about a digest. What was known of another one is forgotten: a tag that moves while it is asked about must
+/// not have the age of what it pointed to before. Returns the tags whose age was forgotten, with their digests.
+fn keep(tags: &mut Arc<ImageTags>, learnt: Vec<(Want, TagFacts)>) -> BTreeMap<Tag, Digest> {
     let tags = Arc::make_mut(tags);
+    let mut moved = BTreeMap::new();
     for (want, facts) in learnt {
-        let known = tags.facts.entry(want.tag).or_default();
+        let tag = want.tag;
+        let known = tags.facts.entry(tag.clone()).or_default();
+        let had_age = known.pushed.is_some() || known.first_seen.is_some() || moved.contains_key(&tag);
+        if facts.digest.as_ref().is_some_and(|new| known.digest.as_ref().is_some_and(|old| old != new)) {
+            // A push time is looked at below: the registry's API may have known of the move before.
+            let (pushed, pushed_digest) = match known.pushed_digest.take() {
+                Some(digest) if facts.digest.as_ref() == Some(&digest) => (known.pushed, Some(digest)),
+                _ => (None, None),
+            };
+            let (not_before, failed) = (known.not_before, std::mem::take(&mut known.failed));
+            *known = TagFacts { pushed, pushed_digest, not_before, failed, ..TagFacts::default() };
+        }
         known.digest = facts.digest.or_else(|| known.digest.take());
         known.created = facts.created.or(known.created);
-        known.pushed = facts.pushed.or(known.pushed);
+        if facts.pushed.is_some() {
+            (known.pushed, known.pushed_digest) = (facts.pushed, facts.pushed_digest);
+        }
         known.first_seen = facts.first_seen.or(known.first_seen);
         known.platforms = facts.platforms.or_else(|| known.platforms.take());
         if facts.labels != Labels::default() {
             known.labels = facts.labels;
         }
+        let is_of_another = |of: &Digest| known.digest.as_ref().is_some_and(|digest| digest != of);
+        let had_age = had_age || known.pushed.is_some();
+        if known.pushed_digest.as_ref().is_some_and(is_of_another) {
+            (known.pushed, known.pushed_digest) = (None, None);
+        }
+        let has_age = known.pushed.is_some() || known.first_seen.is_some();
+        match &known.digest {
+            Some(digest) if had_age && !has_age => drop(moved.insert(tag, digest.clone())),
+            _ => drop(moved.remove(&tag)),
+        }
     }
+    moved
 }
 
 #[cfg(test)]
@@ -166,5 +210,60 @@ mod tests {
         let ordered = newest_of_each_first(wants);
         let tags: Vec<&str> = ordered.iter().map(|want| want.tag.as_str()).collect();
         assert_eq!(tags, ["1.10.0", "20.0.0", "1.9.0", "3.0.0", "1.2.0"]);
+    }
+
+    const OLD: Option<&str> = Some("2026-11-01T08:00:00Z");
+
+    fn digest(digit: char) -> Digest {
+        format!("sha256:{}", digit.to_string().repeat(64)).parse().unwrap()
+    }
+
+    fn seen(digit: char, since: Option<&str>) -> TagFacts {
+        let first_seen = since.map(|since| since.parse().unwrap());
+        TagFacts { digest: Some(digest(digit)), first_seen, ..TagFacts::default() }
+    }
+
+    fn told(digit: Option<char>) -> TagFacts {
+        let pushed = OLD.map(|time| time.parse().unwrap());
+        TagFacts { pushed, pushed_digest: digit.map(digest), ..TagFacts::default() }
+    }
+
+    fn image(digit: char) -> TagFacts {
+        TagFacts { platforms: Some(Vec::new()), ..seen(digit, None) }
+    }
+
+    /// Returns the digit of the digest that is kept, whether an age is, whether platforms are, and whether one was
+    /// forgotten.
+    fn kept(learnt: &[TagFacts]) -> (Option<char>, bool, bool, bool) {
+        let mut tags = Arc::new(ImageTags::default());
+        let (name, tag): (ImageName, Tag) = ("ghcr.io/acme/web".parse().unwrap(), "1.0.0".parse().unwrap());
+        let want = Want { image: name, tag: tag.clone(), kind: FactKind::Image };
+        let moved = keep(&mut tags, learnt.iter().map(|facts| (want.clone(), facts.clone())).collect());
+        let facts = &tags.facts[&tag];
+        let digit = facts.digest.as_ref().and_then(|digest| digest.as_str().chars().last());
+        let has_age = facts.pushed.is_some() || facts.first_seen.is_some();
+        (digit, has_age, facts.platforms.is_some(), moved.contains_key(&tag))
+    }
+
+    #[test]
+    fn facts_of_one_digest_are_kept_together() {
+        assert_eq!(kept(&[seen('1', OLD), image('1')]), (Some('1'), true, true, false));
+        assert_eq!(kept(&[told(Some('1')), image('1')]), (Some('1'), true, true, false));
+        assert_eq!(kept(&[image('1'), told(Some('1'))]), (Some('1'), true, true, false));
+        assert_eq!(kept(&[told(None), image('1')]), (Some('1'), true, true, false));
+    }
+
+    #[test]
+    fn a_tag_that_moves_while_it_is_asked_about_has_not_the_age_of_what_it_was() {
+        assert_eq!(kept(&[seen('1', OLD), image('2')]), (Some('2'), false, true, true));
+        assert_eq!(kept(&[seen('1', OLD), image('2'), seen('2', OLD)]), (Some('2'), true, true, false));
+        assert_eq!(kept(&[image('2'), seen('1', OLD)]), (Some('1'), true, false, false));
+    }
+
+    #[test]
+    fn a_push_time_of_another_digest_is_no_age() {
+        assert_eq!(kept(&[told(Some('1')), image('2')]), (Some('2'), false, true, true));
+        assert_eq!(kept(&[image('2'), told(Some('1'))]), (Some('2'), false, true, true));
+        assert_eq!(kept(&[image('1'), told(Some('2')), image('2')]), (Some('2'), false, true, true));
     }
 }

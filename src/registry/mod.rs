@@ -77,6 +77,15 @@ impl TagSource for Box<dyn TagSource> {
         (**self).facts(image, tag, kind)
     }
 
+    fn image_of<'a>(
+        &'a self,
+        image: &'a ImageName,
+        tag: &'a Tag,
+        digest: &'a Digest,
+    ) -> BoxFuture<'a, Result<TagFacts, SourceError>> {
+        (**self).image_of(image, tag, digest)
+    }
+
     fn begin_pass(&self) {
         (**self).begin_pass();
     }
@@ -140,6 +149,21 @@ pub trait TagSource: Send + Sync {
         tag: &'a Tag,
         kind: FactKind,
     ) -> BoxFuture<'a, Result<TagFacts, SourceError>>;
+
+    /// Returns what the image of a digest holds, to which a tag was found to point.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`] when it could not be had.
+    fn image_of<'a>(
+        &'a self,
+        image: &'a ImageName,
+        tag: &'a Tag,
+        digest: &'a Digest,
+    ) -> BoxFuture<'a, Result<TagFacts, SourceError>> {
+        let _any_way = digest;
+        self.facts(image, tag, FactKind::Image)
+    }
 
     /// Begins a pass: its time and its further tries are counted from here. A source that is asked without it counts
     /// from when it was made.

@@ -160,7 +160,7 @@ impl Flaw {
     }
 
     fn no_key() -> Self {
-        Self::SomebodyElse("by none of the policy's keys".to_owned())
+        Self::SomebodyElse("by none of the policy's keys, or changed since".to_owned())
     }
 }
 

@@ -60,6 +60,9 @@ pub enum TrustError {
         /// What is wrong with it.
         source: KeyError,
     },
+    /// Logs of certificates whose keys are all of unknown kinds: to pass over them all would ask less than the file does.
+    #[error("none of its logs of certificates (`ctlogs`) has a kind of key that is understood")]
+    CertificateLogs,
     /// Nothing that could vouch for anything.
     #[error("it names no certificate authority or no log (`tlogs`)")]
     Empty,
@@ -171,7 +174,8 @@ struct RawWindow {
 impl TrustedRoot {
     /// Reads a trusted root.
     ///
-    /// A log with a kind of key that is not understood is left out: what it logged is then believed by nobody.
+    /// A log with a kind of key that is not understood is left out: what it logged is then believed by nobody. Where
+    /// that leaves no log of certificates, although some are named, the file is refused.
     ///
     /// # Errors
     ///
@@ -192,7 +196,12 @@ impl TrustedRoot {
         if authorities.is_empty() || logs.is_empty() {
             return Err(TrustError::Empty);
         }
-        Ok(Self { authorities, logs, certificate_logs: self::logs(raw.ctlogs, "ctlogs")? })
+        let names_certificate_logs = !raw.ctlogs.is_empty();
+        let certificate_logs = self::logs(raw.ctlogs, "ctlogs")?;
+        if names_certificate_logs && certificate_logs.is_empty() {
+            return Err(TrustError::CertificateLogs);
+        }
+        Ok(Self { authorities, logs, certificate_logs })
     }
 }
 

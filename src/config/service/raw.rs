@@ -131,7 +131,7 @@ object! {
     /// How many requests a second at most, evenly spaced. Default: no limit of our own. Example: `10`.
     "requestsPerSecond" optional requests_per_second: Whole<1, 10000>,
     /// How many requests at once at most. Default: `8`.
-    "concurrency" optional concurrency: Whole<1, 1000>,
+    "concurrency" optional concurrency: Whole<1, 256>,
     /// `true`: plain HTTP is spoken. Default: `false`, but plain HTTP on loopback.
     "insecure" optional insecure: bool,
     /// The PEM file with the certificates of private authorities, which are trusted beside the machine's own. A
@@ -323,7 +323,7 @@ object! {
     RawLimits, "`limits`";
     /// The largest file that is looked into. Default: `16MiB`.
     "maxFileSize" optional max_file_size: ByteSize,
-    /// The largest tag list of one image. Default: `64MiB`.
+    /// The largest tag list of one image. Default: `64MiB`; more than `1GiB` counts as that.
     "maxTagListSize" optional max_tag_list_size: ByteSize,
     /// The most tags of one image. Default: `1000000`.
     "maxTags" optional max_tags: Whole<1, 100000000>,

@@ -74,3 +74,14 @@ fn error_messages_never_carry_control_characters() {
     let message = "\u{1b}[31m\n".parse::<Tag>().unwrap_err().to_string();
     assert!(!message.chars().any(char::is_control), "{message:?}");
 }
+
+#[test]
+fn capital_letters_in_a_path_are_named_as_what_is_wrong() {
+    for (text, expected) in
+        [("ghcr.io/Acme/web", true), ("Web", true), ("GHCR.io/acme/web", false), ("Acme//web", false)]
+    {
+        let error = text.parse::<ImageName>().err().map(|error| error.to_string()).unwrap_or_default();
+        let words = format!("`{text}` has capital letters in its path");
+        assert_eq!(error.starts_with(&words), expected, "{text}: {error}");
+    }
+}

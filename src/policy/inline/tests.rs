@@ -55,7 +55,10 @@ fn says_what_is_wrong_with_a_marker() {
         ("semver=1.x pin=tag", "pin: `tag` is not `digest`"),
         ("semver=1.x minAge=-2h", "minAge: `-2h` is not a duration: it is negative"),
         ("newest=yes", "newest: `yes` is not `true`"),
-        ("image=Web semver=1.x", "image: `Web` is not an image name (lower-case letters, digits, `.` `_` `-` and `/`)"),
+        (
+            "image=Web semver=1.x",
+            "image: `Web` has capital letters in its path, which the OCI distribution specification allows in no image name",
+        ),
         (
             "image=web:1.4.0 semver=1.x",
             "image: `web:1.4.0` is not an image name (lower-case letters, digits, `.` `_` `-` and `/`)",

@@ -4,6 +4,7 @@
 //! pulls; GitLab without the window), the same with `X-` before it (Docker Hub's other limit, JFrog), and
 //! `RateLimit: "name";r=50;t=30` of the newer drafts, and Azure's calls that are left in this second. Pure: what follows from a limit is the gate's business.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -14,6 +15,9 @@ use crate::model::usage::ToldLimit;
 
 /// The longest window that is believed, in seconds: a day.
 const LONGEST: u64 = 86_400;
+
+/// How many limits of one answer are read.
+const MOST_ITEMS: usize = 16;
 
 /// A limit that came with an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,15 +31,12 @@ pub(super) struct Announced {
 impl Announced {
     /// Reads the headers of an answer; `None` when they speak of no limit.
     ///
-    /// Where two limits are named, the one with less left counts.
+    /// Where several limits are named, the one with least left counts; of those, the one that is renewed last.
     pub(super) fn read(headers: &HeaderMap, now: Timestamp) -> Option<Self> {
         let plain = Self::spelt(headers, "", now);
         let extended = Self::spelt(headers, "x-", now);
-        let structured = Self::structured(headers);
-        [plain, extended, structured, Self::of_this_second(headers)]
-            .into_iter()
-            .flatten()
-            .min_by_key(|limit| limit.told.remaining)
+        let others = [plain, extended, Self::of_this_second(headers)].into_iter().flatten();
+        others.chain(Self::structured(headers)).min_by_key(|limit| (limit.told.remaining, Reverse(limit.regain())))
     }
 
     /// Whether it counts pulls over hours, as Docker Hub does, so that HEADs are free of it.
@@ -54,7 +55,8 @@ impl Announced {
 
     fn spelt(headers: &HeaderMap, prefix: &str, now: Timestamp) -> Option<Self> {
         let named = |name: &str| headers.get(format!("{prefix}ratelimit-{name}"))?.to_str().ok();
-        let (remaining, remaining_window) = numbered(named("remaining")?)?;
+        let all = named("remaining")?.split(',').take(MOST_ITEMS).map(numbered).collect::<Option<Vec<_>>>()?;
+        let (remaining, remaining_window) = all.into_iter().min_by_key(|(left, _)| *left)?;
         let (limit, limit_window) = named("limit").and_then(numbered).map_or((None, None), |(n, w)| (Some(n), w));
         let reset = named("reset").and_then(|value| reset(value, now)).map(capped);
         let window = remaining_window.or(limit_window);
@@ -70,18 +72,25 @@ impl Announced {
         Some(Self { told, reset: second })
     }
 
-    fn structured(headers: &HeaderMap) -> Option<Self> {
-        let text = |name: &str| headers.get(name)?.to_str().ok();
-        let parameter = |header: &str, name: &str| {
-            // The first of several limits is the one that counts most.
-            let item = header.split(',').next().unwrap_or(header);
+    /// Reads `RateLimit: "burst";r=50;t=60, "daily";r=0;t=3000`, each with the policy of its name.
+    fn structured(headers: &HeaderMap) -> Vec<Self> {
+        let items = |name: &str| {
+            let rows = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+            rows.flat_map(|row| row.split(',')).map(str::trim).take(MOST_ITEMS).collect::<Vec<_>>()
+        };
+        let parameter = |item: &str, name: &str| {
             item.split(';').skip(1).find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('=')?.parse().ok())
         };
-        let header = text("ratelimit")?;
-        let policy = text("ratelimit-policy").unwrap_or("");
-        let window = parameter(policy, "w").map(|seconds| capped(Duration::from_secs(seconds)));
-        let told = ToldLimit { limit: parameter(policy, "q"), remaining: parameter(header, "r")?, window };
-        Some(Self { told, reset: parameter(header, "t").map(|seconds| capped(Duration::from_secs(seconds))) })
+        let seconds = |item: &str, name: &str| parameter(item, name).map(Duration::from_secs).map(capped);
+        let name = |item: &str| item.split(';').next().unwrap_or_default().trim().to_owned();
+        let policies = items("ratelimit-policy");
+        let read = |item: &str| {
+            let policy = policies.iter().find(|policy| name(policy) == name(item)).copied().unwrap_or_default();
+            let (limit, window) = (parameter(policy, "q"), seconds(policy, "w"));
+            let told = ToldLimit { limit, remaining: parameter(item, "r")?, window };
+            Some(Self { told, reset: seconds(item, "t") })
+        };
+        items("ratelimit").into_iter().filter_map(read).collect()
     }
 }
 
@@ -138,6 +147,19 @@ mod tests {
                 vec![("RateLimit", r#""default";r=50;t=30"#), ("RateLimit-Policy", r#""default";q=100;w=60"#)],
                 Some((Some(100), 50, Some(60), Some(30))),
             ),
+            (
+                vec![
+                    ("RateLimit", r#""burst";r=50;t=60, "daily";r=0;t=3000"#),
+                    ("RateLimit-Policy", r#""burst";q=100;w=60, "daily";q=1000;w=86400"#),
+                ],
+                Some((Some(1000), 0, Some(86_400), Some(3000))),
+            ),
+            (vec![("RateLimit", r#""a";r=0;t=60, "b";r=0;t=3000"#)], Some((None, 0, None, Some(3000)))),
+            (
+                vec![("RateLimit", r#""daily";r=7"#), ("RateLimit-Policy", r#""burst";q=9;w=1"#)],
+                Some((None, 7, None, None)),
+            ),
+            (vec![("RateLimit-Remaining", "9;w=1, 0;w=60")], Some((None, 0, Some(60), None))),
             (vec![("RateLimit-Remaining", "5"), ("X-RateLimit-Remaining", "2")], Some((None, 2, None, None))),
             (
                 vec![("RateLimit-Remaining", "0"), ("RateLimit-Reset", "99999999999999")],

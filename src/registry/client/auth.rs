@@ -155,7 +155,12 @@ impl RegistryClient {
         let (value, until) = match fetched {
             Ok(fetched) => fetched,
             Err(NoToken { failure, is_login_wrong }) => {
-                if let Some(credential) = credential.filter(|_| is_login_wrong) {
+                let is_doubted = |credential: &Arc<Credential>| {
+                    matches!(failure, Failure::RefusedHere { .. })
+                        && !tokens.is_proven(credential)
+                        && tokens.doubt(credential, &scope)
+                };
+                if let Some(credential) = credential.filter(|credential| is_login_wrong || is_doubted(credential)) {
                     tokens.remember_refused(credential);
                 }
                 return Err(failure);

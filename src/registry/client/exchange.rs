@@ -26,9 +26,22 @@ struct Spent {
     tries: u32,
     time: Duration,
     is_told: bool,
+    /// Until when a wait lasts that holds everybody back.
+    shared: Option<Instant>,
 }
 
 impl Budget {
+    /// Whether a wait that holds everybody back begins with this, and is not the one under way: it is taken from the
+    /// budget once, by whoever ran into it first.
+    fn begins(&self, now: Instant, wait: Duration) -> bool {
+        let mut spent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if spent.shared.is_some_and(|ends| now < ends) {
+            return false;
+        }
+        spent.shared = Some(now + wait);
+        true
+    }
+
     /// Takes one more try after a wait, as long as both are left.
     fn take(&self, wait: Duration, budget: &RetryBudget, host: &str) -> bool {
         let mut spent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -128,7 +141,12 @@ impl RegistryClient {
         if until >= self.ends(visit) || host.breaker(kind).is_down(self.clock.instant()) {
             return Err(error);
         }
-        if !host.budget.take(wait, &self.limits.retry_budget, &host.name) {
+        let shared = match &error {
+            HttpError::Throttled { wait: named, .. } => Some(named.unwrap_or(wait).min(wait)),
+            _ => None,
+        };
+        let is_under_way = shared.is_some_and(|wait| !host.budget.begins(self.clock.instant(), wait));
+        if !is_under_way && !host.budget.take(wait, &self.limits.retry_budget, &host.name) {
             return Err(error);
         }
         // What the registry asked for holds everybody back, this request included: the gate waits.
@@ -177,5 +195,21 @@ impl RegistryClient {
             Cause::Pace => self.not_in_time(visit.host),
             Cause::Late => HttpError::Deadline { host }.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_of_many_begins_once() {
+        let (budget, now, wait) = (Budget::default(), Instant::now(), Duration::from_secs(25));
+        let begun = (0..16).filter(|late| budget.begins(now + Duration::from_secs(*late), wait)).count();
+        assert_eq!(begun, 1);
+        // When it is over, whoever is turned away again begins another one.
+        assert!(budget.begins(now + wait, wait) && !budget.begins(now + wait + wait / 2, wait));
+        budget.renew();
+        assert!(budget.begins(now + wait, wait));
     }
 }

@@ -21,10 +21,10 @@ pub(super) enum Failure {
     #[error("`{0}` is not a host that can be asked")]
     Host(String),
     #[error(
-        "{host} was not asked, because it failed {failures} times in a row; it is tried again in a minute. The last time: {reason}"
+        "{host} was not asked, because it failed {failures} times in a row, and is left alone for a minute. The last time: {reason}"
     )]
     Down { host: String, failures: u32, reason: String },
-    #[error("{host} was not asked: it answered \"too many requests\" before, and wants no {what} before {until}")]
+    #[error("{host} was not asked: it has asked for patience, and wants no {what} before {until}")]
     Paused { host: String, what: &'static str, until: Timestamp },
     #[error(
         "{host} was not asked: its limit for {what} is used up ({told}), and lets the next through at {until}; ask with credentials that have a higher limit, or less often"
@@ -115,11 +115,65 @@ struct RawError {
 }
 
 /// Returns what a registry's error body says, as words to put after a status: ` (DENIED: …)`, or nothing.
-pub(super) fn said(body: &[u8]) -> String {
+///
+/// A registry may repeat what it was shown: `secrets` are taken out.
+pub(super) fn said(body: &[u8], secrets: &[String]) -> String {
     let Ok(RawErrors { errors }) = serde_json::from_slice(body) else { return String::new() };
-    match errors.first() {
-        Some(error) if !error.message.is_empty() => format!(" ({}: {})", shorten(&error.code), shorten(&error.message)),
-        Some(error) if !error.code.is_empty() => format!(" ({})", shorten(&error.code)),
-        _ => String::new(),
+    let plain = |text: &str| {
+        let texts = secrets.iter().filter(|secret| !secret.is_empty());
+        shorten(&texts.fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "…")))
+    };
+    let Some(error) = errors.first() else { return String::new() };
+    match (plain(&error.code), plain(&error.message)) {
+        (code, message) if code.is_empty() && message.is_empty() => String::new(),
+        (code, message) if message.is_empty() => format!(" ({code})"),
+        (code, message) if code.is_empty() => format!(" ({message})"),
+        (code, message) => format!(" ({code}: {message})"),
+    }
+}
+
+/// Returns an address that somebody else named, for a message: without query, fragment and login, where secrets may be.
+pub(super) fn address(text: &str) -> String {
+    let end = text.find(['?', '#']).unwrap_or(text.len());
+    let text = &text[..end];
+    let begin = text.find("//").map_or(0, |slashes| slashes + 2);
+    let (scheme, rest) = text.split_at(begin);
+    let authority = rest.find('/').unwrap_or(rest.len());
+    let login = rest[..authority].rfind('@').map_or(0, |at| at + 1);
+    shorten(&format!("{scheme}{}", &rest[login..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_registry_repeats_of_what_it_was_shown_is_taken_out() {
+        let said = |body: &str| said(body.as_bytes(), &["hunter2".to_owned(), String::new(), "YWNtZQ==".to_owned()]);
+        for (body, expected) in [
+            (r#"{"errors": [{"code": "DENIED", "message": "hunter2 is wrong"}]}"#, " (DENIED: … is wrong)"),
+            (r#"{"errors": [{"code": "hunter2", "message": "Basic YWNtZQ=="}]}"#, " (…: Basic …)"),
+            (r#"{"errors": [{"code": "DENIED"}]}"#, " (DENIED)"),
+            (r#"{"errors": [{"message": "denied"}]}"#, " (denied)"),
+            (r#"{"errors": [{}]}"#, ""),
+            (r#"{"errors": []}"#, ""),
+            ("hunter2", ""),
+        ] {
+            assert_eq!(said(body), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_shown_without_what_may_be_secret() {
+        for (text, expected) in [
+            ("http://user:pass@a.example/token?s=secret#x", "http://a.example/token"),
+            ("/v2/acme/web?s=secret", "/v2/acme/web"),
+            ("//user:p@ss@a.example", "//a.example"),
+            ("https://a.example/x@y", "https://a.example/x@y"),
+            ("user:pass@a.example/x", "a.example/x"),
+            ("?s=secret", ""),
+        ] {
+            assert_eq!(address(text), expected, "{text}");
+        }
     }
 }

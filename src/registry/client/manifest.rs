@@ -114,9 +114,15 @@ impl RegistryClient {
         }
     }
 
-    /// Returns digest, platforms and creation time of a tag.
-    pub(super) async fn inspect(&self, visit: &Visit<'_>, tag: &Tag) -> Result<TagFacts, Failure> {
-        let (digest, top) = self.manifest(visit, tag.as_str(), None).await?;
+    /// Returns digest, platforms and creation time of a tag, or of the digest that it was found to point to.
+    pub(super) async fn inspect(
+        &self,
+        visit: &Visit<'_>,
+        tag: &Tag,
+        digest: Option<&Digest>,
+    ) -> Result<TagFacts, Failure> {
+        let reference = digest.map_or(tag.as_str(), Digest::as_str);
+        let (digest, top) = self.manifest(visit, reference, digest).await?;
         let (manifest, platforms) = match top.manifests {
             Some(rows) => {
                 let listed = rows.iter().take(MAX_PLATFORMS);

@@ -5,11 +5,13 @@
 //! together from both.
 
 use crate::http::error::{Advice, HttpError};
-use crate::model::image::{ImageName, Tag};
+use crate::model::image::{Digest, ImageName, Tag};
+use crate::model::signature::SignatureVerdict;
 use crate::model::tags::{FactKind, TagFacts};
 use crate::registry::client::RegistryClient;
 use crate::registry::client::failure::Failure;
 use crate::registry::{Listed, Pages};
+use crate::signature::{Requirement, Subject};
 
 impl RegistryClient {
     /// Returns the names under which an image is asked for, in this order.
@@ -40,12 +42,14 @@ impl RegistryClient {
         self.tags_of(last.as_ref().unwrap_or(image), None).await.map(forgotten)
     }
 
-    /// Returns facts about one tag, from wherever its image is asked for.
+    /// Returns facts about one tag, from wherever its image is asked for; about the image of a digest where that is
+    /// known.
     pub(super) async fn facts_wherever(
         &self,
         image: &ImageName,
         tag: &Tag,
         kind: FactKind,
+        digest: Option<&Digest>,
     ) -> Result<TagFacts, Failure> {
         let mut names = self.asked_as(image)?;
         if kind == FactKind::Pushed && names.first() != Some(image) {
@@ -54,12 +58,32 @@ impl RegistryClient {
         }
         let last = names.pop();
         for name in names {
-            match self.facts_of(&name, tag, kind).await {
+            match self.facts_of(&name, tag, kind, digest).await {
                 Err(failure) if is_no_help(&failure) => tell(&name, &failure),
                 answer => return answer,
             }
         }
-        self.facts_of(last.as_ref().unwrap_or(image), tag, kind).await
+        self.facts_of(last.as_ref().unwrap_or(image), tag, kind, digest).await
+    }
+
+    /// Returns what the signatures say, from wherever the image is asked for.
+    ///
+    /// A mirror need not hold signatures: where the upstream may be asked, it is asked for those that are missing.
+    pub(super) async fn verdict_wherever(
+        &self,
+        subject: &Subject<'_>,
+        by: &Requirement,
+    ) -> Result<SignatureVerdict, Failure> {
+        let mut names = self.asked_as(subject.image)?;
+        let last = names.pop();
+        for name in names {
+            match self.verdict_at(&name, subject, by).await {
+                Err(failure) if is_no_help(&failure) => tell(&name, &failure),
+                Ok(SignatureVerdict::Missing) => {}
+                answer => return answer,
+            }
+        }
+        self.verdict_at(last.as_ref().unwrap_or(subject.image), subject, by).await
     }
 }
 

@@ -37,7 +37,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::sync::SemaphorePermit;
+use tokio::sync::{OnceCell, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::Clock;
@@ -61,6 +61,11 @@ use crate::signature::{self, Material, Requirement, Subject, Tally};
 /// How many hosts are remembered for later passes; past it, those that no pass asks are forgotten.
 const MOST_HOSTS: usize = 1_000;
 
+/// The longest tag list that any setting allows, in bytes: far below what positions in a [`TagList`] can tell.
+///
+/// [`TagList`]: crate::model::tags::TagList
+const MAX_LIST_BYTES: u64 = 1 << 30;
+
 /// What is known of hosts, for all clients of one family.
 type KnownHosts = Arc<Mutex<HashMap<String, Arc<Known>>>>;
 
@@ -76,6 +81,8 @@ pub struct RegistryClient {
     limits: Limits,
     push_times: pushed::PushTimes,
     lists: Shared<ImageName, Result<Listed, SourceError>>,
+    /// What images hold, by their digest: asked for once in a pass, whatever tags point to it.
+    images: Mutex<HashMap<Digest, Arc<OnceCell<TagFacts>>>>,
     facts: Shared<(ImageName, Tag, FactKind), Result<TagFacts, SourceError>>,
     /// When the pass began.
     begun: Mutex<Instant>,
@@ -114,6 +121,7 @@ impl Visit<'_> {
 impl RegistryClient {
     /// Makes a client; nothing is asked and nothing is read yet. The clock tells dates, and all waits are its own.
     pub fn new(mut settings: Settings, clock: Arc<dyn Clock>) -> Self {
+        settings.limits.list_bytes = settings.limits.list_bytes.min(MAX_LIST_BYTES);
         settings.hosts.iter_mut().for_each(|host| host.host = normal_host(&host.host));
         let (now, begun) = (Arc::clone(&clock), clock.instant());
         let http = Arc::new(HttpClient::over(connections(&settings), Arc::new(move || now.now())));
@@ -128,6 +136,7 @@ impl RegistryClient {
             push_times: pushed::PushTimes::default(),
             lists: Shared::default(),
             facts: Shared::default(),
+            images: Mutex::default(),
             begun: Mutex::new(begun),
             inspections: AtomicUsize::new(0),
             trusted_root: settings.trusted_root,
@@ -149,6 +158,7 @@ impl RegistryClient {
             push_times: pushed::PushTimes::default(),
             lists: Shared::default(),
             facts: Shared::default(),
+            images: Mutex::default(),
             begun: Mutex::new(self.clock.instant()),
             inspections: AtomicUsize::new(0),
             trusted_root: self.trusted_root.clone(),
@@ -226,7 +236,13 @@ impl RegistryClient {
         Ok(Listed { tags: Arc::new(ImageTags { list, ..ImageTags::default() }), pages })
     }
 
-    async fn facts_of(&self, image: &ImageName, tag: &Tag, kind: FactKind) -> Result<TagFacts, Failure> {
+    async fn facts_of(
+        &self,
+        image: &ImageName,
+        tag: &Tag,
+        kind: FactKind,
+        digest: Option<&Digest>,
+    ) -> Result<TagFacts, Failure> {
         if kind == FactKind::Image && self.inspections.fetch_add(1, Ordering::Relaxed) >= self.limits.inspections {
             return Err(Failure::Inspections { cap: self.limits.inspections });
         }
@@ -237,10 +253,13 @@ impl RegistryClient {
                 let digest = self.digest(&visit, tag).await;
                 digest.map(|digest| TagFacts { digest: Some(digest), ..TagFacts::default() })
             }
-            FactKind::Image => self.inspect(&visit, tag).await,
+            FactKind::Image => self.inspect(&visit, tag, digest).await,
             FactKind::Pushed => {
                 let pushed = self.pushed(&visit, tag).await;
-                pushed.map(|pushed| TagFacts { pushed, ..TagFacts::default() })
+                pushed.map(|pushed| {
+                    let (at, digest) = pushed.map(|pushed| (pushed.at, pushed.digest)).unzip();
+                    TagFacts { pushed: at, pushed_digest: digest.flatten(), ..TagFacts::default() }
+                })
             }
         };
         facts.map_err(|failure| self.in_words(&host, failure))
@@ -273,12 +292,19 @@ fn connections(settings: &Settings) -> Connections {
 
 impl RegistryClient {
     /// Checks the signatures of some content, cosign's own before referrers, until one holds.
-    async fn verdict(&self, subject: &Subject<'_>, by: &Requirement) -> Result<SignatureVerdict, Failure> {
+    ///
+    /// They are asked for under `name`; what they are about is the subject, whatever a mirror calls it.
+    async fn verdict_at(
+        &self,
+        name: &ImageName,
+        subject: &Subject<'_>,
+        by: &Requirement,
+    ) -> Result<SignatureVerdict, Failure> {
         if by.needs_trust() && self.trusted_root.is_none() {
             return Err(Failure::NoTrust);
         }
-        let host = self.host(subject.image.host())?;
-        let visit = self.visit(subject.image, &host).await?;
+        let host = self.host(name.host())?;
+        let visit = self.visit(name, &host).await?;
         let mut tally = Tally::default();
         let mut failed = None;
         for place in [Place::Tag, Place::Referrers] {
@@ -325,7 +351,7 @@ impl TagSource for RegistryClient {
     ) -> BoxFuture<'a, Result<TagFacts, SourceError>> {
         async move {
             let question = async {
-                let facts = self.facts_wherever(image, tag, kind).await;
+                let facts = self.facts_wherever(image, tag, kind, None).await;
                 facts.map_err(|failure| SourceError::Failed(format!("{image}:{tag}: {failure}")))
             };
             let key = (image.clone(), tag.clone(), kind);
@@ -334,7 +360,34 @@ impl TagSource for RegistryClient {
         .boxed()
     }
 
+    fn image_of<'a>(
+        &'a self,
+        image: &'a ImageName,
+        tag: &'a Tag,
+        digest: &'a Digest,
+    ) -> BoxFuture<'a, Result<TagFacts, SourceError>> {
+        async move {
+            let cell = {
+                let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+                Arc::clone(images.entry(digest.clone()).or_default())
+            };
+            let mut own = false;
+            // A failure is not kept: it may be that of one repository.
+            let ask = || {
+                own = true;
+                self.facts_wherever(image, tag, FactKind::Image, Some(digest))
+            };
+            let facts = cell.get_or_try_init(ask).await.cloned();
+            if !own {
+                self.count_cached(image);
+            }
+            facts.map_err(|failure| SourceError::Failed(format!("{image}:{tag}: {failure}")))
+        }
+        .boxed()
+    }
+
     fn begin_pass(&self) {
+        self.images.lock().unwrap_or_else(PoisonError::into_inner).clear();
         *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = self.clock.instant();
         self.inspections.store(0, Ordering::Relaxed);
         self.push_times.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -361,7 +414,7 @@ impl TagSource for RegistryClient {
         by: &'a Requirement,
     ) -> BoxFuture<'a, Result<SignatureVerdict, SourceError>> {
         async move {
-            let verdict = self.verdict(&Subject { image, tag, digest }, by).await;
+            let verdict = self.verdict_wherever(&Subject { image, tag, digest }, by).await;
             verdict.map_err(|failure| SourceError::Failed(format!("{image}:{tag}: {failure}")))
         }
         .boxed()

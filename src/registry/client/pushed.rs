@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LINK};
 use url::Url;
@@ -19,7 +18,7 @@ use crate::registry::client::meter::Kind;
 use crate::registry::client::transport::Question;
 use crate::registry::client::{RegistryClient, Visit};
 use crate::registry::credentials::Secret;
-use crate::registry::push_times::{Ask, Cursor, Login, Page, Realm, Vendor, ecr};
+use crate::registry::push_times::{Ask, Cursor, Login, Page, PushTime, Realm, Vendor, ecr};
 
 /// How many pages of one image are asked for: a thousand tags, the newest first. Older ones are old enough to wait
 /// for nothing, or their first-seen time tells.
@@ -31,7 +30,7 @@ const MAX_PAGE: u64 = 8 << 20;
 /// The push times of one image, as far as they were asked for.
 #[derive(Debug)]
 pub(super) struct Known {
-    times: HashMap<String, Timestamp>,
+    times: HashMap<String, PushTime>,
     next: Option<Cursor>,
     pages: usize,
     failed: Option<Arc<str>>,
@@ -47,8 +46,8 @@ impl Default for Known {
 pub(super) type PushTimes = std::sync::Mutex<HashMap<ImageName, Arc<tokio::sync::Mutex<Known>>>>;
 
 impl RegistryClient {
-    /// Returns when a tag was pushed; `None` where no API tells.
-    pub(super) async fn pushed(&self, visit: &Visit<'_>, tag: &Tag) -> Result<Option<Timestamp>, Failure> {
+    /// Returns when a tag was pushed, and to what; `None` where no API tells.
+    pub(super) async fn pushed(&self, visit: &Visit<'_>, tag: &Tag) -> Result<Option<PushTime>, Failure> {
         let vendor = self.vendor(visit.host);
         let known = {
             let mut all = self.push_times.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -57,7 +56,7 @@ impl RegistryClient {
         let mut known = known.lock().await;
         loop {
             if let Some(time) = known.times.get(tag.as_str()) {
-                return Ok(Some(*time));
+                return Ok(Some(time.clone()));
             }
             if let Some(reason) = &known.failed {
                 return Err(Failure::PushTimes(Arc::clone(reason)));
@@ -93,7 +92,7 @@ impl RegistryClient {
     }
 
     /// Asks Amazon's API about one tag; `None` where it does not tell this identity, or none is configured.
-    async fn pushed_to_ecr(&self, visit: &Visit<'_>, tag: &Tag) -> Result<Option<Timestamp>, Failure> {
+    async fn pushed_to_ecr(&self, visit: &Visit<'_>, tag: &Tag) -> Result<Option<PushTime>, Failure> {
         let Some(body) = self.credentials.ecr_image(&visit.host.name, visit.image.path(), tag).await? else {
             return Ok(None);
         };

@@ -13,9 +13,8 @@ use url::form_urlencoded::Serializer;
 
 use crate::http::client::{Answer, Call, PlainHttp};
 use crate::http::target::{host_of, is_loopback};
-use crate::model::image::shorten;
 use crate::registry::client::auth::basic;
-use crate::registry::client::failure::{Failure, said};
+use crate::registry::client::failure::{Failure, address, said};
 use crate::registry::client::host::Host;
 use crate::registry::client::meter::Kind;
 use crate::registry::client::tokens::Seconds;
@@ -59,7 +58,7 @@ impl RegistryClient {
         credential: Option<&Credential>,
     ) -> Result<(SecretString, Instant), NoToken> {
         let host = visit.host;
-        let refused = || Failure::Realm { host: host.name.clone(), realm: shorten(realm.realm) };
+        let refused = || Failure::Realm { host: host.name.clone(), realm: address(realm.realm) };
         let mut url = realm.address(host).ok_or_else(refused)?;
         let plain = protection(host, &url).ok_or_else(refused)?;
         let service = realm.service;
@@ -134,12 +133,13 @@ async fn read_token(
 ) -> Result<(SecretString, Instant), NoToken> {
     let status = answer.status.as_u16();
     let body = answer.body(MAX_TOKEN_ANSWER).whole().await?;
+    let said = || said(&body, &credential.map(Credential::shown).unwrap_or_default());
     let failed = |reason: String| Failure::Token { host: host.name.clone(), realm: host_of(&call.url), reason };
     match (status, credential) {
         (200..=299, _) => {}
         // GitHub says it to a wrong login, others say it to a right one for which this repository is not.
         (403, Some(Credential { origin, advice, .. })) => {
-            let (host, origin, said) = (host.name.clone(), origin.clone(), said(&body));
+            let (host, origin, said) = (host.name.clone(), origin.clone(), said());
             return Err(Failure::RefusedHere { host, origin, said, advice }.into());
         }
         (400 | 401, Some(credential)) => {
@@ -147,7 +147,7 @@ async fn read_token(
             return Err(NoToken { failure: Failure::refused(&host.name, credential), is_login_wrong });
         }
         (400 | 401 | 403 | 404, None) => return Err(Failure::NoCredentials { host: host.name.clone() }.into()),
-        _ => return Err(failed(format!("it answered {status}{}", said(&body))).into()),
+        _ => return Err(failed(format!("it answered {status}{}", said())).into()),
     }
     let raw: RawToken =
         serde_json::from_slice(&body).map_err(|_may_quote_a_secret| failed("it is not a token's JSON".to_owned()))?;

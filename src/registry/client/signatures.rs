@@ -11,8 +11,8 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::http::client::Answer;
-use crate::model::image::{Digest, Tag, shorten};
-use crate::registry::client::failure::Failure;
+use crate::model::image::{Digest, Tag};
+use crate::registry::client::failure::{Failure, address};
 use crate::registry::client::link;
 use crate::registry::client::manifest::{malformed, verify};
 use crate::registry::client::transport::{Question, once_more};
@@ -235,7 +235,7 @@ impl RegistryClient {
 
     /// Follows a link within the host it came from; scheme and port stay ours, as for lists of tags.
     fn following(&self, visit: &Visit<'_>, here: &Url, link: &str) -> Result<Url, Failure> {
-        let refused = || Failure::ReferrersLink { host: visit.host.name.clone(), next: shorten(link) };
+        let refused = || Failure::ReferrersLink { host: visit.host.name.clone(), next: address(link) };
         let next = here.join(link).map_err(|_not_a_url| refused())?;
         if next.host() != here.host() || next == *here {
             return Err(refused());

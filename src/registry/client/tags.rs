@@ -9,11 +9,10 @@ use url::Url;
 
 use crate::http::error::HttpError;
 use crate::http::target::host_of;
-use crate::model::image::shorten;
 use crate::model::tags::TagList;
 use crate::registry::Pages;
 use crate::registry::client::earlier::{Earlier, EarlierPage, Marks, Validator};
-use crate::registry::client::failure::Failure;
+use crate::registry::client::failure::{Failure, address};
 use crate::registry::client::link;
 use crate::registry::client::page::{self, Page, PageError};
 use crate::registry::client::transport::{Question, once_more};
@@ -274,7 +273,7 @@ impl RegistryClient {
 /// Finds where the list goes on: by its link, or after its last tag when the page was full without one.
 fn next(visit: &Visit<'_>, here: &Url, page: &Added, size: u32, linked: bool) -> Result<Next, Failure> {
     if let Some(link) = &page.link {
-        let refused = || Failure::Link { host: visit.host.name.clone(), next: shorten(link) };
+        let refused = || Failure::Link { host: visit.host.name.clone(), next: address(link) };
         let next = here.join(link).map_err(|_not_a_url| refused())?;
         if next.host() != here.host() || !next.path().ends_with("tags/list") {
             return Err(refused());

@@ -1,7 +1,7 @@
 //! The tokens of a host: by scope and credential, shared by all who wait, and by all scopes where the registry hands
 //! out one token for several.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +16,10 @@ const MOST_SCOPES: usize = 10_000;
 
 /// How long a login that was refused is not shown again.
 const REFUSED_FOR: Duration = Duration::from_secs(60);
+
+/// For how many scopes a login is forbidden, and for none allowed, before it counts as wrong: token servers say 403
+/// to a wrong login, and to a right one for which a repository is not.
+const DOUBTED_AFTER: usize = 3;
 
 /// What a token may be asked for beside `pull`: Azure wants `metadata_read` for tag lists. Asked for together, one
 /// token serves both; anything else is asked for as the registry says.
@@ -61,6 +65,8 @@ pub(super) struct Tokens {
 struct Known {
     proven: Option<Arc<Credential>>,
     refused: Option<(Instant, Arc<Credential>)>,
+    /// A login that was forbidden, for these scopes and never right.
+    doubted: Option<(Arc<Credential>, HashSet<String>)>,
     /// The last one that was fetched, with its scope.
     last: Option<(String, Token)>,
     shared: Option<Token>,
@@ -129,11 +135,38 @@ impl Tokens {
         let mut known = self.known();
         known.proven.clone_from(&token.credential);
         known.refused = None;
+        known.doubted = None;
         let again = known.last.as_ref().is_some_and(|(of, last)| of != scope && last.is_same(token));
         if again && !known.never_shared {
             known.shared = Some(token.clone());
         }
         known.last = Some((scope.to_owned(), token.clone()));
+    }
+
+    /// Returns the tokens that are held, as they may come back in an answer.
+    pub(super) fn shown(&self) -> Vec<String> {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = slots.values().filter_map(|slot| slot.try_lock().ok()?.as_ref().map(|token| token.value.clone()));
+        let mut tokens: Vec<SecretString> = held.collect();
+        let known = self.known();
+        tokens.extend(known.last.iter().map(|(_, token)| token).chain(&known.shared).map(|token| token.value.clone()));
+        tokens.iter().map(|token| token.expose_secret().to_owned()).collect()
+    }
+
+    /// Remembers that a login was refused for one scope; returns whether it has been for so many that it is thought to
+    /// be wrong: a login that is right elsewhere is right before that, mostly.
+    pub(super) fn doubt(&self, credential: &Arc<Credential>, scope: &str) -> bool {
+        let mut known = self.known();
+        match &mut known.doubted {
+            Some((doubted, scopes)) if doubted.is_same_secret(credential) => {
+                scopes.insert(scope.to_owned());
+                scopes.len() >= DOUBTED_AFTER
+            }
+            other => {
+                *other = Some((Arc::clone(credential), HashSet::from([scope.to_owned()])));
+                false
+            }
+        }
     }
 
     /// Whether a credential was right before.
@@ -143,12 +176,17 @@ impl Tokens {
 
     /// Remembers that a login is right, whatever single repositories say to it.
     pub(super) fn prove(&self, credential: Arc<Credential>) {
-        self.known().proven = Some(credential);
+        let mut known = self.known();
+        known.proven = Some(credential);
+        known.doubted = None;
     }
 
     /// Remembers that a login is wrong.
     pub(super) fn remember_refused(&self, credential: Arc<Credential>) {
-        self.known().refused = Some((Instant::now(), credential));
+        let mut known = self.known();
+        known.refused = Some((Instant::now(), credential));
+        // After its minute it is tried anew.
+        known.doubted = None;
     }
 
     pub(super) fn was_just_refused(&self, credential: &Credential) -> bool {

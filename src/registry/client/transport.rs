@@ -171,10 +171,14 @@ impl RegistryClient {
         let host = visit.host.name.clone();
         // The status alone tells what happened; an error body that cannot be read adds nothing to it.
         let body = answer.body(MAX_ERROR_BODY).whole().await.unwrap_or_default();
-        let said = said(&body);
+        let credential = self.credentials.find(&host).await;
+        // One that cannot be had was not shown: what is wrong with it is told where it is needed.
+        let credential = if status == 403 { credential? } else { credential.ok().flatten() };
+        let mut secrets = visit.host.tokens.shown();
+        secrets.extend(credential.iter().flat_map(|credential| credential.shown()));
+        let said = said(&body, &secrets);
         Err(match status {
             403 => {
-                let credential = self.credentials.find(&host).await?;
                 let who = credential
                     .as_ref()
                     .map_or_else(|| "no login".to_owned(), |found| format!("login from {}", found.origin));

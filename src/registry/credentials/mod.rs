@@ -14,8 +14,11 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use secrecy::{ExposeSecret, SecretString};
+use url::form_urlencoded::byte_serialize;
 
 use crate::clock::Clock;
 use crate::http::client::HttpClient;
@@ -67,6 +70,20 @@ impl Credential {
             }
             _ => false,
         }
+    }
+
+    /// Returns the texts by which it is shown to a registry, each as it may come back in an answer.
+    pub(crate) fn shown(&self) -> Vec<String> {
+        let coded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
+        let mut shown = match &self.secret {
+            Secret::Password { user, password } => {
+                let pair = STANDARD.encode(format!("{user}:{}", password.expose_secret()));
+                vec![pair, password.expose_secret().to_owned()]
+            }
+            Secret::Identity(token) | Secret::Bearer(token) => vec![token.expose_secret().to_owned()],
+        };
+        shown.extend(shown.last().map(|secret| coded(secret)));
+        shown
     }
 }
 

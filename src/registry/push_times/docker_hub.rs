@@ -7,7 +7,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::model::image::ImageName;
-use crate::registry::push_times::{Cursor, PAGE, Page, time};
+use crate::registry::push_times::{Cursor, PAGE, Page, PushTime, time};
 
 /// Where the API is; nothing that the registry says changes that.
 const API: &str = "https://hub.docker.com/";
@@ -22,6 +22,7 @@ struct RawPage {
 struct RawTag {
     name: String,
     tag_last_pushed: Option<String>,
+    digest: Option<String>,
 }
 
 /// Returns the URL of a page, newest tags first.
@@ -39,6 +40,7 @@ pub(super) fn url(image: &ImageName, cursor: &Cursor) -> Option<Url> {
 pub(super) fn read(body: &[u8], asked: &Cursor) -> Result<Page, serde_json::Error> {
     let raw: RawPage = serde_json::from_slice(body)?;
     let next = (raw.next.is_some() && !raw.results.is_empty()).then(|| asked.following());
-    let row = |tag: RawTag| Some((tag.name, time(tag.tag_last_pushed.as_deref())?));
+    let row =
+        |tag: RawTag| Some((tag.name, PushTime::of(time(tag.tag_last_pushed.as_deref()), tag.digest.as_deref())?));
     Ok(Page { times: raw.results.into_iter().filter_map(row).collect(), next })
 }

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use crate::registry::push_times::PushTime;
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RawImages {
@@ -15,6 +17,7 @@ struct RawImages {
 struct RawImage {
     /// Seconds since 1970, with a fraction.
     image_pushed_at: Option<f64>,
+    image_digest: Option<String>,
 }
 
 /// Reads when the one image that was asked for was pushed.
@@ -22,9 +25,12 @@ struct RawImage {
 /// # Errors
 ///
 /// That it is not what the API documents.
-pub(crate) fn read(body: &[u8]) -> Result<Option<Timestamp>, serde_json::Error> {
+pub(crate) fn read(body: &[u8]) -> Result<Option<PushTime>, serde_json::Error> {
     let raw: RawImages = serde_json::from_slice(body)?;
-    let seconds = raw.image_details.into_iter().find_map(|image| image.image_pushed_at);
-    // Whole seconds are what ages are counted in; a time beyond the calendar says nothing.
-    Ok(seconds.filter(|seconds| seconds.is_finite()).and_then(|seconds| Timestamp::from_second(seconds as i64).ok()))
+    let row = |image: RawImage| {
+        // Whole seconds are what ages are counted in; a time beyond the calendar says nothing.
+        let seconds = image.image_pushed_at.filter(|seconds| seconds.is_finite())?;
+        PushTime::of(Timestamp::from_second(seconds as i64).ok(), image.image_digest.as_deref())
+    };
+    Ok(raw.image_details.into_iter().find_map(row))
 }

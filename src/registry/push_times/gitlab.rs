@@ -7,7 +7,7 @@ use serde::Deserialize;
 use url::{Url, form_urlencoded};
 
 use crate::model::image::ImageName;
-use crate::registry::push_times::{Cursor, PAGE, Page, time};
+use crate::registry::push_times::{Cursor, PAGE, Page, PushTime, time};
 
 #[derive(Deserialize)]
 struct RawTag {
@@ -15,6 +15,7 @@ struct RawTag {
     published_at: Option<String>,
     updated_at: Option<String>,
     created_at: Option<String>,
+    digest: Option<String>,
 }
 
 /// Returns the URL of a page, newest tags first.
@@ -38,7 +39,7 @@ pub(super) fn read(body: &[u8], link: Option<&str>) -> Result<Page, serde_json::
     // Registries before version 4.9 have no `published_at`, which is the later one of the other two.
     let row = |tag: RawTag| {
         let known = tag.published_at.or(tag.updated_at).or(tag.created_at);
-        Some((tag.name, time(known.as_deref())?))
+        Some((tag.name, PushTime::of(time(known.as_deref()), tag.digest.as_deref())?))
     };
     Ok(Page { times: raw.into_iter().filter_map(row).collect(), next })
 }

@@ -4,10 +4,11 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::model::image::ImageName;
-use crate::registry::push_times::{Cursor, PAGE, Page, time};
+use crate::registry::push_times::{Cursor, PAGE, Page, PushTime, time};
 
 #[derive(Deserialize)]
 struct RawArtifact {
+    digest: Option<String>,
     tags: Option<Vec<RawTag>>,
 }
 
@@ -35,7 +36,10 @@ pub(super) fn url(origin: &Url, image: &ImageName, cursor: &Cursor) -> Option<Ur
 pub(super) fn read(body: &[u8], asked: &Cursor) -> Result<Page, serde_json::Error> {
     let raw: Vec<RawArtifact> = serde_json::from_slice(body)?;
     let next = (raw.len() >= PAGE).then(|| asked.following());
-    let tags = raw.into_iter().flat_map(|artifact| artifact.tags.unwrap_or_default());
-    let row = |tag: RawTag| Some((tag.name, time(tag.push_time.as_deref())?));
-    Ok(Page { times: tags.filter_map(row).collect(), next })
+    let rows = raw.into_iter().flat_map(|artifact| {
+        let digest = artifact.digest;
+        let row = move |tag: RawTag| Some((tag.name, PushTime::of(time(tag.push_time.as_deref()), digest.as_deref())?));
+        artifact.tags.unwrap_or_default().into_iter().filter_map(row)
+    });
+    Ok(Page { times: rows.collect(), next })
 }

@@ -12,7 +12,7 @@ mod quay;
 use jiff::Timestamp;
 use url::Url;
 
-use crate::model::image::{DOCKER_HUB, ImageName};
+use crate::model::image::{DOCKER_HUB, Digest, ImageName};
 
 /// How many tags are asked for in one page; all vendors take as many.
 const PAGE: usize = 100;
@@ -70,11 +70,26 @@ pub(crate) enum Cursor {
     After(String),
 }
 
+/// When a tag was pushed, and to what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PushTime {
+    pub(crate) at: Timestamp,
+    /// The digest that it has had since, where the API tells.
+    pub(crate) digest: Option<Digest>,
+}
+
+impl PushTime {
+    /// Takes a row; `None` without a time. A digest that is none is not told.
+    fn of(at: Option<Timestamp>, digest: Option<&str>) -> Option<Self> {
+        Some(Self { at: at?, digest: digest.and_then(|digest| digest.parse().ok()) })
+    }
+}
+
 /// What one page says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Page {
     /// Tags with their push times. Rows without a time that can be read are left out.
-    pub(crate) times: Vec<(String, Timestamp)>,
+    pub(crate) times: Vec<(String, PushTime)>,
     /// Where the list goes on.
     pub(crate) next: Option<Cursor>,
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::model::image::ImageName;
-use crate::registry::push_times::{Cursor, PAGE, Page};
+use crate::registry::push_times::{Cursor, PAGE, Page, PushTime};
 
 #[derive(Deserialize)]
 struct RawPage {
@@ -21,6 +21,7 @@ struct RawTag {
     start_ts: Option<i64>,
     /// When it stopped to; tags with it are history.
     end_ts: Option<i64>,
+    manifest_digest: Option<String>,
 }
 
 /// Returns the URL of a page; the newest tags come first.
@@ -40,6 +41,9 @@ pub(super) fn read(body: &[u8], asked: &Cursor) -> Result<Page, serde_json::Erro
     let raw: RawPage = serde_json::from_slice(body)?;
     let next = (raw.has_additional && !raw.tags.is_empty()).then(|| asked.following());
     let rows = raw.tags.into_iter().filter(|tag| tag.end_ts.is_none());
-    let row = |tag: RawTag| Some((tag.name, Timestamp::from_second(tag.start_ts?).ok()?));
+    let row = |tag: RawTag| {
+        let since = Timestamp::from_second(tag.start_ts?).ok();
+        Some((tag.name, PushTime::of(since, tag.manifest_digest.as_deref())?))
+    };
     Ok(Page { times: rows.filter_map(row).collect(), next })
 }

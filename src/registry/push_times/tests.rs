@@ -12,7 +12,11 @@ fn url(vendor: Vendor, name: &str, cursor: &Cursor) -> String {
 
 fn read(vendor: Vendor, body: &str, link: Option<&str>) -> (Vec<String>, Option<Cursor>) {
     let page = vendor.read(body.as_bytes(), &Cursor::Page(1), link).unwrap();
-    (page.times.iter().map(|(tag, time)| format!("{tag} {time}")).collect(), page.next)
+    let row = |(tag, pushed): &(String, PushTime)| {
+        let digest = pushed.digest.as_ref().map_or_else(String::new, |digest| format!(" {}", &digest.as_str()[..11]));
+        format!("{tag} {}{digest}", pushed.at)
+    };
+    (page.times.iter().map(row).collect(), page.next)
 }
 
 #[test]
@@ -90,6 +94,20 @@ fn reads_what_each_vendor_sends() {
     assert_eq!(read(Vendor::Harbor, harbor, None), (vec!["1.5.0 2026-11-01T08:00:00Z".to_owned()], None));
     let full = format!("[{}]", vec!["{}"; PAGE].join(","));
     assert_eq!(read(Vendor::Harbor, &full, None), (vec![], Some(Cursor::Page(2))));
+
+    let digest = format!("sha256:{}", "abcd".repeat(16));
+    for (vendor, body) in [
+        (
+            Vendor::DockerHub,
+            r#"{"next": null, "results": [{"name": "1.5.0", "tag_last_pushed": "TIME", "digest": "DIGEST"}]}"#,
+        ),
+        (Vendor::Quay, r#"{"tags": [{"name": "1.5.0", "start_ts": 1793520000, "manifest_digest": "DIGEST"}]}"#),
+        (Vendor::Harbor, r#"[{"digest": "DIGEST", "tags": [{"name": "1.5.0", "push_time": "TIME"}]}]"#),
+        (Vendor::GitLab, r#"[{"name": "1.5.0", "digest": "DIGEST", "published_at": "TIME"}]"#),
+    ] {
+        let body = body.replace("TIME", "2026-11-01T08:00:00Z").replace("DIGEST", &digest);
+        assert_eq!(read(vendor, &body, None).0, ["1.5.0 2026-11-01T08:00:00Z sha256:abcd"], "{vendor:?}");
+    }
 
     let gitlab = r#"[{"name": "1.5.0", "created_at": "2026-10-01T08:00:00Z", "published_at": "2026-11-01T08:00:00.123Z"},
         {"name": "1.4.0", "created_at": "2026-10-01T08:00:00Z", "updated_at": "2026-10-02T08:00:00Z"}]"#;

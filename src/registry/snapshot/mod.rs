@@ -360,6 +360,21 @@ impl<S: TagSource> TagSource for Recorder<S> {
         .boxed()
     }
 
+    fn image_of<'a>(
+        &'a self,
+        image: &'a ImageName,
+        tag: &'a Tag,
+        digest: &'a Digest,
+    ) -> BoxFuture<'a, Result<TagFacts, SourceError>> {
+        async move {
+            let facts = self.source.image_of(image, tag, digest).await?;
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            merge(seen.entry(image.clone()).or_default().facts.entry(tag.clone()).or_default(), &facts);
+            Ok(facts)
+        }
+        .boxed()
+    }
+
     fn begin_pass(&self) {
         self.source.begin_pass();
     }

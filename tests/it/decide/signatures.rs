@@ -93,6 +93,19 @@ fn the_digest_comes_first_and_then_its_signature_and_nobody_s_else() {
 }
 
 #[test]
+fn what_cannot_be_pinned_names_the_newer_tag_that_somebody_else_signed() {
+    let observation = list(["1.0.0", "1.1.0", "1.2.0"]);
+    let says = |want: &SignatureWant| match want.tag.as_str() {
+        "1.0.0" => Ok(SignatureVerdict::Missing),
+        _ => wrong("signed by somebody else: them"),
+    };
+    let (decided, ..) = settle(observation, &signed("semver=1.x pin=digest", "1.0.0"), says);
+    let verdict = format!("{:?}", decided.decisions[0].verdict);
+    let words = "`1.0.0` cannot be pinned: not signed yet; `1.2.0` is refused: signed by somebody else: them";
+    assert!(verdict.contains(words), "{verdict}");
+}
+
+#[test]
 fn what_is_not_signed_yet_and_what_somebody_else_signed_are_passed_by_for_reasons_of_their_own() {
     let observation = list(["1.0.0", "1.1.0", "1.2.0", "1.3.0", "1.4.0"]);
     let says = |want: &SignatureWant| match want.tag.as_str() {

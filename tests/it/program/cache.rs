@@ -70,6 +70,22 @@ fn what_an_image_holds_is_asked_for_once() {
 }
 
 #[test]
+fn tags_of_one_digest_are_looked_into_once_and_a_new_one_not_at_all() {
+    let world = World::with_web(&[]);
+    let digest = world.registry.push_index("acme/web", "1.0.0", "2026-11-01T08:00:00Z", &["amd64"]);
+    for tag in ["1.1.0", "1.2.0", "1.3.0"] {
+        world.registry.point("acme/web", tag, &digest);
+    }
+    world.write(".tagboat.yaml", world.config().replace("semver: minor", "newest: true"));
+    world.write("dev/web.yaml", world.deployment("acme/web:1.0.0"));
+    let first = asked(&world, |world| drop(plan(world)));
+    assert_eq!(first, Counts { tags: 1, heads: 4, manifests: 2, blobs: 1, ..Counts::default() });
+    world.registry.point("acme/web", "1.4.0", &digest);
+    let second = asked(&world, |world| drop(plan(world)));
+    assert_eq!(second, Counts { tags: 1, heads: 5, ..Counts::default() });
+}
+
+#[test]
 fn a_pass_over_names_alone_asks_for_lists_and_for_nothing_else() {
     let world = World::with_web(&["1.4.0", "1.5.0"]);
     world.registry.faults(|faults| faults.etags = true);
@@ -219,6 +235,22 @@ fn a_list_that_lost_most_of_its_tags_is_told_and_nothing_moves_back() {
     assert_eq!(ran["changes"], serde_json::json!([]));
     let text = world.tagboat(&["plan"]).ended(0).out;
     assert!(text.contains("went from 20 tags to 8"), "{text}");
+}
+
+#[test]
+fn a_short_list_that_lost_most_of_its_tags_is_told_too() {
+    for (tags, left, is_told) in [(3, 1, true), (5, 2, true), (2, 1, false), (4, 2, false)] {
+        let tags: Vec<String> = (0..tags).map(|number| format!("1.{number}.0")).collect();
+        let world = World::with_web(&tags.iter().map(String::as_str).collect::<Vec<_>>());
+        world.write(".tagboat.yaml", world.config());
+        world.write("dev/web.yaml", world.deployment("acme/web:1.0.0"));
+        plan(&world);
+        tags[left..].iter().for_each(|tag| world.registry.delete("acme/web", tag));
+        let skipped = plan(&world).json()["skipped"].clone();
+        let told = format!("the registry's list went from {} tags to {left}", tags.len());
+        let told = skipped[0]["reason"].as_str().is_some_and(|reason| reason.starts_with(&told));
+        assert_eq!(told, is_told, "{skipped}");
+    }
 }
 
 #[test]

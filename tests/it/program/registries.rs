@@ -236,6 +236,6 @@ fn a_second_pass_takes_what_images_hold_from_the_cache_and_says_so() {
         assert_eq!(told, counted);
         (told, rows[0]["cached"].as_u64().unwrap())
     };
-    assert_eq!(pass(), ([1, 0, 2, 2], 0));
+    assert_eq!(pass(), ([1, 2, 2, 2], 0));
     assert_eq!(pass(), ([1, 2, 0, 0], 2));
 }

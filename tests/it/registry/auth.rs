@@ -10,7 +10,8 @@ use tagboat::registry::TagSource;
 use tagboat::registry::settings::{CredentialSetting, HostSettings, Settings};
 
 use super::{anonymous, fill, list, quick, with_login, with_settings};
-use crate::support::registry::{Auth, FakeRegistry};
+use crate::support::registry::{Auth, FakeRegistry, Vendor};
+use crate::support::scripted::Scripted;
 
 #[tokio::test]
 async fn shows_user_and_password_once_the_registry_has_asked() {
@@ -215,4 +216,52 @@ async fn no_secret_reaches_the_log_at_its_most_talkative() {
         assert!(!text.contains(password) && !text.contains(&pair), "{text}");
     }
     assert!(!text.contains("token 1 repository"), "{text}");
+}
+
+#[tokio::test]
+async fn a_login_that_is_only_ever_forbidden_is_not_shown_for_each_image() {
+    let registry = FakeRegistry::start().await;
+    registry.faults(|faults| (faults.auth, faults.vendor) = (Auth::Bearer, Vendor::Ghcr));
+    let images: Vec<_> = (0..20).map(|number| registry.image(&format!("acme/web-{number}"))).collect();
+    let client = with_login(&registry, "hunter2");
+    let lists = join_all(images.iter().map(|image| list(&client, image))).await;
+    assert!(lists.iter().all(|list| list.contains("refuses the credentials from the variables")), "{lists:?}");
+    assert_eq!(registry.requests().logins, 3);
+}
+
+#[tokio::test]
+async fn an_answer_that_repeats_what_it_was_shown_is_told_without_it() {
+    for status in [403, 404, 418] {
+        let server = Scripted::start(move |asked| {
+            let Some(login) = asked.header("authorization") else {
+                return (401, vec![("WWW-Authenticate", "Basic realm=x".to_owned())], String::new());
+            };
+            let body = serde_json::json!({"errors": [{"code": "ODD", "message": format!("no s3cr3t by {login}")}]});
+            (status, Vec::new(), body.to_string())
+        });
+        let origin = "a test".to_owned();
+        let password = CredentialSetting::Password { user: "acme".to_owned(), password: "s3cr3t".into(), origin };
+        let host = HostSettings { credential: Some(password), ..HostSettings::of(&server.host()) };
+        let client = with_settings(Settings { hosts: vec![host], limits: quick(), ..Settings::default() });
+        let error = list(&client, &format!("{}/acme/web", server.host()).parse().unwrap()).await;
+        assert!(error.contains("(ODD: no … by Basic …)"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn places_that_are_refused_are_told_without_what_may_be_secret_in_them() {
+    let links = "/elsewhere/tags?s=s3cr3t";
+    let server = Scripted::start(move |asked| match &*asked.target {
+        target if target.contains("/acme/realm/") => {
+            let realm = r#"Bearer realm="http://user:s3cr3t@elsewhere.example/token?s=s3cr3t""#;
+            (401, vec![("WWW-Authenticate", realm.to_owned())], String::new())
+        }
+        _ => (200, vec![("Link", format!("<{links}>; rel=next"))], r#"{"tags": ["1.0.0"]}"#.to_owned()),
+    });
+    for (path, place) in
+        [("acme/web", "goes on at /elsewhere/tags,"), ("acme/realm", "http://elsewhere.example/token,")]
+    {
+        let error = list(&anonymous(), &format!("{}/{path}", server.host()).parse().unwrap()).await;
+        assert!(error.contains(place) && !error.contains("s3cr3t"), "{error}");
+    }
 }

@@ -111,7 +111,7 @@ async fn never_follows_a_link_to_something_else() {
     registry.faults(|faults| (faults.page_size, faults.link) = (Some(10), LinkStyle::Elsewhere));
     fill(&registry, "acme/web", 30);
     let error = list(&anonymous(), &registry.image("acme/web")).await;
-    assert!(error.contains("goes on at /v2/_catalog?last=1.9.0, which is not followed"), "{error}");
+    assert!(error.contains("goes on at /v2/_catalog, which is not followed"), "{error}");
     assert_eq!(registry.requests().tags, 1);
 }
 

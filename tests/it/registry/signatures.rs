@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tagboat::model::signature::{SignatureVerdict, SignerName};
 use tagboat::registry::TagSource;
 use tagboat::registry::client::RegistryClient;
-use tagboat::registry::settings::Settings;
+use tagboat::registry::settings::{HostSettings, Mirror, Settings};
 use tagboat::signature::key::PublicKey;
 use tagboat::signature::trust::TrustedRoot;
 use tagboat::signature::{Requirement, Simple};
@@ -138,7 +138,7 @@ async fn the_latest_fifty_of_many_are_looked_at_and_their_one_payload_is_fetched
     let mut many = vec![bad; 120];
     many.insert(0, good.clone());
     place.sign(&many);
-    let none = "signed by somebody else: by none of the policy's keys (nor does any other of its 50 signatures count)";
+    let none = "signed by somebody else: by none of the policy's keys, or changed since (nor does any other of its 50 signatures count)";
     assert_eq!(place.says().await, none);
     assert_eq!(place.registry.requests().blobs, 1);
     many.push(good);
@@ -238,4 +238,38 @@ async fn a_name_is_checked_against_the_operator_s_trusted_root_and_not_without_i
     let other = Requirement::name(exact("https://ci.example/other"), exact(ISSUER));
     let somebody = format!("signed by somebody else: {IDENTITY} (issuer {ISSUER})");
     assert_eq!(place.asked_by(&client, &other).await, somebody);
+}
+
+#[tokio::test]
+async fn the_signatures_of_a_mirrored_image_are_asked_of_the_mirror() {
+    for fallback in [false, true] {
+        let mirror = Place::new().await;
+        let upstream = FakeRegistry::start().await;
+        let of = Mirror { host: mirror.registry.host(), path: String::new(), fallback };
+        let host = HostSettings { mirror: Some(of), ..HostSettings::of(&upstream.host()) };
+        let client = with_settings(Settings { hosts: vec![host], limits: quick(), ..Settings::default() });
+        let name = upstream.image("acme/web");
+        let (tag, digest) = ("1.0.0".parse().unwrap(), mirror.digest.parse().unwrap());
+        let by = Requirement::keys(vec![public(&mirror.key)]);
+        // What is signed is the upstream's name.
+        let simple = signer::simple(&mirror.key, payload(name.as_str(), &mirror.digest));
+        if !fallback {
+            assert_eq!(client.signed(&name, &tag, &digest, &by).await.unwrap(), SignatureVerdict::Missing);
+        }
+        mirror.sign(&[simple]);
+        assert_eq!(client.signed(&name, &tag, &digest, &by).await.unwrap(), SignatureVerdict::Signed);
+        assert_eq!(upstream.requests(), Counts::default());
+    }
+}
+
+#[tokio::test]
+async fn signatures_that_a_mirror_lacks_are_asked_of_the_registry_only_where_that_is_said() {
+    let mirror = Place::new().await;
+    let upstream = Place::new().await;
+    upstream.sign(&[upstream.signature(&upstream.key)]);
+    let of = Mirror { host: mirror.registry.host(), path: String::new(), fallback: true };
+    let host = HostSettings { mirror: Some(of), ..HostSettings::of(&upstream.registry.host()) };
+    let client = with_settings(Settings { hosts: vec![host], limits: quick(), ..Settings::default() });
+    assert_eq!(upstream.asked_by(&client, &Requirement::keys(vec![public(&upstream.key)])).await, "signed");
+    assert!(mirror.registry.requests().manifests > 0);
 }

@@ -312,6 +312,18 @@ fn says_what_is_wrong_with_a_trusted_root() {
     let empty = "it names no certificate authority or no log (`tlogs`)";
     assert_eq!(changed(&|root| root["tlogs"] = json!([])), empty);
     assert_eq!(changed(&|root| root["certificateAuthorities"] = json!([])), empty);
+    // An X25519 key, which signs nothing.
+    let odd = |root: &mut Value| {
+        root["ctlogs"][0]["publicKey"]["rawBytes"] = format!("MCowBQYDK2VuAyEA{}=", "A".repeat(43)).into();
+    };
+    let none = "none of its logs of certificates (`ctlogs`) has a kind of key that is understood";
+    assert_eq!(changed(&odd), none);
+    let with_another = |root: &mut Value| {
+        let known = root["ctlogs"][0].clone();
+        odd(root);
+        root["ctlogs"].as_array_mut().unwrap().push(known);
+    };
+    assert_eq!(changed(&with_another), "ok");
     let many = |root: &mut Value, list: &str| root[list] = vec![root[list][0].clone(); 101].into();
     assert_eq!(changed(&|root| many(root, "tlogs")), "it names more than 100 tlogs");
     assert_eq!(changed(&|root| many(root, "certificateAuthorities")), "it names more than 100 certificate authorities");

@@ -352,6 +352,11 @@ impl FakeRegistry {
         digest
     }
 
+    /// Puts a tag on content that is there.
+    pub(crate) fn point(&self, repository: &str, tag: &str, digest: &str) {
+        self.inner().tag(repository, tag, digest);
+    }
+
     /// Pushes an index for several architectures of linux, with an attestation; returns its digest.
     pub(crate) fn push_index(&self, repository: &str, tag: &str, created: &str, architectures: &[&str]) -> String {
         let mut inner = self.inner();
