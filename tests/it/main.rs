@@ -18,4 +18,5 @@ mod proposing;
 mod registry;
 mod report;
 mod signature;
+mod taken_back;
 mod wayin;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::config::repository::Repository;
 use crate::forge::Forge;
+use crate::git::Remote;
 use crate::model::commit::CommitId;
 use crate::model::environment::Publish;
 use crate::model::outcome::Outcome;
@@ -117,9 +118,10 @@ async fn standing(
 ) -> Result<Standing, OrderError> {
     let (remote, branch, at) = (Arc::clone(&given.remote), given.branch.clone(), base.clone());
     let (style, author) = (config.pull_request.clone(), config.commit.author.clone());
-    let wanted = desired.clone();
-    let mut heads =
-        blocking(move || look(&*remote, (&branch, &at), &style, &author, std::slice::from_ref(&wanted))).await?;
+    let (wanted, now) = (desired.clone(), given.now);
+    let wanted =
+        move |remote: &dyn Remote| look(remote, (&branch, &at), &style, (&author, now), std::slice::from_ref(&wanted));
+    let mut heads = blocking(move || wanted(&*remote)).await?;
     heads.retain(|head| head.name == desired.head);
     let pull_requests = match forge {
         Some(forge) => {
