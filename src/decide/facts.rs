@@ -126,7 +126,7 @@ impl Facts<'_> {
             }
             Some(Err(reason)) => Finding::Missing(Missing::Failed(reason.clone())),
             Some(Ok(past)) => {
-                let taken = past.taken_back.iter().find(|taken| taken.holds_tag(tag));
+                let taken = past.taken_back.iter().chain(&past.left).find(|taken| taken.holds_tag(tag));
                 taken.map_or(Finding::Fits, |taken| Finding::Unfit(Reason::Held(taken.to_string().into())))
             }
         }
@@ -140,7 +140,7 @@ impl Facts<'_> {
         }
         let key = (self.question.environment.clone(), self.question.image.clone());
         let past = self.observation.pasts.get(&key).and_then(|past| past.as_ref().ok());
-        let taken = past.and_then(|past| past.hold_on(value));
+        let taken = past.and_then(|past| past.left_before(value));
         taken.map_or(Finding::Fits, |taken| Finding::Unfit(Reason::Held(taken.to_string().into())))
     }
 

@@ -4,8 +4,9 @@
 //! what had stood there before.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
-use crate::model::history::{Mover, TakenBack, Timeline};
+use crate::model::history::{Mover, Ordered, TakenBack, Timeline};
 use crate::model::site::Value;
 use crate::policy::family::Shape;
 
@@ -16,8 +17,11 @@ pub fn taken_back(timeline: &Timeline) -> Vec<TakenBack> {
         let Mover::Person(name) = &shift.by else { continue };
         for (left, came) in &shift.steps {
             let newer = &timeline.shifts[..index];
+            // One of several places that has it again does not bring it back to the others.
             let is_back = newer.iter().any(|newer| {
-                newer.steps.iter().any(|(_, to)| to == left) || (newer.to.contains(left) && !newer.from.contains(left))
+                newer.to.contains(left)
+                    && !newer.to.contains(came)
+                    && (newer.steps.iter().any(|(_, to)| to == left) || !newer.from.contains(left))
             });
             if is_back || !is_lower(came, left, timeline, index) {
                 continue;
@@ -32,6 +36,41 @@ pub fn taken_back(timeline: &Timeline) -> Vec<TakenBack> {
             if !found.iter().any(|other| other.value == taken.value) {
                 found.push(taken);
             }
+        }
+    }
+    found
+}
+
+/// Returns every value that stood in the environment and stands nowhere in it now, with the newest commit by which it
+/// went, whatever came in between: a file that could not be read, another image, no image at all.
+///
+/// A candidate is better than what stands there, so one that stood there before was left for something worse. Left out
+/// is what Tagboat itself left by going back as ordered (the file of holds tells of that) or for another digest of the
+/// same tag, as moving tags do.
+pub fn left(timeline: &Timeline) -> Vec<TakenBack> {
+    let Some(standing) = timeline.shifts.first().map(|shift| &shift.to) else { return Vec::new() };
+    let mut found: Vec<TakenBack> = Vec::new();
+    let mut seen: BTreeSet<&Value> = BTreeSet::new();
+    for shift in &timeline.shifts {
+        let gone = shift.from.difference(&shift.to).filter(|value| !standing.contains(*value));
+        for value in gone {
+            if !seen.insert(value) {
+                continue;
+            }
+            let came = shift.steps.iter().find(|(from, _)| from == value).map(|(_, came)| came);
+            let by = match &shift.by {
+                Mover::Person(name) => name.clone(),
+                Mover::Tagboat if shift.word.order == Some(Ordered::Rollback) => continue,
+                Mover::Tagboat if came.is_some_and(|came| came.tag == value.tag) => continue,
+                Mover::Tagboat => Mover::Tagboat.to_string(),
+            };
+            found.push(TakenBack {
+                value: value.clone(),
+                instead: came.cloned().unwrap_or_default(),
+                commit: shift.commit.clone(),
+                time: shift.time,
+                by,
+            });
         }
     }
     found

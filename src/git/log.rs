@@ -32,6 +32,8 @@ pub struct LogEntry {
     pub id: CommitId,
     /// Its first parent, also where that one is not at hand.
     pub parent: Option<CommitId>,
+    /// Whether it has further parents.
+    pub is_merge: bool,
     /// Its author; bytes that are not UTF-8 are replaced.
     pub author: Identity,
     /// Who committed it; bytes that are not UTF-8 are replaced.
@@ -45,7 +47,8 @@ pub struct LogEntry {
     pub merged: Vec<String>,
 }
 
-/// A file that a commit changed against its first parent.
+/// A file that a commit changed against its first parent: its content, its mode, or what it is at all. Of what is no
+/// regular file the content is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangedFile {
     /// The file.
@@ -160,10 +163,12 @@ fn entry(
     let author = commit.author().map_err(broken)?;
     let mut parents = commit.parent_ids().map(gix::Id::detach);
     let parent = parents.next();
-    let merged = parents.flat_map(|other| merged(repository, other, on_line)).collect();
+    let others: Vec<ObjectId> = parents.collect();
+    let merged = others.iter().flat_map(|other| merged(repository, *other, on_line)).collect();
     Ok(LogEntry {
         id: commit_id(commit.id),
         parent: parent.map(commit_id),
+        is_merge: !others.is_empty(),
         author: identity(&author),
         committer: identity(&commit.committer().map_err(broken)?),
         time: Timestamp::from_second(commit.time().map_err(broken)?.seconds).map_err(broken)?,
@@ -183,8 +188,11 @@ fn message(commit: &gix::Commit<'_>) -> Result<String, GitError> {
     Ok(raw[start..].to_str_lossy().into_owned())
 }
 
+/// One entry of a folder.
+type Side = (BString, gix::objs::tree::EntryMode, ObjectId);
+
 /// One side of a comparison: a folder's entries by name.
-type Entries = Vec<(BString, gix::objs::tree::EntryMode, ObjectId)>;
+type Entries = Vec<Side>;
 
 fn entries(repository: &gix::Repository, tree: Option<ObjectId>) -> Result<Entries, GitError> {
     let Some(tree) = tree else { return Ok(Vec::new()) };
@@ -224,8 +232,8 @@ fn compare(
             },
         };
         let Some(name) = left.as_ref().or(right.as_ref()).map(|entry| entry.0.clone()) else { return Ok(()) };
-        let ids = (left.as_ref().map(|entry| entry.2), right.as_ref().map(|entry| entry.2));
-        if ids.0 == ids.1 {
+        let id_and_mode = |side: &Option<Side>| side.as_ref().map(|entry| (entry.2, entry.1));
+        if id_and_mode(&left) == id_and_mode(&right) {
             continue;
         }
         let mut path = folder.clone();
@@ -235,14 +243,14 @@ fn compare(
                 "a commit of the history changes more than is read: {MAX_CHANGED} files, {MAX_PATH} bytes of path"
             )));
         }
-        let tree = |side: &Option<(BString, gix::objs::tree::EntryMode, ObjectId)>| {
-            side.as_ref().filter(|entry| entry.1.is_tree()).map(|entry| entry.2)
-        };
-        let blob = |side: &Option<(BString, gix::objs::tree::EntryMode, ObjectId)>| {
+        let tree = |side: &Option<Side>| side.as_ref().filter(|entry| entry.1.is_tree()).map(|entry| entry.2);
+        let blob = |side: &Option<Side>| {
             side.as_ref().filter(|entry| entry.1.is_blob()).map(|entry| BlobId(entry.2.to_string()))
         };
         let file = (blob(&left), blob(&right));
-        if file != (None, None)
+        // A link or a submodule is told, too, with no content that anybody could read.
+        let is_told = [&left, &right].into_iter().flatten().any(|entry| !entry.1.is_tree());
+        if is_told
             && let Ok(plain) = plain_path(&path)
             && wanted(plain.as_str())
         {

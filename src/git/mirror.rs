@@ -232,6 +232,11 @@ impl Remote for Mirror {
         objects::commit(&self.handle(), base, files, plan, now)
     }
 
+    fn has_same_tree(&self, one: &CommitId, other: &CommitId) -> Result<bool, GitError> {
+        let repository = self.handle();
+        Ok(objects::tree_id(&repository, one)? == objects::tree_id(&repository, other)?)
+    }
+
     fn heads(&self, prefix: &str) -> Result<Vec<(BranchName, CommitId)>, GitError> {
         let listed = match self.url.reach() {
             Reach::Http => http::heads(&self.handle(), self.reached_url(), self.header.as_ref(), prefix)?,

@@ -203,6 +203,13 @@ pub trait Remote: Send + Sync {
         now: jiff::Timestamp,
     ) -> Result<CommitId, GitError>;
 
+    /// Whether two commits that are at hand hold the very same tree: every file, kind and submodule.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError::Broken`] when one of them cannot be read.
+    fn has_same_tree(&self, one: &CommitId, other: &CommitId) -> Result<bool, GitError>;
+
     /// Lists the remote's branches whose names begin with `prefix`, with their tips.
     ///
     /// # Errors

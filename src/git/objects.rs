@@ -38,7 +38,7 @@ pub(super) fn commit_id(id: ObjectId) -> CommitId {
     CommitId(id.to_string().into())
 }
 
-fn tree_id(repository: &gix::Repository, commit: &CommitId) -> Result<ObjectId, GitError> {
+pub(super) fn tree_id(repository: &gix::Repository, commit: &CommitId) -> Result<ObjectId, GitError> {
     let commit = repository.find_commit(object_id(commit.as_str())?).map_err(broken)?;
     Ok(commit.tree_id().map_err(broken)?.detach())
 }

@@ -72,6 +72,8 @@ pub struct Shift {
     pub commit: CommitId,
     /// Its committer time.
     pub time: Timestamp,
+    /// When it came at the earliest: the latest committer time of it and those below it.
+    pub landed: Timestamp,
     /// Who made it.
     pub by: Mover,
     /// What it says about itself.
@@ -109,7 +111,7 @@ impl Timeline {
             shift.steps.iter().any(|(_, came)| came == value)
                 || (shift.to.contains(value) && !shift.from.contains(value))
         };
-        self.shifts.iter().find(came).map_or(self.oldest, |shift| shift.time)
+        self.shifts.iter().find(came).map_or(self.oldest, |shift| shift.landed)
     }
 }
 
@@ -120,12 +122,19 @@ pub struct Past {
     pub timeline: Option<Timeline>,
     /// What somebody took back since.
     pub taken_back: Vec<TakenBack>,
+    /// Everything that stood there and does not any more: no candidate for what is worse now.
+    pub left: Vec<TakenBack>,
 }
 
 impl Past {
     /// Returns who took a value back, if anybody did.
     pub fn hold_on(&self, value: &Value) -> Option<&TakenBack> {
         self.taken_back.iter().find(|taken| taken.holds(value))
+    }
+
+    /// Returns why a value that is better than what stands there now is no candidate, for it stood there before.
+    pub fn left_before(&self, value: &Value) -> Option<&TakenBack> {
+        self.hold_on(value).or_else(|| self.left.iter().find(|left| left.holds(value)))
     }
 }
 
@@ -164,6 +173,10 @@ impl TakenBack {
 impl fmt::Display for TakenBack {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let day = self.time.strftime("%Y-%m-%d");
-        write!(formatter, "{} took it back to {} on {day} (commit {})", self.by, self.instead, self.commit.short())
+        let (by, commit) = (&self.by, self.commit.short());
+        match &self.instead {
+            Value { tag: None, digest: None } => write!(formatter, "{by} took it out on {day} (commit {commit})"),
+            instead => write!(formatter, "{by} took it back to {instead} on {day} (commit {commit})"),
+        }
     }
 }

@@ -36,6 +36,8 @@ pub struct Observation {
     pub losses: BTreeMap<ImageName, String>,
     /// What environments have run, of the images about which somebody asked; or why history could not be read.
     pub pasts: BTreeMap<(EnvironmentName, ImageName), Result<Past, String>>,
+    /// Environments of which a file could not be read or understood, with the file and the reason in words.
+    pub half_known: BTreeMap<EnvironmentName, String>,
     /// What people hold, as the file says.
     pub holds: Vec<Hold>,
     /// Images that the source does not know at all (absent from a snapshot): skipped, not failed.

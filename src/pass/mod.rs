@@ -20,7 +20,7 @@ mod transport;
 pub mod view;
 pub mod watched;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Instant;
 
@@ -206,6 +206,17 @@ async fn round(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
     Ok(Planned { observation, promoted, changes, proposed, usage: Usage::default() })
 }
 
+/// Finds the environments of which not every file could be understood.
+fn half_known(config: &Repository, passed_over: &[PassedOver]) -> BTreeMap<EnvironmentName, String> {
+    let mut found = BTreeMap::new();
+    for passed in passed_over.iter().filter(|passed| config.configured && report::is_failure(&passed.reason)) {
+        if let Some(environment) = config.environments.of(&passed.file) {
+            found.entry(environment.name.clone()).or_insert_with(|| format!("{}: {}", passed.file, passed.reason));
+        }
+    }
+    found
+}
+
 /// Reads what people hold. A file that is there and cannot be read ends the pass: half of the holds are none.
 fn holds(inputs: &Inputs<'_>) -> Result<Vec<Hold>, PassError> {
     let path = RepoPath::new(HOLDS_FILE).expect("the name is plain");
@@ -276,6 +287,7 @@ async fn settle(
 ) -> (Observation, Vec<Decision>) {
     let (now, base) = (inputs.now, inputs.base.clone());
     let mut observation = Observation { now, base, sites, passed_over, holds, ..Observation::default() };
+    observation.half_known = half_known(inputs.config, &observation.passed_over);
     let mut questions = questions::questions(&observation, &inputs.config.rules, &inputs.config.environments);
     questions.retain(|question| inputs.only.is_none_or(|only| question.image == *only));
     let answered = |done, all| (inputs.progress)(Progress::Asking(done, all));
@@ -333,7 +345,8 @@ fn read_pasts(
         Ok(timelines) => {
             let past = |timeline| {
                 let taken_back = decide::past::taken_back(&timeline);
-                Ok(model::history::Past { timeline: Some(timeline), taken_back })
+                let left = decide::past::left(&timeline);
+                Ok(model::history::Past { timeline: Some(timeline), taken_back, left })
             };
             observation.pasts.extend(timelines.into_iter().map(|(key, timeline)| (key, past(timeline))));
         }

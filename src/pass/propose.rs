@@ -1,6 +1,5 @@
 //! Pull requests of a pass: what was planned becomes what should stand, and is compared with what does.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::config::repository::Repository;
@@ -9,13 +8,12 @@ use crate::git::GitError;
 use crate::model::change::ChangeSet;
 use crate::model::commit::CommitId;
 use crate::model::decision::Verdict;
-use crate::model::environment::EnvironmentName;
 use crate::model::outcome::{Landed, Trouble};
 use crate::model::proposal::{Action, Proposal};
 use crate::pass::run::{Mode, Run};
 use crate::pass::{Planned, blocking};
 use crate::publish::pull_requests::apply::{Place, apply, look};
-use crate::publish::pull_requests::{self, Course, Desired, Standing};
+use crate::publish::pull_requests::{self, Course, Desired, Standing, Unsure};
 
 /// The longest body where no forge sets a limit, in characters.
 pub(super) const LONGEST_BODY: usize = 60_000;
@@ -23,7 +21,7 @@ pub(super) const LONGEST_BODY: usize = 60_000;
 /// Where pull requests of a repository are made.
 #[derive(Clone)]
 pub enum Publishing {
-    /// Plain Git: a head branch stands for the pull request, and the base is moved to it.
+    /// Plain Git: a head branch stands for the pull request; what lands is made anew on the base, never the head's own.
     Plain,
     /// A forge.
     Forge(Arc<dyn Forge>),
@@ -115,8 +113,8 @@ async fn standing(
 ) -> Result<Standing, LookError> {
     let (remote, branch, at) = (Arc::clone(&run.remote), run.branch.clone(), base.clone());
     let (style, author) = (config.pull_request.clone(), config.commit.author.clone());
-    let wanted = desired.to_vec();
-    let heads = blocking(move || look(&*remote, (&branch, &at), &style, &author, &wanted)).await?;
+    let (wanted, now) = (desired.to_vec(), run.now);
+    let heads = blocking(move || look(&*remote, (&branch, &at), &style, (&author, now), &wanted)).await?;
     let pull_requests = match forge {
         Some(forge) => Some(forge.list(run.branch, &config.pull_request.branch_prefix).await?),
         None => None,
@@ -125,7 +123,7 @@ async fn standing(
 }
 
 /// Names what is not fully known in this pass: what stands for it is left as it is.
-fn unsure(planned: &Planned) -> BTreeSet<(EnvironmentName, String)> {
+fn unsure(planned: &Planned) -> Unsure {
     let undecided = planned.promoted.decisions.iter().filter_map(|decision| {
         let question = &decision.question;
         let group = planned.promoted.groups.get(&question.image)?;
@@ -136,7 +134,11 @@ fn unsure(planned: &Planned) -> BTreeSet<(EnvironmentName, String)> {
         .proposals
         .iter()
         .filter(|proposal| matches!(proposal.action, Action::Waiting | Action::Failed));
-    undecided.chain(waiting.map(|proposal| (proposal.environment.clone(), proposal.group.clone()))).collect()
+    let waiting = waiting.map(|proposal| (proposal.environment.clone(), proposal.group.clone()));
+    Unsure {
+        groups: undecided.chain(waiting).collect(),
+        environments: planned.observation.half_known.keys().cloned().collect(),
+    }
 }
 
 /// Writes what came of every course into the proposals.

@@ -174,7 +174,7 @@ fn trouble(what: String, reason: &str) -> Trouble {
 }
 
 /// Whether a file that was passed over is one that a person believes to be followed.
-fn is_failure(reason: &PassedOverReason) -> bool {
+pub(super) fn is_failure(reason: &PassedOverReason) -> bool {
     matches!(reason, PassedOverReason::Broken { .. } | PassedOverReason::Unreadable(_))
 }
 

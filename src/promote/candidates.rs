@@ -138,7 +138,11 @@ impl Search<'_> {
             return Candidate::Held(Box::new(step), reason);
         }
         for name in concerned {
-            if let Some(taken) = self.past(name, image).and_then(|past| past.hold_on(&step.to)) {
+            // Where it stands now it may have gone up; here it would come back to where it was left for something worse.
+            let taken = self.past(name, image).and_then(|past| {
+                if *name == environment.name { past.left_before(&step.to) } else { past.hold_on(&step.to) }
+            });
+            if let Some(taken) = taken {
                 let reason = format!("{} is held: in {name}, {taken}", step.to);
                 return Candidate::Held(Box::new(step), reason);
             }
@@ -164,6 +168,9 @@ impl Search<'_> {
         let image = &decision.question.image;
         let mut values = BTreeSet::new();
         for before in predecessors(environment) {
+            if let Some(reason) = self.observation.half_known.get(before) {
+                return Err(Candidate::Blocked(format!("what {before} runs is not fully known: {reason}")));
+            }
             let runs: BTreeSet<&Value> = self
                 .decisions
                 .iter()

@@ -92,7 +92,11 @@ pub fn promote(
             }
         }
         for (group, moves) in moving {
-            let held_up = blocked.get(group).filter(|_| groups.0.iter().any(|configured| configured.name == group));
+            // A configured group moves together: it waits for what cannot be told of one of its images.
+            let held_up = blocked
+                .get(group)
+                .or_else(|| observation.half_known.get(&environment.name))
+                .filter(|_| groups.0.iter().any(|configured| configured.name == group));
             let soaking = soaking(observation, environment, &moves);
             let bench = Bench { now: observation.now, soaking: &soaking };
             let mut proposal = propose(environment, group, moves, held_up, &bench);

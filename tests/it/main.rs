@@ -20,4 +20,5 @@ mod proposing;
 mod registry;
 mod report;
 mod signature;
+mod taken_back;
 mod wayin;

@@ -168,6 +168,18 @@ pub fn timelines(
     Ok(tell(past, &Asking::These(asked.clone()), reading, None, limit)?.timelines)
 }
 
+/// Returns when each commit of a line came at the earliest: not before any below it, whatever its own clock says.
+fn landed(line: &Line) -> Vec<Timestamp> {
+    let mut latest = line.oldest;
+    let mut landed: Vec<Timestamp> = Vec::with_capacity(line.steps.len());
+    for step in line.steps.iter().rev() {
+        latest = latest.max(step.entry.time);
+        landed.push(latest);
+    }
+    landed.reverse();
+    landed
+}
+
 /// Reads what was asked for, and what became of one more file, at most `limit` commits back.
 ///
 /// # Errors
@@ -186,10 +198,11 @@ pub fn tell(
                 && reading.environments.of(path).is_some_and(|environment| asking.has_environment(&environment.name)))
     };
     let line = past.line(limit.min(MOST_COMMITS), &wanted)?;
+    let landed = landed(&line);
     let mut walk = Walk::new(past, asking, reading);
     let mut rewritten = Vec::new();
     for (depth, step) in line.steps.iter().enumerate() {
-        walk.back_over(step, depth)?;
+        walk.back_over(step, depth, landed[depth])?;
         let file = watched.and_then(|watched| step.changed.iter().find(|changed| changed.path == *watched));
         if let Some(file) = file {
             let read = |blob: &Option<BlobId>| blob.as_ref().map(|blob| past.read(blob, MAX_WATCHED)).transpose();
@@ -245,7 +258,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Undoes one commit, and notes what it had changed.
-    fn back_over(&mut self, step: &LogStep, depth: usize) -> Result<(), GitError> {
+    fn back_over(&mut self, step: &LogStep, depth: usize, landed: Timestamp) -> Result<(), GitError> {
         let mut touched: BTreeMap<EnvironmentName, Vec<&ChangedFile>> = BTreeMap::new();
         for changed in &step.changed {
             if let Some(environment) = self.reading.environments.of(changed.path.as_str()) {
@@ -291,6 +304,7 @@ impl<'a> Walk<'a> {
                 let shift = Shift {
                     commit: step.entry.id.clone(),
                     time: step.entry.time,
+                    landed,
                     by,
                     word,
                     from: from.clone(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::config::repository::Repository;
 use crate::forge::Forge;
+use crate::git::Remote;
 use crate::model::commit::CommitId;
 use crate::model::environment::Publish;
 use crate::model::outcome::Outcome;
@@ -14,7 +15,7 @@ use crate::pass::propose::{LONGEST_BODY, Publishing};
 use crate::publish::apply::{self, Applied};
 use crate::publish::plan::PlannedCommit;
 use crate::publish::pull_requests::apply::{Place, apply as take, look};
-use crate::publish::pull_requests::{self, Desired, Standing};
+use crate::publish::pull_requests::{self, Desired, Standing, Unsure};
 
 /// Publishes a commit, and writes into the outcome what came of it; `false` where the branch moved meanwhile.
 pub(super) async fn publish(
@@ -69,7 +70,7 @@ async fn propose(
     for round in 0..rounds {
         let standing = standing(given, config, base, forge.as_deref(), &desired).await?;
         let wanted = std::slice::from_ref(&desired);
-        let mut courses = pull_requests::plan(wanted, &standing, &style.branch_prefix, &Default::default());
+        let mut courses = pull_requests::plan(wanted, &standing, &style.branch_prefix, &Unsure::default());
         courses.retain(|course| course.proposal.is_some());
         let place = Place {
             remote: Arc::clone(&given.remote),
@@ -117,9 +118,10 @@ async fn standing(
 ) -> Result<Standing, OrderError> {
     let (remote, branch, at) = (Arc::clone(&given.remote), given.branch.clone(), base.clone());
     let (style, author) = (config.pull_request.clone(), config.commit.author.clone());
-    let wanted = desired.clone();
-    let mut heads =
-        blocking(move || look(&*remote, (&branch, &at), &style, &author, std::slice::from_ref(&wanted))).await?;
+    let (wanted, now) = (desired.clone(), given.now);
+    let wanted =
+        move |remote: &dyn Remote| look(remote, (&branch, &at), &style, (&author, now), std::slice::from_ref(&wanted));
+    let mut heads = blocking(move || wanted(&*remote)).await?;
     heads.retain(|head| head.name == desired.head);
     let pull_requests = match forge {
         Some(forge) => {

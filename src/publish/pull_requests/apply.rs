@@ -59,7 +59,7 @@ pub fn look(
     remote: &dyn Remote,
     base: (&BranchName, &CommitId),
     style: &PullRequestStyle,
-    author: &Identity,
+    (author, now): (&Identity, Timestamp),
     desired: &[Desired],
 ) -> Result<Vec<HeadBranch>, GitError> {
     let listed = remote.heads(&style.branch_prefix)?;
@@ -68,7 +68,7 @@ pub fn look(
         .map(|(name, tip)| {
             let head = remote.head(&name, &tip, base)?;
             let wanted = desired.iter().find(|desired| desired.head == name);
-            let mut found = judge(name, &head, author, wanted)?;
+            let mut found = judge(remote, name, &head, (author, now), wanted)?;
             found.is_order = found.is_order && !is_there(remote, base, &head, found.key.as_deref())?;
             Ok(found)
         })
@@ -98,7 +98,13 @@ fn is_there(
 }
 
 /// Tells whose a head branch is, and whether it still brings what is desired.
-fn judge(name: BranchName, head: &Head, author: &Identity, desired: Option<&Desired>) -> Result<HeadBranch, GitError> {
+fn judge(
+    remote: &dyn Remote,
+    name: BranchName,
+    head: &Head,
+    (author, now): (&Identity, Timestamp),
+    desired: Option<&Desired>,
+) -> Result<HeadBranch, GitError> {
     let entry = &head.step.entry;
     let keys: Vec<&str> =
         entry.message.lines().filter_map(|line| line.strip_prefix(TRAILER_KEY)?.strip_prefix(": ")).collect();
@@ -106,7 +112,7 @@ fn judge(name: BranchName, head: &Head, author: &Identity, desired: Option<&Desi
     let is_own = head.on_base && key.is_some() && entry.author == *author && entry.committer == *author;
     let is_fresh = match desired {
         None => true,
-        Some(desired) => brings(head, &desired.commit)?,
+        Some(desired) => brings(head, &desired.commit)? && is_as_made(remote, head, &desired.commit, now)?,
     };
     let is_order = is_own && entry.message.lines().any(|line| line.starts_with(TRAILER_ORDER));
     Ok(HeadBranch { name, tip: head.tip.clone(), key, is_own, is_order, is_fresh })
@@ -127,6 +133,21 @@ fn brings(head: &Head, commit: &PlannedCommit) -> Result<bool, GitError> {
         })
     });
     Ok(same && changed.len() == wanted.len())
+}
+
+/// Whether a head holds nothing but what the same commit made on the same parent would hold: no link, no submodule, no
+/// mode and no further history either. Its author and its trailers are words that anybody can write.
+fn is_as_made(remote: &dyn Remote, head: &Head, commit: &PlannedCommit, now: Timestamp) -> Result<bool, GitError> {
+    let entry = &head.step.entry;
+    let Some(parent) = entry.parent.as_ref().filter(|_| head.on_base && !entry.is_merge) else { return Ok(false) };
+    match remote.commit(parent, &commit.files, &commit.plan, now) {
+        Ok(made) => remote.has_same_tree(&made, &head.tip),
+        Err(GitError::Broken(reason)) => {
+            tracing::debug!(head = %head.tip, reason, "the commit cannot be made on the head's parent");
+            Ok(false)
+        }
+        Err(other) => Err(other),
+    }
 }
 
 /// What following courses came to.
@@ -301,7 +322,7 @@ async fn open(
     Ok(())
 }
 
-/// Moves the base to the head, on plain Git: by the head's own commit where it stands on the base, else by one made anew.
+/// Moves the base to what the head stands for, on plain Git: by a commit made anew, never by what stands on the head.
 async fn forward(
     place: &Place<'_>,
     tip: &mut CommitId,
@@ -310,10 +331,7 @@ async fn forward(
     course: &mut Course,
     applied: &mut Applied,
 ) -> Result<(), Broken> {
-    let remote = Arc::clone(&place.remote);
-    let (name, at, base) = (head.clone(), commit.clone(), (place.branch.clone(), tip.clone()));
-    let parent = blocking(move || remote.head(&name, &at, (&base.0, &base.1))).await?.step.entry.parent;
-    let made = if parent.as_ref() == Some(&*tip) { commit.clone() } else { make(place, tip, again).await? };
+    let made = make(place, tip, again).await?;
     let (remote, branch, old, new) = (Arc::clone(&place.remote), place.branch.clone(), tip.clone(), made.clone());
     match blocking(move || remote.push(&branch, &old, &new)).await? {
         Pushed::Done => {}

@@ -237,16 +237,17 @@ fn status(gate: &Gate) -> Status {
     Status { context: format!("tagboat/{}", gate.name), state, text }
 }
 
+/// What is not fully known in this pass: what stands for it stays as it is, whether or not somebody still wants it.
+#[derive(Debug, Default)]
+pub struct Unsure {
+    /// Groups of which an image could not be decided, or whose proposal waits or failed.
+    pub groups: BTreeSet<(EnvironmentName, String)>,
+    /// Environments of which not every file could be understood.
+    pub environments: BTreeSet<EnvironmentName>,
+}
+
 /// Compares what is desired with what stands, and says what is to be done.
-///
-/// `unsure` names the environments and groups about which not everything is known in this pass: what stands for them
-/// stays as it is, whether or not somebody still wants it.
-pub fn plan(
-    desired: &[Desired],
-    standing: &Standing,
-    prefix: &str,
-    unsure: &BTreeSet<(EnvironmentName, String)>,
-) -> Vec<Course> {
+pub fn plan(desired: &[Desired], standing: &Standing, prefix: &str, unsure: &Unsure) -> Vec<Course> {
     let heads: BTreeMap<&BranchName, &HeadBranch> = standing.heads.iter().map(|head| (&head.name, head)).collect();
     let mut courses: Vec<Course> =
         desired.iter().map(|wanted| course(wanted, heads.get(&wanted.head).copied(), standing)).collect();
@@ -382,7 +383,7 @@ fn leftovers(
     standing: &Standing,
     heads: &BTreeMap<&BranchName, &HeadBranch>,
     prefix: &str,
-    unsure: &BTreeSet<(EnvironmentName, String)>,
+    unsure: &Unsure,
 ) -> Vec<Course> {
     let wanted: BTreeSet<&BranchName> = desired.iter().map(|wanted| &wanted.head).collect();
     let open = standing.pull_requests.iter().flatten().filter(|one| one.state == State::Open);
@@ -395,7 +396,7 @@ fn leftovers(
             continue;
         };
         let (environment, group): (EnvironmentName, String) = (environment.into(), group.to_owned());
-        if unsure.contains(&(environment.clone(), group.clone())) {
+        if unsure.environments.contains(&environment) || unsure.groups.contains(&(environment.clone(), group.clone())) {
             continue;
         }
         let (head, open) = (heads.get(name).copied(), open.get(name).copied());

@@ -141,8 +141,8 @@ fn plan_groups_what_is_skipped_for_reasons_that_differ_in_a_name() {
     insta::assert_snapshot!(shown, @"
     Skipped
       3 targets (web.yaml:10:12 API_IMAGE, web.yaml:8:12 WEB_IMAGE, …): not an image
-        reference: `…` is not an image name (lower-case letters, digits, `.` `_` `-`
-        and `/`)
+        reference: `…` has capital letters in its path, which the OCI distribution
+        specification allows in no image name
       3 targets (web.yaml:5:12 ${ONE}, web.yaml:6:12 ${TWO}, …): holds a variable
 
     Nothing to do: no reference is followed (6 skipped).

@@ -206,7 +206,10 @@ impl MemoryRemote {
     /// Returns the messages of the branch, the newest last.
     pub(crate) fn messages(&self) -> Vec<String> {
         let state = self.state.lock().unwrap();
-        state.commits[..=state.tip.unwrap()].iter().map(|made| made.message.clone()).collect()
+        let line = std::iter::successors(state.tip, |index| state.commits[*index].parent);
+        let mut messages: Vec<String> = line.map(|index| state.commits[index].message.clone()).collect();
+        messages.reverse();
+        messages
     }
 }
 
@@ -263,6 +266,7 @@ impl Remote for MemoryRemote {
             let entry = LogEntry {
                 id: commit_id(index),
                 parent: made.parent.map(commit_id),
+                is_merge: false,
                 author: made.author.clone(),
                 committer: made.author.clone(),
                 time: made.time,
@@ -273,6 +277,11 @@ impl Remote for MemoryRemote {
             next = made.parent;
         }
         Ok(Line { steps, oldest, whole: next.is_none() })
+    }
+
+    fn has_same_tree(&self, one: &CommitId, other: &CommitId) -> Result<bool, GitError> {
+        let state = self.state.lock().unwrap();
+        Ok(state.commits[index_of(one)].tree == state.commits[index_of(other)].tree)
     }
 
     fn heads(&self, prefix: &str) -> Result<Vec<(BranchName, CommitId)>, GitError> {
@@ -324,7 +333,9 @@ impl Remote for MemoryRemote {
         let mut tree = state.commits[index_of(base)].tree.clone();
         for edit in files {
             let held = tree.get(&edit.file).map(|content| content.to_vec()).unwrap_or_default();
-            assert_eq!(held, edit.before, "an edit starts from what the base holds");
+            if held != edit.before {
+                return Err(GitError::Broken(format!("{} holds something else than was edited", edit.file)));
+            }
             tree.insert(edit.file.clone(), Arc::new(edit.after.clone()));
         }
         let (message, author) = (plan.message.clone(), plan.author.clone());

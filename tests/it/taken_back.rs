@@ -1,0 +1,187 @@
+//! What a person took back stays so, however it was written; and what stands on a head branch is never landed unjudged.
+
+use std::sync::Arc;
+
+use tagboat::git::Remote;
+use tagboat::manifest::Limits;
+use tagboat::model::environment::BranchName;
+use tagboat::model::outcome::Outcome;
+use tagboat::pass::propose::Publishing;
+use tagboat::pass::run::{Mode, Run, run};
+
+use crate::git::mirror_of;
+use crate::support::memory::{MemoryRemote, MemoryTags};
+use crate::support::repository::Scratch;
+
+const WEB: &str = "ghcr.io/acme/web";
+const HEAD: &str = "tagboat/prod/ghcr.io-acme-web";
+
+fn manifest(value: &str) -> String {
+    format!("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: {WEB}{value}\n")
+}
+
+fn config(policy: &str, environments: &str) -> String {
+    format!("version: 1\nimages:\n  - match: ghcr.io/acme/*\n    {policy}\nenvironments:\n{environments}")
+}
+
+async fn pass(remote: Arc<dyn Remote>, tags: &MemoryTags, now: &str) -> Outcome {
+    run(&Run {
+        remote,
+        branch: &BranchName::from("main"),
+        config: None,
+        source: tags,
+        cache: &tagboat::pass::setup::no_cache(),
+        limits: &Limits::default(),
+        now: now.parse().unwrap(),
+        publishing: Publishing::Plain,
+        mode: Mode::Act,
+        progress: &|_| {},
+        read_config: &|_| {},
+    })
+    .await
+    .unwrap()
+}
+
+fn listed(tags: &[&str]) -> MemoryTags {
+    let source = MemoryTags::default();
+    source.set(WEB, tags.iter().copied());
+    source
+}
+
+#[tokio::test]
+async fn a_head_branch_with_more_than_was_planned_is_made_anew_and_never_landed() {
+    let forgeries: [(&str, &[&str]); 3] = [
+        ("link", &["update-index", "--add", "--cacheinfo", "120000,{blob},evil"]),
+        ("submodule", &["update-index", "--add", "--cacheinfo", "160000,1234567890123456789012345678901234567890,sub"]),
+        ("mode", &["update-index", "--chmod=+x", "prod/web.yaml"]),
+    ];
+    for (name, forgery) in forgeries {
+        let scratch = Scratch::new();
+        let environments = "  - {name: prod, files: [prod/**], publish: autoMerge}\n";
+        let files = [(".tagboat.yaml", config("semver: 1.x", environments)), ("prod/web.yaml", manifest(":1.4.0"))];
+        let bare = scratch.bare("remote", &[(files[0].0, &files[0].1), (files[1].0, &files[1].1)]);
+        let mirror: Arc<dyn Remote> = Arc::new(mirror_of(&scratch, "mirror", &bare));
+        let tags = listed(&["1.4.0", "1.5.0"]);
+        pass(Arc::clone(&mirror), &tags, "2026-11-20T09:00:00Z").await;
+        let honest = bare.tip(HEAD);
+
+        // Somebody writes the same author and the same trailers over a tree of their own.
+        let work = scratch.work("forger", &[("readme", "none")]);
+        let at = bare.folder.display().to_string();
+        work.git(&["fetch", "--quiet", &at, HEAD]);
+        work.git(&["checkout", "--quiet", "--detach", &honest]);
+        let blob = work.git(&["rev-parse", "HEAD:prod/web.yaml"]);
+        let forgery: Vec<String> = forgery.iter().map(|word| word.replace("{blob}", &blob)).collect();
+        work.git(&forgery.iter().map(String::as_str).collect::<Vec<_>>());
+        let (old, new) = (work.git(&["rev-parse", "HEAD^{tree}"]), work.git(&["write-tree"]));
+        assert_ne!(old, new);
+        let object = scratch.path("object");
+        let commit = format!("{}\n", work.git(&["cat-file", "commit", "HEAD"])).replace(&old, &new);
+        std::fs::write(&object, commit).unwrap();
+        let forged = work.git(&["hash-object", "-t", "commit", "-w", &object.display().to_string()]);
+        work.git(&["push", "--quiet", "--force", &at, &format!("{forged}:refs/heads/{HEAD}")]);
+
+        for hour in 10..13 {
+            pass(Arc::clone(&mirror), &tags, &format!("2026-11-20T{hour}:00:00Z")).await;
+        }
+        let listed = bare.git(&["ls-tree", "-r", "main"]);
+        let modes: Vec<&str> = listed.lines().map(|line| &line[..6]).collect();
+        assert_eq!(modes, ["100644", "100644"], "{name}: {listed}");
+        assert_eq!(bare.show("main", "prod/web.yaml"), manifest(":1.5.0").into_bytes(), "{name}");
+    }
+}
+
+/// A remote with `prod` alone, committed to, whose policy and registry are these.
+struct Prod {
+    remote: Arc<MemoryRemote>,
+    tags: MemoryTags,
+}
+
+impl Prod {
+    fn new(policy: &str, value: &str, tags: &[&str]) -> Self {
+        let config = config(policy, "  - {name: prod, files: [prod/**], publish: commit}\n");
+        let remote = MemoryRemote::with(&[(".tagboat.yaml", &config), ("prod/web.yaml", &manifest(value))]);
+        Self { remote: Arc::new(remote), tags: listed(tags) }
+    }
+
+    async fn pass(&self, now: &str) -> Outcome {
+        let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&self.remote);
+        pass(remote, &self.tags, now).await
+    }
+
+    fn write(&self, time: &str, message: &str, value: Option<&str>) {
+        let text = value.map(manifest);
+        self.remote.edit(time, message, &[("prod/web.yaml", text.as_deref())]);
+    }
+
+    fn file(&self) -> String {
+        self.remote.file("prod/web.yaml")
+    }
+}
+
+#[tokio::test]
+async fn what_was_taken_out_and_put_back_lower_stays_lower() {
+    let prod = Prod::new("semver: 1.x", ":1.4.0", &["1.4.0", "1.5.0"]);
+    prod.pass("2026-11-20T09:00:00Z").await;
+    assert_eq!(prod.file(), manifest(":1.5.0"));
+    prod.write("2026-11-20T10:00:00Z", "Take it out", None);
+    prod.write("2026-11-20T10:05:00Z", "Put it back", Some(":1.4.0"));
+    let outcome = prod.pass("2026-11-20T11:00:00Z").await;
+    assert_eq!(prod.file(), manifest(":1.4.0"), "{:?}", outcome.skipped);
+    assert!(outcome.skipped.iter().any(|row| row.what == WEB && row.reason.contains("1.5.0")), "{:?}", outcome.skipped);
+    prod.tags.set(WEB, ["1.4.0", "1.5.0", "1.6.0"]);
+    prod.pass("2026-11-20T12:00:00Z").await;
+    assert_eq!(prod.file(), manifest(":1.6.0"), "what never stood there is as good as ever");
+}
+
+#[tokio::test]
+async fn what_was_taken_back_under_a_message_of_tagboats_own_stays_so() {
+    let prod = Prod::new("semver: 1.x", ":1.4.0", &["1.4.0", "1.5.0"]);
+    prod.pass("2026-11-20T09:00:00Z").await;
+    let own = prod.remote.messages().last().cloned().unwrap();
+    assert!(own.contains("1.5.0"), "{own}");
+    prod.write("2026-11-20T10:00:00Z", &own, Some(":1.4.0"));
+    prod.pass("2026-11-20T11:00:00Z").await;
+    assert_eq!(prod.file(), manifest(":1.4.0"));
+}
+
+#[tokio::test]
+async fn a_commit_with_an_old_clock_does_not_shorten_a_soak() {
+    let environments = "  - {name: dev, files: [dev/**], publish: commit}\n  - {name: prod, files: [prod/**], after: \
+                        dev, publish: commit, gates: {soak: 1h}}\n";
+    let config = config("semver: 1.x", environments);
+    let web = manifest(":1.4.0");
+    let files = [(".tagboat.yaml", config.as_str()), ("dev/web.yaml", &web), ("prod/web.yaml", &web)];
+    let remote = Arc::new(MemoryRemote::with(&files));
+    let tags = listed(&["1.4.0", "1.5.0"]);
+    remote.edit("2026-11-20T09:00:00Z", "Docs", &[("dev/readme.yaml", Some("none: 1\n"))]);
+    remote.edit("2025-01-01T00:00:00Z", "By hand", &[("dev/web.yaml", Some(&manifest(":1.5.0")))]);
+    pass(Arc::<MemoryRemote>::clone(&remote), &tags, "2026-11-20T09:30:00Z").await;
+    assert_eq!(remote.file("prod/web.yaml"), web);
+    pass(Arc::<MemoryRemote>::clone(&remote), &tags, "2026-11-20T10:00:00Z").await;
+    assert_eq!(remote.file("prod/web.yaml"), manifest(":1.5.0"));
+}
+
+#[tokio::test]
+async fn nothing_follows_an_environment_of_which_a_file_is_not_understood() {
+    let environments = "  - {name: dev, files: [dev/**], publish: commit}\n  - {name: prod, files: [prod/**], after: \
+                        dev, publish: commit}\n";
+    let config = config("semver: 1.x", environments);
+    let (old, new) = (manifest(":1.4.0"), manifest(":1.5.0"));
+    let broken = "apiVersion: v1\nkind: Pod\nspec: [{image: ghcr.io/acme/web:1.4.0\n";
+    let files = [
+        (".tagboat.yaml", config.as_str()),
+        ("dev/web.yaml", &new),
+        ("dev/other.yaml", broken),
+        ("prod/web.yaml", &old),
+    ];
+    let remote = Arc::new(MemoryRemote::with(&files));
+    let tags = listed(&["1.4.0", "1.5.0"]);
+    let outcome = pass(Arc::<MemoryRemote>::clone(&remote), &tags, "2026-11-20T09:30:00Z").await;
+    assert_eq!(remote.file("prod/web.yaml"), old);
+    let told = outcome.skipped.iter().any(|row| row.reason.contains("dev/other.yaml"));
+    assert!(told, "{:?}", outcome.skipped);
+    remote.edit("2026-11-20T10:00:00Z", "Mend", &[("dev/other.yaml", Some(&new))]);
+    pass(Arc::<MemoryRemote>::clone(&remote), &tags, "2026-11-20T11:00:00Z").await;
+    assert_eq!(remote.file("prod/web.yaml"), new);
+}
