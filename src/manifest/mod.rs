@@ -254,9 +254,13 @@ fn read_document(finder: &mut Finder<'_, '_>, root: NodeId, path: &RepoPath, sur
     }
 }
 
-/// Lists the images of a list at the root, which no format explains: a patch, a task, or some other tool's own.
+/// Lists the images of a list at the root, which no format explains: a task, or some other tool's own. A list of
+/// operations patches an object.
 fn list_at_the_root(finder: &mut Finder<'_, '_>, root: NodeId, path: &RepoPath) {
     let tree = finder.tree;
+    if kustomize::is_patch(tree, root) {
+        return kustomize::patch(finder, root);
+    }
     if !names::may_be_values(path) {
         return;
     }
