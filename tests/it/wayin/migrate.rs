@@ -168,6 +168,7 @@ metadata:
     argocd-image-updater.argoproj.io/web.pull-secret: pullsecret:argocd/ghcr
     argocd-image-updater.argoproj.io/web.helm.image-tag: image.tag
     argocd-image-updater.argoproj.io/write-back-method: git
+    argocd-image-updater.argoproj.io/web.force-update: \"true\"
 spec:
   source:
     helm:
@@ -178,7 +179,7 @@ spec:
     tags.set("ghcr.io/acme/web", ["1.4.0", "1.4.7", "1.4.9-debug", "1.5.0"]);
     let with = Tree::of(&[("apps/shop.yaml", application)]);
     let before = with.plan(&Repository::without_configuration(), &tags).await;
-    assert_eq!(changes(&before), ["apps/shop.yaml:15 1.4.0 -> 1.4.7"]);
+    assert_eq!(changes(&before), ["apps/shop.yaml:16 1.4.0 -> 1.4.7"]);
     let (text, notes, config) = migrated(&with, From::ArgoCd);
     let without: String = application
         .lines()
@@ -188,7 +189,7 @@ spec:
     let after = Tree::of(&[("apps/shop.yaml", &without)]).plan(&config, &tags).await;
     assert_eq!(changes(&after), ["apps/shop.yaml:9 1.4.0 -> 1.4.7"], "{text}");
     let said = notes.join("\n");
-    for expected in ["helm.image-tag `image.tag`", "pull-secret", "write-back-method `git`"] {
+    for expected in ["helm.image-tag `image.tag`", "pull-secret", "write-back-method `git`", "force-update `true`"] {
         assert!(said.contains("apps/shop.yaml:1: ") && said.contains(expected), "{said}");
     }
 }
