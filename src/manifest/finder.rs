@@ -431,6 +431,12 @@ impl<'t, 'a> Finder<'t, 'a> {
         (target == node || self.entered.insert(target)).then_some(target)
     }
 
+    /// Returns the nodes that what was found so far stands in.
+    pub(crate) fn known(&self) -> HashSet<NodeId> {
+        let nodes = self.found.iter().flat_map(|find| find.nodes.iter().chain(&find.names));
+        nodes.map(|node| self.tree.resolve(*node)).collect()
+    }
+
     /// Returns how many finds there are, not yet united.
     pub(crate) fn count(&self) -> usize {
         self.found.len()

@@ -23,6 +23,11 @@ pub(crate) fn is_object(tree: &Tree<'_>, root: NodeId) -> bool {
     Object::of(tree, root).is_some()
 }
 
+/// Whether a node is an object of a kind that holds no references, or means something else by them.
+pub(crate) fn is_without_references(tree: &Tree<'_>, node: NodeId) -> bool {
+    Object::of(tree, node).is_some_and(|object| WITHOUT_REFERENCES.contains(&object.kind))
+}
+
 /// Returns the items of a list, with aliases resolved and each item once; nothing for any other node.
 pub(crate) fn items(tree: &Tree<'_>, list: Option<NodeId>) -> Vec<NodeId> {
     let list = list.map(|node| tree.resolve(node)).filter(|node| tree.shape(*node) == Shape::Sequence);

@@ -249,8 +249,10 @@ fn read_document(finder: &mut Finder<'_, '_>, root: NodeId, path: &RepoPath, sur
         argocd::source(finder, root);
     } else if kubernetes::is_object(tree, root) {
         kubernetes::find(finder, root);
+        doubtful::elsewhere(finder, root, Format::Kubernetes);
     } else if names::may_be_values(path) {
         helm_values::find(finder, root);
+        doubtful::elsewhere(finder, root, Format::HelmValues);
     }
 }
 
