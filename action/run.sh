@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Calls tagboat as the inputs say: each is an argument of its own, and none is ever read as a command.
+# Calls tagboat as the inputs say, which come as variables: each is an argument of its own, and none is ever read as a command.
+# Without GITHUB_OUTPUT, as in GitLab's CI, results are text.
 set -euo pipefail
 
 fail() {
-  printf '::error title=tagboat::%s\n' "${1//[$'\r\n']/ }"
-  printf 'exit-code=2\n' >>"${GITHUB_OUTPUT:?}"
+  local text=${1//[$'\r\n']/ }
+  if [[ -n ${GITHUB_OUTPUT:-} ]]; then printf '::error title=tagboat::%s\n' "$text"; else printf 'error: %s\n' "$text" >&2; fi
+  [[ -z ${GITHUB_OUTPUT:-} ]] || printf 'exit-code=2\n' >>"$GITHUB_OUTPUT"
   exit 2
 }
 
@@ -40,10 +42,11 @@ for name in "${!INPUT_@}"; do
   esac
 done
 
-[[ -z ${TAGBOAT_TOKEN:-} ]] || printf '::add-mask::%s\n' "$TAGBOAT_TOKEN"
+[[ -z ${TAGBOAT_TOKEN:-} || -z ${GITHUB_OUTPUT:-} ]] || printf '::add-mask::%s\n' "$TAGBOAT_TOKEN"
 command=${INPUT_COMMAND:-run}
 folder=${INPUT_WORKING_DIRECTORY:-.}
 [[ -d $folder ]] || fail "working-directory: $folder is no folder"
+only_for branch "${INPUT_BRANCH:-}" "run promote rollback"
 only_for images "${INPUT_IMAGES:-}" "run"
 only_for dry-run "${INPUT_DRY_RUN:-}" "run"
 only_for at "${INPUT_AT:-}" "run plan"
@@ -57,7 +60,8 @@ only_for publish "${INPUT_PUBLISH:-}" "promote rollback"
 only_for registries "${INPUT_REGISTRIES:-}" "check"
 only_for permissions "${INPUT_PERMISSIONS:-}" "check"
 
-arguments=(--output=github)
+arguments=()
+[[ -z ${GITHUB_OUTPUT:-} ]] || arguments+=(--output=github)
 option --config "${INPUT_CONFIG:-}"
 option --service "${INPUT_SERVICE:-}"
 case ${INPUT_VERBOSE:-false} in
@@ -68,6 +72,7 @@ case ${INPUT_VERBOSE:-false} in
 esac
 
 forge() {
+  option --branch "${INPUT_BRANCH:-}"
   option --forge "${INPUT_FORGE:-}"
   option --forge-url "${INPUT_FORGE_URL:-}"
 }
@@ -117,5 +122,5 @@ esac
 
 code=0
 tagboat "$command" "${arguments[@]}" || code=$?
-printf 'exit-code=%d\n' "$code" >>"${GITHUB_OUTPUT:?}"
+[[ -z ${GITHUB_OUTPUT:-} ]] || printf 'exit-code=%d\n' "$code" >>"$GITHUB_OUTPUT"
 exit "$code"

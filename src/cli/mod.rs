@@ -11,6 +11,7 @@ mod explain;
 mod history;
 mod hold;
 mod init;
+mod manual;
 mod migrate;
 mod order;
 mod output;
@@ -78,6 +79,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Migrate(migrate) => migrate::run(&session, &migrate),
         Command::Schema { which } => schema::run(which),
         Command::Completions { shell } => completions::run(shell),
+        Command::Manual { folder } => manual::run(&folder),
         Command::Serve => serve::run(&session),
         Command::Demo => demo::run(&session),
     };

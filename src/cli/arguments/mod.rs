@@ -228,6 +228,14 @@ What cannot be carried over stands at its end as comments, and on standard error
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
+    /// Write man pages, one for each command
+    #[command(after_help = "Example:
+  tagboat manual /usr/local/share/man/man1")]
+    Manual {
+        /// The folder
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
     /// Run passes of many repositories, for ever
     #[command(after_help = "Examples:
   tagboat serve --config service.yaml                     by its schedule, its webhooks, and as gates open
