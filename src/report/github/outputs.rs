@@ -60,11 +60,11 @@ fn update(change: &Change) -> Json {
         "environment": change.environment.as_str(),
         "group": change.group,
         "image": change.image.as_str(),
-        "from": change.from.tag.as_ref().map(|tag| tag.as_str()),
-        "to": change.to.tag.as_ref().map(|tag| tag.as_str()),
-        "fromDigest": change.from.digest.as_ref().map(|digest| digest.as_str()),
-        "toDigest": change.to.digest.as_ref().map(|digest| digest.as_str()),
-        "step": change.step.map(|step| step.as_str()),
+        "from": change.from.tag.as_ref().map(crate::model::image::Tag::as_str),
+        "to": change.to.tag.as_ref().map(crate::model::image::Tag::as_str),
+        "fromDigest": change.from.digest.as_ref().map(crate::model::image::Digest::as_str),
+        "toDigest": change.to.digest.as_ref().map(crate::model::image::Digest::as_str),
+        "step": change.step.map(crate::model::policy::Step::as_str),
     })
 }
 
