@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use assert_cmd::Command;
 use axum::Router;
 use serde_json::Value;
 
@@ -105,7 +105,7 @@ impl<'a> Runner<'a> {
             for (name, value) in step["env"].as_object().unwrap() {
                 command.env(name, self.expression(value.as_str().unwrap(), &action, inputs));
             }
-            let output = command.stdin(Stdio::null()).output().unwrap();
+            let output = command.output().unwrap();
             stepped.log.push_str(&String::from_utf8_lossy(&output.stdout));
             stepped.log.push_str(&String::from_utf8_lossy(&output.stderr));
             stepped.summary.push_str(&std::fs::read_to_string(file("summary")).unwrap());
@@ -335,8 +335,8 @@ fn release(world: &World, version: &str) -> (String, String) {
     std::fs::write(folder.join("tagboat"), "#!/bin/sh\necho released; echo exit=0\n").unwrap();
     let archive = world.scratch.path(&format!("{name}.tar.gz"));
     let packed =
-        Command::new("tar").arg("-czf").arg(&archive).arg("-C").arg(world.scratch.path("")).arg(&name).status();
-    assert!(packed.unwrap().success());
+        Command::new("tar").arg("-czf").arg(&archive).arg("-C").arg(world.scratch.path("")).arg(&name).output();
+    assert!(packed.unwrap().status.success());
     let sum = Command::new("sha256sum").arg(&archive).output().unwrap();
     let sum = String::from_utf8(sum.stdout).unwrap().split(' ').next().unwrap().to_owned();
     let list = format!("{sum}  {name}.tar.gz\n");
