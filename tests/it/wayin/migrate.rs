@@ -252,6 +252,33 @@ fn renovate_rules_become_rules_in_renovates_order() {
 }
 
 #[test]
+fn renovate_keeps_both_an_allowed_range_and_a_limit_of_steps() {
+    let renovate = r#"{
+  "packageRules": [
+    {"matchPackageNames": ["ghcr.io/acme/{web,worker}"], "allowedVersions": "<1.5 || >1.7"},
+    {"matchPackageNames": ["ghcr.io/acme/{web,worker}"], "matchUpdateTypes": ["major"], "enabled": false},
+    {"matchPackageNames": ["ghcr.io/acme/api"], "allowedVersions": "!/beta/", "enabled": false}
+  ],
+  "customManagers": [{"customType": "regex", "managerFilePatterns": [".env"], "matchStrings": ["I=(?<depName>[^:]+):(?<currentValue>.+)"], "datasourceTemplate": "docker"}]
+}"#;
+    let pod = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: ghcr.io/acme/web:v1.4.0\n  - image: ghcr.io/acme/worker:1.4.0\n  - image: ghcr.io/acme/api:1.0.0\n";
+    let other = "image: ghcr.io/acme/worker:2.0.0\n";
+    let tree = Tree::of(&[("renovate.json", renovate), ("pod.yaml", pod), ("values.yaml", other)]);
+    let (text, notes, config) = migrated(&tree, From::Renovate);
+    let rules: Vec<String> =
+        config.rules.0.iter().map(|rule| format!("{} {}", rule.images.as_str(), rule.policy)).collect();
+    assert_eq!(
+        rules,
+        ["ghcr.io/acme/web semver <1.5 <2.0.0 || >1.7 <2.0.0", "ghcr.io/acme/worker semver minor"],
+        "{text}"
+    );
+    let said = notes.join("\n");
+    for expected in ["the tags in use have no limit in common", "the images that only it finds have no rule yet"] {
+        assert!(said.contains(expected), "{expected}\n{said}");
+    }
+}
+
+#[test]
 fn init_proposes_environments_in_their_order() {
     let pod = |image: &str| format!("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: {image}\n");
     let (dev, prod) = (pod("ghcr.io/acme/web:1.5.0"), pod("nginx:1.25.0"));
