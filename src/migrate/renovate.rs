@@ -11,7 +11,7 @@ use regex::Regex;
 use crate::manifest::foreign::renovate::{CustomManager, PackageRule, Renovate, Settings};
 use crate::migrate::{Draft, DraftFormat, DraftRule, Note, Seen, start};
 use crate::model::file::RepoPath;
-use crate::model::image::{ImageName, shorten};
+use crate::model::image::{ImageName, Tag, shorten};
 use crate::model::policy::{Pin, Policy, Select, Step};
 use crate::policy::{go, range};
 
@@ -51,7 +51,7 @@ pub fn draft(renovate: &Renovate, seen: Seen<'_>) -> Draft {
     for site in seen.sites.iter().filter(|site| site.skipped.is_none()) {
         if let Some(image) = &site.image {
             names.entry(image).or_default().insert(&site.written);
-            in_use.entry(image).or_default().extend(site.value.tag.as_ref().map(|tag| tag.as_str()));
+            in_use.entry(image).or_default().extend(site.value.tag.as_ref().map(Tag::as_str));
         }
     }
     let about: Vec<&PackageRule> = renovate.rules.iter().filter(|rule| is_about_images(rule)).collect();
