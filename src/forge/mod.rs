@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::model::commit::CommitId;
+use crate::model::commit::{CommitId, MadeCommit, NewCommit};
 use crate::model::environment::BranchName;
 use crate::model::pull_request::{Check, Lack, Merge, NewPullRequest, PullRequest, Readiness, Status};
 
@@ -63,6 +63,11 @@ pub trait Forge: Send + Sync {
 
     /// Removes a label.
     fn remove_label<'a>(&'a self, pull_request: &'a PullRequest, label: &'a str) -> Asked<'a, ()>;
+
+    /// Makes a commit that the forge signs, alone on a new branch on top of its parent; the branch must not be there yet.
+    ///
+    /// Whoever asks looks at what was made: a forge may have put another mode or other names to it.
+    fn make<'a>(&'a self, new: &'a NewCommit) -> Asked<'a, MadeCommit>;
 
     /// Asks for everything that decides whether the head commit may be merged.
     fn readiness<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Readiness>;

@@ -112,9 +112,9 @@ async fn standing(
     desired: &[Desired],
 ) -> Result<Standing, LookError> {
     let (remote, branch, at) = (Arc::clone(&run.remote), run.branch.clone(), base.clone());
-    let (style, author) = (config.pull_request.clone(), config.commit.author.clone());
+    let (style, own) = (config.pull_request.clone(), config.commit.clone());
     let (wanted, now) = (desired.to_vec(), run.now);
-    let heads = blocking(move || look(&*remote, (&branch, &at), &style, (&author, now), &wanted)).await?;
+    let heads = blocking(move || look(&*remote, (&branch, &at), &style, (&own, now), &wanted)).await?;
     let pull_requests = match forge {
         Some(forge) => Some(forge.list(run.branch, &config.pull_request.branch_prefix).await?),
         None => None,

@@ -54,6 +54,8 @@ pub fn commit(
             environment: environment.clone(),
             message: message(environment, &moves, &key, style),
             author: style.author.clone(),
+            committer: style.committer().clone(),
+            sign: style.sign,
         },
         files,
         key,
@@ -114,10 +116,16 @@ pub fn ordered_commit(
     if let Some(reason) = &note.reason {
         let _infallible = writeln!(text, "{TRAILER_REASON}: {reason}");
     }
-    for (key, value) in &style.trailers {
+    for (key, value) in style.further_trailers() {
         let _infallible = writeln!(text, "{key}: {value}");
     }
-    let plan = CommitPlan { environment: environment.clone(), message: text, author: style.author.clone() };
+    let plan = CommitPlan {
+        environment: environment.clone(),
+        message: text,
+        author: style.author.clone(),
+        committer: style.committer().clone(),
+        sign: style.sign,
+    };
     PlannedCommit { plan, files, key }
 }
 
@@ -147,7 +155,7 @@ pub fn hold_message(is_hold: bool, holds: &[Hold], style: &CommitStyle) -> Strin
     for hold in holds {
         let _infallible = writeln!(text, "{key}: {}:{}{}", hold.image, hold.tag, place(hold));
     }
-    for (key, value) in &style.trailers {
+    for (key, value) in style.further_trailers() {
         let _infallible = writeln!(text, "{key}: {value}");
     }
     text
@@ -167,7 +175,7 @@ fn message(environment: &EnvironmentName, moves: &Moves<'_>, key: &str, style: &
     body(&mut text, moves);
     text.push('\n');
     moved_trailers(&mut text, environment, moves, key);
-    for (key, value) in &style.trailers {
+    for (key, value) in style.further_trailers() {
         let _infallible = writeln!(text, "{key}: {value}");
     }
     text

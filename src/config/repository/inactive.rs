@@ -25,7 +25,6 @@ const TABLE: &[&str] = &[
     "environments.gates.manual",
     "environments.onFailure",
     "commit.message",
-    "commit.sign",
     "pullRequest.title",
     "pullRequest.body",
 ];

@@ -250,12 +250,16 @@ object! {
     RawCommit, "`commit`";
     /// The template of the message. Default: Tagboat's own.
     "message" optional message: Text,
-    /// Author and committer. Default: `Tagboat <tagboat@localhost>`. Example: `Ship Bot <ship@acme.example>`.
+    /// The author. Default: `Tagboat <tagboat@localhost>`. Example: `Ship Bot <ship@acme.example>`.
     "author" optional author: Person,
+    /// The committer. Default: the author. Example: `Ship Bot <ship@acme.example>`.
+    "committer" optional committer: Person,
     /// How commits are signed: `ssh`, `gpg`, or `forge` for commits that the forge makes and signs.
     /// The keys are the operator's. Default: not at all.
     "sign" optional sign: SignWord,
-    /// Further trailers, by name. Example: `{Signed-off-by: "Ship Bot <ship@acme.example>"}`.
+    /// `true`: the committer's `Signed-off-by` is added. Default: `false`.
+    "signOff" optional sign_off: bool,
+    /// Further trailers, by name. Example: `{Ticket: OPS-1}`.
     "trailers" optional trailers: FreeMap<Line>,
 }
 

@@ -8,7 +8,7 @@ use crate::config::fault::quote;
 use crate::config::reader::{Reader, Scalar};
 use crate::config::repository::raw::{RawCommit, RawPullRequest};
 use crate::config::scalars::word;
-use crate::model::commit::{CommitStyle, Identity};
+use crate::model::commit::{CommitStyle, Identity, Sign};
 use crate::model::pull_request::PullRequestStyle;
 
 /// `Name <email>`.
@@ -41,13 +41,13 @@ impl Scalar for Person {
 
 /// How commits are signed.
 #[derive(Debug, Clone)]
-pub(crate) struct SignWord(pub(crate) &'static str);
+pub(crate) struct SignWord(pub(crate) Sign);
 
 impl Scalar for SignWord {
     const WHAT: &'static str = "`ssh`, `gpg` or `forge`";
 
     fn parse(text: &str) -> Result<Self, String> {
-        word(text, &[("ssh", Self("ssh")), ("gpg", Self("gpg")), ("forge", Self("forge"))])
+        word(text, &[("ssh", Self(Sign::Ssh)), ("gpg", Self(Sign::Gpg)), ("forge", Self(Sign::Forge))])
     }
 
     fn schema() -> Json {
@@ -73,7 +73,9 @@ pub(crate) fn commit(raw: RawCommit, reader: &mut Reader<'_>) -> CommitStyle {
     CommitStyle {
         message: raw.message.value().map(|text| text.0),
         author: raw.author.value().map(|person| person.0).unwrap_or_default(),
-        sign: raw.sign.value().map(|word| word.0.to_owned()),
+        committer: raw.committer.value().map(|person| person.0),
+        sign: raw.sign.value().map(|word| word.0),
+        sign_off: raw.sign_off.value().unwrap_or(false),
         trailers,
     }
 }

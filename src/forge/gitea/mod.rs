@@ -2,6 +2,7 @@
 //!
 //! Entry point: [`Gitea::new`]. Branches and commits go through Git; nothing here decides what is opened or merged.
 
+mod commits;
 mod labels;
 mod merging;
 mod raw;
@@ -19,7 +20,7 @@ use crate::clock::Clock;
 use crate::forge::gitea::raw::{DRAFT, RawPullRequest, RawRepository, RawStatus};
 use crate::forge::rest::{Reply, Rest, TokenHeader};
 use crate::forge::{Asked, Forge, ForgeError};
-use crate::model::commit::CommitId;
+use crate::model::commit::{CommitId, MadeCommit, NewCommit};
 use crate::model::environment::BranchName;
 use crate::model::pull_request::{
     Check, CheckState, Lack, Merge, NewPullRequest, PullRequest, Readiness, State, Status,
@@ -263,6 +264,10 @@ impl Forge for Gitea {
 
     fn remove_label<'a>(&'a self, pull_request: &'a PullRequest, label: &'a str) -> Asked<'a, ()> {
         Box::pin(self.take_label(pull_request, label))
+    }
+
+    fn make<'a>(&'a self, new: &'a NewCommit) -> Asked<'a, MadeCommit> {
+        Box::pin(self.write_commit(new))
     }
 
     fn readiness<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Readiness> {

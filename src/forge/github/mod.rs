@@ -3,6 +3,7 @@
 //! The entry point is [`GitHub`]. Native auto-merge is deliberately absent: it would merge without asking Tagboat's
 //! gates and the checks that are not required; a pass asks again instead.
 
+mod commits;
 pub mod identity;
 mod merge;
 mod pace;
@@ -21,7 +22,7 @@ use crate::clock::Clock;
 use crate::forge::github::identity::Identity;
 use crate::forge::github::transport::Transport;
 use crate::forge::{Asked, Forge, ForgeError};
-use crate::model::commit::CommitId;
+use crate::model::commit::{CommitId, MadeCommit, NewCommit};
 use crate::model::environment::BranchName;
 use crate::model::pull_request::{Check, Lack, Merge, NewPullRequest, PullRequest, Readiness, Status};
 
@@ -92,6 +93,10 @@ impl Forge for GitHub {
 
     fn remove_label<'a>(&'a self, pull_request: &'a PullRequest, label: &'a str) -> Asked<'a, ()> {
         Box::pin(self.label_removed(pull_request, label))
+    }
+
+    fn make<'a>(&'a self, new: &'a NewCommit) -> Asked<'a, MadeCommit> {
+        Box::pin(self.made(new))
     }
 
     fn readiness<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Readiness> {

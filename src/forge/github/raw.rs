@@ -138,6 +138,16 @@ pub(super) struct ClassicChecks {
 }
 
 #[derive(Debug, Deserialize)]
+pub(super) struct Reference {
+    pub(super) object: Object,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Object {
+    pub(super) sha: String,
+}
+
+#[derive(Debug, Deserialize)]
 pub(super) struct Merged {
     pub(super) sha: String,
 }

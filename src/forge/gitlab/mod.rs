@@ -2,6 +2,7 @@
 //!
 //! Entry point: [`GitLab::new`]. Branches and commits go through Git; nothing here decides what is opened or merged.
 
+mod commits;
 mod merging;
 mod raw;
 mod readiness;
@@ -18,7 +19,7 @@ use crate::clock::Clock;
 use crate::forge::gitlab::raw::{DRAFT, RawMergeRequest, RawNote, RawProject, RawStatus, RawToken, RawUser};
 use crate::forge::rest::{Reply, Rest, TokenHeader};
 use crate::forge::{Asked, Forge, ForgeError};
-use crate::model::commit::CommitId;
+use crate::model::commit::{CommitId, MadeCommit, NewCommit};
 use crate::model::environment::BranchName;
 use crate::model::pull_request::{
     Check, CheckState, Lack, Merge, NewPullRequest, PullRequest, Readiness, State, Status,
@@ -313,6 +314,10 @@ impl Forge for GitLab {
 
     fn remove_label<'a>(&'a self, pull_request: &'a PullRequest, label: &'a str) -> Asked<'a, ()> {
         Box::pin(async move { self.change(pull_request, &json!({ "remove_labels": label })).await })
+    }
+
+    fn make<'a>(&'a self, new: &'a NewCommit) -> Asked<'a, MadeCommit> {
+        Box::pin(self.write_commit(new))
     }
 
     fn readiness<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Readiness> {

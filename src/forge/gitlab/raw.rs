@@ -218,3 +218,17 @@ pub(super) struct RawToken {
     #[serde(default)]
     pub(super) scopes: Vec<String>,
 }
+
+/// A commit, as far as it is read.
+#[derive(Debug, Deserialize)]
+pub(super) struct RawCommit {
+    /// Its id.
+    pub(super) id: String,
+}
+
+/// A branch, as far as it is read.
+#[derive(Debug, Deserialize)]
+pub(super) struct RawBranch {
+    /// Its tip.
+    pub(super) commit: RawCommit,
+}

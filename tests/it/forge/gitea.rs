@@ -27,6 +27,7 @@ const GITEA: Kind = Kind {
     reviews: ["APPROVED", "REQUEST_CHANGES"],
     opening: "/pulls",
     merging: ("POST", "/merge"),
+    committing: ("POST", "/contents"),
 };
 
 scenarios!(GITEA);

@@ -28,6 +28,7 @@ const GITLAB: Kind = Kind {
     reviews: ["approved", "requested_changes"],
     opening: "/merge_requests",
     merging: ("PUT", "/merge"),
+    committing: ("POST", "/repository/commits"),
 };
 
 scenarios!(GITLAB);

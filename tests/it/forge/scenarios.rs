@@ -9,6 +9,7 @@ use tagboat::forge::Forge;
 use tagboat::git::Remote;
 use tagboat::git::access::Access;
 use tagboat::git::mirror::Mirror;
+use tagboat::git::signing::{Keys, SshKey};
 use tagboat::git::url::RemoteUrl;
 use tagboat::manifest::Limits;
 use tagboat::model::environment::BranchName;
@@ -17,7 +18,7 @@ use tagboat::model::proposal::Action;
 use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::{Mode, Run, run};
 
-use crate::support::forge::{CheckRow, Fault, Pull, Stands, Store, serve};
+use crate::support::forge::{CheckRow, Fault, Modes, Pull, Stands, Store, serve};
 use crate::support::memory::MemoryTags;
 use crate::support::repository::{Repository, Scratch, environment};
 
@@ -41,15 +42,19 @@ pub(crate) struct Kind {
     pub(crate) opening: &'static str,
     /// Method and a part of the path of the merge.
     pub(crate) merging: (&'static str, &'static str),
+    /// Method and a part of the path by which the forge makes a commit.
+    pub(crate) committing: (&'static str, &'static str),
 }
 
 /// A repository on a forge, a registry, and Tagboat.
 pub(crate) struct Stage {
     kind: Kind,
-    scratch: Scratch,
+    pub(crate) scratch: Scratch,
     tags: MemoryTags,
     pub(crate) store: Arc<Store>,
     address: String,
+    /// The operator's SSH key that commits are signed with.
+    pub(crate) ssh: Option<String>,
 }
 
 const PLAIN: &str = "";
@@ -61,7 +66,7 @@ fn manifest(tag: &str) -> String {
 }
 
 impl Stage {
-    fn new(kind: Kind, environment: &str) -> Self {
+    pub(crate) fn new(kind: Kind, environment: &str) -> Self {
         let config = format!(
             "version: 1\nimages:\n  - match: ghcr.io/acme/*\n    semver: 1.x\nenvironments:\n  - name: prod\n    \
              files: [prod/**]\n{environment}"
@@ -70,7 +75,7 @@ impl Stage {
         let bare = scratch.bare("gitops.git", &[(".tagboat.yaml", &config), ("prod/web.yaml", &manifest("1.4.0"))]);
         let store = Store::over(bare.folder);
         let address = serve((kind.router)(Arc::clone(&store)));
-        let stage = Self { kind, scratch, tags: MemoryTags::default(), store, address };
+        let stage = Self { kind, scratch, tags: MemoryTags::default(), store, address, ssh: None };
         stage.list(&["1.4.0", "1.5.0"]);
         stage
     }
@@ -90,7 +95,8 @@ impl Stage {
     async fn outcome(&self, mirror: &str, hour: u32) -> Outcome {
         let url = RemoteUrl::from_path(&self.store.repository.folder);
         let mirror = Mirror::open(&self.scratch.path(mirror), url, Access::None, environment(None)).unwrap();
-        let remote: Arc<dyn Remote> = Arc::new(mirror);
+        let ssh = self.ssh.as_ref().map(|text| SshKey::read(&text.as_str().into()).map_err(|error| error.to_string()));
+        let remote: Arc<dyn Remote> = Arc::new(mirror.with_keys(Keys { ssh, gpg: None }));
         run(&Run {
             remote,
             branch: &BranchName::from("main"),
@@ -432,6 +438,85 @@ pub(super) async fn two_passes_at_once_open_one(kind: Kind) {
     assert_eq!(stage.states(), [Stands::Open]);
 }
 
+const SIGNED: &str = "commit: {sign: forge}\n";
+
+impl Stage {
+    /// Returns the whole commit of a branch, as Git keeps it.
+    fn commit(&self, branch: &str) -> String {
+        self.store.repository.git(&["cat-file", "commit", branch])
+    }
+
+    /// Returns the names of all branches.
+    fn branches(&self) -> Vec<String> {
+        let listed = self.store.repository.git(&["for-each-ref", "--format=%(refname:short)", "refs/heads"]);
+        listed.lines().map(str::to_owned).collect()
+    }
+}
+
+pub(super) async fn commits_that_the_forge_signs_live_as_any_other(kind: Kind) {
+    let stage = Stage::new(kind, &format!("{AUTO}{SIGNED}"));
+    assert_eq!(stage.pass(8).await, (Some(Action::Opened), String::new()));
+    let (first, pull) = (stage.commit(HEAD), stage.only());
+    assert!(
+        first.contains("gpgsig ") && first.contains("author The Forge") && first.contains("Tagboat-Key: "),
+        "{first}"
+    );
+    stage.requests();
+    assert_eq!(stage.acts(8).await, Some(Action::Unchanged));
+    assert_eq!((stage.requests().1, stage.only().updated), (Vec::new(), pull.updated));
+    stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
+    assert_eq!(stage.acts(9).await, Some(Action::Updated));
+    let second = stage.only();
+    assert_eq!((second.state, second.number), (Stands::Open, pull.number), "it was never closed in between");
+    assert!(stage.commit(HEAD).contains("gpgsig ") && second.sha != pull.sha);
+    assert_eq!(stage.branches(), ["main", HEAD], "nothing is left of how it was made");
+    stage.check("build", kind.words[0]);
+    assert_eq!(stage.acts(10).await, Some(Action::Merged));
+    assert_eq!(stage.runs(), "1.6.0");
+}
+
+pub(super) async fn what_a_person_adds_to_a_commit_of_the_forge_is_theirs(kind: Kind) {
+    let stage = Stage::new(kind, SIGNED);
+    stage.acts(8).await;
+    stage.push(HEAD, "notes", "mine");
+    stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
+    let (action, reason) = stage.pass(9).await;
+    assert_eq!(action, Some(Action::LeftAlone));
+    assert!(reason.contains("somebody else has pushed"), "{reason}");
+    // As somebody would who amends it: the same words, another tree.
+    let message = stage.store.repository.git(&["log", "-1", "--format=%B", &format!("{HEAD}~1")]);
+    let base = stage.store.at("main").unwrap();
+    stage.store.make(HEAD, &base, &[("prod/web.yaml".to_owned(), b"other".to_vec())], &message, Modes::Kept);
+    assert_eq!(stage.acts(10).await, Some(Action::LeftAlone));
+}
+
+pub(super) async fn the_base_takes_commits_that_the_forge_signs(kind: Kind) {
+    let stage = Stage::new(kind, &format!("    publish: commit\n{SIGNED}"));
+    assert_eq!(stage.acts(8).await, Some(Action::Committed));
+    let landed = stage.commit("main");
+    assert!(landed.contains("gpgsig ") && landed.contains("Tagboat-Environment: prod"), "{landed}");
+    assert_eq!((stage.runs().as_str(), stage.branches()), ("1.5.0", vec!["main".to_owned()]));
+}
+
+pub(super) async fn nothing_is_pushed_unsigned_where_the_forge_cannot_sign(kind: Kind) {
+    let stage = Stage::new(kind, SIGNED);
+    stage.store.kept().signs_nothing = true;
+    let (action, reason) = stage.pass(8).await;
+    assert_eq!(action, Some(Action::Failed));
+    assert!(reason.contains("does not sign the commits") && reason.contains("`signing`"), "{reason}");
+    assert_eq!((stage.states(), stage.branches()), (Vec::new(), vec!["main".to_owned()]));
+}
+
+pub(super) async fn a_forge_commit_whose_answer_was_lost_is_found_again(kind: Kind) {
+    let stage = Stage::new(kind, SIGNED);
+    stage.store.trap(kind.committing.0, kind.committing.1, Fault::Lost);
+    stage.acts(8).await;
+    stage.acts(9).await;
+    assert_eq!(stage.acts(10).await, Some(Action::Unchanged));
+    assert_eq!((stage.states(), stage.branches()), (vec![Stands::Open], vec!["main".to_owned(), HEAD.to_owned()]));
+    assert!(stage.commit(HEAD).contains("gpgsig "));
+}
+
 /// Makes one test of each scenario on a kind of forge.
 macro_rules! scenarios {
     ($kind:expr) => {
@@ -456,6 +541,11 @@ macro_rules! scenarios {
             a_merge_whose_answer_was_lost_is_seen_by_the_next_pass
             a_listing_that_is_behind_opens_no_second_one
             two_passes_at_once_open_one
+            commits_that_the_forge_signs_live_as_any_other
+            what_a_person_adds_to_a_commit_of_the_forge_is_theirs
+            the_base_takes_commits_that_the_forge_signs
+            nothing_is_pushed_unsigned_where_the_forge_cannot_sign
+            a_forge_commit_whose_answer_was_lost_is_found_again
         }
     };
     (@ $kind:expr; $($name:ident)*) => {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tagboat::git::log::{ChangedFile, Line, LogEntry, LogStep};
 use tagboat::git::{BlobId, EntryKind, GitError, Head, Pushed, Remote, TreeEntry};
 use tagboat::model::change::FileEdit;
-use tagboat::model::commit::{CommitId, CommitPlan, Identity};
+use tagboat::model::commit::{CommitId, CommitPlan, Identity, Sign};
 use tagboat::model::environment::BranchName;
 use tagboat::model::file::RepoPath;
 use tagboat::model::image::{Digest, ImageName, Tag};
@@ -279,9 +279,19 @@ impl Remote for MemoryRemote {
         Ok(Line { steps, oldest, whole: next.is_none() })
     }
 
-    fn has_same_tree(&self, one: &CommitId, other: &CommitId) -> Result<bool, GitError> {
+    fn tree(&self, commit: &CommitId) -> Result<String, GitError> {
         let state = self.state.lock().unwrap();
-        Ok(state.commits[index_of(one)].tree == state.commits[index_of(other)].tree)
+        let entry = |(path, content): (&RepoPath, &Arc<Vec<u8>>)| format!("{path} {}\n", blob_id(content).0);
+        let listed: String = state.commits[index_of(commit)].tree.iter().map(entry).collect();
+        Ok(blob_id(listed.as_bytes()).0)
+    }
+
+    fn is_signed(&self, _commit: &CommitId) -> Result<bool, GitError> {
+        Ok(false)
+    }
+
+    fn signs(&self, _way: Sign) -> Result<(), String> {
+        Err("a remote in memory signs nothing".to_owned())
     }
 
     fn heads(&self, prefix: &str) -> Result<Vec<(BranchName, CommitId)>, GitError> {
@@ -299,7 +309,8 @@ impl Remote for MemoryRemote {
         let step = self.history(branch, tip, 1, &|_| true)?.steps.remove(0);
         let line = self.history(branch, base, usize::MAX, &|_| false)?;
         let on_base = line.steps.iter().any(|below| Some(&below.entry.id) == step.entry.parent.as_ref());
-        Ok(Head { tip: tip.clone(), step, on_base })
+        let is_empty = line.steps.iter().any(|below| below.entry.id == *tip);
+        Ok(Head { tip: tip.clone(), step, on_base: on_base && !is_empty, is_empty })
     }
 
     fn push_head(

@@ -7,9 +7,11 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{Method, Response, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::support::forge::{CheckRow, Fault, Pull, Stands, Store};
+use crate::support::forge::{CheckRow, Fault, Modes, Pull, Stands, Store};
 
 /// Returns the fake over a store.
 pub(crate) fn router(store: Arc<Store>) -> Router {
@@ -173,6 +175,22 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
             store.kept().checks.push(CheckRow { sha: (*sha).to_owned(), name, word, text, is_run: false });
             said(201, &json!({}))
         }
+        ("POST", ["git", "refs"]) => {
+            let (name, sha) = (asked.text("ref"), asked.text("sha"));
+            let branch = name.strip_prefix("refs/heads/").expect("a branch's whole name");
+            if store.at(branch).is_some() {
+                return said(422, &json!({"message": "Reference already exists"}));
+            }
+            store.repository.git(&["update-ref", &name, &sha]);
+            said(201, &json!({"ref": name, "object": {"type": "commit", "sha": sha}}))
+        }
+        ("GET", ["git", "ref", "heads", name @ ..]) => match store.at(&name.join("/")) {
+            Some(sha) => said(
+                200,
+                &json!({"ref": format!("refs/heads/{}", name.join("/")), "object": {"type": "commit", "sha": sha}}),
+            ),
+            None => said(404, &json!({"message": "Not Found"})),
+        },
         ("GET", ["rules", "branches", _]) => {
             let protection = store.kept().protection.clone();
             let mut rules = Vec::new();
@@ -340,10 +358,29 @@ fn graphql(store: &Store, asked: &Asked<'_>) -> Response<Body> {
         let pull = json!({"id": format!("PR_{number}"), "isInMergeQueue": is_queued});
         return said(200, &json!({"data": {"repository": {"pullRequest": pull}}}));
     }
+    if query.contains("createCommitOnBranch") {
+        return commit_on_branch(store, &variables["input"]);
+    }
     let number: u64 = variables["id"].as_str().unwrap().trim_start_matches("PR_").parse().unwrap();
     if variables["head"] != store.pull(number).sha.as_str() {
         return said(200, &json!({"data": null, "errors": [{"type": "UNPROCESSABLE", "message": "the head moved"}]}));
     }
     store.kept().queued.push(number);
     said(200, &json!({"data": {"enqueuePullRequest": {"mergeQueueEntry": {"id": "MQ_1"}}}}))
+}
+
+/// Appends a commit; every file that it writes becomes a plain one.
+fn commit_on_branch(store: &Store, input: &Value) -> Response<Body> {
+    assert_eq!(input["branch"]["repositoryNameWithOwner"], "acme/gitops");
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let (branch, parent) = (text(&input["branch"]["branchName"]), text(&input["expectedHeadOid"]));
+    if store.at(&branch).as_deref() != Some(&parent) {
+        let words = format!("Expected branch to point to {parent} but it did not");
+        return said(200, &json!({"data": null, "errors": [{"type": "STALE_DATA", "message": words}]}));
+    }
+    let file = |addition: &Value| (text(&addition["path"]), STANDARD.decode(text(&addition["contents"])).unwrap());
+    let files: Vec<_> = input["fileChanges"]["additions"].as_array().unwrap().iter().map(file).collect();
+    let message = format!("{}\n\n{}", text(&input["message"]["headline"]), text(&input["message"]["body"]));
+    let made = store.make(&branch, &parent, &files, &message, Modes::Plain);
+    said(200, &json!({"data": {"createCommitOnBranch": {"commit": {"oid": made}}}}))
 }

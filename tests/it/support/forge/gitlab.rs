@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Router;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::rest::{Answer, Asked, answer};
-use super::{CheckRow, Fault, Pull, Stands, Store};
+use super::{CheckRow, Fault, Modes, Pull, Stands, Store};
 
 /// The token that is let in.
 pub(crate) const TOKEN: &str = "glpat-hush";
@@ -89,6 +91,11 @@ fn project(store: &Store, asked: &Asked, method: &str, rest: &[&str]) -> Answer 
             Answer::page(asked, of_this.map(|(id, check)| status(id, check)).collect(), 2)
         }
         ("POST", ["statuses", sha]) => set_status(store, asked, sha),
+        ("POST", ["repository", "commits"]) => commit(store, asked),
+        ("GET", ["repository", "branches", name]) => match store.at(name) {
+            Some(sha) => Answer::of(200, json!({ "name": name, "commit": { "id": sha } })),
+            None => Answer::of(404, json!({ "message": "404 Branch Not Found" })),
+        },
         ("POST", ["merge_trains", "merge_requests", number]) => {
             let number: u64 = number.parse().unwrap();
             if asked.body["sha"] != store.pull(number).sha.as_str() {
@@ -353,4 +360,26 @@ fn set_status(store: &Store, asked: &Asked, sha: &str) -> Answer {
     kept.checks.push(CheckRow { sha: sha.to_owned(), name, word: state, text, is_run: false });
     let id = kept.checks.len() - 1;
     Answer::of(201, status(id, &kept.checks[id]))
+}
+
+/// Makes a commit on a new branch that begins at a commit.
+fn commit(store: &Store, asked: &Asked) -> Answer {
+    let known = ["branch", "start_sha", "commit_message", "author_name", "author_email", "actions"];
+    let fields: Vec<&String> = asked.body.as_object().unwrap().keys().collect();
+    assert!(fields.iter().all(|field| known.contains(&field.as_str())), "{fields:?}");
+    let text = |field: &str| asked.text(field).unwrap();
+    let (branch, start) = (text("branch"), text("start_sha"));
+    if store.at(&branch).is_some() {
+        let words =
+            format!("A branch called '{branch}' already exists. Switch to that branch in order to make changes");
+        return Answer::of(400, json!({ "message": words }));
+    }
+    let file = |action: &Value| {
+        assert_eq!((&action["action"], &action["encoding"]), (&json!("update"), &json!("base64")));
+        let content = STANDARD.decode(action["content"].as_str().unwrap()).unwrap();
+        (action["file_path"].as_str().unwrap().to_owned(), content)
+    };
+    let files: Vec<_> = asked.body["actions"].as_array().unwrap().iter().map(file).collect();
+    let made = store.make(&branch, &start, &files, &text("commit_message"), Modes::Kept);
+    Answer::of(201, json!({ "id": made, "short_id": &made[..8], "parent_ids": [start] }))
 }

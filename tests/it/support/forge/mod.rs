@@ -91,6 +91,13 @@ pub(crate) struct Protection {
     pub(crate) queue: bool,
 }
 
+/// Whether a forge that makes a commit keeps the modes of its files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Modes {
+    Kept,
+    Plain,
+}
+
 /// Everything a fake remembers.
 #[derive(Default)]
 pub(crate) struct Kept {
@@ -104,6 +111,8 @@ pub(crate) struct Kept {
     /// How many listings still show what was before the last change.
     pub(crate) stale: u32,
     pub(crate) queued: Vec<u64>,
+    /// Whether the forge signs none of the commits that it makes.
+    pub(crate) signs_nothing: bool,
     clock: u64,
 }
 
@@ -190,6 +199,41 @@ impl Store {
             pull.merged = Some(merged.clone());
         });
         Some(merged)
+    }
+
+    /// Makes a commit as the forge itself, signed unless it signs nothing, and moves a branch to it. `modes` tells whether
+    /// files keep theirs.
+    pub(crate) fn make(
+        &self,
+        branch: &str,
+        parent: &str,
+        files: &[(String, Vec<u8>)],
+        message: &str,
+        modes: Modes,
+    ) -> String {
+        let kept = self.kept();
+        let git = |arguments: &[&str]| self.repository.git(arguments);
+        git(&["read-tree", parent]);
+        let aside = self.repository.folder.with_extension("made");
+        for (path, content) in files {
+            std::fs::write(&aside, content).unwrap();
+            let blob = git(&["hash-object", "-w", &aside.display().to_string()]);
+            let listed = git(&["ls-tree", parent, path]);
+            let mode = match modes {
+                Modes::Kept => listed.split(' ').next().filter(|mode| !mode.is_empty()).unwrap_or("100644"),
+                Modes::Plain => "100644",
+            };
+            git(&["update-index", "--add", "--cacheinfo", &format!("{mode},{blob},{path}")]);
+        }
+        let tree = git(&["write-tree"]);
+        let who = "The Forge <forge@forge.example> 1767225600 +0000";
+        let armour = "-----BEGIN PGP SIGNATURE-----\n \n aGVsbG8=\n -----END PGP SIGNATURE-----";
+        let signature = if kept.signs_nothing { String::new() } else { format!("gpgsig {armour}\n") };
+        let text = format!("tree {tree}\nparent {parent}\nauthor {who}\ncommitter {who}\n{signature}\n{message}");
+        std::fs::write(&aside, text).unwrap();
+        let made = git(&["hash-object", "-t", "commit", "-w", &aside.display().to_string()]);
+        git(&["update-ref", &format!("refs/heads/{branch}"), &made]);
+        made
     }
 
     /// Changes a pull request.
