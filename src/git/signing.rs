@@ -7,13 +7,9 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::path::PathBuf;
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair,
-    Ed25519KeyPair,
-};
+use aws_lc_rs::signature::Ed25519KeyPair;
 use secrecy::{ExposeSecret as _, SecretString};
-use ssh_key::private::{EcdsaKeypair, KeypairData};
+use ssh_key::private::KeypairData;
 use ssh_key::{HashAlg, LineEnding, PrivateKey, Signature, SshSig};
 
 use crate::git::GitError;
@@ -27,27 +23,22 @@ const NAMESPACE: &str = "git";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// It is no private key.
-    #[error("it is no private key in OpenSSH's form, which `ssh-keygen -t ed25519` writes")]
+    #[error("it is no private key of the kind ed25519 in OpenSSH's form, which `ssh-keygen -t ed25519` writes")]
     Form,
     /// It wants a passphrase, and nobody is there to give one.
     #[error("it has a passphrase: `ssh-keygen -p -N ''` takes it off a copy for Tagboat")]
     Passphrase,
     /// It is of another kind.
-    #[error("its kind {0} does not sign here: ed25519 and the NIST curves of ECDSA do")]
+    #[error("its kind {0} does not sign here: `ssh-keygen -t ed25519` makes one that does")]
     Kind(String),
     /// Its parts do not fit together.
     #[error("its private and public parts do not fit together")]
     Broken,
 }
 
-enum Pair {
-    Ed25519(Ed25519KeyPair),
-    Ecdsa(EcdsaKeyPair),
-}
-
 /// The operator's SSH key. `Debug` shows nothing of it.
 pub struct SshKey {
-    pair: Pair,
+    pair: Ed25519KeyPair,
     public: ssh_key::PublicKey,
 }
 
@@ -65,59 +56,30 @@ impl SshKey {
     /// [`KeyError`] when it is of no use.
     pub fn read(text: &SecretString) -> Result<Self, KeyError> {
         // The form ends in a line end, which secrets lose where they are read.
-        let text = zeroizing(text);
+        let text = whole_lines(text);
         let key = PrivateKey::from_openssh(text.expose_secret()).map_err(|_form| KeyError::Form)?;
         if key.is_encrypted() {
             return Err(KeyError::Passphrase);
         }
-        let broken = |_rejected| KeyError::Broken;
-        let pair = match key.key_data() {
-            KeypairData::Ed25519(pair) => {
-                let (seed, public) = (pair.private.to_bytes(), pair.public.0);
-                Pair::Ed25519(Ed25519KeyPair::from_seed_and_public_key(&seed, &public).map_err(broken)?)
-            }
-            KeypairData::Ecdsa(pair) => {
-                let way = match pair {
-                    EcdsaKeypair::NistP256 { .. } => &ECDSA_P256_SHA256_FIXED_SIGNING,
-                    EcdsaKeypair::NistP384 { .. } => &ECDSA_P384_SHA384_FIXED_SIGNING,
-                    EcdsaKeypair::NistP521 { .. } => &ECDSA_P521_SHA512_FIXED_SIGNING,
-                };
-                let (private, public) = (pair.private_key_bytes(), pair.public_key_bytes());
-                Pair::Ecdsa(EcdsaKeyPair::from_private_key_and_public_key(way, private, public).map_err(broken)?)
-            }
-            _ => return Err(KeyError::Kind(key.algorithm().as_str().to_owned())),
+        let KeypairData::Ed25519(pair) = key.key_data() else {
+            return Err(KeyError::Kind(key.algorithm().as_str().to_owned()));
         };
+        let (seed, public) = (pair.private.to_bytes(), pair.public.0);
+        let pair = Ed25519KeyPair::from_seed_and_public_key(&seed, &public).map_err(|_rejected| KeyError::Broken)?;
         Ok(Self { pair, public: key.public_key().clone() })
     }
 
     /// Signs what Git signs of a commit, and returns the armoured signature.
     fn sign(&self, payload: &[u8]) -> Option<String> {
         let signed = SshSig::signed_data(NAMESPACE, HashAlg::Sha512, payload).ok()?;
-        let bytes = match &self.pair {
-            Pair::Ed25519(pair) => pair.sign(&signed).as_ref().to_vec(),
-            Pair::Ecdsa(pair) => {
-                let both = pair.sign(&SystemRandom::new(), &signed).ok()?;
-                let (r, s) = both.as_ref().split_at(both.as_ref().len() / 2);
-                [mpint(r), mpint(s)].concat()
-            }
-        };
-        let signature = Signature::new(self.public.algorithm(), bytes).ok()?;
+        let signature = Signature::new(self.public.algorithm(), self.pair.sign(&signed).as_ref()).ok()?;
         let whole = SshSig::new(self.public.key_data().clone(), NAMESPACE, HashAlg::Sha512, signature).ok()?;
         whole.to_pem(LineEnding::LF).ok()
     }
 }
 
-fn zeroizing(text: &SecretString) -> SecretString {
+fn whole_lines(text: &SecretString) -> SecretString {
     format!("{}\n", text.expose_secret().trim()).into()
-}
-
-/// Writes a positive number as SSH does (RFC 4251, section 5).
-fn mpint(number: &[u8]) -> Vec<u8> {
-    let first = number.iter().position(|byte| *byte != 0).unwrap_or(number.len());
-    let digits = &number[first..];
-    let sign: &[u8] = if digits.first().is_some_and(|byte| byte & 0x80 != 0) { &[0] } else { &[] };
-    let length = u32::try_from(sign.len() + digits.len()).unwrap_or(u32::MAX);
-    [&length.to_be_bytes(), sign, digits].concat()
 }
 
 /// A key in the operator's GPG keyring.
@@ -188,13 +150,6 @@ fn by_gpg(key: &GpgKey, payload: &[u8], program: &Program) -> Result<String, Git
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_number_is_written_positive_and_without_leading_zeros() {
-        assert_eq!(mpint(&[0, 0, 0x7f]), [0, 0, 0, 1, 0x7f]);
-        assert_eq!(mpint(&[0x80, 1]), [0, 0, 0, 3, 0, 0x80, 1]);
-        assert_eq!(mpint(&[0, 0]), [0, 0, 0, 0]);
-    }
 
     #[test]
     fn what_is_no_key_is_refused_and_never_repeated() {

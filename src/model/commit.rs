@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::model::environment::{BranchName, EnvironmentName};
 use crate::model::file::RepoPath;
+use crate::model::template::Template;
 
 /// A commit's id in hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -92,7 +93,7 @@ impl Sign {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommitStyle {
     /// The template of the message, where it is not the default one.
-    pub message: Option<String>,
+    pub message: Option<Template>,
     /// The author.
     pub author: Identity,
     /// The committer, where it is not the author.

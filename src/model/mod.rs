@@ -26,4 +26,5 @@ pub mod rejections;
 pub mod signature;
 pub mod site;
 pub mod tags;
+pub mod template;
 pub mod usage;

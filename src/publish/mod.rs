@@ -6,6 +6,8 @@
 pub mod apply;
 pub mod body;
 pub mod making;
+pub mod notes;
 pub mod plan;
 pub mod pull_requests;
+mod wording;
 pub mod worktree;

@@ -16,6 +16,8 @@ use crate::model::history::Ordered;
 use crate::model::hold::Hold;
 use crate::model::image::ImageName;
 use crate::model::site::Value;
+use crate::model::template::Facts;
+use crate::publish::wording;
 
 /// How many images a commit's subject names before it only counts them.
 const NAMED_IN_SUBJECT: usize = 1;
@@ -52,7 +54,7 @@ pub fn commit(
     PlannedCommit {
         plan: CommitPlan {
             environment: environment.clone(),
-            message: message(environment, &moves, &key, style),
+            message: message(environment, &moves, &files, &key, style),
             author: style.author.clone(),
             committer: style.committer().clone(),
             sign: style.sign,
@@ -169,11 +171,26 @@ fn short(image: &ImageName) -> &str {
 /// The distinct moves of a commit, whatever number of files each changes.
 type Moves<'a> = BTreeSet<(&'a ImageName, &'a Value, &'a Value)>;
 
-fn message(environment: &EnvironmentName, moves: &Moves<'_>, key: &str, style: &CommitStyle) -> String {
-    let mut text = subject(environment, moves);
+fn message(
+    environment: &EnvironmentName,
+    moves: &Moves<'_>,
+    files: &[FileEdit],
+    key: &str,
+    style: &CommitStyle,
+) -> String {
+    let subject = subject(environment, moves);
+    let mut default = format!("{subject}\n\n");
+    body(&mut default, moves);
+    let facts = Facts {
+        environment: environment.to_string(),
+        summary: wording::summary(&subject).to_owned(),
+        default: default.trim_end().to_owned(),
+        files: files.iter().map(|file| file.file.to_string()).collect(),
+        images: moves.iter().map(|(image, from, to)| wording::image(image, from, to, "")).collect(),
+        ..Facts::default()
+    };
+    let mut text = wording::message(style.message.as_ref(), &facts);
     text.push_str("\n\n");
-    body(&mut text, moves);
-    text.push('\n');
     moved_trailers(&mut text, environment, moves, key);
     for (key, value) in style.further_trailers() {
         let _infallible = writeln!(text, "{key}: {value}");

@@ -75,7 +75,7 @@ object! {
 object! {
     /// The keys that commits are signed with.
     RawSigning, "`signing`";
-    /// The file that holds a private SSH key without a passphrase: ed25519, or ECDSA on a NIST curve.
+    /// The file that holds a private SSH key of the kind ed25519, without a passphrase.
     "sshKeyFile" optional ssh_key_file: FilePath,
     /// The environment variable that holds such a key.
     "sshKeyEnv" optional ssh_key_env: VariableName,

@@ -86,6 +86,7 @@ impl RawPullRequest {
             body,
             labels: self.labels.into_iter().flatten().map(|label| label.name).collect(),
             is_draft,
+            is_armed: false,
         }
     }
 }

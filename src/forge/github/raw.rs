@@ -32,6 +32,8 @@ pub(super) struct PullRequest {
     /// In answers about one pull request alone; `null` while it is being worked out.
     pub(super) mergeable: Option<bool>,
     pub(super) mergeable_state: Option<String>,
+    /// What the forge merges it by, where it does that by itself.
+    pub(super) auto_merge: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]

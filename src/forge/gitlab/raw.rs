@@ -79,6 +79,7 @@ impl RawMergeRequest {
             body,
             labels: self.labels.into_iter().collect::<BTreeSet<_>>(),
             is_draft: self.draft,
+            is_armed: self.merge_when_pipeline_succeeds,
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::model::environment::BranchName;
 use crate::pass::forges;
 use crate::pass::propose::Publishing;
 use crate::pass::setup::{MAX_SECRET, SetupError, read};
+use crate::pass::transport;
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
@@ -80,8 +81,9 @@ pub fn publishing(
         (ForgeChoice::Auto, Reach::Http | Reach::Ssh) => forges::told(url, environment).unwrap_or(ForgeChoice::Auto),
         (choice, _) => choice,
     };
-    let address =
-        forges::Address { repository: url, named, token: named_token(url, service, environment)?, environment };
+    let connection = transport::forge(service, watched(service, url));
+    let token = named_token(url, service, environment)?;
+    let address = forges::Address { repository: url, named, token, connection, environment };
     match choice {
         ForgeChoice::Plain => Ok(Publishing::Plain),
         ForgeChoice::GitHub => forges::github(&address, app(url, service)?),
@@ -184,7 +186,8 @@ fn access(url: &RemoteUrl, service: &Service, environment: &Environment) -> Resu
         Some(RepositoryAuth::SshKey(path)) => Ok(Access::SshKey { file: service.resolve(path), known_hosts: None }),
         Some(RepositoryAuth::GithubApp { .. }) => {
             let app = app(url, service)?.ok_or_else(|| SetupError::App("it is not named".to_owned()))?;
-            let address = forges::Address { repository: url, named: None, token: None, environment };
+            let connection = transport::forge(service, watched(service, url));
+            let address = forges::Address { repository: url, named: None, token: None, connection, environment };
             Ok(Access::Token(forges::installation_token(&address, app)?))
         }
         None => Ok(environment.token().map_or(Access::None, |(_, token)| Access::Token(token))),

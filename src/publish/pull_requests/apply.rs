@@ -15,7 +15,8 @@ use crate::model::file::RepoPath;
 use crate::model::outcome::Landed;
 use crate::model::proposal::Action;
 use crate::model::pull_request::{
-    Check, CheckState, HeadBranch, LABEL_RETRY, Merge, NewPullRequest, PullRequestStyle, Readiness, State, Status,
+    Check, CheckState, HeadBranch, LABEL_RETRY, Merge, NewPullRequest, PullRequestStyle, Readiness, Rebase, State,
+    Status,
 };
 use crate::publish::making::{MakeError, Maker};
 use crate::publish::plan::PlannedCommit;
@@ -63,7 +64,7 @@ pub fn look(
         .map(|(name, tip)| {
             let head = remote.head(&name, &tip, base)?;
             let wanted = desired.iter().find(|desired| desired.head == name);
-            let mut found = judge(remote, name, &head, (own, now), wanted)?;
+            let mut found = judge(remote, name, (&head, base.1), (own, now), wanted)?;
             found.is_order = found.is_order && !is_there(remote, base, &head, found.key.as_deref())?;
             Ok(found)
         })
@@ -96,7 +97,7 @@ fn is_there(
 fn judge(
     remote: &dyn Remote,
     name: BranchName,
-    head: &Head,
+    (head, base): (&Head, &CommitId),
     (own, now): (&CommitStyle, Timestamp),
     desired: Option<&Desired>,
 ) -> Result<HeadBranch, GitError> {
@@ -116,7 +117,8 @@ fn judge(
         Some(desired) => brings(head, &desired.commit)? && is_as_made(remote, head, &desired.commit, now)?,
     };
     let is_order = is_own && key.is_some() && entry.message.lines().any(|line| line.starts_with(TRAILER_ORDER));
-    Ok(HeadBranch { name, tip: head.tip.clone(), key, is_own, is_order, is_fresh })
+    let is_on_tip = entry.parent.as_ref() == Some(base);
+    Ok(HeadBranch { name, tip: head.tip.clone(), key, is_own, is_order, is_fresh, is_on_tip })
 }
 
 /// Returns the tree that a message says its commit holds.
@@ -164,6 +166,8 @@ fn is_as_made(remote: &dyn Remote, head: &Head, commit: &PlannedCommit, now: Tim
 pub struct Applied {
     /// The commits that reached the base branch.
     pub landed: Vec<Landed>,
+    /// Whether a head branch was made anew because it was behind: one in a pass, since each merge leaves the others behind.
+    has_rebased: bool,
 }
 
 /// Follows every course, and writes into each what came of it. `base` is the commit that was planned on.
@@ -242,13 +246,43 @@ async fn take(
             }
             Ok(())
         }
-        Step::Merge { pull_request, head, commit, again, statuses } => match (place.forge, pull_request) {
+        Step::Disarm { pull_request } => {
+            if let Some(forge) = place.forge {
+                forge.disarm(pull_request).await?;
+            }
+            Ok(())
+        }
+        Step::Merge { pull_request, head, commit, again, statuses, is_settled } => match (place.forge, pull_request) {
             (Some(forge), Some(pull_request)) => {
                 let mut readiness = forge.readiness(pull_request).await?;
                 // Whatever happened to them since they were set, a merge is not held up by what Tagboat itself says.
                 set_changed(forge, commit, statuses, &mut readiness.checks).await?;
+                if is_due_for_rebase(&readiness, place.style) {
+                    if std::mem::replace(&mut applied.has_rebased, true) {
+                        course.reason =
+                            Some("it is behind the base, and another one is brought up to date first".to_owned());
+                        return Ok(());
+                    }
+                    let made = place.maker().on_head(tip, head, Some(commit), again).await?;
+                    set_changed(forge, &made.commit, statuses, &mut Vec::new()).await?;
+                    course.action = Action::Updated;
+                    course.reason = Some("made anew on the base, which must be up to date for the merge".to_owned());
+                    return Ok(());
+                }
                 if let Err(reason) = ready(&readiness, place.style) {
-                    course.reason = Some(reason);
+                    let may_arm = *is_settled && place.style.native_auto_merge && only_required_are_due(&readiness);
+                    match (may_arm, pull_request.is_armed) {
+                        (true, true) => course.action = Action::Enqueued,
+                        (true, false) => match forge.arm(pull_request, commit).await? {
+                            Merge::NotReady(other) => course.reason = Some(format!("{reason}; {other}")),
+                            Merge::Merged(_) | Merge::Enqueued => course.action = Action::Enqueued,
+                        },
+                        (false, true) => {
+                            forge.disarm(pull_request).await?;
+                            course.reason = Some(reason);
+                        }
+                        (false, false) => course.reason = Some(reason),
+                    }
                     return Ok(());
                 }
                 match forge.merge(pull_request, commit).await? {
@@ -386,4 +420,23 @@ pub fn ready(readiness: &Readiness, style: &PullRequestStyle) -> Result<(), Stri
         Some(reason) => Err(reason.clone()),
         None => Ok(()),
     }
+}
+
+/// Whether a head branch has to be brought up to date before it can be merged, and nothing else is known to hold it up.
+fn is_due_for_rebase(readiness: &Readiness, style: &PullRequestStyle) -> bool {
+    let has_failed = readiness.checks.iter().any(|check| check.state == CheckState::Failed);
+    readiness.is_behind && style.rebase != Rebase::Conflict && !has_failed && readiness.changes_requested.is_empty()
+}
+
+/// Whether nothing is left to wait for but checks that the base requires: the one thing that a forge asks when it merges by itself.
+fn only_required_are_due(readiness: &Readiness) -> bool {
+    let is_passed_or_required = |check: &Check| match check.state {
+        CheckState::Passed => true,
+        CheckState::Pending => readiness.required.contains(&check.name),
+        CheckState::Failed => false,
+    };
+    !readiness.required.is_empty()
+        && readiness.checks.iter().all(is_passed_or_required)
+        && readiness.changes_requested.is_empty()
+        && (readiness.blocked.is_none() || readiness.is_blocked_by_checks)
 }

@@ -21,6 +21,7 @@ const GITHUB: Kind = Kind {
     reviews: ["APPROVED", "CHANGES_REQUESTED"],
     opening: "/pulls",
     merging: ("PUT", "/merge"),
+    below: "",
     committing: ("POST", "/graphql"),
 };
 
@@ -37,7 +38,7 @@ scenarios!(GITHUB);
 
 #[tokio::test]
 async fn a_merge_queue_is_used_where_there_is_one_and_only_once() {
-    let stage = crate::forge::scenarios::Stage::merging(GITHUB).await;
+    let stage = Stage::merging(GITHUB).await;
     stage.store.kept().protection.queue = true;
     for _ in 0..2 {
         assert_eq!(stage.acts(9).await, Some(Action::Enqueued));
@@ -48,7 +49,7 @@ async fn a_merge_queue_is_used_where_there_is_one_and_only_once() {
 
 #[tokio::test]
 async fn required_checks_and_approvals_of_the_base_are_waited_for() {
-    let stage = crate::forge::scenarios::Stage::merging(GITHUB).await;
+    let stage = Stage::merging(GITHUB).await;
     stage.store.kept().protection.required = vec!["e2e".to_owned()];
     let reason = stage.pass(9).await.1;
     assert!(reason.contains("required checks have not reported: e2e"), "{reason}");
@@ -64,7 +65,7 @@ async fn required_checks_and_approvals_of_the_base_are_waited_for() {
 
 #[tokio::test]
 async fn a_failure_on_a_further_page_of_checks_is_seen() {
-    let stage = crate::forge::scenarios::Stage::merging(GITHUB).await;
+    let stage = Stage::merging(GITHUB).await;
     for (name, word) in [("a", "success"), ("c", "skipped"), ("z", "timed_out")] {
         stage.check(name, word);
     }
@@ -97,4 +98,14 @@ async fn an_executable_file_is_signed_with_the_operators_key_and_nothing_goes_un
     let listed = stage.store.repository.git(&["ls-tree", &head, "prod/web.yaml"]);
     assert!(listed.starts_with("100755"), "{listed}");
     assert_eq!(stage.acts(10).await, Some(Action::Unchanged));
+}
+
+#[tokio::test]
+async fn merges_by_itself_only_what_waits_for_required_checks() {
+    crate::forge::scenarios::a_forge_merges_by_itself_only_what_waits_for_required_checks(GITHUB, "build").await;
+}
+
+#[tokio::test]
+async fn is_stopped_before_anything_changes() {
+    crate::forge::scenarios::a_forge_is_stopped_before_anything_changes(GITHUB, "build").await;
 }

@@ -14,7 +14,7 @@ use tagboat::model::environment::BranchName;
 use tagboat::model::file::RepoPath;
 use tagboat::model::image::{Digest, ImageName, Tag};
 use tagboat::model::signature::SignatureVerdict;
-use tagboat::model::tags::{FactKind, ImageTags, TagFacts};
+use tagboat::model::tags::{FactKind, ImageTags, Labels, TagFacts};
 use tagboat::registry::{SourceError, TagSource};
 use tagboat::signature::Requirement;
 
@@ -23,6 +23,7 @@ use tagboat::signature::Requirement;
 pub(crate) struct MemoryTags {
     images: Mutex<BTreeMap<ImageName, Arc<ImageTags>>>,
     broken: Mutex<BTreeMap<ImageName, String>>,
+    labels: Mutex<BTreeMap<(ImageName, Tag), Labels>>,
     pub(crate) lists_asked: AtomicUsize,
     pub(crate) facts_asked: AtomicUsize,
 }
@@ -32,6 +33,13 @@ impl MemoryTags {
     pub(crate) fn set<'a>(&self, image: &str, tags: impl IntoIterator<Item = &'a str>) {
         let tags = ImageTags { list: tags.into_iter().collect(), ..ImageTags::default() };
         self.images.lock().unwrap().insert(image.parse().unwrap(), Arc::new(tags));
+    }
+
+    /// Says where a version of an image comes from.
+    pub(crate) fn label(&self, image: &str, tag: &str, source: &str, revision: &str) {
+        let labels =
+            Labels { source: Some(source.to_owned()), revision: Some(revision.to_owned()), ..Labels::default() };
+        self.labels.lock().unwrap().insert((image.parse().unwrap(), tag.parse().unwrap()), labels);
     }
 
     /// Makes questions about an image fail.
@@ -68,6 +76,11 @@ impl TagSource for MemoryTags {
             FactKind::Digest => {
                 let digest = Self::digest(image.as_str(), tag.as_str()).parse().unwrap();
                 Ok(TagFacts { digest: Some(digest), ..TagFacts::default() })
+            }
+            FactKind::Image if self.labels.lock().unwrap().contains_key(&(image.clone(), tag.clone())) => {
+                let labels = self.labels.lock().unwrap()[&(image.clone(), tag.clone())].clone();
+                let digest = Self::digest(image.as_str(), tag.as_str()).parse().unwrap();
+                Ok(TagFacts { digest: Some(digest), platforms: Some(Vec::new()), labels, ..TagFacts::default() })
             }
             FactKind::Image | FactKind::Pushed => Err(SourceError::Failed("not kept in memory".to_owned())),
         };

@@ -49,6 +49,12 @@ fn checked(store: &Store, asked: &Asked) -> Answer {
 fn serve(store: &Store, asked: &Asked) -> Answer {
     let parts: Vec<&str> = asked.parts.iter().map(String::as_str).collect();
     let missing = || Answer::of(404, json!({ "message": "The target couldn't be found." }));
+    if let ["repos", "acme", "web", "releases"] = parts.as_slice() {
+        let releases = store.kept().releases.clone();
+        let row =
+            |(tag, text): &(String, String)| json!({ "tag_name": tag, "name": tag, "body": text, "draft": false });
+        return Answer::of(200, releases.iter().map(row).collect());
+    }
     let ["repos", "acme", "gitops", rest @ ..] = parts.as_slice() else { return missing() };
     match (asked.method.as_str(), rest) {
         ("GET", []) => Answer::of(
@@ -70,7 +76,7 @@ fn serve(store: &Store, asked: &Asked) -> Answer {
         ("GET", ["branches", name]) => {
             let Some(tip) = store.at(name) else { return missing() };
             let protection = store.kept().protection.clone();
-            let is_protected = !protection.required.is_empty() || protection.approvals > 0;
+            let is_protected = !protection.required.is_empty() || protection.approvals > 0 || protection.strict;
             Answer::of(
                 200,
                 json!({
@@ -85,7 +91,8 @@ fn serve(store: &Store, asked: &Asked) -> Answer {
             )
         }
         ("GET", ["branch_protections", name]) => {
-            Answer::of(200, json!({ "rule_name": name, "block_on_outdated_branch": false }))
+            let strict = store.kept().protection.strict;
+            Answer::of(200, json!({ "rule_name": name, "block_on_outdated_branch": strict }))
         }
         ("GET", ["commits", sha, "statuses"]) => {
             let checks = store.kept().checks.clone();
@@ -213,6 +220,10 @@ fn one(store: &Store, asked: &Asked, (method, kind): (&str, &str), number: u64, 
         ("GET", "pulls", []) => {
             let mut shown = shown(&pull);
             let conflicts = pull.state == Stands::Open && store.conflicts(&pull);
+            if pull.state == Stands::Open {
+                shown["merge_base"] = store.repository.git(&["merge-base", &pull.base, &pull.sha]).into();
+                shown["base"]["sha"] = store.at(&pull.base).into();
+            }
             let mut kept = store.kept();
             shown["mergeable"] = (shown["mergeable"] == true && kept.unknown == 0 && !conflicts).into();
             kept.unknown = kept.unknown.saturating_sub(1);

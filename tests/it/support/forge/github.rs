@@ -118,6 +118,11 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
             json!({"token": "ghs_installation", "expires_at": "2100-01-01T00:00:00Z", "permissions": permissions});
         return said(201, &token);
     }
+    if let ["repos", "acme", "web", "releases"] = path {
+        let releases = store.kept().releases.clone();
+        let row = |(tag, text): &(String, String)| json!({"tag_name": tag, "name": tag, "body": text, "draft": false});
+        return said(200, &releases.iter().map(row).collect::<Vec<_>>().into());
+    }
     let Some(path) = path.strip_prefix(&["repos", "acme", "gitops"]) else {
         return said(404, &json!({"message": "Not Found"}));
     };
@@ -253,6 +258,7 @@ fn shown(store: &Store, pull: &Pull) -> Value {
         "draft": pull.draft,
         "merged_at": pull.merged.as_ref().map(|_| "2026-11-20T08:00:00Z"),
         "merge_commit_sha": pull.merged,
+        "auto_merge": store.kept().armed.contains(&pull.number).then(|| json!({"merge_method": "merge"})),
         "labels": pull.labels.iter().map(|name| json!({"name": name})).collect::<Vec<_>>(),
         "head": {"ref": pull.head, "sha": pull.sha, "repo": repository},
         "base": {"ref": pull.base, "sha": store.at(&pull.base), "repo": repository},
@@ -315,6 +321,8 @@ fn one(store: &Store, number: u64) -> Response<Body> {
     let (mergeable, state) = match (is_known, pull.state == Stands::Open && store.conflicts(&pull)) {
         (false, _) => (Value::Null, "unknown"),
         (true, true) => (json!(false), "dirty"),
+        (true, false) if !store.has_required(&pull, "success") => (json!(true), "blocked"),
+        (true, false) if store.kept().protection.strict && store.is_behind(&pull) => (json!(true), "behind"),
         (true, false) => (json!(true), "clean"),
     };
     row["mergeable"] = mergeable;
@@ -362,8 +370,17 @@ fn graphql(store: &Store, asked: &Asked<'_>) -> Response<Body> {
         return commit_on_branch(store, &variables["input"]);
     }
     let number: u64 = variables["id"].as_str().unwrap().trim_start_matches("PR_").parse().unwrap();
+    if query.contains("disablePullRequestAutoMerge") {
+        store.kept().armed.retain(|armed| *armed != number);
+        return said(200, &json!({"data": {"disablePullRequestAutoMerge": {"clientMutationId": null}}}));
+    }
     if variables["head"] != store.pull(number).sha.as_str() {
         return said(200, &json!({"data": null, "errors": [{"type": "UNPROCESSABLE", "message": "the head moved"}]}));
+    }
+    if query.contains("enablePullRequestAutoMerge") {
+        assert_eq!(variables["method"], "MERGE", "the only way that this repository allows");
+        store.kept().armed.push(number);
+        return said(200, &json!({"data": {"enablePullRequestAutoMerge": {"clientMutationId": null}}}));
     }
     store.kept().queued.push(number);
     said(200, &json!({"data": {"enqueuePullRequest": {"mergeQueueEntry": {"id": "MQ_1"}}}}))

@@ -89,6 +89,8 @@ pub(crate) struct Protection {
     pub(crate) approvals: u32,
     /// Whether there is a merge queue.
     pub(crate) queue: bool,
+    /// Whether a head must stand on the newest commit of the base.
+    pub(crate) strict: bool,
 }
 
 /// Whether a forge that makes a commit keeps the modes of its files.
@@ -111,6 +113,10 @@ pub(crate) struct Kept {
     /// How many listings still show what was before the last change.
     pub(crate) stale: u32,
     pub(crate) queued: Vec<u64>,
+    /// Those that the forge merges by itself once it may.
+    pub(crate) armed: Vec<u64>,
+    /// The releases of `acme/web`, the newest first: tag and text.
+    pub(crate) releases: Vec<(String, String)>,
     /// Whether the forge signs none of the commits that it makes.
     pub(crate) signs_nothing: bool,
     clock: u64,
@@ -174,6 +180,18 @@ impl Store {
         let index = kept.pulls.len() - 1;
         kept.touch(index, |_| {});
         Ok(kept.pulls[index].clone())
+    }
+
+    /// Whether a head does not stand on the newest commit of its base.
+    pub(crate) fn is_behind(&self, pull: &Pull) -> bool {
+        self.repository.output(&["merge-base", "--is-ancestor", &pull.base, &pull.sha]).is_none()
+    }
+
+    /// Whether every check that is required has succeeded at a head, in this word.
+    pub(crate) fn has_required(&self, pull: &Pull, success: &str) -> bool {
+        let kept = self.kept();
+        let of = |name: &String| kept.checks.iter().rev().find(|row| row.sha == pull.sha && row.name == *name);
+        kept.protection.required.iter().all(|name| of(name).is_some_and(|row| row.word == success))
     }
 
     /// Whether a pull request has a conflict with its base.
