@@ -54,7 +54,7 @@ use crate::registry::client::shared::{Answered, Shared};
 use crate::registry::client::signatures::{Place, Wanted};
 use crate::registry::credentials::{Credentials, normal_host};
 use crate::registry::settings::{HostSettings, Limits, Settings};
-use crate::registry::{Listed, SourceError, TagSource};
+use crate::registry::{Heads, Listed, SourceError, TagSource};
 use crate::signature::trust::TrustedRoot;
 use crate::signature::{self, Material, Requirement, Subject, Tally};
 
@@ -88,6 +88,8 @@ pub struct RegistryClient {
     begun: Mutex<Instant>,
     /// How many tags this pass has looked into.
     inspections: AtomicUsize,
+    /// How many HEADs this pass has taken to see where tags point that are compared.
+    heads: AtomicUsize,
     trusted_root: Option<Arc<TrustedRoot>>,
 }
 
@@ -139,6 +141,7 @@ impl RegistryClient {
             images: Mutex::default(),
             begun: Mutex::new(begun),
             inspections: AtomicUsize::new(0),
+            heads: AtomicUsize::new(0),
             trusted_root: settings.trusted_root,
         }
     }
@@ -161,6 +164,7 @@ impl RegistryClient {
             images: Mutex::default(),
             begun: Mutex::new(self.clock.instant()),
             inspections: AtomicUsize::new(0),
+            heads: AtomicUsize::new(0),
             trusted_root: self.trusted_root.clone(),
         }
     }
@@ -390,9 +394,17 @@ impl TagSource for RegistryClient {
         self.images.lock().unwrap_or_else(PoisonError::into_inner).clear();
         *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = self.clock.instant();
         self.inspections.store(0, Ordering::Relaxed);
+        self.heads.store(0, Ordering::Relaxed);
         self.push_times.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         hosts.values().for_each(|host| host.budget.renew());
+    }
+
+    fn take_heads(&self, wanted: usize) -> Heads {
+        let cap = self.limits.heads;
+        let granted = |taken: usize| wanted.min(cap.saturating_sub(taken));
+        let taken = self.heads.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| Some(taken + granted(taken)));
+        Heads { granted: granted(taken.unwrap_or_default()), cap }
     }
 
     fn count_cached(&self, image: &ImageName) {

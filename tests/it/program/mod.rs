@@ -10,6 +10,7 @@ mod demo;
 mod environments;
 mod forges;
 mod github;
+mod heads;
 mod holds;
 mod manifests;
 mod record;
