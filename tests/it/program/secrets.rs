@@ -306,6 +306,14 @@ fn no_login_of_any_kind_shows_wherever_it_fails() {
             set(Some(("acme", "rotated")), Vec::new());
             let reason = reason(plan("refused"));
             assert!(reason.contains("refuses the credentials from"), "{}: {reason}", way.name);
+            let image = format!("{host}/acme/web");
+            for arguments in [&["check", "--registries"][..], &["explain", &image][..]] {
+                let further = ["--service", &service, "-vv", "--log-format", "json"];
+                let variables = way.variables.iter().map(|(name, value)| (name, value));
+                let ran = world.finish(world.command(&[arguments, &further].concat()).envs(variables));
+                assert!(ran.out.contains("refuses"), "{}: {ran:?}", way.name);
+                hides(&ran, &secrets);
+            }
         }
         set(way.login, vec![(500, Some("0".to_owned())); 9]);
         reason(plan("broken"));

@@ -123,7 +123,8 @@ async fn one_good_signature_among_others_is_enough_wherever_it_is() {
     let (good, bad) = (place.signature(&place.key), place.signature(&key()));
     for signatures in [vec![good.clone(), bad.clone()], vec![bad.clone(), good.clone()], vec![bad.clone(); 49]] {
         place.sign(&signatures);
-        let expected = if signatures.contains(&good) { "signed" } else { "signed by somebody else, or changed since: " };
+        let expected =
+            if signatures.contains(&good) { "signed" } else { "signed by somebody else, or changed since: " };
         assert!(place.says().await.starts_with(expected));
     }
     place.sign(std::slice::from_ref(&bad));
