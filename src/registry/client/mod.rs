@@ -31,6 +31,7 @@ mod transport;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::Hash;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -69,6 +70,15 @@ const MAX_LIST_BYTES: u64 = 1 << 30;
 /// What is known of hosts, for all clients of one family.
 type KnownHosts = Arc<Mutex<HashMap<String, Arc<Known>>>>;
 
+/// The questions that are under way, of all passes at once: what two of them ask at the same time is sent once.
+#[derive(Debug, Default)]
+struct Asking {
+    lists: Shared<ImageName, Result<Listed, SourceError>>,
+    facts: Shared<(ImageName, Tag, FactKind), Result<TagFacts, SourceError>>,
+    images: Shared<(ImageName, Digest), Result<TagFacts, SourceError>>,
+    signatures: Shared<(ImageName, Tag, Digest, String), Result<SignatureVerdict, SourceError>>,
+}
+
 /// Asks registries over HTTP. One for a whole pass, or for many after each other: hosts, challenges and tokens are
 /// shared by all images. Passes at the same time take one each, by [`RegistryClient::for_pass`].
 pub struct RegistryClient {
@@ -80,10 +90,9 @@ pub struct RegistryClient {
     host_settings: Arc<HashMap<String, HostSettings>>,
     limits: Limits,
     push_times: pushed::PushTimes,
-    lists: Shared<ImageName, Result<Listed, SourceError>>,
+    asking: Arc<Asking>,
     /// What images hold, by their digest: asked for once in a pass, whatever tags point to it.
     images: Mutex<HashMap<Digest, Arc<OnceCell<TagFacts>>>>,
-    facts: Shared<(ImageName, Tag, FactKind), Result<TagFacts, SourceError>>,
     /// When the pass began.
     begun: Mutex<Instant>,
     /// How many tags this pass has looked into.
@@ -136,8 +145,7 @@ impl RegistryClient {
             host_settings: Arc::new(settings.hosts.into_iter().map(|host| (host.host.clone(), host)).collect()),
             limits: settings.limits,
             push_times: pushed::PushTimes::default(),
-            lists: Shared::default(),
-            facts: Shared::default(),
+            asking: Arc::default(),
             images: Mutex::default(),
             begun: Mutex::new(begun),
             inspections: AtomicUsize::new(0),
@@ -147,7 +155,7 @@ impl RegistryClient {
     }
 
     /// Returns a client for a pass of its own, at the same time as others: its time, budgets and numbers are its own, and
-    /// what hosts allow, their logins and whether they are down is shared.
+    /// what hosts allow, their logins, whether they are down, and answers to what is asked at the same time are shared.
     #[must_use]
     pub fn for_pass(&self) -> Self {
         Self {
@@ -159,8 +167,7 @@ impl RegistryClient {
             host_settings: Arc::clone(&self.host_settings),
             limits: self.limits.clone(),
             push_times: pushed::PushTimes::default(),
-            lists: Shared::default(),
-            facts: Shared::default(),
+            asking: Arc::clone(&self.asking),
             images: Mutex::default(),
             begun: Mutex::new(self.clock.instant()),
             inspections: AtomicUsize::new(0),
@@ -269,16 +276,35 @@ impl RegistryClient {
         facts.map_err(|failure| self.in_words(&host, failure))
     }
 
-    /// Passes an answer on, and counts one that came of somebody else's question.
-    fn count<V>(&self, image: &ImageName, answered: Answered<V>) -> V {
-        match answered {
-            Answered::Own(answer) => answer,
-            Answered::Shared(answer) => {
-                self.count_cached(image);
-                answer
-            }
+    /// Asks, unless somebody does already: then that answer counts, too. An error is only whose question it came of:
+    /// another pass may have run out of its time, or of its further tries.
+    async fn together<'q, K: Eq + Hash + Clone, V: Clone>(
+        &self,
+        asking: &Shared<K, Result<V, SourceError>>,
+        key: &K,
+        question: impl Fn() -> BoxFuture<'q, Result<V, SourceError>>,
+    ) -> (Result<V, SourceError>, Whose) {
+        match asking.ask(key, question()).await {
+            Answered::Own(answer) => (answer, Whose::Own),
+            Answered::Shared(Err(_)) => (question().await, Whose::Own),
+            Answered::Shared(answer) => (answer, Whose::Others),
         }
     }
+
+    /// Passes an answer on, and counts one that came of somebody else's question.
+    fn count<V>(&self, image: &ImageName, (answer, whose): (V, Whose)) -> V {
+        if whose == Whose::Others {
+            self.count_cached(image);
+        }
+        answer
+    }
+}
+
+/// Of whose question an answer came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Own,
+    Others,
 }
 
 /// Puts together how each host is connected to.
@@ -338,11 +364,14 @@ impl TagSource for RegistryClient {
         pages: Option<Vec<u8>>,
     ) -> BoxFuture<'a, Result<Listed, SourceError>> {
         async move {
-            let question = async {
-                let listed = self.tags_wherever(image, pages.as_deref()).await;
-                listed.map_err(|failure| SourceError::Failed(format!("{image}: {failure}")))
+            let question = || {
+                async {
+                    let listed = self.tags_wherever(image, pages.as_deref()).await;
+                    listed.map_err(|failure| SourceError::Failed(format!("{image}: {failure}")))
+                }
+                .boxed()
             };
-            self.count(image, self.lists.ask(image, question.boxed()).await)
+            self.count(image, self.together(&self.asking.lists, image, question).await)
         }
         .boxed()
     }
@@ -354,12 +383,15 @@ impl TagSource for RegistryClient {
         kind: FactKind,
     ) -> BoxFuture<'a, Result<TagFacts, SourceError>> {
         async move {
-            let question = async {
-                let facts = self.facts_wherever(image, tag, kind, None).await;
-                facts.map_err(|failure| SourceError::Failed(format!("{image}:{tag}: {failure}")))
+            let question = || {
+                async {
+                    let facts = self.facts_wherever(image, tag, kind, None).await;
+                    facts.map_err(|failure| SourceError::Failed(format!("{image}:{tag}: {failure}")))
+                }
+                .boxed()
             };
             let key = (image.clone(), tag.clone(), kind);
-            self.count(image, self.facts.ask(&key, question.boxed()).await)
+            self.count(image, self.together(&self.asking.facts, &key, question).await)
         }
         .boxed()
     }
@@ -375,17 +407,23 @@ impl TagSource for RegistryClient {
                 let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
                 Arc::clone(images.entry(digest.clone()).or_default())
             };
-            let mut own = false;
+            let question = || {
+                async {
+                    let facts = self.facts_wherever(image, tag, FactKind::Image, Some(digest)).await;
+                    facts.map_err(|failure| SourceError::Failed(format!("{image}:{tag}: {failure}")))
+                }
+                .boxed()
+            };
+            let mut whose = Whose::Others;
             // A failure is not kept: it may be that of one repository.
-            let ask = || {
-                own = true;
-                self.facts_wherever(image, tag, FactKind::Image, Some(digest))
+            let ask = async || {
+                let key = (image.clone(), digest.clone());
+                let (facts, by) = self.together(&self.asking.images, &key, question).await;
+                whose = by;
+                facts
             };
             let facts = cell.get_or_try_init(ask).await.cloned();
-            if !own {
-                self.count_cached(image);
-            }
-            facts.map_err(|failure| SourceError::Failed(format!("{image}:{tag}: {failure}")))
+            self.count(image, (facts, whose))
         }
         .boxed()
     }
@@ -426,8 +464,15 @@ impl TagSource for RegistryClient {
         by: &'a Requirement,
     ) -> BoxFuture<'a, Result<SignatureVerdict, SourceError>> {
         async move {
-            let verdict = self.verdict_wherever(&Subject { image, tag, digest }, by).await;
-            verdict.map_err(|failure| SourceError::Failed(format!("{image}:{tag}: {failure}")))
+            let question = || {
+                async {
+                    let verdict = self.verdict_wherever(&Subject { image, tag, digest }, by).await;
+                    verdict.map_err(|failure| SourceError::Failed(format!("{image}:{tag}: {failure}")))
+                }
+                .boxed()
+            };
+            let key = (image.clone(), tag.clone(), digest.clone(), by.by().to_owned());
+            self.count(image, self.together(&self.asking.signatures, &key, question).await)
         }
         .boxed()
     }
