@@ -144,7 +144,7 @@ pub async fn facts(observation: &mut Observation, wants: Vec<Want>, source: &dyn
 /// Forgets what was recalled of a tag of which it could not be found out where it points. Returns whether there was any.
 fn forget_recalled(observation: &mut Observation, want: &Want) -> bool {
     let Some(Ok(tags)) = observation.images.get_mut(&want.image) else { return false };
-    if !tags.facts.get(&want.tag).is_some_and(|facts| facts.recalled.is_some()) {
+    if tags.facts.get(&want.tag).is_none_or(|facts| facts.recalled.is_none()) {
         return false;
     }
     let facts = Arc::make_mut(tags).facts.entry(want.tag.clone()).or_default();
