@@ -330,18 +330,23 @@ async fn decided(
     questions: &[Question],
     context: &Context<'_>,
 ) -> Vec<Decision> {
-    for _ in 0..MAX_ROUNDS {
-        let Decided { decisions, wants, signatures, pasts } = decide::decide(observation, questions);
-        if wants.is_empty() && signatures.is_empty() && pasts.is_empty() {
-            return decisions;
-        }
-        read_pasts(inputs, observation, &pasts, context.surroundings);
-        observe::tags::facts(observation, wants, inputs.source, inputs.cache).await;
-        observe::signatures::ask(observation, signatures, inputs.files, context.files, inputs.source).await;
+    if inputs.past.is_none() {
+        // Nothing has run anywhere, which need not be found out image by image.
+        let all = questions.iter().map(|question| (question.environment.clone(), question.image.clone())).collect();
+        read_pasts(inputs, observation, &all, context.surroundings);
     }
     let mut decided = decide::decide(observation, questions);
-    let mut lacking: BTreeSet<ImageName> = decided.wants.into_iter().map(|want| want.image).collect();
-    lacking.extend(decided.signatures.into_iter().map(|want| want.image));
+    for _ in 0..MAX_ROUNDS {
+        let Decided { wants, signatures, pasts, .. } = &decided;
+        if wants.is_empty() && signatures.is_empty() && pasts.is_empty() {
+            return decided.decisions;
+        }
+        read_pasts(inputs, observation, pasts, context.surroundings);
+        observe::tags::facts(observation, wants.clone(), inputs.source, inputs.cache).await;
+        observe::signatures::ask(observation, signatures.clone(), inputs.files, context.files, inputs.source).await;
+        decided = decide::decide_again(observation, questions, decided);
+    }
+    let lacking = decided.lacking();
     for decision in &mut decided.decisions {
         if lacking.contains(&decision.question.image) {
             let reason = format!("needs facts about more tags than {MAX_ROUNDS} rounds of questions gave");
