@@ -22,7 +22,7 @@ use crate::git::log::{self, Line};
 use crate::git::program::{Program, ProgramEnvironment, words};
 use crate::git::transfer::Depth;
 use crate::git::url::{Reach, RemoteUrl};
-use crate::git::{BlobId, GitError, Head, Pushed, Remote, TreeEntry, http, objects, push, transfer};
+use crate::git::{BlobId, GitError, Head, Pushed, Remote, TreeEntry, beside, forced, http, objects, push, transfer};
 use crate::model::change::FileEdit;
 use crate::model::commit::{CommitId, CommitPlan};
 use crate::model::environment::BranchName;
@@ -43,6 +43,8 @@ pub struct Mirror {
     repository: RwLock<gix::ThreadSafeRepository>,
     /// Set when an object that must be there was not: the next fetch starts anew.
     suspect: AtomicBool,
+    /// Whether a forced push was told of already.
+    has_warned: AtomicBool,
 }
 
 impl Mirror {
@@ -82,6 +84,7 @@ impl Mirror {
             program,
             repository: RwLock::new(repository),
             suspect: AtomicBool::new(false),
+            has_warned: AtomicBool::new(false),
         })
     }
 
@@ -182,6 +185,7 @@ impl Remote for Mirror {
         if self.suspect.swap(false, Ordering::Relaxed) || !self.folder.join("HEAD").is_file() {
             self.remake()?;
         }
+        let before = transfer::noted_tip(&self.handle(), branch).ok().flatten();
         let tip = match self.fetch_once(branch, Depth::Tip) {
             Err(GitError::Broken(_)) => {
                 self.remake()?;
@@ -189,6 +193,11 @@ impl Remote for Mirror {
             }
             other => other?,
         };
+        if let Some(before) = before.filter(|before| *before != tip)
+            && self.handle().has_object(before)
+        {
+            self.noting(forced::suspect(&self.handle(), branch, before, tip))?;
+        }
         Ok(objects::commit_id(tip))
     }
 
@@ -207,19 +216,32 @@ impl Remote for Mirror {
         limit: usize,
         wanted: &(dyn Fn(&str) -> bool + Sync),
     ) -> Result<Line, GitError> {
-        let line = self.noting(log::first_parent(&self.handle(), tip, limit, wanted))?;
-        if line.whole || line.steps.len() >= limit {
-            return Ok(line);
+        let mut line = self.noting(log::first_parent(&self.handle(), tip, limit, wanted))?;
+        if !line.whole && line.steps.len() < limit {
+            check_branch(branch)?;
+            {
+                let _lock = lock(&self.folder)?;
+                // One more than is asked for: a commit is compared with its parent.
+                let commits = u32::try_from(limit).unwrap_or(u32::MAX - 1).saturating_add(1);
+                let depth = NonZeroU32::new(commits).unwrap_or(NonZeroU32::MIN);
+                let reached = self.fetch_once(branch, Depth::Commits(depth))?;
+                let known = objects::object_id(tip.as_str())?;
+                if reached != known {
+                    // It moved since; the next fetch finds it where this one left it.
+                    self.noting(forced::suspect(&self.handle(), branch, known, reached))?;
+                }
+            }
+            line = self.noting(log::first_parent(&self.handle(), tip, limit, wanted))?;
         }
-        check_branch(branch)?;
-        {
-            let _lock = lock(&self.folder)?;
-            // One more than is asked for: a commit is compared with its parent.
-            let commits = u32::try_from(limit).unwrap_or(u32::MAX - 1).saturating_add(1);
-            let depth = NonZeroU32::new(commits).unwrap_or(NonZeroU32::MIN);
-            self.fetch_once(branch, Depth::Commits(depth))?;
+        let handle = self.handle();
+        let lost = self.noting(forced::confirmed(&handle, branch, tip, &line))?;
+        if !lost.is_empty() {
+            if !self.has_warned.swap(true, Ordering::Relaxed) {
+                tracing::warn!(%branch, "somebody moved the branch by force: what that took out is not brought again unasked");
+            }
+            self.noting(beside::lost(&handle, &mut line, &lost, wanted))?;
         }
-        self.noting(log::first_parent(&self.handle(), tip, limit, wanted))
+        Ok(line)
     }
 
     fn commit(

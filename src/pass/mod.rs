@@ -22,6 +22,7 @@ pub mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -55,6 +56,10 @@ const MAX_ROUNDS: usize = 16;
 
 /// The longest file of holds that is read, in bytes.
 pub(crate) const MAX_HOLDS: u64 = 1 << 20;
+
+/// Why nothing is decided in a shallow clone.
+const SHALLOW: &str = "this clone is shallow, so it cannot tell what somebody took back: `git fetch --unshallow` (in a \
+                       GitHub workflow, `fetch-depth: 0` of the checkout)";
 
 /// Why a pass could not even begin.
 #[derive(Debug, thiserror::Error)]
@@ -340,21 +345,40 @@ fn read_pasts(
     };
     (inputs.progress)(Progress::Git);
     let environments = &inputs.config.environments;
-    let reading = history::Reading { environments, sites: &observation.sites, surroundings, limits: inputs.limits };
+    let Observation { sites, now, .. } = &*observation;
+    let reading =
+        history::Reading { environments, sites, surroundings, limits: inputs.limits, uncommitted: Some(*now) };
     match history::timelines(past, &asked, &reading, history::MOST_COMMITS) {
-        Ok(timelines) => {
-            let past = |timeline| {
-                let taken_back = decide::past::taken_back(&timeline);
+        Ok(told) => {
+            let past = |(key, timeline): (_, model::history::Timeline)| {
+                // Half of a history tells of half of what was taken back. Where nobody configured anything, nobody is
+                // taken back from either: anybody may look into a clone of any depth.
+                if inputs.config.configured && told.is_shallow {
+                    return (key, Err(SHALLOW.to_owned()));
+                }
+                let policy = policy(inputs, sites, &key);
+                let taken_back = decide::past::taken_back(&timeline, policy.as_deref());
                 let left = decide::past::left(&timeline);
-                Ok(model::history::Past { timeline: Some(timeline), taken_back, left })
+                (key, Ok(model::history::Past { timeline: Some(timeline), taken_back, left }))
             };
-            observation.pasts.extend(timelines.into_iter().map(|(key, timeline)| (key, past(timeline))));
+            let pasts: Vec<_> = told.timelines.into_iter().map(past).collect();
+            observation.pasts.extend(pasts);
         }
         Err(error) => {
             let reason = format!("the history of the branch could not be read: {error}");
             observation.pasts.extend(asked.into_iter().map(|key| (key, Err(reason.clone()))));
         }
     }
+}
+
+/// Returns the policy of an image in an environment.
+fn policy(inputs: &Inputs<'_>, sites: &[Site], key: &(EnvironmentName, ImageName)) -> Option<Arc<model::policy::Policy>> {
+    let Repository { rules, environments, .. } = inputs.config;
+    let own = sites.iter().filter(|site| site.image.as_ref() == Some(&key.1));
+    own.map(|site| questions::follow(site, rules, environments)).find_map(|followed| match followed {
+        Followed::Yes { environment, policy, .. } if environment == key.0 => Some(policy),
+        _ => None,
+    })
 }
 
 /// The edits of environments, and those of single proposals by their positions.

@@ -10,13 +10,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::Timestamp;
 
 use crate::git::local::LocalHistory;
-use crate::git::log::{ChangedFile, Line, LogStep};
+use crate::git::log::{Beside, Line, LogEntry, LogStep};
 use crate::git::{BlobId, GitError, Remote};
 use crate::manifest::{self, Surroundings};
-use crate::model::commit::CommitId;
+use crate::model::commit::{CommitId, Identity};
 use crate::model::environment::{BranchName, EnvironmentName, Environments};
 use crate::model::file::RepoPath;
-use crate::model::history::{Shift, Timeline, Word};
+use crate::model::history::{Aside, Shift, Timeline, Word};
 use crate::model::image::ImageName;
 use crate::model::site::{Site, Value};
 
@@ -87,6 +87,8 @@ pub struct Told {
     pub oldest: Timestamp,
     /// Whether that is the first commit of all.
     pub whole: bool,
+    /// Whether there would be more to read, had somebody not cloned too little of it.
+    pub is_shallow: bool,
 }
 
 /// The values of the asked images in one file: of each image as many as there are places, in the order of the file.
@@ -110,6 +112,26 @@ pub trait Past: Send + Sync {
     ///
     /// [`GitError`] when it cannot be read.
     fn read(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, GitError>;
+
+    /// Returns the wanted files that are not as the newest commit has them, with what it has; of those of `standing` also
+    /// the ones that it has not. A branch has none.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`] when the commit cannot be read.
+    fn uncommitted(
+        &self,
+        _standing: &BTreeSet<RepoPath>,
+        _limit: u64,
+        _wanted: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Result<Vec<(RepoPath, Option<BlobId>)>, GitError> {
+        Ok(Vec::new())
+    }
+
+    /// Whether history is cut off where somebody cloned no more of it.
+    fn is_shallow(&self) -> bool {
+        false
+    }
 }
 
 /// The history of a branch on a remote.
@@ -140,6 +162,19 @@ impl Past for LocalHistory {
     fn read(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, GitError> {
         Self::read(self, blob, limit)
     }
+
+    fn uncommitted(
+        &self,
+        standing: &BTreeSet<RepoPath>,
+        limit: u64,
+        wanted: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Result<Vec<(RepoPath, Option<BlobId>)>, GitError> {
+        Self::uncommitted(self, standing, limit, wanted)
+    }
+
+    fn is_shallow(&self) -> bool {
+        Self::is_shallow(self)
+    }
 }
 
 /// What is needed to understand the files of history.
@@ -152,6 +187,8 @@ pub struct Reading<'a> {
     pub surroundings: &'a Surroundings,
     /// The limits of what is read.
     pub limits: &'a manifest::Limits,
+    /// When what is not committed yet counts as changed; `None` where it does not count.
+    pub uncommitted: Option<Timestamp>,
 }
 
 /// Reads what each asked image has been in its environment, at most `limit` commits back.
@@ -164,8 +201,8 @@ pub fn timelines(
     asked: &BTreeSet<Asked>,
     reading: &Reading<'_>,
     limit: usize,
-) -> Result<BTreeMap<Asked, Timeline>, GitError> {
-    Ok(tell(past, &Asking::These(asked.clone()), reading, None, limit)?.timelines)
+) -> Result<Told, GitError> {
+    tell(past, &Asking::These(asked.clone()), reading, None, limit)
 }
 
 /// Returns when each commit of a line came at the earliest: not before any below it, whatever its own clock says.
@@ -197,11 +234,20 @@ pub fn tell(
             || (manifest::may_hold_reference(path)
                 && reading.environments.of(path).is_some_and(|environment| asking.has_environment(&environment.name)))
     };
-    let line = past.line(limit.min(MOST_COMMITS), &wanted)?;
+    let limit = limit.min(MOST_COMMITS);
+    let line = past.line(limit, &wanted)?;
+    let is_shallow = !line.whole && line.steps.len() < limit && past.is_shallow();
     let landed = landed(&line);
     let mut walk = Walk::new(past, asking, reading);
     let mut rewritten = Vec::new();
+    if let Some(now) = reading.uncommitted {
+        walk.back_to_the_commit(now, &wanted)?;
+    }
+    let mut beside = line.beside.iter().peekable();
     for (depth, step) in line.steps.iter().enumerate() {
+        while let Some(aside) = beside.next_if(|beside| beside.onto <= depth) {
+            walk.look_aside(aside)?;
+        }
         walk.back_over(step, depth, landed[depth])?;
         let file = watched.and_then(|watched| step.changed.iter().find(|changed| changed.path == *watched));
         if let Some(file) = file {
@@ -212,17 +258,64 @@ pub fn tell(
             rewritten.push(Rewritten { commit: entry.id.clone(), time: entry.time, word, before, after });
         }
     }
-    let timeline = |shifts| Timeline { shifts, oldest: line.oldest, whole: line.whole };
-    let mut timelines: BTreeMap<Asked, Timeline> =
-        walk.shifts.into_iter().map(|(asked, shifts)| (asked, timeline(shifts))).collect();
+    let mut asides = walk.asides;
+    let mut timeline = |asked: &Asked, shifts| {
+        let asides = asides.remove(asked).unwrap_or_default();
+        Timeline { shifts, asides, oldest: line.oldest, whole: line.whole }
+    };
+    let mut timelines: BTreeMap<Asked, Timeline> = BTreeMap::new();
+    for (asked, shifts) in walk.shifts {
+        let told = timeline(&asked, shifts);
+        timelines.insert(asked, told);
+    }
     let there: Vec<Asked> = match asking {
         Asking::These(these) => these.iter().cloned().collect(),
         Asking::All(_) => walk.there.into_iter().collect(),
     };
     for asked in there {
-        timelines.entry(asked).or_insert_with(|| timeline(Vec::new()));
+        if !timelines.contains_key(&asked) {
+            let told = timeline(&asked, Vec::new());
+            timelines.insert(asked, told);
+        }
     }
-    Ok(Told { timelines, rewritten, oldest: line.oldest, whole: line.whole })
+    Ok(Told { timelines, rewritten, oldest: line.oldest, whole: line.whole, is_shallow })
+}
+
+/// The author of what is not committed.
+const UNCOMMITTED: &str = "an edit that is not committed";
+
+/// A file of which a change is undone.
+struct Undone {
+    path: RepoPath,
+    before: Values,
+    after: Values,
+}
+
+/// Returns what gave way to what in files, place by place.
+fn steps(undone: &[Undone]) -> BTreeMap<ImageName, BTreeSet<(Value, Value)>> {
+    let mut steps: BTreeMap<ImageName, BTreeSet<(Value, Value)>> = BTreeMap::new();
+    for file in undone {
+        for (image, old) in &file.before {
+            let new = file.after.get(image).map_or(&[][..], Vec::as_slice);
+            steps.entry(image.clone()).or_default().extend(gave_way_in_file(old, new));
+        }
+    }
+    steps
+}
+
+/// Puts together what a commit did to an image in an environment.
+fn shift(
+    (entry, depth, landed): (&LogEntry, usize, Timestamp),
+    environment: &EnvironmentName,
+    image: &ImageName,
+    (from, to): (BTreeSet<Value>, BTreeSet<Value>),
+    mut steps: BTreeSet<(Value, Value)>,
+) -> Shift {
+    // A file that was moved and changed at once shows in the environment alone.
+    steps.extend(gave_way(&from, &to));
+    let came: BTreeSet<&Value> = to.difference(&from).chain(steps.iter().map(|(_, came)| came)).collect();
+    let (by, word) = words::mover((entry, depth), environment, image, (&steps, &came));
+    Shift { commit: entry.id.clone(), time: entry.time, landed, by, word, from, to, steps }
 }
 
 /// Goes back in time, and knows at each commit what every file held after it.
@@ -235,6 +328,7 @@ struct Walk<'a> {
     /// What was read already: neighbours share every version of a file.
     read: HashMap<(RepoPath, BlobId), Values>,
     shifts: BTreeMap<Asked, Vec<Shift>>,
+    asides: BTreeMap<Asked, Vec<Aside>>,
     /// What stands there now.
     there: BTreeSet<Asked>,
 }
@@ -254,64 +348,121 @@ impl<'a> Walk<'a> {
                 file.entry(image.clone()).or_default().push(site.value.clone());
             }
         }
-        Self { past, asking, reading, files, read: HashMap::new(), shifts: BTreeMap::new(), there }
+        Self { past, asking, reading, files, read: HashMap::new(), shifts: BTreeMap::new(), asides: BTreeMap::new(), there }
     }
 
     /// Undoes one commit, and notes what it had changed.
     fn back_over(&mut self, step: &LogStep, depth: usize, landed: Timestamp) -> Result<(), GitError> {
-        let mut touched: BTreeMap<EnvironmentName, Vec<&ChangedFile>> = BTreeMap::new();
+        let mut touched: BTreeMap<EnvironmentName, Vec<Undone>> = BTreeMap::new();
         for changed in &step.changed {
             if let Some(environment) = self.reading.environments.of(changed.path.as_str()) {
-                touched.entry(environment.name.clone()).or_default().push(changed);
+                // What a commit left is read from the commit: a working tree may hold something else today.
+                let after = self.values(&changed.path, changed.after.as_ref())?;
+                let before = self.values(&changed.path, changed.before.as_ref())?;
+                let undone = Undone { path: changed.path.clone(), before, after };
+                touched.entry(environment.name.clone()).or_default().push(undone);
             }
         }
-        for (environment, changes) in touched {
-            let mut steps: BTreeMap<ImageName, BTreeSet<(Value, Value)>> = BTreeMap::new();
-            let mut images: BTreeSet<ImageName> = BTreeSet::new();
-            let mut befores = Vec::with_capacity(changes.len());
-            for changed in &changes {
-                // What a commit left is read from the commit: a working tree may hold something else today.
-                let after = self.values(changed, changed.after.as_ref())?;
-                let before = self.values(changed, changed.before.as_ref())?;
-                images.extend(after.keys().chain(before.keys()).cloned());
-                self.put(&environment, &changed.path, after);
-                befores.push(before);
+        for (environment, undone) in touched {
+            self.undo((&step.entry, depth, landed), &environment, undone);
+        }
+        Ok(())
+    }
+
+    /// Undoes what is not committed: the newest step of all, and a person's.
+    fn back_to_the_commit(
+        &mut self,
+        now: Timestamp,
+        wanted: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Result<(), GitError> {
+        let standing = self.files.values().flat_map(BTreeMap::keys).cloned().collect();
+        let entry = LogEntry {
+            id: CommitId::of_none(),
+            parent: None,
+            is_merge: false,
+            author: Identity { name: UNCOMMITTED.to_owned(), email: String::new() },
+            committer: Identity::default(),
+            time: now,
+            message: String::new(),
+            merged: Vec::new(),
+        };
+        let mut touched: BTreeMap<EnvironmentName, Vec<Undone>> = BTreeMap::new();
+        for (path, held) in self.past.uncommitted(&standing, self.reading.limits.max_bytes, wanted)? {
+            let Some(environment) = self.reading.environments.of(path.as_str()) else { continue };
+            let before = self.values(&path, held.as_ref())?;
+            let after = self.files.get(&environment.name).and_then(|files| files.get(&path)).cloned();
+            let undone = Undone { path, before, after: after.unwrap_or_default() };
+            touched.entry(environment.name.clone()).or_default().push(undone);
+        }
+        for (environment, undone) in touched {
+            self.undo((&entry, 0, now), &environment, undone);
+        }
+        Ok(())
+    }
+
+    fn undo(
+        &mut self,
+        (entry, depth, landed): (&LogEntry, usize, Timestamp),
+        environment: &EnvironmentName,
+        undone: Vec<Undone>,
+    ) {
+        let mut images: BTreeSet<ImageName> = BTreeSet::new();
+        for file in &undone {
+            images.extend(file.after.keys().chain(file.before.keys()).cloned());
+            self.put(environment, &file.path, file.after.clone());
+        }
+        images.retain(|image| self.asking.has(environment, image));
+        let after = self.whole(environment, &images);
+        let mut steps = steps(&undone);
+        for file in undone {
+            self.put(environment, &file.path, file.before);
+        }
+        let before = self.whole(environment, &images);
+        for image in images {
+            let from = before.get(&image).cloned().unwrap_or_default();
+            let to = after.get(&image).cloned().unwrap_or_default();
+            let steps = steps.remove(&image).unwrap_or_default();
+            if from != to || !steps.is_empty() {
+                let shift = shift((entry, depth, landed), environment, &image, (from, to), steps);
+                self.shifts.entry((environment.clone(), image)).or_default().push(shift);
             }
-            images.retain(|image| self.asking.has(&environment, image));
-            let after = self.whole(&environment, &images);
-            for (changed, before) in changes.iter().zip(befores) {
-                let now = self.files.get(&environment).and_then(|files| files.get(&changed.path));
-                for (image, old) in &before {
-                    let new = now.and_then(|values| values.get(image)).map_or(&[][..], Vec::as_slice);
-                    steps.entry(image.clone()).or_default().extend(gave_way_in_file(old, new));
+        }
+    }
+
+    /// Notes what a commit changed that came to the line by the one that is undone next.
+    fn look_aside(&mut self, beside: &Beside) -> Result<(), GitError> {
+        let mut touched: BTreeMap<EnvironmentName, Vec<Undone>> = BTreeMap::new();
+        for changed in &beside.step.changed {
+            if let Some(environment) = self.reading.environments.of(changed.path.as_str()) {
+                let after = self.values(&changed.path, changed.after.as_ref())?;
+                let before = self.values(&changed.path, changed.before.as_ref())?;
+                let undone = Undone { path: changed.path.clone(), before, after };
+                touched.entry(environment.name.clone()).or_default().push(undone);
+            }
+        }
+        for (environment, undone) in touched {
+            let mut values: BTreeMap<ImageName, (BTreeSet<Value>, BTreeSet<Value>)> = BTreeMap::new();
+            for file in &undone {
+                for (image, before) in &file.before {
+                    values.entry(image.clone()).or_default().0.extend(before.iter().cloned());
                 }
-                self.put(&environment, &changed.path, before);
+                for (image, after) in &file.after {
+                    values.entry(image.clone()).or_default().1.extend(after.iter().cloned());
+                }
             }
-            let before = self.whole(&environment, &images);
-            for image in &images {
-                let key = (environment.clone(), image.clone());
-                let nothing = BTreeSet::new();
-                let from = before.get(image).unwrap_or(&nothing);
-                let to = after.get(image).unwrap_or(&nothing);
-                let mut steps = steps.remove(image).unwrap_or_default();
-                if from == to && steps.is_empty() {
+            let mut steps = steps(&undone);
+            for (image, (from, to)) in values {
+                let key = (environment.clone(), image);
+                let steps = steps.remove(&key.1).unwrap_or_default();
+                if !self.asking.has(&key.0, &key.1) || (from == to && steps.is_empty()) {
                     continue;
                 }
-                // A file that was moved and changed at once shows in the environment alone.
-                steps.extend(gave_way(from, to));
-                let came: BTreeSet<&Value> = to.difference(from).chain(steps.iter().map(|(_, came)| came)).collect();
-                let (by, word) = words::mover((&step.entry, depth), &environment, image, &came);
-                let shift = Shift {
-                    commit: step.entry.id.clone(),
-                    time: step.entry.time,
-                    landed,
-                    by,
-                    word,
-                    from: from.clone(),
-                    to: to.clone(),
-                    steps,
-                };
-                self.shifts.entry(key).or_default().push(shift);
+                let entry = &beside.step.entry;
+                let shift = shift((entry, beside.onto, entry.time), &key.0, &key.1, (from, to), steps);
+                let whole = self.whole(&key.0, &BTreeSet::from([key.1.clone()]));
+                let standing = whole.into_values().next().unwrap_or_default();
+                let newer = self.shifts.get(&key).map_or(0, Vec::len);
+                self.asides.entry(key).or_default().push(Aside { shift, standing, newer });
             }
         }
         Ok(())
@@ -338,16 +489,16 @@ impl<'a> Walk<'a> {
     }
 
     /// Reads the values of one version of a file; one that cannot be understood holds none.
-    fn values(&mut self, changed: &ChangedFile, blob: Option<&BlobId>) -> Result<Values, GitError> {
+    fn values(&mut self, path: &RepoPath, blob: Option<&BlobId>) -> Result<Values, GitError> {
         let Some(blob) = blob else { return Ok(Values::new()) };
-        let key = (changed.path.clone(), blob.clone());
+        let key = (path.clone(), blob.clone());
         if let Some(values) = self.read.get(&key) {
             return Ok(values.clone());
         }
         let limits = self.reading.limits;
         let values = match self.past.read(blob, limits.max_bytes) {
             Ok(bytes) => {
-                let mut scan = manifest::scan(&changed.path, &bytes, self.reading.surroundings, limits);
+                let mut scan = manifest::scan(path, &bytes, self.reading.surroundings, limits);
                 scan.sites.sort_by_key(|site| site.bytes().start);
                 let mut values = Values::new();
                 for site in &scan.sites {

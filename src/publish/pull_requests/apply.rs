@@ -65,6 +65,8 @@ pub fn look(
     let listed = remote.heads(&style.branch_prefix)?;
     listed
         .into_iter()
+        // The prefix may be the beginning of the base's own name.
+        .filter(|(name, _)| name != base.0)
         .map(|(name, tip)| {
             let head = remote.head(&name, &tip, base)?;
             let wanted = desired.iter().find(|desired| desired.head == name);
@@ -109,7 +111,9 @@ fn judge(
     let keys: Vec<&str> =
         entry.message.lines().filter_map(|line| line.strip_prefix(TRAILER_KEY)?.strip_prefix(": ")).collect();
     let key = keys.last().map(|key| (*key).trim().to_owned());
-    let is_own = head.on_base && key.is_some() && entry.author == *author && entry.committer == *author;
+    // Where its parent is no commit of the base any more, the base was moved by force, or its line is another's since a
+    // merge was pushed: still nobody else wrote it. It is not fresh then, and made anew on the base of now.
+    let is_own = key.is_some() && !entry.is_merge && entry.author == *author && entry.committer == *author;
     let is_fresh = match desired {
         None => true,
         Some(desired) => brings(head, &desired.commit)? && is_as_made(remote, head, &desired.commit, now)?,
