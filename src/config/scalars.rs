@@ -162,6 +162,9 @@ impl Scalar for BranchPrefix {
     const WHAT: &'static str = "a prefix of branches like `tagboat/`";
 
     fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("without a prefix every branch would be taken for one of Tagboat's".to_owned());
+        }
         BranchName::parse(&format!("{text}dev/web"))
             .map(|_| Self(text.to_owned()))
             .ok()

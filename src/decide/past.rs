@@ -44,9 +44,7 @@ pub fn taken_back(timeline: &Timeline, policy: Option<&Policy>) -> Vec<TakenBack
             let older =
                 || timeline.asides[index + 1..].iter().map(|aside| &aside.shift).chain(&timeline.shifts[aside.newer..]);
             let is_there = aside.standing.contains(left) && !aside.standing.contains(came);
-            if !is_there
-                && !is_back(&timeline.shifts[..aside.newer], left, came)
-                && gave_way(came, left, policy, older)
+            if !is_there && !is_back(&timeline.shifts[..aside.newer], left, came) && gave_way(came, left, policy, older)
             {
                 add(&aside.shift, name, left, came);
             }

@@ -9,9 +9,9 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use gix::ObjectId;
 use gix::bstr::ByteSlice as _;
 
+use crate::git::GitError;
 use crate::git::log::{Beside, ChangedFile, Difference, Line, LogEntry, LogStep, differ, entry, tree_of};
 use crate::git::objects::{broken, object_id};
-use crate::git::GitError;
 use crate::model::file::RepoPath;
 
 /// The author that a forced push has in history: nobody tells who it was.

@@ -24,15 +24,15 @@ fn folder(branch: &BranchName) -> String {
     format!("{}/", transfer::noted(branch).replacen("refs/tagboat/", "refs/tagboat-forced/", 1))
 }
 
-/// Notes that a branch moved from a tip to one that is not known to have come after it.
+/// Notes that a branch moved from a tip to one that is not known to have come after it; tells whether that is so.
 pub(super) fn suspect(
     repository: &gix::Repository,
     branch: &BranchName,
     before: ObjectId,
     now: ObjectId,
-) -> Result<(), GitError> {
+) -> Result<bool, GitError> {
     if reaches(repository, now, before, SEARCHED) {
-        return Ok(());
+        return Ok(false);
     }
     let mut known = suspects(repository, branch)?;
     let time = |id: ObjectId| repository.find_commit(id).ok().and_then(|commit| Some(commit.time().ok()?.seconds));
@@ -42,7 +42,7 @@ pub(super) fn suspect(
     }
     let any = gix::refs::transaction::PreviousValue::Any;
     repository.reference(format!("{}{now}.{before}", folder(branch)), before, any, "").map_err(unwritable)?;
-    Ok(())
+    Ok(true)
 }
 
 /// Returns the tips that were taken out of a branch, each after the one that took its place, by what its line tells now;

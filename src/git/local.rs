@@ -53,9 +53,7 @@ impl LocalHistory {
         let mut line = log::first_parent(&self.repository.to_thread_local(), &self.head, limit, &below)?;
         let beside = line.beside.iter_mut().map(|beside| &mut beside.step);
         for changed in line.steps.iter_mut().chain(beside).flat_map(|step| &mut step.changed) {
-            if let Some(path) =
-                changed.path.as_str().strip_prefix(&self.prefix).and_then(RepoPath::new)
-            {
+            if let Some(path) = changed.path.as_str().strip_prefix(&self.prefix).and_then(RepoPath::new) {
                 changed.path = path;
             }
         }

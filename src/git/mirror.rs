@@ -43,8 +43,8 @@ pub struct Mirror {
     repository: RwLock<gix::ThreadSafeRepository>,
     /// Set when an object that must be there was not: the next fetch starts anew.
     suspect: AtomicBool,
-    /// Whether a forced push was told of already.
-    has_warned: AtomicBool,
+    /// Set when a branch moved, and not as a line does: told of once, if that turns out to be so.
+    is_forced: AtomicBool,
 }
 
 impl Mirror {
@@ -84,7 +84,7 @@ impl Mirror {
             program,
             repository: RwLock::new(repository),
             suspect: AtomicBool::new(false),
-            has_warned: AtomicBool::new(false),
+            is_forced: AtomicBool::new(false),
         })
     }
 
@@ -196,7 +196,8 @@ impl Remote for Mirror {
         if let Some(before) = before.filter(|before| *before != tip)
             && self.handle().has_object(before)
         {
-            self.noting(forced::suspect(&self.handle(), branch, before, tip))?;
+            let suspects = self.noting(forced::suspect(&self.handle(), branch, before, tip))?;
+            self.is_forced.fetch_or(suspects, Ordering::Relaxed);
         }
         Ok(objects::commit_id(tip))
     }
@@ -228,7 +229,8 @@ impl Remote for Mirror {
                 let known = objects::object_id(tip.as_str())?;
                 if reached != known {
                     // It moved since; the next fetch finds it where this one left it.
-                    self.noting(forced::suspect(&self.handle(), branch, known, reached))?;
+                    let suspects = self.noting(forced::suspect(&self.handle(), branch, known, reached))?;
+                    self.is_forced.fetch_or(suspects, Ordering::Relaxed);
                 }
             }
             line = self.noting(log::first_parent(&self.handle(), tip, limit, wanted))?;
@@ -236,7 +238,7 @@ impl Remote for Mirror {
         let handle = self.handle();
         let lost = self.noting(forced::confirmed(&handle, branch, tip, &line))?;
         if !lost.is_empty() {
-            if !self.has_warned.swap(true, Ordering::Relaxed) {
+            if self.is_forced.swap(false, Ordering::Relaxed) {
                 tracing::warn!(%branch, "somebody moved the branch by force: what that took out is not brought again unasked");
             }
             self.noting(beside::lost(&handle, &mut line, &lost, wanted))?;

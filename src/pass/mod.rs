@@ -28,7 +28,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use crate::cache::Cache;
-use crate::config::holds::HOLDS_FILE;
+use crate::config::holds::{HOLDS_FILE, MISTAKEN_FILE};
 use crate::config::repository::Repository;
 use crate::decide::questions::{self, Followed};
 use crate::manifest::{Surroundings, layers};
@@ -225,9 +225,13 @@ fn half_known(config: &Repository, passed_over: &[PassedOver]) -> BTreeMap<Envir
 /// Reads what people hold. A file that is there and cannot be read ends the pass: half of the holds are none.
 fn holds(inputs: &Inputs<'_>) -> Result<Vec<Hold>, PassError> {
     let path = RepoPath::new(HOLDS_FILE).expect("the name is plain");
+    let mistaken = RepoPath::new(MISTAKEN_FILE).expect("the name is plain");
+    if !matches!(inputs.files.read_if_there(&mistaken, MAX_HOLDS), Ok(None)) {
+        tracing::warn!("{MISTAKEN_FILE} is not read, so it holds nothing: call it {HOLDS_FILE}");
+    }
     match inputs.files.read_if_there(&path, MAX_HOLDS) {
         Ok(None) => Ok(Vec::new()),
-        Ok(Some(bytes)) => Ok(config::holds::parse(HOLDS_FILE, &bytes)?),
+        Ok(Some(bytes)) => Ok(config::holds::parse_for(HOLDS_FILE, &bytes, &inputs.config.environments)?),
         Err(reason) => Err(PassError::Files(format!("{HOLDS_FILE}: {reason}"))),
     }
 }
@@ -372,7 +376,11 @@ fn read_pasts(
 }
 
 /// Returns the policy of an image in an environment.
-fn policy(inputs: &Inputs<'_>, sites: &[Site], key: &(EnvironmentName, ImageName)) -> Option<Arc<model::policy::Policy>> {
+fn policy(
+    inputs: &Inputs<'_>,
+    sites: &[Site],
+    key: &(EnvironmentName, ImageName),
+) -> Option<Arc<model::policy::Policy>> {
     let Repository { rules, environments, .. } = inputs.config;
     let own = sites.iter().filter(|site| site.image.as_ref() == Some(&key.1));
     own.map(|site| questions::follow(site, rules, environments)).find_map(|followed| match followed {

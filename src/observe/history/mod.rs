@@ -348,7 +348,16 @@ impl<'a> Walk<'a> {
                 file.entry(image.clone()).or_default().push(site.value.clone());
             }
         }
-        Self { past, asking, reading, files, read: HashMap::new(), shifts: BTreeMap::new(), asides: BTreeMap::new(), there }
+        Self {
+            past,
+            asking,
+            reading,
+            files,
+            read: HashMap::new(),
+            shifts: BTreeMap::new(),
+            asides: BTreeMap::new(),
+            there,
+        }
     }
 
     /// Undoes one commit, and notes what it had changed.
@@ -370,11 +379,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Undoes what is not committed: the newest step of all, and a person's.
-    fn back_to_the_commit(
-        &mut self,
-        now: Timestamp,
-        wanted: &(dyn Fn(&str) -> bool + Sync),
-    ) -> Result<(), GitError> {
+    fn back_to_the_commit(&mut self, now: Timestamp, wanted: &(dyn Fn(&str) -> bool + Sync)) -> Result<(), GitError> {
         let standing = self.files.values().flat_map(BTreeMap::keys).cloned().collect();
         let entry = LogEntry {
             id: CommitId::of_none(),
