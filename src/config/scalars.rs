@@ -170,6 +170,10 @@ impl Scalar for BranchPrefix {
             .ok()
             .ok_or_else(|| format!("{} can begin no branch of Git", quote(text)))
     }
+
+    fn schema() -> Json {
+        json!({"type": "string", "minLength": 1})
+    }
 }
 
 impl Scalar for Publish {

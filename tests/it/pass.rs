@@ -111,6 +111,8 @@ async fn a_dry_run_tells_the_first_step_and_writes_nothing() {
     let outcome = pass(&remote, &tags, Mode::DryRun).await.unwrap();
     assert_eq!(outcome.changes.iter().map(|change| change.environment.as_str()).collect::<Vec<_>>(), ["dev"]);
     assert_eq!(remote.messages(), ["first"]);
+    let following: Vec<&str> = outcome.may_follow.iter().map(|name| name.as_str()).collect();
+    assert_eq!(following, ["staging", "prod"], "{following:?}");
 }
 
 #[tokio::test]
