@@ -86,8 +86,8 @@ pub struct Shift {
     pub steps: BTreeSet<(Value, Value)>,
 }
 
-/// A change that led to what the base branch holds and is none of its first-parent line: a merged commit's, one of a file
-/// before it was moved here, or what a forced push undid. It tells who took what back, and never since when.
+/// A change that led to what the base branch holds and is no step of its first-parent line: a merged commit's, one of a file
+/// before it was moved here, what a forced push undid, or what several commits did to one file with a gap in between. It tells who took what back, and never since when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Aside {
     /// The change, as far as its own files tell.

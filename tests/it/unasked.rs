@@ -338,3 +338,20 @@ async fn a_base_that_refuses_commits_holds_up_no_pull_request() {
     assert_eq!(scene.remote.show(HEAD, "prod/web.yaml"), manifest(":1.5.0").into_bytes());
     drop(scene.scratch);
 }
+
+#[tokio::test]
+async fn one_of_two_files_that_went_and_came_back_lower_is_not_raised_again() {
+    let scene =
+        Scene::new(&config("semver: 1.x", PROD), &["prod/web.yaml", "prod/worker.yaml"], ":1.4.0", &["1.4.0", "1.5.0"]);
+    scene.pass(2).await;
+    for (day, between) in [(3, "a: [\n"), (6, "kind: Other\n")] {
+        scene.person.git(&["pull", "--quiet", "--ff-only"]);
+        scene.person.commit_files(&[("prod/web.yaml", between)], "Something else", day);
+        scene.write("prod/web.yaml", ":1.4.0", day + 1);
+        scene.pass(day + 2).await;
+        assert_eq!((scene.runs("prod/web.yaml"), scene.runs("prod/worker.yaml")), (":1.4.0".into(), ":1.5.0".into()));
+    }
+    scene.list(&["1.4.0", "1.5.0", "1.6.0"]);
+    scene.pass(9).await;
+    assert_eq!((scene.runs("prod/web.yaml"), scene.runs("prod/worker.yaml")), (":1.6.0".into(), ":1.6.0".into()));
+}
