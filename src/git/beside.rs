@@ -89,7 +89,7 @@ impl Renames {
 pub(super) fn beside(
     repository: &gix::Repository,
     (on_line, merges): (&HashSet<ObjectId>, &[(usize, Vec<ObjectId>)]),
-    mut renames: Renames,
+    renames: &mut Renames,
     limit: usize,
     wanted: &dyn Fn(&str) -> bool,
 ) -> Result<Vec<Beside>, GitError> {
@@ -101,7 +101,7 @@ pub(super) fn beside(
         while let Some(id) = next.pop_front() {
             let Some(parents) = reached.get(&id).filter(|_| seen.insert(id)) else { continue };
             next.extend(parents.iter().copied());
-            found.extend(own(repository, id, (*at, on_line), &renames, wanted)?);
+            found.extend(own(repository, id, (*at, on_line), renames, wanted)?);
         }
     }
     found.sort_by_key(|beside| (beside.onto, std::cmp::Reverse(beside.step.entry.time)));
@@ -115,7 +115,7 @@ pub(super) fn beside(
 /// [`GitError::Broken`] when an object that must be there is not.
 pub(super) fn lost(
     repository: &gix::Repository,
-    line: &mut Line,
+    (line, renames): (&mut Line, &Renames),
     lost: &[(ObjectId, ObjectId)],
     wanted: &dyn Fn(&str) -> bool,
 ) -> Result<(), GitError> {
@@ -136,11 +136,14 @@ pub(super) fn lost(
         (entry.author.name, entry.message) = (FORCED.to_owned(), String::new());
         entry.merged.clear();
         let trees = (Some(tree_of(repository, *gone)?), Some(tree_of(repository, after)?));
-        let changed = differ(repository, trees, wanted)?.changed;
+        let mut changed = differ(repository, trees, &|path| wanted(path) || renames.has(path))?.changed;
+        let former = renames.told(onto, &changed);
+        changed.retain(|changed| wanted(changed.path.as_str()));
+        changed.extend(former);
         line.beside.push(Beside { onto, step: LogStep { entry, changed } });
         let reached = reached(repository, [*gone].into_iter(), &on_line, line.steps.len());
         for id in reached.keys() {
-            line.beside.extend(own(repository, *id, (onto, &on_line), &Renames::default(), wanted)?);
+            line.beside.extend(own(repository, *id, (onto, &on_line), renames, wanted)?);
         }
     }
     line.beside.sort_by_key(|beside| (beside.onto, std::cmp::Reverse(beside.step.entry.time)));

@@ -112,6 +112,16 @@ pub fn first_parent(
     limit: usize,
     wanted: &(dyn Fn(&str) -> bool + Sync),
 ) -> Result<Line, GitError> {
+    Ok(first_parent_and_renames(repository, tip, limit, wanted)?.0)
+}
+
+/// Does the same, and tells which files were moved.
+pub(super) fn first_parent_and_renames(
+    repository: &gix::Repository,
+    tip: &CommitId,
+    limit: usize,
+    wanted: &(dyn Fn(&str) -> bool + Sync),
+) -> Result<(Line, Renames), GitError> {
     let mut repository = repository.clone();
     repository.object_cache_size_if_unset(TREE_CACHE);
     let mut id = object_id(tip.as_str())?;
@@ -143,8 +153,8 @@ pub fn first_parent(
             None => break (oldest, true),
         }
     };
-    let beside = beside::beside(&repository, (&on_line, &merges), renames, limit, wanted)?;
-    Ok(Line { steps, beside, oldest, whole })
+    let beside = beside::beside(&repository, (&on_line, &merges), &mut renames, limit, wanted)?;
+    Ok((Line { steps, beside, oldest, whole }, renames))
 }
 
 /// Returns the tree of a commit that is at hand.

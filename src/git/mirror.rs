@@ -217,7 +217,8 @@ impl Remote for Mirror {
         limit: usize,
         wanted: &(dyn Fn(&str) -> bool + Sync),
     ) -> Result<Line, GitError> {
-        let mut line = self.noting(log::first_parent(&self.handle(), tip, limit, wanted))?;
+        let read = || self.noting(log::first_parent_and_renames(&self.handle(), tip, limit, wanted));
+        let (mut line, mut renames) = read()?;
         if !line.whole && line.steps.len() < limit {
             check_branch(branch)?;
             {
@@ -233,7 +234,7 @@ impl Remote for Mirror {
                     self.is_forced.fetch_or(suspects, Ordering::Relaxed);
                 }
             }
-            line = self.noting(log::first_parent(&self.handle(), tip, limit, wanted))?;
+            (line, renames) = read()?;
         }
         let handle = self.handle();
         let lost = self.noting(forced::confirmed(&handle, branch, tip, &line))?;
@@ -241,7 +242,7 @@ impl Remote for Mirror {
             if self.is_forced.swap(false, Ordering::Relaxed) {
                 tracing::warn!(%branch, "somebody moved the branch by force: what that took out is not brought again unasked");
             }
-            self.noting(beside::lost(&handle, &mut line, &lost, wanted))?;
+            self.noting(beside::lost(&handle, (&mut line, &renames), &lost, wanted))?;
         }
         Ok(line)
     }

@@ -59,8 +59,8 @@ const MAX_ROUNDS: usize = 16;
 pub(crate) const MAX_HOLDS: u64 = 1 << 20;
 
 /// Why nothing is decided in a shallow clone.
-const SHALLOW: &str = "this clone is shallow, so it cannot tell what somebody took back: `git fetch --unshallow` (in a \
-                       GitHub workflow, `fetch-depth: 0` of the checkout)";
+const SHALLOW: &str = "this clone is shallow, so it cannot tell what somebody took back: `git fetch --unshallow` (in \
+                       jobs, `fetch-depth: 0` on GitHub and `GIT_DEPTH: 0` on GitLab)";
 
 /// Why a pass could not even begin.
 #[derive(Debug, thiserror::Error)]

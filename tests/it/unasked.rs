@@ -72,6 +72,7 @@ impl Scene {
             now: format!("2026-01-{day:02}T12:00:00Z").parse().unwrap(),
             publishing: Publishing::Plain,
             mode: Mode::Act,
+            only: &[],
             progress: &|_| {},
             read_config: &|_| {},
         })
@@ -219,7 +220,13 @@ async fn what_a_forced_push_took_out_is_not_brought_again_unasked() {
     assert_eq!(scene.runs("prod/web.yaml"), ":1.4.0", "{:?}", outcome.skipped);
     let told = outcome.skipped.iter().any(|row| row.reason.contains("a forced push took it back to 1.4.0"));
     assert!(told, "{:?}", outcome.skipped);
-    scene.keeps("prod/web.yaml", ":1.4.0", 5).await;
+    // Nor when the file is called otherwise since.
+    scene.person.git(&["fetch", "--quiet"]);
+    scene.person.git(&["reset", "--quiet", "--hard", "origin/main"]);
+    scene.person.git(&["mv", "prod/web.yaml", "prod/shop.yaml"]);
+    scene.person.commit_files(&[("readme", "moved\n")], "Call it shop", 5);
+    scene.person.git(&["push", "--quiet", "origin", "main"]);
+    scene.keeps("prod/shop.yaml", ":1.4.0", 6).await;
 }
 
 #[tokio::test]
