@@ -128,7 +128,8 @@ pub(super) fn lost(
         on_line.extend(step.entry.parent.as_ref().map(|parent| object_id(parent.as_str())).transpose()?);
     }
     for (instead, gone) in lost {
-        let position = line.steps.iter().position(|step| step.entry.id.as_str() == instead.to_string());
+        let named = instead.to_string();
+        let position = line.steps.iter().position(|step| step.entry.id.as_str() == named);
         // A tip that went as well is of no line any more: then what stands now took its place.
         let (onto, after) = position.map_or((0, tip), |position| (position, *instead));
         let commit = repository.find_commit(*gone).map_err(broken)?;

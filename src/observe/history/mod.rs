@@ -254,25 +254,17 @@ pub fn tell(
             rewritten.push(Rewritten { commit: entry.id.clone(), time: entry.time, word, before, after });
         }
     }
-    let mut asides = walk.asides;
-    let mut timeline = |asked: &Asked, shifts| {
-        let asides = asides.remove(asked).unwrap_or_default();
-        Timeline { shifts, asides, oldest: line.oldest, whole: line.whole }
-    };
-    let mut timelines: BTreeMap<Asked, Timeline> = BTreeMap::new();
-    for (asked, shifts) in walk.shifts {
-        let told = timeline(&asked, shifts);
-        timelines.insert(asked, told);
-    }
     let there: Vec<Asked> = match asking {
         Asking::These(these) => these.iter().cloned().collect(),
         Asking::All(_) => walk.there.into_iter().collect(),
     };
-    for asked in there {
-        if !timelines.contains_key(&asked) {
-            let told = timeline(&asked, Vec::new());
-            timelines.insert(asked, told);
-        }
-    }
+    let (mut shifts, mut asides) = (walk.shifts, walk.asides);
+    let asked: BTreeSet<Asked> = shifts.keys().cloned().chain(there).collect();
+    let timeline = |asked: Asked| {
+        let shifts = shifts.remove(&asked).unwrap_or_default();
+        let asides = asides.remove(&asked).unwrap_or_default();
+        (asked, Timeline { shifts, asides, oldest: line.oldest, whole: line.whole })
+    };
+    let timelines = asked.into_iter().map(timeline).collect();
     Ok(Told { timelines, rewritten, oldest: line.oldest, whole: line.whole, is_shallow })
 }
