@@ -40,6 +40,9 @@ pub(super) fn run(session: &Session, arguments: &Check) -> Outcome {
         let past = pass::setup::past(&folder.folder);
         let (cache, past) = (session.cache(&service), past.as_deref());
         findings.extend(pass::check::check(&config, name.as_deref(), &files, cache, &limits, past)?);
+        if is_sound && session.common.service.is_some() {
+            findings.extend(pass::asked::check(&config, &service));
+        }
         // With a faulty file of the operator's, registries would be asked in a way that nobody means.
         if arguments.registries && is_sound {
             let client = pass::setup::registry_client(&service, &session.environment)?;

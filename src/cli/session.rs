@@ -135,6 +135,7 @@ impl Session {
             past: past.as_deref(),
             editing: Editing::Together,
             source: &*source,
+            sources: &setup::sources(&service, &self.environment),
             cache: self.cache(&service),
             limits: &setup::limits(&service),
             now: at.unwrap_or_else(|| SystemClock.now()),

@@ -26,6 +26,7 @@ pub(super) fn run(session: &Session, arguments: &Snapshot) -> Outcome {
         past: past.as_deref(),
         editing: Editing::Together,
         source: recorder.source(),
+        sources: &setup::sources(&service, &session.environment),
         cache: session.cache(&service),
         limits: &setup::limits(&service),
         now: SystemClock.now(),

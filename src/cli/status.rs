@@ -25,6 +25,7 @@ pub(super) fn run(session: &Session, arguments: &Status) -> Outcome {
         past: viewed.past.as_deref(),
         editing: Editing::Together,
         source: &*tags,
+        sources: &setup::sources(&service, &session.environment),
         cache: session.cache(&service),
         limits: &limits,
         now: arguments.at.at.unwrap_or_else(|| SystemClock.now()),

@@ -13,6 +13,7 @@ use crate::model::hold::Hold;
 use crate::model::image::ImageName;
 use crate::model::signature::{SignatureVerdict, SignatureWant};
 use crate::model::site::{PassedOver, Site};
+use crate::model::source::{Answer, SourceQuestion};
 use crate::model::tags::ImageTags;
 
 /// What a pass saw.
@@ -40,6 +41,8 @@ pub struct Observation {
     pub half_known: BTreeMap<EnvironmentName, String>,
     /// What people hold, as the file says.
     pub holds: Vec<Hold>,
+    /// What the operator's sources answered to what gates asked, or why they did not, in words.
+    pub answers: BTreeMap<SourceQuestion, Result<Answer, String>>,
     /// Images that the source does not know at all (absent from a snapshot): skipped, not failed.
     pub unknown: BTreeSet<ImageName>,
 }

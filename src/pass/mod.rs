@@ -3,6 +3,7 @@
 //! [`plan`] is the pass up to the last verb and changes nothing; [`run::run`] publishes what it gives, and
 //! [`update`] writes it into a working tree. Decides nothing itself.
 
+pub mod asked;
 pub mod check;
 mod forges;
 pub mod hold;
@@ -48,6 +49,7 @@ use crate::observe::history::{self, Past};
 use crate::observe::scan::Scanned;
 use crate::promote::Promoted;
 use crate::registry::TagSource;
+use crate::source::Sources;
 use crate::{config, decide, edit, git, manifest, model, observe, promote, publish};
 
 /// How many times decisions may ask for further facts before what is still missing counts as unknown.
@@ -96,6 +98,8 @@ pub struct Inputs<'a> {
     pub past: Option<&'a dyn Past>,
     /// Where tags come from.
     pub source: &'a dyn TagSource,
+    /// What gates may ask.
+    pub sources: &'a Sources,
     /// What earlier passes left.
     pub cache: &'a Cache,
     /// The limits of what is read.
@@ -193,13 +197,18 @@ async fn round(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
     let holds = holds(inputs)?;
     let Scanned { surroundings, files, sites, passed_over, .. } = scanned;
     let context = Context { files: &files, surroundings: &surroundings };
-    let (mut observation, mut decisions) = settle(inputs, sites, passed_over, holds, &context, &mut stages).await;
+    let (mut observation, decisions) = settle(inputs, sites, passed_over, holds, &context, &mut stages).await;
     stages.end("decided");
     let Repository { environments, groups, .. } = inputs.config;
     let mut promoted = promote::promote(&observation, decisions.clone(), environments, groups);
-    if !promoted.wants.is_empty() {
+    // What may move shows when history is read, and what its gates ask when it may move.
+    for _ in 0..MAX_ROUNDS {
+        if promoted.wants.is_empty() && promoted.questions.is_empty() {
+            break;
+        }
         read_pasts(inputs, &mut observation, &promoted.wants, &surroundings);
-        promoted = promote::promote(&observation, std::mem::take(&mut decisions), environments, groups);
+        observe::answers::ask(&mut observation, &promoted.questions, inputs.sources).await;
+        promoted = promote::promote(&observation, decisions.clone(), environments, groups);
     }
     let (changes, proposed) = edits(inputs, &observation.sites, &surroundings, &promoted.proposals);
     stages.end("promoted and edited");

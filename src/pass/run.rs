@@ -24,6 +24,7 @@ use crate::promote;
 use crate::publish::apply::{Applied, apply};
 use crate::publish::plan::commits;
 use crate::registry::TagSource;
+use crate::source::Sources;
 use crate::{manifest, observe::files::Files};
 
 /// The file in the repository that says what to follow.
@@ -58,6 +59,8 @@ pub struct Run<'a> {
     pub config: Option<Repository>,
     /// Where tags come from.
     pub source: &'a dyn TagSource,
+    /// What gates may ask.
+    pub sources: &'a Sources,
     /// What earlier passes left.
     pub cache: &'a Cache,
     /// The limits of what is read.
@@ -151,6 +154,7 @@ async fn once(run: &Run<'_>) -> Result<Once, PassError> {
         past: Some(&past),
         editing: Editing::Apart,
         source: run.source,
+        sources: run.sources,
         cache: run.cache,
         limits: run.limits,
         now: run.now,

@@ -4,6 +4,7 @@
 mod bodies;
 mod support;
 
+mod asking;
 mod cache;
 mod config;
 mod decide;

@@ -19,8 +19,6 @@ pub struct Inactive {
 const TABLE: &[&str] = &[
     "environments.branch",
     "environments.gates.checks",
-    "environments.gates.query",
-    "environments.gates.http",
     "environments.gates.approvals",
     "environments.gates.manual",
     "environments.onFailure",

@@ -33,6 +33,7 @@ use crate::pass::run::{MAX_RACES, read_config};
 use crate::pass::{Editing, Inputs, MAX_HOLDS, PassError, Progress, blocking};
 use crate::publish::plan::{OrderNote, ordered_commit};
 use crate::registry::TagSource;
+use crate::source::Sources;
 
 /// What is ordered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +80,8 @@ pub struct Ordering<'a> {
     pub config: Option<Repository>,
     /// Where tags come from.
     pub source: &'a dyn TagSource,
+    /// What gates may ask.
+    pub sources: &'a Sources,
     /// What earlier passes left.
     pub cache: &'a Cache,
     /// The limits of what is read.
@@ -197,6 +200,7 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
         base: Some(base.clone()),
         past: Some(&past),
         source: given.source,
+        sources: given.sources,
         cache: given.cache,
         limits: given.limits,
         now: given.now,

@@ -69,6 +69,8 @@ pub(super) async fn settle(
     for decision in &decided {
         settled.moves.push(step(ground, decision, &decisions, tag).await?);
     }
+    let asked = order::questions(&ground.observation, ground.environment, &settled.moves, skipped);
+    observe::answers::ask(&mut ground.observation, &asked, ground.inputs.sources).await;
     settled.gates = gates(ground, &settled.moves, skipped, not_before.first().map(|(before, _)| before));
     if let Some(reason) = order::objection(&settled.gates) {
         let names: Vec<&str> =

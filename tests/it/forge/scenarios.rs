@@ -96,6 +96,7 @@ impl Stage {
             branch: &BranchName::from("main"),
             config: None,
             source: &self.tags,
+            sources: &crate::support::sources::none(),
             cache: &tagboat::pass::setup::no_cache(),
             limits: &Limits::default(),
             now: format!("2026-11-20T{hour:02}:00:00Z").parse().unwrap(),

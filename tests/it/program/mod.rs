@@ -1,6 +1,7 @@
 //! The whole program: the real binary against real Git and the registry of this process.
 
 mod ages;
+mod asking;
 mod cache;
 mod check_registries;
 mod checkouts;
