@@ -4,8 +4,10 @@ use std::path::Path;
 
 use crate::git::checkout::CheckoutError;
 use crate::git::log::{self, Line};
-use crate::git::{BlobId, GitError, checkout, objects};
+use crate::git::{BlobId, GitError, TreeEntry, checkout, objects};
 use crate::model::commit::CommitId;
+use crate::model::environment::BranchName;
+use crate::model::file::RepoPath;
 
 /// The commits below a checkout's `HEAD`, seen from one of its folders.
 pub struct LocalHistory {
@@ -13,6 +15,8 @@ pub struct LocalHistory {
     head: CommitId,
     /// The folder within the working tree, with `/` at its end; empty for the root.
     prefix: String,
+    /// The branch that is checked out, where one is.
+    branch: Option<BranchName>,
 }
 
 impl LocalHistory {
@@ -35,7 +39,54 @@ impl LocalHistory {
         }
         let head = repository.head_id().map_err(|fault| unreadable(fault.to_string()))?;
         let head = objects::commit_id(head.detach());
-        Ok(Self { repository: repository.into_sync(), head, prefix })
+        let branch = repository.head_name().ok().flatten();
+        let branch = branch.map(|name| BranchName::from(name.shorten().to_string().as_str()));
+        Ok(Self { repository: repository.into_sync(), head, prefix, branch })
+    }
+
+    /// Returns the branch that is checked out, where one is.
+    pub fn branch(&self) -> Option<&BranchName> {
+        self.branch.as_ref()
+    }
+
+    /// Looks at another branch in place of `HEAD`: as the remote `origin` had it when it was last fetched, else the local one.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError::NoBranch`] where the repository has neither.
+    pub fn of_branch(&self, branch: &BranchName) -> Result<Self, GitError> {
+        let repository = self.repository.to_thread_local();
+        let names = [format!("refs/remotes/origin/{branch}"), format!("refs/heads/{branch}")];
+        let found = names.iter().find_map(|name| {
+            let mut reference = repository.try_find_reference(name.as_str()).ok().flatten()?;
+            reference.peel_to_commit().ok().map(|commit| commit.id)
+        });
+        let tip = found.ok_or_else(|| GitError::NoBranch { branch: branch.clone(), there: Vec::new() })?;
+        let head = objects::commit_id(tip);
+        let (repository, prefix) = (self.repository.clone(), self.prefix.clone());
+        Ok(Self { repository, head, prefix, branch: Some(branch.clone()) })
+    }
+
+    /// Returns the commit that is looked at.
+    pub fn head(&self) -> &CommitId {
+        &self.head
+    }
+
+    /// Lists every entry of its tree below the folder, as seen from there, sorted by path.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError::Broken`] when the tree cannot be read.
+    pub fn entries(&self) -> Result<Vec<TreeEntry>, GitError> {
+        let entries = objects::entries(&self.repository.to_thread_local(), &self.head)?;
+        let below = entries.into_iter().filter_map(|entry| {
+            let path = match &entry.path {
+                Ok(path) => Ok(RepoPath::new(path.as_str().strip_prefix(&self.prefix)?)?),
+                Err(shown) => Err(shown.strip_prefix(&self.prefix)?.to_owned()),
+            };
+            Some(TreeEntry { path, ..entry })
+        });
+        Ok(below.collect())
     }
 
     /// Follows the first-parent line from `HEAD`; paths are told as seen from the folder.
@@ -47,9 +98,7 @@ impl LocalHistory {
         let below = |path: &str| path.strip_prefix(&self.prefix).is_some_and(wanted);
         let mut line = log::first_parent(&self.repository.to_thread_local(), &self.head, limit, &below)?;
         for changed in line.steps.iter_mut().flat_map(|step| &mut step.changed) {
-            if let Some(path) =
-                changed.path.as_str().strip_prefix(&self.prefix).and_then(crate::model::file::RepoPath::new)
-            {
+            if let Some(path) = changed.path.as_str().strip_prefix(&self.prefix).and_then(RepoPath::new) {
                 changed.path = path;
             }
         }

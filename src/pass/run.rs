@@ -19,10 +19,11 @@ use crate::observe::history::BranchPast;
 use crate::observe::tree::CommitFiles;
 use crate::pass::propose::{Publishing, propose};
 use crate::pass::setup::linked_config;
+use crate::pass::view::{self, Branches};
 use crate::pass::{Asked, Editing, Inputs, PassError, Planned, Progress, blocking, report, round};
 use crate::promote;
 use crate::publish::apply::{Applied, apply};
-use crate::publish::plan::commits;
+use crate::publish::plan::{PlannedCommit, commits};
 use crate::registry::TagSource;
 use crate::source::Sources;
 use crate::{manifest, observe::files::Files};
@@ -103,11 +104,12 @@ async fn rounds(run: &Run<'_>) -> Result<Outcome, PassError> {
             }
             Ok(Once::Moved(mut outcome)) => {
                 let reason = format!("moved {MAX_RACES} times while the pass ran: run again when it is calmer");
-                fail(&mut outcome, run.branch, &reason);
+                let all = outcome.proposals.iter().map(|proposal| proposal.environment.clone()).collect();
+                fail(&mut outcome, run.branch, &all, &reason);
                 merge(&mut total, *outcome, &BTreeSet::new());
                 return Ok(total);
             }
-            Ok(Once::Done { outcome, environments }) => {
+            Ok(Once::Done { outcome, environments, is_behind }) => {
                 let landed: BTreeSet<EnvironmentName> =
                     outcome.commits.iter().map(|landed| landed.environment.clone()).collect();
                 merge(&mut total, *outcome, &landed);
@@ -116,7 +118,8 @@ async fn rounds(run: &Run<'_>) -> Result<Outcome, PassError> {
                 // Pull requests are made on the base as the commits left it.
                 let proposes = environments.0.iter().any(|environment| environment.publish != Publish::Commit);
                 let may_follow = proposes || promote::followers(&environments, &landed).next().is_some();
-                if moved_before.len() == before || !may_follow {
+                races += u32::from(is_behind);
+                if (moved_before.len() == before || !may_follow) && (!is_behind || races >= MAX_RACES) {
                     return Ok(total);
                 }
             }
@@ -135,17 +138,24 @@ enum Once {
     /// The branch moved before the push; nothing of what was planned is in Git.
     Moved(Box<Outcome>),
     /// It is over, whether or not there was something to do.
-    Done { outcome: Box<Outcome>, environments: crate::model::environment::Environments },
+    Done {
+        outcome: Box<Outcome>,
+        environments: crate::model::environment::Environments,
+        /// Whether one of several branches moved before its push: another round plans on its new tip.
+        is_behind: bool,
+    },
 }
 
 async fn once(run: &Run<'_>) -> Result<Once, PassError> {
     (run.progress)(Progress::Git);
     let (base, files) = fetch(run).await?;
-    let config = match &run.config {
+    let mut config = match &run.config {
         Some(config) => config.clone(),
         None => read_config(&files, run.branch)?,
     };
+    config.environments.settle_on(run.branch);
     (run.read_config)(&config);
+    let branches = fetch_branches(&run.remote, &config).await?;
     let past = BranchPast { remote: &*run.remote, branch: run.branch, tip: &base };
     let inputs = Inputs {
         config: &config,
@@ -153,6 +163,7 @@ async fn once(run: &Run<'_>) -> Result<Once, PassError> {
         base: Some(base.clone()),
         past: Some(&past),
         editing: Editing::Apart,
+        branches: &branches,
         source: run.source,
         sources: run.sources,
         cache: run.cache,
@@ -169,26 +180,76 @@ async fn once(run: &Run<'_>) -> Result<Once, PassError> {
     if run.mode == Mode::DryRun || planned_commits.is_empty() {
         // Pull requests stand on a base that this pass leaves alone; where it moves, the next round makes them.
         (run.progress)(Progress::Git);
-        let proposed = propose(run, &base, &config, &mut planned).await;
+        let proposed = propose(run, &base, &branches, &config, &mut planned).await;
         let mut outcome = Box::new(report::outcome(planned, &config));
         outcome.proposals.extend(proposed.closed);
         outcome.commits = proposed.landed;
         outcome.errors.extend(proposed.errors);
-        return Ok(Once::Done { outcome, environments: config.environments });
+        return Ok(Once::Done { outcome, environments: config.environments, is_behind: false });
     }
     let mut outcome = Box::new(report::outcome(planned, &config));
     (run.progress)(Progress::Git);
-    let (remote, branch, now) = (Arc::clone(&run.remote), run.branch.clone(), run.now);
-    let applied = blocking(move || apply(&*remote, &branch, &base, planned_commits, now)).await;
-    match applied {
-        Ok(Applied::Landed(landed)) => outcome.commits = landed,
-        Ok(Applied::Moved) => return Ok(Once::Moved(outcome)),
-        Ok(Applied::Forbidden(words)) => {
-            fail(&mut outcome, run.branch, &format!("the remote refuses the push: {words}"));
+    let mut is_behind = false;
+    for Target { branch, base, commits } in targets(run, &config, &base, &branches, planned_commits) {
+        let own: BTreeSet<EnvironmentName> = commits.iter().map(|commit| commit.plan.environment.clone()).collect();
+        let (remote, onto, now) = (Arc::clone(&run.remote), branch.clone(), run.now);
+        match blocking(move || apply(&*remote, &onto, &base, commits, now)).await {
+            Ok(Applied::Landed(landed)) => outcome.commits.extend(landed),
+            Ok(Applied::Moved) => {
+                is_behind = true;
+                take_back(&mut outcome, &own, Action::Waiting, &format!("the branch {branch} moved meanwhile"));
+            }
+            Ok(Applied::Forbidden(words)) => {
+                fail(&mut outcome, &branch, &own, &format!("the remote refuses the push: {words}"));
+            }
+            Err(error) => fail(&mut outcome, &branch, &own, &error.to_string()),
         }
-        Err(error) => fail(&mut outcome, run.branch, &error.to_string()),
     }
-    Ok(Once::Done { outcome, environments: config.environments })
+    if is_behind && outcome.commits.is_empty() {
+        return Ok(Once::Moved(outcome));
+    }
+    Ok(Once::Done { outcome, environments: config.environments, is_behind })
+}
+
+/// The commits that go to one branch together.
+struct Target {
+    branch: BranchName,
+    base: CommitId,
+    commits: Vec<PlannedCommit>,
+}
+
+/// Sorts commits by the branch of their environment, in the order of the environments.
+fn targets(
+    run: &Run<'_>,
+    config: &Repository,
+    base: &CommitId,
+    branches: &Branches,
+    planned: Vec<PlannedCommit>,
+) -> Vec<Target> {
+    let mut targets: Vec<Target> = Vec::new();
+    for commit in planned {
+        let own = config.environments.named(&commit.plan.environment).and_then(|found| found.branch.as_ref());
+        let (branch, base) = match own {
+            None => (run.branch, Some(base)),
+            Some(own) => (own, branches.get(own).and_then(|viewed| viewed.as_ref().ok()?.base.as_ref())),
+        };
+        // What is committed was found on its branch, so that its tip is known.
+        let Some(base) = base else { continue };
+        match targets.iter_mut().find(|target| target.branch == *branch) {
+            Some(target) => target.commits.push(commit),
+            None => targets.push(Target { branch: branch.clone(), base: base.clone(), commits: vec![commit] }),
+        }
+    }
+    targets
+}
+
+/// Brings the branches here on which environments live by themselves.
+pub(super) async fn fetch_branches(remote: &Arc<dyn Remote>, config: &Repository) -> Result<Branches, GitError> {
+    let (remote, names) = (Arc::clone(remote), config.environments.branches());
+    if names.is_empty() {
+        return Ok(Branches::new());
+    }
+    blocking(move || Ok(view::branches(&remote, names))).await
 }
 
 /// Brings the branch here and lists its files, on a thread that may block.
@@ -232,18 +293,24 @@ fn hold_unsigned(planned: &mut Planned) {
     }
 }
 
-/// Turns what was planned into what failed: nothing of it is in Git.
-fn fail(outcome: &mut Outcome, branch: &BranchName, reason: &str) {
-    outcome.changes.clear();
-    outcome.files.clear();
-    for proposal in &mut outcome.proposals {
+/// Turns what was planned for some environments into what failed: nothing of it is in Git.
+fn fail(outcome: &mut Outcome, branch: &BranchName, own: &BTreeSet<EnvironmentName>, reason: &str) {
+    take_back(outcome, own, Action::Failed, reason);
+    let what = format!("branch {branch}");
+    outcome.errors.push(Trouble { what, file: None, position: None, reason: reason.to_owned() });
+}
+
+/// Takes what was planned for some environments out of the outcome.
+fn take_back(outcome: &mut Outcome, own: &BTreeSet<EnvironmentName>, action: Action, reason: &str) {
+    outcome.changes.retain(|change| !own.contains(&change.environment));
+    let changes = &outcome.changes;
+    outcome.files.retain(|file| changes.iter().any(|change| change.file == file.file));
+    for proposal in outcome.proposals.iter_mut().filter(|proposal| own.contains(&proposal.environment)) {
         if proposal.action == Action::Committed {
-            proposal.action = Action::Failed;
+            proposal.action = action;
             proposal.reason = Some(reason.to_owned());
         }
     }
-    let what = format!("branch {branch}");
-    outcome.errors.push(Trouble { what, file: None, position: None, reason: reason.to_owned() });
 }
 
 /// Adds a later round to an earlier one: what was done adds up, what was judged is the newest.

@@ -181,10 +181,6 @@ fn propose(
 ) -> Proposal {
     let gates_pass = gates.iter().all(|gate| gate.state == GateState::Pass);
     let (action, reason) = match (held_up, gates_pass, environment.publish) {
-        _ if environment.branch.is_some() => (
-            Action::Waiting,
-            Some("`branch` does not act in this version: its files are not on this branch".to_owned()),
-        ),
         (Some(reason), _, _) => (Action::Waiting, Some(format!("the group moves together: {reason}"))),
         (None, false, Publish::Commit) => (Action::Waiting, None),
         (None, true, Publish::Commit) => (Action::Committed, None),

@@ -5,6 +5,7 @@ mod bodies;
 mod support;
 
 mod asking;
+mod branching;
 mod cache;
 mod config;
 mod decide;

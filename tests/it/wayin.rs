@@ -39,6 +39,7 @@ impl Tree {
             past: None,
             editing: tagboat::pass::Editing::Together,
             source: tags,
+            branches: &tagboat::pass::view::Branches::new(),
             sources: &crate::support::sources::none(),
             cache: &setup::no_cache(),
             limits: &Limits::default(),

@@ -17,7 +17,6 @@ pub struct Inactive {
 
 /// Keys by their path; a list is gone into.
 const TABLE: &[&str] = &[
-    "environments.branch",
     "environments.gates.checks",
     "environments.gates.approvals",
     "environments.gates.manual",

@@ -146,6 +146,8 @@ impl Past for LocalHistory {
 pub struct Reading<'a> {
     /// The environments, whose globs say which files belong to them.
     pub environments: &'a Environments,
+    /// The branch whose history it is, where that is not the base: its environments alone are told of.
+    pub branch: Option<&'a BranchName>,
     /// Every reference that stands there now.
     pub sites: &'a [Site],
     /// What today's paths say about each other.
@@ -195,7 +197,10 @@ pub fn tell(
     let wanted = |path: &str| {
         watched.is_some_and(|watched| watched.as_str() == path)
             || (manifest::may_hold_reference(path)
-                && reading.environments.of(path).is_some_and(|environment| asking.has_environment(&environment.name)))
+                && reading
+                    .environments
+                    .of(reading.branch, path)
+                    .is_some_and(|environment| asking.has_environment(&environment.name)))
     };
     let line = past.line(limit.min(MOST_COMMITS), &wanted)?;
     let landed = landed(&line);
@@ -244,7 +249,8 @@ impl<'a> Walk<'a> {
         let mut there = BTreeSet::new();
         let mut files: HashMap<EnvironmentName, BTreeMap<RepoPath, Values>> = HashMap::new();
         for site in reading.sites {
-            if let Some(environment) = reading.environments.of(site.file.as_str())
+            if site.branch.as_ref() == reading.branch
+                && let Some(environment) = reading.environments.of(reading.branch, site.file.as_str())
                 && let Some(image) = counted(site, asking)
             {
                 if asking.has(&environment.name, image) {
@@ -261,7 +267,7 @@ impl<'a> Walk<'a> {
     fn back_over(&mut self, step: &LogStep, depth: usize, landed: Timestamp) -> Result<(), GitError> {
         let mut touched: BTreeMap<EnvironmentName, Vec<&ChangedFile>> = BTreeMap::new();
         for changed in &step.changed {
-            if let Some(environment) = self.reading.environments.of(changed.path.as_str()) {
+            if let Some(environment) = self.reading.environments.of(self.reading.branch, changed.path.as_str()) {
                 touched.entry(environment.name.clone()).or_default().push(changed);
             }
         }

@@ -192,6 +192,23 @@ pub(super) async fn opens_one_and_then_leaves_it(kind: Kind) {
     assert_eq!(stage.only().updated, pull.updated);
 }
 
+pub(super) async fn proposes_and_merges_on_the_branch_of_the_environment(kind: Kind) {
+    let stage = Stage::new(kind, "    branch: live\n    publish: autoMerge\n");
+    let repository = &stage.store.repository;
+    repository.git(&["branch", "--quiet", "live", "main"]);
+    let main = repository.tip("main");
+    assert_eq!(stage.acts(8).await, Some(Action::Opened));
+    let pull = stage.only();
+    assert_eq!((pull.base.as_str(), pull.head.as_str()), ("live", HEAD));
+    assert_eq!(stage.acts(8).await, Some(Action::Unchanged));
+    stage.check("build", kind.words[0]);
+    assert_eq!(stage.acts(9).await, Some(Action::Merged));
+    let live = String::from_utf8(repository.show("live", "prod/web.yaml")).unwrap();
+    assert!(live.contains("1.5.0"), "{live}");
+    assert_eq!(repository.tip("main"), main);
+    assert_eq!(stage.acts(10).await, None, "nothing is left");
+}
+
 pub(super) async fn takes_something_newer_into_the_same_one(kind: Kind) {
     let stage = Stage::new(kind, PLAIN);
     stage.acts(8).await;
@@ -457,6 +474,7 @@ macro_rules! scenarios {
             a_merge_whose_answer_was_lost_is_seen_by_the_next_pass
             a_listing_that_is_behind_opens_no_second_one
             two_passes_at_once_open_one
+            proposes_and_merges_on_the_branch_of_the_environment
         }
     };
     (@ $kind:expr; $($name:ident)*) => {

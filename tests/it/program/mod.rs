@@ -2,6 +2,7 @@
 
 mod ages;
 mod asking;
+mod branches;
 mod cache;
 mod check_registries;
 mod checkouts;
