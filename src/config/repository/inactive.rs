@@ -17,6 +17,7 @@ pub struct Inactive {
 
 /// Keys by their path; a list is gone into.
 const TABLE: &[&str] = &[
+    "environments.after.repository",
     "environments.gates.checks",
     "environments.gates.approvals",
     "environments.gates.manual",

@@ -213,6 +213,10 @@ fn a_checkout_is_planned_on_what_it_has_and_says_what_it_has_not() {
     let plan = scene.world.tagboat(&["plan", &alone]).ended(0);
     let told = words(&plan.out);
     assert!(told.contains("branch env/staging: this checkout does not have it: `git fetch origin"), "{plan:?}");
+    let history = scene.world.tagboat(&["history", "-C", &alone]).ended(1);
+    assert!(words(&history.err).contains("branch env/staging: this checkout does not have it"), "{history:?}");
+    let explain = scene.world.tagboat(&["explain", &scene.image(), "-C", &alone, "-e", "prod"]).ended(2);
+    assert!(words(&explain.err).contains("where this checkout does not reach: branch env/staging"), "{explain:?}");
     let found = scene.world.tagboat(&["check", &alone, "--output", "json"]).ended(0).json();
     let notes: Vec<&Value> =
         found["findings"].as_array().unwrap().iter().filter(|row| row["rule"] == "unseen-branch").collect();
@@ -261,6 +265,16 @@ fn a_branch_that_cannot_be_read_takes_its_own_environment_out_and_nobody_else_s(
     let ran = broken.run(3);
     assert_eq!(broken.all(), ["1.5.0", "1.5.0", "1.4.0"], "{ran:?}");
     assert!(words(&ran.out).contains("env/staging:apps/half.yaml"), "{ran:?}");
+}
+
+#[test]
+fn a_branch_that_looks_like_a_head_branch_is_refused() {
+    let world = World::new();
+    let file =
+        world.beside("config.yaml", "version: 1\nenvironments:\n- {name: a, branch: tagboat/live, files: apps/**}\n");
+    let ran = world.tagboat(&["check", "--config", &file]).ended(2);
+    assert!(ran.out.contains("its branch begins with `tagboat/`, as head branches do"), "{ran:?}");
+    assert!(ran.out.contains(":3:3"), "{ran:?}");
 }
 
 #[test]
