@@ -1,6 +1,6 @@
 //! Reading the record back from Git: what happened, how environments drift apart, and the delivery figures.
 //!
-//! Entry points: [`history`], [`delivery`] and [`drift()`]. History is deepened step by step, only as far as needed.
+//! Entry points: [`history`], [`delivery`] and `drift`. History is deepened step by step, only as far as needed.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,6 +1,6 @@
 //! The operator's sources, which gates ask: Prometheus servers, and whatever answers to GET.
 //!
-//! The entry point is [`Sources::ask`]. A credential goes to the source's own host and nowhere else: a redirect to another one
+//! The entry point is [`Sources::ask_all`]. A credential goes to the source's own host and nowhere else: a redirect to another one
 //! is not followed. Knows no gate and judges no answer.
 
 mod json;

@@ -9,6 +9,7 @@ mod branching;
 mod cache;
 mod config;
 mod decide;
+mod documents;
 mod forge;
 mod git;
 mod layers;

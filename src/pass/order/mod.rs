@@ -210,7 +210,7 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
         limits: given.limits,
         now: given.now,
         editing: Editing::Together,
-        only: None,
+        only: &[],
         progress: given.progress,
     };
     let (observation, seen) = crate::pass::look(&inputs)?;
