@@ -156,6 +156,16 @@ impl Mirror {
         }
     }
 
+    /// Fetches several branches in one request, all or none.
+    fn fetch_together(&self, branches: &[BranchName]) -> Result<Vec<ObjectId>, GitError> {
+        branches.iter().try_for_each(check_branch)?;
+        let _lock = lock(&self.folder)?;
+        match self.url.reach() {
+            Reach::Http => Ok(http::fetch_all(&self.handle(), self.reached_url(), self.header.as_ref(), branches)?),
+            Reach::Local | Reach::Ssh => transfer::fetch_all(&self.program, &self.handle(), self, branches),
+        }
+    }
+
     /// Turns what the remote or the program said into words that hold no secret.
     pub(super) fn words(&self, output: &[u8]) -> String {
         let text = String::from_utf8_lossy(output);
@@ -209,6 +219,16 @@ impl Remote for Mirror {
             self.is_forced.fetch_or(suspects, Ordering::Relaxed);
         }
         Ok(objects::commit_id(tip))
+    }
+
+    fn fetch_all(&self, branches: &[BranchName]) -> Vec<Result<CommitId, GitError>> {
+        match self.fetch_together(branches) {
+            Ok(tips) => tips.into_iter().map(|tip| Ok(objects::commit_id(tip))).collect(),
+            Err(error) => {
+                tracing::debug!(%error, "branches are fetched one by one");
+                branches.iter().map(|branch| self.fetch(branch)).collect()
+            }
+        }
     }
 
     fn entries(&self, commit: &CommitId) -> Result<Vec<TreeEntry>, GitError> {

@@ -4,6 +4,8 @@
 mod bodies;
 mod support;
 
+mod asking;
+mod branching;
 mod cache;
 mod config;
 mod decide;

@@ -65,6 +65,7 @@ async fn pass_at(now: &str, remote: &Arc<MemoryRemote>, tags: &MemoryTags, mode:
         branch: &BranchName::from("main"),
         config: None,
         source: tags,
+        sources: &crate::support::sources::none(),
         cache: &no_cache(),
         limits: &Limits::default(),
         now: now.parse().unwrap(),

@@ -67,6 +67,7 @@ impl Scene {
             branch: &BranchName::from("main"),
             config: None,
             source: &self.tags,
+            sources: &crate::support::sources::none(),
             cache: &tagboat::pass::setup::no_cache(),
             limits: &Limits::default(),
             now: format!("2026-01-{day:02}T12:00:00Z").parse().unwrap(),

@@ -177,6 +177,8 @@ impl Past for LocalHistory {
 pub struct Reading<'a> {
     /// The environments, whose globs say which files belong to them.
     pub environments: &'a Environments,
+    /// The branch whose history it is, where that is not the base: its environments alone are told of.
+    pub branch: Option<&'a BranchName>,
     /// Every reference that stands there now.
     pub sites: &'a [Site],
     /// What today's paths say about each other.
@@ -228,7 +230,10 @@ pub fn tell(
     let wanted = |path: &str| {
         watched.is_some_and(|watched| watched.as_str() == path)
             || (manifest::may_hold_reference(path)
-                && reading.environments.of(path).is_some_and(|environment| asking.has_environment(&environment.name)))
+                && reading
+                    .environments
+                    .of(reading.branch, path)
+                    .is_some_and(|environment| asking.has_environment(&environment.name)))
     };
     let limit = limit.min(MOST_COMMITS);
     let line = past.line(limit, &wanted)?;

@@ -95,7 +95,8 @@ impl<'a> Walk<'a> {
         let mut there = BTreeSet::new();
         let mut files: HashMap<EnvironmentName, BTreeMap<RepoPath, Values>> = HashMap::new();
         for site in reading.sites {
-            if let Some(environment) = reading.environments.of(site.file.as_str())
+            if site.branch.as_ref() == reading.branch
+                && let Some(environment) = reading.environments.of(reading.branch, site.file.as_str())
                 && let Some(image) = counted(site, asking)
             {
                 if asking.has(&environment.name, image) {
@@ -122,7 +123,7 @@ impl<'a> Walk<'a> {
     pub(super) fn back_over(&mut self, step: &LogStep, depth: usize, landed: Timestamp) -> Result<(), GitError> {
         let mut touched: BTreeMap<EnvironmentName, Vec<Undone>> = BTreeMap::new();
         for changed in &step.changed {
-            if let Some(environment) = self.reading.environments.of(changed.path.as_str()) {
+            if let Some(environment) = self.reading.environments.of(self.reading.branch, changed.path.as_str()) {
                 // What a commit left is read from the commit: a working tree may hold something else today.
                 let after = self.values(&changed.path, changed.after.as_ref())?;
                 let before = self.values(&changed.path, changed.before.as_ref())?;
@@ -155,11 +156,12 @@ impl<'a> Walk<'a> {
         };
         let mut touched: BTreeMap<EnvironmentName, Vec<Undone>> = BTreeMap::new();
         for (path, held) in self.past.uncommitted(&standing, self.reading.limits.max_bytes, wanted)? {
-            let Some(environment) = self.reading.environments.of(path.as_str()) else { continue };
+            let owner = self.reading.environments.of(self.reading.branch, path.as_str());
+            let Some(environment) = owner.map(|owner| owner.name.clone()) else { continue };
             let before = self.values(&path, held.as_ref())?;
-            let after = self.files.get(&environment.name).and_then(|files| files.get(&path)).cloned();
+            let after = self.files.get(&environment).and_then(|files| files.get(&path)).cloned();
             let undone = Undone { path, before, after: after.unwrap_or_default() };
-            touched.entry(environment.name.clone()).or_default().push(undone);
+            touched.entry(environment).or_default().push(undone);
         }
         for (environment, undone) in touched {
             self.undo((&entry, 0, now), &environment, undone);
@@ -234,7 +236,7 @@ impl<'a> Walk<'a> {
     pub(super) fn look_aside(&mut self, beside: &Beside) -> Result<(), GitError> {
         let mut touched: BTreeMap<EnvironmentName, Vec<Undone>> = BTreeMap::new();
         for changed in &beside.step.changed {
-            if let Some(environment) = self.reading.environments.of(changed.path.as_str()) {
+            if let Some(environment) = self.reading.environments.of(self.reading.branch, changed.path.as_str()) {
                 let after = self.values(&changed.path, changed.after.as_ref())?;
                 let before = self.values(&changed.path, changed.before.as_ref())?;
                 let undone = Undone { path: changed.path.clone(), before, after };

@@ -46,19 +46,18 @@ impl Place<'_> {
     }
 }
 
-/// Looks at every head branch of Tagboat's on the remote.
+/// Looks at head branches of Tagboat's that the remote has listed with their tips.
 ///
 /// # Errors
 ///
-/// [`GitError`] when they cannot be listed or read: then nothing is decided about any of them.
+/// [`GitError`] when they cannot be read: then nothing is decided about any of them.
 pub fn look(
     remote: &dyn Remote,
     base: (&BranchName, &CommitId),
-    style: &PullRequestStyle,
+    listed: Vec<(BranchName, CommitId)>,
     (own, now): (&CommitStyle, Timestamp),
     desired: &[Desired],
 ) -> Result<Vec<HeadBranch>, GitError> {
-    let listed = remote.heads(&style.branch_prefix)?;
     listed
         .into_iter()
         // The prefix may be the beginning of the base's own name.
