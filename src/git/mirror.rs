@@ -232,9 +232,9 @@ impl Remote for Mirror {
         objects::commit(&self.handle(), base, files, plan, now)
     }
 
-    fn has_same_tree(&self, one: &CommitId, other: &CommitId) -> Result<bool, GitError> {
+    fn holds_what_is_made(&self, commit: &CommitId, base: &CommitId, files: &[FileEdit]) -> Result<bool, GitError> {
         let repository = self.handle();
-        Ok(objects::tree_id(&repository, one)? == objects::tree_id(&repository, other)?)
+        Ok(objects::edited_tree(&repository, base, files)? == objects::tree_id(&repository, commit)?)
     }
 
     fn heads(&self, prefix: &str) -> Result<Vec<(BranchName, CommitId)>, GitError> {

@@ -203,12 +203,13 @@ pub trait Remote: Send + Sync {
         now: jiff::Timestamp,
     ) -> Result<CommitId, GitError>;
 
-    /// Whether two commits that are at hand hold the very same tree: every file, kind and submodule.
+    /// Whether a commit that is at hand holds the very tree, every file, kind and submodule, that [`Remote::commit`] would
+    /// make of these files on `base`. Writes nothing.
     ///
     /// # Errors
     ///
-    /// [`GitError::Broken`] when one of them cannot be read.
-    fn has_same_tree(&self, one: &CommitId, other: &CommitId) -> Result<bool, GitError>;
+    /// [`GitError::Broken`] as for making the commit, or when one of the two cannot be read.
+    fn holds_what_is_made(&self, commit: &CommitId, base: &CommitId, files: &[FileEdit]) -> Result<bool, GitError>;
 
     /// Lists the remote's branches whose names begin with `prefix`, with their tips.
     ///

@@ -113,8 +113,8 @@ async fn standing(
 ) -> Result<Standing, LookError> {
     let (remote, branch, at) = (Arc::clone(&run.remote), run.branch.clone(), base.clone());
     let (style, author) = (config.pull_request.clone(), config.commit.author.clone());
-    let (wanted, now) = (desired.to_vec(), run.now);
-    let heads = blocking(move || look(&*remote, (&branch, &at), &style, (&author, now), &wanted)).await?;
+    let wanted = desired.to_vec();
+    let heads = blocking(move || look(&*remote, (&branch, &at), &style, &author, &wanted)).await?;
     let pull_requests = match forge {
         Some(forge) => Some(forge.list(run.branch, &config.pull_request.branch_prefix).await?),
         None => None,

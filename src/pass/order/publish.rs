@@ -118,9 +118,9 @@ async fn standing(
 ) -> Result<Standing, OrderError> {
     let (remote, branch, at) = (Arc::clone(&given.remote), given.branch.clone(), base.clone());
     let (style, author) = (config.pull_request.clone(), config.commit.author.clone());
-    let (wanted, now) = (desired.clone(), given.now);
+    let wanted = desired.clone();
     let wanted =
-        move |remote: &dyn Remote| look(remote, (&branch, &at), &style, (&author, now), std::slice::from_ref(&wanted));
+        move |remote: &dyn Remote| look(remote, (&branch, &at), &style, &author, std::slice::from_ref(&wanted));
     let mut heads = blocking(move || wanted(&*remote)).await?;
     heads.retain(|head| head.name == desired.head);
     let pull_requests = match forge {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::forge::{Forge, ForgeError};
+use crate::git::log::MAX_MESSAGE;
 use crate::git::{BlobId, GitError, Head, Pushed, Remote, blob_id};
 use crate::model::commit::{CommitId, Identity, TRAILER_KEY, TRAILER_ORDER};
 use crate::model::environment::BranchName;
@@ -59,7 +60,7 @@ pub fn look(
     remote: &dyn Remote,
     base: (&BranchName, &CommitId),
     style: &PullRequestStyle,
-    (author, now): (&Identity, Timestamp),
+    author: &Identity,
     desired: &[Desired],
 ) -> Result<Vec<HeadBranch>, GitError> {
     let listed = remote.heads(&style.branch_prefix)?;
@@ -68,7 +69,7 @@ pub fn look(
         .map(|(name, tip)| {
             let head = remote.head(&name, &tip, base)?;
             let wanted = desired.iter().find(|desired| desired.head == name);
-            let mut found = judge(remote, name, &head, (author, now), wanted)?;
+            let mut found = judge(remote, name, &head, author, wanted)?;
             found.is_order = found.is_order && !is_there(remote, base, &head, found.key.as_deref())?;
             Ok(found)
         })
@@ -102,7 +103,7 @@ fn judge(
     remote: &dyn Remote,
     name: BranchName,
     head: &Head,
-    (author, now): (&Identity, Timestamp),
+    author: &Identity,
     desired: Option<&Desired>,
 ) -> Result<HeadBranch, GitError> {
     let entry = &head.step.entry;
@@ -112,7 +113,7 @@ fn judge(
     let is_own = head.on_base && key.is_some() && entry.author == *author && entry.committer == *author;
     let is_fresh = match desired {
         None => true,
-        Some(desired) => brings(head, &desired.commit)? && is_as_made(remote, head, &desired.commit, now)?,
+        Some(desired) => brings(head, &desired.commit)? && is_as_made(remote, head, &desired.commit)?,
     };
     let is_order = is_own && entry.message.lines().any(|line| line.starts_with(TRAILER_ORDER));
     Ok(HeadBranch { name, tip: head.tip.clone(), key, is_own, is_order, is_fresh })
@@ -135,18 +136,21 @@ fn brings(head: &Head, commit: &PlannedCommit) -> Result<bool, GitError> {
     Ok(same && changed.len() == wanted.len())
 }
 
-/// Whether a head holds nothing but what the same commit made on the same parent would hold: no link, no submodule, no
-/// mode and no further history either. Its author and its trailers are words that anybody can write.
-fn is_as_made(remote: &dyn Remote, head: &Head, commit: &PlannedCommit, now: Timestamp) -> Result<bool, GitError> {
+/// Whether a head is what the same commit made on the same parent would be: the same words, and in its tree no link, no
+/// submodule, no mode and no further file either. Its author and its trailers are words that anybody can write.
+fn is_as_made(remote: &dyn Remote, head: &Head, commit: &PlannedCommit) -> Result<bool, GitError> {
     let entry = &head.step.entry;
     let Some(parent) = entry.parent.as_ref().filter(|_| head.on_base && !entry.is_merge) else { return Ok(false) };
-    match remote.commit(parent, &commit.files, &commit.plan, now) {
-        Ok(made) => remote.has_same_tree(&made, &head.tip),
+    let (said, planned) = (entry.message.trim(), commit.plan.message.trim());
+    if said != planned && !(said.len() + 1 >= MAX_MESSAGE && planned.ends_with(said)) {
+        return Ok(false);
+    }
+    match remote.holds_what_is_made(&head.tip, parent, &commit.files) {
         Err(GitError::Broken(reason)) => {
             tracing::debug!(head = %head.tip, reason, "the commit cannot be made on the head's parent");
             Ok(false)
         }
-        Err(other) => Err(other),
+        told => told,
     }
 }
 
