@@ -42,6 +42,7 @@ pub fn body(proposal: &Proposal, changes: &[Change], key: &str, limit: usize) ->
         environment: proposal.environment.clone(),
         group: proposal.group.clone(),
         withdrawn: false,
+        unfinished: false,
     });
     let mut text = String::from("| image | from | to | step |\n| --- | --- | --- | --- |\n");
     let foot = foot(proposal, &hidden);

@@ -13,10 +13,12 @@ use crate::git::{BlobId, GitError, Head, Pushed, Remote, blob_id};
 use crate::model::commit::{CommitId, Identity, TRAILER_KEY, TRAILER_ORDER};
 use crate::model::environment::BranchName;
 use crate::model::file::RepoPath;
+use crate::model::marker;
 use crate::model::outcome::Landed;
 use crate::model::proposal::Action;
 use crate::model::pull_request::{
-    Check, CheckState, HeadBranch, LABEL_RETRY, Merge, NewPullRequest, PullRequestStyle, Readiness, State, Status,
+    Check, CheckState, HeadBranch, LABEL_RETRY, Marker, Merge, NewPullRequest, PullRequestStyle, Readiness, State,
+    Status,
 };
 use crate::publish::plan::PlannedCommit;
 use crate::publish::pull_requests::{Course, Desired, Step};
@@ -208,16 +210,14 @@ async fn take(
         Step::Delete { head, expected } => push_head(place, head, Some(expected), None).await,
         Step::Open { head, title, body, reviewers, key } => {
             let Some(forge) = place.forge else { return Ok(()) };
-            let new = NewPullRequest {
-                head: head.clone(),
-                base: place.branch.clone(),
-                title: title.clone(),
-                body: body.clone(),
-                labels: place.style.labels.clone(),
-                is_draft: place.style.draft,
-                reviewers: reviewers.clone(),
-            };
-            open(forge, place.branch, &new, key, course).await
+            open(forge, place.branch, &new(place, head, (title, body), reviewers), key, course).await
+        }
+        Step::Finish { pull_request, reviewers } => {
+            if let Some(forge) = place.forge {
+                let text = (pull_request.title.as_str(), pull_request.body.as_str());
+                forge.finish(pull_request, &new(place, &pull_request.head, text, reviewers)).await?;
+            }
+            Ok(())
         }
         Step::Rewrite { pull_request, title, body } => {
             if let Some(forge) = place.forge {
@@ -266,6 +266,19 @@ async fn take(
     }
 }
 
+/// Returns a pull request as it is to be opened.
+fn new(place: &Place<'_>, head: &BranchName, (title, body): (&str, &str), reviewers: &[String]) -> NewPullRequest {
+    NewPullRequest {
+        head: head.clone(),
+        base: place.branch.clone(),
+        title: title.to_owned(),
+        body: body.to_owned(),
+        labels: place.style.labels.clone(),
+        is_draft: place.style.draft,
+        reviewers: reviewers.to_vec(),
+    }
+}
+
 /// Sets the statuses that say something else by now, and notes them as set. One that may not be set holds nothing up.
 async fn set_changed(
     forge: &dyn Forge,
@@ -307,6 +320,9 @@ async fn open(
     let before = forge.of_head(base, &new.head).await?;
     if let Some(open) = before.iter().find(|one| one.state == State::Open) {
         course.url = Some(open.url.clone());
+        if open.marker.as_ref().is_some_and(|marker| marker.unfinished) {
+            forge.finish(open, new).await?;
+        }
         if open.title != new.title || open.body != new.body {
             forge.rewrite(open, &new.title, &new.body).await?;
         }
@@ -321,9 +337,17 @@ async fn open(
         course.reason = Some("closed by a person: refused until something newer comes".to_owned());
         return Ok(());
     }
-    let opened = forge.open(new).await?;
-    course.url = Some(opened.url);
-    Ok(())
+    if !forge.opens_in_steps(new) {
+        course.url = Some(forge.open(new).await?.url);
+        return Ok(());
+    }
+    // Until all is done its marker says so: whatever cuts this short, the next pass goes on from there.
+    let unfinished = marker::read(&new.body).map(|marker| Marker { unfinished: true, ..marker });
+    let body = unfinished.map_or_else(|| new.body.clone(), |unfinished| marker::replace(&new.body, &unfinished));
+    let opened = forge.open(&NewPullRequest { body, ..new.clone() }).await?;
+    course.url = Some(opened.url.clone());
+    forge.finish(&opened, new).await?;
+    Ok(forge.rewrite(&opened, &new.title, &new.body).await?)
 }
 
 /// Moves the base to what the head stands for, on plain Git: by a commit made anew, never by what stands on the head.

@@ -93,6 +93,13 @@ pub enum Step {
         /// The hash of its content: refused long ago, it is not opened again.
         key: String,
     },
+    /// Sets the labels and asks for the reviews of one whose opening was cut short.
+    Finish {
+        /// Which.
+        pull_request: Box<PullRequest>,
+        /// Who is asked to review.
+        reviewers: Vec<String>,
+    },
     /// Replaces title and body.
     Rewrite {
         /// Which.
@@ -357,6 +364,9 @@ fn publish(wanted: &Desired, open: Option<&PullRequest>, course: &mut Course) {
         course.action = Action::Opened;
         return;
     };
+    if open.marker.as_ref().is_some_and(|marker| marker.unfinished) {
+        course.steps.push(Step::Finish { pull_request: Box::new(open.clone()), reviewers: wanted.reviewers.clone() });
+    }
     if open.title != wanted.title || !same_text(&open.body, &wanted.body) {
         course.steps.push(Step::Rewrite {
             pull_request: Box::new(open.clone()),
@@ -409,7 +419,7 @@ fn leftovers(
             let Some(read) = &open.marker else { continue };
             let mut withdrawn = read.clone();
             withdrawn.withdrawn = true;
-            let body = open.body.replace(&marker::write(read), &marker::write(&withdrawn));
+            let body = marker::replace(&open.body, &withdrawn);
             let comment = "Nothing of this is left to do: what it brings is there already, or no longer wanted.";
             steps.push(Step::Close { pull_request: Box::new(open.clone()), body, comment: comment.to_owned() });
         }

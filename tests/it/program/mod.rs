@@ -11,6 +11,7 @@ mod environments;
 mod forges;
 mod github;
 mod holds;
+mod life;
 mod manifests;
 mod record;
 mod registries;

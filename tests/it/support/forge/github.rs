@@ -9,7 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::forge::{CheckRow, Fault, Pull, Stands, Store};
+use crate::support::forge::{CheckRow, Fault, Pull, Stands, Store, comment_id};
 
 /// Returns the fake over a store.
 pub(crate) fn router(store: Arc<Store>) -> Router {
@@ -139,7 +139,11 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
             let names = ["reviewers", "team_reviewers"].into_iter().flat_map(|key| asked.body[key].as_array().unwrap());
             let names: Vec<String> = names.map(|name| name.as_str().unwrap().to_owned()).collect();
             assert!(names.iter().all(|name| !name.contains('/')), "teams go by their short names: {names:?}");
-            store.change(number.parse().unwrap(), |pull| pull.reviewers.extend(names));
+            store.change(number.parse().unwrap(), |pull| {
+                pull.reviewers.extend(names);
+                pull.reviewers.sort();
+                pull.reviewers.dedup();
+            });
             said(201, &json!({}))
         }
         ("POST", ["issues", number, "labels"]) => {
@@ -153,9 +157,18 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
             store.change(number.parse().unwrap(), |pull| was_there = pull.labels.remove(*label));
             said(if was_there { 200 } else { 404 }, &json!([]))
         }
+        ("GET", ["issues", number, "comments"]) => {
+            let pull = store.pull(number.parse().unwrap());
+            let row = |(at, body): (usize, &String)| json!({"id": comment_id(pull.number, at), "body": body});
+            paged(asked, &pull.comments.iter().enumerate().map(row).collect::<Vec<_>>(), |rows| json!(rows))
+        }
         ("POST", ["issues", number, "comments"]) => {
-            store.change(number.parse().unwrap(), |pull| pull.comments.push(asked.text("body")));
-            said(201, &json!({}))
+            let id = store.comment(number.parse().unwrap(), &asked.text("body"));
+            said(201, &json!({"id": id, "body": asked.text("body")}))
+        }
+        ("DELETE", ["issues", "comments", id]) => {
+            store.uncomment(id.parse().unwrap());
+            said(204, &Value::Null)
         }
         ("GET", ["commits", sha, "check-runs"]) => {
             assert_eq!(asked.query("filter"), Some("latest"));

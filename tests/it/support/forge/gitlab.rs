@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::rest::{Answer, Asked, answer};
-use super::{CheckRow, Fault, Pull, Stands, Store};
+use super::{CheckRow, Fault, Pull, Stands, Store, comment_id};
 
 /// The token that is let in.
 pub(crate) const TOKEN: &str = "glpat-hush";
@@ -247,14 +247,18 @@ fn one(store: &Store, asked: &Asked, method: &str, number: u64, rest: &[&str]) -
             Answer::of(200, whole(store, &store.pull(number)))
         }
         ("GET", ["notes"]) => {
-            let notes = pull.comments.iter().enumerate().rev().map(|(id, body)| json!({ "id": id, "body": body }));
+            let notes = pull.comments.iter().enumerate().rev();
+            let notes = notes.map(|(at, body)| json!({ "id": comment_id(number, at), "body": body }));
             Answer::page(asked, notes.collect(), 100)
         }
         ("POST", ["notes"]) => {
             let body = asked.text("body").unwrap();
             assert!(!orders(&body), "a quick action in {body}");
-            store.change(number, |pull| pull.comments.push(body.clone()));
-            Answer::of(201, json!({ "id": pull.comments.len(), "body": body }))
+            Answer::of(201, json!({ "id": store.comment(number, &body), "body": body }))
+        }
+        ("DELETE", ["notes", id]) => {
+            store.uncomment(id.parse().unwrap());
+            Answer::of(204, Value::Null)
         }
         ("GET", ["approvals"]) => {
             let by: Vec<Value> = last_reviews(&pull, "approved").map(|name| json!({ "user": user(&name) })).collect();

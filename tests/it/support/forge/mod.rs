@@ -92,7 +92,7 @@ pub(crate) struct Protection {
 }
 
 /// Everything a fake remembers.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Kept {
     pub(crate) pulls: Vec<Pull>,
     pub(crate) checks: Vec<CheckRow>,
@@ -197,6 +197,18 @@ impl Store {
         self.kept().touch(usize::try_from(number).unwrap() - 1, change);
     }
 
+    /// Adds a comment, and returns its id.
+    pub(crate) fn comment(&self, number: u64, text: &str) -> u64 {
+        let at = self.pull(number).comments.len();
+        self.change(number, |pull| pull.comments.push(text.to_owned()));
+        comment_id(number, at)
+    }
+
+    /// Removes a comment.
+    pub(crate) fn uncomment(&self, id: u64) {
+        self.change(id / 1000, |pull| drop(pull.comments.remove(usize::try_from(id % 1000).unwrap())));
+    }
+
     /// Returns a pull request.
     pub(crate) fn pull(&self, number: u64) -> Pull {
         self.kept().pulls[usize::try_from(number).unwrap() - 1].clone()
@@ -230,6 +242,11 @@ impl Kept {
         change(pull);
         pull.updated = clock;
     }
+}
+
+/// Returns the id of a pull request's comment by its place.
+pub(crate) fn comment_id(number: u64, at: usize) -> u64 {
+    number * 1000 + at as u64
 }
 
 /// Serves a router on loopback until the test's process ends, and returns `http://host:port`.
