@@ -6,7 +6,7 @@ use axum::Router;
 use serde_json::{Value, json};
 
 use super::rest::{Answer, Asked, answer};
-use super::{CheckRow, Fault, Pull, Stands, Store, comment_id, swagger};
+use super::{CheckRow, Fault, Pull, Stands, Store, comment_id, description};
 
 /// The token that is let in.
 pub(crate) const TOKEN: &str = "tea";
@@ -34,13 +34,7 @@ fn checked(store: &Store, asked: &Asked) -> Answer {
         return Answer::of(401, json!({ "message": "token is required" }));
     }
     let answer = serve(store, asked);
-    if let Some(description) = swagger::forgejo() {
-        let path = asked.parts.iter().map(|part| part.replace('/', "%2F")).collect::<Vec<_>>().join("/");
-        let query: Vec<String> = asked.query.keys().cloned().collect();
-        let sent = (asked.method.as_str(), path.as_str(), query.as_slice(), &asked.body);
-        let faults = swagger::faults(description, sent, (answer.status, &answer.body));
-        assert!(faults.is_empty(), "{faults:?}");
-    }
+    asked.hold(description::forgejo(), &answer);
     answer
 }
 

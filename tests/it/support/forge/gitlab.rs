@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::rest::{Answer, Asked, answer};
-use super::{CheckRow, Fault, Pull, Stands, Store, comment_id};
+use super::{CheckRow, Fault, Pull, Stands, Store, comment_id, description};
 
 /// The token that is let in.
 pub(crate) const TOKEN: &str = "glpat-hush";
@@ -16,6 +16,9 @@ pub(crate) const TOKEN: &str = "glpat-hush";
 pub(crate) const BASE: &str = "/gitlab/api/v4";
 /// The project.
 pub(crate) const PROJECT: &str = "acme/platform/gitops";
+
+/// When everything happens.
+const TIME: &str = "2026-11-20T08:00:00.000Z";
 
 /// What may be sent when a merge request is made, and when it is changed.
 const CREATED_WITH: [&str; 8] = [
@@ -32,7 +35,7 @@ const CHANGED_WITH: [&str; 6] = ["title", "description", "state_event", "labels"
 
 /// Makes the router.
 pub(crate) fn router(store: Arc<Store>) -> Router {
-    Router::new().fallback(move |request| answer(Arc::clone(&store), BASE, request, limited, serve))
+    Router::new().fallback(move |request| answer(Arc::clone(&store), BASE, request, limited, held))
 }
 
 fn limited(fault: Fault) -> Answer {
@@ -42,6 +45,13 @@ fn limited(fault: Fault) -> Answer {
         Fault::Secondary => ("ratelimit-reset", "32503680000".to_owned()),
         _ => ("retry-after", "60".to_owned()),
     });
+    answer
+}
+
+/// Serves, and ends the tests where the documentation does not allow what was asked or answered.
+fn held(store: &Store, asked: &Asked) -> Answer {
+    let answer = serve(store, asked);
+    asked.hold(description::gitlab(), &answer);
     answer
 }
 
@@ -60,7 +70,8 @@ fn serve(store: &Store, asked: &Asked) -> Answer {
 
 fn users(asked: &Asked) -> Answer {
     let known = ["ada", "grace"].iter().position(|name| *name == asked.query("username"));
-    let found = known.map(|index| json!({ "id": index + 10, "username": asked.query("username"), "state": "active" }));
+    let name = asked.query("username");
+    let found = known.map(|index| json!({ "id": index + 10, "username": name, "name": name, "state": "active" }));
     Answer::of(200, Value::Array(found.into_iter().collect()))
 }
 
@@ -72,6 +83,7 @@ fn project(store: &Store, asked: &Asked, method: &str, rest: &[&str]) -> Answer 
                 200,
                 json!({
                     "id": 3,
+                    "path_with_namespace": PROJECT,
                     "only_allow_merge_if_pipeline_succeeds": !protection.required.is_empty(),
                     "merge_trains_enabled": protection.queue,
                     "squash_option": "default_off",
@@ -153,6 +165,10 @@ fn shown(store: &Store, pull: &Pull) -> Value {
     let title = if pull.draft { format!("Draft: {}", pull.title) } else { pull.title.clone() };
     json!({
         "id": 1000 + pull.number,
+        "author": user("tagboat"),
+        "created_at": TIME,
+        "updated_at": TIME,
+        "detailed_merge_status": "unchecked",
         "iid": pull.number,
         "project_id": 3,
         "title": title,
@@ -177,7 +193,7 @@ fn shown(store: &Store, pull: &Pull) -> Value {
 fn status(id: usize, check: &CheckRow) -> Value {
     json!({
         "id": id, "sha": check.sha, "name": check.name, "status": check.word, "description": check.text,
-        "ref": "main", "allow_failure": false,
+        "ref": "main", "allow_failure": false, "target_url": null, "created_at": TIME, "author": user("tagboat"),
     })
 }
 
@@ -213,7 +229,7 @@ fn create(store: &Store, asked: &Asked) -> Answer {
         updated: 0,
     };
     match store.open(pull) {
-        Ok(pull) => Answer::of(201, shown(store, &pull)),
+        Ok(pull) => Answer::of(201, whole(store, &pull)),
         Err(reason) if reason.contains("already exists") => {
             Answer::of(409, json!({ "message": ["Another open merge request already exists for this source branch"] }))
         }
@@ -248,13 +264,13 @@ fn one(store: &Store, asked: &Asked, method: &str, number: u64, rest: &[&str]) -
         }
         ("GET", ["notes"]) => {
             let notes = pull.comments.iter().enumerate().rev();
-            let notes = notes.map(|(at, body)| json!({ "id": comment_id(number, at), "body": body }));
+            let notes = notes.map(|(at, body)| note(comment_id(number, at), body));
             Answer::page(asked, notes.collect(), 100)
         }
         ("POST", ["notes"]) => {
             let body = asked.text("body").unwrap();
             assert!(!orders(&body), "a quick action in {body}");
-            Answer::of(201, json!({ "id": store.comment(number, &body), "body": body }))
+            Answer::of(201, note(store.comment(number, &body), &body))
         }
         ("DELETE", ["notes", id]) => {
             store.uncomment(id.parse().unwrap());
@@ -274,6 +290,10 @@ fn one(store: &Store, asked: &Asked, method: &str, number: u64, rest: &[&str]) -
         ("PUT", ["merge"]) => merge(store, asked, &pull),
         _ => Answer::of(404, json!({ "error": "404 Not Found" })),
     }
+}
+
+fn note(id: u64, body: &str) -> Value {
+    json!({ "id": id, "body": body, "author": user("tagboat"), "created_at": TIME, "system": false })
 }
 
 fn user(name: &str) -> Value {
@@ -319,6 +339,7 @@ fn whole(store: &Store, pull: &Pull) -> Value {
     shown["detailed_merge_status"] = status.into();
     shown["has_conflicts"] = conflicts.into();
     shown["user"] = json!({ "can_merge": true });
+    shown["head_pipeline"] = Value::Null;
     if !latest.is_empty() {
         // Statuses from outside alone make up a pipeline of their own.
         let source =
@@ -342,7 +363,7 @@ fn merge(store: &Store, asked: &Asked, pull: &Pull) -> Answer {
     if asked.body["should_remove_source_branch"] == true {
         store.repository.git(&["update-ref", "-d", &format!("refs/heads/{}", pull.head)]);
     }
-    Answer::of(200, shown(store, &store.pull(pull.number)))
+    Answer::of(200, whole(store, &store.pull(pull.number)))
 }
 
 fn set_status(store: &Store, asked: &Asked, sha: &str) -> Answer {

@@ -2,11 +2,12 @@
 //!
 //! A fake of one forge is a router over [`Store`] that speaks that forge's protocol; merges are made by the real `git`.
 
+pub(crate) mod description;
 pub(crate) mod gitea;
 pub(crate) mod github;
 pub(crate) mod gitlab;
+pub(crate) mod graphql;
 pub(crate) mod rest;
-pub(crate) mod swagger;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
