@@ -95,10 +95,9 @@ fn desired(planned: &mut Planned, config: &Repository, limit: usize) -> Vec<Desi
             continue;
         }
         let environment = config.environments.named(&proposal.environment);
-        let reviewers = environment.map(|environment| environment.reviewers.as_slice()).unwrap_or_default();
         let styles = (&config.commit, &config.pull_request);
         let files = changes.files.clone();
-        desired.push(pull_requests::desired((*index, proposal), &changes.changes, files, styles, limit, reviewers));
+        desired.push(pull_requests::desired((*index, proposal), &changes.changes, files, styles, limit, environment));
     }
     desired
 }

@@ -5,3 +5,4 @@ mod gitea;
 mod github;
 mod gitlab;
 mod scenarios;
+mod shown;

@@ -61,9 +61,8 @@ async fn propose(
     let style = &config.pull_request;
     let limit = forge.as_ref().map_or(LONGEST_BODY, |forge| forge.body_limit());
     let proposal = outcome.proposals.remove(0);
-    let reviewers = config.environments.named(&proposal.environment).map(|found| found.reviewers.clone());
-    let reviewers = reviewers.unwrap_or_default();
-    let desired = pull_requests::ordered(&proposal, &outcome.changes, commit, style, limit, &reviewers);
+    let environment = config.environments.named(&proposal.environment);
+    let desired = pull_requests::ordered(&proposal, &outcome.changes, commit, style, limit, environment);
     // On plain Git nobody else merges: the second round moves the base to what the first one pushed.
     let rounds = if forge.is_none() && proposal.publish == Publish::AutoMerge { 2 } else { 1 };
     outcome.proposals.push(proposal);

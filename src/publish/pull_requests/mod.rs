@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::change::{Change, FileEdit};
 use crate::model::commit::{CommitId, CommitStyle};
-use crate::model::environment::{BranchName, EnvironmentName, Publish};
+use crate::model::environment::{BranchName, Environment, EnvironmentName, Publish};
 use crate::model::gate::{Gate, GateState};
 use crate::model::marker;
 use crate::model::proposal::{Action, Proposal};
@@ -180,7 +180,7 @@ pub fn desired(
     files: Vec<FileEdit>,
     styles: (&CommitStyle, &PullRequestStyle),
     limit: usize,
-    reviewers: &[String],
+    environment: Option<&Environment>,
 ) -> Desired {
     let commit = crate::publish::plan::commit(&proposal.environment, changes, files, styles.0);
     let key = commit.key.clone();
@@ -191,9 +191,9 @@ pub fn desired(
         publish: proposal.publish,
         head: head_of(styles.1, &proposal.environment, &proposal.group),
         title: body::title(proposal),
-        body: body::body(proposal, changes, &key, limit),
+        body: body::body(proposal, changes, &key, environment, limit),
         gates_pass: proposal.gates.iter().all(|gate| gate.state == GateState::Pass),
-        reviewers: reviewers.to_vec(),
+        reviewers: environment.map(|environment| environment.reviewers.clone()).unwrap_or_default(),
         is_order: false,
         statuses: proposal.gates.iter().map(status).collect(),
         key,
@@ -208,9 +208,9 @@ pub fn ordered(
     commit: PlannedCommit,
     style: &PullRequestStyle,
     limit: usize,
-    reviewers: &[String],
+    environment: Option<&Environment>,
 ) -> Desired {
-    let title = commit.plan.message.lines().next().unwrap_or_default().to_owned();
+    let title = body::short(commit.plan.message.lines().next().unwrap_or_default());
     let key = commit.key.clone();
     Desired {
         proposal: 0,
@@ -219,9 +219,9 @@ pub fn ordered(
         publish: proposal.publish,
         head: head_of(style, &proposal.environment, &proposal.group),
         title,
-        body: body::ordered(proposal, changes, &commit.plan.message, &key, limit),
+        body: body::ordered(proposal, changes, (&commit.plan.message, &key), environment, limit),
         gates_pass: true,
-        reviewers: reviewers.to_vec(),
+        reviewers: environment.map(|environment| environment.reviewers.clone()).unwrap_or_default(),
         is_order: true,
         statuses: proposal.gates.iter().map(status).collect(),
         key,
