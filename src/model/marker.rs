@@ -60,7 +60,14 @@ mod tests {
             let written = Marker { key, environment, group, withdrawn: true, unfinished: true };
             let line = write(&written);
             assert_eq!(line.matches("-->").count(), 1, "{line}");
-            assert_eq!(read(&format!("text\n{line}\n")), Some(written));
+            let body = format!("text\n{line}\n");
+            assert_eq!(read(&body), Some(written.clone()));
+            let other = Marker { withdrawn: false, unfinished: false, ..written };
+            // Forges turn line ends about, and people write before and after.
+            for body in [body.clone(), body.replace('\n', "\r\n"), format!("{line}\n{body}more")] {
+                let replaced = replace(&body, &other);
+                assert_eq!((read(&replaced), replaced.len() < body.len()), (Some(other.clone()), true));
+            }
         }
         for broken in ["", "<!-- tagboat: {} -->", "<!-- tagboat: nonsense -->", "<!-- tagboat: {\"key\":1} -->"] {
             assert_eq!(read(broken), None);

@@ -207,3 +207,15 @@ fn gate_row(gate: &Gate) -> String {
     };
     format!("- [{mark}] `{}`{said}\n", gate.name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_is_cut_to_what_every_forge_takes() {
+        assert_eq!(short("prod: update web to 1.5.0"), "prod: update web to 1.5.0");
+        let cut = short(&"ü".repeat(300));
+        assert_eq!((cut.chars().count(), cut.ends_with('…')), (LONGEST_TITLE + 1, true));
+    }
+}

@@ -213,9 +213,7 @@ impl Description {
             _ => true,
         };
         let is_choice = ["oneOf", "anyOf", "allOf"].iter().any(|word| schema[word].is_array());
-        if !kinds.is_empty() && !kinds.iter().any(|kind| fits(&kind))
-            || kinds.is_empty() && value.is_null() && !is_choice
-        {
+        if !kinds.is_empty() && !kinds.iter().any(fits) || kinds.is_empty() && value.is_null() && !is_choice {
             faults.push(format!("{at}: {value} is no {}", kinds.join(" or ")));
             return;
         }
