@@ -7,6 +7,7 @@ pub mod check;
 mod forges;
 pub mod hold;
 pub mod migrate;
+mod notes;
 pub mod order;
 pub mod permissions;
 pub mod propose;

@@ -3,6 +3,7 @@
 //! Entry points: [`title`] and [`body`]. Pure. Everything from outside is escaped: no mention, no closing
 //! keyword, no HTML and no marker of Tagboat's own comes through a tag, a name or a reason.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::model::change::Change;
@@ -13,6 +14,8 @@ use crate::model::marker;
 use crate::model::proposal::{Move, Proposal};
 use crate::model::pull_request::Marker;
 use crate::model::site::Value;
+use crate::model::template::Template;
+use crate::publish::wording;
 
 /// How many digits of a digest are shown.
 const DIGEST_DIGITS: usize = 12;
@@ -48,16 +51,19 @@ fn whole_title(proposal: &Proposal) -> String {
     }
 }
 
-/// Writes a body of at most `limit` characters; rows that do not fit are counted.
-pub fn body(
-    proposal: &Proposal,
-    changes: &[Change],
-    key: &str,
-    environment: Option<&Environment>,
-    limit: usize,
-) -> String {
-    let head = environment.map(origin).unwrap_or_default();
-    below(head, proposal, changes, key, environment, limit)
+/// What a body is written with beside the proposal.
+#[derive(Debug, Clone, Copy)]
+pub struct Writing<'a> {
+    /// The hash of the content.
+    pub key: &'a str,
+    /// The template, where there is one.
+    pub template: Option<&'a Template>,
+    /// What the configuration says of the environment.
+    pub environment: Option<&'a Environment>,
+    /// Compare links and release notes, made safe already.
+    pub notes: &'a str,
+    /// The most characters.
+    pub limit: usize,
 }
 
 /// Says where the versions come from.
@@ -80,28 +86,46 @@ fn origin(environment: &Environment) -> String {
     }
 }
 
-/// Writes what every body holds, below a head of its own.
-fn below(
-    head: String,
-    proposal: &Proposal,
-    changes: &[Change],
-    key: &str,
-    environment: Option<&Environment>,
-    limit: usize,
-) -> String {
-    let hidden = marker::write(&Marker {
+/// Writes a body; rows that do not fit are counted.
+pub fn body(proposal: &Proposal, changes: &[Change], writing: &Writing<'_>) -> String {
+    let hidden = hidden(proposal, writing.key);
+    let head = writing.environment.map(origin).unwrap_or_default();
+    let text = usual(head, (proposal, changes), writing, writing.limit.saturating_sub(hidden.chars().count() + 4));
+    let templated = writing.template.and_then(|template| {
+        let room = writing.limit.saturating_sub(hidden.chars().count() + 100);
+        wording::body(template, (proposal, &files(changes)), (&title(proposal), &text, writing.notes), room)
+    });
+    format!("{}\n\n{hidden}\n", templated.as_deref().unwrap_or(&text).trim_end())
+}
+
+/// Writes the marker.
+fn hidden(proposal: &Proposal, key: &str) -> String {
+    marker::write(&Marker {
         key: key.to_owned(),
         environment: proposal.environment.clone(),
         group: proposal.group.clone(),
         withdrawn: false,
         unfinished: false,
-    });
+    })
+}
+
+/// Names the files that change, each once.
+pub(super) fn files(changes: &[Change]) -> Vec<&str> {
+    let files: BTreeSet<&str> = changes.iter().map(|change| change.file.as_str()).collect();
+    files.into_iter().collect()
+}
+
+/// Writes the body that stands without a template.
+fn usual(head: String, (proposal, changes): (&Proposal, &[Change]), writing: &Writing<'_>, limit: usize) -> String {
     let has_steps = proposal.moves.iter().any(|step| step.step.is_some());
     let mut text = head;
     text.push_str("| image | from | to |");
     text.push_str(if has_steps { " step |\n| --- | --- | --- | --- |\n" } else { "\n| --- | --- | --- |\n" });
-    let foot = foot(proposal, environment, &hidden);
+    let foot = foot(proposal, writing.environment);
     let room = limit.saturating_sub(foot.chars().count() + 200);
+    // What nobody must know goes first.
+    let notes = if writing.notes.chars().count() < room / 2 { writing.notes } else { "" };
+    let room = room - notes.chars().count();
     let moves: Vec<String> = proposal.moves.iter().map(|step| move_row(step, has_steps)).collect();
     rows(&mut text, &moves, room, if has_steps { "| … | {n} more | | |\n" } else { "| … | {n} more | |\n" });
     text.push_str("\n<details><summary>Where</summary>\n\n");
@@ -119,6 +143,10 @@ fn below(
         .collect();
     rows(&mut text, &places, room, "- … {n} more\n");
     text.push_str("\n</details>\n");
+    if !notes.is_empty() {
+        text.push('\n');
+        text.push_str(notes);
+    }
     text.push_str(&foot);
     text
 }
@@ -140,7 +168,10 @@ pub fn ordered(
     // The reason and the gates lead the line with their own names, so that nothing of them begins one.
     // Its gates were judged when it was ordered: from there on it is a person's to merge.
     let by_hand = Proposal { publish: Publish::PullRequest, ..proposal.clone() };
-    below(told, &by_hand, changes, key, environment, limit)
+    let hidden = hidden(proposal, key);
+    let room = limit.saturating_sub(hidden.chars().count() + 4);
+    let writing = Writing { key, template: None, environment, notes: "", limit };
+    format!("{}\n\n{hidden}\n", usual(told, (&by_hand, changes), &writing, room).trim_end())
 }
 
 /// Adds as many rows as there is room for, and says how many are left out.
@@ -171,8 +202,8 @@ fn value(value: &Value) -> String {
     code(&format!("{tag}{}", digest.unwrap_or_default()))
 }
 
-/// Writes the gates, what happens next, what people can do, and the hidden marker.
-fn foot(proposal: &Proposal, environment: Option<&Environment>, hidden: &str) -> String {
+/// Writes the gates, what happens next, and what people can do.
+fn foot(proposal: &Proposal, environment: Option<&Environment>) -> String {
     let mut text = String::new();
     if !proposal.gates.is_empty() {
         text.push_str("\n**Gates**\n\n");
@@ -193,7 +224,7 @@ fn foot(proposal: &Proposal, environment: Option<&Environment>, hidden: &str) ->
          - Close it: this version is refused until something newer comes.\n\
          - Push to its branch: from then on it is yours, and left alone.\n\
          - Label it `tagboat/hold` to keep it as it is, `tagboat/rebase` to have its branch made anew, or, once closed, \
-         `tagboat/retry` to take the refusal back.\n\n</details>\n\n{hidden}\n"
+         `tagboat/retry` to take the refusal back.\n\n</details>\n"
     );
     text
 }

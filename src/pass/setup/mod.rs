@@ -194,7 +194,6 @@ pub fn inactive(config: &Repository) -> Option<String> {
     let mut keys: Vec<String> = Vec::new();
     for part in &config.inactive {
         let instead = match part.key.as_str() {
-            "commit.message" | "pullRequest.title" | "pullRequest.body" => ": the default is used",
             "environments.onFailure" | "formats" => "",
             _ => ": what depends on it waits",
         };

@@ -21,6 +21,7 @@ mod run;
 mod secrets;
 mod serve;
 mod signatures;
+mod signing;
 mod snapshot;
 mod streams;
 mod together;

@@ -167,8 +167,10 @@ impl Description {
         let is_any = |wanted: &str| wanted.starts_with('{') && !wanted.contains('.');
         let fits = |template: &str| {
             let wanted: Vec<&str> = template.trim_matches('/').split('/').collect();
-            wanted.len() == parts.len()
-                && wanted.iter().zip(&parts).all(|(wanted, part)| is_any(wanted) || wanted == part)
+            // The name of a reference has slashes of its own.
+            let is_long = matches!(wanted.last(), Some(&"{ref}")) && parts.len() > wanted.len();
+            let same = wanted.iter().zip(&parts).all(|(wanted, part)| is_any(wanted) || wanted == part);
+            same && (is_long || wanted.len() == parts.len())
         };
         let fixed = |key: &str| key.split('/').filter(|part| !part.starts_with('{')).count();
         let mut keys: Vec<&String> =
