@@ -4,7 +4,9 @@
 //! program is `program`. Absent: worktrees, merges, and any judgement of what is to be committed.
 
 pub mod access;
+mod beside;
 pub mod checkout;
+mod forced;
 mod http;
 pub mod local;
 pub mod log;

@@ -347,6 +347,9 @@ fn registry_limits(service: &Service) -> Limits {
     if let Some(count) = service.limits.max_inspections {
         limits.inspections = usize::try_from(count).unwrap_or(usize::MAX);
     }
+    if let Some(count) = service.limits.max_heads {
+        limits.heads = usize::try_from(count).unwrap_or(usize::MAX);
+    }
     if let Some(time) = service.limits.pass_time.and_then(|time| Duration::try_from(time).ok()) {
         limits.pass_time = Some(time);
     }

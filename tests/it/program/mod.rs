@@ -11,6 +11,7 @@ mod demo;
 mod environments;
 mod forges;
 mod github;
+mod heads;
 mod holds;
 mod life;
 mod manifests;

@@ -302,7 +302,7 @@ impl Remote for MemoryRemote {
             steps.push(LogStep { entry, changed });
             next = made.parent;
         }
-        Ok(Line { steps, oldest, whole: next.is_none() })
+        Ok(Line { steps, beside: Vec::new(), oldest, whole: next.is_none() })
     }
 
     fn holds_what_is_made(&self, commit: &CommitId, base: &CommitId, files: &[FileEdit]) -> Result<bool, GitError> {
