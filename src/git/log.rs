@@ -17,8 +17,8 @@ use crate::model::file::RepoPath;
 /// Most changed files of one commit that are looked at; a commit beyond is no deployment but a reorganisation.
 const MAX_CHANGED: usize = 100_000;
 
-/// How many bytes of a message are kept: trailers of the largest commits fit many times.
-const MAX_MESSAGE: usize = 1 << 20;
+/// How many bytes of a message are kept, the last ones: trailers of the largest commits fit many times.
+pub const MAX_MESSAGE: usize = 1 << 20;
 
 /// How many commits of a merged branch are looked at.
 const MAX_MERGED: usize = 20;

@@ -290,6 +290,11 @@ impl Remote for Mirror {
         objects::commit(&self.handle(), base, files, (plan, now), &sign)
     }
 
+    fn holds_what_is_made(&self, commit: &CommitId, base: &CommitId, files: &[FileEdit]) -> Result<bool, GitError> {
+        let repository = self.handle();
+        Ok(objects::edited_tree(&repository, base, files)? == objects::tree_id(&repository, commit)?)
+    }
+
     fn tree(&self, commit: &CommitId) -> Result<String, GitError> {
         Ok(objects::tree_id(&self.handle(), commit)?.to_string())
     }

@@ -218,6 +218,14 @@ pub trait Remote: Send + Sync {
         now: jiff::Timestamp,
     ) -> Result<CommitId, GitError>;
 
+    /// Whether a commit that is at hand holds the very tree, every file, kind and submodule, that [`Remote::commit`] would
+    /// make of these files on `base`. Writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError::Broken`] as for making the commit, or when one of the two cannot be read.
+    fn holds_what_is_made(&self, commit: &CommitId, base: &CommitId, files: &[FileEdit]) -> Result<bool, GitError>;
+
     /// Returns the id of the tree of a commit that is at hand: the same for the same files, kinds and submodules.
     ///
     /// # Errors

@@ -178,8 +178,8 @@ async fn standing(
     let prefix = &config.pull_request.branch_prefix;
     listed.retain(|(name, _)| onto.has_head(name, prefix));
     let (remote, branch, at) = (Arc::clone(&run.remote), onto.branch.clone(), onto.tip.clone());
-    let (own, wanted, now) = (config.commit.clone(), desired.to_vec(), run.now);
-    let heads = blocking(move || look(&*remote, (&branch, &at), listed, (&own, now), &wanted)).await?;
+    let (own, wanted) = (config.commit.clone(), desired.to_vec());
+    let heads = blocking(move || look(&*remote, (&branch, &at), listed, &own, &wanted)).await?;
     let pull_requests = match forge {
         Some(forge) => {
             let mut all = forge.list(onto.branch, prefix).await?;

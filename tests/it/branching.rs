@@ -65,6 +65,10 @@ impl Remote for Raced {
         self.inner.commit(base, files, plan, now)
     }
 
+    fn holds_what_is_made(&self, commit: &CommitId, base: &CommitId, files: &[FileEdit]) -> Result<bool, GitError> {
+        self.inner.holds_what_is_made(commit, base, files)
+    }
+
     fn tree(&self, commit: &CommitId) -> Result<String, GitError> {
         self.inner.tree(commit)
     }

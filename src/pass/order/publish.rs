@@ -73,9 +73,8 @@ async fn propose(
     let style = &config.pull_request;
     let limit = forge.as_ref().map_or(LONGEST_BODY, |forge| forge.body_limit());
     let proposal = outcome.proposals.remove(0);
-    let reviewers = config.environments.named(&proposal.environment).map(|found| found.reviewers.clone());
-    let reviewers = reviewers.unwrap_or_default();
-    let desired = pull_requests::ordered(&proposal, &outcome.changes, commit, style, limit, &reviewers);
+    let environment = config.environments.named(&proposal.environment);
+    let desired = pull_requests::ordered(&proposal, &outcome.changes, commit, style, limit, environment);
     // On plain Git nobody else merges: the second round moves the base to what the first one pushed.
     let rounds = if forge.is_none() && proposal.publish == Publish::AutoMerge { 2 } else { 1 };
     outcome.proposals.push(proposal);
@@ -124,11 +123,11 @@ async fn standing(
 ) -> Result<Standing, OrderError> {
     let (remote, branch, at) = (Arc::clone(&given.remote), branch.clone(), base.clone());
     let (prefix, own) = (config.pull_request.branch_prefix.clone(), config.commit.clone());
-    let (wanted, now, onto) = (desired.clone(), given.now, branch.clone());
+    let (wanted, onto) = (desired.clone(), branch.clone());
     let look_at = move |remote: &dyn Remote| {
         let mut listed = remote.heads(&prefix)?;
         listed.retain(|(name, _)| *name == wanted.head);
-        look(remote, (&branch, &at), listed, (&own, now), std::slice::from_ref(&wanted))
+        look(remote, (&branch, &at), listed, &own, std::slice::from_ref(&wanted))
     };
     let heads = blocking(move || look_at(&*remote)).await?;
     let pull_requests = match forge {

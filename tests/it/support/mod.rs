@@ -3,6 +3,7 @@
 pub(crate) mod authority;
 pub(crate) mod cloud;
 pub(crate) mod forge;
+pub(crate) mod gate;
 pub(crate) mod git_server;
 pub(crate) mod memory;
 pub(crate) mod proxy;
