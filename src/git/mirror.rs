@@ -1,7 +1,7 @@
 //! The mirror: a bare, shallow repository on disk that stands for one remote.
 //!
 //! The entry point is [`Mirror`]. It owns the folder and who may change it; how objects are read and
-//! written, fetched and pushed stands in the modules beside. Signing is absent so far.
+//! written, signed, fetched and pushed stands in the modules beside.
 //!
 //! Two processes may share a folder. Objects are only ever added, under their own hashes and by renaming
 //! finished files, so readers and writers of objects need no lock. What changes in place (the shallow
@@ -20,11 +20,12 @@ use secrecy::SecretString;
 use crate::git::access::Access;
 use crate::git::log::{self, Line};
 use crate::git::program::{Program, ProgramEnvironment, words};
+use crate::git::signing::Keys;
 use crate::git::transfer::Depth;
 use crate::git::url::{Reach, RemoteUrl};
-use crate::git::{BlobId, GitError, Head, Pushed, Remote, TreeEntry, http, objects, push, transfer};
+use crate::git::{BlobId, GitError, Head, Pushed, Remote, TreeEntry, beside, forced, http, objects, push, transfer};
 use crate::model::change::FileEdit;
-use crate::model::commit::{CommitId, CommitPlan};
+use crate::model::commit::{CommitId, CommitPlan, Sign};
 use crate::model::environment::BranchName;
 use crate::model::image::shorten;
 
@@ -41,8 +42,11 @@ pub struct Mirror {
     header: Option<SecretString>,
     program: Program,
     repository: RwLock<gix::ThreadSafeRepository>,
+    keys: Keys,
     /// Set when an object that must be there was not: the next fetch starts anew.
     suspect: AtomicBool,
+    /// Set when a branch moved, and not as a line does: told of once, if that turns out to be so.
+    is_forced: AtomicBool,
 }
 
 impl Mirror {
@@ -80,9 +84,17 @@ impl Mirror {
             access,
             header,
             program,
+            keys: Keys::default(),
             repository: RwLock::new(repository),
             suspect: AtomicBool::new(false),
+            is_forced: AtomicBool::new(false),
         })
+    }
+
+    /// Signs commits with these keys where that is asked for.
+    #[must_use]
+    pub fn with_keys(self, keys: Keys) -> Self {
+        Self { keys, ..self }
     }
 
     /// Returns the remote's URL.
@@ -182,6 +194,7 @@ impl Remote for Mirror {
         if self.suspect.swap(false, Ordering::Relaxed) || !self.folder.join("HEAD").is_file() {
             self.remake()?;
         }
+        let before = transfer::noted_tip(&self.handle(), branch).ok().flatten();
         let tip = match self.fetch_once(branch, Depth::Tip) {
             Err(GitError::Broken(_)) => {
                 self.remake()?;
@@ -189,6 +202,12 @@ impl Remote for Mirror {
             }
             other => other?,
         };
+        if let Some(before) = before.filter(|before| *before != tip)
+            && self.handle().has_object(before)
+        {
+            let suspects = self.noting(forced::suspect(&self.handle(), branch, before, tip))?;
+            self.is_forced.fetch_or(suspects, Ordering::Relaxed);
+        }
         Ok(objects::commit_id(tip))
     }
 
@@ -207,19 +226,34 @@ impl Remote for Mirror {
         limit: usize,
         wanted: &(dyn Fn(&str) -> bool + Sync),
     ) -> Result<Line, GitError> {
-        let line = self.noting(log::first_parent(&self.handle(), tip, limit, wanted))?;
-        if line.whole || line.steps.len() >= limit {
-            return Ok(line);
+        let read = || self.noting(log::first_parent_and_renames(&self.handle(), tip, limit, wanted));
+        let (mut line, mut renames) = read()?;
+        if !line.whole && line.steps.len() < limit {
+            check_branch(branch)?;
+            {
+                let _lock = lock(&self.folder)?;
+                // One more than is asked for: a commit is compared with its parent.
+                let commits = u32::try_from(limit).unwrap_or(u32::MAX - 1).saturating_add(1);
+                let depth = NonZeroU32::new(commits).unwrap_or(NonZeroU32::MIN);
+                let reached = self.fetch_once(branch, Depth::Commits(depth))?;
+                let known = objects::object_id(tip.as_str())?;
+                if reached != known {
+                    // It moved since; the next fetch finds it where this one left it.
+                    let suspects = self.noting(forced::suspect(&self.handle(), branch, known, reached))?;
+                    self.is_forced.fetch_or(suspects, Ordering::Relaxed);
+                }
+            }
+            (line, renames) = read()?;
         }
-        check_branch(branch)?;
-        {
-            let _lock = lock(&self.folder)?;
-            // One more than is asked for: a commit is compared with its parent.
-            let commits = u32::try_from(limit).unwrap_or(u32::MAX - 1).saturating_add(1);
-            let depth = NonZeroU32::new(commits).unwrap_or(NonZeroU32::MIN);
-            self.fetch_once(branch, Depth::Commits(depth))?;
+        let handle = self.handle();
+        let lost = self.noting(forced::confirmed(&handle, branch, tip, &line))?;
+        if !lost.is_empty() {
+            if self.is_forced.swap(false, Ordering::Relaxed) {
+                tracing::warn!(%branch, "somebody moved the branch by force: what that took out is not brought again unasked");
+            }
+            self.noting(beside::lost(&handle, (&mut line, &renames), &lost, wanted))?;
         }
-        self.noting(log::first_parent(&self.handle(), tip, limit, wanted))
+        Ok(line)
     }
 
     fn commit(
@@ -229,12 +263,23 @@ impl Remote for Mirror {
         plan: &CommitPlan,
         now: jiff::Timestamp,
     ) -> Result<CommitId, GitError> {
-        objects::commit(&self.handle(), base, files, plan, now)
+        let sign = |bytes: &[u8]| match plan.sign {
+            Some(way @ (Sign::Ssh | Sign::Gpg)) => self.keys.signature(way, bytes, &self.program).map(Some),
+            Some(Sign::Forge) | None => Ok(None),
+        };
+        objects::commit(&self.handle(), base, files, (plan, now), &sign)
     }
 
-    fn has_same_tree(&self, one: &CommitId, other: &CommitId) -> Result<bool, GitError> {
-        let repository = self.handle();
-        Ok(objects::tree_id(&repository, one)? == objects::tree_id(&repository, other)?)
+    fn tree(&self, commit: &CommitId) -> Result<String, GitError> {
+        Ok(objects::tree_id(&self.handle(), commit)?.to_string())
+    }
+
+    fn is_signed(&self, commit: &CommitId) -> Result<bool, GitError> {
+        objects::is_signed(&self.handle(), commit)
+    }
+
+    fn signs(&self, way: Sign) -> Result<(), String> {
+        self.keys.sign(way)
     }
 
     fn heads(&self, prefix: &str) -> Result<Vec<(BranchName, CommitId)>, GitError> {
@@ -263,17 +308,20 @@ impl Remote for Mirror {
         };
         let parent = step.entry.parent.clone();
         let mut on_base = parent.as_ref() == Some(base.1);
+        let mut is_empty = tip == *base.1;
         for limit in BASE_DEPTHS {
-            if on_base {
+            if on_base || is_empty {
                 break;
             }
             let line = self.history(base.0, base.1, limit, &|_| false)?;
+            // A commit of the line comes before its parent.
+            is_empty = line.steps.iter().any(|step| step.entry.id == tip);
             on_base = line.steps.iter().any(|step| Some(&step.entry.id) == parent.as_ref());
             if line.whole {
                 break;
             }
         }
-        Ok(Head { tip, step, on_base })
+        Ok(Head { tip, step, on_base: on_base && !is_empty, is_empty })
     }
 
     fn push_head(

@@ -27,4 +27,5 @@ pub mod rejections;
 pub mod signature;
 pub mod site;
 pub mod tags;
+pub mod template;
 pub mod usage;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::cache::Cache;
+use crate::config::holds::{self, HOLDS_FILE, MISTAKEN_FILE};
 use crate::config::repository::Repository;
 use crate::decide::questions::{Followed, follow};
 use crate::manifest;
@@ -14,8 +15,8 @@ use crate::model::site::{Marker, PassedOverReason, Site, SkipReason};
 use crate::observe::files::Files;
 use crate::observe::history::Past;
 use crate::observe::scan::{Scanned, scan};
-use crate::pass::PassError;
 use crate::pass::record::{self, Ledger};
+use crate::pass::{MAX_HOLDS, PassError};
 use crate::policy::range::possible::is_possible;
 
 /// Looks for mistakes in a configuration and the files that it is for.
@@ -44,6 +45,7 @@ pub fn check(
         environments(config, file, &scanned, &mut findings);
         inactive(config, file, &mut findings);
         unpinned(config, file, &mut findings);
+        held(config, files, &mut findings);
     }
     references(config, &scanned, &mut findings);
     policies(config, config_file, &scanned, &mut findings);
@@ -127,6 +129,28 @@ fn inactive(config: &Repository, file: &str, findings: &mut Vec<Finding>) {
         file: Some(file.to_owned()),
         position: Some(part.position),
     }));
+}
+
+/// A file of holds that holds nothing, or not what it seems to.
+fn held(config: &Repository, files: &dyn Files, findings: &mut Vec<Finding>) {
+    let mut add = |severity, file: &str, message: String, hint, position| {
+        findings.push(Finding { severity, rule: "holds", message, hint, file: Some(file.to_owned()), position });
+    };
+    let path = |name| RepoPath::new(name).expect("the name is plain");
+    match files.read_if_there(&path(HOLDS_FILE), MAX_HOLDS) {
+        Ok(None) => {}
+        Ok(Some(bytes)) => {
+            let faults = holds::parse_for(HOLDS_FILE, &bytes, &config.environments).err().unwrap_or_default();
+            for fault in faults.0 {
+                add(Severity::Error, HOLDS_FILE, fault.message, fault.hint, fault.position);
+            }
+        }
+        Err(reason) => add(Severity::Error, HOLDS_FILE, format!("it cannot be read: {reason}"), None, None),
+    }
+    if !matches!(files.read_if_there(&path(MISTAKEN_FILE), MAX_HOLDS), Ok(None)) {
+        let hint = Some(format!("call it {HOLDS_FILE}"));
+        add(Severity::Warning, MISTAKEN_FILE, "nobody reads this file, so it holds nothing".to_owned(), hint, None);
+    }
 }
 
 /// Rules that ask for a signature and do not write what was signed.

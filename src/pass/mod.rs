@@ -7,6 +7,7 @@ pub mod check;
 mod forges;
 pub mod hold;
 pub mod migrate;
+mod notes;
 pub mod order;
 pub mod permissions;
 pub mod propose;
@@ -22,12 +23,13 @@ pub mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
 
 use crate::cache::Cache;
-use crate::config::holds::HOLDS_FILE;
+use crate::config::holds::{HOLDS_FILE, MISTAKEN_FILE};
 use crate::config::repository::Repository;
 use crate::decide::questions::{self, Followed};
 use crate::manifest::{Surroundings, layers};
@@ -56,6 +58,10 @@ const MAX_ROUNDS: usize = 16;
 
 /// The longest file of holds that is read, in bytes.
 pub(crate) const MAX_HOLDS: u64 = 1 << 20;
+
+/// Why nothing is decided in a shallow clone.
+const SHALLOW: &str = "this clone is shallow, so it cannot tell what somebody took back: `git fetch --unshallow` (in \
+                       jobs, `fetch-depth: 0` on GitHub and `GIT_DEPTH: 0` on GitLab)";
 
 /// Why a pass could not even begin.
 #[derive(Debug, thiserror::Error)]
@@ -229,9 +235,13 @@ fn half_known(config: &Repository, passed_over: &[PassedOver]) -> BTreeMap<Envir
 /// Reads what people hold. A file that is there and cannot be read ends the pass: half of the holds are none.
 fn holds(inputs: &Inputs<'_>) -> Result<Vec<Hold>, PassError> {
     let path = RepoPath::new(HOLDS_FILE).expect("the name is plain");
+    let mistaken = RepoPath::new(MISTAKEN_FILE).expect("the name is plain");
+    if !matches!(inputs.files.read_if_there(&mistaken, MAX_HOLDS), Ok(None)) {
+        tracing::warn!("{MISTAKEN_FILE} is not read, so it holds nothing: call it {HOLDS_FILE}");
+    }
     match inputs.files.read_if_there(&path, MAX_HOLDS) {
         Ok(None) => Ok(Vec::new()),
-        Ok(Some(bytes)) => Ok(config::holds::parse(HOLDS_FILE, &bytes)?),
+        Ok(Some(bytes)) => Ok(config::holds::parse_for(HOLDS_FILE, &bytes, &inputs.config.environments)?),
         Err(reason) => Err(PassError::Files(format!("{HOLDS_FILE}: {reason}"))),
     }
 }
@@ -329,18 +339,23 @@ async fn decided(
     questions: &[Question],
     context: &Context<'_>,
 ) -> Vec<Decision> {
-    for _ in 0..MAX_ROUNDS {
-        let Decided { decisions, wants, signatures, pasts } = decide::decide(observation, questions);
-        if wants.is_empty() && signatures.is_empty() && pasts.is_empty() {
-            return decisions;
-        }
-        read_pasts(inputs, observation, &pasts, context.surroundings);
-        observe::tags::facts(observation, wants, inputs.source, inputs.cache).await;
-        observe::signatures::ask(observation, signatures, inputs.files, context.files, inputs.source).await;
+    if inputs.past.is_none() {
+        // Nothing has run anywhere, which need not be found out image by image.
+        let all = questions.iter().map(|question| (question.environment.clone(), question.image.clone())).collect();
+        read_pasts(inputs, observation, &all, context.surroundings);
     }
     let mut decided = decide::decide(observation, questions);
-    let mut lacking: BTreeSet<ImageName> = decided.wants.into_iter().map(|want| want.image).collect();
-    lacking.extend(decided.signatures.into_iter().map(|want| want.image));
+    for _ in 0..MAX_ROUNDS {
+        let Decided { wants, signatures, pasts, .. } = &decided;
+        if wants.is_empty() && signatures.is_empty() && pasts.is_empty() {
+            return decided.decisions;
+        }
+        read_pasts(inputs, observation, pasts, context.surroundings);
+        observe::tags::facts(observation, wants.clone(), inputs.source, inputs.cache).await;
+        observe::signatures::ask(observation, signatures.clone(), inputs.files, context.files, inputs.source).await;
+        decided = decide::decide_again(observation, questions, decided);
+    }
+    let lacking = decided.lacking();
     for decision in &mut decided.decisions {
         if lacking.contains(&decision.question.image) {
             let reason = format!("needs facts about more tags than {MAX_ROUNDS} rounds of questions gave");
@@ -365,21 +380,44 @@ fn read_pasts(
     };
     (inputs.progress)(Progress::Git);
     let environments = &inputs.config.environments;
-    let reading = history::Reading { environments, sites: &observation.sites, surroundings, limits: inputs.limits };
+    let Observation { sites, now, .. } = &*observation;
+    let reading =
+        history::Reading { environments, sites, surroundings, limits: inputs.limits, uncommitted: Some(*now) };
     match history::timelines(past, &asked, &reading, history::MOST_COMMITS) {
-        Ok(timelines) => {
-            let past = |timeline| {
-                let taken_back = decide::past::taken_back(&timeline);
+        Ok(told) => {
+            let past = |(key, timeline): (_, model::history::Timeline)| {
+                // Half of a history tells of half of what was taken back. Where nobody configured anything, nobody is
+                // taken back from either: anybody may look into a clone of any depth.
+                if inputs.config.configured && told.is_shallow {
+                    return (key, Err(SHALLOW.to_owned()));
+                }
+                let policy = policy(inputs, sites, &key);
+                let taken_back = decide::past::taken_back(&timeline, policy.as_deref());
                 let left = decide::past::left(&timeline);
-                Ok(model::history::Past { timeline: Some(timeline), taken_back, left })
+                (key, Ok(model::history::Past { timeline: Some(timeline), taken_back, left }))
             };
-            observation.pasts.extend(timelines.into_iter().map(|(key, timeline)| (key, past(timeline))));
+            let pasts: Vec<_> = told.timelines.into_iter().map(past).collect();
+            observation.pasts.extend(pasts);
         }
         Err(error) => {
             let reason = format!("the history of the branch could not be read: {error}");
             observation.pasts.extend(asked.into_iter().map(|key| (key, Err(reason.clone()))));
         }
     }
+}
+
+/// Returns the policy of an image in an environment.
+fn policy(
+    inputs: &Inputs<'_>,
+    sites: &[Site],
+    key: &(EnvironmentName, ImageName),
+) -> Option<Arc<model::policy::Policy>> {
+    let Repository { rules, environments, .. } = inputs.config;
+    let own = sites.iter().filter(|site| site.image.as_ref() == Some(&key.1));
+    own.map(|site| questions::follow(site, rules, environments)).find_map(|followed| match followed {
+        Followed::Yes { environment, policy, .. } if environment == key.0 => Some(policy),
+        _ => None,
+    })
 }
 
 /// The edits of environments, and those of single proposals by their positions.

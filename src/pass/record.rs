@@ -188,6 +188,7 @@ pub(super) fn read_of(
         sites: &scanned.sites,
         surroundings: &scanned.surroundings,
         limits: ledger.limits,
+        uncommitted: None,
     };
     let holds = RepoPath::new(HOLDS_FILE).expect("the name is plain");
     let mut told = tell(ledger.past, asking, &reading, Some(&holds), DEPTHS[0])?;

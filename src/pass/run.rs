@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use crate::cache::Cache;
 use crate::config::repository::{self, Repository};
 use crate::git::{GitError, Remote};
-use crate::model::commit::CommitId;
-use crate::model::environment::{BranchName, EnvironmentName, Publish};
+use crate::model::commit::{CommitId, Sign};
+use crate::model::environment::{BranchName, EnvironmentName, Environments, Publish};
 use crate::model::file::RepoPath;
 use crate::model::image::ImageName;
-use crate::model::outcome::{Outcome, Trouble};
+use crate::model::outcome::{Landed, Outcome, Trouble};
 use crate::model::proposal::Action;
 use crate::model::site::PassedOverReason;
 use crate::observe::history::BranchPast;
@@ -22,7 +22,8 @@ use crate::pass::propose::{Publishing, propose};
 use crate::pass::setup::linked_config;
 use crate::pass::{Asked, Editing, Inputs, PassError, Planned, Progress, blocking, report, round};
 use crate::promote;
-use crate::publish::apply::{Applied, apply};
+use crate::publish::apply::{Applied, apply, apply_by_forge};
+use crate::publish::making::{MakeError, Maker, can_sign};
 use crate::publish::plan::commits;
 use crate::registry::TagSource;
 use crate::{manifest, observe::files::Files};
@@ -135,7 +136,7 @@ enum Once {
     /// The branch moved before the push; nothing of what was planned is in Git.
     Moved(Box<Outcome>),
     /// It is over, whether or not there was something to do.
-    Done { outcome: Box<Outcome>, environments: crate::model::environment::Environments },
+    Done { outcome: Box<Outcome>, environments: Environments },
 }
 
 async fn once(run: &Run<'_>) -> Result<Once, PassError> {
@@ -161,33 +162,118 @@ async fn once(run: &Run<'_>) -> Result<Once, PassError> {
         progress: run.progress,
     };
     let mut planned = round(&inputs).await?;
-    if config.commit.sign.is_some() {
-        hold_unsigned(&mut planned);
+    let forge = match &run.publishing {
+        Publishing::Forge(forge) => Some(&**forge),
+        Publishing::Plain | Publishing::Missing(_) => None,
+    };
+    if let Err(reason) = can_sign(&*run.remote, forge, config.commit.sign) {
+        hold_unsigned(&mut planned, &reason);
     }
     let planned_commits = commits(&planned.changes, &config.commit);
     if run.mode == Mode::DryRun || planned_commits.is_empty() {
         // Pull requests stand on a base that this pass leaves alone; where it moves, the next round makes them.
-        (run.progress)(Progress::Git);
-        let proposed = propose(run, &base, &config, &mut planned).await;
-        let mut outcome = Box::new(report::outcome(planned, &config));
-        outcome.proposals.extend(proposed.closed);
-        outcome.commits = proposed.landed;
-        outcome.errors.extend(proposed.errors);
+        let outcome = end(run, &base, &config, planned).await;
         return Ok(Once::Done { outcome, environments: config.environments });
     }
-    let mut outcome = Box::new(report::outcome(planned, &config));
     (run.progress)(Progress::Git);
-    let (remote, branch, now) = (Arc::clone(&run.remote), run.branch.clone(), run.now);
-    let applied = blocking(move || apply(&*remote, &branch, &base, planned_commits, now)).await;
-    match applied {
-        Ok(Applied::Landed(landed)) => outcome.commits = landed,
-        Ok(Applied::Moved) => return Ok(Once::Moved(outcome)),
+    let applied = if config.commit.sign == Some(Sign::Forge) {
+        let prefix = config.pull_request.branch_prefix.as_str();
+        let maker = Maker { remote: Arc::clone(&run.remote), forge, branch: run.branch, prefix, now: run.now };
+        apply_by_forge(&maker, &base, planned_commits).await
+    } else {
+        let (remote, branch, now, at) = (Arc::clone(&run.remote), run.branch.clone(), run.now, base.clone());
+        blocking(move || apply(&*remote, &branch, &at, planned_commits, now)).await.map_err(MakeError::from)
+    };
+    let outcome = match applied {
         Ok(Applied::Forbidden(words)) => {
-            fail(&mut outcome, run.branch, &format!("the remote refuses the push: {words}"));
+            // Nothing of the commits is in Git. What stands on a head branch does not need them.
+            let reason = format!("the remote refuses the push: {words}");
+            refuse(&mut planned, &reason);
+            let mut outcome = end(run, &base, &config, planned).await;
+            outcome.errors.push(branch_trouble(run.branch, &reason));
+            outcome
         }
-        Err(error) => fail(&mut outcome, run.branch, &error.to_string()),
-    }
+        Ok(Applied::Landed(landed)) => {
+            put_off(&mut planned);
+            let mut outcome = Box::new(report::outcome(planned, &config));
+            keep_landed(&mut outcome, &landed);
+            outcome.commits = landed;
+            outcome
+        }
+        Ok(Applied::Moved) => {
+            put_off(&mut planned);
+            return Ok(Once::Moved(Box::new(report::outcome(planned, &config))));
+        }
+        Err(error) => {
+            put_off(&mut planned);
+            let mut outcome = Box::new(report::outcome(planned, &config));
+            fail(&mut outcome, run.branch, &error.to_string());
+            outcome
+        }
+    };
     Ok(Once::Done { outcome, environments: config.environments })
+}
+
+/// Ends a round that leaves the base where it is: with the pull requests.
+async fn end(run: &Run<'_>, base: &CommitId, config: &Repository, mut planned: Planned) -> Box<Outcome> {
+    (run.progress)(Progress::Git);
+    let proposed = propose(run, base, config, &mut planned).await;
+    let mut outcome = Box::new(report::outcome(planned, config));
+    outcome.proposals.extend(proposed.closed);
+    outcome.commits = proposed.landed;
+    outcome.errors.extend(proposed.errors);
+    if run.mode == Mode::DryRun {
+        outcome.may_follow = may_follow(&outcome, &config.environments);
+    }
+    outcome
+}
+
+/// Names the environments that a run would look at again once others before them have moved.
+fn may_follow(outcome: &Outcome, environments: &Environments) -> Vec<EnvironmentName> {
+    let moves = |action| matches!(action, Action::Committed | Action::Merged);
+    let moving = outcome.proposals.iter().filter(|proposal| moves(proposal.action));
+    let mut moved: BTreeSet<EnvironmentName> = moving.map(|proposal| proposal.environment.clone()).collect();
+    let mut following = BTreeSet::new();
+    loop {
+        let next: BTreeSet<EnvironmentName> =
+            promote::followers(environments, &moved).filter(|name| !following.contains(*name)).cloned().collect();
+        if next.is_empty() {
+            break;
+        }
+        // What stands on a head branch is not on the base, so nothing follows it in the same run.
+        let lands = |name: &&EnvironmentName| {
+            environments.named(name).is_some_and(|environment| environment.publish == Publish::Commit)
+        };
+        moved.extend(next.iter().filter(lands).cloned());
+        following.extend(next);
+    }
+    let in_order = environments.0.iter().map(|environment| &environment.name);
+    in_order.filter(|name| following.contains(*name)).cloned().collect()
+}
+
+/// Leaves the pull requests of a round to the next one: none was made.
+fn put_off(planned: &mut Planned) {
+    for (index, _) in std::mem::take(&mut planned.proposed) {
+        let proposal = &mut planned.promoted.proposals[index];
+        proposal.action = Action::Waiting;
+        proposal.reason =
+            Some("no pull request was made before the base is known: the next pass looks again".to_owned());
+    }
+}
+
+/// Turns what was to be committed into what failed, and leaves the rest as it was planned.
+fn refuse(planned: &mut Planned, reason: &str) {
+    planned.changes.clear();
+    for proposal in &mut planned.promoted.proposals {
+        if proposal.action == Action::Committed {
+            proposal.action = Action::Failed;
+            proposal.reason = Some(reason.to_owned());
+        }
+    }
+}
+
+fn branch_trouble(branch: &BranchName, reason: &str) -> Trouble {
+    Trouble { what: format!("branch {branch}"), file: None, position: None, reason: reason.to_owned() }
 }
 
 /// Brings the branch here and lists its files, on a thread that may block.
@@ -218,15 +304,27 @@ pub(super) fn read_config(files: &CommitFiles, branch: &BranchName) -> Result<Re
     Ok(repository::parse(CONFIG_FILE, &bytes)?)
 }
 
-/// Takes out every commit where signed ones are asked for, which this version does not make.
-fn hold_unsigned(planned: &mut Planned) {
+/// Turns what was planned and is not among the commits that landed into what failed.
+fn keep_landed(outcome: &mut Outcome, landed: &[Landed]) {
+    let is_there = |environment: &EnvironmentName| landed.iter().any(|landed| landed.environment == *environment);
+    for proposal in &mut outcome.proposals {
+        if proposal.action == Action::Committed && !is_there(&proposal.environment) {
+            proposal.action = Action::Failed;
+            proposal.reason =
+                Some("its commit could not be made after the others: the next pass tries again".to_owned());
+            outcome.changes.retain(|change| change.environment != proposal.environment);
+        }
+    }
+}
+
+/// Takes out every commit where signed ones are asked for and none can be made.
+fn hold_unsigned(planned: &mut Planned, reason: &str) {
     planned.changes.clear();
     planned.proposed.clear();
     for proposal in &mut planned.promoted.proposals {
         if matches!(proposal.action, Action::Committed | Action::Opened) {
             proposal.action = Action::Waiting;
-            proposal.reason =
-                Some("`commit.sign` does not act in this version, and none is pushed unsigned".to_owned());
+            proposal.reason = Some(format!("nothing is pushed unsigned: {reason}"));
         }
     }
 }
@@ -241,8 +339,7 @@ fn fail(outcome: &mut Outcome, branch: &BranchName, reason: &str) {
             proposal.reason = Some(reason.to_owned());
         }
     }
-    let what = format!("branch {branch}");
-    outcome.errors.push(Trouble { what, file: None, position: None, reason: reason.to_owned() });
+    outcome.errors.push(branch_trouble(branch, reason));
 }
 
 /// Adds a later round to an earlier one: what was done adds up, what was judged is the newest.

@@ -114,7 +114,10 @@ fn taken_back(
         }
     }
     for ((name, image), timeline) in told.into_iter().flat_map(|told| &told.timelines) {
-        for taken in decide::past::taken_back(timeline) {
+        let policy = planned.promoted.decisions.iter().map(|decision| &decision.question);
+        let policy = policy.filter(|question| question.environment == *name && question.image == *image);
+        let policy = policy.map(|question| &*question.policy).next();
+        for taken in decide::past::taken_back(timeline, policy) {
             add(name, image, taken);
         }
     }

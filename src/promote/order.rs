@@ -55,7 +55,8 @@ pub fn version_before(
     {
         return Err(NoWayBack::Same(current.to_string()));
     }
-    let nothing = Timeline { shifts: Vec::new(), oldest: jiff::Timestamp::UNIX_EPOCH, whole: true };
+    let oldest = jiff::Timestamp::UNIX_EPOCH;
+    let nothing = Timeline { shifts: Vec::new(), asides: Vec::new(), oldest, whole: true };
     let timeline = past.timeline.as_ref().unwrap_or(&nothing);
     let latest = timeline.shifts.first();
     if named.is_none()

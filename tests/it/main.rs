@@ -22,4 +22,5 @@ mod registry;
 mod report;
 mod signature;
 mod taken_back;
+mod unasked;
 mod wayin;
