@@ -111,7 +111,7 @@ fn holds_a_name_with_a_tag(bytes: &[u8]) -> bool {
         let name = &bytes[start..at];
         let Some(slash) = memchr::memchr(b'/', name) else { return false };
         let is_port = tag.iter().take_while(|byte| is_tag(byte)).all(u8::is_ascii_digit) && bytes[at] == b':';
-        slash > 0 && name[..slash].contains(&b'.') && slash + 1 < name.len() && !is_port
+        name[0].is_ascii_alphanumeric() && name[..slash].contains(&b'.') && slash + 1 < name.len() && !is_port
     })
 }
 
