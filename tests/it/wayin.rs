@@ -1,6 +1,7 @@
 //! The way in: what Flux and Argo CD Image Updater left in a repository, and what `migrate` and `init` make of it.
 
 mod argocd;
+mod charts;
 mod flux;
 mod migrate;
 mod program;
@@ -25,6 +26,10 @@ pub(crate) struct Tree(BTreeMap<RepoPath, String>);
 impl Tree {
     pub(crate) fn of(files: &[(&str, &str)]) -> Self {
         Self(files.iter().map(|(path, text)| (RepoPath::new(path).unwrap(), (*text).to_owned())).collect())
+    }
+
+    pub(crate) fn add(&mut self, path: &str, text: &str) {
+        self.0.insert(RepoPath::new(path).unwrap(), text.to_owned());
     }
 
     pub(crate) fn scan(&self) -> ScanOutcome {

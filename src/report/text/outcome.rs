@@ -221,6 +221,10 @@ fn deed(action: Action, occasion: Occasion) -> Option<&'static str> {
 }
 
 fn proposals(page: &mut Page<'_>, outcome: &Outcome, occasion: Occasion) -> io::Result<()> {
+    // What `update` writes lies in the folder, and no pull request stands for it.
+    if occasion == Occasion::Update {
+        return Ok(());
+    }
     let mut rows = outcome
         .proposals
         .iter()
