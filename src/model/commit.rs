@@ -60,6 +60,8 @@ pub const TRAILER_SKIP: &str = "Tagboat-Skip";
 pub const TRAILER_REASON: &str = "Tagboat-Reason";
 /// The trailer of a commit that a person ordered: `rollback` or `promote`.
 pub const TRAILER_ORDER: &str = "Tagboat-Order";
+/// The trailer of a return that nobody ordered: what failed.
+pub const TRAILER_FAILED: &str = "Tagboat-Failed";
 
 /// How commits look, from `commit:` of the configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -8,6 +8,8 @@ use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::model::checks::CheckName;
+
 /// The name of a gate: its key in the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum GateName {
@@ -117,7 +119,7 @@ pub enum GateSpec {
         count: SoakCount,
     },
     /// These commit statuses must have succeeded on the environment before.
-    Checks(Vec<String>),
+    Checks(Vec<CheckName>),
     /// It must be within one of these.
     Windows(Vec<Window>),
     /// It must be outside of all of these.

@@ -4,6 +4,7 @@
 //! Does no I/O, knows no wire format, and never reads the clock.
 
 pub mod change;
+pub mod checks;
 pub mod commit;
 pub mod decision;
 pub mod environment;
@@ -27,3 +28,4 @@ pub mod signature;
 pub mod site;
 pub mod tags;
 pub mod usage;
+pub mod watch;

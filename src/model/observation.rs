@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::model::checks::Reports;
 use crate::model::commit::CommitId;
 use crate::model::decision::Want;
 use crate::model::environment::EnvironmentName;
 use crate::model::history::Past;
 use crate::model::hold::Hold;
 use crate::model::image::ImageName;
+use crate::model::pull_request::{Approvals, PullRequest};
 use crate::model::signature::{SignatureVerdict, SignatureWant};
 use crate::model::site::{PassedOver, Site};
 use crate::model::tags::ImageTags;
@@ -40,6 +42,14 @@ pub struct Observation {
     pub half_known: BTreeMap<EnvironmentName, String>,
     /// What people hold, as the file says.
     pub holds: Vec<Hold>,
+    /// The base branch's first-parent line, newest first, as far as history was read.
+    pub line: Vec<CommitId>,
+    /// What was said of commits on the base branch.
+    pub reports: Reports,
+    /// Who approves the open pull request of an environment and group, where somebody asked; or why it could not be had.
+    pub approvals: BTreeMap<(EnvironmentName, String), Result<Approvals, String>>,
+    /// The pull requests, where they were listed already.
+    pub pull_requests: Option<Vec<PullRequest>>,
     /// Images that the source does not know at all (absent from a snapshot): skipped, not failed.
     pub unknown: BTreeSet<ImageName>,
 }

@@ -4,6 +4,7 @@
 //! the images that are followed, [`tags::facts`] and [`signatures::ask`] what a decision still lacks. Decides nothing.
 
 pub mod checkout;
+pub mod checks;
 pub mod files;
 pub mod history;
 mod remembered;

@@ -13,6 +13,7 @@ pub mod propose;
 pub mod record;
 pub mod registries;
 pub mod report;
+pub mod returns;
 pub mod run;
 pub mod setup;
 pub mod status;
@@ -44,8 +45,9 @@ use crate::model::proposal::{Action, Proposal};
 use crate::model::site::{PassedOver, Site};
 use crate::model::usage::Usage;
 use crate::observe::files::Files;
-use crate::observe::history::{self, Past};
+use crate::observe::history::{self, Asking, Past, Told};
 use crate::observe::scan::Scanned;
+use crate::pass::returns::Return;
 use crate::promote::Promoted;
 use crate::registry::TagSource;
 use crate::{config, decide, edit, git, manifest, model, observe, promote, publish};
@@ -102,6 +104,8 @@ pub struct Inputs<'a> {
     pub limits: &'a manifest::Limits,
     /// The moment that counts.
     pub now: Timestamp,
+    /// Whom gates ask about commits and pull requests; or why nobody can be asked, in words.
+    pub forge: Result<observe::checks::Asked<'a>, String>,
     /// Whether each pull request is edited for itself, or all files of an environment together.
     pub editing: Editing,
     /// The one image that is looked at, where it is not all.
@@ -130,6 +134,10 @@ pub struct Planned {
     pub changes: Vec<(EnvironmentName, ChangeSet)>,
     /// The edits of each proposal that becomes a pull request, by its position; only where they are edited apart.
     pub proposed: Vec<(usize, ChangeSet)>,
+    /// What goes back because it failed.
+    pub returns: Vec<Return>,
+    /// What failed beside the targets that were observed.
+    pub troubles: Vec<Trouble>,
     /// What registries were asked for it.
     pub usage: Usage,
 }
@@ -193,17 +201,26 @@ async fn round(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
     let holds = holds(inputs)?;
     let Scanned { surroundings, files, sites, passed_over, .. } = scanned;
     let context = Context { files: &files, surroundings: &surroundings };
-    let (mut observation, mut decisions) = settle(inputs, sites, passed_over, holds, &context, &mut stages).await;
+    let (mut observation, decisions) = settle(inputs, sites, passed_over, holds, &context, &mut stages).await;
     stages.end("decided");
     let Repository { environments, groups, .. } = inputs.config;
     let mut promoted = promote::promote(&observation, decisions.clone(), environments, groups);
-    if !promoted.wants.is_empty() {
+    // What may move shows when history is read, and what its gates ask when it may move.
+    for _ in 0..MAX_ROUNDS {
+        if promoted.wants.is_empty() && promoted.forge.is_empty() {
+            break;
+        }
         read_pasts(inputs, &mut observation, &promoted.wants, &surroundings);
-        promoted = promote::promote(&observation, std::mem::take(&mut decisions), environments, groups);
+        observe::checks::ask(&mut observation, &promoted.forge.checks, &inputs.forge).await;
+        let style = &inputs.config.pull_request;
+        observe::checks::approvals(&mut observation, &promoted.forge.approvals, style, &inputs.forge).await;
+        promoted = promote::promote(&observation, decisions.clone(), environments, groups);
     }
+    let settled = returns::settle(inputs, &observation, &mut promoted, &surroundings).await;
     let (changes, proposed) = edits(inputs, &observation.sites, &surroundings, &promoted.proposals);
+    let (returns, troubles) = settled.take_place(&mut promoted);
     stages.end("promoted and edited");
-    Ok(Planned { observation, promoted, changes, proposed, usage: Usage::default() })
+    Ok(Planned { observation, promoted, changes, proposed, returns, troubles, usage: Usage::default() })
 }
 
 /// Finds the environments of which not every file could be understood.
@@ -341,8 +358,9 @@ fn read_pasts(
     (inputs.progress)(Progress::Git);
     let environments = &inputs.config.environments;
     let reading = history::Reading { environments, sites: &observation.sites, surroundings, limits: inputs.limits };
-    match history::timelines(past, &asked, &reading, history::MOST_COMMITS) {
-        Ok(timelines) => {
+    match history::tell(past, &Asking::These(asked.clone()), &reading, None, history::MOST_COMMITS) {
+        Ok(Told { timelines, line, .. }) => {
+            observation.line = line;
             let past = |timeline| {
                 let taken_back = decide::past::taken_back(&timeline);
                 let left = decide::past::left(&timeline);

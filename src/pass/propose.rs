@@ -8,10 +8,16 @@ use crate::git::GitError;
 use crate::model::change::ChangeSet;
 use crate::model::commit::CommitId;
 use crate::model::decision::Verdict;
+use crate::model::environment::{BranchName, Environment, Publish};
+use crate::model::gate::{GateName, GateSpec};
 use crate::model::outcome::{Landed, Trouble};
 use crate::model::proposal::{Action, Proposal};
+use crate::model::pull_request::PullRequest;
+use crate::model::watch::WatchState;
+pub use crate::observe::checks::Asked;
 use crate::pass::run::{Mode, Run};
 use crate::pass::{Planned, blocking};
+use crate::promote;
 use crate::publish::pull_requests::apply::{Place, apply, look};
 use crate::publish::pull_requests::{self, Course, Desired, Standing, Unsure};
 
@@ -27,6 +33,21 @@ pub enum Publishing {
     Forge(Arc<dyn Forge>),
     /// None that this version knows; why, in words.
     Missing(String),
+}
+
+impl Publishing {
+    /// Returns whom to ask about commits and pull requests of a base branch; or why nobody can be asked, in words.
+    ///
+    /// # Errors
+    ///
+    /// The reason.
+    pub fn asked<'a>(&'a self, base: &'a BranchName) -> Result<Asked<'a>, String> {
+        match self {
+            Self::Forge(forge) => Ok(Asked { forge: &**forge, base }),
+            Self::Plain => Err("plain Git has neither checks nor reviews".to_owned()),
+            Self::Missing(reason) => Err(reason.clone()),
+        }
+    }
 }
 
 /// What came of the pull requests of a pass.
@@ -61,8 +82,9 @@ pub(super) async fn propose(run: &Run<'_>, base: &CommitId, config: &Repository,
     };
     let style = &config.pull_request;
     let limit = forge.map_or(LONGEST_BODY, Forge::body_limit);
-    let desired = desired(planned, config, limit);
-    let standing = match standing(run, base, config, forge, &desired).await {
+    let mut desired = desired(planned, config, limit);
+    let listed = planned.observation.pull_requests.take();
+    let standing = match standing(run, base, config, (forge, listed), &desired).await {
         Ok(standing) => standing,
         Err(error) => {
             let reason = error.to_string();
@@ -72,6 +94,7 @@ pub(super) async fn propose(run: &Run<'_>, base: &CommitId, config: &Repository,
             return Proposed { errors, ..Proposed::default() };
         }
     };
+    unapproved(planned, config, &standing, &mut desired, limit);
     let mut courses = pull_requests::plan(&desired, &standing, &style.branch_prefix, &unsure(planned));
     let mut proposed = Proposed::default();
     if run.mode == Mode::Act {
@@ -98,9 +121,52 @@ fn desired(planned: &mut Planned, config: &Repository, limit: usize) -> Vec<Desi
         let reviewers = environment.map(|environment| environment.reviewers.as_slice()).unwrap_or_default();
         let styles = (&config.commit, &config.pull_request);
         let files = changes.files.clone();
-        desired.push(pull_requests::desired((*index, proposal), &changes.changes, files, styles, limit, reviewers));
+        let mut wanted = pull_requests::desired((*index, proposal), &changes.changes, files, styles, limit, reviewers);
+        wanted.approvals = environment.map_or(0, approvals_of);
+        desired.push(wanted);
+    }
+    for returned in &planned.returns {
+        let proposal = &planned.promoted.proposals[returned.proposal];
+        if proposal.publish == Publish::Commit {
+            continue;
+        }
+        let environment = config.environments.named(&proposal.environment);
+        let reviewers = environment.map(|environment| environment.reviewers.as_slice()).unwrap_or_default();
+        let (commit, style) = (returned.commit.clone(), &config.pull_request);
+        let changes = &returned.changes.changes;
+        desired.push(pull_requests::returned((returned.proposal, proposal), changes, commit, style, limit, reviewers));
     }
     desired
+}
+
+/// Returns how many approvals an environment asks for.
+fn approvals_of(environment: &Environment) -> u32 {
+    let asked = environment.gates.iter().filter_map(|gate| match gate {
+        GateSpec::Approvals(count) => Some(*count),
+        _ => None,
+    });
+    asked.max().unwrap_or(0)
+}
+
+/// Takes approvals back that were given to another head than the one that will stand.
+fn unapproved(planned: &mut Planned, config: &Repository, standing: &Standing, desired: &mut [Desired], limit: usize) {
+    for wanted in desired.iter_mut().filter(|wanted| wanted.approvals > 0) {
+        let proposal = &mut planned.promoted.proposals[wanted.proposal];
+        let key = (wanted.environment.clone(), wanted.group.clone());
+        let seen = planned.observation.approvals.get(&key).and_then(|known| known.as_ref().ok()?.head.as_ref());
+        if seen.is_none() || seen == pull_requests::kept(wanted, standing) {
+            continue;
+        }
+        for gate in proposal.gates.iter_mut().filter(|gate| gate.name == GateName::Approvals) {
+            gate.state = promote::unapproved(wanted.approvals);
+        }
+        let Some((_, changes)) = planned.proposed.iter().find(|(index, _)| *index == wanted.proposal) else { continue };
+        let styles = (&config.commit, &config.pull_request);
+        let (index, files, reviewers) = (wanted.proposal, changes.files.clone(), wanted.reviewers.clone());
+        let approvals = wanted.approvals;
+        *wanted = pull_requests::desired((index, proposal), &changes.changes, files, styles, limit, &reviewers);
+        wanted.approvals = approvals;
+    }
 }
 
 /// Looks at what stands on the remote and on the forge.
@@ -108,16 +174,18 @@ async fn standing(
     run: &Run<'_>,
     base: &CommitId,
     config: &Repository,
-    forge: Option<&dyn Forge>,
+    (forge, listed): (Option<&dyn Forge>, Option<Vec<PullRequest>>),
     desired: &[Desired],
 ) -> Result<Standing, LookError> {
     let (remote, branch, at) = (Arc::clone(&run.remote), run.branch.clone(), base.clone());
     let (style, author) = (config.pull_request.clone(), config.commit.author.clone());
     let (wanted, now) = (desired.to_vec(), run.now);
     let heads = blocking(move || look(&*remote, (&branch, &at), &style, (&author, now), &wanted)).await?;
-    let pull_requests = match forge {
-        Some(forge) => Some(forge.list(run.branch, &config.pull_request.branch_prefix).await?),
-        None => None,
+    let pull_requests = match (forge, listed) {
+        // Gates have asked for the same list a moment ago.
+        (Some(_), Some(listed)) => Some(listed),
+        (Some(forge), None) => Some(forge.list(run.branch, &config.pull_request.branch_prefix).await?),
+        (None, _) => None,
     };
     Ok(Standing { heads, pull_requests })
 }
@@ -135,7 +203,9 @@ fn unsure(planned: &Planned) -> Unsure {
         .iter()
         .filter(|proposal| matches!(proposal.action, Action::Waiting | Action::Failed));
     let waiting = waiting.map(|proposal| (proposal.environment.clone(), proposal.group.clone()));
+    let fine = planned.promoted.watches.iter().filter(|watch| watch.state == WatchState::Watching);
     Unsure {
+        recovered: fine.map(|watch| (watch.environment.clone(), watch.group.clone())).collect(),
         groups: undecided.chain(waiting).collect(),
         environments: planned.observation.half_known.keys().cloned().collect(),
     }
@@ -156,12 +226,13 @@ fn take_over(planned: &mut Planned, courses: Vec<Course>, proposed: &mut Propose
                 let is_written = matches!(course.action, Action::Opened | Action::Updated | Action::Merged);
                 if !is_written {
                     planned.proposed.retain(|(other, _)| *other != index);
+                    planned.returns.retain(|other| other.proposal != index);
                 }
             }
             None => proposed.closed.push(Proposal {
                 environment: course.environment.clone(),
                 group: course.group.clone(),
-                publish: crate::model::environment::Publish::PullRequest,
+                publish: Publish::PullRequest,
                 branch: Some(course.head.to_string()),
                 url: course.url,
                 moves: Vec::new(),
@@ -191,6 +262,11 @@ fn fail(planned: &mut Planned, reason: &str) {
 fn set(planned: &mut Planned, action: Action, reason: &str) {
     for (index, _) in std::mem::take(&mut planned.proposed) {
         let proposal = &mut planned.promoted.proposals[index];
+        proposal.action = action;
+        proposal.reason = Some(reason.to_owned());
+    }
+    for returned in std::mem::take(&mut planned.returns) {
+        let proposal = &mut planned.promoted.proposals[returned.proposal];
         proposal.action = action;
         proposal.reason = Some(reason.to_owned());
     }

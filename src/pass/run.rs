@@ -18,6 +18,7 @@ use crate::model::site::PassedOverReason;
 use crate::observe::history::BranchPast;
 use crate::observe::tree::CommitFiles;
 use crate::pass::propose::{Publishing, propose};
+use crate::pass::returns::Return;
 use crate::pass::setup::linked_config;
 use crate::pass::{Asked, Editing, Inputs, PassError, Planned, Progress, blocking, report, round};
 use crate::promote;
@@ -38,6 +39,9 @@ pub(super) const MAX_RACES: u32 = 5;
 /// The longest wait before the second try after a lost race; it doubles with each further one. Chance
 /// takes a part of it, so that two who race do not meet again.
 const RACE_PAUSE: Duration = Duration::from_millis(100);
+
+/// How many times a pass goes on after something went back: once for each group of the largest repositories.
+const MAX_RETURNS: usize = 100;
 
 /// Whether a run acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +94,7 @@ async fn rounds(run: &Run<'_>) -> Result<Outcome, PassError> {
     let mut total = Outcome::default();
     let mut moved_before = BTreeSet::new();
     let mut races = 0;
+    let mut returns = 0;
     loop {
         match once(run).await {
             Ok(Once::Moved(_)) if races < MAX_RACES => {
@@ -104,7 +109,7 @@ async fn rounds(run: &Run<'_>) -> Result<Outcome, PassError> {
                 merge(&mut total, *outcome, &BTreeSet::new());
                 return Ok(total);
             }
-            Ok(Once::Done { outcome, environments }) => {
+            Ok(Once::Done { outcome, environments, goes_back }) => {
                 let landed: BTreeSet<EnvironmentName> =
                     outcome.commits.iter().map(|landed| landed.environment.clone()).collect();
                 merge(&mut total, *outcome, &landed);
@@ -112,8 +117,10 @@ async fn rounds(run: &Run<'_>) -> Result<Outcome, PassError> {
                 moved_before.extend(landed.iter().cloned());
                 // Pull requests are made on the base as the commits left it.
                 let proposes = environments.0.iter().any(|environment| environment.publish != Publish::Commit);
+                let is_next = goes_back && !landed.is_empty() && returns < MAX_RETURNS;
+                returns += usize::from(is_next);
                 let may_follow = proposes || promote::followers(&environments, &landed).next().is_some();
-                if moved_before.len() == before || !may_follow {
+                if !is_next && (moved_before.len() == before || !may_follow) {
                     return Ok(total);
                 }
             }
@@ -132,7 +139,12 @@ enum Once {
     /// The branch moved before the push; nothing of what was planned is in Git.
     Moved(Box<Outcome>),
     /// It is over, whether or not there was something to do.
-    Done { outcome: Box<Outcome>, environments: crate::model::environment::Environments },
+    Done {
+        outcome: Box<Outcome>,
+        environments: crate::model::environment::Environments,
+        /// Whether something went back or is still to: what waited for that comes next.
+        goes_back: bool,
+    },
 }
 
 async fn once(run: &Run<'_>) -> Result<Once, PassError> {
@@ -154,6 +166,7 @@ async fn once(run: &Run<'_>) -> Result<Once, PassError> {
         cache: run.cache,
         limits: run.limits,
         now: run.now,
+        forge: run.publishing.asked(run.branch),
         only: None,
         progress: run.progress,
     };
@@ -161,7 +174,9 @@ async fn once(run: &Run<'_>) -> Result<Once, PassError> {
     if config.commit.sign.is_some() {
         hold_unsigned(&mut planned);
     }
-    let planned_commits = commits(&planned.changes, &config.commit);
+    let is_own = |returned: &&Return| planned.promoted.proposals[returned.proposal].publish == Publish::Commit;
+    let mut planned_commits: Vec<_> = planned.returns.iter().filter(is_own).map(|one| one.commit.clone()).collect();
+    planned_commits.extend(commits(&planned.changes, &config.commit));
     if run.mode == Mode::DryRun || planned_commits.is_empty() {
         // Pull requests stand on a base that this pass leaves alone; where it moves, the next round makes them.
         (run.progress)(Progress::Git);
@@ -170,8 +185,9 @@ async fn once(run: &Run<'_>) -> Result<Once, PassError> {
         outcome.proposals.extend(proposed.closed);
         outcome.commits = proposed.landed;
         outcome.errors.extend(proposed.errors);
-        return Ok(Once::Done { outcome, environments: config.environments });
+        return Ok(Once::Done { outcome, environments: config.environments, goes_back: false });
     }
+    let goes_back = !planned.returns.is_empty();
     let mut outcome = Box::new(report::outcome(planned, &config));
     (run.progress)(Progress::Git);
     let (remote, branch, now) = (Arc::clone(&run.remote), run.branch.clone(), run.now);
@@ -184,7 +200,7 @@ async fn once(run: &Run<'_>) -> Result<Once, PassError> {
         }
         Err(error) => fail(&mut outcome, run.branch, &error.to_string()),
     }
-    Ok(Once::Done { outcome, environments: config.environments })
+    Ok(Once::Done { outcome, environments: config.environments, goes_back })
 }
 
 /// Brings the branch here and lists its files, on a thread that may block.
@@ -219,6 +235,7 @@ pub(super) fn read_config(files: &CommitFiles, branch: &BranchName) -> Result<Re
 fn hold_unsigned(planned: &mut Planned) {
     planned.changes.clear();
     planned.proposed.clear();
+    planned.returns.clear();
     for proposal in &mut planned.promoted.proposals {
         if matches!(proposal.action, Action::Committed | Action::Opened) {
             proposal.action = Action::Waiting;
@@ -259,5 +276,6 @@ fn merge(total: &mut Outcome, mut later: Outcome, landed: &BTreeSet<EnvironmentN
     total.proposals.append(&mut later.proposals);
     total.images.append(&mut later.images);
     total.skipped = later.skipped;
+    total.watches = later.watches;
     total.errors = later.errors;
 }

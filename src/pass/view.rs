@@ -25,6 +25,11 @@ pub struct Viewed {
 }
 
 impl Viewed {
+    /// Returns the branch that is viewed; `None` for a folder.
+    pub fn branch(&self) -> Option<&BranchName> {
+        self.branch.as_ref().map(|(branch, _)| branch)
+    }
+
     /// Returns the configuration on the branch.
     ///
     /// # Errors

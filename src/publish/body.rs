@@ -69,6 +69,13 @@ pub fn body(proposal: &Proposal, changes: &[Change], key: &str, limit: usize) ->
 
 /// Writes the body of what a person ordered: the words of its commit, without the trailers, before the usual ones.
 pub fn ordered(proposal: &Proposal, changes: &[Change], message: &str, key: &str, limit: usize) -> String {
+    // Its gates were judged when it was ordered: from there on it is a person's to merge.
+    let by_hand = Proposal { publish: Publish::PullRequest, ..proposal.clone() };
+    returned(&by_hand, changes, message, key, limit)
+}
+
+/// Writes the body of what goes back by itself, likewise.
+pub fn returned(proposal: &Proposal, changes: &[Change], message: &str, key: &str, limit: usize) -> String {
     let told: Vec<&str> = message
         .lines()
         .skip(1)
@@ -76,9 +83,7 @@ pub fn ordered(proposal: &Proposal, changes: &[Change], message: &str, key: &str
         .collect();
     let told: String = told.iter().map(|line| format!("{}\n\n", plain(line))).collect();
     let rest = limit.saturating_sub(told.chars().count());
-    // Its gates were judged when it was ordered: from there on it is a person's to merge.
-    let by_hand = Proposal { publish: Publish::PullRequest, ..proposal.clone() };
-    format!("{told}{}", body(&by_hand, changes, key, rest))
+    format!("{told}{}", body(proposal, changes, key, rest))
 }
 
 /// Adds as many rows as there is room for, and says how many are left out.

@@ -82,7 +82,9 @@ pub(super) fn earliest(outcome: &Outcome, now: Timestamp) -> Option<Timestamp> {
             Reason::TooYoung { until } => Some(*until),
             _ => None,
         });
-    waiting.chain(young).filter(|moment| *moment > now).min()
+    // A last look when the time of a watch is over: what failed until then still goes back.
+    let watched = outcome.watches.iter().map(|watch| watch.until);
+    waiting.chain(young).chain(watched).filter(|moment| *moment > now).min()
 }
 
 /// Returns the images that decisions were made about.

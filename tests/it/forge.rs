@@ -1,5 +1,6 @@
 //! Forges: the life of a pull request on each, by its real client against a stateful fake.
 
+mod gates;
 mod gitea;
 mod github;
 mod gitlab;

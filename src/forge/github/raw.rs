@@ -74,6 +74,7 @@ pub(super) struct CheckRun {
     pub(super) name: String,
     pub(super) status: String,
     pub(super) conclusion: Option<String>,
+    pub(super) completed_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -86,6 +87,7 @@ pub(super) struct Status {
     pub(super) context: String,
     pub(super) state: String,
     pub(super) description: Option<String>,
+    pub(super) updated_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -93,6 +95,8 @@ pub(super) struct Review {
     pub(super) user: Option<User>,
     pub(super) state: String,
     pub(super) commit_id: Option<String>,
+    #[serde(default)]
+    pub(super) author_association: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,6 +1,6 @@
 //! What environments have run, read from history: only for the images that a decision or a gate asks about.
 //!
-//! The entry points are [`Past`] and [`timelines`]. Goes back step by step, and no further than somebody needs. Old
+//! The entry points are [`Past`] and [`tell`]. Goes back step by step, and no further than somebody needs. Old
 //! versions of files are read as their paths are read today.
 
 mod words;
@@ -87,6 +87,8 @@ pub struct Told {
     pub oldest: Timestamp,
     /// Whether that is the first commit of all.
     pub whole: bool,
+    /// The commits that were read, newest first.
+    pub line: Vec<CommitId>,
 }
 
 /// The values of the asked images in one file: of each image as many as there are places, in the order of the file.
@@ -154,20 +156,6 @@ pub struct Reading<'a> {
     pub limits: &'a manifest::Limits,
 }
 
-/// Reads what each asked image has been in its environment, at most `limit` commits back.
-///
-/// # Errors
-///
-/// [`GitError`] when history cannot be read; then nothing of it is known.
-pub fn timelines(
-    past: &dyn Past,
-    asked: &BTreeSet<Asked>,
-    reading: &Reading<'_>,
-    limit: usize,
-) -> Result<BTreeMap<Asked, Timeline>, GitError> {
-    Ok(tell(past, &Asking::These(asked.clone()), reading, None, limit)?.timelines)
-}
-
 /// Returns when each commit of a line came at the earliest: not before any below it, whatever its own clock says.
 fn landed(line: &Line) -> Vec<Timestamp> {
     let mut latest = line.oldest;
@@ -222,7 +210,9 @@ pub fn tell(
     for asked in there {
         timelines.entry(asked).or_insert_with(|| timeline(Vec::new()));
     }
-    Ok(Told { timelines, rewritten, oldest: line.oldest, whole: line.whole })
+    let (oldest, whole) = (line.oldest, line.whole);
+    let line = line.steps.into_iter().map(|step| step.entry.id).collect();
+    Ok(Told { timelines, rewritten, oldest, whole, line })
 }
 
 /// Goes back in time, and knows at each commit what every file held after it.

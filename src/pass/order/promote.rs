@@ -69,6 +69,10 @@ pub(super) async fn settle(
     for decision in &decided {
         settled.moves.push(step(ground, decision, &decisions, tag).await?);
     }
+    let wants = order::wants(&ground.observation, ground.environment, &settled.moves);
+    if !skipped.contains(&GateName::Checks) {
+        observe::checks::ask(&mut ground.observation, &wants, &ground.inputs.forge).await;
+    }
     settled.gates = gates(ground, &settled.moves, skipped, not_before.first().map(|(before, _)| before));
     if let Some(reason) = order::objection(&settled.gates) {
         let names: Vec<&str> =

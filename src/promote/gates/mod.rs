@@ -4,11 +4,16 @@
 //! says so: nothing passes because something was not asked.
 
 mod calendar;
+mod checks;
+mod people;
 mod soak;
 
 use jiff::Timestamp;
 
+use crate::model::checks::Reports;
+use crate::model::environment::Publish;
 use crate::model::gate::{Gate, GateName, GateSpec, GateState};
+use crate::model::pull_request::Approvals;
 
 /// How many times the moment is moved on before windows and freezes are taken for closed for ever.
 const MAX_MOMENTS: usize = 1_000;
@@ -19,6 +24,20 @@ pub(super) struct Bench<'a> {
     pub(super) now: Timestamp,
     /// How long each moving image has been in each environment before.
     pub(super) soaking: &'a [Soaking],
+    /// What the forge told for them.
+    pub(super) forge: Forge<'a>,
+}
+
+/// What a forge told for one proposal.
+pub(super) struct Forge<'a> {
+    /// On which commits the environments before have had what moves.
+    pub(super) proofs: &'a [Proof<'a>],
+    /// The checks of commits.
+    pub(super) reports: &'a Reports,
+    /// Who approves its pull request; `None` where nobody was asked.
+    pub(super) approvals: Option<&'a Result<Approvals, String>>,
+    /// How it is published.
+    pub(super) publish: Publish,
 }
 
 /// What the gates say together.
@@ -61,11 +80,10 @@ fn state(spec: &GateSpec, bench: &Bench<'_>, moment: Timestamp) -> GateState {
         GateSpec::Soak { time, .. } => soak::state(bench.soaking, *time, moment),
         GateSpec::Windows(windows) => calendar::windows(windows, moment),
         GateSpec::Freezes(freezes) => calendar::freezes(freezes, moment),
-        GateSpec::Checks(_)
-        | GateSpec::Query { .. }
-        | GateSpec::Http { .. }
-        | GateSpec::Approvals(_)
-        | GateSpec::Manual => unjudged(spec.name()),
+        GateSpec::Checks(names) => checks::state(names, bench.forge.proofs, bench.forge.reports),
+        GateSpec::Approvals(wanted) => people::approvals(*wanted, bench.forge.approvals),
+        GateSpec::Manual => people::manual(bench.forge.publish),
+        GateSpec::Query { .. } | GateSpec::Http { .. } => unjudged(spec.name()),
     }
 }
 
@@ -73,6 +91,8 @@ fn unjudged(name: GateName) -> GateState {
     GateState::Wait { until: None, reason: format!("`{name}` is not judged by this version") }
 }
 
+pub(super) use self::checks::{Proof, chosen, proofs, wants};
+pub(super) use self::people::missing;
 pub(super) use self::soak::{Soaking, introduced, soaking};
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::forge::{Forge, ForgeError};
 use crate::git::{BlobId, GitError, Head, Pushed, Remote, blob_id};
-use crate::model::commit::{CommitId, Identity, TRAILER_KEY, TRAILER_ORDER};
+use crate::model::commit::{CommitId, Identity, TRAILER_FAILED, TRAILER_KEY, TRAILER_ORDER};
 use crate::model::environment::BranchName;
 use crate::model::file::RepoPath;
 use crate::model::outcome::Landed;
@@ -69,7 +69,10 @@ pub fn look(
             let head = remote.head(&name, &tip, base)?;
             let wanted = desired.iter().find(|desired| desired.head == name);
             let mut found = judge(remote, name, &head, (author, now), wanted)?;
-            found.is_order = found.is_order && !is_there(remote, base, &head, found.key.as_deref())?;
+            if found.is_order || found.is_return {
+                let is_there = is_there(remote, base, &head, found.key.as_deref())?;
+                (found.is_order, found.is_return) = (found.is_order && !is_there, found.is_return && !is_there);
+            }
             Ok(found)
         })
         .collect()
@@ -114,8 +117,10 @@ fn judge(
         None => true,
         Some(desired) => brings(head, &desired.commit)? && is_as_made(remote, head, &desired.commit, now)?,
     };
-    let is_order = is_own && entry.message.lines().any(|line| line.starts_with(TRAILER_ORDER));
-    Ok(HeadBranch { name, tip: head.tip.clone(), key, is_own, is_order, is_fresh })
+    let has = |trailer: &str| is_own && entry.message.lines().any(|line| line.starts_with(trailer));
+    let is_return = has(TRAILER_FAILED);
+    let is_order = has(TRAILER_ORDER) && !is_return;
+    Ok(HeadBranch { name, tip: head.tip.clone(), key, is_own, is_order, is_return, is_fresh })
 }
 
 /// Whether a head changes exactly what the commit would change on the present base, byte for byte.
@@ -233,12 +238,17 @@ async fn take(
             }
             Ok(())
         }
-        Step::Merge { pull_request, head, commit, again, statuses } => match (place.forge, pull_request) {
+        Step::Merge { pull_request, head, commit, again, statuses, approvals } => match (place.forge, pull_request) {
             (Some(forge), Some(pull_request)) => {
                 let mut readiness = forge.readiness(pull_request).await?;
                 // Whatever happened to them since they were set, a merge is not held up by what Tagboat itself says.
                 set_changed(forge, commit, statuses, &mut readiness.checks).await?;
-                if let Err(reason) = ready(&readiness, place.style) {
+                let enough = if readiness.approvals < *approvals {
+                    Err(format!("{} of {approvals} approvals of its head commit", readiness.approvals))
+                } else {
+                    ready(&readiness, place.style)
+                };
+                if let Err(reason) = enough {
                     course.reason = Some(reason);
                     return Ok(());
                 }
@@ -283,7 +293,7 @@ async fn set_changed(
             Err(error) => return Err(error),
         }
         let (name, state, text) = (status.context.clone(), status.state, status.text.clone());
-        let set = Check { name, state, word: "set".to_owned(), text };
+        let set = Check { name, state, word: "set".to_owned(), text, time: None };
         match known {
             Some(known) => *known = set,
             None => now.push(set),

@@ -50,6 +50,8 @@ pub struct Desired {
     pub is_order: bool,
     /// What the gates say, as commit statuses.
     pub statuses: Vec<Status>,
+    /// How many people must approve its head commit.
+    pub approvals: u32,
 }
 
 /// What stands on the remote and on the forge.
@@ -137,6 +139,8 @@ pub enum Step {
         again: Box<PlannedCommit>,
         /// What the gates say, as commit statuses.
         statuses: Vec<Status>,
+        /// How many people must approve that very commit.
+        approvals: u32,
     },
 }
 
@@ -161,11 +165,6 @@ pub struct Course {
     pub steps: Vec<Step>,
 }
 
-/// Returns the head branch of a proposal.
-pub fn head_of(style: &PullRequestStyle, environment: &EnvironmentName, group: &str) -> BranchName {
-    BranchName::from(format!("{}{environment}/{group}", style.branch_prefix).as_str())
-}
-
 /// Turns a proposal with its changes into the pull request that should stand for it.
 pub fn desired(
     (index, proposal): (usize, &Proposal),
@@ -182,16 +181,31 @@ pub fn desired(
         environment: proposal.environment.clone(),
         group: proposal.group.clone(),
         publish: proposal.publish,
-        head: head_of(styles.1, &proposal.environment, &proposal.group),
+        head: styles.1.head_of(&proposal.environment, &proposal.group),
         title: body::title(proposal),
         body: body::body(proposal, changes, &key, limit),
         gates_pass: proposal.gates.iter().all(|gate| gate.state == GateState::Pass),
         reviewers: reviewers.to_vec(),
         is_order: false,
         statuses: proposal.gates.iter().map(status).collect(),
+        approvals: 0,
         key,
         commit,
     }
+}
+
+/// Turns what goes back by itself into the pull request that should stand for it. A person may refuse it as any other.
+pub fn returned(
+    (index, proposal): (usize, &Proposal),
+    changes: &[Change],
+    commit: PlannedCommit,
+    style: &PullRequestStyle,
+    limit: usize,
+    reviewers: &[String],
+) -> Desired {
+    let body = body::returned(proposal, changes, &commit.plan.message, &commit.key, limit);
+    let ordered = ordered(proposal, changes, commit, style, limit, reviewers);
+    Desired { proposal: index, body, is_order: false, ..ordered }
 }
 
 /// Turns what a person ordered into the pull request that should stand for it.
@@ -210,13 +224,14 @@ pub fn ordered(
         environment: proposal.environment.clone(),
         group: proposal.group.clone(),
         publish: proposal.publish,
-        head: head_of(style, &proposal.environment, &proposal.group),
+        head: style.head_of(&proposal.environment, &proposal.group),
         title,
         body: body::ordered(proposal, changes, &commit.plan.message, &key, limit),
         gates_pass: true,
         reviewers: reviewers.to_vec(),
         is_order: true,
         statuses: proposal.gates.iter().map(status).collect(),
+        approvals: 0,
         key,
         commit,
     }
@@ -244,6 +259,8 @@ pub struct Unsure {
     pub groups: BTreeSet<(EnvironmentName, String)>,
     /// Environments of which not every file could be understood.
     pub environments: BTreeSet<EnvironmentName>,
+    /// Groups of which what came is known not to fail now: a return that stands for it is no longer wanted.
+    pub recovered: BTreeSet<(EnvironmentName, String)>,
 }
 
 /// Compares what is desired with what stands, and says what is to be done.
@@ -276,8 +293,7 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
         course.action = Action::LeftAlone;
         course.reason = Some(reason);
     };
-    let has = |label| open.is_some_and(|open| open.labels.contains(label));
-    if has(LABEL_HOLD) {
+    if open.is_some_and(|open| open.labels.contains(LABEL_HOLD)) {
         leave(format!("it has the label `{LABEL_HOLD}`"));
         return course;
     }
@@ -306,9 +322,7 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
             return course;
         }
     }
-    let current = head.filter(|head| {
-        head.key.as_deref() == Some(&wanted.key) && head.is_fresh && !has(LABEL_REBASE) && !has(LABEL_RETRY)
-    });
+    let current = head.filter(|head| is_current(wanted, head, open));
     if current.is_none() {
         course.steps.push(Step::Push {
             head: wanted.head.clone(),
@@ -339,9 +353,25 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
             commit: current.tip.clone(),
             again: Box::new(wanted.commit.clone()),
             statuses: wanted.statuses.clone(),
+            approvals: wanted.approvals,
         });
     }
     course
+}
+
+/// Whether a head brings what is wanted and is not to be made anew.
+fn is_current(wanted: &Desired, head: &HeadBranch, open: Option<&PullRequest>) -> bool {
+    let has = |label| open.is_some_and(|open| open.labels.contains(label));
+    head.key.as_deref() == Some(&wanted.key) && head.is_fresh && !has(LABEL_REBASE) && !has(LABEL_RETRY)
+}
+
+/// Returns the head commit of the open pull request that stays as it is.
+pub fn kept<'a>(wanted: &Desired, standing: &'a Standing) -> Option<&'a CommitId> {
+    let pull_requests = standing.pull_requests.iter().flatten();
+    let open = pull_requests.into_iter().find(|one| one.head == wanted.head && one.state == State::Open)?;
+    let head = standing.heads.iter().find(|head| head.name == wanted.head)?;
+    let stays = head.is_own && is_current(wanted, head, Some(open)) && head.tip == open.commit;
+    stays.then_some(&head.tip)
 }
 
 /// Brings the pull request itself to where it should be.
@@ -402,6 +432,11 @@ fn leftovers(
         let (head, open) = (heads.get(name).copied(), open.get(name).copied());
         let is_held = open.is_some_and(|open| open.labels.contains(LABEL_HOLD));
         if is_held || head.is_some_and(|head| !head.is_own || head.is_order) {
+            continue;
+        }
+        // The time in which a failure counts is over long before somebody has merged what goes back.
+        let is_calm = unsure.recovered.contains(&(environment.clone(), group.clone()));
+        if head.is_some_and(|head| head.is_return) && !is_calm {
             continue;
         }
         let mut steps = Vec::new();

@@ -8,6 +8,7 @@ use tagboat::forge::github::GitHub;
 use tagboat::forge::github::identity::Identity;
 use tagboat::model::proposal::Action;
 
+use crate::forge::gates::gates;
 use crate::forge::scenarios::{Kind, scenarios};
 use crate::support::forge::github::router;
 use crate::support::forge::{Protection, Stands};
@@ -32,6 +33,7 @@ fn github(address: &str) -> GitHub {
 }
 
 scenarios!(GITHUB);
+gates!(super::GITHUB);
 
 #[tokio::test]
 async fn a_merge_queue_is_used_where_there_is_one_and_only_once() {

@@ -17,7 +17,7 @@ use tagboat::model::proposal::Action;
 use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::{Mode, Run, run};
 
-use crate::support::forge::{CheckRow, Fault, Pull, Stands, Store, serve};
+use crate::support::forge::{CheckRow, Fault, NOW, Pull, Stands, Store, serve};
 use crate::support::memory::MemoryTags;
 use crate::support::repository::{Repository, Scratch, environment};
 
@@ -137,7 +137,8 @@ impl Stage {
     /// Reports a check on the head of the newest pull request.
     pub(crate) fn check(&self, name: &str, word: &str) {
         let sha = self.pulls().last().unwrap().sha.clone();
-        let row = CheckRow { sha, name: name.to_owned(), word: word.to_owned(), text: String::new(), is_run: true };
+        let row =
+            CheckRow { sha, name: name.to_owned(), word: word.to_owned(), text: String::new(), at: NOW, is_run: true };
         self.store.kept().checks.push(row);
     }
 

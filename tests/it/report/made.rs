@@ -234,6 +234,7 @@ pub(super) fn explanation() -> Explanation {
         decision: decision("ghcr.io/acme/web", "dev", "1.4.0", moves("1.5.0"), &reasons),
         gates: soaking(),
         earliest: Some("2026-11-21T09:00:00Z".parse().unwrap()),
+        watch: None,
     }
 }
 

@@ -6,7 +6,7 @@ use axum::Router;
 use serde_json::{Value, json};
 
 use super::rest::{Answer, Asked, answer};
-use super::{CheckRow, Fault, Pull, Stands, Store, swagger};
+use super::{CheckRow, Fault, NOW, Pull, Stands, Store, swagger};
 
 /// The token that is let in.
 pub(crate) const TOKEN: &str = "tea";
@@ -95,6 +95,7 @@ fn serve(store: &Store, asked: &Asked) -> Answer {
                 name: text("context"),
                 word: text("state"),
                 text: text("description"),
+                at: NOW,
                 is_run: false,
             };
             store.kept().checks.push(check.clone());
@@ -169,7 +170,9 @@ fn shown(pull: &Pull) -> Value {
 }
 
 fn status(id: usize, check: &CheckRow) -> Value {
-    json!({ "id": id, "context": check.name, "status": check.word, "description": check.text })
+    json!({
+        "id": id, "context": check.name, "status": check.word, "description": check.text, "updated_at": check.at,
+    })
 }
 
 fn create(store: &Store, asked: &Asked) -> Answer {

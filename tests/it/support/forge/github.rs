@@ -9,7 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::forge::{CheckRow, Fault, Pull, Stands, Store};
+use crate::support::forge::{CheckRow, Fault, NOW, Pull, Stands, Store};
 
 /// Returns the fake over a store.
 pub(crate) fn router(store: Arc<Store>) -> Router {
@@ -132,7 +132,7 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
         ("PUT", ["pulls", number, "merge"]) => merge(store, asked, number.parse().unwrap()),
         ("GET", ["pulls", number, "reviews"]) => {
             let pull = store.pull(number.parse().unwrap());
-            let row = |(who, word, sha): &(String, String, String)| json!({"user": {"login": who}, "state": word, "commit_id": sha});
+            let row = |(who, word, sha): &(String, String, String)| json!({"user": {"login": who}, "state": word, "commit_id": sha, "author_association": if who.starts_with("stranger") { "NONE" } else { "MEMBER" }});
             paged(asked, &pull.reviews.iter().map(row).collect::<Vec<_>>(), |rows| json!(rows))
         }
         ("POST", ["pulls", number, "requested_reviewers"]) => {
@@ -164,13 +164,15 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
         }
         ("GET", ["commits", sha, "status"]) => {
             let rows = newest(store, sha, false);
-            let rows = rows.iter().map(|row| json!({"context": row.name, "state": row.word, "description": row.text}));
+            let rows = rows.iter().map(
+                |row| json!({"context": row.name, "state": row.word, "description": row.text, "updated_at": row.at}),
+            );
             paged(asked, &rows.collect::<Vec<_>>(), |rows| json!({"state": "pending", "statuses": rows}))
         }
         ("POST", ["statuses", sha]) => {
             let (name, word, text) = (asked.text("context"), asked.text("state"), asked.text("description"));
             assert!(text.chars().count() <= 140, "{text}");
-            store.kept().checks.push(CheckRow { sha: (*sha).to_owned(), name, word, text, is_run: false });
+            store.kept().checks.push(CheckRow { sha: (*sha).to_owned(), name, word, text, at: NOW, is_run: false });
             said(201, &json!({}))
         }
         ("GET", ["rules", "branches", _]) => {
@@ -205,7 +207,7 @@ fn newest(store: &Store, sha: &str, is_run: bool) -> Vec<CheckRow> {
 fn run(row: &CheckRow) -> Value {
     match row.word.as_str() {
         word @ ("queued" | "in_progress") => json!({"name": row.name, "status": word, "conclusion": null}),
-        word => json!({"name": row.name, "status": "completed", "conclusion": word}),
+        word => json!({"name": row.name, "status": "completed", "conclusion": word, "completed_at": row.at}),
     }
 }
 
