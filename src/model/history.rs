@@ -127,8 +127,8 @@ impl Timeline {
     /// the newest to the one that brought it.
     pub fn held(&self, value: &Value) -> Option<RangeInclusive<usize>> {
         let deployed = self.deployed(value)?;
-        let newer = self.shifts[..deployed].iter();
-        let gone = newer.filter(|shift| shift.from.contains(value) && !shift.to.contains(value)).last();
+        let mut newer = self.shifts[..deployed].iter().rev();
+        let gone = newer.find(|shift| shift.from.contains(value) && !shift.to.contains(value));
         Some(gone.map_or(0, |gone| gone.word.depth + 1)..=self.shifts[deployed].word.depth)
     }
 }

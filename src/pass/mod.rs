@@ -18,6 +18,7 @@ pub mod run;
 pub mod setup;
 pub mod status;
 mod transport;
+pub mod unanswered;
 pub mod view;
 pub mod watched;
 

@@ -195,7 +195,7 @@ pub fn inactive(config: &Repository) -> Option<String> {
     for part in &config.inactive {
         let instead = match part.key.as_str() {
             "commit.message" | "pullRequest.title" | "pullRequest.body" => ": the default is used",
-            "environments.onFailure" | "formats" => "",
+            "formats" => "",
             _ => ": what depends on it waits",
         };
         let named = format!("{} (line {}{instead})", part.key, part.position.line);

@@ -22,10 +22,10 @@ const EACH_END: usize = 10;
 
 /// The commits on which one environment before has had one moving image.
 pub(in crate::promote) struct Proof<'a> {
-    before: &'a EnvironmentName,
-    image: &'a ImageName,
+    pub(super) before: &'a EnvironmentName,
+    pub(super) image: &'a ImageName,
     /// Newest first; or why they are not known, in words.
-    commits: Result<Vec<CommitId>, String>,
+    pub(super) commits: Result<Vec<CommitId>, String>,
 }
 
 /// Finds on which commits the environments before have had what moves.

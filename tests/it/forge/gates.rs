@@ -14,6 +14,7 @@ use tagboat::model::gate::{GateName, GateState};
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::{Action, Proposal};
 use tagboat::model::watch::WatchState;
+use tagboat::pass::order::{Order, OrderError, Ordering, follow};
 use tagboat::pass::propose::Publishing;
 use tagboat::pass::record::{Asked, Ledger, history};
 use tagboat::pass::run::{Mode, Run, run};
@@ -71,15 +72,19 @@ impl Stage {
         self.tags.set(image, tags.iter().copied());
     }
 
-    fn remote(&self) -> Arc<dyn Remote> {
+    fn remote(&self, mirror: &str) -> Arc<dyn Remote> {
         let url = RemoteUrl::from_path(&self.store.repository.folder);
-        let mirror = self.scratch.path("mirror");
+        let mirror = self.scratch.path(mirror);
         Arc::new(Mirror::open(&mirror, url, Access::None, environment(None)).unwrap())
     }
 
     async fn try_pass(&self, time: &str) -> Outcome {
+        self.pass_of("mirror", time, Mode::Act).await
+    }
+
+    async fn pass_of(&self, mirror: &str, time: &str, mode: Mode) -> Outcome {
         run(&Run {
-            remote: self.remote(),
+            remote: self.remote(mirror),
             branch: &BranchName::from("main"),
             config: None,
             source: &self.tags,
@@ -87,12 +92,38 @@ impl Stage {
             limits: &Limits::default(),
             now: format!("2026-11-20T{time}:00Z").parse().unwrap(),
             publishing: Publishing::Forge((self.kind.client)(&self.address)),
-            mode: Mode::Act,
+            mode,
             progress: &|_| {},
             read_config: &|_| {},
         })
         .await
         .unwrap()
+    }
+
+    /// Orders a version for staging, waiting for every gate that is not skipped.
+    async fn promote(&self, time: &str, skipped: &[GateName]) -> Result<Outcome, OrderError> {
+        let given = Ordering {
+            remote: self.remote("mirror"),
+            branch: &BranchName::from("main"),
+            config: None,
+            source: &self.tags,
+            cache: &tagboat::pass::setup::no_cache(),
+            limits: &Limits::default(),
+            now: format!("2026-11-20T{time}:00Z").parse().unwrap(),
+            publishing: Publishing::Forge((self.kind.client)(&self.address)),
+            publish: None,
+            by: None,
+            reason: Some("needed".to_owned()),
+            progress: &|_| {},
+        };
+        let order = Order::Promote {
+            environment: "staging".into(),
+            image: WEB.parse().unwrap(),
+            tag: "1.5.0".parse().unwrap(),
+            at_once: false,
+            skipped: skipped.iter().copied().collect(),
+        };
+        follow(&given, &order).await
     }
 
     /// Runs a pass at a time of the day.
@@ -428,7 +459,7 @@ pub(super) async fn history_tells_a_return_as_a_rollback_with_what_failed(kind: 
     stage.pass("08:00").await;
     stage.failed(&stage.brought("staging/web.yaml"), "argocd/staging");
     stage.pass("08:10").await;
-    let viewed = tagboat::pass::view::branch(stage.remote(), BranchName::from("main")).unwrap();
+    let viewed = tagboat::pass::view::branch(stage.remote("mirror"), BranchName::from("main")).unwrap();
     let config = viewed.config().unwrap();
     let ledger = Ledger {
         config: &config,
@@ -589,6 +620,61 @@ pub(super) async fn a_return_is_withdrawn_when_the_check_recovers_and_kept_when_
     }
 }
 
+pub(super) async fn what_a_person_orders_waits_for_the_same_checks(kind: Kind) {
+    let stage = Stage::new(kind, CHECKED);
+    stage.pass("08:00").await;
+    let sha = stage.tip();
+    stage.failed(&sha, "argocd/dev");
+    let refused = stage.promote("08:10", &[]).await.unwrap_err().to_string();
+    assert!(refused.contains("checks: argocd/dev: "), "{refused}");
+    assert_eq!(stage.web()[1], "1.4.0");
+    stage.promote("08:20", &[GateName::Checks]).await.unwrap();
+    assert_eq!(stage.web()[1], "1.5.0");
+
+    let stage = Stage::new(kind, CHECKED);
+    stage.pass("08:00").await;
+    stage.passed(&stage.tip(), "argocd/dev");
+    stage.promote("08:10", &[]).await.unwrap();
+    assert_eq!(stage.web()[1], "1.5.0");
+}
+
+pub(super) async fn a_dry_run_tells_of_a_return_and_makes_none(kind: Kind) {
+    let stage = Stage::new(kind, WATCHED);
+    stage.pass("08:00").await;
+    stage.failed(&stage.brought("staging/web.yaml"), "argocd/staging");
+    let tip = stage.tip();
+    let outcome = stage.pass_of("mirror", "08:10", Mode::DryRun).await;
+    assert_eq!(stage.tip(), tip);
+    assert_eq!(staging(&outcome).action, Action::Committed);
+    let files: Vec<&str> = outcome.files.iter().map(|edit| edit.file.as_str()).collect();
+    assert_eq!(files, ["staging/web.yaml", ".tagboat/holds.yaml"]);
+}
+
+pub(super) async fn two_passes_at_once_go_back_once(kind: Kind) {
+    let stage = Stage::new(kind, WATCHED);
+    stage.pass("08:00").await;
+    stage.failed(&stage.brought("staging/web.yaml"), "argocd/staging");
+    let pass = |mirror| stage.pass_of(mirror, "08:10", Mode::Act);
+    let (one, other) = tokio::join!(pass("one"), pass("other"));
+    assert_eq!((one.errors, other.errors), (Vec::new(), Vec::new()));
+    let count = stage.store.repository.git(&["log", "--format=%s", "main", "--grep=Tagboat-Failed"]).lines().count();
+    assert_eq!((count, stage.web()[1].as_str()), (1, "1.4.0"));
+}
+
+pub(super) async fn a_digest_comes_back_with_its_tag(kind: Kind) {
+    let stage = Stage::new(kind, WATCHED);
+    let digest = |tag: &str| format!("{tag}@{}", MemoryTags::digest(WEB, tag));
+    for environment in ["dev", "staging"] {
+        stage.push(&format!("{environment}/web.yaml"), &manifest(WEB, &digest("1.4.0")));
+    }
+    stage.pass("08:00").await;
+    stage.failed(&stage.brought("staging/web.yaml"), "argocd/staging");
+    let text = |revision: &str| String::from_utf8(stage.store.repository.show(revision, "staging/web.yaml")).unwrap();
+    assert_eq!(text("main"), manifest(WEB, &digest("1.5.0")));
+    stage.pass("08:10").await;
+    assert_eq!(text("main"), manifest(WEB, &digest("1.4.0")));
+}
+
 pub(super) async fn a_forge_that_cannot_be_asked_takes_nothing_back_and_that_is_said(kind: Kind) {
     let stage = Stage::new(kind, WATCHED);
     stage.pass("08:00").await;
@@ -635,6 +721,10 @@ macro_rules! gates {
             a_person_who_closes_a_return_has_refused_it
             a_return_is_withdrawn_when_the_check_recovers_and_kept_when_the_time_is_over
             a_forge_that_cannot_be_asked_takes_nothing_back_and_that_is_said
+            what_a_person_orders_waits_for_the_same_checks
+            a_dry_run_tells_of_a_return_and_makes_none
+            two_passes_at_once_go_back_once
+            a_digest_comes_back_with_its_tag
         }
     };
     (@ $kind:expr; $($name:ident)*) => {

@@ -63,6 +63,17 @@ async fn required_checks_and_approvals_of_the_base_are_waited_for() {
 }
 
 #[tokio::test]
+async fn nobody_approves_who_has_no_part_in_the_repository() {
+    let stage = crate::forge::scenarios::Stage::merging(GITHUB).await;
+    let sha = stage.store.pull(1).sha;
+    stage.store.kept().protection = Protection { approvals: 1, ..Protection::default() };
+    stage.store.change(1, |pull| pull.reviews.push(("stranger".to_owned(), "APPROVED".to_owned(), sha.clone())));
+    assert!(stage.pass(9).await.1.contains("0 of 1 approvals"));
+    stage.store.change(1, |pull| pull.reviews.push(("ada".to_owned(), "APPROVED".to_owned(), sha)));
+    assert_eq!(stage.acts(9).await, Some(Action::Merged));
+}
+
+#[tokio::test]
 async fn a_failure_on_a_further_page_of_checks_is_seen() {
     let stage = crate::forge::scenarios::Stage::merging(GITHUB).await;
     for (name, word) in [("a", "success"), ("c", "skipped"), ("z", "timed_out")] {

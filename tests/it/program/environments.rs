@@ -114,6 +114,39 @@ fn a_gate_for_a_person_holds_back_until_the_person_orders_it() {
 }
 
 #[test]
+fn on_plain_git_a_gate_that_needs_a_forge_waits_and_check_says_so() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let gates =
+        "after: staging\n    gates: {checks: [argocd/staging]}\n    onFailure: {checks: [tagboat/soak], within: 30m}\n";
+    let remote = repository(&world, &IN_ORDER.replace("after: staging\n", gates));
+    let ran = world.run_on(&remote, &["--output", "json"]).ended(0).json();
+    assert_eq!(["dev", "staging", "prod"].map(|name| runs(&remote, name)), ["1.5.0", "1.5.0", "1.4.0"]);
+    let gate = &ran["proposals"].as_array().unwrap().last().unwrap()["gates"][0];
+    assert_eq!((gate["gate"].as_str(), gate["state"].as_str()), (Some("checks"), Some("wait")), "{ran}");
+    let reason = gate["reason"].as_str().unwrap();
+    assert_eq!(reason, "argocd/staging could not be asked for: plain Git has neither checks nor reviews");
+
+    let people = world.scratch.path("people").display().to_string();
+    remote.git(&["clone", "--quiet", &remote.folder.display().to_string(), &people]);
+    let checked = world.tagboat(&["check", &people, "--output", "json"]).ended(0).json();
+    let found: Vec<&str> = checked["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| row["rule"] == "unanswerable-gate" && row["severity"] == "warning")
+        .map(|row| row["message"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "`checks` of `prod` never passes: plain Git has neither checks nor reviews",
+            "`onFailure` of `prod` never acts: plain Git has no checks",
+            "`tagboat/soak` of `prod` is a status of Tagboat's own, which says nothing of what runs",
+        ]
+    );
+}
+
+#[test]
 fn a_registry_that_is_down_for_one_image_stops_no_other() {
     let world = World::with_web(&["1.4.0", "1.5.0"]);
     let down = "127.0.0.1:1/acme/api:1.0.0";
