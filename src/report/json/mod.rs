@@ -86,6 +86,16 @@ pub fn outcome(outcome: &Outcome, out: &mut dyn io::Write) -> io::Result<()> {
         sink.raw("{\"what\":").string(&row.what);
         sink.raw(",\"reason\":").string(&row.reason).raw("}");
     })?;
+    if !outcome.watches.is_empty() {
+        sink.raw("],\n\"watches\":[");
+        sink.rows(&outcome.watches, |sink, row| {
+            sink.raw("{\"environment\":").string(row.environment.as_str());
+            sink.raw(",\"image\":").string(row.image.as_str());
+            value(sink.raw(",\"version\":"), &row.value);
+            watch(sink, Some(row));
+            sink.raw("}");
+        })?;
+    }
     if let Some(holds) = &outcome.holds {
         sink.raw("],\n\"holds\":[");
         sink.rows(holds, hold)?;
