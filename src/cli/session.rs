@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use jiff::Timestamp;
 
 use crate::cache::Cache;
+use crate::cli::actions;
 use crate::cli::arguments::{Common, OutputFormat};
 use crate::cli::output::{Failure, Stream, note, print, wants_color};
 use crate::cli::progress::Bar;
@@ -123,7 +124,7 @@ impl Session {
         &self,
         folder: &Path,
         at: Option<Timestamp>,
-        only: Option<&ImageName>,
+        only: &[ImageName],
     ) -> Result<(Planned, Repository), Failure> {
         let service = self.service()?;
         let config = self.repository(folder)?;
@@ -159,8 +160,11 @@ impl Session {
         }
     }
 
-    /// Prints what a pass did or would do.
-    pub(super) fn print_outcome(&self, outcome: &Outcome, occasion: Occasion) -> Result<(), Failure> {
+    /// Prints what a pass over a folder did or would do.
+    pub(super) fn print_outcome(&self, outcome: &Outcome, occasion: Occasion, folder: &Path) -> Result<(), Failure> {
+        if self.common.output == Some(OutputFormat::Github) {
+            return actions::outcome(self, outcome, occasion, folder);
+        }
         print(|out| {
             if self.wants_json() {
                 json::outcome(outcome, out)

@@ -30,7 +30,7 @@ pub(super) fn run(session: &Session, arguments: &Snapshot) -> Outcome {
         limits: &setup::limits(&service),
         now: SystemClock.now(),
         forge: Err("a snapshot is of registries alone".to_owned()),
-        only: None,
+        only: &[],
         progress: &|progress| bar.tell(progress),
     };
     let planned = session.runtime()?.block_on(plan(&inputs))?;

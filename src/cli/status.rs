@@ -37,7 +37,7 @@ pub(super) fn run(session: &Session, arguments: &Status) -> Outcome {
         limits: &limits,
         now: arguments.at.at.unwrap_or_else(|| SystemClock.now()),
         forge: session.asked(&publishing, &branch),
-        only: None,
+        only: &[],
         progress: &|progress| bar.tell(progress),
     };
     let planned = session.runtime()?.block_on(crate::pass::plan(&inputs))?;

@@ -171,6 +171,7 @@ impl Stage<'_> {
             limits: &setup::limits(&service),
             now,
             publishing: Publishing::Plain,
+            only: &[],
             mode: Mode::Act,
             progress: &|_| {},
             read_config: &|_| {},

@@ -16,6 +16,7 @@ pub mod history;
 pub mod hold;
 pub mod image;
 pub mod json_path;
+pub mod markdown;
 pub mod marker;
 pub mod observation;
 pub mod outcome;

@@ -43,6 +43,7 @@ use crate::model::image::ImageName;
 use crate::model::observation::Observation;
 use crate::model::outcome::{Outcome, ScanOutcome, ScannedReference, Trouble};
 use crate::model::proposal::{Action, Proposal};
+use crate::model::rejections::Rejections;
 use crate::model::site::{PassedOver, Site};
 use crate::model::usage::Usage;
 use crate::observe::files::Files;
@@ -109,8 +110,8 @@ pub struct Inputs<'a> {
     pub forge: Result<observe::checks::Asked<'a>, String>,
     /// Whether each pull request is edited for itself, or all files of an environment together.
     pub editing: Editing,
-    /// The one image that is looked at, where it is not all.
-    pub only: Option<&'a ImageName>,
+    /// The images that are looked at, with those of their groups; empty for all.
+    pub only: &'a [ImageName],
     /// Told what goes on.
     pub progress: &'a (dyn Fn(Progress) + Sync),
 }
@@ -139,6 +140,10 @@ pub struct Planned {
     pub returns: Vec<Return>,
     /// What failed beside the targets that were observed.
     pub troubles: Vec<Trouble>,
+    /// The images that it did not look at, because others were asked for; they count as undecided.
+    pub aside: BTreeSet<ImageName>,
+    /// The images that were asked for and that nothing follows.
+    pub unheard: Vec<ImageName>,
     /// What registries were asked for it.
     pub usage: Usage,
 }
@@ -221,7 +226,11 @@ async fn round(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
     let (changes, proposed) = edits(inputs, &observation.sites, &surroundings, &promoted.proposals);
     let (returns, troubles) = settled.take_place(&mut promoted);
     stages.end("promoted and edited");
-    Ok(Planned { observation, promoted, changes, proposed, returns, troubles, usage: Usage::default() })
+    let looked_at = promoted.decisions.iter().map(|decision| &decision.question.image);
+    let aside = looked_at.filter(|image| !is_asked_for(inputs, image)).cloned().collect();
+    let is_followed = |image: &&ImageName| promoted.decisions.iter().any(|decision| decision.question.image == **image);
+    let unheard = inputs.only.iter().filter(|image| !is_followed(image)).cloned().collect();
+    Ok(Planned { observation, promoted, changes, proposed, returns, troubles, aside, unheard, usage: Usage::default() })
 }
 
 /// Finds the environments of which not every file could be understood.
@@ -307,12 +316,28 @@ async fn settle(
     let mut observation = Observation { now, base, sites, passed_over, holds, ..Observation::default() };
     observation.half_known = half_known(inputs.config, &observation.passed_over);
     let mut questions = questions::questions(&observation, &inputs.config.rules, &inputs.config.environments);
-    questions.retain(|question| inputs.only.is_none_or(|only| question.image == *only));
+    let aside: Vec<Question> = questions.extract_if(.., |question| !is_asked_for(inputs, &question.image)).collect();
     let answered = |done, all| (inputs.progress)(Progress::Asking(done, all));
     observe::tags::ask(&mut observation, &questions, inputs.source, inputs.cache, &answered).await;
     stages.end("asked for the tags");
-    let decisions = decided(inputs, &mut observation, &questions, context).await;
+    let mut decisions = decided(inputs, &mut observation, &questions, context).await;
+    // Names of groups and what stands for others come out as in a pass that looks at everything.
+    decisions.extend(aside.into_iter().map(|question| Decision {
+        question,
+        verdict: Verdict::Undecided("this pass looks at other images alone".to_owned()),
+        rejected: Rejections::default(),
+    }));
     (observation, decisions)
+}
+
+/// Whether a pass looks at an image: all of a group, or none.
+fn is_asked_for(inputs: &Inputs<'_>, image: &ImageName) -> bool {
+    let groups = &inputs.config.groups;
+    let is_beside = |other: &ImageName| {
+        image == other
+            || groups.of(image).is_some_and(|group| groups.of(other).is_some_and(|own| own.name == group.name))
+    };
+    inputs.only.is_empty() || inputs.only.iter().any(is_beside)
 }
 
 /// Decides, and asks for what is missing, until no decision lacks a fact that could be had.

@@ -25,8 +25,10 @@ pub fn outcome(planned: Planned, config: &Repository) -> Outcome {
         outcome.files.extend(set.files);
     }
     outcome.watches = planned.promoted.watches;
+    outcome.watches.retain(|watch| !planned.aside.contains(&watch.image));
     outcome.proposals = planned.promoted.proposals;
     outcome.decisions = planned.promoted.decisions;
+    outcome.decisions.retain(|decision| !planned.aside.contains(&decision.question.image));
     outcome.images =
         planned.observation.images.into_iter().filter_map(|(image, tags)| Some((image, tags.ok()?))).collect();
     outcome
@@ -45,6 +47,7 @@ pub fn explanations(planned: &Planned) -> Vec<Explanation> {
         .promoted
         .decisions
         .iter()
+        .filter(|decision| !planned.aside.contains(&decision.question.image))
         .map(|decision| {
             let question = &decision.question;
             let proposal = of(decision);
@@ -130,6 +133,10 @@ fn passed_by(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
         if !is_error && passed.reason != PassedOverReason::LinkWithin {
             rows.insert(Skipped { what: passed.file.clone(), reason: passed.reason.to_string() });
         }
+    }
+    for image in &planned.unheard {
+        let reason = "no environment follows it, so there was nothing to look at".to_owned();
+        rows.insert(Skipped { what: image.to_string(), reason });
     }
     for image in &observation.unknown {
         if let Some(Err(reason)) = observation.images.get(image) {

@@ -20,7 +20,7 @@ use crate::model::site::Value;
 use crate::model::watch::{Watch, WatchState};
 use crate::pass::order::rollback::digest_of;
 use crate::pass::order::{add_holds, read_holds};
-use crate::pass::{Editing, Inputs};
+use crate::pass::{Editing, Inputs, is_asked_for};
 use crate::promote::Promoted;
 use crate::promote::order::{self, version_before};
 use crate::publish::plan::{OrderNote, PlannedCommit, ordered_commit};
@@ -69,7 +69,8 @@ pub(super) async fn settle(
     surroundings: &Surroundings,
 ) -> Settled {
     let mut settled = Settled::default();
-    let watches = promoted.watches.clone();
+    let mut watches = promoted.watches.clone();
+    watches.retain(|watch| is_asked_for(inputs, &watch.image));
     unknown(inputs, &watches, promoted, &mut settled.troubles);
     let mut failing = Failing::new();
     for watch in watches.iter().filter(|watch| watch.has_failed()) {

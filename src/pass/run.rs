@@ -12,6 +12,7 @@ use crate::git::{GitError, Remote};
 use crate::model::commit::CommitId;
 use crate::model::environment::{BranchName, EnvironmentName, Publish};
 use crate::model::file::RepoPath;
+use crate::model::image::ImageName;
 use crate::model::outcome::{Outcome, Trouble};
 use crate::model::proposal::Action;
 use crate::model::site::PassedOverReason;
@@ -70,6 +71,8 @@ pub struct Run<'a> {
     pub now: Timestamp,
     /// Where pull requests are made.
     pub publishing: Publishing,
+    /// The images that are looked at, with those of their groups; empty for all. What stands for others stays.
+    pub only: &'a [ImageName],
     /// Whether to act.
     pub mode: Mode,
     /// Told what goes on.
@@ -167,7 +170,7 @@ async fn once(run: &Run<'_>) -> Result<Once, PassError> {
         limits: run.limits,
         now: run.now,
         forge: run.publishing.asked(run.branch),
-        only: None,
+        only: run.only,
         progress: run.progress,
     };
     let mut planned = round(&inputs).await?;

@@ -43,7 +43,7 @@ impl Tree {
             limits: &Limits::default(),
             now: "2026-11-20T09:00:00Z".parse().unwrap(),
             forge: Err("nobody is asked".to_owned()),
-            only: None,
+            only: &[],
             progress: &|_| {},
         };
         report::outcome(plan(&inputs).await.unwrap(), config)

@@ -203,7 +203,7 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
         now: given.now,
         forge: given.publishing.asked(given.branch),
         editing: Editing::Together,
-        only: None,
+        only: &[],
         progress: given.progress,
     };
     let scanned = crate::pass::look(&inputs)?;

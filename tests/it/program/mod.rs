@@ -1,5 +1,6 @@
 //! The whole program: the real binary against real Git and the registry of this process.
 
+mod action;
 mod ages;
 mod cache;
 mod check_registries;

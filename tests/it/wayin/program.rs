@@ -171,13 +171,14 @@ fn check_writes_sarif_with_places_from_where_it_was_called() {
 }
 
 #[test]
-fn only_check_has_annotations_and_sarif() {
+fn a_format_belongs_to_the_commands_that_have_it() {
     let folder = repository();
-    for format in ["github", "sarif"] {
-        let (code, printed, told) = tagboat(folder.path(), &["scan", "--output", format], &[]);
-        assert_eq!((code, printed.as_str()), (2, ""));
-        assert!(told.contains("belong to `tagboat check`"), "{told}");
-    }
+    let (code, printed, told) = tagboat(folder.path(), &["plan", "--output", "sarif"], &[]);
+    assert_eq!((code, printed.as_str()), (2, ""));
+    assert!(told.contains("belongs to `tagboat check`"), "{told}");
+    let (code, printed, told) = tagboat(folder.path(), &["scan", "--output", "github"], &[]);
+    assert_eq!((code, told.as_str()), (2, ""));
+    assert!(printed.starts_with("::error title=tagboat::--output github belongs to check, plan,"), "{printed}");
     let (code, printed, _) = tagboat(folder.path(), &["scan"], &[("GITHUB_ACTIONS", "true")]);
     assert_eq!(code, 0);
     assert!(printed.contains("ghcr.io/acme/web"), "{printed}");
