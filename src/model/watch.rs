@@ -2,6 +2,8 @@
 //!
 //! Owns the data; `crate::promote::watch` judges, `crate::pass` goes back.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use crate::model::checks::CheckName;
@@ -29,6 +31,8 @@ pub struct Watch {
     pub until: Timestamp,
     /// What they say.
     pub state: WatchState,
+    /// Versions that stood there before and had failed in their own time; only where this one failed, too.
+    pub failed_before: BTreeSet<Value>,
 }
 
 /// What a watch shows.

@@ -95,6 +95,7 @@ pub(super) async fn propose(run: &Run<'_>, base: &CommitId, config: &Repository,
         }
     };
     unapproved(planned, config, &standing, &mut desired, limit);
+    one_of_a_head(planned, &standing, &mut desired);
     let mut courses = pull_requests::plan(&desired, &standing, &style.branch_prefix, &unsure(planned));
     let mut proposed = Proposed::default();
     if run.mode == Mode::Act {
@@ -166,6 +167,27 @@ fn unapproved(planned: &mut Planned, config: &Repository, standing: &Standing, d
         let approvals = wanted.approvals;
         *wanted = pull_requests::desired((index, proposal), &changes.changes, files, styles, limit, &reviewers);
         wanted.approvals = approvals;
+    }
+}
+
+/// Lets what goes back take the head branch of its group, unless a person has refused it: then what comes anew has it.
+fn one_of_a_head(planned: &mut Planned, standing: &Standing, desired: &mut Vec<Desired>) {
+    for position in planned.returns.iter().map(|returned| returned.proposal).collect::<Vec<_>>() {
+        let Some(back) = desired.iter().find(|wanted| wanted.proposal == position) else { continue };
+        let Some(other) = desired.iter().find(|wanted| wanted.head == back.head && wanted.proposal != position) else {
+            continue;
+        };
+        let (dropped, action, reason) = match pull_requests::refused(back, standing) {
+            Some(_) => (position, Action::LeftAlone, "a person has refused to go back".to_owned()),
+            None => {
+                (other.proposal, Action::Waiting, format!("{} of {} goes back first", back.group, back.environment))
+            }
+        };
+        desired.retain(|wanted| wanted.proposal != dropped);
+        planned.proposed.retain(|(index, _)| *index != dropped);
+        planned.returns.retain(|returned| returned.proposal != dropped);
+        let proposal = &mut planned.promoted.proposals[dropped];
+        (proposal.action, proposal.reason, proposal.earliest) = (action, Some(reason), None);
     }
 }
 

@@ -61,7 +61,7 @@ impl Settled {
 /// The images of one group that came to an environment and failed there.
 type Failing<'a> = BTreeMap<(&'a EnvironmentName, &'a str), Vec<&'a Watch>>;
 
-/// Finds what goes back, and lets everything else that would move there wait for it.
+/// Finds what goes back; what would move there in the same round waits where it changes the same files.
 pub(super) async fn settle(
     inputs: &Inputs<'_>,
     observation: &Observation,
@@ -103,8 +103,8 @@ pub(super) async fn settle(
         };
         match made {
             Ok((proposal, commit, changes)) => {
-                pause(promoted, &proposal, is_stacked);
                 if is_stacked {
+                    pause(promoted, &proposal);
                     taken.insert(name);
                     let own = commit.files.iter().find(|edit| edit.file.as_str() == crate::config::holds::HOLDS_FILE);
                     holds = own.map(|edit| edit.after.clone()).or(holds);
@@ -145,6 +145,9 @@ async fn one(
 ) -> Result<(Proposal, PlannedCommit, ChangeSet), String> {
     let first = watches.first().ok_or("nothing failed")?;
     let environment = inputs.config.environments.named(&first.environment).ok_or("the environment is gone")?;
+    if let Some(reason) = observation.half_known.get(&environment.name) {
+        return Err(format!("what {} runs is not fully known: {reason}", environment.name));
+    }
     let mut concerned = order::before(environment, &inputs.config.environments);
     concerned.push(&environment.name);
     let (mut moves, mut held) = (Vec::new(), Vec::new());
@@ -177,7 +180,9 @@ async fn one(
         let is_held = |value: &Value| {
             let covers =
                 |tag| observation.holds.iter().any(|hold| hold.covers(&concerned, &watch.image, tag, observation.now));
-            value.tag.as_ref().is_some_and(covers) || went_back(timeline).any(|shift| left(shift, value))
+            value.tag.as_ref().is_some_and(covers)
+                || went_back(timeline).any(|shift| left(shift, value))
+                || watch.failed_before.contains(value)
         };
         let back = version_before(past, &watch.value, None, &is_held).map_err(|error| error.to_string())?;
         let wants_digest = question.current.digest.is_some() || question.policy.pins() == Pin::Digest;
@@ -262,10 +267,10 @@ fn left(shift: &Shift, value: &Value) -> bool {
     shift.from.difference(&shift.to).any(|gone| is_same(&gone))
 }
 
-/// Lets what would move in the same place wait: of the same group, or all of an environment whose files change now.
-fn pause(promoted: &mut Promoted, back: &Proposal, is_stacked: bool) {
+/// Lets everything else wait that would move in an environment whose files change now; the next round has it.
+fn pause(promoted: &mut Promoted, back: &Proposal) {
     for proposal in &mut promoted.proposals {
-        let is_near = proposal.environment == back.environment && (is_stacked || proposal.group == back.group);
+        let is_near = proposal.environment == back.environment;
         if is_near && matches!(proposal.action, Action::Committed | Action::Opened) {
             proposal.action = Action::Waiting;
             proposal.reason = Some(format!("{} of {} goes back first", back.group, back.environment));

@@ -4,6 +4,7 @@
 //! never to one that stood there before another came; what goes back is not watched itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
 
@@ -15,9 +16,13 @@ use crate::model::history::{Mover, Ordered, Shift, Timeline};
 use crate::model::image::ImageName;
 use crate::model::observation::Observation;
 use crate::model::pull_request::CheckState;
+use crate::model::site::Value;
 use crate::model::watch::{Watch, WatchState};
 use crate::promote::ForgeWants;
 use crate::promote::gates::chosen;
+
+/// How many versions before one that failed are looked at for failures of their own.
+const MOST_BEFORE: usize = 5;
 
 /// Finds what is watched, and what that shows. Histories and checks that are still needed are added to what is wanted.
 pub(super) fn watches(
@@ -39,24 +44,34 @@ pub(super) fn watches(
             if !observation.pasts.contains_key(&key) {
                 pasts.insert(key);
             } else if seen.insert((&question.image, &question.current))
-                && let Some(mut watch) = begun(observation, environment, on_failure, question, &own)
+                && let Some(mut begun) = begun(observation, environment, on_failure, question, &own)
             {
-                watch.0.group = groups.get(&question.image).cloned().unwrap_or_default();
-                found.extend(judged(observation, watch, on_failure, forge));
+                begun.watch.group = groups.get(&question.image).cloned().unwrap_or_default();
+                found.extend(judged(observation, begun, on_failure, forge));
             }
         }
     }
     found
 }
 
+/// A watch, with what it is judged by.
+struct Begun<'a> {
+    watch: Watch,
+    /// The commits whose checks are laid to it.
+    commits: Vec<CommitId>,
+    past: &'a Timeline,
+    /// What the other images have been there.
+    others: Vec<&'a Timeline>,
+}
+
 /// Returns a watch that is not over, with the commits whose checks are laid to it.
-fn begun(
-    observation: &Observation,
+fn begun<'a>(
+    observation: &'a Observation,
     environment: &Environment,
     on_failure: &OnFailure,
     question: &Question,
     all: &[&Question],
-) -> Option<(Watch, Vec<CommitId>)> {
+) -> Option<Begun<'a>> {
     let past = timeline(observation, &environment.name, &question.image)?;
     let shift = &past.shifts[past.deployed(&question.current)?];
     if shift.by != Mover::Tagboat || shift.word.order == Some(Ordered::Rollback) {
@@ -71,11 +86,7 @@ fn begun(
         all.iter().map(|other| &other.image).filter(|own| **own != question.image).collect();
     let others: Vec<&Timeline> =
         others.into_iter().filter_map(|image| timeline(observation, &environment.name, image)).collect();
-    let held = past.held(&question.current)?;
-    let depth = shift.word.depth;
-    let own = |depth_of: &usize| !others.iter().any(|other| is_newer_there(other, depth, *depth_of));
-    let commits: Vec<CommitId> = held.filter(own).filter_map(|depth| observation.line.get(depth).cloned()).collect();
-    let last = commits.len().checked_sub(1)?;
+    let commits = laid_to(&observation.line, &others, past.held(&question.current)?, shift.word.depth);
     let watch = Watch {
         environment: environment.name.clone(),
         image: question.image.clone(),
@@ -85,8 +96,9 @@ fn begun(
         checks: on_failure.checks.clone(),
         until,
         state: WatchState::Watching,
+        failed_before: BTreeSet::new(),
     };
-    Some((watch, chosen(&commits, 0..=last)))
+    Some(Begun { watch, commits, past, others })
 }
 
 fn timeline<'a>(
@@ -97,9 +109,13 @@ fn timeline<'a>(
     observation.pasts.get(&(environment.clone(), image.clone()))?.as_ref().ok()?.timeline.as_ref()
 }
 
+/// Whether a shift is a return or a rollback of Tagboat's.
+fn goes_back(shift: &Shift) -> bool {
+    shift.by == Mover::Tagboat && shift.word.order == Some(Ordered::Rollback)
+}
+
 /// Whether, at a commit, a version of another image stood there that had come after the one that is watched.
 fn is_newer_there(other: &Timeline, watched: usize, at: usize) -> bool {
-    let goes_back = |shift: &Shift| shift.by == Mover::Tagboat && shift.word.order == Some(Ordered::Rollback);
     // The last that moved it up to that commit.
     let last = other.shifts.iter().find(|shift| shift.word.depth >= at);
     last.is_some_and(|last| last.word.depth < watched && !goes_back(last))
@@ -108,7 +124,7 @@ fn is_newer_there(other: &Timeline, watched: usize, at: usize) -> bool {
 /// Looks at the checks; a watch whose time is over shows nothing but a failure in time.
 fn judged(
     observation: &Observation,
-    (mut watch, commits): (Watch, Vec<CommitId>),
+    Begun { mut watch, commits, past, others }: Begun<'_>,
     on_failure: &OnFailure,
     forge: &mut ForgeWants,
 ) -> Option<Watch> {
@@ -122,7 +138,13 @@ fn judged(
         match failure(observation, name, &want.commits, watch.until) {
             Ok(None) => {}
             Ok(Some(what)) => {
-                watch.state = WatchState::Failed(what);
+                watch.state = match failed_before(observation, &watch, past, &others, on_failure, forge) {
+                    Ok(failed) => {
+                        watch.failed_before = failed;
+                        WatchState::Failed(what)
+                    }
+                    Err(reason) => WatchState::Unknown(format!("{what}, and of what stood there before: {reason}")),
+                };
                 return Some(watch);
             }
             Err(reason) => unknown = unknown.or(Some(reason)),
@@ -132,6 +154,44 @@ fn judged(
         watch.state = WatchState::Unknown(reason);
     }
     (!is_over).then_some(watch)
+}
+
+/// Returns the commits of a stretch that tell of a version which came at a depth.
+fn laid_to(line: &[CommitId], others: &[&Timeline], stretch: RangeInclusive<usize>, depth: usize) -> Vec<CommitId> {
+    let own = |at: &usize| !others.iter().any(|other| is_newer_there(other, depth, *at));
+    let commits: Vec<CommitId> = stretch.filter(own).filter_map(|at| line.get(at).cloned()).collect();
+    let end = commits.len();
+    chosen(&commits, 0..=end)
+}
+
+/// Finds which of the versions that Tagboat had brought right before failed in their own time: a return that nobody
+/// merged leaves no other trace.
+fn failed_before(
+    observation: &Observation,
+    watch: &Watch,
+    past: &Timeline,
+    others: &[&Timeline],
+    on_failure: &OnFailure,
+    forge: &mut ForgeWants,
+) -> Result<BTreeSet<Value>, String> {
+    let mut failed = BTreeSet::new();
+    let deployed = past.deployed(&watch.value).unwrap_or(0);
+    let older = past.shifts.iter().enumerate().skip(deployed + 1).take(MOST_BEFORE);
+    for (index, shift) in older.filter(|(_, shift)| shift.by == Mover::Tagboat && !goes_back(shift)) {
+        let until = shift.landed.checked_add(on_failure.within).unwrap_or(Timestamp::MAX);
+        let depth = shift.word.depth;
+        let commits = laid_to(&observation.line, others, past.shifts[index - 1].word.depth + 1..=depth, depth);
+        let want = ChecksWant { names: on_failure.checks.clone(), commits };
+        if want.next(&observation.reports).is_some() {
+            forge.checks.insert(want.clone());
+        }
+        for name in &want.names {
+            if failure(observation, name, &want.commits, until)?.is_some() {
+                failed.extend(shift.to.difference(&shift.from).cloned());
+            }
+        }
+    }
+    Ok(failed)
 }
 
 /// Returns what failed in time, by the newest report of each check of a name.

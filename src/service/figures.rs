@@ -109,6 +109,7 @@ mod tests {
             checks: vec!["argocd/staging".into()],
             until: at(until),
             state: WatchState::Watching,
+            failed_before: BTreeSet::new(),
         };
         let watches = ["2026-11-20T08:30:00Z", "2026-11-20T08:10:00Z", "2026-11-20T08:00:00Z"].map(watch).into();
         let outcome = Outcome { watches, ..Outcome::default() };

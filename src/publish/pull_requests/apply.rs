@@ -71,7 +71,8 @@ pub fn look(
             let mut found = judge(remote, name, &head, (author, now), wanted)?;
             if found.is_order || found.is_return {
                 let is_there = is_there(remote, base, &head, found.key.as_deref())?;
-                (found.is_order, found.is_return) = (found.is_order && !is_there, found.is_return && !is_there);
+                found.is_order &= !is_there;
+                found.is_return = found.is_return && !is_there && is_due(remote, base.1, &head)?;
             }
             Ok(found)
         })
@@ -98,6 +99,16 @@ fn is_there(
     let holds: BTreeMap<&RepoPath, &BlobId> =
         entries.iter().filter_map(|entry| Some((entry.path.as_ref().ok()?, &entry.blob))).collect();
     Ok(head.step.changed.iter().all(|changed| holds.get(&changed.path).copied() == changed.after.as_ref()))
+}
+
+/// Whether what a head would take back still stands on the base: else somebody has moved on.
+fn is_due(remote: &dyn Remote, base: &CommitId, head: &Head) -> Result<bool, GitError> {
+    let entries = remote.entries(base)?;
+    let holds: BTreeMap<&RepoPath, &BlobId> =
+        entries.iter().filter_map(|entry| Some((entry.path.as_ref().ok()?, &entry.blob))).collect();
+    // The file of holds changes for reasons of its own.
+    let values = head.step.changed.iter().filter(|changed| !changed.path.as_str().starts_with(".tagboat/"));
+    Ok(values.into_iter().all(|changed| holds.get(&changed.path).copied() == changed.before.as_ref()))
 }
 
 /// Tells whose a head branch is, and whether it still brings what is desired.

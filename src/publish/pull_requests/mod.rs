@@ -308,19 +308,16 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
         ));
         return course;
     }
-    if open.is_none() && !wanted.is_order {
-        let refused = of_head().find(|other| {
-            let marker = other.marker.as_ref();
-            other.state == State::Closed && marker.is_some_and(|marker| marker.key == wanted.key && !marker.withdrawn)
-        });
-        if let Some(refused) = refused.filter(|refused| !refused.labels.contains(LABEL_RETRY)) {
-            course.url = Some(refused.url.clone());
-            course.action = Action::LeftAlone;
-            course.reason = Some(format!(
-                "closed by a person: refused until something newer comes, or the label `{LABEL_RETRY}` is set"
-            ));
-            return course;
-        }
+    if open.is_none()
+        && !wanted.is_order
+        && let Some(refused) = refused(wanted, standing)
+    {
+        course.url = Some(refused.url.clone());
+        course.action = Action::LeftAlone;
+        course.reason = Some(format!(
+            "closed by a person: refused until something newer comes, or the label `{LABEL_RETRY}` is set"
+        ));
+        return course;
     }
     let current = head.filter(|head| is_current(wanted, head, open));
     if current.is_none() {
@@ -357,6 +354,16 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
         });
     }
     course
+}
+
+/// Returns the pull request by which a person refused what is wanted.
+pub fn refused<'a>(wanted: &Desired, standing: &'a Standing) -> Option<&'a PullRequest> {
+    let mut of_head = standing.pull_requests.iter().flatten().filter(|one| one.head == wanted.head);
+    let refused = of_head.find(|other| {
+        let marker = other.marker.as_ref();
+        other.state == State::Closed && marker.is_some_and(|marker| marker.key == wanted.key && !marker.withdrawn)
+    });
+    refused.filter(|refused| !refused.labels.contains(LABEL_RETRY))
 }
 
 /// Whether a head brings what is wanted and is not to be made anew.

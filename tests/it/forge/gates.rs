@@ -591,6 +591,40 @@ pub(super) async fn a_return_by_pull_request_holds_back_what_follows_and_merges_
     assert_eq!((stage.web(), stage.store.kept().pulls.len()), (["1.5.0", "1.4.0", "1.4.0"].map(str::to_owned), 1));
 }
 
+pub(super) async fn what_is_newer_takes_the_place_of_a_return_that_nobody_merged(kind: Kind) {
+    let stage = Stage::new(kind, BY_MERGE);
+    stage.pass("08:00").await;
+    stage.failed(&stage.brought("staging/web.yaml"), "argocd/staging");
+    stage.pass("08:10").await;
+    stage.list(WEB, &["1.4.0", "1.5.0", "1.6.0"]);
+    stage.pass("08:20").await;
+    assert_eq!(stage.web(), ["1.6.0", "1.6.0", "1.4.0"]);
+    stage.pass("08:21").await;
+    assert_eq!(stage.store.pull(1).state, Stands::Closed, "there is nothing to go back from");
+    stage.report(&stage.brought("staging/web.yaml"), "argocd/staging", kind.words[2], "2026-11-20T08:22:00Z");
+    stage.pass("08:30").await;
+    assert_eq!(stage.store.pull(2).title, "staging: roll web back to 1.4.0", "1.5.0 had failed, too");
+}
+
+pub(super) async fn a_return_has_the_head_branch_until_a_person_refuses_it(kind: Kind) {
+    let stage = Stage::new(kind, &BY_MERGE.replace("publish: commit", "publish: autoMerge"));
+    stage.pass("08:00").await;
+    stage.passed(&stage.store.at(HEAD).unwrap(), "build");
+    stage.pass("08:05").await;
+    assert_eq!(stage.web()[1], "1.5.0");
+    let merged = stage.brought("staging/web.yaml");
+    stage.report(&merged, "argocd/staging", kind.words[2], "2026-11-20T08:06:00Z");
+    stage.list(WEB, &["1.4.0", "1.5.0", "1.6.0"]);
+    let outcome = stage.pass("08:10").await;
+    assert_eq!(stage.store.pull(2).title, "staging: roll web back to 1.4.0");
+    let waits = outcome.proposals.iter().find(|one| one.action == Action::Waiting && one.branch.is_none()).unwrap();
+    assert!(waits.reason.as_deref().unwrap().ends_with("of staging goes back first"), "{waits:?}");
+    stage.store.change(2, |pull| pull.state = Stands::Closed);
+    stage.pass("08:20").await;
+    assert_eq!(stage.store.pull(3).title, "staging: update web to 1.6.0");
+    assert_eq!(stage.web()[1], "1.5.0");
+}
+
 pub(super) async fn a_person_who_closes_a_return_has_refused_it(kind: Kind) {
     let stage = Stage::new(kind, BY_MERGE);
     stage.pass("08:00").await;
@@ -719,6 +753,8 @@ macro_rules! gates {
             without_a_version_before_nothing_is_done_and_that_is_said
             what_a_person_brought_is_not_watched
             a_return_by_pull_request_holds_back_what_follows_and_merges_when_its_checks_pass
+            what_is_newer_takes_the_place_of_a_return_that_nobody_merged
+            a_return_has_the_head_branch_until_a_person_refuses_it
             a_person_who_closes_a_return_has_refused_it
             a_return_is_withdrawn_when_the_check_recovers_and_kept_when_the_time_is_over
             a_forge_that_cannot_be_asked_takes_nothing_back_and_that_is_said

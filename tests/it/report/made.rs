@@ -240,6 +240,7 @@ pub(super) fn watch(state: WatchState) -> Watch {
         checks: vec!["argocd/staging".into(), "e2e/*".into()],
         until: "2026-11-20T08:30:00Z".parse().unwrap(),
         state,
+        failed_before: Default::default(),
     }
 }
 
