@@ -243,6 +243,7 @@ fn each_kind_of_finding_has_its_place_in_every_output() {
         ("warning", "unknown-policy", "dev/gone.yaml", 2, 30),
         ("warning", "impossible-policy", "dev/marked.yaml", 4, 30),
         ("warning", "not-editable", "dev/other.yaml", 4, 30),
+        ("warning", "not-editable", "dev/other.yaml", 5, 30),
         ("note", "no-environment", "base/worker.yaml", 2, 30),
         ("note", "no-rule", "dev/other.yaml", 2, 26),
     ];
