@@ -1,7 +1,7 @@
 //! Asking the forge about commits and pull requests: their checks, and who approves.
 //!
 //! Entry points: [`ask`] and [`approvals`]. Asked is only what somebody waits for, each commit once in a pass, and of
-//! all together no more than [`MOST_ASKED`]. What could not be asked is kept as the reason, never as nothing.
+//! all together no more than a bound. What could not be asked is kept as the reason, never as nothing.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
 //! Going back by itself: what failed while it was watched returns to the version before, and is held.
 //!
-//! Entry point: [`settle`]. It is the rollback that a person would order, in one commit with the same trailers, and
+//! Entry point: `settle`. It is the rollback that a person would order, in one commit with the same trailers, and
 //! once for each version: one that came again after it went back stays for a person to decide about.
 
 use std::collections::{BTreeMap, BTreeSet};
