@@ -20,6 +20,7 @@ use crate::model::site::PassedOverReason;
 use crate::observe::history::BranchPast;
 use crate::observe::tree::CommitFiles;
 use crate::pass::propose::{Publishing, propose};
+use crate::pass::returns::Return;
 use crate::pass::setup::linked_config;
 use crate::pass::view::{self, Branches};
 use crate::pass::{Asked, Editing, Inputs, PassError, Planned, Progress, blocking, report, round};
@@ -43,6 +44,9 @@ pub(super) const MAX_RACES: u32 = 5;
 /// The longest wait before the second try after a lost race; it doubles with each further one. Chance
 /// takes a part of it, so that two who race do not meet again.
 const RACE_PAUSE: Duration = Duration::from_millis(100);
+
+/// How many times a pass goes on after something went back: once for each group of the largest repositories.
+const MAX_RETURNS: usize = 100;
 
 /// Whether a run acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +103,7 @@ async fn rounds(run: &Run<'_>) -> Result<Outcome, PassError> {
     let mut total = Outcome::default();
     let mut moved_before = BTreeSet::new();
     let mut races = 0;
+    let mut returns = 0;
     loop {
         match once(run).await {
             Ok(Once::Moved(_)) if races < MAX_RACES => {
@@ -114,7 +119,7 @@ async fn rounds(run: &Run<'_>) -> Result<Outcome, PassError> {
                 merge(&mut total, *outcome, &BTreeSet::new());
                 return Ok(total);
             }
-            Ok(Once::Done { outcome, environments, is_behind }) => {
+            Ok(Once::Done { outcome, environments, is_behind, goes_back }) => {
                 let landed: BTreeSet<EnvironmentName> =
                     outcome.commits.iter().map(|landed| landed.environment.clone()).collect();
                 merge(&mut total, *outcome, &landed);
@@ -122,9 +127,12 @@ async fn rounds(run: &Run<'_>) -> Result<Outcome, PassError> {
                 moved_before.extend(landed.iter().cloned());
                 // Pull requests are made on the base as the commits left it.
                 let proposes = environments.0.iter().any(|environment| environment.publish != Publish::Commit);
+                let is_next = goes_back && !landed.is_empty() && returns < MAX_RETURNS;
+                returns += usize::from(is_next);
                 let may_follow = proposes || promote::followers(&environments, &landed).next().is_some();
                 races += u32::from(is_behind);
-                if (moved_before.len() == before || !may_follow) && (!is_behind || races >= MAX_RACES) {
+                let is_over = moved_before.len() == before || !may_follow;
+                if !is_next && is_over && (!is_behind || races >= MAX_RACES) {
                     return Ok(total);
                 }
             }
@@ -148,6 +156,8 @@ enum Once {
         environments: Environments,
         /// Whether one of several branches moved before its push: another round plans on its new tip.
         is_behind: bool,
+        /// Whether something went back or is still to: what waited for that comes next.
+        goes_back: bool,
     },
 }
 
@@ -174,6 +184,7 @@ async fn once(run: &Run<'_>) -> Result<Once, PassError> {
         cache: run.cache,
         limits: run.limits,
         now: run.now,
+        forge: run.publishing.asked(run.branch),
         only: run.only,
         progress: run.progress,
     };
@@ -185,12 +196,15 @@ async fn once(run: &Run<'_>) -> Result<Once, PassError> {
     if let Err(reason) = can_sign(&*run.remote, forge, config.commit.sign) {
         hold_unsigned(&mut planned, &reason);
     }
-    let planned_commits = commits(&planned.changes, &config.commit);
+    let is_own = |returned: &&Return| planned.promoted.proposals[returned.proposal].publish == Publish::Commit;
+    let mut planned_commits: Vec<_> = planned.returns.iter().filter(is_own).map(|one| one.commit.clone()).collect();
+    planned_commits.extend(commits(&planned.changes, &config.commit));
     if run.mode == Mode::DryRun || planned_commits.is_empty() {
         // Pull requests stand on a base that this pass leaves alone; where it moves, the next round makes them.
         let outcome = end(run, &base, &branches, &config, planned).await;
-        return Ok(Once::Done { outcome, environments: config.environments, is_behind: false });
+        return Ok(Once::Done { outcome, environments: config.environments, is_behind: false, goes_back: false });
     }
+    let goes_back = !planned.returns.is_empty();
     (run.progress)(Progress::Git);
     let targets = targets(run, &config, &base, &branches, planned_commits);
     let mut pushed = Vec::with_capacity(targets.len());
@@ -211,7 +225,7 @@ async fn once(run: &Run<'_>) -> Result<Once, PassError> {
         }
         let mut outcome = end(run, &base, &branches, &config, planned).await;
         outcome.errors.extend(troubles);
-        return Ok(Once::Done { outcome, environments: config.environments, is_behind: false });
+        return Ok(Once::Done { outcome, environments: config.environments, is_behind: false, goes_back: false });
     }
     put_off(&mut planned);
     let mut outcome = Box::new(report::outcome(planned, &config));
@@ -235,7 +249,7 @@ async fn once(run: &Run<'_>) -> Result<Once, PassError> {
     if is_behind && outcome.commits.is_empty() {
         return Ok(Once::Moved(outcome));
     }
-    Ok(Once::Done { outcome, environments: config.environments, is_behind })
+    Ok(Once::Done { outcome, environments: config.environments, is_behind, goes_back })
 }
 
 /// Makes the commits of one branch, and pushes them if it still stands where it was seen.
@@ -342,7 +356,11 @@ fn may_follow(outcome: &Outcome, environments: &Environments) -> Vec<Environment
 
 /// Leaves the pull requests of a round to the next one: none was made.
 fn put_off(planned: &mut Planned) {
-    for (index, _) in std::mem::take(&mut planned.proposed) {
+    let proposals = &planned.promoted.proposals;
+    let is_proposed = |returned: &mut Return| proposals[returned.proposal].publish != Publish::Commit;
+    let returns: Vec<usize> = planned.returns.extract_if(.., is_proposed).map(|returned| returned.proposal).collect();
+    let proposed = std::mem::take(&mut planned.proposed);
+    for index in proposed.into_iter().map(|(index, _)| index).chain(returns) {
         let proposal = &mut planned.promoted.proposals[index];
         proposal.action = Action::Waiting;
         proposal.reason =
@@ -353,6 +371,11 @@ fn put_off(planned: &mut Planned) {
 /// Turns what was to be committed for some environments into what failed, and leaves the rest as it was planned.
 fn refuse(planned: &mut Planned, own: &BTreeSet<EnvironmentName>, reason: &str) {
     planned.changes.retain(|(environment, _)| !own.contains(environment));
+    let proposals = &planned.promoted.proposals;
+    planned.returns.retain(|returned| {
+        let proposal = &proposals[returned.proposal];
+        proposal.publish != Publish::Commit || !own.contains(&proposal.environment)
+    });
     for proposal in planned.promoted.proposals.iter_mut().filter(|proposal| own.contains(&proposal.environment)) {
         if proposal.action == Action::Committed {
             proposal.action = Action::Failed;
@@ -410,6 +433,7 @@ fn keep_landed(outcome: &mut Outcome, own: &BTreeSet<EnvironmentName>, landed: &
 fn hold_unsigned(planned: &mut Planned, reason: &str) {
     planned.changes.clear();
     planned.proposed.clear();
+    planned.returns.clear();
     for proposal in &mut planned.promoted.proposals {
         if matches!(proposal.action, Action::Committed | Action::Opened) {
             proposal.action = Action::Waiting;
@@ -454,5 +478,6 @@ fn merge(total: &mut Outcome, mut later: Outcome, landed: &BTreeSet<EnvironmentN
     total.proposals.append(&mut later.proposals);
     total.images.append(&mut later.images);
     total.skipped = later.skipped;
+    total.watches = later.watches;
     total.errors = later.errors;
 }

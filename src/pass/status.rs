@@ -90,6 +90,7 @@ fn running(planned: &Planned, decision: &Decision, told: Option<&Told>, drifts: 
         // What stands ahead says so as drift; twice would be once too often.
         blocked: blocked.filter(|_| drift.is_none()),
         drift: drift.map(|drift| drift.reason.clone()),
+        watch: report::watched(planned, question).cloned(),
     }
 }
 
