@@ -20,5 +20,6 @@ mod proposing;
 mod registry;
 mod report;
 mod signature;
+mod simulation;
 mod taken_back;
 mod wayin;
