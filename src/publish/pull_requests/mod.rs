@@ -401,7 +401,9 @@ fn leftovers(
         }
         let (head, open) = (heads.get(name).copied(), open.get(name).copied());
         let is_held = open.is_some_and(|open| open.labels.contains(LABEL_HOLD));
-        if is_held || head.is_some_and(|head| !head.is_own || head.is_order) {
+        // Somebody has pushed since the branches were listed, or the forge lags behind: the next pass sees which.
+        let is_moving = head.zip(open).is_some_and(|(head, open)| head.tip != open.commit);
+        if is_held || is_moving || head.is_some_and(|head| !head.is_own || head.is_order) {
             continue;
         }
         let mut steps = Vec::new();

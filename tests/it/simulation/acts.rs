@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use tagboat::model::pull_request::{CheckState, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, State};
 
 use super::rules::{HOLDS, holds};
-use super::setting::{IMAGES, Value, references, version, with_value};
+use super::setting::{BROKEN, IMAGES, Value, references, version, with_value};
 use super::world::git::{NewCommit, Tree, differences, person};
 use super::world::{By, World, short};
 
@@ -197,9 +197,6 @@ fn manifests(world: &World) -> Vec<(String, String)> {
     let own = tree.iter().filter(|(path, _)| world.setting.environment_of(path.as_str()).is_some());
     own.map(|(path, blob)| (path.as_str().to_owned(), world.git.text(blob).to_owned())).collect()
 }
-
-/// What stands before a manifest that is broken.
-const BROKEN: &str = "a: [\n";
 
 fn files(world: &mut World, act: &Act) {
     match act {

@@ -85,6 +85,8 @@ impl Client {
         };
         for act in now {
             world.sessions[self.id].had_company = true;
+            // Its own clock stands still, and its commits will be older than their pushes.
+            world.clocks_are_right &= !matches!(act, acts::Act::Wait(_));
             acts::act(&mut world, &act);
         }
         let fate = world.sessions[self.id].fate(is_write);
@@ -320,6 +322,9 @@ impl Forge for Client {
             };
             if world.open_of(&new.head).is_some() {
                 return Err(ForgeError::Skip("a pull request for it exists already".to_owned()));
+            }
+            if world.git.reachable(&world.git.main).contains(&commit) {
+                return Err(ForgeError::Skip("there are no commits between main and the head".to_owned()));
             }
             let found = rules::open(world, id, &new.head, &commit);
             world.judge(found);

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use tagboat::model::commit::CommitId;
 
-use super::setting::{Setting, Value, references, skeleton, version};
+use super::setting::{Setting, Value, references, running, skeleton, version};
 use super::world::By;
 use super::world::git::{Store, Tree, differences};
 
@@ -57,7 +57,7 @@ pub(super) fn places(git: &Store, setting: &Setting, tree: &Tree) -> Vec<Place> 
     let mut found = Vec::new();
     for (path, blob) in tree {
         if let Some(environment) = setting.environment_of(path.as_str()) {
-            let read = references(git.text(blob)).into_iter();
+            let read = running(git.text(blob)).into_iter();
             found.extend(read.map(|(image, value)| Place { environment, image, value }));
         }
     }
@@ -121,7 +121,7 @@ impl Ledger {
         if !by.is_pass() {
             for (path, old, new) in differences(before, &commit.tree) {
                 let Some(environment) = setting.environment_of(path.as_str()) else { continue };
-                let read = |blob: Option<_>| blob.map(|blob| references(git.text(blob))).unwrap_or_default();
+                let read = |blob: Option<_>| blob.map(|blob| running(git.text(blob))).unwrap_or_default();
                 for (image, from, to) in gave_way(&read(old), &read(new)) {
                     let key = (environment, image);
                     touched.insert(key);

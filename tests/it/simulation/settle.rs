@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp, ToSpan};
+use tagboat::model::decision::{Decision, Verdict};
 use tagboat::model::pull_request::{CheckState, State};
 use tokio::runtime::Runtime;
 
@@ -25,12 +26,15 @@ pub(super) fn settle(mut world: World, runtime: &Runtime) -> World {
     world.tell("-- the faults stop, and people rest");
     world.is_protected = false;
     acts::mend(&mut world);
+    // A digest that is too young to be written leaves standing what was proposed for the one before it.
+    world.now += SignedDuration::from_mins(world.setting.least_age.unwrap_or_default() + 1);
     let clean = cleaned(&world);
     let world: Shared = Arc::new(Mutex::new(world));
-    let mut next = calm(&world, runtime);
-    if let Some(found) = next.is_some().then(|| compare(&world, clean, runtime)).flatten() {
+    let rest = calm(&world, runtime);
+    if let Some(found) = rest.as_ref().and_then(|rest| compare(&world, rest, clean, runtime)) {
         world.lock().unwrap().judge(Err(found));
     }
+    let mut next = rest.map(|rest| rest.earliest);
     for moment in 1..MOMENTS {
         if world.lock().unwrap().violation.is_some() {
             break;
@@ -44,7 +48,7 @@ pub(super) fn settle(mut world: World, runtime: &Runtime) -> World {
                 _ => noon_of_a_workday(later),
             };
         }
-        next = calm(&world, runtime);
+        next = calm(&world, runtime).map(|rest| rest.earliest);
     }
     let mut world = Arc::into_inner(world).expect("nobody else is left").into_inner().unwrap();
     if world.violation.is_none() {
@@ -63,8 +67,16 @@ fn noon_of_a_workday(after: Timestamp) -> Timestamp {
     zoned.with().hour(11).build().unwrap().timestamp().max(after)
 }
 
-/// Runs clean passes until one does nothing; returns the earliest moment that it named, if it came to rest.
-fn calm(world: &Shared, runtime: &Runtime) -> Option<Option<Timestamp>> {
+/// What the last pass said, which did nothing.
+struct Rest {
+    /// The earliest moment that it named.
+    earliest: Option<Timestamp>,
+    /// Environments and images about which it could not decide: what stands for them stays.
+    undecided: BTreeSet<(String, String)>,
+}
+
+/// Runs clean passes until one does nothing.
+fn calm(world: &Shared, runtime: &Runtime) -> Option<Rest> {
     for _ in 0..MOST_PASSES {
         let before = {
             let mut world = world.lock().unwrap();
@@ -82,8 +94,14 @@ fn calm(world: &Shared, runtime: &Runtime) -> Option<Option<Timestamp>> {
         }
         if locked.effects == before {
             let now = locked.now;
-            let earliest = outcome.iter().flat_map(|outcome| &outcome.proposals);
-            return Some(earliest.filter_map(|proposal| proposal.earliest).filter(|earliest| *earliest > now).min());
+            let outcome = outcome.unwrap_or_default();
+            let earliest = outcome.proposals.iter().filter_map(|proposal| proposal.earliest);
+            let undecided = outcome.decisions.iter().filter(|one| matches!(one.verdict, Verdict::Undecided(_)));
+            let name = |one: &Decision| (one.question.environment.to_string(), one.question.image.to_string());
+            return Some(Rest {
+                earliest: earliest.filter(|earliest| *earliest > now).min(),
+                undecided: undecided.map(name).collect(),
+            });
         }
     }
     let text = format!("after {MOST_PASSES} passes at one moment there is still something to do");
@@ -125,15 +143,18 @@ fn cleaned(world: &World) -> World {
     clean
 }
 
+/// What stands where, and what heads would change.
+type Plan = (Vec<Place>, BTreeSet<(String, BTreeSet<Step>)>);
+
 /// What stands: the base, and what every open pull request would change.
-fn plan(world: &World) -> (Vec<Place>, BTreeSet<(String, BTreeSet<Step>)>) {
+fn plan(world: &World) -> Plan {
     let heads = world.git.heads.iter();
     let open = heads.filter(|(name, _)| world.setting.forge.is_none() || world.open_of(name).is_some());
     (world.runs(), open.map(|(name, tip)| (name.to_string(), world.brings(tip))).collect())
 }
 
 /// Compares what came of the faults with what a clean run makes.
-fn compare(world: &Shared, clean: World, runtime: &Runtime) -> Option<Violation> {
+fn compare(world: &Shared, rest: &Rest, clean: World, runtime: &Runtime) -> Option<Violation> {
     let clean: Shared = Arc::new(Mutex::new(clean));
     calm(&clean, runtime);
     let (world, clean) = (world.lock().unwrap(), clean.lock().unwrap());
@@ -141,11 +162,36 @@ fn compare(world: &Shared, clean: World, runtime: &Runtime) -> Option<Violation>
         let text = format!("in a clean run: {}", violation.text);
         return Some(Violation { rule: violation.rule, text });
     }
-    let (stands, wanted) = (plan(&world), plan(&clean));
+    let (mut stands, mut wanted) = (plan(&world), plan(&clean));
+    let is_known = |(_, steps): &(String, BTreeSet<Step>)| {
+        let name = |step: &Step| {
+            let environment = world.setting.environments[step.environment].name.to_owned();
+            (environment, super::setting::IMAGES[step.image].to_owned())
+        };
+        !steps.iter().any(|step| rest.undecided.contains(&name(step)))
+    };
+    stands.1.retain(is_known);
+    wanted.1.retain(is_known);
     (stands != wanted).then(|| Violation {
         rule: "it converges",
-        text: format!("to something else than a clean run:\n  {stands:?}\n  {wanted:?}"),
+        text: format!("to something else than a clean run:\n{}", differing(&world, &stands, &wanted)),
     })
+}
+
+/// Names what one plan has and the other has not.
+fn differing(world: &World, stands: &Plan, wanted: &Plan) -> String {
+    let mut text = String::new();
+    for (label, one, other) in [("here", stands, wanted), ("clean", wanted, stands)] {
+        for place in one.0.iter().filter(|place| !other.0.contains(place)) {
+            let name = world.setting.environments[place.environment].name;
+            text.push_str(&format!("    {label}: {name} runs {}:{}\n", short(place.image), place.value));
+        }
+        for (head, steps) in one.1.difference(&other.1) {
+            let told = steps.iter().map(|step| format!("{} {} to {}", short(step.image), step.from, step.to));
+            text.push_str(&format!("    {label}: {head}: {}\n", told.collect::<Vec<_>>().join(", ")));
+        }
+    }
+    text
 }
 
 /// People merge what is theirs to merge.
