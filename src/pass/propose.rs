@@ -1,5 +1,6 @@
 //! Pull requests of a pass: what was planned becomes what should stand, and is compared with what does.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::config::repository::Repository;
@@ -10,6 +11,7 @@ use crate::model::commit::CommitId;
 use crate::model::decision::Verdict;
 use crate::model::outcome::{Landed, Trouble};
 use crate::model::proposal::{Action, Proposal};
+use crate::model::pull_request::{PullRequest, State};
 use crate::pass::run::{Mode, Run};
 use crate::pass::{Planned, blocking};
 use crate::publish::pull_requests::apply::{Place, apply, look};
@@ -116,10 +118,37 @@ async fn standing(
     let (wanted, now) = (desired.to_vec(), run.now);
     let heads = blocking(move || look(&*remote, (&branch, &at), &style, (&author, now), &wanted)).await?;
     let pull_requests = match forge {
-        Some(forge) => Some(forge.list(run.branch, &config.pull_request.branch_prefix).await?),
+        Some(forge) => {
+            let mut listed = forge.list(run.branch, &config.pull_request.branch_prefix).await?;
+            refused_before(run, forge, desired, &mut listed).await?;
+            Some(listed)
+        }
         None => None,
     };
     Ok(Standing { heads, pull_requests })
+}
+
+/// Adds what the listing no longer tells of heads whose pull request is about to change: it must not turn into what
+/// was refused long ago.
+async fn refused_before(
+    run: &Run<'_>,
+    forge: &dyn Forge,
+    desired: &[Desired],
+    listed: &mut Vec<PullRequest>,
+) -> Result<(), ForgeError> {
+    for wanted in desired {
+        let is_changing = listed.iter().any(|one| {
+            one.state == State::Open
+                && one.head == wanted.head
+                && one.marker.as_ref().is_none_or(|marker| marker.key != wanted.key)
+        });
+        if is_changing {
+            let all = forge.of_head(run.branch, &wanted.head).await?;
+            let known: BTreeSet<_> = listed.iter().map(|one| one.number).collect();
+            listed.extend(all.into_iter().filter(|one| !known.contains(&one.number)));
+        }
+    }
+    Ok(())
 }
 
 /// Names what is not fully known in this pass: what stands for it is left as it is.

@@ -292,17 +292,26 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
         ));
         return course;
     }
-    if open.is_none() && !wanted.is_order {
+    // What is open under another key is for something that nobody wants any more: it must not turn into what was refused.
+    let is_asked_for = |open: &PullRequest| open.marker.as_ref().is_some_and(|marker| marker.key == wanted.key);
+    if !wanted.is_order && !open.is_some_and(is_asked_for) {
         let refused = of_head().find(|other| {
             let marker = other.marker.as_ref();
             other.state == State::Closed && marker.is_some_and(|marker| marker.key == wanted.key && !marker.withdrawn)
         });
         if let Some(refused) = refused.filter(|refused| !refused.labels.contains(LABEL_RETRY)) {
-            course.url = Some(refused.url.clone());
             course.action = Action::LeftAlone;
             course.reason = Some(format!(
                 "closed by a person: refused until something newer comes, or the label `{LABEL_RETRY}` is set"
             ));
+            if let Some(open) = open
+                && let Some(steps) = withdraw(Some(open), head)
+            {
+                course.steps = steps;
+                course.action = Action::Closed;
+            } else {
+                course.url = Some(refused.url.clone());
+            }
             return course;
         }
     }
@@ -401,23 +410,10 @@ fn leftovers(
         }
         let (head, open) = (heads.get(name).copied(), open.get(name).copied());
         let is_held = open.is_some_and(|open| open.labels.contains(LABEL_HOLD));
-        // Somebody has pushed since the branches were listed, or the forge lags behind: the next pass sees which.
-        let is_moving = head.zip(open).is_some_and(|(head, open)| head.tip != open.commit);
-        if is_held || is_moving || head.is_some_and(|head| !head.is_own || head.is_order) {
+        if is_held || head.is_some_and(|head| !head.is_own || head.is_order) {
             continue;
         }
-        let mut steps = Vec::new();
-        if let Some(open) = open {
-            let Some(read) = &open.marker else { continue };
-            let mut withdrawn = read.clone();
-            withdrawn.withdrawn = true;
-            let body = open.body.replace(&marker::write(read), &marker::write(&withdrawn));
-            let comment = "Nothing of this is left to do: what it brings is there already, or no longer wanted.";
-            steps.push(Step::Close { pull_request: Box::new(open.clone()), body, comment: comment.to_owned() });
-        }
-        if let Some(head) = head {
-            steps.push(Step::Delete { head: head.name.clone(), expected: head.tip.clone() });
-        }
+        let Some(steps) = withdraw(open, head) else { continue };
         courses.push(Course {
             proposal: None,
             environment,
@@ -430,6 +426,27 @@ fn leftovers(
         });
     }
     courses
+}
+
+/// What takes a pull request and its head branch away; `None` where they are not for Tagboat to take, or not now.
+fn withdraw(open: Option<&PullRequest>, head: Option<&HeadBranch>) -> Option<Vec<Step>> {
+    let mut steps = Vec::new();
+    if let Some(open) = open {
+        // Somebody has pushed since the branches were listed, or the forge lags behind: the next pass sees which.
+        if head.is_some_and(|head| head.tip != open.commit) {
+            return None;
+        }
+        let read = open.marker.as_ref()?;
+        let mut withdrawn = read.clone();
+        withdrawn.withdrawn = true;
+        let body = open.body.replace(&marker::write(read), &marker::write(&withdrawn));
+        let comment = "Nothing of this is left to do: what it brings is there already, or no longer wanted.";
+        steps.push(Step::Close { pull_request: Box::new(open.clone()), body, comment: comment.to_owned() });
+    }
+    if let Some(head) = head {
+        steps.push(Step::Delete { head: head.name.clone(), expected: head.tip.clone() });
+    }
+    Some(steps)
 }
 
 #[cfg(test)]

@@ -347,6 +347,7 @@ fn pulls(world: &mut World, act: &Act) {
                 world.tell(format!("a person reopens #{}", index + 1));
                 let pull = &mut world.pulls[index];
                 (pull.state, pull.commit, pull.closed_by) = (State::Open, tip, None);
+                pull.is_reopened = true;
                 world.touch(index);
             }
         }

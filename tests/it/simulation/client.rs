@@ -340,6 +340,7 @@ impl Forge for Client {
                 brought: BTreeSet::new(),
                 changes_requested: false,
                 is_rewritten: false,
+                is_reopened: false,
                 is_withdrawn: false,
                 changed: 0,
             });

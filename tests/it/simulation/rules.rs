@@ -16,6 +16,7 @@ use tagboat::model::pull_request::{CheckState, LABEL_HOLD, LABEL_RETRY, State};
 use super::ledger::{self, Landing, Step, is_lower, steps};
 use super::session::Session;
 use super::setting::{Publishes, ZONE, is_followed};
+use super::world::forge::Pull;
 use super::world::git::{Commit, Tree};
 use super::world::{By, Violation, World, short};
 
@@ -340,7 +341,21 @@ pub(super) fn push_head(world: &World, id: usize, name: &BranchName, new: Option
         return violated("nobody's commits are lost", format!("{name} does not stand on the base"));
     }
     let moves = changed(world, session, world.git.tree(&made.parents[0]), &made.tree)?;
-    if session.by.is_pass() { judge(world, session, &moves, Stage::Proposed) } else { Ok(()) }
+    if !session.by.is_pass() {
+        return Ok(());
+    }
+    // A head branch under an open pull request is what the pull request proposes.
+    let open = round.listed.as_ref().and_then(|listed| Some((listed, open_in(listed, name)?)));
+    if let Some((listed, open)) = open
+        && world.brings(&open.commit) != world.brings(new)
+    {
+        not_refused(world, listed, name, new)?;
+    }
+    judge(world, session, &moves, Stage::Proposed)
+}
+
+fn open_in<'p>(pulls: &'p [Pull], head: &BranchName) -> Option<&'p Pull> {
+    pulls.iter().find(|pull| pull.is_open() && pull.head == *head)
 }
 
 /// Whether the base has what a head brings: the same files, or a merged pull request.
@@ -364,11 +379,13 @@ pub(super) fn open(world: &World, id: usize, head: &BranchName, commit: &CommitI
     if world.git.tree(&fork) == world.git.tree(commit) {
         return violated("nothing is empty", format!("the pull request of {head} changes nothing"));
     }
-    if !session.by.is_pass() {
-        return Ok(());
-    }
+    if session.by.is_pass() { not_refused(world, &world.pulls, head, commit) } else { Ok(()) }
+}
+
+/// Whether what a head brings was refused: closed by a person, who has not asked for it again.
+fn not_refused(world: &World, pulls: &[Pull], head: &BranchName, commit: &CommitId) -> Verdict {
     let brings = world.brings(commit);
-    let refused = world.pulls.iter().position(|pull| {
+    let refused = pulls.iter().position(|pull| {
         pull.state == State::Closed
             && pull.closed_by == Some(By::Person)
             && pull.head == *head

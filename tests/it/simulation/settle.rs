@@ -115,6 +115,7 @@ fn is_untouched(world: &World, index: usize) -> bool {
     pull.labels.is_empty()
         && !pull.changes_requested
         && !pull.is_rewritten
+        && !pull.is_reopened
         && world.git.beyond(&pull.commit, &world.git.main).iter().all(|commit| commit.by.is_pass())
 }
 

@@ -27,6 +27,8 @@ pub(in crate::simulation) struct Pull {
     pub(in crate::simulation) changes_requested: bool,
     /// Whether a person changed its body: then its marker may be gone.
     pub(in crate::simulation) is_rewritten: bool,
+    /// Whether a person opened it again: then a person wants it.
+    pub(in crate::simulation) is_reopened: bool,
     /// Whether Tagboat began to close it: its body says so, whatever became of it.
     pub(in crate::simulation) is_withdrawn: bool,
     /// When it changed last, as a number.
