@@ -340,15 +340,19 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
     if wanted.publish == Publish::AutoMerge
         && wanted.gates_pass
         && let Some(current) = current
-        && (standing.pull_requests.is_none() || open.is_some_and(|open| open.commit == current.tip))
     {
-        course.steps.push(Step::Merge {
-            pull_request: open.cloned().map(Box::new),
-            head: wanted.head.clone(),
-            commit: current.tip.clone(),
-            again: Box::new(wanted.commit.clone()),
-            statuses: wanted.statuses.clone(),
-        });
+        if let Some(open) = open.filter(|open| open.commit != current.tip) {
+            course.reason =
+                Some(format!("{} has moved to {}: the next pass looks again", wanted.head, open.commit.short()));
+        } else if standing.pull_requests.is_none() || open.is_some() {
+            course.steps.push(Step::Merge {
+                pull_request: open.cloned().map(Box::new),
+                head: wanted.head.clone(),
+                commit: current.tip.clone(),
+                again: Box::new(wanted.commit.clone()),
+                statuses: wanted.statuses.clone(),
+            });
+        }
     }
     course
 }

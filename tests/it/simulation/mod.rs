@@ -46,6 +46,7 @@ fn judge(script: &Script, runtime: &tokio::runtime::Runtime) -> Option<Failure> 
 #[test]
 fn weeks_of_faults_and_people_break_no_promise() {
     let (first, count) = (number("TAGBOAT_SEED", 0), number("TAGBOAT_SEEDS", SEEDS));
+    let most = number("TAGBOAT_FAILURES", 1);
     let next = AtomicU64::new(first);
     let stop = AtomicBool::new(false);
     let found: Mutex<Vec<String>> = Mutex::default();
@@ -61,8 +62,10 @@ fn weeks_of_faults_and_people_break_no_promise() {
                     }
                     let script = Script::draw(seed);
                     if let Some(failure) = judge(&script, &runtime) {
-                        stop.store(true, Ordering::Relaxed);
-                        found.lock().unwrap().push(shrink(script, failure, &runtime));
+                        let story = shrink(script, failure, &runtime);
+                        let mut found = found.lock().unwrap();
+                        found.push(story);
+                        stop.store(found.len() as u64 >= most, Ordering::Relaxed);
                     }
                 }
             });
