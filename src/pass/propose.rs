@@ -20,6 +20,9 @@ use crate::publish::pull_requests::{self, Course, Desired, Standing, Unsure};
 /// The longest body where no forge sets a limit, in characters.
 pub(super) const LONGEST_BODY: usize = 60_000;
 
+/// Why a proposal is not made of which only a part could be edited.
+pub(super) const NOT_ALL_EDITED: &str = "not every file of it could be edited";
+
 /// Where pull requests of a repository are made.
 #[derive(Clone)]
 pub enum Publishing {
@@ -93,7 +96,7 @@ fn desired(planned: &mut Planned, config: &Repository, limit: usize) -> Vec<Desi
         if !changes.refused.is_empty() || changes.files.is_empty() {
             // The refusals are rows of the outcome; half of a group is no group.
             proposal.action = Action::Failed;
-            proposal.reason = Some("not every file of it could be edited".to_owned());
+            proposal.reason = Some(NOT_ALL_EDITED.to_owned());
             continue;
         }
         let environment = config.environments.named(&proposal.environment);

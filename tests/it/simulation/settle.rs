@@ -61,10 +61,13 @@ pub(super) fn settle(mut world: World, runtime: &Runtime) -> World {
 /// The next noon at which every window is open.
 fn noon_of_a_workday(after: Timestamp) -> Timestamp {
     let mut zoned = after.to_zoned(jiff::tz::TimeZone::UTC);
+    if zoned.hour() >= 11 {
+        zoned = zoned.checked_add(1.day()).unwrap();
+    }
     while zoned.weekday().to_monday_zero_offset() > 3 {
         zoned = zoned.checked_add(1.day()).unwrap();
     }
-    zoned.with().hour(11).build().unwrap().timestamp().max(after)
+    zoned.with().hour(11).build().unwrap().timestamp()
 }
 
 /// What the last pass said, which did nothing.
