@@ -189,13 +189,12 @@ async fn nothing_follows_an_environment_of_which_a_file_is_not_understood() {
 
 #[tokio::test]
 async fn half_of_a_group_that_could_be_edited_is_not_committed() {
-    // The tag of one of them is shared with an image that is somebody else's: that edit is refused.
-    let shared = "web:\n  image: {repository: ghcr.io/acme/web, tag: &tag 1.4.0}\nother:\n  image: {repository: \
-                  ghcr.io/other/tool, tag: *tag}\n";
-    let api = "api:\n  image: {repository: ghcr.io/acme/api, tag: 1.4.0}\n";
+    // The tag of one of them stands for something else, too: no digest can be written beside it.
+    let shared = "image:\n  repository: ghcr.io/acme/web\n  tag: &tag 1.4.0\nlabel: *tag\n";
+    let api = "image:\n  repository: ghcr.io/acme/api\n  tag: 1.4.0\n";
     for (groups, expected) in [("groups:\n  - {name: shop, images: [ghcr.io/acme/*]}\n", "1.4.0"), ("", "1.5.0")] {
         let config = format!(
-            "version: 1\nimages:\n  - match: ghcr.io/acme/*\n    semver: 1.x\n{groups}environments:\n  - {{name: dev, \
+            "version: 1\nimages:\n  - match: ghcr.io/acme/*\n    semver: 1.x\n    pin: digest\n{groups}environments:\n  - {{name: dev, \
              files: [dev/**], publish: commit}}\n"
         );
         let remote = Arc::new(MemoryRemote::with(&[
