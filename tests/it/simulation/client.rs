@@ -534,8 +534,11 @@ impl TagSource for Client {
     ) -> BoxFuture<'a, Result<TagFacts, SourceError>> {
         let index = position(image);
         let key = (index, tag.as_str().to_owned());
+        // What an image holds decides nothing here: only its labels are read, for the notes.
         let failed = |round: &mut Round| {
-            round.failed_facts.insert(key);
+            if kind != FactKind::Image {
+                round.failed_facts.insert(key);
+            }
         };
         let answer = self.call("asking about a tag", false, failed, |world, _| {
             let tagged = world.registry[index].get(tag.as_str());
