@@ -534,9 +534,9 @@ impl TagSource for Client {
     ) -> BoxFuture<'a, Result<TagFacts, SourceError>> {
         let index = position(image);
         let key = (index, tag.as_str().to_owned());
-        // What an image holds decides nothing here: only its labels are read, for the notes.
+        // What is asked once the heads were looked at is for the notes, and decides nothing.
         let failed = |round: &mut Round| {
-            if kind != FactKind::Image {
+            if !round.has_heads {
                 round.failed_facts.insert(key);
             }
         };
