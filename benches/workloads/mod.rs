@@ -160,6 +160,7 @@ pub(crate) fn pass(remote: &Arc<dyn Remote>, tags: &MemoryTags) -> usize {
         cache: &tagboat::pass::setup::no_cache(),
         limits: &Limits::default(),
         now: "2026-11-20T09:00:00Z".parse().unwrap(),
+        only: &[],
         mode: Mode::DryRun,
         progress: &|_| {},
         read_config: &|_| {},

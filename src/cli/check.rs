@@ -1,9 +1,9 @@
 //! `tagboat check`: mistakes in configuration, markers and policies.
 
-use crate::cli::Outcome;
 use crate::cli::arguments::{Check, OutputFormat};
 use crate::cli::output::{Failure, Stream, print};
 use crate::cli::session::Session;
+use crate::cli::{Outcome, actions};
 use crate::config::fault::{Fault, Faults};
 use crate::config::service::Service;
 use crate::model::file::Position;
@@ -51,6 +51,9 @@ pub(super) fn run(session: &Session, arguments: &Check) -> Outcome {
     let named = [&session.common.config, &session.common.service];
     let named = named.into_iter().flatten().map(|path| path.display().to_string()).collect();
     let base = Base { folder: &folder.folder.to_string_lossy(), named };
+    if output == OutputFormat::Github {
+        actions::findings(session, &findings, &base)?;
+    }
     print(|out| match output {
         OutputFormat::Json => json::check(&findings, out),
         OutputFormat::Text | OutputFormat::Csv => text::check(&findings, &session.view(), out),

@@ -12,8 +12,10 @@ use crate::report::{exit, json, text};
 /// Decides about the one image, and prints every reason.
 pub(super) fn run(session: &Session, arguments: &Explain) -> Outcome {
     let image: ImageName = arguments.image.parse().map_err(|error| Failure::usage(format!("{error}"), None))?;
-    let (mut planned, config) = session.plan(&arguments.folder, arguments.at.at, Some(&image))?;
+    let (mut planned, config) = session.plan(&arguments.folder, arguments.at.at, std::slice::from_ref(&image))?;
     let mut explanations = report::explanations(&planned);
+    // Those of its group were decided along with it.
+    explanations.retain(|explanation| explanation.decision.question.image == image);
     let found = !explanations.is_empty();
     if let Some(name) = &arguments.environment {
         let name = EnvironmentName::from(name.as_str());

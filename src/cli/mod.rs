@@ -2,6 +2,7 @@
 //!
 //! Entry point: [`main`]. Results go to standard output, everything else to standard error.
 
+mod actions;
 mod arguments;
 mod check;
 mod completions;
@@ -10,6 +11,7 @@ mod explain;
 mod history;
 mod hold;
 mod init;
+mod manual;
 mod migrate;
 mod order;
 mod output;
@@ -55,15 +57,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let session = Session::new(arguments.common, environment);
     let is_service = matches!(arguments.command, Command::Serve);
     log_to_standard_error(&session.common, is_service, session.wants_color(output::Stream::Error));
-    let only_check = matches!(session.common.output, Some(OutputFormat::Github | OutputFormat::Sarif));
-    if only_check && !matches!(arguments.command, Command::Check(_)) {
-        let hint = "every other command has text and json".to_owned();
-        let refused = Failure::usage("--output github and --output sarif belong to `tagboat check`", hint);
-        return output::fail(&session, &refused).into();
-    }
-    if session.common.output == Some(OutputFormat::Csv) && !matches!(arguments.command, Command::History(_)) {
-        let hint = "every other command has text and json".to_owned();
-        let refused = Failure::usage("--output csv belongs to `tagboat history`", hint);
+    if let Some(refused) = wrong_format(session.common.output, &arguments.command) {
         return output::fail(&session, &refused).into();
     }
     let result = match arguments.command {
@@ -85,6 +79,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Migrate(migrate) => migrate::run(&session, &migrate),
         Command::Schema { which } => schema::run(which),
         Command::Completions { shell } => completions::run(shell),
+        Command::Manual { folder } => manual::run(&folder),
         Command::Serve => serve::run(&session),
         Command::Demo => demo::run(&session),
     };
@@ -93,6 +88,24 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) => output::fail(&session, &error).into(),
     }
+}
+
+/// Refuses a format that a command does not have.
+fn wrong_format(format: Option<OutputFormat>, command: &Command) -> Option<Failure> {
+    let is_pass = matches!(
+        command,
+        Command::Plan(_) | Command::Update(_) | Command::Run(_) | Command::Rollback(_) | Command::Promote(_)
+    );
+    let owners = match (format?, command) {
+        (OutputFormat::Text | OutputFormat::Json, _)
+        | (OutputFormat::Github | OutputFormat::Sarif, Command::Check(_))
+        | (OutputFormat::Csv, Command::History(_)) => return None,
+        (OutputFormat::Github, _) if is_pass => return None,
+        (OutputFormat::Github, _) => "--output github belongs to check, plan, update, run, promote and rollback",
+        (OutputFormat::Sarif, _) => "--output sarif belongs to `tagboat check`",
+        (OutputFormat::Csv, _) => "--output csv belongs to `tagboat history`",
+    };
+    Some(Failure::usage(owners, "every command has text and json".to_owned()))
 }
 
 /// What a command gives: its exit code, or why it could not begin.

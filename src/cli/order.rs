@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::cli::Outcome;
 use crate::cli::arguments::{Place, Promote, Publishing, Rollback};
 use crate::cli::hold::version;
-use crate::cli::output::{Failure, print};
+use crate::cli::output::Failure;
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 use crate::clock::{Clock, SystemClock};
@@ -14,8 +14,7 @@ use crate::model::image::{Tag, shorten};
 use crate::pass::order::{Order, OrderError, Ordering, follow};
 use crate::pass::setup::{self, Opened};
 use crate::report::exit::{self, OnChanges};
-use crate::report::json;
-use crate::report::text::{self, Occasion};
+use crate::report::text::Occasion;
 
 /// The longest reason, in characters.
 const LONGEST_REASON: usize = 1_000;
@@ -85,13 +84,7 @@ fn run(session: &Session, order: &Order, reason: Option<&str>, publishing: &Publ
         OrderError::Refused { message, hint } => Failure::usage(message, hint),
         other => Failure::Failed(anyhow::Error::new(other)),
     })?;
-    print(|out| {
-        if session.wants_json() {
-            json::outcome(&outcome, out)
-        } else {
-            text::outcome(&outcome, Occasion::Run, &session.view(), out)
-        }
-    })?;
+    session.print_outcome(&outcome, Occasion::Run, &place.folder)?;
     Ok(exit::of_outcome(&outcome, OnChanges::Ignore))
 }
 

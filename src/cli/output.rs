@@ -5,12 +5,13 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use crate::cli::arguments::ColorChoice;
+use crate::cli::arguments::{ColorChoice, OutputFormat};
 use crate::cli::session::Session;
 use crate::config::fault::Faults;
 use crate::pass::PassError;
 use crate::pass::setup::SetupError;
 use crate::report::exit::Exit;
+use crate::report::github;
 
 /// Why a command ended before it could print a result.
 #[derive(Debug, thiserror::Error)]
@@ -130,8 +131,12 @@ pub(super) fn fail(session: &Session, failure: &Failure) -> Exit {
         Failure::Faults(faults) => (format!("{}\n", faults.render(color, session.width()).trim_end()), Exit::Usage),
         Failure::Failed(error) => (format!("error: {error:#}\n"), Exit::Failed),
     };
-    // Nothing is left to tell a reader who closed standard error, too.
-    let _closed = io::stderr().lock().write_all(text.as_bytes());
+    // Nothing is left to tell a reader who closed the stream, too.
+    let _closed = match session.common.output {
+        // The log shows it in its place; as it is, a line of it could be a command.
+        Some(OutputFormat::Github) => print(|out| github::failure(text.trim_start_matches("error: "), out)).is_err(),
+        _ => io::stderr().lock().write_all(text.as_bytes()).is_err(),
+    };
     exit
 }
 

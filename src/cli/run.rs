@@ -2,10 +2,11 @@
 
 use crate::cli::Outcome;
 use crate::cli::arguments::Run;
-use crate::cli::output::note;
+use crate::cli::output::{Failure, note};
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 use crate::clock::{Clock, SystemClock};
+use crate::model::image::ImageName;
 use crate::pass::permissions;
 use crate::pass::run::{self, Mode};
 use crate::pass::setup::{self, Opened, Target};
@@ -19,6 +20,9 @@ pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
         Some(url) => Target::Url { url, branch: arguments.branch.as_deref() },
         None => Target::Checkout { folder: &arguments.folder, branch: arguments.branch.as_deref() },
     };
+    let parsed = arguments.images.iter().map(|image| image.parse::<ImageName>());
+    let only: Vec<ImageName> =
+        parsed.collect::<Result<_, _>>().map_err(|error| Failure::usage(error.to_string(), None))?;
     let Opened { remote, branch, url } = setup::remote(&target, &service, &session.environment)?;
     if let Some(warning) = permissions::token_warning(arguments.forge.into(), &url, &service, &session.environment) {
         note(session, warning);
@@ -38,12 +42,13 @@ pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
         limits: &setup::limits(&service),
         now: arguments.at.at.unwrap_or_else(|| SystemClock.now()),
         publishing,
+        only: &only,
         mode: if arguments.dry_run { Mode::DryRun } else { Mode::Act },
         progress: &|progress| bar.tell(progress),
         read_config: &|config| warned.call_once(|| session.warn_of_inactive(config)),
     }))?;
     drop(bar);
     let occasion = if arguments.dry_run { Occasion::DryRun } else { Occasion::Run };
-    session.print_outcome(&outcome, occasion)?;
+    session.print_outcome(&outcome, occasion, &arguments.folder)?;
     Ok(exit::of_outcome(&outcome, OnChanges::Ignore))
 }

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use jiff::Timestamp;
 
 use crate::cache::Cache;
+use crate::cli::actions;
 use crate::cli::arguments::{Common, OutputFormat};
 use crate::cli::output::{Failure, Stream, note, print, wants_color};
 use crate::cli::progress::Bar;
@@ -120,7 +121,7 @@ impl Session {
         &self,
         folder: &Path,
         at: Option<Timestamp>,
-        only: Option<&ImageName>,
+        only: &[ImageName],
     ) -> Result<(Planned, Repository), Failure> {
         let service = self.service()?;
         let config = self.repository(folder)?;
@@ -145,8 +146,11 @@ impl Session {
         Ok((planned, config))
     }
 
-    /// Prints what a pass did or would do.
-    pub(super) fn print_outcome(&self, outcome: &Outcome, occasion: Occasion) -> Result<(), Failure> {
+    /// Prints what a pass over a folder did or would do.
+    pub(super) fn print_outcome(&self, outcome: &Outcome, occasion: Occasion, folder: &Path) -> Result<(), Failure> {
+        if self.common.output == Some(OutputFormat::Github) {
+            return actions::outcome(self, outcome, occasion, folder);
+        }
         print(|out| {
             if self.wants_json() {
                 json::outcome(outcome, out)

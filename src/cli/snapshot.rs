@@ -29,7 +29,7 @@ pub(super) fn run(session: &Session, arguments: &Snapshot) -> Outcome {
         cache: session.cache(&service),
         limits: &setup::limits(&service),
         now: SystemClock.now(),
-        only: None,
+        only: &[],
         progress: &|progress| bar.tell(progress),
     };
     let planned = session.runtime()?.block_on(plan(&inputs))?;

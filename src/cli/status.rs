@@ -28,7 +28,7 @@ pub(super) fn run(session: &Session, arguments: &Status) -> Outcome {
         cache: session.cache(&service),
         limits: &limits,
         now: arguments.at.at.unwrap_or_else(|| SystemClock.now()),
-        only: None,
+        only: &[],
         progress: &|progress| bar.tell(progress),
     };
     let planned = session.runtime()?.block_on(crate::pass::plan(&inputs))?;

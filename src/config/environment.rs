@@ -69,6 +69,16 @@ impl Environment {
         TOKEN_VARIABLES.into_iter().find_map(|name| self.text(name).map(|token| (name, token.trim().into())))
     }
 
+    /// Returns the private SSH key that signs commits: `TAGBOAT_SSH_SIGNING_KEY`.
+    pub fn ssh_signing_key(&self) -> Option<SecretString> {
+        self.text("TAGBOAT_SSH_SIGNING_KEY").map(SecretString::from)
+    }
+
+    /// Returns the name of the GPG key that signs commits, `TAGBOAT_GPG_SIGNING_KEY`, and the keyring's folder, `GNUPGHOME`.
+    pub fn gpg_signing_key(&self) -> (Option<&str>, Option<PathBuf>) {
+        (self.text("TAGBOAT_GPG_SIGNING_KEY"), self.set("GNUPGHOME").map(PathBuf::from))
+    }
+
     /// Returns what a named variable holds, for `tokenEnv`, `usernameEnv`, `passwordEnv` and the like.
     ///
     /// # Errors

@@ -145,10 +145,13 @@ impl Stage<'_> {
         if after == before {
             return Err(off_script());
         }
+        let somebody = Identity { name: "Somebody".to_owned(), email: "somebody@localhost".to_owned() };
         let plan = CommitPlan {
             environment: "prod".into(),
             message: "prod: web 1.4.0 again, customers lose their baskets\n".to_owned(),
-            author: Identity { name: "Somebody".to_owned(), email: "somebody@localhost".to_owned() },
+            author: somebody.clone(),
+            committer: somebody,
+            sign: None,
         };
         let commit = self.remote.commit(&tip, &[FileEdit { file, before, after }], &plan, now)?;
         match self.remote.push(&self.branch, &tip, &commit)? {
@@ -171,6 +174,7 @@ impl Stage<'_> {
             limits: &setup::limits(&service),
             now,
             publishing: Publishing::Plain,
+            only: &[],
             mode: Mode::Act,
             progress: &|_| {},
             read_config: &|_| {},

@@ -6,15 +6,18 @@
 pub mod gitea;
 pub mod github;
 pub mod gitlab;
+mod releases;
 mod rest;
 
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::model::commit::CommitId;
+use crate::model::commit::{CommitId, MadeCommit, NewCommit};
 use crate::model::environment::BranchName;
-use crate::model::pull_request::{Check, Lack, Merge, NewPullRequest, PullRequest, Readiness, Status};
+use crate::model::pull_request::{
+    Check, ForgeKind, Lack, Merge, NewPullRequest, PullRequest, Readiness, Release, Source, Status,
+};
 
 /// Why a forge could not be asked, and what that means for the caller. Never decided on message text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,11 +67,34 @@ pub trait Forge: Send + Sync {
     /// Removes a label.
     fn remove_label<'a>(&'a self, pull_request: &'a PullRequest, label: &'a str) -> Asked<'a, ()>;
 
+    /// Makes a commit that the forge signs, alone on a new branch on top of its parent; the branch must not be there yet.
+    ///
+    /// Whoever asks looks at what was made: a forge may have put another mode or other names to it.
+    fn make<'a>(&'a self, new: &'a NewCommit) -> Asked<'a, MadeCommit>;
+
     /// Asks for everything that decides whether the head commit may be merged.
     fn readiness<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Readiness>;
 
     /// Merges, if the head is still the commit that was judged. Requires that every check of that commit has passed.
     fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId) -> Asked<'a, Merge>;
+
+    /// Tells the forge to merge by itself once the checks that the base requires have passed, if the head is still the commit that was
+    /// judged. Requires that nothing else is waited for: the forge asks for nothing else. [`Forge::disarm`] takes it back.
+    fn arm<'a>(&'a self, _pull_request: &'a PullRequest, _head: &'a CommitId) -> Asked<'a, Merge> {
+        Box::pin(std::future::ready(Ok(Merge::NotReady("this forge is not told to merge by itself".to_owned()))))
+    }
+
+    /// Takes back that the forge merges by itself; for a pull request whose listing said so.
+    fn disarm<'a>(&'a self, _pull_request: &'a PullRequest) -> Asked<'a, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Returns the software of this forge, and the repository's own place, by which others on it are told.
+    fn home(&self) -> (ForgeKind, Source);
+
+    /// Lists the newest releases of a source repository: on this very forge with its credential, on github.com as anybody. `None`
+    /// where nobody is asked.
+    fn releases<'a>(&'a self, source: &'a Source) -> Asked<'a, Option<Vec<Release>>>;
 
     /// Lists the newest check or status of each name of a commit.
     fn checks<'a>(&'a self, commit: &'a CommitId) -> Asked<'a, Vec<Check>>;

@@ -21,6 +21,7 @@ use crate::http::error::HttpError;
 use crate::http::retry::RetryPolicy;
 use crate::http::target::host_of;
 use crate::model::image::shorten;
+use crate::model::pull_request::Source;
 
 /// How long one question may take, with its tries and waits.
 const TIME: Duration = Duration::from_secs(60);
@@ -143,6 +144,30 @@ impl Rest {
         }
         let http = HttpClient::new(Timeouts::default(), Arc::new(move || clock.now()));
         Self { http, base, headers, remembered: Mutex::new(None) }
+    }
+
+    /// Reaches hosts in another way.
+    pub(super) fn over(self, http: HttpClient) -> Self {
+        Self { http, ..self }
+    }
+
+    /// Returns the client, for questions that no token goes along with.
+    pub(super) fn http(&self) -> &HttpClient {
+        &self.http
+    }
+
+    /// Returns what stands in the base's path before the API's own part: that of a forge below a path of its host.
+    pub(super) fn below(&self, api: &str) -> String {
+        let path = self.base.path().trim_matches('/');
+        path.strip_suffix(api).unwrap_or(path).trim_matches('/').to_owned()
+    }
+
+    /// Returns the path of a repository of this very forge; `None` for one elsewhere.
+    pub(super) fn own_path<'a>(&self, source: &'a Source, api: &str) -> Option<&'a str> {
+        let below = self.below(api);
+        let path = source.path.as_str();
+        let rest = if below.is_empty() { Some(path) } else { path.strip_prefix(&below)?.strip_prefix('/') };
+        rest.filter(|_| source.host == self.host())
     }
 
     /// Returns the forge's host, for messages.
@@ -288,8 +313,10 @@ fn of_http(error: HttpError) -> ForgeError {
         HttpError::Deadline { host } => {
             ForgeError::Later { after: None, reason: format!("{host} took too long, with all tries and waits") }
         }
-        HttpError::Connect { .. } | HttpError::Silent { .. } | HttpError::Broken { .. } | HttpError::Server { .. } => {
-            ForgeError::Later { after: None, reason }
-        }
+        HttpError::Connect { .. }
+        | HttpError::Tls { .. }
+        | HttpError::Silent { .. }
+        | HttpError::Broken { .. }
+        | HttpError::Server { .. } => ForgeError::Later { after: None, reason },
     }
 }

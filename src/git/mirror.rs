@@ -1,7 +1,7 @@
 //! The mirror: a bare, shallow repository on disk that stands for one remote.
 //!
 //! The entry point is [`Mirror`]. It owns the folder and who may change it; how objects are read and
-//! written, fetched and pushed stands in the modules beside. Signing is absent so far.
+//! written, signed, fetched and pushed stands in the modules beside.
 //!
 //! Two processes may share a folder. Objects are only ever added, under their own hashes and by renaming
 //! finished files, so readers and writers of objects need no lock. What changes in place (the shallow
@@ -20,11 +20,12 @@ use secrecy::SecretString;
 use crate::git::access::Access;
 use crate::git::log::{self, Line};
 use crate::git::program::{Program, ProgramEnvironment, words};
+use crate::git::signing::Keys;
 use crate::git::transfer::Depth;
 use crate::git::url::{Reach, RemoteUrl};
 use crate::git::{BlobId, GitError, Head, Pushed, Remote, TreeEntry, http, objects, push, transfer};
 use crate::model::change::FileEdit;
-use crate::model::commit::{CommitId, CommitPlan};
+use crate::model::commit::{CommitId, CommitPlan, Sign};
 use crate::model::environment::BranchName;
 use crate::model::image::shorten;
 
@@ -41,6 +42,7 @@ pub struct Mirror {
     header: Option<SecretString>,
     program: Program,
     repository: RwLock<gix::ThreadSafeRepository>,
+    keys: Keys,
     /// Set when an object that must be there was not: the next fetch starts anew.
     suspect: AtomicBool,
 }
@@ -80,9 +82,16 @@ impl Mirror {
             access,
             header,
             program,
+            keys: Keys::default(),
             repository: RwLock::new(repository),
             suspect: AtomicBool::new(false),
         })
+    }
+
+    /// Signs commits with these keys where that is asked for.
+    #[must_use]
+    pub fn with_keys(self, keys: Keys) -> Self {
+        Self { keys, ..self }
     }
 
     /// Returns the remote's URL.
@@ -229,12 +238,23 @@ impl Remote for Mirror {
         plan: &CommitPlan,
         now: jiff::Timestamp,
     ) -> Result<CommitId, GitError> {
-        objects::commit(&self.handle(), base, files, plan, now)
+        let sign = |bytes: &[u8]| match plan.sign {
+            Some(way @ (Sign::Ssh | Sign::Gpg)) => self.keys.signature(way, bytes, &self.program).map(Some),
+            Some(Sign::Forge) | None => Ok(None),
+        };
+        objects::commit(&self.handle(), base, files, (plan, now), &sign)
     }
 
-    fn has_same_tree(&self, one: &CommitId, other: &CommitId) -> Result<bool, GitError> {
-        let repository = self.handle();
-        Ok(objects::tree_id(&repository, one)? == objects::tree_id(&repository, other)?)
+    fn tree(&self, commit: &CommitId) -> Result<String, GitError> {
+        Ok(objects::tree_id(&self.handle(), commit)?.to_string())
+    }
+
+    fn is_signed(&self, commit: &CommitId) -> Result<bool, GitError> {
+        objects::is_signed(&self.handle(), commit)
+    }
+
+    fn signs(&self, way: Sign) -> Result<(), String> {
+        self.keys.sign(way)
     }
 
     fn heads(&self, prefix: &str) -> Result<Vec<(BranchName, CommitId)>, GitError> {
@@ -263,17 +283,20 @@ impl Remote for Mirror {
         };
         let parent = step.entry.parent.clone();
         let mut on_base = parent.as_ref() == Some(base.1);
+        let mut is_empty = tip == *base.1;
         for limit in BASE_DEPTHS {
-            if on_base {
+            if on_base || is_empty {
                 break;
             }
             let line = self.history(base.0, base.1, limit, &|_| false)?;
+            // A commit of the line comes before its parent.
+            is_empty = line.steps.iter().any(|step| step.entry.id == tip);
             on_base = line.steps.iter().any(|step| Some(&step.entry.id) == parent.as_ref());
             if line.whole {
                 break;
             }
         }
-        Ok(Head { tip, step, on_base })
+        Ok(Head { tip, step, on_base: on_base && !is_empty, is_empty })
     }
 
     fn push_head(

@@ -14,12 +14,13 @@ mod pack;
 pub mod program;
 mod push;
 pub mod seed;
+pub mod signing;
 mod transfer;
 pub mod url;
 
 use crate::git::log::{Line, LogStep};
 use crate::model::change::FileEdit;
-use crate::model::commit::{CommitId, CommitPlan};
+use crate::model::commit::{CommitId, CommitPlan, Sign};
 use crate::model::environment::BranchName;
 use crate::model::file::RepoPath;
 use crate::model::image::shorten;
@@ -93,6 +94,9 @@ pub enum GitError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// A commit that must be signed could not be; why, in words.
+    #[error("{0}")]
+    Unsigned(String),
     /// The repository on disk or the data that came is broken, or the `git` program is missing or too old.
     #[error("{0}")]
     Broken(String),
@@ -107,6 +111,8 @@ pub struct Head {
     pub step: LogStep,
     /// Whether its parent is a commit of the base branch's own line.
     pub on_base: bool,
+    /// Whether the tip itself is one: then the branch brings nothing.
+    pub is_empty: bool,
 }
 
 /// Returns the id that a blob of this content has.
@@ -190,10 +196,12 @@ pub trait Remote: Send + Sync {
     /// Makes a commit on top of `base` in which the named files hold their new content, kinds unchanged. A file that
     /// was not there is made where its edit starts from nothing.
     ///
-    /// The time is the moment of the pass, so that the same plan on the same base is the same commit.
+    /// The time is the moment of the pass, so that the same plan on the same base is the same commit, unless it is signed by a key
+    /// whose signatures differ each time. What a forge shall sign is made without a signature here.
     ///
     /// # Errors
     ///
+    /// [`GitError::Unsigned`] when it must be signed and cannot be;
     /// [`GitError::Broken`] when a file that is edited is not in the base's tree or is no regular file.
     fn commit(
         &self,
@@ -203,12 +211,26 @@ pub trait Remote: Send + Sync {
         now: jiff::Timestamp,
     ) -> Result<CommitId, GitError>;
 
-    /// Whether two commits that are at hand hold the very same tree: every file, kind and submodule.
+    /// Returns the id of the tree of a commit that is at hand: the same for the same files, kinds and submodules.
     ///
     /// # Errors
     ///
-    /// [`GitError::Broken`] when one of them cannot be read.
-    fn has_same_tree(&self, one: &CommitId, other: &CommitId) -> Result<bool, GitError>;
+    /// [`GitError::Broken`] when it cannot be read.
+    fn tree(&self, commit: &CommitId) -> Result<String, GitError>;
+
+    /// Whether a commit that is at hand bears a signature, whoever's.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError::Broken`] when it cannot be read.
+    fn is_signed(&self, commit: &CommitId) -> Result<bool, GitError>;
+
+    /// Whether [`Remote::commit`] can sign in some way; else what is missing, and what to do.
+    ///
+    /// # Errors
+    ///
+    /// The words for people.
+    fn signs(&self, way: Sign) -> Result<(), String>;
 
     /// Lists the remote's branches whose names begin with `prefix`, with their tips.
     ///

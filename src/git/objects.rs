@@ -111,8 +111,8 @@ pub(super) fn commit(
     repository: &gix::Repository,
     base: &CommitId,
     files: &[FileEdit],
-    plan: &CommitPlan,
-    now: jiff::Timestamp,
+    (plan, now): (&CommitPlan, jiff::Timestamp),
+    sign: Signing<'_>,
 ) -> Result<CommitId, GitError> {
     let parent = object_id(base.as_str())?;
     let mut staging = repository.clone().with_object_memory();
@@ -150,38 +150,59 @@ pub(super) fn commit(
         editor.upsert(edit.file.as_str(), kind, blob).map_err(broken)?;
     }
     let tree = editor.write().map_err(unwritable)?.detach();
-    let commit = write_commit(&staging, tree, Some(parent), &plan.author, &plan.message, now)?;
+    let people = (&plan.author, &plan.committer);
+    let commit = write_commit(&staging, (tree, Some(parent)), people, &plan.message, now, sign)?;
     if let Some(written) = staging.objects.reset_object_memory() {
         pack::persist(repository, &written)?;
     }
     Ok(commit)
 }
 
-/// Writes a commit object; author and committer are one.
+/// Returns the signature of a commit's bytes; `None` for a commit that bears none.
+pub(super) type Signing<'a> = &'a dyn Fn(&[u8]) -> Result<Option<String>, GitError>;
+
+/// Leaves a commit without a signature.
+pub(super) fn unsigned(_: &[u8]) -> Result<Option<String>, GitError> {
+    Ok(None)
+}
+
+/// Writes a commit object.
 pub(super) fn write_commit(
     repository: &gix::Repository,
-    tree: ObjectId,
-    parent: Option<ObjectId>,
-    author: &Identity,
+    (tree, parent): (ObjectId, Option<ObjectId>),
+    (author, committer): (&Identity, &Identity),
     message: &str,
     now: jiff::Timestamp,
+    sign: Signing<'_>,
 ) -> Result<CommitId, GitError> {
-    let signature = gix::actor::Signature {
-        name: author.name.as_str().into(),
-        email: author.email.as_str().into(),
+    let signature = |person: &Identity| gix::actor::Signature {
+        name: person.name.as_str().into(),
+        email: person.email.as_str().into(),
         // In UTC, so that the id does not depend on where this runs.
         time: gix::date::Time::new(now.as_second(), 0),
     };
-    let commit = gix::objs::Commit {
+    let mut commit = gix::objs::Commit {
         tree,
         parents: parent.into_iter().collect(),
-        author: signature.clone(),
-        committer: signature,
+        author: signature(author),
+        committer: signature(committer),
         encoding: None,
         message: message.into(),
         extra_headers: Vec::new(),
     };
+    let mut bytes = Vec::new();
+    gix::objs::WriteTo::write_to(&commit, &mut bytes).map_err(unwritable)?;
+    if let Some(signature) = sign(&bytes)? {
+        commit.extra_headers.push(("gpgsig".into(), signature.into()));
+    }
     Ok(commit_id(repository.write_object(commit).map_err(unwritable)?.detach()))
+}
+
+/// Whether a commit bears a signature.
+pub(super) fn is_signed(repository: &gix::Repository, commit: &CommitId) -> Result<bool, GitError> {
+    let commit = repository.find_commit(object_id(commit.as_str())?).map_err(broken)?;
+    let commit = commit.decode().map_err(broken)?;
+    Ok(commit.extra_headers().pgp_signature().is_some())
 }
 
 pub(super) fn unwritable(what: impl std::fmt::Display) -> GitError {

@@ -4,8 +4,8 @@
 //! a bound on what it may print; nothing of it is ever written to disk here.
 
 use std::ffi::{OsStr, OsString};
-use std::io::Read;
-use std::path::PathBuf;
+use std::io::{Read, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -131,14 +131,36 @@ impl Program {
             command.env(name, value);
         }
         command.arg("--git-dir").arg(&self.repository).args(arguments);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.follow(command, "git", None)
+    }
+
+    /// Runs `gpg` on an input with arguments, none of which may hold a secret; `home` is the folder of its keyring.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place of the layer that starts a process")]
+    pub(super) fn gpg(&self, arguments: &[&OsStr], home: Option<&Path>, input: &[u8]) -> Result<Finished, GitError> {
+        let mut command = Command::new("gpg");
+        command.env_clear().env("PATH", &self.environment.path).env("LC_ALL", "C");
+        command.env("HOME", self.environment.home.as_ref().unwrap_or(&self.repository));
+        if let Some(home) = home {
+            command.env("GNUPGHOME", home);
+        }
+        command.args(arguments);
+        self.follow(command, "gpg", Some(input.to_vec()))
+    }
+
+    /// Starts a program and waits for its end.
+    fn follow(&self, mut command: Command, name: &str, input: Option<Vec<u8>>) -> Result<Finished, GitError> {
+        command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|fault| match fault.kind() {
             std::io::ErrorKind::NotFound => {
-                GitError::Broken("the `git` program is not on the PATH: install git".to_owned())
+                GitError::Broken(format!("the `{name}` program is not on the PATH: install {name}"))
             }
-            _ => GitError::Broken(format!("the `git` program could not be started: {fault}")),
+            _ => GitError::Broken(format!("the `{name}` program could not be started: {fault}")),
         })?;
-
+        if let (Some(input), Some(mut pipe)) = (input, child.stdin.take()) {
+            // A program that ends before it has read everything says why by its code.
+            std::thread::spawn(move || drop(pipe.write_all(&input)));
+        }
         let (at_end, ends) = mpsc::channel();
         let stdout = child.stdout.take().map(|pipe| collect(pipe, at_end.clone()));
         let stderr = child.stderr.take().map(|pipe| collect(pipe, at_end));
@@ -154,7 +176,8 @@ impl Program {
                 }
             }
         }
-        let status = child.wait().map_err(|fault| GitError::Broken(format!("the `git` program was lost: {fault}")))?;
+        let status =
+            child.wait().map_err(|fault| GitError::Broken(format!("the `{name}` program was lost: {fault}")))?;
         Ok(Finished { code: status.code(), stdout: taken(stdout), stderr: taken(stderr) })
     }
 
@@ -255,7 +278,7 @@ mod tests {
     use super::*;
 
     /// Returns a program whose `git` is a script.
-    fn scripted(folder: &std::path::Path, script: &str, deadline: Duration) -> Program {
+    fn scripted(folder: &Path, script: &str, deadline: Duration) -> Program {
         use std::os::unix::fs::PermissionsExt as _;
 
         let fresh = folder.join("fresh");

@@ -6,7 +6,7 @@ use gix::objs::tree::EntryKind as Mode;
 use gix::refs::transaction::{PreviousValue, RefEdit};
 
 use crate::git::GitError;
-use crate::git::objects::{object_id, unwritable, write_commit};
+use crate::git::objects::{object_id, unsigned, unwritable, write_commit};
 use crate::model::commit::{CommitId, Identity};
 use crate::model::environment::BranchName;
 use crate::model::file::RepoPath;
@@ -38,7 +38,7 @@ pub fn bare_repository(
         editor.upsert(path.as_str(), Mode::Blob, blob).map_err(unwritable)?;
     }
     let tree = editor.write().map_err(unwritable)?.detach();
-    let commit = write_commit(&repository, tree, None, author, message, now)?;
+    let commit = write_commit(&repository, (tree, None), (author, author), message, now, &unsigned)?;
 
     let name = format!("refs/heads/{branch}");
     let tip = object_id(commit.as_str())?;

@@ -161,6 +161,9 @@ impl HttpClient {
             let next = location.ok_or_else(|| refuse("without saying where to"))?;
             let mut next = url.join(next).map_err(|_not_a_url| refuse("to something that is no URL"))?;
             next.set_fragment(None);
+            if !matches!(next.scheme(), "http" | "https") {
+                return Err(refuse("to something that is not HTTP, which is not followed"));
+            }
             if url.scheme() == "https" && next.scheme() != "https" {
                 return Err(refuse("from HTTPS to something else, which is not followed"));
             }

@@ -1,15 +1,21 @@
 //! Text that is probably a reference where none is declared: arguments such as `--reloader=quay.io/acme/reloader:v1`,
-//! the values of environment variables, and the data of ConfigMaps.
+//! the values of environment variables, the data of ConfigMaps, and what stands under keys that no format knows.
 //!
 //! The program that reads them decides what they mean, so that they are listed, and followed only with a marker.
 //! What could as well be a host with a port or a path is not even listed.
 
 use crate::manifest::finder::Finder;
-use crate::manifest::kubernetes::items;
+use crate::manifest::kubernetes::{self, items};
 use crate::manifest::reference;
-use crate::manifest::yaml::tree::{NodeId, Shape};
+use crate::manifest::yaml::tree::{NodeId, Role, Shape, Tree};
 use crate::model::image::split_host;
 use crate::model::site::{Format, SkipReason};
+
+/// Keys below which other tools write down what they saw, or what they will be asked.
+const OF_OTHERS: [&str; 6] = ["annotations", "labels", "managedFields", "status", "openAPIV3Schema", "params"];
+
+/// How long a text may be that is one reference, with a flag before it.
+const MAX_TEXT: usize = 1024;
 
 /// How long a key of such a line may be.
 const MAX_KEY: usize = 128;
@@ -63,6 +69,43 @@ pub(crate) fn data(finder: &mut Finder<'_, '_>, object: NodeId) {
             finder.unread(value, Format::Kubernetes, SkipReason::Unsupported(reason));
         }
     }
+}
+
+/// Lists what is left of an object or of values: whole references, and flags that are given one, under unknown keys.
+///
+/// It comes last, so that what a format found is not listed again.
+pub(crate) fn elsewhere(finder: &mut Finder<'_, '_>, root: NodeId, format: Format) {
+    let tree = finder.tree;
+    let known = finder.known();
+    let end = tree.end(root);
+    let mut at = root;
+    while at < end {
+        let next = NodeId(at.0 + 1);
+        at = match (tree.role(at), tree.shape(at)) {
+            (Role::Key, _) if tree.text(at).is_some_and(|key| OF_OTHERS.contains(&key)) => tree.end(next),
+            (Role::Key, _) => next,
+            (_, Shape::Sequence) if known.contains(&at) => tree.end(at),
+            (_, Shape::Mapping) if kubernetes::is_without_references(tree, at) => tree.end(at),
+            (_, Shape::Scalar(_)) if !known.contains(&at) => {
+                let text = tree.filled(at).unwrap_or_default();
+                let flag = text.find('=').filter(|_| text.starts_with('-'));
+                let from = flag.map_or(0, |at| at + 1);
+                let key = flag.map(|at| &text[..at]).or_else(|| nearest_key(tree, at)).unwrap_or_default();
+                // `imageRegistry: registry.example.com:5000` has a path nowhere.
+                let says_image = says_image(key) && text[from..].contains('/');
+                if text.len() < MAX_TEXT && is_probably_one(&text[from..], says_image) {
+                    finder.doubtful(at, from, format, "a key that no format knows");
+                }
+                next
+            }
+            _ => next,
+        };
+    }
+}
+
+/// Returns the key of a value, or of the list that it stands in.
+fn nearest_key<'t>(tree: &'t Tree<'_>, node: NodeId) -> Option<&'t str> {
+    tree.key(node).or_else(|| tree.parent(node).and_then(|list| tree.key(list)))
 }
 
 /// Whether a line is a key that speaks of an image with a whole reference.

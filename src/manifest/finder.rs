@@ -218,6 +218,23 @@ impl<'t, 'a> Finder<'t, 'a> {
         self.take(node, 0, registry, format, None);
     }
 
+    /// Takes a scalar that holds a whole reference but perhaps for its registry, and for its digest, which stands in a
+    /// key of its own: tag and digest move together or not at all.
+    pub(crate) fn with_digest(&mut self, node: NodeId, registry: &str, digest: Option<NodeId>, format: Format) {
+        let before = self.found.len();
+        self.take(node, 0, registry, format, None);
+        let Some(digest) = digest else { return };
+        let Some(mut found) = self.found.drain(before..).next() else { return };
+        found.nodes.push(digest);
+        match self.take_digest(digest, &mut found) {
+            Ok(()) => found.slots.iter_mut().filter(|slot| slot.role == SlotRole::Version).for_each(|slot| {
+                slot.role = SlotRole::Tag;
+            }),
+            Err(reason) => drop(found.skipped.get_or_insert(reason)),
+        }
+        self.found.push(found);
+    }
+
     fn take(&mut self, node: NodeId, from: usize, registry: &str, format: Format, doubt: Option<SkipReason>) {
         let Some(text) = self.tree.filled(node) else { return };
         let target = self.tree.resolve(node);
@@ -412,6 +429,12 @@ impl<'t, 'a> Finder<'t, 'a> {
     pub(crate) fn enter(&mut self, node: NodeId) -> Option<NodeId> {
         let target = self.tree.resolve(node);
         (target == node || self.entered.insert(target)).then_some(target)
+    }
+
+    /// Returns the nodes that what was found so far stands in.
+    pub(crate) fn known(&self) -> HashSet<NodeId> {
+        let nodes = self.found.iter().flat_map(|find| find.nodes.iter().chain(&find.names));
+        nodes.map(|node| self.tree.resolve(*node)).collect()
     }
 
     /// Returns how many finds there are, not yet united.

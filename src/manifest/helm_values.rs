@@ -3,11 +3,19 @@
 //! Values have no schema, so what is followed must name an image beyond doubt: an address of a chart repository
 //! or of Git, and a `version` that belongs to something else, are left alone.
 
+use std::collections::HashMap;
+
 use crate::manifest::finder::{Finder, Parts};
 use crate::manifest::reference;
 use crate::manifest::yaml::tree::{NodeId, Shape, Tree};
 use crate::model::image::split_host;
 use crate::model::site::{Format, SkipReason};
+
+/// The keys that hold the digest of the reference beside them.
+const DIGEST_KEYS: [&str; 4] = ["digest", "sha", "sha256", "imageDigest"];
+
+/// Among how many keys of an object's mapping the digest of one of them is looked for.
+const MAX_BESIDE: usize = 256;
 
 /// Finds the references in a tree of values.
 pub(crate) fn find(finder: &mut Finder<'_, '_>, root: NodeId) {
@@ -74,7 +82,7 @@ impl Keys {
                 Some("name") => &mut self.name,
                 Some("tag") => &mut self.tag,
                 Some("version") => &mut self.version,
-                Some("digest" | "sha") => &mut self.digest,
+                Some(key) if DIGEST_KEYS.contains(&key) => &mut self.digest,
                 Some("imagePullPolicy" | "pullPolicy") => {
                     self.pull_policy = true;
                     continue;
@@ -140,15 +148,15 @@ fn mapping(finder: &mut Finder<'_, '_>, map: NodeId, global: Option<&str>, forma
         return;
     }
     let read = reference::read(text);
-    if read.version.is_some() {
-        finder.reference(named, format);
+    if read.version.is_some() && filled(keys.tag).is_none() {
+        finder.with_digest(named, "", digest_beside(tree, map), format);
         return;
     }
     let image = filled(keys.image);
     if let Some((node, text)) = image
         && reference::read(text).version.is_some()
     {
-        finder.reference(node, format);
+        finder.with_digest(node, "", digest_beside(tree, map), format);
         return;
     }
     let name = match image.or(filled(keys.name).filter(|_| split_host(text).0.is_empty() && is_host_alone(text))) {
@@ -189,17 +197,34 @@ fn image_string(
     let apart = tag.or(keys.digest).filter(|node| tree.filled(*node).is_some());
     let prefixed = registry.filter(|_| keys.registry.is_some() || keys.hub.is_some());
     if read.version.is_some() || apart.is_none() {
-        if read.version.is_some() && prefixed.is_some() && split_host(text).0.is_empty() {
-            return finder.prefixed(node, prefixed.unwrap_or_default(), format);
-        }
-        return finder.reference(node, format);
+        let registry = prefixed.filter(|_| read.version.is_some() && split_host(text).0.is_empty());
+        return finder.with_digest(node, registry.unwrap_or_default(), digest_beside(tree, map), format);
     }
     let name = Some(join(prefixed, text));
     let parts = Parts { name, names: vec![node], tag, digest: keys.digest, ..Parts::default() };
     finder.parts(&parts, node, format);
 }
 
-/// `fooImage: name:tag`, and `fooImage: name` with `fooTag: tag`.
+/// Returns the digest that a mapping holds beside a reference with a tag of its own.
+///
+/// A `sha` that is no digest is a commit's.
+pub(crate) fn digest_beside(tree: &Tree<'_>, map: NodeId) -> Option<NodeId> {
+    DIGEST_KEYS.into_iter().find_map(|key| {
+        let node = tree.own(map, key)?;
+        let text = tree.filled(node)?.trim();
+        (!key.starts_with("sha") || reference::read_digest(text).is_ok()).then_some(node)
+    })
+}
+
+/// Returns the digest that belongs to a key such as `fooImage`: that of `fooDigest` or `fooImageDigest`.
+pub(crate) fn digest_of(tree: &Tree<'_>, map: NodeId, key: &str) -> Option<NodeId> {
+    let stem = stem_of_name(key)?;
+    let of_it = |entry: &(NodeId, NodeId)| tree.text(entry.0).and_then(stem_of_digest) == Some(stem);
+    let value = tree.entries(map).take(MAX_BESIDE).find(of_it).map(|(_, value)| value)?;
+    tree.filled(value).is_some().then_some(value)
+}
+
+/// `fooImage: name:tag`, and `fooImage: name` with `fooTag: tag`; a `fooDigest` belongs to either.
 fn pairs(finder: &mut Finder<'_, '_>, map: NodeId, format: Format) {
     let tree = finder.tree;
     let entries: Vec<(&str, NodeId)> = tree
@@ -207,19 +232,30 @@ fn pairs(finder: &mut Finder<'_, '_>, map: NodeId, format: Format) {
         .filter_map(|(key, value)| Some((tree.text(key)?, value)))
         .filter(|(_, value)| tree.filled(*value).is_some())
         .collect();
-    let tags: std::collections::HashMap<&str, NodeId> =
-        entries.iter().filter_map(|(key, value)| Some((stem_of_tag(key)?, *value))).collect();
+    let mut tags: HashMap<&str, NodeId> = HashMap::new();
+    let mut digests: HashMap<&str, NodeId> = HashMap::new();
+    for (key, value) in &entries {
+        if let Some(stem) = stem_of_tag(key) {
+            // `fooImageTag` says more than `fooTag`.
+            let says_image = key.to_ascii_lowercase().contains("image");
+            let place = tags.entry(stem).or_insert(*value);
+            *place = if says_image { *value } else { *place };
+        }
+        if let Some(stem) = stem_of_digest(key) {
+            digests.insert(stem, *value);
+        }
+    }
     for (key, value) in entries {
         let (Some(stem), Some(text)) = (stem_of_name(key), tree.text(value)) else { continue };
         let read = reference::read(text);
-        let tag = tags.get(stem).copied();
+        let (tag, digest) = (tags.get(stem).copied(), digests.get(stem).copied());
         match (read.version, tag) {
             (None, Some(tag)) if read.image.is_some() => {
                 let name = Some(text.to_owned());
-                let parts = Parts { name, names: vec![value], tag: Some(tag), ..Parts::default() };
+                let parts = Parts { name, names: vec![value], tag: Some(tag), digest, ..Parts::default() };
                 finder.parts(&parts, tag, format);
             }
-            (Some(_), _) => finder.reference(value, format),
+            (Some(_), _) => finder.with_digest(value, "", digest, format),
             // A key such as `showImage: true` is no reference.
             _ => {}
         }
@@ -231,10 +267,7 @@ fn stem_of_name(key: &str) -> Option<&str> {
     if matches!(key, "imageName" | "imageRepository") {
         return Some("");
     }
-    ["ImageRepository", "ImageName", "Image", "_image"]
-        .iter()
-        .find_map(|end| key.strip_suffix(end))
-        .filter(|stem| !stem.is_empty())
+    stem(key, ["ImageRepository", "ImageName", "Image", "_image"])
 }
 
 /// Returns `foo` of `fooTag`, `fooImageTag`; empty for `imageTag`.
@@ -242,10 +275,19 @@ fn stem_of_tag(key: &str) -> Option<&str> {
     if key == "imageTag" {
         return Some("");
     }
-    ["ImageTag", "Tag", "_image_tag", "_tag"]
-        .iter()
-        .find_map(|end| key.strip_suffix(end))
-        .filter(|stem| !stem.is_empty())
+    stem(key, ["ImageTag", "Tag", "_image_tag", "_tag"])
+}
+
+/// Returns `foo` of `fooDigest`, `fooImageDigest`; empty for `imageDigest`.
+fn stem_of_digest(key: &str) -> Option<&str> {
+    if key == "imageDigest" {
+        return Some("");
+    }
+    stem(key, ["ImageDigest", "Digest", "_image_digest", "_digest"])
+}
+
+fn stem<'k>(key: &'k str, ends: [&str; 4]) -> Option<&'k str> {
+    ends.iter().find_map(|end| key.strip_suffix(end)).filter(|stem| !stem.is_empty())
 }
 
 /// Whether a key names an image, so that a map below it holds the parts of one.

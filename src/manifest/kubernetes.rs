@@ -23,6 +23,11 @@ pub(crate) fn is_object(tree: &Tree<'_>, root: NodeId) -> bool {
     Object::of(tree, root).is_some()
 }
 
+/// Whether a node is an object of a kind that holds no references, or means something else by them.
+pub(crate) fn is_without_references(tree: &Tree<'_>, node: NodeId) -> bool {
+    Object::of(tree, node).is_some_and(|object| WITHOUT_REFERENCES.contains(&object.kind))
+}
+
 /// Returns the items of a list, with aliases resolved and each item once; nothing for any other node.
 pub(crate) fn items(tree: &Tree<'_>, list: Option<NodeId>) -> Vec<NodeId> {
     let list = list.map(|node| tree.resolve(node)).filter(|node| tree.shape(*node) == Shape::Sequence);
@@ -169,7 +174,9 @@ fn part_key(finder: &mut Finder<'_, '_>, key: NodeId) -> NodeId {
         Some(name) if name == "imageName" || name.ends_with("Image") => {
             let text = tree.filled(value).filter(|text| text.contains('/'));
             if text.is_some_and(|text| reference::read(text).version.is_some()) {
-                finder.reference(value, Format::Kubernetes);
+                let map = tree.parent(key).filter(|map| finder.is_first(*map, name));
+                let digest = map.and_then(|map| helm_values::digest_of(tree, map, name));
+                finder.with_digest(value, "", digest, Format::Kubernetes);
             }
         }
         _ => {}
@@ -201,16 +208,17 @@ fn image(finder: &mut Finder<'_, '_>, holder: Option<NodeId>, value: NodeId) {
     match tree.shape(target) {
         Shape::Scalar(_) => {
             let is_whole = tree.text(target).is_some_and(|text| reference::read(text).version.is_some());
-            let holder = holder.filter(|holder| !is_whole && finder.is_first(*holder, "image"));
+            let holder = holder.filter(|holder| finder.is_first(*holder, "image"));
+            let digest = holder.filter(|_| is_whole).and_then(|holder| helm_values::digest_beside(tree, holder));
             // Operators put the parts of a reference side by side: `repository`, `image`, `version`.
-            let in_parts = holder.filter(|holder| {
+            let in_parts = holder.filter(|_| !is_whole).filter(|holder| {
                 let filled = |key| tree.own(*holder, key).is_some_and(|node| tree.filled(node).is_some());
                 ["repository", "hub", "registry", "tag"].into_iter().any(filled) && !is_object(tree, *holder)
             });
             match in_parts {
                 Some(holder) => helm_values::image_map(finder, holder, Format::Kubernetes),
                 None if tree.filled(target).is_none() => nothing(finder, value, "it is empty"),
-                None => finder.reference(value, Format::Kubernetes),
+                None => finder.with_digest(value, "", digest, Format::Kubernetes),
             }
         }
         Shape::Mapping => match tree.own(target, "reference") {

@@ -63,9 +63,19 @@ pub(crate) fn patch_list(finder: &mut Finder<'_, '_>, list: NodeId) {
 }
 
 /// Reads a patch: an object of which parts are missing, or a list of operations.
-fn patch(finder: &mut Finder<'_, '_>, root: NodeId) {
+pub(crate) fn patch(finder: &mut Finder<'_, '_>, root: NodeId) {
     kubernetes::find(finder, root);
     operations(finder, root);
+}
+
+/// Whether a list holds the operations of a patch, each with `op` and `path`.
+pub(crate) fn is_patch(tree: &Tree<'_>, list: NodeId) -> bool {
+    let operations = kubernetes::items(tree, Some(list));
+    let is_one = |entry: &NodeId| {
+        let path = tree.own(*entry, "path").and_then(|path| tree.filled(path));
+        path.is_some_and(|path| path.starts_with('/')) && tree.own(*entry, "op").is_some()
+    };
+    !operations.is_empty() && operations.iter().all(is_one)
 }
 
 /// Finds the values that operations put in the place of an image.

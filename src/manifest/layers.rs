@@ -1,21 +1,22 @@
 //! What Kustomize lays over what: which `Kustomization` builds on which files, and which images each of them names.
 //!
 //! Entry points: `layer`, which reads one file, and [`deciders`], which says of the references of all files where
-//! another one decides in their place. Nothing is built: patches and replacements are not carried out, and what lies
-//! behind an address is unknown. No reference is less editable for what is said here.
+//! another one decides in their place. Nothing is built: a patch that names an image decides for those of the same name
+//! below it, where it applies; replacements are not carried out, and what lies behind an address is unknown. No
+//! reference is less editable for what is said here.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::manifest::kubernetes;
-use crate::manifest::kustomize::{FILE_NAMES, is_kustomization, mappings, without_version};
+use crate::manifest::kustomize::{FILE_NAMES, PATCHES, is_kustomization, mappings, without_version};
 use crate::manifest::reference;
 use crate::manifest::yaml::tree::{NodeId, Shape, Tree};
 use crate::model::file::{RepoPath, Span};
 use crate::model::image::shorten;
 use crate::model::site::{Format, Site, SkipReason};
 
-/// The keys that name what a `Kustomization` builds on.
-pub(crate) const KEYS: [&str; 3] = ["resources", "bases", "components"];
+/// The words of the keys that name what a `Kustomization` builds on, and what it changes there.
+pub(crate) const KEYS: [&str; 4] = ["resources", "bases", "components", "patches"];
 
 /// How many entries of one list are read.
 const MAX_ENTRIES: usize = 10_000;
@@ -37,6 +38,8 @@ pub struct Layer {
     pub components: Vec<String>,
     /// Its entries of `images`.
     pub images: Vec<LayerImage>,
+    /// The files with its patches; those that it holds as text are references of its own file.
+    pub patches: Vec<String>,
 }
 
 /// One entry of `images`.
@@ -52,7 +55,7 @@ pub struct LayerImage {
     pub span: Span,
 }
 
-/// Reads what one `Kustomization` builds on, and its images; `None` where it says neither.
+/// Reads what one `Kustomization` builds on, its images and patches; `None` where it says nothing of them.
 pub(crate) fn layer(tree: &Tree<'_>, root: NodeId, path: &RepoPath) -> Option<Layer> {
     if !FILE_NAMES.contains(&path.file_name())
         || tree.shape(root) != Shape::Mapping
@@ -66,7 +69,9 @@ pub(crate) fn layer(tree: &Tree<'_>, root: NodeId, path: &RepoPath) -> Option<La
     };
     let mut resources = texts("resources");
     resources.append(&mut texts("bases"));
-    let mut layer = Layer { file: path.clone(), resources, components: texts("components"), images: Vec::new() };
+    let patches = PATCHES.into_iter().flat_map(|key| patch_files(tree, tree.own(root, key))).collect();
+    let (file, components) = (path.clone(), texts("components"));
+    let mut layer = Layer { file, resources, components, images: Vec::new(), patches };
     for entry in mappings(tree, tree.own(root, "images")).into_iter().take(MAX_ENTRIES) {
         let filled = |key| tree.own(entry, key).and_then(|node| tree.filled(node));
         let Some(name) = filled("name") else { continue };
@@ -79,8 +84,18 @@ pub(crate) fn layer(tree: &Tree<'_>, root: NodeId, path: &RepoPath) -> Option<La
             span: tree.span(entry),
         });
     }
+    let has_patches = PATCHES.into_iter().any(|key| tree.own(root, key).is_some());
     let is_empty = layer.resources.is_empty() && layer.components.is_empty() && layer.images.is_empty();
-    (!is_empty).then_some(layer)
+    (!is_empty || has_patches).then_some(layer)
+}
+
+/// Returns the files that one list of patches names: `{path: …}`, and what is no patch itself.
+fn patch_files(tree: &Tree<'_>, list: Option<NodeId>) -> Vec<String> {
+    let file = |entry| {
+        let written = tree.own(entry, "path").and_then(|node| tree.filled(node)).or_else(|| tree.filled(entry))?;
+        (!written.contains(['\n', '{', ':'])).then(|| written.to_owned())
+    };
+    kubernetes::items(tree, list).into_iter().take(MAX_ENTRIES).filter_map(file).collect()
 }
 
 /// Says of each reference which other ones decide in its place, as text for people; `None` for most.
@@ -105,7 +120,8 @@ pub fn deciders(layers: &[Layer], sites: &[Site]) -> Vec<Option<String>> {
 fn note(by: &[usize], sites: &[Site]) -> String {
     let place = |index: &usize| {
         let site = &sites[*index];
-        format!("{}:{}", shorten(site.file.as_str()), site.position.line)
+        let patch = if site.format == Format::Kustomize { "" } else { " (a patch, where it applies)" };
+        format!("{}:{}{patch}", shorten(site.file.as_str()), site.position.line)
     };
     let named: Vec<String> = by.iter().take(NAMED).map(place).collect();
     let further = by.len().saturating_sub(NAMED);
@@ -148,15 +164,20 @@ impl<'a> Walk<'a> {
         let layer = &self.layers[index];
         let wanted = self.wanted(index);
         let everything = layer.resources.iter().chain(&layer.components);
-        self.below(everything.map(|written| (layer.file.folder(), written.as_str())), &wanted);
+        self.below(everything.clone().map(|written| (layer.file.folder(), written.as_str())), &wanted);
+        // Patches come before `images`, wherever they stand in the file.
+        self.decide(&self.patches(index), &wanted);
+        let patched = self.patched(index);
+        self.below(everything.map(|written| (layer.file.folder(), written.as_str())), &patched);
         for component in &layer.components {
             let Some(other) = resolve(layer.file.folder(), component).and_then(|at| self.by_folder.get(at.as_str()))
             else {
                 continue;
             };
             // A component changes what stands beside it in the layer that names it.
-            let wanted = self.wanted(*other);
-            self.below(layer.resources.iter().map(|written| (layer.file.folder(), written.as_str())), &wanted);
+            for wanted in [self.wanted(*other), self.patched(*other)] {
+                self.below(layer.resources.iter().map(|written| (layer.file.folder(), written.as_str())), &wanted);
+            }
         }
     }
 
@@ -170,6 +191,35 @@ impl<'a> Walk<'a> {
             }
         }
         wanted
+    }
+
+    /// Returns the names that a layer's patches put somewhere.
+    fn patched(&self, index: usize) -> Wanted {
+        let mut wanted = Wanted::new();
+        for site in self.patches(index) {
+            wanted.entry(self.sites[site].written.clone()).or_default().push(site);
+        }
+        wanted
+    }
+
+    /// Returns the references in a layer's patches, those in its own file and those in others.
+    fn patches(&self, index: usize) -> Vec<usize> {
+        let layer = &self.layers[index];
+        let files = layer.patches.iter().filter_map(|written| resolve(layer.file.folder(), written));
+        let ranges = files.chain([layer.file.to_string()]).filter_map(|file| self.by_file.get(file.as_str()).cloned());
+        ranges.flatten().filter(|site| is_container_image(&self.sites[*site])).collect()
+    }
+
+    /// Says of references that those which look for their name decide for them.
+    fn decide(&mut self, sites: &[usize], wanted: &Wanted) {
+        for site in sites {
+            // Layers that build on each other do not decide for themselves.
+            let by = wanted.get(&self.sites[*site].written).into_iter().flatten().filter(|by| *by != site);
+            let by: Vec<usize> = by.copied().collect();
+            if !by.is_empty() {
+                self.found.entry(*site).or_default().extend(by);
+            }
+        }
     }
 
     fn sites_within(&self, layer: usize, image: &LayerImage) -> Vec<usize> {
@@ -219,6 +269,7 @@ impl<'a> Walk<'a> {
                 }
                 beneath.entry(image.name.clone()).or_insert_with(|| by.clone());
             }
+            self.decide(&self.patches(index), &beneath);
             let layer = &self.layers[index];
             for written in layer.resources.iter().chain(&layer.components) {
                 open.extend(resolve(layer.file.folder(), written).map(|at| (at, beneath.clone())));
@@ -229,18 +280,14 @@ impl<'a> Walk<'a> {
     /// Looks for the wanted names in a file with objects.
     fn plain_file(&mut self, file: &str, wanted: &Wanted) {
         let Some(range) = self.by_file.get(file) else { return };
-        for index in range.clone() {
-            let site = &self.sites[index];
-            // Kustomize changes the images of containers, and not what a chart, an argument or a marker names.
-            if site.format == Format::Kubernetes
-                && site.image.is_some()
-                && !matches!(site.skipped, Some(SkipReason::Unmarked(_)))
-                && let Some(by) = wanted.get(&site.written)
-            {
-                self.found.entry(index).or_default().extend(by);
-            }
-        }
+        let sites: Vec<usize> = range.clone().filter(|site| is_container_image(&self.sites[*site])).collect();
+        self.decide(&sites, wanted);
     }
+}
+
+/// Whether Kustomize changes a reference: the images of containers, and not what a chart, an argument or a marker names.
+fn is_container_image(site: &Site) -> bool {
+    site.format == Format::Kubernetes && site.image.is_some() && !matches!(site.skipped, Some(SkipReason::Unmarked(_)))
 }
 
 /// Returns the path that a written one leads to from a folder; `None` where that is not in the repository.

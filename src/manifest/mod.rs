@@ -249,14 +249,20 @@ fn read_document(finder: &mut Finder<'_, '_>, root: NodeId, path: &RepoPath, sur
         argocd::source(finder, root);
     } else if kubernetes::is_object(tree, root) {
         kubernetes::find(finder, root);
+        doubtful::elsewhere(finder, root, Format::Kubernetes);
     } else if names::may_be_values(path) {
         helm_values::find(finder, root);
+        doubtful::elsewhere(finder, root, Format::HelmValues);
     }
 }
 
-/// Lists the images of a list at the root, which no format explains: a patch, a task, or some other tool's own.
+/// Lists the images of a list at the root, which no format explains: a task, or some other tool's own. A list of
+/// operations patches an object.
 fn list_at_the_root(finder: &mut Finder<'_, '_>, root: NodeId, path: &RepoPath) {
     let tree = finder.tree;
+    if kustomize::is_patch(tree, root) {
+        return kustomize::patch(finder, root);
+    }
     if !names::may_be_values(path) {
         return;
     }

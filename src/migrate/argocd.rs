@@ -14,9 +14,9 @@ pub fn draft(seen: Seen<'_>) -> Draft {
         heading: vec![
             "Made by `tagboat migrate argocd` from the annotations and ImageUpdater objects of this repository."
                 .to_owned(),
-            "When `tagboat plan` shows what you expect, remove them: within its own manifest, the annotations of an"
+            "When `tagboat plan` shows what you expect, remove them: within its own manifest and the folders of"
                 .to_owned(),
-            "Application go before the rules here.".to_owned(),
+            "its sources, the annotations of an Application go before the rules here.".to_owned(),
         ],
         ..Draft::default()
     };
@@ -107,6 +107,7 @@ fn setting(of: &str, key: &str, value: &str) -> String {
     let value = shorten(value);
     let why = match key {
         "pull-secret" | "pullSecret" => "credentials are the operator's and stand in service.yaml under `registries`",
+        "force-update" | "forceUpdate" => "Tagboat follows every reference in Git, whether its image runs or not",
         "helm.image-name"
         | "helm.image-tag"
         | "helm.image-spec"

@@ -11,7 +11,7 @@ use regex::Regex;
 use crate::manifest::foreign::renovate::{CustomManager, PackageRule, Renovate, Settings};
 use crate::migrate::{Draft, DraftFormat, DraftRule, Note, Seen, start};
 use crate::model::file::RepoPath;
-use crate::model::image::{ImageName, shorten};
+use crate::model::image::{ImageName, Tag, shorten};
 use crate::model::policy::{Pin, Policy, Select, Step};
 use crate::policy::{go, range};
 
@@ -47,16 +47,18 @@ pub fn draft(renovate: &Renovate, seen: Seen<'_>) -> Draft {
     };
     let context = Context { file: &renovate.file };
     let mut names: BTreeMap<&ImageName, BTreeSet<&str>> = BTreeMap::new();
+    let mut in_use: BTreeMap<&ImageName, BTreeSet<&str>> = BTreeMap::new();
     for site in seen.sites.iter().filter(|site| site.skipped.is_none()) {
         if let Some(image) = &site.image {
             names.entry(image).or_default().insert(&site.written);
+            in_use.entry(image).or_default().extend(site.value.tag.as_ref().map(Tag::as_str));
         }
     }
     let about: Vec<&PackageRule> = renovate.rules.iter().filter(|rule| is_about_images(rule)).collect();
     for rule in renovate.rules.iter().filter(|rule| !is_about_images(rule)) {
         draft.notes.push(context.note(rule.line, "a packageRule about other things than images"));
     }
-    let default = context.policy(&outcome(&renovate.everywhere, &[]), &mut draft.notes);
+    let default = context.policy(&outcome(&renovate.everywhere, &[]), &BTreeSet::new(), &mut draft.notes);
     let mut used: BTreeSet<usize> = BTreeSet::new();
     let mut ignored: Vec<String> = Vec::new();
     for (image, written) in &names {
@@ -82,7 +84,7 @@ pub fn draft(renovate: &Renovate, seen: Seen<'_>) -> Draft {
             ignored.push(image.to_string());
             continue;
         }
-        let policy = context.policy(&decided, &mut draft.notes);
+        let policy = context.policy(&decided, in_use.get(image).unwrap_or(&BTreeSet::new()), &mut draft.notes);
         if policy != default {
             let lines: Vec<String> = fitting.iter().map(|rule| rule.line.to_string()).collect();
             let comments = vec![format!("{}, line {}", renovate.file, lines.join(", "))];
@@ -108,7 +110,13 @@ pub fn draft(renovate: &Renovate, seen: Seen<'_>) -> Draft {
     }
     leftovers(renovate, &about, &used, &context, &mut draft);
     for manager in &renovate.managers {
+        let formats = draft.formats.len();
         context.manager(manager, &mut draft);
+        if draft.formats.len() > formats && !ignored.is_empty() {
+            let text = "a custom manager: the images that only it finds have no rule yet, since a rule for all images \
+                        would follow those that are left out: add one for each";
+            draft.notes.push(context.note(manager.line, text));
+        }
     }
     start::add_environments(seen, &mut draft);
     draft.notes.sort();
@@ -211,7 +219,7 @@ impl Context<'_> {
     }
 
     /// Turns what was decided into a policy; notes what it cannot hold.
-    fn policy(&self, decided: &Outcome, notes: &mut Vec<Note>) -> Policy {
+    fn policy(&self, decided: &Outcome, in_use: &BTreeSet<&str>, notes: &mut Vec<Note>) -> Policy {
         let mut policy = Policy::new(Select::Step(decided.step));
         let file = self.file;
         if let Some(allowed) = &decided.settings.allowed_versions {
@@ -227,9 +235,14 @@ impl Context<'_> {
                 },
                 None => match range::parse(allowed) {
                     Ok(range) if decided.step == Step::Major => policy.select = Select::Range(range),
-                    Ok(_) => {
-                        refuse("a range and a limit of steps exclude each other here; the limit was kept".to_owned());
-                    }
+                    Ok(_) => match capped(allowed, decided.step, in_use).map(|text| range::parse(&text)) {
+                        Some(Ok(range)) => policy.select = Select::Range(range),
+                        _ => refuse(
+                            "a range and a limit of steps exclude each other here, and the tags in use have no limit in \
+                             common; the limit was kept"
+                                .to_owned(),
+                        ),
+                    },
                     Err(error) => refuse(error.to_string()),
                 },
             }
@@ -279,6 +292,26 @@ impl Context<'_> {
         }
         draft.formats.append(&mut formats);
     }
+}
+
+/// Puts the limit of a step, counted from the tags in use, into a range; `None` where those do not agree.
+fn capped(range: &str, step: Step, in_use: &BTreeSet<&str>) -> Option<String> {
+    let limit = |tag: &str| {
+        let mut numbers = tag.strip_prefix('v').unwrap_or(tag).split(['.', '-']).map(str::parse::<u64>);
+        let (major, minor) = (numbers.next()?.ok()?, numbers.next().and_then(Result::ok).unwrap_or(0));
+        match step {
+            Step::Patch => Some(format!("<{major}.{}.0", minor.checked_add(1)?)),
+            Step::Minor => Some(format!("<{}.0.0", major.checked_add(1)?)),
+            Step::Major => None,
+        }
+    };
+    let mut limits = in_use.iter().map(|tag| limit(tag));
+    let first = limits.next()??;
+    if limits.any(|other| other.as_deref() != Some(&first)) {
+        return None;
+    }
+    let groups: Vec<String> = range.split("||").map(|group| format!("{} {first}", group.trim())).collect();
+    Some(groups.join(" || "))
 }
 
 /// Turns `3 days` into `3d`.

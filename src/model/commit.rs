@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::model::environment::EnvironmentName;
+use crate::model::environment::{BranchName, EnvironmentName};
+use crate::model::file::RepoPath;
+use crate::model::template::Template;
 
 /// A commit's id in hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -61,17 +63,67 @@ pub const TRAILER_REASON: &str = "Tagboat-Reason";
 /// The trailer of a commit that a person ordered: `rollback` or `promote`.
 pub const TRAILER_ORDER: &str = "Tagboat-Order";
 
+/// The trailer of a commit that a forge made: the tree that it must hold. By it Tagboat knows its own again, since a
+/// forge puts other names to a commit than those that were asked for.
+pub const TRAILER_TREE: &str = "Tagboat-Tree";
+
+/// How commits are signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sign {
+    /// With the operator's SSH key, in this process.
+    Ssh,
+    /// With a key of the operator's, by the `gpg` program.
+    Gpg,
+    /// By the forge, which makes the commits.
+    Forge,
+}
+
+impl Sign {
+    /// Returns the word in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ssh => "ssh",
+            Self::Gpg => "gpg",
+            Self::Forge => "forge",
+        }
+    }
+}
+
 /// How commits look, from `commit:` of the configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommitStyle {
     /// The template of the message, where it is not the default one.
-    pub message: Option<String>,
-    /// Author and committer.
+    pub message: Option<Template>,
+    /// The author.
     pub author: Identity,
+    /// The committer, where it is not the author.
+    pub committer: Option<Identity>,
     /// Whether and how commits are signed.
-    pub sign: Option<String>,
+    pub sign: Option<Sign>,
+    /// Whether the committer's `Signed-off-by` is added.
+    pub sign_off: bool,
     /// Further trailers.
     pub trailers: Vec<(String, String)>,
+}
+
+impl CommitStyle {
+    /// Returns the committer.
+    pub fn committer(&self) -> &Identity {
+        self.committer.as_ref().unwrap_or(&self.author)
+    }
+
+    /// Returns the trailers that stand behind Tagboat's own, `Signed-off-by` last.
+    pub fn further_trailers(&self) -> Vec<(String, String)> {
+        let mut trailers = self.trailers.clone();
+        if self.sign_off {
+            let person = self.committer();
+            let line = ("Signed-off-by".to_owned(), format!("{} <{}>", person.name, person.email));
+            if !trailers.contains(&line) {
+                trailers.push(line);
+            }
+        }
+        trailers
+    }
 }
 
 /// A commit to be made.
@@ -81,6 +133,53 @@ pub struct CommitPlan {
     pub environment: EnvironmentName,
     /// The whole message with its trailers.
     pub message: String,
-    /// Author and committer.
+    /// The author.
     pub author: Identity,
+    /// The committer.
+    pub committer: Identity,
+    /// Whether and how it is signed.
+    pub sign: Option<Sign>,
+}
+
+/// A file of a commit that a forge makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewFile {
+    /// Its path.
+    pub path: RepoPath,
+    /// Its new content.
+    pub content: Vec<u8>,
+    /// The id of the blob that it holds before; `None` for a file that is made.
+    pub before: Option<String>,
+    /// Whether it may be executed.
+    pub is_executable: bool,
+}
+
+/// A commit that a forge is to make, alone on a branch of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCommit {
+    /// The branch that holds it, which is not there yet.
+    pub branch: BranchName,
+    /// The branch whose tip is the parent.
+    pub base: BranchName,
+    /// The parent.
+    pub parent: CommitId,
+    /// The whole message with its trailers.
+    pub message: String,
+    /// The author, where the forge lets that be said.
+    pub author: Identity,
+    /// The committer, likewise.
+    pub committer: Identity,
+    /// The files.
+    pub files: Vec<NewFile>,
+}
+
+/// What became of a commit that a forge was to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MadeCommit {
+    /// It stands on its branch.
+    Made(CommitId),
+    /// The base branch moved meanwhile; the commit stands on another parent, or was not made.
+    Moved,
+    /// This forge cannot make such a commit; why, in words.
+    Unfit(String),
 }

@@ -119,6 +119,8 @@ pub struct Environment {
     pub gates: Vec<GateSpec>,
     /// How a change reaches it.
     pub publish: Publish,
+    /// How many of its pull requests may be open at once, where that is bounded.
+    pub max_open: Option<u64>,
     /// Who is asked to review.
     pub reviewers: Vec<String>,
     /// What is watched after a merge.
@@ -166,6 +168,7 @@ impl Environments {
             after: Vec::new(),
             gates: Vec::new(),
             publish,
+            max_open: None,
             reviewers: Vec::new(),
             on_failure: None,
             line: 0,

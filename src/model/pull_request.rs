@@ -6,14 +6,15 @@ use std::collections::BTreeSet;
 
 use crate::model::commit::CommitId;
 use crate::model::environment::{BranchName, EnvironmentName};
+use crate::model::template::Template;
 
 /// How pull requests look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PullRequestStyle {
     /// The template of the title, where it is not the default one.
-    pub title: Option<String>,
+    pub title: Option<Template>,
     /// The template of the body, where it is not the default one.
-    pub body: Option<String>,
+    pub body: Option<Template>,
     /// The labels that it gets.
     pub labels: Vec<String>,
     /// Whether it is opened as a draft.
@@ -22,6 +23,24 @@ pub struct PullRequestStyle {
     pub branch_prefix: String,
     /// Whether it may be merged although its head commit has no check at all.
     pub allow_no_checks: bool,
+    /// Whether compare links and release notes are looked up for its body.
+    pub release_notes: bool,
+    /// When its branch is made anew on a base that moved.
+    pub rebase: Rebase,
+    /// Whether the forge may be told to merge it by itself once the checks that its base requires have passed.
+    pub native_auto_merge: bool,
+}
+
+/// When a head branch is made anew on a base that moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Rebase {
+    /// When the same file changed on the base.
+    Conflict,
+    /// Then, and when the base must be up to date for the merge that is due.
+    #[default]
+    Needed,
+    /// Whenever the base moved.
+    Always,
 }
 
 impl Default for PullRequestStyle {
@@ -33,6 +52,9 @@ impl Default for PullRequestStyle {
             draft: false,
             branch_prefix: "tagboat/".to_owned(),
             allow_no_checks: false,
+            release_notes: true,
+            rebase: Rebase::default(),
+            native_auto_merge: false,
         }
     }
 }
@@ -93,6 +115,8 @@ pub struct PullRequest {
     pub labels: BTreeSet<String>,
     /// Whether it is a draft.
     pub is_draft: bool,
+    /// Whether the forge merges it by itself once what its base requires is there.
+    pub is_armed: bool,
 }
 
 /// The label by which a person keeps Tagboat from merging or changing a pull request.
@@ -160,6 +184,10 @@ pub struct Readiness {
     pub blocked: Option<String>,
     /// Whether the base branch has a merge queue.
     pub has_queue: bool,
+    /// Whether it is held up because its head is behind a base that wants it up to date.
+    pub is_behind: bool,
+    /// Whether [`Readiness::blocked`] says no more than that checks which the base requires are not done.
+    pub is_blocked_by_checks: bool,
 }
 
 /// What became of an order to merge.
@@ -171,6 +199,35 @@ pub enum Merge {
     Enqueued,
     /// Not yet, or not by this credential; why, in words. The next pass asks again.
     NotReady(String),
+}
+
+/// A release of a source repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    /// The tag in the source repository.
+    pub tag: String,
+    /// What its author wrote about it, in the forge's Markdown.
+    pub text: String,
+}
+
+/// A repository on some forge, as an image's label names it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Source {
+    /// The host, with its port where one is named.
+    pub host: String,
+    /// The path there, without slashes at its ends.
+    pub path: String,
+}
+
+/// The software of a forge, which decides how its pages are addressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForgeKind {
+    /// GitHub.
+    GitHub,
+    /// GitLab.
+    GitLab,
+    /// Gitea or Forgejo.
+    Gitea,
 }
 
 /// Something that a credential may not do, and that Tagboat needs.
@@ -208,4 +265,6 @@ pub struct HeadBranch {
     pub is_order: bool,
     /// Whether the files that it changes are still what they were when it was made.
     pub is_fresh: bool,
+    /// Whether it stands on the newest commit of the base.
+    pub is_on_tip: bool,
 }

@@ -7,17 +7,20 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use crate::clock::SystemClock;
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::environment::Environment;
 use crate::forge::gitea::Gitea;
 use crate::forge::github::identity::{App, Identity};
 use crate::forge::github::{GitHub, PUBLIC_API};
 use crate::forge::gitlab::{GitLab, GitLabToken};
 use crate::git::url::{Reach, RemoteUrl};
+use crate::http::client::HttpClient;
+use crate::http::connection::{Connection, Connections};
 use crate::http::target::is_loopback;
 use crate::model::image::shorten;
 use crate::pass::propose::Publishing;
 use crate::pass::setup::{ForgeChoice, SetupError};
+use crate::pass::transport;
 
 /// Where a forge is, and who asks.
 pub(super) struct Address<'a> {
@@ -27,8 +30,19 @@ pub(super) struct Address<'a> {
     pub(super) named: Option<&'a str>,
     /// The token of the operator's file for this repository.
     pub(super) token: Option<SecretString>,
+    /// How the forge is connected to.
+    pub(super) connection: Connection,
     /// The variables of this process.
     pub(super) environment: &'a Environment,
+}
+
+impl Address<'_> {
+    /// Returns the client by which the API below a base is reached, and other hosts as the environment says.
+    fn http(&self, base: &Url) -> HttpClient {
+        let mut connections = Connections::new(Connection::default(), transport::proxies(self.environment));
+        connections.set(base, self.connection.clone());
+        HttpClient::over(connections, Arc::new(|| SystemClock.now()))
+    }
 }
 
 /// Tells a forge by the repository's host, or by the variables of the CI that runs on it.
@@ -109,7 +123,8 @@ fn client(address: &Address<'_>, identity: Identity) -> Result<Option<GitHub>, S
     let (Some(name), Some(owner)) = (parts.next(), parts.next()) else {
         return Err(SetupError::ForgeUrl("the repository's URL does not end in owner/name, as GitHub's do"));
     };
-    Ok(Some(GitHub::new(place.base, owner, name, identity, Arc::new(SystemClock))))
+    let http = address.http(&place.base);
+    Ok(Some(GitHub::new(place.base, owner, name, identity, Arc::new(SystemClock)).over(http)))
 }
 
 /// Whether the token is the one that GitHub Actions gives to its jobs, by which nothing starts any workflow.
@@ -133,6 +148,7 @@ pub(super) fn is_actions_own(address: &Address<'_>) -> bool {
 pub(super) fn gitlab(address: Address<'_>) -> Result<Publishing, SetupError> {
     let Some(place) = place(&address, ci_gitlab(address.environment), "api/v4")? else { return Ok(nowhere("gitlab")) };
     let variable = |names: &[&str]| names.iter().find_map(|name| address.environment.secret(name).ok());
+    let http = address.http(&place.base);
     let token = address.token.or_else(|| variable(&["TAGBOAT_TOKEN", "GITLAB_TOKEN"])).map(GitLabToken::Access);
     let job = variable(&["CI_JOB_TOKEN"]);
     let token = match (token, job) {
@@ -143,7 +159,7 @@ pub(super) fn gitlab(address: Address<'_>) -> Result<Publishing, SetupError> {
         (Some(token), _) => Some(token),
         (None, job) => job.map(GitLabToken::Job),
     };
-    let forge = GitLab::new(place.base, &place.path, token.as_ref(), Arc::new(SystemClock));
+    let forge = GitLab::new(place.base, &place.path, token.as_ref(), Arc::new(SystemClock)).over(http);
     Ok(Publishing::Forge(Arc::new(forge)))
 }
 
@@ -166,8 +182,9 @@ pub(super) fn gitea(address: Address<'_>) -> Result<Publishing, SetupError> {
     let names: &[&str] =
         if is_ci { &["TAGBOAT_TOKEN", "GITEA_TOKEN", "GITHUB_TOKEN"] } else { &["TAGBOAT_TOKEN", "GITEA_TOKEN"] };
     let variable = || names.iter().find_map(|name| address.environment.secret(name).ok());
+    let http = address.http(&place.base);
     let token = address.token.or_else(variable);
-    let forge = Gitea::new(place.base, owner, name, token.as_ref(), Arc::new(SystemClock));
+    let forge = Gitea::new(place.base, owner, name, token.as_ref(), Arc::new(SystemClock)).over(http);
     Ok(Publishing::Forge(Arc::new(forge)))
 }
 
@@ -265,7 +282,13 @@ mod tests {
         let repository: RemoteUrl = repository.parse().unwrap();
         let environment = Environment::of(variables.iter().copied());
         let ci = if api == "api/v4" { ci_gitlab(&environment) } else { ci_gitea(&environment) };
-        let address = Address { repository: &repository, named, token: None, environment: &environment };
+        let address = Address {
+            repository: &repository,
+            named,
+            token: None,
+            connection: Connection::default(),
+            environment: &environment,
+        };
         let place = place(&address, ci, api).unwrap()?;
         Some((place.base.to_string(), place.path))
     }
@@ -321,7 +344,13 @@ mod tests {
         let is_own = |variables: &[(&str, &str)], token: Option<&str>| {
             let environment = Environment::of(variables.iter().copied());
             let token = token.map(SecretString::from);
-            is_actions_own(&Address { repository: &repository, named: None, token, environment: &environment })
+            is_actions_own(&Address {
+                repository: &repository,
+                named: None,
+                token,
+                connection: Connection::default(),
+                environment: &environment,
+            })
         };
         let actions = ("GITHUB_ACTIONS", "true");
         assert!(is_own(&[actions, ("GITHUB_TOKEN", "t")], None));

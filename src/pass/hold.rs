@@ -111,7 +111,13 @@ pub fn follow(
         let message = plan::hold_message(matches!(order, Order::Hold(_)), &changed, &config.commit);
         let environment = changed.first().and_then(|hold| hold.environment.clone()).unwrap_or_else(|| "*".into());
         let commit = PlannedCommit {
-            plan: CommitPlan { environment, message, author: config.commit.author.clone() },
+            plan: CommitPlan {
+                environment,
+                message,
+                author: config.commit.author.clone(),
+                committer: config.commit.committer().clone(),
+                sign: config.commit.sign,
+            },
             files: vec![FileEdit { file: path, before: before.unwrap_or_default(), after: after.into_bytes() }],
             key: String::new(),
         };

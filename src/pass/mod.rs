@@ -7,6 +7,7 @@ pub mod check;
 mod forges;
 pub mod hold;
 pub mod migrate;
+mod notes;
 pub mod order;
 pub mod permissions;
 pub mod propose;
@@ -41,6 +42,7 @@ use crate::model::image::ImageName;
 use crate::model::observation::Observation;
 use crate::model::outcome::{Outcome, ScanOutcome, ScannedReference, Trouble};
 use crate::model::proposal::{Action, Move, Proposal};
+use crate::model::rejections::Rejections;
 use crate::model::site::{PassedOver, Site};
 use crate::model::usage::Usage;
 use crate::observe::files::Files;
@@ -104,8 +106,8 @@ pub struct Inputs<'a> {
     pub now: Timestamp,
     /// Whether each pull request is edited for itself, or all files of an environment together.
     pub editing: Editing,
-    /// The one image that is looked at, where it is not all.
-    pub only: Option<&'a ImageName>,
+    /// The images that are looked at, with those of their groups; empty for all.
+    pub only: &'a [ImageName],
     /// Told what goes on.
     pub progress: &'a (dyn Fn(Progress) + Sync),
 }
@@ -130,6 +132,10 @@ pub struct Planned {
     pub changes: Vec<(EnvironmentName, ChangeSet)>,
     /// The edits of each proposal that becomes a pull request, by its position; only where they are edited apart.
     pub proposed: Vec<(usize, ChangeSet)>,
+    /// The images that it did not look at, because others were asked for; they count as undecided.
+    pub aside: BTreeSet<ImageName>,
+    /// The images that were asked for and that nothing follows.
+    pub unheard: Vec<ImageName>,
     /// What registries were asked for it.
     pub usage: Usage,
 }
@@ -203,7 +209,11 @@ async fn round(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
     }
     let (changes, proposed) = edits(inputs, &observation.sites, &surroundings, &mut promoted.proposals);
     stages.end("promoted and edited");
-    Ok(Planned { observation, promoted, changes, proposed, usage: Usage::default() })
+    let looked_at = promoted.decisions.iter().map(|decision| &decision.question.image);
+    let aside = looked_at.filter(|image| !is_asked_for(inputs, image)).cloned().collect();
+    let is_followed = |image: &&ImageName| promoted.decisions.iter().any(|decision| decision.question.image == **image);
+    let unheard = inputs.only.iter().filter(|image| !is_followed(image)).cloned().collect();
+    Ok(Planned { observation, promoted, changes, proposed, aside, unheard, usage: Usage::default() })
 }
 
 /// Finds the environments of which not every file could be understood.
@@ -289,12 +299,28 @@ async fn settle(
     let mut observation = Observation { now, base, sites, passed_over, holds, ..Observation::default() };
     observation.half_known = half_known(inputs.config, &observation.passed_over);
     let mut questions = questions::questions(&observation, &inputs.config.rules, &inputs.config.environments);
-    questions.retain(|question| inputs.only.is_none_or(|only| question.image == *only));
+    let aside: Vec<Question> = questions.extract_if(.., |question| !is_asked_for(inputs, &question.image)).collect();
     let answered = |done, all| (inputs.progress)(Progress::Asking(done, all));
     observe::tags::ask(&mut observation, &questions, inputs.source, inputs.cache, &answered).await;
     stages.end("asked for the tags");
-    let decisions = decided(inputs, &mut observation, &questions, context).await;
+    let mut decisions = decided(inputs, &mut observation, &questions, context).await;
+    // Names of groups and what stands for others come out as in a pass that looks at everything.
+    decisions.extend(aside.into_iter().map(|question| Decision {
+        question,
+        verdict: Verdict::Undecided("this pass looks at other images alone".to_owned()),
+        rejected: Rejections::default(),
+    }));
     (observation, decisions)
+}
+
+/// Whether a pass looks at an image: all of a group, or none.
+fn is_asked_for(inputs: &Inputs<'_>, image: &ImageName) -> bool {
+    let groups = &inputs.config.groups;
+    let is_beside = |other: &ImageName| {
+        image == other
+            || groups.of(image).is_some_and(|group| groups.of(other).is_some_and(|own| own.name == group.name))
+    };
+    inputs.only.is_empty() || inputs.only.iter().any(is_beside)
 }
 
 /// Decides, and asks for what is missing, until no decision lacks a fact that could be had.
@@ -304,18 +330,23 @@ async fn decided(
     questions: &[Question],
     context: &Context<'_>,
 ) -> Vec<Decision> {
-    for _ in 0..MAX_ROUNDS {
-        let Decided { decisions, wants, signatures, pasts } = decide::decide(observation, questions);
-        if wants.is_empty() && signatures.is_empty() && pasts.is_empty() {
-            return decisions;
-        }
-        read_pasts(inputs, observation, &pasts, context.surroundings);
-        observe::tags::facts(observation, wants, inputs.source, inputs.cache).await;
-        observe::signatures::ask(observation, signatures, inputs.files, context.files, inputs.source).await;
+    if inputs.past.is_none() {
+        // Nothing has run anywhere, which need not be found out image by image.
+        let all = questions.iter().map(|question| (question.environment.clone(), question.image.clone())).collect();
+        read_pasts(inputs, observation, &all, context.surroundings);
     }
     let mut decided = decide::decide(observation, questions);
-    let mut lacking: BTreeSet<ImageName> = decided.wants.into_iter().map(|want| want.image).collect();
-    lacking.extend(decided.signatures.into_iter().map(|want| want.image));
+    for _ in 0..MAX_ROUNDS {
+        let Decided { wants, signatures, pasts, .. } = &decided;
+        if wants.is_empty() && signatures.is_empty() && pasts.is_empty() {
+            return decided.decisions;
+        }
+        read_pasts(inputs, observation, pasts, context.surroundings);
+        observe::tags::facts(observation, wants.clone(), inputs.source, inputs.cache).await;
+        observe::signatures::ask(observation, signatures.clone(), inputs.files, context.files, inputs.source).await;
+        decided = decide::decide_again(observation, questions, decided);
+    }
+    let lacking = decided.lacking();
     for decision in &mut decided.decisions {
         if lacking.contains(&decision.question.image) {
             let reason = format!("needs facts about more tags than {MAX_ROUNDS} rounds of questions gave");

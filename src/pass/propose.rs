@@ -1,6 +1,6 @@
 //! Pull requests of a pass: what was planned becomes what should stand, and is compared with what does.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::config::repository::Repository;
@@ -12,6 +12,7 @@ use crate::model::decision::Verdict;
 use crate::model::outcome::{Landed, Trouble};
 use crate::model::proposal::{Action, Proposal};
 use crate::model::pull_request::{PullRequest, State};
+use crate::pass::notes;
 use crate::pass::run::{Mode, Run};
 use crate::pass::{Planned, blocking};
 use crate::publish::pull_requests::apply::{Place, apply, look};
@@ -66,7 +67,7 @@ pub(super) async fn propose(run: &Run<'_>, base: &CommitId, config: &Repository,
     };
     let style = &config.pull_request;
     let limit = forge.map_or(LONGEST_BODY, Forge::body_limit);
-    let desired = desired(planned, config, limit);
+    let mut desired = desired(planned, config, limit, &BTreeMap::new());
     let standing = match standing(run, base, config, forge, &desired).await {
         Ok(standing) => standing,
         Err(error) => {
@@ -77,7 +78,13 @@ pub(super) async fn propose(run: &Run<'_>, base: &CommitId, config: &Repository,
             return Proposed { errors, ..Proposed::default() };
         }
     };
-    let mut courses = pull_requests::plan(&desired, &standing, &style.branch_prefix, &unsure(planned));
+    let prefix = style.branch_prefix.as_str();
+    let mut courses = pull_requests::plan(&desired, &standing, prefix, &unsure(planned));
+    if let Some(forge) = forge.filter(|_| style.release_notes) {
+        let notes = notes::notes(run, forge, planned, &standing, (&desired, &courses)).await;
+        desired = self::desired(planned, config, limit, &notes);
+        courses = pull_requests::plan(&desired, &standing, prefix, &unsure(planned));
+    }
     let mut proposed = Proposed::default();
     if run.mode == Mode::Act {
         let remote = Arc::clone(&run.remote);
@@ -88,8 +95,8 @@ pub(super) async fn propose(run: &Run<'_>, base: &CommitId, config: &Repository,
     proposed
 }
 
-/// Returns the pull requests that should stand.
-fn desired(planned: &mut Planned, config: &Repository, limit: usize) -> Vec<Desired> {
+/// Returns the pull requests that should stand; `notes` are sections of their bodies, by the proposals' positions.
+fn desired(planned: &mut Planned, config: &Repository, limit: usize, notes: &BTreeMap<usize, String>) -> Vec<Desired> {
     let mut desired = Vec::new();
     for (index, changes) in &planned.proposed {
         let proposal = &mut planned.promoted.proposals[*index];
@@ -100,10 +107,9 @@ fn desired(planned: &mut Planned, config: &Repository, limit: usize) -> Vec<Desi
             continue;
         }
         let environment = config.environments.named(&proposal.environment);
-        let reviewers = environment.map(|environment| environment.reviewers.as_slice()).unwrap_or_default();
         let styles = (&config.commit, &config.pull_request);
-        let files = changes.files.clone();
-        desired.push(pull_requests::desired((*index, proposal), &changes.changes, files, styles, limit, reviewers));
+        let notes = notes.get(index).map(String::as_str).unwrap_or_default();
+        desired.push(pull_requests::desired((*index, proposal), changes, styles, environment, (limit, notes)));
     }
     desired
 }
@@ -117,9 +123,9 @@ async fn standing(
     desired: &[Desired],
 ) -> Result<Standing, LookError> {
     let (remote, branch, at) = (Arc::clone(&run.remote), run.branch.clone(), base.clone());
-    let (style, author) = (config.pull_request.clone(), config.commit.author.clone());
+    let (style, own) = (config.pull_request.clone(), config.commit.clone());
     let (wanted, now) = (desired.to_vec(), run.now);
-    let heads = blocking(move || look(&*remote, (&branch, &at), &style, (&author, now), &wanted)).await?;
+    let heads = blocking(move || look(&*remote, (&branch, &at), &style, (&own, now), &wanted)).await?;
     let pull_requests = match forge {
         Some(forge) => {
             let mut listed = forge.list(run.branch, &config.pull_request.branch_prefix).await?;

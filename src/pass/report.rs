@@ -23,6 +23,7 @@ pub fn outcome(planned: Planned, config: &Repository) -> Outcome {
     }
     outcome.proposals = planned.promoted.proposals;
     outcome.decisions = planned.promoted.decisions;
+    outcome.decisions.retain(|decision| !planned.aside.contains(&decision.question.image));
     outcome.images =
         planned.observation.images.into_iter().filter_map(|(image, tags)| Some((image, tags.ok()?))).collect();
     outcome
@@ -41,6 +42,7 @@ pub fn explanations(planned: &Planned) -> Vec<Explanation> {
         .promoted
         .decisions
         .iter()
+        .filter(|decision| !planned.aside.contains(&decision.question.image))
         .map(|decision| {
             let proposal = of(decision);
             Explanation {
@@ -115,6 +117,10 @@ fn passed_by(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
         if !is_error && passed.reason != PassedOverReason::LinkWithin {
             rows.insert(Skipped { what: passed.file.clone(), reason: passed.reason.to_string() });
         }
+    }
+    for image in &planned.unheard {
+        let reason = "no environment follows it, so there was nothing to look at".to_owned();
+        rows.insert(Skipped { what: image.to_string(), reason });
     }
     for image in &observation.unknown {
         if let Some(Err(reason)) = observation.images.get(image) {

@@ -9,10 +9,11 @@ use jiff::Timestamp;
 use crate::cache::Cache;
 use crate::config::repository::{self, Repository};
 use crate::git::{GitError, Remote};
-use crate::model::commit::CommitId;
+use crate::model::commit::{CommitId, Sign};
 use crate::model::environment::{BranchName, EnvironmentName, Publish};
 use crate::model::file::RepoPath;
-use crate::model::outcome::{Outcome, Trouble};
+use crate::model::image::ImageName;
+use crate::model::outcome::{Landed, Outcome, Trouble};
 use crate::model::proposal::Action;
 use crate::model::site::PassedOverReason;
 use crate::observe::history::BranchPast;
@@ -21,7 +22,8 @@ use crate::pass::propose::{Publishing, propose};
 use crate::pass::setup::linked_config;
 use crate::pass::{Asked, Editing, Inputs, PassError, Planned, Progress, blocking, report, round};
 use crate::promote;
-use crate::publish::apply::{Applied, apply};
+use crate::publish::apply::{Applied, apply, apply_by_forge};
+use crate::publish::making::{MakeError, Maker, can_sign};
 use crate::publish::plan::commits;
 use crate::registry::TagSource;
 use crate::{manifest, observe::files::Files};
@@ -66,6 +68,8 @@ pub struct Run<'a> {
     pub now: Timestamp,
     /// Where pull requests are made.
     pub publishing: Publishing,
+    /// The images that are looked at, with those of their groups; empty for all. What stands for others stays.
+    pub only: &'a [ImageName],
     /// Whether to act.
     pub mode: Mode,
     /// Told what goes on.
@@ -154,12 +158,16 @@ async fn once(run: &Run<'_>) -> Result<Once, PassError> {
         cache: run.cache,
         limits: run.limits,
         now: run.now,
-        only: None,
+        only: run.only,
         progress: run.progress,
     };
     let mut planned = round(&inputs).await?;
-    if config.commit.sign.is_some() {
-        hold_unsigned(&mut planned);
+    let forge = match &run.publishing {
+        Publishing::Forge(forge) => Some(&**forge),
+        Publishing::Plain | Publishing::Missing(_) => None,
+    };
+    if let Err(reason) = can_sign(&*run.remote, forge, config.commit.sign) {
+        hold_unsigned(&mut planned, &reason);
     }
     let planned_commits = commits(&planned.changes, &config.commit);
     if run.mode == Mode::DryRun || planned_commits.is_empty() {
@@ -174,10 +182,19 @@ async fn once(run: &Run<'_>) -> Result<Once, PassError> {
     }
     let mut outcome = Box::new(report::outcome(planned, &config));
     (run.progress)(Progress::Git);
-    let (remote, branch, now) = (Arc::clone(&run.remote), run.branch.clone(), run.now);
-    let applied = blocking(move || apply(&*remote, &branch, &base, planned_commits, now)).await;
+    let applied = if config.commit.sign == Some(Sign::Forge) {
+        let prefix = config.pull_request.branch_prefix.as_str();
+        let maker = Maker { remote: Arc::clone(&run.remote), forge, branch: run.branch, prefix, now: run.now };
+        apply_by_forge(&maker, &base, planned_commits).await
+    } else {
+        let (remote, branch, now) = (Arc::clone(&run.remote), run.branch.clone(), run.now);
+        blocking(move || apply(&*remote, &branch, &base, planned_commits, now)).await.map_err(MakeError::from)
+    };
     match applied {
-        Ok(Applied::Landed(landed)) => outcome.commits = landed,
+        Ok(Applied::Landed(landed)) => {
+            keep_landed(&mut outcome, &landed);
+            outcome.commits = landed;
+        }
         Ok(Applied::Moved) => return Ok(Once::Moved(outcome)),
         Ok(Applied::Forbidden(words)) => {
             fail(&mut outcome, run.branch, &format!("the remote refuses the push: {words}"));
@@ -215,15 +232,27 @@ pub(super) fn read_config(files: &CommitFiles, branch: &BranchName) -> Result<Re
     Ok(repository::parse(CONFIG_FILE, &bytes)?)
 }
 
-/// Takes out every commit where signed ones are asked for, which this version does not make.
-fn hold_unsigned(planned: &mut Planned) {
+/// Turns what was planned and is not among the commits that landed into what failed.
+fn keep_landed(outcome: &mut Outcome, landed: &[Landed]) {
+    let is_there = |environment: &EnvironmentName| landed.iter().any(|landed| landed.environment == *environment);
+    for proposal in &mut outcome.proposals {
+        if proposal.action == Action::Committed && !is_there(&proposal.environment) {
+            proposal.action = Action::Failed;
+            proposal.reason =
+                Some("its commit could not be made after the others: the next pass tries again".to_owned());
+            outcome.changes.retain(|change| change.environment != proposal.environment);
+        }
+    }
+}
+
+/// Takes out every commit where signed ones are asked for and none can be made.
+fn hold_unsigned(planned: &mut Planned, reason: &str) {
     planned.changes.clear();
     planned.proposed.clear();
     for proposal in &mut planned.promoted.proposals {
         if matches!(proposal.action, Action::Committed | Action::Opened) {
             proposal.action = Action::Waiting;
-            proposal.reason =
-                Some("`commit.sign` does not act in this version, and none is pushed unsigned".to_owned());
+            proposal.reason = Some(format!("nothing is pushed unsigned: {reason}"));
         }
     }
 }

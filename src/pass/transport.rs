@@ -37,12 +37,25 @@ pub(super) fn connection(service: &Service, registry: &service::Registry) -> Con
             certificate_file: service.resolve(&own.certificate_file),
             key_file: service.resolve(&own.key_file),
         }),
-        proxy: match &registry.proxy {
-            ProxyText::Environment => ProxyChoice::Environment,
-            ProxyText::Never => ProxyChoice::Never,
-            // The configuration has checked that it is a proxy's URL.
-            ProxyText::Url(url) => ProxyUrl::parse(url).map_or(ProxyChoice::Environment, ProxyChoice::Through),
-        },
+        proxy: proxy(&registry.proxy),
+    }
+}
+
+/// Returns how the forge of a repository is connected to.
+pub(super) fn forge(service: &Service, watched: Option<&service::WatchedRepository>) -> Connection {
+    Connection {
+        ca_file: watched.and_then(|watched| watched.ca_file.as_ref()).map(|file| service.resolve(file)),
+        proxy: watched.map(|watched| proxy(&watched.proxy)).unwrap_or_default(),
+        ..Connection::default()
+    }
+}
+
+fn proxy(said: &ProxyText) -> ProxyChoice {
+    match said {
+        ProxyText::Environment => ProxyChoice::Environment,
+        ProxyText::Never => ProxyChoice::Never,
+        // The configuration has checked that it is a proxy's URL.
+        ProxyText::Url(url) => ProxyUrl::parse(url).map_or(ProxyChoice::Environment, ProxyChoice::Through),
     }
 }
 

@@ -106,6 +106,7 @@ impl Watcher {
                 limits: &self.limits,
                 now,
                 publishing,
+                only: &[],
                 mode: Mode::Act,
                 progress: &nobody,
                 read_config: &read_config,

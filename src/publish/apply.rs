@@ -1,11 +1,14 @@
-//! Making the planned commits and pushing them, all or none.
+//! Making the planned commits and pushing them: all or none, and those that a forge signs one after the other.
+//!
+//! Entry points: [`apply`] and [`apply_by_forge`].
 
 use jiff::Timestamp;
 
 use crate::git::{GitError, Pushed, Remote};
-use crate::model::commit::CommitId;
+use crate::model::commit::{CommitId, Sign};
 use crate::model::environment::BranchName;
 use crate::model::outcome::Landed;
+use crate::publish::making::{MakeError, Maker};
 use crate::publish::plan::PlannedCommit;
 
 /// What became of the commits.
@@ -34,7 +37,10 @@ pub fn apply(
 ) -> Result<Applied, GitError> {
     let mut tip = base.clone();
     let mut landed = Vec::with_capacity(commits.len());
-    for commit in commits {
+    for mut commit in commits {
+        if commit.plan.sign == Some(Sign::Forge) {
+            commit.plan.sign = Some(by_key(remote)?);
+        }
         tip = remote.commit(&tip, &commit.files, &commit.plan, now)?;
         landed.push(Landed { environment: commit.plan.environment, commit: tip.clone(), message: commit.plan.message });
     }
@@ -46,4 +52,46 @@ pub fn apply(
         Pushed::Moved => Applied::Moved,
         Pushed::Forbidden(words) => Applied::Forbidden(words),
     })
+}
+
+/// Returns the way to sign where a forge was to, and none is asked.
+fn by_key(remote: &dyn Remote) -> Result<Sign, GitError> {
+    let way = [Sign::Ssh, Sign::Gpg].into_iter().find(|way| remote.signs(*way).is_ok());
+    way.ok_or_else(|| {
+        let reason = "`commit.sign: forge` is for pull requests and passes; what is pushed by Git alone needs a key in `signing` \
+                      of the service configuration";
+        GitError::Unsigned(reason.to_owned())
+    })
+}
+
+/// Has the forge make the commits, and moves the branch to each in turn. What landed before something failed has landed: the
+/// rest is told by being absent, and the next pass makes it.
+///
+/// # Errors
+///
+/// [`MakeError`] when not even the first commit landed.
+pub async fn apply_by_forge(
+    maker: &Maker<'_>,
+    base: &CommitId,
+    commits: Vec<PlannedCommit>,
+) -> Result<Applied, MakeError> {
+    let mut tip = base.clone();
+    let mut landed: Vec<Landed> = Vec::with_capacity(commits.len());
+    for commit in commits {
+        match maker.on_base(&tip, &commit).await {
+            Ok(made) => {
+                tip = made.commit;
+                let PlannedCommit { plan, .. } = commit;
+                landed.push(Landed { environment: plan.environment, commit: tip.clone(), message: plan.message });
+            }
+            Err(error) if !landed.is_empty() => {
+                tracing::warn!(environment = %commit.plan.environment, %error, "not every commit could be made");
+                break;
+            }
+            Err(MakeError::Moved(_)) => return Ok(Applied::Moved),
+            Err(MakeError::Forbidden(words)) => return Ok(Applied::Forbidden(words)),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Applied::Landed(landed))
 }

@@ -3,6 +3,7 @@
 //! Entry points: [`title`] and [`body`]. Pure. Everything from outside is escaped: no mention, no closing
 //! keyword, no HTML and no marker of Tagboat's own comes through a tag, a name or a reason.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::model::change::Change;
@@ -12,6 +13,8 @@ use crate::model::marker;
 use crate::model::proposal::{Move, Proposal};
 use crate::model::pull_request::Marker;
 use crate::model::site::Value;
+use crate::model::template::Template;
+use crate::publish::wording;
 
 /// How many digits of a digest are shown.
 const DIGEST_DIGITS: usize = 12;
@@ -35,17 +38,49 @@ pub fn title(proposal: &Proposal) -> String {
     }
 }
 
-/// Writes a body of at most `limit` characters; rows that do not fit are counted.
-pub fn body(proposal: &Proposal, changes: &[Change], key: &str, limit: usize) -> String {
+/// What a body is written with beside the proposal.
+#[derive(Debug, Clone, Copy)]
+pub struct Writing<'a> {
+    /// The hash of the content.
+    pub key: &'a str,
+    /// The template, where there is one.
+    pub template: Option<&'a Template>,
+    /// Compare links and release notes, made safe already.
+    pub notes: &'a str,
+    /// The most characters.
+    pub limit: usize,
+}
+
+/// Writes a body; rows that do not fit are counted.
+pub fn body(proposal: &Proposal, changes: &[Change], writing: &Writing<'_>) -> String {
     let hidden = marker::write(&Marker {
-        key: key.to_owned(),
+        key: writing.key.to_owned(),
         environment: proposal.environment.clone(),
         group: proposal.group.clone(),
         withdrawn: false,
     });
+    let text = usual(proposal, changes, writing.notes, writing.limit.saturating_sub(hidden.chars().count() + 4));
+    let templated = writing.template.and_then(|template| {
+        let room = writing.limit.saturating_sub(hidden.chars().count() + 100);
+        wording::body(template, (proposal, &files(changes)), (&title(proposal), &text, writing.notes), room)
+    });
+    format!("{}\n\n{hidden}\n", templated.as_deref().unwrap_or(&text).trim_end())
+}
+
+/// Names the files that change, each once.
+pub(super) fn files(changes: &[Change]) -> Vec<&str> {
+    let files: BTreeSet<&str> = changes.iter().map(|change| change.file.as_str()).collect();
+    files.into_iter().collect()
+}
+
+/// Writes the body that stands without a template.
+fn usual(proposal: &Proposal, changes: &[Change], notes: &str, limit: usize) -> String {
     let mut text = String::from("| image | from | to | step |\n| --- | --- | --- | --- |\n");
-    let foot = foot(proposal, &hidden);
+    let foot = foot(proposal);
     let room = limit.saturating_sub(foot.chars().count() + 200);
+    // What nobody must know goes first.
+    let notes = if notes.chars().count() < room / 2 { notes } else { "" };
+    let room = room - notes.chars().count();
     let moves: Vec<String> = proposal.moves.iter().map(move_row).collect();
     rows(&mut text, &moves, room, "| … | {n} more | | |\n");
     text.push_str("\n<details><summary>Where</summary>\n\n");
@@ -63,6 +98,10 @@ pub fn body(proposal: &Proposal, changes: &[Change], key: &str, limit: usize) ->
         .collect();
     rows(&mut text, &places, room, "- … {n} more\n");
     text.push_str("\n</details>\n");
+    if !notes.is_empty() {
+        text.push('\n');
+        text.push_str(notes);
+    }
     text.push_str(&foot);
     text
 }
@@ -78,7 +117,8 @@ pub fn ordered(proposal: &Proposal, changes: &[Change], message: &str, key: &str
     let rest = limit.saturating_sub(told.chars().count());
     // Its gates were judged when it was ordered: from there on it is a person's to merge.
     let by_hand = Proposal { publish: Publish::PullRequest, ..proposal.clone() };
-    format!("{told}{}", body(&by_hand, changes, key, rest))
+    let writing = Writing { key, template: None, notes: "", limit: rest };
+    format!("{told}{}", body(&by_hand, changes, &writing))
 }
 
 /// Adds as many rows as there is room for, and says how many are left out.
@@ -108,8 +148,8 @@ fn value(value: &Value) -> String {
     code(&format!("{tag}{}", digest.unwrap_or_default()))
 }
 
-/// Writes the gates, what happens next, and the hidden marker.
-fn foot(proposal: &Proposal, hidden: &str) -> String {
+/// Writes the gates, and what happens next.
+fn foot(proposal: &Proposal) -> String {
     let mut text = String::new();
     if !proposal.gates.is_empty() {
         text.push_str("\n**Gates**\n\n");
@@ -124,7 +164,7 @@ fn foot(proposal: &Proposal, hidden: &str) -> String {
     let _infallible = write!(
         text,
         "\n{next} Closing it refuses this version until something newer comes; the label `tagboat/hold` leaves it as it \
-         is, `tagboat/retry` takes a refusal back, `tagboat/rebase` makes its branch anew.\n\n{hidden}\n"
+         is, `tagboat/retry` takes a refusal back, `tagboat/rebase` makes its branch anew.\n"
     );
     text
 }

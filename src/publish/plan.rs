@@ -16,6 +16,8 @@ use crate::model::history::Ordered;
 use crate::model::hold::Hold;
 use crate::model::image::ImageName;
 use crate::model::site::Value;
+use crate::model::template::Facts;
+use crate::publish::wording;
 
 /// How many images a commit's subject names before it only counts them.
 const NAMED_IN_SUBJECT: usize = 1;
@@ -52,8 +54,10 @@ pub fn commit(
     PlannedCommit {
         plan: CommitPlan {
             environment: environment.clone(),
-            message: message(environment, &moves, &key, style),
+            message: message(environment, &moves, &files, &key, style),
             author: style.author.clone(),
+            committer: style.committer().clone(),
+            sign: style.sign,
         },
         files,
         key,
@@ -114,10 +118,16 @@ pub fn ordered_commit(
     if let Some(reason) = &note.reason {
         let _infallible = writeln!(text, "{TRAILER_REASON}: {reason}");
     }
-    for (key, value) in &style.trailers {
+    for (key, value) in style.further_trailers() {
         let _infallible = writeln!(text, "{key}: {value}");
     }
-    let plan = CommitPlan { environment: environment.clone(), message: text, author: style.author.clone() };
+    let plan = CommitPlan {
+        environment: environment.clone(),
+        message: text,
+        author: style.author.clone(),
+        committer: style.committer().clone(),
+        sign: style.sign,
+    };
     PlannedCommit { plan, files, key }
 }
 
@@ -147,7 +157,7 @@ pub fn hold_message(is_hold: bool, holds: &[Hold], style: &CommitStyle) -> Strin
     for hold in holds {
         let _infallible = writeln!(text, "{key}: {}:{}{}", hold.image, hold.tag, place(hold));
     }
-    for (key, value) in &style.trailers {
+    for (key, value) in style.further_trailers() {
         let _infallible = writeln!(text, "{key}: {value}");
     }
     text
@@ -161,13 +171,28 @@ fn short(image: &ImageName) -> &str {
 /// The distinct moves of a commit, whatever number of files each changes.
 type Moves<'a> = BTreeSet<(&'a ImageName, &'a Value, &'a Value)>;
 
-fn message(environment: &EnvironmentName, moves: &Moves<'_>, key: &str, style: &CommitStyle) -> String {
-    let mut text = subject(environment, moves);
+fn message(
+    environment: &EnvironmentName,
+    moves: &Moves<'_>,
+    files: &[FileEdit],
+    key: &str,
+    style: &CommitStyle,
+) -> String {
+    let subject = subject(environment, moves);
+    let mut default = format!("{subject}\n\n");
+    body(&mut default, moves);
+    let facts = Facts {
+        environment: environment.to_string(),
+        summary: wording::summary(&subject).to_owned(),
+        default: default.trim_end().to_owned(),
+        files: files.iter().map(|file| file.file.to_string()).collect(),
+        images: moves.iter().map(|(image, from, to)| wording::image(image, from, to, "")).collect(),
+        ..Facts::default()
+    };
+    let mut text = wording::message(style.message.as_ref(), &facts);
     text.push_str("\n\n");
-    body(&mut text, moves);
-    text.push('\n');
     moved_trailers(&mut text, environment, moves, key);
-    for (key, value) in &style.trailers {
+    for (key, value) in style.further_trailers() {
         let _infallible = writeln!(text, "{key}: {value}");
     }
     text

@@ -16,6 +16,7 @@ mod accepted;
 mod document;
 mod hostile;
 mod keys;
+mod reference;
 mod registries;
 mod validator;
 

@@ -6,6 +6,7 @@ mod checkout;
 mod history;
 mod http;
 mod local;
+pub(crate) mod signing;
 mod ssh;
 
 use std::path::Path;
@@ -41,7 +42,7 @@ fn now() -> Timestamp {
 
 fn plan() -> CommitPlan {
     let author = Identity { name: "Tagböat".to_owned(), email: "bot@acme.example".to_owned() };
-    CommitPlan { environment: "dev".into(), message: MESSAGE.to_owned(), author }
+    CommitPlan { environment: "dev".into(), message: MESSAGE.to_owned(), committer: author.clone(), author, sign: None }
 }
 
 fn edit(file: &str, before: &str, after: &str) -> FileEdit {

@@ -7,6 +7,7 @@ mod support;
 mod cache;
 mod config;
 mod decide;
+mod documents;
 mod forge;
 mod git;
 mod layers;

@@ -14,7 +14,7 @@ use tagboat::manifest::{FileScan, Limits, Surroundings, scan};
 use tagboat::model::environment::EnvironmentName;
 use tagboat::model::file::RepoPath;
 use tagboat::model::policy::Pin;
-use tagboat::model::site::{Site, Value};
+use tagboat::model::site::{Site, SkipReason, Value};
 
 /// What one test asks of one image, wherever it stands.
 #[derive(Debug, Clone)]
@@ -37,14 +37,21 @@ fn scan_alone(name: &str, bytes: &[u8]) -> FileScan {
     scan(&path(name), bytes, &Surroundings::default(), &Limits::default())
 }
 
-/// Scans and carries out every wish on the sites that it names.
+/// Whether a site is only listed, since it stands under a key that no format knows.
+fn is_listed_only(site: &Site) -> bool {
+    site.skipped == Some(SkipReason::Unmarked("a key that no format knows"))
+}
+
+/// Scans and carries out every wish on the sites that it names, but for those that are only listed.
 fn carry_out(file: &RepoPath, bytes: &[u8], surroundings: &Surroundings, wishes: &[Wish]) -> Edited {
     let found = scan(file, bytes, surroundings, &Limits::default());
     let environment = EnvironmentName::from("test");
     let orders: Vec<Order<'_>> = wishes
         .iter()
         .flat_map(|wish| {
-            let wanted = |site: &&Site| site.image.as_ref().is_some_and(|image| image.as_str() == wish.image);
+            let wanted = |site: &&Site| {
+                site.image.as_ref().is_some_and(|image| image.as_str() == wish.image) && !is_listed_only(site)
+            };
             found.sites.iter().filter(wanted).map(move |site| (site, wish))
         })
         .map(|(site, wish)| Order {

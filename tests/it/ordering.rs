@@ -59,6 +59,7 @@ impl Scene {
             limits: &Limits::default(),
             now: now.parse().unwrap(),
             publishing: Publishing::Plain,
+            only: &[],
             mode: Mode::Act,
             progress: &|_| {},
             read_config: &|_| {},

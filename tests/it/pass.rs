@@ -69,6 +69,7 @@ async fn pass_at(now: &str, remote: &Arc<MemoryRemote>, tags: &MemoryTags, mode:
         limits: &Limits::default(),
         now: now.parse().unwrap(),
         publishing: Publishing::Plain,
+        only: &[],
         mode,
         progress: &|_| {},
         read_config: &|_| {},

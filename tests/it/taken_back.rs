@@ -35,6 +35,7 @@ async fn pass(remote: Arc<dyn Remote>, tags: &MemoryTags, now: &str) -> Outcome 
         limits: &Limits::default(),
         now: now.parse().unwrap(),
         publishing: Publishing::Plain,
+        only: &[],
         mode: Mode::Act,
         progress: &|_| {},
         read_config: &|_| {},

@@ -42,7 +42,7 @@ impl Tree {
             cache: &setup::no_cache(),
             limits: &Limits::default(),
             now: "2026-11-20T09:00:00Z".parse().unwrap(),
-            only: None,
+            only: &[],
             progress: &|_| {},
         };
         report::outcome(plan(&inputs).await.unwrap(), config)

@@ -59,7 +59,7 @@ pub(super) struct Common {
         global = true,
         value_enum,
         value_name = "FORMAT",
-        help = "How results are printed: text (default), json; for check also github, sarif; for history also csv"
+        help = "How results are printed: text (default), json; for check and passes also github; for check sarif; for history csv"
     )]
     pub(super) output: Option<OutputFormat>,
     /// When to use colour
@@ -83,7 +83,7 @@ pub(super) enum OutputFormat {
     Text,
     /// For programs; documented and stable.
     Json,
-    /// Annotations of GitHub Actions; `check` alone has them.
+    /// Annotations, job summary and outputs of GitHub Actions; `check` and what makes a pass have them.
     #[value(hide = true)]
     Github,
     /// SARIF 2.1.0; `check` alone has it.
@@ -146,6 +146,7 @@ pub(super) enum Command {
   tagboat run                                   the remote and branch of this checkout; its files are left alone
   tagboat run --repo https://github.com/acme/gitops --branch main
   tagboat run --dry-run                         what a run would do
+  tagboat run --image ghcr.io/acme/web          right after its build: this image alone
 
 The token comes from TAGBOAT_TOKEN, else GITHUB_TOKEN, GITLAB_TOKEN or GITEA_TOKEN.")]
     Run(Run),
@@ -227,6 +228,14 @@ What cannot be carried over stands at its end as comments, and on standard error
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
+    /// Write man pages, one for each command
+    #[command(after_help = "Example:
+  tagboat manual /usr/local/share/man/man1")]
+    Manual {
+        /// The folder
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
     /// Run passes of many repositories, for ever
     #[command(after_help = "Examples:
   tagboat serve --config service.yaml                     by its schedule, its webhooks, and as gates open
@@ -302,6 +311,9 @@ pub(super) struct Run {
     /// The forge's URL, where it is not https:// on the repository's host: https://host/gitlab
     #[arg(long, value_name = "URL")]
     pub(super) forge_url: Option<String>,
+    /// Look at this image alone, with those of its group; may be given several times
+    #[arg(long = "image", value_name = "IMAGE")]
+    pub(super) images: Vec<String>,
     /// Stop before anything is written
     #[arg(long)]
     pub(super) dry_run: bool,

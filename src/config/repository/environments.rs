@@ -92,6 +92,7 @@ fn environment(raw: RawEnvironment, reader: &mut Reader<'_>, edges: &mut Vec<Edg
         after,
         gates,
         publish,
+        max_open: raw.max_open.value().map(|most| most.0),
         reviewers: reviewers.into_iter().map(|reviewer| reviewer.value.0).collect(),
         on_failure,
         line: position.line,

@@ -24,10 +24,6 @@ const TABLE: &[&str] = &[
     "environments.gates.approvals",
     "environments.gates.manual",
     "environments.onFailure",
-    "commit.message",
-    "commit.sign",
-    "pullRequest.title",
-    "pullRequest.body",
 ];
 
 /// Finds the parts of the table in a file, in its order.

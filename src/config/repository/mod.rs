@@ -103,7 +103,7 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Repository, Faults> {
     };
     let formats = formats::formats(raw.formats.value().unwrap_or_default(), &mut reader);
     let commit = raw.commit.value().map(|raw| style::commit(raw, &mut reader)).unwrap_or_default();
-    let pull_request = raw.pull_request.value().map(style::pull_request).unwrap_or_default();
+    let pull_request = raw.pull_request.value().map(|raw| style::pull_request(raw, &mut reader)).unwrap_or_default();
     if !reader.is_clean() {
         return Err(reader.faults());
     }

@@ -10,7 +10,7 @@ use crate::config::reader::Located;
 use crate::config::repository::formats::ReferencePattern;
 use crate::config::repository::gates::{CountWord, DaysText, EdgeText, Expectation, HoursText};
 use crate::config::repository::policy::Semver;
-use crate::config::repository::style::{Person, SignWord};
+use crate::config::repository::style::{Person, RebaseWord, SignWord};
 use crate::config::scalars::{BranchPrefix, CleanUrl, GrammarVersion, Line, Name, PathGlob, Text};
 use crate::config::shapes::{FreeMap, OneOrMany, ShortOrLong, True, TrueOr, Whole};
 use crate::model::environment::{BranchName, EnvironmentName, Publish};
@@ -130,6 +130,8 @@ object! {
     /// How a change reaches it: `commit` on the base branch, `pullRequest` that a person merges, or
     /// `autoMerge` when every gate passes. Default: `pullRequest`.
     "publish" optional publish: Publish,
+    /// How many of its pull requests may be open at once; further ones wait. Default: any number. Example: `5`.
+    "maxOpen" optional max_open: Whole<1, 1000>,
     /// Who is asked to review its pull requests. Example: `[acme/sre]`.
     "reviewers" optional reviewers: OneOrMany<Line>,
     /// What is watched after a merge, and how to go back. Default: nothing.
@@ -248,23 +250,29 @@ object! {
 object! {
     /// How commits look.
     RawCommit, "`commit`";
-    /// The template of the message. Default: Tagboat's own.
+    /// The template of the message; Tagboat's trailers are always added behind it. Default: Tagboat's own.
+    /// Example: `"{{ environment }}: {{ summary }}"`.
     "message" optional message: Text,
-    /// Author and committer. Default: `Tagboat <tagboat@localhost>`. Example: `Ship Bot <ship@acme.example>`.
+    /// The author. Default: `Tagboat <tagboat@localhost>`. Example: `Ship Bot <ship@acme.example>`.
     "author" optional author: Person,
+    /// The committer. Default: the author. Example: `Ship Bot <ship@acme.example>`.
+    "committer" optional committer: Person,
     /// How commits are signed: `ssh`, `gpg`, or `forge` for commits that the forge makes and signs.
     /// The keys are the operator's. Default: not at all.
     "sign" optional sign: SignWord,
-    /// Further trailers, by name. Example: `{Signed-off-by: "Ship Bot <ship@acme.example>"}`.
+    /// `true`: the committer's `Signed-off-by` is added. Default: `false`.
+    "signOff" optional sign_off: bool,
+    /// Further trailers, by name. Example: `{Ticket: OPS-1}`.
     "trailers" optional trailers: FreeMap<Line>,
 }
 
 object! {
     /// How pull requests look.
     RawPullRequest, "`pullRequest`";
-    /// The template of the title. Default: Tagboat's own.
+    /// The template of the title. Default: Tagboat's own. Example: `"[{{ environment }}] {{ summary }}"`.
     "title" optional title: Line,
-    /// The template of the body. Default: Tagboat's own.
+    /// The template of the body; Tagboat's hidden marker is always added below it. Default: Tagboat's own.
+    /// Example: `"{{ default }}"`.
     "body" optional body: Text,
     /// Labels that it gets. Default: none. Example: `[dependencies]`.
     "labels" optional labels: OneOrMany<Line>,
@@ -274,4 +282,12 @@ object! {
     "branchPrefix" optional branch_prefix: BranchPrefix,
     /// `true`: merged although its head commit has no check at all. Default: `false`.
     "allowNoChecks" optional allow_no_checks: bool,
+    /// `false`: neither compare links nor release notes of the source repositories are looked up. Default: `true`.
+    "releaseNotes" optional release_notes: bool,
+    /// When a head branch is made anew on a base that moved: on `conflict`; when that is `needed`, so also where the base must be up
+    /// to date for a merge that is due; or `always`. Default: `needed`.
+    "rebase" optional rebase: RebaseWord,
+    /// `true`: with `autoMerge`, a forge is told to merge by itself once the checks that the base requires have passed, where nothing
+    /// else is waited for. Default: `false`.
+    "nativeAutoMerge" optional native_auto_merge: bool,
 }

@@ -1,15 +1,16 @@
 //! How commits and pull requests look: `commit:` and `pullRequest:`.
 //!
-//! Owns the checks of trailers and people. Templates are kept as written; nothing is rendered here.
+//! Owns the checks of trailers, people and templates; nothing is rendered here.
 
 use serde_json::{Value as Json, json};
 
 use crate::config::fault::quote;
-use crate::config::reader::{Reader, Scalar};
+use crate::config::reader::{Field, Reader, Scalar};
 use crate::config::repository::raw::{RawCommit, RawPullRequest};
 use crate::config::scalars::word;
-use crate::model::commit::{CommitStyle, Identity};
-use crate::model::pull_request::PullRequestStyle;
+use crate::model::commit::{CommitStyle, Identity, Sign};
+use crate::model::pull_request::{PullRequestStyle, Rebase};
+use crate::model::template::{Template, Wording};
 
 /// `Name <email>`.
 #[derive(Debug, Clone)]
@@ -41,18 +42,47 @@ impl Scalar for Person {
 
 /// How commits are signed.
 #[derive(Debug, Clone)]
-pub(crate) struct SignWord(pub(crate) &'static str);
+pub(crate) struct SignWord(pub(crate) Sign);
 
 impl Scalar for SignWord {
     const WHAT: &'static str = "`ssh`, `gpg` or `forge`";
 
     fn parse(text: &str) -> Result<Self, String> {
-        word(text, &[("ssh", Self("ssh")), ("gpg", Self("gpg")), ("forge", Self("forge"))])
+        word(text, &[("ssh", Self(Sign::Ssh)), ("gpg", Self(Sign::Gpg)), ("forge", Self(Sign::Forge))])
     }
 
     fn schema() -> Json {
         json!({"enum": ["ssh", "gpg", "forge"]})
     }
+}
+
+/// When a head branch is made anew.
+#[derive(Debug, Clone)]
+pub(crate) struct RebaseWord(pub(crate) Rebase);
+
+impl Scalar for RebaseWord {
+    const WHAT: &'static str = "`conflict`, `needed` or `always`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let words =
+            [("conflict", Self(Rebase::Conflict)), ("needed", Self(Rebase::Needed)), ("always", Self(Rebase::Always))];
+        word(text, &words)
+    }
+
+    fn schema() -> Json {
+        json!({"enum": ["conflict", "needed", "always"]})
+    }
+}
+
+/// Checks a template, and says what is wrong with it at its place.
+fn template<T: AsRef<str>>(field: Field<T>, wording: Wording, reader: &mut Reader<'_>) -> Option<Template> {
+    let given = field.given?;
+    Template::parse(given.value.as_ref(), wording)
+        .map_err(|fault| {
+            let line = fault.line.map(|line| format!("line {line} of the template: ")).unwrap_or_default();
+            reader.fault(given.span.clone(), format!("{line}{}", fault.reason), fault.hint);
+        })
+        .ok()
 }
 
 /// Turns `commit:` into the model's style.
@@ -71,23 +101,28 @@ pub(crate) fn commit(raw: RawCommit, reader: &mut Reader<'_>) -> CommitStyle {
         }
     }
     CommitStyle {
-        message: raw.message.value().map(|text| text.0),
+        message: template(raw.message, Wording::Message, reader),
         author: raw.author.value().map(|person| person.0).unwrap_or_default(),
-        sign: raw.sign.value().map(|word| word.0.to_owned()),
+        committer: raw.committer.value().map(|person| person.0),
+        sign: raw.sign.value().map(|word| word.0),
+        sign_off: raw.sign_off.value().unwrap_or(false),
         trailers,
     }
 }
 
 /// Turns `pullRequest:` into the model's style.
-pub(crate) fn pull_request(raw: RawPullRequest) -> PullRequestStyle {
+pub(crate) fn pull_request(raw: RawPullRequest, reader: &mut Reader<'_>) -> PullRequestStyle {
     let labels = raw.labels.value().map(|labels| labels.0).unwrap_or_default();
     let default = PullRequestStyle::default();
     PullRequestStyle {
-        title: raw.title.value().map(|title| title.0),
-        body: raw.body.value().map(|body| body.0),
+        title: template(raw.title, Wording::Title, reader),
+        body: template(raw.body, Wording::Body, reader),
         labels: labels.into_iter().map(|label| label.value.0).collect(),
         draft: raw.draft.value().unwrap_or(default.draft),
         branch_prefix: raw.branch_prefix.value().map_or(default.branch_prefix, |prefix| prefix.0),
         allow_no_checks: raw.allow_no_checks.value().unwrap_or(default.allow_no_checks),
+        release_notes: raw.release_notes.value().unwrap_or(default.release_notes),
+        rebase: raw.rebase.value().map_or(default.rebase, |word| word.0),
+        native_auto_merge: raw.native_auto_merge.value().unwrap_or(default.native_auto_merge),
     }
 }

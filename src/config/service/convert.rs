@@ -8,12 +8,12 @@ use crate::config::fault::quote;
 use crate::config::reader::{Field, Located, Reader};
 use crate::config::service::raw::{
     RawAccess, RawBasic, RawCron, RawLimits, RawNotify, RawRegistry, RawRegistryAuth, RawRepositoryAuth, RawService,
-    RawSource, RawUrlFile, RawWatched, RawWebhook,
+    RawSigning, RawSource, RawUrlFile, RawWatched, RawWebhook,
 };
 use crate::config::service::words::{FilePath, ScheduleText, VariableName};
 use crate::config::service::{
     Access, Basic, Channel, ClientCertificate, Limits, Mirror, Notify, Queue, Registry, RegistryAuth, RepositoryAuth,
-    Schedule, SecretPlace, Service, Source, SourceAuth, SourceKind, Timeouts, WatchedRepository, Webhook,
+    Schedule, SecretPlace, Service, Signing, Source, SourceAuth, SourceKind, Timeouts, WatchedRepository, Webhook,
 };
 use crate::config::shapes::{OneOrMany, ShortOrLong, Whole};
 
@@ -37,6 +37,7 @@ pub(super) fn service(file: &str, raw: RawService, reader: &mut Reader<'_>) -> S
         repositories: repositories.into_iter().filter_map(|raw| repository(raw.value)).collect(),
         registries: registries.into_iter().filter_map(|raw| registry(raw.value, reader)).collect(),
         trusted_root: raw.sigstore.value().and_then(|sigstore| sigstore.trusted_root_file.value()),
+        signing: raw.signing.value().map(|raw| signing(raw, reader)).unwrap_or_default(),
         sources: sources.into_iter().filter_map(|raw| source(raw.value)).collect(),
         notify: raw.notify.value().unwrap_or_default().into_iter().filter_map(|raw| notify(raw.value)).collect(),
         queue: match raw.queue.value() {
@@ -98,6 +99,20 @@ fn webhook(raw: Located<RawWebhook>, reader: &mut Reader<'_>) -> Option<Webhook>
     Some(Webhook { source: source.value()?.0, secret: secret(secret_file, secret_env)? })
 }
 
+fn signing(raw: RawSigning, reader: &mut Reader<'_>) -> Signing {
+    if let (Some(_), Some(second)) = (&raw.ssh_key_file.key, &raw.ssh_key_env.key) {
+        reader.fault(second.clone(), "`sshKeyFile` and `sshKeyEnv` exclude each other", None);
+    }
+    if let (Some(span), false) = (&raw.gpg_home.key, raw.gpg_key.is_present()) {
+        reader.fault(span.clone(), "`gpgHome` needs `gpgKey` beside it", None);
+    }
+    Signing {
+        ssh: secret(raw.ssh_key_file, raw.ssh_key_env),
+        gpg_key: raw.gpg_key.value().map(|key| key.0),
+        gpg_home: raw.gpg_home.value(),
+    }
+}
+
 fn repository(raw: RawWatched) -> Option<WatchedRepository> {
     Some(WatchedRepository {
         url: raw.url.value()?.0,
@@ -105,6 +120,8 @@ fn repository(raw: RawWatched) -> Option<WatchedRepository> {
         auth: raw.auth.value().and_then(repository_auth),
         webhook_secret: raw.webhook_secret_file.value(),
         schedule: raw.schedule.value().and_then(schedule),
+        ca_file: raw.ca_file.value(),
+        proxy: raw.proxy.value().unwrap_or_default(),
     })
 }
 
@@ -238,6 +255,7 @@ fn limits(raw: RawLimits) -> Limits {
         max_tags: raw.max_tags.value().map(|count| count.0),
         max_pages: raw.max_pages.value().map(|count| count.0),
         max_inspections: raw.max_inspections.value().map(|count| count.0),
+        max_heads: raw.max_heads.value().map(|count| count.0),
         pass_time: raw.pass_time.value(),
         concurrent_passes: small(raw.concurrent_passes),
     }

@@ -93,6 +93,21 @@ pub struct WatchedRepository {
     pub webhook_secret: Option<FilePath>,
     /// Its own schedule.
     pub schedule: Option<Schedule>,
+    /// Certificates of a private authority.
+    pub ca_file: Option<FilePath>,
+    /// What the forge's API is reached through.
+    pub proxy: ProxyText,
+}
+
+/// The keys that commits are signed with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Signing {
+    /// The SSH key.
+    pub ssh: Option<SecretPlace>,
+    /// The name of the GPG key.
+    pub gpg_key: Option<String>,
+    /// The folder of GPG's keyring.
+    pub gpg_home: Option<FilePath>,
 }
 
 /// The credential of a registry.
@@ -290,6 +305,8 @@ pub struct Limits {
     pub max_pages: Option<u64>,
     /// The most tags of all images together whose platforms or age one pass asks for.
     pub max_inspections: Option<u64>,
+    /// The most tags of all images together of which one pass asks where they point, to compare their images.
+    pub max_heads: Option<u64>,
     /// How long one pass may ask registries.
     pub pass_time: Option<SignedDuration>,
     /// How many passes run at once.
@@ -315,6 +332,8 @@ pub struct Service {
     pub registries: Vec<Registry>,
     /// The trusted root of signatures without keys.
     pub trusted_root: Option<FilePath>,
+    /// The keys that commits are signed with.
+    pub signing: Signing,
     /// What gates may ask.
     pub sources: Vec<Source>,
     /// Who is told.
@@ -339,6 +358,7 @@ impl Service {
             repositories: Vec::new(),
             registries: Vec::new(),
             trusted_root: None,
+            signing: Signing::default(),
             sources: Vec::new(),
             notify: Vec::new(),
             queue: Queue::default(),

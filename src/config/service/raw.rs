@@ -36,6 +36,9 @@ object! {
     "registries" optional registries: Vec<Located<RawRegistry>>,
     /// Whom signatures are checked against. Default: signatures by key alone can be checked.
     "sigstore" optional sigstore: RawSigstore,
+    /// The keys that commits are signed with where `.tagboat.yaml` asks for it. Default: those of the environment variables
+    /// `TAGBOAT_SSH_SIGNING_KEY` and `TAGBOAT_GPG_SIGNING_KEY`.
+    "signing" optional signing: RawSigning,
     /// What gates may ask; `.tagboat.yaml` only names them. Default: none.
     "sources" optional sources: Vec<Located<RawSource>>,
     /// Who is told what happened. Default: nobody.
@@ -70,6 +73,19 @@ object! {
 }
 
 object! {
+    /// The keys that commits are signed with.
+    RawSigning, "`signing`";
+    /// The file that holds a private SSH key of the kind ed25519, without a passphrase.
+    "sshKeyFile" optional ssh_key_file: FilePath,
+    /// The environment variable that holds such a key.
+    "sshKeyEnv" optional ssh_key_env: VariableName,
+    /// The fingerprint or address of a GPG key, for the `gpg` program. Example: `ship@acme.example`.
+    "gpgKey" optional gpg_key: Line,
+    /// The folder of GPG's keyring. Default: the user's own.
+    "gpgHome" optional gpg_home: FilePath,
+}
+
+object! {
     /// A manifest repository that is watched.
     RawWatched, "a repository";
     /// Its URL, without any credential. Example: `https://github.com/acme/gitops`.
@@ -82,6 +98,11 @@ object! {
     "webhookSecretFile" optional webhook_secret_file: FilePath,
     /// Its own schedule. Default: the service's.
     "schedule" optional schedule: ShortOrLong<ScheduleText, RawCron>,
+    /// The certificates of a private authority, in PEM form, that the forge's API is trusted by. Git over HTTPS takes
+    /// `SSL_CERT_FILE`. Default: the machine's authorities.
+    "caFile" optional ca_file: FilePath,
+    /// What the forge's API is reached through: a proxy's URL, or `none`. Default: what the environment says.
+    "proxy" optional proxy: ProxyText,
 }
 
 object! {
@@ -332,6 +353,9 @@ object! {
     /// The most tags of all images together whose platforms or age one pass asks for, which costs a manifest and a
     /// blob each; the newest come first. Default: `2000`.
     "maxInspections" optional max_inspections: Whole<1, 1000000>,
+    /// The most tags of all images together of which one pass asks by HEAD where they point, for `newest` and
+    /// `platforms`; those that no pass asked about before come first. Default: `5000`.
+    "maxHeads" optional max_heads: Whole<1, 1000000>,
     /// How long one pass may ask registries; what is left is reported, and asked in the next one. Default: `30m`.
     "passTime" optional pass_time: SignedDuration,
     /// How many passes `serve` runs at once, of a repository each. Default: `4`.

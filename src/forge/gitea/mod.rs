@@ -2,6 +2,7 @@
 //!
 //! Entry point: [`Gitea::new`]. Branches and commits go through Git; nothing here decides what is opened or merged.
 
+mod commits;
 mod labels;
 mod merging;
 mod raw;
@@ -17,12 +18,15 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::forge::gitea::raw::{DRAFT, RawPullRequest, RawRepository, RawStatus};
+use crate::forge::github::public_api;
+use crate::forge::releases::{self, PUBLIC_HOST, of_public};
 use crate::forge::rest::{Reply, Rest, TokenHeader};
 use crate::forge::{Asked, Forge, ForgeError};
-use crate::model::commit::CommitId;
+use crate::http::client::HttpClient;
+use crate::model::commit::{CommitId, MadeCommit, NewCommit};
 use crate::model::environment::BranchName;
 use crate::model::pull_request::{
-    Check, CheckState, Lack, Merge, NewPullRequest, PullRequest, Readiness, State, Status,
+    Check, CheckState, ForgeKind, Lack, Merge, NewPullRequest, PullRequest, Readiness, Release, Source, State, Status,
 };
 
 /// The most characters of a body. Gitea sets no limit (its column is a `LONGTEXT`); whoever reads it does.
@@ -57,6 +61,12 @@ impl Gitea {
             has_token: token.is_some(),
             settings: Mutex::new(None),
         }
+    }
+
+    /// Reaches hosts in another way: through a proxy, or trusting a private authority.
+    #[must_use]
+    pub fn over(self, http: HttpClient) -> Self {
+        Self { rest: self.rest.over(http), ..self }
     }
 
     /// Returns a URL below the repository.
@@ -265,12 +275,43 @@ impl Forge for Gitea {
         Box::pin(self.take_label(pull_request, label))
     }
 
+    fn make<'a>(&'a self, new: &'a NewCommit) -> Asked<'a, MadeCommit> {
+        Box::pin(self.write_commit(new))
+    }
+
     fn readiness<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Readiness> {
         Box::pin(self.read_readiness(pull_request))
     }
 
     fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId) -> Asked<'a, Merge> {
         Box::pin(self.accept(pull_request, head))
+    }
+
+    fn home(&self) -> (ForgeKind, Source) {
+        let below = self.rest.below("api/v1");
+        let path = format!("{}/{}", self.owner, self.name);
+        let path = if below.is_empty() { path } else { format!("{below}/{path}") };
+        (ForgeKind::Gitea, Source { host: self.rest.host(), path })
+    }
+
+    fn releases<'a>(&'a self, source: &'a Source) -> Asked<'a, Option<Vec<Release>>> {
+        Box::pin(async move {
+            let Some(path) = self.rest.own_path(source, "api/v1") else {
+                let is_public = source.host == PUBLIC_HOST;
+                return if is_public { of_public(self.rest.http(), &public_api(), source).await } else { Ok(None) };
+            };
+            let Some((owner, name)) = path.split_once('/').filter(|(_, name)| !name.contains('/')) else {
+                return Ok(None);
+            };
+            let reply = self
+                .rest
+                .read(self.rest.url(&["repos", owner, name, "releases"], &[("limit", releases::MOST)]))
+                .await?;
+            match reply.status {
+                StatusCode::OK => Ok(Some(releases::plain(reply.json()?))),
+                _ => Err(self.refused(&reply)),
+            }
+        })
     }
 
     fn checks<'a>(&'a self, commit: &'a CommitId) -> Asked<'a, Vec<Check>> {

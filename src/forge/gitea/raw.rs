@@ -86,6 +86,7 @@ impl RawPullRequest {
             body,
             labels: self.labels.into_iter().flatten().map(|label| label.name).collect(),
             is_draft,
+            is_armed: false,
         }
     }
 }
@@ -246,4 +247,42 @@ impl RawRepository {
         let preferred = styles.clone().find(|style| *style == self.default_merge_style);
         preferred.or_else(|| styles.next()).unwrap_or("merge")
     }
+}
+
+/// What changing files came to.
+#[derive(Debug, Deserialize)]
+pub(super) struct RawMade {
+    /// The commit.
+    pub(super) commit: RawMadeCommit,
+}
+
+/// A commit as changing files tells it.
+#[derive(Debug, Deserialize)]
+pub(super) struct RawMadeCommit {
+    /// Its id.
+    pub(super) sha: String,
+    /// Its parents.
+    #[serde(default)]
+    pub(super) parents: Vec<RawParent>,
+}
+
+/// A parent of a commit.
+#[derive(Debug, Deserialize)]
+pub(super) struct RawParent {
+    /// Its id.
+    pub(super) sha: String,
+}
+
+/// A branch, as far as it is read.
+#[derive(Debug, Deserialize)]
+pub(super) struct RawStanding {
+    /// Its tip.
+    pub(super) commit: RawTip,
+}
+
+/// The tip of a branch.
+#[derive(Debug, Deserialize)]
+pub(super) struct RawTip {
+    /// Its id.
+    pub(super) id: String,
 }

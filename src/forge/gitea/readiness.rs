@@ -36,6 +36,8 @@ impl Gitea {
             changes_requested: of_state("REQUEST_CHANGES").map(|(name, _)| name.clone()).collect(),
             blocked: None,
             has_queue: false,
+            is_behind: rule.block_on_outdated_branch && now.is_behind(),
+            is_blocked_by_checks: false,
         };
         let missing = protected.required_approvals.saturating_sub(i64::from(readiness.approvals));
         let is_asked =

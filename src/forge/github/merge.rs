@@ -16,7 +16,41 @@ const QUEUED: &str = "query($owner: String!, $name: String!, $number: Int!) { re
 const ENQUEUE: &str = "mutation($id: ID!, $head: GitObjectID!) { enqueuePullRequest(input: {pullRequestId: $id, \
                        expectedHeadOid: $head}) { mergeQueueEntry { id } } }";
 
+/// Tells GitHub to merge by itself, if the head is still this commit.
+const ARM: &str = "mutation($id: ID!, $method: PullRequestMergeMethod!, $head: GitObjectID!) { enablePullRequestAutoMerge(input: \
+                   {pullRequestId: $id, mergeMethod: $method, expectedHeadOid: $head}) { clientMutationId } }";
+
+/// Takes that back.
+const DISARM: &str =
+    "mutation($id: ID!) { disablePullRequestAutoMerge(input: {pullRequestId: $id}) { clientMutationId } }";
+
 impl GitHub {
+    pub(super) async fn armed(&self, pull_request: &PullRequest, head: &CommitId) -> Result<Merge, ForgeError> {
+        let asked = self.asked_of(pull_request.base.as_str()).await?;
+        let Some(method) = self.method(asked.methods.as_deref(), asked.is_linear).await? else {
+            return Ok(Merge::NotReady(
+                "the repository and the rules of its base branch allow no way to merge".to_owned(),
+            ));
+        };
+        let (id, _) = self.queued(pull_request).await?;
+        let order = json!({"id": id, "method": method.to_ascii_uppercase(), "head": head.as_str()});
+        match self.transport.graphql(ARM, order).await? {
+            Ok(_) => Ok(Merge::Enqueued),
+            Err(words) => Ok(Merge::NotReady(format!("GitHub does not merge it by itself: {}", words.join("; ")))),
+        }
+    }
+
+    pub(super) async fn disarmed(&self, pull_request: &PullRequest) -> Result<(), ForgeError> {
+        let (id, _) = self.queued(pull_request).await?;
+        match self.transport.graphql(DISARM, json!({"id": id})).await? {
+            Ok(_) => Ok(()),
+            Err(words) => Err(ForgeError::Skip(format!(
+                "GitHub does not take back that it merges by itself: {}",
+                words.join("; ")
+            ))),
+        }
+    }
+
     pub(super) async fn merged(&self, pull_request: &PullRequest, head: &CommitId) -> Result<Merge, ForgeError> {
         let asked = self.asked_of(pull_request.base.as_str()).await?;
         if asked.has_queue {
@@ -77,7 +111,8 @@ impl GitHub {
         Ok(allowed.find(|way| fits(way) && !(is_linear && *way == "merge")))
     }
 
-    async fn enqueued(&self, pull_request: &PullRequest, head: &CommitId) -> Result<Merge, ForgeError> {
+    /// Returns what GraphQL calls a pull request, and whether it is in the queue.
+    async fn queued(&self, pull_request: &PullRequest) -> Result<(String, bool), ForgeError> {
         let asked = json!({"owner": self.owner, "name": self.name, "number": pull_request.number.0});
         let said = match self.transport.graphql(QUEUED, asked).await? {
             Ok(said) => said,
@@ -86,12 +121,17 @@ impl GitHub {
             }
         };
         let pull = &said["repository"]["pullRequest"];
-        if pull["isInMergeQueue"] == true {
+        match pull["id"].as_str() {
+            Some(id) => Ok((id.to_owned(), pull["isInMergeQueue"] == true)),
+            None => Err(ForgeError::Skip("GitHub does not know the pull request any more".to_owned())),
+        }
+    }
+
+    async fn enqueued(&self, pull_request: &PullRequest, head: &CommitId) -> Result<Merge, ForgeError> {
+        let (id, is_queued) = self.queued(pull_request).await?;
+        if is_queued {
             return Ok(Merge::Enqueued);
         }
-        let Some(id) = pull["id"].as_str() else {
-            return Err(ForgeError::Skip("GitHub does not know the pull request any more".to_owned()));
-        };
         match self.transport.graphql(ENQUEUE, json!({"id": id, "head": head.as_str()})).await? {
             Ok(_) => Ok(Merge::Enqueued),
             Err(words) => Ok(Merge::NotReady(format!("the merge queue does not take it: {}", words.join("; ")))),

@@ -1,8 +1,9 @@
 //! GitHub and GitHub Enterprise Server, over REST, and GraphQL for merge queues, which REST cannot reach.
 //!
-//! The entry point is [`GitHub`]. Native auto-merge is deliberately absent: it would merge without asking Tagboat's
-//! gates and the checks that are not required; a pass asks again instead.
+//! The entry point is [`GitHub`]. Whether GitHub may merge by itself, which asks neither gates nor checks that are not required, is
+//! decided by whoever calls.
 
+mod commits;
 pub mod identity;
 mod merge;
 mod pace;
@@ -14,22 +15,33 @@ mod transport;
 
 use std::sync::Arc;
 
+use reqwest::StatusCode;
 use secrecy::SecretString;
 use url::Url;
 
 use crate::clock::Clock;
 use crate::forge::github::identity::Identity;
 use crate::forge::github::transport::Transport;
+use crate::forge::releases::{self, PUBLIC_HOST, of_public};
 use crate::forge::{Asked, Forge, ForgeError};
-use crate::model::commit::CommitId;
+use crate::http::client::HttpClient;
+use crate::http::target::host_of;
+use crate::model::commit::{CommitId, MadeCommit, NewCommit};
 use crate::model::environment::BranchName;
-use crate::model::pull_request::{Check, Lack, Merge, NewPullRequest, PullRequest, Readiness, Status};
+use crate::model::pull_request::{
+    Check, ForgeKind, Lack, Merge, NewPullRequest, PullRequest, Readiness, Release, Source, Status,
+};
 
 /// The API of github.com.
 pub const PUBLIC_API: &str = "https://api.github.com/";
 
 /// The most characters of a body; GitHub takes 65,536.
 const LONGEST_BODY: usize = 65_000;
+
+/// Returns the API of github.com as a URL.
+pub(super) fn public_api() -> Url {
+    Url::parse(PUBLIC_API).expect("the constant is a URL")
+}
 
 /// A repository on GitHub.
 pub struct GitHub {
@@ -44,6 +56,12 @@ impl GitHub {
     pub fn new(base: Url, owner: &str, name: &str, identity: Identity, clock: Arc<dyn Clock>) -> Self {
         let transport = Transport::new(base, format!("{owner}/{name}"), identity, clock);
         Self { transport, owner: owner.to_owned(), name: name.to_owned() }
+    }
+
+    /// Reaches hosts in another way: through a proxy, or trusting a private authority.
+    #[must_use]
+    pub fn over(self, http: HttpClient) -> Self {
+        Self { transport: self.transport.over(http), ..self }
     }
 
     /// Returns a token that is good for Git, too: of an App, one of its installation, good for the next minutes.
@@ -94,12 +112,53 @@ impl Forge for GitHub {
         Box::pin(self.label_removed(pull_request, label))
     }
 
+    fn make<'a>(&'a self, new: &'a NewCommit) -> Asked<'a, MadeCommit> {
+        Box::pin(self.made(new))
+    }
+
     fn readiness<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Readiness> {
         Box::pin(self.judged(pull_request))
     }
 
     fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId) -> Asked<'a, Merge> {
         Box::pin(self.merged(pull_request, head))
+    }
+
+    fn arm<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId) -> Asked<'a, Merge> {
+        Box::pin(self.armed(pull_request, head))
+    }
+
+    fn disarm<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, ()> {
+        Box::pin(self.disarmed(pull_request))
+    }
+
+    fn home(&self) -> (ForgeKind, Source) {
+        let host = match host_of(self.transport.base()).as_str() {
+            "api.github.com" => PUBLIC_HOST.to_owned(),
+            other => other.to_owned(),
+        };
+        (ForgeKind::GitHub, Source { host, path: format!("{}/{}", self.owner, self.name) })
+    }
+
+    fn releases<'a>(&'a self, source: &'a Source) -> Asked<'a, Option<Vec<Release>>> {
+        Box::pin(async move {
+            let parts: Vec<&str> = source.path.split('/').collect();
+            let [owner, name] = parts.as_slice() else { return Ok(None) };
+            if source.host != self.home().1.host {
+                let is_public = source.host == PUBLIC_HOST;
+                return if is_public {
+                    of_public(self.transport.http(), &public_api(), source).await
+                } else {
+                    Ok(None)
+                };
+            }
+            let url = self.transport.url(&["repos", owner, name, "releases"], &[("per_page", releases::MOST)]);
+            let answer = self.transport.get(&url).await?;
+            match answer.status {
+                StatusCode::OK => Ok(Some(releases::plain(answer.json()?))),
+                _ => Err(answer.refusal("to list releases")),
+            }
+        })
     }
 
     fn checks<'a>(&'a self, commit: &'a CommitId) -> Asked<'a, Vec<Check>> {

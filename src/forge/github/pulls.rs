@@ -167,5 +167,6 @@ fn of_raw(raw: raw::PullRequest) -> Option<PullRequest> {
         body,
         labels: raw.labels.into_iter().map(|label| label.name).collect(),
         is_draft: raw.draft,
+        is_armed: raw.auto_merge.is_some_and(|order| !order.is_null()),
     })
 }

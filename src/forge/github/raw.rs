@@ -32,6 +32,8 @@ pub(super) struct PullRequest {
     /// In answers about one pull request alone; `null` while it is being worked out.
     pub(super) mergeable: Option<bool>,
     pub(super) mergeable_state: Option<String>,
+    /// What the forge merges it by, where it does that by itself.
+    pub(super) auto_merge: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -135,6 +137,16 @@ pub(super) struct Protection {
 pub(super) struct ClassicChecks {
     #[serde(default)]
     pub(super) contexts: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Reference {
+    pub(super) object: Object,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Object {
+    pub(super) sha: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -29,8 +29,20 @@ impl GitHub {
         let asked = self.asked_of(pull_request.base.as_str()).await?;
         let (approvals, changes_requested) = self.reviews(pull_request).await?;
         let blocked = blocked(&now, pull_request, &asked, approvals);
+        let state = now.mergeable_state.as_deref();
+        let (is_behind, is_blocked_by_checks) =
+            (state == Some("behind"), state == Some("blocked") && blocked.is_some());
         let (required, has_queue) = (asked.checks, asked.has_queue);
-        Ok(Readiness { checks, required, approvals, changes_requested, blocked, has_queue })
+        Ok(Readiness {
+            checks,
+            required,
+            approvals,
+            changes_requested,
+            is_behind: is_behind && blocked.is_some(),
+            is_blocked_by_checks: is_blocked_by_checks && approvals >= asked.approvals,
+            blocked,
+            has_queue,
+        })
     }
 
     /// Looks at one pull request.

@@ -134,6 +134,21 @@ impl Transport {
         }
     }
 
+    /// Reaches hosts in another way.
+    pub(super) fn over(self, http: HttpClient) -> Self {
+        Self { http, ..self }
+    }
+
+    /// Returns the base of the API.
+    pub(super) fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// Returns the client, for questions that no token goes along with.
+    pub(super) fn http(&self) -> &HttpClient {
+        &self.http
+    }
+
     /// Returns the URL of a path below the base; each part stays one part.
     pub(super) fn url(&self, path: &[&str], query: &[(&str, &str)]) -> Url {
         let mut url = self.base.clone();

@@ -33,6 +33,35 @@ impl GitLab {
         self.not_ready(&reply)
     }
 
+    /// Tells GitLab to merge by itself once the pipeline has succeeded.
+    pub(super) async fn arm_pipeline(&self, pull_request: &PullRequest, head: &CommitId) -> Result<Merge, ForgeError> {
+        let settings = self.read_settings().await?;
+        // The first word is of 17.11 and later, the second of all before, and still taken.
+        let mut order = json!({
+            "sha": head.as_str(), "should_remove_source_branch": true, "auto_merge": true, "merge_when_pipeline_succeeds": true,
+        });
+        if settings.squash_option.as_deref() == Some("always") {
+            order["squash"] = true.into();
+        }
+        match self.rest.write(Method::PUT, self.of(pull_request, &["merge"]), Some(&order)).await {
+            Ok(reply) if reply.status == StatusCode::OK => Ok(told(&reply.json()?)),
+            Ok(reply) => self.not_ready(&reply),
+            Err(lost @ ForgeError::Later { .. }) => self.look(pull_request, head, lost).await,
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Takes back that GitLab merges by itself.
+    pub(super) async fn disarm_pipeline(&self, pull_request: &PullRequest) -> Result<(), ForgeError> {
+        let url = self.of(pull_request, &["cancel_merge_when_pipeline_succeeds"]);
+        let reply = self.rest.write(Method::POST, url, None).await?;
+        match reply.status.as_u16() {
+            // 406 is documented for one that is not waiting any more.
+            200 | 201 | 406 => Ok(()),
+            _ => Err(self.refused(&reply)),
+        }
+    }
+
     /// Puts it on the merge train.
     async fn board(&self, pull_request: &PullRequest, head: &CommitId) -> Result<Merge, ForgeError> {
         let number = pull_request.number.0.to_string();

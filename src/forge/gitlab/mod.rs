@@ -2,6 +2,7 @@
 //!
 //! Entry point: [`GitLab::new`]. Branches and commits go through Git; nothing here decides what is opened or merged.
 
+mod commits;
 mod merging;
 mod raw;
 mod readiness;
@@ -15,13 +16,16 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::clock::Clock;
+use crate::forge::github::public_api;
 use crate::forge::gitlab::raw::{DRAFT, RawMergeRequest, RawNote, RawProject, RawStatus, RawToken, RawUser};
+use crate::forge::releases::{self, PUBLIC_HOST, of_public};
 use crate::forge::rest::{Reply, Rest, TokenHeader};
 use crate::forge::{Asked, Forge, ForgeError};
-use crate::model::commit::CommitId;
+use crate::http::client::HttpClient;
+use crate::model::commit::{CommitId, MadeCommit, NewCommit};
 use crate::model::environment::BranchName;
 use crate::model::pull_request::{
-    Check, CheckState, Lack, Merge, NewPullRequest, PullRequest, Readiness, State, Status,
+    Check, CheckState, ForgeKind, Lack, Merge, NewPullRequest, PullRequest, Readiness, Release, Source, State, Status,
 };
 
 /// The most characters of a description, as GitLab documents it.
@@ -66,6 +70,12 @@ impl GitLab {
             has_token: token.is_some(),
             settings: Mutex::new(None),
         }
+    }
+
+    /// Reaches hosts in another way: through a proxy, or trusting a private authority.
+    #[must_use]
+    pub fn over(self, http: HttpClient) -> Self {
+        Self { rest: self.rest.over(http), ..self }
     }
 
     /// Returns a URL below the project, whose path with its groups is one part of it.
@@ -315,12 +325,46 @@ impl Forge for GitLab {
         Box::pin(async move { self.change(pull_request, &json!({ "remove_labels": label })).await })
     }
 
+    fn make<'a>(&'a self, new: &'a NewCommit) -> Asked<'a, MadeCommit> {
+        Box::pin(self.write_commit(new))
+    }
+
     fn readiness<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Readiness> {
         Box::pin(self.read_readiness(pull_request))
     }
 
     fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId) -> Asked<'a, Merge> {
         Box::pin(self.accept(pull_request, head))
+    }
+
+    fn arm<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId) -> Asked<'a, Merge> {
+        Box::pin(self.arm_pipeline(pull_request, head))
+    }
+
+    fn disarm<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, ()> {
+        Box::pin(self.disarm_pipeline(pull_request))
+    }
+
+    fn home(&self) -> (ForgeKind, Source) {
+        let below = self.rest.below("api/v4");
+        let path = self.project.clone();
+        let path = if below.is_empty() { path } else { format!("{below}/{path}") };
+        (ForgeKind::GitLab, Source { host: self.rest.host(), path })
+    }
+
+    fn releases<'a>(&'a self, source: &'a Source) -> Asked<'a, Option<Vec<Release>>> {
+        Box::pin(async move {
+            let Some(path) = self.rest.own_path(source, "api/v4") else {
+                let is_public = source.host == PUBLIC_HOST;
+                return if is_public { of_public(self.rest.http(), &public_api(), source).await } else { Ok(None) };
+            };
+            let reply =
+                self.rest.read(self.rest.url(&["projects", path, "releases"], &[("per_page", releases::MOST)])).await?;
+            match reply.status {
+                StatusCode::OK => Ok(Some(releases::plain(reply.json()?))),
+                _ => Err(self.refused(&reply)),
+            }
+        })
     }
 
     fn checks<'a>(&'a self, commit: &'a CommitId) -> Asked<'a, Vec<Check>> {

@@ -79,6 +79,7 @@ impl RawMergeRequest {
             body,
             labels: self.labels.into_iter().collect::<BTreeSet<_>>(),
             is_draft: self.draft,
+            is_armed: self.merge_when_pipeline_succeeds,
         }
     }
 }
@@ -217,4 +218,18 @@ impl RawPermissions {
 pub(super) struct RawToken {
     #[serde(default)]
     pub(super) scopes: Vec<String>,
+}
+
+/// A commit, as far as it is read.
+#[derive(Debug, Deserialize)]
+pub(super) struct RawCommit {
+    /// Its id.
+    pub(super) id: String,
+}
+
+/// A branch, as far as it is read.
+#[derive(Debug, Deserialize)]
+pub(super) struct RawBranch {
+    /// Its tip.
+    pub(super) commit: RawCommit,
 }

@@ -28,7 +28,12 @@ impl GitLab {
         let mut readiness = Readiness { checks, blocked: blocked(&request, head), ..Readiness::default() };
         if settings.only_allow_merge_if_pipeline_succeeds {
             readiness.required.insert(PIPELINE.to_owned());
+            // Every job of it is required with it.
+            readiness.required.extend(readiness.checks.iter().map(|check| check.name.clone()));
         }
+        let status = request.detailed_merge_status.as_deref();
+        readiness.is_behind = status == Some("need_rebase");
+        readiness.is_blocked_by_checks = matches!(status, Some("ci_still_running" | "ci_must_pass"));
         readiness.has_queue = settings.merge_trains_enabled == Some(true);
         if settings.archived {
             readiness.blocked = Some("the project is archived".to_owned());

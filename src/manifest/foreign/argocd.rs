@@ -45,6 +45,16 @@ pub struct Application {
     pub further: Vec<(&'static str, String)>,
 }
 
+impl Application {
+    /// Returns the folders of its sources, without what stands around a path; the repository's root is none.
+    pub(super) fn folders(&self) -> impl Iterator<Item = &str> {
+        self.paths
+            .iter()
+            .map(|path| path.trim_start_matches("./").trim_end_matches('/'))
+            .filter(|path| !matches!(*path, "" | "."))
+    }
+}
+
 /// An `ImageUpdater`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Updater {
@@ -147,7 +157,14 @@ pub(super) fn application(object: &Object<'_>, origin: Origin) -> Option<Applica
             ignore: of("ignore-tags").map(list).unwrap_or_default(),
             platforms: of("platforms").map(list).unwrap_or_default(),
         };
-        let further = ["helm.image-name", "helm.image-tag", "helm.image-spec", "kustomize.image-name", "pull-secret"];
+        let further = [
+            "helm.image-name",
+            "helm.image-tag",
+            "helm.image-spec",
+            "kustomize.image-name",
+            "pull-secret",
+            "force-update",
+        ];
         let further = further.into_iter().filter_map(|name| Some((name, of(name)?.to_owned()))).collect();
         followed(written, &settings, further)
     };
@@ -197,6 +214,7 @@ pub(super) fn updater(object: &Object<'_>, origin: Origin) -> Updater {
             ] {
                 notes.extend(image.text(path).map(|value| (name, value.to_owned())));
             }
+            notes.extend(text("forceUpdate").map(|value| ("forceUpdate", value.to_owned())));
             notes.extend(text("pullSecret").map(|value| ("pullSecret", value.to_owned())));
             if images.len() < MAX_IMAGES {
                 let mut one = followed(image.text(&["imageName"]).unwrap_or_default(), &settings, notes);

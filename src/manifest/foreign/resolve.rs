@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use crate::manifest::foreign::argocd::{Application, Followed};
 use crate::manifest::foreign::flux::{FluxPolicy, FluxRepository};
 use crate::manifest::foreign::{Foreign, Origin};
 use crate::model::file::RepoPath;
@@ -60,23 +61,40 @@ impl Foreign {
         self.applications_own(sites);
     }
 
-    /// Gives the references within an application what its annotations say of their images.
+    /// Gives the references within an application, and in the folders of its sources, what its annotations say of
+    /// their images.
+    ///
+    /// Its own manifest goes before folders, and the nearest folder before those above it. Where applications of one
+    /// folder differ, the reference is left alone.
     fn applications_own(&self, sites: &mut [Site]) {
-        let mut by_file: BTreeMap<&RepoPath, Vec<_>> = BTreeMap::new();
+        let mut by_file: BTreeMap<&RepoPath, Vec<&Application>> = BTreeMap::new();
+        let mut by_folder: HashMap<(&str, &ImageName), Vec<(&Application, &Followed)>> = HashMap::new();
         for application in &self.applications {
             by_file.entry(&application.origin.file).or_default().push(application);
+            for (folder, followed) in
+                application.folders().flat_map(|folder| application.images.iter().map(move |one| (folder, one)))
+            {
+                if let Ok(image) = &followed.image {
+                    by_folder.entry((folder, image)).or_default().push((application, followed));
+                }
+            }
         }
         if by_file.is_empty() {
             return;
         }
         for site in sites.iter_mut().filter(|site| site.marker.is_none() && site.skipped.is_none()) {
             let at = site.bytes().start;
+            let Some(image) = &site.image else { continue };
             let here = by_file.get(&site.file).into_iter().flatten().find(|one| one.span.contains(&at));
-            let of_image = |image: &ImageName| {
-                here?.images.iter().find(|followed| followed.image.as_ref().is_ok_and(|other| other == image))
+            let own = here.and_then(|one| one.images.iter().find(|followed| followed.image.as_ref() == Ok(image)));
+            let policy = match own {
+                Some(followed) => Some(followed.policy.clone()),
+                None => ancestors(site.file.folder())
+                    .find_map(|folder| by_folder.get(&(folder, image)))
+                    .map(|all| agreed(all)),
             };
-            match site.image.as_ref().and_then(of_image).map(|followed| &followed.policy) {
-                Some(Ok(policy)) => site.marker = Some(Marker::Policy(Arc::clone(policy))),
+            match policy {
+                Some(Ok(policy)) => site.marker = Some(Marker::Policy(policy)),
                 Some(Err(reason)) => {
                     let reason = format!("its application's annotations cannot be used: {reason}");
                     site.skipped = Some(SkipReason::NamedPolicy(reason));
@@ -85,6 +103,23 @@ impl Foreign {
             }
         }
     }
+}
+
+/// Returns the policy that several applications have for an image.
+fn agreed(all: &[(&Application, &Followed)]) -> Result<Arc<Policy>, String> {
+    let Some(((one, first), others)) = all.split_first() else { return Err("there are none".to_owned()) };
+    match others.iter().find(|(_, other)| other.policy != first.policy) {
+        None => first.policy.clone(),
+        Some((other, _)) => {
+            let names = [one, other].map(|application| shorten(&application.origin.name));
+            Err(format!("the applications {} and {} deploy this folder and differ", names[0], names[1]))
+        }
+    }
+}
+
+/// Returns a folder and those above it, the repository's root left out.
+fn ancestors(folder: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(folder), |folder| Some(folder.rsplit_once('/')?.0)).filter(|folder| !folder.is_empty())
 }
 
 impl<'a> Index<'a> {

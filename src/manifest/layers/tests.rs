@@ -116,3 +116,42 @@ fn many_that_decide_are_counted() {
         ]
     );
 }
+
+#[test]
+fn a_patch_decides_for_the_same_image_below_and_images_beside_it_for_the_patch() {
+    let patch = "apiVersion: apps/v1\nkind: Deployment\nspec: {image: ghcr.io/acme/web:1.5.0}\n";
+    let files = [
+        ("base/web.yaml", WEB),
+        ("base/kustomization.yaml", "resources: [web.yaml]\nimages: [{name: redis, newTag: '7'}]\n"),
+        (
+            "dev/kustomization.yaml",
+            "resources: [../base]\npatches:\n- patch: |-\n    - op: replace\n      path: /spec/image\n      value: \
+             ghcr.io/acme/web:1.6.0\nimages: [{name: ghcr.io/acme/web, newTag: 1.7.0}]\n",
+        ),
+        ("prod/kustomization.yaml", "resources: [../base]\npatches: [{path: web.yaml}]\n"),
+        ("prod/web.yaml", patch),
+        ("top/kustomization.yaml", "resources: [../prod]\npatchesStrategicMerge: [web.yaml]\n"),
+        ("top/web.yaml", patch),
+    ];
+    assert_eq!(
+        noted(&files),
+        [
+            "base/web.yaml:4 dev/kustomization.yaml:6 (a patch, where it applies), dev/kustomization.yaml:7, \
+             prod/web.yaml:3 (a patch, where it applies) and 1 more decide for it",
+            "base/web.yaml:5 base/kustomization.yaml:2 decides for it",
+            "dev/kustomization.yaml:6 dev/kustomization.yaml:7 decides for it",
+            "prod/web.yaml:3 top/web.yaml:3 (a patch, where it applies) decides for it",
+        ]
+    );
+}
+
+#[test]
+fn the_patch_of_a_component_decides_for_what_stands_beside_the_component() {
+    let files = [
+        ("app/kustomization.yaml", "resources: [web.yaml]\ncomponents: [../debug]\n"),
+        ("app/web.yaml", WEB),
+        ("debug/kustomization.yaml", "kind: Component\npatches:\n  - path: patch.yaml\n"),
+        ("debug/patch.yaml", "[{op: replace, path: /spec/image, value: \"ghcr.io/acme/web:1.5.0\"}]\n"),
+    ];
+    assert_eq!(noted(&files), ["app/web.yaml:4 debug/patch.yaml:1 (a patch, where it applies) decides for it"]);
+}

@@ -16,4 +16,4 @@ record!(Updater { origin, images, further });
 record!(Foreign { repositories, policies, automations, applications, updaters });
 
 record!(LayerImage { name, becomes, decides, span });
-record!(Layer { file, resources, components, images });
+record!(Layer { file, resources, components, images, patches });

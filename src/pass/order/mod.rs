@@ -201,7 +201,7 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
         limits: given.limits,
         now: given.now,
         editing: Editing::Together,
-        only: None,
+        only: &[],
         progress: given.progress,
     };
     let scanned = crate::pass::look(&inputs)?;

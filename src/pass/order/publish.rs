@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::config::repository::Repository;
 use crate::forge::Forge;
 use crate::git::Remote;
-use crate::model::commit::CommitId;
+use crate::model::commit::{CommitId, Sign};
 use crate::model::environment::Publish;
 use crate::model::outcome::Outcome;
 use crate::model::proposal::Action;
@@ -13,6 +13,7 @@ use crate::pass::blocking;
 use crate::pass::order::{OrderError, Ordering, refused};
 use crate::pass::propose::{LONGEST_BODY, Publishing};
 use crate::publish::apply::{self, Applied};
+use crate::publish::making::Maker;
 use crate::publish::plan::PlannedCommit;
 use crate::publish::pull_requests::apply::{Place, apply as take, look};
 use crate::publish::pull_requests::{self, Desired, Standing, Unsure};
@@ -29,8 +30,19 @@ pub(super) async fn publish(
     if publish != Publish::Commit {
         return propose(given, config, base, commit, outcome).await;
     }
-    let (remote, branch, at, now) = (Arc::clone(&given.remote), given.branch.clone(), base.clone(), given.now);
-    match blocking(move || apply::apply(&*remote, &branch, &at, vec![commit], now)).await? {
+    let applied = match &given.publishing {
+        Publishing::Forge(forge) if config.commit.sign == Some(Sign::Forge) => {
+            let (remote, prefix) = (Arc::clone(&given.remote), config.pull_request.branch_prefix.as_str());
+            let maker = Maker { remote, forge: Some(&**forge), branch: given.branch, prefix, now: given.now };
+            let applied = apply::apply_by_forge(&maker, base, vec![commit]).await;
+            applied.map_err(|error| OrderError::Failed(error.to_string()))?
+        }
+        _ => {
+            let (remote, branch, at, now) = (Arc::clone(&given.remote), given.branch.clone(), base.clone(), given.now);
+            blocking(move || apply::apply(&*remote, &branch, &at, vec![commit], now)).await?
+        }
+    };
+    match applied {
         Applied::Landed(landed) => {
             outcome.commits = landed;
             Ok(true)
@@ -117,10 +129,10 @@ async fn standing(
     desired: &Desired,
 ) -> Result<Standing, OrderError> {
     let (remote, branch, at) = (Arc::clone(&given.remote), given.branch.clone(), base.clone());
-    let (style, author) = (config.pull_request.clone(), config.commit.author.clone());
+    let (style, own) = (config.pull_request.clone(), config.commit.clone());
     let (wanted, now) = (desired.clone(), given.now);
     let wanted =
-        move |remote: &dyn Remote| look(remote, (&branch, &at), &style, (&author, now), std::slice::from_ref(&wanted));
+        move |remote: &dyn Remote| look(remote, (&branch, &at), &style, (&own, now), std::slice::from_ref(&wanted));
     let mut heads = blocking(move || wanted(&*remote)).await?;
     heads.retain(|head| head.name == desired.head);
     let pull_requests = match forge {

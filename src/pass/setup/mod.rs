@@ -194,7 +194,6 @@ pub fn inactive(config: &Repository) -> Option<String> {
     let mut keys: Vec<String> = Vec::new();
     for part in &config.inactive {
         let instead = match part.key.as_str() {
-            "commit.message" | "pullRequest.title" | "pullRequest.body" => ": the default is used",
             "environments.onFailure" | "formats" => "",
             _ => ": what depends on it waits",
         };
@@ -347,6 +346,9 @@ fn registry_limits(service: &Service) -> Limits {
     }
     if let Some(count) = service.limits.max_inspections {
         limits.inspections = usize::try_from(count).unwrap_or(usize::MAX);
+    }
+    if let Some(count) = service.limits.max_heads {
+        limits.heads = usize::try_from(count).unwrap_or(usize::MAX);
     }
     if let Some(time) = service.limits.pass_time.and_then(|time| Duration::try_from(time).ok()) {
         limits.pass_time = Some(time);

@@ -7,11 +7,13 @@ use crate::git::Remote;
 use crate::git::access::Access;
 use crate::git::mirror::{Mirror, check_branch};
 use crate::git::program::{PASSED_THROUGH, ProgramEnvironment};
+use crate::git::signing::{GpgKey, Keys, SshKey};
 use crate::git::url::{Reach, RemoteUrl};
 use crate::model::environment::BranchName;
 use crate::pass::forges;
 use crate::pass::propose::Publishing;
 use crate::pass::setup::{MAX_SECRET, SetupError, read};
+use crate::pass::transport;
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
@@ -79,8 +81,9 @@ pub fn publishing(
         (ForgeChoice::Auto, Reach::Http | Reach::Ssh) => forges::told(url, environment).unwrap_or(ForgeChoice::Auto),
         (choice, _) => choice,
     };
-    let address =
-        forges::Address { repository: url, named, token: named_token(url, service, environment)?, environment };
+    let connection = transport::forge(service, watched(service, url));
+    let token = named_token(url, service, environment)?;
+    let address = forges::Address { repository: url, named, token, connection, environment };
     match choice {
         ForgeChoice::Plain => Ok(Publishing::Plain),
         ForgeChoice::GitHub => forges::github(&address, app(url, service)?),
@@ -142,12 +145,27 @@ pub fn remote(target: &Target<'_>, service: &Service, environment: &Environment)
     let access = access(&url, service, environment)?;
     let folder = mirror_folder(&url, environment)?;
     let mirror = Mirror::open(&folder, url.clone(), access, program(environment))?;
+    let mirror = mirror.with_keys(keys(service, environment)?);
     let branch = match branch {
         Some(branch) => branch,
         None => mirror.default_branch()?.ok_or(SetupError::NoBranch)?,
     };
     check_branch(&branch).map_err(SetupError::Branch)?;
     Ok(Opened { remote: Arc::new(mirror), branch, url })
+}
+
+/// Returns the keys that commits are signed with. One that is of no use fails where a commit is to be signed with it.
+fn keys(service: &Service, environment: &Environment) -> Result<Keys, SetupError> {
+    let signing = &service.signing;
+    let named = signing.ssh.as_ref().map(|place| secret(place, service, environment)).transpose()?;
+    let ssh = named.or_else(|| environment.ssh_signing_key());
+    let (variable, home) = environment.gpg_signing_key();
+    let id = signing.gpg_key.clone().or_else(|| variable.map(str::to_owned));
+    let home = signing.gpg_home.as_ref().map(|path| service.resolve(path)).or(home);
+    Ok(Keys {
+        ssh: ssh.map(|text| SshKey::read(&text).map_err(|error| error.to_string())),
+        gpg: id.map(|id| GpgKey { id, home }),
+    })
 }
 
 /// Returns what the operator's file says of a repository.
@@ -168,7 +186,8 @@ fn access(url: &RemoteUrl, service: &Service, environment: &Environment) -> Resu
         Some(RepositoryAuth::SshKey(path)) => Ok(Access::SshKey { file: service.resolve(path), known_hosts: None }),
         Some(RepositoryAuth::GithubApp { .. }) => {
             let app = app(url, service)?.ok_or_else(|| SetupError::App("it is not named".to_owned()))?;
-            let address = forges::Address { repository: url, named: None, token: None, environment };
+            let connection = transport::forge(service, watched(service, url));
+            let address = forges::Address { repository: url, named: None, token: None, connection, environment };
             Ok(Access::Token(forges::installation_token(&address, app)?))
         }
         None => Ok(environment.token().map_or(Access::None, |(_, token)| Access::Token(token))),

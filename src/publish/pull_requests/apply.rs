@@ -8,15 +8,17 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::forge::{Forge, ForgeError};
-use crate::git::{BlobId, GitError, Head, Pushed, Remote, blob_id};
-use crate::model::commit::{CommitId, Identity, TRAILER_KEY, TRAILER_ORDER};
+use crate::git::{BlobId, GitError, Head, Remote, blob_id};
+use crate::model::commit::{CommitId, CommitPlan, CommitStyle, TRAILER_KEY, TRAILER_ORDER, TRAILER_TREE};
 use crate::model::environment::BranchName;
 use crate::model::file::RepoPath;
 use crate::model::outcome::Landed;
 use crate::model::proposal::Action;
 use crate::model::pull_request::{
-    Check, CheckState, HeadBranch, LABEL_RETRY, Merge, NewPullRequest, PullRequestStyle, Readiness, State, Status,
+    Check, CheckState, HeadBranch, LABEL_RETRY, Merge, NewPullRequest, PullRequestStyle, Readiness, Rebase, State,
+    Status,
 };
+use crate::publish::making::{MakeError, Maker};
 use crate::publish::plan::PlannedCommit;
 use crate::publish::pull_requests::{Course, Desired, Step};
 
@@ -37,17 +39,11 @@ pub struct Place<'a> {
     pub style: &'a PullRequestStyle,
 }
 
-/// Why a course could not be followed to its end.
-#[derive(Debug, thiserror::Error)]
-enum Broken {
-    #[error(transparent)]
-    Git(#[from] GitError),
-    #[error(transparent)]
-    Forge(#[from] ForgeError),
-    #[error("the remote refuses the push: {0}")]
-    Forbidden(String),
-    #[error("{0} moved meanwhile: the next pass looks again")]
-    Moved(BranchName),
+impl Place<'_> {
+    fn maker(&self) -> Maker<'_> {
+        let (remote, prefix) = (Arc::clone(&self.remote), self.style.branch_prefix.as_str());
+        Maker { remote, forge: self.forge, branch: self.branch, prefix, now: self.now }
+    }
 }
 
 /// Looks at every head branch of Tagboat's on the remote.
@@ -59,7 +55,7 @@ pub fn look(
     remote: &dyn Remote,
     base: (&BranchName, &CommitId),
     style: &PullRequestStyle,
-    (author, now): (&Identity, Timestamp),
+    (own, now): (&CommitStyle, Timestamp),
     desired: &[Desired],
 ) -> Result<Vec<HeadBranch>, GitError> {
     let listed = remote.heads(&style.branch_prefix)?;
@@ -68,7 +64,7 @@ pub fn look(
         .map(|(name, tip)| {
             let head = remote.head(&name, &tip, base)?;
             let wanted = desired.iter().find(|desired| desired.head == name);
-            let mut found = judge(remote, name, &head, (author, now), wanted)?;
+            let mut found = judge(remote, name, (&head, base.1), (own, now), wanted)?;
             found.is_order = found.is_order && !is_there(remote, base, &head, found.key.as_deref())?;
             Ok(found)
         })
@@ -101,21 +97,34 @@ fn is_there(
 fn judge(
     remote: &dyn Remote,
     name: BranchName,
-    head: &Head,
-    (author, now): (&Identity, Timestamp),
+    (head, base): (&Head, &CommitId),
+    (own, now): (&CommitStyle, Timestamp),
     desired: Option<&Desired>,
 ) -> Result<HeadBranch, GitError> {
     let entry = &head.step.entry;
     let keys: Vec<&str> =
         entry.message.lines().filter_map(|line| line.strip_prefix(TRAILER_KEY)?.strip_prefix(": ")).collect();
-    let key = keys.last().map(|key| (*key).trim().to_owned());
-    let is_own = head.on_base && key.is_some() && entry.author == *author && entry.committer == *author;
+    let key = keys.last().map(|key| (*key).trim().to_owned()).filter(|_| !head.is_empty);
+    let head_tree = remote.tree(&head.tip)?;
+    let is_by_us = entry.author == own.author && entry.committer == *own.committer();
+    // A forge names others as who made its commits: those are known by the tree that they say they hold.
+    let is_ours = is_by_us || (!entry.is_merge && says_tree(&entry.message).is_some_and(|tree| tree == head_tree));
+    // A branch that brings nothing holds nothing of anybody's.
+    let is_own = head.is_empty || (head.on_base && key.is_some() && is_ours);
     let is_fresh = match desired {
+        _ if head.is_empty => false,
         None => true,
         Some(desired) => brings(head, &desired.commit)? && is_as_made(remote, head, &desired.commit, now)?,
     };
-    let is_order = is_own && entry.message.lines().any(|line| line.starts_with(TRAILER_ORDER));
-    Ok(HeadBranch { name, tip: head.tip.clone(), key, is_own, is_order, is_fresh })
+    let is_order = is_own && key.is_some() && entry.message.lines().any(|line| line.starts_with(TRAILER_ORDER));
+    let is_on_tip = entry.parent.as_ref() == Some(base);
+    Ok(HeadBranch { name, tip: head.tip.clone(), key, is_own, is_order, is_fresh, is_on_tip })
+}
+
+/// Returns the tree that a message says its commit holds.
+fn says_tree(message: &str) -> Option<&str> {
+    let mut said = message.lines().filter_map(|line| line.strip_prefix(TRAILER_TREE)?.strip_prefix(": "));
+    said.next_back().map(str::trim)
 }
 
 /// Whether a head changes exactly what the commit would change on the present base, byte for byte.
@@ -140,8 +149,10 @@ fn brings(head: &Head, commit: &PlannedCommit) -> Result<bool, GitError> {
 fn is_as_made(remote: &dyn Remote, head: &Head, commit: &PlannedCommit, now: Timestamp) -> Result<bool, GitError> {
     let entry = &head.step.entry;
     let Some(parent) = entry.parent.as_ref().filter(|_| head.on_base && !entry.is_merge) else { return Ok(false) };
-    match remote.commit(parent, &commit.files, &commit.plan, now) {
-        Ok(made) => remote.has_same_tree(&made, &head.tip),
+    // Trees are compared, for which no key is needed.
+    let plan = CommitPlan { sign: None, ..commit.plan.clone() };
+    match remote.commit(parent, &commit.files, &plan, now) {
+        Ok(made) => Ok(remote.tree(&made)? == remote.tree(&head.tip)?),
         Err(GitError::Broken(reason)) => {
             tracing::debug!(head = %head.tip, reason, "the commit cannot be made on the head's parent");
             Ok(false)
@@ -155,6 +166,8 @@ fn is_as_made(remote: &dyn Remote, head: &Head, commit: &PlannedCommit, now: Tim
 pub struct Applied {
     /// The commits that reached the base branch.
     pub landed: Vec<Landed>,
+    /// Whether a head branch was made anew because it was behind: one in a pass, since each merge leaves the others behind.
+    has_rebased: bool,
 }
 
 /// Follows every course, and writes into each what came of it. `base` is the commit that was planned on.
@@ -186,12 +199,12 @@ async fn take(
     step: &Step,
     course: &mut Course,
     applied: &mut Applied,
-) -> Result<(), Broken> {
+) -> Result<(), MakeError> {
     match step {
         Step::Push { head, expected, commit } => {
-            let made = make(place, base, commit).await?;
-            push_head(place, head, expected.as_ref(), Some(&made)).await?;
-            *pushed = Some(made);
+            let made = place.maker().on_head(base, head, expected.as_ref(), commit).await?;
+            *pushed = Some(made.commit);
+            course.reason = made.fallback.or(course.reason.take());
             Ok(())
         }
         Step::SetStatuses { commit, statuses } => {
@@ -201,7 +214,7 @@ async fn take(
             }
             Ok(())
         }
-        Step::Delete { head, expected } => push_head(place, head, Some(expected), None).await,
+        Step::Delete { head, expected } => place.maker().push_head(head, Some(expected), None).await,
         Step::Open { head, title, body, reviewers, key } => {
             let Some(forge) = place.forge else { return Ok(()) };
             let new = NewPullRequest {
@@ -233,22 +246,52 @@ async fn take(
             }
             Ok(())
         }
-        Step::Merge { pull_request, head, commit, again, statuses } => match (place.forge, pull_request) {
+        Step::Disarm { pull_request } => {
+            if let Some(forge) = place.forge {
+                forge.disarm(pull_request).await?;
+            }
+            Ok(())
+        }
+        Step::Merge { pull_request, head, commit, again, statuses, is_settled } => match (place.forge, pull_request) {
             (Some(forge), Some(pull_request)) => {
                 let mut readiness = forge.readiness(pull_request).await?;
                 // Whatever happened to them since they were set, a merge is not held up by what Tagboat itself says.
                 set_changed(forge, commit, statuses, &mut readiness.checks).await?;
+                if is_due_for_rebase(&readiness, place.style) {
+                    if std::mem::replace(&mut applied.has_rebased, true) {
+                        course.reason =
+                            Some("it is behind the base, and another one is brought up to date first".to_owned());
+                        return Ok(());
+                    }
+                    let made = place.maker().on_head(tip, head, Some(commit), again).await?;
+                    set_changed(forge, &made.commit, statuses, &mut Vec::new()).await?;
+                    course.action = Action::Updated;
+                    course.reason = Some("made anew on the base, which must be up to date for the merge".to_owned());
+                    return Ok(());
+                }
                 if let Err(reason) = ready(&readiness, place.style) {
-                    course.reason = Some(reason);
+                    let may_arm = *is_settled && place.style.native_auto_merge && only_required_are_due(&readiness);
+                    match (may_arm, pull_request.is_armed) {
+                        (true, true) => course.action = Action::Enqueued,
+                        (true, false) => match forge.arm(pull_request, commit).await? {
+                            Merge::NotReady(other) => course.reason = Some(format!("{reason}; {other}")),
+                            Merge::Merged(_) | Merge::Enqueued => course.action = Action::Enqueued,
+                        },
+                        (false, true) => {
+                            forge.disarm(pull_request).await?;
+                            course.reason = Some(reason);
+                        }
+                        (false, false) => course.reason = Some(reason),
+                    }
                     return Ok(());
                 }
                 match forge.merge(pull_request, commit).await? {
                     Merge::Merged(merged) => {
                         course.action = Action::Merged;
                         applied.landed.push(landed(course, merged, again));
-                        return match push_head(place, head, Some(commit), None).await {
+                        return match place.maker().push_head(head, Some(commit), None).await {
                             // Many forges are set up to remove it by themselves.
-                            Err(Broken::Moved(_)) => Ok(()),
+                            Err(MakeError::Moved(_)) => Ok(()),
                             removed => removed,
                         };
                     }
@@ -299,7 +342,7 @@ async fn open(
     new: &NewPullRequest,
     key: &str,
     course: &mut Course,
-) -> Result<(), Broken> {
+) -> Result<(), MakeError> {
     let before = forge.of_head(base, &new.head).await?;
     if let Some(open) = before.iter().find(|one| one.state == State::Open) {
         course.url = Some(open.url.clone());
@@ -330,41 +373,16 @@ async fn forward(
     again: &PlannedCommit,
     course: &mut Course,
     applied: &mut Applied,
-) -> Result<(), Broken> {
-    let made = make(place, tip, again).await?;
-    let (remote, branch, old, new) = (Arc::clone(&place.remote), place.branch.clone(), tip.clone(), made.clone());
-    match blocking(move || remote.push(&branch, &old, &new)).await? {
-        Pushed::Done => {}
-        Pushed::Moved => return Err(Broken::Moved(place.branch.clone())),
-        Pushed::Forbidden(words) => return Err(Broken::Forbidden(words)),
-    }
+) -> Result<(), MakeError> {
+    let made = place.maker().on_base(tip, again).await?.commit;
     *tip = made.clone();
     course.action = Action::Merged;
     applied.landed.push(landed(course, made, again));
-    push_head(place, head, Some(commit), None).await
+    place.maker().push_head(head, Some(commit), None).await
 }
 
 fn landed(course: &Course, commit: CommitId, made: &PlannedCommit) -> Landed {
     Landed { environment: course.environment.clone(), commit, message: made.plan.message.clone() }
-}
-
-async fn make(place: &Place<'_>, base: &CommitId, commit: &PlannedCommit) -> Result<CommitId, Broken> {
-    let (remote, base, commit, now) = (Arc::clone(&place.remote), base.clone(), commit.clone(), place.now);
-    Ok(blocking(move || remote.commit(&base, &commit.files, &commit.plan, now)).await?)
-}
-
-async fn push_head(
-    place: &Place<'_>,
-    head: &BranchName,
-    old: Option<&CommitId>,
-    new: Option<&CommitId>,
-) -> Result<(), Broken> {
-    let (remote, name, old, new) = (Arc::clone(&place.remote), head.clone(), old.cloned(), new.cloned());
-    match blocking(move || remote.push_head(&name, old.as_ref(), new.as_ref())).await? {
-        Pushed::Done => Ok(()),
-        Pushed::Moved => Err(Broken::Moved(head.clone())),
-        Pushed::Forbidden(words) => Err(Broken::Forbidden(words)),
-    }
 }
 
 /// Whether everything beside the gates lets a head commit be merged; else why not.
@@ -404,15 +422,21 @@ pub fn ready(readiness: &Readiness, style: &PullRequestStyle) -> Result<(), Stri
     }
 }
 
-/// Runs blocking work; a panic in it goes on here.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, GitError> + Send + 'static,
-) -> Result<T, GitError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(failed) => match failed.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_cancelled) => Err(GitError::Broken("the work was cut short by the program's end".to_owned())),
-        },
-    }
+/// Whether a head branch has to be brought up to date before it can be merged, and nothing else is known to hold it up.
+fn is_due_for_rebase(readiness: &Readiness, style: &PullRequestStyle) -> bool {
+    let has_failed = readiness.checks.iter().any(|check| check.state == CheckState::Failed);
+    readiness.is_behind && style.rebase != Rebase::Conflict && !has_failed && readiness.changes_requested.is_empty()
+}
+
+/// Whether nothing is left to wait for but checks that the base requires: the one thing that a forge asks when it merges by itself.
+fn only_required_are_due(readiness: &Readiness) -> bool {
+    let is_passed_or_required = |check: &Check| match check.state {
+        CheckState::Passed => true,
+        CheckState::Pending => readiness.required.contains(&check.name),
+        CheckState::Failed => false,
+    };
+    !readiness.required.is_empty()
+        && readiness.checks.iter().all(is_passed_or_required)
+        && readiness.changes_requested.is_empty()
+        && (readiness.blocked.is_none() || readiness.is_blocked_by_checks)
 }

@@ -6,17 +6,18 @@ pub mod apply;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::change::{Change, FileEdit};
+use crate::model::change::{Change, ChangeSet};
 use crate::model::commit::{CommitId, CommitStyle};
-use crate::model::environment::{BranchName, EnvironmentName, Publish};
-use crate::model::gate::{Gate, GateState};
+use crate::model::environment::{BranchName, Environment, EnvironmentName, Publish};
+use crate::model::gate::{Gate, GateName, GateState};
 use crate::model::marker;
 use crate::model::proposal::{Action, Proposal};
 use crate::model::pull_request::{
-    CheckState, HeadBranch, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, PullRequest, PullRequestStyle, State, Status,
+    CheckState, HeadBranch, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, PullRequest, PullRequestStyle, Rebase, State, Status,
 };
-use crate::publish::body;
+use crate::publish::body::{self, Writing};
 use crate::publish::plan::PlannedCommit;
+use crate::publish::wording;
 
 /// The most characters of a status that are kept before the sign that some were cut; forges take 140 and fewer bytes.
 const LONGEST_STATUS: usize = 120;
@@ -50,6 +51,12 @@ pub struct Desired {
     pub is_order: bool,
     /// What the gates say, as commit statuses.
     pub statuses: Vec<Status>,
+    /// Whether gates that have passed stay passed: a window closes again, and what is asked elsewhere may turn.
+    pub is_settled: bool,
+    /// How many pull requests of its environment may be open, where that is bounded.
+    pub max_open: Option<u64>,
+    /// When its branch is made anew on a base that moved.
+    pub rebase: Rebase,
 }
 
 /// What stands on the remote and on the forge.
@@ -137,6 +144,13 @@ pub enum Step {
         again: Box<PlannedCommit>,
         /// What the gates say, as commit statuses.
         statuses: Vec<Status>,
+        /// Whether the gates stay passed, so that the forge may merge it later by itself.
+        is_settled: bool,
+    },
+    /// Takes back that the forge merges it by itself.
+    Disarm {
+        /// Which.
+        pull_request: Box<PullRequest>,
     },
 }
 
@@ -166,29 +180,35 @@ pub fn head_of(style: &PullRequestStyle, environment: &EnvironmentName, group: &
     BranchName::from(format!("{}{environment}/{group}", style.branch_prefix).as_str())
 }
 
-/// Turns a proposal with its changes into the pull request that should stand for it.
+/// Turns a proposal with its changes into the pull request that should stand for it. `notes` are compare links and release notes,
+/// made safe already.
 pub fn desired(
     (index, proposal): (usize, &Proposal),
-    changes: &[Change],
-    files: Vec<FileEdit>,
+    changes: &ChangeSet,
     styles: (&CommitStyle, &PullRequestStyle),
-    limit: usize,
-    reviewers: &[String],
+    environment: Option<&Environment>,
+    (limit, notes): (usize, &str),
 ) -> Desired {
+    let (files, changes) = (changes.files.clone(), changes.changes.as_slice());
     let commit = crate::publish::plan::commit(&proposal.environment, changes, files, styles.0);
     let key = commit.key.clone();
+    let (named, usual) = (body::files(changes), body::title(proposal));
+    let writing = Writing { key: &key, template: styles.1.body.as_ref(), notes, limit };
     Desired {
         proposal: index,
         environment: proposal.environment.clone(),
         group: proposal.group.clone(),
         publish: proposal.publish,
         head: head_of(styles.1, &proposal.environment, &proposal.group),
-        title: body::title(proposal),
-        body: body::body(proposal, changes, &key, limit),
+        title: wording::title(styles.1.title.as_ref(), proposal, &named, &usual),
+        body: body::body(proposal, changes, &writing),
         gates_pass: proposal.gates.iter().all(|gate| gate.state == GateState::Pass),
-        reviewers: reviewers.to_vec(),
+        reviewers: environment.map(|environment| environment.reviewers.clone()).unwrap_or_default(),
         is_order: false,
         statuses: proposal.gates.iter().map(status).collect(),
+        is_settled: proposal.gates.iter().all(|gate| matches!(gate.name, GateName::Soak | GateName::Manual)),
+        max_open: environment.and_then(|environment| environment.max_open),
+        rebase: styles.1.rebase,
         key,
         commit,
     }
@@ -217,6 +237,9 @@ pub fn ordered(
         reviewers: reviewers.to_vec(),
         is_order: true,
         statuses: proposal.gates.iter().map(status).collect(),
+        is_settled: true,
+        max_open: None,
+        rebase: style.rebase,
         key,
         commit,
     }
@@ -251,8 +274,35 @@ pub fn plan(desired: &[Desired], standing: &Standing, prefix: &str, unsure: &Uns
     let heads: BTreeMap<&BranchName, &HeadBranch> = standing.heads.iter().map(|head| (&head.name, head)).collect();
     let mut courses: Vec<Course> =
         desired.iter().map(|wanted| course(wanted, heads.get(&wanted.head).copied(), standing)).collect();
+    bound(desired, &heads, standing, &mut courses);
     courses.extend(leftovers(desired, standing, &heads, prefix, unsure));
     courses
+}
+
+/// Lets those wait that would make more pull requests stand in an environment than may be open there.
+fn bound(desired: &[Desired], heads: &BTreeMap<&BranchName, &HeadBranch>, standing: &Standing, courses: &mut [Course]) {
+    let stands = |head: &BranchName| match &standing.pull_requests {
+        Some(all) => all.iter().any(|one| one.state == State::Open && one.head == *head),
+        None => heads.contains_key(head),
+    };
+    let mut open: BTreeMap<&EnvironmentName, u64> = BTreeMap::new();
+    for wanted in desired.iter().filter(|wanted| stands(&wanted.head)) {
+        *open.entry(&wanted.environment).or_default() += 1;
+    }
+    for (wanted, course) in desired.iter().zip(courses) {
+        let Some(most) = wanted.max_open.filter(|_| !stands(&wanted.head) && !course.steps.is_empty()) else {
+            continue;
+        };
+        let open = open.entry(&wanted.environment).or_default();
+        if *open < most {
+            *open += 1;
+            continue;
+        }
+        course.steps.clear();
+        course.action = Action::Waiting;
+        course.reason =
+            Some(format!("{open} pull requests of {} are open, and `maxOpen` is {most}", wanted.environment));
+    }
 }
 
 /// What is to be done about one that should stand.
@@ -272,9 +322,12 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
         reason: None,
         steps: Vec::new(),
     };
+    // Nobody but a pass that has judged everything anew lets the forge go on by itself.
+    let disarm = || open.filter(|open| open.is_armed).map(|open| Step::Disarm { pull_request: Box::new(open.clone()) });
     let mut leave = |reason: String| {
         course.action = Action::LeftAlone;
         course.reason = Some(reason);
+        course.steps.extend(disarm());
     };
     let has = |label| open.is_some_and(|open| open.labels.contains(label));
     if has(LABEL_HOLD) {
@@ -311,13 +364,22 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
                 course.action = Action::Closed;
             } else {
                 course.url = Some(refused.url.clone());
+                course.steps.extend(disarm());
             }
             return course;
         }
     }
     let current = head.filter(|head| {
-        head.key.as_deref() == Some(&wanted.key) && head.is_fresh && !has(LABEL_REBASE) && !has(LABEL_RETRY)
+        let is_placed = head.is_on_tip || wanted.rebase != Rebase::Always;
+        head.key.as_deref() == Some(&wanted.key)
+            && head.is_fresh
+            && is_placed
+            && !has(LABEL_REBASE)
+            && !has(LABEL_RETRY)
     });
+    if current.is_none() || !wanted.gates_pass || wanted.publish != Publish::AutoMerge {
+        course.steps.extend(disarm());
+    }
     if current.is_none() {
         course.steps.push(Step::Push {
             head: wanted.head.clone(),
@@ -328,7 +390,7 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
     }
     if standing.pull_requests.is_some() {
         // Before the body, which says the same: while it is not rewritten, the next pass sees that something is left.
-        let is_pushed = !course.steps.is_empty();
+        let is_pushed = current.is_none();
         let is_said = open.is_some_and(|open| same_text(&open.body, &wanted.body));
         if !wanted.statuses.is_empty() && (is_pushed || !is_said) {
             let commit = head.map(|head| head.tip.clone());
@@ -351,6 +413,7 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
                 commit: current.tip.clone(),
                 again: Box::new(wanted.commit.clone()),
                 statuses: wanted.statuses.clone(),
+                is_settled: wanted.is_settled,
             });
         }
     }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::commit::CommitPlan;
+use crate::model::commit::{CommitPlan, Identity};
 use crate::model::pull_request::{Marker, Number};
 
 const HEAD: &str = "tagboat/prod/web";
@@ -16,6 +16,7 @@ fn head(key: &str) -> HeadBranch {
         is_own: true,
         is_order: false,
         is_fresh: true,
+        is_on_tip: true,
     }
 }
 
@@ -34,11 +35,18 @@ fn pull_request(number: u64, state: State, key: &str) -> PullRequest {
         marker: Some(marker),
         labels: BTreeSet::new(),
         is_draft: false,
+        is_armed: false,
     }
 }
 
 fn wanted(key: &str) -> Desired {
-    let plan = CommitPlan { environment: "prod".into(), message: "message".to_owned(), author: Default::default() };
+    let plan = CommitPlan {
+        environment: "prod".into(),
+        message: "message".to_owned(),
+        author: Identity::default(),
+        committer: Identity::default(),
+        sign: None,
+    };
     Desired {
         proposal: 0,
         environment: "prod".into(),
@@ -53,6 +61,9 @@ fn wanted(key: &str) -> Desired {
         reviewers: Vec::new(),
         is_order: false,
         statuses: Vec::new(),
+        is_settled: true,
+        max_open: None,
+        rebase: Rebase::default(),
     }
 }
 

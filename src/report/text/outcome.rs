@@ -39,7 +39,7 @@ pub enum Occasion {
 
 impl Occasion {
     /// Whether nothing was written.
-    fn is_preview(self) -> bool {
+    pub(in crate::report) fn is_preview(self) -> bool {
         matches!(self, Self::Plan | Self::DryRun)
     }
 }

@@ -58,7 +58,7 @@ fn reads_every_part_of_the_example() {
     assert!(matches!(freezes[0].from, FreezeEdge::Day(day) if day.day() == 20));
     assert_eq!(read.formats.len(), 2);
     assert_eq!(read.commit.author.email, "ship@acme.example");
-    assert_eq!(read.commit.trailers[0].0, "Signed-off-by");
+    assert_eq!(read.commit.trailers[0].0, "Ticket");
     assert_eq!(read.pull_request.labels, ["dependencies"]);
 }
 

@@ -320,3 +320,26 @@ fn every_list_has_its_cases() {
     files.sort();
     assert_eq!(files, CASES.map(|(name, _, _)| name));
 }
+
+#[test]
+fn the_page_about_policies_says_what_they_choose() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/policies.md")).expect("it is there");
+    let mut lists = BTreeMap::new();
+    let mut rows = 0;
+    for line in page.lines() {
+        let cells: Vec<&str> = line.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+        let ["", name, tag, policy, told, ""] = cells.as_slice() else { continue };
+        if !CASES.iter().any(|(case, ..)| case == name) {
+            continue;
+        }
+        rows += 1;
+        let observation = lists.entry(name.to_string()).or_insert_with(|| read(name));
+        let decided = decide(observation, &[question(policy, tag)]);
+        let is = match verdict(&decided.decisions[0]) {
+            kept if kept == "keep" => "stays".to_owned(),
+            moved => moved,
+        };
+        assert_eq!(is, *told, "{name} {tag} {policy}");
+    }
+    assert!(rows > 15, "{rows} rows");
+}

@@ -27,6 +27,8 @@ const GITEA: Kind = Kind {
     reviews: ["APPROVED", "REQUEST_CHANGES"],
     opening: "/pulls",
     merging: ("POST", "/merge"),
+    below: "forge/",
+    committing: ("POST", "/contents"),
 };
 
 scenarios!(GITEA);

@@ -8,7 +8,8 @@ use tagboat::forge::github::GitHub;
 use tagboat::forge::github::identity::Identity;
 use tagboat::model::proposal::Action;
 
-use crate::forge::scenarios::{Kind, scenarios};
+use crate::forge::scenarios::{Kind, Stage, scenarios};
+use crate::git::signing::ssh_key;
 use crate::support::forge::github::router;
 use crate::support::forge::{Protection, Stands};
 
@@ -20,6 +21,8 @@ const GITHUB: Kind = Kind {
     reviews: ["APPROVED", "CHANGES_REQUESTED"],
     opening: "/pulls",
     merging: ("PUT", "/merge"),
+    below: "",
+    committing: ("POST", "/graphql"),
 };
 
 fn client(address: &str) -> Arc<dyn Forge> {
@@ -35,7 +38,7 @@ scenarios!(GITHUB);
 
 #[tokio::test]
 async fn a_merge_queue_is_used_where_there_is_one_and_only_once() {
-    let stage = crate::forge::scenarios::Stage::merging(GITHUB).await;
+    let stage = Stage::merging(GITHUB).await;
     stage.store.kept().protection.queue = true;
     for _ in 0..2 {
         assert_eq!(stage.acts(9).await, Some(Action::Enqueued));
@@ -46,7 +49,7 @@ async fn a_merge_queue_is_used_where_there_is_one_and_only_once() {
 
 #[tokio::test]
 async fn required_checks_and_approvals_of_the_base_are_waited_for() {
-    let stage = crate::forge::scenarios::Stage::merging(GITHUB).await;
+    let stage = Stage::merging(GITHUB).await;
     stage.store.kept().protection.required = vec!["e2e".to_owned()];
     let reason = stage.pass(9).await.1;
     assert!(reason.contains("required checks have not reported: e2e"), "{reason}");
@@ -62,10 +65,47 @@ async fn required_checks_and_approvals_of_the_base_are_waited_for() {
 
 #[tokio::test]
 async fn a_failure_on_a_further_page_of_checks_is_seen() {
-    let stage = crate::forge::scenarios::Stage::merging(GITHUB).await;
+    let stage = Stage::merging(GITHUB).await;
     for (name, word) in [("a", "success"), ("c", "skipped"), ("z", "timed_out")] {
         stage.check(name, word);
     }
     let reason = stage.pass(9).await.1;
     assert!(reason.contains("checks failed: z (timed_out)"), "{reason}");
+}
+
+#[tokio::test]
+async fn an_executable_file_is_signed_with_the_operators_key_and_nothing_goes_unsigned_without_one() {
+    let mut stage = Stage::new(GITHUB, "commit: {sign: forge}\n");
+    let git = |arguments: &[&str]| stage.store.repository.git(arguments);
+    let blob = git(&["rev-parse", "main:prod/web.yaml"]);
+    git(&["read-tree", "main"]);
+    git(&["update-index", "--cacheinfo", &format!("100755,{blob},prod/web.yaml")]);
+    let tree = git(&["write-tree"]);
+    let made = git(&["commit-tree", &tree, "-p", "main", "-m", "It runs"]);
+    git(&["update-ref", "refs/heads/main", &made]);
+    let (action, reason) = stage.pass(8).await;
+    assert_eq!(action, Some(Action::Failed));
+    assert!(reason.contains("prod/web.yaml is executable") && reason.contains("`signing`"), "{reason}");
+    assert!(stage.store.kept().pulls.is_empty());
+
+    let key = ssh_key(&stage.scratch, "key", &["-t", "ed25519"]);
+    stage.ssh = Some(std::fs::read_to_string(key).unwrap());
+    let (action, reason) = stage.pass(9).await;
+    assert_eq!(action, Some(Action::Opened));
+    assert!(reason.contains("operator's ssh key: prod/web.yaml is executable"), "{reason}");
+    let head = stage.store.pull(1).sha;
+    assert!(stage.store.repository.git(&["cat-file", "commit", &head]).contains("BEGIN SSH SIGNATURE"));
+    let listed = stage.store.repository.git(&["ls-tree", &head, "prod/web.yaml"]);
+    assert!(listed.starts_with("100755"), "{listed}");
+    assert_eq!(stage.acts(10).await, Some(Action::Unchanged));
+}
+
+#[tokio::test]
+async fn merges_by_itself_only_what_waits_for_required_checks() {
+    crate::forge::scenarios::a_forge_merges_by_itself_only_what_waits_for_required_checks(GITHUB, "build").await;
+}
+
+#[tokio::test]
+async fn is_stopped_before_anything_changes() {
+    crate::forge::scenarios::a_forge_is_stopped_before_anything_changes(GITHUB, "build").await;
 }

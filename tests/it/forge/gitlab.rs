@@ -28,6 +28,8 @@ const GITLAB: Kind = Kind {
     reviews: ["approved", "requested_changes"],
     opening: "/merge_requests",
     merging: ("PUT", "/merge"),
+    below: "gitlab/",
+    committing: ("POST", "/repository/commits"),
 };
 
 scenarios!(GITLAB);
@@ -218,4 +220,14 @@ async fn what_the_token_lacks_is_named() {
     let base = format!("{}{BASE}", serve(router(Arc::clone(&bench.store)))).parse().unwrap();
     let job = GitLab::new(base, PROJECT, Some(&GitLabToken::Job("j0b".into())), Arc::new(SystemClock));
     assert!(job.lacks().await.unwrap()[0].permission.contains("CI_JOB_TOKEN"));
+}
+
+#[tokio::test]
+async fn merges_by_itself_only_what_waits_for_required_checks() {
+    crate::forge::scenarios::a_forge_merges_by_itself_only_what_waits_for_required_checks(GITLAB, "pipeline").await;
+}
+
+#[tokio::test]
+async fn is_stopped_before_anything_changes() {
+    crate::forge::scenarios::a_forge_is_stopped_before_anything_changes(GITLAB, "pipeline").await;
 }

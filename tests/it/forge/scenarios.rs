@@ -9,6 +9,7 @@ use tagboat::forge::Forge;
 use tagboat::git::Remote;
 use tagboat::git::access::Access;
 use tagboat::git::mirror::Mirror;
+use tagboat::git::signing::{Keys, SshKey};
 use tagboat::git::url::RemoteUrl;
 use tagboat::manifest::Limits;
 use tagboat::model::environment::BranchName;
@@ -17,7 +18,7 @@ use tagboat::model::proposal::Action;
 use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::{Mode, Run, run};
 
-use crate::support::forge::{CheckRow, Fault, Pull, Stands, Store, serve};
+use crate::support::forge::{CheckRow, Fault, Modes, Pull, Stands, Store, serve};
 use crate::support::memory::MemoryTags;
 use crate::support::repository::{Repository, Scratch, environment};
 
@@ -41,15 +42,21 @@ pub(crate) struct Kind {
     pub(crate) opening: &'static str,
     /// Method and a part of the path of the merge.
     pub(crate) merging: (&'static str, &'static str),
+    /// What stands before a repository's path in its address.
+    pub(crate) below: &'static str,
+    /// Method and a part of the path by which the forge makes a commit.
+    pub(crate) committing: (&'static str, &'static str),
 }
 
 /// A repository on a forge, a registry, and Tagboat.
 pub(crate) struct Stage {
     kind: Kind,
-    scratch: Scratch,
+    pub(crate) scratch: Scratch,
     tags: MemoryTags,
     pub(crate) store: Arc<Store>,
     address: String,
+    /// The operator's SSH key that commits are signed with.
+    pub(crate) ssh: Option<String>,
 }
 
 const PLAIN: &str = "";
@@ -61,7 +68,7 @@ fn manifest(tag: &str) -> String {
 }
 
 impl Stage {
-    fn new(kind: Kind, environment: &str) -> Self {
+    pub(crate) fn new(kind: Kind, environment: &str) -> Self {
         let config = format!(
             "version: 1\nimages:\n  - match: ghcr.io/acme/*\n    semver: 1.x\nenvironments:\n  - name: prod\n    \
              files: [prod/**]\n{environment}"
@@ -70,7 +77,7 @@ impl Stage {
         let bare = scratch.bare("gitops.git", &[(".tagboat.yaml", &config), ("prod/web.yaml", &manifest("1.4.0"))]);
         let store = Store::over(bare.folder);
         let address = serve((kind.router)(Arc::clone(&store)));
-        let stage = Self { kind, scratch, tags: MemoryTags::default(), store, address };
+        let stage = Self { kind, scratch, tags: MemoryTags::default(), store, address, ssh: None };
         stage.list(&["1.4.0", "1.5.0"]);
         stage
     }
@@ -90,7 +97,8 @@ impl Stage {
     async fn outcome(&self, mirror: &str, hour: u32) -> Outcome {
         let url = RemoteUrl::from_path(&self.store.repository.folder);
         let mirror = Mirror::open(&self.scratch.path(mirror), url, Access::None, environment(None)).unwrap();
-        let remote: Arc<dyn Remote> = Arc::new(mirror);
+        let ssh = self.ssh.as_ref().map(|text| SshKey::read(&text.as_str().into()).map_err(|error| error.to_string()));
+        let remote: Arc<dyn Remote> = Arc::new(mirror.with_keys(Keys { ssh, gpg: None }));
         run(&Run {
             remote,
             branch: &BranchName::from("main"),
@@ -100,6 +108,7 @@ impl Stage {
             limits: &Limits::default(),
             now: format!("2026-11-20T{hour:02}:00:00Z").parse().unwrap(),
             publishing: Publishing::Forge((self.kind.client)(&self.address)),
+            only: &[],
             mode: Mode::Act,
             progress: &|_| {},
             read_config: &|_| {},
@@ -432,6 +441,287 @@ pub(super) async fn two_passes_at_once_open_one(kind: Kind) {
     assert_eq!(stage.states(), [Stands::Open]);
 }
 
+const SIGNED: &str = "commit: {sign: forge}\n";
+
+impl Stage {
+    /// Returns the whole commit of a branch, as Git keeps it.
+    fn commit(&self, branch: &str) -> String {
+        self.store.repository.git(&["cat-file", "commit", branch])
+    }
+
+    /// Returns the names of all branches.
+    fn branches(&self) -> Vec<String> {
+        let listed = self.store.repository.git(&["for-each-ref", "--format=%(refname:short)", "refs/heads"]);
+        listed.lines().map(str::to_owned).collect()
+    }
+}
+
+pub(super) async fn commits_that_the_forge_signs_live_as_any_other(kind: Kind) {
+    let stage = Stage::new(kind, &format!("{AUTO}{SIGNED}"));
+    assert_eq!(stage.pass(8).await, (Some(Action::Opened), String::new()));
+    let (first, pull) = (stage.commit(HEAD), stage.only());
+    assert!(
+        first.contains("gpgsig ") && first.contains("author The Forge") && first.contains("Tagboat-Key: "),
+        "{first}"
+    );
+    stage.requests();
+    assert_eq!(stage.acts(8).await, Some(Action::Unchanged));
+    assert_eq!((stage.requests().1, stage.only().updated), (Vec::new(), pull.updated));
+    stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
+    assert_eq!(stage.acts(9).await, Some(Action::Updated));
+    let second = stage.only();
+    assert_eq!((second.state, second.number), (Stands::Open, pull.number), "it was never closed in between");
+    assert!(stage.commit(HEAD).contains("gpgsig ") && second.sha != pull.sha);
+    assert_eq!(stage.branches(), ["main", HEAD], "nothing is left of how it was made");
+    stage.check("build", kind.words[0]);
+    assert_eq!(stage.acts(10).await, Some(Action::Merged));
+    assert_eq!(stage.runs(), "1.6.0");
+}
+
+pub(super) async fn what_a_person_adds_to_a_commit_of_the_forge_is_theirs(kind: Kind) {
+    let stage = Stage::new(kind, SIGNED);
+    stage.acts(8).await;
+    stage.push(HEAD, "notes", "mine");
+    stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
+    let (action, reason) = stage.pass(9).await;
+    assert_eq!(action, Some(Action::LeftAlone));
+    assert!(reason.contains("somebody else has pushed"), "{reason}");
+    // As somebody would who amends it: the same words, another tree.
+    let message = stage.store.repository.git(&["log", "-1", "--format=%B", &format!("{HEAD}~1")]);
+    let base = stage.store.at("main").unwrap();
+    stage.store.make(HEAD, &base, &[("prod/web.yaml".to_owned(), b"other".to_vec())], &message, Modes::Kept);
+    assert_eq!(stage.acts(10).await, Some(Action::LeftAlone));
+}
+
+pub(super) async fn the_base_takes_commits_that_the_forge_signs(kind: Kind) {
+    let stage = Stage::new(kind, &format!("    publish: commit\n{SIGNED}"));
+    assert_eq!(stage.acts(8).await, Some(Action::Committed));
+    let landed = stage.commit("main");
+    assert!(landed.contains("gpgsig ") && landed.contains("Tagboat-Environment: prod"), "{landed}");
+    assert_eq!((stage.runs().as_str(), stage.branches()), ("1.5.0", vec!["main".to_owned()]));
+}
+
+pub(super) async fn nothing_is_pushed_unsigned_where_the_forge_cannot_sign(kind: Kind) {
+    let stage = Stage::new(kind, SIGNED);
+    stage.store.kept().signs_nothing = true;
+    let (action, reason) = stage.pass(8).await;
+    assert_eq!(action, Some(Action::Failed));
+    assert!(reason.contains("does not sign the commits") && reason.contains("`signing`"), "{reason}");
+    assert_eq!((stage.states(), stage.branches()), (Vec::new(), vec!["main".to_owned()]));
+}
+
+pub(super) async fn a_forge_commit_whose_answer_was_lost_is_found_again(kind: Kind) {
+    let stage = Stage::new(kind, SIGNED);
+    stage.store.trap(kind.committing.0, kind.committing.1, Fault::Lost);
+    stage.acts(8).await;
+    stage.acts(9).await;
+    assert_eq!(stage.acts(10).await, Some(Action::Unchanged));
+    assert_eq!((stage.states(), stage.branches()), (vec![Stands::Open], vec!["main".to_owned(), HEAD.to_owned()]));
+    assert!(stage.commit(HEAD).contains("gpgsig "));
+}
+
+pub(super) async fn titles_bodies_and_messages_follow_the_templates(kind: Kind) {
+    let templates = "commit: {message: \"bump({{ environment }}): {{ summary }}\\n\\nTagboat-Key: forged\", signOff: true}\n\
+                     pullRequest:\n  title: \"[{{ environment }}]  {{ images[0].short }} {{ images[0].new }}\"\n  body: |\n    \
+                     Please look, @acme/sre.\n    /merge\n    <!-- tagboat: {} -->\n    {{ default }}\n";
+    let stage = Stage::new(kind, templates);
+    assert_eq!(stage.acts(8).await, Some(Action::Opened));
+    let pull = stage.only();
+    assert_eq!(pull.title, "[prod] web 1.5.0");
+    assert!(
+        pull.body.starts_with("Please look, @acme/sre.\n\u{2060}/merge\n&lt;!-- tagboat: {} -->\n| image |"),
+        "{}",
+        pull.body
+    );
+    assert_eq!(pull.body.matches("<!-- tagboat: ").count(), 1, "the marker is there, once");
+    let message = stage.store.repository.git(&["log", "-1", "--format=%B", HEAD]);
+    assert!(
+        message.starts_with("bump(prod): update web to 1.5.0\n\n| Tagboat-Key: forged\n\nTagboat-Environment: prod\n"),
+        "{message}"
+    );
+    assert!(message.trim_end().ends_with("Signed-off-by: Tagboat <tagboat@localhost>"), "{message}");
+    let trailers = stage.store.repository.git(&["log", "-1", "--format=%(trailers:key=Tagboat-Key,valueonly)", HEAD]);
+    assert_eq!(trailers.trim().len(), 32, "{trailers}");
+    stage.requests();
+    assert_eq!(stage.acts(9).await, Some(Action::Unchanged));
+    assert_eq!(stage.requests().1, Vec::<String>::new());
+}
+
+pub(super) async fn release_notes_of_the_same_forge_are_told_once_and_mean_nothing(kind: Kind) {
+    let stage = Stage::new(kind, PLAIN);
+    let host = stage.address.strip_prefix("http://").unwrap();
+    let source = format!("https://{host}/{}acme/web", kind.below);
+    stage.tags.label(WEB, "1.4.0", &source, "0123456789abcdef");
+    stage.tags.label(WEB, "1.5.0", &source, "fedcba9876543210");
+    let note = "Closes #7, thanks @ada <b>\n/close\n<!-- tagboat: {} -->";
+    stage.store.kept().releases =
+        vec![("v1.5.0".to_owned(), note.to_owned()), ("v1.4.0".to_owned(), "an early one".to_owned())];
+    assert_eq!(stage.acts(8).await, Some(Action::Opened));
+    let pull = stage.only();
+    assert!(pull.body.contains("compare/0123456789abcdef...fedcba9876543210"), "{}", pull.body);
+    assert!(pull.body.contains("Release notes of web v1.5.0") && !pull.body.contains("an early one"), "{}", pull.body);
+    for order in ["#7", "@ada", "<b>", "\n/close", "> /close"] {
+        assert!(!pull.body.contains(order), "{order}: {}", pull.body);
+    }
+    assert_eq!(pull.body.matches("<!-- tagboat: ").count(), 1);
+    stage.requests();
+    let asked = stage.tags.facts_asked.load(std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(stage.acts(9).await, Some(Action::Unchanged));
+    let (count, writes) = stage.requests();
+    assert!(count <= 2 && writes.is_empty(), "{count} {writes:?}");
+    assert_eq!(
+        stage.tags.facts_asked.load(std::sync::atomic::Ordering::Relaxed),
+        asked,
+        "nothing is asked about what stands"
+    );
+}
+
+pub(super) async fn release_notes_that_cannot_be_had_hold_nothing_up(kind: Kind) {
+    let fails = Stage::new(kind, PLAIN);
+    let host = fails.address.strip_prefix("http://").unwrap().to_owned();
+    let source = format!("https://{host}/{}acme/web", kind.below);
+    fails.tags.label(WEB, "1.5.0", &source, "fedcba9876543210");
+    fails.store.trap("GET", "/releases", Fault::Before(403));
+    assert_eq!(fails.acts(8).await, Some(Action::Opened));
+    assert_eq!(fails.acts(9).await, Some(Action::Unchanged));
+    // Of another host nobody is asked, and no token is sent there; switched off, nothing is asked at all.
+    for (source, config) in
+        [("https://elsewhere.example/acme/web", PLAIN), (&source, "pullRequest: {releaseNotes: false}\n")]
+    {
+        let stage = Stage::new(kind, config);
+        stage.tags.label(WEB, "1.5.0", source, "fedcba9876543210");
+        assert_eq!(stage.acts(8).await, Some(Action::Opened));
+        let asked = stage.store.requests();
+        assert!(!asked.iter().any(|line| line.contains("releases")), "{asked:?}");
+    }
+}
+
+pub(super) async fn a_base_that_moved_elsewhere_burns_no_checks_unless_asked_for(kind: Kind) {
+    for (config, action) in [(PLAIN, Action::Unchanged), ("pullRequest: {rebase: always}\n", Action::Updated)] {
+        let stage = Stage::new(kind, config);
+        stage.acts(8).await;
+        let before = stage.only();
+        stage.push("main", "readme", "moved");
+        assert_eq!(stage.acts(9).await, Some(action), "{config}");
+        let after = stage.only();
+        assert_eq!((before.sha == after.sha, after.number), (action == Action::Unchanged, 1));
+        assert_eq!(stage.acts(10).await, Some(Action::Unchanged), "{config}");
+    }
+}
+
+pub(super) async fn a_head_that_is_behind_is_made_anew_where_the_base_wants_it(kind: Kind) {
+    for (config, is_anew) in [("", true), ("pullRequest: {rebase: conflict}\n", false)] {
+        let stage = Stage::new(kind, &format!("{AUTO}{config}"));
+        stage.store.kept().protection.strict = true;
+        stage.acts(8).await;
+        let before = stage.only();
+        stage.check("build", kind.words[0]);
+        stage.push("main", "readme", "moved");
+        let (action, reason) = stage.pass(9).await;
+        assert_eq!(stage.runs(), "1.4.0");
+        if is_anew {
+            assert_eq!(action, Some(Action::Updated));
+            assert!(reason.contains("up to date") && stage.only().sha != before.sha, "{reason}");
+            stage.check("build", kind.words[0]);
+            assert_eq!(stage.acts(10).await, Some(Action::Merged));
+        } else {
+            assert!(reason.contains("behind") && stage.only().sha == before.sha, "{reason}");
+        }
+    }
+}
+
+const TWO: &str = "ghcr.io/acme/worker";
+
+impl Stage {
+    /// Adds a second image to the environment.
+    fn with_two(self) -> Self {
+        let text = format!("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: {TWO}:1.4.0\n");
+        self.push("main", "prod/worker.yaml", &text);
+        self.tags.set(TWO, ["1.4.0", "1.5.0"]);
+        self
+    }
+}
+
+pub(super) async fn pull_requests_beyond_the_limit_wait_for_their_turn(kind: Kind) {
+    let stage = Stage::new(kind, "    maxOpen: 1\n").with_two();
+    let outcome = stage.outcome("mirror", 8).await;
+    let actions: Vec<Action> = outcome.proposals.iter().map(|proposal| proposal.action).collect();
+    assert_eq!(actions, [Action::Opened, Action::Waiting]);
+    let reason = outcome.proposals[1].reason.clone().unwrap();
+    assert!(reason.contains("1 pull requests of prod are open, and `maxOpen` is 1"), "{reason}");
+    assert_eq!(stage.states(), [Stands::Open]);
+    assert_eq!(stage.outcome("mirror", 9).await.proposals[1].action, Action::Waiting);
+    stage.close(1);
+    assert_eq!(stage.outcome("mirror", 10).await.proposals[1].action, Action::Opened);
+}
+
+pub(super) async fn several_that_touch_different_files_merge_in_one_pass(kind: Kind) {
+    let stage = Stage::new(kind, AUTO).with_two();
+    stage.outcome("mirror", 8).await;
+    for pull in stage.pulls() {
+        let row = CheckRow {
+            sha: pull.sha,
+            name: "build".to_owned(),
+            word: kind.words[0].to_owned(),
+            text: String::new(),
+            is_run: true,
+        };
+        stage.store.kept().checks.push(row);
+    }
+    let outcome = stage.outcome("mirror", 9).await;
+    let merged = outcome.proposals.iter().filter(|proposal| proposal.action == Action::Merged).count();
+    assert_eq!((merged, stage.states()), (2, vec![Stands::Merged, Stands::Merged]));
+}
+
+const NATIVE: &str = "    publish: autoMerge\npullRequest: {nativeAutoMerge: true}\n";
+
+/// For forges that tell which pull requests they merge by themselves.
+pub(super) async fn a_forge_merges_by_itself_only_what_waits_for_required_checks(kind: Kind, required: &str) {
+    let stage = Stage::new(kind, NATIVE);
+    stage.acts(8).await;
+    stage.check("build", kind.words[1]);
+    assert!(stage.pass(8).await.1.contains("checks are not done"), "nothing is required");
+    assert!(stage.store.kept().armed.is_empty());
+    stage.store.kept().protection.required = vec![required.to_owned()];
+    assert_eq!(stage.acts(9).await, Some(Action::Enqueued));
+    assert_eq!(stage.store.kept().armed, [1]);
+    stage.requests();
+    assert_eq!(stage.acts(9).await, Some(Action::Enqueued));
+    assert!(!stage.requests().1.iter().any(|line| line.starts_with("PUT")), "it is told once");
+    // A check that is not required fails: the forge would merge all the same.
+    stage.check("lint", kind.words[2]);
+    let (action, reason) = stage.pass(9).await;
+    assert!(reason.contains("lint") && action != Some(Action::Enqueued), "{action:?} {reason}");
+    assert!(stage.store.kept().armed.is_empty());
+}
+
+/// For forges that tell which pull requests they merge by themselves.
+pub(super) async fn a_forge_is_stopped_before_anything_changes(kind: Kind, required: &str) {
+    for change in ["newer", "hold", "person"] {
+        let stage = Stage::new(kind, NATIVE);
+        stage.acts(8).await;
+        stage.store.kept().protection.required = vec![required.to_owned()];
+        stage.check("build", kind.words[1]);
+        assert_eq!(stage.acts(9).await, Some(Action::Enqueued));
+        match change {
+            "newer" => stage.list(&["1.4.0", "1.5.0", "1.6.0"]),
+            "hold" => stage.label(1, "tagboat/hold"),
+            _ => stage.push(HEAD, "notes", "mine"),
+        }
+        let action = stage.acts(10).await;
+        assert_eq!(action, Some(if change == "newer" { Action::Updated } else { Action::LeftAlone }), "{change}");
+        assert!(stage.store.kept().armed.is_empty(), "{change}");
+    }
+    let windows = format!("{GATED}pullRequest: {{nativeAutoMerge: true}}\n");
+    let stage = Stage::new(kind, &windows);
+    stage.acts(8).await;
+    stage.store.kept().protection.required = vec![required.to_owned()];
+    stage.check("build", kind.words[1]);
+    stage.acts(9).await;
+    stage.acts(9).await;
+    assert!(stage.store.kept().armed.is_empty(), "a window would close while the forge waits");
+}
+
 /// Makes one test of each scenario on a kind of forge.
 macro_rules! scenarios {
     ($kind:expr) => {
@@ -456,6 +746,18 @@ macro_rules! scenarios {
             a_merge_whose_answer_was_lost_is_seen_by_the_next_pass
             a_listing_that_is_behind_opens_no_second_one
             two_passes_at_once_open_one
+            commits_that_the_forge_signs_live_as_any_other
+            what_a_person_adds_to_a_commit_of_the_forge_is_theirs
+            the_base_takes_commits_that_the_forge_signs
+            nothing_is_pushed_unsigned_where_the_forge_cannot_sign
+            a_forge_commit_whose_answer_was_lost_is_found_again
+            titles_bodies_and_messages_follow_the_templates
+            release_notes_of_the_same_forge_are_told_once_and_mean_nothing
+            release_notes_that_cannot_be_had_hold_nothing_up
+            a_base_that_moved_elsewhere_burns_no_checks_unless_asked_for
+            a_head_that_is_behind_is_made_anew_where_the_base_wants_it
+            pull_requests_beyond_the_limit_wait_for_their_turn
+            several_that_touch_different_files_merge_in_one_pass
         }
     };
     (@ $kind:expr; $($name:ident)*) => {

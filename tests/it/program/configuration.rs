@@ -164,8 +164,11 @@ fn without_a_file_every_reference_is_followed_within_its_major_version() {
 #[test]
 fn what_does_not_act_yet_says_so_in_one_warning() {
     let world = World::new();
-    let config = world.config() + "pullRequest: {title: Ours}\ngroups:\n  - name: g\n    images: [a/b]\n";
-    world.write(".tagboat.yaml", config.replace("publish: commit", "publish: commit\n    gates: {soak: 1h}"));
+    let config = world.config() + "groups:\n  - name: g\n    images: [a/b]\n";
+    world.write(
+        ".tagboat.yaml",
+        config.replace("publish: commit", "publish: commit\n    branch: other\n    gates: {soak: 1h}"),
+    );
     let ran = world.tagboat(&["plan"]).ended(0);
     assert_eq!(ran.err.lines().count(), 1, "{ran:?}");
     assert!(ran.err.starts_with("warning: understood, but not acted on"), "{ran:?}");

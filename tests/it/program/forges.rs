@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::program::{Ran, World};
-use crate::support::forge::{Stands, Store, gitea, gitlab, serve};
+use crate::program::{Ran, World, contents};
+use crate::support::authority::Authority;
+use crate::support::forge::{Fault, Stands, Store, gitea, gitlab, serve};
 use crate::support::git_server::{GitServer, Rules};
+use crate::support::proxy::FakeProxy;
+use crate::support::tls_front::{Clients, TlsFront};
 
 /// A program, a Git server, and a forge's API at another address, below a path.
 struct Scene {
@@ -34,11 +37,15 @@ impl Scene {
     }
 
     fn run(&self, variables: &[(&str, &str)]) -> Ran {
+        self.run_with(variables, &[])
+    }
+
+    fn run_with(&self, variables: &[(&str, &str)], further: &[&str]) -> Ran {
         let arguments =
             ["run", "--repo", &self.url, "--branch", "main", "--forge", self.name, "--forge-url", &self.forge];
         let mut command = self.world.command(&arguments);
         command.envs(variables.iter().copied());
-        self.world.finish(command.arg("-vv"))
+        self.world.finish(command.arg("-vv").args(further))
     }
 }
 
@@ -82,9 +89,65 @@ fn says_which_token_is_missing_or_may_do_too_little() {
 }
 
 #[test]
+fn a_token_shows_nowhere_wherever_the_forge_fails() {
+    for (fault, method) in [
+        (Fault::Before(500), "GET"),
+        (Fault::Before(401), "GET"),
+        (Fault::Before(403), "POST"),
+        (Fault::Before(422), "POST"),
+        (Fault::After(502), "POST"),
+        (Fault::Lost, "POST"),
+        (Fault::Limited, "POST"),
+    ] {
+        let scene = Scene::new("gitlab", "acme/platform/gitops.git");
+        scene.store.trap(method, "merge_requests", fault);
+        let ran = scene.run_with(&[("GITLAB_TOKEN", gitlab::TOKEN)], &["--log-format", "json"]);
+        assert!(!ran.out.contains(gitlab::TOKEN) && !ran.err.contains(gitlab::TOKEN), "{fault:?}: {ran:?}");
+        assert!(ran.err.contains("\"path\":\"/gitlab/api/v4/"), "-vv logs requests: {ran:?}");
+        for line in ran.err.lines() {
+            serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        }
+        let traps = scene.store.kept().traps.len();
+        assert_eq!(traps, 0, "{fault:?} was met");
+        for (path, bytes) in contents(&scene.world.scratch.path("cache")) {
+            assert!(!String::from_utf8_lossy(&bytes).contains(gitlab::TOKEN), "{}", path.display());
+        }
+    }
+}
+
+#[test]
 fn a_forge_url_that_would_send_the_token_in_clear_text_is_refused() {
     let scene = Scene::new("gitlab", "acme/platform/gitops.git");
     let arguments = ["run", "--repo", &scene.url, "--forge", "gitlab", "--forge-url", "http://git.acme.example"];
     let ran = scene.world.finish(scene.world.command(&arguments).env("GITLAB_TOKEN", "hush")).ended(2);
     assert!(ran.err.contains("clear text") && !ran.err.contains("hush"), "{ran:?}");
+}
+
+#[test]
+fn a_forge_of_a_private_authority_is_reached_through_a_proxy_where_the_operator_says_so() {
+    let scene = Scene::new("gitlab", "acme/platform/gitops.git");
+    let authority = Authority::new("Acme");
+    authority.write(&scene.world.scratch.path("ca.pem"));
+    let behind = scene.forge.strip_prefix("http://").unwrap().split('/').next().unwrap();
+    let front = TlsFront::before(behind, &authority.server(&["git.acme.example"]), Clients::Anybody);
+    let proxy = FakeProxy::start(&[("git.acme.example:443", &front.host())], None);
+    let run = |entry: &str, variables: &[(&str, &str)]| {
+        let text = format!("version: 1\nrepositories: [{{url: {}{entry}}}]\n", scene.url);
+        let service = scene.world.beside("service.yaml", &text);
+        let url = "https://git.acme.example/gitlab";
+        let arguments = ["run", "--repo", &scene.url, "--branch", "main", "--forge", "gitlab", "--forge-url", url];
+        let mut command = scene.world.command(&arguments);
+        command.args(["--service", &service]).env("GITLAB_TOKEN", gitlab::TOKEN).envs(variables.iter().copied());
+        scene.world.finish(&mut command)
+    };
+    let through = [("HTTPS_PROXY", proxy.host())];
+    let through: Vec<(&str, &str)> = through.iter().map(|(name, host)| (*name, host.as_str())).collect();
+    let ran = run("", &through).ended(3);
+    assert!(format!("{}{}", ran.out, ran.err).contains("certificate"), "{ran:?}");
+    run(", caFile: ca.pem", &through).ended(0);
+    assert_eq!(scene.store.kept().pulls.len(), 1);
+    assert!(proxy.asked().iter().all(|line| line == "CONNECT git.acme.example:443"), "{:?}", proxy.asked());
+    let before = proxy.asked().len();
+    run(&format!(", caFile: ca.pem, proxy: \"http://{}\"", proxy.host()), &[]).ended(0);
+    assert!(proxy.asked().len() > before, "the operator's word counts without any variable");
 }

@@ -1,5 +1,6 @@
 //! The whole program: the real binary against real Git and the registry of this process.
 
+mod action;
 mod ages;
 mod cache;
 mod check_registries;
@@ -10,6 +11,7 @@ mod demo;
 mod environments;
 mod forges;
 mod github;
+mod heads;
 mod holds;
 mod manifests;
 mod record;
@@ -19,6 +21,7 @@ mod run;
 mod secrets;
 mod serve;
 mod signatures;
+mod signing;
 mod snapshot;
 mod streams;
 mod together;

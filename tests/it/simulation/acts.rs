@@ -137,6 +137,21 @@ impl Act {
             _ => Self::Protect(rng.bool()),
         }
     }
+
+    /// Draws what somebody does at the worst moment: while a pass runs.
+    pub(super) fn draw_for_a_race(rng: &mut Rng) -> Self {
+        let (environment, image, nth) = (rng.usize(..8), rng.usize(..8), rng.usize(..64));
+        match rng.u8(..10) {
+            0..=2 => Self::PushHead { nth },
+            3 => Self::Close { nth },
+            4 => Self::Merge { nth },
+            5 => Self::Label { nth, label: 0 },
+            6 => Self::Report { nth, state: rng.u8(..3) },
+            7 => Self::Write { environment, image, place: rng.usize(..4), nth },
+            8 => Self::Revert { nth: rng.usize(..3) },
+            _ => Self::draw(rng),
+        }
+    }
 }
 
 /// Does it.

@@ -10,11 +10,13 @@ use tagboat::forge::{Asked, Forge, ForgeError};
 use tagboat::git::log::Line;
 use tagboat::git::{BlobId, EntryKind, GitError, Head, Pushed, Remote, TreeEntry};
 use tagboat::model::change::FileEdit;
-use tagboat::model::commit::{CommitId, CommitPlan};
+use tagboat::model::commit::{CommitId, CommitPlan, MadeCommit, Sign};
 use tagboat::model::environment::BranchName;
 use tagboat::model::image::{Digest, ImageName, Tag};
 use tagboat::model::marker;
-use tagboat::model::pull_request::{Check, CheckState, Merge, NewPullRequest, PullRequest, Readiness, State, Status};
+use tagboat::model::pull_request::{
+    Check, CheckState, ForgeKind, Merge, NewPullRequest, PullRequest, Readiness, Release, Source, State, Status,
+};
 use tagboat::model::signature::SignatureVerdict;
 use tagboat::model::tags::{FactKind, ImageTags, Platform, TagFacts};
 use tagboat::registry::{SourceError, TagSource};
@@ -212,10 +214,17 @@ impl Remote for Client {
         made.unwrap_or_else(|NotHeard| Err(GitError::Broken("the disk is full".to_owned())))
     }
 
-    fn has_same_tree(&self, one: &CommitId, other: &CommitId) -> Result<bool, GitError> {
-        let same =
-            self.call("comparing trees", false, nothing, |world, _| world.git.tree(one) == world.git.tree(other));
-        same.map_err(|NotHeard| GitError::Broken("the mirror cannot be read".to_owned()))
+    fn tree(&self, commit: &CommitId) -> Result<String, GitError> {
+        let listed = self.call("reading a tree", false, nothing, |world, _| format!("{:?}", world.git.tree(commit)));
+        listed.map_err(|NotHeard| GitError::Broken("the mirror cannot be read".to_owned()))
+    }
+
+    fn is_signed(&self, _: &CommitId) -> Result<bool, GitError> {
+        Ok(false)
+    }
+
+    fn signs(&self, _: Sign) -> Result<(), String> {
+        Err("nothing is signed here".to_owned())
     }
 
     fn heads(&self, prefix: &str) -> Result<Vec<(BranchName, CommitId)>, GitError> {
@@ -231,7 +240,8 @@ impl Remote for Client {
         Ok(self.call("reading a head branch", false, lost, |world, _| {
             let step = world.git.step(tip, &|_| true);
             let on_base = world.git.line(base).any(|(id, _)| Some(id) == step.entry.parent.as_ref());
-            Head { tip: tip.clone(), step, on_base }
+            let is_empty = world.git.line(base).any(|(id, _)| id == tip);
+            Head { tip: tip.clone(), step, on_base: on_base && !is_empty, is_empty }
         })?)
     }
 
@@ -469,6 +479,18 @@ impl Forge for Client {
         self.ask(done)
     }
 
+    fn make<'a>(&'a self, _: &'a tagboat::model::commit::NewCommit) -> Asked<'a, MadeCommit> {
+        Box::pin(ready(Err(ForgeError::Skip("this forge signs nothing".to_owned()))))
+    }
+
+    fn home(&self) -> (ForgeKind, Source) {
+        (ForgeKind::Gitea, Source { host: "forge.acme.example".to_owned(), path: "acme/gitops".to_owned() })
+    }
+
+    fn releases<'a>(&'a self, _: &'a Source) -> Asked<'a, Option<Vec<Release>>> {
+        Box::pin(ready(Ok(None)))
+    }
+
     fn body_limit(&self) -> usize {
         60_000
     }
@@ -512,8 +534,11 @@ impl TagSource for Client {
     ) -> BoxFuture<'a, Result<TagFacts, SourceError>> {
         let index = position(image);
         let key = (index, tag.as_str().to_owned());
+        // What is asked once the heads were looked at is for the notes, and decides nothing.
         let failed = |round: &mut Round| {
-            round.failed_facts.insert(key);
+            if !round.has_heads {
+                round.failed_facts.insert(key);
+            }
         };
         let answer = self.call("asking about a tag", false, failed, |world, _| {
             let tagged = world.registry[index].get(tag.as_str());

@@ -122,7 +122,8 @@ impl Ledger {
             for (path, old, new) in differences(before, &commit.tree) {
                 let Some(environment) = setting.environment_of(path.as_str()) else { continue };
                 let read = |blob: Option<_>| blob.map(|blob| running(git.text(blob))).unwrap_or_default();
-                for (image, from, to) in gave_way(&read(old), &read(new)) {
+                let (old, new) = (read(old), read(new));
+                for (image, from, to) in gave_way(&old, &new) {
                     let key = (environment, image);
                     touched.insert(key);
                     let taken = taken_back.entry(key).or_default();
@@ -131,6 +132,10 @@ impl Ledger {
                         taken.insert(from.tag);
                     }
                     taken.remove(&to.tag);
+                }
+                // Also what comes where nothing could be read before is what a person wants.
+                for (image, value) in new.iter().filter(|one| !old.contains(one)) {
+                    taken_back.entry((environment, *image)).or_default().remove(&value.tag);
                 }
             }
         }

@@ -100,6 +100,7 @@ fn go(client: &Client, runtime: &Runtime) -> Result<Outcome, PassError> {
         cache: &tagboat::pass::setup::no_cache(),
         limits: &Limits::default(),
         now,
+        only: &[],
         publishing,
         mode: Mode::Act,
         progress: &|_| {},

@@ -95,8 +95,8 @@ impl PassSpec {
             _ => Fault::Crash { at: rng.usize(1..60), is_done: rng.bool() },
         };
         let skew = if is_rough && rng.u8(..12) == 0 { rng.i32(-3000..3000) } else { 0 };
-        let count = if is_rough && rng.u8(..4) == 0 { rng.usize(1..4) } else { 0 };
-        let meanwhile = (0..count).map(|_| (rng.usize(1..50), Act::draw(rng))).collect();
+        let count = if is_rough && rng.u8(..3) == 0 { rng.usize(1..5) } else { 0 };
+        let meanwhile = (0..count).map(|_| (rng.usize(1..60), Act::draw_for_a_race(rng))).collect();
         Self { seed: rng.u64(..), fault, skew, meanwhile }
     }
 }

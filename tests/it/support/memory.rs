@@ -9,12 +9,12 @@ use jiff::Timestamp;
 use tagboat::git::log::{ChangedFile, Line, LogEntry, LogStep};
 use tagboat::git::{BlobId, EntryKind, GitError, Head, Pushed, Remote, TreeEntry};
 use tagboat::model::change::FileEdit;
-use tagboat::model::commit::{CommitId, CommitPlan, Identity};
+use tagboat::model::commit::{CommitId, CommitPlan, Identity, Sign};
 use tagboat::model::environment::BranchName;
 use tagboat::model::file::RepoPath;
 use tagboat::model::image::{Digest, ImageName, Tag};
 use tagboat::model::signature::SignatureVerdict;
-use tagboat::model::tags::{FactKind, ImageTags, TagFacts};
+use tagboat::model::tags::{FactKind, ImageTags, Labels, TagFacts};
 use tagboat::registry::{SourceError, TagSource};
 use tagboat::signature::Requirement;
 
@@ -23,6 +23,7 @@ use tagboat::signature::Requirement;
 pub(crate) struct MemoryTags {
     images: Mutex<BTreeMap<ImageName, Arc<ImageTags>>>,
     broken: Mutex<BTreeMap<ImageName, String>>,
+    labels: Mutex<BTreeMap<(ImageName, Tag), Labels>>,
     pub(crate) lists_asked: AtomicUsize,
     pub(crate) facts_asked: AtomicUsize,
 }
@@ -32,6 +33,13 @@ impl MemoryTags {
     pub(crate) fn set<'a>(&self, image: &str, tags: impl IntoIterator<Item = &'a str>) {
         let tags = ImageTags { list: tags.into_iter().collect(), ..ImageTags::default() };
         self.images.lock().unwrap().insert(image.parse().unwrap(), Arc::new(tags));
+    }
+
+    /// Says where a version of an image comes from.
+    pub(crate) fn label(&self, image: &str, tag: &str, source: &str, revision: &str) {
+        let labels =
+            Labels { source: Some(source.to_owned()), revision: Some(revision.to_owned()), ..Labels::default() };
+        self.labels.lock().unwrap().insert((image.parse().unwrap(), tag.parse().unwrap()), labels);
     }
 
     /// Makes questions about an image fail.
@@ -68,6 +76,11 @@ impl TagSource for MemoryTags {
             FactKind::Digest => {
                 let digest = Self::digest(image.as_str(), tag.as_str()).parse().unwrap();
                 Ok(TagFacts { digest: Some(digest), ..TagFacts::default() })
+            }
+            FactKind::Image if self.labels.lock().unwrap().contains_key(&(image.clone(), tag.clone())) => {
+                let labels = self.labels.lock().unwrap()[&(image.clone(), tag.clone())].clone();
+                let digest = Self::digest(image.as_str(), tag.as_str()).parse().unwrap();
+                Ok(TagFacts { digest: Some(digest), platforms: Some(Vec::new()), labels, ..TagFacts::default() })
             }
             FactKind::Image | FactKind::Pushed => Err(SourceError::Failed("not kept in memory".to_owned())),
         };
@@ -279,9 +292,19 @@ impl Remote for MemoryRemote {
         Ok(Line { steps, oldest, whole: next.is_none() })
     }
 
-    fn has_same_tree(&self, one: &CommitId, other: &CommitId) -> Result<bool, GitError> {
+    fn tree(&self, commit: &CommitId) -> Result<String, GitError> {
         let state = self.state.lock().unwrap();
-        Ok(state.commits[index_of(one)].tree == state.commits[index_of(other)].tree)
+        let entry = |(path, content): (&RepoPath, &Arc<Vec<u8>>)| format!("{path} {}\n", blob_id(content).0);
+        let listed: String = state.commits[index_of(commit)].tree.iter().map(entry).collect();
+        Ok(blob_id(listed.as_bytes()).0)
+    }
+
+    fn is_signed(&self, _commit: &CommitId) -> Result<bool, GitError> {
+        Ok(false)
+    }
+
+    fn signs(&self, _way: Sign) -> Result<(), String> {
+        Err("a remote in memory signs nothing".to_owned())
     }
 
     fn heads(&self, prefix: &str) -> Result<Vec<(BranchName, CommitId)>, GitError> {
@@ -299,7 +322,8 @@ impl Remote for MemoryRemote {
         let step = self.history(branch, tip, 1, &|_| true)?.steps.remove(0);
         let line = self.history(branch, base, usize::MAX, &|_| false)?;
         let on_base = line.steps.iter().any(|below| Some(&below.entry.id) == step.entry.parent.as_ref());
-        Ok(Head { tip: tip.clone(), step, on_base })
+        let is_empty = line.steps.iter().any(|below| below.entry.id == *tip);
+        Ok(Head { tip: tip.clone(), step, on_base: on_base && !is_empty, is_empty })
     }
 
     fn push_head(

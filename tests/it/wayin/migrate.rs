@@ -168,6 +168,7 @@ metadata:
     argocd-image-updater.argoproj.io/web.pull-secret: pullsecret:argocd/ghcr
     argocd-image-updater.argoproj.io/web.helm.image-tag: image.tag
     argocd-image-updater.argoproj.io/write-back-method: git
+    argocd-image-updater.argoproj.io/web.force-update: \"true\"
 spec:
   source:
     helm:
@@ -178,7 +179,7 @@ spec:
     tags.set("ghcr.io/acme/web", ["1.4.0", "1.4.7", "1.4.9-debug", "1.5.0"]);
     let with = Tree::of(&[("apps/shop.yaml", application)]);
     let before = with.plan(&Repository::without_configuration(), &tags).await;
-    assert_eq!(changes(&before), ["apps/shop.yaml:15 1.4.0 -> 1.4.7"]);
+    assert_eq!(changes(&before), ["apps/shop.yaml:16 1.4.0 -> 1.4.7"]);
     let (text, notes, config) = migrated(&with, From::ArgoCd);
     let without: String = application
         .lines()
@@ -188,7 +189,7 @@ spec:
     let after = Tree::of(&[("apps/shop.yaml", &without)]).plan(&config, &tags).await;
     assert_eq!(changes(&after), ["apps/shop.yaml:9 1.4.0 -> 1.4.7"], "{text}");
     let said = notes.join("\n");
-    for expected in ["helm.image-tag `image.tag`", "pull-secret", "write-back-method `git`"] {
+    for expected in ["helm.image-tag `image.tag`", "pull-secret", "write-back-method `git`", "force-update `true`"] {
         assert!(said.contains("apps/shop.yaml:1: ") && said.contains(expected), "{said}");
     }
 }
@@ -246,6 +247,33 @@ fn renovate_rules_become_rules_in_renovates_order() {
         "renovate.json5:13: a packageRule that matches no image of this repository",
         "renovate.json5:17: a custom manager: its file patterns are expressions",
     ] {
+        assert!(said.contains(expected), "{expected}\n{said}");
+    }
+}
+
+#[test]
+fn renovate_keeps_both_an_allowed_range_and_a_limit_of_steps() {
+    let renovate = r#"{
+  "packageRules": [
+    {"matchPackageNames": ["ghcr.io/acme/{web,worker}"], "allowedVersions": "<1.5 || >1.7"},
+    {"matchPackageNames": ["ghcr.io/acme/{web,worker}"], "matchUpdateTypes": ["major"], "enabled": false},
+    {"matchPackageNames": ["ghcr.io/acme/api"], "allowedVersions": "!/beta/", "enabled": false}
+  ],
+  "customManagers": [{"customType": "regex", "managerFilePatterns": [".env"], "matchStrings": ["I=(?<depName>[^:]+):(?<currentValue>.+)"], "datasourceTemplate": "docker"}]
+}"#;
+    let pod = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: ghcr.io/acme/web:v1.4.0\n  - image: ghcr.io/acme/worker:1.4.0\n  - image: ghcr.io/acme/api:1.0.0\n";
+    let other = "image: ghcr.io/acme/worker:2.0.0\n";
+    let tree = Tree::of(&[("renovate.json", renovate), ("pod.yaml", pod), ("values.yaml", other)]);
+    let (text, notes, config) = migrated(&tree, From::Renovate);
+    let rules: Vec<String> =
+        config.rules.0.iter().map(|rule| format!("{} {}", rule.images.as_str(), rule.policy)).collect();
+    assert_eq!(
+        rules,
+        ["ghcr.io/acme/web semver <1.5 <2.0.0 || >1.7 <2.0.0", "ghcr.io/acme/worker semver minor"],
+        "{text}"
+    );
+    let said = notes.join("\n");
+    for expected in ["the tags in use have no limit in common", "the images that only it finds have no rule yet"] {
         assert!(said.contains(expected), "{expected}\n{said}");
     }
 }

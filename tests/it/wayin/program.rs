@@ -171,13 +171,14 @@ fn check_writes_sarif_with_places_from_where_it_was_called() {
 }
 
 #[test]
-fn only_check_has_annotations_and_sarif() {
+fn a_format_belongs_to_the_commands_that_have_it() {
     let folder = repository();
-    for format in ["github", "sarif"] {
-        let (code, printed, told) = tagboat(folder.path(), &["scan", "--output", format], &[]);
-        assert_eq!((code, printed.as_str()), (2, ""));
-        assert!(told.contains("belong to `tagboat check`"), "{told}");
-    }
+    let (code, printed, told) = tagboat(folder.path(), &["plan", "--output", "sarif"], &[]);
+    assert_eq!((code, printed.as_str()), (2, ""));
+    assert!(told.contains("belongs to `tagboat check`"), "{told}");
+    let (code, printed, told) = tagboat(folder.path(), &["scan", "--output", "github"], &[]);
+    assert_eq!((code, told.as_str()), (2, ""));
+    assert!(printed.starts_with("::error title=tagboat::--output github belongs to check, plan,"), "{printed}");
     let (code, printed, _) = tagboat(folder.path(), &["scan"], &[("GITHUB_ACTIONS", "true")]);
     assert_eq!(code, 0);
     assert!(printed.contains("ghcr.io/acme/web"), "{printed}");
@@ -207,7 +208,7 @@ environments:
   - name: nowhere
     files: [nowhere/**]
     publish: commit
-pullRequest: {title: x}
+    branch: other
 ",
     ),
     ("dev/web.yaml", "a:\n  image: ghcr.io/acme/web:1.4.0\n"),
@@ -237,11 +238,12 @@ fn each_kind_of_finding_has_its_place_in_every_output() {
         ("warning", "unmatched-rule", ".tagboat.yaml", 5, 5),
         ("warning", "unmatched-rule", ".tagboat.yaml", 7, 5),
         ("warning", "empty-environment", ".tagboat.yaml", 18, 5),
-        ("warning", "inactive", ".tagboat.yaml", 21, 15),
+        ("warning", "inactive", ".tagboat.yaml", 21, 5),
         ("warning", "unreadable-file", "dev/broken.yaml", 2, 4),
         ("warning", "unknown-policy", "dev/gone.yaml", 2, 30),
         ("warning", "impossible-policy", "dev/marked.yaml", 4, 30),
         ("warning", "not-editable", "dev/other.yaml", 4, 30),
+        ("warning", "not-editable", "dev/other.yaml", 5, 30),
         ("note", "no-environment", "base/worker.yaml", 2, 30),
         ("note", "no-rule", "dev/other.yaml", 2, 26),
     ];

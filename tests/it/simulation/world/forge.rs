@@ -57,6 +57,7 @@ impl World {
             marker: marker::read(&pull.body),
             labels: pull.labels.clone(),
             is_draft: false,
+            is_armed: false,
         }
     }
 

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use axum::Router;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::rest::{Answer, Asked, answer};
-use super::{CheckRow, Fault, Pull, Stands, Store, swagger};
+use super::{CheckRow, Fault, Modes, Pull, Stands, Store, swagger};
 
 /// The token that is let in.
 pub(crate) const TOKEN: &str = "tea";
@@ -47,6 +49,12 @@ fn checked(store: &Store, asked: &Asked) -> Answer {
 fn serve(store: &Store, asked: &Asked) -> Answer {
     let parts: Vec<&str> = asked.parts.iter().map(String::as_str).collect();
     let missing = || Answer::of(404, json!({ "message": "The target couldn't be found." }));
+    if let ["repos", "acme", "web", "releases"] = parts.as_slice() {
+        let releases = store.kept().releases.clone();
+        let row =
+            |(tag, text): &(String, String)| json!({ "tag_name": tag, "name": tag, "body": text, "draft": false });
+        return Answer::of(200, releases.iter().map(row).collect());
+    }
     let ["repos", "acme", "gitops", rest @ ..] = parts.as_slice() else { return missing() };
     match (asked.method.as_str(), rest) {
         ("GET", []) => Answer::of(
@@ -64,13 +72,16 @@ fn serve(store: &Store, asked: &Asked) -> Answer {
             let id = LABELS.iter().position(|label| *label == name).unwrap() + 1;
             Answer::of(201, json!({ "id": id, "name": name }))
         }
+        ("POST", ["contents"]) => commit(store, asked),
         ("GET", ["branches", name]) => {
+            let Some(tip) = store.at(name) else { return missing() };
             let protection = store.kept().protection.clone();
-            let is_protected = !protection.required.is_empty() || protection.approvals > 0;
+            let is_protected = !protection.required.is_empty() || protection.approvals > 0 || protection.strict;
             Answer::of(
                 200,
                 json!({
                     "name": name,
+                    "commit": { "id": tip },
                     "protected": is_protected,
                     "enable_status_check": !protection.required.is_empty(),
                     "status_check_contexts": protection.required,
@@ -80,7 +91,8 @@ fn serve(store: &Store, asked: &Asked) -> Answer {
             )
         }
         ("GET", ["branch_protections", name]) => {
-            Answer::of(200, json!({ "rule_name": name, "block_on_outdated_branch": false }))
+            let strict = store.kept().protection.strict;
+            Answer::of(200, json!({ "rule_name": name, "block_on_outdated_branch": strict }))
         }
         ("GET", ["commits", sha, "statuses"]) => {
             let checks = store.kept().checks.clone();
@@ -208,6 +220,10 @@ fn one(store: &Store, asked: &Asked, (method, kind): (&str, &str), number: u64, 
         ("GET", "pulls", []) => {
             let mut shown = shown(&pull);
             let conflicts = pull.state == Stands::Open && store.conflicts(&pull);
+            if pull.state == Stands::Open {
+                shown["merge_base"] = store.repository.git(&["merge-base", &pull.base, &pull.sha]).into();
+                shown["base"]["sha"] = store.at(&pull.base).into();
+            }
             let mut kept = store.kept();
             shown["mergeable"] = (shown["mergeable"] == true && kept.unknown == 0 && !conflicts).into();
             kept.unknown = kept.unknown.saturating_sub(1);
@@ -283,4 +299,25 @@ fn merge(store: &Store, asked: &Asked, pull: &Pull) -> Answer {
         store.repository.git(&["update-ref", "-d", &format!("refs/heads/{}", pull.head)]);
     }
     Answer::of(200, Value::Null)
+}
+
+/// Makes a commit on a new branch that begins at the tip of another.
+fn commit(store: &Store, asked: &Asked) -> Answer {
+    let text = |field: &str| asked.text(field).unwrap();
+    let (base, branch) = (text("branch"), text("new_branch"));
+    if store.at(&branch).is_some() {
+        return Answer::of(422, json!({ "message": format!("branch already exists [name: {branch}]") }));
+    }
+    let parent = store.at(&base).unwrap();
+    let mut files = Vec::new();
+    for file in asked.body["files"].as_array().unwrap() {
+        let path = file["path"].as_str().unwrap();
+        assert_eq!(file["operation"], "update");
+        if file["sha"] != store.repository.git(&["rev-parse", &format!("{parent}:{path}")]) {
+            return Answer::of(422, json!({ "message": "sha does not match" }));
+        }
+        files.push((path.to_owned(), STANDARD.decode(file["content"].as_str().unwrap()).unwrap()));
+    }
+    let made = store.make(&branch, &parent, &files, &text("message"), Modes::Kept);
+    Answer::of(201, json!({ "commit": { "sha": made, "parents": [{ "sha": parent }] }, "files": [] }))
 }

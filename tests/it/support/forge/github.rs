@@ -7,9 +7,11 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{Method, Response, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::support::forge::{CheckRow, Fault, Pull, Stands, Store};
+use crate::support::forge::{CheckRow, Fault, Modes, Pull, Stands, Store};
 
 /// Returns the fake over a store.
 pub(crate) fn router(store: Arc<Store>) -> Router {
@@ -116,6 +118,11 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
             json!({"token": "ghs_installation", "expires_at": "2100-01-01T00:00:00Z", "permissions": permissions});
         return said(201, &token);
     }
+    if let ["repos", "acme", "web", "releases"] = path {
+        let releases = store.kept().releases.clone();
+        let row = |(tag, text): &(String, String)| json!({"tag_name": tag, "name": tag, "body": text, "draft": false});
+        return said(200, &releases.iter().map(row).collect::<Vec<_>>().into());
+    }
     let Some(path) = path.strip_prefix(&["repos", "acme", "gitops"]) else {
         return said(404, &json!({"message": "Not Found"}));
     };
@@ -173,6 +180,22 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
             store.kept().checks.push(CheckRow { sha: (*sha).to_owned(), name, word, text, is_run: false });
             said(201, &json!({}))
         }
+        ("POST", ["git", "refs"]) => {
+            let (name, sha) = (asked.text("ref"), asked.text("sha"));
+            let branch = name.strip_prefix("refs/heads/").expect("a branch's whole name");
+            if store.at(branch).is_some() {
+                return said(422, &json!({"message": "Reference already exists"}));
+            }
+            store.repository.git(&["update-ref", &name, &sha]);
+            said(201, &json!({"ref": name, "object": {"type": "commit", "sha": sha}}))
+        }
+        ("GET", ["git", "ref", "heads", name @ ..]) => match store.at(&name.join("/")) {
+            Some(sha) => said(
+                200,
+                &json!({"ref": format!("refs/heads/{}", name.join("/")), "object": {"type": "commit", "sha": sha}}),
+            ),
+            None => said(404, &json!({"message": "Not Found"})),
+        },
         ("GET", ["rules", "branches", _]) => {
             let protection = store.kept().protection.clone();
             let mut rules = Vec::new();
@@ -235,6 +258,7 @@ fn shown(store: &Store, pull: &Pull) -> Value {
         "draft": pull.draft,
         "merged_at": pull.merged.as_ref().map(|_| "2026-11-20T08:00:00Z"),
         "merge_commit_sha": pull.merged,
+        "auto_merge": store.kept().armed.contains(&pull.number).then(|| json!({"merge_method": "merge"})),
         "labels": pull.labels.iter().map(|name| json!({"name": name})).collect::<Vec<_>>(),
         "head": {"ref": pull.head, "sha": pull.sha, "repo": repository},
         "base": {"ref": pull.base, "sha": store.at(&pull.base), "repo": repository},
@@ -297,6 +321,8 @@ fn one(store: &Store, number: u64) -> Response<Body> {
     let (mergeable, state) = match (is_known, pull.state == Stands::Open && store.conflicts(&pull)) {
         (false, _) => (Value::Null, "unknown"),
         (true, true) => (json!(false), "dirty"),
+        (true, false) if !store.has_required(&pull, "success") => (json!(true), "blocked"),
+        (true, false) if store.kept().protection.strict && store.is_behind(&pull) => (json!(true), "behind"),
         (true, false) => (json!(true), "clean"),
     };
     row["mergeable"] = mergeable;
@@ -340,10 +366,38 @@ fn graphql(store: &Store, asked: &Asked<'_>) -> Response<Body> {
         let pull = json!({"id": format!("PR_{number}"), "isInMergeQueue": is_queued});
         return said(200, &json!({"data": {"repository": {"pullRequest": pull}}}));
     }
+    if query.contains("createCommitOnBranch") {
+        return commit_on_branch(store, &variables["input"]);
+    }
     let number: u64 = variables["id"].as_str().unwrap().trim_start_matches("PR_").parse().unwrap();
+    if query.contains("disablePullRequestAutoMerge") {
+        store.kept().armed.retain(|armed| *armed != number);
+        return said(200, &json!({"data": {"disablePullRequestAutoMerge": {"clientMutationId": null}}}));
+    }
     if variables["head"] != store.pull(number).sha.as_str() {
         return said(200, &json!({"data": null, "errors": [{"type": "UNPROCESSABLE", "message": "the head moved"}]}));
     }
+    if query.contains("enablePullRequestAutoMerge") {
+        assert_eq!(variables["method"], "MERGE", "the only way that this repository allows");
+        store.kept().armed.push(number);
+        return said(200, &json!({"data": {"enablePullRequestAutoMerge": {"clientMutationId": null}}}));
+    }
     store.kept().queued.push(number);
     said(200, &json!({"data": {"enqueuePullRequest": {"mergeQueueEntry": {"id": "MQ_1"}}}}))
+}
+
+/// Appends a commit; every file that it writes becomes a plain one.
+fn commit_on_branch(store: &Store, input: &Value) -> Response<Body> {
+    assert_eq!(input["branch"]["repositoryNameWithOwner"], "acme/gitops");
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let (branch, parent) = (text(&input["branch"]["branchName"]), text(&input["expectedHeadOid"]));
+    if store.at(&branch).as_deref() != Some(&parent) {
+        let words = format!("Expected branch to point to {parent} but it did not");
+        return said(200, &json!({"data": null, "errors": [{"type": "STALE_DATA", "message": words}]}));
+    }
+    let file = |addition: &Value| (text(&addition["path"]), STANDARD.decode(text(&addition["contents"])).unwrap());
+    let files: Vec<_> = input["fileChanges"]["additions"].as_array().unwrap().iter().map(file).collect();
+    let message = format!("{}\n\n{}", text(&input["message"]["headline"]), text(&input["message"]["body"]));
+    let made = store.make(&branch, &parent, &files, &message, Modes::Plain);
+    said(200, &json!({"data": {"createCommitOnBranch": {"commit": {"oid": made}}}}))
 }

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Router;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::rest::{Answer, Asked, answer};
-use super::{CheckRow, Fault, Pull, Stands, Store};
+use super::{CheckRow, Fault, Modes, Pull, Stands, Store};
 
 /// The token that is let in.
 pub(crate) const TOKEN: &str = "glpat-hush";
@@ -52,6 +54,11 @@ fn serve(store: &Store, asked: &Asked) -> Answer {
     let parts: Vec<&str> = asked.parts.iter().map(String::as_str).collect();
     match (asked.method.as_str(), parts.as_slice()) {
         ("GET", ["users"]) => users(asked),
+        ("GET", ["projects", "acme/web", "releases"]) => {
+            let releases = store.kept().releases.clone();
+            let row = |(tag, text): &(String, String)| json!({ "tag_name": tag, "name": tag, "description": text });
+            Answer::page(asked, releases.iter().map(row).collect(), 40)
+        }
         ("GET", ["personal_access_tokens", "self"]) => Answer::of(200, json!({ "id": 1, "scopes": ["read_api"] })),
         (method, ["projects", PROJECT, rest @ ..]) => project(store, asked, method, rest),
         _ => Answer::of(404, json!({ "message": "404 Project Not Found" })),
@@ -89,6 +96,11 @@ fn project(store: &Store, asked: &Asked, method: &str, rest: &[&str]) -> Answer 
             Answer::page(asked, of_this.map(|(id, check)| status(id, check)).collect(), 2)
         }
         ("POST", ["statuses", sha]) => set_status(store, asked, sha),
+        ("POST", ["repository", "commits"]) => commit(store, asked),
+        ("GET", ["repository", "branches", name]) => match store.at(name) {
+            Some(sha) => Answer::of(200, json!({ "name": name, "commit": { "id": sha } })),
+            None => Answer::of(404, json!({ "message": "404 Branch Not Found" })),
+        },
         ("POST", ["merge_trains", "merge_requests", number]) => {
             let number: u64 = number.parse().unwrap();
             if asked.body["sha"] != store.pull(number).sha.as_str() {
@@ -151,6 +163,10 @@ fn word(state: Stands) -> &'static str {
 /// A merge request as lists have it.
 fn shown(store: &Store, pull: &Pull) -> Value {
     let title = if pull.draft { format!("Draft: {}", pull.title) } else { pull.title.clone() };
+    let is_armed = {
+        let kept = store.kept();
+        kept.queued.contains(&pull.number) || kept.armed.contains(&pull.number)
+    };
     json!({
         "id": 1000 + pull.number,
         "iid": pull.number,
@@ -167,7 +183,7 @@ fn shown(store: &Store, pull: &Pull) -> Value {
         "sha": pull.sha,
         "merge_commit_sha": pull.merged,
         "squash_commit_sha": null,
-        "merge_when_pipeline_succeeds": store.kept().queued.contains(&pull.number),
+        "merge_when_pipeline_succeeds": is_armed,
         "has_conflicts": false,
         "blocking_discussions_resolved": true,
         "web_url": format!("http://127.0.0.1/gitlab/{PROJECT}/-/merge_requests/{}", pull.number),
@@ -268,6 +284,10 @@ fn one(store: &Store, asked: &Asked, method: &str, number: u64, rest: &[&str]) -
             Answer::of(200, of_state("requested_changes").chain(of_state("approved")).collect())
         }
         ("PUT", ["merge"]) => merge(store, asked, &pull),
+        ("POST", ["cancel_merge_when_pipeline_succeeds"]) => {
+            store.kept().armed.retain(|armed| *armed != number);
+            Answer::of(201, shown(store, &pull))
+        }
         _ => Answer::of(404, json!({ "error": "404 Not Found" })),
     }
 }
@@ -290,7 +310,9 @@ fn last_reviews(pull: &Pull, state: &str) -> impl Iterator<Item = String> {
 fn whole(store: &Store, pull: &Pull) -> Value {
     let mut shown = shown(store, pull);
     let conflicts = pull.state == Stands::Open && store.conflicts(pull);
+    let is_behind = pull.state == Stands::Open && store.is_behind(pull);
     let mut kept = store.kept();
+    let strict = kept.protection.strict;
     let mut latest = std::collections::BTreeMap::new();
     for check in kept.checks.iter().filter(|check| check.sha == pull.sha) {
         latest.insert(check.name.clone(), check.word.clone());
@@ -307,6 +329,8 @@ fn whole(store: &Store, pull: &Pull) -> Value {
         "draft_status"
     } else if conflicts {
         "conflict"
+    } else if strict && is_behind {
+        "need_rebase"
     } else if required && (latest.is_empty() || pipeline != "success") {
         "ci_must_pass"
     } else {
@@ -332,6 +356,10 @@ fn merge(store: &Store, asked: &Asked, pull: &Pull) -> Answer {
     if asked.body["sha"] != pull.sha.as_str() {
         return Answer::of(409, json!({ "message": "SHA does not match HEAD of source branch: " }));
     }
+    if asked.body["auto_merge"] == true && whole(store, pull)["detailed_merge_status"] == "ci_must_pass" {
+        store.kept().armed.push(pull.number);
+        return Answer::of(200, shown(store, pull));
+    }
     if store.merge(pull.number).is_none() {
         return Answer::of(422, json!({ "message": "Branch cannot be merged" }));
     }
@@ -353,4 +381,26 @@ fn set_status(store: &Store, asked: &Asked, sha: &str) -> Answer {
     kept.checks.push(CheckRow { sha: sha.to_owned(), name, word: state, text, is_run: false });
     let id = kept.checks.len() - 1;
     Answer::of(201, status(id, &kept.checks[id]))
+}
+
+/// Makes a commit on a new branch that begins at a commit.
+fn commit(store: &Store, asked: &Asked) -> Answer {
+    let known = ["branch", "start_sha", "commit_message", "author_name", "author_email", "actions"];
+    let fields: Vec<&String> = asked.body.as_object().unwrap().keys().collect();
+    assert!(fields.iter().all(|field| known.contains(&field.as_str())), "{fields:?}");
+    let text = |field: &str| asked.text(field).unwrap();
+    let (branch, start) = (text("branch"), text("start_sha"));
+    if store.at(&branch).is_some() {
+        let words =
+            format!("A branch called '{branch}' already exists. Switch to that branch in order to make changes");
+        return Answer::of(400, json!({ "message": words }));
+    }
+    let file = |action: &Value| {
+        assert_eq!((&action["action"], &action["encoding"]), (&json!("update"), &json!("base64")));
+        let content = STANDARD.decode(action["content"].as_str().unwrap()).unwrap();
+        (action["file_path"].as_str().unwrap().to_owned(), content)
+    };
+    let files: Vec<_> = asked.body["actions"].as_array().unwrap().iter().map(file).collect();
+    let made = store.make(&branch, &start, &files, &text("commit_message"), Modes::Kept);
+    Answer::of(201, json!({ "id": made, "short_id": &made[..8], "parent_ids": [start] }))
 }

@@ -89,6 +89,15 @@ pub(crate) struct Protection {
     pub(crate) approvals: u32,
     /// Whether there is a merge queue.
     pub(crate) queue: bool,
+    /// Whether a head must stand on the newest commit of the base.
+    pub(crate) strict: bool,
+}
+
+/// Whether a forge that makes a commit keeps the modes of its files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Modes {
+    Kept,
+    Plain,
 }
 
 /// Everything a fake remembers.
@@ -104,6 +113,12 @@ pub(crate) struct Kept {
     /// How many listings still show what was before the last change.
     pub(crate) stale: u32,
     pub(crate) queued: Vec<u64>,
+    /// Those that the forge merges by itself once it may.
+    pub(crate) armed: Vec<u64>,
+    /// The releases of `acme/web`, the newest first: tag and text.
+    pub(crate) releases: Vec<(String, String)>,
+    /// Whether the forge signs none of the commits that it makes.
+    pub(crate) signs_nothing: bool,
     clock: u64,
 }
 
@@ -167,6 +182,18 @@ impl Store {
         Ok(kept.pulls[index].clone())
     }
 
+    /// Whether a head does not stand on the newest commit of its base.
+    pub(crate) fn is_behind(&self, pull: &Pull) -> bool {
+        self.repository.output(&["merge-base", "--is-ancestor", &pull.base, &pull.sha]).is_none()
+    }
+
+    /// Whether every check that is required has succeeded at a head, in this word.
+    pub(crate) fn has_required(&self, pull: &Pull, success: &str) -> bool {
+        let kept = self.kept();
+        let of = |name: &String| kept.checks.iter().rev().find(|row| row.sha == pull.sha && row.name == *name);
+        kept.protection.required.iter().all(|name| of(name).is_some_and(|row| row.word == success))
+    }
+
     /// Whether a pull request has a conflict with its base.
     pub(crate) fn conflicts(&self, pull: &Pull) -> bool {
         self.merged_tree(pull).is_none()
@@ -190,6 +217,41 @@ impl Store {
             pull.merged = Some(merged.clone());
         });
         Some(merged)
+    }
+
+    /// Makes a commit as the forge itself, signed unless it signs nothing, and moves a branch to it. `modes` tells whether
+    /// files keep theirs.
+    pub(crate) fn make(
+        &self,
+        branch: &str,
+        parent: &str,
+        files: &[(String, Vec<u8>)],
+        message: &str,
+        modes: Modes,
+    ) -> String {
+        let kept = self.kept();
+        let git = |arguments: &[&str]| self.repository.git(arguments);
+        git(&["read-tree", parent]);
+        let aside = self.repository.folder.with_extension("made");
+        for (path, content) in files {
+            std::fs::write(&aside, content).unwrap();
+            let blob = git(&["hash-object", "-w", &aside.display().to_string()]);
+            let listed = git(&["ls-tree", parent, path]);
+            let mode = match modes {
+                Modes::Kept => listed.split(' ').next().filter(|mode| !mode.is_empty()).unwrap_or("100644"),
+                Modes::Plain => "100644",
+            };
+            git(&["update-index", "--add", "--cacheinfo", &format!("{mode},{blob},{path}")]);
+        }
+        let tree = git(&["write-tree"]);
+        let who = "The Forge <forge@forge.example> 1767225600 +0000";
+        let armour = "-----BEGIN PGP SIGNATURE-----\n \n aGVsbG8=\n -----END PGP SIGNATURE-----";
+        let signature = if kept.signs_nothing { String::new() } else { format!("gpgsig {armour}\n") };
+        let text = format!("tree {tree}\nparent {parent}\nauthor {who}\ncommitter {who}\n{signature}\n{message}");
+        std::fs::write(&aside, text).unwrap();
+        let made = git(&["hash-object", "-t", "commit", "-w", &aside.display().to_string()]);
+        git(&["update-ref", &format!("refs/heads/{branch}"), &made]);
+        made
     }
 
     /// Changes a pull request.

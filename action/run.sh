@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# Calls tagboat as the inputs say, which come as variables: each is an argument of its own, and none is ever read as a command.
+# Without GITHUB_OUTPUT, as in GitLab's CI, results are text.
+set -euo pipefail
+
+fail() {
+  local text=${1//[$'\r\n']/ }
+  if [[ -n ${GITHUB_OUTPUT:-} ]]; then printf '::error title=tagboat::%s\n' "$text"; else printf 'error: %s\n' "$text" >&2; fi
+  [[ -z ${GITHUB_OUTPUT:-} ]] || printf 'exit-code=2\n' >>"$GITHUB_OUTPUT"
+  exit 2
+}
+
+# An option with its value, where there is one.
+option() {
+  [[ -z $2 ]] || arguments+=("$1=$2")
+}
+
+# An option without a value, where the input says true.
+flag() {
+  case ${2:-false} in
+    true) arguments+=("$1") ;;
+    false) ;;
+    *) fail "$3 is true or false, and not: $2" ;;
+  esac
+}
+
+# The parts of a list by comma or newline, a line each, without blanks around them.
+parts() {
+  tr ',' '\n' <<<"$1" | sed 's/^[[:space:]]*//;s/[[:space:]]*$//;/^$/d'
+}
+
+# What only another command takes is a mistake, and not nothing.
+only_for() {
+  [[ -z $2 || $2 == false || " $3 " == *" $command "* ]] || fail "$1 is for ${3// / and }, and not for $command"
+}
+
+# A line of its own in a message would be a command of the log.
+for name in "${!INPUT_@}"; do
+  case $name in
+    INPUT_IMAGES | INPUT_SKIP) ;;
+    *) [[ ${!name} != *[$'\r\n']* ]] || fail "$(tr 'A-Z_' 'a-z-' <<<"${name#INPUT_}") is one line" ;;
+  esac
+done
+
+[[ -z ${TAGBOAT_TOKEN:-} || -z ${GITHUB_OUTPUT:-} ]] || printf '::add-mask::%s\n' "$TAGBOAT_TOKEN"
+command=${INPUT_COMMAND:-run}
+folder=${INPUT_WORKING_DIRECTORY:-.}
+[[ -d $folder ]] || fail "working-directory: $folder is no folder"
+only_for branch "${INPUT_BRANCH:-}" "run promote rollback"
+only_for images "${INPUT_IMAGES:-}" "run"
+only_for dry-run "${INPUT_DRY_RUN:-}" "run"
+only_for at "${INPUT_AT:-}" "run plan"
+only_for image "${INPUT_IMAGE:-}" "promote rollback"
+only_for environment "${INPUT_ENVIRONMENT:-}" "promote rollback"
+only_for to "${INPUT_TO:-}" "rollback"
+only_for now "${INPUT_NOW:-}" "promote"
+only_for skip "${INPUT_SKIP:-}" "promote"
+only_for reason "${INPUT_REASON:-}" "promote rollback"
+only_for publish "${INPUT_PUBLISH:-}" "promote rollback"
+only_for registries "${INPUT_REGISTRIES:-}" "check"
+only_for permissions "${INPUT_PERMISSIONS:-}" "check"
+
+arguments=()
+[[ -z ${GITHUB_OUTPUT:-} ]] || arguments+=(--output=github)
+option --config "${INPUT_CONFIG:-}"
+option --service "${INPUT_SERVICE:-}"
+case ${INPUT_VERBOSE:-false} in
+  true) arguments+=(-v) ;;
+  debug) arguments+=(-vv) ;;
+  false) ;;
+  *) fail "verbose is true, debug or false, and not: $INPUT_VERBOSE" ;;
+esac
+
+forge() {
+  option --branch "${INPUT_BRANCH:-}"
+  option --forge "${INPUT_FORGE:-}"
+  option --forge-url "${INPUT_FORGE_URL:-}"
+}
+
+order() {
+  [[ -n ${INPUT_ENVIRONMENT:-} ]] || fail "$command needs environment"
+  [[ -n ${INPUT_IMAGE:-} ]] || fail "$command needs image"
+  forge
+  option --reason "${INPUT_REASON:-}"
+  option --publish "${INPUT_PUBLISH:-}"
+  arguments+=(-C "$folder")
+}
+
+case $command in
+  run)
+    forge
+    flag --dry-run "${INPUT_DRY_RUN:-}" dry-run
+    option --at "${INPUT_AT:-}"
+    while IFS= read -r image; do
+      arguments+=("--image=$image")
+    done < <(parts "${INPUT_IMAGES:-}")
+    arguments+=(-- "$folder")
+    ;;
+  plan)
+    option --at "${INPUT_AT:-}"
+    arguments+=(-- "$folder")
+    ;;
+  check)
+    flag --registries "${INPUT_REGISTRIES:-}" registries
+    flag --forge "${INPUT_PERMISSIONS:-}" permissions
+    arguments+=(-- "$folder")
+    ;;
+  promote)
+    order
+    flag --now "${INPUT_NOW:-}" now
+    skip=$(parts "${INPUT_SKIP:-}" | paste -s -d , -)
+    option --skip "$skip"
+    arguments+=("--to=$INPUT_ENVIRONMENT" -- "$INPUT_IMAGE")
+    ;;
+  rollback)
+    order
+    option --to "${INPUT_TO:-}"
+    arguments+=(-- "$INPUT_ENVIRONMENT" "$INPUT_IMAGE")
+    ;;
+  *) fail "command is run, plan, check, promote or rollback, and not: $command" ;;
+esac
+
+code=0
+tagboat "$command" "${arguments[@]}" || code=$?
+[[ -z ${GITHUB_OUTPUT:-} ]] || printf 'exit-code=%d\n' "$code" >>"$GITHUB_OUTPUT"
+exit "$code"

@@ -1,0 +1,74 @@
+//! Text from outside in Markdown: shown as it is, and meaning nothing.
+//!
+//! Entry points: [`code`] and [`plain`]. No mention, closing keyword, HTML, link or hidden marker comes through either,
+//! in the Markdown of GitHub, GitLab, Gitea and Forgejo.
+
+/// The longest text from outside that is shown whole, in characters.
+const LONGEST: usize = 300;
+
+/// Writes a text from outside as code, which no forge looks into for mentions, links or HTML.
+pub fn code(text: &str) -> String {
+    let shown: String = text
+        .chars()
+        .take(LONGEST)
+        .map(|character| match character {
+            '`' => '\'',
+            '|' => '¦',
+            '\n' | '\r' | '\t' => ' ',
+            other if other.is_control() => '\u{fffd}',
+            other => other,
+        })
+        .collect();
+    if shown.is_empty() { String::new() } else { format!("`{shown}`") }
+}
+
+/// Writes a text from outside as prose in which nothing means anything.
+pub fn plain(text: &str) -> String {
+    let mut shown = String::new();
+    let mut before = ['\0'; 2];
+    for character in text.chars().take(LONGEST) {
+        // Neither `https://…` nor `GH-1` may become a link that a closing keyword could stand before.
+        // GitLab carries out a line that begins with `/merge`: no slash that begins a word stays one.
+        let is_action = character == '/' && (before[1] == '\0' || before[1].is_whitespace());
+        let is_link = is_action
+            || (character == '/' && before[1] == ':')
+            || (character == '-' && before.map(|letter| letter.to_ascii_lowercase()) == ['g', 'h']);
+        if is_link {
+            shown.push('\u{2060}');
+        }
+        before = [before[1], character];
+        match character {
+            '<' => shown.push_str("&lt;"),
+            '>' => shown.push_str("&gt;"),
+            '&' => shown.push_str("&amp;"),
+            // A word joiner keeps a mention or a reference to an issue from being one.
+            '@' | '#' | '!' => {
+                shown.push(character);
+                shown.push('\u{2060}');
+            }
+            '*' | '_' | '[' | ']' | '|' | '\\' | '~' => {
+                shown.push('\\');
+                shown.push(character);
+            }
+            '\n' | '\r' | '\t' => shown.push(' '),
+            other if other.is_control() => shown.push('\u{fffd}'),
+            other => shown.push(other),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_from_outside_means_nothing() {
+        assert_eq!(code("a`b|c\n@x"), "`a'b¦c @x`");
+        assert_eq!(plain("closes #1 @acme <b>"), "closes #\u{2060}1 @\u{2060}acme &lt;b&gt;");
+        assert_eq!(plain("fixes https://x/1 gh-2"), "fixes https:\u{2060}//x/1 gh\u{2060}-2");
+        assert!(!plain("<!-- tagboat: {} -->").contains("<!--"));
+        assert_eq!(plain("/merge and /close\n/close a/b"), "\u{2060}/merge and \u{2060}/close \u{2060}/close a/b");
+        assert_eq!(code("/merge\n/close"), "`/merge /close`");
+    }
+}
