@@ -4,7 +4,9 @@
 //! program is `program`. Absent: worktrees, merges, and any judgement of what is to be committed.
 
 pub mod access;
+mod beside;
 pub mod checkout;
+mod forced;
 mod http;
 pub mod local;
 pub mod log;
@@ -164,6 +166,11 @@ pub trait Remote: Send + Sync {
     ///
     /// [`GitError`]; the mirror stays usable.
     fn fetch(&self, branch: &BranchName) -> Result<CommitId, GitError>;
+
+    /// Brings the tips of several branches here, in as few requests as it can, and returns the commit of each, or why not.
+    fn fetch_all(&self, branches: &[BranchName]) -> Vec<Result<CommitId, GitError>> {
+        branches.iter().map(|branch| self.fetch(branch)).collect()
+    }
 
     /// Lists every entry of a fetched commit's tree, sorted by path, folders left out.
     ///

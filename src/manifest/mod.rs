@@ -356,6 +356,7 @@ fn sites(path: &RepoPath, text: &str, from: usize, mut found: Vec<Found>, passed
                 _ => find.skipped,
             };
             Site {
+                branch: None,
                 file: path.clone(),
                 format: find.format,
                 image: find.image,

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::decide;
 use crate::model::decision::{Decision, Verdict};
 use crate::model::environment::EnvironmentName;
 use crate::model::image::ImageName;
@@ -11,11 +12,9 @@ use crate::model::outcome::Trouble;
 use crate::model::proposal::Proposal;
 use crate::model::record::{Running, Status};
 use crate::observe::history::{Asking, Told};
-use crate::observe::scan::Scanned;
 use crate::pass::record::{self, Ledger};
 use crate::pass::{PassError, Planned, report};
 use crate::promote::drift::{self, Drift};
-use crate::{decide, observe};
 
 /// Tells how things stand. `ledger` is `None` where there is no history.
 ///
@@ -28,10 +27,8 @@ pub fn status(
     ledger: Option<&Ledger<'_>>,
 ) -> Result<Status, PassError> {
     let config = inputs.config;
-    let scanned =
-        observe::scan::scan(inputs.files, &config.formats, inputs.limits, inputs.cache).map_err(PassError::Files)?;
     let mut status = Status { holds: planned.observation.holds.clone(), ..Status::default() };
-    let (told, drifts) = match ledger.map(|ledger| past(ledger, &scanned)).transpose() {
+    let (told, drifts) = match ledger.map(past).transpose() {
         Ok(found) => found.map_or((None, Vec::new()), |(told, drifts)| (Some(told), drifts)),
         Err(error) => {
             let what = "history".to_owned();
@@ -58,10 +55,11 @@ fn is_settled(status: &Status) -> bool {
     status.environments.iter().flat_map(|(_, rows)| rows).all(|row| row.brought.is_some())
 }
 
-fn past(ledger: &Ledger<'_>, scanned: &Scanned) -> Result<(Told, Vec<Drift>), crate::git::GitError> {
-    let runs = record::runs(ledger.config, scanned);
+fn past(ledger: &Ledger<'_>) -> Result<(Told, Vec<Drift>), PassError> {
+    let looked = record::looked(ledger)?;
+    let runs = record::runs(ledger.config, &looked.sites);
     let asking = Asking::These(runs.keys().cloned().collect());
-    let told = record::read_of(ledger, scanned, &asking, &|told| record::settles(told, &runs))?;
+    let told = record::read_of(ledger, &looked, &asking, &|told| record::settles(told, &runs))?;
     let drifts = drift::drift(&ledger.config.environments, &runs, &told.timelines, &decide::past::order);
     Ok((told, drifts))
 }
@@ -114,7 +112,10 @@ fn taken_back(
         }
     }
     for ((name, image), timeline) in told.into_iter().flat_map(|told| &told.timelines) {
-        for taken in decide::past::taken_back(timeline) {
+        let policy = planned.promoted.decisions.iter().map(|decision| &decision.question);
+        let policy = policy.filter(|question| question.environment == *name && question.image == *image);
+        let policy = policy.map(|question| &*question.policy).next();
+        for taken in decide::past::taken_back(timeline, policy) {
             add(name, image, taken);
         }
     }

@@ -102,6 +102,7 @@ impl Watcher {
                 branch: &branch,
                 config: None,
                 source: &source,
+                sources: &setup::sources(service, environment),
                 cache: &cache,
                 limits: &self.limits,
                 now,

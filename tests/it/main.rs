@@ -4,6 +4,8 @@
 mod bodies;
 mod support;
 
+mod asking;
+mod branching;
 mod cache;
 mod config;
 mod decide;
@@ -23,4 +25,5 @@ mod report;
 mod signature;
 mod simulation;
 mod taken_back;
+mod unasked;
 mod wayin;

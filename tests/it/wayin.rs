@@ -39,6 +39,8 @@ impl Tree {
             past: None,
             editing: tagboat::pass::Editing::Together,
             source: tags,
+            branches: &tagboat::pass::view::Branches::new(),
+            sources: &crate::support::sources::none(),
             cache: &setup::no_cache(),
             limits: &Limits::default(),
             now: "2026-11-20T09:00:00Z".parse().unwrap(),

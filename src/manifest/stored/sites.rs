@@ -176,7 +176,42 @@ choice!(PassedOverReason {
 
 record!(Value { tag, digest });
 record!(PolicyReference { namespace, name, part });
-record!(Site { file, format, image, written, value, slots, position, offset, uses, marker, skipped });
+
+/// Which branch a file is on is nothing that its bytes and its path tell: who scans it says so.
+impl Stored for Site {
+    fn put(&self, out: &mut Writer<'_>) {
+        let Self { branch, file, format, image, written, value, slots, position, offset, uses, marker, skipped } = self;
+        out.is_whole &= branch.is_none();
+        file.put(out);
+        format.put(out);
+        image.put(out);
+        written.put(out);
+        value.put(out);
+        slots.put(out);
+        position.put(out);
+        offset.put(out);
+        uses.put(out);
+        marker.put(out);
+        skipped.put(out);
+    }
+
+    fn take(from: &mut Reader<'_>) -> Option<Self> {
+        Some(Self {
+            branch: None,
+            file: Stored::take(from)?,
+            format: Stored::take(from)?,
+            image: Stored::take(from)?,
+            written: Stored::take(from)?,
+            value: Stored::take(from)?,
+            slots: Stored::take(from)?,
+            position: Stored::take(from)?,
+            offset: Stored::take(from)?,
+            uses: Stored::take(from)?,
+            marker: Stored::take(from)?,
+            skipped: Stored::take(from)?,
+        })
+    }
+}
 
 impl Stored for PassedOver {
     fn put(&self, out: &mut Writer<'_>) {

@@ -3,6 +3,7 @@
 //! The one place that knows both the configuration's types and those of registries and Git.
 
 mod repositories;
+mod sources;
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -36,6 +37,7 @@ use crate::signature::trust::{MAX_TRUSTED_ROOT, TrustedRoot};
 
 pub(super) use crate::pass::setup::repositories::watched;
 pub use crate::pass::setup::repositories::{ForgeChoice, Opened, Target, program, publishing, remote, secret};
+pub use crate::pass::setup::sources::sources;
 
 /// The longest configuration file that is read, in bytes.
 const MAX_CONFIG: u64 = 1 << 20;
@@ -208,7 +210,6 @@ pub fn inactive(config: &Repository) -> Option<String> {
 /// Returns the one warning about parts of the operator's file that do not act in this version.
 pub fn inactive_service(service: &Service) -> Option<String> {
     let parts = [
-        ("sources", !service.sources.is_empty()),
         ("notify", !service.notify.is_empty()),
         ("access", service.access.is_some()),
         ("queue", service.queue != service::Queue::default()),

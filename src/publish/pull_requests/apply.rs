@@ -46,21 +46,22 @@ impl Place<'_> {
     }
 }
 
-/// Looks at every head branch of Tagboat's on the remote.
+/// Looks at head branches of Tagboat's that the remote has listed with their tips.
 ///
 /// # Errors
 ///
-/// [`GitError`] when they cannot be listed or read: then nothing is decided about any of them.
+/// [`GitError`] when they cannot be read: then nothing is decided about any of them.
 pub fn look(
     remote: &dyn Remote,
     base: (&BranchName, &CommitId),
-    style: &PullRequestStyle,
+    listed: Vec<(BranchName, CommitId)>,
     (own, now): (&CommitStyle, Timestamp),
     desired: &[Desired],
 ) -> Result<Vec<HeadBranch>, GitError> {
-    let listed = remote.heads(&style.branch_prefix)?;
     listed
         .into_iter()
+        // The prefix may be the beginning of the base's own name.
+        .filter(|(name, _)| name != base.0)
         .map(|(name, tip)| {
             let head = remote.head(&name, &tip, base)?;
             let wanted = desired.iter().find(|desired| desired.head == name);
@@ -108,9 +109,11 @@ fn judge(
     let head_tree = remote.tree(&head.tip)?;
     let is_by_us = entry.author == own.author && entry.committer == *own.committer();
     // A forge names others as who made its commits: those are known by the tree that they say they hold.
-    let is_ours = is_by_us || (!entry.is_merge && says_tree(&entry.message).is_some_and(|tree| tree == head_tree));
+    let is_ours = is_by_us || says_tree(&entry.message).is_some_and(|tree| tree == head_tree);
+    // Where its parent is no commit of the base any more, the base was moved by force, or its line is another's since a
+    // merge was pushed: still nobody else wrote it. It is not fresh then, and made anew on the base of now.
     // A branch that brings nothing holds nothing of anybody's.
-    let is_own = head.is_empty || (head.on_base && key.is_some() && is_ours);
+    let is_own = head.is_empty || (key.is_some() && !entry.is_merge && is_ours);
     let is_fresh = match desired {
         _ if head.is_empty => false,
         None => true,

@@ -104,6 +104,7 @@ impl Stage {
             branch: &BranchName::from("main"),
             config: None,
             source: &self.tags,
+            sources: &crate::support::sources::none(),
             cache: &tagboat::pass::setup::no_cache(),
             limits: &Limits::default(),
             now: format!("2026-11-20T{hour:02}:00:00Z").parse().unwrap(),
@@ -198,6 +199,23 @@ pub(super) async fn opens_one_and_then_leaves_it(kind: Kind) {
     let (count, writes) = stage.requests();
     assert!(count <= 2 && writes.is_empty(), "{count} {writes:?}");
     assert_eq!(stage.only().updated, pull.updated);
+}
+
+pub(super) async fn proposes_and_merges_on_the_branch_of_the_environment(kind: Kind) {
+    let stage = Stage::new(kind, "    branch: live\n    publish: autoMerge\n");
+    let repository = &stage.store.repository;
+    repository.git(&["branch", "--quiet", "live", "main"]);
+    let main = repository.tip("main");
+    assert_eq!(stage.acts(8).await, Some(Action::Opened));
+    let pull = stage.only();
+    assert_eq!((pull.base.as_str(), pull.head.as_str()), ("live", HEAD));
+    assert_eq!(stage.acts(8).await, Some(Action::Unchanged));
+    stage.check("build", kind.words[0]);
+    assert_eq!(stage.acts(9).await, Some(Action::Merged));
+    let live = String::from_utf8(repository.show("live", "prod/web.yaml")).unwrap();
+    assert!(live.contains("1.5.0"), "{live}");
+    assert_eq!(repository.tip("main"), main);
+    assert_eq!(stage.acts(10).await, None, "nothing is left");
 }
 
 pub(super) async fn takes_something_newer_into_the_same_one(kind: Kind) {
@@ -758,6 +776,7 @@ macro_rules! scenarios {
             a_head_that_is_behind_is_made_anew_where_the_base_wants_it
             pull_requests_beyond_the_limit_wait_for_their_turn
             several_that_touch_different_files_merge_in_one_pass
+            proposes_and_merges_on_the_branch_of_the_environment
         }
     };
     (@ $kind:expr; $($name:ident)*) => {

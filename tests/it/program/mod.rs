@@ -2,6 +2,8 @@
 
 mod action;
 mod ages;
+mod asking;
+mod branches;
 mod cache;
 mod check_registries;
 mod checkouts;

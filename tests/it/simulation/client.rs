@@ -187,7 +187,7 @@ impl Remote for Client {
                 world.git.line(tip).take(limit).map(|(commit, _)| world.git.step(commit, wanted)).collect();
             let whole = steps.last().is_some_and(|step| step.entry.parent.is_none());
             let oldest = steps.last().map_or(world.now, |step| step.entry.time);
-            Line { steps, oldest, whole }
+            Line { beside: world.git.beside(&steps, wanted), steps, oldest, whole }
         })?)
     }
 

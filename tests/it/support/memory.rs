@@ -289,7 +289,7 @@ impl Remote for MemoryRemote {
             steps.push(LogStep { entry, changed });
             next = made.parent;
         }
-        Ok(Line { steps, oldest, whole: next.is_none() })
+        Ok(Line { steps, beside: Vec::new(), oldest, whole: next.is_none() })
     }
 
     fn tree(&self, commit: &CommitId) -> Result<String, GitError> {

@@ -10,4 +10,5 @@ pub(crate) mod registry;
 pub(crate) mod repository;
 pub(crate) mod scripted;
 pub(crate) mod signer;
+pub(crate) mod sources;
 pub(crate) mod tls_front;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tagboat::git::BlobId;
-use tagboat::git::log::{ChangedFile, LogEntry, LogStep};
+use tagboat::git::log::{Beside, ChangedFile, LogEntry, LogStep};
 use tagboat::model::commit::{CommitId, Identity};
 use tagboat::model::environment::BranchName;
 use tagboat::model::file::RepoPath;
@@ -145,6 +145,23 @@ impl Store {
             };
         }
         Some(tree)
+    }
+
+    /// Tells of the commits that merges brought.
+    pub(in crate::simulation) fn beside(
+        &self,
+        steps: &[LogStep],
+        wanted: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Vec<Beside> {
+        let mut found = Vec::new();
+        for (onto, step) in steps.iter().enumerate() {
+            if let [first, other] = self.commit(&step.entry.id).parents.as_slice() {
+                let below = self.reachable(first);
+                let line = self.line(other).take_while(|(id, _)| !below.contains(id));
+                found.extend(line.map(|(id, _)| Beside { onto, step: self.step(id, wanted) }));
+            }
+        }
+        found
     }
 
     /// Tells of a commit what `git log` would.
