@@ -162,7 +162,7 @@ fn said(world: &World, outcome: &Outcome, is_disturbed: bool) -> Result<(), Viol
     // What lags behind its predecessor is told of, whatever keeps it.
     let last = world.ledger.last();
     for (index, environment) in world.setting.environments.iter().enumerate() {
-        for image in 0..world.setting.images {
+        for (image, full_name) in IMAGES.iter().enumerate().take(world.setting.images) {
             let lowest = last.values(index, image).min_by_key(|value| super::setting::version(&value.tag));
             let ahead = environment.after.iter().filter_map(|before| last.values(*before, image).next());
             let lags = lowest.is_some_and(|lowest| {
@@ -173,12 +173,12 @@ fn said(world: &World, outcome: &Outcome, is_disturbed: bool) -> Result<(), Viol
             let is_told = outcome.proposals.iter().any(|proposal| is_here(&proposal.environment))
                 || outcome.decisions.iter().any(|decision| {
                     let question = &decision.question;
-                    question.image.as_str() == IMAGES[image]
+                    question.image.as_str() == *full_name
                         && is_here(&question.environment)
                         && matches!(decision.verdict, Verdict::Undecided(_))
                 })
                 || outcome.errors.iter().any(|trouble| trouble.file.is_some())
-                || outcome.skipped.iter().any(|row| row.what == IMAGES[image] && row.reason.contains(environment.name));
+                || outcome.skipped.iter().any(|row| row.what == *full_name && row.reason.contains(environment.name));
             if lags && !is_told {
                 return silent(format!("{} lags in {} and nothing is said", short(image), environment.name));
             }

@@ -4,7 +4,6 @@
 //! Entry points are named after the effects. Uses nothing that decides or promotes.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
@@ -17,7 +16,7 @@ use super::ledger::{self, Landing, Step, is_lower, steps};
 use super::session::Session;
 use super::setting::{Publishes, ZONE, is_followed};
 use super::world::forge::Pull;
-use super::world::git::{Commit, Tree};
+use super::world::git::Tree;
 use super::world::{By, Violation, World, short};
 
 /// The file in which people hold versions.
@@ -149,7 +148,8 @@ fn judge_step(world: &World, session: &Session, step: &Step, stage: Stage) -> Ve
         let mut values = seen.values(*before, step.image).peekable();
         let runs_there = values.peek().is_some() && values.all(same);
         let ran_there = || world.ledger.landings[..=base].iter().any(|one| one.values(*before, step.image).any(same));
-        if !runs_there && !(counts_introduced && ran_there()) {
+        let was_there = runs_there || (counts_introduced && ran_there());
+        if !was_there {
             let before = setting.environments[*before].name;
             return violated("never past an environment", format!("{what}, which {before} does not run"));
         }
@@ -326,8 +326,8 @@ pub(super) fn push_head(world: &World, id: usize, name: &BranchName, new: Option
         if beyond.iter().any(|commit| commit.by == By::Person) {
             return violated("nobody's commits are lost", format!("{name} holds a person's commit"));
         }
-        let is_order = |commit: &&Arc<Commit>| matches!(commit.by, By::Order(_));
-        if session.by.is_pass() && beyond.iter().any(|commit| is_order(&commit)) && !is_on_base(world, old) {
+        let holds_order = beyond.iter().any(|commit| matches!(commit.by, By::Order(_)));
+        if session.by.is_pass() && holds_order && !is_on_base(world, old) {
             return violated("what was ordered stays", format!("{name} holds what a person ordered"));
         }
     }
