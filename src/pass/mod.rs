@@ -136,6 +136,8 @@ pub struct Planned {
     pub aside: BTreeSet<ImageName>,
     /// The images that were asked for and that nothing follows.
     pub unheard: Vec<ImageName>,
+    /// What the paths of all files say about each other.
+    pub surroundings: Surroundings,
     /// What registries were asked for it.
     pub usage: Usage,
 }
@@ -213,7 +215,7 @@ async fn round(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
     let aside = looked_at.filter(|image| !is_asked_for(inputs, image)).cloned().collect();
     let is_followed = |image: &&ImageName| promoted.decisions.iter().any(|decision| decision.question.image == **image);
     let unheard = inputs.only.iter().filter(|image| !is_followed(image)).cloned().collect();
-    Ok(Planned { observation, promoted, changes, proposed, aside, unheard, usage: Usage::default() })
+    Ok(Planned { observation, promoted, changes, proposed, aside, unheard, surroundings, usage: Usage::default() })
 }
 
 /// Finds the environments of which not every file could be understood.

@@ -10,14 +10,14 @@ use crate::cache::Cache;
 use crate::config::holds::{self, HOLDS_FILE};
 use crate::config::repository::Repository;
 use crate::git::GitError;
-use crate::manifest;
+use crate::manifest::{self, Surroundings};
 use crate::model::environment::EnvironmentName;
 use crate::model::file::RepoPath;
 use crate::model::history::Timeline;
 use crate::model::hold::Hold;
 use crate::model::image::ImageName;
 use crate::model::record::{Delivery, Entry, History, Kind};
-use crate::model::site::Value;
+use crate::model::site::{Site, Value};
 use crate::observe::files::Files;
 use crate::observe::history::{Asking, MOST_COMMITS, Past, Reading, Rewritten, Told, tell};
 use crate::observe::scan::{Scanned, scan};
@@ -129,8 +129,9 @@ pub fn drift(ledger: &Ledger<'_>, scanned: &Scanned) -> Result<Vec<Drift>, GitEr
     if environments.0.iter().all(|environment| environment.after.is_empty()) {
         return Ok(Vec::new());
     }
-    let runs = runs(ledger.config, scanned);
-    let told = read_of(ledger, scanned, &Asking::These(runs.keys().cloned().collect()), &|told| settles(told, &runs))?;
+    let runs = runs(ledger.config, &scanned.sites);
+    let told =
+        read_of(ledger, scanned.into(), &Asking::These(runs.keys().cloned().collect()), &|told| settles(told, &runs))?;
     Ok(drift::drift(environments, &runs, &told.timelines, &decide::past::order))
 }
 
@@ -143,9 +144,9 @@ pub(super) fn settles(told: &Told, runs: &Runs) -> bool {
 }
 
 /// Returns what every environment runs of the images that are followed.
-pub(super) fn runs(config: &Repository, scanned: &Scanned) -> Runs {
+pub(super) fn runs(config: &Repository, sites: &[Site]) -> Runs {
     let mut runs = Runs::new();
-    for site in &scanned.sites {
+    for site in sites {
         let followed = decide::questions::follow(site, &config.rules, &config.environments);
         if let (decide::questions::Followed::Yes { environment, .. }, Some(image)) = (followed, &site.image) {
             runs.entry((environment, image.clone())).or_default().insert(site.value.clone());
@@ -173,20 +174,35 @@ fn read(
     asking: &Asking,
     is_enough: &dyn Fn(&Told) -> bool,
 ) -> Result<Told, PassError> {
-    Ok(read_of(ledger, scanned, asking, is_enough)?)
+    Ok(read_of(ledger, scanned.into(), asking, is_enough)?)
+}
+
+/// What the files say now, as far as history is compared with it.
+#[derive(Clone, Copy)]
+pub(super) struct Present<'a> {
+    /// The references.
+    pub(super) sites: &'a [Site],
+    /// What the paths say about each other.
+    pub(super) surroundings: &'a Surroundings,
+}
+
+impl<'a> From<&'a Scanned> for Present<'a> {
+    fn from(scanned: &'a Scanned) -> Self {
+        Self { sites: &scanned.sites, surroundings: &scanned.surroundings }
+    }
 }
 
 /// Goes back until it is enough, to the first commit of all, or as far as history is ever read.
 pub(super) fn read_of(
     ledger: &Ledger<'_>,
-    scanned: &Scanned,
+    present: Present<'_>,
     asking: &Asking,
     is_enough: &dyn Fn(&Told) -> bool,
 ) -> Result<Told, GitError> {
     let reading = Reading {
         environments: &ledger.config.environments,
-        sites: &scanned.sites,
-        surroundings: &scanned.surroundings,
+        sites: present.sites,
+        surroundings: present.surroundings,
         limits: ledger.limits,
     };
     let holds = RepoPath::new(HOLDS_FILE).expect("the name is plain");

@@ -19,7 +19,9 @@ use crate::model::site::PassedOverReason;
 use crate::observe::history::BranchPast;
 use crate::observe::tree::CommitFiles;
 use crate::pass::propose::{Publishing, propose};
+use crate::pass::record::Ledger;
 use crate::pass::setup::linked_config;
+use crate::pass::status::{self, Memory};
 use crate::pass::{Asked, Editing, Inputs, PassError, Planned, Progress, blocking, report, round};
 use crate::promote;
 use crate::publish::apply::{Applied, apply, apply_by_forge};
@@ -85,17 +87,29 @@ pub struct Run<'a> {
 /// [`PassError`] when nothing could be done at all. Once something landed, what fails is a row of the outcome.
 pub async fn run(run: &Run<'_>) -> Result<Outcome, PassError> {
     let asked = Asked::begin(run.source);
-    let outcome = rounds(run).await;
+    let outcome = rounds(run, None).await;
     asked.end();
     outcome
 }
 
-async fn rounds(run: &Run<'_>) -> Result<Outcome, PassError> {
+/// Runs a pass as [`run`] does, and tells how things stand when it ends, as `status` would then.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn run_and_tell(run: &Run<'_>, memory: &Memory) -> Result<Outcome, PassError> {
+    let asked = Asked::begin(run.source);
+    let outcome = rounds(run, Some(memory)).await;
+    asked.end();
+    outcome
+}
+
+async fn rounds(run: &Run<'_>, memory: Option<&Memory>) -> Result<Outcome, PassError> {
     let mut total = Outcome::default();
     let mut moved_before = BTreeSet::new();
     let mut races = 0;
     loop {
-        match once(run).await {
+        match once(run, memory).await {
             Ok(Once::Moved(_)) if races < MAX_RACES => {
                 races += 1;
                 let longest = RACE_PAUSE * 2u32.pow(races);
@@ -116,7 +130,9 @@ async fn rounds(run: &Run<'_>) -> Result<Outcome, PassError> {
                 moved_before.extend(landed.iter().cloned());
                 // Pull requests are made on the base as the commits left it.
                 let proposes = environments.0.iter().any(|environment| environment.publish != Publish::Commit);
-                let may_follow = proposes || promote::followers(&environments, &landed).next().is_some();
+                // Who is told how things stand is told of the base as it is now.
+                let is_told = memory.is_some() && !landed.is_empty();
+                let may_follow = is_told || proposes || promote::followers(&environments, &landed).next().is_some();
                 if moved_before.len() == before || !may_follow {
                     return Ok(total);
                 }
@@ -139,7 +155,7 @@ enum Once {
     Done { outcome: Box<Outcome>, environments: crate::model::environment::Environments },
 }
 
-async fn once(run: &Run<'_>) -> Result<Once, PassError> {
+async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError> {
     (run.progress)(Progress::Git);
     let (base, files) = fetch(run).await?;
     let config = match &run.config {
@@ -169,18 +185,28 @@ async fn once(run: &Run<'_>) -> Result<Once, PassError> {
     if let Err(reason) = can_sign(&*run.remote, forge, config.commit.sign) {
         hold_unsigned(&mut planned, &reason);
     }
+    let tell = |planned: &Planned| {
+        let (config, files, cache, limits) = (&config, &files, run.cache, run.limits);
+        memory.map(|memory| {
+            Box::new(status::beside(planned, &Ledger { config, files, past: &past, cache, limits }, memory))
+        })
+    };
     let planned_commits = commits(&planned.changes, &config.commit);
     if run.mode == Mode::DryRun || planned_commits.is_empty() {
         // Pull requests stand on a base that this pass leaves alone; where it moves, the next round makes them.
         (run.progress)(Progress::Git);
         let proposed = propose(run, &base, &config, &mut planned).await;
+        let standing = tell(&planned);
         let mut outcome = Box::new(report::outcome(planned, &config));
+        outcome.standing = standing;
         outcome.proposals.extend(proposed.closed);
         outcome.commits = proposed.landed;
         outcome.errors.extend(proposed.errors);
         return Ok(Once::Done { outcome, environments: config.environments });
     }
+    let standing = tell(&planned);
     let mut outcome = Box::new(report::outcome(planned, &config));
+    outcome.standing = standing;
     (run.progress)(Progress::Git);
     let applied = if config.commit.sign == Some(Sign::Forge) {
         let prefix = config.pull_request.branch_prefix.as_str();
@@ -243,6 +269,8 @@ fn keep_landed(outcome: &mut Outcome, landed: &[Landed]) {
             outcome.changes.retain(|change| change.environment != proposal.environment);
         }
     }
+    let reason = "its commit could not be made: the next pass tries again";
+    outcome.standing.iter_mut().for_each(|standing| standing.fail(reason, &is_there));
 }
 
 /// Takes out every commit where signed ones are asked for and none can be made.
@@ -267,6 +295,7 @@ fn fail(outcome: &mut Outcome, branch: &BranchName, reason: &str) {
             proposal.reason = Some(reason.to_owned());
         }
     }
+    outcome.standing.iter_mut().for_each(|standing| standing.fail(reason, &|_| false));
     let what = format!("branch {branch}");
     outcome.errors.push(Trouble { what, file: None, position: None, reason: reason.to_owned() });
 }
@@ -277,6 +306,10 @@ fn merge(total: &mut Outcome, mut later: Outcome, landed: &BTreeSet<EnvironmentN
         *total = later;
         return;
     }
+    total.standing = later.standing.take().map(|mut standing| {
+        standing.decisions = Some(later.decisions.clone());
+        standing
+    });
     total.changes.append(&mut later.changes);
     total.files.append(&mut later.files);
     total.commits.append(&mut later.commits);

@@ -3,7 +3,8 @@
 //! Entry point: [`Watcher::pass`]. What registries allow and their logins are shared by passes that run at once; the
 //! cache, the mirror and the time are each pass's own. Knows no schedule.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
@@ -15,6 +16,7 @@ use crate::model::outcome::Outcome;
 use crate::model::usage::Usage;
 use crate::pass::run::{self, Mode, Run};
 use crate::pass::setup::{self, ForgeChoice, Opened, SetupError, Target};
+use crate::pass::status::Memory;
 use crate::pass::{PassError, Progress};
 use crate::registry::TagSource;
 use crate::registry::client::RegistryClient;
@@ -25,6 +27,8 @@ pub struct Watcher {
     environment: Environment,
     registries: RegistryClient,
     limits: manifest::Limits,
+    /// What history told of each repository.
+    memories: Mutex<HashMap<String, Arc<Memory>>>,
 }
 
 /// Why a pass failed as a whole.
@@ -74,7 +78,7 @@ impl Watcher {
     pub fn new(service: Service, environment: Environment) -> Result<Self, SetupError> {
         let registries = setup::registry_client(&service, &environment)?;
         let limits = setup::limits(&service);
-        Ok(Self { service, environment, registries, limits })
+        Ok(Self { service, environment, registries, limits, memories: Mutex::default() })
     }
 
     /// Returns the operator's configuration.
@@ -92,6 +96,10 @@ impl Watcher {
             *inactive.lock().unwrap_or_else(PoisonError::into_inner) = warning;
         };
         let nobody = |_: Progress| {};
+        let memory = {
+            let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(memories.entry(url.to_owned()).or_default())
+        };
         let pass = async {
             let target = Target::Url { url, branch: None };
             let Opened { remote, branch, url } = setup::remote(&target, &self.service, &self.environment)?;
@@ -111,7 +119,7 @@ impl Watcher {
                 progress: &nobody,
                 read_config: &read_config,
             };
-            Ok(Box::pin(run::run(&run)).await?)
+            Ok(Box::pin(run::run_and_tell(&run, &memory)).await?)
         };
         let result = pass.await;
         Passed {
