@@ -14,6 +14,8 @@ use crate::config::service::Service;
 use crate::manifest;
 use crate::model::outcome::Outcome;
 use crate::model::usage::Usage;
+use crate::pass::hold::{self, HoldError};
+use crate::pass::order::{self, Order, OrderError, Ordering};
 use crate::pass::run::{self, Mode, Run};
 use crate::pass::setup::{self, ForgeChoice, Opened, SetupError, Target};
 use crate::pass::status::Memory;
@@ -51,6 +53,48 @@ impl WatchedError {
             }
             _ => None,
         }
+    }
+}
+
+/// Who orders something, and why.
+#[derive(Debug, Clone)]
+pub struct Word {
+    /// Who.
+    pub by: String,
+    /// Why, on one line.
+    pub reason: Option<String>,
+}
+
+/// Why an order could not be followed.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderedError {
+    /// It could not be set up.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// A version could not be held or released.
+    #[error(transparent)]
+    Hold(#[from] HoldError),
+    /// A version could not be brought or taken back.
+    #[error(transparent)]
+    Order(#[from] OrderError),
+}
+
+impl OrderedError {
+    /// Returns what to do about it, where that is known.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Order(OrderError::Refused { hint, .. }) => hint.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Whether it makes no sense as it was given.
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Order(OrderError::Refused { .. })
+                | Self::Hold(HoldError::NoEnvironment { .. } | HoldError::NotHeld(_))
+        )
     }
 }
 
@@ -129,5 +173,44 @@ impl Watcher {
             cache_warning: cache.warning(),
             inactive: inactive.into_inner().unwrap_or_else(PoisonError::into_inner),
         }
+    }
+
+    /// Holds or releases a version, as `hold` and `release` do. It blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`OrderedError`]; nothing is on the branch then.
+    pub fn hold(&self, url: &str, order: &hold::Order, now: Timestamp) -> Result<Outcome, OrderedError> {
+        let Opened { remote, branch, .. } = self.open(url)?;
+        Ok(hold::follow(&remote, &branch, None, order, now)?)
+    }
+
+    /// Follows an order, as `promote` and `rollback` do. It blocks in between: run it on a thread that may.
+    ///
+    /// # Errors
+    ///
+    /// [`OrderedError`]; nothing of it is on the branch then.
+    pub async fn order(&self, url: &str, order: &Order, word: Word, now: Timestamp) -> Result<Outcome, OrderedError> {
+        let Opened { remote, branch, url } = self.open(url)?;
+        let (service, environment) = (&self.service, &self.environment);
+        let given = Ordering {
+            remote,
+            branch: &branch,
+            config: None,
+            source: &self.registries.for_pass(),
+            cache: &setup::cache(service, environment),
+            limits: &self.limits,
+            now,
+            publishing: setup::publishing(ForgeChoice::Auto, None, &url, service, environment)?,
+            publish: None,
+            by: Some(word.by),
+            reason: word.reason,
+            progress: &|_| {},
+        };
+        Ok(Box::pin(order::follow(&given, order)).await?)
+    }
+
+    fn open(&self, url: &str) -> Result<Opened, SetupError> {
+        setup::remote(&Target::Url { url, branch: None }, &self.service, &self.environment)
     }
 }

@@ -171,6 +171,15 @@ pub async fn follow(given: &Ordering<'_>, order: &Order) -> Result<Outcome, Orde
     Err(OrderError::Races)
 }
 
+/// The longest reason, in characters.
+const LONGEST_REASON: usize = 1_000;
+
+/// Puts a reason on one line: it becomes a trailer.
+pub fn one_line(reason: &str) -> String {
+    let plain = |character: char| if character.is_control() { ' ' } else { character };
+    reason.chars().take(LONGEST_REASON).map(plain).collect::<String>().trim().to_owned()
+}
+
 /// Tries once; `None` where somebody else was faster.
 async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, OrderError> {
     (given.progress)(Progress::Git);

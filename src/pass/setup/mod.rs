@@ -210,7 +210,6 @@ pub fn inactive_service(service: &Service) -> Option<String> {
     let parts = [
         ("sources", !service.sources.is_empty()),
         ("notify", !service.notify.is_empty()),
-        ("access", service.access.is_some()),
         ("queue", service.queue != service::Queue::default()),
     ];
     let named: Vec<&str> = parts.iter().filter(|(_, is_there)| *is_there).map(|(name, _)| *name).collect();

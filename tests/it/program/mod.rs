@@ -2,6 +2,7 @@
 
 mod action;
 mod ages;
+mod board;
 mod cache;
 mod check_registries;
 mod checkouts;
