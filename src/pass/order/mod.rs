@@ -286,7 +286,8 @@ fn note(given: &Ordering<'_>, order: &Order, settled: &Settled) -> OrderNote {
         Order::Rollback { .. } => (crate::model::history::Ordered::Rollback, BTreeSet::new()),
         Order::Promote { skipped, .. } => (crate::model::history::Ordered::Promote, skipped.clone()),
     };
-    OrderNote { order: word, holds: settled.holds.clone(), skipped, reason: given.reason.clone() }
+    let by = given.by.as_deref().map(one_line).filter(|by| !by.is_empty());
+    OrderNote { order: word, holds: settled.holds.clone(), skipped, by, reason: given.reason.clone() }
 }
 
 /// Adds what is held to the file of holds, and returns every hold that stands then.

@@ -154,5 +154,6 @@
   };
   if (filter.value) apply(true);
   tick("time[data-until]");
-  listen();
+  // What an order came to, or a login, is no page that changes by itself.
+  if (document.querySelector("nav [aria-current]")) listen();
 })();

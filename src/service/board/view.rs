@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::model::environment::EnvironmentName;
 use crate::model::gate::GateState;
 use crate::model::proposal::Proposal;
 use crate::model::record::Running;
@@ -339,7 +340,15 @@ fn promotion(url: &str, row: &Remembered, proposal: &Proposal) -> Promotion {
 /// Tells every tag of an image; `None` where the repository does not follow it.
 pub(super) fn image(url: &str, row: &Remembered, image: &str) -> Option<Image> {
     let judged = row.seen.iter().flat_map(|seen| &seen.judged).filter(|judged| judged.image.as_str() == image);
+    let mut judged: Vec<_> = judged.collect();
+    // As the repository orders its environments.
+    let order = |name: &EnvironmentName| {
+        let known = row.seen.iter().flat_map(|seen| &seen.status.environments);
+        known.take_while(|(own, _)| own != name).count()
+    };
+    judged.sort_by_key(|judged| order(&judged.environment));
     let environments: Vec<ImagePlace> = judged
+        .into_iter()
         .map(|judged| ImagePlace {
             environment: judged.environment.to_string(),
             current: judged.current.clone(),
