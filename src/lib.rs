@@ -29,3 +29,4 @@ pub mod registry;
 pub mod report;
 pub mod service;
 pub mod signature;
+pub mod source;

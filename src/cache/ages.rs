@@ -108,6 +108,11 @@ impl Cache {
         since.map(|since| since.and_then(|since| Timestamp::from_second(since).ok())).collect()
     }
 
+    /// Returns the digest to which a tag pointed when an earlier pass asked; it may point elsewhere by now.
+    pub fn pointed(&self, image: &ImageName, tag: &Tag) -> Option<Digest> {
+        self.read(|connection| last(connection, image, tag))?.and_then(|(digest, _)| digest.parse().ok())
+    }
+
     /// Keeps when tags were pushed, as the registry said.
     pub fn keep_pushed(&self, rows: &[(ImageName, Tag, Timestamp)]) {
         if rows.is_empty() {
@@ -154,18 +159,24 @@ fn rows_of(connection: &Connection, image: &ImageName) -> rusqlite::Result<Vec<S
 
 /// Returns since when a tag has been known to point to a digest, unless it pointed elsewhere in between.
 fn latest(connection: &Connection, one: &Pointed) -> rusqlite::Result<Option<i64>> {
+    let last = last(connection, &one.image, &one.tag)?;
+    Ok(last.filter(|(digest, _)| digest == one.digest.as_str()).map(|(_, row)| row.since))
+}
+
+/// Returns where a tag was last found to point.
+fn last(connection: &Connection, image: &ImageName, tag: &Tag) -> rusqlite::Result<Option<(String, Row)>> {
     let mut statement =
         connection.prepare_cached("SELECT digest, value FROM ages WHERE image = ?1 AND tag = ?2 AND digest <> ''")?;
-    let mut rows = statement.query(params![one.image.as_str(), one.tag.as_str()])?;
-    let mut last: Option<(Row, bool)> = None;
+    let mut rows = statement.query(params![image.as_str(), tag.as_str()])?;
+    let mut last: Option<(String, Row)> = None;
     while let Some(stored) = rows.next()? {
         let digest: String = stored.get(0)?;
-        let Some(row) = open((one.image.as_str(), one.tag.as_str(), &digest), stored.get(1)?) else { continue };
-        if last.is_none_or(|(other, _)| other.latest < row.latest) {
-            last = Some((row, digest == one.digest.as_str()));
+        let Some(row) = open((image.as_str(), tag.as_str(), &digest), stored.get(1)?) else { continue };
+        if last.as_ref().is_none_or(|(_, other)| other.latest < row.latest) {
+            last = Some((digest, row));
         }
     }
-    Ok(last.filter(|(_, is_same)| *is_same).map(|(row, _)| row.since))
+    Ok(last)
 }
 
 /// Notes that a tag has come to point to a digest; one where it has been before keeps its first time.

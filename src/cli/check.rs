@@ -33,13 +33,17 @@ pub(super) fn run(session: &Session, arguments: &Check) -> Outcome {
         let asked = pass::permissions::lacking(&folder.folder, &service, &session.environment);
         findings.extend(session.runtime()?.block_on(asked)?);
     }
-    if let Some(config) = config {
+    if let Some(mut config) = config {
         let limits = pass::setup::limits(&service);
         let name = config.configured.then(|| session.config_name());
         let files = pass::setup::checkout(&folder.folder);
-        let past = pass::setup::past(&folder.folder);
-        let (cache, past) = (session.cache(&service), past.as_deref());
-        findings.extend(pass::check::check(&config, name.as_deref(), &files, cache, &limits, past)?);
+        let viewed = pass::view::folder(&folder.folder);
+        let branches = viewed.branches(&mut config);
+        let (cache, past) = (session.cache(&service), viewed.past.as_deref());
+        findings.extend(pass::check::check(&config, name.as_deref(), &files, cache, &limits, past, &branches)?);
+        if is_sound && session.common.service.is_some() {
+            findings.extend(pass::asked::check(&config, &service));
+        }
         // With a faulty file of the operator's, registries would be asked in a way that nobody means.
         if arguments.registries && is_sound {
             let client = pass::setup::registry_client(&service, &session.environment)?;

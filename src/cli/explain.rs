@@ -26,10 +26,18 @@ pub(super) fn run(session: &Session, arguments: &Explain) -> Outcome {
         }
         explanations.retain(|explanation| explanation.decision.question.environment == name);
     }
+    if let (true, Some(row)) = (explanations.is_empty(), planned.observation.absent.first()) {
+        let hint = format!("it may stand where this checkout does not reach: {}: {}", row.what, row.reason);
+        return Err(Failure::usage(format!("{image} is not followed in what is at hand"), hint));
+    }
     if explanations.is_empty() {
         let place = if found { "in that environment" } else { "in any environment" };
         let hint = "`tagboat scan` lists every reference, and why some are not followed".to_owned();
         return Err(Failure::usage(format!("{image} is not followed {place}"), hint));
+    }
+    // What is not at hand may hold the image, too.
+    for row in &planned.observation.absent {
+        note(session, &format!("note: {}: {}", row.what, row.reason));
     }
     let usage = std::mem::take(&mut planned.usage);
     let outcome = report::outcome(planned, &config);

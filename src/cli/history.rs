@@ -69,7 +69,8 @@ fn read<T>(
     read: impl FnOnce(&Ledger<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let service = session.service()?;
-    let (viewed, config) = source::open(session, source, &service)?;
+    let (viewed, mut config) = source::open(session, source, &service)?;
+    let branches = viewed.branches(&mut config);
     let Some(past) = viewed.past.as_deref() else {
         let message = format!("{} is in no Git repository with a commit", source.folder.display());
         return Err(Failure::usage(message, "-C names a checkout, --repo a repository".to_owned()));
@@ -78,6 +79,7 @@ fn read<T>(
         config: &config,
         files: &*viewed.files,
         past,
+        branches: &branches,
         cache: session.cache(&service),
         limits: &setup::limits(&service),
     })

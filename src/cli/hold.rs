@@ -18,13 +18,18 @@ pub(super) fn hold(session: &Session, arguments: &Hold) -> Outcome {
         let hint = format!("write it as {}:TAG", arguments.version);
         return Err(Failure::usage(format!("`{}` names no tag", shorten(&arguments.version)), hint));
     };
+    let reason = arguments.reason.trim();
+    if reason.chars().any(char::is_control) {
+        let hint = "put what does not fit into the message of a commit, or into a ticket that it names".to_owned();
+        return Err(Failure::usage("a reason is one line, without control characters".to_owned(), hint));
+    }
     let hold = model::hold::Hold {
         environment: arguments.environment.as_deref().map(Into::into),
         image,
         tag,
         until: arguments.until,
         by: session.environment.person(),
-        reason: Some(arguments.reason.trim().to_owned()).filter(|reason| !reason.is_empty()),
+        reason: Some(reason.to_owned()).filter(|reason| !reason.is_empty()),
     };
     follow(session, &arguments.place, &Order::Hold(hold))
 }
@@ -43,7 +48,7 @@ fn follow(session: &Session, place: &Place, order: &Order) -> Outcome {
     let followed = hold::follow(&remote, &branch, config.as_ref(), order, SystemClock.now());
     let outcome = followed.map_err(|error| match error {
         HoldError::Pass(error) => Failure::from(error),
-        refused @ (HoldError::NoEnvironment { .. } | HoldError::NotHeld(_)) => {
+        refused @ (HoldError::NoEnvironment { .. } | HoldError::NotHeld(_) | HoldError::Over(_)) => {
             Failure::usage(refused.to_string(), None)
         }
         other => Failure::Failed(anyhow::Error::new(other)),

@@ -59,6 +59,7 @@ fn run(session: &Session, order: &Order, reason: Option<&str>, publishing: &Publ
         branch: &branch,
         config: session.common.config.as_deref().map(setup::repository_file).transpose()?,
         source: &*source,
+        sources: &setup::sources(&service, &session.environment),
         cache: session.cache(&service),
         limits: &setup::limits(&service),
         now: SystemClock.now(),

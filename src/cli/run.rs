@@ -38,6 +38,7 @@ pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
         branch: &branch,
         config,
         source: &*source,
+        sources: &setup::sources(&service, &session.environment),
         cache: session.cache(&service),
         limits: &setup::limits(&service),
         now: arguments.at.at.unwrap_or_else(|| SystemClock.now()),

@@ -10,7 +10,8 @@ use crate::report::{exit, json, text};
 /// Scans a folder and prints what is there.
 pub(super) fn run(session: &Session, folder: &Folder) -> Outcome {
     let service = session.service()?;
-    let config = session.repository(&folder.folder)?;
+    let mut config = session.repository(&folder.folder)?;
+    pass::view::settle_on_checkout(&folder.folder, &mut config);
     session.warn_of_inactive(&config);
     let files = pass::setup::checkout(&folder.folder);
     let found = pass::scan(&config, &files, session.cache(&service), &pass::setup::limits(&service))?;

@@ -17,7 +17,7 @@ use crate::config::service::Service;
 use crate::model::image::ImageName;
 use crate::model::outcome::Outcome;
 use crate::pass::run::CONFIG_FILE;
-use crate::pass::{Editing, Inputs, Planned, setup};
+use crate::pass::{Editing, Inputs, Planned, setup, view};
 use crate::report::text::{self, Occasion};
 use crate::report::{Verbosity, View, json};
 
@@ -124,18 +124,21 @@ impl Session {
         only: &[ImageName],
     ) -> Result<(Planned, Repository), Failure> {
         let service = self.service()?;
-        let config = self.repository(folder)?;
+        let mut config = self.repository(folder)?;
         self.warn_of_inactive(&config);
+        let viewed = view::folder(folder);
+        let branches = viewed.branches(&mut config);
         let source = setup::source(&service, self.common.snapshot.as_deref(), &self.environment)?;
         let bar = Bar::new(self.common.quiet);
-        let past = setup::past(folder);
         let inputs = Inputs {
             config: &config,
-            files: &setup::checkout(folder),
+            files: &*viewed.files,
             base: None,
-            past: past.as_deref(),
+            past: viewed.past.as_deref(),
+            branches: &branches,
             editing: Editing::Together,
             source: &*source,
+            sources: &setup::sources(&service, &self.environment),
             cache: self.cache(&service),
             limits: &setup::limits(&service),
             now: at.unwrap_or_else(|| SystemClock.now()),

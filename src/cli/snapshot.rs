@@ -7,25 +7,28 @@ use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 use crate::clock::{Clock, SystemClock};
 use crate::pass::setup::Recording;
-use crate::pass::{Editing, Inputs, plan, report, setup};
+use crate::pass::{Editing, Inputs, plan, report, setup, view};
 use crate::report::{exit, trouble};
 
 /// Plans with a source that records, and writes the record.
 pub(super) fn run(session: &Session, arguments: &Snapshot) -> Outcome {
     let service = session.service()?;
-    let config = session.repository(&arguments.folder)?;
+    let mut config = session.repository(&arguments.folder)?;
     session.warn_of_inactive(&config);
     let source = setup::source(&service, session.common.snapshot.as_deref(), &session.environment)?;
     let recorder = Recording::of(source);
     let bar = Bar::new(session.common.quiet);
-    let past = setup::past(&arguments.folder);
+    let viewed = view::folder(&arguments.folder);
+    let branches = viewed.branches(&mut config);
     let inputs = Inputs {
         config: &config,
-        files: &setup::checkout(&arguments.folder),
+        files: &*viewed.files,
         base: None,
-        past: past.as_deref(),
+        past: viewed.past.as_deref(),
+        branches: &branches,
         editing: Editing::Together,
         source: recorder.source(),
+        sources: &setup::sources(&service, &session.environment),
         cache: session.cache(&service),
         limits: &setup::limits(&service),
         now: SystemClock.now(),

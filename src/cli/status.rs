@@ -14,7 +14,8 @@ use crate::report::{exit, json, text};
 /// Plans, reads history, and prints how things stand.
 pub(super) fn run(session: &Session, arguments: &Status) -> Outcome {
     let service = session.service()?;
-    let (viewed, config) = source::open(session, &arguments.source, &service)?;
+    let (viewed, mut config) = source::open(session, &arguments.source, &service)?;
+    let branches = viewed.branches(&mut config);
     let tags = setup::source(&service, session.common.snapshot.as_deref(), &session.environment)?;
     let limits = setup::limits(&service);
     let bar = Bar::new(session.common.quiet);
@@ -23,8 +24,10 @@ pub(super) fn run(session: &Session, arguments: &Status) -> Outcome {
         files: &*viewed.files,
         base: viewed.base.clone(),
         past: viewed.past.as_deref(),
+        branches: &branches,
         editing: Editing::Together,
         source: &*tags,
+        sources: &setup::sources(&service, &session.environment),
         cache: session.cache(&service),
         limits: &limits,
         now: arguments.at.at.unwrap_or_else(|| SystemClock.now()),
@@ -36,6 +39,7 @@ pub(super) fn run(session: &Session, arguments: &Status) -> Outcome {
         config: &config,
         files: &*viewed.files,
         past,
+        branches: &branches,
         cache: session.cache(&service),
         limits: &limits,
     });

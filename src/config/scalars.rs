@@ -174,10 +174,17 @@ impl Scalar for BranchPrefix {
     const WHAT: &'static str = "a prefix of branches like `tagboat/`";
 
     fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("without a prefix every branch would be taken for one of Tagboat's".to_owned());
+        }
         BranchName::parse(&format!("{text}dev/web"))
             .map(|_| Self(text.to_owned()))
             .ok()
             .ok_or_else(|| format!("{} can begin no branch of Git", quote(text)))
+    }
+
+    fn schema() -> Json {
+        json!({"type": "string", "minLength": 1})
     }
 }
 

@@ -226,6 +226,11 @@ fn newest(
         }
     }
     ages.retain(|(created, _)| *created > in_use);
+    if !ages.is_empty()
+        && let Err(missing) = facts.confirmed(&parse(bench.current.text))
+    {
+        return Choice::Open(missing);
+    }
     ages.sort_unstable_by(|(created_a, a), (created_b, b)| {
         created_b.cmp(created_a).then_with(|| bench.rank_spelling(&entries[*b], &entries[*a]))
     });

@@ -73,6 +73,15 @@ impl Facts<'_> {
         }
     }
 
+    /// Finds out whether a tag still points to what an earlier pass saw, where its facts are of that one.
+    pub(super) fn confirmed(&mut self, tag: &Tag) -> Result<(), Missing> {
+        if self.of(tag).is_some_and(|facts| facts.recalled.is_some()) {
+            Err(self.ask(tag, FactKind::Digest))
+        } else {
+            Ok(())
+        }
+    }
+
     /// Returns the objection to a candidate's age. The creation time does not count: the image's author writes it.
     fn judge_age(&mut self, tag: &Tag, least: SignedDuration) -> Option<Finding> {
         let too_young = |since: Timestamp| {
@@ -157,6 +166,9 @@ impl Facts<'_> {
             Ok(None) => {}
             Ok(Some(platform)) => return Finding::Unfit(Reason::PlatformMissing(platform)),
             Err(missing) => return Finding::Missing(missing),
+        }
+        if let Err(missing) = self.confirmed(tag) {
+            return Finding::Missing(missing);
         }
         match &policy.verify {
             None => Finding::Fits,

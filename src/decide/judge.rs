@@ -179,7 +179,7 @@ fn rises(order: Ordering) -> Result<(), Reason> {
     }
 }
 
-fn directed(direction: Direction, order: Ordering) -> Ordering {
+pub(super) fn directed(direction: Direction, order: Ordering) -> Ordering {
     match direction {
         Direction::Ascending => order,
         Direction::Descending => order.reverse(),
@@ -220,7 +220,7 @@ fn is_number(shape: &Shape<'_>, decimals: bool) -> bool {
 }
 
 /// Orders numbers; `1.5` is more than `1.10`, as decimals go.
-fn order_numbers(a: &Shape<'_>, b: &Shape<'_>) -> Ordering {
+pub(super) fn order_numbers(a: &Shape<'_>, b: &Shape<'_>) -> Ordering {
     if a.scheme() == Scheme::Date || b.scheme() == Scheme::Date {
         return a.order(b);
     }

@@ -1,6 +1,6 @@
 //! Stage two: which tag wins for every question, and why each of the others does not.
 //!
-//! The entry points are [`questions::questions`] and [`decide`]. Pure: a fact that is missing comes back as a
+//! The entry points are [`questions::questions`], [`decide`] and [`decide_again`]. Pure: a fact that is missing comes back as a
 //! wish in [`Decided::wants`], and the caller decides again once it was observed. Groups, gates and the order of
 //! environments are deliberately absent.
 
@@ -27,8 +27,28 @@ use crate::model::tags::TagIndex;
 /// had whole is undecided.
 pub fn decide(observation: &Observation, questions: &[Question]) -> Decided {
     let by_image: Vec<&[Question]> = questions.chunk_by(|one, other| one.image == other.image).collect();
-    let mut all = Decided { decisions: Vec::with_capacity(questions.len()), ..Decided::default() };
-    for mut one in cores::map(by_image, |asked| decide_image(observation, asked)) {
+    gather(cores::map(by_image, |asked| decide_image(observation, asked)), questions.len())
+}
+
+/// Answers the questions anew about images of which something was still to be observed, and leaves all other
+/// decisions as they were: what is decided of an image depends on what is known of that one alone.
+pub fn decide_again(observation: &Observation, questions: &[Question], before: Decided) -> Decided {
+    let lacking = before.lacking();
+    let mut decisions = before.decisions.into_iter();
+    let by_image = questions.chunk_by(|one, other| one.image == other.image);
+    let by_image = by_image.map(|asked| (asked, decisions.by_ref().take(asked.len()).collect::<Vec<_>>())).collect();
+    let again = |(asked, decisions): (&[Question], Vec<Decision>)| {
+        if decisions.len() == asked.len() && !lacking.contains(&asked[0].image) {
+            return Decided { decisions, ..Decided::default() };
+        }
+        decide_image(observation, asked)
+    };
+    gather(cores::map(by_image, again), questions.len())
+}
+
+fn gather(answers: Vec<Decided>, questions: usize) -> Decided {
+    let mut all = Decided { decisions: Vec::with_capacity(questions), ..Decided::default() };
+    for mut one in answers {
         all.decisions.append(&mut one.decisions);
         all.wants.append(&mut one.wants);
         all.signatures.append(&mut one.signatures);

@@ -6,39 +6,61 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use crate::model::history::{Mover, Ordered, TakenBack, Timeline};
+use crate::decide::judge::{directed, order_numbers};
+use crate::decide::reading::in_use;
+use crate::model::history::{Aside, Mover, Ordered, Shift, TakenBack, Timeline};
+use crate::model::policy::{Policy, Select};
 use crate::model::site::Value;
 use crate::policy::family::Shape;
 
 /// Returns the versions that somebody other than Tagboat took back, and that nobody brought again since.
-pub fn taken_back(timeline: &Timeline) -> Vec<TakenBack> {
+///
+/// `policy` is that of the image, by which lower may be something else than a smaller number.
+pub fn taken_back(timeline: &Timeline, policy: Option<&Policy>) -> Vec<TakenBack> {
     let mut found: Vec<TakenBack> = Vec::new();
-    for (index, shift) in timeline.shifts.iter().enumerate() {
-        let Mover::Person(name) = &shift.by else { continue };
-        for (left, came) in &shift.steps {
-            let newer = &timeline.shifts[..index];
-            // One of several places that has it again does not bring it back to the others.
-            let is_back = newer.iter().any(|newer| {
-                newer.to.contains(left)
-                    && !newer.to.contains(came)
-                    && (newer.steps.iter().any(|(_, to)| to == left) || !newer.from.contains(left))
-            });
-            if is_back || !is_lower(came, left, timeline, index) {
-                continue;
-            }
-            let taken = TakenBack {
+    let mut add = |shift: &Shift, name: &str, left: &Value, came: &Value| {
+        if !found.iter().any(|other| other.value == *left) {
+            found.push(TakenBack {
                 value: left.clone(),
                 instead: came.clone(),
                 commit: shift.commit.clone(),
                 time: shift.time,
-                by: name.clone(),
-            };
-            if !found.iter().any(|other| other.value == taken.value) {
-                found.push(taken);
+                by: name.to_owned(),
+            });
+        }
+    };
+    for (index, shift) in timeline.shifts.iter().enumerate() {
+        let Mover::Person(name) = &shift.by else { continue };
+        for (left, came) in &shift.steps {
+            let older = || timeline.shifts[index + 1..].iter();
+            if !is_back(&timeline.shifts[..index], left, came) && gave_way(came, left, policy, older) {
+                add(shift, name, left, came);
+            }
+        }
+    }
+    for (index, aside) in timeline.asides.iter().enumerate() {
+        let Mover::Person(name) = &aside.shift.by else { continue };
+        for (left, came) in &aside.shift.steps {
+            let older =
+                || timeline.asides[index + 1..].iter().map(|aside| &aside.shift).chain(&timeline.shifts[aside.newer..]);
+            let is_there = aside.standing.contains(left) && !aside.standing.contains(came);
+            if !is_there && !is_back(&timeline.shifts[..aside.newer], left, came) && gave_way(came, left, policy, older)
+            {
+                add(&aside.shift, name, left, came);
             }
         }
     }
     found
+}
+
+/// Whether newer shifts brought a value again. One of several places that has it again does not bring it back to the
+/// others.
+fn is_back(newer: &[Shift], left: &Value, came: &Value) -> bool {
+    newer.iter().any(|newer| {
+        newer.to.contains(left)
+            && !newer.to.contains(came)
+            && (newer.steps.iter().any(|(_, to)| to == left) || !newer.from.contains(left))
+    })
 }
 
 /// Returns every value that stood in the environment and stands nowhere in it now, with the newest commit by which it
@@ -48,32 +70,80 @@ pub fn taken_back(timeline: &Timeline) -> Vec<TakenBack> {
 /// is what Tagboat itself left by going back as ordered (the file of holds tells of that) or for another digest of the
 /// same tag, as moving tags do.
 pub fn left(timeline: &Timeline) -> Vec<TakenBack> {
-    let Some(standing) = timeline.shifts.first().map(|shift| &shift.to) else { return Vec::new() };
+    let latest = timeline.shifts.first().map(|shift| &shift.to);
+    let Some(standing) = latest.or_else(|| timeline.asides.first().map(|aside| &aside.standing)) else {
+        return Vec::new();
+    };
     let mut found: Vec<TakenBack> = Vec::new();
     let mut seen: BTreeSet<&Value> = BTreeSet::new();
+    let mut add = |shift: &Shift, value: &Value| {
+        let came = shift.steps.iter().find(|(from, _)| from == value).map(|(_, came)| came);
+        let by = match &shift.by {
+            Mover::Person(name) => name.clone(),
+            Mover::Tagboat if shift.word.order == Some(Ordered::Rollback) => return,
+            Mover::Tagboat if came.is_some_and(|came| came.tag == value.tag) => return,
+            Mover::Tagboat => Mover::Tagboat.to_string(),
+        };
+        found.push(TakenBack {
+            value: value.clone(),
+            instead: came.cloned().unwrap_or_default(),
+            commit: shift.commit.clone(),
+            time: shift.time,
+            by,
+        });
+    };
     for shift in &timeline.shifts {
-        let gone = shift.from.difference(&shift.to).filter(|value| !standing.contains(*value));
-        for value in gone {
-            if !seen.insert(value) {
-                continue;
+        for value in shift.from.difference(&shift.to).filter(|value| !standing.contains(*value)) {
+            if seen.insert(value) {
+                add(shift, value);
             }
-            let came = shift.steps.iter().find(|(from, _)| from == value).map(|(_, came)| came);
-            let by = match &shift.by {
-                Mover::Person(name) => name.clone(),
-                Mover::Tagboat if shift.word.order == Some(Ordered::Rollback) => continue,
-                Mover::Tagboat if came.is_some_and(|came| came.tag == value.tag) => continue,
-                Mover::Tagboat => Mover::Tagboat.to_string(),
-            };
-            found.push(TakenBack {
-                value: value.clone(),
-                instead: came.cloned().unwrap_or_default(),
-                commit: shift.commit.clone(),
-                time: shift.time,
-                by,
-            });
+        }
+    }
+    for Aside { shift, standing: then, .. } in &timeline.asides {
+        let gone = shift.from.difference(&shift.to);
+        for value in gone.filter(|value| !standing.contains(*value) && !then.contains(*value)) {
+            if seen.insert(value) {
+                add(shift, value);
+            }
         }
     }
     found
+}
+
+/// Whether a value is worse than the one that it replaced: by the order of its policy, or since it had given way before.
+fn gave_way<'a, I: Iterator<Item = &'a Shift>>(
+    came: &Value,
+    left: &Value,
+    policy: Option<&Policy>,
+    older: impl FnOnce() -> I,
+) -> bool {
+    if came.tag != left.tag
+        && let Some(order) = policy.map_or_else(|| order(came, left), |policy| order_by(policy, came, left))
+        && order != Ordering::Equal
+    {
+        return order == Ordering::Less;
+    }
+    // Hashes, words and digests have no order: what had given way to the newer one before has come back.
+    older().any(|older| older.from.contains(came) && !older.to.contains(came))
+}
+
+/// Compares two values as a policy does; by age, and for moving tags, there is no order that the past tells.
+fn order_by(policy: &Policy, one: &Value, other: &Value) -> Option<Ordering> {
+    let (one, other) = (one.tag.as_ref()?, other.tag.as_ref()?);
+    let (one, other) = (in_use(one.as_str(), policy), in_use(other.as_str(), policy));
+    match &policy.select {
+        Select::Newest | Select::Digest(_) => None,
+        Select::Alphabetical(direction) => Some(directed(*direction, one.compared.cmp(other.compared))),
+        select => {
+            let (one, other) = one.shape.zip(other.shape)?;
+            match select {
+                Select::Numeric(direction) if !one.numbers().is_empty() && !other.numbers().is_empty() => {
+                    Some(directed(*direction, order_numbers(&one, &other)))
+                }
+                _ => (one.scheme() == other.scheme()).then(|| one.order(&other)),
+            }
+        }
+    }
 }
 
 /// Compares two values by their tags, where these have an order.
@@ -85,12 +155,5 @@ pub fn order(one: &Value, other: &Value) -> Option<Ordering> {
 
 /// Whether a value is lower than the one that it replaced in the shift at `index`.
 pub fn is_lower(came: &Value, left: &Value, timeline: &Timeline, index: usize) -> bool {
-    if came.tag != left.tag
-        && let Some(order) = order(came, left)
-        && order != Ordering::Equal
-    {
-        return order == Ordering::Less;
-    }
-    // Hashes, words and digests have no order: what had given way to the newer one before has come back.
-    timeline.shifts[index + 1..].iter().any(|older| older.from.contains(came) && !older.to.contains(came))
+    gave_way(came, left, None, || timeline.shifts[index + 1..].iter())
 }

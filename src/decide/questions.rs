@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::model::decision::{Origin, Question};
-use crate::model::environment::{EnvironmentName, Environments};
+use crate::model::environment::{BranchName, EnvironmentName, Environments};
 use crate::model::image::ImageName;
 use crate::model::observation::Observation;
 use crate::model::policy::{Policy, Rules, Select};
@@ -31,7 +31,8 @@ pub enum Followed {
 /// for its image. A file in no environment is never changed.
 pub fn follow(site: &Site, rules: &Rules, environments: &Environments) -> Followed {
     let rule = |image: &ImageName| rules.of(image).map(|rule| Arc::clone(&rule.policy));
-    judge(site, rule, || environments.of(site.file.as_str()).map(|environment| environment.name.clone()))
+    let environment = || environments.of(site.branch.as_ref(), site.file.as_str());
+    judge(site, rule, || environment().map(|environment| environment.name.clone()))
 }
 
 fn judge(
@@ -65,13 +66,13 @@ fn judge(
 /// ordered by image, environment and value.
 pub fn questions(observation: &Observation, rules: &Rules, environments: &Environments) -> Vec<Question> {
     let mut policies: HashMap<&ImageName, Option<Arc<Policy>>> = HashMap::new();
-    let mut owners: HashMap<&str, Option<EnvironmentName>> = HashMap::new();
+    let mut owners: HashMap<(Option<&BranchName>, &str), Option<EnvironmentName>> = HashMap::new();
     let mut asked: BTreeMap<(&ImageName, EnvironmentName, &Value), Vec<Question>> = BTreeMap::new();
     for (index, site) in observation.sites.iter().enumerate() {
         let rule = |image: &ImageName| rules.of(image).map(|rule| Arc::clone(&rule.policy));
         let known_rule = site.image.as_ref().map(|image| policies.entry(image).or_insert_with(|| rule(image)).clone());
-        let path = site.file.as_str();
-        let owner = || environments.of(path).map(|environment| environment.name.clone());
+        let path = (site.branch.as_ref(), site.file.as_str());
+        let owner = || environments.of(path.0, path.1).map(|environment| environment.name.clone());
         let origin = |name: &EnvironmentName| match environments.named(name) {
             Some(environment) if !environment.after.is_empty() => Origin::Before,
             _ => Origin::Registry,

@@ -170,6 +170,7 @@ impl Stage<'_> {
             branch: &self.branch,
             config: None,
             source: &*source,
+            sources: &setup::sources(&service, self.environment),
             cache: &setup::no_cache(),
             limits: &setup::limits(&service),
             now,

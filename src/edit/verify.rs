@@ -15,7 +15,7 @@ use crate::manifest::yaml::embedded::Embedded;
 use crate::manifest::yaml::{Detail, events, split};
 use crate::manifest::{Limits, Surroundings, is_surely_yaml, names, scan, scan_parsed};
 use crate::model::file::{RepoPath, Span};
-use crate::model::site::{Marker, ScalarStyle, Site, Slot, SlotRole};
+use crate::model::site::{Format, Marker, ScalarStyle, Site, SkipReason, Slot, SlotRole};
 
 /// An edit that is to be proved.
 pub(super) struct Proof<'a> {
@@ -168,6 +168,10 @@ fn growth(splice: &Splice) -> isize {
 fn same_site(one: &Site, other: &Site, added: usize) -> bool {
     let named = matches!(other.marker, Some(Marker::Named(_)));
     let policy = other.marker.is_none() && matches!(one.marker, Some(Marker::Policy(_)));
+    // The registry of a release's chart stands in another file, too.
+    let of_release =
+        other.format == Format::Chart && other.image.is_none() && other.skipped == Some(SkipReason::NoName);
+    let named = named || of_release;
     (one.image == other.image || named)
         && one.format == other.format
         && (one.marker == other.marker || named || policy)

@@ -55,10 +55,22 @@ pub trait Forge: Send + Sync {
     /// Opens a pull request. The head branch must hold its commit, and [`Forge::of_head`] must have told that none is open.
     fn open<'a>(&'a self, new: &'a NewPullRequest) -> Asked<'a, PullRequest>;
 
+    /// Whether [`Forge::finish`] has something to do after [`Forge::open`]: not every forge takes all of it at once.
+    fn opens_in_steps(&self, _new: &NewPullRequest) -> bool {
+        false
+    }
+
+    /// Sets the labels and asks for the reviews of a pull request that was opened; done twice it is as done once. What the
+    /// forge refuses, such as a reviewer whom it does not know, is told in the log: a pull request without is worth more than none.
+    fn finish<'a>(&'a self, _opened: &'a PullRequest, _new: &'a NewPullRequest) -> Asked<'a, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// Replaces title and body.
     fn rewrite<'a>(&'a self, pull_request: &'a PullRequest, title: &'a str, body: &'a str) -> Asked<'a, ()>;
 
-    /// Closes without merging, with the body that says so and a comment that says why.
+    /// Closes without merging, with the body that says so, after a comment that says why; one that is there already is not
+    /// written again.
     fn close<'a>(&'a self, pull_request: &'a PullRequest, body: &'a str, comment: &'a str) -> Asked<'a, ()>;
 
     /// Adds a comment.

@@ -313,8 +313,10 @@ fn of_http(error: HttpError) -> ForgeError {
         HttpError::Deadline { host } => {
             ForgeError::Later { after: None, reason: format!("{host} took too long, with all tries and waits") }
         }
-        HttpError::Connect { .. } | HttpError::Silent { .. } | HttpError::Broken { .. } | HttpError::Server { .. } => {
-            ForgeError::Later { after: None, reason }
-        }
+        HttpError::Connect { .. }
+        | HttpError::Tls { .. }
+        | HttpError::Silent { .. }
+        | HttpError::Broken { .. }
+        | HttpError::Server { .. } => ForgeError::Later { after: None, reason },
     }
 }

@@ -69,7 +69,7 @@ pub(super) fn fetch(
 ) -> Result<ObjectId, FetchError> {
     let known = transfer::noted_tip(repository, branch)?;
     let refspec = format!("+refs/heads/{branch}:{}", transfer::noted(branch));
-    let prepared = list(repository, url, header, &refspec)?;
+    let prepared = list(repository, url, header, &[refspec])?;
     let wanted = format!("refs/heads/{branch}");
     let mut heads = prepared.ref_map().remote_refs.iter().filter_map(head);
     let Some((_, tip)) = heads.find(|(name, _)| *name == wanted.as_bytes()) else {
@@ -97,13 +97,43 @@ pub(super) fn fetch(
     Ok(tip)
 }
 
+/// Brings the tips of several branches here by one listing and one request.
+///
+/// Fails as a whole, also where that cannot be done at one depth; then each is fetched by itself, which tells its own reason.
+pub(super) fn fetch_all(
+    repository: &gix::Repository,
+    url: &RemoteUrl,
+    header: Option<&SecretString>,
+    branches: &[BranchName],
+) -> Result<Vec<ObjectId>, FetchError> {
+    let refspec = |branch: &BranchName| format!("+refs/heads/{branch}:{}", transfer::noted(branch));
+    let prepared = list(repository, url, header, &branches.iter().map(refspec).collect::<Vec<_>>())?;
+    let tip = |branch: &BranchName| {
+        let wanted = format!("refs/heads/{branch}");
+        let mut heads = prepared.ref_map().remote_refs.iter().filter_map(head);
+        let found = heads.find(|(name, _)| *name == wanted.as_bytes()).map(|(_, tip)| tip);
+        found.ok_or_else(|| GitError::NoBranch { branch: branch.clone(), there: Vec::new() })
+    };
+    let tips = branches.iter().map(tip).collect::<Result<Vec<_>, _>>()?;
+    let Some(depth) = transfer::one_depth(repository, branches, &tips)? else { return Ok(tips) };
+    let prepared = prepared.with_shallow(depth.map_or(fetch::Shallow::NoChange, fetch::Shallow::DepthAtRemote));
+    within_deadline(|stop| prepared.receive(gix::progress::Discard, stop).map_err(|fault| classify(&fault)))?;
+    for (branch, tip) in branches.iter().zip(&tips) {
+        transfer::remember(repository, branch, *tip)?;
+        if !repository.has_object(tip) {
+            return Err(unwritable("the fetched commit is not there").into());
+        }
+    }
+    Ok(tips)
+}
+
 /// Lists the remote's branches; those whose names are not UTF-8 are left out.
 pub(super) fn branches(
     repository: &gix::Repository,
     url: &RemoteUrl,
     header: Option<&SecretString>,
 ) -> Result<Vec<String>, FetchError> {
-    let listed = list(repository, url, header, "+refs/heads/*:refs/tagboat/*")?;
+    let listed = list(repository, url, header, &["+refs/heads/*:refs/tagboat/*".to_owned()])?;
     let names = listed.ref_map().remote_refs.iter().filter_map(head);
     let short = |(name, _): (&[u8], ObjectId)| std::str::from_utf8(&name[HEADS.len()..]).ok().map(str::to_owned);
     Ok(names.filter_map(short).collect())
@@ -118,7 +148,7 @@ pub(super) fn heads(
 ) -> Result<Vec<(String, ObjectId)>, FetchError> {
     // Only what stands below a folder of names can be asked for by itself.
     let folder = if prefix.ends_with('/') { prefix } else { "" };
-    let listed = list(repository, url, header, &format!("+refs/heads/{folder}*:refs/tagboat/*"))?;
+    let listed = list(repository, url, header, &[format!("+refs/heads/{folder}*:refs/tagboat/*")])?;
     let found = listed.ref_map().remote_refs.iter().filter_map(head).filter_map(|(name, tip)| {
         let name = std::str::from_utf8(&name[HEADS.len()..]).ok()?;
         name.starts_with(prefix).then(|| (name.to_owned(), tip))
@@ -132,7 +162,7 @@ pub(super) fn default_branch(
     url: &RemoteUrl,
     header: Option<&SecretString>,
 ) -> Result<Option<String>, FetchError> {
-    let listed = list(repository, url, header, "+HEAD:refs/tagboat-head")?;
+    let listed = list(repository, url, header, &["+HEAD:refs/tagboat-head".to_owned()])?;
     let target = listed.ref_map().remote_refs.iter().find_map(|reference| match reference {
         Ref::Symbolic { full_ref_name, target, .. } if full_ref_name == "HEAD" => Some(target),
         _ => None,
@@ -141,16 +171,16 @@ pub(super) fn default_branch(
     Ok(short.and_then(|short| std::str::from_utf8(short).ok()).map(str::to_owned))
 }
 
-/// Connects, and lists the references that a refspec begins with.
+/// Connects, and lists the references that some refspecs begin with.
 fn list<'repo>(
     repository: &'repo gix::Repository,
     url: &RemoteUrl,
     header: Option<&SecretString>,
-    refspec: &str,
+    refspecs: &[String],
 ) -> Result<Prepared<'repo>, FetchError> {
     let remote = repository
         .remote_at_without_url_rewrite(url.to_string().as_str())
-        .and_then(|remote| remote.with_refspecs([refspec], Direction::Fetch))
+        .and_then(|remote| remote.with_refspecs(refspecs.iter().map(String::as_str), Direction::Fetch))
         .map_err(broken)?
         .with_fetch_tags(fetch::Tags::None);
     let mut connection = remote.connect(Direction::Fetch).map_err(|fault| classify(&fault))?;

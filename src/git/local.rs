@@ -1,11 +1,15 @@
 //! The history of a person's checkout: what led to its `HEAD`, read from its own objects. Changes and fetches nothing.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use crate::git::checkout::CheckoutError;
 use crate::git::log::{self, Line};
-use crate::git::{BlobId, GitError, checkout, objects};
+use crate::git::{BlobId, GitError, TreeEntry, checkout, objects};
 use crate::model::commit::CommitId;
+use crate::model::environment::BranchName;
+use crate::model::file::RepoPath;
 
 /// The commits below a checkout's `HEAD`, seen from one of its folders.
 pub struct LocalHistory {
@@ -13,6 +17,10 @@ pub struct LocalHistory {
     head: CommitId,
     /// The folder within the working tree, with `/` at its end; empty for the root.
     prefix: String,
+    /// The branch that is checked out, where one is.
+    branch: Option<BranchName>,
+    /// The folder itself; `None` where another branch is looked at than the one that lies in it.
+    folder: Option<PathBuf>,
 }
 
 impl LocalHistory {
@@ -35,7 +43,54 @@ impl LocalHistory {
         }
         let head = repository.head_id().map_err(|fault| unreadable(fault.to_string()))?;
         let head = objects::commit_id(head.detach());
-        Ok(Self { repository: repository.into_sync(), head, prefix })
+        let branch = repository.head_name().ok().flatten();
+        let branch = branch.map(|name| BranchName::from(name.shorten().to_string().as_str()));
+        Ok(Self { repository: repository.into_sync(), head, prefix, branch, folder: Some(below) })
+    }
+
+    /// Returns the branch that is checked out, where one is.
+    pub fn branch(&self) -> Option<&BranchName> {
+        self.branch.as_ref()
+    }
+
+    /// Looks at another branch in place of `HEAD`: as the remote `origin` had it when it was last fetched, else the local one.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError::NoBranch`] where the repository has neither.
+    pub fn of_branch(&self, branch: &BranchName) -> Result<Self, GitError> {
+        let repository = self.repository.to_thread_local();
+        let names = [format!("refs/remotes/origin/{branch}"), format!("refs/heads/{branch}")];
+        let found = names.iter().find_map(|name| {
+            let mut reference = repository.try_find_reference(name.as_str()).ok().flatten()?;
+            reference.peel_to_commit().ok().map(|commit| commit.id)
+        });
+        let tip = found.ok_or_else(|| GitError::NoBranch { branch: branch.clone(), there: Vec::new() })?;
+        let head = objects::commit_id(tip);
+        let (repository, prefix) = (self.repository.clone(), self.prefix.clone());
+        Ok(Self { repository, head, prefix, branch: Some(branch.clone()), folder: None })
+    }
+
+    /// Returns the commit that is looked at.
+    pub fn head(&self) -> &CommitId {
+        &self.head
+    }
+
+    /// Lists every entry of its tree below the folder, as seen from there, sorted by path.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError::Broken`] when the tree cannot be read.
+    pub fn entries(&self) -> Result<Vec<TreeEntry>, GitError> {
+        let entries = objects::entries(&self.repository.to_thread_local(), &self.head)?;
+        let below = entries.into_iter().filter_map(|entry| {
+            let path = match &entry.path {
+                Ok(path) => Ok(RepoPath::new(path.as_str().strip_prefix(&self.prefix)?)?),
+                Err(shown) => Err(shown.strip_prefix(&self.prefix)?.to_owned()),
+            };
+            Some(TreeEntry { path, ..entry })
+        });
+        Ok(below.collect())
     }
 
     /// Follows the first-parent line from `HEAD`; paths are told as seen from the folder.
@@ -46,14 +101,51 @@ impl LocalHistory {
     pub fn line(&self, limit: usize, wanted: &(dyn Fn(&str) -> bool + Sync)) -> Result<Line, GitError> {
         let below = |path: &str| path.strip_prefix(&self.prefix).is_some_and(wanted);
         let mut line = log::first_parent(&self.repository.to_thread_local(), &self.head, limit, &below)?;
-        for changed in line.steps.iter_mut().flat_map(|step| &mut step.changed) {
-            if let Some(path) =
-                changed.path.as_str().strip_prefix(&self.prefix).and_then(crate::model::file::RepoPath::new)
-            {
+        let beside = line.beside.iter_mut().map(|beside| &mut beside.step);
+        for changed in line.steps.iter_mut().chain(beside).flat_map(|step| &mut step.changed) {
+            if let Some(path) = changed.path.as_str().strip_prefix(&self.prefix).and_then(RepoPath::new) {
                 changed.path = path;
             }
         }
         Ok(line)
+    }
+
+    /// Whether history ends here where a clone was cut short, and not where it began.
+    pub fn is_shallow(&self) -> bool {
+        self.repository.to_thread_local().is_shallow().unwrap_or(false)
+    }
+
+    /// Returns the wanted files of which the working tree holds something else than `HEAD`, with what `HEAD` has: those
+    /// that it has, and of `standing` those that it has not.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError::Broken`] when the tree of `HEAD` cannot be read.
+    pub fn uncommitted(
+        &self,
+        standing: &BTreeSet<RepoPath>,
+        limit: u64,
+        wanted: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Result<Vec<(RepoPath, Option<BlobId>)>, GitError> {
+        // Of another branch nothing lies in the working tree.
+        let Some(folder) = &self.folder else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        let mut committed = BTreeSet::new();
+        for entry in objects::entries(&self.repository.to_thread_local(), &self.head)? {
+            let path = entry.path.ok().and_then(|path| RepoPath::new(path.as_str().strip_prefix(&self.prefix)?));
+            let Some(path) = path.filter(|path| wanted(path.as_str())) else { continue };
+            committed.insert(path.clone());
+            let file = folder.join(path.as_str());
+            let length = fs::symlink_metadata(&file).ok().filter(fs::Metadata::is_file).map(|data| data.len());
+            // What is longer is read nowhere, and so says nothing.
+            let content = length.filter(|length| *length <= limit).and_then(|_| fs::read(&file).ok());
+            let held = content.map(|content| objects::blob_id(&content)).transpose()?;
+            if held.as_ref() != Some(&entry.blob) {
+                found.push((path, Some(entry.blob)));
+            }
+        }
+        found.extend(standing.difference(&committed).map(|path| (path.clone(), None)));
+        Ok(found)
     }
 
     /// Reads a blob of at most `limit` bytes.

@@ -8,6 +8,7 @@ use gix::ObjectId;
 use gix::bstr::{BString, ByteSlice as _};
 use jiff::Timestamp;
 
+use crate::git::beside::{self, Renames};
 use crate::git::objects::{MAX_PATH, broken, commit_id, object_id, plain_path};
 use crate::git::{BlobId, GitError};
 use crate::model::commit::{CommitId, Identity};
@@ -16,8 +17,8 @@ use crate::model::file::RepoPath;
 /// Most changed files of one commit that are looked at; a commit beyond is no deployment but a reorganisation.
 const MAX_CHANGED: usize = 100_000;
 
-/// How many bytes of a message are kept: trailers of the largest commits fit many times.
-const MAX_MESSAGE: usize = 1 << 20;
+/// How many bytes of a message are kept, the last ones: trailers of the largest commits fit many times.
+pub const MAX_MESSAGE: usize = 1 << 20;
 
 /// How many commits of a merged branch are looked at.
 const MAX_MERGED: usize = 20;
@@ -68,11 +69,23 @@ pub struct LogStep {
     pub changed: Vec<ChangedFile>,
 }
 
+/// A commit that is not of the first-parent line and still led to what stands on it: one that a merge brought, one from
+/// before a file was moved here unchanged (told under the file's name of today), or one that a forced push took out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beside {
+    /// The position of the commit of the line with which it came, or the file did, or it went.
+    pub onto: usize,
+    /// The commit with what it changed.
+    pub step: LogStep,
+}
+
 /// A stretch of the first-parent line, newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     /// The commits whose parent is at hand, and the first commit of all.
     pub steps: Vec<LogStep>,
+    /// What led to it beside the line, as far as it is at hand; by the commit of the line, and the newest first.
+    pub beside: Vec<Beside>,
     /// The committer time of the oldest commit whose files are known.
     pub oldest: Timestamp,
     /// Whether the first commit of all was reached.
@@ -99,36 +112,54 @@ pub fn first_parent(
     limit: usize,
     wanted: &(dyn Fn(&str) -> bool + Sync),
 ) -> Result<Line, GitError> {
+    Ok(first_parent_and_renames(repository, tip, limit, wanted)?.0)
+}
+
+/// Does the same, and tells which files were moved.
+pub(super) fn first_parent_and_renames(
+    repository: &gix::Repository,
+    tip: &CommitId,
+    limit: usize,
+    wanted: &(dyn Fn(&str) -> bool + Sync),
+) -> Result<(Line, Renames), GitError> {
     let mut repository = repository.clone();
     repository.object_cache_size_if_unset(TREE_CACHE);
     let mut id = object_id(tip.as_str())?;
     let on_line = line_of(&repository, id, limit);
-    let mut steps = Vec::new();
-    loop {
+    let mut steps: Vec<LogStep> = Vec::new();
+    let mut renames = Renames::default();
+    let mut merges = Vec::new();
+    let (oldest, whole) = loop {
         let commit = repository.find_commit(id).map_err(broken)?;
         let entry = entry(&repository, &commit, &on_line)?;
         let oldest = entry.time;
         let parent = commit.parent_ids().next().map(gix::Id::detach);
         let at_hand = parent.is_none_or(|parent| repository.has_object(parent));
         if !at_hand || steps.len() >= limit {
-            return Ok(Line { steps, oldest, whole: false });
+            break (oldest, false);
         }
         let tree = commit.tree_id().map_err(broken)?.detach();
-        let before = match parent {
-            Some(parent) => {
-                let parent = repository.find_commit(parent).map_err(broken)?;
-                Some(parent.tree_id().map_err(broken)?.detach())
-            }
-            None => None,
-        };
-        let mut changed = Vec::new();
-        compare(&repository, &BString::default(), before, Some(tree), wanted, &mut changed)?;
+        let before = parent.map(|parent| tree_of(&repository, parent)).transpose()?;
+        let difference = differ(&repository, (before, Some(tree)), &|path| wanted(path) || renames.has(path))?;
+        if entry.is_merge {
+            merges.push((steps.len(), commit.parent_ids().skip(1).map(gix::Id::detach).collect::<Vec<_>>()));
+        }
+        renames.take_up(steps.len(), &entry, &difference);
+        let mut changed = difference.changed;
+        changed.retain(|changed| wanted(changed.path.as_str()));
         steps.push(LogStep { entry, changed });
         match parent {
             Some(parent) => id = parent,
-            None => return Ok(Line { steps, oldest, whole: true }),
+            None => break (oldest, true),
         }
-    }
+    };
+    let beside = beside::beside(&repository, (&on_line, &merges), &mut renames, limit, wanted)?;
+    Ok((Line { steps, beside, oldest, whole }, renames))
+}
+
+/// Returns the tree of a commit that is at hand.
+pub(super) fn tree_of(repository: &gix::Repository, commit: ObjectId) -> Result<ObjectId, GitError> {
+    Ok(repository.find_commit(commit).map_err(broken)?.tree_id().map_err(broken)?.detach())
 }
 
 /// Returns the ids of the first-parent line, and of a few more below it: where merged branches began.
@@ -155,7 +186,8 @@ fn merged(repository: &gix::Repository, tip: ObjectId, on_line: &HashSet<ObjectI
     found
 }
 
-fn entry(
+/// Reads what a commit says; of what it merged, down to the commits of a line.
+pub(super) fn entry(
     repository: &gix::Repository,
     commit: &gix::Commit<'_>,
     on_line: &HashSet<ObjectId>,
@@ -206,14 +238,34 @@ fn entries(repository: &gix::Repository, tree: Option<ObjectId>) -> Result<Entri
     Ok(found)
 }
 
+/// How two trees differ.
+#[derive(Debug, Default)]
+pub(super) struct Difference {
+    /// The wanted files.
+    pub(super) changed: Vec<ChangedFile>,
+    /// Every file that is gone, wanted or not, with what it held.
+    pub(super) gone: Vec<(BString, BlobId)>,
+}
+
+/// Compares two trees.
+pub(super) fn differ(
+    repository: &gix::Repository,
+    (before, after): (Option<ObjectId>, Option<ObjectId>),
+    wanted: &dyn Fn(&str) -> bool,
+) -> Result<Difference, GitError> {
+    let mut difference = Difference::default();
+    compare(repository, &BString::default(), before, after, wanted, &mut difference)?;
+    Ok(difference)
+}
+
 /// Adds the wanted files that differ below a folder.
 fn compare(
     repository: &gix::Repository,
     folder: &BString,
     before: Option<ObjectId>,
     after: Option<ObjectId>,
-    wanted: &(dyn Fn(&str) -> bool + Sync),
-    changed: &mut Vec<ChangedFile>,
+    wanted: &dyn Fn(&str) -> bool,
+    difference: &mut Difference,
 ) -> Result<(), GitError> {
     if before == after {
         return Ok(());
@@ -238,7 +290,7 @@ fn compare(
         }
         let mut path = folder.clone();
         path.extend_from_slice(&name);
-        if path.len() > MAX_PATH || changed.len() > MAX_CHANGED {
+        if path.len() > MAX_PATH || difference.changed.len() > MAX_CHANGED {
             return Err(GitError::Broken(format!(
                 "a commit of the history changes more than is read: {MAX_CHANGED} files, {MAX_PATH} bytes of path"
             )));
@@ -248,18 +300,23 @@ fn compare(
             side.as_ref().filter(|entry| entry.1.is_blob()).map(|entry| BlobId(entry.2.to_string()))
         };
         let file = (blob(&left), blob(&right));
+        if let (Some(held), None) = &file
+            && difference.gone.len() < MAX_CHANGED
+        {
+            difference.gone.push((path.clone(), held.clone()));
+        }
         // A link or a submodule is told, too, with no content that anybody could read.
         let is_told = [&left, &right].into_iter().flatten().any(|entry| !entry.1.is_tree());
         if is_told
             && let Ok(plain) = plain_path(&path)
             && wanted(plain.as_str())
         {
-            changed.push(ChangedFile { path: plain, before: file.0, after: file.1 });
+            difference.changed.push(ChangedFile { path: plain, before: file.0, after: file.1 });
         }
         let folders = (tree(&left), tree(&right));
         if folders != (None, None) {
             path.push(b'/');
-            compare(repository, &path, folders.0, folders.1, wanted, changed)?;
+            compare(repository, &path, folders.0, folders.1, wanted, difference)?;
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::git::program::{Program, ProgramEnvironment, words};
 use crate::git::signing::Keys;
 use crate::git::transfer::Depth;
 use crate::git::url::{Reach, RemoteUrl};
-use crate::git::{BlobId, GitError, Head, Pushed, Remote, TreeEntry, http, objects, push, transfer};
+use crate::git::{BlobId, GitError, Head, Pushed, Remote, TreeEntry, beside, forced, http, objects, push, transfer};
 use crate::model::change::FileEdit;
 use crate::model::commit::{CommitId, CommitPlan, Sign};
 use crate::model::environment::BranchName;
@@ -45,6 +45,8 @@ pub struct Mirror {
     keys: Keys,
     /// Set when an object that must be there was not: the next fetch starts anew.
     suspect: AtomicBool,
+    /// Set when a branch moved, and not as a line does: told of once, if that turns out to be so.
+    is_forced: AtomicBool,
 }
 
 impl Mirror {
@@ -85,6 +87,7 @@ impl Mirror {
             keys: Keys::default(),
             repository: RwLock::new(repository),
             suspect: AtomicBool::new(false),
+            is_forced: AtomicBool::new(false),
         })
     }
 
@@ -153,6 +156,16 @@ impl Mirror {
         }
     }
 
+    /// Fetches several branches in one request, all or none.
+    fn fetch_together(&self, branches: &[BranchName]) -> Result<Vec<ObjectId>, GitError> {
+        branches.iter().try_for_each(check_branch)?;
+        let _lock = lock(&self.folder)?;
+        match self.url.reach() {
+            Reach::Http => Ok(http::fetch_all(&self.handle(), self.reached_url(), self.header.as_ref(), branches)?),
+            Reach::Local | Reach::Ssh => transfer::fetch_all(&self.program, &self.handle(), self, branches),
+        }
+    }
+
     /// Turns what the remote or the program said into words that hold no secret.
     pub(super) fn words(&self, output: &[u8]) -> String {
         let text = String::from_utf8_lossy(output);
@@ -191,6 +204,7 @@ impl Remote for Mirror {
         if self.suspect.swap(false, Ordering::Relaxed) || !self.folder.join("HEAD").is_file() {
             self.remake()?;
         }
+        let before = transfer::noted_tip(&self.handle(), branch).ok().flatten();
         let tip = match self.fetch_once(branch, Depth::Tip) {
             Err(GitError::Broken(_)) => {
                 self.remake()?;
@@ -198,7 +212,23 @@ impl Remote for Mirror {
             }
             other => other?,
         };
+        if let Some(before) = before.filter(|before| *before != tip)
+            && self.handle().has_object(before)
+        {
+            let suspects = self.noting(forced::suspect(&self.handle(), branch, before, tip))?;
+            self.is_forced.fetch_or(suspects, Ordering::Relaxed);
+        }
         Ok(objects::commit_id(tip))
+    }
+
+    fn fetch_all(&self, branches: &[BranchName]) -> Vec<Result<CommitId, GitError>> {
+        match self.fetch_together(branches) {
+            Ok(tips) => tips.into_iter().map(|tip| Ok(objects::commit_id(tip))).collect(),
+            Err(error) => {
+                tracing::debug!(%error, "branches are fetched one by one");
+                branches.iter().map(|branch| self.fetch(branch)).collect()
+            }
+        }
     }
 
     fn entries(&self, commit: &CommitId) -> Result<Vec<TreeEntry>, GitError> {
@@ -216,19 +246,34 @@ impl Remote for Mirror {
         limit: usize,
         wanted: &(dyn Fn(&str) -> bool + Sync),
     ) -> Result<Line, GitError> {
-        let line = self.noting(log::first_parent(&self.handle(), tip, limit, wanted))?;
-        if line.whole || line.steps.len() >= limit {
-            return Ok(line);
+        let read = || self.noting(log::first_parent_and_renames(&self.handle(), tip, limit, wanted));
+        let (mut line, mut renames) = read()?;
+        if !line.whole && line.steps.len() < limit {
+            check_branch(branch)?;
+            {
+                let _lock = lock(&self.folder)?;
+                // One more than is asked for: a commit is compared with its parent.
+                let commits = u32::try_from(limit).unwrap_or(u32::MAX - 1).saturating_add(1);
+                let depth = NonZeroU32::new(commits).unwrap_or(NonZeroU32::MIN);
+                let reached = self.fetch_once(branch, Depth::Commits(depth))?;
+                let known = objects::object_id(tip.as_str())?;
+                if reached != known {
+                    // It moved since; the next fetch finds it where this one left it.
+                    let suspects = self.noting(forced::suspect(&self.handle(), branch, known, reached))?;
+                    self.is_forced.fetch_or(suspects, Ordering::Relaxed);
+                }
+            }
+            (line, renames) = read()?;
         }
-        check_branch(branch)?;
-        {
-            let _lock = lock(&self.folder)?;
-            // One more than is asked for: a commit is compared with its parent.
-            let commits = u32::try_from(limit).unwrap_or(u32::MAX - 1).saturating_add(1);
-            let depth = NonZeroU32::new(commits).unwrap_or(NonZeroU32::MIN);
-            self.fetch_once(branch, Depth::Commits(depth))?;
+        let handle = self.handle();
+        let lost = self.noting(forced::confirmed(&handle, branch, tip, &line))?;
+        if !lost.is_empty() {
+            if self.is_forced.swap(false, Ordering::Relaxed) {
+                tracing::warn!(%branch, "somebody moved the branch by force: what that took out is not brought again unasked");
+            }
+            self.noting(beside::lost(&handle, (&mut line, &renames), &lost, wanted))?;
         }
-        self.noting(log::first_parent(&self.handle(), tip, limit, wanted))
+        Ok(line)
     }
 
     fn commit(
@@ -243,6 +288,11 @@ impl Remote for Mirror {
             Some(Sign::Forge) | None => Ok(None),
         };
         objects::commit(&self.handle(), base, files, (plan, now), &sign)
+    }
+
+    fn holds_what_is_made(&self, commit: &CommitId, base: &CommitId, files: &[FileEdit]) -> Result<bool, GitError> {
+        let repository = self.handle();
+        Ok(objects::edited_tree(&repository, base, files)? == objects::tree_id(&repository, commit)?)
     }
 
     fn tree(&self, commit: &CommitId) -> Result<String, GitError> {

@@ -4,7 +4,9 @@
 //! program is `program`. Absent: worktrees, merges, and any judgement of what is to be committed.
 
 pub mod access;
+mod beside;
 pub mod checkout;
+mod forced;
 mod http;
 pub mod local;
 pub mod log;
@@ -165,6 +167,11 @@ pub trait Remote: Send + Sync {
     /// [`GitError`]; the mirror stays usable.
     fn fetch(&self, branch: &BranchName) -> Result<CommitId, GitError>;
 
+    /// Brings the tips of several branches here, in as few requests as it can, and returns the commit of each, or why not.
+    fn fetch_all(&self, branches: &[BranchName]) -> Vec<Result<CommitId, GitError>> {
+        branches.iter().map(|branch| self.fetch(branch)).collect()
+    }
+
     /// Lists every entry of a fetched commit's tree, sorted by path, folders left out.
     ///
     /// # Errors
@@ -210,6 +217,14 @@ pub trait Remote: Send + Sync {
         plan: &CommitPlan,
         now: jiff::Timestamp,
     ) -> Result<CommitId, GitError>;
+
+    /// Whether a commit that is at hand holds the very tree, every file, kind and submodule, that [`Remote::commit`] would
+    /// make of these files on `base`. Writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError::Broken`] as for making the commit, or when one of the two cannot be read.
+    fn holds_what_is_made(&self, commit: &CommitId, base: &CommitId, files: &[FileEdit]) -> Result<bool, GitError>;
 
     /// Returns the id of the tree of a commit that is at hand: the same for the same files, kinds and submodules.
     ///

@@ -115,20 +115,44 @@ pub(super) fn commit(
     sign: Signing<'_>,
 ) -> Result<CommitId, GitError> {
     let parent = object_id(base.as_str())?;
+    let (staging, tree) = edited(repository, base, files)?;
+    let people = (&plan.author, &plan.committer);
+    let commit = write_commit(&staging, (tree, Some(parent)), people, &plan.message, now, sign)?;
+    if let Some(written) = staging.objects.reset_object_memory() {
+        pack::persist(repository, &written)?;
+    }
+    Ok(commit)
+}
+
+/// Returns the tree in which the named files hold their new content. Nothing of it is written to disk.
+pub(super) fn edited_tree(
+    repository: &gix::Repository,
+    base: &CommitId,
+    files: &[FileEdit],
+) -> Result<ObjectId, GitError> {
+    Ok(edited(repository, base, files)?.1)
+}
+
+/// Makes the tree in memory, and returns the repository that holds it there.
+fn edited(
+    repository: &gix::Repository,
+    base: &CommitId,
+    files: &[FileEdit],
+) -> Result<(gix::Repository, ObjectId), GitError> {
     let mut staging = repository.clone().with_object_memory();
     // Trees on the way to a file are looked up once for each file.
     staging.object_cache_size_if_unset(TREE_CACHE);
-    let tree = staging.find_tree(tree_id(&staging, base)?).map_err(broken)?;
-    let mut editor = tree.edit().map_err(broken)?;
+    let tree_at_base = staging.find_tree(tree_id(&staging, base)?).map_err(broken)?;
+    let mut editor = tree_at_base.edit().map_err(broken)?;
     for edit in files {
-        let entry = tree.lookup_entry(edit.file.as_str().split('/')).map_err(broken)?;
+        let entry = tree_at_base.lookup_entry(edit.file.as_str().split('/')).map_err(broken)?;
         let Some(entry) = entry else {
             if !edit.before.is_empty() {
                 return Err(GitError::Broken(format!("{} is not in {base}", edit.file)));
             }
             let mut folders = edit.file.as_str().match_indices('/').map(|(at, _)| &edit.file.as_str()[..at]);
             let in_the_way = |folder: &str| -> Result<bool, GitError> {
-                let found = tree.lookup_entry(folder.split('/')).map_err(broken)?;
+                let found = tree_at_base.lookup_entry(folder.split('/')).map_err(broken)?;
                 Ok(found.is_some_and(|found| found.mode().kind() != Mode::Tree))
             };
             if folders.try_fold(false, |found, folder| Ok::<_, GitError>(found || in_the_way(folder)?))? {
@@ -150,12 +174,9 @@ pub(super) fn commit(
         editor.upsert(edit.file.as_str(), kind, blob).map_err(broken)?;
     }
     let tree = editor.write().map_err(unwritable)?.detach();
-    let people = (&plan.author, &plan.committer);
-    let commit = write_commit(&staging, (tree, Some(parent)), people, &plan.message, now, sign)?;
-    if let Some(written) = staging.objects.reset_object_memory() {
-        pack::persist(repository, &written)?;
-    }
-    Ok(commit)
+    drop(editor);
+    drop(tree_at_base);
+    Ok((staging, tree))
 }
 
 /// Returns the signature of a commit's bytes; `None` for a commit that bears none.

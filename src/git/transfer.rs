@@ -60,6 +60,86 @@ pub(super) fn depth_to_ask(repository: &gix::Repository, known: Option<ObjectId>
     }
 }
 
+/// Returns the one depth at which several branches can be fetched together, or `None` where all are here.
+///
+/// # Errors
+///
+/// [`GitError::Broken`] where they cannot: a depth would cut the line of those that are here with more.
+pub(super) fn one_depth(
+    repository: &gix::Repository,
+    branches: &[BranchName],
+    tips: &[ObjectId],
+) -> Result<Option<Option<NonZeroU32>>, GitError> {
+    let mut depths = Vec::with_capacity(branches.len());
+    let mut all_here = true;
+    for (branch, tip) in branches.iter().zip(tips) {
+        let known = noted_tip(repository, branch)?;
+        all_here &= known == Some(*tip);
+        depths.push(depth_to_ask(repository, known, Depth::Tip));
+    }
+    depths.dedup();
+    match depths.as_slice() {
+        _ if all_here => Ok(None),
+        [one] => Ok(Some(*one)),
+        _ => Err(GitError::Broken("branches are here with different depths".to_owned())),
+    }
+}
+
+/// Brings the tips of several branches here by one listing and one request; see `http::fetch_all`.
+pub(super) fn fetch_all(
+    program: &Program,
+    repository: &gix::Repository,
+    mirror: &Mirror,
+    branches: &[BranchName],
+) -> Result<Vec<ObjectId>, GitError> {
+    let references: Vec<String> = branches.iter().map(|branch| format!("refs/heads/{branch}")).collect();
+    let listed = list(program, mirror, &references)?;
+    let tip = |(branch, reference): (&BranchName, &String)| match listed.iter().find(|(_, name)| name == reference) {
+        Some((id, _)) => object_id(id),
+        None => Err(GitError::NoBranch { branch: branch.clone(), there: Vec::new() }),
+    };
+    let tips = branches.iter().zip(&references).map(tip).collect::<Result<Vec<_>, _>>()?;
+    let Some(depth) = one_depth(repository, branches, &tips)? else { return Ok(tips) };
+    let refspecs: Vec<String> =
+        branches.iter().map(|branch| format!("+refs/heads/{branch}:{}", noted(branch))).collect();
+    run_fetch(program, mirror, depth, &refspecs)?;
+    let noted = |branch| noted_tip(repository, branch)?.ok_or_else(missing);
+    branches.iter().map(noted).collect()
+}
+
+fn missing() -> GitError {
+    GitError::Broken("the fetched commit is not there".to_owned())
+}
+
+/// Runs one fetch.
+fn run_fetch(
+    program: &Program,
+    mirror: &Mirror,
+    depth: Option<NonZeroU32>,
+    refspecs: &[String],
+) -> Result<(), GitError> {
+    let asked = depth.map(|depth| format!("--depth={depth}"));
+    let url = mirror.argument();
+    let options = [
+        "fetch",
+        "--quiet",
+        "--update-shallow",
+        "--no-tags",
+        "--no-write-fetch-head",
+        "--no-auto-maintenance",
+        "--no-recurse-submodules",
+    ];
+    let mut arguments: Vec<&OsStr> = options.iter().map(OsStr::new).collect();
+    arguments.extend(asked.as_deref().map(OsStr::new));
+    arguments.extend([OsStr::new("--"), url.as_os_str()]);
+    arguments.extend(refspecs.iter().map(OsStr::new));
+    let finished = program.run(&arguments)?;
+    match finished.succeeded() {
+        true => Ok(()),
+        false => Err(GitError::Broken(format!("fetching failed: {}", mirror.words(&finished.stderr)))),
+    }
+}
+
 /// Brings a branch's tip here, unless it is here already with the depth that is asked for.
 pub(super) fn fetch(
     program: &Program,
@@ -76,34 +156,20 @@ pub(super) fn fetch(
     {
         return Ok(known);
     }
-    let asked = depth_to_ask(repository, known, depth).map(|depth| format!("--depth={depth}"));
+    let asked = depth_to_ask(repository, known, depth);
     let refspec = format!("+refs/heads/{branch}:{}", noted(branch));
-    let url = mirror.argument();
-    let options = [
-        "fetch",
-        "--quiet",
-        "--update-shallow",
-        "--no-tags",
-        "--no-write-fetch-head",
-        "--no-auto-maintenance",
-        "--no-recurse-submodules",
-    ];
-    let mut arguments: Vec<&OsStr> = options.iter().map(OsStr::new).collect();
-    arguments.extend(asked.as_deref().map(OsStr::new));
-    arguments.extend([OsStr::new("--"), url.as_os_str(), OsStr::new(&refspec)]);
-    let finished = program.run(&arguments)?;
-    if !finished.succeeded() {
+    if let Err(failed) = run_fetch(program, mirror, asked, &[refspec]) {
         // Asked again for the reason: no branch, nothing at all, or nobody there.
         remote_tip(program, mirror, branch)?;
-        return Err(GitError::Broken(format!("fetching failed: {}", mirror.words(&finished.stderr))));
+        return Err(failed);
     }
-    noted_tip(repository, branch)?.ok_or_else(|| GitError::Broken("the fetched commit is not there".to_owned()))
+    noted_tip(repository, branch)?.ok_or_else(missing)
 }
 
 /// Asks the remote where a branch stands.
 pub(super) fn remote_tip(program: &Program, mirror: &Mirror, branch: &BranchName) -> Result<ObjectId, GitError> {
     let reference = format!("refs/heads/{branch}");
-    let listed = list(program, mirror, &reference)?;
+    let listed = list(program, mirror, std::slice::from_ref(&reference))?;
     let tip = listed.iter().find(|(_, name)| *name == reference);
     if let Some((id, _)) = tip {
         return object_id(id);
@@ -118,14 +184,14 @@ pub(super) fn remote_tip(program: &Program, mirror: &Mirror, branch: &BranchName
 
 /// Lists the remote's branches whose names begin with `prefix`, with their tips.
 pub(super) fn heads(program: &Program, mirror: &Mirror, prefix: &str) -> Result<Vec<(String, ObjectId)>, GitError> {
-    let listed = list(program, mirror, &format!("refs/heads/{prefix}*"))?;
+    let listed = list(program, mirror, &[format!("refs/heads/{prefix}*")])?;
     let named = listed.iter().filter_map(|(id, name)| Some((name.strip_prefix("refs/heads/")?, id)));
     named.filter(|(name, _)| name.starts_with(prefix)).map(|(name, id)| Ok((name.to_owned(), object_id(id)?))).collect()
 }
 
 /// Lists the remote's branches.
 pub(super) fn branches(program: &Program, mirror: &Mirror) -> Result<Vec<String>, GitError> {
-    let listed = list(program, mirror, "refs/heads/*")?;
+    let listed = list(program, mirror, &["refs/heads/*".to_owned()])?;
     Ok(listed.iter().filter_map(|(_, name)| name.strip_prefix("refs/heads/")).map(str::to_owned).collect())
 }
 
@@ -145,11 +211,12 @@ pub(super) fn default_branch(program: &Program, mirror: &Mirror) -> Result<Optio
     Ok(target.map(str::to_owned))
 }
 
-fn list(program: &Program, mirror: &Mirror, pattern: &str) -> Result<Vec<(String, String)>, GitError> {
+fn list(program: &Program, mirror: &Mirror, patterns: &[String]) -> Result<Vec<(String, String)>, GitError> {
     let url = mirror.argument();
     let options = ["ls-remote", "--quiet", "--refs", "--exit-code", "--"];
     let mut arguments: Vec<&OsStr> = options.iter().map(OsStr::new).collect();
-    arguments.extend([url.as_os_str(), OsStr::new(pattern)]);
+    arguments.push(url.as_os_str());
+    arguments.extend(patterns.iter().map(OsStr::new));
     let finished: program::Finished = program.run(&arguments)?;
     match finished.code {
         Some(0) => {

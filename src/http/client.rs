@@ -50,6 +50,16 @@ pub enum PlainHttp {
     ThisHost,
 }
 
+/// How far redirects of reads are followed. No secret goes to another host in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Redirects {
+    /// To whichever host they name.
+    #[default]
+    Anywhere,
+    /// Within the scheme, host and port that were asked.
+    WithinHost,
+}
+
 /// One request to be made, with everything that bounds it.
 #[derive(Debug, Clone)]
 pub struct Call {
@@ -107,6 +117,7 @@ impl Answer {
 pub struct HttpClient {
     connections: Connections,
     now: Now,
+    redirects: Redirects,
 }
 
 impl fmt::Debug for HttpClient {
@@ -123,7 +134,13 @@ impl HttpClient {
 
     /// Makes a client over connections that may differ by host; nothing is set up yet.
     pub fn over(connections: Connections, now: Now) -> Self {
-        Self { connections, now }
+        Self { connections, now, redirects: Redirects::Anywhere }
+    }
+
+    /// Says how far redirects are followed.
+    #[must_use]
+    pub fn following(self, redirects: Redirects) -> Self {
+        Self { redirects, ..self }
     }
 
     /// Makes a call, with further tries and waits as its policy says.
@@ -161,10 +178,16 @@ impl HttpClient {
             let next = location.ok_or_else(|| refuse("without saying where to"))?;
             let mut next = url.join(next).map_err(|_not_a_url| refuse("to something that is no URL"))?;
             next.set_fragment(None);
+            if !matches!(next.scheme(), "http" | "https") {
+                return Err(refuse("to something that is not HTTP, which is not followed"));
+            }
             if url.scheme() == "https" && next.scheme() != "https" {
                 return Err(refuse("from HTTPS to something else, which is not followed"));
             }
             if !is_same_place(&url, &next) {
+                if self.redirects == Redirects::WithinHost {
+                    return Err(refuse("to another host, which is not followed"));
+                }
                 if !is_loopback(&url) && is_loopback(&next) {
                     return Err(refuse("to this very machine, which is not followed"));
                 }

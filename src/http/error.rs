@@ -1,6 +1,7 @@
 //! What goes wrong between two machines, sorted by what the caller can do about it.
 
 use std::error::Error;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -61,7 +62,15 @@ pub enum HttpError {
         /// The host.
         host: String,
     },
-    /// No connection, or no TLS session.
+    /// A connection, and no TLS session on it: a certificate that is not trusted, or no TLS at all.
+    #[error("no connection to {host}: {reason}")]
+    Tls {
+        /// The host.
+        host: String,
+        /// The innermost cause.
+        reason: String,
+    },
+    /// No connection.
     #[error("no connection to {host}: {reason}")]
     Connect {
         /// The host.
@@ -142,7 +151,7 @@ impl HttpError {
     /// Returns what to do after this error.
     pub fn advice(&self) -> Advice {
         match self {
-            Self::Connect { .. } | Self::Silent { .. } | Self::Broken { .. } => Advice::OnceMore,
+            Self::Connect { .. } | Self::Tls { .. } | Self::Silent { .. } | Self::Broken { .. } => Advice::OnceMore,
             Self::Server { .. } | Self::Throttled { wait: None, .. } => Advice::Again,
             Self::Throttled { wait: Some(wait), .. } => Advice::After(*wait),
             Self::Setup(_)
@@ -159,14 +168,37 @@ impl HttpError {
     pub(crate) fn of(error: &reqwest::Error, host: &str, silence: Duration) -> Self {
         let host = host.to_owned();
         if error.is_connect() {
-            let reason = if error.is_timeout() { "it does not answer".to_owned() } else { innermost(error) };
-            Self::Connect { host, reason }
+            if error.is_timeout() {
+                Self::Connect { host, reason: "it does not answer".to_owned() }
+            } else if is_of_tls(error) {
+                Self::Tls { host, reason: innermost(error) }
+            } else {
+                Self::Connect { host, reason: innermost(error) }
+            }
         } else if error.is_timeout() {
             Self::Silent { host, limit: silence }
         } else {
             Self::Broken { host, reason: innermost(error) }
         }
     }
+}
+
+/// Whether a connection failed over what came on it: the TLS library says so by this kind of input error, and the kernel
+/// has no such error for connections.
+fn is_of_tls(error: &reqwest::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        // One error of input may hold another, which it does not name as its source.
+        let mut held = inner.downcast_ref::<std::io::Error>();
+        while let Some(error) = held {
+            if error.kind() == ErrorKind::InvalidData {
+                return true;
+            }
+            held = error.get_ref().and_then(|inner| inner.downcast_ref());
+        }
+        cause = inner.source();
+    }
+    false
 }
 
 /// Returns the words of the innermost cause, which name the fault and no URL, free of control characters.

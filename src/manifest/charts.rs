@@ -5,12 +5,16 @@
 
 use crate::manifest::Surroundings;
 use crate::manifest::finder::{Finder, Parts};
+use crate::manifest::foreign::flux;
 use crate::manifest::kubernetes;
 use crate::manifest::reference;
 use crate::manifest::yaml::tree::{NodeId, Shape, Tree};
 use crate::model::file::RepoPath;
 use crate::model::image::shorten;
 use crate::model::site::{Format, SkipReason};
+
+/// What a chart in a registry begins with.
+pub(crate) const SCHEME: &str = "oci://";
 
 /// The annotations that list a chart's images, as a block scalar.
 const IMAGE_LISTS: [&str; 2] = ["images", "artifacthub.io/images"];
@@ -93,7 +97,11 @@ pub(crate) fn argo_source(finder: &mut Finder<'_, '_>, source: NodeId) {
         return;
     }
     let Some(name) = registry_path(text) else { return };
-    let is_range = revision.and_then(|node| tree.text(node)).is_some_and(reference::is_range);
+    let says = |what: fn(&str) -> bool| revision.and_then(|node| tree.text(node)).is_some_and(what);
+    if says(|text| text.contains('+') && !reference::is_range(text)) {
+        return chart(finder, name, repository, None, revision, None);
+    }
+    let is_range = says(reference::is_range);
     let range = "a range of versions, which is resolved elsewhere".to_owned();
     let parts = Parts {
         name: Some(name.to_owned()),
@@ -105,14 +113,47 @@ pub(crate) fn argo_source(finder: &mut Finder<'_, '_>, source: NodeId) {
     finder.parts(&parts, revision.unwrap_or(repository), Format::Chart);
 }
 
+/// Finds the chart of Flux's `HelmRelease` or `HelmChart` that comes from a `HelmRepository`; whether that is a registry
+/// stands in an object of its own, so that [`crate::manifest::foreign`] gives the chart its name.
+pub(crate) fn flux_release(finder: &mut Finder<'_, '_>, object: NodeId) {
+    let tree = finder.tree;
+    let Some(chart) = flux::chart_of(tree, object) else { return };
+    let version = tree.own(chart, "version").filter(|node| tree.filled(*node).is_some());
+    let name = tree.own(chart, "chart").filter(|node| tree.filled(*node).is_some());
+    let Some(name) = name else { return };
+    let label = tree.text(name).map(str::to_owned);
+    let skipped = version.is_none().then_some(SkipReason::NoTag);
+    let parts = Parts { label, names: vec![name], chart_version: version, skipped, ..Parts::default() };
+    finder.parts(&parts, version.unwrap_or(name), Format::Chart);
+}
+
+/// Finds a chart whose name may hold its tag, as in `oci://ghcr.io/acme/charts/web:1.4.0`; `false` where a version
+/// stands apart, or none does.
+pub(crate) fn with_its_tag(
+    finder: &mut Finder<'_, '_>,
+    chart: NodeId,
+    version: Option<NodeId>,
+    format: Format,
+) -> bool {
+    let path = finder.tree.text(chart).and_then(registry_path);
+    let has_tag = version.is_none() && path.is_some_and(|path| reference::read(path).version.is_some());
+    if has_tag {
+        finder.behind(chart, SCHEME, format);
+    }
+    has_tag
+}
+
 /// Finds the chart of k3s's `HelmChart`, where it comes from a registry.
 pub(crate) fn k3s_chart(finder: &mut Finder<'_, '_>, object: NodeId) {
     let tree = finder.tree;
     let Some(spec) = tree.own(object, "spec").map(|node| tree.resolve(node)) else { return };
     let filled = |key| tree.own(spec, key).filter(|node| tree.filled(*node).is_some());
     let name = filled("chart");
-    if let Some((name, path)) = name.and_then(|name| Some((name, registry_path(tree.text(name)?)?))) {
-        chart(finder, path, name, None, filled("version"), None);
+    let version = filled("version");
+    if let Some((name, path)) = name.and_then(|name| Some((name, registry_path(tree.text(name)?)?)))
+        && !with_its_tag(finder, name, version, Format::Chart)
+    {
+        chart(finder, path, name, None, version, None);
     }
 }
 
@@ -146,8 +187,8 @@ fn chart(
 }
 
 /// Returns what follows `oci://`.
-fn registry_path(url: &str) -> Option<&str> {
-    url.strip_prefix("oci://").map(|rest| rest.trim_end_matches('/')).filter(|rest| !rest.is_empty())
+pub(crate) fn registry_path(url: &str) -> Option<&str> {
+    url.strip_prefix(SCHEME).map(|rest| rest.trim_end_matches('/')).filter(|rest| !rest.is_empty())
 }
 
 /// Whether a text begins with a host, which has a point or a port.

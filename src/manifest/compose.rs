@@ -1,13 +1,18 @@
-//! Compose: `services.*.image`, directly or by way of an anchor or a merge key.
+//! Compose: `services.*.image`, directly or by way of an anchor or a merge key, volumes of `type: image`, and contexts
+//! of a build that are images.
 //!
 //! The default of a variable is edited within it. An image that is built from the `build:` beside it is the name of
 //! what comes out, not of what goes in; what goes in stands in `dockerfile_inline`, where it is not in a file.
 
 use crate::manifest::dockerfile;
 use crate::manifest::finder::Finder;
+use crate::manifest::kubernetes::items;
 use crate::manifest::yaml::tree::{NodeId, Shape, Tree};
 use crate::model::file::RepoPath;
 use crate::model::site::{Format, SkipReason};
+
+/// What a context begins with that is an image.
+const IMAGE_CONTEXT: &str = "docker-image://";
 
 /// What a Compose file may have at its top, besides `x-…`.
 const TOP: [&str; 9] =
@@ -46,6 +51,21 @@ fn has_name(path: &RepoPath) -> bool {
         || stem.ends_with(".docker-compose")
 }
 
+/// Finds the images that a build is given as further contexts: `name: docker-image://…`, or `name=docker-image://…`
+/// in a list.
+fn contexts(finder: &mut Finder<'_, '_>, build: NodeId) {
+    let tree = finder.tree;
+    let Some(contexts) = tree.own(build, "additional_contexts").and_then(|node| finder.enter(node)) else { return };
+    for (_, context) in tree.entries(contexts) {
+        finder.behind(context, IMAGE_CONTEXT, Format::Compose);
+    }
+    for context in items(tree, Some(contexts)) {
+        if let Some((name, _)) = tree.filled(context).and_then(|text| text.split_once('=')) {
+            finder.behind(context, &format!("{name}={IMAGE_CONTEXT}"), Format::Compose);
+        }
+    }
+}
+
 /// Finds the references of one Compose file.
 pub(crate) fn find(finder: &mut Finder<'_, '_>, root: NodeId) {
     let tree = finder.tree;
@@ -55,10 +75,17 @@ pub(crate) fn find(finder: &mut Finder<'_, '_>, root: NodeId) {
         let value = |key| {
             tree.own(service, key).or_else(|| tree.merges(service).into_iter().find_map(|from| tree.own(from, key)))
         };
-        if let Some(build) = value("build").and_then(|build| finder.enter(build))
-            && let Some(dockerfile) = tree.own(build, "dockerfile_inline")
-        {
-            finder.inner_text(dockerfile, Format::Dockerfile, dockerfile::find_inline);
+        if let Some(build) = value("build").and_then(|build| finder.enter(build)) {
+            if let Some(dockerfile) = tree.own(build, "dockerfile_inline") {
+                finder.inner_text(dockerfile, Format::Dockerfile, dockerfile::find_inline);
+            }
+            contexts(finder, build);
+        }
+        for volume in items(tree, value("volumes")) {
+            let is_image = tree.own(volume, "type").and_then(|kind| tree.text(kind)) == Some("image");
+            if let Some(source) = tree.own(volume, "source").filter(|_| is_image) {
+                finder.with_defaults(source, Format::Compose);
+            }
         }
         let Some(image) = value("image") else { continue };
         let count = finder.count();

@@ -15,6 +15,9 @@ const LOOK_BACK: usize = 64;
 /// How far behind a word the end of a key is looked for; what goes on longer is left to the parser.
 const KEY_REST: usize = 128;
 
+/// How long a name may be that is looked for before a tag.
+const MAX_NAME: usize = 255;
+
 /// What the bytes are.
 pub enum Contents<'a> {
     /// No reference can stand in them.
@@ -65,8 +68,8 @@ pub(crate) fn read<'a>(path: &RepoPath, bytes: &'a [u8], surroundings: &Surround
     Contents::Text(text)
 }
 
-/// Whether YAML bytes can hold a reference: a key with `image` in it, a `repository`, a word of
-/// an artifact that is no image, or a marker.
+/// Whether YAML bytes can hold a reference: a key with `image` in it, a `repository`, a word of an artifact that is no
+/// image, a marker, or a whole reference with its host.
 ///
 /// A key written with escapes (`"im\u0061ge"`) is not seen; nobody writes one.
 pub(crate) fn may_hold(bytes: &[u8]) -> bool {
@@ -83,7 +86,33 @@ pub(crate) fn may_hold(bytes: &[u8]) -> bool {
     // Charts in registries, bundles of Tekton and sources of Argo CD name no image as such.
     let names_artifact = || [&b"oci://"[..], b"bundle"].into_iter().any(has_word);
     let names_chart = || has_word(b"repoURL") && (has_word(b"chart:") || has_word(b"mage"));
-    names_image || names_repository() || names_artifact() || names_chart() || has_word(marker::WORD.as_bytes())
+    names_image
+        || names_repository()
+        || names_artifact()
+        || names_chart()
+        || has_word(marker::WORD.as_bytes())
+        || holds_a_name_with_a_tag(bytes)
+}
+
+/// Whether `host.example/path:tag` stands anywhere, under whatever key.
+///
+/// The host has a point, as it must where nothing speaks of an image; a number alone behind the `:` is a port.
+fn holds_a_name_with_a_tag(bytes: &[u8]) -> bool {
+    let is_name =
+        |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-' | b'/');
+    let is_tag = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    memchr::memchr2_iter(b':', b'@', bytes).any(|at| {
+        let tag = &bytes[at + 1..];
+        if !tag.first().is_some_and(is_tag) || !at.checked_sub(1).is_some_and(|before| is_name(&bytes[before])) {
+            return false;
+        }
+        let from = at.saturating_sub(MAX_NAME);
+        let start = bytes[from..at].iter().rposition(|byte| !is_name(byte)).map_or(from, |last| from + last + 1);
+        let name = &bytes[start..at];
+        let Some(slash) = memchr::memchr(b'/', name) else { return false };
+        let is_port = tag.iter().take_while(|byte| is_tag(byte)).all(u8::is_ascii_digit) && bytes[at] == b':';
+        name[0].is_ascii_alphanumeric() && name[..slash].contains(&b'.') && slash + 1 < name.len() && !is_port
+    })
 }
 
 /// Whether `/image` ends a JSON pointer in a patch that is written on one line.

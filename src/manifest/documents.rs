@@ -7,8 +7,8 @@ use memchr::memmem;
 use crate::manifest::finder::Finder;
 use crate::manifest::yaml::tree::{NodeId, Shape, Tree};
 use crate::manifest::{
-    Surroundings, ansible, compose, crossplane, devcontainer, fleet, github_actions, gitlab_ci, helmfile, kubernetes,
-    kustomize, layers,
+    Surroundings, ansible, charts, compose, crossplane, devcontainer, fleet, foreign, github_actions, gitlab_ci,
+    helmfile, kubernetes, kustomize, layers,
 };
 use crate::model::file::RepoPath;
 
@@ -19,10 +19,14 @@ pub(crate) fn may_hold(path: &RepoPath, bytes: &[u8]) -> bool {
         return holds(&["container:", "docker://"]);
     }
     if helmfile::is_helmfile(path) || fleet::is_fleet(path) {
-        return holds(&[helmfile::SCHEME, "oci: true"]);
+        return holds(&[charts::SCHEME, "oci: true"]);
     }
     // What builds on other files says what decides in them, without naming an image itself.
     if kustomize::FILE_NAMES.contains(&path.file_name()) && holds(&layers::KEYS) {
+        return true;
+    }
+    // What Flux installs from a registry, and what Argo CD deploys, is named in files that hold no image.
+    if holds(&foreign::WORDS) {
         return true;
     }
     // A pipeline's services may be all that it runs, and a task's module names the image in a word of its own.

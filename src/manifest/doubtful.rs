@@ -1,5 +1,6 @@
 //! Text that is probably a reference where none is declared: arguments such as `--reloader=quay.io/acme/reloader:v1`,
-//! the values of environment variables, the data of ConfigMaps, and what stands under keys that no format knows.
+//! the values of environment variables, the data of ConfigMaps, text of Secrets, defaults in the schemas of custom
+//! resources, and what stands under keys that no format knows.
 //!
 //! The program that reads them decides what they mean, so that they are listed, and followed only with a marker.
 //! What could as well be a host with a port or a path is not even listed.
@@ -47,17 +48,56 @@ pub(crate) fn arguments(finder: &mut Finder<'_, '_>, list: NodeId) {
     }
 }
 
-/// Lists the data of a ConfigMap that are a whole reference, and texts with lines that look like one.
-pub(crate) fn data(finder: &mut Finder<'_, '_>, object: NodeId) {
+/// What to call the data of an object, and a text among them.
+pub(crate) struct Words {
+    data: &'static str,
+    text: &'static str,
+}
+
+/// The data of a ConfigMap.
+pub(crate) const CONFIG_MAP: Words = Words { data: "the data of a ConfigMap", text: "text of a ConfigMap" };
+
+/// What a Secret holds as text.
+pub(crate) const SECRET: Words = Words { data: "the data of a Secret", text: "text of a Secret" };
+
+/// Lists the defaults in the schema of a custom resource that are a whole reference.
+pub(crate) fn defaults(finder: &mut Finder<'_, '_>, object: NodeId) {
     let tree = finder.tree;
-    let Some(data) = tree.own(object, "data").map(|node| tree.resolve(node)) else { return };
+    // A property may itself be called `default`.
+    let is_property = |key: NodeId| tree.parent(key).and_then(|map| tree.key(map)) == Some("properties");
+    let end = tree.end(object);
+    let mut at = object;
+    while at < end {
+        let value = NodeId(at.0 + 1);
+        if tree.role(at) != Role::Key || tree.text(at) != Some("default") || is_property(at) {
+            at = value;
+            continue;
+        }
+        // The schema's own key is the property's name.
+        let property = tree.parent(at).and_then(|schema| tree.key(schema));
+        for node in (value.0..tree.end(value).0).map(NodeId) {
+            let is_scalar = matches!(tree.shape(node), Shape::Scalar(_)) && tree.role(node) != Role::Key;
+            let Some(text) = tree.filled(node).filter(|text| is_scalar && text.len() < MAX_TEXT) else { continue };
+            let key = if node == value { property } else { nearest_key(tree, node) };
+            if is_probably_one(text, key.is_some_and(says_image) && text.contains('/')) {
+                finder.doubtful(node, 0, Format::Kubernetes, "a default in the schema of a custom resource");
+            }
+        }
+        at = tree.end(value);
+    }
+}
+
+/// Lists the data of an object that are a whole reference, and texts with lines that look like one.
+pub(crate) fn data(finder: &mut Finder<'_, '_>, object: NodeId, key: &str, words: &Words) {
+    let tree = finder.tree;
+    let Some(data) = tree.own(object, key).map(|node| tree.resolve(node)) else { return };
     if tree.shape(data) != Shape::Mapping {
         return;
     }
     for (key, value) in tree.entries(data) {
         let Some(text) = tree.filled(value).map(str::trim) else { continue };
         if is_probably_one(text, says_image(tree.text(key).unwrap_or_default())) {
-            finder.doubtful(value, 0, Format::Kubernetes, "the data of a ConfigMap");
+            finder.doubtful(value, 0, Format::Kubernetes, words.data);
             continue;
         }
         let lines = if text.contains('\n') { text.lines().filter(|line| names_an_image(line)).count() } else { 0 };
@@ -65,7 +105,7 @@ pub(crate) fn data(finder: &mut Finder<'_, '_>, object: NodeId) {
             let what =
                 if lines == 1 { "a line that looks like a reference" } else { "lines that look like references" };
             let count = if lines == 1 { String::new() } else { format!("{lines} ") };
-            let reason = format!("text of a ConfigMap, with {count}{what}: `formats` can name such places");
+            let reason = format!("{}, with {count}{what}: `formats` can name such places", words.text);
             finder.unread(value, Format::Kubernetes, SkipReason::Unsupported(reason));
         }
     }

@@ -79,6 +79,8 @@ pub(crate) struct Parts {
     pub(crate) digest: Option<NodeId>,
     /// The key that holds a chart's version, which is its tag but for `+`.
     pub(crate) chart_version: Option<NodeId>,
+    /// What to call the reference where its name stands elsewhere.
+    pub(crate) label: Option<String>,
     /// Why the reference is not followed, whatever it holds.
     pub(crate) skipped: Option<SkipReason>,
 }
@@ -95,6 +97,8 @@ pub(crate) struct Finder<'t, 'a> {
     read_before: HashSet<(NodeId, String)>,
     found: Vec<Found>,
     duplicates: HashMap<NodeId, Vec<String>>,
+    /// Of mappings that were asked, the value of the first key of each stem.
+    stems: HashMap<NodeId, HashMap<&'t str, NodeId>>,
     /// What was reached by an alias.
     entered: HashSet<NodeId>,
 }
@@ -109,8 +113,31 @@ impl<'t, 'a> Finder<'t, 'a> {
             read_before: HashSet::new(),
             found: Vec::new(),
             duplicates: HashMap::new(),
+            stems: HashMap::new(),
             entered: HashSet::new(),
         }
+    }
+
+    /// Returns the value of the first key of a mapping that has a stem; `stem_of` is the same for all calls.
+    ///
+    /// A mapping with ten thousand keys is read once, and not once for each of them.
+    pub(crate) fn of_stem(
+        &mut self,
+        map: NodeId,
+        stem: &str,
+        stem_of: fn(&'t str) -> Option<&'t str>,
+    ) -> Option<NodeId> {
+        let tree = self.tree;
+        let stems = self.stems.entry(map).or_insert_with(|| {
+            let mut stems = HashMap::new();
+            for (key, value) in tree.entries(map) {
+                if let Some(stem) = tree.text(key).and_then(stem_of) {
+                    stems.entry(stem).or_insert(value);
+                }
+            }
+            stems
+        });
+        stems.get(stem).copied()
     }
 
     /// Whether a mapping was not yet asked about a key; one that stands twice is refused, and not looked up again.
@@ -280,7 +307,7 @@ impl<'t, 'a> Finder<'t, 'a> {
         let mut found = Found {
             format,
             image: None,
-            written: parts.name.as_deref().map(shorten).unwrap_or_default(),
+            written: parts.name.as_ref().or(parts.label.as_ref()).map(|name| shorten(name)).unwrap_or_default(),
             value: Value::default(),
             slots: Vec::new(),
             at: self.tree.span(at).start,
@@ -324,6 +351,11 @@ impl<'t, 'a> Finder<'t, 'a> {
                 found.skipped = found.skipped.or(skipped);
             }
         }
+        if found.written.is_empty() && found.value == Value::default() {
+            // A row says at least what stands there.
+            let told = [parts.tag, parts.chart_version, parts.digest].into_iter().flatten();
+            found.written = told.filter_map(|node| self.tree.filled(node)).next().map(shorten).unwrap_or_default();
+        }
         if found.skipped.is_none() {
             found.skipped = match (&found.value.tag, &found.value.digest) {
                 (None, None) => Some(SkipReason::NoTag),
@@ -342,7 +374,9 @@ impl<'t, 'a> Finder<'t, 'a> {
         let target = self.tree.resolve(node);
         let text = self.trimmed(target, text);
         found.value = reference::read_chart_version(text)?;
-        found.slots.push(self.slot(target, 0..text.len(), SlotRole::ChartVersion)?);
+        // Who writes the tag of a version gets a tag again.
+        let role = if text.contains('_') { SlotRole::Tag } else { SlotRole::ChartVersion };
+        found.slots.push(self.slot(target, 0..text.len(), role)?);
         Ok(())
     }
 
@@ -543,6 +577,10 @@ pub(crate) fn unite(found: Vec<Found>) -> Vec<Found> {
             first.uses.sort_unstable();
             first.uses.dedup();
             if first.image == find.image && first.slots == find.slots {
+                // What the configuration names is in doubt no longer.
+                if find.format == Format::Configured && matches!(first.skipped, Some(SkipReason::Unmarked(_))) {
+                    first.skipped = None;
+                }
                 first.skipped = first.skipped.take().or(find.skipped);
                 continue;
             }

@@ -2,9 +2,10 @@
 //!
 //! The values beside it, and those of each target, are read as Helm values.
 
+use crate::manifest::charts::{self, SCHEME};
 use crate::manifest::finder::{Finder, Parts};
 use crate::manifest::helm_values;
-use crate::manifest::helmfile::SCHEME;
+use crate::manifest::reference;
 use crate::manifest::yaml::tree::{NodeId, Shape};
 use crate::model::file::RepoPath;
 use crate::model::site::Format;
@@ -38,6 +39,11 @@ fn chart(finder: &mut Finder<'_, '_>, owner: NodeId, base: Option<&str>) -> Opti
     let own = ["chart", "repo"].iter().find_map(|key| filled(key).filter(|(_, text)| text.starts_with(SCHEME)));
     let version = filled("version").map(|(node, _)| node);
     let name = own.map_or(base, |(_, text)| text.strip_prefix(SCHEME)).map(str::to_owned)?;
+    if let Some((node, _)) = own
+        && charts::with_its_tag(finder, node, version, Format::Fleet)
+    {
+        return Some(reference::read(&name).written);
+    }
     let at = version.or(own.map(|(node, _)| node))?;
     let names = own.into_iter().map(|(node, _)| node).collect();
     let parts = Parts { name: Some(name.clone()), names, chart_version: version, ..Parts::default() };

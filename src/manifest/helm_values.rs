@@ -14,9 +14,6 @@ use crate::model::site::{Format, SkipReason};
 /// The keys that hold the digest of the reference beside them.
 const DIGEST_KEYS: [&str; 4] = ["digest", "sha", "sha256", "imageDigest"];
 
-/// Among how many keys of an object's mapping the digest of one of them is looked for.
-const MAX_BESIDE: usize = 256;
-
 /// Finds the references in a tree of values.
 pub(crate) fn find(finder: &mut Finder<'_, '_>, root: NodeId) {
     let tree = finder.tree;
@@ -137,14 +134,20 @@ fn mapping(finder: &mut Finder<'_, '_>, map: NodeId, global: Option<&str>, forma
             },
             // Istio: one hub and one tag for images that the chart itself names.
             None => {
-                if let (Some(_), Some((tag, _))) = (filled(keys.hub), filled(keys.tag)) {
+                let Some((tag, _)) = filled(keys.tag) else { return };
+                if filled(keys.hub).is_some() {
                     finder.parts(&Parts { tag: Some(tag), ..Parts::default() }, tag, format);
+                } else if let (Some((_, host)), Some((named, name))) = (filled(keys.registry), filled(keys.name)) {
+                    in_doubt(finder, &join(Some(host), name), named, tag, keys.digest, format);
                 }
             }
         }
         return;
     };
     if reference::is_address(text) {
+        if let Some((tag, _)) = filled(keys.tag).filter(|_| is_rooted(text)) {
+            no_name(finder, text, named, tag, format);
+        }
         return;
     }
     let read = reference::read(text);
@@ -178,6 +181,33 @@ fn mapping(finder: &mut Finder<'_, '_>, map: NodeId, global: Option<&str>, forma
     let name = Some(join(registry, &name));
     let parts = Parts { name, names, tag, digest: keys.digest, skipped, ..Parts::default() };
     finder.parts(&parts, tag.unwrap_or(named), format);
+}
+
+/// Whether a name begins with `/`, as what is put behind a host does, and is no folder of a file system with a `.git`.
+pub(crate) fn is_rooted(text: &str) -> bool {
+    text.starts_with('/') && !text.starts_with("//") && !text.ends_with(".git")
+}
+
+/// Lists a tag whose name begins with `/`: what is put before it stands elsewhere.
+pub(crate) fn no_name(finder: &mut Finder<'_, '_>, text: &str, named: NodeId, tag: NodeId, format: Format) {
+    let reason = "the name begins with `/`: the registry before it stands elsewhere".to_owned();
+    let skipped = Some(SkipReason::NotAReference(reason));
+    let label = Some(text.to_owned());
+    finder.parts(&Parts { label, names: vec![named], tag: Some(tag), skipped, ..Parts::default() }, tag, format);
+}
+
+/// Lists a registry, a name and a tag that no `image` key surrounds: they may as well speak of something else.
+pub(crate) fn in_doubt(
+    finder: &mut Finder<'_, '_>,
+    name: &str,
+    named: NodeId,
+    tag: NodeId,
+    digest: Option<NodeId>,
+    format: Format,
+) {
+    let skipped = Some(SkipReason::Unmarked("a registry, a name and a tag under a key that names no image"));
+    let (name, names) = (Some(name.to_owned()), vec![named]);
+    finder.parts(&Parts { name, names, tag: Some(tag), digest, skipped, ..Parts::default() }, tag, format);
 }
 
 /// `image: "name:tag"`, or a name whose tag and registry stand beside it.
@@ -217,11 +247,9 @@ pub(crate) fn digest_beside(tree: &Tree<'_>, map: NodeId) -> Option<NodeId> {
 }
 
 /// Returns the digest that belongs to a key such as `fooImage`: that of `fooDigest` or `fooImageDigest`.
-pub(crate) fn digest_of(tree: &Tree<'_>, map: NodeId, key: &str) -> Option<NodeId> {
-    let stem = stem_of_name(key)?;
-    let of_it = |entry: &(NodeId, NodeId)| tree.text(entry.0).and_then(stem_of_digest) == Some(stem);
-    let value = tree.entries(map).take(MAX_BESIDE).find(of_it).map(|(_, value)| value)?;
-    tree.filled(value).is_some().then_some(value)
+pub(crate) fn digest_of(finder: &mut Finder<'_, '_>, map: NodeId, key: &str) -> Option<NodeId> {
+    let value = finder.of_stem(map, stem_of_name(key)?, stem_of_digest)?;
+    finder.tree.filled(value).is_some().then_some(value)
 }
 
 /// `fooImage: name:tag`, and `fooImage: name` with `fooTag: tag`; a `fooDigest` belongs to either.

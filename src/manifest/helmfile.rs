@@ -4,14 +4,12 @@
 
 use std::collections::HashMap;
 
+use crate::manifest::charts::{self, SCHEME};
 use crate::manifest::finder::{Finder, Parts};
 use crate::manifest::helm_values;
 use crate::manifest::yaml::tree::{NodeId, Shape, Tree};
 use crate::model::file::RepoPath;
 use crate::model::site::Format;
-
-/// What a chart in a registry begins with.
-pub(crate) const SCHEME: &str = "oci://";
 
 /// Whether a file is one of Helmfile's, by its path.
 pub(crate) fn is_helmfile(path: &RepoPath) -> bool {
@@ -37,8 +35,10 @@ pub(crate) fn find(finder: &mut Finder<'_, '_>, root: NodeId) {
             let (alias, chart) = text.split_once('/')?;
             registries.get(alias).map(|url| format!("{}/{chart}", url.trim_end_matches('/')))
         });
-        if let Some(name) = name {
-            let version = tree.own(release, "version").filter(|version| tree.filled(*version).is_some());
+        let version = tree.own(release, "version").filter(|version| tree.filled(*version).is_some());
+        if let Some(name) = name
+            && !charts::with_its_tag(finder, chart, version, Format::Helmfile)
+        {
             let parts = Parts { name: Some(name), names: vec![chart], chart_version: version, ..Parts::default() };
             finder.parts(&parts, version.unwrap_or(chart), Format::Helmfile);
         }

@@ -6,17 +6,22 @@
 //!
 //! Leaves alone what only looks like a reference: Secrets, annotations and labels (with
 //! `last-applied-configuration`), the reported status, the schema of a custom resource. Arguments, environment
-//! variables and data of ConfigMaps that hold a reference are listed, and followed only with a marker.
+//! variables, data of ConfigMaps, text of Secrets and defaults of a schema that hold a reference are listed, and
+//! followed only with a marker.
 
 use std::collections::HashSet;
 
 use crate::manifest::finder::{Finder, Parts};
+use crate::manifest::foreign::flux;
 use crate::manifest::yaml::tree::{NodeId, Role, Shape, Tree};
 use crate::manifest::{argocd, charts, doubtful, helm_values, kustomize, reference, tekton};
 use crate::model::site::{Format, SkipReason};
 
 /// Objects that configure something with strings of their own; an `image` key in them is data.
-const WITHOUT_REFERENCES: [&str; 4] = ["ConfigMap", "CustomResourceDefinition", "SealedSecret", "Secret"];
+///
+/// An `ImageUpdater` says how images are followed: what stands behind a name is a constraint.
+const WITHOUT_REFERENCES: [&str; 5] =
+    ["ConfigMap", "CustomResourceDefinition", "ImageUpdater", "SealedSecret", "Secret"];
 
 /// Whether a document's root is an object: it names `apiVersion` and `kind`.
 pub(crate) fn is_object(tree: &Tree<'_>, root: NodeId) -> bool {
@@ -96,13 +101,19 @@ fn mapping<'t>(finder: &mut Finder<'t, '_>, objects: &mut Vec<Object<'t>>, at: N
     let tree = finder.tree;
     if let Some(mut object) = Object::of(tree, at) {
         if WITHOUT_REFERENCES.contains(&object.kind) {
-            if object.kind == "ConfigMap" {
-                doubtful::data(finder, at);
+            match object.kind {
+                "ConfigMap" => doubtful::data(finder, at, "data", &doubtful::CONFIG_MAP),
+                "Secret" => doubtful::data(finder, at, "stringData", &doubtful::SECRET),
+                "CustomResourceDefinition" => doubtful::defaults(finder, at),
+                _ => {}
             }
             return tree.end(at);
         }
         match object.kind {
             "OCIRepository" => charts::oci_repository(finder, at),
+            "HelmRelease" | "HelmChart" if flux::is_of_flux(object.version) => {
+                charts::flux_release(finder, at);
+            }
             "HelmChart" if object.version.starts_with("helm.cattle.io/") => charts::k3s_chart(finder, at),
             _ if object.is_tekton() => object.image_parameters = tekton::image_parameters(tree, at),
             _ => {}
@@ -160,6 +171,7 @@ fn part_key(finder: &mut Finder<'_, '_>, key: NodeId) -> NodeId {
         // Kustomize's own list, in Flux's `Kustomization` and in a HelmRelease's post-renderers.
         Some("images") => kustomize::entries(finder, value),
         Some("repository") => parts_of_a_map(finder, tree.parent(key)),
+        Some("registry") => name_in_a_map(finder, tree.parent(key)),
         // One hub and one tag for images that an operator itself names.
         Some("hub") => {
             let map = tree.parent(key).filter(|map| finder.is_first(*map, "hub"));
@@ -175,7 +187,7 @@ fn part_key(finder: &mut Finder<'_, '_>, key: NodeId) -> NodeId {
             let text = tree.filled(value).filter(|text| text.contains('/'));
             if text.is_some_and(|text| reference::read(text).version.is_some()) {
                 let map = tree.parent(key).filter(|map| finder.is_first(*map, name));
-                let digest = map.and_then(|map| helm_values::digest_of(tree, map, name));
+                let digest = map.and_then(|map| helm_values::digest_of(finder, map, name));
                 finder.with_digest(value, "", digest, Format::Kubernetes);
             }
         }
@@ -192,6 +204,9 @@ fn parts_of_a_map(finder: &mut Finder<'_, '_>, map: Option<NodeId>) {
     let filled = |key| tree.own(map, key).filter(|node| tree.filled(*node).is_some());
     let (Some(repository), Some(tag), None) = (filled("repository"), filled("tag"), filled("image")) else { return };
     let name = tree.text(repository).unwrap_or_default();
+    if helm_values::is_rooted(name) {
+        return helm_values::no_name(finder, name, repository, tag, Format::Kubernetes);
+    }
     if reference::is_address(name) || !name.contains('/') {
         return;
     }
@@ -200,6 +215,21 @@ fn parts_of_a_map(finder: &mut Finder<'_, '_>, map: Option<NodeId>) {
     let parts =
         Parts { name, names: vec![repository], tag: Some(tag), digest: filled("digest"), skipped, ..Parts::default() };
     finder.parts(&parts, tag, Format::Kubernetes);
+}
+
+/// Lists a map of `registry`, `name` and `tag` that no `image` key surrounds.
+fn name_in_a_map(finder: &mut Finder<'_, '_>, map: Option<NodeId>) {
+    let tree = finder.tree;
+    let is_open = |map: &NodeId| !tree.key(*map).is_some_and(helm_values::is_image_key);
+    let Some(map) = map.filter(is_open).filter(|map| finder.is_first(*map, "registry")) else { return };
+    let filled = |key| tree.own(map, key).filter(|node| tree.filled(*node).is_some());
+    let is_named = ["repository", "image"].into_iter().any(|key| filled(key).is_some());
+    if let (Some(registry), Some(name), Some(tag), false) =
+        (filled("registry"), filled("name"), filled("tag"), is_named)
+    {
+        let whole = helm_values::join(tree.text(registry), tree.text(name).unwrap_or_default());
+        helm_values::in_doubt(finder, &whole, name, tag, filled("digest"), Format::Kubernetes);
+    }
 }
 
 fn image(finder: &mut Finder<'_, '_>, holder: Option<NodeId>, value: NodeId) {

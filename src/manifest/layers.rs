@@ -291,7 +291,7 @@ fn is_container_image(site: &Site) -> bool {
 }
 
 /// Returns the path that a written one leads to from a folder; `None` where that is not in the repository.
-fn resolve(folder: &str, written: &str) -> Option<String> {
+pub(crate) fn resolve(folder: &str, written: &str) -> Option<String> {
     if written.contains("://") || written.contains('?') || written.starts_with('/') {
         return None;
     }

@@ -4,6 +4,9 @@
 //! where no format explains the line, it is read by itself. Flux's `{"$imagepolicy": …}` is a marker of YAML files;
 //! what it names is looked up by [`crate::manifest::foreign`].
 
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use crate::manifest::doubtful;
 use crate::manifest::finder::Found;
 use crate::manifest::foreign::flux;
 use crate::manifest::reference::{self, Reading};
@@ -21,6 +24,12 @@ const LEADERS: [&str; 6] = ["#", "//", "/*", "<!--", "--", ";"];
 
 /// What may close such a comment.
 const CLOSERS: [&str; 4] = ["*/}}", "*/ -}}", "*/", "-->"];
+
+/// How many lines without a marker are listed of one template.
+const MAX_UNMARKED: usize = 1000;
+
+/// Why they are not followed.
+const TEMPLATE_LINE: &str = "in a template only lines with a marker are changed";
 
 /// What ends a word beside white space.
 const CUTS: &str = "\"'`,;=()[]{}<>";
@@ -53,6 +62,55 @@ pub(crate) fn attach(text: &str, chunk: &Span, comments: &[Comment], tree: Optio
             finds.push(read_line(text, marked, tree));
         }
     }
+    if let Some(tree) = tree {
+        join_digests(tree, finds);
+    }
+}
+
+/// Puts a digest that a marker `:digest` stands beside to the tag of the same object that a marker `:tag` of the same
+/// policy stands beside, so that both move together.
+fn join_digests(tree: &Tree<'_>, finds: &mut Vec<Found>) {
+    let part = |find: &Found, wanted: MarkedPart| match &find.marker {
+        Some(Marker::Named(reference)) if reference.part == wanted => {
+            Some((reference.namespace.clone(), reference.name.clone()))
+        }
+        _ => None,
+    };
+    let root = |at: usize| tree.roots().partition_point(|root| tree.span(*root).start <= at);
+    let mut tags: HashMap<(usize, (String, String)), BTreeMap<usize, usize>> = HashMap::new();
+    for (index, find) in finds.iter().enumerate() {
+        let has_tag = find.slots.len() == 1 && find.slots[0].role == SlotRole::Tag && find.value.digest.is_none();
+        if let Some(name) = part(find, MarkedPart::Tag).filter(|_| has_tag) {
+            tags.entry((root(find.offset()), name)).or_default().insert(find.offset(), index);
+        }
+    }
+    if tags.is_empty() {
+        return;
+    }
+    let mut joined = vec![false; finds.len()];
+    for index in 0..finds.len() {
+        let is_alone = finds[index].value.tag.is_none() && finds[index].slots.len() == 1;
+        let Some(name) = part(&finds[index], MarkedPart::Digest).filter(|_| is_alone) else { continue };
+        let at = finds[index].offset();
+        let Some(of_it) = tags.get_mut(&(root(at), name)) else { continue };
+        // The nearest tag that has no digest yet; in most objects there is one alone.
+        let around = [of_it.range(..at).next_back(), of_it.range(at..).next()];
+        let nearest = around.into_iter().flatten().min_by_key(|(tag, _)| tag.abs_diff(at));
+        let Some((place, tag)) = nearest.map(|(place, tag)| (*place, *tag)) else { continue };
+        let is_of_another = finds[tag].image.is_some() && finds[index].image.is_some();
+        if is_of_another && finds[tag].image != finds[index].image {
+            continue;
+        }
+        of_it.remove(&place);
+        let mut slot = finds[index].slots.remove(0);
+        slot.role = SlotRole::Digest;
+        let digest = finds[index].value.digest.take();
+        finds[tag].slots.push(slot);
+        finds[tag].value.digest = digest;
+        joined[index] = true;
+    }
+    let mut at = 0..;
+    finds.retain(|_| !at.next().is_some_and(|at: usize| joined[at]));
 }
 
 /// Gives finds their markers, and leaves alone what else is marked.
@@ -155,6 +213,49 @@ pub(crate) fn flux_lines(text: &str) -> Vec<Found> {
         }
     }
     found
+}
+
+/// Lists the lines of a template that hold a reference and no marker: what an `image` key names, and what is a whole
+/// reference by its looks.
+pub(crate) fn unmarked_lines(text: &str, marked: &[Found]) -> Vec<Found> {
+    let mut known: HashSet<usize> = marked.iter().map(|find| line_around(text, find.at).start).collect();
+    known.extend(marked.iter().flat_map(|find| &find.slots).map(|slot| line_around(text, slot.span.start).start));
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < text.len() && found.len() < MAX_UNMARKED {
+        let span = line_around(text, at);
+        at = next_line(text, span.end).map_or(text.len(), |next| next.start);
+        let line = &text[span.clone()];
+        let body = line.trim_start_matches([' ', '\t', '-', '\u{feff}']);
+        // A name that a marker is beside was read, and a reference that is left alone stays so.
+        if known.contains(&span.start)
+            || body.starts_with(['#', '/'])
+            || line.contains(WORD)
+            || line.contains(flux::MARKER)
+        {
+            continue;
+        }
+        let Some(value) = referring(body) else { continue };
+        let mut reading = reference::read(value);
+        reading.skipped = Some(SkipReason::Unsupported(TEMPLATE_LINE.to_owned()));
+        found.push(Found::from_line(Format::Marked, span.start + (line.len() - body.len()), reading, None));
+    }
+    found
+}
+
+/// Returns the reference that a line of a template holds.
+fn referring(line: &str) -> Option<&str> {
+    if let Some((key, value)) = line.split_once(':')
+        && doubtful::says_image(key)
+        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-\"'".contains(&byte))
+    {
+        let value = value.split(" #").next().unwrap_or_default().trim().trim_matches(['"', '\'']);
+        let read = reference::read(value);
+        if read.version.is_some() || (value.contains("{{") && value.contains([':', '/'])) {
+            return Some(value);
+        }
+    }
+    words(line).map(|word| &line[word]).find(|word| doubtful::is_probably_one(word, false))
 }
 
 /// Reads the marked lines of a text that is not parsed.

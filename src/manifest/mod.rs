@@ -322,10 +322,12 @@ fn template_scan(path: &RepoPath, text: &str, surroundings: &Surroundings) -> Fi
     found.extend(marker::flux_lines(text));
     configured::add(path, text, surroundings, &mut found);
     if found.is_empty() {
-        passed_over(path, PassedOverReason::Template)
-    } else {
-        sites(path, text, 0, found, Vec::new())
+        return passed_over(path, PassedOverReason::Template);
     }
+    // A file that is worked on is told whole: what stands on its other lines, and why it stays.
+    let mut unmarked = marker::unmarked_lines(text, &found);
+    found.append(&mut unmarked);
+    sites(path, text, 0, found, Vec::new())
 }
 
 /// Returns the result of a file that was not looked into.
@@ -356,6 +358,7 @@ fn sites(path: &RepoPath, text: &str, from: usize, mut found: Vec<Found>, passed
                 _ => find.skipped,
             };
             Site {
+                branch: None,
                 file: path.clone(),
                 format: find.format,
                 image: find.image,

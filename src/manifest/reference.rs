@@ -67,7 +67,7 @@ pub(crate) fn read_version(text: &str) -> Result<Value, SkipReason> {
     }
 }
 
-/// Reads a chart's version, whose tag has `_` where the version has `+`.
+/// Reads a chart's version, whose tag has `_` where the version has `+`; some write the tag itself.
 pub(crate) fn read_chart_version(text: &str) -> Result<Value, SkipReason> {
     if let Some(skipped) = placeholder(text) {
         return Err(skipped);
@@ -81,7 +81,7 @@ pub(crate) fn read_chart_version(text: &str) -> Result<Value, SkipReason> {
 
 /// Whether a text is one version to Helm: three numbers; fewer are a range.
 fn is_one_version(text: &str) -> bool {
-    let core = text.strip_prefix('v').unwrap_or(text).split(['-', '+']).next().unwrap_or_default();
+    let core = text.strip_prefix('v').unwrap_or(text).split(['-', '+', '_']).next().unwrap_or_default();
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     core.split('.').count() == 3
         && core.split('.').all(is_number)

@@ -65,6 +65,10 @@ fn contents_without_a_telling_word_are_dismissed() {
         "text: the image to run",
         "a: [image, x]",
         "repoURL: https://git.acme.example/apps.git",
+        "a: db.acme.example/orders:5432",
+        "a: web:1.4.0",
+        "a: ./b.c/d:e",
+        "a: https://acme.example:8080/x",
     ] {
         assert!(!contents::may_hold(text.as_bytes()), "{text}");
     }
@@ -84,6 +88,9 @@ fn contents_without_a_telling_word_are_dismissed() {
         "repoURL: ghcr.io/acme\nchart: x",
         "repoURL: x\nname: image.tag",
         "bundle: x",
+        "a: ghcr.io/acme/web:1.4.0",
+        "a: [ghcr.io/acme/web@sha256:ab]",
+        "ghcr.io/a:v1",
     ] {
         assert!(contents::may_hold(text.as_bytes()), "{text}");
     }

@@ -14,9 +14,9 @@ pub fn draft(seen: Seen<'_>) -> Draft {
         heading: vec![
             "Made by `tagboat migrate argocd` from the annotations and ImageUpdater objects of this repository."
                 .to_owned(),
-            "When `tagboat plan` shows what you expect, remove them: within its own manifest and the folders of"
+            "When `tagboat plan` shows what you expect, remove them: within an Application's own manifest, the folders"
                 .to_owned(),
-            "its sources, the annotations of an Application go before the rules here.".to_owned(),
+            "of its sources and what those are built on, they go before the rules here.".to_owned(),
         ],
         ..Draft::default()
     };
@@ -31,7 +31,10 @@ pub fn draft(seen: Seen<'_>) -> Draft {
     for updater in &seen.foreign.updaters {
         let name = &updater.origin.name;
         let of = |pattern: &str| format!("ImageUpdater {name}, applications `{}`", shorten(pattern));
-        all.extend(updater.images.iter().map(|(pattern, one)| (&updater.origin, one, of(pattern))));
+        // Where annotations are asked, the resource's own images are not.
+        for selection in updater.selections.iter().filter(|selection| !selection.uses_annotations) {
+            all.extend(selection.images.iter().map(|one| (&updater.origin, one, of(&selection.pattern))));
+        }
         for (key, value) in &updater.further {
             draft.notes.push(Note::at(&updater.origin, setting(name, key, value)));
         }
@@ -98,6 +101,13 @@ fn rules(seen: Seen<'_>, all: &[(&Origin, &Followed, String)], draft: &mut Draft
             policy: (**policy).clone(),
             comments: vec![said_by.clone()],
         });
+    }
+    // What no application deploys was not followed so far.
+    for site in seen.sites.iter().filter(|site| site.marker.is_none() && site.skipped.is_none()) {
+        if let Some(image) = site.image.as_ref().filter(|image| by_image.contains_key(image)) {
+            let text = format!("{image}: no application here deploys this file, and the rule follows it all the same");
+            draft.notes.push(Note::on(site, text + "; `# tagboat: ignore` beside it leaves it alone"));
+        }
     }
     draft.rules.sort_by(|one, other| one.images.cmp(&other.images));
 }

@@ -17,6 +17,16 @@ impl CommitId {
         &self.0
     }
 
+    /// Returns the id of what is not committed yet: no digit but zero, as `git blame` writes it.
+    pub fn of_none() -> Self {
+        Self("0".repeat(40).into())
+    }
+
+    /// Whether it stands for what is not committed yet.
+    pub fn is_none(&self) -> bool {
+        self.0.bytes().all(|digit| digit == b'0')
+    }
+
     /// Returns the first ten digits, for people.
     pub fn short(&self) -> &str {
         self.0.get(..10).unwrap_or(&self.0)

@@ -186,3 +186,12 @@ pub struct Decided {
     /// Histories to read; empty when the decisions are final.
     pub pasts: BTreeSet<(EnvironmentName, ImageName)>,
 }
+
+impl Decided {
+    /// Returns the images of which something is still to be observed; none when all decisions are final.
+    pub fn lacking(&self) -> BTreeSet<ImageName> {
+        let wants = self.wants.iter().map(|want| &want.image);
+        let signatures = self.signatures.iter().map(|want| &want.image);
+        wants.chain(signatures).chain(self.pasts.iter().map(|(_, image)| image)).cloned().collect()
+    }
+}

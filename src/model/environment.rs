@@ -2,6 +2,7 @@
 //!
 //! Owns the data and the question "whose file is this"; gates are judged in `crate::promote`.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -136,14 +137,31 @@ pub struct Environment {
 pub struct Environments(pub Vec<Environment>);
 
 impl Environments {
-    /// Returns the environments that claim a path: none, one, or by a mistake several.
-    pub fn claiming<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a Environment> {
-        self.0.iter().filter(move |environment| environment.files.matches(path))
+    /// Returns the environments that claim a path on a branch, `None` being the base: none, one, or by a mistake several.
+    pub fn claiming<'a>(
+        &'a self,
+        branch: Option<&'a BranchName>,
+        path: &'a str,
+    ) -> impl Iterator<Item = &'a Environment> {
+        let own = self.0.iter().filter(move |environment| environment.branch.as_ref() == branch);
+        own.filter(move |environment| environment.files.matches(path))
     }
 
-    /// Returns the environment of a path; the configuration layer refuses files that two claim.
-    pub fn of(&self, path: &str) -> Option<&Environment> {
-        self.0.iter().find(|environment| environment.files.matches(path))
+    /// Returns the environment of a path on a branch, `None` being the base; files that two claim are refused before.
+    pub fn of<'a>(&'a self, branch: Option<&'a BranchName>, path: &'a str) -> Option<&'a Environment> {
+        self.claiming(branch, path).next()
+    }
+
+    /// Returns the branches beside the base on which environments live.
+    pub fn branches(&self) -> BTreeSet<BranchName> {
+        self.0.iter().filter_map(|environment| environment.branch.clone()).collect()
+    }
+
+    /// Takes the environments that name the base branch itself for what they are: its own.
+    pub fn settle_on(&mut self, base: &BranchName) {
+        for environment in self.0.iter_mut().filter(|environment| environment.branch.as_ref() == Some(base)) {
+            environment.branch = None;
+        }
     }
 
     /// Returns the environment of a name.

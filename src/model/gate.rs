@@ -8,6 +8,10 @@ use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::model::json_path::JsonPath;
+use crate::model::query::QueryText;
+use crate::model::source::Expectation;
+
 /// The name of a gate: its key in the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum GateName {
@@ -126,10 +130,12 @@ pub enum GateSpec {
     Query {
         /// The source's name.
         source: String,
-        /// The query.
-        expr: String,
-        /// A comparison with the answer, `< 0.01`.
-        expect: String,
+        /// The query; `$tag`, `$image` and `$environment` stand for what moves and where to.
+        expr: QueryText,
+        /// How far back every sample must be as expected, and how far they are apart; the present alone where `None`.
+        over: Option<(SignedDuration, SignedDuration)>,
+        /// What every sample of the answer must be, `< 0.01`.
+        expect: Expectation,
     },
     /// A path below a source of `service.yaml` must answer as expected.
     Http {
@@ -137,10 +143,8 @@ pub enum GateSpec {
         source: String,
         /// The path below the source's URL.
         path: String,
-        /// The place in the JSON answer (RFC 9535), if one is compared.
-        json: Option<String>,
-        /// A comparison with what stands there.
-        expect: Option<String>,
+        /// The place in the JSON answer, and what must stand there; a successful status is enough where `None`.
+        expect: Option<(JsonPath, Expectation)>,
     },
     /// So many people must have approved the pull request.
     Approvals(u32),

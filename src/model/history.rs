@@ -86,11 +86,25 @@ pub struct Shift {
     pub steps: BTreeSet<(Value, Value)>,
 }
 
+/// A change that led to what the base branch holds and is no step of its first-parent line: a merged commit's, one of a file
+/// before it was moved here, what a forced push undid, or what several commits did to one file with a gap in between. It tells who took what back, and never since when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Aside {
+    /// The change, as far as its own files tell.
+    pub shift: Shift,
+    /// What stood in the environment when it had come to the line.
+    pub standing: BTreeSet<Value>,
+    /// How many shifts of the line are newer.
+    pub newer: usize,
+}
+
 /// What an environment has run of an image, as far back as history was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeline {
     /// The changes, newest first.
     pub shifts: Vec<Shift>,
+    /// The changes beside the line, newest first.
+    pub asides: Vec<Aside>,
     /// The committer time of the oldest commit that was read: what stood before the oldest shift stood there then.
     pub oldest: Timestamp,
     /// Whether that is the first commit of all.
@@ -174,7 +188,16 @@ impl fmt::Display for TakenBack {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let day = self.time.strftime("%Y-%m-%d");
         let (by, commit) = (&self.by, self.commit.short());
+        if self.commit.is_none() {
+            return match &self.instead {
+                Value { tag: None, digest: None } => write!(formatter, "{by} took it out"),
+                instead => write!(formatter, "{by} took it back to {instead}"),
+            };
+        }
         match &self.instead {
+            instead if self.by == Mover::Tagboat.to_string() => {
+                write!(formatter, "{instead} came in its place on {day} (commit {commit}), and did not stay")
+            }
             Value { tag: None, digest: None } => write!(formatter, "{by} took it out on {day} (commit {commit})"),
             instead => write!(formatter, "{by} took it back to {instead} on {day} (commit {commit})"),
         }

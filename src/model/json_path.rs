@@ -9,7 +9,7 @@ use std::str::FromStr;
 const MAX_PARTS: usize = 64;
 
 /// What picks children of a node (section 2.3).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Selector {
     /// The member of a map with this name.
     Name(String),
@@ -28,8 +28,29 @@ pub enum Selector {
     },
 }
 
+impl Selector {
+    /// Returns the indexes that a slice takes of a list (section 2.3.4.2.2).
+    pub fn slice(length: usize, start: Option<i64>, end: Option<i64>, step: i64) -> Vec<usize> {
+        let length = i64::try_from(length).unwrap_or(i64::MAX);
+        let normal = |at: i64| if at < 0 { at.saturating_add(length) } else { at };
+        let (first, last) = match step {
+            0 => return Vec::new(),
+            1.. => (normal(start.unwrap_or(0)).clamp(0, length), normal(end.unwrap_or(length)).clamp(0, length)),
+            _ => (
+                normal(start.unwrap_or(length - 1)).clamp(-1, length - 1),
+                end.map_or(-1, normal).clamp(-1, length - 1),
+            ),
+        };
+        let goes_on = |at: &i64| if step > 0 { *at < last } else { *at > last };
+        std::iter::successors(Some(first), |at| at.checked_add(step))
+            .take_while(goes_on)
+            .filter_map(|at| usize::try_from(at).ok())
+            .collect()
+    }
+}
+
 /// One step of a path (section 2.5).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Segment {
     /// Whether it looks at everything below (`..`) rather than at the children alone.
     pub descends: bool,
@@ -38,7 +59,7 @@ pub struct Segment {
 }
 
 /// A path, with its text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct JsonPath {
     text: String,
     segments: Vec<Segment>,
@@ -212,5 +233,18 @@ mod tests {
             let error = text.parse::<JsonPath>().unwrap_err().to_string();
             assert!(error.contains(reason), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn slices_follow_the_standard() {
+        // The examples of section 2.3.4.3, over a list of seven.
+        assert_eq!(Selector::slice(7, Some(1), Some(3), 1), [1, 2]);
+        assert_eq!(Selector::slice(7, Some(5), None, 1), [5, 6]);
+        assert_eq!(Selector::slice(7, Some(1), Some(5), 2), [1, 3]);
+        assert_eq!(Selector::slice(7, Some(5), Some(1), -2), [5, 3]);
+        assert_eq!(Selector::slice(7, None, None, -1), [6, 5, 4, 3, 2, 1, 0]);
+        assert_eq!(Selector::slice(7, None, None, 0), [0; 0]);
+        assert_eq!(Selector::slice(0, Some(i64::MIN), Some(i64::MAX), i64::MAX), [0; 0]);
+        assert_eq!(Selector::slice(3, Some(i64::MAX), Some(i64::MIN), i64::MIN), [2]);
     }
 }

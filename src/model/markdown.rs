@@ -26,11 +26,16 @@ pub fn code(text: &str) -> String {
 pub fn plain(text: &str) -> String {
     let mut shown = String::new();
     let mut before = ['\0'; 2];
-    for character in text.chars().take(LONGEST) {
+    let mut rest = text.chars().take(LONGEST).peekable();
+    while let Some(character) = rest.next() {
+        // Nor may `ACME-1`, which closes an issue of Jira's where GitLab is joined with that.
+        let is_key =
+            character == '-' && before[1].is_ascii_uppercase() && rest.peek().is_some_and(char::is_ascii_digit);
         // Neither `https://…` nor `GH-1` may become a link that a closing keyword could stand before.
         // GitLab carries out a line that begins with `/merge`: no slash that begins a word stays one.
         let is_action = character == '/' && (before[1] == '\0' || before[1].is_whitespace());
         let is_link = is_action
+            || is_key
             || (character == '/' && before[1] == ':')
             || (character == '-' && before.map(|letter| letter.to_ascii_lowercase()) == ['g', 'h']);
         if is_link {
@@ -46,7 +51,7 @@ pub fn plain(text: &str) -> String {
                 shown.push(character);
                 shown.push('\u{2060}');
             }
-            '*' | '_' | '[' | ']' | '|' | '\\' | '~' => {
+            '`' | '*' | '_' | '[' | ']' | '|' | '\\' | '~' => {
                 shown.push('\\');
                 shown.push(character);
             }
@@ -67,6 +72,7 @@ mod tests {
         assert_eq!(code("a`b|c\n@x"), "`a'b¦c @x`");
         assert_eq!(plain("closes #1 @acme <b>"), "closes #\u{2060}1 @\u{2060}acme &lt;b&gt;");
         assert_eq!(plain("fixes https://x/1 gh-2"), "fixes https:\u{2060}//x/1 gh\u{2060}-2");
+        assert_eq!(plain("closes ACME-1: a-1 ```x"), "closes ACME\u{2060}-1: a-1 \\`\\`\\`x");
         assert!(!plain("<!-- tagboat: {} -->").contains("<!--"));
         assert_eq!(plain("/merge and /close\n/close a/b"), "\u{2060}/merge and \u{2060}/close \u{2060}/close a/b");
         assert_eq!(code("/merge\n/close"), "`/merge /close`");

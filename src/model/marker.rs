@@ -13,15 +13,27 @@ const END: &str = " -->";
 
 /// Writes a marker as the hidden line of a body.
 pub fn write(marker: &Marker) -> String {
-    let json = json!({
+    let mut json = json!({
         "key": marker.key,
         "environment": marker.environment.as_str(),
         "group": marker.group,
         "withdrawn": marker.withdrawn,
     });
+    if marker.unfinished {
+        json["unfinished"] = true.into();
+    }
     // `--` ends a comment in HTML: no text of ours holds it unescaped.
     let json = json.to_string().replace("--", "\\u002d\\u002d").replace('<', "\\u003c").replace('>', "\\u003e");
     format!("{START}{json}{END}")
+}
+
+/// Replaces the last marker of a body; a body without one stays as it is.
+pub fn replace(body: &str, marker: &Marker) -> String {
+    let is_marker = |line: &str| line.trim().strip_prefix(START).is_some_and(|rest| rest.ends_with(END));
+    let Some(last) = body.lines().rev().find(|line| is_marker(line)) else { return body.to_owned() };
+    // The last line of its text: earlier ones may hold the same.
+    let (before, after) = body.rsplit_once(last).unwrap_or((body, ""));
+    format!("{before}{}{after}", write(marker))
 }
 
 /// Reads the last marker of a body.
@@ -33,6 +45,7 @@ pub fn read(body: &str) -> Option<Marker> {
         environment: json["environment"].as_str()?.into(),
         group: json["group"].as_str()?.to_owned(),
         withdrawn: json["withdrawn"].as_bool()?,
+        unfinished: json["unfinished"].as_bool().unwrap_or(false),
     })
 }
 
@@ -43,11 +56,18 @@ mod tests {
     #[test]
     fn a_marker_is_read_back_and_cannot_be_broken_out_of() {
         for group in ["web", "a--b", "--> <script>", "\"}", "x\\u002d"] {
-            let written =
-                Marker { key: "k".to_owned(), environment: "prod".into(), group: group.to_owned(), withdrawn: true };
+            let (key, environment, group) = ("k".to_owned(), "prod".into(), group.to_owned());
+            let written = Marker { key, environment, group, withdrawn: true, unfinished: true };
             let line = write(&written);
             assert_eq!(line.matches("-->").count(), 1, "{line}");
-            assert_eq!(read(&format!("text\n{line}\n")), Some(written));
+            let body = format!("text\n{line}\n");
+            assert_eq!(read(&body), Some(written.clone()));
+            let other = Marker { withdrawn: false, unfinished: false, ..written };
+            // Forges turn line ends about, and people write before and after.
+            for body in [body.clone(), body.replace('\n', "\r\n"), format!("{line}\n{body}more")] {
+                let replaced = replace(&body, &other);
+                assert_eq!((read(&replaced), replaced.len() < body.len()), (Some(other.clone()), true));
+            }
         }
         for broken in ["", "<!-- tagboat: {} -->", "<!-- tagboat: nonsense -->", "<!-- tagboat: {\"key\":1} -->"] {
             assert_eq!(read(broken), None);

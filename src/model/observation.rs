@@ -11,8 +11,10 @@ use crate::model::environment::EnvironmentName;
 use crate::model::history::Past;
 use crate::model::hold::Hold;
 use crate::model::image::ImageName;
+use crate::model::outcome::{Skipped, Trouble};
 use crate::model::signature::{SignatureVerdict, SignatureWant};
 use crate::model::site::{PassedOver, Site};
+use crate::model::source::{Answer, SourceQuestion};
 use crate::model::tags::ImageTags;
 
 /// What a pass saw.
@@ -38,8 +40,14 @@ pub struct Observation {
     pub pasts: BTreeMap<(EnvironmentName, ImageName), Result<Past, String>>,
     /// Environments of which a file could not be read or understood, with the file and the reason in words.
     pub half_known: BTreeMap<EnvironmentName, String>,
+    /// Rows for what failed on branches beside the base.
+    pub troubles: Vec<Trouble>,
+    /// Rows for branches that are not at hand.
+    pub absent: Vec<Skipped>,
     /// What people hold, as the file says.
     pub holds: Vec<Hold>,
+    /// What the operator's sources answered to what gates asked, or why they did not, in words.
+    pub answers: BTreeMap<SourceQuestion, Result<Answer, String>>,
     /// Images that the source does not know at all (absent from a snapshot): skipped, not failed.
     pub unknown: BTreeSet<ImageName>,
 }

@@ -80,6 +80,8 @@ pub struct Outcome {
     pub proposals: Vec<Proposal>,
     /// The commits that were pushed.
     pub commits: Vec<Landed>,
+    /// The environments that the same run might go on to: a dry run looks at the first step alone.
+    pub may_follow: Vec<EnvironmentName>,
     /// What was passed by.
     pub skipped: Vec<Skipped>,
     /// Every hold that stands now, where an order was about them.

@@ -88,6 +88,8 @@ pub struct Marker {
     pub group: String,
     /// Whether Tagboat closed it by itself: then its key was refused by nobody.
     pub withdrawn: bool,
+    /// Whether it is still being opened: labels are to be set, or reviews to be asked for.
+    pub unfinished: bool,
 }
 
 /// A pull request as a listing of the forge tells it.

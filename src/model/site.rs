@@ -5,6 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::model::environment::BranchName;
 use crate::model::file::{Position, RepoPath, Span};
 use crate::model::image::{Digest, ImageName, Tag};
 use crate::model::policy::Policy;
@@ -248,6 +249,8 @@ impl fmt::Display for SkipReason {
 /// One image reference in one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site {
+    /// The branch that the file is on, where that is not the base's; an environment's own.
+    pub branch: Option<BranchName>,
     /// The file.
     pub file: RepoPath,
     /// The format that explains it.

@@ -1,6 +1,6 @@
 //! What a registry says of an image: its tags, held compactly, and the facts about single tags.
 //!
-//! A list of 20,000 tags is one text and one vector of offsets. Tags that break the grammar never
+//! A list of 20,000 tags is one text, a byte for the length of each, and some offsets. Tags that break the grammar never
 //! enter the list; they are kept apart, escaped, so that they can be reported.
 
 use std::cmp::Ordering;
@@ -15,6 +15,9 @@ use crate::model::signature::SignatureFact;
 /// How many tags that break the grammar a list keeps as examples; the others are counted.
 const INVALID_EXAMPLES: usize = 20;
 
+/// Of so many tags one has its offset kept, from which the others are found by their lengths.
+const STRIDE: usize = 32;
+
 /// The position of a tag in its [`TagList`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TagIndex(pub u32);
@@ -23,7 +26,9 @@ pub struct TagIndex(pub u32);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TagList {
     text: String,
-    ends: Vec<u32>,
+    lengths: Vec<u8>,
+    /// Where each [`STRIDE`]th tag begins.
+    starts: Vec<u32>,
     invalid: Vec<String>,
     invalid_count: usize,
 }
@@ -34,8 +39,11 @@ impl TagList {
     /// The list's text must stay below 4 GiB; the registry client's byte cap sees to that.
     pub fn push(&mut self, tag: &str) {
         if Tag::is_valid(tag) {
+            if self.lengths.len().is_multiple_of(STRIDE) {
+                self.starts.push(u32::try_from(self.text.len()).expect("a tag list is capped far below 4 GiB"));
+            }
             self.text.push_str(tag);
-            self.ends.push(u32::try_from(self.text.len()).expect("a tag list is capped far below 4 GiB"));
+            self.lengths.push(u8::try_from(tag.len()).expect("a tag has at most 128 characters"));
         } else {
             self.invalid_count += 1;
             if self.invalid.len() < INVALID_EXAMPLES {
@@ -53,12 +61,14 @@ impl TagList {
             tags.sort_unstable();
             tags.dedup();
             let mut sorted = Self { text: String::with_capacity(self.text.len()), ..Self::default() };
-            sorted.ends.reserve_exact(tags.len());
+            sorted.lengths.reserve_exact(tags.len());
+            sorted.starts.reserve_exact(tags.len().div_ceil(STRIDE));
             tags.into_iter().for_each(|tag| sorted.push(tag));
-            (self.text, self.ends) = (sorted.text, sorted.ends);
+            (self.text, self.lengths, self.starts) = (sorted.text, sorted.lengths, sorted.starts);
         }
         self.text.shrink_to_fit();
-        self.ends.shrink_to_fit();
+        self.lengths.shrink_to_fit();
+        self.starts.shrink_to_fit();
     }
 
     /// Takes over how many listed texts are no tags, with examples, as another list tells it.
@@ -70,27 +80,30 @@ impl TagList {
 
     /// Returns how many valid tags there are.
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.lengths.len()
     }
 
     /// Whether there is no valid tag.
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.lengths.is_empty()
     }
 
     /// Returns the text of one tag. The index must come from this list.
     pub fn at(&self, index: TagIndex) -> &str {
         let index = index.0 as usize;
-        let start = if index == 0 { 0 } else { self.ends[index - 1] as usize };
-        &self.text[start..self.ends[index] as usize]
+        let known = index / STRIDE;
+        let before = self.lengths[known * STRIDE..index].iter().map(|length| usize::from(*length)).sum::<usize>();
+        let start = self.starts[known] as usize + before;
+        &self.text[start..start + usize::from(self.lengths[index])]
     }
 
     /// Returns all tags with their positions.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (TagIndex, &str)> {
         let mut start = 0;
-        self.ends.iter().enumerate().map(move |(index, end)| {
-            let tag = &self.text[start..*end as usize];
-            start = *end as usize;
+        self.lengths.iter().enumerate().map(move |(index, length)| {
+            let end = start + usize::from(*length);
+            let tag = &self.text[start..end];
+            start = end;
             (TagIndex(u32::try_from(index).expect("offsets are 32 bits wide, so is their number")), tag)
         })
     }
@@ -186,8 +199,18 @@ pub struct TagFacts {
     pub labels: Labels,
     /// The platforms for which the image is there.
     pub platforms: Option<Vec<Platform>>,
+    /// The digest of which creation time, labels and platforms are told, where this pass did not ask whether the tag
+    /// still points to it: an earlier one has. Enough to put others before it, and not to move to it.
+    pub recalled: Option<Digest>,
     /// What its signatures say: only in what a snapshot holds.
     pub signatures: Vec<SignatureFact>,
+}
+
+impl TagFacts {
+    /// Forgets what the image holds to which the tag points.
+    pub fn forget_image(&mut self) {
+        (self.created, self.platforms, self.recalled, self.labels) = (None, None, None, Labels::default());
+    }
 }
 
 /// One image as observed: its tags and what was asked about some of them.
@@ -210,4 +233,27 @@ pub enum FactKind {
     Image,
     /// [`TagFacts::pushed`]: the registry's own API; where that does not tell, [`TagFacts::first_seen`].
     Pushed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_tag_is_found_at_its_position_however_long_the_list_and_the_tag() {
+        let mut tags: Vec<String> = (0..STRIDE * 3 + 5).map(|number| "x".repeat(number % 128 + 1)).collect();
+        tags.push("y".repeat(128));
+        let list: TagList = tags.iter().map(String::as_str).collect();
+        assert!(list.iter().map(|(_, tag)| tag).eq(tags.iter().map(String::as_str)));
+        assert!(list.iter().all(|(index, tag)| list.at(index) == tag && tag == tags[index.0 as usize]));
+        assert_eq!(list.find(&tags[100]), Some(TagIndex(100)));
+    }
+
+    #[test]
+    fn a_list_that_is_ended_is_sorted_and_holds_each_tag_once() {
+        let mut list: TagList = ["2.0.0", "1.0.0", "2.0.0", "1.10.0"].into_iter().collect();
+        list.finish();
+        assert_eq!(list, ["1.0.0", "1.10.0", "2.0.0"].into_iter().collect());
+        assert_eq!(list.at(TagIndex(2)), "2.0.0");
+    }
 }

@@ -3,6 +3,7 @@
 //! Entry points in the order of a pass: [`scan::scan`] finds the sites, [`tags::ask`] the tag lists of
 //! the images that are followed, [`tags::facts`] and [`signatures::ask`] what a decision still lacks. Decides nothing.
 
+pub mod answers;
 pub mod checkout;
 pub mod files;
 pub mod history;

@@ -1,7 +1,8 @@
 //! What the cache saves a pass from asking, and what it must not.
 //!
 //! A digest names content that never changes: what its image holds is asked for once. Where a *tag* points is asked
-//! in every pass that needs it, by HEAD: no list and no time proves that it has not moved. Two things are learnt
+//! in every pass that needs it, by HEAD: no list and no time proves that it has not moved. Where a pass may not ask
+//! about as many, what an earlier one found puts the others in order, and says that it does. Two things are learnt
 //! without asking: that a list is the same (the registry says so), and that a tag is still too young (one that has
 //! moved since is younger still). A record of earlier answers teaches the cache nothing, and gets nothing from it.
 
@@ -14,7 +15,7 @@ use crate::cache::{Cache, ListSummary, Pointed};
 use crate::model::decision::{Question, Want};
 use crate::model::image::{Digest, ImageName, Tag};
 use crate::model::tags::{FactKind, ImageTags, TagFacts, TagList};
-use crate::registry::{Pages, SourceError, TagSource};
+use crate::registry::{Heads, Pages, SourceError, TagSource};
 
 /// How long a list that lost its tags is compared with what it was before, in seconds: a day.
 const COMPARED_FOR: i64 = 86_400;
@@ -30,6 +31,33 @@ pub(super) struct Remembered<'a> {
     source: &'a dyn TagSource,
     /// `None` where the source is a record.
     cache: Option<&'a Cache>,
+}
+
+/// How it is had to what digest a tag points.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Way {
+    /// The registry is asked.
+    Ask,
+    /// This pass has asked already.
+    Known(Digest),
+    /// An earlier pass has asked, and this one may not ask about so many.
+    Recall(Digest),
+    /// It is left for a later pass.
+    Left {
+        /// How many this pass may ask about.
+        cap: usize,
+        /// Whether the next pass knows what this one learns.
+        goes_on: bool,
+    },
+}
+
+fn left(want: &Want, cap: usize, goes_on: bool) -> SourceError {
+    let then =
+        if goes_on { "the next pass goes on" } else { "no pass goes on without a cache: raise that, or narrow `tags`" };
+    let Want { image, tag, .. } = want;
+    SourceError::Failed(format!(
+        "{image}:{tag}: not asked in this pass, which has asked {cap} tags already where they point (`limits.maxHeads`); {then}"
+    ))
 }
 
 /// What became of a wish for a fact.
@@ -59,12 +87,44 @@ impl<'a> Remembered<'a> {
         Ok(listed.tags)
     }
 
-    /// Asks for a fact about a tag, of which this pass may know to what digest it points.
-    pub(super) async fn fact(&self, want: &Want, known: Option<&Digest>) -> Learnt {
+    /// Says of each wish how its digest is had. A pass may only ask for so many: tags of which nothing is remembered
+    /// come first, in the order of the wishes, then as many of the others, from anywhere on, so that each has its turn.
+    pub(super) fn ways(&self, wants: &[Want], known: impl Fn(&Want) -> Option<Digest>) -> Vec<Way> {
+        let mut ways: Vec<Way> = wants.iter().map(|want| known(want).map_or(Way::Ask, Way::Known)).collect();
+        let Some(cache) = self.cache else { return ways };
+        let mut heads: Vec<usize> = (0..wants.len())
+            .filter(|place| wants[*place].kind == FactKind::Image && ways[*place] == Way::Ask)
+            .collect();
+        let Heads { granted, cap } = self.source.take_heads(heads.len());
+        if granted >= heads.len() {
+            return ways;
+        }
+        for place in &heads {
+            let Want { image, tag, .. } = &wants[*place];
+            let digest = cache.pointed(image, tag).filter(|digest| cache.image(digest).is_some());
+            ways[*place] = digest.map_or(Way::Left { cap, goes_on: cache.is_there() }, Way::Recall);
+        }
+        let is_recalled = |place: &usize| matches!(ways[*place], Way::Recall(_));
+        heads.sort_by_key(is_recalled);
+        let new = heads.iter().filter(|place| !is_recalled(place)).count();
+        let remembered = &mut heads[new..];
+        if !remembered.is_empty() {
+            remembered.rotate_left(fastrand::usize(..remembered.len()));
+        }
+        for place in &heads[..granted] {
+            ways[*place] = Way::Ask;
+        }
+        let left = heads.len() - granted;
+        tracing::info!(asked = granted, left, cap, "this pass asks no more tags where they point (`limits.maxHeads`)");
+        ways
+    }
+
+    /// Asks for a fact about a tag, in the way that was found for its digest.
+    pub(super) async fn fact(&self, want: &Want, way: &Way) -> Learnt {
         let (image, tag) = (&want.image, &want.tag);
         let answer = match (want.kind, self.cache) {
             (FactKind::Digest, _) | (FactKind::Image, None) => self.source.facts(image, tag, want.kind).await,
-            (FactKind::Image, Some(cache)) => self.image(want, known, cache).await,
+            (FactKind::Image, Some(cache)) => self.image(want, way, cache).await,
             (FactKind::Pushed, _) => return self.age(want).await,
         };
         match answer {
@@ -77,15 +137,24 @@ impl<'a> Remembered<'a> {
     /// Returns what an image holds, by its digest: content that any tag was found to point to is not fetched again.
     ///
     /// A HEAD tells the digest where this pass has not learnt it. It is no pull, and saves up to three requests.
-    async fn image(&self, want: &Want, known: Option<&Digest>, cache: &Cache) -> Result<TagFacts, SourceError> {
-        let asked = match known {
-            Some(_) => None,
+    async fn image(&self, want: &Want, way: &Way, cache: &Cache) -> Result<TagFacts, SourceError> {
+        let asked = match way {
+            Way::Left { cap, goes_on } => return Err(left(want, *cap, *goes_on)),
+            Way::Known(_) | Way::Recall(_) => None,
             // A HEAD that fails ends it: a registry that throttles is not asked for more.
-            None => self.source.facts(&want.image, &want.tag, FactKind::Digest).await?.digest,
+            Way::Ask => self.source.facts(&want.image, &want.tag, FactKind::Digest).await?.digest,
         };
-        let Some(digest) = known.or(asked.as_ref()) else {
+        let digest = match way {
+            Way::Known(digest) | Way::Recall(digest) => Some(digest),
+            Way::Ask | Way::Left { .. } => asked.as_ref(),
+        };
+        let Some(digest) = digest else {
             return self.source.facts(&want.image, &want.tag, FactKind::Image).await;
         };
+        if let (Way::Recall(digest), Some(facts)) = (way, cache.image(digest)) {
+            self.source.count_cached(&want.image);
+            return Ok(TagFacts { digest: None, recalled: Some(digest.clone()), ..facts });
+        }
         if let Some(facts) = cache.image(digest) {
             self.source.count_cached(&want.image);
             return Ok(facts);

@@ -89,7 +89,7 @@ pub fn scan(
     sites.sort_by(|one, other| (&one.file, one.bytes().start).cmp(&(&other.file, other.bytes().start)));
     foreign.sort();
     layers.sort_by(|one, other| one.file.cmp(&other.file));
-    foreign.resolve(&mut sites);
+    foreign.resolve(&mut sites, &layers);
     Ok(Scanned { sites, passed_over, files: listing.files, surroundings, foreign, layers, effort })
 }
 

@@ -78,11 +78,11 @@ pub async fn facts(observation: &mut Observation, wants: Vec<Want>, source: &dyn
         let tags = observation.images.get(&want.image)?.as_ref().ok()?;
         tags.facts.get(&want.tag)?.digest.clone()
     };
-    let wants: Vec<(Want, Option<Digest>)> =
-        newest_of_each_first(wants).into_iter().map(|want| (want.clone(), known(&want))).collect();
-    let mut answers = stream::iter(wants)
-        .map(|(want, digest)| async move {
-            let answer = source.fact(&want, digest.as_ref()).await;
+    let wants = newest_of_each_first(wants);
+    let ways = source.ways(&wants, known);
+    let mut answers = stream::iter(wants.into_iter().zip(ways))
+        .map(|(want, way)| async move {
+            let answer = source.fact(&want, &way).await;
             (want, answer)
         })
         .buffer_unordered(CONCURRENT);
@@ -96,6 +96,10 @@ pub async fn facts(observation: &mut Observation, wants: Vec<Want>, source: &dyn
             }
             Learnt::Failed(kind, error) => {
                 ageless.extend((want.kind == FactKind::Pushed).then(|| want.clone()));
+                if kind == FactKind::Digest && forget_recalled(observation, &want) {
+                    let image = Want { kind: FactKind::Image, ..want.clone() };
+                    observation.failed.insert(image, error.to_string());
+                }
                 observation.failed.insert(Want { kind, ..want }, error.to_string());
             }
         }
@@ -135,6 +139,17 @@ pub async fn facts(observation: &mut Observation, wants: Vec<Want>, source: &dyn
             facts.not_before = None;
         }
     }
+}
+
+/// Forgets what was recalled of a tag of which it could not be found out where it points. Returns whether there was any.
+fn forget_recalled(observation: &mut Observation, want: &Want) -> bool {
+    let Some(Ok(tags)) = observation.images.get_mut(&want.image) else { return false };
+    if tags.facts.get(&want.tag).is_none_or(|facts| facts.recalled.is_none()) {
+        return false;
+    }
+    let facts = Arc::make_mut(tags).facts.entry(want.tag.clone()).or_default();
+    facts.forget_image();
+    true
 }
 
 /// Puts the newest tag of every image before the second newest of any, so that no image waits for all of another.
@@ -180,6 +195,11 @@ fn keep(tags: &mut Arc<ImageTags>, learnt: Vec<(Want, TagFacts)>) -> BTreeMap<Ta
         known.platforms = facts.platforms.or_else(|| known.platforms.take());
         if facts.labels != Labels::default() {
             known.labels = facts.labels;
+        }
+        known.recalled = facts.recalled.or_else(|| known.recalled.take());
+        if known.digest.is_some() && known.recalled.is_some() {
+            // What was recalled holds, or the tag has moved since and is looked into anew.
+            if known.digest == known.recalled { known.recalled = None } else { known.forget_image() }
         }
         let is_of_another = |of: &Digest| known.digest.as_ref().is_some_and(|digest| digest != of);
         let had_age = had_age || known.pushed.is_some();

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::git::{BlobId, EntryKind, GitError, Remote};
+use crate::git::local::LocalHistory;
+use crate::git::{BlobId, EntryKind, GitError, Remote, TreeEntry};
 use crate::model::commit::CommitId;
 use crate::model::file::RepoPath;
 use crate::model::site::{PassedOver, PassedOverReason};
@@ -12,9 +13,12 @@ use crate::observe::files::{Files, Listing};
 /// The longest target of a symbolic link that is looked at, in bytes.
 const MAX_LINK: u64 = 4096;
 
+/// Reads a blob of at most so many bytes.
+type ReadBlob = dyn Fn(&BlobId, u64) -> Result<Vec<u8>, GitError> + Send + Sync;
+
 /// The files of one commit.
 pub struct CommitFiles {
-    remote: Arc<dyn Remote>,
+    read: Box<ReadBlob>,
     blobs: HashMap<RepoPath, BlobId>,
     links: Vec<RepoPath>,
     listing: Listing,
@@ -27,10 +31,25 @@ impl CommitFiles {
     ///
     /// [`GitError`] when the tree cannot be read.
     pub fn new(remote: Arc<dyn Remote>, commit: &CommitId) -> Result<Self, GitError> {
+        let entries = remote.entries(commit)?;
+        Ok(Self::of(entries, Box::new(move |blob, limit| remote.read(blob, limit))))
+    }
+
+    /// Lists the tree of a branch of a checkout, as seen from its folder.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`] when the tree cannot be read.
+    pub fn local(history: Arc<LocalHistory>) -> Result<Self, GitError> {
+        let entries = history.entries()?;
+        Ok(Self::of(entries, Box::new(move |blob, limit| history.read(blob, limit))))
+    }
+
+    fn of(entries: Vec<TreeEntry>, read: Box<ReadBlob>) -> Self {
         let mut blobs = HashMap::new();
         let mut listing = Listing::default();
         let mut links = Vec::new();
-        for entry in remote.entries(commit)? {
+        for entry in entries {
             let path = match entry.path {
                 Ok(path) => path,
                 Err(file) => {
@@ -52,14 +71,14 @@ impl CommitFiles {
             }
         }
         for (path, blob) in &links {
-            let reason = judge_link(path, remote.read(blob, MAX_LINK), &listing.files);
+            let reason = judge_link(path, read(blob, MAX_LINK), &listing.files);
             let reason = reason.map_or(PassedOverReason::LinkWithin, PassedOverReason::Link);
             listing.passed_over.push(PassedOver { file: path.as_str().to_owned(), reason });
         }
         listing.files.sort_unstable();
         listing.passed_over.sort_by(|one, other| one.file.cmp(&other.file));
         let links = links.into_iter().map(|(path, _)| path).collect();
-        Ok(Self { remote, blobs, links, listing })
+        Self { read, blobs, links, listing }
     }
 }
 
@@ -101,7 +120,7 @@ impl Files for CommitFiles {
         let Some(blob) = self.blobs.get(path) else {
             return Err(PassedOverReason::Unreadable("it is not in the commit".to_owned()));
         };
-        self.remote.read(blob, limit).map_err(|error| match error {
+        (self.read)(blob, limit).map_err(|error| match error {
             GitError::TooLarge { size, limit, .. } => PassedOverReason::TooLarge { size, limit },
             other => PassedOverReason::Unreadable(other.to_string()),
         })

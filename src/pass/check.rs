@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::cache::Cache;
+use crate::config::holds::{self, HOLDS_FILE, MISTAKEN_FILE};
 use crate::config::repository::Repository;
 use crate::decide::questions::{Followed, follow};
 use crate::manifest;
@@ -14,8 +15,9 @@ use crate::model::site::{Marker, PassedOverReason, Site, SkipReason};
 use crate::observe::files::Files;
 use crate::observe::history::Past;
 use crate::observe::scan::{Scanned, scan};
-use crate::pass::PassError;
 use crate::pass::record::{self, Ledger};
+use crate::pass::view::{Branches, Unseen};
+use crate::pass::{MAX_HOLDS, PassError};
 use crate::policy::range::possible::is_possible;
 
 /// Looks for mistakes in a configuration and the files that it is for.
@@ -33,17 +35,26 @@ pub fn check(
     cache: &Cache,
     limits: &manifest::Limits,
     past: Option<&dyn Past>,
+    branches: &Branches,
 ) -> Result<Vec<Finding>, PassError> {
     let scanned = scan(files, &config.formats, limits, cache).map_err(PassError::Files)?;
     let mut findings = Vec::new();
     if let Some(past) = past {
-        drift(&Ledger { config, files, past, cache, limits }, &scanned, &mut findings);
+        drift(&Ledger { config, files, past, branches, cache, limits }, &mut findings);
     }
     if let Some(file) = config_file {
-        rules(config, file, &scanned, &mut findings);
-        environments(config, file, &scanned, &mut findings);
+        let mut sites = scanned.sites.clone();
+        for (branch, viewed) in branches {
+            let Ok(viewed) = viewed else { continue };
+            let other = scan(&*viewed.files, &config.formats, limits, cache).map_err(PassError::Files)?;
+            let is_own = |site: &Site| config.environments.of(Some(branch), site.file.as_str()).is_some();
+            sites.extend(other.sites.into_iter().filter(is_own));
+        }
+        rules(config, file, &sites, &mut findings);
+        environments(config, file, &scanned, branches, &mut findings)?;
         inactive(config, file, &mut findings);
         unpinned(config, file, &mut findings);
+        held(config, files, &mut findings);
     }
     references(config, &scanned, &mut findings);
     policies(config, config_file, &scanned, &mut findings);
@@ -55,8 +66,8 @@ pub fn check(
 }
 
 /// Rules that no reference meets, because there is none or an earlier rule takes them all.
-fn rules(config: &Repository, file: &str, scanned: &Scanned, findings: &mut Vec<Finding>) {
-    let images: std::collections::BTreeSet<_> = scanned.sites.iter().filter_map(|site| site.image.as_ref()).collect();
+fn rules(config: &Repository, file: &str, sites: &[Site], findings: &mut Vec<Finding>) {
+    let images: std::collections::BTreeSet<_> = sites.iter().filter_map(|site| site.image.as_ref()).collect();
     for rule in &config.rules.0 {
         let matched = images.iter().filter(|image| rule.images.matches(image.as_str())).count();
         let taken = images.iter().filter(|image| config.rules.of(image) == Some(rule)).count();
@@ -84,9 +95,12 @@ fn rules(config: &Repository, file: &str, scanned: &Scanned, findings: &mut Vec<
 }
 
 /// Environments that differ from what promotion would have brought. Shown at the first place of each.
-fn drift(ledger: &Ledger<'_>, scanned: &Scanned, findings: &mut Vec<Finding>) {
-    let drifts = match record::drift(ledger, scanned) {
-        Ok(drifts) => drifts,
+fn drift(ledger: &Ledger<'_>, findings: &mut Vec<Finding>) {
+    let found = record::looked(ledger).and_then(|looked| Ok((record::drift(ledger, &looked)?, looked)));
+    let (drifts, looked) = match found {
+        Ok(found) => found,
+        // Said already, with its place.
+        Err(PassError::Configuration(_)) => return,
         Err(error) => {
             findings.push(Finding {
                 severity: Severity::Warning,
@@ -100,8 +114,8 @@ fn drift(ledger: &Ledger<'_>, scanned: &Scanned, findings: &mut Vec<Finding>) {
         }
     };
     for drift in drifts {
-        let site = scanned.sites.iter().find(|site| {
-            let environment = ledger.config.environments.of(site.file.as_str());
+        let site = looked.sites.iter().find(|site| {
+            let environment = ledger.config.environments.of(site.branch.as_ref(), site.file.as_str());
             site.image.as_ref() == Some(&drift.image)
                 && site.value == drift.value
                 && environment.is_some_and(|environment| environment.name == drift.environment)
@@ -111,7 +125,10 @@ fn drift(ledger: &Ledger<'_>, scanned: &Scanned, findings: &mut Vec<Finding>) {
             rule: "drift",
             message: format!("{} in {}: {}", drift.image, drift.environment, drift.reason),
             hint: Some("it is left as it is; `tagboat status` shows what comes next".to_owned()),
-            file: site.map(|site| site.file.to_string()),
+            file: site.map(|site| match &site.branch {
+                Some(branch) => format!("{branch}:{}", site.file),
+                None => site.file.to_string(),
+            }),
             position: site.map(|site| site.position),
         });
     }
@@ -127,6 +144,28 @@ fn inactive(config: &Repository, file: &str, findings: &mut Vec<Finding>) {
         file: Some(file.to_owned()),
         position: Some(part.position),
     }));
+}
+
+/// A file of holds that holds nothing, or not what it seems to.
+fn held(config: &Repository, files: &dyn Files, findings: &mut Vec<Finding>) {
+    let mut add = |severity, file: &str, message: String, hint, position| {
+        findings.push(Finding { severity, rule: "holds", message, hint, file: Some(file.to_owned()), position });
+    };
+    let path = |name| RepoPath::new(name).expect("the name is plain");
+    match files.read_if_there(&path(HOLDS_FILE), MAX_HOLDS) {
+        Ok(None) => {}
+        Ok(Some(bytes)) => {
+            let faults = holds::parse_for(HOLDS_FILE, &bytes, &config.environments).err().unwrap_or_default();
+            for fault in faults.0 {
+                add(Severity::Error, HOLDS_FILE, fault.message, fault.hint, fault.position);
+            }
+        }
+        Err(reason) => add(Severity::Error, HOLDS_FILE, format!("it cannot be read: {reason}"), None, None),
+    }
+    if !matches!(files.read_if_there(&path(MISTAKEN_FILE), MAX_HOLDS), Ok(None)) {
+        let hint = Some(format!("call it {HOLDS_FILE}"));
+        add(Severity::Warning, MISTAKEN_FILE, "nobody reads this file, so it holds nothing".to_owned(), hint, None);
+    }
 }
 
 /// Rules that ask for a signature and do not write what was signed.
@@ -146,10 +185,39 @@ fn unpinned(config: &Repository, file: &str, findings: &mut Vec<Finding>) {
 }
 
 /// Environments that hold no file, and files that two of them hold.
-fn environments(config: &Repository, file: &str, scanned: &Scanned, findings: &mut Vec<Finding>) {
+fn environments(
+    config: &Repository,
+    file: &str,
+    scanned: &Scanned,
+    branches: &Branches,
+    findings: &mut Vec<Finding>,
+) -> Result<(), PassError> {
     for environment in &config.environments.0 {
         let position = Some(Position { line: environment.line, column: environment.column });
-        if !scanned.files.iter().any(|path| environment.files.matches(path.as_str())) {
+        let listed;
+        let files = match environment.branch.as_ref().map(|branch| (branch, branches.get(branch))) {
+            None => &scanned.files,
+            Some((_, Some(Ok(viewed)))) => {
+                listed = viewed.files.list().map_err(PassError::Files)?.files;
+                &listed
+            }
+            Some((branch, unseen)) => {
+                let reason = match unseen {
+                    Some(Err(Unseen::Absent(reason) | Unseen::Failed(reason))) => reason,
+                    _ => "it was not looked at",
+                };
+                findings.push(Finding {
+                    severity: Severity::Note,
+                    rule: "unseen-branch",
+                    message: format!("the branch {branch} of `{}` is not checked: {reason}", environment.name),
+                    hint: None,
+                    file: Some(file.to_owned()),
+                    position,
+                });
+                continue;
+            }
+        };
+        if !files.iter().any(|path| environment.files.matches(path.as_str())) {
             findings.push(Finding {
                 severity: Severity::Warning,
                 rule: "empty-environment",
@@ -159,8 +227,9 @@ fn environments(config: &Repository, file: &str, scanned: &Scanned, findings: &m
                 position,
             });
         }
-        let shared = scanned.files.iter().find_map(|path| {
-            let other = config.environments.claiming(path.as_str()).find(|other| other.name != environment.name)?;
+        let shared = files.iter().find_map(|path| {
+            let mut claiming = config.environments.claiming(environment.branch.as_ref(), path.as_str());
+            let other = claiming.find(|other| other.name != environment.name)?;
             let later = (other.line, other.column) < (environment.line, environment.column);
             (later && environment.files.matches(path.as_str())).then_some((path, &other.name))
         });
@@ -175,6 +244,7 @@ fn environments(config: &Repository, file: &str, scanned: &Scanned, findings: &m
             });
         }
     }
+    Ok(())
 }
 
 /// References that look followed and are not; those that nothing asks for are grouped.
@@ -304,7 +374,7 @@ fn broken_files(config: &Repository, scanned: &Scanned, findings: &mut Vec<Findi
             reason @ (PassedOverReason::TooComplex(_) | PassedOverReason::Unreadable(_)) => (None, reason.to_string()),
             _ => continue,
         };
-        if config.environments.of(&passed.file).is_none() {
+        if config.environments.of(None, &passed.file).is_none() {
             continue;
         }
         findings.push(Finding {

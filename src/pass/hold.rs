@@ -59,6 +59,9 @@ pub enum HoldError {
          writing it"
     )]
     NotHeld(String),
+    /// The hold would have ended before it began.
+    #[error("the hold would end at {0}, which is over: name a later time, or leave `--until` out")]
+    Over(Timestamp),
     /// The branch refuses the push.
     #[error("the remote refuses the push: {0}")]
     Forbidden(String),
@@ -85,6 +88,11 @@ pub fn follow(
     order: &Order,
     now: Timestamp,
 ) -> Result<Outcome, HoldError> {
+    if let Order::Hold(Hold { until: Some(until), .. }) = order
+        && *until <= now
+    {
+        return Err(HoldError::Over(*until));
+    }
     for _ in 0..run::MAX_RACES {
         let base = remote.fetch(branch)?;
         let files = CommitFiles::new(Arc::clone(remote), &base)?;
@@ -140,8 +148,15 @@ fn edited(text: &str, config: &Repository, order: &Order) -> Result<(String, Vec
         Order::Hold(hold) => &hold.environment,
         Order::Release { environment, .. } => environment,
     };
+    // What stands in the file can be released, also of an environment that has another name by now.
+    let is_there = |name: &EnvironmentName| {
+        let is_release = matches!(order, Order::Release { .. });
+        let held = || holds::parse(HOLDS_FILE, text.as_bytes()).unwrap_or_default();
+        is_release && held().iter().any(|hold| hold.environment.as_ref() == Some(name))
+    };
     if let Some(name) = environment
         && config.environments.named(name).is_none()
+        && !is_there(name)
     {
         let known: Vec<&str> = config.environments.0.iter().map(|environment| environment.name.as_str()).collect();
         return Err(HoldError::NoEnvironment { name: name.clone(), known: known.join(", ") });

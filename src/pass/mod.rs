@@ -3,8 +3,10 @@
 //! [`plan`] is the pass up to the last verb and changes nothing; [`run::run`] publishes what it gives, and
 //! [`update`] writes it into a working tree. Decides nothing itself.
 
+pub mod asked;
 pub mod check;
 mod forges;
+mod grounds;
 pub mod hold;
 pub mod migrate;
 mod notes;
@@ -23,19 +25,20 @@ pub mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
 
 use crate::cache::Cache;
-use crate::config::holds::HOLDS_FILE;
+use crate::config::holds::{HOLDS_FILE, MISTAKEN_FILE};
 use crate::config::repository::Repository;
 use crate::decide::questions::{self, Followed};
-use crate::manifest::{Surroundings, layers};
+use crate::manifest::layers;
 use crate::model::change::ChangeSet;
 use crate::model::commit::CommitId;
 use crate::model::decision::{Decided, Decision, Question, Verdict};
-use crate::model::environment::EnvironmentName;
+use crate::model::environment::{BranchName, EnvironmentName};
 use crate::model::file::RepoPath;
 use crate::model::hold::Hold;
 use crate::model::image::ImageName;
@@ -48,8 +51,11 @@ use crate::model::usage::Usage;
 use crate::observe::files::Files;
 use crate::observe::history::{self, Past};
 use crate::observe::scan::Scanned;
+use crate::pass::grounds::{Seen, Sight};
+use crate::pass::view::Branches;
 use crate::promote::Promoted;
 use crate::registry::TagSource;
+use crate::source::Sources;
 use crate::{config, decide, edit, git, manifest, model, observe, promote, publish};
 
 /// How many times decisions may ask for further facts before what is still missing counts as unknown.
@@ -57,6 +63,10 @@ const MAX_ROUNDS: usize = 16;
 
 /// The longest file of holds that is read, in bytes.
 pub(crate) const MAX_HOLDS: u64 = 1 << 20;
+
+/// Why nothing is decided in a shallow clone.
+const SHALLOW: &str = "this clone is shallow, so it cannot tell what somebody took back: `git fetch --unshallow` (in \
+                       jobs, `fetch-depth: 0` on GitHub and `GIT_DEPTH: 0` on GitLab)";
 
 /// Why a pass could not even begin.
 #[derive(Debug, thiserror::Error)]
@@ -96,8 +106,12 @@ pub struct Inputs<'a> {
     pub base: Option<CommitId>,
     /// The history that led to the files; `None` where there is none, as in a folder that is no checkout.
     pub past: Option<&'a dyn Past>,
+    /// The branches beside the base on which environments live.
+    pub branches: &'a Branches,
     /// Where tags come from.
     pub source: &'a dyn TagSource,
+    /// What gates may ask.
+    pub sources: &'a Sources,
     /// What earlier passes left.
     pub cache: &'a Cache,
     /// The limits of what is read.
@@ -136,8 +150,6 @@ pub struct Planned {
     pub aside: BTreeSet<ImageName>,
     /// The images that were asked for and that nothing follows.
     pub unheard: Vec<ImageName>,
-    /// What the paths of all files say about each other.
-    pub surroundings: Surroundings,
     /// What registries were asked for it.
     pub usage: Usage,
 }
@@ -196,33 +208,35 @@ impl<'a> Asked<'a> {
 /// Plans once; a pass that moves its base branch plans several times.
 async fn round(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
     let mut stages = Stages::start();
-    let scanned = look(inputs)?;
+    let (observation, seen) = look(inputs)?;
     stages.end("looked into the files");
-    let holds = holds(inputs)?;
-    let Scanned { surroundings, files, sites, passed_over, .. } = scanned;
-    let context = Context { files: &files, surroundings: &surroundings };
-    let (mut observation, mut decisions) = settle(inputs, sites, passed_over, holds, &context, &mut stages).await;
+    let (mut observation, decisions) = settle(inputs, observation, &seen, &mut stages).await;
     stages.end("decided");
     let Repository { environments, groups, .. } = inputs.config;
     let mut promoted = promote::promote(&observation, decisions.clone(), environments, groups);
-    if !promoted.wants.is_empty() {
-        read_pasts(inputs, &mut observation, &promoted.wants, &surroundings);
-        promoted = promote::promote(&observation, std::mem::take(&mut decisions), environments, groups);
+    // What may move shows when history is read, and what its gates ask when it may move.
+    for _ in 0..MAX_ROUNDS {
+        if promoted.wants.is_empty() && promoted.questions.is_empty() {
+            break;
+        }
+        read_pasts(inputs, &mut observation, &promoted.wants, &seen);
+        observe::answers::ask(&mut observation, &promoted.questions, inputs.sources).await;
+        promoted = promote::promote(&observation, decisions.clone(), environments, groups);
     }
-    let (changes, proposed) = edits(inputs, &observation.sites, &surroundings, &promoted.proposals);
+    let (changes, proposed) = edits(inputs, &observation.sites, &seen, &promoted.proposals);
     stages.end("promoted and edited");
     let looked_at = promoted.decisions.iter().map(|decision| &decision.question.image);
     let aside = looked_at.filter(|image| !is_asked_for(inputs, image)).cloned().collect();
     let is_followed = |image: &&ImageName| promoted.decisions.iter().any(|decision| decision.question.image == **image);
     let unheard = inputs.only.iter().filter(|image| !is_followed(image)).cloned().collect();
-    Ok(Planned { observation, promoted, changes, proposed, aside, unheard, surroundings, usage: Usage::default() })
+    Ok(Planned { observation, promoted, changes, proposed, aside, unheard, usage: Usage::default() })
 }
 
 /// Finds the environments of which not every file could be understood.
 fn half_known(config: &Repository, passed_over: &[PassedOver]) -> BTreeMap<EnvironmentName, String> {
     let mut found = BTreeMap::new();
     for passed in passed_over.iter().filter(|passed| config.configured && report::is_failure(&passed.reason)) {
-        if let Some(environment) = config.environments.of(&passed.file) {
+        if let Some(environment) = config.environments.of(None, &passed.file) {
             found.entry(environment.name.clone()).or_insert_with(|| format!("{}: {}", passed.file, passed.reason));
         }
     }
@@ -232,9 +246,13 @@ fn half_known(config: &Repository, passed_over: &[PassedOver]) -> BTreeMap<Envir
 /// Reads what people hold. A file that is there and cannot be read ends the pass: half of the holds are none.
 fn holds(inputs: &Inputs<'_>) -> Result<Vec<Hold>, PassError> {
     let path = RepoPath::new(HOLDS_FILE).expect("the name is plain");
+    let mistaken = RepoPath::new(MISTAKEN_FILE).expect("the name is plain");
+    if !matches!(inputs.files.read_if_there(&mistaken, MAX_HOLDS), Ok(None)) {
+        tracing::warn!("{MISTAKEN_FILE} is not read, so it holds nothing: call it {HOLDS_FILE}");
+    }
     match inputs.files.read_if_there(&path, MAX_HOLDS) {
         Ok(None) => Ok(Vec::new()),
-        Ok(Some(bytes)) => Ok(config::holds::parse(HOLDS_FILE, &bytes)?),
+        Ok(Some(bytes)) => Ok(config::holds::parse_for(HOLDS_FILE, &bytes, &inputs.config.environments)?),
         Err(reason) => Err(PassError::Files(format!("{HOLDS_FILE}: {reason}"))),
     }
 }
@@ -254,23 +272,35 @@ impl Stages {
     }
 }
 
-/// Finds every reference, and refuses files that two environments claim.
-fn look(inputs: &Inputs<'_>) -> Result<Scanned, PassError> {
+/// Finds every reference and every hold, and refuses files that two environments claim.
+fn look<'a>(inputs: &Inputs<'a>) -> Result<(Observation, Vec<Seen<'a>>), PassError> {
     (inputs.progress)(Progress::Scanning);
-    let scanned = observe::scan::scan(inputs.files, &inputs.config.formats, inputs.limits, inputs.cache)
-        .map_err(PassError::Files)?;
-    refuse_overlap(inputs.config, &scanned)?;
-    Ok(scanned)
+    let Inputs { config, files, past, branches, cache, limits, .. } = *inputs;
+    let looked = grounds::look(&Sight { config, files, past, branches, cache, limits })?;
+    let mut half_known = half_known(config, &looked.passed_over);
+    half_known.extend(looked.half_known);
+    let observation = Observation {
+        now: inputs.now,
+        base: inputs.base.clone(),
+        sites: looked.sites,
+        passed_over: looked.passed_over,
+        half_known,
+        troubles: looked.troubles,
+        absent: looked.absent,
+        holds: holds(inputs)?,
+        ..Observation::default()
+    };
+    Ok((observation, looked.seen))
 }
 
-/// Refuses files that two environments claim.
-fn refuse_overlap(config: &Repository, scanned: &Scanned) -> Result<(), PassError> {
+/// Refuses files that two environments of a branch claim.
+fn refuse_overlap(config: &Repository, branch: Option<&BranchName>, scanned: &Scanned) -> Result<(), PassError> {
     let environments = &config.environments;
     if environments.0.len() < 2 {
         return Ok(());
     }
     for file in &scanned.files {
-        let mut claiming = environments.claiming(file.as_str());
+        let mut claiming = environments.claiming(branch, file.as_str());
         if let (Some(one), Some(other)) = (claiming.next(), claiming.next()) {
             let message = format!("{file} belongs to two environments, `{}` and `{}`", one.name, other.name);
             let hint = "narrow the `files` of one of them";
@@ -280,32 +310,19 @@ fn refuse_overlap(config: &Repository, scanned: &Scanned) -> Result<(), PassErro
     Ok(())
 }
 
-/// What the paths of a pass tell beside its references.
-pub(crate) struct Context<'a> {
-    /// Every file that there is, by path.
-    pub(crate) files: &'a [RepoPath],
-    /// What they say about each other.
-    pub(crate) surroundings: &'a Surroundings,
-}
-
 /// Asks for tags, then decides, until no decision lacks a fact that could be had.
 async fn settle(
     inputs: &Inputs<'_>,
-    sites: Vec<Site>,
-    passed_over: Vec<PassedOver>,
-    holds: Vec<Hold>,
-    context: &Context<'_>,
+    mut observation: Observation,
+    seen: &[Seen<'_>],
     stages: &mut Stages,
 ) -> (Observation, Vec<Decision>) {
-    let (now, base) = (inputs.now, inputs.base.clone());
-    let mut observation = Observation { now, base, sites, passed_over, holds, ..Observation::default() };
-    observation.half_known = half_known(inputs.config, &observation.passed_over);
     let mut questions = questions::questions(&observation, &inputs.config.rules, &inputs.config.environments);
     let aside: Vec<Question> = questions.extract_if(.., |question| !is_asked_for(inputs, &question.image)).collect();
     let answered = |done, all| (inputs.progress)(Progress::Asking(done, all));
     observe::tags::ask(&mut observation, &questions, inputs.source, inputs.cache, &answered).await;
     stages.end("asked for the tags");
-    let mut decisions = decided(inputs, &mut observation, &questions, context).await;
+    let mut decisions = decided(inputs, &mut observation, &questions, seen).await;
     // Names of groups and what stands for others come out as in a pass that looks at everything.
     decisions.extend(aside.into_iter().map(|question| Decision {
         question,
@@ -330,20 +347,27 @@ async fn decided(
     inputs: &Inputs<'_>,
     observation: &mut Observation,
     questions: &[Question],
-    context: &Context<'_>,
+    seen: &[Seen<'_>],
 ) -> Vec<Decision> {
-    for _ in 0..MAX_ROUNDS {
-        let Decided { decisions, wants, signatures, pasts } = decide::decide(observation, questions);
-        if wants.is_empty() && signatures.is_empty() && pasts.is_empty() {
-            return decisions;
-        }
-        read_pasts(inputs, observation, &pasts, context.surroundings);
-        observe::tags::facts(observation, wants, inputs.source, inputs.cache).await;
-        observe::signatures::ask(observation, signatures, inputs.files, context.files, inputs.source).await;
+    if inputs.past.is_none() {
+        // Nothing has run anywhere, which need not be found out image by image.
+        let all = questions.iter().map(|question| (question.environment.clone(), question.image.clone())).collect();
+        read_pasts(inputs, observation, &all, seen);
     }
     let mut decided = decide::decide(observation, questions);
-    let mut lacking: BTreeSet<ImageName> = decided.wants.into_iter().map(|want| want.image).collect();
-    lacking.extend(decided.signatures.into_iter().map(|want| want.image));
+    for _ in 0..MAX_ROUNDS {
+        let Decided { wants, signatures, pasts, .. } = &decided;
+        if wants.is_empty() && signatures.is_empty() && pasts.is_empty() {
+            return decided.decisions;
+        }
+        read_pasts(inputs, observation, pasts, seen);
+        observe::tags::facts(observation, wants.clone(), inputs.source, inputs.cache).await;
+        // Keys lie beside the configuration, on the base.
+        let keys = seen.first().map(|base| base.paths.as_slice()).unwrap_or_default();
+        observe::signatures::ask(observation, signatures.clone(), inputs.files, keys, inputs.source).await;
+        decided = decide::decide_again(observation, questions, decided);
+    }
+    let lacking = decided.lacking();
     for decision in &mut decided.decisions {
         if lacking.contains(&decision.question.image) {
             let reason = format!("needs facts about more tags than {MAX_ROUNDS} rounds of questions gave");
@@ -358,25 +382,62 @@ fn read_pasts(
     inputs: &Inputs<'_>,
     observation: &mut Observation,
     asked: &BTreeSet<(EnvironmentName, ImageName)>,
-    surroundings: &Surroundings,
+    seen: &[Seen<'_>],
 ) {
-    let asked: BTreeSet<_> = asked.iter().filter(|key| !observation.pasts.contains_key(*key)).cloned().collect();
-    let Some(past) = inputs.past.filter(|_| !asked.is_empty()) else {
+    let mut by_ground: BTreeMap<Option<usize>, BTreeSet<(EnvironmentName, ImageName)>> = BTreeMap::new();
+    for key in asked.iter().filter(|key| !observation.pasts.contains_key(*key)) {
+        let branch = inputs.config.environments.named(&key.0).and_then(|environment| environment.branch.as_ref());
+        let ground = seen.iter().position(|ground| ground.branch.as_ref() == branch);
+        by_ground.entry(ground).or_default().insert(key.clone());
+    }
+    for (ground, asked) in by_ground {
+        match ground.and_then(|ground| seen.get(ground)) {
+            Some(ground) => read_past(inputs, observation, asked, ground),
+            None => {
+                let reason = "its branch could not be read".to_owned();
+                observation.pasts.extend(asked.into_iter().map(|key| (key, Err(reason.clone()))));
+            }
+        }
+    }
+}
+
+/// Reads what environments of one branch have run.
+fn read_past(
+    inputs: &Inputs<'_>,
+    observation: &mut Observation,
+    asked: BTreeSet<(EnvironmentName, ImageName)>,
+    ground: &Seen<'_>,
+) {
+    let Some(past) = ground.past else {
         let nothing = asked.into_iter().map(|key| (key, Ok(model::history::Past::default())));
         observation.pasts.extend(nothing);
         return;
     };
     (inputs.progress)(Progress::Git);
-    let environments = &inputs.config.environments;
-    let reading = history::Reading { environments, sites: &observation.sites, surroundings, limits: inputs.limits };
+    let Observation { sites, now, .. } = &*observation;
+    let reading = history::Reading {
+        environments: &inputs.config.environments,
+        branch: ground.branch.as_ref(),
+        sites,
+        surroundings: &ground.surroundings,
+        limits: inputs.limits,
+        uncommitted: Some(*now),
+    };
     match history::timelines(past, &asked, &reading, history::MOST_COMMITS) {
-        Ok(timelines) => {
-            let past = |timeline| {
-                let taken_back = decide::past::taken_back(&timeline);
+        Ok(told) => {
+            let past = |(key, timeline): (_, model::history::Timeline)| {
+                // Half of a history tells of half of what was taken back. Where nobody configured anything, nobody is
+                // taken back from either: anybody may look into a clone of any depth.
+                if inputs.config.configured && told.is_shallow {
+                    return (key, Err(SHALLOW.to_owned()));
+                }
+                let policy = policy(inputs, sites, &key);
+                let taken_back = decide::past::taken_back(&timeline, policy.as_deref());
                 let left = decide::past::left(&timeline);
-                Ok(model::history::Past { timeline: Some(timeline), taken_back, left })
+                (key, Ok(model::history::Past { timeline: Some(timeline), taken_back, left }))
             };
-            observation.pasts.extend(timelines.into_iter().map(|(key, timeline)| (key, past(timeline))));
+            let pasts: Vec<_> = told.timelines.into_iter().map(past).collect();
+            observation.pasts.extend(pasts);
         }
         Err(error) => {
             let reason = format!("the history of the branch could not be read: {error}");
@@ -385,13 +446,31 @@ fn read_pasts(
     }
 }
 
+/// Returns the policy of an image in an environment.
+fn policy(
+    inputs: &Inputs<'_>,
+    sites: &[Site],
+    key: &(EnvironmentName, ImageName),
+) -> Option<Arc<model::policy::Policy>> {
+    let Repository { rules, environments, .. } = inputs.config;
+    let own = sites.iter().filter(|site| site.image.as_ref() == Some(&key.1));
+    own.map(|site| questions::follow(site, rules, environments)).find_map(|followed| match followed {
+        Followed::Yes { environment, policy, .. } if environment == key.0 => Some(policy),
+        _ => None,
+    })
+}
+
 /// The edits of environments, and those of single proposals by their positions.
 type Edits = (Vec<(EnvironmentName, ChangeSet)>, Vec<(usize, ChangeSet)>);
 
 /// Edits the files of every proposal that would be written to Git: on the base, or on a head branch.
-fn edits(inputs: &Inputs<'_>, sites: &[Site], surroundings: &Surroundings, proposals: &[Proposal]) -> Edits {
-    let read = |file: &_| inputs.files.read(file, inputs.limits.max_bytes).map_err(|reason| reason.to_string());
-    let edit = |proposals: &[&Proposal]| edit::edit(sites, proposals, surroundings, inputs.limits, &read);
+fn edits(inputs: &Inputs<'_>, sites: &[Site], seen: &[Seen<'_>], proposals: &[Proposal]) -> Edits {
+    let edit = |name: &EnvironmentName, proposals: &[&Proposal]| {
+        // What moves was found on its ground, so that the ground is there.
+        let Some(ground) = grounds::of(seen, inputs.config, name) else { return ChangeSet::default() };
+        let read = |file: &_| ground.files.read(file, inputs.limits.max_bytes).map_err(|reason| reason.to_string());
+        edit::edit(sites, proposals, &ground.surroundings, inputs.limits, &read)
+    };
     let is_apart = |proposal: &Proposal| inputs.editing == Editing::Apart && proposal.action == Action::Opened;
     let of = |environment: &EnvironmentName| -> Vec<&Proposal> {
         let own = proposals.iter().filter(|proposal| proposal.environment == *environment);
@@ -401,10 +480,10 @@ fn edits(inputs: &Inputs<'_>, sites: &[Site], surroundings: &Surroundings, propo
     let together = environments
         .map(|name| (name.clone(), of(name)))
         .filter(|(_, proposals)| !proposals.is_empty())
-        .map(|(name, proposals)| (name, edit(&proposals)))
+        .map(|(name, proposals)| (name.clone(), edit(&name, &proposals)))
         .collect();
     let apart = proposals.iter().enumerate().filter(|(_, proposal)| is_apart(proposal));
-    (together, apart.map(|(index, proposal)| (index, edit(&[proposal]))).collect())
+    (together, apart.map(|(index, proposal)| (index, edit(&proposal.environment, &[proposal]))).collect())
 }
 
 /// Whether a proposal's bytes are written: to the base, to a head branch, or by `update` into files.
@@ -437,22 +516,35 @@ pub fn scan(
     limits: &manifest::Limits,
 ) -> Result<ScanOutcome, PassError> {
     let scanned = observe::scan::scan(files, &config.formats, limits, cache).map_err(PassError::Files)?;
-    refuse_overlap(config, &scanned)?;
+    refuse_overlap(config, None, &scanned)?;
     let notes = layers::deciders(&scanned.layers, &scanned.sites);
     let reference = |(site, note)| {
         let (policy, skipped) = match questions::follow(&site, &config.rules, &config.environments) {
             Followed::Yes { policy, .. } => (Some(policy.to_string()), None),
             Followed::No(reason) => (None, Some(reason)),
         };
-        let environment = config.environments.of(site.file.as_str()).map(|environment| environment.name.clone());
+        let environment = config.environments.of(None, site.file.as_str()).map(|environment| environment.name.clone());
         ScannedReference { site, environment, policy, skipped, note }
     };
     let references = scanned.sites.into_iter().zip(notes).map(reference).collect();
     Ok(ScanOutcome { references, passed_over: scanned.passed_over, errors: Vec::new() })
 }
 
+/// Takes out what belongs to other branches: their files are not those of the working tree.
+fn leave_other_branches(planned: &mut Planned, config: &Repository) {
+    let branch = |name: &EnvironmentName| config.environments.named(name).and_then(|found| found.branch.as_ref());
+    planned.changes.retain(|(name, _)| branch(name).is_none());
+    for proposal in planned.promoted.proposals.iter_mut().filter(|proposal| is_written(proposal)) {
+        if let Some(branch) = branch(&proposal.environment) {
+            proposal.action = Action::Waiting;
+            proposal.reason = Some(format!("its files are on the branch {branch}: `run` brings it there"));
+        }
+    }
+}
+
 /// Writes what was planned into a working tree, file by file.
-pub fn update(root: &Path, planned: Planned, config: &Repository) -> Outcome {
+pub fn update(root: &Path, mut planned: Planned, config: &Repository) -> Outcome {
+    leave_other_branches(&mut planned, config);
     let mut outcome = report::outcome(planned, config);
     let mut failed = Vec::new();
     for file in &outcome.files {

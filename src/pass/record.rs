@@ -1,6 +1,6 @@
 //! Reading the record back from Git: what happened, how environments drift apart, and the delivery figures.
 //!
-//! Entry points: [`history`], [`delivery`] and [`drift()`]. History is deepened step by step, only as far as needed.
+//! Entry points: [`history`], [`delivery`] and `drift`. History is deepened step by step, only as far as needed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,8 +10,8 @@ use crate::cache::Cache;
 use crate::config::holds::{self, HOLDS_FILE};
 use crate::config::repository::Repository;
 use crate::git::GitError;
-use crate::manifest::{self, Surroundings};
-use crate::model::environment::EnvironmentName;
+use crate::manifest;
+use crate::model::environment::{BranchName, EnvironmentName};
 use crate::model::file::RepoPath;
 use crate::model::history::Timeline;
 use crate::model::hold::Hold;
@@ -20,8 +20,9 @@ use crate::model::record::{Delivery, Entry, History, Kind};
 use crate::model::site::{Site, Value};
 use crate::observe::files::Files;
 use crate::observe::history::{Asking, MOST_COMMITS, Past, Reading, Rewritten, Told, tell};
-use crate::observe::scan::{Scanned, scan};
-use crate::pass::{PassError, refuse_overlap};
+use crate::pass::PassError;
+use crate::pass::grounds::{self, Looked, Seen, Sight};
+use crate::pass::view::Branches;
 use crate::promote::drift::{self, Drift, Runs};
 use crate::promote::figures::figures;
 use crate::promote::record::{self, Known};
@@ -41,6 +42,8 @@ pub struct Ledger<'a> {
     pub files: &'a dyn Files,
     /// What led to them.
     pub past: &'a dyn Past,
+    /// The branches beside the base on which environments live.
+    pub branches: &'a Branches,
     /// What earlier passes left.
     pub cache: &'a Cache,
     /// The limits of what is read.
@@ -64,13 +67,13 @@ pub struct Asked {
 ///
 /// [`PassError`] when files or history cannot be read.
 pub fn history(ledger: &Ledger<'_>, asked: &Asked) -> Result<History, PassError> {
-    let scanned = scanned(ledger)?;
+    let looked = complete(ledger)?;
     let environments = asked.environment.as_ref().map(|name| with_those_before(ledger, name));
     let is_enough = |told: &Told| asked.since.is_some_and(|since| told.oldest < since);
-    let told = read(ledger, &scanned, &Asking::All(environments), &is_enough)?;
+    let told = read(ledger, &looked, &Asking::All(environments), &is_enough)?;
     let mut entries = entries(ledger, &told);
     entries.extend(held(&told.rewritten));
-    record::sort(&mut entries);
+    record::sort(&mut entries, &ledger.config.environments);
     entries.retain(|entry| {
         asked.since.is_none_or(|since| since <= entry.time)
             && asked.image.as_ref().is_none_or(|image| entry.image == *image)
@@ -86,7 +89,7 @@ pub fn history(ledger: &Ledger<'_>, asked: &Asked) -> Result<History, PassError>
 ///
 /// [`PassError`] when files or history cannot be read.
 pub fn delivery(ledger: &Ledger<'_>, from: Timestamp, to: Timestamp) -> Result<Delivery, PassError> {
-    let scanned = scanned(ledger)?;
+    let looked = complete(ledger)?;
     let environments = &ledger.config.environments;
     let in_period = |time: Timestamp| from <= time && time < to;
     // A version that came here in the period may have come to the first environment long before.
@@ -101,7 +104,7 @@ pub fn delivery(ledger: &Ledger<'_>, from: Timestamp, to: Timestamp) -> Result<D
                         .all(|value| seen(told, name, image, value))
             })
     };
-    let told = read(ledger, &scanned, &Asking::All(None), &is_known)?;
+    let told = read(ledger, &looked, &Asking::All(None), &is_known)?;
     let entries = entries(ledger, &told);
     let is_cut = !told.whole && told.oldest >= from;
     Ok(Delivery {
@@ -124,14 +127,13 @@ fn seen(told: &Told, name: &EnvironmentName, image: &ImageName, value: &Value) -
 /// # Errors
 ///
 /// [`GitError`] when history cannot be read.
-pub fn drift(ledger: &Ledger<'_>, scanned: &Scanned) -> Result<Vec<Drift>, GitError> {
+pub(super) fn drift(ledger: &Ledger<'_>, looked: &Looked<'_>) -> Result<Vec<Drift>, GitError> {
     let environments = &ledger.config.environments;
     if environments.0.iter().all(|environment| environment.after.is_empty()) {
         return Ok(Vec::new());
     }
-    let runs = runs(ledger.config, &scanned.sites);
-    let told =
-        read_of(ledger, scanned.into(), &Asking::These(runs.keys().cloned().collect()), &|told| settles(told, &runs))?;
+    let runs = runs(ledger.config, &looked.sites);
+    let told = read_of(ledger, looked, &Asking::These(runs.keys().cloned().collect()), &|told| settles(told, &runs))?;
     Ok(drift::drift(environments, &runs, &told.timelines, &decide::past::order))
 }
 
@@ -155,10 +157,21 @@ pub(super) fn runs(config: &Repository, sites: &[Site]) -> Runs {
     runs
 }
 
-fn scanned(ledger: &Ledger<'_>) -> Result<Scanned, PassError> {
-    let scanned = scan(ledger.files, &ledger.config.formats, ledger.limits, ledger.cache).map_err(PassError::Files)?;
-    refuse_overlap(ledger.config, &scanned)?;
-    Ok(scanned)
+/// Looks at every branch; one that cannot be read leaves a hole in the record that nobody would see.
+fn complete<'a>(ledger: &Ledger<'a>) -> Result<Looked<'a>, PassError> {
+    let looked = looked(ledger)?;
+    let lacking = looked.troubles.iter().map(|row| (&row.what, &row.reason));
+    let mut lacking = lacking.chain(looked.absent.iter().map(|row| (&row.what, &row.reason)));
+    match lacking.next() {
+        Some((what, reason)) => Err(PassError::Files(format!("{what}: {reason}"))),
+        None => Ok(looked),
+    }
+}
+
+/// Looks at every branch that is at hand.
+pub(super) fn looked<'a>(ledger: &Ledger<'a>) -> Result<Looked<'a>, PassError> {
+    let Ledger { config, files, past, branches, cache, limits } = *ledger;
+    grounds::look(&Sight { config, files, past: Some(past), branches, cache, limits })
 }
 
 fn with_those_before(ledger: &Ledger<'_>, name: &EnvironmentName) -> BTreeSet<EnvironmentName> {
@@ -170,50 +183,75 @@ fn with_those_before(ledger: &Ledger<'_>, name: &EnvironmentName) -> BTreeSet<En
 
 fn read(
     ledger: &Ledger<'_>,
-    scanned: &Scanned,
+    looked: &Looked<'_>,
     asking: &Asking,
     is_enough: &dyn Fn(&Told) -> bool,
 ) -> Result<Told, PassError> {
-    Ok(read_of(ledger, scanned.into(), asking, is_enough)?)
-}
-
-/// What the files say now, as far as history is compared with it.
-#[derive(Clone, Copy)]
-pub(super) struct Present<'a> {
-    /// The references.
-    pub(super) sites: &'a [Site],
-    /// What the paths say about each other.
-    pub(super) surroundings: &'a Surroundings,
-}
-
-impl<'a> From<&'a Scanned> for Present<'a> {
-    fn from(scanned: &'a Scanned) -> Self {
-        Self { sites: &scanned.sites, surroundings: &scanned.surroundings }
-    }
+    Ok(read_of(ledger, looked, asking, is_enough)?)
 }
 
 /// Goes back until it is enough, to the first commit of all, or as far as history is ever read.
 pub(super) fn read_of(
     ledger: &Ledger<'_>,
-    present: Present<'_>,
+    looked: &Looked<'_>,
     asking: &Asking,
     is_enough: &dyn Fn(&Told) -> bool,
 ) -> Result<Told, GitError> {
-    let reading = Reading {
-        environments: &ledger.config.environments,
-        sites: present.sites,
-        surroundings: present.surroundings,
-        limits: ledger.limits,
-    };
-    let holds = RepoPath::new(HOLDS_FILE).expect("the name is plain");
-    let mut told = tell(ledger.past, asking, &reading, Some(&holds), DEPTHS[0])?;
+    let mut told = read_to(ledger, looked, asking, DEPTHS[0])?;
     for depth in &DEPTHS[1..] {
         if told.whole || is_enough(&told) {
             break;
         }
-        told = tell(ledger.past, asking, &reading, Some(&holds), *depth)?;
+        told = read_to(ledger, looked, asking, *depth)?;
     }
     Ok(told)
+}
+
+/// Reads every branch so far down; together they tell as far back as the shortest.
+fn read_to(ledger: &Ledger<'_>, looked: &Looked<'_>, asking: &Asking, depth: usize) -> Result<Told, GitError> {
+    let holds = RepoPath::new(HOLDS_FILE).expect("the name is plain");
+    let mut all = Told {
+        timelines: BTreeMap::new(),
+        rewritten: Vec::new(),
+        oldest: Timestamp::MIN,
+        whole: true,
+        is_shallow: false,
+    };
+    for Seen { branch, past, surroundings, .. } in &looked.seen {
+        let Some(past) = past else { continue };
+        let reading = Reading {
+            environments: &ledger.config.environments,
+            branch: branch.as_ref(),
+            sites: &looked.sites,
+            surroundings,
+            limits: ledger.limits,
+            uncommitted: None,
+        };
+        let watched = branch.is_none().then_some(&holds);
+        let asked = of_ground(asking, ledger.config, branch.as_ref());
+        let told = tell(*past, &asked, &reading, watched, depth)?;
+        all.timelines.extend(told.timelines);
+        all.rewritten.extend(told.rewritten);
+        all.oldest = all.oldest.max(told.oldest);
+        all.whole &= told.whole;
+        all.is_shallow |= told.is_shallow;
+    }
+    Ok(all)
+}
+
+/// Asks of a branch only what its own environments have run.
+fn of_ground(asking: &Asking, config: &Repository, branch: Option<&BranchName>) -> Asking {
+    let is_here = |name: &EnvironmentName| {
+        config.environments.named(name).is_none_or(|environment| environment.branch.as_ref() == branch)
+    };
+    match asking {
+        Asking::These(these) => Asking::These(these.iter().filter(|(name, _)| is_here(name)).cloned().collect()),
+        Asking::All(only) => {
+            let own = config.environments.0.iter().map(|environment| &environment.name);
+            let own = own.filter(|name| is_here(name) && only.as_ref().is_none_or(|only| only.contains(*name)));
+            Asking::All(Some(own.cloned().collect()))
+        }
+    }
 }
 
 fn entries(ledger: &Ledger<'_>, told: &Told) -> Vec<Entry> {

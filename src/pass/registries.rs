@@ -49,14 +49,13 @@ pub async fn registries(
         let latest = || DEFAULT_TAG.parse().expect("the default tag follows the grammar");
         let tag: Tag = site.value.tag.clone().unwrap_or_else(latest);
         let (severity, rule, message, hint) = match client.greet(image, &tag).await {
-            Ok(probe) => (Severity::Note, "registry", told(&host, &probe, &format!("{}:{tag}", image.path())), None),
-            // Its words say what to do now.
-            Err(error @ ProbeError::Credentials(_)) => {
-                (Severity::Error, "registry-credentials", error.to_string(), None)
+            Ok(probe) => {
+                let told = told(&host, &probe, &format!("{}:{tag}", image.path()));
+                (Severity::Note, "registry", told, better(&probe))
             }
-            Err(error @ ProbeError::Registry(_)) => {
-                let hint = "nothing of it can be updated until it answers";
-                (Severity::Error, "registry-unusable", error.to_string(), Some(hint))
+            Err(error) => {
+                let (rule, hint) = remedy(&error);
+                (Severity::Error, rule, error.to_string(), Some(hint))
             }
         };
         Finding {
@@ -73,6 +72,42 @@ pub async fn registries(
         (one.severity, &one.file, one.position).cmp(&(other.severity, &other.file, other.position))
     });
     Ok(findings)
+}
+
+/// Returns the rule of an error and what to do now, beyond what its own words say.
+fn remedy(error: &ProbeError) -> (&'static str, &'static str) {
+    match error {
+        ProbeError::Credentials(_) => (
+            "registry-credentials",
+            "the first place that has a login for the host counts: its entry in service.yaml, docker's config.json, the variables of its cloud",
+        ),
+        ProbeError::Limited(_) => (
+            "registry-limit",
+            "wait for that moment; then ask less often (`requestsPerSecond` of its entry in service.yaml), or with a login that has a higher limit",
+        ),
+        ProbeError::Untrusted(_) => (
+            "registry-unusable",
+            "name the authority of its certificate (`caFile` of its entry in service.yaml), or say `insecure: true` there if it speaks plain HTTP",
+        ),
+        ProbeError::Unreachable(_) => (
+            "registry-unusable",
+            "nothing of it can be updated until it answers; check the name and the port, and what lies between: firewalls, HTTPS_PROXY and NO_PROXY",
+        ),
+        ProbeError::Registry(_) => ("registry-unusable", "nothing of it can be updated until it answers as a registry"),
+    }
+}
+
+/// Returns what could be better about a registry that answers.
+fn better(probe: &Probe) -> Option<&'static str> {
+    if !probe.is_known {
+        return Some("check the name; many registries say the same of what a login may not see");
+    }
+    let is_spent = probe.limit.is_some_and(|limit| limit.remaining == 0);
+    match probe.welcome {
+        Welcome::Anonymous if probe.limit.is_some() => Some("a login usually raises that limit"),
+        _ if is_spent => Some("nothing of that limit is left: what counts against it waits until it is renewed"),
+        _ => None,
+    }
 }
 
 fn told(host: &str, probe: &Probe, asked_for: &str) -> String {

@@ -74,10 +74,11 @@ fn failures(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
         }
     }
     for passed in &observation.passed_over {
-        if config.configured && is_failure(&passed.reason) && config.environments.of(&passed.file).is_some() {
+        if config.configured && is_failure(&passed.reason) && config.environments.of(None, &passed.file).is_some() {
             outcome.errors.push(passed_over_trouble(passed));
         }
     }
+    outcome.errors.extend(observation.troubles.iter().cloned());
     let proposed = planned.proposed.iter().map(|(_, set)| set);
     for set in planned.changes.iter().map(|(_, set)| set).chain(proposed) {
         outcome.errors.extend(set.refused.iter().map(|refusal| Trouble {
@@ -112,7 +113,7 @@ fn passed_by(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
     }
     for passed in &observation.passed_over {
         let is_error =
-            config.configured && is_failure(&passed.reason) && config.environments.of(&passed.file).is_some();
+            config.configured && is_failure(&passed.reason) && config.environments.of(None, &passed.file).is_some();
         // What a link within the repository leads to has its own rows.
         if !is_error && passed.reason != PassedOverReason::LinkWithin {
             rows.insert(Skipped { what: passed.file.clone(), reason: passed.reason.to_string() });
@@ -164,6 +165,7 @@ fn passed_by(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
     }
     let lost = |(image, reason): (&ImageName, &String)| Skipped { what: image.to_string(), reason: reason.clone() };
     rows.extend(observation.losses.iter().map(lost));
+    rows.extend(observation.absent.iter().cloned());
     rows.extend(planned.promoted.skipped.iter().cloned());
     outcome.skipped.extend(rows);
 }
@@ -184,7 +186,7 @@ pub(super) fn is_failure(reason: &PassedOverReason) -> bool {
     matches!(reason, PassedOverReason::Broken { .. } | PassedOverReason::Unreadable(_))
 }
 
-fn passed_over_trouble(passed: &PassedOver) -> Trouble {
+pub(super) fn passed_over_trouble(passed: &PassedOver) -> Trouble {
     let (position, reason) = match &passed.reason {
         PassedOverReason::Broken { position, reason } => (*position, format!("cannot be parsed: {reason}")),
         other => (None, other.to_string()),

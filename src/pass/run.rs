@@ -8,13 +8,15 @@ use jiff::Timestamp;
 
 use crate::cache::Cache;
 use crate::config::repository::{self, Repository};
+use crate::forge::Forge;
 use crate::git::{GitError, Remote};
 use crate::model::commit::{CommitId, Sign};
-use crate::model::environment::{BranchName, EnvironmentName, Publish};
+use crate::model::environment::{BranchName, EnvironmentName, Environments, Publish};
 use crate::model::file::RepoPath;
 use crate::model::image::ImageName;
 use crate::model::outcome::{Landed, Outcome, Trouble};
 use crate::model::proposal::Action;
+use crate::model::record::Standing;
 use crate::model::site::PassedOverReason;
 use crate::observe::history::BranchPast;
 use crate::observe::tree::CommitFiles;
@@ -22,12 +24,14 @@ use crate::pass::propose::{Publishing, propose};
 use crate::pass::record::Ledger;
 use crate::pass::setup::linked_config;
 use crate::pass::status::{self, Memory};
+use crate::pass::view::{self, Branches};
 use crate::pass::{Asked, Editing, Inputs, PassError, Planned, Progress, blocking, report, round};
 use crate::promote;
 use crate::publish::apply::{Applied, apply, apply_by_forge};
 use crate::publish::making::{MakeError, Maker, can_sign};
-use crate::publish::plan::commits;
+use crate::publish::plan::{PlannedCommit, commits};
 use crate::registry::TagSource;
+use crate::source::Sources;
 use crate::{manifest, observe::files::Files};
 
 /// The file in the repository that says what to follow.
@@ -62,6 +66,8 @@ pub struct Run<'a> {
     pub config: Option<Repository>,
     /// Where tags come from.
     pub source: &'a dyn TagSource,
+    /// What gates may ask.
+    pub sources: &'a Sources,
     /// What earlier passes left.
     pub cache: &'a Cache,
     /// The limits of what is read.
@@ -118,11 +124,12 @@ async fn rounds(run: &Run<'_>, memory: Option<&Memory>) -> Result<Outcome, PassE
             }
             Ok(Once::Moved(mut outcome)) => {
                 let reason = format!("moved {MAX_RACES} times while the pass ran: run again when it is calmer");
-                fail(&mut outcome, run.branch, &reason);
+                let all = outcome.proposals.iter().map(|proposal| proposal.environment.clone()).collect();
+                fail(&mut outcome, run.branch, &all, &reason);
                 merge(&mut total, *outcome, &BTreeSet::new());
                 return Ok(total);
             }
-            Ok(Once::Done { outcome, environments }) => {
+            Ok(Once::Done { outcome, environments, is_behind }) => {
                 let landed: BTreeSet<EnvironmentName> =
                     outcome.commits.iter().map(|landed| landed.environment.clone()).collect();
                 merge(&mut total, *outcome, &landed);
@@ -133,7 +140,8 @@ async fn rounds(run: &Run<'_>, memory: Option<&Memory>) -> Result<Outcome, PassE
                 // Who is told how things stand is told of the base as it is now.
                 let is_told = memory.is_some() && !landed.is_empty();
                 let may_follow = is_told || proposes || promote::followers(&environments, &landed).next().is_some();
-                if moved_before.len() == before || !may_follow {
+                races += u32::from(is_behind);
+                if (moved_before.len() == before || !may_follow) && (!is_behind || races >= MAX_RACES) {
                     return Ok(total);
                 }
             }
@@ -152,17 +160,24 @@ enum Once {
     /// The branch moved before the push; nothing of what was planned is in Git.
     Moved(Box<Outcome>),
     /// It is over, whether or not there was something to do.
-    Done { outcome: Box<Outcome>, environments: crate::model::environment::Environments },
+    Done {
+        outcome: Box<Outcome>,
+        environments: Environments,
+        /// Whether one of several branches moved before its push: another round plans on its new tip.
+        is_behind: bool,
+    },
 }
 
 async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError> {
     (run.progress)(Progress::Git);
     let (base, files) = fetch(run).await?;
-    let config = match &run.config {
+    let mut config = match &run.config {
         Some(config) => config.clone(),
         None => read_config(&files, run.branch)?,
     };
+    config.environments.settle_on(run.branch);
     (run.read_config)(&config);
+    let branches = fetch_branches(&run.remote, &config).await?;
     let past = BranchPast { remote: &*run.remote, branch: run.branch, tip: &base };
     let inputs = Inputs {
         config: &config,
@@ -170,7 +185,9 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
         base: Some(base.clone()),
         past: Some(&past),
         editing: Editing::Apart,
+        branches: &branches,
         source: run.source,
+        sources: run.sources,
         cache: run.cache,
         limits: run.limits,
         now: run.now,
@@ -186,48 +203,199 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
         hold_unsigned(&mut planned, &reason);
     }
     let tell = |planned: &Planned| {
-        let (config, files, cache, limits) = (&config, &files, run.cache, run.limits);
-        memory.map(|memory| {
-            Box::new(status::beside(planned, &Ledger { config, files, past: &past, cache, limits }, memory))
-        })
+        let (config, files, branches) = (&config, &files, &branches);
+        let (cache, limits) = (run.cache, run.limits);
+        let ledger = Ledger { config, files, past: &past, branches, cache, limits };
+        memory.map(|memory| Box::new(status::beside(planned, &ledger, memory)))
     };
     let planned_commits = commits(&planned.changes, &config.commit);
     if run.mode == Mode::DryRun || planned_commits.is_empty() {
         // Pull requests stand on a base that this pass leaves alone; where it moves, the next round makes them.
-        (run.progress)(Progress::Git);
-        let proposed = propose(run, &base, &config, &mut planned).await;
-        let standing = tell(&planned);
-        let mut outcome = Box::new(report::outcome(planned, &config));
-        outcome.standing = standing;
-        outcome.proposals.extend(proposed.closed);
-        outcome.commits = proposed.landed;
-        outcome.errors.extend(proposed.errors);
-        return Ok(Once::Done { outcome, environments: config.environments });
+        let outcome = end(run, &base, &branches, &config, planned, &tell).await;
+        return Ok(Once::Done { outcome, environments: config.environments, is_behind: false });
     }
+    (run.progress)(Progress::Git);
+    let targets = targets(run, &config, &base, &branches, planned_commits);
+    let mut pushed = Vec::with_capacity(targets.len());
+    for target in targets {
+        let own: BTreeSet<EnvironmentName> =
+            target.commits.iter().map(|commit| commit.plan.environment.clone()).collect();
+        let applied = push(run, &config, forge, &target.branch, &target.base, target.commits).await;
+        pushed.push((target.branch, own, applied));
+    }
+    if pushed.iter().all(|(.., applied)| matches!(applied, Ok(Applied::Forbidden(_)))) {
+        // Nothing of the commits is in Git. What stands on a head branch does not need them.
+        let mut troubles = Vec::new();
+        for (branch, own, applied) in pushed {
+            let Ok(Applied::Forbidden(words)) = applied else { continue };
+            let reason = format!("the remote refuses the push: {words}");
+            refuse(&mut planned, &own, &reason);
+            troubles.push(branch_trouble(&branch, &reason));
+        }
+        let mut outcome = end(run, &base, &branches, &config, planned, &tell).await;
+        outcome.errors.extend(troubles);
+        return Ok(Once::Done { outcome, environments: config.environments, is_behind: false });
+    }
+    put_off(&mut planned);
     let standing = tell(&planned);
     let mut outcome = Box::new(report::outcome(planned, &config));
-    outcome.standing = standing;
-    (run.progress)(Progress::Git);
-    let applied = if config.commit.sign == Some(Sign::Forge) {
-        let prefix = config.pull_request.branch_prefix.as_str();
-        let maker = Maker { remote: Arc::clone(&run.remote), forge, branch: run.branch, prefix, now: run.now };
-        apply_by_forge(&maker, &base, planned_commits).await
-    } else {
-        let (remote, branch, now) = (Arc::clone(&run.remote), run.branch.clone(), run.now);
-        blocking(move || apply(&*remote, &branch, &base, planned_commits, now)).await.map_err(MakeError::from)
-    };
-    match applied {
-        Ok(Applied::Landed(landed)) => {
-            keep_landed(&mut outcome, &landed);
-            outcome.commits = landed;
+    let mut is_behind = false;
+    for (branch, own, applied) in pushed {
+        match applied {
+            Ok(Applied::Landed(landed)) => {
+                keep_landed(&mut outcome, &own, &landed);
+                outcome.commits.extend(landed);
+            }
+            Ok(Applied::Moved) => {
+                is_behind = true;
+                take_back(&mut outcome, &own, Action::Waiting, &format!("the branch {branch} moved meanwhile"));
+            }
+            Ok(Applied::Forbidden(words)) => {
+                fail(&mut outcome, &branch, &own, &format!("the remote refuses the push: {words}"));
+            }
+            Err(error) => fail(&mut outcome, &branch, &own, &error.to_string()),
         }
-        Ok(Applied::Moved) => return Ok(Once::Moved(outcome)),
-        Ok(Applied::Forbidden(words)) => {
-            fail(&mut outcome, run.branch, &format!("the remote refuses the push: {words}"));
-        }
-        Err(error) => fail(&mut outcome, run.branch, &error.to_string()),
     }
-    Ok(Once::Done { outcome, environments: config.environments })
+    // What landed is told of by the round that follows.
+    outcome.standing = standing.map(|mut standing| {
+        let has_landed = |name: &_| outcome.commits.iter().any(|landed| landed.environment == *name);
+        standing.fail("its commit is not in Git: the next pass tries again", &has_landed);
+        standing
+    });
+    if is_behind && outcome.commits.is_empty() {
+        return Ok(Once::Moved(outcome));
+    }
+    Ok(Once::Done { outcome, environments: config.environments, is_behind })
+}
+
+/// Makes the commits of one branch, and pushes them if it still stands where it was seen.
+async fn push(
+    run: &Run<'_>,
+    config: &Repository,
+    forge: Option<&dyn Forge>,
+    branch: &BranchName,
+    base: &CommitId,
+    commits: Vec<PlannedCommit>,
+) -> Result<Applied, MakeError> {
+    if config.commit.sign == Some(Sign::Forge) {
+        let prefix = config.pull_request.branch_prefix.as_str();
+        let maker = Maker { remote: Arc::clone(&run.remote), forge, branch, prefix, now: run.now };
+        return apply_by_forge(&maker, base, commits).await;
+    }
+    let (remote, branch, now, at) = (Arc::clone(&run.remote), branch.clone(), run.now, base.clone());
+    blocking(move || apply(&*remote, &branch, &at, commits, now)).await.map_err(MakeError::from)
+}
+
+/// The commits that go to one branch together.
+struct Target {
+    branch: BranchName,
+    base: CommitId,
+    commits: Vec<PlannedCommit>,
+}
+
+/// Sorts commits by the branch of their environment, in the order of the environments.
+fn targets(
+    run: &Run<'_>,
+    config: &Repository,
+    base: &CommitId,
+    branches: &Branches,
+    planned: Vec<PlannedCommit>,
+) -> Vec<Target> {
+    let mut targets: Vec<Target> = Vec::new();
+    for commit in planned {
+        let own = config.environments.named(&commit.plan.environment).and_then(|found| found.branch.as_ref());
+        let (branch, base) = match own {
+            None => (run.branch, Some(base)),
+            Some(own) => (own, branches.get(own).and_then(|viewed| viewed.as_ref().ok()?.base.as_ref())),
+        };
+        // What is committed was found on its branch, so that its tip is known.
+        let Some(base) = base else { continue };
+        match targets.iter_mut().find(|target| target.branch == *branch) {
+            Some(target) => target.commits.push(commit),
+            None => targets.push(Target { branch: branch.clone(), base: base.clone(), commits: vec![commit] }),
+        }
+    }
+    targets
+}
+
+/// Brings the branches here on which environments live by themselves.
+pub(super) async fn fetch_branches(remote: &Arc<dyn Remote>, config: &Repository) -> Result<Branches, GitError> {
+    let (remote, names) = (Arc::clone(remote), config.environments.branches());
+    if names.is_empty() {
+        return Ok(Branches::new());
+    }
+    blocking(move || Ok(view::branches(&remote, names))).await
+}
+
+/// Ends a round that leaves the base where it is: with the pull requests.
+async fn end(
+    run: &Run<'_>,
+    base: &CommitId,
+    branches: &Branches,
+    config: &Repository,
+    mut planned: Planned,
+    tell: &dyn Fn(&Planned) -> Option<Box<Standing>>,
+) -> Box<Outcome> {
+    (run.progress)(Progress::Git);
+    let proposed = propose(run, base, branches, config, &mut planned).await;
+    let standing = tell(&planned);
+    let mut outcome = Box::new(report::outcome(planned, config));
+    outcome.standing = standing;
+    outcome.proposals.extend(proposed.closed);
+    outcome.commits = proposed.landed;
+    outcome.errors.extend(proposed.errors);
+    if run.mode == Mode::DryRun {
+        outcome.may_follow = may_follow(&outcome, &config.environments);
+    }
+    outcome
+}
+
+/// Names the environments that a run would look at again once others before them have moved.
+fn may_follow(outcome: &Outcome, environments: &Environments) -> Vec<EnvironmentName> {
+    let moves = |action| matches!(action, Action::Committed | Action::Merged);
+    let moving = outcome.proposals.iter().filter(|proposal| moves(proposal.action));
+    let mut moved: BTreeSet<EnvironmentName> = moving.map(|proposal| proposal.environment.clone()).collect();
+    let mut following = BTreeSet::new();
+    loop {
+        let next: BTreeSet<EnvironmentName> =
+            promote::followers(environments, &moved).filter(|name| !following.contains(*name)).cloned().collect();
+        if next.is_empty() {
+            break;
+        }
+        // What stands on a head branch is not on the base, so nothing follows it in the same run.
+        let lands = |name: &&EnvironmentName| {
+            environments.named(name).is_some_and(|environment| environment.publish == Publish::Commit)
+        };
+        moved.extend(next.iter().filter(lands).cloned());
+        following.extend(next);
+    }
+    let in_order = environments.0.iter().map(|environment| &environment.name);
+    in_order.filter(|name| following.contains(*name)).cloned().collect()
+}
+
+/// Leaves the pull requests of a round to the next one: none was made.
+fn put_off(planned: &mut Planned) {
+    for (index, _) in std::mem::take(&mut planned.proposed) {
+        let proposal = &mut planned.promoted.proposals[index];
+        proposal.action = Action::Waiting;
+        proposal.reason =
+            Some("no pull request was made before the base is known: the next pass looks again".to_owned());
+    }
+}
+
+/// Turns what was to be committed for some environments into what failed, and leaves the rest as it was planned.
+fn refuse(planned: &mut Planned, own: &BTreeSet<EnvironmentName>, reason: &str) {
+    planned.changes.retain(|(environment, _)| !own.contains(environment));
+    for proposal in planned.promoted.proposals.iter_mut().filter(|proposal| own.contains(&proposal.environment)) {
+        if proposal.action == Action::Committed {
+            proposal.action = Action::Failed;
+            proposal.reason = Some(reason.to_owned());
+        }
+    }
+}
+
+fn branch_trouble(branch: &BranchName, reason: &str) -> Trouble {
+    Trouble { what: format!("branch {branch}"), file: None, position: None, reason: reason.to_owned() }
 }
 
 /// Brings the branch here and lists its files, on a thread that may block.
@@ -258,10 +426,10 @@ pub(super) fn read_config(files: &CommitFiles, branch: &BranchName) -> Result<Re
     Ok(repository::parse(CONFIG_FILE, &bytes)?)
 }
 
-/// Turns what was planned and is not among the commits that landed into what failed.
-fn keep_landed(outcome: &mut Outcome, landed: &[Landed]) {
+/// Turns what was planned for some environments and is not among the commits that landed into what failed.
+fn keep_landed(outcome: &mut Outcome, own: &BTreeSet<EnvironmentName>, landed: &[Landed]) {
     let is_there = |environment: &EnvironmentName| landed.iter().any(|landed| landed.environment == *environment);
-    for proposal in &mut outcome.proposals {
+    for proposal in outcome.proposals.iter_mut().filter(|proposal| own.contains(&proposal.environment)) {
         if proposal.action == Action::Committed && !is_there(&proposal.environment) {
             proposal.action = Action::Failed;
             proposal.reason =
@@ -269,8 +437,6 @@ fn keep_landed(outcome: &mut Outcome, landed: &[Landed]) {
             outcome.changes.retain(|change| change.environment != proposal.environment);
         }
     }
-    let reason = "its commit could not be made: the next pass tries again";
-    outcome.standing.iter_mut().for_each(|standing| standing.fail(reason, &is_there));
 }
 
 /// Takes out every commit where signed ones are asked for and none can be made.
@@ -285,19 +451,23 @@ fn hold_unsigned(planned: &mut Planned, reason: &str) {
     }
 }
 
-/// Turns what was planned into what failed: nothing of it is in Git.
-fn fail(outcome: &mut Outcome, branch: &BranchName, reason: &str) {
-    outcome.changes.clear();
-    outcome.files.clear();
-    for proposal in &mut outcome.proposals {
+/// Turns what was planned for some environments into what failed: nothing of it is in Git.
+fn fail(outcome: &mut Outcome, branch: &BranchName, own: &BTreeSet<EnvironmentName>, reason: &str) {
+    take_back(outcome, own, Action::Failed, reason);
+    outcome.errors.push(branch_trouble(branch, reason));
+}
+
+/// Takes what was planned for some environments out of the outcome.
+fn take_back(outcome: &mut Outcome, own: &BTreeSet<EnvironmentName>, action: Action, reason: &str) {
+    outcome.changes.retain(|change| !own.contains(&change.environment));
+    let changes = &outcome.changes;
+    outcome.files.retain(|file| changes.iter().any(|change| change.file == file.file));
+    for proposal in outcome.proposals.iter_mut().filter(|proposal| own.contains(&proposal.environment)) {
         if proposal.action == Action::Committed {
-            proposal.action = Action::Failed;
+            proposal.action = action;
             proposal.reason = Some(reason.to_owned());
         }
     }
-    outcome.standing.iter_mut().for_each(|standing| standing.fail(reason, &|_| false));
-    let what = format!("branch {branch}");
-    outcome.errors.push(Trouble { what, file: None, position: None, reason: reason.to_owned() });
 }
 
 /// Adds a later round to an earlier one: what was done adds up, what was judged is the newest.

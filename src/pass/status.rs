@@ -9,7 +9,6 @@ use jiff::Timestamp;
 
 use crate::config::repository::Repository;
 use crate::decide;
-use crate::git::GitError;
 use crate::model::commit::CommitId;
 use crate::model::decision::{Decision, Verdict};
 use crate::model::environment::EnvironmentName;
@@ -20,8 +19,8 @@ use crate::model::proposal::Proposal;
 use crate::model::record::{Running, Standing, Status};
 use crate::model::site::Value;
 use crate::observe::history::Asking;
-use crate::pass::record::{self, Ledger, Present};
-use crate::pass::{Inputs, Planned, report};
+use crate::pass::record::{self, Ledger};
+use crate::pass::{Inputs, PassError, Planned, report};
 use crate::promote::drift::{self, Drift};
 
 /// What history told of one commit: the same for every pass that stands on it.
@@ -34,9 +33,12 @@ struct Background {
     cut: Option<Timestamp>,
 }
 
-/// What history told of the commit on which the last pass of a repository stood, so that the next one need not read it.
+/// The tips of the base and of the branches beside it.
+type Tips = Vec<Option<CommitId>>;
+
+/// What history told of the commits on which the last pass of a repository stood, so that the next one need not read it.
 #[derive(Debug, Default)]
-pub struct Memory(Mutex<Option<(CommitId, Arc<Background>)>>);
+pub struct Memory(Mutex<Option<(Tips, Arc<Background>)>>);
 
 /// Tells how things stand. `ledger` is `None` where there is no history.
 pub fn status(planned: Planned, inputs: &Inputs<'_>, ledger: Option<&Ledger<'_>>) -> Status {
@@ -56,8 +58,9 @@ pub fn status(planned: Planned, inputs: &Inputs<'_>, ledger: Option<&Ledger<'_>>
 /// Tells how things stand beside the outcome of the same pass, and remembers what history told.
 pub(super) fn beside(planned: &Planned, ledger: &Ledger<'_>, memory: &Memory) -> Standing {
     let mut known = memory.0.lock().unwrap_or_else(PoisonError::into_inner);
-    let base = planned.observation.base.as_ref();
-    let remembered = known.as_ref().filter(|(commit, _)| Some(commit) == base).map(|(_, known)| Arc::clone(known));
+    let beside = ledger.branches.values().map(|viewed| viewed.as_ref().ok().and_then(|viewed| viewed.base.clone()));
+    let tips: Tips = std::iter::once(planned.observation.base.clone()).chain(beside).collect();
+    let remembered = known.as_ref().filter(|(at, _)| *at == tips).map(|(_, known)| Arc::clone(known));
     let read = match remembered {
         Some(background) => Ok(background),
         None => background(planned, ledger).map(Arc::new),
@@ -66,14 +69,14 @@ pub(super) fn beside(planned: &Planned, ledger: &Ledger<'_>, memory: &Memory) ->
         Ok(background) => (Some(background), None),
         Err(error) => (None, Some(error)),
     };
-    *known = base.cloned().zip(background.clone());
+    *known = background.clone().map(|background| (tips, background));
     drop(known);
     let (mut status, proposals) = standing(planned, ledger.config, background.as_deref());
     status.errors.extend(error.map(unreadable));
     Standing { status, proposals, decisions: None }
 }
 
-fn unreadable(error: GitError) -> Trouble {
+fn unreadable(error: PassError) -> Trouble {
     Trouble { what: "history".to_owned(), file: None, position: None, reason: error.to_string() }
 }
 
@@ -97,11 +100,11 @@ fn is_settled(status: &Status) -> bool {
 }
 
 /// Reads since when what stands there now does, and how environments drift apart.
-fn background(planned: &Planned, ledger: &Ledger<'_>) -> Result<Background, GitError> {
-    let present = Present { sites: &planned.observation.sites, surroundings: &planned.surroundings };
-    let runs = record::runs(ledger.config, present.sites);
+fn background(planned: &Planned, ledger: &Ledger<'_>) -> Result<Background, PassError> {
+    let looked = record::looked(ledger)?;
+    let runs = record::runs(ledger.config, &looked.sites);
     let asking = Asking::These(runs.keys().cloned().collect());
-    let told = record::read_of(ledger, present, &asking, &|told| record::settles(told, &runs))?;
+    let told = record::read_of(ledger, &looked, &asking, &|told| record::settles(told, &runs))?;
     let drifts = drift::drift(&ledger.config.environments, &runs, &told.timelines, &decide::past::order);
     let mut background = Background { drifts, cut: (!told.whole).then_some(told.oldest), ..Background::default() };
     for ((environment, image), timeline) in &told.timelines {
@@ -111,7 +114,10 @@ fn background(planned: &Planned, ledger: &Ledger<'_>) -> Result<Background, GitE
                 background.brought.insert(key, (shift.commit.clone(), shift.time));
             }
         }
-        let taken = decide::past::taken_back(timeline).into_iter();
+        let questions = planned.promoted.decisions.iter().map(|decision| &decision.question);
+        let mut own = questions.filter(|question| question.environment == *environment && question.image == *image);
+        let policy = own.next().map(|question| &*question.policy);
+        let taken = decide::past::taken_back(timeline, policy).into_iter();
         background.taken_back.extend(taken.map(|taken| (environment.clone(), image.clone(), taken)));
     }
     Ok(background)

@@ -1,9 +1,11 @@
 //! Something to read: the files of a folder or of a branch, and the history that led to them.
 
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::repository::Repository;
+use crate::git::local::LocalHistory;
 use crate::git::log::Line;
 use crate::git::{BlobId, GitError, Remote};
 use crate::model::commit::CommitId;
@@ -21,7 +23,31 @@ pub struct Viewed {
     pub past: Option<Box<dyn Past>>,
     /// The commit that the files are of, unless they are a folder's.
     pub base: Option<CommitId>,
-    branch: Option<(BranchName, Arc<CommitFiles>)>,
+    place: Place,
+}
+
+/// The branches beside the base on which environments live, or why they cannot be looked at.
+pub type Branches = BTreeMap<BranchName, Result<Viewed, Unseen>>;
+
+/// Why a branch cannot be looked at, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unseen {
+    /// It is not at hand, and nobody was to fetch it.
+    Absent(String),
+    /// It could not be had.
+    Failed(String),
+}
+
+/// Where something is viewed.
+enum Place {
+    Folder(PathBuf),
+    Branch {
+        remote: Arc<dyn Remote>,
+        branch: BranchName,
+        files: Arc<CommitFiles>,
+    },
+    /// A branch of the repository that a folder belongs to.
+    Local,
 }
 
 impl Viewed {
@@ -31,16 +57,29 @@ impl Viewed {
     ///
     /// [`PassError`] where there is none, or where it has faults.
     pub fn config(&self) -> Result<Repository, PassError> {
-        match &self.branch {
-            Some((branch, files)) => run::read_config(files, branch),
-            None => Err(PassError::NotConfigured("the folder".to_owned())),
+        match &self.place {
+            Place::Branch { branch, files, .. } => run::read_config(files, branch),
+            Place::Folder(_) | Place::Local => Err(PassError::NotConfigured("the folder".to_owned())),
+        }
+    }
+
+    /// Views the branches on which environments of a configuration live, beside this one, which is taken for the base.
+    pub fn branches(&self, config: &mut Repository) -> Branches {
+        match &self.place {
+            Place::Branch { remote, branch, .. } => {
+                config.environments.settle_on(branch);
+                branches(remote, config.environments.branches())
+            }
+            Place::Folder(folder) => local_branches(folder, config),
+            Place::Local => Branches::new(),
         }
     }
 }
 
 /// Views a folder, with the history of its checkout.
 pub fn folder(folder: &Path) -> Viewed {
-    Viewed { files: Box::new(setup::checkout(folder)), past: setup::past(folder), base: None, branch: None }
+    let place = Place::Folder(folder.to_owned());
+    Viewed { files: Box::new(setup::checkout(folder)), past: setup::past(folder), base: None, place }
 }
 
 /// Fetches a branch, and views it.
@@ -50,14 +89,65 @@ pub fn folder(folder: &Path) -> Viewed {
 /// [`PassError::Git`] when it cannot be fetched.
 pub fn branch(remote: Arc<dyn Remote>, branch: BranchName) -> Result<Viewed, PassError> {
     let tip = remote.fetch(&branch)?;
+    Ok(at(remote, branch, tip)?)
+}
+
+/// Fetches several branches, and views each.
+pub fn branches(remote: &Arc<dyn Remote>, names: BTreeSet<BranchName>) -> Branches {
+    let names: Vec<BranchName> = names.into_iter().collect();
+    if names.is_empty() {
+        return Branches::new();
+    }
+    let tips = remote.fetch_all(&names);
+    let viewed = |(name, tip): (BranchName, Result<CommitId, GitError>)| {
+        let viewed = tip.and_then(|tip| at(Arc::clone(remote), name.clone(), tip));
+        (name, viewed.map_err(|error| Unseen::Failed(error.to_string())))
+    };
+    names.into_iter().zip(tips).map(viewed).collect()
+}
+
+fn at(remote: Arc<dyn Remote>, branch: BranchName, tip: CommitId) -> Result<Viewed, GitError> {
     let files = Arc::new(CommitFiles::new(Arc::clone(&remote), &tip)?);
-    let past = RemotePast { remote, branch: branch.clone(), tip: tip.clone() };
+    let past = RemotePast { remote: Arc::clone(&remote), branch: branch.clone(), tip: tip.clone() };
     Ok(Viewed {
         files: Box::new(Arc::clone(&files)),
         past: Some(Box::new(past)),
         base: Some(tip),
-        branch: Some((branch, files)),
+        place: Place::Branch { remote, branch, files },
     })
+}
+
+/// Takes the environments on the branch that is checked out in a folder for those of its working tree.
+pub fn settle_on_checkout(folder: &Path, config: &mut Repository) {
+    if config.environments.branches().is_empty() {
+        return;
+    }
+    if let Some(branch) = LocalHistory::open(folder).as_ref().ok().and_then(LocalHistory::branch) {
+        config.environments.settle_on(branch);
+    }
+}
+
+/// Views the branches that a folder's repository has at hand; nothing is fetched.
+fn local_branches(folder: &Path, config: &mut Repository) -> Branches {
+    settle_on_checkout(folder, config);
+    if config.environments.branches().is_empty() {
+        return Branches::new();
+    }
+    let history = LocalHistory::open(folder);
+    let view = |name: &BranchName| -> Result<Viewed, Unseen> {
+        let history = history.as_ref().map_err(|error| Unseen::Absent(error.to_string()))?;
+        let missing = |error: GitError| match error {
+            GitError::NoBranch { .. } => Unseen::Absent(format!(
+                "this checkout does not have it: `git fetch origin {name}:refs/remotes/origin/{name}` brings it, and `run` looks at the remote"
+            )),
+            other => Unseen::Failed(other.to_string()),
+        };
+        let own = Arc::new(history.of_branch(name).map_err(missing)?);
+        let files = CommitFiles::local(Arc::clone(&own)).map_err(missing)?;
+        let base = Some(own.head().clone());
+        Ok(Viewed { files: Box::new(files), past: Some(Box::new(own)), base, place: Place::Local })
+    };
+    config.environments.branches().into_iter().map(|name| (name.clone(), view(&name))).collect()
 }
 
 /// The history of a branch, with what it is asked through.
@@ -80,5 +170,15 @@ impl Past for RemotePast {
 
     fn read(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, GitError> {
         self.past().read(blob, limit)
+    }
+}
+
+impl<T: Past + ?Sized> Past for Arc<T> {
+    fn line(&self, limit: usize, wanted: &(dyn Fn(&str) -> bool + Sync)) -> Result<Line, GitError> {
+        (**self).line(limit, wanted)
+    }
+
+    fn read(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, GitError> {
+        (**self).read(blob, limit)
     }
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::model::decision::{Decision, Question, Reason, Verdict};
 use crate::model::environment::{Environment, EnvironmentName, Environments, Predecessor};
 use crate::model::gate::{GateSpec, SoakCount};
-use crate::model::history::Past;
+use crate::model::history::{Mover, Past};
 use crate::model::hold::Hold;
 use crate::model::image::{ImageName, Tag};
 use crate::model::observation::Observation;
@@ -137,6 +137,9 @@ impl Search<'_> {
             let reason = format!("{} is held: {hold}", step.to);
             return Candidate::Held(Box::new(step), reason);
         }
+        if let Some(reason) = self.goes_back(environment, image, &step) {
+            return Candidate::Blocked(reason);
+        }
         for name in concerned {
             // Where it stands now it may have gone up; here it would come back to where it was left for something worse.
             let taken = self.past(name, image).and_then(|past| {
@@ -157,6 +160,24 @@ impl Search<'_> {
         let Observation { holds, now, .. } = self.observation;
         let tag = value.tag.as_ref()?;
         holds.iter().find(|hold| hold.covers(&concerned, image, tag, *now))
+    }
+
+    /// Returns why another digest of the same tag is no step forward: digests have no order, so one that gave way here is
+    /// old, unless the moving tag itself went back to it and an environment before followed.
+    fn goes_back(&self, environment: &Environment, image: &ImageName, step: &Move) -> Option<String> {
+        if step.from.tag != step.to.tag || step.from.digest.is_none() {
+            return None;
+        }
+        let timeline = self.past(&environment.name, image)?.timeline.as_ref()?;
+        if !timeline.shifts.iter().any(|shift| shift.from.contains(&step.to) && !shift.to.contains(&step.to)) {
+            return None;
+        }
+        let by_person = |before: &&EnvironmentName| {
+            let brought = self.past(before, image).and_then(|past| past.timeline.as_ref()?.brought(&step.to));
+            brought.is_none_or(|shift| shift.by != Mover::Tagboat)
+        };
+        let before = predecessors(environment).find(by_person)?;
+        Some(format!("it runs {}, which came after {}, to which a person moved {before}", step.from, step.to))
     }
 
     fn past(&self, environment: &EnvironmentName, image: &ImageName) -> Option<&Past> {
@@ -215,7 +236,7 @@ impl Search<'_> {
                 |value: &Value| past.hold_on(value).is_some() || self.hold_on(environment, image, value).is_some();
             let mut here = gates::introduced(timeline, is_held);
             if !here.iter().any(|(value, _)| *value == running.to) {
-                here.push((running.to.clone(), timeline.since(&running.to)));
+                here.insert(0, (running.to.clone(), timeline.since(&running.to)));
             }
             common = Some(match common {
                 None => here,
@@ -236,6 +257,8 @@ impl Search<'_> {
                 _ => None,
             })
             .collect();
+        // The newest last, also where two came at the same moment.
+        candidates.reverse();
         candidates.sort_by_key(|(_, since)| *since);
         let now = self.observation.now;
         let is_over =

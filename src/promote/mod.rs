@@ -20,6 +20,7 @@ use crate::model::observation::Observation;
 use crate::model::outcome::Skipped;
 use crate::model::policy::Groups;
 use crate::model::proposal::{Action, Move, Proposal};
+use crate::model::source::SourceQuestion;
 
 use self::candidates::{Candidate, Search};
 use self::gates::{Bench, Judged, Soaking};
@@ -37,6 +38,8 @@ pub struct Promoted {
     pub groups: BTreeMap<ImageName, String>,
     /// Histories to read; empty when the proposals are final.
     pub wants: BTreeSet<(EnvironmentName, ImageName)>,
+    /// What gates ask of sources and is not answered yet; empty when the proposals are final.
+    pub questions: BTreeSet<SourceQuestion>,
 }
 
 /// Turns decisions into proposals.
@@ -98,8 +101,13 @@ pub fn promote(
                 .or_else(|| observation.half_known.get(&environment.name))
                 .filter(|_| groups.0.iter().any(|configured| configured.name == group));
             let soaking = soaking(observation, environment, &moves);
-            let bench = Bench { now: observation.now, soaking: &soaking };
-            let mut proposal = propose(environment, group, moves, held_up, &bench);
+            let asking = (&environment.name, moves.as_slice());
+            let bench = Bench { now: observation.now, soaking: &soaking, asking, answers: &observation.answers };
+            let judged = gates::judge(&environment.gates, &bench);
+            if !held.contains_key(group) {
+                promoted.questions.extend(unanswered(observation, environment, &moves));
+            }
+            let mut proposal = propose(environment, group, moves, held_up, judged);
             if let Some(reason) = held.remove(group) {
                 proposal.action = Action::Held;
                 proposal.reason = Some(reason);
@@ -153,21 +161,26 @@ fn soaking(observation: &Observation, environment: &Environment, moves: &[Move])
     moves.iter().flat_map(of).collect()
 }
 
-/// Judges the gates and says what becomes of the moves.
+/// Returns what the gates of an environment ask of sources before these images may come, and nobody has answered.
+fn unanswered<'a>(
+    observation: &'a Observation,
+    environment: &'a Environment,
+    moves: &'a [Move],
+) -> impl Iterator<Item = SourceQuestion> + 'a {
+    let asked = environment.gates.iter().flat_map(|spec| gates::questions(spec, &environment.name, moves));
+    asked.filter(|question| !observation.answers.contains_key(question))
+}
+
+/// Says what becomes of the moves.
 fn propose(
     environment: &Environment,
     group: &str,
     moves: Vec<Move>,
     held_up: Option<&String>,
-    bench: &Bench<'_>,
+    Judged { gates, earliest }: Judged,
 ) -> Proposal {
-    let Judged { gates, earliest } = gates::judge(&environment.gates, bench);
     let gates_pass = gates.iter().all(|gate| gate.state == GateState::Pass);
     let (action, reason) = match (held_up, gates_pass, environment.publish) {
-        _ if environment.branch.is_some() => (
-            Action::Waiting,
-            Some("`branch` does not act in this version: its files are not on this branch".to_owned()),
-        ),
         (Some(reason), _, _) => (Action::Waiting, Some(format!("the group moves together: {reason}"))),
         (None, false, Publish::Commit) => (Action::Waiting, None),
         (None, true, Publish::Commit) => (Action::Committed, None),

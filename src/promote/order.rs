@@ -11,6 +11,7 @@ use crate::model::image::Tag;
 use crate::model::observation::Observation;
 use crate::model::proposal::Move;
 use crate::model::site::Value;
+use crate::model::source::SourceQuestion;
 use crate::promote::candidates;
 use crate::promote::gates::{self as judged, Bench};
 
@@ -55,7 +56,8 @@ pub fn version_before(
     {
         return Err(NoWayBack::Same(current.to_string()));
     }
-    let nothing = Timeline { shifts: Vec::new(), oldest: jiff::Timestamp::UNIX_EPOCH, whole: true };
+    let oldest = jiff::Timestamp::UNIX_EPOCH;
+    let nothing = Timeline { shifts: Vec::new(), asides: Vec::new(), oldest, whole: true };
     let timeline = past.timeline.as_ref().unwrap_or(&nothing);
     let latest = timeline.shifts.first();
     if named.is_none()
@@ -91,9 +93,22 @@ pub fn gates(
     skipped: &BTreeSet<GateName>,
 ) -> Vec<Gate> {
     let soaking = super::soaking(observation, environment, moves);
-    let bench = Bench { now: observation.now, soaking: &soaking };
+    let asking = (&environment.name, moves);
+    let bench = Bench { now: observation.now, soaking: &soaking, asking, answers: &observation.answers };
     let specs: Vec<_> = environment.gates.iter().filter(|spec| !skipped.contains(&spec.name())).cloned().collect();
     judged::judge(&specs, &bench).gates
+}
+
+/// Returns what the gates that are not skipped ask of sources.
+pub fn questions(
+    observation: &Observation,
+    environment: &Environment,
+    moves: &[Move],
+    skipped: &BTreeSet<GateName>,
+) -> BTreeSet<SourceQuestion> {
+    let specs = environment.gates.iter().filter(|spec| !skipped.contains(&spec.name()));
+    let asked = specs.flat_map(|spec| judged::questions(spec, &environment.name, moves));
+    asked.filter(|question| !observation.answers.contains_key(question)).collect()
 }
 
 /// Returns what keeps gates from passing; `None` where all pass.

@@ -3,11 +3,11 @@
 //! The entry point is [`entries`]. Pure over timelines. Whether one version is lower than another is the caller's to
 //! say, who knows how versions are ordered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
 
-use crate::model::environment::{Environment, EnvironmentName, Environments};
+use crate::model::environment::{BranchName, Environment, EnvironmentName, Environments};
 use crate::model::history::{Mover, Ordered, Shift, Timeline};
 use crate::model::image::ImageName;
 use crate::model::record::{Entry, Kind};
@@ -48,12 +48,38 @@ pub fn entries(known: &Known<'_>) -> Vec<Entry> {
             }
         }
     }
-    sort(&mut entries);
+    sort(&mut entries, known.environments);
     entries
 }
 
 /// Puts entries in order: the newest commit first, whatever the clocks said, and those of one by environment and image.
-pub fn sort(entries: &mut [Entry]) {
+///
+/// The lines of several branches have no order among each other but time: each keeps its own, and what came to a later
+/// environment in the same second came later.
+pub fn sort(entries: &mut Vec<Entry>, environments: &Environments) {
+    sort_line(entries);
+    if environments.0.iter().all(|environment| environment.branch.is_none()) {
+        return;
+    }
+    let environment = |entry: &Entry| {
+        let is_of_base = matches!(entry.kind, Kind::Hold | Kind::Release);
+        let name = entry.environment.as_ref().filter(|_| !is_of_base)?;
+        environments.0.iter().position(|environment| environment.name == *name)
+    };
+    let branch = |entry: &Entry| environment(entry).and_then(|position| environments.0[position].branch.as_ref());
+    let mut lines: BTreeMap<Option<&BranchName>, VecDeque<Entry>> = BTreeMap::new();
+    for entry in std::mem::take(entries) {
+        lines.entry(branch(&entry)).or_default().push_back(entry);
+    }
+    let newest = |line: &VecDeque<Entry>| line.front().map(|entry| (entry.time, environment(entry)));
+    while let Some(line) = lines.values_mut().max_by_key(|line| newest(line))
+        && let Some(entry) = line.pop_front()
+    {
+        entries.push(entry);
+    }
+}
+
+fn sort_line(entries: &mut [Entry]) {
     let key = |entry: &Entry| {
         (entry.depth, entry.environment.clone(), entry.image.clone(), entry.kind, entry.from.clone(), entry.to.clone())
     };

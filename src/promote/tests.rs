@@ -140,15 +140,6 @@ fn several_environments_before_must_agree() {
 }
 
 #[test]
-fn an_environment_of_another_branch_waits() {
-    let mut dev = environment("dev", &[], Publish::Commit);
-    dev.branch = Some("dev".into());
-    let decisions = vec![decision(WEB, "dev", "1.0.0")];
-    let promoted = promote(&observation(&[WEB]), decisions, &Environments(vec![dev]), &Groups::default());
-    assert_eq!(told(&promoted), ["dev/ghcr.io-acme-web: 1.0.0 -> 1.3.0 waiting"]);
-}
-
-#[test]
 fn a_gate_that_cannot_be_judged_never_passes() {
     let mut dev = environment("dev", &[], Publish::Commit);
     dev.gates = vec![GateSpec::Soak { time: jiff::SignedDuration::ZERO, count: SoakCount::Running }];

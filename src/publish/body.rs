@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::model::change::Change;
-use crate::model::environment::Publish;
+use crate::model::environment::{Environment, Predecessor, Publish};
 use crate::model::gate::{Gate, GateState};
+use crate::model::markdown::{code, plain};
 use crate::model::marker;
 use crate::model::proposal::{Move, Proposal};
 use crate::model::pull_request::Marker;
@@ -19,19 +20,31 @@ use crate::publish::wording;
 /// How many digits of a digest are shown.
 const DIGEST_DIGITS: usize = 12;
 
-/// The longest text from outside that is shown whole, in characters.
-const LONGEST: usize = 300;
+/// The longest title; GitHub takes 256 characters, GitLab and Gitea 255, and some go for the mark of a draft.
+const LONGEST_TITLE: usize = 240;
 
-/// Returns the title of a pull request.
+/// Returns the title of a pull request, on one line that every forge takes.
 pub fn title(proposal: &Proposal) -> String {
+    short(&whole_title(proposal))
+}
+
+/// Cuts a title to what every forge takes.
+pub fn short(title: &str) -> String {
+    match title.char_indices().nth(LONGEST_TITLE) {
+        Some((end, _)) => format!("{}…", &title[..end]),
+        None => title.to_owned(),
+    }
+}
+
+fn whole_title(proposal: &Proposal) -> String {
     let environment = &proposal.environment;
     match proposal.moves.as_slice() {
         [one] => {
-            let short = one.image.path().rsplit('/').next().unwrap_or_default();
+            let name = one.image.path().rsplit('/').next().unwrap_or_default();
             match (&one.from.tag, &one.to.tag) {
-                (Some(old), Some(new)) if old == new => format!("{environment}: renew the digest of {short} {new}"),
-                (_, Some(new)) => format!("{environment}: update {short} to {new}"),
-                _ => format!("{environment}: update {short}"),
+                (Some(old), Some(new)) if old == new => format!("{environment}: renew the digest of {name} {new}"),
+                (_, Some(new)) => format!("{environment}: update {name} to {new}"),
+                _ => format!("{environment}: update {name}"),
             }
         }
         several => format!("{environment}: update {} ({} images)", proposal.group, several.len()),
@@ -45,26 +58,55 @@ pub struct Writing<'a> {
     pub key: &'a str,
     /// The template, where there is one.
     pub template: Option<&'a Template>,
+    /// What the configuration says of the environment.
+    pub environment: Option<&'a Environment>,
     /// Compare links and release notes, made safe already.
     pub notes: &'a str,
     /// The most characters.
     pub limit: usize,
 }
 
+/// Says where the versions come from.
+fn origin(environment: &Environment) -> String {
+    let name = plain(environment.name.as_str());
+    let before: Vec<String> = environment
+        .after
+        .iter()
+        .map(|before| match before {
+            Predecessor::Here(name) => format!("**{}**", plain(name.as_str())),
+            Predecessor::Elsewhere { repository, environment } => {
+                format!("**{}** of {}", plain(environment.as_str()), code(repository))
+            }
+        })
+        .collect();
+    match before.as_slice() {
+        [] => format!("For **{name}**, from the registry.\n\n"),
+        [one] => format!("For **{name}**, as {one} runs it.\n\n"),
+        [first @ .., last] => format!("For **{name}**, as {} and {last} run it.\n\n", first.join(", ")),
+    }
+}
+
 /// Writes a body; rows that do not fit are counted.
 pub fn body(proposal: &Proposal, changes: &[Change], writing: &Writing<'_>) -> String {
-    let hidden = marker::write(&Marker {
-        key: writing.key.to_owned(),
-        environment: proposal.environment.clone(),
-        group: proposal.group.clone(),
-        withdrawn: false,
-    });
-    let text = usual(proposal, changes, writing.notes, writing.limit.saturating_sub(hidden.chars().count() + 4));
+    let hidden = hidden(proposal, writing.key);
+    let head = writing.environment.map(origin).unwrap_or_default();
+    let text = usual(head, (proposal, changes), writing, writing.limit.saturating_sub(hidden.chars().count() + 4));
     let templated = writing.template.and_then(|template| {
         let room = writing.limit.saturating_sub(hidden.chars().count() + 100);
         wording::body(template, (proposal, &files(changes)), (&title(proposal), &text, writing.notes), room)
     });
     format!("{}\n\n{hidden}\n", templated.as_deref().unwrap_or(&text).trim_end())
+}
+
+/// Writes the marker.
+fn hidden(proposal: &Proposal, key: &str) -> String {
+    marker::write(&Marker {
+        key: key.to_owned(),
+        environment: proposal.environment.clone(),
+        group: proposal.group.clone(),
+        withdrawn: false,
+        unfinished: false,
+    })
 }
 
 /// Names the files that change, each once.
@@ -74,15 +116,18 @@ pub(super) fn files(changes: &[Change]) -> Vec<&str> {
 }
 
 /// Writes the body that stands without a template.
-fn usual(proposal: &Proposal, changes: &[Change], notes: &str, limit: usize) -> String {
-    let mut text = String::from("| image | from | to | step |\n| --- | --- | --- | --- |\n");
-    let foot = foot(proposal);
+fn usual(head: String, (proposal, changes): (&Proposal, &[Change]), writing: &Writing<'_>, limit: usize) -> String {
+    let has_steps = proposal.moves.iter().any(|step| step.step.is_some());
+    let mut text = head;
+    text.push_str("| image | from | to |");
+    text.push_str(if has_steps { " step |\n| --- | --- | --- | --- |\n" } else { "\n| --- | --- | --- |\n" });
+    let foot = foot(proposal, writing.environment);
     let room = limit.saturating_sub(foot.chars().count() + 200);
     // What nobody must know goes first.
-    let notes = if notes.chars().count() < room / 2 { notes } else { "" };
+    let notes = if writing.notes.chars().count() < room / 2 { writing.notes } else { "" };
     let room = room - notes.chars().count();
-    let moves: Vec<String> = proposal.moves.iter().map(move_row).collect();
-    rows(&mut text, &moves, room, "| … | {n} more | | |\n");
+    let moves: Vec<String> = proposal.moves.iter().map(|step| move_row(step, has_steps)).collect();
+    rows(&mut text, &moves, room, if has_steps { "| … | {n} more | | |\n" } else { "| … | {n} more | |\n" });
     text.push_str("\n<details><summary>Where</summary>\n\n");
     let places: Vec<String> = changes
         .iter()
@@ -107,18 +152,26 @@ fn usual(proposal: &Proposal, changes: &[Change], notes: &str, limit: usize) -> 
 }
 
 /// Writes the body of what a person ordered: the words of its commit, without the trailers, before the usual ones.
-pub fn ordered(proposal: &Proposal, changes: &[Change], message: &str, key: &str, limit: usize) -> String {
+pub fn ordered(
+    proposal: &Proposal,
+    changes: &[Change],
+    (message, key): (&str, &str),
+    environment: Option<&Environment>,
+    limit: usize,
+) -> String {
     let told: Vec<&str> = message
         .lines()
         .skip(1)
         .filter(|line| !line.starts_with("Tagboat-") && !line.starts_with("- ") && !line.is_empty())
         .collect();
     let told: String = told.iter().map(|line| format!("{}\n\n", plain(line))).collect();
-    let rest = limit.saturating_sub(told.chars().count());
+    // The reason and the gates lead the line with their own names, so that nothing of them begins one.
     // Its gates were judged when it was ordered: from there on it is a person's to merge.
     let by_hand = Proposal { publish: Publish::PullRequest, ..proposal.clone() };
-    let writing = Writing { key, template: None, notes: "", limit: rest };
-    format!("{told}{}", body(&by_hand, changes, &writing))
+    let hidden = hidden(proposal, key);
+    let room = limit.saturating_sub(hidden.chars().count() + 4);
+    let writing = Writing { key, template: None, environment, notes: "", limit };
+    format!("{}\n\n{hidden}\n", usual(told, (&by_hand, changes), &writing, room).trim_end())
 }
 
 /// Adds as many rows as there is room for, and says how many are left out.
@@ -134,9 +187,10 @@ fn rows(text: &mut String, rows: &[String], room: usize, more: &str) {
     }
 }
 
-fn move_row(step: &Move) -> String {
+fn move_row(step: &Move, has_steps: bool) -> String {
     let size = step.step.map_or("", |step| step.as_str());
-    format!("| {} | {} | {} | {size} |\n", code(step.image.as_str()), value(&step.from), value(&step.to))
+    let size = if has_steps { format!(" {size} |") } else { String::new() };
+    format!("| {} | {} | {} |{size}\n", code(step.image.as_str()), value(&step.from), value(&step.to))
 }
 
 fn value(value: &Value) -> String {
@@ -148,8 +202,8 @@ fn value(value: &Value) -> String {
     code(&format!("{tag}{}", digest.unwrap_or_default()))
 }
 
-/// Writes the gates, and what happens next.
-fn foot(proposal: &Proposal) -> String {
+/// Writes the gates, what happens next, and what people can do.
+fn foot(proposal: &Proposal, environment: Option<&Environment>) -> String {
     let mut text = String::new();
     if !proposal.gates.is_empty() {
         text.push_str("\n**Gates**\n\n");
@@ -161,10 +215,16 @@ fn foot(proposal: &Proposal) -> String {
         Publish::AutoMerge => "Tagboat merges this once every gate and every check has passed.",
         Publish::PullRequest | Publish::Commit => "A person merges this.",
     };
+    let reviewers = environment.map(|environment| environment.reviewers.as_slice()).unwrap_or_default();
+    let asked: Vec<String> = reviewers.iter().map(|name| code(name)).collect();
+    let asked = if asked.is_empty() { String::new() } else { format!(" Asked to review: {}.", asked.join(", ")) };
     let _infallible = write!(
         text,
-        "\n{next} Closing it refuses this version until something newer comes; the label `tagboat/hold` leaves it as it \
-         is, `tagboat/retry` takes a refusal back, `tagboat/rebase` makes its branch anew.\n"
+        "\n{next}{asked}\n\n<details><summary>What you can do</summary>\n\n\
+         - Close it: this version is refused until something newer comes.\n\
+         - Push to its branch: from then on it is yours, and left alone.\n\
+         - Label it `tagboat/hold` to keep it as it is, `tagboat/rebase` to have its branch made anew, or, once closed, \
+         `tagboat/retry` to take the refusal back.\n\n</details>\n"
     );
     text
 }
@@ -172,63 +232,11 @@ fn foot(proposal: &Proposal) -> String {
 fn gate_row(gate: &Gate) -> String {
     let (mark, said) = match &gate.state {
         GateState::Pass => ("x", String::new()),
-        GateState::Wait { until: Some(until), reason } => (" ", format!(": {}, until {until}", plain(reason))),
+        GateState::Wait { until: Some(until), reason } => (" ", format!(": {} (not before {until})", plain(reason))),
         GateState::Wait { until: None, reason } => (" ", format!(": {}", plain(reason))),
         GateState::Fail { reason } => (" ", format!(": failed: {}", plain(reason))),
     };
     format!("- [{mark}] `{}`{said}\n", gate.name)
-}
-
-/// Writes a text from outside as code, which no forge looks into for mentions, links or HTML.
-fn code(text: &str) -> String {
-    let shown: String = text
-        .chars()
-        .take(LONGEST)
-        .map(|character| match character {
-            '`' => '\'',
-            '|' => '¦',
-            '\n' | '\r' | '\t' => ' ',
-            other if other.is_control() => '\u{fffd}',
-            other => other,
-        })
-        .collect();
-    if shown.is_empty() { String::new() } else { format!("`{shown}`") }
-}
-
-/// Writes a text from outside as prose in which nothing means anything.
-pub(super) fn plain(text: &str) -> String {
-    let mut shown = String::new();
-    let mut before = ['\0'; 2];
-    for character in text.chars().take(LONGEST) {
-        // Neither `https://…` nor `GH-1` may become a link that a closing keyword could stand before.
-        // GitLab carries out a line that begins with `/merge`: no slash that begins a word stays one.
-        let is_action = character == '/' && (before[1] == '\0' || before[1].is_whitespace());
-        let is_link = is_action
-            || (character == '/' && before[1] == ':')
-            || (character == '-' && before.map(|letter| letter.to_ascii_lowercase()) == ['g', 'h']);
-        if is_link {
-            shown.push('\u{2060}');
-        }
-        before = [before[1], character];
-        match character {
-            '<' => shown.push_str("&lt;"),
-            '>' => shown.push_str("&gt;"),
-            '&' => shown.push_str("&amp;"),
-            // A word joiner keeps a mention or a reference to an issue from being one.
-            '@' | '#' | '!' => {
-                shown.push(character);
-                shown.push('\u{2060}');
-            }
-            '*' | '_' | '[' | ']' | '|' | '\\' | '~' => {
-                shown.push('\\');
-                shown.push(character);
-            }
-            '\n' | '\r' | '\t' => shown.push(' '),
-            other if other.is_control() => shown.push('\u{fffd}'),
-            other => shown.push(other),
-        }
-    }
-    shown
 }
 
 #[cfg(test)]
@@ -236,12 +244,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_from_outside_means_nothing() {
-        assert_eq!(code("a`b|c\n@x"), "`a'b¦c @x`");
-        assert_eq!(plain("closes #1 @acme <b>"), "closes #\u{2060}1 @\u{2060}acme &lt;b&gt;");
-        assert_eq!(plain("fixes https://x/1 gh-2"), "fixes https:\u{2060}//x/1 gh\u{2060}-2");
-        assert!(!plain("<!-- tagboat: {} -->").contains("<!--"));
-        assert_eq!(plain("/merge and /close\n/close a/b"), "\u{2060}/merge and \u{2060}/close \u{2060}/close a/b");
-        assert_eq!(code("/merge\n/close"), "`/merge /close`");
+    fn a_title_is_cut_to_what_every_forge_takes() {
+        assert_eq!(short("prod: update web to 1.5.0"), "prod: update web to 1.5.0");
+        let cut = short(&"ü".repeat(300));
+        assert_eq!((cut.chars().count(), cut.ends_with('…')), (LONGEST_TITLE + 1, true));
     }
 }

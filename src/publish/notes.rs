@@ -5,9 +5,9 @@
 
 use std::fmt::Write as _;
 
+use crate::model::markdown::plain;
 use crate::model::pull_request::{ForgeKind, Release, Source};
 use crate::model::tags::{Labels, newest_first};
-use crate::publish::body::plain;
 
 /// The hidden line before the section, by which it is found again in a body that stands.
 const START: &str = "<!-- tagboat-notes -->";

@@ -6,10 +6,10 @@
 use crate::model::environment::Publish;
 use crate::model::gate::GateState;
 use crate::model::image::ImageName;
+use crate::model::markdown::plain;
 use crate::model::proposal::{Move, Proposal};
 use crate::model::site::Value;
 use crate::model::template::{Facts, GateFacts, ImageFacts, Template};
-use crate::publish::body::plain;
 
 /// The longest title, in characters: the shortest limit of all forges is 255.
 const LONGEST_TITLE: usize = 250;

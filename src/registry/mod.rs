@@ -51,6 +51,15 @@ pub enum Pages {
     New(Vec<u8>),
 }
 
+/// How many HEADs are granted of those that are wanted, and how many a pass has in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heads {
+    /// So many may be made now.
+    pub granted: usize,
+    /// So many in the whole pass.
+    pub cap: usize,
+}
+
 impl TagSource for Box<dyn TagSource> {
     fn tags_again<'a>(
         &'a self,
@@ -88,6 +97,10 @@ impl TagSource for Box<dyn TagSource> {
 
     fn begin_pass(&self) {
         (**self).begin_pass();
+    }
+
+    fn take_heads(&self, wanted: usize) -> Heads {
+        (**self).take_heads(wanted)
     }
 
     fn usage(&self) -> Usage {
@@ -168,6 +181,12 @@ pub trait TagSource: Send + Sync {
     /// Begins a pass: its time and its further tries are counted from here. A source that is asked without it counts
     /// from when it was made.
     fn begin_pass(&self) {}
+
+    /// Takes some of the HEADs by which a pass may see where tags point whose images are to be compared. A source
+    /// that asks no registry has as many as are wanted.
+    fn take_heads(&self, wanted: usize) -> Heads {
+        Heads { granted: wanted, cap: usize::MAX }
+    }
 
     /// Returns what registries were asked since the source was made; nothing for a source that asks none.
     fn usage(&self) -> Usage {

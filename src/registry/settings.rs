@@ -240,6 +240,8 @@ pub struct Limits {
     pub pass_time: Option<Duration>,
     /// Tags whose platforms or age are asked for in one pass: each costs a manifest and a blob. Default: 2000.
     pub inspections: usize,
+    /// HEADs by which one pass sees where tags point whose platforms or age are compared. Default: 5000.
+    pub heads: usize,
     /// One image with all its tries and waits. Default: 60 s.
     pub image_time: Duration,
     /// Tags asked for in one page. Default: 1000.
@@ -262,6 +264,7 @@ impl Default for Limits {
             retry_budget: RetryBudget::default(),
             pass_time: Some(Duration::from_secs(1800)),
             inspections: 2000,
+            heads: 5000,
             image_time: Duration::from_secs(60),
             page_size: 1000,
             pages: 10_000,

@@ -212,7 +212,9 @@ fn log(passed: &Result<Passed, String>) -> Vec<Line> {
         Err(reason) => vec![Line::new(Level::Error, reason)],
         Ok(passed) => {
             let warnings = [&passed.inactive, &passed.cache_warning].into_iter().flatten();
-            let mut lines: Vec<Line> = warnings.map(|warning| Line::new(Level::Warning, warning)).collect();
+            let mut lines: Vec<Line> = warnings
+                .map(|warning| Line::new(Level::Warning, warning.strip_prefix("warning: ").unwrap_or(warning)))
+                .collect();
             match &passed.result {
                 Ok(outcome) => lines.extend(board::log::of(outcome, &passed.usage)),
                 Err(error) => lines.push(Line::new(Level::Error, &in_full(error))),

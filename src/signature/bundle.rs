@@ -142,7 +142,7 @@ pub(super) fn check(
     let signed = signed(raw.dsse_envelope, raw.message_signature, subject)?;
     match &requirement.who {
         Who::Keys(keys) if keys.iter().any(|key| signed.is_by(key)) => Ok(()),
-        Who::Keys(_) => Err(Flaw::no_key()),
+        Who::Keys(_) => Err(Flaw::NoKey),
         Who::Name { identity, issuer } => {
             let trust = trust.ok_or_else(Flaw::no_trust)?;
             let material = raw.verification_material;

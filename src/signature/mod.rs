@@ -118,6 +118,8 @@ pub enum Checked {
     NoSignature,
     /// It is a good signature, by somebody else; who, in words.
     SomebodyElse(String),
+    /// None of the keys made it: another one did, or it was changed since, which nothing tells apart.
+    NoKey,
     /// It is a signature that proves nothing, with the reason in words.
     Broken(String),
 }
@@ -138,6 +140,7 @@ pub fn check(
         Ok(()) => Checked::Holds,
         Err(Flaw::NoSignature) => Checked::NoSignature,
         Err(Flaw::SomebodyElse(who)) => Checked::SomebodyElse(who),
+        Err(Flaw::NoKey) => Checked::NoKey,
         Err(Flaw::Broken(reason)) => Checked::Broken(reason),
     }
 }
@@ -147,6 +150,7 @@ pub fn check(
 enum Flaw {
     NoSignature,
     SomebodyElse(String),
+    NoKey,
     Broken(String),
 }
 
@@ -158,16 +162,13 @@ impl Flaw {
     fn no_trust() -> Self {
         Self::broken("there is no trusted root to check its certificate against")
     }
-
-    fn no_key() -> Self {
-        Self::SomebodyElse("by none of the policy's keys, or changed since".to_owned())
-    }
 }
 
 /// Counts what the materials of one subject say: one that holds is enough.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
     signed: bool,
+    /// Who signed it, as words after "signed by somebody else".
     somebody: Option<String>,
     broken: Option<String>,
     count: usize,
@@ -179,7 +180,11 @@ impl Tally {
         match checked {
             Checked::Holds => self.signed = true,
             Checked::NoSignature => return,
-            Checked::SomebodyElse(who) => self.somebody = self.somebody.take().or(Some(who)),
+            Checked::SomebodyElse(who) => self.somebody = self.somebody.take().or(Some(format!(": {who}"))),
+            Checked::NoKey => {
+                let words = || ", or changed since: none of the policy's keys made the signature".to_owned();
+                self.somebody = self.somebody.take().or_else(|| Some(words()));
+            }
             Checked::Broken(reason) => self.broken = self.broken.take().or(Some(reason)),
         }
         self.count += 1;
@@ -194,7 +199,7 @@ impl Tally {
     pub fn verdict(self) -> SignatureVerdict {
         let reason = match (self.signed, self.somebody, self.broken) {
             (true, ..) => return SignatureVerdict::Signed,
-            (false, Some(who), _) => format!("signed by somebody else: {who}"),
+            (false, Some(who), _) => format!("signed by somebody else{who}"),
             (false, None, Some(reason)) => format!("its signature does not hold: {reason}"),
             (false, None, None) => return SignatureVerdict::Missing,
         };

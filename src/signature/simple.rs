@@ -53,7 +53,7 @@ pub(super) fn check(
     match &requirement.who {
         Who::Keys(keys) => {
             if !keys.iter().any(|key| key.made(&signature, &simple.payload)) {
-                return Err(Flaw::no_key());
+                return Err(Flaw::NoKey);
             }
             check_payload(&simple.payload, subject)
         }

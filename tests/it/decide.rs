@@ -1,5 +1,6 @@
 //! Deciding: ranges, families, facts, and what is chosen from real tag lists.
 
+mod again;
 mod choices;
 mod facts;
 mod properties;

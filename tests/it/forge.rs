@@ -1,6 +1,8 @@
 //! Forges: the life of a pull request on each, by its real client against a stateful fake.
 
+mod described;
 mod gitea;
 mod github;
 mod gitlab;
 mod scenarios;
+mod shown;

@@ -4,6 +4,8 @@
 mod bodies;
 mod support;
 
+mod asking;
+mod branching;
 mod cache;
 mod config;
 mod decide;
@@ -22,4 +24,5 @@ mod registry;
 mod report;
 mod signature;
 mod taken_back;
+mod unasked;
 mod wayin;

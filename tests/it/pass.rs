@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use tagboat::git::Remote;
 use tagboat::manifest::Limits;
-use tagboat::model::environment::BranchName;
+use tagboat::model::environment::{BranchName, EnvironmentName};
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
 use tagboat::pass::PassError;
@@ -65,6 +65,7 @@ async fn pass_at(now: &str, remote: &Arc<MemoryRemote>, tags: &MemoryTags, mode:
         branch: &BranchName::from("main"),
         config: None,
         source: tags,
+        sources: &crate::support::sources::none(),
         cache: &no_cache(),
         limits: &Limits::default(),
         now: now.parse().unwrap(),
@@ -112,6 +113,8 @@ async fn a_dry_run_tells_the_first_step_and_writes_nothing() {
     let outcome = pass(&remote, &tags, Mode::DryRun).await.unwrap();
     assert_eq!(outcome.changes.iter().map(|change| change.environment.as_str()).collect::<Vec<_>>(), ["dev"]);
     assert_eq!(remote.messages(), ["first"]);
+    let following: Vec<&str> = outcome.may_follow.iter().map(EnvironmentName::as_str).collect();
+    assert_eq!(following, ["staging", "prod"], "{following:?}");
 }
 
 #[tokio::test]

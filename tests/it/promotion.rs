@@ -55,6 +55,7 @@ impl Scene {
             branch: &BranchName::from("main"),
             config: None,
             source: &self.tags,
+            sources: &crate::support::sources::none(),
             cache: &tagboat::pass::setup::no_cache(),
             limits: &Limits::default(),
             now: now.parse().unwrap(),

@@ -33,6 +33,7 @@ fn says_of(digest: &str, material: &Material, by: &Requirement, trust: Option<&T
         Checked::Holds => "holds".to_owned(),
         Checked::NoSignature => "no signature".to_owned(),
         Checked::SomebodyElse(who) => format!("somebody else: {who}"),
+        Checked::NoKey => "none of the keys".to_owned(),
         Checked::Broken(reason) => reason,
     }
 }

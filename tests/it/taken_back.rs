@@ -30,6 +30,7 @@ async fn pass(remote: Arc<dyn Remote>, tags: &MemoryTags, now: &str) -> Outcome 
         branch: &BranchName::from("main"),
         config: None,
         source: tags,
+        sources: &crate::support::sources::none(),
         cache: &tagboat::pass::setup::no_cache(),
         limits: &Limits::default(),
         now: now.parse().unwrap(),

@@ -1,6 +1,7 @@
 //! The way in: what Flux and Argo CD Image Updater left in a repository, and what `migrate` and `init` make of it.
 
 mod argocd;
+mod charts;
 mod flux;
 mod migrate;
 mod program;
@@ -27,6 +28,10 @@ impl Tree {
         Self(files.iter().map(|(path, text)| (RepoPath::new(path).unwrap(), (*text).to_owned())).collect())
     }
 
+    pub(crate) fn add(&mut self, path: &str, text: &str) {
+        self.0.insert(RepoPath::new(path).unwrap(), text.to_owned());
+    }
+
     pub(crate) fn scan(&self) -> ScanOutcome {
         scan(&Repository::without_configuration(), self, &setup::no_cache(), &Limits::default()).unwrap()
     }
@@ -39,6 +44,8 @@ impl Tree {
             past: None,
             editing: tagboat::pass::Editing::Together,
             source: tags,
+            branches: &tagboat::pass::view::Branches::new(),
+            sources: &crate::support::sources::none(),
             cache: &setup::no_cache(),
             limits: &Limits::default(),
             now: "2026-11-20T09:00:00Z".parse().unwrap(),

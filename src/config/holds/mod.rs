@@ -8,15 +8,18 @@ use serde_json::{Value as Json, json};
 
 use crate::config::fault::{Faults, quote};
 use crate::config::object::object;
-use crate::config::reader::{Located, Read as _, Reader, Scalar};
+use crate::config::reader::{Located, Read as _, Reader, Scalar, closest};
 use crate::config::scalars::{GrammarVersion, Line};
 use crate::config::yaml::{Node, Value};
-use crate::model::environment::EnvironmentName;
+use crate::model::environment::{EnvironmentName, Environments};
 use crate::model::hold::Hold;
 use crate::model::image::{ImageName, Tag};
 
 /// Where holds live in a repository.
 pub const HOLDS_FILE: &str = ".tagboat/holds.yaml";
+
+/// What the file is called by mistake: nothing of it is read.
+pub const MISTAKEN_FILE: &str = ".tagboat/holds.yml";
 
 /// How many entries are read.
 const MOST_HOLDS: usize = 10_000;
@@ -77,13 +80,26 @@ impl Scalar for Timestamp {
 ///
 /// [`Faults`] with everything that is wrong.
 pub fn parse(file: &str, bytes: &[u8]) -> Result<Vec<Hold>, Faults> {
-    Ok(read(file, bytes)?.into_iter().map(|(hold, _)| hold).collect())
+    Ok(read(file, bytes, None)?.into_iter().map(|(hold, _)| hold).collect())
+}
+
+/// Parses the file, and refuses entries of environments that there are not: they would hold nothing, without a word.
+///
+/// # Errors
+///
+/// [`Faults`] with everything that is wrong.
+pub fn parse_for(file: &str, bytes: &[u8], environments: &Environments) -> Result<Vec<Hold>, Faults> {
+    Ok(read(file, bytes, Some(environments))?.into_iter().map(|(hold, _)| hold).collect())
 }
 
 /// Reads every entry with the byte at which it begins.
-fn read(file: &str, bytes: &[u8]) -> Result<Vec<(Hold, usize)>, Faults> {
+fn read(file: &str, bytes: &[u8], environments: Option<&Environments>) -> Result<Vec<(Hold, usize)>, Faults> {
     let (mut reader, root) = Reader::open(file, bytes)?;
-    let Some(root) = root.filter(|root| !root.is_nothing()) else { return Ok(Vec::new()) };
+    let Some(mut root) = root.filter(|root| !root.is_nothing()) else { return Ok(Vec::new()) };
+    if let Value::Map(entries) = &mut root.value {
+        // A list of which every entry is commented out holds nothing.
+        entries.retain(|(key, value)| key.text != "holds" || !value.is_nothing());
+    }
     let Some(raw) = RawHolds::read(&root, &mut reader) else { return Err(reader.faults()) };
     let entries = raw.holds.value().unwrap_or_default();
     if entries.len() > MOST_HOLDS {
@@ -93,6 +109,19 @@ fn read(file: &str, bytes: &[u8]) -> Result<Vec<(Hold, usize)>, Faults> {
     let hold = |entry: Located<RawHold>| {
         let at = entry.value.at.start;
         let raw = entry.value;
+        if let Some(environments) = environments
+            && let Some(given) = &raw.environment.given
+            && environments.named(&given.value).is_none()
+        {
+            let name = given.value.as_str();
+            let known = || environments.0.iter().map(|environment| environment.name.as_str());
+            let hint = match closest(name, known()) {
+                Some(close) => format!("did you mean {}?", quote(close)),
+                None => format!("there are {}", known().collect::<Vec<_>>().join(", ")),
+            };
+            let message = format!("there is no environment {}, so this holds nothing", quote(name));
+            reader.fault(given.span.clone(), message, Some(hint));
+        }
         let hold = Hold {
             environment: raw.environment.value(),
             image: raw.image.value()?,
@@ -175,7 +204,7 @@ pub fn add(text: &str, hold: &Hold) -> Result<String, EditError> {
 ///
 /// [`EditError`]; the text is then as it was.
 pub fn release(text: &str, is_released: impl Fn(&Hold) -> bool) -> Result<(String, Vec<Hold>), EditError> {
-    let entries = read(HOLDS_FILE, text.as_bytes())?;
+    let entries = read(HOLDS_FILE, text.as_bytes(), None)?;
     let root = crate::config::yaml::parse(text).ok().flatten();
     let list = root.as_ref().and_then(list_of);
     let items = match list.map(|list| &list.value) {

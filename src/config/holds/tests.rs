@@ -60,10 +60,38 @@ fn lists_are_begun_where_there_is_none() {
         ("version: 1\nholds: []\n", format!("version: 1\nholds:\n{entry}")),
         ("version: 1\nholds: []", format!("version: 1\nholds:\n{entry}")),
         ("holds: [] # none\nversion: 1\n", format!("holds: # none\n{entry}version: 1\n")),
+        ("version: 1\nholds:\n", format!("version: 1\nholds:\n{entry}")),
+        (
+            "version: 1\nholds: # none\n#- image: redis\n",
+            format!("version: 1\nholds: # none\n{entry}#- image: redis\n"),
+        ),
         ("# nothing yet\n", format!("# nothing yet\nversion: 1\nholds:\n{entry}")),
     ] {
         assert_eq!(add(before, &bare("nginx", "1.27")).map_err(|error| error.to_string()), Ok(after), "{before:?}");
     }
+}
+
+#[test]
+fn a_list_of_which_every_entry_is_commented_out_holds_nothing() {
+    for text in ["version: 1\nholds:\n#  - image: nginx\n#    tag: '1'\n", "version: 1\nholds: ~\n"] {
+        assert_eq!(parse(HOLDS_FILE, text.as_bytes()).unwrap(), []);
+        assert_eq!(release(text, |_| true).unwrap(), (text.to_owned(), Vec::new()));
+    }
+}
+
+#[test]
+fn an_entry_of_an_environment_that_there_is_not_is_a_fault_with_its_place() {
+    let text = "version: 1\nholds:\n- {image: nginx, tag: '1', environment: prd}\n- {image: nginx, tag: '1', environment: prod}\n";
+    let prod = crate::config::repository::parse(
+        "a",
+        b"version: 1\nenvironments:\n- {name: prod, files: ['**']}\nimages:\n- {match: '**', semver: minor}\n",
+    );
+    let faults = parse_for(HOLDS_FILE, text.as_bytes(), &prod.unwrap().environments).unwrap_err();
+    assert_eq!(
+        faults.to_string(),
+        ".tagboat/holds.yaml:3:41: there is no environment `prd`, so this holds nothing (did you mean `prod`?)"
+    );
+    assert_eq!(parse(HOLDS_FILE, text.as_bytes()).unwrap().len(), 2, "what is to be released is read all the same");
 }
 
 #[test]

@@ -2,17 +2,22 @@
 //!
 //! Owns the grammars of days, hours and edges of freezes. Judges no gate.
 
-use jiff::Timestamp;
 use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
 
 use crate::config::fault::quote;
 use crate::config::reader::{Located, Reader, Scalar};
-use crate::config::repository::raw::{RawFreeze, RawGates, RawHttp, RawWindow};
+use crate::config::repository::raw::{RawFreeze, RawGates, RawHttp, RawQuery, RawWindow};
 use crate::config::scalars::word;
 use crate::config::shapes::ShortOrLong;
 use crate::model::gate::{Freeze, FreezeEdge, GateSpec, SoakCount, Window};
+use crate::model::query::{QueryError, QueryText};
+use crate::model::source::{Expectation, MOST_POINTS};
+
+/// How far apart the samples of a range are where nobody says.
+const DEFAULT_STEP: SignedDuration = SignedDuration::from_mins(1);
 
 /// `running` or `introduced`.
 #[derive(Debug, Clone)]
@@ -114,19 +119,21 @@ impl Scalar for EdgeText {
     }
 }
 
-/// A comparison with an answer: an operator and what it is compared with.
-#[derive(Debug, Clone)]
-pub(crate) struct Expectation(pub(crate) String);
-
 impl Scalar for Expectation {
     const WHAT: &'static str = "a comparison like `\"< 0.01\"`";
 
     fn parse(text: &str) -> Result<Self, String> {
-        let text = text.trim();
-        let rest = ["<=", ">=", "==", "!=", "<", ">"].iter().find_map(|operator| text.strip_prefix(operator));
-        match rest.map(str::trim) {
-            Some(value) if !value.is_empty() && !value.contains(char::is_control) => Ok(Self(text.to_owned())),
-            _ => Err(format!("{} is no comparison: `<`, `<=`, `>`, `>=`, `==` or `!=`, and a value", quote(text))),
+        text.parse().map_err(|error| format!("{} is no comparison: {error}", quote(text)))
+    }
+}
+
+impl Scalar for QueryText {
+    const WHAT: &'static str = "a query";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "" => Err("the query is empty".to_owned()),
+            text => text.parse().map_err(|error: QueryError| error.to_string()),
         }
     }
 }
@@ -158,12 +165,7 @@ pub(crate) fn gates(raw: RawGates, reader: &mut Reader<'_>) -> Vec<GateSpec> {
     if let Some(freezes) = raw.freezes.value() {
         gates.push(GateSpec::Freezes(freezes.into_iter().filter_map(|raw| freeze(raw, reader)).collect()));
     }
-    if let Some(query) = raw.query.value()
-        && let (Some(source), Some(expr), Some(expect)) =
-            (query.source.value(), query.expr.value(), query.expect.value())
-    {
-        gates.push(GateSpec::Query { source: source.0, expr: expr.0, expect: expect.0 });
-    }
+    gates.extend(raw.query.value().and_then(|query| self::query(query, reader)));
     gates.extend(raw.http.value().and_then(|http| self::http(http, reader)));
     if let Some(approvals) = raw.approvals.value() {
         gates.push(GateSpec::Approvals(u32::try_from(approvals.0).unwrap_or(u32::MAX)));
@@ -207,6 +209,28 @@ fn freeze(raw: Located<RawFreeze>, reader: &mut Reader<'_>) -> Option<Freeze> {
     Some(Freeze { from: from.value.0, to: to.value.0, zone })
 }
 
+fn query(raw: RawQuery, reader: &mut Reader<'_>) -> Option<GateSpec> {
+    if let Some(expect) = raw.expect.given.as_ref().filter(|expect| expect.value.number().is_none()) {
+        let hint = "a query answers with numbers: `< 0.01`, `== 0`".to_owned();
+        reader.fault(expect.span.clone(), format!("`{}` compares with no number", expect.value), Some(hint));
+    }
+    if let (Some(span), false) = (&raw.step.key, raw.range.is_present()) {
+        reader.fault(span.clone(), "`step` needs `range` beside it", None);
+    }
+    let step = raw.step.value().unwrap_or(DEFAULT_STEP);
+    let over = raw.range.given.map(|range| {
+        let points = range.value.as_secs() / step.as_secs().max(1);
+        if points > MOST_POINTS {
+            let hint = format!("a source gives at most {MOST_POINTS} samples of a series: name a longer `step`");
+            reader.fault(range.span, format!("the range holds {points} steps"), Some(hint));
+        } else if range.value < step {
+            reader.fault(range.span, "the range is shorter than one step", Some("the default step is 1m".to_owned()));
+        }
+        (range.value, step)
+    });
+    Some(GateSpec::Query { source: raw.source.value()?.0, expr: raw.expr.value()?, over, expect: raw.expect.value()? })
+}
+
 fn http(raw: RawHttp, reader: &mut Reader<'_>) -> Option<GateSpec> {
     let path = raw.path.given?;
     if !path.value.0.starts_with('/') || path.value.0.starts_with("//") {
@@ -216,10 +240,12 @@ fn http(raw: RawHttp, reader: &mut Reader<'_>) -> Option<GateSpec> {
     if let (Some(span), false) = (&raw.expect.key, raw.json.is_present()) {
         reader.fault(span.clone(), "`expect` needs `json` beside it", None);
     }
+    if let (Some(span), false) = (&raw.json.key, raw.expect.is_present()) {
+        reader.fault(span.clone(), "`json` needs `expect` beside it: what must stand there", None);
+    }
     Some(GateSpec::Http {
         source: raw.source.value()?.0,
         path: path.value.0,
-        json: raw.json.value().map(|json| json.to_string()),
-        expect: raw.expect.value().map(|expect| expect.0),
+        expect: raw.json.value().zip(raw.expect.value()),
     })
 }

@@ -17,10 +17,8 @@ pub struct Inactive {
 
 /// Keys by their path; a list is gone into.
 const TABLE: &[&str] = &[
-    "environments.branch",
+    "environments.after.repository",
     "environments.gates.checks",
-    "environments.gates.query",
-    "environments.gates.http",
     "environments.gates.approvals",
     "environments.gates.manual",
     "environments.onFailure",

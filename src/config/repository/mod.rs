@@ -72,6 +72,19 @@ impl Repository {
         }
     }
 
+    /// Finds environments whose branch would be taken for a head branch, which Tagboat moves and removes.
+    fn on_head_branches(&self) -> Vec<Fault> {
+        let prefix = self.pull_request.branch_prefix.as_str();
+        let is_head = |environment: &&Environment| {
+            environment.branch.as_ref().is_some_and(|branch| branch.as_str().starts_with(prefix))
+        };
+        let fault = |environment: &Environment| {
+            let hint = "name another branch, or another `branchPrefix` under `pullRequest`";
+            self.fault_of(environment, format!("its branch begins with `{prefix}`, as head branches do"), hint)
+        };
+        self.environments.0.iter().filter(is_head).map(fault).collect()
+    }
+
     /// Makes a fault of an environment that shows only beside the repository's files.
     pub fn fault_of(&self, environment: &Environment, message: impl Into<String>, hint: &str) -> Fault {
         let line = self.lines.iter().find(|(name, _)| *name == environment.name);
@@ -108,7 +121,7 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Repository, Faults> {
         return Err(reader.faults());
     }
     let inactive = inactive::find(&root, &mut reader);
-    Ok(Repository {
+    let repository = Repository {
         rules,
         groups,
         environments,
@@ -119,7 +132,11 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Repository, Faults> {
         inactive,
         file: file.to_owned(),
         lines,
-    })
+    };
+    match repository.on_head_branches() {
+        faults if faults.is_empty() => Ok(repository),
+        faults => Err(Faults::new(faults)),
+    }
 }
 
 /// Compiles globs over paths that were checked one by one.

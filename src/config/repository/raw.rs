@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use crate::config::object::object;
 use crate::config::reader::Located;
 use crate::config::repository::formats::ReferencePattern;
-use crate::config::repository::gates::{CountWord, DaysText, EdgeText, Expectation, HoursText};
+use crate::config::repository::gates::{CountWord, DaysText, EdgeText, HoursText};
 use crate::config::repository::policy::Semver;
 use crate::config::repository::style::{Person, RebaseWord, SignWord};
 use crate::config::scalars::{BranchPrefix, CleanUrl, GrammarVersion, Line, Name, PathGlob, Text};
@@ -18,7 +18,9 @@ use crate::model::glob::ImageGlob;
 use crate::model::image::Tag;
 use crate::model::json_path::JsonPath;
 use crate::model::policy::{CalverFormat, Direction, Pin, TagPattern};
+use crate::model::query::QueryText;
 use crate::model::signature::NamePattern;
+use crate::model::source::Expectation;
 use crate::model::tags::Platform;
 
 object! {
@@ -206,10 +208,15 @@ object! {
     RawQuery, "`query`";
     /// The name of a source of `service.yaml`.
     "source" required source: Name,
-    /// The query, in the source's own language.
-    "expr" required expr: Text,
-    /// A comparison with the answer. Example: `"< 0.01"`.
+    /// The query, in the source's own language. `$tag`, `$image` and `$environment` stand for what would move and where to, each
+    /// as a text with its quotes. Example: `sum(rate(http_errors_total{version=$tag}[5m]))`.
+    "expr" required expr: QueryText,
+    /// A comparison with a number; every sample of the answer must be so. Example: `"< 0.01"`.
     "expect" required expect: Expectation,
+    /// How far back every sample must be so. Default: the present alone. Example: `1h`.
+    "range" optional range: SignedDuration,
+    /// How far the samples of the range are apart. Default: `1m`.
+    "step" optional step: SignedDuration,
 }
 
 object! {
@@ -217,11 +224,11 @@ object! {
     RawHttp, "`http`";
     /// The name of a source of `service.yaml`.
     "source" required source: Name,
-    /// The path below the source's URL. Example: `/healthz`.
+    /// The path below the source's URL; it must answer with a status of success. Example: `/healthz`.
     "path" required path: Line,
     /// The place in the JSON answer, a JSONPath. Default: a successful status is enough.
     "json" optional json: JsonPath,
-    /// A comparison with what stands there; needs `json`. Example: `"== ok"`.
+    /// A comparison with what stands there; `json` and `expect` need each other. Example: `"== ok"`.
     "expect" optional expect: Expectation,
 }
 

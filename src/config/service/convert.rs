@@ -256,6 +256,7 @@ fn limits(raw: RawLimits) -> Limits {
         max_tags: raw.max_tags.value().map(|count| count.0),
         max_pages: raw.max_pages.value().map(|count| count.0),
         max_inspections: raw.max_inspections.value().map(|count| count.0),
+        max_heads: raw.max_heads.value().map(|count| count.0),
         pass_time: raw.pass_time.value(),
         concurrent_passes: small(raw.concurrent_passes),
     }

@@ -305,6 +305,8 @@ pub struct Limits {
     pub max_pages: Option<u64>,
     /// The most tags of all images together whose platforms or age one pass asks for.
     pub max_inspections: Option<u64>,
+    /// The most tags of all images together of which one pass asks where they point, to compare their images.
+    pub max_heads: Option<u64>,
     /// How long one pass may ask registries.
     pub pass_time: Option<SignedDuration>,
     /// How many passes run at once.

@@ -356,6 +356,9 @@ object! {
     /// The most tags of all images together whose platforms or age one pass asks for, which costs a manifest and a
     /// blob each; the newest come first. Default: `2000`.
     "maxInspections" optional max_inspections: Whole<1, 1000000>,
+    /// The most tags of all images together of which one pass asks by HEAD where they point, for `newest` and
+    /// `platforms`; those that no pass asked about before come first. Default: `5000`.
+    "maxHeads" optional max_heads: Whole<1, 1000000>,
     /// How long one pass may ask registries; what is left is reported, and asked in the next one. Default: `30m`.
     "passTime" optional pass_time: SignedDuration,
     /// How many passes `serve` runs at once, of a repository each. Default: `4`.

@@ -8,6 +8,7 @@ use crate::model::site::Format;
 fn site(file: &str, image: &str, tag: &str) -> Site {
     Site {
         offset: 0,
+        branch: None,
         file: RepoPath::new(file).expect("a plain path"),
         format: Format::Kubernetes,
         image: Some(image.parse().expect("an image name")),

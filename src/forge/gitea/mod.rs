@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::clock::Clock;
-use crate::forge::gitea::raw::{DRAFT, RawPullRequest, RawRepository, RawStatus};
+use crate::forge::gitea::raw::{DRAFT, RawComment, RawPullRequest, RawRepository, RawStatus};
 use crate::forge::github::public_api;
 use crate::forge::releases::{self, PUBLIC_HOST, of_public};
 use crate::forge::rest::{Reply, Rest, TokenHeader};
@@ -156,19 +156,17 @@ impl Gitea {
             body["labels"] = self.label_ids(&new.labels).await?.into();
         }
         let answer = self.rest.write(Method::POST, self.url(&["pulls"], &[]), Some(&body)).await;
-        let opened = match answer {
-            Ok(reply) if reply.status == StatusCode::CREATED => reply.json::<RawPullRequest>()?.into_plain(),
+        match answer {
+            Ok(reply) if reply.status == StatusCode::CREATED => Ok(reply.json::<RawPullRequest>()?.into_plain()),
             // One is open for this branch already: an answer was lost, or somebody was faster.
             Ok(reply) if reply.status == StatusCode::CONFLICT => {
                 let reason = format!("{} answered {}", self.rest.host(), reply.words());
-                self.find_open(new, ForgeError::Later { after: None, reason }).await?
+                self.find_open(new, ForgeError::Later { after: None, reason }).await
             }
-            Ok(reply) => return Err(self.refused(&reply)),
-            Err(lost @ ForgeError::Later { .. }) => self.find_open(new, lost).await?,
-            Err(other) => return Err(other),
-        };
-        self.ask_reviews(&opened, &new.reviewers).await;
-        Ok(opened)
+            Ok(reply) => Err(self.refused(&reply)),
+            Err(lost @ ForgeError::Later { .. }) => self.find_open(new, lost).await,
+            Err(other) => Err(other),
+        }
     }
 
     /// Looks whether one was made after all; it is never asked for twice in one pass.
@@ -178,9 +176,9 @@ impl Gitea {
     }
 
     /// Asks for reviews. The pull request stands by now: that nobody could be asked is said, and no more.
-    async fn ask_reviews(&self, pull_request: &PullRequest, reviewers: &[String]) {
+    async fn ask_reviews(&self, pull_request: &PullRequest, reviewers: &[String]) -> Result<(), ForgeError> {
         if reviewers.is_empty() {
-            return;
+            return Ok(());
         }
         let (teams, users): (Vec<&String>, Vec<&String>) = reviewers.iter().partition(|name| name.contains('/'));
         let teams: Vec<&str> = teams.iter().filter_map(|team| Some(team.split_once('/')?.1)).collect();
@@ -189,8 +187,10 @@ impl Gitea {
         match self.rest.write(Method::POST, url, Some(&body)).await {
             Ok(reply) if reply.status == StatusCode::CREATED => {}
             Ok(reply) => tracing::warn!(url = %pull_request.url, said = reply.words(), "nobody was asked for a review"),
+            Err(later @ ForgeError::Later { .. }) => return Err(later),
             Err(error) => tracing::warn!(url = %pull_request.url, %error, "nobody was asked for a review"),
         }
+        Ok(())
     }
 
     async fn change(&self, pull_request: &PullRequest, body: &Value) -> Result<(), ForgeError> {
@@ -198,23 +198,28 @@ impl Gitea {
         if matches!(reply.status, StatusCode::CREATED | StatusCode::OK) { Ok(()) } else { Err(self.refused(&reply)) }
     }
 
-    async fn write_comment(&self, pull_request: &PullRequest, text: &str) -> Result<(), ForgeError> {
+    async fn write_comment(&self, pull_request: &PullRequest, text: &str) -> Result<u64, ForgeError> {
         let url = self.of("issues", pull_request, &["comments"]);
         let reply = self.rest.write(Method::POST, url, Some(&json!({ "body": text }))).await?;
-        if reply.status == StatusCode::CREATED { Ok(()) } else { Err(self.refused(&reply)) }
+        if reply.status == StatusCode::CREATED { Ok(reply.json::<RawComment>()?.id) } else { Err(self.refused(&reply)) }
+    }
+
+    /// Returns the comments, which come whole: this list has no pages.
+    async fn read_comments(&self, pull_request: &PullRequest) -> Result<Vec<RawComment>, ForgeError> {
+        let reply = self.rest.read(self.of("issues", pull_request, &["comments"])).await?;
+        if reply.status == StatusCode::OK { reply.json() } else { Err(self.refused(&reply)) }
     }
 
     /// Closes after the comment has been written, which is written once however often this is begun anew.
     async fn withdraw(&self, pull_request: &PullRequest, body: &str, comment: &str) -> Result<(), ForgeError> {
-        // The comments of one issue come whole: this list has no pages.
-        let reply = self.rest.read(self.of("issues", pull_request, &["comments"])).await?;
-        if reply.status != StatusCode::OK {
-            return Err(self.refused(&reply));
-        }
-        let said: Vec<Value> = reply.json()?;
-        let is_said = |said: &Value| said["body"].as_str().is_some_and(|text| text.trim() == comment.trim());
-        if !said.iter().any(is_said) {
-            self.write_comment(pull_request, comment).await?;
+        let is_said = |said: &RawComment| said.body.trim() == comment.trim();
+        if !self.read_comments(pull_request).await?.iter().any(is_said) {
+            let made = self.write_comment(pull_request, comment).await?;
+            // Another Tagboat may have said the same meanwhile: of several the first one stays.
+            if self.read_comments(pull_request).await?.iter().any(|said| said.id < made && is_said(said)) {
+                let url = self.url(&["issues", "comments", &made.to_string()], &[]);
+                self.rest.write(Method::DELETE, url, None).await?;
+            }
         }
         self.change(pull_request, &json!({ "body": body, "state": "closed" })).await
     }
@@ -256,6 +261,14 @@ impl Forge for Gitea {
         Box::pin(self.create(new))
     }
 
+    fn opens_in_steps(&self, new: &NewPullRequest) -> bool {
+        !new.reviewers.is_empty()
+    }
+
+    fn finish<'a>(&'a self, opened: &'a PullRequest, new: &'a NewPullRequest) -> Asked<'a, ()> {
+        Box::pin(self.ask_reviews(opened, &new.reviewers))
+    }
+
     fn rewrite<'a>(&'a self, pull_request: &'a PullRequest, text: &'a str, body: &'a str) -> Asked<'a, ()> {
         Box::pin(async move {
             let change = json!({ "title": title(text, pull_request.is_draft), "body": body });
@@ -268,7 +281,7 @@ impl Forge for Gitea {
     }
 
     fn comment<'a>(&'a self, pull_request: &'a PullRequest, text: &'a str) -> Asked<'a, ()> {
-        Box::pin(self.write_comment(pull_request, text))
+        Box::pin(async move { self.write_comment(pull_request, text).await.map(drop) })
     }
 
     fn remove_label<'a>(&'a self, pull_request: &'a PullRequest, label: &'a str) -> Asked<'a, ()> {

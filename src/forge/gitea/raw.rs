@@ -101,6 +101,13 @@ fn without_draft(title: &str) -> &str {
 }
 
 #[derive(Debug, Deserialize)]
+pub(super) struct RawComment {
+    pub(super) id: u64,
+    #[serde(default)]
+    pub(super) body: String,
+}
+
+#[derive(Debug, Deserialize)]
 pub(super) struct RawLabel {
     pub(super) id: i64,
     pub(super) name: String,

@@ -96,6 +96,14 @@ impl Forge for GitHub {
         Box::pin(self.opened(new))
     }
 
+    fn opens_in_steps(&self, new: &NewPullRequest) -> bool {
+        !new.labels.is_empty() || !new.reviewers.is_empty()
+    }
+
+    fn finish<'a>(&'a self, opened: &'a PullRequest, new: &'a NewPullRequest) -> Asked<'a, ()> {
+        Box::pin(self.adorned(opened, new))
+    }
+
     fn rewrite<'a>(&'a self, pull_request: &'a PullRequest, title: &'a str, body: &'a str) -> Asked<'a, ()> {
         Box::pin(self.rewritten(pull_request, title, body))
     }

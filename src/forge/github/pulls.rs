@@ -60,21 +60,19 @@ impl GitHub {
             "draft": new.is_draft,
         });
         let url = self.url(&["pulls"], &[]);
-        let opened = match self.transport.write(Method::POST, &url, Some(&body)).await {
+        match self.transport.write(Method::POST, &url, Some(&body)).await {
             Ok(answer) if answer.status == StatusCode::CREATED => of_raw(answer.json()?)
-                .ok_or_else(|| ForgeError::Skip("GitHub opened a pull request from another repository".to_owned()))?,
+                .ok_or_else(|| ForgeError::Skip("GitHub opened a pull request from another repository".to_owned())),
             // Somebody else was faster, or an answer was lost before.
             Ok(answer) if answer.status == StatusCode::UNPROCESSABLE_ENTITY => {
                 let refusal = answer.refusal("to open a pull request");
-                self.open_from(new).await?.ok_or(refusal)?
+                self.open_from(new).await?.ok_or(refusal)
             }
-            Ok(answer) => return Err(answer.refusal("to open a pull request")),
+            Ok(answer) => Err(answer.refusal("to open a pull request")),
             // The answer was lost; it may have been opened.
-            Err(later @ ForgeError::Later { after: None, .. }) => self.open_from(new).await?.ok_or(later)?,
-            Err(other) => return Err(other),
-        };
-        self.adorn(&opened, new).await;
-        Ok(opened)
+            Err(later @ ForgeError::Later { after: None, .. }) => self.open_from(new).await?.ok_or(later),
+            Err(other) => Err(other),
+        }
     }
 
     async fn open_from(&self, new: &NewPullRequest) -> Result<Option<PullRequest>, ForgeError> {
@@ -82,29 +80,33 @@ impl GitHub {
         Ok(found.into_iter().find(|pull| pull.state == State::Open))
     }
 
-    /// Sets labels and asks for reviews. A pull request without them is worth more than none: what fails is told.
-    async fn adorn(&self, opened: &PullRequest, new: &NewPullRequest) {
+    /// Sets labels and asks for reviews; what is there already GitHub leaves as it is.
+    pub(super) async fn adorned(&self, opened: &PullRequest, new: &NewPullRequest) -> Result<(), ForgeError> {
         let number = opened.number.0.to_string();
         if !new.labels.is_empty() {
             let url = self.url(&["issues", &number, "labels"], &[]);
-            self.try_to("to set its labels", &url, &json!({"labels": new.labels})).await;
+            self.try_to("to set its labels", &url, &json!({"labels": new.labels})).await?;
         }
         let (teams, people): (Vec<&String>, Vec<&String>) = new.reviewers.iter().partition(|name| name.contains('/'));
         if !new.reviewers.is_empty() {
             let teams: Vec<&str> = teams.iter().filter_map(|name| name.rsplit('/').next()).collect();
             let url = self.url(&["pulls", &number, "requested_reviewers"], &[]);
             let body = json!({"reviewers": people, "team_reviewers": teams});
-            self.try_to("to ask for reviews", &url, &body).await;
+            self.try_to("to ask for reviews", &url, &body).await?;
         }
+        Ok(())
     }
 
-    async fn try_to(&self, what: &str, url: &Url, body: &Value) {
+    /// Does what can be done without; only what may pass by itself is an error.
+    async fn try_to(&self, what: &str, url: &Url, body: &Value) -> Result<(), ForgeError> {
         let reason = match self.transport.write(Method::POST, url, Some(body)).await {
-            Ok(answer) if answer.status.is_success() => return,
+            Ok(answer) if answer.status.is_success() => return Ok(()),
             Ok(answer) => answer.refusal(what),
+            Err(later @ ForgeError::Later { .. }) => return Err(later),
             Err(error) => error,
         };
         tracing::warn!(%reason, "the pull request was opened, but not everything about it could be set");
+        Ok(())
     }
 
     async fn patch(&self, pull_request: &PullRequest, body: &Value, what: &str) -> Result<(), ForgeError> {
@@ -122,15 +124,37 @@ impl GitHub {
         self.patch(pull_request, &json!({"title": title, "body": body}), "to change a pull request").await
     }
 
+    /// Closes after the comment has been written, which is written once however often this is begun anew.
     pub(super) async fn closed(&self, pull_request: &PullRequest, body: &str, comment: &str) -> Result<(), ForgeError> {
-        self.patch(pull_request, &json!({"state": "closed", "body": body}), "to close a pull request").await?;
-        self.commented(pull_request, comment).await
+        let number = pull_request.number.0.to_string();
+        let path = self.path(&["issues", &number, "comments"]);
+        let said: Vec<raw::Comment> =
+            self.transport.pages((&path, &[]), "to list the comments", |page: Vec<_>| page).await?;
+        let is_said = |said: &raw::Comment| said.body.as_deref().is_some_and(|text| text.trim() == comment.trim());
+        if !said.iter().any(is_said) {
+            let made = self.comment_made(pull_request, comment).await?;
+            // Another Tagboat may have said the same meanwhile: of several the first one stays.
+            let said: Vec<raw::Comment> =
+                self.transport.pages((&path, &[]), "to list the comments", |page: Vec<_>| page).await?;
+            if said.iter().any(|other| other.id < made && is_said(other)) {
+                let url = self.url(&["issues", "comments", &made.to_string()], &[]);
+                self.transport.write(Method::DELETE, &url, None).await?;
+            }
+        }
+        self.patch(pull_request, &json!({"state": "closed", "body": body}), "to close a pull request").await
     }
 
     pub(super) async fn commented(&self, pull_request: &PullRequest, text: &str) -> Result<(), ForgeError> {
+        self.comment_made(pull_request, text).await.map(drop)
+    }
+
+    async fn comment_made(&self, pull_request: &PullRequest, text: &str) -> Result<u64, ForgeError> {
         let url = self.url(&["issues", &pull_request.number.0.to_string(), "comments"], &[]);
         let answer = self.transport.write(Method::POST, &url, Some(&json!({"body": text}))).await?;
-        if answer.status == StatusCode::CREATED { Ok(()) } else { Err(answer.refusal("to comment")) }
+        if answer.status != StatusCode::CREATED {
+            return Err(answer.refusal("to comment"));
+        }
+        Ok(answer.json::<raw::Comment>()?.id)
     }
 
     pub(super) async fn label_removed(&self, pull_request: &PullRequest, label: &str) -> Result<(), ForgeError> {

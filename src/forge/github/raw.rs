@@ -140,6 +140,12 @@ pub(super) struct ClassicChecks {
 }
 
 #[derive(Debug, Deserialize)]
+pub(super) struct Comment {
+    pub(super) id: u64,
+    pub(super) body: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
 pub(super) struct Reference {
     pub(super) object: Object,
 }

@@ -214,23 +214,30 @@ impl GitLab {
         if reply.status == StatusCode::OK { Ok(()) } else { Err(self.refused(&reply)) }
     }
 
-    async fn write_note(&self, pull_request: &PullRequest, text: &str) -> Result<(), ForgeError> {
+    async fn write_note(&self, pull_request: &PullRequest, text: &str) -> Result<u64, ForgeError> {
         let url = self.of(pull_request, &["notes"]);
         let reply = self.rest.write(Method::POST, url, Some(&json!({ "body": text }))).await?;
-        if reply.status == StatusCode::CREATED { Ok(()) } else { Err(self.refused(&reply)) }
+        if reply.status == StatusCode::CREATED { Ok(reply.json::<RawNote>()?.id) } else { Err(self.refused(&reply)) }
+    }
+
+    /// Returns the newest notes.
+    async fn read_notes(&self, pull_request: &PullRequest) -> Result<Vec<RawNote>, ForgeError> {
+        let mut notes = self.of(pull_request, &["notes"]);
+        notes.query_pairs_mut().extend_pairs([("sort", "desc"), ("order_by", "created_at"), ("per_page", "100")]);
+        let reply = self.rest.read(notes).await?;
+        if reply.status == StatusCode::OK { Ok(reply.page::<RawNote>()?.items) } else { Err(self.refused(&reply)) }
     }
 
     /// Closes after the comment has been written, which is written once however often this is begun anew.
     async fn withdraw(&self, pull_request: &PullRequest, body: &str, comment: &str) -> Result<(), ForgeError> {
-        let mut notes = self.of(pull_request, &["notes"]);
-        notes.query_pairs_mut().extend_pairs([("sort", "desc"), ("order_by", "created_at"), ("per_page", "100")]);
-        let reply = self.rest.read(notes).await?;
-        if reply.status != StatusCode::OK {
-            return Err(self.refused(&reply));
-        }
-        let said = reply.page::<RawNote>()?.items;
-        if !said.iter().any(|note| note.body.trim() == comment.trim()) {
-            self.write_note(pull_request, comment).await?;
+        let is_said = |note: &RawNote| note.body.trim() == comment.trim();
+        if !self.read_notes(pull_request).await?.iter().any(is_said) {
+            let made = self.write_note(pull_request, comment).await?;
+            // Another Tagboat may have said the same meanwhile: of several the first one stays.
+            if self.read_notes(pull_request).await?.iter().any(|note| note.id < made && is_said(note)) {
+                let url = self.of(pull_request, &["notes", &made.to_string()]);
+                self.rest.write(Method::DELETE, url, None).await?;
+            }
         }
         self.change(pull_request, &json!({ "description": body, "state_event": "close" })).await
     }
@@ -318,7 +325,7 @@ impl Forge for GitLab {
     }
 
     fn comment<'a>(&'a self, pull_request: &'a PullRequest, text: &'a str) -> Asked<'a, ()> {
-        Box::pin(self.write_note(pull_request, text))
+        Box::pin(async move { self.write_note(pull_request, text).await.map(drop) })
     }
 
     fn remove_label<'a>(&'a self, pull_request: &'a PullRequest, label: &'a str) -> Asked<'a, ()> {

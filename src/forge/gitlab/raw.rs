@@ -174,6 +174,7 @@ pub(super) struct RawReviewer {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct RawNote {
+    pub(super) id: u64,
     #[serde(default)]
     pub(super) body: String,
 }

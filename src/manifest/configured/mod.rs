@@ -102,7 +102,10 @@ fn merge(found: &mut Vec<Found>, fresh: Vec<Found>) {
         };
         match find.slots.iter().find_map(overlapping) {
             None => added.push(find),
-            Some(index) if found[index].image.is_none() && find.image.is_some() => {
+            Some(index)
+                if (found[index].image.is_none() && find.image.is_some())
+                    || matches!(found[index].skipped, Some(SkipReason::Unmarked(_))) =>
+            {
                 replaced.push(index);
                 added.push(find);
             }

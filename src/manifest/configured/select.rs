@@ -76,7 +76,7 @@ fn pick<D: Document>(document: &D, node: D::Node, selector: &Selector) -> Vec<D:
         }
         Selector::Slice { start, end, step } => {
             let elements = document.elements(node).unwrap_or_default();
-            slice(elements.len(), *start, *end, *step).into_iter().map(|at| elements[at]).collect()
+            Selector::slice(elements.len(), *start, *end, *step).into_iter().map(|at| elements[at]).collect()
         }
     }
 }
@@ -84,38 +84,4 @@ fn pick<D: Document>(document: &D, node: D::Node, selector: &Selector) -> Vec<D:
 fn from_end(index: i64, length: usize) -> Option<usize> {
     let length = i64::try_from(length).ok()?;
     usize::try_from(if index < 0 { index.checked_add(length)? } else { index }).ok()
-}
-
-/// Returns the indexes of a slice (section 2.3.4.2.2).
-fn slice(length: usize, start: Option<i64>, end: Option<i64>, step: i64) -> Vec<usize> {
-    let length = i64::try_from(length).unwrap_or(i64::MAX);
-    let normal = |at: i64| if at < 0 { at.saturating_add(length) } else { at };
-    let (first, last) = match step {
-        0 => return Vec::new(),
-        1.. => (normal(start.unwrap_or(0)).clamp(0, length), normal(end.unwrap_or(length)).clamp(0, length)),
-        _ => (normal(start.unwrap_or(length - 1)).clamp(-1, length - 1), end.map_or(-1, normal).clamp(-1, length - 1)),
-    };
-    let goes_on = |at: &i64| if step > 0 { *at < last } else { *at > last };
-    std::iter::successors(Some(first), |at| at.checked_add(step))
-        .take_while(goes_on)
-        .filter_map(|at| usize::try_from(at).ok())
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::slice;
-
-    #[test]
-    fn slices_follow_the_standard() {
-        // The examples of section 2.3.4.3, over a list of seven.
-        assert_eq!(slice(7, Some(1), Some(3), 1), [1, 2]);
-        assert_eq!(slice(7, Some(5), None, 1), [5, 6]);
-        assert_eq!(slice(7, Some(1), Some(5), 2), [1, 3]);
-        assert_eq!(slice(7, Some(5), Some(1), -2), [5, 3]);
-        assert_eq!(slice(7, None, None, -1), [6, 5, 4, 3, 2, 1, 0]);
-        assert_eq!(slice(7, None, None, 0), [0; 0]);
-        assert_eq!(slice(0, Some(i64::MIN), Some(i64::MAX), i64::MAX), [0; 0]);
-        assert_eq!(slice(3, Some(i64::MAX), Some(i64::MIN), i64::MIN), [2]);
-    }
 }

@@ -122,6 +122,16 @@ fn the_same_bytes_are_found_once() {
 }
 
 #[test]
+fn a_configured_place_is_in_doubt_no_longer() {
+    let text = "images:\n  - what: ghcr.io/acme/web:1.4.0\n";
+    assert!(found("a.yaml", text, Vec::new())[0].contains("followed only with a marker"));
+    for place in [jsonpath("$.images[*].what"), regex(r"what: (?<image>\S+):(?<tag>\S+)")] {
+        let found = found("a.yaml", text, vec![place]);
+        assert!(found.len() == 1 && !found[0].contains("marker"), "{found:?}");
+    }
+}
+
+#[test]
 fn a_marker_speaks_about_a_configured_place() {
     let text = "WEB=web:1.4.0 # tagboat: ignore\n# tagboat: semver=2.x\nAPP=app:2.0\n";
     let place = regex("=(?<image>[a-z]+):(?<tag>[^ \n]+)");

@@ -1,12 +1,14 @@
 //! References that something is wrapped around: variables with defaults, a scheme before, a file of another language.
 
+use std::ops::Range;
+
 use crate::manifest::finder::{Finder, Found, moved};
 use crate::manifest::marker;
 use crate::manifest::reference;
 use crate::manifest::variable::{self, Token, Values};
 use crate::manifest::yaml::embedded::Embedded;
 use crate::manifest::yaml::tree::NodeId;
-use crate::model::site::{Format, ScalarStyle, SkipReason, SlotRole};
+use crate::model::site::{Format, ScalarStyle, SkipReason, Slot, SlotRole};
 
 impl Finder<'_, '_> {
     /// Takes a scalar whose text is of another language than YAML; `read` finds the references in it.
@@ -55,6 +57,29 @@ impl Finder<'_, '_> {
             match self.slot(target, version.start + scheme.len()..version.end + scheme.len(), SlotRole::Version) {
                 Ok(found) => slot = Some(found),
                 Err(reason) => reading.skipped = Some(reason),
+            }
+        }
+        let at = self.tree.span(target).start;
+        self.found.push(Found { nodes: vec![node], ..Found::from_line(format, at, reading, slot) });
+    }
+
+    /// Takes a reference that stands within a scalar with other words.
+    pub(crate) fn within(&mut self, node: NodeId, part: Range<usize>, format: Format) {
+        let target = self.tree.resolve(node);
+        let (Some(text), Some(style)) = (self.tree.text(target), self.tree.style(target)) else { return };
+        let Some(raw) = text.get(part.clone()) else { return };
+        let mut reading = reference::read(raw);
+        let mut slot = None;
+        if let Some(version) = reading.version.clone() {
+            match self.literal_start(target) {
+                Some(start) => {
+                    let span = start + part.start + version.start..start + part.start + version.end;
+                    slot = Some(Slot { role: SlotRole::Version, span, token: self.tree.span(target), style });
+                }
+                None => {
+                    let reason = "text over several lines or with escapes is not looked into here".to_owned();
+                    reading.skipped = Some(SkipReason::Unsupported(reason));
+                }
             }
         }
         let at = self.tree.span(target).start;

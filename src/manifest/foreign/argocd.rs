@@ -7,12 +7,15 @@ use std::sync::Arc;
 use crate::manifest::foreign::Origin;
 use crate::manifest::foreign::object::Object;
 use crate::model::file::Span;
-use crate::model::image::{ImageName, Tag};
+use crate::model::image::{ImageName, Tag, shorten};
 use crate::model::policy::{Direction, Policy, Select};
 use crate::policy::{go, platform, range};
 
 /// The prefix of the annotations, and the group of the resource.
 pub(super) const GROUP: &str = "argocd-image-updater.argoproj.io";
+
+/// How many labels of an object, and how many requirements, are read.
+const MAX_LABELS: usize = 200;
 
 /// How many images one object may list.
 const MAX_IMAGES: usize = 1000;
@@ -30,14 +33,16 @@ pub struct Followed {
     pub further: Vec<(&'static str, String)>,
 }
 
-/// An `Application` with annotations.
+/// An `Application`, with what its annotations say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Application {
     /// Where it stands.
     pub origin: Origin,
     /// The bytes of the object.
     pub span: Span,
-    /// The images.
+    /// Its labels.
+    pub labels: Vec<(String, String)>,
+    /// The images; none where it has no annotations.
     pub images: Vec<Followed>,
     /// The folders of its sources that lie in a Git repository, as written.
     pub paths: Vec<String>,
@@ -46,12 +51,10 @@ pub struct Application {
 }
 
 impl Application {
-    /// Returns the folders of its sources, without what stands around a path; the repository's root is none.
-    pub(super) fn folders(&self) -> impl Iterator<Item = &str> {
-        self.paths
-            .iter()
-            .map(|path| path.trim_start_matches("./").trim_end_matches('/'))
-            .filter(|path| !matches!(*path, "" | "."))
+    /// Returns the folders of its sources, without what stands around a path; empty for the repository's root.
+    pub(super) fn folders<'a>(&'a self) -> impl Iterator<Item = &'a str> {
+        let folder = |path: &'a String| path.trim_start_matches("./").trim_end_matches('/');
+        self.paths.iter().map(folder).map(|folder| if folder == "." { "" } else { folder })
     }
 }
 
@@ -60,10 +63,73 @@ impl Application {
 pub struct Updater {
     /// Where it stands.
     pub origin: Origin,
-    /// Its images, each with the pattern of the applications that it is for.
-    pub images: Vec<(String, Followed)>,
+    /// The namespace of the applications that it is for.
+    pub namespace: Option<String>,
+    /// Which images it follows in which applications.
+    pub selections: Vec<Selection>,
     /// Settings that are not about one image, with their values.
     pub further: Vec<(&'static str, String)>,
+}
+
+/// One entry of an `ImageUpdater`'s `applicationRefs`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selection {
+    /// The glob over the names of applications.
+    pub pattern: String,
+    /// What their labels must be, or why that is not known.
+    pub labels: Result<Vec<Requirement>, String>,
+    /// Whether the applications' own annotations say what is followed.
+    pub uses_annotations: bool,
+    /// The images.
+    pub images: Vec<Followed>,
+}
+
+/// What one label must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requirement {
+    /// The label.
+    pub key: String,
+    /// Its values; any where none is given.
+    pub values: Vec<String>,
+    /// Whether it must not have one of them.
+    pub is_negated: bool,
+}
+
+impl Requirement {
+    /// Whether an application's labels fulfil it.
+    pub(super) fn holds(&self, labels: &[(String, String)]) -> bool {
+        let value = labels.iter().find(|(key, _)| *key == self.key).map(|(_, value)| value);
+        value.is_some_and(|value| self.values.is_empty() || self.values.contains(value)) != self.is_negated
+    }
+}
+
+/// Reads `labelSelectors`.
+fn requirements(reference: &Object<'_>) -> Result<Vec<Requirement>, String> {
+    let tree = reference.tree;
+    let exact = reference.node(&["labelSelectors", "matchLabels"]).into_iter().flat_map(|map| tree.entries(map));
+    let exact = exact.filter_map(|(key, value)| {
+        let values = vec![tree.filled(value).unwrap_or_default().to_owned()];
+        Some(Requirement { key: tree.text(key)?.to_owned(), values, is_negated: false })
+    });
+    let mut all: Vec<Requirement> = exact.take(MAX_LABELS).collect();
+    for expression in reference.items(&["labelSelectors", "matchExpressions"]).into_iter().take(MAX_LABELS) {
+        let expression = reference.at(expression);
+        let operator = expression.text(&["operator"]).unwrap_or_default();
+        let (is_negated, has_values) = match operator {
+            "In" => (false, true),
+            "NotIn" => (true, true),
+            "Exists" => (false, false),
+            "DoesNotExist" => (true, false),
+            other => return Err(format!("`{}` is no operator of a label selector", shorten(other))),
+        };
+        let values = if has_values { expression.texts(&["values"]) } else { Vec::new() };
+        let key = expression.text(&["key"]).unwrap_or_default().to_owned();
+        if has_values && values.is_empty() {
+            return Err(format!("the label selector `{}` names no values", shorten(&key)));
+        }
+        all.push(Requirement { key, values, is_negated });
+    }
+    Ok(all)
 }
 
 /// What is said of one image, wherever it is said.
@@ -89,7 +155,7 @@ impl Settings<'_> {
                 let tag = constraint.ok_or("the strategy `digest` needs a tag behind the name")?;
                 Select::Digest(Some(tag.parse::<Tag>().map_err(|error| error.to_string())?))
             }
-            other => return Err(format!("`{}` is no update strategy", crate::model::image::shorten(other))),
+            other => return Err(format!("`{}` is no update strategy", shorten(other))),
         };
         let mut policy = Policy::new(select);
         policy.tags = match self.allow.map(str::trim) {
@@ -97,7 +163,7 @@ impl Settings<'_> {
             Some(allow) => match allow.strip_prefix("regexp:") {
                 Some(text) => Some(go::filter(text.trim(), None)?),
                 None => {
-                    return Err(format!("`{}` is neither `any` nor `regexp:…`", crate::model::image::shorten(allow)));
+                    return Err(format!("`{}` is neither `any` nor `regexp:…`", shorten(allow)));
                 }
             },
         };
@@ -140,10 +206,10 @@ fn followed(written: &str, settings: &Settings<'_>, further: Vec<(&'static str, 
     }
 }
 
-/// Reads the annotations of an application; `None` where it has none.
-pub(super) fn application(object: &Object<'_>, origin: Origin) -> Option<Application> {
+/// Reads an application with its annotations.
+pub(super) fn application(object: &Object<'_>, origin: Origin) -> Application {
     let annotation = |name: &str| object.text(&["metadata", "annotations", &format!("{GROUP}/{name}")]);
-    let images = annotation("image-list")?;
+    let images = annotation("image-list").unwrap_or_default();
     let read = |written: &str| {
         let (alias, ..) = entry(written.trim());
         // What is said for one image goes before what is said for all.
@@ -170,26 +236,37 @@ pub(super) fn application(object: &Object<'_>, origin: Origin) -> Option<Applica
     };
     let further = ["write-back-method", "write-back-target", "git-branch", "git-repository"];
     let sources = object.items(&["spec", "sources"]).into_iter().map(|node| object.at(node).text(&["path"]));
-    Some(Application {
-        span: object.tree.span(object.root),
+    let tree = object.tree;
+    let labels = object.node(&["metadata", "labels"]).into_iter().flat_map(|map| tree.entries(map));
+    let label = |(key, value)| Some((tree.text(key)?.to_owned(), tree.text(value)?.to_owned()));
+    Application {
+        span: tree.span(object.root),
+        labels: labels.filter_map(label).take(MAX_LABELS).collect(),
         images: list(images).into_iter().take(MAX_IMAGES).map(read).collect(),
         paths: sources.chain([object.text(&["spec", "source", "path"])]).flatten().map(str::to_owned).collect(),
         further: further.into_iter().filter_map(|name| Some((name, annotation(name)?.to_owned()))).collect(),
         origin,
-    })
+    }
 }
 
 /// Reads an `ImageUpdater`: the settings of an image go before its application's, and those before the resource's.
 pub(super) fn updater(object: &Object<'_>, origin: Origin) -> Updater {
-    let mut images = Vec::new();
+    let mut selections = Vec::new();
+    let mut count = 0;
     let spec = object.node(&["spec"]).map(|node| object.at(node));
     let mut further: Vec<(&'static str, String)> = Vec::new();
     for reference in spec.map(|spec| spec.items(&["applicationRefs"])).unwrap_or_default() {
         let reference = object.at(reference);
         let pattern = reference.text(&["namePattern"]).unwrap_or("*");
-        if reference.is_set(&["useAnnotations"]) {
+        let uses_annotations = reference.is_set(&["useAnnotations"]);
+        if uses_annotations {
             further.push(("useAnnotations", format!("the annotations of `{pattern}` say what is followed")));
         }
+        let labels = requirements(&reference);
+        if let Err(reason) = &labels {
+            further.push(("labelSelectors", reason.clone()));
+        }
+        let mut images = Vec::new();
         for image in reference.items(&["images"]) {
             let image = object.at(image);
             let levels = [Some(image), Some(reference), spec];
@@ -216,12 +293,14 @@ pub(super) fn updater(object: &Object<'_>, origin: Origin) -> Updater {
             }
             notes.extend(text("forceUpdate").map(|value| ("forceUpdate", value.to_owned())));
             notes.extend(text("pullSecret").map(|value| ("pullSecret", value.to_owned())));
-            if images.len() < MAX_IMAGES {
+            count += 1;
+            if count <= MAX_IMAGES {
                 let mut one = followed(image.text(&["imageName"]).unwrap_or_default(), &settings, notes);
                 one.alias = image.text(&["alias"]).unwrap_or_default().to_owned();
-                images.push((pattern.to_owned(), one));
+                images.push(one);
             }
         }
+        selections.push(Selection { pattern: pattern.to_owned(), labels, uses_annotations, images });
     }
     for (name, path) in [
         ("writeBackConfig.method", &["writeBackConfig", "method"][..]),
@@ -230,5 +309,6 @@ pub(super) fn updater(object: &Object<'_>, origin: Origin) -> Updater {
     ] {
         further.extend(spec.and_then(|spec| spec.text(path)).map(|value| (name, value.to_owned())));
     }
-    Updater { origin, images, further }
+    let namespace = spec.and_then(|spec| spec.text(&["namespace"])).map(str::to_owned);
+    Updater { namespace: namespace.or_else(|| origin.namespace.clone()), origin, selections, further }
 }

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use crate::manifest::foreign::Origin;
 use crate::manifest::foreign::object::Object;
 use crate::manifest::reference;
+use crate::manifest::yaml::tree::{NodeId, Tree};
+use crate::model::file::Span;
 use crate::model::image::{ImageName, shorten};
 use crate::model::policy::{Direction, Pin, Policy, Select, TagPattern};
 use crate::model::site::{MarkedPart, Marker, PolicyReference};
@@ -68,6 +70,68 @@ pub struct Automation {
     pub message: Option<String>,
     /// Further fields that are set and say something.
     pub further: Vec<&'static str>,
+}
+
+/// A chart that a `HelmRelease` or a `HelmChart` takes from a `HelmRepository`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleasedChart {
+    /// Where the object stands.
+    pub origin: Origin,
+    /// The bytes of the map that names chart, version and source.
+    pub span: Span,
+    /// The chart's name.
+    pub chart: String,
+    /// `sourceRef`: namespace, where it is written, and name.
+    pub source: (Option<String>, String),
+}
+
+/// A `HelmRepository`: where charts come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChartRepository {
+    /// Where it stands.
+    pub origin: Origin,
+    /// `spec.url`.
+    pub url: String,
+    /// Whether it is a registry: `spec.type: oci`.
+    pub is_registry: bool,
+}
+
+/// The kind that says where charts come from.
+pub(super) const REPOSITORY: &str = "HelmRepository";
+
+/// Whether an object of a kind that others have, too, is Flux's.
+pub(crate) fn is_of_flux(version: &str) -> bool {
+    ["helm.toolkit.fluxcd.io/", "source.toolkit.fluxcd.io/"].iter().any(|group| version.starts_with(group))
+}
+
+/// Returns the map of a `HelmRelease` or a `HelmChart` that names chart, version and a `HelmRepository`.
+pub(crate) fn chart_of(tree: &Tree<'_>, object: NodeId) -> Option<NodeId> {
+    let object = Object { tree, root: object };
+    let spec = match object.text(&["kind"])? {
+        "HelmRelease" => object.node(&["spec", "chart", "spec"])?,
+        _ => object.node(&["spec"])?,
+    };
+    (object.at(spec).text(&["sourceRef", "kind"]) == Some(REPOSITORY)).then_some(spec)
+}
+
+/// Reads the chart of a `HelmRelease` or a `HelmChart`; `None` where it comes from no `HelmRepository`.
+pub(super) fn released(object: &Object<'_>, origin: Origin) -> Option<ReleasedChart> {
+    let root = chart_of(object.tree, object.root)?;
+    let spec = object.at(root);
+    Some(ReleasedChart {
+        origin,
+        span: object.tree.span(root),
+        chart: spec.text(&["chart"])?.to_owned(),
+        source: (
+            spec.text(&["sourceRef", "namespace"]).map(str::to_owned),
+            spec.text(&["sourceRef", "name"])?.to_owned(),
+        ),
+    })
+}
+
+pub(super) fn chart_repository(object: &Object<'_>, origin: Origin) -> ChartRepository {
+    let is_registry = object.text(&["spec", "type"]) == Some("oci");
+    ChartRepository { origin, url: object.text(&["spec", "url"]).unwrap_or_default().to_owned(), is_registry }
 }
 
 /// Reads the text of a comment, without its `#`, as a marker.

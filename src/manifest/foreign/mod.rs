@@ -3,7 +3,9 @@
 //! Entry points: `Collector`, which reads the objects of one file, and [`Foreign::resolve`], which gives the
 //! references of all files their policies. Nothing is asked of a cluster: what no file holds is unknown.
 
+mod applications;
 pub mod argocd;
+mod charts;
 pub mod flux;
 mod object;
 pub mod renovate;
@@ -13,7 +15,7 @@ pub mod resolve;
 mod tests;
 
 use crate::manifest::foreign::argocd::{Application, Updater};
-use crate::manifest::foreign::flux::{Automation, FluxPolicy, FluxRepository};
+use crate::manifest::foreign::flux::{Automation, ChartRepository, FluxPolicy, FluxRepository, ReleasedChart};
 use crate::manifest::foreign::object::Object;
 use crate::manifest::yaml::tree::{NodeId, Shape, Tree};
 use crate::model::file::{Position, Positions, RepoPath};
@@ -43,11 +45,18 @@ pub struct Foreign {
     pub policies: Vec<FluxPolicy>,
     /// Flux's `ImageUpdateAutomation`s.
     pub automations: Vec<Automation>,
-    /// Argo CD `Application`s with annotations of Argo CD Image Updater.
+    /// Argo CD `Application`s, with what the annotations of Argo CD Image Updater say.
     pub applications: Vec<Application>,
     /// The `ImageUpdater`s of Argo CD Image Updater 1.x.
     pub updaters: Vec<Updater>,
+    /// The charts that Flux takes from a `HelmRepository`.
+    pub charts: Vec<ReleasedChart>,
+    /// Flux's `HelmRepository`s.
+    pub chart_repositories: Vec<ChartRepository>,
 }
+
+/// A word of each kind of file that is looked into for its objects, although it may hold no reference.
+pub(crate) const WORDS: [&str; 2] = [flux::REPOSITORY, "argoproj.io"];
 
 impl Foreign {
     /// Adds what another file holds.
@@ -57,6 +66,8 @@ impl Foreign {
         self.automations.append(&mut other.automations);
         self.applications.append(&mut other.applications);
         self.updaters.append(&mut other.updaters);
+        self.charts.append(&mut other.charts);
+        self.chart_repositories.append(&mut other.chart_repositories);
     }
 
     /// Puts the objects into the order of their places.
@@ -67,6 +78,8 @@ impl Foreign {
         self.automations.sort_by_key(|object| place(&object.origin));
         self.applications.sort_by_key(|object| place(&object.origin));
         self.updaters.sort_by_key(|object| place(&object.origin));
+        self.charts.sort_by_key(|object| place(&object.origin));
+        self.chart_repositories.sort_by_key(|object| place(&object.origin));
     }
 
     fn len(&self) -> usize {
@@ -75,6 +88,8 @@ impl Foreign {
             + self.automations.len()
             + self.applications.len()
             + self.updaters.len()
+            + self.charts.len()
+            + self.chart_repositories.len()
     }
 }
 
@@ -90,7 +105,7 @@ impl<'a> Collector<'a> {
     /// Starts a file; one that names none of the updaters costs a search over its bytes.
     pub(crate) fn new(path: &'a RepoPath, text: &'a str) -> Self {
         let holds = |needle: &str| memchr::memmem::find(text.as_bytes(), needle.as_bytes()).is_some();
-        let is_worth_it = holds(flux::GROUP) || holds(argocd::GROUP);
+        let is_worth_it = holds(flux::GROUP) || WORDS.iter().any(|word| holds(word));
         Self { path, positions: Positions::new(text), is_worth_it, found: Foreign::default() }
     }
 
@@ -125,7 +140,8 @@ impl<'a> Collector<'a> {
         let is_flux = group == flux::GROUP && flux::KINDS.contains(&kind);
         let is_argo =
             (group == "argoproj.io" && kind == "Application") || (group == argocd::GROUP && kind == "ImageUpdater");
-        let Some(name) = object.text(&["metadata", "name"]).filter(|_| is_flux || is_argo) else { return };
+        let is_chart = flux::is_of_flux(version) && matches!(kind, "HelmRelease" | "HelmChart" | flux::REPOSITORY);
+        let Some(name) = object.text(&["metadata", "name"]).filter(|_| is_flux || is_argo || is_chart) else { return };
         let origin = Origin {
             file: self.path.clone(),
             position: self.positions.at(tree.span(root).start),
@@ -136,7 +152,9 @@ impl<'a> Collector<'a> {
             "ImageRepository" => self.found.repositories.push(flux::repository(&object, origin)),
             "ImagePolicy" => self.found.policies.push(flux::policy(&object, origin)),
             "ImageUpdateAutomation" => self.found.automations.push(flux::automation(&object, origin)),
-            "Application" => self.found.applications.extend(argocd::application(&object, origin)),
+            "Application" => self.found.applications.push(argocd::application(&object, origin)),
+            "HelmRelease" | "HelmChart" => self.found.charts.extend(flux::released(&object, origin)),
+            flux::REPOSITORY => self.found.chart_repositories.push(flux::chart_repository(&object, origin)),
             _ => self.found.updaters.push(argocd::updater(&object, origin)),
         }
     }

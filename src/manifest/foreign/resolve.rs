@@ -1,11 +1,11 @@
 //! From names to policies: what a marker or an application says of the references of all files.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::manifest::foreign::argocd::{Application, Followed};
 use crate::manifest::foreign::flux::{FluxPolicy, FluxRepository};
-use crate::manifest::foreign::{Foreign, Origin};
+use crate::manifest::foreign::{Foreign, Origin, charts};
+use crate::manifest::layers::Layer;
 use crate::model::file::RepoPath;
 use crate::model::image::{ImageName, shorten};
 use crate::model::policy::Policy;
@@ -44,7 +44,11 @@ impl Foreign {
     /// Gives every reference the policy that its marker names, or that its application has for it.
     ///
     /// A marker whose policy is missing or cannot be used leaves its reference alone, with the reason.
-    pub fn resolve(&self, sites: &mut [Site]) {
+    ///
+    /// The references must be sorted by file and offset. Charts of Flux that come from no registry are no references,
+    /// and go.
+    pub fn resolve(&self, sites: &mut Vec<Site>, layers: &[Layer]) {
+        let open = self.name_charts(sites);
         let index = self.index();
         let mut known: HashMap<(String, RepoPath), Result<Resolved<'_>, String>> = HashMap::new();
         for site in sites.iter_mut() {
@@ -58,68 +62,9 @@ impl Foreign {
                 Err(reason) => site.skipped = Some(SkipReason::NamedPolicy(reason.clone())),
             }
         }
-        self.applications_own(sites);
+        charts::close(open, sites);
+        self.applications_own(sites, layers);
     }
-
-    /// Gives the references within an application, and in the folders of its sources, what its annotations say of
-    /// their images.
-    ///
-    /// Its own manifest goes before folders, and the nearest folder before those above it. Where applications of one
-    /// folder differ, the reference is left alone.
-    fn applications_own(&self, sites: &mut [Site]) {
-        let mut by_file: BTreeMap<&RepoPath, Vec<&Application>> = BTreeMap::new();
-        let mut by_folder: HashMap<(&str, &ImageName), Vec<(&Application, &Followed)>> = HashMap::new();
-        for application in &self.applications {
-            by_file.entry(&application.origin.file).or_default().push(application);
-            for (folder, followed) in
-                application.folders().flat_map(|folder| application.images.iter().map(move |one| (folder, one)))
-            {
-                if let Ok(image) = &followed.image {
-                    by_folder.entry((folder, image)).or_default().push((application, followed));
-                }
-            }
-        }
-        if by_file.is_empty() {
-            return;
-        }
-        for site in sites.iter_mut().filter(|site| site.marker.is_none() && site.skipped.is_none()) {
-            let at = site.bytes().start;
-            let Some(image) = &site.image else { continue };
-            let here = by_file.get(&site.file).into_iter().flatten().find(|one| one.span.contains(&at));
-            let own = here.and_then(|one| one.images.iter().find(|followed| followed.image.as_ref() == Ok(image)));
-            let policy = match own {
-                Some(followed) => Some(followed.policy.clone()),
-                None => ancestors(site.file.folder())
-                    .find_map(|folder| by_folder.get(&(folder, image)))
-                    .map(|all| agreed(all)),
-            };
-            match policy {
-                Some(Ok(policy)) => site.marker = Some(Marker::Policy(policy)),
-                Some(Err(reason)) => {
-                    let reason = format!("its application's annotations cannot be used: {reason}");
-                    site.skipped = Some(SkipReason::NamedPolicy(reason));
-                }
-                None => {}
-            }
-        }
-    }
-}
-
-/// Returns the policy that several applications have for an image.
-fn agreed(all: &[(&Application, &Followed)]) -> Result<Arc<Policy>, String> {
-    let Some(((one, first), others)) = all.split_first() else { return Err("there are none".to_owned()) };
-    match others.iter().find(|(_, other)| other.policy != first.policy) {
-        None => first.policy.clone(),
-        Some((other, _)) => {
-            let names = [one, other].map(|application| shorten(&application.origin.name));
-            Err(format!("the applications {} and {} deploy this folder and differ", names[0], names[1]))
-        }
-    }
-}
-
-/// Returns a folder and those above it, the repository's root left out.
-fn ancestors(folder: &str) -> impl Iterator<Item = &str> {
-    std::iter::successors(Some(folder), |folder| Some(folder.rsplit_once('/')?.0)).filter(|folder| !folder.is_empty())
 }
 
 impl<'a> Index<'a> {
@@ -203,6 +148,10 @@ fn take(site: &mut Site, reference: &PolicyReference, resolved: &Resolved<'_>) {
             site.skipped = None;
         }
     }
+    if reference.part == MarkedPart::Digest && matches!(site.skipped, Some(SkipReason::DigestOnly)) {
+        let reason = "a digest alone: no tag with a marker of the same policy stands in its object".to_owned();
+        site.skipped = Some(SkipReason::NamedPolicy(reason));
+    }
     if site.skipped.is_some() {
         return;
     }
@@ -217,7 +166,7 @@ fn take(site: &mut Site, reference: &PolicyReference, resolved: &Resolved<'_>) {
 
 /// Returns the objects of a name that are nearest to a file. One without a namespace fits every namespace, where no
 /// other fits better: `kustomize` sets namespaces, too.
-fn nearest<'a, T>(
+pub(super) fn nearest<'a, T>(
     named: Option<&Vec<&'a T>>,
     origin: impl Fn(&T) -> &Origin,
     reference: &PolicyReference,

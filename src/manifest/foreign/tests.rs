@@ -72,14 +72,14 @@ spec:
 ",
     );
     let updater = &found.updaters[0];
-    let policies: Vec<String> = updater
-        .images
-        .iter()
-        .map(|(pattern, one)| format!("{pattern} {} {}", one.alias, one.policy.as_ref().unwrap()))
-        .collect();
-    assert_eq!(policies, ["shop-* web semver 1.x", "shop-* worker newest"]);
-    assert!(updater.images[0].1.policy.as_ref().unwrap().ignore[0].0.is_match("1-debug"));
-    assert_eq!(updater.images[0].1.further[1], ("manifestTargets.helm.tag", "web.tag".to_owned()));
+    let selection = &updater.selections[0];
+    assert_eq!((&*selection.pattern, &selection.labels), ("shop-*", &Ok(Vec::new())));
+    let images = &selection.images;
+    let policies: Vec<String> =
+        images.iter().map(|one| format!("{} {}", one.alias, one.policy.as_ref().unwrap())).collect();
+    assert_eq!(policies, ["web semver 1.x", "worker newest"]);
+    assert!(images[0].policy.as_ref().unwrap().ignore[0].0.is_match("1-debug"));
+    assert_eq!(images[0].further[1], ("manifestTargets.helm.tag", "web.tag".to_owned()));
     assert_eq!(updater.further, [("writeBackConfig.method", "git".to_owned())]);
 }
 

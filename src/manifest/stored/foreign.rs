@@ -1,7 +1,7 @@
 //! The objects of other updaters, and what is laid over what.
 
-use crate::manifest::foreign::argocd::{Application, Followed, Updater};
-use crate::manifest::foreign::flux::{Automation, FluxPolicy, FluxRepository};
+use crate::manifest::foreign::argocd::{Application, Followed, Requirement, Selection, Updater};
+use crate::manifest::foreign::flux::{Automation, ChartRepository, FluxPolicy, FluxRepository, ReleasedChart};
 use crate::manifest::foreign::{Foreign, Origin};
 use crate::manifest::layers::{Layer, LayerImage};
 use crate::manifest::stored::bytes::{Reader, Stored, Writer, record};
@@ -11,9 +11,13 @@ record!(FluxRepository { origin, image, exclusions, operators });
 record!(FluxPolicy { origin, repository, policy, reflects });
 record!(Automation { origin, path, branch, push_branch, author, message, further });
 record!(Followed { alias, image, policy, further });
-record!(Application { origin, span, images, paths, further });
-record!(Updater { origin, images, further });
-record!(Foreign { repositories, policies, automations, applications, updaters });
+record!(Application { origin, span, labels, images, paths, further });
+record!(Requirement { key, values, is_negated });
+record!(Selection { pattern, labels, uses_annotations, images });
+record!(Updater { origin, namespace, selections, further });
+record!(ReleasedChart { origin, span, chart, source });
+record!(ChartRepository { origin, url, is_registry });
+record!(Foreign { repositories, policies, automations, applications, updaters, charts, chart_repositories });
 
 record!(LayerImage { name, becomes, decides, span });
 record!(Layer { file, resources, components, images, patches });

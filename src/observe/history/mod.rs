@@ -3,22 +3,24 @@
 //! The entry points are [`Past`] and [`timelines`]. Goes back step by step, and no further than somebody needs. Old
 //! versions of files are read as their paths are read today.
 
+mod walk;
 mod words;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use crate::git::local::LocalHistory;
-use crate::git::log::{ChangedFile, Line, LogStep};
+use crate::git::log::Line;
 use crate::git::{BlobId, GitError, Remote};
 use crate::manifest::{self, Surroundings};
 use crate::model::commit::CommitId;
 use crate::model::environment::{BranchName, EnvironmentName, Environments};
 use crate::model::file::RepoPath;
-use crate::model::history::{Shift, Timeline, Word};
+use crate::model::history::{Timeline, Word};
 use crate::model::image::ImageName;
-use crate::model::site::{Site, Value};
+use crate::model::site::Site;
+use crate::observe::history::walk::Walk;
 
 /// How many commits are read at most. A version that was taken back longer ago is forgotten; `hold` keeps it for ever.
 pub const MOST_COMMITS: usize = 2_000;
@@ -87,13 +89,9 @@ pub struct Told {
     pub oldest: Timestamp,
     /// Whether that is the first commit of all.
     pub whole: bool,
+    /// Whether there would be more to read, had somebody not cloned too little of it.
+    pub is_shallow: bool,
 }
-
-/// The values of the asked images in one file: of each image as many as there are places, in the order of the file.
-type Values = BTreeMap<ImageName, Vec<Value>>;
-
-/// The values of images in a whole environment.
-type Whole = BTreeMap<ImageName, BTreeSet<Value>>;
 
 /// Where history comes from: a remote's branch, or a person's checkout.
 pub trait Past: Send + Sync {
@@ -110,6 +108,26 @@ pub trait Past: Send + Sync {
     ///
     /// [`GitError`] when it cannot be read.
     fn read(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, GitError>;
+
+    /// Returns the wanted files that are not as the newest commit has them, with what it has; of those of `standing` also
+    /// the ones that it has not. A branch has none.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`] when the commit cannot be read.
+    fn uncommitted(
+        &self,
+        _standing: &BTreeSet<RepoPath>,
+        _limit: u64,
+        _wanted: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Result<Vec<(RepoPath, Option<BlobId>)>, GitError> {
+        Ok(Vec::new())
+    }
+
+    /// Whether history is cut off where somebody cloned no more of it.
+    fn is_shallow(&self) -> bool {
+        false
+    }
 }
 
 /// The history of a branch on a remote.
@@ -140,18 +158,35 @@ impl Past for LocalHistory {
     fn read(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, GitError> {
         Self::read(self, blob, limit)
     }
+
+    fn uncommitted(
+        &self,
+        standing: &BTreeSet<RepoPath>,
+        limit: u64,
+        wanted: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Result<Vec<(RepoPath, Option<BlobId>)>, GitError> {
+        Self::uncommitted(self, standing, limit, wanted)
+    }
+
+    fn is_shallow(&self) -> bool {
+        Self::is_shallow(self)
+    }
 }
 
 /// What is needed to understand the files of history.
 pub struct Reading<'a> {
     /// The environments, whose globs say which files belong to them.
     pub environments: &'a Environments,
+    /// The branch whose history it is, where that is not the base: its environments alone are told of.
+    pub branch: Option<&'a BranchName>,
     /// Every reference that stands there now.
     pub sites: &'a [Site],
     /// What today's paths say about each other.
     pub surroundings: &'a Surroundings,
     /// The limits of what is read.
     pub limits: &'a manifest::Limits,
+    /// When what is not committed yet counts as changed; `None` where it does not count.
+    pub uncommitted: Option<Timestamp>,
 }
 
 /// Reads what each asked image has been in its environment, at most `limit` commits back.
@@ -164,8 +199,8 @@ pub fn timelines(
     asked: &BTreeSet<Asked>,
     reading: &Reading<'_>,
     limit: usize,
-) -> Result<BTreeMap<Asked, Timeline>, GitError> {
-    Ok(tell(past, &Asking::These(asked.clone()), reading, None, limit)?.timelines)
+) -> Result<Told, GitError> {
+    tell(past, &Asking::These(asked.clone()), reading, None, limit)
 }
 
 /// Returns when each commit of a line came at the earliest: not before any below it, whatever its own clock says.
@@ -195,13 +230,25 @@ pub fn tell(
     let wanted = |path: &str| {
         watched.is_some_and(|watched| watched.as_str() == path)
             || (manifest::may_hold_reference(path)
-                && reading.environments.of(path).is_some_and(|environment| asking.has_environment(&environment.name)))
+                && reading
+                    .environments
+                    .of(reading.branch, path)
+                    .is_some_and(|environment| asking.has_environment(&environment.name)))
     };
-    let line = past.line(limit.min(MOST_COMMITS), &wanted)?;
+    let limit = limit.min(MOST_COMMITS);
+    let line = past.line(limit, &wanted)?;
+    let is_shallow = !line.whole && line.steps.len() < limit && past.is_shallow();
     let landed = landed(&line);
     let mut walk = Walk::new(past, asking, reading);
     let mut rewritten = Vec::new();
+    if let Some(now) = reading.uncommitted {
+        walk.back_to_the_commit(now, &wanted)?;
+    }
+    let mut beside = line.beside.iter().peekable();
     for (depth, step) in line.steps.iter().enumerate() {
+        while let Some(aside) = beside.next_if(|beside| beside.onto <= depth) {
+            walk.look_aside(aside)?;
+        }
         walk.back_over(step, depth, landed[depth])?;
         let file = watched.and_then(|watched| step.changed.iter().find(|changed| changed.path == *watched));
         if let Some(file) = file {
@@ -212,185 +259,17 @@ pub fn tell(
             rewritten.push(Rewritten { commit: entry.id.clone(), time: entry.time, word, before, after });
         }
     }
-    let timeline = |shifts| Timeline { shifts, oldest: line.oldest, whole: line.whole };
-    let mut timelines: BTreeMap<Asked, Timeline> =
-        walk.shifts.into_iter().map(|(asked, shifts)| (asked, timeline(shifts))).collect();
     let there: Vec<Asked> = match asking {
         Asking::These(these) => these.iter().cloned().collect(),
         Asking::All(_) => walk.there.into_iter().collect(),
     };
-    for asked in there {
-        timelines.entry(asked).or_insert_with(|| timeline(Vec::new()));
-    }
-    Ok(Told { timelines, rewritten, oldest: line.oldest, whole: line.whole })
-}
-
-/// Goes back in time, and knows at each commit what every file held after it.
-struct Walk<'a> {
-    past: &'a dyn Past,
-    asking: &'a Asking,
-    reading: &'a Reading<'a>,
-    /// What files hold that hold an asked image, by environment.
-    files: HashMap<EnvironmentName, BTreeMap<RepoPath, Values>>,
-    /// What was read already: neighbours share every version of a file.
-    read: HashMap<(RepoPath, BlobId), Values>,
-    shifts: BTreeMap<Asked, Vec<Shift>>,
-    /// What stands there now.
-    there: BTreeSet<Asked>,
-}
-
-impl<'a> Walk<'a> {
-    fn new(past: &'a dyn Past, asking: &'a Asking, reading: &'a Reading<'a>) -> Self {
-        let mut there = BTreeSet::new();
-        let mut files: HashMap<EnvironmentName, BTreeMap<RepoPath, Values>> = HashMap::new();
-        for site in reading.sites {
-            if let Some(environment) = reading.environments.of(site.file.as_str())
-                && let Some(image) = counted(site, asking)
-            {
-                if asking.has(&environment.name, image) {
-                    there.insert((environment.name.clone(), image.clone()));
-                }
-                let file = files.entry(environment.name.clone()).or_default().entry(site.file.clone()).or_default();
-                file.entry(image.clone()).or_default().push(site.value.clone());
-            }
-        }
-        Self { past, asking, reading, files, read: HashMap::new(), shifts: BTreeMap::new(), there }
-    }
-
-    /// Undoes one commit, and notes what it had changed.
-    fn back_over(&mut self, step: &LogStep, depth: usize, landed: Timestamp) -> Result<(), GitError> {
-        let mut touched: BTreeMap<EnvironmentName, Vec<&ChangedFile>> = BTreeMap::new();
-        for changed in &step.changed {
-            if let Some(environment) = self.reading.environments.of(changed.path.as_str()) {
-                touched.entry(environment.name.clone()).or_default().push(changed);
-            }
-        }
-        for (environment, changes) in touched {
-            let mut steps: BTreeMap<ImageName, BTreeSet<(Value, Value)>> = BTreeMap::new();
-            let mut images: BTreeSet<ImageName> = BTreeSet::new();
-            let mut befores = Vec::with_capacity(changes.len());
-            for changed in &changes {
-                // What a commit left is read from the commit: a working tree may hold something else today.
-                let after = self.values(changed, changed.after.as_ref())?;
-                let before = self.values(changed, changed.before.as_ref())?;
-                images.extend(after.keys().chain(before.keys()).cloned());
-                self.put(&environment, &changed.path, after);
-                befores.push(before);
-            }
-            images.retain(|image| self.asking.has(&environment, image));
-            let after = self.whole(&environment, &images);
-            for (changed, before) in changes.iter().zip(befores) {
-                let now = self.files.get(&environment).and_then(|files| files.get(&changed.path));
-                for (image, old) in &before {
-                    let new = now.and_then(|values| values.get(image)).map_or(&[][..], Vec::as_slice);
-                    steps.entry(image.clone()).or_default().extend(gave_way_in_file(old, new));
-                }
-                self.put(&environment, &changed.path, before);
-            }
-            let before = self.whole(&environment, &images);
-            for image in &images {
-                let key = (environment.clone(), image.clone());
-                let nothing = BTreeSet::new();
-                let from = before.get(image).unwrap_or(&nothing);
-                let to = after.get(image).unwrap_or(&nothing);
-                let mut steps = steps.remove(image).unwrap_or_default();
-                if from == to && steps.is_empty() {
-                    continue;
-                }
-                // A file that was moved and changed at once shows in the environment alone.
-                steps.extend(gave_way(from, to));
-                let came: BTreeSet<&Value> = to.difference(from).chain(steps.iter().map(|(_, came)| came)).collect();
-                let (by, word) = words::mover((&step.entry, depth), &environment, image, &came);
-                let shift = Shift {
-                    commit: step.entry.id.clone(),
-                    time: step.entry.time,
-                    landed,
-                    by,
-                    word,
-                    from: from.clone(),
-                    to: to.clone(),
-                    steps,
-                };
-                self.shifts.entry(key).or_default().push(shift);
-            }
-        }
-        Ok(())
-    }
-
-    fn put(&mut self, environment: &EnvironmentName, path: &RepoPath, values: Values) {
-        let files = self.files.entry(environment.clone()).or_default();
-        if values.is_empty() {
-            files.remove(path);
-        } else {
-            files.insert(path.clone(), values);
-        }
-    }
-
-    /// Returns every value of some images in an environment.
-    fn whole(&self, environment: &EnvironmentName, images: &BTreeSet<ImageName>) -> Whole {
-        let mut whole = Whole::new();
-        for file in self.files.get(environment).into_iter().flat_map(BTreeMap::values) {
-            for (image, values) in file.iter().filter(|(image, _)| images.contains(*image)) {
-                whole.entry(image.clone()).or_default().extend(values.iter().cloned());
-            }
-        }
-        whole
-    }
-
-    /// Reads the values of one version of a file; one that cannot be understood holds none.
-    fn values(&mut self, changed: &ChangedFile, blob: Option<&BlobId>) -> Result<Values, GitError> {
-        let Some(blob) = blob else { return Ok(Values::new()) };
-        let key = (changed.path.clone(), blob.clone());
-        if let Some(values) = self.read.get(&key) {
-            return Ok(values.clone());
-        }
-        let limits = self.reading.limits;
-        let values = match self.past.read(blob, limits.max_bytes) {
-            Ok(bytes) => {
-                let mut scan = manifest::scan(&changed.path, &bytes, self.reading.surroundings, limits);
-                scan.sites.sort_by_key(|site| site.bytes().start);
-                let mut values = Values::new();
-                for site in &scan.sites {
-                    if let Some(image) = counted(site, self.asking) {
-                        values.entry(image.clone()).or_default().push(site.value.clone());
-                    }
-                }
-                values
-            }
-            Err(GitError::TooLarge { .. }) => Values::new(),
-            Err(error) => return Err(error),
-        };
-        self.read.insert(key, values.clone());
-        Ok(values)
-    }
-}
-
-/// Returns the image of a site that says what runs.
-fn counted<'s>(site: &'s Site, asking: &Asking) -> Option<&'s ImageName> {
-    site.image.as_ref().filter(|image| site.skipped.is_none() && asking.has_image(image))
-}
-
-/// Pairs what stood at each place of a file with what stands there now, where there are as many places as before;
-/// else what went with what came.
-fn gave_way_in_file(old: &[Value], new: &[Value]) -> BTreeSet<(Value, Value)> {
-    let sorted = |values: &[Value]| {
-        let mut values = values.to_vec();
-        values.sort();
-        values
+    let (mut shifts, mut asides) = (walk.shifts, walk.asides);
+    let asked: BTreeSet<Asked> = shifts.keys().cloned().chain(there).collect();
+    let timeline = |asked: Asked| {
+        let shifts = shifts.remove(&asked).unwrap_or_default();
+        let asides = asides.remove(&asked).unwrap_or_default();
+        (asked, Timeline { shifts, asides, oldest: line.oldest, whole: line.whole })
     };
-    if old.len() == new.len() {
-        // Places that only changed their order have changed nothing.
-        if sorted(old) == sorted(new) {
-            return BTreeSet::new();
-        }
-        let pairs = old.iter().zip(new).filter(|(old, new)| old != new);
-        return pairs.map(|(old, new)| (old.clone(), new.clone())).collect();
-    }
-    gave_way(&old.iter().cloned().collect(), &new.iter().cloned().collect())
-}
-
-/// Pairs every value that went with every one that came in its place.
-fn gave_way(old: &BTreeSet<Value>, new: &BTreeSet<Value>) -> BTreeSet<(Value, Value)> {
-    let came: Vec<&Value> = new.difference(old).collect();
-    old.difference(new).flat_map(|left| came.iter().map(move |came| (left.clone(), (*came).clone()))).collect()
+    let timelines = asked.into_iter().map(timeline).collect();
+    Ok(Told { timelines, rewritten, oldest: line.oldest, whole: line.whole, is_shallow })
 }

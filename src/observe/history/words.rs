@@ -19,8 +19,9 @@ pub(super) fn mover(
     (entry, depth): (&LogEntry, usize),
     environment: &EnvironmentName,
     image: &ImageName,
-    came: &BTreeSet<&Value>,
+    (steps, came): (&BTreeSet<(Value, Value)>, &BTreeSet<&Value>),
 ) -> (Mover, Word) {
+    let left: BTreeSet<String> = steps.iter().map(|(left, _)| format!("{image} {left} -> ")).collect();
     let came: Vec<String> = came.iter().map(|value| format!("-> {value}")).collect();
     let is_own = |message: &&String| {
         let trailers = trailers(message);
@@ -35,7 +36,13 @@ pub(super) fn mover(
                 images.iter().any(|line| line.split(' ').next() == Some(image.as_str()) && line.ends_with(came))
             })
     };
-    match std::iter::once(&entry.message).chain(&entry.merged).find(is_own) {
+    let messages = || std::iter::once(&entry.message).chain(&entry.merged);
+    // A message that was used again names another beginning. What several commits did is told by all of them.
+    let begins = |left: &String| {
+        let mut told = messages().flat_map(|message| trailers(message));
+        told.any(|(key, value)| key.eq_ignore_ascii_case(TRAILER_IMAGE) && value.starts_with(left.as_str()))
+    };
+    match messages().find(is_own).filter(|_| left.iter().all(begins)) {
         Some(own) => (Mover::Tagboat, word(entry, own, depth)),
         None => {
             let word = word(entry, "", depth);

@@ -16,8 +16,9 @@ use crate::config::holds::{self, EditError, HOLDS_FILE};
 use crate::config::repository::Repository;
 use crate::edit;
 use crate::git::{GitError, Remote};
-use crate::manifest::{self, Surroundings};
+use crate::manifest;
 use crate::model::change::FileEdit;
+use crate::model::commit::CommitPlan;
 use crate::model::environment::{BranchName, Environment, EnvironmentName, Publish};
 use crate::model::file::RepoPath;
 use crate::model::gate::GateName;
@@ -28,11 +29,14 @@ use crate::model::outcome::{Outcome, Skipped};
 use crate::model::proposal::{Action, Move, Proposal};
 use crate::observe::history::BranchPast;
 use crate::observe::tree::CommitFiles;
+use crate::pass::grounds::{self, Seen};
 use crate::pass::propose::Publishing;
-use crate::pass::run::{MAX_RACES, read_config};
+use crate::pass::run::{MAX_RACES, fetch_branches, read_config};
 use crate::pass::{Editing, Inputs, MAX_HOLDS, PassError, Progress, blocking};
-use crate::publish::plan::{OrderNote, ordered_commit};
+use crate::publish::apply::{Applied, apply};
+use crate::publish::plan::{OrderNote, PlannedCommit, hold_message, ordered_commit};
 use crate::registry::TagSource;
+use crate::source::Sources;
 
 /// What is ordered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +83,8 @@ pub struct Ordering<'a> {
     pub config: Option<Repository>,
     /// Where tags come from.
     pub source: &'a dyn TagSource,
+    /// What gates may ask.
+    pub sources: &'a Sources,
     /// What earlier passes left.
     pub cache: &'a Cache,
     /// The limits of what is read.
@@ -150,9 +156,8 @@ struct Settled {
 struct Ground<'a> {
     inputs: Inputs<'a>,
     observation: Observation,
-    surroundings: Surroundings,
-    /// Every file of the commit.
-    files: Vec<RepoPath>,
+    /// The branches, the base first.
+    seen: Vec<Seen<'a>>,
     environment: &'a Environment,
 }
 
@@ -190,22 +195,26 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
         Ok((base, files))
     })
     .await?;
-    let config = match &given.config {
+    let mut config = match &given.config {
         Some(config) => config.clone(),
         None => read_config(&files, given.branch)?,
     };
+    config.environments.settle_on(given.branch);
     let environment = known_environment(&config, order.environment())?;
     if config.commit.sign.is_some() {
         let hint = "take `commit.sign` out of the configuration, or make the commit by hand";
         return Err(refused("`commit.sign` does not act in this version, and none is pushed unsigned", hint));
     }
     let past = BranchPast { remote: &*given.remote, branch: given.branch, tip: &base };
+    let branches = fetch_branches(&given.remote, &config).await?;
     let inputs = Inputs {
         config: &config,
         files: &files,
         base: Some(base.clone()),
         past: Some(&past),
+        branches: &branches,
         source: given.source,
+        sources: given.sources,
         cache: given.cache,
         limits: given.limits,
         now: given.now,
@@ -213,18 +222,11 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
         only: &[],
         progress: given.progress,
     };
-    let scanned = crate::pass::look(&inputs)?;
-    let holds = crate::pass::holds(&inputs)?;
-    let observation = Observation {
-        now: given.now,
-        base: Some(base.clone()),
-        sites: scanned.sites,
-        passed_over: scanned.passed_over,
-        holds,
-        ..Observation::default()
-    };
-    let mut ground =
-        Ground { inputs, observation, surroundings: scanned.surroundings, files: scanned.files, environment };
+    let (observation, seen) = crate::pass::look(&inputs)?;
+    if let Some(reason) = observation.half_known.get(&environment.name).filter(|_| environment.branch.is_some()) {
+        return Err(OrderError::Failed(reason.clone()));
+    }
+    let mut ground = Ground { inputs, observation, seen, environment };
     let settled = match order {
         Order::Rollback { what, to, .. } => rollback::settle(given, &mut ground, what, to.as_ref()).await?,
         Order::Promote { image, tag, at_once, skipped, .. } => {
@@ -249,36 +251,68 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
         reason: None,
         earliest: None,
     };
-    let read = |file: &_| ground.inputs.files.read(file, given.limits.max_bytes).map_err(|reason| reason.to_string());
-    let edited = edit::edit(&ground.observation.sites, &[&proposal], &ground.surroundings, given.limits, &read);
+    let on = grounds::of(&ground.seen, &config, &environment.name)
+        .ok_or_else(|| OrderError::Failed("its branch could not be read".to_owned()))?;
+    let read = |file: &_| on.files.read(file, given.limits.max_bytes).map_err(|reason| reason.to_string());
+    let edited = edit::edit(&ground.observation.sites, &[&proposal], &on.surroundings, given.limits, &read);
     if let Some(refusal) = edited.refused.first() {
         return Err(OrderError::Failed(format!("{}: {}", refusal.file, refusal.reason)));
     }
     let mut all = edited.files.clone();
-    let held = hold_file(&ground, &note.holds, &mut all)?;
+    let mut own = Vec::new();
+    let held = hold_file(&ground, &note.holds, &mut own)?;
+    let tip = match &environment.branch {
+        None => {
+            all.append(&mut own);
+            (given.branch, &base)
+        }
+        Some(branch) => {
+            let viewed = branches.get(branch).and_then(|viewed| viewed.as_ref().ok()?.base.as_ref());
+            (branch, viewed.ok_or_else(|| OrderError::Failed(format!("the branch {branch} could not be read")))?)
+        }
+    };
+    // Holds live on the base. They come first: what is held and still runs does no harm, what runs unheld comes back.
+    let mut commits = Vec::new();
+    if !own.is_empty() {
+        let message = hold_message(true, &note.holds, &config.commit);
+        let plan = CommitPlan {
+            environment: environment.name.clone(),
+            message,
+            author: config.commit.author.clone(),
+            committer: config.commit.committer().clone(),
+            sign: config.commit.sign,
+        };
+        let commit = PlannedCommit { plan, files: own, key: String::new() };
+        let (remote, branch, at, now) = (Arc::clone(&given.remote), given.branch.clone(), base.clone(), given.now);
+        match blocking(move || apply(&*remote, &branch, &at, vec![commit], now)).await? {
+            Applied::Landed(landed) => commits = landed,
+            Applied::Moved => return Ok(None),
+            Applied::Forbidden(words) => {
+                let hint =
+                    "the hold belongs on the base branch: `tagboat hold` there by a pull request of your own first";
+                return Err(refused(format!("the remote refuses the push to {}: {words}", given.branch), hint));
+            }
+        }
+    }
     let commit = ordered_commit(&environment.name, &edited.changes, all.clone(), &config.commit, &note);
     let mut outcome = Outcome {
         changes: edited.changes,
         files: all,
         proposals: vec![proposal],
         skipped: settled.notes,
+        commits,
         holds: Some(held),
         ..Outcome::default()
     };
-    let landed = publish::publish(given, &config, &base, commit, &mut outcome).await?;
+    let landed = publish::publish(given, &config, tip, commit, &mut outcome).await?;
     Ok(landed.then_some(outcome))
 }
 
 fn known_environment<'a>(config: &'a Repository, name: &EnvironmentName) -> Result<&'a Environment, OrderError> {
-    let environment = config.environments.named(name).ok_or_else(|| {
+    config.environments.named(name).ok_or_else(|| {
         let known: Vec<&str> = config.environments.0.iter().map(|environment| environment.name.as_str()).collect();
         refused(format!("there is no environment `{name}`"), format!("there are: {}", known.join(", ")))
-    })?;
-    if environment.branch.is_some() {
-        let hint = "its files are not on this branch: edit them on theirs";
-        return Err(refused(format!("`branch` of `{name}` does not act in this version"), hint));
-    }
-    Ok(environment)
+    })
 }
 
 fn note(given: &Ordering<'_>, order: &Order, settled: &Settled) -> OrderNote {

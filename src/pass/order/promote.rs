@@ -65,10 +65,12 @@ pub(super) async fn settle(
     }
     let keys = right_before.iter().map(|before| ((*before).clone(), image.clone())).collect();
     let decided: Vec<Decision> = own.into_iter().cloned().collect();
-    crate::pass::read_pasts(&ground.inputs, &mut ground.observation, &keys, &ground.surroundings);
+    crate::pass::read_pasts(&ground.inputs, &mut ground.observation, &keys, &ground.seen);
     for decision in &decided {
         settled.moves.push(step(ground, decision, &decisions, tag).await?);
     }
+    let asked = order::questions(&ground.observation, ground.environment, &settled.moves, skipped);
+    observe::answers::ask(&mut ground.observation, &asked, ground.inputs.sources).await;
     settled.gates = gates(ground, &settled.moves, skipped, not_before.first().map(|(before, _)| before));
     if let Some(reason) = order::objection(&settled.gates) {
         let names: Vec<&str> =
@@ -88,8 +90,7 @@ async fn decide(ground: &mut Ground<'_>, image: &ImageName) -> Result<Vec<Decisi
     if let Some(Err(reason)) = ground.observation.images.get(image) {
         return Err(OrderError::Failed(format!("{image}: {reason}")));
     }
-    let context = crate::pass::Context { files: &ground.files, surroundings: &ground.surroundings };
-    Ok(crate::pass::decided(&ground.inputs, &mut ground.observation, &asked, &context).await)
+    Ok(crate::pass::decided(&ground.inputs, &mut ground.observation, &asked, &ground.seen).await)
 }
 
 /// Whether the registry has the tag, and the policy lets it stand there.

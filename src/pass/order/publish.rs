@@ -6,7 +6,7 @@ use crate::config::repository::Repository;
 use crate::forge::Forge;
 use crate::git::Remote;
 use crate::model::commit::{CommitId, Sign};
-use crate::model::environment::Publish;
+use crate::model::environment::{BranchName, Publish};
 use crate::model::outcome::Outcome;
 use crate::model::proposal::Action;
 use crate::pass::blocking;
@@ -22,29 +22,29 @@ use crate::publish::pull_requests::{self, Desired, Standing, Unsure};
 pub(super) async fn publish(
     given: &Ordering<'_>,
     config: &Repository,
-    base: &CommitId,
+    (branch, base): (&BranchName, &CommitId),
     commit: PlannedCommit,
     outcome: &mut Outcome,
 ) -> Result<bool, OrderError> {
     let publish = outcome.proposals.first().map_or(Publish::Commit, |proposal| proposal.publish);
     if publish != Publish::Commit {
-        return propose(given, config, base, commit, outcome).await;
+        return propose(given, config, (branch, base), commit, outcome).await;
     }
     let applied = match &given.publishing {
         Publishing::Forge(forge) if config.commit.sign == Some(Sign::Forge) => {
             let (remote, prefix) = (Arc::clone(&given.remote), config.pull_request.branch_prefix.as_str());
-            let maker = Maker { remote, forge: Some(&**forge), branch: given.branch, prefix, now: given.now };
+            let maker = Maker { remote, forge: Some(&**forge), branch, prefix, now: given.now };
             let applied = apply::apply_by_forge(&maker, base, vec![commit]).await;
             applied.map_err(|error| OrderError::Failed(error.to_string()))?
         }
         _ => {
-            let (remote, branch, at, now) = (Arc::clone(&given.remote), given.branch.clone(), base.clone(), given.now);
+            let (remote, branch, at, now) = (Arc::clone(&given.remote), branch.clone(), base.clone(), given.now);
             blocking(move || apply::apply(&*remote, &branch, &at, vec![commit], now)).await?
         }
     };
     match applied {
         Applied::Landed(landed) => {
-            outcome.commits = landed;
+            outcome.commits.extend(landed);
             Ok(true)
         }
         Applied::Moved => Ok(false),
@@ -59,7 +59,7 @@ pub(super) async fn publish(
 async fn propose(
     given: &Ordering<'_>,
     config: &Repository,
-    base: &CommitId,
+    (branch, base): (&BranchName, &CommitId),
     commit: PlannedCommit,
     outcome: &mut Outcome,
 ) -> Result<bool, OrderError> {
@@ -73,24 +73,17 @@ async fn propose(
     let style = &config.pull_request;
     let limit = forge.as_ref().map_or(LONGEST_BODY, |forge| forge.body_limit());
     let proposal = outcome.proposals.remove(0);
-    let reviewers = config.environments.named(&proposal.environment).map(|found| found.reviewers.clone());
-    let reviewers = reviewers.unwrap_or_default();
-    let desired = pull_requests::ordered(&proposal, &outcome.changes, commit, style, limit, &reviewers);
+    let environment = config.environments.named(&proposal.environment);
+    let desired = pull_requests::ordered(&proposal, &outcome.changes, commit, style, limit, environment);
     // On plain Git nobody else merges: the second round moves the base to what the first one pushed.
     let rounds = if forge.is_none() && proposal.publish == Publish::AutoMerge { 2 } else { 1 };
     outcome.proposals.push(proposal);
     for round in 0..rounds {
-        let standing = standing(given, config, base, forge.as_deref(), &desired).await?;
+        let standing = standing(given, config, (branch, base), forge.as_deref(), &desired).await?;
         let wanted = std::slice::from_ref(&desired);
         let mut courses = pull_requests::plan(wanted, &standing, &style.branch_prefix, &Unsure::default());
         courses.retain(|course| course.proposal.is_some());
-        let place = Place {
-            remote: Arc::clone(&given.remote),
-            forge: forge.as_deref(),
-            branch: given.branch,
-            now: given.now,
-            style,
-        };
+        let place = Place { remote: Arc::clone(&given.remote), forge: forge.as_deref(), branch, now: given.now, style };
         outcome.commits.extend(take(&place, base, &mut courses).await.landed);
         let (Some(course), Some(proposal)) = (courses.into_iter().next(), outcome.proposals.first_mut()) else {
             continue;
@@ -124,20 +117,22 @@ async fn propose(
 async fn standing(
     given: &Ordering<'_>,
     config: &Repository,
-    base: &CommitId,
+    (branch, base): (&BranchName, &CommitId),
     forge: Option<&dyn Forge>,
     desired: &Desired,
 ) -> Result<Standing, OrderError> {
-    let (remote, branch, at) = (Arc::clone(&given.remote), given.branch.clone(), base.clone());
-    let (style, own) = (config.pull_request.clone(), config.commit.clone());
-    let (wanted, now) = (desired.clone(), given.now);
-    let wanted =
-        move |remote: &dyn Remote| look(remote, (&branch, &at), &style, (&own, now), std::slice::from_ref(&wanted));
-    let mut heads = blocking(move || wanted(&*remote)).await?;
-    heads.retain(|head| head.name == desired.head);
+    let (remote, branch, at) = (Arc::clone(&given.remote), branch.clone(), base.clone());
+    let (prefix, own) = (config.pull_request.branch_prefix.clone(), config.commit.clone());
+    let (wanted, onto) = (desired.clone(), branch.clone());
+    let look_at = move |remote: &dyn Remote| {
+        let mut listed = remote.heads(&prefix)?;
+        listed.retain(|(name, _)| *name == wanted.head);
+        look(remote, (&branch, &at), listed, &own, std::slice::from_ref(&wanted))
+    };
+    let heads = blocking(move || look_at(&*remote)).await?;
     let pull_requests = match forge {
         Some(forge) => {
-            let listed = forge.list(given.branch, &config.pull_request.branch_prefix).await;
+            let listed = forge.list(&onto, &config.pull_request.branch_prefix).await;
             let mut listed = listed.map_err(|error| OrderError::Failed(error.to_string()))?;
             listed.retain(|one| one.head == desired.head);
             Some(listed)

@@ -3,6 +3,7 @@
 //! The one place that knows both the configuration's types and those of registries and Git.
 
 mod repositories;
+mod sources;
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -36,6 +37,7 @@ use crate::signature::trust::{MAX_TRUSTED_ROOT, TrustedRoot};
 
 pub(super) use crate::pass::setup::repositories::watched;
 pub use crate::pass::setup::repositories::{ForgeChoice, Opened, Target, program, publishing, remote, secret};
+pub use crate::pass::setup::sources::sources;
 
 /// The longest configuration file that is read, in bytes.
 const MAX_CONFIG: u64 = 1 << 20;
@@ -207,11 +209,7 @@ pub fn inactive(config: &Repository) -> Option<String> {
 
 /// Returns the one warning about parts of the operator's file that do not act in this version.
 pub fn inactive_service(service: &Service) -> Option<String> {
-    let parts = [
-        ("sources", !service.sources.is_empty()),
-        ("notify", !service.notify.is_empty()),
-        ("queue", service.queue != service::Queue::default()),
-    ];
+    let parts = [("notify", !service.notify.is_empty()), ("queue", service.queue != service::Queue::default())];
     let named: Vec<&str> = parts.iter().filter(|(_, is_there)| *is_there).map(|(name, _)| *name).collect();
     let warning =
         || format!("warning: {}: understood, but not acted on in this version: {}", service.file, named.join(", "));
@@ -345,6 +343,9 @@ fn registry_limits(service: &Service) -> Limits {
     }
     if let Some(count) = service.limits.max_inspections {
         limits.inspections = usize::try_from(count).unwrap_or(usize::MAX);
+    }
+    if let Some(count) = service.limits.max_heads {
+        limits.heads = usize::try_from(count).unwrap_or(usize::MAX);
     }
     if let Some(time) = service.limits.pass_time.and_then(|time| Duration::try_from(time).ok()) {
         limits.pass_time = Some(time);

@@ -5,10 +5,16 @@
 
 mod calendar;
 mod soak;
+mod source;
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::model::environment::EnvironmentName;
 use crate::model::gate::{Gate, GateName, GateSpec, GateState};
+use crate::model::proposal::Move;
+use crate::model::source::{Answer, SourceQuestion};
 
 /// How many times the moment is moved on before windows and freezes are taken for closed for ever.
 const MAX_MOMENTS: usize = 1_000;
@@ -19,6 +25,10 @@ pub(super) struct Bench<'a> {
     pub(super) now: Timestamp,
     /// How long each moving image has been in each environment before.
     pub(super) soaking: &'a [Soaking],
+    /// Where to and what would move, which questions to sources may name.
+    pub(super) asking: (&'a EnvironmentName, &'a [Move]),
+    /// What sources have answered.
+    pub(super) answers: &'a BTreeMap<SourceQuestion, Result<Answer, String>>,
 }
 
 /// What the gates say together.
@@ -61,11 +71,8 @@ fn state(spec: &GateSpec, bench: &Bench<'_>, moment: Timestamp) -> GateState {
         GateSpec::Soak { time, .. } => soak::state(bench.soaking, *time, moment),
         GateSpec::Windows(windows) => calendar::windows(windows, moment),
         GateSpec::Freezes(freezes) => calendar::freezes(freezes, moment),
-        GateSpec::Checks(_)
-        | GateSpec::Query { .. }
-        | GateSpec::Http { .. }
-        | GateSpec::Approvals(_)
-        | GateSpec::Manual => unjudged(spec.name()),
+        GateSpec::Query { .. } | GateSpec::Http { .. } => source::state(spec, bench),
+        GateSpec::Checks(_) | GateSpec::Approvals(_) | GateSpec::Manual => unjudged(spec.name()),
     }
 }
 
@@ -74,6 +81,7 @@ fn unjudged(name: GateName) -> GateState {
 }
 
 pub(super) use self::soak::{Soaking, introduced, soaking};
+pub(super) use self::source::questions;
 
 #[cfg(test)]
 mod tests;

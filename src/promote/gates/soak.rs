@@ -102,7 +102,7 @@ pub(in crate::promote) fn introduced(
 ) -> Vec<(Value, Timestamp)> {
     let mut found: Vec<(Value, Timestamp)> = Vec::new();
     let mut rolled_back: Vec<&Value> = Vec::new();
-    for Shift { from, to, time, word, .. } in &timeline.shifts {
+    for Shift { from, to, landed, word, .. } in &timeline.shifts {
         if word.order == Some(Ordered::Rollback) {
             rolled_back.extend(from.difference(to));
             continue;
@@ -110,7 +110,7 @@ pub(in crate::promote) fn introduced(
         for value in to.difference(from) {
             if !is_taken_back(value) && !rolled_back.contains(&value) && !found.iter().any(|(known, _)| known == value)
             {
-                found.push((value.clone(), *time));
+                found.push((value.clone(), *landed));
             }
         }
     }

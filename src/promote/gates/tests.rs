@@ -131,12 +131,15 @@ fn the_earliest_moment_passes_every_gate_that_time_decides() {
         GateSpec::Windows(vec![window(&ALL[..4], "09:00", "16:00", "UTC")]),
         GateSpec::Freezes(vec![Freeze { from: day("2026-11-22"), to: day("2026-11-23"), zone: TimeZone::UTC }]),
     ];
-    let bench = |soaking: &'static [Soaking]| Bench { now: at("2026-11-19T10:00:00Z"), soaking };
+    let (name, answers) = (EnvironmentName::from("prod"), BTreeMap::new());
+    let asking = (&name, &[][..]);
+    let bench =
+        |soaking: &'static [Soaking]| Bench { now: at("2026-11-19T10:00:00Z"), soaking, asking, answers: &answers };
     // Nothing soaks: that is no matter of time.
     assert_eq!(judge(&specs, &bench(&[])).earliest, None);
     // Friday is no window's day, the weekend neither, Monday is frozen.
     assert_eq!(judge(&specs[1..], &bench(&[])).earliest, None, "everything passes now");
-    let friday = Bench { now: at("2026-11-20T10:00:00Z"), soaking: &[] };
+    let friday = Bench { now: at("2026-11-20T10:00:00Z"), ..bench(&[]) };
     assert_eq!(judge(&specs[1..], &friday).earliest, Some(at("2026-11-24T09:00:00Z")));
     let with_manual = [specs[1].clone(), GateSpec::Manual];
     assert_eq!(judge(&with_manual, &friday).earliest, None);

@@ -8,15 +8,17 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::forge::{Forge, ForgeError};
+use crate::git::log::MAX_MESSAGE;
 use crate::git::{BlobId, GitError, Head, Remote, blob_id};
-use crate::model::commit::{CommitId, CommitPlan, CommitStyle, TRAILER_KEY, TRAILER_ORDER, TRAILER_TREE};
+use crate::model::commit::{CommitId, CommitStyle, TRAILER_KEY, TRAILER_ORDER, TRAILER_TREE};
 use crate::model::environment::BranchName;
 use crate::model::file::RepoPath;
+use crate::model::marker;
 use crate::model::outcome::Landed;
 use crate::model::proposal::Action;
 use crate::model::pull_request::{
-    Check, CheckState, HeadBranch, LABEL_RETRY, Merge, NewPullRequest, PullRequestStyle, Readiness, Rebase, State,
-    Status,
+    Check, CheckState, HeadBranch, LABEL_RETRY, Marker, Merge, NewPullRequest, PullRequestStyle, Readiness, Rebase,
+    State, Status,
 };
 use crate::publish::making::{MakeError, Maker};
 use crate::publish::plan::PlannedCommit;
@@ -46,25 +48,26 @@ impl Place<'_> {
     }
 }
 
-/// Looks at every head branch of Tagboat's on the remote.
+/// Looks at head branches of Tagboat's that the remote has listed with their tips.
 ///
 /// # Errors
 ///
-/// [`GitError`] when they cannot be listed or read: then nothing is decided about any of them.
+/// [`GitError`] when they cannot be read: then nothing is decided about any of them.
 pub fn look(
     remote: &dyn Remote,
     base: (&BranchName, &CommitId),
-    style: &PullRequestStyle,
-    (own, now): (&CommitStyle, Timestamp),
+    listed: Vec<(BranchName, CommitId)>,
+    own: &CommitStyle,
     desired: &[Desired],
 ) -> Result<Vec<HeadBranch>, GitError> {
-    let listed = remote.heads(&style.branch_prefix)?;
     listed
         .into_iter()
+        // The prefix may be the beginning of the base's own name.
+        .filter(|(name, _)| name != base.0)
         .map(|(name, tip)| {
             let head = remote.head(&name, &tip, base)?;
             let wanted = desired.iter().find(|desired| desired.head == name);
-            let mut found = judge(remote, name, (&head, base.1), (own, now), wanted)?;
+            let mut found = judge(remote, name, (&head, base.1), own, wanted)?;
             found.is_order = found.is_order && !is_there(remote, base, &head, found.key.as_deref())?;
             Ok(found)
         })
@@ -98,7 +101,7 @@ fn judge(
     remote: &dyn Remote,
     name: BranchName,
     (head, base): (&Head, &CommitId),
-    (own, now): (&CommitStyle, Timestamp),
+    own: &CommitStyle,
     desired: Option<&Desired>,
 ) -> Result<HeadBranch, GitError> {
     let entry = &head.step.entry;
@@ -108,13 +111,15 @@ fn judge(
     let head_tree = remote.tree(&head.tip)?;
     let is_by_us = entry.author == own.author && entry.committer == *own.committer();
     // A forge names others as who made its commits: those are known by the tree that they say they hold.
-    let is_ours = is_by_us || (!entry.is_merge && says_tree(&entry.message).is_some_and(|tree| tree == head_tree));
+    let is_ours = is_by_us || says_tree(&entry.message).is_some_and(|tree| tree == head_tree);
+    // Where its parent is no commit of the base any more, the base was moved by force, or its line is another's since a
+    // merge was pushed: still nobody else wrote it. It is not fresh then, and made anew on the base of now.
     // A branch that brings nothing holds nothing of anybody's.
-    let is_own = head.is_empty || (head.on_base && key.is_some() && is_ours);
+    let is_own = head.is_empty || (key.is_some() && !entry.is_merge && is_ours);
     let is_fresh = match desired {
         _ if head.is_empty => false,
         None => true,
-        Some(desired) => brings(head, &desired.commit)? && is_as_made(remote, head, &desired.commit, now)?,
+        Some(desired) => brings(head, &desired.commit)? && is_as_made(remote, head, &desired.commit)?,
     };
     let is_order = is_own && key.is_some() && entry.message.lines().any(|line| line.starts_with(TRAILER_ORDER));
     let is_on_tip = entry.parent.as_ref() == Some(base);
@@ -144,20 +149,25 @@ fn brings(head: &Head, commit: &PlannedCommit) -> Result<bool, GitError> {
     Ok(same && changed.len() == wanted.len())
 }
 
-/// Whether a head holds nothing but what the same commit made on the same parent would hold: no link, no submodule, no
-/// mode and no further history either. Its author and its trailers are words that anybody can write.
-fn is_as_made(remote: &dyn Remote, head: &Head, commit: &PlannedCommit, now: Timestamp) -> Result<bool, GitError> {
+/// Whether a head is what the same commit made on the same parent would be: the same words, and in its tree no link, no
+/// submodule, no mode and no further file either. Its author and its trailers are words that anybody can write.
+fn is_as_made(remote: &dyn Remote, head: &Head, commit: &PlannedCommit) -> Result<bool, GitError> {
     let entry = &head.step.entry;
     let Some(parent) = entry.parent.as_ref().filter(|_| head.on_base && !entry.is_merge) else { return Ok(false) };
-    // Trees are compared, for which no key is needed.
-    let plan = CommitPlan { sign: None, ..commit.plan.clone() };
-    match remote.commit(parent, &commit.files, &plan, now) {
-        Ok(made) => Ok(remote.tree(&made)? == remote.tree(&head.tip)?),
+    // The commits that a forge makes say their tree below everything else.
+    let is_tree = |line: &&str| line.starts_with(TRAILER_TREE);
+    let said = entry.message.lines().filter(|line| !is_tree(line)).collect::<Vec<_>>().join("\n");
+    let (said, planned) = (said.trim(), commit.plan.message.trim());
+    let is_cut = entry.message.len() >= MAX_MESSAGE && planned.ends_with(said);
+    if said != planned && !is_cut {
+        return Ok(false);
+    }
+    match remote.holds_what_is_made(&head.tip, parent, &commit.files) {
         Err(GitError::Broken(reason)) => {
             tracing::debug!(head = %head.tip, reason, "the commit cannot be made on the head's parent");
             Ok(false)
         }
-        Err(other) => Err(other),
+        told => told,
     }
 }
 
@@ -217,16 +227,14 @@ async fn take(
         Step::Delete { head, expected } => place.maker().push_head(head, Some(expected), None).await,
         Step::Open { head, title, body, reviewers, key } => {
             let Some(forge) = place.forge else { return Ok(()) };
-            let new = NewPullRequest {
-                head: head.clone(),
-                base: place.branch.clone(),
-                title: title.clone(),
-                body: body.clone(),
-                labels: place.style.labels.clone(),
-                is_draft: place.style.draft,
-                reviewers: reviewers.clone(),
-            };
-            open(forge, place.branch, &new, key, course).await
+            open(forge, place.branch, &new(place, head, (title, body), reviewers), key, course).await
+        }
+        Step::Finish { pull_request, reviewers } => {
+            if let Some(forge) = place.forge {
+                let text = (pull_request.title.as_str(), pull_request.body.as_str());
+                forge.finish(pull_request, &new(place, &pull_request.head, text, reviewers)).await?;
+            }
+            Ok(())
         }
         Step::Rewrite { pull_request, title, body } => {
             if let Some(forge) = place.forge {
@@ -305,6 +313,19 @@ async fn take(
     }
 }
 
+/// Returns a pull request as it is to be opened.
+fn new(place: &Place<'_>, head: &BranchName, (title, body): (&str, &str), reviewers: &[String]) -> NewPullRequest {
+    NewPullRequest {
+        head: head.clone(),
+        base: place.branch.clone(),
+        title: title.to_owned(),
+        body: body.to_owned(),
+        labels: place.style.labels.clone(),
+        is_draft: place.style.draft,
+        reviewers: reviewers.to_vec(),
+    }
+}
+
 /// Sets the statuses that say something else by now, and notes them as set. One that may not be set holds nothing up.
 async fn set_changed(
     forge: &dyn Forge,
@@ -346,6 +367,9 @@ async fn open(
     let before = forge.of_head(base, &new.head).await?;
     if let Some(open) = before.iter().find(|one| one.state == State::Open) {
         course.url = Some(open.url.clone());
+        if open.marker.as_ref().is_some_and(|marker| marker.unfinished) {
+            forge.finish(open, new).await?;
+        }
         if open.title != new.title || open.body != new.body {
             forge.rewrite(open, &new.title, &new.body).await?;
         }
@@ -360,9 +384,17 @@ async fn open(
         course.reason = Some("closed by a person: refused until something newer comes".to_owned());
         return Ok(());
     }
-    let opened = forge.open(new).await?;
-    course.url = Some(opened.url);
-    Ok(())
+    if !forge.opens_in_steps(new) {
+        course.url = Some(forge.open(new).await?.url);
+        return Ok(());
+    }
+    // Until all is done its marker says so: whatever cuts this short, the next pass goes on from there.
+    let unfinished = marker::read(&new.body).map(|marker| Marker { unfinished: true, ..marker });
+    let body = unfinished.map_or_else(|| new.body.clone(), |unfinished| marker::replace(&new.body, &unfinished));
+    let opened = forge.open(&NewPullRequest { body, ..new.clone() }).await?;
+    course.url = Some(opened.url.clone());
+    forge.finish(&opened, new).await?;
+    Ok(forge.rewrite(&opened, &new.title, &new.body).await?)
 }
 
 /// Moves the base to what the head stands for, on plain Git: by a commit made anew, never by what stands on the head.

@@ -100,6 +100,13 @@ pub enum Step {
         /// The hash of its content: refused long ago, it is not opened again.
         key: String,
     },
+    /// Sets the labels and asks for the reviews of one whose opening was cut short.
+    Finish {
+        /// Which.
+        pull_request: Box<PullRequest>,
+        /// Who is asked to review.
+        reviewers: Vec<String>,
+    },
     /// Replaces title and body.
     Rewrite {
         /// Which.
@@ -193,7 +200,7 @@ pub fn desired(
     let commit = crate::publish::plan::commit(&proposal.environment, changes, files, styles.0);
     let key = commit.key.clone();
     let (named, usual) = (body::files(changes), body::title(proposal));
-    let writing = Writing { key: &key, template: styles.1.body.as_ref(), notes, limit };
+    let writing = Writing { key: &key, template: styles.1.body.as_ref(), environment, notes, limit };
     Desired {
         proposal: index,
         environment: proposal.environment.clone(),
@@ -221,9 +228,9 @@ pub fn ordered(
     commit: PlannedCommit,
     style: &PullRequestStyle,
     limit: usize,
-    reviewers: &[String],
+    environment: Option<&Environment>,
 ) -> Desired {
-    let title = commit.plan.message.lines().next().unwrap_or_default().to_owned();
+    let title = body::short(commit.plan.message.lines().next().unwrap_or_default());
     let key = commit.key.clone();
     Desired {
         proposal: 0,
@@ -232,9 +239,9 @@ pub fn ordered(
         publish: proposal.publish,
         head: head_of(style, &proposal.environment, &proposal.group),
         title,
-        body: body::ordered(proposal, changes, &commit.plan.message, &key, limit),
+        body: body::ordered(proposal, changes, (&commit.plan.message, &key), environment, limit),
         gates_pass: true,
-        reviewers: reviewers.to_vec(),
+        reviewers: environment.map(|environment| environment.reviewers.clone()).unwrap_or_default(),
         is_order: true,
         statuses: proposal.gates.iter().map(status).collect(),
         is_settled: true,
@@ -419,6 +426,9 @@ fn publish(wanted: &Desired, open: Option<&PullRequest>, course: &mut Course) {
         course.action = Action::Opened;
         return;
     };
+    if open.marker.as_ref().is_some_and(|marker| marker.unfinished) {
+        course.steps.push(Step::Finish { pull_request: Box::new(open.clone()), reviewers: wanted.reviewers.clone() });
+    }
     if open.title != wanted.title || !same_text(&open.body, &wanted.body) {
         course.steps.push(Step::Rewrite {
             pull_request: Box::new(open.clone()),
@@ -471,7 +481,7 @@ fn leftovers(
             let Some(read) = &open.marker else { continue };
             let mut withdrawn = read.clone();
             withdrawn.withdrawn = true;
-            let body = open.body.replace(&marker::write(read), &marker::write(&withdrawn));
+            let body = marker::replace(&open.body, &withdrawn);
             let comment = "Nothing of this is left to do: what it brings is there already, or no longer wanted.";
             steps.push(Step::Close { pull_request: Box::new(open.clone()), body, comment: comment.to_owned() });
         }

@@ -2,7 +2,8 @@
 //!
 //! Only a list that came whole leaves its pages behind, and only those that the registry gave a validator
 //! (RFC 9110, section 8.8). Each is asked for under the very URL it came from. A page that still holds is taken as
-//! it was, its link included, so that the list goes on as it did.
+//! it was, its link included, so that the list goes on as it did. Of each tag only that is kept by which it differs from
+//! the one before: registries sort their lists, and most of a tag is then the same.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -18,7 +19,13 @@ use crate::model::tags::TagList;
 use crate::registry::Pages;
 
 /// The first line of what this version writes and reads.
-const FORM: &str = "pages 1";
+const FORM: &str = "pages 2";
+
+/// Stands before a tag that begins otherwise than the one before; the characters after it say how much is the same.
+const NOTHING_SHARED: u8 = b'!';
+
+/// How much of a tag at most is told by reference to the one before: as far as plain characters go.
+const MOST_SHARED: u8 = b'~' - NOTHING_SHARED;
 
 /// The longest validator and the longest link that are kept, in bytes.
 const MAX_TEXT: usize = 2048;
@@ -66,7 +73,15 @@ impl Validator {
 pub(super) struct EarlierPage<'a> {
     pub(super) validator: Validator,
     pub(super) link: Option<&'a str>,
-    pub(super) tags: Vec<&'a str>,
+    pub(super) tags: TagList,
+}
+
+/// Writes a tag as it differs from the one before.
+fn write_tag(text: &mut String, before: &str, tag: &str) {
+    let shared = before.bytes().zip(tag.bytes()).take_while(|(one, other)| one == other).count();
+    let shared = u8::try_from(shared).map_or(MOST_SHARED, |shared| shared.min(MOST_SHARED));
+    text.push(char::from(NOTHING_SHARED + shared));
+    text.push_str(&tag[usize::from(shared)..]);
 }
 
 /// The pages of a list as they were, by their URLs.
@@ -101,11 +116,24 @@ fn read(bytes: &[u8]) -> Option<HashMap<&str, EarlierPage<'_>>> {
         };
         let link = Some(lines.next()?).filter(|link| !link.is_empty());
         let count: usize = lines.next()?.parse().ok()?;
-        let tags: Vec<&str> = lines.by_ref().take(count).collect();
+        let tags = read_tags(lines.by_ref().take(count))?;
         (tags.len() == count).then_some(())?;
         pages.insert(place, EarlierPage { validator, link, tags });
     }
     Some(pages)
+}
+
+/// Reads tags that are told as they differ; `None` where one could not be a tag.
+fn read_tags<'a>(rows: impl Iterator<Item = &'a str>) -> Option<TagList> {
+    let (mut tag, mut list) = (String::new(), TagList::default());
+    for row in rows {
+        let shared = row.bytes().next()?.checked_sub(NOTHING_SHARED)?;
+        let kept = tag.get(..usize::from(shared))?.len();
+        tag.truncate(kept);
+        tag.push_str(row.get(1..)?);
+        list.push(&tag);
+    }
+    (list.invalid().1 == 0).then_some(list)
 }
 
 /// Where a page was asked for, within its host.
@@ -165,9 +193,11 @@ impl Marks {
             let link = row.link.as_deref().unwrap_or_default();
             write!(text, "\n{}\n{kind} {validator}\n{link}\n{}", row.place, row.tags.len())
                 .expect("writing to a text cannot fail");
+            let mut before = "";
             for tag in &tags[row.tags.clone()] {
                 text.push('\n');
-                text.push_str(tag);
+                write_tag(&mut text, before, tag);
+                before = tag;
             }
         }
         Pages::New(text.into_bytes())
@@ -198,18 +228,47 @@ mod tests {
         let Pages::New(bytes) = marks.finish(&list, &Earlier::default()) else { panic!("there is a page to keep") };
         let earlier = Earlier::read(Some(&bytes));
         let page = earlier.page(&url("n=2")).unwrap();
-        assert_eq!((&page.validator, page.link, &*page.tags), (&tag, Some("/v2/next?last=1.1"), &["1.0", "1.1"][..]));
+        assert_eq!((&page.validator, page.link), (&tag, Some("/v2/next?last=1.1")));
+        assert_eq!(page.tags, ["1.0", "1.1"].into_iter().collect());
         assert!(earlier.page(&url("last=1.1")).is_none() && earlier.page(&url("n=3")).is_none());
     }
 
     #[test]
     fn bytes_of_another_form_are_nothing() {
-        for text in
-            ["", "pages 2\na", "pages 1\n/p\ntag \"a\"\n\n3\n1.0", "pages 1\n/p\nword \"a\"\n\n0", "pages 1\n/p"]
-        {
+        for text in [
+            "",
+            "pages 1\n/p\ntag \"a\"\n\n1\n!1.0",
+            "pages 2\na",
+            "pages 2\n/p\ntag \"a\"\n\n3\n!1.0",
+            "pages 2\n/p\nword \"a\"\n\n0",
+            "pages 2\n/p",
+            // More is shared than was there, a row without its first character, and what is no tag.
+            "pages 2\n/p\ntag \"a\"\n\n2\n!1.0\n&1",
+            "pages 2\n/p\ntag \"a\"\n\n2\n!1.0\n",
+            "pages 2\n/p\ntag \"a\"\n\n1\n!a b",
+        ] {
             assert_eq!(Earlier::read(Some(text.as_bytes())).len(), 0, "{text}");
         }
         assert_eq!(Earlier::read(Some(&[0xff, 0xfe])).len(), 0);
+    }
+
+    #[test]
+    fn a_sorted_list_takes_little_room_and_any_list_reads_back() {
+        let kept = |tags: &[String]| {
+            let list: TagList = tags.iter().map(String::as_str).collect();
+            let mut marks = Marks::default();
+            marks.add(&url("n=9"), Some(Validator::Tag("\"a\"".to_owned())), None, 0..list.len(), false);
+            let Pages::New(bytes) = marks.finish(&list, &Earlier::default()) else { panic!("there is a page to keep") };
+            assert_eq!(Earlier::read(Some(&bytes)).page(&url("n=9")).unwrap().tags, list);
+            bytes.len()
+        };
+        let mut tags: Vec<String> =
+            (0..1000).map(|build| format!("main-20261121-build-{build:05}-linux-amd64")).collect();
+        let plain: usize = tags.iter().map(|tag| tag.len() + 1).sum();
+        assert!(kept(&tags) * 2 < plain, "{} of {plain}", kept(&tags));
+        tags.reverse();
+        tags.extend(["x".repeat(128), "x".repeat(128), "x".repeat(127), "x".to_owned(), "y".to_owned()]);
+        kept(&tags);
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod transport;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::Hash;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -54,7 +55,7 @@ use crate::registry::client::shared::{Answered, Shared};
 use crate::registry::client::signatures::{Place, Wanted};
 use crate::registry::credentials::{Credentials, normal_host};
 use crate::registry::settings::{HostSettings, Limits, Settings};
-use crate::registry::{Listed, SourceError, TagSource};
+use crate::registry::{Heads, Listed, SourceError, TagSource};
 use crate::signature::trust::TrustedRoot;
 use crate::signature::{self, Material, Requirement, Subject, Tally};
 
@@ -69,6 +70,15 @@ const MAX_LIST_BYTES: u64 = 1 << 30;
 /// What is known of hosts, for all clients of one family.
 type KnownHosts = Arc<Mutex<HashMap<String, Arc<Known>>>>;
 
+/// The questions that are under way, of all passes at once: what two of them ask at the same time is sent once.
+#[derive(Debug, Default)]
+struct Asking {
+    lists: Shared<ImageName, Result<Listed, SourceError>>,
+    facts: Shared<(ImageName, Tag, FactKind), Result<TagFacts, SourceError>>,
+    images: Shared<(ImageName, Digest), Result<TagFacts, SourceError>>,
+    signatures: Shared<(ImageName, Tag, Digest, String), Result<SignatureVerdict, SourceError>>,
+}
+
 /// Asks registries over HTTP. One for a whole pass, or for many after each other: hosts, challenges and tokens are
 /// shared by all images. Passes at the same time take one each, by [`RegistryClient::for_pass`].
 pub struct RegistryClient {
@@ -80,14 +90,15 @@ pub struct RegistryClient {
     host_settings: Arc<HashMap<String, HostSettings>>,
     limits: Limits,
     push_times: pushed::PushTimes,
-    lists: Shared<ImageName, Result<Listed, SourceError>>,
+    asking: Arc<Asking>,
     /// What images hold, by their digest: asked for once in a pass, whatever tags point to it.
     images: Mutex<HashMap<Digest, Arc<OnceCell<TagFacts>>>>,
-    facts: Shared<(ImageName, Tag, FactKind), Result<TagFacts, SourceError>>,
     /// When the pass began.
     begun: Mutex<Instant>,
     /// How many tags this pass has looked into.
     inspections: AtomicUsize,
+    /// How many HEADs this pass has taken to see where tags point that are compared.
+    heads: AtomicUsize,
     trusted_root: Option<Arc<TrustedRoot>>,
 }
 
@@ -134,17 +145,17 @@ impl RegistryClient {
             host_settings: Arc::new(settings.hosts.into_iter().map(|host| (host.host.clone(), host)).collect()),
             limits: settings.limits,
             push_times: pushed::PushTimes::default(),
-            lists: Shared::default(),
-            facts: Shared::default(),
+            asking: Arc::default(),
             images: Mutex::default(),
             begun: Mutex::new(begun),
             inspections: AtomicUsize::new(0),
+            heads: AtomicUsize::new(0),
             trusted_root: settings.trusted_root,
         }
     }
 
     /// Returns a client for a pass of its own, at the same time as others: its time, budgets and numbers are its own, and
-    /// what hosts allow, their logins and whether they are down is shared.
+    /// what hosts allow, their logins, whether they are down, and answers to what is asked at the same time are shared.
     #[must_use]
     pub fn for_pass(&self) -> Self {
         Self {
@@ -156,11 +167,11 @@ impl RegistryClient {
             host_settings: Arc::clone(&self.host_settings),
             limits: self.limits.clone(),
             push_times: pushed::PushTimes::default(),
-            lists: Shared::default(),
-            facts: Shared::default(),
+            asking: Arc::clone(&self.asking),
             images: Mutex::default(),
             begun: Mutex::new(self.clock.instant()),
             inspections: AtomicUsize::new(0),
+            heads: AtomicUsize::new(0),
             trusted_root: self.trusted_root.clone(),
         }
     }
@@ -265,16 +276,35 @@ impl RegistryClient {
         facts.map_err(|failure| self.in_words(&host, failure))
     }
 
-    /// Passes an answer on, and counts one that came of somebody else's question.
-    fn count<V>(&self, image: &ImageName, answered: Answered<V>) -> V {
-        match answered {
-            Answered::Own(answer) => answer,
-            Answered::Shared(answer) => {
-                self.count_cached(image);
-                answer
-            }
+    /// Asks, unless somebody does already: then that answer counts, too. An error is only whose question it came of:
+    /// another pass may have run out of its time, or of its further tries.
+    async fn together<'q, K: Eq + Hash + Clone, V: Clone>(
+        &self,
+        asking: &Shared<K, Result<V, SourceError>>,
+        key: &K,
+        question: impl Fn() -> BoxFuture<'q, Result<V, SourceError>>,
+    ) -> (Result<V, SourceError>, Whose) {
+        match asking.ask(key, question()).await {
+            Answered::Own(answer) => (answer, Whose::Own),
+            Answered::Shared(Err(_)) => (question().await, Whose::Own),
+            Answered::Shared(answer) => (answer, Whose::Others),
         }
     }
+
+    /// Passes an answer on, and counts one that came of somebody else's question.
+    fn count<V>(&self, image: &ImageName, (answer, whose): (V, Whose)) -> V {
+        if whose == Whose::Others {
+            self.count_cached(image);
+        }
+        answer
+    }
+}
+
+/// Of whose question an answer came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Own,
+    Others,
 }
 
 /// Puts together how each host is connected to.
@@ -334,11 +364,14 @@ impl TagSource for RegistryClient {
         pages: Option<Vec<u8>>,
     ) -> BoxFuture<'a, Result<Listed, SourceError>> {
         async move {
-            let question = async {
-                let listed = self.tags_wherever(image, pages.as_deref()).await;
-                listed.map_err(|failure| SourceError::Failed(format!("{image}: {failure}")))
+            let question = || {
+                async {
+                    let listed = self.tags_wherever(image, pages.as_deref()).await;
+                    listed.map_err(|failure| SourceError::Failed(format!("{image}: {failure}")))
+                }
+                .boxed()
             };
-            self.count(image, self.lists.ask(image, question.boxed()).await)
+            self.count(image, self.together(&self.asking.lists, image, question).await)
         }
         .boxed()
     }
@@ -350,12 +383,15 @@ impl TagSource for RegistryClient {
         kind: FactKind,
     ) -> BoxFuture<'a, Result<TagFacts, SourceError>> {
         async move {
-            let question = async {
-                let facts = self.facts_wherever(image, tag, kind, None).await;
-                facts.map_err(|failure| SourceError::Failed(format!("{image}:{tag}: {failure}")))
+            let question = || {
+                async {
+                    let facts = self.facts_wherever(image, tag, kind, None).await;
+                    facts.map_err(|failure| SourceError::Failed(format!("{image}:{tag}: {failure}")))
+                }
+                .boxed()
             };
             let key = (image.clone(), tag.clone(), kind);
-            self.count(image, self.facts.ask(&key, question.boxed()).await)
+            self.count(image, self.together(&self.asking.facts, &key, question).await)
         }
         .boxed()
     }
@@ -371,17 +407,23 @@ impl TagSource for RegistryClient {
                 let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
                 Arc::clone(images.entry(digest.clone()).or_default())
             };
-            let mut own = false;
+            let question = || {
+                async {
+                    let facts = self.facts_wherever(image, tag, FactKind::Image, Some(digest)).await;
+                    facts.map_err(|failure| SourceError::Failed(format!("{image}:{tag}: {failure}")))
+                }
+                .boxed()
+            };
+            let mut whose = Whose::Others;
             // A failure is not kept: it may be that of one repository.
-            let ask = || {
-                own = true;
-                self.facts_wherever(image, tag, FactKind::Image, Some(digest))
+            let ask = async || {
+                let key = (image.clone(), digest.clone());
+                let (facts, by) = self.together(&self.asking.images, &key, question).await;
+                whose = by;
+                facts
             };
             let facts = cell.get_or_try_init(ask).await.cloned();
-            if !own {
-                self.count_cached(image);
-            }
-            facts.map_err(|failure| SourceError::Failed(format!("{image}:{tag}: {failure}")))
+            self.count(image, (facts, whose))
         }
         .boxed()
     }
@@ -390,9 +432,17 @@ impl TagSource for RegistryClient {
         self.images.lock().unwrap_or_else(PoisonError::into_inner).clear();
         *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = self.clock.instant();
         self.inspections.store(0, Ordering::Relaxed);
+        self.heads.store(0, Ordering::Relaxed);
         self.push_times.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         hosts.values().for_each(|host| host.budget.renew());
+    }
+
+    fn take_heads(&self, wanted: usize) -> Heads {
+        let cap = self.limits.heads;
+        let granted = |taken: usize| wanted.min(cap.saturating_sub(taken));
+        let taken = self.heads.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| Some(taken + granted(taken)));
+        Heads { granted: granted(taken.unwrap_or_default()), cap }
     }
 
     fn count_cached(&self, image: &ImageName) {
@@ -414,8 +464,15 @@ impl TagSource for RegistryClient {
         by: &'a Requirement,
     ) -> BoxFuture<'a, Result<SignatureVerdict, SourceError>> {
         async move {
-            let verdict = self.verdict_wherever(&Subject { image, tag, digest }, by).await;
-            verdict.map_err(|failure| SourceError::Failed(format!("{image}:{tag}: {failure}")))
+            let question = || {
+                async {
+                    let verdict = self.verdict_wherever(&Subject { image, tag, digest }, by).await;
+                    verdict.map_err(|failure| SourceError::Failed(format!("{image}:{tag}: {failure}")))
+                }
+                .boxed()
+            };
+            let key = (image.clone(), tag.clone(), digest.clone(), by.by().to_owned());
+            self.count(image, self.together(&self.asking.signatures, &key, question).await)
         }
         .boxed()
     }

@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 
+use crate::http::error::HttpError;
 use crate::model::image::{ImageName, Tag};
 use crate::model::usage::ToldLimit;
 use crate::registry::client::RegistryClient;
@@ -39,7 +40,16 @@ pub enum ProbeError {
     /// Credentials are missing, refused, or do not suffice.
     #[error("{0}")]
     Credentials(String),
-    /// It cannot be asked, or answers as no registry does.
+    /// It has asked for patience, or nothing is left of its limit.
+    #[error("{0}")]
+    Limited(String),
+    /// Its certificate is not trusted, or it speaks no TLS.
+    #[error("{0}")]
+    Untrusted(String),
+    /// Nobody answers, or with an error of its own.
+    #[error("{0}")]
+    Unreachable(String),
+    /// It may not be asked, or answers as no registry does.
     #[error("{0}")]
     Registry(String),
 }
@@ -49,16 +59,30 @@ impl RegistryClient {
     ///
     /// # Errors
     ///
-    /// [`ProbeError`], sorted by whether credentials are the matter.
+    /// [`ProbeError`], sorted by what is to be looked at.
     pub async fn greet(&self, image: &ImageName, tag: &Tag) -> Result<Probe, ProbeError> {
         self.greeted(image, tag).await.map_err(|failure| match &failure {
             Failure::Credential(_)
             | Failure::NoCredentials { .. }
             | Failure::Refused { .. }
+            | Failure::RefusedHere { .. }
+            | Failure::WantsPassword { .. }
             | Failure::Forbidden { .. }
             | Failure::Challenge { .. }
             | Failure::Realm { .. }
             | Failure::Token { .. } => ProbeError::Credentials(failure.to_string()),
+            Failure::Paused { .. } | Failure::Spent { .. } | Failure::Http(HttpError::Throttled { .. }) => {
+                ProbeError::Limited(failure.to_string())
+            }
+            Failure::Http(HttpError::Tls { .. }) => ProbeError::Untrusted(failure.to_string()),
+            Failure::Down { .. }
+            | Failure::Http(
+                HttpError::Connect { .. }
+                | HttpError::Silent { .. }
+                | HttpError::Broken { .. }
+                | HttpError::Deadline { .. }
+                | HttpError::Server { .. },
+            ) => ProbeError::Unreachable(failure.to_string()),
             _ => ProbeError::Registry(failure.to_string()),
         })
     }

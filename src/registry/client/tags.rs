@@ -253,13 +253,13 @@ impl RegistryClient {
             return Err(Failure::Cap { cap: self.limits.tags as u64, what: "tags", key: "maxTags" });
         }
         // What it took to send it, about: it counts as a page that was read, an empty one included.
-        let bytes = earlier.tags.iter().map(|tag| tag.len() as u64 + 3).sum::<u64>().max(1);
+        let bytes = earlier.tags.iter().map(|(_, tag)| tag.len() as u64 + 3).sum::<u64>().max(1);
         if bytes > room.bytes {
             return Err(self.too_long());
         }
-        earlier.tags.iter().for_each(|tag| list.push(tag));
-        let text = |tag: Option<&&str>| tag.map(|tag| (*tag).to_owned());
-        let (first, last) = (text(earlier.tags.first()), text(earlier.tags.last()));
+        earlier.tags.iter().for_each(|(_, tag)| list.push(tag));
+        let text = |tag: Option<(_, &str)>| tag.map(|(_, tag)| tag.to_owned());
+        let (first, last) = (text(earlier.tags.iter().next()), text(earlier.tags.iter().last()));
         let page = Page { bytes, count: earlier.tags.len(), first, last };
         let (link, validator) = (earlier.link.map(str::to_owned), Some(earlier.validator.clone()));
         Ok(Step { list, page, link, validator, is_earlier: true })

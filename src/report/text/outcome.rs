@@ -68,6 +68,11 @@ pub fn outcome(outcome: &Outcome, occasion: Occasion, view: &View, out: &mut dyn
     page.gap()?;
     let (summary, hint) = summary(outcome, occasion, updates.len());
     page.prose(0, 0, &[(Tone::Strong, &summary)])?;
+    if !outcome.may_follow.is_empty() {
+        let names: Vec<&str> = outcome.may_follow.iter().map(EnvironmentName::as_str).collect();
+        let text = format!("Then, in the same run, may follow: {}.", names.join(", "));
+        page.prose(0, 0, &[(Tone::Plain, &text)])?;
+    }
     if let Some(hint) = hint {
         page.prose(0, 0, &[(Tone::Plain, hint)])?;
     }
@@ -216,6 +221,10 @@ fn deed(action: Action, occasion: Occasion) -> Option<&'static str> {
 }
 
 fn proposals(page: &mut Page<'_>, outcome: &Outcome, occasion: Occasion) -> io::Result<()> {
+    // What `update` writes lies in the folder, and no pull request stands for it.
+    if occasion == Occasion::Update {
+        return Ok(());
+    }
     let mut rows = outcome
         .proposals
         .iter()

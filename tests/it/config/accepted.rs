@@ -67,7 +67,7 @@ fn without_environments_one_holds_all_files() {
     let read = parse("version: 1\n");
     assert_eq!(read.environments, Environments::single(Publish::PullRequest), "nothing is committed unasked");
     assert!(read.rules.0.is_empty() && read.inactive.is_empty());
-    assert_eq!(read.environments.of("any/file.yaml").unwrap().name.as_str(), "default");
+    assert_eq!(read.environments.of(None, "any/file.yaml").unwrap().name.as_str(), "default");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The page about promotion: every configuration on it is one.
 
-use tagboat::config::{holds, repository};
+use tagboat::config::{holds, repository, service};
 use tagboat::model::gate::GateName;
 
 fn page() -> String {
@@ -28,6 +28,10 @@ fn each_block_of_the_page_about_promotion_is_a_configuration() {
         if block.contains("\nholds:") {
             kinds[0] += 1;
             assert_eq!(holds::parse("holds.yaml", block.as_bytes()).unwrap().len(), 1, "{block}");
+            continue;
+        }
+        if block.contains("\nsources:") {
+            assert_eq!(service::parse("service.yaml", block.as_bytes()).unwrap().sources.len(), 2, "{block}");
             continue;
         }
         let whole = if block.starts_with("gates:") {

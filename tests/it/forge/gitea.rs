@@ -65,7 +65,10 @@ impl Bench {
             is_draft,
             reviewers: vec!["ada".to_owned(), "acme/sre".to_owned()],
         };
-        self.forge.open(&new).await.unwrap()
+        let opened = self.forge.open(&new).await.unwrap();
+        assert!(self.forge.opens_in_steps(&new));
+        self.forge.finish(&opened, &new).await.unwrap();
+        opened
     }
 
     fn tip(&self) -> CommitId {

@@ -95,6 +95,10 @@ impl Stage {
     }
 
     async fn outcome(&self, mirror: &str, hour: u32) -> Outcome {
+        self.outcome_of(Mode::Act, mirror, hour).await
+    }
+
+    async fn outcome_of(&self, mode: Mode, mirror: &str, hour: u32) -> Outcome {
         let url = RemoteUrl::from_path(&self.store.repository.folder);
         let mirror = Mirror::open(&self.scratch.path(mirror), url, Access::None, environment(None)).unwrap();
         let ssh = self.ssh.as_ref().map(|text| SshKey::read(&text.as_str().into()).map_err(|error| error.to_string()));
@@ -104,12 +108,13 @@ impl Stage {
             branch: &BranchName::from("main"),
             config: None,
             source: &self.tags,
+            sources: &crate::support::sources::none(),
             cache: &tagboat::pass::setup::no_cache(),
             limits: &Limits::default(),
             now: format!("2026-11-20T{hour:02}:00:00Z").parse().unwrap(),
             publishing: Publishing::Forge((self.kind.client)(&self.address)),
             only: &[],
-            mode: Mode::Act,
+            mode,
             progress: &|_| {},
             read_config: &|_| {},
         })
@@ -198,6 +203,23 @@ pub(super) async fn opens_one_and_then_leaves_it(kind: Kind) {
     let (count, writes) = stage.requests();
     assert!(count <= 2 && writes.is_empty(), "{count} {writes:?}");
     assert_eq!(stage.only().updated, pull.updated);
+}
+
+pub(super) async fn proposes_and_merges_on_the_branch_of_the_environment(kind: Kind) {
+    let stage = Stage::new(kind, "    branch: live\n    publish: autoMerge\n");
+    let repository = &stage.store.repository;
+    repository.git(&["branch", "--quiet", "live", "main"]);
+    let main = repository.tip("main");
+    assert_eq!(stage.acts(8).await, Some(Action::Opened));
+    let pull = stage.only();
+    assert_eq!((pull.base.as_str(), pull.head.as_str()), ("live", HEAD));
+    assert_eq!(stage.acts(8).await, Some(Action::Unchanged));
+    stage.check("build", kind.words[0]);
+    assert_eq!(stage.acts(9).await, Some(Action::Merged));
+    let live = String::from_utf8(repository.show("live", "prod/web.yaml")).unwrap();
+    assert!(live.contains("1.5.0"), "{live}");
+    assert_eq!(repository.tip("main"), main);
+    assert_eq!(stage.acts(10).await, None, "nothing is left");
 }
 
 pub(super) async fn takes_something_newer_into_the_same_one(kind: Kind) {
@@ -432,6 +454,35 @@ pub(super) async fn a_listing_that_is_behind_opens_no_second_one(kind: Kind) {
     assert_eq!(stage.states(), [Stands::Open]);
 }
 
+pub(super) async fn a_look_writes_nothing_into_the_mirror(kind: Kind) {
+    let stage = Stage::new(kind, PLAIN);
+    stage.acts(8).await;
+    stage.acts(9).await;
+    let objects = || crate::support::repository::contents(&stage.scratch.path("mirror/objects"));
+    let before = objects();
+    assert!(!before.is_empty());
+    assert_eq!(stage.acts(10).await, Some(Action::Unchanged));
+    stage.outcome_of(Mode::DryRun, "mirror", 11).await;
+    assert!(objects() == before, "a head is judged in memory");
+}
+
+pub(super) async fn makes_anew_a_head_whose_message_somebody_changed(kind: Kind) {
+    let stage = Stage::new(kind, AUTO);
+    stage.acts(8).await;
+    stage.check("build", kind.words[0]);
+    let made = stage.only().sha;
+    let git = |arguments: &[&str]| stage.store.repository.git(arguments);
+    let told = git(&["cat-file", "commit", &made]);
+    assert!(told.contains("update web"), "{told}");
+    let other = stage.scratch.path("other-words");
+    std::fs::write(&other, told.replacen("update web", "ship web", 1) + "\n").unwrap();
+    let spoofed = git(&["hash-object", "-t", "commit", "-w", &other.display().to_string()]);
+    git(&["update-ref", &format!("refs/heads/{HEAD}"), &spoofed]);
+    assert_eq!(stage.acts(9).await, Some(Action::Updated));
+    let told = git(&["cat-file", "commit", &stage.only().sha]);
+    assert!(told.contains("update web") && stage.runs() == "1.4.0", "{told}");
+}
+
 pub(super) async fn two_passes_at_once_open_one(kind: Kind) {
     let stage = Stage::new(kind, PLAIN);
     let (one, other) = tokio::join!(stage.outcome("one", 8), stage.outcome("other", 8));
@@ -529,7 +580,7 @@ pub(super) async fn titles_bodies_and_messages_follow_the_templates(kind: Kind) 
     let pull = stage.only();
     assert_eq!(pull.title, "[prod] web 1.5.0");
     assert!(
-        pull.body.starts_with("Please look, @acme/sre.\n\u{2060}/merge\n&lt;!-- tagboat: {} -->\n| image |"),
+        pull.body.starts_with("Please look, @acme/sre.\n\u{2060}/merge\n&lt;!-- tagboat: {} -->\nFor **prod**, from the registry.\n\n| image |"),
         "{}",
         pull.body
     );
@@ -746,6 +797,8 @@ macro_rules! scenarios {
             a_merge_whose_answer_was_lost_is_seen_by_the_next_pass
             a_listing_that_is_behind_opens_no_second_one
             two_passes_at_once_open_one
+            a_look_writes_nothing_into_the_mirror
+            makes_anew_a_head_whose_message_somebody_changed
             commits_that_the_forge_signs_live_as_any_other
             what_a_person_adds_to_a_commit_of_the_forge_is_theirs
             the_base_takes_commits_that_the_forge_signs
@@ -758,6 +811,7 @@ macro_rules! scenarios {
             a_head_that_is_behind_is_made_anew_where_the_base_wants_it
             pull_requests_beyond_the_limit_wait_for_their_turn
             several_that_touch_different_files_merge_in_one_pass
+            proposes_and_merges_on_the_branch_of_the_environment
         }
     };
     (@ $kind:expr; $($name:ident)*) => {

@@ -88,6 +88,24 @@ fn fetching_nothing_new_costs_one_listing() {
 }
 
 #[test]
+fn several_branches_come_by_one_listing_and_one_request() {
+    let scratch = Scratch::new();
+    let remote = scratch.bare("acme.git", &[("a.yaml", "1\n")]);
+    let work = scratch.work("other", &[("a.yaml", "2\n")]);
+    work.git(&["push", "--quiet", &remote.folder.display().to_string(), "main:env/staging"]);
+    let server = GitServer::start(scratch.path("").as_path(), guarded());
+    let mirror = open(&scratch, &server.url("acme.git"), Access::Token(TOKEN.into()));
+    let names = [main_branch(), "env/staging".into()];
+    let tips = || mirror.fetch_all(&names).into_iter().map(|tip| tip.unwrap().to_string()).collect::<Vec<_>>();
+    assert_eq!(tips(), [remote.tip("main"), remote.tip("env/staging")]);
+    let (listing, posted) = ("GET /acme.git/info/refs?service=git-upload-pack", "POST /acme.git/git-upload-pack");
+    assert_eq!(server.requests(), [listing, posted, posted]);
+    assert_eq!(tips(), [remote.tip("main"), remote.tip("env/staging")]);
+    assert_eq!(server.requests(), [listing, posted], "nothing is new");
+    assert_eq!(mirror.entries(&mirror.fetch(&"env/staging".into()).unwrap()).unwrap().len(), 1);
+}
+
+#[test]
 fn a_wrong_or_missing_token_is_denied_without_being_shown() {
     let scratch = Scratch::new();
     let remote = scratch.bare("acme.git", &[("a.yaml", "1\n")]);

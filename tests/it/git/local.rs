@@ -319,6 +319,31 @@ fn fetching_takes_one_commit_and_follows_rewritten_branches() {
 }
 
 #[test]
+fn of_several_branches_each_tells_its_own_fault_and_keeps_its_own_depth() {
+    let scratch = Scratch::new();
+    let remote = scratch.empty("acme.git");
+    let target = remote.folder.display().to_string();
+    let work = scratch.work("work", &[("a.yaml", "1\n")]);
+    for day in 2..6 {
+        work.commit_files(&[("a.yaml", &format!("{day}\n"))], "Change", day);
+    }
+    work.git(&["push", "--quiet", &target, "main", "main~1:refs/heads/env/staging"]);
+    let mirror = mirror_of(&scratch, "mirror", &remote);
+    let tip = mirror.fetch(&main_branch()).unwrap();
+    assert_eq!(mirror.history(&main_branch(), &tip, 3, &|_| true).unwrap().steps.len(), 3);
+    let fetched = mirror.fetch_all(&[main_branch(), "env/staging".into(), "absent".into()]);
+    assert_eq!(fetched[0].as_ref().unwrap().as_str(), remote.tip("main"));
+    assert_eq!(fetched[1].as_ref().unwrap().as_str(), remote.tip("env/staging"));
+    assert!(
+        matches!(&fetched[2], Err(GitError::NoBranch { branch, .. }) if branch.as_str() == "absent"),
+        "{fetched:?}"
+    );
+    let fetched = mirror.fetch_all(&[main_branch(), "env/staging".into()]);
+    assert!(fetched.iter().all(Result::is_ok), "{fetched:?}");
+    assert_eq!(mirror.history(&main_branch(), &tip, 3, &|_| true).unwrap().steps.len(), 3, "no line was cut");
+}
+
+#[test]
 fn reads_from_many_threads_and_from_a_shallow_remote() {
     let scratch = Scratch::new();
     let work = scratch.work("work", &[("a.yaml", "1\n"), ("b.yaml", "2\n")]);

@@ -3,8 +3,10 @@
 use insta::assert_snapshot;
 
 use crate::program::{World, config, deployment};
+use crate::support::authority::Authority;
 use crate::support::registry::{Auth, FakeRegistry};
 use crate::support::scripted::Scripted;
+use crate::support::tls_front::{Clients, TlsFront};
 
 /// A world with a `.tagboat.yaml` that follows everything, and two references to the registry.
 fn world() -> World {
@@ -78,6 +80,8 @@ fn credentials_that_are_refused_or_missing_are_errors_in_every_format() {
     dev/api.yaml:9:43: error[registry-credentials]: 127.0.0.1:50000 refuses the
       credentials from the environment variables REG_USER and REG_PASSWORD; they are
       wrong or have expired: set them anew
+      hint: the first place that has a login for the host counts: its entry in
+        service.yaml, docker's config.json, the variables of its cloud
 
     1 error
     ");
@@ -104,6 +108,47 @@ fn a_registry_that_cannot_be_asked_is_an_error_and_the_others_go_on() {
         rules,
         [(&"registry-unusable".into(), &"dev/dead.yaml".into()), (&"registry".into(), &"dev/api.yaml".into()),]
     );
+    assert!(hint(&found).contains("check the name and the port"), "{found}");
+}
+
+/// The hint of the first finding.
+fn hint(found: &serde_json::Value) -> &str {
+    found["findings"][0]["hint"].as_str().unwrap_or_default()
+}
+
+#[test]
+fn each_kind_of_trouble_has_its_own_advice() {
+    let world = world();
+    let (ours, theirs) = (Authority::new("Acme"), Authority::new("Other"));
+    theirs.write(&world.scratch.path("ca.pem"));
+    let front = TlsFront::before(&world.registry.host(), &ours.server(&["127.0.0.1"]), Clients::Anybody);
+    let busy = Scripted::start(|_| (429, vec![("Retry-After", "3600".to_owned())], String::new()));
+    let page = Scripted::start(|_| (302, vec![("Location", "ftp://127.0.0.1/".to_owned())], String::new()));
+    let broken = Scripted::start(|_| (500, Vec::new(), String::new()));
+    let forbidden = Scripted::start(|_| (403, Vec::new(), String::new()));
+    for (host, rule, advice) in [
+        (front.host(), "registry-unusable", "`caFile` of its entry in service.yaml"),
+        (busy.host(), "registry-limit", "`requestsPerSecond` of its entry in service.yaml"),
+        (page.host(), "registry-unusable", "until it answers as a registry"),
+        (broken.host(), "registry-unusable", "check the name and the port"),
+        (forbidden.host(), "registry-credentials", "the first place that has a login for the host counts"),
+    ] {
+        let certified = if host == front.host() { "caFile: ca.pem" } else { "concurrency: 8" };
+        let entry = format!("version: 1\nregistries: [{{host: '{host}', {certified}}}]\n");
+        let service = world.beside("service.yaml", &entry);
+        world.write("dev/api.yaml", deployment(&format!("{host}/acme/api:1.0.0")));
+        world.write("dev/web.yaml", deployment(&format!("{host}/acme/web:1.4.0")));
+        let ran = world.tagboat(&["check", "--registries", "--output", "json", "--service", &service]).ended(2);
+        let found = ran.json();
+        assert_eq!(found["findings"].as_array().unwrap().len(), 1, "{found}");
+        assert_eq!(
+            (found["findings"][0]["rule"].as_str(), hint(&found).contains(advice)),
+            (Some(rule), true),
+            "{found}"
+        );
+        assert!(found["findings"][0]["message"].as_str().unwrap().contains(&host), "{found}");
+    }
+    assert_eq!((busy.asked().len(), page.asked().len(), forbidden.asked().len()), (1, 1, 1), "asked once");
 }
 
 #[test]
@@ -134,6 +179,7 @@ fn an_image_that_is_unknown_and_a_mirror_are_told() {
         mirror.host()
     );
     assert_eq!(message, expected);
+    assert!(hint(&found).contains("check the name"), "{found}");
     assert_eq!(world.registry.requests().heads, 0);
 }
 

@@ -80,6 +80,70 @@ fn a_shallow_checkout_is_as_good_as_any() {
 }
 
 #[test]
+fn a_shallow_checkout_says_that_it_cannot_plan_and_a_whole_one_can() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let remote = world.repository("acme/web:1.5.0");
+    let work = cloned(&world, &remote, "work", &[]);
+    work.commit_files(&[("dev/web.yaml", &world.deployment("acme/web:1.4.0"))], "Take it back", 2);
+    work.commit_files(&[("notes.txt", "x")], "Note", 3);
+    work.git(&["push", "--quiet", "origin", "main"]);
+    let shallow = cloned(&world, &remote, "shallow", &["--depth=1"]);
+    let folder = shallow.folder.display().to_string();
+    for command in ["plan", "update"] {
+        let ran = world.tagboat(&[command, &folder]).ended(0);
+        assert!(ran.out.contains("git fetch --unshallow"), "{ran:?}");
+    }
+    assert_eq!(shallow.git(&["status", "--porcelain"]), "");
+    shallow.git(&["fetch", "--quiet", "--unshallow"]);
+    let planned = world.tagboat(&["plan", &folder]).ended(0);
+    assert!(planned.out.contains("1.5.0 is held: A Person took it back"), "{planned:?}");
+    // Where nobody configured anything, a clone of any depth may be looked into.
+    std::fs::remove_file(shallow.folder.join(".tagboat.yaml")).unwrap();
+    let shallow = cloned(&world, &remote, "again", &["--depth=1"]);
+    std::fs::remove_file(shallow.folder.join(".tagboat.yaml")).unwrap();
+    let planned = world.tagboat(&["plan", &shallow.folder.display().to_string(), "--exit-code"]).ended(10);
+    assert!(planned.out.contains("1 update in 1 file"), "{planned:?}");
+}
+
+#[test]
+fn a_version_that_is_lowered_and_not_committed_yet_is_not_raised_again() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let remote = world.repository("acme/web:1.5.0");
+    let work = cloned(&world, &remote, "work", &[]);
+    let lowered = world.deployment("acme/web:1.4.0");
+    std::fs::write(work.folder.join("dev/web.yaml"), &lowered).unwrap();
+    let folder = work.folder.display().to_string();
+    let ran = world.tagboat(&["update", &folder]).ended(0);
+    assert!(ran.out.contains("1.5.0 is held: an edit that is not committed"), "{ran:?}");
+    assert_eq!(std::fs::read_to_string(work.folder.join("dev/web.yaml")).unwrap(), lowered);
+    // A file that was moved and lowered says the same; what is newer comes.
+    std::fs::rename(work.folder.join("dev/web.yaml"), work.folder.join("dev/app.yaml")).unwrap();
+    world.tagboat(&["plan", &folder, "--exit-code"]).ended(0);
+    world.push("acme/web", "1.6.0");
+    world.tagboat(&["update", &folder]).ended(0);
+    let raised = std::fs::read_to_string(work.folder.join("dev/app.yaml")).unwrap();
+    assert_eq!(raised, world.deployment("acme/web:1.6.0"));
+}
+
+#[test]
+fn a_version_that_is_not_committed_yet_has_not_soaked() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let config = format!(
+        "{}  - name: prod\n    files: [prod/**]\n    after: dev\n    gates: {{soak: 24h}}\n    publish: commit\n",
+        world.config()
+    );
+    let web = world.deployment("acme/web:1.4.0");
+    let files = [(".tagboat.yaml", config.as_str()), ("dev/web.yaml", &web), ("prod/web.yaml", &web)];
+    let remote = world.scratch.bare("manifests.git", &files);
+    let work = cloned(&world, &remote, "work", &[]);
+    let folder = work.folder.display().to_string();
+    world.tagboat(&["update", &folder]).ended(0);
+    assert_eq!(work.git(&["status", "--porcelain"]), " M dev/web.yaml");
+    let planned = world.tagboat(&["plan", &folder, "--exit-code"]).ended(0);
+    assert!(planned.out.contains("of 1 d to go in dev"), "{planned:?}");
+}
+
+#[test]
 fn a_history_is_kept_though_only_its_end_is_fetched() {
     let world = World::with_web(&["1.4.0", "1.5.0"]);
     let remote = world.repository("acme/web:1.4.0");

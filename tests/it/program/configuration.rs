@@ -167,7 +167,10 @@ fn what_does_not_act_yet_says_so_in_one_warning() {
     let config = world.config() + "groups:\n  - name: g\n    images: [a/b]\n";
     world.write(
         ".tagboat.yaml",
-        config.replace("publish: commit", "publish: commit\n    branch: other\n    gates: {soak: 1h}"),
+        config.replace(
+            "publish: commit",
+            "publish: commit\n    after: {repository: https://git.example/a/b, environment: c}\n    gates: {soak: 1h}",
+        ),
     );
     let ran = world.tagboat(&["plan"]).ended(0);
     assert_eq!(ran.err.lines().count(), 1, "{ran:?}");

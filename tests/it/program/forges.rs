@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::program::{Ran, World};
+use crate::program::{Ran, World, contents};
 use crate::support::authority::Authority;
-use crate::support::forge::{Stands, Store, gitea, gitlab, serve};
+use crate::support::forge::{Fault, Stands, Store, gitea, gitlab, serve};
 use crate::support::git_server::{GitServer, Rules};
 use crate::support::proxy::FakeProxy;
 use crate::support::tls_front::{Clients, TlsFront};
@@ -37,11 +37,15 @@ impl Scene {
     }
 
     fn run(&self, variables: &[(&str, &str)]) -> Ran {
+        self.run_with(variables, &[])
+    }
+
+    fn run_with(&self, variables: &[(&str, &str)], further: &[&str]) -> Ran {
         let arguments =
             ["run", "--repo", &self.url, "--branch", "main", "--forge", self.name, "--forge-url", &self.forge];
         let mut command = self.world.command(&arguments);
         command.envs(variables.iter().copied());
-        self.world.finish(command.arg("-vv"))
+        self.world.finish(command.arg("-vv").args(further))
     }
 }
 
@@ -82,6 +86,33 @@ fn says_which_token_is_missing_or_may_do_too_little() {
     let job = told(&[("GITLAB_TOKEN", "j0b"), ("CI_JOB_TOKEN", "j0b")]);
     assert!(job.contains("a CI job's own token may not do this"), "{job}");
     assert_eq!(scene.store.kept().pulls.len(), 0);
+}
+
+#[test]
+fn a_token_shows_nowhere_wherever_the_forge_fails() {
+    for (fault, method) in [
+        (Fault::Before(500), "GET"),
+        (Fault::Before(401), "GET"),
+        (Fault::Before(403), "POST"),
+        (Fault::Before(422), "POST"),
+        (Fault::After(502), "POST"),
+        (Fault::Lost, "POST"),
+        (Fault::Limited, "POST"),
+    ] {
+        let scene = Scene::new("gitlab", "acme/platform/gitops.git");
+        scene.store.trap(method, "merge_requests", fault);
+        let ran = scene.run_with(&[("GITLAB_TOKEN", gitlab::TOKEN)], &["--log-format", "json"]);
+        assert!(!ran.out.contains(gitlab::TOKEN) && !ran.err.contains(gitlab::TOKEN), "{fault:?}: {ran:?}");
+        assert!(ran.err.contains("\"path\":\"/gitlab/api/v4/"), "-vv logs requests: {ran:?}");
+        for line in ran.err.lines() {
+            serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        }
+        let traps = scene.store.kept().traps.len();
+        assert_eq!(traps, 0, "{fault:?} was met");
+        for (path, bytes) in contents(&scene.world.scratch.path("cache")) {
+            assert!(!String::from_utf8_lossy(&bytes).contains(gitlab::TOKEN), "{}", path.display());
+        }
+    }
 }
 
 #[test]

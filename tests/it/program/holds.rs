@@ -61,6 +61,8 @@ fn orders_that_cannot_be_followed_say_why_and_change_nothing() {
         (vec!["hold", "nginx", "--reason", "x"], 2, "names no tag"),
         (vec!["hold", "nginx:a b", "--reason", "x"], 2, "is no version of an image"),
         (vec!["hold", "UPPER:1", "--reason", "x"], 2, "is no image"),
+        (vec!["hold", &web, "--reason", "x", "--until", "2020-01-01T00:00:00Z"], 2, "which is over"),
+        (vec!["hold", &web, "--reason", "x\ny"], 2, "a reason is one line"),
     ] {
         let arguments: Vec<&str> = arguments.into_iter().chain(["--repo", &url]).collect();
         let ran = world.tagboat(&arguments).ended(code);
@@ -113,4 +115,41 @@ fn a_real_revert_is_respected_by_run_and_by_plan_in_a_checkout() {
     world.push("acme/web", "1.5.1");
     world.run_on(&remote, &[]).ended(0);
     assert_eq!(runs(&remote), "1.5.1");
+}
+
+#[test]
+fn holds_that_would_hold_nothing_are_told_of_by_run_and_check() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let (config, web) = (world.config(), world.deployment("acme/web:1.4.0"));
+    let entry = format!("  - image: {}/acme/web\n    tag: 1.5.0\n", world.registry.host());
+    let typed = format!("version: 1\nholds:\n{entry}    environment: dve\n");
+    let files = [(".tagboat.yaml", config.as_str()), ("dev/web.yaml", &web), (".tagboat/holds.yaml", &typed)];
+    let remote = world.scratch.bare("manifests.git", &files);
+    let ran = world.run_on(&remote, &[]).ended(2);
+    assert!(ran.err.contains("there is no environment `dve`") && ran.err.contains("did you mean `dev`?"), "{ran:?}");
+    assert!(ran.err.contains(".tagboat/holds.yaml:5:18"), "{ran:?}");
+    assert_eq!(runs(&remote), "1.4.0");
+    for (name, text) in [(".tagboat.yaml", &config), ("dev/web.yaml", &web), (".tagboat/holds.yaml", &typed)] {
+        world.write(name, text);
+    }
+    let checked = world.tagboat(&["check", "--output", "json"]).ended(2).json();
+    assert_eq!((&checked["findings"][0]["rule"], &checked["findings"][0]["line"]), (&"holds".into(), &5.into()));
+    // What is in the file can be released, whatever it names.
+    let url = remote.folder.display().to_string();
+    let web = format!("{}/acme/web", world.registry.host());
+    world.tagboat(&["release", &web, "-e", "dve", "--repo", &url]).ended(0);
+    world.run_on(&remote, &[]).ended(0);
+    assert_eq!(runs(&remote), "1.5.0");
+}
+
+#[test]
+fn a_file_of_holds_by_another_name_is_warned_of() {
+    let world = World::with_web(&["1.4.0"]);
+    world.write(".tagboat.yaml", world.config());
+    world.write("dev/web.yaml", world.deployment("acme/web:1.4.0"));
+    world.write(".tagboat/holds.yml", "version: 1\nholds: []\n");
+    let planned = world.tagboat(&["plan"]).ended(0);
+    assert!(planned.err.contains(".tagboat/holds.yml is not read"), "{planned:?}");
+    let checked = world.tagboat(&["check", "--output", "json"]).ended(0).json();
+    assert_eq!(checked["findings"][0]["file"], ".tagboat/holds.yml");
 }

@@ -2,7 +2,9 @@
 
 mod action;
 mod ages;
+mod asking;
 mod board;
+mod branches;
 mod cache;
 mod check_registries;
 mod checkouts;
@@ -12,7 +14,9 @@ mod demo;
 mod environments;
 mod forges;
 mod github;
+mod heads;
 mod holds;
+mod life;
 mod manifests;
 mod record;
 mod registries;
@@ -28,13 +32,13 @@ mod together;
 mod transport;
 mod update;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use assert_cmd::Command;
 use serde_json::Value;
 
 use crate::support::registry::FakeRegistry;
-use crate::support::repository::{Repository, Scratch, search_path};
+use crate::support::repository::{Repository, Scratch, contents, search_path};
 
 /// What one call of the program came to.
 #[derive(Debug)]
@@ -187,23 +191,4 @@ fn has_fields(value: &Value, fields: &str) {
     let mut found: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
     found.sort_unstable();
     assert_eq!(found, expected);
-}
-
-/// Returns every path in a folder with its content, symbolic links not followed.
-fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let entry = entry.unwrap();
-            let kind = entry.file_type().unwrap();
-            if kind.is_dir() {
-                folders.push(entry.path());
-            } else if kind.is_file() {
-                found.push((entry.path(), std::fs::read(entry.path()).unwrap()));
-            }
-        }
-    }
-    found.sort();
-    found
 }

@@ -412,6 +412,10 @@ fn a_base_that_was_rewritten_is_read_as_it_is_now() {
     assert_eq!(scene.told(&["--environment", "dev"]), ["manual dev - 1.4.0"]);
     let json = scene.json(&["status"]);
     assert_eq!(json["environments"][0]["images"][0]["since"], "2026-01-01T12:00:00Z");
+    // What a forced push took out is not brought again unasked; what is newer is.
     scene.run();
-    assert_eq!((scene.runs("dev"), scene.runs("prod")), ("1.5.0".to_owned(), "1.5.0".to_owned()));
+    assert_eq!((scene.runs("dev"), scene.runs("prod")), ("1.4.0".to_owned(), "1.4.0".to_owned()));
+    scene.world.push("acme/web", "1.6.0");
+    scene.run();
+    assert_eq!((scene.runs("dev"), scene.runs("prod")), ("1.6.0".to_owned(), "1.6.0".to_owned()));
 }

@@ -301,11 +301,29 @@ fn no_login_of_any_kind_shows_wherever_it_fails() {
         } else {
             assert_eq!(good.ended(0).json()["changes"].as_array().unwrap().len(), 1, "{}", way.name);
         }
+        let out = world.scratch.path("snapshot.json").display().to_string();
+        let recorded = || {
+            let mut snapshot = world.command(&["snapshot", "--out", &out, "--service", &service, "-vv"]);
+            hides(&world.finish(snapshot.envs(way.variables.iter().map(|(name, value)| (name, value)))), &secrets);
+            let text = std::fs::read_to_string(&out).unwrap();
+            assert!(!secrets.iter().any(|secret| text.contains(secret)), "{}: {text}", way.name);
+            text
+        };
+        assert!(way.name == "registry token" || recorded().contains("1.5.0"), "{}", way.name);
         let reason = |ran: Ran| ran.ended(3).json()["errors"][0]["reason"].as_str().unwrap().to_owned();
         if way.login.is_some() {
             set(Some(("acme", "rotated")), Vec::new());
             let reason = reason(plan("refused"));
             assert!(reason.contains("refuses the credentials from"), "{}: {reason}", way.name);
+            assert!(recorded().contains("refuses the credentials from"), "a failure is recorded, too");
+            let image = format!("{host}/acme/web");
+            for arguments in [&["check", "--registries"][..], &["explain", &image][..]] {
+                let further = ["--service", &service, "-vv", "--log-format", "json"];
+                let variables = way.variables.iter().map(|(name, value)| (name, value));
+                let ran = world.finish(world.command(&[arguments, &further].concat()).envs(variables));
+                assert!(ran.out.contains("refuses"), "{}: {ran:?}", way.name);
+                hides(&ran, &secrets);
+            }
         }
         set(way.login, vec![(500, Some("0".to_owned())); 9]);
         reason(plan("broken"));
@@ -322,10 +340,6 @@ fn no_login_of_any_kind_shows_wherever_it_fails() {
             cloud.fault(CloudFault::None);
         }
     }
-    let out = world.scratch.path("snapshot.json").display().to_string();
-    let service = world.scratch.path("service.yaml").display().to_string();
-    let mut snapshot = world.command(&["snapshot", "--out", &out, "--service", &service, "-vv"]);
-    hides(&world.finish(&mut snapshot), &secrets);
     for folder in ["cache", "home", "tree"] {
         let folder = world.scratch.path(folder);
         for (path, bytes) in if folder.exists() { contents(&folder) } else { Vec::new() } {

@@ -64,7 +64,7 @@ fn what_is_not_signed_waits_and_moves_with_its_digest_once_it_is() {
     assert_eq!(rejected, ["1.5.0: not signed yet"]);
 
     signed.sign(&digest, &key());
-    let reason = "1.5.0: signed by somebody else: by none of the policy's keys, or changed since";
+    let reason = "1.5.0: signed by somebody else, or changed since: none of the policy's keys made the signature";
     assert_eq!(decision(&signed.plan().ended(0).json()).1, [reason]);
     let explained = signed.world.tagboat(&["explain", signed.world.registry.image("acme/web").as_str()]).ended(0);
     assert!(explained.out.contains("signed by somebody else"), "{explained:?}");
@@ -89,7 +89,10 @@ fn the_newest_that_is_signed_wins_over_newer_ones_that_are_not() {
     assert_eq!(changes, [format!("1.5.0@{}", digests[0])]);
     assert_eq!(
         rejected[1..],
-        ["1.6.0: signed by somebody else: by none of the policy's keys, or changed since", "1.7.0: not signed yet"]
+        [
+            "1.6.0: signed by somebody else, or changed since: none of the policy's keys made the signature",
+            "1.7.0: not signed yet"
+        ]
     );
 }
 
@@ -150,7 +153,7 @@ fn a_replayed_plan_knows_the_verdicts_and_asks_nobody() {
         (row["verdict"].as_str().unwrap().to_owned(), row["reason"].as_str().map(str::to_owned))
     };
     assert_eq!(verdict("1.5.0"), ("signed".to_owned(), None));
-    let reason = "signed by somebody else: by none of the policy's keys, or changed since";
+    let reason = "signed by somebody else, or changed since: none of the policy's keys made the signature";
     assert_eq!(verdict("1.6.0"), ("wrong".to_owned(), Some(reason.to_owned())));
     assert_eq!(verdict("1.7.0"), ("missing".to_owned(), None));
     world.tagboat(&["snapshot", "--out", "../tags.json"]).ended(0);

@@ -27,6 +27,17 @@ fn writes_the_new_tag_and_no_other_byte() {
 }
 
 #[test]
+fn speaks_of_no_pull_request() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    world.write("web.yaml", world.deployment("acme/web:1.4.0"));
+    let config = "version: 1\nimages: [{match: '**', semver: minor}]\nenvironments: [{name: dev, files: ['*.yaml'], publish: pullRequest}]\n";
+    world.write(".tagboat.yaml", config);
+    assert!(world.tagboat(&["plan"]).ended(0).out.contains("Pull requests"));
+    let out = world.tagboat(&["update"]).ended(0).out;
+    assert!(out.contains("Wrote 1 update") && !out.contains("Pull requests"), "{out}");
+}
+
+#[test]
 fn a_second_update_changes_nothing() {
     let world = World::with_web(&["1.4.0", "1.5.0"]);
     world.write("web.yaml", world.deployment("acme/web:1.4.0"));

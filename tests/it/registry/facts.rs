@@ -1,6 +1,6 @@
 //! Facts about single tags: digests by HEAD, and what manifests and configuration blobs say.
 
-use tagboat::model::tags::{FactKind, TagFacts};
+use tagboat::model::tags::{FactKind, Labels, TagFacts};
 use tagboat::registry::TagSource;
 use tagboat::registry::client::RegistryClient;
 
@@ -97,6 +97,23 @@ async fn an_image_tells_its_platform_and_creation_time() {
     let platforms: Vec<_> = known.platforms.unwrap().iter().map(ToString::to_string).collect();
     assert_eq!(platforms, ["linux/amd64"]);
     assert_eq!(registry.requests(), Counts { manifests: 1, blobs: 1, ..Counts::default() });
+}
+
+#[tokio::test]
+async fn an_image_tells_where_it_comes_from_in_plain_short_words_or_not() {
+    let registry = FakeRegistry::start().await;
+    let long = "x".repeat(3000);
+    let labels = r#"{"org.opencontainers.image.source": "https://git.acme.example/web",
+        "org.opencontainers.image.revision": 7, "org.opencontainers.image.version": " 1.0.0 "}"#;
+    registry.push_labelled("acme/web", "1.0.0", CREATED, labels);
+    let known = facts(&anonymous(), &registry, FactKind::Image).await.unwrap().labels;
+    let (source, version) = (Some("https://git.acme.example/web".to_owned()), Some("1.0.0".to_owned()));
+    assert_eq!((known.source, known.revision, known.version), (source, None, version));
+    let labels = format!(
+        r#"{{"org.opencontainers.image.source": "{long}", "org.opencontainers.image.version": "1\u001b[31m"}}"#
+    );
+    registry.push_labelled("acme/web", "1.0.0", CREATED, &labels);
+    assert_eq!(facts(&anonymous(), &registry, FactKind::Image).await.unwrap().labels, Labels::default());
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@ use tagboat::model::tags::FactKind;
 use tagboat::registry::TagSource;
 use tagboat::registry::settings::{HostSettings, Limits, RetryBudget, Settings};
 
-use super::{fill, images, impatient, list, quick, skipping};
-use crate::support::registry::{Auth, BodyFault, FakeRegistry, LinkStyle, Quota};
+use super::{fill, images, list, quick, skipping};
+use crate::support::registry::{Auth, FakeRegistry, LinkStyle, Quota};
 
 fn settings(limits: Limits) -> Settings {
     Settings { limits, ..Settings::default() }
@@ -149,24 +149,25 @@ async fn further_tries_have_a_budget_in_each_pass() {
 #[tokio::test]
 async fn a_host_that_came_back_serves_all_after_one_probe() {
     let registry = FakeRegistry::start().await;
-    registry.faults(|faults| faults.list = BodyFault::NeverAnswers);
+    // An error in place of silence: no answer has to come within a time of the real clock.
+    registry.faults(|faults| faults.statuses = vec![(500, None); 100]);
     let images = images(&registry, 20);
-    let (client, clock) = skipping(settings(impatient()));
+    let (client, clock) = skipping(settings(Limits::default()));
     for image in &images[..3] {
-        assert!(list(&client, image).await.contains("said nothing"));
+        assert!(list(&client, image).await.contains("answered 500"));
     }
-    assert_eq!(registry.requests().tags, 6);
+    assert_eq!(registry.requests().tags, 12);
     // Still down: one question finds that out for all.
     clock.skip(Duration::from_secs(60));
     let errors = join_all(images.iter().map(|image| list(&client, image))).await;
-    assert_eq!(errors.iter().filter(|error| error.contains("said nothing for")).count(), 20, "{errors:?}");
+    assert_eq!(errors.iter().filter(|error| error.contains("answered 500")).count(), 20, "{errors:?}");
     assert_eq!(errors.iter().filter(|error| error.contains("was not asked")).count(), 19, "{errors:?}");
-    assert_eq!(registry.requests().tags, 7);
+    assert_eq!(registry.requests().tags, 13);
     clock.skip(Duration::from_secs(60));
-    registry.faults(|faults| faults.list = BodyFault::None);
+    registry.faults(|faults| faults.statuses.clear());
     let lists = join_all(images.iter().map(|image| list(&client, image))).await;
     assert!(lists.iter().all(|list| list == "1.0.0"), "{lists:?}");
-    assert_eq!(registry.requests().tags, 27);
+    assert_eq!(registry.requests().tags, 33);
 }
 
 #[tokio::test]

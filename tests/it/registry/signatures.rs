@@ -123,7 +123,8 @@ async fn one_good_signature_among_others_is_enough_wherever_it_is() {
     let (good, bad) = (place.signature(&place.key), place.signature(&key()));
     for signatures in [vec![good.clone(), bad.clone()], vec![bad.clone(), good.clone()], vec![bad.clone(); 49]] {
         place.sign(&signatures);
-        let expected = if signatures.contains(&good) { "signed" } else { "signed by somebody else: " };
+        let expected =
+            if signatures.contains(&good) { "signed" } else { "signed by somebody else, or changed since: " };
         assert!(place.says().await.starts_with(expected));
     }
     place.sign(std::slice::from_ref(&bad));
@@ -138,7 +139,7 @@ async fn the_latest_fifty_of_many_are_looked_at_and_their_one_payload_is_fetched
     let mut many = vec![bad; 120];
     many.insert(0, good.clone());
     place.sign(&many);
-    let none = "signed by somebody else: by none of the policy's keys, or changed since (nor does any other of its 50 signatures count)";
+    let none = "signed by somebody else, or changed since: none of the policy's keys made the signature (nor does any other of its 50 signatures count)";
     assert_eq!(place.says().await, none);
     assert_eq!(place.registry.requests().blobs, 1);
     many.push(good);

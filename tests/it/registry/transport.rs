@@ -182,11 +182,15 @@ async fn a_redirect_from_tls_to_plain_http_is_refused() {
 }
 
 #[tokio::test]
-async fn redirects_in_a_circle_or_without_an_end_are_given_up() {
+async fn redirects_in_a_circle_without_an_end_or_to_something_else_are_given_up() {
     let circle = Scripted::start(|asked| (302, vec![("Location", asked.target.clone())], String::new()));
     let endless = Scripted::start(|asked| (302, vec![("Location", format!("{}x", asked.target))], String::new()));
-    for (server, words, requests) in [(&circle, "redirects in a circle", 1), (&endless, "redirects without an end", 6)]
-    {
+    let file = Scripted::start(|_| (302, vec![("Location", "file:///etc/passwd".to_owned())], String::new()));
+    for (server, words, requests) in [
+        (&circle, "redirects in a circle", 1),
+        (&endless, "redirects without an end", 6),
+        (&file, "redirects to something that is not HTTP", 1),
+    ] {
         let error = listed(Vec::new(), &server.host()).await;
         assert!(error.contains(words), "{error}");
         assert_eq!(server.asked().len(), requests);

@@ -1,6 +1,7 @@
 //! What asking costs: the client's own numbers are those of the registry, and nothing is asked in vain.
 
 use futures_util::future::join_all;
+use tagboat::http::retry::RetryPolicy;
 use tagboat::model::tags::FactKind;
 use tagboat::model::usage::{RegistryUsage, Usage};
 use tagboat::registry::TagSource;
@@ -92,6 +93,38 @@ async fn a_host_that_was_not_asked_is_not_in_the_numbers() {
     let image = images(&registry, 1).remove(0);
     assert!(list(&client, &image).await.contains("was not asked in time"));
     assert_eq!(client.usage().since(&Usage::default()), Usage::default());
+}
+
+#[tokio::test]
+async fn what_two_passes_ask_at_the_same_time_is_sent_once() {
+    let registry = FakeRegistry::start().await;
+    let digest = registry.push("acme/web", "1.0.0", "2026-11-01T08:00:00Z").parse().unwrap();
+    let (client, image, tag) = (anonymous(), registry.image("acme/web"), "1.0.0".parse().unwrap());
+    let (one, other) = (client.for_pass(), client.for_pass());
+    let (first, second) = tokio::join!(one.tags(&image), other.tags(&image));
+    assert_eq!(first.unwrap().list, second.unwrap().list);
+    let kind = FactKind::Digest;
+    let (first, second) = tokio::join!(one.facts(&image, &tag, kind), other.facts(&image, &tag, kind));
+    assert_eq!(first, second);
+    let (first, second) = tokio::join!(one.image_of(&image, &tag, &digest), other.image_of(&image, &tag, &digest));
+    assert_eq!(first, second);
+    assert_eq!(registry.requests(), Counts { tags: 1, heads: 1, manifests: 1, blobs: 1, ..Counts::default() });
+    assert_eq!((usage(&one, &registry).cached, usage(&other, &registry).cached), (0, 3));
+    // What is asked later is asked anew.
+    assert!(other.tags(&image).await.is_ok());
+    assert_eq!(registry.requests().tags, 2);
+}
+
+#[tokio::test]
+async fn an_error_is_that_of_the_pass_alone_that_ran_into_it() {
+    let registry = FakeRegistry::start().await;
+    registry.list_tag("acme/web", "1.0.0");
+    registry.faults(|faults| faults.statuses = vec![(500, None)]);
+    let client = with_limits(Limits { retry: RetryPolicy::NONE, ..Limits::default() });
+    let (one, other, image) = (client.for_pass(), client.for_pass(), registry.image("acme/web"));
+    let (first, second) = tokio::join!(one.tags(&image), other.tags(&image));
+    assert!(first.is_err() && second.is_ok(), "{first:?} {second:?}");
+    assert_eq!(registry.requests().tags, 2);
 }
 
 #[tokio::test]

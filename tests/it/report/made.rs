@@ -44,6 +44,7 @@ pub(super) fn at(line: usize, column: usize) -> Position {
 
 pub(super) fn reference(file: &str, line: usize, image: &str, tag: &str) -> ScannedReference {
     let site = Site {
+        branch: None,
         offset: 0,
         file: path(file),
         format: Format::Kubernetes,

@@ -20,10 +20,7 @@ fn keys_of_every_kind_sign_in_both_forms() {
         let bundle = signer::bundle(&key, &statement("", DIGEST));
         assert_eq!(says(&super::bundle(&bundle), &by, None), "holds", "{kind:?}");
         let other = by_key(&KeyPair::generate_for(kind).unwrap());
-        assert_eq!(
-            says(&super::bundle(&bundle), &other, None),
-            "somebody else: by none of the policy's keys, or changed since"
-        );
+        assert_eq!(says(&super::bundle(&bundle), &other, None), "none of the keys");
     }
 }
 
@@ -34,7 +31,7 @@ fn one_of_several_keys_is_enough() {
     let by = Requirement::keys(vec![public(&one), public(&other)]);
     let signed = |key: &KeyPair| simple(signer::simple(key, payload(IMAGE, DIGEST)));
     assert_eq!(says(&signed(&other), &by, None), "holds");
-    assert_eq!(says(&signed(&third), &by, None), "somebody else: by none of the policy's keys, or changed since");
+    assert_eq!(says(&signed(&third), &by, None), "none of the keys");
 }
 
 #[test]
@@ -94,11 +91,7 @@ fn not_a_bit_of_signature_or_payload_may_differ() {
         let mut flipped = signature.clone();
         flipped[at] ^= 1;
         let bad = Simple { signature: encode(&flipped), ..good.clone() };
-        assert_eq!(
-            says(&simple(bad), &by, None),
-            "somebody else: by none of the policy's keys, or changed since",
-            "{at}"
-        );
+        assert_eq!(says(&simple(bad), &by, None), "none of the keys", "{at}");
     }
     for signature in ["", "****", "AAAA", &encode(vec![0; 100_000])] {
         let bad = Simple { signature: signature.to_owned(), ..good.clone() };
@@ -107,7 +100,7 @@ fn not_a_bit_of_signature_or_payload_may_differ() {
     let mut payload = good.payload.clone();
     payload.push(b' ');
     let bad = Simple { payload, ..good };
-    assert_eq!(says(&simple(bad), &by, None), "somebody else: by none of the policy's keys, or changed since");
+    assert_eq!(says(&simple(bad), &by, None), "none of the keys");
 }
 
 #[test]
@@ -158,7 +151,7 @@ fn a_bundle_that_was_changed_does_not_hold() {
         says(&super::bundle(&bundle), &by_key(&key), None)
     };
     assert_eq!(changed(&|_| {}), "holds");
-    let none = "somebody else: by none of the policy's keys, or changed since";
+    let none = "none of the keys";
     let other = encode(statement("ghcr.io/acme/web", DIGEST));
     assert_eq!(changed(&|bundle| bundle["dsseEnvelope"]["payload"] = other.clone().into()), none);
     assert_eq!(changed(&|bundle| bundle["dsseEnvelope"]["signatures"][0]["sig"] = "AAAA".into()), none);
@@ -199,7 +192,7 @@ fn a_bundle_may_sign_the_content_by_its_digest() {
         (&rcgen::PKCS_ECDSA_P256_SHA256, "holds"),
         (&rcgen::PKCS_RSA_SHA256, "holds"),
         // What signs the whole content cannot be checked by its digest.
-        (&rcgen::PKCS_ED25519, "somebody else: by none of the policy's keys, or changed since"),
+        (&rcgen::PKCS_ED25519, "none of the keys"),
     ] {
         let key = KeyPair::generate_for(kind).unwrap();
         let signed = |algorithm: &str| {

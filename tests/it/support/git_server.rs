@@ -12,6 +12,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode};
 
+use crate::support::gate::Gate;
 use crate::support::repository::search_path;
 
 /// Largest request body that is taken.
@@ -46,12 +47,17 @@ pub(crate) struct GitServer {
 impl GitServer {
     /// Serves the bare repositories of a folder.
     pub(crate) fn start(root: &Path, rules: Rules) -> Self {
+        Self::start_behind(&Gate::default(), root, rules)
+    }
+
+    /// Serves the bare repositories of a folder behind a gate.
+    pub(crate) fn start_behind(gate: &Gate, root: &Path, rules: Rules) -> Self {
         let shared =
             Arc::new(Shared { root: root.to_owned(), rules: Mutex::new(rules), requests: Mutex::new(Vec::new()) });
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        let router = Router::new().fallback(serve).with_state(Arc::clone(&shared));
+        let router = gate.guard(Router::new().fallback(serve).with_state(Arc::clone(&shared)));
         runtime.spawn(async move { axum::serve(listener, router).await });
         Self { address, shared, _runtime: runtime }
     }

@@ -134,6 +134,19 @@ impl State {
         self.commits.len() - 1
     }
 
+    /// Returns the tree in which the files hold their new content.
+    fn edited(&self, base: &CommitId, files: &[FileEdit]) -> Result<Tree, GitError> {
+        let mut tree = self.commits[index_of(base)].tree.clone();
+        for edit in files {
+            let held = tree.get(&edit.file).map(|content| content.to_vec()).unwrap_or_default();
+            if held != edit.before {
+                return Err(GitError::Broken(format!("{} holds something else than was edited", edit.file)));
+            }
+            tree.insert(edit.file.clone(), Arc::new(edit.after.clone()));
+        }
+        Ok(tree)
+    }
+
     /// Adds a person's commit on top of the tip, at its time or the given one.
     fn add_by_person(&mut self, files: &[(&str, Option<&str>)], time: Option<Timestamp>, message: &str) {
         let tip = self.tip.expect("a person commits onto something");
@@ -289,7 +302,12 @@ impl Remote for MemoryRemote {
             steps.push(LogStep { entry, changed });
             next = made.parent;
         }
-        Ok(Line { steps, oldest, whole: next.is_none() })
+        Ok(Line { steps, beside: Vec::new(), oldest, whole: next.is_none() })
+    }
+
+    fn holds_what_is_made(&self, commit: &CommitId, base: &CommitId, files: &[FileEdit]) -> Result<bool, GitError> {
+        let state = self.state.lock().unwrap();
+        Ok(state.commits[index_of(commit)].tree == state.edited(base, files)?)
     }
 
     fn tree(&self, commit: &CommitId) -> Result<String, GitError> {
@@ -354,14 +372,7 @@ impl Remote for MemoryRemote {
         now: Timestamp,
     ) -> Result<CommitId, GitError> {
         let mut state = self.state.lock().unwrap();
-        let mut tree = state.commits[index_of(base)].tree.clone();
-        for edit in files {
-            let held = tree.get(&edit.file).map(|content| content.to_vec()).unwrap_or_default();
-            if held != edit.before {
-                return Err(GitError::Broken(format!("{} holds something else than was edited", edit.file)));
-            }
-            tree.insert(edit.file.clone(), Arc::new(edit.after.clone()));
-        }
+        let tree = state.edited(base, files)?;
         let (message, author) = (plan.message.clone(), plan.author.clone());
         Ok(commit_id(state.add(Made { tree, parent: Some(index_of(base)), message, author, time: now })))
     }

@@ -3,6 +3,7 @@
 pub(crate) mod authority;
 pub(crate) mod cloud;
 pub(crate) mod forge;
+pub(crate) mod gate;
 pub(crate) mod git_server;
 pub(crate) mod memory;
 pub(crate) mod proxy;
@@ -10,4 +11,5 @@ pub(crate) mod registry;
 pub(crate) mod repository;
 pub(crate) mod scripted;
 pub(crate) mod signer;
+pub(crate) mod sources;
 pub(crate) mod tls_front;

@@ -347,7 +347,12 @@ impl FakeRegistry {
 
     /// Pushes an image for linux/amd64 with a creation time; returns its digest. An old tag moves.
     pub(crate) fn push(&self, repository: &str, tag: &str, created: &str) -> String {
-        let digest = self.inner().image(created, "amd64", &format!("{repository}:{tag}"));
+        self.push_labelled(repository, tag, created, &format!(r#"{{"of": "{repository}:{tag}"}}"#))
+    }
+
+    /// Pushes an image whose configuration has these labels, in JSON; returns its digest.
+    pub(crate) fn push_labelled(&self, repository: &str, tag: &str, created: &str, labels: &str) -> String {
+        let digest = self.inner().image(created, "amd64", labels);
         self.inner().tag(repository, tag, &digest);
         digest
     }
@@ -362,11 +367,11 @@ impl FakeRegistry {
         let mut inner = self.inner();
         let mut rows = String::new();
         for architecture in architectures {
-            let digest = inner.image(created, architecture, &format!("{repository}:{tag}"));
+            let digest = inner.image(created, architecture, &format!(r#"{{"of": "{repository}:{tag}"}}"#));
             let platform = format!(r#"{{"os": "linux", "architecture": "{architecture}"}}"#);
             write!(rows, r#"{{"digest": "{digest}", "size": 1, "platform": {platform}}},"#).unwrap();
         }
-        let attestation = inner.image(created, "unknown", "attestation");
+        let attestation = inner.image(created, "unknown", r#"{"of": "attestation"}"#);
         let platform = r#"{"os": "unknown", "architecture": "unknown"}"#;
         write!(rows, r#"{{"digest": "{attestation}", "size": 1, "platform": {platform}}}"#).unwrap();
         let kind = "application/vnd.oci.image.index.v1+json";
@@ -425,9 +430,9 @@ impl Inner {
         digest
     }
 
-    fn image(&mut self, created: &str, architecture: &str, label: &str) -> String {
+    fn image(&mut self, created: &str, architecture: &str, labels: &str) -> String {
         let config = format!(
-            r#"{{"created": "{created}", "os": "linux", "architecture": "{architecture}", "config": {{"Labels": {{"of": "{label}"}}}}}}"#
+            r#"{{"created": "{created}", "os": "linux", "architecture": "{architecture}", "config": {{"Labels": {labels}}}}}"#
         );
         let config = self.store("application/vnd.oci.image.config.v1+json", config.into_bytes());
         let kind = "application/vnd.oci.image.manifest.v1+json";

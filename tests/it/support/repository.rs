@@ -156,3 +156,22 @@ pub(crate) fn executable(path: &Path, script: &str) {
     std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o755)).expect("its mode");
     std::fs::rename(&fresh, path).expect("a script");
 }
+
+/// Returns every path in a folder with its content, symbolic links not followed.
+pub(crate) fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            let kind = entry.file_type().unwrap();
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() {
+                found.push((entry.path(), std::fs::read(entry.path()).unwrap()));
+            }
+        }
+    }
+    found.sort();
+    found
+}

@@ -167,3 +167,32 @@ fn two_markers_beside_one_reference_must_agree() {
     let torn = kustomization.replace("web:digest", "builds:digest");
     assert!(policy_of(&torn).contains("it names both flux-system:web and flux-system:builds"), "{}", policy_of(&torn));
 }
+
+#[tokio::test]
+async fn a_digest_in_a_key_of_its_own_moves_with_the_tag_of_its_policy() {
+    let old = format!("sha256:{}", "ab".repeat(32));
+    let substitute = |lines: &str| {
+        format!(
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: shop}}\nspec:\n  postBuild:\n    substitute:\n{lines}"
+        )
+    };
+    let marker = |part: &str| format!("# {{\"$imagepolicy\": \"flux-system:web:{part}\"}}");
+    let tag = format!("      WEB_TAG: 1.4.0 {}\n", marker("tag"));
+    let digest = format!("      WEB_DIGEST: {old} {}\n", marker("digest"));
+    let policies = POLICIES.replacen("policy: {semver", "digestReflectionPolicy: IfNotPresent\n  policy: {semver", 1);
+    let tree = Tree::of(&[
+        ("clusters/policies.yaml", &policies),
+        ("apps/both.yaml", &substitute(&format!("{tag}{digest}"))),
+        ("apps/alone.yaml", &substitute(&digest)),
+    ]);
+    let rows = rows(&tree.scan());
+    assert!(rows[0].starts_with("apps/alone.yaml:7 ") && rows[0].contains("- a digest alone: no tag"), "{rows:?}");
+    assert_eq!(rows[1], format!("apps/both.yaml:7 ghcr.io/acme/web:1.4.0@{old} semver 1.x"));
+    let tags = MemoryTags::default();
+    tags.set("ghcr.io/acme/web", ["1.4.0", "1.5.0"]);
+    let outcome = tree.plan(&Repository::without_configuration(), &tags).await;
+    let changes = changes(&outcome);
+    assert_eq!(changes.len(), 2, "{changes:?} {:?}", outcome.errors);
+    assert_eq!(changes[0], "apps/both.yaml:7 1.4.0 -> 1.5.0");
+    assert!(changes[1].starts_with(&format!("apps/both.yaml:8 {old} -> sha256:")), "{changes:?}");
+}

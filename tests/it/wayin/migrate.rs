@@ -194,6 +194,64 @@ spec:
     }
 }
 
+#[tokio::test]
+async fn argocd_plans_the_same_for_bases_the_root_and_image_updaters() {
+    let source =
+        |path: &str| format!("spec: {{source: {{repoURL: 'https://example.com/acme/gitops.git', path: {path}}}}}\n");
+    let application = |name: &str, path: &str, annotations: &str| {
+        format!(
+            "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata:\n  name: {name}\n{annotations}{}",
+            source(path)
+        )
+    };
+    let annotated = |list: &str| format!("  annotations: {{argocd-image-updater.argoproj.io/image-list: '{list}'}}\n");
+    let updater = "apiVersion: argocd-image-updater.argoproj.io/v1alpha1
+kind: ImageUpdater
+metadata: {name: all}
+spec: {applicationRefs: [{namePattern: 'tools*', images: [{alias: pinned, imageName: 'ghcr.io/acme/pinned:<2'}]}]}
+";
+    let pod =
+        |image: &str| format!("apiVersion: v1\nkind: Pod\nspec: {{containers: [{{image: 'ghcr.io/acme/{image}'}}]}}\n");
+    let files = |with: bool| {
+        let said = |list: &str| if with { annotated(list) } else { String::new() };
+        let mut files = vec![
+            ("argo/shop.yaml".to_owned(), application("shop", "overlays/prod", &said("ghcr.io/acme/web:~1.4"))),
+            ("argo/root.yaml".to_owned(), application("root", ".", &said("ghcr.io/acme/worker:1.x"))),
+            ("argo/tools.yaml".to_owned(), application("tools-eu", "tools", "")),
+            ("overlays/prod/kustomization.yaml".to_owned(), "resources: [../../base]\n".to_owned()),
+            ("base/kustomization.yaml".to_owned(), "resources: [web.yaml]\n".to_owned()),
+            ("base/web.yaml".to_owned(), pod("web:1.4.0")),
+            ("worker.yaml".to_owned(), pod("worker:1.0.0")),
+            ("tools/pod.yaml".to_owned(), pod("pinned:1.0.0")),
+        ];
+        if with {
+            files.push(("argo/updater.yaml".to_owned(), updater.to_owned()));
+        }
+        tree(&files)
+    };
+    let tags = MemoryTags::default();
+    tags.set("ghcr.io/acme/web", ["1.4.0", "1.4.7", "1.5.0"]);
+    tags.set("ghcr.io/acme/worker", ["1.0.0", "1.2.0", "2.0.0"]);
+    tags.set("ghcr.io/acme/pinned", ["1.0.0", "1.3.0", "2.0.0"]);
+    let before = files(true).plan(&Repository::without_configuration(), &tags).await;
+    assert_eq!(
+        changes(&before),
+        ["base/web.yaml:3 1.4.0 -> 1.4.7", "tools/pod.yaml:3 1.0.0 -> 1.3.0", "worker.yaml:3 1.0.0 -> 1.2.0"]
+    );
+    let (text, notes, config) = migrated(&files(true), From::ArgoCd);
+    let after = files(false).plan(&config, &tags).await;
+    assert_eq!(changes(&after), changes(&before), "{text}");
+    assert!(!notes.iter().any(|note| note.contains("no application here deploys")), "{notes:?}");
+    // What no application deploys is told, since the rule holds there, too.
+    let mut more = files(true);
+    more.add("elsewhere/pod.yaml", &pod("pinned:1.0.0"));
+    let (_, notes, _) = migrated(&more, From::ArgoCd);
+    assert!(
+        notes.iter().any(|note| note.starts_with("elsewhere/pod.yaml:3: ghcr.io/acme/pinned: no application")),
+        "{notes:?}"
+    );
+}
+
 #[test]
 fn renovate_rules_become_rules_in_renovates_order() {
     let renovate = "// what Renovate does

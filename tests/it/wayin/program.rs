@@ -208,7 +208,7 @@ environments:
   - name: nowhere
     files: [nowhere/**]
     publish: commit
-    branch: other
+    after: {repository: https://git.example/a/b, environment: dev}
 ",
     ),
     ("dev/web.yaml", "a:\n  image: ghcr.io/acme/web:1.4.0\n"),
@@ -238,7 +238,7 @@ fn each_kind_of_finding_has_its_place_in_every_output() {
         ("warning", "unmatched-rule", ".tagboat.yaml", 5, 5),
         ("warning", "unmatched-rule", ".tagboat.yaml", 7, 5),
         ("warning", "empty-environment", ".tagboat.yaml", 18, 5),
-        ("warning", "inactive", ".tagboat.yaml", 21, 5),
+        ("warning", "inactive", ".tagboat.yaml", 21, 13),
         ("warning", "unreadable-file", "dev/broken.yaml", 2, 4),
         ("warning", "unknown-policy", "dev/gone.yaml", 2, 30),
         ("warning", "impossible-policy", "dev/marked.yaml", 4, 30),

@@ -1,7 +1,7 @@
 //! A fake GitHub: the parts of its REST and GraphQL API that Tagboat speaks, below `/api/v3` as on Enterprise Server.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -11,15 +11,42 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::support::forge::{CheckRow, Fault, Modes, Pull, Stands, Store};
+use crate::support::forge::description::{self, Exchange};
+use crate::support::forge::{CheckRow, Fault, Modes, Pull, Stands, Store, comment_id, graphql};
 
 /// Returns the fake over a store.
 pub(crate) fn router(store: Arc<Store>) -> Router {
     Router::new().fallback(answer).with_state(store)
 }
 
+/// Whole objects as GitHub gives them, with nothing in them that is told here.
+static WHOLE: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(include_str!("../../../data/forge/github.json")).unwrap());
+
+/// Returns a whole object with some of its fields set.
+fn whole(name: &str, fields: &Value) -> Value {
+    let mut object = filled(&WHOLE[name]);
+    assert!(object.is_object(), "{name}");
+    for (name, value) in fields.as_object().unwrap() {
+        object[name] = value.clone();
+    }
+    object
+}
+
+/// Puts in what a text such as `@repository` stands for.
+fn filled(value: &Value) -> Value {
+    match value {
+        Value::String(text) if text.starts_with('@') => filled(&WHOLE[&text[1..]]),
+        Value::Array(all) => all.iter().map(filled).collect(),
+        Value::Object(all) => all.iter().map(|(name, value)| (name.clone(), filled(value))).collect(),
+        other => other.clone(),
+    }
+}
+
 struct Asked<'a> {
     method: Method,
+    /// The path below the base, as it was sent.
+    whole: String,
     path: Vec<&'a str>,
     query: BTreeMap<String, String>,
     body: Value,
@@ -63,12 +90,24 @@ async fn answer(State(store): State<Arc<Store>>, request: Request) -> Response<B
     let decoded: Vec<String> = url.path_segments().unwrap().map(|part| percent_decoded(part).into_owned()).collect();
     let asked = Asked {
         method: parts.method.clone(),
+        whole: parts.uri.path().trim_start_matches("/api/v3").to_owned(),
         path: decoded.iter().map(String::as_str).collect(),
         query: url.query_pairs().into_owned().collect(),
         body: if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() },
     };
     store.refresh();
     let mut done = route(&store, &asked);
+    if asked.path != ["api", "graphql"]
+        && let Some(description) = description::github()
+    {
+        let bytes = to_bytes(std::mem::take(done.body_mut()), 8 << 20).await.unwrap();
+        let answered = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        let query: Vec<String> = asked.query.keys().cloned().collect();
+        let (method, path, status) = (asked.method.as_str(), asked.whole.as_str(), done.status().as_u16());
+        let (query, sent, answered) = (query.as_slice(), &asked.body, &answered);
+        description.hold(&Exchange { method, path, query, sent, status, answered });
+        *done.body_mut() = Body::from(bytes);
+    }
     if parts.method == Method::GET && done.status() == StatusCode::OK {
         let bytes = to_bytes(std::mem::take(done.body_mut()), 8 << 20).await.unwrap();
         let sum = bytes.iter().fold(7u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)));
@@ -110,7 +149,7 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
         return said(404, &json!({"message": "Not Found"}));
     };
     if let ["repos", "acme", "gitops", "installation"] = path {
-        return said(200, &json!({"id": 11}));
+        return said(200, &whole("installation", &json!({"id": 11})));
     }
     if let ["app", "installations", "11", "access_tokens"] = path {
         let permissions = json!({"contents": "write", "pull_requests": "write", "metadata": "read"});
@@ -120,7 +159,8 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
     }
     if let ["repos", "acme", "web", "releases"] = path {
         let releases = store.kept().releases.clone();
-        let row = |(tag, text): &(String, String)| json!({"tag_name": tag, "name": tag, "body": text, "draft": false});
+        let row =
+            |(tag, text): &(String, String)| whole("release", &json!({"tag_name": tag, "name": tag, "body": text}));
         return said(200, &releases.iter().map(row).collect::<Vec<_>>().into());
     }
     let Some(path) = path.strip_prefix(&["repos", "acme", "gitops"]) else {
@@ -129,8 +169,13 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
     match (asked.method.as_str(), path) {
         ("GET", []) => said(
             200,
-            &json!({"private": true, "allow_merge_commit": true, "allow_squash_merge": false, "allow_rebase_merge": false,
-                    "permissions": {"pull": true, "push": true}}),
+            &whole(
+                "full-repository",
+                &json!({
+                    "private": true, "allow_merge_commit": true, "allow_squash_merge": false, "allow_rebase_merge": false,
+                    "permissions": {"admin": false, "pull": true, "push": true},
+                }),
+            ),
         ),
         ("GET", ["pulls"]) => list(store, asked),
         ("POST", ["pulls"]) => open(store, asked),
@@ -139,15 +184,22 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
         ("PUT", ["pulls", number, "merge"]) => merge(store, asked, number.parse().unwrap()),
         ("GET", ["pulls", number, "reviews"]) => {
             let pull = store.pull(number.parse().unwrap());
-            let row = |(who, word, sha): &(String, String, String)| json!({"user": {"login": who}, "state": word, "commit_id": sha});
+            let row = |(who, word, sha): &(String, String, String)| {
+                let user = whole("simple-user", &json!({"login": who}));
+                whole("pull-request-review", &json!({"user": user, "state": word, "commit_id": sha}))
+            };
             paged(asked, &pull.reviews.iter().map(row).collect::<Vec<_>>(), |rows| json!(rows))
         }
         ("POST", ["pulls", number, "requested_reviewers"]) => {
             let names = ["reviewers", "team_reviewers"].into_iter().flat_map(|key| asked.body[key].as_array().unwrap());
             let names: Vec<String> = names.map(|name| name.as_str().unwrap().to_owned()).collect();
             assert!(names.iter().all(|name| !name.contains('/')), "teams go by their short names: {names:?}");
-            store.change(number.parse().unwrap(), |pull| pull.reviewers.extend(names));
-            said(201, &json!({}))
+            store.change(number.parse().unwrap(), |pull| {
+                pull.reviewers.extend(names);
+                pull.reviewers.sort();
+                pull.reviewers.dedup();
+            });
+            said(201, &shown(store, &store.pull(number.parse().unwrap())))
         }
         ("POST", ["issues", number, "labels"]) => {
             let labels =
@@ -160,9 +212,18 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
             store.change(number.parse().unwrap(), |pull| was_there = pull.labels.remove(*label));
             said(if was_there { 200 } else { 404 }, &json!([]))
         }
+        ("GET", ["issues", number, "comments"]) => {
+            let pull = store.pull(number.parse().unwrap());
+            let row = |(at, body): (usize, &String)| comment(comment_id(pull.number, at), body);
+            paged(asked, &pull.comments.iter().enumerate().map(row).collect::<Vec<_>>(), |rows| json!(rows))
+        }
         ("POST", ["issues", number, "comments"]) => {
-            store.change(number.parse().unwrap(), |pull| pull.comments.push(asked.text("body")));
-            said(201, &json!({}))
+            let id = store.comment(number.parse().unwrap(), &asked.text("body"));
+            said(201, &comment(id, &asked.text("body")))
+        }
+        ("DELETE", ["issues", "comments", id]) => {
+            store.uncomment(id.parse().unwrap());
+            said(204, &Value::Null)
         }
         ("GET", ["commits", sha, "check-runs"]) => {
             assert_eq!(asked.query("filter"), Some("latest"));
@@ -171,14 +232,20 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
         }
         ("GET", ["commits", sha, "status"]) => {
             let rows = newest(store, sha, false);
-            let rows = rows.iter().map(|row| json!({"context": row.name, "state": row.word, "description": row.text}));
-            paged(asked, &rows.collect::<Vec<_>>(), |rows| json!({"state": "pending", "statuses": rows}))
+            let rows = rows.iter().map(|row| status("simple-commit-status", row));
+            paged(asked, &rows.collect::<Vec<_>>(), |rows| {
+                whole(
+                    "combined-commit-status",
+                    &json!({"state": "pending", "statuses": rows, "total_count": rows.len()}),
+                )
+            })
         }
         ("POST", ["statuses", sha]) => {
             let (name, word, text) = (asked.text("context"), asked.text("state"), asked.text("description"));
             assert!(text.chars().count() <= 140, "{text}");
-            store.kept().checks.push(CheckRow { sha: (*sha).to_owned(), name, word, text, is_run: false });
-            said(201, &json!({}))
+            let row = CheckRow { sha: (*sha).to_owned(), name, word, text, is_run: false };
+            store.kept().checks.push(row.clone());
+            said(201, &status("status", &row))
         }
         ("POST", ["git", "refs"]) => {
             let (name, sha) = (asked.text("ref"), asked.text("sha"));
@@ -187,20 +254,21 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
                 return said(422, &json!({"message": "Reference already exists"}));
             }
             store.repository.git(&["update-ref", &name, &sha]);
-            said(201, &json!({"ref": name, "object": {"type": "commit", "sha": sha}}))
+            said(201, &reference(&name, &sha))
         }
         ("GET", ["git", "ref", "heads", name @ ..]) => match store.at(&name.join("/")) {
-            Some(sha) => said(
-                200,
-                &json!({"ref": format!("refs/heads/{}", name.join("/")), "object": {"type": "commit", "sha": sha}}),
-            ),
+            Some(sha) => said(200, &reference(&format!("refs/heads/{}", name.join("/")), &sha)),
             None => said(404, &json!({"message": "Not Found"})),
         },
         ("GET", ["rules", "branches", _]) => {
             let protection = store.kept().protection.clone();
             let mut rules = Vec::new();
             if protection.approvals > 0 {
-                let parameters = json!({"required_approving_review_count": protection.approvals});
+                let parameters = json!({
+                    "required_approving_review_count": protection.approvals, "dismiss_stale_reviews_on_push": false,
+                    "require_code_owner_review": false, "require_last_push_approval": false,
+                    "required_review_thread_resolution": false,
+                });
                 rules.push(json!({"type": "pull_request", "parameters": parameters}));
             }
             if protection.queue {
@@ -210,7 +278,8 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
         }
         ("GET", ["branches", _]) => {
             let required = store.kept().protection.required.clone();
-            said(200, &json!({"protection": {"required_status_checks": {"contexts": required}}}))
+            let checks = json!({"contexts": required, "checks": []});
+            said(200, &whole("branch-with-protection", &json!({"protection": {"required_status_checks": checks}})))
         }
         _ => said(404, &json!({"message": "Not Found"})),
     }
@@ -227,9 +296,25 @@ fn newest(store: &Store, sha: &str, is_run: bool) -> Vec<CheckRow> {
 
 fn run(row: &CheckRow) -> Value {
     match row.word.as_str() {
-        word @ ("queued" | "in_progress") => json!({"name": row.name, "status": word, "conclusion": null}),
-        word => json!({"name": row.name, "status": "completed", "conclusion": word}),
+        word @ ("queued" | "in_progress") => {
+            whole("check-run", &json!({"name": row.name, "status": word, "conclusion": null}))
+        }
+        word => whole("check-run", &json!({"name": row.name, "status": "completed", "conclusion": word})),
     }
+}
+
+fn reference(name: &str, sha: &str) -> Value {
+    let mut reference = whole("git-ref", &json!({"ref": name}));
+    reference["object"]["sha"] = sha.into();
+    reference
+}
+
+fn status(kind: &str, row: &CheckRow) -> Value {
+    whole(kind, &json!({"context": row.name, "state": row.word, "description": row.text}))
+}
+
+fn comment(id: u64, body: &str) -> Value {
+    whole("issue-comment", &json!({"id": id, "body": body}))
 }
 
 /// Cuts a page out of a list; pages have two rows at most where a test must see several.
@@ -246,8 +331,24 @@ fn paged(asked: &Asked<'_>, rows: &[Value], shape: impl Fn(&[Value]) -> Value) -
     answer
 }
 
+/// A pull request as lists have it.
 fn shown(store: &Store, pull: &Pull) -> Value {
-    let repository = json!({"full_name": "acme/gitops"});
+    told(store, pull, "pull-request-simple")
+}
+
+fn told(store: &Store, pull: &Pull, kind: &str) -> Value {
+    let mut object = filled(&WHOLE[kind]);
+    for (name, value) in fields(store, pull).as_object().unwrap() {
+        match value.as_object().filter(|_| object[name].is_object()) {
+            Some(inner) => inner.iter().for_each(|(inner, value)| object[name][inner] = value.clone()),
+            None => object[name] = value.clone(),
+        }
+    }
+    object
+}
+
+fn fields(store: &Store, pull: &Pull) -> Value {
+    let label = |name: &String| whole("label", &json!({"name": name}));
     json!({
         "number": pull.number,
         "html_url": format!("https://github.example/acme/gitops/pull/{}", pull.number),
@@ -258,10 +359,10 @@ fn shown(store: &Store, pull: &Pull) -> Value {
         "draft": pull.draft,
         "merged_at": pull.merged.as_ref().map(|_| "2026-11-20T08:00:00Z"),
         "merge_commit_sha": pull.merged,
-        "auto_merge": store.kept().armed.contains(&pull.number).then(|| json!({"merge_method": "merge"})),
-        "labels": pull.labels.iter().map(|name| json!({"name": name})).collect::<Vec<_>>(),
-        "head": {"ref": pull.head, "sha": pull.sha, "repo": repository},
-        "base": {"ref": pull.base, "sha": store.at(&pull.base), "repo": repository},
+        "auto_merge": store.kept().armed.contains(&pull.number).then(|| json!({"merge_method": "merge", "enabled_by": filled(&WHOLE["simple-user"]), "commit_title": "", "commit_message": ""})),
+        "labels": pull.labels.iter().map(label).collect::<Vec<_>>(),
+        "head": {"ref": pull.head, "sha": pull.sha},
+        "base": {"ref": pull.base, "sha": store.at(&pull.base)},
     })
 }
 
@@ -304,14 +405,18 @@ fn open(store: &Store, asked: &Asked<'_>) -> Response<Body> {
         updated: 0,
     };
     match store.open(pull) {
-        Ok(pull) => said(201, &shown(store, &pull)),
-        Err(words) => said(422, &json!({"message": "Validation Failed", "errors": [{"message": words}]})),
+        Ok(pull) => said(201, &told(store, &pull, "pull-request")),
+        Err(words) => {
+            let error = json!({"resource": "PullRequest", "code": "custom", "message": words});
+            let page = "https://docs.github.com/rest/pulls/pulls#create-a-pull-request";
+            said(422, &json!({"message": "Validation Failed", "errors": [error], "documentation_url": page}))
+        }
     }
 }
 
 fn one(store: &Store, number: u64) -> Response<Body> {
     let pull = store.pull(number);
-    let mut row = shown(store, &pull);
+    let mut row = told(store, &pull, "pull-request");
     let is_known = {
         let mut kept = store.kept();
         let known = kept.unknown == 0;
@@ -342,7 +447,7 @@ fn patch(store: &Store, asked: &Asked<'_>, number: u64) -> Response<Body> {
             pull.state = Stands::Closed;
         }
     });
-    said(200, &shown(store, &store.pull(number)))
+    said(200, &told(store, &store.pull(number), "pull-request"))
 }
 
 fn merge(store: &Store, asked: &Asked<'_>, number: u64) -> Response<Body> {
@@ -360,11 +465,17 @@ fn merge(store: &Store, asked: &Asked<'_>, number: u64) -> Response<Body> {
 
 fn graphql(store: &Store, asked: &Asked<'_>) -> Response<Body> {
     let (query, variables) = (asked.text("query"), &asked.body["variables"]);
+    let answered = answer_graphql(store, &query, variables);
+    graphql::hold(&query, variables, &answered["data"]);
+    said(200, &answered)
+}
+
+fn answer_graphql(store: &Store, query: &str, variables: &Value) -> Value {
     if query.starts_with("query") {
         let number = variables["number"].as_u64().unwrap();
         let is_queued = store.kept().queued.contains(&number);
         let pull = json!({"id": format!("PR_{number}"), "isInMergeQueue": is_queued});
-        return said(200, &json!({"data": {"repository": {"pullRequest": pull}}}));
+        return json!({"data": {"repository": {"pullRequest": pull}}});
     }
     if query.contains("createCommitOnBranch") {
         return commit_on_branch(store, &variables["input"]);
@@ -372,32 +483,32 @@ fn graphql(store: &Store, asked: &Asked<'_>) -> Response<Body> {
     let number: u64 = variables["id"].as_str().unwrap().trim_start_matches("PR_").parse().unwrap();
     if query.contains("disablePullRequestAutoMerge") {
         store.kept().armed.retain(|armed| *armed != number);
-        return said(200, &json!({"data": {"disablePullRequestAutoMerge": {"clientMutationId": null}}}));
+        return json!({"data": {"disablePullRequestAutoMerge": {"clientMutationId": null}}});
     }
     if variables["head"] != store.pull(number).sha.as_str() {
-        return said(200, &json!({"data": null, "errors": [{"type": "UNPROCESSABLE", "message": "the head moved"}]}));
+        return json!({"data": null, "errors": [{"type": "UNPROCESSABLE", "message": "the head moved"}]});
     }
     if query.contains("enablePullRequestAutoMerge") {
         assert_eq!(variables["method"], "MERGE", "the only way that this repository allows");
         store.kept().armed.push(number);
-        return said(200, &json!({"data": {"enablePullRequestAutoMerge": {"clientMutationId": null}}}));
+        return json!({"data": {"enablePullRequestAutoMerge": {"clientMutationId": null}}});
     }
     store.kept().queued.push(number);
-    said(200, &json!({"data": {"enqueuePullRequest": {"mergeQueueEntry": {"id": "MQ_1"}}}}))
+    json!({"data": {"enqueuePullRequest": {"mergeQueueEntry": {"id": "MQ_1"}}}})
 }
 
 /// Appends a commit; every file that it writes becomes a plain one.
-fn commit_on_branch(store: &Store, input: &Value) -> Response<Body> {
+fn commit_on_branch(store: &Store, input: &Value) -> Value {
     assert_eq!(input["branch"]["repositoryNameWithOwner"], "acme/gitops");
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let (branch, parent) = (text(&input["branch"]["branchName"]), text(&input["expectedHeadOid"]));
     if store.at(&branch).as_deref() != Some(&parent) {
         let words = format!("Expected branch to point to {parent} but it did not");
-        return said(200, &json!({"data": null, "errors": [{"type": "STALE_DATA", "message": words}]}));
+        return json!({"data": null, "errors": [{"type": "STALE_DATA", "message": words}]});
     }
     let file = |addition: &Value| (text(&addition["path"]), STANDARD.decode(text(&addition["contents"])).unwrap());
     let files: Vec<_> = input["fileChanges"]["additions"].as_array().unwrap().iter().map(file).collect();
     let message = format!("{}\n\n{}", text(&input["message"]["headline"]), text(&input["message"]["body"]));
     let made = store.make(&branch, &parent, &files, &message, Modes::Plain);
-    said(200, &json!({"data": {"createCommitOnBranch": {"commit": {"oid": made}}}}))
+    json!({"data": {"createCommitOnBranch": {"commit": {"oid": made}}}})
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::rest::{Answer, Asked, answer};
-use super::{CheckRow, Fault, Modes, Pull, Stands, Store};
+use super::{CheckRow, Fault, Modes, Pull, Stands, Store, comment_id, description};
 
 /// The token that is let in.
 pub(crate) const TOKEN: &str = "glpat-hush";
@@ -18,6 +18,9 @@ pub(crate) const TOKEN: &str = "glpat-hush";
 pub(crate) const BASE: &str = "/gitlab/api/v4";
 /// The project.
 pub(crate) const PROJECT: &str = "acme/platform/gitops";
+
+/// When everything happens.
+const TIME: &str = "2026-11-20T08:00:00.000Z";
 
 /// What may be sent when a merge request is made, and when it is changed.
 const CREATED_WITH: [&str; 8] = [
@@ -34,7 +37,7 @@ const CHANGED_WITH: [&str; 6] = ["title", "description", "state_event", "labels"
 
 /// Makes the router.
 pub(crate) fn router(store: Arc<Store>) -> Router {
-    Router::new().fallback(move |request| answer(Arc::clone(&store), BASE, request, limited, serve))
+    Router::new().fallback(move |request| answer(Arc::clone(&store), BASE, request, limited, held))
 }
 
 fn limited(fault: Fault) -> Answer {
@@ -47,6 +50,13 @@ fn limited(fault: Fault) -> Answer {
     answer
 }
 
+/// Serves, and ends the tests where the documentation does not allow what was asked or answered.
+fn held(store: &Store, asked: &Asked) -> Answer {
+    let answer = serve(store, asked);
+    asked.hold(description::gitlab(), &answer);
+    answer
+}
+
 fn serve(store: &Store, asked: &Asked) -> Answer {
     if asked.header("private-token") != TOKEN {
         return Answer::of(401, json!({ "message": "401 Unauthorized" }));
@@ -56,7 +66,12 @@ fn serve(store: &Store, asked: &Asked) -> Answer {
         ("GET", ["users"]) => users(asked),
         ("GET", ["projects", "acme/web", "releases"]) => {
             let releases = store.kept().releases.clone();
-            let row = |(tag, text): &(String, String)| json!({ "tag_name": tag, "name": tag, "description": text });
+            let row = |(tag, text): &(String, String)| {
+                let author = user("grace");
+                json!({
+                    "tag_name": tag, "name": tag, "description": text, "created_at": TIME, "released_at": TIME, "author": author,
+                })
+            };
             Answer::page(asked, releases.iter().map(row).collect(), 40)
         }
         ("GET", ["personal_access_tokens", "self"]) => Answer::of(200, json!({ "id": 1, "scopes": ["read_api"] })),
@@ -67,7 +82,8 @@ fn serve(store: &Store, asked: &Asked) -> Answer {
 
 fn users(asked: &Asked) -> Answer {
     let known = ["ada", "grace"].iter().position(|name| *name == asked.query("username"));
-    let found = known.map(|index| json!({ "id": index + 10, "username": asked.query("username"), "state": "active" }));
+    let name = asked.query("username");
+    let found = known.map(|index| json!({ "id": index + 10, "username": name, "name": name, "state": "active" }));
     Answer::of(200, Value::Array(found.into_iter().collect()))
 }
 
@@ -79,6 +95,7 @@ fn project(store: &Store, asked: &Asked, method: &str, rest: &[&str]) -> Answer 
                 200,
                 json!({
                     "id": 3,
+                    "path_with_namespace": PROJECT,
                     "only_allow_merge_if_pipeline_succeeds": !protection.required.is_empty(),
                     "merge_trains_enabled": protection.queue,
                     "squash_option": "default_off",
@@ -98,7 +115,12 @@ fn project(store: &Store, asked: &Asked, method: &str, rest: &[&str]) -> Answer 
         ("POST", ["statuses", sha]) => set_status(store, asked, sha),
         ("POST", ["repository", "commits"]) => commit(store, asked),
         ("GET", ["repository", "branches", name]) => match store.at(name) {
-            Some(sha) => Answer::of(200, json!({ "name": name, "commit": { "id": sha } })),
+            Some(sha) => Answer::of(
+                200,
+                json!({
+                    "name": name, "merged": false, "protected": false, "default": false, "can_push": true, "commit": told(&sha, &[]),
+                }),
+            ),
             None => Answer::of(404, json!({ "message": "404 Branch Not Found" })),
         },
         ("POST", ["merge_trains", "merge_requests", number]) => {
@@ -169,6 +191,10 @@ fn shown(store: &Store, pull: &Pull) -> Value {
     };
     json!({
         "id": 1000 + pull.number,
+        "author": user("tagboat"),
+        "created_at": TIME,
+        "updated_at": TIME,
+        "detailed_merge_status": "unchecked",
         "iid": pull.number,
         "project_id": 3,
         "title": title,
@@ -193,7 +219,7 @@ fn shown(store: &Store, pull: &Pull) -> Value {
 fn status(id: usize, check: &CheckRow) -> Value {
     json!({
         "id": id, "sha": check.sha, "name": check.name, "status": check.word, "description": check.text,
-        "ref": "main", "allow_failure": false,
+        "ref": "main", "allow_failure": false, "target_url": null, "created_at": TIME, "author": user("tagboat"),
     })
 }
 
@@ -229,7 +255,7 @@ fn create(store: &Store, asked: &Asked) -> Answer {
         updated: 0,
     };
     match store.open(pull) {
-        Ok(pull) => Answer::of(201, shown(store, &pull)),
+        Ok(pull) => Answer::of(201, whole(store, &pull)),
         Err(reason) if reason.contains("already exists") => {
             Answer::of(409, json!({ "message": ["Another open merge request already exists for this source branch"] }))
         }
@@ -263,14 +289,18 @@ fn one(store: &Store, asked: &Asked, method: &str, number: u64, rest: &[&str]) -
             Answer::of(200, whole(store, &store.pull(number)))
         }
         ("GET", ["notes"]) => {
-            let notes = pull.comments.iter().enumerate().rev().map(|(id, body)| json!({ "id": id, "body": body }));
+            let notes = pull.comments.iter().enumerate().rev();
+            let notes = notes.map(|(at, body)| note(comment_id(number, at), body));
             Answer::page(asked, notes.collect(), 100)
         }
         ("POST", ["notes"]) => {
             let body = asked.text("body").unwrap();
             assert!(!orders(&body), "a quick action in {body}");
-            store.change(number, |pull| pull.comments.push(body.clone()));
-            Answer::of(201, json!({ "id": pull.comments.len(), "body": body }))
+            Answer::of(201, note(store.comment(number, &body), &body))
+        }
+        ("DELETE", ["notes", id]) => {
+            store.uncomment(id.parse().unwrap());
+            Answer::of(204, Value::Null)
         }
         ("GET", ["approvals"]) => {
             let by: Vec<Value> = last_reviews(&pull, "approved").map(|name| json!({ "user": user(&name) })).collect();
@@ -286,10 +316,14 @@ fn one(store: &Store, asked: &Asked, method: &str, number: u64, rest: &[&str]) -
         ("PUT", ["merge"]) => merge(store, asked, &pull),
         ("POST", ["cancel_merge_when_pipeline_succeeds"]) => {
             store.kept().armed.retain(|armed| *armed != number);
-            Answer::of(201, shown(store, &pull))
+            Answer::of(201, whole(store, &pull))
         }
         _ => Answer::of(404, json!({ "error": "404 Not Found" })),
     }
+}
+
+fn note(id: u64, body: &str) -> Value {
+    json!({ "id": id, "body": body, "author": user("tagboat"), "created_at": TIME, "system": false })
 }
 
 fn user(name: &str) -> Value {
@@ -339,6 +373,7 @@ fn whole(store: &Store, pull: &Pull) -> Value {
     shown["detailed_merge_status"] = status.into();
     shown["has_conflicts"] = conflicts.into();
     shown["user"] = json!({ "can_merge": true });
+    shown["head_pipeline"] = Value::Null;
     if !latest.is_empty() {
         // Statuses from outside alone make up a pipeline of their own.
         let source =
@@ -358,7 +393,7 @@ fn merge(store: &Store, asked: &Asked, pull: &Pull) -> Answer {
     }
     if asked.body["auto_merge"] == true && whole(store, pull)["detailed_merge_status"] == "ci_must_pass" {
         store.kept().armed.push(pull.number);
-        return Answer::of(200, shown(store, pull));
+        return Answer::of(200, whole(store, pull));
     }
     if store.merge(pull.number).is_none() {
         return Answer::of(422, json!({ "message": "Branch cannot be merged" }));
@@ -366,7 +401,7 @@ fn merge(store: &Store, asked: &Asked, pull: &Pull) -> Answer {
     if asked.body["should_remove_source_branch"] == true {
         store.repository.git(&["update-ref", "-d", &format!("refs/heads/{}", pull.head)]);
     }
-    Answer::of(200, shown(store, &store.pull(pull.number)))
+    Answer::of(200, whole(store, &store.pull(pull.number)))
 }
 
 fn set_status(store: &Store, asked: &Asked, sha: &str) -> Answer {
@@ -384,6 +419,13 @@ fn set_status(store: &Store, asked: &Asked, sha: &str) -> Answer {
 }
 
 /// Makes a commit on a new branch that begins at a commit.
+fn told(sha: &str, parents: &[String]) -> Value {
+    json!({
+        "id": sha, "short_id": &sha[..8], "title": "", "message": "", "author_name": "", "author_email": "", "created_at": TIME,
+        "parent_ids": parents,
+    })
+}
+
 fn commit(store: &Store, asked: &Asked) -> Answer {
     let known = ["branch", "start_sha", "commit_message", "author_name", "author_email", "actions"];
     let fields: Vec<&String> = asked.body.as_object().unwrap().keys().collect();
@@ -402,5 +444,5 @@ fn commit(store: &Store, asked: &Asked) -> Answer {
     };
     let files: Vec<_> = asked.body["actions"].as_array().unwrap().iter().map(file).collect();
     let made = store.make(&branch, &start, &files, &text("commit_message"), Modes::Kept);
-    Answer::of(201, json!({ "id": made, "short_id": &made[..8], "parent_ids": [start] }))
+    Answer::of(201, told(&made, &[start]))
 }

@@ -2,11 +2,12 @@
 //!
 //! A fake of one forge is a router over [`Store`] that speaks that forge's protocol; merges are made by the real `git`.
 
+pub(crate) mod description;
 pub(crate) mod gitea;
 pub(crate) mod github;
 pub(crate) mod gitlab;
+pub(crate) mod graphql;
 pub(crate) mod rest;
-pub(crate) mod swagger;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -101,7 +102,7 @@ pub(crate) enum Modes {
 }
 
 /// Everything a fake remembers.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Kept {
     pub(crate) pulls: Vec<Pull>,
     pub(crate) checks: Vec<CheckRow>,
@@ -259,6 +260,18 @@ impl Store {
         self.kept().touch(usize::try_from(number).unwrap() - 1, change);
     }
 
+    /// Adds a comment, and returns its id.
+    pub(crate) fn comment(&self, number: u64, text: &str) -> u64 {
+        let at = self.pull(number).comments.len();
+        self.change(number, |pull| pull.comments.push(text.to_owned()));
+        comment_id(number, at)
+    }
+
+    /// Removes a comment.
+    pub(crate) fn uncomment(&self, id: u64) {
+        self.change(id / 1000, |pull| drop(pull.comments.remove(usize::try_from(id % 1000).unwrap())));
+    }
+
     /// Returns a pull request.
     pub(crate) fn pull(&self, number: u64) -> Pull {
         self.kept().pulls[usize::try_from(number).unwrap() - 1].clone()
@@ -292,6 +305,11 @@ impl Kept {
         change(pull);
         pull.updated = clock;
     }
+}
+
+/// Returns the id of a pull request's comment by its place.
+pub(crate) fn comment_id(number: u64, at: usize) -> u64 {
+    number * 1000 + at as u64
 }
 
 /// Serves a router on loopback until the test's process ends, and returns `http://host:port`.

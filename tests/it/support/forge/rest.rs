@@ -8,6 +8,7 @@ use axum::extract::Request;
 use axum::http::{Method, Response, StatusCode};
 use serde_json::Value;
 
+use super::description::{Description, Exchange};
 use super::{Fault, Store};
 
 /// Largest request body that is taken.
@@ -35,6 +36,18 @@ impl Asked {
 
     pub(crate) fn text(&self, field: &str) -> Option<String> {
         self.body[field].as_str().map(str::to_owned)
+    }
+}
+
+impl Asked {
+    /// Ends the tests where a description does not allow this or its answer.
+    pub(crate) fn hold(&self, description: Option<&Description>, answer: &Answer) {
+        let Some(description) = description else { return };
+        let path = self.parts.iter().map(|part| part.replace('/', "%2F")).collect::<Vec<_>>().join("/");
+        let query: Vec<String> = self.query.keys().cloned().collect();
+        let (method, sent) = (self.method.as_str(), &self.body);
+        let (status, answered) = (answer.status, &answer.body);
+        description.hold(&Exchange { method, path: &path, query: &query, sent, status, answered });
     }
 }
 

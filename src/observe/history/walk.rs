@@ -1,0 +1,350 @@
+//! Going back over commits: what every file held after each, and so what each changed of what environments run.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+
+use crate::git::log::{Beside, LogEntry, LogStep};
+use crate::git::{BlobId, GitError};
+use crate::manifest;
+use crate::model::commit::{CommitId, Identity};
+use crate::model::environment::EnvironmentName;
+use crate::model::file::RepoPath;
+use crate::model::history::{Aside, Shift};
+use crate::model::image::ImageName;
+use crate::model::site::{Site, Value};
+use crate::observe::history::{Asked, Asking, Past, Reading, words};
+
+/// The values of the asked images in one file: of each image as many as there are places, in the order of the file.
+type Values = BTreeMap<ImageName, Vec<Value>>;
+
+/// The values of images in a whole environment.
+type Whole = BTreeMap<ImageName, BTreeSet<Value>>;
+
+/// The author of what is not committed.
+const UNCOMMITTED: &str = "an edit that is not committed";
+
+/// A file of which a change is undone.
+struct Undone {
+    path: RepoPath,
+    before: Values,
+    after: Values,
+}
+
+/// An image that a commit brought to a file which had not had it before.
+struct Came {
+    entry: LogEntry,
+    depth: usize,
+    landed: Timestamp,
+    values: Vec<Value>,
+    /// What stood in the environment then.
+    standing: BTreeSet<Value>,
+    /// How many shifts are newer.
+    newer: usize,
+}
+
+/// An image that was in a file only before a commit or only after it, with what it was.
+type Gap = (RepoPath, ImageName, Option<Vec<Value>>, Option<Vec<Value>>);
+
+/// Returns what gave way to what in files, place by place.
+fn steps(undone: &[Undone]) -> BTreeMap<ImageName, BTreeSet<(Value, Value)>> {
+    let mut steps: BTreeMap<ImageName, BTreeSet<(Value, Value)>> = BTreeMap::new();
+    for file in undone {
+        for (image, old) in &file.before {
+            let new = file.after.get(image).map_or(&[][..], Vec::as_slice);
+            steps.entry(image.clone()).or_default().extend(gave_way_in_file(old, new));
+        }
+    }
+    steps
+}
+
+/// Puts together what a commit did to an image in an environment.
+fn shift(
+    (entry, depth, landed): (&LogEntry, usize, Timestamp),
+    environment: &EnvironmentName,
+    image: &ImageName,
+    (from, to): (BTreeSet<Value>, BTreeSet<Value>),
+    mut steps: BTreeSet<(Value, Value)>,
+) -> Shift {
+    // A file that was moved and changed at once shows in the environment alone.
+    steps.extend(gave_way(&from, &to));
+    let came: BTreeSet<&Value> = to.difference(&from).chain(steps.iter().map(|(_, came)| came)).collect();
+    let (by, word) = words::mover((entry, depth), environment, image, (&steps, &came));
+    Shift { commit: entry.id.clone(), time: entry.time, landed, by, word, from, to, steps }
+}
+
+/// Goes back in time, and knows at each commit what every file held after it.
+pub(super) struct Walk<'a> {
+    past: &'a dyn Past,
+    asking: &'a Asking,
+    reading: &'a Reading<'a>,
+    /// What files hold that hold an asked image, by environment.
+    files: HashMap<EnvironmentName, BTreeMap<RepoPath, Values>>,
+    /// What was read already: neighbours share every version of a file.
+    read: HashMap<(RepoPath, BlobId), Values>,
+    pub(super) shifts: BTreeMap<Asked, Vec<Shift>>,
+    pub(super) asides: BTreeMap<Asked, Vec<Aside>>,
+    /// Images that came to a file which had not had them: what went from it before gave way to that after all.
+    came: HashMap<(RepoPath, ImageName), Came>,
+    /// What stands there now.
+    pub(super) there: BTreeSet<Asked>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(past: &'a dyn Past, asking: &'a Asking, reading: &'a Reading<'a>) -> Self {
+        let mut there = BTreeSet::new();
+        let mut files: HashMap<EnvironmentName, BTreeMap<RepoPath, Values>> = HashMap::new();
+        for site in reading.sites {
+            if site.branch.as_ref() == reading.branch
+                && let Some(environment) = reading.environments.of(reading.branch, site.file.as_str())
+                && let Some(image) = counted(site, asking)
+            {
+                if asking.has(&environment.name, image) {
+                    there.insert((environment.name.clone(), image.clone()));
+                }
+                let file = files.entry(environment.name.clone()).or_default().entry(site.file.clone()).or_default();
+                file.entry(image.clone()).or_default().push(site.value.clone());
+            }
+        }
+        Self {
+            past,
+            asking,
+            reading,
+            files,
+            read: HashMap::new(),
+            shifts: BTreeMap::new(),
+            asides: BTreeMap::new(),
+            came: HashMap::new(),
+            there,
+        }
+    }
+
+    /// Undoes one commit, and notes what it had changed.
+    pub(super) fn back_over(&mut self, step: &LogStep, depth: usize, landed: Timestamp) -> Result<(), GitError> {
+        let mut touched: BTreeMap<EnvironmentName, Vec<Undone>> = BTreeMap::new();
+        for changed in &step.changed {
+            if let Some(environment) = self.reading.environments.of(self.reading.branch, changed.path.as_str()) {
+                // What a commit left is read from the commit: a working tree may hold something else today.
+                let after = self.values(&changed.path, changed.after.as_ref())?;
+                let before = self.values(&changed.path, changed.before.as_ref())?;
+                let undone = Undone { path: changed.path.clone(), before, after };
+                touched.entry(environment.name.clone()).or_default().push(undone);
+            }
+        }
+        for (environment, undone) in touched {
+            self.undo((&step.entry, depth, landed), &environment, undone);
+        }
+        Ok(())
+    }
+
+    /// Undoes what is not committed: the newest step of all, and a person's.
+    pub(super) fn back_to_the_commit(
+        &mut self,
+        now: Timestamp,
+        wanted: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Result<(), GitError> {
+        let standing = self.files.values().flat_map(BTreeMap::keys).cloned().collect();
+        let entry = LogEntry {
+            id: CommitId::of_none(),
+            parent: None,
+            is_merge: false,
+            author: Identity { name: UNCOMMITTED.to_owned(), email: String::new() },
+            committer: Identity::default(),
+            time: now,
+            message: String::new(),
+            merged: Vec::new(),
+        };
+        let mut touched: BTreeMap<EnvironmentName, Vec<Undone>> = BTreeMap::new();
+        for (path, held) in self.past.uncommitted(&standing, self.reading.limits.max_bytes, wanted)? {
+            let owner = self.reading.environments.of(self.reading.branch, path.as_str());
+            let Some(environment) = owner.map(|owner| owner.name.clone()) else { continue };
+            let before = self.values(&path, held.as_ref())?;
+            let after = self.files.get(&environment).and_then(|files| files.get(&path)).cloned();
+            let undone = Undone { path, before, after: after.unwrap_or_default() };
+            touched.entry(environment).or_default().push(undone);
+        }
+        for (environment, undone) in touched {
+            self.undo((&entry, 0, now), &environment, undone);
+        }
+        Ok(())
+    }
+
+    fn undo(
+        &mut self,
+        (entry, depth, landed): (&LogEntry, usize, Timestamp),
+        environment: &EnvironmentName,
+        undone: Vec<Undone>,
+    ) {
+        let mut images: BTreeSet<ImageName> = BTreeSet::new();
+        for file in &undone {
+            images.extend(file.after.keys().chain(file.before.keys()).cloned());
+            self.put(environment, &file.path, file.after.clone());
+        }
+        images.retain(|image| self.asking.has(environment, image));
+        let after = self.whole(environment, &images);
+        let mut steps = steps(&undone);
+        let mut gaps = Vec::new();
+        for Undone { path, before, after } in undone {
+            for image in images.iter().filter(|image| before.contains_key(*image) != after.contains_key(*image)) {
+                let (went, came) = (before.get(image).cloned(), after.get(image).cloned());
+                gaps.push((path.clone(), image.clone(), went, came));
+            }
+            self.put(environment, &path, before);
+        }
+        let before = self.whole(environment, &images);
+        self.bridge((entry, depth, landed), environment, &after, gaps);
+        for image in images {
+            let from = before.get(&image).cloned().unwrap_or_default();
+            let to = after.get(&image).cloned().unwrap_or_default();
+            let steps = steps.remove(&image).unwrap_or_default();
+            if from != to || !steps.is_empty() {
+                let shift = shift((entry, depth, landed), environment, &image, (from, to), steps);
+                self.shifts.entry((environment.clone(), image)).or_default().push(shift);
+            }
+        }
+    }
+
+    /// Pairs what came to a file with what had gone from it before: in between it could not be read, or held something else.
+    fn bridge(
+        &mut self,
+        (entry, depth, landed): (&LogEntry, usize, Timestamp),
+        environment: &EnvironmentName,
+        after: &Whole,
+        gaps: Vec<Gap>,
+    ) {
+        for (path, image, went, came) in gaps {
+            let key = (environment.clone(), image.clone());
+            let place = (path, image);
+            if let Some(values) = came {
+                let standing = after.get(&place.1).cloned().unwrap_or_default();
+                let newer = self.shifts.get(&key).map_or(0, Vec::len);
+                self.came.insert(place, Came { entry: entry.clone(), depth, landed, values, standing, newer });
+            } else if let Some(went) = went
+                && let Some(Came { entry, depth, landed, values, standing, newer }) = self.came.remove(&place)
+            {
+                let steps = gave_way_in_file(&went, &values);
+                let ends = (went.into_iter().collect(), values.into_iter().collect());
+                if !steps.is_empty() {
+                    let shift = shift((&entry, depth, landed), environment, &place.1, ends, steps);
+                    self.asides.entry(key).or_default().push(Aside { shift, standing, newer });
+                }
+            }
+        }
+    }
+
+    /// Notes what a commit changed that came to the line by the one that is undone next.
+    pub(super) fn look_aside(&mut self, beside: &Beside) -> Result<(), GitError> {
+        let mut touched: BTreeMap<EnvironmentName, Vec<Undone>> = BTreeMap::new();
+        for changed in &beside.step.changed {
+            if let Some(environment) = self.reading.environments.of(self.reading.branch, changed.path.as_str()) {
+                let after = self.values(&changed.path, changed.after.as_ref())?;
+                let before = self.values(&changed.path, changed.before.as_ref())?;
+                let undone = Undone { path: changed.path.clone(), before, after };
+                touched.entry(environment.name.clone()).or_default().push(undone);
+            }
+        }
+        for (environment, undone) in touched {
+            let mut values: BTreeMap<ImageName, (BTreeSet<Value>, BTreeSet<Value>)> = BTreeMap::new();
+            for file in &undone {
+                for (image, before) in &file.before {
+                    values.entry(image.clone()).or_default().0.extend(before.iter().cloned());
+                }
+                for (image, after) in &file.after {
+                    values.entry(image.clone()).or_default().1.extend(after.iter().cloned());
+                }
+            }
+            let mut steps = steps(&undone);
+            for (image, (from, to)) in values {
+                let key = (environment.clone(), image);
+                let steps = steps.remove(&key.1).unwrap_or_default();
+                if !self.asking.has(&key.0, &key.1) || (from == to && steps.is_empty()) {
+                    continue;
+                }
+                let entry = &beside.step.entry;
+                let shift = shift((entry, beside.onto, entry.time), &key.0, &key.1, (from, to), steps);
+                let whole = self.whole(&key.0, &BTreeSet::from([key.1.clone()]));
+                let standing = whole.into_values().next().unwrap_or_default();
+                let newer = self.shifts.get(&key).map_or(0, Vec::len);
+                self.asides.entry(key).or_default().push(Aside { shift, standing, newer });
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, environment: &EnvironmentName, path: &RepoPath, values: Values) {
+        let files = self.files.entry(environment.clone()).or_default();
+        if values.is_empty() {
+            files.remove(path);
+        } else {
+            files.insert(path.clone(), values);
+        }
+    }
+
+    /// Returns every value of some images in an environment.
+    fn whole(&self, environment: &EnvironmentName, images: &BTreeSet<ImageName>) -> Whole {
+        let mut whole = Whole::new();
+        for file in self.files.get(environment).into_iter().flat_map(BTreeMap::values) {
+            for (image, values) in file.iter().filter(|(image, _)| images.contains(*image)) {
+                whole.entry(image.clone()).or_default().extend(values.iter().cloned());
+            }
+        }
+        whole
+    }
+
+    /// Reads the values of one version of a file; one that cannot be understood holds none.
+    fn values(&mut self, path: &RepoPath, blob: Option<&BlobId>) -> Result<Values, GitError> {
+        let Some(blob) = blob else { return Ok(Values::new()) };
+        let key = (path.clone(), blob.clone());
+        if let Some(values) = self.read.get(&key) {
+            return Ok(values.clone());
+        }
+        let limits = self.reading.limits;
+        let values = match self.past.read(blob, limits.max_bytes) {
+            Ok(bytes) => {
+                let mut scan = manifest::scan(path, &bytes, self.reading.surroundings, limits);
+                scan.sites.sort_by_key(|site| site.bytes().start);
+                let mut values = Values::new();
+                for site in &scan.sites {
+                    if let Some(image) = counted(site, self.asking) {
+                        values.entry(image.clone()).or_default().push(site.value.clone());
+                    }
+                }
+                values
+            }
+            Err(GitError::TooLarge { .. }) => Values::new(),
+            Err(error) => return Err(error),
+        };
+        self.read.insert(key, values.clone());
+        Ok(values)
+    }
+}
+
+/// Returns the image of a site that says what runs.
+fn counted<'s>(site: &'s Site, asking: &Asking) -> Option<&'s ImageName> {
+    site.image.as_ref().filter(|image| site.skipped.is_none() && asking.has_image(image))
+}
+
+/// Pairs what stood at each place of a file with what stands there now, where there are as many places as before;
+/// else what went with what came.
+fn gave_way_in_file(old: &[Value], new: &[Value]) -> BTreeSet<(Value, Value)> {
+    let sorted = |values: &[Value]| {
+        let mut values = values.to_vec();
+        values.sort();
+        values
+    };
+    if old.len() == new.len() {
+        // Places that only changed their order have changed nothing.
+        if sorted(old) == sorted(new) {
+            return BTreeSet::new();
+        }
+        let pairs = old.iter().zip(new).filter(|(old, new)| old != new);
+        return pairs.map(|(old, new)| (old.clone(), new.clone())).collect();
+    }
+    gave_way(&old.iter().cloned().collect(), &new.iter().cloned().collect())
+}
+
+/// Pairs every value that went with every one that came in its place.
+fn gave_way(old: &BTreeSet<Value>, new: &BTreeSet<Value>) -> BTreeSet<(Value, Value)> {
+    let came: Vec<&Value> = new.difference(old).collect();
+    old.difference(new).flat_map(|left| came.iter().map(move |came| (left.clone(), (*came).clone()))).collect()
+}

@@ -1,0 +1,71 @@
+//! The fakes are held against descriptions: what these do not allow is found.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use crate::support::forge::description::{Exchange, gitlab};
+use crate::support::forge::graphql;
+
+const NOTES: &str = "projects/a%2Fb/merge_requests/1/notes";
+
+fn faults(method: &str, path: &str, query: &[&str], sent: &Value, (status, answered): (u16, &Value)) -> String {
+    let query: Vec<String> = query.iter().map(|name| (*name).to_owned()).collect();
+    gitlab().unwrap().faults(&Exchange { method, path, query: &query, sent, status, answered }).join("\n")
+}
+
+#[test]
+fn what_a_description_does_not_allow_is_found() {
+    let nothing = Value::Null;
+    let user = json!({"id": 1, "username": "ada", "name": "Ada"});
+    let note = json!({"id": 1, "body": "", "author": user, "created_at": "2026-11-20T08:00:00Z", "system": false});
+    let created = (201, &note);
+    assert_eq!(faults("POST", NOTES, &[], &json!({"body": "x"}), created), "");
+    assert_eq!(faults("GET", NOTES, &["sort"], &nothing, (200, &json!([note]))), "");
+    for (found, expected) in [
+        (faults("PATCH", NOTES, &[], &nothing, (200, &nothing)), "is not described"),
+        (faults("GET", "projects/a%2Fb/nothing", &[], &nothing, (200, &nothing)), "is not described"),
+        (faults("GET", NOTES, &["order"], &nothing, (200, &json!([]))), "no parameter order"),
+        (faults("GET", NOTES, &[], &json!({"body": "x"}), (200, &json!([]))), "takes no body"),
+        (faults("POST", NOTES, &[], &nothing, created), "wants a body"),
+        (faults("POST", NOTES, &[], &json!({}), created), "body is missing"),
+        (faults("POST", NOTES, &[], &json!({"body": 1}), created), "1 is no string"),
+        (faults("POST", NOTES, &[], &json!({"body": null}), created), "null is no string"),
+        (faults("POST", NOTES, &[], &json!({"body": "x", "text": "x"}), created), "no field text"),
+        (faults("POST", NOTES, &[], &json!({"body": "x"}), (200, &note)), "never answers 200"),
+        (faults("POST", NOTES, &[], &json!({"body": "x"}), (201, &nothing)), "answers with a body"),
+        (faults("GET", NOTES, &[], &nothing, (200, &json!([{"id": 1}]))), "answer[]: author is missing"),
+        (
+            faults("PUT", "projects/1/merge_requests/1", &[], &json!({"state_event": "shut"}), (400, &nothing)),
+            "\"shut\" is none of",
+        ),
+    ] {
+        assert!(found.contains(expected), "{found:?} {expected}");
+    }
+}
+
+#[test]
+fn what_a_schema_of_graphql_does_not_allow_is_found() {
+    let types = HashMap::from([
+        (
+            "Query".to_owned(),
+            json!({"fields": {"pull": {"type": "Pull", "arguments": {"number": "Int!"}}}}).to_string(),
+        ),
+        ("Pull".to_owned(), json!({"fields": {"id": {"type": "ID!", "arguments": {}}}}).to_string()),
+    ]);
+    let found =
+        |question: &str, variables: Value, data: Value| graphql::faults(&types, question, &variables, &data).join("\n");
+    let (one, id) = (json!({"n": 1}), json!({"pull": {"id": "x"}}));
+    assert_eq!(found("query($n: Int!) { pull(number: $n) { id } }", one.clone(), id.clone()), "");
+    for (question, variables, data, expected) in [
+        ("query($n: Int!) { pull(number: $n) { id } }", json!({}), id.clone(), "the variable $n is missing"),
+        ("query($n: Int!) { pull(number: $n) { id } }", json!({"n": 1, "m": 2}), id.clone(), "nobody declared $m"),
+        ("query($n: ID!) { pull(number: $n) { id } }", one.clone(), id.clone(), "$n is ID!"),
+        ("query($n: Int!) { pull(n: $n) { id } }", one.clone(), id.clone(), "Query.pull wants number"),
+        ("query($n: Int!) { pull(number: $n) { name } }", one.clone(), id.clone(), "Pull has no field name"),
+        ("query($n: Int!) { pull(number: $n) { id } }", one, json!({"pull": {"id": null}}), "Pull.id is never null"),
+    ] {
+        let found = found(question, variables, data);
+        assert!(found.contains(expected), "{found:?} {expected}");
+    }
+}

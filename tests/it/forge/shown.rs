@@ -1,0 +1,221 @@
+//! What pull requests look like: one of each kind is made on a fake, and stands in `docs/pull-requests.md` as it was posted.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use tagboat::clock::SystemClock;
+use tagboat::forge::github::GitHub;
+use tagboat::forge::github::identity::Identity;
+use tagboat::git::Remote;
+use tagboat::git::access::Access;
+use tagboat::git::mirror::Mirror;
+use tagboat::git::url::RemoteUrl;
+use tagboat::manifest::Limits;
+use tagboat::model::environment::{BranchName, Publish};
+use tagboat::model::gate::GateName;
+use tagboat::pass::order::{Order, Ordering, follow};
+use tagboat::pass::propose::Publishing;
+use tagboat::pass::run::{Mode, Run, run};
+
+use crate::support::forge::github::router;
+use crate::support::forge::{Pull, Store, serve};
+use crate::support::memory::MemoryTags;
+use crate::support::repository::{Scratch, environment};
+
+const HEAD: &str = "version: 1\nimages:\n  - match: ghcr.io/acme/*\n    semver: 1.x\n";
+
+fn manifest(images: &[&str]) -> String {
+    let rows: String = images.iter().map(|image| format!("  - image: ghcr.io/acme/{image}\n")).collect();
+    format!("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n{rows}")
+}
+
+/// A repository on GitHub, and a registry.
+struct Scene {
+    scratch: Scratch,
+    store: Arc<Store>,
+    address: String,
+    tags: MemoryTags,
+}
+
+impl Scene {
+    fn new(config: &str, files: &[(&str, &str)]) -> Self {
+        let scratch = Scratch::new();
+        let config = format!("{HEAD}{config}");
+        let files: Vec<(&str, &str)> =
+            [(".tagboat.yaml", config.as_str())].into_iter().chain(files.iter().copied()).collect();
+        let store = Store::over(scratch.bare("gitops.git", &files).folder);
+        let address = serve(router(Arc::clone(&store)));
+        let scene = Self { scratch, store, address, tags: MemoryTags::default() };
+        for image in ["web", "worker"] {
+            scene.tags.set(&format!("ghcr.io/acme/{image}"), ["1.4.0", "1.5.0"]);
+        }
+        scene
+    }
+
+    fn remote(&self) -> Arc<dyn Remote> {
+        let url = RemoteUrl::from_path(&self.store.repository.folder);
+        Arc::new(Mirror::open(&self.scratch.path("mirror"), url, Access::None, environment(None)).unwrap())
+    }
+
+    fn publishing(&self) -> Publishing {
+        let base = format!("{}/api/v3", self.address).parse().unwrap();
+        let identity = Identity::Token("token".into());
+        Publishing::Forge(Arc::new(GitHub::new(base, "acme", "gitops", identity, Arc::new(SystemClock))))
+    }
+
+    async fn pass(&self, now: &str) -> Pull {
+        let outcome = run(&Run {
+            remote: self.remote(),
+            branch: &BranchName::from("main"),
+            config: None,
+            source: &self.tags,
+            sources: &crate::support::sources::none(),
+            cache: &tagboat::pass::setup::no_cache(),
+            limits: &Limits::default(),
+            now: now.parse().unwrap(),
+            publishing: self.publishing(),
+            only: &[],
+            mode: Mode::Act,
+            progress: &|_| {},
+            read_config: &|_| {},
+        })
+        .await;
+        assert_eq!(outcome.unwrap().errors, []);
+        self.store.kept().pulls.last().cloned().unwrap()
+    }
+
+    async fn order(&self, order: &Order, reason: &str) -> Pull {
+        let outcome = follow(
+            &Ordering {
+                remote: self.remote(),
+                branch: &BranchName::from("main"),
+                config: None,
+                source: &self.tags,
+                sources: &crate::support::sources::none(),
+                cache: &tagboat::pass::setup::no_cache(),
+                limits: &Limits::default(),
+                now: "2026-11-20T10:00:00Z".parse().unwrap(),
+                publishing: self.publishing(),
+                publish: Some(Publish::PullRequest),
+                by: Some("sre".to_owned()),
+                reason: Some(reason.to_owned()),
+                progress: &|_| {},
+            },
+            order,
+        )
+        .await;
+        assert_eq!(outcome.unwrap().errors, []);
+        self.store.kept().pulls.last().cloned().unwrap()
+    }
+}
+
+const NOW: &str = "2026-11-20T08:00:00Z";
+const PROD: &str = "environments:\n  - name: prod\n    files: [prod/**]\n";
+
+async fn update() -> Pull {
+    let config = format!("{PROD}    reviewers: [acme/sre]\n");
+    Scene::new(&config, &[("prod/web.yaml", &manifest(&["web:1.4.0"]))]).pass(NOW).await
+}
+
+const STAGES: &str = "environments:
+  - name: staging
+    files: [staging/**]
+    publish: commit
+  - name: prod
+    files: [prod/**]
+    after: staging
+    publish: autoMerge
+    gates: {soak: 24h, windows: [{days: mon-thu, hours: \"09:00-16:00\", zone: Europe/Berlin}]}
+";
+
+fn stages() -> Scene {
+    let files = [("staging/web.yaml", manifest(&["web:1.5.0"])), ("prod/web.yaml", manifest(&["web:1.4.0"]))];
+    Scene::new(STAGES, &files.each_ref().map(|(path, text)| (*path, text.as_str())))
+}
+
+async fn promotion() -> Pull {
+    stages().pass(NOW).await
+}
+
+async fn group() -> Pull {
+    let config = format!("groups:\n  - name: shop\n    images: [ghcr.io/acme/web, ghcr.io/acme/worker]\n{PROD}");
+    let files =
+        [("prod/web.yaml", manifest(&["web:1.4.0", "worker:1.4.0"])), ("prod/cron.yaml", manifest(&["worker:1.4.0"]))];
+    Scene::new(&config, &files.each_ref().map(|(path, text)| (*path, text.as_str()))).pass(NOW).await
+}
+
+async fn rollback() -> Pull {
+    let scene = Scene::new(PROD, &[("prod/web.yaml", &manifest(&["web:1.5.0"]))]);
+    let (environment, what) = ("prod".into(), "ghcr.io/acme/web".to_owned());
+    let order = Order::Rollback { environment, what, to: Some("1.4.0".parse().unwrap()) };
+    scene.order(&order, "loses sessions, see @ada and #12").await
+}
+
+async fn hotfix() -> Pull {
+    let (image, tag) = ("ghcr.io/acme/web".parse().unwrap(), "1.5.0".parse().unwrap());
+    let skipped = BTreeSet::from([GateName::Windows]);
+    let order = Order::Promote { environment: "prod".into(), image, tag, at_once: false, skipped };
+    stages().order(&order, "closes the hole in the login").await
+}
+
+/// More images than a body has room for.
+async fn cut() -> Pull {
+    let names: Vec<String> = (0..1000).map(|number| format!("service-{number:03}:1.4.0")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let scene = Scene::new(
+        &format!("groups:\n  - name: all\n    images: [ghcr.io/acme/*]\n{PROD}"),
+        &[("prod/all.yaml", &manifest(&names))],
+    );
+    for name in names {
+        scene.tags.set(&format!("ghcr.io/acme/{}", name.split(':').next().unwrap()), ["1.4.0", "1.5.0"]);
+    }
+    scene.pass(NOW).await
+}
+
+/// Writes a pull request as the page shows it: what is hidden left out, and rows that are like those before.
+fn shown(kind: &str, pull: &Pull) -> String {
+    let mut text = format!("### {kind}\n\n> **{}**\n>\n", pull.title);
+    let mut alike = 0;
+    for line in pull.body.lines().filter(|line| !line.starts_with("<!-- tagboat: ")) {
+        let is_row = line.contains("`ghcr.io/acme/service-") || line.contains("`prod/all.yaml`:");
+        alike = if is_row { alike + 1 } else { 0 };
+        if alike <= 2 {
+            text.push_str(if line.is_empty() { ">" } else { "> " });
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    while text.ends_with("\n>\n") {
+        text.truncate(text.len() - 2);
+    }
+    text + "\n"
+}
+
+#[tokio::test]
+async fn the_page_shows_pull_requests_as_they_are_posted() {
+    let cut = cut().await;
+    assert!((64_000..=65_536).contains(&cut.body.chars().count()), "{}", cut.body.chars().count());
+    let kinds = [
+        ("An update", update().await),
+        ("A promotion that waits for its gates", promotion().await),
+        ("A group", group().await),
+        ("A rollback", rollback().await),
+        ("A hotfix", hotfix().await),
+        ("One that is longer than the forge takes", cut),
+    ];
+    for (kind, pull) in &kinds {
+        assert!(pull.body.trim_end().ends_with("-->"), "{kind} has its marker: {}", pull.body);
+    }
+    let fresh: String = kinds.iter().map(|(kind, pull)| shown(kind, pull)).collect();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pull-requests.md");
+    let page = std::fs::read_to_string(&file).unwrap();
+    let (before, rest) = page.split_once("<!-- made by tests: begin -->\n\n").unwrap();
+    let (there, after) = rest.split_once("<!-- made by tests: end -->\n").unwrap();
+    if tagboat::config::environment::Environment::capture().secret("UPDATE").is_ok() {
+        let text = format!("{before}<!-- made by tests: begin -->\n\n{fresh}<!-- made by tests: end -->\n{after}");
+        std::fs::write(file, text).unwrap();
+    } else {
+        assert_eq!(there, fresh, "UPDATE=1 renews the page");
+    }
+}

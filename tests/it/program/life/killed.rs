@@ -1,0 +1,58 @@
+//! The program is killed after each single write of each story, and run again: it ends where an undisturbed one ends.
+
+use std::process::Child;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+use crate::program::life::{Life, Place, Story, stories};
+use crate::support::gate::{Waiting, When};
+
+/// How often is looked whether a run is over, while it is waited for a write.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Waits until a write is held at the gate; `None` when the program ends with fewer.
+pub(super) fn wait_for(told: &Receiver<Waiting>, child: &mut Child) -> Option<Waiting> {
+    loop {
+        match told.recv_timeout(LOOK) {
+            Ok(waiting) => return Some(waiting),
+            // What it wrote last is told before it ends.
+            Err(_) if child.try_wait().unwrap().is_some() => return told.try_recv().ok(),
+            Err(_) => {}
+        }
+    }
+}
+
+impl Life {
+    /// Runs until the `nth` write is done, and kills the program there; `None` when it ends with fewer.
+    fn kill_after(&self, nth: usize) -> Option<String> {
+        let told = self.gate.arm(nth, When::After);
+        let mut child = self.start("cache");
+        let waiting = wait_for(&told, &mut child)?;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let what = waiting.what.clone();
+        // Only now, so that nothing of the answer is seen.
+        waiting.break_off();
+        Some(what)
+    }
+}
+
+fn tell(place: Place, story: &Story) {
+    Life::tell(place, story, |life, before, ends_well| {
+        for nth in 1.. {
+            life.restore(before);
+            let Some(what) = life.kill_after(nth) else { break };
+            ends_well(&format!("killed after {what}"));
+        }
+    });
+}
+
+stories! {
+    super::tell;
+    opened_renewed_and_closed OPENED_RENEWED_AND_CLOSED
+    merged_once_its_gates_open MERGED_ONCE_ITS_GATES_OPEN
+    two_merged_at_once TWO_MERGED_AT_ONCE
+    refused_until_something_newer_comes REFUSED_UNTIL_SOMETHING_NEWER_COMES
+    tried_again_by_a_label TRIED_AGAIN_BY_A_LABEL
+    made_anew_by_a_label MADE_ANEW_BY_A_LABEL
+}

@@ -1,0 +1,329 @@
+//! The life of pull requests with the real program on every forge, over Git's HTTP: what is told here step by step is
+//! killed and doubled in the modules beside.
+
+mod killed;
+mod together;
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use crate::program::{World, deployment};
+use crate::support::forge::{CheckRow, Kept, Stands, Store, gitea, github, gitlab, serve};
+use crate::support::gate::Gate;
+use crate::support::git_server::{GitServer, Rules};
+use crate::support::repository::Repository;
+
+/// A forge, and how the program is told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    GitHub,
+    GitLab,
+    Gitea,
+    Plain,
+}
+
+/// What happens between two passes.
+type Change = fn(&Life);
+
+/// A story: what the one environment says beside its files, and what happens before each pass.
+struct Story {
+    environment: &'static str,
+    /// Whether it is about what plain Git has not: labels, checks, pull requests that are closed.
+    needs_forge: bool,
+    /// What comes before, undisturbed where another story disturbs it already.
+    before: &'static [Change],
+    steps: &'static [Change],
+}
+
+const PLAIN: &str = "    publish: pullRequest\n    reviewers: [ada]\n";
+const AUTO: &str = "    publish: autoMerge\n";
+const GATED: &str = "    publish: autoMerge\n    gates: {freezes: [{from: 2020-01-01, to: 2200-01-01}]}\n";
+
+fn nothing(_: &Life) {}
+
+fn newer(life: &Life) {
+    life.world.push("acme/web", "1.6.0");
+}
+
+/// Every wait is over.
+fn no_wait(life: &Life) {
+    life.person_writes(".tagboat.yaml", &life.config(&GATED.replace("2200-", "2021-")));
+}
+
+fn another_image(life: &Life) {
+    life.world.push("acme/api", "2.0.0");
+    life.world.push("acme/api", "2.1.0");
+    life.person_writes("prod/api.yaml", &deployment(&life.image("acme/api:2.0.0")));
+}
+
+fn checks_pass(life: &Life) {
+    let pulls = life.kept().pulls.clone();
+    for pull in pulls.iter().filter(|pull| pull.state == Stands::Open) {
+        let (sha, name, word) = (pull.sha.clone(), "build".to_owned(), "success".to_owned());
+        life.kept().checks.push(CheckRow { sha, name, word, text: String::new(), is_run: true });
+    }
+}
+
+fn close(life: &Life) {
+    life.store.change(1, |pull| pull.state = Stands::Closed);
+}
+
+fn label(life: &Life, name: &str) {
+    life.store.change(1, |pull| {
+        pull.labels.insert(name.to_owned());
+    });
+}
+
+/// The stories, each told on every forge.
+const OPENED_RENEWED_AND_CLOSED: Story =
+    Story { environment: PLAIN, needs_forge: false, before: &[], steps: &[nothing, newer, newer_by_hand] };
+const MERGED_ONCE_ITS_GATES_OPEN: Story =
+    Story { environment: GATED, needs_forge: false, before: &[], steps: &[nothing, checks_then_no_wait] };
+const TWO_MERGED_AT_ONCE: Story =
+    Story { environment: AUTO, needs_forge: false, before: &[another_image], steps: &[checks_pass] };
+const REFUSED_UNTIL_SOMETHING_NEWER_COMES: Story =
+    Story { environment: PLAIN, needs_forge: true, before: &[nothing], steps: &[close_then_newer] };
+const TRIED_AGAIN_BY_A_LABEL: Story =
+    Story { environment: PLAIN, needs_forge: true, before: &[nothing], steps: &[close_for_retry] };
+const MADE_ANEW_BY_A_LABEL: Story =
+    Story { environment: PLAIN, needs_forge: true, before: &[nothing], steps: &[for_rebase] };
+
+/// What stands is on the base branch by a person's hand.
+fn newer_by_hand(life: &Life) {
+    life.person_writes("prod/web.yaml", &deployment(&life.image("acme/web:1.6.0")));
+}
+
+fn checks_then_no_wait(life: &Life) {
+    checks_pass(life);
+    no_wait(life);
+}
+
+fn close_then_newer(life: &Life) {
+    close(life);
+    assert_eq!(life.settle(), 0, "what a person closed is refused");
+    newer(life);
+}
+
+fn close_for_retry(life: &Life) {
+    close(life);
+    label(life, "tagboat/retry");
+}
+
+fn for_rebase(life: &Life) {
+    life.person_writes("readme", "other\n");
+    label(life, "tagboat/rebase");
+}
+
+/// Makes a test of each story on each forge.
+macro_rules! stories {
+    ($told:path; $($name:ident $story:ident)*) => {
+        $crate::program::life::stories! { @ $told; github GitHub; $($name $story)* }
+        $crate::program::life::stories! { @ $told; gitlab GitLab; $($name $story)* }
+        $crate::program::life::stories! { @ $told; gitea Gitea; $($name $story)* }
+        $crate::program::life::stories! { @ $told; plain Plain; $($name $story)* }
+    };
+    (@ $told:path; $module:ident $place:ident; $($name:ident $story:ident)*) => {
+        mod $module {
+            use $crate::program::life::{Place, $($story),*};
+
+            $(#[test]
+            fn $name() {
+                if Place::$place != Place::Plain || !$story.needs_forge {
+                    $told(Place::$place, &$story);
+                }
+            })*
+        }
+    };
+}
+use stories;
+
+/// A program, a Git server and a forge behind one gate.
+struct Life {
+    world: World,
+    place: Place,
+    gate: Gate,
+    store: Arc<Store>,
+    _server: GitServer,
+    url: String,
+    forge_url: String,
+}
+
+/// Everything outside of the program at one moment: the repository, what the forge remembers, the caches.
+struct Saved {
+    kept: Kept,
+    folder: tempfile::TempDir,
+}
+
+impl Life {
+    fn begin(place: Place, story: &Story) -> Self {
+        let world = World::with_web(&["1.4.0", "1.5.0"]);
+        let name = if place == Place::GitLab { "acme/platform/gitops.git" } else { "acme/gitops.git" };
+        let config = config(&world, story.environment);
+        let web = world.deployment("acme/web:1.4.0");
+        let bare = world.scratch.bare(name, &[(".tagboat.yaml", &config), ("prod/web.yaml", &web)]);
+        bare.git(&["config", "http.receivepack", "true"]);
+        let gate = Gate::default();
+        let server = GitServer::start_behind(&gate, &world.scratch.path(""), Rules::default());
+        let url = server.url(name);
+        let store = Store::over(bare.folder);
+        let (router, below) = match place {
+            Place::GitHub => (github::router(Arc::clone(&store)), "api/v3"),
+            Place::GitLab => (gitlab::router(Arc::clone(&store)), "gitlab"),
+            Place::Gitea => (gitea::router(Arc::clone(&store)), "forge"),
+            Place::Plain => (axum::Router::new(), ""),
+        };
+        let forge_url = format!("{}/{below}", serve(gate.guard(router)));
+        Self { world, place, gate, store, _server: server, url, forge_url }
+    }
+
+    /// Tells the story step by step: of each step, `disturb` is given what was before, and what must come of it.
+    fn tell(place: Place, story: &Story, disturb: impl Fn(&Self, &Saved, &dyn Fn(&str))) {
+        let life = Self::begin(place, story);
+        // Without checks and labels to wait for, plain Git has merged before the step that merges elsewhere.
+        let calm = if place == Place::Plain { 0 } else { story.before.len() };
+        for (index, step) in story.before.iter().chain(story.steps).enumerate() {
+            step(&life);
+            let before = life.save();
+            let passes = life.settle();
+            if index < calm {
+                continue;
+            }
+            assert!(passes > 0 || place == Place::Plain, "{place:?}, step {index}: nothing is done here");
+            let (expected, after) = (life.told(), life.save());
+            disturb(&life, &before, &|how| {
+                life.settle();
+                let told = life.told();
+                assert!(told == expected, "{place:?}, step {index}, {how}: {told:#?}\nexpected {expected:#?}");
+            });
+            life.restore(&after);
+        }
+    }
+
+    fn config(&self, environment: &str) -> String {
+        config(&self.world, environment)
+    }
+
+    fn image(&self, name: &str) -> String {
+        format!("{}/{name}", self.world.registry.host())
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
+        self.store.kept()
+    }
+
+    fn person_writes(&self, file: &str, text: &str) {
+        let work = tempfile::tempdir().unwrap();
+        let work = Repository { folder: work.path().to_owned() };
+        std::fs::create_dir_all(&work.folder).unwrap();
+        let from = self.store.repository.folder.display().to_string();
+        work.git(&["clone", "--quiet", "--branch", "main", &from, "."]);
+        work.commit_files(&[(file, text)], "By hand", 2);
+        work.git(&["push", "--quiet", "origin", "main"]);
+        std::fs::remove_dir_all(&work.folder).unwrap();
+    }
+
+    /// Starts a run with a cache of this name.
+    #[expect(clippy::disallowed_methods, reason = "the program is started to be killed")]
+    fn start(&self, cache: &str) -> Child {
+        let (forge, token) = match self.place {
+            Place::GitHub => ("github", "token"),
+            Place::GitLab => ("gitlab", gitlab::TOKEN),
+            Place::Gitea => ("gitea", gitea::TOKEN),
+            Place::Plain => ("plain", ""),
+        };
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tagboat"));
+        command.args(["run", "--repo", &self.url, "--branch", "main", "--forge", forge]);
+        if self.place != Place::Plain {
+            command.args(["--forge-url", &self.forge_url]);
+        }
+        command.current_dir(self.world.tree()).env_clear().envs(self.world.variables());
+        command.env("XDG_CACHE_HOME", self.world.scratch.path(cache)).env("TAGBOAT_TOKEN", token);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// Runs until a pass writes nothing any more, and returns how many passes wrote something.
+    #[track_caller]
+    fn settle(&self) -> usize {
+        for passes in 0..6 {
+            self.gate.disarm();
+            assert_eq!(self.start("cache").wait().unwrap().code(), Some(0), "{:#?}", self.told());
+            if self.gate.disarm() == 0 {
+                return passes;
+            }
+        }
+        panic!("six passes, and each still writes something: {:#?}", self.told());
+    }
+
+    /// Tells everything that people see, without what differs between two clocks.
+    fn told(&self) -> Vec<String> {
+        let git = |arguments: &[&str]| self.store.repository.git(arguments);
+        let mut told: Vec<String> =
+            git(&["log", "--first-parent", "--format=main %T %s", "main"]).lines().map(str::to_owned).collect();
+        let heads = git(&["for-each-ref", "--format=%(refname:short)", "refs/heads/tagboat/"]);
+        for head in heads.lines() {
+            let commits = git(&["log", "--format=%T %B", &format!("main..{head}")]);
+            told.push(format!("{head} {commits}"));
+        }
+        self.store.refresh();
+        let kept = self.kept();
+        for pull in &kept.pulls {
+            told.push(format!(
+                "{} {:?} {} -> {} `{}` {:?} comments {:?} reviewers {:?}\n{}",
+                pull.number,
+                pull.state,
+                pull.head,
+                pull.base,
+                pull.title,
+                pull.labels,
+                pull.comments,
+                pull.reviewers,
+                pull.body
+            ));
+            let mut newest = std::collections::BTreeMap::new();
+            for check in kept.checks.iter().filter(|check| check.sha == pull.sha) {
+                newest.insert(&check.name, (&check.word, &check.text));
+            }
+            told.extend(newest.iter().map(|check| format!("{} {check:?}", pull.number)));
+        }
+        told
+    }
+
+    fn save(&self) -> Saved {
+        let folder = tempfile::tempdir().unwrap();
+        copy(&self.store.repository.folder, &folder.path().join("bare"));
+        copy(&self.world.scratch.path("cache"), &folder.path().join("cache"));
+        Saved { kept: self.kept().clone(), folder }
+    }
+
+    fn restore(&self, saved: &Saved) {
+        let (bare, cache) = (&self.store.repository.folder, self.world.scratch.path("cache"));
+        for (from, to) in [("bare", bare), ("cache", &cache)] {
+            drop(std::fs::remove_dir_all(to));
+            copy(&saved.folder.path().join(from), to);
+        }
+        // Another mirror remembers what is undone here, and would take it for a forced push.
+        drop(std::fs::remove_dir_all(self.world.scratch.path("another")));
+        *self.kept() = saved.kept.clone();
+    }
+}
+
+fn config(world: &World, environment: &str) -> String {
+    let text = world.config().replace("name: dev", "name: prod").replace("dev/**", "prod/**");
+    text.replace("    publish: commit\n", environment) + "pullRequest: {labels: [images]}\n"
+}
+
+/// Copies a folder with what is in it; nothing is made where there is none.
+fn copy(from: &Path, to: &Path) {
+    let Ok(entries) = std::fs::read_dir(from) else { return };
+    std::fs::create_dir_all(to).unwrap();
+    for entry in entries {
+        let entry = entry.unwrap();
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type().unwrap().is_dir() {
+            copy(&from, &to);
+        } else {
+            std::fs::copy(from, to).unwrap();
+        }
+    }
+}
