@@ -9,6 +9,7 @@ use crate::config::service::Service;
 use crate::model::file::Position;
 use crate::model::outcome::{Finding, Severity};
 use crate::pass;
+use crate::pass::setup::Target;
 use crate::report::exit::Exit;
 use crate::report::{Base, exit, github, json, sarif, text};
 
@@ -36,6 +37,11 @@ pub(super) fn run(session: &Session, arguments: &Check) -> Outcome {
     if let Some(mut config) = config {
         let limits = pass::setup::limits(&service);
         let name = config.configured.then(|| session.config_name());
+        if let Some(name) = &name {
+            let target = Target::Checkout { folder: &folder.folder, branch: None };
+            let (publishing, _) = pass::setup::asked(&target, &service, &session.environment);
+            findings.extend(pass::unanswered::unanswered(&config, name, &publishing));
+        }
         let files = pass::setup::checkout(&folder.folder);
         let viewed = pass::view::folder(&folder.folder);
         let branches = viewed.branches(&mut config);

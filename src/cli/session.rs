@@ -14,9 +14,12 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::environment::Environment;
 use crate::config::repository::Repository;
 use crate::config::service::Service;
+use crate::model::environment::BranchName;
 use crate::model::image::ImageName;
 use crate::model::outcome::Outcome;
+use crate::pass::propose::{Asked, Publishing};
 use crate::pass::run::CONFIG_FILE;
+use crate::pass::setup::Target;
 use crate::pass::{Editing, Inputs, Planned, setup, view};
 use crate::report::text::{self, Occasion};
 use crate::report::{Verbosity, View, json};
@@ -130,6 +133,8 @@ impl Session {
         let branches = viewed.branches(&mut config);
         let source = setup::source(&service, self.common.snapshot.as_deref(), &self.environment)?;
         let bar = Bar::new(self.common.quiet);
+        let target = Target::Checkout { folder, branch: None };
+        let (publishing, branch) = setup::asked(&target, &service, &self.environment);
         let inputs = Inputs {
             config: &config,
             files: &*viewed.files,
@@ -142,11 +147,20 @@ impl Session {
             cache: self.cache(&service),
             limits: &setup::limits(&service),
             now: at.unwrap_or_else(|| SystemClock.now()),
+            forge: self.asked(&publishing, &branch),
             only,
             progress: &|progress| bar.tell(progress),
         };
         let planned = self.runtime()?.block_on(crate::pass::plan(&inputs))?;
         Ok((planned, config))
+    }
+
+    /// Returns whom gates ask: nobody where recorded answers stand in for all that is outside.
+    pub(super) fn asked<'a>(&self, publishing: &'a Publishing, branch: &'a BranchName) -> Result<Asked<'a>, String> {
+        match &self.common.snapshot {
+            Some(_) => Err("a snapshot holds what registries say, and nobody else is asked beside it".to_owned()),
+            None => publishing.asked(branch),
+        }
     }
 
     /// Prints what a pass over a folder did or would do.

@@ -32,6 +32,7 @@ pub(super) fn run(session: &Session, arguments: &Snapshot) -> Outcome {
         cache: session.cache(&service),
         limits: &setup::limits(&service),
         now: SystemClock.now(),
+        forge: Err("a snapshot is of registries alone".to_owned()),
         only: &[],
         progress: &|progress| bar.tell(progress),
     };

@@ -7,7 +7,9 @@ use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 use crate::cli::source;
 use crate::clock::{Clock, SystemClock};
+use crate::model::environment::BranchName;
 use crate::pass::record::Ledger;
+use crate::pass::setup::Target;
 use crate::pass::{Editing, Inputs, setup, status};
 use crate::report::{exit, json, text};
 
@@ -19,6 +21,12 @@ pub(super) fn run(session: &Session, arguments: &Status) -> Outcome {
     let tags = setup::source(&service, session.common.snapshot.as_deref(), &session.environment)?;
     let limits = setup::limits(&service);
     let bar = Bar::new(session.common.quiet);
+    let folder = &arguments.source.folder;
+    let target = match (&arguments.source.repo, viewed.branch()) {
+        (Some(url), branch) => Target::Url { url, branch: branch.map(BranchName::as_str) },
+        (None, _) => Target::Checkout { folder, branch: None },
+    };
+    let (publishing, branch) = setup::asked(&target, &service, &session.environment);
     let inputs = Inputs {
         config: &config,
         files: &*viewed.files,
@@ -31,6 +39,7 @@ pub(super) fn run(session: &Session, arguments: &Status) -> Outcome {
         cache: session.cache(&service),
         limits: &limits,
         now: arguments.at.at.unwrap_or_else(|| SystemClock.now()),
+        forge: session.asked(&publishing, &branch),
         only: &[],
         progress: &|progress| bar.tell(progress),
     };

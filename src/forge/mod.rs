@@ -87,6 +87,9 @@ pub trait Forge: Send + Sync {
     /// Asks for everything that decides whether the head commit may be merged.
     fn readiness<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Readiness>;
 
+    /// Counts the people who approve the head commit that was listed; what they said of an earlier one does not count.
+    fn approvals<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, u32>;
+
     /// Merges, if the head is still the commit that was judged. Requires that every check of that commit has passed.
     fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId) -> Asked<'a, Merge>;
 

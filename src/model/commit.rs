@@ -74,6 +74,8 @@ pub const TRAILER_BY: &str = "Tagboat-By";
 pub const TRAILER_REASON: &str = "Tagboat-Reason";
 /// The trailer of a commit that a person ordered: `rollback` or `promote`.
 pub const TRAILER_ORDER: &str = "Tagboat-Order";
+/// The trailer of a return that nobody ordered: what failed.
+pub const TRAILER_FAILED: &str = "Tagboat-Failed";
 
 /// The trailer of a commit that a forge made: the tree that it must hold. By it Tagboat knows its own again, since a
 /// forge puts other names to a commit than those that were asked for.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
+use crate::model::checks::CheckName;
 use crate::model::gate::GateSpec;
 use crate::model::glob::PathGlobs;
 
@@ -98,7 +99,7 @@ pub enum Predecessor {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OnFailure {
     /// The commit statuses to watch.
-    pub checks: Vec<String>,
+    pub checks: Vec<CheckName>,
     /// For how long.
     pub within: SignedDuration,
     /// How the return is published.

@@ -8,6 +8,7 @@ use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::model::checks::CheckName;
 use crate::model::json_path::JsonPath;
 use crate::model::query::QueryText;
 use crate::model::source::Expectation;
@@ -121,7 +122,7 @@ pub enum GateSpec {
         count: SoakCount,
     },
     /// These commit statuses must have succeeded on the environment before.
-    Checks(Vec<String>),
+    Checks(Vec<CheckName>),
     /// It must be within one of these.
     Windows(Vec<Window>),
     /// It must be outside of all of these.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
 
@@ -44,6 +45,8 @@ pub struct Word {
     pub skipped: Vec<String>,
     /// Why, as its trailer says.
     pub reason: Option<String>,
+    /// What had failed, where Tagboat went back by itself.
+    pub failed: Option<String>,
 }
 
 /// What a person can order of Tagboat.
@@ -121,11 +124,26 @@ impl Timeline {
 
     /// Returns the least time for which a value that stands there now has stood: at every place where it stands.
     pub fn since(&self, value: &Value) -> Timestamp {
-        let came = |shift: &&Shift| {
+        self.deployed(value).map_or(self.oldest, |index| self.shifts[index].landed)
+    }
+
+    /// Returns the position of the shift that last brought a value to any place where it stands.
+    ///
+    /// `None` where the value has stood there for longer than history was read.
+    pub fn deployed(&self, value: &Value) -> Option<usize> {
+        self.shifts.iter().position(|shift| {
             shift.steps.iter().any(|(_, came)| came == value)
                 || (shift.to.contains(value) && !shift.from.contains(value))
-        };
-        self.shifts.iter().find(came).map_or(self.oldest, |shift| shift.landed)
+        })
+    }
+
+    /// Returns which commits of the first-parent line have a value since it was last brought, by their depths: from
+    /// the newest to the one that brought it.
+    pub fn held(&self, value: &Value) -> Option<RangeInclusive<usize>> {
+        let deployed = self.deployed(value)?;
+        let mut newer = self.shifts[..deployed].iter().rev();
+        let gone = newer.find(|shift| shift.from.contains(value) && !shift.to.contains(value));
+        Some(gone.map_or(0, |gone| gone.word.depth + 1)..=self.shifts[deployed].word.depth)
     }
 }
 

@@ -4,6 +4,7 @@
 //! Does no I/O, knows no wire format, and never reads the clock.
 
 pub mod change;
+pub mod checks;
 pub mod commit;
 pub mod decision;
 pub mod environment;
@@ -31,3 +32,4 @@ pub mod source;
 pub mod tags;
 pub mod template;
 pub mod usage;
+pub mod watch;

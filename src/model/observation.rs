@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::model::checks::Reports;
 use crate::model::commit::CommitId;
 use crate::model::decision::Want;
 use crate::model::environment::EnvironmentName;
@@ -12,6 +13,7 @@ use crate::model::history::Past;
 use crate::model::hold::Hold;
 use crate::model::image::ImageName;
 use crate::model::outcome::{Skipped, Trouble};
+use crate::model::pull_request::{Approvals, PullRequest};
 use crate::model::signature::{SignatureVerdict, SignatureWant};
 use crate::model::site::{PassedOver, Site};
 use crate::model::source::{Answer, SourceQuestion};
@@ -48,6 +50,21 @@ pub struct Observation {
     pub holds: Vec<Hold>,
     /// What the operator's sources answered to what gates asked, or why they did not, in words.
     pub answers: BTreeMap<SourceQuestion, Result<Answer, String>>,
+    /// The first-parent line of each environment's branch, newest first, as far as history was read.
+    pub lines: BTreeMap<EnvironmentName, Arc<[CommitId]>>,
+    /// What was said of commits on the base branch.
+    pub reports: Reports,
+    /// Who approves the open pull request of an environment and group, where somebody asked; or why it could not be had.
+    pub approvals: BTreeMap<(EnvironmentName, String), Result<Approvals, String>>,
+    /// The pull requests, where they were listed already.
+    pub pull_requests: Option<Vec<PullRequest>>,
     /// Images that the source does not know at all (absent from a snapshot): skipped, not failed.
     pub unknown: BTreeSet<ImageName>,
+}
+
+impl Observation {
+    /// Returns the first-parent line of an environment's branch, newest first, as far as it was read.
+    pub fn line_of(&self, environment: &EnvironmentName) -> &[CommitId] {
+        self.lines.get(environment).map(|line| &**line).unwrap_or_default()
+    }
 }

@@ -18,6 +18,7 @@ use crate::model::proposal::Proposal;
 use crate::model::record::Standing;
 use crate::model::site::{PassedOver, Site, SkipReason};
 use crate::model::tags::ImageTags;
+use crate::model::watch::Watch;
 
 /// A target that failed: a row of `errors`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +85,8 @@ pub struct Outcome {
     pub may_follow: Vec<EnvironmentName>,
     /// What was passed by.
     pub skipped: Vec<Skipped>,
+    /// What is watched.
+    pub watches: Vec<Watch>,
     /// Every hold that stands now, where an order was about them.
     pub holds: Option<Vec<Hold>>,
     /// What failed.
@@ -155,4 +158,6 @@ pub struct Explanation {
     pub gates: Vec<Gate>,
     /// The earliest moment at which it can move, where time alone decides.
     pub earliest: Option<Timestamp>,
+    /// What stands there, while it is watched.
+    pub watch: Option<Watch>,
 }

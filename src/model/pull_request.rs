@@ -4,6 +4,8 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use crate::model::commit::CommitId;
 use crate::model::environment::{BranchName, EnvironmentName};
 use crate::model::template::Template;
@@ -41,6 +43,13 @@ pub enum Rebase {
     Needed,
     /// Whenever the base moved.
     Always,
+}
+
+impl PullRequestStyle {
+    /// Returns the head branch of a group in an environment.
+    pub fn head_of(&self, environment: &EnvironmentName, group: &str) -> BranchName {
+        BranchName::from(format!("{}{environment}/{group}", self.branch_prefix).as_str())
+    }
 }
 
 impl Default for PullRequestStyle {
@@ -169,6 +178,8 @@ pub struct Check {
     pub word: String,
     /// The line that it says, of a commit status.
     pub text: String,
+    /// When it came to that, where the forge tells.
+    pub time: Option<Timestamp>,
 }
 
 /// Everything beside the gates that decides whether a pull request may be merged, at one head commit.
@@ -190,6 +201,15 @@ pub struct Readiness {
     pub is_behind: bool,
     /// Whether [`Readiness::blocked`] says no more than that checks which the base requires are not done.
     pub is_blocked_by_checks: bool,
+}
+
+/// How many people approve a pull request, at one head commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approvals {
+    /// The head commit; `None` where no pull request stands.
+    pub head: Option<CommitId>,
+    /// How many approve that commit.
+    pub count: u32,
 }
 
 /// What became of an order to merge.
@@ -265,6 +285,8 @@ pub struct HeadBranch {
     pub is_own: bool,
     /// Whether a person ordered what it brings, by `rollback` or `promote`, and it is not on the base yet.
     pub is_order: bool,
+    /// Whether it goes back by itself from what failed, and that is not on the base yet.
+    pub is_return: bool,
     /// Whether the files that it changes are still what they were when it was made.
     pub is_fresh: bool,
     /// Whether it stands on the newest commit of the base.

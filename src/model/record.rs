@@ -14,6 +14,7 @@ use crate::model::image::ImageName;
 use crate::model::outcome::{Skipped, Trouble};
 use crate::model::proposal::{Action, Proposal};
 use crate::model::site::Value;
+use crate::model::watch::Watch;
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -141,6 +142,8 @@ pub struct Running {
     pub blocked: Option<String>,
     /// How it differs from what promotion would have brought, in words.
     pub drift: Option<String>,
+    /// How it is watched, where it is.
+    pub watch: Option<Watch>,
 }
 
 impl Running {

@@ -5,6 +5,7 @@
 
 pub mod answers;
 pub mod checkout;
+pub mod checks;
 pub mod files;
 pub mod history;
 mod remembered;

@@ -16,10 +16,12 @@ pub mod propose;
 pub mod record;
 pub mod registries;
 pub mod report;
+pub mod returns;
 pub mod run;
 pub mod setup;
 pub mod status;
 mod transport;
+pub mod unanswered;
 pub mod view;
 pub mod watched;
 
@@ -49,9 +51,10 @@ use crate::model::rejections::Rejections;
 use crate::model::site::{PassedOver, Site};
 use crate::model::usage::Usage;
 use crate::observe::files::Files;
-use crate::observe::history::{self, Past};
+use crate::observe::history::{self, Asking, Past, Told};
 use crate::observe::scan::Scanned;
 use crate::pass::grounds::{Seen, Sight};
+use crate::pass::returns::Return;
 use crate::pass::view::Branches;
 use crate::promote::Promoted;
 use crate::registry::TagSource;
@@ -118,6 +121,8 @@ pub struct Inputs<'a> {
     pub limits: &'a manifest::Limits,
     /// The moment that counts.
     pub now: Timestamp,
+    /// Whom gates ask about commits and pull requests; or why nobody can be asked, in words.
+    pub forge: Result<observe::checks::Asked<'a>, String>,
     /// Whether each pull request is edited for itself, or all files of an environment together.
     pub editing: Editing,
     /// The images that are looked at, with those of their groups; empty for all.
@@ -146,6 +151,10 @@ pub struct Planned {
     pub changes: Vec<(EnvironmentName, ChangeSet)>,
     /// The edits of each proposal that becomes a pull request, by its position; only where they are edited apart.
     pub proposed: Vec<(usize, ChangeSet)>,
+    /// What goes back because it failed.
+    pub returns: Vec<Return>,
+    /// What failed beside the targets that were observed.
+    pub troubles: Vec<Trouble>,
     /// The images that it did not look at, because others were asked for; they count as undecided.
     pub aside: BTreeSet<ImageName>,
     /// The images that were asked for and that nothing follows.
@@ -216,20 +225,26 @@ async fn round(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
     let mut promoted = promote::promote(&observation, decisions.clone(), environments, groups);
     // What may move shows when history is read, and what its gates ask when it may move.
     for _ in 0..MAX_ROUNDS {
-        if promoted.wants.is_empty() && promoted.questions.is_empty() {
+        if promoted.wants.is_empty() && promoted.questions.is_empty() && promoted.forge.is_empty() {
             break;
         }
         read_pasts(inputs, &mut observation, &promoted.wants, &seen);
         observe::answers::ask(&mut observation, &promoted.questions, inputs.sources).await;
+        observe::checks::ask(&mut observation, &promoted.forge.checks, &inputs.forge).await;
+        let style = &inputs.config.pull_request;
+        let wants = (&promoted.forge.approvals, environments);
+        observe::checks::approvals(&mut observation, wants, style, &inputs.forge).await;
         promoted = promote::promote(&observation, decisions.clone(), environments, groups);
     }
+    let settled = returns::settle(inputs, &observation, &mut promoted, &seen).await;
     let (changes, proposed) = edits(inputs, &observation.sites, &seen, &promoted.proposals);
+    let (returns, troubles) = settled.take_place(&mut promoted);
     stages.end("promoted and edited");
     let looked_at = promoted.decisions.iter().map(|decision| &decision.question.image);
     let aside = looked_at.filter(|image| !is_asked_for(inputs, image)).cloned().collect();
     let is_followed = |image: &&ImageName| promoted.decisions.iter().any(|decision| decision.question.image == **image);
     let unheard = inputs.only.iter().filter(|image| !is_followed(image)).cloned().collect();
-    Ok(Planned { observation, promoted, changes, proposed, aside, unheard, usage: Usage::default() })
+    Ok(Planned { observation, promoted, changes, proposed, returns, troubles, aside, unheard, usage: Usage::default() })
 }
 
 /// Finds the environments of which not every file could be understood.
@@ -423,12 +438,12 @@ fn read_past(
         limits: inputs.limits,
         uncommitted: Some(*now),
     };
-    match history::timelines(past, &asked, &reading, history::MOST_COMMITS) {
-        Ok(told) => {
+    match history::tell(past, &Asking::These(asked.clone()), &reading, None, history::MOST_COMMITS) {
+        Ok(Told { timelines, line, is_shallow, .. }) => {
             let past = |(key, timeline): (_, model::history::Timeline)| {
                 // Half of a history tells of half of what was taken back. Where nobody configured anything, nobody is
                 // taken back from either: anybody may look into a clone of any depth.
-                if inputs.config.configured && told.is_shallow {
+                if inputs.config.configured && is_shallow {
                     return (key, Err(SHALLOW.to_owned()));
                 }
                 let policy = policy(inputs, sites, &key);
@@ -436,8 +451,11 @@ fn read_past(
                 let left = decide::past::left(&timeline);
                 (key, Ok(model::history::Past { timeline: Some(timeline), taken_back, left }))
             };
-            let pasts: Vec<_> = told.timelines.into_iter().map(past).collect();
+            let pasts: Vec<_> = timelines.into_iter().map(past).collect();
             observation.pasts.extend(pasts);
+            let line: Arc<[CommitId]> = line.into();
+            let here = inputs.config.environments.0.iter().filter(|one| one.branch == ground.branch);
+            observation.lines.extend(here.map(|one| (one.name.clone(), Arc::clone(&line))));
         }
         Err(error) => {
             let reason = format!("the history of the branch could not be read: {error}");

@@ -9,13 +9,18 @@ use crate::git::GitError;
 use crate::model::change::ChangeSet;
 use crate::model::commit::CommitId;
 use crate::model::decision::Verdict;
-use crate::model::environment::{BranchName, EnvironmentName};
+use crate::model::environment::{BranchName, Environment, EnvironmentName, Publish};
+use crate::model::gate::{GateName, GateSpec};
 use crate::model::outcome::{Landed, Trouble};
 use crate::model::proposal::{Action, Proposal};
+use crate::model::pull_request::PullRequest;
+use crate::model::watch::WatchState;
+pub use crate::observe::checks::Asked;
 use crate::pass::notes;
 use crate::pass::run::{Mode, Run};
 use crate::pass::view::Branches;
 use crate::pass::{Planned, blocking};
+use crate::promote;
 use crate::publish::pull_requests::apply::{Place, apply, look};
 use crate::publish::pull_requests::{self, Course, Desired, Standing, Unsure};
 
@@ -31,6 +36,21 @@ pub enum Publishing {
     Forge(Arc<dyn Forge>),
     /// None that this version knows; why, in words.
     Missing(String),
+}
+
+impl Publishing {
+    /// Returns whom to ask about commits and pull requests of a base branch; or why nobody can be asked, in words.
+    ///
+    /// # Errors
+    ///
+    /// The reason.
+    pub fn asked<'a>(&'a self, base: &'a BranchName) -> Result<Asked<'a>, String> {
+        match self {
+            Self::Forge(forge) => Ok(Asked { forge: &**forge, base }),
+            Self::Plain => Err("plain Git has neither checks nor reviews".to_owned()),
+            Self::Missing(reason) => Err(reason.clone()),
+        }
+    }
 }
 
 /// What came of the pull requests of a pass.
@@ -72,12 +92,14 @@ pub(super) async fn propose(
     let style = &config.pull_request;
     let limit = forge.map_or(LONGEST_BODY, Forge::body_limit);
     let mut desired = desired(planned, config, limit, &BTreeMap::new());
+    let mut listed = planned.observation.pull_requests.take();
     let mut proposed = Proposed::default();
     for onto in grounds(run, base, branches, config) {
         let (mut own, others): (Vec<_>, Vec<_>) =
             desired.into_iter().partition(|desired| onto.has(&desired.environment));
         desired = others;
-        let standing = match standing(run, &onto, config, forge, &own).await {
+        let listed = if onto.is_base { listed.take() } else { None };
+        let standing = match standing(run, &onto, config, (forge, listed), &own).await {
             Ok(standing) => standing,
             Err(error) => {
                 let reason = error.to_string();
@@ -89,11 +111,15 @@ pub(super) async fn propose(
             }
         };
         let prefix = style.branch_prefix.as_str();
+        unapproved(planned, config, &standing, &mut own, (limit, &BTreeMap::new()));
+        one_of_a_head(planned, &standing, &mut own);
         let mut courses = pull_requests::plan(&own, &standing, prefix, &unsure(planned));
         if let Some(forge) = forge.filter(|_| style.release_notes) {
             let notes = notes::notes(run, forge, planned, &standing, (&own, &courses)).await;
             own = self::desired(planned, config, limit, &notes);
             own.retain(|desired| onto.has(&desired.environment));
+            unapproved(planned, config, &standing, &mut own, (limit, &notes));
+            one_of_a_head(planned, &standing, &mut own);
             courses = pull_requests::plan(&own, &standing, prefix, &unsure(planned));
         }
         if run.mode == Mode::Act {
@@ -159,9 +185,80 @@ fn desired(planned: &mut Planned, config: &Repository, limit: usize, notes: &BTr
         let environment = config.environments.named(&proposal.environment);
         let styles = (&config.commit, &config.pull_request);
         let notes = notes.get(index).map(String::as_str).unwrap_or_default();
-        desired.push(pull_requests::desired((*index, proposal), changes, styles, environment, (limit, notes)));
+        let mut wanted = pull_requests::desired((*index, proposal), changes, styles, environment, (limit, notes));
+        wanted.approvals = environment.map_or(0, approvals_of);
+        desired.push(wanted);
+    }
+    for returned in &planned.returns {
+        let proposal = &planned.promoted.proposals[returned.proposal];
+        if proposal.publish == Publish::Commit {
+            continue;
+        }
+        let environment = config.environments.named(&proposal.environment);
+        let (commit, style) = (returned.commit.clone(), &config.pull_request);
+        let changes = &returned.changes.changes;
+        let what = (returned.proposal, proposal);
+        desired.push(pull_requests::returned(what, changes, commit, style, limit, environment));
     }
     desired
+}
+
+/// Returns how many approvals an environment asks for.
+fn approvals_of(environment: &Environment) -> u32 {
+    let asked = environment.gates.iter().filter_map(|gate| match gate {
+        GateSpec::Approvals(count) => Some(*count),
+        _ => None,
+    });
+    asked.max().unwrap_or(0)
+}
+
+/// Takes approvals back that were given to another head than the one that will stand.
+fn unapproved(
+    planned: &mut Planned,
+    config: &Repository,
+    standing: &Standing,
+    desired: &mut [Desired],
+    (limit, notes): (usize, &BTreeMap<usize, String>),
+) {
+    for wanted in desired.iter_mut().filter(|wanted| wanted.approvals > 0) {
+        let proposal = &mut planned.promoted.proposals[wanted.proposal];
+        let key = (wanted.environment.clone(), wanted.group.clone());
+        let seen = planned.observation.approvals.get(&key).and_then(|known| known.as_ref().ok()?.head.as_ref());
+        if seen.is_none() || seen == pull_requests::kept(wanted, standing) {
+            continue;
+        }
+        for gate in proposal.gates.iter_mut().filter(|gate| gate.name == GateName::Approvals) {
+            gate.state = promote::unapproved(wanted.approvals);
+        }
+        let Some((_, changes)) = planned.proposed.iter().find(|(index, _)| *index == wanted.proposal) else { continue };
+        let styles = (&config.commit, &config.pull_request);
+        let (index, approvals) = (wanted.proposal, wanted.approvals);
+        let environment = config.environments.named(&wanted.environment);
+        let notes = notes.get(&index).map(String::as_str).unwrap_or_default();
+        *wanted = pull_requests::desired((index, proposal), changes, styles, environment, (limit, notes));
+        wanted.approvals = approvals;
+    }
+}
+
+/// Lets what goes back take the head branch of its group, unless a person has refused it: then what comes anew has it.
+fn one_of_a_head(planned: &mut Planned, standing: &Standing, desired: &mut Vec<Desired>) {
+    for position in planned.returns.iter().map(|returned| returned.proposal).collect::<Vec<_>>() {
+        let Some(back) = desired.iter().find(|wanted| wanted.proposal == position) else { continue };
+        let Some(other) = desired.iter().find(|wanted| wanted.head == back.head && wanted.proposal != position) else {
+            continue;
+        };
+        let (dropped, action, reason) = match pull_requests::refused(back, standing) {
+            Some(_) => (position, Action::LeftAlone, "a person has refused to go back".to_owned()),
+            None => {
+                (other.proposal, Action::Waiting, format!("{} of {} goes back first", back.group, back.environment))
+            }
+        };
+        desired.retain(|wanted| wanted.proposal != dropped);
+        planned.proposed.retain(|(index, _)| *index != dropped);
+        planned.returns.retain(|returned| returned.proposal != dropped);
+        let proposal = &mut planned.promoted.proposals[dropped];
+        (proposal.action, proposal.reason, proposal.earliest) = (action, Some(reason), None);
+    }
 }
 
 /// Looks at what stands on the remote and on the forge.
@@ -169,20 +266,24 @@ async fn standing(
     run: &Run<'_>,
     onto: &Onto<'_>,
     config: &Repository,
-    forge: Option<&dyn Forge>,
+    (forge, listed): (Option<&dyn Forge>, Option<Vec<PullRequest>>),
     desired: &[Desired],
 ) -> Result<Standing, LookError> {
     let remote = Arc::clone(&run.remote);
     let prefix = config.pull_request.branch_prefix.clone();
-    let mut listed = blocking(move || remote.heads(&prefix)).await?;
+    let mut heads = blocking(move || remote.heads(&prefix)).await?;
     let prefix = &config.pull_request.branch_prefix;
-    listed.retain(|(name, _)| onto.has_head(name, prefix));
+    heads.retain(|(name, _)| onto.has_head(name, prefix));
     let (remote, branch, at) = (Arc::clone(&run.remote), onto.branch.clone(), onto.tip.clone());
     let (own, wanted) = (config.commit.clone(), desired.to_vec());
-    let heads = blocking(move || look(&*remote, (&branch, &at), listed, &own, &wanted)).await?;
+    let heads = blocking(move || look(&*remote, (&branch, &at), heads, &own, &wanted)).await?;
     let pull_requests = match forge {
         Some(forge) => {
-            let mut all = forge.list(onto.branch, prefix).await?;
+            // Gates may have asked for the same list a moment ago.
+            let mut all = match listed {
+                Some(listed) => listed,
+                None => forge.list(onto.branch, prefix).await?,
+            };
             all.retain(|one| onto.has_head(&one.head, prefix));
             Some(all)
         }
@@ -204,7 +305,9 @@ fn unsure(planned: &Planned) -> Unsure {
         .iter()
         .filter(|proposal| matches!(proposal.action, Action::Waiting | Action::Failed));
     let waiting = waiting.map(|proposal| (proposal.environment.clone(), proposal.group.clone()));
+    let fine = planned.promoted.watches.iter().filter(|watch| watch.state == WatchState::Watching);
     Unsure {
+        recovered: fine.map(|watch| (watch.environment.clone(), watch.group.clone())).collect(),
         groups: undecided.chain(waiting).collect(),
         environments: planned.observation.half_known.keys().cloned().collect(),
     }
@@ -225,12 +328,13 @@ fn take_over(planned: &mut Planned, courses: Vec<Course>, proposed: &mut Propose
                 let is_written = matches!(course.action, Action::Opened | Action::Updated | Action::Merged);
                 if !is_written {
                     planned.proposed.retain(|(other, _)| *other != index);
+                    planned.returns.retain(|other| other.proposal != index);
                 }
             }
             None => proposed.closed.push(Proposal {
                 environment: course.environment.clone(),
                 group: course.group.clone(),
-                publish: crate::model::environment::Publish::PullRequest,
+                publish: Publish::PullRequest,
                 branch: Some(course.head.to_string()),
                 url: course.url,
                 moves: Vec::new(),
@@ -259,15 +363,17 @@ fn fail(planned: &mut Planned, onto: &Onto<'_>, reason: &str) {
 
 fn set(planned: &mut Planned, action: Action, reason: &str, is_meant: &dyn Fn(&EnvironmentName) -> bool) {
     let proposals = &mut planned.promoted.proposals;
-    planned.proposed.retain(|(index, _)| {
-        let proposal = &mut proposals[*index];
+    let mut is_kept = |index: usize| {
+        let proposal = &mut proposals[index];
         let is_meant = is_meant(&proposal.environment);
         if is_meant {
             proposal.action = action;
             proposal.reason = Some(reason.to_owned());
         }
         !is_meant
-    });
+    };
+    planned.proposed.retain(|(index, _)| is_kept(*index));
+    planned.returns.retain(|returned| is_kept(returned.proposal));
 }
 
 /// Returns what was changed in pull requests, for the outcome.

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use crate::config::repository::Repository;
 use crate::decide::questions::{Followed, follow};
-use crate::model::decision::{Decision, Reason, Verdict};
+use crate::model::decision::{Decision, Question, Reason, Verdict};
 use crate::model::image::ImageName;
 use crate::model::observation::Observation;
 use crate::model::outcome::{Explanation, Outcome, Skipped, Trouble};
 use crate::model::site::{PassedOver, PassedOverReason, Place, Site};
 use crate::model::tags::FactKind;
+use crate::model::watch::Watch;
 use crate::pass::{Planned, propose};
 
 /// Gathers everything that a plan found into an outcome.
@@ -17,10 +18,14 @@ pub fn outcome(planned: Planned, config: &Repository) -> Outcome {
     let mut outcome = Outcome::default();
     failures(&planned, config, &mut outcome);
     passed_by(&planned, config, &mut outcome);
-    for set in planned.changes.into_iter().map(|(_, set)| set).chain(propose::written(planned.proposed)) {
+    let returned = planned.returns.into_iter().map(|returned| returned.changes);
+    let changes = planned.changes.into_iter().map(|(_, set)| set);
+    for set in returned.chain(changes).chain(propose::written(planned.proposed)) {
         outcome.changes.extend(set.changes);
         outcome.files.extend(set.files);
     }
+    outcome.watches = planned.promoted.watches;
+    outcome.watches.retain(|watch| !planned.aside.contains(&watch.image));
     outcome.proposals = planned.promoted.proposals;
     outcome.decisions = planned.promoted.decisions;
     outcome.decisions.retain(|decision| !planned.aside.contains(&decision.question.image));
@@ -44,19 +49,30 @@ pub fn explanations(planned: &Planned) -> Vec<Explanation> {
         .iter()
         .filter(|decision| !planned.aside.contains(&decision.question.image))
         .map(|decision| {
+            let question = &decision.question;
             let proposal = of(decision);
             Explanation {
                 decision: decision.clone(),
                 gates: proposal.map(|proposal| proposal.gates.clone()).unwrap_or_default(),
                 earliest: proposal.and_then(|proposal| proposal.earliest),
+                watch: watched(planned, question).cloned(),
             }
         })
         .collect()
 }
 
+/// Returns the watch over what stands where a question is about, while there is one.
+pub(super) fn watched<'a>(planned: &'a Planned, question: &Question) -> Option<&'a Watch> {
+    let is_meant = |watch: &&Watch| {
+        watch.environment == question.environment && watch.image == question.image && watch.value == question.current
+    };
+    planned.promoted.watches.iter().find(is_meant)
+}
+
 /// Adds a row to `errors` for every target that failed.
 fn failures(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
     let observation = &planned.observation;
+    outcome.errors.extend(planned.troubles.iter().cloned());
     for (image, answer) in &observation.images {
         if let Err(reason) = answer
             && !observation.unknown.contains(image)

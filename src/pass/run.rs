@@ -22,6 +22,7 @@ use crate::observe::history::BranchPast;
 use crate::observe::tree::CommitFiles;
 use crate::pass::propose::{Publishing, propose};
 use crate::pass::record::Ledger;
+use crate::pass::returns::Return;
 use crate::pass::setup::linked_config;
 use crate::pass::status::{self, Memory};
 use crate::pass::view::{self, Branches};
@@ -46,6 +47,9 @@ pub(super) const MAX_RACES: u32 = 5;
 /// The longest wait before the second try after a lost race; it doubles with each further one. Chance
 /// takes a part of it, so that two who race do not meet again.
 const RACE_PAUSE: Duration = Duration::from_millis(100);
+
+/// How many times a pass goes on after something went back: once for each group of the largest repositories.
+const MAX_RETURNS: usize = 100;
 
 /// Whether a run acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +118,7 @@ async fn rounds(run: &Run<'_>, memory: Option<&Memory>) -> Result<Outcome, PassE
     let mut total = Outcome::default();
     let mut moved_before = BTreeSet::new();
     let mut races = 0;
+    let mut returns = 0;
     loop {
         match once(run, memory).await {
             Ok(Once::Moved(_)) if races < MAX_RACES => {
@@ -129,7 +134,7 @@ async fn rounds(run: &Run<'_>, memory: Option<&Memory>) -> Result<Outcome, PassE
                 merge(&mut total, *outcome, &BTreeSet::new());
                 return Ok(total);
             }
-            Ok(Once::Done { outcome, environments, is_behind }) => {
+            Ok(Once::Done { outcome, environments, is_behind, goes_back }) => {
                 let landed: BTreeSet<EnvironmentName> =
                     outcome.commits.iter().map(|landed| landed.environment.clone()).collect();
                 merge(&mut total, *outcome, &landed);
@@ -139,9 +144,12 @@ async fn rounds(run: &Run<'_>, memory: Option<&Memory>) -> Result<Outcome, PassE
                 let proposes = environments.0.iter().any(|environment| environment.publish != Publish::Commit);
                 // Who is told how things stand is told of the base as it is now.
                 let is_told = memory.is_some() && !landed.is_empty();
+                let is_next = goes_back && !landed.is_empty() && returns < MAX_RETURNS;
+                returns += usize::from(is_next);
                 let may_follow = is_told || proposes || promote::followers(&environments, &landed).next().is_some();
                 races += u32::from(is_behind);
-                if (moved_before.len() == before || !may_follow) && (!is_behind || races >= MAX_RACES) {
+                let is_over = moved_before.len() == before || !may_follow;
+                if !is_next && is_over && (!is_behind || races >= MAX_RACES) {
                     return Ok(total);
                 }
             }
@@ -165,6 +173,8 @@ enum Once {
         environments: Environments,
         /// Whether one of several branches moved before its push: another round plans on its new tip.
         is_behind: bool,
+        /// Whether something went back or is still to: what waited for that comes next.
+        goes_back: bool,
     },
 }
 
@@ -191,6 +201,7 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
         cache: run.cache,
         limits: run.limits,
         now: run.now,
+        forge: run.publishing.asked(run.branch),
         only: run.only,
         progress: run.progress,
     };
@@ -208,12 +219,15 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
         let ledger = Ledger { config, files, past: &past, branches, cache, limits };
         memory.map(|memory| Box::new(status::beside(planned, &ledger, memory)))
     };
-    let planned_commits = commits(&planned.changes, &config.commit);
+    let is_own = |returned: &&Return| planned.promoted.proposals[returned.proposal].publish == Publish::Commit;
+    let mut planned_commits: Vec<_> = planned.returns.iter().filter(is_own).map(|one| one.commit.clone()).collect();
+    planned_commits.extend(commits(&planned.changes, &config.commit));
     if run.mode == Mode::DryRun || planned_commits.is_empty() {
         // Pull requests stand on a base that this pass leaves alone; where it moves, the next round makes them.
         let outcome = end(run, &base, &branches, &config, planned, &tell).await;
-        return Ok(Once::Done { outcome, environments: config.environments, is_behind: false });
+        return Ok(Once::Done { outcome, environments: config.environments, is_behind: false, goes_back: false });
     }
+    let goes_back = !planned.returns.is_empty();
     (run.progress)(Progress::Git);
     let targets = targets(run, &config, &base, &branches, planned_commits);
     let mut pushed = Vec::with_capacity(targets.len());
@@ -234,7 +248,7 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
         }
         let mut outcome = end(run, &base, &branches, &config, planned, &tell).await;
         outcome.errors.extend(troubles);
-        return Ok(Once::Done { outcome, environments: config.environments, is_behind: false });
+        return Ok(Once::Done { outcome, environments: config.environments, is_behind: false, goes_back: false });
     }
     put_off(&mut planned);
     let standing = tell(&planned);
@@ -265,7 +279,7 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
     if is_behind && outcome.commits.is_empty() {
         return Ok(Once::Moved(outcome));
     }
-    Ok(Once::Done { outcome, environments: config.environments, is_behind })
+    Ok(Once::Done { outcome, environments: config.environments, is_behind, goes_back })
 }
 
 /// Makes the commits of one branch, and pushes them if it still stands where it was seen.
@@ -375,7 +389,11 @@ fn may_follow(outcome: &Outcome, environments: &Environments) -> Vec<Environment
 
 /// Leaves the pull requests of a round to the next one: none was made.
 fn put_off(planned: &mut Planned) {
-    for (index, _) in std::mem::take(&mut planned.proposed) {
+    let proposals = &planned.promoted.proposals;
+    let is_proposed = |returned: &mut Return| proposals[returned.proposal].publish != Publish::Commit;
+    let returns: Vec<usize> = planned.returns.extract_if(.., is_proposed).map(|returned| returned.proposal).collect();
+    let proposed = std::mem::take(&mut planned.proposed);
+    for index in proposed.into_iter().map(|(index, _)| index).chain(returns) {
         let proposal = &mut planned.promoted.proposals[index];
         proposal.action = Action::Waiting;
         proposal.reason =
@@ -386,6 +404,11 @@ fn put_off(planned: &mut Planned) {
 /// Turns what was to be committed for some environments into what failed, and leaves the rest as it was planned.
 fn refuse(planned: &mut Planned, own: &BTreeSet<EnvironmentName>, reason: &str) {
     planned.changes.retain(|(environment, _)| !own.contains(environment));
+    let proposals = &planned.promoted.proposals;
+    planned.returns.retain(|returned| {
+        let proposal = &proposals[returned.proposal];
+        proposal.publish != Publish::Commit || !own.contains(&proposal.environment)
+    });
     for proposal in planned.promoted.proposals.iter_mut().filter(|proposal| own.contains(&proposal.environment)) {
         if proposal.action == Action::Committed {
             proposal.action = Action::Failed;
@@ -443,6 +466,7 @@ fn keep_landed(outcome: &mut Outcome, own: &BTreeSet<EnvironmentName>, landed: &
 fn hold_unsigned(planned: &mut Planned, reason: &str) {
     planned.changes.clear();
     planned.proposed.clear();
+    planned.returns.clear();
     for proposal in &mut planned.promoted.proposals {
         if matches!(proposal.action, Action::Committed | Action::Opened) {
             proposal.action = Action::Waiting;
@@ -491,5 +515,6 @@ fn merge(total: &mut Outcome, mut later: Outcome, landed: &BTreeSet<EnvironmentN
     total.proposals.append(&mut later.proposals);
     total.images.append(&mut later.images);
     total.skipped = later.skipped;
+    total.watches = later.watches;
     total.errors = later.errors;
 }

@@ -153,6 +153,7 @@ fn running(
         // What stands ahead says so as drift; twice would be once too often.
         blocked: blocked.filter(|_| drift.is_none()),
         drift: drift.map(|drift| drift.reason.clone()),
+        watch: report::watched(planned, question).cloned(),
     }
 }
 

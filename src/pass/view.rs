@@ -51,6 +51,14 @@ enum Place {
 }
 
 impl Viewed {
+    /// Returns the branch that is viewed; `None` for a folder.
+    pub fn branch(&self) -> Option<&BranchName> {
+        match &self.place {
+            Place::Branch { branch, .. } => Some(branch),
+            Place::Folder(_) | Place::Local => None,
+        }
+    }
+
     /// Returns the configuration on the branch.
     ///
     /// # Errors

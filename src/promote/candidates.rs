@@ -17,6 +17,7 @@ use crate::model::proposal::Move;
 use crate::model::signature::{SignatureVerdict, SignatureWant};
 use crate::model::site::Value;
 use crate::model::tags::TagIndex;
+use crate::model::watch::Watch;
 use crate::promote::gates;
 
 /// What a question comes to.
@@ -92,6 +93,8 @@ pub(super) struct Search<'a> {
     pub(super) environments: &'a Environments,
     /// Every decision of the pass.
     pub(super) decisions: &'a [Decision],
+    /// What is watched.
+    pub(super) watches: &'a [Watch],
     /// Histories that have to be read before an answer is final.
     pub(super) wants: &'a mut BTreeSet<(EnvironmentName, ImageName)>,
 }
@@ -139,6 +142,14 @@ impl Search<'_> {
         }
         if let Some(reason) = self.goes_back(environment, image, &step) {
             return Candidate::Blocked(reason);
+        }
+        for name in &concerned {
+            let is_meant =
+                |watch: &&Watch| watch.environment == **name && watch.image == *image && watch.value.tag == step.to.tag;
+            if let Some(watch) = self.watches.iter().filter(|watch| watch.has_failed()).find(is_meant) {
+                let reason = format!("{} is held: in {name}, it {}", step.to, watch.told());
+                return Candidate::Held(Box::new(step), reason);
+            }
         }
         for name in concerned {
             // Where it stands now it may have gone up; here it would come back to where it was left for something worse.

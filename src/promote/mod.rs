@@ -9,18 +9,21 @@ pub mod figures;
 mod gates;
 pub mod order;
 pub mod record;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::checks::ChecksWant;
 use crate::model::decision::{Decision, Reason, Verdict};
 use crate::model::environment::{Environment, EnvironmentName, Environments, Publish};
-use crate::model::gate::GateState;
+use crate::model::gate::{GateSpec, GateState};
 use crate::model::image::ImageName;
 use crate::model::observation::Observation;
 use crate::model::outcome::Skipped;
 use crate::model::policy::Groups;
 use crate::model::proposal::{Action, Move, Proposal};
 use crate::model::source::SourceQuestion;
+use crate::model::watch::Watch;
 
 use self::candidates::{Candidate, Search};
 use self::gates::{Bench, Judged, Soaking};
@@ -40,6 +43,26 @@ pub struct Promoted {
     pub wants: BTreeSet<(EnvironmentName, ImageName)>,
     /// What gates ask of sources and is not answered yet; empty when the proposals are final.
     pub questions: BTreeSet<SourceQuestion>,
+    /// What has to be asked of the forge; empty when the proposals are final.
+    pub forge: ForgeWants,
+    /// What is watched after it came.
+    pub watches: Vec<Watch>,
+}
+
+/// What has to be asked of the forge before proposals are final.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ForgeWants {
+    /// Commits whose checks count.
+    pub checks: BTreeSet<ChecksWant>,
+    /// The groups of whose pull requests approvals count.
+    pub approvals: BTreeSet<(EnvironmentName, String)>,
+}
+
+impl ForgeWants {
+    /// Whether nothing has to be asked.
+    pub fn is_empty(&self) -> bool {
+        self.checks.is_empty() && self.approvals.is_empty()
+    }
 }
 
 /// Turns decisions into proposals.
@@ -52,7 +75,10 @@ pub fn promote(
     let names = group_names(&decisions, groups);
     let mut promoted = Promoted::default();
     let mut settled: BTreeMap<usize, Verdict> = BTreeMap::new();
-    let mut search = Search { observation, environments, decisions: &decisions, wants: &mut BTreeSet::new() };
+    let mut wants = BTreeSet::new();
+    promoted.watches = watch::watches(observation, &decisions, environments, &names, &mut wants, &mut promoted.forge);
+    let watches = &promoted.watches;
+    let mut search = Search { observation, environments, decisions: &decisions, watches, wants: &mut wants };
     for environment in &environments.0 {
         let own: Vec<(usize, &Decision)> = decisions
             .iter()
@@ -101,12 +127,27 @@ pub fn promote(
                 .or_else(|| observation.half_known.get(&environment.name))
                 .filter(|_| groups.0.iter().any(|configured| configured.name == group));
             let soaking = soaking(observation, environment, &moves);
-            let asking = (&environment.name, moves.as_slice());
-            let bench = Bench { now: observation.now, soaking: &soaking, asking, answers: &observation.answers };
-            let judged = gates::judge(&environment.gates, &bench);
+            let proofs = gates::proofs(observation, environment, &moves);
+            let key = (environment.name.clone(), group.to_owned());
             if !held.contains_key(group) {
                 promoted.questions.extend(unanswered(observation, environment, &moves));
+                promoted.forge.checks.extend(gates::wants(environment, &proofs, &observation.reports));
+                let is_approved = environment.gates.iter().any(|gate| matches!(gate, GateSpec::Approvals(_)));
+                if is_approved && !observation.approvals.contains_key(&key) {
+                    promoted.forge.approvals.insert(key.clone());
+                }
             }
+            let forge = gates::Forge {
+                proofs: &proofs,
+                reports: &observation.reports,
+                approvals: observation.approvals.get(&key),
+                publish: environment.publish,
+            };
+            let asking = (&environment.name, moves.as_slice());
+            let answers = &observation.answers;
+            let bench = Bench { now: observation.now, soaking: &soaking, asking, answers, forge };
+            let judged = gates::judge(&environment.gates, &bench);
+            drop(proofs);
             let mut proposal = propose(environment, group, moves, held_up, judged);
             if let Some(reason) = held.remove(group) {
                 proposal.action = Action::Held;
@@ -116,7 +157,7 @@ pub fn promote(
             promoted.proposals.push(proposal);
         }
     }
-    promoted.wants = std::mem::take(search.wants);
+    promoted.wants = wants;
     promoted.decisions = decisions;
     promoted.groups = names;
     for (index, verdict) in settled {
@@ -131,6 +172,11 @@ fn held_back(decision: &Decision, observation: &Observation) -> Option<String> {
     let tags = observation.images.get(image)?.as_ref().ok()?;
     let (tag, reason) = decision.rejected.iter().find(|(_, reason)| matches!(reason, Reason::Held(_)))?;
     Some(format!("the group moves together: {image}: {} is {reason}", tags.list.at(tag)))
+}
+
+/// Returns what approvals say of a head that nobody has seen yet.
+pub fn unapproved(wanted: u32) -> GateState {
+    gates::missing(wanted, 0)
 }
 
 /// What a decision comes to in its environment.

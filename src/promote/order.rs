@@ -4,7 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::environment::{Environment, EnvironmentName, Environments};
+use crate::model::checks::ChecksWant;
+use crate::model::environment::{Environment, EnvironmentName, Environments, Publish};
 use crate::model::gate::{Gate, GateName, GateState};
 use crate::model::history::{Mover, Ordered, Past, Timeline};
 use crate::model::image::Tag;
@@ -93,8 +94,12 @@ pub fn gates(
     skipped: &BTreeSet<GateName>,
 ) -> Vec<Gate> {
     let soaking = super::soaking(observation, environment, moves);
+    let proofs = judged::proofs(observation, environment, moves);
+    // No pull request stands for it yet; `manual` says what lets it pass.
+    let (reports, publish) = (&observation.reports, Publish::Commit);
+    let forge = judged::Forge { proofs: &proofs, reports, approvals: None, publish };
     let asking = (&environment.name, moves);
-    let bench = Bench { now: observation.now, soaking: &soaking, asking, answers: &observation.answers };
+    let bench = Bench { now: observation.now, soaking: &soaking, asking, answers: &observation.answers, forge };
     let specs: Vec<_> = environment.gates.iter().filter(|spec| !skipped.contains(&spec.name())).cloned().collect();
     judged::judge(&specs, &bench).gates
 }
@@ -109,6 +114,12 @@ pub fn questions(
     let specs = environment.gates.iter().filter(|spec| !skipped.contains(&spec.name()));
     let asked = specs.flat_map(|spec| judged::questions(spec, &environment.name, moves));
     asked.filter(|question| !observation.answers.contains_key(question)).collect()
+}
+
+/// Returns the commits whose checks have to be asked for before [`gates`] says anything final.
+pub fn wants(observation: &Observation, environment: &Environment, moves: &[Move]) -> BTreeSet<ChecksWant> {
+    let proofs = judged::proofs(observation, environment, moves);
+    judged::wants(environment, &proofs, &observation.reports)
 }
 
 /// Returns what keeps gates from passing; `None` where all pass.

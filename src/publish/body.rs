@@ -159,6 +159,19 @@ pub fn ordered(
     environment: Option<&Environment>,
     limit: usize,
 ) -> String {
+    // Its gates were judged when it was ordered: from there on it is a person's to merge.
+    let by_hand = Proposal { publish: Publish::PullRequest, ..proposal.clone() };
+    returned(&by_hand, changes, (message, key), environment, limit)
+}
+
+/// Writes the body of what goes back by itself, likewise.
+pub fn returned(
+    proposal: &Proposal,
+    changes: &[Change],
+    (message, key): (&str, &str),
+    environment: Option<&Environment>,
+    limit: usize,
+) -> String {
     let told: Vec<&str> = message
         .lines()
         .skip(1)
@@ -166,12 +179,10 @@ pub fn ordered(
         .collect();
     let told: String = told.iter().map(|line| format!("{}\n\n", plain(line))).collect();
     // The reason and the gates lead the line with their own names, so that nothing of them begins one.
-    // Its gates were judged when it was ordered: from there on it is a person's to merge.
-    let by_hand = Proposal { publish: Publish::PullRequest, ..proposal.clone() };
     let hidden = hidden(proposal, key);
     let room = limit.saturating_sub(hidden.chars().count() + 4);
     let writing = Writing { key, template: None, environment, notes: "", limit };
-    format!("{}\n\n{hidden}\n", usual(told, (&by_hand, changes), &writing, room).trim_end())
+    format!("{}\n\n{hidden}\n", usual(told, (proposal, changes), &writing, room).trim_end())
 }
 
 /// Adds as many rows as there is room for, and says how many are left out.

@@ -7,8 +7,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::model::change::{Change, ChangeSet, FileEdit};
 use crate::model::commit::{
-    CommitPlan, CommitStyle, TRAILER_BY, TRAILER_ENVIRONMENT, TRAILER_HOLD, TRAILER_IMAGE, TRAILER_KEY, TRAILER_ORDER,
-    TRAILER_REASON, TRAILER_RELEASE, TRAILER_SKIP,
+    CommitPlan, CommitStyle, TRAILER_BY, TRAILER_ENVIRONMENT, TRAILER_FAILED, TRAILER_HOLD, TRAILER_IMAGE, TRAILER_KEY,
+    TRAILER_ORDER, TRAILER_REASON, TRAILER_RELEASE, TRAILER_SKIP,
 };
 use crate::model::environment::EnvironmentName;
 use crate::model::gate::GateName;
@@ -64,7 +64,7 @@ pub fn commit(
     }
 }
 
-/// What a person ordered, as its commit tells it.
+/// What a person ordered, or what Tagboat does by itself when a version failed, as its commit tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderNote {
     /// What.
@@ -77,6 +77,8 @@ pub struct OrderNote {
     pub by: Option<String>,
     /// Why, on one line.
     pub reason: Option<String>,
+    /// What failed, where nobody ordered it.
+    pub failed: Option<String>,
 }
 
 /// Plans the commit that does what a person ordered.
@@ -122,6 +124,9 @@ pub fn ordered_commit(
     }
     if let Some(reason) = &note.reason {
         let _infallible = writeln!(text, "{TRAILER_REASON}: {reason}");
+    }
+    if let Some(failed) = &note.failed {
+        let _infallible = writeln!(text, "{TRAILER_FAILED}: {failed}");
     }
     for (key, value) in style.further_trailers() {
         let _infallible = writeln!(text, "{key}: {value}");

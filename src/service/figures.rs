@@ -82,10 +82,38 @@ pub(super) fn earliest(outcome: &Outcome, now: Timestamp) -> Option<Timestamp> {
             Reason::TooYoung { until } => Some(*until),
             _ => None,
         });
-    waiting.chain(young).filter(|moment| *moment > now).min()
+    // A last look when the time of a watch is over: what failed until then still goes back.
+    let watched = outcome.watches.iter().map(|watch| watch.until);
+    waiting.chain(young).chain(watched).filter(|moment| *moment > now).min()
 }
 
 /// Returns the images that decisions were made about.
 pub(super) fn images(outcome: &Outcome) -> BTreeSet<ImageName> {
     outcome.decisions.iter().map(|decision| decision.question.image.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::watch::{Watch, WatchState};
+
+    #[test]
+    fn the_end_of_a_watch_is_a_moment_at_which_something_can_change() {
+        let at = |text: &str| -> Timestamp { text.parse().unwrap() };
+        let watch = |until: &str| Watch {
+            environment: "staging".into(),
+            image: "ghcr.io/acme/web".parse().unwrap(),
+            group: String::new(),
+            value: crate::model::site::Value::default(),
+            commit: crate::model::commit::CommitId("a".into()),
+            checks: vec!["argocd/staging".into()],
+            until: at(until),
+            state: WatchState::Watching,
+            failed_before: BTreeSet::new(),
+        };
+        let watches = ["2026-11-20T08:30:00Z", "2026-11-20T08:10:00Z", "2026-11-20T08:00:00Z"].map(watch).into();
+        let outcome = Outcome { watches, ..Outcome::default() };
+        assert_eq!(earliest(&outcome, at("2026-11-20T08:00:00Z")), Some(at("2026-11-20T08:10:00Z")));
+        assert_eq!(earliest(&outcome, at("2026-11-20T08:30:00Z")), None);
+    }
 }

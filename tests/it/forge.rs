@@ -1,6 +1,7 @@
 //! Forges: the life of a pull request on each, by its real client against a stateful fake.
 
 mod described;
+mod gates;
 mod gitea;
 mod github;
 mod gitlab;

@@ -7,3 +7,4 @@ mod json;
 mod made;
 mod properties;
 mod text;
+mod watched;

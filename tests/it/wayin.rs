@@ -49,6 +49,7 @@ impl Tree {
             cache: &setup::no_cache(),
             limits: &Limits::default(),
             now: "2026-11-20T09:00:00Z".parse().unwrap(),
+            forge: Err("nobody is asked".to_owned()),
             only: &[],
             progress: &|_| {},
         };

@@ -10,6 +10,7 @@ use crate::config::reader::{Located, Reader, closest};
 use crate::config::repository::raw::{RawEnvironment, RawOnFailure};
 use crate::config::repository::{gates, path_globs};
 use crate::config::shapes::ShortOrLong;
+use crate::model::checks::CheckName;
 use crate::model::environment::{Environment, EnvironmentName, Environments, OnFailure, Predecessor, Publish};
 use crate::model::file::Span;
 use crate::model::glob::PathGlobs;
@@ -63,9 +64,9 @@ fn environment(raw: RawEnvironment, reader: &mut Reader<'_>, edges: &mut Vec<Edg
     let position = reader.position(raw.at.start);
     // Parts are looked at although the name is at fault: each may hold a fault of its own.
     let files = path_globs(raw.files, reader);
-    let gates = raw.gates.value().map(|gates| gates::gates(gates, reader)).unwrap_or_default();
     let publish = raw.publish.value().unwrap_or_default();
-    let on_failure = raw.on_failure.value().and_then(|raw| on_failure(raw, publish));
+    let gates = raw.gates.value().map(|gates| gates::gates(gates, publish, reader)).unwrap_or_default();
+    let on_failure = raw.on_failure.value().and_then(|raw| on_failure(raw, publish, reader));
     let name = raw.name.value()?;
     let mut after = Vec::new();
     for item in raw.after.value().map(|list| list.0).unwrap_or_default() {
@@ -100,9 +101,13 @@ fn environment(raw: RawEnvironment, reader: &mut Reader<'_>, edges: &mut Vec<Edg
     })
 }
 
-fn on_failure(raw: RawOnFailure, publish: Publish) -> Option<OnFailure> {
+fn on_failure(raw: RawOnFailure, publish: Publish, reader: &mut Reader<'_>) -> Option<OnFailure> {
+    let checks = raw.checks.given?;
+    if checks.value.0.is_empty() {
+        reader.fault(checks.span, "no check is named", Some("name one, or remove `onFailure`".to_owned()));
+    }
     Some(OnFailure {
-        checks: raw.checks.value()?.0.into_iter().map(|check| check.value.0).collect(),
+        checks: checks.value.0.into_iter().map(|check| CheckName::from(&*check.value.0)).collect(),
         within: raw.within.value()?,
         publish: raw.publish.value().unwrap_or(publish),
     })

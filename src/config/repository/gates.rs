@@ -12,6 +12,8 @@ use crate::config::reader::{Located, Reader, Scalar};
 use crate::config::repository::raw::{RawFreeze, RawGates, RawHttp, RawQuery, RawWindow};
 use crate::config::scalars::word;
 use crate::config::shapes::ShortOrLong;
+use crate::model::checks::CheckName;
+use crate::model::environment::Publish;
 use crate::model::gate::{Freeze, FreezeEdge, GateSpec, SoakCount, Window};
 use crate::model::query::{QueryError, QueryText};
 use crate::model::source::{Expectation, MOST_POINTS};
@@ -138,8 +140,9 @@ impl Scalar for QueryText {
     }
 }
 
-/// Turns `gates:` into the model's gates, in the order of their names' declaration.
-pub(crate) fn gates(raw: RawGates, reader: &mut Reader<'_>) -> Vec<GateSpec> {
+/// Turns `gates:` of an environment that is published in some way into the model's gates, in the order of their names'
+/// declaration.
+pub(crate) fn gates(raw: RawGates, publish: Publish, reader: &mut Reader<'_>) -> Vec<GateSpec> {
     let mut gates = Vec::new();
     match raw.soak.value() {
         Some(ShortOrLong::Short(time)) => gates.push(GateSpec::Soak { time, count: SoakCount::default() }),
@@ -153,7 +156,8 @@ pub(crate) fn gates(raw: RawGates, reader: &mut Reader<'_>) -> Vec<GateSpec> {
         if checks.value.0.is_empty() {
             reader.fault(checks.span, "no check is named", Some("name one, or remove `checks`".to_owned()));
         }
-        gates.push(GateSpec::Checks(checks.value.0.into_iter().map(|check| check.value.0).collect()));
+        gates
+            .push(GateSpec::Checks(checks.value.0.into_iter().map(|check| CheckName::from(&*check.value.0)).collect()));
     }
     if let Some(windows) = raw.windows.given {
         if windows.value.is_empty() {
@@ -167,8 +171,14 @@ pub(crate) fn gates(raw: RawGates, reader: &mut Reader<'_>) -> Vec<GateSpec> {
     }
     gates.extend(raw.query.value().and_then(|query| self::query(query, reader)));
     gates.extend(raw.http.value().and_then(|http| self::http(http, reader)));
-    if let Some(approvals) = raw.approvals.value() {
-        gates.push(GateSpec::Approvals(u32::try_from(approvals.0).unwrap_or(u32::MAX)));
+    if let Some(approvals) = raw.approvals.given {
+        if publish == Publish::Commit {
+            let hint =
+                "`publish: pullRequest` or `autoMerge` makes one; with `commit`, `manual: true` waits for a person";
+            let message = "`approvals` are given to a pull request, and `publish: commit` makes none";
+            reader.fault(approvals.span, message, Some(hint.to_owned()));
+        }
+        gates.push(GateSpec::Approvals(u32::try_from(approvals.value.0).unwrap_or(u32::MAX)));
     }
     if raw.manual.value().is_some() {
         gates.push(GateSpec::Manual);

@@ -16,13 +16,7 @@ pub struct Inactive {
 }
 
 /// Keys by their path; a list is gone into.
-const TABLE: &[&str] = &[
-    "environments.after.repository",
-    "environments.gates.checks",
-    "environments.gates.approvals",
-    "environments.gates.manual",
-    "environments.onFailure",
-];
+const TABLE: &[&str] = &["environments.after.repository"];
 
 /// Finds the parts of the table in a file, in its order.
 pub(crate) fn find(root: &Node, reader: &mut Reader<'_>) -> Vec<Inactive> {

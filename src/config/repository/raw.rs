@@ -154,7 +154,8 @@ object! {
     RawGates, "`gates`";
     /// How long the version must have been in the environment before. Example: `24h`.
     "soak" optional soak: ShortOrLong<SignedDuration, RawSoak>,
-    /// Commit statuses that must have succeeded on the environment before. Example: `[argocd/dev]`.
+    /// Commit statuses and check runs that must have passed on the environment before; `*` at the end of a name takes all
+    /// that begin so. Example: `[argocd/dev]`.
     "checks" optional checks: OneOrMany<Line>,
     /// When promotions may happen; within one is enough. Default: always.
     "windows" optional windows: Vec<Located<RawWindow>>,
@@ -235,7 +236,7 @@ object! {
 object! {
     /// What is watched after a merge, and how to go back.
     RawOnFailure, "`onFailure`";
-    /// Commit statuses to watch on the merged commit. Example: `[argocd/staging]`.
+    /// Commit statuses and check runs to watch on the commit that brought a version. Example: `[argocd/staging]`.
     "checks" required checks: OneOrMany<Line>,
     /// For how long. Example: `30m`.
     "within" required within: SignedDuration,

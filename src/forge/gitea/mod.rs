@@ -327,6 +327,10 @@ impl Forge for Gitea {
         })
     }
 
+    fn approvals<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, u32> {
+        Box::pin(self.read_approvals(pull_request))
+    }
+
     fn checks<'a>(&'a self, commit: &'a CommitId) -> Asked<'a, Vec<Check>> {
         Box::pin(self.read_checks(commit.as_str()))
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::model::commit::CommitId;
@@ -121,6 +122,7 @@ pub(super) struct RawStatus {
     #[serde(default)]
     status: String,
     description: Option<String>,
+    updated_at: Option<Timestamp>,
 }
 
 /// Keeps the newest status of each context.
@@ -141,7 +143,8 @@ pub(super) fn newest(statuses: Vec<RawStatus>) -> Vec<Check> {
             "failure" | "error" | "warning" => CheckState::Failed,
             _ => CheckState::Pending,
         };
-        Check { name: status.context, state, word: status.status, text: status.description.unwrap_or_default() }
+        let text = status.description.unwrap_or_default();
+        Check { name: status.context, state, word: status.status, text, time: status.updated_at }
     };
     newest.into_values().map(plain).collect()
 }

@@ -18,21 +18,12 @@ impl Gitea {
         let checks = self.read_checks(head).await?;
         let protected = self.read_protected(pull_request).await?;
         let rule = self.read_rule(&protected).await?;
-        let url = self.of("pulls", pull_request, &["reviews"]);
-        let mut url = url;
-        url.query_pairs_mut().append_pair("limit", PAGE);
-        let reviews: Vec<RawReview> = self.rest.pages(&url, &|reply| self.refused(reply)).await?;
-        let verdicts = verdicts(reviews);
-        let approves = |review: &RawReview| {
-            let counts = review.official || !protected.protected;
-            counts && review.state == "APPROVED" && !review.stale && review.commit_id == head
-        };
-        let approvals = verdicts.iter().filter(|(_, review)| approves(review)).count();
+        let verdicts = verdicts(self.read_reviews(pull_request).await?);
         let of_state = |state: &'static str| verdicts.iter().filter(move |(_, review)| review.state == state);
         let mut readiness = Readiness {
             required: required(&protected, &checks),
             checks,
-            approvals: u32::try_from(approvals).unwrap_or(u32::MAX),
+            approvals: approving(&verdicts, head),
             changes_requested: of_state("REQUEST_CHANGES").map(|(name, _)| name.clone()).collect(),
             blocked: None,
             has_queue: false,
@@ -62,6 +53,18 @@ impl Gitea {
         Ok(readiness)
     }
 
+    /// Counts who approves the head commit.
+    pub(super) async fn read_approvals(&self, pull_request: &PullRequest) -> Result<u32, ForgeError> {
+        let verdicts = verdicts(self.read_reviews(pull_request).await?);
+        Ok(approving(&verdicts, pull_request.commit.as_str()))
+    }
+
+    async fn read_reviews(&self, pull_request: &PullRequest) -> Result<Vec<RawReview>, ForgeError> {
+        let mut url = self.of("pulls", pull_request, &["reviews"]);
+        url.query_pairs_mut().append_pair("limit", PAGE);
+        self.rest.pages(&url, &|reply| self.refused(reply)).await
+    }
+
     /// Asks for one pull request.
     pub(super) async fn read_one(&self, pull_request: &PullRequest) -> Result<RawPullRequest, ForgeError> {
         let reply = self.rest.read(self.of("pulls", pull_request, &[])).await?;
@@ -88,6 +91,15 @@ impl Gitea {
     }
 }
 
+/// Counts who approves a head commit. Only the word of those counts who may write here, or whom the rule of a protected
+/// branch names: anybody at all can approve in a public repository.
+fn approving(verdicts: &[(String, RawReview)], head: &str) -> u32 {
+    let approves = |(_, review): &&(String, RawReview)| {
+        review.official && review.state == "APPROVED" && !review.stale && review.commit_id == head
+    };
+    u32::try_from(verdicts.iter().filter(approves).count()).unwrap_or(u32::MAX)
+}
+
 /// Names the checks that are required. Gitea takes patterns: one that a check fits is that check.
 fn required(protected: &RawProtected, checks: &[Check]) -> BTreeSet<String> {
     let contexts = protected.status_check_contexts.iter().flatten();
@@ -110,7 +122,7 @@ mod tests {
     fn a_required_pattern_is_the_check_that_fits_it_or_missing() {
         let check = |name: &str| {
             let (name, word) = (name.to_owned(), "success".to_owned());
-            Check { name, state: CheckState::Passed, word, text: String::new() }
+            Check { name, state: CheckState::Passed, word, text: String::new(), time: None }
         };
         let protected = RawProtected {
             enable_status_check: true,

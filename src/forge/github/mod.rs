@@ -169,6 +169,10 @@ impl Forge for GitHub {
         })
     }
 
+    fn approvals<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, u32> {
+        Box::pin(async move { Ok(self.reviews(pull_request).await?.0) })
+    }
+
     fn checks<'a>(&'a self, commit: &'a CommitId) -> Asked<'a, Vec<Check>> {
         Box::pin(self.checked(commit))
     }

@@ -76,6 +76,7 @@ pub(super) struct CheckRun {
     pub(super) name: String,
     pub(super) status: String,
     pub(super) conclusion: Option<String>,
+    pub(super) completed_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -88,6 +89,7 @@ pub(super) struct Status {
     pub(super) context: String,
     pub(super) state: String,
     pub(super) description: Option<String>,
+    pub(super) updated_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -95,6 +97,8 @@ pub(super) struct Review {
     pub(super) user: Option<User>,
     pub(super) state: String,
     pub(super) commit_id: Option<String>,
+    #[serde(default)]
+    pub(super) author_association: String,
 }
 
 #[derive(Debug, Deserialize)]

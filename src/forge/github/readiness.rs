@@ -117,7 +117,7 @@ impl GitHub {
     }
 
     /// Counts who approves the head commit, and names who asks for changes: the last word of each person.
-    async fn reviews(&self, pull_request: &PullRequest) -> Result<(u32, Vec<String>), ForgeError> {
+    pub(super) async fn reviews(&self, pull_request: &PullRequest) -> Result<(u32, Vec<String>), ForgeError> {
         let number = pull_request.number.0.to_string();
         let path = self.path(&["pulls", &number, "reviews"]);
         let reviews: Vec<raw::Review> =
@@ -131,7 +131,11 @@ impl GitHub {
             }
         }
         let at_head = |review: &&raw::Review| review.commit_id.as_deref() == Some(pull_request.commit.as_str());
-        let approvals = last.values().filter(|review| review.state == "APPROVED").filter(at_head).count();
+        // Anybody at all can approve in a public repository; GitHub itself counts those who may write.
+        let is_one_of_us =
+            |review: &&raw::Review| matches!(review.author_association.as_str(), "OWNER" | "MEMBER" | "COLLABORATOR");
+        let approving = last.values().filter(|review| review.state == "APPROVED");
+        let approvals = approving.filter(at_head).filter(is_one_of_us).count();
         let asking = last.iter().filter(|(_, review)| review.state == "CHANGES_REQUESTED");
         let asking = asking.map(|(login, _)| shorten(login)).collect();
         Ok((u32::try_from(approvals).unwrap_or(u32::MAX), asking))
@@ -170,7 +174,7 @@ fn of_run(run: raw::CheckRun) -> Check {
         // Every word that is not known is no success: failure, cancelled, timed_out, stale, action_required, startup_failure.
         _ => CheckState::Failed,
     };
-    Check { name: run.name, state, word: shorten(&word), text: String::new() }
+    Check { name: run.name, state, word: shorten(&word), text: String::new(), time: run.completed_at }
 }
 
 fn of_status(status: raw::Status) -> Check {
@@ -180,7 +184,7 @@ fn of_status(status: raw::Status) -> Check {
         _ => CheckState::Failed,
     };
     let text = status.description.unwrap_or_default();
-    Check { name: status.context, state, word: shorten(&status.state), text }
+    Check { name: status.context, state, word: shorten(&status.state), text, time: status.updated_at }
 }
 
 /// Says why GitHub would not merge it now; `None` where nothing speaks against it but what checks and people say.
@@ -219,7 +223,12 @@ mod tests {
     fn every_word_that_is_no_success_is_a_failure_and_kept() {
         let judge = |status: &str, conclusion: Option<&str>| {
             let conclusion = conclusion.map(str::to_owned);
-            of_run(raw::CheckRun { name: "build".to_owned(), status: status.to_owned(), conclusion })
+            of_run(raw::CheckRun {
+                name: "build".to_owned(),
+                status: status.to_owned(),
+                conclusion,
+                completed_at: None,
+            })
         };
         for word in ["success", "neutral", "skipped"] {
             assert_eq!(judge("completed", Some(word)).state, CheckState::Passed, "{word}");

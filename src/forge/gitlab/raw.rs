@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::model::commit::CommitId;
@@ -124,6 +125,8 @@ pub(super) struct RawStatus {
     description: Option<String>,
     #[serde(default)]
     allow_failure: bool,
+    created_at: Option<Timestamp>,
+    finished_at: Option<Timestamp>,
 }
 
 impl RawStatus {
@@ -134,7 +137,8 @@ impl RawStatus {
         } else {
             state_of(&self.status)
         };
-        Check { name: self.name, state, word: self.status, text: self.description.unwrap_or_default() }
+        let time = self.finished_at.or(self.created_at);
+        Check { name: self.name, state, word: self.status, text: self.description.unwrap_or_default(), time }
     }
 }
 
@@ -154,9 +158,29 @@ pub(super) struct RawApprovals {
     pub(super) approvals_left: Option<u32>,
 }
 
+/// A state of the head branch, as merge requests keep one for each push.
+#[derive(Debug, Deserialize)]
+pub(super) struct RawVersion {
+    pub(super) head_commit_sha: String,
+    pub(super) created_at: Timestamp,
+}
+
+/// A comment, or a line about what somebody did.
+#[derive(Debug, Deserialize)]
+pub(super) struct RawNote {
+    pub(super) id: u64,
+    #[serde(default)]
+    pub(super) system: bool,
+    #[serde(default)]
+    pub(super) body: String,
+    pub(super) author: Option<RawUser>,
+    pub(super) created_at: Option<Timestamp>,
+}
+
 #[derive(Debug, Deserialize)]
 pub(super) struct RawApprover {
     pub(super) user: RawUser,
+    pub(super) approved_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -170,13 +194,6 @@ pub(super) struct RawReviewer {
     pub(super) user: RawUser,
     #[serde(default)]
     pub(super) state: String,
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct RawNote {
-    pub(super) id: u64,
-    #[serde(default)]
-    pub(super) body: String,
 }
 
 /// The settings of a project that say how merge requests are merged.

@@ -3,17 +3,21 @@
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
+use jiff::Timestamp;
 use reqwest::StatusCode;
 
 use crate::forge::ForgeError;
 use crate::forge::gitlab::GitLab;
 use crate::forge::gitlab::raw::{
-    RawApprovals, RawMergeRequest, RawPipeline, RawProject, RawReviewer, RawStatus, state_of,
+    RawApprovals, RawMergeRequest, RawNote, RawPipeline, RawProject, RawReviewer, RawStatus, RawVersion, state_of,
 };
 use crate::model::pull_request::{Check, PullRequest, Readiness};
 
 /// The name under which the head pipeline as a whole stands among the checks.
 const PIPELINE: &str = "pipeline";
+
+/// What GitLab notes when somebody approves.
+const APPROVED: &str = "approved this merge request";
 
 impl GitLab {
     /// Asks for everything that decides whether a merge request may be merged.
@@ -79,7 +83,7 @@ impl GitLab {
             && checks.iter().all(|check| check.name.starts_with("tagboat/"));
         if !is_ours {
             let (state, word) = (state_of(&pipeline.status), pipeline.status.clone());
-            checks.push(Check { name: PIPELINE.to_owned(), state, word, text: String::new() });
+            checks.push(Check { name: PIPELINE.to_owned(), state, word, text: String::new(), time: None });
         }
         Ok(())
     }
@@ -90,9 +94,7 @@ impl GitLab {
         match reply.status {
             StatusCode::OK => {
                 let approvals: RawApprovals = reply.json()?;
-                let names: std::collections::BTreeSet<&str> =
-                    approvals.approved_by.iter().map(|by| by.user.username.as_str()).collect();
-                readiness.approvals = u32::try_from(names.len()).unwrap_or(u32::MAX);
+                readiness.approvals = self.count_of_head(pull_request, &approvals).await?;
                 if let Some(left) = approvals.approvals_left.filter(|left| *left > 0) {
                     readiness.blocked.get_or_insert(format!("{left} more must approve it"));
                 }
@@ -112,6 +114,53 @@ impl GitLab {
             StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => Ok(()),
             _ => Err(self.refused(&reply)),
         }
+    }
+}
+
+impl GitLab {
+    /// Counts who approves the head commit.
+    pub(super) async fn read_approvals(&self, pull_request: &PullRequest) -> Result<u32, ForgeError> {
+        let reply = self.rest.read(self.of(pull_request, &["approvals"])).await?;
+        match reply.status {
+            StatusCode::OK => self.count_of_head(pull_request, &reply.json()?).await,
+            _ => Err(self.refused(&reply)),
+        }
+    }
+
+    /// Counts the approvals that were given after the head commit came: a project may keep them when something is pushed,
+    /// and GitLab does not tell which commit somebody saw.
+    async fn count_of_head(&self, pull_request: &PullRequest, approvals: &RawApprovals) -> Result<u32, ForgeError> {
+        if approvals.approved_by.is_empty() {
+            return Ok(0);
+        }
+        let reply = self.rest.read(self.of(pull_request, &["versions"])).await?;
+        if reply.status != StatusCode::OK {
+            return Err(self.refused(&reply));
+        }
+        let versions: Vec<RawVersion> = reply.json()?;
+        let newest = versions.into_iter().max_by_key(|version| version.created_at);
+        let Some(version) = newest.filter(|version| version.head_commit_sha == pull_request.commit.as_str()) else {
+            return Ok(0);
+        };
+        let mut times: BTreeMap<&str, Option<Timestamp>> =
+            approvals.approved_by.iter().map(|by| (by.user.username.as_str(), by.approved_at)).collect();
+        if times.values().any(Option::is_none) {
+            // Before 18.5 only the lines about what people did tell when.
+            for note in self.read_deeds(pull_request).await? {
+                let (Some(author), true) = (note.author, note.system && note.body == APPROVED) else { continue };
+                if let Some(time) = times.get_mut(author.username.as_str()) {
+                    *time = (*time).max(note.created_at);
+                }
+            }
+        }
+        let counted = times.values().filter(|time| time.is_some_and(|time| time >= version.created_at)).count();
+        Ok(u32::try_from(counted).unwrap_or(u32::MAX))
+    }
+
+    async fn read_deeds(&self, pull_request: &PullRequest) -> Result<Vec<RawNote>, ForgeError> {
+        let mut url = self.of(pull_request, &["notes"]);
+        url.query_pairs_mut().append_pair("activity_filter", "only_activity").append_pair("per_page", "100");
+        self.rest.pages(&url, &|reply| self.refused(reply)).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! What environments have run, read from history: only for the images that a decision or a gate asks about.
 //!
-//! The entry points are [`Past`] and [`timelines`]. Goes back step by step, and no further than somebody needs. Old
+//! The entry points are [`Past`] and [`tell`]. Goes back step by step, and no further than somebody needs. Old
 //! versions of files are read as their paths are read today.
 
 mod walk;
@@ -91,6 +91,8 @@ pub struct Told {
     pub whole: bool,
     /// Whether there would be more to read, had somebody not cloned too little of it.
     pub is_shallow: bool,
+    /// The commits that were read, newest first.
+    pub line: Vec<CommitId>,
 }
 
 /// Where history comes from: a remote's branch, or a person's checkout.
@@ -271,5 +273,7 @@ pub fn tell(
         (asked, Timeline { shifts, asides, oldest: line.oldest, whole: line.whole })
     };
     let timelines = asked.into_iter().map(timeline).collect();
-    Ok(Told { timelines, rewritten, oldest: line.oldest, whole: line.whole, is_shallow })
+    let (oldest, whole) = (line.oldest, line.whole);
+    let line = line.steps.into_iter().map(|step| step.entry.id).collect();
+    Ok(Told { timelines, rewritten, oldest, whole, is_shallow, line })
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::git::log::LogEntry;
-use crate::model::commit::{TRAILER_ENVIRONMENT, TRAILER_IMAGE, TRAILER_ORDER, TRAILER_REASON, TRAILER_SKIP};
+use crate::model::commit::{
+    TRAILER_ENVIRONMENT, TRAILER_FAILED, TRAILER_IMAGE, TRAILER_ORDER, TRAILER_REASON, TRAILER_SKIP,
+};
 use crate::model::environment::EnvironmentName;
 use crate::model::history::{Mover, Ordered, Word};
 use crate::model::image::{ImageName, shorten};
@@ -67,6 +69,7 @@ pub(super) fn word(entry: &LogEntry, own: &str, depth: usize) -> Word {
             .and_then(|word| [Ordered::Rollback, Ordered::Promote].into_iter().find(|order| order.as_str() == word)),
         skipped: skipped.take(MOST_SKIPPED).map(shorten).collect(),
         reason: of(TRAILER_REASON).map(shorten),
+        failed: of(TRAILER_FAILED).map(shorten),
     }
 }
 

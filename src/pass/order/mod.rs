@@ -4,7 +4,7 @@
 
 mod promote;
 mod publish;
-mod rollback;
+pub(super) mod rollback;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -27,6 +27,7 @@ use crate::model::image::{ImageName, Tag};
 use crate::model::observation::Observation;
 use crate::model::outcome::{Outcome, Skipped};
 use crate::model::proposal::{Action, Move, Proposal};
+use crate::observe::files::Files;
 use crate::observe::history::BranchPast;
 use crate::observe::tree::CommitFiles;
 use crate::pass::grounds::{self, Seen};
@@ -218,6 +219,7 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
         cache: given.cache,
         limits: given.limits,
         now: given.now,
+        forge: given.publishing.asked(given.branch),
         editing: Editing::Together,
         only: &[],
         progress: given.progress,
@@ -260,7 +262,8 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
     }
     let mut all = edited.files.clone();
     let mut own = Vec::new();
-    let held = hold_file(&ground, &note.holds, &mut own)?;
+    let (held, edit) = add_holds(read_holds(ground.inputs.files)?, &note.holds)?;
+    own.extend(edit);
     let tip = match &environment.branch {
         None => {
             all.append(&mut own);
@@ -321,16 +324,20 @@ fn note(given: &Ordering<'_>, order: &Order, settled: &Settled) -> OrderNote {
         Order::Promote { skipped, .. } => (crate::model::history::Ordered::Promote, skipped.clone()),
     };
     let by = given.by.as_deref().map(one_line).filter(|by| !by.is_empty());
-    OrderNote { order: word, holds: settled.holds.clone(), skipped, by, reason: given.reason.clone() }
+    OrderNote { order: word, holds: settled.holds.clone(), skipped, by, reason: given.reason.clone(), failed: None }
 }
 
-/// Adds what is held to the file of holds, and returns every hold that stands then.
-fn hold_file(ground: &Ground<'_>, added: &[Hold], files: &mut Vec<FileEdit>) -> Result<Vec<Hold>, OrderError> {
+/// Reads the file of holds; nothing where there is none.
+pub(super) fn read_holds(files: &dyn Files) -> Result<Vec<u8>, OrderError> {
     let path = RepoPath::new(HOLDS_FILE).expect("the name is plain");
-    let unusable = |reason: String| OrderError::Pass(PassError::Files(format!("{HOLDS_FILE}: {reason}")));
-    let before = ground.inputs.files.read_if_there(&path, MAX_HOLDS).map_err(|reason| unusable(reason.to_string()))?;
-    let text = String::from_utf8(before.clone().unwrap_or_default())
-        .map_err(|_not_text| unusable("it is not UTF-8".to_owned()))?;
+    let before = files.read_if_there(&path, MAX_HOLDS).map_err(|reason| unusable(&reason.to_string()))?;
+    Ok(before.unwrap_or_default())
+}
+
+/// Adds what is held to the file of holds, and returns every hold that stands then, and the edit, where there is one.
+pub(super) fn add_holds(before: Vec<u8>, added: &[Hold]) -> Result<(Vec<Hold>, Option<FileEdit>), OrderError> {
+    let path = RepoPath::new(HOLDS_FILE).expect("the name is plain");
+    let text = String::from_utf8(before.clone()).map_err(|_not_text| unusable("it is not UTF-8"))?;
     let edit = |error| match error {
         EditError::Faults(faults) => OrderError::Pass(PassError::Configuration(faults)),
         form @ EditError::Form(_) => OrderError::Edit(form),
@@ -344,8 +351,10 @@ fn hold_file(ground: &Ground<'_>, added: &[Hold], files: &mut Vec<FileEdit>) -> 
         after = holds::add(&after, hold).map_err(edit)?;
     }
     let held = holds::parse(HOLDS_FILE, after.as_bytes()).map_err(PassError::Configuration)?;
-    if after != text {
-        files.push(FileEdit { file: path, before: before.unwrap_or_default(), after: after.into_bytes() });
-    }
-    Ok(held)
+    let edit = (after != text).then(|| FileEdit { file: path, before, after: after.into_bytes() });
+    Ok((held, edit))
+}
+
+fn unusable(reason: &str) -> OrderError {
+    OrderError::Pass(PassError::Files(format!("{HOLDS_FILE}: {reason}")))
 }

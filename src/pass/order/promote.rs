@@ -71,6 +71,10 @@ pub(super) async fn settle(
     }
     let asked = order::questions(&ground.observation, ground.environment, &settled.moves, skipped);
     observe::answers::ask(&mut ground.observation, &asked, ground.inputs.sources).await;
+    let wants = order::wants(&ground.observation, ground.environment, &settled.moves);
+    if !skipped.contains(&GateName::Checks) {
+        observe::checks::ask(&mut ground.observation, &wants, &ground.inputs.forge).await;
+    }
     settled.gates = gates(ground, &settled.moves, skipped, not_before.first().map(|(before, _)| before));
     if let Some(reason) = order::objection(&settled.gates) {
         let names: Vec<&str> =

@@ -14,6 +14,7 @@ use crate::model::site::Value;
 use crate::model::tags::FactKind;
 use crate::pass::order::{Ground, OrderError, Ordering, Settled, refused};
 use crate::promote::order::{Back, NoWayBack, version_before};
+use crate::registry::TagSource;
 
 /// Finds what goes back to what.
 pub(super) async fn settle(
@@ -45,7 +46,7 @@ pub(super) async fn settle(
         let digest = match back.to.digest {
             digest if !wants_digest => digest.filter(|_| false),
             Some(digest) => Some(digest),
-            None => Some(digest_of(given, &question.image, back.to.tag.as_ref()).await?),
+            None => Some(digest_of(given.source, &question.image, back.to.tag.as_ref()).await?),
         };
         hold(given, ground, &question, &back.left, &mut settled);
         if back.left.is_empty() {
@@ -131,8 +132,8 @@ fn back(ground: &Ground<'_>, question: &Question, to: Option<&Tag>) -> Result<Re
 }
 
 /// Asks the registry for a digest, where one stands and history knows none for the version that comes.
-async fn digest_of(
-    given: &Ordering<'_>,
+pub(in crate::pass) async fn digest_of(
+    source: &dyn TagSource,
     image: &ImageName,
     tag: Option<&Tag>,
 ) -> Result<crate::model::image::Digest, OrderError> {
@@ -146,7 +147,7 @@ async fn digest_of(
             want.image, want.tag
         ))
     };
-    let facts = given.source.facts(&want.image, &want.tag, want.kind).await;
+    let facts = source.facts(&want.image, &want.tag, want.kind).await;
     let facts = facts.map_err(|error| failed(error.to_string()))?;
     facts.digest.ok_or_else(|| failed("the registry does not tell it".to_owned()))
 }

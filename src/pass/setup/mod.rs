@@ -36,7 +36,7 @@ use crate::registry::snapshot::{Recorder, Snapshot, SnapshotError};
 use crate::signature::trust::{MAX_TRUSTED_ROOT, TrustedRoot};
 
 pub(super) use crate::pass::setup::repositories::watched;
-pub use crate::pass::setup::repositories::{ForgeChoice, Opened, Target, program, publishing, remote, secret};
+pub use crate::pass::setup::repositories::{ForgeChoice, Opened, Target, asked, program, publishing, remote, secret};
 pub use crate::pass::setup::sources::sources;
 
 /// The longest configuration file that is read, in bytes.
@@ -196,7 +196,7 @@ pub fn inactive(config: &Repository) -> Option<String> {
     let mut keys: Vec<String> = Vec::new();
     for part in &config.inactive {
         let instead = match part.key.as_str() {
-            "environments.onFailure" | "formats" => "",
+            "formats" => "",
             _ => ": what depends on it waits",
         };
         let named = format!("{} (line {}{instead})", part.key, part.position.line);

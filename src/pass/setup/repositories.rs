@@ -96,6 +96,26 @@ pub fn publishing(
     }
 }
 
+/// Returns whom gates ask about a repository that is only looked at, and its base branch. Never fails: where no forge
+/// can be told, that is what gates say.
+pub fn asked(target: &Target<'_>, service: &Service, environment: &Environment) -> (Publishing, BranchName) {
+    let nobody = |reason: String| (Publishing::Missing(reason), BranchName::from(""));
+    let (url, branch) = match target {
+        Target::Checkout { folder, .. } => match crate::git::checkout::Checkout::discover(folder) {
+            Ok(checkout) => (checkout.origin, checkout.branch),
+            Err(error) => return nobody(format!("no forge can be told: {error}")),
+        },
+        Target::Url { url, branch } => match url.parse::<RemoteUrl>() {
+            Ok(url) => (url, BranchName::from(branch.unwrap_or_default())),
+            Err(error) => return nobody(error.to_string()),
+        },
+    };
+    match publishing(ForgeChoice::Auto, None, &url, service, environment) {
+        Ok(publishing) => (publishing, branch),
+        Err(error) => nobody(error.to_string()),
+    }
+}
+
 /// Returns the token that the operator's file names for a repository.
 fn named_token(
     url: &RemoteUrl,

@@ -4,6 +4,8 @@
 //! says so: nothing passes because something was not asked.
 
 mod calendar;
+mod checks;
+mod people;
 mod soak;
 mod source;
 
@@ -11,9 +13,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::model::environment::EnvironmentName;
-use crate::model::gate::{Gate, GateName, GateSpec, GateState};
+use crate::model::checks::Reports;
+use crate::model::environment::{EnvironmentName, Publish};
+use crate::model::gate::{Gate, GateSpec, GateState};
 use crate::model::proposal::Move;
+use crate::model::pull_request::Approvals;
 use crate::model::source::{Answer, SourceQuestion};
 
 /// How many times the moment is moved on before windows and freezes are taken for closed for ever.
@@ -29,6 +33,20 @@ pub(super) struct Bench<'a> {
     pub(super) asking: (&'a EnvironmentName, &'a [Move]),
     /// What sources have answered.
     pub(super) answers: &'a BTreeMap<SourceQuestion, Result<Answer, String>>,
+    /// What the forge told for them.
+    pub(super) forge: Forge<'a>,
+}
+
+/// What a forge told for one proposal.
+pub(super) struct Forge<'a> {
+    /// On which commits the environments before have had what moves.
+    pub(super) proofs: &'a [Proof<'a>],
+    /// The checks of commits.
+    pub(super) reports: &'a Reports,
+    /// Who approves its pull request; `None` where nobody was asked.
+    pub(super) approvals: Option<&'a Result<Approvals, String>>,
+    /// How it is published.
+    pub(super) publish: Publish,
 }
 
 /// What the gates say together.
@@ -72,14 +90,14 @@ fn state(spec: &GateSpec, bench: &Bench<'_>, moment: Timestamp) -> GateState {
         GateSpec::Windows(windows) => calendar::windows(windows, moment),
         GateSpec::Freezes(freezes) => calendar::freezes(freezes, moment),
         GateSpec::Query { .. } | GateSpec::Http { .. } => source::state(spec, bench),
-        GateSpec::Checks(_) | GateSpec::Approvals(_) | GateSpec::Manual => unjudged(spec.name()),
+        GateSpec::Checks(names) => checks::state(names, bench.forge.proofs, bench.forge.reports),
+        GateSpec::Approvals(wanted) => people::approvals(*wanted, bench.forge.approvals),
+        GateSpec::Manual => people::manual(bench.forge.publish),
     }
 }
 
-fn unjudged(name: GateName) -> GateState {
-    GateState::Wait { until: None, reason: format!("`{name}` is not judged by this version") }
-}
-
+pub(super) use self::checks::{Proof, chosen, proofs, wants};
+pub(super) use self::people::missing;
 pub(super) use self::soak::{Soaking, introduced, soaking};
 pub(super) use self::source::questions;
 

@@ -3,7 +3,9 @@ use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 
 use super::*;
+use crate::model::commit::CommitId;
 use crate::model::gate::{Freeze, FreezeEdge, Window};
+use crate::model::pull_request::{Check, CheckState};
 
 fn window(days: &[Weekday], start: &str, end: &str, zone: &str) -> Window {
     Window {
@@ -16,6 +18,13 @@ fn window(days: &[Weekday], start: &str, end: &str, zone: &str) -> Window {
 
 fn at(moment: &str) -> Timestamp {
     moment.parse().unwrap()
+}
+
+static NOTHING: Reports = Reports::new();
+
+/// A forge that nobody has asked.
+fn nobody() -> Forge<'static> {
+    Forge { proofs: &[], reports: &NOTHING, approvals: None, publish: Publish::AutoMerge }
 }
 
 fn told(state: &GateState) -> String {
@@ -133,8 +142,13 @@ fn the_earliest_moment_passes_every_gate_that_time_decides() {
     ];
     let (name, answers) = (EnvironmentName::from("prod"), BTreeMap::new());
     let asking = (&name, &[][..]);
-    let bench =
-        |soaking: &'static [Soaking]| Bench { now: at("2026-11-19T10:00:00Z"), soaking, asking, answers: &answers };
+    let bench = |soaking: &'static [Soaking]| Bench {
+        now: at("2026-11-19T10:00:00Z"),
+        soaking,
+        asking,
+        answers: &answers,
+        forge: nobody(),
+    };
     // Nothing soaks: that is no matter of time.
     assert_eq!(judge(&specs, &bench(&[])).earliest, None);
     // Friday is no window's day, the weekend neither, Monday is frozen.
@@ -143,6 +157,74 @@ fn the_earliest_moment_passes_every_gate_that_time_decides() {
     assert_eq!(judge(&specs[1..], &friday).earliest, Some(at("2026-11-24T09:00:00Z")));
     let with_manual = [specs[1].clone(), GateSpec::Manual];
     assert_eq!(judge(&with_manual, &friday).earliest, None);
+}
+
+fn commit(id: &str) -> CommitId {
+    CommitId(format!("{id:0>40}").into())
+}
+
+fn check(name: &str, state: CheckState) -> Check {
+    let (name, word, text) = (name.to_owned(), "word".to_owned(), String::new());
+    Check { name, state, word, text, time: None }
+}
+
+#[test]
+fn a_long_stretch_is_looked_at_from_both_ends() {
+    let line: Vec<CommitId> = (0..100).map(|depth| commit(&depth.to_string())).collect();
+    let picked = chosen(&line, 5..=79);
+    assert_eq!(picked.len(), 20);
+    assert_eq!(
+        (picked.first(), picked.get(9), picked.get(10), picked.last()),
+        (line.get(5), line.get(14), line.get(70), line.get(79))
+    );
+    assert_eq!(chosen(&line, 3..=9), line[3..=9]);
+    assert_eq!(chosen(&line, 98..=120), line[98..], "no further than history was read");
+}
+
+#[test]
+fn checks_must_pass_in_every_environment_before_and_a_failure_wins_over_a_wait() {
+    let image: crate::model::image::ImageName = "ghcr.io/acme/web".parse().unwrap();
+    let (eu, us) = ("eu".into(), "us".into());
+    let proofs = [
+        Proof { before: &eu, image: &image, commits: Ok(vec![commit("2"), commit("1")]) },
+        Proof { before: &us, image: &image, commits: Ok(vec![commit("2")]) },
+    ];
+    let state = |rows: &[(&str, &str, CheckState)], names: &[&str]| {
+        let mut reports: Reports = [(commit("1"), Ok(Vec::new())), (commit("2"), Ok(Vec::new()))].into();
+        for (id, name, state) in rows {
+            reports.get_mut(&commit(id)).unwrap().as_mut().unwrap().push(check(name, *state));
+        }
+        let names: Vec<_> = names.iter().map(|name| (*name).into()).collect();
+        told(&checks::state(&names, &proofs, &reports))
+    };
+    use CheckState::{Failed, Passed, Pending};
+    assert_eq!(state(&[("2", "e2e", Passed)], &["e2e"]), "pass");
+    assert_eq!(state(&[("1", "e2e", Passed)], &["e2e"]), "for ever", "the second one has not reported");
+    assert_eq!(state(&[("1", "argocd/eu", Passed), ("2", "argocd/us", Passed)], &["argocd/*"]), "pass");
+    let mixed = [("2", "a", Pending), ("2", "b", Failed)];
+    assert_eq!(state(&mixed, &["a", "b"]), "b: word on commit 0000000000 in eu");
+    assert_eq!(told(&checks::state(&["a".into()], &[], &Reports::new())), "for ever", "no environment comes before");
+    let unread = [Proof { before: &eu, image: &image, commits: Err("history is cut".to_owned()) }];
+    assert_eq!(told(&checks::state(&["a".into()], &unread, &Reports::new())), "for ever");
+}
+
+#[test]
+fn what_a_forge_could_not_tell_waits_and_names_why() {
+    let reason = |state: GateState| match state {
+        GateState::Wait { until: None, reason } => reason,
+        other => panic!("{other:?}"),
+    };
+    let image: crate::model::image::ImageName = "ghcr.io/acme/web".parse().unwrap();
+    let dev = "dev".into();
+    let proofs = [Proof { before: &dev, image: &image, commits: Ok(vec![commit("1")]) }];
+    let down: Reports = [(commit("1"), Err("it is down".to_owned()))].into();
+    assert_eq!(reason(checks::state(&["a".into()], &proofs, &down)), "a could not be asked for: it is down");
+    let asked = reason(people::approvals(2, Some(&Err("it is down".to_owned()))));
+    assert_eq!(asked, "who approves could not be asked for: it is down");
+    let count = |count| people::approvals(2, Some(&Ok(Approvals { head: None, count })));
+    assert_eq!(reason(count(1)), "1 of 2 approvals of its head commit");
+    assert_eq!((count(2), count(3)), (GateState::Pass, GateState::Pass));
+    assert!(reason(people::manual(Publish::Commit)).contains("--skip manual"));
 }
 
 #[test]

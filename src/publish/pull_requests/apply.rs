@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::forge::{Forge, ForgeError};
 use crate::git::log::MAX_MESSAGE;
 use crate::git::{BlobId, GitError, Head, Remote, blob_id};
-use crate::model::commit::{CommitId, CommitStyle, TRAILER_KEY, TRAILER_ORDER, TRAILER_TREE};
+use crate::model::commit::{CommitId, CommitStyle, TRAILER_FAILED, TRAILER_KEY, TRAILER_ORDER, TRAILER_TREE};
 use crate::model::environment::BranchName;
 use crate::model::file::RepoPath;
 use crate::model::marker;
@@ -68,7 +68,11 @@ pub fn look(
             let head = remote.head(&name, &tip, base)?;
             let wanted = desired.iter().find(|desired| desired.head == name);
             let mut found = judge(remote, name, (&head, base.1), own, wanted)?;
-            found.is_order = found.is_order && !is_there(remote, base, &head, found.key.as_deref())?;
+            if found.is_order || found.is_return {
+                let is_there = is_there(remote, base, &head, found.key.as_deref())?;
+                found.is_order &= !is_there;
+                found.is_return = found.is_return && !is_there && is_due(remote, base.1, &head)?;
+            }
             Ok(found)
         })
         .collect()
@@ -96,6 +100,16 @@ fn is_there(
     Ok(head.step.changed.iter().all(|changed| holds.get(&changed.path).copied() == changed.after.as_ref()))
 }
 
+/// Whether what a head would take back still stands on the base: else somebody has moved on.
+fn is_due(remote: &dyn Remote, base: &CommitId, head: &Head) -> Result<bool, GitError> {
+    let entries = remote.entries(base)?;
+    let holds: BTreeMap<&RepoPath, &BlobId> =
+        entries.iter().filter_map(|entry| Some((entry.path.as_ref().ok()?, &entry.blob))).collect();
+    // The file of holds changes for reasons of its own.
+    let values = head.step.changed.iter().filter(|changed| !changed.path.as_str().starts_with(".tagboat/"));
+    Ok(values.into_iter().all(|changed| holds.get(&changed.path).copied() == changed.before.as_ref()))
+}
+
 /// Tells whose a head branch is, and whether it still brings what is desired.
 fn judge(
     remote: &dyn Remote,
@@ -121,9 +135,11 @@ fn judge(
         None => true,
         Some(desired) => brings(head, &desired.commit)? && is_as_made(remote, head, &desired.commit)?,
     };
-    let is_order = is_own && key.is_some() && entry.message.lines().any(|line| line.starts_with(TRAILER_ORDER));
+    let has = |trailer: &str| is_own && key.is_some() && entry.message.lines().any(|line| line.starts_with(trailer));
+    let is_return = has(TRAILER_FAILED);
+    let is_order = has(TRAILER_ORDER) && !is_return;
     let is_on_tip = entry.parent.as_ref() == Some(base);
-    Ok(HeadBranch { name, tip: head.tip.clone(), key, is_own, is_order, is_fresh, is_on_tip })
+    Ok(HeadBranch { name, tip: head.tip.clone(), key, is_own, is_order, is_return, is_fresh, is_on_tip })
 }
 
 /// Returns the tree that a message says its commit holds.
@@ -260,56 +276,68 @@ async fn take(
             }
             Ok(())
         }
-        Step::Merge { pull_request, head, commit, again, statuses, is_settled } => match (place.forge, pull_request) {
-            (Some(forge), Some(pull_request)) => {
-                let mut readiness = forge.readiness(pull_request).await?;
-                // Whatever happened to them since they were set, a merge is not held up by what Tagboat itself says.
-                set_changed(forge, commit, statuses, &mut readiness.checks).await?;
-                if is_due_for_rebase(&readiness, place.style) {
-                    if std::mem::replace(&mut applied.has_rebased, true) {
+        Step::Merge { pull_request, head, commit, again, statuses, is_settled, approvals } => {
+            match (place.forge, pull_request) {
+                (Some(forge), Some(pull_request)) => {
+                    let mut readiness = forge.readiness(pull_request).await?;
+                    // Whatever happened to them since they were set, a merge is not held up by what Tagboat itself says.
+                    set_changed(forge, commit, statuses, &mut readiness.checks).await?;
+                    if is_due_for_rebase(&readiness, place.style) {
+                        if std::mem::replace(&mut applied.has_rebased, true) {
+                            course.reason =
+                                Some("it is behind the base, and another one is brought up to date first".to_owned());
+                            return Ok(());
+                        }
+                        let made = place.maker().on_head(tip, head, Some(commit), again).await?;
+                        set_changed(forge, &made.commit, statuses, &mut Vec::new()).await?;
+                        course.action = Action::Updated;
                         course.reason =
-                            Some("it is behind the base, and another one is brought up to date first".to_owned());
+                            Some("made anew on the base, which must be up to date for the merge".to_owned());
                         return Ok(());
                     }
-                    let made = place.maker().on_head(tip, head, Some(commit), again).await?;
-                    set_changed(forge, &made.commit, statuses, &mut Vec::new()).await?;
-                    course.action = Action::Updated;
-                    course.reason = Some("made anew on the base, which must be up to date for the merge".to_owned());
-                    return Ok(());
-                }
-                if let Err(reason) = ready(&readiness, place.style) {
-                    let may_arm = *is_settled && place.style.native_auto_merge && only_required_are_due(&readiness);
-                    match (may_arm, pull_request.is_armed) {
-                        (true, true) => course.action = Action::Enqueued,
-                        (true, false) => match forge.arm(pull_request, commit).await? {
-                            Merge::NotReady(other) => course.reason = Some(format!("{reason}; {other}")),
-                            Merge::Merged(_) | Merge::Enqueued => course.action = Action::Enqueued,
-                        },
-                        (false, true) => {
-                            forge.disarm(pull_request).await?;
-                            course.reason = Some(reason);
+                    let is_approved = readiness.approvals >= *approvals;
+                    let enough = if is_approved {
+                        ready(&readiness, place.style)
+                    } else {
+                        Err(format!("{} of {approvals} approvals of its head commit", readiness.approvals))
+                    };
+                    if let Err(reason) = enough {
+                        let may_arm = is_approved
+                            && *is_settled
+                            && place.style.native_auto_merge
+                            && only_required_are_due(&readiness);
+                        match (may_arm, pull_request.is_armed) {
+                            (true, true) => course.action = Action::Enqueued,
+                            (true, false) => match forge.arm(pull_request, commit).await? {
+                                Merge::NotReady(other) => course.reason = Some(format!("{reason}; {other}")),
+                                Merge::Merged(_) | Merge::Enqueued => course.action = Action::Enqueued,
+                            },
+                            (false, true) => {
+                                forge.disarm(pull_request).await?;
+                                course.reason = Some(reason);
+                            }
+                            (false, false) => course.reason = Some(reason),
                         }
-                        (false, false) => course.reason = Some(reason),
+                        return Ok(());
                     }
-                    return Ok(());
-                }
-                match forge.merge(pull_request, commit).await? {
-                    Merge::Merged(merged) => {
-                        course.action = Action::Merged;
-                        applied.landed.push(landed(course, merged, again));
-                        return match place.maker().push_head(head, Some(commit), None).await {
-                            // Many forges are set up to remove it by themselves.
-                            Err(MakeError::Moved(_)) => Ok(()),
-                            removed => removed,
-                        };
+                    match forge.merge(pull_request, commit).await? {
+                        Merge::Merged(merged) => {
+                            course.action = Action::Merged;
+                            applied.landed.push(landed(course, merged, again));
+                            return match place.maker().push_head(head, Some(commit), None).await {
+                                // Many forges are set up to remove it by themselves.
+                                Err(MakeError::Moved(_)) => Ok(()),
+                                removed => removed,
+                            };
+                        }
+                        Merge::Enqueued => course.action = Action::Enqueued,
+                        Merge::NotReady(reason) => course.reason = Some(reason),
                     }
-                    Merge::Enqueued => course.action = Action::Enqueued,
-                    Merge::NotReady(reason) => course.reason = Some(reason),
+                    Ok(())
                 }
-                Ok(())
+                _ => forward(place, tip, (head, commit), again, course, applied).await,
             }
-            _ => forward(place, tip, (head, commit), again, course, applied).await,
-        },
+        }
     }
 }
 
@@ -347,7 +375,7 @@ async fn set_changed(
             Err(error) => return Err(error),
         }
         let (name, state, text) = (status.context.clone(), status.state, status.text.clone());
-        let set = Check { name, state, word: "set".to_owned(), text };
+        let set = Check { name, state, word: "set".to_owned(), text, time: None };
         match known {
             Some(known) => *known = set,
             None => now.push(set),

@@ -57,6 +57,8 @@ pub struct Desired {
     pub max_open: Option<u64>,
     /// When its branch is made anew on a base that moved.
     pub rebase: Rebase,
+    /// How many people must approve its head commit.
+    pub approvals: u32,
 }
 
 /// What stands on the remote and on the forge.
@@ -153,6 +155,8 @@ pub enum Step {
         statuses: Vec<Status>,
         /// Whether the gates stay passed, so that the forge may merge it later by itself.
         is_settled: bool,
+        /// How many people must approve that very commit.
+        approvals: u32,
     },
     /// Takes back that the forge merges it by itself.
     Disarm {
@@ -182,11 +186,6 @@ pub struct Course {
     pub steps: Vec<Step>,
 }
 
-/// Returns the head branch of a proposal.
-pub fn head_of(style: &PullRequestStyle, environment: &EnvironmentName, group: &str) -> BranchName {
-    BranchName::from(format!("{}{environment}/{group}", style.branch_prefix).as_str())
-}
-
 /// Turns a proposal with its changes into the pull request that should stand for it. `notes` are compare links and release notes,
 /// made safe already.
 pub fn desired(
@@ -206,7 +205,7 @@ pub fn desired(
         environment: proposal.environment.clone(),
         group: proposal.group.clone(),
         publish: proposal.publish,
-        head: head_of(styles.1, &proposal.environment, &proposal.group),
+        head: styles.1.head_of(&proposal.environment, &proposal.group),
         title: wording::title(styles.1.title.as_ref(), proposal, &named, &usual),
         body: body::body(proposal, changes, &writing),
         gates_pass: proposal.gates.iter().all(|gate| gate.state == GateState::Pass),
@@ -216,9 +215,25 @@ pub fn desired(
         is_settled: proposal.gates.iter().all(|gate| matches!(gate.name, GateName::Soak | GateName::Manual)),
         max_open: environment.and_then(|environment| environment.max_open),
         rebase: styles.1.rebase,
+        approvals: 0,
         key,
         commit,
     }
+}
+
+/// Turns what goes back by itself into the pull request that should stand for it. A person may refuse it as any other.
+pub fn returned(
+    (index, proposal): (usize, &Proposal),
+    changes: &[Change],
+    commit: PlannedCommit,
+    style: &PullRequestStyle,
+    limit: usize,
+    environment: Option<&Environment>,
+) -> Desired {
+    let words = (commit.plan.message.as_str(), commit.key.as_str());
+    let body = body::returned(proposal, changes, words, environment, limit);
+    let ordered = ordered(proposal, changes, commit, style, limit, environment);
+    Desired { proposal: index, body, is_order: false, ..ordered }
 }
 
 /// Turns what a person ordered into the pull request that should stand for it.
@@ -237,7 +252,7 @@ pub fn ordered(
         environment: proposal.environment.clone(),
         group: proposal.group.clone(),
         publish: proposal.publish,
-        head: head_of(style, &proposal.environment, &proposal.group),
+        head: style.head_of(&proposal.environment, &proposal.group),
         title,
         body: body::ordered(proposal, changes, (&commit.plan.message, &key), environment, limit),
         gates_pass: true,
@@ -247,6 +262,7 @@ pub fn ordered(
         is_settled: true,
         max_open: None,
         rebase: style.rebase,
+        approvals: 0,
         key,
         commit,
     }
@@ -274,6 +290,8 @@ pub struct Unsure {
     pub groups: BTreeSet<(EnvironmentName, String)>,
     /// Environments of which not every file could be understood.
     pub environments: BTreeSet<EnvironmentName>,
+    /// Groups of which what came is known not to fail now: a return that stands for it is no longer wanted.
+    pub recovered: BTreeSet<(EnvironmentName, String)>,
 }
 
 /// Compares what is desired with what stands, and says what is to be done.
@@ -336,8 +354,7 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
         course.reason = Some(reason);
         course.steps.extend(disarm());
     };
-    let has = |label| open.is_some_and(|open| open.labels.contains(label));
-    if has(LABEL_HOLD) {
+    if open.is_some_and(|open| open.labels.contains(LABEL_HOLD)) {
         leave(format!("it has the label `{LABEL_HOLD}`"));
         return course;
     }
@@ -352,28 +369,18 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
         ));
         return course;
     }
-    if open.is_none() && !wanted.is_order {
-        let refused = of_head().find(|other| {
-            let marker = other.marker.as_ref();
-            other.state == State::Closed && marker.is_some_and(|marker| marker.key == wanted.key && !marker.withdrawn)
-        });
-        if let Some(refused) = refused.filter(|refused| !refused.labels.contains(LABEL_RETRY)) {
-            course.url = Some(refused.url.clone());
-            course.action = Action::LeftAlone;
-            course.reason = Some(format!(
-                "closed by a person: refused until something newer comes, or the label `{LABEL_RETRY}` is set"
-            ));
-            return course;
-        }
+    if open.is_none()
+        && !wanted.is_order
+        && let Some(refused) = refused(wanted, standing)
+    {
+        course.url = Some(refused.url.clone());
+        course.action = Action::LeftAlone;
+        course.reason = Some(format!(
+            "closed by a person: refused until something newer comes, or the label `{LABEL_RETRY}` is set"
+        ));
+        return course;
     }
-    let current = head.filter(|head| {
-        let is_placed = head.is_on_tip || wanted.rebase != Rebase::Always;
-        head.key.as_deref() == Some(&wanted.key)
-            && head.is_fresh
-            && is_placed
-            && !has(LABEL_REBASE)
-            && !has(LABEL_RETRY)
-    });
+    let current = head.filter(|head| is_current(wanted, head, open));
     if current.is_none() || !wanted.gates_pass || wanted.publish != Publish::AutoMerge {
         course.steps.extend(disarm());
     }
@@ -408,9 +415,36 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
             again: Box::new(wanted.commit.clone()),
             statuses: wanted.statuses.clone(),
             is_settled: wanted.is_settled,
+            approvals: wanted.approvals,
         });
     }
     course
+}
+
+/// Returns the pull request by which a person refused what is wanted.
+pub fn refused<'a>(wanted: &Desired, standing: &'a Standing) -> Option<&'a PullRequest> {
+    let mut of_head = standing.pull_requests.iter().flatten().filter(|one| one.head == wanted.head);
+    let refused = of_head.find(|other| {
+        let marker = other.marker.as_ref();
+        other.state == State::Closed && marker.is_some_and(|marker| marker.key == wanted.key && !marker.withdrawn)
+    });
+    refused.filter(|refused| !refused.labels.contains(LABEL_RETRY))
+}
+
+/// Whether a head brings what is wanted and is not to be made anew.
+fn is_current(wanted: &Desired, head: &HeadBranch, open: Option<&PullRequest>) -> bool {
+    let has = |label| open.is_some_and(|open| open.labels.contains(label));
+    let is_placed = head.is_on_tip || wanted.rebase != Rebase::Always;
+    head.key.as_deref() == Some(&wanted.key) && head.is_fresh && is_placed && !has(LABEL_REBASE) && !has(LABEL_RETRY)
+}
+
+/// Returns the head commit of the open pull request that stays as it is.
+pub fn kept<'a>(wanted: &Desired, standing: &'a Standing) -> Option<&'a CommitId> {
+    let pull_requests = standing.pull_requests.iter().flatten();
+    let open = pull_requests.into_iter().find(|one| one.head == wanted.head && one.state == State::Open)?;
+    let head = standing.heads.iter().find(|head| head.name == wanted.head)?;
+    let stays = head.is_own && is_current(wanted, head, Some(open)) && head.tip == open.commit;
+    stays.then_some(&head.tip)
 }
 
 /// Brings the pull request itself to where it should be.
@@ -474,6 +508,11 @@ fn leftovers(
         let (head, open) = (heads.get(name).copied(), open.get(name).copied());
         let is_held = open.is_some_and(|open| open.labels.contains(LABEL_HOLD));
         if is_held || head.is_some_and(|head| !head.is_own || head.is_order) {
+            continue;
+        }
+        // The time in which a failure counts is over long before somebody has merged what goes back.
+        let is_calm = unsure.recovered.contains(&(environment.clone(), group.clone()));
+        if head.is_some_and(|head| head.is_return) && !is_calm {
             continue;
         }
         let mut steps = Vec::new();

@@ -19,6 +19,7 @@ use crate::model::proposal::Proposal;
 use crate::model::site::Value;
 use crate::model::tags::ImageTags;
 use crate::model::usage::{RegistryUsage, Usage};
+use crate::model::watch::{Watch, WatchState};
 use crate::report::candidates;
 
 mod decisions;
@@ -85,6 +86,16 @@ pub fn outcome(outcome: &Outcome, out: &mut dyn io::Write) -> io::Result<()> {
         sink.raw("{\"what\":").string(&row.what);
         sink.raw(",\"reason\":").string(&row.reason).raw("}");
     })?;
+    if !outcome.watches.is_empty() {
+        sink.raw("],\n\"watches\":[");
+        sink.rows(&outcome.watches, |sink, row| {
+            sink.raw("{\"environment\":").string(row.environment.as_str());
+            sink.raw(",\"image\":").string(row.image.as_str());
+            value(sink.raw(",\"version\":"), &row.value);
+            watch(sink, Some(row));
+            sink.raw("}");
+        })?;
+    }
     if let Some(holds) = &outcome.holds {
         sink.raw("],\n\"holds\":[");
         sink.rows(holds, hold)?;
@@ -133,7 +144,9 @@ pub fn explain(
         })?;
         sink.raw("],\"gates\":[");
         gates(sink, &explanation.gates);
-        sink.raw("],\"earliest\":").optional_display(explanation.earliest).raw("}");
+        sink.raw("],\"earliest\":").optional_display(explanation.earliest);
+        watch(sink, explanation.watch.as_ref());
+        sink.raw("}");
         Ok(())
     })?;
     sink.raw("],\n\"asked\":[");
@@ -234,6 +247,27 @@ fn gates(sink: &mut Sink<'_>, gates: &[Gate]) {
         sink.raw(",\"until\":").optional_display(until);
         sink.raw(",\"reason\":").optional(reason).raw("}");
     }
+}
+
+/// Writes how a version is watched, where it is.
+fn watch(sink: &mut Sink<'_>, watch: Option<&Watch>) {
+    sink.raw(",\"watch\":");
+    let Some(watch) = watch else {
+        sink.raw("null");
+        return;
+    };
+    let (state, reason) = match &watch.state {
+        WatchState::Watching => ("watching", None),
+        WatchState::Failed(what) => ("failed", Some(what.as_str())),
+        WatchState::Unknown(reason) => ("unknown", Some(reason.as_str())),
+    };
+    sink.raw("{\"state\":").string(state);
+    sink.raw(",\"checks\":[");
+    for (index, name) in watch.checks.iter().enumerate() {
+        sink.raw(if index == 0 { "" } else { "," }).string(name.as_str());
+    }
+    sink.raw("],\"until\":").display(&watch.until);
+    sink.raw(",\"reason\":").optional(reason).raw("}");
 }
 
 fn asked(sink: &mut Sink<'_>, host: &str, usage: &RegistryUsage) {

@@ -10,7 +10,7 @@ use crate::model::image::{Digest, Tag};
 use crate::model::record::{Delivery, Entry, History, Running, Spread, Status};
 use crate::model::site::Value;
 use crate::report::json::sink::Sink;
-use crate::report::json::{errors, gates, hold, value};
+use crate::report::json::{errors, gates, hold, value, watch};
 
 /// Writes what happened.
 ///
@@ -87,7 +87,9 @@ fn running(sink: &mut Sink<'_>, row: &Running) {
             sink.raw(",\"url\":").optional(next.url.as_deref()).raw("}");
         }
     }
-    sink.raw(",\"drift\":").optional(row.drift.as_deref()).raw("}");
+    sink.raw(",\"drift\":").optional(row.drift.as_deref());
+    watch(sink, row.watch.as_ref());
+    sink.raw("}");
 }
 
 /// Writes the delivery figures; durations are seconds, rates are parts of one.

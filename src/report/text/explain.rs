@@ -100,6 +100,10 @@ fn one(page: &mut Page<'_>, explanation: &Explanation, tags: Option<&ImageTags>)
     if let Some(earliest) = explanation.earliest {
         page.prose(2, 12, &[(Tone::Quiet, "earliest:"), (Tone::Plain, &earliest.to_string())])?;
     }
+    if let Some(watch) = &explanation.watch {
+        let tone = if watch.has_failed() { Tone::Bad } else { Tone::Plain };
+        page.prose(2, 12, &[(Tone::Quiet, "watch:"), (tone, &watch.told())])?;
+    }
     let mut candidates = candidates::of(decision, list);
     if candidates.is_empty() {
         return Ok(());

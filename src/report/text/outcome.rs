@@ -60,6 +60,7 @@ pub fn outcome(outcome: &Outcome, occasion: Occasion, view: &View, out: &mut dyn
     commits(&mut page, outcome)?;
     proposals(&mut page, outcome, occasion)?;
     waits(&mut page, outcome)?;
+    watched(&mut page, outcome)?;
     passed_by(&mut page, outcome)?;
     if let Some(held) = outcome.holds.as_deref().filter(|held| !held.is_empty()) {
         page.gap()?;
@@ -243,6 +244,19 @@ fn proposals(page: &mut Page<'_>, outcome: &Outcome, occasion: Occasion) -> io::
     Ok(())
 }
 
+/// Tells what is watched after it came, and what failed.
+fn watched(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
+    if outcome.watches.is_empty() {
+        return Ok(());
+    }
+    page.title("Watched")?;
+    outcome.watches.iter().try_for_each(|watch| {
+        let tone = if watch.has_failed() { Tone::Bad } else { Tone::Wait };
+        let what = format!("{} {} {}", watch.environment, familiar(watch.image.as_str()), short_value(&watch.value));
+        named(page, tone, &what, &watch.told())
+    })
+}
+
 /// Whether a proposal does not get on.
 fn is_stuck(proposal: &Proposal) -> bool {
     matches!(proposal.action, Action::Waiting | Action::Held | Action::LeftAlone)
@@ -264,7 +278,7 @@ fn waits(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
     for together in stuck.chunk_by(alike) {
         let proposal = together[0];
         let (word, tone) = match proposal.action {
-            Action::Held => ("held by a person", Tone::Wait),
+            Action::Held => ("held", Tone::Wait),
             Action::LeftAlone => ("left alone: a person took it over", Tone::Wait),
             _ => ("waits", Tone::Wait),
         };

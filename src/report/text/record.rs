@@ -162,6 +162,15 @@ pub fn status(status: &Status, view: &View, out: &mut dyn io::Write) -> io::Resu
             gates(&mut page, &next.gates)?;
         }
     }
+    let watched: Vec<_> = all().filter_map(|(name, row)| Some((name, row, row.watch.as_ref()?))).collect();
+    if !watched.is_empty() {
+        page.title("Watched")?;
+        for (name, row, watch) in watched {
+            let tone = if watch.has_failed() { Tone::Bad } else { Tone::Wait };
+            let what = format!("{name} {} {}", familiar(row.image.as_str()), short_value(&row.value));
+            named(&mut page, tone, &what, &watch.told())?;
+        }
+    }
     for (title, of) in [("Drift", drift as fn(&Running) -> Option<&str>), ("Not to be moved", blocked)] {
         let rows: Vec<_> = all().filter_map(|(name, row)| Some((name, row, of(row)?))).collect();
         if !rows.is_empty() {

@@ -74,14 +74,14 @@ fn without_environments_one_holds_all_files() {
 fn names_what_does_not_act_yet_with_its_place() {
     let read = parse(
         "version: 1\nimages: [{match: nginx, semver: minor, minAge: 1h}]\nformats: []\nenvironments:\n\
-         - {name: dev, files: dev/**, publish: commit}\n- {name: prod, files: prod/**, after: dev, gates: {soak: 1h, checks: [argocd/dev]}}\n",
+         - {name: dev, files: dev/**, publish: commit}\n- {name: prod, files: prod/**, after: {repository: https://git.example/a/b, environment: dev}, gates: {soak: 1h, checks: [argocd/dev]}}\n",
     );
     let inactive: Vec<String> = read
         .inactive
         .iter()
         .map(|part| format!("{}:{} {}", part.position.line, part.position.column, part.key))
         .collect();
-    assert_eq!(inactive, ["6:62 environments.gates.checks"]);
+    assert_eq!(inactive, ["6:40 environments.after.repository"]);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The page about promotion: every configuration on it is one.
 
 use tagboat::config::{holds, repository, service};
+use tagboat::manifest::{Limits, Surroundings, scan};
+use tagboat::model::file::RepoPath;
 use tagboat::model::gate::GateName;
 
 fn page() -> String {
@@ -23,8 +25,18 @@ fn blocks(page: &str) -> Vec<String> {
 fn each_block_of_the_page_about_promotion_is_a_configuration() {
     let page = page();
     let mut gates = Vec::new();
-    let mut kinds = [0; 3];
+    let mut kinds = [0; 4];
     for block in blocks(&page) {
+        // What others read must be their objects at least.
+        if block.contains("apiVersion:") {
+            kinds[3] += 1;
+            let path = RepoPath::new("object.yaml").unwrap();
+            // A file without a reference is not parsed.
+            let text = format!("{block}---\nimage: ghcr.io/acme/web:1.4.0\n");
+            let found = scan(&path, text.as_bytes(), &Surroundings::default(), &Limits::default());
+            assert_eq!((found.sites.len(), found.passed_over), (1, Vec::new()), "{block}");
+            continue;
+        }
         if block.contains("\nholds:") {
             kinds[0] += 1;
             assert_eq!(holds::parse("holds.yaml", block.as_bytes()).unwrap().len(), 1, "{block}");
@@ -34,7 +46,7 @@ fn each_block_of_the_page_about_promotion_is_a_configuration() {
             assert_eq!(service::parse("service.yaml", block.as_bytes()).unwrap().sources.len(), 2, "{block}");
             continue;
         }
-        let whole = if block.starts_with("gates:") {
+        let whole = if block.starts_with("gates:") || block.starts_with("onFailure:") {
             kinds[1] += 1;
             let indented: String = block.lines().map(|line| format!("    {line}\n")).collect();
             format!(

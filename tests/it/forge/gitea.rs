@@ -9,6 +9,7 @@ use tagboat::forge::gitea::Gitea;
 use tagboat::model::commit::CommitId;
 use tagboat::model::pull_request::{CheckState, Merge, NewPullRequest, PullRequest, Status};
 
+use crate::forge::gates::gates;
 use crate::forge::scenarios::{Kind, scenarios};
 use crate::support::forge::gitea::{BASE, TOKEN, router};
 use crate::support::forge::{Fault, Stands, Store, serve};
@@ -32,6 +33,7 @@ const GITEA: Kind = Kind {
 };
 
 scenarios!(GITEA);
+gates!(super::GITEA);
 
 const HEAD: &str = "tagboat/prod/web";
 

@@ -8,6 +8,7 @@ use tagboat::forge::github::GitHub;
 use tagboat::forge::github::identity::Identity;
 use tagboat::model::proposal::Action;
 
+use crate::forge::gates::gates;
 use crate::forge::scenarios::{Kind, Stage, scenarios};
 use crate::git::signing::ssh_key;
 use crate::support::forge::github::router;
@@ -35,6 +36,7 @@ fn github(address: &str) -> GitHub {
 }
 
 scenarios!(GITHUB);
+gates!(super::GITHUB);
 
 #[tokio::test]
 async fn a_merge_queue_is_used_where_there_is_one_and_only_once() {
@@ -59,6 +61,17 @@ async fn required_checks_and_approvals_of_the_base_are_waited_for() {
     stage.store.change(1, |pull| pull.reviews.push(old));
     assert!(stage.pass(9).await.1.contains("0 of 1 approvals"), "an approval of another commit is none");
     let sha = stage.store.pull(1).sha;
+    stage.store.change(1, |pull| pull.reviews.push(("ada".to_owned(), "APPROVED".to_owned(), sha)));
+    assert_eq!(stage.acts(9).await, Some(Action::Merged));
+}
+
+#[tokio::test]
+async fn nobody_approves_who_has_no_part_in_the_repository() {
+    let stage = Stage::merging(GITHUB).await;
+    let sha = stage.store.pull(1).sha;
+    stage.store.kept().protection = Protection { approvals: 1, ..Protection::default() };
+    stage.store.change(1, |pull| pull.reviews.push(("stranger".to_owned(), "APPROVED".to_owned(), sha.clone())));
+    assert!(stage.pass(9).await.1.contains("0 of 1 approvals"));
     stage.store.change(1, |pull| pull.reviews.push(("ada".to_owned(), "APPROVED".to_owned(), sha)));
     assert_eq!(stage.acts(9).await, Some(Action::Merged));
 }

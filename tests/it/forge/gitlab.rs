@@ -10,6 +10,7 @@ use tagboat::model::commit::CommitId;
 use tagboat::model::environment::BranchName;
 use tagboat::model::pull_request::{CheckState, Merge, NewPullRequest, PullRequest, Status};
 
+use crate::forge::gates::gates;
 use crate::forge::scenarios::{Kind, scenarios};
 use crate::support::forge::gitlab::{BASE, PROJECT, TOKEN, router};
 use crate::support::forge::{Fault, Store, serve};
@@ -33,6 +34,7 @@ const GITLAB: Kind = Kind {
 };
 
 scenarios!(GITLAB);
+gates!(super::GITLAB);
 
 /// A forge with one branch beside `main`, spoken to without a pass.
 struct Bench {

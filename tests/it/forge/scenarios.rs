@@ -18,7 +18,7 @@ use tagboat::model::proposal::Action;
 use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::{Mode, Run, run};
 
-use crate::support::forge::{CheckRow, Fault, Modes, Pull, Stands, Store, serve};
+use crate::support::forge::{CheckRow, Fault, Modes, NOW, Pull, Stands, Store, serve};
 use crate::support::memory::MemoryTags;
 use crate::support::repository::{Repository, Scratch, environment};
 
@@ -151,7 +151,8 @@ impl Stage {
     /// Reports a check on the head of the newest pull request.
     pub(crate) fn check(&self, name: &str, word: &str) {
         let sha = self.pulls().last().unwrap().sha.clone();
-        let row = CheckRow { sha, name: name.to_owned(), word: word.to_owned(), text: String::new(), is_run: true };
+        let row =
+            CheckRow { sha, name: name.to_owned(), word: word.to_owned(), text: String::new(), at: NOW, is_run: true };
         self.store.kept().checks.push(row);
     }
 
@@ -715,6 +716,7 @@ pub(super) async fn several_that_touch_different_files_merge_in_one_pass(kind: K
             name: "build".to_owned(),
             word: kind.words[0].to_owned(),
             text: String::new(),
+            at: NOW,
             is_run: true,
         };
         stage.store.kept().checks.push(row);

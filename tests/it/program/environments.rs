@@ -96,17 +96,54 @@ fn a_file_of_two_environments_is_refused_before_anything_happens() {
 }
 
 #[test]
-fn gates_that_do_not_act_yet_hold_back_and_say_so() {
+fn a_gate_for_a_person_holds_back_until_the_person_orders_it() {
     let world = World::with_web(&["1.4.0", "1.5.0"]);
     let remote =
         repository(&world, &IN_ORDER.replace("after: staging\n", "after: staging\n    gates: {manual: true}\n"));
     let ran = world.run_on(&remote, &[]).ended(0);
-    assert!(
-        ran.err.contains("not acted on in this version: environments.gates.manual (line 9: what depends on it waits)"),
-        "{ran:?}"
-    );
-    assert_eq!(ran.err.lines().count(), 1, "{ran:?}");
+    assert_eq!(ran.err, "", "{ran:?}");
+    assert!(ran.out.contains("`tagboat promote … --skip manual`"), "{ran:?}");
     assert_eq!(["dev", "staging", "prod"].map(|name| runs(&remote, name)), ["1.5.0", "1.5.0", "1.4.0"]);
+    let image = format!("{}/acme/web:1.5.0", world.registry.host());
+    let folder = remote.folder.display().to_string();
+    let order = ["promote", &image, "--to", "prod", "--repo", &folder, "--branch", "main", "--reason", "seen"];
+    let refused = world.tagboat(&order).ended(2);
+    assert!(refused.err.contains("manual: a person lets it pass"), "{refused:?}");
+    world.tagboat(&[&order[..], &["--skip", "manual"]].concat()).ended(0);
+    assert_eq!(runs(&remote, "prod"), "1.5.0");
+}
+
+#[test]
+fn on_plain_git_a_gate_that_needs_a_forge_waits_and_check_says_so() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let gates =
+        "after: staging\n    gates: {checks: [argocd/staging]}\n    onFailure: {checks: [tagboat/soak], within: 30m}\n";
+    let remote = repository(&world, &IN_ORDER.replace("after: staging\n", gates));
+    let ran = world.run_on(&remote, &["--output", "json"]).ended(0).json();
+    assert_eq!(["dev", "staging", "prod"].map(|name| runs(&remote, name)), ["1.5.0", "1.5.0", "1.4.0"]);
+    let gate = &ran["proposals"].as_array().unwrap().last().unwrap()["gates"][0];
+    assert_eq!((gate["gate"].as_str(), gate["state"].as_str()), (Some("checks"), Some("wait")), "{ran}");
+    let reason = gate["reason"].as_str().unwrap();
+    assert_eq!(reason, "argocd/staging could not be asked for: plain Git has neither checks nor reviews");
+
+    let people = world.scratch.path("people").display().to_string();
+    remote.git(&["clone", "--quiet", &remote.folder.display().to_string(), &people]);
+    let checked = world.tagboat(&["check", &people, "--output", "json"]).ended(0).json();
+    let found: Vec<&str> = checked["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| row["rule"] == "unanswerable-gate" && row["severity"] == "warning")
+        .map(|row| row["message"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "`checks` of `prod` never passes: plain Git has neither checks nor reviews",
+            "`onFailure` of `prod` never acts: plain Git has no checks",
+            "`tagboat/soak` of `prod` is a status of Tagboat's own, which says nothing of what runs",
+        ]
+    );
 }
 
 #[test]

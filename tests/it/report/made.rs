@@ -19,6 +19,7 @@ use tagboat::model::site::{
     Format, PassedOver, PassedOverReason, ScalarStyle, Site, SkipReason, Slot, SlotRole, Value,
 };
 use tagboat::model::tags::{ImageTags, TagIndex, TagList};
+use tagboat::model::watch::{Watch, WatchState};
 
 pub(super) const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
@@ -229,12 +230,28 @@ pub(super) fn scan() -> ScanOutcome {
     found
 }
 
+/// A version that is watched, in some state.
+pub(super) fn watch(state: WatchState) -> Watch {
+    Watch {
+        environment: "staging".into(),
+        image: name("ghcr.io/acme/web"),
+        group: "ghcr.io-acme-web".to_owned(),
+        value: value("1.5.0"),
+        commit: CommitId("0123456789abcdef0123456789abcdef01234567".into()),
+        checks: vec!["argocd/staging".into(), "e2e/*".into()],
+        until: "2026-11-20T08:30:00Z".parse().unwrap(),
+        state,
+        failed_before: Default::default(),
+    }
+}
+
 pub(super) fn explanation() -> Explanation {
     let reasons = [Reason::NotAVersion, Reason::InUse, Reason::OutOfRange];
     Explanation {
         decision: decision("ghcr.io/acme/web", "dev", "1.4.0", moves("1.5.0"), &reasons),
         gates: soaking(),
         earliest: Some("2026-11-21T09:00:00Z".parse().unwrap()),
+        watch: None,
     }
 }
 

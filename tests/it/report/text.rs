@@ -202,7 +202,7 @@ fn nothing_to_do_says_why() {
     let waiting = Outcome { proposals: vec![made::proposal("prod", "nginx", Action::Held)], ..Outcome::default() };
     assert_snapshot!(outcome(&waiting, Occasion::Plan, &View::default()), @r"
     Waiting
-      prod: nginx 1.4.0 → 1.5.0 held by a person
+      prod: nginx 1.4.0 → 1.5.0 held
 
     Nothing to do now (1 waiting).
     `tagboat explain IMAGE` tells what an image waits for.

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use crate::program::{World, deployment};
-use crate::support::forge::{CheckRow, Kept, Stands, Store, gitea, github, gitlab, serve};
+use crate::support::forge::{CheckRow, Kept, NOW, Stands, Store, gitea, github, gitlab, serve};
 use crate::support::gate::Gate;
 use crate::support::git_server::{GitServer, Rules};
 use crate::support::repository::Repository;
@@ -61,7 +61,7 @@ fn checks_pass(life: &Life) {
     let pulls = life.kept().pulls.clone();
     for pull in pulls.iter().filter(|pull| pull.state == Stands::Open) {
         let (sha, name, word) = (pull.sha.clone(), "build".to_owned(), "success".to_owned());
-        life.kept().checks.push(CheckRow { sha, name, word, text: String::new(), is_run: true });
+        life.kept().checks.push(CheckRow { sha, name, word, text: String::new(), at: NOW, is_run: true });
     }
 }
 

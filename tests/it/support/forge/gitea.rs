@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::rest::{Answer, Asked, answer};
-use super::{CheckRow, Fault, Modes, Pull, Stands, Store, comment_id, description};
+use super::{CheckRow, Fault, Modes, NOW, Pull, Stands, Store, comment_id, description};
 
 /// The token that is let in.
 pub(crate) const TOKEN: &str = "tea";
@@ -101,6 +101,7 @@ fn serve(store: &Store, asked: &Asked) -> Answer {
                 name: text("context"),
                 word: text("state"),
                 text: text("description"),
+                at: NOW,
                 is_run: false,
             };
             store.kept().checks.push(check.clone());
@@ -179,7 +180,9 @@ fn shown(pull: &Pull) -> Value {
 }
 
 fn status(id: usize, check: &CheckRow) -> Value {
-    json!({ "id": id, "context": check.name, "status": check.word, "description": check.text })
+    json!({
+        "id": id, "context": check.name, "status": check.word, "description": check.text, "updated_at": check.at,
+    })
 }
 
 fn create(store: &Store, asked: &Asked) -> Answer {

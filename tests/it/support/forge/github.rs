@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::support::forge::description::{self, Exchange};
-use crate::support::forge::{CheckRow, Fault, Modes, Pull, Stands, Store, comment_id, graphql};
+use crate::support::forge::{CheckRow, Fault, Modes, NOW, Pull, Stands, Store, comment_id, graphql};
 
 /// Returns the fake over a store.
 pub(crate) fn router(store: Arc<Store>) -> Router {
@@ -186,7 +186,9 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
             let pull = store.pull(number.parse().unwrap());
             let row = |(who, word, sha): &(String, String, String)| {
                 let user = whole("simple-user", &json!({"login": who}));
-                whole("pull-request-review", &json!({"user": user, "state": word, "commit_id": sha}))
+                let part = if who.starts_with("stranger") { "NONE" } else { "MEMBER" };
+                let review = json!({"user": user, "state": word, "commit_id": sha, "author_association": part});
+                whole("pull-request-review", &review)
             };
             paged(asked, &pull.reviews.iter().map(row).collect::<Vec<_>>(), |rows| json!(rows))
         }
@@ -243,7 +245,7 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
         ("POST", ["statuses", sha]) => {
             let (name, word, text) = (asked.text("context"), asked.text("state"), asked.text("description"));
             assert!(text.chars().count() <= 140, "{text}");
-            let row = CheckRow { sha: (*sha).to_owned(), name, word, text, is_run: false };
+            let row = CheckRow { sha: (*sha).to_owned(), name, word, text, at: NOW, is_run: false };
             store.kept().checks.push(row.clone());
             said(201, &status("status", &row))
         }
@@ -299,7 +301,10 @@ fn run(row: &CheckRow) -> Value {
         word @ ("queued" | "in_progress") => {
             whole("check-run", &json!({"name": row.name, "status": word, "conclusion": null}))
         }
-        word => whole("check-run", &json!({"name": row.name, "status": "completed", "conclusion": word})),
+        word => {
+            let ended = json!({"name": row.name, "status": "completed", "conclusion": word, "completed_at": row.at});
+            whole("check-run", &ended)
+        }
     }
 }
 
@@ -310,7 +315,7 @@ fn reference(name: &str, sha: &str) -> Value {
 }
 
 fn status(kind: &str, row: &CheckRow) -> Value {
-    whole(kind, &json!({"context": row.name, "state": row.word, "description": row.text}))
+    whole(kind, &json!({"context": row.name, "state": row.word, "description": row.text, "updated_at": row.at}))
 }
 
 fn comment(id: u64, body: &str) -> Value {

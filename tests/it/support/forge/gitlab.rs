@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::rest::{Answer, Asked, answer};
-use super::{CheckRow, Fault, Modes, Pull, Stands, Store, comment_id, description};
+use super::{CheckRow, Fault, Modes, NOW, Pull, Stands, Store, comment_id, description};
 
 /// The token that is let in.
 pub(crate) const TOKEN: &str = "glpat-hush";
@@ -219,7 +219,8 @@ fn shown(store: &Store, pull: &Pull) -> Value {
 fn status(id: usize, check: &CheckRow) -> Value {
     json!({
         "id": id, "sha": check.sha, "name": check.name, "status": check.word, "description": check.text,
-        "ref": "main", "allow_failure": false, "target_url": null, "created_at": TIME, "author": user("tagboat"),
+        "ref": "main", "allow_failure": false, "target_url": null, "created_at": check.at, "finished_at": null,
+        "author": user("tagboat"),
     })
 }
 
@@ -288,6 +289,13 @@ fn one(store: &Store, asked: &Asked, method: &str, number: u64, rest: &[&str]) -
             });
             Answer::of(200, whole(store, &store.pull(number)))
         }
+        ("GET", ["notes"]) if asked.query("activity_filter") == "only_activity" => {
+            let note = |name: String| {
+                let body = "approved this merge request";
+                json!({ "id": 1, "system": true, "body": body, "author": user(&name), "created_at": approved_at(&pull, &name) })
+            };
+            Answer::page(asked, last_reviews(&pull, "approved").map(note).collect(), 1)
+        }
         ("GET", ["notes"]) => {
             let notes = pull.comments.iter().enumerate().rev();
             let notes = notes.map(|(at, body)| note(comment_id(number, at), body));
@@ -303,9 +311,22 @@ fn one(store: &Store, asked: &Asked, method: &str, number: u64, rest: &[&str]) -
             Answer::of(204, Value::Null)
         }
         ("GET", ["approvals"]) => {
-            let by: Vec<Value> = last_reviews(&pull, "approved").map(|name| json!({ "user": user(&name) })).collect();
+            // Older versions do not tell when, and grace is on one of those.
+            let approver = |name: String| match name.as_str() {
+                "grace" => json!({ "user": user(&name) }),
+                _ => json!({ "user": user(&name), "approved_at": approved_at(&pull, &name) }),
+            };
+            let by: Vec<Value> = last_reviews(&pull, "approved").map(approver).collect();
             let left = store.kept().protection.approvals.saturating_sub(u32::try_from(by.len()).unwrap());
             Answer::of(200, json!({ "approved": left == 0, "approvals_left": left, "approved_by": by }))
+        }
+        ("GET", ["versions"]) => {
+            let version = json!({
+                "id": 1, "head_commit_sha": pull.sha, "base_commit_sha": pull.sha, "start_commit_sha": pull.sha,
+                "created_at": "2026-11-20T07:00:00.000Z", "merge_request_id": number, "state": "collected",
+                "real_size": "1", "patch_id_sha": pull.sha,
+            });
+            Answer::of(200, json!([version]))
         }
         ("GET", ["reviewers"]) => {
             let of_state = |state: &'static str| {
@@ -328,6 +349,16 @@ fn note(id: u64, body: &str) -> Value {
 
 fn user(name: &str) -> Value {
     json!({ "id": 10, "username": name, "name": name })
+}
+
+/// Tells when somebody approved: before or after the head commit came.
+fn approved_at(pull: &Pull, name: &str) -> &'static str {
+    let last = pull.reviews.iter().rev().find(|(who, ..)| who == name);
+    if last.is_some_and(|(_, _, sha)| *sha == pull.sha) {
+        "2026-11-20T07:30:00.000Z"
+    } else {
+        "2026-11-20T06:30:00.000Z"
+    }
 }
 
 /// Names those whose last review was this.
@@ -413,7 +444,7 @@ fn set_status(store: &Store, asked: &Asked, sha: &str) -> Answer {
         return Answer::of(400, json!({ "message": words }));
     }
     let text = asked.text("description").unwrap_or_default();
-    kept.checks.push(CheckRow { sha: sha.to_owned(), name, word: state, text, is_run: false });
+    kept.checks.push(CheckRow { sha: sha.to_owned(), name, word: state, text, at: NOW, is_run: false });
     let id = kept.checks.len() - 1;
     Answer::of(201, status(id, &kept.checks[id]))
 }

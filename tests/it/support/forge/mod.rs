@@ -54,9 +54,14 @@ pub(crate) struct CheckRow {
     pub(crate) name: String,
     pub(crate) word: String,
     pub(crate) text: String,
+    /// When it came to that.
+    pub(crate) at: &'static str,
     /// Whether it is a check run where the forge tells the two apart.
     pub(crate) is_run: bool,
 }
+
+/// When everything happens on a fake forge of which nobody says more.
+pub(crate) const NOW: &str = "2026-11-20T08:00:00Z";
 
 /// What goes wrong with one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,170 @@
+//! Checks of commits on the base branch: which names count, and what the newest report of each says.
+//!
+//! Owns the data and the search among commits; `crate::observe::checks` asks forges, `crate::promote` judges.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::model::commit::CommitId;
+use crate::model::image::shorten;
+use crate::model::pull_request::Check;
+
+/// What Tagboat's own statuses begin with: no report of anybody else's.
+const OWN: &str = "tagboat/";
+
+/// The name of a check as a configuration writes it: exactly, or with `*` at its end every one that begins so.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CheckName(String);
+
+impl CheckName {
+    /// Returns the name as it is written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a check goes by this name.
+    pub fn matches(&self, name: &str) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(begin) => name.starts_with(begin) && !name.starts_with(OWN),
+            None => name == self.0,
+        }
+    }
+
+    /// Whether only one check goes by it.
+    fn is_exact(&self) -> bool {
+        !self.0.ends_with('*')
+    }
+}
+
+impl From<&str> for CheckName {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl fmt::Display for CheckName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(&self.0)
+    }
+}
+
+/// The checks of every commit that was asked about, or why it could not be asked about, in words.
+pub type Reports = BTreeMap<CommitId, Result<Vec<Check>, String>>;
+
+/// Commits whose checks somebody wants to know.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ChecksWant {
+    /// The names that count.
+    pub names: Vec<CheckName>,
+    /// The commits, newest first: an older one is asked about only for a name of which no newer one tells.
+    pub commits: Vec<CommitId>,
+}
+
+impl ChecksWant {
+    /// Returns the next commit to be asked about; `None` once every name is settled.
+    pub fn next<'a>(&'a self, reports: &'a Reports) -> Option<&'a CommitId> {
+        self.names.iter().find_map(|name| match newest(name, &self.commits, reports) {
+            Err(Untold::NotAsked(commit)) => Some(commit),
+            Ok(_) | Err(Untold::Failed(_)) => None,
+        })
+    }
+}
+
+/// Says what a check reported on a commit; names and words are the forge's, and somebody else's.
+pub fn told(commit: &CommitId, check: &Check) -> String {
+    format!("{}: {} on commit {}", shorten(&check.name), shorten(&check.word), commit.short())
+}
+
+/// Why the newest report of a name is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Untold<'a> {
+    /// This commit has to be asked about.
+    NotAsked(&'a CommitId),
+    /// A commit could not be asked about; why, in words.
+    Failed(&'a str),
+}
+
+/// Finds the newest report of every check that goes by a name, with the commit that it is about.
+///
+/// # Errors
+///
+/// [`Untold`] where a commit that may have a newer one is not known.
+pub fn newest<'a>(
+    name: &CheckName,
+    commits: &'a [CommitId],
+    reports: &'a Reports,
+) -> Result<Vec<(&'a CommitId, &'a Check)>, Untold<'a>> {
+    let mut found: Vec<(&CommitId, &Check)> = Vec::new();
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    for commit in commits {
+        let checks = match reports.get(commit) {
+            None => return Err(Untold::NotAsked(commit)),
+            Some(Err(reason)) => return Err(Untold::Failed(reason)),
+            Some(Ok(checks)) => checks,
+        };
+        let of_name = checks.iter().filter(|check| name.matches(&check.name));
+        found.extend(of_name.filter(|check| seen.insert(&check.name)).map(|check| (commit, check)));
+        if name.is_exact() && !found.is_empty() {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::pull_request::CheckState;
+
+    fn commit(id: &str) -> CommitId {
+        CommitId(id.into())
+    }
+
+    fn check(name: &str, state: CheckState) -> Check {
+        Check { name: name.to_owned(), state, word: "word".to_owned(), text: String::new(), time: None }
+    }
+
+    #[test]
+    fn a_star_at_the_end_takes_every_name_that_begins_so_and_never_tagboats_own() {
+        let name = CheckName::from("argocd/*");
+        assert!(name.matches("argocd/dev") && name.matches("argocd/") && !name.matches("argocd"));
+        assert!(CheckName::from("*").matches("ci") && !CheckName::from("*").matches("tagboat/soak"));
+        let exact = CheckName::from("argocd/dev");
+        assert!(exact.matches("argocd/dev") && !exact.matches("argocd/dev-2") && !exact.matches("argocd/*"));
+    }
+
+    #[test]
+    fn the_newest_report_of_a_name_counts_and_older_commits_are_asked_only_for_what_is_missing() {
+        let commits = [commit("c"), commit("b"), commit("a")];
+        let mut reports = Reports::new();
+        let want = ChecksWant { names: vec!["dev".into(), "e2e".into()], commits: commits.to_vec() };
+        assert_eq!(want.next(&reports), Some(&commits[0]));
+        reports.insert(commits[0].clone(), Ok(vec![check("dev", CheckState::Failed)]));
+        assert_eq!(newest(&"dev".into(), &commits, &reports).unwrap()[0].0, &commits[0]);
+        assert_eq!(want.next(&reports), Some(&commits[1]), "nothing is known of the other");
+        reports
+            .insert(commits[1].clone(), Ok(vec![check("dev", CheckState::Passed), check("e2e", CheckState::Passed)]));
+        assert_eq!(want.next(&reports), None, "the oldest tells nothing newer");
+        let dev = newest(&"dev".into(), &commits, &reports).unwrap();
+        assert_eq!(dev.iter().map(|(_, check)| check.state).collect::<Vec<_>>(), [CheckState::Failed]);
+        reports.insert(commits[0].clone(), Err("down".to_owned()));
+        assert_eq!(newest(&"dev".into(), &commits, &reports), Err(Untold::Failed("down")));
+        assert_eq!(want.next(&reports), None, "what fails is not asked again");
+    }
+
+    #[test]
+    fn a_name_for_several_looks_at_every_commit() {
+        let commits = [commit("b"), commit("a")];
+        let reports: Reports = [
+            (commits[0].clone(), Ok(vec![check("argocd/web", CheckState::Passed)])),
+            (
+                commits[1].clone(),
+                Ok(vec![check("argocd/api", CheckState::Failed), check("argocd/web", CheckState::Failed)]),
+            ),
+        ]
+        .into();
+        let found = newest(&"argocd/*".into(), &commits, &reports).unwrap();
+        let told: Vec<_> = found.iter().map(|(_, check)| (check.name.as_str(), check.state)).collect();
+        assert_eq!(told, [("argocd/web", CheckState::Passed), ("argocd/api", CheckState::Failed)]);
+    }
+}

@@ -1,0 +1,68 @@
+//! Watches: versions whose checks are looked at for a while after they came, and what that shows.
+//!
+//! Owns the data; `crate::promote::watch` judges, `crate::pass` goes back.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::model::checks::CheckName;
+use crate::model::commit::CommitId;
+use crate::model::environment::EnvironmentName;
+use crate::model::image::ImageName;
+use crate::model::site::Value;
+
+/// A version that Tagboat brought to an environment with `onFailure`, while it is looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watch {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The image.
+    pub image: ImageName,
+    /// The group.
+    pub group: String,
+    /// The version.
+    pub value: Value,
+    /// The commit that brought it.
+    pub commit: CommitId,
+    /// The checks that are looked at.
+    pub checks: Vec<CheckName>,
+    /// Until when a failure counts.
+    pub until: Timestamp,
+    /// What they say.
+    pub state: WatchState,
+    /// Versions that stood there before and had failed in their own time; only where this one failed, too.
+    pub failed_before: BTreeSet<Value>,
+}
+
+/// What a watch shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WatchState {
+    /// Nothing has failed so far.
+    Watching,
+    /// It failed; what, in words.
+    Failed(String),
+    /// It cannot be told; why, in words.
+    Unknown(String),
+}
+
+impl Watch {
+    /// Returns the names of the checks, for people.
+    pub fn names(&self) -> String {
+        self.checks.iter().map(CheckName::as_str).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Says in words what it shows.
+    pub fn told(&self) -> String {
+        match &self.state {
+            WatchState::Watching => format!("watching {} until {}", self.names(), self.until),
+            WatchState::Failed(what) => format!("failed: {what}"),
+            WatchState::Unknown(reason) => format!("watched until {}, and not to be told: {reason}", self.until),
+        }
+    }
+
+    /// Whether it failed.
+    pub fn has_failed(&self) -> bool {
+        matches!(self.state, WatchState::Failed(_))
+    }
+}

@@ -1,0 +1,284 @@
+//! Going back by itself: what failed while it was watched returns to the version before, and is held.
+//!
+//! Entry point: `settle`. It is the rollback that a person would order, in one commit with the same trailers, and
+//! once for each version: one that came again after it went back stays for a person to decide about.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::edit;
+use crate::manifest::Surroundings;
+use crate::model::change::ChangeSet;
+use crate::model::decision::Question;
+use crate::model::environment::{EnvironmentName, Publish};
+use crate::model::history::{Mover, Ordered, Shift, Timeline};
+use crate::model::hold::Hold;
+use crate::model::observation::Observation;
+use crate::model::outcome::{Skipped, Trouble};
+use crate::model::policy::Pin;
+use crate::model::proposal::{Action, Move, Proposal};
+use crate::model::site::Value;
+use crate::model::watch::{Watch, WatchState};
+use crate::pass::grounds::Seen;
+use crate::pass::order::rollback::digest_of;
+use crate::pass::order::{add_holds, read_holds};
+use crate::pass::{Editing, Inputs, is_asked_for};
+use crate::promote::Promoted;
+use crate::promote::order::{self, version_before};
+use crate::publish::plan::{OrderNote, PlannedCommit, ordered_commit};
+
+/// Who holds what goes back.
+const BY: &str = "Tagboat";
+
+/// A return that is to be published.
+#[derive(Debug, Clone)]
+pub struct Return {
+    /// The position of its proposal.
+    pub proposal: usize,
+    /// Its commit: values and holds.
+    pub commit: PlannedCommit,
+    /// What it changes.
+    pub changes: ChangeSet,
+}
+
+/// What was found to go back, before it has its place among the proposals.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    found: Vec<(Proposal, PlannedCommit, ChangeSet)>,
+    troubles: Vec<Trouble>,
+}
+
+impl Settled {
+    /// Puts the proposals behind the others.
+    pub(super) fn take_place(self, promoted: &mut Promoted) -> (Vec<Return>, Vec<Trouble>) {
+        let mut returns = Vec::with_capacity(self.found.len());
+        for (proposal, commit, changes) in self.found {
+            returns.push(Return { proposal: promoted.proposals.len(), commit, changes });
+            promoted.proposals.push(proposal);
+        }
+        (returns, self.troubles)
+    }
+}
+
+/// The images of one group that came to an environment and failed there.
+type Failing<'a> = BTreeMap<(&'a EnvironmentName, &'a str), Vec<&'a Watch>>;
+
+/// Finds what goes back; what would move there in the same round waits where it changes the same files.
+pub(super) async fn settle(
+    inputs: &Inputs<'_>,
+    observation: &Observation,
+    promoted: &mut Promoted,
+    seen: &[Seen<'_>],
+) -> Settled {
+    // What goes back lives on the base, as holds do.
+    let Some(Seen { surroundings, .. }) = seen.first() else { return Settled::default() };
+    let mut settled = Settled::default();
+    let mut watches = promoted.watches.clone();
+    watches.retain(|watch| is_asked_for(inputs, &watch.image));
+    unknown(inputs, &watches, promoted, &mut settled.troubles);
+    let mut failing = Failing::new();
+    for watch in watches.iter().filter(|watch| watch.has_failed()) {
+        failing.entry((&watch.environment, watch.group.as_str())).or_default().push(watch);
+    }
+    // What lands one after the other on the base: each stands on the holds that the one before leaves.
+    let mut holds: Option<Vec<u8>> = None;
+    let mut taken: BTreeSet<&EnvironmentName> = BTreeSet::new();
+    for ((name, _), watches) in failing {
+        let environment = inputs.config.environments.named(name);
+        let Some(publish) = environment.and_then(|found| found.on_failure.as_ref()).map(|found| found.publish) else {
+            continue;
+        };
+        let is_stacked = publish == Publish::Commit || inputs.editing == Editing::Together;
+        // Two groups of an environment may share a file: the next round takes the other one.
+        if is_stacked && taken.contains(name) {
+            continue;
+        }
+        let what = |reason: String| {
+            let images: Vec<&str> = watches.iter().map(|watch| watch.image.as_str()).collect();
+            Trouble { what: format!("{name} {}", images.join(", ")), file: None, position: None, reason }
+        };
+        let before = match (is_stacked, &holds) {
+            (true, Some(holds)) => Ok(holds.clone()),
+            _ => read_holds(inputs.files).map_err(|error| error.to_string()),
+        };
+        let made = match before {
+            Ok(before) => one(inputs, observation, promoted, surroundings, (publish, &watches), before).await,
+            Err(reason) => Err(reason),
+        };
+        match made {
+            Ok((proposal, commit, changes)) => {
+                if is_stacked {
+                    pause(promoted, &proposal);
+                    taken.insert(name);
+                    let own = commit.files.iter().find(|edit| edit.file.as_str() == crate::config::holds::HOLDS_FILE);
+                    holds = own.map(|edit| edit.after.clone()).or(holds);
+                }
+                settled.found.push((proposal, commit, changes));
+            }
+            Err(reason) => {
+                let failed: Vec<String> =
+                    watches.iter().map(|watch| format!("{} {}", watch.value, watch.told())).collect();
+                settled.troubles.push(what(format!("{}; nothing is taken back: {reason}", failed.join(", "))));
+            }
+        }
+    }
+    settled
+}
+
+/// Tells what could not be watched.
+fn unknown(inputs: &Inputs<'_>, watches: &[Watch], promoted: &mut Promoted, troubles: &mut Vec<Trouble>) {
+    for watch in watches {
+        let WatchState::Unknown(reason) = &watch.state else { continue };
+        let what = format!("{} {}", watch.environment, watch.image);
+        let reason = format!("whether {} failed is not known: {reason}", watch.value);
+        match inputs.forge {
+            Ok(_) => troubles.push(Trouble { what, file: None, position: None, reason }),
+            Err(_) => promoted.skipped.push(Skipped { what, reason }),
+        }
+    }
+}
+
+/// Makes the return of one group; else says why there is none.
+async fn one(
+    inputs: &Inputs<'_>,
+    observation: &Observation,
+    promoted: &Promoted,
+    surroundings: &Surroundings,
+    (publish, watches): (Publish, &[&Watch]),
+    holds: Vec<u8>,
+) -> Result<(Proposal, PlannedCommit, ChangeSet), String> {
+    let first = watches.first().ok_or("nothing failed")?;
+    let environment = inputs.config.environments.named(&first.environment).ok_or("the environment is gone")?;
+    if let Some(reason) = observation.half_known.get(&environment.name) {
+        return Err(format!("what {} runs is not fully known: {reason}", environment.name));
+    }
+    let mut concerned = order::before(environment, &inputs.config.environments);
+    concerned.push(&environment.name);
+    let (mut moves, mut held) = (Vec::new(), Vec::new());
+    let failed: BTreeSet<&str> = watches
+        .iter()
+        .filter_map(|watch| match &watch.state {
+            WatchState::Failed(what) => Some(what.as_str()),
+            _ => None,
+        })
+        .collect();
+    let failed = failed.into_iter().collect::<Vec<_>>().join(", ");
+    for watch in watches {
+        let questions = promoted.decisions.iter().map(|decision| &decision.question);
+        let is_meant = |question: &&Question| {
+            question.environment == watch.environment
+                && question.image == watch.image
+                && question.current == watch.value
+        };
+        let question = questions.into_iter().find(is_meant).ok_or("it does not stand there any more")?;
+        let key = (watch.environment.clone(), watch.image.clone());
+        let past = observation.pasts.get(&key).and_then(|past| past.as_ref().ok()).ok_or("history was not read")?;
+        let timeline = past.timeline.as_ref().ok_or("there is no history")?;
+        if let Some(before) = went_back(timeline).find(|shift| left(shift, &watch.value)) {
+            let commit = before.commit.short();
+            return Err(format!(
+                "{} went back by itself once already (commit {commit}): a person decides",
+                watch.value
+            ));
+        }
+        let is_held = |value: &Value| {
+            let covers =
+                |tag| observation.holds.iter().any(|hold| hold.covers(&concerned, &watch.image, tag, observation.now));
+            value.tag.as_ref().is_some_and(covers)
+                || went_back(timeline).any(|shift| left(shift, value))
+                || watch.failed_before.contains(value)
+        };
+        let back = version_before(past, &watch.value, None, &is_held).map_err(|error| error.to_string())?;
+        let wants_digest = question.current.digest.is_some() || question.policy.pins() == Pin::Digest;
+        let digest = match back.to.digest {
+            _ if !wants_digest => None,
+            Some(digest) => Some(digest),
+            None => {
+                let asked = digest_of(inputs.source, &watch.image, back.to.tag.as_ref()).await;
+                Some(asked.map_err(|error| error.to_string())?)
+            }
+        };
+        held.extend(back.left.iter().filter_map(|value| value.tag.clone()).map(|tag| Hold {
+            environment: Some(watch.environment.clone()),
+            image: watch.image.clone(),
+            tag,
+            until: None,
+            by: Some(BY.to_owned()),
+            reason: Some(failed.clone()),
+        }));
+        moves.push(Move {
+            image: watch.image.clone(),
+            from: watch.value.clone(),
+            to: Value { tag: back.to.tag, digest },
+            step: None,
+            pin: question.policy.pins(),
+            sites: question.sites.clone(),
+        });
+    }
+    let is_new = |hold: &Hold| {
+        let stands = |other: &&Hold| other.until.is_none() && other.environment == hold.environment;
+        let mut known = observation.holds.iter().filter(stands);
+        !known.any(|other| (&other.image, &other.tag) == (&hold.image, &hold.tag))
+    };
+    held.retain(is_new);
+    let proposal = Proposal {
+        environment: environment.name.clone(),
+        group: first.group.clone(),
+        publish,
+        branch: None,
+        url: None,
+        moves,
+        gates: Vec::new(),
+        action: if publish == Publish::Commit { Action::Committed } else { Action::Opened },
+        reason: Some(format!("goes back: {failed}")),
+        earliest: None,
+    };
+    let read = |file: &_| inputs.files.read(file, inputs.limits.max_bytes).map_err(|reason| reason.to_string());
+    let mut changes = edit::edit(&observation.sites, &[&proposal], surroundings, inputs.limits, &read);
+    if let Some(refusal) = changes.refused.first() {
+        return Err(format!("{}: {}", refusal.file, refusal.reason));
+    }
+    let (_, edit) = add_holds(holds, &held).map_err(|error| error.to_string())?;
+    changes.files.extend(edit);
+    let note = OrderNote {
+        by: None,
+        order: Ordered::Rollback,
+        holds: held,
+        skipped: BTreeSet::new(),
+        reason: Some(failed.clone()),
+        failed: Some(failed),
+    };
+    let style = &inputs.config.commit;
+    let commit = ordered_commit(&environment.name, &changes.changes, changes.files.clone(), style, &note);
+    Ok((proposal, commit, changes))
+}
+
+/// Returns the shifts by which Tagboat went back by itself.
+fn went_back(timeline: &Timeline) -> impl Iterator<Item = &Shift> {
+    timeline.shifts.iter().filter(|shift| {
+        shift.by == Mover::Tagboat && shift.word.order == Some(Ordered::Rollback) && shift.word.failed.is_some()
+    })
+}
+
+/// Whether a shift took a version away, whichever digest was written then.
+fn left(shift: &Shift, value: &Value) -> bool {
+    let is_same = |other: &&Value| {
+        other.tag == value.tag
+            && match (&other.digest, &value.digest) {
+                (Some(one), Some(other)) => one == other,
+                _ => true,
+            }
+    };
+    shift.from.difference(&shift.to).any(|gone| is_same(&gone))
+}
+
+/// Lets everything else wait that would move in an environment whose files change now; the next round has it.
+fn pause(promoted: &mut Promoted, back: &Proposal) {
+    for proposal in &mut promoted.proposals {
+        let is_near = proposal.environment == back.environment;
+        if is_near && matches!(proposal.action, Action::Committed | Action::Opened) {
+            proposal.action = Action::Waiting;
+            proposal.reason = Some(format!("{} of {} goes back first", back.group, back.environment));
+            proposal.earliest = None;
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Checks: what a reconciler reported on the commit that brought a version to the environment before, or on a later
+//! commit that still has it there.
+//!
+//! The newest report of each name counts. What has not been asked, or could not be, never passes.
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
+use crate::model::checks::{CheckName, ChecksWant, Reports, Untold, newest, told};
+use crate::model::commit::CommitId;
+use crate::model::environment::{Environment, EnvironmentName};
+use crate::model::gate::{GateSpec, GateState};
+use crate::model::image::ImageName;
+use crate::model::observation::Observation;
+use crate::model::proposal::Move;
+use crate::model::pull_request::CheckState;
+use crate::promote::candidates::predecessors;
+
+/// How many commits count from the one that brought a version on, and as many of the newest that still have it: a
+/// reconciler reports on the commit that it finds, which in a busy repository is one of the two.
+const EACH_END: usize = 10;
+
+/// The commits on which one environment before has had one moving image.
+pub(in crate::promote) struct Proof<'a> {
+    pub(super) before: &'a EnvironmentName,
+    pub(super) image: &'a ImageName,
+    /// Newest first; or why they are not known, in words.
+    pub(super) commits: Result<Vec<CommitId>, String>,
+}
+
+/// Finds on which commits the environments before have had what moves.
+pub(in crate::promote) fn proofs<'a>(
+    observation: &Observation,
+    environment: &'a Environment,
+    moves: &'a [Move],
+) -> Vec<Proof<'a>> {
+    if !environment.gates.iter().any(|gate| matches!(gate, GateSpec::Checks(_))) {
+        return Vec::new();
+    }
+    let of = |step: &'a Move| {
+        predecessors(environment).map(move |before| Proof {
+            before,
+            image: &step.image,
+            commits: commits(observation, before, step),
+        })
+    };
+    moves.iter().flat_map(of).collect()
+}
+
+fn commits(observation: &Observation, before: &EnvironmentName, step: &Move) -> Result<Vec<CommitId>, String> {
+    let timeline = match observation.pasts.get(&(before.clone(), step.image.clone())) {
+        None => return Err("history is still to be read".to_owned()),
+        Some(Err(reason)) => return Err(format!("history could not be read: {reason}")),
+        Some(Ok(past)) => past.timeline.as_ref().ok_or("there is no Git history here to look into")?,
+    };
+    // The environment before may write no digest, or one that is not written here.
+    let held = timeline.held(&step.to).or_else(|| {
+        let same = |value: &&crate::model::site::Value| value.tag == step.to.tag;
+        let stood = timeline.shifts.iter().flat_map(|shift| &shift.to).find(same)?;
+        timeline.held(stood)
+    });
+    let held = held.ok_or_else(|| format!("history does not reach the commit that brought {} to {before}", step.to))?;
+    Ok(chosen(observation.line_of(before), held))
+}
+
+/// Picks commits from both ends of a stretch of the line, newest first.
+pub(in crate::promote) fn chosen(line: &[CommitId], stretch: RangeInclusive<usize>) -> Vec<CommitId> {
+    let all: Vec<&CommitId> = stretch.filter_map(|depth| line.get(depth)).collect();
+    let count = all.len();
+    let is_end = |index: &usize| *index < EACH_END || *index + EACH_END >= count;
+    all.into_iter().enumerate().filter(|(index, _)| is_end(index)).map(|(_, commit)| commit.clone()).collect()
+}
+
+/// Returns the commits that have to be asked about before the gate says anything final.
+pub(in crate::promote) fn wants(
+    environment: &Environment,
+    proofs: &[Proof<'_>],
+    reports: &Reports,
+) -> BTreeSet<ChecksWant> {
+    let names = environment.gates.iter().filter_map(|gate| match gate {
+        GateSpec::Checks(names) => Some(names),
+        _ => None,
+    });
+    let of = |names: &Vec<CheckName>| {
+        let known = proofs.iter().filter_map(|proof| proof.commits.as_ref().ok());
+        known.map(|commits| ChecksWant { names: names.clone(), commits: commits.clone() }).collect::<Vec<_>>()
+    };
+    names.flat_map(of).filter(|want| want.next(reports).is_some()).collect()
+}
+
+/// What the checks say: every name must have passed for every image in every environment before.
+pub(super) fn state(names: &[CheckName], proofs: &[Proof<'_>], reports: &Reports) -> GateState {
+    let wait = |reason: String| GateState::Wait { until: None, reason };
+    if proofs.is_empty() {
+        return wait("no checks count here: there is no environment before".to_owned());
+    }
+    let mut failed = None;
+    let mut waiting = None;
+    for proof in proofs {
+        let commits = match &proof.commits {
+            Ok(commits) => commits,
+            Err(reason) => {
+                waiting.get_or_insert(reason.clone());
+                continue;
+            }
+        };
+        for name in names {
+            match one(name, proof, commits, reports) {
+                Said::Passed => {}
+                Said::Waits(reason) => {
+                    waiting.get_or_insert(reason);
+                }
+                Said::Failed(reason) => {
+                    failed.get_or_insert(reason);
+                }
+            }
+        }
+    }
+    match (failed, waiting) {
+        (Some(reason), _) => GateState::Fail { reason },
+        (None, Some(reason)) => wait(reason),
+        (None, None) => GateState::Pass,
+    }
+}
+
+enum Said {
+    Passed,
+    Waits(String),
+    Failed(String),
+}
+
+fn one(name: &CheckName, proof: &Proof<'_>, commits: &[CommitId], reports: &Reports) -> Said {
+    let found = match newest(name, commits, reports) {
+        Ok(found) => found,
+        Err(Untold::NotAsked(commit)) => {
+            return Said::Waits(format!("the checks of commit {} are still to be asked for", commit.short()));
+        }
+        Err(Untold::Failed(reason)) => return Said::Waits(format!("{name} could not be asked for: {reason}")),
+    };
+    let Proof { before, image, .. } = proof;
+    if found.is_empty() {
+        let brought = commits.last().map(CommitId::short).unwrap_or_default();
+        let short = image.path().rsplit('/').next().unwrap_or_default();
+        return Said::Waits(format!(
+            "{name} has not reported on commit {brought}, which brought {short} to {before}, or on one after it"
+        ));
+    }
+    let of = |state: CheckState| found.iter().find(move |(_, check)| check.state == state);
+    if let Some((commit, check)) = of(CheckState::Failed) {
+        return Said::Failed(format!("{} in {before}", told(commit, check)));
+    }
+    match of(CheckState::Pending) {
+        Some((commit, check)) => Said::Waits(format!("{} in {before}", told(commit, check))),
+        None => Said::Passed,
+    }
+}

@@ -1,0 +1,218 @@
+//! Watching what Tagboat brought: whether the checks of an environment with `onFailure` fail within its time.
+//!
+//! Entry point: [`watches`]. Pure over history and reports. A failure is laid to the version that came last before it,
+//! never to one that stood there before another came; what goes back is not watched itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+
+use jiff::Timestamp;
+
+use crate::model::checks::{CheckName, ChecksWant, Untold, newest, told};
+use crate::model::commit::CommitId;
+use crate::model::decision::{Decision, Question};
+use crate::model::environment::{Environment, EnvironmentName, Environments, OnFailure};
+use crate::model::history::{Mover, Ordered, Shift, Timeline};
+use crate::model::image::ImageName;
+use crate::model::observation::Observation;
+use crate::model::pull_request::CheckState;
+use crate::model::site::Value;
+use crate::model::watch::{Watch, WatchState};
+use crate::promote::ForgeWants;
+use crate::promote::gates::chosen;
+
+/// How many versions before one that failed are looked at for failures of their own.
+const MOST_BEFORE: usize = 5;
+
+/// Finds what is watched, and what that shows. Histories and checks that are still needed are added to what is wanted.
+pub(super) fn watches(
+    observation: &Observation,
+    decisions: &[Decision],
+    environments: &Environments,
+    groups: &BTreeMap<ImageName, String>,
+    pasts: &mut BTreeSet<(EnvironmentName, ImageName)>,
+    forge: &mut ForgeWants,
+) -> Vec<Watch> {
+    let mut found = Vec::new();
+    for environment in environments.0.iter().filter(|environment| environment.branch.is_none()) {
+        let Some(on_failure) = &environment.on_failure else { continue };
+        let own = decisions.iter().map(|decision| &decision.question);
+        let own: Vec<&Question> = own.filter(|question| question.environment == environment.name).collect();
+        let mut seen = BTreeSet::new();
+        for question in &own {
+            let key = (environment.name.clone(), question.image.clone());
+            if !observation.pasts.contains_key(&key) {
+                pasts.insert(key);
+            } else if seen.insert((&question.image, &question.current))
+                && let Some(mut begun) = begun(observation, environment, on_failure, question, &own)
+            {
+                begun.watch.group = groups.get(&question.image).cloned().unwrap_or_default();
+                found.extend(judged(observation, begun, on_failure, forge));
+            }
+        }
+    }
+    found
+}
+
+/// A watch, with what it is judged by.
+struct Begun<'a> {
+    watch: Watch,
+    /// The commits whose checks are laid to it.
+    commits: Vec<CommitId>,
+    past: &'a Timeline,
+    /// What the other images have been there.
+    others: Vec<&'a Timeline>,
+}
+
+/// Returns a watch that is not over, with the commits whose checks are laid to it.
+fn begun<'a>(
+    observation: &'a Observation,
+    environment: &Environment,
+    on_failure: &OnFailure,
+    question: &Question,
+    all: &[&Question],
+) -> Option<Begun<'a>> {
+    let past = timeline(observation, &environment.name, &question.image)?;
+    let shift = &past.shifts[past.deployed(&question.current)?];
+    if shift.by != Mover::Tagboat || shift.word.order == Some(Ordered::Rollback) {
+        return None;
+    }
+    let until = shift.landed.checked_add(on_failure.within).unwrap_or(Timestamp::MAX);
+    // What failed in time counts for as long again: a pass may have been killed before it went back.
+    if until.checked_add(on_failure.within).is_ok_and(|last| last <= observation.now) {
+        return None;
+    }
+    let others: BTreeSet<&ImageName> =
+        all.iter().map(|other| &other.image).filter(|own| **own != question.image).collect();
+    let others: Vec<&Timeline> =
+        others.into_iter().filter_map(|image| timeline(observation, &environment.name, image)).collect();
+    let commits =
+        laid_to(observation.line_of(&environment.name), &others, past.held(&question.current)?, shift.word.depth);
+    let watch = Watch {
+        environment: environment.name.clone(),
+        image: question.image.clone(),
+        group: String::new(),
+        value: question.current.clone(),
+        commit: shift.commit.clone(),
+        checks: on_failure.checks.clone(),
+        until,
+        state: WatchState::Watching,
+        failed_before: BTreeSet::new(),
+    };
+    Some(Begun { watch, commits, past, others })
+}
+
+fn timeline<'a>(
+    observation: &'a Observation,
+    environment: &EnvironmentName,
+    image: &ImageName,
+) -> Option<&'a Timeline> {
+    observation.pasts.get(&(environment.clone(), image.clone()))?.as_ref().ok()?.timeline.as_ref()
+}
+
+/// Whether a shift is a return or a rollback of Tagboat's.
+fn goes_back(shift: &Shift) -> bool {
+    shift.by == Mover::Tagboat && shift.word.order == Some(Ordered::Rollback)
+}
+
+/// Whether, at a commit, a version of another image stood there that had come after the one that is watched.
+fn is_newer_there(other: &Timeline, watched: usize, at: usize) -> bool {
+    // The last that moved it up to that commit.
+    let last = other.shifts.iter().find(|shift| shift.word.depth >= at);
+    last.is_some_and(|last| last.word.depth < watched && !goes_back(last))
+}
+
+/// Looks at the checks; a watch whose time is over shows nothing but a failure in time.
+fn judged(
+    observation: &Observation,
+    Begun { mut watch, commits, past, others }: Begun<'_>,
+    on_failure: &OnFailure,
+    forge: &mut ForgeWants,
+) -> Option<Watch> {
+    let want = ChecksWant { names: on_failure.checks.clone(), commits };
+    if want.next(&observation.reports).is_some() {
+        forge.checks.insert(want.clone());
+    }
+    let is_over = watch.until <= observation.now;
+    let mut unknown = None;
+    for name in &want.names {
+        match failure(observation, name, &want.commits, watch.until) {
+            Ok(None) => {}
+            Ok(Some(what)) => {
+                watch.state = match failed_before(observation, &watch, past, &others, on_failure, forge) {
+                    Ok(failed) => {
+                        watch.failed_before = failed;
+                        WatchState::Failed(what)
+                    }
+                    Err(reason) => WatchState::Unknown(format!("{what}, and of what stood there before: {reason}")),
+                };
+                return Some(watch);
+            }
+            Err(reason) => unknown = unknown.or(Some(reason)),
+        }
+    }
+    if let Some(reason) = unknown {
+        watch.state = WatchState::Unknown(reason);
+    }
+    (!is_over).then_some(watch)
+}
+
+/// Returns the commits of a stretch that tell of a version which came at a depth.
+fn laid_to(line: &[CommitId], others: &[&Timeline], stretch: RangeInclusive<usize>, depth: usize) -> Vec<CommitId> {
+    let own = |at: &usize| !others.iter().any(|other| is_newer_there(other, depth, *at));
+    let commits: Vec<CommitId> = stretch.filter(own).filter_map(|at| line.get(at).cloned()).collect();
+    let end = commits.len();
+    chosen(&commits, 0..=end)
+}
+
+/// Finds which of the versions that Tagboat had brought right before failed in their own time: a return that nobody
+/// merged leaves no other trace.
+fn failed_before(
+    observation: &Observation,
+    watch: &Watch,
+    past: &Timeline,
+    others: &[&Timeline],
+    on_failure: &OnFailure,
+    forge: &mut ForgeWants,
+) -> Result<BTreeSet<Value>, String> {
+    let mut failed = BTreeSet::new();
+    let deployed = past.deployed(&watch.value).unwrap_or(0);
+    let older = past.shifts.iter().enumerate().skip(deployed + 1).take(MOST_BEFORE);
+    for (index, shift) in older.filter(|(_, shift)| shift.by == Mover::Tagboat && !goes_back(shift)) {
+        let until = shift.landed.checked_add(on_failure.within).unwrap_or(Timestamp::MAX);
+        let depth = shift.word.depth;
+        let commits = laid_to(
+            observation.line_of(&watch.environment),
+            others,
+            past.shifts[index - 1].word.depth + 1..=depth,
+            depth,
+        );
+        let want = ChecksWant { names: on_failure.checks.clone(), commits };
+        if want.next(&observation.reports).is_some() {
+            forge.checks.insert(want.clone());
+        }
+        for name in &want.names {
+            if failure(observation, name, &want.commits, until)?.is_some() {
+                failed.extend(shift.to.difference(&shift.from).cloned());
+            }
+        }
+    }
+    Ok(failed)
+}
+
+/// Returns what failed in time, by the newest report of each check of a name.
+fn failure(
+    observation: &Observation,
+    name: &CheckName,
+    commits: &[CommitId],
+    until: Timestamp,
+) -> Result<Option<String>, String> {
+    let found = newest(name, commits, &observation.reports).map_err(|untold| match untold {
+        Untold::NotAsked(commit) => format!("the checks of commit {} are still to be asked for", commit.short()),
+        Untold::Failed(reason) => reason.to_owned(),
+    })?;
+    let in_time = found
+        .iter()
+        .find(|(_, check)| check.state == CheckState::Failed && check.time.unwrap_or(observation.now) <= until);
+    Ok(in_time.map(|(commit, check)| told(commit, check)))
+}

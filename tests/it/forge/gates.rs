@@ -1,0 +1,781 @@
+//! Gates that a forge answers, and the return when what came fails; told once for every forge.
+//!
+//! `gates!(KIND)` makes one test of each. Commits are real and dated; reports are rows of the fake's store.
+
+use std::sync::Arc;
+
+use tagboat::git::Remote;
+use tagboat::git::access::Access;
+use tagboat::git::mirror::Mirror;
+use tagboat::git::url::RemoteUrl;
+use tagboat::manifest::Limits;
+use tagboat::model::environment::BranchName;
+use tagboat::model::gate::{GateName, GateState};
+use tagboat::model::outcome::Outcome;
+use tagboat::model::proposal::{Action, Proposal};
+use tagboat::model::watch::WatchState;
+use tagboat::pass::order::{Order, OrderError, Ordering, follow};
+use tagboat::pass::propose::Publishing;
+use tagboat::pass::record::{Asked, Ledger, history};
+use tagboat::pass::run::{Mode, Run, run};
+
+use crate::forge::scenarios::Kind;
+use crate::support::forge::{CheckRow, Fault, Stands, Store, serve};
+use crate::support::memory::MemoryTags;
+use crate::support::repository::{Repository, Scratch, environment};
+
+const WEB: &str = "ghcr.io/acme/web";
+const API: &str = "ghcr.io/acme/api";
+const HEAD: &str = "tagboat/staging/ghcr.io-acme-web";
+
+fn manifest(image: &str, tag: &str) -> String {
+    format!("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: {image}:{tag}\n")
+}
+
+/// A repository on a forge with `dev`, `staging` after it and `prod` after that, a registry, and Tagboat.
+struct Stage {
+    kind: Kind,
+    scratch: Scratch,
+    tags: MemoryTags,
+    store: Arc<Store>,
+    address: String,
+}
+
+impl Stage {
+    fn new(kind: Kind, staging: &str) -> Self {
+        Self::with(kind, staging, "    gates: {soak: 30d}\n")
+    }
+
+    fn with(kind: Kind, staging: &str, prod: &str) -> Self {
+        let config = format!(
+            "version: 1\nimages:\n  - match: ghcr.io/acme/*\n    semver: 1.x\nenvironments:\n  - name: dev\n    \
+             files: [dev/**]\n    publish: commit\n  - name: staging\n    files: [staging/**]\n    after: dev\n{staging}  \
+             - name: prod\n    files: [prod/**]\n    after: staging\n    publish: commit\n{prod}"
+        );
+        let mut files = vec![(".tagboat.yaml".to_owned(), config)];
+        for environment in ["dev", "staging", "prod"] {
+            files.push((format!("{environment}/web.yaml"), manifest(WEB, "1.4.0")));
+            files.push((format!("{environment}/api.yaml"), manifest(API, "1.4.0")));
+        }
+        let scratch = Scratch::new();
+        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        let bare = scratch.bare("gitops.git", &files);
+        let store = Store::over(bare.folder);
+        let address = serve((kind.router)(Arc::clone(&store)));
+        let stage = Self { kind, scratch, tags: MemoryTags::default(), store, address };
+        stage.list(WEB, &["1.4.0", "1.5.0"]);
+        stage.list(API, &["1.4.0"]);
+        stage
+    }
+
+    fn list(&self, image: &str, tags: &[&str]) {
+        self.tags.set(image, tags.iter().copied());
+    }
+
+    fn remote(&self, mirror: &str) -> Arc<dyn Remote> {
+        let url = RemoteUrl::from_path(&self.store.repository.folder);
+        let mirror = self.scratch.path(mirror);
+        Arc::new(Mirror::open(&mirror, url, Access::None, environment(None)).unwrap())
+    }
+
+    async fn try_pass(&self, time: &str) -> Outcome {
+        self.pass_of("mirror", time, Mode::Act).await
+    }
+
+    async fn pass_of(&self, mirror: &str, time: &str, mode: Mode) -> Outcome {
+        run(&Run {
+            remote: self.remote(mirror),
+            branch: &BranchName::from("main"),
+            config: None,
+            source: &self.tags,
+            sources: &crate::support::sources::none(),
+            cache: &tagboat::pass::setup::no_cache(),
+            limits: &Limits::default(),
+            now: format!("2026-11-20T{time}:00Z").parse().unwrap(),
+            publishing: Publishing::Forge((self.kind.client)(&self.address)),
+            mode,
+            only: &[],
+            progress: &|_| {},
+            read_config: &|_| {},
+        })
+        .await
+        .unwrap()
+    }
+
+    /// Orders a version for staging, waiting for every gate that is not skipped.
+    async fn promote(&self, time: &str, skipped: &[GateName]) -> Result<Outcome, OrderError> {
+        let given = Ordering {
+            remote: self.remote("mirror"),
+            branch: &BranchName::from("main"),
+            config: None,
+            source: &self.tags,
+            sources: &crate::support::sources::none(),
+            cache: &tagboat::pass::setup::no_cache(),
+            limits: &Limits::default(),
+            now: format!("2026-11-20T{time}:00Z").parse().unwrap(),
+            publishing: Publishing::Forge((self.kind.client)(&self.address)),
+            publish: None,
+            by: None,
+            reason: Some("needed".to_owned()),
+            progress: &|_| {},
+        };
+        let order = Order::Promote {
+            environment: "staging".into(),
+            image: WEB.parse().unwrap(),
+            tag: "1.5.0".parse().unwrap(),
+            at_once: false,
+            skipped: skipped.iter().copied().collect(),
+        };
+        follow(&given, &order).await
+    }
+
+    /// Runs a pass at a time of the day.
+    async fn pass(&self, time: &str) -> Outcome {
+        let outcome = self.try_pass(time).await;
+        assert_eq!(outcome.errors, []);
+        outcome
+    }
+
+    fn runs(&self, environment: &str, image: &str) -> String {
+        let text =
+            String::from_utf8(self.store.repository.show("main", &format!("{environment}/{image}.yaml"))).unwrap();
+        text.trim_end().rsplit(':').next().unwrap().to_owned()
+    }
+
+    fn web(&self) -> [String; 3] {
+        ["dev", "staging", "prod"].map(|environment| self.runs(environment, "web"))
+    }
+
+    fn tip(&self) -> String {
+        self.store.repository.tip("main")
+    }
+
+    /// Returns the commit that last changed a file.
+    fn brought(&self, file: &str) -> String {
+        self.store.repository.git(&["log", "-1", "--first-parent", "--format=%H", "main", "--", file])
+    }
+
+    /// Reports a check on a commit, at a time of the day; as a check run where the forge tells the two apart.
+    fn report(&self, sha: &str, name: &str, word: &str, at: &'static str) {
+        let (sha, name, word) = (sha.to_owned(), name.to_owned(), word.to_owned());
+        let is_run = self.kind.words.contains(&word.as_str());
+        self.store.kept().checks.push(CheckRow { sha, name, word, text: String::new(), at, is_run });
+    }
+
+    fn passed(&self, sha: &str, name: &str) {
+        self.report(sha, name, self.kind.words[0], "2026-11-20T08:05:00Z");
+    }
+
+    fn failed(&self, sha: &str, name: &str) {
+        self.report(sha, name, self.kind.words[2], "2026-11-20T08:05:00Z");
+    }
+
+    /// Pushes a person's commit.
+    fn push(&self, file: &str, text: &str) -> String {
+        let work = Repository { folder: self.scratch.path(&format!("person-{}", fastrand::u64(..))) };
+        let from = self.store.repository.folder.display().to_string();
+        std::fs::create_dir(&work.folder).unwrap();
+        work.git(&["clone", "--quiet", "--branch", "main", &from, "."]);
+        let commit = work.commit_files(&[(file, text)], "By hand", 2);
+        work.git(&["push", "--quiet", "origin", "main"]);
+        commit
+    }
+
+    fn message(&self, commit: &str) -> String {
+        self.store.repository.git(&["log", "-1", "--format=%B", commit])
+    }
+
+    fn holds(&self) -> String {
+        String::from_utf8(self.store.repository.show("main", ".tagboat/holds.yaml")).unwrap()
+    }
+}
+
+fn staging(outcome: &Outcome) -> &Proposal {
+    let found = outcome.proposals.iter().rev().find(|proposal| proposal.environment.as_str() == "staging");
+    found.unwrap_or_else(|| panic!("nothing is proposed for staging: {:?}", outcome.proposals))
+}
+
+/// What a gate says of what would move to staging.
+fn says(outcome: &Outcome, gate: GateName) -> (&'static str, String) {
+    let found = staging(outcome).gates.iter().find(|found| found.name == gate).unwrap();
+    match &found.state {
+        GateState::Pass => ("pass", String::new()),
+        GateState::Wait { reason, .. } => ("wait", reason.clone()),
+        GateState::Fail { reason } => ("fail", reason.clone()),
+    }
+}
+
+const CHECKED: &str = "    publish: commit\n    gates: {checks: [argocd/dev]}\n";
+
+pub(super) async fn a_promotion_waits_for_the_check_of_the_commit_that_brought_it(kind: Kind) {
+    let stage = Stage::new(kind, CHECKED);
+    let outcome = stage.pass("08:00").await;
+    let brought = stage.tip();
+    assert_eq!(stage.web(), ["1.5.0", "1.4.0", "1.4.0"]);
+    let (state, reason) = says(&outcome, GateName::Checks);
+    assert_eq!(state, "wait");
+    let expected = format!(
+        "argocd/dev has not reported on commit {}, which brought web to dev, or on one after it",
+        &brought[..10]
+    );
+    assert_eq!(reason, expected);
+
+    stage.report(&brought, "argocd/dev", kind.words[1], "2026-11-20T08:01:00Z");
+    let (state, reason) = says(&stage.pass("08:10").await, GateName::Checks);
+    assert_eq!(state, "wait");
+    assert_eq!(reason, format!("argocd/dev: {} on commit {} in dev", kind.words[1], &brought[..10]));
+
+    stage.failed(&brought, "argocd/dev");
+    let (state, reason) = says(&stage.pass("08:20").await, GateName::Checks);
+    assert_eq!(state, "fail");
+    assert_eq!(reason, format!("argocd/dev: {} on commit {} in dev", kind.words[2], &brought[..10]));
+    assert_eq!(stage.web()[1], "1.4.0");
+
+    stage.passed(&brought, "argocd/dev");
+    stage.pass("08:30").await;
+    assert_eq!(stage.web(), ["1.5.0", "1.5.0", "1.4.0"]);
+    let tip = stage.tip();
+    stage.pass("08:40").await;
+    assert_eq!(stage.tip(), tip, "a further pass does nothing");
+}
+
+pub(super) async fn a_commit_status_counts_as_a_check_run_does(kind: Kind) {
+    let stage = Stage::new(kind, CHECKED);
+    stage.pass("08:00").await;
+    let sha = stage.tip();
+    let row = |word: &str| CheckRow {
+        sha: sha.clone(),
+        name: "argocd/dev".to_owned(),
+        word: word.to_owned(),
+        text: String::new(),
+        at: "2026-11-20T08:01:00Z",
+        is_run: false,
+    };
+    stage.store.kept().checks.push(row(kind.statuses[1]));
+    assert_eq!(says(&stage.pass("08:10").await, GateName::Checks).0, "wait");
+    stage.store.kept().checks.push(row(kind.statuses[0]));
+    stage.pass("08:20").await;
+    assert_eq!(stage.web()[1], "1.5.0");
+}
+
+pub(super) async fn the_newest_report_on_a_later_commit_that_still_holds_it_counts(kind: Kind) {
+    let stage = Stage::new(kind, CHECKED);
+    stage.pass("08:00").await;
+    let brought = stage.tip();
+    stage.push("readme", "one");
+    let later = stage.push("readme", "two");
+    stage.passed(&brought, "argocd/dev");
+    stage.failed(&later, "argocd/dev");
+    let (state, reason) = says(&stage.pass("08:10").await, GateName::Checks);
+    assert_eq!((state, reason.contains(&later[..10])), ("fail", true), "{reason}");
+
+    let latest = stage.push("readme", "three");
+    stage.passed(&latest, "argocd/dev");
+    stage.pass("08:20").await;
+    assert_eq!(stage.web()[1], "1.5.0");
+}
+
+pub(super) async fn what_was_said_of_another_version_does_not_count(kind: Kind) {
+    let stage = Stage::new(kind, CHECKED);
+    stage.pass("08:00").await;
+    stage.list(WEB, &["1.4.0", "1.5.0", "1.6.0"]);
+    let first = stage.tip();
+    stage.pass("08:01").await;
+    assert_eq!(stage.web()[0], "1.6.0");
+    stage.passed(&first, "argocd/dev");
+    assert_eq!(says(&stage.pass("08:10").await, GateName::Checks).0, "wait");
+    assert_eq!(stage.web()[1], "1.4.0");
+}
+
+pub(super) async fn a_star_takes_all_that_begin_so_and_wants_one_at_least(kind: Kind) {
+    let stage = Stage::new(kind, "    publish: commit\n    gates: {checks: [kustomization/*]}\n");
+    stage.pass("08:00").await;
+    let sha = stage.tip();
+    stage.passed(&sha, "other");
+    assert_eq!(says(&stage.pass("08:10").await, GateName::Checks).0, "wait");
+    stage.passed(&sha, "kustomization/web/0a1b2c3d");
+    stage.failed(&sha, "kustomization/api/0a1b2c3d");
+    let (state, reason) = says(&stage.pass("08:20").await, GateName::Checks);
+    assert_eq!((state, reason.contains("kustomization/api/0a1b2c3d")), ("fail", true), "{reason}");
+    stage.passed(&sha, "kustomization/api/0a1b2c3d");
+    stage.pass("08:30").await;
+    assert_eq!(stage.web()[1], "1.5.0");
+}
+
+pub(super) async fn a_forge_that_cannot_be_asked_lets_nothing_pass(kind: Kind) {
+    let stage = Stage::new(kind, CHECKED);
+    stage.pass("08:00").await;
+    let sha = stage.tip();
+    stage.passed(&sha, "argocd/dev");
+    for _ in 0..8 {
+        stage.store.trap("GET", "/commits/", Fault::Before(503));
+    }
+    let (state, reason) = says(&stage.pass("08:10").await, GateName::Checks);
+    assert_eq!((state, reason.contains("could not be asked for")), ("wait", true), "{reason}");
+    assert_eq!(stage.web()[1], "1.4.0");
+    stage.store.kept().traps.clear();
+    stage.pass("08:20").await;
+    assert_eq!(stage.web()[1], "1.5.0");
+}
+
+pub(super) async fn checks_are_asked_for_only_where_a_promotion_waits_and_once_for_all_images(kind: Kind) {
+    let stage = Stage::new(kind, CHECKED);
+    stage.list(WEB, &["1.4.0"]);
+    stage.pass("08:00").await;
+    let asked = |sha: &str| -> Vec<String> {
+        let all = stage.store.requests();
+        all.into_iter().filter(|line| line.contains("/commits/") && line.contains(sha)).collect()
+    };
+    assert_eq!(asked(""), [""; 0], "nothing waits");
+    stage.list(WEB, &["1.4.0", "1.5.0"]);
+    stage.list(API, &["1.4.0", "1.5.0"]);
+    stage.pass("08:01").await;
+    let sha = stage.tip();
+    asked("");
+    let outcome = stage.pass("08:10").await;
+    assert_eq!(outcome.proposals.iter().filter(|one| one.environment.as_str() == "staging").count(), 2);
+    let all = asked("");
+    let mut distinct = all.clone();
+    distinct.sort();
+    distinct.dedup();
+    assert!(!all.is_empty() && all.iter().all(|line| line.contains(&sha)), "{all:?}");
+    assert_eq!(all.len(), distinct.len(), "{all:?}");
+}
+
+const APPROVED: &str = "    publish: autoMerge\n    gates: {approvals: 1}\n";
+
+pub(super) async fn approvals_of_the_head_commit_are_waited_for(kind: Kind) {
+    let stage = Stage::new(kind, APPROVED);
+    let outcome = stage.pass("08:00").await;
+    assert_eq!(says(&outcome, GateName::Approvals), ("wait", "0 of 1 approvals of its head commit".to_owned()));
+    let head = stage.store.at(HEAD).unwrap();
+    stage.passed(&head, "build");
+    stage.pass("08:10").await;
+    assert_eq!(stage.store.pull(1).state, Stands::Open);
+    assert!(stage.store.pull(1).body.contains("- [ ] `approvals`: 0 of 1"), "{}", stage.store.pull(1).body);
+    let judge = |who: &str, commit: &str| {
+        let review = (who.to_owned(), kind.reviews[0].to_owned(), commit.to_owned());
+        stage.store.change(1, |pull| pull.reviews.push(review));
+    };
+    judge("grace", "0123456789");
+    stage.pass("08:20").await;
+    assert_eq!(stage.web()[1], "1.4.0", "an approval of an earlier head is none");
+    judge("grace", &head);
+    let outcome = stage.pass("08:30").await;
+    assert!(outcome.proposals.iter().any(|proposal| proposal.action == Action::Merged), "{:?}", outcome.proposals);
+    assert_eq!(stage.web()[1], "1.5.0");
+}
+
+pub(super) async fn an_approval_does_not_outlast_the_head_that_it_was_given_to(kind: Kind) {
+    let stage = Stage::new(kind, APPROVED);
+    stage.pass("08:00").await;
+    let first = stage.store.at(HEAD).unwrap();
+    stage.store.change(1, |pull| pull.reviews.push(("ada".to_owned(), kind.reviews[0].to_owned(), first.clone())));
+    stage.list(WEB, &["1.4.0", "1.5.0", "1.6.0"]);
+    let outcome = stage.pass("08:10").await;
+    let second = stage.store.at(HEAD).unwrap();
+    assert_ne!(first, second);
+    assert_eq!(says(&outcome, GateName::Approvals), ("wait", "0 of 1 approvals of its head commit".to_owned()));
+    let rows = stage.store.kept().checks.clone();
+    let own: Vec<&str> = rows.iter().filter(|row| row.sha == second).map(|row| row.word.as_str()).collect();
+    assert_eq!(own, [kind.statuses[1]], "the status of the new head says that it waits");
+    stage.passed(&second, "build");
+    stage.pass("08:20").await;
+    assert_eq!(stage.web()[1], "1.4.0");
+}
+
+pub(super) async fn with_pull_request_approvals_are_shown_and_a_person_merges(kind: Kind) {
+    let stage = Stage::new(kind, "    publish: pullRequest\n    gates: {approvals: 1, manual: true}\n");
+    stage.pass("08:00").await;
+    let head = stage.store.at(HEAD).unwrap();
+    stage.store.change(1, |pull| pull.reviews.push(("ada".to_owned(), kind.reviews[0].to_owned(), head.clone())));
+    stage.pass("08:10").await;
+    let body = stage.store.pull(1).body;
+    assert!(body.contains("- [x] `approvals`") && body.contains("- [ ] `manual`: a person merges it"), "{body}");
+    assert_eq!((stage.store.pull(1).state, stage.web()[1].as_str()), (Stands::Open, "1.4.0"));
+    stage.store.merge(1).unwrap();
+    stage.pass("08:20").await;
+    assert_eq!(stage.web()[1], "1.5.0");
+}
+
+pub(super) async fn what_waits_for_a_person_is_never_merged_by_tagboat(kind: Kind) {
+    let stage = Stage::new(kind, "    publish: autoMerge\n    gates: {manual: true}\n");
+    let outcome = stage.pass("08:00").await;
+    assert_eq!(says(&outcome, GateName::Manual), ("wait", "a person merges it".to_owned()));
+    stage.passed(&stage.store.at(HEAD).unwrap(), "build");
+    for time in ["08:10", "08:20"] {
+        stage.pass(time).await;
+        assert_eq!(stage.web()[1], "1.4.0");
+    }
+}
+
+/// Staging takes what dev runs at once, and watches it for half an hour.
+const WATCHED: &str = "    publish: commit\n    onFailure: {checks: [argocd/staging], within: 30m}\n";
+
+pub(super) async fn what_fails_goes_back_by_itself_once_and_is_held(kind: Kind) {
+    let stage = Stage::new(kind, WATCHED);
+    let outcome = stage.pass("08:00").await;
+    assert_eq!(stage.web(), ["1.5.0", "1.5.0", "1.4.0"]);
+    let brought = stage.brought("staging/web.yaml");
+    let watch = &outcome.watches[0];
+    assert_eq!((watch.state.clone(), watch.commit.as_str()), (WatchState::Watching, brought.as_str()));
+    assert_eq!(watch.told(), "watching argocd/staging until 2026-11-20T08:30:00Z");
+
+    stage.report(&brought, "argocd/staging", kind.words[1], "2026-11-20T08:01:00Z");
+    stage.pass("08:03").await;
+    assert_eq!(stage.web()[1], "1.5.0");
+    stage.failed(&brought, "argocd/staging");
+    let outcome = stage.pass("08:10").await;
+    assert_eq!(stage.web(), ["1.5.0", "1.4.0", "1.4.0"]);
+    let said = format!("argocd/staging: {} on commit {}", kind.words[2], &brought[..10]);
+    let back = outcome.proposals.iter().find(|one| one.action == Action::Committed).unwrap();
+    assert_eq!(back.reason.as_deref(), Some(format!("goes back: {said}").as_str()));
+    let message = stage.message("main");
+    for line in [
+        "staging: roll web back to 1.4.0".to_owned(),
+        format!("Reason: {said}"),
+        "Tagboat-Environment: staging".to_owned(),
+        format!("Tagboat-Image: {WEB} 1.5.0 -> 1.4.0"),
+        "Tagboat-Order: rollback".to_owned(),
+        format!("Tagboat-Hold: {WEB}:1.5.0 in staging"),
+        format!("Tagboat-Failed: {said}"),
+    ] {
+        assert!(message.lines().any(|other| other == line), "{line}: {message}");
+    }
+    let changed = stage.store.repository.git(&["show", "--format=", "--name-only", "main"]);
+    assert_eq!(changed, ".tagboat/holds.yaml\nstaging/web.yaml", "one commit");
+    assert!(stage.holds().contains("1.5.0") && stage.holds().contains(&said), "{}", stage.holds());
+
+    let tip = stage.tip();
+    stage.failed(&tip, "argocd/staging");
+    for time in ["08:11", "08:40"] {
+        assert_eq!(stage.pass(time).await.watches, [], "what went back is not watched itself");
+        assert_eq!(stage.tip(), tip, "a further pass does nothing");
+    }
+    stage.list(WEB, &["1.4.0", "1.5.0", "1.6.0"]);
+    stage.pass("09:00").await;
+    assert_eq!(stage.web(), ["1.6.0", "1.6.0", "1.4.0"], "something newer comes as ever");
+}
+
+pub(super) async fn history_tells_a_return_as_a_rollback_with_what_failed(kind: Kind) {
+    let stage = Stage::new(kind, WATCHED);
+    stage.pass("08:00").await;
+    stage.failed(&stage.brought("staging/web.yaml"), "argocd/staging");
+    stage.pass("08:10").await;
+    let viewed = tagboat::pass::view::branch(stage.remote("mirror"), BranchName::from("main")).unwrap();
+    let config = viewed.config().unwrap();
+    let ledger = Ledger {
+        config: &config,
+        files: &*viewed.files,
+        past: viewed.past.as_deref().unwrap(),
+        branches: &tagboat::pass::view::Branches::new(),
+        cache: &tagboat::pass::setup::no_cache(),
+        limits: &Limits::default(),
+    };
+    let told = history(&ledger, &Asked { environment: Some("staging".into()), ..Asked::default() }).unwrap();
+    let rows: Vec<(&str, Option<&str>)> =
+        told.entries.iter().map(|entry| (entry.kind.as_str(), entry.reason.as_deref())).collect();
+    assert_eq!((rows[0].0, rows[1].0, rows[2].0), ("rollback", "hold", "promotion"), "{rows:?}");
+    assert!(rows[0].1.is_some_and(|reason| reason.starts_with("argocd/staging: ")), "{rows:?}");
+}
+
+pub(super) async fn only_what_failed_in_time_goes_back_though_nobody_looked_at_once(kind: Kind) {
+    let stage = Stage::new(kind, WATCHED);
+    stage.pass("08:00").await;
+    let brought = stage.brought("staging/web.yaml");
+    stage.report(&brought, "argocd/staging", kind.words[2], "2026-11-20T08:31:00Z");
+    assert_eq!(stage.pass("08:35").await.watches, [], "the watch is over");
+    assert_eq!(stage.web()[1], "1.5.0");
+    stage.store.kept().checks.clear();
+    stage.report(&brought, "argocd/staging", kind.words[2], "2026-11-20T08:29:00Z");
+    stage.pass("08:50").await;
+    assert_eq!(stage.web()[1], "1.4.0", "a pass that should have seen it was killed");
+
+    let stage = Stage::new(kind, WATCHED);
+    stage.pass("08:00").await;
+    stage.failed(&stage.brought("staging/web.yaml"), "argocd/staging");
+    stage.pass("09:00").await;
+    assert_eq!(stage.web()[1], "1.5.0", "nothing is taken back after twice the time");
+}
+
+pub(super) async fn a_failure_is_laid_to_what_came_last_before_it(kind: Kind) {
+    let stage = Stage::new(kind, WATCHED);
+    stage.pass("08:00").await;
+    stage.passed(&stage.brought("staging/web.yaml"), "argocd/staging");
+    stage.list(API, &["1.4.0", "1.5.0"]);
+    stage.pass("08:05").await;
+    assert_eq!((stage.runs("staging", "api"), stage.web()[1].clone()), ("1.5.0".to_owned(), "1.5.0".to_owned()));
+    stage.report(&stage.brought("staging/api.yaml"), "argocd/staging", kind.words[2], "2026-11-20T08:06:00Z");
+    stage.pass("08:10").await;
+    assert_eq!((stage.runs("staging", "api"), stage.web()[1].clone()), ("1.4.0".to_owned(), "1.5.0".to_owned()));
+}
+
+pub(super) async fn images_that_one_commit_brought_go_back_together_in_one_pass(kind: Kind) {
+    let stage = Stage::new(kind, WATCHED);
+    stage.list(API, &["1.4.0", "1.5.0"]);
+    stage.pass("08:00").await;
+    assert_eq!(stage.brought("staging/web.yaml"), stage.brought("staging/api.yaml"));
+    stage.failed(&stage.brought("staging/web.yaml"), "argocd/staging");
+    stage.pass("08:10").await;
+    assert_eq!((stage.runs("staging", "api"), stage.web()[1].clone()), ("1.4.0".to_owned(), "1.4.0".to_owned()));
+    assert_eq!(stage.holds().matches("image:").count(), 2, "{}", stage.holds());
+}
+
+pub(super) async fn a_version_that_came_again_after_it_went_back_stays_for_a_person(kind: Kind) {
+    let stage = Stage::new(kind, WATCHED);
+    stage.pass("08:00").await;
+    stage.failed(&stage.brought("staging/web.yaml"), "argocd/staging");
+    stage.pass("08:10").await;
+    stage.push(".tagboat/holds.yaml", "version: 1\n");
+    stage.pass("08:12").await;
+    assert_eq!(stage.web()[1], "1.5.0", "a person released it");
+    stage.report(&stage.brought("staging/web.yaml"), "argocd/staging", kind.words[2], "2026-11-20T08:13:00Z");
+    let tip = stage.tip();
+    let outcome = stage.try_pass("08:15").await;
+    assert_eq!((stage.tip(), stage.web()[1].as_str()), (tip, "1.5.0"));
+    let [trouble] = outcome.errors.as_slice() else { panic!("{:?}", outcome.errors) };
+    assert!(trouble.reason.contains("1.5.0 went back by itself once already"), "{trouble}");
+
+    // The next one fails, too: what failed before is no version to go back to.
+    stage.list(WEB, &["1.4.0", "1.5.0", "1.6.0"]);
+    stage.try_pass("08:50").await;
+    stage.report(&stage.brought("staging/web.yaml"), "argocd/staging", kind.words[2], "2026-11-20T08:51:00Z");
+    stage.try_pass("08:52").await;
+    assert_eq!(stage.web()[1], "1.4.0");
+}
+
+pub(super) async fn without_a_version_before_nothing_is_done_and_that_is_said(kind: Kind) {
+    let stage = Stage::new(kind, WATCHED);
+    let held = format!("version: 1\nholds:\n  - image: {WEB}\n    tag: 1.4.0\n    environment: staging\n");
+    stage.push(".tagboat/holds.yaml", &held);
+    stage.pass("08:00").await;
+    stage.failed(&stage.brought("staging/web.yaml"), "argocd/staging");
+    let tip = stage.tip();
+    let outcome = stage.try_pass("08:10").await;
+    assert_eq!(stage.tip(), tip);
+    let [trouble] = outcome.errors.as_slice() else { panic!("{:?}", outcome.errors) };
+    assert!(trouble.reason.contains("history tells of no version before 1.5.0"), "{trouble}");
+}
+
+pub(super) async fn what_a_person_brought_is_not_watched(kind: Kind) {
+    let stage = Stage::new(kind, "    publish: pullRequest\n    onFailure: {checks: [argocd/staging], within: 30m}\n");
+    let commit = stage.push("staging/web.yaml", &manifest(WEB, "1.5.0"));
+    stage.failed(&commit, "argocd/staging");
+    assert_eq!(stage.pass("08:00").await.watches, []);
+    assert_eq!(stage.web()[1], "1.5.0");
+}
+
+/// The return is a pull request that Tagboat merges; production would follow after an hour.
+const BY_MERGE: &str =
+    "    publish: commit\n    onFailure: {checks: [argocd/staging], within: 2h, publish: autoMerge}\n";
+
+pub(super) async fn a_return_by_pull_request_holds_back_what_follows_and_merges_when_its_checks_pass(kind: Kind) {
+    let stage = Stage::with(kind, BY_MERGE, "    gates: {soak: 1h}\n");
+    stage.pass("08:00").await;
+    stage.failed(&stage.brought("staging/web.yaml"), "argocd/staging");
+    let outcome = stage.pass("08:10").await;
+    assert_eq!(staging(&outcome).action, Action::Opened);
+    let pull = stage.store.pull(1);
+    assert_eq!((pull.head.as_str(), pull.title.as_str()), (HEAD, "staging: roll web back to 1.4.0"));
+    assert!(pull.body.contains("Reason: argocd/staging: "), "{}", pull.body);
+    assert!(pull.body.contains("Tagboat merges this"), "{}", pull.body);
+    let outcome = stage.pass("09:10").await;
+    assert_eq!(stage.web(), ["1.5.0", "1.5.0", "1.4.0"], "what failed goes nowhere");
+    let prod = outcome.proposals.iter().find(|one| one.environment.as_str() == "prod").unwrap();
+    assert_eq!(prod.action, Action::Held);
+    assert!(prod.reason.as_deref().unwrap().contains("in staging, it failed: argocd/staging"), "{prod:?}");
+    assert_eq!(stage.store.kept().pulls.len(), 1);
+    stage.passed(&stage.store.at(HEAD).unwrap(), "build");
+    stage.pass("09:20").await;
+    assert_eq!(stage.web()[1], "1.4.0");
+    assert!(stage.holds().contains("1.5.0"), "{}", stage.holds());
+    assert_eq!(stage.store.pull(1).state, Stands::Merged);
+    stage.pass("09:30").await;
+    assert_eq!((stage.web(), stage.store.kept().pulls.len()), (["1.5.0", "1.4.0", "1.4.0"].map(str::to_owned), 1));
+}
+
+pub(super) async fn what_is_newer_takes_the_place_of_a_return_that_nobody_merged(kind: Kind) {
+    let stage = Stage::new(kind, BY_MERGE);
+    stage.pass("08:00").await;
+    stage.failed(&stage.brought("staging/web.yaml"), "argocd/staging");
+    stage.pass("08:10").await;
+    stage.list(WEB, &["1.4.0", "1.5.0", "1.6.0"]);
+    stage.pass("08:20").await;
+    assert_eq!(stage.web(), ["1.6.0", "1.6.0", "1.4.0"]);
+    stage.pass("08:21").await;
+    assert_eq!(stage.store.pull(1).state, Stands::Closed, "there is nothing to go back from");
+    stage.report(&stage.brought("staging/web.yaml"), "argocd/staging", kind.words[2], "2026-11-20T08:22:00Z");
+    stage.pass("08:30").await;
+    assert_eq!(stage.store.pull(2).title, "staging: roll web back to 1.4.0", "1.5.0 had failed, too");
+}
+
+pub(super) async fn a_return_has_the_head_branch_until_a_person_refuses_it(kind: Kind) {
+    let stage = Stage::new(kind, &BY_MERGE.replace("publish: commit", "publish: autoMerge"));
+    stage.pass("08:00").await;
+    stage.passed(&stage.store.at(HEAD).unwrap(), "build");
+    stage.pass("08:05").await;
+    assert_eq!(stage.web()[1], "1.5.0");
+    let merged = stage.brought("staging/web.yaml");
+    stage.report(&merged, "argocd/staging", kind.words[2], "2026-11-20T08:06:00Z");
+    stage.list(WEB, &["1.4.0", "1.5.0", "1.6.0"]);
+    let outcome = stage.pass("08:10").await;
+    assert_eq!(stage.store.pull(2).title, "staging: roll web back to 1.4.0");
+    let waits = outcome.proposals.iter().find(|one| one.action == Action::Waiting && one.branch.is_none()).unwrap();
+    assert!(waits.reason.as_deref().unwrap().ends_with("of staging goes back first"), "{waits:?}");
+    stage.store.change(2, |pull| pull.state = Stands::Closed);
+    stage.pass("08:20").await;
+    assert_eq!(stage.store.pull(3).title, "staging: update web to 1.6.0");
+    assert_eq!(stage.web()[1], "1.5.0");
+}
+
+pub(super) async fn a_person_who_closes_a_return_has_refused_it(kind: Kind) {
+    let stage = Stage::new(kind, BY_MERGE);
+    stage.pass("08:00").await;
+    stage.failed(&stage.brought("staging/web.yaml"), "argocd/staging");
+    stage.pass("08:10").await;
+    stage.store.change(1, |pull| pull.state = Stands::Closed);
+    for time in ["08:20", "08:30"] {
+        assert_eq!(staging(&stage.pass(time).await).action, Action::LeftAlone);
+        assert_eq!((stage.store.kept().pulls.len(), stage.web()[1].as_str()), (1, "1.5.0"));
+    }
+}
+
+pub(super) async fn a_return_is_withdrawn_when_the_check_recovers_and_kept_when_the_time_is_over(kind: Kind) {
+    for recovers in [true, false] {
+        let stage = Stage::new(kind, &BY_MERGE.replace("autoMerge", "pullRequest"));
+        stage.pass("08:00").await;
+        let brought = stage.brought("staging/web.yaml");
+        stage.failed(&brought, "argocd/staging");
+        stage.pass("08:10").await;
+        if recovers {
+            stage.passed(&brought, "argocd/staging");
+            stage.pass("08:20").await;
+        } else {
+            stage.pass("13:00").await;
+        }
+        let expected = if recovers { Stands::Closed } else { Stands::Open };
+        assert_eq!((stage.store.pull(1).state, stage.web()[1].as_str()), (expected, "1.5.0"));
+    }
+}
+
+pub(super) async fn what_a_person_orders_waits_for_the_same_checks(kind: Kind) {
+    let stage = Stage::new(kind, CHECKED);
+    stage.pass("08:00").await;
+    let sha = stage.tip();
+    stage.failed(&sha, "argocd/dev");
+    let refused = stage.promote("08:10", &[]).await.unwrap_err().to_string();
+    assert!(refused.contains("checks: argocd/dev: "), "{refused}");
+    assert_eq!(stage.web()[1], "1.4.0");
+    stage.promote("08:20", &[GateName::Checks]).await.unwrap();
+    assert_eq!(stage.web()[1], "1.5.0");
+
+    let stage = Stage::new(kind, CHECKED);
+    stage.pass("08:00").await;
+    stage.passed(&stage.tip(), "argocd/dev");
+    stage.promote("08:10", &[]).await.unwrap();
+    assert_eq!(stage.web()[1], "1.5.0");
+}
+
+pub(super) async fn a_dry_run_tells_of_a_return_and_makes_none(kind: Kind) {
+    let stage = Stage::new(kind, WATCHED);
+    stage.pass("08:00").await;
+    stage.failed(&stage.brought("staging/web.yaml"), "argocd/staging");
+    let tip = stage.tip();
+    let outcome = stage.pass_of("mirror", "08:10", Mode::DryRun).await;
+    assert_eq!(stage.tip(), tip);
+    assert_eq!(staging(&outcome).action, Action::Committed);
+    let files: Vec<&str> = outcome.files.iter().map(|edit| edit.file.as_str()).collect();
+    assert_eq!(files, ["staging/web.yaml", ".tagboat/holds.yaml"]);
+}
+
+pub(super) async fn two_passes_at_once_go_back_once(kind: Kind) {
+    let stage = Stage::new(kind, WATCHED);
+    stage.pass("08:00").await;
+    stage.failed(&stage.brought("staging/web.yaml"), "argocd/staging");
+    let pass = |mirror| stage.pass_of(mirror, "08:10", Mode::Act);
+    let (one, other) = tokio::join!(pass("one"), pass("other"));
+    assert_eq!((one.errors, other.errors), (Vec::new(), Vec::new()));
+    let count = stage.store.repository.git(&["log", "--format=%s", "main", "--grep=Tagboat-Failed"]).lines().count();
+    assert_eq!((count, stage.web()[1].as_str()), (1, "1.4.0"));
+}
+
+pub(super) async fn a_digest_comes_back_with_its_tag(kind: Kind) {
+    let stage = Stage::new(kind, WATCHED);
+    let digest = |tag: &str| format!("{tag}@{}", MemoryTags::digest(WEB, tag));
+    for environment in ["dev", "staging"] {
+        stage.push(&format!("{environment}/web.yaml"), &manifest(WEB, &digest("1.4.0")));
+    }
+    stage.pass("08:00").await;
+    stage.failed(&stage.brought("staging/web.yaml"), "argocd/staging");
+    let text = |revision: &str| String::from_utf8(stage.store.repository.show(revision, "staging/web.yaml")).unwrap();
+    assert_eq!(text("main"), manifest(WEB, &digest("1.5.0")));
+    stage.pass("08:10").await;
+    assert_eq!(text("main"), manifest(WEB, &digest("1.4.0")));
+}
+
+pub(super) async fn a_forge_that_cannot_be_asked_takes_nothing_back_and_that_is_said(kind: Kind) {
+    let stage = Stage::new(kind, WATCHED);
+    stage.pass("08:00").await;
+    stage.failed(&stage.brought("staging/web.yaml"), "argocd/staging");
+    for _ in 0..8 {
+        stage.store.trap("GET", "/commits/", Fault::Before(503));
+    }
+    let outcome = stage.try_pass("08:10").await;
+    assert_eq!(stage.web()[1], "1.5.0");
+    assert!(
+        outcome.errors.iter().any(|row| row.reason.contains("whether 1.5.0 failed is not known")),
+        "{:?}",
+        outcome.errors
+    );
+    stage.store.kept().traps.clear();
+    stage.pass("08:12").await;
+    assert_eq!(stage.web()[1], "1.4.0");
+}
+
+/// Makes one test of each on a kind of forge.
+macro_rules! gates {
+    ($kind:expr) => {
+        $crate::forge::gates::gates! { @ $kind;
+            a_promotion_waits_for_the_check_of_the_commit_that_brought_it
+            a_commit_status_counts_as_a_check_run_does
+            the_newest_report_on_a_later_commit_that_still_holds_it_counts
+            what_was_said_of_another_version_does_not_count
+            a_star_takes_all_that_begin_so_and_wants_one_at_least
+            a_forge_that_cannot_be_asked_lets_nothing_pass
+            checks_are_asked_for_only_where_a_promotion_waits_and_once_for_all_images
+            approvals_of_the_head_commit_are_waited_for
+            an_approval_does_not_outlast_the_head_that_it_was_given_to
+            with_pull_request_approvals_are_shown_and_a_person_merges
+            what_waits_for_a_person_is_never_merged_by_tagboat
+            what_fails_goes_back_by_itself_once_and_is_held
+            history_tells_a_return_as_a_rollback_with_what_failed
+            only_what_failed_in_time_goes_back_though_nobody_looked_at_once
+            a_failure_is_laid_to_what_came_last_before_it
+            images_that_one_commit_brought_go_back_together_in_one_pass
+            a_version_that_came_again_after_it_went_back_stays_for_a_person
+            without_a_version_before_nothing_is_done_and_that_is_said
+            what_a_person_brought_is_not_watched
+            a_return_by_pull_request_holds_back_what_follows_and_merges_when_its_checks_pass
+            what_is_newer_takes_the_place_of_a_return_that_nobody_merged
+            a_return_has_the_head_branch_until_a_person_refuses_it
+            a_person_who_closes_a_return_has_refused_it
+            a_return_is_withdrawn_when_the_check_recovers_and_kept_when_the_time_is_over
+            a_forge_that_cannot_be_asked_takes_nothing_back_and_that_is_said
+            what_a_person_orders_waits_for_the_same_checks
+            a_dry_run_tells_of_a_return_and_makes_none
+            two_passes_at_once_go_back_once
+            a_digest_comes_back_with_its_tag
+        }
+    };
+    (@ $kind:expr; $($name:ident)*) => {
+        mod gates {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    $crate::forge::gates::$name($kind).await;
+                }
+            )*
+        }
+    };
+}
+pub(super) use gates;
