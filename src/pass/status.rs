@@ -48,7 +48,7 @@ pub fn status(planned: Planned, inputs: &Inputs<'_>, ledger: Option<&Ledger<'_>>
         Err(error) => (None, Some(error)),
     };
     let (mut status, _) = standing(&planned, config, background.as_ref());
-    status.errors.extend(error.map(unreadable));
+    status.errors.extend(error.as_ref().map(unreadable));
     let outcome = report::outcome(planned, config);
     status.skipped = outcome.skipped;
     status.errors.extend(outcome.errors);
@@ -72,11 +72,11 @@ pub(super) fn beside(planned: &Planned, ledger: &Ledger<'_>, memory: &Memory) ->
     *known = background.clone().map(|background| (tips, background));
     drop(known);
     let (mut status, proposals) = standing(planned, ledger.config, background.as_deref());
-    status.errors.extend(error.map(unreadable));
+    status.errors.extend(error.as_ref().map(unreadable));
     Standing { status, proposals, decisions: None }
 }
 
-fn unreadable(error: PassError) -> Trouble {
+fn unreadable(error: &PassError) -> Trouble {
     Trouble { what: "history".to_owned(), file: None, position: None, reason: error.to_string() }
 }
 

@@ -78,7 +78,9 @@ impl Door {
             Some(Access::TrustedHeader { header, proxies }) => {
                 let fault = |message: String, hint| Fault::of_file(&service.file, message, Some(hint));
                 let name = HeaderName::from_bytes(header.as_bytes())
-                    .map_err(|_| fault("`access.trustedHeader` is no name of a header".to_owned(), "X-Forwarded-User"))
+                    .map_err(|_error| {
+                        fault("`access.trustedHeader` is no name of a header".to_owned(), "X-Forwarded-User")
+                    })
                     .map_err(|fault| SetupError::Configuration(fault.into()))?;
                 let mut networks = Vec::new();
                 for proxy in proxies {

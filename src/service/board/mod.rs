@@ -103,9 +103,9 @@ pub(super) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/logout", post(orders::log_out))
         .route("/orders/{what}", post(orders::by_form))
         .route("/events", get(events))
-        .route("/assets/board.css", get(|| asset("text/css; charset=utf-8", include_str!("board.css"))))
-        .route("/assets/board.js", get(|| asset("text/javascript; charset=utf-8", include_str!("board.js"))))
-        .route("/assets/icon.svg", get(|| asset("image/svg+xml", include_str!("icon.svg"))))
+        .route("/assets/board.css", get(|| async { asset("text/css; charset=utf-8", include_str!("board.css")) }))
+        .route("/assets/board.js", get(|| async { asset("text/javascript; charset=utf-8", include_str!("board.js")) }))
+        .route("/assets/icon.svg", get(|| async { asset("image/svg+xml", include_str!("icon.svg")) }))
         .nest("/api/v1", api::routes())
         .fallback(pages::nothing)
         .layer(middleware::from_fn_with_state(Arc::clone(shared), guard))
@@ -115,7 +115,7 @@ async fn events(State(shared): State<Arc<Shared>>) -> Response {
     shared.board.events.listen()
 }
 
-async fn asset(kind: &'static str, text: &'static str) -> Response {
+fn asset(kind: &'static str, text: &'static str) -> Response {
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }
 

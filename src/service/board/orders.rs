@@ -99,7 +99,7 @@ pub(super) async fn by_json(
         }
         let body = body(request).await?;
         let fields: Fields = serde_json::from_slice(&body)
-            .map_err(|_| Answer::refused(StatusCode::BAD_REQUEST, "the body is no JSON object of strings"))?;
+            .map_err(|_error| Answer::refused(StatusCode::BAD_REQUEST, "the body is no JSON object of strings"))?;
         Ok(order(&shared, &what, &fields, &visitor).await)
     };
     let answer = answer.await.unwrap_or_else(|refused| refused);
@@ -203,14 +203,16 @@ fn wanted(what: &str, fields: &Fields, visitor: &Visitor) -> Result<Wanted, Answ
     let wrong = |words: String| Answer::refused(StatusCode::BAD_REQUEST, words);
     let field = |name: &str| fields.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
     let needed = |name: &str| field(name).ok_or_else(|| wrong(format!("`{name}` is missing")));
-    let image = |text: &str| text.parse::<ImageName>().map_err(|_| wrong(format!("`{}` is no image", shorten(text))));
-    let tag = |text: &str| text.parse::<Tag>().map_err(|_| wrong(format!("`{}` is no tag", shorten(text))));
+    let image =
+        |text: &str| text.parse::<ImageName>().map_err(|_error| wrong(format!("`{}` is no image", shorten(text))));
+    let tag = |text: &str| text.parse::<Tag>().map_err(|_error| wrong(format!("`{}` is no tag", shorten(text))));
     let reason = field("reason").map(one_line).filter(|reason| !reason.is_empty());
     match what {
         "run" => Ok(Wanted::Pass),
         "hold" => {
             let until = field("until").map(|text| {
-                text.parse().map_err(|_| wrong(format!("`{}` is no moment: write 2026-12-24T18:00:00Z", shorten(text))))
+                text.parse()
+                    .map_err(|_error| wrong(format!("`{}` is no moment: write 2026-12-24T18:00:00Z", shorten(text))))
             });
             Ok(Wanted::Hold(hold::Order::Hold(Hold {
                 environment: field("environment").map(Into::into),

@@ -14,7 +14,7 @@ use crate::model::record::Running;
 use crate::service::board::log::{Line, words};
 use crate::service::board::memory::{PassNote, Remembered, Seen, short};
 use crate::service::figures::Figures;
-use crate::service::timetable::Outlook;
+use crate::service::timetable::{Cause, Outlook};
 
 /// What stands in one environment, of one image.
 #[derive(Debug, Serialize)]
@@ -434,7 +434,7 @@ pub(super) fn repository(url: &str, row: &Remembered, outlook: Option<Outlook>) 
         failures: row.failures,
         last_success: row.last_success,
         next_pass: outlook.and_then(|outlook| outlook.next),
-        next_cause: outlook.and_then(|outlook| outlook.cause).map(|cause| cause.as_str()),
+        next_cause: outlook.and_then(|outlook| outlook.cause).map(Cause::as_str),
         last_pass: row.passes.front().map(|(number, note)| pass(url, row, *number, note, false)),
         environments: status.environments.len(),
         images: images.len(),
