@@ -71,6 +71,11 @@ pub(super) fn answer<'a>(question: &'a Question, readings: &mut Readings<'a>, fa
                 match facts.examine(tag, policy) {
                     Finding::Fits => go(question, rejected, &entries, tag, None, true, facts),
                     Finding::Missing(missing) => leave(question, rejected, explain(missing)),
+                    // A person's word is no missing fact: what was proposed before is not left standing for it.
+                    Finding::Unfit(reason @ Reason::Held(_)) => {
+                        reject(&mut rejected, &entries, Some(tag.as_str()), &reason);
+                        keep(question, rejected)
+                    }
                     Finding::Unfit(reason) => {
                         let refused = refused(&rejected, facts.tags);
                         leave(question, rejected, format!("`{tag}` cannot be pinned: {reason}{refused}"))

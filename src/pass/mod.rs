@@ -37,7 +37,7 @@ use crate::config::holds::{HOLDS_FILE, MISTAKEN_FILE};
 use crate::config::repository::Repository;
 use crate::decide::questions::{self, Followed};
 use crate::manifest::layers;
-use crate::model::change::ChangeSet;
+use crate::model::change::{ChangeSet, Refusal};
 use crate::model::commit::CommitId;
 use crate::model::decision::{Decided, Decision, Question, Verdict};
 use crate::model::environment::{BranchName, EnvironmentName};
@@ -46,7 +46,7 @@ use crate::model::hold::Hold;
 use crate::model::image::ImageName;
 use crate::model::observation::Observation;
 use crate::model::outcome::{Outcome, ScanOutcome, ScannedReference, Trouble};
-use crate::model::proposal::{Action, Proposal};
+use crate::model::proposal::{Action, Move, Proposal};
 use crate::model::rejections::Rejections;
 use crate::model::site::{PassedOver, Site};
 use crate::model::usage::Usage;
@@ -237,7 +237,7 @@ async fn round(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
         promoted = promote::promote(&observation, decisions.clone(), environments, groups);
     }
     let settled = returns::settle(inputs, &observation, &mut promoted, &seen).await;
-    let (changes, proposed) = edits(inputs, &observation.sites, &seen, &promoted.proposals);
+    let (changes, proposed) = edits(inputs, &observation.sites, &seen, &mut promoted.proposals);
     let (returns, troubles) = settled.take_place(&mut promoted);
     stages.end("promoted and edited");
     let looked_at = promoted.decisions.iter().map(|decision| &decision.question.image);
@@ -482,7 +482,7 @@ fn policy(
 type Edits = (Vec<(EnvironmentName, ChangeSet)>, Vec<(usize, ChangeSet)>);
 
 /// Edits the files of every proposal that would be written to Git: on the base, or on a head branch.
-fn edits(inputs: &Inputs<'_>, sites: &[Site], seen: &[Seen<'_>], proposals: &[Proposal]) -> Edits {
+fn edits(inputs: &Inputs<'_>, sites: &[Site], seen: &[Seen<'_>], proposals: &mut [Proposal]) -> Edits {
     let edit = |name: &EnvironmentName, proposals: &[&Proposal]| {
         // What moves was found on its ground, so that the ground is there.
         let Some(ground) = grounds::of(seen, inputs.config, name) else { return ChangeSet::default() };
@@ -490,16 +490,39 @@ fn edits(inputs: &Inputs<'_>, sites: &[Site], seen: &[Seen<'_>], proposals: &[Pr
         edit::edit(sites, proposals, &ground.surroundings, inputs.limits, &read)
     };
     let is_apart = |proposal: &Proposal| inputs.editing == Editing::Apart && proposal.action == Action::Opened;
-    let of = |environment: &EnvironmentName| -> Vec<&Proposal> {
-        let own = proposals.iter().filter(|proposal| proposal.environment == *environment);
-        own.filter(|proposal| is_written(proposal) && !is_apart(proposal)).collect()
-    };
-    let environments = inputs.config.environments.0.iter().map(|environment| &environment.name);
-    let together = environments
-        .map(|name| (name.clone(), of(name)))
-        .filter(|(_, proposals)| !proposals.is_empty())
-        .map(|(name, proposals)| (name.clone(), edit(&name, &proposals)))
-        .collect();
+    let mut together = Vec::new();
+    for environment in &inputs.config.environments.0 {
+        let is_own = |proposal: &Proposal| {
+            proposal.environment == environment.name && is_written(proposal) && !is_apart(proposal)
+        };
+        let mut own: Vec<usize> = (0..proposals.len()).filter(|index| is_own(&proposals[*index])).collect();
+        if own.is_empty() {
+            continue;
+        }
+        let mut refusals = Vec::new();
+        let mut changes = loop {
+            let changes = edit(&environment.name, &own.iter().map(|index| &proposals[*index]).collect::<Vec<_>>());
+            let is_refused = |step: &Move| changes.refused.iter().any(|row| row.image.as_ref() == Some(&step.image));
+            // Half of a group is no group: what was refused takes the others of its group along.
+            let (torn, whole): (Vec<usize>, Vec<usize>) = own.into_iter().partition(|index| {
+                let moves = &proposals[*index].moves;
+                moves.len() > 1 && moves.iter().any(is_refused)
+            });
+            if torn.is_empty() {
+                break changes;
+            }
+            for index in torn {
+                let proposal = &mut proposals[index];
+                proposal.action = Action::Failed;
+                proposal.reason = Some(propose::NOT_ALL_EDITED.to_owned());
+                let is_its = |row: &&Refusal| proposal.moves.iter().any(|step| row.image.as_ref() == Some(&step.image));
+                refusals.extend(changes.refused.iter().filter(is_its).cloned());
+            }
+            own = whole;
+        };
+        changes.refused.append(&mut refusals);
+        together.push((environment.name.clone(), changes));
+    }
     let apart = proposals.iter().enumerate().filter(|(_, proposal)| is_apart(proposal));
     (together, apart.map(|(index, proposal)| (index, edit(&proposal.environment, &[proposal]))).collect())
 }

@@ -13,7 +13,7 @@ use crate::model::environment::{BranchName, Environment, EnvironmentName, Publis
 use crate::model::gate::{GateName, GateSpec};
 use crate::model::outcome::{Landed, Trouble};
 use crate::model::proposal::{Action, Proposal};
-use crate::model::pull_request::PullRequest;
+use crate::model::pull_request::{PullRequest, State};
 use crate::model::watch::WatchState;
 pub use crate::observe::checks::Asked;
 use crate::pass::notes;
@@ -26,6 +26,9 @@ use crate::publish::pull_requests::{self, Course, Desired, Standing, Unsure};
 
 /// The longest body where no forge sets a limit, in characters.
 pub(super) const LONGEST_BODY: usize = 60_000;
+
+/// Why a proposal is not made of which only a part could be edited.
+pub(super) const NOT_ALL_EDITED: &str = "not every file of it could be edited";
 
 /// Where pull requests of a repository are made.
 #[derive(Clone)]
@@ -179,7 +182,7 @@ fn desired(planned: &mut Planned, config: &Repository, limit: usize, notes: &BTr
         if !changes.refused.is_empty() || changes.files.is_empty() {
             // The refusals are rows of the outcome; half of a group is no group.
             proposal.action = Action::Failed;
-            proposal.reason = Some("not every file of it could be edited".to_owned());
+            proposal.reason = Some(NOT_ALL_EDITED.to_owned());
             continue;
         }
         let environment = config.environments.named(&proposal.environment);
@@ -285,11 +288,35 @@ async fn standing(
                 None => forge.list(onto.branch, prefix).await?,
             };
             all.retain(|one| onto.has_head(&one.head, prefix));
+            refused_before(onto.branch, forge, desired, &mut all).await?;
             Some(all)
         }
         None => None,
     };
     Ok(Standing { heads, pull_requests })
+}
+
+/// Adds what the listing no longer tells of heads whose pull request is about to change: it must not turn into what
+/// was refused long ago.
+async fn refused_before(
+    base: &BranchName,
+    forge: &dyn Forge,
+    desired: &[Desired],
+    listed: &mut Vec<PullRequest>,
+) -> Result<(), ForgeError> {
+    for wanted in desired {
+        let is_changing = listed.iter().any(|one| {
+            one.state == State::Open
+                && one.head == wanted.head
+                && one.marker.as_ref().is_none_or(|marker| marker.key != wanted.key)
+        });
+        if is_changing {
+            let all = forge.of_head(base, &wanted.head).await?;
+            let known: BTreeSet<_> = listed.iter().map(|one| one.number).collect();
+            listed.extend(all.into_iter().filter(|one| !known.contains(&one.number)));
+        }
+    }
+    Ok(())
 }
 
 /// Names what is not fully known in this pass: what stands for it is left as it is.

@@ -70,9 +70,13 @@ pub fn version_before(
         return Err(NoWayBack::Already(current.to_string()));
     }
     let stood: Vec<&Value> = timeline.shifts.iter().flat_map(|shift| shift.to.iter().chain(&shift.from)).collect();
+    // The same tag without its digest is the same version: a digest was only written beside it.
+    let is_other = |value: &Value| {
+        value.tag != current.tag || matches!((&value.digest, &current.digest), (Some(one), Some(other)) if one != other)
+    };
     let is_before = |value: &Value| match named {
         Some(tag) => value.tag.as_ref() == Some(tag),
-        None => value != current && value.tag.is_some() && !is_held(value) && past.hold_on(value).is_none(),
+        None => is_other(value) && value.tag.is_some() && !is_held(value) && past.hold_on(value).is_none(),
     };
     let position = stood.iter().position(|value| is_before(value));
     let to = match (position, named) {

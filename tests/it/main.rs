@@ -23,6 +23,7 @@ mod proposing;
 mod registry;
 mod report;
 mod signature;
+mod simulation;
 mod taken_back;
 mod unasked;
 mod wayin;

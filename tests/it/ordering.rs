@@ -158,3 +158,15 @@ async fn what_was_rolled_back_counts_as_introduced_no_more_though_its_hold_is_ov
     scene.pass("2026-11-20T14:00:00Z").await;
     assert_eq!(scene.remote.file("prod/shop.yaml"), manifest("1.5.1", "1.4.0"));
 }
+
+#[tokio::test]
+async fn a_digest_that_was_only_written_beside_its_tag_is_nothing_to_go_back_from() {
+    let scene = Scene::new("    pin: digest\n", "");
+    scene.list(&["1.4.0"], &["1.4.0"]);
+    scene.pass("2026-11-20T09:00:00Z").await;
+    let pinned = scene.remote.file("dev/shop.yaml");
+    assert!(pinned.contains("1.4.0@sha256:"), "{pinned}");
+    let refused = scene.rollback("2026-11-20T10:00:00Z", "dev", WEB).await.unwrap_err();
+    assert!(refused.to_string().contains("history tells of no version before 1.4.0@sha256:"), "{refused}");
+    assert_eq!(scene.remote.file("dev/shop.yaml"), pinned);
+}

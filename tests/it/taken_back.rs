@@ -6,6 +6,7 @@ use tagboat::git::Remote;
 use tagboat::manifest::Limits;
 use tagboat::model::environment::BranchName;
 use tagboat::model::outcome::Outcome;
+use tagboat::model::proposal::Action;
 use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::{Mode, Run, run};
 
@@ -186,4 +187,48 @@ async fn nothing_follows_an_environment_of_which_a_file_is_not_understood() {
     remote.edit("2026-11-20T10:00:00Z", "Mend", &[("dev/other.yaml", Some(&new))]);
     pass(Arc::<MemoryRemote>::clone(&remote), &tags, "2026-11-20T11:00:00Z").await;
     assert_eq!(remote.file("prod/web.yaml"), new);
+}
+
+#[tokio::test]
+async fn half_of_a_group_that_could_be_edited_is_not_committed() {
+    // The tag of one of them stands for something else, too: no digest can be written beside it.
+    let shared = "image:\n  repository: ghcr.io/acme/web\n  tag: &tag 1.4.0\nlabel: *tag\n";
+    let api = "image:\n  repository: ghcr.io/acme/api\n  tag: 1.4.0\n";
+    for (groups, expected) in [("groups:\n  - {name: shop, images: [ghcr.io/acme/*]}\n", "1.4.0"), ("", "1.5.0")] {
+        let config = format!(
+            "version: 1\nimages:\n  - match: ghcr.io/acme/*\n    semver: 1.x\n    pin: digest\n{groups}environments:\n  - {{name: dev, \
+             files: [dev/**], publish: commit}}\n"
+        );
+        let remote = Arc::new(MemoryRemote::with(&[
+            (".tagboat.yaml", &config),
+            ("dev/web/values.yaml", shared),
+            ("dev/api/values.yaml", api),
+        ]));
+        let tags = MemoryTags::default();
+        tags.set("ghcr.io/acme/web", ["1.4.0", "1.5.0"]);
+        tags.set("ghcr.io/acme/api", ["1.4.0", "1.5.0"]);
+        let outcome = pass(Arc::<MemoryRemote>::clone(&remote), &tags, "2026-11-20T09:00:00Z").await;
+        assert!(remote.file("dev/web/values.yaml").contains("&tag 1.4.0"));
+        assert!(remote.file("dev/api/values.yaml").contains(expected), "{:?}", outcome.errors);
+        assert_eq!(outcome.errors.len(), 1, "the refusal is told: {:?}", outcome.errors);
+        if !groups.is_empty() {
+            assert_eq!(outcome.proposals[0].action, Action::Failed);
+            assert_eq!(outcome.proposals[0].reason.as_deref(), Some("not every file of it could be edited"));
+            assert_eq!(outcome.changes, []);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_pull_request_that_pins_a_version_goes_when_the_version_is_held() {
+    let config = config("semver: 1.x\n    pin: digest", "  - {name: prod, files: [prod/**]}\n");
+    let remote = Arc::new(MemoryRemote::with(&[(".tagboat.yaml", &config), ("prod/web.yaml", &manifest(":1.4.0"))]));
+    let tags = listed(&["1.4.0"]);
+    pass(Arc::<MemoryRemote>::clone(&remote), &tags, "2026-11-20T09:00:00Z").await;
+    assert_eq!(remote.heads("tagboat/").unwrap().len(), 1);
+    let holds = format!("version: 1\nholds:\n  - image: {WEB}\n    tag: 1.4.0\n");
+    remote.edit("2026-11-20T10:00:00Z", "Hold", &[(".tagboat/holds.yaml", Some(&holds))]);
+    let outcome = pass(Arc::<MemoryRemote>::clone(&remote), &tags, "2026-11-20T11:00:00Z").await;
+    assert_eq!(remote.heads("tagboat/").unwrap(), []);
+    assert!(outcome.skipped.iter().any(|row| row.what == WEB && row.reason.contains("held")), "{:?}", outcome.skipped);
 }

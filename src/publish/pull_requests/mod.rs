@@ -369,15 +369,25 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
         ));
         return course;
     }
-    if open.is_none()
-        && !wanted.is_order
+    // What is open under another key is for something that nobody wants any more: it must not turn into what was refused.
+    let is_asked_for = |open: &PullRequest| open.marker.as_ref().is_some_and(|marker| marker.key == wanted.key);
+    if !wanted.is_order
+        && !open.is_some_and(is_asked_for)
         && let Some(refused) = refused(wanted, standing)
     {
-        course.url = Some(refused.url.clone());
         course.action = Action::LeftAlone;
         course.reason = Some(format!(
             "closed by a person: refused until something newer comes, or the label `{LABEL_RETRY}` is set"
         ));
+        if let Some(open) = open
+            && let Some(steps) = withdraw(Some(open), head)
+        {
+            course.steps = steps;
+            course.action = Action::Closed;
+        } else {
+            course.url = Some(refused.url.clone());
+            course.steps.extend(disarm());
+        }
         return course;
     }
     let current = head.filter(|head| is_current(wanted, head, open));
@@ -406,17 +416,21 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
     if wanted.publish == Publish::AutoMerge
         && wanted.gates_pass
         && let Some(current) = current
-        && (standing.pull_requests.is_none() || open.is_some_and(|open| open.commit == current.tip))
     {
-        course.steps.push(Step::Merge {
-            pull_request: open.cloned().map(Box::new),
-            head: wanted.head.clone(),
-            commit: current.tip.clone(),
-            again: Box::new(wanted.commit.clone()),
-            statuses: wanted.statuses.clone(),
-            is_settled: wanted.is_settled,
-            approvals: wanted.approvals,
-        });
+        if let Some(open) = open.filter(|open| open.commit != current.tip) {
+            course.reason =
+                Some(format!("{} has moved to {}: the next pass looks again", wanted.head, open.commit.short()));
+        } else if standing.pull_requests.is_none() || open.is_some() {
+            course.steps.push(Step::Merge {
+                pull_request: open.cloned().map(Box::new),
+                head: wanted.head.clone(),
+                commit: current.tip.clone(),
+                again: Box::new(wanted.commit.clone()),
+                statuses: wanted.statuses.clone(),
+                is_settled: wanted.is_settled,
+                approvals: wanted.approvals,
+            });
+        }
     }
     course
 }
@@ -515,18 +529,7 @@ fn leftovers(
         if head.is_some_and(|head| head.is_return) && !is_calm {
             continue;
         }
-        let mut steps = Vec::new();
-        if let Some(open) = open {
-            let Some(read) = &open.marker else { continue };
-            let mut withdrawn = read.clone();
-            withdrawn.withdrawn = true;
-            let body = marker::replace(&open.body, &withdrawn);
-            let comment = "Nothing of this is left to do: what it brings is there already, or no longer wanted.";
-            steps.push(Step::Close { pull_request: Box::new(open.clone()), body, comment: comment.to_owned() });
-        }
-        if let Some(head) = head {
-            steps.push(Step::Delete { head: head.name.clone(), expected: head.tip.clone() });
-        }
+        let Some(steps) = withdraw(open, head) else { continue };
         courses.push(Course {
             proposal: None,
             environment,
@@ -539,6 +542,27 @@ fn leftovers(
         });
     }
     courses
+}
+
+/// What takes a pull request and its head branch away; `None` where they are not for Tagboat to take, or not now.
+fn withdraw(open: Option<&PullRequest>, head: Option<&HeadBranch>) -> Option<Vec<Step>> {
+    let mut steps = Vec::new();
+    if let Some(open) = open {
+        // Somebody has pushed since the branches were listed, or the forge lags behind: the next pass sees which.
+        if head.is_some_and(|head| head.tip != open.commit) {
+            return None;
+        }
+        let read = open.marker.as_ref()?;
+        let mut withdrawn = read.clone();
+        withdrawn.withdrawn = true;
+        let body = open.body.replace(&marker::write(read), &marker::write(&withdrawn));
+        let comment = "Nothing of this is left to do: what it brings is there already, or no longer wanted.";
+        steps.push(Step::Close { pull_request: Box::new(open.clone()), body, comment: comment.to_owned() });
+    }
+    if let Some(head) = head {
+        steps.push(Step::Delete { head: head.name.clone(), expected: head.tip.clone() });
+    }
+    Some(steps)
 }
 
 #[cfg(test)]

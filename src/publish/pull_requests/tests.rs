@@ -1,1 +1,117 @@
+use super::*;
+use crate::model::commit::{CommitPlan, Identity};
+use crate::model::pull_request::{Marker, Number};
 
+const HEAD: &str = "tagboat/prod/web";
+
+fn commit_id(text: &str) -> CommitId {
+    CommitId(text.into())
+}
+
+fn head(key: &str) -> HeadBranch {
+    HeadBranch {
+        name: HEAD.into(),
+        tip: commit_id("tip"),
+        key: Some(key.to_owned()),
+        is_own: true,
+        is_order: false,
+        is_return: false,
+        is_fresh: true,
+        is_on_tip: true,
+    }
+}
+
+fn pull_request(number: u64, state: State, key: &str) -> PullRequest {
+    let group = "web".to_owned();
+    let marker = Marker { key: key.to_owned(), environment: "prod".into(), group, withdrawn: false, unfinished: false };
+    PullRequest {
+        number: Number(number),
+        url: format!("https://forge.acme.example/{number}"),
+        state,
+        head: HEAD.into(),
+        commit: commit_id("tip"),
+        base: "main".into(),
+        title: "title".to_owned(),
+        body: marker::write(&marker),
+        marker: Some(marker),
+        labels: BTreeSet::new(),
+        is_draft: false,
+        is_armed: false,
+    }
+}
+
+fn wanted(key: &str) -> Desired {
+    let plan = CommitPlan {
+        environment: "prod".into(),
+        message: "message".to_owned(),
+        author: Identity::default(),
+        committer: Identity::default(),
+        sign: None,
+    };
+    Desired {
+        proposal: 0,
+        environment: "prod".into(),
+        group: "web".to_owned(),
+        publish: Publish::AutoMerge,
+        key: key.to_owned(),
+        head: HEAD.into(),
+        commit: PlannedCommit { plan, files: Vec::new(), key: key.to_owned() },
+        title: "title".to_owned(),
+        body: "body".to_owned(),
+        gates_pass: true,
+        reviewers: Vec::new(),
+        is_order: false,
+        statuses: Vec::new(),
+        is_settled: true,
+        max_open: None,
+        rebase: Rebase::default(),
+        approvals: 0,
+    }
+}
+
+fn planned(desired: &[Desired], head: HeadBranch, pull_requests: Vec<PullRequest>) -> Vec<Course> {
+    let standing = Standing { heads: vec![head], pull_requests: Some(pull_requests) };
+    plan(desired, &standing, "tagboat/", &Unsure::default())
+}
+
+/// The kinds of steps of the only course.
+fn steps(courses: &[Course]) -> Vec<&'static str> {
+    assert_eq!(courses.len(), 1);
+    let kind = |step: &Step| match step {
+        Step::Push { .. } => "push",
+        Step::Rewrite { .. } => "rewrite",
+        Step::Close { .. } => "close",
+        Step::Delete { .. } => "delete",
+        Step::Merge { .. } => "merge",
+        _ => "other",
+    };
+    courses[0].steps.iter().map(kind).collect()
+}
+
+#[test]
+fn what_is_open_for_something_newer_does_not_turn_into_what_was_refused() {
+    let refused = pull_request(1, State::Closed, "old");
+    let open = pull_request(2, State::Open, "new");
+    let courses = planned(&[wanted("old")], head("new"), vec![refused.clone(), open.clone()]);
+    assert_eq!(steps(&courses), ["close", "delete"]);
+    assert_eq!(courses[0].action, Action::Closed);
+    assert!(courses[0].reason.as_deref().unwrap_or_default().contains("closed by a person"));
+
+    let mut retried = refused.clone();
+    retried.labels.insert(LABEL_RETRY.to_owned());
+    assert_eq!(steps(&planned(&[wanted("old")], head("new"), vec![retried, open])), ["push", "rewrite"]);
+    // A person opened it again: then it stands for what is asked for, whatever else was closed.
+    let reopened = pull_request(3, State::Open, "old");
+    assert_eq!(steps(&planned(&[wanted("old")], head("old"), vec![refused, reopened])), ["rewrite", "merge"]);
+}
+
+#[test]
+fn what_somebody_pushes_to_while_it_is_looked_at_is_neither_closed_nor_merged() {
+    let mut moved = pull_request(1, State::Open, "key");
+    moved.commit = commit_id("theirs");
+    assert_eq!(planned(&[], head("key"), vec![moved.clone()]), []);
+    let courses = planned(&[wanted("key")], head("key"), vec![moved]);
+    assert_eq!(steps(&courses), ["rewrite"]);
+    assert!(courses[0].reason.as_deref().unwrap_or_default().contains("has moved"));
+    assert_eq!(steps(&planned(&[], head("key"), vec![pull_request(1, State::Open, "key")])), ["close", "delete"]);
+}

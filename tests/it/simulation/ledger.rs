@@ -1,0 +1,189 @@
+//! What the simulation itself knows of who did what to the base branch: the independent side of every rule.
+//!
+//! Reads manifests by its own few lines and orders versions by its own comparison. Uses nothing of `decide`, `promote`,
+//! `observe` or `edit`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use tagboat::model::commit::CommitId;
+
+use super::setting::{Setting, Value, references, running, skeleton, version};
+use super::world::By;
+use super::world::git::{Store, Tree, differences};
+
+/// One place where an image stands.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) environment: usize,
+    pub(super) image: usize,
+    pub(super) value: Value,
+}
+
+/// One value that gives way to another, wherever in its environment.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Step {
+    pub(super) environment: usize,
+    pub(super) image: usize,
+    pub(super) from: Value,
+    pub(super) to: Value,
+}
+
+/// Versions that people took back, by environment and image.
+type TakenBack = BTreeMap<(usize, usize), BTreeSet<String>>;
+
+/// A commit that reached the base.
+#[derive(Debug, Clone)]
+pub(super) struct Landing {
+    pub(super) commit: CommitId,
+    /// The true time.
+    pub(super) at: Timestamp,
+    /// The committer's, but never before any below it.
+    pub(super) told: Timestamp,
+    pub(super) places: Vec<Place>,
+    /// What people have taken back, and nobody brought again since.
+    pub(super) taken_back: TakenBack,
+    /// Environments and images that anybody but a pass has touched at any time.
+    pub(super) touched: BTreeSet<(usize, usize)>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Ledger {
+    pub(super) landings: Vec<Landing>,
+}
+
+/// Reads what stands where in a tree.
+pub(super) fn places(git: &Store, setting: &Setting, tree: &Tree) -> Vec<Place> {
+    let mut found = Vec::new();
+    for (path, blob) in tree {
+        if let Some(environment) = setting.environment_of(path.as_str()) {
+            let read = running(git.text(blob)).into_iter();
+            found.extend(read.map(|(image, value)| Place { environment, image, value }));
+        }
+    }
+    found
+}
+
+/// Reads what changed between two trees, where nothing but values did.
+pub(super) fn steps(git: &Store, setting: &Setting, before: &Tree, after: &Tree) -> Result<BTreeSet<Step>, String> {
+    let mut steps = BTreeSet::new();
+    for (path, old, new) in differences(before, after) {
+        let Some(environment) = setting.environment_of(path.as_str()) else {
+            return Err(format!("{path} is in no environment"));
+        };
+        let (Some(old), Some(new)) = (old, new) else { return Err(format!("{path} comes or goes")) };
+        let (old, new) = (git.text(old), git.text(new));
+        if skeleton(old) != skeleton(new) {
+            return Err(format!("{path} differs in more than its references"));
+        }
+        for ((image, from), (_, to)) in references(old).into_iter().zip(references(new)) {
+            if from != to {
+                steps.insert(Step { environment, image, from, to });
+            }
+        }
+    }
+    Ok(steps)
+}
+
+/// Whether one tag is a lower version than another.
+pub(super) fn is_lower(one: &str, other: &str) -> bool {
+    matches!((version(one), version(other)), (Some(one), Some(other)) if one < other)
+}
+
+impl Ledger {
+    pub(super) fn begin(git: &Store, setting: &Setting, now: Timestamp) -> Self {
+        let first = Landing {
+            commit: git.main.clone(),
+            at: now,
+            told: git.commit(&git.main).time,
+            places: places(git, setting, git.tree(&git.main)),
+            taken_back: TakenBack::new(),
+            touched: BTreeSet::new(),
+        };
+        Self { landings: vec![first] }
+    }
+
+    pub(super) fn last(&self) -> &Landing {
+        self.landings.last().expect("the first is always there")
+    }
+
+    /// Returns the position of a commit of the base's line.
+    pub(super) fn position(&self, commit: &CommitId) -> Option<usize> {
+        self.landings.iter().rposition(|landing| landing.commit == *commit)
+    }
+
+    /// Notes a commit that is on the base now.
+    pub(super) fn land(&mut self, git: &Store, setting: &Setting, id: &CommitId, by: By, now: Timestamp) {
+        let commit = git.commit(id);
+        let before = git.tree(&commit.parents[0]);
+        let last = self.last();
+        let (mut taken_back, mut touched) = (last.taken_back.clone(), last.touched.clone());
+        if !by.is_pass() {
+            for (path, old, new) in differences(before, &commit.tree) {
+                let Some(environment) = setting.environment_of(path.as_str()) else { continue };
+                let read = |blob: Option<_>| blob.map(|blob| running(git.text(blob))).unwrap_or_default();
+                let (old, new) = (read(old), read(new));
+                for (image, from, to) in gave_way(&old, &new) {
+                    let key = (environment, image);
+                    touched.insert(key);
+                    let taken = taken_back.entry(key).or_default();
+                    // What a person ordered is held by the file of holds, not by the history.
+                    if by == By::Person && is_lower(&to.tag, &from.tag) {
+                        taken.insert(from.tag);
+                    }
+                    taken.remove(&to.tag);
+                }
+                // Also what comes where nothing could be read before is what a person wants.
+                for (image, value) in new.iter().filter(|one| !old.contains(one)) {
+                    taken_back.entry((environment, *image)).or_default().remove(&value.tag);
+                }
+            }
+        }
+        let told = commit.time.max(last.told);
+        let places = places(git, setting, &commit.tree);
+        self.landings.push(Landing { commit: id.clone(), at: now, told, places, taken_back, touched });
+    }
+
+    /// Returns since when an environment has had one value at all places of an image, at a landing: told and true.
+    pub(super) fn since(&self, at: usize, environment: usize, image: usize, value: &Value) -> Option<&Landing> {
+        let has = |landing: &&Landing| {
+            let mut own = landing.values(environment, image).peekable();
+            own.peek().is_some() && own.all(|other| other == value)
+        };
+        self.landings[..=at].iter().rev().take_while(has).last()
+    }
+
+    /// Returns when a value first stood anywhere in an environment, up to a landing.
+    pub(super) fn introduced(&self, at: usize, environment: usize, image: usize, value: &Value) -> Option<&Landing> {
+        self.landings[..=at].iter().find(|landing| landing.values(environment, image).any(|own| own == value))
+    }
+}
+
+impl Landing {
+    /// Returns what an image is in an environment, at all its places.
+    pub(super) fn values(&self, environment: usize, image: usize) -> impl Iterator<Item = &Value> {
+        let own = self.places.iter().filter(move |place| place.environment == environment && place.image == image);
+        own.map(|place| &place.value)
+    }
+
+    /// Whether a person took a version back in one of these environments.
+    pub(super) fn is_taken_back(&self, environments: &[usize], image: usize, tag: &str) -> bool {
+        environments.iter().any(|own| self.taken_back.get(&(*own, image)).is_some_and(|taken| taken.contains(tag)))
+    }
+}
+
+/// Pairs what went with what came: place by place where a file has as many as before, else everything with everything.
+fn gave_way(old: &[(usize, Value)], new: &[(usize, Value)]) -> Vec<(usize, Value, Value)> {
+    let is_aligned = old.len() == new.len() && old.iter().zip(new).all(|(old, new)| old.0 == new.0);
+    if is_aligned {
+        let pairs = old.iter().zip(new).filter(|(old, new)| old != new);
+        return pairs.map(|((image, from), (_, to))| (*image, from.clone(), to.clone())).collect();
+    }
+    let gone = old.iter().filter(|one| !new.contains(one));
+    let came: Vec<_> = new.iter().filter(|one| !old.contains(one)).collect();
+    gone.flat_map(|(image, from)| {
+        let own = came.iter().filter(move |(other, _)| other == image);
+        own.map(move |(_, to)| (*image, from.clone(), to.clone()))
+    })
+    .collect()
+}

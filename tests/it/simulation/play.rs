@@ -1,0 +1,302 @@
+//! Playing a script: passes of the real program over the world, and the rules after each step.
+
+use std::sync::{Arc, Mutex};
+
+use jiff::SignedDuration;
+use tagboat::git::Remote;
+use tagboat::manifest::Limits;
+use tagboat::model::decision::Verdict;
+use tagboat::model::environment::{BranchName, EnvironmentName};
+use tagboat::model::gate::GateName;
+use tagboat::model::gate::GateState;
+use tagboat::model::hold::Hold;
+use tagboat::model::outcome::Outcome;
+use tagboat::model::proposal::Action;
+use tagboat::pass::order::{self, Ordering};
+use tagboat::pass::propose::Publishing;
+use tagboat::pass::run::{Mode, Run, run};
+use tagboat::pass::{PassError, hold};
+use tokio::runtime::Runtime;
+
+use super::acts;
+use super::client::{Client, name};
+use super::ledger::is_lower;
+use super::script::{Event, Order, PassSpec, Script};
+use super::session::{Baton, Fault, Session, Side};
+use super::setting::{IMAGES, Publishes, is_followed};
+use super::world::{By, Violation, World, short};
+
+/// The world as those share it who act in it.
+pub(super) type Shared = Arc<Mutex<World>>;
+
+/// Makes a runtime on which waiting takes no time.
+pub(super) fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()
+}
+
+/// Plays a script to its end or to the first violation.
+pub(super) fn play(script: &Script, runtime: &Runtime) -> World {
+    let world: Shared = Arc::new(Mutex::new(World::new(script.setting.clone())));
+    for event in &script.events {
+        happen(&world, event, runtime);
+        let mut world = world.lock().unwrap();
+        world.check_state();
+        if world.violation.is_some() {
+            break;
+        }
+    }
+    let world = Arc::into_inner(world).expect("nobody else is left").into_inner().unwrap();
+    if world.violation.is_some() { world } else { super::settle::settle(world, runtime) }
+}
+
+fn happen(world: &Shared, event: &Event, runtime: &Runtime) {
+    match event {
+        Event::Act(act) => acts::act(&mut world.lock().unwrap(), act),
+        Event::Pass(spec) => drop(pass(world, spec, runtime)),
+        Event::Twins(one, other, seed) => twins(world, one, other, *seed),
+        Event::Order { order, environment, image, nth, spec } => {
+            follow(world, *order, (*environment, *image, *nth), spec, runtime);
+        }
+    }
+}
+
+/// Begins a pass or an order.
+fn begin(world: &Shared, spec: &PassSpec, by: fn(usize) -> By, what: &str) -> Client {
+    let mut locked = world.lock().unwrap();
+    let id = locked.sessions.len();
+    let now = locked.now + SignedDuration::from_mins(i64::from(spec.skew));
+    locked.clocks_are_right &= spec.skew == 0;
+    let session = Session::new(by(id), now, spec.fault, spec.meanwhile.clone(), spec.seed);
+    let clock = if spec.skew == 0 { String::new() } else { format!(", whose clock says {now}") };
+    let fault = match spec.fault {
+        Fault::Nothing => String::new(),
+        Fault::Random(percent) => format!(", {percent} % of its calls fail"),
+        Fault::Crash { at, .. } => format!(", killed at call {at}"),
+    };
+    let line = format!("{}{what}{clock}{fault}", name(&session));
+    locked.tell(line);
+    locked.sessions.push(session);
+    Client { world: Arc::clone(world), id, baton: None }
+}
+
+/// Runs a pass to its end, whatever comes in its way.
+pub(super) fn pass(world: &Shared, spec: &PassSpec, runtime: &Runtime) -> Option<Outcome> {
+    let client = begin(world, spec, By::Pass, "");
+    let answer = go(&client, runtime);
+    finish(world, client.id, answer)
+}
+
+fn go(client: &Client, runtime: &Runtime) -> Result<Outcome, PassError> {
+    let (now, has_forge) = {
+        let world = client.world.lock().unwrap();
+        (world.sessions[client.id].now, world.setting.forge.is_some())
+    };
+    let publishing = if has_forge { Publishing::Forge(Arc::new(client.clone())) } else { Publishing::Plain };
+    runtime.block_on(run(&Run {
+        remote: Arc::new(client.clone()),
+        branch: &BranchName::from("main"),
+        config: None,
+        source: client,
+        cache: &tagboat::pass::setup::no_cache(),
+        limits: &Limits::default(),
+        now,
+        sources: &crate::support::sources::none(),
+        only: &[],
+        publishing,
+        mode: Mode::Act,
+        progress: &|_| {},
+        read_config: &|_| {},
+    }))
+}
+
+/// Looks at what a pass said.
+fn finish(world: &Shared, id: usize, answer: Result<Outcome, PassError>) -> Option<Outcome> {
+    let mut world = world.lock().unwrap();
+    let name = name(&world.sessions[id]);
+    let is_disturbed = world.sessions[id].is_disturbed || world.sessions[id].had_company;
+    match answer {
+        Ok(outcome) => {
+            let found = said(&world, &outcome, is_disturbed);
+            world.judge(found);
+            Some(outcome)
+        }
+        Err(error) if is_disturbed => {
+            world.tell(format!("  {name}: {error}"));
+            None
+        }
+        Err(error) => {
+            let text = format!("{name}: {error:?}");
+            world.judge(Err(Violation { rule: "a clean pass goes through", text }));
+            None
+        }
+    }
+}
+
+/// Whether everything that waits has a reason.
+fn said(world: &World, outcome: &Outcome, is_disturbed: bool) -> Result<(), Violation> {
+    let silent = |text: String| Err(Violation { rule: "every wait has a reason", text });
+    for proposal in &outcome.proposals {
+        let has_reason = proposal.reason.as_ref().is_some_and(|reason| !reason.trim().is_empty())
+            || proposal.gates.iter().any(|gate| match &gate.state {
+                GateState::Pass => false,
+                GateState::Wait { reason, .. } | GateState::Fail { reason } => !reason.trim().is_empty(),
+            });
+        let waits = matches!(proposal.action, Action::Waiting | Action::Held | Action::LeftAlone | Action::Failed)
+            || (proposal.action == Action::Unchanged
+                && proposal.publish == tagboat::model::environment::Publish::AutoMerge);
+        if waits && !has_reason {
+            return silent(format!("{} {} is {:?}", proposal.environment, proposal.group, proposal.action));
+        }
+    }
+    for decision in &outcome.decisions {
+        if matches!(&decision.verdict, Verdict::Undecided(reason) if reason.trim().is_empty()) {
+            return silent(format!("{} in {}", decision.question.image, decision.question.environment));
+        }
+    }
+    if is_disturbed {
+        return Ok(());
+    }
+    if let Some(trouble) = outcome.errors.iter().find(|trouble| !world.is_protected && trouble.file.is_none()) {
+        return Err(Violation { rule: "a clean pass goes through", text: trouble.to_string() });
+    }
+    // What lags behind its predecessor is told of, whatever keeps it.
+    let last = world.ledger.last();
+    for (index, environment) in world.setting.environments.iter().enumerate() {
+        for (image, full_name) in IMAGES.iter().enumerate().take(world.setting.images) {
+            let lowest = last.values(index, image).min_by_key(|value| super::setting::version(&value.tag));
+            let ahead = environment.after.iter().filter_map(|before| last.values(*before, image).next());
+            let lags = lowest.is_some_and(|lowest| {
+                ahead.clone().count() > 0
+                    && ahead.clone().all(|value| is_lower(&lowest.tag, &value.tag) && is_followed(&value.tag))
+            });
+            let is_here = |name: &EnvironmentName| name.as_str() == environment.name;
+            let is_told = outcome.proposals.iter().any(|proposal| is_here(&proposal.environment))
+                || outcome.decisions.iter().any(|decision| {
+                    let question = &decision.question;
+                    question.image.as_str() == *full_name
+                        && is_here(&question.environment)
+                        && matches!(decision.verdict, Verdict::Undecided(_))
+                })
+                || outcome.errors.iter().any(|trouble| trouble.file.is_some())
+                || outcome.skipped.iter().any(|row| row.what == *full_name && row.reason.contains(environment.name));
+            if lags && !is_told {
+                return silent(format!("{} lags in {} and nothing is said", short(image), environment.name));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Runs two passes at once.
+fn twins(world: &Shared, one: &PassSpec, other: &PassSpec, seed: u64) {
+    let sides = Baton::sides(seed);
+    let mut clients = [begin(world, one, By::Pass, ""), begin(world, other, By::Pass, " at the same time")];
+    for client in &clients {
+        world.lock().unwrap().sessions[client.id].had_company = true;
+    }
+    let answers = std::thread::scope(|scope| {
+        let running: Vec<_> = clients
+            .iter_mut()
+            .zip(sides)
+            .map(|(client, side): (&mut Client, Side)| {
+                scope.spawn(move || {
+                    client.baton = Some(side.begin());
+                    let answer = go(client, &runtime());
+                    client.baton = None;
+                    drop(side);
+                    answer
+                })
+            })
+            .collect();
+        running.into_iter().map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>()
+    });
+    for (client, answer) in clients.iter().zip(answers) {
+        match answer {
+            Ok(answer) => drop(finish(world, client.id, answer)),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+/// Lets a person order something of Tagboat.
+fn follow(
+    world: &Shared,
+    order: Order,
+    (environment, image, nth): (usize, usize, usize),
+    spec: &PassSpec,
+    runtime: &Runtime,
+) {
+    let (environment, image, tag, image_name) = {
+        let world = world.lock().unwrap();
+        let image = image % world.setting.images;
+        let tags: Vec<String> = world.registry[image].keys().filter(|tag| is_followed(tag)).cloned().collect();
+        let Some(tag) = tags.get(nth % tags.len().max(1)).cloned() else { return };
+        let environment = &world.setting.environments[environment % world.setting.environments.len()];
+        (environment.name, image, tag, IMAGES[image])
+    };
+    let what = match order {
+        Order::Hold => format!(": hold {}:{tag} in {environment}", short(image)),
+        Order::Release => format!(": release {}", short(image)),
+        Order::Rollback { .. } => format!(": rollback {environment} {}", short(image)),
+        Order::Promote { .. } => format!(": promote {}:{tag} to {environment}", short(image)),
+    };
+    let client = begin(world, spec, By::Order, &what);
+    let (now, has_forge, is_group) = {
+        let world = world.lock().unwrap();
+        (world.sessions[client.id].now, world.setting.forge.is_some(), world.setting.has_group && image < 2)
+    };
+    let remote: Arc<dyn Remote> = Arc::new(client.clone());
+    let (tag, image) = (tag.parse().unwrap(), image_name.parse().unwrap());
+    let environment = EnvironmentName::from(environment);
+    let answer: Result<(), String> = match order {
+        Order::Hold | Order::Release => {
+            let order = if order == Order::Hold {
+                let (by, reason) = (Some("sre".to_owned()), Some("worse".to_owned()));
+                hold::Order::Hold(Hold { environment: Some(environment), image, tag, until: None, by, reason })
+            } else {
+                hold::Order::Release { image, tag: None, environment: None }
+            };
+            let branch = BranchName::from("main");
+            hold::follow(&remote, &branch, None, &order, now).map(drop).map_err(|error| error.to_string())
+        }
+        Order::Rollback { .. } | Order::Promote { .. } => {
+            let order = match order {
+                Order::Rollback { is_group: wanted } => {
+                    let what = if wanted && is_group { "shop" } else { image_name };
+                    order::Order::Rollback { environment, what: what.to_owned(), to: None }
+                }
+                Order::Promote { at_once, skips } => {
+                    let skipped = [GateName::Soak, GateName::Windows, GateName::Freezes];
+                    let skipped = skipped.into_iter().filter(|_| skips).collect();
+                    order::Order::Promote { environment, image, tag, at_once, skipped }
+                }
+                Order::Hold | Order::Release => unreachable!("they are told apart above"),
+            };
+            let publishing = if has_forge { Publishing::Forge(Arc::new(client.clone())) } else { Publishing::Plain };
+            let ordering = Ordering {
+                remote,
+                branch: &BranchName::from("main"),
+                config: None,
+                source: &client,
+                cache: &tagboat::pass::setup::no_cache(),
+                limits: &Limits::default(),
+                now,
+                sources: &crate::support::sources::none(),
+                publishing,
+                publish: None,
+                by: Some("sre".to_owned()),
+                reason: Some("because".to_owned()),
+                progress: &|_| {},
+            };
+            runtime.block_on(order::follow(&ordering, &order)).map(drop).map_err(|error| error.to_string())
+        }
+    };
+    if let Err(reason) = answer {
+        world.lock().unwrap().tell(format!("  refused: {reason}"));
+    }
+}
+
+/// How an environment is published, by its name.
+pub(super) fn publishes(world: &World, environment: usize) -> Publishes {
+    world.setting.environments[environment].publishes
+}

@@ -1,0 +1,102 @@
+//! What happens in a simulation, drawn from a seed before it begins: so events can be left out, and the rest stays the same.
+
+use fastrand::Rng;
+
+use super::acts::Act;
+use super::session::Fault;
+use super::setting::Setting;
+
+/// A pass: its faults, its clock, and what people do while it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PassSpec {
+    pub(super) seed: u64,
+    pub(super) fault: Fault,
+    /// By how many minutes its clock is wrong.
+    pub(super) skew: i32,
+    pub(super) meanwhile: Vec<(usize, Act)>,
+}
+
+/// What a person orders of Tagboat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    Hold,
+    Release,
+    Rollback { is_group: bool },
+    Promote { at_once: bool, skips: bool },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Event {
+    Act(Act),
+    Pass(PassSpec),
+    /// Two passes at once, their calls in an order that the seed draws.
+    Twins(PassSpec, PassSpec, u64),
+    Order {
+        order: Order,
+        environment: usize,
+        image: usize,
+        nth: usize,
+        spec: PassSpec,
+    },
+}
+
+/// All of a simulation.
+#[derive(Debug, Clone)]
+pub(super) struct Script {
+    pub(super) seed: u64,
+    pub(super) setting: Setting,
+    pub(super) events: Vec<Event>,
+}
+
+impl Script {
+    pub(super) fn draw(seed: u64) -> Self {
+        // Neighbouring seeds shall have nothing in common.
+        let mut rng = Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x7461_6762_6f61_7421);
+        let setting = Setting::draw(&mut rng);
+        let count = rng.usize(8..48);
+        let is_rough = rng.u8(..4) > 0;
+        let mut events = Vec::with_capacity(count);
+        for _ in 0..count {
+            events.push(match rng.u8(..100) {
+                0..=61 => Event::Act(Act::draw(&mut rng)),
+                62..=65 => Event::Order {
+                    order: match rng.u8(..6) {
+                        0 => Order::Hold,
+                        1 => Order::Release,
+                        2 | 3 => Order::Rollback { is_group: rng.bool() },
+                        _ => Order::Promote { at_once: rng.bool(), skips: rng.bool() },
+                    },
+                    environment: rng.usize(..8),
+                    image: rng.usize(..8),
+                    nth: rng.usize(..64),
+                    spec: PassSpec::draw(&mut rng, is_rough),
+                },
+                66..=69 => {
+                    let (one, other) = (PassSpec::draw(&mut rng, is_rough), PassSpec::draw(&mut rng, is_rough));
+                    Event::Twins(one, other, rng.u64(..))
+                }
+                _ => Event::Pass(PassSpec::draw(&mut rng, is_rough)),
+            });
+        }
+        Self { seed, setting, events }
+    }
+}
+
+impl PassSpec {
+    pub(super) fn clean() -> Self {
+        Self { seed: 0, fault: Fault::Nothing, skew: 0, meanwhile: Vec::new() }
+    }
+
+    fn draw(rng: &mut Rng, is_rough: bool) -> Self {
+        let fault = match rng.u8(..10) {
+            _ if !is_rough => Fault::Nothing,
+            0..=4 => Fault::Nothing,
+            5..=6 => Fault::Random(rng.choice([3, 10, 30]).expect("there are some")),
+            _ => Fault::Crash { at: rng.usize(1..60), is_done: rng.bool() },
+        };
+        let skew = if is_rough && rng.u8(..12) == 0 { rng.i32(-3000..3000) } else { 0 };
+        let count = if is_rough && rng.u8(..3) == 0 { rng.usize(1..5) } else { 0 };
+        let meanwhile = (0..count).map(|_| (rng.usize(1..60), Act::draw_for_a_race(rng))).collect();
+        Self { seed: rng.u64(..), fault, skew, meanwhile }
+    }
+}

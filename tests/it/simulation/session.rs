@@ -1,0 +1,184 @@
+//! One pass or order under way: its clock, its faults, and what it has seen since it last fetched.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Condvar, Mutex};
+
+use fastrand::Rng;
+use jiff::Timestamp;
+use tagboat::model::commit::CommitId;
+use tagboat::model::pull_request::Readiness;
+
+use super::acts::Act;
+use super::world::By;
+use super::world::forge::Pull;
+
+/// What goes wrong in a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    Nothing,
+    /// Each call fails in so many of a hundred cases, half of the writes after they were done.
+    Random(u8),
+    /// From this call on nothing arrives any more, as if the process were killed; whether this call itself is done.
+    Crash {
+        at: usize,
+        is_done: bool,
+    },
+}
+
+/// What becomes of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Done,
+    /// It fails, and nothing was done.
+    Fails,
+    /// It was done, and the answer is lost.
+    Lost,
+}
+
+/// What a pass has seen since it last fetched the base.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Round {
+    /// The position of the base in the ledger.
+    pub(super) base: Option<usize>,
+    /// The tags that were listed, by image.
+    pub(super) lists: BTreeMap<usize, BTreeSet<String>>,
+    pub(super) failed_lists: BTreeSet<usize>,
+    /// Images and tags of which a fact could not be had.
+    pub(super) failed_facts: BTreeSet<(usize, String)>,
+    /// Environments of which a file could not be read.
+    pub(super) failed_environments: BTreeSet<usize>,
+    /// Whether any history could be read.
+    pub(super) has_history: bool,
+    /// The pull requests as they were listed.
+    pub(super) listed: Option<Vec<Pull>>,
+    /// Whether all head branches could be read.
+    pub(super) has_heads: bool,
+    /// What was judged, at which head.
+    pub(super) ready: BTreeMap<usize, (CommitId, Readiness)>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Session {
+    pub(super) by: By,
+    /// The moment by its own clock.
+    pub(super) now: Timestamp,
+    pub(super) fault: Fault,
+    /// What people do while it runs, by the number of the call before which they do it.
+    pub(super) meanwhile: Vec<(usize, Act)>,
+    pub(super) rng: Rng,
+    pub(super) calls: usize,
+    /// Whether anything went wrong.
+    pub(super) is_disturbed: bool,
+    /// Whether others did something while it ran.
+    pub(super) had_company: bool,
+    pub(super) round: Round,
+}
+
+impl Session {
+    pub(super) fn new(by: By, now: Timestamp, fault: Fault, meanwhile: Vec<(usize, Act)>, seed: u64) -> Self {
+        let rng = Rng::with_seed(seed);
+        Self {
+            by,
+            now,
+            fault,
+            meanwhile,
+            rng,
+            calls: 0,
+            is_disturbed: false,
+            had_company: false,
+            round: Round::default(),
+        }
+    }
+
+    /// Whether each failing call is worth a line: of one that was killed, the first.
+    pub(super) fn is_telling(&self) -> bool {
+        !matches!(self.fault, Fault::Crash { at, .. } if self.calls > at)
+    }
+
+    /// Draws what becomes of the next call.
+    pub(super) fn fate(&mut self, is_write: bool) -> Fate {
+        self.calls += 1;
+        let fate = match self.fault {
+            Fault::Nothing => Fate::Done,
+            Fault::Random(percent) if self.rng.u8(..100) < percent => {
+                if is_write && self.rng.bool() {
+                    Fate::Lost
+                } else {
+                    Fate::Fails
+                }
+            }
+            Fault::Random(_) => Fate::Done,
+            Fault::Crash { at, is_done } if self.calls == at => {
+                if is_write && is_done {
+                    Fate::Lost
+                } else {
+                    Fate::Fails
+                }
+            }
+            Fault::Crash { at, .. } => {
+                if self.calls > at {
+                    Fate::Fails
+                } else {
+                    Fate::Done
+                }
+            }
+        };
+        self.is_disturbed |= fate != Fate::Done;
+        fate
+    }
+}
+
+/// Lets two passes run in turns that a seed draws: only the one whose turn it is goes on.
+pub(super) struct Baton {
+    turn: Mutex<Turn>,
+    moved: Condvar,
+}
+
+struct Turn {
+    whose: usize,
+    is_live: [bool; 2],
+    rng: Rng,
+}
+
+/// One side of a baton; it is over when this is dropped, also by a panic.
+pub(super) struct Side {
+    baton: Arc<Baton>,
+    who: usize,
+}
+
+impl Baton {
+    pub(super) fn sides(seed: u64) -> [Side; 2] {
+        let turn = Turn { whose: 0, is_live: [true; 2], rng: Rng::with_seed(seed) };
+        let baton = Arc::new(Self { turn: Mutex::new(turn), moved: Condvar::new() });
+        [0, 1].map(|who| Side { baton: Arc::clone(&baton), who })
+    }
+
+    /// Waits for the turn of one side, after perhaps giving it away.
+    pub(super) fn pass_on(&self, who: usize, may_leave: bool) {
+        let mut turn = self.turn.lock().unwrap();
+        if may_leave && turn.whose == who && turn.is_live[1 - who] && turn.rng.bool() {
+            turn.whose = 1 - who;
+            self.moved.notify_all();
+        }
+        while turn.whose != who {
+            turn = self.moved.wait(turn).unwrap();
+        }
+    }
+}
+
+impl Side {
+    pub(super) fn begin(&self) -> (Arc<Baton>, usize) {
+        self.baton.pass_on(self.who, false);
+        (Arc::clone(&self.baton), self.who)
+    }
+}
+
+impl Drop for Side {
+    fn drop(&mut self) {
+        if let Ok(mut turn) = self.baton.turn.lock() {
+            turn.is_live[self.who] = false;
+            turn.whose = 1 - self.who;
+        }
+        self.baton.moved.notify_all();
+    }
+}

@@ -1,0 +1,349 @@
+//! What a seed draws first: environments with their gates, images, the forge, and how all of it is written down.
+
+use std::fmt::Write as _;
+
+use fastrand::Rng;
+use jiff::Timestamp;
+use jiff::civil::{Date, Weekday};
+
+/// The images; with a group, the first two move together.
+pub(super) const IMAGES: [&str; 3] = ["ghcr.io/acme/web", "ghcr.io/acme/api", "ghcr.io/acme/tool"];
+/// The versions that every repository begins with.
+pub(super) const FIRST: &str = "1.4.0";
+
+/// How an environment is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Publishes {
+    Commit,
+    PullRequest,
+    AutoMerge,
+}
+
+/// A weekly window: days from Monday on, hours of the zone, the end excluded.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Window {
+    pub(super) last_day: Weekday,
+    pub(super) from: i8,
+    pub(super) to: i8,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Env {
+    pub(super) name: &'static str,
+    /// Positions of the environments before it.
+    pub(super) after: Vec<usize>,
+    pub(super) publishes: Publishes,
+    /// Minutes, and whether they count from the introduction.
+    pub(super) soak: Option<(i64, bool)>,
+    pub(super) window: Option<Window>,
+    /// Whole days, both included.
+    pub(super) freeze: Option<(Date, Date)>,
+    /// How many places each image has in it.
+    pub(super) places: [usize; 3],
+}
+
+/// How a forge merges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MergeWay {
+    Merge,
+    Squash,
+    Rebase,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ForgeSetting {
+    pub(super) way: MergeWay,
+    /// Whether it removes head branches by itself.
+    pub(super) removes_heads: bool,
+    /// How many pull requests that are not open a listing tells.
+    pub(super) told_closed: usize,
+    /// Whether a merge needs a check.
+    pub(super) wants_checks: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Setting {
+    pub(super) environments: Vec<Env>,
+    pub(super) images: usize,
+    pub(super) has_group: bool,
+    /// Whether the images of a group stand in one file.
+    pub(super) in_one_file: bool,
+    pub(super) pins: bool,
+    /// Minutes.
+    pub(super) least_age: Option<i64>,
+    /// `None` is plain Git.
+    pub(super) forge: Option<ForgeSetting>,
+    pub(super) start: Timestamp,
+}
+
+/// The zone of windows and freezes.
+pub(super) const ZONE: &str = "Europe/Berlin";
+
+impl Setting {
+    pub(super) fn draw(rng: &mut Rng) -> Self {
+        let start: Timestamp = rng
+            .choice(["2026-11-16T07:00:00Z", "2027-03-24T07:00:00Z", "2026-10-22T10:00:00Z"])
+            .expect("there are some")
+            .parse()
+            .unwrap();
+        let shapes: [&[(&'static str, &[usize])]; 4] = [
+            &[("dev", &[]), ("staging", &[0]), ("prod", &[1])],
+            &[("dev", &[]), ("eu", &[0]), ("us", &[0]), ("prod", &[1, 2])],
+            &[("dev", &[]), ("prod", &[0])],
+            &[("dev", &[]), ("other", &[])],
+        ];
+        let shape = shapes[rng.usize(..shapes.len())];
+        let environments = shape.iter().map(|(name, after)| Env::draw(rng, name, after, start)).collect();
+        let images = rng.usize(1..=3);
+        let forge = rng.u8(..4) > 0;
+        Self {
+            environments,
+            images,
+            has_group: images > 1 && rng.bool(),
+            in_one_file: rng.bool(),
+            pins: rng.u8(..3) == 0,
+            least_age: (rng.u8(..4) == 0).then(|| rng.choice([30, 120]).expect("there are some")),
+            forge: forge.then(|| ForgeSetting {
+                way: rng.choice([MergeWay::Merge, MergeWay::Squash, MergeWay::Rebase]).expect("there are some"),
+                removes_heads: rng.bool(),
+                told_closed: rng.choice([0, 1, 100]).expect("there are some"),
+                wants_checks: rng.u8(..3) > 0,
+            }),
+            start,
+        }
+    }
+
+    /// Writes `.tagboat.yaml`.
+    pub(super) fn config(&self) -> String {
+        let mut text =
+            "version: 1\nimages:\n  - match: ghcr.io/acme/*\n    semver: 1.x\n    ignore: ['-debug$']\n".to_owned();
+        if self.pins {
+            text.push_str("    pin: digest\n");
+        }
+        if let Some(minutes) = self.least_age {
+            let _infallible = writeln!(text, "    minAge: {minutes}m");
+        }
+        if self.has_group {
+            let _infallible = writeln!(text, "groups:\n  - name: shop\n    images: [{}, {}]", IMAGES[0], IMAGES[1]);
+        }
+        if self.forge.is_some_and(|forge| !forge.wants_checks) {
+            text.push_str("pullRequest: {allowNoChecks: true}\n");
+        }
+        text.push_str("environments:\n");
+        for environment in &self.environments {
+            self.environment(&mut text, environment);
+        }
+        text
+    }
+
+    fn environment(&self, text: &mut String, environment: &Env) {
+        let name = environment.name;
+        let publish = match environment.publishes {
+            Publishes::Commit => "commit",
+            Publishes::PullRequest => "pullRequest",
+            Publishes::AutoMerge => "autoMerge",
+        };
+        let _infallible = writeln!(text, "  - name: {name}\n    files: [envs/{name}/**]\n    publish: {publish}");
+        if !environment.after.is_empty() {
+            let after: Vec<&str> = environment.after.iter().map(|before| self.environments[*before].name).collect();
+            let _infallible = writeln!(text, "    after: [{}]", after.join(", "));
+        }
+        let mut gates = Vec::new();
+        if let Some((minutes, introduced)) = environment.soak {
+            gates.push(if introduced {
+                format!("soak: {{for: {minutes}m, count: introduced}}")
+            } else {
+                format!("soak: {minutes}m")
+            });
+        }
+        if let Some(Window { last_day, from, to }) = environment.window {
+            let day = match last_day {
+                Weekday::Thursday => "mon-thu",
+                _ => "mon-fri",
+            };
+            gates.push(format!("windows: [{{days: {day}, hours: \"{from:02}:00-{to:02}:00\", zone: {ZONE}}}]"));
+        }
+        if let Some((from, to)) = environment.freeze {
+            gates.push(format!("freezes: [{{from: {from}, to: {to}, zone: {ZONE}}}]"));
+        }
+        if !gates.is_empty() {
+            let _infallible = writeln!(text, "    gates: {{{}}}", gates.join(", "));
+        }
+    }
+
+    /// Returns every file that the repository begins with.
+    pub(super) fn files(&self) -> Vec<(String, String)> {
+        let mut files = vec![(".tagboat.yaml".to_owned(), self.config()), ("readme".to_owned(), "none\n".to_owned())];
+        for environment in &self.environments {
+            let mut together = Vec::new();
+            for (image, name) in IMAGES.iter().enumerate().take(self.images) {
+                let values = vec![format!("{name}:{FIRST}"); environment.places[image]];
+                if self.has_group && self.in_one_file && image < 2 {
+                    together.extend(values);
+                } else {
+                    let short = name.rsplit('/').next().expect("it has parts");
+                    files.push((
+                        format!("envs/{}/{short}.yaml", environment.name),
+                        manifest(environment.name, short, &values),
+                    ));
+                }
+            }
+            if !together.is_empty() {
+                files.push((
+                    format!("envs/{}/shop.yaml", environment.name),
+                    manifest(environment.name, "shop", &together),
+                ));
+            }
+        }
+        files
+    }
+
+    /// Returns the environment of a path.
+    pub(super) fn environment_of(&self, path: &str) -> Option<usize> {
+        let name = path.strip_prefix("envs/")?.split('/').next()?;
+        self.environments.iter().position(|environment| environment.name == name)
+    }
+
+    /// Returns an environment with all before it.
+    pub(super) fn with_ancestors(&self, environment: usize) -> Vec<usize> {
+        let mut found = vec![environment];
+        let mut next = 0;
+        while let Some(own) = found.get(next).copied() {
+            for before in &self.environments[own].after {
+                if !found.contains(before) {
+                    found.push(*before);
+                }
+            }
+            next += 1;
+        }
+        found
+    }
+
+    /// Returns the images that move together with one, itself among them.
+    pub(super) fn together(&self, image: usize) -> Vec<usize> {
+        if self.has_group && image < 2 { vec![0, 1] } else { vec![image] }
+    }
+}
+
+impl Env {
+    fn draw(rng: &mut Rng, name: &'static str, after: &[usize], start: Timestamp) -> Self {
+        let publishes =
+            rng.choice([Publishes::Commit, Publishes::AutoMerge, Publishes::AutoMerge, Publishes::PullRequest]);
+        let soak = (!after.is_empty() && rng.u8(..3) > 0)
+            .then(|| (rng.choice([30, 120, 1440]).expect("there are some"), rng.u8(..3) == 0));
+        let window = (rng.u8(..5) == 0).then(|| Window {
+            last_day: rng.choice([Weekday::Thursday, Weekday::Friday]).expect("there are some"),
+            from: rng.i8(7..10),
+            to: rng.i8(14..19),
+        });
+        let day = start.to_zoned(jiff::tz::TimeZone::UTC).date();
+        let freeze = (rng.u8(..6) == 0).then(|| {
+            let from = day.saturating_add(jiff::Span::new().days(rng.i64(0..6)));
+            (from, from.saturating_add(jiff::Span::new().days(rng.i64(0..3))))
+        });
+        let places = std::array::from_fn(|_| if rng.u8(..5) == 0 { 2 } else { 1 });
+        Self {
+            name,
+            after: after.to_vec(),
+            publishes: publishes.expect("there are some"),
+            soak,
+            window,
+            freeze,
+            places,
+        }
+    }
+}
+
+/// Writes a manifest whose containers run these references. It names its environment, so that no two are one blob.
+fn manifest(environment: &str, name: &str, references: &[String]) -> String {
+    let mut text = format!(
+        "# what {name} runs in {environment}\napiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\nspec:\n  containers:\n"
+    );
+    for (index, reference) in references.iter().enumerate() {
+        let _infallible = writeln!(text, "    - name:   c{index}\n      image: {reference}   # here");
+    }
+    text
+}
+
+/// What stands at one place.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Value {
+    pub(super) tag: String,
+    pub(super) digest: Option<String>,
+}
+
+impl std::fmt::Display for Value {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.digest {
+            Some(digest) => write!(formatter, "{}@{}", self.tag, &digest[7..13]),
+            None => write!(formatter, "{}", self.tag),
+        }
+    }
+}
+
+/// What stands before a manifest that somebody broke.
+pub(super) const BROKEN: &str = "a: [\n";
+
+/// Reads the references of a manifest, in its order: the image's position and its value.
+pub(super) fn references(text: &str) -> Vec<(usize, Value)> {
+    split(text).1
+}
+
+/// Reads what runs by a manifest: nothing by one that is broken.
+pub(super) fn running(text: &str) -> Vec<(usize, Value)> {
+    if text.starts_with(BROKEN) { Vec::new() } else { references(text) }
+}
+
+/// Returns what a manifest is without its values.
+pub(super) fn skeleton(text: &str) -> String {
+    split(text).0
+}
+
+fn split(text: &str) -> (String, Vec<(usize, Value)>) {
+    let (mut rest, mut skeleton, mut found) = (text, String::new(), Vec::new());
+    while let Some(start) = rest.find("ghcr.io/acme/") {
+        let end = rest[start..].find([' ', '\n', '"']).map_or(rest.len(), |length| start + length);
+        let reference = &rest[start..end];
+        let (named, digest) = match reference.split_once('@') {
+            Some((named, digest)) => (named, Some(digest.to_owned())),
+            None => (reference, None),
+        };
+        let (name, tag) = named.split_once(':').unwrap_or((named, ""));
+        if let Some(image) = IMAGES.iter().position(|image| *image == name) {
+            found.push((image, Value { tag: tag.to_owned(), digest }));
+        }
+        skeleton.push_str(&rest[..start]);
+        skeleton.push_str(name);
+        rest = &rest[end..];
+    }
+    skeleton.push_str(rest);
+    (skeleton, found)
+}
+
+/// Writes a value over the reference at a position of a manifest.
+pub(super) fn with_value(text: &str, nth: usize, value: &Value) -> String {
+    let mut at = 0;
+    for seen in 0.. {
+        let Some(start) = text[at..].find("ghcr.io/acme/").map(|start| at + start) else { break };
+        let end = text[start..].find([' ', '\n', '"']).map_or(text.len(), |length| start + length);
+        if seen == nth {
+            let name = text[start..end].split([':', '@']).next().unwrap_or_default();
+            let digest = value.digest.as_ref().map(|digest| format!("@{digest}")).unwrap_or_default();
+            return format!("{}{name}:{}{digest}{}", &text[..start], value.tag, &text[end..]);
+        }
+        at = end;
+    }
+    text.to_owned()
+}
+
+/// Reads a release version; pre-releases and words are none.
+pub(super) fn version(tag: &str) -> Option<[u32; 3]> {
+    let mut parts = tag.split('.').map(str::parse);
+    let version = [parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?];
+    parts.next().is_none().then_some(version)
+}
+
+/// Whether the policy of every setting, `1.x`, lets a tag in.
+pub(super) fn is_followed(tag: &str) -> bool {
+    version(tag).is_some_and(|version| version[0] == 1)
+}

@@ -1,0 +1,286 @@
+//! The end of a simulation: faults stop, people rest, and it must converge.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use jiff::{SignedDuration, Timestamp, ToSpan};
+use tagboat::model::decision::{Decision, Verdict};
+use tagboat::model::pull_request::{CheckState, State};
+use tokio::runtime::Runtime;
+
+use super::acts;
+use super::ledger::{Place, Step};
+use super::play::{Shared, pass, publishes};
+use super::rules::{HOLDS, holds};
+use super::script::PassSpec;
+use super::setting::{Publishes, Value, is_followed, version};
+use super::world::{By, Violation, World, short};
+
+/// How many passes may still find something to do at one moment.
+const MOST_PASSES: usize = 12;
+/// How many moments the end has.
+const MOMENTS: usize = 8;
+
+/// Plays the end, and looks whether it converged.
+pub(super) fn settle(mut world: World, runtime: &Runtime) -> World {
+    world.tell("-- the faults stop, and people rest");
+    world.is_protected = false;
+    acts::mend(&mut world);
+    // A digest that is too young to be written leaves standing what was proposed for the one before it.
+    world.now += SignedDuration::from_mins(world.setting.least_age.unwrap_or_default() + 1);
+    let clean = cleaned(&world);
+    let world: Shared = Arc::new(Mutex::new(world));
+    let rest = calm(&world, runtime);
+    if let Some(found) = rest.as_ref().and_then(|rest| compare(&world, rest, clean, runtime)) {
+        world.lock().unwrap().judge(Err(found));
+    }
+    let mut next = rest.map(|rest| rest.earliest);
+    for moment in 1..MOMENTS {
+        if world.lock().unwrap().violation.is_some() {
+            break;
+        }
+        {
+            let mut world = world.lock().unwrap();
+            merge_what_people_merge(&mut world);
+            let later = world.now + SignedDuration::from_hours(25);
+            world.now = match next.flatten() {
+                Some(earliest) if moment < MOMENTS - 3 => earliest.min(later),
+                _ => noon_of_a_workday(later),
+            };
+        }
+        next = calm(&world, runtime).map(|rest| rest.earliest);
+    }
+    let mut world = Arc::into_inner(world).expect("nobody else is left").into_inner().unwrap();
+    if world.violation.is_none() {
+        let found = progress(&world);
+        world.judge(found);
+    }
+    world
+}
+
+/// The next noon at which every window is open.
+fn noon_of_a_workday(after: Timestamp) -> Timestamp {
+    let mut zoned = after.to_zoned(jiff::tz::TimeZone::UTC);
+    if zoned.hour() >= 11 {
+        zoned = zoned.checked_add(1.day()).unwrap();
+    }
+    while zoned.weekday().to_monday_zero_offset() > 3 {
+        zoned = zoned.checked_add(1.day()).unwrap();
+    }
+    zoned.with().hour(11).build().unwrap().timestamp()
+}
+
+/// What the last pass said, which did nothing.
+struct Rest {
+    /// The earliest moment that it named.
+    earliest: Option<Timestamp>,
+    /// Environments and images about which it could not decide: what stands for them stays.
+    undecided: BTreeSet<(String, String)>,
+}
+
+/// Runs clean passes until one does nothing.
+fn calm(world: &Shared, runtime: &Runtime) -> Option<Rest> {
+    for _ in 0..MOST_PASSES {
+        let before = {
+            let mut world = world.lock().unwrap();
+            let tips: Vec<_> = world.git.heads.values().cloned().collect();
+            for tip in tips {
+                world.checks.entry(tip).or_default().insert("ci".to_owned(), (CheckState::Passed, String::new()));
+            }
+            world.effects
+        };
+        let outcome = pass(world, &PassSpec::clean(), runtime);
+        let mut locked = world.lock().unwrap();
+        locked.check_state();
+        if locked.violation.is_some() {
+            return None;
+        }
+        if locked.effects == before {
+            let now = locked.now;
+            let outcome = outcome.unwrap_or_default();
+            let earliest = outcome.proposals.iter().filter_map(|proposal| proposal.earliest);
+            let undecided = outcome.decisions.iter().filter(|one| matches!(one.verdict, Verdict::Undecided(_)));
+            let name = |one: &Decision| (one.question.environment.to_string(), one.question.image.to_string());
+            return Some(Rest {
+                earliest: earliest.filter(|earliest| *earliest > now).min(),
+                undecided: undecided.map(name).collect(),
+            });
+        }
+    }
+    let text = format!("after {MOST_PASSES} passes at one moment there is still something to do");
+    world.lock().unwrap().judge(Err(Violation { rule: "it converges", text }));
+    None
+}
+
+/// Whether a pull request is as Tagboat left it.
+fn is_untouched(world: &World, index: usize) -> bool {
+    let pull = &world.pulls[index];
+    pull.labels.is_empty()
+        && !pull.changes_requested
+        && !pull.is_rewritten
+        && !pull.is_reopened
+        && world.git.beyond(&pull.commit, &world.git.main).iter().all(|commit| commit.by.is_pass())
+}
+
+/// The same world without anything that passes had under way.
+fn cleaned(world: &World) -> World {
+    let mut clean = world.clone();
+    let own: Vec<_> = world
+        .git
+        .heads
+        .iter()
+        .filter(|(name, tip)| {
+            let beyond = world.git.beyond(tip, &world.git.main);
+            let is_own = !beyond.is_empty() && beyond.iter().all(|commit| commit.by.is_pass());
+            is_own && world.open_of(name).is_none_or(|index| is_untouched(world, index))
+        })
+        .map(|(name, _)| name.clone())
+        .collect();
+    for name in own {
+        if let Some(index) = clean.open_of(&name) {
+            let pull = &mut clean.pulls[index];
+            (pull.state, pull.closed_by) = (State::Closed, Some(By::Pass(0)));
+            pull.body = String::new();
+        }
+        clean.git.heads.remove(&name);
+    }
+    clean
+}
+
+/// What stands where, and what heads would change.
+type Plan = (Vec<Place>, BTreeSet<(String, BTreeSet<Step>)>);
+
+/// What stands: the base, and what every open pull request would change.
+fn plan(world: &World) -> Plan {
+    let heads = world.git.heads.iter();
+    let open = heads.filter(|(name, _)| world.setting.forge.is_none() || world.open_of(name).is_some());
+    (world.runs(), open.map(|(name, tip)| (name.to_string(), world.brings(tip))).collect())
+}
+
+/// Compares what came of the faults with what a clean run makes.
+fn compare(world: &Shared, rest: &Rest, clean: World, runtime: &Runtime) -> Option<Violation> {
+    let clean: Shared = Arc::new(Mutex::new(clean));
+    calm(&clean, runtime);
+    let (world, clean) = (world.lock().unwrap(), clean.lock().unwrap());
+    if let Some(violation) = &clean.violation {
+        let text = format!("in a clean run: {}", violation.text);
+        return Some(Violation { rule: violation.rule, text });
+    }
+    let (mut stands, mut wanted) = (plan(&world), plan(&clean));
+    let is_known = |(_, steps): &(String, BTreeSet<Step>)| {
+        let name = |step: &Step| {
+            let environment = world.setting.environments[step.environment].name.to_owned();
+            (environment, super::setting::IMAGES[step.image].to_owned())
+        };
+        !steps.iter().any(|step| rest.undecided.contains(&name(step)))
+    };
+    stands.1.retain(is_known);
+    wanted.1.retain(is_known);
+    (stands != wanted).then(|| Violation {
+        rule: "it converges",
+        text: format!("to something else than a clean run:\n{}", differing(&world, &stands, &wanted)),
+    })
+}
+
+/// Names what one plan has and the other has not.
+fn differing(world: &World, stands: &Plan, wanted: &Plan) -> String {
+    let mut text = String::new();
+    for (label, one, other) in [("here", stands, wanted), ("clean", wanted, stands)] {
+        for place in one.0.iter().filter(|place| !other.0.contains(place)) {
+            let name = world.setting.environments[place.environment].name;
+            text.push_str(&format!("    {label}: {name} runs {}:{}\n", short(place.image), place.value));
+        }
+        for (head, steps) in one.1.difference(&other.1) {
+            let told = steps.iter().map(|step| format!("{} {} to {}", short(step.image), step.from, step.to));
+            text.push_str(&format!("    {label}: {head}: {}\n", told.collect::<Vec<_>>().join(", ")));
+        }
+    }
+    text
+}
+
+/// People merge what is theirs to merge.
+fn merge_what_people_merge(world: &mut World) {
+    if world.setting.forge.is_none() {
+        let heads: Vec<_> = world.git.heads.iter().map(|(name, tip)| (name.clone(), tip.clone())).collect();
+        for (position, (_, tip)) in heads.iter().enumerate() {
+            if is_for_people(world, tip) {
+                acts::merge(world, position);
+            }
+        }
+        return;
+    }
+    let open: Vec<usize> = (0..world.pulls.len()).filter(|index| world.pulls[*index].is_open()).collect();
+    for index in open {
+        let commit = world.pulls[index].commit.clone();
+        if is_untouched(world, index) && is_for_people(world, &commit) && world.git.merged(&commit).is_some() {
+            world.tell(format!("a person merges #{}: {}", index + 1, world.pulls[index].title));
+            world.merge(index, By::Person);
+        }
+    }
+}
+
+fn is_for_people(world: &World, tip: &tagboat::model::commit::CommitId) -> bool {
+    let brings = world.brings(tip);
+    !brings.is_empty()
+        && world.git.beyond(tip, &world.git.main).iter().all(|commit| commit.by.is_pass())
+        && brings.iter().all(|step| publishes(world, step.environment) == Publishes::PullRequest)
+}
+
+/// Whether everything arrived that nobody and nothing keeps back.
+fn progress(world: &World) -> Result<(), Violation> {
+    let setting = &world.setting;
+    let last = world.ledger.last();
+    let held = world.file(HOLDS).map(holds).unwrap_or_default();
+    for (index, environment) in setting.environments.iter().enumerate() {
+        for image in 0..setting.images {
+            let members = setting.together(image);
+            let concerned = setting.with_ancestors(index);
+            let is_calm = members.iter().all(|own| {
+                !concerned.iter().any(|environment| was_touched(world, *environment, *own))
+                    && !held.iter().any(|hold| hold.image == super::setting::IMAGES[*own])
+            });
+            if !is_calm {
+                continue;
+            }
+            let lowest = last.values(index, image).min_by_key(|value| version(&value.tag)).cloned();
+            let Some(lowest) = lowest else { continue };
+            let expected: Option<Value> = if environment.after.is_empty() {
+                let tags = world.registry[image].keys().filter(|tag| is_followed(tag));
+                let newest = tags.max_by_key(|tag| version(tag)).cloned();
+                newest.map(|tag| Value { tag, digest: None })
+            } else {
+                let mut before = environment.after.iter().flat_map(|before| last.values(*before, image));
+                let first = before.next().cloned();
+                first.filter(|first| before.all(|other| other == first))
+            };
+            let Some(expected) = expected else { continue };
+            let is_listed = world.registry[image].contains_key(&expected.tag);
+            if is_listed && version(&lowest.tag) < version(&expected.tag) {
+                let name = environment.name;
+                let text = format!("{name} runs {}:{lowest}, and {expected} is free to go", short(image));
+                return Err(Violation { rule: "it makes progress", text });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether anybody but a pass had a hand in it.
+fn was_touched(world: &World, environment: usize, image: usize) -> bool {
+    let is_here = |steps: &BTreeSet<Step>| {
+        steps.is_empty() || steps.iter().any(|step| step.environment == environment && step.image == image)
+    };
+    let by_pull = (0..world.pulls.len()).any(|index| {
+        let pull = &world.pulls[index];
+        match pull.state {
+            State::Open => !is_untouched(world, index) && is_here(&world.brings(&pull.commit)),
+            State::Closed => pull.closed_by != Some(By::Pass(0)) && is_here(&pull.brought),
+            State::Merged => false,
+        }
+    });
+    let by_head = world.git.heads.values().any(|tip| {
+        let beyond = world.git.beyond(tip, &world.git.main);
+        beyond.iter().any(|commit| !commit.by.is_pass())
+    });
+    by_pull || by_head || world.ledger.last().touched.contains(&(environment, image))
+}

@@ -1,0 +1,216 @@
+//! The world of a simulation: repository, forge, registry, people and clock, all in memory.
+//!
+//! Knows who really did what, whatever commits and bodies say about it, and lets the rules look at every effect of a
+//! pass before it is there. Makes no fault by itself: that is the clients' business.
+
+pub(super) mod forge;
+pub(super) mod git;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tagboat::model::commit::CommitId;
+use tagboat::model::environment::BranchName;
+use tagboat::model::pull_request::CheckState;
+
+use self::forge::Pull;
+use self::git::{Store, Tree};
+use super::ledger::{self, Ledger};
+use super::rules;
+use super::session::Session;
+use super::setting::{FIRST, IMAGES, Setting};
+
+/// Who did something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// A pass of Tagboat's, by its number.
+    Pass(usize),
+    /// What a person ordered of Tagboat.
+    Order(usize),
+    Person,
+}
+
+impl By {
+    /// Whether Tagboat decided by itself.
+    pub(super) fn is_pass(self) -> bool {
+        matches!(self, Self::Pass(_))
+    }
+}
+
+/// A tag in the registry.
+#[derive(Debug, Clone)]
+pub(super) struct Tagged {
+    pub(super) digest: String,
+    pub(super) pushed: Timestamp,
+}
+
+/// What was found wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Violation {
+    pub(super) rule: &'static str,
+    pub(super) text: String,
+}
+
+#[derive(Clone)]
+pub(super) struct World {
+    pub(super) setting: Arc<Setting>,
+    /// The true time.
+    pub(super) now: Timestamp,
+    /// Whether every clock has been right so far.
+    pub(super) clocks_are_right: bool,
+    pub(super) git: Store,
+    pub(super) pulls: Vec<Pull>,
+    pub(super) checks: BTreeMap<CommitId, BTreeMap<String, (CheckState, String)>>,
+    pub(super) registry: Vec<BTreeMap<String, Tagged>>,
+    /// Every digest that a tag ever had.
+    pub(super) digests: BTreeSet<(usize, String, String)>,
+    pub(super) is_protected: bool,
+    pub(super) ledger: Ledger,
+    pub(super) sessions: Vec<Session>,
+    pub(super) story: Vec<String>,
+    pub(super) violation: Option<Violation>,
+    /// How many effects passes have had.
+    pub(super) effects: usize,
+    serial: u64,
+}
+
+/// A tree of references: where what stands.
+pub(super) type Runs = Vec<ledger::Place>;
+
+impl World {
+    pub(super) fn new(setting: Setting) -> Self {
+        let start = setting.start;
+        let git = Store::with(&setting.files(), start);
+        let mut world = Self {
+            now: start,
+            clocks_are_right: true,
+            ledger: Ledger::begin(&git, &setting, start),
+            git,
+            pulls: Vec::new(),
+            checks: BTreeMap::new(),
+            registry: vec![BTreeMap::new(); IMAGES.len()],
+            digests: BTreeSet::new(),
+            is_protected: false,
+            sessions: Vec::new(),
+            story: Vec::new(),
+            violation: None,
+            effects: 0,
+            serial: 0,
+            setting: Arc::new(setting),
+        };
+        for image in 0..IMAGES.len() {
+            world.push_image(image, FIRST);
+        }
+        world.story.clear();
+        world
+    }
+
+    /// Writes a line of the story.
+    pub(super) fn tell(&mut self, line: impl AsRef<str>) {
+        let time = self.now.strftime("%a %d %b %H:%M");
+        self.story.push(format!("{time}  {}", line.as_ref()));
+    }
+
+    /// Notes the first thing that is wrong.
+    pub(super) fn judge(&mut self, found: Result<(), Violation>) {
+        if let Err(violation) = found
+            && self.violation.is_none()
+        {
+            self.tell(format!("  !! {}: {}", violation.rule, violation.text));
+            self.violation = Some(violation);
+        }
+    }
+
+    /// Pushes content under a tag.
+    pub(super) fn push_image(&mut self, image: usize, tag: &str) {
+        self.serial += 1;
+        let serial = self.serial;
+        let sum = format!("{image}{tag}{serial}")
+            .bytes()
+            .fold(7u64, |sum, byte| sum.wrapping_mul(0x0100_0000_01b3).wrapping_add(u64::from(byte)));
+        let digest = format!("sha256:{}", format!("{sum:016x}").repeat(4));
+        self.digests.insert((image, tag.to_owned(), digest.clone()));
+        let pushed = self.now;
+        self.registry[image].insert(tag.to_owned(), Tagged { digest, pushed });
+        self.tell(format!("registry: {}:{tag} is pushed", short(image)));
+    }
+
+    /// Moves the base, which the rules have let through or a person does.
+    pub(super) fn move_main(&mut self, tip: &CommitId, by: By) {
+        let old = self.git.main.clone();
+        self.git.main = tip.clone();
+        let new: Vec<CommitId> = self.git.line(tip).map(|(id, _)| id.clone()).take_while(|id| *id != old).collect();
+        for id in new.iter().rev() {
+            self.ledger.land(&self.git, &self.setting, id, by, self.now);
+        }
+    }
+
+    /// Moves or removes a head branch; pull requests follow.
+    pub(super) fn move_head(&mut self, name: &BranchName, tip: Option<&CommitId>, by: By) {
+        match tip {
+            Some(tip) => {
+                self.git.heads.insert(name.clone(), tip.clone());
+                for pull in self.pulls.iter_mut().filter(|pull| pull.is_open() && pull.head == *name) {
+                    pull.commit = tip.clone();
+                }
+            }
+            None => {
+                self.git.heads.remove(name);
+                if let Some(index) = self.open_of(name) {
+                    self.close(index, by);
+                }
+            }
+        }
+    }
+
+    /// Lets a person change files on the base; `None` removes one.
+    pub(super) fn edit(&mut self, message: &str, files: &[(&str, Option<String>)]) {
+        let mut tree = Tree::clone(self.git.tree(&self.git.main));
+        for (path, text) in files {
+            let path = tagboat::model::file::RepoPath::new(path).unwrap();
+            match text {
+                Some(text) => {
+                    let blob = self.git.add_blob(text.as_bytes());
+                    tree.insert(path, blob);
+                }
+                None => drop(tree.remove(&path)),
+            }
+        }
+        self.commit_tree(message, tree);
+    }
+
+    /// Lets a person commit a tree to the base.
+    pub(super) fn commit_tree(&mut self, message: &str, tree: Tree) {
+        let parents = vec![self.git.main.clone()];
+        let (author, time, by) = (git::person(), self.now, By::Person);
+        let tip = self.git.add(git::NewCommit { tree, parents, author, time, message, by });
+        self.move_main(&tip, By::Person);
+    }
+
+    /// Reads a file of the base.
+    pub(super) fn file(&self, path: &str) -> Option<&str> {
+        let path = tagboat::model::file::RepoPath::new(path).unwrap();
+        self.git.tree(&self.git.main).get(&path).map(|blob| self.git.text(blob))
+    }
+
+    /// What stands where on the base.
+    pub(super) fn runs(&self) -> Runs {
+        ledger::places(&self.git, &self.setting, self.git.tree(&self.git.main))
+    }
+
+    pub(super) fn open_of(&self, head: &BranchName) -> Option<usize> {
+        self.pulls.iter().position(|pull| pull.is_open() && pull.head == *head)
+    }
+
+    /// Looks at what must hold whenever nobody is in the middle of something.
+    pub(super) fn check_state(&mut self) {
+        let found = rules::state(self);
+        self.judge(found);
+    }
+}
+
+/// Returns the last part of an image's name.
+pub(super) fn short(image: usize) -> &'static str {
+    IMAGES[image].rsplit('/').next().expect("it has parts")
+}
