@@ -65,7 +65,7 @@ pub(super) async fn settle(
     }
     let keys = right_before.iter().map(|before| ((*before).clone(), image.clone())).collect();
     let decided: Vec<Decision> = own.into_iter().cloned().collect();
-    crate::pass::read_pasts(&ground.inputs, &mut ground.observation, &keys, &ground.seen);
+    crate::pass::pasts::read_pasts(&ground.inputs, &mut ground.observation, &keys, &ground.seen);
     for decision in &decided {
         settled.moves.push(step(ground, decision, &decisions, tag).await?);
     }

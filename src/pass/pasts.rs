@@ -1,0 +1,109 @@
+//! Reading what environments have run, branch by branch, and what somebody took back there.
+//!
+//! Entry point: `read_pasts`. A history that cannot be read leaves its images undecided, with the reason.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::config::repository::Repository;
+use crate::decide;
+use crate::decide::questions::{self, Followed};
+use crate::model;
+use crate::model::commit::CommitId;
+use crate::model::environment::EnvironmentName;
+use crate::model::image::ImageName;
+use crate::model::observation::Observation;
+use crate::model::site::Site;
+use crate::observe::history::{self, Asking, Told};
+use crate::pass::grounds::Seen;
+use crate::pass::{Inputs, Progress};
+
+/// Why nothing is decided in a shallow clone.
+const SHALLOW: &str = "this clone is shallow, so it cannot tell what somebody took back: `git fetch --unshallow` (in \
+                       jobs, `fetch-depth: 0` on GitHub and `GIT_DEPTH: 0` on GitLab)";
+
+/// Reads what environments have run, and finds what somebody took back there.
+pub(super) fn read_pasts(
+    inputs: &Inputs<'_>,
+    observation: &mut Observation,
+    asked: &BTreeSet<(EnvironmentName, ImageName)>,
+    seen: &[Seen<'_>],
+) {
+    let mut by_ground: BTreeMap<Option<usize>, BTreeSet<(EnvironmentName, ImageName)>> = BTreeMap::new();
+    for key in asked.iter().filter(|key| !observation.pasts.contains_key(*key)) {
+        let branch = inputs.config.environments.named(&key.0).and_then(|environment| environment.branch.as_ref());
+        let ground = seen.iter().position(|ground| ground.branch.as_ref() == branch);
+        by_ground.entry(ground).or_default().insert(key.clone());
+    }
+    for (ground, asked) in by_ground {
+        match ground.and_then(|ground| seen.get(ground)) {
+            Some(ground) => read_past(inputs, observation, asked, ground),
+            None => {
+                let reason = "its branch could not be read".to_owned();
+                observation.pasts.extend(asked.into_iter().map(|key| (key, Err(reason.clone()))));
+            }
+        }
+    }
+}
+
+/// Reads what environments of one branch have run.
+fn read_past(
+    inputs: &Inputs<'_>,
+    observation: &mut Observation,
+    asked: BTreeSet<(EnvironmentName, ImageName)>,
+    ground: &Seen<'_>,
+) {
+    let Some(past) = ground.past else {
+        let nothing = asked.into_iter().map(|key| (key, Ok(model::history::Past::default())));
+        observation.pasts.extend(nothing);
+        return;
+    };
+    (inputs.progress)(Progress::Git);
+    let Observation { sites, now, .. } = &*observation;
+    let reading = history::Reading {
+        environments: &inputs.config.environments,
+        branch: ground.branch.as_ref(),
+        sites,
+        surroundings: &ground.surroundings,
+        limits: inputs.limits,
+        uncommitted: Some(*now),
+    };
+    match history::tell(past, &Asking::These(asked.clone()), &reading, None, history::MOST_COMMITS) {
+        Ok(Told { timelines, line, is_shallow, .. }) => {
+            let past = |(key, timeline): (_, model::history::Timeline)| {
+                // Half of a history tells of half of what was taken back. Where nobody configured anything, nobody is
+                // taken back from either: anybody may look into a clone of any depth.
+                if inputs.config.configured && is_shallow {
+                    return (key, Err(SHALLOW.to_owned()));
+                }
+                let policy = policy(inputs, sites, &key);
+                let taken_back = decide::past::taken_back(&timeline, policy.as_deref());
+                let left = decide::past::left(&timeline);
+                (key, Ok(model::history::Past { timeline: Some(timeline), taken_back, left }))
+            };
+            let pasts: Vec<_> = timelines.into_iter().map(past).collect();
+            observation.pasts.extend(pasts);
+            let line: Arc<[CommitId]> = line.into();
+            let here = inputs.config.environments.0.iter().filter(|one| one.branch == ground.branch);
+            observation.lines.extend(here.map(|one| (one.name.clone(), Arc::clone(&line))));
+        }
+        Err(error) => {
+            let reason = format!("the history of the branch could not be read: {error}");
+            observation.pasts.extend(asked.into_iter().map(|key| (key, Err(reason.clone()))));
+        }
+    }
+}
+
+/// Returns the policy of an image in an environment.
+fn policy(
+    inputs: &Inputs<'_>,
+    sites: &[Site],
+    key: &(EnvironmentName, ImageName),
+) -> Option<Arc<model::policy::Policy>> {
+    let Repository { rules, environments, .. } = inputs.config;
+    let own = sites.iter().filter(|site| site.image.as_ref() == Some(&key.1));
+    own.map(|site| questions::follow(site, rules, environments)).find_map(|followed| match followed {
+        Followed::Yes { environment, policy, .. } if environment == key.0 => Some(policy),
+        _ => None,
+    })
+}
