@@ -11,13 +11,10 @@ use crate::cli::session::Session;
 use crate::clock::{Clock, SystemClock};
 use crate::model::gate::GateName;
 use crate::model::image::{Tag, shorten};
-use crate::pass::order::{Order, OrderError, Ordering, follow};
+use crate::pass::order::{Order, OrderError, Ordering, follow, one_line};
 use crate::pass::setup::{self, Opened};
 use crate::report::exit::{self, OnChanges};
 use crate::report::text::Occasion;
-
-/// The longest reason, in characters.
-const LONGEST_REASON: usize = 1_000;
 
 /// Goes back to a version before.
 pub(super) fn rollback(session: &Session, arguments: &Rollback) -> Outcome {
@@ -87,10 +84,4 @@ fn run(session: &Session, order: &Order, reason: Option<&str>, publishing: &Publ
     })?;
     session.print_outcome(&outcome, Occasion::Run, &place.folder)?;
     Ok(exit::of_outcome(&outcome, OnChanges::Ignore))
-}
-
-/// Puts a reason on one line: it becomes a trailer.
-fn one_line(reason: &str) -> String {
-    let plain = |character: char| if character.is_control() { ' ' } else { character };
-    reason.chars().take(LONGEST_REASON).map(plain).collect::<String>().trim().to_owned()
 }

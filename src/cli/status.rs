@@ -52,7 +52,7 @@ pub(super) fn run(session: &Session, arguments: &Status) -> Outcome {
         cache: session.cache(&service),
         limits: &limits,
     });
-    let status = status::status(planned, &inputs, ledger.as_ref())?;
+    let status = status::status(planned, &inputs, ledger.as_ref());
     drop(bar);
     if viewed.past.is_none() {
         note(session, "note: there is no Git history here, so nothing is known of since when what runs");

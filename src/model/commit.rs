@@ -68,6 +68,8 @@ pub const TRAILER_RELEASE: &str = "Tagboat-Release";
 
 /// The trailer of a commit that a person ordered: the gates that it did not wait for, `soak, windows`.
 pub const TRAILER_SKIP: &str = "Tagboat-Skip";
+/// The trailer of a commit that a person ordered: who, as the command or the board knows them.
+pub const TRAILER_BY: &str = "Tagboat-By";
 /// The trailer of a commit that a person ordered: why.
 pub const TRAILER_REASON: &str = "Tagboat-Reason";
 /// The trailer of a commit that a person ordered: `rollback` or `promote`.

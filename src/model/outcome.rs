@@ -15,6 +15,7 @@ use crate::model::gate::Gate;
 use crate::model::hold::Hold;
 use crate::model::image::ImageName;
 use crate::model::proposal::Proposal;
+use crate::model::record::Standing;
 use crate::model::site::{PassedOver, Site, SkipReason};
 use crate::model::tags::ImageTags;
 use crate::model::watch::Watch;
@@ -90,6 +91,8 @@ pub struct Outcome {
     pub holds: Option<Vec<Hold>>,
     /// What failed.
     pub errors: Vec<Trouble>,
+    /// How things stand then, where somebody keeps that.
+    pub standing: Option<Box<Standing>>,
 }
 
 /// A reference as `scan` reports it.

@@ -2,14 +2,17 @@
 //!
 //! Owns the data only; `crate::promote::record` and `crate::promote::figures` make it from history.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::commit::CommitId;
+use crate::model::decision::Decision;
 use crate::model::environment::EnvironmentName;
 use crate::model::hold::Hold;
 use crate::model::image::ImageName;
 use crate::model::outcome::{Skipped, Trouble};
-use crate::model::proposal::Proposal;
+use crate::model::proposal::{Action, Proposal};
 use crate::model::site::Value;
 use crate::model::watch::Watch;
 
@@ -133,8 +136,8 @@ pub struct Running {
     pub value: Value,
     /// The commit that brought it and when, where history reaches it.
     pub brought: Option<(CommitId, Timestamp)>,
-    /// What comes next, where something does.
-    pub next: Option<Box<Proposal>>,
+    /// What comes next, where something does; the images of a group share it.
+    pub next: Option<Arc<Proposal>>,
     /// Why nothing comes although something is there, where a person should know.
     pub blocked: Option<String>,
     /// How it differs from what promotion would have brought, in words.
@@ -183,5 +186,30 @@ impl Status {
             })
         });
         self.holds.iter().cloned().chain(taken).collect()
+    }
+}
+
+/// How things stand when a pass ends: what `status` gives, from what the pass saw anyway.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Standing {
+    /// What every environment runs. `skipped` and `errors` hold only what the outcome beside it does not.
+    pub status: Status,
+    /// Every proposal, also those that no image waits for.
+    pub proposals: Vec<Arc<Proposal>>,
+    /// What was decided in the last round, where the outcome tells the decisions of an earlier one.
+    pub decisions: Option<Vec<Decision>>,
+}
+
+impl Standing {
+    /// Turns what was to be committed, in environments that nothing landed in, into what failed.
+    pub fn fail(&mut self, reason: &str, has_landed: &dyn Fn(&EnvironmentName) -> bool) {
+        let rows = self.status.environments.iter_mut().flat_map(|(_, rows)| rows);
+        for proposal in rows.filter_map(|row| row.next.as_mut()).chain(&mut self.proposals) {
+            if proposal.action == Action::Committed && !has_landed(&proposal.environment) {
+                let proposal = Arc::make_mut(proposal);
+                proposal.action = Action::Failed;
+                proposal.reason = Some(reason.to_owned());
+            }
+        }
     }
 }

@@ -240,6 +240,7 @@ async fn one(
     let (_, edit) = add_holds(holds, &held).map_err(|error| error.to_string())?;
     changes.files.extend(edit);
     let note = OrderNote {
+        by: None,
         order: Ordered::Rollback,
         holds: held,
         skipped: BTreeSet::new(),

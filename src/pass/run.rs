@@ -16,12 +16,15 @@ use crate::model::file::RepoPath;
 use crate::model::image::ImageName;
 use crate::model::outcome::{Landed, Outcome, Trouble};
 use crate::model::proposal::Action;
+use crate::model::record::Standing;
 use crate::model::site::PassedOverReason;
 use crate::observe::history::BranchPast;
 use crate::observe::tree::CommitFiles;
 use crate::pass::propose::{Publishing, propose};
+use crate::pass::record::Ledger;
 use crate::pass::returns::Return;
 use crate::pass::setup::linked_config;
+use crate::pass::status::{self, Memory};
 use crate::pass::view::{self, Branches};
 use crate::pass::{Asked, Editing, Inputs, PassError, Planned, Progress, blocking, report, round};
 use crate::promote;
@@ -94,18 +97,30 @@ pub struct Run<'a> {
 /// [`PassError`] when nothing could be done at all. Once something landed, what fails is a row of the outcome.
 pub async fn run(run: &Run<'_>) -> Result<Outcome, PassError> {
     let asked = Asked::begin(run.source);
-    let outcome = rounds(run).await;
+    let outcome = rounds(run, None).await;
     asked.end();
     outcome
 }
 
-async fn rounds(run: &Run<'_>) -> Result<Outcome, PassError> {
+/// Runs a pass as [`run`] does, and tells how things stand when it ends, as `status` would then.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn run_and_tell(run: &Run<'_>, memory: &Memory) -> Result<Outcome, PassError> {
+    let asked = Asked::begin(run.source);
+    let outcome = rounds(run, Some(memory)).await;
+    asked.end();
+    outcome
+}
+
+async fn rounds(run: &Run<'_>, memory: Option<&Memory>) -> Result<Outcome, PassError> {
     let mut total = Outcome::default();
     let mut moved_before = BTreeSet::new();
     let mut races = 0;
     let mut returns = 0;
     loop {
-        match once(run).await {
+        match once(run, memory).await {
             Ok(Once::Moved(_)) if races < MAX_RACES => {
                 races += 1;
                 let longest = RACE_PAUSE * 2u32.pow(races);
@@ -127,9 +142,11 @@ async fn rounds(run: &Run<'_>) -> Result<Outcome, PassError> {
                 moved_before.extend(landed.iter().cloned());
                 // Pull requests are made on the base as the commits left it.
                 let proposes = environments.0.iter().any(|environment| environment.publish != Publish::Commit);
+                // Who is told how things stand is told of the base as it is now.
+                let is_told = memory.is_some() && !landed.is_empty();
                 let is_next = goes_back && !landed.is_empty() && returns < MAX_RETURNS;
                 returns += usize::from(is_next);
-                let may_follow = proposes || promote::followers(&environments, &landed).next().is_some();
+                let may_follow = is_told || proposes || promote::followers(&environments, &landed).next().is_some();
                 races += u32::from(is_behind);
                 let is_over = moved_before.len() == before || !may_follow;
                 if !is_next && is_over && (!is_behind || races >= MAX_RACES) {
@@ -161,7 +178,7 @@ enum Once {
     },
 }
 
-async fn once(run: &Run<'_>) -> Result<Once, PassError> {
+async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError> {
     (run.progress)(Progress::Git);
     let (base, files) = fetch(run).await?;
     let mut config = match &run.config {
@@ -196,12 +213,18 @@ async fn once(run: &Run<'_>) -> Result<Once, PassError> {
     if let Err(reason) = can_sign(&*run.remote, forge, config.commit.sign) {
         hold_unsigned(&mut planned, &reason);
     }
+    let tell = |planned: &Planned| {
+        let (config, files, branches) = (&config, &files, &branches);
+        let (cache, limits) = (run.cache, run.limits);
+        let ledger = Ledger { config, files, past: &past, branches, cache, limits };
+        memory.map(|memory| Box::new(status::beside(planned, &ledger, memory)))
+    };
     let is_own = |returned: &&Return| planned.promoted.proposals[returned.proposal].publish == Publish::Commit;
     let mut planned_commits: Vec<_> = planned.returns.iter().filter(is_own).map(|one| one.commit.clone()).collect();
     planned_commits.extend(commits(&planned.changes, &config.commit));
     if run.mode == Mode::DryRun || planned_commits.is_empty() {
         // Pull requests stand on a base that this pass leaves alone; where it moves, the next round makes them.
-        let outcome = end(run, &base, &branches, &config, planned).await;
+        let outcome = end(run, &base, &branches, &config, planned, &tell).await;
         return Ok(Once::Done { outcome, environments: config.environments, is_behind: false, goes_back: false });
     }
     let goes_back = !planned.returns.is_empty();
@@ -223,11 +246,12 @@ async fn once(run: &Run<'_>) -> Result<Once, PassError> {
             refuse(&mut planned, &own, &reason);
             troubles.push(branch_trouble(&branch, &reason));
         }
-        let mut outcome = end(run, &base, &branches, &config, planned).await;
+        let mut outcome = end(run, &base, &branches, &config, planned, &tell).await;
         outcome.errors.extend(troubles);
         return Ok(Once::Done { outcome, environments: config.environments, is_behind: false, goes_back: false });
     }
     put_off(&mut planned);
+    let standing = tell(&planned);
     let mut outcome = Box::new(report::outcome(planned, &config));
     let mut is_behind = false;
     for (branch, own, applied) in pushed {
@@ -246,6 +270,12 @@ async fn once(run: &Run<'_>) -> Result<Once, PassError> {
             Err(error) => fail(&mut outcome, &branch, &own, &error.to_string()),
         }
     }
+    // What landed is told of by the round that follows.
+    outcome.standing = standing.map(|mut standing| {
+        let has_landed = |name: &_| outcome.commits.iter().any(|landed| landed.environment == *name);
+        standing.fail("its commit is not in Git: the next pass tries again", &has_landed);
+        standing
+    });
     if is_behind && outcome.commits.is_empty() {
         return Ok(Once::Moved(outcome));
     }
@@ -318,10 +348,13 @@ async fn end(
     branches: &Branches,
     config: &Repository,
     mut planned: Planned,
+    tell: &dyn Fn(&Planned) -> Option<Box<Standing>>,
 ) -> Box<Outcome> {
     (run.progress)(Progress::Git);
     let proposed = propose(run, base, branches, config, &mut planned).await;
+    let standing = tell(&planned);
     let mut outcome = Box::new(report::outcome(planned, config));
+    outcome.standing = standing;
     outcome.proposals.extend(proposed.closed);
     outcome.commits = proposed.landed;
     outcome.errors.extend(proposed.errors);
@@ -467,6 +500,10 @@ fn merge(total: &mut Outcome, mut later: Outcome, landed: &BTreeSet<EnvironmentN
         *total = later;
         return;
     }
+    total.standing = later.standing.take().map(|mut standing| {
+        standing.decisions = Some(later.decisions.clone());
+        standing
+    });
     total.changes.append(&mut later.changes);
     total.files.append(&mut later.files);
     total.commits.append(&mut later.commits);

@@ -2,52 +2,96 @@
 //!
 //! Entry point: [`status`], which takes what a pass planned. Changes nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
+
+use crate::config::repository::Repository;
 use crate::decide;
+use crate::model::commit::CommitId;
 use crate::model::decision::{Decision, Verdict};
 use crate::model::environment::EnvironmentName;
+use crate::model::history::TakenBack;
 use crate::model::image::ImageName;
 use crate::model::outcome::Trouble;
 use crate::model::proposal::Proposal;
-use crate::model::record::{Running, Status};
-use crate::observe::history::{Asking, Told};
+use crate::model::record::{Running, Standing, Status};
+use crate::model::site::Value;
+use crate::observe::history::Asking;
 use crate::pass::record::{self, Ledger};
-use crate::pass::{PassError, Planned, report};
+use crate::pass::{Inputs, PassError, Planned, report};
 use crate::promote::drift::{self, Drift};
 
+/// What history told of one commit: the same for every pass that stands on it.
+#[derive(Debug, Default)]
+struct Background {
+    brought: BTreeMap<(EnvironmentName, ImageName, Value), (CommitId, Timestamp)>,
+    drifts: Vec<Drift>,
+    taken_back: Vec<(EnvironmentName, ImageName, TakenBack)>,
+    /// The time down to which history was read, where it goes on.
+    cut: Option<Timestamp>,
+}
+
+/// The tips of the base and of the branches beside it.
+type Tips = Vec<Option<CommitId>>;
+
+/// What history told of the commits on which the last pass of a repository stood, so that the next one need not read it.
+#[derive(Debug, Default)]
+pub struct Memory(Mutex<Option<(Tips, Arc<Background>)>>);
+
 /// Tells how things stand. `ledger` is `None` where there is no history.
-///
-/// # Errors
-///
-/// [`PassError`] when files cannot be read; history that cannot be read is a row of `errors`.
-pub fn status(
-    planned: Planned,
-    inputs: &crate::pass::Inputs<'_>,
-    ledger: Option<&Ledger<'_>>,
-) -> Result<Status, PassError> {
+pub fn status(planned: Planned, inputs: &Inputs<'_>, ledger: Option<&Ledger<'_>>) -> Status {
     let config = inputs.config;
-    let mut status = Status { holds: planned.observation.holds.clone(), ..Status::default() };
-    let (told, drifts) = match ledger.map(past).transpose() {
-        Ok(found) => found.map_or((None, Vec::new()), |(told, drifts)| (Some(told), drifts)),
-        Err(error) => {
-            let what = "history".to_owned();
-            status.errors.push(Trouble { what, file: None, position: None, reason: error.to_string() });
-            (None, Vec::new())
-        }
+    let (background, error) = match ledger.map(|ledger| background(&planned, ledger)).transpose() {
+        Ok(background) => (background, None),
+        Err(error) => (None, Some(error)),
     };
-    status.taken_back = taken_back(&planned, told.as_ref(), config);
-    for environment in &config.environments.0 {
-        let own =
-            planned.promoted.decisions.iter().filter(|decision| decision.question.environment == environment.name);
-        let rows: Vec<Running> = own.map(|decision| running(&planned, decision, told.as_ref(), &drifts)).collect();
-        status.environments.push((environment.name.clone(), rows));
-    }
-    status.cut = told.as_ref().filter(|told| !told.whole && !is_settled(&status)).map(|told| told.oldest);
+    let (mut status, _) = standing(&planned, config, background.as_ref());
+    status.errors.extend(error.as_ref().map(unreadable));
     let outcome = report::outcome(planned, config);
     status.skipped = outcome.skipped;
     status.errors.extend(outcome.errors);
-    Ok(status)
+    status
+}
+
+/// Tells how things stand beside the outcome of the same pass, and remembers what history told.
+pub(super) fn beside(planned: &Planned, ledger: &Ledger<'_>, memory: &Memory) -> Standing {
+    let mut known = memory.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let beside = ledger.branches.values().map(|viewed| viewed.as_ref().ok().and_then(|viewed| viewed.base.clone()));
+    let tips: Tips = std::iter::once(planned.observation.base.clone()).chain(beside).collect();
+    let remembered = known.as_ref().filter(|(at, _)| *at == tips).map(|(_, known)| Arc::clone(known));
+    let read = match remembered {
+        Some(background) => Ok(background),
+        None => background(planned, ledger).map(Arc::new),
+    };
+    let (background, error) = match read {
+        Ok(background) => (Some(background), None),
+        Err(error) => (None, Some(error)),
+    };
+    *known = background.clone().map(|background| (tips, background));
+    drop(known);
+    let (mut status, proposals) = standing(planned, ledger.config, background.as_deref());
+    status.errors.extend(error.as_ref().map(unreadable));
+    Standing { status, proposals, decisions: None }
+}
+
+fn unreadable(error: &PassError) -> Trouble {
+    Trouble { what: "history".to_owned(), file: None, position: None, reason: error.to_string() }
+}
+
+fn standing(planned: &Planned, config: &Repository, background: Option<&Background>) -> (Status, Vec<Arc<Proposal>>) {
+    let mut status = Status { holds: planned.observation.holds.clone(), ..Status::default() };
+    status.taken_back = taken_back(planned, background, config);
+    let shared: Vec<Arc<Proposal>> = planned.promoted.proposals.iter().cloned().map(Arc::new).collect();
+    for environment in &config.environments.0 {
+        let own =
+            planned.promoted.decisions.iter().filter(|decision| decision.question.environment == environment.name);
+        let rows: Vec<Running> = own.map(|decision| running(planned, &shared, decision, background)).collect();
+        status.environments.push((environment.name.clone(), rows));
+    }
+    status.cut = background.and_then(|known| known.cut).filter(|_| !is_settled(&status));
+    (status, shared)
 }
 
 /// Whether it is known when everything came.
@@ -55,26 +99,45 @@ fn is_settled(status: &Status) -> bool {
     status.environments.iter().flat_map(|(_, rows)| rows).all(|row| row.brought.is_some())
 }
 
-fn past(ledger: &Ledger<'_>) -> Result<(Told, Vec<Drift>), PassError> {
+/// Reads since when what stands there now does, and how environments drift apart.
+fn background(planned: &Planned, ledger: &Ledger<'_>) -> Result<Background, PassError> {
     let looked = record::looked(ledger)?;
     let runs = record::runs(ledger.config, &looked.sites);
     let asking = Asking::These(runs.keys().cloned().collect());
     let told = record::read_of(ledger, &looked, &asking, &|told| record::settles(told, &runs))?;
     let drifts = drift::drift(&ledger.config.environments, &runs, &told.timelines, &decide::past::order);
-    Ok((told, drifts))
+    let mut background = Background { drifts, cut: (!told.whole).then_some(told.oldest), ..Background::default() };
+    for ((environment, image), timeline) in &told.timelines {
+        for value in runs.get(&(environment.clone(), image.clone())).into_iter().flatten() {
+            if let Some(shift) = timeline.brought(value) {
+                let key = (environment.clone(), image.clone(), value.clone());
+                background.brought.insert(key, (shift.commit.clone(), shift.time));
+            }
+        }
+        let questions = planned.promoted.decisions.iter().map(|decision| &decision.question);
+        let mut own = questions.filter(|question| question.environment == *environment && question.image == *image);
+        let policy = own.next().map(|question| &*question.policy);
+        let taken = decide::past::taken_back(timeline, policy).into_iter();
+        background.taken_back.extend(taken.map(|taken| (environment.clone(), image.clone(), taken)));
+    }
+    Ok(background)
 }
 
-fn running(planned: &Planned, decision: &Decision, told: Option<&Told>, drifts: &[Drift]) -> Running {
+fn running(
+    planned: &Planned,
+    shared: &[Arc<Proposal>],
+    decision: &Decision,
+    background: Option<&Background>,
+) -> Running {
     let question = &decision.question;
-    let key = (question.environment.clone(), question.image.clone());
-    let timeline = told.and_then(|told| told.timelines.get(&key));
-    let brought = timeline.and_then(|timeline| timeline.brought(&question.current));
-    let is_own = |proposal: &&Proposal| {
+    let key = (question.environment.clone(), question.image.clone(), question.current.clone());
+    let brought = background.and_then(|known| known.brought.get(&key)).cloned();
+    let is_own = |proposal: &&Arc<Proposal>| {
         proposal.environment == question.environment
             && proposal.moves.iter().any(|step| step.image == question.image && step.from == question.current)
     };
-    let next = planned.promoted.proposals.iter().find(is_own);
-    let drift = drifts.iter().find(|drift| {
+    let next = shared.iter().find(is_own).cloned();
+    let drift = background.into_iter().flat_map(|known| &known.drifts).find(|drift| {
         drift.environment == question.environment && drift.image == question.image && drift.value == question.current
     });
     let blocked = match &decision.verdict {
@@ -85,8 +148,8 @@ fn running(planned: &Planned, decision: &Decision, told: Option<&Told>, drifts: 
         image: question.image.clone(),
         group: planned.promoted.groups.get(&question.image).cloned().unwrap_or_default(),
         value: question.current.clone(),
-        brought: brought.map(|shift| (shift.commit.clone(), shift.time)),
-        next: next.cloned().map(Box::new),
+        brought,
+        next,
         // What stands ahead says so as drift; twice would be once too often.
         blocked: blocked.filter(|_| drift.is_none()),
         drift: drift.map(|drift| drift.reason.clone()),
@@ -97,28 +160,23 @@ fn running(planned: &Planned, decision: &Decision, told: Option<&Told>, drifts: 
 /// Gathers what somebody took back: what the pass asked about, and what the status read beside it.
 fn taken_back(
     planned: &Planned,
-    told: Option<&Told>,
-    config: &crate::config::repository::Repository,
-) -> Vec<(EnvironmentName, ImageName, crate::model::history::TakenBack)> {
+    background: Option<&Background>,
+    config: &Repository,
+) -> Vec<(EnvironmentName, ImageName, TakenBack)> {
     let mut found = Vec::new();
     let mut seen = BTreeSet::new();
-    let mut add = |name: &EnvironmentName, image: &ImageName, taken: crate::model::history::TakenBack| {
+    let mut add = |name: &EnvironmentName, image: &ImageName, taken: &TakenBack| {
         if seen.insert((name.clone(), image.clone(), taken.value.clone())) {
-            found.push((name.clone(), image.clone(), taken));
+            found.push((name.clone(), image.clone(), taken.clone()));
         }
     };
     for ((name, image), past) in &planned.observation.pasts {
         for taken in past.iter().flat_map(|past| &past.taken_back) {
-            add(name, image, taken.clone());
-        }
-    }
-    for ((name, image), timeline) in told.into_iter().flat_map(|told| &told.timelines) {
-        let policy = planned.promoted.decisions.iter().map(|decision| &decision.question);
-        let policy = policy.filter(|question| question.environment == *name && question.image == *image);
-        let policy = policy.map(|question| &*question.policy).next();
-        for taken in decide::past::taken_back(timeline, policy) {
             add(name, image, taken);
         }
+    }
+    for (name, image, taken) in background.into_iter().flat_map(|known| &known.taken_back) {
+        add(name, image, taken);
     }
     found.retain(|(name, _, _)| config.environments.named(name).is_some());
     found

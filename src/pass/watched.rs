@@ -3,7 +3,8 @@
 //! Entry point: [`Watcher::pass`]. What registries allow and their logins are shared by passes that run at once; the
 //! cache, the mirror and the time are each pass's own. Knows no schedule.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
@@ -13,8 +14,11 @@ use crate::config::service::Service;
 use crate::manifest;
 use crate::model::outcome::Outcome;
 use crate::model::usage::Usage;
+use crate::pass::hold::{self, HoldError};
+use crate::pass::order::{self, Order, OrderError, Ordering};
 use crate::pass::run::{self, Mode, Run};
 use crate::pass::setup::{self, ForgeChoice, Opened, SetupError, Target};
+use crate::pass::status::Memory;
 use crate::pass::{PassError, Progress};
 use crate::registry::TagSource;
 use crate::registry::client::RegistryClient;
@@ -25,6 +29,8 @@ pub struct Watcher {
     environment: Environment,
     registries: RegistryClient,
     limits: manifest::Limits,
+    /// What history told of each repository.
+    memories: Mutex<HashMap<String, Arc<Memory>>>,
 }
 
 /// Why a pass failed as a whole.
@@ -47,6 +53,48 @@ impl WatchedError {
             }
             _ => None,
         }
+    }
+}
+
+/// Who orders something, and why.
+#[derive(Debug, Clone)]
+pub struct Word {
+    /// Who.
+    pub by: String,
+    /// Why, on one line.
+    pub reason: Option<String>,
+}
+
+/// Why an order could not be followed.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderedError {
+    /// It could not be set up.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// A version could not be held or released.
+    #[error(transparent)]
+    Hold(#[from] HoldError),
+    /// A version could not be brought or taken back.
+    #[error(transparent)]
+    Order(#[from] OrderError),
+}
+
+impl OrderedError {
+    /// Returns what to do about it, where that is known.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Order(OrderError::Refused { hint, .. }) => hint.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Whether it makes no sense as it was given.
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Order(OrderError::Refused { .. })
+                | Self::Hold(HoldError::NoEnvironment { .. } | HoldError::NotHeld(_))
+        )
     }
 }
 
@@ -74,7 +122,7 @@ impl Watcher {
     pub fn new(service: Service, environment: Environment) -> Result<Self, SetupError> {
         let registries = setup::registry_client(&service, &environment)?;
         let limits = setup::limits(&service);
-        Ok(Self { service, environment, registries, limits })
+        Ok(Self { service, environment, registries, limits, memories: Mutex::default() })
     }
 
     /// Returns the operator's configuration.
@@ -92,6 +140,10 @@ impl Watcher {
             *inactive.lock().unwrap_or_else(PoisonError::into_inner) = warning;
         };
         let nobody = |_: Progress| {};
+        let memory = {
+            let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(memories.entry(url.to_owned()).or_default())
+        };
         let pass = async {
             let target = Target::Url { url, branch: None };
             let Opened { remote, branch, url } = setup::remote(&target, &self.service, &self.environment)?;
@@ -112,7 +164,7 @@ impl Watcher {
                 progress: &nobody,
                 read_config: &read_config,
             };
-            Ok(Box::pin(run::run(&run)).await?)
+            Ok(Box::pin(run::run_and_tell(&run, &memory)).await?)
         };
         let result = pass.await;
         Passed {
@@ -122,5 +174,45 @@ impl Watcher {
             cache_warning: cache.warning(),
             inactive: inactive.into_inner().unwrap_or_else(PoisonError::into_inner),
         }
+    }
+
+    /// Holds or releases a version, as `hold` and `release` do. It blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`OrderedError`]; nothing is on the branch then.
+    pub fn hold(&self, url: &str, order: &hold::Order, now: Timestamp) -> Result<Outcome, OrderedError> {
+        let Opened { remote, branch, .. } = self.open(url)?;
+        Ok(hold::follow(&remote, &branch, None, order, now)?)
+    }
+
+    /// Follows an order, as `promote` and `rollback` do. It blocks in between: run it on a thread that may.
+    ///
+    /// # Errors
+    ///
+    /// [`OrderedError`]; nothing of it is on the branch then.
+    pub async fn order(&self, url: &str, order: &Order, word: Word, now: Timestamp) -> Result<Outcome, OrderedError> {
+        let Opened { remote, branch, url } = self.open(url)?;
+        let (service, environment) = (&self.service, &self.environment);
+        let given = Ordering {
+            remote,
+            branch: &branch,
+            config: None,
+            source: &self.registries.for_pass(),
+            sources: &setup::sources(service, environment),
+            cache: &setup::cache(service, environment),
+            limits: &self.limits,
+            now,
+            publishing: setup::publishing(ForgeChoice::Auto, None, &url, service, environment)?,
+            publish: None,
+            by: Some(word.by),
+            reason: word.reason,
+            progress: &|_| {},
+        };
+        Ok(Box::pin(order::follow(&given, order)).await?)
+    }
+
+    fn open(&self, url: &str) -> Result<Opened, SetupError> {
+        setup::remote(&Target::Url { url, branch: None }, &self.service, &self.environment)
     }
 }

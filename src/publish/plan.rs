@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::model::change::{Change, ChangeSet, FileEdit};
 use crate::model::commit::{
-    CommitPlan, CommitStyle, TRAILER_ENVIRONMENT, TRAILER_FAILED, TRAILER_HOLD, TRAILER_IMAGE, TRAILER_KEY,
+    CommitPlan, CommitStyle, TRAILER_BY, TRAILER_ENVIRONMENT, TRAILER_FAILED, TRAILER_HOLD, TRAILER_IMAGE, TRAILER_KEY,
     TRAILER_ORDER, TRAILER_REASON, TRAILER_RELEASE, TRAILER_SKIP,
 };
 use crate::model::environment::EnvironmentName;
@@ -73,6 +73,8 @@ pub struct OrderNote {
     pub holds: Vec<Hold>,
     /// The gates that were not waited for.
     pub skipped: BTreeSet<GateName>,
+    /// Who, on one line.
+    pub by: Option<String>,
     /// Why, on one line.
     pub reason: Option<String>,
     /// What failed, where nobody ordered it.
@@ -116,6 +118,9 @@ pub fn ordered_commit(
     }
     if !note.skipped.is_empty() {
         let _infallible = writeln!(text, "{TRAILER_SKIP}: {}", names(&note.skipped));
+    }
+    if let Some(by) = &note.by {
+        let _infallible = writeln!(text, "{TRAILER_BY}: {by}");
     }
     if let Some(reason) = &note.reason {
         let _infallible = writeln!(text, "{TRAILER_REASON}: {reason}");

@@ -8,7 +8,7 @@ use crate::model::tags::{TagIndex, TagList};
 
 /// What became of a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub enum State {
     /// It is to be used.
     Chosen,
     /// It is the one in use.
@@ -19,7 +19,7 @@ pub(super) enum State {
 
 impl State {
     /// Returns the state's word in JSON.
-    pub(super) fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Chosen => "chosen",
             Self::Current => "current",
@@ -30,7 +30,7 @@ impl State {
 
 /// Why a tag is in its state.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Why<'a> {
+pub enum Why<'a> {
     /// It won under the policy.
     Won(&'a Decision),
     /// The decision gives this reason.
@@ -57,17 +57,17 @@ impl fmt::Display for Why<'_> {
 
 /// A tag with what became of it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Candidate<'a> {
+pub struct Candidate<'a> {
     /// The tag.
-    pub(super) tag: &'a str,
+    pub tag: &'a str,
     /// What became of it.
-    pub(super) state: State,
+    pub state: State,
     /// Why.
-    pub(super) why: Why<'a>,
+    pub why: Why<'a>,
 }
 
 /// Visits every tag: the chosen one first where the list does not hold it, then all in the list's order.
-pub(super) fn of<'a>(decision: &'a Decision, list: Option<&'a TagList>) -> Vec<Candidate<'a>> {
+pub fn of<'a>(decision: &'a Decision, list: Option<&'a TagList>) -> Vec<Candidate<'a>> {
     let chosen = decision.chosen().map(Tag::as_str);
     let current = decision.question.current.tag.as_ref().map(Tag::as_str);
     let won = |tag| Candidate { tag, state: State::Chosen, why: Why::Won(decision) };
@@ -104,6 +104,6 @@ fn unnamed(verdict: &Verdict) -> Why<'_> {
 }
 
 /// Returns the text of a rejected tag; `None` where the list does not hold the position.
-pub(super) fn text_of(list: Option<&TagList>, index: TagIndex) -> Option<&str> {
+pub fn text_of(list: Option<&TagList>, index: TagIndex) -> Option<&str> {
     list.filter(|list| (index.0 as usize) < list.len()).map(|list| list.at(index))
 }

@@ -5,7 +5,7 @@
 //! ([`exit`]). Everything is a pure function from `model::outcome` values to a writer that the caller hands over.
 //! Decides nothing, opens no stream, and knows neither the terminal nor the environment: [`View`] says what is wanted.
 
-mod candidates;
+pub mod candidates;
 pub mod csv;
 pub mod exit;
 pub mod github;

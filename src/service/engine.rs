@@ -18,6 +18,9 @@ use crate::model::proposal::Action;
 use crate::model::usage::Usage;
 use crate::pass::watched::{Passed, WatchedError};
 use crate::service::Shared;
+use crate::service::board;
+use crate::service::board::log::{Level, Line};
+use crate::service::board::memory::{PassNote, Seen};
 use crate::service::figures::{self, Figures};
 use crate::service::metrics::PassResult;
 use crate::service::timetable::{Cause, Ended};
@@ -35,6 +38,7 @@ pub(super) type Work = Arc<dyn Fn(&str, Timestamp) -> Passed + Send + Sync>;
 struct Running {
     url: String,
     cause: Cause,
+    began: Timestamp,
     since: Instant,
 }
 
@@ -42,7 +46,7 @@ struct Running {
 pub(super) struct Engine {
     shared: Arc<Shared>,
     work: Work,
-    tasks: JoinSet<Passed>,
+    tasks: JoinSet<(Passed, Option<Seen>)>,
     running: HashMap<Id, Running>,
     /// The warnings of each repository that were told last, so that each is told once.
     told: HashMap<String, Vec<String>>,
@@ -70,8 +74,16 @@ impl Engine {
         let begun = self.shared.timetable().begin(now);
         for (url, cause) in begun {
             let (work, of_work) = (Arc::clone(&self.work), url.clone());
-            let id = self.tasks.spawn_blocking(move || work(&of_work, now)).id();
-            self.running.insert(id, Running { url, cause, since: self.shared.clock.instant() });
+            let repositories = self.shared.live().watcher.service().repositories.len();
+            let pass = move || {
+                let mut passed = work(&of_work, now);
+                let seen = passed.result.as_mut().ok().and_then(|outcome| Seen::of(outcome, repositories, now));
+                (passed, seen)
+            };
+            let id = self.tasks.spawn_blocking(pass).id();
+            self.shared.board.began(&url);
+            self.running
+                .insert(id, Running { url: url.clone(), cause, began: now, since: self.shared.clock.instant() });
         }
         let timetable = self.shared.timetable();
         self.shared.metrics.load(self.running.len(), timetable.waiting(now));
@@ -82,20 +94,21 @@ impl Engine {
     /// Waits for a pass to end, and notes what it came to.
     pub(super) async fn ended(&mut self) {
         let Some(joined) = self.tasks.join_next_with_id().await else { return };
-        let (id, passed) = match joined {
-            Ok((id, passed)) => (id, Ok(passed)),
+        let (id, passed, seen) = match joined {
+            Ok((id, (passed, seen))) => (id, Ok(passed), seen),
             Err(error) => (
                 error.id(),
                 Err(error.try_into_panic().map_or_else(|_| "cut short".to_owned(), |panic| in_words(&*panic))),
+                None,
             ),
         };
         let Some(running) = self.running.remove(&id) else { return };
-        self.note(&running, &passed);
+        self.note(&running, &passed, seen);
         self.shared.had_a_pass.store(true, Ordering::Relaxed);
     }
 
-    fn note(&mut self, running: &Running, passed: &Result<Passed, String>) {
-        let Running { url, cause, since } = running;
+    fn note(&mut self, running: &Running, passed: &Result<Passed, String>, seen: Option<Seen>) {
+        let Running { url, cause, began, since } = running;
         let now = self.shared.clock.now();
         let took = self.shared.clock.instant().saturating_duration_since(*since);
         let mut figures = Figures::default();
@@ -134,6 +147,21 @@ impl Engine {
         }
         let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let (cause, word) = (cause.as_str(), result.as_str());
+        let note = PassNote {
+            began: *began,
+            milliseconds,
+            cause,
+            result: word,
+            requests,
+            figures: figures.clone(),
+            log: log(passed),
+            reason: match passed {
+                Err(reason) => Some(reason.clone()),
+                Ok(Passed { result: Err(error), .. }) => Some(in_full(error)),
+                Ok(Passed { result: Ok(_), .. }) => None,
+            },
+        };
+        self.shared.board.ended(url, note, seen, failures.unwrap_or_default());
         match passed {
             Ok(Passed { result: Ok(outcome), .. }) => {
                 for error in outcome.errors.iter().take(MOST_ERRORS) {
@@ -157,7 +185,7 @@ impl Engine {
                 );
             }
             Ok(Passed { result: Err(error), .. }) => {
-                let reason = reason(error);
+                let reason = in_full(error);
                 tracing::error!(repository = url, cause, result = word, milliseconds, requests, failures, %reason, "pass");
             }
             Err(reason) => {
@@ -178,6 +206,24 @@ impl Engine {
     }
 }
 
+/// Returns what the board shows as a pass's log.
+fn log(passed: &Result<Passed, String>) -> Vec<Line> {
+    match passed {
+        Err(reason) => vec![Line::new(Level::Error, reason)],
+        Ok(passed) => {
+            let warnings = [&passed.inactive, &passed.cache_warning].into_iter().flatten();
+            let mut lines: Vec<Line> = warnings
+                .map(|warning| Line::new(Level::Warning, warning.strip_prefix("warning: ").unwrap_or(warning)))
+                .collect();
+            match &passed.result {
+                Ok(outcome) => lines.extend(board::log::of(outcome, &passed.usage)),
+                Err(error) => lines.push(Line::new(Level::Error, &in_full(error))),
+            }
+            lines
+        }
+    }
+}
+
 /// Whether some targets of a pass failed.
 fn is_partial(outcome: &Outcome) -> bool {
     !outcome.errors.is_empty() || outcome.proposals.iter().any(|proposal| proposal.action == Action::Failed)
@@ -188,7 +234,7 @@ fn all_requests(usage: &Usage) -> u64 {
 }
 
 /// Returns why a pass failed, with the places of a configuration's faults.
-fn reason(error: &WatchedError) -> String {
+fn in_full(error: &WatchedError) -> String {
     match error.faults() {
         Some(faults) => faults.render(false, WIDTH).trim_end().to_owned(),
         None => error.to_string(),

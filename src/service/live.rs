@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::config::environment::Environment;
-use crate::config::service::{SecretPlace, Service};
+use crate::config::service::{Access, SecretPlace, Service};
 use crate::pass::setup::{self, SetupError};
 use crate::pass::watched::Watcher;
 use crate::service::Shared;
+use crate::service::board::door::Door;
 use crate::service::hooks::{Hooks, is_served};
 
 /// How wide faults are told in logs, in columns.
@@ -29,6 +30,8 @@ struct Print {
 pub(super) struct Live {
     pub(super) watcher: Watcher,
     pub(super) hooks: Hooks,
+    /// Who may act on the board.
+    pub(super) door: Door,
     /// The files that are read once, as they were just before.
     pub(super) files: Files,
 }
@@ -68,19 +71,24 @@ impl Live {
             tracing::warn!("{warning}");
         }
         let hooks = Hooks::read(&service, environment)?;
+        let door = Door::read(&service)?;
         let watcher = Watcher::new(service, environment.clone())?;
-        Ok(Self { watcher, hooks, files })
+        Ok(Self { watcher, hooks, door, files })
     }
 }
 
-/// Returns the files that are read with the configuration: secrets of webhooks, and the trusted root.
+/// Returns the files that are read with the configuration: secrets of webhooks, users, and the trusted root.
 fn read_once(service: &Service) -> impl Iterator<Item = PathBuf> {
     let of_sources = service.webhooks.iter().filter_map(|webhook| match &webhook.secret {
         SecretPlace::File(path) => Some(path),
         SecretPlace::Variable(_) => None,
     });
+    let users = match &service.access {
+        Some(Access::UsersFile(file)) => Some(file),
+        _ => None,
+    };
     let own = service.repositories.iter().filter_map(|repository| repository.webhook_secret.as_ref());
-    of_sources.chain(own).chain(service.trusted_root.as_ref()).map(|path| service.resolve(path))
+    of_sources.chain(own).chain(service.trusted_root.as_ref()).chain(users).map(|path| service.resolve(path))
 }
 
 fn print(path: &Path) -> Option<Print> {

@@ -1,8 +1,9 @@
 //! The service: passes of many repositories, for ever, by schedule, opening gates and webhooks.
 //!
-//! Entry point: [`serve`]. `timetable` says whose pass is due, `engine` runs it, `server` answers over HTTP, `live` is
-//! the configuration in force. Keeps no state that a restart would miss, and knows no stage of a pass.
+//! Entry point: [`serve`]. `timetable` says whose pass is due, `engine` runs it, `server` answers over HTTP, `board` shows
+//! what passes found, `live` is the configuration in force. Keeps no state that a restart would miss, and knows no stage of a pass.
 
+mod board;
 mod engine;
 mod figures;
 mod hooks;
@@ -26,6 +27,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use crate::clock::{Clock, SystemClock};
 use crate::config::environment::Environment;
 use crate::pass::setup::SetupError;
+use crate::service::board::Board;
 use crate::service::engine::Engine;
 use crate::service::hooks::Hastened;
 use crate::service::live::{Live, Reading};
@@ -70,6 +72,7 @@ struct Shared {
     /// Told when a pass became due.
     wake: Notify,
     metrics: Metrics,
+    board: Board,
     live: RwLock<Arc<Live>>,
     /// Whether a first pass has ended, well or not.
     had_a_pass: AtomicBool,
@@ -84,6 +87,7 @@ impl Shared {
             clock,
             wake: Notify::new(),
             metrics: Metrics::new(),
+            board: Board::new(),
             live: RwLock::new(Arc::new(live)),
             had_a_pass: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),
@@ -114,6 +118,7 @@ impl Shared {
         let gone = self.timetable().configure(service, now);
         gone.iter().for_each(|url| self.metrics.forget(url));
         service.repositories.iter().for_each(|repository| self.metrics.watch(&repository.url));
+        self.board.watch(service.repositories.iter().map(|repository| repository.url.as_str()));
         self.metrics.reloaded(true, now);
         self.wake.notify_one();
     }

@@ -5,12 +5,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::service::Shared;
+use crate::service::board::{self, Peer};
 use crate::service::hooks::MAX_BODY;
 
 /// The most connections at once; further ones wait to be accepted.
@@ -52,8 +53,8 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     loop {
         let place = Arc::clone(&room).acquire_owned().await.expect("the semaphore is never closed");
         match listener.accept().await {
-            Ok((stream, _)) => {
-                let router = router.clone();
+            Ok((stream, peer)) => {
+                let router = router.clone().layer(Extension(Peer(peer.ip())));
                 tokio::spawn(async move {
                     talk(stream, router).await;
                     drop(place);
@@ -93,6 +94,7 @@ fn routes(shared: Arc<Shared>) -> Router {
         .route("/hooks/{source}", post(hook))
         .route("/hooks/{source}/{secret}", post(hook_with_secret))
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .merge(board::routes(&shared))
         .with_state(shared)
 }
 

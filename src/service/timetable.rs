@@ -53,6 +53,17 @@ impl Cause {
     }
 }
 
+/// What is planned for a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Outlook {
+    /// Whether a pass runs now.
+    pub(super) is_running: bool,
+    /// When the next one is due.
+    pub(super) next: Option<Timestamp>,
+    /// Why then.
+    pub(super) cause: Option<Cause>,
+}
+
 /// How a pass ended, as far as the next one depends on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Ended {
@@ -246,6 +257,13 @@ impl Timetable {
     /// Returns every repository with the images that it follows; `None` where no pass has told yet.
     pub(super) fn followed(&self) -> impl Iterator<Item = (&String, Option<&BTreeSet<ImageName>>)> {
         self.entries.iter().map(|(url, entry)| (url, entry.images.as_ref()))
+    }
+
+    /// Returns what is planned for a repository; `None` where it is not watched.
+    pub(super) fn outlook(&self, url: &str) -> Option<Outlook> {
+        let entry = self.entries.get(url)?;
+        let due = entry.due();
+        Some(Outlook { is_running: entry.is_running, next: due.map(|(at, _)| at), cause: due.map(|(_, why)| why) })
     }
 
     /// Ends new work.

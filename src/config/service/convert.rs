@@ -47,6 +47,7 @@ pub(super) fn service(file: &str, raw: RawService, reader: &mut Reader<'_>) -> S
             Some(ShortOrLong::Short(_)) | None => None,
         }
         .unwrap_or_default(),
+        hosts: list(raw.hosts).map(|host| host.0.to_ascii_lowercase()).collect(),
         access: raw.access.value().and_then(|raw| access(raw, reader)),
         limits: raw.limits.value().map(limits).unwrap_or_default(),
     }

@@ -340,6 +340,8 @@ pub struct Service {
     pub notify: Vec<Notify>,
     /// How replicas share work.
     pub queue: Queue,
+    /// The names under which the board is reached, in lower case.
+    pub hosts: Vec<String>,
     /// Who may act on the board; nobody by default.
     pub access: Option<Access>,
     /// Bounds.
@@ -362,6 +364,7 @@ impl Service {
             sources: Vec::new(),
             notify: Vec::new(),
             queue: Queue::default(),
+            hosts: Vec::new(),
             access: None,
             limits: Limits::default(),
         }

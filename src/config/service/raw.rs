@@ -45,6 +45,9 @@ object! {
     "notify" optional notify: Vec<Located<RawNotify>>,
     /// How replicas share work: `local`, or `{nats: …}`. Default: `local`.
     "queue" optional queue: ShortOrLong<QueueWord, RawQueue>,
+    /// The names under which the board is reached, beside addresses and `localhost`: requests for any other are refused.
+    /// Default: none. Example: `tagboat.acme.example`.
+    "hosts" optional hosts: OneOrMany<Name>,
     /// Who may act on the board. Default: it is read-only.
     "access" optional access: RawAccess,
     /// Bounds on what is read and how long it may take.

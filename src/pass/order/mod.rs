@@ -177,6 +177,15 @@ pub async fn follow(given: &Ordering<'_>, order: &Order) -> Result<Outcome, Orde
     Err(OrderError::Races)
 }
 
+/// The longest reason, in characters.
+const LONGEST_REASON: usize = 1_000;
+
+/// Puts a reason on one line: it becomes a trailer.
+pub fn one_line(reason: &str) -> String {
+    let plain = |character: char| if character.is_control() { ' ' } else { character };
+    reason.chars().take(LONGEST_REASON).map(plain).collect::<String>().trim().to_owned()
+}
+
 /// Tries once; `None` where somebody else was faster.
 async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, OrderError> {
     (given.progress)(Progress::Git);
@@ -314,7 +323,8 @@ fn note(given: &Ordering<'_>, order: &Order, settled: &Settled) -> OrderNote {
         Order::Rollback { .. } => (crate::model::history::Ordered::Rollback, BTreeSet::new()),
         Order::Promote { skipped, .. } => (crate::model::history::Ordered::Promote, skipped.clone()),
     };
-    OrderNote { order: word, holds: settled.holds.clone(), skipped, reason: given.reason.clone(), failed: None }
+    let by = given.by.as_deref().map(one_line).filter(|by| !by.is_empty());
+    OrderNote { order: word, holds: settled.holds.clone(), skipped, by, reason: given.reason.clone(), failed: None }
 }
 
 /// Reads the file of holds; nothing where there is none.

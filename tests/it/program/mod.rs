@@ -3,6 +3,7 @@
 mod action;
 mod ages;
 mod asking;
+mod board;
 mod branches;
 mod cache;
 mod check_registries;

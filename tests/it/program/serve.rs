@@ -16,10 +16,10 @@ use crate::support::repository::Repository;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A service that runs; it is killed when it is dropped.
-struct Service {
+pub(super) struct Service {
     child: Child,
     lines: Receiver<Value>,
-    address: String,
+    pub(super) address: String,
     file: String,
 }
 
@@ -34,7 +34,7 @@ impl Drop for Service {
 impl Service {
     /// Starts it with a configuration, to which the version and where to listen are added.
     #[expect(clippy::disallowed_methods, reason = "a service runs beside the test, until it is told to stop")]
-    fn start(world: &World, configuration: &str) -> Self {
+    pub(super) fn start(world: &World, configuration: &str) -> Self {
         let file = world.beside("service.yaml", &whole(configuration));
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tagboat"));
         command.args(["serve", "--config", &file, "--log-format", "json"]).current_dir(world.tree());
@@ -69,12 +69,12 @@ impl Service {
     }
 
     #[track_caller]
-    fn wait(&self, message: &str) -> Value {
+    pub(super) fn wait(&self, message: &str) -> Value {
         self.wait_for(message, |_| true)
     }
 
     /// Sends a request; returns status and body.
-    fn ask(&self, request: &str, headers: &[&str], body: &[u8]) -> (u16, String) {
+    pub(super) fn ask(&self, request: &str, headers: &[&str], body: &[u8]) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut head = format!("{request} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
@@ -91,12 +91,25 @@ impl Service {
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
-    fn get(&self, path: &str) -> (u16, String) {
+    pub(super) fn get(&self, path: &str) -> (u16, String) {
         self.ask(&format!("GET {path}"), &[], b"")
     }
 
-    fn post(&self, path: &str, body: &str) -> u16 {
+    pub(super) fn post(&self, path: &str, body: &str) -> u16 {
         self.ask(&format!("POST {path}"), &[], body.as_bytes()).0
+    }
+
+    /// Sends bytes as they are; returns what comes back until the other side closes.
+    pub(super) fn raw(&self, request: &str) -> String {
+        raw(self, request.as_bytes())
+    }
+
+    /// Asks for a stream; returns its lines as they come.
+    pub(super) fn listen(&self, path: &str) -> impl Iterator<Item = String> + use<> {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.address).unwrap();
+        BufReader::new(stream).lines().map_while(Result::ok)
     }
 
     /// Returns every number of `/metrics` by its series.
@@ -137,7 +150,7 @@ fn whole(configuration: &str) -> String {
 }
 
 /// Returns the row of `repositories` for a bare repository.
-fn row(repository: &Repository) -> String {
+pub(super) fn row(repository: &Repository) -> String {
     format!("  - {{url: \"{}\", branch: main}}\n", repository.folder.display())
 }
 
@@ -296,7 +309,7 @@ fn metrics_hold_the_numbers_that_the_registry_counted() {
     assert!(number(format!("last_success_timestamp_seconds{{repository=\"{url}\"}}")) > 1.7e9);
     assert_eq!(number("pass_duration_seconds_count".to_owned()), 2.0);
     assert_eq!(number("config_last_reload_successful".to_owned()), 1.0);
-    assert_eq!((service.get("/healthz").0, service.get("/readyz").0, service.get("/").0), (200, 200, 404));
+    assert_eq!((service.get("/healthz").0, service.get("/readyz").0, service.get("/").0), (200, 200, 200));
 }
 
 #[test]
