@@ -102,10 +102,11 @@ async fn an_executable_file_is_signed_with_the_operators_key_and_nothing_goes_un
 
 #[tokio::test]
 async fn merges_by_itself_only_what_waits_for_required_checks() {
-    crate::forge::scenarios::a_forge_merges_by_itself_only_what_waits_for_required_checks(GITHUB, "build").await;
+    crate::forge::scenarios::merging::a_forge_merges_by_itself_only_what_waits_for_required_checks(GITHUB, "build")
+        .await;
 }
 
 #[tokio::test]
 async fn is_stopped_before_anything_changes() {
-    crate::forge::scenarios::a_forge_is_stopped_before_anything_changes(GITHUB, "build").await;
+    crate::forge::scenarios::merging::a_forge_is_stopped_before_anything_changes(GITHUB, "build").await;
 }

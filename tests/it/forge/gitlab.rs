@@ -224,10 +224,11 @@ async fn what_the_token_lacks_is_named() {
 
 #[tokio::test]
 async fn merges_by_itself_only_what_waits_for_required_checks() {
-    crate::forge::scenarios::a_forge_merges_by_itself_only_what_waits_for_required_checks(GITLAB, "pipeline").await;
+    crate::forge::scenarios::merging::a_forge_merges_by_itself_only_what_waits_for_required_checks(GITLAB, "pipeline")
+        .await;
 }
 
 #[tokio::test]
 async fn is_stopped_before_anything_changes() {
-    crate::forge::scenarios::a_forge_is_stopped_before_anything_changes(GITLAB, "pipeline").await;
+    crate::forge::scenarios::merging::a_forge_is_stopped_before_anything_changes(GITLAB, "pipeline").await;
 }
