@@ -7,13 +7,15 @@ pub mod apply;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::change::{Change, ChangeSet};
-use crate::model::commit::{CommitId, CommitStyle};
+use crate::model::commit::{CommitId, CommitStyle, TRAILER_IMAGE};
 use crate::model::environment::{BranchName, Environment, EnvironmentName, Publish};
 use crate::model::gate::{Gate, GateName, GateState};
+use crate::model::markdown::code;
 use crate::model::marker;
 use crate::model::proposal::{Action, Proposal};
 use crate::model::pull_request::{
-    CheckState, HeadBranch, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, PullRequest, PullRequestStyle, Rebase, State, Status,
+    CheckState, HeadBranch, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, Marker, PullRequest, PullRequestStyle, Rebase,
+    State, Status,
 };
 use crate::publish::body::{self, Writing};
 use crate::publish::plan::PlannedCommit;
@@ -130,6 +132,15 @@ pub enum Step {
         /// The body, whose marker says that Tagboat closed it.
         body: String,
         /// Why.
+        comment: String,
+    },
+    /// Comments, and notes in the body that this was said.
+    Tell {
+        /// Which.
+        pull_request: Box<PullRequest>,
+        /// The body, whose marker says that it was said.
+        body: String,
+        /// What.
         comment: String,
     },
     /// Removes a head branch, if it still stands where it was seen.
@@ -282,8 +293,31 @@ pub fn plan(desired: &[Desired], standing: &Standing, prefix: &str, unsure: &Uns
     let mut courses: Vec<Course> =
         desired.iter().map(|wanted| course(wanted, heads.get(&wanted.head).copied(), standing)).collect();
     bound(desired, &heads, standing, &mut courses);
-    courses.extend(leftovers(desired, standing, &heads, prefix, unsure));
+    let leftovers = leftovers((desired, &courses), standing, &heads, prefix, unsure);
+    courses.extend(leftovers);
     courses
+}
+
+/// Returns the images that the trailers of a commit name.
+pub(super) fn images(message: &str) -> BTreeSet<String> {
+    let named = message.lines().filter_map(|line| line.strip_prefix(TRAILER_IMAGE)?.strip_prefix(": "));
+    named.filter_map(|named| named.split(' ').next()).map(str::to_owned).collect()
+}
+
+/// Returns what takes the place of a head branch that nobody wants any more: what stands for one of its images in its environment.
+fn successor<'a>(
+    head: Option<&HeadBranch>,
+    environment: &EnvironmentName,
+    (desired, courses): (&'a [Desired], &[Course]),
+) -> Option<&'a Desired> {
+    let head = head?;
+    let stands = |course: &Course| {
+        matches!(course.action, Action::Opened | Action::Updated | Action::Unchanged | Action::Enqueued)
+    };
+    let mut standing = desired.iter().zip(courses).filter(|(_, course)| stands(course)).map(|(wanted, _)| wanted);
+    standing.find(|wanted| {
+        wanted.environment == *environment && !images(&wanted.commit.plan.message).is_disjoint(&head.images)
+    })
 }
 
 /// Lets those wait that would make more pull requests stand in an environment than may be open there.
@@ -343,6 +377,7 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
     }
     if let Some(head) = head.filter(|head| !head.is_own) {
         leave(format!("somebody else has pushed to {}: it is theirs now", head.name));
+        course.steps.extend(open.and_then(tell_left));
         return course;
     }
     if let Some(head) = head.filter(|head| head.is_order && !wanted.is_order) {
@@ -388,7 +423,7 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
     if standing.pull_requests.is_some() {
         // Before the body, which says the same: while it is not rewritten, the next pass sees that something is left.
         let is_pushed = current.is_none();
-        let is_said = open.is_some_and(|open| same_text(&open.body, &wanted.body));
+        let is_said = open.is_some_and(|open| same_text(&open.body, &said(wanted, open)));
         if !wanted.statuses.is_empty() && (is_pushed || !is_said) {
             let commit = head.map(|head| head.tip.clone());
             course.steps.push(Step::SetStatuses { commit, statuses: wanted.statuses.clone() });
@@ -413,6 +448,16 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
     course
 }
 
+/// Says on a pull request that it is left alone, where that was not said yet. One whose marker a person took out says nothing: it
+/// could not be known again that it did.
+fn tell_left(open: &PullRequest) -> Option<Step> {
+    let marker = open.marker.as_ref().filter(|marker| !marker.left)?;
+    let body = marker::replace(&open.body, &Marker { left: true, ..marker.clone() });
+    let comment = "Somebody else has pushed to this branch, so it is theirs: Tagboat neither changes nor merges this pull request any \
+                   more. It is taken up again once its branch holds nothing but Tagboat's own commit.";
+    Some(Step::Tell { pull_request: Box::new(open.clone()), body, comment: comment.to_owned() })
+}
+
 /// Brings the pull request itself to where it should be.
 fn publish(wanted: &Desired, open: Option<&PullRequest>, course: &mut Course) {
     let Some(open) = open else {
@@ -429,12 +474,9 @@ fn publish(wanted: &Desired, open: Option<&PullRequest>, course: &mut Course) {
     if open.marker.as_ref().is_some_and(|marker| marker.unfinished) {
         course.steps.push(Step::Finish { pull_request: Box::new(open.clone()), reviewers: wanted.reviewers.clone() });
     }
-    if open.title != wanted.title || !same_text(&open.body, &wanted.body) {
-        course.steps.push(Step::Rewrite {
-            pull_request: Box::new(open.clone()),
-            title: wanted.title.clone(),
-            body: wanted.body.clone(),
-        });
+    let body = said(wanted, open);
+    if open.title != wanted.title || !same_text(&open.body, &body) {
+        course.steps.push(Step::Rewrite { pull_request: Box::new(open.clone()), title: wanted.title.clone(), body });
         course.action = Action::Updated;
     }
     for label in [LABEL_REBASE, LABEL_RETRY] {
@@ -444,6 +486,11 @@ fn publish(wanted: &Desired, open: Option<&PullRequest>, course: &mut Course) {
     }
 }
 
+/// Returns the body that should stand on an open pull request: the desired one, and what was proposed there before.
+fn said(wanted: &Desired, open: &PullRequest) -> String {
+    open.marker.as_ref().map_or_else(|| wanted.body.clone(), |before| body::instead_of(&wanted.body, before))
+}
+
 /// Whether two bodies say the same: forges trim ends and turn line ends about.
 fn same_text(one: &str, other: &str) -> bool {
     one.trim().lines().eq(other.trim().lines())
@@ -451,7 +498,7 @@ fn same_text(one: &str, other: &str) -> bool {
 
 /// What is to be done about branches and pull requests that nobody wants any more.
 fn leftovers(
-    desired: &[Desired],
+    (desired, courses_of_desired): (&[Desired], &[Course]),
     standing: &Standing,
     heads: &BTreeMap<&BranchName, &HeadBranch>,
     prefix: &str,
@@ -482,8 +529,17 @@ fn leftovers(
             let mut withdrawn = read.clone();
             withdrawn.withdrawn = true;
             let body = marker::replace(&open.body, &withdrawn);
-            let comment = "Nothing of this is left to do: what it brings is there already, or no longer wanted.";
-            steps.push(Step::Close { pull_request: Box::new(open.clone()), body, comment: comment.to_owned() });
+            let comment = match successor(head, &environment, (desired, courses_of_desired)) {
+                Some(other) => format!(
+                    "Another pull request takes the place of this one: {}, from the branch {}.",
+                    code(&other.title),
+                    code(other.head.as_str())
+                ),
+                None => {
+                    "Nothing of this is left to do: what it brings is there already, or no longer wanted.".to_owned()
+                }
+            };
+            steps.push(Step::Close { pull_request: Box::new(open.clone()), body, comment });
         }
         if let Some(head) = head {
             steps.push(Step::Delete { head: head.name.clone(), expected: head.tip.clone() });

@@ -27,6 +27,7 @@ const GITLAB: Kind = Kind {
     statuses: ["success", "pending"],
     reviews: ["approved", "requested_changes"],
     opening: "/merge_requests",
+    commenting: "/notes",
     merging: ("PUT", "/merge"),
     below: "gitlab/",
     committing: ("POST", "/repository/commits"),

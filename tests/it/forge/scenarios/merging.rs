@@ -2,7 +2,7 @@
 
 use tagboat::model::proposal::Action;
 
-use crate::forge::scenarios::{AUTO, GATED, HEAD, Kind, Stage};
+use crate::forge::scenarios::{AUTO, GATED, HEAD, Kind, Stage, manifest};
 use crate::support::forge::{CheckRow, Fault, Stands};
 
 pub(in crate::forge) async fn proposes_and_merges_on_the_branch_of_the_environment(kind: Kind) {
@@ -108,7 +108,7 @@ const TWO: &str = "ghcr.io/acme/worker";
 
 impl Stage {
     /// Adds a second image to the environment.
-    fn with_two(self) -> Self {
+    pub(super) fn with_two(self) -> Self {
         let text = format!("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: {TWO}:1.4.0\n");
         self.push("main", "prod/worker.yaml", &text);
         self.tags.set(TWO, ["1.4.0", "1.5.0"]);
@@ -145,6 +145,58 @@ pub(in crate::forge) async fn several_that_touch_different_files_merge_in_one_pa
     let outcome = stage.outcome("mirror", 9).await;
     let merged = outcome.proposals.iter().filter(|proposal| proposal.action == Action::Merged).count();
     assert_eq!((merged, stage.states()), (2, vec![Stands::Merged, Stands::Merged]));
+}
+
+/// Two groups whose images stand in one file, on lines side by side or far apart, and a third one elsewhere.
+pub(in crate::forge) async fn groups_that_share_a_file_are_merged_one_after_the_other(kind: Kind) {
+    const API: &str = "ghcr.io/acme/api";
+    for between in ["", &"  # far apart\n".repeat(12)] {
+        let stage = Stage::new(kind, AUTO).with_two();
+        let both = |web: &str, api: &str| format!("{}{between}  - image: {API}:{api}\n", manifest(web));
+        stage.push("main", "prod/web.yaml", &both("1.4.0", "1.4.0"));
+        stage.tags.set(API, ["1.4.0", "1.5.0"]);
+        stage.outcome("mirror", 8).await;
+        let opened = stage.pulls();
+        assert_eq!(stage.states(), [Stands::Open; 3]);
+        let passes = |number: usize| {
+            let (sha, name, word) = (stage.pulls()[number].sha.clone(), "build".to_owned(), kind.words[0].to_owned());
+            stage.store.kept().checks.push(CheckRow { sha, name, word, text: String::new(), is_run: true });
+        };
+        let at = |image: &str| opened.iter().position(|pull| pull.head.ends_with(image)).unwrap();
+        let (web, api, worker) = (at("acme-web"), at("acme-api"), at("acme-worker"));
+        passes(web);
+        stage.outcome("mirror", 9).await;
+        let pulls = stage.pulls();
+        assert_eq!(pulls[web].state, Stands::Merged);
+        let outcome = stage.outcome("mirror", 10).await;
+        let pulls_after = stage.pulls();
+        assert_ne!(pulls_after[api].sha, opened[api].sha, "its file changed: it is made anew, {:?}", outcome.proposals);
+        assert_eq!(pulls_after[worker].sha, opened[worker].sha, "another file: its checks are kept");
+        let file = || String::from_utf8(stage.store.repository.show("main", "prod/web.yaml")).unwrap();
+        assert_eq!(file(), both("1.5.0", "1.4.0"));
+        passes(api);
+        passes(worker);
+        stage.outcome("mirror", 11).await;
+        assert_eq!((stage.states(), file()), (vec![Stands::Merged; 3], both("1.5.0", "1.5.0")));
+        assert_eq!(stage.acts(12).await, None, "nothing is left");
+    }
+}
+
+/// Both could be merged at once, and only the first one was judged on what the base becomes by that.
+pub(in crate::forge) async fn groups_that_share_a_file_lose_nothing_when_all_could_be_merged(kind: Kind) {
+    let stage = Stage::new(kind, AUTO);
+    let both = |tag: &str| format!("{}  - image: {TWO}:{tag}\n", manifest(tag));
+    stage.push("main", "prod/web.yaml", &both("1.4.0"));
+    stage.tags.set(TWO, ["1.4.0", "1.5.0"]);
+    for hour in 8..14 {
+        stage.outcome("mirror", hour).await;
+        for pull in stage.pulls() {
+            let (name, word) = ("build".to_owned(), kind.words[0].to_owned());
+            stage.store.kept().checks.push(CheckRow { sha: pull.sha, name, word, text: String::new(), is_run: true });
+        }
+    }
+    let file = String::from_utf8(stage.store.repository.show("main", "prod/web.yaml")).unwrap();
+    assert_eq!((stage.states(), file), (vec![Stands::Merged; 2], both("1.5.0")));
 }
 
 const NATIVE: &str = "    publish: autoMerge\npullRequest: {nativeAutoMerge: true}\n";

@@ -47,6 +47,8 @@ pub(crate) struct Kind {
     pub(crate) reviews: [&'static str; 2],
     /// A path that only the opening of a pull request posts to.
     pub(crate) opening: &'static str,
+    /// A part of the path that only a comment posts to.
+    pub(crate) commenting: &'static str,
     /// Method and a part of the path of the merge.
     pub(crate) merging: (&'static str, &'static str),
     /// What stands before a repository's path in its address.
@@ -215,10 +217,13 @@ macro_rules! scenarios {
                 waits_while_the_forge_does_not_know_whether_it_can_be_merged
                 a_head_that_is_behind_is_made_anew_where_the_base_wants_it
                 pull_requests_beyond_the_limit_wait_for_their_turn
-                several_that_touch_different_files_merge_in_one_pass;
+                several_that_touch_different_files_merge_in_one_pass
+                groups_that_share_a_file_are_merged_one_after_the_other
+                groups_that_share_a_file_lose_nothing_when_all_could_be_merged;
             opening:
                 opens_one_and_then_leaves_it
                 takes_something_newer_into_the_same_one
+                what_joins_a_group_is_closed_and_names_what_replaces_it
                 rewrites_the_body_when_a_gate_opens
                 closes_what_became_unnecessary_and_says_why
                 a_look_writes_nothing_into_the_mirror
@@ -227,6 +232,7 @@ macro_rules! scenarios {
                 heeds_a_person_who_closed_it_until_something_newer_comes
                 opens_again_what_a_person_labels_for_a_retry
                 takes_up_again_what_a_person_reopened
+                merges_what_a_person_closed_and_opened_again
                 leaves_alone_what_a_person_pushed_to
                 leaves_alone_what_a_person_holds
                 makes_anew_a_head_whose_message_somebody_changed;
@@ -239,7 +245,10 @@ macro_rules! scenarios {
             texts:
                 titles_bodies_and_messages_follow_the_templates
                 release_notes_of_the_same_forge_are_told_once_and_mean_nothing
-                release_notes_that_cannot_be_had_hold_nothing_up;
+                release_notes_that_cannot_be_had_hold_nothing_up
+                no_name_and_no_tag_closes_an_issue
+                versions_are_linked_and_say_when_they_were_published
+                a_body_is_cut_to_what_the_forge_takes;
         }
     };
     (@ $kind:expr; $($module:ident: $($name:ident)*;)*) => {

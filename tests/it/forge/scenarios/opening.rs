@@ -32,7 +32,36 @@ pub(in crate::forge) async fn takes_something_newer_into_the_same_one(kind: Kind
     let second = stage.only();
     assert_ne!(second.sha, first.sha);
     assert_eq!((second.title.as_str(), second.state), ("prod: update web to 1.6.0", Stands::Open));
+    let place = |version: &str| format!("This takes the place of `web at {version}`, which was proposed here before.");
+    assert!(!first.body.contains("takes the place") && second.body.contains(&place("1.5.0")), "{}", second.body);
     assert_eq!(stage.acts(10).await, Some(Action::Unchanged));
+    stage.list(&["1.4.0", "1.5.0", "1.6.0", "1.7.0"]);
+    assert_eq!(stage.acts(11).await, Some(Action::Updated));
+    let third = stage.only().body;
+    assert!(third.contains(&place("1.6.0")) && third.matches("takes the place").count() == 1, "{third}");
+    assert_eq!(stage.acts(12).await, Some(Action::Unchanged));
+}
+
+pub(in crate::forge) async fn what_joins_a_group_is_closed_and_names_what_replaces_it(kind: Kind) {
+    let stage = Stage::new(kind, PLAIN).with_two();
+    stage.outcome("mirror", 8).await;
+    assert_eq!(stage.states(), [Stands::Open, Stands::Open]);
+    let config = String::from_utf8(stage.store.repository.show("main", ".tagboat.yaml")).unwrap();
+    let grouped = format!("{config}groups:\n  - name: shop\n    images: [ghcr.io/acme/*]\n");
+    stage.push("main", ".tagboat.yaml", &grouped);
+    stage.outcome("mirror", 9).await;
+    let pulls = stage.pulls();
+    assert_eq!(stage.states(), [Stands::Closed, Stands::Closed, Stands::Open]);
+    assert_eq!(pulls[2].head, "tagboat/prod/shop");
+    for closed in &pulls[..2] {
+        assert_eq!(
+            closed.comments,
+            ["Another pull request takes the place of this one: `prod: update shop (2 images)`, from the branch \
+                 `tagboat/prod/shop`."]
+        );
+    }
+    assert_eq!(stage.acts(10).await, Some(Action::Unchanged));
+    assert_eq!(stage.states().len(), 3);
 }
 
 pub(in crate::forge) async fn rewrites_the_body_when_a_gate_opens(kind: Kind) {

@@ -3,7 +3,7 @@
 use tagboat::model::proposal::Action;
 
 use crate::forge::scenarios::{AUTO, HEAD, Kind, PLAIN, Stage, manifest};
-use crate::support::forge::Stands;
+use crate::support::forge::{Fault, Stands};
 
 pub(in crate::forge) async fn heeds_a_person_who_closed_it_until_something_newer_comes(kind: Kind) {
     let stage = Stage::new(kind, PLAIN);
@@ -40,6 +40,16 @@ pub(in crate::forge) async fn takes_up_again_what_a_person_reopened(kind: Kind) 
     assert_eq!(stage.only().title, "prod: update web to 1.6.0");
 }
 
+pub(in crate::forge) async fn merges_what_a_person_closed_and_opened_again(kind: Kind) {
+    let stage = Stage::merging(kind).await;
+    stage.close(1);
+    assert_eq!(stage.acts(9).await, Some(Action::LeftAlone));
+    assert_eq!(stage.runs(), "1.4.0");
+    stage.store.change(1, |pull| pull.state = Stands::Open);
+    assert_eq!(stage.acts(10).await, Some(Action::Merged));
+    assert_eq!((stage.states(), stage.runs()), (vec![Stands::Merged], "1.5.0".to_owned()));
+}
+
 pub(in crate::forge) async fn leaves_alone_what_a_person_pushed_to(kind: Kind) {
     let stage = Stage::new(kind, AUTO);
     stage.acts(8).await;
@@ -47,11 +57,26 @@ pub(in crate::forge) async fn leaves_alone_what_a_person_pushed_to(kind: Kind) {
     stage.push(HEAD, "prod/web.yaml", &manifest("1.5.0-ours"));
     stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
     let before = stage.only();
+    // What it says is said once, by two at once, and after an answer that was lost.
+    stage.store.trap("POST", kind.commenting, Fault::Lost);
+    tokio::join!(stage.outcome("mirror", 9), stage.outcome("other", 9));
     let (action, reason) = stage.pass(9).await;
     assert_eq!(action, Some(Action::LeftAlone));
     assert!(reason.contains("somebody else has pushed"), "{reason}");
     let after = stage.only();
-    assert_eq!((after.sha, after.updated, stage.runs()), (before.sha, before.updated, "1.4.0".to_owned()));
+    assert_eq!((&after.sha, stage.runs()), (&before.sha, "1.4.0".to_owned()));
+    assert_eq!(after.comments.len(), 1, "{after:?}");
+    assert!(after.comments[0].contains("Somebody else has pushed to this branch"), "{after:?}");
+    stage.requests();
+    assert_eq!(stage.acts(10).await, Some(Action::LeftAlone));
+    let (count, writes) = stage.requests();
+    assert!(count <= 2 && writes.is_empty(), "{count} {writes:?}");
+    // Its branch holds Tagboat's commit alone again.
+    stage.store.repository.git(&["update-ref", &format!("refs/heads/{HEAD}"), &format!("{HEAD}~1")]);
+    assert_eq!(stage.acts(11).await, Some(Action::Updated));
+    stage.push(HEAD, "prod/web.yaml", &manifest("1.6.0-ours"));
+    assert_eq!(stage.acts(12).await, Some(Action::LeftAlone));
+    assert_eq!(stage.only().comments.len(), 1, "the same is not said again");
 }
 
 pub(in crate::forge) async fn leaves_alone_what_a_person_holds(kind: Kind) {
