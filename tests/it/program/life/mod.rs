@@ -2,6 +2,7 @@
 //! killed and doubled in the modules beside.
 
 mod killed;
+mod reached;
 mod together;
 
 use std::path::Path;
