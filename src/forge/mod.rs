@@ -73,7 +73,7 @@ pub trait Forge: Send + Sync {
     /// written again.
     fn close<'a>(&'a self, pull_request: &'a PullRequest, body: &'a str, comment: &'a str) -> Asked<'a, ()>;
 
-    /// Adds a comment.
+    /// Adds a comment; one that is there already is not written again, and of several that say the same the first one stays.
     fn comment<'a>(&'a self, pull_request: &'a PullRequest, text: &'a str) -> Asked<'a, ()>;
 
     /// Removes a label.

@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use crate::model::image::shorten;
 use crate::model::pull_request::Marker;
 
 /// How the hidden line begins; never written by anything else, since `<` is escaped.
@@ -21,6 +22,14 @@ pub fn write(marker: &Marker) -> String {
     });
     if marker.unfinished {
         json["unfinished"] = true.into();
+    }
+    if marker.left {
+        json["left"] = true.into();
+    }
+    for (name, text) in [("what", &marker.what), ("instead", &marker.instead)] {
+        if let Some(text) = text {
+            json[name] = shorten(text).into();
+        }
     }
     // `--` ends a comment in HTML: no text of ours holds it unescaped.
     let json = json.to_string().replace("--", "\\u002d\\u002d").replace('<', "\\u003c").replace('>', "\\u003e");
@@ -46,6 +55,9 @@ pub fn read(body: &str) -> Option<Marker> {
         group: json["group"].as_str()?.to_owned(),
         withdrawn: json["withdrawn"].as_bool()?,
         unfinished: json["unfinished"].as_bool().unwrap_or(false),
+        left: json["left"].as_bool().unwrap_or(false),
+        what: json["what"].as_str().map(shorten),
+        instead: json["instead"].as_str().map(shorten),
     })
 }
 
@@ -57,12 +69,14 @@ mod tests {
     fn a_marker_is_read_back_and_cannot_be_broken_out_of() {
         for group in ["web", "a--b", "--> <script>", "\"}", "x\\u002d"] {
             let (key, environment, group) = ("k".to_owned(), "prod".into(), group.to_owned());
-            let written = Marker { key, environment, group, withdrawn: true, unfinished: true };
+            let (what, instead) = (Some("web 1--5 -->".to_owned()), Some("<b>".to_owned()));
+            let written =
+                Marker { key, environment, group, withdrawn: true, unfinished: true, left: true, what, instead };
             let line = write(&written);
             assert_eq!(line.matches("-->").count(), 1, "{line}");
             let body = format!("text\n{line}\n");
             assert_eq!(read(&body), Some(written.clone()));
-            let other = Marker { withdrawn: false, unfinished: false, ..written };
+            let other = Marker { withdrawn: false, unfinished: false, left: false, ..written };
             // Forges turn line ends about, and people write before and after.
             for body in [body.clone(), body.replace('\n', "\r\n"), format!("{line}\n{body}more")] {
                 let replaced = replace(&body, &other);

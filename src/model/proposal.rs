@@ -23,6 +23,8 @@ pub struct Move {
     pub pin: Pin,
     /// The sites, as positions in the observation.
     pub sites: Vec<usize>,
+    /// When what shall stand there was published, where that is known.
+    pub published: Option<Timestamp>,
 }
 
 /// What was or would be done with a proposal.

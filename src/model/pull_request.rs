@@ -99,6 +99,12 @@ pub struct Marker {
     pub withdrawn: bool,
     /// Whether it is still being opened: labels are to be set, or reviews to be asked for.
     pub unfinished: bool,
+    /// Whether it was said on it that it is left alone, since somebody else has pushed to it.
+    pub left: bool,
+    /// What it proposes, in few words.
+    pub what: Option<String>,
+    /// What it proposed before that.
+    pub instead: Option<String>,
 }
 
 /// A pull request as a listing of the forge tells it.
@@ -281,6 +287,8 @@ pub struct HeadBranch {
     pub tip: CommitId,
     /// The key in the trailers of its tip.
     pub key: Option<String>,
+    /// The images in the trailers of its tip.
+    pub images: BTreeSet<String>,
     /// Whether every commit beyond the base is Tagboat's own; otherwise somebody else has pushed to it.
     pub is_own: bool,
     /// Whether a person ordered what it brings, by `rollback` or `promote`, and it is not on the base yet.

@@ -22,8 +22,8 @@ use crate::pass::grounds::Seen;
 use crate::pass::order::rollback::digest_of;
 use crate::pass::order::{add_holds, read_holds};
 use crate::pass::{Editing, Inputs, is_asked_for};
-use crate::promote::Promoted;
 use crate::promote::order::{self, version_before};
+use crate::promote::{self, Promoted};
 use crate::publish::plan::{OrderNote, PlannedCommit, ordered_commit};
 
 /// Who holds what goes back.
@@ -205,10 +205,12 @@ async fn one(
             by: Some(BY.to_owned()),
             reason: Some(failed.clone()),
         }));
+        let to = Value { tag: back.to.tag, digest };
         moves.push(Move {
+            published: promote::published(observation, &watch.image, &to),
             image: watch.image.clone(),
             from: watch.value.clone(),
-            to: Value { tag: back.to.tag, digest },
+            to,
             step: None,
             pin: question.policy.pins(),
             sites: question.sites.clone(),

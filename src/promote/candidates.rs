@@ -311,10 +311,12 @@ fn judge(observation: &Observation, decision: &Decision, candidate: &Value) -> C
         return reason;
     }
     let digest = candidate.digest.clone().filter(|_| wants_digest);
+    let to = Value { tag: candidate.tag.clone(), digest };
     Candidate::Move(Box::new(Move {
         image: question.image.clone(),
         from: question.current.clone(),
-        to: Value { tag: candidate.tag.clone(), digest },
+        published: super::published(observation, &question.image, &to),
+        to,
         step,
         pin: question.policy.pins(),
         sites: question.sites.clone(),

@@ -13,15 +13,18 @@ mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use crate::model::checks::ChecksWant;
 use crate::model::decision::{Decision, Reason, Verdict};
 use crate::model::environment::{Environment, EnvironmentName, Environments, Publish};
 use crate::model::gate::{GateSpec, GateState};
-use crate::model::image::ImageName;
+use crate::model::image::{Digest, ImageName};
 use crate::model::observation::Observation;
 use crate::model::outcome::Skipped;
 use crate::model::policy::Groups;
 use crate::model::proposal::{Action, Move, Proposal};
+use crate::model::site::Value;
 use crate::model::source::SourceQuestion;
 use crate::model::watch::Watch;
 
@@ -194,8 +197,19 @@ fn candidate(search: &mut Search<'_>, decision: &Decision, environment: &Environ
             step: *step,
             pin: decision.question.policy.pins(),
             sites: decision.question.sites.clone(),
+            published: published(search.observation, &decision.question.image, to),
         })),
     }
+}
+
+/// Tells when a version was published, as far as the observation knows: pushed, else made.
+pub fn published(observation: &Observation, image: &ImageName, value: &Value) -> Option<Timestamp> {
+    let facts = observation.images.get(image)?.as_ref().ok()?.facts.get(value.tag.as_ref()?)?;
+    let is_of_it = |digest: &Option<Digest>| match (digest, &value.digest) {
+        (Some(told), Some(wanted)) => told == wanted,
+        _ => true,
+    };
+    facts.pushed.filter(|_| is_of_it(&facts.pushed_digest)).or(facts.created.filter(|_| is_of_it(&facts.digest)))
 }
 
 /// Finds since when each moving image has been in every environment before.

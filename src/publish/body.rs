@@ -15,10 +15,19 @@ use crate::model::proposal::{Move, Proposal};
 use crate::model::pull_request::Marker;
 use crate::model::site::Value;
 use crate::model::template::Template;
-use crate::publish::wording;
+use crate::publish::{links, wording};
 
 /// How many digits of a digest are shown.
 const DIGEST_DIGITS: usize = 12;
+
+/// How many images are named where a body says what was proposed before.
+const NAMED: usize = 3;
+
+/// The longest text that says what is proposed, in characters, before the sign that some were cut.
+const LONGEST_WHAT: usize = 100;
+
+/// The characters that stay free for what was proposed before, in the text and in the marker, where `--` is six times as long.
+const ROOM_FOR_BEFORE: usize = 1_000;
 
 /// The longest title; GitHub takes 256 characters, GitLab and Gitea 255, and some go for the mark of a draft.
 const LONGEST_TITLE: usize = 240;
@@ -42,7 +51,7 @@ fn whole_title(proposal: &Proposal) -> String {
         [one] => {
             let name = one.image.path().rsplit('/').next().unwrap_or_default();
             match (&one.from.tag, &one.to.tag) {
-                (Some(old), Some(new)) if old == new => format!("{environment}: renew the digest of {name} {new}"),
+                (Some(old), Some(new)) if old == new => format!("{environment}: renew the digest of {name} at {new}"),
                 (_, Some(new)) => format!("{environment}: update {name} to {new}"),
                 _ => format!("{environment}: update {name}"),
             }
@@ -90,9 +99,10 @@ fn origin(environment: &Environment) -> String {
 pub fn body(proposal: &Proposal, changes: &[Change], writing: &Writing<'_>) -> String {
     let hidden = hidden(proposal, writing.key);
     let head = writing.environment.map(origin).unwrap_or_default();
-    let text = usual(head, (proposal, changes), writing, writing.limit.saturating_sub(hidden.chars().count() + 4));
+    let room = writing.limit.saturating_sub(hidden.chars().count() + 4 + ROOM_FOR_BEFORE);
+    let text = usual(head, (proposal, changes), writing, room);
     let templated = writing.template.and_then(|template| {
-        let room = writing.limit.saturating_sub(hidden.chars().count() + 100);
+        let room = writing.limit.saturating_sub(hidden.chars().count() + 100 + ROOM_FOR_BEFORE);
         wording::body(template, (proposal, &files(changes)), (&title(proposal), &text, writing.notes), room)
     });
     format!("{}\n\n{hidden}\n", templated.as_deref().unwrap_or(&text).trim_end())
@@ -106,7 +116,45 @@ fn hidden(proposal: &Proposal, key: &str) -> String {
         group: proposal.group.clone(),
         withdrawn: false,
         unfinished: false,
+        left: false,
+        what: Some(what(proposal)),
+        instead: None,
     })
+}
+
+/// Names what a proposal proposes in few words, whose characters need no escape.
+fn what(proposal: &Proposal) -> String {
+    let of = |step: &Move| {
+        let name = step.image.path().rsplit('/').next().unwrap_or_default();
+        match &step.to.tag {
+            // With a word between them, as everywhere: `fixes gh-1` would be an order.
+            Some(tag) => format!("{name} at {tag}"),
+            None => name.to_owned(),
+        }
+    };
+    let mut text: String = proposal.moves.iter().take(NAMED).map(of).collect::<Vec<_>>().join(", ");
+    if let Some((end, _)) = text.char_indices().nth(LONGEST_WHAT) {
+        text.truncate(end);
+        text.push('…');
+    }
+    match proposal.moves.len().saturating_sub(NAMED) {
+        0 => text,
+        more => format!("{text} and {more} more"),
+    }
+}
+
+/// Adds to a body what the pull request proposed before, where that was something else, in its text and in its marker.
+pub(super) fn instead_of(body: &str, before: &Marker) -> String {
+    let Some(now) = marker::read(body) else { return body.to_owned() };
+    // Of the same content the line stands already.
+    let instead = if before.key == now.key { &before.instead } else { &before.what };
+    let Some(instead) = instead.as_ref().filter(|instead| now.what.as_ref() != Some(instead)) else {
+        return body.to_owned();
+    };
+    let told = marker::write(&now);
+    let (text, after) = body.rsplit_once(told.as_str()).unwrap_or((body, ""));
+    let marker = marker::write(&Marker { instead: Some(instead.clone()), ..now });
+    format!("{text}This takes the place of {}, which was proposed here before.\n\n{marker}{after}", code(instead))
 }
 
 /// Names the files that change, each once.
@@ -117,17 +165,20 @@ pub(super) fn files(changes: &[Change]) -> Vec<&str> {
 
 /// Writes the body that stands without a template.
 fn usual(head: String, (proposal, changes): (&Proposal, &[Change]), writing: &Writing<'_>, limit: usize) -> String {
-    let has_steps = proposal.moves.iter().any(|step| step.step.is_some());
+    let columns = Columns {
+        has_steps: proposal.moves.iter().any(|step| step.step.is_some()),
+        has_dates: proposal.moves.iter().any(|step| step.published.is_some()),
+    };
     let mut text = head;
-    text.push_str("| image | from | to |");
-    text.push_str(if has_steps { " step |\n| --- | --- | --- | --- |\n" } else { "\n| --- | --- | --- |\n" });
+    text.push_str(&columns.row(["image", "from", "to"], "published", "step"));
+    text.push_str(&columns.row(["---"; 3], "---", "---"));
     let foot = foot(proposal, writing.environment);
     let room = limit.saturating_sub(foot.chars().count() + 200);
     // What nobody must know goes first.
     let notes = if writing.notes.chars().count() < room / 2 { writing.notes } else { "" };
     let room = room - notes.chars().count();
-    let moves: Vec<String> = proposal.moves.iter().map(|step| move_row(step, has_steps)).collect();
-    rows(&mut text, &moves, room, if has_steps { "| … | {n} more | | |\n" } else { "| … | {n} more | |\n" });
+    let moves: Vec<String> = proposal.moves.iter().map(|step| move_row(step, &columns)).collect();
+    rows(&mut text, &moves, room, &columns.row(["…", "{n} more", ""], "", ""));
     text.push_str("\n<details><summary>Where</summary>\n\n");
     let places: Vec<String> = changes
         .iter()
@@ -180,7 +231,7 @@ pub fn returned(
     let told: String = told.iter().map(|line| format!("{}\n\n", plain(line))).collect();
     // The reason and the gates lead the line with their own names, so that nothing of them begins one.
     let hidden = hidden(proposal, key);
-    let room = limit.saturating_sub(hidden.chars().count() + 4);
+    let room = limit.saturating_sub(hidden.chars().count() + 4 + ROOM_FOR_BEFORE);
     let writing = Writing { key, template: None, environment, notes: "", limit };
     format!("{}\n\n{hidden}\n", usual(told, (proposal, changes), &writing, room).trim_end())
 }
@@ -198,10 +249,33 @@ fn rows(text: &mut String, rows: &[String], room: usize, more: &str) {
     }
 }
 
-fn move_row(step: &Move, has_steps: bool) -> String {
+/// Which columns the table has beside what moves.
+struct Columns {
+    has_steps: bool,
+    has_dates: bool,
+}
+
+impl Columns {
+    fn row(&self, first: [&str; 3], date: &str, step: &str) -> String {
+        let further = [(self.has_dates, date), (self.has_steps, step)];
+        let further = further.into_iter().filter(|(is_there, _)| *is_there).map(|(_, cell)| cell);
+        let cell = |cell: &str| if cell.is_empty() { " |".to_owned() } else { format!(" {cell} |") };
+        format!("|{}\n", first.into_iter().chain(further).map(cell).collect::<String>())
+    }
+}
+
+fn move_row(step: &Move, columns: &Columns) -> String {
+    let linked = |value: &Value| {
+        let page = value.tag.as_ref().and_then(|tag| links::page(&step.image, tag));
+        match page {
+            Some(page) => format!("[{}]({page})", self::value(value)),
+            None => self::value(value),
+        }
+    };
+    // A date and no number of days, which would be another one in each pass.
+    let date = step.published.map(|at| at.strftime("%Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default();
     let size = step.step.map_or("", |step| step.as_str());
-    let size = if has_steps { format!(" {size} |") } else { String::new() };
-    format!("| {} | {} | {} |{size}\n", code(step.image.as_str()), value(&step.from), value(&step.to))
+    columns.row([&code(step.image.as_str()), &linked(&step.from), &linked(&step.to)], &date, size)
 }
 
 fn value(value: &Value) -> String {

@@ -5,6 +5,7 @@
 
 pub mod apply;
 pub mod body;
+mod links;
 pub mod making;
 pub mod notes;
 pub mod plan;

@@ -22,6 +22,9 @@ use crate::publish::wording;
 /// How many images a commit's subject names before it only counts them.
 const NAMED_IN_SUBJECT: usize = 1;
 
+/// How the words begin by which forges close or reopen issues when a commit reaches the base.
+const CLOSING: [&str; 6] = ["clos", "fix", "resolv", "implement", "complet", "reopen"];
+
 /// A commit with the files it changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedCommit {
@@ -210,16 +213,24 @@ fn message(
 
 fn body(text: &mut String, moves: &Moves<'_>) {
     for (image, from, to) in moves {
-        let _infallible = writeln!(text, "- {image}: {from} to {to}");
+        let _infallible = writeln!(text, "- {image} from {from} to {to}");
     }
 }
 
 fn moved_trailers(text: &mut String, environment: &EnvironmentName, moves: &Moves<'_>, key: &str) {
     let _infallible = writeln!(text, "{TRAILER_ENVIRONMENT}: {environment}");
     for (image, from, to) in moves {
+        let from = if may_close(image) { format!("\"{from}\"") } else { from.to_string() };
         let _infallible = writeln!(text, "{TRAILER_IMAGE}: {image} {from} -> {to}");
     }
     let _infallible = writeln!(text, "{TRAILER_KEY}: {key}");
+}
+
+/// Whether an image's name ends in a word that closes an issue which is named right behind it, on one of the forges: a tag such as
+/// `gh-1` or `ACME-1` would be taken for its name. Everywhere else another word stands between the two.
+fn may_close(image: &ImageName) -> bool {
+    let last = image.as_str().rsplit(|letter: char| !letter.is_ascii_alphanumeric()).next().unwrap_or_default();
+    CLOSING.iter().any(|stem| last.starts_with(stem))
 }
 
 fn subject(environment: &EnvironmentName, moves: &Moves<'_>) -> String {
@@ -229,7 +240,9 @@ fn subject(environment: &EnvironmentName, moves: &Moves<'_>) -> String {
             .map(|(image, from, to)| {
                 let short = short(image);
                 match (&from.tag, &to.tag) {
-                    (Some(old), Some(new)) if old == new => format!("{environment}: renew the digest of {short} {new}"),
+                    (Some(old), Some(new)) if old == new => {
+                        format!("{environment}: renew the digest of {short} at {new}")
+                    }
                     (_, Some(new)) => format!("{environment}: update {short} to {new}"),
                     (_, None) => format!("{environment}: update {short}"),
                 }

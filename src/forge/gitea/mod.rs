@@ -210,8 +210,8 @@ impl Gitea {
         if reply.status == StatusCode::OK { reply.json() } else { Err(self.refused(&reply)) }
     }
 
-    /// Closes after the comment has been written, which is written once however often this is begun anew.
-    async fn withdraw(&self, pull_request: &PullRequest, body: &str, comment: &str) -> Result<(), ForgeError> {
+    /// Comments, once however often this is begun anew.
+    async fn say(&self, pull_request: &PullRequest, comment: &str) -> Result<(), ForgeError> {
         let is_said = |said: &RawComment| said.body.trim() == comment.trim();
         if !self.read_comments(pull_request).await?.iter().any(is_said) {
             let made = self.write_comment(pull_request, comment).await?;
@@ -221,6 +221,12 @@ impl Gitea {
                 self.rest.write(Method::DELETE, url, None).await?;
             }
         }
+        Ok(())
+    }
+
+    /// Closes after the comment has been written.
+    async fn withdraw(&self, pull_request: &PullRequest, body: &str, comment: &str) -> Result<(), ForgeError> {
+        self.say(pull_request, comment).await?;
         self.change(pull_request, &json!({ "body": body, "state": "closed" })).await
     }
 
@@ -281,7 +287,7 @@ impl Forge for Gitea {
     }
 
     fn comment<'a>(&'a self, pull_request: &'a PullRequest, text: &'a str) -> Asked<'a, ()> {
-        Box::pin(async move { self.write_comment(pull_request, text).await.map(drop) })
+        Box::pin(self.say(pull_request, text))
     }
 
     fn remove_label<'a>(&'a self, pull_request: &'a PullRequest, label: &'a str) -> Asked<'a, ()> {

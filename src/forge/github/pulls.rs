@@ -124,8 +124,8 @@ impl GitHub {
         self.patch(pull_request, &json!({"title": title, "body": body}), "to change a pull request").await
     }
 
-    /// Closes after the comment has been written, which is written once however often this is begun anew.
-    pub(super) async fn closed(&self, pull_request: &PullRequest, body: &str, comment: &str) -> Result<(), ForgeError> {
+    /// Comments, once however often this is begun anew.
+    pub(super) async fn commented(&self, pull_request: &PullRequest, comment: &str) -> Result<(), ForgeError> {
         let number = pull_request.number.0.to_string();
         let path = self.path(&["issues", &number, "comments"]);
         let said: Vec<raw::Comment> =
@@ -141,11 +141,13 @@ impl GitHub {
                 self.transport.write(Method::DELETE, &url, None).await?;
             }
         }
-        self.patch(pull_request, &json!({"state": "closed", "body": body}), "to close a pull request").await
+        Ok(())
     }
 
-    pub(super) async fn commented(&self, pull_request: &PullRequest, text: &str) -> Result<(), ForgeError> {
-        self.comment_made(pull_request, text).await.map(drop)
+    /// Closes after the comment has been written.
+    pub(super) async fn closed(&self, pull_request: &PullRequest, body: &str, comment: &str) -> Result<(), ForgeError> {
+        self.commented(pull_request, comment).await?;
+        self.patch(pull_request, &json!({"state": "closed", "body": body}), "to close a pull request").await
     }
 
     async fn comment_made(&self, pull_request: &PullRequest, text: &str) -> Result<u64, ForgeError> {

@@ -228,8 +228,8 @@ impl GitLab {
         if reply.status == StatusCode::OK { Ok(reply.page::<RawNote>()?.items) } else { Err(self.refused(&reply)) }
     }
 
-    /// Closes after the comment has been written, which is written once however often this is begun anew.
-    async fn withdraw(&self, pull_request: &PullRequest, body: &str, comment: &str) -> Result<(), ForgeError> {
+    /// Comments, once however often this is begun anew.
+    async fn say(&self, pull_request: &PullRequest, comment: &str) -> Result<(), ForgeError> {
         let is_said = |note: &RawNote| note.body.trim() == comment.trim();
         if !self.read_notes(pull_request).await?.iter().any(is_said) {
             let made = self.write_note(pull_request, comment).await?;
@@ -239,6 +239,12 @@ impl GitLab {
                 self.rest.write(Method::DELETE, url, None).await?;
             }
         }
+        Ok(())
+    }
+
+    /// Closes after the comment has been written.
+    async fn withdraw(&self, pull_request: &PullRequest, body: &str, comment: &str) -> Result<(), ForgeError> {
+        self.say(pull_request, comment).await?;
         self.change(pull_request, &json!({ "description": body, "state_event": "close" })).await
     }
 
@@ -325,7 +331,7 @@ impl Forge for GitLab {
     }
 
     fn comment<'a>(&'a self, pull_request: &'a PullRequest, text: &'a str) -> Asked<'a, ()> {
-        Box::pin(async move { self.write_note(pull_request, text).await.map(drop) })
+        Box::pin(self.say(pull_request, text))
     }
 
     fn remove_label<'a>(&'a self, pull_request: &'a PullRequest, label: &'a str) -> Asked<'a, ()> {

@@ -42,7 +42,10 @@ pub(super) fn mover(
     // A message that was used again names another beginning. What several commits did is told by all of them.
     let begins = |left: &String| {
         let mut told = messages().flat_map(|message| trailers(message));
-        told.any(|(key, value)| key.eq_ignore_ascii_case(TRAILER_IMAGE) && value.starts_with(left.as_str()))
+        // Quotes keep what is left from being taken for the name of an issue.
+        told.any(|(key, value)| {
+            key.eq_ignore_ascii_case(TRAILER_IMAGE) && value.replace('"', "").starts_with(left.as_str())
+        })
     };
     match messages().find(is_own).filter(|_| left.iter().all(begins)) {
         Some(own) => (Mover::Tagboat, word(entry, own, depth)),
@@ -115,5 +118,31 @@ mod tests {
         ] {
             assert_eq!(pull_request(message).as_deref(), expected, "{message}");
         }
+    }
+
+    #[test]
+    fn a_commit_is_tagboat_s_whether_or_not_its_trailer_quotes_what_was_left() {
+        let by = |trailer: &str| {
+            let person =
+                crate::model::commit::Identity { name: "Ada".to_owned(), email: "ada@acme.example".to_owned() };
+            let entry = LogEntry {
+                id: crate::model::commit::CommitId("1".repeat(40).into()),
+                parent: None,
+                is_merge: false,
+                author: person.clone(),
+                committer: person,
+                time: "2026-11-20T08:00:00Z".parse().unwrap(),
+                message: format!("dev: update\n\nTagboat-Environment: dev\nTagboat-Image: {trailer}\n"),
+                merged: Vec::new(),
+            };
+            let value = |tag: &str| Value { tag: Some(tag.parse().unwrap()), digest: None };
+            let (left, came) = (value("gh-1"), value("gh-2"));
+            let image = "ghcr.io/acme/fixes".parse().unwrap();
+            let moved = (&BTreeSet::from([(left, came.clone())]), &BTreeSet::from([&came]));
+            mover((&entry, 0), &"dev".into(), &image, moved).0
+        };
+        assert_eq!(by("ghcr.io/acme/fixes \"gh-1\" -> gh-2"), Mover::Tagboat);
+        assert_eq!(by("ghcr.io/acme/fixes gh-1 -> gh-2"), Mover::Tagboat);
+        assert_ne!(by("ghcr.io/acme/fixes \"gh-0\" -> gh-2"), Mover::Tagboat);
     }
 }

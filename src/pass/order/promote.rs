@@ -15,7 +15,7 @@ use crate::model::site::Value;
 use crate::model::tags::FactKind;
 use crate::observe;
 use crate::pass::order::{Ground, OrderError, Settled, refused};
-use crate::promote::order;
+use crate::promote::{self, order};
 
 /// Finds what moves, or why it may not.
 pub(super) async fn settle(
@@ -205,10 +205,12 @@ async fn step(
             Some(digest.ok_or_else(|| OrderError::Failed(format!("the digest of {image}:{tag}: {reason}")))?)
         }
     };
+    let to = Value { tag: Some(tag.clone()), digest };
     Ok(Move {
         image: image.clone(),
         from: question.current.clone(),
-        to: Value { tag: Some(tag.clone()), digest },
+        published: promote::published(&ground.observation, image, &to),
+        to,
         step: None,
         pin: question.policy.pins(),
         sites: question.sites.clone(),

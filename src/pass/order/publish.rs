@@ -84,7 +84,8 @@ async fn propose(
         let mut courses = pull_requests::plan(wanted, &standing, &style.branch_prefix, &Unsure::default());
         courses.retain(|course| course.proposal.is_some());
         let place = Place { remote: Arc::clone(&given.remote), forge: forge.as_deref(), branch, now: given.now, style };
-        outcome.commits.extend(take(&place, base, &mut courses).await.landed);
+        let applied = take(&place, base, &mut courses).await;
+        outcome.commits.extend(applied.landed);
         let (Some(course), Some(proposal)) = (courses.into_iter().next(), outcome.proposals.first_mut()) else {
             continue;
         };
@@ -98,7 +99,7 @@ async fn propose(
         match proposal.action {
             Action::Failed => {
                 let reason = proposal.reason.clone().unwrap_or_default();
-                return if reason.contains("moved meanwhile") { Ok(false) } else { Err(OrderError::Failed(reason)) };
+                return if applied.has_moved { Ok(false) } else { Err(OrderError::Failed(reason)) };
             }
             Action::LeftAlone => {
                 let message = proposal.reason.clone().unwrap_or_default();

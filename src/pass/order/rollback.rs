@@ -13,6 +13,7 @@ use crate::model::proposal::Move;
 use crate::model::site::Value;
 use crate::model::tags::FactKind;
 use crate::pass::order::{Ground, OrderError, Ordering, Settled, refused};
+use crate::promote;
 use crate::promote::order::{Back, NoWayBack, version_before};
 use crate::registry::TagSource;
 
@@ -53,10 +54,12 @@ pub(super) async fn settle(
             let reason = "the tag stays and only its digest goes back, which no hold can name".to_owned();
             settled.notes.push(Skipped { what: question.image.to_string(), reason });
         }
+        let to = Value { tag: back.to.tag, digest };
         settled.moves.push(Move {
             image: question.image.clone(),
             from: question.current.clone(),
-            to: Value { tag: back.to.tag, digest },
+            published: promote::published(&ground.observation, &question.image, &to),
+            to,
             step: None,
             pin: question.policy.pins(),
             sites: question.sites.clone(),

@@ -33,7 +33,7 @@ fn a_commit_names_its_image_and_carries_trailers() {
     insta::assert_snapshot!(planned(vec![change("ghcr.io/acme/web", "1.4.0", "1.5.0")]), @"
     dev: update web to 1.5.0
 
-    - ghcr.io/acme/web: 1.4.0 to 1.5.0
+    - ghcr.io/acme/web from 1.4.0 to 1.5.0
 
     Tagboat-Environment: dev
     Tagboat-Image: ghcr.io/acme/web 1.4.0 -> 1.5.0
@@ -50,7 +50,7 @@ fn several_images_are_counted_in_the_subject_and_listed_below() {
         change("ghcr.io/acme/web", "1.4.0", "1.5.0"),
     ]);
     assert!(
-        message.starts_with("dev: update 2 images\n\n- docker.io/library/nginx: 1.24 to 1.25\n- ghcr.io"),
+        message.starts_with("dev: update 2 images\n\n- docker.io/library/nginx from 1.24 to 1.25\n- ghcr.io"),
         "{message}"
     );
     assert_eq!(message.matches(TRAILER_IMAGE).count(), 2);

@@ -20,9 +20,10 @@ use crate::model::pull_request::{
     Check, CheckState, HeadBranch, LABEL_RETRY, Marker, Merge, NewPullRequest, PullRequestStyle, Readiness, Rebase,
     State, Status,
 };
+use crate::publish::body;
 use crate::publish::making::{MakeError, Maker};
 use crate::publish::plan::PlannedCommit;
-use crate::publish::pull_requests::{Course, Desired, Step};
+use crate::publish::pull_requests::{Course, Desired, Step, images};
 
 /// How many commits of the base are searched for what stood in a head branch: as many as come between two passes.
 const MERGED_WITHIN: usize = 200;
@@ -139,7 +140,8 @@ fn judge(
     let is_return = has(TRAILER_FAILED);
     let is_order = has(TRAILER_ORDER) && !is_return;
     let is_on_tip = entry.parent.as_ref() == Some(base);
-    Ok(HeadBranch { name, tip: head.tip.clone(), key, is_own, is_order, is_return, is_fresh, is_on_tip })
+    let images = images(&entry.message);
+    Ok(HeadBranch { name, tip: head.tip.clone(), key, images, is_own, is_order, is_return, is_fresh, is_on_tip })
 }
 
 /// Returns the tree that a message says its commit holds.
@@ -192,6 +194,8 @@ fn is_as_made(remote: &dyn Remote, head: &Head, commit: &PlannedCommit) -> Resul
 pub struct Applied {
     /// The commits that reached the base branch.
     pub landed: Vec<Landed>,
+    /// Whether a branch stood elsewhere than it was seen: whoever looks again may succeed.
+    pub has_moved: bool,
     /// Whether a head branch was made anew because it was behind: one in a pass, since each merge leaves the others behind.
     has_rebased: bool,
 }
@@ -203,13 +207,16 @@ pub async fn apply(place: &Place<'_>, base: &CommitId, courses: &mut [Course]) -
     for course in courses {
         let steps = std::mem::take(&mut course.steps);
         let mut pushed = None;
+        let is_left = course.action == Action::LeftAlone;
         for step in &steps {
             if let Err(broken) = take(place, base, (&mut tip, &mut pushed), step, course, &mut applied).await {
+                applied.has_moved |= matches!(broken, MakeError::Moved(_));
                 course.action = Action::Failed;
                 course.reason = Some(broken.to_string());
                 break;
             }
-            if course.action == Action::LeftAlone {
+            // An opening that finds it refused ends here; what is told of one that was left from the start goes on.
+            if course.action == Action::LeftAlone && !is_left {
                 break;
             }
         }
@@ -267,6 +274,13 @@ async fn take(
         Step::Close { pull_request, body, comment } => {
             if let Some(forge) = place.forge {
                 forge.close(pull_request, body, comment).await?;
+            }
+            Ok(())
+        }
+        Step::Tell { pull_request, body, comment } => {
+            if let Some(forge) = place.forge {
+                forge.comment(pull_request, comment).await?;
+                forge.rewrite(pull_request, &pull_request.title, body).await?;
             }
             Ok(())
         }
@@ -398,8 +412,10 @@ async fn open(
         if open.marker.as_ref().is_some_and(|marker| marker.unfinished) {
             forge.finish(open, new).await?;
         }
-        if open.title != new.title || open.body != new.body {
-            forge.rewrite(open, &new.title, &new.body).await?;
+        let before = open.marker.as_ref();
+        let body = before.map_or_else(|| new.body.clone(), |before| body::instead_of(&new.body, before));
+        if open.title != new.title || open.body != body {
+            forge.rewrite(open, &new.title, &body).await?;
         }
         return Ok(());
     }

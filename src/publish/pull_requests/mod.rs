@@ -3,21 +3,25 @@
 //! Entry point: [`plan`]. Knows nothing of how a forge is asked. On plain Git a head branch stands for the pull request.
 
 pub mod apply;
+mod leftovers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::change::{Change, ChangeSet};
-use crate::model::commit::{CommitId, CommitStyle};
+use crate::model::commit::{CommitId, CommitStyle, TRAILER_IMAGE};
 use crate::model::environment::{BranchName, Environment, EnvironmentName, Publish};
 use crate::model::gate::{Gate, GateName, GateState};
 use crate::model::marker;
 use crate::model::proposal::{Action, Proposal};
 use crate::model::pull_request::{
-    CheckState, HeadBranch, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, PullRequest, PullRequestStyle, Rebase, State, Status,
+    CheckState, HeadBranch, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, Marker, PullRequest, PullRequestStyle, Rebase,
+    State, Status,
 };
 use crate::publish::body::{self, Writing};
 use crate::publish::plan::PlannedCommit;
 use crate::publish::wording;
+
+use self::leftovers::{leftovers, withdraw};
 
 /// The most characters of a status that are kept before the sign that some were cut; forges take 140 and fewer bytes.
 const LONGEST_STATUS: usize = 120;
@@ -132,6 +136,15 @@ pub enum Step {
         /// The body, whose marker says that Tagboat closed it.
         body: String,
         /// Why.
+        comment: String,
+    },
+    /// Comments, and notes in the body that this was said.
+    Tell {
+        /// Which.
+        pull_request: Box<PullRequest>,
+        /// The body, whose marker says that it was said.
+        body: String,
+        /// What.
         comment: String,
     },
     /// Removes a head branch, if it still stands where it was seen.
@@ -300,8 +313,15 @@ pub fn plan(desired: &[Desired], standing: &Standing, prefix: &str, unsure: &Uns
     let mut courses: Vec<Course> =
         desired.iter().map(|wanted| course(wanted, heads.get(&wanted.head).copied(), standing)).collect();
     bound(desired, &heads, standing, &mut courses);
-    courses.extend(leftovers(desired, standing, &heads, prefix, unsure));
+    let leftovers = leftovers((desired, &courses), standing, &heads, prefix, unsure);
+    courses.extend(leftovers);
     courses
+}
+
+/// Returns the images that the trailers of a commit name.
+pub(super) fn images(message: &str) -> BTreeSet<String> {
+    let named = message.lines().filter_map(|line| line.strip_prefix(TRAILER_IMAGE)?.strip_prefix(": "));
+    named.filter_map(|named| named.split(' ').next()).map(str::to_owned).collect()
 }
 
 /// Lets those wait that would make more pull requests stand in an environment than may be open there.
@@ -360,6 +380,7 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
     }
     if let Some(head) = head.filter(|head| !head.is_own) {
         leave(format!("somebody else has pushed to {}: it is theirs now", head.name));
+        course.steps.extend(open.and_then(tell_left));
         return course;
     }
     if let Some(head) = head.filter(|head| head.is_order && !wanted.is_order) {
@@ -380,7 +401,7 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
             "closed by a person: refused until something newer comes, or the label `{LABEL_RETRY}` is set"
         ));
         if let Some(open) = open
-            && let Some(steps) = withdraw(Some(open), head)
+            && let Some(steps) = withdraw(Some(open), head, None)
         {
             course.steps = steps;
             course.action = Action::Closed;
@@ -405,7 +426,7 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
     if standing.pull_requests.is_some() {
         // Before the body, which says the same: while it is not rewritten, the next pass sees that something is left.
         let is_pushed = current.is_none();
-        let is_said = open.is_some_and(|open| same_text(&open.body, &wanted.body));
+        let is_said = open.is_some_and(|open| same_text(&open.body, &said(wanted, open)));
         if !wanted.statuses.is_empty() && (is_pushed || !is_said) {
             let commit = head.map(|head| head.tip.clone());
             course.steps.push(Step::SetStatuses { commit, statuses: wanted.statuses.clone() });
@@ -461,6 +482,16 @@ pub fn kept<'a>(wanted: &Desired, standing: &'a Standing) -> Option<&'a CommitId
     stays.then_some(&head.tip)
 }
 
+/// Says on a pull request that it is left alone, where that was not said yet. One whose marker a person took out says nothing: it
+/// could not be known again that it did.
+fn tell_left(open: &PullRequest) -> Option<Step> {
+    let marker = open.marker.as_ref().filter(|marker| !marker.left)?;
+    let body = marker::replace(&open.body, &Marker { left: true, ..marker.clone() });
+    let comment = "Somebody else has pushed to this branch, so it is theirs: Tagboat neither changes nor merges this pull request any \
+                   more. It is taken up again once its branch holds nothing but Tagboat's own commit.";
+    Some(Step::Tell { pull_request: Box::new(open.clone()), body, comment: comment.to_owned() })
+}
+
 /// Brings the pull request itself to where it should be.
 fn publish(wanted: &Desired, open: Option<&PullRequest>, course: &mut Course) {
     let Some(open) = open else {
@@ -477,12 +508,9 @@ fn publish(wanted: &Desired, open: Option<&PullRequest>, course: &mut Course) {
     if open.marker.as_ref().is_some_and(|marker| marker.unfinished) {
         course.steps.push(Step::Finish { pull_request: Box::new(open.clone()), reviewers: wanted.reviewers.clone() });
     }
-    if open.title != wanted.title || !same_text(&open.body, &wanted.body) {
-        course.steps.push(Step::Rewrite {
-            pull_request: Box::new(open.clone()),
-            title: wanted.title.clone(),
-            body: wanted.body.clone(),
-        });
+    let body = said(wanted, open);
+    if open.title != wanted.title || !same_text(&open.body, &body) {
+        course.steps.push(Step::Rewrite { pull_request: Box::new(open.clone()), title: wanted.title.clone(), body });
         course.action = Action::Updated;
     }
     for label in [LABEL_REBASE, LABEL_RETRY] {
@@ -492,77 +520,14 @@ fn publish(wanted: &Desired, open: Option<&PullRequest>, course: &mut Course) {
     }
 }
 
+/// Returns the body that should stand on an open pull request: the desired one, and what was proposed there before.
+fn said(wanted: &Desired, open: &PullRequest) -> String {
+    open.marker.as_ref().map_or_else(|| wanted.body.clone(), |before| body::instead_of(&wanted.body, before))
+}
+
 /// Whether two bodies say the same: forges trim ends and turn line ends about.
 fn same_text(one: &str, other: &str) -> bool {
     one.trim().lines().eq(other.trim().lines())
-}
-
-/// What is to be done about branches and pull requests that nobody wants any more.
-fn leftovers(
-    desired: &[Desired],
-    standing: &Standing,
-    heads: &BTreeMap<&BranchName, &HeadBranch>,
-    prefix: &str,
-    unsure: &Unsure,
-) -> Vec<Course> {
-    let wanted: BTreeSet<&BranchName> = desired.iter().map(|wanted| &wanted.head).collect();
-    let open = standing.pull_requests.iter().flatten().filter(|one| one.state == State::Open);
-    let open: BTreeMap<&BranchName, &PullRequest> = open.map(|open| (&open.head, open)).collect();
-    let names: BTreeSet<&BranchName> = heads.keys().copied().chain(open.keys().copied()).collect();
-    let mut courses = Vec::new();
-    for name in names.into_iter().filter(|name| !wanted.contains(name)) {
-        let Some((environment, group)) = name.as_str().strip_prefix(prefix).and_then(|rest| rest.split_once('/'))
-        else {
-            continue;
-        };
-        let (environment, group): (EnvironmentName, String) = (environment.into(), group.to_owned());
-        if unsure.environments.contains(&environment) || unsure.groups.contains(&(environment.clone(), group.clone())) {
-            continue;
-        }
-        let (head, open) = (heads.get(name).copied(), open.get(name).copied());
-        let is_held = open.is_some_and(|open| open.labels.contains(LABEL_HOLD));
-        if is_held || head.is_some_and(|head| !head.is_own || head.is_order) {
-            continue;
-        }
-        // The time in which a failure counts is over long before somebody has merged what goes back.
-        let is_calm = unsure.recovered.contains(&(environment.clone(), group.clone()));
-        if head.is_some_and(|head| head.is_return) && !is_calm {
-            continue;
-        }
-        let Some(steps) = withdraw(open, head) else { continue };
-        courses.push(Course {
-            proposal: None,
-            environment,
-            group,
-            head: name.clone(),
-            url: open.map(|open| open.url.clone()),
-            action: Action::Closed,
-            reason: Some("nothing of it is left to do".to_owned()),
-            steps,
-        });
-    }
-    courses
-}
-
-/// What takes a pull request and its head branch away; `None` where they are not for Tagboat to take, or not now.
-fn withdraw(open: Option<&PullRequest>, head: Option<&HeadBranch>) -> Option<Vec<Step>> {
-    let mut steps = Vec::new();
-    if let Some(open) = open {
-        // Somebody has pushed since the branches were listed, or the forge lags behind: the next pass sees which.
-        if head.is_some_and(|head| head.tip != open.commit) {
-            return None;
-        }
-        let read = open.marker.as_ref()?;
-        let mut withdrawn = read.clone();
-        withdrawn.withdrawn = true;
-        let body = open.body.replace(&marker::write(read), &marker::write(&withdrawn));
-        let comment = "Nothing of this is left to do: what it brings is there already, or no longer wanted.";
-        steps.push(Step::Close { pull_request: Box::new(open.clone()), body, comment: comment.to_owned() });
-    }
-    if let Some(head) = head {
-        steps.push(Step::Delete { head: head.name.clone(), expected: head.tip.clone() });
-    }
-    Some(steps)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ fn head(key: &str) -> HeadBranch {
         name: HEAD.into(),
         tip: commit_id("tip"),
         key: Some(key.to_owned()),
+        images: BTreeSet::new(),
         is_own: true,
         is_order: false,
         is_return: false,
@@ -23,7 +24,16 @@ fn head(key: &str) -> HeadBranch {
 
 fn pull_request(number: u64, state: State, key: &str) -> PullRequest {
     let group = "web".to_owned();
-    let marker = Marker { key: key.to_owned(), environment: "prod".into(), group, withdrawn: false, unfinished: false };
+    let marker = Marker {
+        key: key.to_owned(),
+        environment: "prod".into(),
+        group,
+        withdrawn: false,
+        unfinished: false,
+        left: false,
+        what: None,
+        instead: None,
+    };
     PullRequest {
         number: Number(number),
         url: format!("https://forge.acme.example/{number}"),

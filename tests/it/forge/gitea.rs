@@ -27,6 +27,7 @@ const GITEA: Kind = Kind {
     statuses: ["success", "pending"],
     reviews: ["APPROVED", "REQUEST_CHANGES"],
     opening: "/pulls",
+    commenting: "/comments",
     merging: ("POST", "/merge"),
     below: "forge/",
     committing: ("POST", "/contents"),

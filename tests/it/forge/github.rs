@@ -21,6 +21,7 @@ const GITHUB: Kind = Kind {
     statuses: ["success", "pending"],
     reviews: ["APPROVED", "CHANGES_REQUESTED"],
     opening: "/pulls",
+    commenting: "/comments",
     merging: ("PUT", "/merge"),
     below: "",
     committing: ("POST", "/graphql"),
@@ -115,10 +116,40 @@ async fn an_executable_file_is_signed_with_the_operators_key_and_nothing_goes_un
 
 #[tokio::test]
 async fn merges_by_itself_only_what_waits_for_required_checks() {
-    crate::forge::scenarios::a_forge_merges_by_itself_only_what_waits_for_required_checks(GITHUB, "build").await;
+    crate::forge::scenarios::merging::a_forge_merges_by_itself_only_what_waits_for_required_checks(GITHUB, "build")
+        .await;
 }
 
 #[tokio::test]
 async fn is_stopped_before_anything_changes() {
-    crate::forge::scenarios::a_forge_is_stopped_before_anything_changes(GITHUB, "build").await;
+    crate::forge::scenarios::merging::a_forge_is_stopped_before_anything_changes(GITHUB, "build").await;
+}
+
+#[tokio::test]
+async fn what_a_ruleset_requires_is_waited_for_as_what_the_branch_protection_requires() {
+    for is_ruled in [true, false] {
+        let stage = Stage::merging(GITHUB).await;
+        {
+            let mut kept = stage.store.kept();
+            let required = vec!["build".to_owned(), "integration".to_owned()];
+            *(if is_ruled { &mut kept.protection.ruled } else { &mut kept.protection.required }) = required;
+        }
+        let (action, reason) = stage.pass(9).await;
+        assert_ne!(action, Some(Action::Merged));
+        assert!(reason.contains("required checks have not reported: integration"), "{reason}");
+        stage.check("integration", "cancelled");
+        assert!(stage.pass(9).await.1.contains("checks failed: integration (cancelled)"));
+        stage.check("integration", "success");
+        assert_eq!(stage.acts(9).await, Some(Action::Merged));
+    }
+}
+
+#[tokio::test]
+async fn a_ruleset_alone_lets_github_merge_by_itself() {
+    let stage = Stage::new(GITHUB, "    publish: autoMerge\npullRequest: {nativeAutoMerge: true}\n");
+    stage.acts(8).await;
+    stage.check("build", "in_progress");
+    stage.store.kept().protection.ruled = vec!["build".to_owned()];
+    assert_eq!(stage.acts(9).await, Some(Action::Enqueued));
+    assert_eq!(stage.store.kept().armed, [1]);
 }

@@ -28,6 +28,7 @@ const GITLAB: Kind = Kind {
     statuses: ["success", "pending"],
     reviews: ["approved", "requested_changes"],
     opening: "/merge_requests",
+    commenting: "/notes",
     merging: ("PUT", "/merge"),
     below: "gitlab/",
     committing: ("POST", "/repository/commits"),
@@ -226,10 +227,11 @@ async fn what_the_token_lacks_is_named() {
 
 #[tokio::test]
 async fn merges_by_itself_only_what_waits_for_required_checks() {
-    crate::forge::scenarios::a_forge_merges_by_itself_only_what_waits_for_required_checks(GITLAB, "pipeline").await;
+    crate::forge::scenarios::merging::a_forge_merges_by_itself_only_what_waits_for_required_checks(GITLAB, "pipeline")
+        .await;
 }
 
 #[tokio::test]
 async fn is_stopped_before_anything_changes() {
-    crate::forge::scenarios::a_forge_is_stopped_before_anything_changes(GITLAB, "pipeline").await;
+    crate::forge::scenarios::merging::a_forge_is_stopped_before_anything_changes(GITLAB, "pipeline").await;
 }

@@ -46,7 +46,7 @@ fn keeps_a_record_in_the_trailers_of_its_commit() {
     assert_snapshot!(head, @"
     dev: update web to 1.5.0
 
-    - 127.0.0.1:50000/acme/web: 1.4.0 to 1.5.0
+    - 127.0.0.1:50000/acme/web from 1.4.0 to 1.5.0
 
     Tagboat-Environment: dev
     Tagboat-Image: 127.0.0.1:50000/acme/web 1.4.0 -> 1.5.0

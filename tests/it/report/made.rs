@@ -168,6 +168,7 @@ pub(super) fn proposal(environment: &str, image: &str, action: Action) -> Propos
             step: Some(Step::Minor),
             pin: Pin::AsWritten,
             sites: vec![0],
+            published: None,
         }],
         gates: Vec::new(),
         action,

@@ -24,6 +24,7 @@ pub(crate) struct MemoryTags {
     images: Mutex<BTreeMap<ImageName, Arc<ImageTags>>>,
     broken: Mutex<BTreeMap<ImageName, String>>,
     labels: Mutex<BTreeMap<(ImageName, Tag), Labels>>,
+    made: Mutex<BTreeMap<(ImageName, Tag), Timestamp>>,
     pub(crate) lists_asked: AtomicUsize,
     pub(crate) facts_asked: AtomicUsize,
 }
@@ -40,6 +41,11 @@ impl MemoryTags {
         let labels =
             Labels { source: Some(source.to_owned()), revision: Some(revision.to_owned()), ..Labels::default() };
         self.labels.lock().unwrap().insert((image.parse().unwrap(), tag.parse().unwrap()), labels);
+    }
+
+    /// Says when a version of an image was made.
+    pub(crate) fn made(&self, image: &str, tag: &str, time: &str) {
+        self.made.lock().unwrap().insert((image.parse().unwrap(), tag.parse().unwrap()), time.parse().unwrap());
     }
 
     /// Makes questions about an image fail.
@@ -76,6 +82,11 @@ impl TagSource for MemoryTags {
             FactKind::Digest => {
                 let digest = Self::digest(image.as_str(), tag.as_str()).parse().unwrap();
                 Ok(TagFacts { digest: Some(digest), ..TagFacts::default() })
+            }
+            FactKind::Image if self.made.lock().unwrap().contains_key(&(image.clone(), tag.clone())) => {
+                let created = self.made.lock().unwrap().get(&(image.clone(), tag.clone())).copied();
+                let digest = Self::digest(image.as_str(), tag.as_str()).parse().unwrap();
+                Ok(TagFacts { digest: Some(digest), platforms: Some(Vec::new()), created, ..TagFacts::default() })
             }
             FactKind::Image if self.labels.lock().unwrap().contains_key(&(image.clone(), tag.clone())) => {
                 let labels = self.labels.lock().unwrap()[&(image.clone(), tag.clone())].clone();

@@ -12,4 +12,5 @@ pub(crate) mod repository;
 pub(crate) mod scripted;
 pub(crate) mod signer;
 pub(crate) mod sources;
+pub(crate) mod ssh_server;
 pub(crate) mod tls_front;

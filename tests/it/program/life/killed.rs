@@ -54,5 +54,6 @@ stories! {
     two_merged_at_once TWO_MERGED_AT_ONCE
     refused_until_something_newer_comes REFUSED_UNTIL_SOMETHING_NEWER_COMES
     tried_again_by_a_label TRIED_AGAIN_BY_A_LABEL
+    left_to_whoever_pushed LEFT_TO_WHOEVER_PUSHED
     made_anew_by_a_label MADE_ANEW_BY_A_LABEL
 }

@@ -2,6 +2,7 @@
 //! killed and doubled in the modules beside.
 
 mod killed;
+mod reached;
 mod together;
 
 use std::path::Path;
@@ -89,6 +90,9 @@ const TRIED_AGAIN_BY_A_LABEL: Story =
 const MADE_ANEW_BY_A_LABEL: Story =
     Story { environment: PLAIN, needs_forge: true, before: &[nothing], steps: &[for_rebase] };
 
+const LEFT_TO_WHOEVER_PUSHED: Story =
+    Story { environment: PLAIN, needs_forge: true, before: &[nothing], steps: &[push_to_its_branch] };
+
 /// What stands is on the base branch by a person's hand.
 fn newer_by_hand(life: &Life) {
     life.person_writes("prod/web.yaml", &deployment(&life.image("acme/web:1.6.0")));
@@ -108,6 +112,11 @@ fn close_then_newer(life: &Life) {
 fn close_for_retry(life: &Life) {
     close(life);
     label(life, "tagboat/retry");
+}
+
+fn push_to_its_branch(life: &Life) {
+    let head = life.kept().pulls[0].head.clone();
+    life.person_writes_to(&head, "notes", "mine\n");
 }
 
 fn for_rebase(life: &Life) {
@@ -213,19 +222,28 @@ impl Life {
     }
 
     fn person_writes(&self, file: &str, text: &str) {
+        self.person_writes_to("main", file, text);
+    }
+
+    fn person_writes_to(&self, branch: &str, file: &str, text: &str) {
         let work = tempfile::tempdir().unwrap();
         let work = Repository { folder: work.path().to_owned() };
         std::fs::create_dir_all(&work.folder).unwrap();
         let from = self.store.repository.folder.display().to_string();
-        work.git(&["clone", "--quiet", "--branch", "main", &from, "."]);
+        work.git(&["clone", "--quiet", "--branch", branch, &from, "."]);
         work.commit_files(&[(file, text)], "By hand", 2);
-        work.git(&["push", "--quiet", "origin", "main"]);
+        work.git(&["push", "--quiet", "origin", branch]);
         std::fs::remove_dir_all(&work.folder).unwrap();
     }
 
     /// Starts a run with a cache of this name.
-    #[expect(clippy::disallowed_methods, reason = "the program is started to be killed")]
     fn start(&self, cache: &str) -> Child {
+        self.command(&self.url, cache).spawn().unwrap()
+    }
+
+    /// Returns the call of a run on the repository by an address, with a cache of this name.
+    #[expect(clippy::disallowed_methods, reason = "the program is started to be killed")]
+    fn command(&self, url: &str, cache: &str) -> Command {
         let (forge, token) = match self.place {
             Place::GitHub => ("github", "token"),
             Place::GitLab => ("gitlab", gitlab::TOKEN),
@@ -233,13 +251,14 @@ impl Life {
             Place::Plain => ("plain", ""),
         };
         let mut command = Command::new(env!("CARGO_BIN_EXE_tagboat"));
-        command.args(["run", "--repo", &self.url, "--branch", "main", "--forge", forge]);
+        command.args(["run", "--repo", url, "--branch", "main", "--forge", forge]);
         if self.place != Place::Plain {
             command.args(["--forge-url", &self.forge_url]);
         }
         command.current_dir(self.world.tree()).env_clear().envs(self.world.variables());
         command.env("XDG_CACHE_HOME", self.world.scratch.path(cache)).env("TAGBOAT_TOKEN", token);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
     }
 
     /// Runs until a pass writes nothing any more, and returns how many passes wrote something.

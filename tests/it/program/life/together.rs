@@ -27,5 +27,6 @@ stories! {
     open_renew_and_close_one OPENED_RENEWED_AND_CLOSED
     merge_one_once_its_gates_open MERGED_ONCE_ITS_GATES_OPEN
     merge_two_at_once TWO_MERGED_AT_ONCE
+    leave_it_to_whoever_pushed LEFT_TO_WHOEVER_PUSHED
     try_one_again TRIED_AGAIN_BY_A_LABEL
 }

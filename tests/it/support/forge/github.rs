@@ -273,6 +273,11 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
                 });
                 rules.push(json!({"type": "pull_request", "parameters": parameters}));
             }
+            if !protection.ruled.is_empty() {
+                let checks: Vec<Value> = protection.ruled.iter().map(|name| json!({"context": name})).collect();
+                let parameters = json!({"required_status_checks": checks, "strict_required_status_checks_policy": protection.strict});
+                rules.push(json!({"type": "required_status_checks", "parameters": parameters}));
+            }
             if protection.queue {
                 rules.push(json!({"type": "merge_queue"}));
             }

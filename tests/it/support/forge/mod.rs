@@ -91,6 +91,8 @@ pub(crate) struct Trap {
 pub(crate) struct Protection {
     /// Checks that must pass.
     pub(crate) required: Vec<String>,
+    /// Checks that must pass by a rule of the repository or its organization, where the forge tells the two apart.
+    pub(crate) ruled: Vec<String>,
     /// Approvals that must be there.
     pub(crate) approvals: u32,
     /// Whether there is a merge queue.
@@ -197,7 +199,11 @@ impl Store {
     pub(crate) fn has_required(&self, pull: &Pull, success: &str) -> bool {
         let kept = self.kept();
         let of = |name: &String| kept.checks.iter().rev().find(|row| row.sha == pull.sha && row.name == *name);
-        kept.protection.required.iter().all(|name| of(name).is_some_and(|row| row.word == success))
+        kept.protection
+            .required
+            .iter()
+            .chain(&kept.protection.ruled)
+            .all(|name| of(name).is_some_and(|row| row.word == success))
     }
 
     /// Whether a pull request has a conflict with its base.

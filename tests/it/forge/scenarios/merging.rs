@@ -1,0 +1,257 @@
+//! What is merged, when, and by whom.
+
+use tagboat::model::proposal::Action;
+
+use crate::forge::scenarios::{AUTO, GATED, HEAD, Kind, Stage, manifest};
+use crate::support::forge::{CheckRow, Fault, NOW, Stands};
+
+pub(in crate::forge) async fn proposes_and_merges_on_the_branch_of_the_environment(kind: Kind) {
+    let stage = Stage::new(kind, "    branch: live\n    publish: autoMerge\n");
+    let repository = &stage.store.repository;
+    repository.git(&["branch", "--quiet", "live", "main"]);
+    let main = repository.tip("main");
+    assert_eq!(stage.acts(8).await, Some(Action::Opened));
+    let pull = stage.only();
+    assert_eq!((pull.base.as_str(), pull.head.as_str()), ("live", HEAD));
+    assert_eq!(stage.acts(8).await, Some(Action::Unchanged));
+    stage.check("build", kind.words[0]);
+    assert_eq!(stage.acts(9).await, Some(Action::Merged));
+    let live = String::from_utf8(repository.show("live", "prod/web.yaml")).unwrap();
+    assert!(live.contains("1.5.0"), "{live}");
+    assert_eq!(repository.tip("main"), main);
+    assert_eq!(stage.acts(10).await, None, "nothing is left");
+}
+
+pub(in crate::forge) async fn waits_for_gates_and_checks_and_merges_the_head_that_was_judged(kind: Kind) {
+    let stage = Stage::new(kind, GATED);
+    assert_eq!(stage.acts(8).await, Some(Action::Opened));
+    let head = stage.only().sha;
+    assert!(stage.pass(9).await.1.contains("no check has reported"));
+    stage.check("build", kind.words[1]);
+    assert!(stage.pass(9).await.1.contains("checks are not done: build"));
+    assert_eq!(stage.runs(), "1.4.0");
+    stage.check("build", kind.words[0]);
+    assert_eq!(stage.acts(9).await, Some(Action::Merged));
+    let pull = stage.only();
+    assert_eq!((pull.state, pull.sha.as_str(), stage.runs()), (Stands::Merged, head.as_str(), "1.5.0".to_owned()));
+    assert_eq!(stage.acts(9).await, None);
+    assert_eq!(stage.states(), [Stands::Merged]);
+}
+
+pub(in crate::forge) async fn a_push_between_judging_and_merging_merges_nothing(kind: Kind) {
+    let stage = Stage::new(kind, AUTO);
+    stage.acts(8).await;
+    stage.check("build", kind.words[0]);
+    stage.store.trap(kind.merging.0, kind.merging.1, Fault::Before(409));
+    assert_ne!(stage.acts(9).await, Some(Action::Merged));
+    assert_eq!((stage.states(), stage.runs()), (vec![Stands::Open], "1.4.0".to_owned()));
+    assert_eq!(stage.acts(9).await, Some(Action::Merged));
+}
+
+pub(in crate::forge) async fn names_a_check_that_was_cancelled_and_merges_nothing(kind: Kind) {
+    let stage = Stage::new(kind, AUTO);
+    stage.acts(8).await;
+    stage.check("lint", kind.words[0]);
+    stage.check("build", kind.words[2]);
+    let reason = stage.pass(9).await.1;
+    assert!(reason.contains(&format!("checks failed: build ({})", kind.words[2])), "{reason}");
+    assert_eq!((stage.states(), stage.runs()), (vec![Stands::Open], "1.4.0".to_owned()));
+}
+
+pub(in crate::forge) async fn waits_while_somebody_asks_for_changes(kind: Kind) {
+    let stage = Stage::new(kind, AUTO);
+    stage.acts(8).await;
+    stage.check("build", kind.words[0]);
+    let sha = stage.only().sha;
+    let judge = |word: &str| {
+        let review = ("ada".to_owned(), word.to_owned(), sha.clone());
+        stage.store.change(1, |pull| pull.reviews.push(review));
+    };
+    judge(kind.reviews[1]);
+    assert!(stage.pass(9).await.1.contains("ada"));
+    assert_eq!(stage.states(), [Stands::Open]);
+    judge(kind.reviews[0]);
+    assert_eq!(stage.acts(9).await, Some(Action::Merged));
+}
+
+pub(in crate::forge) async fn waits_while_the_forge_does_not_know_whether_it_can_be_merged(kind: Kind) {
+    let stage = Stage::new(kind, AUTO);
+    stage.acts(8).await;
+    stage.check("build", kind.words[0]);
+    stage.store.kept().unknown = 1;
+    assert_ne!(stage.acts(9).await, Some(Action::Merged));
+    assert_eq!(stage.acts(9).await, Some(Action::Merged));
+}
+
+pub(in crate::forge) async fn a_head_that_is_behind_is_made_anew_where_the_base_wants_it(kind: Kind) {
+    for (config, is_anew) in [("", true), ("pullRequest: {rebase: conflict}\n", false)] {
+        let stage = Stage::new(kind, &format!("{AUTO}{config}"));
+        stage.store.kept().protection.strict = true;
+        stage.acts(8).await;
+        let before = stage.only();
+        stage.check("build", kind.words[0]);
+        stage.push("main", "readme", "moved");
+        let (action, reason) = stage.pass(9).await;
+        assert_eq!(stage.runs(), "1.4.0");
+        if is_anew {
+            assert_eq!(action, Some(Action::Updated));
+            assert!(reason.contains("up to date") && stage.only().sha != before.sha, "{reason}");
+            stage.check("build", kind.words[0]);
+            assert_eq!(stage.acts(10).await, Some(Action::Merged));
+        } else {
+            assert!(reason.contains("behind") && stage.only().sha == before.sha, "{reason}");
+        }
+    }
+}
+
+const TWO: &str = "ghcr.io/acme/worker";
+
+impl Stage {
+    /// Adds a second image to the environment.
+    pub(super) fn with_two(self) -> Self {
+        let text = format!("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: {TWO}:1.4.0\n");
+        self.push("main", "prod/worker.yaml", &text);
+        self.tags.set(TWO, ["1.4.0", "1.5.0"]);
+        self
+    }
+}
+
+pub(in crate::forge) async fn pull_requests_beyond_the_limit_wait_for_their_turn(kind: Kind) {
+    let stage = Stage::new(kind, "    maxOpen: 1\n").with_two();
+    let outcome = stage.outcome("mirror", 8).await;
+    let actions: Vec<Action> = outcome.proposals.iter().map(|proposal| proposal.action).collect();
+    assert_eq!(actions, [Action::Opened, Action::Waiting]);
+    let reason = outcome.proposals[1].reason.clone().unwrap();
+    assert!(reason.contains("1 pull requests of prod are open, and `maxOpen` is 1"), "{reason}");
+    assert_eq!(stage.states(), [Stands::Open]);
+    assert_eq!(stage.outcome("mirror", 9).await.proposals[1].action, Action::Waiting);
+    stage.close(1);
+    assert_eq!(stage.outcome("mirror", 10).await.proposals[1].action, Action::Opened);
+}
+
+pub(in crate::forge) async fn several_that_touch_different_files_merge_in_one_pass(kind: Kind) {
+    let stage = Stage::new(kind, AUTO).with_two();
+    stage.outcome("mirror", 8).await;
+    for pull in stage.pulls() {
+        let row = CheckRow {
+            sha: pull.sha,
+            name: "build".to_owned(),
+            word: kind.words[0].to_owned(),
+            text: String::new(),
+            at: NOW,
+            is_run: true,
+        };
+        stage.store.kept().checks.push(row);
+    }
+    let outcome = stage.outcome("mirror", 9).await;
+    let merged = outcome.proposals.iter().filter(|proposal| proposal.action == Action::Merged).count();
+    assert_eq!((merged, stage.states()), (2, vec![Stands::Merged, Stands::Merged]));
+}
+
+/// Two groups whose images stand in one file, on lines side by side or far apart, and a third one elsewhere.
+pub(in crate::forge) async fn groups_that_share_a_file_are_merged_one_after_the_other(kind: Kind) {
+    const API: &str = "ghcr.io/acme/api";
+    for between in ["", &"  # far apart\n".repeat(12)] {
+        let stage = Stage::new(kind, AUTO).with_two();
+        let both = |web: &str, api: &str| format!("{}{between}  - image: {API}:{api}\n", manifest(web));
+        stage.push("main", "prod/web.yaml", &both("1.4.0", "1.4.0"));
+        stage.tags.set(API, ["1.4.0", "1.5.0"]);
+        stage.outcome("mirror", 8).await;
+        let opened = stage.pulls();
+        assert_eq!(stage.states(), [Stands::Open; 3]);
+        let passes = |number: usize| {
+            let (sha, name, word) = (stage.pulls()[number].sha.clone(), "build".to_owned(), kind.words[0].to_owned());
+            stage.store.kept().checks.push(CheckRow { sha, name, word, text: String::new(), at: NOW, is_run: true });
+        };
+        let at = |image: &str| opened.iter().position(|pull| pull.head.ends_with(image)).unwrap();
+        let (web, api, worker) = (at("acme-web"), at("acme-api"), at("acme-worker"));
+        passes(web);
+        stage.outcome("mirror", 9).await;
+        let pulls = stage.pulls();
+        assert_eq!(pulls[web].state, Stands::Merged);
+        let outcome = stage.outcome("mirror", 10).await;
+        let pulls_after = stage.pulls();
+        assert_ne!(pulls_after[api].sha, opened[api].sha, "its file changed: it is made anew, {:?}", outcome.proposals);
+        assert_eq!(pulls_after[worker].sha, opened[worker].sha, "another file: its checks are kept");
+        let file = || String::from_utf8(stage.store.repository.show("main", "prod/web.yaml")).unwrap();
+        assert_eq!(file(), both("1.5.0", "1.4.0"));
+        passes(api);
+        passes(worker);
+        stage.outcome("mirror", 11).await;
+        assert_eq!((stage.states(), file()), (vec![Stands::Merged; 3], both("1.5.0", "1.5.0")));
+        assert_eq!(stage.acts(12).await, None, "nothing is left");
+    }
+}
+
+/// Both could be merged at once, and only the first one was judged on what the base becomes by that.
+pub(in crate::forge) async fn groups_that_share_a_file_lose_nothing_when_all_could_be_merged(kind: Kind) {
+    let stage = Stage::new(kind, AUTO);
+    let both = |tag: &str| format!("{}  - image: {TWO}:{tag}\n", manifest(tag));
+    stage.push("main", "prod/web.yaml", &both("1.4.0"));
+    stage.tags.set(TWO, ["1.4.0", "1.5.0"]);
+    for hour in 8..14 {
+        stage.outcome("mirror", hour).await;
+        for pull in stage.pulls() {
+            let (name, word) = ("build".to_owned(), kind.words[0].to_owned());
+            stage.store.kept().checks.push(CheckRow {
+                sha: pull.sha,
+                name,
+                word,
+                text: String::new(),
+                at: NOW,
+                is_run: true,
+            });
+        }
+    }
+    let file = String::from_utf8(stage.store.repository.show("main", "prod/web.yaml")).unwrap();
+    assert_eq!((stage.states(), file), (vec![Stands::Merged; 2], both("1.5.0")));
+}
+
+const NATIVE: &str = "    publish: autoMerge\npullRequest: {nativeAutoMerge: true}\n";
+
+/// For forges that tell which pull requests they merge by themselves.
+pub(in crate::forge) async fn a_forge_merges_by_itself_only_what_waits_for_required_checks(kind: Kind, required: &str) {
+    let stage = Stage::new(kind, NATIVE);
+    stage.acts(8).await;
+    stage.check("build", kind.words[1]);
+    assert!(stage.pass(8).await.1.contains("checks are not done"), "nothing is required");
+    assert!(stage.store.kept().armed.is_empty());
+    stage.store.kept().protection.required = vec![required.to_owned()];
+    assert_eq!(stage.acts(9).await, Some(Action::Enqueued));
+    assert_eq!(stage.store.kept().armed, [1]);
+    stage.requests();
+    assert_eq!(stage.acts(9).await, Some(Action::Enqueued));
+    assert!(!stage.requests().1.iter().any(|line| line.starts_with("PUT")), "it is told once");
+    // A check that is not required fails: the forge would merge all the same.
+    stage.check("lint", kind.words[2]);
+    let (action, reason) = stage.pass(9).await;
+    assert!(reason.contains("lint") && action != Some(Action::Enqueued), "{action:?} {reason}");
+    assert!(stage.store.kept().armed.is_empty());
+}
+
+/// For forges that tell which pull requests they merge by themselves.
+pub(in crate::forge) async fn a_forge_is_stopped_before_anything_changes(kind: Kind, required: &str) {
+    for change in ["newer", "hold", "person"] {
+        let stage = Stage::new(kind, NATIVE);
+        stage.acts(8).await;
+        stage.store.kept().protection.required = vec![required.to_owned()];
+        stage.check("build", kind.words[1]);
+        assert_eq!(stage.acts(9).await, Some(Action::Enqueued));
+        match change {
+            "newer" => stage.list(&["1.4.0", "1.5.0", "1.6.0"]),
+            "hold" => stage.label(1, "tagboat/hold"),
+            _ => stage.push(HEAD, "notes", "mine"),
+        }
+        let action = stage.acts(10).await;
+        assert_eq!(action, Some(if change == "newer" { Action::Updated } else { Action::LeftAlone }), "{change}");
+        assert!(stage.store.kept().armed.is_empty(), "{change}");
+    }
+    let windows = format!("{GATED}pullRequest: {{nativeAutoMerge: true}}\n");
+    let stage = Stage::new(kind, &windows);
+    stage.acts(8).await;
+    stage.store.kept().protection.required = vec![required.to_owned()];
+    stage.check("build", kind.words[1]);
+    stage.acts(9).await;
+    stage.acts(9).await;
+    assert!(stage.store.kept().armed.is_empty(), "a window would close while the forge waits");
+}

@@ -1,0 +1,264 @@
+//! The life of a pull request, told once for every forge: what people and registries do, and what must stand after each pass.
+//!
+//! `scenarios!(KIND)` makes one test of each. They see the fake's store alone, never a forge's protocol.
+
+pub(in crate::forge) mod faults;
+pub(in crate::forge) mod merging;
+pub(in crate::forge) mod opening;
+pub(in crate::forge) mod people;
+pub(in crate::forge) mod signing;
+pub(in crate::forge) mod texts;
+
+use std::sync::Arc;
+
+use axum::Router;
+use tagboat::forge::Forge;
+use tagboat::git::Remote;
+use tagboat::git::access::Access;
+use tagboat::git::mirror::Mirror;
+use tagboat::git::signing::{Keys, SshKey};
+use tagboat::git::url::RemoteUrl;
+use tagboat::manifest::Limits;
+use tagboat::model::environment::BranchName;
+use tagboat::model::outcome::Outcome;
+use tagboat::model::proposal::Action;
+use tagboat::pass::propose::Publishing;
+use tagboat::pass::run::{Mode, Run, run};
+
+use crate::support::forge::{CheckRow, NOW, Pull, Stands, Store, serve};
+use crate::support::memory::MemoryTags;
+use crate::support::repository::{Repository, Scratch, environment};
+
+const WEB: &str = "ghcr.io/acme/web";
+const HEAD: &str = "tagboat/prod/ghcr.io-acme-web";
+
+/// One kind of forge: its fake, its client, and its words.
+#[derive(Clone, Copy)]
+pub(crate) struct Kind {
+    /// Makes the fake's router.
+    pub(crate) router: fn(Arc<Store>) -> Router,
+    /// Makes a new client for the repository `acme/gitops` at an address.
+    pub(crate) client: fn(&str) -> Arc<dyn Forge>,
+    /// The forge's words for a check that passed, runs, and was cancelled.
+    pub(crate) words: [&'static str; 3],
+    /// The forge's words for a commit status that passed, and one that waits.
+    pub(crate) statuses: [&'static str; 2],
+    /// The forge's words for a review that approves, and one that asks for changes.
+    pub(crate) reviews: [&'static str; 2],
+    /// A path that only the opening of a pull request posts to.
+    pub(crate) opening: &'static str,
+    /// A part of the path that only a comment posts to.
+    pub(crate) commenting: &'static str,
+    /// Method and a part of the path of the merge.
+    pub(crate) merging: (&'static str, &'static str),
+    /// What stands before a repository's path in its address.
+    pub(crate) below: &'static str,
+    /// Method and a part of the path by which the forge makes a commit.
+    pub(crate) committing: (&'static str, &'static str),
+}
+
+/// A repository on a forge, a registry, and Tagboat.
+pub(crate) struct Stage {
+    kind: Kind,
+    pub(crate) scratch: Scratch,
+    tags: MemoryTags,
+    pub(crate) store: Arc<Store>,
+    address: String,
+    /// The operator's SSH key that commits are signed with.
+    pub(crate) ssh: Option<String>,
+}
+
+const PLAIN: &str = "";
+const AUTO: &str = "    publish: autoMerge\n";
+const GATED: &str = "    publish: autoMerge\n    gates: {windows: [{hours: \"09:00-10:00\"}]}\n";
+
+fn manifest(tag: &str) -> String {
+    format!("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: {WEB}:{tag}\n")
+}
+
+impl Stage {
+    pub(crate) fn new(kind: Kind, environment: &str) -> Self {
+        let config = format!(
+            "version: 1\nimages:\n  - match: ghcr.io/acme/*\n    semver: 1.x\nenvironments:\n  - name: prod\n    \
+             files: [prod/**]\n{environment}"
+        );
+        let scratch = Scratch::new();
+        let bare = scratch.bare("gitops.git", &[(".tagboat.yaml", &config), ("prod/web.yaml", &manifest("1.4.0"))]);
+        let store = Store::over(bare.folder);
+        let address = serve((kind.router)(Arc::clone(&store)));
+        let stage = Self { kind, scratch, tags: MemoryTags::default(), store, address, ssh: None };
+        stage.list(&["1.4.0", "1.5.0"]);
+        stage
+    }
+
+    /// Starts with a pull request that would be merged by the next pass.
+    pub(crate) async fn merging(kind: Kind) -> Self {
+        let stage = Self::new(kind, AUTO);
+        stage.acts(8).await;
+        stage.check("build", kind.words[0]);
+        stage
+    }
+
+    fn list(&self, tags: &[&str]) {
+        self.tags.set(WEB, tags.iter().copied());
+    }
+
+    async fn outcome(&self, mirror: &str, hour: u32) -> Outcome {
+        self.outcome_of(Mode::Act, mirror, hour).await
+    }
+
+    async fn outcome_of(&self, mode: Mode, mirror: &str, hour: u32) -> Outcome {
+        let url = RemoteUrl::from_path(&self.store.repository.folder);
+        let mirror = Mirror::open(&self.scratch.path(mirror), url, Access::None, environment(None)).unwrap();
+        let ssh = self.ssh.as_ref().map(|text| SshKey::read(&text.as_str().into()).map_err(|error| error.to_string()));
+        let remote: Arc<dyn Remote> = Arc::new(mirror.with_keys(Keys { ssh, gpg: None }));
+        run(&Run {
+            remote,
+            branch: &BranchName::from("main"),
+            config: None,
+            source: &self.tags,
+            sources: &crate::support::sources::none(),
+            cache: &tagboat::pass::setup::no_cache(),
+            limits: &Limits::default(),
+            now: format!("2026-11-20T{hour:02}:00:00Z").parse().unwrap(),
+            publishing: Publishing::Forge((self.kind.client)(&self.address)),
+            only: &[],
+            mode,
+            progress: &|_| {},
+            read_config: &|_| {},
+        })
+        .await
+        .unwrap()
+    }
+
+    /// Runs a pass at an hour of the day; its one proposal's action, and the reason.
+    pub(crate) async fn pass(&self, hour: u32) -> (Option<Action>, String) {
+        let outcome = self.outcome("mirror", hour).await;
+        let last = outcome.proposals.last();
+        (last.map(|proposal| proposal.action), last.and_then(|one| one.reason.clone()).unwrap_or_default())
+    }
+
+    pub(crate) async fn acts(&self, hour: u32) -> Option<Action> {
+        self.pass(hour).await.0
+    }
+
+    fn pulls(&self) -> Vec<Pull> {
+        self.store.refresh();
+        self.store.kept().pulls.clone()
+    }
+
+    fn only(&self) -> Pull {
+        let pulls = self.pulls();
+        assert_eq!(pulls.len(), 1, "{pulls:?}");
+        pulls.into_iter().next().unwrap()
+    }
+
+    fn states(&self) -> Vec<Stands> {
+        self.pulls().iter().map(|pull| pull.state).collect()
+    }
+
+    /// Reports a check on the head of the newest pull request.
+    pub(crate) fn check(&self, name: &str, word: &str) {
+        let sha = self.pulls().last().unwrap().sha.clone();
+        let row =
+            CheckRow { sha, name: name.to_owned(), word: word.to_owned(), text: String::new(), at: NOW, is_run: true };
+        self.store.kept().checks.push(row);
+    }
+
+    fn close(&self, number: u64) {
+        self.store.change(number, |pull| pull.state = Stands::Closed);
+    }
+
+    fn label(&self, number: u64, label: &str) {
+        self.store.change(number, |pull| {
+            pull.labels.insert(label.to_owned());
+        });
+    }
+
+    /// Pushes a person's commit to a branch.
+    fn push(&self, branch: &str, file: &str, text: &str) {
+        let work = Repository { folder: self.scratch.path(&format!("person-{}", fastrand::u64(..))) };
+        let from = self.store.repository.folder.display().to_string();
+        std::fs::create_dir(&work.folder).unwrap();
+        work.git(&["clone", "--quiet", "--branch", branch, &from, "."]);
+        work.commit_files(&[(file, text)], "By hand", 2);
+        work.git(&["push", "--quiet", "origin", branch]);
+    }
+
+    fn runs(&self) -> String {
+        let text = String::from_utf8(self.store.repository.show("main", "prod/web.yaml")).unwrap();
+        text.trim_end().rsplit(':').next().unwrap().to_owned()
+    }
+
+    /// Takes the requests since the last call: all, and those that write.
+    fn requests(&self) -> (usize, Vec<String>) {
+        let all = self.store.requests();
+        let writes = all.iter().filter(|line| !line.starts_with("GET ")).cloned().collect();
+        (all.len(), writes)
+    }
+}
+
+/// Makes one test of each scenario on a kind of forge.
+macro_rules! scenarios {
+    ($kind:expr) => {
+        $crate::forge::scenarios::scenarios! { @ $kind;
+            faults:
+                a_listing_that_fails_changes_nothing
+                an_opening_whose_answer_was_lost_is_not_repeated
+                an_opening_that_failed_is_made_by_the_next_pass
+                a_merge_whose_answer_was_lost_is_seen_by_the_next_pass
+                a_listing_that_is_behind_opens_no_second_one
+                two_passes_at_once_open_one;
+            merging:
+                proposes_and_merges_on_the_branch_of_the_environment
+                waits_for_gates_and_checks_and_merges_the_head_that_was_judged
+                a_push_between_judging_and_merging_merges_nothing
+                names_a_check_that_was_cancelled_and_merges_nothing
+                waits_while_somebody_asks_for_changes
+                waits_while_the_forge_does_not_know_whether_it_can_be_merged
+                a_head_that_is_behind_is_made_anew_where_the_base_wants_it
+                pull_requests_beyond_the_limit_wait_for_their_turn
+                several_that_touch_different_files_merge_in_one_pass
+                groups_that_share_a_file_are_merged_one_after_the_other
+                groups_that_share_a_file_lose_nothing_when_all_could_be_merged;
+            opening:
+                opens_one_and_then_leaves_it
+                takes_something_newer_into_the_same_one
+                what_joins_a_group_is_closed_and_names_what_replaces_it
+                rewrites_the_body_when_a_gate_opens
+                closes_what_became_unnecessary_and_says_why
+                a_look_writes_nothing_into_the_mirror
+                a_base_that_moved_elsewhere_burns_no_checks_unless_asked_for;
+            people:
+                heeds_a_person_who_closed_it_until_something_newer_comes
+                opens_again_what_a_person_labels_for_a_retry
+                takes_up_again_what_a_person_reopened
+                merges_what_a_person_closed_and_opened_again
+                leaves_alone_what_a_person_pushed_to
+                leaves_alone_what_a_person_holds
+                makes_anew_a_head_whose_message_somebody_changed;
+            signing:
+                commits_that_the_forge_signs_live_as_any_other
+                what_a_person_adds_to_a_commit_of_the_forge_is_theirs
+                the_base_takes_commits_that_the_forge_signs
+                nothing_is_pushed_unsigned_where_the_forge_cannot_sign
+                a_forge_commit_whose_answer_was_lost_is_found_again;
+            texts:
+                titles_bodies_and_messages_follow_the_templates
+                release_notes_of_the_same_forge_are_told_once_and_mean_nothing
+                release_notes_that_cannot_be_had_hold_nothing_up
+                no_name_and_no_tag_closes_an_issue
+                versions_are_linked_and_say_when_they_were_published
+                a_body_is_cut_to_what_the_forge_takes;
+        }
+    };
+    (@ $kind:expr; $($module:ident: $($name:ident)*;)*) => {
+        $($(
+            #[tokio::test]
+            async fn $name() {
+                $crate::forge::scenarios::$module::$name($kind).await;
+            }
+        )*)*
+    };
+}
+pub(super) use scenarios;

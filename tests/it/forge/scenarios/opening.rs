@@ -1,0 +1,125 @@
+//! A pull request that is opened, renewed, and closed again.
+
+use tagboat::model::proposal::Action;
+use tagboat::pass::run::Mode;
+
+use crate::forge::scenarios::{GATED, HEAD, Kind, PLAIN, Stage, manifest};
+use crate::support::forge::Stands;
+
+pub(in crate::forge) async fn opens_one_and_then_leaves_it(kind: Kind) {
+    let stage = Stage::new(kind, "    reviewers: [ada, acme/sre]\n");
+    assert_eq!(stage.acts(8).await, Some(Action::Opened));
+    let pull = stage.only();
+    assert_eq!(
+        (pull.state, pull.head.as_str(), pull.title.as_str()),
+        (Stands::Open, HEAD, "prod: update web to 1.5.0")
+    );
+    assert!(pull.body.contains("`1.4.0`") && pull.body.contains("<!-- tagboat: "), "{}", pull.body);
+    assert!(pull.reviewers.iter().any(|name| name.contains("ada")), "{pull:?}");
+    stage.requests();
+    assert_eq!(stage.acts(9).await, Some(Action::Unchanged));
+    let (count, writes) = stage.requests();
+    assert!(count <= 2 && writes.is_empty(), "{count} {writes:?}");
+    assert_eq!(stage.only().updated, pull.updated);
+}
+
+pub(in crate::forge) async fn takes_something_newer_into_the_same_one(kind: Kind) {
+    let stage = Stage::new(kind, PLAIN);
+    stage.acts(8).await;
+    let first = stage.only();
+    stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
+    assert_eq!(stage.acts(9).await, Some(Action::Updated));
+    let second = stage.only();
+    assert_ne!(second.sha, first.sha);
+    assert_eq!((second.title.as_str(), second.state), ("prod: update web to 1.6.0", Stands::Open));
+    let place = |version: &str| format!("This takes the place of `web at {version}`, which was proposed here before.");
+    assert!(!first.body.contains("takes the place") && second.body.contains(&place("1.5.0")), "{}", second.body);
+    assert_eq!(stage.acts(10).await, Some(Action::Unchanged));
+    stage.list(&["1.4.0", "1.5.0", "1.6.0", "1.7.0"]);
+    assert_eq!(stage.acts(11).await, Some(Action::Updated));
+    let third = stage.only().body;
+    assert!(third.contains(&place("1.6.0")) && third.matches("takes the place").count() == 1, "{third}");
+    assert_eq!(stage.acts(12).await, Some(Action::Unchanged));
+}
+
+pub(in crate::forge) async fn what_joins_a_group_is_closed_and_names_what_replaces_it(kind: Kind) {
+    let stage = Stage::new(kind, PLAIN).with_two();
+    stage.outcome("mirror", 8).await;
+    assert_eq!(stage.states(), [Stands::Open, Stands::Open]);
+    let config = String::from_utf8(stage.store.repository.show("main", ".tagboat.yaml")).unwrap();
+    let grouped = format!("{config}groups:\n  - name: shop\n    images: [ghcr.io/acme/*]\n");
+    stage.push("main", ".tagboat.yaml", &grouped);
+    stage.outcome("mirror", 9).await;
+    let pulls = stage.pulls();
+    assert_eq!(stage.states(), [Stands::Closed, Stands::Closed, Stands::Open]);
+    assert_eq!(pulls[2].head, "tagboat/prod/shop");
+    for closed in &pulls[..2] {
+        assert_eq!(
+            closed.comments,
+            ["Another pull request takes the place of this one: `prod: update shop (2 images)`, from the branch \
+                 `tagboat/prod/shop`."]
+        );
+    }
+    assert_eq!(stage.acts(10).await, Some(Action::Unchanged));
+    assert_eq!(stage.states().len(), 3);
+}
+
+pub(in crate::forge) async fn rewrites_the_body_when_a_gate_opens(kind: Kind) {
+    let stage = Stage::new(kind, GATED);
+    stage.acts(8).await;
+    let closed = stage.only();
+    assert!(closed.body.contains("- [ ] `windows`"), "{}", closed.body);
+    let statuses = || -> Vec<(String, String)> {
+        let kept = stage.store.kept();
+        kept.checks.iter().map(|row| (row.name.clone(), row.word.clone())).collect()
+    };
+    let waiting = ("tagboat/windows".to_owned(), kind.statuses[1].to_owned());
+    assert_eq!(statuses(), std::slice::from_ref(&waiting));
+    stage.acts(8).await;
+    assert_eq!(statuses(), std::slice::from_ref(&waiting), "said once");
+    assert_eq!(stage.acts(9).await, Some(Action::Updated));
+    assert_eq!(statuses(), [waiting, ("tagboat/windows".to_owned(), kind.statuses[0].to_owned())]);
+    let open = stage.only();
+    assert!(open.body.contains("- [x] `windows`"), "{}", open.body);
+    assert_eq!((open.sha, open.state), (closed.sha, Stands::Open));
+}
+
+pub(in crate::forge) async fn closes_what_became_unnecessary_and_says_why(kind: Kind) {
+    let stage = Stage::new(kind, PLAIN);
+    stage.acts(8).await;
+    stage.push("main", "prod/web.yaml", &manifest("1.5.0"));
+    assert_eq!(stage.acts(9).await, Some(Action::Closed));
+    let pull = stage.only();
+    assert_eq!((pull.state, pull.comments.len()), (Stands::Closed, 1));
+    assert_eq!(stage.store.at(HEAD), None, "its branch is gone");
+    assert_eq!(stage.acts(10).await, None);
+    stage.push("main", "prod/web.yaml", &manifest("1.4.0 # back"));
+    stage.push("main", "prod/web.yaml", &manifest("1.4.0"));
+    stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
+    assert_eq!(stage.acts(11).await, Some(Action::Opened), "what Tagboat closed by itself nobody has refused");
+}
+
+pub(in crate::forge) async fn a_look_writes_nothing_into_the_mirror(kind: Kind) {
+    let stage = Stage::new(kind, PLAIN);
+    stage.acts(8).await;
+    stage.acts(9).await;
+    let objects = || crate::support::repository::contents(&stage.scratch.path("mirror/objects"));
+    let before = objects();
+    assert!(!before.is_empty());
+    assert_eq!(stage.acts(10).await, Some(Action::Unchanged));
+    stage.outcome_of(Mode::DryRun, "mirror", 11).await;
+    assert!(objects() == before, "a head is judged in memory");
+}
+
+pub(in crate::forge) async fn a_base_that_moved_elsewhere_burns_no_checks_unless_asked_for(kind: Kind) {
+    for (config, action) in [(PLAIN, Action::Unchanged), ("pullRequest: {rebase: always}\n", Action::Updated)] {
+        let stage = Stage::new(kind, config);
+        stage.acts(8).await;
+        let before = stage.only();
+        stage.push("main", "readme", "moved");
+        assert_eq!(stage.acts(9).await, Some(action), "{config}");
+        let after = stage.only();
+        assert_eq!((before.sha == after.sha, after.number), (action == Action::Unchanged, 1));
+        assert_eq!(stage.acts(10).await, Some(Action::Unchanged), "{config}");
+    }
+}
