@@ -181,3 +181,24 @@ async fn what_is_not_fully_known_leaves_a_head_branch_as_it_is() {
     assert_eq!(outcome.errors.len(), 1);
     assert_eq!(scene.heads(), [HEAD]);
 }
+
+#[tokio::test]
+async fn two_groups_in_one_file_do_not_fight_and_both_arrive() {
+    const API: &str = "ghcr.io/acme/api";
+    let both = |web: &str, api: &str| format!("{}  - image: {API}:{api}\n", manifest(WEB, web));
+    let scene = Scene::new("    publish: autoMerge\n", &["1.4.0", "1.5.0"]);
+    scene.tags.set(API, ["1.0.0", "1.1.0"]);
+    scene.remote.edit("2026-11-20T08:00:00Z", "Two", &[("prod/web.yaml", Some(&both("1.4.0", "1.0.0")))]);
+    let first = scene.act("2026-11-20T09:00:00Z").await;
+    assert_eq!(first, [Action::Opened, Action::Opened]);
+    assert_eq!(scene.heads().len(), 2, "each stands for itself");
+    // The lines are neighbours: what lands second is made anew on what landed first, and takes nothing of it back.
+    for hour in 10..14 {
+        if scene.act(&format!("2026-11-20T{hour}:00:00Z")).await.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(scene.remote.file("prod/web.yaml"), both("1.5.0", "1.1.0"));
+    assert_eq!(scene.heads(), [""; 0]);
+    assert_eq!(scene.act("2026-11-20T15:00:00Z").await, []);
+}
