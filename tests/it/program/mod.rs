@@ -19,6 +19,7 @@ mod holds;
 mod life;
 mod manifests;
 mod record;
+mod recorded;
 mod registries;
 mod rescans;
 mod run;
