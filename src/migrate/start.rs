@@ -118,5 +118,6 @@ pub(super) fn add_environments(seen: Seen<'_>, draft: &mut Draft) {
                     .to_owned(),
             );
         }
+        draft.outside = outside;
     }
 }
