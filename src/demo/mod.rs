@@ -24,7 +24,7 @@ use crate::model::file::RepoPath;
 use crate::model::outcome::Outcome;
 use crate::pass::propose::Publishing;
 use crate::pass::run::{Mode, Run, run};
-use crate::pass::{PassError, setup};
+use crate::pass::{PassError, elsewhere, setup};
 use crate::report::text::{self, Occasion};
 use crate::report::{View, trouble};
 
@@ -169,6 +169,7 @@ impl Stage<'_> {
             remote: Arc::clone(&self.remote),
             branch: &self.branch,
             config: None,
+            neighbours: &elsewhere::nobody,
             source: &*source,
             sources: &setup::sources(&service, self.environment),
             cache: &setup::no_cache(),

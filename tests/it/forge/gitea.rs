@@ -9,6 +9,7 @@ use tagboat::forge::gitea::Gitea;
 use tagboat::model::commit::CommitId;
 use tagboat::model::pull_request::{CheckState, Merge, NewPullRequest, PullRequest, Status};
 
+use crate::forge::beside::beside;
 use crate::forge::gates::gates;
 use crate::forge::scenarios::{Kind, scenarios};
 use crate::support::forge::gitea::{BASE, TOKEN, router};
@@ -35,6 +36,7 @@ const GITEA: Kind = Kind {
 
 scenarios!(GITEA);
 gates!(super::GITEA);
+beside!(super::GITEA);
 
 const HEAD: &str = "tagboat/prod/web";
 

@@ -57,7 +57,7 @@ impl Service {
 
     /// Waits for a line of its log that says this, and fits.
     #[track_caller]
-    fn wait_for(&self, message: &str, fits: impl Fn(&Value) -> bool) -> Value {
+    pub(super) fn wait_for(&self, message: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let mut seen = Vec::new();
         loop {
             match self.lines.recv_timeout(PATIENCE) {

@@ -116,6 +116,7 @@ impl Stage {
             remote,
             branch: &BranchName::from("main"),
             config: None,
+            neighbours: &tagboat::pass::elsewhere::nobody,
             source: &self.tags,
             sources: &crate::support::sources::none(),
             cache: &tagboat::pass::setup::no_cache(),
