@@ -7,7 +7,7 @@ use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 use crate::clock::{Clock, SystemClock};
 use crate::pass::setup::Recording;
-use crate::pass::{Editing, Inputs, plan, report, setup, view};
+use crate::pass::{Detail, Editing, Inputs, plan, report, setup, view};
 use crate::report::{exit, trouble};
 
 /// Plans with a source that records, and writes the record.
@@ -33,6 +33,7 @@ pub(super) fn run(session: &Session, arguments: &Snapshot) -> Outcome {
         limits: &setup::limits(&service),
         now: SystemClock.now(),
         forge: Err("a snapshot is of registries alone".to_owned()),
+        detail: Detail::EveryTag,
         only: &[],
         progress: &|progress| bar.tell(progress),
     };

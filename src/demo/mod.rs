@@ -24,7 +24,7 @@ use crate::model::file::RepoPath;
 use crate::model::outcome::Outcome;
 use crate::pass::propose::Publishing;
 use crate::pass::run::{Mode, Run, run};
-use crate::pass::{PassError, setup};
+use crate::pass::{Detail, PassError, setup};
 use crate::report::text::{self, Occasion};
 use crate::report::{View, trouble};
 
@@ -175,6 +175,7 @@ impl Stage<'_> {
             limits: &setup::limits(&service),
             now,
             publishing: Publishing::Plain,
+            detail: Detail::EveryTag,
             only: &[],
             mode: Mode::Act,
             progress: &|_| {},
