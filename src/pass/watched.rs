@@ -19,7 +19,7 @@ use crate::pass::order::{self, Order, OrderError, Ordering};
 use crate::pass::run::{self, Mode, Run};
 use crate::pass::setup::{self, ForgeChoice, Opened, SetupError, Target};
 use crate::pass::status::Memory;
-use crate::pass::{PassError, Progress};
+use crate::pass::{Detail, PassError, Progress};
 use crate::registry::TagSource;
 use crate::registry::client::RegistryClient;
 
@@ -162,6 +162,7 @@ impl Watcher {
                 limits: &self.limits,
                 now,
                 publishing,
+                detail: Detail::EveryTag,
                 only: &[],
                 mode: Mode::Act,
                 progress: &nobody,

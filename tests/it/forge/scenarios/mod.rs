@@ -123,6 +123,7 @@ impl Stage {
             limits: &Limits::default(),
             now: format!("2026-11-20T{hour:02}:00:00Z").parse().unwrap(),
             publishing: Publishing::Forge((self.kind.client)(&self.address)),
+            detail: tagboat::pass::Detail::EveryTag,
             only: &[],
             mode,
             progress: &|_| {},
