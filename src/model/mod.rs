@@ -8,6 +8,7 @@ pub mod checks;
 pub mod commit;
 pub mod decision;
 pub mod environment;
+pub mod exchange;
 pub mod file;
 pub mod format;
 pub mod gate;

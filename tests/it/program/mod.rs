@@ -31,6 +31,7 @@ mod streams;
 mod together;
 mod transport;
 mod update;
+mod watching;
 
 use std::path::PathBuf;
 
