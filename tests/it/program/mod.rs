@@ -32,6 +32,7 @@ mod streams;
 mod together;
 mod transport;
 mod update;
+mod watching;
 
 use std::path::PathBuf;
 
