@@ -20,6 +20,7 @@ mod holds;
 mod life;
 mod manifests;
 mod record;
+mod recorded;
 mod registries;
 mod rescans;
 mod run;
