@@ -8,6 +8,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use reqwest::StatusCode;
 
+use crate::model::exchange::Ending;
+
 /// What to do after an error. Decided by its kind, never by its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Advice {
@@ -166,6 +168,22 @@ impl HttpError {
             | Self::Deadline { .. }
             | Self::TooLarge { .. }
             | Self::Redirect { .. } => Advice::GiveUp,
+        }
+    }
+
+    /// Returns how the exchange ended, for whoever counts.
+    pub fn ending(&self) -> Ending {
+        match self {
+            Self::Throttled { .. } => Ending::Throttled,
+            Self::Server { .. } => Ending::Failed,
+            Self::Silent { .. } | Self::Deadline { .. } => Ending::TimedOut,
+            Self::Broken { .. } | Self::TooLarge { .. } | Self::Redirect { .. } => Ending::Broken,
+            Self::Setup(_)
+            | Self::File(_)
+            | Self::Proxy { .. }
+            | Self::Plain { .. }
+            | Self::Tls { .. }
+            | Self::Connect { .. } => Ending::Unreachable,
         }
     }
 

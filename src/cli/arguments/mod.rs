@@ -71,9 +71,9 @@ pub(super) struct Common {
     /// Only results and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(super) quiet: bool,
-    /// How log lines are written
-    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
-    pub(super) log_format: LogFormat,
+    /// How log lines are written: text (default) or json
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    pub(super) log_format: Option<LogFormat>,
 }
 
 /// How results are printed.

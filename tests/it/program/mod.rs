@@ -11,6 +11,7 @@ mod checkouts;
 mod commands;
 mod configuration;
 mod demo;
+mod elsewhere;
 mod environments;
 mod forges;
 mod github;
@@ -32,6 +33,7 @@ mod streams;
 mod together;
 mod transport;
 mod update;
+mod watching;
 
 use std::path::PathBuf;
 
