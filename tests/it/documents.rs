@@ -147,8 +147,18 @@ fn every_whole_configuration_is_one() {
 const LANGUAGES: [&str; 5] = ["yaml", "console", "json", "rust", "text"];
 
 /// Keys that begin a part of `service.yaml`.
-const OF_SERVICE: [&str; 9] =
-    ["hosts:", "access:", "registries:", "repositories:", "sources:", "limits:", "webhooks:", "notify:", "queue:"];
+const OF_SERVICE: [&str; 10] = [
+    "hosts:",
+    "access:",
+    "registries:",
+    "repositories:",
+    "sources:",
+    "limits:",
+    "webhooks:",
+    "notify:",
+    "queue:",
+    "log:",
+];
 
 /// Keys that begin a part of `.tagboat.yaml`.
 const OF_REPOSITORY: [&str; 6] = ["images:", "environments:", "groups:", "formats:", "commit:", "pullRequest:"];
