@@ -83,7 +83,7 @@ fn origin(environment: &Environment) -> String {
         .iter()
         .map(|before| match before {
             Predecessor::Here(name) => format!("**{}**", plain(name.as_str())),
-            Predecessor::Elsewhere { repository, environment } => {
+            Predecessor::Elsewhere { repository, environment, .. } => {
                 format!("**{}** of {}", plain(environment.as_str()), code(repository))
             }
         })

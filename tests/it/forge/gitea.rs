@@ -11,6 +11,7 @@ use tagboat::model::marker;
 use tagboat::model::proposal::Action;
 use tagboat::model::pull_request::{Armed, CheckState, Marker, Merge, NewPullRequest, PullRequest, Status};
 
+use crate::forge::beside::beside;
 use crate::forge::gates::gates;
 use crate::forge::scenarios::{Kind, Stage, scenarios};
 use crate::support::forge::gitea::{BASE, TOKEN, router};
@@ -37,6 +38,7 @@ const GITEA: Kind = Kind {
 
 scenarios!(GITEA);
 gates!(super::GITEA);
+beside!(super::GITEA);
 
 const HEAD: &str = "tagboat/prod/web";
 

@@ -10,6 +10,7 @@ use tagboat::model::commit::CommitId;
 use tagboat::model::environment::BranchName;
 use tagboat::model::pull_request::{CheckState, Merge, NewPullRequest, PullRequest, Status};
 
+use crate::forge::beside::beside;
 use crate::forge::gates::gates;
 use crate::forge::scenarios::{Kind, scenarios};
 use crate::support::forge::gitlab::{BASE, PROJECT, TOKEN, router};
@@ -36,6 +37,7 @@ const GITLAB: Kind = Kind {
 
 scenarios!(GITLAB);
 gates!(super::GITLAB);
+beside!(super::GITLAB);
 
 /// A forge with one branch beside `main`, spoken to without a pass.
 struct Bench {
