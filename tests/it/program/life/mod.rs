@@ -31,7 +31,8 @@ type Change = fn(&Life);
 /// A story: what the one environment says beside its files, and what happens before each pass.
 struct Story {
     environment: &'static str,
-    /// Where it is told: not everywhere are labels, checks, pull requests that are closed, queues.
+    /// Where it is told: not everywhere are labels, checks, pull requests that are closed, queues; and what no forge does in a way of
+    /// its own is told on one.
     places: &'static [Place],
     /// What comes before, undisturbed where another story disturbs it already.
     before: &'static [Change],
@@ -108,9 +109,10 @@ const MERGED_BY_THE_FORGE_OR_TAKEN_BACK: Story =
     Story { environment: NATIVE, places: FORGES, before: &[nothing], steps: &[required_check_runs, newer] };
 const SIGNED_BY_THE_FORGE: Story = Story { environment: SIGNED, places: FORGES, before: &[], steps: &[nothing, newer] };
 const REPLACED_BY_A_GROUP: Story =
-    Story { environment: PLAIN, places: ALL, before: &[another_image], steps: &[grouped] };
+    Story { environment: PLAIN, places: &[Place::GitHub, Place::Plain], before: &[another_image], steps: &[grouped] };
 const ROLLED_BACK_BY_ORDER: Story = Story { environment: PLAIN, places: ALL, before: &[], steps: &[roll_back] };
-const PROMOTED_BY_ORDER: Story = Story { environment: PLAIN, places: ALL, before: &[nothing], steps: &[promote] };
+const PROMOTED_BY_ORDER: Story =
+    Story { environment: PLAIN, places: &[Place::GitHub, Place::Plain], before: &[nothing], steps: &[promote] };
 
 fn queued(life: &Life) {
     checks_pass(life);
