@@ -127,6 +127,9 @@ impl Reading<'_> {
                 if service.listen != self.listen {
                     tracing::warn!(address = %service.listen, "`listen` takes effect after a restart");
                 }
+                if service.queue != shared.live().watcher.service().queue {
+                    tracing::warn!("`queue` takes effect after a restart");
+                }
                 self.files = live.files.clone();
                 shared.replace(live);
                 tracing::info!(repositories, "the configuration was read again");

@@ -5,6 +5,7 @@ use super::*;
 use crate::cache::Tally;
 use crate::clock::SystemClock;
 use crate::config::environment::Environment;
+use crate::service::joining::Joined;
 use crate::service::live::Live;
 
 fn passed() -> Passed {
@@ -23,7 +24,7 @@ fn engine(folder: &Path, urls: &[&str], work: Work) -> Engine {
     let rows: String = urls.iter().map(|url| format!("  - {{url: \"{url}\", schedule: every 1s}}\n")).collect();
     std::fs::write(&file, format!("version: 1\nrepositories:\n{rows}")).unwrap();
     let live = Live::read(&file, &Environment::default()).unwrap();
-    Engine::new(Arc::new(Shared::new(live, Arc::new(SystemClock))), work)
+    Engine::new(Arc::new(Shared::new(live, Arc::new(SystemClock), Joined::alone())), work)
 }
 
 #[tokio::test]
