@@ -128,6 +128,7 @@ fn log_to_standard_error(common: &arguments::Common, is_service: bool, color: bo
     let mut targets = Targets::new().with_target("tagboat", level);
     if is_service && !common.quiet {
         targets = targets.with_target("tagboat::service", level.max(LevelFilter::INFO));
+        targets = targets.with_target("tagboat::queue", level.max(LevelFilter::INFO));
     }
     let registry = tracing_subscriber::registry().with(targets);
     let initialised = match common.log_format {

@@ -41,7 +41,6 @@ impl Events {
 
     pub(super) fn forgotten(&mut self) {
         self.is_forgotten = true;
-        self.kept.clear();
     }
 
     /// Returns how many jobs have not begun.

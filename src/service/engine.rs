@@ -214,6 +214,7 @@ impl Engine {
                     repository = url,
                     cause,
                     result = word,
+                    %began,
                     milliseconds,
                     decisions = figures.all_decisions(),
                     changes = figures.changes,
@@ -229,10 +230,10 @@ impl Engine {
             }
             Ok(Passed { result: Err(error), .. }) => {
                 let reason = in_full(error);
-                tracing::error!(repository = url, cause, result = word, milliseconds, requests, failures, %reason, "pass");
+                tracing::error!(repository = url, cause, result = word, %began, milliseconds, requests, failures, %reason, "pass");
             }
             Err(reason) => {
-                tracing::error!(repository = url, cause, result = word, milliseconds, failures, %reason, "pass");
+                tracing::error!(repository = url, cause, result = word, %began, milliseconds, failures, %reason, "pass");
             }
         }
         let images = self.shared.timetable().images(url).cloned();

@@ -187,10 +187,10 @@ async fn run(live: Live, file: &Path, environment: &Environment) -> Result<(), S
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let mut reading = Reading { file, environment, listen, files: live.files.clone() };
+    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let others = joining::join(&live, environment, Arc::clone(&clock))?;
     let shared = Arc::new(Shared::new(live, clock, others));
-    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
     let server = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
     let handle = Handle::current();
     let of_loop = Arc::clone(&shared);

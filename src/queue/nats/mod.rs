@@ -107,6 +107,21 @@ struct Held {
     repository: String,
     /// Where it is acknowledged.
     reply: Subject,
+    /// Which one it is: its number in the stream, and when it came there, since numbers begin anew with a new store.
+    identity: (u64, i128),
+    /// Whether its pass is over, and only that is still to be told.
+    is_over: bool,
+}
+
+/// What becomes of a message for a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Job {
+    /// It is held here.
+    Held,
+    /// A pass of its repository runs here already.
+    Busy,
+    /// Its repository is not watched here.
+    Unknown,
 }
 
 /// Returns what an error says, with what is behind it.
@@ -251,26 +266,35 @@ impl Inner {
         }
     }
 
-    /// Takes a message for a pass; returns false where its repository is not watched here.
-    fn job(&self, message: &Message, offers: i64) -> bool {
-        let Some(reply) = message.reply.clone() else { return true };
+    /// Takes a message for a pass.
+    fn job(&self, message: &Message, identity: (u64, i128), offers: i64) -> Job {
+        let Some(reply) = message.reply.clone() else { return Job::Held };
         let mut state = self.state();
         let key = message.subject.rsplit('.').next().unwrap_or_default();
-        let Some(repository) = state.repositories.get(key).cloned() else { return false };
-        if let Some(held) = state.held.values_mut().find(|held| held.repository == repository) {
-            // It was thought to be lost, and is not.
-            held.reply = reply;
-            return true;
+        let Some(repository) = state.repositories.get(key).cloned() else { return Job::Unknown };
+        let known = state.held.iter_mut().find(|(_, held)| held.repository == repository);
+        if let Some((ticket, held)) = known {
+            if held.identity == identity {
+                // It was thought to be lost, and is not.
+                held.reply = reply;
+                return Job::Held;
+            }
+            if !held.is_over {
+                return Job::Busy;
+            }
+            // A new one means that the server knows of the old one's end, or knows nothing of it any more.
+            let ticket = *ticket;
+            state.held.remove(&ticket);
         }
         let word = std::str::from_utf8(&message.payload).ok();
         let cause = word.and_then(Cause::of).unwrap_or(Cause::Webhook);
         state.tickets += 1;
         let ticket = state.tickets;
-        state.held.insert(ticket, Held { repository: repository.clone(), reply });
+        state.held.insert(ticket, Held { repository: repository.clone(), reply, identity, is_over: false });
         state.events.job(Lease { repository, cause, is_taken_over: offers > 1, ticket: Some(ticket) });
         drop(state);
         self.changed.notify_one();
-        true
+        Job::Held
     }
 
     /// Takes a row that somebody put into the bucket.
@@ -358,8 +382,12 @@ impl Queue for Nats {
                     inner.changed.notify_one();
                 }
                 Ok(Asked::Kept | Asked::Refused) => {}
-                // It is still due, and asked for again.
-                Err(reason) => tracing::debug!(repository = ask.repository, %reason, "a pass could not be asked for"),
+                Err(reason) => {
+                    tracing::debug!(repository = ask.repository, %reason, "a pass could not be asked for");
+                    inner.clock.wait_until(inner.clock.instant() + PAUSE).await;
+                    inner.state().events.forgotten();
+                    inner.changed.notify_one();
+                }
             }
         });
     }
@@ -393,6 +421,9 @@ impl Queue for Nats {
         let inner = Arc::clone(&self.inner);
         match (lease.ticket, row) {
             (Some(ticket), row) => {
+                if let Some(held) = inner.state().held.get_mut(&ticket) {
+                    held.is_over = true;
+                }
                 self.runtime.spawn(async move { inner.tell_end(ticket, lease.repository, row).await });
             }
             // It ran alone; whoever is there by now may know.

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::queue::nats::places::{Asked, Places};
-use crate::queue::nats::{Inner, words};
+use crate::queue::nats::{Inner, Job, words};
 
 /// How long one question for work may stay open.
 const PULL_TIME: Duration = Duration::from_secs(20);
@@ -121,12 +121,15 @@ async fn pull_passes(inner: &Inner, consumer: &PullConsumer) -> Result<Infallibl
     loop {
         inner.has_room().await;
         let Some(message) = pull(consumer).await? else { continue };
-        let offers = message.info().map_err(|error| words(&*error))?.delivered;
-        if !inner.job(&message, offers) {
-            let kind =
-                if offers > MOST_OFFERS { async_nats::jetstream::AckKind::Term } else { offered_again(ELSEWHERE) };
-            answer(&message, kind).await?;
-        }
+        let info = message.info().map_err(|error| words(&*error))?;
+        let (offers, identity) = (info.delivered, (info.stream_sequence, info.published.unix_timestamp_nanos()));
+        let kind = match inner.job(&message, identity, offers) {
+            Job::Held => continue,
+            Job::Busy => offered_again(LATER),
+            Job::Unknown if offers > MOST_OFFERS => async_nats::jetstream::AckKind::Term,
+            Job::Unknown => offered_again(ELSEWHERE),
+        };
+        answer(&message, kind).await?;
     }
 }
 

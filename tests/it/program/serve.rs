@@ -13,7 +13,7 @@ use crate::program::{World, commits};
 use crate::support::repository::Repository;
 
 /// How long anything may take before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A service that runs; it is killed when it is dropped.
 pub(super) struct Service {
@@ -33,12 +33,22 @@ impl Drop for Service {
 
 impl Service {
     /// Starts it with a configuration, to which the version and where to listen are added.
-    #[expect(clippy::disallowed_methods, reason = "a service runs beside the test, until it is told to stop")]
     pub(super) fn start(world: &World, configuration: &str) -> Self {
-        let file = world.beside("service.yaml", &whole(configuration));
+        Self::start_as(world, "service", &[], configuration)
+    }
+
+    /// Starts one of several, with a name and further variables of its own.
+    #[expect(clippy::disallowed_methods, reason = "a service runs beside the test, until it is told to stop")]
+    pub(super) fn start_as(
+        world: &World,
+        name: &str,
+        variables: &[(&str, std::ffi::OsString)],
+        configuration: &str,
+    ) -> Self {
+        let file = world.beside(&format!("{name}.yaml"), &whole(configuration));
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tagboat"));
         command.args(["serve", "--config", &file, "--log-format", "json"]).current_dir(world.tree());
-        command.env_clear().envs(world.variables()).stderr(Stdio::piped());
+        command.env_clear().envs(world.variables()).envs(variables.iter().cloned()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (sender, lines) = channel();
         let err = BufReader::new(child.stderr.take().unwrap());
@@ -57,7 +67,7 @@ impl Service {
 
     /// Waits for a line of its log that says this, and fits.
     #[track_caller]
-    fn wait_for(&self, message: &str, fits: impl Fn(&Value) -> bool) -> Value {
+    pub(super) fn wait_for(&self, message: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let mut seen = Vec::new();
         loop {
             match self.lines.recv_timeout(PATIENCE) {
@@ -71,6 +81,17 @@ impl Service {
     #[track_caller]
     pub(super) fn wait(&self, message: &str) -> Value {
         self.wait_for(message, |_| true)
+    }
+
+    /// Returns the lines of its log that have come and were not waited for.
+    pub(super) fn lines(&self) -> Vec<Value> {
+        self.lines.try_iter().collect()
+    }
+
+    /// Kills it at once, as `kill -9` does.
+    pub(super) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Sends a request; returns status and body.
@@ -113,7 +134,7 @@ impl Service {
     }
 
     /// Returns every number of `/metrics` by its series.
-    fn metrics(&self) -> BTreeMap<String, f64> {
+    pub(super) fn metrics(&self) -> BTreeMap<String, f64> {
         let (status, text) = self.get("/metrics");
         assert_eq!(status, 200);
         let text = text.strip_suffix("# EOF\n").unwrap_or_else(|| panic!("it is cut short: {text}"));
@@ -126,7 +147,7 @@ impl Service {
     }
 
     #[expect(clippy::disallowed_methods, reason = "signals are sent by the real program")]
-    fn signal(&self, name: &str) {
+    pub(super) fn signal(&self, name: &str) {
         let sent = std::process::Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
@@ -138,8 +159,26 @@ impl Service {
         std::fs::rename(fresh, &self.file).unwrap();
     }
 
+    /// Returns the lines of its log from now to its end.
+    #[track_caller]
+    pub(super) fn until_stopped(&self) -> Vec<Value> {
+        let mut seen = Vec::new();
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("{error}: {seen:#?}"));
+            seen.push(line);
+            if seen.last().is_some_and(|line| line["message"] == "stopped") {
+                return seen;
+            }
+        }
+    }
+
+    /// Returns the exit code, once it has ended.
+    pub(super) fn code(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
     /// Waits for its end; returns the exit code.
-    fn end(mut self) -> Option<i32> {
+    pub(super) fn end(mut self) -> Option<i32> {
         self.wait("stopped");
         self.child.wait().unwrap().code()
     }
@@ -335,12 +374,7 @@ fn what_waits_moves_at_its_moment_and_not_by_the_schedule() {
 fn sigterm_lets_the_pass_that_runs_end() {
     let world = World::with_web(&["1.4.0", "1.5.0"]);
     let remote = world.repository("acme/web:1.4.0");
-    let (began, go) = (world.scratch.path("began"), world.scratch.path("go"));
-    for pipe in [&began, &go] {
-        #[expect(clippy::disallowed_methods, reason = "pipes are made by the system's program")]
-        let made = std::process::Command::new("mkfifo").arg(pipe).status().unwrap();
-        assert!(made.success());
-    }
+    let (began, go) = (world.pipe("began"), world.pipe("go"));
     remote.hook("pre-receive", &format!("#!/bin/sh\necho > '{}'\nread line < '{}'\n", began.display(), go.display()));
     let service = Service::start(&world, &format!("schedule: every 1s\nrepositories:\n{}", row(&remote)));
     assert_eq!(service.get("/readyz"), (503, "the first pass has not ended yet\n".to_owned()));

@@ -57,3 +57,51 @@ pub(super) fn nats(raw: RawNats, reader: &mut Reader<'_>) -> Option<Queue> {
         stream_replicas: small(raw.stream_replicas).unwrap_or(1),
     })))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::service::{Service, parse};
+
+    fn read(nats: &str) -> Result<Service, String> {
+        let text = format!("version: 1\nqueue: {{nats: {{{nats}}}}}\n");
+        parse("service.yaml", text.as_bytes()).map_err(|faults| faults.render(false, 100))
+    }
+
+    #[test]
+    fn takes_servers_a_login_and_what_replicas_share() {
+        let service = read(
+            "url: [tls://a.example:4222, nats://b.example], credentialsFile: nats.creds, secretFile: shared, lease: 10s, \
+             streamReplicas: 3, name: ship-2",
+        );
+        let Queue::Nats(nats) = service.unwrap().queue else { panic!("it is shared") };
+        assert_eq!(nats.urls, ["tls://a.example:4222", "nats://b.example"]);
+        assert!(matches!(nats.auth, Some(NatsAuth::Credentials(_))) && nats.secret.is_some() && !nats.insecure);
+        assert_eq!(
+            (nats.name.as_str(), nats.lease, nats.stream_replicas),
+            ("ship-2", Some(SignedDuration::from_secs(10)), 3)
+        );
+        let Queue::Nats(least) = read("url: nats://nats").unwrap().queue else { panic!("it is shared") };
+        assert_eq!((least.name.as_str(), &least.auth, least.stream_replicas), ("tagboat", &None, 1));
+    }
+
+    #[test]
+    fn refuses_what_contradicts_itself_or_could_not_be() {
+        for (nats, expected) in [
+            ("", "`url`"),
+            ("url: https://nats.example", "like `nats://nats:4222`"),
+            ("url: \"nats://user:word@nats.example\"", "holds a credential"),
+            ("url: nats://nats, credentialsFile: a, tokenFile: b", "exclude each other"),
+            ("url: nats://nats, tokenFile: a, basic: {username: a, passwordFile: b}", "exclude each other"),
+            ("url: nats://nats, secretFile: a, secretEnv: B", "exclude each other"),
+            ("url: nats://nats, clientCertFile: a", "needs `clientKeyFile`"),
+            ("url: nats://nats, lease: 100ms", "`lease`"),
+            ("url: nats://nats, lease: 1h", "between `1s` and `10m`"),
+            ("url: nats://nats, streamReplicas: 9", "streamReplicas"),
+            ("url: nats://nats, name: \"a.b\"", "small letters"),
+        ] {
+            let faults = read(nats).unwrap_err();
+            assert!(faults.contains(expected), "{nats}: {faults}");
+        }
+    }
+}

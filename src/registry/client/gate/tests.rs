@@ -2,6 +2,7 @@ use futures_util::FutureExt;
 
 use super::*;
 use crate::clock::SkippingClock;
+use crate::registry::grapevine::{LaneWord, ToldWord};
 use reqwest::header::{HeaderName, HeaderValue};
 
 struct World {
@@ -143,4 +144,63 @@ async fn limits_without_a_renewal_are_shown_and_stop_nobody() {
     world.answered(Kind::List, &[("x-ratelimit-remaining", "0")]);
     assert_eq!(world.gate.told().unwrap().remaining, 0);
     assert!(world.admit(Kind::List, 5).await.is_ok());
+}
+
+/// Returns what one gate tells another.
+fn tell(from: &World, to: &World) {
+    to.gate.hear_others(&from.gate.words());
+}
+
+#[tokio::test]
+async fn what_a_registry_asked_of_one_process_holds_for_the_others() {
+    let (one, other) = (World::new(None), World::new(None));
+    one.throttled(Kind::List, Some(30));
+    tell(&one, &other);
+    assert!(matches!(other.admit(Kind::List, 20).await, Err(Held { cause: Cause::Asked, .. })));
+    assert!(other.admit(Kind::Head, 1).await.is_ok(), "other kinds go on");
+    assert!(other.admit(Kind::List, 60).await.is_ok());
+}
+
+#[tokio::test]
+async fn what_is_left_counts_for_all_and_only_ever_becomes_less_by_hearsay() {
+    let (one, other) = (World::new(None), World::new(None));
+    let told =
+        |left: &'static str| [("ratelimit-limit", "100"), ("ratelimit-remaining", left), ("ratelimit-reset", "30")];
+    other.answered(Kind::List, &told("40"));
+    one.answered(Kind::List, &told("0"));
+    tell(&one, &other);
+    assert!(matches!(other.admit(Kind::List, 20).await, Err(Held { cause: Cause::Spent(_), .. })));
+    one.answered(Kind::List, &told("45"));
+    tell(&one, &other);
+    assert!(other.admit(Kind::List, 20).await.is_err(), "more is for the registry to say");
+    assert!(one.gate.words().iter().all(|word| word.told.is_some()));
+    one.answered(Kind::List, &told("90"));
+    assert!(one.gate.words().is_empty(), "as long as there is enough, there is nothing to tell");
+    // What was renewed meanwhile is no news.
+    one.answered(Kind::List, &told("0"));
+    let words = one.gate.words();
+    let late = World::new(None);
+    late.clock.skip(Duration::from_secs(31));
+    late.gate.hear_others(&words);
+    assert!(late.admit(Kind::List, 1).await.is_ok());
+}
+
+#[tokio::test]
+async fn false_words_cost_an_hour_at_most_and_odd_ones_nothing() {
+    let world = World::new(None);
+    let (far, long_ago) = ("9999-01-01T00:00:00Z".parse().unwrap(), "0001-01-01T00:00:00Z".parse().unwrap());
+    let told = |at, reset| ToldWord { remaining: 0, limit: Some(0), window: None, at, reset };
+    let day = Some(Duration::from_secs(86_400));
+    for (kind, pause, told) in [
+        ("list", Some(far), Some(told(far, day))),
+        ("list", Some(long_ago), Some(told(long_ago, Some(Duration::MAX)))),
+        ("nonsense", Some(far), None),
+        ("head", None, Some(told(far, None))),
+    ] {
+        world.gate.hear_others(&[LaneWord { kind: kind.to_owned(), pause, told }]);
+    }
+    assert!(world.admit(Kind::Head, 1).await.is_ok());
+    assert!(world.admit(Kind::List, 3_000).await.is_err());
+    assert!(world.admit(Kind::List, 2 * 3_600).await.is_ok());
+    assert!(world.clock.skipped() <= LONGEST_PAUSE.mul_f64(1.1));
 }
