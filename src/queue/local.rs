@@ -93,6 +93,7 @@ mod tests {
             cause: Cause::Schedule,
             moment: Timestamp::UNIX_EPOCH,
             is_repeated: false,
+            after: None,
             wish: 0,
         };
         queue.ask(ask);

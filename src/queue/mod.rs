@@ -58,6 +58,8 @@ pub struct Ask {
     pub moment: Timestamp,
     /// Whether it was asked for before and nothing has come of it.
     pub is_repeated: bool,
+    /// When the last pass began that is known of.
+    pub after: Option<Timestamp>,
     /// The number of the webhook that is the last one it stands for.
     pub wish: u64,
 }

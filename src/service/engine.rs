@@ -144,8 +144,8 @@ impl Engine {
             ),
         };
         let Some(running) = self.running.remove(&id) else { return };
-        let row = self.note(&running, &passed, seen);
         self.shared.had_a_pass.store(true, Ordering::Relaxed);
+        let row = self.note(&running, &passed, seen);
         self.shared.queue.end(running.lease, row);
     }
 

@@ -69,7 +69,8 @@ pub(super) fn join(live: &Live, environment: &Environment, clock: Arc<dyn Clock>
         lease,
         stream_replicas: usize::try_from(nats.stream_replicas).unwrap_or(1),
     };
-    let queue = Nats::start(settings, clock);
+    let repositories: Vec<String> = service.repositories.iter().map(|repository| repository.url.clone()).collect();
+    let queue = Nats::start(settings, &repositories, clock);
     let sharing = Some(queue.sharing());
     Ok(Joined { queue: Arc::new(queue), name, sharing })
 }

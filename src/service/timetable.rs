@@ -197,7 +197,7 @@ impl Timetable {
         let ask = |(url, entry): (&String, &mut Entry)| {
             let (moment, cause) = entry.due()?;
             let is_repeated = entry.asked.replace(now).is_some();
-            Some(Ask { repository: url.clone(), cause, moment, is_repeated, wish: entry.wishes })
+            Some(Ask { repository: url.clone(), cause, moment, is_repeated, after: entry.begun, wish: entry.wishes })
         };
         let due = self.entries.iter_mut().filter(|(_, entry)| is_to_be_asked(entry));
         let mut asks: Vec<Ask> = due.filter_map(ask).collect();

@@ -140,7 +140,7 @@ fn words(error: &(dyn Error + 'static)) -> String {
 
 impl Nats {
     /// Begins to look for the servers; must be called within a runtime, whose threads do all of it.
-    pub fn start(settings: Settings, clock: Arc<dyn Clock>) -> Self {
+    pub fn start(settings: Settings, repositories: &[String], clock: Arc<dyn Clock>) -> Self {
         let seal = Arc::new(Seal::new(settings.secret.as_ref().map(|secret| secret.expose_secret().as_bytes())));
         let runtime = Handle::current();
         let inner = Arc::new(Inner {
@@ -148,7 +148,7 @@ impl Nats {
             seal,
             local: Local::default(),
             state: Mutex::new(State {
-                repositories: HashMap::new(),
+                repositories: by_key(repositories),
                 reach: Reach::Lost { since: clock.instant(), reason: "no server has answered yet".to_owned() },
                 room: 0,
                 events: Events::default(),
@@ -343,6 +343,10 @@ impl Inner {
     }
 }
 
+fn by_key(repositories: &[String]) -> HashMap<String, String> {
+    repositories.iter().map(|url| (key(url), url.clone())).collect()
+}
+
 /// Puts the row, and then takes the message out of the queue: in between, another pass would only be too many.
 async fn told(places: &Places, key: &str, row: Option<Bytes>, reply: Subject) -> Result<(), String> {
     if let Some(row) = row {
@@ -360,7 +364,7 @@ fn row_name(key: &str) -> String {
 impl Queue for Nats {
     fn watch(&self, repositories: &[String]) {
         self.inner.local.watch(repositories);
-        self.inner.state().repositories = repositories.iter().map(|url| (key(url), url.clone())).collect();
+        self.inner.state().repositories = by_key(repositories);
     }
 
     fn is_open(&self) -> bool {

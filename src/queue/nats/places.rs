@@ -13,6 +13,7 @@ use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, Stream};
 use async_nats::jetstream::{Error as JetStreamError, ErrorCode};
 use bytes::Bytes;
+use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use crate::queue::nats::connection::ANSWER_TIME;
@@ -160,7 +161,8 @@ impl Places {
         let id = match ask.cause {
             // Each webhook is about something new.
             Cause::Webhook => None,
-            Cause::Start => Some(format!("{key}.start")),
+            // Those who start together know the same, and who starts later knows more.
+            Cause::Start => Some(format!("{key}.start.{}", ask.after.unwrap_or(Timestamp::UNIX_EPOCH))),
             Cause::Schedule | Cause::Gate => Some(format!("{key}.{}", ask.moment)),
         };
         let asked = self.publish("pass", &key, ask.cause, id.filter(|_| !ask.is_repeated)).await?;

@@ -40,6 +40,7 @@ fn is_ci() -> bool {
 
 impl NatsServer {
     /// Prepares one in a folder, with further lines of configuration; `None`, said aloud, where the program is not installed.
+    #[expect(clippy::print_stdout, reason = "whoever reads the report of the tests is to know what is missing")]
     pub(crate) fn prepare(folder: &Path, further: &str) -> Option<Self> {
         let Some(program) = program() else {
             assert!(!is_ci(), "`nats-server` is missing: install it");
@@ -76,8 +77,17 @@ impl NatsServer {
             }
             let ended = self.child.as_mut().unwrap().try_wait().unwrap();
             assert!(ended.is_none() && Instant::now() < ends, "nats-server does not come up: {ended:?}");
-            std::thread::yield_now();
+            std::thread::park_timeout(Duration::from_millis(5));
         }
+    }
+
+    /// Stops it, and waits for its end.
+    #[expect(clippy::disallowed_methods, reason = "signals are sent by the real program")]
+    pub(crate) fn stop(&mut self) {
+        let mut child = self.child.take().unwrap();
+        let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        child.wait().unwrap();
     }
 
     /// Kills it, as `kill -9` does.

@@ -95,7 +95,6 @@ mod tests {
             ("url: nats://nats, tokenFile: a, basic: {username: a, passwordFile: b}", "exclude each other"),
             ("url: nats://nats, secretFile: a, secretEnv: B", "exclude each other"),
             ("url: nats://nats, clientCertFile: a", "needs `clientKeyFile`"),
-            ("url: nats://nats, lease: 100ms", "`lease`"),
             ("url: nats://nats, lease: 1h", "between `1s` and `10m`"),
             ("url: nats://nats, streamReplicas: 9", "streamReplicas"),
             ("url: nats://nats, name: \"a.b\"", "small letters"),

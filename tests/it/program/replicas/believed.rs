@@ -2,7 +2,7 @@
 
 use async_nats::jetstream;
 
-use crate::program::replicas::{Fleet, image};
+use crate::program::replicas::Fleet;
 
 /// Runs something as another client of the server.
 fn as_client<T>(fleet: &Fleet, talk: impl AsyncFnOnce(jetstream::Context) -> T) -> T {
@@ -52,34 +52,40 @@ fn what_anybody_else_puts_there_changes_nothing_that_is_decided() {
     fleet.world.registry.faults(|faults| faults.etags = true);
     let service = fleet.replica("one", &fleet.configuration("every 24h", "30s"));
     (0..2).for_each(|_| drop(service.wait("pass")));
-    as_client(&fleet, async |context| {
-        for what in ["rows", "limits", "answers"] {
-            let bucket = context.get_key_value(format!("tagboat-{what}")).await.unwrap();
-            let mut keys: Vec<String> = vec!["none".to_owned(), "a/b/c".to_owned()];
-            let mut known = bucket.keys().await.unwrap();
-            while let Some(key) = futures_util::StreamExt::next(&mut known).await {
-                keys.push(key.unwrap());
-            }
-            assert!(keys.len() > 2 || what == "limits", "{what} is empty");
-            for key in keys {
-                // A value of another key, a form of the future, noise, and much of it.
-                for value in [b"tagboat 1\n".to_vec(), b"tagboat 9\n{}".to_vec(), vec![0; 100], vec![b'['; 500_000]] {
-                    bucket.put(&key, value.into()).await.unwrap();
+    let spoil = || {
+        as_client(&fleet, async |context| {
+            for what in ["rows", "limits", "answers"] {
+                let bucket = context.get_key_value(format!("tagboat-{what}")).await.unwrap();
+                let mut keys: Vec<String> = vec!["none".to_owned(), "a/b/c".to_owned()];
+                let mut known = bucket.keys().await.unwrap();
+                while let Some(key) = futures_util::StreamExt::next(&mut known).await {
+                    keys.push(key.unwrap());
+                }
+                assert!(keys.len() > 2 || what == "limits", "{what} is empty");
+                for key in keys {
+                    // A value of another key, a form of the future, noise, and much of it.
+                    for value in [b"tagboat 1\n".to_vec(), b"tagboat 9\n{}".to_vec(), vec![0; 100], vec![b'['; 500_000]]
+                    {
+                        bucket.put(&key, value.into()).await.unwrap();
+                    }
                 }
             }
-        }
-        // Passes of nobody's repository, and one of a known one with words that are none.
-        for subject in ["tagboat.pass.00", "tagboat.again.zz"] {
-            let sent = context.publish(subject, "\u{1b}[31m".into()).await.unwrap();
-            sent.await.unwrap();
-        }
-    });
+            // Passes of nobody's repository, and one of a known one with words that are none.
+            for subject in ["tagboat.pass.00", "tagboat.again.zz"] {
+                let sent = context.publish(subject, "\u{1b}[31m".into()).await.unwrap();
+                // The second time there is one already.
+                drop(sent.await);
+            }
+        })
+    };
+    spoil();
     for number in 0..2 {
         fleet.push(number, "1.5.0");
         assert_eq!(service.post("/hooks/generic/hush", &fleet.hook(number)), 202);
     }
     let services = [service];
     (0..2).for_each(|number| fleet.wait_for(number, "1.5.0", &services));
+    spoil();
     // A replica that comes now, and knows nothing of its own, believes the registries alone.
     let two = fleet.replica("two", &fleet.configuration("every 24h", "30s"));
     two.wait("what another replica tells of it cannot be believed");
@@ -91,5 +97,4 @@ fn what_anybody_else_puts_there_changes_nothing_that_is_decided() {
         (fleet.landed(0), fleet.landed(1)),
         (vec!["1.5.0".to_owned(), "1.6.0".to_owned()], vec!["1.5.0".to_owned()])
     );
-    assert!(image(0) != image(1));
 }

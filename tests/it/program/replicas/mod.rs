@@ -5,7 +5,7 @@ mod logins;
 mod storm;
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -97,7 +97,7 @@ impl Fleet {
                 let lines: Vec<Vec<Value>> = services.iter().map(Service::lines).collect();
                 panic!("{tag} does not land in {number}: {lines:#?}");
             }
-            std::thread::yield_now();
+            rest();
         }
     }
 
@@ -106,6 +106,11 @@ impl Fleet {
         let log = self.repositories[number].git(&["log", "--reverse", "--format=%s", "main"]);
         log.lines().filter_map(|subject| Some(subject.rsplit_once(" to ")?.1.to_owned())).collect()
     }
+}
+
+/// Leaves the processor to others before a condition is looked at again.
+fn rest() {
+    std::thread::park_timeout(Duration::from_millis(20));
 }
 
 fn image(number: usize) -> String {
@@ -206,7 +211,7 @@ fn the_schedule_is_kept_by_all_together_and_not_by_each() {
     while scheduled(&told) < 12 {
         assert!(began.elapsed() < PATIENCE, "{told:#?}");
         services.iter().for_each(|service| told.extend(passes(&service.lines())));
-        std::thread::yield_now();
+        rest();
     }
     never_two_at_once(&told);
     // The next moment counts from when a pass began, wherever that was.
