@@ -25,11 +25,13 @@ pub enum Cause {
     Gate,
     /// A webhook came.
     Webhook,
+    /// A repository whose environments come before its own has moved.
+    Before,
 }
 
 impl Cause {
     /// Every one.
-    const ALL: [Self; 4] = [Self::Start, Self::Schedule, Self::Gate, Self::Webhook];
+    const ALL: [Self; 5] = [Self::Start, Self::Schedule, Self::Gate, Self::Webhook, Self::Before];
 
     /// Returns the word in logs and messages.
     pub fn as_str(self) -> &'static str {
@@ -38,7 +40,13 @@ impl Cause {
             Self::Schedule => "schedule",
             Self::Gate => "gate",
             Self::Webhook => "webhook",
+            Self::Before => "before",
         }
+    }
+
+    /// Whether something has happened that a pass that runs may have missed, and nobody else knows of.
+    fn is_news(self) -> bool {
+        matches!(self, Self::Webhook | Self::Before)
     }
 
     /// Returns the cause of a word.

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::model::commit::CommitId;
 use crate::model::image::{ImageName, shorten};
 
 /// The version of the form.
@@ -18,6 +19,12 @@ pub(super) const MAX_BYTES: usize = 900 << 10;
 
 /// The most images that are told.
 const MOST_IMAGES: usize = 5_000;
+
+/// The most repositories that come before one, as they are told.
+const MOST_FOLLOWED: usize = 100;
+
+/// The most branches whose newest commits are told.
+const MOST_TIPS: usize = 1_000;
 
 /// Clocks differ; what lies further ahead than this is not believed.
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(1);
@@ -38,6 +45,10 @@ pub struct Row {
     pub earliest: Option<Timestamp>,
     /// The images that the repository follows, where a pass has told.
     pub images: Option<BTreeSet<ImageName>>,
+    /// The repositories whose environments come before one of its own.
+    pub follows: BTreeSet<String>,
+    /// The newest commits of its branches, where a pass has told.
+    pub tips: Option<Vec<CommitId>>,
     /// Why it began.
     pub cause: String,
     /// What it came to.
@@ -56,6 +67,8 @@ struct RawRow {
     failures: u32,
     earliest: Option<Timestamp>,
     images: Option<Vec<String>>,
+    follows: BTreeSet<String>,
+    tips: Option<Vec<String>>,
     cause: String,
     result: String,
     by: String,
@@ -78,6 +91,8 @@ impl Row {
             failures: self.failures,
             earliest: self.earliest,
             images: images.map(|images| images.iter().map(|image| image.as_str().to_owned()).collect()),
+            follows: self.follows.iter().take(MOST_FOLLOWED).cloned().collect(),
+            tips: self.tips.as_ref().map(|tips| tips.iter().take(MOST_TIPS).map(|tip| tip.0.to_string()).collect()),
             cause: self.cause.clone(),
             result: self.result.clone(),
             by: self.by.clone(),
@@ -99,7 +114,9 @@ impl Row {
         let raw: RawRow = serde_json::from_slice(bytes).ok()?;
         let latest = now.checked_add(CLOCKS_DIFFER).unwrap_or(Timestamp::MAX);
         let holds = raw.form == FORM && raw.repository == repository && raw.began <= raw.ended && raw.ended <= latest;
-        let few = raw.images.as_ref().is_none_or(|images| images.len() <= MOST_IMAGES);
+        let few = raw.follows.len() <= MOST_FOLLOWED
+            && raw.tips.as_ref().is_none_or(|tips| tips.len() <= MOST_TIPS)
+            && raw.images.as_ref().is_none_or(|images| images.len() <= MOST_IMAGES);
         (holds && few).then_some(())?;
         let images = match raw.images {
             Some(images) => Some(images.iter().map(|image| image.parse().ok()).collect::<Option<_>>()?),
@@ -111,6 +128,8 @@ impl Row {
             failures: raw.failures.min(MOST_FAILURES),
             earliest: raw.earliest,
             images,
+            follows: raw.follows,
+            tips: raw.tips.map(|tips| tips.iter().map(|tip| CommitId(tip.as_str().into())).collect()),
             cause: word(&raw.cause),
             result: word(&raw.result),
             by: word(&raw.by),
@@ -135,6 +154,8 @@ mod tests {
             failures: 2,
             earliest: Some(at("09:00:00")),
             images: Some(["ghcr.io/acme/web".parse().unwrap()].into()),
+            follows: ["https://git.example/acme/other".to_owned()].into(),
+            tips: Some(vec![CommitId("4f2a".into())]),
             cause: "gate".to_owned(),
             result: "done".to_owned(),
             by: "tagboat-0".to_owned(),

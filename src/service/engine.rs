@@ -168,7 +168,8 @@ impl Engine {
                         figures = Figures::of(outcome);
                         let result = if is_partial(outcome) { PassResult::Partial } else { PassResult::Done };
                         let earliest = figures::earliest(outcome, now);
-                        (result, Ended::Done { earliest, images: figures::images(outcome) })
+                        let (images, tips) = (figures::images(outcome), outcome.tips.clone());
+                        (result, Ended::Done { earliest, images, follows: passed.follows.clone(), tips })
                     }
                 }
             }
@@ -236,13 +237,15 @@ impl Engine {
                 tracing::error!(repository = url, cause, result = word, %began, milliseconds, failures, %reason, "pass");
             }
         }
-        let images = self.shared.timetable().images(url).cloned();
+        let told = self.shared.timetable().told(url).unwrap_or_default();
         let row = |failures| Row {
             began: *began,
             ended: now,
             failures,
             earliest,
-            images,
+            images: told.images,
+            follows: told.follows,
+            tips: told.tips,
             cause: cause.to_owned(),
             result: word.to_owned(),
             by: self.shared.others.name.clone(),

@@ -1,4 +1,4 @@
-//! Which repository's pass is due: the schedule, gates that open, webhooks, back-off, and how many run at once.
+//! Which repository's pass is due: the schedule, gates that open, webhooks, what it follows, back-off, and how many run at once.
 //!
 //! Owns the state, and reads no clock: every call is told the present moment. Runs nothing itself: what is due is asked for
 //! at a queue, and begins when the queue says so. What other processes ran counts as if it had run here.
@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::config::service::{Schedule, Service};
+use crate::model::commit::CommitId;
 use crate::model::image::ImageName;
 use crate::queue::row::Row;
 use crate::queue::{Ask, Cause};
@@ -54,6 +55,10 @@ pub(super) enum Ended {
         earliest: Option<Timestamp>,
         /// The images that the repository follows.
         images: BTreeSet<ImageName>,
+        /// The repositories whose environments come before one of its own.
+        follows: BTreeSet<String>,
+        /// The newest commits of its branches.
+        tips: Vec<CommitId>,
     },
     /// It failed as a whole.
     Failed,
@@ -67,9 +72,9 @@ struct Entry {
     next: Option<Timestamp>,
     /// When something that waits may move.
     earliest: Option<Timestamp>,
-    /// When a pass that a webhook asked for may begin.
-    hastened: Option<Timestamp>,
-    /// How many webhooks have come.
+    /// When a pass that somebody asked for may begin, and why.
+    hastened: Option<(Timestamp, Cause)>,
+    /// How often somebody has asked for one.
     wishes: u64,
     /// When it was asked for at the queue, if it has not begun since.
     asked: Option<Timestamp>,
@@ -83,6 +88,10 @@ struct Entry {
     failures: u32,
     /// What it follows, once a pass has told.
     images: Option<BTreeSet<ImageName>>,
+    /// The repositories that it follows.
+    follows: BTreeSet<String>,
+    /// The newest commits of its branches, once a pass has told.
+    tips: Option<Vec<CommitId>>,
 }
 
 impl Entry {
@@ -103,6 +112,8 @@ impl Entry {
             is_retired: false,
             failures: 0,
             images: None,
+            follows: BTreeSet::new(),
+            tips: None,
         }
     }
 
@@ -112,9 +123,9 @@ impl Entry {
             return None;
         }
         let schedule = if self.is_starting { Cause::Start } else { Cause::Schedule };
-        [(self.next, schedule), (self.earliest, Cause::Gate), (self.hastened, Cause::Webhook)]
+        [self.next.map(|next| (next, schedule)), self.earliest.map(|earliest| (earliest, Cause::Gate)), self.hastened]
             .into_iter()
-            .filter_map(|(moment, cause)| Some((moment?, cause)))
+            .flatten()
             .min_by_key(|(moment, _)| *moment)
     }
 
@@ -135,8 +146,19 @@ impl Entry {
         }
         let rest = rest_of(self);
         self.earliest = earliest.filter(|moment| *moment > ended).map(|moment| moment.max(rest));
-        self.hastened = self.hastened.map(|moment| moment.max(rest));
+        self.hastened = self.hastened.map(|(moment, cause)| (moment.max(rest), cause));
     }
+}
+
+/// What passes of a repository have told of it.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// The images that it follows.
+    pub(super) images: Option<BTreeSet<ImageName>>,
+    /// The repositories that it follows.
+    pub(super) follows: BTreeSet<String>,
+    /// The newest commits of its branches.
+    pub(super) tips: Option<Vec<CommitId>>,
 }
 
 /// All repositories.
@@ -247,7 +269,9 @@ impl Timetable {
             entry.images = Some(images.clone());
         }
         // What was asked for after that pass began may not have been there when it looked.
-        entry.hastened = entry.hastened.filter(|moment| *moment > row.began);
+        entry.hastened = entry.hastened.filter(|(moment, _)| *moment > row.began);
+        entry.follows = row.follows.clone();
+        entry.tips = row.tips.clone().or(entry.tips.take());
         entry.plan(row.began, row.ended, row.earliest, count);
     }
 
@@ -285,10 +309,13 @@ impl Timetable {
         }
         entry.is_running = false;
         let begun = entry.begun.unwrap_or(now);
+        let mut has_moved = false;
         let earliest = match how {
-            Ended::Done { earliest, images } => {
+            Ended::Done { earliest, images, follows, tips } => {
                 entry.failures = 0;
                 entry.images = Some(images);
+                entry.follows = follows;
+                has_moved = entry.tips.replace(tips.clone()).is_some_and(|known| known != tips);
                 earliest
             }
             Ended::Failed => {
@@ -298,16 +325,27 @@ impl Timetable {
         };
         // What was asked for while it ran may have come after it looked.
         entry.plan(begun, now, earliest, count);
-        Some(entry.failures)
+        let failures = entry.failures;
+        if has_moved {
+            let follow = |(other, entry): (&String, &Entry)| entry.follows.contains(url).then(|| other.clone());
+            let followers: Vec<String> = self.entries.iter().filter_map(follow).collect();
+            followers.iter().for_each(|other| self.hasten_for(other, Cause::Before, now));
+        }
+        Some(failures)
     }
 
     /// Asks for a pass of a repository soon. Whatever else asks before it begins is merged into it.
     pub(super) fn hasten(&mut self, url: &str, now: Timestamp) {
+        self.hasten_for(url, Cause::Webhook, now);
+    }
+
+    fn hasten_for(&mut self, url: &str, cause: Cause, now: Timestamp) {
         if let Some(entry) = self.entries.get_mut(url) {
             let moment = now.max(rest_of(entry));
             // What was asked for before may have begun elsewhere by now.
             (entry.wishes, entry.asked) = (entry.wishes.wrapping_add(1), None);
-            entry.hastened = Some(entry.hastened.map_or(moment, |known| known.min(moment)));
+            let known = entry.hastened.filter(|(known, _)| *known <= moment);
+            entry.hastened = Some(known.unwrap_or((moment, cause)));
         }
     }
 
@@ -316,9 +354,10 @@ impl Timetable {
         self.entries.iter().map(|(url, entry)| (url, entry.images.as_ref()))
     }
 
-    /// Returns the images that a repository follows, once a pass has told.
-    pub(super) fn images(&self, url: &str) -> Option<&BTreeSet<ImageName>> {
-        self.entries.get(url)?.images.as_ref()
+    /// Returns what a repository follows and where it stands, once a pass has told.
+    pub(super) fn told(&self, url: &str) -> Option<Told> {
+        let Entry { images, follows, tips, .. } = self.entries.get(url)?;
+        Some(Told { images: images.clone(), follows: follows.clone(), tips: tips.clone() })
     }
 
     /// Returns what is planned for a repository; `None` where it is not watched.
@@ -346,7 +385,7 @@ impl Timetable {
             let planned = schedule::next(&entry.schedule, now, now, entry.share, count);
             entry.next = entry.next.into_iter().chain(planned).min();
             (entry.ended, entry.asked) = (None, None);
-            entry.hastened = entry.hastened.map(|moment| moment.min(now));
+            entry.hastened = entry.hastened.map(|(moment, cause)| (moment.min(now), cause));
         }
     }
 }

@@ -381,7 +381,7 @@ impl Queue for Nats {
         let inner = Arc::clone(&self.inner);
         self.runtime.spawn(async move {
             match places.ask(&ask).await {
-                Ok(Asked::Kept) if ask.cause == Cause::Webhook => {
+                Ok(Asked::Kept) if ask.cause.is_news() => {
                     inner.state().events.kept(ask.repository, ask.wish);
                     inner.changed.notify_one();
                 }

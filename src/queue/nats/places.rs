@@ -159,14 +159,14 @@ impl Places {
     pub(super) async fn ask(&self, ask: &Ask) -> Result<Asked, String> {
         let key = key(&ask.repository);
         let id = match ask.cause {
-            // Each webhook is about something new.
-            Cause::Webhook => None,
+            // Each is about something new.
+            Cause::Webhook | Cause::Before => None,
             // Those who start together know the same, and who starts later knows more.
             Cause::Start => Some(format!("{key}.start.{}", ask.after.unwrap_or(Timestamp::UNIX_EPOCH))),
             Cause::Schedule | Cause::Gate => Some(format!("{key}.{}", ask.moment)),
         };
         let asked = self.publish("pass", &key, ask.cause, id.filter(|_| !ask.is_repeated)).await?;
-        if asked == Asked::Refused && ask.cause == Cause::Webhook {
+        if asked == Asked::Refused && ask.cause.is_news() {
             // What is asked for already may run, and may have looked before: this one waits beside it.
             self.publish("again", &key, ask.cause, None).await?;
             return Ok(Asked::Kept);

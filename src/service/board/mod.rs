@@ -96,7 +96,7 @@ impl Board {
         let note = PassNote {
             began: row.began,
             milliseconds: u64::try_from(took.as_millis()).unwrap_or_default(),
-            cause: among(&["start", "schedule", "gate", "webhook"], &row.cause).unwrap_or("unknown"),
+            cause: among(&["start", "schedule", "gate", "webhook", "before"], &row.cause).unwrap_or("unknown"),
             result: among(&["done", "partial", "failed", "panicked"], &row.result).unwrap_or("unknown"),
             requests: 0,
             figures: Figures::default(),

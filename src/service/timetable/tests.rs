@@ -62,7 +62,7 @@ fn table(repositories: &[(&str, &str)], at_once: u32) -> Table {
 }
 
 fn done(earliest: Option<&str>) -> Ended {
-    Ended::Done { earliest: earliest.map(at), images: BTreeSet::new() }
+    Ended::Done { earliest: earliest.map(at), images: BTreeSet::new(), follows: BTreeSet::new(), tips: Vec::new() }
 }
 
 #[test]
@@ -203,6 +203,8 @@ fn row(began: &str, ended: &str) -> Row {
         failures: 0,
         earliest: None,
         images: None,
+        follows: BTreeSet::new(),
+        tips: None,
         cause: "schedule".to_owned(),
         result: "done".to_owned(),
         by: "another".to_owned(),
@@ -279,4 +281,32 @@ fn a_start_looks_at_everything_whatever_the_schedule_says() {
     assert_eq!((asks.len(), asks[0].cause), (1, Cause::Start));
     table.learn(ONE, &row("08:30:01", "08:30:02"));
     assert_eq!(table.wake_at(), Some(at("09:30:01")));
+}
+
+#[test]
+fn a_repository_that_moved_hastens_those_that_follow_it() {
+    const TWO: &str = "https://git.example/acme/two";
+    const THREE: &str = "https://git.example/acme/three";
+    let mut table = table(&[(ONE, "every 1h"), (TWO, "every 1h"), (THREE, "every 1h")], 4);
+    assert_eq!(table.begin(at("08:00:05")).len(), 3);
+    let ended = |follows: &[&str], tip: &str| Ended::Done {
+        earliest: None,
+        images: BTreeSet::new(),
+        follows: follows.iter().map(|url| (*url).to_owned()).collect(),
+        tips: vec![CommitId(tip.into())],
+    };
+    table.end(TWO, ended(&[ONE], "b"), at("08:00:06"));
+    table.end(THREE, ended(&[TWO], "c"), at("08:00:06"));
+    table.end(ONE, ended(&[], "a"), at("08:00:06"));
+    assert_eq!(table.begin(at("08:30:00")), [], "nothing is known to have moved");
+    table.hasten(ONE, at("08:30:00"));
+    table.begin(at("08:30:00"));
+    table.end(ONE, ended(&[], "a"), at("08:30:01"));
+    assert_eq!(table.begin(at("08:30:05")), [], "it stands where it stood");
+    table.hasten(ONE, at("08:31:00"));
+    table.begin(at("08:31:00"));
+    table.end(ONE, ended(&[], "d"), at("08:31:01"));
+    assert_eq!(table.begin(at("08:31:05")), [(TWO.to_owned(), Cause::Before)]);
+    table.end(TWO, ended(&[ONE], "b"), at("08:31:06"));
+    assert_eq!(table.begin(at("08:31:10")), [], "what did not move hastens nobody");
 }

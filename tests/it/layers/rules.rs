@@ -16,7 +16,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("manifest", "model policy"),
     ("migrate", "model policy manifest"),
     ("signature", "model"),
-    ("registry", "model http clock signature"),
+    ("registry", "model cores http clock signature"),
     ("forge", "model http clock"),
     ("source", "model http clock"),
     ("git", "model clock"),
@@ -32,7 +32,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ),
     ("queue", "model clock registry cache"),
     ("service", "model queue pass config report cache clock http"),
-    ("demo", "model pass git config report clock"),
+    ("demo", "model pass git forge config report clock"),
     ("cli", "model service pass config report cache demo clock http"),
     ("main", "cli"),
 ];

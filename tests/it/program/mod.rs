@@ -11,6 +11,7 @@ mod checkouts;
 mod commands;
 mod configuration;
 mod demo;
+mod elsewhere;
 mod environments;
 mod forges;
 mod github;
@@ -19,6 +20,7 @@ mod holds;
 mod life;
 mod manifests;
 mod record;
+mod recorded;
 mod registries;
 mod replicas;
 mod rescans;
@@ -32,6 +34,7 @@ mod streams;
 mod together;
 mod transport;
 mod update;
+mod watching;
 
 use std::path::PathBuf;
 

@@ -63,9 +63,9 @@ impl Fleet {
 
     /// Starts a replica with a cache and mirrors of its own.
     fn replica(&self, name: &str, configuration: &str) -> Service {
-        let cache = self.world.scratch.path(&format!("cache-{name}")).into_os_string();
-        let variables = [("XDG_CACHE_HOME", cache), ("HOSTNAME", name.into())];
-        Service::start_as(&self.world, name, &variables, configuration)
+        let cache = self.world.scratch.path(&format!("cache-{name}")).display().to_string();
+        let variables = [("XDG_CACHE_HOME", cache.as_str()), ("HOSTNAME", name)];
+        Service::start_as(&self.world, name, configuration, &variables, &["--log-format", "json"])
     }
 
     /// Starts three.
