@@ -283,8 +283,9 @@ pub(super) async fn promotion(asking: Asking) -> Response {
             let mut all = view::promotions(&url, &row);
             all.retain(|one| one.environment == *environment && one.group == *group);
             let title = format!("{group} to {environment}");
+            let arrived = view::arrived(&row, environment, group);
             let value = context! {
-                promotions => value(&all), environment, group, id => row.slug,
+                promotions => value(&all), arrived => value(&arrived), environment, group, id => row.slug,
                 name => super::memory::short(&url),
             };
             Some((Some(title), value))

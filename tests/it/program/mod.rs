@@ -11,6 +11,7 @@ mod checkouts;
 mod commands;
 mod configuration;
 mod demo;
+mod enduring;
 mod environments;
 mod forges;
 mod github;
