@@ -65,7 +65,10 @@ pub enum HttpError {
         host: String,
     },
     /// A connection, and no TLS session on it: a certificate that is not trusted, or no TLS at all.
-    #[error("no connection to {host}: {reason}")]
+    #[error(
+        "no connection to {host}: {reason}; where a private authority signs its certificate, name that by `caFile` of its \
+         entry in service.yaml"
+    )]
     Tls {
         /// The host.
         host: String,
@@ -73,7 +76,9 @@ pub enum HttpError {
         reason: String,
     },
     /// No connection.
-    #[error("no connection to {host}: {reason}")]
+    #[error(
+        "no connection to {host}: {reason}; check the name, and what lies between: DNS, firewalls, HTTPS_PROXY, NO_PROXY"
+    )]
     Connect {
         /// The host.
         host: String,

@@ -3,7 +3,7 @@
 //! Entry point: [`Watcher::pass`]. What registries allow and their logins are shared by passes that run at once; the
 //! cache, the mirror and the time are each pass's own. Knows no schedule.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -22,7 +22,7 @@ use crate::pass::propose::Publishing;
 use crate::pass::run::{self, Mode, Run};
 use crate::pass::setup::{self, ForgeChoice, Opened, SetupError, Target};
 use crate::pass::status::Memory;
-use crate::pass::{PassError, Progress};
+use crate::pass::{Detail, PassError, Progress};
 use crate::registry::TagSource;
 use crate::registry::client::RegistryClient;
 
@@ -115,6 +115,8 @@ pub struct Passed {
     pub cache_warning: Option<String>,
     /// The parts of the repository's configuration that do not act.
     pub inactive: Option<String>,
+    /// The other repositories whose environments come before one of its own, as the operator's file writes them.
+    pub follows: BTreeSet<String>,
 }
 
 impl Watcher {
@@ -157,12 +159,14 @@ impl Watcher {
                 remote,
                 branch: &branch,
                 config: None,
+                neighbours: &setup::neighbours(service, environment),
                 source: &source,
                 sources: &setup::sources(service, environment),
                 cache: &cache,
                 limits: &self.limits,
                 now,
                 publishing,
+                detail: Detail::EveryTag,
                 only: &[],
                 mode: Mode::Act,
                 progress: &nobody,
@@ -171,8 +175,10 @@ impl Watcher {
             Ok(Box::pin(run::run_and_tell(&run, &memory)).await?)
         };
         let result = pass.await;
+        let follows = result.as_ref().map(|outcome: &Outcome| self.listed(outcome)).unwrap_or_default();
         Passed {
             result,
+            follows,
             usage: source.usage(),
             cache: cache.tally(),
             cache_warning: cache.warning(),
@@ -202,6 +208,7 @@ impl Watcher {
             remote,
             branch: &branch,
             config: None,
+            neighbours: &setup::neighbours(service, environment),
             source: &self.registries.for_pass(),
             sources: &setup::sources(service, environment),
             cache: &setup::cache(service, environment),
@@ -214,6 +221,12 @@ impl Watcher {
             progress: &|_| {},
         };
         Ok(Box::pin(order::follow(&given, order)).await?)
+    }
+
+    /// Returns the repositories of the operator's file that an outcome's configuration names.
+    fn listed(&self, outcome: &Outcome) -> BTreeSet<String> {
+        let listed = |url: &Arc<str>| Some(setup::watched(&self.service, &url.parse().ok()?)?.url.clone());
+        outcome.follows.iter().filter_map(listed).collect()
     }
 
     fn open(&self, url: &str) -> Result<Opened, SetupError> {

@@ -8,13 +8,15 @@ use crate::git::access::Access;
 use crate::git::mirror::{Mirror, check_branch};
 use crate::git::program::{PASSED_THROUGH, ProgramEnvironment};
 use crate::git::signing::{GpgKey, Keys, SshKey};
-use crate::git::url::{Reach, RemoteUrl};
+use crate::git::url::{Reach, RemoteUrl, UrlError};
 use crate::model::environment::BranchName;
 use crate::model::exchange::Witness;
+use crate::pass::elsewhere::Neighbour;
 use crate::pass::forges;
 use crate::pass::propose::Publishing;
 use crate::pass::setup::{MAX_SECRET, SetupError, read};
 use crate::pass::transport;
+use crate::pass::view::Unseen;
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
@@ -195,6 +197,37 @@ pub(in crate::pass) fn remote_told_to(
     };
     check_branch(&branch).map_err(SetupError::Branch)?;
     Ok(Opened { remote: Arc::new(mirror), branch, url })
+}
+
+/// Returns how the other repositories are opened that a configuration names: those that the operator's file lists, and
+/// no other, each with its own credential.
+pub fn neighbours<'a>(
+    service: &'a Service,
+    environment: &'a Environment,
+) -> impl Fn(&str) -> Result<Neighbour, Unseen> + Sync + 'a {
+    move |text| {
+        let url: RemoteUrl = text.parse().map_err(|error: UrlError| Unseen::Failed(error.to_string()))?;
+        if service.repositories.is_empty() {
+            return Err(Unseen::Absent(
+                "which other repositories may be looked at stands under `repositories` of the operator's file: name it \
+                 by `--service FILE`"
+                    .to_owned(),
+            ));
+        }
+        let Some(watched) = watched(service, &url) else {
+            return Err(Unseen::Failed(format!(
+                "{} does not list this repository under `repositories`, and no other may be looked at",
+                service.file
+            )));
+        };
+        let failed = |error: SetupError| Unseen::Failed(error.to_string());
+        let target = Target::Url { url: &watched.url, branch: None };
+        let Opened { remote, branch, url } = remote(&target, service, environment).map_err(failed)?;
+        let publishing = publishing(ForgeChoice::Auto, None, &url, service, environment);
+        // Whom to ask about checks is wanted by some gates alone, which say so.
+        let publishing = publishing.unwrap_or_else(|error| Publishing::Missing(error.to_string()));
+        Ok(Neighbour { remote, branch, publishing })
+    }
 }
 
 /// Returns the keys that commits are signed with. One that is of no use fails where a commit is to be signed with it.

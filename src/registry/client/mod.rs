@@ -42,6 +42,7 @@ use tokio::sync::{OnceCell, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::Clock;
+use crate::cores;
 use crate::http::client::HttpClient;
 use crate::http::connection::{Connection, Connections};
 use crate::http::error::HttpError;
@@ -67,6 +68,9 @@ const MOST_HOSTS: usize = 1_000;
 ///
 /// [`TagList`]: crate::model::tags::TagList
 const MAX_LIST_BYTES: u64 = 1 << 30;
+
+/// From this many tags on, a list is sorted on another core.
+const MANY: usize = 1_000;
 
 /// What is known of hosts, for all clients of one family.
 type KnownHosts = Arc<Mutex<HashMap<String, Arc<Known>>>>;
@@ -253,7 +257,17 @@ impl RegistryClient {
         let host = self.host(image.host())?;
         let visit = self.visit(image, &host).await?;
         let (mut list, pages) = self.list(&visit, earlier).await.map_err(|failure| self.in_words(&host, failure))?;
-        list.finish();
+        // Most come sorted. Others wait for a second core, since this one has answers of other registries to read.
+        let list = if list.len() < MANY {
+            list.finish();
+            list
+        } else {
+            cores::beside(move || {
+                list.finish();
+                list
+            })
+            .await
+        };
         Ok(Listed { tags: Arc::new(ImageTags { list, ..ImageTags::default() }), pages })
     }
 

@@ -15,6 +15,7 @@ fn passed() -> Passed {
         cache: Tally { asked: 0, answered: 0 },
         cache_warning: None,
         inactive: None,
+        follows: std::collections::BTreeSet::new(),
     }
 }
 
