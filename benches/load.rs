@@ -138,6 +138,7 @@ impl Service {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", folder)
             .env("TAGBOAT_TOKEN", "not-asked-for")
+            .envs(std::env::var_os("MALLOC_ARENA_MAX").map(|most| ("MALLOC_ARENA_MAX", most)))
             .stdin(Stdio::null())
             .spawn()?;
         let service = Self { child, address };

@@ -20,7 +20,7 @@ use crate::service::board::sessions::Visitor;
 use crate::service::board::{Peer, Sender, view, visitor};
 
 /// The most environments × images that the overview shows at once; it names the repositories beyond.
-const MOST_CELLS: usize = 6_000;
+const MOST_CELLS: usize = 3_000;
 
 /// The most rows of the other pages.
 const MOST_ROWS: usize = 1_000;
