@@ -54,6 +54,7 @@ fn targets(common: &Common, is_service: bool, log: Log) -> Targets {
         (true, _, _) => LevelFilter::ERROR,
         (false, 0, None) if is_service => {
             let others = Targets::new().with_target("tagboat", LevelFilter::WARN);
+            let others = others.with_target("tagboat::queue", LevelFilter::INFO);
             return others.with_target("tagboat::service", LevelFilter::INFO);
         }
         (false, 0, None) | (false, 0, Some(Level::Warn)) => LevelFilter::WARN,

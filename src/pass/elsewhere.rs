@@ -1,6 +1,6 @@
 //! Environments of other repositories that come before one of this one: looked at, and never touched.
 //!
-//! Entry points: [`view`], which fetches, and `look`, which finds what they run. Which repositories may be looked at is
+//! Entry points: [`view()`], which fetches, and `look`, which finds what they run. Which repositories may be looked at is
 //! the operator's word ([`Neighbours`]): whoever may write manifests can make nobody fetch anything with a credential.
 
 use std::collections::BTreeMap;

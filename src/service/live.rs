@@ -131,6 +131,9 @@ impl Reading<'_> {
                 if service.listen != self.listen {
                     tracing::warn!(address = %service.listen, "`listen` takes effect after a restart");
                 }
+                if service.queue != shared.live().watcher.service().queue {
+                    tracing::warn!("`queue` takes effect after a restart");
+                }
                 self.files = live.files.clone();
                 (self.log)(service.log);
                 shared.replace(live);

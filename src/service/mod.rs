@@ -1,7 +1,7 @@
 //! The service: passes of many repositories, for ever, by schedule, opening gates and webhooks.
 //!
 //! Entry point: [`serve`]. `timetable` says whose pass is due, `engine` runs it, `server` answers over HTTP, `board` shows
-//! what passes found, `live` is the configuration in force. Keeps no state that a restart would miss, and knows no stage of a pass.
+//! what passes found, `live` is the configuration in force, `joining` the way to other replicas. Keeps no state that a restart would miss, and knows no stage of a pass.
 
 mod board;
 mod engine;
@@ -9,6 +9,7 @@ mod exchanges;
 mod exposition;
 mod figures;
 mod hooks;
+mod joining;
 mod live;
 mod metrics;
 mod schedule;
@@ -30,9 +31,11 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::environment::Environment;
 use crate::config::service::log::Log;
 use crate::pass::setup::SetupError;
+use crate::queue::{Health, Queue};
 use crate::service::board::Board;
 use crate::service::engine::Engine;
 use crate::service::hooks::Hastened;
+use crate::service::joining::Joined;
 use crate::service::live::{Live, Reading};
 use crate::service::metrics::Metrics;
 use crate::service::timetable::Timetable;
@@ -77,13 +80,15 @@ struct Shared {
     metrics: Metrics,
     board: Board,
     live: RwLock<Arc<Live>>,
+    queue: Arc<dyn Queue>,
+    others: Joined,
     /// Whether a first pass has ended, well or not.
     had_a_pass: AtomicBool,
     is_stopping: AtomicBool,
 }
 
 impl Shared {
-    fn new(live: Live, clock: Arc<dyn Clock>, metrics: Metrics) -> Self {
+    fn new(live: Live, clock: Arc<dyn Clock>, metrics: Metrics, others: Joined) -> Self {
         let now = clock.now();
         let shared = Self {
             timetable: Mutex::new(Timetable::new(now)),
@@ -91,7 +96,9 @@ impl Shared {
             wake: Notify::new(),
             metrics,
             board: Board::new(),
-            live: RwLock::new(Arc::new(live)),
+            live: RwLock::new(Arc::new(others.share(live))),
+            queue: Arc::clone(&others.queue),
+            others,
             had_a_pass: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),
         };
@@ -110,7 +117,7 @@ impl Shared {
 
     /// Puts another configuration in force.
     fn replace(&self, live: Live) {
-        *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(live);
+        *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(self.others.share(live));
         self.configure();
     }
 
@@ -122,6 +129,7 @@ impl Shared {
         gone.iter().for_each(|url| self.metrics.forget(url));
         service.repositories.iter().for_each(|repository| self.metrics.watch(&repository.url));
         self.board.watch(service.repositories.iter().map(|repository| repository.url.as_str()));
+        self.queue.watch(&service.repositories.iter().map(|repository| repository.url.clone()).collect::<Vec<_>>());
         self.metrics.reloaded(true, now);
         self.wake.notify_one();
     }
@@ -136,6 +144,15 @@ impl Shared {
         drop(timetable);
         self.wake.notify_one();
         urls.len()
+    }
+
+    /// Returns what is not as it should be although everything goes on, if so.
+    fn trouble(&self) -> Option<String> {
+        match self.queue.health() {
+            Health::Working => None,
+            Health::Waiting(reason) => Some(format!("it cannot reach the other replicas, and waits: {reason}")),
+            Health::Alone(reason) => Some(format!("it cannot reach the other replicas, and goes on alone: {reason}")),
+        }
     }
 
     /// Returns why nobody should send requests here, if so.
@@ -186,8 +203,10 @@ async fn run(
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let mut reading = Reading { file, environment, log, listen, files: live.files.clone() };
-    let shared = Arc::new(Shared::new(live, Arc::new(SystemClock), metrics));
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let others = joining::join(&live, environment, Arc::clone(&clock))?;
+    let shared = Arc::new(Shared::new(live, clock, metrics, others));
     let server = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
     let handle = Handle::current();
     let of_loop = Arc::clone(&shared);
@@ -196,6 +215,7 @@ async fn run(
         handle.block_on(Box::pin(of_loop.live().watcher.pass(url, now)))
     };
     let mut engine = Engine::new(Arc::clone(&shared), Arc::new(work));
+    let queue = Arc::clone(&shared.queue);
     let mut look = tokio::time::interval(LOOK_AT_FILES);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -203,6 +223,7 @@ async fn run(
         tokio::select! {
             () = engine.ended(), if engine.is_busy() => {}
             () = shared.wake.notified() => {}
+            () = queue.changed() => {}
             () = tokio::time::sleep(rest.min(LONGEST_REST)) => {}
             _ = look.tick() => {
                 if reading.files.have_changed() {
@@ -214,6 +235,7 @@ async fn run(
         }
     }
     finish(&shared, &mut engine, &mut end).await;
+    queue.close().await;
     server.abort();
     Ok(())
 }
@@ -222,6 +244,7 @@ async fn run(
 async fn finish(shared: &Shared, engine: &mut Engine, end: &mut End) {
     shared.is_stopping.store(true, Ordering::Relaxed);
     shared.timetable().stop();
+    shared.queue.room(0);
     tracing::info!(running = engine.running(), "stopping");
     let ends = Instant::now() + GRACE;
     while engine.is_busy() {

@@ -103,13 +103,19 @@ fn routes(shared: Arc<Shared>) -> Router {
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {
-    match shared.unready() {
-        None => "ready\n".into_response(),
-        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
+    match (shared.unready(), shared.trouble()) {
+        (None, None) => "ready\n".into_response(),
+        // It does its work: who sent requests elsewhere would find the others in the same state.
+        (None, Some(trouble)) => format!("ready, but {trouble}\n").into_response(),
+        (Some(reason), Some(trouble)) => {
+            (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}; {trouble}\n")).into_response()
+        }
+        (Some(reason), None) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
     }
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    shared.metrics.queue(shared.trouble().is_none());
     let mut accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let vary = (header::VARY, "Accept");
     if accepted.any(|types| types.contains("application/openmetrics-text")) {

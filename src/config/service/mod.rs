@@ -272,12 +272,41 @@ pub enum Queue {
     #[default]
     Local,
     /// Over NATS JetStream.
-    Nats {
-        /// The server's URL.
-        url: String,
-        /// The credentials.
-        credentials_file: Option<FilePath>,
-    },
+    Nats(Box<NatsQueue>),
+}
+
+/// How one logs in at NATS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NatsAuth {
+    /// By a file with a JWT and the seed of a key.
+    Credentials(FilePath),
+    /// By a token.
+    Token(SecretPlace),
+    /// By a name and a password.
+    Basic(Basic),
+}
+
+/// A queue that replicas share over NATS JetStream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NatsQueue {
+    /// The servers' URLs.
+    pub urls: Vec<String>,
+    /// What streams, subjects and buckets begin with.
+    pub name: String,
+    /// How one logs in, where that is named.
+    pub auth: Option<NatsAuth>,
+    /// Certificates of the servers' authority.
+    pub ca_file: Option<FilePath>,
+    /// The client certificate that is shown to them.
+    pub client_certificate: Option<ClientCertificate>,
+    /// Whether a token or password is sent without TLS to a server that is not on loopback.
+    pub insecure: bool,
+    /// What replicas prove by that what they share is theirs.
+    pub secret: Option<SecretPlace>,
+    /// How long a replica may be silent before its pass is taken over.
+    pub lease: Option<SignedDuration>,
+    /// How many servers keep each stream.
+    pub stream_replicas: u32,
 }
 
 /// Who may act on the board.

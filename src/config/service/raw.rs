@@ -10,8 +10,8 @@ use crate::config::reader::Located;
 use crate::config::scalars::{CleanUrl, GrammarVersion, Line, Name};
 use crate::config::service::log::RawLog;
 use crate::config::service::words::{
-    Address, ByteSize, CronText, EventWord, FilePath, HostName, MirrorText, ProxyText, QueueWord, ScheduleText,
-    SourceWord, VariableName, VendorWord,
+    Address, ByteSize, CronText, EventWord, FilePath, HostName, MirrorText, NatsUrl, ProxyText, QueueName, QueueWord,
+    ScheduleText, SourceWord, VariableName, VendorWord,
 };
 use crate::config::shapes::{OneOrMany, ShortOrLong, Whole};
 use crate::model::environment::{BranchName, EnvironmentName};
@@ -328,10 +328,34 @@ object! {
 object! {
     /// NATS JetStream.
     RawNats, "`nats`";
-    /// The server's URL. Example: `nats://nats:4222`.
-    "url" required url: CleanUrl,
-    /// The file that holds the credentials.
+    /// The servers' URLs; `tls://` insists on TLS. Example: `nats://nats:4222`.
+    "url" required url: OneOrMany<NatsUrl>,
+    /// What streams, subjects and buckets begin with, where several Tagboats share an account. Default: `tagboat`.
+    "name" optional name: QueueName,
+    /// The file of credentials, as `nsc` writes it: a JWT and the seed of a key. Default: no login.
     "credentialsFile" optional credentials_file: FilePath,
+    /// The file that holds a token.
+    "tokenFile" optional token_file: FilePath,
+    /// The environment variable that holds a token.
+    "tokenEnv" optional token_env: VariableName,
+    /// A name and a password.
+    "basic" optional basic: RawBasic,
+    /// Certificates of the authority that the servers' are from, in place of the machine's. TLS is insisted on then.
+    "caFile" optional ca_file: FilePath,
+    /// The certificate that is shown to the servers.
+    "clientCertFile" optional client_cert_file: FilePath,
+    /// Its key.
+    "clientKeyFile" optional client_key_file: FilePath,
+    /// Whether a token or a password is sent without TLS to a server that is not on loopback. Default: `false`.
+    "insecure" optional insecure: bool,
+    /// The file that holds what replicas prove by that tag lists and ages are theirs. Default: those are not shared.
+    "secretFile" optional secret_file: FilePath,
+    /// The environment variable that holds it.
+    "secretEnv" optional secret_env: VariableName,
+    /// How long a replica may be silent before another takes its pass over. Default: `30s`.
+    "lease" optional lease: SignedDuration,
+    /// How many servers of a cluster keep each stream. Default: `1`.
+    "streamReplicas" optional stream_replicas: Whole<1, 5>,
 }
 
 object! {

@@ -212,7 +212,7 @@ pub fn inactive(config: &Repository) -> Option<String> {
 
 /// Returns the one warning about parts of the operator's file that do not act in this version.
 pub fn inactive_service(service: &Service) -> Option<String> {
-    let parts = [("notify", !service.notify.is_empty()), ("queue", service.queue != service::Queue::default())];
+    let parts = [("notify", !service.notify.is_empty())];
     let named: Vec<&str> = parts.iter().filter(|(_, is_there)| *is_there).map(|(name, _)| *name).collect();
     let warning =
         || format!("warning: {}: understood, but not acted on in this version: {}", service.file, named.join(", "));

@@ -21,7 +21,7 @@ use crate::model::pull_request::{
     Readiness, Rebase, State, Status,
 };
 use crate::publish::body;
-use crate::publish::making::{MakeError, Maker};
+use crate::publish::making::{MakeError, Maker, blocking};
 use crate::publish::plan::PlannedCommit;
 use crate::publish::pull_requests::{Course, Desired, Step, images};
 
@@ -250,7 +250,7 @@ async fn take(
         Step::Delete { head, expected } => place.maker().push_head(head, Some(expected), None).await,
         Step::Open { head, title, body, reviewers, key } => {
             let Some(forge) = place.forge else { return Ok(()) };
-            open(forge, place.branch, &new(place, head, (title, body), reviewers), key, course).await
+            open(place, (forge, base), &new(place, head, (title, body), reviewers), key, course).await
         }
         Step::Finish { pull_request, reviewers } => {
             if let Some(forge) = place.forge {
@@ -325,17 +325,18 @@ async fn take(
                             && *is_settled
                             && place.style.native_auto_merge
                             && only_required_are_due(&readiness);
-                        match (may_arm, pull_request.is_armed) {
-                            (true, true) => course.action = Action::Enqueued,
-                            (true, false) => match forge.arm(pull_request, commit).await? {
+                        if !may_arm {
+                            if pull_request.is_armed {
+                                forge.disarm(pull_request).await?;
+                            }
+                            course.reason = Some(reason);
+                        } else if pull_request.is_surely_armed() {
+                            course.action = Action::Enqueued;
+                        } else {
+                            match forge.arm(pull_request, commit).await? {
                                 Merge::NotReady(other) => course.reason = Some(format!("{reason}; {other}")),
                                 Merge::Merged(_) | Merge::Enqueued => course.action = Action::Enqueued,
-                            },
-                            (false, true) => {
-                                forge.disarm(pull_request).await?;
-                                course.reason = Some(reason);
                             }
-                            (false, false) => course.reason = Some(reason),
                         }
                         return Ok(());
                     }
@@ -430,13 +431,13 @@ async fn set_changed(
 
 /// Opens a pull request, after a look at whether there is one after all, or whether this was refused long ago.
 async fn open(
-    forge: &dyn Forge,
-    base: &BranchName,
+    place: &Place<'_>,
+    (forge, base): (&dyn Forge, &CommitId),
     new: &NewPullRequest,
     key: &str,
     course: &mut Course,
 ) -> Result<(), MakeError> {
-    let before = forge.of_head(base, &new.head).await?;
+    let before = forge.of_head(place.branch, &new.head).await?;
     if let Some(open) = before.iter().find(|one| one.state == State::Open) {
         course.url = Some(open.url.clone());
         if open.is_armed {
@@ -453,9 +454,17 @@ async fn open(
         }
         return Ok(());
     }
-    let refused = before.iter().find(|one| {
-        one.state == State::Closed && one.marker.as_ref().is_some_and(|marker| marker.key == key && !marker.withdrawn)
-    });
+    let is_it = |one: &PullRequest| one.marker.as_ref().is_some_and(|marker| marker.key == key && !marker.withdrawn);
+    // Merged long ago it may be wanted again; merged since the base was looked at, it is there.
+    if before.iter().any(|one| one.state == State::Merged && is_it(one)) {
+        let (remote, branch) = (Arc::clone(&place.remote), place.branch.clone());
+        if blocking(move || remote.fetch(&branch)).await? != *base {
+            course.action = Action::Unchanged;
+            course.reason = Some("the base has moved, and may have it already: the next pass looks again".to_owned());
+            return Ok(());
+        }
+    }
+    let refused = before.iter().find(|one| one.state == State::Closed && is_it(one));
     if let Some(refused) = refused.filter(|one| !one.labels.contains(LABEL_RETRY)) {
         course.url = Some(refused.url.clone());
         course.action = Action::LeftAlone;

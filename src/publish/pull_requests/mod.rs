@@ -18,6 +18,7 @@ use crate::model::pull_request::{
     State, Status,
 };
 use crate::publish::body::{self, Writing};
+use crate::publish::making::is_aside;
 use crate::publish::plan::PlannedCommit;
 use crate::publish::wording;
 
@@ -322,8 +323,12 @@ pub fn plan(desired: &[Desired], standing: &Standing, prefix: &str, unsure: &Uns
         desired.iter().map(|wanted| course(wanted, heads.get(&wanted.head).copied(), standing)).collect();
     bound(desired, &heads, standing, &mut courses);
     let leftovers = leftovers((desired, &courses), standing, &heads, prefix, unsure);
-    courses.extend(leftovers);
-    courses
+    // What a pass that was killed left where commits are made goes first: the same place may be wanted again.
+    let (aside, others) = leftovers.into_iter().partition(|course| is_aside(&course.head, prefix));
+    let mut all: Vec<Course> = aside;
+    all.append(&mut courses);
+    all.extend::<Vec<Course>>(others);
+    all
 }
 
 /// Returns the images that the trailers of a commit name.

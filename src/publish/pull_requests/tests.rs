@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::commit::{CommitPlan, Identity};
-use crate::model::pull_request::{Marker, Number};
+use crate::model::pull_request::{Armed, Marker, Number};
 
 const HEAD: &str = "tagboat/prod/web";
 
@@ -31,7 +31,7 @@ fn pull_request(number: u64, state: State, key: &str) -> PullRequest {
         withdrawn: false,
         unfinished: false,
         left: false,
-        armed: false,
+        armed: Armed::No,
         what: None,
         instead: None,
     };

@@ -25,12 +25,15 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
+use crate::queue::row::Row;
 use crate::service::Shared;
 use crate::service::board::caught::{Catching, Caught};
 use crate::service::board::events::Events;
+use crate::service::board::log::{Level, Line};
 use crate::service::board::memory::{Memory, PassNote, Seen};
 use crate::service::board::pages::Pages;
 use crate::service::board::sessions::{COOKIE, Sessions, Visitor};
+use crate::service::figures::Figures;
 
 /// What browsers may do with pages: load our own style and script, and send forms to us. Nothing else.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
@@ -95,6 +98,23 @@ impl Board {
         self.memory.note(url, note, seen, failures);
         let data = serde_json::json!({ "name": memory::short(url), "result": result, "commits": commits });
         self.events.tell("pass", &data);
+    }
+
+    /// Notes a pass that another replica ran; that one has its log and figures.
+    pub(super) fn heard(&self, url: &str, row: &Row) {
+        let among = |words: &[&'static str], given: &str| words.iter().find(|word| **word == given).copied();
+        let took = row.ended.duration_since(row.began);
+        let note = PassNote {
+            began: row.began,
+            milliseconds: u64::try_from(took.as_millis()).unwrap_or_default(),
+            cause: among(&["start", "schedule", "gate", "webhook", "before"], &row.cause).unwrap_or("unknown"),
+            result: among(&["done", "partial", "failed", "panicked"], &row.result).unwrap_or("unknown"),
+            requests: 0,
+            figures: Figures::default(),
+            log: vec![Line::new(Level::Info, &format!("ran in {}, which has its log and figures", row.by))],
+            reason: None,
+        };
+        self.ended(url, note, None, row.failures);
     }
 }
 

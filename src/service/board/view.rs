@@ -12,10 +12,11 @@ use crate::model::gate::GateState;
 use crate::model::proposal::Proposal;
 use crate::model::record::Running;
 use crate::model::watch::{Watch, WatchState};
+use crate::queue::Cause;
 use crate::service::board::log::{Line, words};
 use crate::service::board::memory::{PassNote, Remembered, Seen, short};
 use crate::service::figures::Figures;
-use crate::service::timetable::{Cause, Outlook};
+use crate::service::timetable::Outlook;
 
 /// What stands in one environment, of one image.
 #[derive(Debug, Serialize)]

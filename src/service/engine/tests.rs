@@ -5,6 +5,7 @@ use super::*;
 use crate::cache::Tally;
 use crate::clock::SystemClock;
 use crate::config::environment::Environment;
+use crate::service::joining::Joined;
 use crate::service::live::Live;
 use crate::service::metrics::Metrics;
 
@@ -26,7 +27,7 @@ fn engine(folder: &Path, urls: &[&str], work: Work) -> Engine {
     std::fs::write(&file, format!("version: 1\nrepositories:\n{rows}")).unwrap();
     let metrics = Metrics::new();
     let live = Live::read(&file, &Environment::default(), metrics.witness()).unwrap();
-    Engine::new(Arc::new(Shared::new(live, Arc::new(SystemClock), metrics)), work)
+    Engine::new(Arc::new(Shared::new(live, Arc::new(SystemClock), metrics, Joined::alone())), work)
 }
 
 #[tokio::test]

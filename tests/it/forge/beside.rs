@@ -85,6 +85,7 @@ impl Place {
             publishing: self.publishing(),
             mode: Mode::Act,
             only: &[],
+            detail: tagboat::pass::Detail::EveryTag,
             progress: &|_| {},
             read_config: &|_| {},
         })

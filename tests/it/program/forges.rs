@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::program::{Ran, World, contents};
 use crate::support::authority::Authority;
-use crate::support::forge::{Fault, Stands, Store, gitea, gitlab, serve};
+use crate::support::forge::{Fault, Stands, Store, gitea, github, gitlab, serve};
 use crate::support::git_server::{GitServer, Rules};
 use crate::support::proxy::FakeProxy;
 use crate::support::tls_front::{Clients, TlsFront};
@@ -150,4 +150,43 @@ fn a_forge_of_a_private_authority_is_reached_through_a_proxy_where_the_operator_
     let before = proxy.asked().len();
     run(&format!(", caFile: ca.pem, proxy: \"http://{}\"", proxy.host()), &[]).ended(0);
     assert!(proxy.asked().len() > before, "the operator's word counts without any variable");
+}
+
+/// The image says that it was built from a repository on github.com, which the forge of its manifests knows nothing of.
+#[test]
+fn release_notes_of_public_github_are_asked_for_as_anybody_and_once() {
+    for fault in [None, Some(Fault::Before(403))] {
+        let scene = Scene::new("gitlab", "acme/platform/gitops.git");
+        for (tag, revision) in [("1.4.0", "0123456789abcdef"), ("1.5.0", "fedcba9876543210")] {
+            let label = |name: &str, value: &str| format!("\"org.opencontainers.image.{name}\": \"{value}\"");
+            let labels =
+                format!("{{{}, {}}}", label("source", "https://github.com/acme/web.git"), label("revision", revision));
+            scene.world.registry.push_labelled("acme/web", tag, "2026-11-01T08:00:00Z", &labels);
+        }
+        let public = Store::over(scene.store.repository.folder.clone());
+        public.kept().releases = vec![
+            ("v1.5.0".to_owned(), "Fixes #7, thanks @ada".to_owned()),
+            ("v1.4.0".to_owned(), "an early one".to_owned()),
+        ];
+        if let Some(fault) = fault {
+            public.trap("GET", "/releases", fault);
+        }
+        let authority = Authority::new("Acme");
+        let file = scene.world.scratch.path("ca.pem");
+        authority.write(&file);
+        let behind = serve(github::public(Arc::clone(&public)));
+        let signed = authority.server(&["api.github.com"]);
+        let front = TlsFront::before(behind.strip_prefix("http://").unwrap(), &signed, Clients::Anybody);
+        let proxy = FakeProxy::start(&[("api.github.com:443", &front.host())], None);
+        let (host, file) = (format!("http://{}", proxy.host()), file.display().to_string());
+        let variables = [("GITLAB_TOKEN", gitlab::TOKEN), ("HTTPS_PROXY", &host), ("SSL_CERT_FILE", &file)];
+        scene.run(&variables).ended(0);
+        let body = scene.store.pull(1).body;
+        assert!(body.contains("https://github.com/acme/web/compare/0123456789abcdef...fedcba9876543210"), "{body}");
+        assert_eq!(body.contains("Release notes of web v1.5.0"), fault.is_none(), "{body}");
+        assert!(!body.contains("an early one") && !body.contains("#7") && !body.contains("@ada"), "{body}");
+        scene.run(&variables).ended(0);
+        assert_eq!(public.requests(), ["GET /repos/acme/web/releases?per_page=40"]);
+        assert!(proxy.asked().iter().all(|line| line == "CONNECT api.github.com:443"), "{:?}", proxy.asked());
+    }
 }

@@ -23,6 +23,7 @@ mod manifests;
 mod record;
 mod recorded;
 mod registries;
+mod replicas;
 mod rescans;
 mod run;
 mod secrets;
@@ -113,6 +114,14 @@ impl World {
         let path = self.scratch.path(name);
         std::fs::write(&path, content).unwrap();
         path.display().to_string()
+    }
+
+    /// Makes a named pipe beside that folder.
+    #[expect(clippy::disallowed_methods, reason = "pipes are made by the system's program")]
+    fn pipe(&self, name: &str) -> PathBuf {
+        let path = self.scratch.path(name);
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        path
     }
 
     /// Returns a Deployment whose one image is this of the registry's.

@@ -13,7 +13,7 @@ use crate::program::{World, commits};
 use crate::support::repository::Repository;
 
 /// How long anything may take before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A service that runs; it is killed when it is dropped.
 pub(super) struct Service {
@@ -43,11 +43,22 @@ impl Service {
     }
 
     /// Starts it with further variables and arguments.
-    #[expect(clippy::disallowed_methods, reason = "a service runs beside the test, until it is told to stop")]
     pub(super) fn start_by(world: &World, configuration: &str, variables: &[(&str, &str)], arguments: &[&str]) -> Self {
+        Self::start_as(world, "service", configuration, variables, arguments)
+    }
+
+    /// Starts one of several, whose files have a name of their own.
+    #[expect(clippy::disallowed_methods, reason = "a service runs beside the test, until it is told to stop")]
+    pub(super) fn start_as(
+        world: &World,
+        name: &str,
+        configuration: &str,
+        variables: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> Self {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tagboat"));
         command.arg("serve").args(arguments).env_clear().envs(world.variables()).envs(variables.iter().copied());
-        Self::spawn(world, configuration, command)
+        Self::spawn(world, name, configuration, command)
     }
 
     /// Starts it where no file may be longer than so many blocks of 512 bytes. Whoever writes more gets an error.
@@ -56,11 +67,11 @@ impl Service {
         let mut command = std::process::Command::new("/bin/sh");
         let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
         command.args(["-c", &script, env!("CARGO_BIN_EXE_tagboat"), "serve"]).env_clear().envs(world.variables());
-        Self::spawn(world, configuration, command)
+        Self::spawn(world, "service", configuration, command)
     }
 
-    fn spawn(world: &World, configuration: &str, mut command: std::process::Command) -> Self {
-        let file = world.beside("service.yaml", &whole(configuration));
+    fn spawn(world: &World, name: &str, configuration: &str, mut command: std::process::Command) -> Self {
+        let file = world.beside(&format!("{name}.yaml"), &whole(configuration));
         command.args(["--config", &file]).current_dir(world.tree()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (sender, lines) = channel();
@@ -105,6 +116,17 @@ impl Service {
     #[track_caller]
     pub(super) fn wait(&self, message: &str) -> Value {
         self.wait_for(message, |_| true)
+    }
+
+    /// Returns the lines of its log that have come and were not waited for.
+    pub(super) fn lines(&self) -> Vec<Value> {
+        self.lines.try_iter().collect()
+    }
+
+    /// Kills it at once, as `kill -9` does.
+    pub(super) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Sends a request; returns status and body.
@@ -170,6 +192,24 @@ impl Service {
         let fresh = format!("{}.fresh", self.file);
         std::fs::write(&fresh, whole(configuration)).unwrap();
         std::fs::rename(fresh, &self.file).unwrap();
+    }
+
+    /// Returns the lines of its log from now to its end.
+    #[track_caller]
+    pub(super) fn until_stopped(&self) -> Vec<Value> {
+        let mut seen = Vec::new();
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("{error}: {seen:#?}"));
+            seen.push(line);
+            if seen.last().is_some_and(|line| line["message"] == "stopped") {
+                return seen;
+            }
+        }
+    }
+
+    /// Returns the exit code, once it has ended.
+    pub(super) fn code(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
     }
 
     /// Waits for its end; returns the exit code.
@@ -367,12 +407,7 @@ fn what_waits_moves_at_its_moment_and_not_by_the_schedule() {
 fn sigterm_lets_the_pass_that_runs_end() {
     let world = World::with_web(&["1.4.0", "1.5.0"]);
     let remote = world.repository("acme/web:1.4.0");
-    let (began, go) = (world.scratch.path("began"), world.scratch.path("go"));
-    for pipe in [&began, &go] {
-        #[expect(clippy::disallowed_methods, reason = "pipes are made by the system's program")]
-        let made = std::process::Command::new("mkfifo").arg(pipe).status().unwrap();
-        assert!(made.success());
-    }
+    let (began, go) = (world.pipe("began"), world.pipe("go"));
     remote.hook("pre-receive", &format!("#!/bin/sh\necho > '{}'\nread line < '{}'\n", began.display(), go.display()));
     let service = Service::start(&world, &format!("schedule: every 1s\nrepositories:\n{}", row(&remote)));
     assert_eq!(service.get("/readyz"), (503, "the first pass has not ended yet\n".to_owned()));

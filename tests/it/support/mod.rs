@@ -6,6 +6,7 @@ pub(crate) mod forge;
 pub(crate) mod gate;
 pub(crate) mod git_server;
 pub(crate) mod memory;
+pub(crate) mod nats_server;
 pub(crate) mod proxy;
 pub(crate) mod registry;
 pub(crate) mod repository;

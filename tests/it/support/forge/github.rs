@@ -95,9 +95,7 @@ async fn answer(State(store): State<Arc<Store>>, request: Request) -> Response<B
         query: url.query_pairs().into_owned().collect(),
         body: if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() },
     };
-    if fault == Some(Fault::Pushed) {
-        store.person_pushes();
-    }
+    store.happen(fault);
     store.refresh();
     let mut done = route(&store, &asked);
     if asked.path != ["api", "graphql"]
@@ -131,6 +129,45 @@ async fn answer(State(store): State<Arc<Store>>, request: Request) -> Response<B
     }
 }
 
+/// Returns the releases of `acme/web`.
+fn releases(store: &Store) -> Value {
+    let releases = store.kept().releases.clone();
+    let row = |(tag, text): &(String, String)| whole("release", &json!({"tag_name": tag, "name": tag, "body": text}));
+    releases.iter().map(row).collect::<Vec<_>>().into()
+}
+
+/// Makes the router of api.github.com as anybody sees it: the releases of `acme/web`, and no credential is ever shown to it.
+pub(crate) fn public(store: Arc<Store>) -> Router {
+    Router::new().fallback(move |request: Request| {
+        let store = Arc::clone(&store);
+        async move {
+            let path = request.uri().path().to_owned();
+            let shown = request.uri().path_and_query().unwrap().to_string();
+            let credentials = ["authorization", "private-token", "job-token", "cookie"];
+            if credentials.iter().any(|name| request.headers().contains_key(*name)) {
+                description::must_be_empty(&[format!("a credential is shown to api.github.com: {shown}")]);
+            }
+            if let Some(Fault::Before(status)) = store.met(request.method().as_str(), &shown) {
+                return said(status, &json!({"message": "API rate limit exceeded"}));
+            }
+            let answered = releases(&store);
+            if let Some(description) = description::github() {
+                let query = ["per_page".to_owned()];
+                let method = request.method().as_str();
+                description.hold(&Exchange {
+                    method,
+                    path: &path,
+                    query: &query,
+                    sent: &Value::Null,
+                    status: 200,
+                    answered: &answered,
+                });
+            }
+            said(if path == "/repos/acme/web/releases" { 200 } else { 404 }, &answered)
+        }
+    })
+}
+
 fn percent_decoded(part: &str) -> std::borrow::Cow<'_, str> {
     let query = format!("x={}", part.replace('+', "%2B"));
     let value = url::form_urlencoded::parse(query.as_bytes()).next().unwrap().1.into_owned();
@@ -161,10 +198,7 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
         return said(201, &token);
     }
     if let ["repos", "acme", "web", "releases"] = path {
-        let releases = store.kept().releases.clone();
-        let row =
-            |(tag, text): &(String, String)| whole("release", &json!({"tag_name": tag, "name": tag, "body": text}));
-        return said(200, &releases.iter().map(row).collect::<Vec<_>>().into());
+        return said(200, &releases(store));
     }
     let Some(path) = path.strip_prefix(&["repos", "acme", "gitops"]) else {
         return said(404, &json!({"message": "Not Found"}));
@@ -256,7 +290,8 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
             let (name, sha) = (asked.text("ref"), asked.text("sha"));
             let branch = name.strip_prefix("refs/heads/").expect("a branch's whole name");
             if store.at(branch).is_some() {
-                return said(422, &json!({"message": "Reference already exists"}));
+                let page = "https://docs.github.com/rest/git/refs#create-a-reference";
+                return said(422, &json!({"message": "Reference already exists", "documentation_url": page}));
             }
             store.repository.git(&["update-ref", &name, &sha]);
             said(201, &reference(&name, &sha))
@@ -503,7 +538,7 @@ fn answer_graphql(store: &Store, query: &str, variables: &Value) -> Value {
     }
     if query.contains("enablePullRequestAutoMerge") {
         assert_eq!(variables["method"], "MERGE", "the only way that this repository allows");
-        store.kept().armed.push(number);
+        store.kept().arm(number);
         return json!({"data": {"enablePullRequestAutoMerge": {"clientMutationId": null}}});
     }
     store.kept().queued.push(number);

@@ -78,6 +78,8 @@ pub(crate) enum Fault {
     Secondary,
     /// A person pushes to the head of every open pull request, and then it is done.
     Pushed,
+    /// Every open pull request is merged, and then it is done.
+    Merged,
 }
 
 /// The next request of this method whose path contains this text meets the fault.
@@ -149,8 +151,22 @@ impl Store {
         self.kept.lock().unwrap()
     }
 
+    /// Lets happen what a fault says of others.
+    pub(crate) fn happen(&self, fault: Option<Fault>) {
+        match fault {
+            Some(Fault::Pushed) => self.person_pushes(),
+            Some(Fault::Merged) => {
+                let pulls = self.kept().pulls.clone();
+                for pull in pulls.iter().filter(|pull| pull.state == Stands::Open) {
+                    self.merge(pull.number);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Pushes a person's commit to the head of every open pull request.
-    pub(crate) fn person_pushes(&self) {
+    fn person_pushes(&self) {
         let pulls = self.kept().pulls.clone();
         for pull in pulls.iter().filter(|pull| pull.state == Stands::Open) {
             let tree = format!("{}^{{tree}}", pull.sha);
@@ -334,6 +350,13 @@ impl Store {
 }
 
 impl Kept {
+    /// Notes that the forge merges one by itself.
+    pub(crate) fn arm(&mut self, number: u64) {
+        if !self.armed.contains(&number) {
+            self.armed.push(number);
+        }
+    }
+
     fn touch(&mut self, index: usize, change: impl FnOnce(&mut Pull)) {
         self.clock += 1;
         let clock = self.clock;

@@ -2,6 +2,8 @@
 //!
 //! A part at fault is left out: the reader knows the fault, and the whole is then refused.
 
+mod queue;
+
 use jiff::tz::TimeZone;
 
 use crate::config::fault::quote;
@@ -13,7 +15,7 @@ use crate::config::service::raw::{
 };
 use crate::config::service::words::{FilePath, ScheduleText, VariableName};
 use crate::config::service::{
-    Access, Basic, Channel, ClientCertificate, Limits, Mirror, Notify, Queue, Registry, RegistryAuth, RepositoryAuth,
+    Access, Basic, Channel, ClientCertificate, Limits, Mirror, Notify, Registry, RegistryAuth, RepositoryAuth,
     Schedule, SecretPlace, Service, Signing, Source, SourceAuth, SourceKind, Timeouts, WatchedRepository, Webhook,
 };
 use crate::config::shapes::{OneOrMany, ShortOrLong, Whole};
@@ -43,9 +45,7 @@ pub(super) fn service(file: &str, raw: RawService, reader: &mut Reader<'_>) -> S
         sources: sources.into_iter().filter_map(|raw| source(raw.value)).collect(),
         notify: raw.notify.value().unwrap_or_default().into_iter().filter_map(|raw| notify(raw.value)).collect(),
         queue: match raw.queue.value() {
-            Some(ShortOrLong::Long(queue)) => queue.nats.value().and_then(|nats| {
-                Some(Queue::Nats { url: nats.url.value()?.0, credentials_file: nats.credentials_file.value() })
-            }),
+            Some(ShortOrLong::Long(queue)) => queue.nats.value().and_then(|nats| queue::nats(nats, reader)),
             Some(ShortOrLong::Short(_)) | None => None,
         }
         .unwrap_or_default(),
