@@ -167,6 +167,11 @@ impl Shared {
     }
 }
 
+/// Returns the layer of the log by which the board shows what passes log.
+pub fn caught<S: tracing::Subscriber>() -> impl tracing_subscriber::Layer<S> + Send + Sync {
+    board::caught::layer()
+}
+
 /// Serves until a signal ends it. `log` is told how to log, at the start and whenever the configuration has changed.
 ///
 /// # Errors
@@ -205,7 +210,10 @@ async fn run(
     let server = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
     let handle = Handle::current();
     let of_loop = Arc::clone(&shared);
-    let work = move |url: &str, now| handle.block_on(Box::pin(of_loop.live().watcher.pass(url, now)));
+    let work = move |url: &str, now| {
+        let _catching = of_loop.board.catch(url);
+        handle.block_on(Box::pin(of_loop.live().watcher.pass(url, now)))
+    };
     let mut engine = Engine::new(Arc::clone(&shared), Arc::new(work));
     let queue = Arc::clone(&shared.queue);
     let mut look = tokio::time::interval(LOOK_AT_FILES);

@@ -337,3 +337,20 @@ pub(crate) fn words(command: &str) -> Vec<String> {
     }
     words
 }
+
+#[test]
+fn what_is_deployed_to_kubernetes_is_read_and_listens_for_others_only_there() {
+    let folders = std::fs::read_dir(top().join("config/kubernetes")).unwrap();
+    let files = folders.map(|entry| entry.unwrap().path().join("tagboat.yaml")).filter(|path| path.exists());
+    let mut queues = Vec::new();
+    for path in files {
+        let read = service::parse("tagboat.yaml", &std::fs::read(&path).unwrap());
+        let read = read.unwrap_or_else(|faults| panic!("{}: {faults:?}", path.display()));
+        assert!(read.listen.ip().is_unspecified() && !read.repositories.is_empty(), "{}", path.display());
+        queues.push(matches!(read.queue, service::Queue::Nats { .. }));
+    }
+    queues.sort_unstable();
+    assert_eq!(queues, [false, true], "one replica is alone, several share their work");
+    assert!(service::Service::without_configuration().listen.ip().is_loopback());
+    assert!(service::parse("service.yaml", b"version: 1\n").unwrap().listen.ip().is_loopback());
+}

@@ -4,6 +4,7 @@
 //! it shows what the last pass saw. Without `access` in the configuration nothing here changes anything.
 
 mod api;
+pub(super) mod caught;
 pub(super) mod door;
 mod events;
 pub(super) mod log;
@@ -26,6 +27,7 @@ use tokio::sync::Semaphore;
 
 use crate::queue::row::Row;
 use crate::service::Shared;
+use crate::service::board::caught::{Catching, Caught};
 use crate::service::board::events::Events;
 use crate::service::board::log::{Level, Line};
 use crate::service::board::memory::{Memory, PassNote, Seen};
@@ -50,6 +52,8 @@ pub(super) struct Peer(pub(super) IpAddr);
 /// What the board needs between requests.
 pub(super) struct Board {
     memory: Memory,
+    /// What passes logged.
+    caught: Caught,
     events: Events,
     sessions: Sessions,
     pages: Pages,
@@ -62,6 +66,7 @@ impl Board {
     pub(super) fn new() -> Self {
         Self {
             memory: Memory::default(),
+            caught: Caught::default(),
             events: Events::new(),
             sessions: Sessions::new(),
             pages: Pages::new(),
@@ -76,13 +81,19 @@ impl Board {
         self.events.tell("configured", &serde_json::json!({}));
     }
 
+    /// Catches what this thread logs for a pass, until the result is dropped.
+    pub(super) fn catch<'a>(&'a self, url: &'a str) -> Catching<'a> {
+        self.caught.catch(url)
+    }
+
     /// Notes that a pass began.
     pub(super) fn began(&self, url: &str) {
         self.events.tell("began", &serde_json::json!({ "name": memory::short(url) }));
     }
 
     /// Notes what a pass came to.
-    pub(super) fn ended(&self, url: &str, note: PassNote, seen: Option<Seen>, failures: u32) {
+    pub(super) fn ended(&self, url: &str, mut note: PassNote, seen: Option<Seen>, failures: u32) {
+        note.log.splice(0..0, self.caught.take(url));
         let (result, commits) = (note.result, note.figures.commits);
         self.memory.note(url, note, seen, failures);
         let data = serde_json::json!({ "name": memory::short(url), "result": result, "commits": commits });

@@ -12,6 +12,7 @@ mod commands;
 mod configuration;
 mod demo;
 mod elsewhere;
+mod enduring;
 mod environments;
 mod forges;
 mod github;

@@ -56,11 +56,23 @@ impl Service {
         variables: &[(&str, &str)],
         arguments: &[&str],
     ) -> Self {
-        let file = world.beside(&format!("{name}.yaml"), &whole(configuration));
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tagboat"));
-        command.args(["serve", "--config", &file]).current_dir(world.tree());
-        command.args(arguments).env_clear().envs(world.variables()).envs(variables.iter().copied());
-        command.stderr(Stdio::piped());
+        command.arg("serve").args(arguments).env_clear().envs(world.variables()).envs(variables.iter().copied());
+        Self::spawn(world, name, configuration, command)
+    }
+
+    /// Starts it where no file may be longer than so many blocks of 512 bytes. Whoever writes more gets an error.
+    #[expect(clippy::disallowed_methods, reason = "the shell sets the limit")]
+    pub(super) fn start_limited(world: &World, configuration: &str, blocks: u32) -> Self {
+        let mut command = std::process::Command::new("/bin/sh");
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_tagboat"), "serve"]).env_clear().envs(world.variables());
+        Self::spawn(world, "service", configuration, command)
+    }
+
+    fn spawn(world: &World, name: &str, configuration: &str, mut command: std::process::Command) -> Self {
+        let file = world.beside(&format!("{name}.yaml"), &whole(configuration));
+        command.args(["--config", &file]).current_dir(world.tree()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (sender, lines) = channel();
         let err = BufReader::new(child.stderr.take().unwrap());
