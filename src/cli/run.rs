@@ -44,6 +44,7 @@ pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
         limits: &setup::limits(&service),
         now: arguments.at.at.unwrap_or_else(|| SystemClock.now()),
         publishing,
+        detail: session.detail(),
         only: &only,
         mode: if arguments.dry_run { Mode::DryRun } else { Mode::Act },
         progress: &|progress| bar.tell(progress),

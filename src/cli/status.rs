@@ -10,7 +10,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::model::environment::BranchName;
 use crate::pass::record::Ledger;
 use crate::pass::setup::Target;
-use crate::pass::{Editing, Inputs, elsewhere, setup, status};
+use crate::pass::{Detail, Editing, Inputs, elsewhere, setup, status};
 use crate::report::{exit, json, text};
 
 /// Plans, reads history, and prints how things stand.
@@ -43,6 +43,7 @@ pub(super) fn run(session: &Session, arguments: &Status) -> Outcome {
         limits: &limits,
         now: arguments.at.at.unwrap_or_else(|| SystemClock.now()),
         forge: session.asked(&publishing, &branch),
+        detail: Detail::Outcome,
         only: &[],
         progress: &|progress| bar.tell(progress),
     };

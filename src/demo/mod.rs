@@ -26,7 +26,7 @@ use crate::model::outcome::Outcome;
 use crate::model::pull_request::CheckState;
 use crate::pass::propose::Publishing;
 use crate::pass::run::{Mode, Run, run};
-use crate::pass::{PassError, elsewhere, setup};
+use crate::pass::{Detail, PassError, elsewhere, setup};
 use crate::report::text::{self, Occasion};
 use crate::report::{View, trouble};
 
@@ -170,6 +170,7 @@ impl Stage<'_> {
             limits: &setup::limits(&service),
             now,
             publishing: Publishing::Forge(Arc::clone(&self.reconciler) as Arc<dyn Forge>),
+            detail: Detail::EveryTag,
             only: &[],
             mode: Mode::Act,
             progress: &|_| {},

@@ -9,6 +9,7 @@ pub mod commit;
 pub mod decision;
 pub mod elsewhere;
 pub mod environment;
+pub mod exchange;
 pub mod file;
 pub mod format;
 pub mod gate;

@@ -27,7 +27,7 @@ use crate::pass::returns::Return;
 use crate::pass::setup::linked_config;
 use crate::pass::status::{self, Memory};
 use crate::pass::view::{self, Branches};
-use crate::pass::{Asked, Editing, Inputs, PassError, Planned, Progress, blocking, report, round};
+use crate::pass::{Asked, Detail, Editing, Inputs, PassError, Planned, Progress, blocking, report, round};
 use crate::promote;
 use crate::publish::apply::{Applied, apply, apply_by_forge};
 use crate::publish::making::{MakeError, Maker, can_sign};
@@ -83,6 +83,8 @@ pub struct Run<'a> {
     pub now: Timestamp,
     /// Where pull requests are made.
     pub publishing: Publishing,
+    /// Who asks: whether every tag is to be told of.
+    pub detail: Detail,
     /// The images that are looked at, with those of their groups; empty for all. What stands for others stays.
     pub only: &'a [ImageName],
     /// Whether to act.
@@ -207,6 +209,7 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
         limits: run.limits,
         now: run.now,
         forge: run.publishing.asked(run.branch),
+        detail: run.detail,
         only: run.only,
         progress: run.progress,
     };

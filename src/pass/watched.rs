@@ -11,15 +11,18 @@ use jiff::Timestamp;
 use crate::cache::Tally;
 use crate::config::environment::Environment;
 use crate::config::service::Service;
+use crate::git::url::RemoteUrl;
 use crate::manifest;
+use crate::model::exchange::Witness;
 use crate::model::outcome::Outcome;
 use crate::model::usage::Usage;
 use crate::pass::hold::{self, HoldError};
 use crate::pass::order::{self, Order, OrderError, Ordering};
+use crate::pass::propose::Publishing;
 use crate::pass::run::{self, Mode, Run};
 use crate::pass::setup::{self, ForgeChoice, Opened, SetupError, Target};
 use crate::pass::status::Memory;
-use crate::pass::{PassError, Progress};
+use crate::pass::{Detail, PassError, Progress};
 use crate::registry::TagSource;
 use crate::registry::client::RegistryClient;
 
@@ -29,6 +32,7 @@ pub struct Watcher {
     environment: Environment,
     registries: RegistryClient,
     limits: manifest::Limits,
+    witness: Witness,
     /// What history told of each repository.
     memories: Mutex<HashMap<String, Arc<Memory>>>,
 }
@@ -116,15 +120,16 @@ pub struct Passed {
 }
 
 impl Watcher {
-    /// Makes what the passes of a configuration share; asks nobody yet.
+    /// Makes what the passes of a configuration share; asks nobody yet. The witness is told of all that they will ask
+    /// registries, forges and Git remotes.
     ///
     /// # Errors
     ///
     /// [`SetupError`] when the trusted root that is named cannot be read.
-    pub fn new(service: Service, environment: Environment) -> Result<Self, SetupError> {
-        let registries = setup::registry_client(&service, &environment)?;
+    pub fn new(service: Service, environment: Environment, witness: Witness) -> Result<Self, SetupError> {
+        let registries = setup::registry_client(&service, &environment)?.told_to(witness.clone());
         let limits = setup::limits(&service);
-        Ok(Self { service, environment, registries, limits, memories: Mutex::default() })
+        Ok(Self { service, environment, registries, limits, witness, memories: Mutex::default() })
     }
 
     /// Returns the operator's configuration.
@@ -147,10 +152,9 @@ impl Watcher {
             Arc::clone(memories.entry(url.to_owned()).or_default())
         };
         let pass = async {
-            let target = Target::Url { url, branch: None };
-            let Opened { remote, branch, url } = setup::remote(&target, &self.service, &self.environment)?;
+            let Opened { remote, branch, url } = self.open(url)?;
             let (service, environment) = (&self.service, &self.environment);
-            let publishing = setup::publishing(ForgeChoice::Auto, None, &url, service, environment)?;
+            let publishing = self.publishing(&url)?;
             let run = Run {
                 remote,
                 branch: &branch,
@@ -162,6 +166,7 @@ impl Watcher {
                 limits: &self.limits,
                 now,
                 publishing,
+                detail: Detail::EveryTag,
                 only: &[],
                 mode: Mode::Act,
                 progress: &nobody,
@@ -209,7 +214,7 @@ impl Watcher {
             cache: &setup::cache(service, environment),
             limits: &self.limits,
             now,
-            publishing: setup::publishing(ForgeChoice::Auto, None, &url, service, environment)?,
+            publishing: self.publishing(&url)?,
             publish: None,
             by: Some(word.by),
             reason: word.reason,
@@ -225,6 +230,12 @@ impl Watcher {
     }
 
     fn open(&self, url: &str) -> Result<Opened, SetupError> {
-        setup::remote(&Target::Url { url, branch: None }, &self.service, &self.environment)
+        let target = Target::Url { url, branch: None };
+        setup::remote_told_to(&self.witness, &target, &self.service, &self.environment)
+    }
+
+    fn publishing(&self, url: &RemoteUrl) -> Result<Publishing, SetupError> {
+        let witness = self.witness.clone();
+        setup::publishing_told_to(witness, ForgeChoice::Auto, None, url, &self.service, &self.environment)
     }
 }

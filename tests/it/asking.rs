@@ -59,6 +59,7 @@ impl Scene {
             source: &self.tags,
             sources,
             cache: &tagboat::pass::setup::no_cache(),
+            detail: tagboat::pass::Detail::EveryTag,
             only: &[],
             limits: &Limits::default(),
             now: "2026-11-20T09:00:00Z".parse().unwrap(),

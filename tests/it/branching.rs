@@ -142,6 +142,7 @@ async fn raced(rivals: usize) -> ([String; 2], Vec<(String, Action)>, usize) {
         source: &tags,
         sources: &crate::support::sources::none(),
         cache: &tagboat::pass::setup::no_cache(),
+        detail: tagboat::pass::Detail::EveryTag,
         only: &[],
         limits: &Limits::default(),
         now: "2026-11-20T09:00:00Z".parse().unwrap(),

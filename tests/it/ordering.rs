@@ -61,6 +61,7 @@ impl Scene {
             limits: &Limits::default(),
             now: now.parse().unwrap(),
             publishing: Publishing::Plain,
+            detail: tagboat::pass::Detail::EveryTag,
             only: &[],
             mode: Mode::Act,
             progress: &|_| {},

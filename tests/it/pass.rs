@@ -71,6 +71,7 @@ async fn pass_at(now: &str, remote: &Arc<MemoryRemote>, tags: &MemoryTags, mode:
         limits: &Limits::default(),
         now: now.parse().unwrap(),
         publishing: Publishing::Plain,
+        detail: tagboat::pass::Detail::EveryTag,
         only: &[],
         mode,
         progress: &|_| {},

@@ -37,6 +37,7 @@ async fn pass(remote: Arc<dyn Remote>, tags: &MemoryTags, now: &str) -> Outcome 
         limits: &Limits::default(),
         now: now.parse().unwrap(),
         publishing: Publishing::Plain,
+        detail: tagboat::pass::Detail::EveryTag,
         only: &[],
         mode: Mode::Act,
         progress: &|_| {},

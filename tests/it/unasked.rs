@@ -74,6 +74,7 @@ impl Scene {
             now: format!("2026-01-{day:02}T12:00:00Z").parse().unwrap(),
             publishing: Publishing::Plain,
             mode: Mode::Act,
+            detail: tagboat::pass::Detail::EveryTag,
             only: &[],
             progress: &|_| {},
             read_config: &|_| {},

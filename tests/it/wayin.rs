@@ -51,6 +51,7 @@ impl Tree {
             limits: &Limits::default(),
             now: "2026-11-20T09:00:00Z".parse().unwrap(),
             forge: Err("nobody is asked".to_owned()),
+            detail: tagboat::pass::Detail::EveryTag,
             only: &[],
             progress: &|_| {},
         };

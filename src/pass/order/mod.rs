@@ -33,7 +33,7 @@ use crate::pass::elsewhere::{self, Neighbours};
 use crate::pass::grounds::{self, Seen};
 use crate::pass::propose::Publishing;
 use crate::pass::run::{MAX_RACES, fetch_branches, read_config};
-use crate::pass::{Editing, Inputs, MAX_HOLDS, PassError, Progress, blocking};
+use crate::pass::{Detail, Editing, Inputs, MAX_HOLDS, PassError, Progress, blocking};
 use crate::publish::apply::{Applied, apply};
 use crate::publish::plan::{OrderNote, hold_commit, ordered_commit};
 use crate::registry::TagSource;
@@ -225,6 +225,7 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
         now: given.now,
         forge: given.publishing.asked(given.branch),
         editing: Editing::Together,
+        detail: Detail::EveryTag,
         only: &[],
         progress: given.progress,
     };

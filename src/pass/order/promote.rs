@@ -1,6 +1,6 @@
 //! A version at once: whether it is there, fits, and may come, and what it passes by.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decide::questions;
 use crate::model::decision::{Decision, Reason, Verdict, Want};
@@ -95,11 +95,15 @@ async fn decide(ground: &mut Ground<'_>, image: &ImageName) -> Result<Vec<Decisi
     let config = ground.inputs.config;
     let mut asked = questions::questions(&ground.observation, &config.rules, &config.environments);
     asked.retain(|question| question.image == *image);
-    observe::tags::ask(&mut ground.observation, &asked, ground.inputs.source, ground.inputs.cache, &|_, _| {}).await;
+    let from = (ground.inputs.source, ground.inputs.cache);
+    let lists = observe::tags::ask(&ground.observation, &asked, from, None, &|_, _| {}).await;
+    lists.add_to(&mut ground.observation);
     if let Some(Err(reason)) = ground.observation.images.get(image) {
         return Err(OrderError::Failed(format!("{image}: {reason}")));
     }
-    Ok(crate::pass::decided(&ground.inputs, &mut ground.observation, &asked, &ground.seen).await)
+    crate::pass::know_no_past(&ground.inputs, &mut ground.observation, &asked, &ground.seen);
+    let early = BTreeMap::new();
+    Ok(crate::pass::decided(&ground.inputs, &mut ground.observation, &asked, early, &ground.seen).await)
 }
 
 /// Whether the registry has the tag, and the policy lets it stand there.

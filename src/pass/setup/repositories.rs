@@ -10,6 +10,7 @@ use crate::git::program::{PASSED_THROUGH, ProgramEnvironment};
 use crate::git::signing::{GpgKey, Keys, SshKey};
 use crate::git::url::{Reach, RemoteUrl, UrlError};
 use crate::model::environment::BranchName;
+use crate::model::exchange::Witness;
 use crate::pass::elsewhere::Neighbour;
 use crate::pass::forges;
 use crate::pass::propose::Publishing;
@@ -78,6 +79,18 @@ pub fn publishing(
     service: &Service,
     environment: &Environment,
 ) -> Result<Publishing, SetupError> {
+    publishing_told_to(Witness::default(), choice, named, url, service, environment)
+}
+
+/// As [`publishing`], with somebody who is told of what the forge is asked.
+pub(in crate::pass) fn publishing_told_to(
+    witness: Witness,
+    choice: ForgeChoice,
+    named: Option<&str>,
+    url: &RemoteUrl,
+    service: &Service,
+    environment: &Environment,
+) -> Result<Publishing, SetupError> {
     let choice = match (choice, url.reach()) {
         (ForgeChoice::Auto, Reach::Local) => ForgeChoice::Plain,
         (ForgeChoice::Auto, Reach::Http | Reach::Ssh) => forges::told(url, environment).unwrap_or(ForgeChoice::Auto),
@@ -85,7 +98,7 @@ pub fn publishing(
     };
     let connection = transport::forge(service, watched(service, url));
     let token = named_token(url, service, environment)?;
-    let address = forges::Address { repository: url, named, token, connection, environment };
+    let address = forges::Address { repository: url, named, token, connection, environment, witness };
     match choice {
         ForgeChoice::Plain => Ok(Publishing::Plain),
         ForgeChoice::GitHub => forges::github(&address, app(url, service)?),
@@ -149,6 +162,16 @@ fn app(url: &RemoteUrl, service: &Service) -> Result<Option<App>, SetupError> {
 ///
 /// [`SetupError`], each with what to do.
 pub fn remote(target: &Target<'_>, service: &Service, environment: &Environment) -> Result<Opened, SetupError> {
+    remote_told_to(&Witness::default(), target, service, environment)
+}
+
+/// As [`remote`], with somebody who is told of what the remote is asked.
+pub(in crate::pass) fn remote_told_to(
+    witness: &Witness,
+    target: &Target<'_>,
+    service: &Service,
+    environment: &Environment,
+) -> Result<Opened, SetupError> {
     let (url, branch) = match target {
         Target::Checkout { folder, branch: None } => {
             let checkout = crate::git::checkout::Checkout::discover(folder)?;
@@ -164,10 +187,10 @@ pub fn remote(target: &Target<'_>, service: &Service, environment: &Environment)
             (url, branch.map(BranchName::from).or(watched))
         }
     };
-    let access = access(&url, service, environment)?;
+    let access = access(&url, service, environment, witness)?;
     let folder = mirror_folder(&url, environment)?;
     let mirror = Mirror::open(&folder, url.clone(), access, program(environment))?;
-    let mirror = mirror.with_keys(keys(service, environment)?);
+    let mirror = mirror.with_keys(keys(service, environment)?).told_to(witness.clone());
     let branch = match branch {
         Some(branch) => branch,
         None => mirror.default_branch()?.ok_or(SetupError::NoBranch)?,
@@ -229,7 +252,12 @@ pub(in crate::pass) fn watched<'a>(service: &'a Service, url: &RemoteUrl) -> Opt
         .find(|repository| repository.url.parse::<RemoteUrl>().is_ok_and(|other| other.to_string() == url.to_string()))
 }
 
-fn access(url: &RemoteUrl, service: &Service, environment: &Environment) -> Result<Access, SetupError> {
+fn access(
+    url: &RemoteUrl,
+    service: &Service,
+    environment: &Environment,
+    witness: &Witness,
+) -> Result<Access, SetupError> {
     let secret = |place: &SecretPlace| secret(place, service, environment);
     match watched(service, url).and_then(|repository| repository.auth.as_ref()) {
         Some(RepositoryAuth::Token(place)) => Ok(Access::Token(secret(place)?)),
@@ -240,7 +268,9 @@ fn access(url: &RemoteUrl, service: &Service, environment: &Environment) -> Resu
         Some(RepositoryAuth::GithubApp { .. }) => {
             let app = app(url, service)?.ok_or_else(|| SetupError::App("it is not named".to_owned()))?;
             let connection = transport::forge(service, watched(service, url));
-            let address = forges::Address { repository: url, named: None, token: None, connection, environment };
+            let witness = witness.clone();
+            let address =
+                forges::Address { repository: url, named: None, token: None, connection, environment, witness };
             Ok(Access::Token(forges::installation_token(&address, app)?))
         }
         None => Ok(environment.token().map_or(Access::None, |(_, token)| Access::Token(token))),

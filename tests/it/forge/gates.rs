@@ -95,6 +95,7 @@ impl Stage {
             now: format!("2026-11-20T{time}:00Z").parse().unwrap(),
             publishing: Publishing::Forge((self.kind.client)(&self.address)),
             mode,
+            detail: tagboat::pass::Detail::EveryTag,
             only: &[],
             progress: &|_| {},
             read_config: &|_| {},

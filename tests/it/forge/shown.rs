@@ -76,6 +76,7 @@ impl Scene {
             limits: &Limits::default(),
             now: now.parse().unwrap(),
             publishing: self.publishing(),
+            detail: tagboat::pass::Detail::EveryTag,
             only: &[],
             mode: Mode::Act,
             progress: &|_| {},

@@ -16,7 +16,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("manifest", "model policy"),
     ("migrate", "model policy manifest"),
     ("signature", "model"),
-    ("registry", "model http clock signature"),
+    ("registry", "model cores http clock signature"),
     ("forge", "model http clock"),
     ("source", "model http clock"),
     ("git", "model clock"),

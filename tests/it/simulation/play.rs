@@ -102,6 +102,7 @@ fn go(client: &Client, runtime: &Runtime) -> Result<Outcome, PassError> {
         limits: &Limits::default(),
         now,
         sources: &crate::support::sources::none(),
+        detail: tagboat::pass::Detail::EveryTag,
         only: &[],
         publishing,
         mode: Mode::Act,
