@@ -4,7 +4,7 @@
 //! what had stood there before.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decide::judge::{directed, order_numbers};
 use crate::decide::reading::in_use;
@@ -18,6 +18,7 @@ use crate::policy::family::Shape;
 /// `policy` is that of the image, by which lower may be something else than a smaller number.
 pub fn taken_back(timeline: &Timeline, policy: Option<&Policy>) -> Vec<TakenBack> {
     let mut found: Vec<TakenBack> = Vec::new();
+    let first = first_seen(timeline);
     let mut add = |shift: &Shift, name: &str, left: &Value, came: &Value| {
         if !found.iter().any(|other| other.value == *left) {
             found.push(TakenBack {
@@ -33,8 +34,16 @@ pub fn taken_back(timeline: &Timeline, policy: Option<&Policy>) -> Vec<TakenBack
         let Mover::Person(name) = &shift.by else { continue };
         for (left, came) in &shift.steps {
             let older = || timeline.shifts[index + 1..].iter();
-            if !is_back(&timeline.shifts[..index], left, came) && gave_way(came, left, policy, older) {
+            let newer = &timeline.shifts[..index];
+            if !is_back(newer, left, came) && gave_way(came, left, policy, older) {
                 add(shift, name, left, came);
+            }
+            // Whoever goes back past a version leaves it as well, also where it still stands beside.
+            let is_passed = |(value, at): &(&&Value, &usize)| **at >= index && is_between(value, (came, left), policy);
+            for (value, _) in first.iter().filter(is_passed) {
+                if !is_back(newer, value, came) {
+                    add(shift, name, value, came);
+                }
             }
         }
     }
@@ -51,6 +60,24 @@ pub fn taken_back(timeline: &Timeline, policy: Option<&Policy>) -> Vec<TakenBack
         }
     }
     found
+}
+
+/// Returns every value that has stood there with the position of the oldest shift that knows it.
+fn first_seen(timeline: &Timeline) -> BTreeMap<&Value, usize> {
+    let mut first = BTreeMap::new();
+    for (index, shift) in timeline.shifts.iter().enumerate() {
+        first.extend(shift.from.iter().chain(&shift.to).map(|value| (value, index)));
+    }
+    first
+}
+
+/// Whether a value lies between one that came and a better one that was left.
+fn is_between(value: &Value, (came, left): (&Value, &Value), policy: Option<&Policy>) -> bool {
+    let order = |one, other| policy.map_or_else(|| order(one, other), |policy| order_by(policy, one, other));
+    value.tag != came.tag
+        && value.tag != left.tag
+        && order(value, came) == Some(Ordering::Greater)
+        && order(value, left) == Some(Ordering::Less)
 }
 
 /// Whether newer shifts brought a value again. One of several places that has it again does not bring it back to the

@@ -101,7 +101,7 @@ pub(super) fn beside(
         while let Some(id) = next.pop_front() {
             let Some(parents) = reached.get(&id).filter(|_| seen.insert(id)) else { continue };
             next.extend(parents.iter().copied());
-            found.extend(own(repository, id, (*at, on_line), renames, wanted)?);
+            found.extend(own(repository, id, (*at, on_line), &[&*renames], wanted)?);
         }
     }
     found.sort_by_key(|beside| (beside.onto, std::cmp::Reverse(beside.step.entry.time)));
@@ -137,18 +137,55 @@ pub(super) fn lost(
         (entry.author.name, entry.message) = (FORCED.to_owned(), String::new());
         entry.merged.clear();
         let trees = (Some(tree_of(repository, *gone)?), Some(tree_of(repository, after)?));
-        let mut changed = differ(repository, trees, &|path| wanted(path) || renames.has(path))?.changed;
-        let former = renames.told(onto, &changed);
-        changed.retain(|changed| wanted(changed.path.as_str()));
-        changed.extend(former);
-        line.beside.push(Beside { onto, step: LogStep { entry, changed } });
         let reached = reached(repository, [*gone].into_iter(), &on_line, line.steps.len());
+        let undone = undone(repository, *gone, &reached, (&entry, &on_line), wanted)?;
+        let names = [renames, &undone];
+        let has = |path: &str| wanted(path) || names.iter().any(|names| names.has(path));
+        let mut changed = differ(repository, trees, &has)?.changed;
+        let former: Vec<ChangedFile> = names.iter().flat_map(|names| names.told(onto, &changed)).collect();
+        changed.retain(|changed| wanted(changed.path.as_str()));
+        for other in former {
+            match changed.iter_mut().find(|changed| changed.path == other.path) {
+                // What stood there under the name that went is what gave way.
+                Some(known) => known.before = known.before.take().or(other.before),
+                None => changed.push(other),
+            }
+        }
+        line.beside.push(Beside { onto, step: LogStep { entry, changed } });
         for id in reached.keys() {
-            line.beside.extend(own(repository, *id, (onto, &on_line), renames, wanted)?);
+            line.beside.extend(own(repository, *id, (onto, &on_line), &names, wanted)?);
         }
     }
     line.beside.sort_by_key(|beside| (beside.onto, std::cmp::Reverse(beside.step.entry.time)));
     Ok(())
+}
+
+/// Finds the names that lost commits had given to files: each is undone together with what came under it.
+fn undone(
+    repository: &gix::Repository,
+    gone: ObjectId,
+    reached: &HashMap<ObjectId, Vec<ObjectId>>,
+    (entry, on_line): (&LogEntry, &HashSet<ObjectId>),
+    wanted: &dyn Fn(&str) -> bool,
+) -> Result<Renames, GitError> {
+    let mut found = Renames::default();
+    let mut order = Vec::new();
+    let mut next = Some(gone);
+    while let Some(id) = next.take().filter(|id| !on_line.contains(id)) {
+        order.push(id);
+        next = reached.get(&id).and_then(|parents| parents.first().copied());
+    }
+    // Backwards, what moved from a name of today to another one moves to that of today.
+    for id in order.into_iter().rev() {
+        let Some(parent) = reached.get(&id).and_then(|parents| parents.first().copied()) else { continue };
+        if !repository.has_object(parent) {
+            continue;
+        }
+        let trees = (Some(tree_of(repository, id)?), Some(tree_of(repository, parent)?));
+        let difference = differ(repository, trees, &|path| wanted(path) || found.has(path))?;
+        found.take_up(0, entry, &difference);
+    }
+    Ok(found)
 }
 
 /// Whether a commit can be reached from a tip by what is at hand, within so many commits.
@@ -185,7 +222,7 @@ fn own(
     repository: &gix::Repository,
     id: ObjectId,
     (onto, on_line): (usize, &HashSet<ObjectId>),
-    renames: &Renames,
+    renames: &[&Renames],
     wanted: &dyn Fn(&str) -> bool,
 ) -> Result<Option<Beside>, GitError> {
     let commit = repository.find_commit(id).map_err(broken)?;
@@ -196,14 +233,15 @@ fn own(
     }
     let against = |parent: Option<ObjectId>| -> Result<Vec<ChangedFile>, GitError> {
         let before = parent.map(|parent| tree_of(repository, parent)).transpose()?;
-        Ok(differ(repository, (before, Some(tree)), &|path| wanted(path) || renames.has(path))?.changed)
+        let has = |path: &str| wanted(path) || renames.iter().any(|names| names.has(path));
+        Ok(differ(repository, (before, Some(tree)), &has)?.changed)
     };
     let mut changed = against(parents.first().copied())?;
     for other in parents.iter().skip(1) {
         let others = against(Some(*other))?;
         changed.retain(|changed| others.iter().any(|other| other.path == changed.path));
     }
-    let former = renames.told(onto, &changed);
+    let former: Vec<ChangedFile> = renames.iter().flat_map(|names| names.told(onto, &changed)).collect();
     changed.retain(|changed| wanted(changed.path.as_str()));
     changed.extend(former);
     if changed.is_empty() {

@@ -137,6 +137,8 @@ pub struct Environment {
     pub branch: Option<BranchName>,
     /// What must run a version before; empty for an environment that takes versions from registries.
     pub after: Vec<Predecessor>,
+    /// Whether one of them is enough.
+    pub after_any: bool,
     /// What a promotion into it waits for.
     pub gates: Vec<GateSpec>,
     /// How a change reaches it.
@@ -215,6 +217,7 @@ impl Environments {
             files,
             branch: None,
             after: Vec::new(),
+            after_any: false,
             gates: Vec::new(),
             publish,
             max_open: None,

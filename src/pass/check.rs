@@ -7,8 +7,9 @@ use crate::config::holds::{self, HOLDS_FILE, MISTAKEN_FILE};
 use crate::config::repository::Repository;
 use crate::decide::questions::{Followed, follow};
 use crate::manifest;
+use crate::model::environment::{EnvironmentName, Predecessor};
 use crate::model::file::{Position, RepoPath};
-use crate::model::image::Tag;
+use crate::model::image::{ImageName, Tag};
 use crate::model::outcome::{Finding, Severity};
 use crate::model::policy::{Pin, Policy, Select};
 use crate::model::site::{Marker, PassedOverReason, Site, SkipReason};
@@ -52,6 +53,7 @@ pub fn check(
         }
         rules(config, file, &sites, &mut findings);
         environments(config, file, &scanned, branches, &mut findings)?;
+        only_in_one(config, &sites, &mut findings);
         inactive(config, file, &mut findings);
         unpinned(config, file, &mut findings);
         held(config, files, &mut findings);
@@ -131,6 +133,45 @@ fn drift(ledger: &Ledger<'_>, findings: &mut Vec<Finding>) {
             }),
             position: site.map(|site| site.position),
         });
+    }
+}
+
+/// Images that are followed in only one of two environments of which one follows the other: nothing moves there.
+fn only_in_one(config: &Repository, sites: &[Site], findings: &mut Vec<Finding>) {
+    let mut followed: BTreeMap<&EnvironmentName, BTreeMap<&ImageName, &Site>> = BTreeMap::new();
+    for site in sites {
+        let owner = config.environments.of(site.branch.as_ref(), site.file.as_str());
+        if let (Some(owner), Some(image)) = (owner, &site.image)
+            && matches!(follow(site, &config.rules, &config.environments), Followed::Yes { .. })
+        {
+            followed.entry(&owner.name).or_default().entry(image).or_insert(site);
+        }
+    }
+    for environment in &config.environments.0 {
+        for before in &environment.after {
+            let Predecessor::Here(before) = before else { continue };
+            // Where one of the two has nothing at all, another finding says so.
+            let (Some(here), Some(there)) = (followed.get(&environment.name), followed.get(before)) else { continue };
+            let mut add = |has: &EnvironmentName, lacks: &EnvironmentName, image: &ImageName, site: &Site| {
+                findings.push(Finding {
+                    severity: Severity::Note,
+                    rule: "only-in-one",
+                    message: format!("{image} is in {has} and not in {lacks}, so it is not promoted"),
+                    hint: Some(format!("`{}` follows `{before}`", environment.name)),
+                    file: Some(match &site.branch {
+                        Some(branch) => format!("{branch}:{}", site.file),
+                        None => site.file.to_string(),
+                    }),
+                    position: Some(site.position),
+                });
+            };
+            for (image, site) in here.iter().filter(|(image, _)| !there.contains_key(*image)) {
+                add(&environment.name, before, image, site);
+            }
+            for (image, site) in there.iter().filter(|(image, _)| !here.contains_key(*image)) {
+                add(before, &environment.name, image, site);
+            }
+        }
     }
 }
 

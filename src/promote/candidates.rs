@@ -18,7 +18,7 @@ use crate::model::signature::{SignatureVerdict, SignatureWant};
 use crate::model::site::Value;
 use crate::model::tags::TagIndex;
 use crate::model::watch::Watch;
-use crate::promote::gates;
+use crate::promote::{gates, places};
 
 /// What a question comes to.
 pub(super) enum Candidate {
@@ -218,6 +218,14 @@ impl Search<'_> {
                 }
                 1 => values.extend(runs),
                 _ => {
+                    let there = self.environments.named(before).and_then(|there| {
+                        let here = (environment, &decision.question);
+                        places::counterpart(self.observation, self.decisions, here, there)
+                    });
+                    if let Some(value) = there {
+                        values.insert(value);
+                        continue;
+                    }
                     let reason = format!("{before} runs several versions of it: {}", list(&runs));
                     return Err(Candidate::Blocked(reason));
                 }

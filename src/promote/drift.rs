@@ -38,26 +38,35 @@ pub fn drift(
     for ((name, image), values) in runs {
         let Some(environment) = environments.named(name) else { continue };
         for value in values {
-            let reason = predecessors(environment).find_map(|before| {
-                let key = (before.clone(), image.clone());
-                let there = runs.get(&key)?;
-                if there.iter().any(|other| is_same(other, value)) {
-                    return None;
-                }
-                let is_ahead = there.iter().all(|other| order(value, other) == Some(Ordering::Greater));
-                let timeline = timelines.get(&key);
-                let has_run = timeline.is_some_and(|timeline| {
-                    timeline.shifts.iter().any(|shift| shift.from.iter().chain(&shift.to).any(|v| is_same(v, value)))
-                });
-                let is_known = timeline.is_some_and(|timeline| timeline.whole);
-                let runs = there.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                match (is_ahead, has_run, is_known) {
-                    (true, true, _) => Some(format!("{value} is ahead of {before}, which went back to {runs}")),
-                    (true, false, _) => Some(format!("{value} is ahead of {before}, which runs {runs}")),
-                    (false, false, true) => Some(format!("{value} never was in {before}, which runs {runs}")),
-                    (false, _, _) => None,
-                }
-            });
+            let mut is_fine = false;
+            let reasons: Vec<String> = predecessors(environment)
+                .filter_map(|before| {
+                    let key = (before.clone(), image.clone());
+                    let there = runs.get(&key)?;
+                    if there.iter().any(|other| is_same(other, value)) {
+                        is_fine = true;
+                        return None;
+                    }
+                    let is_ahead = there.iter().all(|other| order(value, other) == Some(Ordering::Greater));
+                    let timeline = timelines.get(&key);
+                    let has_run = timeline.is_some_and(|timeline| {
+                        timeline
+                            .shifts
+                            .iter()
+                            .any(|shift| shift.from.iter().chain(&shift.to).any(|v| is_same(v, value)))
+                    });
+                    let is_known = timeline.is_some_and(|timeline| timeline.whole);
+                    let runs = there.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                    match (is_ahead, has_run, is_known) {
+                        (true, true, _) => Some(format!("{value} is ahead of {before}, which went back to {runs}")),
+                        (true, false, _) => Some(format!("{value} is ahead of {before}, which runs {runs}")),
+                        (false, false, true) => Some(format!("{value} never was in {before}, which runs {runs}")),
+                        (false, _, _) => None,
+                    }
+                })
+                .collect();
+            // Where one environment before is enough, one that runs it is.
+            let reason = reasons.into_iter().next().filter(|_| !(environment.after_any && is_fine));
             if let Some(reason) = reason {
                 let by = timelines.get(&(name.clone(), image.clone())).and_then(|timeline| timeline.brought(value));
                 let by = by.map(|shift| match shift.word.order {

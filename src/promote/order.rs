@@ -151,6 +151,13 @@ pub fn runs<'a>(
     candidates::runs(observation, decisions, before, image)
 }
 
+/// Returns an environment as it follows those before it that have a version, where one of several is enough.
+pub fn narrowed(environment: &Environment, has: &dyn Fn(&EnvironmentName) -> bool) -> Option<Environment> {
+    let mut narrowed = environment.clone();
+    narrowed.after.retain(|before| has(before.name()));
+    (environment.after_any && !narrowed.after.is_empty()).then_some(narrowed)
+}
+
 /// Returns the environments right before one.
 pub fn right_before(environment: &Environment) -> impl Iterator<Item = &EnvironmentName> {
     candidates::predecessors(environment)

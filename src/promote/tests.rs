@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::model::decision::{Origin, Question, Reason};
+use crate::model::environment::Publish;
 use crate::model::gate::{GateSpec, SoakCount};
 use crate::model::glob::{ImageGlob, PathGlobs};
 use crate::model::history::Past;
@@ -210,4 +211,25 @@ fn names_that_collide_get_a_hash() {
     let names: BTreeSet<&String> = names.values().collect();
     assert_eq!(names.len(), 2);
     assert!(names.iter().all(|name| name.starts_with("ghcr.io-a-b-")), "{names:?}");
+}
+
+#[test]
+fn one_of_several_is_enough_where_any_is_asked_for() {
+    let mut prod = environment("prod", &["eu", "us"], Publish::Commit);
+    prod.after_any = true;
+    let first = |name| environment(name, &[], Publish::Commit);
+    let environments = Environments(vec![first("eu"), first("us"), prod]);
+    let run = |eu: &str, us: &str, prod: &str| {
+        let decisions = [decision(WEB, "eu", eu), decision(WEB, "us", us), decision(WEB, "prod", prod)];
+        let promoted = promote(&observation(&[WEB]), decisions.to_vec(), &environments, &Groups::default());
+        let told = told(&promoted);
+        told.into_iter().filter(|row| row.starts_with("prod") || row.contains("in prod")).collect::<Vec<_>>()
+    };
+    // The newest of what they run, and nothing where what is there is as new as any.
+    assert_eq!(run("1.1.0", "1.2.0", "1.0.0"), ["prod/ghcr.io-acme-web: 1.0.0 -> 1.2.0 committed"]);
+    assert_eq!(run("1.2.0", "1.1.0", "1.0.0"), ["prod/ghcr.io-acme-web: 1.0.0 -> 1.2.0 committed"]);
+    assert_eq!(run("1.1.0", "1.2.0", "1.2.0"), [""; 0]);
+    assert_eq!(run("1.1.0", "1.0.0", "1.0.0"), ["prod/ghcr.io-acme-web: 1.0.0 -> 1.1.0 committed"]);
+    let ahead = run("1.1.0", "1.2.0", "1.3.0");
+    assert!(ahead.iter().all(|row| row.contains("which is ahead of")) && !ahead.is_empty(), "{ahead:?}");
 }

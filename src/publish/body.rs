@@ -91,6 +91,9 @@ fn origin(environment: &Environment) -> String {
     match before.as_slice() {
         [] => format!("For **{name}**, from the registry.\n\n"),
         [one] => format!("For **{name}**, as {one} runs it.\n\n"),
+        [first @ .., last] if environment.after_any => {
+            format!("For **{name}**, as {} or {last} runs it.\n\n", first.join(", "))
+        }
         [first @ .., last] => format!("For **{name}**, as {} and {last} run it.\n\n", first.join(", ")),
     }
 }

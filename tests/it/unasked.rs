@@ -365,3 +365,69 @@ async fn one_of_two_files_that_went_and_came_back_lower_is_not_raised_again() {
     scene.pass(9).await;
     assert_eq!((scene.runs("prod/web.yaml"), scene.runs("prod/worker.yaml")), (":1.6.0".into(), ":1.6.0".into()));
 }
+
+#[tokio::test]
+async fn a_file_that_is_lowered_past_what_another_one_runs_is_not_raised_to_that() {
+    let files = ["prod/web.yaml", "prod/worker.yaml"];
+    let scene = Scene::new(&config("semver: 1.x", PROD), &files, ":1.4.0", &["1.4.0", "1.5.0"]);
+    scene.pass(2).await;
+    scene.write("prod/web.yaml", ":1.6.0", 3);
+    assert_eq!(files.map(|file| scene.runs(file)), [":1.6.0", ":1.5.0"]);
+    scene.write("prod/web.yaml", ":1.4.0", 4);
+    for (day, tags) in [(5, &["1.4.0", "1.5.0"][..]), (6, &["1.4.0", "1.5.0", "1.6.0"])] {
+        scene.list(tags);
+        let outcome = scene.pass(day).await;
+        assert_eq!(files.map(|file| scene.runs(file)), [":1.4.0", ":1.5.0"], "{:?}", outcome.skipped);
+    }
+    scene.list(&["1.4.0", "1.5.0", "1.6.0", "1.7.0"]);
+    scene.pass(7).await;
+    assert_eq!(files.map(|file| scene.runs(file)), [":1.7.0", ":1.7.0"]);
+}
+
+#[tokio::test]
+async fn a_forced_push_that_undoes_a_rename_as_well_brings_nothing_again() {
+    for to in ["prod/shop.yaml", "live/web.yaml"] {
+        let scene = Scene::prod();
+        let first = scene.remote.tip("main");
+        let person = &scene.person;
+        std::fs::create_dir_all(person.folder.join(to).parent().unwrap()).unwrap();
+        person.git(&["mv", "prod/web.yaml", to]);
+        let renamed = config("semver: 1.x", &PROD.replace("prod", to.split('/').next().unwrap()));
+        person.commit_files(&[(".tagboat.yaml", &renamed), ("readme", "moved\n")], "Move it", 2);
+        person.git(&["push", "--quiet", "origin", "main"]);
+        scene.pass(3).await;
+        assert_eq!(scene.runs(to), ":1.5.0");
+        scene.pass(4).await;
+        person.git(&["push", "--quiet", "--force", "origin", &format!("{first}:main")]);
+        person.git(&["fetch", "--quiet"]);
+        person.git(&["reset", "--quiet", "--hard", "origin/main"]);
+        scene.keeps("prod/web.yaml", ":1.4.0", 5).await;
+    }
+}
+
+#[tokio::test]
+async fn places_of_one_image_are_matched_by_the_shape_of_their_paths() {
+    let files = ["dev/shop/web.yaml", "dev/docs/web.yaml", "prod/shop/web.yaml", "prod/docs/web.yaml"];
+    let scene = Scene::new(&config("semver: 1.x", DEV_AND_PROD), &files, ":1.4.0", &["1.4.0", "1.4.1", "1.5.0"]);
+    let marked: Vec<(&str, String)> = ["dev/docs/web.yaml", "prod/docs/web.yaml"]
+        .map(|file| (file, manifest(":1.4.0").replace(":1.4.0", ":1.4.0 # tagboat: semver=1.4.x")))
+        .into();
+    let marked: Vec<(&str, &str)> = marked.iter().map(|(file, text)| (*file, text.as_str())).collect();
+    scene.person.commit_files(&marked, "The docs stay at 1.4", 2);
+    scene.person.git(&["push", "--quiet", "origin", "main"]);
+    let outcome = scene.pass(3).await;
+    let docs = ":1.4.1 # tagboat: semver=1.4.x";
+    assert_eq!(files.map(|file| scene.runs(file)), [":1.5.0", docs, ":1.5.0", docs], "{:?}", outcome.skipped);
+    let tip = scene.remote.tip("main");
+    scene.pass(4).await;
+    assert_eq!(scene.remote.tip("main"), tip, "a further pass does nothing");
+    // What stands for nothing there waits, and says why.
+    let other = manifest(":1.4.0");
+    scene.person.git(&["pull", "--quiet", "--ff-only"]);
+    scene.person.commit_files(&[("prod/other/web.yaml", &other)], "Another one", 5);
+    scene.person.git(&["push", "--quiet", "origin", "main"]);
+    let outcome = scene.pass(6).await;
+    assert_eq!(scene.runs("prod/other/web.yaml"), ":1.4.0");
+    let told = outcome.skipped.iter().any(|row| row.reason.contains("dev runs several versions of it: 1.4.1, 1.5.0"));
+    assert!(told, "{:?}", outcome.skipped);
+}

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::fault::{SourceLine, quote};
 use crate::config::reader::{Located, Reader, closest};
-use crate::config::repository::raw::{RawEnvironment, RawOnFailure};
+use crate::config::repository::raw::{RawBefore, RawElsewhere, RawEnvironment, RawOnFailure};
 use crate::config::repository::{gates, path_globs};
 use crate::config::shapes::ShortOrLong;
 use crate::model::checks::CheckName;
@@ -67,35 +67,67 @@ fn environment(raw: RawEnvironment, reader: &mut Reader<'_>, edges: &mut Vec<Edg
     let publish = raw.publish.value().unwrap_or_default();
     let gates = raw.gates.value().map(|gates| gates::gates(gates, publish, reader)).unwrap_or_default();
     let on_failure = raw.on_failure.value().and_then(|raw| on_failure(raw, publish, reader));
-    let name = raw.name.value()?;
-    let mut after = Vec::new();
-    for item in raw.after.value().map(|list| list.0).unwrap_or_default() {
+    let own = raw.name.value()?;
+    let listed = raw.after.value().map(|list| list.0).unwrap_or_default();
+    let is_alone = listed.len() == 1;
+    let mut after: Vec<Predecessor> = Vec::new();
+    let mut after_any = false;
+    let mut add = |before: Predecessor| {
+        // One that stands twice says nothing twice.
+        if !after.iter().any(|known| known.name() == before.name()) {
+            after.push(before);
+        }
+    };
+    let mut here = |name: EnvironmentName, span: Span| {
+        edges.push(Edge { of: own.clone(), after: name.clone(), span });
+        Predecessor::Here(name)
+    };
+    for item in listed {
         match item.value {
-            ShortOrLong::Short(before) => {
-                edges.push(Edge { of: name.clone(), after: before.clone(), span: item.span });
-                after.push(Predecessor::Here(before));
-            }
-            ShortOrLong::Long(elsewhere) => {
-                if let (Some(repository), Some(environment)) =
-                    (elsewhere.repository.value(), elsewhere.environment.value())
-                {
-                    let at = reader.position(item.span.start);
-                    let before = Predecessor::elsewhere(&repository.0, environment, at);
-                    // One that stands twice says nothing twice.
-                    if !after.iter().any(|known: &Predecessor| known.name() == before.name()) {
-                        after.push(before);
+            ShortOrLong::Short(name) => add(here(name, item.span)),
+            ShortOrLong::Long(RawBefore { any, repository, environment, .. }) => {
+                match (any.given, repository.value()) {
+                    (Some(any), _) => {
+                        if !is_alone {
+                            let hint = "name all of them in `any`, or all of them beside it".to_owned();
+                            reader.fault(any.span, "`any` stands beside other environments", Some(hint));
+                            continue;
+                        }
+                        if let Some(key) = environment.key {
+                            reader.fault(key, "`environment` goes with `repository`, which is not there", None);
+                        }
+                        after_any = true;
+                        for item in any.value.0 {
+                            match item.value {
+                                ShortOrLong::Short(name) => add(here(name, item.span)),
+                                ShortOrLong::Long(RawElsewhere { repository, environment, .. }) => {
+                                    if let (Some(url), Some(there)) = (repository.value(), environment.value()) {
+                                        add(Predecessor::elsewhere(&url.0, there, reader.position(item.span.start)));
+                                    }
+                                }
+                            }
+                        }
                     }
+                    (None, Some(url)) => match environment.value() {
+                        Some(there) => add(Predecessor::elsewhere(&url.0, there, reader.position(item.span.start))),
+                        None => {
+                            let hint = "name it: `{repository: URL, environment: NAME}`".to_owned();
+                            reader.fault(item.span, "which environment of that repository is not said", Some(hint));
+                        }
+                    },
+                    (None, None) => {}
                 }
             }
         }
     }
     let reviewers = raw.reviewers.value().map(|list| list.0).unwrap_or_default();
     Some(Environment {
-        name,
+        name: own,
         // An environment whose files are at fault stays in the graph, so that names are found.
         files: files.unwrap_or_else(|| PathGlobs::parse::<&str>(&[]).expect("no pattern can be at fault")),
         branch: raw.branch.value(),
         after,
+        after_any,
         gates,
         publish,
         max_open: raw.max_open.value().map(|most| most.0),

@@ -125,8 +125,9 @@ object! {
     /// The branch it lives on. Default: the repository's base branch.
     "branch" optional branch: BranchName,
     /// The environment, or several, that must run a version before this one; also
-    /// `{repository, environment}` of another watched repository. Default: versions come from registries.
-    "after" optional after: OneOrMany<ShortOrLong<EnvironmentName, RawElsewhere>>,
+    /// `{repository, environment}` of another watched repository, and `{any: […]}` where one of several is enough. Default:
+    /// versions come from registries.
+    "after" optional after: OneOrMany<ShortOrLong<EnvironmentName, RawBefore>>,
     /// What a promotion into it waits for. Default: nothing.
     "gates" optional gates: RawGates,
     /// How a change reaches it: `commit` on the base branch, `pullRequest` that a person merges, or
@@ -141,8 +142,19 @@ object! {
 }
 
 object! {
+    /// An environment of another watched repository, or several environments of which one is enough.
+    RawBefore, "`after`", exactly one of ["repository", "any"];
+    /// The other repository's URL as `service.yaml` writes it.
+    "repository" optional repository: CleanUrl,
+    /// The environment there.
+    "environment" optional environment: EnvironmentName,
+    /// Environments of which one must run a version before. Example: `[staging-eu, staging-us]`.
+    "any" optional any: OneOrMany<ShortOrLong<EnvironmentName, RawElsewhere>>,
+}
+
+object! {
     /// An environment of another watched repository.
-    RawElsewhere, "`after`";
+    RawElsewhere, "an environment";
     /// The other repository's URL as `service.yaml` writes it.
     "repository" required repository: CleanUrl,
     /// The environment there.

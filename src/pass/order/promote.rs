@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decide::questions;
 use crate::model::decision::{Decision, Reason, Verdict, Want};
-use crate::model::environment::EnvironmentName;
+use crate::model::environment::{Environment, EnvironmentName};
 use crate::model::gate::{Gate, GateName, GateState};
 use crate::model::image::{ImageName, Tag};
 use crate::model::observation::Observation;
@@ -47,7 +47,9 @@ pub(super) async fn settle(
     }
     not_held(ground, image, tag)?;
     let missing = passed_over(ground, &decisions, image, tag);
-    let right_before: Vec<&EnvironmentName> = order::right_before(ground.environment).collect();
+    let narrowed = order::narrowed(ground.environment, &|before| !missing.iter().any(|(name, _)| name == before));
+    let target = narrowed.as_ref().unwrap_or(ground.environment);
+    let right_before: Vec<&EnvironmentName> = order::right_before(target).collect();
     let not_before: Vec<&(EnvironmentName, String)> =
         missing.iter().filter(|(before, _)| right_before.contains(&before)).collect();
     if let Some((before, runs)) = not_before.first()
@@ -70,15 +72,15 @@ pub(super) async fn settle(
     for decision in &decided {
         settled.moves.push(step(ground, decision, &decisions, tag).await?);
     }
-    let asked = order::questions(&ground.observation, ground.environment, &settled.moves, skipped);
+    let asked = order::questions(&ground.observation, target, &settled.moves, skipped);
     observe::answers::ask(&mut ground.observation, &asked, ground.inputs.sources).await;
-    let wants = order::wants(&ground.observation, ground.environment, &settled.moves);
+    let wants = order::wants(&ground.observation, target, &settled.moves);
     if !skipped.contains(&GateName::Checks) {
         let elsewhere = elsewhere::asked(ground.inputs.others);
         let whom = observe::checks::Whom { own: &ground.inputs.forge, elsewhere: &elsewhere };
         observe::checks::ask(&mut ground.observation, &wants, &whom).await;
     }
-    settled.gates = gates(ground, &settled.moves, skipped, not_before.first().map(|(before, _)| before));
+    settled.gates = gates((ground, target), &settled.moves, skipped, not_before.first().map(|(before, _)| before));
     if let Some(reason) = order::objection(&settled.gates) {
         let names: Vec<&str> =
             settled.gates.iter().filter(|gate| gate.state != GateState::Pass).map(|gate| gate.name.as_str()).collect();
@@ -227,12 +229,12 @@ async fn step(
 
 /// Judges the gates that are not skipped; nothing has soaked where it never was.
 fn gates(
-    ground: &Ground<'_>,
+    (ground, target): (&Ground<'_>, &Environment),
     moves: &[Move],
     skipped: &BTreeSet<GateName>,
     never_in: Option<&EnvironmentName>,
 ) -> Vec<Gate> {
-    let mut gates = order::gates(&ground.observation, ground.environment, moves, skipped);
+    let mut gates = order::gates(&ground.observation, target, moves, skipped);
     if let Some(before) = never_in {
         for gate in gates.iter_mut().filter(|gate| matches!(gate.name, GateName::Soak | GateName::Checks)) {
             gate.state = GateState::Wait { until: None, reason: format!("it is not in {before}") };

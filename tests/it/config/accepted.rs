@@ -158,3 +158,30 @@ registries:
     let own = service.registries[2].client_certificate.as_ref().unwrap();
     assert_eq!(service.resolve(&own.key_file), PathBuf::from("folder/b.pem"));
 }
+
+#[test]
+fn one_environment_before_is_enough_where_any_is_written() {
+    let text = |after: &str| {
+        format!(
+            "version: 1\nenvironments:\n- {{name: eu, files: eu/**}}\n- {{name: us, files: us/**}}\n\
+             - {{name: prod, files: prod/**, after: {after}}}\n"
+        )
+    };
+    let read = parse(&text("{any: [eu, us, {repository: https://git.example/a/b, environment: c}]}"));
+    let prod = &read.environments.0[2];
+    let names: Vec<&str> = prod.after.iter().map(|before| before.name().as_str()).collect();
+    assert_eq!((prod.after_any, names), (true, vec!["eu", "us", "c of https://git.example/a/b"]));
+    assert!(!parse(&text("[eu, us]")).environments.0[2].after_any);
+    for (after, message) in [
+        ("[eu, {any: [us]}]", "`any` stands beside other environments"),
+        ("{any: [asia]}", "no environment is named `asia`"),
+        ("{any: [prod]}", "environments wait for each other: prod after prod"),
+        ("{any: [eu], environment: us}", "`environment` goes with `repository`, which is not there"),
+        ("{repository: https://git.example/a/b}", "which environment of that repository is not said"),
+        ("{environment: eu}", "`after`"),
+    ] {
+        let faults = repository::parse("f.yaml", text(after).as_bytes()).unwrap_err();
+        assert!(faults.0.iter().any(|fault| fault.message.contains(message)), "{after}: {faults:?}");
+        assert!(faults.0.iter().all(|fault| fault.position.is_some_and(|at| at.line == 5)), "{after}: {faults:?}");
+    }
+}

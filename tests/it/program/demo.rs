@@ -15,7 +15,7 @@ fn shows_the_main_job_and_leaves_nothing_behind() {
         "dev: update 2 images",
         "staging: update 2 images",
         "prod: update 2 images",
-        "Tagboat-Environment: prod",
+        "Tagboat-Environment: staging",
         "30 min of 30 min to go in dev",
         "outside of the windows; the next opens Mon",
         "deploy/staging has not reported on commit",

@@ -195,3 +195,25 @@ fn files_that_cannot_be_read_stop_no_other() {
         "{done}"
     );
 }
+
+#[test]
+fn an_image_that_only_one_of_two_environments_has_is_noted() {
+    let world = World::with_web(&["1.4.0"]);
+    let after = "  - name: prod\n    files: [prod/**]\n    after: dev\n    publish: commit\n";
+    world.write(".tagboat.yaml", world.config() + after);
+    for (file, image) in [("dev/web", "web"), ("prod/web", "web"), ("dev/tool", "tool"), ("prod/edge", "edge")] {
+        world.write(&format!("{file}.yaml"), world.deployment(&format!("acme/{image}:1.4.0")));
+    }
+    let found = world.tagboat(&["check", "--output", "json"]).ended(0).json();
+    let rows = found["findings"].as_array().unwrap().iter().filter(|row| row["rule"] == "only-in-one");
+    let told: Vec<String> = rows.map(|row| format!("{} {} {}", row["severity"], row["file"], row["message"])).collect();
+    let host = world.registry.host();
+    assert_eq!(
+        told,
+        [
+            format!(r#""note" "dev/tool.yaml" "{host}/acme/tool is in dev and not in prod, so it is not promoted""#),
+            format!(r#""note" "prod/edge.yaml" "{host}/acme/edge is in prod and not in dev, so it is not promoted""#),
+        ]
+        .map(|row| row.replace(&host, "127.0.0.1:50000"))
+    );
+}

@@ -1,0 +1,267 @@
+//! What may move in one environment: candidates by group, judged by its gates.
+//!
+//! Entry point: [`stage`]. Where one environment before is enough, each is tried by itself, and the best is taken.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::model::decision::{Decision, Reason, Verdict};
+use crate::model::environment::{Environment, Publish};
+use crate::model::gate::{GateSpec, GateState};
+use crate::model::image::ImageName;
+use crate::model::observation::Observation;
+use crate::model::outcome::Skipped;
+use crate::model::policy::Groups;
+use crate::model::proposal::{Action, Move, Proposal};
+use crate::model::source::SourceQuestion;
+use crate::model::tags::newest_first;
+use crate::promote::candidates::{Candidate, Search};
+use crate::promote::gates::{self, Bench, Judged};
+use crate::promote::{ForgeWants, published, soaking};
+
+/// What one environment comes to.
+#[derive(Debug, Default)]
+pub(super) struct Stage {
+    /// What decisions come to, by their positions, where the environment follows others.
+    pub(super) settled: BTreeMap<usize, Verdict>,
+    /// What moves, or waits.
+    pub(super) proposals: Vec<Proposal>,
+    /// What cannot even be proposed.
+    pub(super) skipped: Vec<Skipped>,
+    /// What gates ask of sources.
+    pub(super) questions: BTreeSet<SourceQuestion>,
+    /// What has to be asked of the forge.
+    pub(super) forge: ForgeWants,
+}
+
+/// Finds what may move in an environment.
+pub(super) fn stage(
+    search: &mut Search<'_>,
+    environment: &Environment,
+    groups: &Groups,
+    names: &BTreeMap<ImageName, String>,
+) -> Stage {
+    if !environment.after_any {
+        return one(search, environment, groups, names);
+    }
+    let alone = environment.after.iter().map(|before| Environment {
+        after: vec![before.clone()],
+        after_any: false,
+        ..environment.clone()
+    });
+    let ways: Vec<Stage> = alone.map(|alone| one(search, &alone, groups, names)).collect();
+    best(ways, search.decisions, names)
+}
+
+/// Takes for each group the way on which it may move now, else soonest; what another way could not do is no news then.
+fn best(ways: Vec<Stage>, decisions: &[Decision], names: &BTreeMap<ImageName, String>) -> Stage {
+    let mut best = Stage::default();
+    let mut proposals: BTreeMap<String, Proposal> = BTreeMap::new();
+    let mut settled: BTreeMap<usize, Vec<Verdict>> = BTreeMap::new();
+    let mut skipped = BTreeSet::new();
+    for way in ways {
+        best.questions.extend(way.questions);
+        best.forge.checks.extend(way.forge.checks);
+        best.forge.approvals.extend(way.forge.approvals);
+        skipped.extend(way.skipped);
+        way.settled.into_iter().for_each(|(index, verdict)| settled.entry(index).or_default().push(verdict));
+        for proposal in way.proposals {
+            match proposals.get_mut(&proposal.group) {
+                Some(known) if is_better(&proposal, known) => *known = proposal,
+                Some(_) => {}
+                None => drop(proposals.insert(proposal.group.clone(), proposal)),
+            }
+        }
+    }
+    let mut quiet: BTreeSet<&str> = BTreeSet::new();
+    for (index, verdicts) in settled {
+        let image = &decisions[index].question.image;
+        let proposal = names.get(image).and_then(|group| proposals.get(group));
+        let moves = proposal.into_iter().flat_map(|proposal| &proposal.moves);
+        let mut own = moves.filter(|step| step.image == *image && step.from == decisions[index].question.current);
+        let held = proposal.is_some_and(|proposal| proposal.action == Action::Held);
+        let keeps = verdicts.iter().any(|verdict| *verdict == Verdict::Keep);
+        let verdict = match own.next() {
+            Some(step) if !held => Verdict::Move { to: step.to.clone(), step: step.step },
+            None if !keeps => verdicts.into_iter().next().unwrap_or(Verdict::Keep),
+            _ => Verdict::Keep,
+        };
+        if !matches!(verdict, Verdict::Undecided(_)) {
+            quiet.insert(image.as_str());
+        }
+        best.settled.insert(index, verdict);
+    }
+    best.skipped = skipped.into_iter().filter(|row: &Skipped| !quiet.contains(row.what.as_str())).collect();
+    best.proposals = proposals.into_values().collect();
+    best
+}
+
+/// Whether a group had better move as one proposal says than as another one.
+fn is_better(one: &Proposal, other: &Proposal) -> bool {
+    let rank = |proposal: &Proposal| {
+        let passes = proposal.gates.iter().all(|gate| gate.state == GateState::Pass)
+            && matches!(proposal.action, Action::Committed | Action::Opened);
+        let moment = if passes { Timestamp::MIN } else { proposal.earliest.unwrap_or(Timestamp::MAX) };
+        (proposal.action == Action::Held, moment)
+    };
+    let tag = |proposal: &Proposal| proposal.moves.first().and_then(|step| step.to.tag.clone());
+    let is_newer = || match (tag(one), tag(other)) {
+        (Some(one), Some(other)) => newest_first(one.as_str(), other.as_str()).is_lt(),
+        _ => false,
+    };
+    rank(one) < rank(other) || (rank(one) == rank(other) && is_newer())
+}
+
+/// Finds what may move where all environments before count.
+fn one(
+    search: &mut Search<'_>,
+    environment: &Environment,
+    groups: &Groups,
+    names: &BTreeMap<ImageName, String>,
+) -> Stage {
+    let mut stage = Stage::default();
+    let decisions: &[Decision] = search.decisions;
+    let observation = search.observation;
+    let own: Vec<(usize, &Decision)> = decisions
+        .iter()
+        .enumerate()
+        .filter(|(_, decision)| decision.question.environment == environment.name)
+        .collect();
+    let mut moving: BTreeMap<&str, Vec<Move>> = BTreeMap::new();
+    let mut blocked: BTreeMap<&str, String> = BTreeMap::new();
+    let mut held: BTreeMap<&str, String> = BTreeMap::new();
+    for (index, decision) in own {
+        let image = &decision.question.image;
+        let group = names.get(image).map_or("", String::as_str);
+        let candidate = candidate(search, decision, environment);
+        if !environment.after.is_empty() {
+            stage.settled.insert(index, candidate.verdict());
+        }
+        match candidate {
+            Candidate::Move(step) => moving.entry(group).or_default().push(*step),
+            Candidate::Keep => {
+                // Alone it just stays; the others of its group must not go on without it.
+                if environment.after.is_empty()
+                    && groups.of(image).is_some()
+                    && let Some(reason) = held_back(decision, observation)
+                {
+                    held.entry(group).or_insert(reason);
+                }
+            }
+            Candidate::Held(step, reason) => {
+                held.entry(group).or_insert(reason);
+                moving.entry(group).or_default().push(*step);
+            }
+            Candidate::Blocked(reason) => {
+                blocked.entry(group).or_insert_with(|| format!("{image}: {reason}"));
+                let reason = format!("in {}: {reason}", environment.name);
+                stage.skipped.push(Skipped { what: image.to_string(), reason });
+            }
+            Candidate::Undecided(reason) => {
+                blocked.entry(group).or_insert_with(|| format!("{image}: {reason}"));
+            }
+        }
+    }
+    for (group, moves) in moving {
+        // A configured group moves together: it waits for what cannot be told of one of its images.
+        let held_up = blocked
+            .get(group)
+            .or_else(|| observation.half_known.get(&environment.name))
+            .filter(|_| groups.0.iter().any(|configured| configured.name == group));
+        let soaking = soaking(observation, environment, &moves);
+        let proofs = gates::proofs(observation, environment, &moves);
+        let key = (environment.name.clone(), group.to_owned());
+        if !held.contains_key(group) {
+            stage.questions.extend(unanswered(observation, environment, &moves));
+            stage.forge.checks.extend(gates::wants(environment, &proofs));
+            let is_approved = environment.gates.iter().any(|gate| matches!(gate, GateSpec::Approvals(_)));
+            if is_approved && !observation.approvals.contains_key(&key) {
+                stage.forge.approvals.insert(key.clone());
+            }
+        }
+        let forge =
+            gates::Forge { proofs: &proofs, approvals: observation.approvals.get(&key), publish: environment.publish };
+        let asking = (&environment.name, moves.as_slice());
+        let answers = &observation.answers;
+        let bench = Bench { now: observation.now, soaking: &soaking, asking, answers, forge };
+        let judged = gates::judge(&environment.gates, &bench);
+        drop(proofs);
+        let mut proposal = propose(environment, group, moves, held_up, judged);
+        if let Some(reason) = held.remove(group) {
+            proposal.action = Action::Held;
+            proposal.reason = Some(reason);
+            proposal.earliest = None;
+        }
+        stage.proposals.push(proposal);
+    }
+    stage
+}
+
+/// Tells which version a decision left out because a person holds it.
+fn held_back(decision: &Decision, observation: &Observation) -> Option<String> {
+    let image = &decision.question.image;
+    let tags = observation.images.get(image)?.as_ref().ok()?;
+    let (tag, reason) = decision.rejected.iter().find(|(_, reason)| matches!(reason, Reason::Held(_)))?;
+    Some(format!("the group moves together: {image}: {} is {reason}", tags.list.at(tag)))
+}
+
+/// What a decision comes to in its environment.
+fn candidate(search: &mut Search<'_>, decision: &Decision, environment: &Environment) -> Candidate {
+    if !environment.after.is_empty() {
+        return search.settle(decision, environment);
+    }
+    match &decision.verdict {
+        Verdict::Keep => Candidate::Keep,
+        Verdict::Undecided(reason) => Candidate::Undecided(reason.clone()),
+        Verdict::Move { to, step } => Candidate::Move(Box::new(Move {
+            image: decision.question.image.clone(),
+            from: decision.question.current.clone(),
+            to: to.clone(),
+            step: *step,
+            pin: decision.question.policy.pins(),
+            sites: decision.question.sites.clone(),
+            published: published(search.observation, &decision.question.image, to),
+        })),
+    }
+}
+
+/// Returns what the gates of an environment ask of sources before these images may come, and nobody has answered.
+fn unanswered<'a>(
+    observation: &'a Observation,
+    environment: &'a Environment,
+    moves: &'a [Move],
+) -> impl Iterator<Item = SourceQuestion> + 'a {
+    let asked = environment.gates.iter().flat_map(|spec| gates::questions(spec, &environment.name, moves));
+    asked.filter(|question| !observation.answers.contains_key(question))
+}
+
+/// Says what becomes of the moves.
+fn propose(
+    environment: &Environment,
+    group: &str,
+    moves: Vec<Move>,
+    held_up: Option<&String>,
+    Judged { gates, earliest }: Judged,
+) -> Proposal {
+    let gates_pass = gates.iter().all(|gate| gate.state == GateState::Pass);
+    let (action, reason) = match (held_up, gates_pass, environment.publish) {
+        (Some(reason), _, _) => (Action::Waiting, Some(format!("the group moves together: {reason}"))),
+        (None, false, Publish::Commit) => (Action::Waiting, None),
+        (None, true, Publish::Commit) => (Action::Committed, None),
+        // It stands at once, its gates shown in it; they hold back the merge alone.
+        (None, _, Publish::PullRequest | Publish::AutoMerge) => (Action::Opened, None),
+    };
+    Proposal {
+        environment: environment.name.clone(),
+        group: group.to_owned(),
+        publish: environment.publish,
+        branch: None,
+        url: None,
+        moves,
+        gates,
+        action,
+        reason,
+        earliest: earliest.filter(|_| matches!(action, Action::Waiting | Action::Opened) && held_up.is_none()),
+    }
+}
