@@ -15,6 +15,7 @@ mod environments;
 mod forges;
 mod github;
 mod heads;
+mod hidden;
 mod holds;
 mod life;
 mod manifests;

@@ -1,5 +1,6 @@
 //! `serve`: the real program against real repositories, a registry, signals and webhooks.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -21,6 +22,8 @@ pub(super) struct Service {
     lines: Receiver<Value>,
     pub(super) address: String,
     file: String,
+    /// Every line that was waited past.
+    seen: RefCell<String>,
 }
 
 impl Drop for Service {
@@ -33,11 +36,16 @@ impl Drop for Service {
 
 impl Service {
     /// Starts it with a configuration, to which the version and where to listen are added.
-    #[expect(clippy::disallowed_methods, reason = "a service runs beside the test, until it is told to stop")]
     pub(super) fn start(world: &World, configuration: &str) -> Self {
+        Self::start_with(world, configuration, &[])
+    }
+
+    /// Starts it with further arguments.
+    #[expect(clippy::disallowed_methods, reason = "a service runs beside the test, until it is told to stop")]
+    pub(super) fn start_with(world: &World, configuration: &str, further: &[&str]) -> Self {
         let file = world.beside("service.yaml", &whole(configuration));
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tagboat"));
-        command.args(["serve", "--config", &file, "--log-format", "json"]).current_dir(world.tree());
+        command.args(["serve", "--config", &file, "--log-format", "json"]).args(further).current_dir(world.tree());
         command.env_clear().envs(world.variables()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (sender, lines) = channel();
@@ -50,7 +58,7 @@ impl Service {
                 }
             }
         });
-        let mut service = Self { child, lines, address: String::new(), file };
+        let mut service = Self { child, lines, address: String::new(), file, seen: RefCell::default() };
         service.address = service.wait("listening")["address"].as_str().unwrap().to_owned();
         service
     }
@@ -60,7 +68,11 @@ impl Service {
     fn wait_for(&self, message: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let mut seen = Vec::new();
         loop {
-            match self.lines.recv_timeout(PATIENCE) {
+            let line = self.lines.recv_timeout(PATIENCE);
+            if let Ok(line) = &line {
+                self.seen.borrow_mut().push_str(&format!("{line}\n"));
+            }
+            match line {
                 Ok(line) if line["message"] == message && fits(&line) => return line,
                 Ok(line) => seen.push(line),
                 Err(error) => panic!("no line `{message}`: {error}: {seen:#?}"),
@@ -136,6 +148,13 @@ impl Service {
         let fresh = format!("{}.fresh", self.file);
         std::fs::write(&fresh, whole(configuration)).unwrap();
         std::fs::rename(fresh, &self.file).unwrap();
+    }
+
+    /// Stops it; returns everything that it logged.
+    pub(super) fn stop(self) -> String {
+        self.signal("-TERM");
+        self.wait("stopped");
+        self.seen.borrow().clone()
     }
 
     /// Waits for its end; returns the exit code.
