@@ -20,7 +20,7 @@ use crate::model::outcome::Outcome;
 use crate::pass::propose::{Asked, Publishing};
 use crate::pass::run::CONFIG_FILE;
 use crate::pass::setup::Target;
-use crate::pass::{Detail, Editing, Inputs, Planned, setup, view};
+use crate::pass::{Detail, Editing, Inputs, Planned, elsewhere, setup, view};
 use crate::report::text::{self, Occasion};
 use crate::report::{Verbosity, View, json};
 
@@ -141,12 +141,15 @@ impl Session {
         let bar = Bar::new(self.common.quiet);
         let target = Target::Checkout { folder, branch: None };
         let (publishing, branch) = setup::asked(&target, &service, &self.environment);
+        let runtime = self.runtime()?;
+        let others = runtime.block_on(elsewhere::view(&config, &setup::neighbours(&service, &self.environment)));
         let inputs = Inputs {
             config: &config,
             files: &*viewed.files,
             base: None,
             past: viewed.past.as_deref(),
             branches: &branches,
+            others: &others,
             editing: Editing::Together,
             source: &*source,
             sources: &setup::sources(&service, &self.environment),
@@ -158,7 +161,7 @@ impl Session {
             only,
             progress: &|progress| bar.tell(progress),
         };
-        let planned = self.runtime()?.block_on(crate::pass::plan(&inputs))?;
+        let planned = runtime.block_on(crate::pass::plan(&inputs))?;
         Ok((planned, config))
     }
 

@@ -6,6 +6,7 @@ use crate::cli::output::{Failure, note, print, write_beside};
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 use crate::clock::{Clock, SystemClock};
+use crate::pass::elsewhere::Others;
 use crate::pass::setup::Recording;
 use crate::pass::{Detail, Editing, Inputs, plan, report, setup, view};
 use crate::report::{exit, trouble};
@@ -26,6 +27,7 @@ pub(super) fn run(session: &Session, arguments: &Snapshot) -> Outcome {
         base: None,
         past: viewed.past.as_deref(),
         branches: &branches,
+        others: &Others::new(),
         editing: Editing::Together,
         source: recorder.source(),
         sources: &setup::sources(&service, &session.environment),

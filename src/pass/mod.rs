@@ -6,6 +6,7 @@
 pub mod asked;
 pub mod check;
 mod early;
+pub mod elsewhere;
 mod forges;
 mod grounds;
 pub mod hold;
@@ -55,6 +56,7 @@ use crate::observe::files::Files;
 use crate::observe::history::Past;
 use crate::observe::scan::Scanned;
 use crate::pass::early::Early;
+use crate::pass::elsewhere::Others;
 use crate::pass::grounds::{Seen, Sight};
 use crate::pass::pasts::read_pasts;
 use crate::pass::returns::Return;
@@ -110,6 +112,8 @@ pub struct Inputs<'a> {
     pub past: Option<&'a dyn Past>,
     /// The branches beside the base on which environments live.
     pub branches: &'a Branches,
+    /// The other repositories whose environments come before one of these.
+    pub others: &'a Others,
     /// Where tags come from.
     pub source: &'a dyn TagSource,
     /// What gates may ask.
@@ -240,7 +244,8 @@ async fn round(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
         }
         read_pasts(inputs, &mut observation, &promoted.wants, &seen);
         observe::answers::ask(&mut observation, &promoted.questions, inputs.sources).await;
-        observe::checks::ask(&mut observation, &promoted.forge.checks, &inputs.forge).await;
+        let whom = observe::checks::Whom { own: &inputs.forge, elsewhere: &elsewhere::asked(inputs.others) };
+        observe::checks::ask(&mut observation, &promoted.forge.checks, &whom).await;
         let style = &inputs.config.pull_request;
         let wants = (&promoted.forge.approvals, environments);
         observe::checks::approvals(&mut observation, wants, style, &inputs.forge).await;
@@ -304,7 +309,8 @@ fn look<'a>(inputs: &Inputs<'a>) -> Result<(Observation, Vec<Seen<'a>>), PassErr
     let looked = grounds::look(&Sight { config, files, past, branches, cache, limits })?;
     let mut half_known = half_known(config, &looked.passed_over);
     half_known.extend(looked.half_known);
-    let observation = Observation {
+    let beside = branches.values().filter_map(|viewed| viewed.as_ref().ok()?.base.clone());
+    let mut observation = Observation {
         now: inputs.now,
         base: inputs.base.clone(),
         sites: looked.sites,
@@ -313,9 +319,12 @@ fn look<'a>(inputs: &Inputs<'a>) -> Result<(Observation, Vec<Seen<'a>>), PassErr
         troubles: looked.troubles,
         absent: looked.absent,
         holds: holds(inputs)?,
+        tips: inputs.base.iter().cloned().chain(beside).collect(),
         ..Observation::default()
     };
-    Ok((observation, looked.seen))
+    let mut seen = looked.seen;
+    seen.extend(elsewhere::look(inputs, &mut observation));
+    Ok((observation, seen))
 }
 
 /// Refuses files that two environments of a branch claim.
@@ -509,6 +518,8 @@ pub fn scan(
 fn leave_other_branches(planned: &mut Planned, config: &Repository) {
     let branch = |name: &EnvironmentName| config.environments.named(name).and_then(|found| found.branch.as_ref());
     planned.changes.retain(|(name, _)| branch(name).is_none());
+    let proposals = &planned.promoted.proposals;
+    planned.returns.retain(|returned| branch(&proposals[returned.proposal].environment).is_none());
     for proposal in planned.promoted.proposals.iter_mut().filter(|proposal| is_written(proposal)) {
         if let Some(branch) = branch(&proposal.environment) {
             proposal.action = Action::Waiting;

@@ -55,6 +55,7 @@ impl Scene {
             remote,
             branch: &BranchName::from("main"),
             config: None,
+            neighbours: &tagboat::pass::elsewhere::nobody,
             source: &self.tags,
             sources,
             cache: &tagboat::pass::setup::no_cache(),

@@ -138,6 +138,7 @@ async fn raced(rivals: usize) -> ([String; 2], Vec<(String, Action)>, usize) {
         remote,
         branch: &BranchName::from("main"),
         config: None,
+        neighbours: &tagboat::pass::elsewhere::nobody,
         source: &tags,
         sources: &crate::support::sources::none(),
         cache: &tagboat::pass::setup::no_cache(),

@@ -64,6 +64,7 @@ async fn pass_at(now: &str, remote: &Arc<MemoryRemote>, tags: &MemoryTags, mode:
         remote,
         branch: &BranchName::from("main"),
         config: None,
+        neighbours: &tagboat::pass::elsewhere::nobody,
         source: tags,
         sources: &crate::support::sources::none(),
         cache: &no_cache(),

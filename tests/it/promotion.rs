@@ -54,6 +54,7 @@ impl Scene {
             remote,
             branch: &BranchName::from("main"),
             config: None,
+            neighbours: &tagboat::pass::elsewhere::nobody,
             source: &self.tags,
             sources: &crate::support::sources::none(),
             cache: &tagboat::pass::setup::no_cache(),

@@ -30,6 +30,7 @@ async fn pass(remote: Arc<dyn Remote>, tags: &MemoryTags, now: &str) -> Outcome 
         remote,
         branch: &BranchName::from("main"),
         config: None,
+        neighbours: &tagboat::pass::elsewhere::nobody,
         source: tags,
         sources: &crate::support::sources::none(),
         cache: &tagboat::pass::setup::no_cache(),

@@ -66,6 +66,7 @@ impl Scene {
             remote: Arc::<Mirror>::clone(&self.mirror),
             branch: &BranchName::from("main"),
             config: None,
+            neighbours: &tagboat::pass::elsewhere::nobody,
             source: &self.tags,
             sources: &crate::support::sources::none(),
             cache: &tagboat::pass::setup::no_cache(),

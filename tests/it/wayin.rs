@@ -43,6 +43,7 @@ impl Tree {
             base: None,
             past: None,
             editing: tagboat::pass::Editing::Together,
+            others: &tagboat::pass::elsewhere::Others::new(),
             source: tags,
             branches: &tagboat::pass::view::Branches::new(),
             sources: &crate::support::sources::none(),

@@ -46,6 +46,7 @@ use crate::cores;
 use crate::http::client::HttpClient;
 use crate::http::connection::{Connection, Connections};
 use crate::http::error::HttpError;
+use crate::model::exchange::Witness;
 use crate::model::image::{Digest, ImageName, Tag};
 use crate::model::signature::SignatureVerdict;
 use crate::model::tags::{FactKind, ImageTags, TagFacts};
@@ -104,6 +105,7 @@ pub struct RegistryClient {
     /// How many HEADs this pass has taken to see where tags point that are compared.
     heads: AtomicUsize,
     trusted_root: Option<Arc<TrustedRoot>>,
+    witness: Witness,
 }
 
 impl fmt::Debug for RegistryClient {
@@ -155,7 +157,14 @@ impl RegistryClient {
             inspections: AtomicUsize::new(0),
             heads: AtomicUsize::new(0),
             trusted_root: settings.trusted_root,
+            witness: Witness::default(),
         }
+    }
+
+    /// Tells somebody of each request.
+    #[must_use]
+    pub fn told_to(self, witness: Witness) -> Self {
+        Self { witness, ..self }
     }
 
     /// Returns a client for a pass of its own, at the same time as others: its time, budgets and numbers are its own, and
@@ -177,6 +186,7 @@ impl RegistryClient {
             inspections: AtomicUsize::new(0),
             heads: AtomicUsize::new(0),
             trusted_root: self.trusted_root.clone(),
+            witness: self.witness.clone(),
         }
     }
 

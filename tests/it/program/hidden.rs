@@ -147,7 +147,7 @@ fn what_webhooks_and_people_show_stands_in_no_log_and_no_answer() {
         hooks.join(", "),
         row(&remote)
     );
-    let service = Service::start_with(&world, &configuration, &["-vv"]);
+    let service = Service::start_by(&world, &configuration, &[], &["--log-format", "json", "-vv"]);
     service.wait("pass");
     let mut answers = String::new();
     let mut tell = |path: &str, headers: &[&str], body: &str, status: u16| {

@@ -11,6 +11,7 @@ mod checkouts;
 mod commands;
 mod configuration;
 mod demo;
+mod elsewhere;
 mod environments;
 mod forges;
 mod github;
@@ -20,6 +21,7 @@ mod holds;
 mod life;
 mod manifests;
 mod record;
+mod recorded;
 mod registries;
 mod rescans;
 mod run;
@@ -32,6 +34,7 @@ mod streams;
 mod together;
 mod transport;
 mod update;
+mod watching;
 
 use std::path::PathBuf;
 
