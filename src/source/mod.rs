@@ -21,6 +21,7 @@ use url::Url;
 use crate::clock::Clock;
 use crate::http::client::{Call, HttpClient, PlainHttp, Redirects, Timeouts};
 use crate::http::connection::{Connection, Connections};
+use crate::http::echo::without_echo;
 use crate::http::error::HttpError;
 use crate::http::proxy::Proxies;
 use crate::http::retry::RetryPolicy;
@@ -213,7 +214,8 @@ impl Sources {
         };
         let answer = self.http.send(&call).await.map_err(said)?;
         let status = answer.status;
-        Ok((status, answer.body(LONGEST).whole().await.map_err(said)?))
+        let body = answer.body(LONGEST).whole().await.map_err(said)?;
+        Ok((status, without_echo(&call.headers, body)))
     }
 }
 

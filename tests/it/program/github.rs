@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::program::{Ran, World};
-use crate::support::forge::{Store, github, serve};
+use crate::support::forge::{Fault, Store, github, serve};
 use crate::support::git_server::{GitServer, Rules};
 
 /// A program, a Git server that asks for this token, and GitHub's API at another port.
@@ -78,6 +78,40 @@ fn an_app_opens_one_and_pushes_with_a_token_of_its_installation() {
 }
 
 #[test]
+fn neither_an_app_s_key_nor_its_tokens_show_wherever_it_fails() {
+    for (method, path, fault) in [
+        ("GET", "/installation", Fault::Before(404)),
+        ("GET", "/installation", Fault::Before(401)),
+        ("POST", "/access_tokens", Fault::Before(403)),
+        ("POST", "/access_tokens", Fault::Before(500)),
+        ("POST", "/access_tokens", Fault::Lost),
+        ("GET", "/pulls", Fault::Before(401)),
+        ("POST", "/pulls", Fault::Before(403)),
+    ] {
+        let scene = Scene::new("ghs_installation");
+        let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
+        let der = STANDARD.encode(pair.as_der().unwrap().as_ref());
+        scene.world.beside("app.pem", &format!("-----BEGIN PRIVATE KEY-----\n{der}\n-----END PRIVATE KEY-----\n"));
+        let service = format!(
+            "version: 1\nrepositories:\n  - url: {}\n    auth: {{githubApp: {{id: 7, privateKeyFile: app.pem}}}}\n",
+            scene.url
+        );
+        let service = scene.world.beside("service.yaml", &service);
+        scene.store.trap(method, path, fault);
+        let arguments = ["run", "--repo", &scene.url, "--branch", "main", "--service", &service];
+        let ran = scene.tagboat(&[&arguments[..], &["-vv", "--log-format", "json"]].concat(), &[]);
+        assert_eq!(scene.store.kept().traps.len(), 0, "{path} {fault:?} was met: {ran:?}");
+        // A signed claim begins with the same characters whatever it says: `{"alg":"RS256"` or `{"typ":`.
+        for secret in
+            ["ghs_", &STANDARD.encode("x-access-token:ghs_installation"), &der[40..80], "eyJhbGci", "eyJ0eXAi"]
+        {
+            assert!(!ran.out.contains(secret) && !ran.err.contains(secret), "{path} {fault:?} {secret}: {ran:?}");
+        }
+        assert!(ran.err.contains("/api/v3/"), "-vv logs requests: {ran:?}");
+    }
+}
+
+#[test]
 fn check_names_each_permission_that_is_missing() {
     let scene = Scene::new("tok-en");
     let web = scene.world.deployment("acme/web:1.4.0");
@@ -86,7 +120,7 @@ fn check_names_each_permission_that_is_missing() {
     let folder = work.folder.display().to_string();
     let token = [("TAGBOAT_TOKEN", "tok-en")];
     assert!(!scene.tagboat(&["check", &folder, "--forge"], &token).ended(0).out.contains("lacks"));
-    scene.store.trap("GET", "/check-runs", crate::support::forge::Fault::Before(403));
+    scene.store.trap("GET", "/check-runs", Fault::Before(403));
     let ran = scene.tagboat(&["check", &folder, "--forge"], &token).ended(2);
     assert!(ran.out.contains("lacks `checks: read`") && !ran.out.contains("statuses"), "{ran:?}");
 }

@@ -17,6 +17,7 @@ mod environments;
 mod forges;
 mod github;
 mod heads;
+mod hidden;
 mod holds;
 mod life;
 mod manifests;

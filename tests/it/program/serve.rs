@@ -1,5 +1,6 @@
 //! `serve`: the real program against real repositories, a registry, signals and webhooks.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -21,6 +22,8 @@ pub(super) struct Service {
     lines: Receiver<Value>,
     pub(super) address: String,
     file: String,
+    /// Every line that was waited past.
+    seen: RefCell<String>,
 }
 
 impl Drop for Service {
@@ -84,7 +87,7 @@ impl Service {
                 }
             }
         });
-        let mut service = Self { child, lines, address: String::new(), file };
+        let mut service = Self { child, lines, address: String::new(), file, seen: RefCell::default() };
         service.address = service.wait("listening")["address"].as_str().unwrap().to_owned();
         service
     }
@@ -100,7 +103,11 @@ impl Service {
     pub(super) fn wait_for_line(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let mut seen = Vec::new();
         loop {
-            match self.lines.recv_timeout(PATIENCE) {
+            let line = self.lines.recv_timeout(PATIENCE);
+            if let Ok(line) = &line {
+                self.seen.borrow_mut().push_str(&format!("{line}\n"));
+            }
+            match line {
                 Ok(line) if fits(&line) => return line,
                 Ok(line) => seen.push(line),
                 Err(error) => panic!("no line `{what}`: {error}: {seen:#?}"),
@@ -210,6 +217,13 @@ impl Service {
     /// Returns the exit code, once it has ended.
     pub(super) fn code(mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
+    }
+
+    /// Stops it; returns everything that it logged.
+    pub(super) fn stop(self) -> String {
+        self.signal("-TERM");
+        self.wait("stopped");
+        self.seen.borrow().clone()
     }
 
     /// Waits for its end; returns the exit code.

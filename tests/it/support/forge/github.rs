@@ -68,7 +68,11 @@ async fn answer(State(store): State<Arc<Store>>, request: Request) -> Response<B
     let shown = parts.uri.path_and_query().unwrap().to_string();
     let fault = store.met(parts.method.as_str(), &shown);
     match fault {
-        Some(Fault::Before(status)) => return said(status, &json!({"message": "a fault"})),
+        Some(Fault::Before(status)) => {
+            // Gateways may repeat what they were shown.
+            let shown = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
+            return said(status, &json!({"message": format!("a fault of {}", shown.unwrap_or("nobody"))}));
+        }
         Some(Fault::Limited) => {
             let mut limited = said(429, &json!({"message": "slow down"}));
             limited.headers_mut().insert("retry-after", "60".parse().unwrap());
