@@ -32,7 +32,7 @@ use crate::publish::apply::{Applied, apply, apply_by_forge};
 use crate::publish::making::{MakeError, Maker, can_sign};
 use crate::publish::plan::{PlannedCommit, commits};
 use crate::registry::TagSource;
-use crate::source::Sources;
+use crate::source::Answers;
 use crate::{manifest, observe::files::Files};
 
 /// The file in the repository that says what to follow.
@@ -71,7 +71,7 @@ pub struct Run<'a> {
     /// Where tags come from.
     pub source: &'a dyn TagSource,
     /// What gates may ask.
-    pub sources: &'a Sources,
+    pub sources: &'a dyn Answers,
     /// What earlier passes left.
     pub cache: &'a Cache,
     /// The limits of what is read.
