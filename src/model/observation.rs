@@ -52,6 +52,8 @@ pub struct Observation {
     pub answers: BTreeMap<SourceQuestion, Result<Answer, String>>,
     /// The first-parent line of each environment's branch, newest first, as far as history was read.
     pub lines: BTreeMap<EnvironmentName, Arc<[CommitId]>>,
+    /// Whether there is a forge that can be asked at all.
+    pub has_forge: bool,
     /// What was said of commits on the base branch.
     pub reports: Reports,
     /// Who approves the open pull request of an environment and group, where somebody asked; or why it could not be had.

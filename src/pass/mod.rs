@@ -300,6 +300,7 @@ fn look<'a>(inputs: &Inputs<'a>) -> Result<(Observation, Vec<Seen<'a>>), PassErr
         troubles: looked.troubles,
         absent: looked.absent,
         holds: holds(inputs)?,
+        has_forge: inputs.forge.is_ok(),
         ..Observation::default()
     };
     Ok((observation, looked.seen))
