@@ -139,7 +139,10 @@ async fn rounds(run: &Run<'_>, memory: Option<&Memory>) -> Result<Outcome, PassE
                     outcome.commits.iter().map(|landed| landed.environment.clone()).collect();
                 merge(&mut total, *outcome, &landed);
                 let before = moved_before.len();
-                moved_before.extend(landed.iter().cloned());
+                // What went back makes room for what comes next there.
+                if !goes_back {
+                    moved_before.extend(landed.iter().cloned());
+                }
                 // Pull requests are made on the base as the commits left it.
                 let proposes = environments.0.iter().any(|environment| environment.publish != Publish::Commit);
                 // Who is told how things stand is told of the base as it is now.
