@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 #[path = "registry/lists.rs"]
 mod lists;
 
-use lists::{Lists, Load};
+use lists::{Form, Lists, Load};
 
 /// How many connections at once: what Tagboat opens to a registry on this machine.
 const CONNECTIONS: usize = 16;
@@ -37,15 +37,18 @@ fn main() -> io::Result<()> {
         ["serve", load] => serve(&Load::parse(load)),
         ["download", load, address] => download(&Load::parse(load), address),
         _ => {
-            let empty = measure(Load { images: 0, tags: 0, latency: Duration::ZERO })?;
+            let nothing = Load { images: 0, tags: 0, latency: Duration::ZERO, form: Form::Mixed };
+            let empty = measure(nothing, &[])?;
             println!("nothing to do: {:.3} s, peak {:.1} MiB", empty.seconds, empty.mebibytes);
-            for load in [
-                Load { images: 5_000, tags: 2_000_000, latency: Duration::ZERO },
-                Load { images: 500, tags: 5_000, latency: Duration::from_millis(20) },
-            ] {
-                let plan = measure(load)?;
-                let above = plan.mebibytes - empty.mebibytes;
-                println!("{load}: {:.3} s, peak {:.1} MiB, {above:.1} above", plan.seconds, plan.mebibytes);
+            let many = Load { images: 5_000, tags: 2_000_000, ..nothing };
+            let long = Load { form: Form::Long, ..many };
+            let slow = Load { images: 500, tags: 5_000, latency: Duration::from_millis(20), ..nothing };
+            let json = ["--output", "json"].as_slice();
+            for (load, arguments) in [(many, [].as_slice()), (long, &[]), (many, json), (long, json), (slow, &[])] {
+                let plan = measure(load, arguments)?;
+                let (load_average, above) = (load_average(), plan.mebibytes - empty.mebibytes);
+                println!("{load} {}(load average {load_average})", if arguments.is_empty() { "" } else { "as JSON " });
+                println!("  the plan: {:.3} s, peak {:.1} MiB, {above:.1} above", plan.seconds, plan.mebibytes);
                 println!("  the bare client: {:.3} s", plan.bare_seconds);
                 if !load.latency.is_zero() {
                     let ideal = load.images as f64 / CONNECTIONS as f64 * load.latency.as_secs_f64();
@@ -64,7 +67,13 @@ struct Figures {
     mebibytes: f64,
 }
 
-fn measure(load: Load) -> io::Result<Figures> {
+/// Returns how many wanted to run over the last minute, as the kernel tells it.
+fn load_average() -> String {
+    let told = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    told.split(' ').next().unwrap_or_default().to_owned()
+}
+
+fn measure(load: Load, arguments: &[&str]) -> io::Result<Figures> {
     let registry = Registry::start(load)?;
     let folder = tempfile::tempdir()?;
     manifests(folder.path(), load, &registry.address)?;
@@ -77,7 +86,7 @@ fn measure(load: Load) -> io::Result<Figures> {
             .status()?;
         assert!(status.success(), "the bare client failed");
         best.bare_seconds = best.bare_seconds.min(bare.elapsed().as_secs_f64());
-        let (seconds, mebibytes) = plan(folder.path(), load)?;
+        let (seconds, mebibytes) = plan(folder.path(), load, arguments)?;
         best.seconds = best.seconds.min(seconds);
         best.mebibytes = best.mebibytes.min(mebibytes);
     }
@@ -85,11 +94,12 @@ fn measure(load: Load) -> io::Result<Figures> {
 }
 
 /// Runs the program, and returns its seconds and its peak of resident memory.
-fn plan(folder: &Path, load: Load) -> io::Result<(f64, f64)> {
+fn plan(folder: &Path, load: Load, arguments: &[&str]) -> io::Result<(f64, f64)> {
     let output = tempfile::tempfile()?;
     let started = Instant::now();
     let mut program = Command::new(env!("CARGO_BIN_EXE_tagboat"))
         .args(["plan", "--exit-code"])
+        .args(arguments)
         .arg(folder)
         .env_clear()
         .env("HOME", folder)

@@ -17,18 +17,34 @@ pub(crate) struct Load {
     pub(crate) tags: usize,
     /// How long each answer takes.
     pub(crate) latency: Duration,
+    /// What the tags look like.
+    pub(crate) form: Form,
+}
+
+/// What tags look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Releases, variants, candidates, builds of commits and dates: 12 characters on average.
+    Mixed,
+    /// One release, and builds by branch, time and commit of 33 characters each.
+    Long,
 }
 
 impl fmt::Display for Load {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} images, {} tags, {} ms", self.images, self.tags, self.latency.as_millis())
+        let form = match self.form {
+            Form::Mixed => "12",
+            Form::Long => "33",
+        };
+        let Self { images, tags, latency, .. } = self;
+        write!(formatter, "{images} images, {tags} tags of {form} characters, {} ms", latency.as_millis())
     }
 }
 
 impl Load {
     /// Returns it as an argument.
     pub(crate) fn word(self) -> String {
-        format!("{}:{}:{}", self.images, self.tags, self.latency.as_millis())
+        format!("{}:{}:{}:{}", self.images, self.tags, self.latency.as_millis(), usize::from(self.form == Form::Long))
     }
 
     /// Reads such an argument.
@@ -36,7 +52,8 @@ impl Load {
         let mut numbers = word.split(':').map(|number| number.parse().expect("the bench calls itself"));
         let mut next = || numbers.next().expect("the bench calls itself");
         let (images, tags, latency) = (next(), next(), next());
-        Self { images, tags, latency: Duration::from_millis(latency as u64) }
+        let form = if next() == 0 { Form::Mixed } else { Form::Long };
+        Self { images, tags, latency: Duration::from_millis(latency as u64), form }
     }
 
     /// Returns how many tags an image has: every tenth eleven times as many as the others.
@@ -65,7 +82,7 @@ impl Lists {
     pub(crate) fn new(load: &Load) -> Self {
         let mut pages = HashMap::new();
         for image in 0..load.images {
-            let all: Vec<String> = (0..load.tags_of(image)).map(|index| tag(image, index)).collect();
+            let all: Vec<String> = (0..load.tags_of(image)).map(|index| tag(load.form, image, index)).collect();
             let count = all.len().div_ceil(PAGE);
             for (number, tags) in all.chunks(PAGE).enumerate() {
                 let body = format!("{{\"name\":\"acme/app-{image}\",\"tags\":[\"{}\"]}}", tags.join("\",\""));
@@ -87,8 +104,18 @@ impl Lists {
     }
 }
 
-/// A tag as busy repositories have them: releases, variants, candidates, builds of commits, dates.
-fn tag(image: usize, index: usize) -> String {
+/// A tag as busy repositories have them.
+fn tag(form: Form, image: usize, index: usize) -> String {
+    if form == Form::Long {
+        // Every bit of the number changes with each index (a step of SplitMix64).
+        let mixed = ((image << 32 | index) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let hash = (mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        return if index == 0 {
+            "1.5.0".to_owned()
+        } else {
+            format!("main-{}-{hash:017x}", 1_700_000_000 + index * 61)
+        };
+    }
     let (minor, patch, hash) = (index / 50, index / 5 % 10, (image * 7919 + index) & 0xfff_ffff);
     let mut tag = String::new();
     let _infallible = match index % 5 {

@@ -1,8 +1,10 @@
 //! What registries said: how a list looked, its pages where they can be asked for again, and what images hold.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use sha2::{Digest as _, Sha256};
 
-use crate::cache::{Cache, Key32};
+use crate::cache::{Cache, Key32, rows};
 use crate::model::image::{Digest, ImageName, Tag};
 use crate::model::tags::{Labels, Platform, TagFacts};
 
@@ -44,10 +46,30 @@ impl Cache {
         }
     }
 
-    /// Returns how the list of an image looked before.
-    pub fn summary(&self, image: &ImageName) -> Option<ListSummary> {
-        let key = key(&["list", image.as_str()]);
-        read_summary(&self.find(LISTS, &[key]).remove(&key)?)
+    /// Returns of which images a source left something behind: one look for all, since nearly every registry has nothing
+    /// that a list could be asked for again by.
+    pub fn paged<'a>(&self, images: impl IntoIterator<Item = &'a ImageName>) -> BTreeSet<&'a ImageName> {
+        let found = self.read(|connection| {
+            let mut found = BTreeSet::new();
+            for image in images {
+                if rows::is_there(connection, PAGES, &key(&["pages", image.as_str()]))? {
+                    found.insert(image);
+                }
+            }
+            Ok(found)
+        });
+        found.unwrap_or_default()
+    }
+
+    /// Returns how the lists of images looked before; those that are not known are missing.
+    pub fn summaries<'a>(
+        &self,
+        images: impl IntoIterator<Item = &'a ImageName>,
+    ) -> BTreeMap<&'a ImageName, ListSummary> {
+        let by_key: Vec<(Key32, &ImageName)> =
+            images.into_iter().map(|image| (key(&["list", image.as_str()]), image)).collect();
+        let found = self.find(LISTS, &by_key.iter().map(|(key, _)| *key).collect::<Vec<_>>());
+        by_key.into_iter().filter_map(|(key, image)| Some((image, read_summary(found.get(&key)?)?))).collect()
     }
 
     /// Keeps how lists look.

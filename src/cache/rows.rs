@@ -45,6 +45,11 @@ pub(super) fn find(connection: &Connection, table: &str, key: &Key32) -> rusqlit
     Ok(row.and_then(|(sealed, used)| Some(Found { value: unseal(table, key, sealed)?, used })))
 }
 
+/// Whether there is a row of a key, whole or not.
+pub(super) fn is_there(connection: &Connection, table: &str, key: &Key32) -> rusqlite::Result<bool> {
+    connection.prepare_cached(&format!("SELECT 1 FROM {table} WHERE key = ?1"))?.exists([&key.0[..]])
+}
+
 /// Keeps a value, in place of the one that was there.
 pub(super) fn keep(
     transaction: &Transaction<'_>,

@@ -47,6 +47,10 @@ pub(super) fn run(session: &Session, arguments: &Check) -> Outcome {
         let branches = viewed.branches(&mut config);
         let (cache, past) = (session.cache(&service), viewed.past.as_deref());
         findings.extend(pass::check::check(&config, name.as_deref(), &files, cache, &limits, past, &branches)?);
+        let named = session.common.service.as_ref().map(|_| &service);
+        if is_sound {
+            findings.extend(pass::elsewhere::check(&config, named));
+        }
         if is_sound && session.common.service.is_some() {
             findings.extend(pass::asked::check(&config, &service));
         }

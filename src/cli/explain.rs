@@ -6,13 +6,14 @@ use crate::cli::output::{Failure, note, print};
 use crate::cli::session::Session;
 use crate::model::environment::EnvironmentName;
 use crate::model::image::ImageName;
-use crate::pass::report;
+use crate::pass::{Detail, report};
 use crate::report::{exit, json, text};
 
 /// Decides about the one image, and prints every reason.
 pub(super) fn run(session: &Session, arguments: &Explain) -> Outcome {
     let image: ImageName = arguments.image.parse().map_err(|error| Failure::usage(format!("{error}"), None))?;
-    let (mut planned, config) = session.plan(&arguments.folder, arguments.at.at, std::slice::from_ref(&image))?;
+    let only = std::slice::from_ref(&image);
+    let (mut planned, config) = session.plan(&arguments.folder, arguments.at.at, Detail::EveryTag, only)?;
     let mut explanations = report::explanations(&planned);
     // Those of its group were decided along with it.
     explanations.retain(|explanation| explanation.decision.question.image == image);

@@ -1,22 +1,28 @@
 //! `tagboat init`: a first `.tagboat.yaml` for a repository that has none.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use crate::cli::Outcome;
 use crate::cli::arguments::Init;
-use crate::cli::output::{note, print, write_new};
+use crate::cli::output::{note, print, write_new, write_over};
 use crate::cli::session::Session;
+use crate::config::schema::{Which, schema};
 use crate::pass::migrate::{From, draft};
 use crate::pass::run::CONFIG_FILE;
 use crate::pass::setup;
 use crate::report::exit::Exit;
+
+/// Where the schema lies that editors complete and check the configuration by, beside it: the one of this version, and at hand
+/// without any network.
+const SCHEMA: &str = ".tagboat/schema.json";
 
 /// Looks at the repository, and writes what it proposes.
 pub(super) fn run(session: &Session, arguments: &Init) -> Outcome {
     let service = session.service()?;
     let folder = &arguments.folder.folder;
     let draft = draft(From::Nothing, &setup::checkout(folder), session.cache(&service), &setup::limits(&service))?;
-    let text = draft.text();
+    let text = format!("# yaml-language-server: $schema={SCHEMA}\n{}", draft.text());
     if arguments.out.as_deref() == Some(Path::new("-")) {
         print(|out| out.write_all(text.as_bytes()))?;
         return Ok(Exit::Done);
@@ -24,6 +30,9 @@ pub(super) fn run(session: &Session, arguments: &Init) -> Outcome {
     let beside = if folder == Path::new(".") { CONFIG_FILE.into() } else { folder.join(CONFIG_FILE) };
     let path = arguments.out.clone().unwrap_or(beside);
     write_new(&path, text.as_bytes())?;
+    if let Err(error) = write_schema(&path) {
+        note(session, &format!("{SCHEMA}, by which editors complete it, could not be written: {error}"));
+    }
     let names: Vec<&str> = draft.environments.iter().map(|environment| environment.name.as_str()).collect();
     note(session, &format!("wrote {}: environments {}", path.display(), names.join(", ")));
     if draft.rules.is_empty() {
@@ -32,4 +41,16 @@ pub(super) fn run(session: &Session, arguments: &Init) -> Outcome {
         note(session, "next: `tagboat check`, then `tagboat plan`");
     }
     Ok(Exit::Done)
+}
+
+/// Writes the schema beside a configuration. An older one is replaced; where the folder is a link, nothing is written.
+fn write_schema(beside: &Path) -> io::Result<()> {
+    let path: PathBuf = beside.with_file_name(SCHEMA);
+    let folder = path.parent().expect("it has a folder in its name");
+    match folder.symlink_metadata() {
+        Ok(found) if found.is_dir() => {}
+        Ok(_) => return Err(io::Error::new(io::ErrorKind::NotADirectory, "it is in the way")),
+        Err(_) => std::fs::create_dir(folder)?,
+    }
+    write_over(&path, schema(Which::Repository).as_bytes())
 }

@@ -11,6 +11,7 @@ mod explain;
 mod history;
 mod hold;
 mod init;
+mod logging;
 mod manual;
 mod migrate;
 mod order;
@@ -36,7 +37,7 @@ use clap::Parser;
 use crate::config::environment::Environment;
 use crate::report::exit::Exit;
 
-use self::arguments::{Arguments, Command, LogFormat, OutputFormat};
+use self::arguments::{Arguments, Command, OutputFormat};
 use self::output::Failure;
 use self::session::Session;
 
@@ -56,7 +57,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let environment = Environment::capture();
     let session = Session::new(arguments.common, environment);
     let is_service = matches!(arguments.command, Command::Serve);
-    log_to_standard_error(&session.common, is_service, session.wants_color(output::Stream::Error));
+    let color = session.wants_color(output::Stream::Error);
+    let logging = logging::begin(&session.common, is_service, color);
     if let Some(refused) = wrong_format(session.common.output, &arguments.command) {
         return output::fail(&session, &refused).into();
     }
@@ -80,7 +82,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Schema { which } => schema::run(which),
         Command::Completions { shell } => completions::run(shell),
         Command::Manual { folder } => manual::run(&folder),
-        Command::Serve => serve::run(&session),
+        Command::Serve => serve::run(&session, &logging),
         Command::Demo => demo::run(&session),
     };
     session.tell_of_cache();
@@ -110,33 +112,3 @@ fn wrong_format(format: Option<OutputFormat>, command: &Command) -> Option<Failu
 
 /// What a command gives: its exit code, or why it could not begin.
 type Outcome = Result<Exit, Failure>;
-
-/// Sends log lines to standard error: warnings, with `-v` what is done, with `-vv` every request. A service also tells
-/// without `-v` what it does: a line for each pass.
-fn log_to_standard_error(common: &arguments::Common, is_service: bool, color: bool) {
-    use tracing_subscriber::filter::{LevelFilter, Targets};
-    use tracing_subscriber::layer::SubscriberExt;
-    use tracing_subscriber::util::SubscriberInitExt;
-
-    let level = match (common.quiet, common.verbose) {
-        (true, _) => LevelFilter::ERROR,
-        (false, 0) => LevelFilter::WARN,
-        (false, 1) => LevelFilter::INFO,
-        (false, _) => LevelFilter::DEBUG,
-    };
-    // Other crates' lines could hold what was sent, so only this one's are let through.
-    let mut targets = Targets::new().with_target("tagboat", level);
-    if is_service && !common.quiet {
-        targets = targets.with_target("tagboat::service", level.max(LevelFilter::INFO));
-    }
-    let registry = tracing_subscriber::registry().with(targets);
-    let initialised = match common.log_format {
-        LogFormat::Text => registry
-            .with(tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false).with_ansi(color))
-            .try_init(),
-        LogFormat::Json => registry
-            .with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(io::stderr))
-            .try_init(),
-    };
-    debug_assert!(initialised.is_ok(), "logging is set up once");
-}

@@ -172,6 +172,12 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     }
 }
 
+/// Writes a file that Tagboat makes and nobody edits, at once as a whole, over an older one.
+pub(super) fn write_over(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    scratch(path, bytes)?.persist(path)?;
+    Ok(())
+}
+
 /// Writes bytes to a file without a name yet, in the folder where it will get one.
 fn scratch(path: &Path, bytes: &[u8]) -> io::Result<tempfile::NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));

@@ -1,13 +1,14 @@
 //! `tagboat serve`: passes of many repositories, for ever.
 
 use crate::cli::Outcome;
+use crate::cli::logging::Logging;
 use crate::cli::output::Failure;
 use crate::cli::session::Session;
 use crate::report::exit::Exit;
 use crate::service::{self, ServeError};
 
 /// Serves until a signal ends it.
-pub(super) fn run(session: &Session) -> Outcome {
+pub(super) fn run(session: &Session, logging: &Logging) -> Outcome {
     let common = &session.common;
     let file = match (&common.config, &common.service) {
         (Some(file), None) | (None, Some(file)) => file,
@@ -24,7 +25,7 @@ pub(super) fn run(session: &Session) -> Outcome {
         let hint = "`tagboat plan --snapshot` decides on recorded answers".to_owned();
         return Err(Failure::usage("`serve` asks registries, and takes no --snapshot", hint));
     }
-    service::serve(file, &session.environment).map_err(|error| match error {
+    service::serve(file, &session.environment, &|log| logging.follow(log)).map_err(|error| match error {
         ServeError::Setup(error) => error.into(),
         other => Failure::Failed(other.into()),
     })?;

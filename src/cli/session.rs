@@ -20,7 +20,7 @@ use crate::model::outcome::Outcome;
 use crate::pass::propose::{Asked, Publishing};
 use crate::pass::run::CONFIG_FILE;
 use crate::pass::setup::Target;
-use crate::pass::{Editing, Inputs, Planned, setup, view};
+use crate::pass::{Detail, Editing, Inputs, Planned, elsewhere, setup, view};
 use crate::report::text::{self, Occasion};
 use crate::report::{Verbosity, View, json};
 
@@ -119,11 +119,17 @@ impl Session {
         }
     }
 
+    /// Returns how much has to be kept of a pass until it is printed: only JSON names every tag.
+    pub(super) fn detail(&self) -> Detail {
+        if self.wants_json() { Detail::EveryTag } else { Detail::Outcome }
+    }
+
     /// Plans on the files of a folder.
     pub(super) fn plan(
         &self,
         folder: &Path,
         at: Option<Timestamp>,
+        detail: Detail,
         only: &[ImageName],
     ) -> Result<(Planned, Repository), Failure> {
         let service = self.service()?;
@@ -135,12 +141,15 @@ impl Session {
         let bar = Bar::new(self.common.quiet);
         let target = Target::Checkout { folder, branch: None };
         let (publishing, branch) = setup::asked(&target, &service, &self.environment);
+        let runtime = self.runtime()?;
+        let others = runtime.block_on(elsewhere::view(&config, &setup::neighbours(&service, &self.environment)));
         let inputs = Inputs {
             config: &config,
             files: &*viewed.files,
             base: None,
             past: viewed.past.as_deref(),
             branches: &branches,
+            others: &others,
             editing: Editing::Together,
             source: &*source,
             sources: &setup::sources(&service, &self.environment),
@@ -148,10 +157,11 @@ impl Session {
             limits: &setup::limits(&service),
             now: at.unwrap_or_else(|| SystemClock.now()),
             forge: self.asked(&publishing, &branch),
+            detail,
             only,
             progress: &|progress| bar.tell(progress),
         };
-        let planned = self.runtime()?.block_on(crate::pass::plan(&inputs))?;
+        let planned = runtime.block_on(crate::pass::plan(&inputs))?;
         Ok((planned, config))
     }
 

@@ -6,8 +6,9 @@ use crate::cli::output::{Failure, note, print, write_beside};
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 use crate::clock::{Clock, SystemClock};
+use crate::pass::elsewhere::Others;
 use crate::pass::setup::Recording;
-use crate::pass::{Editing, Inputs, plan, report, setup, view};
+use crate::pass::{Detail, Editing, Inputs, plan, report, setup, view};
 use crate::report::{exit, trouble};
 
 /// Plans with a source that records, and writes the record.
@@ -26,6 +27,7 @@ pub(super) fn run(session: &Session, arguments: &Snapshot) -> Outcome {
         base: None,
         past: viewed.past.as_deref(),
         branches: &branches,
+        others: &Others::new(),
         editing: Editing::Together,
         source: recorder.source(),
         sources: &setup::sources(&service, &session.environment),
@@ -33,6 +35,7 @@ pub(super) fn run(session: &Session, arguments: &Snapshot) -> Outcome {
         limits: &setup::limits(&service),
         now: SystemClock.now(),
         forge: Err("a snapshot is of registries alone".to_owned()),
+        detail: Detail::EveryTag,
         only: &[],
         progress: &|progress| bar.tell(progress),
     };

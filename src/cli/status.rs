@@ -10,7 +10,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::model::environment::BranchName;
 use crate::pass::record::Ledger;
 use crate::pass::setup::Target;
-use crate::pass::{Editing, Inputs, setup, status};
+use crate::pass::{Detail, Editing, Inputs, elsewhere, setup, status};
 use crate::report::{exit, json, text};
 
 /// Plans, reads history, and prints how things stand.
@@ -27,12 +27,15 @@ pub(super) fn run(session: &Session, arguments: &Status) -> Outcome {
         (None, _) => Target::Checkout { folder, branch: None },
     };
     let (publishing, branch) = setup::asked(&target, &service, &session.environment);
+    let runtime = session.runtime()?;
+    let others = runtime.block_on(elsewhere::view(&config, &setup::neighbours(&service, &session.environment)));
     let inputs = Inputs {
         config: &config,
         files: &*viewed.files,
         base: viewed.base.clone(),
         past: viewed.past.as_deref(),
         branches: &branches,
+        others: &others,
         editing: Editing::Together,
         source: &*tags,
         sources: &setup::sources(&service, &session.environment),
@@ -40,10 +43,11 @@ pub(super) fn run(session: &Session, arguments: &Status) -> Outcome {
         limits: &limits,
         now: arguments.at.at.unwrap_or_else(|| SystemClock.now()),
         forge: session.asked(&publishing, &branch),
+        detail: Detail::Outcome,
         only: &[],
         progress: &|progress| bar.tell(progress),
     };
-    let planned = session.runtime()?.block_on(crate::pass::plan(&inputs))?;
+    let planned = runtime.block_on(crate::pass::plan(&inputs))?;
     let ledger = viewed.past.as_deref().map(|past| Ledger {
         config: &config,
         files: &*viewed.files,

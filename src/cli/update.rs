@@ -9,7 +9,7 @@ use crate::report::text::Occasion;
 
 /// Plans, writes file by file, and prints what was written.
 pub(super) fn run(session: &Session, folder: &Folder) -> Outcome {
-    let (planned, config) = session.plan(&folder.folder, None, &[])?;
+    let (planned, config) = session.plan(&folder.folder, None, session.detail(), &[])?;
     let outcome = pass::update(&folder.folder, planned, &config);
     session.print_outcome(&outcome, Occasion::Update, &folder.folder)?;
     Ok(exit::of_outcome(&outcome, OnChanges::Ignore))

@@ -1,24 +1,26 @@
 //! Stage two: which tag wins for every question, and why each of the others does not.
 //!
-//! The entry points are [`questions::questions`], [`decide`] and [`decide_again`]. Pure: a fact that is missing comes back as a
-//! wish in [`Decided::wants`], and the caller decides again once it was observed. Groups, gates and the order of
+//! The entry points are [`questions::questions`], [`decide`] and [`decide_again`], and [`early::decide_listed`] while lists still arrive.
+//! Pure: a fact that is missing comes back as a wish in [`Decided::wants`], and the caller decides again once it was observed. Groups, gates and the order of
 //! environments are deliberately absent.
 
 mod answer;
+pub mod early;
 mod facts;
 mod judge;
 pub mod past;
 pub mod questions;
 mod reading;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cores;
 use crate::decide::reading::Readings;
 use crate::model::decision::{Decided, Decision, Question, Reason, Verdict};
+use crate::model::image::ImageName;
 use crate::model::observation::Observation;
 use crate::model::rejections::Rejections;
-use crate::model::tags::TagIndex;
+use crate::model::tags::{ImageTags, TagIndex};
 
 /// Answers every question from what was observed, in the order of the questions.
 ///
@@ -26,8 +28,20 @@ use crate::model::tags::TagIndex;
 /// down. While `wants` is not empty, the decisions that it concerns are provisional. An image whose tags could not be
 /// had whole is undecided.
 pub fn decide(observation: &Observation, questions: &[Question]) -> Decided {
-    let by_image: Vec<&[Question]> = questions.chunk_by(|one, other| one.image == other.image).collect();
-    gather(cores::map(by_image, |asked| decide_image(observation, asked)), questions.len())
+    decide_rest(observation, questions, BTreeMap::new())
+}
+
+/// Answers the questions that `early` does not answer already, which was decided while lists arrived, and puts all together.
+pub fn decide_rest(
+    observation: &Observation,
+    questions: &[Question],
+    mut early: BTreeMap<ImageName, Decided>,
+) -> Decided {
+    let by_image = questions.chunk_by(|one, other| one.image == other.image);
+    let by_image = by_image.map(|asked| (asked, early.remove(&asked[0].image))).collect();
+    let decide =
+        |(asked, early): (&[Question], Option<Decided>)| early.unwrap_or_else(|| decide_image(observation, asked));
+    gather(cores::map(by_image, decide), questions.len())
 }
 
 /// Answers the questions anew about images of which something was still to be observed, and leaves all other
@@ -70,24 +84,26 @@ fn decide_image(observation: &Observation, asked: &[Question]) -> Decided {
         Decided { decisions: asked.iter().map(leave).collect(), ..Decided::default() }
     };
     match observation.images.get(image) {
-        Some(Ok(tags)) => {
-            let (mut wants, mut signatures, mut pasts) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-            let mut readings = Readings::new(&tags.list);
-            let answer = |question| {
-                let (wants, signatures, pasts) = (&mut wants, &mut signatures, &mut pasts);
-                let mut facts = facts::Facts { question, tags, observation, wants, signatures, pasts };
-                let decision = answer::answer(question, &mut readings, &mut facts);
-                signed_elsewhere(&decision, asked, &mut facts);
-                decision
-            };
-            let decisions = asked.iter().map(answer).collect();
-            let (wants, signatures) = (wants.into_iter().collect(), signatures.into_iter().collect());
-            Decided { decisions, wants, signatures, pasts }
-        }
+        Some(Ok(tags)) => decide_tags(observation, tags, asked),
         Some(Err(reason)) => undecided(reason),
         None if observation.unknown.contains(image) => undecided("the source does not know it"),
         None => undecided("its tags were not observed"),
     }
+}
+
+fn decide_tags(observation: &Observation, tags: &ImageTags, asked: &[Question]) -> Decided {
+    let (mut wants, mut signatures, mut pasts) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let mut readings = Readings::new(&tags.list);
+    let answer = |question| {
+        let (wants, signatures, pasts) = (&mut wants, &mut signatures, &mut pasts);
+        let mut facts = facts::Facts { question, tags, observation, wants, signatures, pasts };
+        let decision = answer::answer(question, &mut readings, &mut facts);
+        signed_elsewhere(&decision, asked, &mut facts);
+        decision
+    };
+    let decisions = asked.iter().map(answer).collect();
+    let (wants, signatures) = (wants.into_iter().collect(), signatures.into_iter().collect());
+    Decided { decisions, wants, signatures, pasts }
 }
 
 /// Sees to the signatures of what other references to the image run: that is what may be promoted, whoever wrote it

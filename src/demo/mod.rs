@@ -1,8 +1,9 @@
 //! The demo: a registry and a bare repository in a temporary folder, and real passes between them.
 //!
 //! Owns the story that `tagboat demo` tells. Everything in it is done by the same pass that `run` uses; only
-//! the registry, which is in this process, the clock, the first commit and what a person does are the demo's own.
+//! the registry and the reconciler, which are in this process, the clock and the first commit are the demo's own.
 
+mod reconciler;
 mod registry;
 mod story;
 
@@ -14,24 +15,23 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::Clock;
 use crate::config::environment::Environment;
+use crate::forge::Forge;
 use crate::git::mirror::Mirror;
 use crate::git::url::RemoteUrl;
-use crate::git::{self, GitError, Pushed, Remote, access::Access};
-use crate::model::change::FileEdit;
-use crate::model::commit::{CommitPlan, Identity};
+use crate::git::{self, GitError, Remote, access::Access};
+use crate::model::commit::Identity;
 use crate::model::environment::BranchName;
 use crate::model::file::RepoPath;
 use crate::model::outcome::Outcome;
+use crate::model::pull_request::CheckState;
 use crate::pass::propose::Publishing;
 use crate::pass::run::{Mode, Run, run};
-use crate::pass::{PassError, setup};
+use crate::pass::{Detail, PassError, elsewhere, setup};
 use crate::report::text::{self, Occasion};
 use crate::report::{View, trouble};
 
+use self::reconciler::DemoReconciler;
 use self::registry::DemoRegistry;
-
-/// The longest file of the demo's own repository, in bytes.
-const MAX_FILE: u64 = 1 << 20;
 
 /// Why the demo could not be shown.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +56,7 @@ pub enum DemoError {
 /// Where the demo plays.
 struct Stage<'a> {
     registry: DemoRegistry,
+    reconciler: Arc<DemoReconciler>,
     remote: Arc<dyn Remote>,
     branch: BranchName,
     environment: &'a Environment,
@@ -84,20 +85,32 @@ pub async fn show(
     stage.push(&story::NEW_TAGS);
     stage.pass(later(0), 1, out).await?;
     story::soaked(out)?;
-    stage.pass(later(30), 1, out).await?;
+    let outcome = stage.pass(later(30), 1, out).await?;
+    stage.report(&outcome, CheckState::Passed, later(32))?;
     story::monday(out)?;
     let monday = story::MONDAY;
-    let outcome = stage.pass(later(monday), 1, out).await?;
-    story::commits(&outcome, &stage.view, out)?;
+    stage.pass(later(monday), 1, out).await?;
 
-    story::taken_back(out)?;
-    stage.by_hand(later(monday + 60))?;
-    stage.pass(later(monday + 65), 0, out).await?;
+    story::another(out)?;
+    stage.push(&story::BROKEN);
+    stage.pass(later(monday + 60), 1, out).await?;
+    story::another_soaked(out)?;
+    let outcome = stage.pass(later(monday + 90), 1, out).await?;
+    stage.report(&outcome, CheckState::Failed, later(monday + 95))?;
+    story::fails(out)?;
+    let outcome = stage.pass(later(monday + 96), 1, out).await?;
+    story::commits(&outcome, &stage.view, out)?;
+    story::held(out)?;
+    stage.pass(later(monday + 120), 0, out).await?;
+
     story::mended(out)?;
     stage.push(&story::MENDED);
-    stage.pass(later(monday + 120), 1, out).await?;
+    stage.pass(later(monday + 180), 1, out).await?;
     story::mended_soaked(out)?;
-    stage.pass(later(monday + 150), 2, out).await?;
+    let outcome = stage.pass(later(monday + 210), 1, out).await?;
+    stage.report(&outcome, CheckState::Passed, later(monday + 212))?;
+    story::mended_arrives(out)?;
+    stage.pass(later(monday + 212), 1, out).await?;
     story::ending(out)?;
     Ok(())
 }
@@ -123,7 +136,8 @@ async fn set_up<'a>(
     git::seed::bare_repository(&bare, &branch, &files, &author, now, "Add the manifests\n")?;
     let program = setup::program(environment);
     let remote = Mirror::open(&folder.join("mirror.git"), RemoteUrl::from_path(&bare), Access::None, program)?;
-    Ok(Stage { registry, remote: Arc::new(remote), branch, environment, view })
+    let reconciler = Arc::default();
+    Ok(Stage { registry, reconciler, remote: Arc::new(remote), branch, environment, view })
 }
 
 impl Stage<'_> {
@@ -132,32 +146,12 @@ impl Stage<'_> {
         tags.iter().for_each(|(repository, tag)| self.registry.push(repository, tag));
     }
 
-    /// Lets a person take a version back in production, as they would with an editor and `git push`.
-    fn by_hand(&self, now: Timestamp) -> Result<(), DemoError> {
-        let off_script = || DemoError::OffScript("production's file is not what it was".to_owned());
-        let tip = self.remote.fetch(&self.branch)?;
-        let file = RepoPath::new(story::PROD_FILE).expect("the story's paths are plain");
-        let entries = self.remote.entries(&tip)?;
-        let entry = entries.iter().find(|entry| entry.path.as_ref() == Ok(&file)).ok_or_else(off_script)?;
-        let before = self.remote.read(&entry.blob, MAX_FILE)?;
-        let text = String::from_utf8(before.clone()).map_err(|_not_text| off_script())?;
-        let after = text.replace("tag: 1.5.0", "tag: 1.4.0").into_bytes();
-        if after == before {
-            return Err(off_script());
-        }
-        let somebody = Identity { name: "Somebody".to_owned(), email: "somebody@localhost".to_owned() };
-        let plan = CommitPlan {
-            environment: "prod".into(),
-            message: "prod: web 1.4.0 again, customers lose their baskets\n".to_owned(),
-            author: somebody.clone(),
-            committer: somebody,
-            sign: None,
-        };
-        let commit = self.remote.commit(&tip, &[FileEdit { file, before, after }], &plan, now)?;
-        match self.remote.push(&self.branch, &tip, &commit)? {
-            Pushed::Done => Ok(()),
-            Pushed::Moved | Pushed::Forbidden(_) => Err(off_script()),
-        }
+    /// Lets the reconciler report how the commit fared that a pass made for staging.
+    fn report(&self, outcome: &Outcome, state: CheckState, time: Timestamp) -> Result<(), DemoError> {
+        let brought = outcome.commits.iter().find(|landed| landed.environment.as_str() == "staging");
+        let Some(brought) = brought else { return Err(DemoError::OffScript("staging did not move".to_owned())) };
+        self.reconciler.report(brought.commit.clone(), story::CHECK, state, time);
+        Ok(())
     }
 
     /// Runs a pass at a moment of the story, prints what it did, and makes sure that it made as many commits as the
@@ -169,12 +163,14 @@ impl Stage<'_> {
             remote: Arc::clone(&self.remote),
             branch: &self.branch,
             config: None,
+            neighbours: &elsewhere::nobody,
             source: &*source,
             sources: &setup::sources(&service, self.environment),
             cache: &setup::no_cache(),
             limits: &setup::limits(&service),
             now,
-            publishing: Publishing::Plain,
+            publishing: Publishing::Forge(Arc::clone(&self.reconciler) as Arc<dyn Forge>),
+            detail: Detail::EveryTag,
             only: &[],
             mode: Mode::Act,
             progress: &|_| {},

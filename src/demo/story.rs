@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 
+use crate::config::holds::HOLDS_FILE;
 use crate::model::change::{Change, FileEdit};
 use crate::model::outcome::Outcome;
 use crate::report::View;
@@ -25,11 +26,14 @@ pub(super) const NEW_TAGS: [(&str, &str); 5] = [
     ("shop/worker", "v7.2-debug"),
 ];
 
-/// The tags that mend what is taken back.
-pub(super) const MENDED: [(&str, &str); 1] = [("shop/web", "1.5.1")];
+/// The tag that fails.
+pub(super) const BROKEN: [(&str, &str); 1] = [("shop/web", "1.6.0")];
 
-/// The file that a person edits.
-pub(super) const PROD_FILE: &str = "envs/prod/values.yaml";
+/// The tag that mends it.
+pub(super) const MENDED: [(&str, &str); 1] = [("shop/web", "1.6.1")];
+
+/// What the reconciler reports of staging.
+pub(super) const CHECK: &str = "deploy/staging";
 
 /// From the story's beginning, Friday at 14:00, to Monday at 09:00; in minutes.
 pub(super) const MONDAY: i64 = (2 * 24 + 19) * 60;
@@ -63,10 +67,13 @@ environments:
     after: dev
     gates: {{soak: 30m}}
     publish: commit
+    onFailure: {{checks: [{CHECK}], within: 1h}}
   - name: prod
     files: [envs/prod/**]
     after: staging
-    gates: {{windows: [{{days: mon-thu, hours: \"09:00-16:00\", zone: UTC}}]}}
+    gates:
+      checks: [{CHECK}]
+      windows: [{{days: mon-thu, hours: \"09:00-16:00\", zone: UTC}}]
     publish: commit
 "
     );
@@ -113,7 +120,7 @@ worker:
         (".tagboat.yaml", config),
         ("envs/dev/shop.yaml", deployment),
         ("envs/staging/kustomization.yaml", kustomization),
-        (PROD_FILE, values),
+        ("envs/prod/values.yaml", values),
     ]
 }
 
@@ -124,11 +131,15 @@ fn heading(text: &str, out: &mut dyn Write) -> io::Result<()> {
 /// Tells what there is.
 pub(super) fn opening(host: &str, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "A registry on {host} holds shop/web 1.4.0 and shop/worker v7.1.")?;
-    writeln!(out, "A bare Git repository runs them in three environments: dev (a Deployment),")?;
-    writeln!(out, "staging (Kustomize) and prod (Helm values). Dev follows the registry by policy;")?;
-    writeln!(out, "staging takes what has soaked in dev for 30 minutes; prod takes what staging")?;
-    writeln!(out, "runs, Monday to Thursday, 09:00 to 16:00. The clock is the story's own: three")?;
-    writeln!(out, "days pass in a moment. All times are in UTC.")?;
+    writeln!(out, "A bare Git repository runs them in three environments, in this order:\n")?;
+    writeln!(out, "  dev      follows the registry by policy               (a Deployment)")?;
+    writeln!(out, "  staging  takes what has soaked in dev for 30 minutes  (Kustomize)")?;
+    writeln!(out, "           and goes back by itself when `{CHECK}` fails")?;
+    writeln!(out, "  prod     takes what staging runs once that has passed (Helm values)")?;
+    writeln!(out, "           Monday to Thursday, 09:00 to 16:00\n")?;
+    writeln!(out, "`{CHECK}` is what a reconciler, such as Argo CD or Flux, reports of the")?;
+    writeln!(out, "commit that it deployed; here one is pretended, and so is the clock: three days")?;
+    writeln!(out, "pass in a moment. All else is real. Times are in UTC.")?;
     heading("Friday, 14:00: is there anything newer?", out)
 }
 
@@ -141,35 +152,56 @@ pub(super) fn tags_appear(out: &mut dyn Write) -> io::Result<()> {
 
 /// Tells that the soak is over.
 pub(super) fn soaked(out: &mut dyn Write) -> io::Result<()> {
-    heading("Friday, 14:30: they have soaked in dev; staging follows, prod has a window", out)
+    heading("Friday, 14:30: they have soaked in dev, and staging follows", out)?;
+    writeln!(out, "Prod waits for two things: the check, and a window that opens on Monday.\n")
 }
 
 /// Tells that the window opens.
 pub(super) fn monday(out: &mut dyn Write) -> io::Result<()> {
-    heading("Monday, 09:00: the window opens, and prod follows", out)
+    heading("Monday, 09:00: the check passed on Friday, the window opens, prod follows", out)
 }
 
-/// Tells that somebody takes a version back.
-pub(super) fn taken_back(out: &mut dyn Write) -> io::Result<()> {
-    heading("Monday, 10:00: customers lose their baskets", out)?;
-    writeln!(out, "Somebody writes web 1.4.0 into the values of prod again and pushes, without a")?;
-    writeln!(out, "word to Tagboat. The next pass sees a version that a person lowered, and keeps")?;
-    writeln!(out, "it out of prod:\n")
+/// Tells that another version appears.
+pub(super) fn another(out: &mut dyn Write) -> io::Result<()> {
+    heading("Monday, 10:00: shop/web 1.6.0 is pushed, and dev takes it", out)
+}
+
+/// Tells that it has soaked.
+pub(super) fn another_soaked(out: &mut dyn Write) -> io::Result<()> {
+    heading("Monday, 10:30: it has soaked, and staging follows", out)
+}
+
+/// Tells that it fails.
+pub(super) fn fails(out: &mut dyn Write) -> io::Result<()> {
+    heading("Monday, 10:35: it fails in staging, which goes back by itself", out)?;
+    writeln!(out, "`{CHECK}` reports a failure of the commit that brought web 1.6.0. Nobody")?;
+    writeln!(out, "is called: the next pass brings back what ran before.\n")
+}
+
+/// Tells that it stays away.
+pub(super) fn held(out: &mut dyn Write) -> io::Result<()> {
+    heading("Monday, 11:00: the version that failed stays out of staging and of prod", out)?;
+    writeln!(out, "Dev still runs 1.6.0, and its soak is long over. The hold keeps it there:\n")
 }
 
 /// Tells that a mended version appears.
 pub(super) fn mended(out: &mut dyn Write) -> io::Result<()> {
-    heading("Monday, 11:00: shop/web 1.5.1 mends it; a newer version is not held", out)
+    heading("Monday, 12:00: shop/web 1.6.1 mends it; a newer version is not held", out)
 }
 
 /// Tells that the mended version has soaked.
 pub(super) fn mended_soaked(out: &mut dyn Write) -> io::Result<()> {
-    heading("Monday, 11:30: it has soaked, and the window is open", out)
+    heading("Monday, 12:30: it has soaked, and prod waits for the check alone", out)
+}
+
+/// Tells that the mended version has passed.
+pub(super) fn mended_arrives(out: &mut dyn Write) -> io::Result<()> {
+    heading("Monday, 12:32: the check has passed, and the window is open", out)
 }
 
 /// Shows the commits as `git log --patch` does: message and diff.
 pub(super) fn commits(outcome: &Outcome, view: &View, out: &mut dyn Write) -> io::Result<()> {
-    heading("What Git keeps: a commit for each environment; only the tags' bytes change", out)?;
+    heading("What Git keeps of that: one commit, with the reason and the hold", out)?;
     for landed in &outcome.commits {
         writeln!(out, "commit {}", landed.commit)?;
         for line in landed.message.trim_end().lines() {
@@ -177,8 +209,9 @@ pub(super) fn commits(outcome: &Outcome, view: &View, out: &mut dyn Write) -> io
         }
         writeln!(out)?;
         let of_this = |change: &&Change| change.environment == landed.environment;
-        let files: BTreeSet<_> = outcome.changes.iter().filter(of_this).map(|change| &change.file).collect();
-        let edits: Vec<FileEdit> = outcome.files.iter().filter(|edit| files.contains(&edit.file)).cloned().collect();
+        let files: BTreeSet<_> = outcome.changes.iter().filter(of_this).map(|change| change.file.as_str()).collect();
+        let is_of_it = |edit: &&FileEdit| files.contains(edit.file.as_str()) || edit.file.as_str() == HOLDS_FILE;
+        let edits: Vec<FileEdit> = outcome.files.iter().filter(is_of_it).cloned().collect();
         text::diff(&edits, view, out)?;
         writeln!(out)?;
     }
@@ -187,7 +220,8 @@ pub(super) fn commits(outcome: &Outcome, view: &View, out: &mut dyn Write) -> io
 
 /// Says where to go from here.
 pub(super) fn ending(out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "\nThe registry and the repository are gone again. In a repository of your own:\n")?;
+    writeln!(out, "\nWhat a person takes back, by hand or by `git revert`, is held in the same way.")?;
+    writeln!(out, "The registry and the repository are gone again. In a repository of your own:\n")?;
     writeln!(out, "  tagboat plan        what would change, and why; changes nothing")?;
     writeln!(out, "  tagboat init        a first configuration, from what the folder holds")?;
     writeln!(out, "  tagboat status      what runs where, and what the next version waits for")

@@ -69,9 +69,8 @@ pub trait Forge: Send + Sync {
     /// Replaces title and body.
     fn rewrite<'a>(&'a self, pull_request: &'a PullRequest, title: &'a str, body: &'a str) -> Asked<'a, ()>;
 
-    /// Closes without merging, with the body that says so, after a comment that says why; one that is there already is not
-    /// written again.
-    fn close<'a>(&'a self, pull_request: &'a PullRequest, body: &'a str, comment: &'a str) -> Asked<'a, ()>;
+    /// Closes without merging, with the body that says so.
+    fn close<'a>(&'a self, pull_request: &'a PullRequest, body: &'a str) -> Asked<'a, ()>;
 
     /// Adds a comment; one that is there already is not written again, and of several that say the same the first one stays.
     fn comment<'a>(&'a self, pull_request: &'a PullRequest, text: &'a str) -> Asked<'a, ()>;

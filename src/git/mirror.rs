@@ -13,6 +13,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock};
+use std::time::Instant;
 
 use gix::ObjectId;
 use secrecy::SecretString;
@@ -27,6 +28,7 @@ use crate::git::{BlobId, GitError, Head, Pushed, Remote, TreeEntry, beside, forc
 use crate::model::change::FileEdit;
 use crate::model::commit::{CommitId, CommitPlan, Sign};
 use crate::model::environment::BranchName;
+use crate::model::exchange::{Ending, Exchange, System, Witness};
 use crate::model::image::shorten;
 
 /// How far back the commit that a head branch stands on is looked for on the base.
@@ -47,6 +49,7 @@ pub struct Mirror {
     suspect: AtomicBool,
     /// Set when a branch moved, and not as a line does: told of once, if that turns out to be so.
     is_forced: AtomicBool,
+    witness: Witness,
 }
 
 impl Mirror {
@@ -88,6 +91,7 @@ impl Mirror {
             repository: RwLock::new(repository),
             suspect: AtomicBool::new(false),
             is_forced: AtomicBool::new(false),
+            witness: Witness::default(),
         })
     }
 
@@ -95,6 +99,12 @@ impl Mirror {
     #[must_use]
     pub fn with_keys(self, keys: Keys) -> Self {
         Self { keys, ..self }
+    }
+
+    /// Tells somebody of each time that the remote is asked.
+    #[must_use]
+    pub fn told_to(self, witness: Witness) -> Self {
+        Self { witness, ..self }
     }
 
     /// Returns the remote's URL.
@@ -113,10 +123,10 @@ impl Mirror {
     ///
     /// [`GitError`] as for fetching.
     pub fn default_branch(&self) -> Result<Option<BranchName>, GitError> {
-        let name = match self.url.reach() {
-            Reach::Http => http::default_branch(&self.handle(), self.reached_url(), self.header.as_ref())?,
-            Reach::Local | Reach::Ssh => transfer::default_branch(&self.program, self)?,
-        };
+        let name = self.telling("list", || match self.url.reach() {
+            Reach::Http => Ok(http::default_branch(&self.handle(), self.reached_url(), self.header.as_ref())?),
+            Reach::Local | Reach::Ssh => transfer::default_branch(&self.program, self),
+        })?;
         Ok(name.map(|name| BranchName::from(name.as_str())))
     }
 
@@ -140,6 +150,10 @@ impl Mirror {
     /// Only HTTP runs in this process: for a local folder gix would start `git-upload-pack`, and for SSH
     /// `ssh`, both with this process's own environment, past the one place that starts programs.
     fn fetch_once(&self, branch: &BranchName, depth: Depth) -> Result<ObjectId, GitError> {
+        self.telling("fetch", || self.fetch_by(branch, depth))
+    }
+
+    fn fetch_by(&self, branch: &BranchName, depth: Depth) -> Result<ObjectId, GitError> {
         if self.url.reach() != Reach::Http {
             return transfer::fetch(&self.program, &self.handle(), self, branch, depth);
         }
@@ -160,10 +174,42 @@ impl Mirror {
     fn fetch_together(&self, branches: &[BranchName]) -> Result<Vec<ObjectId>, GitError> {
         branches.iter().try_for_each(check_branch)?;
         let _lock = lock(&self.folder)?;
-        match self.url.reach() {
+        self.telling("fetch", || match self.url.reach() {
             Reach::Http => Ok(http::fetch_all(&self.handle(), self.reached_url(), self.header.as_ref(), branches)?),
             Reach::Local | Reach::Ssh => transfer::fetch_all(&self.program, &self.handle(), self, branches),
-        }
+        })
+    }
+
+    /// Asks the remote for something, and tells of it.
+    fn telling<T>(&self, kind: &'static str, ask: impl FnOnce() -> Result<T, GitError>) -> Result<T, GitError> {
+        let begun = Instant::now();
+        let outcome = ask();
+        self.tell(kind, outcome.as_ref().map_or_else(GitError::ending, |_| Ending::Ok), begun);
+        outcome
+    }
+
+    /// Pushes, and tells of it.
+    fn push_telling(
+        &self,
+        branch: &BranchName,
+        old: Option<ObjectId>,
+        new: Option<ObjectId>,
+    ) -> Result<Pushed, GitError> {
+        let begun = Instant::now();
+        let outcome = push::push(&self.program, self, branch, old, new);
+        let ending = match &outcome {
+            Ok(Pushed::Done) => Ending::Ok,
+            Ok(Pushed::Moved | Pushed::Forbidden(_)) => Ending::Refused,
+            Err(error) => error.ending(),
+        };
+        self.tell("push", ending, begun);
+        outcome
+    }
+
+    fn tell(&self, kind: &'static str, ending: Ending, begun: Instant) {
+        let host = self.url.host().unwrap_or("local");
+        let took = begun.elapsed();
+        self.witness.tell(&Exchange { system: System::Git, host, kind, ending, took, remaining: None });
     }
 
     /// Turns what the remote or the program said into words that hold no secret.
@@ -308,10 +354,10 @@ impl Remote for Mirror {
     }
 
     fn heads(&self, prefix: &str) -> Result<Vec<(BranchName, CommitId)>, GitError> {
-        let listed = match self.url.reach() {
-            Reach::Http => http::heads(&self.handle(), self.reached_url(), self.header.as_ref(), prefix)?,
-            Reach::Local | Reach::Ssh => transfer::heads(&self.program, self, prefix)?,
-        };
+        let listed = self.telling("list", || match self.url.reach() {
+            Reach::Http => Ok(http::heads(&self.handle(), self.reached_url(), self.header.as_ref(), prefix)?),
+            Reach::Local | Reach::Ssh => transfer::heads(&self.program, self, prefix),
+        })?;
         Ok(listed
             .into_iter()
             .map(|(name, tip)| (BranchName::from(name.as_str()), objects::commit_id(tip)))
@@ -358,13 +404,13 @@ impl Remote for Mirror {
     ) -> Result<Pushed, GitError> {
         check_branch(branch)?;
         let id = |commit: Option<&CommitId>| commit.map(|commit| objects::object_id(commit.as_str())).transpose();
-        push::push(&self.program, self, branch, id(old)?, id(new)?)
+        self.push_telling(branch, id(old)?, id(new)?)
     }
 
     fn push(&self, branch: &BranchName, old: &CommitId, new: &CommitId) -> Result<Pushed, GitError> {
         check_branch(branch)?;
         let (old, new) = (objects::object_id(old.as_str())?, objects::object_id(new.as_str())?);
-        let pushed = push::push(&self.program, self, branch, Some(old), Some(new))?;
+        let pushed = self.push_telling(branch, Some(old), Some(new))?;
         if pushed == Pushed::Done {
             // The next fetch then finds the branch where it left it, and asks for nothing. The push arrived
             // whether or not this can be noted; a mirror in which it cannot is made anew.

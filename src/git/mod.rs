@@ -24,6 +24,7 @@ use crate::git::log::{Line, LogStep};
 use crate::model::change::FileEdit;
 use crate::model::commit::{CommitId, CommitPlan, Sign};
 use crate::model::environment::BranchName;
+use crate::model::exchange::Ending;
 use crate::model::file::RepoPath;
 use crate::model::image::shorten;
 
@@ -102,6 +103,19 @@ pub enum GitError {
     /// The repository on disk or the data that came is broken, or the `git` program is missing or too old.
     #[error("{0}")]
     Broken(String),
+}
+
+impl GitError {
+    /// Returns how the exchange with the remote ended, for whoever counts.
+    pub fn ending(&self) -> Ending {
+        match self {
+            // It was answered, and the answer is that.
+            Self::NoBranch { .. } | Self::EmptyRepository => Ending::Ok,
+            Self::Denied(_) => Ending::Refused,
+            Self::Unreachable(_) => Ending::Unreachable,
+            Self::TooLarge { .. } | Self::Unsigned(_) | Self::Broken(_) => Ending::Broken,
+        }
+    }
 }
 
 /// The tip of a head branch.

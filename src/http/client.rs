@@ -18,6 +18,7 @@ use crate::http::error::HttpError;
 use crate::http::proxy::Proxies;
 use crate::http::retry::{RetryPolicy, Tries, wait_named};
 use crate::http::target::{host_of, is_loopback, is_same_place};
+use crate::model::exchange::{Ending, Exchange, System, Witness};
 
 /// How many redirects are followed; a blob takes one, sometimes two.
 const MAX_REDIRECTS: usize = 5;
@@ -118,6 +119,8 @@ pub struct HttpClient {
     connections: Connections,
     now: Now,
     redirects: Redirects,
+    /// Who is told of each exchange, and what kind of system they are with.
+    witness: Option<(System, Witness)>,
 }
 
 impl fmt::Debug for HttpClient {
@@ -134,13 +137,19 @@ impl HttpClient {
 
     /// Makes a client over connections that may differ by host; nothing is set up yet.
     pub fn over(connections: Connections, now: Now) -> Self {
-        Self { connections, now, redirects: Redirects::Anywhere }
+        Self { connections, now, redirects: Redirects::Anywhere, witness: None }
     }
 
     /// Says how far redirects are followed.
     #[must_use]
     pub fn following(self, redirects: Redirects) -> Self {
         Self { redirects, ..self }
+    }
+
+    /// Tells somebody of each exchange with a system of this kind.
+    #[must_use]
+    pub fn told_to(self, system: System, witness: Witness) -> Self {
+        Self { witness: Some((system, witness)), ..self }
     }
 
     /// Makes a call, with further tries and waits as its policy says.
@@ -219,11 +228,13 @@ impl HttpClient {
             request = request.body(body.expose_secret().to_owned());
         }
         let begun = Instant::now();
-        let response = match timeout_at(call.deadline, request.send()).await {
-            Err(_elapsed) => return Err(HttpError::Deadline { host }),
-            Ok(Err(error)) => return Err(HttpError::of(&error, &reached.label, reached.silence)),
-            Ok(Ok(response)) => response,
+        let sent = match timeout_at(call.deadline, request.send()).await {
+            Err(_elapsed) => Err(HttpError::Deadline { host: host.clone() }),
+            Ok(Err(error)) => Err(HttpError::of(&error, &reached.label, reached.silence)),
+            Ok(Ok(response)) => Ok(response),
         };
+        self.tell((&call.method, url, &host), &sent, begun.elapsed());
+        let response = sent?;
         tracing::debug!(
             method = %call.method,
             host,
@@ -233,6 +244,27 @@ impl HttpClient {
             "request"
         );
         Ok((response, reached.silence))
+    }
+
+    fn tell(
+        &self,
+        (method, url, host): (&Method, &Url, &str),
+        sent: &Result<reqwest::Response, HttpError>,
+        took: Duration,
+    ) {
+        let Some((system, witness)) = &self.witness else { return };
+        let is_read = matches!(*method, Method::GET | Method::HEAD);
+        let kind = match url.path().rsplit('/').next() {
+            Some("graphql") => "graphql",
+            _ if is_read => "read",
+            _ => "write",
+        };
+        let ending = match sent {
+            Ok(response) => Ending::of_status(response.status().as_u16()),
+            Err(error) => error.ending(),
+        };
+        let remaining = sent.as_ref().ok().and_then(|response| told_remaining(response.headers()));
+        witness.tell(&Exchange { system: *system, host, kind, ending, took, remaining });
     }
 
     /// Tells usable answers from those that say "later" or "broken".
@@ -263,6 +295,12 @@ impl HttpClient {
         let headers = response.headers().clone();
         Ok(Answer { status, headers, url, response, silence, deadline, counter: None })
     }
+}
+
+/// Reads how many requests are left: GitHub's header, and the one of GitLab and of the standard to come.
+fn told_remaining(headers: &HeaderMap) -> Option<u64> {
+    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse().ok();
+    number("x-ratelimit-remaining").or_else(|| number("ratelimit-remaining"))
 }
 
 /// Takes everything out that another host must not see: logins, and whatever else is marked as a secret.

@@ -8,6 +8,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use reqwest::StatusCode;
 
+use crate::model::exchange::Ending;
+
 /// What to do after an error. Decided by its kind, never by its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Advice {
@@ -63,7 +65,10 @@ pub enum HttpError {
         host: String,
     },
     /// A connection, and no TLS session on it: a certificate that is not trusted, or no TLS at all.
-    #[error("no connection to {host}: {reason}")]
+    #[error(
+        "no connection to {host}: {reason}; where a private authority signs its certificate, name that by `caFile` of its \
+         entry in service.yaml"
+    )]
     Tls {
         /// The host.
         host: String,
@@ -71,7 +76,9 @@ pub enum HttpError {
         reason: String,
     },
     /// No connection.
-    #[error("no connection to {host}: {reason}")]
+    #[error(
+        "no connection to {host}: {reason}; check the name, and what lies between: DNS, firewalls, HTTPS_PROXY, NO_PROXY"
+    )]
     Connect {
         /// The host.
         host: String,
@@ -161,6 +168,22 @@ impl HttpError {
             | Self::Deadline { .. }
             | Self::TooLarge { .. }
             | Self::Redirect { .. } => Advice::GiveUp,
+        }
+    }
+
+    /// Returns how the exchange ended, for whoever counts.
+    pub fn ending(&self) -> Ending {
+        match self {
+            Self::Throttled { .. } => Ending::Throttled,
+            Self::Server { .. } => Ending::Failed,
+            Self::Silent { .. } | Self::Deadline { .. } => Ending::TimedOut,
+            Self::Broken { .. } | Self::TooLarge { .. } | Self::Redirect { .. } => Ending::Broken,
+            Self::Setup(_)
+            | Self::File(_)
+            | Self::Proxy { .. }
+            | Self::Plain { .. }
+            | Self::Tls { .. }
+            | Self::Connect { .. } => Ending::Unreachable,
         }
     }
 

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use crate::model::commit::CommitId;
 use crate::model::image::shorten;
@@ -54,6 +55,8 @@ pub type Reports = BTreeMap<CommitId, Result<Vec<Check>, String>>;
 /// Commits whose checks somebody wants to know.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ChecksWant {
+    /// The URL of the repository that the commits are of; `None` for the one that the pass is about.
+    pub repository: Option<Arc<str>>,
     /// The names that count.
     pub names: Vec<CheckName>,
     /// The commits, newest first: an older one is asked about only for a name of which no newer one tells.
@@ -137,7 +140,7 @@ mod tests {
     fn the_newest_report_of_a_name_counts_and_older_commits_are_asked_only_for_what_is_missing() {
         let commits = [commit("c"), commit("b"), commit("a")];
         let mut reports = Reports::new();
-        let want = ChecksWant { names: vec!["dev".into(), "e2e".into()], commits: commits.to_vec() };
+        let want = ChecksWant { repository: None, names: vec!["dev".into(), "e2e".into()], commits: commits.to_vec() };
         assert_eq!(want.next(&reports), Some(&commits[0]));
         reports.insert(commits[0].clone(), Ok(vec![check("dev", CheckState::Failed)]));
         assert_eq!(newest(&"dev".into(), &commits, &reports).unwrap()[0].0, &commits[0]);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use crate::model::checks::CheckName;
+use crate::model::file::Position;
 use crate::model::gate::GateSpec;
 use crate::model::glob::PathGlobs;
 
@@ -89,10 +90,29 @@ pub enum Predecessor {
     /// An environment of another watched repository, by the repository's URL.
     Elsewhere {
         /// The other repository's URL as `service.yaml` writes it.
-        repository: String,
+        repository: Arc<str>,
         /// The environment there.
         environment: EnvironmentName,
+        /// What it is called here: no environment of this repository can be called so.
+        name: EnvironmentName,
+        /// Where the configuration names it.
+        at: Position,
     },
+}
+
+impl Predecessor {
+    /// Returns an environment of another repository; `at` is where the configuration names it.
+    pub fn elsewhere(repository: &str, environment: EnvironmentName, at: Position) -> Self {
+        let name = EnvironmentName(format!("{environment} of {repository}").into());
+        Self::Elsewhere { repository: repository.into(), environment, name, at }
+    }
+
+    /// Returns the name by which it is known here.
+    pub fn name(&self) -> &EnvironmentName {
+        match self {
+            Self::Here(name) | Self::Elsewhere { name, .. } => name,
+        }
+    }
 }
 
 /// What is watched after a merge, and how to go back.
@@ -156,6 +176,16 @@ impl Environments {
     /// Returns the branches beside the base on which environments live.
     pub fn branches(&self) -> BTreeSet<BranchName> {
         self.0.iter().filter_map(|environment| environment.branch.clone()).collect()
+    }
+
+    /// Returns the URLs of the other repositories whose environments come before one of these.
+    pub fn repositories(&self) -> BTreeSet<Arc<str>> {
+        let all = self.0.iter().flat_map(|environment| &environment.after);
+        all.filter_map(|before| match before {
+            Predecessor::Here(_) => None,
+            Predecessor::Elsewhere { repository, .. } => Some(Arc::clone(repository)),
+        })
+        .collect()
     }
 
     /// Takes the environments that name the base branch itself for what they are: its own.

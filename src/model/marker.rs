@@ -26,6 +26,9 @@ pub fn write(marker: &Marker) -> String {
     if marker.left {
         json["left"] = true.into();
     }
+    if marker.armed {
+        json["armed"] = true.into();
+    }
     for (name, text) in [("what", &marker.what), ("instead", &marker.instead)] {
         if let Some(text) = text {
             json[name] = shorten(text).into();
@@ -56,6 +59,7 @@ pub fn read(body: &str) -> Option<Marker> {
         withdrawn: json["withdrawn"].as_bool()?,
         unfinished: json["unfinished"].as_bool().unwrap_or(false),
         left: json["left"].as_bool().unwrap_or(false),
+        armed: json["armed"].as_bool().unwrap_or(false),
         what: json["what"].as_str().map(shorten),
         instead: json["instead"].as_str().map(shorten),
     })
@@ -70,13 +74,22 @@ mod tests {
         for group in ["web", "a--b", "--> <script>", "\"}", "x\\u002d"] {
             let (key, environment, group) = ("k".to_owned(), "prod".into(), group.to_owned());
             let (what, instead) = (Some("web 1--5 -->".to_owned()), Some("<b>".to_owned()));
-            let written =
-                Marker { key, environment, group, withdrawn: true, unfinished: true, left: true, what, instead };
+            let written = Marker {
+                key,
+                environment,
+                group,
+                withdrawn: true,
+                unfinished: true,
+                left: true,
+                armed: true,
+                what,
+                instead,
+            };
             let line = write(&written);
             assert_eq!(line.matches("-->").count(), 1, "{line}");
             let body = format!("text\n{line}\n");
             assert_eq!(read(&body), Some(written.clone()));
-            let other = Marker { withdrawn: false, unfinished: false, left: false, ..written };
+            let other = Marker { withdrawn: false, unfinished: false, left: false, armed: false, ..written };
             // Forges turn line ends about, and people write before and after.
             for body in [body.clone(), body.replace('\n', "\r\n"), format!("{line}\n{body}more")] {
                 let replaced = replace(&body, &other);

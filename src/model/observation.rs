@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::model::checks::Reports;
 use crate::model::commit::CommitId;
 use crate::model::decision::Want;
+use crate::model::elsewhere::Elsewhere;
 use crate::model::environment::EnvironmentName;
 use crate::model::history::Past;
 use crate::model::hold::Hold;
@@ -18,6 +19,9 @@ use crate::model::signature::{SignatureVerdict, SignatureWant};
 use crate::model::site::{PassedOver, Site};
 use crate::model::source::{Answer, SourceQuestion};
 use crate::model::tags::ImageTags;
+
+/// What was said of commits about which nobody was asked.
+static NO_REPORTS: Reports = Reports::new();
 
 /// What a pass saw.
 #[derive(Debug, Clone, Default)]
@@ -54,8 +58,15 @@ pub struct Observation {
     pub lines: BTreeMap<EnvironmentName, Arc<[CommitId]>>,
     /// Whether there is a forge that can be asked at all.
     pub has_forge: bool,
-    /// What was said of commits on the base branch.
+    /// What was said of commits of this repository.
     pub reports: Reports,
+    /// The environments of other repositories that come before one of this one, by their names here, as far as they
+    /// could be looked at; `half_known` says of the others why not.
+    pub elsewhere: BTreeMap<EnvironmentName, Elsewhere>,
+    /// What was said of commits of other repositories, by the repository's URL.
+    pub reports_elsewhere: BTreeMap<Arc<str>, Reports>,
+    /// The newest commits of the base and of the branches beside it, as far as they are known.
+    pub tips: Vec<CommitId>,
     /// Who approves the open pull request of an environment and group, where somebody asked; or why it could not be had.
     pub approvals: BTreeMap<(EnvironmentName, String), Result<Approvals, String>>,
     /// The pull requests, where they were listed already.
@@ -68,5 +79,23 @@ impl Observation {
     /// Returns the first-parent line of an environment's branch, newest first, as far as it was read.
     pub fn line_of(&self, environment: &EnvironmentName) -> &[CommitId] {
         self.lines.get(environment).map(|line| &**line).unwrap_or_default()
+    }
+
+    /// Returns the URL of the repository that an environment is of; `None` for this one's own.
+    pub fn repository_of(&self, environment: &EnvironmentName) -> Option<&Arc<str>> {
+        self.elsewhere.get(environment).map(|elsewhere| &elsewhere.repository)
+    }
+
+    /// Returns what was said of the commits of a repository; `None` is this one.
+    pub fn reports_of(&self, repository: Option<&Arc<str>>) -> &Reports {
+        match repository {
+            None => &self.reports,
+            Some(repository) => self.reports_elsewhere.get(repository).unwrap_or(&NO_REPORTS),
+        }
+    }
+
+    /// Returns what people hold, here and in the environments of other repositories that come before.
+    pub fn all_holds(&self) -> impl Iterator<Item = &Hold> {
+        self.holds.iter().chain(self.elsewhere.values().flat_map(|elsewhere| &elsewhere.holds))
     }
 }

@@ -1,6 +1,6 @@
 //! The outcome of a pass: what reports print, whichever command made it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -91,6 +91,10 @@ pub struct Outcome {
     pub holds: Option<Vec<Hold>>,
     /// What failed.
     pub errors: Vec<Trouble>,
+    /// The newest commits of the base and of the branches beside it that were looked at.
+    pub tips: Vec<CommitId>,
+    /// The URLs of the other repositories that were looked at, or should have been.
+    pub follows: BTreeSet<Arc<str>>,
     /// How things stand then, where somebody keeps that.
     pub standing: Option<Box<Standing>>,
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::model::commit::CommitId;
 use crate::model::environment::{BranchName, EnvironmentName};
+use crate::model::marker;
 use crate::model::template::Template;
 
 /// How pull requests look.
@@ -101,6 +102,8 @@ pub struct Marker {
     pub unfinished: bool,
     /// Whether it was said on it that it is left alone, since somebody else has pushed to it.
     pub left: bool,
+    /// Whether the forge may have been told to merge it by itself, where the forge itself does not list that.
+    pub armed: bool,
     /// What it proposes, in few words.
     pub what: Option<String>,
     /// What it proposed before that.
@@ -134,6 +137,19 @@ pub struct PullRequest {
     pub is_draft: bool,
     /// Whether the forge merges it by itself once what its base requires is there.
     pub is_armed: bool,
+}
+
+impl PullRequest {
+    /// Returns it as it stands once the forge has been told not to merge it by itself.
+    #[must_use]
+    pub fn disarmed(&self) -> Self {
+        let mut now = Self { is_armed: false, ..self.clone() };
+        if let Some(read) = now.marker.as_mut().filter(|read| read.armed) {
+            read.armed = false;
+            now.body = marker::replace(&now.body, read);
+        }
+        now
+    }
 }
 
 /// The label by which a person keeps Tagboat from merging or changing a pull request.

@@ -128,6 +128,19 @@ impl Rejections {
         }
     }
 
+    /// Returns the rejections of a list that holds those tags alone for which `is_kept` holds, out of a list with `count`.
+    #[must_use]
+    pub fn of_these(&self, count: usize, is_kept: impl Fn(TagIndex) -> bool) -> Self {
+        let mut all = Self::default();
+        let kept = (0..count).filter(|tag| is_kept(TagIndex(u32::try_from(*tag).unwrap_or(u32::MAX))));
+        for (position, tag) in kept.enumerate() {
+            if let Some(number) = self.numbers.at(tag) {
+                all.set(position, self.reasons[number].clone());
+            }
+        }
+        all
+    }
+
     /// Returns the number of a reason in the table, where it is put if it is new.
     fn number(&mut self, reason: Reason) -> u32 {
         let skipped = self.reasons.len().saturating_sub(LOOK_BACK);
@@ -199,6 +212,15 @@ mod tests {
         let expected = [(0, Reason::Lower), (1, Reason::Lower), (2, Reason::NotBefore), (3, Reason::Lower)];
         assert_eq!(rows(&rejections), expected);
         assert_eq!(rejections, expected.into_iter().map(|(tag, reason)| (TagIndex(tag), reason)).collect());
+    }
+
+    #[test]
+    fn a_part_of_a_list_keeps_the_reasons_of_its_tags() {
+        let mut rejections = Rejections::all(5, Reason::Outranked);
+        rejections.set(2, Reason::Lower);
+        rejections.retain(|tag| tag.0 != 3);
+        let part = rejections.of_these(5, |tag| tag.0 != 0 && tag.0 != 1);
+        assert_eq!(rows(&part), [(0, Reason::Lower), (2, Reason::Outranked)]);
     }
 
     #[test]

@@ -66,9 +66,23 @@ impl TagList {
             tags.into_iter().for_each(|tag| sorted.push(tag));
             (self.text, self.lengths, self.starts) = (sorted.text, sorted.lengths, sorted.starts);
         }
+        self.give_back_room();
+    }
+
+    fn give_back_room(&mut self) {
         self.text.shrink_to_fit();
         self.lengths.shrink_to_fit();
         self.starts.shrink_to_fit();
+    }
+
+    /// Returns a list of those tags alone for which `is_kept` holds; what it says of texts that are no tags stays.
+    #[must_use]
+    pub fn of_these(&self, is_kept: impl Fn(TagIndex) -> bool) -> Self {
+        let mut kept = Self::default();
+        self.iter().filter(|(index, _)| is_kept(*index)).for_each(|(_, tag)| kept.push(tag));
+        kept.give_back_room();
+        (kept.invalid, kept.invalid_count) = (self.invalid.clone(), self.invalid_count);
+        kept
     }
 
     /// Takes over how many listed texts are no tags, with examples, as another list tells it.
@@ -247,6 +261,14 @@ mod tests {
         assert!(list.iter().map(|(_, tag)| tag).eq(tags.iter().map(String::as_str)));
         assert!(list.iter().all(|(index, tag)| list.at(index) == tag && tag == tags[index.0 as usize]));
         assert_eq!(list.find(&tags[100]), Some(TagIndex(100)));
+    }
+
+    #[test]
+    fn a_part_of_a_list_keeps_its_order_and_what_is_no_tag() {
+        let list: TagList = ["1.0.0", "no tag", "1.1.0", "1.2.0"].into_iter().collect();
+        let part = list.of_these(|tag| tag.0 != 1);
+        assert!(part.iter().map(|(_, tag)| tag).eq(["1.0.0", "1.2.0"]));
+        assert_eq!(part.invalid(), (["no tag".to_owned()].as_slice(), 1));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! all together no more than a bound. What could not be asked is kept as the reason, never as nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::forge::Forge;
 use crate::model::checks::ChecksWant;
@@ -26,21 +27,37 @@ pub struct Asked<'a> {
     pub base: &'a BranchName,
 }
 
+/// Whom to ask about the commits of each repository.
+pub struct Whom<'w, 'a> {
+    /// Of the repository that the pass is about; or why nobody can be asked, in words.
+    pub own: &'w Result<Asked<'a>, String>,
+    /// Of other repositories, by their URLs.
+    pub elsewhere: &'w BTreeMap<Arc<str>, Result<Asked<'a>, String>>,
+}
+
 /// Asks for the checks of commits, one of each want after the other, until every want is settled.
-pub async fn ask(observation: &mut Observation, wants: &BTreeSet<ChecksWant>, asked: &Result<Asked<'_>, String>) {
+pub async fn ask(observation: &mut Observation, wants: &BTreeSet<ChecksWant>, whom: &Whom<'_, '_>) {
+    let nobody = Err("its repository was not looked at".to_owned());
     loop {
         let mut is_done = true;
         for want in wants {
-            let Some(commit) = want.next(&observation.reports).cloned() else { continue };
+            let repository = want.repository.as_ref();
+            let Some(commit) = want.next(observation.reports_of(repository)).cloned() else { continue };
             is_done = false;
+            let asked = repository.map_or(whom.own, |url| whom.elsewhere.get(url).unwrap_or(&nobody));
+            let elsewhere: usize = observation.reports_elsewhere.values().map(BTreeMap::len).sum();
             let answer = match asked {
                 Err(reason) => Err(reason.clone()),
-                Ok(_) if observation.reports.len() >= MOST_ASKED => {
+                Ok(_) if observation.reports.len() + elsewhere >= MOST_ASKED => {
                     Err(format!("more than {MOST_ASKED} commits would have to be asked about: the next pass goes on"))
                 }
                 Ok(asked) => asked.forge.checks(&commit).await.map_err(|error| error.to_string()),
             };
-            observation.reports.insert(commit, answer);
+            let reports = match repository {
+                None => &mut observation.reports,
+                Some(url) => observation.reports_elsewhere.entry(Arc::clone(url)).or_default(),
+            };
+            reports.insert(commit, answer);
         }
         if is_done {
             return;

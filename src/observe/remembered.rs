@@ -77,10 +77,16 @@ impl<'a> Remembered<'a> {
         Self { source, cache: (!source.is_record()).then_some(cache) }
     }
 
-    /// Asks for a list, and only whether it has changed where the registry can tell.
-    pub(super) async fn list(&self, image: &ImageName) -> Result<Arc<ImageTags>, SourceError> {
+    /// Returns the images of whose lists something was left behind.
+    pub(super) fn paged<'b>(&self, images: &'b BTreeSet<ImageName>) -> BTreeSet<&'b ImageName> {
+        self.cache.map_or_else(BTreeSet::new, |cache| cache.paged(images))
+    }
+
+    /// Asks for a list, and only whether it has changed where the registry can tell and something was left behind.
+    pub(super) async fn list(&self, image: &ImageName, is_paged: bool) -> Result<Arc<ImageTags>, SourceError> {
         let Some(cache) = self.cache else { return self.source.tags(image).await };
-        let listed = self.source.tags_again(image, cache.pages(image)).await?;
+        let pages = if is_paged { cache.pages(image) } else { None };
+        let listed = self.source.tags_again(image, pages).await?;
         if let Pages::New(pages) = listed.pages {
             cache.keep_pages(image, pages);
         }
@@ -235,6 +241,7 @@ fn holds(facts: &TagFacts, kind: FactKind) -> bool {
 pub(super) struct Looks<'a> {
     remembered: &'a Remembered<'a>,
     in_use: BTreeMap<&'a ImageName, BTreeSet<&'a Tag>>,
+    before: BTreeMap<&'a ImageName, ListSummary>,
     pending: Vec<(ImageName, ListSummary)>,
 }
 
@@ -244,7 +251,8 @@ impl<'a> Looks<'a> {
         for question in questions {
             in_use.entry(&question.image).or_default().extend(&question.current.tag);
         }
-        Self { remembered, in_use, pending: Vec::new() }
+        let before = remembered.cache.map_or_else(BTreeMap::new, |cache| cache.summaries(in_use.keys().copied()));
+        Self { remembered, in_use, before, pending: Vec::new() }
     }
 
     /// Compares a list with how it looked before; returns what is missing, in words.
@@ -252,24 +260,25 @@ impl<'a> Looks<'a> {
         let cache = self.remembered.cache?;
         let none = BTreeSet::new();
         let in_use = self.in_use.get(image).unwrap_or(&none);
-        let mut gone: BTreeSet<&str> = in_use.iter().map(|tag| tag.as_str()).collect();
+        // Few are in use, and a look at the length tells nearly all others apart.
+        let mut gone: Vec<&str> = in_use.iter().map(|tag| tag.as_str()).collect();
         for (_, tag) in list.iter() {
             if gone.is_empty() {
                 break;
             }
-            gone.remove(tag);
+            gone.retain(|used| *used != tag);
         }
-        let before = cache.summary(image);
+        let before = self.before.remove(image);
         let now = cache.now().as_second();
         let mut present = ListSummary {
             second: now,
             count: list.len(),
-            in_use: in_use.iter().filter(|tag| !gone.contains(tag.as_str())).map(|tag| (*tag).clone()).collect(),
+            in_use: in_use.iter().filter(|tag| !gone.contains(&tag.as_str())).map(|tag| (*tag).clone()).collect(),
         };
         let mut words = None;
         if let Some(before) = &before {
             // A tag in use that was listed once is remembered for as long as it is in use.
-            let lost: Vec<Tag> = before.in_use.iter().filter(|tag| gone.contains(tag.as_str())).cloned().collect();
+            let lost: Vec<Tag> = before.in_use.iter().filter(|tag| gone.contains(&tag.as_str())).cloned().collect();
             let shrunk = list.len().saturating_mul(2) < before.count;
             if shrunk && now - before.second < COMPARED_FOR {
                 (present.count, present.second) = (before.count, before.second);

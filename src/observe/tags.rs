@@ -4,11 +4,13 @@
 //! the limits of each registry.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::stream::{self, StreamExt};
 
 use crate::cache::{Cache, Pointed};
+use crate::cores;
 use crate::model::decision::{Question, Want};
 use crate::model::image::{Digest, ImageName, Tag};
 use crate::model::observation::Observation;
@@ -19,18 +21,48 @@ use crate::registry::{SourceError, TagSource};
 /// How many questions are under way at once, over all registries.
 const CONCURRENT: usize = 128;
 
-/// Asks for the tag lists of every image that a question is about.
+/// From this many tags on, what is done with a list is done on another core.
+const MANY: usize = 128;
+
+/// Looks into a list as soon as it is there, whole, and returns what is kept of it.
+pub type Look = dyn Fn(&ImageName, Arc<ImageTags>) -> Arc<ImageTags> + Send + Sync;
+
+/// What came of asking for lists.
+#[derive(Default)]
+pub struct Lists {
+    images: BTreeMap<ImageName, Result<Arc<ImageTags>, String>>,
+    losses: BTreeMap<ImageName, String>,
+    unknown: BTreeSet<ImageName>,
+}
+
+impl Lists {
+    /// Adds them to what was observed before.
+    pub fn add_to(self, observation: &mut Observation) {
+        observation.images.extend(self.images);
+        observation.losses.extend(self.losses);
+        observation.unknown.extend(self.unknown);
+    }
+}
+
+impl fmt::Debug for Lists {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Lists").field("images", &self.images.len()).finish_non_exhaustive()
+    }
+}
+
+/// Asks for the tag lists of every image that a question is about, but those that were observed already.
 ///
-/// `answered` is told the number of answers so far and of all, for a progress bar.
+/// `look` sees each list once it is there and was compared with the one before. `answered` is told the number of answers
+/// so far and of all, for a progress bar.
 pub async fn ask(
-    observation: &mut Observation,
+    observation: &Observation,
     questions: &[Question],
-    source: &dyn TagSource,
-    cache: &Cache,
+    (source, cache): (&dyn TagSource, &Cache),
+    look: Option<&Arc<Look>>,
     answered: &(dyn Fn(usize, usize) + Sync),
-) {
+) -> Lists {
     let source = Remembered::new(source, cache);
-    let mut looks = Looks::new(&source, questions);
+    let looks = Mutex::new(Looks::new(&source, questions));
     let aged: BTreeSet<&ImageName> =
         questions.iter().filter(|question| question.policy.min_age.is_some()).map(|question| &question.image).collect();
     let images: BTreeSet<ImageName> = questions
@@ -39,34 +71,44 @@ pub async fn ask(
         .filter(|image| !observation.images.contains_key(image))
         .collect();
     let total = images.len();
-    let source = &source;
-    let mut answers = stream::iter(images)
+    let paged = source.paged(&images);
+    let (source, looks, aged, paged) = (&source, &looks, &aged, &paged);
+    let mut answers = stream::iter(&images)
         .map(|image| async move {
-            let answer = source.list(&image).await;
-            (image, answer)
+            let mut tags = match source.list(image, paged.contains(image)).await {
+                Ok(tags) => tags,
+                Err(error) => return (image.clone(), Err(error), None),
+            };
+            let compare = || looks.lock().unwrap_or_else(PoisonError::into_inner).compare(image, &tags.list);
+            let loss = tags.lost.clone().or_else(compare);
+            if aged.contains(image) {
+                source.add_ages(image, &mut tags);
+            }
+            match look {
+                Some(look) if tags.list.len() < MANY => tags = look(image, tags),
+                Some(look) => {
+                    let (look, image) = (Arc::clone(look), image.clone());
+                    tags = cores::beside(move || look(&image, tags)).await;
+                }
+                None => {}
+            }
+            (image.clone(), Ok(tags), loss)
         })
         .buffer_unordered(CONCURRENT);
+    let mut lists = Lists::default();
     let mut done = 0;
-    while let Some((image, answer)) = answers.next().await {
+    while let Some((image, answer, loss)) = answers.next().await {
         done += 1;
         answered(done, total);
-        let mut answer = answer.map_err(|error| {
-            if let SourceError::Unknown(_) = error {
-                observation.unknown.insert(image.clone());
-            }
-            error.to_string()
-        });
-        if let Ok(tags) = &mut answer {
-            if let Some(loss) = tags.lost.clone().or_else(|| looks.compare(&image, &tags.list)) {
-                observation.losses.insert(image.clone(), loss);
-            }
-            if aged.contains(&image) {
-                source.add_ages(&image, tags);
-            }
+        if let Err(SourceError::Unknown(_)) = answer {
+            lists.unknown.insert(image.clone());
         }
-        observation.images.insert(image, answer);
+        lists.losses.extend(loss.map(|loss| (image.clone(), loss)));
+        lists.images.insert(image, answer.map_err(|error| error.to_string()));
     }
-    looks.write();
+    drop(answers);
+    looks.lock().unwrap_or_else(PoisonError::into_inner).write();
+    lists
 }
 
 /// Asks for facts that decisions want, and keeps them in the observation.

@@ -1,6 +1,6 @@
 //! What `check` finds: configuration that matches nothing, references that nothing matches, faulty markers.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::cache::Cache;
 use crate::config::holds::{self, HOLDS_FILE, MISTAKEN_FILE};
@@ -67,7 +67,7 @@ pub fn check(
 
 /// Rules that no reference meets, because there is none or an earlier rule takes them all.
 fn rules(config: &Repository, file: &str, sites: &[Site], findings: &mut Vec<Finding>) {
-    let images: std::collections::BTreeSet<_> = sites.iter().filter_map(|site| site.image.as_ref()).collect();
+    let images: BTreeSet<_> = sites.iter().filter_map(|site| site.image.as_ref()).collect();
     for rule in &config.rules.0 {
         let matched = images.iter().filter(|image| rule.images.matches(image.as_str())).count();
         let taken = images.iter().filter(|image| config.rules.of(image) == Some(rule)).count();
@@ -249,7 +249,7 @@ fn environments(
 
 /// References that look followed and are not; those that nothing asks for are grouped.
 fn references(config: &Repository, scanned: &Scanned, findings: &mut Vec<Finding>) {
-    let mut groups: BTreeMap<(&'static str, String), (Finding, usize)> = BTreeMap::new();
+    let mut groups: BTreeMap<(&'static str, String), (Finding, usize, BTreeSet<&RepoPath>)> = BTreeMap::new();
     for site in &scanned.sites {
         let Followed::No(reason) = follow(site, &config.rules, &config.environments) else { continue };
         let (severity, rule, hint, group) = match reason {
@@ -266,7 +266,8 @@ fn references(config: &Repository, scanned: &Scanned, findings: &mut Vec<Finding
             }
             SkipReason::NoEnvironment => {
                 let hint = "add the file to an environment's `files` to follow it";
-                (Severity::Note, "no-environment", Some(hint), Some(site.file.to_string()))
+                let top = site.file.as_str().split_once('/').map_or(site.file.as_str(), |(top, _)| top);
+                (Severity::Note, "no-environment", Some(hint), Some(top.to_owned()))
             }
             SkipReason::DuplicateKey(_) | SkipReason::Alias(_) => (Severity::Warning, "not-editable", None, None),
             _ => continue,
@@ -274,14 +275,21 @@ fn references(config: &Repository, scanned: &Scanned, findings: &mut Vec<Finding
         let finding = finding(site, severity, rule, &reason, hint);
         match group {
             None => findings.push(finding),
-            Some(group) => groups.entry((rule, group)).or_insert((finding, 0)).1 += 1,
+            Some(group) => {
+                let (_, count, files) = groups.entry((rule, group)).or_insert((finding, 0, BTreeSet::new()));
+                *count += 1;
+                files.insert(&site.file);
+            }
         }
     }
-    findings.extend(groups.into_values().map(|(mut finding, count)| {
-        if count > 1 {
-            let what = if finding.rule == "no-rule" { "places" } else { "references" };
-            finding.message.push_str(&format!(" ({count} {what}, this is the first)"));
-        }
+    findings.extend(groups.into_iter().map(|((rule, group), (mut finding, count, files))| {
+        let more = match (rule, files.len()) {
+            _ if count == 1 => String::new(),
+            ("no-rule", _) => format!(" ({count} places, this is the first)"),
+            (_, 1) => format!(" ({count} references, this is the first)"),
+            (_, several) => format!(" ({count} references in {several} files below `{group}/`, this is the first)"),
+        };
+        finding.message.push_str(&more);
         finding
     }));
 }

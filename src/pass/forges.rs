@@ -17,6 +17,7 @@ use crate::git::url::{Reach, RemoteUrl};
 use crate::http::client::HttpClient;
 use crate::http::connection::{Connection, Connections};
 use crate::http::target::is_loopback;
+use crate::model::exchange::{System, Witness};
 use crate::model::image::shorten;
 use crate::pass::propose::Publishing;
 use crate::pass::setup::{ForgeChoice, SetupError};
@@ -34,6 +35,8 @@ pub(super) struct Address<'a> {
     pub(super) connection: Connection,
     /// The variables of this process.
     pub(super) environment: &'a Environment,
+    /// Who is told of what the forge is asked.
+    pub(super) witness: Witness,
 }
 
 impl Address<'_> {
@@ -41,7 +44,8 @@ impl Address<'_> {
     fn http(&self, base: &Url) -> HttpClient {
         let mut connections = Connections::new(Connection::default(), transport::proxies(self.environment));
         connections.set(base, self.connection.clone());
-        HttpClient::over(connections, Arc::new(|| SystemClock.now()))
+        let http = HttpClient::over(connections, Arc::new(|| SystemClock.now()));
+        http.told_to(System::Forge, self.witness.clone())
     }
 }
 
@@ -288,6 +292,7 @@ mod tests {
             token: None,
             connection: Connection::default(),
             environment: &environment,
+            witness: Witness::default(),
         };
         let place = place(&address, ci, api).unwrap()?;
         Some((place.base.to_string(), place.path))
@@ -350,6 +355,7 @@ mod tests {
                 token,
                 connection: Connection::default(),
                 environment: &environment,
+                witness: Witness::default(),
             })
         };
         let actions = ("GITHUB_ACTIONS", "true");

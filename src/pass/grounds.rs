@@ -1,4 +1,5 @@
-//! The grounds that a pass stands on: the base branch, and each branch on which an environment lives by itself.
+//! The grounds that a pass stands on: the base branch, and each branch on which an environment lives by itself; and
+//! those of other repositories, which are only looked at ([`crate::pass::elsewhere`]).
 //!
 //! Entry point: [`look`]. A branch that cannot be read takes its own environments out of the pass, and nobody else's.
 
@@ -14,6 +15,7 @@ use crate::model::site::{PassedOver, Site};
 use crate::observe::files::Files;
 use crate::observe::history::Past;
 use crate::observe::scan::{Scanned, scan};
+use crate::pass::elsewhere::Theirs;
 use crate::pass::view::{Branches, Unseen};
 use crate::pass::{PassError, refuse_overlap, report};
 
@@ -45,6 +47,10 @@ pub(crate) struct Seen<'a> {
     pub(crate) paths: Vec<RepoPath>,
     /// What the paths say about each other.
     pub(crate) surroundings: Surroundings,
+    /// Whose it is, where it is another repository's.
+    pub(crate) theirs: Option<Theirs<'a>>,
+    /// Environments of another repository there of which a file could not be understood, with the reason.
+    pub(crate) unreadable: BTreeMap<EnvironmentName, String>,
 }
 
 /// Everything that was seen.
@@ -66,7 +72,7 @@ pub(crate) struct Looked<'a> {
 /// Returns the ground of an environment; `None` where its branch could not be read.
 pub(crate) fn of<'s, 'a>(seen: &'s [Seen<'a>], config: &Repository, name: &EnvironmentName) -> Option<&'s Seen<'a>> {
     let branch = config.environments.named(name).and_then(|environment| environment.branch.as_ref());
-    seen.iter().find(|seen| seen.branch.as_ref() == branch)
+    seen.iter().find(|seen| seen.theirs.is_none() && seen.branch.as_ref() == branch)
 }
 
 /// Finds every reference on every branch, and refuses files that two environments claim.
@@ -75,7 +81,15 @@ pub(super) fn look<'a>(sight: &Sight<'a>) -> Result<Looked<'a>, PassError> {
     let base = look(sight.files).map_err(PassError::Files)?;
     refuse_overlap(sight.config, None, &base)?;
     let Scanned { sites, passed_over, files, surroundings, .. } = base;
-    let seen = Seen { branch: None, files: sight.files, past: sight.past, paths: files, surroundings };
+    let seen = Seen {
+        branch: None,
+        files: sight.files,
+        past: sight.past,
+        paths: files,
+        surroundings,
+        theirs: None,
+        unreadable: BTreeMap::new(),
+    };
     let mut looked = Looked {
         seen: vec![seen],
         sites,
@@ -133,6 +147,7 @@ impl<'a> Looked<'a> {
                 self.passed_over.push(shown);
             }
         }
-        self.seen.push(Seen { branch: Some(branch.clone()), files, past, paths, surroundings });
+        let (branch, theirs, unreadable) = (Some(branch.clone()), None, BTreeMap::new());
+        self.seen.push(Seen { branch, files, past, paths, surroundings, theirs, unreadable });
     }
 }

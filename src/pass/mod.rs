@@ -5,6 +5,8 @@
 
 pub mod asked;
 pub mod check;
+mod early;
+pub mod elsewhere;
 mod forges;
 mod grounds;
 pub mod hold;
@@ -53,6 +55,8 @@ use crate::model::usage::Usage;
 use crate::observe::files::Files;
 use crate::observe::history::Past;
 use crate::observe::scan::Scanned;
+use crate::pass::early::Early;
+use crate::pass::elsewhere::Others;
 use crate::pass::grounds::{Seen, Sight};
 use crate::pass::pasts::read_pasts;
 use crate::pass::returns::Return;
@@ -108,6 +112,8 @@ pub struct Inputs<'a> {
     pub past: Option<&'a dyn Past>,
     /// The branches beside the base on which environments live.
     pub branches: &'a Branches,
+    /// The other repositories whose environments come before one of these.
+    pub others: &'a Others,
     /// Where tags come from.
     pub source: &'a dyn TagSource,
     /// What gates may ask.
@@ -122,10 +128,21 @@ pub struct Inputs<'a> {
     pub forge: Result<observe::checks::Asked<'a>, String>,
     /// Whether each pull request is edited for itself, or all files of an environment together.
     pub editing: Editing,
+    /// Who asks: whether every tag is to be told of.
+    pub detail: Detail,
     /// The images that are looked at, with those of their groups; empty for all.
     pub only: &'a [ImageName],
     /// Told what goes on.
     pub progress: &'a (dyn Fn(Progress) + Sync),
+}
+
+/// How much of a pass is told of, and so has to be kept until it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Every listed tag with its reason.
+    EveryTag,
+    /// What was decided. Tags that their names rule out are let go as soon as that is known.
+    Outcome,
 }
 
 /// How the edits of proposals that become pull requests are gathered.
@@ -227,7 +244,8 @@ async fn round(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
         }
         read_pasts(inputs, &mut observation, &promoted.wants, &seen);
         observe::answers::ask(&mut observation, &promoted.questions, inputs.sources).await;
-        observe::checks::ask(&mut observation, &promoted.forge.checks, &inputs.forge).await;
+        let whom = observe::checks::Whom { own: &inputs.forge, elsewhere: &elsewhere::asked(inputs.others) };
+        observe::checks::ask(&mut observation, &promoted.forge.checks, &whom).await;
         let style = &inputs.config.pull_request;
         let wants = (&promoted.forge.approvals, environments);
         observe::checks::approvals(&mut observation, wants, style, &inputs.forge).await;
@@ -291,7 +309,8 @@ fn look<'a>(inputs: &Inputs<'a>) -> Result<(Observation, Vec<Seen<'a>>), PassErr
     let looked = grounds::look(&Sight { config, files, past, branches, cache, limits })?;
     let mut half_known = half_known(config, &looked.passed_over);
     half_known.extend(looked.half_known);
-    let observation = Observation {
+    let beside = branches.values().filter_map(|viewed| viewed.as_ref().ok()?.base.clone());
+    let mut observation = Observation {
         now: inputs.now,
         base: inputs.base.clone(),
         sites: looked.sites,
@@ -301,9 +320,12 @@ fn look<'a>(inputs: &Inputs<'a>) -> Result<(Observation, Vec<Seen<'a>>), PassErr
         absent: looked.absent,
         holds: holds(inputs)?,
         has_forge: inputs.forge.is_ok(),
+        tips: inputs.base.iter().cloned().chain(beside).collect(),
         ..Observation::default()
     };
-    Ok((observation, looked.seen))
+    let mut seen = looked.seen;
+    seen.extend(elsewhere::look(inputs, &mut observation));
+    Ok((observation, seen))
 }
 
 /// Refuses files that two environments of a branch claim.
@@ -332,10 +354,16 @@ async fn settle(
 ) -> (Observation, Vec<Decision>) {
     let mut questions = questions::questions(&observation, &inputs.config.rules, &inputs.config.environments);
     let aside: Vec<Question> = questions.extract_if(.., |question| !is_asked_for(inputs, &question.image)).collect();
+    know_no_past(inputs, &mut observation, &questions, seen);
+    let early = Early::new(observation, questions, inputs.detail);
     let answered = |done, all| (inputs.progress)(Progress::Asking(done, all));
-    observe::tags::ask(&mut observation, &questions, inputs.source, inputs.cache, &answered).await;
+    let (look, (known, asked)) = (early.look(), early.known());
+    let lists = observe::tags::ask(known, asked, (inputs.source, inputs.cache), Some(&look), &answered).await;
+    drop(look);
+    let (mut observation, questions, early) = early.end();
+    lists.add_to(&mut observation);
     stages.end("asked for the tags");
-    let mut decisions = decided(inputs, &mut observation, &questions, seen).await;
+    let mut decisions = decided(inputs, &mut observation, &questions, early, seen).await;
     // Names of groups and what stands for others come out as in a pass that looks at everything.
     decisions.extend(aside.into_iter().map(|question| Decision {
         question,
@@ -355,19 +383,23 @@ fn is_asked_for(inputs: &Inputs<'_>, image: &ImageName) -> bool {
     inputs.only.is_empty() || inputs.only.iter().any(is_beside)
 }
 
+/// Says where there is no history that nothing has run anywhere, which need not be found out image by image.
+fn know_no_past(inputs: &Inputs<'_>, observation: &mut Observation, questions: &[Question], seen: &[Seen<'_>]) {
+    if inputs.past.is_none() {
+        let all = questions.iter().map(|question| (question.environment.clone(), question.image.clone())).collect();
+        read_pasts(inputs, observation, &all, seen);
+    }
+}
+
 /// Decides, and asks for what is missing, until no decision lacks a fact that could be had.
 async fn decided(
     inputs: &Inputs<'_>,
     observation: &mut Observation,
     questions: &[Question],
+    early: BTreeMap<ImageName, Decided>,
     seen: &[Seen<'_>],
 ) -> Vec<Decision> {
-    if inputs.past.is_none() {
-        // Nothing has run anywhere, which need not be found out image by image.
-        let all = questions.iter().map(|question| (question.environment.clone(), question.image.clone())).collect();
-        read_pasts(inputs, observation, &all, seen);
-    }
-    let mut decided = decide::decide(observation, questions);
+    let mut decided = decide::decide_rest(observation, questions, early);
     for _ in 0..MAX_ROUNDS {
         let Decided { wants, signatures, pasts, .. } = &decided;
         if wants.is_empty() && signatures.is_empty() && pasts.is_empty() {
@@ -487,6 +519,8 @@ pub fn scan(
 fn leave_other_branches(planned: &mut Planned, config: &Repository) {
     let branch = |name: &EnvironmentName| config.environments.named(name).and_then(|found| found.branch.as_ref());
     planned.changes.retain(|(name, _)| branch(name).is_none());
+    let proposals = &planned.promoted.proposals;
+    planned.returns.retain(|returned| branch(&proposals[returned.proposal].environment).is_none());
     for proposal in planned.promoted.proposals.iter_mut().filter(|proposal| is_written(proposal)) {
         if let Some(branch) = branch(&proposal.environment) {
             proposal.action = Action::Waiting;

@@ -15,12 +15,16 @@ use crate::model::image::ImageName;
 use crate::model::observation::Observation;
 use crate::model::site::Site;
 use crate::observe::history::{self, Asking, Told};
+use crate::pass::elsewhere::Theirs;
 use crate::pass::grounds::Seen;
 use crate::pass::{Inputs, Progress};
 
 /// Why nothing is decided in a shallow clone.
 const SHALLOW: &str = "this clone is shallow, so it cannot tell what somebody took back: `git fetch --unshallow` (in \
                        jobs, `fetch-depth: 0` on GitHub and `GIT_DEPTH: 0` on GitLab)";
+
+/// An environment and an image.
+type Key = (EnvironmentName, ImageName);
 
 /// Reads what environments have run, and finds what somebody took back there.
 pub(super) fn read_pasts(
@@ -31,8 +35,16 @@ pub(super) fn read_pasts(
 ) {
     let mut by_ground: BTreeMap<Option<usize>, BTreeSet<(EnvironmentName, ImageName)>> = BTreeMap::new();
     for key in asked.iter().filter(|key| !observation.pasts.contains_key(*key)) {
-        let branch = inputs.config.environments.named(&key.0).and_then(|environment| environment.branch.as_ref());
-        let ground = seen.iter().position(|ground| ground.branch.as_ref() == branch);
+        let ground = match inputs.config.environments.named(&key.0) {
+            Some(own) => {
+                let is_its = |ground: &Seen<'_>| ground.theirs.is_none() && ground.branch == own.branch;
+                seen.iter().position(is_its)
+            }
+            None => {
+                let has = |theirs: &Theirs<'_>| theirs.names.contains_key(&key.0);
+                seen.iter().position(|ground| ground.theirs.as_ref().is_some_and(has))
+            }
+        };
         by_ground.entry(ground).or_default().insert(key.clone());
     }
     for (ground, asked) in by_ground {
@@ -47,36 +59,40 @@ pub(super) fn read_pasts(
 }
 
 /// Reads what environments of one branch have run.
-fn read_past(
-    inputs: &Inputs<'_>,
-    observation: &mut Observation,
-    asked: BTreeSet<(EnvironmentName, ImageName)>,
-    ground: &Seen<'_>,
-) {
+fn read_past(inputs: &Inputs<'_>, observation: &mut Observation, asked: BTreeSet<Key>, ground: &Seen<'_>) {
     let Some(past) = ground.past else {
         let nothing = asked.into_iter().map(|key| (key, Ok(model::history::Past::default())));
         observation.pasts.extend(nothing);
         return;
     };
     (inputs.progress)(Progress::Git);
-    let Observation { sites, now, .. } = &*observation;
+    let Observation { now, .. } = &*observation;
+    // Those of another repository go by other names there.
+    let config = ground.theirs.as_ref().map_or(inputs.config, |theirs| theirs.config);
+    let sites = ground.theirs.as_ref().map_or(&observation.sites, |theirs| &theirs.sites);
+    let there = |key: &Key| match &ground.theirs {
+        Some(theirs) => (theirs.names.get(&key.0).unwrap_or(&key.0).clone(), key.1.clone()),
+        None => key.clone(),
+    };
+    let mut keys: BTreeMap<Key, Key> = asked.iter().map(|key| (there(key), key.clone())).collect();
     let reading = history::Reading {
-        environments: &inputs.config.environments,
+        environments: &config.environments,
         branch: ground.branch.as_ref(),
         sites,
         surroundings: &ground.surroundings,
         limits: inputs.limits,
         uncommitted: Some(*now),
     };
-    match history::tell(past, &Asking::These(asked.clone()), &reading, None, history::MOST_COMMITS) {
+    match history::tell(past, &Asking::These(keys.keys().cloned().collect()), &reading, None, history::MOST_COMMITS) {
         Ok(Told { timelines, line, is_shallow, .. }) => {
-            let past = |(key, timeline): (_, model::history::Timeline)| {
+            let past = |(own, timeline): (Key, model::history::Timeline)| {
+                let key = keys.remove(&own).unwrap_or_else(|| own.clone());
                 // Half of a history tells of half of what was taken back. Where nobody configured anything, nobody is
                 // taken back from either: anybody may look into a clone of any depth.
                 if inputs.config.configured && is_shallow {
                     return (key, Err(SHALLOW.to_owned()));
                 }
-                let policy = policy(inputs, sites, &key);
+                let policy = policy(config, sites, &own);
                 let taken_back = decide::past::taken_back(&timeline, policy.as_deref());
                 let left = decide::past::left(&timeline);
                 (key, Ok(model::history::Past { timeline: Some(timeline), taken_back, left }))
@@ -84,8 +100,14 @@ fn read_past(
             let pasts: Vec<_> = timelines.into_iter().map(past).collect();
             observation.pasts.extend(pasts);
             let line: Arc<[CommitId]> = line.into();
-            let here = inputs.config.environments.0.iter().filter(|one| one.branch == ground.branch);
-            observation.lines.extend(here.map(|one| (one.name.clone(), Arc::clone(&line))));
+            let names: Vec<EnvironmentName> = match &ground.theirs {
+                Some(theirs) => theirs.names.keys().cloned().collect(),
+                None => {
+                    let here = inputs.config.environments.0.iter().filter(|one| one.branch == ground.branch);
+                    here.map(|one| one.name.clone()).collect()
+                }
+            };
+            observation.lines.extend(names.into_iter().map(|name| (name, Arc::clone(&line))));
         }
         Err(error) => {
             let reason = format!("the history of the branch could not be read: {error}");
@@ -95,12 +117,8 @@ fn read_past(
 }
 
 /// Returns the policy of an image in an environment.
-fn policy(
-    inputs: &Inputs<'_>,
-    sites: &[Site],
-    key: &(EnvironmentName, ImageName),
-) -> Option<Arc<model::policy::Policy>> {
-    let Repository { rules, environments, .. } = inputs.config;
+fn policy(config: &Repository, sites: &[Site], key: &Key) -> Option<Arc<model::policy::Policy>> {
+    let Repository { rules, environments, .. } = config;
     let own = sites.iter().filter(|site| site.image.as_ref() == Some(&key.1));
     own.map(|site| questions::follow(site, rules, environments)).find_map(|followed| match followed {
         Followed::Yes { environment, policy, .. } if environment == key.0 => Some(policy),

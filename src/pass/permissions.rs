@@ -8,6 +8,7 @@ use crate::config::environment::Environment;
 use crate::config::service::Service;
 use crate::git::url::RemoteUrl;
 use crate::http::connection::Connection;
+use crate::model::exchange::Witness;
 use crate::model::outcome::{Finding, Severity};
 use crate::pass::forges;
 use crate::pass::propose::Publishing;
@@ -25,8 +26,14 @@ pub fn token_warning(
         other => other == ForgeChoice::GitHub,
     };
     let is_named = watched(service, url).is_some_and(|watched| watched.auth.is_some());
-    let address =
-        forges::Address { repository: url, named: None, token: None, connection: Connection::default(), environment };
+    let address = forges::Address {
+        repository: url,
+        named: None,
+        token: None,
+        connection: Connection::default(),
+        environment,
+        witness: Witness::default(),
+    };
     (is_github && !is_named && forges::is_actions_own(&address)).then_some(
         "warning: pull requests that are made with the GITHUB_TOKEN of Actions start no workflows, so their checks never \
          run: give the token of a GitHub App, or a personal one, as TAGBOAT_TOKEN",

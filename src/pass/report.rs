@@ -24,6 +24,8 @@ pub fn outcome(planned: Planned, config: &Repository) -> Outcome {
         outcome.changes.extend(set.changes);
         outcome.files.extend(set.files);
     }
+    outcome.follows = config.environments.repositories();
+    outcome.tips = planned.observation.tips.clone();
     outcome.watches = planned.promoted.watches;
     outcome.watches.retain(|watch| !planned.aside.contains(&watch.image));
     outcome.proposals = planned.promoted.proposals;
@@ -156,8 +158,8 @@ fn passed_by(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
                 .iter()
                 .any(|(want, answer)| want.image == decision.question.image && answer.is_err())
         {
-            let reason = match config.environments.0.len() {
-                0 | 1 => reason.clone(),
+            let reason = match &config.environments.0[..] {
+                [only] if only.after.is_empty() => reason.clone(),
                 _ => format!("in {}: {reason}", decision.question.environment),
             };
             rows.insert(Skipped { what: decision.question.image.to_string(), reason });

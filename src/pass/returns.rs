@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::edit;
-use crate::manifest::Surroundings;
 use crate::model::change::ChangeSet;
 use crate::model::decision::Question;
 use crate::model::environment::{EnvironmentName, Publish};
@@ -18,13 +17,13 @@ use crate::model::policy::Pin;
 use crate::model::proposal::{Action, Move, Proposal};
 use crate::model::site::Value;
 use crate::model::watch::{Watch, WatchState};
-use crate::pass::grounds::Seen;
+use crate::pass::grounds::{self, Seen};
 use crate::pass::order::rollback::digest_of;
 use crate::pass::order::{add_holds, read_holds};
 use crate::pass::{Editing, Inputs, is_asked_for};
 use crate::promote::order::{self, version_before};
 use crate::promote::{self, Promoted};
-use crate::publish::plan::{OrderNote, PlannedCommit, ordered_commit};
+use crate::publish::plan::{OrderNote, PlannedCommit, hold_commit, ordered_commit};
 
 /// Who holds what goes back.
 const BY: &str = "Tagboat";
@@ -34,16 +33,28 @@ const BY: &str = "Tagboat";
 pub struct Return {
     /// The position of its proposal.
     pub proposal: usize,
-    /// Its commit: values and holds.
+    /// Its commit: values, and holds where the environment is on the base.
     pub commit: PlannedCommit,
+    /// The commit that holds what goes, where the environment is on a branch of its own: holds live on the base. It
+    /// comes first, since what is held and still runs does no harm.
+    pub hold: Option<PlannedCommit>,
     /// What it changes.
     pub changes: ChangeSet,
+}
+
+/// A return as it was made.
+#[derive(Debug)]
+struct Made {
+    proposal: Proposal,
+    commit: PlannedCommit,
+    hold: Option<PlannedCommit>,
+    changes: ChangeSet,
 }
 
 /// What was found to go back, before it has its place among the proposals.
 #[derive(Debug, Default)]
 pub(super) struct Settled {
-    found: Vec<(Proposal, PlannedCommit, ChangeSet)>,
+    found: Vec<Made>,
     troubles: Vec<Trouble>,
 }
 
@@ -51,8 +62,8 @@ impl Settled {
     /// Puts the proposals behind the others.
     pub(super) fn take_place(self, promoted: &mut Promoted) -> (Vec<Return>, Vec<Trouble>) {
         let mut returns = Vec::with_capacity(self.found.len());
-        for (proposal, commit, changes) in self.found {
-            returns.push(Return { proposal: promoted.proposals.len(), commit, changes });
+        for Made { proposal, commit, hold, changes } in self.found {
+            returns.push(Return { proposal: promoted.proposals.len(), commit, hold, changes });
             promoted.proposals.push(proposal);
         }
         (returns, self.troubles)
@@ -69,8 +80,6 @@ pub(super) async fn settle(
     promoted: &mut Promoted,
     seen: &[Seen<'_>],
 ) -> Settled {
-    // What goes back lives on the base, as holds do.
-    let Some(Seen { surroundings, .. }) = seen.first() else { return Settled::default() };
     let mut settled = Settled::default();
     let mut watches = promoted.watches.clone();
     watches.retain(|watch| is_asked_for(inputs, &watch.image));
@@ -83,10 +92,9 @@ pub(super) async fn settle(
     let mut holds: Option<Vec<u8>> = None;
     let mut taken: BTreeSet<&EnvironmentName> = BTreeSet::new();
     for ((name, _), watches) in failing {
-        let environment = inputs.config.environments.named(name);
-        let Some(publish) = environment.and_then(|found| found.on_failure.as_ref()).map(|found| found.publish) else {
-            continue;
-        };
+        let Some(environment) = inputs.config.environments.named(name) else { continue };
+        let Some(publish) = environment.on_failure.as_ref().map(|found| found.publish) else { continue };
+        let Some(ground) = grounds::of(seen, inputs.config, name) else { continue };
         let is_stacked = publish == Publish::Commit || inputs.editing == Editing::Together;
         // Two groups of an environment may share a file: the next round takes the other one.
         if is_stacked && taken.contains(name) {
@@ -96,23 +104,28 @@ pub(super) async fn settle(
             let images: Vec<&str> = watches.iter().map(|watch| watch.image.as_str()).collect();
             Trouble { what: format!("{name} {}", images.join(", ")), file: None, position: None, reason }
         };
-        let before = match (is_stacked, &holds) {
+        // What is held for another branch is committed to the base at once, whatever becomes of the value.
+        let stacks_holds = is_stacked || environment.branch.is_some();
+        let before = match (stacks_holds, &holds) {
             (true, Some(holds)) => Ok(holds.clone()),
             _ => read_holds(inputs.files).map_err(|error| error.to_string()),
         };
         let made = match before {
-            Ok(before) => one(inputs, observation, promoted, surroundings, (publish, &watches), before).await,
+            Ok(before) => one(inputs, observation, promoted, ground, (publish, &watches), before).await,
             Err(reason) => Err(reason),
         };
         match made {
-            Ok((proposal, commit, changes)) => {
+            Ok(made) => {
                 if is_stacked {
-                    pause(promoted, &proposal);
+                    pause(promoted, &made.proposal);
                     taken.insert(name);
-                    let own = commit.files.iter().find(|edit| edit.file.as_str() == crate::config::holds::HOLDS_FILE);
+                }
+                if stacks_holds {
+                    let mut files = made.hold.as_ref().unwrap_or(&made.commit).files.iter();
+                    let own = files.find(|edit| edit.file.as_str() == crate::config::holds::HOLDS_FILE);
                     holds = own.map(|edit| edit.after.clone()).or(holds);
                 }
-                settled.found.push((proposal, commit, changes));
+                settled.found.push(made);
             }
             Err(reason) => {
                 let failed: Vec<String> =
@@ -142,10 +155,10 @@ async fn one(
     inputs: &Inputs<'_>,
     observation: &Observation,
     promoted: &Promoted,
-    surroundings: &Surroundings,
+    ground: &Seen<'_>,
     (publish, watches): (Publish, &[&Watch]),
     holds: Vec<u8>,
-) -> Result<(Proposal, PlannedCommit, ChangeSet), String> {
+) -> Result<Made, String> {
     let first = watches.first().ok_or("nothing failed")?;
     let environment = inputs.config.environments.named(&first.environment).ok_or("the environment is gone")?;
     if let Some(reason) = observation.half_known.get(&environment.name) {
@@ -182,7 +195,7 @@ async fn one(
         }
         let is_held = |value: &Value| {
             let covers =
-                |tag| observation.holds.iter().any(|hold| hold.covers(&concerned, &watch.image, tag, observation.now));
+                |tag| observation.all_holds().any(|hold| hold.covers(&concerned, &watch.image, tag, observation.now));
             value.tag.as_ref().is_some_and(covers)
                 || went_back(timeline).any(|shift| left(shift, value))
                 || watch.failed_before.contains(value)
@@ -234,13 +247,22 @@ async fn one(
         reason: Some(format!("goes back: {failed}")),
         earliest: None,
     };
-    let read = |file: &_| inputs.files.read(file, inputs.limits.max_bytes).map_err(|reason| reason.to_string());
-    let mut changes = edit::edit(&observation.sites, &[&proposal], surroundings, inputs.limits, &read);
+    let read = |file: &_| ground.files.read(file, inputs.limits.max_bytes).map_err(|reason| reason.to_string());
+    let mut changes = edit::edit(&observation.sites, &[&proposal], &ground.surroundings, inputs.limits, &read);
     if let Some(refusal) = changes.refused.first() {
         return Err(format!("{}: {}", refusal.file, refusal.reason));
     }
     let (_, edit) = add_holds(holds, &held).map_err(|error| error.to_string())?;
-    changes.files.extend(edit);
+    let style = &inputs.config.commit;
+    let mut hold = None;
+    match (&environment.branch, edit) {
+        (_, None) => {}
+        (None, Some(edit)) => changes.files.push(edit),
+        (Some(_), Some(edit)) => {
+            hold = Some(hold_commit(&environment.name, &held, edit, style));
+            held.clear();
+        }
+    }
     let note = OrderNote {
         by: None,
         order: Ordered::Rollback,
@@ -249,9 +271,8 @@ async fn one(
         reason: Some(failed.clone()),
         failed: Some(failed),
     };
-    let style = &inputs.config.commit;
     let commit = ordered_commit(&environment.name, &changes.changes, changes.files.clone(), style, &note);
-    Ok((proposal, commit, changes))
+    Ok(Made { proposal, commit, hold, changes })
 }
 
 /// Returns the shifts by which Tagboat went back by itself.

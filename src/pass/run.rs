@@ -20,13 +20,14 @@ use crate::model::record::Standing;
 use crate::model::site::PassedOverReason;
 use crate::observe::history::BranchPast;
 use crate::observe::tree::CommitFiles;
+use crate::pass::elsewhere::{self, Neighbours};
 use crate::pass::propose::{Publishing, propose};
 use crate::pass::record::Ledger;
 use crate::pass::returns::Return;
 use crate::pass::setup::linked_config;
 use crate::pass::status::{self, Memory};
 use crate::pass::view::{self, Branches};
-use crate::pass::{Asked, Editing, Inputs, PassError, Planned, Progress, blocking, report, round};
+use crate::pass::{Asked, Detail, Editing, Inputs, PassError, Planned, Progress, blocking, report, round};
 use crate::promote;
 use crate::publish::apply::{Applied, apply, apply_by_forge};
 use crate::publish::making::{MakeError, Maker, can_sign};
@@ -68,6 +69,8 @@ pub struct Run<'a> {
     pub branch: &'a BranchName,
     /// A configuration that stands in for the one on the branch.
     pub config: Option<Repository>,
+    /// Opens the other repositories that the configuration names.
+    pub neighbours: &'a Neighbours<'a>,
     /// Where tags come from.
     pub source: &'a dyn TagSource,
     /// What gates may ask.
@@ -80,6 +83,8 @@ pub struct Run<'a> {
     pub now: Timestamp,
     /// Where pull requests are made.
     pub publishing: Publishing,
+    /// Who asks: whether every tag is to be told of.
+    pub detail: Detail,
     /// The images that are looked at, with those of their groups; empty for all. What stands for others stays.
     pub only: &'a [ImageName],
     /// Whether to act.
@@ -191,6 +196,7 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
     config.environments.settle_on(run.branch);
     (run.read_config)(&config);
     let branches = fetch_branches(&run.remote, &config).await?;
+    let others = elsewhere::view(&config, run.neighbours).await;
     let past = BranchPast { remote: &*run.remote, branch: run.branch, tip: &base };
     let inputs = Inputs {
         config: &config,
@@ -199,12 +205,14 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
         past: Some(&past),
         editing: Editing::Apart,
         branches: &branches,
+        others: &others,
         source: run.source,
         sources: run.sources,
         cache: run.cache,
         limits: run.limits,
         now: run.now,
         forge: run.publishing.asked(run.branch),
+        detail: run.detail,
         only: run.only,
         progress: run.progress,
     };
@@ -223,8 +231,10 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
         memory.map(|memory| Box::new(status::beside(planned, &ledger, memory)))
     };
     let is_own = |returned: &&Return| planned.promoted.proposals[returned.proposal].publish == Publish::Commit;
-    let mut planned_commits: Vec<_> = planned.returns.iter().filter(is_own).map(|one| one.commit.clone()).collect();
-    planned_commits.extend(commits(&planned.changes, &config.commit));
+    let holds = planned.returns.iter().filter_map(|one| Some((Onto::Base, one.hold.clone()?)));
+    let returns = planned.returns.iter().filter(is_own).map(|one| (Onto::Own, one.commit.clone()));
+    let changes = commits(&planned.changes, &config.commit).into_iter().map(|commit| (Onto::Own, commit));
+    let planned_commits: Vec<(Onto, PlannedCommit)> = holds.chain(returns).chain(changes).collect();
     if run.mode == Mode::DryRun || planned_commits.is_empty() {
         // Pull requests stand on a base that this pass leaves alone; where it moves, the next round makes them.
         let outcome = end(run, &base, &branches, &config, planned, &tell).await;
@@ -234,10 +244,20 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
     (run.progress)(Progress::Git);
     let targets = targets(run, &config, &base, &branches, planned_commits);
     let mut pushed = Vec::with_capacity(targets.len());
-    for target in targets {
+    // What goes back on a branch of its own stays until the base holds it, or it would come again.
+    let mut unheld: BTreeSet<EnvironmentName> = BTreeSet::new();
+    for mut target in targets {
+        let is_unheld = |commit: &PlannedCommit| unheld.contains(&commit.plan.environment);
+        target.commits.retain(|commit| !is_unheld(commit));
         let own: BTreeSet<EnvironmentName> =
             target.commits.iter().map(|commit| commit.plan.environment.clone()).collect();
+        if own.is_empty() {
+            continue;
+        }
         let applied = push(run, &config, forge, &target.branch, &target.base, target.commits).await;
+        if !matches!(applied, Ok(Applied::Landed(_))) {
+            unheld.extend(target.holding);
+        }
         pushed.push((target.branch, own, applied));
     }
     if pushed.iter().all(|(.., applied)| matches!(applied, Ok(Applied::Forbidden(_)))) {
@@ -303,11 +323,22 @@ async fn push(
     blocking(move || apply(&*remote, &branch, &at, commits, now)).await.map_err(MakeError::from)
 }
 
+/// Where a commit goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Onto {
+    /// To the base: what is held, whatever the environment.
+    Base,
+    /// To the branch of its environment.
+    Own,
+}
+
 /// The commits that go to one branch together.
 struct Target {
     branch: BranchName,
     base: CommitId,
     commits: Vec<PlannedCommit>,
+    /// The environments on other branches for which one of these holds something.
+    holding: BTreeSet<EnvironmentName>,
 }
 
 /// Sorts commits by the branch of their environment, in the order of the environments.
@@ -316,11 +347,14 @@ fn targets(
     config: &Repository,
     base: &CommitId,
     branches: &Branches,
-    planned: Vec<PlannedCommit>,
+    planned: Vec<(Onto, PlannedCommit)>,
 ) -> Vec<Target> {
     let mut targets: Vec<Target> = Vec::new();
-    for commit in planned {
+    for (onto, commit) in planned {
         let own = config.environments.named(&commit.plan.environment).and_then(|found| found.branch.as_ref());
+        let holding: BTreeSet<EnvironmentName> =
+            own.filter(|_| onto == Onto::Base).map(|_| commit.plan.environment.clone()).into_iter().collect();
+        let own = own.filter(|_| onto == Onto::Own);
         let (branch, base) = match own {
             None => (run.branch, Some(base)),
             Some(own) => (own, branches.get(own).and_then(|viewed| viewed.as_ref().ok()?.base.as_ref())),
@@ -328,8 +362,14 @@ fn targets(
         // What is committed was found on its branch, so that its tip is known.
         let Some(base) = base else { continue };
         match targets.iter_mut().find(|target| target.branch == *branch) {
-            Some(target) => target.commits.push(commit),
-            None => targets.push(Target { branch: branch.clone(), base: base.clone(), commits: vec![commit] }),
+            Some(target) => {
+                target.commits.push(commit);
+                target.holding.extend(holding);
+            }
+            None => {
+                let (branch, base) = (branch.clone(), base.clone());
+                targets.push(Target { branch, base, commits: vec![commit], holding });
+            }
         }
     }
     targets
@@ -519,5 +559,6 @@ fn merge(total: &mut Outcome, mut later: Outcome, landed: &BTreeSet<EnvironmentN
     total.images.append(&mut later.images);
     total.skipped = later.skipped;
     total.watches = later.watches;
+    (total.tips, total.follows) = (later.tips, later.follows);
     total.errors = later.errors;
 }

@@ -102,9 +102,13 @@ fn is_settled(status: &Status) -> bool {
 /// Reads since when what stands there now does, and how environments drift apart.
 fn background(planned: &Planned, ledger: &Ledger<'_>) -> Result<Background, PassError> {
     let looked = record::looked(ledger)?;
-    let runs = record::runs(ledger.config, &looked.sites);
+    let mut runs = record::runs(ledger.config, &looked.sites);
     let asking = Asking::These(runs.keys().cloned().collect());
     let told = record::read_of(ledger, &looked, &asking, &|told| record::settles(told, &runs))?;
+    for (name, elsewhere) in &planned.observation.elsewhere {
+        let theirs = elsewhere.runs.iter().map(|(image, values)| ((name.clone(), image.clone()), values.clone()));
+        runs.extend(theirs);
+    }
     let drifts = drift::drift(&ledger.config.environments, &runs, &told.timelines, &decide::past::order);
     let mut background = Background { drifts, cut: (!told.whole).then_some(told.oldest), ..Background::default() };
     for ((environment, image), timeline) in &told.timelines {

@@ -41,12 +41,6 @@ pub fn unanswered(config: &Repository, file: &str, publishing: &Publishing) -> V
             let message = format!("`onFailure` of `{name}` never acts: plain Git has no checks");
             add(message, "remove it, or keep the repository on a forge");
         }
-        if let (Some(_), Some(branch)) = (&environment.on_failure, &environment.branch) {
-            let message = format!(
-                "`onFailure` of `{name}` never acts: what lives on a branch of its own ({branch}) is not watched"
-            );
-            add(message, "remove it, or keep the environment's files on the base branch");
-        }
         for check in own(environment) {
             let message =
                 format!("`{check}` of `{name}` is a status of Tagboat's own, which says nothing of what runs");

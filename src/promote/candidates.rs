@@ -64,12 +64,25 @@ pub(super) fn settle_decision(decision: &mut Decision, verdict: Verdict, observa
     }
 }
 
-/// Returns the names of the environments before one that stand in this repository.
+/// Returns the names of the environments right before one; those of other repositories by their names here.
 pub(super) fn predecessors(environment: &Environment) -> impl Iterator<Item = &EnvironmentName> {
-    environment.after.iter().filter_map(|before| match before {
-        Predecessor::Here(name) => Some(name),
-        Predecessor::Elsewhere { .. } => None,
-    })
+    environment.after.iter().map(Predecessor::name)
+}
+
+/// Returns what an environment before another one runs of an image.
+pub(super) fn runs<'a>(
+    observation: &'a Observation,
+    decisions: &'a [Decision],
+    before: &EnvironmentName,
+    image: &ImageName,
+) -> BTreeSet<&'a Value> {
+    if let Some(elsewhere) = observation.elsewhere.get(before) {
+        return elsewhere.runs.get(image).into_iter().flatten().collect();
+    }
+    let own = decisions.iter().map(|decision| &decision.question);
+    own.filter(|question| question.environment == *before && question.image == *image)
+        .map(|question| &question.current)
+        .collect()
 }
 
 /// Returns all environments before one, near and far, each once; the graph has no cycle, and a mistaken one ends.
@@ -102,11 +115,6 @@ pub(super) struct Search<'a> {
 impl Search<'_> {
     /// Finds the value that all environments before this one run, and whether it is a step forward.
     pub(super) fn settle(&mut self, decision: &Decision, environment: &Environment) -> Candidate {
-        if environment.after.iter().any(|before| matches!(before, Predecessor::Elsewhere { .. })) {
-            return Candidate::Blocked(
-                "an environment of another repository before it is not read by this version".into(),
-            );
-        }
         let running = match self.running(decision, environment) {
             Ok(value) => value,
             Err(candidate) => return candidate,
@@ -175,9 +183,8 @@ impl Search<'_> {
     fn hold_on(&self, environment: &Environment, image: &ImageName, value: &Value) -> Option<&Hold> {
         let mut concerned = ancestors(environment, self.environments);
         concerned.push(&environment.name);
-        let Observation { holds, now, .. } = self.observation;
         let tag = value.tag.as_ref()?;
-        holds.iter().find(|hold| hold.covers(&concerned, image, tag, *now))
+        self.observation.all_holds().find(|hold| hold.covers(&concerned, image, tag, self.observation.now))
     }
 
     /// Returns why another digest of the same tag is no step forward: digests have no order, so one that gave way here is
@@ -210,12 +217,7 @@ impl Search<'_> {
             if let Some(reason) = self.observation.half_known.get(before) {
                 return Err(Candidate::Blocked(format!("what {before} runs is not fully known: {reason}")));
             }
-            let runs: BTreeSet<&Value> = self
-                .decisions
-                .iter()
-                .filter(|other| other.question.environment == *before && other.question.image == *image)
-                .map(|other| &other.question.current)
-                .collect();
+            let runs = runs(self.observation, self.decisions, before, image);
             match runs.len() {
                 0 => {
                     let reason = format!("{before}, which comes before it, does not run this image");

@@ -134,7 +134,7 @@ pub fn promote(
             let key = (environment.name.clone(), group.to_owned());
             if !held.contains_key(group) {
                 promoted.questions.extend(unanswered(observation, environment, &moves));
-                promoted.forge.checks.extend(gates::wants(environment, &proofs, &observation.reports));
+                promoted.forge.checks.extend(gates::wants(environment, &proofs));
                 let is_approved = environment.gates.iter().any(|gate| matches!(gate, GateSpec::Approvals(_)));
                 if is_approved && !observation.approvals.contains_key(&key) {
                     promoted.forge.approvals.insert(key.clone());
@@ -142,7 +142,6 @@ pub fn promote(
             }
             let forge = gates::Forge {
                 proofs: &proofs,
-                reports: &observation.reports,
                 approvals: observation.approvals.get(&key),
                 publish: environment.publish,
             };

@@ -5,10 +5,11 @@
 use std::collections::BTreeSet;
 
 use crate::model::checks::ChecksWant;
+use crate::model::decision::Decision;
 use crate::model::environment::{Environment, EnvironmentName, Environments, Publish};
 use crate::model::gate::{Gate, GateName, GateState};
 use crate::model::history::{Mover, Ordered, Past, Timeline};
-use crate::model::image::Tag;
+use crate::model::image::{ImageName, Tag};
 use crate::model::observation::Observation;
 use crate::model::proposal::Move;
 use crate::model::site::Value;
@@ -100,8 +101,7 @@ pub fn gates(
     let soaking = super::soaking(observation, environment, moves);
     let proofs = judged::proofs(observation, environment, moves);
     // No pull request stands for it yet; `manual` says what lets it pass.
-    let (reports, publish) = (&observation.reports, Publish::Commit);
-    let forge = judged::Forge { proofs: &proofs, reports, approvals: None, publish };
+    let forge = judged::Forge { proofs: &proofs, approvals: None, publish: Publish::Commit };
     let asking = (&environment.name, moves);
     let bench = Bench { now: observation.now, soaking: &soaking, asking, answers: &observation.answers, forge };
     let specs: Vec<_> = environment.gates.iter().filter(|spec| !skipped.contains(&spec.name())).cloned().collect();
@@ -123,7 +123,7 @@ pub fn questions(
 /// Returns the commits whose checks have to be asked for before [`gates`] says anything final.
 pub fn wants(observation: &Observation, environment: &Environment, moves: &[Move]) -> BTreeSet<ChecksWant> {
     let proofs = judged::proofs(observation, environment, moves);
-    judged::wants(environment, &proofs, &observation.reports)
+    judged::wants(environment, &proofs)
 }
 
 /// Returns what keeps gates from passing; `None` where all pass.
@@ -139,6 +139,16 @@ pub fn objection(gates: &[Gate]) -> Option<String> {
 /// Returns the environments before one, near and far.
 pub fn before<'a>(environment: &'a Environment, environments: &'a Environments) -> Vec<&'a EnvironmentName> {
     candidates::ancestors(environment, environments)
+}
+
+/// Returns what an environment before another one runs of an image, in this repository or another.
+pub fn runs<'a>(
+    observation: &'a Observation,
+    decisions: &'a [Decision],
+    before: &EnvironmentName,
+    image: &ImageName,
+) -> BTreeSet<&'a Value> {
+    candidates::runs(observation, decisions, before, image)
 }
 
 /// Returns the environments right before one.

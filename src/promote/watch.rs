@@ -34,7 +34,7 @@ pub(super) fn watches(
     forge: &mut ForgeWants,
 ) -> Vec<Watch> {
     let mut found = Vec::new();
-    for environment in environments.0.iter().filter(|environment| environment.branch.is_none()) {
+    for environment in &environments.0 {
         let Some(on_failure) = &environment.on_failure else { continue };
         let own = decisions.iter().map(|decision| &decision.question);
         let own: Vec<&Question> = own.filter(|question| question.environment == environment.name).collect();
@@ -129,7 +129,7 @@ fn judged(
     on_failure: &OnFailure,
     forge: &mut ForgeWants,
 ) -> Option<Watch> {
-    let want = ChecksWant { names: on_failure.checks.clone(), commits };
+    let want = ChecksWant { repository: None, names: on_failure.checks.clone(), commits };
     if want.next(&observation.reports).is_some() {
         forge.checks.insert(want.clone());
     }
@@ -187,7 +187,7 @@ fn failed_before(
             past.shifts[index - 1].word.depth + 1..=depth,
             depth,
         );
-        let want = ChecksWant { names: on_failure.checks.clone(), commits };
+        let want = ChecksWant { repository: None, names: on_failure.checks.clone(), commits };
         if want.next(&observation.reports).is_some() {
             forge.checks.insert(want.clone());
         }

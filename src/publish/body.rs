@@ -83,7 +83,7 @@ fn origin(environment: &Environment) -> String {
         .iter()
         .map(|before| match before {
             Predecessor::Here(name) => format!("**{}**", plain(name.as_str())),
-            Predecessor::Elsewhere { repository, environment } => {
+            Predecessor::Elsewhere { repository, environment, .. } => {
                 format!("**{}** of {}", plain(environment.as_str()), code(repository))
             }
         })
@@ -117,6 +117,7 @@ fn hidden(proposal: &Proposal, key: &str) -> String {
         withdrawn: false,
         unfinished: false,
         left: false,
+        armed: false,
         what: Some(what(proposal)),
         instead: None,
     })
@@ -146,12 +147,13 @@ fn what(proposal: &Proposal) -> String {
 /// Adds to a body what the pull request proposed before, where that was something else, in its text and in its marker.
 pub(super) fn instead_of(body: &str, before: &Marker) -> String {
     let Some(now) = marker::read(body) else { return body.to_owned() };
+    let told = marker::write(&now);
+    let now = Marker { armed: before.armed, ..now };
     // Of the same content the line stands already.
     let instead = if before.key == now.key { &before.instead } else { &before.what };
     let Some(instead) = instead.as_ref().filter(|instead| now.what.as_ref() != Some(instead)) else {
-        return body.to_owned();
+        return marker::replace(body, &now);
     };
-    let told = marker::write(&now);
     let (text, after) = body.rsplit_once(told.as_str()).unwrap_or((body, ""));
     let marker = marker::write(&Marker { instead: Some(instead.clone()), ..now });
     format!("{text}This takes the place of {}, which was proposed here before.\n\n{marker}{after}", code(instead))

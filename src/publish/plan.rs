@@ -148,6 +148,23 @@ fn names(gates: &BTreeSet<GateName>) -> String {
     gates.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
+/// Returns the commit that holds versions of an environment by the file of holds alone.
+pub fn hold_commit(
+    environment: &EnvironmentName,
+    holds: &[Hold],
+    edit: FileEdit,
+    style: &CommitStyle,
+) -> PlannedCommit {
+    let plan = CommitPlan {
+        environment: environment.clone(),
+        message: hold_message(true, holds, style),
+        author: style.author.clone(),
+        committer: style.committer().clone(),
+        sign: style.sign,
+    };
+    PlannedCommit { plan, files: vec![edit], key: String::new() }
+}
+
 /// Names where a hold holds, behind its version.
 fn place(hold: &Hold) -> String {
     hold.environment.as_ref().map(|name| format!(" in {name}")).unwrap_or_default()

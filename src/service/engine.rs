@@ -125,7 +125,8 @@ impl Engine {
                         figures = Figures::of(outcome);
                         let result = if is_partial(outcome) { PassResult::Partial } else { PassResult::Done };
                         let earliest = figures::earliest(outcome, now);
-                        (result, Ended::Done { earliest, images: figures::images(outcome) })
+                        let (images, tips) = (figures::images(outcome), outcome.tips.clone());
+                        (result, Ended::Done { earliest, images, follows: passed.follows.clone(), tips })
                     }
                 }
             }

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::config::environment::Environment;
+use crate::config::service::log::Log;
 use crate::config::service::{Access, SecretPlace, Service};
+use crate::model::exchange::Witness;
 use crate::pass::setup::{self, SetupError};
 use crate::pass::watched::Watcher;
 use crate::service::Shared;
@@ -56,12 +58,12 @@ impl Files {
 }
 
 impl Live {
-    /// Reads a configuration, and the secrets of its webhooks.
+    /// Reads a configuration, and the secrets of its webhooks. The witness is told of all that its passes ask.
     ///
     /// # Errors
     ///
     /// [`SetupError`] when any of it cannot be used.
-    pub(super) fn read(file: &Path, environment: &Environment) -> Result<Self, SetupError> {
+    pub(super) fn read(file: &Path, environment: &Environment, witness: Witness) -> Result<Self, SetupError> {
         let mut files = Files::default();
         files.add(file);
         let service = setup::service(Some(file))?;
@@ -72,7 +74,7 @@ impl Live {
         }
         let hooks = Hooks::read(&service, environment)?;
         let door = Door::read(&service)?;
-        let watcher = Watcher::new(service, environment.clone())?;
+        let watcher = Watcher::new(service, environment.clone(), witness)?;
         Ok(Self { watcher, hooks, door, files })
     }
 }
@@ -110,6 +112,8 @@ fn inactive(service: &Service) -> Option<String> {
 pub(super) struct Reading<'a> {
     pub(super) file: &'a Path,
     pub(super) environment: &'a Environment,
+    /// Told how to log.
+    pub(super) log: &'a dyn Fn(Log),
     /// Where the server listens since the start.
     pub(super) listen: SocketAddr,
     /// What was read last, whether or not it is in force.
@@ -120,7 +124,7 @@ impl Reading<'_> {
     /// Reads it again, and puts it in force unless it cannot be used.
     pub(super) fn again(&mut self, shared: &Shared) {
         self.files.look_again();
-        match Live::read(self.file, self.environment) {
+        match Live::read(self.file, self.environment, shared.metrics.witness()) {
             Ok(live) => {
                 let service = live.watcher.service();
                 let repositories = service.repositories.len();
@@ -128,6 +132,7 @@ impl Reading<'_> {
                     tracing::warn!(address = %service.listen, "`listen` takes effect after a restart");
                 }
                 self.files = live.files.clone();
+                (self.log)(service.log);
                 shared.replace(live);
                 tracing::info!(repositories, "the configuration was read again");
             }

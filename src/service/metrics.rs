@@ -1,7 +1,7 @@
 //! The numbers of `/metrics`, by the conventions of Prometheus: names, base units, and labels of few values.
 //!
-//! Labels come from the configuration and from words of ours; registries, which manifests name, are counted apart up
-//! to [`MOST_REGISTRIES`] and together as `other` beyond. Asks nobody: passes report what they came to.
+//! Labels come from the configuration and from words of ours: repositories up to [`MOST_REPOSITORIES`], hosts as `exchanges` bounds
+//! them. Asks nobody: passes report what they came to.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -19,13 +19,18 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
+use crate::model::exchange::{System, Witness};
 use crate::model::proposal::Action;
 use crate::model::usage::Usage;
 use crate::pass::watched::Passed;
+use crate::service::exchanges::Exchanges;
 use crate::service::figures::Figures;
 
-/// How many registries have series of their own.
-const MOST_REGISTRIES: usize = 50;
+/// How many repositories have series of their own. Those beyond are counted as `other`, and have no gauges.
+const MOST_REPOSITORIES: usize = 2_000;
+
+/// What repositories beyond the bound are called.
+const OTHER: &str = "other";
 
 /// The bounds of the histogram of passes, in seconds: from nothing to do to a registry that is slow.
 const PASS_SECONDS: [f64; 12] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0];
@@ -111,12 +116,6 @@ struct Host {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct HostKind {
-    registry: String,
-    kind: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CacheResult {
     result: &'static str,
 }
@@ -146,7 +145,7 @@ pub(super) struct Metrics {
     gate_waits: Family<RepositoryGate, Gauge>,
     holds: Family<Repository, Gauge>,
     errors: Family<Repository, Gauge>,
-    requests: Family<HostKind, Counter>,
+    exchanges: Exchanges,
     cached: Family<Host, Counter>,
     throttled: Family<Host, Counter>,
     retries: Family<Host, Counter>,
@@ -158,7 +157,8 @@ pub(super) struct Metrics {
     hooks: Family<Hook, Counter>,
     reload_succeeded: Gauge,
     reload_success: Gauge<f64, AtomicU64>,
-    known_registries: Mutex<BTreeSet<String>>,
+    /// The repositories that have series of their own.
+    known: Mutex<BTreeSet<String>>,
 }
 
 impl fmt::Debug for Metrics {
@@ -224,7 +224,7 @@ impl Metrics {
                 Family::default(),
             ),
             errors: add(all, "failed_targets", "Targets that failed in the last pass", Family::default()),
-            requests: add(all, "registry_requests", "Requests to registries, every try, by kind", Family::default()),
+            exchanges: Exchanges::new(all),
             cached: add(all, "registry_cached_answers", "Answers that needed no request", Family::default()),
             throttled: add(all, "registry_throttled", "Answers 429 Too Many Requests", Family::default()),
             retries: add(all, "registry_retries", "Tries after the first one", Family::default()),
@@ -258,7 +258,7 @@ impl Metrics {
                 Unit::Seconds,
                 Gauge::default(),
             ),
-            known_registries: Mutex::default(),
+            known: Mutex::default(),
             registry,
         };
         for result in ["hit", "miss"] {
@@ -267,8 +267,19 @@ impl Metrics {
         metrics
     }
 
+    /// Returns whom passes tell of what they ask.
+    pub(super) fn witness(&self) -> Witness {
+        self.exchanges.witness()
+    }
+
     /// Makes the series of a repository, so that their first change shows as one.
     pub(super) fn watch(&self, repository: &str) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.contains(repository) && known.len() < MOST_REPOSITORIES {
+            known.insert(repository.to_owned());
+        }
+        let repository = if known.contains(repository) { repository } else { OTHER };
+        drop(known);
         let named = || Repository { repository: repository.to_owned() };
         for result in PassResult::ALL {
             drop(
@@ -276,13 +287,18 @@ impl Metrics {
                     .get_or_create(&RepositoryResult { repository: repository.to_owned(), result: result.as_str() }),
             );
         }
-        drop(self.failures.get_or_create(&named()));
+        if repository != OTHER {
+            drop(self.failures.get_or_create(&named()));
+        }
         drop(self.changes.get_or_create(&named()));
         drop(self.commits.get_or_create(&named()));
     }
 
     /// Takes away the series of a repository that is watched no longer.
     pub(super) fn forget(&self, repository: &str) {
+        if !self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(repository) {
+            return;
+        }
         let repository = repository.to_owned();
         for result in PassResult::ALL.map(PassResult::as_str) {
             self.passes.remove(&RepositoryResult { repository: repository.clone(), result });
@@ -327,10 +343,13 @@ impl Metrics {
 
     /// Notes how a pass ended.
     pub(super) fn ended(&self, repository: &str, result: PassResult, took: Duration, failures: u32, now: Timestamp) {
-        let named = Repository { repository: repository.to_owned() };
-        let by_result = RepositoryResult { repository: repository.to_owned(), result: result.as_str() };
-        self.passes.get_or_create(&by_result).inc();
+        let (label, is_known) = self.label(repository);
+        let named = Repository { repository: label.clone() };
+        self.passes.get_or_create(&RepositoryResult { repository: label, result: result.as_str() }).inc();
         self.pass_seconds.observe(took.as_secs_f64());
+        if !is_known {
+            return;
+        }
         self.last_pass_seconds.get_or_create(&named).set(took.as_secs_f64());
         self.failures.get_or_create(&named).set(i64::from(failures));
         if matches!(result, PassResult::Done | PassResult::Partial) {
@@ -350,40 +369,46 @@ impl Metrics {
 
     /// Notes what a pass decided and did.
     pub(super) fn figures(&self, repository: &str, figures: &Figures) {
-        let name = || repository.to_owned();
+        let (label, is_known) = self.label(repository);
+        let name = || label.clone();
         let named = Repository { repository: name() };
         for (verdict, count) in &figures.decisions {
             self.decisions.get_or_create(&RepositoryVerdict { repository: name(), verdict }).inc_by(*count);
         }
         self.changes.get_or_create(&named).inc_by(figures.changes);
         self.commits.get_or_create(&named).inc_by(figures.commits);
+        if !is_known {
+            return;
+        }
+        // What never was anything but nothing has no series: most of a repository's would be such.
         for action in ACTIONS {
             let series = RepositoryAction { repository: name(), action: action.as_str() };
-            self.proposals.get_or_create(&series).set(whole(figures.proposals(action)));
+            let count = figures.proposals(action);
+            if count > 0 || self.proposals.get(&series).is_some() {
+                self.proposals.get_or_create(&series).set(whole(count));
+            }
         }
         for gate in GATES {
+            let series = RepositoryGate { repository: name(), gate };
             let count = figures.gate_waits.get(gate).copied().unwrap_or_default();
-            self.gate_waits.get_or_create(&RepositoryGate { repository: name(), gate }).set(whole(count));
+            if count > 0 || self.gate_waits.get(&series).is_some() {
+                self.gate_waits.get_or_create(&series).set(whole(count));
+            }
         }
         self.holds.get_or_create(&named).set(whole(figures.holds));
         self.errors.get_or_create(&named).set(whole(figures.errors));
     }
 
+    /// Returns the label of a repository, and whether it is its own.
+    fn label(&self, repository: &str) -> (String, bool) {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_known = known.contains(repository);
+        (if is_known { repository } else { OTHER }.to_owned(), is_known)
+    }
+
     fn usage(&self, usage: &Usage) {
         for (host, usage) in &usage.0 {
-            let registry = self.registry_label(host);
-            let kinds = [
-                ("list", usage.lists),
-                ("head", usage.heads),
-                ("manifest", usage.manifests),
-                ("blob", usage.blobs),
-                ("token", usage.tokens),
-                ("other", usage.others),
-            ];
-            for (kind, count) in kinds {
-                self.requests.get_or_create(&HostKind { registry: registry.clone(), kind }).inc_by(count);
-            }
-            let host = Host { registry };
+            let host = Host { registry: self.exchanges.label(System::Registry, host) };
             self.cached.get_or_create(&host).inc_by(usage.cached);
             self.throttled.get_or_create(&host).inc_by(usage.throttled);
             self.retries.get_or_create(&host).inc_by(usage.retries);
@@ -393,18 +418,6 @@ impl Metrics {
                 self.limit_remaining.get_or_create(&host).set(whole(told.remaining));
             }
         }
-    }
-
-    /// Returns the label of a registry: its host, or `other` where there are too many already.
-    fn registry_label(&self, host: &str) -> String {
-        let mut known = self.known_registries.lock().unwrap_or_else(PoisonError::into_inner);
-        if !known.contains(host) {
-            if known.len() >= MOST_REGISTRIES {
-                return "other".to_owned();
-            }
-            known.insert(host.to_owned());
-        }
-        host.to_owned()
     }
 
     /// Returns everything in the text format of OpenMetrics.
@@ -429,18 +442,6 @@ mod tests {
     use crate::model::usage::RegistryUsage;
 
     #[test]
-    fn registries_beyond_the_bound_are_counted_together() {
-        let metrics = Metrics::new();
-        for number in 0..MOST_REGISTRIES + 20 {
-            let usage = RegistryUsage { lists: 2, ..RegistryUsage::default() };
-            metrics.usage(&Usage([(format!("r{number}.example"), usage)].into()));
-        }
-        let text = metrics.text();
-        assert!(text.contains("tagboat_registry_requests_total{registry=\"other\",kind=\"list\"} 40\n"), "{text}");
-        assert_eq!(text.matches("tagboat_registry_retries_total{").count(), MOST_REGISTRIES + 1);
-    }
-
-    #[test]
     fn a_repository_that_is_gone_leaves_no_series() {
         let metrics = Metrics::new();
         let url = "https://git.example/acme/gitops";
@@ -450,6 +451,34 @@ mod tests {
         assert!(metrics.text().contains(url));
         metrics.forget(url);
         assert!(!metrics.text().contains(url), "{}", metrics.text());
+    }
+
+    #[test]
+    fn repositories_beyond_the_bound_are_counted_together() {
+        let metrics = Metrics::new();
+        let url = |number: usize| format!("https://git.example/acme/{number}");
+        let pass = |number: usize| {
+            metrics.ended(&url(number), PassResult::Done, Duration::from_secs(1), 0, Timestamp::UNIX_EPOCH);
+            let figures = Figures { changes: 1, proposals: [("waiting", 1)].into(), ..Figures::default() };
+            metrics.figures(&url(number), &figures);
+        };
+        (0..MOST_REPOSITORIES + 30).for_each(|number| metrics.watch(&url(number)));
+        (0..MOST_REPOSITORIES + 30).for_each(pass);
+        let text = metrics.text();
+        assert!(text.contains("tagboat_changes_total{repository=\"other\"} 30\n"));
+        assert!(text.contains("tagboat_passes_total{repository=\"other\",result=\"done\"} 30\n"));
+        assert_eq!(text.matches("tagboat_changes_total{").count(), MOST_REPOSITORIES + 1);
+        assert_eq!(text.matches("tagboat_proposals{").count(), MOST_REPOSITORIES);
+        assert_eq!(text.matches("tagboat_last_success_timestamp_seconds{").count(), MOST_REPOSITORIES);
+        // One that goes makes room.
+        metrics.forget(&url(7));
+        metrics.watch(&url(MOST_REPOSITORIES + 5));
+        pass(MOST_REPOSITORIES + 5);
+        assert!(
+            metrics
+                .text()
+                .contains(&format!("tagboat_changes_total{{repository=\"{}\"}} 1\n", url(MOST_REPOSITORIES + 5)))
+        );
     }
 
     #[test]

@@ -5,6 +5,8 @@
 
 mod board;
 mod engine;
+mod exchanges;
+mod exposition;
 mod figures;
 mod hooks;
 mod live;
@@ -26,6 +28,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::environment::Environment;
+use crate::config::service::log::Log;
 use crate::pass::setup::SetupError;
 use crate::service::board::Board;
 use crate::service::engine::Engine;
@@ -80,13 +83,13 @@ struct Shared {
 }
 
 impl Shared {
-    fn new(live: Live, clock: Arc<dyn Clock>) -> Self {
+    fn new(live: Live, clock: Arc<dyn Clock>, metrics: Metrics) -> Self {
         let now = clock.now();
         let shared = Self {
             timetable: Mutex::new(Timetable::new(now)),
             clock,
             wake: Notify::new(),
-            metrics: Metrics::new(),
+            metrics,
             board: Board::new(),
             live: RwLock::new(Arc::new(live)),
             had_a_pass: AtomicBool::new(false),
@@ -147,30 +150,38 @@ impl Shared {
     }
 }
 
-/// Serves until a signal ends it.
+/// Serves until a signal ends it. `log` is told how to log, at the start and whenever the configuration has changed.
 ///
 /// # Errors
 ///
 /// [`ServeError`] when it could not start; once it runs, nothing ends it but a signal.
-pub fn serve(file: &Path, environment: &Environment) -> Result<(), ServeError> {
-    let live = Live::read(file, environment)?;
+pub fn serve(file: &Path, environment: &Environment, log: &dyn Fn(Log)) -> Result<(), ServeError> {
+    let metrics = Metrics::new();
+    let live = Live::read(file, environment, metrics.witness())?;
+    log(live.watcher.service().log);
     let runtime = Builder::new_multi_thread().worker_threads(NETWORK_THREADS).enable_all().build();
     let runtime = runtime.map_err(ServeError::Start)?;
-    let result = runtime.block_on(Box::pin(run(live, file, environment)));
+    let result = runtime.block_on(Box::pin(run(live, metrics, file, environment, log)));
     // A pass that was abandoned still has its thread: it ends with the process, and needs the runtime until then.
     std::mem::forget(runtime);
     result
 }
 
-async fn run(live: Live, file: &Path, environment: &Environment) -> Result<(), ServeError> {
+async fn run(
+    live: Live,
+    metrics: Metrics,
+    file: &Path,
+    environment: &Environment,
+    log: &dyn Fn(Log),
+) -> Result<(), ServeError> {
     let mut end = End::new().map_err(ServeError::Start)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(ServeError::Start)?;
     let listen = live.watcher.service().listen;
     let failed = |reason| ServeError::Listen { address: listen, reason };
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    let mut reading = Reading { file, environment, listen, files: live.files.clone() };
-    let shared = Arc::new(Shared::new(live, Arc::new(SystemClock)));
+    let mut reading = Reading { file, environment, log, listen, files: live.files.clone() };
+    let shared = Arc::new(Shared::new(live, Arc::new(SystemClock), metrics));
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
     let server = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
     let handle = Handle::current();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, Path, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
@@ -20,6 +20,7 @@ use tokio::time::timeout;
 
 use crate::service::Shared;
 use crate::service::board::{self, Peer};
+use crate::service::exposition::plain;
 use crate::service::hooks::MAX_BODY;
 
 /// The most connections at once; further ones wait to be accepted.
@@ -43,8 +44,11 @@ const MAX_HEAD: usize = 16 << 10;
 /// The pause after a connection could not be accepted: the cause, too many open files, does not go away at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// The media type of the metrics.
+/// The media type of the metrics for whoever asks for OpenMetrics, as Prometheus does.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The media type of the metrics for everybody else.
+const PLAIN_METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Serves until it is dropped.
 pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
@@ -105,8 +109,14 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
     }
 }
 
-async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
-    ([(header::CONTENT_TYPE, OPEN_METRICS)], shared.metrics.text()).into_response()
+async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    let mut accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let vary = (header::VARY, "Accept");
+    if accepted.any(|types| types.contains("application/openmetrics-text")) {
+        ([(header::CONTENT_TYPE, OPEN_METRICS), vary], shared.metrics.text()).into_response()
+    } else {
+        ([(header::CONTENT_TYPE, PLAIN_METRICS), vary], plain(&shared.metrics.text())).into_response()
+    }
 }
 
 async fn hook(State(shared): State<Arc<Shared>>, Path(source): Path<String>, request: Request) -> StatusCode {

@@ -1,4 +1,4 @@
-//! Which repository's pass is due: the schedule, gates that open, webhooks, back-off, and how many run at once.
+//! Which repository's pass is due: the schedule, gates that open, webhooks, what it follows, back-off, and how many run at once.
 //!
 //! Owns the state, and reads no clock: every call is told the present moment. Runs nothing itself.
 
@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::config::service::{Schedule, Service};
+use crate::model::commit::CommitId;
 use crate::model::image::ImageName;
 use crate::service::schedule::{self, Share, later};
 
@@ -39,6 +40,8 @@ pub(super) enum Cause {
     Gate,
     /// A webhook came.
     Webhook,
+    /// A repository whose environments come before its own has moved.
+    Before,
 }
 
 impl Cause {
@@ -49,6 +52,7 @@ impl Cause {
             Self::Schedule => "schedule",
             Self::Gate => "gate",
             Self::Webhook => "webhook",
+            Self::Before => "before",
         }
     }
 }
@@ -73,6 +77,10 @@ pub(super) enum Ended {
         earliest: Option<Timestamp>,
         /// The images that the repository follows.
         images: BTreeSet<ImageName>,
+        /// The repositories whose environments come before one of its own.
+        follows: BTreeSet<String>,
+        /// The newest commits of its branches.
+        tips: Vec<CommitId>,
     },
     /// It failed as a whole.
     Failed,
@@ -86,8 +94,8 @@ struct Entry {
     next: Option<Timestamp>,
     /// When something that waits may move.
     earliest: Option<Timestamp>,
-    /// When a pass that a webhook asked for may begin.
-    hastened: Option<Timestamp>,
+    /// When a pass that somebody asked for may begin, and why.
+    hastened: Option<(Timestamp, Cause)>,
     begun: Option<Timestamp>,
     ended: Option<Timestamp>,
     is_running: bool,
@@ -96,6 +104,10 @@ struct Entry {
     failures: u32,
     /// What it follows, once a pass has told.
     images: Option<BTreeSet<ImageName>>,
+    /// The repositories that it follows.
+    follows: BTreeSet<String>,
+    /// The newest commits of its branches, once a pass has told.
+    tips: Option<Vec<CommitId>>,
 }
 
 impl Entry {
@@ -113,6 +125,8 @@ impl Entry {
             is_retired: false,
             failures: 0,
             images: None,
+            follows: BTreeSet::new(),
+            tips: None,
         }
     }
 
@@ -122,9 +136,9 @@ impl Entry {
             return None;
         }
         let schedule = if self.begun.is_none() { Cause::Start } else { Cause::Schedule };
-        [(self.next, schedule), (self.earliest, Cause::Gate), (self.hastened, Cause::Webhook)]
+        [self.next.map(|next| (next, schedule)), self.earliest.map(|earliest| (earliest, Cause::Gate)), self.hastened]
             .into_iter()
-            .filter_map(|(moment, cause)| Some((moment?, cause)))
+            .flatten()
             .min_by_key(|(moment, _)| *moment)
     }
 }
@@ -227,11 +241,14 @@ impl Timetable {
         entry.ended = Some(now);
         let begun = entry.begun.unwrap_or(now);
         entry.next = schedule::next(&entry.schedule, begun, now, entry.share, count);
+        let mut has_moved = false;
         match how {
-            Ended::Done { earliest, images } => {
+            Ended::Done { earliest, images, follows, tips } => {
                 entry.failures = 0;
                 entry.earliest = earliest.filter(|moment| *moment > now);
                 entry.images = Some(images);
+                entry.follows = follows;
+                has_moved = entry.tips.replace(tips.clone()).is_some_and(|known| known != tips);
             }
             Ended::Failed => {
                 entry.failures = entry.failures.saturating_add(1);
@@ -242,15 +259,26 @@ impl Timetable {
         let rest = rest_of(entry);
         entry.earliest = entry.earliest.map(|moment| moment.max(rest));
         // What was asked for while it ran may have come after it looked.
-        entry.hastened = entry.hastened.map(|moment| moment.max(rest));
-        Some(entry.failures)
+        entry.hastened = entry.hastened.map(|(moment, cause)| (moment.max(rest), cause));
+        let failures = entry.failures;
+        if has_moved {
+            let follow = |(other, entry): (&String, &Entry)| entry.follows.contains(url).then(|| other.clone());
+            let followers: Vec<String> = self.entries.iter().filter_map(follow).collect();
+            followers.iter().for_each(|other| self.hasten_for(other, Cause::Before, now));
+        }
+        Some(failures)
     }
 
     /// Asks for a pass of a repository soon. Whatever else asks before it begins is merged into it.
     pub(super) fn hasten(&mut self, url: &str, now: Timestamp) {
+        self.hasten_for(url, Cause::Webhook, now);
+    }
+
+    fn hasten_for(&mut self, url: &str, cause: Cause, now: Timestamp) {
         if let Some(entry) = self.entries.get_mut(url) {
             let moment = now.max(rest_of(entry));
-            entry.hastened = Some(entry.hastened.map_or(moment, |known| known.min(moment)));
+            let known = entry.hastened.filter(|(known, _)| *known <= moment);
+            entry.hastened = Some(known.unwrap_or((moment, cause)));
         }
     }
 
@@ -284,7 +312,7 @@ impl Timetable {
             let planned = schedule::next(&entry.schedule, now, now, entry.share, count);
             entry.next = entry.next.into_iter().chain(planned).min();
             entry.ended = None;
-            entry.hastened = entry.hastened.map(|moment| moment.min(now));
+            entry.hastened = entry.hastened.map(|(moment, cause)| (moment.min(now), cause));
         }
     }
 }

@@ -18,7 +18,7 @@ mod hostile;
 mod keys;
 mod reference;
 mod registries;
-mod validator;
+pub(crate) mod validator;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -27,7 +27,7 @@ fn is_update() -> bool {
 }
 
 /// Compares a text with a kept file, or rewrites the file under `UPDATE=1`.
-fn assert_kept(path: &Path, text: &str) {
+pub(crate) fn assert_kept(path: &Path, text: &str) {
     if is_update() {
         fs::write(path, text).unwrap();
     }

@@ -2,6 +2,7 @@
 
 mod again;
 mod choices;
+mod early;
 mod facts;
 mod properties;
 mod ranges;

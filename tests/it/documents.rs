@@ -1,9 +1,10 @@
-//! README and the pages of the book: links lead somewhere, configurations are read, commands are commands.
+//! README and the pages of the book: links lead somewhere, every block is read, commands are commands.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
+use serde_json::Value;
 use tagboat::config::{holds, repository, service};
 
 /// A page, by its path from the top.
@@ -142,13 +143,133 @@ fn every_whole_configuration_is_one() {
     assert!(read > 10, "{read} configurations");
 }
 
+/// Languages of blocks, and who reads them. Blocks with a file's name behind the language are scanned by the tests of formats.
+const LANGUAGES: [&str; 4] = ["yaml", "console", "json", "text"];
+
+/// Keys that begin a part of `service.yaml`.
+const OF_SERVICE: [&str; 9] =
+    ["hosts:", "access:", "registries:", "repositories:", "sources:", "limits:", "webhooks:", "notify:", "queue:"];
+
+/// Keys that begin a part of `.tagboat.yaml`.
+const OF_REPOSITORY: [&str; 6] = ["images:", "environments:", "groups:", "formats:", "commit:", "pullRequest:"];
+
+#[test]
+fn every_block_says_what_it_is() {
+    for page in pages() {
+        let mut is_inside = false;
+        for (number, line) in page.text.lines().enumerate() {
+            let Some(opened) = line.trim_start().strip_prefix("```") else { continue };
+            is_inside = !is_inside;
+            // A page of the book about formats names the file that each block would be.
+            let is_named = opened.contains(' ') && page.path.ends_with("formats.md");
+            let is_known = !is_inside || is_named || LANGUAGES.contains(&opened);
+            assert!(is_known, "{}:{}: a block `{opened}`, which no test reads", page.path.display(), number + 1);
+        }
+    }
+}
+
+#[test]
+fn every_part_of_a_configuration_is_one() {
+    let mut read = [0; 3];
+    for page in pages() {
+        for (line, block) in page.blocks("yaml") {
+            let at = format!("{}:{line}", page.path.display());
+            let begins = |keys: &[&str]| keys.iter().any(|key| block.starts_with(key));
+            if block.starts_with("version: 1\n") {
+                continue;
+            } else if begins(&OF_SERVICE) {
+                read[0] += 1;
+                let faults = service::parse("part.yaml", format!("version: 1\n{block}").as_bytes()).err();
+                assert!(faults.is_none(), "{at}: {faults:?}");
+            } else if begins(&OF_REPOSITORY) {
+                read[1] += 1;
+                let faults = repository::parse("part.yaml", format!("version: 1\n{block}").as_bytes()).err();
+                assert!(faults.is_none(), "{at}: {faults:?}");
+            } else {
+                read[2] += 1;
+                // What others read: each of its documents is YAML. Gates are read by the test of promotion's page.
+                for document in block.split("\n---\n") {
+                    let parsed: Result<Value, _> = serde_saphyr::from_str(document);
+                    assert!(parsed.is_ok(), "{at}: {parsed:?}");
+                }
+            }
+        }
+        for (line, block) in page.blocks("json") {
+            let parsed: Result<Value, _> = serde_json::from_str(&block);
+            assert!(parsed.is_ok(), "{}:{line}: {parsed:?}", page.path.display());
+        }
+    }
+    assert!(read.iter().all(|count| *count > 0), "{read:?}");
+}
+
+/// The names below a key of the action's metadata.
+fn of_action(kind: &str) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(top().join("action.yml")).unwrap();
+    let action: Value = serde_saphyr::from_str(&text).unwrap();
+    action[kind].as_object().unwrap().keys().cloned().collect()
+}
+
+#[test]
+fn the_page_about_ci_names_every_input_and_output_of_the_action() {
+    let page = std::fs::read_to_string(top().join("docs/ci.md")).unwrap();
+    let section = |title: &str| {
+        let (_, after) = page.split_once(&format!("\n### {title}\n")).unwrap();
+        let rows = after.split("\n#").next().unwrap().lines().filter(|line| line.starts_with("| `"));
+        let cells = rows.filter_map(|row| row.split(" | ").next());
+        cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).map(str::to_owned).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(section("Inputs"), of_action("inputs"));
+    assert_eq!(section("Outputs"), of_action("outputs"));
+}
+
+#[test]
+fn every_step_that_uses_the_action_gives_inputs_that_it_has() {
+    let inputs = of_action("inputs");
+    let mut texts: Vec<(String, String)> = Vec::new();
+    for page in pages() {
+        texts.extend(
+            page.blocks("yaml").into_iter().map(|(line, text)| (format!("{}:{line}", page.path.display()), text)),
+        );
+    }
+    for entry in std::fs::read_dir(top().join("examples/github")).unwrap() {
+        let path = entry.unwrap().path();
+        texts.push((path.display().to_string(), std::fs::read_to_string(&path).unwrap()));
+    }
+    let mut steps = 0;
+    for (at, text) in texts.iter().filter(|(_, text)| text.contains("OWNER/tagboat@")) {
+        let document: Value = serde_saphyr::from_str(text).unwrap();
+        for step in steps_of(&document).filter(|step| step["uses"].as_str().unwrap().starts_with("OWNER/tagboat@")) {
+            steps += 1;
+            for given in step["with"].as_object().into_iter().flat_map(|with| with.keys()) {
+                assert!(inputs.contains(given), "{at}: the action has no input {given}");
+            }
+        }
+    }
+    assert!(steps > 5, "{steps} steps");
+}
+
+/// Every mapping with the key `uses`.
+fn steps_of(document: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
+    match document {
+        Value::Array(items) => Box::new(items.iter().flat_map(steps_of)),
+        Value::Object(keys) if keys.contains_key("uses") => Box::new(std::iter::once(document)),
+        Value::Object(keys) => Box::new(keys.values().flat_map(steps_of)),
+        _ => Box::new(std::iter::empty()),
+    }
+}
+
 #[test]
 fn every_command_is_one() {
     let mut told = BTreeSet::new();
     for page in pages() {
         for (line, block) in page.blocks("console") {
-            for command in block.lines().filter_map(|line| line.strip_prefix("$ tagboat ")) {
-                told.insert((page.path.clone(), line, command.to_owned()));
+            for command in block.lines().filter_map(|line| line.strip_prefix("$ ")) {
+                let own = ["tagboat ", "cargo run --release -- "].iter().find_map(|begin| command.strip_prefix(begin));
+                if let Some(command) = own {
+                    told.insert((page.path.clone(), line, command.to_owned()));
+                } else {
+                    assert_is_there(&page.path, line, command);
+                }
             }
         }
     }
@@ -163,8 +284,20 @@ fn every_command_is_one() {
     }
 }
 
+/// What a newcomer is told to run beside the program: something of the repository, or what everybody knows.
+fn assert_is_there(page: &Path, line: usize, command: &str) {
+    let known =
+        ["cargo", "git", "rustup", "ssh-keygen", "docker", "kubectl", "curl", "gh", "cosign", "htpasswd", "sudo"];
+    let program = command.split_whitespace().find(|word| !word.contains('=')).unwrap();
+    let of_folder = page.parent().unwrap().to_owned();
+    let is_file = |folder: &Path| top().join(folder).join(program).is_file();
+    let is_there = program.contains('/') && (is_file(Path::new("")) || is_file(&of_folder));
+    let is_checks = program.starts_with("$TAGBOAT_CHECKS/");
+    assert!(is_there || is_checks || known.contains(&program), "{}:{line}: there is no {program}", page.display());
+}
+
 /// Splits a command as a shell does, with single quotes alone.
-fn words(command: &str) -> Vec<String> {
+pub(crate) fn words(command: &str) -> Vec<String> {
     let mut words = Vec::new();
     for (index, part) in command.split('\'').enumerate() {
         if index % 2 == 1 {

@@ -1,5 +1,6 @@
 //! Forges: the life of a pull request on each, by its real client against a stateful fake.
 
+mod beside;
 mod described;
 mod gates;
 mod gitea;

@@ -17,6 +17,7 @@ mod manifest;
 mod observe;
 mod ordering;
 mod pass;
+mod phrases;
 mod program;
 mod promotion;
 mod proposing;

@@ -43,6 +43,7 @@ impl Tree {
             base: None,
             past: None,
             editing: tagboat::pass::Editing::Together,
+            others: &tagboat::pass::elsewhere::Others::new(),
             source: tags,
             branches: &tagboat::pass::view::Branches::new(),
             sources: &crate::support::sources::none(),
@@ -50,6 +51,7 @@ impl Tree {
             limits: &Limits::default(),
             now: "2026-11-20T09:00:00Z".parse().unwrap(),
             forge: Err("nobody is asked".to_owned()),
+            detail: tagboat::pass::Detail::EveryTag,
             only: &[],
             progress: &|_| {},
         };

@@ -71,9 +71,9 @@ pub(super) struct Common {
     /// Only results and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(super) quiet: bool,
-    /// How log lines are written
-    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
-    pub(super) log_format: LogFormat,
+    /// How log lines are written: text (default) or json
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    pub(super) log_format: Option<LogFormat>,
 }
 
 /// How results are printed.
@@ -153,7 +153,10 @@ The token comes from TAGBOAT_TOKEN, else GITHUB_TOKEN, GITLAB_TOKEN or GITEA_TOK
     /// Tell for one image why each tag was or was not chosen
     #[command(after_help = "Examples:
   tagboat explain nginx
-  tagboat explain ghcr.io/acme/web --environment prod")]
+  tagboat explain ghcr.io/acme/web --environment prod
+  tagboat explain ghcr.io/acme/web --at 2026-12-01T09:00:00Z
+
+docs/troubleshooting.md of Tagboat's repository says of each reason what it means, and what to do.")]
     Explain(Explain),
     /// Keep a version out of an environment and those after it, on record in Git
     #[command(after_help = "Examples:
@@ -202,7 +205,9 @@ The token comes from TAGBOAT_TOKEN, else GITHUB_TOKEN, GITLAB_TOKEN or GITEA_TOK
     /// Write a first .tagboat.yaml: environments by the folders, images by registry
     #[command(after_help = "Examples:
   tagboat init                       writes .tagboat.yaml in this folder, unless there is one
-  tagboat init --out -               prints it")]
+  tagboat init --out -               prints it
+
+Beside it, .tagboat/schema.json is the schema by which editors complete and check it; its first line names that.")]
     Init(Init),
     /// Turn what another updater left in the repository into a .tagboat.yaml
     #[command(after_help = "Examples:
@@ -245,7 +250,10 @@ What cannot be carried over stands at its end as comments, and on standard error
 SIGTERM lets the passes that run end. /healthz, /readyz and /metrics are served where `listen` says.")]
     Serve,
     /// Show the main job on this machine alone: a new tag, a soak, a window, and a version that is taken back
-    #[command(after_help = "Needs nothing but this program and git; leaves nothing behind.")]
+    #[command(after_help = "Example:
+  tagboat demo
+
+Needs nothing but this program and git; leaves nothing behind.")]
     Demo,
 }
 

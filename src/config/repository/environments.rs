@@ -79,7 +79,12 @@ fn environment(raw: RawEnvironment, reader: &mut Reader<'_>, edges: &mut Vec<Edg
                 if let (Some(repository), Some(environment)) =
                     (elsewhere.repository.value(), elsewhere.environment.value())
                 {
-                    after.push(Predecessor::Elsewhere { repository: repository.0, environment });
+                    let at = reader.position(item.span.start);
+                    let before = Predecessor::elsewhere(&repository.0, environment, at);
+                    // One that stands twice says nothing twice.
+                    if !after.iter().any(|known: &Predecessor| known.name() == before.name()) {
+                        after.push(before);
+                    }
                 }
             }
         }

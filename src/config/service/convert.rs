@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 
 use crate::config::fault::quote;
 use crate::config::reader::{Field, Located, Reader};
+use crate::config::service::log::RawLog;
 use crate::config::service::raw::{
     RawAccess, RawBasic, RawCron, RawLimits, RawNotify, RawRegistry, RawRegistryAuth, RawRepositoryAuth, RawService,
     RawSigning, RawSource, RawUrlFile, RawWatched, RawWebhook,
@@ -32,6 +33,7 @@ pub(super) fn service(file: &str, raw: RawService, reader: &mut Reader<'_>) -> S
         file: file.to_owned(),
         schedule: raw.schedule.value().and_then(schedule).unwrap_or(default.schedule),
         listen: raw.listen.value().map_or(default.listen, |address| address.0),
+        log: raw.log.value().map(RawLog::plain).unwrap_or_default(),
         cache: raw.cache.value(),
         webhooks: webhooks.into_iter().filter_map(|raw| webhook(raw, reader)).collect(),
         repositories: repositories.into_iter().filter_map(|raw| repository(raw.value)).collect(),

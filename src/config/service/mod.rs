@@ -4,6 +4,7 @@
 //! or an environment variable's name, and whoever needs it reads it there. Opens no file.
 
 mod convert;
+pub mod log;
 pub(crate) mod raw;
 pub mod words;
 
@@ -15,6 +16,7 @@ use jiff::tz::TimeZone;
 
 use crate::config::fault::{Fault, Faults};
 use crate::config::reader::{Read, Reader};
+use crate::config::service::log::Log;
 use crate::config::service::raw::RawService;
 use crate::config::service::words::{CronText, FilePath, MirrorText, ProxyText, VariableName};
 use crate::model::environment::{BranchName, EnvironmentName};
@@ -322,6 +324,8 @@ pub struct Service {
     pub schedule: Schedule,
     /// Where the board, webhooks and metrics are served.
     pub listen: SocketAddr,
+    /// How it logs.
+    pub log: Log,
     /// The cache's file, where it is named.
     pub cache: Option<FilePath>,
     /// Who may hasten a pass.
@@ -355,6 +359,7 @@ impl Service {
             file: String::new(),
             schedule: Schedule::Every(SignedDuration::from_mins(5)),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            log: Log::default(),
             cache: None,
             webhooks: Vec::new(),
             repositories: Vec::new(),

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use crate::config::object::object;
 use crate::config::reader::Located;
 use crate::config::scalars::{CleanUrl, GrammarVersion, Line, Name};
+use crate::config::service::log::RawLog;
 use crate::config::service::words::{
     Address, ByteSize, CronText, EventWord, FilePath, HostName, MirrorText, ProxyText, QueueWord, ScheduleText,
     SourceWord, VariableName, VendorWord,
@@ -26,6 +27,8 @@ object! {
     "schedule" optional schedule: ShortOrLong<ScheduleText, RawCron>,
     /// Where the board, webhooks and metrics are served. Default: `127.0.0.1:8080`.
     "listen" optional listen: Address,
+    /// How `serve` logs; a change takes effect while it runs. Default: what the command line says.
+    "log" optional log: RawLog,
     /// The cache's file. Default: what `TAGBOAT_CACHE` names, else `tagboat/cache.db` in the user's cache folder.
     "cache" optional cache: FilePath,
     /// Who may hasten a pass over `POST /hooks/<source>`. Default: nobody.

@@ -14,7 +14,7 @@ use crate::model::pull_request::PullRequest;
 const COLOR: &str = "#1d76db";
 
 impl Gitea {
-    /// Returns the numbers of labels; those that the repository has not are made.
+    /// Returns the numbers of labels; those that the repository has not are made where that is allowed.
     pub(super) async fn label_ids(&self, names: &[String]) -> Result<Vec<i64>, ForgeError> {
         let url = self.url(&["labels"], &[("limit", PAGE)]);
         let known: Vec<RawLabel> = self.rest.pages(&url, &|reply| self.refused(reply)).await?;
@@ -23,7 +23,14 @@ impl Gitea {
         for name in names {
             match known.get(name) {
                 Some(id) => ids.push(*id),
-                None => ids.push(self.make_label(name).await?),
+                // A pull request without it is worth more than none.
+                None => match self.make_label(name).await {
+                    Ok(id) => ids.push(id),
+                    Err(later @ ForgeError::Later { .. }) => return Err(later),
+                    Err(error) => {
+                        tracing::warn!(label = %name, %error, "the repository has no such label, and it could not be made");
+                    }
+                },
             }
         }
         Ok(ids)

@@ -224,12 +224,6 @@ impl Gitea {
         Ok(())
     }
 
-    /// Closes after the comment has been written.
-    async fn withdraw(&self, pull_request: &PullRequest, body: &str, comment: &str) -> Result<(), ForgeError> {
-        self.say(pull_request, comment).await?;
-        self.change(pull_request, &json!({ "body": body, "state": "closed" })).await
-    }
-
     async fn read_checks(&self, commit: &str) -> Result<Vec<Check>, ForgeError> {
         let url = self.url(&["commits", commit, "statuses"], &[("limit", PAGE)]);
         let statuses: Vec<RawStatus> = self.rest.pages(&url, &|reply| self.refused(reply)).await?;
@@ -282,8 +276,8 @@ impl Forge for Gitea {
         })
     }
 
-    fn close<'a>(&'a self, pull_request: &'a PullRequest, body: &'a str, comment: &'a str) -> Asked<'a, ()> {
-        Box::pin(self.withdraw(pull_request, body, comment))
+    fn close<'a>(&'a self, pull_request: &'a PullRequest, body: &'a str) -> Asked<'a, ()> {
+        Box::pin(async move { self.change(pull_request, &json!({ "body": body, "state": "closed" })).await })
     }
 
     fn comment<'a>(&'a self, pull_request: &'a PullRequest, text: &'a str) -> Asked<'a, ()> {
@@ -304,6 +298,14 @@ impl Forge for Gitea {
 
     fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId) -> Asked<'a, Merge> {
         Box::pin(self.accept(pull_request, head))
+    }
+
+    fn arm<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId) -> Asked<'a, Merge> {
+        Box::pin(self.schedule(pull_request, head))
+    }
+
+    fn disarm<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, ()> {
+        Box::pin(self.unschedule(pull_request))
     }
 
     fn home(&self) -> (ForgeKind, Source) {

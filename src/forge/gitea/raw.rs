@@ -61,6 +61,11 @@ impl RawPullRequest {
         self.draft || DRAFTS.iter().any(|prefix| begins(&self.title, prefix))
     }
 
+    /// Returns its text.
+    pub(super) fn body(&self) -> &str {
+        self.body.as_deref().unwrap_or_default()
+    }
+
     /// Whether the base has commits that it does not.
     pub(super) fn is_behind(&self) -> bool {
         self.merge_base.as_ref().is_some_and(|below| !below.is_empty() && *below != self.base.sha)
@@ -71,6 +76,9 @@ impl RawPullRequest {
         let is_draft = self.is_draft();
         let title = without_draft(&self.title).to_owned();
         let body = self.body.unwrap_or_default();
+        let (marker, is_open) = (marker::read(&body), self.state != "closed" && !self.merged);
+        // No listing tells of it: whoever told Gitea to merge by itself has written it there first.
+        let is_armed = is_open && marker.as_ref().is_some_and(|marker| marker.armed);
         PullRequest {
             number: Number(self.number),
             url: self.html_url,
@@ -83,11 +91,11 @@ impl RawPullRequest {
             commit: CommitId(self.head.sha.into()),
             base: BranchName::from(self.base.label.as_str()),
             title,
-            marker: marker::read(&body),
+            marker,
             body,
             labels: self.labels.into_iter().flatten().map(|label| label.name).collect(),
             is_draft,
-            is_armed: false,
+            is_armed,
         }
     }
 }

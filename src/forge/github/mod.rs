@@ -108,8 +108,8 @@ impl Forge for GitHub {
         Box::pin(self.rewritten(pull_request, title, body))
     }
 
-    fn close<'a>(&'a self, pull_request: &'a PullRequest, body: &'a str, comment: &'a str) -> Asked<'a, ()> {
-        Box::pin(self.closed(pull_request, body, comment))
+    fn close<'a>(&'a self, pull_request: &'a PullRequest, body: &'a str) -> Asked<'a, ()> {
+        Box::pin(self.closed(pull_request, body))
     }
 
     fn comment<'a>(&'a self, pull_request: &'a PullRequest, text: &'a str) -> Asked<'a, ()> {

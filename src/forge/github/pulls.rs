@@ -144,9 +144,7 @@ impl GitHub {
         Ok(())
     }
 
-    /// Closes after the comment has been written.
-    pub(super) async fn closed(&self, pull_request: &PullRequest, body: &str, comment: &str) -> Result<(), ForgeError> {
-        self.commented(pull_request, comment).await?;
+    pub(super) async fn closed(&self, pull_request: &PullRequest, body: &str) -> Result<(), ForgeError> {
         self.patch(pull_request, &json!({"state": "closed", "body": body}), "to close a pull request").await
     }
 

@@ -242,12 +242,6 @@ impl GitLab {
         Ok(())
     }
 
-    /// Closes after the comment has been written.
-    async fn withdraw(&self, pull_request: &PullRequest, body: &str, comment: &str) -> Result<(), ForgeError> {
-        self.say(pull_request, comment).await?;
-        self.change(pull_request, &json!({ "description": body, "state_event": "close" })).await
-    }
-
     async fn read_checks(&self, commit: &str) -> Result<Vec<Check>, ForgeError> {
         let url = self.url(&["repository", "commits", commit, "statuses"], &[("per_page", "100")]);
         let statuses: Vec<RawStatus> = self.rest.pages(&url, &|reply| self.refused(reply)).await?;
@@ -326,8 +320,10 @@ impl Forge for GitLab {
         })
     }
 
-    fn close<'a>(&'a self, pull_request: &'a PullRequest, body: &'a str, comment: &'a str) -> Asked<'a, ()> {
-        Box::pin(self.withdraw(pull_request, body, comment))
+    fn close<'a>(&'a self, pull_request: &'a PullRequest, body: &'a str) -> Asked<'a, ()> {
+        Box::pin(
+            async move { self.change(pull_request, &json!({ "description": body, "state_event": "close" })).await },
+        )
     }
 
     fn comment<'a>(&'a self, pull_request: &'a PullRequest, text: &'a str) -> Asked<'a, ()> {

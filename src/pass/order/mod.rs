@@ -18,7 +18,6 @@ use crate::edit;
 use crate::git::{GitError, Remote};
 use crate::manifest;
 use crate::model::change::FileEdit;
-use crate::model::commit::CommitPlan;
 use crate::model::environment::{BranchName, Environment, EnvironmentName, Publish};
 use crate::model::file::RepoPath;
 use crate::model::gate::GateName;
@@ -30,12 +29,13 @@ use crate::model::proposal::{Action, Move, Proposal};
 use crate::observe::files::Files;
 use crate::observe::history::BranchPast;
 use crate::observe::tree::CommitFiles;
+use crate::pass::elsewhere::{self, Neighbours};
 use crate::pass::grounds::{self, Seen};
 use crate::pass::propose::Publishing;
 use crate::pass::run::{MAX_RACES, fetch_branches, read_config};
-use crate::pass::{Editing, Inputs, MAX_HOLDS, PassError, Progress, blocking};
+use crate::pass::{Detail, Editing, Inputs, MAX_HOLDS, PassError, Progress, blocking};
 use crate::publish::apply::{Applied, apply};
-use crate::publish::plan::{OrderNote, PlannedCommit, hold_message, ordered_commit};
+use crate::publish::plan::{OrderNote, hold_commit, ordered_commit};
 use crate::registry::TagSource;
 use crate::source::Answers;
 
@@ -82,6 +82,8 @@ pub struct Ordering<'a> {
     pub branch: &'a BranchName,
     /// A configuration that stands in for the one on the branch.
     pub config: Option<Repository>,
+    /// Opens the other repositories that the configuration names.
+    pub neighbours: &'a Neighbours<'a>,
     /// Where tags come from.
     pub source: &'a dyn TagSource,
     /// What gates may ask.
@@ -208,12 +210,14 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
     }
     let past = BranchPast { remote: &*given.remote, branch: given.branch, tip: &base };
     let branches = fetch_branches(&given.remote, &config).await?;
+    let others = elsewhere::view(&config, given.neighbours).await;
     let inputs = Inputs {
         config: &config,
         files: &files,
         base: Some(base.clone()),
         past: Some(&past),
         branches: &branches,
+        others: &others,
         source: given.source,
         sources: given.sources,
         cache: given.cache,
@@ -221,6 +225,7 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
         now: given.now,
         forge: given.publishing.asked(given.branch),
         editing: Editing::Together,
+        detail: Detail::EveryTag,
         only: &[],
         progress: given.progress,
     };
@@ -261,12 +266,10 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
         return Err(OrderError::Failed(format!("{}: {}", refusal.file, refusal.reason)));
     }
     let mut all = edited.files.clone();
-    let mut own = Vec::new();
-    let (held, edit) = add_holds(read_holds(ground.inputs.files)?, &note.holds)?;
-    own.extend(edit);
+    let (held, mut own) = add_holds(read_holds(ground.inputs.files)?, &note.holds)?;
     let tip = match &environment.branch {
         None => {
-            all.append(&mut own);
+            all.extend(own.take());
             (given.branch, &base)
         }
         Some(branch) => {
@@ -276,16 +279,8 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
     };
     // Holds live on the base. They come first: what is held and still runs does no harm, what runs unheld comes back.
     let mut commits = Vec::new();
-    if !own.is_empty() {
-        let message = hold_message(true, &note.holds, &config.commit);
-        let plan = CommitPlan {
-            environment: environment.name.clone(),
-            message,
-            author: config.commit.author.clone(),
-            committer: config.commit.committer().clone(),
-            sign: config.commit.sign,
-        };
-        let commit = PlannedCommit { plan, files: own, key: String::new() };
+    if let Some(own) = own {
+        let commit = hold_commit(&environment.name, &note.holds, own, &config.commit);
         let (remote, branch, at, now) = (Arc::clone(&given.remote), given.branch.clone(), base.clone(), given.now);
         match blocking(move || apply(&*remote, &branch, &at, vec![commit], now)).await? {
             Applied::Landed(landed) => commits = landed,

@@ -1,6 +1,6 @@
 //! A version at once: whether it is there, fits, and may come, and what it passes by.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decide::questions;
 use crate::model::decision::{Decision, Reason, Verdict, Want};
@@ -14,6 +14,7 @@ use crate::model::proposal::Move;
 use crate::model::site::Value;
 use crate::model::tags::FactKind;
 use crate::observe;
+use crate::pass::elsewhere;
 use crate::pass::order::{Ground, OrderError, Settled, refused};
 use crate::promote::{self, order};
 
@@ -45,7 +46,7 @@ pub(super) async fn settle(
         fits(&ground.observation, decision, tag, at_once)?;
     }
     not_held(ground, image, tag)?;
-    let missing = passed_over(ground, &decisions, tag);
+    let missing = passed_over(ground, &decisions, image, tag);
     let right_before: Vec<&EnvironmentName> = order::right_before(ground.environment).collect();
     let not_before: Vec<&(EnvironmentName, String)> =
         missing.iter().filter(|(before, _)| right_before.contains(&before)).collect();
@@ -73,7 +74,9 @@ pub(super) async fn settle(
     observe::answers::ask(&mut ground.observation, &asked, ground.inputs.sources).await;
     let wants = order::wants(&ground.observation, ground.environment, &settled.moves);
     if !skipped.contains(&GateName::Checks) {
-        observe::checks::ask(&mut ground.observation, &wants, &ground.inputs.forge).await;
+        let elsewhere = elsewhere::asked(ground.inputs.others);
+        let whom = observe::checks::Whom { own: &ground.inputs.forge, elsewhere: &elsewhere };
+        observe::checks::ask(&mut ground.observation, &wants, &whom).await;
     }
     settled.gates = gates(ground, &settled.moves, skipped, not_before.first().map(|(before, _)| before));
     if let Some(reason) = order::objection(&settled.gates) {
@@ -90,11 +93,15 @@ async fn decide(ground: &mut Ground<'_>, image: &ImageName) -> Result<Vec<Decisi
     let config = ground.inputs.config;
     let mut asked = questions::questions(&ground.observation, &config.rules, &config.environments);
     asked.retain(|question| question.image == *image);
-    observe::tags::ask(&mut ground.observation, &asked, ground.inputs.source, ground.inputs.cache, &|_, _| {}).await;
+    let from = (ground.inputs.source, ground.inputs.cache);
+    let lists = observe::tags::ask(&ground.observation, &asked, from, None, &|_, _| {}).await;
+    lists.add_to(&mut ground.observation);
     if let Some(Err(reason)) = ground.observation.images.get(image) {
         return Err(OrderError::Failed(format!("{image}: {reason}")));
     }
-    Ok(crate::pass::decided(&ground.inputs, &mut ground.observation, &asked, &ground.seen).await)
+    crate::pass::know_no_past(&ground.inputs, &mut ground.observation, &asked, &ground.seen);
+    let early = BTreeMap::new();
+    Ok(crate::pass::decided(&ground.inputs, &mut ground.observation, &asked, early, &ground.seen).await)
 }
 
 /// Whether the registry has the tag, and the policy lets it stand there.
@@ -143,7 +150,7 @@ fn not_held(ground: &Ground<'_>, image: &ImageName, tag: &Tag) -> Result<(), Ord
     let mut concerned = order::before(ground.environment, &config.environments);
     concerned.push(&ground.environment.name);
     let observation = &ground.observation;
-    match observation.holds.iter().find(|hold| hold.covers(&concerned, image, tag, observation.now)) {
+    match observation.all_holds().find(|hold| hold.covers(&concerned, image, tag, observation.now)) {
         Some(hold) => {
             Err(refused(format!("{image}:{tag} is held: {hold}"), format!("`tagboat release {image}:{tag}` first")))
         }
@@ -152,14 +159,15 @@ fn not_held(ground: &Ground<'_>, image: &ImageName, tag: &Tag) -> Result<(), Ord
 }
 
 /// Returns the environments before this one that do not run the version, with what they run.
-fn passed_over(ground: &Ground<'_>, decisions: &[Decision], tag: &Tag) -> Vec<(EnvironmentName, String)> {
+fn passed_over(
+    ground: &Ground<'_>,
+    decisions: &[Decision],
+    image: &ImageName,
+    tag: &Tag,
+) -> Vec<(EnvironmentName, String)> {
     let before = order::before(ground.environment, &ground.inputs.config.environments);
     let missing = before.into_iter().filter_map(|name| {
-        let runs: BTreeSet<&Value> = decisions
-            .iter()
-            .filter(|decision| decision.question.environment == *name)
-            .map(|decision| &decision.question.current)
-            .collect();
+        let runs = order::runs(&ground.observation, decisions, name, image);
         let all = !runs.is_empty() && runs.iter().all(|value| value.tag.as_ref() == Some(tag));
         let told = runs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         (!all).then(|| (name.clone(), if told.is_empty() { "nothing of it".to_owned() } else { told }))
@@ -178,9 +186,9 @@ async fn step(
     let image = &question.image;
     let wants_digest = question.current.digest.is_some() || question.policy.pins() == Pin::Digest;
     let before: Vec<&EnvironmentName> = order::right_before(ground.environment).collect();
-    let ran = decisions.iter().map(|other| &other.question).find_map(|other| {
-        let is_before = before.contains(&&other.environment) && other.current.tag.as_ref() == Some(tag);
-        other.current.digest.clone().filter(|_| is_before)
+    let ran = before.iter().find_map(|before| {
+        let runs = order::runs(&ground.observation, decisions, before, image);
+        runs.into_iter().filter(|value| value.tag.as_ref() == Some(tag)).find_map(|value| value.digest.clone())
     });
     let digest = match ran {
         _ if !wants_digest => None,

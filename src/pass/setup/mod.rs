@@ -36,7 +36,10 @@ use crate::registry::snapshot::{Recorder, Snapshot, SnapshotError};
 use crate::signature::trust::{MAX_TRUSTED_ROOT, TrustedRoot};
 
 pub(super) use crate::pass::setup::repositories::watched;
-pub use crate::pass::setup::repositories::{ForgeChoice, Opened, Target, asked, program, publishing, remote, secret};
+pub use crate::pass::setup::repositories::{
+    ForgeChoice, Opened, Target, asked, neighbours, program, publishing, remote, secret,
+};
+pub(super) use crate::pass::setup::repositories::{publishing_told_to, remote_told_to};
 pub use crate::pass::setup::sources::sources;
 
 /// The longest configuration file that is read, in bytes.

@@ -8,12 +8,15 @@ use crate::git::access::Access;
 use crate::git::mirror::{Mirror, check_branch};
 use crate::git::program::{PASSED_THROUGH, ProgramEnvironment};
 use crate::git::signing::{GpgKey, Keys, SshKey};
-use crate::git::url::{Reach, RemoteUrl};
+use crate::git::url::{Reach, RemoteUrl, UrlError};
 use crate::model::environment::BranchName;
+use crate::model::exchange::Witness;
+use crate::pass::elsewhere::Neighbour;
 use crate::pass::forges;
 use crate::pass::propose::Publishing;
 use crate::pass::setup::{MAX_SECRET, SetupError, read};
 use crate::pass::transport;
+use crate::pass::view::Unseen;
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
@@ -76,6 +79,18 @@ pub fn publishing(
     service: &Service,
     environment: &Environment,
 ) -> Result<Publishing, SetupError> {
+    publishing_told_to(Witness::default(), choice, named, url, service, environment)
+}
+
+/// As [`publishing`], with somebody who is told of what the forge is asked.
+pub(in crate::pass) fn publishing_told_to(
+    witness: Witness,
+    choice: ForgeChoice,
+    named: Option<&str>,
+    url: &RemoteUrl,
+    service: &Service,
+    environment: &Environment,
+) -> Result<Publishing, SetupError> {
     let choice = match (choice, url.reach()) {
         (ForgeChoice::Auto, Reach::Local) => ForgeChoice::Plain,
         (ForgeChoice::Auto, Reach::Http | Reach::Ssh) => forges::told(url, environment).unwrap_or(ForgeChoice::Auto),
@@ -83,7 +98,7 @@ pub fn publishing(
     };
     let connection = transport::forge(service, watched(service, url));
     let token = named_token(url, service, environment)?;
-    let address = forges::Address { repository: url, named, token, connection, environment };
+    let address = forges::Address { repository: url, named, token, connection, environment, witness };
     match choice {
         ForgeChoice::Plain => Ok(Publishing::Plain),
         ForgeChoice::GitHub => forges::github(&address, app(url, service)?),
@@ -147,6 +162,16 @@ fn app(url: &RemoteUrl, service: &Service) -> Result<Option<App>, SetupError> {
 ///
 /// [`SetupError`], each with what to do.
 pub fn remote(target: &Target<'_>, service: &Service, environment: &Environment) -> Result<Opened, SetupError> {
+    remote_told_to(&Witness::default(), target, service, environment)
+}
+
+/// As [`remote`], with somebody who is told of what the remote is asked.
+pub(in crate::pass) fn remote_told_to(
+    witness: &Witness,
+    target: &Target<'_>,
+    service: &Service,
+    environment: &Environment,
+) -> Result<Opened, SetupError> {
     let (url, branch) = match target {
         Target::Checkout { folder, branch: None } => {
             let checkout = crate::git::checkout::Checkout::discover(folder)?;
@@ -162,16 +187,47 @@ pub fn remote(target: &Target<'_>, service: &Service, environment: &Environment)
             (url, branch.map(BranchName::from).or(watched))
         }
     };
-    let access = access(&url, service, environment)?;
+    let access = access(&url, service, environment, witness)?;
     let folder = mirror_folder(&url, environment)?;
     let mirror = Mirror::open(&folder, url.clone(), access, program(environment))?;
-    let mirror = mirror.with_keys(keys(service, environment)?);
+    let mirror = mirror.with_keys(keys(service, environment)?).told_to(witness.clone());
     let branch = match branch {
         Some(branch) => branch,
         None => mirror.default_branch()?.ok_or(SetupError::NoBranch)?,
     };
     check_branch(&branch).map_err(SetupError::Branch)?;
     Ok(Opened { remote: Arc::new(mirror), branch, url })
+}
+
+/// Returns how the other repositories are opened that a configuration names: those that the operator's file lists, and
+/// no other, each with its own credential.
+pub fn neighbours<'a>(
+    service: &'a Service,
+    environment: &'a Environment,
+) -> impl Fn(&str) -> Result<Neighbour, Unseen> + Sync + 'a {
+    move |text| {
+        let url: RemoteUrl = text.parse().map_err(|error: UrlError| Unseen::Failed(error.to_string()))?;
+        if service.repositories.is_empty() {
+            return Err(Unseen::Absent(
+                "which other repositories may be looked at stands under `repositories` of the operator's file: name it \
+                 by `--service FILE`"
+                    .to_owned(),
+            ));
+        }
+        let Some(watched) = watched(service, &url) else {
+            return Err(Unseen::Failed(format!(
+                "{} does not list this repository under `repositories`, and no other may be looked at",
+                service.file
+            )));
+        };
+        let failed = |error: SetupError| Unseen::Failed(error.to_string());
+        let target = Target::Url { url: &watched.url, branch: None };
+        let Opened { remote, branch, url } = remote(&target, service, environment).map_err(failed)?;
+        let publishing = publishing(ForgeChoice::Auto, None, &url, service, environment);
+        // Whom to ask about checks is wanted by some gates alone, which say so.
+        let publishing = publishing.unwrap_or_else(|error| Publishing::Missing(error.to_string()));
+        Ok(Neighbour { remote, branch, publishing })
+    }
 }
 
 /// Returns the keys that commits are signed with. One that is of no use fails where a commit is to be signed with it.
@@ -196,7 +252,12 @@ pub(in crate::pass) fn watched<'a>(service: &'a Service, url: &RemoteUrl) -> Opt
         .find(|repository| repository.url.parse::<RemoteUrl>().is_ok_and(|other| other.to_string() == url.to_string()))
 }
 
-fn access(url: &RemoteUrl, service: &Service, environment: &Environment) -> Result<Access, SetupError> {
+fn access(
+    url: &RemoteUrl,
+    service: &Service,
+    environment: &Environment,
+    witness: &Witness,
+) -> Result<Access, SetupError> {
     let secret = |place: &SecretPlace| secret(place, service, environment);
     match watched(service, url).and_then(|repository| repository.auth.as_ref()) {
         Some(RepositoryAuth::Token(place)) => Ok(Access::Token(secret(place)?)),
@@ -207,7 +268,9 @@ fn access(url: &RemoteUrl, service: &Service, environment: &Environment) -> Resu
         Some(RepositoryAuth::GithubApp { .. }) => {
             let app = app(url, service)?.ok_or_else(|| SetupError::App("it is not named".to_owned()))?;
             let connection = transport::forge(service, watched(service, url));
-            let address = forges::Address { repository: url, named: None, token: None, connection, environment };
+            let witness = witness.clone();
+            let address =
+                forges::Address { repository: url, named: None, token: None, connection, environment, witness };
             Ok(Access::Token(forges::installation_token(&address, app)?))
         }
         None => Ok(environment.token().map_or(Access::None, |(_, token)| Access::Token(token))),

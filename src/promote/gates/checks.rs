@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use crate::model::checks::{CheckName, ChecksWant, Reports, Untold, newest, told};
 use crate::model::commit::CommitId;
@@ -24,13 +25,17 @@ const EACH_END: usize = 10;
 pub(in crate::promote) struct Proof<'a> {
     pub(super) before: &'a EnvironmentName,
     pub(super) image: &'a ImageName,
+    /// The repository of that environment, where it is another one.
+    pub(super) repository: Option<Arc<str>>,
+    /// What was said of that repository's commits.
+    pub(super) reports: &'a Reports,
     /// Newest first; or why they are not known, in words.
     pub(super) commits: Result<Vec<CommitId>, String>,
 }
 
 /// Finds on which commits the environments before have had what moves.
 pub(in crate::promote) fn proofs<'a>(
-    observation: &Observation,
+    observation: &'a Observation,
     environment: &'a Environment,
     moves: &'a [Move],
 ) -> Vec<Proof<'a>> {
@@ -38,10 +43,15 @@ pub(in crate::promote) fn proofs<'a>(
         return Vec::new();
     }
     let of = |step: &'a Move| {
-        predecessors(environment).map(move |before| Proof {
-            before,
-            image: &step.image,
-            commits: commits(observation, before, step),
+        predecessors(environment).map(move |before| {
+            let repository = observation.repository_of(before);
+            Proof {
+                before,
+                image: &step.image,
+                repository: repository.cloned(),
+                reports: observation.reports_of(repository),
+                commits: commits(observation, before, step),
+            }
         })
     };
     moves.iter().flat_map(of).collect()
@@ -72,24 +82,24 @@ pub(in crate::promote) fn chosen(line: &[CommitId], stretch: RangeInclusive<usiz
 }
 
 /// Returns the commits that have to be asked about before the gate says anything final.
-pub(in crate::promote) fn wants(
-    environment: &Environment,
-    proofs: &[Proof<'_>],
-    reports: &Reports,
-) -> BTreeSet<ChecksWant> {
+pub(in crate::promote) fn wants(environment: &Environment, proofs: &[Proof<'_>]) -> BTreeSet<ChecksWant> {
     let names = environment.gates.iter().filter_map(|gate| match gate {
         GateSpec::Checks(names) => Some(names),
         _ => None,
     });
     let of = |names: &Vec<CheckName>| {
-        let known = proofs.iter().filter_map(|proof| proof.commits.as_ref().ok());
-        known.map(|commits| ChecksWant { names: names.clone(), commits: commits.clone() }).collect::<Vec<_>>()
+        let want = |proof: &Proof<'_>| {
+            let (commits, repository) = (proof.commits.as_ref().ok()?.clone(), proof.repository.clone());
+            let want = ChecksWant { repository, names: names.clone(), commits };
+            want.next(proof.reports).is_some().then_some(want)
+        };
+        proofs.iter().filter_map(want).collect::<Vec<_>>()
     };
-    names.flat_map(of).filter(|want| want.next(reports).is_some()).collect()
+    names.flat_map(of).collect()
 }
 
 /// What the checks say: every name must have passed for every image in every environment before.
-pub(super) fn state(names: &[CheckName], proofs: &[Proof<'_>], reports: &Reports) -> GateState {
+pub(super) fn state(names: &[CheckName], proofs: &[Proof<'_>]) -> GateState {
     let wait = |reason: String| GateState::Wait { until: None, reason };
     if proofs.is_empty() {
         return wait("no checks count here: there is no environment before".to_owned());
@@ -105,7 +115,7 @@ pub(super) fn state(names: &[CheckName], proofs: &[Proof<'_>], reports: &Reports
             }
         };
         for name in names {
-            match one(name, proof, commits, reports) {
+            match one(name, proof, commits) {
                 Said::Passed => {}
                 Said::Waits(reason) => {
                     waiting.get_or_insert(reason);
@@ -129,8 +139,8 @@ enum Said {
     Failed(String),
 }
 
-fn one(name: &CheckName, proof: &Proof<'_>, commits: &[CommitId], reports: &Reports) -> Said {
-    let found = match newest(name, commits, reports) {
+fn one(name: &CheckName, proof: &Proof<'_>, commits: &[CommitId]) -> Said {
+    let found = match newest(name, commits, proof.reports) {
         Ok(found) => found,
         Err(Untold::NotAsked(commit)) => {
             return Said::Waits(format!("the checks of commit {} are still to be asked for", commit.short()));

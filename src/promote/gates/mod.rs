@@ -13,7 +13,6 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::model::checks::Reports;
 use crate::model::environment::{EnvironmentName, Publish};
 use crate::model::gate::{Gate, GateSpec, GateState};
 use crate::model::proposal::Move;
@@ -41,8 +40,6 @@ pub(super) struct Bench<'a> {
 pub(super) struct Forge<'a> {
     /// On which commits the environments before have had what moves.
     pub(super) proofs: &'a [Proof<'a>],
-    /// The checks of commits.
-    pub(super) reports: &'a Reports,
     /// Who approves its pull request; `None` where nobody was asked.
     pub(super) approvals: Option<&'a Result<Approvals, String>>,
     /// How it is published.
@@ -90,7 +87,7 @@ fn state(spec: &GateSpec, bench: &Bench<'_>, moment: Timestamp) -> GateState {
         GateSpec::Windows(windows) => calendar::windows(windows, moment),
         GateSpec::Freezes(freezes) => calendar::freezes(freezes, moment),
         GateSpec::Query { .. } | GateSpec::Http { .. } => source::state(spec, bench),
-        GateSpec::Checks(names) => checks::state(names, bench.forge.proofs, bench.forge.reports),
+        GateSpec::Checks(names) => checks::state(names, bench.forge.proofs),
         GateSpec::Approvals(wanted) => people::approvals(*wanted, bench.forge.approvals),
         GateSpec::Manual => people::manual(bench.forge.publish),
     }

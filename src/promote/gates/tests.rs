@@ -3,6 +3,7 @@ use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 
 use super::*;
+use crate::model::checks::Reports;
 use crate::model::commit::CommitId;
 use crate::model::gate::{Freeze, FreezeEdge, Window};
 use crate::model::pull_request::{Check, CheckState};
@@ -20,11 +21,9 @@ fn at(moment: &str) -> Timestamp {
     moment.parse().unwrap()
 }
 
-static NOTHING: Reports = Reports::new();
-
 /// A forge that nobody has asked.
 fn nobody() -> Forge<'static> {
-    Forge { proofs: &[], reports: &NOTHING, approvals: None, publish: Publish::AutoMerge }
+    Forge { proofs: &[], approvals: None, publish: Publish::AutoMerge }
 }
 
 fn told(state: &GateState) -> String {
@@ -185,17 +184,25 @@ fn a_long_stretch_is_looked_at_from_both_ends() {
 fn checks_must_pass_in_every_environment_before_and_a_failure_wins_over_a_wait() {
     let image: crate::model::image::ImageName = "ghcr.io/acme/web".parse().unwrap();
     let (eu, us) = ("eu".into(), "us".into());
-    let proofs = [
-        Proof { before: &eu, image: &image, commits: Ok(vec![commit("2"), commit("1")]) },
-        Proof { before: &us, image: &image, commits: Ok(vec![commit("2")]) },
-    ];
+    fn proof<'a>(
+        before: &'a EnvironmentName,
+        image: &'a crate::model::image::ImageName,
+        commits: Result<Vec<CommitId>, String>,
+        reports: &'a Reports,
+    ) -> Proof<'a> {
+        Proof { before, image, repository: None, reports, commits }
+    }
     let state = |rows: &[(&str, &str, CheckState)], names: &[&str]| {
         let mut reports: Reports = [(commit("1"), Ok(Vec::new())), (commit("2"), Ok(Vec::new()))].into();
         for (id, name, state) in rows {
             reports.get_mut(&commit(id)).unwrap().as_mut().unwrap().push(check(name, *state));
         }
         let names: Vec<_> = names.iter().map(|name| (*name).into()).collect();
-        told(&checks::state(&names, &proofs, &reports))
+        let both = [
+            proof(&eu, &image, Ok(vec![commit("2"), commit("1")]), &reports),
+            proof(&us, &image, Ok(vec![commit("2")]), &reports),
+        ];
+        told(&checks::state(&names, &both))
     };
     use CheckState::{Failed, Passed, Pending};
     assert_eq!(state(&[("2", "e2e", Passed)], &["e2e"]), "pass");
@@ -203,9 +210,10 @@ fn checks_must_pass_in_every_environment_before_and_a_failure_wins_over_a_wait()
     assert_eq!(state(&[("1", "argocd/eu", Passed), ("2", "argocd/us", Passed)], &["argocd/*"]), "pass");
     let mixed = [("2", "a", Pending), ("2", "b", Failed)];
     assert_eq!(state(&mixed, &["a", "b"]), "b: word on commit 0000000000 in eu");
-    assert_eq!(told(&checks::state(&["a".into()], &[], &Reports::new())), "for ever", "no environment comes before");
-    let unread = [Proof { before: &eu, image: &image, commits: Err("history is cut".to_owned()) }];
-    assert_eq!(told(&checks::state(&["a".into()], &unread, &Reports::new())), "for ever");
+    assert_eq!(told(&checks::state(&["a".into()], &[])), "for ever", "no environment comes before");
+    let nothing = Reports::new();
+    let unread = [proof(&eu, &image, Err("history is cut".to_owned()), &nothing)];
+    assert_eq!(told(&checks::state(&["a".into()], &unread)), "for ever");
 }
 
 #[test]
@@ -216,9 +224,10 @@ fn what_a_forge_could_not_tell_waits_and_names_why() {
     };
     let image: crate::model::image::ImageName = "ghcr.io/acme/web".parse().unwrap();
     let dev = "dev".into();
-    let proofs = [Proof { before: &dev, image: &image, commits: Ok(vec![commit("1")]) }];
     let down: Reports = [(commit("1"), Err("it is down".to_owned()))].into();
-    assert_eq!(reason(checks::state(&["a".into()], &proofs, &down)), "a could not be asked for: it is down");
+    let proofs =
+        [Proof { before: &dev, image: &image, repository: None, reports: &down, commits: Ok(vec![commit("1")]) }];
+    assert_eq!(reason(checks::state(&["a".into()], &proofs)), "a could not be asked for: it is down");
     let asked = reason(people::approvals(2, Some(&Err("it is down".to_owned()))));
     assert_eq!(asked, "who approves could not be asked for: it is down");
     let count = |count| people::approvals(2, Some(&Ok(Approvals { head: None, count })));

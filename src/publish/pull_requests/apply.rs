@@ -17,8 +17,8 @@ use crate::model::marker;
 use crate::model::outcome::Landed;
 use crate::model::proposal::Action;
 use crate::model::pull_request::{
-    Check, CheckState, HeadBranch, LABEL_RETRY, Marker, Merge, NewPullRequest, PullRequestStyle, Readiness, Rebase,
-    State, Status,
+    Check, CheckState, HeadBranch, LABEL_RETRY, Marker, Merge, NewPullRequest, PullRequest, PullRequestStyle,
+    Readiness, Rebase, State, Status,
 };
 use crate::publish::body;
 use crate::publish::making::{MakeError, Maker};
@@ -277,14 +277,19 @@ async fn take(
         }
         Step::Close { pull_request, body, comment } => {
             if let Some(forge) = place.forge {
-                forge.close(pull_request, body, comment).await?;
+                // What is closed is closed even where nothing may be said on it.
+                if let Some(refused) = say(forge, pull_request, comment).await? {
+                    course.add(&refused);
+                }
+                forge.close(pull_request, body).await?;
             }
             Ok(())
         }
         Step::Tell { pull_request, body, comment } => {
-            if let Some(forge) = place.forge {
-                forge.comment(pull_request, comment).await?;
-                forge.rewrite(pull_request, &pull_request.title, body).await?;
+            if let Some(forge) = place.forge
+                && let Some(unsaid) = tell(forge, pull_request, (body, comment)).await
+            {
+                course.add(&unsaid);
             }
             Ok(())
         }
@@ -372,6 +377,31 @@ fn new(place: &Place<'_>, head: &BranchName, (title, body): (&str, &str), review
     }
 }
 
+/// Comments. What the forge refuses to take is returned in words, for what the comment is about is done without it.
+async fn say(forge: &dyn Forge, pull_request: &PullRequest, comment: &str) -> Result<Option<String>, ForgeError> {
+    match forge.comment(pull_request, comment).await {
+        Ok(()) => Ok(None),
+        Err(ForgeError::Skip(reason) | ForgeError::Stop(reason)) => {
+            tracing::warn!(url = %pull_request.url, reason, "the comment was refused");
+            Ok(Some(format!("the comment that says so was refused: {reason}")))
+        }
+        Err(later @ ForgeError::Later { .. }) => Err(later),
+    }
+}
+
+/// Comments, and notes that this was said, or that the forge takes no comment. Leaving something alone cannot fail: what could not
+/// be said is returned in words, and the next pass tries again.
+async fn tell(forge: &dyn Forge, pull_request: &PullRequest, (body, comment): (&str, &str)) -> Option<String> {
+    let refused = match say(forge, pull_request, comment).await {
+        Ok(refused) => refused,
+        Err(later) => return Some(format!("that could not be said on it so far: {later}")),
+    };
+    match forge.rewrite(pull_request, &pull_request.title, body).await {
+        Ok(()) => refused,
+        Err(error) => Some(refused.unwrap_or_else(|| format!("its body could not be changed: {error}"))),
+    }
+}
+
 /// Sets the statuses that say something else by now, and notes them as set. One that may not be set holds nothing up.
 async fn set_changed(
     forge: &dyn Forge,
@@ -386,7 +416,7 @@ async fn set_changed(
         }
         match forge.set_status(commit, status).await {
             Ok(()) => {}
-            Err(ForgeError::Skip(reason)) => {
+            Err(ForgeError::Skip(reason) | ForgeError::Stop(reason)) => {
                 tracing::warn!(reason, "the gates cannot be shown as commit statuses");
                 return Ok(());
             }
@@ -413,6 +443,10 @@ async fn open(
     let before = forge.of_head(base, &new.head).await?;
     if let Some(open) = before.iter().find(|one| one.state == State::Open) {
         course.url = Some(open.url.clone());
+        if open.is_armed {
+            forge.disarm(open).await?;
+        }
+        let open = &open.disarmed();
         if open.marker.as_ref().is_some_and(|marker| marker.unfinished) {
             forge.finish(open, new).await?;
         }

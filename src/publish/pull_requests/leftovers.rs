@@ -8,8 +8,8 @@ use crate::model::environment::{BranchName, EnvironmentName};
 use crate::model::markdown::code;
 use crate::model::marker;
 use crate::model::proposal::Action;
-use crate::model::pull_request::{HeadBranch, LABEL_HOLD, PullRequest, State};
-use crate::publish::pull_requests::{Course, Desired, Standing, Step, Unsure, images};
+use crate::model::pull_request::{HeadBranch, LABEL_HOLD, Marker, PullRequest, State};
+use crate::publish::pull_requests::{Course, Desired, Standing, Step, Unsure, disarm, images, tell_left};
 
 /// Returns what takes the place of a head branch that nobody wants any more: what stands for one of its images in its environment.
 fn successor<'a>(
@@ -45,34 +45,82 @@ pub(super) fn leftovers(
         else {
             continue;
         };
-        let (environment, group): (EnvironmentName, String) = (environment.into(), group.to_owned());
-        if unsure.environments.contains(&environment) || unsure.groups.contains(&(environment.clone(), group.clone())) {
-            continue;
-        }
+        let key: (EnvironmentName, String) = (environment.into(), group.to_owned());
         let (head, open) = (heads.get(name).copied(), open.get(name).copied());
-        let is_held = open.is_some_and(|open| open.labels.contains(LABEL_HOLD));
-        if is_held || head.is_some_and(|head| !head.is_own || head.is_order) {
-            continue;
-        }
-        // The time in which a failure counts is over long before somebody has merged what goes back.
-        let is_calm = unsure.recovered.contains(&(environment.clone(), group.clone()));
-        if head.is_some_and(|head| head.is_return) && !is_calm {
-            continue;
-        }
-        let instead = successor(head, &environment, (desired, courses_of_desired));
-        let Some(steps) = withdraw(open, head, instead) else { continue };
-        courses.push(Course {
-            proposal: None,
-            environment,
-            group,
-            head: name.clone(),
-            url: open.map(|open| open.url.clone()),
-            action: Action::Closed,
-            reason: Some("nothing of it is left to do".to_owned()),
-            steps,
-        });
+        let fate = match kept(&key, (head, open), unsure) {
+            // What a person has pushed to a branch of their own making is nobody else's business.
+            Some(Kept::Theirs) if open.is_none() && standing.pull_requests.is_some() => None,
+            Some(why) => left(why, name, open),
+            None => {
+                let instead = successor(head, &key.0, (desired, courses_of_desired));
+                match withdraw(open, head, instead) {
+                    Some(steps) => Some((Action::Closed, "nothing of it is left to do".to_owned(), steps)),
+                    None if open.is_some_and(|open| open.marker.is_none()) => left(Kept::Unmarked, name, open),
+                    None => left(Kept::Unknown, name, open),
+                }
+            }
+        };
+        let Some((action, reason, steps)) = fate else { continue };
+        let (environment, group) = key;
+        let url = open.map(|open| open.url.clone());
+        let (head, reason) = (name.clone(), Some(reason));
+        courses.push(Course { proposal: None, environment, group, head, url, action, reason, steps });
     }
     courses
+}
+
+/// Why something that nobody wants stays.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    /// Not everything about it is known in this pass, or it moves right now.
+    Unknown,
+    /// A person holds it.
+    Held,
+    /// A person has pushed to it.
+    Theirs,
+    /// A person has taken out of its body what Tagboat knows it by.
+    Unmarked,
+    /// A person ordered it, or it goes back by itself: it stays until it is merged or removed.
+    Awaited,
+}
+
+/// Tells why something that nobody wants stays, if it does.
+fn kept(
+    key: &(EnvironmentName, String),
+    (head, open): (Option<&HeadBranch>, Option<&PullRequest>),
+    unsure: &Unsure,
+) -> Option<Kept> {
+    if unsure.environments.contains(&key.0) || unsure.groups.contains(key) {
+        return Some(Kept::Unknown);
+    }
+    if open.is_some_and(|open| open.labels.contains(LABEL_HOLD)) {
+        return Some(Kept::Held);
+    }
+    if head.is_some_and(|head| !head.is_own) {
+        return Some(Kept::Theirs);
+    }
+    // The time in which a failure counts is over long before somebody has merged what goes back.
+    let is_awaited = |head: &HeadBranch| head.is_order || (head.is_return && !unsure.recovered.contains(key));
+    head.is_some_and(is_awaited).then_some(Kept::Awaited)
+}
+
+/// What is to be said and done about what stays. The forge does not merge it by itself: nobody has judged it in this pass.
+fn left(why: Kept, name: &BranchName, open: Option<&PullRequest>) -> Option<(Action, String, Vec<Step>)> {
+    let mut steps: Vec<Step> = open.and_then(disarm).into_iter().collect();
+    let reason = match why {
+        Kept::Held => format!("it has the label `{LABEL_HOLD}`, and nothing of it is left to do"),
+        Kept::Theirs => {
+            steps.extend(open.map(PullRequest::disarmed).as_ref().and_then(tell_left));
+            format!("somebody else has pushed to {name}: it is theirs now, and nothing is left to propose there")
+        }
+        Kept::Unmarked => "its body has lost the hidden line by which Tagboat knows it: a person closes it".to_owned(),
+        Kept::Unknown | Kept::Awaited if steps.is_empty() => return None,
+        Kept::Unknown => {
+            "not everything about it is known now: the forge does not merge it by itself any more".to_owned()
+        }
+        Kept::Awaited => "a person merges it: the forge does not do so by itself any more".to_owned(),
+    };
+    Some((Action::LeftAlone, reason, steps))
 }
 
 /// What takes a pull request and its head branch away; `None` where they are not for Tagboat to take, or not now.
@@ -87,10 +135,10 @@ pub(super) fn withdraw(
         if head.is_some_and(|head| head.tip != open.commit) {
             return None;
         }
-        let read = open.marker.as_ref()?;
-        let mut withdrawn = read.clone();
-        withdrawn.withdrawn = true;
-        let body = marker::replace(&open.body, &withdrawn);
+        let stopped = open.disarmed();
+        let withdrawn = Marker { withdrawn: true, ..stopped.marker.clone()? };
+        let body = marker::replace(&stopped.body, &withdrawn);
+        steps.extend(disarm(open));
         let comment = match instead {
             Some(other) => format!(
                 "Another pull request takes the place of this one: {}, from the branch {}.",

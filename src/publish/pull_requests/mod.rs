@@ -201,6 +201,14 @@ pub struct Course {
     pub steps: Vec<Step>,
 }
 
+impl Course {
+    /// Adds to why.
+    fn add(&mut self, reason: &str) {
+        self.reason =
+            Some(self.reason.take().map_or_else(|| reason.to_owned(), |before| format!("{before}; {reason}")));
+    }
+}
+
 /// Turns a proposal with its changes into the pull request that should stand for it. `notes` are compare links and release notes,
 /// made safe already.
 pub fn desired(
@@ -370,11 +378,11 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
         steps: Vec::new(),
     };
     // Nobody but a pass that has judged everything anew lets the forge go on by itself.
-    let disarm = || open.filter(|open| open.is_armed).map(|open| Step::Disarm { pull_request: Box::new(open.clone()) });
+    let stopped = open.map(PullRequest::disarmed);
     let mut leave = |reason: String| {
         course.action = Action::LeftAlone;
         course.reason = Some(reason);
-        course.steps.extend(disarm());
+        course.steps.extend(open.and_then(disarm));
     };
     if open.is_some_and(|open| open.labels.contains(LABEL_HOLD)) {
         leave(format!("it has the label `{LABEL_HOLD}`"));
@@ -382,7 +390,7 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
     }
     if let Some(head) = head.filter(|head| !head.is_own) {
         leave(format!("somebody else has pushed to {}: it is theirs now", head.name));
-        course.steps.extend(open.and_then(tell_left));
+        course.steps.extend(stopped.as_ref().and_then(tell_left));
         return course;
     }
     if let Some(head) = head.filter(|head| head.is_order && !wanted.is_order) {
@@ -409,13 +417,15 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
             course.action = Action::Closed;
         } else {
             course.url = Some(refused.url.clone());
-            course.steps.extend(disarm());
+            course.steps.extend(open.and_then(disarm));
         }
         return course;
     }
     let current = head.filter(|head| is_current(wanted, head, open));
+    let mut open = open;
     if current.is_none() || !wanted.gates_pass || wanted.publish != Publish::AutoMerge {
-        course.steps.extend(disarm());
+        course.steps.extend(open.and_then(disarm));
+        open = stopped.as_ref();
     }
     if current.is_none() {
         course.steps.push(Step::Push {
@@ -488,6 +498,11 @@ pub fn kept<'a>(wanted: &Desired, standing: &'a Standing) -> Option<&'a CommitId
     let head = standing.heads.iter().find(|head| head.name == wanted.head)?;
     let stays = head.is_own && is_current(wanted, head, Some(open)) && head.tip == open.commit;
     stays.then_some(&head.tip)
+}
+
+/// Stops the forge where it was told to merge by itself.
+fn disarm(open: &PullRequest) -> Option<Step> {
+    open.is_armed.then(|| Step::Disarm { pull_request: Box::new(open.clone()) })
 }
 
 /// Says on a pull request that it is left alone, where that was not said yet. One whose marker a person took out says nothing: it

@@ -31,6 +31,7 @@ fn pull_request(number: u64, state: State, key: &str) -> PullRequest {
         withdrawn: false,
         unfinished: false,
         left: false,
+        armed: false,
         what: None,
         instead: None,
     };

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::http::client::{Answer, Call};
 use crate::http::error::HttpError;
 use crate::http::retry::{RetryPolicy, Tries};
+use crate::model::exchange::{Ending, Exchange, System};
 use crate::registry::client::breaker::{Breaker, Leave};
 use crate::registry::client::failure::Failure;
 use crate::registry::client::gate::{Cause, Held};
@@ -107,7 +108,20 @@ impl RegistryClient {
         }
         host.meter.request(kind);
         let call = Call { deadline: ends, retry: RetryPolicy::NONE, ..call.clone() };
+        let begun = Instant::now();
         let outcome = self.http.send(&call).await;
+        let ending = match &outcome {
+            Ok(answer) => Ending::of_status(answer.status.as_u16()),
+            Err(error) => error.ending(),
+        };
+        self.witness.tell(&Exchange {
+            system: System::Registry,
+            host: &host.name,
+            kind: kind.as_str(),
+            ending,
+            took: begun.elapsed(),
+            remaining: None,
+        });
         match &outcome {
             Ok(answer) => host.gate.answered(&ticket, &answer.headers),
             Err(HttpError::Throttled { status, wait, .. }) => {

@@ -43,6 +43,18 @@ impl Kind {
         }
     }
 
+    /// Returns the word in labels.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::List => "list",
+            Self::Head => "head",
+            Self::Manifest => "manifest",
+            Self::Blob => "blob",
+            Self::Token => "token",
+            Self::Other => "other",
+        }
+    }
+
     /// Returns what a person calls such requests.
     pub(super) fn words(self) -> &'static str {
         match self {

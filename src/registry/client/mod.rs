@@ -42,9 +42,11 @@ use tokio::sync::{OnceCell, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::Clock;
+use crate::cores;
 use crate::http::client::HttpClient;
 use crate::http::connection::{Connection, Connections};
 use crate::http::error::HttpError;
+use crate::model::exchange::Witness;
 use crate::model::image::{Digest, ImageName, Tag};
 use crate::model::signature::SignatureVerdict;
 use crate::model::tags::{FactKind, ImageTags, TagFacts};
@@ -66,6 +68,9 @@ const MOST_HOSTS: usize = 1_000;
 ///
 /// [`TagList`]: crate::model::tags::TagList
 const MAX_LIST_BYTES: u64 = 1 << 30;
+
+/// From this many tags on, a list is sorted on another core.
+const MANY: usize = 1_000;
 
 /// What is known of hosts, for all clients of one family.
 type KnownHosts = Arc<Mutex<HashMap<String, Arc<Known>>>>;
@@ -100,6 +105,7 @@ pub struct RegistryClient {
     /// How many HEADs this pass has taken to see where tags point that are compared.
     heads: AtomicUsize,
     trusted_root: Option<Arc<TrustedRoot>>,
+    witness: Witness,
 }
 
 impl fmt::Debug for RegistryClient {
@@ -151,7 +157,14 @@ impl RegistryClient {
             inspections: AtomicUsize::new(0),
             heads: AtomicUsize::new(0),
             trusted_root: settings.trusted_root,
+            witness: Witness::default(),
         }
+    }
+
+    /// Tells somebody of each request.
+    #[must_use]
+    pub fn told_to(self, witness: Witness) -> Self {
+        Self { witness, ..self }
     }
 
     /// Returns a client for a pass of its own, at the same time as others: its time, budgets and numbers are its own, and
@@ -173,6 +186,7 @@ impl RegistryClient {
             inspections: AtomicUsize::new(0),
             heads: AtomicUsize::new(0),
             trusted_root: self.trusted_root.clone(),
+            witness: self.witness.clone(),
         }
     }
 
@@ -243,7 +257,17 @@ impl RegistryClient {
         let host = self.host(image.host())?;
         let visit = self.visit(image, &host).await?;
         let (mut list, pages) = self.list(&visit, earlier).await.map_err(|failure| self.in_words(&host, failure))?;
-        list.finish();
+        // Most come sorted. Others wait for a second core, since this one has answers of other registries to read.
+        let list = if list.len() < MANY {
+            list.finish();
+            list
+        } else {
+            cores::beside(move || {
+                list.finish();
+                list
+            })
+            .await
+        };
         Ok(Listed { tags: Arc::new(ImageTags { list, ..ImageTags::default() }), pages })
     }
 

@@ -6,6 +6,7 @@ use crate::cache::Tally;
 use crate::clock::SystemClock;
 use crate::config::environment::Environment;
 use crate::service::live::Live;
+use crate::service::metrics::Metrics;
 
 fn passed() -> Passed {
     Passed {
@@ -14,6 +15,7 @@ fn passed() -> Passed {
         cache: Tally { asked: 0, answered: 0 },
         cache_warning: None,
         inactive: None,
+        follows: std::collections::BTreeSet::new(),
     }
 }
 
@@ -22,8 +24,9 @@ fn engine(folder: &Path, urls: &[&str], work: Work) -> Engine {
     let file = folder.join("service.yaml");
     let rows: String = urls.iter().map(|url| format!("  - {{url: \"{url}\", schedule: every 1s}}\n")).collect();
     std::fs::write(&file, format!("version: 1\nrepositories:\n{rows}")).unwrap();
-    let live = Live::read(&file, &Environment::default()).unwrap();
-    Engine::new(Arc::new(Shared::new(live, Arc::new(SystemClock))), work)
+    let metrics = Metrics::new();
+    let live = Live::read(&file, &Environment::default(), metrics.witness()).unwrap();
+    Engine::new(Arc::new(Shared::new(live, Arc::new(SystemClock), metrics)), work)
 }
 
 #[tokio::test]

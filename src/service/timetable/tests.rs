@@ -25,7 +25,7 @@ fn table(repositories: &[(&str, &str)], at_once: u32) -> Timetable {
 }
 
 fn done(earliest: Option<&str>) -> Ended {
-    Ended::Done { earliest: earliest.map(at), images: BTreeSet::new() }
+    Ended::Done { earliest: earliest.map(at), images: BTreeSet::new(), follows: BTreeSet::new(), tips: Vec::new() }
 }
 
 #[test]
@@ -157,4 +157,32 @@ fn a_clock_that_is_set_back_does_not_stop_passes() {
     table.end(ONE, done(None), at("20:00:01"));
     assert_eq!(table.begin(at("08:00:00")), []);
     assert_eq!(table.wake_at(), Some(at("08:05:00")));
+}
+
+#[test]
+fn a_repository_that_moved_hastens_those_that_follow_it() {
+    const TWO: &str = "https://git.example/acme/two";
+    const THREE: &str = "https://git.example/acme/three";
+    let mut table = table(&[(ONE, "every 1h"), (TWO, "every 1h"), (THREE, "every 1h")], 4);
+    assert_eq!(table.begin(at("08:00:05")).len(), 3);
+    let ended = |follows: &[&str], tip: &str| Ended::Done {
+        earliest: None,
+        images: BTreeSet::new(),
+        follows: follows.iter().map(|url| (*url).to_owned()).collect(),
+        tips: vec![CommitId(tip.into())],
+    };
+    table.end(TWO, ended(&[ONE], "b"), at("08:00:06"));
+    table.end(THREE, ended(&[TWO], "c"), at("08:00:06"));
+    table.end(ONE, ended(&[], "a"), at("08:00:06"));
+    assert_eq!(table.begin(at("08:30:00")), [], "nothing is known to have moved");
+    table.hasten(ONE, at("08:30:00"));
+    table.begin(at("08:30:00"));
+    table.end(ONE, ended(&[], "a"), at("08:30:01"));
+    assert_eq!(table.begin(at("08:30:05")), [], "it stands where it stood");
+    table.hasten(ONE, at("08:31:00"));
+    table.begin(at("08:31:00"));
+    table.end(ONE, ended(&[], "d"), at("08:31:01"));
+    assert_eq!(table.begin(at("08:31:05")), [(TWO.to_owned(), Cause::Before)]);
+    table.end(TWO, ended(&[ONE], "b"), at("08:31:06"));
+    assert_eq!(table.begin(at("08:31:10")), [], "what did not move hastens nobody");
 }

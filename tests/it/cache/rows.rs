@@ -54,7 +54,7 @@ fn what_is_wanted_every_day_stays_for_ever() {
     on_day(&path, 0).keep_pages(&image, b"pages".to_vec());
     for day in [80, 160, 240] {
         let cache = on_day(&path, day);
-        assert_eq!(cache.summary(&image), Some(summary.clone()), "{day}");
+        assert_eq!(cache.summaries([&image]).remove(&image), Some(summary.clone()), "{day}");
         assert_eq!(cache.pages(&image), Some(b"pages".to_vec()), "{day}");
     }
     assert_eq!(on_day(&path, 331).pages(&image), None);

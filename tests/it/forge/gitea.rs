@@ -7,10 +7,13 @@ use tagboat::forge::Forge;
 use tagboat::forge::ForgeError;
 use tagboat::forge::gitea::Gitea;
 use tagboat::model::commit::CommitId;
-use tagboat::model::pull_request::{CheckState, Merge, NewPullRequest, PullRequest, Status};
+use tagboat::model::marker;
+use tagboat::model::proposal::Action;
+use tagboat::model::pull_request::{CheckState, Marker, Merge, NewPullRequest, PullRequest, Status};
 
+use crate::forge::beside::beside;
 use crate::forge::gates::gates;
-use crate::forge::scenarios::{Kind, scenarios};
+use crate::forge::scenarios::{Kind, Stage, scenarios};
 use crate::support::forge::gitea::{BASE, TOKEN, router};
 use crate::support::forge::{Fault, Stands, Store, serve};
 use crate::support::repository::Scratch;
@@ -35,6 +38,7 @@ const GITEA: Kind = Kind {
 
 scenarios!(GITEA);
 gates!(super::GITEA);
+beside!(super::GITEA);
 
 const HEAD: &str = "tagboat/prod/web";
 
@@ -72,6 +76,24 @@ impl Bench {
         assert!(self.forge.opens_in_steps(&new));
         self.forge.finish(&opened, &new).await.unwrap();
         opened
+    }
+
+    /// Opens one whose body has a marker.
+    async fn open_marked(&self) -> PullRequest {
+        let opened = self.open(false).await;
+        let marker = Marker {
+            key: "key".to_owned(),
+            environment: "prod".into(),
+            group: "web".to_owned(),
+            withdrawn: false,
+            unfinished: false,
+            left: false,
+            armed: false,
+            what: None,
+            instead: None,
+        };
+        self.forge.rewrite(&opened, &opened.title, &format!("Body\n\n{}\n", marker::write(&marker))).await.unwrap();
+        self.list().await.remove(0)
     }
 
     fn tip(&self) -> CommitId {
@@ -178,4 +200,93 @@ async fn an_open_one_below_many_newer_ones_is_listed_and_forks_are_not() {
 async fn what_the_token_lacks_is_named() {
     let bench = Bench::new();
     assert!(bench.forge.lacks().await.unwrap()[0].permission.starts_with("write access"));
+}
+
+#[tokio::test]
+async fn merges_by_itself_only_what_waits_for_required_checks() {
+    crate::forge::scenarios::merging::a_forge_merges_by_itself_only_what_waits_for_required_checks(GITEA, "build")
+        .await;
+}
+
+#[tokio::test]
+async fn is_stopped_before_anything_changes() {
+    crate::forge::scenarios::merging::a_forge_is_stopped_before_anything_changes(GITEA, "build").await;
+}
+
+/// Gitea takes an order for later whatever head it names.
+#[tokio::test]
+async fn what_is_pushed_while_gitea_is_told_is_not_merged_by_it() {
+    let bench = Bench::new();
+    let opened = bench.open_marked().await;
+    bench.store.trap("POST", "/merge", Fault::Pushed);
+    let told = bench.forge.arm(&opened, &bench.tip()).await.unwrap();
+    assert!(matches!(&told, Merge::NotReady(reason) if reason.contains("its head has moved")), "{told:?}");
+    assert!(bench.store.kept().armed.is_empty());
+    assert!(!bench.list().await[0].is_armed);
+}
+
+#[tokio::test]
+async fn whatever_becomes_of_the_order_its_mark_is_there_as_long_as_gitea_may_merge() {
+    let bench = Bench::new();
+    let opened = bench.open_marked().await;
+    for (fault, stands) in [
+        // Refused, and taken back to be sure.
+        (Fault::Before(405), Some(false)),
+        (Fault::Before(403), Some(false)),
+        (Fault::Before(502), None),
+        (Fault::Limited, None),
+    ] {
+        bench.store.trap("POST", "/merge", fault);
+        let told = bench.forge.arm(&opened, &bench.tip()).await;
+        assert_eq!(told.is_ok(), stands.is_some(), "{fault:?} {told:?}");
+        assert_eq!(
+            (bench.list().await[0].is_armed, bench.store.kept().armed.len()),
+            (stands.is_none(), 0),
+            "{fault:?}"
+        );
+    }
+    for fault in [Fault::After(502), Fault::Lost] {
+        bench.store.trap("POST", "/merge", fault);
+        assert!(bench.forge.arm(&opened, &bench.tip()).await.is_err());
+        assert_eq!((bench.list().await[0].is_armed, bench.store.kept().armed.len()), (true, 1), "{fault:?}");
+        // Told again, it is told once.
+        assert_eq!(bench.forge.arm(&opened, &bench.tip()).await, Ok(Merge::Enqueued));
+        bench.store.trap("DELETE", "/merge", fault);
+        assert!(bench.forge.disarm(&opened).await.is_err());
+        assert!(bench.list().await[0].is_armed, "the next pass takes it back again");
+        bench.forge.disarm(&opened).await.unwrap();
+        assert_eq!((bench.list().await[0].is_armed, bench.store.kept().armed.len()), (false, 0), "{fault:?}");
+    }
+    bench.store.trap("DELETE", "/merge", Fault::Before(403));
+    let refused = bench.forge.disarm(&opened).await.unwrap_err().to_string();
+    assert!(refused.contains("somebody else has told Gitea"), "{refused}");
+    let plain = bench.store.pull(1).body.replace("<!-- tagboat", "<!-- other");
+    bench.store.change(1, |pull| pull.body = plain);
+    bench.store.requests();
+    let told = bench.forge.arm(&opened, &bench.tip()).await.unwrap();
+    assert!(matches!(&told, Merge::NotReady(reason) if reason.contains("hidden line")), "{told:?}");
+    assert!(bench.store.requests().iter().all(|line| line.starts_with("GET")));
+}
+
+/// What was told, and then killed before or after Gitea heard it, ends as if it had not been.
+#[tokio::test]
+async fn an_order_that_was_never_heard_is_merged_by_the_next_pass() {
+    let stage = Stage::new(GITEA, "    publish: autoMerge\npullRequest: {nativeAutoMerge: true}\n");
+    stage.acts(8).await;
+    stage.store.kept().protection.required = vec!["build".to_owned()];
+    stage.check("build", "pending");
+    stage.store.trap("POST", "/merge", Fault::Before(502));
+    assert_eq!(stage.acts(9).await, Some(Action::Failed));
+    assert!(stage.store.kept().armed.is_empty());
+    assert_eq!(stage.acts(9).await, Some(Action::Enqueued));
+    stage.check("build", "success");
+    assert_eq!(stage.acts(9).await, Some(Action::Merged));
+}
+
+#[tokio::test]
+async fn a_pull_request_stands_without_a_label_that_may_not_be_made() {
+    let bench = Bench::new();
+    bench.store.trap("POST", "/labels", Fault::Before(403));
+    let opened = bench.open(false).await;
+    assert_eq!(opened.labels.iter().collect::<Vec<_>>(), ["tagboat/retry"]);
 }

@@ -8,6 +8,7 @@ use tagboat::forge::github::GitHub;
 use tagboat::forge::github::identity::Identity;
 use tagboat::model::proposal::Action;
 
+use crate::forge::beside::beside;
 use crate::forge::gates::gates;
 use crate::forge::scenarios::{Kind, Stage, scenarios};
 use crate::git::signing::ssh_key;
@@ -38,6 +39,7 @@ fn github(address: &str) -> GitHub {
 
 scenarios!(GITHUB);
 gates!(super::GITHUB);
+beside!(super::GITHUB);
 
 #[tokio::test]
 async fn a_merge_queue_is_used_where_there_is_one_and_only_once() {

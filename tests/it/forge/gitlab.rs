@@ -10,6 +10,7 @@ use tagboat::model::commit::CommitId;
 use tagboat::model::environment::BranchName;
 use tagboat::model::pull_request::{CheckState, Merge, NewPullRequest, PullRequest, Status};
 
+use crate::forge::beside::beside;
 use crate::forge::gates::gates;
 use crate::forge::scenarios::{Kind, scenarios};
 use crate::support::forge::gitlab::{BASE, PROJECT, TOKEN, router};
@@ -36,6 +37,7 @@ const GITLAB: Kind = Kind {
 
 scenarios!(GITLAB);
 gates!(super::GITLAB);
+beside!(super::GITLAB);
 
 /// A forge with one branch beside `main`, spoken to without a pass.
 struct Bench {
@@ -206,9 +208,11 @@ async fn a_listing_that_has_not_changed_is_not_sent_again() {
 async fn a_comment_is_said_once_however_often_closing_is_begun_anew() {
     let bench = Bench::new();
     let opened = bench.open().await;
+    bench.forge.comment(&opened, "Why").await.unwrap();
     bench.store.trap("PUT", "/merge_requests/1", Fault::Before(502));
-    assert!(bench.forge.close(&opened, "Gone", "Why").await.is_err());
-    bench.forge.close(&opened, "Gone", "Why").await.unwrap();
+    assert!(bench.forge.close(&opened, "Gone").await.is_err());
+    bench.forge.comment(&opened, "Why").await.unwrap();
+    bench.forge.close(&opened, "Gone").await.unwrap();
     let pull = bench.store.pull(1);
     assert_eq!((pull.comments, pull.body.as_str()), (vec!["Why".to_owned()], "Gone"));
     drop(bench.scratch);

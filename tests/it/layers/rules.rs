@@ -16,7 +16,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("manifest", "model policy"),
     ("migrate", "model policy manifest"),
     ("signature", "model"),
-    ("registry", "model http clock signature"),
+    ("registry", "model cores http clock signature"),
     ("forge", "model http clock"),
     ("source", "model http clock"),
     ("git", "model clock"),
@@ -31,7 +31,7 @@ const ALLOWED: &[(&str, &str)] = &[
         "model clock http policy report config manifest migrate registry signature forge source git cache observe decide promote edit publish",
     ),
     ("service", "model pass config report cache clock http"),
-    ("demo", "model pass git config report clock"),
+    ("demo", "model pass git forge config report clock"),
     ("cli", "model service pass config report cache demo clock http"),
     ("main", "cli"),
 ];

@@ -2,6 +2,7 @@
 
 use insta::assert_snapshot;
 
+use crate::documents::words as shell_words;
 use crate::program::{Ran, World, deployment, has_fields};
 
 const CONFIG: &str = "version: 1
@@ -323,10 +324,29 @@ fn every_help_text_shows_an_example() {
     let world = World::new();
     let general = world.tagboat(&["--help"]).ended(0);
     assert!(general.out.contains("tagboat demo") && general.out.contains("Exit codes:"), "{general:?}");
-    for command in ["scan", "check", "plan", "update", "run", "explain", "snapshot", "schema", "completions"] {
+    let listed = general.out.split_once("Commands:\n").unwrap().1.split("\n\n").next().unwrap();
+    let commands: Vec<&str> = listed
+        .lines()
+        .filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' '))?.split_whitespace().next())
+        .collect();
+    assert!(commands.len() > 15 && commands.contains(&"explain"), "{commands:?}");
+    world.tagboat(&["manual", "../man"]).ended(0);
+    for command in commands.into_iter().filter(|command| *command != "help") {
         let help = world.tagboat(&[command, "--help"]).ended(0).out;
-        let example = help.lines().any(|line| line.starts_with(&format!("  tagboat {command}")));
-        assert!(help.contains("Example") && example, "{command}: {help}");
+        let (_, after) = help.split_once("\nExample").unwrap_or_else(|| panic!("{command}: {help}"));
+        let examples: Vec<&str> = after.lines().filter_map(|line| line.strip_prefix("  tagboat ")).collect();
+        let shown = |example: &&str| example.split_whitespace().next() == Some(command);
+        assert!(examples.iter().any(shown), "{command}: {help}");
+        let page = std::fs::read_to_string(world.tree().join(format!("../man/tagboat-{command}.1"))).unwrap();
+        for example in examples {
+            // What stands behind several blanks is a comment; behind a sign of the shell, another command.
+            let end = ["  ", " > ", " && "].iter().filter_map(|sign| example.find(sign)).min();
+            let words = shell_words(&example[..end.unwrap_or(example.len())]);
+            let words: Vec<&str> = words.iter().map(String::as_str).chain(["--help"]).collect();
+            world.tagboat(&words).ended(0);
+            let first = example.split_whitespace().next().unwrap();
+            assert!(page.contains(&format!("tagboat {first}")), "{command}: {page}");
+        }
     }
 }
 

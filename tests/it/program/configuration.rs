@@ -162,23 +162,6 @@ fn without_a_file_every_reference_is_followed_within_its_major_version() {
 }
 
 #[test]
-fn what_does_not_act_yet_says_so_in_one_warning() {
-    let world = World::new();
-    let config = world.config() + "groups:\n  - name: g\n    images: [a/b]\n";
-    world.write(
-        ".tagboat.yaml",
-        config.replace(
-            "publish: commit",
-            "publish: commit\n    after: {repository: https://git.example/a/b, environment: c}\n    gates: {soak: 1h}",
-        ),
-    );
-    let ran = world.tagboat(&["plan"]).ended(0);
-    assert_eq!(ran.err.lines().count(), 1, "{ran:?}");
-    assert!(ran.err.starts_with("warning: understood, but not acted on"), "{ran:?}");
-    assert_eq!(world.tagboat(&["plan", "--quiet"]).ended(0).err, "");
-}
-
-#[test]
 fn a_configuration_that_is_a_link_is_not_followed() {
     use std::os::unix::fs::symlink;
     let world = World::with_web(&["1.4.0", "1.5.0"]);

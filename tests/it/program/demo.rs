@@ -18,8 +18,12 @@ fn shows_the_main_job_and_leaves_nothing_behind() {
         "Tagboat-Environment: prod",
         "30 min of 30 min to go in dev",
         "outside of the windows; the next opens Mon",
-        "took it back to 1.4.0",
-        "prod: update web to 1.5.1",
+        "deploy/staging has not reported on commit",
+        "staging: roll web back to 1.5.0",
+        "Tagboat-Failed: deploy/staging: failure on commit",
+        "1.6.0 is held: Tagboat holds it in staging",
+        "staging: update web to 1.6.1",
+        "prod: update web to 1.6.1",
     ] {
         assert!(told.contains(words), "{words}: {ran:?}");
     }

@@ -11,6 +11,7 @@ mod checkouts;
 mod commands;
 mod configuration;
 mod demo;
+mod elsewhere;
 mod environments;
 mod forges;
 mod github;
@@ -19,6 +20,7 @@ mod holds;
 mod life;
 mod manifests;
 mod record;
+mod recorded;
 mod registries;
 mod rescans;
 mod run;
@@ -31,6 +33,7 @@ mod streams;
 mod together;
 mod transport;
 mod update;
+mod watching;
 
 use std::path::PathBuf;
 

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::config::validator::first_fault;
+
 /// Runs the program in a folder with an empty environment; returns exit code, standard output and standard error.
 fn tagboat(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> (i32, String, String) {
     let output = assert_cmd::cargo::cargo_bin_cmd!("tagboat")
@@ -50,12 +52,53 @@ fn init_writes_what_check_accepts_and_never_over_another() {
     let (code, printed, _) = tagboat(folder.path(), &["check"], &[]);
     assert_eq!(code, 0, "{printed}");
     assert!(!printed.contains("error["), "{printed}");
+    // Editors read the schema that the first line names.
+    let named = written.lines().next().unwrap().strip_prefix("# yaml-language-server: $schema=").unwrap();
+    let beside = folder.path().join(named);
+    let schema = fs::read_to_string(&beside).unwrap();
+    let (_, printed_schema, _) = tagboat(folder.path(), &["schema", "repository"], &[]);
+    assert_eq!(schema, printed_schema);
+    let (schema, document) = (serde_json::from_str(&schema).unwrap(), serde_saphyr::from_str(&written).unwrap());
+    assert_eq!(first_fault(&schema, &schema, &document, ".tagboat.yaml"), None);
     let (code, _, told) = tagboat(folder.path(), &["init"], &[]);
     assert_eq!(code, 2);
     assert!(told.contains(".tagboat.yaml is there already"), "{told}");
     assert_eq!(fs::read_to_string(folder.path().join(".tagboat.yaml")).unwrap(), written);
     let (code, printed, _) = tagboat(folder.path(), &["init", "--out", "-"], &[]);
     assert_eq!((code, printed), (0, written));
+}
+
+#[test]
+fn init_renews_an_older_schema_and_follows_no_link_with_it() {
+    let folder = repository();
+    fs::create_dir(folder.path().join(".tagboat")).unwrap();
+    write(folder.path(), ".tagboat/schema.json", "{}");
+    assert_eq!(tagboat(folder.path(), &["init"], &[]).0, 0);
+    assert!(fs::read_to_string(folder.path().join(".tagboat/schema.json")).unwrap().contains("$defs"));
+    let (linked, outside) = (repository(), tempfile::tempdir().unwrap());
+    std::os::unix::fs::symlink(outside.path(), linked.path().join(".tagboat")).unwrap();
+    let (code, _, told) = tagboat(linked.path(), &["init"], &[]);
+    assert_eq!(code, 0);
+    assert!(told.contains(".tagboat/schema.json, by which editors complete it, could not be written"), "{told}");
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn check_tells_of_folders_without_environment_once_each() {
+    let folder = repository();
+    assert_eq!(tagboat(folder.path(), &["init"], &[]).0, 0);
+    for name in ["cache", "queue"] {
+        write(folder.path(), &format!("base/{name}.yaml"), &pod("quay.io/acme/db:2.0.0"));
+    }
+    let (code, printed, _) = tagboat(folder.path(), &["check"], &[]);
+    assert_eq!(code, 0);
+    let told: Vec<&str> = printed.lines().filter(|line| line.contains("note[no-environment]")).collect();
+    assert_eq!(told.len(), 1, "{printed}");
+    let printed = printed.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        printed.contains("the file is in no environment (3 references in 3 files below `base/`, this is the first)"),
+        "{printed}"
+    );
 }
 
 #[test]

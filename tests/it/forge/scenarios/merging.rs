@@ -2,7 +2,7 @@
 
 use tagboat::model::proposal::Action;
 
-use crate::forge::scenarios::{AUTO, GATED, HEAD, Kind, Stage, manifest};
+use crate::forge::scenarios::{AUTO, GATED, HEAD, Kind, Stage, WEB, manifest};
 use crate::support::forge::{CheckRow, Fault, NOW, Stands};
 
 pub(in crate::forge) async fn proposes_and_merges_on_the_branch_of_the_environment(kind: Kind) {
@@ -207,9 +207,29 @@ pub(in crate::forge) async fn groups_that_share_a_file_lose_nothing_when_all_cou
     assert_eq!((stage.states(), file), (vec![Stands::Merged; 2], both("1.5.0")));
 }
 
+pub(in crate::forge) async fn a_push_right_before_it_is_merged_merges_nothing(kind: Kind) {
+    let stage = Stage::merging(kind).await;
+    stage.store.trap(kind.merging.0, kind.merging.1, Fault::Pushed);
+    assert_ne!(stage.acts(9).await, Some(Action::Merged));
+    assert_eq!((stage.states(), stage.runs()), (vec![Stands::Open], "1.4.0".to_owned()));
+    assert_eq!(stage.acts(9).await, Some(Action::LeftAlone));
+}
+
 const NATIVE: &str = "    publish: autoMerge\npullRequest: {nativeAutoMerge: true}\n";
 
-/// For forges that tell which pull requests they merge by themselves.
+impl Stage {
+    /// Starts with a pull request that the forge was told to merge by itself.
+    pub(in crate::forge) async fn armed(kind: Kind, required: &str) -> Self {
+        let stage = Self::new(kind, NATIVE);
+        stage.acts(8).await;
+        stage.store.kept().protection.required = vec![required.to_owned()];
+        stage.check("build", kind.words[1]);
+        assert_eq!(stage.acts(9).await, Some(Action::Enqueued));
+        assert_eq!(stage.store.kept().armed, [1]);
+        stage
+    }
+}
+
 pub(in crate::forge) async fn a_forge_merges_by_itself_only_what_waits_for_required_checks(kind: Kind, required: &str) {
     let stage = Stage::new(kind, NATIVE);
     stage.acts(8).await;
@@ -221,7 +241,8 @@ pub(in crate::forge) async fn a_forge_merges_by_itself_only_what_waits_for_requi
     assert_eq!(stage.store.kept().armed, [1]);
     stage.requests();
     assert_eq!(stage.acts(9).await, Some(Action::Enqueued));
-    assert!(!stage.requests().1.iter().any(|line| line.starts_with("PUT")), "it is told once");
+    let writes = stage.requests().1;
+    assert!(writes.iter().all(|line| line.contains("graphql")), "it is told once: {writes:?}");
     // A check that is not required fails: the forge would merge all the same.
     stage.check("lint", kind.words[2]);
     let (action, reason) = stage.pass(9).await;
@@ -229,22 +250,36 @@ pub(in crate::forge) async fn a_forge_merges_by_itself_only_what_waits_for_requi
     assert!(stage.store.kept().armed.is_empty());
 }
 
-/// For forges that tell which pull requests they merge by themselves.
 pub(in crate::forge) async fn a_forge_is_stopped_before_anything_changes(kind: Kind, required: &str) {
-    for change in ["newer", "hold", "person"] {
-        let stage = Stage::new(kind, NATIVE);
-        stage.acts(8).await;
-        stage.store.kept().protection.required = vec![required.to_owned()];
-        stage.check("build", kind.words[1]);
-        assert_eq!(stage.acts(9).await, Some(Action::Enqueued));
-        match change {
-            "newer" => stage.list(&["1.4.0", "1.5.0", "1.6.0"]),
-            "hold" => stage.label(1, "tagboat/hold"),
-            _ => stage.push(HEAD, "notes", "mine"),
+    for (change, becomes) in [
+        ("newer", Action::Updated),
+        ("hold", Action::LeftAlone),
+        ("person", Action::LeftAlone),
+        // Nothing is wanted of it any more, or nobody knows whether it is.
+        ("nothing", Action::Closed),
+        ("hold, nothing", Action::LeftAlone),
+        ("person, nothing", Action::LeftAlone),
+        ("unknown", Action::LeftAlone),
+    ] {
+        let stage = Stage::armed(kind, required).await;
+        for change in change.split(", ") {
+            match change {
+                "newer" => stage.list(&["1.4.0", "1.5.0", "1.6.0"]),
+                "hold" => stage.label(1, "tagboat/hold"),
+                "nothing" => stage.push("main", "prod/web.yaml", &manifest("1.5.0")),
+                "unknown" => stage.tags.break_image(WEB, "the registry is down"),
+                _ => stage.push(HEAD, "notes", "mine"),
+            }
         }
-        let action = stage.acts(10).await;
-        assert_eq!(action, Some(if change == "newer" { Action::Updated } else { Action::LeftAlone }), "{change}");
+        assert_eq!(stage.acts(10).await, Some(becomes), "{change}");
         assert!(stage.store.kept().armed.is_empty(), "{change}");
+        let pull = stage.only();
+        assert!(!pull.body.contains("\"armed\""), "{change}: {}", pull.body);
+        stage.requests();
+        stage.acts(10).await;
+        if becomes != Action::Updated {
+            assert_eq!(stage.requests().1, Vec::<String>::new(), "{change}: it is taken back once");
+        }
     }
     let windows = format!("{GATED}pullRequest: {{nativeAutoMerge: true}}\n");
     let stage = Stage::new(kind, &windows);

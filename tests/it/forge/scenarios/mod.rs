@@ -116,12 +116,14 @@ impl Stage {
             remote,
             branch: &BranchName::from("main"),
             config: None,
+            neighbours: &tagboat::pass::elsewhere::nobody,
             source: &self.tags,
             sources: &crate::support::sources::none(),
             cache: &tagboat::pass::setup::no_cache(),
             limits: &Limits::default(),
             now: format!("2026-11-20T{hour:02}:00:00Z").parse().unwrap(),
             publishing: Publishing::Forge((self.kind.client)(&self.address)),
+            detail: tagboat::pass::Detail::EveryTag,
             only: &[],
             mode,
             progress: &|_| {},
@@ -213,6 +215,7 @@ macro_rules! scenarios {
                 proposes_and_merges_on_the_branch_of_the_environment
                 waits_for_gates_and_checks_and_merges_the_head_that_was_judged
                 a_push_between_judging_and_merging_merges_nothing
+                a_push_right_before_it_is_merged_merges_nothing
                 names_a_check_that_was_cancelled_and_merges_nothing
                 waits_while_somebody_asks_for_changes
                 waits_while_the_forge_does_not_know_whether_it_can_be_merged
@@ -236,6 +239,10 @@ macro_rules! scenarios {
                 merges_what_a_person_closed_and_opened_again
                 leaves_alone_what_a_person_pushed_to
                 leaves_alone_what_a_person_holds
+                says_that_it_leaves_alone_what_nobody_wants_any_more
+                a_comment_that_is_refused_holds_nothing_up
+                a_comment_whose_answer_is_lost_is_said_by_the_next_pass
+                a_status_that_is_refused_holds_nothing_up
                 makes_anew_a_head_whose_message_somebody_changed;
             signing:
                 commits_that_the_forge_signs_live_as_any_other

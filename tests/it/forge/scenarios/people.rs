@@ -2,7 +2,7 @@
 
 use tagboat::model::proposal::Action;
 
-use crate::forge::scenarios::{AUTO, HEAD, Kind, PLAIN, Stage, manifest};
+use crate::forge::scenarios::{AUTO, GATED, HEAD, Kind, PLAIN, Stage, manifest};
 use crate::support::forge::{Fault, Stands};
 
 pub(in crate::forge) async fn heeds_a_person_who_closed_it_until_something_newer_comes(kind: Kind) {
@@ -77,6 +77,94 @@ pub(in crate::forge) async fn leaves_alone_what_a_person_pushed_to(kind: Kind) {
     stage.push(HEAD, "prod/web.yaml", &manifest("1.6.0-ours"));
     assert_eq!(stage.acts(12).await, Some(Action::LeftAlone));
     assert_eq!(stage.only().comments.len(), 1, "the same is not said again");
+}
+
+pub(in crate::forge) async fn says_that_it_leaves_alone_what_nobody_wants_any_more(kind: Kind) {
+    let stage = Stage::new(kind, PLAIN);
+    stage.acts(8).await;
+    stage.push(HEAD, "notes", "mine");
+    stage.push("main", "prod/web.yaml", &manifest("1.5.0"));
+    for hour in [9, 10] {
+        stage.requests();
+        let (action, reason) = stage.pass(hour).await;
+        assert_eq!(action, Some(Action::LeftAlone));
+        assert!(
+            reason.contains("somebody else has pushed") && reason.contains("nothing is left to propose"),
+            "{reason}"
+        );
+        let pull = stage.only();
+        assert_eq!((pull.state, pull.comments.len()), (Stands::Open, 1), "{pull:?}");
+        assert!(pull.comments[0].contains("it is theirs"), "{pull:?}");
+    }
+    let (count, writes) = stage.requests();
+    assert!(count <= 2 && writes.is_empty(), "said once: {count} {writes:?}");
+    // Held, it is the label that says why; without the hidden line, its absence.
+    stage.label(1, "tagboat/hold");
+    assert!(stage.pass(11).await.1.contains("`tagboat/hold`"));
+    stage.store.change(1, |pull| pull.labels.clear());
+    stage.store.repository.git(&["update-ref", &format!("refs/heads/{HEAD}"), &format!("{HEAD}~1")]);
+    stage.store.change(1, |pull| pull.body = "mine".to_owned());
+    let (action, reason) = stage.pass(12).await;
+    assert!(action == Some(Action::LeftAlone) && reason.contains("hidden line"), "{reason}");
+    // A branch that nobody asks to merge is a person's own.
+    stage.push(HEAD, "notes", "mine");
+    stage.close(1);
+    assert_eq!(stage.acts(13).await, None);
+}
+
+pub(in crate::forge) async fn a_comment_that_is_refused_holds_nothing_up(kind: Kind) {
+    let becomes_unnecessary = |stage: &Stage| stage.push("main", "prod/web.yaml", &manifest("1.5.0"));
+    let is_pushed_to = |stage: &Stage| stage.push(HEAD, "notes", "mine");
+    for status in [403, 422] {
+        let stage = Stage::new(kind, PLAIN);
+        stage.acts(8).await;
+        becomes_unnecessary(&stage);
+        stage.store.trap("POST", kind.commenting, Fault::Before(status));
+        let (action, reason) = stage.pass(9).await;
+        assert_eq!(action, Some(Action::Closed));
+        assert!(reason.contains("the comment that says so was refused"), "{reason}");
+        assert_eq!((stage.states(), stage.store.at(HEAD)), (vec![Stands::Closed], None));
+
+        let stage = Stage::new(kind, PLAIN);
+        stage.acts(8).await;
+        is_pushed_to(&stage);
+        stage.store.trap("POST", kind.commenting, Fault::Before(status));
+        let (action, reason) = stage.pass(9).await;
+        assert_eq!(action, Some(Action::LeftAlone));
+        assert!(reason.contains("somebody else has pushed") && reason.contains("was refused"), "{reason}");
+        stage.requests();
+        assert_eq!(stage.acts(10).await, Some(Action::LeftAlone));
+        assert_eq!((stage.requests().1, stage.only().comments.len()), (Vec::new(), 0));
+    }
+}
+
+pub(in crate::forge) async fn a_comment_whose_answer_is_lost_is_said_by_the_next_pass(kind: Kind) {
+    for fault in [Fault::Before(502), Fault::Limited, Fault::After(502), Fault::Lost] {
+        let stage = Stage::new(kind, PLAIN);
+        stage.acts(8).await;
+        stage.push("main", "prod/web.yaml", &manifest("1.5.0"));
+        stage.store.trap("POST", kind.commenting, fault);
+        assert_eq!(stage.acts(9).await, Some(Action::Failed));
+        assert_eq!(stage.states(), [Stands::Open], "nothing is closed without a word");
+        assert_eq!(stage.acts(10).await, Some(Action::Closed));
+        assert_eq!(stage.only().comments.len(), 1, "{fault:?}");
+
+        let stage = Stage::new(kind, PLAIN);
+        stage.acts(8).await;
+        stage.push(HEAD, "notes", "mine");
+        stage.store.trap("POST", kind.commenting, fault);
+        let (action, reason) = stage.pass(9).await;
+        assert!(action == Some(Action::LeftAlone) && reason.contains("could not be said on it so far"), "{reason}");
+        assert_eq!(stage.acts(10).await, Some(Action::LeftAlone));
+        assert_eq!(stage.only().comments.len(), 1, "{fault:?}");
+    }
+}
+
+pub(in crate::forge) async fn a_status_that_is_refused_holds_nothing_up(kind: Kind) {
+    let stage = Stage::new(kind, GATED);
+    stage.store.trap("POST", "/statuses/", Fault::Before(403));
+    assert_eq!(stage.acts(8).await, Some(Action::Opened));
+    assert_eq!(stage.states(), [Stands::Open]);
 }
 
 pub(in crate::forge) async fn leaves_alone_what_a_person_holds(kind: Kind) {

@@ -107,7 +107,7 @@ impl Forge for Client {
         self.ask(done)
     }
 
-    fn close<'a>(&'a self, pull_request: &'a PullRequest, body: &'a str, _comment: &'a str) -> Asked<'a, ()> {
+    fn close<'a>(&'a self, pull_request: &'a PullRequest, body: &'a str) -> Asked<'a, ()> {
         let index = index_of(pull_request);
         self.ambush(&pull_request.head);
         let done = self.call("closing a pull request", true, nothing, |world, id| {

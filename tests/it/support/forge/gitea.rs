@@ -36,7 +36,12 @@ fn checked(store: &Store, asked: &Asked) -> Answer {
         return Answer::of(401, json!({ "message": "token is required" }));
     }
     let answer = serve(store, asked);
-    asked.hold(description::forgejo(), &answer);
+    let mut described = answer.clone();
+    // What the servers answer to an order for later, and their description has forgotten.
+    if asked.body["merge_when_checks_succeed"] == true && answer.status == 201 {
+        described.status = 200;
+    }
+    asked.hold(description::forgejo(), &described);
     answer
 }
 
@@ -265,6 +270,14 @@ fn one(store: &Store, asked: &Asked, (method, kind): (&str, &str), number: u64, 
             answer
         }
         ("POST", "pulls", ["merge"]) => merge(store, asked, &pull),
+        ("DELETE", "pulls", ["merge"]) => {
+            let mut kept = store.kept();
+            let Some(at) = kept.armed.iter().position(|armed| *armed == number) else {
+                return Answer::of(404, json!({ "message": "The target couldn't be found." }));
+            };
+            kept.armed.remove(at);
+            Answer::of(204, Value::Null)
+        }
         ("GET", "issues", ["comments"]) => {
             let all = pull.comments.iter().enumerate();
             let all = all.map(|(at, body)| json!({ "id": comment_id(number, at), "body": body }));
@@ -289,6 +302,15 @@ fn one(store: &Store, asked: &Asked, (method, kind): (&str, &str), number: u64, 
 fn merge(store: &Store, asked: &Asked, pull: &Pull) -> Answer {
     if pull.state != Stands::Open || pull.draft {
         return Answer::of(405, json!({ "message": "Please try again later" }));
+    }
+    // As the servers do: an order for later is taken for whatever head, and taken once.
+    if asked.body["merge_when_checks_succeed"] == true {
+        let mut kept = store.kept();
+        if kept.armed.contains(&pull.number) {
+            return Answer::of(409, json!({ "message": "pull request is already scheduled to auto merge" }));
+        }
+        kept.armed.push(pull.number);
+        return Answer::of(201, Value::Null);
     }
     if asked.body["head_commit_id"] != pull.sha.as_str() {
         return Answer::of(409, json!({ "message": "head out of date" }));

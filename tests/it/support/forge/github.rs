@@ -95,6 +95,9 @@ async fn answer(State(store): State<Arc<Store>>, request: Request) -> Response<B
         query: url.query_pairs().into_owned().collect(),
         body: if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() },
     };
+    if fault == Some(Fault::Pushed) {
+        store.person_pushes();
+    }
     store.refresh();
     let mut done = route(&store, &asked);
     if asked.path != ["api", "graphql"]

@@ -76,6 +76,8 @@ pub(crate) enum Fault {
     Limited,
     /// Too many writes, told in the forge's own way beside 429.
     Secondary,
+    /// A person pushes to the head of every open pull request, and then it is done.
+    Pushed,
 }
 
 /// The next request of this method whose path contains this text meets the fault.
@@ -147,8 +149,31 @@ impl Store {
         self.kept.lock().unwrap()
     }
 
-    /// Looks at the branches: an open pull request's head is where its branch is, and one whose branch is gone is closed.
+    /// Pushes a person's commit to the head of every open pull request.
+    pub(crate) fn person_pushes(&self) {
+        let pulls = self.kept().pulls.clone();
+        for pull in pulls.iter().filter(|pull| pull.state == Stands::Open) {
+            let tree = format!("{}^{{tree}}", pull.sha);
+            let pushed = self.repository.git(&["commit-tree", &tree, "-p", &pull.sha, "-m", "By hand"]);
+            self.repository.git(&["update-ref", &format!("refs/heads/{}", pull.head), &pushed]);
+        }
+    }
+
+    /// Looks at the branches: an open pull request's head is where its branch is, and one whose branch is gone is closed. What the
+    /// forge was told to merge by itself it merges once it may.
     pub(crate) fn refresh(&self) {
+        self.look_at_branches();
+        let armed: Vec<u64> = self.kept().armed.clone();
+        for number in armed {
+            let pull = self.pull(number);
+            let has_rule = !self.kept().protection.required.is_empty();
+            if pull.state == Stands::Open && has_rule && self.has_required(&pull, "success") {
+                self.merge(number);
+            }
+        }
+    }
+
+    fn look_at_branches(&self) {
         let mut kept = self.kept();
         for index in 0..kept.pulls.len() {
             let pull = &kept.pulls[index];

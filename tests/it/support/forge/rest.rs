@@ -127,6 +127,9 @@ pub(crate) async fn answer(
     };
     // Git is run, and locks are held, away from the server's one worker.
     let done = tokio::task::spawn_blocking(move || {
+        if fault == Some(Fault::Pushed) {
+            store.person_pushes();
+        }
         store.refresh();
         work(&store, &asked)
     });

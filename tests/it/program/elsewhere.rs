@@ -1,0 +1,279 @@
+//! Environments of another repository before one of this one, on real repositories with dated commits.
+
+use serde_json::Value;
+
+use crate::program::serve::Service;
+use crate::program::{Ran, World};
+use crate::support::repository::Repository;
+
+/// `platform` with `dev` and `staging`; `shop` with `prod`, which comes after the platform's `staging`.
+struct Scene {
+    world: World,
+    platform: Repository,
+    shop: Repository,
+    service: String,
+}
+
+fn platform(host: &str) -> String {
+    format!(
+        "version: 1\nimages:\n  - match: {host}/**\n    semver: 1.x\nenvironments:\n  - name: dev\n    files: [dev/**]\n    \
+         publish: commit\n  - name: staging\n    files: [staging/**]\n    after: dev\n    publish: commit\n    gates: {{manual: true}}\n"
+    )
+}
+
+impl Scene {
+    /// `prod` has further lines, and follows the environment of this name.
+    fn following(environment: &str, prod: &str, tags: &[&str]) -> Self {
+        let world = World::with_web(tags);
+        let host = world.registry.host();
+        let web = world.deployment("acme/web:1.4.0");
+        let files =
+            [(".tagboat.yaml", platform(&host)), ("dev/web.yaml", web.clone()), ("staging/web.yaml", web.clone())];
+        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+        let platform = world.scratch.bare("platform.git", &files);
+        let url = platform.folder.display().to_string();
+        let config = format!(
+            "version: 1\nimages:\n  - match: {host}/**\n    semver: 1.x\nenvironments:\n  - name: prod\n    files: [apps/**]\n    \
+             after: {{repository: \"{url}\", environment: {environment}}}\n    publish: commit\n{prod}"
+        );
+        let shop = world.scratch.bare("shop.git", &[(".tagboat.yaml", &config), ("apps/web.yaml", &web)]);
+        let service = world.beside("service.yaml", &listing(&[&platform, &shop]));
+        Self { world, platform, shop, service }
+    }
+
+    fn new(prod: &str) -> Self {
+        Self::following("staging", prod, &["1.4.0", "1.5.0", "1.6.0"])
+    }
+
+    fn run(&self, code: i32) -> Ran {
+        self.world.run_on(&self.shop, &["--service", &self.service]).ended(code)
+    }
+
+    fn json(&self, arguments: &[&str], code: i32) -> Value {
+        let url = self.shop.folder.display().to_string();
+        let further = ["--service", &self.service, "--output", "json", "--repo", &url, "--branch", "main"];
+        self.world.tagboat(&[arguments, &further].concat()).ended(code).json()
+    }
+
+    fn prod(&self) -> String {
+        let text = String::from_utf8(self.shop.show("main", "apps/web.yaml")).unwrap();
+        text.split("  #").next().unwrap().rsplit(':').next().unwrap().to_owned()
+    }
+
+    /// Lets a person write files of the platform's repository and push them.
+    fn write(&self, files: &[(&str, &str)], day: u8) {
+        let people = Repository { folder: self.world.scratch.path("people") };
+        if !people.folder.exists() {
+            let (from, to) = (self.platform.folder.display().to_string(), people.folder.display().to_string());
+            self.platform.git(&["clone", "--quiet", &from, &to]);
+        }
+        people.git(&["pull", "--quiet", "--ff-only", "origin", "main"]);
+        people.commit_files(files, "By hand", day);
+        people.git(&["push", "--quiet", "origin", "main"]);
+    }
+
+    fn bring(&self, tag: &str, day: u8) {
+        self.write(&[("staging/web.yaml", &self.world.deployment(&format!("acme/web:{tag}")))], day);
+    }
+}
+
+fn listing(repositories: &[&Repository]) -> String {
+    let rows = repositories.iter().map(|one| format!("  - url: \"{}\"\n    branch: main\n", one.folder.display()));
+    format!("version: 1\nrepositories:\n{}", rows.collect::<String>())
+}
+
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn what_another_repository_runs_comes_and_nothing_newer() {
+    let scene = Scene::new("");
+    scene.run(0);
+    assert_eq!(scene.prod(), "1.4.0");
+    scene.bring("1.5.0", 3);
+    let before = scene.platform.tip("main");
+    let ran = scene.run(0);
+    assert_eq!(scene.prod(), "1.5.0", "{ran:?}");
+    assert_eq!(scene.platform.tip("main"), before, "it is only looked at");
+    let tip = scene.shop.tip("main");
+    scene.run(0);
+    assert_eq!(scene.shop.tip("main"), tip, "a second pass does nothing");
+    let message = scene.shop.git(&["log", "-1", "--format=%B", "main"]);
+    assert!(message.contains("Tagboat-Environment: prod\n") && message.contains("1.4.0 -> 1.5.0"), "{message}");
+}
+
+#[test]
+fn soak_counts_in_the_other_repository_s_own_history() {
+    let scene = Scene::new("    gates: {soak: 5d}\n");
+    scene.bring("1.5.0", 3);
+    let at = |time: &str| scene.json(&["run", "--dry-run", "--at", time], 0)["proposals"][0].clone();
+    let waits = at("2026-01-05T12:00:00Z");
+    assert_eq!((&waits["action"], &waits["gates"][0]["until"]), (&"waiting".into(), &"2026-01-08T12:00:00Z".into()));
+    let reason = waits["gates"][0]["reason"].as_str().unwrap();
+    assert!(reason.starts_with("3 d of 5 d to go in staging of ") && reason.ends_with("platform.git"), "{reason}");
+    assert_eq!(at("2026-01-08T12:00:00Z")["action"], "committed");
+    let status = scene.json(&["status", "--at", "2026-01-05T12:00:00Z"], 0);
+    assert_eq!(status["environments"].as_array().unwrap().len(), 1, "its environments are not ours: {status}");
+    assert_eq!(status["environments"][0]["images"][0]["next"]["earliest"], "2026-01-08T12:00:00Z");
+}
+
+#[test]
+fn holds_and_take_backs_there_count_here() {
+    let scene = Scene::new("");
+    scene.bring("1.5.0", 3);
+    let image = format!("{}/acme/web", scene.world.registry.host());
+    // Held in an environment before the one that is followed.
+    let holds = format!("version: 1\nholds:\n  - {{image: {image}, tag: \"1.5.0\", environment: dev, by: platform}}\n");
+    scene.write(&[(".tagboat/holds.yaml", &holds)], 4);
+    let ran = scene.run(0);
+    assert_eq!(scene.prod(), "1.4.0");
+    assert!(words(&ran.out).contains("1.5.0 is held: platform holds it in staging of"), "{ran:?}");
+    let holds = format!("version: 1\nholds:\n  - {{image: {image}, tag: \"1.5.0\", environment: other}}\n");
+    scene.write(&[(".tagboat/holds.yaml", &holds)], 5);
+    let ran = scene.run(3);
+    assert_eq!(scene.prod(), "1.4.0", "half of the holds are none: {ran:?}");
+    assert!(words(&ran.out).contains("holds.yaml:3: there is no environment `other`"), "{ran:?}");
+    scene.write(&[(".tagboat/holds.yaml", "version: 1\nholds: []\n")], 6);
+
+    scene.bring("1.6.0", 7);
+    scene.bring("1.5.0", 8);
+    scene.run(0);
+    assert_eq!(scene.prod(), "1.5.0");
+    scene.write(&[("staging/api.yaml", &scene.world.deployment("acme/web:1.6.0"))], 9);
+    scene.write(&[("staging/web.yaml", &scene.world.deployment("acme/web:1.6.0"))], 10);
+    scene.write(&[("staging/api.yaml", &scene.world.deployment("acme/web:1.5.0"))], 11);
+    let ran = scene.run(0);
+    assert_eq!(scene.prod(), "1.5.0", "it runs two versions: {ran:?}");
+    assert!(words(&ran.out).contains("runs several versions of it: 1.5.0, 1.6.0"), "{ran:?}");
+}
+
+#[test]
+fn nothing_is_proposed_on_half_of_what_another_repository_says() {
+    let scene = Scene::new("");
+    scene.bring("1.5.0", 3);
+    scene.write(&[("staging/broken.yaml", "image: [\n")], 4);
+    let ran = scene.run(3);
+    assert!(words(&ran.out).contains("is not fully known: staging/broken.yaml: cannot be parsed"), "{ran:?}");
+    scene.write(&[("staging/broken.yaml", "image: []\n"), (".tagboat.yaml", "version: 1\nimagse: []\n")], 5);
+    let ran = scene.run(3);
+    assert!(words(&ran.out).contains("its configuration has faults: .tagboat.yaml:2: unknown key `imagse`"), "{ran:?}");
+    std::fs::rename(&scene.platform.folder, scene.world.scratch.path("away.git")).unwrap();
+    let ran = scene.run(3);
+    assert!(ran.out.contains(".tagboat.yaml:8:"), "the place of `after`: {ran:?}");
+    assert_eq!(scene.prod(), "1.4.0");
+}
+
+#[test]
+fn only_repositories_of_the_operator_s_file_are_looked_at() {
+    let scene = Scene::new("");
+    scene.bring("1.5.0", 3);
+    // Nobody said which: what to do is told, and nothing fails.
+    let ran = scene.world.run_on(&scene.shop, &[]).ended(0);
+    assert!(words(&ran.out).contains("name it by `--service FILE`"), "{ran:?}");
+    let only_shop = scene.world.beside("other.yaml", &listing(&[&scene.shop]));
+    let ran = scene.world.run_on(&scene.shop, &["--service", &only_shop]).ended(3);
+    let said = words(&ran.out);
+    assert!(said.contains("other.yaml does not list this repository under `repositories`"), "{ran:?}");
+    assert!(ran.out.contains(".tagboat.yaml:8:"), "{ran:?}");
+    assert_eq!(scene.prod(), "1.4.0");
+    let mirrors = scene.world.scratch.path("cache").join("tagboat/mirrors");
+    let names = std::fs::read_dir(mirrors).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(names.filter(|name| name.ends_with(".git")).count(), 1, "only the repository itself was fetched");
+
+    let folder = scene.world.scratch.path("checkout").display().to_string();
+    scene.shop.git(&["clone", "--quiet", &scene.shop.folder.display().to_string(), &folder]);
+    let check = |service: &[&str], code| {
+        scene.world.tagboat(&[&["check", &folder, "--output", "json"], service].concat()).ended(code).json()
+    };
+    let rules = |found: Value| -> Vec<String> {
+        let rows = found["findings"].as_array().unwrap().iter();
+        rows.map(|row| format!("{} {} {}", row["severity"], row["rule"], row["line"])).collect()
+    };
+    assert_eq!(rules(check(&["--service", &only_shop], 2)), [r#""error" "unknown-repository" 8"#]);
+    assert_eq!(rules(check(&["--service", &scene.service], 0)), [""; 0]);
+    assert_eq!(rules(check(&[], 0)), [r#""note" "unknown-repository" 8"#]);
+    // A checkout is planned on what the other repository is now.
+    let plan = scene.world.tagboat(&["plan", &folder, "--service", &scene.service, "--output", "json"]).ended(0).json();
+    assert_eq!(plan["changes"][0]["to"]["tag"], "1.5.0", "{plan}");
+}
+
+#[test]
+fn an_environment_that_is_not_there_is_told_with_those_that_are() {
+    let scene = Scene::following("stagin", "", &["1.4.0", "1.5.0"]);
+    let ran = scene.run(3);
+    assert!(words(&ran.out).contains("it has no environment `stagin`; there are: dev, staging"), "{ran:?}");
+    assert!(ran.out.contains(".tagboat.yaml:8:"), "{ran:?}");
+    assert_eq!(scene.prod(), "1.4.0");
+}
+
+#[test]
+fn an_environment_on_a_branch_of_its_own_is_followed_there() {
+    let scene = Scene::new("");
+    let host = scene.world.registry.host();
+    let config = platform(&host).replace("    files: [staging/**]\n", "    branch: env/staging\n    files: [dev/**]\n");
+    scene.write(&[(".tagboat.yaml", &config)], 3);
+    scene.platform.git(&["branch", "env/staging", "main"]);
+    let ran = scene.run(0);
+    assert_eq!(scene.prod(), "1.4.0", "{ran:?}");
+    // `dev` is at the same path on the base, and is another environment.
+    scene.write(&[("dev/web.yaml", &scene.world.deployment("acme/web:1.6.0"))], 4);
+    scene.run(0);
+    assert_eq!(scene.prod(), "1.4.0");
+    let people = Repository { folder: scene.world.scratch.path("people") };
+    people.git(&["fetch", "--quiet", "origin"]);
+    people.git(&["checkout", "--quiet", "-b", "env/staging", "origin/env/staging"]);
+    people.commit_files(&[("dev/web.yaml", &scene.world.deployment("acme/web:1.5.0"))], "By hand", 5);
+    people.git(&["push", "--quiet", "origin", "env/staging"]);
+    scene.run(0);
+    assert_eq!(scene.prod(), "1.5.0");
+    scene.platform.git(&["branch", "-D", "env/staging"]);
+    let ran = scene.run(3);
+    assert!(words(&ran.out).contains("its branch env/staging:"), "{ran:?}");
+}
+
+#[test]
+fn a_version_is_ordered_against_what_the_other_repository_runs() {
+    let scene = Scene::new("    gates: {soak: 100d}\n");
+    scene.bring("1.5.0", 3);
+    let image = format!("{}/acme/web", scene.world.registry.host());
+    let url = scene.shop.folder.display().to_string();
+    let promote = |tag: &str, further: &[&str], code| {
+        let version = format!("{image}:{tag}");
+        let base =
+            ["promote", &version, "--to", "prod", "--repo", &url, "--branch", "main", "--service", &scene.service];
+        scene.world.tagboat(&[&base, further].concat()).ended(code)
+    };
+    let ran = promote("1.6.0", &["--reason", "too soon"], 2);
+    assert!(words(&ran.err).contains("platform.git, which comes before prod, runs 1.5.0 and not 1.6.0"), "{ran:?}");
+    promote("1.5.0", &["--skip", "soak", "--reason", "long enough"], 0);
+    assert_eq!(scene.prod(), "1.5.0");
+    promote("1.6.0", &["--now", "--skip", "soak", "--reason", "an outage"], 0);
+    assert_eq!(scene.prod(), "1.6.0");
+    // It is ahead of what it follows, which is told and left alone.
+    let status = scene.json(&["status"], 0);
+    let drift = status["environments"][0]["images"][0]["drift"].as_str().unwrap();
+    assert!(drift.starts_with("1.6.0 is ahead of staging of "), "{drift}");
+    scene.run(0);
+    assert_eq!(scene.prod(), "1.6.0");
+}
+
+#[test]
+fn a_service_looks_again_when_the_repository_before_has_moved() {
+    let scene = Scene::following("dev", "", &["1.4.0"]);
+    let rows = [&scene.platform, &scene.shop]
+        .map(|one| format!("  - url: \"{}\"\n    branch: main\n    schedule: every 1h\n", one.folder.display()));
+    let text = format!("repositories:\n{}webhooks:\n  - source: generic\n    secretFile: secret\n", rows.concat());
+    scene.world.beside("secret", "s3cret");
+    let service = Service::start(&scene.world, &text);
+    for _ in 0..2 {
+        service.wait("pass");
+    }
+    scene.world.push("acme/web", "1.5.0");
+    let body = format!("{{\"image\": \"{}/acme/web\"}}", scene.world.registry.host());
+    assert_eq!(service.post("/hooks/generic/s3cret", &body), 202);
+    let is_before = |line: &Value| line["cause"] == "before" && line["commits"] == 1;
+    let line = service.wait_for("pass", is_before);
+    assert!(line["repository"].as_str().unwrap().ends_with("shop.git"), "{line}");
+    assert_eq!(scene.prod(), "1.5.0");
+}
