@@ -107,7 +107,7 @@ impl PassSpec {
         let skew = if is_rough && rng.u8(..12) == 0 { rng.i32(-3000..3000) } else { 0 };
         let count = if is_rough && rng.u8(..3) == 0 { rng.usize(1..5) } else { 0 };
         let meanwhile = (0..count).map(|_| (rng.usize(1..60), Act::draw_for_a_race(rng))).collect();
-        let ambush = (is_rough && rng.u8(..4) == 0).then(|| (rng.usize(..4), Ambush::draw(rng)));
+        let ambush = (is_rough && rng.u8(..4) == 0).then(|| (rng.usize(..8), Ambush::draw(rng)));
         Self { seed: rng.u64(..), fault, skew, meanwhile, ambush }
     }
 }
