@@ -33,7 +33,7 @@ use crate::publish::apply::{Applied, apply, apply_by_forge};
 use crate::publish::making::{MakeError, Maker, can_sign};
 use crate::publish::plan::{PlannedCommit, commits};
 use crate::registry::TagSource;
-use crate::source::Sources;
+use crate::source::Answers;
 use crate::{manifest, observe::files::Files};
 
 /// The file in the repository that says what to follow.
@@ -74,7 +74,7 @@ pub struct Run<'a> {
     /// Where tags come from.
     pub source: &'a dyn TagSource,
     /// What gates may ask.
-    pub sources: &'a Sources,
+    pub sources: &'a dyn Answers,
     /// What earlier passes left.
     pub cache: &'a Cache,
     /// The limits of what is read.
@@ -144,7 +144,10 @@ async fn rounds(run: &Run<'_>, memory: Option<&Memory>) -> Result<Outcome, PassE
                     outcome.commits.iter().map(|landed| landed.environment.clone()).collect();
                 merge(&mut total, *outcome, &landed);
                 let before = moved_before.len();
-                moved_before.extend(landed.iter().cloned());
+                // What went back makes room for what comes next there.
+                if !goes_back {
+                    moved_before.extend(landed.iter().cloned());
+                }
                 // Pull requests are made on the base as the commits left it.
                 let proposes = environments.0.iter().any(|environment| environment.publish != Publish::Commit);
                 // Who is told how things stand is told of the base as it is now.

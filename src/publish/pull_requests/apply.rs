@@ -23,7 +23,7 @@ use crate::model::pull_request::{
 use crate::publish::body;
 use crate::publish::making::{MakeError, Maker, blocking};
 use crate::publish::plan::PlannedCommit;
-use crate::publish::pull_requests::{Course, Desired, Step, images};
+use crate::publish::pull_requests::{Course, Desired, Step, images, refuses};
 
 /// How many commits of the base are searched for what stood in a head branch: as many as come between two passes.
 const MERGED_WITHIN: usize = 200;
@@ -67,8 +67,7 @@ pub fn look(
         .filter(|(name, _)| name != base.0)
         .map(|(name, tip)| {
             let head = remote.head(&name, &tip, base)?;
-            let wanted = desired.iter().find(|desired| desired.head == name);
-            let mut found = judge(remote, name, (&head, base.1), own, wanted)?;
+            let mut found = judge(remote, name, (&head, base.1), own, desired)?;
             if found.is_order || found.is_return {
                 let is_there = is_there(remote, base, &head, found.key.as_deref())?;
                 found.is_order &= !is_there;
@@ -89,8 +88,9 @@ fn is_there(
     if let Some(key) = key {
         let trailer = format!("{TRAILER_KEY}: {key}");
         let line = remote.history(base.0, base.1, MERGED_WITHIN, &|_| false)?;
-        let mut messages =
-            line.steps.iter().flat_map(|step| std::iter::once(&step.entry.message).chain(&step.entry.merged));
+        // The same may have been ordered before, and taken back since: what counts came after the head was made.
+        let newer = line.steps.iter().take_while(|step| Some(&step.entry.id) != head.step.entry.parent.as_ref());
+        let mut messages = newer.flat_map(|step| std::iter::once(&step.entry.message).chain(&step.entry.merged));
         if messages.any(|message| message.lines().any(|line| line.trim() == trailer)) {
             return Ok(true);
         }
@@ -117,7 +117,7 @@ fn judge(
     name: BranchName,
     (head, base): (&Head, &CommitId),
     own: &CommitStyle,
-    desired: Option<&Desired>,
+    desired: &[Desired],
 ) -> Result<HeadBranch, GitError> {
     let entry = &head.step.entry;
     let keys: Vec<&str> =
@@ -131,7 +131,10 @@ fn judge(
     // merge was pushed: still nobody else wrote it. It is not fresh then, and made anew on the base of now.
     // A branch that brings nothing holds nothing of anybody's.
     let is_own = head.is_empty || (key.is_some() && !entry.is_merge && is_ours);
-    let is_fresh = match desired {
+    // What goes back and what comes anew may both want it.
+    let wanted = || desired.iter().filter(|desired| desired.head == name);
+    let same = wanted().find(|desired| key.as_deref() == Some(&desired.key));
+    let is_fresh = match same.or_else(|| wanted().next()) {
         _ if head.is_empty => false,
         None => true,
         Some(desired) => brings(head, &desired.commit)? && is_as_made(remote, head, &desired.commit)?,
@@ -248,9 +251,10 @@ async fn take(
             Ok(())
         }
         Step::Delete { head, expected } => place.maker().push_head(head, Some(expected), None).await,
-        Step::Open { head, title, body, reviewers, key } => {
+        Step::Open { head, title, body, reviewers, key, kept } => {
             let Some(forge) = place.forge else { return Ok(()) };
-            open(place, (forge, base), &new(place, head, (title, body), reviewers), key, course).await
+            let new = new(place, head, (title, body), reviewers);
+            open(place, (forge, base), &new, (key, kept.as_ref()), course).await
         }
         Step::Finish { pull_request, reviewers } => {
             if let Some(forge) = place.forge {
@@ -434,7 +438,7 @@ async fn open(
     place: &Place<'_>,
     (forge, base): (&dyn Forge, &CommitId),
     new: &NewPullRequest,
-    key: &str,
+    (key, kept): (&str, Option<&CommitId>),
     course: &mut Course,
 ) -> Result<(), MakeError> {
     let before = forge.of_head(place.branch, &new.head).await?;
@@ -464,7 +468,7 @@ async fn open(
             return Ok(());
         }
     }
-    let refused = before.iter().find(|one| one.state == State::Closed && is_it(one));
+    let refused = before.iter().find(|one| refuses(one, key, kept));
     if let Some(refused) = refused.filter(|one| !one.labels.contains(LABEL_RETRY)) {
         course.url = Some(refused.url.clone());
         course.action = Action::LeftAlone;

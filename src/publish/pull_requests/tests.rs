@@ -117,6 +117,18 @@ fn what_is_open_for_something_newer_does_not_turn_into_what_was_refused() {
 }
 
 #[test]
+fn what_a_killed_pass_pushed_is_refused_by_closing_it_though_the_body_tells_of_something_older() {
+    let closed = pull_request(1, State::Closed, "old");
+    let courses = planned(&[wanted("new")], head("new"), vec![closed.clone()]);
+    assert_eq!((courses[0].action, steps(&courses)), (Action::LeftAlone, Vec::new()));
+    // What was pushed since then is something that nobody has seen.
+    let mut earlier = closed.clone();
+    earlier.commit = commit_id("before");
+    assert_eq!(planned(&[wanted("new")], head("new"), vec![earlier])[0].action, Action::Opened);
+    assert_eq!(planned(&[wanted("newer")], head("new"), vec![closed])[0].action, Action::Opened);
+}
+
+#[test]
 fn what_somebody_pushes_to_while_it_is_looked_at_is_neither_closed_nor_merged() {
     let mut moved = pull_request(1, State::Open, "key");
     moved.commit = commit_id("theirs");
