@@ -153,16 +153,17 @@ impl Shared {
 ///
 /// [`ServeError`] when it could not start; once it runs, nothing ends it but a signal.
 pub fn serve(file: &Path, environment: &Environment) -> Result<(), ServeError> {
-    let live = Live::read(file, environment)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let live = Live::read(file, environment, &clock)?;
     let runtime = Builder::new_multi_thread().worker_threads(NETWORK_THREADS).enable_all().build();
     let runtime = runtime.map_err(ServeError::Start)?;
-    let result = runtime.block_on(Box::pin(run(live, file, environment)));
+    let result = runtime.block_on(Box::pin(run(live, clock, file, environment)));
     // A pass that was abandoned still has its thread: it ends with the process, and needs the runtime until then.
     std::mem::forget(runtime);
     result
 }
 
-async fn run(live: Live, file: &Path, environment: &Environment) -> Result<(), ServeError> {
+async fn run(live: Live, clock: Arc<dyn Clock>, file: &Path, environment: &Environment) -> Result<(), ServeError> {
     let mut end = End::new().map_err(ServeError::Start)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(ServeError::Start)?;
     let listen = live.watcher.service().listen;
@@ -170,7 +171,7 @@ async fn run(live: Live, file: &Path, environment: &Environment) -> Result<(), S
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let mut reading = Reading { file, environment, listen, files: live.files.clone() };
-    let shared = Arc::new(Shared::new(live, Arc::new(SystemClock)));
+    let shared = Arc::new(Shared::new(live, clock));
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
     let server = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
     let handle = Handle::current();

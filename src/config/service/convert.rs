@@ -12,8 +12,9 @@ use crate::config::service::raw::{
 };
 use crate::config::service::words::{FilePath, ScheduleText, VariableName};
 use crate::config::service::{
-    Access, Basic, Channel, ClientCertificate, Limits, Mirror, Notify, Queue, Registry, RegistryAuth, RepositoryAuth,
-    Schedule, SecretPlace, Service, Signing, Source, SourceAuth, SourceKind, Timeouts, WatchedRepository, Webhook,
+    Access, Basic, Channel, ClientCertificate, GoogleToken, Limits, Mirror, Notify, Queue, Registry, RegistryAuth,
+    RepositoryAuth, Schedule, SecretPlace, Service, Signing, Source, SourceAuth, SourceKind, Timeouts,
+    WatchedRepository, Webhook, WebhookProof,
 };
 use crate::config::shapes::{OneOrMany, ShortOrLong, Whole};
 
@@ -86,7 +87,36 @@ fn secret(file: Field<FilePath>, variable: Field<VariableName>) -> Option<Secret
 }
 
 fn webhook(raw: Located<RawWebhook>, reader: &mut Reader<'_>) -> Option<Webhook> {
-    let RawWebhook { source, secret_file, secret_env, .. } = raw.value;
+    let RawWebhook { source, secret_file, secret_env, audience, service_account, keys_url, ca_file, .. } = raw.value;
+    let source = source.value()?.0;
+    let of_google = [
+        ("audience", &audience.key),
+        ("serviceAccount", &service_account.key),
+        ("keysUrl", &keys_url.key),
+        ("caFile", &ca_file.key),
+    ];
+    if source == "gar" {
+        for (key, given) in [("secretFile", &secret_file.key), ("secretEnv", &secret_env.key)] {
+            if let Some(span) = given {
+                let hint = "name the `audience` and the `serviceAccount` of the push subscription".to_owned();
+                reader.fault(span.clone(), format!("`gar` signs its webhooks, and takes no `{key}`"), Some(hint));
+            }
+        }
+        for (key, given) in &of_google[..2] {
+            if given.is_none() {
+                reader.fault(raw.span.clone(), format!("the webhook `gar` needs `{key}`"), None);
+            }
+        }
+        let (audience, account) = (audience.value()?.0, service_account.value()?.0);
+        let (keys_url, ca_file) = (keys_url.value().map(|url| url.0), ca_file.value());
+        let proof = WebhookProof::Google(GoogleToken { audience, account, keys_url, ca_file });
+        return Some(Webhook { source, proof });
+    }
+    for (key, given) in of_google {
+        if let Some(span) = given {
+            reader.fault(span.clone(), format!("`{key}` says nothing of `{source}`, only of `gar`"), None);
+        }
+    }
     match (&secret_file.key, &secret_env.key) {
         (Some(_), Some(second)) => {
             reader.fault(second.clone(), "`secretFile` and `secretEnv` exclude each other", None);
@@ -97,7 +127,7 @@ fn webhook(raw: Located<RawWebhook>, reader: &mut Reader<'_>) -> Option<Webhook>
         }
         _ => {}
     }
-    Some(Webhook { source: source.value()?.0, secret: secret(secret_file, secret_env)? })
+    Some(Webhook { source, proof: WebhookProof::Secret(secret(secret_file, secret_env)?) })
 }
 
 fn signing(raw: RawSigning, reader: &mut Reader<'_>) -> Signing {

@@ -56,8 +56,30 @@ pub enum Schedule {
 pub struct Webhook {
     /// Whose webhooks, as in the path `/hooks/<source>`.
     pub source: &'static str,
-    /// The shared secret.
-    pub secret: SecretPlace,
+    /// How it shows that it is the sender.
+    pub proof: WebhookProof,
+}
+
+/// How a sender of webhooks shows who it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WebhookProof {
+    /// By a shared secret.
+    Secret(SecretPlace),
+    /// By a token that Google signed.
+    Google(GoogleToken),
+}
+
+/// What a token of Google's must say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GoogleToken {
+    /// Whom it is meant for.
+    pub audience: String,
+    /// The service account that it was issued to.
+    pub account: String,
+    /// Where the keys are by which it is checked, where they are not Google's own.
+    pub keys_url: Option<String>,
+    /// Certificates of a private authority for that place.
+    pub ca_file: Option<FilePath>,
 }
 
 /// How a repository is reached.

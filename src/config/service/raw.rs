@@ -73,6 +73,14 @@ object! {
     "secretFile" optional secret_file: FilePath,
     /// The environment variable that holds the shared secret.
     "secretEnv" optional secret_env: VariableName,
+    /// `gar`: the audience of the push subscription's tokens. Example: `https://tagboat.acme.example/hooks/gar`.
+    "audience" optional audience: Line,
+    /// `gar`: the service account by which the subscription pushes. Example: `push@acme.iam.gserviceaccount.com`.
+    "serviceAccount" optional service_account: Line,
+    /// `gar`: where the keys of the tokens are. Default: `https://www.googleapis.com/oauth2/v3/certs`.
+    "keysUrl" optional keys_url: CleanUrl,
+    /// `gar`: the file with the certificates of a private authority that `keysUrl` is trusted by.
+    "caFile" optional ca_file: FilePath,
 }
 
 object! {

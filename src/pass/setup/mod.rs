@@ -38,6 +38,7 @@ use crate::signature::trust::{MAX_TRUSTED_ROOT, TrustedRoot};
 pub(super) use crate::pass::setup::repositories::watched;
 pub use crate::pass::setup::repositories::{ForgeChoice, Opened, Target, asked, program, publishing, remote, secret};
 pub use crate::pass::setup::sources::sources;
+pub use crate::pass::transport::outgoing;
 
 /// The longest configuration file that is read, in bytes.
 const MAX_CONFIG: u64 = 1 << 20;

@@ -22,8 +22,9 @@ fn engine(folder: &Path, urls: &[&str], work: Work) -> Engine {
     let file = folder.join("service.yaml");
     let rows: String = urls.iter().map(|url| format!("  - {{url: \"{url}\", schedule: every 1s}}\n")).collect();
     std::fs::write(&file, format!("version: 1\nrepositories:\n{rows}")).unwrap();
-    let live = Live::read(&file, &Environment::default()).unwrap();
-    Engine::new(Arc::new(Shared::new(live, Arc::new(SystemClock))), work)
+    let clock: Arc<dyn crate::clock::Clock> = Arc::new(SystemClock);
+    let live = Live::read(&file, &Environment::default(), &clock).unwrap();
+    Engine::new(Arc::new(Shared::new(live, clock)), work)
 }
 
 #[tokio::test]
