@@ -5,6 +5,7 @@
 
 pub mod asked;
 pub mod check;
+mod deployments;
 mod forges;
 mod grounds;
 pub mod hold;

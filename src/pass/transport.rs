@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use secrecy::SecretString;
-use url::Url;
 
 use crate::clock::Clock;
 use crate::config::environment::Environment;
@@ -54,15 +53,10 @@ pub(super) fn forge(service: &Service, watched: Option<&service::WatchedReposito
     }
 }
 
-/// Returns a client for what the service asks and tells by itself: through the environment's proxies, trusting private
-/// authorities where they are named. It says no path in logs, for that may be a secret, and follows nobody elsewhere.
-pub fn outgoing(places: Vec<(Url, Option<PathBuf>)>, environment: &Environment, clock: Arc<dyn Clock>) -> HttpClient {
-    let mut connections = Connections::new(Connection::default(), proxies(environment));
-    for (url, ca_file) in places {
-        if ca_file.is_some() {
-            connections.set(&url, Connection { ca_file, ..Connection::default() });
-        }
-    }
+/// Returns a client for what the service asks and tells by itself: through the environment's proxies, trusting a private
+/// authority where one is named. It says no path in logs, for that may be a secret, and follows nobody elsewhere.
+pub fn outgoing(ca_file: Option<PathBuf>, environment: &Environment, clock: Arc<dyn Clock>) -> HttpClient {
+    let connections = Connections::new(Connection { ca_file, ..Connection::default() }, proxies(environment));
     HttpClient::over(connections, Arc::new(move || clock.now())).following(Redirects::WithinHost).hushed()
 }
 

@@ -127,6 +127,23 @@ struct Hook {
     result: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Notice {
+    channel: &'static str,
+    result: &'static str,
+}
+
+/// The messages to receivers of notifications.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Notices(Family<Notice, Counter>);
+
+impl Notices {
+    /// Notes what came of sending one.
+    pub(super) fn count(&self, channel: &'static str, result: &'static str) {
+        self.0.get_or_create(&Notice { channel, result }).inc();
+    }
+}
+
 type Seconds = Counter<f64, AtomicU64>;
 
 /// Every number.
@@ -156,6 +173,8 @@ pub(super) struct Metrics {
     cache_lookups: Family<CacheResult, Counter>,
     cache_works: Gauge,
     hooks: Family<Hook, Counter>,
+    /// The messages to receivers of notifications.
+    pub(super) notices: Notices,
     reload_succeeded: Gauge,
     reload_success: Gauge<f64, AtomicU64>,
     known_registries: Mutex<BTreeSet<String>>,
@@ -245,6 +264,12 @@ impl Metrics {
             cache_lookups: add(all, "cache_lookups", "Rows that the cache was asked for", Family::default()),
             cache_works: add(all, "cache_available", "Whether the cache served the last pass", Gauge::default()),
             hooks: add(all, "webhooks", "Webhooks that came, by what was said to them", Family::default()),
+            notices: Notices(add(
+                all,
+                "notifications",
+                "Messages to receivers of notifications, by what came of sending them",
+                Family::default(),
+            )),
             reload_succeeded: add(
                 all,
                 "config_last_reload_successful",

@@ -1,7 +1,7 @@
 //! The service: passes of many repositories, for ever, by schedule, opening gates and webhooks.
 //!
 //! Entry point: [`serve`]. `timetable` says whose pass is due, `engine` runs it, `server` answers over HTTP, `board` shows
-//! what passes found, `live` is the configuration in force. Keeps no state that a restart would miss, and knows no stage of a pass.
+//! what passes found, `notify` tells it to others, `live` is the configuration in force. Keeps no state that a restart would miss, and knows no stage of a pass.
 
 mod board;
 mod engine;
@@ -9,6 +9,7 @@ mod figures;
 mod hooks;
 mod live;
 mod metrics;
+mod notify;
 mod schedule;
 mod server;
 mod timetable;
@@ -32,6 +33,7 @@ use crate::service::engine::Engine;
 use crate::service::hooks::Hastened;
 use crate::service::live::{Live, Reading};
 use crate::service::metrics::Metrics;
+use crate::service::notify::Notifier;
 use crate::service::timetable::Timetable;
 
 /// How long passes that run may go on after SIGTERM: Kubernetes waits for 30 s before it kills.
@@ -73,6 +75,7 @@ struct Shared {
     wake: Notify,
     metrics: Metrics,
     board: Board,
+    notifier: Notifier,
     live: RwLock<Arc<Live>>,
     /// Whether a first pass has ended, well or not.
     had_a_pass: AtomicBool,
@@ -88,6 +91,7 @@ impl Shared {
             wake: Notify::new(),
             metrics: Metrics::new(),
             board: Board::new(),
+            notifier: Notifier::default(),
             live: RwLock::new(Arc::new(live)),
             had_a_pass: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),
@@ -119,6 +123,8 @@ impl Shared {
         gone.iter().for_each(|url| self.metrics.forget(url));
         service.repositories.iter().for_each(|repository| self.metrics.watch(&repository.url));
         self.board.watch(service.repositories.iter().map(|repository| repository.url.as_str()));
+        let environment = live.watcher.environment();
+        self.notifier.configure(service, environment, &self.clock, &self.metrics.notices);
         self.metrics.reloaded(true, now);
         self.wake.notify_one();
     }
@@ -217,6 +223,7 @@ async fn finish(shared: &Shared, engine: &mut Engine, end: &mut End) {
         // Nothing is half done by that: a push names the commit it replaces, and the next pass begins anew.
         tracing::warn!(running = engine.running(), "passes were abandoned");
     }
+    shared.notifier.rest().await;
     tracing::info!("stopped");
 }
 

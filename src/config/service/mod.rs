@@ -18,6 +18,7 @@ use crate::config::reader::{Read, Reader};
 use crate::config::service::raw::RawService;
 use crate::config::service::words::{CronText, FilePath, MirrorText, ProxyText, VariableName};
 use crate::model::environment::{BranchName, EnvironmentName};
+use crate::model::template::Template;
 
 /// Where a secret is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -263,6 +264,15 @@ pub struct Source {
 pub enum Channel {
     /// To Slack, by a URL that is a secret.
     Slack(SecretPlace),
+    /// To a channel of Slack, by a bot.
+    SlackBot {
+        /// The bot's token.
+        token: SecretPlace,
+        /// The channel.
+        channel: String,
+        /// Where Slack's API is, where it is not Slack's own.
+        api: Option<String>,
+    },
     /// To Microsoft Teams, by a URL that is a secret.
     Teams(SecretPlace),
     /// To any receiver of JSON.
@@ -270,7 +280,7 @@ pub enum Channel {
         /// The receiver's URL.
         url: String,
         /// The secret by which bodies are signed.
-        secret_file: Option<FilePath>,
+        secret: Option<SecretPlace>,
     },
 }
 
@@ -283,6 +293,14 @@ pub struct Notify {
     pub on: Vec<&'static str>,
     /// Of which environments; empty for all.
     pub environments: Vec<EnvironmentName>,
+    /// Of which repositories; empty for all.
+    pub repositories: Vec<String>,
+    /// How long something waits until they are told, where that is named.
+    pub waiting_after: Option<SignedDuration>,
+    /// What is said.
+    pub template: Option<Template>,
+    /// Certificates of a private authority.
+    pub ca_file: Option<FilePath>,
 }
 
 /// How replicas share work.

@@ -210,11 +210,8 @@ pub fn inactive(config: &Repository) -> Option<String> {
 
 /// Returns the one warning about parts of the operator's file that do not act in this version.
 pub fn inactive_service(service: &Service) -> Option<String> {
-    let parts = [("notify", !service.notify.is_empty()), ("queue", service.queue != service::Queue::default())];
-    let named: Vec<&str> = parts.iter().filter(|(_, is_there)| *is_there).map(|(name, _)| *name).collect();
-    let warning =
-        || format!("warning: {}: understood, but not acted on in this version: {}", service.file, named.join(", "));
-    (!named.is_empty()).then(warning)
+    let warning = || format!("warning: {}: understood, but not acted on in this version: queue", service.file);
+    (service.queue != service::Queue::default()).then(warning)
 }
 
 /// Returns the files of a folder.

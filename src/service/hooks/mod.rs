@@ -128,7 +128,7 @@ impl Hooks {
                         SetupError::Unsupported("`keysUrl` of the webhook `gar` is no URL".to_owned())
                     })?;
                     let ca_file = ca_file.as_ref().map(|file| service.resolve(file));
-                    let http = setup::outgoing(vec![(url.clone(), ca_file)], environment, Arc::clone(clock));
+                    let http = setup::outgoing(ca_file, environment, Arc::clone(clock));
                     let (audience, account) = (audience.clone(), account.clone());
                     hooks.google = Some(Google::new(audience, account, url, http, Arc::clone(clock)));
                 }

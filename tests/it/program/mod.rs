@@ -3,6 +3,7 @@
 mod action;
 mod ages;
 mod asking;
+mod attacks;
 mod board;
 mod branches;
 mod cache;
@@ -16,8 +17,10 @@ mod forges;
 mod github;
 mod heads;
 mod holds;
+mod hooks;
 mod life;
 mod manifests;
+mod notify;
 mod record;
 mod registries;
 mod rescans;

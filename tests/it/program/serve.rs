@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -19,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct Service {
     child: Child,
     lines: Receiver<Value>,
+    /// Everything that it wrote so far.
+    log: Arc<Mutex<String>>,
     pub(super) address: String,
     file: String,
 }
@@ -33,31 +36,39 @@ impl Drop for Service {
 
 impl Service {
     /// Starts it with a configuration, to which the version and where to listen are added.
-    #[expect(clippy::disallowed_methods, reason = "a service runs beside the test, until it is told to stop")]
     pub(super) fn start(world: &World, configuration: &str) -> Self {
+        Self::start_with(world, configuration, &[], &[])
+    }
+
+    /// Starts it with further arguments and variables.
+    #[expect(clippy::disallowed_methods, reason = "a service runs beside the test, until it is told to stop")]
+    pub(super) fn start_with(world: &World, configuration: &str, further: &[&str], variables: &[(&str, &str)]) -> Self {
         let file = world.beside("service.yaml", &whole(configuration));
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tagboat"));
-        command.args(["serve", "--config", &file, "--log-format", "json"]).current_dir(world.tree());
-        command.env_clear().envs(world.variables()).stderr(Stdio::piped());
+        command.args(["serve", "--config", &file, "--log-format", "json"]).args(further).current_dir(world.tree());
+        command.env_clear().envs(world.variables()).envs(variables.iter().copied()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (sender, lines) = channel();
         let err = BufReader::new(child.stderr.take().unwrap());
+        let log = Arc::new(Mutex::new(String::new()));
+        let written = Arc::clone(&log);
         std::thread::spawn(move || {
             for line in err.lines().map_while(Result::ok) {
+                written.lock().unwrap().push_str(&format!("{line}\n"));
                 let line = serde_json::from_str(&line).unwrap_or(Value::String(line));
                 if sender.send(line).is_err() {
                     return;
                 }
             }
         });
-        let mut service = Self { child, lines, address: String::new(), file };
+        let mut service = Self { child, lines, log, address: String::new(), file };
         service.address = service.wait("listening")["address"].as_str().unwrap().to_owned();
         service
     }
 
     /// Waits for a line of its log that says this, and fits.
     #[track_caller]
-    fn wait_for(&self, message: &str, fits: impl Fn(&Value) -> bool) -> Value {
+    pub(super) fn wait_for(&self, message: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let mut seen = Vec::new();
         loop {
             match self.lines.recv_timeout(PATIENCE) {
@@ -66,6 +77,18 @@ impl Service {
                 Err(error) => panic!("no line `{message}`: {error}: {seen:#?}"),
             }
         }
+    }
+
+    /// Returns everything that it wrote so far.
+    pub(super) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Returns how much memory it holds, in kilobytes.
+    pub(super) fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let row = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        row.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     #[track_caller]
@@ -113,7 +136,7 @@ impl Service {
     }
 
     /// Returns every number of `/metrics` by its series.
-    fn metrics(&self) -> BTreeMap<String, f64> {
+    pub(super) fn metrics(&self) -> BTreeMap<String, f64> {
         let (status, text) = self.get("/metrics");
         assert_eq!(status, 200);
         let text = text.strip_suffix("# EOF\n").unwrap_or_else(|| panic!("it is cut short: {text}"));
@@ -126,7 +149,7 @@ impl Service {
     }
 
     #[expect(clippy::disallowed_methods, reason = "signals are sent by the real program")]
-    fn signal(&self, name: &str) {
+    pub(super) fn signal(&self, name: &str) {
         let sent = std::process::Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
@@ -139,7 +162,7 @@ impl Service {
     }
 
     /// Waits for its end; returns the exit code.
-    fn end(mut self) -> Option<i32> {
+    pub(super) fn end(mut self) -> Option<i32> {
         self.wait("stopped");
         self.child.wait().unwrap().code()
     }
