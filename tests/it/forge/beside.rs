@@ -84,7 +84,6 @@ impl Place {
             now: format!("2026-11-20T{time}:00Z").parse().unwrap(),
             publishing: self.publishing(),
             mode: Mode::Act,
-            detail: tagboat::pass::Detail::EveryTag,
             only: &[],
             detail: tagboat::pass::Detail::EveryTag,
             progress: &|_| {},
