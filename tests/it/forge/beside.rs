@@ -85,7 +85,6 @@ impl Place {
             publishing: self.publishing(),
             mode: Mode::Act,
             only: &[],
-            detail: tagboat::pass::Detail::EveryTag,
             progress: &|_| {},
             read_config: &|_| {},
         })
