@@ -60,7 +60,7 @@ impl Forge for DemoReconciler {
         nothing()
     }
 
-    fn close<'a>(&'a self, _pull_request: &'a PullRequest, _body: &'a str, _comment: &'a str) -> Asked<'a, ()> {
+    fn close<'a>(&'a self, _pull_request: &'a PullRequest, _body: &'a str) -> Asked<'a, ()> {
         nothing()
     }
 
