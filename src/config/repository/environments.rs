@@ -111,7 +111,7 @@ fn environment(raw: RawEnvironment, reader: &mut Reader<'_>, edges: &mut Vec<Edg
                     (None, Some(url)) => match environment.value() {
                         Some(there) => add(Predecessor::elsewhere(&url.0, there, reader.position(item.span.start))),
                         None => {
-                            let hint = "name it: `{repository: URL, environment: NAME}`".to_owned();
+                            let hint = "write `environment` beside it".to_owned();
                             reader.fault(item.span, "which environment of that repository is not said", Some(hint));
                         }
                     },
