@@ -158,6 +158,7 @@ pub(crate) fn pass(remote: &Arc<dyn Remote>, tags: &MemoryTags) -> usize {
         config: None,
         source: tags,
         sources: &tagboat::source::Sources::none("nothing is asked", Arc::new(tagboat::clock::SystemClock)),
+        neighbours: &tagboat::pass::elsewhere::nobody,
         cache: &tagboat::pass::setup::no_cache(),
         limits: &Limits::default(),
         now: "2026-11-20T09:00:00Z".parse().unwrap(),

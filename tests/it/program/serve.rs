@@ -108,11 +108,6 @@ impl Service {
         }
     }
 
-    /// Returns the lines that came meanwhile.
-    pub(super) fn lines(&self) -> Vec<Value> {
-        self.lines.try_iter().collect()
-    }
-
     #[track_caller]
     pub(super) fn wait(&self, message: &str) -> Value {
         self.wait_for(message, |_| true)
