@@ -86,7 +86,6 @@ impl Place {
             mode: Mode::Act,
             detail: tagboat::pass::Detail::EveryTag,
             only: &[],
-            detail: tagboat::pass::Detail::EveryTag,
             progress: &|_| {},
             read_config: &|_| {},
         })
