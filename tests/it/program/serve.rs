@@ -131,6 +131,11 @@ impl Service {
         self.wait_for(message, |_| true)
     }
 
+    /// Returns the lines that came meanwhile.
+    pub(super) fn lines(&self) -> Vec<Value> {
+        self.lines.try_iter().collect()
+    }
+
     /// Kills it at once, as `kill -9` does.
     pub(super) fn kill(&mut self) {
         self.child.kill().unwrap();
