@@ -23,8 +23,8 @@ fn a_replica_with_an_empty_cache_starts_with_what_others_know() {
     one.wait("pass");
     // What it learnt is left a moment later.
     as_client(&fleet, async |context| {
-        let bucket = context.get_key_value("tagboat-answers").await.unwrap();
-        while bucket.status().await.unwrap().values() == 0 {
+        // What a bucket says of itself is as old as the handle.
+        while context.get_key_value("tagboat-answers").await.unwrap().status().await.unwrap().values() == 0 {
             tokio::task::yield_now().await;
         }
     });
