@@ -84,6 +84,7 @@ impl Place {
             now: format!("2026-11-20T{time}:00Z").parse().unwrap(),
             publishing: self.publishing(),
             mode: Mode::Act,
+            detail: tagboat::pass::Detail::EveryTag,
             only: &[],
             progress: &|_| {},
             read_config: &|_| {},
