@@ -148,6 +148,9 @@ pub(crate) struct Theirs<'a> {
     pub(crate) sites: Vec<Site>,
 }
 
+/// Branches of other repositories, by the repository's URL and the branch; or why they cannot be read, in words.
+type Grounds<'a, 'w> = BTreeMap<(&'w Arc<str>, Option<BranchName>), Result<Seen<'a>, String>>;
+
 /// Finds what the environments of other repositories run. What cannot be read takes its own environment out of the
 /// pass, and so whatever comes after it.
 pub(super) fn look<'a>(inputs: &Inputs<'a>, observation: &mut Observation) -> Vec<Seen<'a>> {
@@ -157,7 +160,7 @@ pub(super) fn look<'a>(inputs: &Inputs<'a>, observation: &mut Observation) -> Ve
             wanted.entry((repository, environment)).or_insert((name, *at));
         }
     }
-    let mut grounds: BTreeMap<(&Arc<str>, Option<BranchName>), Result<Seen<'a>, String>> = BTreeMap::new();
+    let mut grounds = Grounds::new();
     for ((repository, there), (here, at)) in wanted {
         let found = match inputs.others.get(repository) {
             Some(Ok(other)) => theirs(inputs, other, (repository, there, here), &mut grounds).map_err(Unseen::Failed),
@@ -191,7 +194,7 @@ fn theirs<'a, 'w>(
     inputs: &Inputs<'a>,
     other: &'a Other,
     (repository, there, here): (&'w Arc<str>, &EnvironmentName, &EnvironmentName),
-    grounds: &mut BTreeMap<(&'w Arc<str>, Option<BranchName>), Result<Seen<'a>, String>>,
+    grounds: &mut Grounds<'a, 'w>,
 ) -> Result<Elsewhere, String> {
     let config = &other.config;
     let Some(environment) = config.environments.named(there) else {
