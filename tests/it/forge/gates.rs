@@ -674,14 +674,8 @@ pub(super) async fn the_same_order_stands_again_after_what_it_brought_was_taken_
     let stage = Stage::new(kind, "    publish: pullRequest\n");
     stage.pass("08:00").await;
     stage.promote("08:10", &[]).await.unwrap();
-    let work = Repository { folder: stage.scratch.path("merging") };
-    std::fs::create_dir(&work.folder).unwrap();
-    work.git(&["clone", "--quiet", &stage.store.repository.folder.display().to_string(), "."]);
-    work.git(&["switch", "--quiet", "main"]);
-    work.git(&["merge", "--quiet", "--no-ff", "-m", "Merge", &format!("origin/{HEAD}")]);
-    work.git(&["push", "--quiet", "origin", "main"]);
     let merged = u64::try_from(stage.store.kept().pulls.len()).unwrap();
-    stage.store.change(merged, |pull| pull.state = Stands::Merged);
+    stage.store.merge(merged).unwrap();
     stage.pass("08:15").await;
     assert_eq!(stage.store.at(HEAD), None);
     stage.push("staging/web.yaml", &manifest(WEB, "1.4.0"));
