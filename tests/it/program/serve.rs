@@ -131,7 +131,7 @@ impl Service {
         self.wait_for(message, |_| true)
     }
 
-    /// Returns the lines of its log that have come and were not waited for.
+    /// Returns the lines that came meanwhile.
     pub(super) fn lines(&self) -> Vec<Value> {
         self.lines.try_iter().collect()
     }
