@@ -95,7 +95,7 @@ impl Cache {
         self.count(pointed.len(), known.iter().flatten().count());
         let new: Vec<&Pointed> =
             pointed.iter().zip(&known).filter(|(_, since)| since.is_none()).map(|(one, _)| one).collect();
-        let told: Vec<Option<i64>> = new.iter().map(|one| self.told(one)).collect();
+        let told: Vec<Option<i64>> = new.iter().map(|one| self.known_elsewhere(one)).collect();
         let mut learnt = Vec::with_capacity(new.len());
         let written = new.is_empty()
             || self.write(|transaction| {
@@ -118,7 +118,7 @@ impl Cache {
     }
 
     /// Returns since when other processes have known that a tag points to a digest.
-    fn told(&self, one: &Pointed) -> Option<i64> {
+    fn known_elsewhere(&self, one: &Pointed) -> Option<i64> {
         let value = self.elsewhere.as_ref()?.fetch(&name_of(one))?;
         Some(i64::from_le_bytes(value.try_into().ok()?))
     }

@@ -11,6 +11,7 @@ mod rows;
 mod scans;
 mod schema;
 mod store;
+mod told;
 
 use std::collections::HashMap;
 use std::fmt;

@@ -5,6 +5,7 @@
 
 pub mod asked;
 pub mod check;
+mod deployments;
 mod early;
 pub mod elsewhere;
 mod forges;

@@ -20,6 +20,7 @@ use crate::model::record::Standing;
 use crate::model::site::PassedOverReason;
 use crate::observe::history::BranchPast;
 use crate::observe::tree::CommitFiles;
+use crate::pass::deployments;
 use crate::pass::elsewhere::{self, Neighbours};
 use crate::pass::propose::{Publishing, propose};
 use crate::pass::record::Ledger;
@@ -151,7 +152,8 @@ async fn rounds(run: &Run<'_>, memory: Option<&Memory>) -> Result<Outcome, PassE
                 // Pull requests are made on the base as the commits left it.
                 let proposes = environments.0.iter().any(|environment| environment.publish != Publish::Commit);
                 // Who is told how things stand is told of the base as it is now.
-                let is_told = memory.is_some() && !landed.is_empty();
+                let is_kept = environments.0.iter().any(|environment| environment.deployments);
+                let is_told = (memory.is_some() || is_kept) && !landed.is_empty();
                 let is_next = goes_back && !landed.is_empty() && returns < MAX_RETURNS;
                 returns += usize::from(is_next);
                 let may_follow = is_told || proposes || promote::followers(&environments, &landed).next().is_some();
@@ -224,6 +226,9 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
     if let Err(reason) = can_sign(&*run.remote, forge, config.commit.sign) {
         hold_unsigned(&mut planned, &reason);
     }
+    // The forge is told what stands, too, whoever else keeps that.
+    let own = Memory::default();
+    let memory = memory.or_else(|| deployments::are_wanted(&config).then_some(&own));
     let tell = |planned: &Planned| {
         let (config, files, branches) = (&config, &files, &branches);
         let (cache, limits) = (run.cache, run.limits);
@@ -237,7 +242,11 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
     let planned_commits: Vec<(Onto, PlannedCommit)> = holds.chain(returns).chain(changes).collect();
     if run.mode == Mode::DryRun || planned_commits.is_empty() {
         // Pull requests stand on a base that this pass leaves alone; where it moves, the next round makes them.
-        let outcome = end(run, &base, &branches, &config, planned, &tell).await;
+        let mut outcome = end(run, &base, &branches, &config, planned, &tell).await;
+        // What landed is told by the round that follows, which stands on it.
+        if run.mode == Mode::Act && outcome.commits.is_empty() {
+            deployments::tell(&run.publishing, run.cache, &config, &mut outcome).await;
+        }
         return Ok(Once::Done { outcome, environments: config.environments, is_behind: false, goes_back: false });
     }
     let goes_back = !planned.returns.is_empty();

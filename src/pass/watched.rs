@@ -155,6 +155,11 @@ impl Watcher {
         &self.service
     }
 
+    /// Returns the environment that secrets and proxies are named by.
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
     /// Runs a whole pass of one repository. It blocks in between: run it on a thread that may.
     pub async fn pass(&self, url: &str, now: Timestamp) -> Passed {
         let source = self.registries.for_pass();

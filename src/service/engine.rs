@@ -25,6 +25,7 @@ use crate::service::board::log::{Level, Line};
 use crate::service::board::memory::{PassNote, Seen};
 use crate::service::figures::{self, Figures};
 use crate::service::metrics::PassResult;
+use crate::service::notify::news::News;
 use crate::service::timetable::Ended;
 
 /// How many rows of errors one pass may log.
@@ -47,7 +48,7 @@ struct Running {
 pub(super) struct Engine {
     shared: Arc<Shared>,
     work: Work,
-    tasks: JoinSet<(Passed, Option<Seen>)>,
+    tasks: JoinSet<(Passed, Option<Seen>, Option<News>)>,
     running: HashMap<Id, Running>,
     /// The warnings of each repository that were told last, so that each is told once.
     told: HashMap<String, Vec<String>>,
@@ -122,10 +123,13 @@ impl Engine {
         }
         let (work, of_work) = (Arc::clone(&self.work), url.clone());
         let repositories = self.shared.live().watcher.service().repositories.len();
+        let shared = Arc::clone(&self.shared);
         let pass = move || {
             let mut passed = work(&of_work, now);
+            let outcome = passed.result.as_ref().ok().filter(|_| shared.notifier.is_wanted());
+            let news = outcome.map(|outcome| News::of(outcome, &of_work, shared.clock.now()));
             let seen = passed.result.as_mut().ok().and_then(|outcome| Seen::of(outcome, repositories, now));
-            (passed, seen)
+            (passed, seen, news)
         };
         let id = self.tasks.spawn_blocking(pass).id();
         self.shared.board.began(&url);
@@ -135,15 +139,17 @@ impl Engine {
     /// Waits for a pass to end, and notes what it came to.
     pub(super) async fn ended(&mut self) {
         let Some(joined) = self.tasks.join_next_with_id().await else { return };
-        let (id, passed, seen) = match joined {
-            Ok((id, (passed, seen))) => (id, Ok(passed), seen),
+        let (id, passed, seen, news) = match joined {
+            Ok((id, (passed, seen, news))) => (id, Ok(passed), seen, news),
             Err(error) => (
                 error.id(),
                 Err(error.try_into_panic().map_or_else(|_| "cut short".to_owned(), |panic| in_words(&*panic))),
                 None,
+                None,
             ),
         };
         let Some(running) = self.running.remove(&id) else { return };
+        news.into_iter().for_each(|news| self.shared.notifier.tell(news));
         self.shared.had_a_pass.store(true, Ordering::Relaxed);
         let row = self.note(&running, &passed, seen);
         self.shared.queue.end(running.lease, row);
@@ -205,6 +211,9 @@ impl Engine {
                 Ok(Passed { result: Ok(_), .. }) => None,
             },
         };
+        if let (Some(reason), Some(failures)) = (&note.reason, failures) {
+            self.shared.notifier.tell(News::failed(url, now, failures, reason.clone()));
+        }
         self.shared.board.ended(url, note, seen, failures.unwrap_or_default());
         match passed {
             Ok(Passed { result: Ok(outcome), .. }) => {

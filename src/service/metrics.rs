@@ -126,6 +126,23 @@ struct Hook {
     result: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Notice {
+    channel: &'static str,
+    result: &'static str,
+}
+
+/// The messages to receivers of notifications.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Notices(Family<Notice, Counter>);
+
+impl Notices {
+    /// Notes what came of sending one.
+    pub(super) fn count(&self, channel: &'static str, result: &'static str) {
+        self.0.get_or_create(&Notice { channel, result }).inc();
+    }
+}
+
 type Seconds = Counter<f64, AtomicU64>;
 
 /// Every number.
@@ -157,6 +174,8 @@ pub(super) struct Metrics {
     hooks: Family<Hook, Counter>,
     queue_works: Gauge,
     taken_over: Counter,
+    /// The messages to receivers of notifications.
+    pub(super) notices: Notices,
     reload_succeeded: Gauge,
     reload_success: Gauge<f64, AtomicU64>,
     /// The repositories that have series of their own.
@@ -254,6 +273,12 @@ impl Metrics {
                 "Passes that another replica had begun before it fell silent",
                 Counter::default(),
             ),
+            notices: Notices(add(
+                all,
+                "notifications",
+                "Messages to receivers of notifications, by what came of sending them",
+                Family::default(),
+            )),
             reload_succeeded: add(
                 all,
                 "config_last_reload_successful",

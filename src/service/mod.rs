@@ -1,7 +1,8 @@
 //! The service: passes of many repositories, for ever, by schedule, opening gates and webhooks.
 //!
 //! Entry point: [`serve`]. `timetable` says whose pass is due, `engine` runs it, `server` answers over HTTP, `board` shows
-//! what passes found, `live` is the configuration in force, `joining` the way to other replicas. Keeps no state that a restart would miss, and knows no stage of a pass.
+//! what passes found, `notify` tells it to others, `live` is the configuration in force, `joining` the way to other replicas. Keeps no state that a
+//! restart would miss, and knows no stage of a pass.
 
 mod board;
 mod engine;
@@ -12,6 +13,7 @@ mod hooks;
 mod joining;
 mod live;
 mod metrics;
+mod notify;
 mod schedule;
 mod server;
 mod timetable;
@@ -38,6 +40,7 @@ use crate::service::hooks::Hastened;
 use crate::service::joining::Joined;
 use crate::service::live::{Live, Reading};
 use crate::service::metrics::Metrics;
+use crate::service::notify::Notifier;
 use crate::service::timetable::Timetable;
 
 /// How long passes that run may go on after SIGTERM: Kubernetes waits for 30 s before it kills.
@@ -79,6 +82,7 @@ struct Shared {
     wake: Notify,
     metrics: Metrics,
     board: Board,
+    notifier: Notifier,
     live: RwLock<Arc<Live>>,
     queue: Arc<dyn Queue>,
     others: Joined,
@@ -96,6 +100,7 @@ impl Shared {
             wake: Notify::new(),
             metrics,
             board: Board::new(),
+            notifier: Notifier::default(),
             live: RwLock::new(Arc::new(others.share(live))),
             queue: Arc::clone(&others.queue),
             others,
@@ -130,6 +135,8 @@ impl Shared {
         service.repositories.iter().for_each(|repository| self.metrics.watch(&repository.url));
         self.board.watch(service.repositories.iter().map(|repository| repository.url.as_str()));
         self.queue.watch(&service.repositories.iter().map(|repository| repository.url.clone()).collect::<Vec<_>>());
+        let environment = live.watcher.environment();
+        self.notifier.configure(service, environment, &self.clock, &self.metrics.notices);
         self.metrics.reloaded(true, now);
         self.wake.notify_one();
     }
@@ -179,11 +186,12 @@ pub fn caught<S: tracing::Subscriber>() -> impl tracing_subscriber::Layer<S> + S
 /// [`ServeError`] when it could not start; once it runs, nothing ends it but a signal.
 pub fn serve(file: &Path, environment: &Environment, log: &dyn Fn(Log)) -> Result<(), ServeError> {
     let metrics = Metrics::new();
-    let live = Live::read(file, environment, metrics.witness())?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let live = Live::read(file, environment, &clock, metrics.witness())?;
     log(live.watcher.service().log);
     let runtime = Builder::new_multi_thread().worker_threads(NETWORK_THREADS).enable_all().build();
     let runtime = runtime.map_err(ServeError::Start)?;
-    let result = runtime.block_on(Box::pin(run(live, metrics, file, environment, log)));
+    let result = runtime.block_on(Box::pin(run(live, clock, metrics, file, environment, log)));
     // A pass that was abandoned still has its thread: it ends with the process, and needs the runtime until then.
     std::mem::forget(runtime);
     result
@@ -191,6 +199,7 @@ pub fn serve(file: &Path, environment: &Environment, log: &dyn Fn(Log)) -> Resul
 
 async fn run(
     live: Live,
+    clock: Arc<dyn Clock>,
     metrics: Metrics,
     file: &Path,
     environment: &Environment,
@@ -204,7 +213,6 @@ async fn run(
     let address = listener.local_addr().map_err(failed)?;
     let mut reading = Reading { file, environment, log, listen, files: live.files.clone() };
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let others = joining::join(&live, environment, Arc::clone(&clock))?;
     let shared = Arc::new(Shared::new(live, clock, metrics, others));
     let server = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
@@ -258,6 +266,7 @@ async fn finish(shared: &Shared, engine: &mut Engine, end: &mut End) {
         // Nothing is half done by that: a push names the commit it replaces, and the next pass begins anew.
         tracing::warn!(running = engine.running(), "passes were abandoned");
     }
+    shared.notifier.rest().await;
     tracing::info!("stopped");
 }
 

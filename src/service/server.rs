@@ -149,7 +149,7 @@ async fn take(shared: &Shared, source: &str, secret: Option<&str>, request: Requ
         tracing::info!(source = sender.name, "a webhook was refused: its secret or signature is wrong");
         StatusCode::UNAUTHORIZED
     };
-    let Some(claim) = live.hooks.claim(sender, request.headers(), secret) else { return refused() };
+    let Some(claims) = live.hooks.claims(sender, request.headers(), secret).await else { return refused() };
     let body = match timeout(BODY_TIME, Bytes::from_request(request, &())).await {
         Ok(Ok(body)) => body,
         Ok(Err(rejected)) => {
@@ -163,7 +163,7 @@ async fn take(shared: &Shared, source: &str, secret: Option<&str>, request: Requ
             return StatusCode::REQUEST_TIMEOUT;
         }
     };
-    let Some(hastened) = live.hooks.hastened(sender, &claim, &body) else { return refused() };
+    let Some(hastened) = live.hooks.hastened(sender, &claims, &body) else { return refused() };
     let count = shared.hasten(&hastened);
     shared.metrics.hook(sender.name, "taken");
     if hastened.is_empty() {

@@ -111,7 +111,7 @@ fn environment(raw: RawEnvironment, reader: &mut Reader<'_>, edges: &mut Vec<Edg
                     (None, Some(url)) => match environment.value() {
                         Some(there) => add(Predecessor::elsewhere(&url.0, there, reader.position(item.span.start))),
                         None => {
-                            let hint = "name it: `{repository: URL, environment: NAME}`".to_owned();
+                            let hint = "write `environment` beside it".to_owned();
                             reader.fault(item.span, "which environment of that repository is not said", Some(hint));
                         }
                     },
@@ -133,6 +133,7 @@ fn environment(raw: RawEnvironment, reader: &mut Reader<'_>, edges: &mut Vec<Edg
         max_open: raw.max_open.value().map(|most| most.0),
         reviewers: reviewers.into_iter().map(|reviewer| reviewer.value.0).collect(),
         on_failure,
+        deployments: raw.deployments.as_ref().copied().unwrap_or_default(),
         line: position.line,
         column: position.column,
     })

@@ -349,7 +349,7 @@ impl Scalar for SourceWord {
 }
 
 /// What may be told.
-const EVENTS: [&str; 7] = ["opened", "merged", "committed", "failed", "held", "reverted", "waiting"];
+const EVENTS: [&str; 7] = ["proposed", "merged", "rolledBack", "held", "failed", "waitingTooLong", "passFailing"];
 
 /// Something that may be told.
 #[derive(Debug, Clone)]

@@ -181,7 +181,7 @@ fn is_ours(headers: &HeaderMap, hosts: &[String]) -> bool {
     let (Some(Ok(host)), None) = (given.next().map(HeaderValue::to_str), given.next()) else { return false };
     let host = host.to_ascii_lowercase();
     let bare = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        Some(rest) => rest.split_once(']').map_or("", |(bare, _)| bare),
         None => host.split(':').next().unwrap_or_default(),
     };
     bare == "localhost" || bare.parse::<IpAddr>().is_ok() || hosts.iter().any(|known| *known == bare || *known == host)

@@ -3,6 +3,7 @@
 mod action;
 mod ages;
 mod asking;
+mod attacks;
 mod board;
 mod branches;
 mod cache;
@@ -19,8 +20,10 @@ mod github;
 mod heads;
 mod hidden;
 mod holds;
+mod hooks;
 mod life;
 mod manifests;
+mod notify;
 mod record;
 mod recorded;
 mod registries;

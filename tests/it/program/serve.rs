@@ -1,11 +1,11 @@
 //! `serve`: the real program against real repositories, a registry, signals and webhooks.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -20,10 +20,10 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct Service {
     child: Child,
     lines: Receiver<Value>,
+    /// Everything that it wrote so far.
+    log: Arc<Mutex<String>>,
     pub(super) address: String,
     file: String,
-    /// Every line that was waited past.
-    seen: RefCell<String>,
 }
 
 impl Drop for Service {
@@ -79,15 +79,18 @@ impl Service {
         let mut child = command.spawn().unwrap();
         let (sender, lines) = channel();
         let err = BufReader::new(child.stderr.take().unwrap());
+        let log = Arc::new(Mutex::new(String::new()));
+        let written = Arc::clone(&log);
         std::thread::spawn(move || {
             for line in err.lines().map_while(Result::ok) {
+                written.lock().unwrap().push_str(&format!("{line}\n"));
                 let line = serde_json::from_str(&line).unwrap_or(Value::String(line));
                 if sender.send(line).is_err() {
                     return;
                 }
             }
         });
-        let mut service = Self { child, lines, address: String::new(), file, seen: RefCell::default() };
+        let mut service = Self { child, lines, log, address: String::new(), file };
         service.address = service.wait("listening")["address"].as_str().unwrap().to_owned();
         service
     }
@@ -103,11 +106,7 @@ impl Service {
     pub(super) fn wait_for_line(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let mut seen = Vec::new();
         loop {
-            let line = self.lines.recv_timeout(PATIENCE);
-            if let Ok(line) = &line {
-                self.seen.borrow_mut().push_str(&format!("{line}\n"));
-            }
-            match line {
+            match self.lines.recv_timeout(PATIENCE) {
                 Ok(line) if fits(&line) => return line,
                 Ok(line) => seen.push(line),
                 Err(error) => panic!("no line `{what}`: {error}: {seen:#?}"),
@@ -115,14 +114,26 @@ impl Service {
         }
     }
 
-    /// Returns the lines that came meanwhile.
-    pub(super) fn lines(&self) -> Vec<Value> {
-        self.lines.try_iter().collect()
+    /// Returns everything that it wrote so far.
+    pub(super) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Returns how much memory it holds, in kilobytes.
+    pub(super) fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let row = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        row.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     #[track_caller]
     pub(super) fn wait(&self, message: &str) -> Value {
         self.wait_for(message, |_| true)
+    }
+
+    /// Returns the lines of its log that have come and were not waited for.
+    pub(super) fn lines(&self) -> Vec<Value> {
+        self.lines.try_iter().collect()
     }
 
     /// Kills it at once, as `kill -9` does.
@@ -218,7 +229,7 @@ impl Service {
     pub(super) fn stop(self) -> String {
         self.signal("-TERM");
         self.wait("stopped");
-        self.seen.borrow().clone()
+        self.log()
     }
 
     /// Waits for its end; returns the exit code.

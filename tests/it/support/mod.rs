@@ -8,6 +8,7 @@ pub(crate) mod git_server;
 pub(crate) mod memory;
 pub(crate) mod nats_server;
 pub(crate) mod proxy;
+pub(crate) mod receiver;
 pub(crate) mod registry;
 pub(crate) mod repository;
 pub(crate) mod scripted;

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::support::forge::description::{self, Exchange};
-use crate::support::forge::{CheckRow, Fault, Modes, NOW, Pull, Stands, Store, comment_id, graphql};
+use crate::support::forge::{CheckRow, DeploymentRow, Fault, Modes, NOW, Pull, Stands, Store, comment_id, graphql};
 
 /// Returns the fake over a store.
 pub(crate) fn router(store: Arc<Store>) -> Router {
@@ -172,6 +172,14 @@ pub(crate) fn public(store: Arc<Store>) -> Router {
     })
 }
 
+fn deployment(id: usize, row: &DeploymentRow) -> Value {
+    let DeploymentRow { sha, environment, task, text, .. } = row;
+    let fields = json!({
+        "id": id, "sha": sha, "ref": sha, "environment": environment, "task": task, "description": text,
+    });
+    whole("deployment", &fields)
+}
+
 fn percent_decoded(part: &str) -> std::borrow::Cow<'_, str> {
     let query = format!("x={}", part.replace('+', "%2B"));
     let value = url::form_urlencoded::parse(query.as_bytes()).next().unwrap().1.into_owned();
@@ -289,6 +297,35 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
             let row = CheckRow { sha: (*sha).to_owned(), name, word, text, at: NOW, is_run: false };
             store.kept().checks.push(row.clone());
             said(201, &status("status", &row))
+        }
+        ("GET", ["deployments"]) => {
+            let is_asked = |name: &str, value: &str| asked.query(name).is_none_or(|wanted| wanted == value);
+            let kept = store.kept().deployments.clone();
+            let rows = kept.iter().enumerate().rev().filter(|(_, row)| {
+                is_asked("sha", &row.sha) && is_asked("environment", &row.environment) && is_asked("task", &row.task)
+            });
+            let rows: Vec<Value> = rows.map(|(at, row)| deployment(at, row)).collect();
+            paged(asked, &rows, |rows| json!(rows))
+        }
+        ("POST", ["deployments"]) => {
+            assert_eq!((&asked.body["auto_merge"], &asked.body["required_contexts"]), (&json!(false), &json!([])));
+            let (sha, environment, task) = (asked.text("ref"), asked.text("environment"), asked.text("task"));
+            assert!(!store.repository.git(&["rev-parse", &format!("{sha}^{{commit}}")]).is_empty());
+            let row = DeploymentRow { sha, environment, task, text: asked.text("description"), states: Vec::new() };
+            let mut kept = store.kept();
+            kept.deployments.push(row.clone());
+            said(201, &deployment(kept.deployments.len() - 1, &row))
+        }
+        ("GET", ["deployments", id, "statuses"]) => {
+            let row = store.kept().deployments[id.parse::<usize>().unwrap()].clone();
+            let state = |state: &String| whole("deployment-status", &json!({"state": state}));
+            paged(asked, &row.states.iter().rev().map(state).collect::<Vec<_>>(), |rows| json!(rows))
+        }
+        ("POST", ["deployments", id, "statuses"]) => {
+            let state = asked.text("state");
+            assert!(asked.text("description").chars().count() <= 140);
+            store.kept().deployments[id.parse::<usize>().unwrap()].states.push(state.clone());
+            said(201, &whole("deployment-status", &json!({"state": state})))
         }
         ("POST", ["git", "refs"]) => {
             let (name, sha) = (asked.text("ref"), asked.text("sha"));

@@ -60,6 +60,17 @@ pub(crate) struct CheckRow {
     pub(crate) is_run: bool,
 }
 
+/// A deployment as the forge keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DeploymentRow {
+    pub(crate) sha: String,
+    pub(crate) environment: String,
+    pub(crate) task: String,
+    pub(crate) text: String,
+    /// The words of its statuses, oldest first.
+    pub(crate) states: Vec<String>,
+}
+
 /// When everything happens on a fake forge of which nobody says more.
 pub(crate) const NOW: &str = "2026-11-20T08:00:00Z";
 
@@ -129,6 +140,8 @@ pub(crate) struct Kept {
     pub(crate) armed: Vec<u64>,
     /// The releases of `acme/web`, the newest first: tag and text.
     pub(crate) releases: Vec<(String, String)>,
+    /// Where the forge keeps them.
+    pub(crate) deployments: Vec<DeploymentRow>,
     /// Whether the forge signs none of the commits that it makes.
     pub(crate) signs_nothing: bool,
     clock: u64,
