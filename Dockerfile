@@ -29,7 +29,8 @@ COPY --from=build /src/target/release/tagboat /usr/local/bin/tagboat
 # What the component of GitLab's CI calls: inputs as variables.
 COPY action/run.sh /usr/local/bin/tagboat-step
 COPY --from=build /src/LICENSE-MIT /src/LICENSE-APACHE /usr/share/doc/tagboat/
-ENV TAGBOAT_CACHE=/var/cache/tagboat/cache.db
+# `serve` frees in one thread what another took: two arenas keep a third less memory than one for each thread (docs/performance.md).
+ENV TAGBOAT_CACHE=/var/cache/tagboat/cache.db MALLOC_ARENA_MAX=2
 USER 65532:65532
 WORKDIR /var/cache/tagboat
 EXPOSE 8080

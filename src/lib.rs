@@ -25,6 +25,7 @@ pub mod pass;
 pub mod policy;
 pub mod promote;
 pub mod publish;
+pub mod queue;
 pub mod registry;
 pub mod report;
 pub mod service;

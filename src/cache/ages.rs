@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use sha2::{Digest as _, Sha256};
 
 use crate::cache::rows::{seal, unseal};
-use crate::cache::{Cache, Key32};
+use crate::cache::{Cache, Key32, name};
 use crate::model::image::{Digest, ImageName, Tag};
 
 const TABLE: &str = "ages";
@@ -95,17 +95,32 @@ impl Cache {
         self.count(pointed.len(), known.iter().flatten().count());
         let new: Vec<&Pointed> =
             pointed.iter().zip(&known).filter(|(_, since)| since.is_none()).map(|(one, _)| one).collect();
+        let told: Vec<Option<i64>> = new.iter().map(|one| self.known_elsewhere(one)).collect();
         let mut learnt = Vec::with_capacity(new.len());
         let written = new.is_empty()
             || self.write(|transaction| {
-                for one in new {
-                    learnt.push(note(transaction, one, now, self.today())?);
+                for (one, told) in new.iter().zip(&told) {
+                    let since = told.map_or(now, |since| since.min(now));
+                    learnt.push(note(transaction, one, (since, now), self.today())?);
                 }
                 Ok(())
             });
+        if written && let Some(elsewhere) = &self.elsewhere {
+            for ((one, told), since) in new.iter().zip(&told).zip(&learnt) {
+                if told.is_none_or(|told| *since < told) {
+                    elsewhere.leave(&name_of(one), &since.to_le_bytes());
+                }
+            }
+        }
         let mut learnt = learnt.into_iter().filter(|_| written);
         let since = known.into_iter().map(|since| since.or_else(|| learnt.next()));
         since.map(|since| since.and_then(|since| Timestamp::from_second(since).ok())).collect()
+    }
+
+    /// Returns since when other processes have known that a tag points to a digest.
+    fn known_elsewhere(&self, one: &Pointed) -> Option<i64> {
+        let value = self.elsewhere.as_ref()?.fetch(&name_of(one))?;
+        Some(i64::from_le_bytes(value.try_into().ok()?))
     }
 
     /// Returns the digest to which a tag pointed when an earlier pass asked; it may point elsewhere by now.
@@ -133,6 +148,11 @@ impl Cache {
         let whole = now.round(TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Ceil));
         whole.unwrap_or(now).as_second()
     }
+}
+
+/// Returns the name under which processes tell each other the age of a tag.
+fn name_of(one: &Pointed) -> String {
+    name(TABLE, &key((one.image.as_str(), one.tag.as_str(), one.digest.as_str())))
 }
 
 /// A row as it lies in the table.
@@ -180,13 +200,13 @@ fn last(connection: &Connection, image: &ImageName, tag: &Tag) -> rusqlite::Resu
 }
 
 /// Notes that a tag has come to point to a digest; one where it has been before keeps its first time.
-fn note(transaction: &Transaction<'_>, one: &Pointed, now: i64, today: i64) -> rusqlite::Result<i64> {
+fn note(transaction: &Transaction<'_>, one: &Pointed, (first, now): (i64, i64), today: i64) -> rusqlite::Result<i64> {
     let place = (one.image.as_str(), one.tag.as_str(), one.digest.as_str());
     let query = "SELECT value FROM ages WHERE image = ?1 AND tag = ?2 AND digest = ?3";
     let mut statement = transaction.prepare_cached(query)?;
     let before = statement.query_row(params![place.0, place.1, place.2], |row| row.get(0)).optional()?;
     let before = before.and_then(|value| open(place, value));
-    let since = before.map_or(now, |row| row.since);
+    let since = before.map_or(first, |row| row.since.min(first));
     put(transaction, place, Row { since, latest: now }, today)?;
     Ok(since)
 }

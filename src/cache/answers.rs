@@ -35,14 +35,13 @@ pub struct ListSummary {
 impl Cache {
     /// Returns what a source left behind to ask for a list again; its form is the source's own business.
     pub fn pages(&self, image: &ImageName) -> Option<Vec<u8>> {
-        let key = key(&["pages", image.as_str()]);
-        self.find(PAGES, &[key]).remove(&key)
+        self.find_anywhere(PAGES, key(&["pages", image.as_str()]))
     }
 
     /// Keeps what a source left behind.
     pub fn keep_pages(&self, image: &ImageName, pages: Vec<u8>) {
         if pages.len() <= MAX_PAGES_BYTES {
-            self.keep(PAGES, &[(key(&["pages", image.as_str()]), pages)]);
+            self.keep_for_all(PAGES, &[(key(&["pages", image.as_str()]), pages)]);
         }
     }
 
@@ -85,8 +84,7 @@ impl Cache {
     /// Returns what the image of a digest holds: its platforms and creation time. A digest names content that
     /// never changes, so this holds for ever and for every repository.
     pub fn image(&self, digest: &Digest) -> Option<TagFacts> {
-        let key = key(&["image", digest.as_str()]);
-        let facts = read_image(&self.find(IMAGES, &[key]).remove(&key)?)?;
+        let facts = read_image(&self.find_anywhere(IMAGES, key(&["image", digest.as_str()]))?)?;
         Some(TagFacts { digest: Some(digest.clone()), ..facts })
     }
 
@@ -102,7 +100,7 @@ impl Cache {
             let text = format!("{IMAGE_FORM}\n{created}\n{labels}{platforms}");
             Some((key(&["image", digest.as_str()]), text.into_bytes()))
         };
-        self.keep(IMAGES, &facts.into_iter().filter_map(row).collect::<Vec<_>>());
+        self.keep_for_all(IMAGES, &facts.into_iter().filter_map(row).collect::<Vec<_>>());
     }
 }
 

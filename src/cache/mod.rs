@@ -11,6 +11,7 @@ mod rows;
 mod scans;
 mod schema;
 mod store;
+mod told;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -31,11 +32,22 @@ pub use crate::cache::answers::ListSummary;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key32(pub [u8; 32]);
 
+/// Where processes that do the same work leave for each other what they keep. What it gives counts as the cache's own: it
+/// must prove that one of them left it.
+pub trait Elsewhere: Send + Sync {
+    /// Returns what was left under a name; it may take a moment, and says nothing where that is too long.
+    fn fetch(&self, name: &str) -> Option<Vec<u8>>;
+
+    /// Leaves something under a name, where there is room for it.
+    fn leave(&self, name: &str, value: &[u8]);
+}
+
 /// A cache file, or the lack of one.
 pub struct Cache {
     /// Tells the day on which a row was used. Always the real time: `--at` moves decisions, not what happened.
     clock: Arc<dyn Clock>,
     store: Mutex<Store>,
+    elsewhere: Option<Arc<dyn Elsewhere>>,
     asked: AtomicUsize,
     answered: AtomicUsize,
 }
@@ -65,7 +77,14 @@ impl Cache {
     }
 
     fn of(store: Store, clock: Arc<dyn Clock>) -> Self {
-        Self { clock, store: Mutex::new(store), asked: AtomicUsize::new(0), answered: AtomicUsize::new(0) }
+        let (asked, answered) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { clock, store: Mutex::new(store), elsewhere: None, asked, answered }
+    }
+
+    /// Looks elsewhere for what is not in the file, and leaves there what it learns.
+    #[must_use]
+    pub fn with(self, elsewhere: Arc<dyn Elsewhere>) -> Self {
+        Self { elsewhere: Some(elsewhere), ..self }
     }
 
     /// Whether there is a file that can be read; what it cannot keep shows only when it is asked to.
@@ -160,6 +179,24 @@ impl Cache {
         found
     }
 
+    /// Looks a key up in the file, and else where other processes leave theirs.
+    fn find_anywhere(&self, table: &str, key: Key32) -> Option<Vec<u8>> {
+        let known = self.find(table, &[key]).remove(&key);
+        known.or_else(|| {
+            let value = self.elsewhere.as_ref()?.fetch(&name(table, &key))?;
+            self.keep(table, &[(key, value.clone())]);
+            Some(value)
+        })
+    }
+
+    /// Keeps a row, and leaves it for other processes.
+    fn keep_for_all(&self, table: &str, rows: &[(Key32, Vec<u8>)]) {
+        self.keep(table, rows);
+        if let Some(elsewhere) = &self.elsewhere {
+            rows.iter().for_each(|(key, value)| elsewhere.leave(&name(table, key), value));
+        }
+    }
+
     /// Keeps rows in one transaction.
     fn keep(&self, table: &str, kept: &[(Key32, Vec<u8>)]) {
         if kept.is_empty() {
@@ -178,6 +215,11 @@ impl Cache {
             self.write(|transaction| schema::tidy(transaction, today, schema::ROOM));
         }
     }
+}
+
+/// Returns the name under which processes leave a row for each other.
+fn name(table: &str, key: &Key32) -> String {
+    key.0.iter().fold(format!("{table}/"), |name, byte| format!("{name}{byte:02x}"))
 }
 
 impl fmt::Debug for Cache {

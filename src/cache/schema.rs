@@ -7,7 +7,8 @@ pub(super) const APPLICATION: i32 = 0x5467_4274;
 
 /// The migrations in their order; `PRAGMA user_version` is the number of those that were made. What has been
 /// released is never changed, only added to.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE tidied (day INTEGER NOT NULL) STRICT;
     INSERT INTO tidied VALUES (0);
     CREATE TABLE scans (key BLOB PRIMARY KEY, used INTEGER NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
@@ -19,13 +20,17 @@ const MIGRATIONS: &[&str] = &["
         image TEXT NOT NULL, tag TEXT NOT NULL, digest TEXT NOT NULL, used INTEGER NOT NULL, value BLOB NOT NULL,
         PRIMARY KEY (image, tag, digest)
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    CREATE TABLE told (key BLOB PRIMARY KEY, used INTEGER NOT NULL, value BLOB NOT NULL) STRICT;
+",
+];
 
 /// The version of a file on which all migrations were made.
 const LATEST: i64 = MIGRATIONS.len() as i64;
 
 /// The tables whose rows have a day on which they were last used, the largest first.
-const TABLES: &[&str] = &["scans", "pages", "lists", "images", "ages"];
+const TABLES: &[&str] = &["scans", "pages", "lists", "images", "ages", "told"];
 
 /// How many days a row is kept that nothing asks for.
 const KEPT_DAYS: i64 = 90;

@@ -70,3 +70,49 @@ fn rows_go_the_longest_unused_first_when_room_becomes_scarce() {
     schema::tidy(&transaction, 0, 1).unwrap();
     assert_eq!(left(&transaction), 1, "what was used today stays");
 }
+
+/// What processes leave for each other, in memory.
+#[derive(Default)]
+struct Shelf(Mutex<HashMap<String, Vec<u8>>>);
+
+impl Elsewhere for Shelf {
+    fn fetch(&self, name: &str) -> Option<Vec<u8>> {
+        self.0.lock().unwrap().get(name).cloned()
+    }
+
+    fn leave(&self, name: &str, value: &[u8]) {
+        self.0.lock().unwrap().insert(name.to_owned(), value.to_vec());
+    }
+}
+
+#[test]
+fn what_one_process_learnt_others_need_not_ask_and_ages_count_from_whoever_saw_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let shelf = Arc::new(Shelf::default());
+    let at = |second: i64| Arc::new(FixedClock(Timestamp::from_second(second).unwrap()));
+    let open = |name: &str, second: i64| {
+        Cache::open(&folder.path().join(name), at(second)).with(Arc::clone(&shelf) as Arc<dyn Elsewhere>)
+    };
+    let image: crate::model::image::ImageName = "ghcr.io/acme/web".parse().unwrap();
+    let pointed = |tag: &str| Pointed {
+        image: image.clone(),
+        tag: tag.parse().unwrap(),
+        digest: format!("sha256:{}", "a".repeat(64)).parse().unwrap(),
+    };
+    let (one, other) = (open("one.db", 1_000), open("other.db", 2_000));
+    one.keep_pages(&image, b"pages".to_vec());
+    assert_eq!(other.pages(&image), Some(b"pages".to_vec()));
+    one.saw(&[pointed("1.0.0")]);
+    let since = |cache: &Cache, tag: &str| cache.saw(&[pointed(tag)])[0].map(Timestamp::as_second);
+    assert_eq!(since(&other, "1.0.0"), Some(1_000));
+    // A clock that is ahead makes nothing older than it is here.
+    shelf.0.lock().unwrap().values_mut().filter(|value| value.len() == 8).for_each(|value| {
+        *value = 9_000_i64.to_le_bytes().to_vec();
+    });
+    assert_eq!(since(&open("third.db", 1_500), "1.0.0"), Some(1_500));
+    assert_eq!(since(&open("fourth.db", 2_500), "1.0.0"), Some(1_500), "the earlier one is told on");
+    // What was fetched is kept: the file alone knows it.
+    let alone = Cache::open(&folder.path().join("other.db"), at(3_000));
+    assert_eq!((alone.pages(&image), since(&alone, "1.0.0")), (Some(b"pages".to_vec()), Some(1_000)));
+    assert_eq!(since(&one, "1.1.0"), Some(1_000));
+}

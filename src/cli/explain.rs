@@ -1,11 +1,14 @@
 //! `tagboat explain`: for one image, why each tag was or was not chosen.
 
+use std::collections::BTreeSet;
+
 use crate::cli::Outcome;
 use crate::cli::arguments::Explain;
 use crate::cli::output::{Failure, note, print};
 use crate::cli::session::Session;
 use crate::model::environment::EnvironmentName;
 use crate::model::image::ImageName;
+use crate::model::site::Site;
 use crate::pass::{Detail, report};
 use crate::report::{exit, json, text};
 
@@ -33,7 +36,10 @@ pub(super) fn run(session: &Session, arguments: &Explain) -> Outcome {
     }
     if explanations.is_empty() {
         let place = if found { "in that environment" } else { "in any environment" };
-        let hint = "`tagboat scan` lists every reference, and why some are not followed".to_owned();
+        let hint = match alike(&image, &planned.observation.sites) {
+            Some(names) if !found => format!("did you mean {names}?"),
+            _ => "`tagboat scan` lists every reference, and why some are not followed".to_owned(),
+        };
         return Err(Failure::usage(format!("{image} is not followed {place}"), hint));
     }
     // What is not at hand may hold the image, too.
@@ -54,4 +60,15 @@ pub(super) fn run(session: &Session, arguments: &Explain) -> Outcome {
         }
     })?;
     Ok(exit::of_errors(&outcome.errors))
+}
+
+/// Names up to three images of the repository that end as an image does: `redis` is another one in another registry.
+fn alike(image: &ImageName, sites: &[Site]) -> Option<String> {
+    fn last(name: &ImageName) -> Option<&str> {
+        name.as_str().rsplit('/').next()
+    }
+    let others: BTreeSet<&ImageName> = sites.iter().filter_map(|site| site.image.as_ref()).collect();
+    let names = others.into_iter().filter(|other| *other != image && last(other) == last(image)).take(3);
+    let names: Vec<&str> = names.map(ImageName::as_str).collect();
+    (!names.is_empty()).then(|| names.join(" or "))
 }

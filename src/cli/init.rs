@@ -35,6 +35,12 @@ pub(super) fn run(session: &Session, arguments: &Init) -> Outcome {
     }
     let names: Vec<&str> = draft.environments.iter().map(|environment| environment.name.as_str()).collect();
     note(session, &format!("wrote {}: environments {}", path.display(), names.join(", ")));
+    if let Some(first) = draft.outside.first() {
+        let others = draft.outside.len() - 1;
+        let more = if others > 0 { format!(" and {others} more folders") } else { String::new() };
+        let what = "references there are followed once an environment's `files` hold them";
+        note(session, &format!("in no environment: {first}{more}; {what}"));
+    }
     if draft.rules.is_empty() {
         note(session, "no image reference was found: `tagboat scan` says what was passed over, and why");
     } else {

@@ -12,6 +12,7 @@ use tracing_subscriber::{Registry, fmt};
 
 use crate::cli::arguments::{Common, LogFormat};
 use crate::config::service::log::{Format, Level, Log};
+use crate::service;
 
 type Filtered = Layered<reload::Layer<Targets, Registry>, Registry>;
 
@@ -32,7 +33,7 @@ pub(super) fn begin(common: &Common, is_service: bool, color: bool) -> Logging {
     let log = Log::default();
     let (targets, filter) = reload::Layer::new(targets(common, is_service, log));
     let (shown, writer) = reload::Layer::new(writer(common, color, log));
-    let initialised = tracing_subscriber::registry().with(targets).with(shown).try_init();
+    let initialised = tracing_subscriber::registry().with(targets).with(shown).with(service::caught()).try_init();
     debug_assert!(initialised.is_ok(), "logging is set up once");
     Logging { common: common.clone(), is_service, color, filter, writer }
 }
@@ -53,6 +54,7 @@ fn targets(common: &Common, is_service: bool, log: Log) -> Targets {
         (true, _, _) => LevelFilter::ERROR,
         (false, 0, None) if is_service => {
             let others = Targets::new().with_target("tagboat", LevelFilter::WARN);
+            let others = others.with_target("tagboat::queue", LevelFilter::INFO);
             return others.with_target("tagboat::service", LevelFilter::INFO);
         }
         (false, 0, None) | (false, 0, Some(Level::Warn)) => LevelFilter::WARN,

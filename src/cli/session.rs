@@ -74,11 +74,7 @@ impl Session {
 
     /// Reads the operator's configuration, or takes the defaults.
     pub(super) fn service(&self) -> Result<Service, Failure> {
-        let service = setup::service(self.common.service.as_deref())?;
-        if let Some(warning) = setup::inactive_service(&service) {
-            note(self, &warning);
-        }
-        Ok(service)
+        Ok(setup::service(self.common.service.as_deref())?)
     }
 
     /// Opens the cache, once in a call of the program.

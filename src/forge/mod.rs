@@ -14,6 +14,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use crate::model::commit::{CommitId, MadeCommit, NewCommit};
+use crate::model::deployment::Deployment;
 use crate::model::environment::BranchName;
 use crate::model::pull_request::{
     Check, ForgeKind, Lack, Merge, NewPullRequest, PullRequest, Readiness, Release, Source, Status,
@@ -115,6 +116,21 @@ pub trait Forge: Send + Sync {
 
     /// Sets a commit status; the caller has seen that it says something else now.
     fn set_status<'a>(&'a self, commit: &'a CommitId, status: &'a Status) -> Asked<'a, ()>;
+
+    /// Whether this forge keeps deployments.
+    fn keeps_deployments(&self) -> bool {
+        false
+    }
+
+    /// Says that a commit reached an environment, and how it goes there; said twice it is as said once.
+    fn deploy<'a>(&'a self, _deployment: &'a Deployment) -> Asked<'a, ()> {
+        Box::pin(std::future::ready(Err(ForgeError::Skip("this forge keeps no deployments".to_owned()))))
+    }
+
+    /// Returns the permission that the credential lacks for [`Forge::deploy`]. Nothing is changed for that.
+    fn lacks_for_deployments(&self) -> Asked<'_, Option<Lack>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
 
     /// Lists the permissions that the credential lacks. Nothing is changed for that.
     fn lacks(&self) -> Asked<'_, Vec<Lack>> {

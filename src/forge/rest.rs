@@ -17,6 +17,7 @@ use url::Url;
 use crate::clock::Clock;
 use crate::forge::ForgeError;
 use crate::http::client::{Call, HttpClient, PlainHttp, Timeouts};
+use crate::http::echo::without_echo;
 use crate::http::error::HttpError;
 use crate::http::retry::RetryPolicy;
 use crate::http::target::host_of;
@@ -294,7 +295,7 @@ impl Rest {
     async fn exchange(&self, call: &Call) -> Result<Reply, HttpError> {
         let answer = self.http.send(call).await?;
         let (status, headers) = (answer.status, answer.headers.clone());
-        let body = answer.body(LONGEST).whole().await?;
+        let body = without_echo(&call.headers, answer.body(LONGEST).whole().await?);
         Ok(Reply { status, headers, body })
     }
 }

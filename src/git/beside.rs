@@ -2,7 +2,7 @@
 //!
 //! Entry points: [`beside`] and [`lost`]. A push of a merge can make anybody's line the branch's own, and a folder that is
 //! moved takes its past along; so who took what back has to be looked for here, too. When something came to the branch is
-//! told by the line alone. Nothing is fetched, and no more commits are read than of the line, or [`LEAST`].
+//! told by the line alone. Nothing is fetched, and no more commits are read than of the line, or a hundred.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 

@@ -35,6 +35,8 @@ pub struct LogEntry {
     pub parent: Option<CommitId>,
     /// Whether it has further parents.
     pub is_merge: bool,
+    /// Its further parents.
+    pub others: Vec<CommitId>,
     /// Its author; bytes that are not UTF-8 are replaced.
     pub author: Identity,
     /// Who committed it; bytes that are not UTF-8 are replaced.
@@ -201,6 +203,7 @@ pub(super) fn entry(
         id: commit_id(commit.id),
         parent: parent.map(commit_id),
         is_merge: !others.is_empty(),
+        others: others.iter().copied().map(commit_id).collect(),
         author: identity(&author),
         committer: identity(&commit.committer().map_err(broken)?),
         time: Timestamp::from_second(commit.time().map_err(broken)?.seconds).map_err(broken)?,

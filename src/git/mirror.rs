@@ -386,7 +386,8 @@ impl Remote for Mirror {
             }
             let line = self.history(base.0, base.1, limit, &|_| false)?;
             // A commit of the line comes before its parent.
-            is_empty = line.steps.iter().any(|step| step.entry.id == tip);
+            // Merged and reverted, it is there all the same, and brings nothing any more.
+            is_empty = line.steps.iter().any(|step| step.entry.id == tip || step.entry.others.contains(&tip));
             on_base = line.steps.iter().any(|step| Some(&step.entry.id) == parent.as_ref());
             if line.whole {
                 break;

@@ -121,6 +121,8 @@ pub struct HttpClient {
     redirects: Redirects,
     /// Who is told of each exchange, and what kind of system they are with.
     witness: Option<(System, Witness)>,
+    /// Whether logs say which path was asked for.
+    tells_paths: bool,
 }
 
 impl fmt::Debug for HttpClient {
@@ -137,7 +139,13 @@ impl HttpClient {
 
     /// Makes a client over connections that may differ by host; nothing is set up yet.
     pub fn over(connections: Connections, now: Now) -> Self {
-        Self { connections, now, redirects: Redirects::Anywhere, witness: None }
+        Self { connections, now, redirects: Redirects::Anywhere, witness: None, tells_paths: true }
+    }
+
+    /// Keeps paths out of logs, for callers whose URLs are secrets.
+    #[must_use]
+    pub fn hushed(self) -> Self {
+        Self { tells_paths: false, ..self }
     }
 
     /// Says how far redirects are followed.
@@ -238,7 +246,7 @@ impl HttpClient {
         tracing::debug!(
             method = %call.method,
             host,
-            path = url.path(),
+            path = if self.tells_paths { url.path() } else { "…" },
             status = response.status().as_u16(),
             ms = begun.elapsed().as_millis(),
             "request"

@@ -6,6 +6,7 @@
 pub mod body;
 pub mod client;
 pub mod connection;
+pub mod echo;
 pub mod error;
 pub mod proxy;
 pub mod retry;

@@ -34,28 +34,47 @@ pub struct Layout {
     pub environments: Vec<DraftEnvironment>,
     /// The folders with references that lie in none of them.
     pub outside: Vec<String>,
+    /// What folders tell of and is not proposed, because no reference stands there; all of it where most stand outside.
+    pub silent: Vec<String>,
 }
 
 /// Proposes environments for manifests; `has_reference` says of a file whether anything in it can be followed.
+///
+/// One without any reference would hold back for ever what comes after it. Where most references are outside, as in a base that
+/// overlays share, environments would leave out nearly everything.
 pub fn environments<'a>(files: impl Iterator<Item = &'a str>, has_reference: impl Fn(&str) -> bool) -> Layout {
     let files: BTreeSet<&str> = files.collect();
     let mut globs: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut outside: BTreeSet<String> = BTreeSet::new();
+    let mut holding: BTreeSet<String> = BTreeSet::new();
+    let (mut inside, mut elsewhere) = (0, 0);
     for file in &files {
+        let holds = has_reference(file);
         match place(file) {
             Some((name, glob)) => {
+                if holds {
+                    inside += 1;
+                    holding.insert(name.clone());
+                }
                 globs.entry(name).or_default().insert(glob);
             }
-            None if !has_reference(file) => {}
+            None if !holds => {}
             None => {
+                elsewhere += 1;
                 let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
                 outside.insert(folder.split('/').take(2).collect::<Vec<_>>().join("/"));
             }
         }
     }
+    // Of a repository in which nothing can be followed yet, folders tell all that there is to tell.
+    let mut silent = Vec::new();
+    if inside + elsewhere > 0 {
+        silent = globs.keys().filter(|name| inside < elsewhere || !holding.contains(*name)).cloned().collect();
+        globs.retain(|name, _| !silent.contains(name));
+    }
     // A single environment tells nothing: its files and all others belong together.
     if globs.len() < 2 || globs.len() > MAX_ENVIRONMENTS {
-        return Layout { environments: Vec::new(), outside: outside.into_iter().collect() };
+        return Layout { environments: Vec::new(), outside: outside.into_iter().collect(), silent };
     }
     let mut ranked: Vec<(Option<usize>, String, BTreeSet<String>)> =
         globs.into_iter().map(|(name, globs)| (rank(&name), name, globs)).collect();
@@ -81,7 +100,7 @@ pub fn environments<'a>(files: impl Iterator<Item = &'a str>, has_reference: imp
             comments: Vec::new(),
         }
     });
-    Layout { environments: environments.collect(), outside: outside.into_iter().collect() }
+    Layout { environments: environments.collect(), outside: outside.into_iter().collect(), silent }
 }
 
 /// Returns the environment of a file with the glob that covers it: the first part of its path that tells one.

@@ -112,6 +112,8 @@ pub struct Draft {
     pub rules: Vec<DraftRule>,
     /// The environments in their order.
     pub environments: Vec<DraftEnvironment>,
+    /// Folders with references that no environment holds.
+    pub outside: Vec<String>,
     /// Further places of references.
     pub formats: Vec<DraftFormat>,
     /// The author of commits: name and address.

@@ -80,14 +80,25 @@ pub(super) fn add_environments(seen: Seen<'_>, draft: &mut Draft) {
     };
     let files = seen.files.iter().map(RepoPath::as_str).filter(is_manifest);
     let layout = layout::environments(files, |path| followed.contains(path));
+    let silent = (!layout.silent.is_empty()).then(|| {
+        let names: Vec<&str> = layout.silent.iter().take(OUTSIDE).map(String::as_str).collect();
+        let more = layout.silent.len() - names.len();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!(
+            "Folders tell of {}{more}, too; give each an environment once its files name images of their own.",
+            names.join(", ")
+        )
+    });
     if layout.environments.is_empty() {
+        let one =
+            silent.unwrap_or_else(|| "No folder tells of an environment, so that one holds all files.".to_owned());
         draft.environments.push(DraftEnvironment {
             name: "default".to_owned(),
             files: vec!["**".to_owned()],
             after: Vec::new(),
             publish: Publish::PullRequest,
             comments: vec![
-                "No folder tells of an environment, so that one holds all files.".to_owned(),
+                one,
                 "publish: commit (pushed to the branch), pullRequest (a person merges), autoMerge (merged when every gate passes)".to_owned(),
             ],
         });
@@ -100,6 +111,7 @@ pub(super) fn add_environments(seen: Seen<'_>, draft: &mut Draft) {
             "Behind `after`, versions come from the environment named there; `gates: {soak: 24h}` lets them wait."
                 .to_owned(),
         );
+        first.comments.extend(silent);
         let outside: Vec<String> = layout
             .outside
             .iter()
@@ -118,5 +130,6 @@ pub(super) fn add_environments(seen: Seen<'_>, draft: &mut Draft) {
                     .to_owned(),
             );
         }
+        draft.outside = outside;
     }
 }

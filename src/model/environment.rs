@@ -149,6 +149,8 @@ pub struct Environment {
     pub reviewers: Vec<String>,
     /// What is watched after a merge.
     pub on_failure: Option<OnFailure>,
+    /// Whether the forge is told what reaches it, as deployments.
+    pub deployments: bool,
     /// The line of the configuration file on which it begins, from 1.
     pub line: usize,
     /// The column there, from 1, in characters.
@@ -223,6 +225,7 @@ impl Environments {
             max_open: None,
             reviewers: Vec::new(),
             on_failure: None,
+            deployments: false,
             line: 0,
             column: 0,
         }])

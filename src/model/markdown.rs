@@ -1,6 +1,6 @@
 //! Text from outside in Markdown: shown as it is, and meaning nothing.
 //!
-//! Entry points: [`code`] and [`plain`]. No mention, closing keyword, HTML, link or hidden marker comes through either,
+//! Entry points: [`code`], [`plain`] and, for commits, [`quiet`]. No mention, closing keyword, HTML, link or hidden marker comes through either,
 //! in the Markdown of GitHub, GitLab, Gitea and Forgejo.
 
 /// The longest text from outside that is shown whole, in characters.
@@ -24,6 +24,22 @@ pub fn code(text: &str) -> String {
 
 /// Writes a text from outside as prose in which nothing means anything.
 pub fn plain(text: &str) -> String {
+    written(text, Place::Markdown)
+}
+
+/// Writes a text from outside for a commit's message, which is no Markdown: forges look for mentions and closing keywords there, too.
+pub fn quiet(text: &str) -> String {
+    written(text, Place::Message)
+}
+
+/// Where a text stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Markdown,
+    Message,
+}
+
+fn written(text: &str, place: Place) -> String {
     let mut shown = String::new();
     let mut before = ['\0'; 2];
     let mut rest = text.chars().take(LONGEST).peekable();
@@ -43,6 +59,9 @@ pub fn plain(text: &str) -> String {
         }
         before = [before[1], character];
         match character {
+            '<' | '>' | '&' | '`' | '*' | '_' | '[' | ']' | '|' | '\\' | '~' if place == Place::Message => {
+                shown.push(character);
+            }
             '<' => shown.push_str("&lt;"),
             '>' => shown.push_str("&gt;"),
             '&' => shown.push_str("&amp;"),
@@ -73,6 +92,10 @@ mod tests {
         assert_eq!(plain("closes #1 @acme <b>"), "closes #\u{2060}1 @\u{2060}acme &lt;b&gt;");
         assert_eq!(plain("fixes https://x/1 gh-2"), "fixes https:\u{2060}//x/1 gh\u{2060}-2");
         assert_eq!(plain("closes ACME-1: a-1 ```x"), "closes ACME\u{2060}-1: a-1 \\`\\`\\`x");
+        assert_eq!(
+            quiet("closes #1 GH-2, <b>_@acme_</b>\n"),
+            "closes #\u{2060}1 GH\u{2060}-2, <b>_@\u{2060}acme_</b> "
+        );
         assert!(!plain("<!-- tagboat: {} -->").contains("<!--"));
         assert_eq!(plain("/merge and /close\n/close a/b"), "\u{2060}/merge and \u{2060}/close \u{2060}/close a/b");
         assert_eq!(code("/merge\n/close"), "`/merge /close`");

@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use crate::model::image::shorten;
-use crate::model::pull_request::Marker;
+use crate::model::pull_request::{Armed, Marker};
 
 /// How the hidden line begins; never written by anything else, since `<` is escaped.
 const START: &str = "<!-- tagboat: ";
@@ -26,8 +26,10 @@ pub fn write(marker: &Marker) -> String {
     if marker.left {
         json["left"] = true.into();
     }
-    if marker.armed {
-        json["armed"] = true.into();
+    match marker.armed {
+        Armed::No => {}
+        Armed::Perhaps => json["armed"] = "perhaps".into(),
+        Armed::Yes => json["armed"] = "yes".into(),
     }
     for (name, text) in [("what", &marker.what), ("instead", &marker.instead)] {
         if let Some(text) = text {
@@ -59,7 +61,11 @@ pub fn read(body: &str) -> Option<Marker> {
         withdrawn: json["withdrawn"].as_bool()?,
         unfinished: json["unfinished"].as_bool().unwrap_or(false),
         left: json["left"].as_bool().unwrap_or(false),
-        armed: json["armed"].as_bool().unwrap_or(false),
+        armed: match json["armed"].as_str() {
+            None => Armed::No,
+            Some("yes") => Armed::Yes,
+            Some(_) => Armed::Perhaps,
+        },
         what: json["what"].as_str().map(shorten),
         instead: json["instead"].as_str().map(shorten),
     })
@@ -81,7 +87,7 @@ mod tests {
                 withdrawn: true,
                 unfinished: true,
                 left: true,
-                armed: true,
+                armed: Armed::Perhaps,
                 what,
                 instead,
             };
@@ -89,7 +95,7 @@ mod tests {
             assert_eq!(line.matches("-->").count(), 1, "{line}");
             let body = format!("text\n{line}\n");
             assert_eq!(read(&body), Some(written.clone()));
-            let other = Marker { withdrawn: false, unfinished: false, left: false, armed: false, ..written };
+            let other = Marker { withdrawn: false, unfinished: false, left: false, armed: Armed::No, ..written };
             // Forges turn line ends about, and people write before and after.
             for body in [body.clone(), body.replace('\n', "\r\n"), format!("{line}\n{body}more")] {
                 let replaced = replace(&body, &other);

@@ -7,6 +7,7 @@ pub mod change;
 pub mod checks;
 pub mod commit;
 pub mod decision;
+pub mod deployment;
 pub mod elsewhere;
 pub mod environment;
 pub mod exchange;

@@ -56,6 +56,8 @@ pub struct Observation {
     pub answers: BTreeMap<SourceQuestion, Result<Answer, String>>,
     /// The first-parent line of each environment's branch, newest first, as far as history was read.
     pub lines: BTreeMap<EnvironmentName, Arc<[CommitId]>>,
+    /// Whether there is a forge that can be asked at all.
+    pub has_forge: bool,
     /// What was said of commits of this repository.
     pub reports: Reports,
     /// The environments of other repositories that come before one of this one, by their names here, as far as they

@@ -102,12 +102,24 @@ pub struct Marker {
     pub unfinished: bool,
     /// Whether it was said on it that it is left alone, since somebody else has pushed to it.
     pub left: bool,
-    /// Whether the forge may have been told to merge it by itself, where the forge itself does not list that.
-    pub armed: bool,
+    /// Whether the forge was told to merge it by itself, where the forge itself does not list that.
+    pub armed: Armed,
     /// What it proposes, in few words.
     pub what: Option<String>,
     /// What it proposed before that.
     pub instead: Option<String>,
+}
+
+/// Whether a forge was told to merge by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Armed {
+    /// It was not.
+    #[default]
+    No,
+    /// It is being told: whether it has heard is not known.
+    Perhaps,
+    /// It was.
+    Yes,
 }
 
 /// A pull request as a listing of the forge tells it.
@@ -144,11 +156,16 @@ impl PullRequest {
     #[must_use]
     pub fn disarmed(&self) -> Self {
         let mut now = Self { is_armed: false, ..self.clone() };
-        if let Some(read) = now.marker.as_mut().filter(|read| read.armed) {
-            read.armed = false;
+        if let Some(read) = now.marker.as_mut().filter(|read| read.armed != Armed::No) {
+            read.armed = Armed::No;
             now.body = marker::replace(&now.body, read);
         }
         now
+    }
+
+    /// Whether the forge merges it by itself for certain.
+    pub fn is_surely_armed(&self) -> bool {
+        self.is_armed && self.marker.as_ref().is_none_or(|marker| marker.armed != Armed::Perhaps)
     }
 }
 

@@ -189,6 +189,9 @@ impl Status {
     }
 }
 
+/// How many commits of a branch count as lately.
+pub const LATELY: usize = 50;
+
 /// How things stand when a pass ends: what `status` gives, from what the pass saw anyway.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Standing {
@@ -198,6 +201,8 @@ pub struct Standing {
     pub proposals: Vec<Arc<Proposal>>,
     /// What was decided in the last round, where the outcome tells the decisions of an earlier one.
     pub decisions: Option<Vec<Decision>>,
+    /// What happened lately, newest first: in the newest [`LATELY`] commits of each branch.
+    pub lately: Vec<Entry>,
 }
 
 impl Standing {

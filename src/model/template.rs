@@ -40,6 +40,8 @@ pub enum Wording {
     Title,
     /// The body of a pull request.
     Body,
+    /// A notification.
+    Notice,
 }
 
 impl Wording {
@@ -51,6 +53,7 @@ impl Wording {
             Self::Body => {
                 &["default", "environment", "files", "gates", "group", "images", "notes", "publish", "summary"]
             }
+            Self::Notice => &["default", "events", "repository"],
         }
     }
 }
@@ -194,7 +197,7 @@ impl Template {
             return Err(fault(line, format!("there is no variable `{}`", shorten(unknown)), Some(known(wording))));
         }
         let template = Self { source: source.into(), wording };
-        match template.filled(&Facts::sample()) {
+        match template.filled(&sample(wording)) {
             Ok(_) => Ok(template),
             Err(error) => Err(of_jinja(&error, wording)),
         }
@@ -206,7 +209,16 @@ impl Template {
     ///
     /// Why that cannot be done, in words: it takes too long, or too much comes out.
     pub fn render(&self, facts: &Facts) -> Result<String, String> {
-        self.filled(facts).map_err(|error| {
+        self.fill(&facts.values(self.wording))
+    }
+
+    /// Fills it in with values by the names of its variables.
+    ///
+    /// # Errors
+    ///
+    /// As [`Template::render`].
+    pub fn fill(&self, values: &Json) -> Result<String, String> {
+        self.filled(values).map_err(|error| {
             let fault = of_jinja(&error, self.wording);
             match fault.line {
                 Some(line) => format!("line {line} of the template: {}", fault.reason),
@@ -215,14 +227,27 @@ impl Template {
         })
     }
 
-    fn filled(&self, facts: &Facts) -> Result<String, minijinja::Error> {
+    fn filled(&self, values: &Json) -> Result<String, minijinja::Error> {
         let environment = environment();
         let parsed = environment.template_from_named_str("template", &self.source)?;
         let mut output = Bounded(Vec::new());
-        let values = Value::from(Serde(facts.values(self.wording)));
-        parsed.render_captured_to(values, &mut output)?;
+        parsed.render_captured_to(Value::from(Serde(values)), &mut output)?;
         String::from_utf8(output.0).map_err(|_cut| minijinja::Error::new(ErrorKind::WriteFailure, "it is no text"))
     }
+}
+
+/// The words by which templates call what is known of an event.
+pub const EVENT_WORDS: [&str; 12] =
+    ["event", "text", "environment", "group", "image", "short", "old", "new", "commit", "url", "by", "reason"];
+
+/// Values that every template must be able to be filled in with.
+fn sample(wording: Wording) -> Json {
+    if wording != Wording::Notice {
+        return Facts::sample().values(wording);
+    }
+    let event: serde_json::Map<String, Json> =
+        EVENT_WORDS.iter().map(|word| ((*word).to_owned(), Json::from(*word))).collect();
+    json!({"default": "dev: web 1.5.0", "repository": "https://git.example/acme/gitops", "events": [event]})
 }
 
 /// Output that ends in a fault where it grows beyond the bound.
@@ -259,6 +284,10 @@ fn environment<'a>() -> Environment<'a> {
 }
 
 fn known(wording: Wording) -> String {
+    if wording == Wording::Notice {
+        let words = EVENT_WORDS.map(|word| format!("`{word}`")).join(", ");
+        return format!("there are {}; each of `events` has {words}", wording.variables().join(", "));
+    }
     format!("there are {}; each of `images` has `name`, `short`, `old`, `new`, `step`", wording.variables().join(", "))
 }
 

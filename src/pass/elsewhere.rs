@@ -1,6 +1,6 @@
 //! Environments of other repositories that come before one of this one: looked at, and never touched.
 //!
-//! Entry points: [`view`], which fetches, and `look`, which finds what they run. Which repositories may be looked at is
+//! Entry points: [`view()`], which fetches, and `look`, which finds what they run. Which repositories may be looked at is
 //! the operator's word ([`Neighbours`]): whoever may write manifests can make nobody fetch anything with a credential.
 
 use std::collections::BTreeMap;
@@ -148,7 +148,7 @@ pub(crate) struct Theirs<'a> {
     pub(crate) sites: Vec<Site>,
 }
 
-/// Branches of other repositories, by the repository's URL and the branch; or why they cannot be read, in words.
+/// What was seen of each repository, on its base or a branch; or why it could not be.
 type Grounds<'a, 'w> = BTreeMap<(&'w Arc<str>, Option<BranchName>), Result<Seen<'a>, String>>;
 
 /// Finds what the environments of other repositories run. What cannot be read takes its own environment out of the

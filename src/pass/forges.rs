@@ -176,7 +176,10 @@ pub(super) fn gitea(address: Address<'_>) -> Result<Publishing, SetupError> {
     let ci = ci_gitea(address.environment);
     let is_ci = ci.is_some();
     let Some(place) = place(&address, ci, "api/v1")? else { return Ok(nowhere("gitea")) };
-    let Some((owner, name)) = place.path.split_once('/').filter(|(_, name)| !name.contains('/')) else {
+    // Over HTTP more than two parts tell of a path that the API lies below, too; over SSH they tell where the server keeps it.
+    let mut parts: Vec<&str> = place.path.rsplitn(3, '/').collect();
+    parts.truncate(if address.repository.reach() == Reach::Ssh { 2 } else { 3 });
+    let [name, owner] = parts.as_slice() else {
         let path = shorten(&place.path);
         return Ok(Publishing::Missing(format!(
             "`{path}` is no owner/name on Gitea: where it lies below a path of its host, `--forge-url` says which"

@@ -5,6 +5,7 @@
 
 pub mod asked;
 pub mod check;
+mod deployments;
 mod early;
 pub mod elsewhere;
 mod forges;
@@ -63,7 +64,7 @@ use crate::pass::returns::Return;
 use crate::pass::view::Branches;
 use crate::promote::Promoted;
 use crate::registry::TagSource;
-use crate::source::Sources;
+use crate::source::Answers;
 use crate::{config, decide, edit, git, manifest, observe, promote, publish};
 
 /// How many times decisions may ask for further facts before what is still missing counts as unknown.
@@ -117,7 +118,7 @@ pub struct Inputs<'a> {
     /// Where tags come from.
     pub source: &'a dyn TagSource,
     /// What gates may ask.
-    pub sources: &'a Sources,
+    pub sources: &'a dyn Answers,
     /// What earlier passes left.
     pub cache: &'a Cache,
     /// The limits of what is read.
@@ -319,6 +320,7 @@ fn look<'a>(inputs: &Inputs<'a>) -> Result<(Observation, Vec<Seen<'a>>), PassErr
         troubles: looked.troubles,
         absent: looked.absent,
         holds: holds(inputs)?,
+        has_forge: inputs.forge.is_ok(),
         tips: inputs.base.iter().cloned().chain(beside).collect(),
         ..Observation::default()
     };

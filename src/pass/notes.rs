@@ -39,6 +39,7 @@ pub(super) async fn notes(
 ) -> BTreeMap<usize, String> {
     let mut found = BTreeMap::new();
     let mut asked = 0;
+    let courses = courses.iter().filter(|course| course.proposal.is_some());
     for (wanted, course) in desired.iter().zip(courses) {
         let is_kept = |one: &&PullRequest| {
             let is_same = one.marker.as_ref().is_some_and(|marker| marker.key == wanted.key);

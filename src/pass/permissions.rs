@@ -6,13 +6,15 @@ use std::path::Path;
 
 use crate::config::environment::Environment;
 use crate::config::service::Service;
+use crate::forge::{Forge, ForgeError};
 use crate::git::url::RemoteUrl;
 use crate::http::connection::Connection;
 use crate::model::exchange::Witness;
 use crate::model::outcome::{Finding, Severity};
-use crate::pass::forges;
+use crate::model::pull_request::Lack;
 use crate::pass::propose::Publishing;
-use crate::pass::setup::{ForgeChoice, SetupError, publishing, watched};
+use crate::pass::setup::{ForgeChoice, SetupError, publishing, repository, watched};
+use crate::pass::{deployments, forges};
 
 /// Returns the one warning about the token: that of GitHub Actions itself starts no workflow.
 pub fn token_warning(
@@ -63,7 +65,7 @@ pub async fn lacking(folder: &Path, service: &Service, environment: &Environment
     match publishing(ForgeChoice::Auto, None, &url, service, environment)? {
         Publishing::Plain => {}
         Publishing::Missing(reason) => findings.push(finding(Severity::Warning, "no-forge", reason, None)),
-        Publishing::Forge(forge) => match forge.lacks().await {
+        Publishing::Forge(forge) => match lacks(&*forge, folder).await {
             Ok(lacks) => findings.extend(lacks.into_iter().map(|lack| {
                 let message = format!("the forge's credential lacks `{}`, to {}", lack.permission, lack.needed_to);
                 finding(Severity::Error, "missing-permission", message, Some("grant it to the token or the App"))
@@ -72,4 +74,14 @@ pub async fn lacking(folder: &Path, service: &Service, environment: &Environment
         },
     }
     Ok(findings)
+}
+
+/// Lists what the credential lacks for everything that the folder's configuration asks for.
+async fn lacks(forge: &dyn Forge, folder: &Path) -> Result<Vec<Lack>, ForgeError> {
+    let mut lacks = forge.lacks().await?;
+    // What is wrong with the configuration is a finding of its own.
+    if repository(folder, None).is_ok_and(|config| deployments::are_wanted(&config)) {
+        lacks.extend(forge.lacks_for_deployments().await?);
+    }
+    Ok(lacks)
 }

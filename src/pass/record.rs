@@ -16,7 +16,7 @@ use crate::model::file::RepoPath;
 use crate::model::history::Timeline;
 use crate::model::hold::Hold;
 use crate::model::image::ImageName;
-use crate::model::record::{Delivery, Entry, History, Kind};
+use crate::model::record::{Delivery, Entry, History, Kind, LATELY};
 use crate::model::site::{Site, Value};
 use crate::observe::files::Files;
 use crate::observe::history::{Asking, MOST_COMMITS, Past, Reading, Rewritten, Told, tell};
@@ -29,7 +29,10 @@ use crate::promote::record::{self, Known};
 use crate::{decide, promote};
 
 /// How many commits are read at first, and how many then where that was not enough.
-const DEPTHS: [usize; 4] = [50, 200, 800, MOST_COMMITS];
+const DEPTHS: [usize; 4] = [LATELY, 200, 800, MOST_COMMITS];
+
+/// How many things that happened lately are told.
+const MOST_LATELY: usize = 1_000;
 
 /// How many commits are read at most.
 pub const MOST_READ: usize = MOST_COMMITS;
@@ -253,6 +256,16 @@ fn of_ground(asking: &Asking, config: &Repository, branch: Option<&BranchName>) 
             Asking::All(Some(own.cloned().collect()))
         }
     }
+}
+
+/// Tells what happened in the newest commits, newest first.
+pub(super) fn lately(ledger: &Ledger<'_>, told: &Told) -> Vec<Entry> {
+    let mut entries = entries(ledger, told);
+    entries.extend(held(&told.rewritten));
+    entries.retain(|entry| entry.depth < LATELY);
+    record::sort(&mut entries, &ledger.config.environments);
+    entries.truncate(MOST_LATELY);
+    entries
 }
 
 fn entries(ledger: &Ledger<'_>, told: &Told) -> Vec<Entry> {

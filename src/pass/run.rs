@@ -20,6 +20,7 @@ use crate::model::record::Standing;
 use crate::model::site::PassedOverReason;
 use crate::observe::history::BranchPast;
 use crate::observe::tree::CommitFiles;
+use crate::pass::deployments;
 use crate::pass::elsewhere::{self, Neighbours};
 use crate::pass::propose::{Publishing, propose};
 use crate::pass::record::Ledger;
@@ -33,7 +34,7 @@ use crate::publish::apply::{Applied, apply, apply_by_forge};
 use crate::publish::making::{MakeError, Maker, can_sign};
 use crate::publish::plan::{PlannedCommit, commits};
 use crate::registry::TagSource;
-use crate::source::Sources;
+use crate::source::Answers;
 use crate::{manifest, observe::files::Files};
 
 /// The file in the repository that says what to follow.
@@ -74,7 +75,7 @@ pub struct Run<'a> {
     /// Where tags come from.
     pub source: &'a dyn TagSource,
     /// What gates may ask.
-    pub sources: &'a Sources,
+    pub sources: &'a dyn Answers,
     /// What earlier passes left.
     pub cache: &'a Cache,
     /// The limits of what is read.
@@ -144,11 +145,15 @@ async fn rounds(run: &Run<'_>, memory: Option<&Memory>) -> Result<Outcome, PassE
                     outcome.commits.iter().map(|landed| landed.environment.clone()).collect();
                 merge(&mut total, *outcome, &landed);
                 let before = moved_before.len();
-                moved_before.extend(landed.iter().cloned());
+                // What went back makes room for what comes next there.
+                if !goes_back {
+                    moved_before.extend(landed.iter().cloned());
+                }
                 // Pull requests are made on the base as the commits left it.
                 let proposes = environments.0.iter().any(|environment| environment.publish != Publish::Commit);
                 // Who is told how things stand is told of the base as it is now.
-                let is_told = memory.is_some() && !landed.is_empty();
+                let is_kept = environments.0.iter().any(|environment| environment.deployments);
+                let is_told = (memory.is_some() || is_kept) && !landed.is_empty();
                 let is_next = goes_back && !landed.is_empty() && returns < MAX_RETURNS;
                 returns += usize::from(is_next);
                 let may_follow = is_told || proposes || promote::followers(&environments, &landed).next().is_some();
@@ -221,6 +226,9 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
     if let Err(reason) = can_sign(&*run.remote, forge, config.commit.sign) {
         hold_unsigned(&mut planned, &reason);
     }
+    // The forge is told what stands, too, whoever else keeps that.
+    let own = Memory::default();
+    let memory = memory.or_else(|| deployments::are_wanted(&config).then_some(&own));
     let tell = |planned: &Planned| {
         let (config, files, branches) = (&config, &files, &branches);
         let (cache, limits) = (run.cache, run.limits);
@@ -234,7 +242,11 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
     let planned_commits: Vec<(Onto, PlannedCommit)> = holds.chain(returns).chain(changes).collect();
     if run.mode == Mode::DryRun || planned_commits.is_empty() {
         // Pull requests stand on a base that this pass leaves alone; where it moves, the next round makes them.
-        let outcome = end(run, &base, &branches, &config, planned, &tell).await;
+        let mut outcome = end(run, &base, &branches, &config, planned, &tell).await;
+        // What landed is told by the round that follows, which stands on it.
+        if run.mode == Mode::Act && outcome.commits.is_empty() {
+            deployments::tell(&run.publishing, run.cache, &config, &mut outcome).await;
+        }
         return Ok(Once::Done { outcome, environments: config.environments, is_behind: false, goes_back: false });
     }
     let goes_back = !planned.returns.is_empty();

@@ -16,7 +16,7 @@ use crate::model::history::TakenBack;
 use crate::model::image::ImageName;
 use crate::model::outcome::Trouble;
 use crate::model::proposal::Proposal;
-use crate::model::record::{Running, Standing, Status};
+use crate::model::record::{Entry, Running, Standing, Status};
 use crate::model::site::Value;
 use crate::observe::history::Asking;
 use crate::pass::record::{self, Ledger};
@@ -29,6 +29,7 @@ struct Background {
     brought: BTreeMap<(EnvironmentName, ImageName, Value), (CommitId, Timestamp)>,
     drifts: Vec<Drift>,
     taken_back: Vec<(EnvironmentName, ImageName, TakenBack)>,
+    lately: Vec<Entry>,
     /// The time down to which history was read, where it goes on.
     cut: Option<Timestamp>,
 }
@@ -73,7 +74,8 @@ pub(super) fn beside(planned: &Planned, ledger: &Ledger<'_>, memory: &Memory) ->
     drop(known);
     let (mut status, proposals) = standing(planned, ledger.config, background.as_deref());
     status.errors.extend(error.as_ref().map(unreadable));
-    Standing { status, proposals, decisions: None }
+    let lately = background.map(|known| known.lately.clone()).unwrap_or_default();
+    Standing { status, proposals, decisions: None, lately }
 }
 
 fn unreadable(error: &PassError) -> Trouble {
@@ -110,7 +112,9 @@ fn background(planned: &Planned, ledger: &Ledger<'_>) -> Result<Background, Pass
         runs.extend(theirs);
     }
     let drifts = drift::drift(&ledger.config.environments, &runs, &told.timelines, &decide::past::order);
-    let mut background = Background { drifts, cut: (!told.whole).then_some(told.oldest), ..Background::default() };
+    let lately = record::lately(ledger, &told);
+    let mut background =
+        Background { drifts, lately, cut: (!told.whole).then_some(told.oldest), ..Background::default() };
     for ((environment, image), timeline) in &told.timelines {
         for value in runs.get(&(environment.clone(), image.clone())).into_iter().flatten() {
             if let Some(shift) = timeline.brought(value) {

@@ -2,16 +2,19 @@
 //!
 //! Opens no file: certificates and keys are read when a host is connected to. Credentials are `setup`'s.
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use secrecy::SecretString;
 
+use crate::clock::Clock;
 use crate::config::environment::Environment;
 use crate::config::service::words::ProxyText;
 use crate::config::service::{self, Service};
-use crate::http::client::Timeouts;
-use crate::http::connection::{ClientCertificate, Connection};
+use crate::http::client::{HttpClient, Redirects, Timeouts};
+use crate::http::connection::{ClientCertificate, Connection, Connections};
 use crate::http::proxy::{NamedProxy, Proxies, ProxyChoice, ProxyUrl};
 use crate::registry::push_times::Vendor;
 use crate::registry::settings::Mirror;
@@ -48,6 +51,13 @@ pub(super) fn forge(service: &Service, watched: Option<&service::WatchedReposito
         proxy: watched.map(|watched| proxy(&watched.proxy)).unwrap_or_default(),
         ..Connection::default()
     }
+}
+
+/// Returns a client for what the service asks and tells by itself: through the environment's proxies, trusting a private
+/// authority where one is named. It says no path in logs, for that may be a secret, and follows nobody elsewhere.
+pub fn outgoing(ca_file: Option<PathBuf>, environment: &Environment, clock: Arc<dyn Clock>) -> HttpClient {
+    let connections = Connections::new(Connection { ca_file, ..Connection::default() }, proxies(environment));
+    HttpClient::over(connections, Arc::new(move || clock.now())).following(Redirects::WithinHost).hushed()
 }
 
 fn proxy(said: &ProxyText) -> ProxyChoice {

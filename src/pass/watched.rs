@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use crate::cache::Tally;
+use crate::cache::{Cache, Elsewhere, Tally};
 use crate::config::environment::Environment;
 use crate::config::service::Service;
 use crate::git::url::RemoteUrl;
@@ -25,6 +25,7 @@ use crate::pass::status::Memory;
 use crate::pass::{Detail, PassError, Progress};
 use crate::registry::TagSource;
 use crate::registry::client::RegistryClient;
+use crate::registry::grapevine::Grapevine;
 
 /// What the passes of one configuration share.
 pub struct Watcher {
@@ -32,6 +33,8 @@ pub struct Watcher {
     environment: Environment,
     registries: RegistryClient,
     limits: manifest::Limits,
+    /// Where other processes leave what they learnt.
+    elsewhere: Option<Arc<dyn Elsewhere>>,
     witness: Witness,
     /// What history told of each repository.
     memories: Mutex<HashMap<String, Arc<Memory>>>,
@@ -129,7 +132,22 @@ impl Watcher {
     pub fn new(service: Service, environment: Environment, witness: Witness) -> Result<Self, SetupError> {
         let registries = setup::registry_client(&service, &environment)?.told_to(witness.clone());
         let limits = setup::limits(&service);
-        Ok(Self { service, environment, registries, limits, witness, memories: Mutex::default() })
+        Ok(Self { service, environment, registries, limits, elsewhere: None, witness, memories: Mutex::default() })
+    }
+
+    /// Shares what registries allow and what they answer with other processes that watch the same.
+    #[must_use]
+    pub fn together(self, grapevine: Arc<dyn Grapevine>, elsewhere: Arc<dyn Elsewhere>) -> Self {
+        let registries = self.registries.with_grapevine(grapevine);
+        Self { registries, elsewhere: Some(elsewhere), ..self }
+    }
+
+    fn cache(&self) -> Cache {
+        let cache = setup::cache(&self.service, &self.environment);
+        match &self.elsewhere {
+            Some(elsewhere) => cache.with(Arc::clone(elsewhere)),
+            None => cache,
+        }
     }
 
     /// Returns the operator's configuration.
@@ -137,10 +155,15 @@ impl Watcher {
         &self.service
     }
 
+    /// Returns the environment that secrets and proxies are named by.
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
     /// Runs a whole pass of one repository. It blocks in between: run it on a thread that may.
     pub async fn pass(&self, url: &str, now: Timestamp) -> Passed {
         let source = self.registries.for_pass();
-        let cache = setup::cache(&self.service, &self.environment);
+        let cache = self.cache();
         let inactive = Mutex::new(None);
         let read_config = |config: &_| {
             let warning = setup::inactive(config);
@@ -211,7 +234,7 @@ impl Watcher {
             neighbours: &setup::neighbours(service, environment),
             source: &self.registries.for_pass(),
             sources: &setup::sources(service, environment),
-            cache: &setup::cache(service, environment),
+            cache: &self.cache(),
             limits: &self.limits,
             now,
             publishing: self.publishing(&url)?,

@@ -17,7 +17,7 @@ use crate::model::proposal::Move;
 use crate::model::signature::{SignatureVerdict, SignatureWant};
 use crate::model::site::Value;
 use crate::model::tags::TagIndex;
-use crate::model::watch::Watch;
+use crate::model::watch::{Watch, WatchState};
 use crate::promote::{gates, places};
 
 /// What a question comes to.
@@ -157,6 +157,13 @@ impl Search<'_> {
             if let Some(watch) = self.watches.iter().filter(|watch| watch.has_failed()).find(is_meant) {
                 let reason = format!("{} is held: in {name}, it {}", step.to, watch.told());
                 return Candidate::Held(Box::new(step), reason);
+            }
+            // Whether it failed could not be asked this time; where nobody can ever be asked, nothing waits for it.
+            let is_unknown = |watch: &&Watch| matches!(watch.state, WatchState::Unknown(_));
+            if let Some(watch) =
+                self.watches.iter().filter(is_unknown).find(is_meant).filter(|_| self.observation.has_forge)
+            {
+                return Candidate::Undecided(format!("in {name}, {} is {}", step.to, watch.told()));
             }
         }
         for name in concerned {

@@ -12,7 +12,7 @@ use crate::model::gate::{Gate, GateState};
 use crate::model::markdown::{code, plain};
 use crate::model::marker;
 use crate::model::proposal::{Move, Proposal};
-use crate::model::pull_request::Marker;
+use crate::model::pull_request::{Armed, Marker};
 use crate::model::site::Value;
 use crate::model::template::Template;
 use crate::publish::{links, wording};
@@ -120,7 +120,7 @@ fn hidden(proposal: &Proposal, key: &str) -> String {
         withdrawn: false,
         unfinished: false,
         left: false,
-        armed: false,
+        armed: Armed::No,
         what: Some(what(proposal)),
         instead: None,
     })

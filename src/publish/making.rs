@@ -78,6 +78,11 @@ pub fn can_sign(remote: &dyn Remote, forge: Option<&dyn Forge>, way: Option<Sign
     }
 }
 
+/// Whether a branch only serves to make a commit.
+pub fn is_aside(branch: &BranchName, prefix: &str) -> bool {
+    branch.as_str().strip_prefix(prefix).is_some_and(|rest| rest.starts_with(ASIDE))
+}
+
 impl Maker<'_> {
     /// Moves a head branch from where it stood to a commit on top of `base`.
     ///

@@ -15,6 +15,7 @@ use crate::model::gate::GateName;
 use crate::model::history::Ordered;
 use crate::model::hold::Hold;
 use crate::model::image::ImageName;
+use crate::model::markdown::quiet;
 use crate::model::site::Value;
 use crate::model::template::Facts;
 use crate::publish::wording;
@@ -107,7 +108,10 @@ pub fn ordered_commit(
     }
     text.push_str("\n\n");
     body(&mut text, &moves);
-    if let Some(reason) = &note.reason {
+    // What a person says is theirs; what failed was named by whoever may report on a commit.
+    let said = |words: &str| if note.failed.is_some() { quiet(words) } else { words.to_owned() };
+    let reason = note.reason.as_deref().map(said);
+    if let Some(reason) = &reason {
         let _infallible = writeln!(text, "\nReason: {reason}");
     }
     if !note.skipped.is_empty() {
@@ -125,10 +129,10 @@ pub fn ordered_commit(
     if let Some(by) = &note.by {
         let _infallible = writeln!(text, "{TRAILER_BY}: {by}");
     }
-    if let Some(reason) = &note.reason {
+    if let Some(reason) = &reason {
         let _infallible = writeln!(text, "{TRAILER_REASON}: {reason}");
     }
-    if let Some(failed) = &note.failed {
+    if let Some(failed) = note.failed.as_deref().map(said) {
         let _infallible = writeln!(text, "{TRAILER_FAILED}: {failed}");
     }
     for (key, value) in style.further_trailers() {

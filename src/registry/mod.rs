@@ -6,6 +6,7 @@
 
 pub mod client;
 mod credentials;
+pub mod grapevine;
 pub mod push_times;
 pub mod settings;
 pub mod snapshot;

@@ -17,13 +17,16 @@ use crate::model::outcome::Outcome;
 use crate::model::proposal::Action;
 use crate::model::usage::Usage;
 use crate::pass::watched::{Passed, WatchedError};
+use crate::queue::row::Row;
+use crate::queue::{Event, Lease};
 use crate::service::Shared;
 use crate::service::board;
 use crate::service::board::log::{Level, Line};
 use crate::service::board::memory::{PassNote, Seen};
 use crate::service::figures::{self, Figures};
 use crate::service::metrics::PassResult;
-use crate::service::timetable::{Cause, Ended};
+use crate::service::notify::news::News;
+use crate::service::timetable::Ended;
 
 /// How many rows of errors one pass may log.
 const MOST_ERRORS: usize = 20;
@@ -36,8 +39,7 @@ pub(super) type Work = Arc<dyn Fn(&str, Timestamp) -> Passed + Send + Sync>;
 
 /// A pass that runs.
 struct Running {
-    url: String,
-    cause: Cause,
+    lease: Lease,
     began: Timestamp,
     since: Instant,
 }
@@ -46,7 +48,7 @@ struct Running {
 pub(super) struct Engine {
     shared: Arc<Shared>,
     work: Work,
-    tasks: JoinSet<(Passed, Option<Seen>)>,
+    tasks: JoinSet<(Passed, Option<Seen>, Option<News>)>,
     running: HashMap<Id, Running>,
     /// The warnings of each repository that were told last, so that each is told once.
     told: HashMap<String, Vec<String>>,
@@ -68,47 +70,94 @@ impl Engine {
         self.running.len()
     }
 
-    /// Begins every pass that is due and has room. Returns how long there is nothing to do if nothing else happens.
+    /// Asks for every pass that is due, and begins what the queue gives. Returns how long there is nothing to do if
+    /// nothing else happens.
     pub(super) fn begin(&mut self) -> Duration {
         let now = self.shared.clock.now();
-        let begun = self.shared.timetable().begin(now);
-        for (url, cause) in begun {
-            let (work, of_work) = (Arc::clone(&self.work), url.clone());
-            let repositories = self.shared.live().watcher.service().repositories.len();
-            let pass = move || {
-                let mut passed = work(&of_work, now);
-                let seen = passed.result.as_mut().ok().and_then(|outcome| Seen::of(outcome, repositories, now));
-                (passed, seen)
-            };
-            let id = self.tasks.spawn_blocking(pass).id();
-            self.shared.board.began(&url);
-            self.running
-                .insert(id, Running { url: url.clone(), cause, began: now, since: self.shared.clock.instant() });
+        let queue = Arc::clone(&self.shared.queue);
+        loop {
+            if queue.is_open() {
+                self.shared.timetable().due(now).into_iter().for_each(|ask| queue.ask(ask));
+            }
+            let room = self.shared.timetable().room();
+            queue.room(room);
+            // What is heard may be due at once, or be no longer.
+            let Some(event) = queue.take() else { break };
+            self.hear(event, now);
         }
         let timetable = self.shared.timetable();
         self.shared.metrics.load(self.running.len(), timetable.waiting(now));
-        let rest = timetable.wake_at().map(|moment| moment.duration_since(now));
+        let rest = timetable.wake_at().filter(|_| queue.is_open()).map(|moment| moment.duration_since(now));
         rest.map_or(Duration::MAX, |rest| Duration::try_from(rest).unwrap_or_default())
+    }
+
+    fn hear(&mut self, event: Event, now: Timestamp) {
+        match event {
+            Event::Job(lease) => self.run(lease, now),
+            Event::Kept(url, wish) => self.shared.timetable().kept(&url, wish),
+            Event::Forgotten => self.shared.timetable().ask_again(),
+            Event::Heard(url, row) => {
+                self.shared.timetable().learn(&url, &row);
+                self.shared.had_a_pass.store(true, Ordering::Relaxed);
+                self.shared.metrics.heard(&url, row.failures, row.ended);
+                self.shared.board.heard(&url, &row);
+            }
+            Event::Joined { is_first } => {
+                if is_first {
+                    self.shared.timetable().start(now);
+                }
+            }
+        }
+    }
+
+    /// Runs a pass on a thread of its own.
+    fn run(&mut self, lease: Lease, now: Timestamp) {
+        let url = lease.repository.clone();
+        if !self.shared.timetable().begin(&url, now) {
+            self.shared.queue.give_back(lease);
+            return;
+        }
+        if lease.is_taken_over {
+            tracing::warn!(repository = url, "a pass is taken over: whoever began it fell silent");
+            self.shared.metrics.taken_over();
+        }
+        let (work, of_work) = (Arc::clone(&self.work), url.clone());
+        let repositories = self.shared.live().watcher.service().repositories.len();
+        let shared = Arc::clone(&self.shared);
+        let pass = move || {
+            let mut passed = work(&of_work, now);
+            let outcome = passed.result.as_ref().ok().filter(|_| shared.notifier.is_wanted());
+            let news = outcome.map(|outcome| News::of(outcome, &of_work, shared.clock.now()));
+            let seen = passed.result.as_mut().ok().and_then(|outcome| Seen::of(outcome, repositories, now));
+            (passed, seen, news)
+        };
+        let id = self.tasks.spawn_blocking(pass).id();
+        self.shared.board.began(&url);
+        self.running.insert(id, Running { lease, began: now, since: self.shared.clock.instant() });
     }
 
     /// Waits for a pass to end, and notes what it came to.
     pub(super) async fn ended(&mut self) {
         let Some(joined) = self.tasks.join_next_with_id().await else { return };
-        let (id, passed, seen) = match joined {
-            Ok((id, (passed, seen))) => (id, Ok(passed), seen),
+        let (id, passed, seen, news) = match joined {
+            Ok((id, (passed, seen, news))) => (id, Ok(passed), seen, news),
             Err(error) => (
                 error.id(),
                 Err(error.try_into_panic().map_or_else(|_| "cut short".to_owned(), |panic| in_words(&*panic))),
                 None,
+                None,
             ),
         };
         let Some(running) = self.running.remove(&id) else { return };
-        self.note(&running, &passed, seen);
+        news.into_iter().for_each(|news| self.shared.notifier.tell(news));
         self.shared.had_a_pass.store(true, Ordering::Relaxed);
+        let row = self.note(&running, &passed, seen);
+        self.shared.queue.end(running.lease, row);
     }
 
-    fn note(&mut self, running: &Running, passed: &Result<Passed, String>, seen: Option<Seen>) {
-        let Running { url, cause, began, since } = running;
+    /// Notes what a pass came to. Returns how its repository stands, or nothing where it is watched no longer.
+    fn note(&mut self, running: &Running, passed: &Result<Passed, String>, seen: Option<Seen>) -> Option<Row> {
+        let Running { lease: Lease { repository: url, cause, .. }, began, since } = running;
         let now = self.shared.clock.now();
         let took = self.shared.clock.instant().saturating_duration_since(*since);
         let mut figures = Figures::default();
@@ -162,6 +211,9 @@ impl Engine {
                 Ok(Passed { result: Ok(_), .. }) => None,
             },
         };
+        if let (Some(reason), Some(failures)) = (&note.reason, failures) {
+            self.shared.notifier.tell(News::failed(url, now, failures, reason.clone()));
+        }
         self.shared.board.ended(url, note, seen, failures.unwrap_or_default());
         match passed {
             Ok(Passed { result: Ok(outcome), .. }) => {
@@ -172,6 +224,7 @@ impl Engine {
                     repository = url,
                     cause,
                     result = word,
+                    %began,
                     milliseconds,
                     decisions = figures.all_decisions(),
                     changes = figures.changes,
@@ -187,12 +240,26 @@ impl Engine {
             }
             Ok(Passed { result: Err(error), .. }) => {
                 let reason = in_full(error);
-                tracing::error!(repository = url, cause, result = word, milliseconds, requests, failures, %reason, "pass");
+                tracing::error!(repository = url, cause, result = word, %began, milliseconds, requests, failures, %reason, "pass");
             }
             Err(reason) => {
-                tracing::error!(repository = url, cause, result = word, milliseconds, failures, %reason, "pass");
+                tracing::error!(repository = url, cause, result = word, %began, milliseconds, failures, %reason, "pass");
             }
         }
+        let told = self.shared.timetable().told(url).unwrap_or_default();
+        let row = |failures| Row {
+            began: *began,
+            ended: now,
+            failures,
+            earliest,
+            images: told.images,
+            follows: told.follows,
+            tips: told.tips,
+            cause: cause.to_owned(),
+            result: word.to_owned(),
+            by: self.shared.others.name.clone(),
+        };
+        failures.map(row)
     }
 
     /// Tells what a pass warned of, unless the one before warned of the same.

@@ -5,17 +5,19 @@
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::clock::Clock;
 use crate::config::environment::Environment;
 use crate::config::service::log::Log;
-use crate::config::service::{Access, SecretPlace, Service};
+use crate::config::service::{Access, SecretPlace, Service, WebhookProof};
 use crate::model::exchange::Witness;
 use crate::pass::setup::{self, SetupError};
 use crate::pass::watched::Watcher;
 use crate::service::Shared;
 use crate::service::board::door::Door;
-use crate::service::hooks::{Hooks, is_served};
+use crate::service::hooks::Hooks;
 
 /// How wide faults are told in logs, in columns.
 const WIDTH: usize = 120;
@@ -63,16 +65,18 @@ impl Live {
     /// # Errors
     ///
     /// [`SetupError`] when any of it cannot be used.
-    pub(super) fn read(file: &Path, environment: &Environment, witness: Witness) -> Result<Self, SetupError> {
+    pub(super) fn read(
+        file: &Path,
+        environment: &Environment,
+        clock: &Arc<dyn Clock>,
+        witness: Witness,
+    ) -> Result<Self, SetupError> {
         let mut files = Files::default();
         files.add(file);
         let service = setup::service(Some(file))?;
         service.require_repositories()?;
         read_once(&service).for_each(|path| files.add(&path));
-        if let Some(warning) = inactive(&service) {
-            tracing::warn!("{warning}");
-        }
-        let hooks = Hooks::read(&service, environment)?;
+        let hooks = Hooks::read(&service, environment, clock)?;
         let door = Door::read(&service)?;
         let watcher = Watcher::new(service, environment.clone(), witness)?;
         Ok(Self { watcher, hooks, door, files })
@@ -81,9 +85,9 @@ impl Live {
 
 /// Returns the files that are read with the configuration: secrets of webhooks, users, and the trusted root.
 fn read_once(service: &Service) -> impl Iterator<Item = PathBuf> {
-    let of_sources = service.webhooks.iter().filter_map(|webhook| match &webhook.secret {
-        SecretPlace::File(path) => Some(path),
-        SecretPlace::Variable(_) => None,
+    let of_sources = service.webhooks.iter().filter_map(|webhook| match &webhook.proof {
+        WebhookProof::Secret(SecretPlace::File(path)) => Some(path),
+        _ => None,
     });
     let users = match &service.access {
         Some(Access::UsersFile(file)) => Some(file),
@@ -96,16 +100,6 @@ fn read_once(service: &Service) -> impl Iterator<Item = PathBuf> {
 fn print(path: &Path) -> Option<Print> {
     let metadata = std::fs::metadata(path).ok()?;
     Some(Print { inode: metadata.ino(), changed: metadata.modified().ok(), length: metadata.len() })
-}
-
-/// Returns the warning about what `serve` understands and does not act on.
-fn inactive(service: &Service) -> Option<String> {
-    let unserved: Vec<&str> =
-        service.webhooks.iter().map(|webhook| webhook.source).filter(|source| !is_served(source)).collect();
-    let webhooks = || format!("webhooks of {} are not served in this version", unserved.join(", "));
-    let parts = [setup::inactive_service(service), (!unserved.is_empty()).then(webhooks)];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
-    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 /// Reads the configuration again and again.
@@ -124,12 +118,15 @@ impl Reading<'_> {
     /// Reads it again, and puts it in force unless it cannot be used.
     pub(super) fn again(&mut self, shared: &Shared) {
         self.files.look_again();
-        match Live::read(self.file, self.environment, shared.metrics.witness()) {
+        match Live::read(self.file, self.environment, &shared.clock, shared.metrics.witness()) {
             Ok(live) => {
                 let service = live.watcher.service();
                 let repositories = service.repositories.len();
                 if service.listen != self.listen {
                     tracing::warn!(address = %service.listen, "`listen` takes effect after a restart");
+                }
+                if service.queue != shared.live().watcher.service().queue {
+                    tracing::warn!("`queue` takes effect after a restart");
                 }
                 self.files = live.files.clone();
                 (self.log)(service.log);

@@ -126,6 +126,23 @@ struct Hook {
     result: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Notice {
+    channel: &'static str,
+    result: &'static str,
+}
+
+/// The messages to receivers of notifications.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Notices(Family<Notice, Counter>);
+
+impl Notices {
+    /// Notes what came of sending one.
+    pub(super) fn count(&self, channel: &'static str, result: &'static str) {
+        self.0.get_or_create(&Notice { channel, result }).inc();
+    }
+}
+
 type Seconds = Counter<f64, AtomicU64>;
 
 /// Every number.
@@ -155,6 +172,10 @@ pub(super) struct Metrics {
     cache_lookups: Family<CacheResult, Counter>,
     cache_works: Gauge,
     hooks: Family<Hook, Counter>,
+    queue_works: Gauge,
+    taken_over: Counter,
+    /// The messages to receivers of notifications.
+    pub(super) notices: Notices,
     reload_succeeded: Gauge,
     reload_success: Gauge<f64, AtomicU64>,
     /// The repositories that have series of their own.
@@ -245,6 +266,19 @@ impl Metrics {
             cache_lookups: add(all, "cache_lookups", "Rows that the cache was asked for", Family::default()),
             cache_works: add(all, "cache_available", "Whether the cache served the last pass", Gauge::default()),
             hooks: add(all, "webhooks", "Webhooks that came, by what was said to them", Family::default()),
+            queue_works: add(all, "queue_available", "Whether passes are queued as configured", Gauge::default()),
+            taken_over: add(
+                all,
+                "passes_taken_over",
+                "Passes that another replica had begun before it fell silent",
+                Counter::default(),
+            ),
+            notices: Notices(add(
+                all,
+                "notifications",
+                "Messages to receivers of notifications, by what came of sending them",
+                Family::default(),
+            )),
             reload_succeeded: add(
                 all,
                 "config_last_reload_successful",
@@ -334,6 +368,25 @@ impl Metrics {
         if took_effect {
             self.reload_success.set(seconds_of(now));
         }
+    }
+
+    /// Notes whether the queue works as configured.
+    pub(super) fn queue(&self, works: bool) {
+        self.queue_works.set(i64::from(works));
+    }
+
+    /// Notes how a repository stands after a pass of another replica.
+    pub(super) fn heard(&self, repository: &str, failures: u32, ended: Timestamp) {
+        let named = Repository { repository: repository.to_owned() };
+        self.failures.get_or_create(&named).set(i64::from(failures));
+        if failures == 0 {
+            self.last_success.get_or_create(&named).set(seconds_of(ended));
+        }
+    }
+
+    /// Notes that a pass was taken over.
+    pub(super) fn taken_over(&self) {
+        self.taken_over.inc();
     }
 
     /// Notes what was said to a webhook.

@@ -1,7 +1,8 @@
 //! The service: passes of many repositories, for ever, by schedule, opening gates and webhooks.
 //!
 //! Entry point: [`serve`]. `timetable` says whose pass is due, `engine` runs it, `server` answers over HTTP, `board` shows
-//! what passes found, `live` is the configuration in force. Keeps no state that a restart would miss, and knows no stage of a pass.
+//! what passes found, `notify` tells it to others, `live` is the configuration in force, `joining` the way to other replicas. Keeps no state that a
+//! restart would miss, and knows no stage of a pass.
 
 mod board;
 mod engine;
@@ -9,8 +10,10 @@ mod exchanges;
 mod exposition;
 mod figures;
 mod hooks;
+mod joining;
 mod live;
 mod metrics;
+mod notify;
 mod schedule;
 mod server;
 mod timetable;
@@ -30,11 +33,14 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::environment::Environment;
 use crate::config::service::log::Log;
 use crate::pass::setup::SetupError;
+use crate::queue::{Health, Queue};
 use crate::service::board::Board;
 use crate::service::engine::Engine;
 use crate::service::hooks::Hastened;
+use crate::service::joining::Joined;
 use crate::service::live::{Live, Reading};
 use crate::service::metrics::Metrics;
+use crate::service::notify::Notifier;
 use crate::service::timetable::Timetable;
 
 /// How long passes that run may go on after SIGTERM: Kubernetes waits for 30 s before it kills.
@@ -76,14 +82,17 @@ struct Shared {
     wake: Notify,
     metrics: Metrics,
     board: Board,
+    notifier: Notifier,
     live: RwLock<Arc<Live>>,
+    queue: Arc<dyn Queue>,
+    others: Joined,
     /// Whether a first pass has ended, well or not.
     had_a_pass: AtomicBool,
     is_stopping: AtomicBool,
 }
 
 impl Shared {
-    fn new(live: Live, clock: Arc<dyn Clock>, metrics: Metrics) -> Self {
+    fn new(live: Live, clock: Arc<dyn Clock>, metrics: Metrics, others: Joined) -> Self {
         let now = clock.now();
         let shared = Self {
             timetable: Mutex::new(Timetable::new(now)),
@@ -91,7 +100,10 @@ impl Shared {
             wake: Notify::new(),
             metrics,
             board: Board::new(),
-            live: RwLock::new(Arc::new(live)),
+            notifier: Notifier::default(),
+            live: RwLock::new(Arc::new(others.share(live))),
+            queue: Arc::clone(&others.queue),
+            others,
             had_a_pass: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),
         };
@@ -110,7 +122,7 @@ impl Shared {
 
     /// Puts another configuration in force.
     fn replace(&self, live: Live) {
-        *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(live);
+        *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(self.others.share(live));
         self.configure();
     }
 
@@ -122,6 +134,9 @@ impl Shared {
         gone.iter().for_each(|url| self.metrics.forget(url));
         service.repositories.iter().for_each(|repository| self.metrics.watch(&repository.url));
         self.board.watch(service.repositories.iter().map(|repository| repository.url.as_str()));
+        self.queue.watch(&service.repositories.iter().map(|repository| repository.url.clone()).collect::<Vec<_>>());
+        let environment = live.watcher.environment();
+        self.notifier.configure(service, environment, &self.clock, &self.metrics.notices);
         self.metrics.reloaded(true, now);
         self.wake.notify_one();
     }
@@ -138,6 +153,15 @@ impl Shared {
         urls.len()
     }
 
+    /// Returns what is not as it should be although everything goes on, if so.
+    fn trouble(&self) -> Option<String> {
+        match self.queue.health() {
+            Health::Working => None,
+            Health::Waiting(reason) => Some(format!("it cannot reach the other replicas, and waits: {reason}")),
+            Health::Alone(reason) => Some(format!("it cannot reach the other replicas, and goes on alone: {reason}")),
+        }
+    }
+
     /// Returns why nobody should send requests here, if so.
     fn unready(&self) -> Option<&'static str> {
         if self.is_stopping.load(Ordering::Relaxed) {
@@ -150,6 +174,11 @@ impl Shared {
     }
 }
 
+/// Returns the layer of the log by which the board shows what passes log.
+pub fn caught<S: tracing::Subscriber>() -> impl tracing_subscriber::Layer<S> + Send + Sync {
+    board::caught::layer()
+}
+
 /// Serves until a signal ends it. `log` is told how to log, at the start and whenever the configuration has changed.
 ///
 /// # Errors
@@ -157,11 +186,12 @@ impl Shared {
 /// [`ServeError`] when it could not start; once it runs, nothing ends it but a signal.
 pub fn serve(file: &Path, environment: &Environment, log: &dyn Fn(Log)) -> Result<(), ServeError> {
     let metrics = Metrics::new();
-    let live = Live::read(file, environment, metrics.witness())?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let live = Live::read(file, environment, &clock, metrics.witness())?;
     log(live.watcher.service().log);
     let runtime = Builder::new_multi_thread().worker_threads(NETWORK_THREADS).enable_all().build();
     let runtime = runtime.map_err(ServeError::Start)?;
-    let result = runtime.block_on(Box::pin(run(live, metrics, file, environment, log)));
+    let result = runtime.block_on(Box::pin(run(live, clock, metrics, file, environment, log)));
     // A pass that was abandoned still has its thread: it ends with the process, and needs the runtime until then.
     std::mem::forget(runtime);
     result
@@ -169,6 +199,7 @@ pub fn serve(file: &Path, environment: &Environment, log: &dyn Fn(Log)) -> Resul
 
 async fn run(
     live: Live,
+    clock: Arc<dyn Clock>,
     metrics: Metrics,
     file: &Path,
     environment: &Environment,
@@ -181,13 +212,18 @@ async fn run(
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let mut reading = Reading { file, environment, log, listen, files: live.files.clone() };
-    let shared = Arc::new(Shared::new(live, Arc::new(SystemClock), metrics));
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
+    let others = joining::join(&live, environment, Arc::clone(&clock))?;
+    let shared = Arc::new(Shared::new(live, clock, metrics, others));
     let server = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
     let handle = Handle::current();
     let of_loop = Arc::clone(&shared);
-    let work = move |url: &str, now| handle.block_on(Box::pin(of_loop.live().watcher.pass(url, now)));
+    let work = move |url: &str, now| {
+        let _catching = of_loop.board.catch(url);
+        handle.block_on(Box::pin(of_loop.live().watcher.pass(url, now)))
+    };
     let mut engine = Engine::new(Arc::clone(&shared), Arc::new(work));
+    let queue = Arc::clone(&shared.queue);
     let mut look = tokio::time::interval(LOOK_AT_FILES);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -195,6 +231,7 @@ async fn run(
         tokio::select! {
             () = engine.ended(), if engine.is_busy() => {}
             () = shared.wake.notified() => {}
+            () = queue.changed() => {}
             () = tokio::time::sleep(rest.min(LONGEST_REST)) => {}
             _ = look.tick() => {
                 if reading.files.have_changed() {
@@ -206,6 +243,7 @@ async fn run(
         }
     }
     finish(&shared, &mut engine, &mut end).await;
+    queue.close().await;
     server.abort();
     Ok(())
 }
@@ -214,6 +252,7 @@ async fn run(
 async fn finish(shared: &Shared, engine: &mut Engine, end: &mut End) {
     shared.is_stopping.store(true, Ordering::Relaxed);
     shared.timetable().stop();
+    shared.queue.room(0);
     tracing::info!(running = engine.running(), "stopping");
     let ends = Instant::now() + GRACE;
     while engine.is_busy() {
@@ -227,6 +266,7 @@ async fn finish(shared: &Shared, engine: &mut Engine, end: &mut End) {
         // Nothing is half done by that: a push names the commit it replaces, and the next pass begins anew.
         tracing::warn!(running = engine.running(), "passes were abandoned");
     }
+    shared.notifier.rest().await;
     tracing::info!("stopped");
 }
 

@@ -142,4 +142,30 @@ mod tests {
         }
         assert_eq!(Share::of("https://git.example/1"), Share::of("https://git.example/1"));
     }
+
+    #[test]
+    fn a_start_with_many_repositories_is_no_storm() {
+        let now = at("2026-11-20T08:00:00Z");
+        for schedule in [Schedule::Every(SignedDuration::from_mins(5)), cron("*/5 * * * *", "UTC")] {
+            let mut of_each_second = [0; 60];
+            for number in 0..500 {
+                let share = Share::of(&format!("https://git.example/acme/{number}"));
+                let after = first(&schedule, now, share, 500).duration_since(now);
+                of_each_second[usize::try_from(after.as_secs()).unwrap()] += 1;
+            }
+            // Ten a second, give or take.
+            assert_eq!(of_each_second[50..], [0; 10]);
+            assert!(of_each_second[..50].iter().all(|count| (1..=25).contains(count)), "{of_each_second:?}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_jumps_ahead_makes_up_for_one_pass_and_no_more() {
+        let (begun, ahead) = (at("2026-11-20T08:00:00Z"), at("2031-01-01T00:00:00Z"));
+        let every = Schedule::Every(SignedDuration::from_mins(5));
+        assert_eq!(next(&every, begun, ahead, Share(0.5), 1), Some(ahead));
+        assert_eq!(next(&every, ahead, ahead, Share(0.5), 1), Some(at("2031-01-01T00:05:00Z")));
+        let next = next(&cron("*/5 * * * *", "UTC"), begun, ahead, Share(0.0), 1).unwrap();
+        assert_eq!(next, at("2031-01-01T00:05:00Z"));
+    }
 }

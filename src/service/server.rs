@@ -103,13 +103,19 @@ fn routes(shared: Arc<Shared>) -> Router {
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {
-    match shared.unready() {
-        None => "ready\n".into_response(),
-        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
+    match (shared.unready(), shared.trouble()) {
+        (None, None) => "ready\n".into_response(),
+        // It does its work: who sent requests elsewhere would find the others in the same state.
+        (None, Some(trouble)) => format!("ready, but {trouble}\n").into_response(),
+        (Some(reason), Some(trouble)) => {
+            (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}; {trouble}\n")).into_response()
+        }
+        (Some(reason), None) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
     }
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    shared.metrics.queue(shared.trouble().is_none());
     let mut accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let vary = (header::VARY, "Accept");
     if accepted.any(|types| types.contains("application/openmetrics-text")) {
@@ -143,7 +149,7 @@ async fn take(shared: &Shared, source: &str, secret: Option<&str>, request: Requ
         tracing::info!(source = sender.name, "a webhook was refused: its secret or signature is wrong");
         StatusCode::UNAUTHORIZED
     };
-    let Some(claim) = live.hooks.claim(sender, request.headers(), secret) else { return refused() };
+    let Some(claims) = live.hooks.claims(sender, request.headers(), secret).await else { return refused() };
     let body = match timeout(BODY_TIME, Bytes::from_request(request, &())).await {
         Ok(Ok(body)) => body,
         Ok(Err(rejected)) => {
@@ -157,7 +163,7 @@ async fn take(shared: &Shared, source: &str, secret: Option<&str>, request: Requ
             return StatusCode::REQUEST_TIMEOUT;
         }
     };
-    let Some(hastened) = live.hooks.hastened(sender, &claim, &body) else { return refused() };
+    let Some(hastened) = live.hooks.hastened(sender, &claims, &body) else { return refused() };
     let count = shared.hasten(&hastened);
     shared.metrics.hook(sender.name, "taken");
     if hastened.is_empty() {

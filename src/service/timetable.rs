@@ -1,6 +1,7 @@
 //! Which repository's pass is due: the schedule, gates that open, webhooks, what it follows, back-off, and how many run at once.
 //!
-//! Owns the state, and reads no clock: every call is told the present moment. Runs nothing itself.
+//! Owns the state, and reads no clock: every call is told the present moment. Runs nothing itself: what is due is asked for
+//! at a queue, and begins when the queue says so. What other processes ran counts as if it had run here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::config::service::{Schedule, Service};
 use crate::model::commit::CommitId;
 use crate::model::image::ImageName;
+use crate::queue::row::Row;
+use crate::queue::{Ask, Cause};
 use crate::service::schedule::{self, Share, later};
 
 /// The time after a pass before a webhook or a gate may begin the next one: what comes meanwhile is merged into it.
@@ -23,39 +26,14 @@ const FIRST_BACK_OFF: SignedDuration = SignedDuration::from_secs(10);
 /// The longest back-off.
 const LONGEST_BACK_OFF: SignedDuration = SignedDuration::from_mins(30);
 
+/// The time after which a pass that was asked for and has not begun is asked for again: whoever had it may be gone.
+const ASKED_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(30);
+
 /// How many passes run at once, unless the configuration says otherwise.
 const AT_ONCE: u32 = 4;
 
 /// A clock that goes back by more than this was set; anything less is its ordinary correction.
 const SET_BACK: SignedDuration = SignedDuration::from_secs(2);
-
-/// Why a pass begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cause {
-    /// The service started, or the repository is new.
-    Start,
-    /// The schedule says so.
-    Schedule,
-    /// Something that waited may move now.
-    Gate,
-    /// A webhook came.
-    Webhook,
-    /// A repository whose environments come before its own has moved.
-    Before,
-}
-
-impl Cause {
-    /// Returns the word in logs.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Start => "start",
-            Self::Schedule => "schedule",
-            Self::Gate => "gate",
-            Self::Webhook => "webhook",
-            Self::Before => "before",
-        }
-    }
-}
 
 /// What is planned for a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +74,12 @@ struct Entry {
     earliest: Option<Timestamp>,
     /// When a pass that somebody asked for may begin, and why.
     hastened: Option<(Timestamp, Cause)>,
+    /// How often somebody has asked for one.
+    wishes: u64,
+    /// When it was asked for at the queue, if it has not begun since.
+    asked: Option<Timestamp>,
+    /// Whether it is looked at because the service started.
+    is_starting: bool,
     begun: Option<Timestamp>,
     ended: Option<Timestamp>,
     is_running: bool,
@@ -119,6 +103,9 @@ impl Entry {
             next,
             earliest: None,
             hastened: None,
+            wishes: 0,
+            asked: None,
+            is_starting: true,
             begun: None,
             ended: None,
             is_running: false,
@@ -135,12 +122,43 @@ impl Entry {
         if self.is_running {
             return None;
         }
-        let schedule = if self.begun.is_none() { Cause::Start } else { Cause::Schedule };
+        let schedule = if self.is_starting { Cause::Start } else { Cause::Schedule };
         [self.next.map(|next| (next, schedule)), self.earliest.map(|earliest| (earliest, Cause::Gate)), self.hastened]
             .into_iter()
             .flatten()
             .min_by_key(|(moment, _)| *moment)
     }
+
+    /// Returns when it is to be asked for at the queue.
+    fn to_ask(&self) -> Option<Timestamp> {
+        let (due, _) = self.due()?;
+        Some(self.asked.map_or(due, |asked| due.max(later(asked, ASKED_AGAIN_AFTER))))
+    }
+
+    /// Plans the next pass after one that began and ended at these moments.
+    fn plan(&mut self, begun: Timestamp, ended: Timestamp, earliest: Option<Timestamp>, count: usize) {
+        (self.begun, self.ended) = (Some(begun), Some(ended));
+        (self.asked, self.is_starting) = (None, false);
+        self.next = schedule::next(&self.schedule, begun, ended, self.share, count);
+        if self.failures > 0 {
+            let patience = later(ended, back_off(self.failures));
+            self.next = self.next.map(|next| next.max(patience));
+        }
+        let rest = rest_of(self);
+        self.earliest = earliest.filter(|moment| *moment > ended).map(|moment| moment.max(rest));
+        self.hastened = self.hastened.map(|(moment, cause)| (moment.max(rest), cause));
+    }
+}
+
+/// What passes of a repository have told of it.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// The images that it follows.
+    pub(super) images: Option<BTreeSet<ImageName>>,
+    /// The repositories that it follows.
+    pub(super) follows: BTreeSet<String>,
+    /// The newest commits of its branches.
+    pub(super) tips: Option<Vec<CommitId>>,
 }
 
 /// All repositories.
@@ -191,36 +209,88 @@ impl Timetable {
         gone
     }
 
-    /// Begins every pass that is due and has room, the longest overdue first.
-    pub(super) fn begin(&mut self, now: Timestamp) -> Vec<(String, Cause)> {
+    /// Returns every pass that is due and is to be asked for now, the longest overdue first.
+    pub(super) fn due(&mut self, now: Timestamp) -> Vec<Ask> {
         self.notice_a_clock_set_back(now);
-        let mut begun = Vec::new();
         if self.is_stopping {
-            return begun;
+            return Vec::new();
         }
-        let due = |(url, entry): (&String, &Entry)| {
+        let is_to_be_asked = |entry: &&mut Entry| entry.to_ask().is_some_and(|moment| moment <= now);
+        let ask = |(url, entry): (&String, &mut Entry)| {
             let (moment, cause) = entry.due()?;
-            (moment <= now).then(|| (moment, url.clone(), cause))
+            let is_repeated = entry.asked.replace(now).is_some();
+            Some(Ask { repository: url.clone(), cause, moment, is_repeated, after: entry.begun, wish: entry.wishes })
         };
-        let mut due: Vec<(Timestamp, String, Cause)> = self.entries.iter().filter_map(due).collect();
-        due.sort_by_key(|(moment, ..)| *moment);
-        for (_, url, cause) in due.into_iter().take(self.most_at_once.saturating_sub(self.running)) {
-            let Some(entry) = self.entries.get_mut(&url) else { continue };
-            entry.is_running = true;
-            entry.begun = Some(now);
-            (entry.earliest, entry.hastened) = (None, None);
-            self.running += 1;
-            begun.push((url, cause));
-        }
-        begun
+        let due = self.entries.iter_mut().filter(|(_, entry)| is_to_be_asked(entry));
+        let mut asks: Vec<Ask> = due.filter_map(ask).collect();
+        asks.sort_by_key(|ask| ask.moment);
+        asks
     }
 
-    /// Returns when [`Timetable::begin`] has something to do, if nothing else happens before.
+    /// Notes that the queue keeps what webhooks asked for, up to one: it need not be remembered here any more.
+    pub(super) fn kept(&mut self, url: &str, wish: u64) {
+        if let Some(entry) = self.entries.get_mut(url).filter(|entry| entry.wishes == wish) {
+            entry.hastened = None;
+        }
+    }
+
+    /// Asks anew for everything that is due and has not begun.
+    pub(super) fn ask_again(&mut self) {
+        self.entries.values_mut().for_each(|entry| entry.asked = None);
+    }
+
+    /// Begins a pass; returns false where none may begin.
+    pub(super) fn begin(&mut self, url: &str, now: Timestamp) -> bool {
+        if self.is_stopping {
+            return false;
+        }
+        let Some(entry) = self.entries.get_mut(url).filter(|entry| !entry.is_running) else { return false };
+        entry.is_running = true;
+        entry.begun = Some(now);
+        (entry.earliest, entry.hastened, entry.asked) = (None, None, None);
+        self.running += 1;
+        true
+    }
+
+    /// Returns how many more passes may begin.
+    pub(super) fn room(&self) -> usize {
+        if self.is_stopping { 0 } else { self.most_at_once.saturating_sub(self.running) }
+    }
+
+    /// Takes what another process tells of a repository, unless more is known here.
+    pub(super) fn learn(&mut self, url: &str, row: &Row) {
+        let count = self.entries.len();
+        let Some(entry) = self.entries.get_mut(url) else { return };
+        if entry.is_running || entry.begun.is_some_and(|begun| begun >= row.began) {
+            return;
+        }
+        entry.failures = row.failures;
+        if let Some(images) = &row.images {
+            entry.images = Some(images.clone());
+        }
+        // What was asked for after that pass began may not have been there when it looked.
+        entry.hastened = entry.hastened.filter(|(moment, _)| *moment > row.began);
+        entry.follows = row.follows.clone();
+        entry.tips = row.tips.clone().or(entry.tips.take());
+        entry.plan(row.began, row.ended, row.earliest, count);
+    }
+
+    /// Looks at every repository soon, as at a start.
+    pub(super) fn start(&mut self, now: Timestamp) {
+        let count = self.entries.len();
+        for entry in self.entries.values_mut().filter(|entry| !entry.is_running) {
+            let first = schedule::first(&entry.schedule, now, entry.share, count);
+            entry.is_starting = true;
+            entry.next = Some(entry.next.map_or(first, |next| next.min(first)));
+        }
+    }
+
+    /// Returns when [`Timetable::due`] has something to ask for, if nothing else happens before.
     pub(super) fn wake_at(&self) -> Option<Timestamp> {
-        if self.is_stopping || self.running >= self.most_at_once {
+        if self.is_stopping {
             return None;
         }
-        self.entries.values().filter_map(|entry| Some(entry.due()?.0)).min()
+        self.entries.values().filter_map(Entry::to_ask).min()
     }
 
     /// Returns how many passes are due and find no room.
@@ -238,28 +308,23 @@ impl Timetable {
             return None;
         }
         entry.is_running = false;
-        entry.ended = Some(now);
         let begun = entry.begun.unwrap_or(now);
-        entry.next = schedule::next(&entry.schedule, begun, now, entry.share, count);
         let mut has_moved = false;
-        match how {
+        let earliest = match how {
             Ended::Done { earliest, images, follows, tips } => {
                 entry.failures = 0;
-                entry.earliest = earliest.filter(|moment| *moment > now);
                 entry.images = Some(images);
                 entry.follows = follows;
                 has_moved = entry.tips.replace(tips.clone()).is_some_and(|known| known != tips);
+                earliest
             }
             Ended::Failed => {
                 entry.failures = entry.failures.saturating_add(1);
-                let patience = later(now, back_off(entry.failures));
-                entry.next = entry.next.map(|next| next.max(patience));
+                None
             }
-        }
-        let rest = rest_of(entry);
-        entry.earliest = entry.earliest.map(|moment| moment.max(rest));
+        };
         // What was asked for while it ran may have come after it looked.
-        entry.hastened = entry.hastened.map(|(moment, cause)| (moment.max(rest), cause));
+        entry.plan(begun, now, earliest, count);
         let failures = entry.failures;
         if has_moved {
             let follow = |(other, entry): (&String, &Entry)| entry.follows.contains(url).then(|| other.clone());
@@ -277,6 +342,8 @@ impl Timetable {
     fn hasten_for(&mut self, url: &str, cause: Cause, now: Timestamp) {
         if let Some(entry) = self.entries.get_mut(url) {
             let moment = now.max(rest_of(entry));
+            // What was asked for before may have begun elsewhere by now.
+            (entry.wishes, entry.asked) = (entry.wishes.wrapping_add(1), None);
             let known = entry.hastened.filter(|(known, _)| *known <= moment);
             entry.hastened = Some(known.unwrap_or((moment, cause)));
         }
@@ -285,6 +352,12 @@ impl Timetable {
     /// Returns every repository with the images that it follows; `None` where no pass has told yet.
     pub(super) fn followed(&self) -> impl Iterator<Item = (&String, Option<&BTreeSet<ImageName>>)> {
         self.entries.iter().map(|(url, entry)| (url, entry.images.as_ref()))
+    }
+
+    /// Returns what a repository follows and where it stands, once a pass has told.
+    pub(super) fn told(&self, url: &str) -> Option<Told> {
+        let Entry { images, follows, tips, .. } = self.entries.get(url)?;
+        Some(Told { images: images.clone(), follows: follows.clone(), tips: tips.clone() })
     }
 
     /// Returns what is planned for a repository; `None` where it is not watched.
@@ -311,7 +384,7 @@ impl Timetable {
         for entry in self.entries.values_mut() {
             let planned = schedule::next(&entry.schedule, now, now, entry.share, count);
             entry.next = entry.next.into_iter().chain(planned).min();
-            entry.ended = None;
+            (entry.ended, entry.asked) = (None, None);
             entry.hastened = entry.hastened.map(|(moment, cause)| (moment.min(now), cause));
         }
     }

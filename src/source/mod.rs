@@ -1,6 +1,6 @@
 //! The operator's sources, which gates ask: Prometheus servers, and whatever answers to GET.
 //!
-//! The entry point is [`Sources::ask_all`]. A credential goes to the source's own host and nowhere else: a redirect to another one
+//! The entry points are [`Answers`], which gates ask through, and [`Sources::ask_all`]. A credential goes to the source's own host and nowhere else: a redirect to another one
 //! is not followed. Knows no gate and judges no answer.
 
 mod json;
@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use futures_util::stream::{self, StreamExt as _};
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
@@ -21,6 +22,7 @@ use url::Url;
 use crate::clock::Clock;
 use crate::http::client::{Call, HttpClient, PlainHttp, Redirects, Timeouts};
 use crate::http::connection::{Connection, Connections};
+use crate::http::echo::without_echo;
 use crate::http::error::HttpError;
 use crate::http::proxy::Proxies;
 use crate::http::retry::RetryPolicy;
@@ -96,6 +98,15 @@ pub struct SourceSettings {
     /// Authorities that are trusted beside the machine's own.
     pub ca_file: Option<PathBuf>,
 }
+
+/// What answers the questions of gates.
+pub trait Answers: Send + Sync {
+    /// Asks everything, each question a single time; what could not be had is said in words.
+    fn ask_all(&self, questions: BTreeSet<SourceQuestion>) -> Asked<'_>;
+}
+
+/// The answer to each question, or why it could not be had.
+pub type Asked<'a> = BoxFuture<'a, BTreeMap<SourceQuestion, Result<Answer, String>>>;
 
 struct Source {
     kind: Kind,
@@ -213,7 +224,14 @@ impl Sources {
         };
         let answer = self.http.send(&call).await.map_err(said)?;
         let status = answer.status;
-        Ok((status, answer.body(LONGEST).whole().await.map_err(said)?))
+        let body = answer.body(LONGEST).whole().await.map_err(said)?;
+        Ok((status, without_echo(&call.headers, body)))
+    }
+}
+
+impl Answers for Sources {
+    fn ask_all(&self, questions: BTreeSet<SourceQuestion>) -> Asked<'_> {
+        Box::pin(Self::ask_all(self, questions))
     }
 }
 

@@ -225,6 +225,15 @@ try {
     document.body.getBoundingClientRect();
     return performance.now() - begins;
   });
+  const answers = [];
+  let bytes = 0;
+  for (let turn = 0; turn < 20; turn += 1) {
+    const begins = performance.now();
+    bytes = (await (await fetch(full + "/")).arrayBuffer()).byteLength;
+    answers.push(performance.now() - begins);
+  }
+  answers.sort((one, other) => one - other);
+  check(bytes < 4_000_000, `its page has ${Math.round(bytes / 1024)} KiB, and is answered in ${answers[10].toFixed(1)} ms (median of 20, worst ${answers[19].toFixed(1)} ms)`);
   check(cells === 1200, `200 images × 6 environments are shown (${Math.round(performance.now() - began)} ms), and filtered (${Math.round(spent)} ms)`);
   await look(await tab("light", 390, 844), "large overview", full + "/", "phone");
 

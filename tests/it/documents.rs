@@ -144,11 +144,21 @@ fn every_whole_configuration_is_one() {
 }
 
 /// Languages of blocks, and who reads them. Blocks with a file's name behind the language are scanned by the tests of formats.
-const LANGUAGES: [&str; 4] = ["yaml", "console", "json", "text"];
+const LANGUAGES: [&str; 5] = ["yaml", "console", "json", "rust", "text"];
 
 /// Keys that begin a part of `service.yaml`.
-const OF_SERVICE: [&str; 9] =
-    ["hosts:", "access:", "registries:", "repositories:", "sources:", "limits:", "webhooks:", "notify:", "queue:"];
+const OF_SERVICE: [&str; 10] = [
+    "hosts:",
+    "access:",
+    "registries:",
+    "repositories:",
+    "sources:",
+    "limits:",
+    "webhooks:",
+    "notify:",
+    "queue:",
+    "log:",
+];
 
 /// Keys that begin a part of `.tagboat.yaml`.
 const OF_REPOSITORY: [&str; 6] = ["images:", "environments:", "groups:", "formats:", "commit:", "pullRequest:"];
@@ -194,6 +204,10 @@ fn every_part_of_a_configuration_is_one() {
                 }
             }
         }
+        for (line, block) in page.blocks("rust") {
+            let parsed: Result<proc_macro2::TokenStream, _> = block.parse();
+            assert!(parsed.is_ok(), "{}:{line}: {parsed:?}", page.path.display());
+        }
         for (line, block) in page.blocks("json") {
             let parsed: Result<Value, _> = serde_json::from_str(&block);
             assert!(parsed.is_ok(), "{}:{line}: {parsed:?}", page.path.display());
@@ -220,6 +234,21 @@ fn the_page_about_ci_names_every_input_and_output_of_the_action() {
     };
     assert_eq!(section("Inputs"), of_action("inputs"));
     assert_eq!(section("Outputs"), of_action("outputs"));
+}
+
+#[test]
+fn the_component_of_gitlab_takes_what_the_action_takes() {
+    let text = std::fs::read_to_string(top().join("templates/tagboat.yml")).unwrap();
+    let component: Value = serde_saphyr::from_str(text.split("\n---\n").next().unwrap()).unwrap();
+    let has: BTreeSet<&str> = component["spec"]["inputs"].as_object().unwrap().keys().map(String::as_str).collect();
+    // There `image` is what the job runs in; the release is its tag, and the token a variable of the project.
+    let elsewhere = ["token", "checksum", "binary", "version", "image"];
+    for input in of_action("inputs").iter().map(String::as_str).filter(|input| !elsewhere.contains(input)) {
+        assert!(has.contains(input), "templates/tagboat.yml has no input {input}");
+        let variable = format!("INPUT_{}: \"$[[ inputs.{input} ]]\"", input.to_uppercase().replace('-', "_"));
+        assert!(text.contains(&variable), "templates/tagboat.yml does not hand on {input}");
+    }
+    assert!(text.contains("INPUT_IMAGE: \"$[[ inputs.version ]]\""));
 }
 
 #[test]
@@ -307,4 +336,21 @@ pub(crate) fn words(command: &str) -> Vec<String> {
         }
     }
     words
+}
+
+#[test]
+fn what_is_deployed_to_kubernetes_is_read_and_listens_for_others_only_there() {
+    let folders = std::fs::read_dir(top().join("config/kubernetes")).unwrap();
+    let files = folders.map(|entry| entry.unwrap().path().join("tagboat.yaml")).filter(|path| path.exists());
+    let mut queues = Vec::new();
+    for path in files {
+        let read = service::parse("tagboat.yaml", &std::fs::read(&path).unwrap());
+        let read = read.unwrap_or_else(|faults| panic!("{}: {faults:?}", path.display()));
+        assert!(read.listen.ip().is_unspecified() && !read.repositories.is_empty(), "{}", path.display());
+        queues.push(matches!(read.queue, service::Queue::Nats { .. }));
+    }
+    queues.sort_unstable();
+    assert_eq!(queues, [false, true], "one replica is alone, several share their work");
+    assert!(service::Service::without_configuration().listen.ip().is_loopback());
+    assert!(service::parse("service.yaml", b"version: 1\n").unwrap().listen.ip().is_loopback());
 }

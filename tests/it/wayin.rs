@@ -2,6 +2,7 @@
 
 mod argocd;
 mod charts;
+mod detail;
 mod flux;
 mod migrate;
 mod program;
@@ -15,7 +16,7 @@ use tagboat::model::file::RepoPath;
 use tagboat::model::outcome::{Outcome, ScanOutcome};
 use tagboat::model::site::PassedOverReason;
 use tagboat::observe::files::{Files, Listing};
-use tagboat::pass::{Inputs, plan, report, scan, setup};
+use tagboat::pass::{Detail, Inputs, plan, report, scan, setup};
 
 use crate::support::memory::MemoryTags;
 
@@ -37,6 +38,10 @@ impl Tree {
     }
 
     pub(crate) async fn plan(&self, config: &Repository, tags: &MemoryTags) -> Outcome {
+        self.plan_in(Detail::EveryTag, config, tags).await
+    }
+
+    pub(crate) async fn plan_in(&self, detail: Detail, config: &Repository, tags: &MemoryTags) -> Outcome {
         let inputs = Inputs {
             config,
             files: self,
@@ -51,7 +56,7 @@ impl Tree {
             limits: &Limits::default(),
             now: "2026-11-20T09:00:00Z".parse().unwrap(),
             forge: Err("nobody is asked".to_owned()),
-            detail: tagboat::pass::Detail::EveryTag,
+            detail,
             only: &[],
             progress: &|_| {},
         };

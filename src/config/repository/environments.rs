@@ -133,6 +133,7 @@ fn environment(raw: RawEnvironment, reader: &mut Reader<'_>, edges: &mut Vec<Edg
         max_open: raw.max_open.value().map(|most| most.0),
         reviewers: reviewers.into_iter().map(|reviewer| reviewer.value.0).collect(),
         on_failure,
+        deployments: raw.deployments.as_ref().copied().unwrap_or_default(),
         line: position.line,
         column: position.column,
     })

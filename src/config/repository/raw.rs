@@ -139,6 +139,8 @@ object! {
     "reviewers" optional reviewers: OneOrMany<Line>,
     /// What is watched after a merge, and how to go back. Default: nothing.
     "onFailure" optional on_failure: RawOnFailure,
+    /// `true`: GitHub keeps what reaches it as deployments. Default: `false`.
+    "deployments" optional deployments: bool,
 }
 
 object! {

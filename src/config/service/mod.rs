@@ -20,6 +20,7 @@ use crate::config::service::log::Log;
 use crate::config::service::raw::RawService;
 use crate::config::service::words::{CronText, FilePath, MirrorText, ProxyText, VariableName};
 use crate::model::environment::{BranchName, EnvironmentName};
+use crate::model::template::Template;
 
 /// Where a secret is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,8 +59,30 @@ pub enum Schedule {
 pub struct Webhook {
     /// Whose webhooks, as in the path `/hooks/<source>`.
     pub source: &'static str,
-    /// The shared secret.
-    pub secret: SecretPlace,
+    /// How it shows that it is the sender.
+    pub proof: WebhookProof,
+}
+
+/// How a sender of webhooks shows who it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WebhookProof {
+    /// By a shared secret.
+    Secret(SecretPlace),
+    /// By a token that Google signed.
+    Google(GoogleToken),
+}
+
+/// What a token of Google's must say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GoogleToken {
+    /// Whom it is meant for.
+    pub audience: String,
+    /// The service account that it was issued to.
+    pub account: String,
+    /// Where the keys are by which it is checked, where they are not Google's own.
+    pub keys_url: Option<String>,
+    /// Certificates of a private authority for that place.
+    pub ca_file: Option<FilePath>,
 }
 
 /// How a repository is reached.
@@ -243,6 +266,15 @@ pub struct Source {
 pub enum Channel {
     /// To Slack, by a URL that is a secret.
     Slack(SecretPlace),
+    /// To a channel of Slack, by a bot.
+    SlackBot {
+        /// The bot's token.
+        token: SecretPlace,
+        /// The channel.
+        channel: String,
+        /// Where Slack's API is, where it is not Slack's own.
+        api: Option<String>,
+    },
     /// To Microsoft Teams, by a URL that is a secret.
     Teams(SecretPlace),
     /// To any receiver of JSON.
@@ -250,7 +282,7 @@ pub enum Channel {
         /// The receiver's URL.
         url: String,
         /// The secret by which bodies are signed.
-        secret_file: Option<FilePath>,
+        secret: Option<SecretPlace>,
     },
 }
 
@@ -263,6 +295,14 @@ pub struct Notify {
     pub on: Vec<&'static str>,
     /// Of which environments; empty for all.
     pub environments: Vec<EnvironmentName>,
+    /// Of which repositories; empty for all.
+    pub repositories: Vec<String>,
+    /// How long something waits until they are told, where that is named.
+    pub waiting_after: Option<SignedDuration>,
+    /// What is said.
+    pub template: Option<Template>,
+    /// Certificates of a private authority.
+    pub ca_file: Option<FilePath>,
 }
 
 /// How replicas share work.
@@ -272,12 +312,41 @@ pub enum Queue {
     #[default]
     Local,
     /// Over NATS JetStream.
-    Nats {
-        /// The server's URL.
-        url: String,
-        /// The credentials.
-        credentials_file: Option<FilePath>,
-    },
+    Nats(Box<NatsQueue>),
+}
+
+/// How one logs in at NATS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NatsAuth {
+    /// By a file with a JWT and the seed of a key.
+    Credentials(FilePath),
+    /// By a token.
+    Token(SecretPlace),
+    /// By a name and a password.
+    Basic(Basic),
+}
+
+/// A queue that replicas share over NATS JetStream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NatsQueue {
+    /// The servers' URLs.
+    pub urls: Vec<String>,
+    /// What streams, subjects and buckets begin with.
+    pub name: String,
+    /// How one logs in, where that is named.
+    pub auth: Option<NatsAuth>,
+    /// Certificates of the servers' authority.
+    pub ca_file: Option<FilePath>,
+    /// The client certificate that is shown to them.
+    pub client_certificate: Option<ClientCertificate>,
+    /// Whether a token or password is sent without TLS to a server that is not on loopback.
+    pub insecure: bool,
+    /// What replicas prove by that what they share is theirs.
+    pub secret: Option<SecretPlace>,
+    /// How long a replica may be silent before its pass is taken over.
+    pub lease: Option<SignedDuration>,
+    /// How many servers keep each stream.
+    pub stream_replicas: u32,
 }
 
 /// Who may act on the board.

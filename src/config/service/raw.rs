@@ -7,11 +7,11 @@ use jiff::tz::TimeZone;
 
 use crate::config::object::object;
 use crate::config::reader::Located;
-use crate::config::scalars::{CleanUrl, GrammarVersion, Line, Name};
+use crate::config::scalars::{CleanUrl, GrammarVersion, Line, Name, Text};
 use crate::config::service::log::RawLog;
 use crate::config::service::words::{
-    Address, ByteSize, CronText, EventWord, FilePath, HostName, MirrorText, ProxyText, QueueWord, ScheduleText,
-    SourceWord, VariableName, VendorWord,
+    Address, ByteSize, CronText, EventWord, FilePath, HostName, MirrorText, NatsUrl, ProxyText, QueueName, QueueWord,
+    ScheduleText, SourceWord, VariableName, VendorWord,
 };
 use crate::config::shapes::{OneOrMany, ShortOrLong, Whole};
 use crate::model::environment::{BranchName, EnvironmentName};
@@ -76,6 +76,14 @@ object! {
     "secretFile" optional secret_file: FilePath,
     /// The environment variable that holds the shared secret.
     "secretEnv" optional secret_env: VariableName,
+    /// `gar`: the audience of the push subscription's tokens. Example: `https://tagboat.acme.example/hooks/gar`.
+    "audience" optional audience: Line,
+    /// `gar`: the service account by which the subscription pushes. Example: `push@acme.iam.gserviceaccount.com`.
+    "serviceAccount" optional service_account: Line,
+    /// `gar`: where the keys of the tokens are. Default: `https://www.googleapis.com/oauth2/v3/certs`.
+    "keysUrl" optional keys_url: CleanUrl,
+    /// `gar`: the file with the certificates of a private authority that `keysUrl` is trusted by.
+    "caFile" optional ca_file: FilePath,
 }
 
 object! {
@@ -289,15 +297,41 @@ object! {
     /// Somebody who is told.
     RawNotify, "an entry of `notify`", exactly one of ["slack", "teams", "webhook"];
     /// A channel of Slack.
-    "slack" optional slack: RawUrlFile,
-    /// A channel of Microsoft Teams.
+    "slack" optional slack: RawSlack,
+    /// A channel of Microsoft Teams: the URL of its workflow "when a Teams webhook request is received".
     "teams" optional teams: RawUrlFile,
     /// Any receiver of JSON.
     "webhook" optional webhook: RawReceiver,
-    /// What they are told. Default: everything. Known: `opened`, `merged`, `committed`, `failed`, `held`, `reverted`, `waiting`.
+    /// What they are told. Default: everything. Known: `proposed`, `merged`, `rolledBack`, `held`, `failed`, `waitingTooLong`,
+    /// `passFailing`.
     "on" optional on: OneOrMany<EventWord>,
-    /// Of which environments. Default: all.
+    /// Of which environments. What is about a repository as a whole is told in any case. Default: all.
     "environments" optional environments: OneOrMany<EnvironmentName>,
+    /// Of which repositories, by their URLs. Default: all. Example: `https://github.com/acme/gitops`.
+    "repositories" optional repositories: OneOrMany<CleanUrl>,
+    /// How long something waits, where no time is known at which it ends, until `waitingTooLong`. Default: `24h`.
+    "waitingAfter" optional waiting_after: SignedDuration,
+    /// What is said, as a template of `default`, `repository` and `events`, in the receiver's own markup. Default: a line for each event.
+    "template" optional template: Text,
+    /// The file with the certificates of a private authority that the receiver is trusted by.
+    "caFile" optional ca_file: FilePath,
+}
+
+object! {
+    /// A channel of Slack, by the URL of an incoming webhook, or by a bot's token and the channel's name.
+    RawSlack, "`slack`", exactly one of ["urlFile", "urlEnv", "tokenFile", "tokenEnv"];
+    /// The file that holds the URL.
+    "urlFile" optional url_file: FilePath,
+    /// The environment variable that holds the URL.
+    "urlEnv" optional url_env: VariableName,
+    /// The file that holds a bot's token, with the scope `chat:write`; needs `channel`.
+    "tokenFile" optional token_file: FilePath,
+    /// The environment variable that holds a bot's token; needs `channel`.
+    "tokenEnv" optional token_env: VariableName,
+    /// The channel that a bot writes to, by its id or name. Example: `C0123456789`.
+    "channel" optional channel: Line,
+    /// The URL below which Slack's API is, for a bot. Default: `https://slack.com/api/`.
+    "apiUrl" optional api_url: CleanUrl,
 }
 
 object! {
@@ -316,6 +350,8 @@ object! {
     "url" required url: CleanUrl,
     /// The file that holds the secret by which bodies are signed. Default: they are not signed.
     "secretFile" optional secret_file: FilePath,
+    /// The environment variable that holds the secret by which bodies are signed.
+    "secretEnv" optional secret_env: VariableName,
 }
 
 object! {
@@ -328,10 +364,34 @@ object! {
 object! {
     /// NATS JetStream.
     RawNats, "`nats`";
-    /// The server's URL. Example: `nats://nats:4222`.
-    "url" required url: CleanUrl,
-    /// The file that holds the credentials.
+    /// The servers' URLs; `tls://` insists on TLS. Example: `nats://nats:4222`.
+    "url" required url: OneOrMany<NatsUrl>,
+    /// What streams, subjects and buckets begin with, where several Tagboats share an account. Default: `tagboat`.
+    "name" optional name: QueueName,
+    /// The file of credentials, as `nsc` writes it: a JWT and the seed of a key. Default: no login.
     "credentialsFile" optional credentials_file: FilePath,
+    /// The file that holds a token.
+    "tokenFile" optional token_file: FilePath,
+    /// The environment variable that holds a token.
+    "tokenEnv" optional token_env: VariableName,
+    /// A name and a password.
+    "basic" optional basic: RawBasic,
+    /// Certificates of the authority that the servers' are from, in place of the machine's. TLS is insisted on then.
+    "caFile" optional ca_file: FilePath,
+    /// The certificate that is shown to the servers.
+    "clientCertFile" optional client_cert_file: FilePath,
+    /// Its key.
+    "clientKeyFile" optional client_key_file: FilePath,
+    /// Whether a token or a password is sent without TLS to a server that is not on loopback. Default: `false`.
+    "insecure" optional insecure: bool,
+    /// The file that holds what replicas prove by that tag lists and ages are theirs. Default: those are not shared.
+    "secretFile" optional secret_file: FilePath,
+    /// The environment variable that holds it.
+    "secretEnv" optional secret_env: VariableName,
+    /// How long a replica may be silent before another takes its pass over. Default: `30s`.
+    "lease" optional lease: SignedDuration,
+    /// How many servers of a cluster keep each stream. Default: `1`.
+    "streamReplicas" optional stream_replicas: Whole<1, 5>,
 }
 
 object! {

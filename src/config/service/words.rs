@@ -269,6 +269,50 @@ impl Scalar for QueueWord {
     }
 }
 
+/// The URL of a NATS server, without any credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NatsUrl(pub(crate) String);
+
+impl Scalar for NatsUrl {
+    const WHAT: &'static str = "a URL like `nats://nats:4222`";
+    const IS_DELICATE: bool = true;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let url = CleanUrl::parse(text)?;
+        let is_server = url::Url::parse(text).is_ok_and(|url| {
+            matches!(url.scheme(), "nats" | "tls") && url.host_str().is_some() && matches!(url.path(), "" | "/")
+        });
+        if is_server { Ok(Self(url.0)) } else { Err(format!("this is not {}", Self::WHAT)) }
+    }
+
+    fn schema() -> Json {
+        json!({"type": "string", "pattern": "^(nats|tls)://"})
+    }
+}
+
+/// The longest name of a queue: names of streams are made of it.
+const MAX_QUEUE_NAME: usize = 32;
+
+/// What the names of streams, subjects and buckets begin with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct QueueName(pub(crate) String);
+
+impl Scalar for QueueName {
+    const WHAT: &'static str = "a name of small letters, digits and `-`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if text.is_empty() || text.len() > MAX_QUEUE_NAME || !text.bytes().all(is_plain) {
+            return Err(format!("{} is not {}, at most {MAX_QUEUE_NAME} of them", quote(text), Self::WHAT));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    fn schema() -> Json {
+        json!({"type": "string", "pattern": "^[a-z0-9-]{1,32}$"})
+    }
+}
+
 /// Senders of webhooks.
 const SOURCES: [&str; 15] = [
     "dockerhub",
@@ -305,7 +349,7 @@ impl Scalar for SourceWord {
 }
 
 /// What may be told.
-const EVENTS: [&str; 7] = ["opened", "merged", "committed", "failed", "held", "reverted", "waiting"];
+const EVENTS: [&str; 7] = ["proposed", "merged", "rolledBack", "held", "failed", "waitingTooLong", "passFailing"];
 
 /// Something that may be told.
 #[derive(Debug, Clone)]

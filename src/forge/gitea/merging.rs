@@ -11,7 +11,7 @@ use crate::forge::gitea::raw::{RawPullRequest, RawRepository};
 use crate::forge::rest::Reply;
 use crate::model::commit::CommitId;
 use crate::model::marker;
-use crate::model::pull_request::{Marker, Merge, PullRequest};
+use crate::model::pull_request::{Armed, Marker, Merge, PullRequest};
 
 impl Gitea {
     /// Merges a pull request whose head is still `head`.
@@ -36,7 +36,7 @@ impl Gitea {
     }
 
     /// Tells Gitea to merge by itself once the checks that the base requires have passed. No listing tells of that, so the hidden marker
-    /// says it before it is so, and until it is taken back: whatever cuts this short, the next pass knows that it may be.
+    /// says it before it is so, and until it is taken back: whatever cuts this short, the next pass knows that it may be, and tells it again.
     pub(super) async fn schedule(&self, pull_request: &PullRequest, head: &CommitId) -> Result<Merge, ForgeError> {
         let Some(mut order) = self.order(head).await? else { return Ok(archived()) };
         order["merge_when_checks_succeed"] = true.into();
@@ -44,7 +44,7 @@ impl Gitea {
         if let Some(changed) = changed(&now, head) {
             return Ok(changed);
         }
-        if !self.mark(pull_request, &now, Armed::Maybe).await? {
+        if !self.mark(pull_request, &now, Armed::Perhaps).await? {
             return Ok(Merge::NotReady(
                 "its body has lost the hidden line by which it would be known again".to_owned(),
             ));
@@ -59,7 +59,10 @@ impl Gitea {
         // An order for later is not bound to the commit that it names: what was pushed meanwhile must not be merged by it.
         let now = self.read_one(pull_request).await?;
         match (refused, changed(&now, head)) {
-            (None, None) => Ok(Merge::Enqueued),
+            (None, None) => {
+                self.mark(pull_request, &now, Armed::Yes).await?;
+                Ok(Merge::Enqueued)
+            }
             (_, Some(merged @ Merge::Merged(_))) => Ok(merged),
             (refused, changed) => {
                 self.unschedule(pull_request).await?;
@@ -84,10 +87,10 @@ impl Gitea {
         self.mark(pull_request, &now, Armed::No).await.map(drop)
     }
 
-    /// Writes into the hidden marker whether Gitea may merge by itself; `false` where there is none.
+    /// Writes into the hidden marker whether Gitea merges by itself; `false` where there is none.
     async fn mark(&self, pull_request: &PullRequest, now: &RawPullRequest, armed: Armed) -> Result<bool, ForgeError> {
         let Some(read) = marker::read(now.body()) else { return Ok(false) };
-        let wanted = Marker { armed: armed == Armed::Maybe, ..read.clone() };
+        let wanted = Marker { armed, ..read.clone() };
         if wanted != read {
             let body = marker::replace(now.body(), &wanted);
             self.change(pull_request, &json!({ "body": body })).await?;
@@ -129,14 +132,6 @@ impl Gitea {
         *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = Some(settings.clone());
         Ok(settings)
     }
-}
-
-/// Whether Gitea merges by itself.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Armed {
-    No,
-    /// It may have been told so.
-    Maybe,
 }
 
 fn archived() -> Merge {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
 use crate::model::marker;
-use crate::model::pull_request::{Check, CheckState, Number, PullRequest, State};
+use crate::model::pull_request::{Armed, Check, CheckState, Number, PullRequest, State};
 
 /// What a draft's title begins with, unless the operator has set other prefixes.
 pub(super) const DRAFT: &str = "WIP: ";
@@ -78,7 +78,7 @@ impl RawPullRequest {
         let body = self.body.unwrap_or_default();
         let (marker, is_open) = (marker::read(&body), self.state != "closed" && !self.merged);
         // No listing tells of it: whoever told Gitea to merge by itself has written it there first.
-        let is_armed = is_open && marker.as_ref().is_some_and(|marker| marker.armed);
+        let is_armed = is_open && marker.as_ref().is_some_and(|marker| marker.armed != Armed::No);
         PullRequest {
             number: Number(self.number),
             url: self.html_url,

@@ -4,6 +4,7 @@
 //! decided by whoever calls.
 
 mod commits;
+mod deployments;
 pub mod identity;
 mod merge;
 mod pace;
@@ -27,6 +28,7 @@ use crate::forge::{Asked, Forge, ForgeError};
 use crate::http::client::HttpClient;
 use crate::http::target::host_of;
 use crate::model::commit::{CommitId, MadeCommit, NewCommit};
+use crate::model::deployment::Deployment;
 use crate::model::environment::BranchName;
 use crate::model::pull_request::{
     Check, ForgeKind, Lack, Merge, NewPullRequest, PullRequest, Readiness, Release, Source, Status,
@@ -179,6 +181,18 @@ impl Forge for GitHub {
 
     fn set_status<'a>(&'a self, commit: &'a CommitId, status: &'a Status) -> Asked<'a, ()> {
         Box::pin(self.status_set(commit, status))
+    }
+
+    fn keeps_deployments(&self) -> bool {
+        true
+    }
+
+    fn deploy<'a>(&'a self, deployment: &'a Deployment) -> Asked<'a, ()> {
+        Box::pin(self.deployed(deployment))
+    }
+
+    fn lacks_for_deployments(&self) -> Asked<'_, Option<Lack>> {
+        Box::pin(self.deployments_lacking())
     }
 
     fn lacks(&self) -> Asked<'_, Vec<Lack>> {

@@ -16,11 +16,18 @@ const NEEDED: [(&str, &str, &str); 4] = [
 ];
 
 impl GitHub {
+    /// Returns what an App's installation may do; `None` for every other credential.
+    pub(super) async fn app_permissions(&self) -> Result<Option<Vec<(String, String)>>, ForgeError> {
+        match &self.transport.identity {
+            Identity::App(app) => Ok(Some(self.transport.held(app).await?.permissions)),
+            Identity::Token(_) => Ok(None),
+        }
+    }
+
     pub(super) async fn permissions_lacking(&self) -> Result<Vec<Lack>, ForgeError> {
-        if let Identity::App(app) = &self.transport.identity {
-            let held = self.transport.held(app).await?;
+        if let Some(held) = self.app_permissions().await? {
             let has = |name: &str, level: &str| {
-                held.permissions.iter().any(|(other, is)| other == name && (is == level || is == "write"))
+                held.iter().any(|(other, is)| other == name && (is == level || is == "write"))
             };
             return Ok(NEEDED.iter().filter(|(name, level, _)| !has(name, level)).map(lack).collect());
         }

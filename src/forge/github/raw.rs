@@ -37,6 +37,16 @@ pub(super) struct PullRequest {
 }
 
 #[derive(Debug, Deserialize)]
+pub(super) struct Deployment {
+    pub(super) id: u64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct DeploymentStatus {
+    pub(super) state: String,
+}
+
+#[derive(Debug, Deserialize)]
 pub(super) struct Label {
     pub(super) name: String,
 }

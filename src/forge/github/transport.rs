@@ -24,6 +24,7 @@ use crate::forge::github::identity::{App, Held, Identity};
 use crate::forge::github::pace::Pace;
 use crate::forge::github::raw;
 use crate::http::client::{Call, HttpClient, PlainHttp, Timeouts};
+use crate::http::echo::without_echo;
 use crate::http::error::HttpError;
 use crate::http::retry::{RetryPolicy, retry_after};
 use crate::model::image::shorten;
@@ -367,7 +368,7 @@ impl Transport {
     async fn exchange(&self, call: &Call) -> Result<Answer, HttpError> {
         let answer = self.http.send(call).await?;
         let (status, headers) = (answer.status, answer.headers.clone());
-        let body = answer.body(LONGEST).whole().await?;
+        let body = without_echo(&call.headers, answer.body(LONGEST).whole().await?);
         Ok(Answer { status, headers, body })
     }
 

@@ -1,7 +1,7 @@
 //! Merging on GitLab: at the commit that was judged, through the merge train where the project has one.
 
 use reqwest::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::forge::ForgeError;
 use crate::forge::gitlab::GitLab;
@@ -15,7 +15,8 @@ impl GitLab {
     pub(super) async fn accept(&self, pull_request: &PullRequest, head: &CommitId) -> Result<Merge, ForgeError> {
         let settings = self.read_settings().await?;
         if settings.merge_trains_enabled == Some(true) {
-            return self.board(pull_request, head).await;
+            // What GitLab is to merge by itself is on the train already, or will be put there.
+            return if pull_request.is_armed { Ok(Merge::Enqueued) } else { self.board(pull_request, head).await };
         }
         let mut order = json!({ "sha": head.as_str(), "should_remove_source_branch": true });
         if settings.squash_option.as_deref() == Some("always") {
@@ -56,8 +57,10 @@ impl GitLab {
         let url = self.of(pull_request, &["cancel_merge_when_pipeline_succeeds"]);
         let reply = self.rest.write(Method::POST, url, None).await?;
         match reply.status.as_u16() {
-            // 406 is documented for one that is not waiting any more.
-            200 | 201 | 406 => Ok(()),
+            200 | 201 if is_cancelled(&reply.json::<Value>().unwrap_or_default()) => Ok(()),
+            200 | 201 => Err(ForgeError::Skip("GitLab did not take back that it merges it by itself".to_owned())),
+            // Documented for one that is not waiting any more.
+            406 => Ok(()),
             _ => Err(self.refused(&reply)),
         }
     }
@@ -66,7 +69,8 @@ impl GitLab {
     async fn board(&self, pull_request: &PullRequest, head: &CommitId) -> Result<Merge, ForgeError> {
         let number = pull_request.number.0.to_string();
         let url = self.url(&["merge_trains", "merge_requests", &number], &[]);
-        let order = json!({ "sha": head.as_str(), "auto_merge": true });
+        // Without `auto_merge` it is put there at once: nothing is left to wait for, and later the head may be another.
+        let order = json!({ "sha": head.as_str() });
         match self.rest.write(Method::POST, url, Some(&order)).await {
             Ok(reply) if matches!(reply.status, StatusCode::CREATED | StatusCode::ACCEPTED | StatusCode::OK) => {
                 Ok(Merge::Enqueued)
@@ -98,11 +102,36 @@ impl GitLab {
     }
 }
 
+/// Whether an answer says that nothing is waited for any more. Documented is the merge request; what GitLab sends is the result of its
+/// own service, which tells of a failure by a field alone.
+fn is_cancelled(answer: &Value) -> bool {
+    answer["status"] != "error" || answer["http_status"] == 406
+}
+
 /// Says what became of it, as GitLab tells it after an order.
 fn told(request: &RawMergeRequest) -> Merge {
     match (request.state.as_str(), request.landed()) {
         ("merged", Some(commit)) => Merge::Merged(commit),
         _ if request.merge_when_pipeline_succeeds => Merge::Enqueued,
         _ => Merge::NotReady("GitLab is merging it: the next pass looks again".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_to_cancel_is_told_by_a_field_alone() {
+        for (answer, cancelled) in [
+            (json!({ "status": "success" }), true),
+            (json!({ "iid": 1, "state": "opened" }), true),
+            (Value::Null, true),
+            (json!({ "status": "error", "message": "Can't cancel the automatic merge", "http_status": 406 }), true),
+            (json!({ "status": "error", "message": "Failed", "http_status": 500 }), false),
+            (json!({ "status": "error" }), false),
+        ] {
+            assert_eq!(is_cancelled(&answer), cancelled, "{answer}");
+        }
     }
 }

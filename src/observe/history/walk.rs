@@ -148,6 +148,7 @@ impl<'a> Walk<'a> {
             id: CommitId::of_none(),
             parent: None,
             is_merge: false,
+            others: Vec::new(),
             author: Identity { name: UNCOMMITTED.to_owned(), email: String::new() },
             committer: Identity::default(),
             time: now,

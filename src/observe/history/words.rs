@@ -129,6 +129,7 @@ mod tests {
                 id: crate::model::commit::CommitId("1".repeat(40).into()),
                 parent: None,
                 is_merge: false,
+                others: Vec::new(),
                 author: person.clone(),
                 committer: person,
                 time: "2026-11-20T08:00:00Z".parse().unwrap(),

@@ -37,7 +37,7 @@ use crate::pass::{Detail, Editing, Inputs, MAX_HOLDS, PassError, Progress, block
 use crate::publish::apply::{Applied, apply};
 use crate::publish::plan::{OrderNote, hold_commit, ordered_commit};
 use crate::registry::TagSource;
-use crate::source::Sources;
+use crate::source::Answers;
 
 /// What is ordered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +87,7 @@ pub struct Ordering<'a> {
     /// Where tags come from.
     pub source: &'a dyn TagSource,
     /// What gates may ask.
-    pub sources: &'a Sources,
+    pub sources: &'a dyn Answers,
     /// What earlier passes left.
     pub cache: &'a Cache,
     /// The limits of what is read.

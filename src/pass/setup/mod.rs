@@ -41,6 +41,7 @@ pub use crate::pass::setup::repositories::{
 };
 pub(super) use crate::pass::setup::repositories::{publishing_told_to, remote_told_to};
 pub use crate::pass::setup::sources::sources;
+pub use crate::pass::transport::outgoing;
 
 /// The longest configuration file that is read, in bytes.
 const MAX_CONFIG: u64 = 1 << 20;
@@ -208,15 +209,6 @@ pub fn inactive(config: &Repository) -> Option<String> {
         }
     }
     Some(format!("warning: understood, but not acted on in this version: {}", keys.join(", ")))
-}
-
-/// Returns the one warning about parts of the operator's file that do not act in this version.
-pub fn inactive_service(service: &Service) -> Option<String> {
-    let parts = [("notify", !service.notify.is_empty()), ("queue", service.queue != service::Queue::default())];
-    let named: Vec<&str> = parts.iter().filter(|(_, is_there)| *is_there).map(|(name, _)| *name).collect();
-    let warning =
-        || format!("warning: {}: understood, but not acted on in this version: {}", service.file, named.join(", "));
-    (!named.is_empty()).then(warning)
 }
 
 /// Returns the files of a folder.

@@ -60,3 +60,72 @@ fn several_images_are_counted_in_the_subject_and_listed_below() {
 fn an_environment_without_changed_files_makes_no_commit() {
     assert_eq!(commits(&[("dev".into(), ChangeSet::default())], &CommitStyle::default()), Vec::new());
 }
+
+/// Words that close an issue on one of the forges right before what is one's name, and mentions.
+fn means_something(text: &str) -> bool {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let is_name = |word: &str| {
+        let is_key = word.split_once('-').is_some_and(|(project, number)| {
+            project.chars().all(|letter| letter.is_ascii_alphabetic())
+                && number.starts_with(|one: char| one.is_ascii_digit())
+        });
+        word.contains("://")
+            || is_key
+            || word.split_once(['#', '!']).is_some_and(|(_, rest)| rest.starts_with(|one: char| one.is_ascii_digit()))
+    };
+    let closes = words.windows(2).any(|pair| {
+        let last = pair[0].trim_end_matches(':').rsplit(|letter: char| !letter.is_ascii_alphanumeric()).next();
+        let is_keyword =
+            last.is_some_and(|last| CLOSING.iter().any(|stem| last.to_ascii_lowercase().starts_with(stem)));
+        is_keyword && is_name(pair[1])
+    });
+    let mentions =
+        text.match_indices('@').any(|(at, _)| text[at + 1..].starts_with(|one: char| one.is_ascii_alphanumeric()));
+    closes || mentions
+}
+
+fn returned(failed: &str, reason: &str) -> String {
+    let note = OrderNote {
+        order: Ordered::Rollback,
+        holds: Vec::new(),
+        skipped: BTreeSet::new(),
+        by: None,
+        reason: Some(reason.to_owned()),
+        failed: Some(failed.to_owned()),
+    };
+    let changes = [change("ghcr.io/acme/fixes", "gh-2", "gh-1")];
+    ordered_commit(&"dev".into(), &changes, Vec::new(), &CommitStyle::default(), &note).plan.message
+}
+
+#[test]
+fn what_strangers_call_their_checks_means_nothing_in_a_commit() {
+    for named in [
+        "ci/fixes #3",
+        "Closes: GH-1",
+        "resolves acme/web#4",
+        "fixes https://forge.acme.example/1",
+        "fix !2",
+        "@ada",
+        "closes ACME-1",
+    ] {
+        assert!(means_something(named), "{named}");
+        let message = returned(named, named);
+        assert!(!means_something(&message), "{message}");
+        // It is still told, with nothing but joiners between its letters.
+        assert_eq!(message.replace('\u{2060}', "").matches(named).count(), 3, "{message}");
+    }
+}
+
+#[test]
+fn no_tag_and_no_image_means_anything_in_a_commit() {
+    for image in ["ghcr.io/acme/fixes", "ghcr.io/acme/web-closes", "fix", "ghcr.io/acme/resolved"] {
+        for (from, to) in [("gh-1", "gh-2"), ("ACME-1", "ACME-2"), ("1", "2"), ("fixes", "closes"), ("fixes-1", "gh-1")]
+        {
+            let message = planned(vec![change(image, from, to)]);
+            assert!(!means_something(&message), "{message}");
+        }
+    }
+    for forbidden in ["#12", "@user", "fixes #3", "a!1", "a/b"] {
+        assert!(forbidden.parse::<crate::model::image::Tag>().is_err(), "{forbidden} is no tag");
+    }
+}

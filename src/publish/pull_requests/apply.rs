@@ -21,9 +21,9 @@ use crate::model::pull_request::{
     Readiness, Rebase, State, Status,
 };
 use crate::publish::body;
-use crate::publish::making::{MakeError, Maker};
+use crate::publish::making::{MakeError, Maker, blocking};
 use crate::publish::plan::PlannedCommit;
-use crate::publish::pull_requests::{Course, Desired, Step, images};
+use crate::publish::pull_requests::{Course, Desired, Step, images, refuses};
 
 /// How many commits of the base are searched for what stood in a head branch: as many as come between two passes.
 const MERGED_WITHIN: usize = 200;
@@ -67,8 +67,7 @@ pub fn look(
         .filter(|(name, _)| name != base.0)
         .map(|(name, tip)| {
             let head = remote.head(&name, &tip, base)?;
-            let wanted = desired.iter().find(|desired| desired.head == name);
-            let mut found = judge(remote, name, (&head, base.1), own, wanted)?;
+            let mut found = judge(remote, name, (&head, base.1), own, desired)?;
             if found.is_order || found.is_return {
                 let is_there = is_there(remote, base, &head, found.key.as_deref())?;
                 found.is_order &= !is_there;
@@ -89,8 +88,9 @@ fn is_there(
     if let Some(key) = key {
         let trailer = format!("{TRAILER_KEY}: {key}");
         let line = remote.history(base.0, base.1, MERGED_WITHIN, &|_| false)?;
-        let mut messages =
-            line.steps.iter().flat_map(|step| std::iter::once(&step.entry.message).chain(&step.entry.merged));
+        // The same may have been ordered before, and taken back since: what counts came after the head was made.
+        let newer = line.steps.iter().take_while(|step| Some(&step.entry.id) != head.step.entry.parent.as_ref());
+        let mut messages = newer.flat_map(|step| std::iter::once(&step.entry.message).chain(&step.entry.merged));
         if messages.any(|message| message.lines().any(|line| line.trim() == trailer)) {
             return Ok(true);
         }
@@ -117,7 +117,7 @@ fn judge(
     name: BranchName,
     (head, base): (&Head, &CommitId),
     own: &CommitStyle,
-    desired: Option<&Desired>,
+    desired: &[Desired],
 ) -> Result<HeadBranch, GitError> {
     let entry = &head.step.entry;
     let keys: Vec<&str> =
@@ -131,7 +131,10 @@ fn judge(
     // merge was pushed: still nobody else wrote it. It is not fresh then, and made anew on the base of now.
     // A branch that brings nothing holds nothing of anybody's.
     let is_own = head.is_empty || (key.is_some() && !entry.is_merge && is_ours);
-    let is_fresh = match desired {
+    // What goes back and what comes anew may both want it.
+    let wanted = || desired.iter().filter(|desired| desired.head == name);
+    let same = wanted().find(|desired| key.as_deref() == Some(&desired.key));
+    let is_fresh = match same.or_else(|| wanted().next()) {
         _ if head.is_empty => false,
         None => true,
         Some(desired) => brings(head, &desired.commit)? && is_as_made(remote, head, &desired.commit)?,
@@ -248,9 +251,10 @@ async fn take(
             Ok(())
         }
         Step::Delete { head, expected } => place.maker().push_head(head, Some(expected), None).await,
-        Step::Open { head, title, body, reviewers, key } => {
+        Step::Open { head, title, body, reviewers, key, kept } => {
             let Some(forge) = place.forge else { return Ok(()) };
-            open(forge, place.branch, &new(place, head, (title, body), reviewers), key, course).await
+            let new = new(place, head, (title, body), reviewers);
+            open(place, (forge, base), &new, (key, kept.as_ref()), course).await
         }
         Step::Finish { pull_request, reviewers } => {
             if let Some(forge) = place.forge {
@@ -325,17 +329,18 @@ async fn take(
                             && *is_settled
                             && place.style.native_auto_merge
                             && only_required_are_due(&readiness);
-                        match (may_arm, pull_request.is_armed) {
-                            (true, true) => course.action = Action::Enqueued,
-                            (true, false) => match forge.arm(pull_request, commit).await? {
+                        if !may_arm {
+                            if pull_request.is_armed {
+                                forge.disarm(pull_request).await?;
+                            }
+                            course.reason = Some(reason);
+                        } else if pull_request.is_surely_armed() {
+                            course.action = Action::Enqueued;
+                        } else {
+                            match forge.arm(pull_request, commit).await? {
                                 Merge::NotReady(other) => course.reason = Some(format!("{reason}; {other}")),
                                 Merge::Merged(_) | Merge::Enqueued => course.action = Action::Enqueued,
-                            },
-                            (false, true) => {
-                                forge.disarm(pull_request).await?;
-                                course.reason = Some(reason);
                             }
-                            (false, false) => course.reason = Some(reason),
                         }
                         return Ok(());
                     }
@@ -430,13 +435,13 @@ async fn set_changed(
 
 /// Opens a pull request, after a look at whether there is one after all, or whether this was refused long ago.
 async fn open(
-    forge: &dyn Forge,
-    base: &BranchName,
+    place: &Place<'_>,
+    (forge, base): (&dyn Forge, &CommitId),
     new: &NewPullRequest,
-    key: &str,
+    (key, kept): (&str, Option<&CommitId>),
     course: &mut Course,
 ) -> Result<(), MakeError> {
-    let before = forge.of_head(base, &new.head).await?;
+    let before = forge.of_head(place.branch, &new.head).await?;
     if let Some(open) = before.iter().find(|one| one.state == State::Open) {
         course.url = Some(open.url.clone());
         if open.is_armed {
@@ -453,9 +458,17 @@ async fn open(
         }
         return Ok(());
     }
-    let refused = before.iter().find(|one| {
-        one.state == State::Closed && one.marker.as_ref().is_some_and(|marker| marker.key == key && !marker.withdrawn)
-    });
+    let is_it = |one: &PullRequest| one.marker.as_ref().is_some_and(|marker| marker.key == key && !marker.withdrawn);
+    // Merged long ago it may be wanted again; merged since the base was looked at, it is there.
+    if before.iter().any(|one| one.state == State::Merged && is_it(one)) {
+        let (remote, branch) = (Arc::clone(&place.remote), place.branch.clone());
+        if blocking(move || remote.fetch(&branch)).await? != *base {
+            course.action = Action::Unchanged;
+            course.reason = Some("the base has moved, and may have it already: the next pass looks again".to_owned());
+            return Ok(());
+        }
+    }
+    let refused = before.iter().find(|one| refuses(one, key, kept));
     if let Some(refused) = refused.filter(|one| !one.labels.contains(LABEL_RETRY)) {
         course.url = Some(refused.url.clone());
         course.action = Action::LeftAlone;

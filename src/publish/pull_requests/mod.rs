@@ -18,6 +18,7 @@ use crate::model::pull_request::{
     State, Status,
 };
 use crate::publish::body::{self, Writing};
+use crate::publish::making::is_aside;
 use crate::publish::plan::PlannedCommit;
 use crate::publish::wording;
 
@@ -105,6 +106,8 @@ pub enum Step {
         reviewers: Vec<String>,
         /// The hash of its content: refused long ago, it is not opened again.
         key: String,
+        /// The head commit that brings it already, where there is one.
+        kept: Option<CommitId>,
     },
     /// Sets the labels and asks for the reviews of one whose opening was cut short.
     Finish {
@@ -322,8 +325,12 @@ pub fn plan(desired: &[Desired], standing: &Standing, prefix: &str, unsure: &Uns
         desired.iter().map(|wanted| course(wanted, heads.get(&wanted.head).copied(), standing)).collect();
     bound(desired, &heads, standing, &mut courses);
     let leftovers = leftovers((desired, &courses), standing, &heads, prefix, unsure);
-    courses.extend(leftovers);
-    courses
+    // What a pass that was killed left where commits are made goes first: the same place may be wanted again.
+    let (aside, others) = leftovers.into_iter().partition(|course| is_aside(&course.head, prefix));
+    let mut all: Vec<Course> = aside;
+    all.append(&mut courses);
+    all.extend::<Vec<Course>>(others);
+    all
 }
 
 /// Returns the images that the trailers of a commit name.
@@ -441,7 +448,7 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
             let commit = head.map(|head| head.tip.clone());
             course.steps.push(Step::SetStatuses { commit, statuses: wanted.statuses.clone() });
         }
-        publish(wanted, open, &mut course);
+        publish(wanted, (current, open), &mut course);
     }
     // What was pushed just now has no checks yet; the next pass looks again.
     if wanted.publish == Publish::AutoMerge
@@ -468,12 +475,18 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
 
 /// Returns the pull request by which a person refused what is wanted.
 pub fn refused<'a>(wanted: &Desired, standing: &'a Standing) -> Option<&'a PullRequest> {
+    let head = standing.heads.iter().find(|head| head.name == wanted.head && head.key.as_deref() == Some(&wanted.key));
+    let kept = head.map(|head| &head.tip);
     let mut of_head = standing.pull_requests.iter().flatten().filter(|one| one.head == wanted.head);
-    let refused = of_head.find(|other| {
-        let marker = other.marker.as_ref();
-        other.state == State::Closed && marker.is_some_and(|marker| marker.key == wanted.key && !marker.withdrawn)
-    });
+    let refused = of_head.find(|other| refuses(other, &wanted.key, kept));
     refused.filter(|refused| !refused.labels.contains(LABEL_RETRY))
+}
+
+/// Whether a pull request was closed by a person, and what it stood for has this key: by its body, or, where a pass was
+/// killed before it wrote that, by the head commit that still brings it.
+pub(super) fn refuses(other: &PullRequest, key: &str, kept: Option<&CommitId>) -> bool {
+    let says = |marker: &Marker| !marker.withdrawn && (marker.key == key || kept == Some(&other.commit));
+    other.state == State::Closed && other.marker.as_ref().is_some_and(says)
 }
 
 /// Whether a head brings what is wanted and is not to be made anew.
@@ -508,7 +521,7 @@ fn tell_left(open: &PullRequest) -> Option<Step> {
 }
 
 /// Brings the pull request itself to where it should be.
-fn publish(wanted: &Desired, open: Option<&PullRequest>, course: &mut Course) {
+fn publish(wanted: &Desired, (head, open): (Option<&HeadBranch>, Option<&PullRequest>), course: &mut Course) {
     let Some(open) = open else {
         course.steps.push(Step::Open {
             head: wanted.head.clone(),
@@ -516,6 +529,7 @@ fn publish(wanted: &Desired, open: Option<&PullRequest>, course: &mut Course) {
             body: wanted.body.clone(),
             reviewers: wanted.reviewers.clone(),
             key: wanted.key.clone(),
+            kept: head.map(|head| head.tip.clone()),
         });
         course.action = Action::Opened;
         return;

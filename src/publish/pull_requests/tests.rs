@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::commit::{CommitPlan, Identity};
-use crate::model::pull_request::{Marker, Number};
+use crate::model::pull_request::{Armed, Marker, Number};
 
 const HEAD: &str = "tagboat/prod/web";
 
@@ -31,7 +31,7 @@ fn pull_request(number: u64, state: State, key: &str) -> PullRequest {
         withdrawn: false,
         unfinished: false,
         left: false,
-        armed: false,
+        armed: Armed::No,
         what: None,
         instead: None,
     };
@@ -114,6 +114,18 @@ fn what_is_open_for_something_newer_does_not_turn_into_what_was_refused() {
     // A person opened it again: then it stands for what is asked for, whatever else was closed.
     let reopened = pull_request(3, State::Open, "old");
     assert_eq!(steps(&planned(&[wanted("old")], head("old"), vec![refused, reopened])), ["rewrite", "merge"]);
+}
+
+#[test]
+fn what_a_killed_pass_pushed_is_refused_by_closing_it_though_the_body_tells_of_something_older() {
+    let closed = pull_request(1, State::Closed, "old");
+    let courses = planned(&[wanted("new")], head("new"), vec![closed.clone()]);
+    assert_eq!((courses[0].action, steps(&courses)), (Action::LeftAlone, Vec::new()));
+    // What was pushed since then is something that nobody has seen.
+    let mut earlier = closed.clone();
+    earlier.commit = commit_id("before");
+    assert_eq!(planned(&[wanted("new")], head("new"), vec![earlier])[0].action, Action::Opened);
+    assert_eq!(planned(&[wanted("newer")], head("new"), vec![closed])[0].action, Action::Opened);
 }
 
 #[test]

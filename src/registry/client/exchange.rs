@@ -2,6 +2,7 @@
 //!
 //! Every request of the client goes through [`RegistryClient::exchange`], those to login servers included.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::model::exchange::{Ending, Exchange, System};
 use crate::registry::client::breaker::{Breaker, Leave};
 use crate::registry::client::failure::Failure;
 use crate::registry::client::gate::{Cause, Held};
+use crate::registry::client::host::Host;
 use crate::registry::client::meter::Kind;
 use crate::registry::client::{RegistryClient, Visit};
 use crate::registry::settings::RetryBudget;
@@ -98,6 +100,7 @@ impl RegistryClient {
 
     async fn try_once(&self, visit: &Visit<'_>, kind: Kind, call: &Call) -> Result<Result<Answer, HttpError>, Failure> {
         let host = visit.host;
+        self.listen(host);
         let ticket = host.gate.admit(kind, self.ends(visit), self.pass_ends()).await;
         let ticket = ticket.map_err(|held| self.held_back(visit, kind, held))?;
         visit.add_paced(ticket.paced);
@@ -135,7 +138,26 @@ impl RegistryClient {
             }
             Err(_) => {}
         }
+        self.speak(host);
         Ok(outcome.map(|answer| answer.counted(host.meter.bytes())))
+    }
+
+    /// Takes what other processes know of a host's limits.
+    fn listen(&self, host: &Host) {
+        let Some(grapevine) = &self.grapevine else { return };
+        if let Some((number, words)) = grapevine.news(&host.name, host.heard.load(Ordering::Relaxed)) {
+            host.heard.store(number, Ordering::Relaxed);
+            host.gate.hear_others(&words);
+        }
+    }
+
+    /// Tells other processes what is known of a host's limits.
+    fn speak(&self, host: &Host) {
+        let Some(grapevine) = &self.grapevine else { return };
+        let words = host.gate.words();
+        if !words.is_empty() {
+            grapevine.tell(&host.name, words);
+        }
     }
 
     /// Waits before the next try, or gives the error back when there is to be none.

@@ -1,7 +1,7 @@
 //! What is known of one registry host, and what a pass has asked of it.
 
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
@@ -101,6 +101,8 @@ pub(super) struct Known {
     pub(super) gate: Gate,
     /// Whether it answers a page of a usual size with everything there is: then none needs to be asked twice.
     pub(super) ends_lists: AtomicBool,
+    /// The number of the last word of other processes that was taken.
+    pub(super) heard: AtomicU64,
     /// Whether it is down.
     breaker: Breaker,
     /// Whether its login server is.
@@ -131,6 +133,7 @@ impl Known {
             tokens: Tokens::default(),
             gate: Gate::new(rate, clock),
             ends_lists: AtomicBool::new(false),
+            heard: AtomicU64::new(0),
             breaker: Breaker::default(),
             login_breaker: Breaker::default(),
         })

@@ -56,6 +56,7 @@ use crate::registry::client::host::{Host, Known};
 use crate::registry::client::shared::{Answered, Shared};
 use crate::registry::client::signatures::{Place, Wanted};
 use crate::registry::credentials::{Credentials, normal_host};
+use crate::registry::grapevine::Grapevine;
 use crate::registry::settings::{HostSettings, Limits, Settings};
 use crate::registry::{Heads, Listed, SourceError, TagSource};
 use crate::signature::trust::TrustedRoot;
@@ -105,6 +106,8 @@ pub struct RegistryClient {
     /// How many HEADs this pass has taken to see where tags point that are compared.
     heads: AtomicUsize,
     trusted_root: Option<Arc<TrustedRoot>>,
+    /// What other processes know of the same hosts.
+    grapevine: Option<Arc<dyn Grapevine>>,
     witness: Witness,
 }
 
@@ -157,6 +160,7 @@ impl RegistryClient {
             inspections: AtomicUsize::new(0),
             heads: AtomicUsize::new(0),
             trusted_root: settings.trusted_root,
+            grapevine: None,
             witness: Witness::default(),
         }
     }
@@ -165,6 +169,12 @@ impl RegistryClient {
     #[must_use]
     pub fn told_to(self, witness: Witness) -> Self {
         Self { witness, ..self }
+    }
+
+    /// Tells other processes what is learnt of hosts' limits, and takes what they know.
+    #[must_use]
+    pub fn with_grapevine(self, grapevine: Arc<dyn Grapevine>) -> Self {
+        Self { grapevine: Some(grapevine), ..self }
     }
 
     /// Returns a client for a pass of its own, at the same time as others: its time, budgets and numbers are its own, and
@@ -186,6 +196,7 @@ impl RegistryClient {
             inspections: AtomicUsize::new(0),
             heads: AtomicUsize::new(0),
             trusted_root: self.trusted_root.clone(),
+            grapevine: self.grapevine.clone(),
             witness: self.witness.clone(),
         }
     }

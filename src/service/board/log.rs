@@ -1,6 +1,6 @@
 //! The log of one pass, as the board shows it: what it did, what failed, and why.
 //!
-//! Made from the outcome; the program's own log is the operator's and stays where it is.
+//! Made from the outcome; what the program logged meanwhile is `caught`.
 
 use serde::Serialize;
 

@@ -73,7 +73,7 @@ pub(in crate::service) struct Seen {
 impl Seen {
     /// Takes what a pass found out of its outcome; `repositories` share the room for tags.
     pub(in crate::service) fn of(outcome: &mut Outcome, repositories: usize, at: Timestamp) -> Option<Self> {
-        let Standing { mut status, mut proposals, decisions } = *outcome.standing.take()?;
+        let Standing { mut status, mut proposals, decisions, .. } = *outcome.standing.take()?;
         let decisions = decisions.as_ref().unwrap_or(&outcome.decisions);
         status.skipped.extend(outcome.skipped.iter().take(MOST_OTHERS).cloned());
         status.errors.extend(outcome.errors.iter().take(MOST_OTHERS).cloned());

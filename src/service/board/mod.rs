@@ -4,6 +4,7 @@
 //! it shows what the last pass saw. Without `access` in the configuration nothing here changes anything.
 
 mod api;
+pub(super) mod caught;
 pub(super) mod door;
 mod events;
 pub(super) mod log;
@@ -24,11 +25,15 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
+use crate::queue::row::Row;
 use crate::service::Shared;
+use crate::service::board::caught::{Catching, Caught};
 use crate::service::board::events::Events;
+use crate::service::board::log::{Level, Line};
 use crate::service::board::memory::{Memory, PassNote, Seen};
 use crate::service::board::pages::Pages;
 use crate::service::board::sessions::{COOKIE, Sessions, Visitor};
+use crate::service::figures::Figures;
 
 /// What browsers may do with pages: load our own style and script, and send forms to us. Nothing else.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
@@ -47,6 +52,8 @@ pub(super) struct Peer(pub(super) IpAddr);
 /// What the board needs between requests.
 pub(super) struct Board {
     memory: Memory,
+    /// What passes logged.
+    caught: Caught,
     events: Events,
     sessions: Sessions,
     pages: Pages,
@@ -59,6 +66,7 @@ impl Board {
     pub(super) fn new() -> Self {
         Self {
             memory: Memory::default(),
+            caught: Caught::default(),
             events: Events::new(),
             sessions: Sessions::new(),
             pages: Pages::new(),
@@ -73,17 +81,40 @@ impl Board {
         self.events.tell("configured", &serde_json::json!({}));
     }
 
+    /// Catches what this thread logs for a pass, until the result is dropped.
+    pub(super) fn catch<'a>(&'a self, url: &'a str) -> Catching<'a> {
+        self.caught.catch(url)
+    }
+
     /// Notes that a pass began.
     pub(super) fn began(&self, url: &str) {
         self.events.tell("began", &serde_json::json!({ "name": memory::short(url) }));
     }
 
     /// Notes what a pass came to.
-    pub(super) fn ended(&self, url: &str, note: PassNote, seen: Option<Seen>, failures: u32) {
+    pub(super) fn ended(&self, url: &str, mut note: PassNote, seen: Option<Seen>, failures: u32) {
+        note.log.splice(0..0, self.caught.take(url));
         let (result, commits) = (note.result, note.figures.commits);
         self.memory.note(url, note, seen, failures);
         let data = serde_json::json!({ "name": memory::short(url), "result": result, "commits": commits });
         self.events.tell("pass", &data);
+    }
+
+    /// Notes a pass that another replica ran; that one has its log and figures.
+    pub(super) fn heard(&self, url: &str, row: &Row) {
+        let among = |words: &[&'static str], given: &str| words.iter().find(|word| **word == given).copied();
+        let took = row.ended.duration_since(row.began);
+        let note = PassNote {
+            began: row.began,
+            milliseconds: u64::try_from(took.as_millis()).unwrap_or_default(),
+            cause: among(&["start", "schedule", "gate", "webhook", "before"], &row.cause).unwrap_or("unknown"),
+            result: among(&["done", "partial", "failed", "panicked"], &row.result).unwrap_or("unknown"),
+            requests: 0,
+            figures: Figures::default(),
+            log: vec![Line::new(Level::Info, &format!("ran in {}, which has its log and figures", row.by))],
+            reason: None,
+        };
+        self.ended(url, note, None, row.failures);
     }
 }
 
@@ -150,7 +181,7 @@ fn is_ours(headers: &HeaderMap, hosts: &[String]) -> bool {
     let (Some(Ok(host)), None) = (given.next().map(HeaderValue::to_str), given.next()) else { return false };
     let host = host.to_ascii_lowercase();
     let bare = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        Some(rest) => rest.split_once(']').map_or("", |(bare, _)| bare),
         None => host.split(':').next().unwrap_or_default(),
     };
     bare == "localhost" || bare.parse::<IpAddr>().is_ok() || hosts.iter().any(|known| *known == bare || *known == host)

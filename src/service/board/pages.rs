@@ -20,7 +20,7 @@ use crate::service::board::sessions::Visitor;
 use crate::service::board::{Peer, Sender, view, visitor};
 
 /// The most environments × images that the overview shows at once; it names the repositories beyond.
-const MOST_CELLS: usize = 6_000;
+const MOST_CELLS: usize = 3_000;
 
 /// The most rows of the other pages.
 const MOST_ROWS: usize = 1_000;
@@ -283,8 +283,9 @@ pub(super) async fn promotion(asking: Asking) -> Response {
             let mut all = view::promotions(&url, &row);
             all.retain(|one| one.environment == *environment && one.group == *group);
             let title = format!("{group} to {environment}");
+            let arrived = view::arrived(&row, environment, group);
             let value = context! {
-                promotions => value(&all), environment, group, id => row.slug,
+                promotions => value(&all), arrived => value(&arrived), environment, group, id => row.slug,
                 name => super::memory::short(&url),
             };
             Some((Some(title), value))

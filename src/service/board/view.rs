@@ -11,10 +11,12 @@ use crate::model::environment::EnvironmentName;
 use crate::model::gate::GateState;
 use crate::model::proposal::Proposal;
 use crate::model::record::Running;
+use crate::model::watch::{Watch, WatchState};
+use crate::queue::Cause;
 use crate::service::board::log::{Line, words};
 use crate::service::board::memory::{PassNote, Remembered, Seen, short};
 use crate::service::figures::Figures;
-use crate::service::timetable::{Cause, Outlook};
+use crate::service::timetable::Outlook;
 
 /// What stands in one environment, of one image.
 #[derive(Debug, Serialize)]
@@ -26,6 +28,28 @@ pub(super) struct Cell {
     pub(super) next: Option<Next>,
     pub(super) blocked: Option<String>,
     pub(super) drift: Option<String>,
+    pub(super) watch: Option<WatchRow>,
+}
+
+/// What is looked at after a version came, so that it goes back by itself where that fails.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct WatchRow {
+    /// `watching`, `failed` or `unknown`.
+    pub(super) state: &'static str,
+    pub(super) checks: Vec<String>,
+    pub(super) until: Timestamp,
+    pub(super) reason: Option<String>,
+}
+
+/// A version that has arrived and is looked at.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Arrived {
+    pub(super) image: String,
+    pub(super) version: String,
+    pub(super) since: Option<Timestamp>,
+    pub(super) watch: WatchRow,
 }
 
 /// What comes next there.
@@ -276,7 +300,34 @@ fn cell(running: &Running) -> Cell {
         next,
         blocked: running.blocked.clone(),
         drift: running.drift.clone(),
+        watch: running.watch.as_ref().map(watch_row),
     }
+}
+
+fn watch_row(watch: &Watch) -> WatchRow {
+    let (state, reason) = match &watch.state {
+        WatchState::Watching => ("watching", None),
+        WatchState::Failed(what) => ("failed", Some(what.clone())),
+        WatchState::Unknown(reason) => ("unknown", Some(reason.clone())),
+    };
+    let checks = watch.checks.iter().map(|check| check.as_str().to_owned()).collect();
+    WatchRow { state, checks, until: watch.until, reason }
+}
+
+/// Tells what of a group has arrived in an environment and is looked at.
+pub(super) fn arrived(row: &Remembered, environment: &str, group: &str) -> Vec<Arrived> {
+    let all = row.seen.iter().flat_map(|seen| &seen.status.environments);
+    let here = all.filter(|(name, _)| name.as_str() == environment).flat_map(|(_, rows)| rows);
+    here.filter(|running| running.group == group)
+        .filter_map(|running| {
+            Some(Arrived {
+                image: running.image.to_string(),
+                version: running.value.to_string(),
+                since: running.brought.as_ref().map(|(_, time)| *time),
+                watch: watch_row(running.watch.as_ref()?),
+            })
+        })
+        .collect()
 }
 
 /// Returns what became of a proposal, in words.

@@ -5,6 +5,7 @@ use super::*;
 use crate::cache::Tally;
 use crate::clock::SystemClock;
 use crate::config::environment::Environment;
+use crate::service::joining::Joined;
 use crate::service::live::Live;
 use crate::service::metrics::Metrics;
 
@@ -25,8 +26,9 @@ fn engine(folder: &Path, urls: &[&str], work: Work) -> Engine {
     let rows: String = urls.iter().map(|url| format!("  - {{url: \"{url}\", schedule: every 1s}}\n")).collect();
     std::fs::write(&file, format!("version: 1\nrepositories:\n{rows}")).unwrap();
     let metrics = Metrics::new();
-    let live = Live::read(&file, &Environment::default(), metrics.witness()).unwrap();
-    Engine::new(Arc::new(Shared::new(live, Arc::new(SystemClock), metrics)), work)
+    let clock: Arc<dyn crate::clock::Clock> = Arc::new(SystemClock);
+    let live = Live::read(&file, &Environment::default(), &clock, metrics.witness()).unwrap();
+    Engine::new(Arc::new(Shared::new(live, clock, metrics, Joined::alone())), work)
 }
 
 #[tokio::test]

@@ -3,18 +3,23 @@
 //! Entry point: [`Hooks`]. A payload is never believed: all that comes of it is that a pass looks sooner at what it
 //! names. Answers nobody and begins nothing itself.
 
+mod google;
 mod named;
 mod proof;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use secrecy::SecretString;
+use url::Url;
 
+use crate::clock::Clock;
 use crate::config::environment::Environment;
-use crate::config::service::{SecretPlace, Service};
+use crate::config::service::{GoogleToken, SecretPlace, Service, WebhookProof};
 use crate::model::image::ImageName;
 use crate::pass::setup::{self, SetupError};
+use crate::service::hooks::google::{Google, KEYS_URL};
 use crate::service::hooks::named::{Concern, Place};
 use crate::service::hooks::proof::{Claim, Proof};
 
@@ -33,21 +38,39 @@ pub(super) struct Sender {
 }
 
 /// The senders. Those that can sign must: a secret in a path ends in the logs of whatever lies between.
-const SENDERS: [Sender; 9] = [
+const SENDERS: [Sender; 15] = [
     Sender { name: "github", proofs: &[Proof::HUB], is_forge: true },
-    Sender { name: "gitlab", proofs: &[Proof::Token("x-gitlab-token")], is_forge: true },
+    Sender { name: "gitlab", proofs: &[Proof::Standard, Proof::Token("x-gitlab-token")], is_forge: true },
     Sender { name: "gitea", proofs: &[Proof::GITEA, Proof::FORGEJO, Proof::HUB], is_forge: true },
     Sender { name: "ghcr", proofs: &[Proof::HUB], is_forge: false },
     Sender { name: "dockerhub", proofs: &[Proof::Path], is_forge: false },
     Sender { name: "quay", proofs: &[Proof::Path], is_forge: false },
     Sender { name: "harbor", proofs: &[Proof::Authorization, Proof::Path], is_forge: false },
     Sender { name: "distribution", proofs: &[Proof::Authorization, Proof::Path], is_forge: false },
+    Sender { name: "gitlab-registry", proofs: &[Proof::Authorization, Proof::Path], is_forge: false },
+    Sender { name: "nexus", proofs: &[Proof::Sha1("x-nexus-webhook-signature")], is_forge: false },
+    Sender { name: "jfrog", proofs: &JFROG, is_forge: false },
+    Sender { name: "acr", proofs: &[Proof::Authorization, Proof::Path], is_forge: false },
+    Sender { name: "ecr", proofs: &[Proof::Authorization, Proof::Token("x-api-key"), Proof::Path], is_forge: false },
+    Sender { name: "gar", proofs: &[Proof::Google], is_forge: false },
     Sender { name: "generic", proofs: &[Proof::HUB, Proof::Authorization, Proof::Path], is_forge: false },
 ];
 
-/// Whether webhooks of a source of the configuration are served.
-pub(super) fn is_served(source: &str) -> bool {
-    SENDERS.iter().any(|sender| sender.name == source)
+/// Artifactory signs with its secret, or sends it, as its administrator chose; the header does not tell which.
+const JFROG: [Proof; 3] = [
+    Proof::Signature("x-jfrog-event-auth", "sha256="),
+    Proof::Signature("x-jfrog-event-auth", ""),
+    Proof::Token("x-jfrog-event-auth"),
+];
+
+/// What a request shows, in every way that its sender has.
+pub(super) struct Claims(Vec<Claim>);
+
+impl Claims {
+    fn hold(&self, secret: &SecretString, body: &[u8]) -> bool {
+        // Each is looked at, so that the time does not tell which.
+        self.0.iter().fold(false, |holds, claim| claim.holds(secret, body) | holds)
+    }
 }
 
 /// Whose passes a webhook hastens.
@@ -78,6 +101,8 @@ pub(super) struct Hooks {
     sources: BTreeMap<&'static str, SecretString>,
     /// Secrets of single repositories' own webhooks, by URL.
     repositories: BTreeMap<String, SecretString>,
+    /// Whose tokens of Google's are admitted.
+    google: Option<Google>,
 }
 
 impl Hooks {
@@ -86,10 +111,28 @@ impl Hooks {
     /// # Errors
     ///
     /// [`SetupError`] when one cannot be read: a webhook that is refused for that would go unnoticed.
-    pub(super) fn read(service: &Service, environment: &Environment) -> Result<Self, SetupError> {
+    pub(super) fn read(
+        service: &Service,
+        environment: &Environment,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, SetupError> {
         let mut hooks = Self::default();
         for webhook in &service.webhooks {
-            hooks.sources.insert(webhook.source, setup::secret(&webhook.secret, service, environment)?);
+            match &webhook.proof {
+                WebhookProof::Secret(place) => {
+                    hooks.sources.insert(webhook.source, setup::secret(place, service, environment)?);
+                }
+                WebhookProof::Google(GoogleToken { audience, account, keys_url, ca_file }) => {
+                    let url = keys_url.as_deref().unwrap_or(KEYS_URL);
+                    let url = Url::parse(url).map_err(|_no_url| {
+                        SetupError::Unsupported("`keysUrl` of the webhook `gar` is no URL".to_owned())
+                    })?;
+                    let ca_file = ca_file.as_ref().map(|file| service.resolve(file));
+                    let http = setup::outgoing(ca_file, environment, Arc::clone(clock));
+                    let (audience, account) = (audience.clone(), account.clone());
+                    hooks.google = Some(Google::new(audience, account, url, http, Arc::clone(clock)));
+                }
+            }
         }
         for repository in &service.repositories {
             if let Some(file) = &repository.webhook_secret {
@@ -103,21 +146,35 @@ impl Hooks {
     /// Returns the sender of a path, where its webhooks are served: without a secret nobody's are.
     pub(super) fn sender(&self, source: &str) -> Option<&'static Sender> {
         let sender = SENDERS.iter().find(|sender| sender.name == source)?;
-        let is_open = self.sources.contains_key(source) || (sender.is_forge && !self.repositories.is_empty());
+        let is_open = self.sources.contains_key(source)
+            || (sender.is_forge && !self.repositories.is_empty())
+            || (source == "gar" && self.google.is_some());
         is_open.then_some(sender)
     }
 
     /// Returns what a request shows of the secret, if what it shows may hold. Signatures need the body to tell.
-    pub(super) fn claim(&self, sender: &Sender, headers: &HeaderMap, path: Option<&str>) -> Option<Claim> {
-        let claim = sender.proofs.iter().find_map(|proof| proof.claim(headers, path))?;
-        let may_hold = claim.is_signature() || self.secrets(sender).any(|secret| claim.holds(secret, b""));
-        may_hold.then_some(claim)
+    pub(super) async fn claims(&self, sender: &Sender, headers: &HeaderMap, path: Option<&str>) -> Option<Claims> {
+        let mut claims: Vec<Claim> = sender.proofs.iter().filter_map(|proof| proof.claim(headers, path)).collect();
+        for claim in &mut claims {
+            if let (Claim::Token(token), Some(google)) = (&*claim, &self.google) {
+                match google.admits(token).await {
+                    Ok(()) => *claim = Claim::Proven,
+                    Err(fault) => tracing::info!(source = sender.name, %fault, "a token is not believed"),
+                }
+            }
+        }
+        let may_hold = |claim: &Claim| {
+            let holds = || self.secrets(sender).any(|secret| claim.holds(secret, b""));
+            claim.is_signature() || matches!(claim, Claim::Proven) || holds()
+        };
+        claims.retain(may_hold);
+        (!claims.is_empty()).then_some(Claims(claims))
     }
 
-    /// Returns whose passes a body hastens; `None` where the claim does not hold for it.
-    pub(super) fn hastened(&self, sender: &Sender, claim: &Claim, body: &[u8]) -> Option<Hastened> {
-        let is_whole = self.sources.get(sender.name).is_some_and(|secret| claim.holds(secret, body));
-        if is_whole {
+    /// Returns whose passes a body hastens; `None` where no claim holds for it.
+    pub(super) fn hastened(&self, sender: &Sender, claims: &Claims, body: &[u8]) -> Option<Hastened> {
+        let is_proven = claims.0.iter().any(|claim| matches!(claim, Claim::Proven));
+        if is_proven || self.sources.get(sender.name).is_some_and(|secret| claims.hold(secret, body)) {
             return Some(Hastened { concerns: named::concerns(sender.name, body), only: None });
         }
         if !sender.is_forge || self.repositories.is_empty() {
@@ -126,7 +183,7 @@ impl Hooks {
         let concerns = named::concerns(sender.name, body);
         let is_named = |url: &str| concerns.iter().any(|concern| concern.is_about(&Place::of(url), None));
         let holds =
-            |(url, secret): (&String, &SecretString)| (is_named(url) && claim.holds(secret, body)).then(|| url.clone());
+            |(url, secret): (&String, &SecretString)| (is_named(url) && claims.hold(secret, body)).then(|| url.clone());
         let only: BTreeSet<String> = self.repositories.iter().filter_map(holds).collect();
         (!only.is_empty()).then_some(Hastened { concerns, only: Some(only) })
     }

@@ -2,6 +2,8 @@ use jiff::ToSpan;
 
 use super::*;
 use crate::config::service;
+use crate::queue::local::Local;
+use crate::queue::{Event, Queue};
 
 const ONE: &str = "https://git.example/acme/one";
 
@@ -18,10 +20,45 @@ fn configuration(repositories: &[(&str, &str)], at_once: u32) -> Service {
     service::parse("service.yaml", text.as_bytes()).unwrap()
 }
 
-fn table(repositories: &[(&str, &str)], at_once: u32) -> Timetable {
+/// A timetable with the queue of one process.
+struct Table {
+    table: Timetable,
+    queue: Local,
+}
+
+impl std::ops::Deref for Table {
+    type Target = Timetable;
+
+    fn deref(&self) -> &Timetable {
+        &self.table
+    }
+}
+
+impl std::ops::DerefMut for Table {
+    fn deref_mut(&mut self) -> &mut Timetable {
+        &mut self.table
+    }
+}
+
+impl Table {
+    /// Asks for what is due, and begins what has room.
+    fn begin(&mut self, now: Timestamp) -> Vec<(String, Cause)> {
+        self.table.due(now).into_iter().for_each(|ask| self.queue.ask(ask));
+        self.queue.room(self.table.room());
+        let mut begun = Vec::new();
+        while let Some(Event::Job(lease)) = self.queue.take() {
+            if self.table.begin(&lease.repository, now) {
+                begun.push((lease.repository.clone(), lease.cause));
+            }
+        }
+        begun
+    }
+}
+
+fn table(repositories: &[(&str, &str)], at_once: u32) -> Table {
     let mut table = Timetable::new(at("08:00:00"));
     table.configure(&configuration(repositories, at_once), at("08:00:00"));
-    table
+    Table { table, queue: Local::default() }
 }
 
 fn done(earliest: Option<&str>) -> Ended {
@@ -157,6 +194,93 @@ fn a_clock_that_is_set_back_does_not_stop_passes() {
     table.end(ONE, done(None), at("20:00:01"));
     assert_eq!(table.begin(at("08:00:00")), []);
     assert_eq!(table.wake_at(), Some(at("08:05:00")));
+}
+
+fn row(began: &str, ended: &str) -> Row {
+    Row {
+        began: at(began),
+        ended: at(ended),
+        failures: 0,
+        earliest: None,
+        images: None,
+        follows: BTreeSet::new(),
+        tips: None,
+        cause: "schedule".to_owned(),
+        result: "done".to_owned(),
+        by: "another".to_owned(),
+    }
+}
+
+#[test]
+fn what_runs_elsewhere_plans_the_next_pass_as_if_it_had_run_here() {
+    let cron = "*/5 * * * *";
+    for schedule in ["every 5m", cron] {
+        let (mut here, mut there) = (table(&[(ONE, schedule)], 4), table(&[(ONE, schedule)], 4));
+        here.begin(at("08:00:01"));
+        here.end(ONE, done(Some("08:03:00")), at("08:00:09"));
+        let told = Row { earliest: Some(at("08:03:00")), ..row("08:00:01", "08:00:09") };
+        there.learn(ONE, &told);
+        assert_eq!((there.wake_at(), there.entries[ONE].next), (here.wake_at(), here.entries[ONE].next));
+        assert_eq!(there.due(at("08:03:00")), here.due(at("08:03:00")), "all ask for the same moment");
+    }
+}
+
+#[test]
+fn failures_elsewhere_count_and_what_is_older_than_what_is_known_does_not() {
+    let mut table = table(&[(ONE, "every 1s")], 4);
+    table.learn(ONE, &Row { failures: 3, ..row("08:01:00", "08:01:05") });
+    assert_eq!(table.wake_at(), Some(at("08:01:45")));
+    table.learn(ONE, &row("08:00:30", "08:01:30"));
+    assert_eq!(table.wake_at(), Some(at("08:01:45")));
+    table.begin(at("08:01:45"));
+    table.learn(ONE, &row("08:01:50", "08:01:51"));
+    assert_eq!(table.end(ONE, Ended::Failed, at("08:01:55")), Some(4), "what runs here knows better");
+}
+
+#[test]
+fn a_webhook_is_kept_until_a_pass_that_began_after_it_or_the_queue_has_it() {
+    let mut table = table(&[(ONE, "every 1h")], 4);
+    table.learn(ONE, &row("08:00:00", "08:00:01"));
+    table.hasten(ONE, at("08:10:00"));
+    assert_eq!(table.due(at("08:10:00"))[0].cause, Cause::Webhook);
+    assert_eq!(table.due(at("08:10:01")), [], "it was asked for");
+    // One that ran meanwhile began before the webhook came.
+    table.learn(ONE, &row("08:09:59", "08:10:02"));
+    assert_eq!(table.wake_at(), Some(at("08:10:03")));
+    assert!(!table.due(at("08:10:03"))[0].is_repeated);
+    table.learn(ONE, &row("08:10:04", "08:10:05"));
+    assert_eq!(table.wake_at(), Some(at("09:10:04")));
+    table.hasten(ONE, at("08:20:00"));
+    let wish = table.due(at("08:20:00"))[0].wish;
+    table.hasten(ONE, at("08:20:00.001"));
+    table.kept(ONE, wish);
+    let ask = table.due(at("08:20:01")).pop().unwrap();
+    assert_eq!(ask.cause, Cause::Webhook, "one that came meanwhile is not kept by that");
+    table.kept(ONE, ask.wish);
+    assert_eq!(table.wake_at(), Some(at("09:10:04")), "whoever has it begins it");
+}
+
+#[test]
+fn what_was_asked_for_and_never_begins_is_asked_for_again() {
+    let mut table = table(&[(ONE, "every 1h")], 4);
+    table.learn(ONE, &row("08:00:00", "08:00:01"));
+    assert!(!table.due(at("09:00:00"))[0].is_repeated);
+    assert_eq!(table.wake_at(), Some(at("09:00:30")));
+    let again = table.due(at("09:00:30"));
+    assert_eq!((again[0].moment, again[0].is_repeated), (at("09:00:00"), true));
+    table.ask_again();
+    assert_eq!(table.wake_at(), Some(at("09:00:00")));
+}
+
+#[test]
+fn a_start_looks_at_everything_whatever_the_schedule_says() {
+    let mut table = table(&[(ONE, "every 1h")], 4);
+    table.learn(ONE, &row("08:00:00", "08:00:01"));
+    table.start(at("08:30:00"));
+    let asks = table.due(at("08:30:01"));
+    assert_eq!((asks.len(), asks[0].cause), (1, Cause::Start));
+    table.learn(ONE, &row("08:30:01", "08:30:02"));
+    assert_eq!(table.wake_at(), Some(at("09:30:01")));
 }
 
 #[test]

@@ -631,6 +631,61 @@ pub(super) async fn a_return_has_the_head_branch_until_a_person_refuses_it(kind:
     assert_eq!(stage.web()[1], "1.5.0");
 }
 
+pub(super) async fn a_return_is_merged_although_something_newer_waits_for_its_head_branch(kind: Kind) {
+    let stage = Stage::new(kind, &BY_MERGE.replace("publish: commit", "publish: autoMerge"));
+    stage.pass("08:00").await;
+    stage.passed(&stage.store.at(HEAD).unwrap(), "build");
+    stage.pass("08:05").await;
+    stage.report(&stage.brought("staging/web.yaml"), "argocd/staging", kind.words[2], "2026-11-20T08:06:00Z");
+    stage.list(WEB, &["1.4.0", "1.5.0", "1.6.0"]);
+    stage.pass("08:10").await;
+    let head = stage.store.at(HEAD).unwrap();
+    stage.pass("08:15").await;
+    assert_eq!(stage.store.at(HEAD).unwrap(), head, "it is as it should be");
+    stage.passed(&head, "build");
+    stage.pass("08:20").await;
+    assert_eq!((stage.store.pull(2).state, stage.web()[1].as_str()), (Stands::Merged, "1.4.0"));
+}
+
+pub(super) async fn what_may_have_failed_goes_nowhere_while_the_forge_cannot_be_asked(kind: Kind) {
+    let stage = Stage::with(kind, WATCHED, "    gates: {soak: 10m}\n");
+    stage.pass("08:00").await;
+    for _ in 0..8 {
+        stage.store.trap("GET", "/commits/", Fault::Before(503));
+    }
+    stage.try_pass("08:15").await;
+    assert_eq!(stage.web(), ["1.5.0", "1.5.0", "1.4.0"]);
+    stage.store.kept().traps.clear();
+    stage.pass("08:16").await;
+    assert_eq!(stage.web(), ["1.5.0", "1.5.0", "1.5.0"]);
+}
+
+pub(super) async fn what_comes_after_a_return_goes_on_in_the_same_pass(kind: Kind) {
+    let stage = Stage::with(kind, WATCHED, "");
+    stage.pass("08:00").await;
+    assert_eq!(stage.web(), ["1.5.0", "1.5.0", "1.5.0"]);
+    stage.failed(&stage.brought("staging/web.yaml"), "argocd/staging");
+    stage.list(WEB, &["1.4.0", "1.5.0", "1.6.0"]);
+    stage.pass("08:10").await;
+    assert_eq!(stage.web(), ["1.6.0", "1.6.0", "1.6.0"]);
+}
+
+pub(super) async fn the_same_order_stands_again_after_what_it_brought_was_taken_back(kind: Kind) {
+    let stage = Stage::new(kind, "    publish: pullRequest\n");
+    stage.pass("08:00").await;
+    stage.promote("08:10", &[]).await.unwrap();
+    let merged = u64::try_from(stage.store.kept().pulls.len()).unwrap();
+    stage.store.merge(merged).unwrap();
+    stage.pass("08:15").await;
+    assert_eq!(stage.store.at(HEAD), None);
+    stage.push("staging/web.yaml", &manifest(WEB, "1.4.0"));
+    stage.promote("08:20", &[]).await.unwrap();
+    let ordered = stage.store.at(HEAD).unwrap();
+    stage.pass("08:30").await;
+    assert_eq!(stage.store.at(HEAD), Some(ordered));
+    assert_eq!(stage.store.pull(merged + 1).state, Stands::Open, "a person's order stays");
+}
+
 pub(super) async fn a_person_who_closes_a_return_has_refused_it(kind: Kind) {
     let stage = Stage::new(kind, BY_MERGE);
     stage.pass("08:00").await;
@@ -762,6 +817,10 @@ macro_rules! gates {
             what_is_newer_takes_the_place_of_a_return_that_nobody_merged
             a_return_has_the_head_branch_until_a_person_refuses_it
             a_person_who_closes_a_return_has_refused_it
+            a_return_is_merged_although_something_newer_waits_for_its_head_branch
+            what_may_have_failed_goes_nowhere_while_the_forge_cannot_be_asked
+            the_same_order_stands_again_after_what_it_brought_was_taken_back
+            what_comes_after_a_return_goes_on_in_the_same_pass
             a_return_is_withdrawn_when_the_check_recovers_and_kept_when_the_time_is_over
             a_forge_that_cannot_be_asked_takes_nothing_back_and_that_is_said
             what_a_person_orders_waits_for_the_same_checks

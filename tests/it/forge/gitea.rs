@@ -9,7 +9,7 @@ use tagboat::forge::gitea::Gitea;
 use tagboat::model::commit::CommitId;
 use tagboat::model::marker;
 use tagboat::model::proposal::Action;
-use tagboat::model::pull_request::{CheckState, Marker, Merge, NewPullRequest, PullRequest, Status};
+use tagboat::model::pull_request::{Armed, CheckState, Marker, Merge, NewPullRequest, PullRequest, Status};
 
 use crate::forge::beside::beside;
 use crate::forge::gates::gates;
@@ -88,7 +88,7 @@ impl Bench {
             withdrawn: false,
             unfinished: false,
             left: false,
-            armed: false,
+            armed: Armed::No,
             what: None,
             instead: None,
         };
@@ -268,9 +268,8 @@ async fn whatever_becomes_of_the_order_its_mark_is_there_as_long_as_gitea_may_me
     assert!(bench.store.requests().iter().all(|line| line.starts_with("GET")));
 }
 
-/// What was told, and then killed before or after Gitea heard it, ends as if it had not been.
 #[tokio::test]
-async fn an_order_that_was_never_heard_is_merged_by_the_next_pass() {
+async fn an_order_that_gitea_never_heard_is_given_by_the_next_pass() {
     let stage = Stage::new(GITEA, "    publish: autoMerge\npullRequest: {nativeAutoMerge: true}\n");
     stage.acts(8).await;
     stage.store.kept().protection.required = vec!["build".to_owned()];
@@ -279,8 +278,12 @@ async fn an_order_that_was_never_heard_is_merged_by_the_next_pass() {
     assert_eq!(stage.acts(9).await, Some(Action::Failed));
     assert!(stage.store.kept().armed.is_empty());
     assert_eq!(stage.acts(9).await, Some(Action::Enqueued));
+    assert_eq!(stage.store.kept().armed, [1]);
     stage.check("build", "success");
-    assert_eq!(stage.acts(9).await, Some(Action::Merged));
+    stage.acts(9).await;
+    assert_eq!((stage.states(), stage.runs()), (vec![Stands::Merged], "1.5.0".to_owned()));
+    assert_eq!(stage.acts(10).await, Some(Action::Closed), "its branch is removed");
+    assert_eq!(stage.acts(10).await, None);
 }
 
 #[tokio::test]

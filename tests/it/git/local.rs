@@ -5,6 +5,7 @@ use std::fs;
 use tagboat::git::access::Access;
 use tagboat::git::mirror::Mirror;
 use tagboat::git::{EntryKind, GitError, Pushed, Remote as _};
+use tagboat::model::commit::CommitId;
 use tagboat::model::file::RepoPath;
 
 use crate::git::{MESSAGE, edit, land, main_branch, mirror_of, now, plan};
@@ -383,4 +384,29 @@ fn an_old_or_missing_program_is_named() {
     executable(&folder.join("git"), "#!/bin/sh\necho git version 2.17.1\n");
     let Err(GitError::Broken(old)) = fetch(folder.into()) else { panic!("it was accepted") };
     assert!(old.contains("2.17.1") && old.contains("2.32"), "{old}");
+}
+
+#[test]
+fn a_head_that_was_merged_and_reverted_brings_nothing_any_more() {
+    let scratch = Scratch::new();
+    let remote = scratch.empty("acme.git");
+    let work = scratch.work("work", &[("web.yaml", "tag: 1.4.0\n")]);
+    let push = |branch: &str| work.git(&["push", "--quiet", &remote.folder.display().to_string(), branch]);
+    push("main");
+    work.git(&["switch", "--quiet", "-c", "tagboat/dev/web"]);
+    let tip = CommitId(work.commit_files(&[("web.yaml", "tag: 1.5.0\n")], "dev: update web to 1.5.0", 2).into());
+    push("tagboat/dev/web");
+    let mirror = mirror_of(&scratch, "mirror", &remote);
+    let head = || {
+        let base = mirror.fetch(&main_branch()).unwrap();
+        let head = mirror.head(&"tagboat/dev/web".into(), &tip, (&main_branch(), &base)).unwrap();
+        (head.on_base, head.is_empty)
+    };
+    assert_eq!(head(), (true, false));
+    work.git(&["switch", "--quiet", "main"]);
+    work.git(&["merge", "--quiet", "--no-ff", "-m", "Merge", "tagboat/dev/web"]);
+    work.git(&["revert", "--no-edit", "-m", "1", "HEAD"]);
+    push("main");
+    // A forge opens no pull request for it, so it must be made anew.
+    assert_eq!(head(), (false, true));
 }

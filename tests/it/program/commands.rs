@@ -270,6 +270,10 @@ fn explain_of_what_nobody_follows_is_a_usage_error_with_a_hint() {
     error: docker.io/library/redis is not followed in any environment
     hint: `tagboat scan` lists every reference, and why some are not followed
     ");
+    assert_snapshot!(offline(&world, &["explain", "web"]).ended(2).err, @"
+    error: docker.io/library/web is not followed in any environment
+    hint: did you mean ghcr.io/acme/web?
+    ");
     assert_snapshot!(offline(&world, &["explain", "ghcr.io/acme/web", "-e", "test"]).ended(2).err, @"
     error: there is no environment `test`
     hint: there are: dev, prod

@@ -1,10 +1,12 @@
-//! `run` on GitLab and Gitea: the whole program over Git's HTTP and the forge's API.
+//! `run` on GitLab and Gitea, and where all three forges fail: the whole program over Git's HTTP and the forge's API.
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+
 use crate::program::{Ran, World, contents};
 use crate::support::authority::Authority;
-use crate::support::forge::{Fault, Stands, Store, gitea, gitlab, serve};
+use crate::support::forge::{Fault, Stands, Store, gitea, github, gitlab, serve};
 use crate::support::git_server::{GitServer, Rules};
 use crate::support::proxy::FakeProxy;
 use crate::support::tls_front::{Clients, TlsFront};
@@ -30,9 +32,12 @@ impl Scene {
         let server = GitServer::start(&world.scratch.path(""), Rules::default());
         let url = server.url(repository);
         let store = Store::over(bare.folder);
-        let router = if name == "gitlab" { gitlab::router } else { gitea::router };
-        let base = if name == "gitlab" { "gitlab" } else { "forge" };
-        let forge = format!("{}/{base}", serve(router(Arc::clone(&store))));
+        let (router, base) = match name {
+            "gitlab" => (gitlab::router(Arc::clone(&store)), "gitlab"),
+            "gitea" => (gitea::router(Arc::clone(&store)), "forge"),
+            _ => (github::router(Arc::clone(&store)), "api/v3"),
+        };
+        let forge = format!("{}/{base}", serve(router));
         Self { world, _server: server, store, url, forge, name }
     }
 
@@ -66,8 +71,7 @@ fn opens_one_below_a_path_of_the_host_and_never_shows_the_token() {
         let asked = scene.store.requests();
         assert!(asked.len() <= 2 && asked.iter().all(|line| line.starts_with("GET ")), "{asked:?}");
         for ran in [ran, again] {
-            let secret = if token == "tea" { "token tea" } else { token };
-            assert!(!ran.out.contains(secret) && !ran.err.contains(secret), "{ran:?}");
+            assert!(!ran.out.contains(token) && !ran.err.contains(token), "{ran:?}");
         }
     }
 }
@@ -89,8 +93,13 @@ fn says_which_token_is_missing_or_may_do_too_little() {
 }
 
 #[test]
-fn a_token_shows_nowhere_wherever_the_forge_fails() {
-    for (fault, method) in [
+fn a_token_shows_nowhere_wherever_a_forge_fails() {
+    let forges = [
+        ("github", "acme/gitops.git", "GITHUB_TOKEN", "ghp-hush-hush", "/pulls", "/api/v3/repos/"),
+        ("gitlab", "acme/platform/gitops.git", "GITLAB_TOKEN", gitlab::TOKEN, "merge_requests", "/gitlab/api/v4/"),
+        ("gitea", "acme/gitops.git", "GITEA_TOKEN", gitea::TOKEN, "/pulls", "/forge/api/v1/"),
+    ];
+    let faults = [
         (Fault::Before(500), "GET"),
         (Fault::Before(401), "GET"),
         (Fault::Before(403), "POST"),
@@ -98,19 +107,24 @@ fn a_token_shows_nowhere_wherever_the_forge_fails() {
         (Fault::After(502), "POST"),
         (Fault::Lost, "POST"),
         (Fault::Limited, "POST"),
-    ] {
-        let scene = Scene::new("gitlab", "acme/platform/gitops.git");
-        scene.store.trap(method, "merge_requests", fault);
-        let ran = scene.run_with(&[("GITLAB_TOKEN", gitlab::TOKEN)], &["--log-format", "json"]);
-        assert!(!ran.out.contains(gitlab::TOKEN) && !ran.err.contains(gitlab::TOKEN), "{fault:?}: {ran:?}");
-        assert!(ran.err.contains("\"path\":\"/gitlab/api/v4/"), "-vv logs requests: {ran:?}");
-        for line in ran.err.lines() {
-            serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
-        }
-        let traps = scene.store.kept().traps.len();
-        assert_eq!(traps, 0, "{fault:?} was met");
-        for (path, bytes) in contents(&scene.world.scratch.path("cache")) {
-            assert!(!String::from_utf8_lossy(&bytes).contains(gitlab::TOKEN), "{}", path.display());
+    ];
+    for (name, repository, variable, token, path, base) in forges {
+        let login = base64::engine::general_purpose::STANDARD.encode(format!("x-access-token:{token}"));
+        for (fault, method) in faults {
+            let scene = Scene::new(name, repository);
+            scene.store.trap(method, path, fault);
+            let ran = scene.run_with(&[(variable, token)], &["--log-format", "json"]);
+            let said = |secret: &str| ran.out.contains(secret) || ran.err.contains(secret);
+            assert!(!said(token) && !said(&login), "{name} {fault:?}: {ran:?}");
+            assert!(ran.err.contains(&format!("\"path\":\"{base}")), "{name} {fault:?}: -vv logs requests: {ran:?}");
+            for line in ran.err.lines() {
+                serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            }
+            assert_eq!(scene.store.kept().traps.len(), 0, "{name} {fault:?} was met");
+            for (path, bytes) in contents(&scene.world.scratch.path("cache")) {
+                let text = String::from_utf8_lossy(&bytes);
+                assert!(!text.contains(token) && !text.contains(&login), "{}", path.display());
+            }
         }
     }
 }
@@ -150,4 +164,43 @@ fn a_forge_of_a_private_authority_is_reached_through_a_proxy_where_the_operator_
     let before = proxy.asked().len();
     run(&format!(", caFile: ca.pem, proxy: \"http://{}\"", proxy.host()), &[]).ended(0);
     assert!(proxy.asked().len() > before, "the operator's word counts without any variable");
+}
+
+/// The image says that it was built from a repository on github.com, which the forge of its manifests knows nothing of.
+#[test]
+fn release_notes_of_public_github_are_asked_for_as_anybody_and_once() {
+    for fault in [None, Some(Fault::Before(403))] {
+        let scene = Scene::new("gitlab", "acme/platform/gitops.git");
+        for (tag, revision) in [("1.4.0", "0123456789abcdef"), ("1.5.0", "fedcba9876543210")] {
+            let label = |name: &str, value: &str| format!("\"org.opencontainers.image.{name}\": \"{value}\"");
+            let labels =
+                format!("{{{}, {}}}", label("source", "https://github.com/acme/web.git"), label("revision", revision));
+            scene.world.registry.push_labelled("acme/web", tag, "2026-11-01T08:00:00Z", &labels);
+        }
+        let public = Store::over(scene.store.repository.folder.clone());
+        public.kept().releases = vec![
+            ("v1.5.0".to_owned(), "Fixes #7, thanks @ada".to_owned()),
+            ("v1.4.0".to_owned(), "an early one".to_owned()),
+        ];
+        if let Some(fault) = fault {
+            public.trap("GET", "/releases", fault);
+        }
+        let authority = Authority::new("Acme");
+        let file = scene.world.scratch.path("ca.pem");
+        authority.write(&file);
+        let behind = serve(github::public(Arc::clone(&public)));
+        let signed = authority.server(&["api.github.com"]);
+        let front = TlsFront::before(behind.strip_prefix("http://").unwrap(), &signed, Clients::Anybody);
+        let proxy = FakeProxy::start(&[("api.github.com:443", &front.host())], None);
+        let (host, file) = (format!("http://{}", proxy.host()), file.display().to_string());
+        let variables = [("GITLAB_TOKEN", gitlab::TOKEN), ("HTTPS_PROXY", &host), ("SSL_CERT_FILE", &file)];
+        scene.run(&variables).ended(0);
+        let body = scene.store.pull(1).body;
+        assert!(body.contains("https://github.com/acme/web/compare/0123456789abcdef...fedcba9876543210"), "{body}");
+        assert_eq!(body.contains("Release notes of web v1.5.0"), fault.is_none(), "{body}");
+        assert!(!body.contains("an early one") && !body.contains("#7") && !body.contains("@ada"), "{body}");
+        scene.run(&variables).ended(0);
+        assert_eq!(public.requests(), ["GET /repos/acme/web/releases?per_page=40"]);
+        assert!(proxy.asked().iter().all(|line| line == "CONNECT api.github.com:443"), "{:?}", proxy.asked());
+    }
 }

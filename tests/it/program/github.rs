@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::program::{Ran, World};
-use crate::support::forge::{Store, github, serve};
+use crate::support::forge::{Fault, Store, github, serve};
 use crate::support::git_server::{GitServer, Rules};
 
 /// A program, a Git server that asks for this token, and GitHub's API at another port.
@@ -22,10 +22,18 @@ struct Scene {
 
 impl Scene {
     fn new(token: &str) -> Self {
+        Self::configured(token, |config| config.replace("publish: commit", "publish: pullRequest"))
+    }
+
+    /// Starts with the usual configuration, changed, and a Deployment in `dev` and `prod`.
+    fn configured(token: &str, change: impl Fn(String) -> String) -> Self {
         let world = World::with_web(&["1.4.0", "1.5.0"]);
-        let config = world.config().replace("publish: commit", "publish: pullRequest");
+        let config = change(world.config());
         let web = world.deployment("acme/web:1.4.0");
-        let files = [(".tagboat.yaml", config.as_str()), ("dev/web.yaml", &web)];
+        let mut files = vec![(".tagboat.yaml", config.as_str()), ("dev/web.yaml", &web)];
+        if config.contains("prod/**") {
+            files.push(("prod/web.yaml", &web));
+        }
         let bare = world.scratch.bare("acme/gitops.git", &files);
         bare.git(&["config", "http.receivepack", "true"]);
         let login = STANDARD.encode(format!("x-access-token:{token}"));
@@ -78,6 +86,40 @@ fn an_app_opens_one_and_pushes_with_a_token_of_its_installation() {
 }
 
 #[test]
+fn neither_an_app_s_key_nor_its_tokens_show_wherever_it_fails() {
+    for (method, path, fault) in [
+        ("GET", "/installation", Fault::Before(404)),
+        ("GET", "/installation", Fault::Before(401)),
+        ("POST", "/access_tokens", Fault::Before(403)),
+        ("POST", "/access_tokens", Fault::Before(500)),
+        ("POST", "/access_tokens", Fault::Lost),
+        ("GET", "/pulls", Fault::Before(401)),
+        ("POST", "/pulls", Fault::Before(403)),
+    ] {
+        let scene = Scene::new("ghs_installation");
+        let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
+        let der = STANDARD.encode(pair.as_der().unwrap().as_ref());
+        scene.world.beside("app.pem", &format!("-----BEGIN PRIVATE KEY-----\n{der}\n-----END PRIVATE KEY-----\n"));
+        let service = format!(
+            "version: 1\nrepositories:\n  - url: {}\n    auth: {{githubApp: {{id: 7, privateKeyFile: app.pem}}}}\n",
+            scene.url
+        );
+        let service = scene.world.beside("service.yaml", &service);
+        scene.store.trap(method, path, fault);
+        let arguments = ["run", "--repo", &scene.url, "--branch", "main", "--service", &service];
+        let ran = scene.tagboat(&[&arguments[..], &["-vv", "--log-format", "json"]].concat(), &[]);
+        assert_eq!(scene.store.kept().traps.len(), 0, "{path} {fault:?} was met: {ran:?}");
+        // A signed claim begins with the same characters whatever it says: `{"alg":"RS256"` or `{"typ":`.
+        for secret in
+            ["ghs_", &STANDARD.encode("x-access-token:ghs_installation"), &der[40..80], "eyJhbGci", "eyJ0eXAi"]
+        {
+            assert!(!ran.out.contains(secret) && !ran.err.contains(secret), "{path} {fault:?} {secret}: {ran:?}");
+        }
+        assert!(ran.err.contains("/api/v3/"), "-vv logs requests: {ran:?}");
+    }
+}
+
+#[test]
 fn check_names_each_permission_that_is_missing() {
     let scene = Scene::new("tok-en");
     let web = scene.world.deployment("acme/web:1.4.0");
@@ -86,7 +128,7 @@ fn check_names_each_permission_that_is_missing() {
     let folder = work.folder.display().to_string();
     let token = [("TAGBOAT_TOKEN", "tok-en")];
     assert!(!scene.tagboat(&["check", &folder, "--forge"], &token).ended(0).out.contains("lacks"));
-    scene.store.trap("GET", "/check-runs", crate::support::forge::Fault::Before(403));
+    scene.store.trap("GET", "/check-runs", Fault::Before(403));
     let ran = scene.tagboat(&["check", &folder, "--forge"], &token).ended(2);
     assert!(ran.out.contains("lacks `checks: read`") && !ran.out.contains("statuses"), "{ran:?}");
 }
@@ -100,4 +142,68 @@ fn without_a_token_it_says_what_to_set_and_with_that_of_actions_what_will_not_ha
     assert!(ran.err.contains("start no workflows") && ran.err.contains("TAGBOAT_TOKEN"), "{ran:?}");
     let mine = [("GITHUB_ACTIONS", "true"), ("GITHUB_TOKEN", "other"), ("TAGBOAT_TOKEN", "tok-en")];
     assert!(!scene.tagboat(&arguments, &mine).ended(0).err.contains("workflows"));
+}
+
+#[test]
+fn what_reaches_an_environment_is_a_deployment_once() {
+    let prod =
+        "  - name: prod\n    files: [prod/**]\n    after: dev\n    publish: pullRequest\n    deployments: true\n";
+    let change = |config: String| config + "    deployments: true\n" + prod;
+    let scene = Scene::configured("tok-en", change);
+    let remote = &scene.store.repository;
+    let token = [("TAGBOAT_TOKEN", "tok-en")];
+    let run = || scene.tagboat(&["run", "--repo", &scene.url, "--branch", "main"], &token);
+    let of = |environment: &str| {
+        let kept = scene.store.kept().deployments.clone();
+        kept.into_iter().filter(|row| row.environment == environment).collect::<Vec<_>>()
+    };
+    run().ended(0);
+    let dev = of("dev");
+    assert_eq!(dev.len(), 1, "{dev:?}");
+    assert_eq!((dev[0].sha.clone(), dev[0].text.as_str()), (remote.tip("main"), "web 1.5.0"));
+    assert_eq!((dev[0].task.as_str(), dev[0].states.as_slice()), ("deploy:tagboat", &["success".to_owned()][..]));
+    let before = of("prod");
+    // Nothing is asked about what is known to be told, and without the cache nothing is made twice.
+    scene.store.requests();
+    run().ended(0);
+    let asked = scene.store.requests();
+    assert!(asked.iter().all(|line| !line.contains("deployments")), "{asked:?}");
+    std::fs::remove_dir_all(scene.world.scratch.path("cache/tagboat")).unwrap();
+    run().ended(0);
+    assert_eq!((of("dev"), of("prod")), (dev.clone(), before.clone()));
+    // A person merges.
+    let head = remote.git(&["for-each-ref", "--format=%(refname)", "refs/heads/tagboat/prod"]);
+    remote.git(&["update-ref", "refs/heads/main", &head]);
+    run().ended(0);
+    let prod = of("prod");
+    assert_eq!(prod.len(), before.len() + 1, "{prod:?}");
+    assert_eq!((prod.last().unwrap().sha.clone(), of("dev")), (remote.tip("main"), dev));
+    // What the forge refuses is said, and made up for by the next pass.
+    scene.world.push("acme/web", "1.6.0");
+    scene.store.trap("POST", "/deployments", Fault::Before(403));
+    let ran = run().ended(3);
+    assert!(ran.err.contains("deployments of dev") || ran.out.contains("deployments of dev"), "{ran:?}");
+    scene.store.trap("POST", "/statuses", Fault::Lost);
+    run();
+    run().ended(0);
+    let dev = of("dev");
+    assert_eq!(
+        (dev.len(), dev[1].text.as_str(), dev[1].states.as_slice()),
+        (2, "web 1.6.0", &["success".to_owned()][..])
+    );
+}
+
+#[test]
+fn check_names_the_permission_for_deployments_where_they_are_wanted() {
+    let scene = Scene::new("tok-en");
+    let web = scene.world.deployment("acme/web:1.4.0");
+    let config = scene.world.config() + "    deployments: true\n";
+    let work = scene.world.scratch.work("work", &[(".tagboat.yaml", &config), ("dev/web.yaml", &web)]);
+    work.git(&["remote", "add", "origin", &scene.url]);
+    let folder = work.folder.display().to_string();
+    let token = [("TAGBOAT_TOKEN", "tok-en")];
+    assert!(!scene.tagboat(&["check", &folder, "--forge"], &token).ended(0).out.contains("lacks"));
+    scene.store.trap("GET", "/deployments", Fault::Before(403));
+    let ran = scene.tagboat(&["check", &folder, "--forge"], &token).ended(2);
+    assert!(ran.out.contains("lacks `deployments: write`"), "{ran:?}");
 }

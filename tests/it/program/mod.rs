@@ -3,6 +3,7 @@
 mod action;
 mod ages;
 mod asking;
+mod attacks;
 mod board;
 mod branches;
 mod cache;
@@ -12,16 +13,21 @@ mod commands;
 mod configuration;
 mod demo;
 mod elsewhere;
+mod enduring;
 mod environments;
 mod forges;
 mod github;
 mod heads;
+mod hidden;
 mod holds;
+mod hooks;
 mod life;
 mod manifests;
+mod notify;
 mod record;
 mod recorded;
 mod registries;
+mod replicas;
 mod rescans;
 mod run;
 mod secrets;
@@ -112,6 +118,14 @@ impl World {
         let path = self.scratch.path(name);
         std::fs::write(&path, content).unwrap();
         path.display().to_string()
+    }
+
+    /// Makes a named pipe beside that folder.
+    #[expect(clippy::disallowed_methods, reason = "pipes are made by the system's program")]
+    fn pipe(&self, name: &str) -> PathBuf {
+        let path = self.scratch.path(name);
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        path
     }
 
     /// Returns a Deployment whose one image is this of the registry's.

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -13,12 +14,14 @@ use crate::program::{World, commits};
 use crate::support::repository::Repository;
 
 /// How long anything may take before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A service that runs; it is killed when it is dropped.
 pub(super) struct Service {
     child: Child,
     lines: Receiver<Value>,
+    /// Everything that it wrote so far.
+    log: Arc<Mutex<String>>,
     pub(super) address: String,
     file: String,
 }
@@ -43,25 +46,51 @@ impl Service {
     }
 
     /// Starts it with further variables and arguments.
-    #[expect(clippy::disallowed_methods, reason = "a service runs beside the test, until it is told to stop")]
     pub(super) fn start_by(world: &World, configuration: &str, variables: &[(&str, &str)], arguments: &[&str]) -> Self {
-        let file = world.beside("service.yaml", &whole(configuration));
+        Self::start_as(world, "service", configuration, variables, arguments)
+    }
+
+    /// Starts one of several, whose files have a name of their own.
+    #[expect(clippy::disallowed_methods, reason = "a service runs beside the test, until it is told to stop")]
+    pub(super) fn start_as(
+        world: &World,
+        name: &str,
+        configuration: &str,
+        variables: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> Self {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tagboat"));
-        command.args(["serve", "--config", &file]).current_dir(world.tree());
-        command.args(arguments).env_clear().envs(world.variables()).envs(variables.iter().copied());
-        command.stderr(Stdio::piped());
+        command.arg("serve").args(arguments).env_clear().envs(world.variables()).envs(variables.iter().copied());
+        Self::spawn(world, name, configuration, command)
+    }
+
+    /// Starts it where no file may be longer than so many blocks of 512 bytes. Whoever writes more gets an error.
+    #[expect(clippy::disallowed_methods, reason = "the shell sets the limit")]
+    pub(super) fn start_limited(world: &World, configuration: &str, blocks: u32) -> Self {
+        let mut command = std::process::Command::new("/bin/sh");
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_tagboat"), "serve"]).env_clear().envs(world.variables());
+        Self::spawn(world, "service", configuration, command)
+    }
+
+    fn spawn(world: &World, name: &str, configuration: &str, mut command: std::process::Command) -> Self {
+        let file = world.beside(&format!("{name}.yaml"), &whole(configuration));
+        command.args(["--config", &file]).current_dir(world.tree()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (sender, lines) = channel();
         let err = BufReader::new(child.stderr.take().unwrap());
+        let log = Arc::new(Mutex::new(String::new()));
+        let written = Arc::clone(&log);
         std::thread::spawn(move || {
             for line in err.lines().map_while(Result::ok) {
+                written.lock().unwrap().push_str(&format!("{line}\n"));
                 let line = serde_json::from_str(&line).unwrap_or(Value::String(line));
                 if sender.send(line).is_err() {
                     return;
                 }
             }
         });
-        let mut service = Self { child, lines, address: String::new(), file };
+        let mut service = Self { child, lines, log, address: String::new(), file };
         service.address = service.wait("listening")["address"].as_str().unwrap().to_owned();
         service
     }
@@ -85,14 +114,32 @@ impl Service {
         }
     }
 
-    /// Returns the lines that came meanwhile.
-    pub(super) fn lines(&self) -> Vec<Value> {
-        self.lines.try_iter().collect()
+    /// Returns everything that it wrote so far.
+    pub(super) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Returns how much memory it holds, in kilobytes.
+    pub(super) fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let row = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        row.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     #[track_caller]
     pub(super) fn wait(&self, message: &str) -> Value {
         self.wait_for(message, |_| true)
+    }
+
+    /// Returns the lines that came meanwhile.
+    pub(super) fn lines(&self) -> Vec<Value> {
+        self.lines.try_iter().collect()
+    }
+
+    /// Kills it at once, as `kill -9` does.
+    pub(super) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Sends a request; returns status and body.
@@ -158,6 +205,31 @@ impl Service {
         let fresh = format!("{}.fresh", self.file);
         std::fs::write(&fresh, whole(configuration)).unwrap();
         std::fs::rename(fresh, &self.file).unwrap();
+    }
+
+    /// Returns the lines of its log from now to its end.
+    #[track_caller]
+    pub(super) fn until_stopped(&self) -> Vec<Value> {
+        let mut seen = Vec::new();
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("{error}: {seen:#?}"));
+            seen.push(line);
+            if seen.last().is_some_and(|line| line["message"] == "stopped") {
+                return seen;
+            }
+        }
+    }
+
+    /// Returns the exit code, once it has ended.
+    pub(super) fn code(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
+    /// Stops it; returns everything that it logged.
+    pub(super) fn stop(self) -> String {
+        self.signal("-TERM");
+        self.wait("stopped");
+        self.log()
     }
 
     /// Waits for its end; returns the exit code.
@@ -355,12 +427,7 @@ fn what_waits_moves_at_its_moment_and_not_by_the_schedule() {
 fn sigterm_lets_the_pass_that_runs_end() {
     let world = World::with_web(&["1.4.0", "1.5.0"]);
     let remote = world.repository("acme/web:1.4.0");
-    let (began, go) = (world.scratch.path("began"), world.scratch.path("go"));
-    for pipe in [&began, &go] {
-        #[expect(clippy::disallowed_methods, reason = "pipes are made by the system's program")]
-        let made = std::process::Command::new("mkfifo").arg(pipe).status().unwrap();
-        assert!(made.success());
-    }
+    let (began, go) = (world.pipe("began"), world.pipe("go"));
     remote.hook("pre-receive", &format!("#!/bin/sh\necho > '{}'\nread line < '{}'\n", began.display(), go.display()));
     let service = Service::start(&world, &format!("schedule: every 1s\nrepositories:\n{}", row(&remote)));
     assert_eq!(service.get("/readyz"), (503, "the first pass has not ended yet\n".to_owned()));

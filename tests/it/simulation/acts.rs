@@ -4,12 +4,13 @@
 
 use fastrand::Rng;
 use jiff::SignedDuration;
+use tagboat::model::environment::BranchName;
 use tagboat::model::pull_request::{CheckState, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, State};
 
 use super::rules::{HOLDS, holds};
-use super::setting::{BROKEN, IMAGES, Value, references, version, with_value};
+use super::setting::{BROKEN, DEPLOYS, IMAGES, Value, references, version, with_value};
 use super::world::git::{NewCommit, Tree, differences, person};
-use super::world::{By, World, short};
+use super::world::{By, Measure, World, short};
 
 /// A thing that somebody does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,13 +102,48 @@ pub(super) enum Act {
     },
     /// The base is protected, or not any more.
     Protect(bool),
+    /// What deploys an environment, or all of them, reports on one of the last commits of the base.
+    Deploy {
+        environment: Option<usize>,
+        nth: usize,
+        state: u8,
+    },
+    /// What is measured of an environment changes, or what its page says.
+    Measure {
+        environment: usize,
+        what: u8,
+        is_page: bool,
+    },
+    /// One of two people approves a head commit.
+    Approve {
+        nth: usize,
+        who: usize,
+    },
+}
+
+/// What somebody does to a head branch or its pull request right before Tagboat does something about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ambush {
+    Push,
+    Close,
+    Hold,
+    Fail,
+    Object,
+    Merge,
+}
+
+impl Ambush {
+    pub(super) fn draw(rng: &mut Rng) -> Self {
+        let all = [Self::Push, Self::Push, Self::Close, Self::Hold, Self::Fail, Self::Object, Self::Merge];
+        rng.choice(all).expect("there are some")
+    }
 }
 
 impl Act {
     /// Draws what somebody does.
     pub(super) fn draw(rng: &mut Rng) -> Self {
         let (environment, image, nth) = (rng.usize(..8), rng.usize(..8), rng.usize(..64));
-        match rng.u8(..100) {
+        match rng.u8(..122) {
             0..=15 => Self::Wait(rng.choice([1, 5, 20, 45, 130, 600, 1500]).expect("there are some")),
             16..=35 => Self::Build { image, kind: rng.u8(..16), together: rng.u8(..4) > 0 },
             36 => Self::Repush { image, nth },
@@ -134,21 +170,31 @@ impl Act {
             83 => Self::Rewrite { nth },
             84..=85 => Self::RequestChanges { nth },
             86..=98 => Self::Report { nth, state: rng.u8(..6) },
-            _ => Self::Protect(rng.bool()),
+            99 => Self::Protect(rng.bool()),
+            100..=111 => Self::Deploy {
+                environment: rng.bool().then_some(environment),
+                nth: rng.usize(..4).saturating_sub(1),
+                state: rng.u8(..10),
+            },
+            112..=115 => Self::Measure { environment, what: rng.u8(..8), is_page: rng.bool() },
+            _ => Self::Approve { nth, who: rng.usize(..2) },
         }
     }
 
     /// Draws what somebody does at the worst moment: while a pass runs.
     pub(super) fn draw_for_a_race(rng: &mut Rng) -> Self {
         let (environment, image, nth) = (rng.usize(..8), rng.usize(..8), rng.usize(..64));
-        match rng.u8(..10) {
-            0..=2 => Self::PushHead { nth },
+        match rng.u8(..12) {
+            0..=1 => Self::PushHead { nth },
+            2 => Self::Approve { nth, who: rng.usize(..2) },
             3 => Self::Close { nth },
             4 => Self::Merge { nth },
             5 => Self::Label { nth, label: 0 },
             6 => Self::Report { nth, state: rng.u8(..3) },
             7 => Self::Write { environment, image, place: rng.usize(..4), nth },
             8 => Self::Revert { nth: rng.usize(..3) },
+            9 => Self::Deploy { environment: None, nth: 0, state: rng.u8(..10) },
+            10 => Self::Measure { environment, what: rng.u8(..8), is_page: rng.bool() },
             _ => Self::draw(rng),
         }
     }
@@ -168,6 +214,7 @@ pub(super) fn act(world: &mut World, act: &Act) {
         | Act::Hold { .. }
         | Act::Release { .. } => files(world, act),
         Act::Protect(is_protected) => world.is_protected = *is_protected,
+        Act::Deploy { .. } | Act::Measure { .. } => machines(world, act),
         _ => pulls(world, act),
     }
 }
@@ -384,16 +431,9 @@ fn pulls(world: &mut World, act: &Act) {
             world.tell(format!("a person {verb} {label} on #{}", index + 1));
         }
         Act::PushHead { nth } => {
-            let Some(name) = heads.get(nth % heads.len().max(1)) else { return };
-            let tip = world.git.heads[name].clone();
-            let mut tree = Tree::clone(world.git.tree(&tip));
-            let blob = world.git.add_blob(format!("theirs {nth}\n").as_bytes());
-            // No new file: with sixteen of them, a pass would read on all cores at once, and no seed would tell its story twice.
-            tree.insert(tagboat::model::file::RepoPath::new("readme").unwrap(), blob);
-            let (author, time, by) = (person(), world.now, By::Person);
-            let new = world.git.add(NewCommit { tree, parents: vec![tip], author, time, message: "Theirs", by });
-            world.tell(format!("a person pushes to {name}"));
-            world.move_head(name, Some(&new), By::Person);
+            if let Some(name) = heads.get(nth % heads.len().max(1)) {
+                push_to(world, name, *nth);
+            }
         }
         Act::RemoveHead { nth } => {
             let Some(name) = heads.get(nth % heads.len().max(1)) else { return };
@@ -425,7 +465,86 @@ fn pulls(world: &mut World, act: &Act) {
                 _ => CheckState::Passed,
             };
             world.tell(format!("CI reports on {name}: {state:?}"));
-            world.checks.entry(tip).or_default().insert("ci".to_owned(), (state, String::new()));
+            world.report(&tip, "ci", state);
+        }
+        Act::Approve { nth, who } => {
+            if let Some(index) = pick(&open, *nth) {
+                world.tell(format!("person {who} approves #{}", index + 1));
+                let commit = world.pulls[index].commit.clone();
+                world.pulls[index].approvals.insert((*who, commit));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A person pushes to a head branch.
+fn push_to(world: &mut World, name: &BranchName, number: usize) {
+    let tip = world.git.heads[name].clone();
+    let mut tree = Tree::clone(world.git.tree(&tip));
+    let blob = world.git.add_blob(format!("theirs {number}\n").as_bytes());
+    // No new file: with sixteen of them, a pass would read on all cores at once, and no seed would tell its story twice.
+    tree.insert(tagboat::model::file::RepoPath::new("readme").unwrap(), blob);
+    let (author, time, by) = (person(), world.now, By::Person);
+    let new = world.git.add(NewCommit { tree, parents: vec![tip], author, time, message: "Theirs", by });
+    world.tell(format!("a person pushes to {name}"));
+    world.move_head(name, Some(&new), By::Person);
+}
+
+/// Does something to a head branch, or to its pull request.
+pub(super) fn ambush(world: &mut World, head: &BranchName, ambush: Ambush) {
+    let open: Vec<usize> = (0..world.pulls.len()).filter(|index| world.pulls[*index].is_open()).collect();
+    let heads: Vec<&BranchName> = world.git.heads.keys().collect();
+    let pull = open.iter().position(|index| world.pulls[*index].head == *head);
+    let branch = heads.iter().position(|name| *name == head);
+    match (ambush, pull, branch) {
+        (Ambush::Push, _, Some(_)) => push_to(world, head, 0),
+        (Ambush::Fail, _, Some(nth)) => pulls(world, &Act::Report { nth, state: 0 }),
+        (Ambush::Close, Some(nth), _) => pulls(world, &Act::Close { nth }),
+        (Ambush::Hold, Some(nth), _) => pulls(world, &Act::Label { nth, label: 0 }),
+        (Ambush::Object, Some(nth), _) => pulls(world, &Act::RequestChanges { nth }),
+        (Ambush::Merge, Some(nth), _) => merge(world, nth),
+        _ => {}
+    }
+}
+
+/// What deploys, and what measures.
+fn machines(world: &mut World, act: &Act) {
+    let count = world.setting.environments.len();
+    match act {
+        Act::Deploy { environment, nth, state } if world.setting.forge.is_some() => {
+            let main = world.git.main.clone();
+            let Some(commit) = world.git.line(&main).nth(*nth).map(|(id, _)| id.clone()) else { return };
+            for index in 0..count {
+                if environment.is_some_and(|only| only % count != index) {
+                    continue;
+                }
+                let state = match state {
+                    0..=4 if world.is_sick(index) => CheckState::Failed,
+                    5 => CheckState::Failed,
+                    6 => CheckState::Pending,
+                    _ => CheckState::Passed,
+                };
+                let name = format!("{DEPLOYS}{}", world.setting.environments[index].name);
+                let subject = world.git.commit(&commit).message.lines().next().unwrap_or_default().to_owned();
+                world.tell(format!("{name} reports on \"{subject}\": {state:?}"));
+                world.report(&commit, &name, state);
+            }
+        }
+        Act::Measure { environment, what, is_page } => {
+            let index = environment % count;
+            let measure = match what {
+                0 | 1 => Measure::Bad,
+                2 => Measure::Nothing,
+                3 => Measure::Senseless,
+                4 => Measure::Down,
+                _ => Measure::Good,
+            };
+            let all = if *is_page { &mut world.pages } else { &mut world.measures };
+            all[index] = measure;
+            let (what, name) =
+                (if *is_page { "the page" } else { "the measuring" }, world.setting.environments[index].name);
+            world.tell(format!("{what} of {name} is {measure:?}"));
         }
         _ => {}
     }
@@ -447,10 +566,11 @@ pub(super) fn merge(world: &mut World, nth: usize) {
     let Some(name) = heads.get(nth % heads.len().max(1)) else { return };
     let tip = world.git.heads[name].clone();
     let Some(tree) = world.git.merged(&tip) else { return };
+    let brought = world.brought_by(&tip);
     let parents = vec![world.git.main.clone(), tip];
     let message = format!("Merge branch '{name}'\n");
     world.tell(format!("a person merges {name}"));
     let (author, time) = (person(), world.now);
     let new = world.git.add(NewCommit { tree, parents, author, time, message: &message, by: By::Person });
-    world.move_main(&new, By::Person);
+    world.move_main(&new, By::Person, Some(brought));
 }

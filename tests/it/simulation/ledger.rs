@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use tagboat::model::commit::CommitId;
 
 use super::setting::{Setting, Value, references, running, skeleton, version};
-use super::world::By;
 use super::world::git::{Store, Tree, differences};
+use super::world::{Brought, By, Way};
 
 /// One place where an image stands.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,11 +45,25 @@ pub(super) struct Landing {
     pub(super) taken_back: TakenBack,
     /// Environments and images that anybody but a pass has touched at any time.
     pub(super) touched: BTreeSet<(usize, usize)>,
+    /// Who made what it brought.
+    pub(super) brought: Brought,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Ledger {
     pub(super) landings: Vec<Landing>,
+    /// What went back by itself: positions, environments, images and the values that were left.
+    pub(super) returned: Vec<(usize, usize, usize, Value)>,
+}
+
+/// A commit that is on the base now.
+pub(super) struct Landed<'a> {
+    pub(super) id: &'a CommitId,
+    /// Who put it there.
+    pub(super) by: By,
+    /// Who made what it brought.
+    pub(super) brought: Brought,
+    pub(super) now: Timestamp,
 }
 
 /// Reads what stands where in a tree.
@@ -99,8 +113,9 @@ impl Ledger {
             places: places(git, setting, git.tree(&git.main)),
             taken_back: TakenBack::new(),
             touched: BTreeSet::new(),
+            brought: Brought { by: By::Person, way: Way::Forward },
         };
-        Self { landings: vec![first] }
+        Self { landings: vec![first], returned: Vec::new() }
     }
 
     pub(super) fn last(&self) -> &Landing {
@@ -113,22 +128,29 @@ impl Ledger {
     }
 
     /// Notes a commit that is on the base now.
-    pub(super) fn land(&mut self, git: &Store, setting: &Setting, id: &CommitId, by: By, now: Timestamp) {
+    pub(super) fn land(&mut self, git: &Store, setting: &Setting, &Landed { id, by, brought, now }: &Landed<'_>) {
         let commit = git.commit(id);
         let before = git.tree(&commit.parents[0]);
-        let last = self.last();
+        let (last, position) = (self.last(), self.landings.len());
         let (mut taken_back, mut touched) = (last.taken_back.clone(), last.touched.clone());
-        if !by.is_pass() {
+        let told = commit.time.max(last.told);
+        let is_return = brought.way == Way::Return;
+        if !by.is_pass() || is_return {
             for (path, old, new) in differences(before, &commit.tree) {
                 let Some(environment) = setting.environment_of(path.as_str()) else { continue };
+                let written = |blob: Option<_>| blob.map(|blob| references(git.text(blob))).unwrap_or_default();
+                let changed = gave_way(&written(old), &written(new));
+                touched.extend(changed.into_iter().map(|(image, ..)| (environment, image)));
                 let read = |blob: Option<_>| blob.map(|blob| running(git.text(blob))).unwrap_or_default();
                 let (old, new) = (read(old), read(new));
                 for (image, from, to) in gave_way(&old, &new) {
                     let key = (environment, image);
-                    touched.insert(key);
+                    if is_return {
+                        self.returned.push((position, environment, image, from.clone()));
+                    }
                     let taken = taken_back.entry(key).or_default();
                     // What a person ordered is held by the file of holds, not by the history.
-                    if by == By::Person && is_lower(&to.tag, &from.tag) {
+                    if brought.by == By::Person && is_lower(&to.tag, &from.tag) {
                         taken.insert(from.tag);
                     }
                     taken.remove(&to.tag);
@@ -139,9 +161,8 @@ impl Ledger {
                 }
             }
         }
-        let told = commit.time.max(last.told);
         let places = places(git, setting, &commit.tree);
-        self.landings.push(Landing { commit: id.clone(), at: now, told, places, taken_back, touched });
+        self.landings.push(Landing { commit: id.clone(), at: now, told, places, taken_back, touched, brought });
     }
 
     /// Returns since when an environment has had one value at all places of an image, at a landing: told and true.

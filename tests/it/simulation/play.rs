@@ -10,7 +10,7 @@ use tagboat::model::environment::{BranchName, EnvironmentName};
 use tagboat::model::gate::GateName;
 use tagboat::model::gate::GateState;
 use tagboat::model::hold::Hold;
-use tagboat::model::outcome::Outcome;
+use tagboat::model::outcome::{Outcome, Trouble};
 use tagboat::model::proposal::Action;
 use tagboat::pass::order::{self, Ordering};
 use tagboat::pass::propose::Publishing;
@@ -23,7 +23,7 @@ use super::client::{Client, name};
 use super::ledger::is_lower;
 use super::script::{Event, Order, PassSpec, Script};
 use super::session::{Baton, Fault, Session, Side};
-use super::setting::{IMAGES, Publishes, is_followed};
+use super::setting::{IMAGES, is_followed};
 use super::world::{By, Violation, World, short};
 
 /// The world as those share it who act in it.
@@ -66,7 +66,7 @@ fn begin(world: &Shared, spec: &PassSpec, by: fn(usize) -> By, what: &str) -> Cl
     let id = locked.sessions.len();
     let now = locked.now + SignedDuration::from_mins(i64::from(spec.skew));
     locked.clocks_are_right &= spec.skew == 0;
-    let session = Session::new(by(id), now, spec.fault, spec.meanwhile.clone(), spec.seed);
+    let session = Session::new(by(id), now, spec);
     let clock = if spec.skew == 0 { String::new() } else { format!(", whose clock says {now}") };
     let fault = match spec.fault {
         Fault::Nothing => String::new(),
@@ -101,7 +101,7 @@ fn go(client: &Client, runtime: &Runtime) -> Result<Outcome, PassError> {
         cache: &tagboat::pass::setup::no_cache(),
         limits: &Limits::default(),
         now,
-        sources: &crate::support::sources::none(),
+        sources: client,
         detail: tagboat::pass::Detail::EveryTag,
         only: &[],
         publishing,
@@ -158,7 +158,11 @@ fn said(world: &World, outcome: &Outcome, is_disturbed: bool) -> Result<(), Viol
     if is_disturbed {
         return Ok(());
     }
-    if let Some(trouble) = outcome.errors.iter().find(|trouble| !world.is_protected && trouble.file.is_none()) {
+    // A version that failed again, or that has nothing to go back to, is a person's business.
+    let is_trouble = |trouble: &&Trouble| {
+        !world.is_protected && trouble.file.is_none() && !trouble.reason.contains("nothing is taken back")
+    };
+    if let Some(trouble) = outcome.errors.iter().find(is_trouble) {
         return Err(Violation { rule: "a clean pass goes through", text: trouble.to_string() });
     }
     // What lags behind its predecessor is told of, whatever keeps it.
@@ -167,6 +171,14 @@ fn said(world: &World, outcome: &Outcome, is_disturbed: bool) -> Result<(), Viol
         for (image, full_name) in IMAGES.iter().enumerate().take(world.setting.images) {
             let lowest = last.values(index, image).min_by_key(|value| super::setting::version(&value.tag));
             let ahead = environment.after.iter().filter_map(|before| last.values(*before, image).next());
+            // A pass looks again after an environment moved, once for each: what moved twice is followed by the next pass.
+            let landed = |before: &&usize| {
+                let name = world.setting.environments[**before].name;
+                outcome.commits.iter().filter(|landed| landed.environment.as_str() == name).count()
+            };
+            if environment.after.iter().any(|before| landed(&before) > 1) {
+                continue;
+            }
             let lags = lowest.is_some_and(|lowest| {
                 ahead.clone().count() > 0
                     && ahead.clone().all(|value| is_lower(&lowest.tag, &value.tag) && is_followed(&value.tag))
@@ -268,8 +280,9 @@ fn follow(
                     order::Order::Rollback { environment, what: what.to_owned(), to: None }
                 }
                 Order::Promote { at_once, skips } => {
-                    let skipped = [GateName::Soak, GateName::Windows, GateName::Freezes];
-                    let skipped = skipped.into_iter().filter(|_| skips).collect();
+                    let skipped: Vec<GateName> = skipped(skips).collect();
+                    client.world.lock().unwrap().sessions[client.id].skips = Some(skipped.clone());
+                    let skipped = skipped.into_iter().collect();
                     order::Order::Promote { environment, image, tag, at_once, skipped }
                 }
                 Order::Hold | Order::Release => unreachable!("they are told apart above"),
@@ -284,7 +297,7 @@ fn follow(
                 cache: &tagboat::pass::setup::no_cache(),
                 limits: &Limits::default(),
                 now,
-                sources: &crate::support::sources::none(),
+                sources: &client,
                 publishing,
                 publish: None,
                 by: Some("sre".to_owned()),
@@ -299,7 +312,7 @@ fn follow(
     }
 }
 
-/// How an environment is published, by its name.
-pub(super) fn publishes(world: &World, environment: usize) -> Publishes {
-    world.setting.environments[environment].publishes
+/// The gates that a person skips, by their bits.
+fn skipped(bits: u8) -> impl Iterator<Item = GateName> {
+    GateName::ALL.into_iter().enumerate().filter(move |(bit, _)| bits >> bit & 1 == 1).map(|(_, gate)| gate)
 }

@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use super::acts::Act;
+use super::acts::{Act, Ambush};
 use super::session::Fault;
 use super::setting::Setting;
 
@@ -14,6 +14,8 @@ pub(super) struct PassSpec {
     /// By how many minutes its clock is wrong.
     pub(super) skew: i32,
     pub(super) meanwhile: Vec<(usize, Act)>,
+    /// What somebody does to a head branch right before a call about it, and how many such calls come first.
+    pub(super) ambush: Option<(usize, Ambush)>,
 }
 
 /// What a person orders of Tagboat.
@@ -21,8 +23,14 @@ pub(super) struct PassSpec {
 pub(super) enum Order {
     Hold,
     Release,
-    Rollback { is_group: bool },
-    Promote { at_once: bool, skips: bool },
+    Rollback {
+        is_group: bool,
+    },
+    /// With the gates that are skipped, each by its bit.
+    Promote {
+        at_once: bool,
+        skips: u8,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +72,9 @@ impl Script {
                         0 => Order::Hold,
                         1 => Order::Release,
                         2 | 3 => Order::Rollback { is_group: rng.bool() },
-                        _ => Order::Promote { at_once: rng.bool(), skips: rng.bool() },
+                        _ => {
+                            Order::Promote { at_once: rng.bool(), skips: if rng.bool() { u8::MAX } else { rng.u8(..) } }
+                        }
                     },
                     environment: rng.usize(..8),
                     image: rng.usize(..8),
@@ -84,7 +94,7 @@ impl Script {
 
 impl PassSpec {
     pub(super) fn clean() -> Self {
-        Self { seed: 0, fault: Fault::Nothing, skew: 0, meanwhile: Vec::new() }
+        Self { seed: 0, fault: Fault::Nothing, skew: 0, meanwhile: Vec::new(), ambush: None }
     }
 
     fn draw(rng: &mut Rng, is_rough: bool) -> Self {
@@ -97,6 +107,7 @@ impl PassSpec {
         let skew = if is_rough && rng.u8(..12) == 0 { rng.i32(-3000..3000) } else { 0 };
         let count = if is_rough && rng.u8(..3) == 0 { rng.usize(1..5) } else { 0 };
         let meanwhile = (0..count).map(|_| (rng.usize(1..60), Act::draw_for_a_race(rng))).collect();
-        Self { seed: rng.u64(..), fault, skew, meanwhile }
+        let ambush = (is_rough && rng.u8(..4) == 0).then(|| (rng.usize(..8), Ambush::draw(rng)));
+        Self { seed: rng.u64(..), fault, skew, meanwhile, ambush }
     }
 }

@@ -6,11 +6,13 @@ use std::sync::{Arc, Condvar, Mutex};
 use fastrand::Rng;
 use jiff::Timestamp;
 use tagboat::model::commit::CommitId;
-use tagboat::model::pull_request::Readiness;
+use tagboat::model::gate::GateName;
+use tagboat::model::pull_request::{Check, Readiness};
 
-use super::acts::Act;
-use super::world::By;
+use super::acts::{Act, Ambush};
+use super::script::PassSpec;
 use super::world::forge::Pull;
+use super::world::{By, Measure};
 
 /// What goes wrong in a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +55,12 @@ pub(super) struct Round {
     pub(super) listed: Option<Vec<Pull>>,
     /// Whether all head branches could be read.
     pub(super) has_heads: bool,
+    /// The checks that were told, by commit.
+    pub(super) told: BTreeMap<CommitId, Vec<Check>>,
+    /// What was answered of each environment, image and tag.
+    pub(super) measured: BTreeMap<(usize, usize, String), Measure>,
+    /// What the page of each environment said.
+    pub(super) pages: BTreeMap<usize, Measure>,
     /// What was judged, at which head.
     pub(super) ready: BTreeMap<usize, (CommitId, Readiness)>,
 }
@@ -65,6 +73,10 @@ pub(super) struct Session {
     pub(super) fault: Fault,
     /// What people do while it runs, by the number of the call before which they do it.
     pub(super) meanwhile: Vec<(usize, Act)>,
+    /// What somebody does to a head branch right before a call about it, and how many such calls come first.
+    pub(super) ambush: Option<(usize, Ambush)>,
+    /// The gates that a person skips who orders a version.
+    pub(super) skips: Option<Vec<GateName>>,
     pub(super) rng: Rng,
     pub(super) calls: usize,
     /// Whether anything went wrong.
@@ -75,19 +87,30 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(by: By, now: Timestamp, fault: Fault, meanwhile: Vec<(usize, Act)>, seed: u64) -> Self {
-        let rng = Rng::with_seed(seed);
+    pub(super) fn new(by: By, now: Timestamp, spec: &PassSpec) -> Self {
         Self {
             by,
             now,
-            fault,
-            meanwhile,
-            rng,
+            fault: spec.fault,
+            meanwhile: spec.meanwhile.clone(),
+            ambush: spec.ambush,
+            skips: None,
+            rng: Rng::with_seed(spec.seed),
             calls: 0,
             is_disturbed: false,
             had_company: false,
             round: Round::default(),
         }
+    }
+
+    /// Returns what somebody does before this call about a head branch.
+    pub(super) fn ambushed(&mut self) -> Option<Ambush> {
+        let (left, _) = self.ambush.as_mut()?;
+        if *left > 0 {
+            *left -= 1;
+            return None;
+        }
+        self.ambush.take().map(|(_, ambush)| ambush)
     }
 
     /// Whether each failing call is worth a line: of one that was killed, the first.

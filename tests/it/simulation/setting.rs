@@ -19,12 +19,48 @@ pub(super) enum Publishes {
     AutoMerge,
 }
 
+impl Publishes {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Commit => "commit",
+            Self::PullRequest => "pullRequest",
+            Self::AutoMerge => "autoMerge",
+        }
+    }
+}
+
+/// What the names of the checks begin with that tell how an environment was deployed.
+pub(super) const DEPLOYS: &str = "deploy/";
+
 /// A weekly window: days from Monday on, hours of the zone, the end excluded.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Window {
     pub(super) last_day: Weekday,
     pub(super) from: i8,
     pub(super) to: i8,
+}
+
+/// The gates that are asked elsewhere.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Asks {
+    /// Whether what deploys the environments before must have reported.
+    pub(super) checks: bool,
+    /// Whether a measuring must be good, for each image.
+    pub(super) query: bool,
+    /// Whether a page must be good.
+    pub(super) http: bool,
+    /// How many people must approve.
+    pub(super) approvals: usize,
+    /// Whether a person must let it pass.
+    pub(super) manual: bool,
+}
+
+/// How an environment goes back by itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OnFailure {
+    /// Minutes.
+    pub(super) within: i64,
+    pub(super) publishes: Publishes,
 }
 
 #[derive(Debug, Clone)]
@@ -38,6 +74,8 @@ pub(super) struct Env {
     pub(super) window: Option<Window>,
     /// Whole days, both included.
     pub(super) freeze: Option<(Date, Date)>,
+    pub(super) asks: Asks,
+    pub(super) on_failure: Option<OnFailure>,
     /// How many places each image has in it.
     pub(super) places: [usize; 3],
 }
@@ -71,6 +109,8 @@ pub(super) struct Setting {
     pub(super) pins: bool,
     /// Minutes.
     pub(super) least_age: Option<i64>,
+    /// Versions are sick whose second number is this one, counted by fours: wherever they run, their check fails.
+    pub(super) sick: Option<u32>,
     /// `None` is plain Git.
     pub(super) forge: Option<ForgeSetting>,
     pub(super) start: Timestamp,
@@ -93,9 +133,19 @@ impl Setting {
             &[("dev", &[]), ("other", &[])],
         ];
         let shape = shapes[rng.usize(..shapes.len())];
-        let environments = shape.iter().map(|(name, after)| Env::draw(rng, name, after, start)).collect();
         let images = rng.usize(1..=3);
-        let forge = rng.u8(..4) > 0;
+        let forge = rng.u8(..5) > 0;
+        let is_asking = rng.u8(..3) > 0;
+        let environments = shape
+            .iter()
+            .map(|(name, after)| {
+                let mut environment = Env::draw(rng, name, after, start);
+                if is_asking {
+                    environment.ask(rng, forge);
+                }
+                environment
+            })
+            .collect();
         Self {
             environments,
             images,
@@ -103,6 +153,7 @@ impl Setting {
             in_one_file: rng.bool(),
             pins: rng.u8(..3) == 0,
             least_age: (rng.u8(..4) == 0).then(|| rng.choice([30, 120]).expect("there are some")),
+            sick: (is_asking && rng.bool()).then(|| rng.u32(..4)),
             forge: forge.then(|| ForgeSetting {
                 way: rng.choice([MergeWay::Merge, MergeWay::Squash, MergeWay::Rebase]).expect("there are some"),
                 removes_heads: rng.bool(),
@@ -138,11 +189,7 @@ impl Setting {
 
     fn environment(&self, text: &mut String, environment: &Env) {
         let name = environment.name;
-        let publish = match environment.publishes {
-            Publishes::Commit => "commit",
-            Publishes::PullRequest => "pullRequest",
-            Publishes::AutoMerge => "autoMerge",
-        };
+        let publish = environment.publishes.word();
         let _infallible = writeln!(text, "  - name: {name}\n    files: [envs/{name}/**]\n    publish: {publish}");
         if !environment.after.is_empty() {
             let after: Vec<&str> = environment.after.iter().map(|before| self.environments[*before].name).collect();
@@ -166,9 +213,45 @@ impl Setting {
         if let Some((from, to)) = environment.freeze {
             gates.push(format!("freezes: [{{from: {from}, to: {to}, zone: {ZONE}}}]"));
         }
+        let Asks { checks, query, http, approvals, manual } = environment.asks;
+        if checks {
+            gates.push(format!("checks: [{}]", self.named_checks(environment)));
+        }
+        if query {
+            let expr = "errors{tag=$tag,image=$image,environment=$environment}";
+            gates.push(format!("query: {{source: metrics, expr: '{expr}', expect: \"< 1\"}}"));
+        }
+        if http {
+            gates.push(format!("http: {{source: page, path: /{name}, json: $.state, expect: \"== fine\"}}"));
+        }
+        if approvals > 0 {
+            gates.push(format!("approvals: {approvals}"));
+        }
+        if manual {
+            gates.push("manual: true".to_owned());
+        }
         if !gates.is_empty() {
             let _infallible = writeln!(text, "    gates: {{{}}}", gates.join(", "));
         }
+        if let Some(OnFailure { within, publishes }) = environment.on_failure {
+            let publish = publishes.word();
+            let _infallible =
+                writeln!(text, "    onFailure: {{checks: [{DEPLOYS}{name}], within: {within}m, publish: {publish}}}");
+        }
+    }
+
+    /// Returns the name of the checks that an environment waits for: where several come before it, of all that deploys.
+    pub(super) fn named_checks(&self, environment: &Env) -> String {
+        match environment.after.as_slice() {
+            [before] => format!("{DEPLOYS}{}", self.environments[*before].name),
+            _ => format!("{DEPLOYS}*"),
+        }
+    }
+
+    /// Whether a version fails wherever it runs.
+    pub(super) fn is_sick(&self, tag: &str) -> bool {
+        let sick = self.sick.zip(version(tag));
+        sick.is_some_and(|(sick, [_, minor, _])| tag != FIRST && minor % 4 == sick)
     }
 
     /// Returns every file that the repository begins with.
@@ -249,8 +332,26 @@ impl Env {
             soak,
             window,
             freeze,
+            asks: Asks::default(),
+            on_failure: None,
             places,
         }
+    }
+
+    /// Draws what is asked elsewhere. Plain Git has neither checks nor approvals.
+    fn ask(&mut self, rng: &mut Rng, has_forge: bool) {
+        let is_request = self.publishes != Publishes::Commit;
+        self.asks = Asks {
+            checks: rng.u8(..3) == 0 && has_forge && !self.after.is_empty(),
+            query: rng.u8(..6) == 0,
+            http: rng.u8(..7) == 0,
+            approvals: if rng.u8(..4) == 0 && has_forge && is_request { rng.usize(1..3) } else { 0 },
+            manual: rng.u8(..16) == 0 && is_request,
+        };
+        let publishes = rng.choice([Publishes::Commit, Publishes::AutoMerge, Publishes::PullRequest]);
+        let publishes = if rng.bool() { self.publishes } else { publishes.expect("there are some") };
+        let within = rng.choice([30, 120, 600]).expect("there are some");
+        self.on_failure = (rng.u8(..5) < 2 && has_forge).then_some(OnFailure { within, publishes });
     }
 }
 

@@ -1,6 +1,6 @@
 //! The end of a simulation: faults stop, people rest, and it must converge.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp, ToSpan};
@@ -10,45 +10,38 @@ use tokio::runtime::Runtime;
 
 use super::acts;
 use super::ledger::{Place, Step};
-use super::play::{Shared, pass, publishes};
+use super::play::{Shared, pass};
 use super::rules::{HOLDS, holds};
 use super::script::PassSpec;
-use super::setting::{Publishes, Value, is_followed, version};
-use super::world::{By, Violation, World, short};
+use super::setting::{Env, Publishes, Value, is_followed, version};
+use super::world::{By, Measure, Violation, Way, World, short};
 
-/// How many passes may still find something to do at one moment.
+/// How many passes may still find something to do at one moment, where nothing goes back by itself.
 const MOST_PASSES: usize = 12;
+/// How many more each version takes that goes back by itself: it is proposed, merged, taken back and merged again.
+const MOST_OF_A_RETURN: usize = 4;
 /// How many moments the end has.
-const MOMENTS: usize = 8;
+const MOMENTS: usize = 10;
 
 /// Plays the end, and looks whether it converged.
 pub(super) fn settle(mut world: World, runtime: &Runtime) -> World {
     world.tell("-- the faults stop, and people rest");
     world.is_protected = false;
+    world.measures.fill(Measure::Good);
+    world.pages.fill(Measure::Good);
     acts::mend(&mut world);
     // A digest that is too young to be written leaves standing what was proposed for the one before it.
     world.now += SignedDuration::from_mins(world.setting.least_age.unwrap_or_default() + 1);
-    let clean = cleaned(&world);
+    let clean: Shared = Arc::new(Mutex::new(cleaned(&world)));
     let world: Shared = Arc::new(Mutex::new(world));
-    let rest = calm(&world, runtime);
-    if let Some(found) = rest.as_ref().and_then(|rest| compare(&world, rest, clean, runtime)) {
-        world.lock().unwrap().judge(Err(found));
-    }
-    let mut next = rest.map(|rest| rest.earliest);
-    for moment in 1..MOMENTS {
-        if world.lock().unwrap().violation.is_some() {
-            break;
-        }
-        {
-            let mut world = world.lock().unwrap();
-            merge_what_people_merge(&mut world);
-            let later = world.now + SignedDuration::from_hours(25);
-            world.now = match next.flatten() {
-                Some(earliest) if moment < MOMENTS - 3 => earliest.min(later),
-                _ => noon_of_a_workday(later),
-            };
-        }
-        next = calm(&world, runtime).map(|rest| rest.earliest);
+    let (rest, clean_rest) = (calm(&world, runtime), calm(&clean, runtime));
+    let differs = rest.as_ref().is_some_and(|rest| compare(&world, rest, &clean).is_err());
+    let rest = go_on(&world, rest, runtime);
+    // Which version an environment passed through may hang on the order of passes; where it comes to in the end does not.
+    if let Some(rest) = rest.filter(|_| differs) {
+        go_on(&clean, clean_rest, runtime);
+        let found = compare(&world, &rest, &clean);
+        world.lock().unwrap().judge(found);
     }
     let mut world = Arc::into_inner(world).expect("nobody else is left").into_inner().unwrap();
     if world.violation.is_none() {
@@ -56,6 +49,26 @@ pub(super) fn settle(mut world: World, runtime: &Runtime) -> World {
         world.judge(found);
     }
     world
+}
+
+/// Lets days go by until every window was open and every soak is over.
+fn go_on(world: &Shared, mut rest: Option<Rest>, runtime: &Runtime) -> Option<Rest> {
+    for moment in 1..MOMENTS {
+        if world.lock().unwrap().violation.is_some() {
+            return None;
+        }
+        {
+            let mut world = world.lock().unwrap();
+            merge_what_people_merge(&mut world);
+            let later = world.now + SignedDuration::from_hours(25);
+            world.now = match rest.as_ref().and_then(|rest| rest.earliest) {
+                Some(earliest) if moment < MOMENTS - 3 => earliest.min(later),
+                _ => noon_of_a_workday(later),
+            };
+        }
+        rest = calm(world, runtime);
+    }
+    rest
 }
 
 /// The next noon at which every window is open.
@@ -80,13 +93,18 @@ struct Rest {
 
 /// Runs clean passes until one does nothing.
 fn calm(world: &Shared, runtime: &Runtime) -> Option<Rest> {
-    for _ in 0..MOST_PASSES {
+    let most = most_passes(&world.lock().unwrap());
+    for _ in 0..most {
         let before = {
             let mut world = world.lock().unwrap();
             let tips: Vec<_> = world.git.heads.values().cloned().collect();
             for tip in tips {
-                world.checks.entry(tip).or_default().insert("ci".to_owned(), (CheckState::Passed, String::new()));
+                world.report(&tip, "ci", CheckState::Passed);
             }
+            for pull in world.pulls.iter_mut().filter(|pull| pull.is_open()) {
+                pull.approvals.extend([0, 1].map(|who| (who, pull.commit.clone())));
+            }
+            world.deploy();
             world.effects
         };
         let outcome = pass(world, &PassSpec::clean(), runtime);
@@ -107,9 +125,18 @@ fn calm(world: &Shared, runtime: &Runtime) -> Option<Rest> {
             });
         }
     }
-    let text = format!("after {MOST_PASSES} passes at one moment there is still something to do");
+    let text = format!("after {most} passes at one moment there is still something to do");
     world.lock().unwrap().judge(Err(Violation { rule: "it converges", text }));
     None
+}
+
+/// How many passes may find something to do at one moment: each version goes back once.
+fn most_passes(world: &World) -> usize {
+    let goes_back = |environment: &Env| environment.on_failure.is_some();
+    let count = world.setting.environments.iter().filter(|environment| goes_back(environment)).count();
+    let versions: usize = world.registry.iter().map(BTreeMap::len).sum();
+    let returns = if world.setting.sick.is_some() { count * versions } else { 0 };
+    MOST_PASSES + MOST_OF_A_RETURN * returns
 }
 
 /// Whether a pull request is as Tagboat left it.
@@ -131,8 +158,17 @@ fn cleaned(world: &World) -> World {
         .iter()
         .filter(|(name, tip)| {
             let beyond = world.git.beyond(tip, &world.git.main);
-            let is_own = !beyond.is_empty() && beyond.iter().all(|commit| commit.by.is_pass());
-            is_own && world.open_of(name).is_none_or(|index| is_untouched(world, index))
+            // What goes back stays, when the time to find out that it must is long over.
+            let is_own = !beyond.is_empty()
+                && beyond.iter().all(|commit| commit.by.is_pass() && Way::of(&commit.message) != Way::Return);
+            // A person who closed it has refused what stands there, which may be newer than what its words say.
+            // The same goes for what a person asked for again, and does not ask for any more.
+            let brings = world.brings(tip);
+            let is_refused = world.pulls.iter().any(|pull| {
+                let is_same = pull.commit == **tip || (pull.head == **name && pull.brought == brings);
+                pull.closed_by == Some(By::Person) && is_same
+            });
+            is_own && !is_refused && world.open_of(name).is_none_or(|index| is_untouched(world, index))
         })
         .map(|(name, _)| name.clone())
         .collect();
@@ -154,32 +190,48 @@ type Plan = (Vec<Place>, BTreeSet<(String, BTreeSet<Step>)>);
 fn plan(world: &World) -> Plan {
     let heads = world.git.heads.iter();
     let open = heads.filter(|(name, _)| world.setting.forge.is_none() || world.open_of(name).is_some());
+    // What was to go back may stand there for a person long after the time in which a failure counts.
+    let open = open.filter(|(_, tip)| Way::of(&world.git.commit(tip).message) != Way::Return);
     (world.runs(), open.map(|(name, tip)| (name.to_string(), world.brings(tip))).collect())
 }
 
 /// Compares what came of the faults with what a clean run makes.
-fn compare(world: &Shared, rest: &Rest, clean: World, runtime: &Runtime) -> Option<Violation> {
-    let clean: Shared = Arc::new(Mutex::new(clean));
-    calm(&clean, runtime);
+fn compare(world: &Shared, rest: &Rest, clean: &Shared) -> Result<(), Violation> {
     let (world, clean) = (world.lock().unwrap(), clean.lock().unwrap());
     if let Some(violation) = &clean.violation {
         let text = format!("in a clean run: {}", violation.text);
-        return Some(Violation { rule: violation.rule, text });
+        return Err(Violation { rule: violation.rule, text });
     }
     let (mut stands, mut wanted) = (plan(&world), plan(&clean));
+    // While an image of a group cannot be decided, what stands for the others stays, too.
     let is_known = |(_, steps): &(String, BTreeSet<Step>)| {
-        let name = |step: &Step| {
+        let name = |step: &Step, image: usize| {
             let environment = world.setting.environments[step.environment].name.to_owned();
-            (environment, super::setting::IMAGES[step.image].to_owned())
+            (environment, super::setting::IMAGES[image].to_owned())
         };
-        !steps.iter().any(|step| rest.undecided.contains(&name(step)))
+        let is_undecided = |step: &Step| {
+            world.setting.together(step.image).into_iter().any(|image| rest.undecided.contains(&name(step, image)))
+        };
+        !steps.iter().any(is_undecided)
     };
-    stands.1.retain(is_known);
-    wanted.1.retain(is_known);
-    (stands != wanted).then(|| Violation {
-        rule: "it converges",
-        text: format!("to something else than a clean run:\n{}", differing(&world, &stands, &wanted)),
-    })
+    // What goes back hangs on what came together, and so does whatever comes after it.
+    let has_gone_back = |environment: usize| {
+        let concerned = world.setting.with_ancestors(environment);
+        let asks = |own: &usize| world.setting.environments[*own].asks.checks;
+        (world.setting.sick.is_some() && concerned.iter().any(asks))
+            || last_returned(&world, &concerned)
+            || last_returned(&clean, &concerned)
+    };
+    let is_told = |(_, steps): &(String, BTreeSet<Step>)| !steps.iter().any(|step| has_gone_back(step.environment));
+    for plan in [&mut stands, &mut wanted] {
+        plan.0.retain(|place| !has_gone_back(place.environment));
+        plan.1.retain(|head| is_known(head) && is_told(head));
+    }
+    if stands == wanted {
+        return Ok(());
+    }
+    let text = format!("to something else than a clean run:\n{}", differing(&world, &stands, &wanted));
+    Err(Violation { rule: "it converges", text })
 }
 
 /// Names what one plan has and the other has not.
@@ -221,9 +273,17 @@ fn merge_what_people_merge(world: &mut World) {
 
 fn is_for_people(world: &World, tip: &tagboat::model::commit::CommitId) -> bool {
     let brings = world.brings(tip);
+    let way = Way::of(&world.git.commit(tip).message);
+    let is_theirs = |environment: usize| {
+        let environment = &world.setting.environments[environment];
+        match (way, environment.on_failure) {
+            (Way::Return, Some(on_failure)) => on_failure.publishes == Publishes::PullRequest,
+            _ => environment.asks.manual || environment.publishes == Publishes::PullRequest,
+        }
+    };
     !brings.is_empty()
         && world.git.beyond(tip, &world.git.main).iter().all(|commit| commit.by.is_pass())
-        && brings.iter().all(|step| publishes(world, step.environment) == Publishes::PullRequest)
+        && brings.iter().all(|step| is_theirs(step.environment))
 }
 
 /// Whether everything arrived that nobody and nothing keeps back.
@@ -235,10 +295,19 @@ fn progress(world: &World) -> Result<(), Violation> {
         for image in 0..setting.images {
             let members = setting.together(image);
             let concerned = setting.with_ancestors(index);
-            let is_calm = members.iter().all(|own| {
-                !concerned.iter().any(|environment| was_touched(world, *environment, *own))
-                    && !held.iter().any(|hold| hold.image == super::setting::IMAGES[*own])
-            });
+            // What is sick may go back, hold its neighbours up and keep what comes after it waiting.
+            let looks = |own: &usize| {
+                let environment = &setting.environments[*own];
+                environment.on_failure.is_some() || environment.asks.checks
+            };
+            let may_fail = setting.sick.is_some() && concerned.iter().any(looks);
+            let has_gone_back = last_returned(world, &concerned);
+            let is_calm = !may_fail
+                && !has_gone_back
+                && members.iter().all(|own| {
+                    !concerned.iter().any(|environment| was_touched(world, *environment, *own))
+                        && !held.iter().any(|hold| hold.image == super::setting::IMAGES[*own])
+                });
             if !is_calm {
                 continue;
             }
@@ -251,10 +320,20 @@ fn progress(world: &World) -> Result<(), Violation> {
             } else {
                 let mut before = environment.after.iter().flat_map(|before| last.values(*before, image));
                 let first = before.next().cloned();
-                first.filter(|first| before.all(|other| other == first))
+                first.filter(|first| is_followed(&first.tag) && before.all(|other| other == first))
             };
             let Some(expected) = expected else { continue };
-            let is_listed = world.registry[image].contains_key(&expected.tag);
+            // A digest can be had only of what is listed, also of what an image of the group runs and keeps.
+            let has_digest = |own: &usize| {
+                !setting.pins || last.values(index, *own).all(|value| world.registry[*own].contains_key(&value.tag))
+            };
+            // Nor does a group go on without an image whose next version was removed.
+            let is_there = |own: &usize| {
+                let mut ahead = environment.after.iter().flat_map(|before| last.values(*before, *own));
+                ahead.all(|value| world.registry[*own].contains_key(&value.tag))
+            };
+            let is_listed = world.registry[image].contains_key(&expected.tag)
+                && members.iter().all(|own| has_digest(own) && is_there(own));
             if is_listed && version(&lowest.tag) < version(&expected.tag) {
                 let name = environment.name;
                 let text = format!("{name} runs {}:{lowest}, and {expected} is free to go", short(image));
@@ -263,6 +342,11 @@ fn progress(world: &World) -> Result<(), Violation> {
         }
     }
     Ok(())
+}
+
+/// Whether anything went back by itself in one of these environments.
+fn last_returned(world: &World, environments: &[usize]) -> bool {
+    world.ledger.returned.iter().any(|(_, environment, ..)| environments.contains(environment))
 }
 
 /// Whether anybody but a pass had a hand in it.

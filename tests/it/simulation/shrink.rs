@@ -105,6 +105,7 @@ fn simpler_specs(spec: &PassSpec) -> Vec<PassSpec> {
     all.push(PassSpec { fault: Fault::Nothing, ..spec.clone() });
     all.push(PassSpec { skew: 0, ..spec.clone() });
     all.push(PassSpec { meanwhile: Vec::new(), ..spec.clone() });
+    all.push(PassSpec { ambush: None, ..spec.clone() });
     all.extend((0..spec.meanwhile.len()).map(|index| {
         let mut fewer = spec.clone();
         fewer.meanwhile.remove(index);

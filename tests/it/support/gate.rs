@@ -1,6 +1,6 @@
 //! A gate before a server: it counts what is written there, and holds one write until the test lets go of it.
 //!
-//! Reads pass. What counts as a write is told by its method, and for Git by the service that takes pushes.
+//! Reads pass. What counts as a write is told by its method, for Git by the service that takes pushes, and for GraphQL by its first word.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{Method, Response, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::{body::Body, response::IntoResponse as _};
+use axum::{body::Body, body::to_bytes, response::IntoResponse as _};
 use tokio::sync::oneshot;
 
 /// Whether a write is held before it is done, or after, before its answer is given.
@@ -56,7 +56,7 @@ struct Armed {
 #[derive(Default)]
 struct Inner {
     armed: Option<Armed>,
-    count: usize,
+    writes: Vec<String>,
 }
 
 /// The gate; clones are one.
@@ -72,32 +72,45 @@ impl Gate {
     /// Holds the `nth` write from now on, counted from 1, and tells of it.
     pub(crate) fn arm(&self, nth: usize, when: When) -> Receiver<Waiting> {
         let (told, telling) = channel();
-        *self.0.lock().unwrap() = Inner { armed: Some(Armed { nth, when, told }), count: 0 };
+        *self.0.lock().unwrap() = Inner { armed: Some(Armed { nth, when, told }), writes: Vec::new() };
         telling
     }
 
-    /// Holds nothing any more, and returns how many writes there were since the last call.
-    pub(crate) fn disarm(&self) -> usize {
-        std::mem::take(&mut *self.0.lock().unwrap()).count
+    /// Holds nothing any more, and returns the writes since the last call.
+    pub(crate) fn disarm(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().unwrap()).writes
     }
 
     /// Counts a write, and takes the order to hold it.
-    fn met(&self) -> Option<Armed> {
+    fn met(&self, what: &str) -> Option<Armed> {
         let mut inner = self.0.lock().unwrap();
-        inner.count += 1;
-        let count = inner.count;
+        inner.writes.push(what.to_owned());
+        let count = inner.writes.len();
         inner.armed.take_if(|armed| armed.nth == count)
     }
 }
 
-fn is_write(request: &Request) -> bool {
-    *request.method() != Method::GET && !request.uri().path().ends_with("/git-upload-pack")
+/// Tells whether a request writes, and gives it back whole.
+async fn judged(request: Request) -> (bool, Request) {
+    let path = request.uri().path();
+    if *request.method() == Method::GET || path.ends_with("/git-upload-pack") {
+        return (false, request);
+    }
+    if !path.ends_with("/graphql") {
+        return (true, request);
+    }
+    let (head, body) = request.into_parts();
+    let bytes = to_bytes(body, 1 << 20).await.unwrap();
+    let asked: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    let is_write = asked["query"].as_str().unwrap().trim_start().starts_with("mutation");
+    (is_write, Request::from_parts(head, Body::from(bytes)))
 }
 
 async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response<Body> {
-    let armed = if is_write(&request) { gate.met() } else { None };
-    let Some(armed) = armed else { return next.run(request).await };
+    let (is_write, request) = judged(request).await;
     let what = format!("{} {}", request.method(), request.uri().path());
+    let armed = if is_write { gate.met(&what) } else { None };
+    let Some(armed) = armed else { return next.run(request).await };
     let hold = |armed: &Armed| {
         let (then, told) = oneshot::channel();
         armed.told.send(Waiting { what, then }).unwrap();

@@ -304,6 +304,7 @@ impl Remote for MemoryRemote {
                 id: commit_id(index),
                 parent: made.parent.map(commit_id),
                 is_merge: false,
+                others: Vec::new(),
                 author: made.author.clone(),
                 committer: made.author.clone(),
                 time: made.time,

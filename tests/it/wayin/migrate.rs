@@ -372,3 +372,29 @@ fn init_proposes_environments_in_their_order() {
     let rules: Vec<&str> = config.rules.0.iter().map(|rule| rule.images.as_str()).collect();
     assert_eq!(rules, ["docker.io/**", "ghcr.io/**"]);
 }
+
+#[test]
+fn init_proposes_no_environment_that_would_hold_back_or_leave_out_what_is_there() {
+    let pod = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: ghcr.io/acme/web:1.5.0\n";
+    let overlay = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../../base]\n";
+    let names = |tree: &Tree| {
+        let (text, _, config) = migrated(tree, From::Nothing);
+        (config.environments.0.iter().map(|one| one.name.to_string()).collect::<Vec<_>>(), text)
+    };
+    // Everything stands in what the overlays share.
+    let (shared, text) = names(&Tree::of(&[
+        ("base/web.yaml", pod),
+        ("overlays/dev/kustomization.yaml", overlay),
+        ("overlays/prod/kustomization.yaml", overlay),
+    ]));
+    assert_eq!(shared, ["default"], "{text}");
+    assert!(text.contains("# Folders tell of dev, prod, too; give each an environment once"), "{text}");
+    // Nothing would ever come through staging.
+    let (through, text) = names(&Tree::of(&[
+        ("envs/dev/web.yaml", pod),
+        ("envs/staging/kustomization.yaml", overlay),
+        ("envs/prod/web.yaml", pod),
+    ]));
+    assert_eq!(through, ["dev", "prod"], "{text}");
+    assert!(text.contains("after: dev") && text.contains("# Folders tell of staging, too"), "{text}");
+}

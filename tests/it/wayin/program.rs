@@ -48,6 +48,12 @@ fn init_writes_what_check_accepts_and_never_over_another() {
     let folder = repository();
     let (code, _, told) = tagboat(folder.path(), &["init"], &[]);
     assert_eq!((code, told.lines().next().unwrap()), (0, "wrote .tagboat.yaml: environments dev, prod"));
+    assert!(
+        told.contains(
+            "in no environment: base/; references there are followed once an environment's `files` hold them"
+        ),
+        "{told}"
+    );
     let written = fs::read_to_string(folder.path().join(".tagboat.yaml")).unwrap();
     let (code, printed, _) = tagboat(folder.path(), &["check"], &[]);
     assert_eq!(code, 0, "{printed}");

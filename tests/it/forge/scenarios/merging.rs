@@ -2,7 +2,7 @@
 
 use tagboat::model::proposal::Action;
 
-use crate::forge::scenarios::{AUTO, GATED, HEAD, Kind, Stage, WEB, manifest};
+use crate::forge::scenarios::{AUTO, GATED, HEAD, Kind, PLAIN, Stage, WEB, manifest};
 use crate::support::forge::{CheckRow, Fault, NOW, Stands};
 
 pub(in crate::forge) async fn proposes_and_merges_on_the_branch_of_the_environment(kind: Kind) {
@@ -213,6 +213,18 @@ pub(in crate::forge) async fn a_push_right_before_it_is_merged_merges_nothing(ki
     assert_ne!(stage.acts(9).await, Some(Action::Merged));
     assert_eq!((stage.states(), stage.runs()), (vec![Stands::Open], "1.4.0".to_owned()));
     assert_eq!(stage.acts(9).await, Some(Action::LeftAlone));
+}
+
+pub(in crate::forge) async fn what_is_merged_while_a_pass_looks_is_not_opened_again(kind: Kind) {
+    let stage = Stage::new(kind, PLAIN);
+    stage.acts(8).await;
+    stage.store.trap("GET", kind.opening, Fault::Merged);
+    let (action, reason) = stage.pass(9).await;
+    assert_eq!(action, Some(Action::Unchanged), "{reason}");
+    assert!(reason.contains("the base has moved"), "{reason}");
+    assert_eq!((stage.states(), stage.runs()), (vec![Stands::Merged], "1.5.0".to_owned()));
+    stage.acts(10).await;
+    assert_eq!((stage.states(), stage.store.at(HEAD)), (vec![Stands::Merged], None));
 }
 
 const NATIVE: &str = "    publish: autoMerge\npullRequest: {nativeAutoMerge: true}\n";

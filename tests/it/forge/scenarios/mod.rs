@@ -155,7 +155,7 @@ impl Stage {
         pulls.into_iter().next().unwrap()
     }
 
-    fn states(&self) -> Vec<Stands> {
+    pub(crate) fn states(&self) -> Vec<Stands> {
         self.pulls().iter().map(|pull| pull.state).collect()
     }
 
@@ -187,7 +187,7 @@ impl Stage {
         work.git(&["push", "--quiet", "origin", branch]);
     }
 
-    fn runs(&self) -> String {
+    pub(crate) fn runs(&self) -> String {
         let text = String::from_utf8(self.store.repository.show("main", "prod/web.yaml")).unwrap();
         text.trim_end().rsplit(':').next().unwrap().to_owned()
     }
@@ -216,6 +216,7 @@ macro_rules! scenarios {
                 waits_for_gates_and_checks_and_merges_the_head_that_was_judged
                 a_push_between_judging_and_merging_merges_nothing
                 a_push_right_before_it_is_merged_merges_nothing
+                what_is_merged_while_a_pass_looks_is_not_opened_again
                 names_a_check_that_was_cancelled_and_merges_nothing
                 waits_while_somebody_asks_for_changes
                 waits_while_the_forge_does_not_know_whether_it_can_be_merged

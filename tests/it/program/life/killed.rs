@@ -56,4 +56,11 @@ stories! {
     tried_again_by_a_label TRIED_AGAIN_BY_A_LABEL
     left_to_whoever_pushed LEFT_TO_WHOEVER_PUSHED
     made_anew_by_a_label MADE_ANEW_BY_A_LABEL
+    made_anew_before_its_merge MADE_ANEW_BEFORE_ITS_MERGE
+    put_into_the_queue PUT_INTO_THE_QUEUE
+    merged_by_the_forge_or_taken_back MERGED_BY_THE_FORGE_OR_TAKEN_BACK
+    signed_by_the_forge SIGNED_BY_THE_FORGE
+    replaced_by_a_group REPLACED_BY_A_GROUP
+    rolled_back_by_order ROLLED_BACK_BY_ORDER
+    promoted_by_order PROMOTED_BY_ORDER
 }

@@ -5,6 +5,7 @@ mod killed;
 mod reached;
 mod together;
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -30,16 +31,23 @@ type Change = fn(&Life);
 /// A story: what the one environment says beside its files, and what happens before each pass.
 struct Story {
     environment: &'static str,
-    /// Whether it is about what plain Git has not: labels, checks, pull requests that are closed.
-    needs_forge: bool,
+    /// Where it is told: not everywhere are labels, checks, pull requests that are closed, queues; and what no forge does in a way of
+    /// its own is told on one.
+    places: &'static [Place],
     /// What comes before, undisturbed where another story disturbs it already.
     before: &'static [Change],
     steps: &'static [Change],
 }
 
+const ALL: &[Place] = &[Place::GitHub, Place::GitLab, Place::Gitea, Place::Plain];
+const FORGES: &[Place] = &[Place::GitHub, Place::GitLab, Place::Gitea];
+
 const PLAIN: &str = "    publish: pullRequest\n    reviewers: [ada]\n";
 const AUTO: &str = "    publish: autoMerge\n";
 const GATED: &str = "    publish: autoMerge\n    gates: {freezes: [{from: 2020-01-01, to: 2200-01-01}]}\n";
+
+const NATIVE: &str = "    publish: autoMerge\npullRequest: {nativeAutoMerge: true}\n";
+const SIGNED: &str = "    publish: pullRequest\ncommit: {sign: forge}\n";
 
 fn nothing(_: &Life) {}
 
@@ -78,20 +86,75 @@ fn label(life: &Life, name: &str) {
 
 /// The stories, each told on every forge.
 const OPENED_RENEWED_AND_CLOSED: Story =
-    Story { environment: PLAIN, needs_forge: false, before: &[], steps: &[nothing, newer, newer_by_hand] };
+    Story { environment: PLAIN, places: ALL, before: &[], steps: &[nothing, newer, newer_by_hand] };
 const MERGED_ONCE_ITS_GATES_OPEN: Story =
-    Story { environment: GATED, needs_forge: false, before: &[], steps: &[nothing, checks_then_no_wait] };
+    Story { environment: GATED, places: ALL, before: &[], steps: &[nothing, checks_then_no_wait] };
 const TWO_MERGED_AT_ONCE: Story =
-    Story { environment: AUTO, needs_forge: false, before: &[another_image], steps: &[checks_pass] };
+    Story { environment: AUTO, places: ALL, before: &[another_image], steps: &[checks_pass] };
 const REFUSED_UNTIL_SOMETHING_NEWER_COMES: Story =
-    Story { environment: PLAIN, needs_forge: true, before: &[nothing], steps: &[close_then_newer] };
+    Story { environment: PLAIN, places: FORGES, before: &[nothing], steps: &[close_then_newer] };
 const TRIED_AGAIN_BY_A_LABEL: Story =
-    Story { environment: PLAIN, needs_forge: true, before: &[nothing], steps: &[close_for_retry] };
+    Story { environment: PLAIN, places: FORGES, before: &[nothing], steps: &[close_for_retry] };
 const MADE_ANEW_BY_A_LABEL: Story =
-    Story { environment: PLAIN, needs_forge: true, before: &[nothing], steps: &[for_rebase] };
+    Story { environment: PLAIN, places: FORGES, before: &[nothing], steps: &[for_rebase] };
 
 const LEFT_TO_WHOEVER_PUSHED: Story =
-    Story { environment: PLAIN, needs_forge: true, before: &[nothing], steps: &[push_to_its_branch] };
+    Story { environment: PLAIN, places: FORGES, before: &[nothing], steps: &[push_to_its_branch] };
+
+const PUT_INTO_THE_QUEUE: Story =
+    Story { environment: AUTO, places: &[Place::GitHub, Place::GitLab], before: &[nothing], steps: &[queued] };
+const MADE_ANEW_BEFORE_ITS_MERGE: Story =
+    Story { environment: AUTO, places: FORGES, before: &[nothing], steps: &[behind] };
+const MERGED_BY_THE_FORGE_OR_TAKEN_BACK: Story =
+    Story { environment: NATIVE, places: FORGES, before: &[nothing], steps: &[required_check_runs, newer] };
+const SIGNED_BY_THE_FORGE: Story = Story { environment: SIGNED, places: FORGES, before: &[], steps: &[nothing, newer] };
+const REPLACED_BY_A_GROUP: Story =
+    Story { environment: PLAIN, places: &[Place::GitHub, Place::Plain], before: &[another_image], steps: &[grouped] };
+const ROLLED_BACK_BY_ORDER: Story = Story { environment: PLAIN, places: ALL, before: &[], steps: &[roll_back] };
+const PROMOTED_BY_ORDER: Story =
+    Story { environment: PLAIN, places: &[Place::GitHub, Place::Plain], before: &[nothing], steps: &[promote] };
+
+fn queued(life: &Life) {
+    checks_pass(life);
+    life.kept().protection.queue = true;
+}
+
+fn behind(life: &Life) {
+    checks_pass(life);
+    life.kept().protection.strict = true;
+    life.person_writes("readme", "other\n");
+}
+
+/// Nothing is waited for but a check that the base requires; GitLab requires its pipeline as a whole.
+fn required_check_runs(life: &Life) {
+    let (name, word) = match life.place {
+        Place::GitHub => ("build", "in_progress"),
+        Place::GitLab => ("pipeline", "running"),
+        _ => ("build", "pending"),
+    };
+    let sha = life.kept().pulls[0].sha.clone();
+    let mut kept = life.kept();
+    kept.protection.required = vec![name.to_owned()];
+    let (name, word) = ("build".to_owned(), word.to_owned());
+    kept.checks.push(CheckRow { sha, name, word, text: String::new(), at: NOW, is_run: true });
+}
+
+fn grouped(life: &Life) {
+    let groups = format!("{PLAIN}groups: [{{name: shop, images: ['{}/acme/*']}}]\n", life.world.registry.host());
+    life.person_writes(".tagboat.yaml", &life.config(&groups));
+}
+
+fn roll_back(life: &Life) {
+    newer_by_hand(life);
+    newer(life);
+    life.orders(&["rollback", "prod", &life.image("acme/web"), "--reason", "loses sessions"]);
+}
+
+/// In the place of what stands.
+fn promote(life: &Life) {
+    newer(life);
+    life.orders(&["promote", &life.image("acme/web:1.6.0"), "--to", "prod", "--now", "--reason", "outage"]);
+}
 
 /// What stands is on the base branch by a person's hand.
 fn newer_by_hand(life: &Life) {
@@ -105,7 +168,7 @@ fn checks_then_no_wait(life: &Life) {
 
 fn close_then_newer(life: &Life) {
     close(life);
-    assert_eq!(life.settle(), 0, "what a person closed is refused");
+    assert_eq!(life.settle(), [""; 0], "what a person closed is refused");
     newer(life);
 }
 
@@ -138,7 +201,7 @@ macro_rules! stories {
 
             $(#[test]
             fn $name() {
-                if Place::$place != Place::Plain || !$story.needs_forge {
+                if $story.places.contains(&Place::$place) {
                     $told(Place::$place, &$story);
                 }
             })*
@@ -156,6 +219,8 @@ struct Life {
     _server: GitServer,
     url: String,
     forge_url: String,
+    /// What a person orders in this step, before any pass.
+    order: RefCell<Vec<String>>,
 }
 
 /// Everything outside of the program at one moment: the repository, what the forge remembers, the caches.
@@ -183,7 +248,7 @@ impl Life {
             Place::Plain => (axum::Router::new(), ""),
         };
         let forge_url = format!("{}/{below}", serve(gate.guard(router)));
-        Self { world, place, gate, store, _server: server, url, forge_url }
+        Self { world, place, gate, store, _server: server, url, forge_url, order: RefCell::default() }
     }
 
     /// Tells the story step by step: of each step, `disturb` is given what was before, and what must come of it.
@@ -192,13 +257,14 @@ impl Life {
         // Without checks and labels to wait for, plain Git has merged before the step that merges elsewhere.
         let calm = if place == Place::Plain { 0 } else { story.before.len() };
         for (index, step) in story.before.iter().chain(story.steps).enumerate() {
+            life.order.borrow_mut().clear();
             step(&life);
             let before = life.save();
-            let passes = life.settle();
+            let written = life.settle();
             if index < calm {
                 continue;
             }
-            assert!(passes > 0 || place == Place::Plain, "{place:?}, step {index}: nothing is done here");
+            assert!(!written.is_empty() || place == Place::Plain, "{place:?}, step {index}: nothing is done here");
             let (expected, after) = (life.told(), life.save());
             disturb(&life, &before, &|how| {
                 life.settle();
@@ -236,14 +302,21 @@ impl Life {
         std::fs::remove_dir_all(&work.folder).unwrap();
     }
 
-    /// Starts a run with a cache of this name.
-    fn start(&self, cache: &str) -> Child {
-        self.command(&self.url, cache).spawn().unwrap()
+    /// Lets this step begin with an order.
+    fn orders(&self, arguments: &[&str]) {
+        *self.order.borrow_mut() = arguments.iter().map(|argument| (*argument).to_owned()).collect();
     }
 
-    /// Returns the call of a run on the repository by an address, with a cache of this name.
+    /// Starts what a step begins with, with a cache of this name: the order, if there is one, else a run.
+    fn start(&self, cache: &str) -> Child {
+        let order = self.order.borrow();
+        let order: Vec<&str> = order.iter().map(String::as_str).collect();
+        self.command(if order.is_empty() { &["run"] } else { &order }, &self.url, cache).spawn().unwrap()
+    }
+
+    /// Returns a call on the repository by an address, with a cache of this name.
     #[expect(clippy::disallowed_methods, reason = "the program is started to be killed")]
-    fn command(&self, url: &str, cache: &str) -> Command {
+    fn command(&self, arguments: &[&str], url: &str, cache: &str) -> Command {
         let (forge, token) = match self.place {
             Place::GitHub => ("github", "token"),
             Place::GitLab => ("gitlab", gitlab::TOKEN),
@@ -251,7 +324,7 @@ impl Life {
             Place::Plain => ("plain", ""),
         };
         let mut command = Command::new(env!("CARGO_BIN_EXE_tagboat"));
-        command.args(["run", "--repo", url, "--branch", "main", "--forge", forge]);
+        command.args(arguments).args(["--repo", url, "--branch", "main", "--forge", forge]);
         if self.place != Place::Plain {
             command.args(["--forge-url", &self.forge_url]);
         }
@@ -261,17 +334,28 @@ impl Life {
         command
     }
 
-    /// Runs until a pass writes nothing any more, and returns how many passes wrote something.
+    /// Gives the order, if there is one, and runs until a pass writes nothing any more; returns what was written.
     #[track_caller]
-    fn settle(&self) -> usize {
-        for passes in 0..6 {
+    fn settle(&self) -> Vec<String> {
+        let writes = |arguments: &[&str]| {
             self.gate.disarm();
-            assert_eq!(self.start("cache").wait().unwrap().code(), Some(0), "{:#?}", self.told());
-            if self.gate.disarm() == 0 {
-                return passes;
+            let child = self.command(arguments, &self.url, "cache").stderr(Stdio::piped()).spawn().unwrap();
+            let ended = child.wait_with_output().unwrap();
+            let (said, written) = (String::from_utf8_lossy(&ended.stderr), self.gate.disarm());
+            assert_eq!(ended.status.code(), Some(0), "{arguments:?} after {written:#?}: {said}{:#?}", self.told());
+            written
+        };
+        let order = self.order.borrow();
+        let order: Vec<&str> = order.iter().map(String::as_str).collect();
+        let mut written = if order.is_empty() { Vec::new() } else { writes(&order) };
+        for _ in 0..6 {
+            let further = writes(&["run"]);
+            if further.is_empty() {
+                return written;
             }
+            written.extend(further);
         }
-        panic!("six passes, and each still writes something: {:#?}", self.told());
+        panic!("six passes, and each still writes: {written:#?}, {:#?}", self.told());
     }
 
     /// Tells everything that people see, without what differs between two clocks.
@@ -286,6 +370,7 @@ impl Life {
         }
         self.store.refresh();
         let kept = self.kept();
+        told.push(format!("queued {:?}, armed {:?}", kept.queued, kept.armed));
         for pull in &kept.pulls {
             told.push(format!(
                 "{} {:?} {} -> {} `{}` {:?} comments {:?} reviewers {:?}\n{}",
@@ -329,7 +414,8 @@ impl Life {
 
 fn config(world: &World, environment: &str) -> String {
     let text = world.config().replace("name: dev", "name: prod").replace("dev/**", "prod/**");
-    text.replace("    publish: commit\n", environment) + "pullRequest: {labels: [images]}\n"
+    let labels = if environment.contains("pullRequest: {") { "" } else { "pullRequest: {labels: [images]}\n" };
+    text.replace("    publish: commit\n", environment) + labels
 }
 
 /// Copies a folder with what is in it; nothing is made where there is none.

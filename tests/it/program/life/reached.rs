@@ -1,4 +1,4 @@
-//! Plain Git by every way that it is reached, from a file's address to SSH and HTTPS: each story ends as over HTTP.
+//! Git by every way that it is reached, from a file's address to SSH and HTTPS, also beside a forge: each story ends as over HTTP.
 
 use std::path::PathBuf;
 
@@ -24,11 +24,11 @@ impl Life {
     fn settle_by(&self, way: &Way) {
         for _ in 0..6 {
             let before = self.told();
-            let mut command = self.command(&way.url, "another");
+            let mut command = self.command(&["run"], &way.url, "another");
             if let Some(text) = &way.service {
                 command.args(["--service", &self.world.beside("reached.yaml", text)]);
             }
-            command.env_remove("TAGBOAT_TOKEN").envs(way.variables.iter().cloned());
+            command.envs(way.variables.iter().cloned());
             command.stderr(std::process::Stdio::piped());
             let ran = command.spawn().unwrap().wait_with_output().unwrap();
             assert_eq!(ran.status.code(), Some(0), "{}: {}", way.url, String::from_utf8_lossy(&ran.stderr));
@@ -45,11 +45,15 @@ impl Life {
 }
 
 fn tell(story: &Story, way: impl Fn(&Life) -> Way) {
-    Life::tell(Place::Plain, story, |life, before, ends_well| {
+    tell_at(Place::Plain, story, way);
+}
+
+fn tell_at(place: Place, story: &Story, way: impl Fn(&Life) -> Way) {
+    Life::tell(place, story, |life, before, ends_well| {
         life.restore(before);
         let way = way(life);
         life.settle_by(&way);
-        assert_eq!(life.settle(), 0, "nothing is left for a pass over HTTP");
+        assert_eq!(life.settle(), [""; 0], "nothing is left for a pass over HTTP");
         ends_well(&format!("by {}", way.url));
     });
 }
@@ -59,9 +63,13 @@ fn by_file(life: &Life) -> Way {
 }
 
 fn by_ssh(story: &Story) {
+    by_ssh_at(Place::Plain, story);
+}
+
+fn by_ssh_at(place: Place, story: &Story) {
     let folder = tempfile::tempdir().unwrap();
     let server = SshServer::start(&folder.path().join("ssh"));
-    tell(story, |life| {
+    tell_at(place, story, |life| {
         let url = format!("ssh://{}{}", server.host, life.folder());
         let service =
             format!("version: 1\nrepositories: [{{url: '{url}', auth: {{sshKeyFile: {}}}}}]\n", server.key.display());
@@ -109,6 +117,17 @@ fn ssh_opens_renews_and_closes() {
 #[test]
 fn ssh_merges_once_gates_open() {
     by_ssh(&MERGED_ONCE_ITS_GATES_OPEN);
+}
+
+/// The deploy key is for Git alone, and the token for the forge.
+#[test]
+fn a_deploy_key_and_a_token_open_renew_and_close_on_github() {
+    by_ssh_at(Place::GitHub, &OPENED_RENEWED_AND_CLOSED);
+}
+
+#[test]
+fn a_deploy_key_and_a_token_merge_once_gates_open_on_gitea() {
+    by_ssh_at(Place::Gitea, &MERGED_ONCE_ITS_GATES_OPEN);
 }
 
 #[test]

@@ -29,4 +29,6 @@ stories! {
     merge_two_at_once TWO_MERGED_AT_ONCE
     leave_it_to_whoever_pushed LEFT_TO_WHOEVER_PUSHED
     try_one_again TRIED_AGAIN_BY_A_LABEL
+    make_signed_ones SIGNED_BY_THE_FORGE
+    let_the_forge_merge MERGED_BY_THE_FORGE_OR_TAKEN_BACK
 }

@@ -10,6 +10,7 @@ use tagboat::model::pull_request::{Number, PullRequest, State};
 use super::git::{NewCommit, Tree};
 use super::{By, World};
 use crate::simulation::ledger::{self, Step};
+use crate::simulation::rules::HOLDS;
 use crate::simulation::setting::MergeWay;
 
 /// A pull request, and who really did what to it.
@@ -22,9 +23,15 @@ pub(in crate::simulation) struct Pull {
     pub(in crate::simulation) body: String,
     pub(in crate::simulation) labels: BTreeSet<String>,
     pub(in crate::simulation) closed_by: Option<By>,
+    /// Whether a person had ordered it, whose refusal says nothing about what a pass proposes.
+    pub(in crate::simulation) was_ordered: bool,
+    /// What it was for when its words were written: a pass may have been killed before it wrote them anew.
+    pub(in crate::simulation) told: BTreeSet<Step>,
     /// What it brought when it was closed.
     pub(in crate::simulation) brought: BTreeSet<Step>,
     pub(in crate::simulation) changes_requested: bool,
+    /// Who approved which commit.
+    pub(in crate::simulation) approvals: BTreeSet<(usize, CommitId)>,
     /// Whether a person changed its body: then its marker may be gone.
     pub(in crate::simulation) is_rewritten: bool,
     /// Whether a person opened it again: then a person wants it.
@@ -38,6 +45,13 @@ pub(in crate::simulation) struct Pull {
 impl Pull {
     pub(in crate::simulation) fn is_open(&self) -> bool {
         self.state == State::Open
+    }
+}
+
+impl Pull {
+    /// How many people approve the head commit as it stands.
+    pub(in crate::simulation) fn approving(&self) -> usize {
+        self.approvals.iter().filter(|(_, commit)| *commit == self.commit).count()
     }
 }
 
@@ -70,12 +84,21 @@ impl World {
     /// What a head would change on the base.
     pub(in crate::simulation) fn brings(&self, head: &CommitId) -> BTreeSet<Step> {
         let fork = self.git.fork(head, &self.git.main);
-        ledger::steps(&self.git, &self.setting, self.git.tree(&fork), self.git.tree(head)).unwrap_or_default()
+        // What goes back or was ordered may be held in the same commit.
+        let holds = tagboat::model::file::RepoPath::new(HOLDS).expect("the path is plain");
+        let without = |id: &CommitId| {
+            let mut tree = Tree::clone(self.git.tree(id));
+            tree.remove(&holds);
+            tree
+        };
+        ledger::steps(&self.git, &self.setting, &without(&fork), &without(head)).unwrap_or_default()
     }
 
     pub(in crate::simulation) fn close(&mut self, index: usize, by: By) {
         let brought = self.brings(&self.pulls[index].commit);
+        let was_ordered = matches!(self.brought_by(&self.pulls[index].commit).by, By::Order(_));
         let pull = &mut self.pulls[index];
+        pull.was_ordered = was_ordered;
         pull.state = State::Closed;
         pull.closed_by = Some(by);
         pull.brought = brought;
@@ -102,9 +125,10 @@ impl World {
             MergeWay::Squash => (vec![self.git.main.clone()], own.author.clone(), squash_message.as_str()),
             MergeWay::Rebase => (vec![self.git.main.clone()], own.author.clone(), own.message.as_str()),
         };
+        let brought = self.brought_by(&pull.commit);
         let tip = self.git.add(NewCommit { tree, parents, author, time: self.now, message, by });
         self.pulls[index].state = State::Merged;
-        self.move_main(&tip, by);
+        self.move_main(&tip, by, Some(brought));
         if forge.removes_heads {
             self.git.heads.remove(&pull.head);
         }

@@ -189,6 +189,7 @@ impl Store {
             id: id.clone(),
             parent: commit.parents.first().cloned(),
             is_merge: commit.parents.len() > 1,
+            others: commit.parents.iter().skip(1).cloned().collect(),
             author: commit.author.clone(),
             committer: commit.author.clone(),
             time: commit.time,

@@ -19,7 +19,7 @@ use self::git::{Store, Tree};
 use super::ledger::{self, Ledger};
 use super::rules;
 use super::session::Session;
-use super::setting::{FIRST, IMAGES, Setting};
+use super::setting::{DEPLOYS, FIRST, IMAGES, MergeWay, Setting};
 
 /// Who did something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +36,57 @@ impl By {
     pub(super) fn is_pass(self) -> bool {
         matches!(self, Self::Pass(_))
     }
+}
+
+/// What somebody brings, whoever lands it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Brought {
+    /// Who made it.
+    pub(super) by: By,
+    pub(super) way: Way,
+}
+
+/// Which way a change goes, as its message says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    Forward,
+    /// A person ordered to go back.
+    Rollback,
+    /// Tagboat went back by itself.
+    Return,
+}
+
+impl Way {
+    pub(super) fn of(message: &str) -> Self {
+        let has = |trailer: &str| message.lines().any(|line| line.starts_with(trailer));
+        match (has("Tagboat-Failed: "), has("Tagboat-Order: rollback")) {
+            (true, _) => Self::Return,
+            (false, true) => Self::Rollback,
+            (false, false) => Self::Forward,
+        }
+    }
+}
+
+/// What is measured, or stands on a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Measure {
+    #[default]
+    Good,
+    Bad,
+    /// There is an answer, and nothing in it.
+    Nothing,
+    /// There is an answer, and it is no number or word.
+    Senseless,
+    /// There is none.
+    Down,
+}
+
+/// What a check said last about a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Report {
+    pub(super) state: CheckState,
+    pub(super) text: String,
+    pub(super) at: Timestamp,
 }
 
 /// A tag in the registry.
@@ -61,7 +112,11 @@ pub(super) struct World {
     pub(super) clocks_are_right: bool,
     pub(super) git: Store,
     pub(super) pulls: Vec<Pull>,
-    pub(super) checks: BTreeMap<CommitId, BTreeMap<String, (CheckState, String)>>,
+    pub(super) checks: BTreeMap<CommitId, BTreeMap<String, Report>>,
+    /// What is measured of each environment.
+    pub(super) measures: Vec<Measure>,
+    /// What the page of each environment says.
+    pub(super) pages: Vec<Measure>,
     pub(super) registry: Vec<BTreeMap<String, Tagged>>,
     /// Every digest that a tag ever had.
     pub(super) digests: BTreeSet<(usize, String, String)>,
@@ -89,6 +144,8 @@ impl World {
             git,
             pulls: Vec::new(),
             checks: BTreeMap::new(),
+            measures: vec![Measure::Good; setting.environments.len()],
+            pages: vec![Measure::Good; setting.environments.len()],
             registry: vec![BTreeMap::new(); IMAGES.len()],
             digests: BTreeSet::new(),
             is_protected: false,
@@ -137,13 +194,61 @@ impl World {
     }
 
     /// Moves the base, which the rules have let through or a person does.
-    pub(super) fn move_main(&mut self, tip: &CommitId, by: By) {
+    ///
+    /// `brought` says what a merge brings; a commit without says it by itself.
+    pub(super) fn move_main(&mut self, tip: &CommitId, by: By, brought: Option<Brought>) {
         let old = self.git.main.clone();
         self.git.main = tip.clone();
         let new: Vec<CommitId> = self.git.line(tip).map(|(id, _)| id.clone()).take_while(|id| *id != old).collect();
         for id in new.iter().rev() {
-            self.ledger.land(&self.git, &self.setting, id, by, self.now);
+            let own = Brought {
+                by,
+                way: if by == By::Person { Way::Forward } else { Way::of(&self.git.commit(id).message) },
+            };
+            let landing = ledger::Landed { id, by, brought: brought.unwrap_or(own), now: self.now };
+            self.ledger.land(&self.git, &self.setting, &landing);
         }
+    }
+
+    /// What a head brings: what Tagboat made there, where anything is. A forge that squashes or rebases keeps the words of
+    /// the last commit alone.
+    pub(super) fn brought_by(&self, head: &CommitId) -> Brought {
+        let is_merged = self.setting.forge.is_none_or(|forge| forge.way == MergeWay::Merge);
+        let beyond = if is_merged { self.git.beyond(head, &self.git.main) } else { vec![self.git.commit(head)] };
+        let own = beyond.iter().find(|commit| commit.by != By::Person);
+        own.map_or(Brought { by: By::Person, way: Way::Forward }, |commit| Brought {
+            by: commit.by,
+            way: Way::of(&commit.message),
+        })
+    }
+
+    /// Sets what a check says about a commit.
+    pub(super) fn report(&mut self, commit: &CommitId, name: &str, state: CheckState) {
+        let report = Report { state, text: String::new(), at: self.now };
+        self.checks.entry(commit.clone()).or_default().insert(name.to_owned(), report);
+    }
+
+    /// What deploys the environments reports on the newest commit, as things are.
+    pub(super) fn deploy(&mut self) {
+        if self.setting.forge.is_none() {
+            return;
+        }
+        let setting = Arc::clone(&self.setting);
+        let tip = self.git.main.clone();
+        for (index, environment) in setting.environments.iter().enumerate() {
+            let name = format!("{DEPLOYS}{}", environment.name);
+            let state = if self.is_sick(index) { CheckState::Failed } else { CheckState::Passed };
+            let known = self.checks.get(&tip).and_then(|own| own.get(&name));
+            if known.is_none_or(|known| known.state != state) {
+                self.report(&tip, &name, state);
+            }
+        }
+    }
+
+    /// Whether anything that an environment runs is sick.
+    pub(super) fn is_sick(&self, environment: usize) -> bool {
+        let own = self.ledger.last().places.iter().filter(|place| place.environment == environment);
+        own.into_iter().any(|place| self.setting.is_sick(&place.value.tag))
     }
 
     /// Moves or removes a head branch; pull requests follow.
@@ -185,7 +290,7 @@ impl World {
         let parents = vec![self.git.main.clone()];
         let (author, time, by) = (git::person(), self.now, By::Person);
         let tip = self.git.add(git::NewCommit { tree, parents, author, time, message, by });
-        self.move_main(&tip, By::Person);
+        self.move_main(&tip, By::Person, None);
     }
 
     /// Reads a file of the base.

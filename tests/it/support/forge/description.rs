@@ -1,7 +1,8 @@
 //! The official descriptions of the forges' APIs (OpenAPI 3, Swagger 2), held against each request and each answer.
 //!
 //! `tests/run` brings them, cut down, into the folder that `TAGBOAT_OPENAPI` names, else into `openapi` of the target folder;
-//! where they are absent a line says so. GitLab's is written for these tests after its documentation, and always there.
+//! where they are absent a line says so. GitLab's, which no registry carries, is written for these tests after its
+//! documentation (`tests/data/forge/gitlab.json` names the pages), and always there.
 
 use std::collections::HashMap;
 use std::io::Write as _;

@@ -11,7 +11,7 @@ use super::rest::{Answer, Asked, answer};
 use super::{CheckRow, Fault, Modes, NOW, Pull, Stands, Store, comment_id, description};
 
 /// The token that is let in.
-pub(crate) const TOKEN: &str = "tea";
+pub(crate) const TOKEN: &str = "g1tea-hush";
 /// Where the API lies.
 pub(crate) const BASE: &str = "/forge/api/v1";
 

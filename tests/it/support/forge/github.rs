@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::support::forge::description::{self, Exchange};
-use crate::support::forge::{CheckRow, Fault, Modes, NOW, Pull, Stands, Store, comment_id, graphql};
+use crate::support::forge::{CheckRow, DeploymentRow, Fault, Modes, NOW, Pull, Stands, Store, comment_id, graphql};
 
 /// Returns the fake over a store.
 pub(crate) fn router(store: Arc<Store>) -> Router {
@@ -68,7 +68,11 @@ async fn answer(State(store): State<Arc<Store>>, request: Request) -> Response<B
     let shown = parts.uri.path_and_query().unwrap().to_string();
     let fault = store.met(parts.method.as_str(), &shown);
     match fault {
-        Some(Fault::Before(status)) => return said(status, &json!({"message": "a fault"})),
+        Some(Fault::Before(status)) => {
+            // Gateways may repeat what they were shown.
+            let shown = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
+            return said(status, &json!({"message": format!("a fault of {}", shown.unwrap_or("nobody"))}));
+        }
         Some(Fault::Limited) => {
             let mut limited = said(429, &json!({"message": "slow down"}));
             limited.headers_mut().insert("retry-after", "60".parse().unwrap());
@@ -95,9 +99,7 @@ async fn answer(State(store): State<Arc<Store>>, request: Request) -> Response<B
         query: url.query_pairs().into_owned().collect(),
         body: if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() },
     };
-    if fault == Some(Fault::Pushed) {
-        store.person_pushes();
-    }
+    store.happen(fault);
     store.refresh();
     let mut done = route(&store, &asked);
     if asked.path != ["api", "graphql"]
@@ -131,6 +133,53 @@ async fn answer(State(store): State<Arc<Store>>, request: Request) -> Response<B
     }
 }
 
+/// Returns the releases of `acme/web`.
+fn releases(store: &Store) -> Value {
+    let releases = store.kept().releases.clone();
+    let row = |(tag, text): &(String, String)| whole("release", &json!({"tag_name": tag, "name": tag, "body": text}));
+    releases.iter().map(row).collect::<Vec<_>>().into()
+}
+
+/// Makes the router of api.github.com as anybody sees it: the releases of `acme/web`, and no credential is ever shown to it.
+pub(crate) fn public(store: Arc<Store>) -> Router {
+    Router::new().fallback(move |request: Request| {
+        let store = Arc::clone(&store);
+        async move {
+            let path = request.uri().path().to_owned();
+            let shown = request.uri().path_and_query().unwrap().to_string();
+            let credentials = ["authorization", "private-token", "job-token", "cookie"];
+            if credentials.iter().any(|name| request.headers().contains_key(*name)) {
+                description::must_be_empty(&[format!("a credential is shown to api.github.com: {shown}")]);
+            }
+            if let Some(Fault::Before(status)) = store.met(request.method().as_str(), &shown) {
+                return said(status, &json!({"message": "API rate limit exceeded"}));
+            }
+            let answered = releases(&store);
+            if let Some(description) = description::github() {
+                let query = ["per_page".to_owned()];
+                let method = request.method().as_str();
+                description.hold(&Exchange {
+                    method,
+                    path: &path,
+                    query: &query,
+                    sent: &Value::Null,
+                    status: 200,
+                    answered: &answered,
+                });
+            }
+            said(if path == "/repos/acme/web/releases" { 200 } else { 404 }, &answered)
+        }
+    })
+}
+
+fn deployment(id: usize, row: &DeploymentRow) -> Value {
+    let DeploymentRow { sha, environment, task, text, .. } = row;
+    let fields = json!({
+        "id": id, "sha": sha, "ref": sha, "environment": environment, "task": task, "description": text,
+    });
+    whole("deployment", &fields)
+}
+
 fn percent_decoded(part: &str) -> std::borrow::Cow<'_, str> {
     let query = format!("x={}", part.replace('+', "%2B"));
     let value = url::form_urlencoded::parse(query.as_bytes()).next().unwrap().1.into_owned();
@@ -161,10 +210,7 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
         return said(201, &token);
     }
     if let ["repos", "acme", "web", "releases"] = path {
-        let releases = store.kept().releases.clone();
-        let row =
-            |(tag, text): &(String, String)| whole("release", &json!({"tag_name": tag, "name": tag, "body": text}));
-        return said(200, &releases.iter().map(row).collect::<Vec<_>>().into());
+        return said(200, &releases(store));
     }
     let Some(path) = path.strip_prefix(&["repos", "acme", "gitops"]) else {
         return said(404, &json!({"message": "Not Found"}));
@@ -252,11 +298,41 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
             store.kept().checks.push(row.clone());
             said(201, &status("status", &row))
         }
+        ("GET", ["deployments"]) => {
+            let is_asked = |name: &str, value: &str| asked.query(name).is_none_or(|wanted| wanted == value);
+            let kept = store.kept().deployments.clone();
+            let rows = kept.iter().enumerate().rev().filter(|(_, row)| {
+                is_asked("sha", &row.sha) && is_asked("environment", &row.environment) && is_asked("task", &row.task)
+            });
+            let rows: Vec<Value> = rows.map(|(at, row)| deployment(at, row)).collect();
+            paged(asked, &rows, |rows| json!(rows))
+        }
+        ("POST", ["deployments"]) => {
+            assert_eq!((&asked.body["auto_merge"], &asked.body["required_contexts"]), (&json!(false), &json!([])));
+            let (sha, environment, task) = (asked.text("ref"), asked.text("environment"), asked.text("task"));
+            assert!(!store.repository.git(&["rev-parse", &format!("{sha}^{{commit}}")]).is_empty());
+            let row = DeploymentRow { sha, environment, task, text: asked.text("description"), states: Vec::new() };
+            let mut kept = store.kept();
+            kept.deployments.push(row.clone());
+            said(201, &deployment(kept.deployments.len() - 1, &row))
+        }
+        ("GET", ["deployments", id, "statuses"]) => {
+            let row = store.kept().deployments[id.parse::<usize>().unwrap()].clone();
+            let state = |state: &String| whole("deployment-status", &json!({"state": state}));
+            paged(asked, &row.states.iter().rev().map(state).collect::<Vec<_>>(), |rows| json!(rows))
+        }
+        ("POST", ["deployments", id, "statuses"]) => {
+            let state = asked.text("state");
+            assert!(asked.text("description").chars().count() <= 140);
+            store.kept().deployments[id.parse::<usize>().unwrap()].states.push(state.clone());
+            said(201, &whole("deployment-status", &json!({"state": state})))
+        }
         ("POST", ["git", "refs"]) => {
             let (name, sha) = (asked.text("ref"), asked.text("sha"));
             let branch = name.strip_prefix("refs/heads/").expect("a branch's whole name");
             if store.at(branch).is_some() {
-                return said(422, &json!({"message": "Reference already exists"}));
+                let page = "https://docs.github.com/rest/git/refs#create-a-reference";
+                return said(422, &json!({"message": "Reference already exists", "documentation_url": page}));
             }
             store.repository.git(&["update-ref", &name, &sha]);
             said(201, &reference(&name, &sha))
@@ -503,7 +579,7 @@ fn answer_graphql(store: &Store, query: &str, variables: &Value) -> Value {
     }
     if query.contains("enablePullRequestAutoMerge") {
         assert_eq!(variables["method"], "MERGE", "the only way that this repository allows");
-        store.kept().armed.push(number);
+        store.kept().arm(number);
         return json!({"data": {"enablePullRequestAutoMerge": {"clientMutationId": null}}});
     }
     store.kept().queued.push(number);

@@ -423,7 +423,7 @@ fn merge(store: &Store, asked: &Asked, pull: &Pull) -> Answer {
         return Answer::of(409, json!({ "message": "SHA does not match HEAD of source branch: " }));
     }
     if asked.body["auto_merge"] == true && whole(store, pull)["detailed_merge_status"] == "ci_must_pass" {
-        store.kept().armed.push(pull.number);
+        store.kept().arm(pull.number);
         return Answer::of(200, whole(store, pull));
     }
     if store.merge(pull.number).is_none() {

@@ -60,6 +60,17 @@ pub(crate) struct CheckRow {
     pub(crate) is_run: bool,
 }
 
+/// A deployment as the forge keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DeploymentRow {
+    pub(crate) sha: String,
+    pub(crate) environment: String,
+    pub(crate) task: String,
+    pub(crate) text: String,
+    /// The words of its statuses, oldest first.
+    pub(crate) states: Vec<String>,
+}
+
 /// When everything happens on a fake forge of which nobody says more.
 pub(crate) const NOW: &str = "2026-11-20T08:00:00Z";
 
@@ -78,6 +89,8 @@ pub(crate) enum Fault {
     Secondary,
     /// A person pushes to the head of every open pull request, and then it is done.
     Pushed,
+    /// Every open pull request is merged, and then it is done.
+    Merged,
 }
 
 /// The next request of this method whose path contains this text meets the fault.
@@ -127,6 +140,8 @@ pub(crate) struct Kept {
     pub(crate) armed: Vec<u64>,
     /// The releases of `acme/web`, the newest first: tag and text.
     pub(crate) releases: Vec<(String, String)>,
+    /// Where the forge keeps them.
+    pub(crate) deployments: Vec<DeploymentRow>,
     /// Whether the forge signs none of the commits that it makes.
     pub(crate) signs_nothing: bool,
     clock: u64,
@@ -149,8 +164,22 @@ impl Store {
         self.kept.lock().unwrap()
     }
 
+    /// Lets happen what a fault says of others.
+    pub(crate) fn happen(&self, fault: Option<Fault>) {
+        match fault {
+            Some(Fault::Pushed) => self.person_pushes(),
+            Some(Fault::Merged) => {
+                let pulls = self.kept().pulls.clone();
+                for pull in pulls.iter().filter(|pull| pull.state == Stands::Open) {
+                    self.merge(pull.number);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Pushes a person's commit to the head of every open pull request.
-    pub(crate) fn person_pushes(&self) {
+    fn person_pushes(&self) {
         let pulls = self.kept().pulls.clone();
         for pull in pulls.iter().filter(|pull| pull.state == Stands::Open) {
             let tree = format!("{}^{{tree}}", pull.sha);
@@ -334,6 +363,13 @@ impl Store {
 }
 
 impl Kept {
+    /// Notes that the forge merges one by itself.
+    pub(crate) fn arm(&mut self, number: u64) {
+        if !self.armed.contains(&number) {
+            self.armed.push(number);
+        }
+    }
+
     fn touch(&mut self, index: usize, change: impl FnOnce(&mut Pull)) {
         self.clock += 1;
         let clock = self.clock;

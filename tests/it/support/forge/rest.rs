@@ -108,7 +108,11 @@ pub(crate) async fn answer(
         return limits(fault).into_response();
     }
     if let Some(Fault::Before(status)) = fault {
-        return Answer::of(status, serde_json::json!({ "message": "a fault" })).into_response();
+        // Gateways may repeat what they were shown.
+        let shown =
+            ["authorization", "private-token"].into_iter().find_map(|name| head.headers.get(name)?.to_str().ok());
+        let message = format!("a fault of {}", shown.unwrap_or("nobody"));
+        return Answer::of(status, serde_json::json!({ "message": message })).into_response();
     }
     let Some(path) = head.uri.path().strip_prefix(base) else {
         return Answer::of(404, serde_json::json!({ "message": "not below the API" })).into_response();
@@ -127,9 +131,7 @@ pub(crate) async fn answer(
     };
     // Git is run, and locks are held, away from the server's one worker.
     let done = tokio::task::spawn_blocking(move || {
-        if fault == Some(Fault::Pushed) {
-            store.person_pushes();
-        }
+        store.happen(fault);
         store.refresh();
         work(&store, &asked)
     });

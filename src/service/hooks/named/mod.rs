@@ -1,12 +1,17 @@
 //! What a payload names: images of registries, repositories of Git.
 //!
-//! Reads only those fields, by the senders' own documentation. What cannot be read names nothing.
+//! Entry point: [`concerns`]. Reads only those fields, by the senders' own documentation. What cannot be read names nothing.
+
+mod clouds;
+mod registries;
 
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
 use crate::model::image::ImageName;
+use crate::service::hooks::named::clouds::{Acr, Ecr, PubSub};
+use crate::service::hooks::named::registries::{Distribution, DockerHub, Harbor, JFrog, Nexus, PackageEvent, Quay};
 
 /// How many images or repositories of one payload count; a burst in one body is merged by its sender already.
 const MOST_NAMED: usize = 1_000;
@@ -72,7 +77,13 @@ pub(super) fn concerns(sender: &str, body: &[u8]) -> Vec<Concern> {
         "dockerhub" => read::<DockerHub>(body).map(DockerHub::concerns),
         "quay" => read::<Quay>(body).map(Quay::concerns),
         "harbor" => read::<Harbor>(body).map(Harbor::concerns),
-        "distribution" => read::<Distribution>(body).map(Distribution::concerns),
+        // GitLab's registry is the distribution registry, and tells as that does.
+        "distribution" | "gitlab-registry" => read::<Distribution>(body).map(Distribution::concerns),
+        "nexus" => read::<Nexus>(body).map(Nexus::concerns),
+        "jfrog" => read::<JFrog>(body).map(JFrog::concerns),
+        "acr" => read::<Acr>(body).map(Acr::concerns),
+        "ecr" => read::<Ecr>(body).map(Ecr::concerns),
+        "gar" => read::<PubSub>(body).map(PubSub::concerns),
         "generic" if body.trim_ascii().is_empty() => Some(vec![Concern::Everything]),
         "generic" => read::<Generic>(body).map(Generic::concerns),
         _ => None,
@@ -121,105 +132,6 @@ impl ForgeEvent {
             [named.clone_url, named.ssh_url, named.html_url, named.git_http_url, named.git_ssh_url, named.web_url]
         });
         urls.flatten().map(|url| Concern::Repository(Place::of(&url))).collect()
-    }
-}
-
-/// GitHub's events `package` and `registry_package`.
-#[derive(Deserialize)]
-struct PackageEvent {
-    package: Option<Package>,
-    registry_package: Option<Package>,
-}
-
-#[derive(Deserialize)]
-struct Package {
-    name: String,
-    namespace: String,
-}
-
-impl PackageEvent {
-    fn concerns(self) -> Vec<Concern> {
-        let packages = [self.package, self.registry_package].into_iter().flatten();
-        packages
-            .filter_map(|package| {
-                let (namespace, name) = (package.namespace.to_lowercase(), package.name.to_lowercase());
-                image(&format!("ghcr.io/{namespace}/{name}"))
-            })
-            .collect()
-    }
-}
-
-#[derive(Deserialize)]
-struct DockerHub {
-    repository: DockerHubRepository,
-}
-
-#[derive(Deserialize)]
-struct DockerHubRepository {
-    repo_name: String,
-}
-
-impl DockerHub {
-    fn concerns(self) -> Vec<Concern> {
-        image(&format!("docker.io/{}", self.repository.repo_name)).into_iter().collect()
-    }
-}
-
-#[derive(Deserialize)]
-struct Quay {
-    docker_url: String,
-}
-
-impl Quay {
-    fn concerns(self) -> Vec<Concern> {
-        image(&self.docker_url).into_iter().collect()
-    }
-}
-
-#[derive(Deserialize)]
-struct Harbor {
-    event_data: HarborData,
-}
-
-#[derive(Deserialize)]
-struct HarborData {
-    repository: HarborRepository,
-}
-
-#[derive(Deserialize)]
-struct HarborRepository {
-    repo_full_name: String,
-}
-
-impl Harbor {
-    fn concerns(self) -> Vec<Concern> {
-        vec![Concern::ImagePath(self.event_data.repository.repo_full_name)]
-    }
-}
-
-/// Notifications of the distribution registry, several in an envelope.
-#[derive(Deserialize)]
-struct Distribution {
-    events: Vec<DistributionEvent>,
-}
-
-#[derive(Deserialize)]
-struct DistributionEvent {
-    action: String,
-    target: DistributionTarget,
-}
-
-#[derive(Deserialize)]
-struct DistributionTarget {
-    repository: Option<String>,
-}
-
-impl Distribution {
-    fn concerns(self) -> Vec<Concern> {
-        // Pulls are told, too: also those of the pass that would come of it.
-        let pushed = self.events.into_iter().filter(|event| event.action == "push");
-        let paths: BTreeSet<String> = pushed.filter_map(|event| event.target.repository).collect();
-        paths.into_iter().map(Concern::ImagePath).collect()
     }
 }
 

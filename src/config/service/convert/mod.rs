@@ -2,6 +2,8 @@
 //!
 //! A part at fault is left out: the reader knows the fault, and the whole is then refused.
 
+mod queue;
+
 use jiff::tz::TimeZone;
 
 use crate::config::fault::quote;
@@ -9,14 +11,16 @@ use crate::config::reader::{Field, Located, Reader};
 use crate::config::service::log::RawLog;
 use crate::config::service::raw::{
     RawAccess, RawBasic, RawCron, RawLimits, RawNotify, RawRegistry, RawRegistryAuth, RawRepositoryAuth, RawService,
-    RawSigning, RawSource, RawUrlFile, RawWatched, RawWebhook,
+    RawSigning, RawSlack, RawSource, RawUrlFile, RawWatched, RawWebhook,
 };
 use crate::config::service::words::{FilePath, ScheduleText, VariableName};
 use crate::config::service::{
-    Access, Basic, Channel, ClientCertificate, Limits, Mirror, Notify, Queue, Registry, RegistryAuth, RepositoryAuth,
-    Schedule, SecretPlace, Service, Signing, Source, SourceAuth, SourceKind, Timeouts, WatchedRepository, Webhook,
+    Access, Basic, Channel, ClientCertificate, GoogleToken, Limits, Mirror, Notify, Registry, RegistryAuth,
+    RepositoryAuth, Schedule, SecretPlace, Service, Signing, Source, SourceAuth, SourceKind, Timeouts,
+    WatchedRepository, Webhook, WebhookProof,
 };
 use crate::config::shapes::{OneOrMany, ShortOrLong, Whole};
+use crate::model::template::{Template, TemplateFault, Wording};
 
 /// Turns the whole file into its plain types.
 pub(super) fn service(file: &str, raw: RawService, reader: &mut Reader<'_>) -> Service {
@@ -25,6 +29,9 @@ pub(super) fn service(file: &str, raw: RawService, reader: &mut Reader<'_>) -> S
     let repositories = raw.repositories.value().unwrap_or_default();
     let registries = raw.registries.value().unwrap_or_default();
     let sources = raw.sources.value().unwrap_or_default();
+    let told = raw.notify.value().unwrap_or_default();
+    let urls = repositories.iter().filter_map(|raw| Some(raw.value.url.given.as_ref()?.value.0.clone()));
+    let watched: Vec<String> = urls.collect();
     unique(&repositories, "repository", |raw| raw.url.given.as_ref().map(|url| (url.value.0.clone(), url)), reader);
     unique(&registries, "registry", |raw| raw.host.given.as_ref().map(|host| (host.value.0.clone(), host)), reader);
     unique(&sources, "source", |raw| raw.name.given.as_ref().map(|name| (name.value.0.clone(), name)), reader);
@@ -41,11 +48,9 @@ pub(super) fn service(file: &str, raw: RawService, reader: &mut Reader<'_>) -> S
         trusted_root: raw.sigstore.value().and_then(|sigstore| sigstore.trusted_root_file.value()),
         signing: raw.signing.value().map(|raw| signing(raw, reader)).unwrap_or_default(),
         sources: sources.into_iter().filter_map(|raw| source(raw.value)).collect(),
-        notify: raw.notify.value().unwrap_or_default().into_iter().filter_map(|raw| notify(raw.value)).collect(),
+        notify: told.into_iter().filter_map(|raw| notify(raw.value, &watched, reader)).collect(),
         queue: match raw.queue.value() {
-            Some(ShortOrLong::Long(queue)) => queue.nats.value().and_then(|nats| {
-                Some(Queue::Nats { url: nats.url.value()?.0, credentials_file: nats.credentials_file.value() })
-            }),
+            Some(ShortOrLong::Long(queue)) => queue.nats.value().and_then(|nats| queue::nats(nats, reader)),
             Some(ShortOrLong::Short(_)) | None => None,
         }
         .unwrap_or_default(),
@@ -88,7 +93,37 @@ fn secret(file: Field<FilePath>, variable: Field<VariableName>) -> Option<Secret
 }
 
 fn webhook(raw: Located<RawWebhook>, reader: &mut Reader<'_>) -> Option<Webhook> {
-    let RawWebhook { source, secret_file, secret_env, .. } = raw.value;
+    let RawWebhook { source, secret_file, secret_env, audience, service_account, keys_url, ca_file, .. } = raw.value;
+    // Parts are looked at although the source is at fault: each may hold a fault of its own.
+    let source = source.value().map(|source| source.0);
+    let of_google = [
+        ("audience", &audience.key),
+        ("serviceAccount", &service_account.key),
+        ("keysUrl", &keys_url.key),
+        ("caFile", &ca_file.key),
+    ];
+    if let Some(source @ "gar") = source {
+        for (key, given) in [("secretFile", &secret_file.key), ("secretEnv", &secret_env.key)] {
+            if let Some(span) = given {
+                let hint = "name the `audience` and the `serviceAccount` of the push subscription".to_owned();
+                reader.fault(span.clone(), format!("`gar` signs its webhooks, and takes no `{key}`"), Some(hint));
+            }
+        }
+        for (key, given) in &of_google[..2] {
+            if given.is_none() {
+                reader.fault(raw.span.clone(), format!("the webhook `gar` needs `{key}`"), None);
+            }
+        }
+        let (audience, account) = (audience.value()?.0, service_account.value()?.0);
+        let (keys_url, ca_file) = (keys_url.value().map(|url| url.0), ca_file.value());
+        let proof = WebhookProof::Google(GoogleToken { audience, account, keys_url, ca_file });
+        return Some(Webhook { source, proof });
+    }
+    for (key, given) in of_google {
+        if let Some(span) = given {
+            reader.fault(span.clone(), format!("`{key}` is of the webhook `gar` alone"), None);
+        }
+    }
     match (&secret_file.key, &secret_env.key) {
         (Some(_), Some(second)) => {
             reader.fault(second.clone(), "`secretFile` and `secretEnv` exclude each other", None);
@@ -99,7 +134,7 @@ fn webhook(raw: Located<RawWebhook>, reader: &mut Reader<'_>) -> Option<Webhook>
         }
         _ => {}
     }
-    Some(Webhook { source: source.value()?.0, secret: secret(secret_file, secret_env)? })
+    Some(Webhook { source: source?, proof: WebhookProof::Secret(secret(secret_file, secret_env)?) })
 }
 
 fn signing(raw: RawSigning, reader: &mut Reader<'_>) -> Signing {
@@ -228,16 +263,60 @@ fn list<T>(field: Field<OneOrMany<T>>) -> impl Iterator<Item = T> {
     field.value().map(|list| list.0).unwrap_or_default().into_iter().map(|item| item.value)
 }
 
-fn notify(raw: RawNotify) -> Option<Notify> {
+fn notify(raw: RawNotify, watched: &[String], reader: &mut Reader<'_>) -> Option<Notify> {
     let url = |raw: RawUrlFile| secret(raw.url_file, raw.url_env);
-    let webhook = raw
-        .webhook
-        .value()
-        .and_then(|raw| Some(Channel::Webhook { url: raw.url.value()?.0, secret_file: raw.secret_file.value() }));
-    let slack = raw.slack.value().and_then(url).map(Channel::Slack);
+    let webhook = raw.webhook.value().and_then(|raw| {
+        if let (Some(_), Some(second)) = (&raw.secret_file.key, &raw.secret_env.key) {
+            reader.fault(second.clone(), "`secretFile` and `secretEnv` exclude each other", None);
+        }
+        Some(Channel::Webhook { url: raw.url.value()?.0, secret: secret(raw.secret_file, raw.secret_env) })
+    });
+    let slack = raw.slack.value().and_then(|raw| slack(raw, reader));
     let channel = slack.or_else(|| raw.teams.value().and_then(url).map(Channel::Teams)).or(webhook)?;
-    let on = list(raw.on).map(|event| event.0).collect();
-    Some(Notify { channel, on, environments: list(raw.environments).collect() })
+    for repository in raw.repositories.as_ref().into_iter().flat_map(|list| &list.0) {
+        if !watched.contains(&repository.value.0) {
+            let hint = "write its `url` as `repositories` has it".to_owned();
+            reader.fault(repository.span.clone(), "no such repository is watched", Some(hint));
+        }
+    }
+    let template = raw.template.given.and_then(|given| {
+        let parsed = Template::parse(given.value.as_ref(), Wording::Notice);
+        let fault = |fault: TemplateFault| {
+            let line = fault.line.map(|line| format!("line {line} of the template: ")).unwrap_or_default();
+            reader.fault(given.span.clone(), format!("{line}{}", fault.reason), fault.hint);
+        };
+        parsed.map_err(fault).ok()
+    });
+    Some(Notify {
+        channel,
+        on: list(raw.on).map(|event| event.0).collect(),
+        environments: list(raw.environments).collect(),
+        repositories: list(raw.repositories).map(|url| url.0).collect(),
+        waiting_after: raw.waiting_after.value(),
+        template,
+        ca_file: raw.ca_file.value(),
+    })
+}
+
+fn slack(raw: RawSlack, reader: &mut Reader<'_>) -> Option<Channel> {
+    let token = secret(raw.token_file, raw.token_env);
+    if token.is_none() {
+        for (key, given) in [("channel", &raw.channel.key), ("apiUrl", &raw.api_url.key)] {
+            if let Some(span) = given {
+                let reason = format!("`{key}` is of a bot with a token: the URL of a webhook knows its channel");
+                reader.fault(span.clone(), reason, None);
+            }
+        }
+        return secret(raw.url_file, raw.url_env).map(Channel::Slack);
+    }
+    if !raw.channel.is_present() {
+        reader.fault(raw.at, "a bot needs to know the `channel`", None);
+    }
+    Some(Channel::SlackBot {
+        token: token?,
+        channel: raw.channel.value()?.0,
+        api: raw.api_url.value().map(|url| url.0),
+    })
 }
 
 fn access(raw: RawAccess, reader: &mut Reader<'_>) -> Option<Access> {

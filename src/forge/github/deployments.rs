@@ -1,0 +1,77 @@
+//! Deployments and their statuses. What is there already is looked up before anything is made, so that done twice it is as done once.
+
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use crate::forge::ForgeError;
+use crate::forge::github::{GitHub, raw};
+use crate::model::deployment::Deployment;
+use crate::model::image::shorten;
+use crate::model::pull_request::Lack;
+
+/// What a deployment is for, by which ours are told from those of others.
+const TASK: &str = "deploy:tagboat";
+
+/// The most characters of a description.
+const LONGEST_DESCRIPTION: usize = 140;
+
+impl GitHub {
+    pub(super) async fn deployed(&self, deployment: &Deployment) -> Result<(), ForgeError> {
+        let Deployment { environment, commit, state, description } = deployment;
+        let about: String = shorten(description).chars().take(LONGEST_DESCRIPTION).collect();
+        let query =
+            [("sha", commit.as_str()), ("environment", environment.as_str()), ("task", TASK), ("per_page", "1")];
+        let answer = self.transport.get(&self.url(&["deployments"], &query)).await?;
+        if answer.status != StatusCode::OK {
+            return Err(answer.refusal("to list deployments"));
+        }
+        let known: Vec<raw::Deployment> = answer.json()?;
+        let id = match known.first() {
+            Some(known) => known.id,
+            None => {
+                // What landed is in Git: no check and no merge of GitHub's is waited for.
+                let body = json!({
+                    "ref": commit.as_str(), "task": TASK, "environment": environment.as_str(), "description": about,
+                    "auto_merge": false, "required_contexts": [],
+                });
+                let url = self.url(&["deployments"], &[]);
+                let answer = self.transport.write(Method::POST, &url, Some(&body)).await?;
+                if answer.status != StatusCode::CREATED {
+                    return Err(answer.refusal("to make a deployment"));
+                }
+                answer.json::<raw::Deployment>()?.id
+            }
+        };
+        let id = id.to_string();
+        let path = ["deployments", &id, "statuses"];
+        let answer = self.transport.get(&self.url(&path, &[("per_page", "1")])).await?;
+        if answer.status != StatusCode::OK {
+            return Err(answer.refusal("to list the statuses of a deployment"));
+        }
+        let newest: Vec<raw::DeploymentStatus> = answer.json()?;
+        if newest.first().is_some_and(|newest| newest.state == state.as_str()) {
+            return Ok(());
+        }
+        let body = json!({"state": state.as_str(), "description": about, "auto_inactive": true});
+        let answer = self.transport.write(Method::POST, &self.url(&path, &[]), Some(&body)).await?;
+        match answer.status {
+            StatusCode::CREATED => Ok(()),
+            _ => Err(answer.refusal("to set the status of a deployment")),
+        }
+    }
+
+    pub(super) async fn deployments_lacking(&self) -> Result<Option<Lack>, ForgeError> {
+        let needed_to = "record deployments, which `deployments` of an environment asks for".to_owned();
+        let lack = || Lack { permission: "deployments: write".to_owned(), needed_to };
+        if let Some(held) = self.app_permissions().await? {
+            let has = held.iter().any(|(name, level)| name == "deployments" && level == "write");
+            return Ok((!has).then(lack));
+        }
+        let answer = self.transport.get(&self.url(&["deployments"], &[("per_page", "1")])).await?;
+        if let Some(scopes) = answer.header("x-oauth-scopes").filter(|scopes| !scopes.trim().is_empty()) {
+            let has = scopes.split(',').any(|scope| matches!(scope.trim(), "repo" | "repo_deployment"));
+            return Ok((!has).then(lack));
+        }
+        Ok(matches!(answer.status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND).then(lack))
+    }
+}

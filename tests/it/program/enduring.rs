@@ -1,0 +1,235 @@
+//! `serve` under what befalls a process: signals, kills, full disks, lost folders, hung and hostile neighbours.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+
+use crate::program::serve::{Service, row, with_hooks};
+use crate::program::{World, commits};
+use crate::support::git_server::{GitServer, Rules};
+use crate::support::repository::Repository;
+
+/// Makes pipes that a hook of a repository tells and waits at: where the pass that pushes stands is known.
+fn stop_at_push(world: &World, remote: &Repository) -> (std::path::PathBuf, std::path::PathBuf) {
+    let (began, go) = (world.scratch.path("began"), world.scratch.path("go"));
+    for pipe in [&began, &go] {
+        #[expect(clippy::disallowed_methods, reason = "pipes are made by the system's program")]
+        let made = std::process::Command::new("mkfifo").arg(pipe).status().unwrap();
+        assert!(made.success());
+    }
+    remote.hook("pre-receive", &format!("#!/bin/sh\necho > '{}'\nread line < '{}'\n", began.display(), go.display()));
+    (began, go)
+}
+
+/// Returns the tags that landed, the first one first.
+fn landed(remote: &Repository) -> Vec<String> {
+    let log = remote.git(&["log", "--reverse", "--format=%s", "main"]);
+    log.lines().skip(1).map(|line| line.rsplit(' ').next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_second_signal_abandons_what_runs_and_nothing_is_half_done() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let remote = world.repository("acme/web:1.4.0");
+    let (began, go) = stop_at_push(&world, &remote);
+    let service = Service::start(&world, &format!("schedule: every 1s\nrepositories:\n{}", row(&remote)));
+    drop(std::fs::read(&began).unwrap());
+    service.signal("-TERM");
+    assert_eq!(service.wait("stopping")["running"], 1);
+    service.signal("-INT");
+    service.wait("passes were abandoned");
+    assert_eq!(service.end(), Some(0));
+    // Whether the push still arrives is the other side's business; either way the next service finds what is there.
+    std::fs::write(&go, "on\n").unwrap();
+    remote.hook("pre-receive", "#!/bin/sh\n");
+    let service = Service::start(&world, &format!("schedule: every 1s\nrepositories:\n{}", row(&remote)));
+    let first = service.wait("pass");
+    assert_eq!(first["result"], "done", "{first}");
+    drop(service);
+    assert_eq!(landed(&remote), ["1.5.0"]);
+}
+
+#[test]
+fn killed_again_and_again_while_tags_appear_it_lands_each_once_and_in_order() {
+    let world = World::with_web(&["1.0.0"]);
+    let remote = world.repository("acme/web:1.0.0");
+    let configuration = with_hooks(&world, "every 1s", &[&remote]);
+    for number in 1..=6 {
+        let service = Service::start(&world, &configuration);
+        world.push("acme/web", &format!("1.{number}.0"));
+        // Killed where it stands: before it looked, while it works, or after it is done.
+        match number % 3 {
+            0 => drop(service.wait("pass")),
+            1 => assert_eq!(service.post("/hooks/generic/hush", ""), 202),
+            _ => {}
+        }
+        drop(service);
+    }
+    let service = Service::start(&world, &configuration);
+    while remote.show("main", "dev/web.yaml") != world.deployment("acme/web:1.6.0").into_bytes() {
+        service.wait("pass");
+    }
+    let landed = landed(&remote);
+    let mut sorted = landed.clone();
+    sorted.sort();
+    sorted.dedup();
+    assert_eq!(landed, sorted, "each once, and never backwards");
+    assert_eq!(landed.last().map(String::as_str), Some("1.6.0"));
+}
+
+#[test]
+fn the_cache_and_the_mirrors_may_be_deleted_while_it_runs() {
+    let world = World::with_web(&["1.4.0"]);
+    let remote = world.repository("acme/web:1.4.0");
+    let service = Service::start(&world, &with_hooks(&world, "every 24h", &[&remote]));
+    service.wait("pass");
+    for tag in ["1.5.0", "1.6.0"] {
+        std::fs::remove_dir_all(world.scratch.path("cache")).unwrap();
+        world.push("acme/web", tag);
+        assert_eq!(service.post("/hooks/generic/hush", ""), 202);
+        let pass = service.wait("pass");
+        assert_eq!((pass["result"].as_str(), pass["commits"].as_u64()), (Some("done"), Some(1)), "{pass}");
+    }
+    assert_eq!(landed(&remote), ["1.5.0", "1.6.0"]);
+}
+
+#[test]
+fn on_a_full_disk_it_stays_up_and_goes_on_when_there_is_room() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let remote = world.repository("acme/web:1.4.0");
+    // Whatever would make a file longer than this fails, as it does where the disk is full.
+    let configuration = format!("schedule: every 1s\nlog: {{format: json}}\nrepositories:\n{}", row(&remote));
+    let service = Service::start_limited(&world, &configuration, 0);
+    let first = service.wait("pass");
+    assert_eq!(first["result"], "failed", "{first}");
+    assert!(!first["reason"].as_str().unwrap().is_empty());
+    assert_eq!(service.get("/healthz").0, 200);
+    assert_eq!(service.get("/readyz").0, 200);
+    assert_eq!(
+        service.metrics()[&format!("tagboat_consecutive_failures{{repository=\"{}\"}}", remote.folder.display())],
+        1.0
+    );
+    drop(service);
+    assert_eq!(commits(&remote), 1);
+    // Room for a repository, and none for a cache: it is done without.
+    let service = Service::start_limited(&world, &configuration, 16);
+    let pass = service.wait("pass");
+    assert_eq!((pass["result"].as_str(), pass["commits"].as_u64()), (Some("done"), Some(1)), "{pass}");
+    assert_eq!(service.metrics()["tagboat_cache_available"], 0.0);
+    drop(service);
+    let service = Service::start(&world, &configuration);
+    assert_eq!(service.wait("pass")["result"], "done");
+    assert_eq!(service.metrics()["tagboat_cache_available"], 1.0);
+    assert_eq!(landed(&remote), ["1.5.0"]);
+}
+
+#[test]
+fn a_repository_that_hangs_and_one_that_is_broken_hold_up_no_other() {
+    let world = World::with_web(&["1.4.0"]);
+    let remote = world.repository("acme/web:1.4.0");
+    // It takes connections and never says a word.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let hung = format!("http://{}/hung.git", silent.local_addr().unwrap());
+    let broken = world.scratch.path("broken.git");
+    std::fs::create_dir(&broken).unwrap();
+    let configuration = format!(
+        "schedule: every 1s\nlimits: {{concurrentPasses: 2}}\nrepositories:\n{}  - {{url: \"{hung}\", branch: main}}\n  - {{url: \"{}\", branch: main}}\n",
+        row(&remote),
+        broken.display()
+    );
+    let service = Service::start(&world, &configuration);
+    let url = remote.folder.display().to_string();
+    for tag in ["1.5.0", "1.6.0", "1.7.0"] {
+        world.push("acme/web", tag);
+        let pass = service.wait_for("pass", |line| line["commits"] == 1);
+        assert_eq!(pass["repository"], url.as_str());
+    }
+    assert_eq!(landed(&remote), ["1.5.0", "1.6.0", "1.7.0"]);
+    let metrics = service.metrics();
+    assert!(metrics[&format!("tagboat_passes_total{{repository=\"{}\",result=\"failed\"}}", broken.display())] >= 1.0);
+    assert_eq!(metrics[&format!("tagboat_passes_total{{repository=\"{hung}\",result=\"done\"}}")], 0.0);
+}
+
+#[test]
+fn clients_that_connect_and_say_nothing_are_sent_away_and_others_get_their_turn() {
+    let world = World::with_web(&["1.4.0"]);
+    let remote = world.repository("acme/web:1.4.0");
+    let service = Service::start(&world, &with_hooks(&world, "every 24h", &[&remote]));
+    service.wait("pass");
+    // As many as there is room for: one half says nothing, the other breaks off in the middle of a head or a body.
+    let mut idle: Vec<TcpStream> = (0..256).map(|_| TcpStream::connect(&service.address).unwrap()).collect();
+    for (number, stream) in idle.iter_mut().enumerate().skip(128) {
+        let words = match number % 2 {
+            0 => "GET /healthz HTTP/1.1\r\nHost: a\r\nX-Slow: ",
+            _ => "POST /hooks/generic/hush HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nslow",
+        };
+        stream.write_all(words.as_bytes()).unwrap();
+    }
+    // Answered once there is room again, and there is because they are sent away.
+    assert_eq!(service.get("/healthz"), (200, "alive\n".to_owned()));
+    for stream in &mut idle {
+        let mut rest = Vec::new();
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
+        match stream.read_to_end(&mut rest) {
+            Ok(_) => {}
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "it is still open"),
+        }
+    }
+    assert_eq!(service.metrics()["tagboat_webhooks_total{source=\"generic\",result=\"broken\"}"], 64.0);
+}
+
+#[test]
+fn an_unchanged_repository_costs_one_question_to_git_and_its_lists() {
+    let world = World::with_web(&["1.4.0"]);
+    world.push("acme/api", "2.0.0");
+    let (config, web, api) = (world.config(), world.deployment("acme/web:1.4.0"), world.deployment("acme/api:2.0.0"));
+    let files = [(".tagboat.yaml", config.as_str()), ("dev/web.yaml", &web), ("dev/api.yaml", &api)];
+    world.scratch.bare("acme/gitops.git", &files);
+    let git = GitServer::start(&world.scratch.path(""), Rules::default());
+    let url = git.url("acme/gitops.git");
+    world.beside("hook", "hush\n");
+    let configuration = format!(
+        "schedule: every 24h\nwebhooks: [{{source: generic, secretFile: hook}}]\nrepositories:\n  - {{url: \"{url}\", branch: main}}\n"
+    );
+    let service = Service::start(&world, &configuration);
+    service.wait("pass");
+    for _ in 0..3 {
+        git.requests();
+        let before = world.registry.requests();
+        assert_eq!(service.post("/hooks/generic/hush", ""), 202);
+        let pass = service.wait("pass");
+        assert_eq!((pass["result"].as_str(), pass["requests"].as_u64()), (Some("done"), Some(2)), "{pass}");
+        // One question is two requests in Git's protocol: what is spoken, and where the branch stands.
+        let asked = git.requests();
+        let paths: Vec<&str> = asked.iter().map(|request| request.split("gitops.git/").nth(1).unwrap()).collect();
+        assert_eq!(paths, ["info/refs?service=git-upload-pack", "git-upload-pack"], "{asked:?}");
+        let after = world.registry.requests();
+        assert_eq!(after.tags - before.tags, 2);
+        let others = |counts: crate::support::registry::Counts| {
+            counts.heads + counts.manifests + counts.blobs + counts.tokens + counts.referrers
+        };
+        assert_eq!(others(after), others(before));
+    }
+}
+
+#[test]
+fn what_a_pass_logs_stands_on_its_page() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let (config, web) = (world.config(), world.deployment("acme/web:1.4.0"));
+    let files =
+        [(".tagboat.yaml", config.as_str()), ("dev/web.yaml", &web), (".tagboat/holds.yml", "version: 1\nholds: []\n")];
+    let remote = world.scratch.bare("manifests.git", &files);
+    let service = Service::start(&world, &format!("schedule: every 24h\nrepositories:\n{}", row(&remote)));
+    let warned = service.wait_for_line("a warning", |line| {
+        line["message"].as_str().is_some_and(|words| words.contains("holds nothing"))
+    });
+    service.wait("pass");
+    let (status, text) = service.get("/api/v1/repositories");
+    assert_eq!(status, 200);
+    let rows: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let (status, page) = service.get(&format!("/api/v1/pass?repository={}&number=1", rows[0]["id"].as_str().unwrap()));
+    assert_eq!(status, 200, "{page}");
+    let pass: serde_json::Value = serde_json::from_str(&page).unwrap();
+    let log = pass["log"].as_array().unwrap();
+    assert_eq!((&log[0]["level"], &log[0]["text"]), (&"warning".into(), &warned["message"]), "{pass:#}");
+    assert!(log.iter().any(|line| line["text"].as_str().unwrap().contains("1.4.0 → 1.5.0")), "{pass:#}");
+}

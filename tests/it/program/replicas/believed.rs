@@ -1,0 +1,100 @@
+//! What replicas believe of each other: what they learnt of registries, and nothing that somebody else puts there.
+
+use async_nats::jetstream;
+
+use crate::program::replicas::Fleet;
+
+/// Runs something as another client of the server.
+fn as_client<T>(fleet: &Fleet, talk: impl AsyncFnOnce(jetstream::Context) -> T) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = async_nats::connect(fleet.nats.address().to_string()).await.unwrap();
+        talk(jetstream::new(client)).await
+    })
+}
+
+#[test]
+fn a_replica_with_an_empty_cache_starts_with_what_others_know() {
+    let Some(mut fleet) = Fleet::begin(1) else { return };
+    fleet.nats.start();
+    fleet.world.registry.faults(|faults| faults.etags = true);
+    let configuration = fleet.configuration("every 24h", "30s");
+    let one = fleet.replica("one", &configuration);
+    one.wait("pass");
+    // What it learnt is left a moment later.
+    as_client(&fleet, async |context| {
+        let bucket = context.get_key_value("tagboat-answers").await.unwrap();
+        while bucket.status().await.unwrap().values() == 0 {
+            tokio::task::yield_now().await;
+        }
+    });
+    one.signal("-TERM");
+    assert_eq!(one.end(), Some(0));
+    let before = fleet.world.registry.requests();
+    let two = fleet.replica("two", &configuration);
+    let pass = two.wait("pass");
+    assert_eq!(pass["cause"], "start", "nobody else is there: {pass}");
+    let after = fleet.world.registry.requests();
+    assert_eq!((after.unchanged - before.unchanged, after.tags - before.tags), (1, 1), "the list is known to hold");
+    drop(two);
+    // Without the secret nothing of it counts, and nothing is left.
+    let plain = fleet.configuration("every 24h", "30s").replace(", secretFile: shared", "");
+    let three = fleet.replica("three", &plain);
+    three.wait("pass");
+    let last = fleet.world.registry.requests();
+    assert_eq!((last.unchanged - after.unchanged, last.tags - after.tags), (0, 1));
+}
+
+#[test]
+fn what_anybody_else_puts_there_changes_nothing_that_is_decided() {
+    let Some(mut fleet) = Fleet::begin(2) else { return };
+    fleet.nats.start();
+    fleet.world.registry.faults(|faults| faults.etags = true);
+    let service = fleet.replica("one", &fleet.configuration("every 24h", "30s"));
+    (0..2).for_each(|_| drop(service.wait("pass")));
+    let spoil = || {
+        as_client(&fleet, async |context| {
+            for what in ["rows", "limits", "answers"] {
+                let bucket = context.get_key_value(format!("tagboat-{what}")).await.unwrap();
+                let mut keys: Vec<String> = vec!["none".to_owned(), "a/b/c".to_owned()];
+                let mut known = bucket.keys().await.unwrap();
+                while let Some(key) = futures_util::StreamExt::next(&mut known).await {
+                    keys.push(key.unwrap());
+                }
+                assert!(keys.len() > 2 || what == "limits", "{what} is empty");
+                for key in keys {
+                    // A value of another key, a form of the future, noise, and much of it.
+                    for value in [b"tagboat 1\n".to_vec(), b"tagboat 9\n{}".to_vec(), vec![0; 100], vec![b'['; 500_000]]
+                    {
+                        bucket.put(&key, value.into()).await.unwrap();
+                    }
+                }
+            }
+            // Passes of nobody's repository, and one of a known one with words that are none.
+            for subject in ["tagboat.pass.00", "tagboat.again.zz"] {
+                let sent = context.publish(subject, "\u{1b}[31m".into()).await.unwrap();
+                // The second time there is one already.
+                drop(sent.await);
+            }
+        });
+    };
+    spoil();
+    for number in 0..2 {
+        fleet.push(number, "1.5.0");
+        assert_eq!(service.post("/hooks/generic/hush", &fleet.hook(number)), 202);
+    }
+    let services = [service];
+    (0..2).for_each(|number| fleet.wait_for(number, "1.5.0", &services));
+    spoil();
+    // A replica that comes now, and knows nothing of its own, believes the registries alone.
+    let two = fleet.replica("two", &fleet.configuration("every 24h", "30s"));
+    two.wait("what another replica tells of it cannot be believed");
+    two.wait("passes are shared with the other replicas");
+    fleet.push(0, "1.6.0");
+    assert_eq!(two.post("/hooks/generic/hush", &fleet.hook(0)), 202);
+    fleet.wait_for(0, "1.6.0", &services);
+    assert_eq!(
+        (fleet.landed(0), fleet.landed(1)),
+        (vec!["1.5.0".to_owned(), "1.6.0".to_owned()], vec!["1.5.0".to_owned()])
+    );
+}

@@ -1,0 +1,66 @@
+//! The file of holds, read by a few lines of the simulation's own.
+
+use jiff::Timestamp;
+use tagboat::model::commit::CommitId;
+
+use crate::simulation::setting::IMAGES;
+use crate::simulation::world::World;
+
+/// The file in which people hold versions.
+pub(in crate::simulation) const HOLDS: &str = ".tagboat/holds.yaml";
+
+/// Finds the entry of the holds at a base that holds a version.
+pub(super) fn held(
+    world: &World,
+    commit: &CommitId,
+    environments: &[usize],
+    image: usize,
+    tag: &str,
+    now: Timestamp,
+) -> Option<String> {
+    let path = tagboat::model::file::RepoPath::new(HOLDS).expect("the path is plain");
+    let text = world.git.tree(commit).get(&path).map(|blob| world.git.text(blob))?;
+    let holds = holds(text);
+    let names: Vec<&str> = environments.iter().map(|own| world.setting.environments[*own].name).collect();
+    let found = holds.into_iter().find(|hold| {
+        hold.image == IMAGES[image]
+            && hold.tag == tag
+            && hold.environment.as_ref().is_none_or(|own| names.contains(&own.as_str()))
+            && hold.until.as_ref().is_none_or(|until| until.parse::<Timestamp>().is_ok_and(|until| now < until))
+    });
+    found.map(|hold| format!("{hold:?}"))
+}
+
+/// An entry of the file of holds, read line by line.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(in crate::simulation) struct Held {
+    pub(in crate::simulation) image: String,
+    pub(in crate::simulation) tag: String,
+    pub(in crate::simulation) environment: Option<String>,
+    pub(in crate::simulation) until: Option<String>,
+}
+
+/// Reads the entries of the file of holds.
+pub(in crate::simulation) fn holds(text: &str) -> Vec<Held> {
+    let mut found: Vec<Held> = Vec::new();
+    for line in text.lines() {
+        let line = line.trim();
+        let line = match line.strip_prefix("- ") {
+            Some(rest) => {
+                found.push(Held::default());
+                rest
+            }
+            None => line,
+        };
+        let (Some(last), Some((key, value))) = (found.last_mut(), line.split_once(": ")) else { continue };
+        let value = value.trim().trim_matches(['"', '\'']).to_owned();
+        match key {
+            "image" => last.image = value,
+            "tag" => last.tag = value,
+            "environment" => last.environment = Some(value),
+            "until" => last.until = Some(value),
+            _ => {}
+        }
+    }
+    found
+}

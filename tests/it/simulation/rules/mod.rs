@@ -1,0 +1,273 @@
+//! What must never happen, looked at before each effect of a pass, by what the world itself knows.
+//!
+//! A pass is judged by what it could know: the base that it fetched, the lists that it was given, its own clock.
+//! Entry points are named after the effects. Uses nothing that decides or promotes.
+
+mod gates;
+mod holds;
+mod pulls;
+mod returns;
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+use tagboat::model::commit::CommitId;
+
+use super::ledger::{self, Landing, Step, is_lower, steps};
+use super::session::Session;
+use super::setting::{Publishes, is_followed};
+use super::world::git::Tree;
+use super::world::{Violation, Way, World, short};
+
+pub(super) use self::holds::{HOLDS, holds};
+pub(super) use self::pulls::{close, merge, open, push_head, touch};
+
+type Verdict = Result<(), Violation>;
+
+fn violated<T>(rule: &'static str, text: impl Into<String>) -> Result<T, Violation> {
+    Err(Violation { rule, text: text.into() })
+}
+
+/// Whether something stands in a pull request or is on the base.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Proposed,
+    Landed,
+}
+
+/// A push to the base.
+pub(super) fn push(world: &World, id: usize, new: &CommitId) -> Verdict {
+    let session = &world.sessions[id];
+    let old = &world.git.main;
+    let line: Vec<&CommitId> = world.git.line(new).map(|(commit, _)| commit).take_while(|id| *id != old).collect();
+    if !world.git.line(new).any(|(commit, _)| commit == old) {
+        return violated("nobody's commits are lost", "the base is moved to something that does not hold it");
+    }
+    for commit in line.into_iter().rev() {
+        let made = world.git.commit(commit);
+        let before = world.git.tree(&made.parents[0]);
+        landed(world, session, (before, &made.tree), Way::of(&made.message))?;
+    }
+    Ok(())
+}
+
+/// A change of the base, from one tree to the next.
+fn landed(world: &World, session: &Session, (before, after): (&Tree, &Tree), way: Way) -> Verdict {
+    let moves = changed(world, session, (before, after), way)?;
+    match way {
+        _ if !session.by.is_pass() => ordered(world, session, &moves, way),
+        Way::Return => returns::judge(world, session, &moves, (before, after), Stage::Landed),
+        Way::Forward | Way::Rollback => judge(world, session, &moves, Stage::Landed),
+    }
+}
+
+/// Whether every gate that a person did not skip was passed where one orders a version.
+fn ordered(world: &World, session: &Session, moves: &BTreeSet<Step>, way: Way) -> Verdict {
+    let (base, _) = view(world, session)?;
+    match &session.skips {
+        Some(skips) if way == Way::Forward => {
+            moves.iter().try_for_each(|step| gates::judge(world, session, base, step, skips))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Returns what moves, where that is all that changes.
+fn changed(
+    world: &World,
+    session: &Session,
+    (before, after): (&Tree, &Tree),
+    way: Way,
+) -> Result<BTreeSet<Step>, Violation> {
+    let mut after = after.clone();
+    if !session.by.is_pass() || way == Way::Return {
+        // What a person orders may be held in the same commit, and so is what goes back.
+        let path = tagboat::model::file::RepoPath::new(HOLDS).expect("the path is plain");
+        match before.get(&path) {
+            Some(blob) => drop(after.insert(path, blob.clone())),
+            None => drop(after.remove(&path)),
+        }
+    }
+    match steps(&world.git, &world.setting, before, &after) {
+        Err(text) => violated("only references change", text),
+        // Another one may have brought the same since it fetched.
+        Ok(moves) if moves.is_empty() && session.by.is_pass() && is_on_tip(world, session) => {
+            violated("nothing is empty", "a commit changes nothing")
+        }
+        Ok(moves) => Ok(moves),
+    }
+}
+
+/// Whether nothing has landed since a session fetched.
+fn is_on_tip(world: &World, session: &Session) -> bool {
+    session.round.base.is_none_or(|base| base + 1 == world.ledger.landings.len())
+}
+
+/// The state of the base that a session stands on.
+fn view<'w>(world: &'w World, session: &Session) -> Result<(usize, &'w Landing), Violation> {
+    match session.round.base {
+        Some(base) => Ok((base, &world.ledger.landings[base])),
+        None => violated("no half facts", "something is done before the base was fetched"),
+    }
+}
+
+/// Judges what a pass moves.
+fn judge(world: &World, session: &Session, moves: &BTreeSet<Step>, stage: Stage) -> Verdict {
+    for step in moves {
+        judge_step(world, session, step, stage)?;
+    }
+    together(world, session, moves)
+}
+
+fn judge_step(world: &World, session: &Session, step: &Step, stage: Stage) -> Verdict {
+    let setting = &world.setting;
+    let environment = &setting.environments[step.environment];
+    let round = &session.round;
+    let (base, seen) = view(world, session)?;
+    let what = format!("{} {}: {} to {}", environment.name, short(step.image), step.from, step.to);
+
+    let is_pinned = step.from.tag == step.to.tag && step.from.digest.is_none() && setting.pins;
+    if !is_lower(&step.from.tag, &step.to.tag) && !is_pinned {
+        return violated("never backwards", what);
+    }
+    if !is_pinned && !is_followed(&step.to.tag) {
+        return violated("only what the policy admits", what);
+    }
+    if setting.pins != step.to.digest.is_some() && (setting.pins || step.from.digest.is_none()) {
+        return violated("a tag moves with its digest", what);
+    }
+    if let Some(digest) = &step.to.digest
+        && !world.digests.contains(&(step.image, step.to.tag.clone(), digest.clone()))
+    {
+        return violated("a tag moves with its digest", format!("{what}: the tag never had that digest"));
+    }
+    if round.failed_lists.contains(&step.image) || !round.lists.contains_key(&step.image) {
+        return violated("no half facts", format!("{what}: its tags were not listed whole"));
+    }
+    let is_repinned = is_pinned && !environment.after.is_empty();
+    if !is_repinned && !round.lists[&step.image].contains(&step.to.tag) {
+        return violated("only what exists", what);
+    }
+    if !round.has_history {
+        return violated("no half facts", format!("{what}: the history was not read"));
+    }
+    let is_unsure = |tag: &String| round.failed_facts.contains(&(step.image, tag.clone()));
+    if environment.after.is_empty() && is_unsure(&step.to.tag) {
+        return violated("no half facts", format!("{what}: a fact about it could not be had"));
+    }
+    let unread = environment.after.iter().find(|before| round.failed_environments.contains(before));
+    if let Some(before) = unread {
+        let before = setting.environments[*before].name;
+        return violated("no half facts", format!("{what}: a file of {before} could not be read"));
+    }
+    if let Some(minutes) = setting.least_age
+        && let Some(tagged) = world.registry[step.image].get(&step.to.tag)
+        && session.now.duration_since(tagged.pushed) < SignedDuration::from_mins(minutes)
+    {
+        return violated("nothing too young", what);
+    }
+    for before in &environment.after {
+        let counts_introduced = environment.soak.is_some_and(|(_, introduced)| introduced);
+        let same = |value: &super::setting::Value| {
+            value.tag == step.to.tag && (step.to.digest.is_none() || value.digest == step.to.digest)
+        };
+        let mut values = seen.values(*before, step.image).peekable();
+        let runs_there = values.peek().is_some() && values.all(same);
+        let ran_there = || world.ledger.landings[..=base].iter().any(|one| one.values(*before, step.image).any(same));
+        let was_there = runs_there || (counts_introduced && ran_there());
+        if !was_there {
+            let before = setting.environments[*before].name;
+            return violated("never past an environment", format!("{what}, which {before} does not run"));
+        }
+    }
+    let concerned = setting.with_ancestors(step.environment);
+    if seen.is_taken_back(&concerned, step.image, &step.to.tag) {
+        return violated("what was taken back stays", what);
+    }
+    if let Some(hold) = holds::held(world, &seen.commit, &concerned, step.image, &step.to.tag, session.now) {
+        return violated("holds hold", format!("{what}, which is held: {hold}"));
+    }
+    for environment in concerned {
+        returns::goes_on(world, session, (environment, step), base)?;
+    }
+    if stage == Stage::Landed {
+        if environment.publishes == Publishes::PullRequest {
+            return violated("a person merges", what);
+        }
+        gates::judge(world, session, base, step, &[])?;
+    } else if environment.publishes == Publishes::Commit {
+        return violated("published as configured", format!("{what}: a pull request where commits are made"));
+    }
+    Ok(())
+}
+
+/// Images of a group go together: what moves leaves none behind that could go, too.
+fn together(world: &World, session: &Session, moves: &BTreeSet<Step>) -> Verdict {
+    let setting = &world.setting;
+    let (_, seen) = view(world, session)?;
+    let moved: BTreeSet<(usize, usize)> = moves.iter().map(|step| (step.environment, step.image)).collect();
+    for (environment, image) in &moved {
+        let others = setting.together(*image).into_iter().filter(|other| !moved.contains(&(*environment, *other)));
+        for other in others {
+            // A person may have moved the other one since.
+            let lowest = |landing: &Landing| {
+                let own = landing.values(*environment, other).cloned();
+                own.min_by_key(|value| super::setting::version(&value.tag))
+            };
+            let lowest = [seen, world.ledger.last()].map(lowest).into_iter().flatten();
+            let Some(lowest) = lowest.max_by_key(|value| super::setting::version(&value.tag)) else { continue };
+            let name = setting.environments[*environment].name;
+            let (left, gone) = (short(other), short(*image));
+            let torn =
+                |why: String| violated("groups go together", format!("{name}: {gone} goes without {left}: {why}"));
+            if session.round.failed_lists.contains(&other) || !session.round.lists.contains_key(&other) {
+                return torn("whose tags were not listed".to_owned());
+            }
+            if setting.environments[*environment].after.is_empty() {
+                let old_enough = |tag: &str| {
+                    let pushed = world.registry[other].get(tag).map(|tagged| tagged.pushed);
+                    let age = pushed.map(|pushed| session.now.duration_since(pushed));
+                    setting.least_age.is_none_or(|least| age.is_some_and(|age| age >= SignedDuration::from_mins(least)))
+                        && !session.round.failed_facts.contains(&(other, tag.to_owned()))
+                };
+                let mut tags = session.round.lists[&other].iter();
+                let newer = tags.find(|tag| is_followed(tag) && is_lower(&lowest.tag, tag) && old_enough(tag));
+                if let Some(newer) = newer {
+                    return torn(format!("{newer} is there"));
+                }
+            } else if setting.environments[*environment].soak.is_none_or(|(_, introduced)| !introduced) {
+                for before in &setting.environments[*environment].after {
+                    let ahead = seen.values(*before, other).find(|value| is_lower(&lowest.tag, &value.tag));
+                    if let Some(ahead) = ahead {
+                        return torn(format!("{} runs {ahead}", setting.environments[*before].name));
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What holds whenever nobody is in the middle of something.
+pub(super) fn state(world: &World) -> Verdict {
+    let mut seen: Vec<((usize, usize), usize)> = Vec::new();
+    for (index, pull) in world.pulls.iter().enumerate().filter(|(_, pull)| pull.is_open()) {
+        if !world.git.commit(&pull.commit).by.is_pass() {
+            continue;
+        }
+        let places: BTreeSet<(usize, usize)> =
+            world.brings(&pull.commit).iter().map(|step| (step.environment, step.image)).collect();
+        for place in places {
+            if let Some((_, other)) = seen.iter().find(|(known, _)| *known == place) {
+                let text = format!("#{} and #{} are for the same image and environment", other + 1, index + 1);
+                return violated("one pull request at most", text);
+            }
+            seen.push((place, index));
+        }
+    }
+    let places = ledger::places(&world.git, &world.setting, world.git.tree(&world.git.main));
+    if places != world.ledger.last().places {
+        return violated("nobody's commits are lost", "the base is not what the ledger says");
+    }
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! Head branches and pull requests: what a pass may do to them.
+
+use tagboat::model::commit::CommitId;
+use tagboat::model::environment::BranchName;
+use tagboat::model::pull_request::{CheckState, LABEL_HOLD, LABEL_RETRY, State};
+
+use super::{HOLDS, Stage, Verdict, changed, judge, landed, returns, violated};
+use crate::simulation::session::Session;
+use crate::simulation::world::forge::Pull;
+use crate::simulation::world::{By, Way, World};
+
+/// A head branch that is made, moved or removed.
+pub(in crate::simulation) fn push_head(world: &World, id: usize, name: &BranchName, new: Option<&CommitId>) -> Verdict {
+    let session = &world.sessions[id];
+    let round = &session.round;
+    if !round.has_heads || (world.setting.forge.is_some() && round.listed.is_none()) {
+        return violated("no half facts", format!("{name} is moved although not everything was listed"));
+    }
+    if let Some(old) = world.git.heads.get(name) {
+        let beyond = world.git.beyond(old, &world.git.main);
+        if beyond.iter().any(|commit| commit.by == By::Person) {
+            return violated("nobody's commits are lost", format!("{name} holds a person's commit"));
+        }
+        let holds_order = beyond.iter().any(|commit| matches!(commit.by, By::Order(_)));
+        if session.by.is_pass() && holds_order && !is_on_base(world, old) {
+            return violated("what was ordered stays", format!("{name} holds what a person ordered"));
+        }
+    }
+    if is_labelled(session, name) {
+        return violated("a person's hold is heeded", format!("{name} is moved although its pull request is held"));
+    }
+    let Some(new) = new else { return Ok(()) };
+    let made = world.git.commit(new);
+    let on_base = made.parents.len() == 1 && world.ledger.position(&made.parents[0]).is_some();
+    if !on_base {
+        return violated("nobody's commits are lost", format!("{name} does not stand on the base"));
+    }
+    let (trees, way) = ((&**world.git.tree(&made.parents[0]), &*made.tree), Way::of(&made.message));
+    let moves = changed(world, session, trees, way)?;
+    if !session.by.is_pass() {
+        return Ok(());
+    }
+    // A head branch under an open pull request is what the pull request proposes.
+    let open = round.listed.as_ref().and_then(|listed| Some((listed, open_in(listed, name)?)));
+    if let Some((listed, open)) = open
+        && world.brings(&open.commit) != world.brings(new)
+    {
+        not_refused(world, listed, name, new)?;
+    }
+    match way {
+        Way::Return => returns::judge(world, session, &moves, trees, Stage::Proposed),
+        Way::Forward | Way::Rollback => judge(world, session, &moves, Stage::Proposed),
+    }
+}
+
+fn open_in<'p>(pulls: &'p [Pull], head: &BranchName) -> Option<&'p Pull> {
+    pulls.iter().find(|pull| pull.is_open() && pull.head == *head)
+}
+
+/// Whether the base has what a head brings: the same files, or a merged pull request.
+fn is_on_base(world: &World, head: &CommitId) -> bool {
+    let made = world.git.commit(head);
+    let (before, main) = (world.git.tree(&made.parents[0]), world.git.tree(&world.git.main));
+    // Another commit may have held the same in words of its own.
+    let mut changed =
+        crate::simulation::world::git::differences(before, &made.tree).filter(|(path, ..)| path.as_str() != HOLDS);
+    let is_merged = world.pulls.iter().any(|pull| pull.state == State::Merged && pull.commit == *head);
+    is_merged || changed.all(|(path, _, after)| main.get(path) == after)
+}
+
+fn is_labelled(session: &Session, head: &BranchName) -> bool {
+    let mut listed = session.round.listed.iter().flatten();
+    listed.any(|pull| pull.is_open() && pull.head == *head && pull.labels.contains(LABEL_HOLD))
+}
+
+/// A pull request that is opened.
+pub(in crate::simulation) fn open(world: &World, id: usize, head: &BranchName, commit: &CommitId) -> Verdict {
+    let session = &world.sessions[id];
+    let fork = world.git.fork(commit, &world.git.main);
+    if world.git.tree(&fork) == world.git.tree(commit) {
+        return violated("nothing is empty", format!("the pull request of {head} changes nothing"));
+    }
+    if session.by.is_pass() { not_refused(world, &world.pulls, head, commit) } else { Ok(()) }
+}
+
+/// Whether what a head brings was refused: closed by a person, who has not asked for it again.
+fn not_refused(world: &World, pulls: &[Pull], head: &BranchName, commit: &CommitId) -> Verdict {
+    let brings = world.brings(commit);
+    let refused = pulls.iter().position(|pull| {
+        pull.state == State::Closed
+            && pull.closed_by == Some(By::Person)
+            && pull.head == *head
+            && pull.brought == brings
+            && (pull.told == brings || world.git.heads.get(head) == Some(&pull.commit))
+            && !pull.is_rewritten
+            && !pull.is_withdrawn
+            && !pull.was_ordered
+            && !pull.labels.contains(LABEL_RETRY)
+    });
+    match refused {
+        Some(refused) => violated("what was refused stays", format!("{head}: the same as #{}", refused + 1)),
+        None => Ok(()),
+    }
+}
+
+/// A pull request that is changed.
+pub(in crate::simulation) fn touch(world: &World, id: usize, index: usize, verb: &str) -> Verdict {
+    let session = &world.sessions[id];
+    if is_labelled(session, &world.pulls[index].head) {
+        return violated("a person's hold is heeded", format!("{verb} #{} although it is held", index + 1));
+    }
+    Ok(())
+}
+
+/// A pull request that is closed.
+pub(in crate::simulation) fn close(world: &World, id: usize, index: usize) -> Verdict {
+    touch(world, id, index, "closes")?;
+    let session = &world.sessions[id];
+    let pull = &world.pulls[index];
+    let listed = session.round.listed.as_ref().and_then(|listed| listed.get(index));
+    let beyond = world.git.beyond(&pull.commit, &world.git.main);
+    if listed.is_some_and(|seen| seen.commit == pull.commit) && beyond.iter().any(|commit| commit.by == By::Person) {
+        return violated("what a person took over is theirs", format!("#{} is closed", index + 1));
+    }
+    Ok(())
+}
+
+/// A pull request that is merged.
+pub(in crate::simulation) fn merge(world: &World, id: usize, index: usize) -> Verdict {
+    touch(world, id, index, "merges")?;
+    let session = &world.sessions[id];
+    let pull = &world.pulls[index];
+    let what = format!("#{}", index + 1);
+    let beyond = world.git.beyond(&pull.commit, &world.git.main);
+    let may_merge = |by: By| by.is_pass() || (!session.by.is_pass() && by != By::Person);
+    if let Some(other) = beyond.iter().find(|commit| !may_merge(commit.by)) {
+        return violated("merged at the head that was judged", format!("{what} holds \"{}\"", other.message.trim()));
+    }
+    let Some((_, readiness)) = session.round.ready.get(&index).filter(|(commit, _)| *commit == pull.commit) else {
+        return violated("merged at the head that was judged", format!("{what}: nobody asked about its checks"));
+    };
+    if let Some(check) = readiness.checks.iter().find(|check| check.state != CheckState::Passed)
+        && !check.name.starts_with("tagboat/")
+    {
+        return violated("every check has passed", format!("{what}: {} is {}", check.name, check.word));
+    }
+    let has_check = readiness.checks.iter().any(|check| !check.name.starts_with("tagboat/"));
+    if world.setting.forge.is_some_and(|forge| forge.wants_checks) && !has_check {
+        return violated("every check has passed", format!("{what}: there is none"));
+    }
+    if !readiness.changes_requested.is_empty() {
+        return violated("every check has passed", format!("{what}: changes are requested"));
+    }
+    let way = Way::of(&world.git.commit(&pull.commit).message);
+    if way == Way::Forward && session.by.is_pass() {
+        let approving = pull.approving().min(usize::try_from(readiness.approvals).expect("they are few"));
+        let brings = world.brings(&pull.commit);
+        let wanted = brings.iter().map(|step| world.setting.environments[step.environment].asks.approvals).max();
+        if wanted.is_some_and(|wanted| approving < wanted) {
+            return violated("approved at the head that was judged", format!("{what}: {approving} approve it"));
+        }
+    }
+    match world.git.merged(&pull.commit) {
+        Some(tree) => landed(world, session, (world.git.tree(&world.git.main), &tree), way),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,234 @@
+//! Going back by itself: only from what failed in its time, once, together, and to something better; and what failed goes
+//! nowhere meanwhile.
+//!
+//! Judged by the ledger and by the checks that a session was told in its round.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use tagboat::model::commit::CommitId;
+use tagboat::model::pull_request::CheckState;
+
+use super::gates::ends;
+use super::holds::{HOLDS, Held, held, holds};
+use super::{Stage, Verdict, view, violated};
+use crate::simulation::ledger::Step;
+use crate::simulation::session::Session;
+use crate::simulation::setting::{DEPLOYS, IMAGES, Publishes, Value};
+use crate::simulation::world::git::Tree;
+use crate::simulation::world::{By, Way, World, short};
+
+/// A version that is looked at after it came.
+struct Watched {
+    /// The position at which it came.
+    brought: usize,
+    /// Until when a failure counts.
+    until: Timestamp,
+    /// The commits whose reports are laid to it, newest first.
+    commits: Vec<CommitId>,
+}
+
+/// What the reports say.
+#[derive(Debug, PartialEq, Eq)]
+enum Says {
+    Fine,
+    Failed,
+    /// Nobody was asked.
+    Unknown,
+}
+
+/// Finds what is looked at at a moment, as the ledger tells.
+fn watched(
+    world: &World,
+    now: Timestamp,
+    base: usize,
+    (environment, image): (usize, usize),
+    value: &Value,
+) -> Option<Watched> {
+    let landings = &world.ledger.landings[..=base];
+    let on_failure = world.setting.environments[environment].on_failure?;
+    let count = |at: usize| landings[at].values(environment, image).filter(|own| *own == value).count();
+    if count(base) == 0 {
+        return None;
+    }
+    let brought = (1..=base).rev().find(|at| count(*at) > count(at - 1))?;
+    let came = &landings[brought];
+    if came.brought.by == By::Person || came.brought.way != Way::Forward {
+        return None;
+    }
+    let within = SignedDuration::from_mins(on_failure.within);
+    let until = came.told + within;
+    if until + within <= now {
+        return None;
+    }
+    let others: Vec<usize> = (0..world.setting.images)
+        .filter(|other| *other != image && landings[base].values(environment, *other).next().is_some())
+        .collect();
+    // A report is laid to what came last before it, unless that went back.
+    let is_newer = |other: usize, at: usize| {
+        let values = |at: usize| landings[at].values(environment, other).collect::<BTreeSet<_>>();
+        let last = (1..=at).rev().find(|at| values(*at) != values(at - 1));
+        last.is_some_and(|last| last > brought && landings[last].brought.way == Way::Forward)
+    };
+    let own = (brought..=base).rev().filter(|at| !others.iter().any(|other| is_newer(*other, *at)));
+    let commits = ends(own).into_iter().map(|at| landings[at].commit.clone()).collect();
+    Some(Watched { brought, until, commits })
+}
+
+impl Watched {
+    /// What a session was told about it.
+    fn says(&self, world: &World, session: &Session, environment: usize) -> Says {
+        let name = format!("{DEPLOYS}{}", world.setting.environments[environment].name);
+        for commit in &self.commits {
+            let Some(told) = session.round.told.get(commit) else { return Says::Unknown };
+            if let Some(check) = told.iter().find(|check| check.name == name) {
+                let in_time = check.time.is_none_or(|time| time <= self.until);
+                return if check.state == CheckState::Failed && in_time { Says::Failed } else { Says::Fine };
+            }
+        }
+        Says::Fine
+    }
+}
+
+/// What goes on to an environment did not fail in it, nor in one before.
+pub(super) fn goes_on(world: &World, session: &Session, (environment, step): (usize, &Step), base: usize) -> Verdict {
+    let landings = &world.ledger.landings;
+    let own: BTreeSet<&Value> =
+        landings[base].values(environment, step.image).filter(|own| own.tag == step.to.tag).collect();
+    for value in own {
+        let Some(watched) = watched(world, session.now, base, (environment, step.image), value) else { continue };
+        let name = world.setting.environments[environment].name;
+        let what = format!("{}:{value}", short(step.image));
+        match watched.says(world, session, environment) {
+            Says::Failed => return violated("what failed goes nowhere", format!("{what} failed in {name}")),
+            Says::Unknown if session.now < watched.until => {
+                return violated("no half facts", format!("whether {what} failed in {name} was not asked"));
+            }
+            Says::Unknown | Says::Fine => {}
+        }
+    }
+    Ok(())
+}
+
+/// Judges a change by which Tagboat goes back by itself.
+pub(super) fn judge(
+    world: &World,
+    session: &Session,
+    moves: &BTreeSet<Step>,
+    (before, after): (&Tree, &Tree),
+    stage: Stage,
+) -> Verdict {
+    let (base, seen) = view(world, session)?;
+    let round = &session.round;
+    if !round.has_history {
+        return violated("no half facts", "the history was not read");
+    }
+    let environments: BTreeSet<usize> = moves.iter().map(|step| step.environment).collect();
+    let &[environment] = Vec::from_iter(environments).as_slice() else {
+        return violated("it goes back from what failed", "one commit goes back in several environments");
+    };
+    let setting = &world.setting;
+    let name = setting.environments[environment].name;
+    let Some(on_failure) = setting.environments[environment].on_failure else {
+        return violated("it goes back from what failed", format!("{name} does not go back by itself"));
+    };
+    if round.failed_environments.contains(&environment) {
+        return violated("no half facts", format!("a file of {name} could not be read"));
+    }
+    let wanted = match stage {
+        Stage::Proposed => on_failure.publishes != Publishes::Commit,
+        Stage::Landed => on_failure.publishes != Publishes::PullRequest,
+    };
+    if !wanted {
+        return violated("published as configured", format!("{name} goes back by itself otherwise"));
+    }
+    let concerned = setting.with_ancestors(environment);
+    for step in moves {
+        let what = format!("{name} {}: {} back to {}", short(step.image), step.from, step.to);
+        let key = (environment, step.image);
+        let watched = watched(world, session.now, base, key, &step.from);
+        let Some(watched) = watched.filter(|watched| watched.says(world, session, environment) == Says::Failed) else {
+            return violated("it goes back from what failed", what);
+        };
+        if went_back(world, base, key, &step.from) {
+            return violated("a version goes back once", what);
+        }
+        // What came with it in one commit, of the same group, has failed with it.
+        for other in setting.together(step.image).into_iter().filter(|other| *other != step.image) {
+            let came = |at: usize| {
+                let landings = &world.ledger.landings;
+                let values = |at: usize| landings[at].values(environment, other).collect::<BTreeSet<_>>();
+                values(at) != values(at - 1) && (at + 1..=base).all(|later| values(later) == values(at))
+            };
+            if came(watched.brought) && !moves.iter().any(|step| step.image == other) {
+                return violated("groups go together", format!("{what}, without {}", short(other)));
+            }
+        }
+        let stood = world.ledger.landings[..=base]
+            .iter()
+            .any(|one| one.values(environment, step.image).any(|own| own.tag == step.to.tag));
+        if !stood || step.to.tag == step.from.tag {
+            return violated("it goes back to what stood there", what);
+        }
+        if setting.pins != step.to.digest.is_some() && (setting.pins || step.from.digest.is_none()) {
+            return violated("a tag moves with its digest", what);
+        }
+        if let Some(hold) = held(world, &seen.commit, &concerned, step.image, &step.to.tag, session.now) {
+            return violated("holds hold", format!("{what}, which is held: {hold}"));
+        }
+        if seen.is_taken_back(&[environment], step.image, &step.to.tag) {
+            return violated("what was taken back stays", what);
+        }
+        if went_back(world, base, key, &step.to) {
+            return violated("it goes back to what stood there", format!("{what}, which went back itself"));
+        }
+    }
+    held_by(world, (environment, moves), (before, after))
+}
+
+/// Whether a version has gone back by itself.
+fn went_back(world: &World, base: usize, (environment, image): (usize, usize), value: &Value) -> bool {
+    let is_same = |other: &Value| {
+        other.tag == value.tag && (other.digest.is_none() || value.digest.is_none() || other.digest == value.digest)
+    };
+    let mut returned = world.ledger.returned.iter();
+    returned.any(|(at, own, other, left)| *at <= base && (*own, *other) == (environment, image) && is_same(left))
+}
+
+/// What goes back is held in the same commit, and nothing else is.
+fn held_by(world: &World, (environment, moves): (usize, &BTreeSet<Step>), (before, after): (&Tree, &Tree)) -> Verdict {
+    let path = tagboat::model::file::RepoPath::new(HOLDS).expect("the path is plain");
+    let read = |tree: &Tree| tree.get(&path).map(|blob| holds(world.git.text(blob))).unwrap_or_default();
+    let (before, after) = (read(before), read(after));
+    let name = world.setting.environments[environment].name;
+    let is_of = |hold: &Held, image: usize| hold.image == IMAGES[image] && hold.until.is_none();
+    for step in moves {
+        let holds_it = |hold: &&Held| {
+            is_of(hold, step.image)
+                && hold.tag == step.from.tag
+                && hold.environment.as_ref().is_none_or(|own| own == name)
+        };
+        if !after.iter().any(|hold| holds_it(&hold)) {
+            return violated("what failed is held", format!("{name}: {}:{} is not", short(step.image), step.from));
+        }
+    }
+    // One that was over gives way to the one that lasts.
+    let stays = |hold: &Held| {
+        let is_same = |other: &Held| {
+            (&other.image, &other.tag, &other.environment) == (&hold.image, &hold.tag, &hold.environment)
+                && other.until.is_none()
+        };
+        after.contains(hold) || after.iter().any(is_same)
+    };
+    if let Some(gone) = before.iter().find(|hold| !stays(hold)) {
+        return violated("holds hold", format!("{gone:?} is gone"));
+    }
+    let is_meant = |hold: &&Held| {
+        hold.environment.as_deref() == Some(name)
+            && moves.iter().any(|step| is_of(hold, step.image) && hold.tag != step.to.tag)
+    };
+    match after.iter().find(|hold| !before.contains(hold) && !is_meant(hold)) {
+        Some(other) => violated("what failed is held", format!("{other:?} is held, too")),
+        None => Ok(()),
+    }
+}
