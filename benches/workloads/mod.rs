@@ -159,7 +159,6 @@ pub(crate) fn pass(remote: &Arc<dyn Remote>, tags: &MemoryTags) -> usize {
         neighbours: &tagboat::pass::elsewhere::nobody,
         source: tags,
         sources: &tagboat::source::Sources::none("nothing is asked", Arc::new(tagboat::clock::SystemClock)),
-        neighbours: &tagboat::pass::elsewhere::nobody,
         cache: &tagboat::pass::setup::no_cache(),
         limits: &Limits::default(),
         now: "2026-11-20T09:00:00Z".parse().unwrap(),

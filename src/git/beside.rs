@@ -2,7 +2,7 @@
 //!
 //! Entry points: [`beside`] and [`lost`]. A push of a merge can make anybody's line the branch's own, and a folder that is
 //! moved takes its past along; so who took what back has to be looked for here, too. When something came to the branch is
-//! told by the line alone. Nothing is fetched, and no more commits are read than of the line.
+//! told by the line alone. Nothing is fetched, and no more commits are read than of the line, or a hundred.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -13,6 +13,9 @@ use crate::git::GitError;
 use crate::git::log::{Beside, ChangedFile, Difference, Line, LogEntry, LogStep, differ, entry, tree_of};
 use crate::git::objects::{broken, object_id};
 use crate::model::file::RepoPath;
+
+/// How many lost commits are looked at where the line that took their place is short.
+const LEAST: usize = 100;
 
 /// The author that a forced push has in history: nobody tells who it was.
 const FORCED: &str = "a forced push";
@@ -137,7 +140,7 @@ pub(super) fn lost(
         (entry.author.name, entry.message) = (FORCED.to_owned(), String::new());
         entry.merged.clear();
         let trees = (Some(tree_of(repository, *gone)?), Some(tree_of(repository, after)?));
-        let reached = reached(repository, [*gone].into_iter(), &on_line, line.steps.len());
+        let reached = reached(repository, [*gone].into_iter(), &on_line, line.steps.len().max(LEAST));
         let undone = undone(repository, *gone, &reached, (&entry, &on_line), wanted)?;
         let names = [renames, &undone];
         let has = |path: &str| wanted(path) || names.iter().any(|names| names.has(path));

@@ -4,8 +4,9 @@
 
 use serde_json::{Value, json};
 
+use crate::model::commit::CommitId;
 use crate::model::image::shorten;
-use crate::model::pull_request::{Armed, Marker};
+use crate::model::pull_request::{Armed, Marker, Was};
 
 /// How the hidden line begins; never written by anything else, since `<` is escaped.
 const START: &str = "<!-- tagboat: ";
@@ -35,6 +36,9 @@ pub fn write(marker: &Marker) -> String {
         if let Some(text) = text {
             json[name] = shorten(text).into();
         }
+    }
+    if let Some(was) = &marker.was {
+        json["was"] = json!({"key": was.key, "commit": was.commit.as_str()});
     }
     // `--` ends a comment in HTML: no text of ours holds it unescaped.
     let json = json.to_string().replace("--", "\\u002d\\u002d").replace('<', "\\u003c").replace('>', "\\u003e");
@@ -68,7 +72,12 @@ pub fn read(body: &str) -> Option<Marker> {
         },
         what: json["what"].as_str().map(shorten),
         instead: json["instead"].as_str().map(shorten),
+        was: read_was(&json["was"]),
     })
+}
+
+fn read_was(json: &Value) -> Option<Was> {
+    Some(Was { key: json["key"].as_str()?.to_owned(), commit: CommitId(json["commit"].as_str()?.into()) })
 }
 
 #[cfg(test)]
@@ -90,6 +99,7 @@ mod tests {
                 armed: Armed::Perhaps,
                 what,
                 instead,
+                was: Some(Was { key: "a--b".to_owned(), commit: CommitId("c--d".into()) }),
             };
             let line = write(&written);
             assert_eq!(line.matches("-->").count(), 1, "{line}");

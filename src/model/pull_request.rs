@@ -108,6 +108,17 @@ pub struct Marker {
     pub what: Option<String>,
     /// What it proposed before that.
     pub instead: Option<String>,
+    /// What it was for until it was turned into this.
+    pub was: Option<Was>,
+}
+
+/// What a pull request was for before it was turned into something else: who closes it in that moment refuses this.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Was {
+    /// The hash of the content.
+    pub key: String,
+    /// The head commit that brought it: a forge keeps the one at which a pull request was closed.
+    pub commit: CommitId,
 }
 
 /// Whether a forge was told to merge by itself.

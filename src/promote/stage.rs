@@ -81,7 +81,7 @@ fn best(ways: Vec<Stage>, decisions: &[Decision], names: &BTreeMap<ImageName, St
         let moves = proposal.into_iter().flat_map(|proposal| &proposal.moves);
         let mut own = moves.filter(|step| step.image == *image && step.from == decisions[index].question.current);
         let held = proposal.is_some_and(|proposal| proposal.action == Action::Held);
-        let keeps = verdicts.iter().any(|verdict| *verdict == Verdict::Keep);
+        let keeps = verdicts.contains(&Verdict::Keep);
         let verdict = match own.next() {
             Some(step) if !held => Verdict::Move { to: step.to.clone(), step: step.step },
             None if !keeps => verdicts.into_iter().next().unwrap_or(Verdict::Keep),

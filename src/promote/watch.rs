@@ -60,7 +60,7 @@ struct Begun<'a> {
     /// The commits whose checks are laid to it.
     commits: Vec<CommitId>,
     past: &'a Timeline,
-    /// What the other images have been there.
+    /// What all images have been there, this one among them.
     others: Vec<&'a Timeline>,
 }
 
@@ -82,8 +82,8 @@ fn begun<'a>(
     if until.checked_add(on_failure.within).is_ok_and(|last| last <= observation.now) {
         return None;
     }
-    let others: BTreeSet<&ImageName> =
-        all.iter().map(|other| &other.image).filter(|own| **own != question.image).collect();
+    // Its own as well: at one of several places something else may have come.
+    let others: BTreeSet<&ImageName> = all.iter().map(|other| &other.image).collect();
     let others: Vec<&Timeline> =
         others.into_iter().filter_map(|image| timeline(observation, &environment.name, image)).collect();
     let commits =
@@ -115,7 +115,8 @@ fn goes_back(shift: &Shift) -> bool {
     shift.by == Mover::Tagboat && shift.word.order == Some(Ordered::Rollback)
 }
 
-/// Whether, at a commit, a version of another image stood there that had come after the one that is watched.
+/// Whether, at a commit, a version stood there that had come after the one that is watched: another image's, or its own at
+/// another place.
 fn is_newer_there(other: &Timeline, watched: usize, at: usize) -> bool {
     // The last that moved it up to that commit.
     let last = other.shifts.iter().find(|shift| shift.word.depth >= at);

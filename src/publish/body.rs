@@ -7,12 +7,13 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::model::change::Change;
+use crate::model::commit::CommitId;
 use crate::model::environment::{Environment, Predecessor, Publish};
 use crate::model::gate::{Gate, GateState};
 use crate::model::markdown::{code, plain};
 use crate::model::marker;
 use crate::model::proposal::{Move, Proposal};
-use crate::model::pull_request::{Armed, Marker};
+use crate::model::pull_request::{Armed, Marker, Was};
 use crate::model::site::Value;
 use crate::model::template::Template;
 use crate::publish::{links, wording};
@@ -27,7 +28,7 @@ const NAMED: usize = 3;
 const LONGEST_WHAT: usize = 100;
 
 /// The characters that stay free for what was proposed before, in the text and in the marker, where `--` is six times as long.
-const ROOM_FOR_BEFORE: usize = 1_000;
+const ROOM_FOR_BEFORE: usize = 1_300;
 
 /// The longest title; GitHub takes 256 characters, GitLab and Gitea 255, and some go for the mark of a draft.
 const LONGEST_TITLE: usize = 240;
@@ -123,6 +124,7 @@ fn hidden(proposal: &Proposal, key: &str) -> String {
         armed: Armed::No,
         what: Some(what(proposal)),
         instead: None,
+        was: None,
     })
 }
 
@@ -148,12 +150,17 @@ fn what(proposal: &Proposal) -> String {
 }
 
 /// Adds to a body what the pull request proposed before, where that was something else, in its text and in its marker.
-pub(super) fn instead_of(body: &str, before: &Marker) -> String {
+///
+/// `turned` is the head commit that brought what was there before, where it is being turned into this.
+pub(super) fn instead_of(body: &str, before: &Marker, turned: Option<&CommitId>) -> String {
     let Some(now) = marker::read(body) else { return body.to_owned() };
     let told = marker::write(&now);
-    let now = Marker { armed: before.armed, ..now };
+    let is_same = before.key == now.key;
+    let turned = turned.map(|commit| Was { key: before.key.clone(), commit: commit.clone() });
+    let was = if is_same { before.was.clone() } else { turned };
+    let now = Marker { armed: before.armed, was, ..now };
     // Of the same content the line stands already.
-    let instead = if before.key == now.key { &before.instead } else { &before.what };
+    let instead = if is_same { &before.instead } else { &before.what };
     let Some(instead) = instead.as_ref().filter(|instead| now.what.as_ref() != Some(instead)) else {
         return marker::replace(body, &now);
     };

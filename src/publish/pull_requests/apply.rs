@@ -452,7 +452,7 @@ async fn open(
             forge.finish(open, new).await?;
         }
         let before = open.marker.as_ref();
-        let body = before.map_or_else(|| new.body.clone(), |before| body::instead_of(&new.body, before));
+        let body = before.map_or_else(|| new.body.clone(), |before| body::instead_of(&new.body, before, None));
         if open.title != new.title || open.body != body {
             forge.rewrite(open, &new.title, &body).await?;
         }

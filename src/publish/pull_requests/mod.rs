@@ -15,7 +15,7 @@ use crate::model::marker;
 use crate::model::proposal::{Action, Proposal};
 use crate::model::pull_request::{
     CheckState, HeadBranch, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, Marker, PullRequest, PullRequestStyle, Rebase,
-    State, Status,
+    State, Status, Was,
 };
 use crate::publish::body::{self, Writing};
 use crate::publish::making::is_aside;
@@ -443,7 +443,7 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
     if standing.pull_requests.is_some() {
         // Before the body, which says the same: while it is not rewritten, the next pass sees that something is left.
         let is_pushed = current.is_none();
-        let is_said = open.is_some_and(|open| same_text(&open.body, &said(wanted, open)));
+        let is_said = open.is_some_and(|open| same_text(&open.body, &said(wanted, open, is_pushed)));
         if !wanted.statuses.is_empty() && (is_pushed || !is_said) {
             let commit = head.map(|head| head.tip.clone());
             course.steps.push(Step::SetStatuses { commit, statuses: wanted.statuses.clone() });
@@ -483,9 +483,13 @@ pub fn refused<'a>(wanted: &Desired, standing: &'a Standing) -> Option<&'a PullR
 }
 
 /// Whether a pull request was closed by a person, and what it stood for has this key: by its body, or, where a pass was
-/// killed before it wrote that, by the head commit that still brings it.
+/// killed before it wrote that, by the head commit that still brings it. Where it was closed before a pass turned it into
+/// what the body says, it stood for what it was before.
 pub(super) fn refuses(other: &PullRequest, key: &str, kept: Option<&CommitId>) -> bool {
-    let says = |marker: &Marker| !marker.withdrawn && (marker.key == key || kept == Some(&other.commit));
+    let was_it = |was: &Was| was.key == key && was.commit == other.commit;
+    let is_it =
+        |marker: &Marker| marker.key == key || kept == Some(&other.commit) || marker.was.as_ref().is_some_and(was_it);
+    let says = |marker: &Marker| !marker.withdrawn && is_it(marker);
     other.state == State::Closed && other.marker.as_ref().is_some_and(says)
 }
 
@@ -537,7 +541,7 @@ fn publish(wanted: &Desired, (head, open): (Option<&HeadBranch>, Option<&PullReq
     if open.marker.as_ref().is_some_and(|marker| marker.unfinished) {
         course.steps.push(Step::Finish { pull_request: Box::new(open.clone()), reviewers: wanted.reviewers.clone() });
     }
-    let body = said(wanted, open);
+    let body = said(wanted, open, head.is_none());
     if open.title != wanted.title || !same_text(&open.body, &body) {
         course.steps.push(Step::Rewrite { pull_request: Box::new(open.clone()), title: wanted.title.clone(), body });
         course.action = Action::Updated;
@@ -549,9 +553,11 @@ fn publish(wanted: &Desired, (head, open): (Option<&HeadBranch>, Option<&PullReq
     }
 }
 
-/// Returns the body that should stand on an open pull request: the desired one, and what was proposed there before.
-fn said(wanted: &Desired, open: &PullRequest) -> String {
-    open.marker.as_ref().map_or_else(|| wanted.body.clone(), |before| body::instead_of(&wanted.body, before))
+/// Returns the body that should stand on an open pull request: the desired one, and what was proposed there before. Where its
+/// head is moved in this pass, what it was listed at is what a person may be closing at this moment.
+fn said(wanted: &Desired, open: &PullRequest, is_pushed: bool) -> String {
+    let turned = is_pushed.then_some(&open.commit);
+    open.marker.as_ref().map_or_else(|| wanted.body.clone(), |before| body::instead_of(&wanted.body, before, turned))
 }
 
 /// Whether two bodies say the same: forges trim ends and turn line ends about.

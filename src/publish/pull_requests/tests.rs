@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::commit::{CommitPlan, Identity};
-use crate::model::pull_request::{Armed, Marker, Number};
+use crate::model::pull_request::{Armed, Marker, Number, Was};
 
 const HEAD: &str = "tagboat/prod/web";
 
@@ -34,6 +34,7 @@ fn pull_request(number: u64, state: State, key: &str) -> PullRequest {
         armed: Armed::No,
         what: None,
         instead: None,
+        was: None,
     };
     PullRequest {
         number: Number(number),
@@ -126,6 +127,41 @@ fn what_a_killed_pass_pushed_is_refused_by_closing_it_though_the_body_tells_of_s
     earlier.commit = commit_id("before");
     assert_eq!(planned(&[wanted("new")], head("new"), vec![earlier])[0].action, Action::Opened);
     assert_eq!(planned(&[wanted("newer")], head("new"), vec![closed])[0].action, Action::Opened);
+}
+
+#[test]
+fn who_closes_a_pull_request_while_it_is_turned_into_something_newer_has_refused_what_stood_there() {
+    let mut open = pull_request(1, State::Open, "old");
+    let mut newer = wanted("new");
+    newer.body = pull_request(1, State::Open, "new").body;
+    let courses = planned(&[newer.clone()], head("old"), vec![open.clone()]);
+    assert_eq!(steps(&courses), ["push", "rewrite"]);
+    let written = |courses: &[Course]| {
+        let body = courses[0].steps.iter().find_map(|step| match step {
+            Step::Rewrite { body, .. } => Some(body.clone()),
+            _ => None,
+        });
+        body.unwrap()
+    };
+    let body = written(&courses);
+    let marker = marker::read(&body).unwrap();
+    assert_eq!(marker.was, Some(Was { key: "old".to_owned(), commit: commit_id("tip") }));
+    // Closed before the push, it keeps the commit of then, and the words come after.
+    let mut closed = pull_request(1, State::Closed, "new");
+    (closed.body, closed.marker) = (body.clone(), Some(marker.clone()));
+    let mut next = head("new");
+    next.tip = commit_id("newer tip");
+    let standing = |closed: &PullRequest| vec![closed.clone()];
+    let refused = planned(&[wanted("old")], next.clone(), standing(&closed));
+    assert_eq!((refused[0].action, steps(&refused)), (Action::LeftAlone, Vec::new()));
+    // Closed later, it is the newer one that was refused, and nothing else.
+    closed.commit = next.tip.clone();
+    assert_eq!(planned(&[wanted("new")], next.clone(), standing(&closed))[0].action, Action::LeftAlone);
+    assert_ne!(planned(&[wanted("old")], next.clone(), standing(&closed))[0].action, Action::LeftAlone);
+    // The next pass says the same of what stays, so that it has nothing to do.
+    open = PullRequest { state: State::Open, title: newer.title.clone(), ..closed };
+    newer.publish = Publish::PullRequest;
+    assert_eq!(steps(&planned(&[newer], next, vec![open])), [""; 0]);
 }
 
 #[test]

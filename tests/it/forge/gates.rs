@@ -513,6 +513,22 @@ pub(super) async fn a_failure_is_laid_to_what_came_last_before_it(kind: Kind) {
     assert_eq!((stage.runs("staging", "api"), stage.web()[1].clone()), ("1.4.0".to_owned(), "1.5.0".to_owned()));
 }
 
+pub(super) async fn what_fails_after_a_person_lowered_one_of_its_places_is_not_laid_to_the_others(kind: Kind) {
+    let stage = Stage::new(kind, WATCHED);
+    stage.push("staging/more.yaml", &manifest(WEB, "1.4.0"));
+    stage.pass("08:00").await;
+    stage.passed(&stage.brought("staging/web.yaml"), "argocd/staging");
+    assert_eq!((stage.runs("staging", "web"), stage.runs("staging", "more")), ("1.5.0".into(), "1.5.0".into()));
+    let lowered = stage.push("staging/more.yaml", &manifest(WEB, "1.4.0"));
+    stage.failed(&lowered, "argocd/staging");
+    stage.pass("08:10").await;
+    assert_eq!((stage.runs("staging", "web"), stage.runs("staging", "more")), ("1.5.0".into(), "1.4.0".into()));
+    // What was said before that still counts.
+    stage.report(&stage.brought("staging/web.yaml"), "argocd/staging", kind.words[2], "2026-11-20T08:06:00Z");
+    stage.pass("08:12").await;
+    assert_eq!(stage.runs("staging", "web"), "1.4.0");
+}
+
 pub(super) async fn images_that_one_commit_brought_go_back_together_in_one_pass(kind: Kind) {
     let stage = Stage::new(kind, WATCHED);
     stage.list(API, &["1.4.0", "1.5.0"]);
@@ -674,14 +690,8 @@ pub(super) async fn the_same_order_stands_again_after_what_it_brought_was_taken_
     let stage = Stage::new(kind, "    publish: pullRequest\n");
     stage.pass("08:00").await;
     stage.promote("08:10", &[]).await.unwrap();
-    let work = Repository { folder: stage.scratch.path("merging") };
-    std::fs::create_dir(&work.folder).unwrap();
-    work.git(&["clone", "--quiet", &stage.store.repository.folder.display().to_string(), "."]);
-    work.git(&["switch", "--quiet", "main"]);
-    work.git(&["merge", "--quiet", "--no-ff", "-m", "Merge", &format!("origin/{HEAD}")]);
-    work.git(&["push", "--quiet", "origin", "main"]);
     let merged = u64::try_from(stage.store.kept().pulls.len()).unwrap();
-    stage.store.change(merged, |pull| pull.state = Stands::Merged);
+    stage.store.merge(merged).unwrap();
     stage.pass("08:15").await;
     assert_eq!(stage.store.at(HEAD), None);
     stage.push("staging/web.yaml", &manifest(WEB, "1.4.0"));
@@ -815,6 +825,7 @@ macro_rules! gates {
             history_tells_a_return_as_a_rollback_with_what_failed
             only_what_failed_in_time_goes_back_though_nobody_looked_at_once
             a_failure_is_laid_to_what_came_last_before_it
+            what_fails_after_a_person_lowered_one_of_its_places_is_not_laid_to_the_others
             images_that_one_commit_brought_go_back_together_in_one_pass
             a_version_that_came_again_after_it_went_back_stays_for_a_person
             without_a_version_before_nothing_is_done_and_that_is_said

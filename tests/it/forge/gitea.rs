@@ -91,6 +91,7 @@ impl Bench {
             armed: Armed::No,
             what: None,
             instead: None,
+            was: None,
         };
         self.forge.rewrite(&opened, &opened.title, &format!("Body\n\n{}\n", marker::write(&marker))).await.unwrap();
         self.list().await.remove(0)

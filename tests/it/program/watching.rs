@@ -223,9 +223,12 @@ fn the_board_shows_what_is_watched_since_it_came() {
     let (id, group) = (repository["id"].as_str().unwrap(), row["group"].as_str().unwrap());
     let (code, page) = scene.service.get(&format!("/promotion?repository={id}&environment=dev&group={group}"));
     assert_eq!(code, 200, "{page}");
-    assert!(page.contains("Watched since it came") && page.contains("argocd/dev") && page.contains("1.5.0"), "{page}");
+    assert!(
+        page.contains("Watched since it came") && page.contains("argocd&#x2f;dev") && page.contains("1.5.0"),
+        "{page}"
+    );
     assert!(
         !scene.service.get(&format!("/promotion?repository={id}&environment=prod&group={group}")).1.contains("Watched")
     );
-    assert!(scene.service.get("/").1.contains(">watching</a> argocd/dev"));
+    assert!(scene.service.get("/").1.contains(">watching</a> argocd&#x2f;dev"));
 }

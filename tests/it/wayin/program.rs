@@ -287,7 +287,6 @@ fn each_kind_of_finding_has_its_place_in_every_output() {
         ("warning", "unmatched-rule", ".tagboat.yaml", 5, 5),
         ("warning", "unmatched-rule", ".tagboat.yaml", 7, 5),
         ("warning", "empty-environment", ".tagboat.yaml", 18, 5),
-        ("warning", "inactive", ".tagboat.yaml", 21, 13),
         ("warning", "unreadable-file", "dev/broken.yaml", 2, 4),
         ("warning", "unknown-policy", "dev/gone.yaml", 2, 30),
         ("warning", "impossible-policy", "dev/marked.yaml", 4, 30),
@@ -295,6 +294,7 @@ fn each_kind_of_finding_has_its_place_in_every_output() {
         ("warning", "not-editable", "dev/other.yaml", 5, 30),
         ("note", "no-environment", "base/worker.yaml", 2, 30),
         ("note", "no-rule", "dev/other.yaml", 2, 26),
+        ("note", "unknown-repository", ".tagboat.yaml", 21, 12),
     ];
     let (code, printed, _) = tagboat(folder.path(), &["check", "--output", "json"], &[]);
     assert_eq!(code, 2, "{printed}");

@@ -76,7 +76,7 @@ fn what_anybody_else_puts_there_changes_nothing_that_is_decided() {
                 // The second time there is one already.
                 drop(sent.await);
             }
-        })
+        });
     };
     spoil();
     for number in 0..2 {

@@ -61,10 +61,9 @@ fn watched(
     if until + within <= now {
         return None;
     }
-    let others: Vec<usize> = (0..world.setting.images)
-        .filter(|other| *other != image && landings[base].values(environment, *other).next().is_some())
-        .collect();
-    // A report is laid to what came last before it, unless that went back.
+    let others: Vec<usize> =
+        (0..world.setting.images).filter(|other| landings[base].values(environment, *other).next().is_some()).collect();
+    // A report is laid to what came last before it, at any place of any image, unless that went back.
     let is_newer = |other: usize, at: usize| {
         let values = |at: usize| landings[at].values(environment, other).collect::<BTreeSet<_>>();
         let last = (1..=at).rev().find(|at| values(*at) != values(at - 1));
