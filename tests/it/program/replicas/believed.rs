@@ -1,8 +1,11 @@
 //! What replicas believe of each other: what they learnt of registries, and nothing that somebody else puts there.
 
+use std::time::Instant;
+
 use async_nats::jetstream;
 
 use crate::program::replicas::Fleet;
+use crate::program::serve::PATIENCE;
 
 /// Runs something as another client of the server.
 fn as_client<T>(fleet: &Fleet, talk: impl AsyncFnOnce(jetstream::Context) -> T) -> T {
@@ -24,7 +27,9 @@ fn a_replica_with_an_empty_cache_starts_with_what_others_know() {
     // What it learnt is left a moment later.
     as_client(&fleet, async |context| {
         // What a bucket says of itself is as old as the handle.
+        let ends = Instant::now() + PATIENCE;
         while context.get_key_value("tagboat-answers").await.unwrap().status().await.unwrap().values() == 0 {
+            assert!(Instant::now() < ends, "nothing is left for others");
             tokio::task::yield_now().await;
         }
     });
