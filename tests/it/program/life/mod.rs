@@ -223,6 +223,16 @@ struct Life {
     order: RefCell<Vec<String>>,
 }
 
+/// Returns a body without what it was turned from: only the pass that turned it knows that, which is needed only while it does so.
+fn without_was(body: &str) -> String {
+    let Some((before, (_, after))) =
+        body.split_once("\"was\":{").and_then(|(before, rest)| Some((before, rest.split_once("},")?)))
+    else {
+        return body.to_owned();
+    };
+    format!("{before}{after}")
+}
+
 /// Everything outside of the program at one moment: the repository, what the forge remembers, the caches.
 struct Saved {
     kept: Kept,
@@ -382,7 +392,7 @@ impl Life {
                 pull.labels,
                 pull.comments,
                 pull.reviewers,
-                pull.body
+                without_was(&pull.body)
             ));
             let mut newest = std::collections::BTreeMap::new();
             for check in kept.checks.iter().filter(|check| check.sha == pull.sha) {
