@@ -174,6 +174,21 @@ impl Ledger {
         self.landings[..=at].iter().rev().take_while(has).last()
     }
 
+    /// Returns since when an environment has had a value at some of the places of an image, likewise.
+    pub(super) fn since_at(
+        &self,
+        at: usize,
+        (environment, image): (usize, usize),
+        value: &Value,
+        places: &[usize],
+    ) -> Option<&Landing> {
+        let has = |landing: &&Landing| {
+            let own: Vec<&Value> = landing.values(environment, image).collect();
+            !places.is_empty() && places.iter().all(|place| own.get(*place) == Some(&value))
+        };
+        self.landings[..=at].iter().rev().take_while(has).last()
+    }
+
     /// Returns when a value first stood anywhere in an environment, up to a landing.
     pub(super) fn introduced(&self, at: usize, environment: usize, image: usize, value: &Value) -> Option<&Landing> {
         self.landings[..=at].iter().find(|landing| landing.values(environment, image).any(|own| own == value))
@@ -185,6 +200,30 @@ impl Landing {
     pub(super) fn values(&self, environment: usize, image: usize) -> impl Iterator<Item = &Value> {
         let own = self.places.iter().filter(move |place| place.environment == environment && place.image == image);
         own.map(|place| &place.value)
+    }
+
+    /// Returns at which places of an image a value stands, in the order of the file.
+    pub(super) fn places_of(&self, environment: usize, image: usize, value: &Value) -> Vec<usize> {
+        let own = self.values(environment, image).enumerate().filter(|(_, other)| *other == value);
+        own.map(|(place, _)| place).collect()
+    }
+
+    /// Returns what an environment before runs for the places where an image has a value: the one value that it has
+    /// everywhere, else the one that it has at the same places, since all environments have files of the same names.
+    pub(super) fn stands_for(
+        &self,
+        before: usize,
+        (environment, image): (usize, usize),
+        current: &Value,
+    ) -> Option<&Value> {
+        let there: Vec<&Value> = self.values(before, image).collect();
+        let mut found: BTreeSet<&Value> = there.iter().copied().collect();
+        if found.len() > 1 {
+            let own = self.places_of(environment, image, current).into_iter();
+            found = own.map(|place| there.get(place).copied()).collect::<Option<_>>()?;
+        }
+        let mut found = found.into_iter();
+        found.next().filter(|_| found.next().is_none())
     }
 
     /// Whether a person took a version back in one of these environments.

@@ -33,7 +33,10 @@ pub(super) fn judge(world: &World, session: &Session, base: usize, step: &Step, 
             let since = if introduced {
                 ledger.introduced(base, *before, step.image, &value)
             } else {
-                ledger.since(base, *before, step.image, &value)
+                let places = || ledger.landings[base].places_of(step.environment, step.image, &step.from);
+                let key = (*before, step.image);
+                let whole = ledger.since(base, *before, step.image, &value);
+                whole.or_else(|| ledger.since_at(base, key, &value, &places()))
             };
             let before = world.setting.environments[*before].name;
             let Some(since) = since else { return violated("soak", format!("{what}: {before} does not run it")) };

@@ -15,7 +15,7 @@ use tagboat::model::commit::CommitId;
 
 use super::ledger::{self, Landing, Step, is_lower, steps};
 use super::session::Session;
-use super::setting::{Publishes, is_followed};
+use super::setting::{Publishes, Value, is_followed};
 use super::world::git::Tree;
 use super::world::{Violation, Way, World, short};
 
@@ -168,13 +168,17 @@ fn judge_step(world: &World, session: &Session, step: &Step, stage: Stage) -> Ve
     }
     for before in &environment.after {
         let counts_introduced = environment.soak.is_some_and(|(_, introduced)| introduced);
-        let same = |value: &super::setting::Value| {
-            value.tag == step.to.tag && (step.to.digest.is_none() || value.digest == step.to.digest)
-        };
+        let same =
+            |value: &Value| value.tag == step.to.tag && (step.to.digest.is_none() || value.digest == step.to.digest);
         let mut values = seen.values(*before, step.image).peekable();
         let runs_there = values.peek().is_some() && values.all(same);
         let ran_there = || world.ledger.landings[..=base].iter().any(|one| one.values(*before, step.image).any(same));
-        let was_there = runs_there || (counts_introduced && ran_there());
+        // Where it runs several, each place follows the one that it stands for.
+        let is_matched = || {
+            let place = (step.environment, step.image);
+            seen.stands_for(*before, place, &step.from).is_some_and(same)
+        };
+        let was_there = runs_there || is_matched() || (counts_introduced && ran_there());
         if !was_there {
             let before = setting.environments[*before].name;
             return violated("never past an environment", format!("{what}, which {before} does not run"));
@@ -237,7 +241,14 @@ fn together(world: &World, session: &Session, moves: &BTreeSet<Step>) -> Verdict
                 }
             } else if setting.environments[*environment].soak.is_none_or(|(_, introduced)| !introduced) {
                 for before in &setting.environments[*environment].after {
-                    let ahead = seen.values(*before, other).find(|value| is_lower(&lowest.tag, &value.tag));
+                    let ahead = seen.values(*environment, other).find_map(|current| {
+                        let is_ahead =
+                            |value: &&Value| is_lower(&lowest.tag, &value.tag) && is_lower(&current.tag, &value.tag);
+                        match seen.stands_for(*before, (*environment, other), current) {
+                            Some(value) => Some(value).filter(is_ahead),
+                            None => seen.values(*before, other).find(is_ahead),
+                        }
+                    });
                     if let Some(ahead) = ahead {
                         return torn(format!("{} runs {ahead}", setting.environments[*before].name));
                     }
