@@ -156,6 +156,7 @@ pub(crate) fn pass(remote: &Arc<dyn Remote>, tags: &MemoryTags) -> usize {
         remote: Arc::clone(remote),
         branch: &BranchName::from("main"),
         config: None,
+        neighbours: &tagboat::pass::elsewhere::nobody,
         source: tags,
         sources: &tagboat::source::Sources::none("nothing is asked", Arc::new(tagboat::clock::SystemClock)),
         cache: &tagboat::pass::setup::no_cache(),

@@ -181,6 +181,15 @@ pub trait Remote: Send + Sync {
     /// [`GitError`]; the mirror stays usable.
     fn fetch(&self, branch: &BranchName) -> Result<CommitId, GitError>;
 
+    /// Asks once more where a branch stands, in the midst of changes that were planned on an earlier tip, and brings that here.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`] as for [`Remote::fetch`].
+    fn tip(&self, branch: &BranchName) -> Result<CommitId, GitError> {
+        self.fetch(branch)
+    }
+
     /// Brings the tips of several branches here, in as few requests as it can, and returns the commit of each, or why not.
     fn fetch_all(&self, branches: &[BranchName]) -> Vec<Result<CommitId, GitError>> {
         branches.iter().map(|branch| self.fetch(branch)).collect()

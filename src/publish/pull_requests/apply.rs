@@ -462,7 +462,7 @@ async fn open(
     // Merged long ago it may be wanted again; merged since the base was looked at, it is there.
     if before.iter().any(|one| one.state == State::Merged && is_it(one)) {
         let (remote, branch) = (Arc::clone(&place.remote), place.branch.clone());
-        if blocking(move || remote.fetch(&branch)).await? != *base {
+        if blocking(move || remote.tip(&branch)).await? != *base {
             course.action = Action::Unchanged;
             course.reason = Some("the base has moved, and may have it already: the next pass looks again".to_owned());
             return Ok(());
