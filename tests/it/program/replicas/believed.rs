@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use async_nats::jetstream;
+use futures_util::StreamExt;
 
 use crate::program::replicas::Fleet;
 use crate::program::serve::PATIENCE;
@@ -16,6 +17,21 @@ fn as_client<T>(fleet: &Fleet, talk: impl AsyncFnOnce(jetstream::Context) -> T) 
     })
 }
 
+/// Waits until the lists of so many images are left for others: that is a moment after their passes.
+fn lists_are_left(fleet: &Fleet, count: usize) {
+    let ends = Instant::now() + PATIENCE;
+    as_client(fleet, async |context| {
+        let bucket = context.get_key_value("tagboat-answers").await.unwrap();
+        loop {
+            let keys: Vec<String> = bucket.keys().await.unwrap().map(Result::unwrap).collect().await;
+            if keys.iter().filter(|key| key.starts_with("pages/")).count() == count {
+                return;
+            }
+            assert!(Instant::now() < ends, "nothing is left for others: {keys:?}");
+        }
+    });
+}
+
 #[test]
 fn a_replica_with_an_empty_cache_starts_with_what_others_know() {
     let Some(mut fleet) = Fleet::begin(1) else { return };
@@ -24,15 +40,7 @@ fn a_replica_with_an_empty_cache_starts_with_what_others_know() {
     let configuration = fleet.configuration("every 24h", "30s");
     let one = fleet.replica("one", &configuration);
     one.wait("pass");
-    // What it learnt is left a moment later.
-    as_client(&fleet, async |context| {
-        // What a bucket says of itself is as old as the handle.
-        let ends = Instant::now() + PATIENCE;
-        while context.get_key_value("tagboat-answers").await.unwrap().status().await.unwrap().values() == 0 {
-            assert!(Instant::now() < ends, "nothing is left for others");
-            tokio::task::yield_now().await;
-        }
-    });
+    lists_are_left(&fleet, 1);
     one.signal("-TERM");
     assert_eq!(one.end(), Some(0));
     let before = fleet.world.registry.requests();
@@ -57,13 +65,14 @@ fn what_anybody_else_puts_there_changes_nothing_that_is_decided() {
     fleet.world.registry.faults(|faults| faults.etags = true);
     let service = fleet.replica("one", &fleet.configuration("every 24h", "30s"));
     (0..2).for_each(|_| drop(service.wait("pass")));
+    lists_are_left(&fleet, 2);
     let spoil = || {
         as_client(&fleet, async |context| {
             for what in ["rows", "limits", "answers"] {
                 let bucket = context.get_key_value(format!("tagboat-{what}")).await.unwrap();
                 let mut keys: Vec<String> = vec!["none".to_owned(), "a/b/c".to_owned()];
                 let mut known = bucket.keys().await.unwrap();
-                while let Some(key) = futures_util::StreamExt::next(&mut known).await {
+                while let Some(key) = known.next().await {
                     keys.push(key.unwrap());
                 }
                 assert!(keys.len() > 2 || what == "limits", "{what} is empty");
