@@ -137,6 +137,16 @@ struct Notice {
 pub(super) struct Notices(Family<Notice, Counter>);
 
 impl Notices {
+    /// Begins every series at nought, so that the first message is seen to come.
+    fn begin(family: Family<Notice, Counter>) -> Self {
+        for channel in ["slack", "teams", "webhook"] {
+            for result in ["sent", "failed", "refused"] {
+                drop(family.get_or_create(&Notice { channel, result }));
+            }
+        }
+        Self(family)
+    }
+
     /// Notes what came of sending one.
     pub(super) fn count(&self, channel: &'static str, result: &'static str) {
         self.0.get_or_create(&Notice { channel, result }).inc();
@@ -273,7 +283,7 @@ impl Metrics {
                 "Passes that another replica had begun before it fell silent",
                 Counter::default(),
             ),
-            notices: Notices(add(
+            notices: Notices::begin(add(
                 all,
                 "notifications",
                 "Messages to receivers of notifications, by what came of sending them",
