@@ -15,7 +15,8 @@ use crate::pass::propose::{LONGEST_BODY, Publishing};
 use crate::publish::apply::{self, Applied};
 use crate::publish::making::Maker;
 use crate::publish::plan::PlannedCommit;
-use crate::publish::pull_requests::apply::{Place, apply as take, look};
+use crate::publish::pull_requests::apply::{Place, apply as take};
+use crate::publish::pull_requests::heads::look;
 use crate::publish::pull_requests::{self, Desired, Standing, Unsure};
 
 /// Publishes a commit, and writes into the outcome what came of it; `false` where the branch moved meanwhile.

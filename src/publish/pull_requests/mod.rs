@@ -3,7 +3,10 @@
 //! Entry point: [`plan`]. Knows nothing of how a forge is asked. On plain Git a head branch stands for the pull request.
 
 pub mod apply;
+pub mod heads;
 mod leftovers;
+mod merging;
+pub mod readiness;
 
 use std::collections::{BTreeMap, BTreeSet};
 
