@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::git::log::MAX_MESSAGE;
-use crate::git::{BlobId, GitError, Head, Remote, blob_id};
+use crate::git::log::{LogEntry, MAX_MESSAGE};
+use crate::git::{Beneath, BlobId, GitError, Head, Remote, blob_id};
 use crate::model::commit::{CommitId, CommitStyle, TRAILER_FAILED, TRAILER_KEY, TRAILER_ORDER, TRAILER_TREE};
 use crate::model::environment::BranchName;
 use crate::model::file::RepoPath;
@@ -90,14 +90,9 @@ fn judge(
     let keys: Vec<&str> =
         entry.message.lines().filter_map(|line| line.strip_prefix(TRAILER_KEY)?.strip_prefix(": ")).collect();
     let key = keys.last().map(|key| (*key).trim().to_owned()).filter(|_| !head.is_empty);
-    let head_tree = remote.tree(&head.tip)?;
-    let is_by_us = entry.author == own.author && entry.committer == *own.committer();
-    // A forge names others as who made its commits: those are known by the tree that they say they hold.
-    let is_ours = is_by_us || says_tree(&entry.message).is_some_and(|tree| tree == head_tree);
-    // Where its parent is no commit of the base any more, the base was moved by force, or its line is another's since a
-    // merge was pushed: still nobody else wrote it. It is not fresh then, and made anew on the base of now.
-    // A branch that brings nothing holds nothing of anybody's.
-    let is_own = head.is_empty || (key.is_some() && !entry.is_merge && is_ours);
+    // What lies below it is of another line than the base has now where the base was moved by force, or a merge was pushed: what
+    // the base is known to have had is nobody's here. A branch that brings nothing holds nothing of anybody's.
+    let is_own = head.is_empty || (is_ours(remote, entry, own)? && is_ours_beneath(remote, &head.beneath, own)?);
     // What goes back and what comes anew may both want it.
     let wanted = || desired.iter().filter(|desired| desired.head == name);
     let same = wanted().find(|desired| key.as_deref() == Some(&desired.key));
@@ -112,6 +107,37 @@ fn judge(
     let is_on_tip = entry.parent.as_ref() == Some(base);
     let images = images(&entry.message);
     Ok(HeadBranch { name, tip: head.tip.clone(), key, images, is_own, is_order, is_return, is_fresh, is_on_tip })
+}
+
+/// Whether Tagboat made a commit: it names what moves, and who made it, or, where a forge put its own name there, the tree that
+/// it holds.
+fn is_ours(remote: &dyn Remote, entry: &LogEntry, own: &CommitStyle) -> Result<bool, GitError> {
+    let is_key = |line: &str| line.strip_prefix(TRAILER_KEY).is_some_and(|rest| rest.starts_with(": "));
+    if entry.is_merge || !entry.message.lines().any(is_key) {
+        return Ok(false);
+    }
+    if entry.author == own.author && entry.committer == *own.committer() {
+        return Ok(true);
+    }
+    match says_tree(&entry.message) {
+        Some(tree) => Ok(tree == remote.tree(&entry.id)?),
+        None => Ok(false),
+    }
+}
+
+/// Whether nobody else made any of the commits that lie between the base and the one on top.
+fn is_ours_beneath(remote: &dyn Remote, beneath: &Beneath, own: &CommitStyle) -> Result<bool, GitError> {
+    let commits = match beneath {
+        Beneath::Nothing => return Ok(true),
+        Beneath::Commits(commits) => commits,
+        Beneath::TooMany => return Ok(false),
+    };
+    for entry in commits {
+        if !is_ours(remote, entry, own)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Returns the tree that a message says its commit holds.
