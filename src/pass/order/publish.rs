@@ -87,6 +87,9 @@ async fn propose(
         let place = Place { remote: Arc::clone(&given.remote), forge: forge.as_deref(), branch, now: given.now, style };
         let applied = take(&place, base, &mut courses).await;
         outcome.commits.extend(applied.landed);
+        if applied.has_moved {
+            return Ok(false);
+        }
         let (Some(course), Some(proposal)) = (courses.into_iter().next(), outcome.proposals.first_mut()) else {
             continue;
         };
@@ -100,7 +103,7 @@ async fn propose(
         match proposal.action {
             Action::Failed => {
                 let reason = proposal.reason.clone().unwrap_or_default();
-                return if applied.has_moved { Ok(false) } else { Err(OrderError::Failed(reason)) };
+                return Err(OrderError::Failed(reason));
             }
             Action::LeftAlone => {
                 let message = proposal.reason.clone().unwrap_or_default();

@@ -61,8 +61,10 @@ pub async fn apply(place: &Place<'_>, base: &CommitId, courses: &mut [Course]) -
         let is_left = course.action == Action::LeftAlone;
         for step in &steps {
             if let Err(broken) = take(place, base, (&mut tip, &mut pushed), step, course, &mut applied).await {
-                applied.has_moved |= matches!(broken, MakeError::Moved(_));
-                course.action = Action::Failed;
+                // Somebody was faster: that is no failure, and whoever looks again sees what it came to.
+                let is_race = matches!(broken, MakeError::Moved(_));
+                applied.has_moved |= is_race;
+                course.action = if is_race { Action::Waiting } else { Action::Failed };
                 course.reason = Some(broken.to_string());
                 break;
             }

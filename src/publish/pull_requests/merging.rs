@@ -2,17 +2,26 @@
 //!
 //! Entry points: `merge` and `forward`. Whether the gates pass was decided before.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use crate::forge::{Forge, ForgeError};
+use crate::git::{BlobId, GitError};
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
+use crate::model::file::RepoPath;
+use crate::model::gate::GateName;
 use crate::model::outcome::Landed;
 use crate::model::proposal::Action;
-use crate::model::pull_request::{Check, Merge, PullRequest, Status};
-use crate::publish::making::MakeError;
+use crate::model::pull_request::{Check, CheckState, LABEL_HOLD, Merge, PullRequest, Readiness, STATUS_PREFIX, Status};
+use crate::publish::making::{MakeError, blocking};
 use crate::publish::plan::PlannedCommit;
 use crate::publish::pull_requests::Course;
 use crate::publish::pull_requests::apply::{Applied, Place};
 use crate::publish::pull_requests::readiness::{is_due_for_rebase, only_required_are_due, ready};
+
+/// What the paths of Tagboat's own files begin with, of the configuration and of what is held.
+const OWN: &str = ".tagboat";
 
 /// What is to be merged.
 pub(super) struct Order<'a> {
@@ -41,8 +50,15 @@ pub(super) async fn merge(
 ) -> Result<(), MakeError> {
     let Order { head, commit, again, statuses, is_settled, approvals } = *order;
     let mut readiness = forge.readiness(pull_request).await?;
+    // Whoever has set it since the listing wants nothing to be done about it any more.
+    if readiness.labels.contains(LABEL_HOLD) {
+        course.action = Action::LeftAlone;
+        course.reason = Some(format!("it has the label `{LABEL_HOLD}`"));
+        return if pull_request.is_armed { Ok(forge.disarm(pull_request).await?) } else { Ok(()) };
+    }
     // Whatever happened to them since they were set, a merge is not held up by what Tagboat itself says.
-    set_changed(forge, commit, statuses, &mut readiness.checks).await?;
+    let asked = [statuses, &missing(statuses, &readiness)].concat();
+    set_changed(forge, commit, &asked, &mut readiness.checks).await?;
     if is_due_for_rebase(&readiness, place.style) {
         if std::mem::replace(&mut applied.has_rebased, true) {
             course.reason = Some("it is behind the base, and another one is brought up to date first".to_owned());
@@ -77,20 +93,46 @@ pub(super) async fn merge(
         }
         return Ok(());
     }
+    let Some(now) = still_planned(place, tip, again).await? else {
+        course.reason = Some("the base has moved since it was looked at: the next pass looks again".to_owned());
+        return Ok(());
+    };
+    *tip = now;
     match forge.merge(pull_request, commit).await? {
         Merge::Merged(merged) => {
             course.action = Action::Merged;
             applied.landed.push(landed(course, merged, again));
-            return match place.maker().push_head(head, Some(commit), None).await {
-                // Many forges are set up to remove it by themselves.
-                Err(MakeError::Moved(_)) => Ok(()),
-                removed => removed,
-            };
+            return remove(place, head, commit).await;
         }
         Merge::Enqueued => course.action = Action::Enqueued,
         Merge::NotReady(reason) => course.reason = Some(reason),
     }
     Ok(())
+}
+
+/// Looks once more where the base stands before a forge merges into it, and whether what was planned on it still holds: the
+/// files that are to change, the configuration, and what a person holds are what they were. Returns where it stands then.
+async fn still_planned(
+    place: &Place<'_>,
+    seen: &CommitId,
+    planned: &PlannedCommit,
+) -> Result<Option<CommitId>, GitError> {
+    let files: BTreeSet<RepoPath> = planned.files.iter().map(|edit| edit.file.clone()).collect();
+    let (remote, branch, seen) = (Arc::clone(&place.remote), place.branch.clone(), seen.clone());
+    blocking(move || {
+        let now = remote.tip(&branch)?;
+        if now == seen {
+            return Ok(Some(now));
+        }
+        let counts = |path: &RepoPath| path.as_str().starts_with(OWN) || files.contains(path);
+        let of = |commit: &CommitId| -> Result<BTreeSet<(RepoPath, BlobId)>, GitError> {
+            let entries = remote.entries(commit)?.into_iter();
+            let counting = entries.filter_map(|entry| Some((entry.path.ok().filter(counts)?, entry.blob)));
+            Ok(counting.collect())
+        };
+        Ok((of(&seen)? == of(&now)?).then_some(now))
+    })
+    .await
 }
 
 /// Moves the base to what the head stands for, on plain Git: by a commit made anew, never by what stands on the head.
@@ -105,21 +147,31 @@ pub(super) async fn forward(
     *tip = made.clone();
     course.action = Action::Merged;
     applied.landed.push(landed(course, made, order.again));
-    place.maker().push_head(order.head, Some(order.commit), None).await
+    remove(place, order.head, order.commit).await
+}
+
+/// Removes a head branch whose content landed; where it stands elsewhere by now it is somebody's, or gone already.
+async fn remove(place: &Place<'_>, head: &BranchName, commit: &CommitId) -> Result<(), MakeError> {
+    match place.maker().push_head(head, Some(commit), None).await {
+        Err(MakeError::Moved(_)) => Ok(()),
+        removed => removed,
+    }
 }
 
 fn landed(course: &Course, commit: CommitId, made: &PlannedCommit) -> Landed {
     Landed { environment: course.environment.clone(), commit, message: made.plan.message.clone() }
 }
 
-/// Sets the statuses that say something else by now, and notes them as set. One that may not be set holds nothing up.
+/// Sets the statuses that say something else by now, and notes them as set: those of the gates, and those that gates have left
+/// which are gone, since a base branch may require them. One that may not be set holds nothing up.
 pub(super) async fn set_changed(
     forge: &dyn Forge,
     commit: &CommitId,
     wanted: &[Status],
     now: &mut Vec<Check>,
 ) -> Result<(), ForgeError> {
-    for status in wanted {
+    let gone: Vec<Status> = left(wanted, now).collect();
+    for status in wanted.iter().chain(&gone) {
         let known = now.iter_mut().find(|check| check.name == status.context);
         if known.as_ref().is_some_and(|known| known.state == status.state && known.text == status.text) {
             continue;
@@ -140,4 +192,27 @@ pub(super) async fn set_changed(
         }
     }
     Ok(())
+}
+
+/// Returns what is to be said of the gates that are gone, where what they said last would hold something up.
+fn left<'a>(wanted: &'a [Status], now: &'a [Check]) -> impl Iterator<Item = Status> + 'a {
+    let is_wanted = |name: &str| wanted.iter().any(|status| status.context == name);
+    let is_left = move |check: &&Check| {
+        check.name.starts_with(STATUS_PREFIX) && check.state != CheckState::Passed && !is_wanted(&check.name)
+    };
+    now.iter().filter(is_left).map(|check| not_asked(&check.name))
+}
+
+/// Returns what is to be said of gates that the base branch requires to have said something, and that this environment has not.
+fn missing(wanted: &[Status], readiness: &Readiness) -> Vec<Status> {
+    let is_known = |name: &str| {
+        wanted.iter().any(|status| status.context == name) || readiness.checks.iter().any(|check| check.name == name)
+    };
+    let gates = GateName::ALL.iter().map(|gate| format!("{STATUS_PREFIX}{gate}"));
+    gates.filter(|name| readiness.required.contains(name) && !is_known(name)).map(|name| not_asked(&name)).collect()
+}
+
+fn not_asked(context: &str) -> Status {
+    let text = "this gate is not asked here".to_owned();
+    Status { context: context.to_owned(), state: CheckState::Passed, text }
 }

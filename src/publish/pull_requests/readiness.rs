@@ -2,12 +2,14 @@
 //!
 //! Entry point: [`ready`]. What the gates say is not asked here.
 
-use crate::model::pull_request::{Check, CheckState, PullRequestStyle, Readiness, Rebase};
+use crate::model::pull_request::{Check, CheckState, PullRequestStyle, Readiness, Rebase, STATUS_PREFIX};
 
 /// Whether everything beside the gates lets a head commit be merged; else why not.
 pub fn ready(readiness: &Readiness, style: &PullRequestStyle) -> Result<(), String> {
+    let is_other = |name: &str| !name.starts_with(STATUS_PREFIX);
+    // What Tagboat says itself is decided before, and one that it may not set any more says what was once.
     let named = |state: CheckState| {
-        let found = readiness.checks.iter().filter(move |check| check.state == state);
+        let found = readiness.checks.iter().filter(move |check| check.state == state && is_other(&check.name));
         found.map(|check| format!("{} ({})", check.name, check.word)).collect::<Vec<_>>().join(", ")
     };
     let (failed, pending) = (named(CheckState::Failed), named(CheckState::Pending));
@@ -26,7 +28,6 @@ pub fn ready(readiness: &Readiness, style: &PullRequestStyle) -> Result<(), Stri
     if !missing.is_empty() {
         return Err(format!("required checks have not reported: {}", missing.join(", ")));
     }
-    let is_other = |name: &str| !name.starts_with("tagboat/");
     if !style.allow_no_checks && !readiness.checks.iter().any(|check| is_other(&check.name)) {
         return Err(
             "no check has reported on its head commit (`pullRequest.allowNoChecks` would let it pass)".to_owned()
@@ -43,7 +44,8 @@ pub fn ready(readiness: &Readiness, style: &PullRequestStyle) -> Result<(), Stri
 
 /// Whether a head branch has to be brought up to date before it can be merged, and nothing else is known to hold it up.
 pub(super) fn is_due_for_rebase(readiness: &Readiness, style: &PullRequestStyle) -> bool {
-    let has_failed = readiness.checks.iter().any(|check| check.state == CheckState::Failed);
+    let is_failure = |check: &Check| check.state == CheckState::Failed && !check.name.starts_with(STATUS_PREFIX);
+    let has_failed = readiness.checks.iter().any(is_failure);
     readiness.is_behind && style.rebase != Rebase::Conflict && !has_failed && readiness.changes_requested.is_empty()
 }
 
