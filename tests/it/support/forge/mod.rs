@@ -211,7 +211,9 @@ impl Store {
             self.make(&pull.base, &self.at(&pull.base).unwrap(), &files, "By hand", Modes::Plain);
         };
         match deed {
-            Deed::Holds => self.change(pull.number, |pull| drop(pull.labels.insert("tagboat/hold".to_owned()))),
+            Deed::Holds => self.change(pull.number, |pull| {
+                pull.labels.insert("tagboat/hold".to_owned());
+            }),
             Deed::Drafts => self.change(pull.number, |pull| pull.draft = true),
             Deed::Closes => self.change(pull.number, |pull| pull.state = Stands::Closed),
             Deed::Retargets => self.change(pull.number, |pull| pull.base = "live".to_owned()),
