@@ -10,6 +10,7 @@ mod cache;
 mod check_registries;
 mod checkouts;
 mod commands;
+mod component;
 mod configuration;
 mod demo;
 mod elsewhere;
