@@ -368,7 +368,7 @@ pub(super) struct RunAt {
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
 pub(super) struct Explain {
-    /// The image: nginx, ghcr.io/acme/web
+    /// The image: ghcr.io/acme/web, or the end of its name where one image alone has it: web
     pub(super) image: String,
     /// Only this environment
     #[arg(long, short, value_name = "NAME")]
