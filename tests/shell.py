@@ -61,7 +61,8 @@ def main():
                             failed = True
                             continue
                         script = pathlib.Path(folder) / f"{inside}.sh"
-                        script.write_text(f"#!/bin/bash\n{text}\n")
+                        # Runners end a step at the first failure.
+                        script.write_text(f"#!/bin/bash -e\n{text}\n")
                         checked = subprocess.run(["shellcheck", script], check=False, capture_output=True, text=True)
                         if checked.returncode != 0:
                             print(f"{name}:\n{checked.stdout}")

@@ -164,7 +164,7 @@ fn the_sample_of_gitlab_checks_merge_requests_and_runs_on_the_default_branch_alo
         let commands = includes.map(|include| include["inputs"]["command"].as_str().unwrap());
         commands.filter(|_| is_made).map(str::to_owned).collect::<Vec<_>>()
     };
-    assert_eq!(commands(&[("CI_PIPELINE_SOURCE", "merge_request_event")]), ["check"]);
+    assert_eq!(commands(&[("CI_PIPELINE_SOURCE", "merge_request_event")]), ["check", "plan"]);
     for source in ["push", "schedule"] {
         assert_eq!(commands(&[("CI_PIPELINE_SOURCE", source), ("CI_COMMIT_BRANCH", "main")]), ["run"]);
     }
@@ -257,8 +257,8 @@ fn every_secret_that_manifests_name_has_its_command_on_the_page() {
 const VERSIONED: [(&str, usize); 5] = [
     ("config/kubernetes/cronjob/kustomization.yaml", 1),
     ("config/kubernetes/service/kustomization.yaml", 1),
-    ("examples/gitea/tagboat.yml", 1),
-    ("examples/gitlab/.gitlab-ci.yml", 2),
+    ("examples/gitea/tagboat.yml", 2),
+    ("examples/gitlab/.gitlab-ci.yml", 3),
     ("templates/tagboat.yml", 5),
 ];
 
@@ -287,7 +287,7 @@ fn one_command_writes_the_version_wherever_it_stands() {
 }
 
 /// Files in which a placeholder stands for the repository's owner, until `.github/owner.sh` has been run.
-const OWNED: [&str; 19] = [
+const OWNED: [&str; 20] = [
     "Cargo.toml",
     "README.md",
     "RELEASING.md",
@@ -299,6 +299,7 @@ const OWNED: [&str; 19] = [
     "config/service.schema.json",
     "config/tagboat.schema.json",
     "docs/ci.md",
+    "docs/getting-started.md",
     "docs/service.md",
     "examples/gitea/tagboat.yml",
     "examples/github/after-merge.yml",

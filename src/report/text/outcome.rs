@@ -55,7 +55,7 @@ pub fn outcome(outcome: &Outcome, occasion: Occasion, view: &View, out: &mut dyn
     changes(&mut page, outcome, &updates)?;
     if occasion.is_preview() && !view.is_quiet() && !outcome.files.is_empty() {
         page.gap()?;
-        outcome.files.iter().try_for_each(|edit| diff::write(&mut page, edit))?;
+        diff::first(&mut page, &outcome.files)?;
     }
     commits(&mut page, outcome)?;
     proposals(&mut page, outcome, occasion)?;
