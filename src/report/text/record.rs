@@ -149,6 +149,11 @@ pub fn status(status: &Status, view: &View, out: &mut dyn io::Write) -> io::Resu
     if is_narrow(view) {
         without(&mut columns, &mut rows, 4);
     }
+    // The one that there is need not stand in each row.
+    let only = status.environments.first().filter(|_| status.environments.len() == 1).map(|(name, _)| name);
+    if only.is_some() {
+        without(&mut columns, &mut rows, 0);
+    }
     table::write(&mut page, 0, &columns, &rows)?;
     let waiting: Vec<_> = all().filter_map(|(name, row)| Some((name, row, row.next.as_deref()?))).collect();
     let waiting: Vec<_> = waiting.into_iter().filter(|(_, _, next)| waits(next)).collect();
@@ -201,7 +206,10 @@ pub fn status(status: &Status, view: &View, out: &mut dyn io::Write) -> io::Resu
     let images = all().count();
     let moving = all().filter(|(_, row)| row.next.is_some()).count();
     let drifting = all().filter(|(_, row)| row.drift.is_some()).count();
-    let environments = count(status.environments.len(), "environment");
+    let environments = match only {
+        Some(name) => format!("environment {name}"),
+        None => count(status.environments.len(), "environment"),
+    };
     let mut summary = format!("{}, {environments}: {moving} to move", count(images, "image reference"));
     if drifting > 0 {
         summary.push_str(&format!(", {drifting} adrift"));

@@ -2,6 +2,7 @@
 
 use tagboat::model::change::FileEdit;
 use tagboat::model::outcome::Outcome;
+use tagboat::model::proposal::Action;
 use tagboat::model::record::{Running, Status};
 use tagboat::report::text::{self, Occasion};
 use tagboat::report::{Verbosity, View};
@@ -40,7 +41,7 @@ fn status_tells_equal_failures_once_and_none_of_them_twice() {
       40 targets (registry.acme.example/app-00, registry.acme.example/app-01, …): no
         connection to registry.acme.example: it is down
 
-    41 image references, 1 environment: 0 to move.
+    41 image references, environment prod: 0 to move.
     ");
 }
 
@@ -85,4 +86,16 @@ fn one_version_that_is_longer_than_others_is_shown_whole_while_places_have_room_
     let told = made::text(|out| text::outcome(&outcome, Occasion::Plan, &View::default(), out));
     assert!(told.contains("v1.10.13-rc.2  v1.11.13-rc.2"), "{told}");
     assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
+}
+
+#[test]
+fn what_has_no_address_is_a_head_branch_and_no_pull_request() {
+    let mut done = made::pushed();
+    done.proposals[0].action = Action::Opened;
+    done.proposals[0].branch = Some("tagboat/dev/web".to_owned());
+    done.proposals[0].url = None;
+    let told = made::text(|out| text::outcome(&done, Occasion::Run, &View::default(), out));
+    assert!(told.contains("Head branches\n  pushed: dev, ghcr.io-acme-web tagboat/dev/web\n"), "{told}");
+    let would = made::text(|out| text::outcome(&done, Occasion::DryRun, &View::default(), out));
+    assert!(would.contains("Pull requests\n  open: dev, ghcr.io-acme-web"), "{would}");
 }
