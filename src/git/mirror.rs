@@ -26,7 +26,7 @@ use crate::git::signing::Keys;
 use crate::git::transfer::Depth;
 use crate::git::url::{Reach, RemoteUrl};
 use crate::git::{
-    Beneath, BlobId, GitError, Head, Pushed, Remote, TreeEntry, beside, forced, http, objects, push, transfer,
+    Beneath, BlobId, GitError, Head, Pushed, Remote, TreeEntry, beside, forced, http, objects, push, tidy, transfer,
 };
 use crate::model::change::FileEdit;
 use crate::model::commit::{CommitId, CommitPlan, Sign};
@@ -79,6 +79,7 @@ impl Mirror {
         let header = access.header(&url)?;
         let program = Program::new(folder.clone(), environment, access.ssh_command(), header.clone());
         let _lock = lock(&folder)?;
+        tidy::tidy(&program, &folder);
         let repository = match open(&folder) {
             Some(repository) => repository,
             None => make_anew(&folder)?,

@@ -18,6 +18,7 @@ pub mod program;
 mod push;
 pub mod seed;
 pub mod signing;
+mod tidy;
 mod transfer;
 pub mod url;
 

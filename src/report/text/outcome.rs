@@ -55,7 +55,7 @@ pub fn outcome(outcome: &Outcome, occasion: Occasion, view: &View, out: &mut dyn
     changes(&mut page, outcome, &updates)?;
     if occasion.is_preview() && !view.is_quiet() && !outcome.files.is_empty() {
         page.gap()?;
-        outcome.files.iter().try_for_each(|edit| diff::write(&mut page, edit))?;
+        diff::first(&mut page, &outcome.files)?;
     }
     commits(&mut page, outcome)?;
     proposals(&mut page, outcome, occasion)?;
@@ -226,16 +226,21 @@ fn proposals(page: &mut Page<'_>, outcome: &Outcome, occasion: Occasion) -> io::
     if occasion == Occasion::Update {
         return Ok(());
     }
-    let mut rows = outcome
-        .proposals
-        .iter()
-        .filter_map(|proposal| deed(proposal.action, occasion).map(|deed| (proposal, deed)))
-        .peekable();
-    if rows.peek().is_none() {
+    let rows = outcome.proposals.iter();
+    let rows: Vec<_> =
+        rows.filter_map(|proposal| deed(proposal.action, occasion).map(|deed| (proposal, deed))).collect();
+    if rows.is_empty() {
         return Ok(());
     }
-    page.title("Pull requests")?;
+    // What was opened on a forge has an address; on plain Git a branch stands for it.
+    let is_plain = occasion == Occasion::Run && rows.iter().all(|(proposal, _)| proposal.url.is_none());
+    page.title(if is_plain { "Head branches" } else { "Pull requests" })?;
     for (proposal, deed) in rows {
+        let deed = match proposal.action {
+            Action::Opened if is_plain => "pushed",
+            Action::Closed if is_plain => "deleted",
+            _ => deed,
+        };
         let head = format!("{deed}: {}, {}", proposal.environment, proposal.group);
         let whereto = proposal.url.as_deref().or(proposal.branch.as_deref()).unwrap_or("");
         let reason = proposal.reason.as_ref().map(|reason| format!("({reason})")).unwrap_or_default();
