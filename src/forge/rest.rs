@@ -304,6 +304,7 @@ impl Rest {
 fn of_http(error: HttpError) -> ForgeError {
     let reason = error.to_string();
     match error {
+        HttpError::Elsewhere { error, .. } => of_http(*error),
         HttpError::Setup(_)
         | HttpError::File(_)
         | HttpError::Proxy { .. }

@@ -1,5 +1,6 @@
 //! The client: one call with its tries, waits and redirects.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -47,7 +48,8 @@ pub enum PlainHttp {
     /// To loopback hosts alone.
     #[default]
     Loopback,
-    /// Also to the host of the call, whose operator said so. Never to another one by a redirect.
+    /// Also to the host of the call, whose operator said so. Never to another one by a redirect, unless that one is among
+    /// those of [`HttpClient::speaking_plainly_to`].
     ThisHost,
 }
 
@@ -89,6 +91,8 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// Where it came from, after redirects.
     pub url: Url,
+    /// Whether a redirect has led to another host.
+    pub is_elsewhere: bool,
     response: reqwest::Response,
     silence: Duration,
     deadline: Instant,
@@ -123,6 +127,8 @@ pub struct HttpClient {
     witness: Option<(System, Witness)>,
     /// Whether logs say which path was asked for.
     tells_paths: bool,
+    /// Hosts with their ports that may be spoken to in plain HTTP, however they are come by.
+    plain: HashSet<String>,
 }
 
 impl fmt::Debug for HttpClient {
@@ -139,13 +145,31 @@ impl HttpClient {
 
     /// Makes a client over connections that may differ by host; nothing is set up yet.
     pub fn over(connections: Connections, now: Now) -> Self {
-        Self { connections, now, redirects: Redirects::Anywhere, witness: None, tells_paths: true }
+        Self {
+            connections,
+            now,
+            redirects: Redirects::Anywhere,
+            witness: None,
+            tells_paths: true,
+            plain: HashSet::new(),
+        }
     }
 
     /// Keeps paths out of logs, for callers whose URLs are secrets.
     #[must_use]
     pub fn hushed(self) -> Self {
         Self { tells_paths: false, ..self }
+    }
+
+    /// Allows plain HTTP to these places, also where a redirect leads to them; of each its host and port count.
+    #[must_use]
+    pub fn speaking_plainly_to<'a>(self, places: impl Iterator<Item = &'a Url>) -> Self {
+        Self { plain: places.map(host_of).collect(), ..self }
+    }
+
+    /// Whether an operator has allowed plain HTTP to the place of this URL.
+    pub fn speaks_plainly_to(&self, url: &Url) -> bool {
+        url.scheme() == "http" && self.plain.contains(&host_of(url))
     }
 
     /// Says how far redirects are followed.
@@ -184,17 +208,26 @@ impl HttpClient {
         let mut headers = call.headers.clone();
         let mut been = Vec::new();
         for _ in 0..=MAX_REDIRECTS {
-            let (response, silence) = self.exchange(call, &url, headers.clone()).await?;
+            let sent = self.exchange(call, &url, headers.clone()).await;
+            let (response, silence) = sent.map_err(|error| of_place(error, &url, &call.url))?;
             let status = response.status();
             let is_read = matches!(call.method, Method::GET | Method::HEAD);
             if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) || !is_read {
-                return self.sort(response, url, silence, call.deadline);
+                let is_elsewhere = !is_same_place(&url, &call.url);
+                let sorted = self.sort(response, url.clone(), silence, call.deadline);
+                let sorted = sorted.map(|answer| Answer { is_elsewhere, ..answer });
+                return sorted.map_err(|error| of_place(error, &url, &call.url));
             }
             let refuse = |reason| HttpError::Redirect { host: host_of(&url), reason };
             let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
             let next = location.ok_or_else(|| refuse("without saying where to"))?;
             let mut next = url.join(next).map_err(|_not_a_url| refuse("to something that is no URL"))?;
             next.set_fragment(None);
+            // A login in an address is whoever's who wrote it, and not ours to show to anybody.
+            let has_login = !next.username().is_empty() || next.password().is_some();
+            if has_login && (next.set_username("").is_err() || next.set_password(None).is_err()) {
+                return Err(refuse("to something that is no URL"));
+            }
             if !matches!(next.scheme(), "http" | "https") {
                 return Err(refuse("to something that is not HTTP, which is not followed"));
             }
@@ -227,7 +260,7 @@ impl HttpClient {
     ) -> Result<(reqwest::Response, Duration), HttpError> {
         let host = host_of(url);
         let said_so = call.plain == PlainHttp::ThisHost && is_same_place(url, &call.url);
-        if url.scheme() != "https" && !is_loopback(url) && !said_so {
+        if url.scheme() != "https" && !is_loopback(url) && !said_so && !self.speaks_plainly_to(url) {
             return Err(HttpError::Plain { host });
         }
         let reached = self.connections.to(url)?;
@@ -246,7 +279,8 @@ impl HttpClient {
         tracing::debug!(
             method = %call.method,
             host,
-            path = if self.tells_paths { url.path() } else { "…" },
+            // Where a redirect leads is not ours to choose: its path may hold what another host was shown.
+            path = if self.tells_paths && is_same_place(url, &call.url) { url.path() } else { "…" },
             status = response.status().as_u16(),
             ms = begun.elapsed().as_millis(),
             "request"
@@ -294,14 +328,15 @@ impl HttpClient {
         });
         let throttled = status == StatusCode::TOO_MANY_REQUESTS;
         if throttled || (status.is_server_error() && named.is_some() && wait.is_some()) {
-            let until = wait.and_then(|wait| (self.now)().checked_add(wait).ok());
+            let still = wait.filter(|wait| !wait.is_zero());
+            let until = still.and_then(|wait| (self.now)().checked_add(wait).ok());
             return Err(HttpError::Throttled { host: host_of(&url), status, wait, until });
         }
         if status.is_server_error() {
             return Err(HttpError::Server { host: host_of(&url), status });
         }
         let headers = response.headers().clone();
-        Ok(Answer { status, headers, url, response, silence, deadline, counter: None })
+        Ok(Answer { status, headers, url, is_elsewhere: false, response, silence, deadline, counter: None })
     }
 }
 
@@ -309,6 +344,14 @@ impl HttpClient {
 fn told_remaining(headers: &HeaderMap) -> Option<u64> {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse().ok();
     number("x-ratelimit-remaining").or_else(|| number("ratelimit-remaining"))
+}
+
+/// Says of an error at a place where a redirect led that it is not of the one that was asked.
+fn of_place(error: HttpError, place: &Url, asked: &Url) -> HttpError {
+    if is_same_place(place, asked) || matches!(error, HttpError::Deadline { .. }) {
+        return error;
+    }
+    HttpError::Elsewhere { by: host_of(asked), error: Box::new(error) }
 }
 
 /// Takes everything out that another host must not see: logins, and whatever else is marked as a secret.

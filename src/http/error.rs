@@ -135,6 +135,15 @@ pub enum HttpError {
         /// When that is over.
         until: Option<Timestamp>,
     },
+    /// What went wrong at another host, where a redirect led: it says nothing about the host that was asked. That the
+    /// time was over is never one of these.
+    #[error("{error}; {by} redirects there")]
+    Elsewhere {
+        /// The host that was asked.
+        by: String,
+        /// What went wrong.
+        error: Box<HttpError>,
+    },
     /// A redirect that is not followed.
     #[error("{host} redirects {reason}")]
     Redirect {
@@ -161,6 +170,7 @@ impl HttpError {
             Self::Connect { .. } | Self::Tls { .. } | Self::Silent { .. } | Self::Broken { .. } => Advice::OnceMore,
             Self::Server { .. } | Self::Throttled { wait: None, .. } => Advice::Again,
             Self::Throttled { wait: Some(wait), .. } => Advice::After(*wait),
+            Self::Elsewhere { error, .. } => error.advice(),
             Self::Setup(_)
             | Self::File(_)
             | Self::Proxy { .. }
@@ -175,6 +185,7 @@ impl HttpError {
     pub fn ending(&self) -> Ending {
         match self {
             Self::Throttled { .. } => Ending::Throttled,
+            Self::Elsewhere { error, .. } => error.ending(),
             Self::Server { .. } => Ending::Failed,
             Self::Silent { .. } | Self::Deadline { .. } => Ending::TimedOut,
             Self::Broken { .. } | Self::TooLarge { .. } | Self::Redirect { .. } => Ending::Broken,

@@ -16,6 +16,9 @@ const LONGEST_NAMED: u64 = 31_536_000;
 /// Numbers of seconds above this one are moments since 1970, and others stretches of time.
 const FIRST_MOMENT: u64 = 1_000_000_000;
 
+/// Numbers above this one are milliseconds since 1970: as seconds, they would be tens of thousands of years away.
+const FIRST_MILLISECOND: u64 = 1_000_000_000_000;
+
 /// How often an exchange is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
@@ -63,8 +66,10 @@ impl Tries {
             }
             Advice::After(wait) if self.trouble < policy.after_trouble => {
                 self.trouble += 1;
+                // "Now" and a moment that has passed are no leave to hammer.
+                let least = jittered(policy.first_wait.saturating_mul(2_u32.saturating_pow(self.trouble - 1)));
                 // Up to a tenth more, so that those who were turned away together do not come back together.
-                Ok(wait + wait.mul_f64(fastrand::f64() / 10.0))
+                Ok((wait + wait.mul_f64(fastrand::f64() / 10.0)).max(least))
             }
             _ => Err(error),
         }
@@ -87,7 +92,8 @@ impl Tries {
     }
 }
 
-fn jittered(wait: Duration) -> Duration {
+/// Shortens a wait by chance, down to half.
+pub fn jittered(wait: Duration) -> Duration {
     wait.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
@@ -112,14 +118,16 @@ fn share(limit: &str) -> Option<Duration> {
     Some(Duration::from_secs(window.div_ceil(number)))
 }
 
-/// Reads `RateLimit-Reset` and `X-RateLimit-Reset`: seconds from now, or seconds since 1970, by their size.
+/// Reads `RateLimit-Reset` and `X-RateLimit-Reset`: seconds from now, or seconds or milliseconds since 1970, by their
+/// size.
 pub fn reset(value: &str, now: Timestamp) -> Option<Duration> {
     let seconds = seconds(value)?;
     if seconds < FIRST_MOMENT {
         return Some(Duration::from_secs(seconds.min(LONGEST_NAMED)));
     }
     let now = u64::try_from(now.as_second()).unwrap_or(0);
-    Some(Duration::from_secs(seconds.saturating_sub(now).min(LONGEST_NAMED)))
+    let moment = if seconds < FIRST_MILLISECOND { seconds } else { seconds.div_ceil(1000) };
+    Some(Duration::from_secs(moment.saturating_sub(now).min(LONGEST_NAMED)))
 }
 
 fn seconds(value: &str) -> Option<u64> {

@@ -10,6 +10,7 @@ mod faults;
 mod limits;
 mod lists;
 mod mirrors;
+mod odd;
 mod push_times;
 mod signatures;
 mod snapshots;

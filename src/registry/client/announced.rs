@@ -13,8 +13,11 @@ use reqwest::header::HeaderMap;
 use crate::http::retry::reset;
 use crate::model::usage::ToldLimit;
 
-/// The longest window that is believed, in seconds: a day.
+/// The longest window that is believed, in seconds: a day. It tells what is counted, and how fast that comes back.
 const LONGEST: u64 = 86_400;
+
+/// The longest time until something comes back that is believed: then one request finds out.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// How many limits of one answer are read.
 const MOST_ITEMS: usize = 16;
@@ -50,7 +53,7 @@ impl Announced {
             let limit = u32::try_from(self.told.limit.unwrap_or(1).max(1)).unwrap_or(u32::MAX);
             (window / limit).max(Duration::from_secs(1))
         };
-        self.reset.or_else(|| self.told.window.map(spread))
+        self.reset.or_else(|| self.told.window.map(spread)).map(|regain| regain.min(LONGEST_WAIT))
     }
 
     fn spelt(headers: &HeaderMap, prefix: &str, now: Timestamp) -> Option<Self> {
@@ -58,7 +61,7 @@ impl Announced {
         let all = named("remaining")?.split(',').take(MOST_ITEMS).map(numbered).collect::<Option<Vec<_>>>()?;
         let (remaining, remaining_window) = all.into_iter().min_by_key(|(left, _)| *left)?;
         let (limit, limit_window) = named("limit").and_then(numbered).map_or((None, None), |(n, w)| (Some(n), w));
-        let reset = named("reset").and_then(|value| reset(value, now)).map(capped);
+        let reset = named("reset").and_then(|value| reset(value, now)).map(|reset| reset.min(LONGEST_WAIT));
         let window = remaining_window.or(limit_window);
         Some(Self { told: ToldLimit { limit, remaining, window }, reset })
     }
@@ -88,7 +91,7 @@ impl Announced {
             let policy = policies.iter().find(|policy| name(policy) == name(item)).copied().unwrap_or_default();
             let (limit, window) = (parameter(policy, "q"), seconds(policy, "w"));
             let told = ToldLimit { limit, remaining: parameter(item, "r")?, window };
-            Some(Self { told, reset: seconds(item, "t") })
+            Some(Self { told, reset: seconds(item, "t").map(|reset| reset.min(LONGEST_WAIT)) })
         };
         items("ratelimit").into_iter().filter_map(read).collect()
     }
@@ -163,7 +166,11 @@ mod tests {
             (vec![("RateLimit-Remaining", "5"), ("X-RateLimit-Remaining", "2")], Some((None, 2, None, None))),
             (
                 vec![("RateLimit-Remaining", "0"), ("RateLimit-Reset", "99999999999999")],
-                Some((None, 0, None, Some(86_400))),
+                Some((None, 0, None, Some(3600))),
+            ),
+            (
+                vec![("X-RateLimit-Remaining", "0"), ("X-RateLimit-Reset", "1795161630000")],
+                Some((None, 0, None, Some(30))),
             ),
             (vec![("X-Ms-RateLimit-Remaining-Calls-Per-Second", "166.650000")], Some((None, 166, Some(1), Some(1)))),
             (vec![("X-Ms-RateLimit-Remaining-Calls-Per-Second", "none")], None),
@@ -183,6 +190,7 @@ mod tests {
         let limit = |limit, window| Announced { told: ToldLimit { limit, remaining: 0, window }, reset: None };
         assert_eq!(limit(Some(100), window(21_600)).regain(), window(216));
         assert_eq!(limit(Some(0), window(60)).regain(), window(60));
+        assert_eq!(limit(Some(1), window(86_400)).regain(), window(3600));
         assert_eq!(limit(Some(100), window(1)).regain(), window(1));
         assert_eq!(limit(Some(100), None).regain(), None);
         assert!(limit(None, window(21_600)).counts_pulls() && !limit(None, window(60)).counts_pulls());

@@ -51,8 +51,9 @@ impl RegistryClient {
         held: Held<'_>,
     ) -> Result<Option<HeaderValue>, Failure> {
         let host = visit.host;
-        let mut credential = self.credentials.find(&host.name).await?;
+        let mut credential = self.credentials.find(&host.name, visit.image.path()).await?;
         loop {
+            credential.iter().for_each(|login| host.tokens.show(login));
             let header = match (challenge, credential.as_deref().map(|credential| &credential.secret)) {
                 (Challenge::Basic, None) => return Ok(None),
                 (Challenge::Basic, Some(Secret::Password { user, password })) => {
@@ -75,7 +76,7 @@ impl RegistryClient {
             let Some(refused) = credential.filter(|_| held == Held::Refused(Some(&header))) else {
                 return Ok(Some(header));
             };
-            credential = self.credentials.renew(&host.name, &refused).await?;
+            credential = self.credentials.renew(&host.name, visit.image.path(), &refused).await?;
             if credential.as_ref().is_some_and(|credential| credential.is_same_secret(&refused)) {
                 return Ok(Some(header));
             }
@@ -93,7 +94,7 @@ impl RegistryClient {
         let host = visit.host;
         let (Challenge::Basic, Some(shown)) = (challenge, shown) else { return Ok(()) };
         let _first = host.tokens.first.lock().await;
-        let Some(credential) = self.credentials.find(&host.name).await? else { return Ok(()) };
+        let Some(credential) = self.credentials.find(&host.name, visit.image.path()).await? else { return Ok(()) };
         if host.tokens.was_just_refused(&credential) || host.tokens.is_proven(&credential) {
             return Ok(());
         }
@@ -146,7 +147,8 @@ impl RegistryClient {
         }
         let mut fetched = self.fetch_token(visit, realm, &scope, credential.as_deref()).await;
         if let (Err(NoToken { is_login_wrong: true, .. }), Some(refused)) = (&fetched, &credential) {
-            let newer = self.credentials.renew(&host.name, refused).await?;
+            let newer = self.credentials.renew(&host.name, visit.image.path(), refused).await?;
+            newer.iter().for_each(|login| tokens.show(login));
             if newer.as_ref().is_none_or(|newer| !newer.is_same_secret(refused)) {
                 credential = newer;
                 fetched = self.fetch_token(visit, realm, &scope, credential.as_deref()).await;

@@ -26,11 +26,15 @@ impl Challenge {
     }
 }
 
-/// Picks the login to use from all headers: Bearer before Basic, `None` when neither is there.
+/// Picks the login to use from all headers: Bearer with a realm that can be used before Basic, before any other Bearer;
+/// `None` when none is there.
 ///
 /// Several challenges may stand in one header, and parameters may be quoted or not, in any order.
-pub(super) fn choose<'a>(headers: impl Iterator<Item = &'a str>) -> Option<Challenge> {
-    let mut basic = false;
+pub(super) fn choose<'a>(
+    headers: impl Iterator<Item = &'a str>,
+    is_usable: impl Fn(&str) -> bool,
+) -> Option<Challenge> {
+    let (mut basic, mut unusable) = (false, None);
     for (scheme, parameters) in headers.flat_map(parse) {
         if scheme.eq_ignore_ascii_case("bearer") {
             let named = |name: &str| {
@@ -38,12 +42,17 @@ pub(super) fn choose<'a>(headers: impl Iterator<Item = &'a str>) -> Option<Chall
                 found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
             };
             if let Some(realm) = named("realm") {
-                return Some(Challenge::Bearer { realm, service: named("service"), scope: named("scope") });
+                let is_usable = is_usable(&realm);
+                let bearer = Challenge::Bearer { realm, service: named("service"), scope: named("scope") };
+                if is_usable {
+                    return Some(bearer);
+                }
+                unusable = unusable.or(Some(bearer));
             }
         }
         basic |= scheme.eq_ignore_ascii_case("basic");
     }
-    basic.then_some(Challenge::Basic)
+    if basic { Some(Challenge::Basic) } else { unusable }
 }
 
 /// A scheme with its parameters.
@@ -127,7 +136,16 @@ mod tests {
             (vec!["", ",,, ,", "=", "= =\"", "Bearer realm=\"", "Bearer realm"], None),
             (vec![r#"Bearer realm="https://never/closed"#], bearer("https://never/closed", None, None)),
         ] {
-            assert_eq!(choose(headers.iter().copied()), expected, "{headers:?}");
+            assert_eq!(choose(headers.iter().copied(), |_| true), expected, "{headers:?}");
         }
+    }
+
+    #[test]
+    fn a_realm_that_cannot_be_used_stands_behind_every_other_way() {
+        let choose = |headers: &[&'static str]| choose(headers.iter().copied(), |realm| realm.starts_with("https:"));
+        let bad = r#"Bearer realm="ftp://bad/token""#;
+        assert_eq!(choose(&[bad, "Basic"]), Some(Challenge::Basic));
+        assert_eq!(choose(&[bad, r#"Bearer realm="https://a/t""#]), bearer("https://a/t", None, None));
+        assert_eq!(choose(&[bad, "Negotiate"]), bearer("ftp://bad/token", None, None));
     }
 }

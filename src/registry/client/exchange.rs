@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::http::client::{Answer, Call};
 use crate::http::error::HttpError;
 use crate::http::retry::{RetryPolicy, Tries};
+use crate::http::target::host_of;
 use crate::model::exchange::{Ending, Exchange, System};
 use crate::registry::client::breaker::{Breaker, Leave};
 use crate::registry::client::failure::Failure;
@@ -93,7 +94,7 @@ impl RegistryClient {
             let policy = if matches!(leave, Leave::Probe(_)) { &RetryPolicy::NONE } else { &self.limits.retry };
             match self.pause(visit, kind, &mut tries, policy, error).await {
                 Ok(()) => visit.host.meter.retry(),
-                Err(error) => return Err(self.final_error(visit, breaker, error)),
+                Err(error) => return Err(self.final_error(visit, breaker, call, error)),
             }
         }
     }
@@ -107,7 +108,12 @@ impl RegistryClient {
         host.meter.waited(ticket.paced + ticket.waited);
         let ends = self.ends(visit);
         if self.clock.instant() >= ends {
-            return Ok(Err(HttpError::Deadline { host: host.name.clone() }));
+            // Nothing was sent: whoever asks for patience is not down.
+            return Err(if self.is_over() {
+                self.not_in_time(host)
+            } else {
+                HttpError::Deadline { host: host.name.clone() }.into()
+            });
         }
         host.meter.request(kind);
         let call = Call { deadline: ends, retry: RetryPolicy::NONE, ..call.clone() };
@@ -178,7 +184,10 @@ impl RegistryClient {
             return Err(error);
         }
         let shared = match &error {
-            HttpError::Throttled { wait: named, .. } => Some(named.unwrap_or(wait).min(wait)),
+            HttpError::Throttled { wait: named, .. } => {
+                let named = named.filter(|named| *named >= policy.first_wait);
+                Some(named.unwrap_or(wait).min(wait))
+            }
             _ => None,
         };
         let is_under_way = shared.is_some_and(|wait| !host.budget.begins(self.clock.instant(), wait));
@@ -194,11 +203,17 @@ impl RegistryClient {
     }
 
     /// Remembers what an error says of the host, and puts one that the end of the pass made into its words.
-    fn final_error(&self, visit: &Visit<'_>, breaker: &Breaker, error: HttpError) -> Failure {
+    fn final_error(&self, visit: &Visit<'_>, breaker: &Breaker, call: &Call, error: HttpError) -> Failure {
         if matches!(error, HttpError::Deadline { .. }) && self.is_over() {
             return self.not_in_time(visit.host);
         }
-        breaker.note(Some(&error), self.clock.instant());
+        // What another host does, to which it redirects, is not its fault: it is there.
+        let is_own = match &error {
+            HttpError::Elsewhere { .. } => false,
+            HttpError::Deadline { host } => *host == visit.host.name || *host == host_of(&call.url),
+            _ => true,
+        };
+        breaker.note(is_own.then_some(&error), self.clock.instant());
         error.into()
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use crate::http::echo::without_secrets;
 use crate::http::error::HttpError;
 use crate::model::image::shorten;
 use crate::model::usage::ToldLimit;
@@ -49,6 +50,14 @@ pub(super) enum Failure {
         "{host} refuses the credentials from {origin}{said}; they may not pull this repository, are wrong or have expired: {advice}"
     )]
     RefusedHere { host: String, origin: String, said: String, advice: &'static str },
+    #[error(
+        "{host} takes the login from {origin}, and refuses it what was asked for; give that account the right to pull, or name other credentials"
+    )]
+    NotForIt { host: String, origin: String },
+    #[error(
+        "{host} was not asked: it has refused {images} images in a row with tokens that its login server gave for the login from {origin}, and is left alone for a minute; see why it does not take them, and whether that account may pull"
+    )]
+    Futile { host: String, origin: String, images: usize },
     #[error("{host} wants a user and a password, and {origin} holds a token instead")]
     WantsPassword { host: String, origin: String },
     #[error("{host} forbids it ({who}){said}; give that account the right to pull, or {advice}")]
@@ -75,6 +84,10 @@ pub(super) enum Failure {
     Circle { host: String },
     #[error("{host} says that the list of tags goes on at {next}, which is not followed")]
     Link { host: String, next: String },
+    #[error(
+        "{host} says in a way that cannot be read where its list of {what} goes on (`Link`), so that the list is not known whole"
+    )]
+    UnreadableLink { host: String, what: &'static str },
     #[error("{host} says that the list of referrers goes on at {next}, which is not followed")]
     ReferrersLink { host: String, next: String },
     #[error("{host} lists referrers on more than {pages} pages, which are not read")]
@@ -119,10 +132,7 @@ struct RawError {
 /// A registry may repeat what it was shown: `secrets` are taken out.
 pub(super) fn said(body: &[u8], secrets: &[String]) -> String {
     let Ok(RawErrors { errors }) = serde_json::from_slice(body) else { return String::new() };
-    let plain = |text: &str| {
-        let texts = secrets.iter().filter(|secret| !secret.is_empty());
-        shorten(&texts.fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "…")))
-    };
+    let plain = |text: &str| shorten(&without_secrets(text, secrets));
     let Some(error) = errors.first() else { return String::new() };
     match (plain(&error.code), plain(&error.message)) {
         (code, message) if code.is_empty() && message.is_empty() => String::new(),
@@ -132,15 +142,16 @@ pub(super) fn said(body: &[u8], secrets: &[String]) -> String {
     }
 }
 
-/// Returns an address that somebody else named, for a message: without query, fragment and login, where secrets may be.
-pub(super) fn address(text: &str) -> String {
+/// Returns an address that somebody else named, for a message: without query, fragment and login, where secrets may be,
+/// and without those that were shown.
+pub(super) fn address(text: &str, secrets: &[String]) -> String {
     let end = text.find(['?', '#']).unwrap_or(text.len());
     let text = &text[..end];
     let begin = text.find("//").map_or(0, |slashes| slashes + 2);
     let (scheme, rest) = text.split_at(begin);
     let authority = rest.find('/').unwrap_or(rest.len());
     let login = rest[..authority].rfind('@').map_or(0, |at| at + 1);
-    shorten(&format!("{scheme}{}", &rest[login..]))
+    shorten(&without_secrets(&format!("{scheme}{}", &rest[login..]), secrets))
 }
 
 #[cfg(test)]
@@ -172,8 +183,9 @@ mod tests {
             ("https://a.example/x@y", "https://a.example/x@y"),
             ("user:pass@a.example/x", "a.example/x"),
             ("?s=secret", ""),
+            ("https://a.example/hunter2/x", "https://a.example/…/x"),
         ] {
-            assert_eq!(address(text), expected, "{text}");
+            assert_eq!(address(text, &["hunter2".to_owned()]), expected, "{text}");
         }
     }
 }

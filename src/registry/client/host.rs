@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 use url::Url;
 
 use crate::clock::Clock;
@@ -46,6 +46,8 @@ pub(super) struct Host {
     pub(super) meter: Meter,
     /// What is left for further tries in this pass.
     pub(super) budget: Budget,
+    /// The challenge at the root of the protocol, once that was asked; `None` where it asks for no login.
+    pub(super) root: OnceCell<Option<Arc<Challenge>>>,
 }
 
 impl Deref for Host {
@@ -69,7 +71,7 @@ impl Host {
 
     /// Makes a host for a pass from what is known of it.
     pub(super) fn of(known: Arc<Known>) -> Self {
-        Self { known, meter: Meter::default(), budget: Budget::default() }
+        Self { known, meter: Meter::default(), budget: Budget::default(), root: OnceCell::new() }
     }
 
     /// Returns what is known of it, for other passes.
@@ -101,6 +103,10 @@ pub(super) struct Known {
     pub(super) gate: Gate,
     /// Whether it answers a page of a usual size with everything there is: then none needs to be asked twice.
     pub(super) ends_lists: AtomicBool,
+    /// Whether it was seen to send a further page where no `Link` named it.
+    pub(super) has_pages: AtomicBool,
+    /// Held by whoever finds out how it pages, so that fifty others do not all learn the same.
+    pub(super) paging: tokio::sync::Mutex<()>,
     /// The number of the last word of other processes that was taken.
     pub(super) heard: AtomicU64,
     /// Whether it is down.
@@ -133,6 +139,8 @@ impl Known {
             tokens: Tokens::default(),
             gate: Gate::new(rate, clock),
             ends_lists: AtomicBool::new(false),
+            has_pages: AtomicBool::new(false),
+            paging: tokio::sync::Mutex::default(),
             heard: AtomicU64::new(0),
             breaker: Breaker::default(),
             login_breaker: Breaker::default(),

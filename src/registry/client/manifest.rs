@@ -20,7 +20,7 @@ const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json";
 
 /// The header that names a manifest's digest, by the distribution specification.
-const DIGEST_HEADER: &str = "docker-content-digest";
+pub(super) const DIGEST_HEADER: &str = "docker-content-digest";
 
 /// How many platforms of one index are listed; real ones have up to about thirty.
 const MAX_PLATFORMS: usize = 500;
@@ -103,7 +103,7 @@ impl RegistryClient {
             (200, Some(digest)) => digest.parse().map_err(|_not_a_digest| Failure::Malformed {
                 host: visit.host.name.clone(),
                 what: "a manifest's headers",
-                reason: format!("`{}` is no digest", shorten(digest)),
+                reason: format!("`{}` is no digest", visit.hushed(digest)),
             }),
             // Some registries know no HEAD, or leave the header out. A 404 may mean either.
             (200 | 404 | 405, None) => Ok(self.manifest(visit, tag.as_str(), None).await?.0),
@@ -136,7 +136,7 @@ impl RegistryClient {
             }
             None => (top, None),
         };
-        let Some(config) = manifest.config else { return Err(Failure::Kind(shorten(&manifest.media_type))) };
+        let Some(config) = manifest.config else { return Err(Failure::Kind(visit.hushed(&manifest.media_type))) };
         let config = self.config(visit, &config).await?;
         Ok(TagFacts {
             digest: Some(digest),
@@ -145,6 +145,10 @@ impl RegistryClient {
             platforms: Some(platforms.unwrap_or_else(|| config.platform.plain().into_iter().collect())),
             ..TagFacts::default()
         })
+    }
+
+    pub(super) async fn expect_manifest(&self, visit: &Visit<'_>, reference: &str) -> Result<(), Failure> {
+        self.manifest(visit, reference, None).await.map(|_known| ())
     }
 
     async fn manifest(
@@ -159,6 +163,9 @@ impl RegistryClient {
         let named = named.map(|digest| self.parse_digest(visit, digest)).transpose()?;
         for digest in [expected, named.as_ref()].into_iter().flatten() {
             verify(visit, digest, &body)?;
+        }
+        if body.trim_ascii_start().starts_with(b"<") {
+            return Err(Failure::NotJson { host: visit.host.name.clone(), what: "a web page" });
         }
         let manifest = serde_json::from_slice(&body).map_err(|error| malformed(visit, "a manifest", &error))?;
         Ok((expected.cloned().or(named).unwrap_or_else(|| sha256(&body)), manifest))
@@ -177,7 +184,7 @@ impl RegistryClient {
         text.parse().map_err(|_not_a_digest| Failure::Malformed {
             host: visit.host.name.clone(),
             what: "a manifest",
-            reason: format!("`{}` is no digest", shorten(text)),
+            reason: format!("`{}` is no digest", visit.hushed(text)),
         })
     }
 }

@@ -32,7 +32,7 @@ mod transport;
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -45,9 +45,10 @@ use crate::clock::Clock;
 use crate::cores;
 use crate::http::client::HttpClient;
 use crate::http::connection::{Connection, Connections};
+use crate::http::echo::without_secrets;
 use crate::http::error::HttpError;
 use crate::model::exchange::Witness;
-use crate::model::image::{Digest, ImageName, Tag};
+use crate::model::image::{Digest, ImageName, Tag, shorten};
 use crate::model::signature::SignatureVerdict;
 use crate::model::tags::{FactKind, ImageTags, TagFacts};
 use crate::model::usage::Usage;
@@ -124,6 +125,8 @@ struct Visit<'a> {
     deadline: Instant,
     /// How long the operator's own rate has held its requests back: the image is not to blame for that.
     paced: Mutex<Duration>,
+    /// Whether the last request brought a login, or a token for one.
+    with_login: AtomicBool,
     /// Held until the image is done, so that a host sees no more than its number of images at once.
     _turn: SemaphorePermit<'a>,
 }
@@ -131,6 +134,11 @@ struct Visit<'a> {
 impl Visit<'_> {
     fn paced(&self) -> Duration {
         *self.paced.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns a text of the registry's for a message: short, and without what it was shown.
+    fn hushed(&self, text: &str) -> String {
+        shorten(&without_secrets(text, &self.host.tokens.shown()))
     }
 
     fn add_paced(&self, time: Duration) {
@@ -144,7 +152,10 @@ impl RegistryClient {
         settings.limits.list_bytes = settings.limits.list_bytes.min(MAX_LIST_BYTES);
         settings.hosts.iter_mut().for_each(|host| host.host = normal_host(&host.host));
         let (now, begun) = (Arc::clone(&clock), clock.instant());
-        let http = Arc::new(HttpClient::over(connections(&settings), Arc::new(move || now.now())));
+        let plain: Vec<_> = settings.hosts.iter().filter(|host| host.insecure).collect();
+        let plain: Vec<_> = plain.iter().filter_map(|of| host::origin(&of.host, Some(of)).ok()).collect();
+        let http = HttpClient::over(connections(&settings), Arc::new(move || now.now()));
+        let http = Arc::new(http.speaking_plainly_to(plain.iter()));
         Self {
             credentials: Arc::new(Credentials::new(&settings, Arc::clone(&http), Arc::clone(&clock))),
             http,
@@ -253,7 +264,7 @@ impl RegistryClient {
         let turn = turn.expect("the semaphore is never closed");
         let own = self.host_settings.get(&host.name).and_then(|settings| settings.image_time);
         let deadline = self.clock.instant() + own.unwrap_or(self.limits.image_time);
-        Ok(Visit { image, host, deadline, paced: Mutex::default(), _turn: turn })
+        Ok(Visit { image, host, deadline, paced: Mutex::default(), with_login: AtomicBool::new(false), _turn: turn })
     }
 
     /// Turns the end of an image's time into the end of the pass, where that is what it was.
@@ -268,6 +279,11 @@ impl RegistryClient {
         let host = self.host(image.host())?;
         let visit = self.visit(image, &host).await?;
         let (mut list, pages) = self.list(&visit, earlier).await.map_err(|failure| self.in_words(&host, failure))?;
+        if let (examples @ [_, ..], count) = list.invalid() {
+            let secrets = host.tokens.shown();
+            let examples = examples.iter().map(|example| without_secrets(example, &secrets)).collect();
+            list.set_invalid(examples, count);
+        }
         // Most come sorted. Others wait for a second core, since this one has answers of other registries to read.
         let list = if list.len() < MANY {
             list.finish();

@@ -3,12 +3,12 @@
 use reqwest::Method;
 
 use crate::http::error::HttpError;
-use crate::model::image::{ImageName, Tag};
+use crate::model::image::{Digest, ImageName, Tag};
 use crate::model::usage::ToldLimit;
 use crate::registry::client::RegistryClient;
 use crate::registry::client::failure::Failure;
 use crate::registry::client::host::Scheme;
-use crate::registry::client::manifest::manifest_question;
+use crate::registry::client::manifest::{DIGEST_HEADER, manifest_question};
 
 /// What one question told of a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +67,8 @@ impl RegistryClient {
             | Failure::Refused { .. }
             | Failure::RefusedHere { .. }
             | Failure::WantsPassword { .. }
+            | Failure::NotForIt { .. }
+            | Failure::Futile { .. }
             | Failure::Forbidden { .. }
             | Failure::Challenge { .. }
             | Failure::Realm { .. }
@@ -96,9 +98,16 @@ impl RegistryClient {
         let status = answer.status.as_u16();
         // A HEAD has no body to read: a registry that knows no HEAD has still taken the login.
         if !matches!(status, 404 | 405) {
-            drop(self.successful(&visit, answer).await?);
+            let answer = self.successful(&visit, answer).await?;
+            // Whatever stands before a registry may answer everything with a page of its own.
+            let is_manifest = answer.header(DIGEST_HEADER).is_some_and(|text| text.parse::<Digest>().is_ok())
+                || answer.header("content-type").is_some_and(|kind| kind.contains("json"));
+            drop(answer);
+            if !is_manifest {
+                self.expect_manifest(&visit, tag.as_str()).await?;
+            }
         }
-        let origin = self.credentials.find(&host.name).await?.map(|found| found.origin.clone());
+        let origin = self.credentials.find(&host.name, image.path()).await?.map(|found| found.origin.clone());
         let welcome = match (host.scheme(), origin) {
             (Scheme::Challenged(_), Some(origin)) => Welcome::Accepted(origin),
             (Scheme::Challenged(_), None) => Welcome::Anonymous,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use reqwest::Method;
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LINK};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
 use url::Url;
 
 use crate::http::client::{Answer, Call};
@@ -133,7 +133,7 @@ impl RegistryClient {
                 self.ask(visit, &question).await?
             }
             Login::Password => {
-                let credential = self.credentials.find(&visit.host.name).await?;
+                let credential = self.credentials.find(&visit.host.name, visit.image.path()).await?;
                 let header = match credential.as_deref().map(|credential| &credential.secret) {
                     Some(Secret::Password { user, password }) => Some(super::auth::basic(user, password)),
                     _ => None,
@@ -149,7 +149,8 @@ impl RegistryClient {
             401 | 403 | 404 => return Ok(Page::default()),
             status => return Err(Failure::Status { host, status, said: String::new() }),
         }
-        let link = answer.header(LINK.as_str()).and_then(link::next).map(str::to_owned);
+        // The newest come first: where it cannot be read how it goes on, older tags are without a time.
+        let link = link::next_of(&answer.headers).unwrap_or_default();
         let body = answer.body(MAX_PAGE).whole().await?;
         vendor.read(&body, cursor, link.as_deref()).map_err(|at| Failure::Malformed {
             host,

@@ -49,6 +49,19 @@ impl<F: Into<Failure>> From<F> for NoToken {
 }
 
 impl RegistryClient {
+    /// Decides whether logins may go to a realm, and how. One that speaks plain HTTP by its own entry is welcome where no
+    /// login goes to it, or the registry itself speaks no better.
+    fn protection(&self, host: &Host, realm: &Url, with_login: bool) -> Option<PlainHttp> {
+        let is_allowed = self.http.speaks_plainly_to(realm) && (!with_login || host.origin.scheme() == "http");
+        protection(host, realm).or_else(|| (is_allowed && !is_loopback(realm)).then_some(PlainHttp::ThisHost))
+    }
+
+    /// Whether a realm can be asked for a token at all.
+    pub(super) fn is_usable(&self, host: &Host, realm: &str) -> bool {
+        let url = Realm { realm, service: None }.address(host);
+        url.is_some_and(|url| self.protection(host, &url, false).is_some())
+    }
+
     /// Fetches a token; returns it and until when it is used.
     pub(super) async fn fetch_token(
         &self,
@@ -58,9 +71,9 @@ impl RegistryClient {
         credential: Option<&Credential>,
     ) -> Result<(SecretString, Instant), NoToken> {
         let host = visit.host;
-        let refused = || Failure::Realm { host: host.name.clone(), realm: address(realm.realm) };
+        let refused = || Failure::Realm { host: host.name.clone(), realm: address(realm.realm, &host.tokens.shown()) };
         let mut url = realm.address(host).ok_or_else(refused)?;
-        let plain = protection(host, &url).ok_or_else(refused)?;
+        let plain = self.protection(host, &url, credential.is_some()).ok_or_else(refused)?;
         let service = realm.service;
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
@@ -154,7 +167,9 @@ async fn read_token(
     let filled = |token: &SecretString| !token.expose_secret().is_empty();
     let value = raw.token.filter(filled).or(raw.access_token.filter(filled));
     let value = value.ok_or_else(|| failed("the answer holds none".to_owned()))?;
-    let life = Duration::from_secs(raw.expires_in.map_or(DEFAULT_LIFE, |seconds| seconds.0).min(86_400));
+    // None that is good for nothing is handed out: older servers write 0 where they say nothing.
+    let life = raw.expires_in.map(|seconds| seconds.0).filter(|seconds| *seconds > 0);
+    let life = Duration::from_secs(life.unwrap_or(DEFAULT_LIFE).min(86_400));
     Ok((value, Instant::now() + left(life, raw.issued_at.as_deref(), now)))
 }
 

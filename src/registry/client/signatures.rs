@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use reqwest::Method;
-use reqwest::header::LINK;
 use serde::Deserialize;
 use url::Url;
 
 use crate::http::client::Answer;
+use crate::http::error::HttpError;
 use crate::model::image::{Digest, Tag};
 use crate::registry::client::failure::{Failure, address};
 use crate::registry::client::link;
@@ -122,18 +122,31 @@ impl RegistryClient {
                 }
             }
             Place::Referrers => {
+                let mut failed = None;
                 for referrer in self.referrers(visit, digest).await? {
-                    let digest = self.parse_digest(visit, &referrer.digest)?;
-                    let question = question(self.manifest_url(visit, digest.as_str()), MANIFEST);
-                    let (_, body) = self.ask_whole(visit, &question, self.limits.manifest_bytes).await?;
-                    verify(visit, &digest, &body)?;
-                    if self.layers(visit, &body, take).await? == Wanted::Enough {
-                        break;
+                    match self.referrer(visit, &referrer, take).await {
+                        Ok(Wanted::Enough) => return Ok(()),
+                        Ok(Wanted::More) => {}
+                        Err(failure) => go_on(&mut failed, failure)?,
                     }
                 }
-                Ok(())
+                failed.map_or(Ok(()), Err)
             }
         }
+    }
+
+    /// Fetches the signatures of one referrer.
+    async fn referrer(
+        &self,
+        visit: &Visit<'_>,
+        referrer: &RawReferrer,
+        take: &mut (dyn FnMut(&Material) -> Wanted + Send),
+    ) -> Result<Wanted, Failure> {
+        let digest = self.parse_digest(visit, &referrer.digest)?;
+        let question = question(self.manifest_url(visit, digest.as_str()), MANIFEST);
+        let (_, body) = self.ask_whole(visit, &question, self.limits.manifest_bytes).await?;
+        verify(visit, &digest, &body)?;
+        self.layers(visit, &body, take).await
     }
 
     /// Lists what refers to some content and may be a signature, the latest first.
@@ -170,7 +183,8 @@ impl RegistryClient {
         let raw: RawManifest =
             serde_json::from_slice(manifest).map_err(|error| malformed(visit, "a signature's manifest", &error))?;
         // Signatures of one image mostly have one payload between them.
-        let mut known: HashMap<String, Vec<u8>> = HashMap::new();
+        let mut known: HashMap<&str, Option<Vec<u8>>> = HashMap::new();
+        let mut failed = None;
         let layers = raw.layers.unwrap_or_default();
         for layer in layers.iter().rev().filter(|layer| is_signature(layer)).take(MAX_SIGNATURES) {
             let is_bundle = layer.media_type.starts_with(BUNDLE);
@@ -178,17 +192,28 @@ impl RegistryClient {
             let material = if layer.size > most {
                 Material::Unfit(format!("it has {} bytes, and {most} are read at most", layer.size))
             } else {
-                if !known.contains_key(&layer.digest) {
-                    known.insert(layer.digest.clone(), self.blob(visit, &layer.digest, most).await?);
-                }
-                let bytes = known[&layer.digest].clone();
+                let bytes = match known.get(layer.digest.as_str()) {
+                    Some(bytes) => bytes.clone(),
+                    None => {
+                        let bytes = match self.blob(visit, &layer.digest, most).await {
+                            Ok(bytes) => Some(bytes),
+                            Err(failure) => {
+                                go_on(&mut failed, failure)?;
+                                None
+                            }
+                        };
+                        known.insert(&layer.digest, bytes.clone());
+                        bytes
+                    }
+                };
+                let Some(bytes) = bytes else { continue };
                 if is_bundle { Material::Bundle(bytes) } else { Material::Simple(simple(layer, bytes)) }
             };
             if take(&material) == Wanted::Enough {
                 return Ok(Wanted::Enough);
             }
         }
-        Ok(Wanted::More)
+        failed.map_or(Ok(Wanted::More), Err)
     }
 
     async fn blob(&self, visit: &Visit<'_>, digest: &str, most: u64) -> Result<Vec<u8>, Failure> {
@@ -225,17 +250,21 @@ impl RegistryClient {
     /// Reads an answer that must be a success, and where its list goes on.
     async fn read_page(&self, visit: &Visit<'_>, answer: Answer, url: &Url) -> Result<Page, Failure> {
         let answer = self.successful(visit, answer).await?;
-        let links = answer.headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
-        let next = links.filter_map(link::next).next().map(str::to_owned);
+        let next = link::next_of(&answer.headers)
+            .map_err(|link::Unreadable| Failure::UnreadableLink { host: visit.host.name.clone(), what: "referrers" })?;
         let next = next.map(|next| self.following(visit, url, &next)).transpose()?;
+        let is_elsewhere = answer.is_elsewhere;
         let body = answer.body(self.limits.manifest_bytes).whole().await;
-        self.note(visit, body.as_ref().err());
+        self.note(visit, body.as_ref().err().filter(|_| !is_elsewhere));
         Ok(Page { body: body?.to_vec(), next })
     }
 
     /// Follows a link within the host it came from; scheme and port stay ours, as for lists of tags.
     fn following(&self, visit: &Visit<'_>, here: &Url, link: &str) -> Result<Url, Failure> {
-        let refused = || Failure::ReferrersLink { host: visit.host.name.clone(), next: address(link) };
+        let refused = || Failure::ReferrersLink {
+            host: visit.host.name.clone(),
+            next: address(link, &visit.host.tokens.shown()),
+        };
         let next = here.join(link).map_err(|_not_a_url| refused())?;
         if next.host() != here.host() || next == *here {
             return Err(refused());
@@ -289,6 +318,24 @@ impl Absent {
 fn tag_of(digest: &Digest) -> String {
     let (algorithm, digits) = digest.as_str().split_once(':').unwrap_or_default();
     format!("{algorithm}-{digits:.64}")
+}
+
+/// Keeps the first failure of one piece, so that others are looked at beside it: any of them may hold. One that all
+/// others would meet is given back.
+fn go_on(failed: &mut Option<Failure>, failure: Failure) -> Result<(), Failure> {
+    let is_of_all = matches!(
+        failure,
+        Failure::Down { .. }
+            | Failure::Paused { .. }
+            | Failure::Spent { .. }
+            | Failure::NotInTime { .. }
+            | Failure::Http(HttpError::Deadline { .. })
+    );
+    if is_of_all {
+        return Err(failed.take().unwrap_or(failure));
+    }
+    failed.get_or_insert(failure);
+    Ok(())
 }
 
 fn question(url: Url, accept: &'static str) -> Question {

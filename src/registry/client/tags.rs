@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
 use reqwest::Method;
-use reqwest::header::LINK;
 use url::Url;
 
 use crate::http::error::HttpError;
@@ -93,6 +92,7 @@ impl RegistryClient {
         let mut asked = HashSet::new();
         let mut reading = Reading::new();
         let mut linked = false;
+        let mut alone = None;
         for _ in 0..self.limits.pages {
             if !asked.insert(url.clone()) {
                 return Err(Failure::Circle { host: visit.host.name.clone() });
@@ -131,11 +131,28 @@ impl RegistryClient {
                 url = page_after(visit, size, last);
                 continue;
             }
+            if !is_first && !linked {
+                visit.host.has_pages.store(true, Ordering::Relaxed);
+                drop(alone.take());
+            }
             url = match next(visit, &url, &added, size, linked)? {
                 Next::End => return Ok(reading.finish(earlier)),
                 Next::Linked(next) => {
                     linked = true;
                     next
+                }
+                Next::After(next) if is_first && !visit.host.has_pages.load(Ordering::Relaxed) => {
+                    alone = Some(visit.host.paging.lock().await);
+                    let known = visit.host.page_size.load(Ordering::Relaxed);
+                    if known > 0 && known < size {
+                        // Another image has shown meanwhile that it sends everything, or less: what is asked for changes.
+                        drop(alone.take());
+                        (size, reading) = (known, Reading::new());
+                        asked.clear();
+                        first_page(visit, size)
+                    } else {
+                        next
+                    }
                 }
                 Next::After(next) => next,
             };
@@ -157,11 +174,20 @@ impl RegistryClient {
     ///
     /// By the specification it was; so only a registry that has more is believed, and an answer that means nothing is none.
     async fn probe(&self, visit: &Visit<'_>, reading: &mut Reading, first: &Added) -> Result<Option<u32>, Failure> {
+        let _alone = visit.host.paging.lock().await;
+        if visit.host.ends_lists.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
         let cut = u32::try_from(first.count).unwrap_or(u32::MAX);
         let url = page_after(visit, cut, first.last.as_deref().unwrap_or_default());
         let more = match self.page(visit, &url, TagList::default(), self.room(reading), None).await {
             Ok(Outcome::Read(step)) => step,
-            Ok(Outcome::Refused(_)) | Err(Failure::NotFound { .. }) => return Ok(None),
+            Ok(Outcome::Refused(_)) => {
+                // It knows no `last`: asking for what comes after helps with none of its images.
+                visit.host.ends_lists.store(true, Ordering::Relaxed);
+                return Ok(None);
+            }
+            Err(Failure::NotFound { .. }) => return Ok(None),
             Err(failure) => return Err(failure),
         };
         if more.page.count == 0 {
@@ -171,6 +197,9 @@ impl RegistryClient {
         }
         let repeats = reading.pages.contains(&(more.page.first, more.page.last));
         tracing::debug!(host = visit.host.name, repeats, tags = cut, "a page that may be cut short");
+        if repeats {
+            visit.host.ends_lists.store(true, Ordering::Relaxed);
+        }
         Ok((!repeats).then_some(cut))
     }
 
@@ -186,6 +215,10 @@ impl RegistryClient {
                 self.page(visit, &first_page(visit, less), TagList::default(), room, None).await?
             && step.page.count > less as usize
         {
+            // It sends everything, whatever is asked for. Asked for one less, none of its other lists looks full any more
+            // that is as long as this one, while one that is really cut still does.
+            let slot = &visit.host.page_size;
+            let _changed = slot.compare_exchange(size, less, Ordering::Relaxed, Ordering::Relaxed);
             return Ok(step.list);
         }
         Err(Failure::Circle { host: visit.host.name.clone() })
@@ -216,9 +249,10 @@ impl RegistryClient {
                 Err(failure) if is_refusal => return Ok(Outcome::Refused(failure)),
                 other => other?,
             };
-            let links = answer.headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
-            let link = links.filter_map(link::next).next().map(str::to_owned);
+            let link = link::next_of(&answer.headers)
+                .map_err(|link::Unreadable| Failure::UnreadableLink { host: host(), what: "tags" })?;
             let validator = Validator::of(&answer.headers);
+            let is_elsewhere = answer.is_elsewhere;
             let body = answer.body(room.bytes);
             let (read, outcome) = page::read(body, list, room.tags).await;
             list = read;
@@ -226,7 +260,7 @@ impl RegistryClient {
                 Err(PageError::Http(error) | PageError::HttpMidway(error)) => Some(error),
                 _ => None,
             };
-            self.note(visit, broken_off);
+            self.note(visit, broken_off.filter(|_| !is_elsewhere));
             match outcome {
                 Ok(page) => return Ok(Outcome::Read(Step { list, page, link, validator, is_earlier: false })),
                 Err(
@@ -273,7 +307,8 @@ impl RegistryClient {
 /// Finds where the list goes on: by its link, or after its last tag when the page was full without one.
 fn next(visit: &Visit<'_>, here: &Url, page: &Added, size: u32, linked: bool) -> Result<Next, Failure> {
     if let Some(link) = &page.link {
-        let refused = || Failure::Link { host: visit.host.name.clone(), next: address(link) };
+        let refused =
+            || Failure::Link { host: visit.host.name.clone(), next: address(link, &visit.host.tokens.shown()) };
         let next = here.join(link).map_err(|_not_a_url| refused())?;
         if next.host() != here.host() || !next.path().ends_with("tags/list") {
             return Err(refused());

@@ -21,6 +21,12 @@ const REFUSED_FOR: Duration = Duration::from_secs(60);
 /// to a wrong login, and to a right one for which a repository is not.
 const DOUBTED_AFTER: usize = 3;
 
+/// For how many images new tokens are refused, and for none taken, before the registry is left alone.
+const FUTILE_AFTER: usize = 10;
+
+/// How many logins of a host are remembered as shown: one, or one for each of some paths.
+const MOST_LOGINS: usize = 16;
+
 /// What a token may be asked for beside `pull`: Azure wants `metadata_read` for tag lists. Asked for together, one
 /// token serves both; anything else is asked for as the registry says.
 const READING: [&str; 2] = ["pull", "metadata_read"];
@@ -74,6 +80,12 @@ struct Known {
     never_shared: bool,
     /// Whether the registry has asked for `metadata_read`.
     metadata_read: bool,
+    /// The logins that were shown, the last ones.
+    logins: Vec<Arc<Credential>>,
+    /// Whether a token was ever taken.
+    is_taken: bool,
+    /// The images whose new tokens were refused one after the other, and when the last one was.
+    futile: Option<(Instant, HashSet<String>)>,
 }
 
 impl Tokens {
@@ -93,7 +105,11 @@ impl Tokens {
     /// all (`aws` in Amazon's public gallery).
     pub(super) fn scope_for(&self, challenged: Option<&str>, repository: &str) -> String {
         match challenged {
-            Some(scope) if !scope.split(' ').any(|part| part.starts_with("repository:")) => scope.to_owned(),
+            Some(scope)
+                if !scope.split(' ').any(|part| part.starts_with("repository:") || part.starts_with("registry:")) =>
+            {
+                scope.to_owned()
+            }
             _ => self.reading(repository),
         }
     }
@@ -150,7 +166,50 @@ impl Tokens {
         let mut tokens: Vec<SecretString> = held.collect();
         let known = self.known();
         tokens.extend(known.last.iter().map(|(_, token)| token).chain(&known.shared).map(|token| token.value.clone()));
-        tokens.iter().map(|token| token.expose_secret().to_owned()).collect()
+        let logins = known.logins.iter().flat_map(|login| login.shown());
+        tokens.iter().map(|token| token.expose_secret().to_owned()).chain(logins).collect()
+    }
+
+    /// Remembers a login that is about to be shown, since it may come back in an answer.
+    pub(super) fn show(&self, login: &Arc<Credential>) {
+        let mut known = self.known();
+        if known.logins.iter().any(|known| known.is_same_secret(login)) {
+            return;
+        }
+        if known.logins.len() >= MOST_LOGINS {
+            known.logins.remove(0);
+        }
+        known.logins.push(Arc::clone(login));
+    }
+
+    /// Remembers that a token was taken, so that those which are not are those of single images.
+    pub(super) fn taken(&self) {
+        let mut known = self.known();
+        known.is_taken = true;
+        known.futile = None;
+    }
+
+    /// Remembers that a new token for a login was refused for an image. Returns how many were in a row, where none was
+    /// ever taken and that is told for the first time.
+    pub(super) fn not_taken(&self, repository: &str) -> Option<usize> {
+        let mut known = self.known();
+        if known.is_taken {
+            return None;
+        }
+        let (when, images) = known.futile.get_or_insert_with(|| (Instant::now(), HashSet::new()));
+        if when.elapsed() >= REFUSED_FOR {
+            images.clear();
+        }
+        *when = Instant::now();
+        let is_new = images.len() < FUTILE_AFTER && images.insert(repository.to_owned());
+        (is_new && images.len() == FUTILE_AFTER).then_some(FUTILE_AFTER)
+    }
+
+    /// Returns for how many images new tokens were just refused, where that is so many that no other is worth a request.
+    pub(super) fn futile(&self) -> Option<usize> {
+        let known = self.known();
+        let (when, images) = known.futile.as_ref()?;
+        (images.len() >= FUTILE_AFTER && when.elapsed() < REFUSED_FOR).then_some(images.len())
     }
 
     /// Remembers that a login was refused for one scope; returns whether it has been for so many that it is thought to
@@ -225,6 +284,7 @@ mod tests {
             (Some("repository:other/one:pull"), "repository:acme/web:pull"),
             (Some("repository:other/one:pull repository:base/one:pull"), "repository:acme/web:pull"),
             (Some("aws"), "aws"),
+            (Some("registry:catalog:*"), "repository:acme/web:pull"),
         ] {
             assert_eq!(tokens.scope_for(challenged, "acme/web"), expected);
         }

@@ -1,6 +1,7 @@
 //! One question to a registry: asked, challenged, asked again with a login, and its errors put into words.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use reqwest::Method;
@@ -13,7 +14,7 @@ use crate::registry::client::auth::Held;
 use crate::registry::client::challenge::{self, Challenge};
 use crate::registry::client::earlier::Validator;
 use crate::registry::client::failure::{Failure, said};
-use crate::registry::client::host::Scheme;
+use crate::registry::client::host::{Host, Scheme};
 use crate::registry::client::meter::Kind;
 use crate::registry::client::{RegistryClient, Visit};
 
@@ -42,6 +43,12 @@ impl RegistryClient {
         earlier: Option<&Validator>,
     ) -> Result<Answer, Failure> {
         let host = visit.host;
+        if let Some(images) = host.tokens.futile()
+            && let Some(credential) = self.credentials.find(&host.name, visit.image.path()).await?
+            && host.tokens.is_proven(&credential)
+        {
+            return Err(Failure::Futile { host: host.name.clone(), origin: credential.origin.clone(), images });
+        }
         // Whoever comes first asks alone; the others then know whether a login is wanted.
         let mut first = None;
         if matches!(host.scheme(), Scheme::Unknown) {
@@ -50,9 +57,13 @@ impl RegistryClient {
                 first = None;
             }
         }
+        let mut is_known_useless = false;
         let shown = match self.authorization(visit).await {
             // What is known is another image's challenge. If that leads nowhere, this image is asked for its own.
-            Err(Failure::Realm { .. } | Failure::Token { .. }) => None,
+            Err(Failure::Realm { .. } | Failure::Token { .. }) => {
+                is_known_useless = true;
+                None
+            }
             other => other?,
         };
         let answer = self.send(visit, question, earlier, shown.as_ref()).await;
@@ -62,11 +73,26 @@ impl RegistryClient {
         }
         let answer = answer?;
         if !challenged {
+            if shown.is_some() {
+                host.tokens.taken();
+            }
+            // Some registries hide what is not for everybody instead of asking for a login.
+            if shown.is_none() && !is_known_useless && matches!(answer.status.as_u16(), 403 | 404) {
+                drop(first);
+                return match self.asked_at_root(visit).await? {
+                    None => Ok(answer),
+                    Some(challenge) => {
+                        drop(answer);
+                        let scope = host.tokens.scope_for(challenge.scope(), visit.image.path());
+                        host.learn(Scheme::Challenged(Arc::clone(&challenge)));
+                        self.ask_again(visit, question, earlier, (&challenge, &scope), None).await
+                    }
+                };
+            }
             return Ok(answer);
         }
-        let headers = answer.headers.get_all(WWW_AUTHENTICATE).iter();
-        let challenge = challenge::choose(headers.filter_map(|value| value.to_str().ok()));
-        let challenge = challenge.ok_or_else(|| Failure::Challenge { host: host.name.clone() })?;
+        let challenge =
+            self.challenge_of(host, &answer).ok_or_else(|| Failure::Challenge { host: host.name.clone() })?;
         let scope = match &challenge {
             Challenge::Bearer { scope: Some(scope), .. } => scope.clone(),
             _ => format!("repository:{}:pull", visit.image.path()),
@@ -85,6 +111,35 @@ impl RegistryClient {
         answer
     }
 
+    fn challenge_of(&self, host: &Host, answer: &Answer) -> Option<Challenge> {
+        let headers = answer.headers.get_all(WWW_AUTHENTICATE).iter();
+        challenge::choose(headers.filter_map(|value| value.to_str().ok()), |realm| self.is_usable(host, realm))
+    }
+
+    /// Returns the challenge at the root of the protocol, for an image that was refused without one although there is a
+    /// login that was not shown. It is asked for once, and a registry that gives none there asks for no login.
+    async fn asked_at_root(&self, visit: &Visit<'_>) -> Result<Option<Arc<Challenge>>, Failure> {
+        let host = visit.host;
+        if self.credentials.find(&host.name, visit.image.path()).await?.is_none() {
+            return Ok(None);
+        }
+        let ask = async || {
+            let mut url = host.origin.clone();
+            url.set_path("/v2/");
+            let root = Question { method: Method::GET, url, accept: "application/json" };
+            let answer = self.send(visit, &root, None, None).await?;
+            self.note(visit, None);
+            let challenge = (answer.status == 401).then(|| self.challenge_of(host, &answer)).flatten();
+            if let Some(challenge @ Challenge::Basic) = &challenge {
+                // A wrong password is shown here alone, and not by each image that waits.
+                let header = self.answer_challenge(visit, challenge, "", Held::Serves).await?;
+                self.judge_login(visit, challenge, header.as_ref()).await?;
+            }
+            Ok::<_, Failure>(challenge.map(Arc::new))
+        };
+        host.root.get_or_try_init(ask).await.cloned()
+    }
+
     /// Asks once more, with the answer to a challenge.
     async fn ask_again(
         &self,
@@ -98,13 +153,14 @@ impl RegistryClient {
         // Basic credentials that were just refused will be refused again: asking twice only locks accounts.
         if renewed.is_none() || (renewed.as_ref() == shown && matches!(challenge, Challenge::Basic)) {
             self.judge_login(visit, challenge, shown).await?;
-            return Err(self.unwelcome(visit).await?);
+            return Err(self.unwelcome(visit, challenge).await?);
         }
         let answer = self.send(visit, question, earlier, renewed.as_ref()).await?;
         if answer.status == 401 {
             self.judge_login(visit, challenge, renewed.as_ref()).await?;
-            return Err(self.unwelcome(visit).await?);
+            return Err(self.unwelcome(visit, challenge).await?);
         }
+        visit.host.tokens.taken();
         Ok(answer)
     }
 
@@ -115,6 +171,7 @@ impl RegistryClient {
         earlier: Option<&Validator>,
         authorization: Option<&HeaderValue>,
     ) -> Result<Answer, Failure> {
+        visit.with_login.store(authorization.is_some(), Ordering::Relaxed);
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static(question.accept));
         headers.extend(earlier.and_then(Validator::header));
@@ -133,9 +190,23 @@ impl RegistryClient {
         self.exchange(visit, Kind::of(&question.method, &question.url), &call).await
     }
 
-    async fn unwelcome(&self, visit: &Visit<'_>) -> Result<Failure, Failure> {
-        let host = visit.host.name.clone();
-        Ok(match self.credentials.find(&host).await? {
+    async fn unwelcome(&self, visit: &Visit<'_>, challenge: &Challenge) -> Result<Failure, Failure> {
+        let (host, tokens) = (visit.host.name.clone(), &visit.host.tokens);
+        Ok(match self.credentials.find(&host, visit.image.path()).await? {
+            // It was taken, here or by the login server: logging in anew would change nothing.
+            Some(credential) if tokens.is_proven(&credential) => {
+                if matches!(challenge, Challenge::Bearer { .. })
+                    && let Some(images) = tokens.not_taken(visit.image.path())
+                {
+                    tracing::warn!(
+                        host,
+                        images,
+                        credentials = credential.origin,
+                        "the registry refuses the tokens of its own login server; it is left alone for a minute"
+                    );
+                }
+                Failure::NotForIt { host, origin: credential.origin.clone() }
+            }
             Some(credential) => Failure::refused(&host, &credential),
             None => Failure::NoCredentials { host },
         })
@@ -151,9 +222,10 @@ impl RegistryClient {
         let mut broken = None;
         loop {
             let answer = self.successful(visit, self.ask(visit, question).await?).await?;
-            let headers = answer.headers.clone();
+            let (headers, is_elsewhere) = (answer.headers.clone(), answer.is_elsewhere);
             let body = answer.body(cap).whole().await;
-            self.note(visit, body.as_ref().err());
+            // What another host breaks off, to which this one redirects, is not its fault.
+            self.note(visit, body.as_ref().err().filter(|_| !is_elsewhere));
             match body {
                 Ok(body) => return Ok((headers, body)),
                 Err(error) => once_more(&mut broken, error)?,
@@ -171,18 +243,22 @@ impl RegistryClient {
         let host = visit.host.name.clone();
         // The status alone tells what happened; an error body that cannot be read adds nothing to it.
         let body = answer.body(MAX_ERROR_BODY).whole().await.unwrap_or_default();
-        let credential = self.credentials.find(&host).await;
+        let credential = self.credentials.find(&host, visit.image.path()).await;
         // One that cannot be had was not shown: what is wrong with it is told where it is needed.
         let credential = if status == 403 { credential? } else { credential.ok().flatten() };
-        let mut secrets = visit.host.tokens.shown();
-        secrets.extend(credential.iter().flat_map(|credential| credential.shown()));
-        let said = said(&body, &secrets);
+        let said = said(&body, &visit.host.tokens.shown());
+        let was_shown = visit.with_login.load(Ordering::Relaxed);
         Err(match status {
             403 => {
-                let who = credential
-                    .as_ref()
-                    .map_or_else(|| "no login".to_owned(), |found| format!("login from {}", found.origin));
-                let advice = credential.map_or("name credentials for the host", |found| found.advice);
+                let (who, advice) = match credential {
+                    None => ("no login".to_owned(), "name credentials for the host"),
+                    Some(found) if was_shown => (format!("login from {}", found.origin), found.advice),
+                    Some(found) => {
+                        let who =
+                            format!("no login: it asks for none, so that the one from {} was not shown", found.origin);
+                        (who, "see why the registry asks for no login")
+                    }
+                };
                 Failure::Forbidden { host, who, said, advice }
             }
             404 => Failure::NotFound { host, said },

@@ -1,5 +1,6 @@
 //! Docker's `config.json`: `credHelpers` before `credsStore` before `auths`, as docker itself looks.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -26,8 +27,8 @@ pub(super) enum Missing {
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct RawConfig {
-    auths: HashMap<String, RawAuth>,
-    cred_helpers: HashMap<String, String>,
+    auths: Option<HashMap<String, Option<RawAuth>>>,
+    cred_helpers: Option<HashMap<String, Option<String>>>,
     creds_store: Option<String>,
 }
 
@@ -55,8 +56,13 @@ pub(super) enum Entry {
     Secret(Secret),
 }
 
-/// Looks for a host's entry.
-pub(super) fn find(file: &Path, missing: Missing, host: &str) -> Result<Option<Entry>, CredentialError> {
+/// Looks for the entry of a host, or of a part of it that holds a repository.
+pub(super) fn find(
+    file: &Path,
+    missing: Missing,
+    host: &str,
+    repository: &str,
+) -> Result<Option<Entry>, CredentialError> {
     let bytes = match file::read(file) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && missing == Missing::HoldsNothing => {
             return Ok(None);
@@ -64,16 +70,20 @@ pub(super) fn find(file: &Path, missing: Missing, host: &str) -> Result<Option<E
         Err(error) => return Err(file::unreadable(file, &error)),
         Ok(bytes) => bytes,
     };
+    // What is empty or null holds nothing, as docker reads it.
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(None);
+    }
     let form = "as docker writes it";
     let malformed = |reason: String| CredentialError::Malformed { file: file.to_owned(), form, reason };
     // The parser's own words may quote a value of the file, which may be a secret: its place is enough.
     let config: RawConfig = serde_json::from_slice(&bytes)
         .map_err(|error| malformed(format!("see line {}, column {}", error.line(), error.column())))?;
-    let held = match lookup(&config.auths, host) {
+    let held = match lookup(config.auths.as_ref(), host, repository) {
         Some(auth) => secret(auth).map_err(|reason| malformed(format!("the entry of {host} {reason}"))),
         None => Ok(None),
     };
-    let helper = lookup(&config.cred_helpers, host).or(config.creds_store.as_ref());
+    let helper = lookup(config.cred_helpers.as_ref(), host, repository).or(config.creds_store.as_ref());
     Ok(match helper.filter(|name| !name.is_empty()) {
         // With a helper, docker leaves empty or half an entry behind: what is wrong with it matters to nobody.
         Some(name) => Some(Entry::Helper { name: name.clone(), otherwise: held.unwrap_or_default() }),
@@ -105,19 +115,27 @@ fn secret(raw: &RawAuth) -> Result<Option<Secret>, &'static str> {
     })
 }
 
-/// Finds a host's row: by its own name first, then by keys that name it as a URL or in an old spelling.
-fn lookup<'a, V>(rows: &'a HashMap<String, V>, host: &str) -> Option<&'a V> {
-    if host == DOCKER_HUB && rows.contains_key(HUB_KEY) {
-        return rows.get(HUB_KEY);
-    }
-    // Of several keys for one host the one without a path, then the smallest: the map's order decides nothing.
-    rows.get(host).or_else(|| {
-        let same = rows.iter().filter_map(|(key, row)| {
-            let (of, path) = parts_of_key(key);
-            (of == host).then_some((!matches!(path, "" | "v1" | "v2"), key, row))
-        });
-        same.min_by(|one, other| (one.0, one.1).cmp(&(other.0, other.1))).map(|(_, _, row)| row)
-    })
+/// Finds the row of a repository: by the longest path that holds it, as podman and Kubernetes read keys, then by the host's
+/// own name and its old spellings. A URL with the path of something else counts last: docker knows it by its host alone.
+fn lookup<'a, V>(rows: Option<&'a HashMap<String, Option<V>>>, host: &str, repository: &str) -> Option<&'a V> {
+    let holds = |path: &str| {
+        let rest = repository.strip_prefix(path);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let fitting = rows?.iter().filter_map(|(key, row)| {
+        let (of, path) = parts_of_key(key);
+        let fit = match path {
+            _ if of != host => return None,
+            "" | "v1" | "v2" => 1,
+            path if holds(path) => 1 + path.len(),
+            _ if key.contains("://") => 0,
+            _ => return None,
+        };
+        let is_own = if host == DOCKER_HUB { key == HUB_KEY } else { key == host };
+        // Of several that fit alike the one as docker spells it, then the smallest: the map's order decides nothing.
+        Some(((Reverse(fit), !is_own, key), row.as_ref()?))
+    });
+    fitting.min_by(|one, other| one.0.cmp(&other.0)).map(|(_, row)| row)
 }
 
 /// Returns the host and the path of a key: docker writes URLs, plain hosts, and both with `/v1/` or `/v2/`.

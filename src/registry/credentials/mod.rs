@@ -18,7 +18,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use secrecy::{ExposeSecret, SecretString};
-use url::form_urlencoded::byte_serialize;
 
 use crate::clock::Clock;
 use crate::http::client::HttpClient;
@@ -72,18 +71,15 @@ impl Credential {
         }
     }
 
-    /// Returns the texts by which it is shown to a registry, each as it may come back in an answer.
+    /// Returns the texts by which it is shown to a registry.
     pub(crate) fn shown(&self) -> Vec<String> {
-        let coded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
-        let mut shown = match &self.secret {
+        match &self.secret {
             Secret::Password { user, password } => {
                 let pair = STANDARD.encode(format!("{user}:{}", password.expose_secret()));
                 vec![pair, password.expose_secret().to_owned()]
             }
             Secret::Identity(token) | Secret::Bearer(token) => vec![token.expose_secret().to_owned()],
-        };
-        shown.extend(shown.last().map(|secret| coded(secret)));
-        shown
+        }
     }
 }
 
@@ -112,8 +108,8 @@ impl Credentials {
         }
     }
 
-    /// Returns the credential of a host, `None` where there is none.
-    pub(crate) async fn find(&self, host: &str) -> Found {
+    /// Returns the credential of a host for one of its repositories, `None` where there is none.
+    pub(crate) async fn find(&self, host: &str, repository: &str) -> Found {
         match (self.settings.get(host), &self.docker_config) {
             (Some(CredentialSetting::Anonymous), _) | (Some(CredentialSetting::OwnDockerConfig), None) => Ok(None),
             (Some(CredentialSetting::Missing(reason)), _) => Err(CredentialError::Missing(reason.clone())),
@@ -125,13 +121,15 @@ impl Credentials {
             (Some(CredentialSetting::TokenFile(file)), _) => token_file(file).map(Some),
             (Some(CredentialSetting::Helper(name)), _) => self.ask_helper(name, host).await,
             (Some(CredentialSetting::OwnDockerConfig), Some(file)) => {
-                self.configured(file, Missing::HoldsNothing, host).await
+                self.configured(file, Missing::HoldsNothing, host, repository).await
             }
-            (Some(CredentialSetting::DockerConfig(file)), _) => self.configured(file, Missing::Fails, host).await,
+            (Some(CredentialSetting::DockerConfig(file)), _) => {
+                self.configured(file, Missing::Fails, host, repository).await
+            }
             (Some(CredentialSetting::Cloud(setting)), _) => self.clouds.login(setting, host).await.map(Some),
             (None, file) => {
                 let found = match file {
-                    Some(file) => self.configured(file, Missing::HoldsNothing, host).await?,
+                    Some(file) => self.configured(file, Missing::HoldsNothing, host, repository).await?,
                     None => None,
                 };
                 match (found, self.clouds.ambient(host)) {
@@ -162,14 +160,14 @@ impl Credentials {
     }
 
     /// Returns the credential of a host after it was refused: the same one, unless a newer one can be had.
-    pub(crate) async fn renew(&self, host: &str, refused: &Credential) -> Found {
+    pub(crate) async fn renew(&self, host: &str, repository: &str, refused: &Credential) -> Found {
         self.helped.forget(refused);
         self.clouds.forget(refused);
-        self.find(host).await
+        self.find(host, repository).await
     }
 
-    async fn configured(&self, file: &Path, missing: Missing, host: &str) -> Found {
-        let Some(entry) = docker_config::find(file, missing, host)? else { return Ok(None) };
+    async fn configured(&self, file: &Path, missing: Missing, host: &str, repository: &str) -> Found {
+        let Some(entry) = docker_config::find(file, missing, host, repository)? else { return Ok(None) };
         let (helper, secret) = match entry {
             Entry::Helper { name, otherwise } => (Some(name), otherwise),
             Entry::Secret(secret) => (None, Some(secret)),

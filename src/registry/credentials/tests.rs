@@ -89,17 +89,62 @@ async fn reads_every_form_of_auths() {
         ("upper.example", "up:up"),
         ("other.example", "none"),
     ] {
-        assert_eq!(shown(&credentials.find(host).await), expected, "{host}");
+        assert_eq!(shown(&credentials.find(host, "base/web").await), expected, "{host}");
     }
-    let error = shown(&credentials.find("broken.example").await);
+    let error = shown(&credentials.find("broken.example", "base/web").await);
     assert!(error.contains("the entry of broken.example has an `auth` that is not Base64"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_null_or_empty_holds_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    for (json, expected) in [
+        ("", "none"),
+        (" \n", "none"),
+        ("{\"auths\": null}", "none"),
+        ("{\"auths\": {\"ghcr.io\": null}}", "none"),
+        (r#"{"credHelpers": null, "auths": {"ghcr.io": {"auth": "YWNtZTpzZWNyZXQ="}}}"#, "acme:secret"),
+        (r#"{"credHelpers": {"ghcr.io": null}, "auths": {"ghcr.io": {"auth": "YWNtZTpzZWNyZXQ="}}}"#, "acme:secret"),
+        (r#"{"credsStore": null, "auths": {"a.example": null}}"#, "none"),
+    ] {
+        assert_eq!(shown(&from_config(folder.path(), json).find("ghcr.io", "acme/web").await), expected, "{json}");
+    }
+}
+
+#[tokio::test]
+async fn the_longest_path_that_holds_a_repository_wins() {
+    let folder = tempfile::tempdir().unwrap();
+    let login = |user: &str| STANDARD.encode(format!("{user}:pw"));
+    let (a, b, deep, host, hub, url) =
+        (login("a"), login("b"), login("deep"), login("host"), login("hub"), login("url"));
+    let json = format!(
+        r#"{{"auths": {{"h.example/a": {{"auth": "{a}"}}, "h.example/b": {{"auth": "{b}"}},
+            "h.example/a/deep": {{"auth": "{deep}"}}, "g.example/a": {{"auth": "{a}"}}, "g.example": {{"auth": "{host}"}},
+            "docker.io/acme": {{"auth": "{a}"}}, "https://index.docker.io/v1/": {{"auth": "{hub}"}},
+            "https://old.example/some/path": {{"auth": "{url}"}}}}}}"#
+    );
+    let credentials = from_config(folder.path(), &json);
+    for (host, repository, expected) in [
+        ("h.example", "a/web", "a:pw"),
+        ("h.example", "b/web", "b:pw"),
+        ("h.example", "a/deep/web", "deep:pw"),
+        ("h.example", "a/deeper", "a:pw"),
+        ("h.example", "ab/web", "none"),
+        ("g.example", "a/web", "a:pw"),
+        ("g.example", "ab/web", "host:pw"),
+        ("docker.io", "acme/web", "a:pw"),
+        ("docker.io", "library/redis", "hub:pw"),
+        ("old.example", "acme/web", "url:pw"),
+    ] {
+        assert_eq!(shown(&credentials.find(host, repository).await), expected, "{host}/{repository}");
+    }
 }
 
 #[tokio::test]
 async fn a_missing_file_holds_nothing_unless_somebody_named_it() {
     let absent = PathBuf::from("/nowhere/config.json");
     let quiet = credentials(&Settings { docker_config: Some(absent.clone()), ..Settings::default() });
-    assert_eq!(shown(&quiet.find("ghcr.io").await), "none");
+    assert_eq!(shown(&quiet.find("ghcr.io", "base/web").await), "none");
     let named = credentials(&Settings {
         hosts: vec![HostSettings {
             credential: Some(CredentialSetting::DockerConfig(absent)),
@@ -107,14 +152,14 @@ async fn a_missing_file_holds_nothing_unless_somebody_named_it() {
         }],
         ..Settings::default()
     });
-    assert!(shown(&named.find("ghcr.io").await).contains("/nowhere/config.json cannot be read"));
+    assert!(shown(&named.find("ghcr.io", "base/web").await).contains("/nowhere/config.json cannot be read"));
 }
 
 #[tokio::test]
 async fn a_faulty_file_is_named_with_the_place_and_without_its_text() {
     let folder = tempfile::tempdir().unwrap();
     let credentials = from_config(folder.path(), "{\"auths\": {\"ghcr.io\": {\"auth\": [\"hunter2\"]}}}");
-    let error = shown(&credentials.find("ghcr.io").await);
+    let error = shown(&credentials.find("ghcr.io", "base/web").await);
     assert!(error.contains("config.json is not as docker writes it: see line 1"), "{error}");
     assert!(!error.contains("hunter2"), "{error}");
 }
@@ -133,11 +178,11 @@ async fn asks_a_helper_once_for_each_host_with_a_bare_environment() {
         ),
     );
     let credentials = from_config(folder.path(), r#"{"credHelpers": {"ghcr.io": "acme"}, "credsStore": "acme"}"#);
-    let (one, other) = tokio::join!(credentials.find("ghcr.io"), credentials.find("ghcr.io"));
+    let (one, other) = tokio::join!(credentials.find("ghcr.io", "base/web"), credentials.find("ghcr.io", "base/web"));
     assert_eq!((shown(&one).as_str(), shown(&other).as_str()), ("u:s", "u:s"));
     assert_eq!(one.unwrap().unwrap().origin, "docker-credential-acme");
     assert_eq!(std::fs::read_to_string(&log).unwrap(), "get ghcr.io 0\n");
-    assert_eq!(shown(&credentials.find("docker.io").await), "u:s");
+    assert_eq!(shown(&credentials.find("docker.io", "base/web").await), "u:s");
     assert!(std::fs::read_to_string(&log).unwrap().ends_with("get https://index.docker.io/v1/ 0\n"));
 }
 
@@ -147,7 +192,7 @@ async fn a_helper_that_holds_nothing_leaves_the_word_to_auths() {
     let folder = tempfile::tempdir().unwrap();
     helper_program(folder.path(), "empty", "echo 'credentials not found in native keychain'; exit 1");
     let json = r#"{"credsStore": "empty", "auths": {"ghcr.io": {"auth": "YWNtZTpzZWNyZXQ="}}}"#;
-    assert_eq!(shown(&from_config(folder.path(), json).find("ghcr.io").await), "acme:secret");
+    assert_eq!(shown(&from_config(folder.path(), json).find("ghcr.io", "base/web").await), "acme:secret");
 }
 
 #[tokio::test]
@@ -165,7 +210,7 @@ async fn a_helper_that_fails_is_named_without_what_it_printed() {
         ("../bad", "is not on the PATH"),
     ] {
         let credentials = from_config(folder.path(), &format!("{{\"credsStore\": \"{name}\"}}"));
-        let error = shown(&credentials.find("ghcr.io").await);
+        let error = shown(&credentials.find("ghcr.io", "base/web").await);
         assert!(error.contains(words), "{error}");
         assert!(!error.contains("hunter2"), "{error}");
     }
@@ -178,7 +223,7 @@ async fn a_helper_that_hangs_is_stopped() {
     helper_program(folder.path(), "slow", "exec sleep 600");
     let mut credentials = from_config(folder.path(), r#"{"credsStore": "slow"}"#);
     credentials.helpers.time = Duration::from_millis(50);
-    let error = shown(&credentials.find("ghcr.io").await);
+    let error = shown(&credentials.find("ghcr.io", "base/web").await);
     assert!(error.contains("docker-credential-slow gave no answer for ghcr.io within 0.05 s"), "{error}");
 }
 
@@ -204,7 +249,7 @@ async fn every_key_that_docker_ever_wrote_for_its_hub_counts() {
         "https://registry.hub.docker.com",
     ] {
         let json = format!(r#"{{"auths": {{"{key}": {{"auth": "aHViOnNlYQ=="}}}}}}"#);
-        assert_eq!(shown(&from_config(folder.path(), &json).find("docker.io").await), "hub:sea", "{key}");
+        assert_eq!(shown(&from_config(folder.path(), &json).find("docker.io", "base/web").await), "hub:sea", "{key}");
     }
 }
 
@@ -226,12 +271,12 @@ async fn a_file_that_changes_counts_at_once() {
         write(folder.path(), "password", &format!("{secret}\n"));
         let json = format!(r#"{{"auths": {{"c.example": {{"username": "u", "password": "{secret}"}}}}}}"#);
         write(folder.path(), "config.json", &json);
-        assert_eq!(shown(&credentials.find("a.example").await), format!("oauth2accesstoken:{secret}"));
-        assert_eq!(shown(&credentials.find("b.example").await), format!("u:{secret}"));
-        assert_eq!(shown(&credentials.find("c.example").await), format!("u:{secret}"));
+        assert_eq!(shown(&credentials.find("a.example", "base/web").await), format!("oauth2accesstoken:{secret}"));
+        assert_eq!(shown(&credentials.find("b.example", "base/web").await), format!("u:{secret}"));
+        assert_eq!(shown(&credentials.find("c.example", "base/web").await), format!("u:{secret}"));
     }
     std::fs::remove_file(file("token")).unwrap();
-    assert!(shown(&credentials.find("a.example").await).contains("token cannot be read"));
+    assert!(shown(&credentials.find("a.example", "base/web").await).contains("token cannot be read"));
 }
 
 #[tokio::test]
@@ -246,8 +291,8 @@ async fn a_host_that_keeps_to_docker_s_file_is_no_matter_of_clouds() {
     let host = |credential| HostSettings { credential, ..HostSettings::of(named) };
     let with = |credential| Settings { hosts: vec![host(credential)], cloud: cloud.clone(), ..Settings::default() };
     let keeps = credentials(&with(Some(CredentialSetting::OwnDockerConfig)));
-    assert_eq!(shown(&keeps.find(named).await), "none");
-    let unbidden = shown(&credentials(&with(None)).find(named).await);
+    assert_eq!(shown(&keeps.find(named, "base/web").await), "none");
+    let unbidden = shown(&credentials(&with(None)).find(named, "base/web").await);
     assert!(unbidden.contains("192.0.2.1 would be spoken to in plain HTTP"), "{unbidden}");
 }
 

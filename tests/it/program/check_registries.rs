@@ -157,7 +157,8 @@ fn limits_are_told_as_the_registry_reports_them() {
     let hub = Scripted::start(|asked| {
         assert_eq!((asked.method.as_str(), asked.target.as_str()), ("HEAD", "/v2/acme/web/manifests/1.0.0"));
         let limit = ("RateLimit-Limit", "100;w=21600".to_owned());
-        (200, vec![limit, ("RateLimit-Remaining", "76;w=21600".to_owned())], String::new())
+        let kind = ("Content-Type", "application/vnd.oci.image.manifest.v1+json".to_owned());
+        (200, vec![limit, kind, ("RateLimit-Remaining", "76;w=21600".to_owned())], String::new())
     });
     world.write("dev/api.yaml", deployment(&format!("{}/acme/web:1.0.0", hub.host())));
     let found = world.tagboat(&["check", "--registries", "--output", "json"]).ended(0).json();

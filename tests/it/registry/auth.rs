@@ -74,7 +74,7 @@ async fn a_token_that_is_refused_is_renewed_once() {
     assert_eq!((counts.tags, counts.tokens), (4, 2));
     registry.faults(|faults| faults.tokens_refused_below = 100);
     let error = list(&client, &image).await;
-    assert!(error.contains("refuses the credentials from the variables USER and PASSWORD"), "{error}");
+    assert!(error.contains("takes the login from the variables USER and PASSWORD, and refuses it"), "{error}");
     let counts = registry.requests();
     assert_eq!((counts.tags, counts.tokens), (6, 3));
 }
@@ -82,12 +82,15 @@ async fn a_token_that_is_refused_is_renewed_once() {
 #[tokio::test]
 async fn a_token_is_used_until_it_expires() {
     let registry = FakeRegistry::start().await;
-    registry.faults(|faults| (faults.auth, faults.token_life) = (Auth::Bearer, Some(0)));
+    registry.faults(|faults| {
+        (faults.auth, faults.token_life) = (Auth::Bearer, Some(300));
+        faults.token_issued = Some("2026-11-20T07:55:10Z");
+    });
     registry.list_tag("acme/web", "1.0.0");
     let client = with_login(&registry, "secret");
     let image = registry.image("acme/web");
     assert_eq!(list(&client, &image).await, "1.0.0");
-    registry.faults(|faults| faults.token_life = Some(300));
+    registry.faults(|faults| faults.token_issued = None);
     assert_eq!(list(&client, &image).await, "1.0.0");
     assert_eq!(registry.requests().tokens, 2);
     assert_eq!(list(&client, &image).await, "1.0.0");

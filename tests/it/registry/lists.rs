@@ -141,15 +141,51 @@ async fn a_page_that_is_cut_without_a_word_is_no_whole_list() {
 
 #[tokio::test]
 async fn a_list_that_only_looks_cut_costs_a_host_one_request_more() {
-    for ignores_last in [false, true] {
+    for (ignores_last, refuses_last) in [(false, false), (true, false), (false, true)] {
         let registry = FakeRegistry::start().await;
-        registry.faults(|faults| (faults.link, faults.ignores_last) = (LinkStyle::Absent, ignores_last));
+        registry.faults(|faults| {
+            (faults.link, faults.ignores_last, faults.refuses_last) = (LinkStyle::Absent, ignores_last, refuses_last);
+        });
         let tags = fill(&registry, "acme/web", 100);
         let client = anonymous();
         assert_eq!(list(&client, &registry.image("acme/web")).await, tags);
         assert_eq!(registry.requests().tags, 2);
         assert_eq!(list(&client, &registry.image("acme/web")).await, tags);
-        assert_eq!(registry.requests().tags, if ignores_last { 4 } else { 3 });
+        assert_eq!(registry.requests().tags, 3);
+    }
+}
+
+#[tokio::test]
+async fn a_registry_that_sends_everything_whatever_is_asked_for_costs_one_request_a_list() {
+    let registry = FakeRegistry::start().await;
+    registry.faults(|faults| {
+        (faults.link, faults.ignores_n, faults.ignores_last) = (LinkStyle::Absent, true, true);
+    });
+    let repositories = ["acme/web", "acme/api", "acme/job"];
+    let tags = repositories.map(|repository| fill(&registry, repository, 1000));
+    let client = anonymous();
+    for (repository, tags) in repositories.iter().zip(&tags) {
+        assert_eq!(list(&client, &registry.image(repository)).await, *tags);
+    }
+    // Two more, once, to see that it knows no pages.
+    assert_eq!(registry.requests().tags, 5);
+    // Of many at once, one finds that out, and those that had begun ask anew.
+    let client = anonymous();
+    let images = repositories.map(|repository| registry.image(repository));
+    let lists = join_all(images.iter().map(|image| list(&client, image))).await;
+    assert_eq!(lists, tags);
+    assert_eq!(registry.requests().tags, 5 + 3 + 2 * 2);
+}
+
+#[tokio::test]
+async fn a_link_that_cannot_be_read_is_no_end_of_the_list() {
+    for (link, error) in [(LinkStyle::HalfOpen, true), (LinkStyle::Unrelated, true), (LinkStyle::Titled, false)] {
+        let registry = FakeRegistry::start().await;
+        registry.faults(|faults| (faults.page_size, faults.link) = (Some(10), link));
+        let tags = fill(&registry, "acme/web", 25);
+        let found = list(&anonymous(), &registry.image("acme/web")).await;
+        let said = "says in a way that cannot be read where its list of tags goes on";
+        assert!(if error { found.contains(said) } else { found == tags }, "{link:?}: {found}");
     }
 }
 

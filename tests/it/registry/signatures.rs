@@ -274,3 +274,23 @@ async fn signatures_that_a_mirror_lacks_are_asked_of_the_registry_only_where_tha
     assert_eq!(upstream.asked_by(&client, &Requirement::keys(vec![public(&upstream.key)])).await, "signed");
     assert!(mirror.registry.requests().manifests > 0);
 }
+
+#[tokio::test]
+async fn a_referrer_or_a_layer_that_is_gone_stops_no_signature_beside_it() {
+    let place = Place::new().await;
+    let gone = place.registry.refer(&place.digest, &json!({"gone": true}), Some(SIGN));
+    place.registry.lose(&gone);
+    assert!(place.says().await.contains("does not know it"), "{}", place.says().await);
+    place.registry.refer(&place.digest, &place.bundle(), Some(SIGN));
+    let gone = place.registry.refer(&place.digest, &json!({"gone": "too"}), Some(SIGN));
+    place.registry.lose(&gone);
+    assert_eq!(place.says().await, "signed");
+
+    let place = Place::new().await;
+    let other = signer::simple(&place.key, b"{\"lost\": true}".to_vec());
+    let lost = place.registry.refer_simple(&place.digest, &other);
+    place.sign(&[place.signature(&place.key), other]);
+    place.registry.lose(&place.registry.layer_of(&lost));
+    place.registry.lose(&lost);
+    assert_eq!(place.says().await, "signed");
+}

@@ -136,7 +136,7 @@ async fn one_repository_that_a_right_login_may_not_read_is_no_wrong_login() {
     let client = with_login(&registry, "secret");
     for _ in 0..2 {
         let refused = list(&client, &registry.image("acme/secret")).await;
-        assert!(refused.contains("refuses the credentials from the variables USER and PASSWORD"), "{refused}");
+        assert!(refused.contains("takes the login from the variables USER and PASSWORD, and refuses"), "{refused}");
     }
     list_all(&registry, &client).await;
     assert_eq!(registry.requests().logins, 2 + 1 + 10, "the login itself was looked at once");

@@ -109,6 +109,12 @@ pub(crate) enum LinkStyle {
     Circle,
     /// By a path without angle brackets around it.
     Bare,
+    /// By a path whose angle bracket is never closed.
+    HalfOpen,
+    /// By a path after whose relation stands a comma within a title.
+    Titled,
+    /// By a path of which nothing says that it is the next.
+    Unrelated,
     /// By a query alone.
     Query,
     /// By a path that leads nowhere, with a prefix as Nexus puts it or without a part as JFrog leaves it out.
@@ -189,6 +195,14 @@ pub(crate) struct Faults {
     pub(crate) link: LinkStyle,
     pub(crate) ignores_n: bool,
     pub(crate) ignores_last: bool,
+    /// Answers 400 to `last`.
+    pub(crate) refuses_last: bool,
+    /// Whoever brings no login is answered with this status, and is asked for one at `/v2/` alone.
+    pub(crate) hides: Option<u16>,
+    /// What a token says of when it was issued.
+    pub(crate) token_issued: Option<&'static str>,
+    /// Answers everything with a web page.
+    pub(crate) is_web_page: bool,
     /// Answers 400 to a larger `n`.
     pub(crate) refuses_n_above: Option<usize>,
     /// The status of that, with its code; `None` for 400 and `PAGINATION_NUMBER_INVALID`.
@@ -246,6 +260,8 @@ struct Inner {
     counts: Counts,
     /// The queries that came to the realm.
     token_queries: Vec<String>,
+    /// How often the root of the protocol was asked for.
+    roots: usize,
     /// Whether a blob request brought an `Authorization`.
     blob_with_login: bool,
     /// How many list requests are being answered, and the most there ever were.
@@ -328,6 +344,11 @@ impl FakeRegistry {
     /// Returns what came in so far.
     pub(crate) fn requests(&self) -> Counts {
         self.inner().counts
+    }
+
+    /// Returns how often the root of the protocol was asked for.
+    pub(crate) fn roots(&self) -> usize {
+        self.inner().roots
     }
 
     /// Returns the most tag lists that were being asked for at one moment.
@@ -414,6 +435,11 @@ impl FakeRegistry {
     /// Puts other bytes behind a digest.
     pub(crate) fn replace(&self, digest: &str, bytes: &[u8]) {
         self.inner().content.get_mut(digest).unwrap().1 = bytes.to_vec();
+    }
+
+    /// Loses what is behind a digest, as a registry does that was cleaned up by halves.
+    pub(crate) fn lose(&self, digest: &str) {
+        self.inner().content.remove(digest).unwrap();
     }
 
     /// Changes the stored bytes behind a digest, as a broken disk would.

@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::Clock;
+use crate::http::retry::jittered;
 use crate::model::usage::ToldLimit;
 use crate::registry::client::announced::Announced;
 use crate::registry::client::meter::Kind;
@@ -94,6 +95,8 @@ struct LaneState {
     paused_until: Option<Instant>,
     /// 429s in a row.
     throttled: u32,
+    /// Pauses in a row: what is turned away together is turned away once.
+    pauses: u32,
     told: Option<Told>,
     in_flight: u64,
 }
@@ -251,7 +254,10 @@ impl Gate {
     fn hear(&self, kind: Kind, heard: u64, headers: &HeaderMap) {
         let announced = Announced::read(headers, self.clock.now());
         let now = self.clock.instant();
-        self.lanes[kind as usize].state().throttled = 0;
+        {
+            let mut state = self.lanes[kind as usize].state();
+            (state.throttled, state.pauses) = (0, 0);
+        }
         // A limit over hours counts pulls: other answers tell of it, too, and are free of it.
         let of = match &announced {
             Some(limit) if limit.counts_pulls() => Kind::Manifest,
@@ -285,7 +291,13 @@ impl Gate {
             }
             let mut state = lane.state();
             let guess = first_guess.saturating_mul(2_u32.saturating_pow(state.throttled.min(16)));
-            let pause = wait.map_or(guess.min(LONGEST_GUESS), |wait| wait.min(LONGEST_PAUSE));
+            if state.paused_until.is_none_or(|until| now >= until) {
+                state.pauses = state.pauses.saturating_add(1);
+            }
+            // "At once" and a moment that has passed are no leave to hammer.
+            let least = first_guess.saturating_mul(2_u32.saturating_pow(state.pauses.saturating_sub(1).min(16)));
+            let least = jittered(least.min(LONGEST_GUESS));
+            let pause = wait.map_or(guess.min(LONGEST_GUESS), |wait| wait.min(LONGEST_PAUSE).max(least));
             state.throttled = state.throttled.saturating_add(1);
             let until = now + pause;
             // Others may have been told a later moment.

@@ -27,10 +27,20 @@ pub(super) async fn answer(address: SocketAddr, inner: &Arc<Mutex<Inner>>, reque
         return exchange(inner, request).await;
     }
     let (method, headers) = (request.method().clone(), request.headers().clone());
+    if inner.lock().unwrap().faults.is_web_page {
+        return Response::builder().header("Content-Type", "text/html").body("<html>Welcome</html>".into()).unwrap();
+    }
     if path == "/v2/" {
         let mut inner = inner.lock().unwrap();
+        inner.roots += 1;
         inner.counts.logins += usize::from(brings_login(&headers));
-        return plain(if is_login(&headers, &inner.faults) { 200 } else { 401 }, "{}");
+        if inner.faults.auth == Auth::Open || is_login(&headers, &inner.faults) {
+            return plain(200, "{}");
+        }
+        let challenges = inner.challenges(address, "", "root", &headers);
+        let builder = Response::builder().status(401);
+        let with = |builder: axum::http::response::Builder, challenge| builder.header("WWW-Authenticate", challenge);
+        return challenges.into_iter().fold(builder, with).body(Body::empty()).unwrap();
     }
     let Some((repository, kind, reference)) = split(&path) else { return plain(404, "") };
     {
@@ -65,6 +75,11 @@ pub(super) async fn answer(address: SocketAddr, inner: &Arc<Mutex<Inner>>, reque
             return Response::builder().status(401).header("WWW-Authenticate", challenge).body(Body::empty()).unwrap();
         }
         let challenges = inner.challenges(address, repository, kind, &headers);
+        if let Some(status) =
+            inner.faults.hides.filter(|_| !challenges.is_empty() && !headers.contains_key("authorization"))
+        {
+            return error(status, "HIDDEN");
+        }
         if !challenges.is_empty() {
             let builder = Response::builder().status(401).header("WWW-Authenticate", "Negotiate");
             let with =
@@ -159,6 +174,8 @@ async fn token(inner: &Arc<Mutex<Inner>>, request: Request, query: &[(String, St
         Vendor::DockerHub => format!(r#", "expires_in": {life}, "issued_at": "2026-11-20T07:59:59.5Z""#),
         _ => format!(r#", "expires_in": {life}"#),
     });
+    let issued = faults.token_issued.map(|at| format!(r#", "issued_at": "{at}""#)).unwrap_or_default();
+    let life = format!("{life}{issued}");
     let text = match faults.vendor {
         Vendor::NexusBearer | Vendor::Jfrog => "token of the user".to_owned(),
         _ => format!("token {} {}", inner.counts.tokens, scopes.join(" ")),
@@ -353,6 +370,9 @@ async fn list(
         let (status, code) = faults.refusal.unwrap_or((400, "PAGINATION_NUMBER_INVALID"));
         return error(status, code);
     }
+    if faults.refuses_last && value("last").is_some() {
+        return error(400, "UNSUPPORTED");
+    }
     let largest = faults.page_size.unwrap_or(1000);
     let size = if faults.ignores_n { usize::MAX } else { asked.unwrap_or(largest).min(largest) };
     let last = value("last").or_else(|| Some(value("next_page")?.strip_prefix("after ")?.to_owned()));
@@ -379,15 +399,21 @@ async fn list(
             Some(format!("/v2/{repository}/tags/list?next_page={}", inner.lock().unwrap().counts.tags))
         }
         LinkStyle::Elsewhere => Some(format!("/v2/_catalog?last={last}")),
-        LinkStyle::Relative => Some(next),
+        LinkStyle::Relative | LinkStyle::HalfOpen | LinkStyle::Titled | LinkStyle::Unrelated => Some(next),
         LinkStyle::Absolute => Some(format!("http://{address}{next}")),
         LinkStyle::Foreign => Some(format!("http://192.0.2.1{next}")),
         LinkStyle::Circle => Some(format!("/v2/{repository}/tags/list?n={}", asked.unwrap_or(1000))),
         LinkStyle::Absent => None,
     };
     if let Some(link) = link.filter(|_| more) {
-        let target = if faults.link == LinkStyle::Bare { link } else { format!("<{link}>") };
-        builder = builder.header("Link", format!("{target}; rel=\"next\""));
+        let header = match faults.link {
+            LinkStyle::Bare => format!("{link}; rel=\"next\""),
+            LinkStyle::HalfOpen => format!("<{link}; rel=\"next\""),
+            LinkStyle::Titled => format!("<{link}>; title=\"one, two; \\\"three\\\"\"; rel=\"next\""),
+            LinkStyle::Unrelated => format!("<{link}>"),
+            _ => format!("<{link}>; rel=\"next\""),
+        };
+        builder = builder.header("Link", header);
     }
     let asked_for = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut unchanged = false;

@@ -43,6 +43,12 @@ impl FakeRegistry {
         inner.referrer(digest, BUNDLE, &layer, states)
     }
 
+    /// Returns the digest of a manifest's first layer.
+    pub(crate) fn layer_of(&self, manifest: &str) -> String {
+        let manifest: Value = serde_json::from_slice(&self.inner().content[manifest].1).unwrap();
+        manifest["layers"][0]["digest"].as_str().unwrap().to_owned()
+    }
+
     /// Adds a referrer with a signature in cosign's own form.
     pub(crate) fn refer_simple(&self, digest: &str, signature: &Simple) -> String {
         let mut inner = self.inner();
