@@ -141,6 +141,14 @@ impl Facts<'_> {
         }
     }
 
+    /// Whether a candidate came to this environment, failed there, and went back by itself.
+    pub(super) fn has_failed(&self, tag: &Tag) -> bool {
+        let Question { environment, image, .. } = self.question;
+        let Observation { holds, now, .. } = self.observation;
+        self.question.origin != Origin::Before
+            && holds.iter().any(|hold| hold.is_of_a_failure() && hold.covers(&[environment], image, tag, *now))
+    }
+
     /// Judges a digest that would take another's place under the same tag.
     pub(super) fn past_of_digest(&mut self, value: &Value) -> Finding {
         match value.tag.as_ref().map(|tag| self.past(tag)) {

@@ -44,9 +44,9 @@ pub type Asked<'a, T> = BoxFuture<'a, Result<T, ForgeError>>;
 
 /// A repository on a forge. All calls are bounded in time; none is repeated by itself once it may have changed something.
 pub trait Forge: Send + Sync {
-    /// Lists the pull requests into `base` whose head branch of the same repository begins with `prefix`: every open
-    /// one, and those of the others that changed last. One listing, asked conditionally where the forge allows it.
-    fn list<'a>(&'a self, base: &'a BranchName, prefix: &'a str) -> Asked<'a, Vec<PullRequest>>;
+    /// Lists the pull requests from branches of the same repository, whatever they are called and into whichever branch: every
+    /// open one, and those of the others that changed last. One listing, asked conditionally where the forge allows it.
+    fn list(&self) -> Asked<'_, Vec<PullRequest>>;
 
     /// Lists every pull request that was ever made from one head branch into `base`, newest first.
     ///

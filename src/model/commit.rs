@@ -74,6 +74,8 @@ pub const TRAILER_BY: &str = "Tagboat-By";
 pub const TRAILER_REASON: &str = "Tagboat-Reason";
 /// The trailer of a commit that a person ordered: `rollback` or `promote`.
 pub const TRAILER_ORDER: &str = "Tagboat-Order";
+/// The trailer of a commit that a person ordered in a pull request which Tagboat merges by itself: `autoMerge`.
+pub const TRAILER_PUBLISH: &str = "Tagboat-Publish";
 /// The trailer of a return that nobody ordered: what failed.
 pub const TRAILER_FAILED: &str = "Tagboat-Failed";
 

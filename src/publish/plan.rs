@@ -8,9 +8,9 @@ use sha2::{Digest as _, Sha256};
 use crate::model::change::{Change, ChangeSet, FileEdit};
 use crate::model::commit::{
     CommitPlan, CommitStyle, TRAILER_BY, TRAILER_ENVIRONMENT, TRAILER_FAILED, TRAILER_HOLD, TRAILER_IMAGE, TRAILER_KEY,
-    TRAILER_ORDER, TRAILER_REASON, TRAILER_RELEASE, TRAILER_SKIP,
+    TRAILER_ORDER, TRAILER_PUBLISH, TRAILER_REASON, TRAILER_RELEASE, TRAILER_SKIP,
 };
-use crate::model::environment::EnvironmentName;
+use crate::model::environment::{EnvironmentName, Publish};
 use crate::model::gate::GateName;
 use crate::model::history::Ordered;
 use crate::model::hold::Hold;
@@ -77,6 +77,8 @@ pub struct OrderNote {
     pub holds: Vec<Hold>,
     /// The gates that were not waited for.
     pub skipped: BTreeSet<GateName>,
+    /// How it is published: a later pass merges what was ordered to be merged.
+    pub publish: Publish,
     /// Who, on one line.
     pub by: Option<String>,
     /// Why, on one line.
@@ -120,6 +122,9 @@ pub fn ordered_commit(
     text.push('\n');
     moved_trailers(&mut text, environment, &moves, &key);
     let _infallible = writeln!(text, "{TRAILER_ORDER}: {}", note.order.as_str());
+    if note.publish == Publish::AutoMerge && note.failed.is_none() {
+        let _infallible = writeln!(text, "{TRAILER_PUBLISH}: {}", note.publish.as_str());
+    }
     for hold in &note.holds {
         let _infallible = writeln!(text, "{TRAILER_HOLD}: {}:{}{}", hold.image, hold.tag, place(hold));
     }

@@ -104,7 +104,7 @@ impl Gitea {
         }
     }
 
-    async fn read_all(&self, base: &BranchName, prefix: &str) -> Result<Vec<PullRequest>, ForgeError> {
+    async fn read_all(&self) -> Result<Vec<PullRequest>, ForgeError> {
         let query = |state| [("state", state), ("sort", "recentupdate"), ("limit", PAGE)];
         let reply = self.rest.read_again(self.url(&["pulls"], &query("all"))).await?;
         if reply.status != StatusCode::OK {
@@ -123,10 +123,7 @@ impl Gitea {
             listed.retain(|one| one.state != "open");
             listed.extend(open);
         }
-        let own = |one: &RawPullRequest| {
-            one.is_own() && one.base.label == base.as_str() && one.head.label.starts_with(prefix)
-        };
-        Ok(listed.into_iter().filter(own).map(RawPullRequest::into_plain).collect())
+        Ok(listed.into_iter().filter(RawPullRequest::is_own).map(RawPullRequest::into_plain).collect())
     }
 
     async fn read_of_head(&self, base: &BranchName, head: &BranchName) -> Result<Vec<PullRequest>, ForgeError> {
@@ -249,8 +246,8 @@ fn title(title: &str, is_draft: bool) -> String {
 }
 
 impl Forge for Gitea {
-    fn list<'a>(&'a self, base: &'a BranchName, prefix: &'a str) -> Asked<'a, Vec<PullRequest>> {
-        Box::pin(self.read_all(base, prefix))
+    fn list(&self) -> Asked<'_, Vec<PullRequest>> {
+        Box::pin(self.read_all())
     }
 
     fn of_head<'a>(&'a self, base: &'a BranchName, head: &'a BranchName) -> Asked<'a, Vec<PullRequest>> {

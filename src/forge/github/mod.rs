@@ -86,8 +86,8 @@ impl GitHub {
 }
 
 impl Forge for GitHub {
-    fn list<'a>(&'a self, base: &'a BranchName, prefix: &'a str) -> Asked<'a, Vec<PullRequest>> {
-        Box::pin(self.listed(base, prefix))
+    fn list(&self) -> Asked<'_, Vec<PullRequest>> {
+        Box::pin(self.listed())
     }
 
     fn of_head<'a>(&'a self, base: &'a BranchName, head: &'a BranchName) -> Asked<'a, Vec<PullRequest>> {

@@ -112,11 +112,9 @@ impl GitLab {
         }
     }
 
-    async fn read_all(&self, base: &BranchName, prefix: &str) -> Result<Vec<PullRequest>, ForgeError> {
+    async fn read_all(&self) -> Result<Vec<PullRequest>, ForgeError> {
         let query = |state: &'static str| {
-            let order = [("state", state), ("scope", "all"), ("order_by", "updated_at"), ("sort", "desc")];
-            let place = [("target_branch", base.as_str()), ("per_page", "100")];
-            order.into_iter().chain(place).collect::<Vec<_>>()
+            [("state", state), ("scope", "all"), ("order_by", "updated_at"), ("sort", "desc"), ("per_page", "100")]
         };
         let reply = self.rest.read_again(self.url(&["merge_requests"], &query("all"))).await?;
         if reply.status != StatusCode::OK {
@@ -135,10 +133,7 @@ impl GitLab {
             listed.retain(|one| one.state != "opened");
             listed.extend(open);
         }
-        let own = |one: &RawMergeRequest| {
-            one.is_own() && one.target_branch == base.as_str() && one.source_branch.starts_with(prefix)
-        };
-        Ok(listed.into_iter().filter(own).map(RawMergeRequest::into_plain).collect())
+        Ok(listed.into_iter().filter(RawMergeRequest::is_own).map(RawMergeRequest::into_plain).collect())
     }
 
     async fn read_of_head(&self, base: &BranchName, head: &BranchName) -> Result<Vec<PullRequest>, ForgeError> {
@@ -301,8 +296,8 @@ fn title(title: &str, is_draft: bool) -> String {
 }
 
 impl Forge for GitLab {
-    fn list<'a>(&'a self, base: &'a BranchName, prefix: &'a str) -> Asked<'a, Vec<PullRequest>> {
-        Box::pin(self.read_all(base, prefix))
+    fn list(&self) -> Asked<'_, Vec<PullRequest>> {
+        Box::pin(self.read_all())
     }
 
     fn of_head<'a>(&'a self, base: &'a BranchName, head: &'a BranchName) -> Asked<'a, Vec<PullRequest>> {

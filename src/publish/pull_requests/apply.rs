@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use crate::forge::{Forge, ForgeError};
 use crate::git::log::MAX_MESSAGE;
 use crate::git::{BlobId, GitError, Head, Remote, blob_id};
+use crate::model::brought::{Told, Wish};
 use crate::model::commit::{CommitId, CommitStyle, TRAILER_FAILED, TRAILER_KEY, TRAILER_ORDER, TRAILER_TREE};
 use crate::model::environment::BranchName;
 use crate::model::file::RepoPath;
@@ -17,13 +18,14 @@ use crate::model::marker;
 use crate::model::outcome::Landed;
 use crate::model::proposal::Action;
 use crate::model::pull_request::{
-    Check, CheckState, HeadBranch, LABEL_RETRY, Marker, Merge, NewPullRequest, PullRequest, PullRequestStyle,
-    Readiness, Rebase, State, Status,
+    Check, CheckState, HeadBranch, Marker, Merge, NewPullRequest, Number, PullRequest, PullRequestStyle, Readiness,
+    Rebase, State, Status,
 };
 use crate::publish::body;
 use crate::publish::making::{MakeError, Maker, blocking};
 use crate::publish::plan::PlannedCommit;
-use crate::publish::pull_requests::{Course, Desired, Step, images, refuses};
+use crate::publish::pull_requests::told::{messages, silent};
+use crate::publish::pull_requests::{Course, Desired, Step, images};
 
 /// How many commits of the base are searched for what stood in a head branch: as many as come between two passes.
 const MERGED_WITHIN: usize = 200;
@@ -120,9 +122,8 @@ fn judge(
     desired: &[Desired],
 ) -> Result<HeadBranch, GitError> {
     let entry = &head.step.entry;
-    let keys: Vec<&str> =
-        entry.message.lines().filter_map(|line| line.strip_prefix(TRAILER_KEY)?.strip_prefix(": ")).collect();
-    let key = keys.last().map(|key| (*key).trim().to_owned()).filter(|_| !head.is_empty);
+    let told = Told::by(&entry.message);
+    let key = told.key.clone().filter(|_| !head.is_empty);
     let head_tree = remote.tree(&head.tip)?;
     let is_by_us = entry.author == own.author && entry.committer == *own.committer();
     // A forge names others as who made its commits: those are known by the tree that they say they hold.
@@ -144,7 +145,8 @@ fn judge(
     let is_order = has(TRAILER_ORDER) && !is_return;
     let is_on_tip = entry.parent.as_ref() == Some(base);
     let images = images(&entry.message);
-    Ok(HeadBranch { name, tip: head.tip.clone(), key, images, is_own, is_order, is_return, is_fresh, is_on_tip })
+    let (tip, undone) = (head.tip.clone(), head.undone.iter().map(|message| Told::by(message)).collect());
+    Ok(HeadBranch { name, tip, key, images, told, undone, is_own, is_order, is_return, is_fresh, is_on_tip })
 }
 
 /// Returns the tree that a message says its commit holds.
@@ -251,10 +253,10 @@ async fn take(
             Ok(())
         }
         Step::Delete { head, expected } => place.maker().push_head(head, Some(expected), None).await,
-        Step::Open { head, title, body, reviewers, key, kept } => {
+        Step::Open { head, title, body, reviewers, wish, kept, newest } => {
             let Some(forge) = place.forge else { return Ok(()) };
             let new = new(place, head, (title, body), reviewers);
-            open(place, (forge, base), &new, (key, kept.as_ref()), course).await
+            open(place, (forge, base), &new, (wish, kept.as_ref(), *newest), course).await
         }
         Step::Finish { pull_request, reviewers } => {
             if let Some(forge) = place.forge {
@@ -438,7 +440,7 @@ async fn open(
     place: &Place<'_>,
     (forge, base): (&dyn Forge, &CommitId),
     new: &NewPullRequest,
-    (key, kept): (&str, Option<&CommitId>),
+    (wish, kept, newest): (&Wish, Option<&(CommitId, Told)>, Option<Number>),
     course: &mut Course,
 ) -> Result<(), MakeError> {
     let before = forge.of_head(place.branch, &new.head).await?;
@@ -458,7 +460,8 @@ async fn open(
         }
         return Ok(());
     }
-    let is_it = |one: &PullRequest| one.marker.as_ref().is_some_and(|marker| marker.key == key && !marker.withdrawn);
+    let is_it =
+        |one: &PullRequest| one.marker.as_ref().is_some_and(|marker| marker.key == wish.key && !marker.withdrawn);
     // Merged long ago it may be wanted again; merged since the base was looked at, it is there.
     if before.iter().any(|one| one.state == State::Merged && is_it(one)) {
         let (remote, branch) = (Arc::clone(&place.remote), place.branch.clone());
@@ -468,11 +471,17 @@ async fn open(
             return Ok(());
         }
     }
-    let refused = before.iter().find(|one| refuses(one, key, kept));
-    if let Some(refused) = refused.filter(|one| !one.labels.contains(LABEL_RETRY)) {
+    let silent = silent(&before);
+    let remote = Arc::clone(&place.remote);
+    let messages = blocking(move || messages(&*remote, silent)).await?;
+    let told = |commit: &CommitId| match kept.filter(|(tip, _)| tip == commit) {
+        Some((_, told)) => Some(told.clone()),
+        None => messages.get(commit).cloned(),
+    };
+    if let Some(refused) = wish.refused_in(&before, &told).filter(|one| newest.is_none_or(|known| one.number > known)) {
         course.url = Some(refused.url.clone());
         course.action = Action::LeftAlone;
-        course.reason = Some("closed by a person: refused until something newer comes".to_owned());
+        course.reason = Some(Wish::words(refused.number));
         return Ok(());
     }
     if !forge.opens_in_steps(new) {

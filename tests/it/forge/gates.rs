@@ -750,6 +750,26 @@ pub(super) async fn what_a_person_orders_waits_for_the_same_checks(kind: Kind) {
     assert_eq!(stage.web()[1], "1.5.0");
 }
 
+pub(super) async fn after_a_return_nothing_older_than_what_failed_is_tried(kind: Kind) {
+    let stage = Stage::new(kind, "    publish: commit\n");
+    let config = String::from_utf8(stage.store.repository.show("main", ".tagboat.yaml")).unwrap();
+    let watched = "    files: [dev/**]\n    onFailure: {checks: [argocd/dev], within: 30m}\n";
+    stage.push(".tagboat.yaml", &config.replacen("    files: [dev/**]\n", watched, 1));
+    stage.list(WEB, &["1.4.0", "1.4.1", "1.4.2", "1.5.0"]);
+    stage.pass("08:00").await;
+    stage.failed(&stage.brought("dev/web.yaml"), "argocd/dev");
+    for time in ["08:10", "08:20"] {
+        stage.pass(time).await;
+        assert_eq!(stage.web()[0], "1.4.0");
+    }
+    stage.list(WEB, &["1.4.0", "1.4.1", "1.4.2", "1.4.3", "1.5.0", "1.5.1"]);
+    stage.pass("08:30").await;
+    assert_eq!(stage.web()[0], "1.5.1");
+    stage.failed(&stage.brought("dev/web.yaml"), "argocd/dev");
+    stage.pass("08:40").await;
+    assert_eq!(stage.web()[0], "1.4.0");
+}
+
 pub(super) async fn a_dry_run_tells_of_a_return_and_makes_none(kind: Kind) {
     let stage = Stage::new(kind, WATCHED);
     stage.pass("08:00").await;
@@ -841,6 +861,7 @@ macro_rules! gates {
             a_return_is_withdrawn_when_the_check_recovers_and_kept_when_the_time_is_over
             a_forge_that_cannot_be_asked_takes_nothing_back_and_that_is_said
             what_a_person_orders_waits_for_the_same_checks
+            after_a_return_nothing_older_than_what_failed_is_tried
             a_dry_run_tells_of_a_return_and_makes_none
             two_passes_at_once_go_back_once
             a_digest_comes_back_with_its_tag

@@ -91,6 +91,7 @@ impl Bench {
             armed: Armed::No,
             what: None,
             instead: None,
+            brought: tagboat::model::brought::Brought::default(),
             was: None,
         };
         self.forge.rewrite(&opened, &opened.title, &format!("Body\n\n{}\n", marker::write(&marker))).await.unwrap();
@@ -102,7 +103,7 @@ impl Bench {
     }
 
     async fn list(&self) -> Vec<PullRequest> {
-        self.forge.list(&"main".into(), "tagboat/").await.unwrap()
+        self.forge.list().await.unwrap()
     }
 }
 

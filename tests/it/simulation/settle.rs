@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use tagboat::model::decision::{Decision, Verdict};
-use tagboat::model::pull_request::{CheckState, State};
+use tagboat::model::marker;
+use tagboat::model::pull_request::{CheckState, Marker, State};
 use tokio::runtime::Runtime;
 
 use super::acts;
 use super::ledger::{Place, Step};
 use super::play::{Shared, pass};
-use super::rules::{HOLDS, holds};
+use super::rules::{HOLDS, holds, is_no_news};
 use super::script::PassSpec;
 use super::setting::{Env, Publishes, Value, is_followed, version};
 use super::world::{By, Measure, Violation, Way, World, short};
@@ -165,7 +166,7 @@ fn cleaned(world: &World) -> World {
             // The same goes for what a person asked for again, and does not ask for any more.
             let brings = world.brings(tip);
             let is_refused = world.pulls.iter().any(|pull| {
-                let is_same = pull.commit == **tip || (pull.head == **name && pull.brought == brings);
+                let is_same = pull.commit == **tip || (pull.head == **name && is_no_news(&brings, &pull.brought));
                 pull.closed_by == Some(By::Person) && is_same
             });
             is_own && !is_refused && world.open_of(name).is_none_or(|index| is_untouched(world, index))
@@ -176,7 +177,8 @@ fn cleaned(world: &World) -> World {
         if let Some(index) = clean.open_of(&name) {
             let pull = &mut clean.pulls[index];
             (pull.state, pull.closed_by) = (State::Closed, Some(By::Pass(0)));
-            pull.body = String::new();
+            pull.body = marker::read(&pull.body)
+                .map_or_else(String::new, |marker| marker::write(&Marker { withdrawn: true, ..marker }));
         }
         clean.git.heads.remove(&name);
     }

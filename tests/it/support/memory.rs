@@ -353,7 +353,7 @@ impl Remote for MemoryRemote {
         let line = self.history(branch, base, usize::MAX, &|_| false)?;
         let on_base = line.steps.iter().any(|below| Some(&below.entry.id) == step.entry.parent.as_ref());
         let is_empty = line.steps.iter().any(|below| below.entry.id == *tip);
-        Ok(Head { tip: tip.clone(), step, on_base: on_base && !is_empty, is_empty })
+        Ok(Head { tip: tip.clone(), step, on_base: on_base && !is_empty, is_empty, undone: Vec::new() })
     }
 
     fn push_head(

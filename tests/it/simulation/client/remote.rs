@@ -107,6 +107,11 @@ impl Remote for Client {
         listed.map_err(|NotHeard| GitError::Broken("the mirror cannot be read".to_owned()))
     }
 
+    fn message(&self, commit: &CommitId) -> Result<Option<String>, GitError> {
+        let told = self.call("reading a commit", false, nothing, |world, _| world.git.commit(commit).message.clone());
+        Ok(told.ok())
+    }
+
     fn is_signed(&self, _: &CommitId) -> Result<bool, GitError> {
         Ok(false)
     }
@@ -129,7 +134,7 @@ impl Remote for Client {
             let step = world.git.step(tip, &|_| true);
             let on_base = world.git.line(base).any(|(id, _)| Some(id) == step.entry.parent.as_ref());
             let is_empty = world.git.line(base).any(|(id, commit)| id == tip || commit.parents.contains(tip));
-            Head { tip: tip.clone(), step, on_base: on_base && !is_empty, is_empty }
+            Head { tip: tip.clone(), step, on_base: on_base && !is_empty, is_empty, undone: Vec::new() }
         })?)
     }
 

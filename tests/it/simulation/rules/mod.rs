@@ -20,7 +20,7 @@ use super::world::git::Tree;
 use super::world::{Violation, Way, World, short};
 
 pub(super) use self::holds::{HOLDS, holds};
-pub(super) use self::pulls::{close, merge, open, push_head, touch};
+pub(super) use self::pulls::{close, is_no_news, merge, open, push_head, touch};
 
 type Verdict = Result<(), Violation>;
 

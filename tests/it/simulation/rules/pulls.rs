@@ -1,10 +1,13 @@
 //! Head branches and pull requests: what a pass may do to them.
 
+use std::collections::BTreeSet;
+
 use tagboat::model::commit::CommitId;
 use tagboat::model::environment::BranchName;
 use tagboat::model::pull_request::{CheckState, LABEL_HOLD, LABEL_RETRY, State};
 
 use super::{HOLDS, Stage, Verdict, changed, judge, landed, returns, violated};
+use crate::simulation::ledger::Step;
 use crate::simulation::session::Session;
 use crate::simulation::world::forge::Pull;
 use crate::simulation::world::{By, Way, World};
@@ -18,7 +21,9 @@ pub(in crate::simulation) fn push_head(world: &World, id: usize, name: &BranchNa
     }
     if let Some(old) = world.git.heads.get(name) {
         let beyond = world.git.beyond(old, &world.git.main);
-        if beyond.iter().any(|commit| commit.by == By::Person) {
+        // Squashed onto the base, they are there under another id.
+        let is_merged = world.pulls.iter().any(|pull| pull.state == State::Merged && pull.commit == *old);
+        if !is_merged && beyond.iter().any(|commit| commit.by == By::Person) {
             return violated("nobody's commits are lost", format!("{name} holds a person's commit"));
         }
         let holds_order = beyond.iter().any(|commit| matches!(commit.by, By::Order(_)));
@@ -43,7 +48,7 @@ pub(in crate::simulation) fn push_head(world: &World, id: usize, name: &BranchNa
     // A head branch under an open pull request is what the pull request proposes.
     let open = round.listed.as_ref().and_then(|listed| Some((listed, open_in(listed, name)?)));
     if let Some((listed, open)) = open
-        && world.brings(&open.commit) != world.brings(new)
+        && !is_no_news(&world.brings(new), &world.brings(&open.commit))
     {
         not_refused(world, listed, name, new)?;
     }
@@ -83,16 +88,33 @@ pub(in crate::simulation) fn open(world: &World, id: usize, head: &BranchName, c
     if session.by.is_pass() { not_refused(world, &world.pulls, head, commit) } else { Ok(()) }
 }
 
-/// Whether what a head brings was refused: closed by a person, who has not asked for it again.
+/// Whether nothing newer came for what both bring: of every image that they have in common, the same version.
+pub(in crate::simulation) fn is_no_news(brings: &BTreeSet<Step>, refused: &BTreeSet<Step>) -> bool {
+    let of = |step: &Step| (step.environment, step.image);
+    let mut common = brings.iter().filter(|step| refused.iter().any(|other| of(other) == of(step))).peekable();
+    let is_known = |step: &Step| refused.iter().any(|other| of(other) == of(step) && other.to == step.to);
+    common.peek().is_some() && common.all(is_known)
+}
+
+/// Whether what a head brings was refused: the newest pull request that brought it was closed by a person, who has not asked for it
+/// again.
 fn not_refused(world: &World, pulls: &[Pull], head: &BranchName, commit: &CommitId) -> Verdict {
     let brings = world.brings(commit);
-    let refused = pulls.iter().position(|pull| {
+    let stood = |pull: &Pull| match pull.state {
+        State::Closed => is_no_news(&brings, &pull.brought),
+        State::Open | State::Merged => is_no_news(&brings, &pull.told),
+    };
+    // What the words do not tell, the head tells as long as it stands there, or its commit where a person wrote other words.
+    let is_told = |pull: &Pull| match pull.is_rewritten {
+        true => world.git.commit(&pull.commit).by.is_pass(),
+        false => is_no_news(&brings, &pull.told) || world.git.heads.get(head) == Some(&pull.commit),
+    };
+    let newest = pulls.iter().rposition(|pull| pull.head == *head && stood(pull));
+    let refused = newest.filter(|index| {
+        let pull = &pulls[*index];
         pull.state == State::Closed
             && pull.closed_by == Some(By::Person)
-            && pull.head == *head
-            && pull.brought == brings
-            && (pull.told == brings || world.git.heads.get(head) == Some(&pull.commit))
-            && !pull.is_rewritten
+            && is_told(pull)
             && !pull.is_withdrawn
             && !pull.was_ordered
             && !pull.labels.contains(LABEL_RETRY)
