@@ -87,8 +87,8 @@ impl Told {
             Some((image.to_owned(), to.trim().to_owned()))
         };
         Self {
-            environment: of(TRAILER_ENVIRONMENT).last().map(|name| name.trim().into()),
-            key: of(TRAILER_KEY).last().map(|key| key.trim().to_owned()),
+            environment: of(TRAILER_ENVIRONMENT).next_back().map(|name| name.trim().into()),
+            key: of(TRAILER_KEY).next_back().map(|key| key.trim().to_owned()),
             brought: if is_order { Brought::default() } else { of(TRAILER_IMAGE).filter_map(step).collect() },
         }
     }

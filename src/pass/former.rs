@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::repository::Repository;
 use crate::model::commit::CommitId;
+use crate::model::decision::Question;
 use crate::model::environment::{BranchName, EnvironmentName};
 use crate::model::image::ImageName;
-use crate::model::pull_request::{HeadBranch, PullRequest, State};
+use crate::model::pull_request::{HeadBranch, Marker, PullRequest, State};
 use crate::pass::Planned;
 use crate::publish::pull_requests::{Desired, Standing};
 
@@ -25,30 +26,49 @@ pub(super) fn is_named_now(head: &BranchName, config: &Repository) -> bool {
     environment.is_some_and(|name| config.environments.named(&name).is_some())
 }
 
-/// Returns what a head branch was for under another prefix, by its name: of several environments whose names fit, the longest.
-fn named_before(head: &BranchName, config: &Repository) -> Option<(EnvironmentName, String)> {
-    let (rest, group) = head.as_str().rsplit_once('/')?;
-    let known = config.environments.0.iter().filter(|environment| rest.ends_with(environment.name.as_str()));
-    let longest = known.max_by_key(|environment| environment.name.as_str().len())?;
-    Some((longest.name.clone(), group.to_owned()))
+/// The groups of each environment.
+pub(super) type Known = BTreeSet<(EnvironmentName, String)>;
+
+/// Returns the groups that something is followed in.
+pub(super) fn known(planned: &Planned) -> Known {
+    let questions = planned.promoted.decisions.iter().map(|decision| &decision.question);
+    let place = |question: &Question| {
+        let group = planned.promoted.groups.get(&question.image)?;
+        Some((question.environment.clone(), group.clone()))
+    };
+    questions.filter_map(place).collect()
+}
+
+/// Returns what a head branch was for under another prefix, by its name: of several that fit, the longest. People call branches
+/// after environments, too, and every one that is taken for a candidate has to be looked at.
+fn named_before(head: &BranchName, marker: Option<&Marker>, known: &Known) -> Option<(EnvironmentName, String)> {
+    let said = marker.map(|marker| (marker.environment.clone(), marker.group.clone()));
+    let is_named = |(environment, group): &&(EnvironmentName, String)| {
+        let before = head.as_str().strip_suffix(&format!("{environment}/{group}"));
+        before.is_some_and(|before| !before.ends_with(|letter: char| letter.is_ascii_alphanumeric()))
+    };
+    known.iter().chain(&said).filter(is_named).max_by_key(|(environment, _)| environment.as_str().len()).cloned()
 }
 
 /// Finds open pull requests, or on plain Git branches, that may be former ones, with their tips.
 pub(super) fn candidates(
     config: &Repository,
+    known: &Known,
     pull_requests: Option<&[PullRequest]>,
     branches: Vec<(BranchName, CommitId)>,
 ) -> (Vec<(BranchName, CommitId)>, Former) {
     let open = pull_requests.into_iter().flatten().filter(|one| one.state == State::Open);
-    let open = open.map(|one| (one.head.clone(), one.commit.clone()));
+    let open = open.map(|one| (one.head.clone(), one.commit.clone(), one.marker.as_ref()));
+    let branches = branches.into_iter().map(|(head, tip)| (head, tip, None));
     let grounds: BTreeSet<BranchName> = config.environments.branches().into_iter().collect();
     let mut former = Former::new();
     let mut found = Vec::new();
-    for (head, tip) in open.chain(branches) {
+    for (head, tip, marker) in open.chain(branches) {
+        let marker = marker.filter(|marker| config.environments.named(&marker.environment).is_some());
         if is_named_now(&head, config) || grounds.contains(&head) {
             continue;
         }
-        if let Some(place) = named_before(&head, config) {
+        if let Some(place) = named_before(&head, marker, known) {
             former.insert(head.clone(), place);
             found.push((head, tip));
         }

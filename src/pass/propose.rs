@@ -16,6 +16,7 @@ use crate::model::proposal::{Action, Proposal};
 use crate::model::pull_request::{HeadBranch, PullRequest, State};
 use crate::model::watch::WatchState;
 pub use crate::observe::checks::Asked;
+use crate::pass::former::Known;
 use crate::pass::run::{Mode, Run};
 use crate::pass::view::Branches;
 use crate::pass::{Inputs, Planned, blocking};
@@ -102,14 +103,14 @@ pub(super) async fn propose(
         (_, Some(listed)) => Ok(Some(listed)),
         (Some(forge), None) => forge.list().await.map(Some),
     };
+    let known = former::known(planned);
     let mut proposed = Proposed::default();
     for onto in grounds(run, base, branches, config) {
         let (mut own, others): (Vec<_>, Vec<_>) =
             desired.into_iter().partition(|desired| onto.has(&desired.environment));
         desired = others;
-        let known = listed.as_ref().map_err(|error| LookError::Forge(error.clone()));
-        let looked = match known {
-            Ok(listed) => standing(run, &onto, config, (forge, listed.as_deref()), &own).await,
+        let looked = match listed.as_ref().map_err(|error| LookError::Forge(error.clone())) {
+            Ok(listed) => standing(run, &onto, (config, &known), (forge, listed.as_deref()), &own).await,
             Err(error) => Err(error),
         };
         let mut standing = match looked {
@@ -291,7 +292,7 @@ fn one_of_a_head(planned: &mut Planned, standing: &Standing, desired: &mut Vec<D
 async fn standing(
     run: &Run<'_>,
     onto: &Onto<'_>,
-    config: &Repository,
+    (config, known): (&Repository, &Known),
     (forge, listed): (Option<&dyn Forge>, Option<&[PullRequest]>),
     desired: &[Desired],
 ) -> Result<Standing, LookError> {
@@ -308,7 +309,7 @@ async fn standing(
         None => (None, Vec::new()),
     };
     all.retain(|(name, _)| name != run.branch);
-    let (further, mut former) = former::candidates(config, pull_requests.as_deref(), all);
+    let (further, mut former) = former::candidates(config, known, pull_requests.as_deref(), all);
     former.retain(|_, (environment, _)| onto.has(environment));
     heads.retain(|(name, _)| onto.has_head(name, prefix) && !former.contains_key(name));
     heads.extend(further.into_iter().filter(|(name, _)| former.contains_key(name)));

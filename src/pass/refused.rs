@@ -4,16 +4,20 @@
 
 use crate::forge::ForgeError;
 use crate::model::brought::{Brought, Told, Wish};
+use crate::model::commit::CommitId;
 use crate::model::environment::Publish;
 use crate::model::observation::Observation;
 use crate::model::proposal::{Action, Proposal};
+use crate::observe::history::Past;
 use crate::pass::propose::Asked;
+use crate::publish::pull_requests::told::silent;
 
 /// Takes out of what would be committed what a person has refused.
 pub(super) async fn leave(
     observation: &mut Observation,
     proposals: &mut [Proposal],
     asked: &Result<Asked<'_>, String>,
+    past: Option<&dyn Past>,
 ) {
     let Ok(asked) = asked else { return };
     let is_commit = |proposal: &&mut Proposal| {
@@ -29,10 +33,15 @@ pub(super) async fn leave(
     };
     match listed {
         Ok(listed) => {
+            let silent = silent(&listed);
+            let told = |commit: &CommitId| {
+                let message = past.filter(|_| silent.contains(commit))?.message(commit)?;
+                Some(Told::by(&message))
+            };
             for proposal in commits {
                 let brought = Brought::of(proposal.moves.iter().map(|step| (&step.image, &step.to)));
                 let wish = Wish { environment: proposal.environment.clone(), key: String::new(), brought };
-                if let Some(refused) = wish.refused_in(&listed, &|_| None::<Told>) {
+                if let Some(refused) = wish.refused_in(&listed, &told) {
                     proposal.action = Action::LeftAlone;
                     proposal.url = Some(refused.url.clone());
                     proposal.reason = Some(Wish::words(refused.number));

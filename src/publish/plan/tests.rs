@@ -89,7 +89,7 @@ fn returned(failed: &str, reason: &str) -> String {
         order: Ordered::Rollback,
         holds: Vec::new(),
         skipped: BTreeSet::new(),
-        publish: crate::model::environment::Publish::Commit,
+        publish: Publish::Commit,
         by: None,
         reason: Some(reason.to_owned()),
         failed: Some(failed.to_owned()),

@@ -93,8 +93,11 @@ pub(in crate::forge) async fn stays_refused_when_a_person_has_written_another_bo
         stage.is_refused(9).await;
         stage.configure(AUTO, "pullRequest: {branchPrefix: bots/}\n");
         stage.is_refused(10).await;
+        stage.configure("    publish: commit\n", "");
+        stage.is_refused(11).await;
+        stage.configure(AUTO, "");
         stage.label(1, "tagboat/retry");
-        assert_eq!(stage.acts(11).await, Some(Action::Opened));
+        assert_eq!(stage.acts(12).await, Some(Action::Opened));
     }
 }
 
