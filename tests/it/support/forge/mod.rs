@@ -222,8 +222,7 @@ impl Store {
 
     /// Returns where a branch is.
     pub(crate) fn at(&self, branch: &str) -> Option<String> {
-        let listed = self.repository.git(&["for-each-ref", "--format=%(objectname)", &format!("refs/heads/{branch}")]);
-        listed.lines().next().map(str::to_owned)
+        self.repository.at(branch)
     }
 
     /// Opens a pull request; `Err` says why not.
