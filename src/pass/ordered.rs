@@ -14,7 +14,7 @@ use crate::pass::order::standing;
 use crate::pass::propose::{Onto, approvals_of};
 use crate::pass::run::Run;
 use crate::pass::{Inputs, Planned, blocking};
-use crate::publish::pull_requests::apply::look;
+use crate::publish::pull_requests::heads::look;
 use crate::publish::pull_requests::{self, Desired, Standing};
 
 /// An order that stands, and what it changes.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::config::repository::Repository;
 use crate::forge::{Forge, ForgeError};
-use crate::git::GitError;
+use crate::git::{GitError, Remote};
 use crate::model::change::ChangeSet;
-use crate::model::commit::CommitId;
+use crate::model::commit::{CommitId, CommitStyle};
 use crate::model::decision::Verdict;
 use crate::model::environment::{BranchName, Environment, EnvironmentName, Publish};
 use crate::model::gate::{GateName, GateSpec};
@@ -22,7 +22,8 @@ use crate::pass::view::Branches;
 use crate::pass::{Inputs, Planned, blocking};
 use crate::pass::{former, notes, ordered};
 use crate::promote;
-use crate::publish::pull_requests::apply::{Place, apply, look};
+use crate::publish::pull_requests::apply::{Place, apply};
+use crate::publish::pull_requests::heads::look;
 use crate::publish::pull_requests::told::{messages, silent};
 use crate::publish::pull_requests::{self, Course, Desired, Standing, Unsure, course};
 
@@ -105,12 +106,14 @@ pub(super) async fn propose(
     };
     let known = former::known(planned);
     let mut proposed = Proposed::default();
-    for onto in grounds(run, base, branches, config) {
+    let grounds = grounds(run, base, branches, config);
+    let known_tips: Vec<_> = grounds.iter().map(|onto| (onto.branch.clone(), onto.tip.clone())).collect();
+    for onto in grounds {
         let (mut own, others): (Vec<_>, Vec<_>) =
             desired.into_iter().partition(|desired| onto.has(&desired.environment));
         desired = others;
         let looked = match listed.as_ref().map_err(|error| LookError::Forge(error.clone())) {
-            Ok(listed) => standing(run, &onto, (config, &known), (forge, listed.as_deref()), &own).await,
+            Ok(listed) => standing(run, (&onto, &known_tips), (config, &known), (forge, listed.as_deref()), &own).await,
             Err(error) => Err(error),
         };
         let mut standing = match looked {
@@ -291,7 +294,7 @@ fn one_of_a_head(planned: &mut Planned, standing: &Standing, desired: &mut Vec<D
 /// Looks at what stands on the remote and on the forge.
 async fn standing(
     run: &Run<'_>,
-    onto: &Onto<'_>,
+    (onto, tips): (&Onto<'_>, &[(BranchName, CommitId)]),
     (config, known): (&Repository, &Known),
     (forge, listed): (Option<&dyn Forge>, Option<&[PullRequest]>),
     desired: &[Desired],
@@ -315,7 +318,21 @@ async fn standing(
     heads.extend(further.into_iter().filter(|(name, _)| former.contains_key(name)));
     let (remote, branch, at) = (Arc::clone(&run.remote), onto.branch.clone(), onto.tip.clone());
     let (own, wanted) = (config.commit.clone(), desired.to_vec());
-    let mut heads = blocking(move || look(&*remote, (&branch, &at), heads, &own, &wanted)).await?;
+    // Where its environment lived before, or lives by now.
+    let mut elsewhere: Vec<_> = tips.iter().filter(|(other, _)| other != onto.branch).cloned().collect();
+    let before: BTreeSet<&BranchName> = displaced.iter().map(|one| &one.base).collect();
+    let unknown: Vec<_> =
+        before.into_iter().filter(|base| tips.iter().all(|(other, _)| other != *base)).cloned().collect();
+    let mut heads = blocking(move || {
+        let tips = remote.fetch_all(&unknown);
+        elsewhere.extend(unknown.into_iter().zip(tips).filter_map(|(name, tip)| Some((name, tip.ok()?))));
+        let mut heads = look(&*remote, (&branch, &at), heads, &own, &wanted)?;
+        for head in heads.iter_mut().filter(|head| !head.is_own) {
+            take_along(&*remote, head, &elsewhere, &own)?;
+        }
+        Ok(heads)
+    })
+    .await?;
     let mut told = BTreeMap::new();
     if let (Some(forge), Some(all)) = (forge, &mut pull_requests) {
         refused_before(onto.branch, forge, desired, all).await?;
@@ -325,6 +342,25 @@ async fn standing(
     }
     let base = Some(onto.branch.clone());
     Ok(Standing { base, heads, pull_requests, displaced, former, told })
+}
+
+/// Knows a head branch as Tagboat's own that was made on the branch on which its environment lived before: what lies beneath it is
+/// that branch's.
+fn take_along(
+    remote: &dyn Remote,
+    head: &mut HeadBranch,
+    elsewhere: &[(BranchName, CommitId)],
+    own: &CommitStyle,
+) -> Result<(), GitError> {
+    for (branch, tip) in elsewhere {
+        let listed = vec![(head.name.clone(), head.tip.clone())];
+        let looked = look(remote, (branch, tip), listed, own, &[])?;
+        if let Some(looked) = looked.into_iter().find(|looked| looked.is_own && looked.key.is_some()) {
+            *head = HeadBranch { is_fresh: false, is_on_tip: false, ..looked };
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Sorts what was listed: what counts on a branch, and what is open into another one though its environment lives on this one.

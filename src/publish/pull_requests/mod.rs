@@ -5,7 +5,10 @@
 pub mod apply;
 pub mod course;
 mod displaced;
+pub mod heads;
 mod leftovers;
+mod merging;
+pub mod readiness;
 pub mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +20,7 @@ use crate::model::environment::{BranchName, Environment, EnvironmentName, Publis
 use crate::model::gate::{Gate, GateName, GateState};
 use crate::model::proposal::{Action, Proposal};
 use crate::model::pull_request::{
-    CheckState, HeadBranch, Number, PullRequest, PullRequestStyle, Rebase, State, Status,
+    CheckState, HeadBranch, Number, PullRequest, PullRequestStyle, Rebase, STATUS_PREFIX, State, Status,
 };
 use crate::publish::body::{self, Writing};
 use crate::publish::making::is_aside;
@@ -329,7 +332,7 @@ fn status(gate: &Gate) -> Status {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     };
-    Status { context: format!("tagboat/{}", gate.name), state, text }
+    Status { context: format!("{STATUS_PREFIX}{}", gate.name), state, text }
 }
 
 /// What is not fully known in this pass: what stands for it stays as it is, whether or not somebody still wants it.

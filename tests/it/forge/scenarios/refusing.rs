@@ -122,8 +122,13 @@ pub(in crate::forge) async fn the_newest_pull_request_decides_whether_a_version_
 }
 
 pub(in crate::forge) async fn what_is_open_into_the_former_branch_of_its_environment_is_closed(kind: Kind) {
-    let stage = Stage::merging(kind).await;
+    let stage = Stage::new(kind, AUTO);
     stage.store.repository.git(&["branch", "live", "main"]);
+    // The two have gone their own ways.
+    stage.push("main", "readme", "of main");
+    stage.push("live", "notes", "of live");
+    stage.acts(8).await;
+    stage.check("build", kind.words[0]);
     stage.configure(&format!("    branch: live\n{AUTO}"), "");
     stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
     let outcome = stage.outcome("mirror", 9).await;
