@@ -47,6 +47,8 @@ pub struct Word {
     pub reason: Option<String>,
     /// What had failed, where Tagboat went back by itself.
     pub failed: Option<String>,
+    /// When what came was published, as far as its trailers tell.
+    pub published: Vec<(Value, Timestamp)>,
 }
 
 /// What a person can order of Tagboat.
