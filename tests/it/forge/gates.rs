@@ -468,6 +468,7 @@ pub(super) async fn history_tells_a_return_as_a_rollback_with_what_failed(kind: 
     let viewed = tagboat::pass::view::branch(stage.remote("mirror"), BranchName::from("main")).unwrap();
     let config = viewed.config().unwrap();
     let ledger = Ledger {
+        others: &tagboat::pass::elsewhere::Others::new(),
         config: &config,
         files: &*viewed.files,
         past: viewed.past.as_deref().unwrap(),

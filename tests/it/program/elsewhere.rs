@@ -149,6 +149,48 @@ fn holds_and_take_backs_there_count_here() {
 }
 
 #[test]
+fn drift_against_another_repository_is_told_by_status_and_check() {
+    let scene = Scene::new("");
+    scene.bring("1.5.0", 3);
+    scene.run(0);
+    let people = Repository { folder: scene.world.scratch.path("shop") };
+    scene.shop.git(&[
+        "clone",
+        "--quiet",
+        &scene.shop.folder.display().to_string(),
+        &people.folder.display().to_string(),
+    ]);
+    let write = |tag: &str, day: u8| {
+        let web = scene.world.deployment(&format!("acme/web:{tag}"));
+        people.commit_files(&[("apps/web.yaml", &web)], "By hand", day);
+        people.git(&["push", "--quiet", "origin", "main"]);
+    };
+    let drift = || scene.json(&["status"], 0)["environments"][0]["images"][0]["drift"].clone();
+    let folder = people.folder.display().to_string();
+    let check = || words(&scene.world.tagboat(&["check", &folder, "--service", &scene.service]).ended(0).out);
+    assert!(drift().is_null() && !check().contains("warning[drift]"));
+
+    write("1.6.0", 5);
+    let told = "1.6.0 is ahead of staging of ";
+    assert!(drift().as_str().is_some_and(|drift| drift.starts_with(told)), "{}", drift());
+    let found = check();
+    assert!(found.contains("warning[drift]") && found.contains(told), "{found}");
+    assert!(found.contains("which runs 1.5.0 (by A Person"), "{found}");
+    // What never ran there is told of as well, though it is lower than what runs there.
+    write("1.4.9", 6);
+    let told = "1.4.9 never was in staging of ";
+    assert!(drift().as_str().is_some_and(|drift| drift.starts_with(told)), "{}", drift());
+    assert!(check().contains(told), "{}", check());
+    // It catches up: what came is what stood there before.
+    write("1.4.0", 7);
+    assert!(drift().is_null() && !check().contains("warning[drift]"), "{}", check());
+    // Without the operator's word nobody looks there, and with it a repository that is away is told of.
+    assert!(!scene.world.tagboat(&["check", &folder]).ended(0).out.contains("have drifted"));
+    std::fs::rename(&scene.platform.folder, scene.world.scratch.path("away.git")).unwrap();
+    assert!(check().contains("whether environments have drifted from staging of "), "{}", check());
+}
+
+#[test]
 fn nothing_is_proposed_on_half_of_what_another_repository_says() {
     let scene = Scene::new("");
     scene.bring("1.5.0", 3);
