@@ -158,6 +158,8 @@ pub struct Past {
     pub taken_back: Vec<TakenBack>,
     /// Everything that stood there and does not any more: no candidate for what is worse now.
     pub left: Vec<TakenBack>,
+    /// What Tagboat took back by itself because it failed: while it is held, nothing older comes in its place.
+    pub failed: Vec<TakenBack>,
 }
 
 impl Past {
