@@ -154,13 +154,16 @@ impl Facts<'_> {
         let Question { environment, image, policy, .. } = self.question;
         let Observation { holds, now, .. } = self.observation;
         let Some(other) = &failed.value.tag else { return false };
+        if !holds.iter().any(|hold| hold.covers(&[environment], image, other, *now)) {
+            return false;
+        }
         let created = |tag| self.of(tag).and_then(|facts| facts.created);
         let value = Value { tag: Some(tag.clone()), digest: None };
         let order = match &policy.select {
             Select::Newest => created(tag).zip(created(other)).map(|(one, other)| one.cmp(&other)),
             _ => past::order_by(policy, &value, &failed.value),
         };
-        order == Some(Ordering::Less) && holds.iter().any(|hold| hold.covers(&[environment], image, other, *now))
+        order == Some(Ordering::Less)
     }
 
     /// Judges a digest that would take another's place under the same tag.
