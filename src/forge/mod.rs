@@ -3,6 +3,7 @@
 //! The entry point is [`Forge`]. Branches and commits are Git's business, and whether something should be opened,
 //! changed, merged or closed is decided elsewhere; here it is only asked and done.
 
+mod comments;
 pub mod gitea;
 pub mod github;
 pub mod gitlab;
