@@ -18,7 +18,7 @@ use crate::publish::making::{MakeError, blocking};
 use crate::publish::plan::PlannedCommit;
 use crate::publish::pull_requests::Course;
 use crate::publish::pull_requests::apply::{Applied, Place};
-use crate::publish::pull_requests::readiness::{is_due_for_rebase, only_required_are_due, ready};
+use crate::publish::pull_requests::readiness::{done, is_due_for_rebase, only_required_are_due, ready};
 
 /// What the paths of Tagboat's own files begin with, of the configuration and of what is held.
 const OWN: &str = ".tagboat";
@@ -49,6 +49,15 @@ pub(super) async fn merge(
     applied: &mut Applied,
 ) -> Result<(), MakeError> {
     let Order { head, commit, again, statuses, is_settled, approvals } = *order;
+    // While its checks are not done nothing else decides, and the rest need not be asked for, pass after pass.
+    if !place.style.native_auto_merge && !pull_request.is_armed {
+        let mut checks = forge.checks(commit).await?;
+        set_changed(forge, commit, statuses, &mut checks).await?;
+        if let Err(reason) = done(&checks) {
+            course.reason = Some(reason);
+            return Ok(());
+        }
+    }
     let mut readiness = forge.readiness(pull_request).await?;
     // Whoever has set it since the listing wants nothing to be done about it any more.
     if readiness.labels.contains(LABEL_HOLD) {

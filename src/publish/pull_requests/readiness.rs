@@ -6,19 +6,7 @@ use crate::model::pull_request::{Check, CheckState, PullRequestStyle, Readiness,
 
 /// Whether everything beside the gates lets a head commit be merged; else why not.
 pub fn ready(readiness: &Readiness, style: &PullRequestStyle) -> Result<(), String> {
-    let is_other = |name: &str| !name.starts_with(STATUS_PREFIX);
-    // What Tagboat says itself is decided before, and one that it may not set any more says what was once.
-    let named = |state: CheckState| {
-        let found = readiness.checks.iter().filter(move |check| check.state == state && is_other(&check.name));
-        found.map(|check| format!("{} ({})", check.name, check.word)).collect::<Vec<_>>().join(", ")
-    };
-    let (failed, pending) = (named(CheckState::Failed), named(CheckState::Pending));
-    if !failed.is_empty() {
-        return Err(format!("checks failed: {failed}"));
-    }
-    if !pending.is_empty() {
-        return Err(format!("checks are not done: {pending}"));
-    }
+    done(&readiness.checks)?;
     let missing: Vec<&str> = readiness
         .required
         .iter()
@@ -28,7 +16,7 @@ pub fn ready(readiness: &Readiness, style: &PullRequestStyle) -> Result<(), Stri
     if !missing.is_empty() {
         return Err(format!("required checks have not reported: {}", missing.join(", ")));
     }
-    if !style.allow_no_checks && !readiness.checks.iter().any(|check| is_other(&check.name)) {
+    if !style.allow_no_checks && !readiness.checks.iter().any(is_other) {
         return Err(
             "no check has reported on its head commit (`pullRequest.allowNoChecks` would let it pass)".to_owned()
         );
@@ -42,9 +30,31 @@ pub fn ready(readiness: &Readiness, style: &PullRequestStyle) -> Result<(), Stri
     }
 }
 
+/// Whether every check is done and has passed; else which did not.
+pub(super) fn done(checks: &[Check]) -> Result<(), String> {
+    // What Tagboat says itself is decided before, and one that it may not set any more says what was once.
+    let named = |state: CheckState| {
+        let found = checks.iter().filter(move |check| check.state == state && is_other(check));
+        found.map(|check| format!("{} ({})", check.name, check.word)).collect::<Vec<_>>().join(", ")
+    };
+    let (failed, pending) = (named(CheckState::Failed), named(CheckState::Pending));
+    if !failed.is_empty() {
+        return Err(format!("checks failed: {failed}"));
+    }
+    if !pending.is_empty() {
+        return Err(format!("checks are not done: {pending}"));
+    }
+    Ok(())
+}
+
+/// Whether a check is somebody else's than Tagboat's.
+fn is_other(check: &Check) -> bool {
+    !check.name.starts_with(STATUS_PREFIX)
+}
+
 /// Whether a head branch has to be brought up to date before it can be merged, and nothing else is known to hold it up.
 pub(super) fn is_due_for_rebase(readiness: &Readiness, style: &PullRequestStyle) -> bool {
-    let is_failure = |check: &Check| check.state == CheckState::Failed && !check.name.starts_with(STATUS_PREFIX);
+    let is_failure = |check: &Check| check.state == CheckState::Failed && is_other(check);
     let has_failed = readiness.checks.iter().any(is_failure);
     readiness.is_behind && style.rebase != Rebase::Conflict && !has_failed && readiness.changes_requested.is_empty()
 }

@@ -95,6 +95,7 @@ fn steps(courses: &[Course]) -> Vec<&'static str> {
         Step::Close { .. } => "close",
         Step::Delete { .. } => "delete",
         Step::Merge { .. } => "merge",
+        Step::SetStatuses { .. } => "statuses",
         _ => "other",
     };
     courses[0].steps.iter().map(kind).collect()
@@ -114,7 +115,7 @@ fn what_is_open_for_something_newer_does_not_turn_into_what_was_refused() {
     assert_eq!(steps(&planned(&[wanted("old")], head("new"), vec![retried, open])), ["push", "rewrite"]);
     // A person opened it again: then it stands for what is asked for, whatever else was closed.
     let reopened = pull_request(3, State::Open, "old");
-    assert_eq!(steps(&planned(&[wanted("old")], head("old"), vec![refused, reopened])), ["rewrite", "merge"]);
+    assert_eq!(steps(&planned(&[wanted("old")], head("old"), vec![refused, reopened])), ["statuses", "rewrite", "merge"]);
 }
 
 #[test]
@@ -170,7 +171,7 @@ fn what_somebody_pushes_to_while_it_is_looked_at_is_neither_closed_nor_merged() 
     moved.commit = commit_id("theirs");
     assert_eq!(planned(&[], head("key"), vec![moved.clone()]), []);
     let courses = planned(&[wanted("key")], head("key"), vec![moved]);
-    assert_eq!(steps(&courses), ["rewrite"]);
+    assert_eq!(steps(&courses), ["statuses", "rewrite"]);
     assert!(courses[0].reason.as_deref().unwrap_or_default().contains("has moved"));
     assert_eq!(steps(&planned(&[], head("key"), vec![pull_request(1, State::Open, "key")])), ["close", "delete"]);
 }

@@ -1,10 +1,11 @@
 //! The fakes are held against descriptions: what these do not allow is found.
 
 use std::collections::HashMap;
+use std::io::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::support::forge::description::{Exchange, gitlab};
+use crate::support::forge::description::{Exchange, forgejo, github, gitlab};
 use crate::support::forge::graphql;
 
 const NOTES: &str = "projects/a%2Fb/merge_requests/1/notes";
@@ -42,6 +43,23 @@ fn what_a_description_does_not_allow_is_found() {
     ] {
         assert!(found.contains(expected), "{found:?} {expected}");
     }
+}
+
+/// What is compared is chosen by what this machine has: `.config/nextest.toml` shows what this one says, though it passes.
+#[test]
+fn what_is_not_compared_is_said() {
+    let there = [
+        ("GitHub's REST API", github().is_some()),
+        ("GitHub's GraphQL schema", graphql::is_there()),
+        ("Forgejo's API", forgejo().is_some()),
+    ];
+    let missing: Vec<&str> = there.iter().filter(|(_, is_there)| !is_there).map(|(name, _)| *name).collect();
+    if !missing.is_empty() {
+        let said = format!("LEFT OUT: the fakes are not compared with {}: `tests/run` does\n", missing.join(", "));
+        // Past the capture of the test's output, so that `cargo test` shows it, too.
+        std::io::stderr().write_all(said.as_bytes()).unwrap();
+    }
+    assert!(gitlab().is_some(), "what GitLab documents is in the tree");
 }
 
 #[test]

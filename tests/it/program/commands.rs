@@ -203,7 +203,7 @@ fn plan_in_json_has_every_field_that_is_documented() {
     "#);
     has_fields(&plan["decisions"][0], "image environment current chosen rejected");
     has_fields(&plan["decisions"][0]["rejected"][0], "tag reason");
-    has_fields(&plan["proposals"][0], "environment group publish branch url action gates");
+    has_fields(&plan["proposals"][0], "environment group publish branch url action reason gates");
     has_fields(&plan["skipped"][0], "what reason");
     assert_eq!(plan["errors"], serde_json::json!([]));
 }

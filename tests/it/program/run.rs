@@ -73,7 +73,7 @@ fn json_has_the_fields_of_a_plan() {
     let remote = world.repository("acme/web:1.4.0");
     let done = world.run_on(&remote, &["--output", "json"]).ended(0).json();
     has_fields(&done, "changes decisions proposals skipped errors");
-    has_fields(&done["proposals"][0], "environment group publish branch url action gates");
+    has_fields(&done["proposals"][0], "environment group publish branch url action reason gates");
     assert_eq!(done["proposals"][0]["action"], "committed");
     assert_eq!(done["changes"][0]["with"], "1.5.0");
 }

@@ -258,6 +258,22 @@ pub(in crate::forge) async fn what_a_person_does_while_a_pass_looks_stops_the_me
     assert_eq!(stage.acts(9).await, Some(Action::Merged));
 }
 
+/// Both kinds of checks are asked for where a forge has two.
+pub(in crate::forge) async fn a_pass_that_waits_for_checks_asks_for_nothing_else(kind: Kind) {
+    let stage = Stage::new(kind, AUTO);
+    stage.acts(8).await;
+    for word in [kind.words[1], kind.words[2]] {
+        stage.check("build", word);
+        stage.requests();
+        assert!(stage.pass(9).await.1.contains(&format!("build ({word})")));
+        let (count, writes) = stage.requests();
+        let most = if kind.committing.1 == "/graphql" { 3 } else { 2 };
+        assert!(count <= most && writes.is_empty(), "{count} {writes:?}");
+    }
+    stage.check("build", kind.words[0]);
+    assert_eq!(stage.acts(9).await, Some(Action::Merged));
+}
+
 /// Statuses that waited stay on the head when nobody asks that gate any more.
 pub(in crate::forge) async fn what_a_gate_said_that_is_gone_holds_nothing_up(kind: Kind) {
     let ungated = |stage: &Stage, publish: &str| {

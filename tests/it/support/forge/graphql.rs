@@ -9,6 +9,11 @@ use super::description::{entries, must_be_empty};
 
 static SCHEMA: OnceLock<Option<HashMap<String, String>>> = OnceLock::new();
 
+/// Whether this machine has the schema.
+pub(crate) fn is_there() -> bool {
+    SCHEMA.get_or_init(|| entries("graphql")).is_some()
+}
+
 /// Ends the tests where the schema does not allow a question, its variables, or the data of its answer.
 pub(crate) fn hold(question: &str, variables: &Value, data: &Value) {
     if let Some(types) = SCHEMA.get_or_init(|| entries("graphql")) {
