@@ -153,7 +153,7 @@ fn examine(
 ) -> Choice {
     // The best is asked about alone; where it does not fit, as many more at once as did not fit so far.
     let (mut asked, mut open, mut unsigned) = (0, 0, 0);
-    for (position, index) in candidates.iter().enumerate() {
+    for index in candidates {
         let tag = parse(entries[*index].text);
         if unsigned == MOST_UNSIGNED && open == 0 {
             let reason =
@@ -180,12 +180,6 @@ fn examine(
                 unsigned += usize::from(is_unsigned);
                 asked += usize::from(is_unsigned || facts.was_asked(&tag));
                 rejected.set(*index, reason);
-                // One version after the other would be brought and taken back, down to the one that stands there.
-                if facts.has_failed(&tag) {
-                    let held = Reason::Held(format!("older than {tag}, which failed here").into());
-                    candidates[position + 1..].iter().for_each(|older| rejected.set(*older, held.clone()));
-                    break;
-                }
             }
         }
     }

@@ -28,11 +28,6 @@ pub struct Hold {
 pub const BY_ITSELF: &str = "Tagboat";
 
 impl Hold {
-    /// Whether it holds what failed, and nobody but Tagboat said so.
-    pub fn is_of_a_failure(&self) -> bool {
-        self.by.as_deref() == Some(BY_ITSELF)
-    }
-
     /// Whether it holds a tag of an image at a moment in an environment, which it reaches as one of `environments`:
     /// the environment itself and all before it.
     pub fn covers(&self, environments: &[&EnvironmentName], image: &ImageName, tag: &Tag, now: Timestamp) -> bool {

@@ -232,7 +232,7 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
     let tell = |planned: &Planned| {
         let (config, files, branches) = (&config, &files, &branches);
         let (cache, limits) = (run.cache, run.limits);
-        let ledger = Ledger { config, files, past: &past, branches, cache, limits };
+        let ledger = Ledger { config, files, past: &past, branches, others: &others, cache, limits };
         memory.map(|memory| Box::new(status::beside(planned, &ledger, memory)))
     };
     let is_own = |returned: &&Return| planned.promoted.proposals[returned.proposal].publish == Publish::Commit;

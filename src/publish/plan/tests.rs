@@ -16,6 +16,7 @@ fn change(image: &str, from: &str, to: &str) -> Change {
         from: value(from),
         to: value(to),
         step: None,
+        published: None,
         uses: Vec::new(),
     }
 }

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use crate::git::log::{LogEntry, MAX_MESSAGE};
 use crate::git::{Beneath, BlobId, GitError, Head, Remote, blob_id};
 use crate::model::brought::Told;
-use crate::model::commit::{CommitId, CommitStyle, TRAILER_FAILED, TRAILER_KEY, TRAILER_ORDER, TRAILER_TREE};
+use crate::model::commit::{
+    CommitId, CommitStyle, TRAILER_DATED, TRAILER_FAILED, TRAILER_KEY, TRAILER_ORDER, TRAILER_TREE,
+};
 use crate::model::environment::BranchName;
 use crate::model::file::RepoPath;
 use crate::model::pull_request::HeadBranch;
@@ -169,10 +171,12 @@ fn brings(head: &Head, commit: &PlannedCommit) -> Result<bool, GitError> {
 fn is_as_made(remote: &dyn Remote, head: &Head, commit: &PlannedCommit) -> Result<bool, GitError> {
     let entry = &head.step.entry;
     let Some(parent) = entry.parent.as_ref().filter(|_| head.on_base && !entry.is_merge) else { return Ok(false) };
-    // The commits that a forge makes say their tree below everything else.
-    let is_tree = |line: &&str| line.starts_with(TRAILER_TREE);
-    let said = entry.message.lines().filter(|line| !is_tree(line)).collect::<Vec<_>>().join("\n");
-    let (said, planned) = (said.trim(), commit.plan.message.trim());
+    // The commits that a forge makes say their tree below everything else. When a version was published is known to one
+    // pass and not to the next one.
+    let counts = |line: &&str| !line.starts_with(TRAILER_TREE) && !line.starts_with(TRAILER_DATED);
+    let words = |message: &str| message.lines().filter(counts).collect::<Vec<_>>().join("\n");
+    let (said, planned) = (words(&entry.message), words(&commit.plan.message));
+    let (said, planned) = (said.trim(), planned.trim());
     let is_cut = entry.message.len() >= MAX_MESSAGE && planned.ends_with(said);
     if said != planned && !is_cut {
         return Ok(false);

@@ -120,7 +120,10 @@ fn what_is_open_for_something_newer_does_not_turn_into_what_was_refused() {
     assert_eq!(steps(&planned(&[wanted("old")], head("new"), vec![retried, open])), ["push", "rewrite"]);
     // A person opened it again: then it stands for what is asked for, whatever else was closed.
     let reopened = pull_request(3, State::Open, "old");
-    assert_eq!(steps(&planned(&[wanted("old")], head("old"), vec![refused, reopened])), ["statuses", "rewrite", "merge"]);
+    assert_eq!(
+        steps(&planned(&[wanted("old")], head("old"), vec![refused, reopened])),
+        ["statuses", "rewrite", "merge"]
+    );
 }
 
 #[test]

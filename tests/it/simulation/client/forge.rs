@@ -71,6 +71,7 @@ impl Forge for Client {
                 approvals: BTreeSet::new(),
                 is_rewritten: false,
                 is_reopened: false,
+                has_lost_head: false,
                 is_withdrawn: false,
                 changed: 0,
             });

@@ -10,6 +10,7 @@ use super::{HOLDS, Stage, Verdict, changed, judge, landed, returns, violated};
 use crate::simulation::ledger::Step;
 use crate::simulation::session::Session;
 use crate::simulation::world::forge::Pull;
+use crate::simulation::world::git::differences;
 use crate::simulation::world::{By, Way, World};
 
 /// A head branch that is made, moved or removed.
@@ -27,7 +28,7 @@ pub(in crate::simulation) fn push_head(world: &World, id: usize, name: &BranchNa
             return violated("nobody's commits are lost", format!("{name} holds a person's commit"));
         }
         let holds_order = beyond.iter().any(|commit| matches!(commit.by, By::Order(_)));
-        if session.by.is_pass() && holds_order && !is_on_base(world, old) {
+        if session.by.is_pass() && holds_order && !is_on_base(world, session, old) {
             return violated("what was ordered stays", format!("{name} holds what a person ordered"));
         }
     }
@@ -62,15 +63,19 @@ fn open_in<'p>(pulls: &'p [Pull], head: &BranchName) -> Option<&'p Pull> {
     pulls.iter().find(|pull| pull.is_open() && pull.head == *head)
 }
 
-/// Whether the base has what a head brings: the same files, or a merged pull request.
-fn is_on_base(world: &World, head: &CommitId) -> bool {
+/// Whether the base has what a head brings, or had it when a session fetched: the same files, or a merged pull request.
+fn is_on_base(world: &World, session: &Session, head: &CommitId) -> bool {
     let made = world.git.commit(head);
-    let (before, main) = (world.git.tree(&made.parents[0]), world.git.tree(&world.git.main));
-    // Another commit may have held the same in words of its own.
-    let mut changed =
-        crate::simulation::world::git::differences(before, &made.tree).filter(|(path, ..)| path.as_str() != HOLDS);
+    let before = world.git.tree(&made.parents[0]);
     let is_merged = world.pulls.iter().any(|pull| pull.state == State::Merged && pull.commit == *head);
-    is_merged || changed.all(|(path, _, after)| main.get(path) == after)
+    let seen = session.round.base.map(|base| &world.ledger.landings[base].commit);
+    is_merged
+        || [Some(&world.git.main), seen].into_iter().flatten().any(|base| {
+            let tree = world.git.tree(base);
+            // Another commit may have held the same in words of its own.
+            let mut changed = differences(before, &made.tree).filter(|(path, ..)| path.as_str() != HOLDS);
+            changed.all(|(path, _, after)| tree.get(path) == after)
+        })
 }
 
 fn is_labelled(session: &Session, head: &BranchName) -> bool {
@@ -107,7 +112,10 @@ fn not_refused(world: &World, pulls: &[Pull], head: &BranchName, commit: &Commit
     // What the words do not tell, the head tells as long as it stands there, or its commit where a person wrote other words.
     let is_told = |pull: &Pull| match pull.is_rewritten {
         true => world.git.commit(&pull.commit).by.is_pass(),
-        false => is_no_news(&brings, &pull.told) || world.git.heads.get(head) == Some(&pull.commit),
+        false => {
+            let stands = !pull.has_lost_head && world.git.heads.get(head) == Some(&pull.commit);
+            is_no_news(&brings, &pull.told) || stands
+        }
     };
     let newest = pulls.iter().rposition(|pull| pull.head == *head && stood(pull));
     let refused = newest.filter(|index| {
@@ -175,7 +183,8 @@ pub(in crate::simulation) fn merge(world: &World, id: usize, index: usize) -> Ve
     }
     let way = Way::of(&world.git.commit(&pull.commit).message);
     if way == Way::Forward && session.by.is_pass() {
-        let approving = pull.approving().min(usize::try_from(readiness.approvals).expect("they are few"));
+        // Who takes an approval back later than this is not seen by anybody.
+        let approving = usize::try_from(readiness.approvals).expect("they are few");
         let brings = world.brings(&pull.commit);
         let wanted = brings.iter().map(|step| world.setting.environments[step.environment].asks.approvals).max();
         if wanted.is_some_and(|wanted| approving < wanted) {
