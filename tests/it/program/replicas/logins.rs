@@ -5,7 +5,8 @@ use crate::support::authority::Authority;
 
 /// What docs/service.md says an account needs, for a user `robin`.
 const PERMISSIONS: &str = "authorization { users: [{ user: robin, password: \"s3cret-word\", permissions: {
-    publish: [\"tagboat.>\", \"$JS.API.>\", \"$JS.ACK.>\", \"$KV.tagboat-rows.>\", \"$KV.tagboat-limits.>\", \"$KV.tagboat-answers.>\"],
+    publish: [\"tagboat.>\", \"$JS.API.>\", \"$JS.ACK.>\", \"$KV.tagboat-rows.>\", \"$KV.tagboat-limits.>\", \"$KV.tagboat-answers.>\",
+              \"$KV.tagboat-told.>\"],
     subscribe: [\"_INBOX.>\"] } }] }";
 
 #[test]
