@@ -135,7 +135,7 @@ mod tests {
                     let mut connection = open();
                     // As often as it takes until the other one is ready.
                     loop {
-                        let looked = settled(&*connection.transaction().unwrap()).unwrap();
+                        let looked = settled(&connection.transaction().unwrap()).unwrap();
                         assert_ne!(looked, Some(Migrated::Foreign), "round {round}");
                         if looked.is_some() {
                             return;

@@ -41,7 +41,9 @@ impl Print {
 
 /// The clients of one kind of forge: one for each repository, by the API's base and the path there.
 #[derive(Debug)]
-pub(super) struct Made<T>(Mutex<HashMap<(Url, String), (Print, Arc<T>)>>);
+pub(super) struct Made<T>(Mutex<ByRepository<T>>);
+
+type ByRepository<T> = HashMap<(Url, String), (Print, Arc<T>)>;
 
 impl<T> Default for Made<T> {
     fn default() -> Self {
@@ -79,7 +81,7 @@ struct Way {
 
 /// The clients that were made.
 #[derive(Default)]
-pub struct Clients {
+pub(super) struct Clients {
     witness: Witness,
     ways: Mutex<Vec<Way>>,
     accounts: Mutex<HashMap<(Url, Print), Arc<Account>>>,
@@ -91,7 +93,7 @@ pub struct Clients {
 
 impl Clients {
     /// Makes a place for clients that tell somebody of what they ask.
-    pub fn told_to(witness: Witness) -> Self {
+    pub(super) fn told_to(witness: Witness) -> Self {
         Self { witness, ..Self::default() }
     }
 

@@ -140,3 +140,34 @@ fn what_one_replica_has_told_no_other_tells_again() {
     let told: Vec<String> = events.map(|event| event["to"].as_str().unwrap_or_default().to_owned()).collect();
     assert_eq!(told, ["1.5.0", "1.6.0", "1.7.0"]);
 }
+
+#[test]
+fn what_a_registry_asked_one_replica_to_wait_no_other_asks() {
+    let Some(mut fleet) = Fleet::begin(1) else { return };
+    fleet.nats.start();
+    // Longer than a pass may take, and once: whoever asked again would be answered.
+    fleet.world.registry.faults(|faults| faults.statuses = vec![(429, Some("3000".to_owned()))]);
+    let configuration = fleet.configuration("every 24h", "30s");
+    let one = fleet.replica("one", &configuration);
+    let pass = one.wait("pass");
+    assert_eq!(pass["result"], "partial", "{pass}");
+    let ends = Instant::now() + PATIENCE;
+    as_client(&fleet, async |context| {
+        let bucket = context.get_key_value("tagboat-limits").await.unwrap();
+        while bucket.keys().await.unwrap().next().await.is_none() {
+            assert!(Instant::now() < ends, "the others are told nothing");
+        }
+    });
+    let before = fleet.world.registry.requests();
+    let two = fleet.replica("two", &configuration);
+    two.wait("passes are shared with the other replicas");
+    one.signal("-TERM");
+    assert_eq!(one.end(), Some(0));
+    assert_eq!(two.post("/hooks/generic/hush", &fleet.hook(0)), 202);
+    let told = two.wait_for_line("patience", |line| {
+        line["message"].as_str().is_some_and(|text| text.contains("asked for patience"))
+    });
+    assert_eq!(told["level"], "WARN", "{told}");
+    let after = fleet.world.registry.requests();
+    assert_eq!((after.tags, after.heads), (before.tags, before.heads), "it is not asked by anybody");
+}
