@@ -5,6 +5,8 @@
 #
 # Runs as user 65532 with nothing writable but what is mounted: a cache at /var/cache/tagboat, and scratch space at /tmp.
 
+# Both bases are tags without digests on purpose: whoever builds gets Debian's security updates of that day, and no digest here
+# could say which. A release labels its image with the digest of the base that it was built on, and attests the whole.
 FROM docker.io/library/rust:1.95-bookworm AS build
 WORKDIR /src
 COPY Cargo.toml Cargo.lock LICENSE-MIT LICENSE-APACHE README.md ./

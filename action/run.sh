@@ -72,7 +72,8 @@ case ${INPUT_VERBOSE:-false} in
 esac
 
 forge() {
-  option --branch "${INPUT_BRANCH:-}"
+  # A checkout of GitLab's CI is on no branch, and the pipeline knows which one it is for.
+  option --branch "${INPUT_BRANCH:-${CI_COMMIT_BRANCH:-}}"
   option --forge "${INPUT_FORGE:-}"
   option --forge-url "${INPUT_FORGE_URL:-}"
 }

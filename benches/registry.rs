@@ -38,16 +38,27 @@ fn main() -> io::Result<()> {
         ["download", load, address] => download(&Load::parse(load), address),
         _ => {
             let nothing = Load { images: 0, tags: 0, latency: Duration::ZERO, form: Form::Mixed };
-            let empty = measure(nothing, &[])?;
+            let empty = measure(nothing, Kept::Folder, &[])?;
             println!("nothing to do: {:.3} s, peak {:.1} MiB", empty.seconds, empty.mebibytes);
             let many = Load { images: 5_000, tags: 2_000_000, ..nothing };
             let long = Load { form: Form::Long, ..many };
             let slow = Load { images: 500, tags: 5_000, latency: Duration::from_millis(20), ..nothing };
             let json = ["--output", "json"].as_slice();
-            for (load, arguments) in [(many, [].as_slice()), (long, &[]), (many, json), (long, json), (slow, &[])] {
-                let plan = measure(load, arguments)?;
+            let rows = [
+                (many, Kept::Folder, [].as_slice()),
+                (long, Kept::Folder, &[]),
+                (many, Kept::Commit, &[]),
+                (long, Kept::Commit, &[]),
+                (many, Kept::Folder, json),
+                (long, Kept::Folder, json),
+                (slow, Kept::Folder, &[]),
+            ];
+            for (load, kept, arguments) in rows {
+                let plan = measure(load, kept, arguments)?;
                 let (load_average, above) = (load_average(), plan.mebibytes - empty.mebibytes);
-                println!("{load} {}(load average {load_average})", if arguments.is_empty() { "" } else { "as JSON " });
+                let form = if arguments.is_empty() { "" } else { "as JSON " };
+                let place = if kept == Kept::Commit { "in a Git checkout " } else { "" };
+                println!("{load} {form}{place}(load average {load_average})");
                 println!("  the plan: {:.3} s, peak {:.1} MiB, {above:.1} above", plan.seconds, plan.mebibytes);
                 println!("  the bare client: {:.3} s", plan.bare_seconds);
                 if !load.latency.is_zero() {
@@ -58,6 +69,15 @@ fn main() -> io::Result<()> {
             Ok(())
         }
     }
+}
+
+/// Where the manifests are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    /// In a folder.
+    Folder,
+    /// In a folder, and in the one commit of its Git repository: what somebody took back is looked for in its history.
+    Commit,
 }
 
 /// The best of some rounds.
@@ -73,10 +93,13 @@ fn load_average() -> String {
     told.split(' ').next().unwrap_or_default().to_owned()
 }
 
-fn measure(load: Load, arguments: &[&str]) -> io::Result<Figures> {
+fn measure(load: Load, kept: Kept, arguments: &[&str]) -> io::Result<Figures> {
     let registry = Registry::start(load)?;
     let folder = tempfile::tempdir()?;
     manifests(folder.path(), load, &registry.address)?;
+    if kept == Kept::Commit {
+        commit(folder.path())?;
+    }
     let mut best = Figures { seconds: f64::MAX, bare_seconds: f64::MAX, mebibytes: f64::MAX };
     for _ in 0..ROUNDS {
         let bare = Instant::now();
@@ -140,6 +163,19 @@ fn manifests(folder: &Path, load: Load, address: &str) -> io::Result<()> {
             );
         }
         fs::write(folder.join(format!("pods-{number}.yaml")), text)?;
+    }
+    Ok(())
+}
+
+/// Makes a Git repository of the folder, with one commit of all that is in it.
+fn commit(folder: &Path) -> io::Result<()> {
+    let person = ["-c", "user.name=A Person", "-c", "user.email=person@acme.example"];
+    let commands: [&[&str]; 3] =
+        [&["init", "--quiet"], &["add", "--all"], &["commit", "--quiet", "--message", "Begin"]];
+    for command in commands {
+        let status =
+            Command::new("git").arg("-C").arg(folder).args(person).args(command).stdin(Stdio::null()).status()?;
+        assert!(status.success(), "git {command:?} failed");
     }
     Ok(())
 }

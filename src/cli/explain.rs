@@ -15,12 +15,20 @@ use crate::report::{exit, json, text};
 /// Decides about the one image, and prints every reason.
 pub(super) fn run(session: &Session, arguments: &Explain) -> Outcome {
     let image: ImageName = arguments.image.parse().map_err(|error| Failure::usage(format!("{error}"), None))?;
-    let only = std::slice::from_ref(&image);
+    explain(session, arguments, &image)
+}
+
+fn explain(session: &Session, arguments: &Explain, image: &ImageName) -> Outcome {
+    let only = std::slice::from_ref(image);
     let (mut planned, config) = session.plan(&arguments.folder, arguments.at.at, Detail::EveryTag, only)?;
     let mut explanations = report::explanations(&planned);
     // Those of its group were decided along with it.
-    explanations.retain(|explanation| explanation.decision.question.image == image);
+    explanations.retain(|explanation| explanation.decision.question.image == *image);
     let found = !explanations.is_empty();
+    if !found && let Some(meant) = meant(&arguments.image, image, &planned.observation.sites) {
+        note(session, &format!("note: {} is {meant} here", arguments.image));
+        return explain(session, arguments, &meant);
+    }
     if let Some(name) = &arguments.environment {
         let name = EnvironmentName::from(name.as_str());
         if config.environments.named(&name).is_none() {
@@ -36,7 +44,7 @@ pub(super) fn run(session: &Session, arguments: &Explain) -> Outcome {
     }
     if explanations.is_empty() {
         let place = if found { "in that environment" } else { "in any environment" };
-        let hint = match alike(&image, &planned.observation.sites) {
+        let hint = match alike(image, &planned.observation.sites) {
             Some(names) if !found => format!("did you mean {names}?"),
             _ => "`tagboat scan` lists every reference, and why some are not followed".to_owned(),
         };
@@ -60,6 +68,18 @@ pub(super) fn run(session: &Session, arguments: &Explain) -> Outcome {
         }
     })?;
     Ok(exit::of_errors(&outcome.errors))
+}
+
+/// Finds the one image of the repository whose name ends with what was typed, where nothing has exactly that name: `web` and
+/// `acme/web` are short for `ghcr.io/acme/web`.
+fn meant(typed: &str, image: &ImageName, sites: &[Site]) -> Option<ImageName> {
+    let ending = format!("/{typed}");
+    let others: BTreeSet<&ImageName> = sites.iter().filter_map(|site| site.image.as_ref()).collect();
+    let mut meant = others.iter().filter(|other| other.as_str().ends_with(&ending));
+    match (meant.next(), meant.next()) {
+        (Some(one), None) if *one != image && !others.contains(image) => Some((*one).clone()),
+        _ => None,
+    }
 }
 
 /// Names up to three images of the repository that end as an image does: `redis` is another one in another registry.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::Outcome;
 use crate::cli::arguments::Init;
-use crate::cli::output::{note, print, write_new, write_over};
+use crate::cli::output::{Failure, note, print, write_new, write_over};
 use crate::cli::session::Session;
 use crate::config::schema::{Which, schema};
 use crate::pass::migrate::{From, draft};
@@ -22,6 +22,10 @@ pub(super) fn run(session: &Session, arguments: &Init) -> Outcome {
     let service = session.service()?;
     let folder = &arguments.folder.folder;
     let draft = draft(From::Nothing, &setup::checkout(folder), session.cache(&service), &setup::limits(&service))?;
+    if draft.environments.is_empty() {
+        let message = format!("there is no file in {}, and nothing to propose for it", folder.display());
+        return Err(Failure::usage(message, "call it in a clone of your manifests".to_owned()));
+    }
     let text = format!("# yaml-language-server: $schema={SCHEMA}\n{}", draft.text());
     if arguments.out.as_deref() == Some(Path::new("-")) {
         print(|out| out.write_all(text.as_bytes()))?;
@@ -30,11 +34,12 @@ pub(super) fn run(session: &Session, arguments: &Init) -> Outcome {
     let beside = if folder == Path::new(".") { CONFIG_FILE.into() } else { folder.join(CONFIG_FILE) };
     let path = arguments.out.clone().unwrap_or(beside);
     write_new(&path, text.as_bytes())?;
-    if let Err(error) = write_schema(&path) {
-        note(session, &format!("{SCHEMA}, by which editors complete it, could not be written: {error}"));
-    }
     let names: Vec<&str> = draft.environments.iter().map(|environment| environment.name.as_str()).collect();
     note(session, &format!("wrote {}: environments {}", path.display(), names.join(", ")));
+    match write_schema(&path) {
+        Ok(()) => note(session, &format!("wrote {SCHEMA}, by which editors complete and check it; commit both")),
+        Err(error) => note(session, &format!("{SCHEMA}, by which editors complete it, could not be written: {error}")),
+    }
     if let Some(first) = draft.outside.first() {
         let others = draft.outside.len() - 1;
         let more = if others > 0 { format!(" and {others} more folders") } else { String::new() };

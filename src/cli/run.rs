@@ -7,9 +7,9 @@ use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 use crate::clock::{Clock, SystemClock};
 use crate::model::image::ImageName;
-use crate::pass::permissions;
 use crate::pass::run::{self, Mode};
 use crate::pass::setup::{self, Opened, Target};
+use crate::pass::{PassError, permissions};
 use crate::report::exit::{self, OnChanges};
 use crate::report::text::Occasion;
 
@@ -49,9 +49,23 @@ pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
         mode: if arguments.dry_run { Mode::DryRun } else { Mode::Act },
         progress: &|progress| bar.tell(progress),
         read_config: &|config| warned.call_once(|| session.warn_of_inactive(config)),
-    }))?;
+    }));
+    let outcome = outcome.map_err(|error| unpushed(error, arguments))?;
     drop(bar);
     let occasion = if arguments.dry_run { Occasion::DryRun } else { Occasion::Run };
     session.print_outcome(&outcome, occasion, &arguments.folder)?;
     Ok(exit::of_outcome(&outcome, OnChanges::Ignore))
+}
+
+/// Tells whoever has just made a configuration that it is not on the branch yet.
+fn unpushed(error: PassError, arguments: &Run) -> Failure {
+    match error {
+        PassError::NotConfigured(branch)
+            if arguments.repo.is_none() && arguments.folder.join(run::CONFIG_FILE).is_file() =>
+        {
+            let message = format!("{branch} has no .tagboat.yaml, and this folder has one");
+            Failure::usage(message, "commit it and push it: what counts is the file on the branch".to_owned())
+        }
+        other => other.into(),
+    }
 }

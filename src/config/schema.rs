@@ -24,13 +24,16 @@ pub enum Which {
 /// Returns the schema of a file, pretty, with a final newline.
 pub fn schema(which: Which) -> String {
     let mut schemas = Schemas::default();
-    let (title, root) = match which {
-        Which::Repository => ("Tagboat: .tagboat.yaml", RawRepository::schema(&mut schemas)),
-        Which::Holds => ("Tagboat: .tagboat/holds.yaml", RawHolds::schema(&mut schemas)),
-        Which::Service => ("Tagboat: service.yaml", RawService::schema(&mut schemas)),
+    let (file, title, root) = match which {
+        Which::Repository => ("tagboat", "Tagboat: .tagboat.yaml", RawRepository::schema(&mut schemas)),
+        Which::Holds => ("holds", "Tagboat: .tagboat/holds.yaml", RawHolds::schema(&mut schemas)),
+        Which::Service => ("service", "Tagboat: service.yaml", RawService::schema(&mut schemas)),
     };
     let mut whole = Map::new();
     whole.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
+    // Where the newest one is kept, for catalogues of schemas.
+    let address = concat!(env!("CARGO_PKG_REPOSITORY"), "/raw/main/config/");
+    whole.insert("$id".to_owned(), json!(format!("{address}{file}.schema.json")));
     whole.insert("title".to_owned(), json!(title));
     let name = root["$ref"].as_str().and_then(|name| name.rsplit('/').next()).unwrap_or_default().to_owned();
     if let Some(Json::Object(root)) = schemas.definitions.remove(&name) {

@@ -4,6 +4,7 @@
 //! changed, merged or closed is decided elsewhere; here it is only asked and done.
 
 pub mod account;
+mod comments;
 pub mod gitea;
 pub mod github;
 pub mod gitlab;

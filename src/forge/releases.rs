@@ -1,6 +1,6 @@
 //! Releases of source repositories on github.com, asked as anybody: no credential is ever sent there from here.
 //!
-//! Entry point: [`of_public`]. What releases say is not read here, and believed nowhere.
+//! Entry points: [`elsewhere`] and [`of_public`]. What releases say is not read here, and believed nowhere.
 
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::forge::ForgeError;
+use crate::forge::github::public_api;
 use crate::http::client::{Call, HttpClient, PlainHttp};
 use crate::http::retry::RetryPolicy;
 use crate::model::pull_request::{Release, Source};
@@ -47,6 +48,11 @@ pub(super) fn plain(releases: Vec<RawRelease>) -> Vec<Release> {
             text: release.body.or(release.description).unwrap_or_default(),
         })
         .collect()
+}
+
+/// Asks for the newest releases of a repository that is not on the forge at hand; `None` where nobody is asked.
+pub(super) async fn elsewhere(http: &HttpClient, source: &Source) -> Result<Option<Vec<Release>>, ForgeError> {
+    if source.host == PUBLIC_HOST { of_public(http, &public_api(), source).await } else { Ok(None) }
 }
 
 /// Asks public GitHub, below the base of its API, for the newest releases of a repository.

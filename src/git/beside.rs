@@ -196,6 +196,15 @@ pub(super) fn reaches(repository: &gix::Repository, tip: ObjectId, commit: Objec
     tip == commit || reached(repository, [tip].into_iter(), &HashSet::new(), limit).contains_key(&commit)
 }
 
+/// Returns the commits that can be reached from some tips by what is at hand, the tips among them, so many at most.
+pub(super) fn reachable(
+    repository: &gix::Repository,
+    tips: impl Iterator<Item = ObjectId>,
+    limit: usize,
+) -> HashSet<ObjectId> {
+    reached(repository, tips, &HashSet::new(), limit).into_keys().collect()
+}
+
 /// Finds the commits that can be reached without going over a line, with their parents; the nearest first.
 fn reached(
     repository: &gix::Repository,

@@ -70,6 +70,11 @@ pub(super) fn confirmed(
     Ok(lost)
 }
 
+/// Returns the tips that a branch is known, or suspected, to have had before it was moved by force.
+pub(super) fn lost(repository: &gix::Repository, branch: &BranchName) -> Result<Vec<ObjectId>, GitError> {
+    Ok(suspects(repository, branch)?.into_iter().map(|(_, _, before)| before).collect())
+}
+
 /// A suspect's reference, the tip that took its place, and its own.
 type Suspect = (String, ObjectId, ObjectId);
 

@@ -247,6 +247,9 @@ fn within_deadline<T>(work: impl FnOnce(&AtomicBool) -> T) -> T {
 const UNAUTHORIZED: &str = "it asks for a credential, or does not accept this one (HTTP 401): give one by TAGBOAT_TOKEN, \
                             or by `auth` in the service file";
 
+/// What to look at where there is no way to a host.
+const WAY: &str = "check the name, and what lies between: DNS, firewalls, HTTPS_PROXY, NO_PROXY";
+
 fn classify(fault: &gix::Error) -> FetchError {
     if fault.is_unauthenticated() {
         return GitError::Denied(UNAUTHORIZED.to_owned()).into();
@@ -318,7 +321,13 @@ fn classify_http(error: &reqwest::Error) -> FetchError {
             while let Some(source) = cause.source() {
                 cause = source;
             }
-            GitError::Unreachable(program::words(cause.to_string().as_bytes())).into()
+            let cause = program::words(cause.to_string().as_bytes());
+            let host = error.url().and_then(|url| url.host_str()).filter(|_| error.is_connect());
+            GitError::Unreachable(match host {
+                Some(host) => format!("no connection to {host}: {cause}; {WAY}"),
+                None => cause,
+            })
+            .into()
         }
     }
 }

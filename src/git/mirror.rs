@@ -19,12 +19,15 @@ use gix::ObjectId;
 use secrecy::SecretString;
 
 use crate::git::access::Access;
+use crate::git::beneath::{self, Known};
 use crate::git::log::{self, Line};
 use crate::git::program::{Program, ProgramEnvironment, words};
 use crate::git::signing::Keys;
 use crate::git::transfer::Depth;
 use crate::git::url::{Reach, RemoteUrl};
-use crate::git::{BlobId, GitError, Head, Pushed, Remote, TreeEntry, beside, forced, http, objects, push, transfer};
+use crate::git::{
+    Beneath, BlobId, GitError, Head, Pushed, Remote, TreeEntry, beside, forced, http, objects, push, tidy, transfer,
+};
 use crate::model::change::FileEdit;
 use crate::model::commit::{CommitId, CommitPlan, Sign};
 use crate::model::environment::BranchName;
@@ -76,6 +79,7 @@ impl Mirror {
         let header = access.header(&url)?;
         let program = Program::new(folder.clone(), environment, access.ssh_command(), header.clone());
         let _lock = lock(&folder)?;
+        tidy::tidy(&program, &folder);
         let repository = match open(&folder) {
             Some(repository) => repository,
             None => make_anew(&folder)?,
@@ -229,6 +233,24 @@ impl Mirror {
     /// Returns the remote as the `git` program takes it.
     pub(super) fn argument(&self) -> std::ffi::OsString {
         self.reached_url().argument()
+    }
+
+    /// Lists what a head branch has below the commit on top of it, and brings it here where it is not.
+    fn beneath(
+        &self,
+        name: &BranchName,
+        parent: &CommitId,
+        base: (&BranchName, &CommitId),
+    ) -> Result<Beneath, GitError> {
+        let known = self.noting(Known::of(&self.handle(), base))?;
+        if let Some(beneath) = self.noting(known.beneath(&self.handle(), parent))? {
+            return Ok(beneath);
+        }
+        {
+            let _lock = lock(&self.folder)?;
+            self.fetch_once(name, Depth::Commits(NonZeroU32::MIN.saturating_add(beneath::MOST)))?;
+        }
+        Ok(self.noting(known.beneath(&self.handle(), parent))?.unwrap_or(Beneath::TooMany))
     }
 
     /// Remembers that the mirror is not whole where a local read found it so.
@@ -393,7 +415,12 @@ impl Remote for Mirror {
                 break;
             }
         }
-        Ok(Head { tip, step, on_base: on_base && !is_empty, is_empty })
+        on_base &= !is_empty;
+        let beneath = match &parent {
+            Some(parent) if !on_base && !is_empty => self.beneath(name, parent, base)?,
+            _ => Beneath::Nothing,
+        };
+        Ok(Head { tip, step, on_base, is_empty, beneath })
     }
 
     fn push_head(

@@ -4,6 +4,7 @@
 //! program is `program`. Absent: worktrees, merges, and any judgement of what is to be committed.
 
 pub mod access;
+mod beneath;
 mod beside;
 pub mod checkout;
 mod forced;
@@ -17,10 +18,11 @@ pub mod program;
 mod push;
 pub mod seed;
 pub mod signing;
+mod tidy;
 mod transfer;
 pub mod url;
 
-use crate::git::log::{Line, LogStep};
+use crate::git::log::{Line, LogEntry, LogStep};
 use crate::model::change::FileEdit;
 use crate::model::commit::{CommitId, CommitPlan, Sign};
 use crate::model::environment::BranchName;
@@ -129,6 +131,20 @@ pub struct Head {
     pub on_base: bool,
     /// Whether the tip itself is one: then the branch brings nothing.
     pub is_empty: bool,
+    /// What lies between the two where its parent is none.
+    pub beneath: Beneath,
+}
+
+/// The commits between the base and the one on top of a head branch.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Beneath {
+    /// Nothing that the base does not have, or did not have before somebody moved it by force.
+    #[default]
+    Nothing,
+    /// These commits, which the base does not have.
+    Commits(Vec<LogEntry>),
+    /// More than are looked at.
+    TooMany,
 }
 
 /// Returns the id that a blob of this content has.

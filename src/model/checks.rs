@@ -8,10 +8,7 @@ use std::sync::Arc;
 
 use crate::model::commit::CommitId;
 use crate::model::image::shorten;
-use crate::model::pull_request::Check;
-
-/// What Tagboat's own statuses begin with: no report of anybody else's.
-const OWN: &str = "tagboat/";
+use crate::model::pull_request::{Check, STATUS_PREFIX};
 
 /// The name of a check as a configuration writes it: exactly, or with `*` at its end every one that begins so.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,7 +23,7 @@ impl CheckName {
     /// Whether a check goes by this name.
     pub fn matches(&self, name: &str) -> bool {
         match self.0.strip_suffix('*') {
-            Some(begin) => name.starts_with(begin) && !name.starts_with(OWN),
+            Some(begin) => name.starts_with(begin) && !name.starts_with(STATUS_PREFIX),
             None => name == self.0,
         }
     }

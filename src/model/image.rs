@@ -16,6 +16,18 @@ const MAX_NAME_LENGTH: usize = 255;
 /// Longest tag, by the distribution specification.
 const MAX_TAG_LENGTH: usize = 128;
 
+/// Which bytes may stand in a tag. Lists hold millions of them: a table is read faster than it is told apart.
+const IN_TAGS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let it = byte as u8;
+        table[byte] = it.is_ascii_alphanumeric() || matches!(it, b'.' | b'_' | b'-');
+        byte += 1;
+    }
+    table
+};
+
 /// What is wrong with an image name, a tag, a digest or a reference.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {
@@ -161,7 +173,7 @@ impl Tag {
         let bytes = text.as_bytes();
         bytes.len() <= MAX_TAG_LENGTH
             && bytes.first().is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
-            && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+            && bytes.iter().fold(true, |valid, byte| valid & IN_TAGS[usize::from(*byte)])
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::model::environment::{EnvironmentName, Publish};
-use crate::model::gate::Gate;
+use crate::model::gate::{Gate, GateState};
 use crate::model::image::ImageName;
 use crate::model::policy::{Pin, Step};
 use crate::model::site::Value;
@@ -73,6 +73,9 @@ impl Action {
     }
 }
 
+/// Why a pull request stands that nothing holds back.
+pub const FOR_SOMEBODY: &str = "somebody has to merge it";
+
 /// What should move in one environment, together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proposal {
@@ -96,4 +99,20 @@ pub struct Proposal {
     pub reason: Option<String>,
     /// The earliest moment at which it can move, where time alone decides.
     pub earliest: Option<Timestamp>,
+}
+
+impl Proposal {
+    /// Returns why it stands still, in words, where the gates do not say it.
+    pub fn why(&self) -> Option<&str> {
+        let is_open = self.action == Action::Unchanged && self.publish == Publish::PullRequest;
+        let is_for_somebody = is_open && self.gates.iter().all(|gate| gate.state == GateState::Pass);
+        self.reason.as_deref().or(is_for_somebody.then_some(FOR_SOMEBODY))
+    }
+
+    /// Whether it waits: for a gate, or for what [`Proposal::why`] tells.
+    pub fn is_waiting(&self) -> bool {
+        let may_wait = matches!(self.action, Action::Unchanged | Action::Enqueued);
+        let has_closed = || self.gates.iter().any(|gate| gate.state != GateState::Pass);
+        self.action == Action::Waiting || (may_wait && (self.why().is_some() || has_closed()))
+    }
 }

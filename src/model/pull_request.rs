@@ -251,6 +251,8 @@ pub struct Readiness {
     pub is_behind: bool,
     /// Whether [`Readiness::blocked`] says no more than that checks which the base requires are not done.
     pub is_blocked_by_checks: bool,
+    /// The labels that it has by now, told after everything else: a person may have set one since it was listed.
+    pub labels: BTreeSet<String>,
 }
 
 /// How many people approve a pull request, at one head commit.
@@ -310,6 +312,9 @@ pub struct Lack {
     /// What is not possible without it.
     pub needed_to: String,
 }
+
+/// What the contexts of Tagboat's own commit statuses begin with; a gate's name follows.
+pub const STATUS_PREFIX: &str = "tagboat/";
 
 /// A commit status to be set.
 #[derive(Debug, Clone, PartialEq, Eq)]

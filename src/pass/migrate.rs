@@ -18,7 +18,7 @@ pub enum From {
     ArgoCd,
     /// Renovate.
     Renovate,
-    /// What is there, without any other tool.
+    /// What is there, without any other tool; an empty draft where no file is.
     Nothing,
 }
 
@@ -33,6 +33,8 @@ pub fn draft(from: From, files: &dyn Files, cache: &Cache, limits: &manifest::Li
     Ok(match from {
         From::Flux => migrate::flux::draft(seen),
         From::ArgoCd => migrate::argocd::draft(seen),
+        // Where there is nothing, there is nothing to begin with.
+        From::Nothing if scanned.files.is_empty() => Draft::default(),
         From::Nothing => migrate::start::draft(seen),
         From::Renovate => {
             let mut known = renovate::FILES.iter().filter_map(|name| RepoPath::new(name));

@@ -21,7 +21,8 @@ use crate::pass::run::{Mode, Run};
 use crate::pass::view::Branches;
 use crate::pass::{Planned, blocking};
 use crate::promote;
-use crate::publish::pull_requests::apply::{Place, apply, look};
+use crate::publish::pull_requests::apply::{Place, apply};
+use crate::publish::pull_requests::heads::look;
 use crate::publish::pull_requests::{self, Course, Desired, Standing, Unsure};
 
 /// The longest body where no forge sets a limit, in characters.

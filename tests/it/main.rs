@@ -23,6 +23,7 @@ mod promotion;
 mod proposing;
 mod registry;
 mod report;
+mod samples;
 mod signature;
 mod simulation;
 mod taken_back;

@@ -158,6 +158,19 @@ async fn auto_merge_moves_the_base_once_its_gates_pass() {
 }
 
 #[tokio::test]
+async fn a_hold_that_comes_right_before_the_base_is_moved_stops_that() {
+    let scene = Scene::new("    publish: autoMerge\n", &["1.4.0", "1.5.0"]);
+    scene.act("2026-11-20T08:00:00Z").await;
+    let held = "version: 1\nholds:\n  - image: ghcr.io/acme/web\n    tag: 1.5.0\n    by: Ada\n    reason: it leaks\n";
+    scene.remote.let_rival_push(".tagboat/holds.yaml", held);
+    let outcome = scene.pass("2026-11-20T09:00:00Z", Mode::Act).await;
+    assert_ne!(outcome.proposals.first().map(|one| one.action), Some(Action::Merged), "{:?}", outcome.proposals);
+    assert_eq!(scene.remote.file(".tagboat/holds.yaml"), held);
+    scene.act("2026-11-20T10:00:00Z").await;
+    assert_eq!((scene.runs(), scene.heads()), ("1.4.0".to_owned(), Vec::new()));
+}
+
+#[tokio::test]
 async fn what_is_not_fully_known_leaves_a_head_branch_as_it_is() {
     let scene = Scene::new("", &["1.4.0", "1.5.0"]);
     scene.pass("2026-11-20T09:00:00Z", Mode::Act).await;

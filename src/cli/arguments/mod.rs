@@ -282,8 +282,8 @@ pub(super) struct Check {
 /// The moment that counts.
 #[derive(Debug, Clone, Args)]
 pub(super) struct At {
-    /// Decide as if it were TIME (RFC 3339), on the facts of now
-    #[arg(long, value_name = "TIME")]
+    /// Decide as if it were TIME, a day or a time (RFC 3339), on the facts of now
+    #[arg(long, value_name = "TIME", value_parser = promotion::moment)]
     pub(super) at: Option<jiff::Timestamp>,
 }
 
@@ -360,15 +360,15 @@ impl From<Forge> for ForgeChoice {
 /// The moment that counts, only where nothing is written.
 #[derive(Debug, Clone, Args)]
 pub(super) struct RunAt {
-    /// With --dry-run: decide as if it were TIME (RFC 3339), on the facts of now
-    #[arg(long, value_name = "TIME", requires = "dry_run")]
+    /// With --dry-run: decide as if it were TIME, a day or a time (RFC 3339), on the facts of now
+    #[arg(long, value_name = "TIME", requires = "dry_run", value_parser = promotion::moment)]
     pub(super) at: Option<jiff::Timestamp>,
 }
 
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
 pub(super) struct Explain {
-    /// The image: nginx, ghcr.io/acme/web
+    /// The image: ghcr.io/acme/web, or the end of its name where one image alone has it: web
     pub(super) image: String,
     /// Only this environment
     #[arg(long, short, value_name = "NAME")]

@@ -206,7 +206,7 @@ pub(in crate::cli) struct Report {
 }
 
 /// Reads a moment: a time with its zone, or a day, which begins at midnight in UTC.
-fn moment(text: &str) -> Result<jiff::Timestamp, String> {
+pub(super) fn moment(text: &str) -> Result<jiff::Timestamp, String> {
     let day = || text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
     match text.parse::<jiff::Timestamp>() {
         Ok(moment) => Ok(moment),

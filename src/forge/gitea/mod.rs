@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::clock::Clock;
+use crate::forge::comments::{Comment, Comments, say_once};
 use crate::forge::gitea::raw::{DRAFT, RawComment, RawPullRequest, RawRepository, RawStatus};
-use crate::forge::github::public_api;
-use crate::forge::releases::{self, PUBLIC_HOST, of_public};
+use crate::forge::releases;
 use crate::forge::rest::{Reply, Rest, TokenHeader};
 use crate::forge::{Asked, Desk, Forge, ForgeError};
 use crate::http::client::HttpClient;
@@ -216,32 +216,6 @@ impl Gitea {
         if matches!(reply.status, StatusCode::CREATED | StatusCode::OK) { Ok(()) } else { Err(self.refused(&reply)) }
     }
 
-    async fn write_comment(&self, pull_request: &PullRequest, text: &str) -> Result<u64, ForgeError> {
-        let url = self.of("issues", pull_request, &["comments"]);
-        let reply = self.rest.write(Method::POST, url, Some(&json!({ "body": text }))).await?;
-        if reply.status == StatusCode::CREATED { Ok(reply.json::<RawComment>()?.id) } else { Err(self.refused(&reply)) }
-    }
-
-    /// Returns the comments, which come whole: this list has no pages.
-    async fn read_comments(&self, pull_request: &PullRequest) -> Result<Vec<RawComment>, ForgeError> {
-        let reply = self.rest.read(self.of("issues", pull_request, &["comments"])).await?;
-        if reply.status == StatusCode::OK { reply.json() } else { Err(self.refused(&reply)) }
-    }
-
-    /// Comments, once however often this is begun anew.
-    async fn say(&self, pull_request: &PullRequest, comment: &str) -> Result<(), ForgeError> {
-        let is_said = |said: &RawComment| said.body.trim() == comment.trim();
-        if !self.read_comments(pull_request).await?.iter().any(is_said) {
-            let made = self.write_comment(pull_request, comment).await?;
-            // Another Tagboat may have said the same meanwhile: of several the first one stays.
-            if self.read_comments(pull_request).await?.iter().any(|said| said.id < made && is_said(said)) {
-                let url = self.url(&["issues", "comments", &made.to_string()], &[]);
-                self.rest.write(Method::DELETE, url, None).await?;
-            }
-        }
-        Ok(())
-    }
-
     async fn read_checks(&self, commit: &str) -> Result<Vec<Check>, ForgeError> {
         let url = self.url(&["commits", commit, "statuses"], &[("limit", PAGE)]);
         let statuses: Vec<RawStatus> = self.rest.pages(&url, &|reply| self.refused(reply)).await?;
@@ -264,6 +238,39 @@ impl Gitea {
 /// Writes a title as Gitea tells drafts.
 fn title(title: &str, is_draft: bool) -> String {
     if is_draft { format!("{DRAFT}{title}") } else { title.to_owned() }
+}
+
+impl Comments for Gitea {
+    /// This list has no pages: it comes whole.
+    fn said<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Vec<Comment>> {
+        Box::pin(async move {
+            let reply = self.rest.read(self.of("issues", pull_request, &["comments"])).await?;
+            if reply.status != StatusCode::OK {
+                return Err(self.refused(&reply));
+            }
+            let said: Vec<RawComment> = reply.json()?;
+            Ok(said.into_iter().map(|said| Comment { id: said.id, text: said.body }).collect())
+        })
+    }
+
+    fn write<'a>(&'a self, pull_request: &'a PullRequest, text: &'a str) -> Asked<'a, u64> {
+        Box::pin(async move {
+            let url = self.of("issues", pull_request, &["comments"]);
+            let reply = self.rest.write(Method::POST, url, Some(&json!({ "body": text }))).await?;
+            if reply.status == StatusCode::CREATED {
+                Ok(reply.json::<RawComment>()?.id)
+            } else {
+                Err(self.refused(&reply))
+            }
+        })
+    }
+
+    fn remove<'a>(&'a self, _pull_request: &'a PullRequest, id: u64) -> Asked<'a, ()> {
+        Box::pin(async move {
+            let url = self.url(&["issues", "comments", &id.to_string()], &[]);
+            self.rest.write(Method::DELETE, url, None).await.map(drop)
+        })
+    }
 }
 
 impl Forge for Gitea {
@@ -299,7 +306,7 @@ impl Forge for Gitea {
     }
 
     fn comment<'a>(&'a self, pull_request: &'a PullRequest, text: &'a str) -> Asked<'a, ()> {
-        Box::pin(self.say(pull_request, text))
+        Box::pin(say_once(self, pull_request, text))
     }
 
     fn remove_label<'a>(&'a self, pull_request: &'a PullRequest, label: &'a str) -> Asked<'a, ()> {
@@ -336,8 +343,7 @@ impl Forge for Gitea {
     fn releases<'a>(&'a self, source: &'a Source) -> Asked<'a, Option<Vec<Release>>> {
         Box::pin(async move {
             let Some(path) = self.rest.own_path(source, "api/v1") else {
-                let is_public = source.host == PUBLIC_HOST;
-                return if is_public { of_public(self.rest.http(), &public_api(), source).await } else { Ok(None) };
+                return releases::elsewhere(self.rest.http(), source).await;
             };
             let Some((owner, name)) = path.split_once('/').filter(|(_, name)| !name.contains('/')) else {
                 return Ok(None);

@@ -66,6 +66,11 @@ impl RawPullRequest {
         self.body.as_deref().unwrap_or_default()
     }
 
+    /// Lists its labels.
+    pub(super) fn labels(&self) -> impl Iterator<Item = &str> {
+        self.labels.iter().flatten().map(|label| label.name.as_str())
+    }
+
     /// Whether the base has commits that it does not.
     pub(super) fn is_behind(&self) -> bool {
         self.merge_base.as_ref().is_some_and(|below| !below.is_empty() && *below != self.base.sha)

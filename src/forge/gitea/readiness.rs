@@ -13,12 +13,13 @@ use crate::model::pull_request::{Check, PullRequest, Readiness};
 impl Gitea {
     /// Asks for everything that decides whether a pull request may be merged.
     pub(super) async fn read_readiness(&self, pull_request: &PullRequest) -> Result<Readiness, ForgeError> {
-        let now = self.read_one(pull_request).await?;
         let head = pull_request.commit.as_str();
         let checks = self.read_checks(head).await?;
         let protected = self.read_protected(pull_request).await?;
         let rule = self.read_rule(&protected).await?;
         let verdicts = verdicts(self.read_reviews(pull_request).await?);
+        // Last of all: whatever a person does to it meanwhile is heeded.
+        let now = self.read_one(pull_request).await?;
         let of_state = |state: &'static str| verdicts.iter().filter(move |(_, review)| review.state == state);
         let mut readiness = Readiness {
             required: required(&protected, &checks),
@@ -29,6 +30,7 @@ impl Gitea {
             has_queue: false,
             is_behind: rule.block_on_outdated_branch && now.is_behind(),
             is_blocked_by_checks: false,
+            labels: now.labels().map(str::to_owned).collect(),
         };
         let missing = protected.required_approvals.saturating_sub(i64::from(readiness.approvals));
         let is_asked =
@@ -37,6 +39,8 @@ impl Gitea {
             Some("its head branch has moved: the next pass looks again".to_owned())
         } else if now.state != "open" {
             Some("it is not open".to_owned())
+        } else if now.base.label != pull_request.base.as_str() {
+            Some("its base branch has been changed: the next pass looks again".to_owned())
         } else if now.is_draft() {
             Some("it is a draft".to_owned())
         } else if protected.protected && missing > 0 {

@@ -27,6 +27,9 @@ const DISARM: &str =
 impl GitHub {
     pub(super) async fn armed(&self, pull_request: &PullRequest, head: &CommitId) -> Result<Merge, ForgeError> {
         let asked = self.asked_of(pull_request.base.as_str()).await?;
+        if let Some(unread) = asked.unread {
+            return Ok(Merge::NotReady(unread));
+        }
         let Some(method) = self.method(asked.methods.as_deref(), asked.is_linear).await? else {
             return Ok(Merge::NotReady(
                 "the repository and the rules of its base branch allow no way to merge".to_owned(),
@@ -53,6 +56,9 @@ impl GitHub {
 
     pub(super) async fn merged(&self, pull_request: &PullRequest, head: &CommitId) -> Result<Merge, ForgeError> {
         let asked = self.asked_of(pull_request.base.as_str()).await?;
+        if let Some(unread) = asked.unread {
+            return Ok(Merge::NotReady(unread));
+        }
         if asked.has_queue {
             return self.enqueued(pull_request, head).await;
         }
@@ -77,7 +83,12 @@ impl GitHub {
             StatusCode::METHOD_NOT_ALLOWED => {
                 Ok(Merge::NotReady(format!("GitHub does not merge it so far: {}", answer.words())))
             }
-            StatusCode::CONFLICT => Ok(Merge::NotReady("its head has moved since it was judged".to_owned())),
+            StatusCode::CONFLICT => {
+                Ok(Merge::NotReady(format!("its head or its base has moved since it was judged ({})", answer.words())))
+            }
+            StatusCode::FORBIDDEN | StatusCode::UNPROCESSABLE_ENTITY if answer.is_by_rule() => {
+                Ok(Merge::NotReady(format!("the rules of the base branch forbid it: {}", answer.words())))
+            }
             _ => Err(answer.refusal("to merge a pull request")),
         }
     }

@@ -21,9 +21,10 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::clock::Clock;
+use crate::forge::comments::say_once;
 use crate::forge::github::identity::Identity;
 use crate::forge::github::transport::Transport;
-use crate::forge::releases::{self, PUBLIC_HOST, of_public};
+use crate::forge::releases::{self, PUBLIC_HOST};
 use crate::forge::{Asked, Desk, Forge, ForgeError};
 use crate::http::client::HttpClient;
 use crate::http::target::host_of;
@@ -127,7 +128,7 @@ impl Forge for GitHub {
     }
 
     fn comment<'a>(&'a self, pull_request: &'a PullRequest, text: &'a str) -> Asked<'a, ()> {
-        Box::pin(self.commented(pull_request, text))
+        Box::pin(say_once(self, pull_request, text))
     }
 
     fn remove_label<'a>(&'a self, pull_request: &'a PullRequest, label: &'a str) -> Asked<'a, ()> {
@@ -167,12 +168,7 @@ impl Forge for GitHub {
             let parts: Vec<&str> = source.path.split('/').collect();
             let [owner, name] = parts.as_slice() else { return Ok(None) };
             if source.host != self.home().1.host {
-                let is_public = source.host == PUBLIC_HOST;
-                return if is_public {
-                    of_public(self.transport.http(), &public_api(), source).await
-                } else {
-                    Ok(None)
-                };
+                return releases::elsewhere(self.transport.http(), source).await;
             }
             let url = self.transport.url(&["repos", owner, name, "releases"], &[("per_page", releases::MOST)]);
             let answer = self.transport.get(&url).await?;

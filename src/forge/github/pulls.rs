@@ -7,9 +7,10 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::forge::ForgeError;
+use crate::forge::comments::{Comment, Comments};
 use crate::forge::github::transport::Answer;
 use crate::forge::github::{GitHub, raw};
+use crate::forge::{Asked, ForgeError};
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
 use crate::model::marker;
@@ -126,37 +127,8 @@ impl GitHub {
         self.patch(pull_request, &json!({"title": title, "body": body}), "to change a pull request").await
     }
 
-    /// Comments, once however often this is begun anew.
-    pub(super) async fn commented(&self, pull_request: &PullRequest, comment: &str) -> Result<(), ForgeError> {
-        let number = pull_request.number.0.to_string();
-        let path = self.path(&["issues", &number, "comments"]);
-        let said: Vec<raw::Comment> =
-            self.transport.pages((&path, &[]), "to list the comments", |page: Vec<_>| page).await?;
-        let is_said = |said: &raw::Comment| said.body.as_deref().is_some_and(|text| text.trim() == comment.trim());
-        if !said.iter().any(is_said) {
-            let made = self.comment_made(pull_request, comment).await?;
-            // Another Tagboat may have said the same meanwhile: of several the first one stays.
-            let said: Vec<raw::Comment> =
-                self.transport.pages((&path, &[]), "to list the comments", |page: Vec<_>| page).await?;
-            if said.iter().any(|other| other.id < made && is_said(other)) {
-                let url = self.url(&["issues", "comments", &made.to_string()], &[]);
-                self.transport.write(Method::DELETE, &url, None).await?;
-            }
-        }
-        Ok(())
-    }
-
     pub(super) async fn closed(&self, pull_request: &PullRequest, body: &str) -> Result<(), ForgeError> {
         self.patch(pull_request, &json!({"state": "closed", "body": body}), "to close a pull request").await
-    }
-
-    async fn comment_made(&self, pull_request: &PullRequest, text: &str) -> Result<u64, ForgeError> {
-        let url = self.url(&["issues", &pull_request.number.0.to_string(), "comments"], &[]);
-        let answer = self.transport.write(Method::POST, &url, Some(&json!({"body": text}))).await?;
-        if answer.status != StatusCode::CREATED {
-            return Err(answer.refusal("to comment"));
-        }
-        Ok(answer.json::<raw::Comment>()?.id)
     }
 
     pub(super) async fn label_removed(&self, pull_request: &PullRequest, label: &str) -> Result<(), ForgeError> {
@@ -174,6 +146,36 @@ fn own(page: &Answer, prefix: &str) -> Option<Bytes> {
     let mut pulls: Vec<raw::PullRequest> = page.json().ok()?;
     pulls.retain(|pull| pull.head.name.starts_with(prefix));
     serde_json::to_vec(&pulls).ok().map(Bytes::from)
+}
+
+impl Comments for GitHub {
+    fn said<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Vec<Comment>> {
+        Box::pin(async move {
+            let number = pull_request.number.0.to_string();
+            let path = self.path(&["issues", &number, "comments"]);
+            let said: Vec<raw::Comment> =
+                self.transport.pages((&path, &[]), "to list the comments", |page: Vec<_>| page).await?;
+            Ok(said.into_iter().map(|said| Comment { id: said.id, text: said.body.unwrap_or_default() }).collect())
+        })
+    }
+
+    fn write<'a>(&'a self, pull_request: &'a PullRequest, text: &'a str) -> Asked<'a, u64> {
+        Box::pin(async move {
+            let url = self.url(&["issues", &pull_request.number.0.to_string(), "comments"], &[]);
+            let answer = self.transport.write(Method::POST, &url, Some(&json!({"body": text}))).await?;
+            if answer.status != StatusCode::CREATED {
+                return Err(answer.refusal("to comment"));
+            }
+            Ok(answer.json::<raw::Comment>()?.id)
+        })
+    }
+
+    fn remove<'a>(&'a self, _pull_request: &'a PullRequest, id: u64) -> Asked<'a, ()> {
+        Box::pin(async move {
+            let url = self.url(&["issues", "comments", &id.to_string()], &[]);
+            self.transport.write(Method::DELETE, &url, None).await.map(drop)
+        })
+    }
 }
 
 /// Reads a pull request; `None` for one from another repository.

@@ -20,14 +20,17 @@ pub(super) struct Asked {
     /// The ways of merging that the rules leave, where they say so.
     pub(super) methods: Option<Vec<String>>,
     pub(super) is_linear: bool,
+    /// Why they are not known, where they are not: then nothing is merged.
+    pub(super) unread: Option<String>,
 }
 
 impl GitHub {
     pub(super) async fn judged(&self, pull_request: &PullRequest) -> Result<Readiness, ForgeError> {
-        let now = self.seen(pull_request).await?;
         let checks = self.checked(&pull_request.commit).await?;
         let asked = self.asked_of(pull_request.base.as_str()).await?;
         let (approvals, changes_requested) = self.reviews(pull_request).await?;
+        // Last of all: whatever a person does to it meanwhile is heeded.
+        let now = self.seen(pull_request).await?;
         let blocked = blocked(&now, pull_request, &asked, approvals);
         let state = now.mergeable_state.as_deref();
         let (is_behind, is_blocked_by_checks) =
@@ -42,6 +45,7 @@ impl GitHub {
             is_blocked_by_checks: is_blocked_by_checks && approvals >= asked.approvals,
             blocked,
             has_queue,
+            labels: now.labels.into_iter().map(|label| label.name).collect(),
         })
     }
 
@@ -78,14 +82,16 @@ impl GitHub {
         Ok(worst.into_values().collect())
     }
 
-    /// Reads what rulesets and branch protection ask for; both can be read without being an administrator.
+    /// Reads what rulesets and branch protection ask for; whoever may read the repository may read both, and nobody has to
+    /// be its administrator for that.
     pub(super) async fn asked_of(&self, base: &str) -> Result<Asked, ForgeError> {
         let mut asked = Asked::default();
         let path = self.path(&["rules", "branches", base]);
-        let rules =
-            self.transport.pages((&path, &[]), "to show the rules of the base branch", |page: Vec<_>| page).await;
-        // Enterprise Servers without rulesets, and plans without them, know no such page.
-        for rule in optional::<Vec<raw::Rule>>(rules)?.unwrap_or_default() {
+        let what = "to show the rules of the base branch";
+        let rules = self.transport.pages_if_shown((&path, &[]), what, |page: Vec<raw::Rule>| page).await?;
+        // Enterprise Servers without rulesets know no such page.
+        let hidden = rules.as_ref().err().filter(|answer| answer.status != StatusCode::NOT_FOUND).cloned();
+        for rule in rules.unwrap_or_default() {
             match rule.kind.as_str() {
                 "required_status_checks" => {
                     asked.checks.extend(rule.parameters.required_status_checks.into_iter().map(|check| check.context));
@@ -104,14 +110,22 @@ impl GitHub {
             }
         }
         let answer = self.transport.get(&self.url(&["branches", base], &[])).await?;
-        match answer.status {
-            StatusCode::OK => {
-                let branch: raw::ProtectedBranch = answer.json()?;
-                let classic = branch.protection.and_then(|protection| protection.required_status_checks);
-                asked.checks.extend(classic.into_iter().flat_map(|checks| checks.contexts));
+        if answer.status != StatusCode::OK {
+            match answer.refusal("to show the base branch") {
+                ForgeError::Skip(reason) => asked.unread = Some(unread(&reason)),
+                other => return Err(other),
             }
-            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {}
-            _ => return Err(answer.refusal("to show the base branch")),
+            return Ok(asked);
+        }
+        let branch: raw::ProtectedBranch = answer.json()?;
+        let classic = branch.protection.and_then(|protection| protection.required_status_checks);
+        asked.checks.extend(classic.into_iter().flat_map(|checks| checks.contexts));
+        // Private repositories whose plan has no rules are refused the page; nothing protects their branches then.
+        if let Some(hidden) = hidden.filter(|_| branch.protected) {
+            match hidden.refusal(what) {
+                ForgeError::Skip(reason) => asked.unread = Some(unread(&reason)),
+                other => return Err(other),
+            }
         }
         Ok(asked)
     }
@@ -154,16 +168,11 @@ impl GitHub {
     }
 }
 
-/// Lets pass that something is not there, or not to be seen.
-fn optional<T>(asked: Result<T, ForgeError>) -> Result<Option<T>, ForgeError> {
-    match asked {
-        Ok(found) => Ok(Some(found)),
-        Err(ForgeError::Skip(reason)) => {
-            tracing::debug!(reason, "not every rule of the base branch can be read");
-            Ok(None)
-        }
-        Err(other) => Err(other),
-    }
+/// Says that nothing is merged while it is not known what the base branch asks for.
+fn unread(reason: &str) -> String {
+    format!(
+        "what the base branch asks for cannot be read ({reason}): the token needs `contents: read` and `metadata: read`"
+    )
 }
 
 fn of_run(run: raw::CheckRun) -> Check {
@@ -195,8 +204,14 @@ fn blocked(now: &raw::PullRequest, judged: &PullRequest, asked: &Asked, approval
     if now.head.sha != judged.commit.as_str() {
         return Some("its head has moved since it was looked at".to_owned());
     }
+    if now.base.name != judged.base.as_str() {
+        return Some("its base branch has been changed: the next pass looks again".to_owned());
+    }
     if now.draft {
         return Some("it is a draft".to_owned());
+    }
+    if let Some(unread) = &asked.unread {
+        return Some(unread.clone());
     }
     if approvals < asked.approvals {
         return Some(format!("it has {approvals} of {} approvals that the base branch requires", asked.approvals));

@@ -40,6 +40,12 @@ const MOST_PAGES: usize = 50;
 /// The longest that a write is held back so as not to come too fast.
 const PATIENCE: Duration = Duration::from_secs(61);
 
+/// The pages of GitHub's documentation that a refusal by protection or by a ruleset names.
+const RULES_PAGES: [&str; 3] = ["protected-branches", "managing-rulesets", "about-rulesets"];
+
+/// The codes of errors by which a request itself was wrong.
+const FAULTS: [&str; 4] = ["missing", "missing_field", "invalid", "already_exists"];
+
 /// What is waited after a refusal for speed that names no time (GitHub's documentation: at least a minute).
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -83,6 +89,19 @@ impl Answer {
         }));
         let status = self.status.as_u16();
         if words.is_empty() { status.to_string() } else { format!("{status}: {}", words.join("; ")) }
+    }
+
+    /// Whether a refusal comes of what the repository's rules or the protection of a branch ask for, and not of the request: told
+    /// by the page that it names, and by the codes of its errors, of which a request that is wrong has one of its own
+    /// (GitHub's documentation, "Troubleshooting the REST API", validation failed).
+    pub(super) fn is_by_rule(&self) -> bool {
+        let said: raw::Refusal = serde_json::from_slice(&self.body).unwrap_or_default();
+        let page = said.documentation_url.unwrap_or_default();
+        if RULES_PAGES.iter().any(|name| page.contains(name)) {
+            return true;
+        }
+        let code = |error: &Value| error.get("code").and_then(Value::as_str).is_some_and(|code| FAULTS.contains(&code));
+        self.status == StatusCode::UNPROCESSABLE_ENTITY && !said.errors.as_array().into_iter().flatten().any(code)
     }
 
     /// Says what a refusal means: nothing more to be had, or this one thing alone.
@@ -199,21 +218,31 @@ impl Transport {
     /// Asks for every page of a list, which `items` takes out of each; `what` names it for refusals.
     pub(super) async fn pages<P: DeserializeOwned, T>(
         &self,
-        (path, query): (&[&str], &[(&str, &str)]),
+        asked: (&[&str], &[(&str, &str)]),
         what: &str,
         items: impl Fn(P) -> Vec<T>,
     ) -> Result<Vec<T>, ForgeError> {
+        self.pages_if_shown(asked, what, items).await?.map_err(|answer| answer.refusal(what))
+    }
+
+    /// Does the same, and gives back the answer by which the list was refused.
+    pub(super) async fn pages_if_shown<P: DeserializeOwned, T>(
+        &self,
+        (path, query): (&[&str], &[(&str, &str)]),
+        what: &str,
+        items: impl Fn(P) -> Vec<T>,
+    ) -> Result<Result<Vec<T>, Answer>, ForgeError> {
         let mut all = Vec::new();
         for page in 1..=MOST_PAGES {
             let mut url = self.url(path, query);
             url.query_pairs_mut().append_pair("per_page", "100").append_pair("page", &page.to_string());
             let answer = self.get(&url).await?;
             if answer.status != StatusCode::OK {
-                return Err(answer.refusal(what));
+                return Ok(Err(answer));
             }
             all.extend(items(answer.json()?));
             if !answer.has_next() {
-                return Ok(all);
+                return Ok(Ok(all));
             }
         }
         Err(ForgeError::Skip(format!("GitHub lists more than {MOST_PAGES} pages of {what}")))

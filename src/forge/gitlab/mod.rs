@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::clock::Clock;
-use crate::forge::github::public_api;
+use crate::forge::comments::{Comment, Comments, say_once};
 use crate::forge::gitlab::raw::{DRAFT, RawMergeRequest, RawNote, RawProject, RawStatus, RawToken, RawUser};
-use crate::forge::releases::{self, PUBLIC_HOST, of_public};
+use crate::forge::releases;
 use crate::forge::rest::{Reply, Rest, TokenHeader};
 use crate::forge::{Asked, Desk, Forge, ForgeError};
 use crate::http::client::HttpClient;
@@ -232,34 +232,6 @@ impl GitLab {
         if reply.status == StatusCode::OK { Ok(()) } else { Err(self.refused(&reply)) }
     }
 
-    async fn write_note(&self, pull_request: &PullRequest, text: &str) -> Result<u64, ForgeError> {
-        let url = self.of(pull_request, &["notes"]);
-        let reply = self.rest.write(Method::POST, url, Some(&json!({ "body": text }))).await?;
-        if reply.status == StatusCode::CREATED { Ok(reply.json::<RawNote>()?.id) } else { Err(self.refused(&reply)) }
-    }
-
-    /// Returns the newest notes.
-    async fn read_notes(&self, pull_request: &PullRequest) -> Result<Vec<RawNote>, ForgeError> {
-        let mut notes = self.of(pull_request, &["notes"]);
-        notes.query_pairs_mut().extend_pairs([("sort", "desc"), ("order_by", "created_at"), ("per_page", "100")]);
-        let reply = self.rest.read(notes).await?;
-        if reply.status == StatusCode::OK { Ok(reply.page::<RawNote>()?.items) } else { Err(self.refused(&reply)) }
-    }
-
-    /// Comments, once however often this is begun anew.
-    async fn say(&self, pull_request: &PullRequest, comment: &str) -> Result<(), ForgeError> {
-        let is_said = |note: &RawNote| note.body.trim() == comment.trim();
-        if !self.read_notes(pull_request).await?.iter().any(is_said) {
-            let made = self.write_note(pull_request, comment).await?;
-            // Another Tagboat may have said the same meanwhile: of several the first one stays.
-            if self.read_notes(pull_request).await?.iter().any(|note| note.id < made && is_said(note)) {
-                let url = self.of(pull_request, &["notes", &made.to_string()]);
-                self.rest.write(Method::DELETE, url, None).await?;
-            }
-        }
-        Ok(())
-    }
-
     async fn read_checks(&self, commit: &str) -> Result<Vec<Check>, ForgeError> {
         let url = self.url(&["repository", "commits", commit, "statuses"], &[("per_page", "100")]);
         let statuses: Vec<RawStatus> = self.rest.pages(&url, &|reply| self.refused(reply)).await?;
@@ -318,6 +290,40 @@ fn title(title: &str, is_draft: bool) -> String {
     if is_draft { format!("{DRAFT}{title}") } else { title.to_owned() }
 }
 
+impl Comments for GitLab {
+    fn said<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Vec<Comment>> {
+        Box::pin(async move {
+            let mut notes = self.of(pull_request, &["notes"]);
+            notes.query_pairs_mut().extend_pairs([("sort", "desc"), ("order_by", "created_at"), ("per_page", "100")]);
+            let reply = self.rest.read(notes).await?;
+            if reply.status != StatusCode::OK {
+                return Err(self.refused(&reply));
+            }
+            let newest = reply.page::<RawNote>()?.items;
+            Ok(newest.into_iter().map(|note| Comment { id: note.id, text: note.body }).collect())
+        })
+    }
+
+    fn write<'a>(&'a self, pull_request: &'a PullRequest, text: &'a str) -> Asked<'a, u64> {
+        Box::pin(async move {
+            let url = self.of(pull_request, &["notes"]);
+            let reply = self.rest.write(Method::POST, url, Some(&json!({ "body": text }))).await?;
+            if reply.status == StatusCode::CREATED {
+                Ok(reply.json::<RawNote>()?.id)
+            } else {
+                Err(self.refused(&reply))
+            }
+        })
+    }
+
+    fn remove<'a>(&'a self, pull_request: &'a PullRequest, id: u64) -> Asked<'a, ()> {
+        Box::pin(async move {
+            let url = self.of(pull_request, &["notes", &id.to_string()]);
+            self.rest.write(Method::DELETE, url, None).await.map(drop)
+        })
+    }
+}
+
 impl Forge for GitLab {
     fn list<'a>(&'a self, base: &'a BranchName, prefix: &'a str) -> Asked<'a, Vec<PullRequest>> {
         Box::pin(self.read_all(base, prefix))
@@ -345,7 +351,7 @@ impl Forge for GitLab {
     }
 
     fn comment<'a>(&'a self, pull_request: &'a PullRequest, text: &'a str) -> Asked<'a, ()> {
-        Box::pin(self.say(pull_request, text))
+        Box::pin(say_once(self, pull_request, text))
     }
 
     fn remove_label<'a>(&'a self, pull_request: &'a PullRequest, label: &'a str) -> Asked<'a, ()> {
@@ -382,8 +388,7 @@ impl Forge for GitLab {
     fn releases<'a>(&'a self, source: &'a Source) -> Asked<'a, Option<Vec<Release>>> {
         Box::pin(async move {
             let Some(path) = self.rest.own_path(source, "api/v4") else {
-                let is_public = source.host == PUBLIC_HOST;
-                return if is_public { of_public(self.rest.http(), &public_api(), source).await } else { Ok(None) };
+                return releases::elsewhere(self.rest.http(), source).await;
             };
             let reply =
                 self.rest.read(self.rest.url(&["projects", path, "releases"], &[("per_page", releases::MOST)])).await?;

@@ -28,7 +28,7 @@ pub(super) struct RawMergeRequest {
     source_project_id: Option<u64>,
     target_project_id: Option<u64>,
     #[serde(default)]
-    labels: Vec<String>,
+    pub(super) labels: Vec<String>,
     #[serde(default)]
     pub(super) draft: bool,
     pub(super) sha: Option<String>,

@@ -11,7 +11,7 @@ use crate::forge::gitlab::GitLab;
 use crate::forge::gitlab::raw::{
     RawApprovals, RawMergeRequest, RawNote, RawPipeline, RawProject, RawReviewer, RawStatus, RawVersion, state_of,
 };
-use crate::model::pull_request::{Check, PullRequest, Readiness};
+use crate::model::pull_request::{Check, PullRequest, Readiness, STATUS_PREFIX};
 
 /// The name under which the head pipeline as a whole stands among the checks.
 const PIPELINE: &str = "pipeline";
@@ -22,14 +22,17 @@ const APPROVED: &str = "approved this merge request";
 impl GitLab {
     /// Asks for everything that decides whether a merge request may be merged.
     pub(super) async fn read_readiness(&self, pull_request: &PullRequest) -> Result<Readiness, ForgeError> {
-        let request = self.read_one(pull_request).await?;
         let head = pull_request.commit.as_str();
         let settings = self.read_settings().await?;
-        let mut checks = self.read_checks(head).await?;
+        let mut readiness = Readiness { checks: self.read_checks(head).await?, ..Readiness::default() };
+        let missing = self.add_reviews(pull_request, &mut readiness).await?;
+        // Last of all: whatever a person does to it meanwhile is heeded.
+        let mut request = self.read_one(pull_request).await?;
         if let Some(pipeline) = request.head_pipeline.as_ref().filter(|pipeline| pipeline.is_of(head)) {
-            self.add_pipeline(pipeline, head, &mut checks).await?;
+            self.add_pipeline(pipeline, head, &mut readiness.checks).await?;
         }
-        let mut readiness = Readiness { checks, blocked: blocked(&request, head), ..Readiness::default() };
+        readiness.labels = std::mem::take(&mut request.labels).into_iter().collect();
+        readiness.blocked = blocked(&request, pull_request).or(missing);
         if settings.only_allow_merge_if_pipeline_succeeds {
             readiness.required.insert(PIPELINE.to_owned());
             // Every job of it is required with it.
@@ -42,7 +45,6 @@ impl GitLab {
         if settings.archived {
             readiness.blocked = Some("the project is archived".to_owned());
         }
-        self.add_reviews(pull_request, &mut readiness).await?;
         Ok(readiness)
     }
 
@@ -80,7 +82,7 @@ impl GitLab {
         }
         // Commit statuses from outside make up a pipeline of their own: Tagboat's alone are no check of the change.
         let is_ours = pipeline.source.as_deref() == Some("external")
-            && checks.iter().all(|check| check.name.starts_with("tagboat/"));
+            && checks.iter().all(|check| check.name.starts_with(STATUS_PREFIX));
         if !is_ours {
             let (state, word) = (state_of(&pipeline.status), pipeline.status.clone());
             checks.push(Check { name: PIPELINE.to_owned(), state, word, text: String::new(), time: None });
@@ -88,16 +90,20 @@ impl GitLab {
         Ok(())
     }
 
-    /// Adds approvals and wishes for changes, as far as the version and tier have them.
-    async fn add_reviews(&self, pull_request: &PullRequest, readiness: &mut Readiness) -> Result<(), ForgeError> {
+    /// Adds approvals and wishes for changes, as far as the version and tier have them; returns what is missing of them.
+    async fn add_reviews(
+        &self,
+        pull_request: &PullRequest,
+        readiness: &mut Readiness,
+    ) -> Result<Option<String>, ForgeError> {
+        let mut missing = None;
         let reply = self.rest.read(self.of(pull_request, &["approvals"])).await?;
         match reply.status {
             StatusCode::OK => {
                 let approvals: RawApprovals = reply.json()?;
                 readiness.approvals = self.count_of_head(pull_request, &approvals).await?;
-                if let Some(left) = approvals.approvals_left.filter(|left| *left > 0) {
-                    readiness.blocked.get_or_insert(format!("{left} more must approve it"));
-                }
+                let left = approvals.approvals_left.filter(|left| *left > 0);
+                missing = left.map(|left| format!("{left} more must approve it"));
             }
             // Not in this tier or version: then GitLab asks for none.
             StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => {}
@@ -109,11 +115,11 @@ impl GitLab {
                 let reviewers: Vec<RawReviewer> = reply.json()?;
                 let asking = reviewers.into_iter().filter(|reviewer| reviewer.state == "requested_changes");
                 readiness.changes_requested = asking.map(|reviewer| reviewer.user.username).collect();
-                Ok(())
             }
-            StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => Ok(()),
-            _ => Err(self.refused(&reply)),
+            StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => {}
+            _ => return Err(self.refused(&reply)),
         }
+        Ok(missing)
     }
 }
 
@@ -179,8 +185,14 @@ pub(super) fn newest(statuses: Vec<RawStatus>) -> Vec<Check> {
 }
 
 /// Says why GitLab would not merge it now.
-fn blocked(request: &RawMergeRequest, head: &str) -> Option<String> {
-    if request.sha.as_deref() != Some(head) {
+fn blocked(request: &RawMergeRequest, judged: &PullRequest) -> Option<String> {
+    if !matches!(request.state.as_str(), "opened" | "locked") {
+        return Some("it is not open".to_owned());
+    }
+    if request.target_branch != judged.base.as_str() {
+        return Some("its base branch has been changed: the next pass looks again".to_owned());
+    }
+    if request.sha.as_deref() != Some(judged.commit.as_str()) {
         return Some("its head branch has moved: the next pass looks again".to_owned());
     }
     if request.draft {
@@ -263,10 +275,17 @@ mod tests {
             });
             serde_json::from_value(json).unwrap()
         };
-        assert_eq!(blocked(&request("mergeable"), "abc"), None);
+        let mut judged = request("mergeable").into_plain();
+        assert_eq!(blocked(&request("mergeable"), &judged), None);
         for status in ["checking", "conflict", "not_approved", "need_rebase", "draft_status", "something_new"] {
-            assert!(blocked(&request(status), "abc").is_some(), "{status}");
+            assert!(blocked(&request(status), &judged).is_some(), "{status}");
         }
-        assert!(blocked(&request("mergeable"), "def").unwrap().contains("moved"));
+        judged.commit = crate::model::commit::CommitId("def".into());
+        assert!(blocked(&request("mergeable"), &judged).unwrap().contains("moved"));
+        judged.base = "live".into();
+        assert!(blocked(&request("mergeable"), &judged).unwrap().contains("base branch has been changed"));
+        let mut closed = request("mergeable");
+        closed.state = "closed".to_owned();
+        assert!(blocked(&closed, &judged).unwrap().contains("not open"));
     }
 }

@@ -42,10 +42,11 @@ pub(super) async fn settle(
         settled.notes.push(Skipped { what: image.to_string(), reason: format!("{name} runs {tag} already") });
         return Ok(settled);
     }
+    // Before anything that `--now` would bring all the same, which a hold does not let through.
+    not_held(ground, image, tag)?;
     for decision in &own {
         fits(&ground.observation, decision, tag, at_once)?;
     }
-    not_held(ground, image, tag)?;
     let missing = passed_over(ground, &decisions, image, tag);
     let narrowed = order::narrowed(ground.environment, &|before| !missing.iter().any(|(name, _)| name == before));
     let target = narrowed.as_ref().unwrap_or(ground.environment);

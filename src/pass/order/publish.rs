@@ -15,7 +15,8 @@ use crate::pass::propose::{LONGEST_BODY, Publishing};
 use crate::publish::apply::{self, Applied};
 use crate::publish::making::Maker;
 use crate::publish::plan::PlannedCommit;
-use crate::publish::pull_requests::apply::{Place, apply as take, look};
+use crate::publish::pull_requests::apply::{Place, apply as take};
+use crate::publish::pull_requests::heads::look;
 use crate::publish::pull_requests::{self, Desired, Standing, Unsure};
 
 /// Publishes a commit, and writes into the outcome what came of it; `false` where the branch moved meanwhile.
@@ -86,6 +87,9 @@ async fn propose(
         let place = Place { remote: Arc::clone(&given.remote), forge: forge.as_deref(), branch, now: given.now, style };
         let applied = take(&place, base, &mut courses).await;
         outcome.commits.extend(applied.landed);
+        if applied.has_moved {
+            return Ok(false);
+        }
         let (Some(course), Some(proposal)) = (courses.into_iter().next(), outcome.proposals.first_mut()) else {
             continue;
         };
@@ -99,7 +103,7 @@ async fn propose(
         match proposal.action {
             Action::Failed => {
                 let reason = proposal.reason.clone().unwrap_or_default();
-                return if applied.has_moved { Ok(false) } else { Err(OrderError::Failed(reason)) };
+                return Err(OrderError::Failed(reason));
             }
             Action::LeftAlone => {
                 let message = proposal.reason.clone().unwrap_or_default();

@@ -1,32 +1,23 @@
 //! Doing what was planned about pull requests, in order, each step so that it can be done again.
 //!
-//! Entry points: [`look`] and [`apply`]. A step that fails ends its own course and no other one.
+//! Entry point: [`apply`]. A step that fails ends its own course and no other one.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::forge::{Forge, ForgeError};
-use crate::git::log::MAX_MESSAGE;
-use crate::git::{BlobId, GitError, Head, Remote, blob_id};
-use crate::model::commit::{CommitId, CommitStyle, TRAILER_FAILED, TRAILER_KEY, TRAILER_ORDER, TRAILER_TREE};
+use crate::git::Remote;
+use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
-use crate::model::file::RepoPath;
 use crate::model::marker;
 use crate::model::outcome::Landed;
 use crate::model::proposal::Action;
-use crate::model::pull_request::{
-    Check, CheckState, HeadBranch, LABEL_RETRY, Marker, Merge, NewPullRequest, PullRequest, PullRequestStyle,
-    Readiness, Rebase, State, Status,
-};
+use crate::model::pull_request::{LABEL_RETRY, Marker, NewPullRequest, PullRequest, PullRequestStyle, State};
 use crate::publish::body;
 use crate::publish::making::{MakeError, Maker, blocking};
-use crate::publish::plan::PlannedCommit;
-use crate::publish::pull_requests::{Course, Desired, Step, images, refuses};
-
-/// How many commits of the base are searched for what stood in a head branch: as many as come between two passes.
-const MERGED_WITHIN: usize = 200;
+use crate::publish::pull_requests::merging::{Order, forward, merge, set_changed};
+use crate::publish::pull_requests::{Course, Step, refuses};
 
 /// The repository that courses are followed on.
 pub struct Place<'a> {
@@ -43,152 +34,9 @@ pub struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn maker(&self) -> Maker<'_> {
+    pub(super) fn maker(&self) -> Maker<'_> {
         let (remote, prefix) = (Arc::clone(&self.remote), self.style.branch_prefix.as_str());
         Maker { remote, forge: self.forge, branch: self.branch, prefix, now: self.now }
-    }
-}
-
-/// Looks at head branches of Tagboat's that the remote has listed with their tips.
-///
-/// # Errors
-///
-/// [`GitError`] when they cannot be read: then nothing is decided about any of them.
-pub fn look(
-    remote: &dyn Remote,
-    base: (&BranchName, &CommitId),
-    listed: Vec<(BranchName, CommitId)>,
-    own: &CommitStyle,
-    desired: &[Desired],
-) -> Result<Vec<HeadBranch>, GitError> {
-    listed
-        .into_iter()
-        // The prefix may be the beginning of the base's own name.
-        .filter(|(name, _)| name != base.0)
-        .map(|(name, tip)| {
-            let head = remote.head(&name, &tip, base)?;
-            let mut found = judge(remote, name, (&head, base.1), own, desired)?;
-            if found.is_order || found.is_return {
-                let is_there = is_there(remote, base, &head, found.key.as_deref())?;
-                found.is_order &= !is_there;
-                found.is_return = found.is_return && !is_there && is_due(remote, base.1, &head)?;
-            }
-            Ok(found)
-        })
-        .collect()
-}
-
-/// Whether the base has already what a head brings: byte for byte, or in one of its last commits.
-fn is_there(
-    remote: &dyn Remote,
-    base: (&BranchName, &CommitId),
-    head: &Head,
-    key: Option<&str>,
-) -> Result<bool, GitError> {
-    if let Some(key) = key {
-        let trailer = format!("{TRAILER_KEY}: {key}");
-        let line = remote.history(base.0, base.1, MERGED_WITHIN, &|_| false)?;
-        // The same may have been ordered before, and taken back since: what counts came after the head was made.
-        let newer = line.steps.iter().take_while(|step| Some(&step.entry.id) != head.step.entry.parent.as_ref());
-        let mut messages = newer.flat_map(|step| std::iter::once(&step.entry.message).chain(&step.entry.merged));
-        if messages.any(|message| message.lines().any(|line| line.trim() == trailer)) {
-            return Ok(true);
-        }
-    }
-    let entries = remote.entries(base.1)?;
-    let holds: BTreeMap<&RepoPath, &BlobId> =
-        entries.iter().filter_map(|entry| Some((entry.path.as_ref().ok()?, &entry.blob))).collect();
-    Ok(head.step.changed.iter().all(|changed| holds.get(&changed.path).copied() == changed.after.as_ref()))
-}
-
-/// Whether what a head would take back still stands on the base: else somebody has moved on.
-fn is_due(remote: &dyn Remote, base: &CommitId, head: &Head) -> Result<bool, GitError> {
-    let entries = remote.entries(base)?;
-    let holds: BTreeMap<&RepoPath, &BlobId> =
-        entries.iter().filter_map(|entry| Some((entry.path.as_ref().ok()?, &entry.blob))).collect();
-    // The file of holds changes for reasons of its own.
-    let values = head.step.changed.iter().filter(|changed| !changed.path.as_str().starts_with(".tagboat/"));
-    Ok(values.into_iter().all(|changed| holds.get(&changed.path).copied() == changed.before.as_ref()))
-}
-
-/// Tells whose a head branch is, and whether it still brings what is desired.
-fn judge(
-    remote: &dyn Remote,
-    name: BranchName,
-    (head, base): (&Head, &CommitId),
-    own: &CommitStyle,
-    desired: &[Desired],
-) -> Result<HeadBranch, GitError> {
-    let entry = &head.step.entry;
-    let keys: Vec<&str> =
-        entry.message.lines().filter_map(|line| line.strip_prefix(TRAILER_KEY)?.strip_prefix(": ")).collect();
-    let key = keys.last().map(|key| (*key).trim().to_owned()).filter(|_| !head.is_empty);
-    let head_tree = remote.tree(&head.tip)?;
-    let is_by_us = entry.author == own.author && entry.committer == *own.committer();
-    // A forge names others as who made its commits: those are known by the tree that they say they hold.
-    let is_ours = is_by_us || says_tree(&entry.message).is_some_and(|tree| tree == head_tree);
-    // Where its parent is no commit of the base any more, the base was moved by force, or its line is another's since a
-    // merge was pushed: still nobody else wrote it. It is not fresh then, and made anew on the base of now.
-    // A branch that brings nothing holds nothing of anybody's.
-    let is_own = head.is_empty || (key.is_some() && !entry.is_merge && is_ours);
-    // What goes back and what comes anew may both want it.
-    let wanted = || desired.iter().filter(|desired| desired.head == name);
-    let same = wanted().find(|desired| key.as_deref() == Some(&desired.key));
-    let is_fresh = match same.or_else(|| wanted().next()) {
-        _ if head.is_empty => false,
-        None => true,
-        Some(desired) => brings(head, &desired.commit)? && is_as_made(remote, head, &desired.commit)?,
-    };
-    let has = |trailer: &str| is_own && key.is_some() && entry.message.lines().any(|line| line.starts_with(trailer));
-    let is_return = has(TRAILER_FAILED);
-    let is_order = has(TRAILER_ORDER) && !is_return;
-    let is_on_tip = entry.parent.as_ref() == Some(base);
-    let images = images(&entry.message);
-    Ok(HeadBranch { name, tip: head.tip.clone(), key, images, is_own, is_order, is_return, is_fresh, is_on_tip })
-}
-
-/// Returns the tree that a message says its commit holds.
-fn says_tree(message: &str) -> Option<&str> {
-    let mut said = message.lines().filter_map(|line| line.strip_prefix(TRAILER_TREE)?.strip_prefix(": "));
-    said.next_back().map(str::trim)
-}
-
-/// Whether a head changes exactly what the commit would change on the present base, byte for byte.
-fn brings(head: &Head, commit: &PlannedCommit) -> Result<bool, GitError> {
-    let mut wanted: BTreeMap<&RepoPath, (BlobId, BlobId)> = BTreeMap::new();
-    for edit in &commit.files {
-        wanted.insert(&edit.file, (blob_id(&edit.before)?, blob_id(&edit.after)?));
-    }
-    // A file that the commit makes was nothing before, which an edit writes as no bytes.
-    let nothing = blob_id(&[])?;
-    let changed = &head.step.changed;
-    let same = changed.iter().all(|changed| {
-        wanted.get(&changed.path).is_some_and(|(before, after)| {
-            changed.before.as_ref().unwrap_or(&nothing) == before && changed.after.as_ref() == Some(after)
-        })
-    });
-    Ok(same && changed.len() == wanted.len())
-}
-
-/// Whether a head is what the same commit made on the same parent would be: the same words, and in its tree no link, no
-/// submodule, no mode and no further file either. Its author and its trailers are words that anybody can write.
-fn is_as_made(remote: &dyn Remote, head: &Head, commit: &PlannedCommit) -> Result<bool, GitError> {
-    let entry = &head.step.entry;
-    let Some(parent) = entry.parent.as_ref().filter(|_| head.on_base && !entry.is_merge) else { return Ok(false) };
-    // The commits that a forge makes say their tree below everything else.
-    let is_tree = |line: &&str| line.starts_with(TRAILER_TREE);
-    let said = entry.message.lines().filter(|line| !is_tree(line)).collect::<Vec<_>>().join("\n");
-    let (said, planned) = (said.trim(), commit.plan.message.trim());
-    let is_cut = entry.message.len() >= MAX_MESSAGE && planned.ends_with(said);
-    if said != planned && !is_cut {
-        return Ok(false);
-    }
-    match remote.holds_what_is_made(&head.tip, parent, &commit.files) {
-        Err(GitError::Broken(reason)) => {
-            tracing::debug!(head = %head.tip, reason, "the commit cannot be made on the head's parent");
-            Ok(false)
-        }
-        told => told,
     }
 }
 
@@ -200,7 +48,7 @@ pub struct Applied {
     /// Whether a branch stood elsewhere than it was seen: whoever looks again may succeed.
     pub has_moved: bool,
     /// Whether a head branch was made anew because it was behind: one in a pass, since each merge leaves the others behind.
-    has_rebased: bool,
+    pub(super) has_rebased: bool,
 }
 
 /// Follows every course, and writes into each what came of it. `base` is the commit that was planned on.
@@ -213,8 +61,10 @@ pub async fn apply(place: &Place<'_>, base: &CommitId, courses: &mut [Course]) -
         let is_left = course.action == Action::LeftAlone;
         for step in &steps {
             if let Err(broken) = take(place, base, (&mut tip, &mut pushed), step, course, &mut applied).await {
-                applied.has_moved |= matches!(broken, MakeError::Moved(_));
-                course.action = Action::Failed;
+                // Somebody was faster: that is no failure, and whoever looks again sees what it came to.
+                let is_race = matches!(broken, MakeError::Moved(_));
+                applied.has_moved |= is_race;
+                course.action = if is_race { Action::Waiting } else { Action::Failed };
                 course.reason = Some(broken.to_string());
                 break;
             }
@@ -300,66 +150,12 @@ async fn take(
             Ok(())
         }
         Step::Merge { pull_request, head, commit, again, statuses, is_settled, approvals } => {
+            let order = Order { head, commit, again, statuses, is_settled: *is_settled, approvals: *approvals };
             match (place.forge, pull_request) {
                 (Some(forge), Some(pull_request)) => {
-                    let mut readiness = forge.readiness(pull_request).await?;
-                    // Whatever happened to them since they were set, a merge is not held up by what Tagboat itself says.
-                    set_changed(forge, commit, statuses, &mut readiness.checks).await?;
-                    if is_due_for_rebase(&readiness, place.style) {
-                        if std::mem::replace(&mut applied.has_rebased, true) {
-                            course.reason =
-                                Some("it is behind the base, and another one is brought up to date first".to_owned());
-                            return Ok(());
-                        }
-                        let made = place.maker().on_head(tip, head, Some(commit), again).await?;
-                        set_changed(forge, &made.commit, statuses, &mut Vec::new()).await?;
-                        course.action = Action::Updated;
-                        course.reason =
-                            Some("made anew on the base, which must be up to date for the merge".to_owned());
-                        return Ok(());
-                    }
-                    let is_approved = readiness.approvals >= *approvals;
-                    let enough = if is_approved {
-                        ready(&readiness, place.style)
-                    } else {
-                        Err(format!("{} of {approvals} approvals of its head commit", readiness.approvals))
-                    };
-                    if let Err(reason) = enough {
-                        let may_arm = is_approved
-                            && *is_settled
-                            && place.style.native_auto_merge
-                            && only_required_are_due(&readiness);
-                        if !may_arm {
-                            if pull_request.is_armed {
-                                forge.disarm(pull_request).await?;
-                            }
-                            course.reason = Some(reason);
-                        } else if pull_request.is_surely_armed() {
-                            course.action = Action::Enqueued;
-                        } else {
-                            match forge.arm(pull_request, commit).await? {
-                                Merge::NotReady(other) => course.reason = Some(format!("{reason}; {other}")),
-                                Merge::Merged(_) | Merge::Enqueued => course.action = Action::Enqueued,
-                            }
-                        }
-                        return Ok(());
-                    }
-                    match forge.merge(pull_request, commit).await? {
-                        Merge::Merged(merged) => {
-                            course.action = Action::Merged;
-                            applied.landed.push(landed(course, merged, again));
-                            return match place.maker().push_head(head, Some(commit), None).await {
-                                // Many forges are set up to remove it by themselves.
-                                Err(MakeError::Moved(_)) => Ok(()),
-                                removed => removed,
-                            };
-                        }
-                        Merge::Enqueued => course.action = Action::Enqueued,
-                        Merge::NotReady(reason) => course.reason = Some(reason),
-                    }
-                    Ok(())
+                    merge((place, forge), tip, pull_request, &order, course, applied).await
                 }
-                _ => forward(place, tip, (head, commit), again, course, applied).await,
+                _ => forward(place, tip, &order, course, applied).await,
             }
         }
     }
@@ -401,36 +197,6 @@ async fn tell(forge: &dyn Forge, pull_request: &PullRequest, (body, comment): (&
         Ok(()) => refused,
         Err(error) => Some(refused.unwrap_or_else(|| format!("its body could not be changed: {error}"))),
     }
-}
-
-/// Sets the statuses that say something else by now, and notes them as set. One that may not be set holds nothing up.
-async fn set_changed(
-    forge: &dyn Forge,
-    commit: &CommitId,
-    wanted: &[Status],
-    now: &mut Vec<Check>,
-) -> Result<(), ForgeError> {
-    for status in wanted {
-        let known = now.iter_mut().find(|check| check.name == status.context);
-        if known.as_ref().is_some_and(|known| known.state == status.state && known.text == status.text) {
-            continue;
-        }
-        match forge.set_status(commit, status).await {
-            Ok(()) => {}
-            Err(ForgeError::Skip(reason) | ForgeError::Stop(reason)) => {
-                tracing::warn!(reason, "the gates cannot be shown as commit statuses");
-                return Ok(());
-            }
-            Err(error) => return Err(error),
-        }
-        let (name, state, text) = (status.context.clone(), status.state, status.text.clone());
-        let set = Check { name, state, word: "set".to_owned(), text, time: None };
-        match known {
-            Some(known) => *known = set,
-            None => now.push(set),
-        }
-    }
-    Ok(())
 }
 
 /// Opens a pull request, after a look at whether there is one after all, or whether this was refused long ago.
@@ -486,80 +252,4 @@ async fn open(
     course.url = Some(opened.url.clone());
     forge.finish(&opened, new).await?;
     Ok(forge.rewrite(&opened, &new.title, &new.body).await?)
-}
-
-/// Moves the base to what the head stands for, on plain Git: by a commit made anew, never by what stands on the head.
-async fn forward(
-    place: &Place<'_>,
-    tip: &mut CommitId,
-    (head, commit): (&BranchName, &CommitId),
-    again: &PlannedCommit,
-    course: &mut Course,
-    applied: &mut Applied,
-) -> Result<(), MakeError> {
-    let made = place.maker().on_base(tip, again).await?.commit;
-    *tip = made.clone();
-    course.action = Action::Merged;
-    applied.landed.push(landed(course, made, again));
-    place.maker().push_head(head, Some(commit), None).await
-}
-
-fn landed(course: &Course, commit: CommitId, made: &PlannedCommit) -> Landed {
-    Landed { environment: course.environment.clone(), commit, message: made.plan.message.clone() }
-}
-
-/// Whether everything beside the gates lets a head commit be merged; else why not.
-pub fn ready(readiness: &Readiness, style: &PullRequestStyle) -> Result<(), String> {
-    let named = |state: CheckState| {
-        let found = readiness.checks.iter().filter(move |check| check.state == state);
-        found.map(|check| format!("{} ({})", check.name, check.word)).collect::<Vec<_>>().join(", ")
-    };
-    let (failed, pending) = (named(CheckState::Failed), named(CheckState::Pending));
-    if !failed.is_empty() {
-        return Err(format!("checks failed: {failed}"));
-    }
-    if !pending.is_empty() {
-        return Err(format!("checks are not done: {pending}"));
-    }
-    let missing: Vec<&str> = readiness
-        .required
-        .iter()
-        .filter(|name| !readiness.checks.iter().any(|check| check.name == **name))
-        .map(String::as_str)
-        .collect();
-    if !missing.is_empty() {
-        return Err(format!("required checks have not reported: {}", missing.join(", ")));
-    }
-    let is_other = |name: &str| !name.starts_with("tagboat/");
-    if !style.allow_no_checks && !readiness.checks.iter().any(|check| is_other(&check.name)) {
-        return Err(
-            "no check has reported on its head commit (`pullRequest.allowNoChecks` would let it pass)".to_owned()
-        );
-    }
-    if !readiness.changes_requested.is_empty() {
-        return Err(format!("changes are requested by {}", readiness.changes_requested.join(", ")));
-    }
-    match &readiness.blocked {
-        Some(reason) => Err(reason.clone()),
-        None => Ok(()),
-    }
-}
-
-/// Whether a head branch has to be brought up to date before it can be merged, and nothing else is known to hold it up.
-fn is_due_for_rebase(readiness: &Readiness, style: &PullRequestStyle) -> bool {
-    let has_failed = readiness.checks.iter().any(|check| check.state == CheckState::Failed);
-    readiness.is_behind && style.rebase != Rebase::Conflict && !has_failed && readiness.changes_requested.is_empty()
-}
-
-/// Whether nothing is left to wait for but checks that the base requires: the one thing that a forge asks when it merges by itself.
-fn only_required_are_due(readiness: &Readiness) -> bool {
-    let is_passed_or_required = |check: &Check| match check.state {
-        CheckState::Passed => true,
-        CheckState::Pending => readiness.required.contains(&check.name),
-        CheckState::Failed => false,
-    };
-    !readiness.required.is_empty()
-        && readiness.checks.iter().all(is_passed_or_required)
-        && readiness.changes_requested.is_empty()
-        && (readiness.blocked.is_none() || readiness.is_blocked_by_checks)
 }

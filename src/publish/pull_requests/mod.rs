@@ -3,7 +3,10 @@
 //! Entry point: [`plan`]. Knows nothing of how a forge is asked. On plain Git a head branch stands for the pull request.
 
 pub mod apply;
+pub mod heads;
 mod leftovers;
+mod merging;
+pub mod readiness;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +18,7 @@ use crate::model::marker;
 use crate::model::proposal::{Action, Proposal};
 use crate::model::pull_request::{
     CheckState, HeadBranch, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, Marker, PullRequest, PullRequestStyle, Rebase,
-    State, Status, Was,
+    STATUS_PREFIX, State, Status, Was,
 };
 use crate::publish::body::{self, Writing};
 use crate::publish::making::is_aside;
@@ -304,7 +307,7 @@ fn status(gate: &Gate) -> Status {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     };
-    Status { context: format!("tagboat/{}", gate.name), state, text }
+    Status { context: format!("{STATUS_PREFIX}{}", gate.name), state, text }
 }
 
 /// What is not fully known in this pass: what stands for it stays as it is, whether or not somebody still wants it.
@@ -444,7 +447,9 @@ fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> C
         // Before the body, which says the same: while it is not rewritten, the next pass sees that something is left.
         let is_pushed = current.is_none();
         let is_said = open.is_some_and(|open| same_text(&open.body, &said(wanted, open, is_pushed)));
-        if !wanted.statuses.is_empty() && (is_pushed || !is_said) {
+        // A head that stands may keep what gates have said which are gone by now.
+        let has_statuses = !wanted.statuses.is_empty() || (!is_pushed && open.is_some());
+        if has_statuses && (is_pushed || !is_said) {
             let commit = head.map(|head| head.tip.clone());
             course.steps.push(Step::SetStatuses { commit, statuses: wanted.statuses.clone() });
         }

@@ -10,9 +10,13 @@ use bytes::{Buf, Bytes};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use tokio::sync::mpsc;
 
+use crate::cores;
 use crate::http::body::Body;
 use crate::http::error::HttpError;
 use crate::model::tags::TagList;
+
+/// From this many bytes on, a page is parsed on another core: the one that asks has other answers to read.
+const WORTH_ANOTHER_CORE: usize = 4 << 10;
 
 /// How much of a page is held before it is parsed while it arrives.
 const HELD: usize = 1 << 20;
@@ -54,12 +58,8 @@ pub(super) async fn read(mut body: Body, list: TagList, room: usize) -> (TagList
     loop {
         match body.piece().await {
             Err(error) => return (list, Err(PageError::Http(error))),
-            Ok(None) => {
-                let mut list = list;
-                let page = parse(serde_json::Deserializer::from_slice(&held), &mut list, room);
-                let page = page.map(|page| Page { bytes: body.bytes_read(), ..page });
-                return (list, page.map_err(|error| if is_markup(&held) { PageError::Markup } else { error }));
-            }
+            Ok(None) if held.len() < WORTH_ANOTHER_CORE => return parse_whole(&held, list, room),
+            Ok(None) => return cores::beside(move || parse_whole(&held, list, room)).await,
             Ok(Some(piece)) => held.extend_from_slice(&piece),
         }
         if held.len() > HELD {
@@ -70,6 +70,12 @@ pub(super) async fn read(mut body: Body, list: TagList, room: usize) -> (TagList
             };
         }
     }
+}
+
+fn parse_whole(held: &[u8], mut list: TagList, room: usize) -> (TagList, Result<Page, PageError>) {
+    let page = parse(serde_json::Deserializer::from_slice(held), &mut list, room);
+    let page = page.map(|page| Page { bytes: held.len() as u64, ..page });
+    (list, page.map_err(|error| if is_markup(held) { PageError::Markup } else { error }))
 }
 
 async fn read_while_it_arrives(

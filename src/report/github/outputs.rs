@@ -39,7 +39,7 @@ pub fn outputs(outcome: &Outcome, occasion: Occasion) -> Outputs {
     // The one that a workflow with a single pull request means: what was done something about, else what stands.
     let first = pull_requests.iter().find(|one| one.action != Action::Unchanged).or(pull_requests.first()).copied();
     let of_first = |value: fn(&Proposal) -> Option<String>| first.and_then(value).unwrap_or_default();
-    let stuck = |action: Action| Json::from_iter(proposals().filter(|one| one.action == action).map(waiting));
+    let rows = |is_meant: fn(&Proposal) -> bool| Json::from_iter(proposals().filter(|one| is_meant(one)).map(waiting));
     Outputs(vec![
         ("changed", (!outcome.changes.is_empty()).to_string()),
         ("changed-files", files.into_iter().collect::<Vec<_>>().join("\n")),
@@ -48,8 +48,8 @@ pub fn outputs(outcome: &Outcome, occasion: Occasion) -> Outputs {
         ("pull-request-url", of_first(|one| one.url.clone())),
         ("pull-request-operation", first.and_then(|one| operation(one.action)).unwrap_or("none").to_owned()),
         ("pull-requests", Json::from_iter(pull_requests.into_iter().map(pull_request)).to_string()),
-        ("held", stuck(Action::Held).to_string()),
-        ("waiting", stuck(Action::Waiting).to_string()),
+        ("held", rows(|one| one.action == Action::Held).to_string()),
+        ("waiting", rows(Proposal::is_waiting).to_string()),
     ])
 }
 
@@ -95,6 +95,7 @@ fn pull_request(proposal: &Proposal) -> Json {
         "number": number(proposal).and_then(|number| number.parse::<u64>().ok()),
         "url": proposal.url,
         "operation": operation(proposal.action),
+        "reason": proposal.why(),
         "waiting": gates(proposal),
     })
 }
@@ -103,7 +104,8 @@ fn waiting(proposal: &Proposal) -> Json {
     json!({
         "environment": proposal.environment.as_str(),
         "group": proposal.group,
-        "reason": proposal.reason,
+        "url": proposal.url,
+        "reason": proposal.why(),
         "until": proposal.earliest.map(|until| until.to_string()),
         "gates": gates(proposal),
     })

@@ -170,9 +170,13 @@ fn gates(proposal: &Proposal) -> Vec<Vec<String>> {
         };
         rows.push(vec![environment.clone(), group.clone(), code(gate.name.as_str()), why]);
     }
-    let is_stuck = matches!(proposal.action, Action::Waiting | Action::Held | Action::LeftAlone);
-    if is_stuck && let Some(reason) = &proposal.reason {
-        rows.push(vec![environment, group, proposal.action.as_str().to_owned(), plain(reason)]);
+    let is_stuck = proposal.is_waiting() || matches!(proposal.action, Action::Held | Action::LeftAlone);
+    if is_stuck && let Some(reason) = proposal.why() {
+        let what = match proposal.action {
+            Action::Unchanged | Action::Enqueued => "being merged",
+            other => other.as_str(),
+        };
+        rows.push(vec![environment, group, what.to_owned(), plain(reason)]);
     }
     rows
 }

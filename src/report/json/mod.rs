@@ -230,6 +230,7 @@ fn proposal(sink: &mut Sink<'_>, proposal: &Proposal) {
     sink.raw(",\"branch\":").optional(proposal.branch.as_deref());
     sink.raw(",\"url\":").optional(proposal.url.as_deref());
     sink.raw(",\"action\":").string(proposal.action.as_str());
+    sink.raw(",\"reason\":").optional(proposal.why());
     sink.raw(",\"gates\":[");
     gates(sink, &proposal.gates);
     sink.raw("]}");

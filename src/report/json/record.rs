@@ -83,7 +83,7 @@ fn running(sink: &mut Sink<'_>, row: &Running) {
             sink.raw(",\"gates\":[");
             gates(sink, &next.gates);
             sink.raw("],\"earliest\":").optional_display(next.earliest);
-            sink.raw(",\"reason\":").optional(next.reason.as_deref());
+            sink.raw(",\"reason\":").optional(next.why());
             sink.raw(",\"url\":").optional(next.url.as_deref()).raw("}");
         }
     }

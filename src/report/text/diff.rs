@@ -12,6 +12,12 @@ use crate::report::text::page::Page;
 /// How many lines are shown around a change.
 const CONTEXT: usize = 3;
 
+/// After so many lines of diffs the rest is left to whoever asks for it: the table above names every change.
+const SHOWN: usize = 100;
+
+/// So few files more are shown all the same.
+const LEFT: usize = 3;
+
 /// Longest line that is shown whole, in bytes; of a longer one (JSON without line ends), a stretch is shown.
 const LONGEST_LINE: usize = 400;
 
@@ -25,20 +31,38 @@ const BEFORE_DIFFERENCE: usize = 60;
 /// Where the writer fails.
 pub fn diff(files: &[FileEdit], view: &View, out: &mut dyn io::Write) -> io::Result<()> {
     let mut page = Page::new(view, out);
-    files.iter().try_for_each(|edit| write(&mut page, edit))?;
+    for edit in files {
+        write(&mut page, edit)?;
+    }
     page.finish()
 }
 
-/// Writes the diff of one file.
-pub(super) fn write(page: &mut Page<'_>, edit: &FileEdit) -> io::Result<()> {
+/// Writes the diffs of the first files, up to so many lines, and says how to see the others; all where everything is asked for.
+pub(super) fn first(page: &mut Page<'_>, files: &[FileEdit]) -> io::Result<()> {
+    let mut shown = 0;
+    for (index, edit) in files.iter().enumerate() {
+        shown += write(page, edit)?;
+        let left = files.len() - index - 1;
+        if shown >= SHOWN && left > LEFT && !page.view.is_verbose() {
+            let text = format!("… and {left} more files: `-v` shows them all.");
+            return page.prose(0, 0, &[(Tone::Quiet, &text)]);
+        }
+    }
+    Ok(())
+}
+
+/// Writes the diff of one file, and returns its number of lines.
+fn write(page: &mut Page<'_>, edit: &FileEdit) -> io::Result<usize> {
     let before = String::from_utf8_lossy(&edit.before);
     let after = String::from_utf8_lossy(&edit.after);
     let old: Vec<&str> = before.split_inclusive('\n').collect();
     let new: Vec<&str> = after.split_inclusive('\n').collect();
     let hunks = group_diff_ops(operations(&old, &new), CONTEXT);
     if hunks.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
+    let lines = hunks.iter().flatten().map(|operation| operation.old_range().len().max(operation.new_range().len()));
+    let lines = lines.sum();
     let file = clean(edit.file.as_str());
     paragraph(page, Tone::Strong, &format!("--- a/{file}"))?;
     paragraph(page, Tone::Strong, &format!("+++ b/{file}"))?;
@@ -64,7 +88,7 @@ pub(super) fn write(page: &mut Page<'_>, edit: &FileEdit) -> io::Result<()> {
             }
         }
     }
-    Ok(())
+    Ok(lines)
 }
 
 /// Finds which lines differ.

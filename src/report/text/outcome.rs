@@ -55,7 +55,7 @@ pub fn outcome(outcome: &Outcome, occasion: Occasion, view: &View, out: &mut dyn
     changes(&mut page, outcome, &updates)?;
     if occasion.is_preview() && !view.is_quiet() && !outcome.files.is_empty() {
         page.gap()?;
-        outcome.files.iter().try_for_each(|edit| diff::write(&mut page, edit))?;
+        diff::first(&mut page, &outcome.files)?;
     }
     commits(&mut page, outcome)?;
     proposals(&mut page, outcome, occasion)?;
@@ -226,19 +226,25 @@ fn proposals(page: &mut Page<'_>, outcome: &Outcome, occasion: Occasion) -> io::
     if occasion == Occasion::Update {
         return Ok(());
     }
-    let mut rows = outcome
-        .proposals
-        .iter()
-        .filter_map(|proposal| deed(proposal.action, occasion).map(|deed| (proposal, deed)))
-        .peekable();
-    if rows.peek().is_none() {
+    let rows = outcome.proposals.iter();
+    let rows: Vec<_> =
+        rows.filter_map(|proposal| deed(proposal.action, occasion).map(|deed| (proposal, deed))).collect();
+    if rows.is_empty() {
         return Ok(());
     }
-    page.title("Pull requests")?;
+    // What was opened on a forge has an address; on plain Git a branch stands for it.
+    let is_plain = occasion == Occasion::Run && rows.iter().all(|(proposal, _)| proposal.url.is_none());
+    page.title(if is_plain { "Head branches" } else { "Pull requests" })?;
     for (proposal, deed) in rows {
+        let deed = match proposal.action {
+            Action::Opened if is_plain => "pushed",
+            Action::Closed if is_plain => "deleted",
+            _ => deed,
+        };
         let head = format!("{deed}: {}, {}", proposal.environment, proposal.group);
         let whereto = proposal.url.as_deref().or(proposal.branch.as_deref()).unwrap_or("");
-        page.prose(2, 4, &[(Tone::Plain, &head), (Tone::Quiet, whereto)])?;
+        let reason = proposal.reason.as_ref().map(|reason| format!("({reason})")).unwrap_or_default();
+        page.prose(2, 4, &[(Tone::Plain, &head), (Tone::Quiet, whereto), (Tone::Plain, &reason)])?;
         gates(page, &proposal.gates)?;
     }
     Ok(())
@@ -262,18 +268,27 @@ fn is_stuck(proposal: &Proposal) -> bool {
     matches!(proposal.action, Action::Waiting | Action::Held | Action::LeftAlone)
 }
 
+/// Whether its pull request stands and waits.
+fn is_open_waiting(proposal: &Proposal) -> bool {
+    proposal.action == Action::Unchanged && proposal.is_waiting()
+}
+
 fn waits(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
     // What failed has its own row where the reason stands.
     let is_told = |proposal: &Proposal| proposal.action == Action::Failed && !outcome.errors.is_empty();
-    let stuck: Vec<_> = outcome.proposals.iter().filter(|proposal| is_stuck(proposal) && !is_told(proposal)).collect();
+    let stuck: Vec<_> = outcome
+        .proposals
+        .iter()
+        .filter(|proposal| (is_stuck(proposal) || is_open_waiting(proposal)) && !is_told(proposal))
+        .collect();
     if stuck.is_empty() {
         return Ok(());
     }
     page.title("Waiting")?;
     // What waits for one and the same reason is told together.
     let alike = |one: &&Proposal, other: &&Proposal| {
-        (&one.environment, one.action, &one.reason, one.earliest, &one.gates)
-            == (&other.environment, other.action, &other.reason, other.earliest, &other.gates)
+        (&one.environment, one.action, &one.reason, one.earliest, &one.gates, &one.url)
+            == (&other.environment, other.action, &other.reason, other.earliest, &other.gates, &other.url)
     };
     for together in stuck.chunk_by(alike) {
         let proposal = together[0];
@@ -287,12 +302,16 @@ fn waits(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
         spans.push((Tone::Plain, if moves.is_empty() { proposal.group.clone() } else { moves }));
         let word = if together.len() > 1 && word == "waits" { "wait" } else { word };
         spans.push((tone, word.to_owned()));
-        if let Some(reason) = &proposal.reason {
+        if let Some(reason) = proposal.why() {
             spans.push((Tone::Plain, format!("({reason})")));
         }
         let is_told = |gate: &Gate| matches!(gate.state, GateState::Wait { until, .. } if until == proposal.earliest);
         if let Some(earliest) = proposal.earliest.filter(|_| !proposal.gates.iter().any(is_told)) {
             spans.push((Tone::Plain, format!("until {earliest} at the earliest")));
+        }
+        // Where it stands, for whoever wants to look, merge or close it; what nobody opened has no address.
+        if let Some(url) = &proposal.url {
+            spans.push((Tone::Quiet, url.clone()));
         }
         let spans: Vec<(Tone, &str)> = spans.iter().map(|(tone, text)| (*tone, text.as_str())).collect();
         page.prose(2, 4, &spans)?;
@@ -394,7 +413,7 @@ pub(super) fn split(error: &Trouble) -> (String, &str) {
 }
 
 fn summary(outcome: &Outcome, occasion: Occasion, updates: usize) -> (String, Option<&'static str>) {
-    let stuck = outcome.proposals.iter().filter(|proposal| is_stuck(proposal)).count();
+    let stuck = outcome.proposals.iter().filter(|proposal| is_stuck(proposal) || is_open_waiting(proposal)).count();
     let mut rest = String::new();
     let failed = outcome.errors.len() + unpublished(outcome).count();
     for (number, word) in [(stuck, "waiting"), (outcome.skipped.len(), "skipped"), (failed, "failed")] {

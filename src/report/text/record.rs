@@ -1,5 +1,6 @@
 //! The record for people: what happened, what stands where and what comes next, and the delivery figures.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use jiff::SignedDuration;
@@ -11,7 +12,7 @@ use crate::model::site::Value;
 use crate::report::View;
 use crate::report::text::holds::table_of;
 use crate::report::text::ink::{Cut, Tone};
-use crate::report::text::lists::{count, familiar, named};
+use crate::report::text::lists::{count, familiar, named, reasons};
 use crate::report::text::outcome::{gates, short_value, split};
 use crate::report::text::page::Page;
 use crate::report::text::table::{self, Cell, Column};
@@ -148,6 +149,11 @@ pub fn status(status: &Status, view: &View, out: &mut dyn io::Write) -> io::Resu
     if is_narrow(view) {
         without(&mut columns, &mut rows, 4);
     }
+    // The one that there is need not stand in each row.
+    let only = status.environments.first().filter(|_| status.environments.len() == 1).map(|(name, _)| name);
+    if only.is_some() {
+        without(&mut columns, &mut rows, 0);
+    }
     table::write(&mut page, 0, &columns, &rows)?;
     let waiting: Vec<_> = all().filter_map(|(name, row)| Some((name, row, row.next.as_deref()?))).collect();
     let waiting: Vec<_> = waiting.into_iter().filter(|(_, _, next)| waits(next)).collect();
@@ -171,13 +177,18 @@ pub fn status(status: &Status, view: &View, out: &mut dyn io::Write) -> io::Resu
             named(&mut page, tone, &what, &watch.told())?;
         }
     }
+    // What could not be asked about has its row where it failed.
+    let failed: BTreeSet<&str> = status.errors.iter().map(|error| error.what.as_str()).collect();
     for (title, of) in [("Drift", drift as fn(&Running) -> Option<&str>), ("Not to be moved", blocked)] {
-        let rows: Vec<_> = all().filter_map(|(name, row)| Some((name, row, of(row)?))).collect();
+        let is_told = |row: &Running| row.blocked.is_some() && failed.contains(row.image.as_str());
+        let rows = all().filter(|(_, row)| !is_told(row)).filter_map(|(name, row)| Some((name, row, of(row)?)));
+        let rows: Vec<(String, String)> = rows
+            .map(|(name, row, reason)| (format!("{name} {}", familiar(row.image.as_str())), reason.to_owned()))
+            .collect();
         if !rows.is_empty() {
             page.title(title)?;
-            for (name, row, reason) in rows {
-                named(&mut page, Tone::Wait, &format!("{name} {}", familiar(row.image.as_str())), reason)?;
-            }
+            let rows = rows.iter().map(|(what, reason)| (what.as_str(), reason.clone()));
+            reasons(&mut page, "image", Tone::Wait, rows)?;
         }
     }
     let held = status.all_holds();
@@ -187,16 +198,18 @@ pub fn status(status: &Status, view: &View, out: &mut dyn io::Write) -> io::Resu
     }
     if !status.errors.is_empty() {
         page.title("Failed")?;
-        for error in &status.errors {
-            let (what, reason) = split(error);
-            named(&mut page, Tone::Bad, &what, reason)?;
-        }
+        let rows: Vec<(String, &str)> = status.errors.iter().map(split).collect();
+        let rows = rows.iter().map(|(what, reason)| (what.as_str(), (*reason).to_owned()));
+        reasons(&mut page, "target", Tone::Bad, rows)?;
     }
     page.gap()?;
     let images = all().count();
     let moving = all().filter(|(_, row)| row.next.is_some()).count();
     let drifting = all().filter(|(_, row)| row.drift.is_some()).count();
-    let environments = count(status.environments.len(), "environment");
+    let environments = match only {
+        Some(name) => format!("environment {name}"),
+        None => count(status.environments.len(), "environment"),
+    };
     let mut summary = format!("{}, {environments}: {moving} to move", count(images, "image reference"));
     if drifting > 0 {
         summary.push_str(&format!(", {drifting} adrift"));

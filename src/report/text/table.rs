@@ -110,7 +110,8 @@ pub(super) fn rows(
 /// Gives each column its width, so that all together fit.
 ///
 /// Where they do not, a few very long cells must not take the room of all others: columns start from what
-/// nine of ten cells need, the widest give way first, and what is left over goes from left to right.
+/// nine of ten cells need (those that yield last, from what all need up to a version's length), the widest give way first, and what
+/// is left over goes from left to right.
 fn fit(columns: &[Column], rows: &[Vec<Cell>], room: usize) -> Vec<usize> {
     let mut usual = Vec::with_capacity(columns.len());
     let mut natural = Vec::with_capacity(columns.len());
@@ -120,8 +121,10 @@ fn fit(columns: &[Column], rows: &[Vec<Cell>], room: usize) -> Vec<usize> {
         widths.sort_unstable();
         let title = width(column.title);
         let at = |position: usize| widths.get(position).copied().unwrap_or(0).max(title);
-        natural.push(at(widths.len().saturating_sub(1)));
-        usual.push(at((widths.len() * 9 / 10).min(widths.len().saturating_sub(1))));
+        let longest = at(widths.len().saturating_sub(1));
+        let most = at((widths.len() * 9 / 10).min(widths.len().saturating_sub(1)));
+        natural.push(longest);
+        usual.push(if column.yields == Yields::Last { most.max(longest.min(KEPT)) } else { most });
     }
     if natural.iter().sum::<usize>() <= room {
         return natural;

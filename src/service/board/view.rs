@@ -346,7 +346,7 @@ fn why(proposal: &Proposal) -> Option<String> {
         GateState::Pass => None,
         GateState::Wait { reason, .. } | GateState::Fail { reason } => Some(format!("{}: {reason}", gate.name)),
     });
-    let all: Vec<String> = gates.chain(proposal.reason.clone()).collect();
+    let all: Vec<String> = gates.chain(proposal.why().map(str::to_owned)).collect();
     (!all.is_empty()).then(|| all.join("; "))
 }
 
@@ -379,7 +379,7 @@ fn promotion(url: &str, row: &Remembered, proposal: &Proposal) -> Promotion {
         publish: proposal.publish.as_str(),
         action: proposal.action.as_str(),
         state: state(proposal),
-        reason: proposal.reason.clone(),
+        reason: proposal.why().map(str::to_owned),
         branch: proposal.branch.clone(),
         url: proposal.url.clone(),
         earliest: proposal.earliest,

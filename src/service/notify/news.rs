@@ -13,16 +13,13 @@ use crate::model::gate::GateState;
 use crate::model::history::Mover;
 use crate::model::image::ImageName;
 use crate::model::outcome::{Outcome, Trouble};
-use crate::model::proposal::{Action, Proposal};
+use crate::model::proposal::{Action, FOR_SOMEBODY, Proposal};
 use crate::model::record::{Entry, Kind, Standing};
 use crate::model::site::Value;
 use crate::model::watch::WatchState;
 
 /// The most events of one pass.
 const MOST_EVENTS: usize = 1_000;
-
-/// Why something waits that nothing holds back.
-const FOR_SOMEBODY: &str = "somebody has to merge it";
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -10,7 +10,7 @@ pub(crate) fn first_fault(root: &Json, schema: &Json, value: &Json, at: &str) ->
     let fits = |case: &Json| first_fault(root, case, value, at).is_none();
     schema.as_object().unwrap().iter().find_map(|(keyword, rule)| {
         let is_right = match keyword.as_str() {
-            "$schema" | "$defs" | "title" | "description" => true,
+            "$schema" | "$id" | "$defs" | "title" | "description" => true,
             "$ref" => {
                 let name = rule.as_str().unwrap().rsplit('/').next().unwrap();
                 return first_fault(root, &root["$defs"][name], value, at);

@@ -13,7 +13,7 @@ use crate::forge::gates::gates;
 use crate::forge::scenarios::{Kind, Stage, scenarios};
 use crate::git::signing::ssh_key;
 use crate::support::forge::github::router;
-use crate::support::forge::{Protection, Stands};
+use crate::support::forge::{Fault, Protection, Stands};
 
 const GITHUB: Kind = Kind {
     router,
@@ -66,6 +66,74 @@ async fn required_checks_and_approvals_of_the_base_are_waited_for() {
     let sha = stage.store.pull(1).sha;
     stage.store.change(1, |pull| pull.reviews.push(("ada".to_owned(), "APPROVED".to_owned(), sha)));
     assert_eq!(stage.acts(9).await, Some(Action::Merged));
+}
+
+/// Unknown rules are no rules only where nothing protects the branch, as with plans that have none.
+#[tokio::test]
+async fn nothing_is_merged_into_a_protected_branch_whose_rules_cannot_be_read() {
+    for (protected, fault, is_merged) in [
+        (true, Some(Fault::Before(403)), false),
+        (false, Some(Fault::Before(403)), true),
+        (true, Some(Fault::Before(404)), true),
+        (true, None, true),
+    ] {
+        let stage = Stage::merging(GITHUB).await;
+        let required = if protected { vec!["build".to_owned()] } else { Vec::new() };
+        stage.store.kept().protection = Protection { required, ..Protection::default() };
+        for _ in 0..2 {
+            fault.into_iter().for_each(|fault| stage.store.trap("GET", "/rules/branches/", fault));
+        }
+        let (action, reason) = stage.pass(9).await;
+        assert_eq!(action == Some(Action::Merged), is_merged, "{protected} {fault:?}: {reason}");
+        if !is_merged {
+            assert!(reason.contains("cannot be read") && reason.contains("metadata: read"), "{reason}");
+            stage.store.kept().traps.clear();
+            assert_eq!(stage.acts(10).await, Some(Action::Merged));
+        }
+    }
+    // Without a look at the branch nobody knows of its classic protection.
+    let stage = Stage::merging(GITHUB).await;
+    stage.store.trap("GET", "/gitops/branches/", Fault::Before(403));
+    assert!(stage.pass(9).await.1.contains("cannot be read"));
+    assert_eq!(stage.store.pull(1).state, Stands::Open);
+}
+
+#[tokio::test]
+async fn a_refusal_by_rules_is_a_reason_and_a_wrong_request_an_error() {
+    let page = "https://docs.github.com/repositories/configuring-branches-and-merges/about-protected-branches";
+    let other = "https://docs.github.com/rest/pulls/pulls#merge-a-pull-request";
+    for (status, code, page, is_reason) in [
+        (405, None, other, true),
+        (409, None, other, true),
+        (422, None, other, true),
+        (422, Some("custom"), other, true),
+        (422, Some("unprocessable"), other, true),
+        (422, Some("invalid"), other, false),
+        (422, Some("missing_field"), other, false),
+        (403, None, page, true),
+        (403, None, other, false),
+        (404, None, other, false),
+    ] {
+        let stage = Stage::merging(GITHUB).await;
+        stage.store.trap("PUT", "/merge", Fault::Refused { status, code, page });
+        let (action, reason) = stage.pass(9).await;
+        let expected = if is_reason { Action::Unchanged } else { Action::Failed };
+        assert_eq!(action, Some(expected), "{status} {code:?}: {reason}");
+        assert!(reason.contains("what GitHub says"), "{reason}");
+        assert_eq!(stage.acts(10).await, Some(Action::Merged));
+    }
+}
+
+#[tokio::test]
+async fn a_gate_that_the_base_requires_and_that_is_not_asked_here_holds_nothing_up() {
+    let stage = Stage::merging(GITHUB).await;
+    stage.store.kept().protection.required = vec!["build".to_owned(), "tagboat/soak".to_owned()];
+    // GitHub works out anew what a pull request may, once all has reported.
+    stage.pass(9).await;
+    assert_eq!(stage.acts(9).await, Some(Action::Merged));
+    let kept = stage.store.kept();
+    let said = kept.checks.iter().filter(|row| row.name == "tagboat/soak");
+    assert_eq!(said.map(|row| row.word.as_str()).collect::<Vec<_>>(), ["success"]);
 }
 
 #[tokio::test]

@@ -54,6 +54,36 @@ fn a_commit_changes_exactly_its_files_and_keeps_their_modes() {
 }
 
 #[test]
+fn a_mirror_of_many_fetches_is_put_in_order_and_loses_nothing() {
+    let scratch = Scratch::new();
+    let remote = scratch.bare("acme.git", &[("web.yaml", "tag: 1.4.0\n")]);
+    let mirror = mirror_of(&scratch, "mirror", &remote);
+    let base = mirror.fetch(&main_branch()).unwrap();
+    let pending = mirror.commit(&base, &[edit("web.yaml", "tag: 1.4.0\n", "tag: 1.5.0\n")], &plan(), now()).unwrap();
+    let folder = mirror.folder().join("objects/pack");
+    let packs = || {
+        let entries = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.extension().is_some_and(|end| end == "pack")).collect::<Vec<_>>()
+    };
+    let first = packs().remove(0);
+    for number in 0..60 {
+        for end in ["pack", "idx"] {
+            fs::copy(first.with_extension(end), folder.join(format!("pack-{number:040x}.{end}"))).unwrap();
+        }
+    }
+
+    let later = mirror_of(&scratch, "mirror", &remote);
+    // One of what a branch holds, and one of what nothing leads to yet.
+    assert!(packs().len() <= 2, "{:?}", packs());
+    // What somebody is about to push is there, for whoever opened the mirror before and for whoever did after.
+    assert_eq!(mirror.entries(&pending).map(|entries| entries.len()), Ok(1));
+    assert_eq!(later.entries(&pending).map(|entries| entries.len()), Ok(1));
+    assert_eq!(mirror.push(&main_branch(), &base, &pending).unwrap(), Pushed::Done);
+    assert_eq!(later.fetch(&main_branch()).unwrap(), pending);
+    assert_eq!(remote.show("main", "web.yaml"), b"tag: 1.5.0\n");
+}
+
+#[test]
 fn a_commit_of_hundreds_of_files_is_whole() {
     let scratch = Scratch::new();
     let names: Vec<String> = (0..300).map(|index| format!("envs/{}/app{index}.yaml", index % 7)).collect();

@@ -7,7 +7,7 @@ use tagboat::cache::Cache;
 use tagboat::clock::SystemClock;
 
 use crate::program::{Ran, World};
-use crate::support::registry::Counts;
+use crate::support::registry::{Auth, Counts};
 
 /// A tree whose images ask for everything that can be asked: a pin, platforms, creation times, a moving tag.
 fn world() -> World {
@@ -67,6 +67,31 @@ fn what_an_image_holds_is_asked_for_once() {
     let second = asked(&world, |world| drop(plan(world)));
     // Where tags point is asked again: all that `newest` compares, the version that lacks a platform, the moving tag.
     assert_eq!(second, Counts { tags: 4, heads: 5, ..Counts::default() });
+}
+
+#[test]
+fn a_pass_in_which_nothing_changed_costs_a_request_a_page_and_a_token_an_image() {
+    let world = World::with_web(&[]);
+    let names = ["web", "api", "worker"];
+    for name in names {
+        let repository = format!("acme/{name}");
+        (0..25).for_each(|minor| {
+            drop(world.registry.push(&repository, &format!("1.{minor}.0"), "2026-11-01T08:00:00Z"));
+        });
+        world.write(&format!("dev/{name}.yaml"), world.deployment(&format!("{repository}:1.4.0")));
+    }
+    let rule = "semver: minor\n    pin: digest\n    platforms: [linux/amd64]\n";
+    world.write(".tagboat.yaml", world.config().replace("semver: minor\n", rule));
+    world.registry.faults(|faults| (faults.auth, faults.page_size) = (Auth::BearerForAll, Some(10)));
+    world.tagboat(&["update"]).ended(0);
+    let text = world.read("dev/api.yaml");
+    assert!(text.contains("acme/api:1.24.0@sha256:"), "{text}");
+
+    let again = asked(&world, |world| drop(world.tagboat(&["update"]).ended(0)));
+    // Three pages of each list; the first of all is answered with what login it takes. Each process logs in for itself.
+    let expected = Counts { tags: 3 * names.len() + 1, tokens: names.len(), ..Counts::default() };
+    assert_eq!(again, expected);
+    assert_eq!(world.read("dev/api.yaml"), text);
 }
 
 #[test]

@@ -30,6 +30,22 @@ fn pushes_to_the_origin_and_leaves_a_dirty_checkout_as_it_is() {
 }
 
 #[test]
+fn a_configuration_that_is_not_on_the_branch_yet_is_asked_for_there() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let web = world.deployment("acme/web:1.4.0");
+    let remote = world.scratch.bare("manifests.git", &[("dev/web.yaml", &web)]);
+    let work = cloned(&world, &remote, "work", &[]);
+    let folder = work.folder.display().to_string();
+    let missing = world.tagboat(&["run", &folder]).ended(2);
+    assert!(missing.err.contains("branch main has no .tagboat.yaml: `tagboat init` writes one"), "{missing:?}");
+    std::fs::write(work.folder.join(".tagboat.yaml"), world.config()).unwrap();
+    assert_snapshot!(world.tagboat(&["run", &folder]).ended(2).err, @"
+    error: branch main has no .tagboat.yaml, and this folder has one
+    hint: commit it and push it: what counts is the file on the branch
+    ");
+}
+
+#[test]
 fn works_from_the_folder_it_is_started_in() {
     let world = World::with_web(&["1.4.0", "1.5.0"]);
     let remote = world.repository("acme/web:1.4.0");

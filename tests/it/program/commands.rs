@@ -270,9 +270,16 @@ fn explain_of_what_nobody_follows_is_a_usage_error_with_a_hint() {
     error: docker.io/library/redis is not followed in any environment
     hint: `tagboat scan` lists every reference, and why some are not followed
     ");
+    // The end of a name is enough where one image alone has it.
+    for short in ["web", "acme/web"] {
+        let found = offline(&world, &["explain", short]).ended(0);
+        assert!(found.out.starts_with("ghcr.io/acme/web in dev\n"), "{found:?}");
+        assert_eq!(found.err, format!("note: {short} is ghcr.io/acme/web here\n"));
+    }
+    world.write("envs/dev/other.yaml", deployment("ghcr.io/else/web:1.4.0"));
     assert_snapshot!(offline(&world, &["explain", "web"]).ended(2).err, @"
     error: docker.io/library/web is not followed in any environment
-    hint: did you mean ghcr.io/acme/web?
+    hint: did you mean ghcr.io/acme/web or ghcr.io/else/web?
     ");
     assert_snapshot!(offline(&world, &["explain", "ghcr.io/acme/web", "-e", "test"]).ended(2).err, @"
     error: there is no environment `test`

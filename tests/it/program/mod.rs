@@ -10,6 +10,7 @@ mod cache;
 mod check_registries;
 mod checkouts;
 mod commands;
+mod component;
 mod configuration;
 mod demo;
 mod elsewhere;
@@ -38,6 +39,7 @@ mod signing;
 mod snapshot;
 mod streams;
 mod together;
+mod told;
 mod transport;
 mod update;
 mod watching;
@@ -190,7 +192,7 @@ fn config(host: &str) -> String {
 }
 
 /// Returns a Deployment with one image, and a comment beside it.
-fn deployment(image: &str) -> String {
+pub(crate) fn deployment(image: &str) -> String {
     format!(
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web}}\nspec:\n  template:\n    spec:\n      containers:\n        - name: web\n          image: {image}  # ours\n"
     )

@@ -6,7 +6,8 @@ use serde_json::{Value as Json, json};
 use tagboat::model::decision::{Reason, Verdict};
 use tagboat::model::outcome::{Outcome, ScanOutcome};
 use tagboat::model::usage::{RegistryUsage, ToldLimit, Usage};
-use tagboat::report::json;
+use tagboat::report::text::Occasion;
+use tagboat::report::{github, json};
 
 use super::made::{self, text};
 
@@ -36,6 +37,32 @@ fn scan_has_every_field_of_the_contract_in_its_order() {
 }
 
 #[test]
+fn a_pull_request_that_waits_has_its_reason() {
+    let parsed = parse(&text(|out| json::outcome(&made::waiting(), out)));
+    let reasons: Vec<&Json> = parsed["proposals"].as_array().unwrap().iter().map(|row| &row["reason"]).collect();
+    assert_eq!(reasons[0], "checks failed: build (cancelled)");
+    assert_eq!((reasons[3], reasons[4]), (&Json::Null, &json!("somebody has to merge it")), "the gates say it");
+    assert_eq!((reasons[5], reasons[6]), (&json!("it has the label `tagboat/hold`"), &Json::Null));
+}
+
+#[test]
+fn outputs_and_summary_tell_what_waits_and_for_what() {
+    let waiting = made::waiting();
+    let outputs = github::outputs(&waiting, Occasion::Run).0;
+    let of = |name: &str| parse(&outputs.iter().find(|(other, _)| *other == name).unwrap().1);
+    let rows = of("waiting");
+    let told: Vec<&Json> = rows.as_array().unwrap().iter().map(|row| &row["reason"]).collect();
+    assert_eq!(told.len(), 5, "what a person holds and what is queued waits for nothing else: {told:?}");
+    assert_eq!((told[0], told[4]), (&json!("checks failed: build (cancelled)"), &json!("somebody has to merge it")));
+    assert_eq!(rows[1]["url"], "https://git.acme.example/acme/gitops/pulls/2");
+    assert_eq!(of("pull-requests")[0]["reason"], "checks failed: build (cancelled)");
+    let summary = github::summary(&waiting, Occasion::Run);
+    let row = "| `prod` | `ghcr.io-acme-web` | being merged | required checks have not reported: e2e |";
+    assert!(summary.contains(row), "{summary}");
+    assert!(summary.contains("| being merged | somebody has to merge it |"), "{summary}");
+}
+
+#[test]
 fn outcome_has_every_field_of_the_contract() {
     let mut outcome = made::outcome();
     outcome.changes.truncate(1);
@@ -55,9 +82,9 @@ fn outcome_has_every_field_of_the_contract() {
                     {"tag": "2.0.0", "reason": "out of range"}]}],
             "proposals": [
                 {"environment": "dev", "group": "ghcr.io-acme-web", "publish": "commit", "branch": null, "url": null,
-                    "action": "committed", "gates": []},
+                    "action": "committed", "reason": null, "gates": []},
                 {"environment": "prod", "group": "ghcr.io-acme-web", "publish": "commit", "branch": null, "url": null,
-                    "action": "waiting", "gates": [
+                    "action": "waiting", "reason": null, "gates": [
                         {"gate": "checks", "state": "pass", "until": null, "reason": null},
                         {"gate": "soak", "state": "wait", "until": until, "reason": "in staging for 3 h of 24 h"},
                         {"gate": "approvals", "state": "wait", "until": null, "reason": "0 of 1"},

@@ -177,6 +177,32 @@ pub(super) fn proposal(environment: &str, image: &str, action: Action) -> Propos
     }
 }
 
+/// Pull requests that stand, each waiting for something else.
+pub(super) fn waiting() -> Outcome {
+    let url = |number: usize| Some(format!("https://git.acme.example/acme/gitops/pulls/{number}"));
+    let standing = |number, image: &str, publish, reason: Option<&str>, gates| Proposal {
+        publish,
+        url: url(number),
+        reason: reason.map(str::to_owned),
+        gates,
+        ..proposal("prod", image, Action::Unchanged)
+    };
+    let (auto, person) = (Publish::AutoMerge, Publish::PullRequest);
+    let missing = "required checks have not reported: e2e";
+    let mut proposals = vec![
+        standing(1, "ghcr.io/acme/api", auto, Some("checks failed: build (cancelled)"), Vec::new()),
+        standing(2, "ghcr.io/acme/web", auto, Some(missing), Vec::new()),
+        standing(3, "ghcr.io/acme/job", auto, Some(missing), Vec::new()),
+        standing(4, "ghcr.io/acme/cron", auto, None, soaking()),
+        standing(5, "ghcr.io/acme/mail", person, None, Vec::new()),
+        standing(6, "ghcr.io/acme/shop", auto, Some("it has the label `tagboat/hold`"), Vec::new()),
+        standing(7, "ghcr.io/acme/cart", auto, None, Vec::new()),
+    ];
+    proposals[5].action = Action::LeftAlone;
+    proposals[6].action = Action::Enqueued;
+    Outcome { proposals, ..Outcome::default() }
+}
+
 /// A pass in which everything happens once.
 pub(super) fn outcome() -> Outcome {
     let web = "ghcr.io/acme/web";

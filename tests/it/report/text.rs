@@ -337,6 +337,36 @@ fn standing_pull_requests_are_nothing_to_do() {
 }
 
 #[test]
+fn every_pull_request_that_waits_says_for_what() {
+    let waiting = made::waiting();
+    assert_snapshot!(outcome(&waiting, Occasion::Run, &View::default()), @r"
+    Pull requests
+      put into the merge queue: prod, ghcr.io-acme-cart
+        https://git.acme.example/acme/gitops/pulls/7
+
+    Waiting
+      prod: ghcr.io/acme/api 1.4.0 → 1.5.0 waits (checks failed: build (cancelled))
+        https://git.acme.example/acme/gitops/pulls/1
+      prod: ghcr.io/acme/web 1.4.0 → 1.5.0 waits (required checks have not reported:
+        e2e) https://git.acme.example/acme/gitops/pulls/2
+      prod: ghcr.io/acme/job 1.4.0 → 1.5.0 waits (required checks have not reported:
+        e2e) https://git.acme.example/acme/gitops/pulls/3
+      prod: ghcr.io/acme/cron 1.4.0 → 1.5.0 waits
+        https://git.acme.example/acme/gitops/pulls/4
+        soak waits until 2026-11-21T09:00:00Z: in staging for 3 h of 24 h
+        approvals waits: 0 of 1
+        query fails: 0.2 is not < 0.01
+      prod: ghcr.io/acme/mail 1.4.0 → 1.5.0 waits (somebody has to merge it)
+        https://git.acme.example/acme/gitops/pulls/5
+      prod: ghcr.io/acme/shop 1.4.0 → 1.5.0 left alone: a person took it over (it
+        has the label `tagboat/hold`) https://git.acme.example/acme/gitops/pulls/6
+
+    Nothing to do now (6 waiting).
+    `tagboat explain IMAGE` tells what an image waits for.
+    ");
+}
+
+#[test]
 fn explain_condenses_and_lists_all_when_verbose() {
     let images = made::outcome().images;
     let explain = |view: View| made::text(|out| text::explain(&[made::explanation()], &images, &[], &view, out));

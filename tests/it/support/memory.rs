@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tagboat::git::log::{ChangedFile, Line, LogEntry, LogStep};
-use tagboat::git::{BlobId, EntryKind, GitError, Head, Pushed, Remote, TreeEntry};
+use tagboat::git::{Beneath, BlobId, EntryKind, GitError, Head, Pushed, Remote, TreeEntry};
 use tagboat::model::change::FileEdit;
 use tagboat::model::commit::{CommitId, CommitPlan, Identity, Sign};
 use tagboat::model::environment::BranchName;
@@ -353,7 +353,11 @@ impl Remote for MemoryRemote {
         let line = self.history(branch, base, usize::MAX, &|_| false)?;
         let on_base = line.steps.iter().any(|below| Some(&below.entry.id) == step.entry.parent.as_ref());
         let is_empty = line.steps.iter().any(|below| below.entry.id == *tip);
-        Ok(Head { tip: tip.clone(), step, on_base: on_base && !is_empty, is_empty })
+        let on_line = |id: &CommitId| line.steps.iter().any(|below| below.entry.id == *id);
+        let below = self.history(branch, tip, usize::MAX, &|_| false)?.steps.into_iter().skip(1);
+        let below: Vec<_> = below.map(|step| step.entry).take_while(|entry| !on_line(&entry.id)).collect();
+        let beneath = if is_empty || below.is_empty() { Beneath::Nothing } else { Beneath::Commits(below) };
+        Ok(Head { tip: tip.clone(), step, on_base: on_base && !is_empty, is_empty, beneath })
     }
 
     fn push_head(

@@ -7,6 +7,10 @@ use std::process::{Command, Output};
 use tagboat::git::program::ProgramEnvironment;
 use tempfile::TempDir;
 
+/// What holds for every `git` of the tests: nothing is tidied up behind a command, and nothing outlives a power cut.
+const SETTINGS: [(&str, &str); 4] =
+    [("protocol.file.allow", "always"), ("maintenance.auto", "false"), ("gc.auto", "0"), ("core.fsync", "none")];
+
 /// A folder of its own for one test, gone when it is dropped.
 pub(crate) struct Scratch {
     folder: TempDir,
@@ -36,7 +40,11 @@ impl Scratch {
         let folder = self.path(name);
         std::fs::create_dir_all(&folder).expect("a folder");
         let repository = Repository { folder };
-        repository.git(&["init", "--quiet", "--bare", "--initial-branch=main"]);
+        repository.git(&["init", "--quiet", "--template=", "--bare", "--initial-branch=main"]);
+        // What is pushed to it, and by whatever, is not tidied up either.
+        let mut config = std::fs::read_to_string(repository.folder.join("config")).expect("a configuration");
+        config.push_str("[receive]\n\tautogc = false\n[core]\n\tfsync = none\n");
+        std::fs::write(repository.folder.join("config"), config).expect("a configuration");
         repository
     }
 
@@ -45,7 +53,7 @@ impl Scratch {
         let folder = self.path(name);
         std::fs::create_dir_all(&folder).expect("a folder");
         let repository = Repository { folder };
-        repository.git(&["init", "--quiet", "--initial-branch=main"]);
+        repository.git(&["init", "--quiet", "--template=", "--initial-branch=main"]);
         if !files.is_empty() {
             repository.commit_files(files, "Begin", 1);
         }
@@ -85,12 +93,28 @@ impl Repository {
         self.git(&["add", "--all"]);
         let output = self.try_git(&["commit", "--quiet", "--message", message], day);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        self.git(&["rev-parse", "HEAD"])
+        let head = std::fs::read_to_string(self.folder.join(".git/HEAD")).unwrap_or_default();
+        match head.trim_end().strip_prefix("ref: refs/heads/").and_then(|branch| self.at(branch)) {
+            Some(tip) => tip,
+            None => self.git(&["rev-parse", "HEAD"]),
+        }
+    }
+
+    /// Returns the commit of a branch, if there is one.
+    pub(crate) fn at(&self, branch: &str) -> Option<String> {
+        // Most branches stand in a file of their own: no program need be started to read that.
+        let git =
+            [self.folder.join(".git"), self.folder.clone()].into_iter().find(|folder| folder.join("refs").is_dir())?;
+        if let Ok(tip) = std::fs::read_to_string(git.join("refs/heads").join(branch)) {
+            return Some(tip.trim_end().to_owned());
+        }
+        let listed = self.git(&["for-each-ref", "--format=%(objectname)", &format!("refs/heads/{branch}")]);
+        listed.lines().next().map(str::to_owned)
     }
 
     /// Returns the commit of a branch.
     pub(crate) fn tip(&self, branch: &str) -> String {
-        self.git(&["rev-parse", "--verify", &format!("refs/heads/{branch}")])
+        self.at(branch).unwrap_or_else(|| panic!("{} has no branch {branch}", self.folder.display()))
     }
 
     /// Returns a file's content at a revision, byte for byte.
@@ -119,9 +143,10 @@ impl Repository {
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .env("GIT_TERMINAL_PROMPT", "0")
-            .env("GIT_CONFIG_COUNT", "1")
-            .env("GIT_CONFIG_KEY_0", "protocol.file.allow")
-            .env("GIT_CONFIG_VALUE_0", "always")
+            .env("GIT_CONFIG_COUNT", SETTINGS.len().to_string())
+            .envs(SETTINGS.iter().enumerate().flat_map(|(index, (key, value))| {
+                [(format!("GIT_CONFIG_KEY_{index}"), *key), (format!("GIT_CONFIG_VALUE_{index}"), *value)]
+            }))
             .env("GIT_AUTHOR_NAME", "A Person")
             .env("GIT_AUTHOR_EMAIL", "person@acme.example")
             .env("GIT_AUTHOR_DATE", &date)

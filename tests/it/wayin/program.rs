@@ -75,6 +75,19 @@ fn init_writes_what_check_accepts_and_never_over_another() {
 }
 
 #[test]
+fn init_says_what_it_wrote_and_refuses_a_folder_without_files() {
+    let folder = repository();
+    let (code, _, told) = tagboat(folder.path(), &["init"], &[]);
+    assert_eq!(code, 0);
+    assert!(told.starts_with("wrote .tagboat.yaml: environments dev, prod\nwrote .tagboat/schema.json, "), "{told}");
+    let empty = tempfile::tempdir().unwrap();
+    let (code, _, told) = tagboat(empty.path(), &["init"], &[]);
+    assert_eq!(code, 2);
+    assert!(told.contains("there is no file in .") && told.contains("hint: call it in a clone"), "{told}");
+    assert_eq!(fs::read_dir(empty.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn init_renews_an_older_schema_and_follows_no_link_with_it() {
     let folder = repository();
     fs::create_dir(folder.path().join(".tagboat")).unwrap();

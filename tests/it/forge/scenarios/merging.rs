@@ -3,7 +3,7 @@
 use tagboat::model::proposal::Action;
 
 use crate::forge::scenarios::{AUTO, GATED, HEAD, Kind, PLAIN, Stage, WEB, manifest};
-use crate::support::forge::{CheckRow, Fault, NOW, Stands};
+use crate::support::forge::{CheckRow, Deed, Fault, NOW, Stands};
 
 pub(in crate::forge) async fn proposes_and_merges_on_the_branch_of_the_environment(kind: Kind) {
     let stage = Stage::new(kind, "    branch: live\n    publish: autoMerge\n");
@@ -227,6 +227,74 @@ pub(in crate::forge) async fn what_is_merged_while_a_pass_looks_is_not_opened_ag
     assert_eq!((stage.states(), stage.store.at(HEAD)), (vec![Stands::Merged], None));
 }
 
+/// The last thing that is asked before the pull request itself is a head's statuses, reviews, or the base's rules: whatever is done
+/// to it meanwhile counts.
+pub(in crate::forge) async fn what_a_person_does_while_a_pass_looks_stops_the_merge(kind: Kind) {
+    for (deed, action, words) in [
+        (Deed::Holds, Action::LeftAlone, "`tagboat/hold`"),
+        (Deed::Drafts, Action::Unchanged, "draft"),
+        (Deed::Closes, Action::Unchanged, "open"),
+        (Deed::Retargets, Action::Unchanged, "its base branch has been changed"),
+        (Deed::HoldsVersion, Action::Unchanged, "the base has moved"),
+    ] {
+        let stage = Stage::merging(kind).await;
+        stage.store.repository.git(&["branch", "--quiet", "live", "main"]);
+        stage.store.trap("GET", "/status", Fault::Meanwhile(deed));
+        let (did, reason) = stage.pass(9).await;
+        assert!(did == Some(action) && reason.contains(words), "{deed:?}: {did:?} {reason}");
+        assert_eq!(stage.runs(), "1.4.0", "{deed:?}");
+        assert_ne!(stage.states(), [Stands::Merged], "{deed:?}");
+        assert!(stage.store.kept().traps.is_empty(), "{deed:?}");
+    }
+    // The next pass sees what is held, and takes it back.
+    let stage = Stage::merging(kind).await;
+    stage.store.trap("GET", "/status", Fault::Meanwhile(Deed::HoldsVersion));
+    stage.pass(9).await;
+    stage.pass(10).await;
+    assert_eq!((stage.states(), stage.runs()), (vec![Stands::Closed], "1.4.0".to_owned()));
+    // What moves on the base elsewhere holds nothing up.
+    let stage = Stage::merging(kind).await;
+    stage.store.trap("GET", "/status", Fault::Meanwhile(Deed::Notes));
+    assert_eq!(stage.acts(9).await, Some(Action::Merged));
+}
+
+/// Statuses that waited stay on the head when nobody asks that gate any more.
+pub(in crate::forge) async fn what_a_gate_said_that_is_gone_holds_nothing_up(kind: Kind) {
+    let ungated = |stage: &Stage, publish: &str| {
+        let config = String::from_utf8(stage.store.repository.show("main", ".tagboat.yaml")).unwrap();
+        let (before, _) = config.split_once("    publish:").unwrap();
+        stage.push("main", ".tagboat.yaml", &format!("{before}    publish: {publish}\n"));
+    };
+    let said = |stage: &Stage| {
+        let kept = stage.store.kept();
+        let rows = kept.checks.iter().filter(|row| row.name == "tagboat/windows");
+        rows.map(|row| row.word.clone()).collect::<Vec<_>>()
+    };
+    for publish in ["autoMerge", "pullRequest"] {
+        let stage = Stage::new(kind, &GATED.replace("autoMerge", publish));
+        stage.acts(8).await;
+        stage.check("build", kind.words[0]);
+        assert_eq!(said(&stage), [kind.statuses[1]]);
+        ungated(&stage, publish);
+        for _ in 0..3 {
+            stage.acts(8).await;
+        }
+        assert_eq!(said(&stage), [kind.statuses[1], kind.statuses[0]], "{publish}: said once");
+        let merges = publish == "autoMerge";
+        assert_eq!(stage.states(), [if merges { Stands::Merged } else { Stands::Open }], "{publish}");
+    }
+    // One that may not be set any more does not count either.
+    let stage = Stage::new(kind, GATED);
+    stage.acts(8).await;
+    stage.check("build", kind.words[0]);
+    ungated(&stage, "autoMerge");
+    for _ in 0..4 {
+        stage.store.trap("POST", "/statuses", Fault::Before(403));
+    }
+    let (_, reason) = stage.pass(8).await;
+    assert!(!reason.contains("tagboat/windows"), "{reason}");
+}
+
 const NATIVE: &str = "    publish: autoMerge\npullRequest: {nativeAutoMerge: true}\n";
 
 impl Stage {
@@ -293,6 +361,10 @@ pub(in crate::forge) async fn a_forge_is_stopped_before_anything_changes(kind: K
             assert_eq!(stage.requests().1, Vec::<String>::new(), "{change}: it is taken back once");
         }
     }
+    let stage = Stage::armed(kind, required).await;
+    stage.store.trap("GET", "/status", Fault::Meanwhile(Deed::Holds));
+    assert_eq!(stage.acts(10).await, Some(Action::LeftAlone));
+    assert!(stage.store.kept().armed.is_empty(), "a hold that is set while a pass looks");
     let windows = format!("{GATED}pullRequest: {{nativeAutoMerge: true}}\n");
     let stage = Stage::new(kind, &windows);
     stage.acts(8).await;

@@ -217,6 +217,8 @@ macro_rules! scenarios {
                 a_push_between_judging_and_merging_merges_nothing
                 a_push_right_before_it_is_merged_merges_nothing
                 what_is_merged_while_a_pass_looks_is_not_opened_again
+                what_a_person_does_while_a_pass_looks_stops_the_merge
+                what_a_gate_said_that_is_gone_holds_nothing_up
                 names_a_check_that_was_cancelled_and_merges_nothing
                 waits_while_somebody_asks_for_changes
                 waits_while_the_forge_does_not_know_whether_it_can_be_merged
@@ -239,6 +241,8 @@ macro_rules! scenarios {
                 takes_up_again_what_a_person_reopened
                 merges_what_a_person_closed_and_opened_again
                 leaves_alone_what_a_person_pushed_to
+                leaves_alone_what_lies_beneath_its_own_commit
+                makes_anew_a_head_whose_base_was_moved_by_force
                 leaves_alone_what_a_person_holds
                 says_that_it_leaves_alone_what_nobody_wants_any_more
                 a_comment_that_is_refused_holds_nothing_up

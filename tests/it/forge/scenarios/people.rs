@@ -79,6 +79,50 @@ pub(in crate::forge) async fn leaves_alone_what_a_person_pushed_to(kind: Kind) {
     assert_eq!(stage.only().comments.len(), 1, "the same is not said again");
 }
 
+/// Tagboat's own commit on top of somebody's: by that alone the branch is not its own.
+pub(in crate::forge) async fn leaves_alone_what_lies_beneath_its_own_commit(kind: Kind) {
+    let stage = Stage::new(kind, AUTO);
+    stage.acts(8).await;
+    let git = |arguments: &[&str]| stage.store.repository.git(arguments);
+    let made = git(&["cat-file", "commit", HEAD]);
+    let person = git(&["commit-tree", "main^{tree}", "-p", "main", "-m", "Precious"]);
+    for several in [1, 40] {
+        let mut below = person.clone();
+        for number in 1..several {
+            below = git(&["commit-tree", "main^{tree}", "-p", &below, "-m", &format!("Precious {number}")]);
+        }
+        let parent = git(&["rev-parse", "main"]);
+        let text = made.replacen(&format!("parent {parent}"), &format!("parent {below}"), 1);
+        let file = stage.scratch.path("commit");
+        std::fs::write(&file, format!("{text}\n")).unwrap();
+        let on_top = git(&["hash-object", "-t", "commit", "-w", &file.display().to_string()]);
+        git(&["update-ref", &format!("refs/heads/{HEAD}"), &on_top]);
+        stage.check("build", kind.words[0]);
+        // Both what stands and what is newer: nothing of somebody's is merged, and nothing overwritten.
+        for tags in [["1.4.0", "1.5.0"], ["1.4.0", "1.6.0"]] {
+            stage.list(&tags);
+            let (action, reason) = stage.pass(9).await;
+            assert!(action == Some(Action::LeftAlone) && reason.contains("somebody else has pushed"), "{reason}");
+            assert_eq!((stage.only().sha, stage.runs()), (on_top.clone(), "1.4.0".to_owned()));
+        }
+    }
+}
+
+/// Where the base itself was moved by force, what a head stood on is nobody's work on that branch.
+pub(in crate::forge) async fn makes_anew_a_head_whose_base_was_moved_by_force(kind: Kind) {
+    let stage = Stage::new(kind, PLAIN);
+    stage.push("main", "readme", "one");
+    stage.acts(8).await;
+    let before = stage.only().sha;
+    let git = |arguments: &[&str]| stage.store.repository.git(arguments);
+    let other = git(&["commit-tree", "main~1^{tree}", "-p", "main~1", "-m", "Another line"]);
+    git(&["update-ref", "refs/heads/main", &other]);
+    assert_eq!(stage.acts(9).await, Some(Action::Updated));
+    let after = stage.only().sha;
+    assert_ne!(after, before);
+    assert_eq!(git(&["rev-parse", &format!("{after}~1")]), other);
+}
+
 pub(in crate::forge) async fn says_that_it_leaves_alone_what_nobody_wants_any_more(kind: Kind) {
     let stage = Stage::new(kind, PLAIN);
     stage.acts(8).await;

@@ -161,6 +161,7 @@ impl Forge for Client {
                 changes_requested: pull.changes_requested.then(|| "someone".to_owned()).into_iter().collect(),
                 approvals: u32::try_from(pull.approving()).unwrap(),
                 blocked: world.git.merged(&pull.commit).is_none().then(|| "it has conflicts".to_owned()),
+                labels: pull.labels.clone(),
                 ..Readiness::default()
             };
             let commit = pull.commit.clone();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tagboat::git::log::Line;
-use tagboat::git::{BlobId, EntryKind, GitError, Head, Pushed, Remote, TreeEntry};
+use tagboat::git::{Beneath, BlobId, EntryKind, GitError, Head, Pushed, Remote, TreeEntry};
 use tagboat::model::change::FileEdit;
 use tagboat::model::commit::{CommitId, CommitPlan, Sign};
 use tagboat::model::environment::BranchName;
@@ -129,7 +129,11 @@ impl Remote for Client {
             let step = world.git.step(tip, &|_| true);
             let on_base = world.git.line(base).any(|(id, _)| Some(id) == step.entry.parent.as_ref());
             let is_empty = world.git.line(base).any(|(id, commit)| id == tip || commit.parents.contains(tip));
-            Head { tip: tip.clone(), step, on_base: on_base && !is_empty, is_empty }
+            let known = world.git.reachable(base);
+            let below = world.git.reachable(tip).into_iter().filter(|id| *id != tip && !known.contains(id));
+            let below: Vec<_> = below.map(|id| world.git.step(id, &|_| false).entry).collect();
+            let beneath = if is_empty || below.is_empty() { Beneath::Nothing } else { Beneath::Commits(below) };
+            Head { tip: tip.clone(), step, on_base: on_base && !is_empty, is_empty, beneath }
         })?)
     }
 

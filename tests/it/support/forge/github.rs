@@ -73,6 +73,12 @@ async fn answer(State(store): State<Arc<Store>>, request: Request) -> Response<B
             let shown = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
             return said(status, &json!({"message": format!("a fault of {}", shown.unwrap_or("nobody"))}));
         }
+        Some(Fault::Refused { status, code, page }) => {
+            let errors: Vec<Value> =
+                code.map(|code| json!({"resource": "PullRequest", "code": code})).into_iter().collect();
+            let words = "what GitHub says";
+            return said(status, &json!({"message": words, "errors": errors, "documentation_url": page}));
+        }
         Some(Fault::Limited) => {
             let mut limited = said(429, &json!({"message": "slow down"}));
             limited.headers_mut().insert("retry-after", "60".parse().unwrap());
@@ -363,9 +369,12 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
             paged(asked, &rules, |rows| json!(rows))
         }
         ("GET", ["branches", _]) => {
-            let required = store.kept().protection.required.clone();
-            let checks = json!({"contexts": required, "checks": []});
-            said(200, &whole("branch-with-protection", &json!({"protection": {"required_status_checks": checks}})))
+            let protection = store.kept().protection.clone();
+            let protected = !protection.required.is_empty() || !protection.ruled.is_empty() || protection.queue;
+            let protected = protected || protection.approvals > 0 || protection.strict;
+            let checks = json!({"contexts": protection.required, "checks": []});
+            let fields = json!({"protected": protected, "protection": {"required_status_checks": checks}});
+            said(200, &whole("branch-with-protection", &fields))
         }
         _ => said(404, &json!({"message": "Not Found"})),
     }

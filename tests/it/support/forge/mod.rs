@@ -91,6 +91,27 @@ pub(crate) enum Fault {
     Pushed,
     /// Every open pull request is merged, and then it is done.
     Merged,
+    /// This status with what GitHub says of it: the code of an error, and the page that explains it.
+    Refused { status: u16, code: Option<&'static str>, page: &'static str },
+    /// A person does this to every open pull request, and then it is done.
+    Meanwhile(Deed),
+}
+
+/// What a person does while a pass looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deed {
+    /// Labels it so that nothing is done about it.
+    Holds,
+    /// Makes it a draft.
+    Drafts,
+    /// Closes it.
+    Closes,
+    /// Points it at the branch `live`.
+    Retargets,
+    /// Holds the version that it brings, on the base branch.
+    HoldsVersion,
+    /// Changes a file of the base branch that has nothing to do with it.
+    Notes,
 }
 
 /// The next request of this method whose path contains this text meets the fault.
@@ -174,7 +195,33 @@ impl Store {
                     self.merge(pull.number);
                 }
             }
+            Some(Fault::Meanwhile(deed)) => {
+                let pulls = self.kept().pulls.clone();
+                for pull in pulls.iter().filter(|pull| pull.state == Stands::Open) {
+                    self.person_does(deed, pull);
+                }
+            }
             _ => {}
+        }
+    }
+
+    fn person_does(&self, deed: Deed, pull: &Pull) {
+        let writes = |path: &str, text: &str| {
+            let files = [(path.to_owned(), text.as_bytes().to_vec())];
+            self.make(&pull.base, &self.at(&pull.base).unwrap(), &files, "By hand", Modes::Plain);
+        };
+        match deed {
+            Deed::Holds => self.change(pull.number, |pull| {
+                pull.labels.insert("tagboat/hold".to_owned());
+            }),
+            Deed::Drafts => self.change(pull.number, |pull| pull.draft = true),
+            Deed::Closes => self.change(pull.number, |pull| pull.state = Stands::Closed),
+            Deed::Retargets => self.change(pull.number, |pull| pull.base = "live".to_owned()),
+            Deed::HoldsVersion => writes(
+                ".tagboat/holds.yaml",
+                "version: 1\nholds:\n  - image: ghcr.io/acme/web\n    tag: 1.5.0\n    by: Ada\n    reason: it leaks\n",
+            ),
+            Deed::Notes => writes("notes", "nothing to do with it\n"),
         }
     }
 
@@ -222,8 +269,7 @@ impl Store {
 
     /// Returns where a branch is.
     pub(crate) fn at(&self, branch: &str) -> Option<String> {
-        let listed = self.repository.git(&["for-each-ref", "--format=%(objectname)", &format!("refs/heads/{branch}")]);
-        listed.lines().next().map(str::to_owned)
+        self.repository.at(branch)
     }
 
     /// Opens a pull request; `Err` says why not.

@@ -1,0 +1,218 @@
+//! Merging one pull request, or what stands for it on plain Git: judged anew at the moment, and only what was planned.
+//!
+//! Entry points: `merge` and `forward`. Whether the gates pass was decided before.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::forge::{Forge, ForgeError};
+use crate::git::{BlobId, GitError};
+use crate::model::commit::CommitId;
+use crate::model::environment::BranchName;
+use crate::model::file::RepoPath;
+use crate::model::gate::GateName;
+use crate::model::outcome::Landed;
+use crate::model::proposal::Action;
+use crate::model::pull_request::{Check, CheckState, LABEL_HOLD, Merge, PullRequest, Readiness, STATUS_PREFIX, Status};
+use crate::publish::making::{MakeError, blocking};
+use crate::publish::plan::PlannedCommit;
+use crate::publish::pull_requests::Course;
+use crate::publish::pull_requests::apply::{Applied, Place};
+use crate::publish::pull_requests::readiness::{is_due_for_rebase, only_required_are_due, ready};
+
+/// What the paths of Tagboat's own files begin with, of the configuration and of what is held.
+const OWN: &str = ".tagboat";
+
+/// What is to be merged.
+pub(super) struct Order<'a> {
+    /// The head branch.
+    pub(super) head: &'a BranchName,
+    /// The commit that it was seen at.
+    pub(super) commit: &'a CommitId,
+    /// What that commit was planned as.
+    pub(super) again: &'a PlannedCommit,
+    /// What the gates say.
+    pub(super) statuses: &'a [Status],
+    /// Whether the gates stay passed.
+    pub(super) is_settled: bool,
+    /// How many people must approve that very commit.
+    pub(super) approvals: u32,
+}
+
+/// Merges on a forge what is ready there, or says why not.
+pub(super) async fn merge(
+    (place, forge): (&Place<'_>, &dyn Forge),
+    tip: &mut CommitId,
+    pull_request: &PullRequest,
+    order: &Order<'_>,
+    course: &mut Course,
+    applied: &mut Applied,
+) -> Result<(), MakeError> {
+    let Order { head, commit, again, statuses, is_settled, approvals } = *order;
+    let mut readiness = forge.readiness(pull_request).await?;
+    // Whoever has set it since the listing wants nothing to be done about it any more.
+    if readiness.labels.contains(LABEL_HOLD) {
+        course.action = Action::LeftAlone;
+        course.reason = Some(format!("it has the label `{LABEL_HOLD}`"));
+        return if pull_request.is_armed { Ok(forge.disarm(pull_request).await?) } else { Ok(()) };
+    }
+    // Whatever happened to them since they were set, a merge is not held up by what Tagboat itself says.
+    let asked = [statuses, &missing(statuses, &readiness)].concat();
+    set_changed(forge, commit, &asked, &mut readiness.checks).await?;
+    if is_due_for_rebase(&readiness, place.style) {
+        if std::mem::replace(&mut applied.has_rebased, true) {
+            course.reason = Some("it is behind the base, and another one is brought up to date first".to_owned());
+            return Ok(());
+        }
+        let made = place.maker().on_head(tip, head, Some(commit), again).await?;
+        set_changed(forge, &made.commit, statuses, &mut Vec::new()).await?;
+        course.action = Action::Updated;
+        course.reason = Some("made anew on the base, which must be up to date for the merge".to_owned());
+        return Ok(());
+    }
+    let is_approved = readiness.approvals >= approvals;
+    let enough = if is_approved {
+        ready(&readiness, place.style)
+    } else {
+        Err(format!("{} of {approvals} approvals of its head commit", readiness.approvals))
+    };
+    if let Err(reason) = enough {
+        let may_arm = is_approved && is_settled && place.style.native_auto_merge && only_required_are_due(&readiness);
+        if !may_arm {
+            if pull_request.is_armed {
+                forge.disarm(pull_request).await?;
+            }
+            course.reason = Some(reason);
+        } else if pull_request.is_surely_armed() {
+            course.action = Action::Enqueued;
+        } else {
+            match forge.arm(pull_request, commit).await? {
+                Merge::NotReady(other) => course.reason = Some(format!("{reason}; {other}")),
+                Merge::Merged(_) | Merge::Enqueued => course.action = Action::Enqueued,
+            }
+        }
+        return Ok(());
+    }
+    let Some(now) = still_planned(place, tip, again).await? else {
+        course.reason = Some("the base has moved since it was looked at: the next pass looks again".to_owned());
+        return Ok(());
+    };
+    *tip = now;
+    match forge.merge(pull_request, commit).await? {
+        Merge::Merged(merged) => {
+            course.action = Action::Merged;
+            applied.landed.push(landed(course, merged, again));
+            return remove(place, head, commit).await;
+        }
+        Merge::Enqueued => course.action = Action::Enqueued,
+        Merge::NotReady(reason) => course.reason = Some(reason),
+    }
+    Ok(())
+}
+
+/// Looks once more where the base stands before a forge merges into it, and whether what was planned on it still holds: the
+/// files that are to change, the configuration, and what a person holds are what they were. Returns where it stands then.
+async fn still_planned(
+    place: &Place<'_>,
+    seen: &CommitId,
+    planned: &PlannedCommit,
+) -> Result<Option<CommitId>, GitError> {
+    let files: BTreeSet<RepoPath> = planned.files.iter().map(|edit| edit.file.clone()).collect();
+    let (remote, branch, seen) = (Arc::clone(&place.remote), place.branch.clone(), seen.clone());
+    blocking(move || {
+        let now = remote.tip(&branch)?;
+        if now == seen {
+            return Ok(Some(now));
+        }
+        let counts = |path: &RepoPath| path.as_str().starts_with(OWN) || files.contains(path);
+        let of = |commit: &CommitId| -> Result<BTreeSet<(RepoPath, BlobId)>, GitError> {
+            let entries = remote.entries(commit)?.into_iter();
+            let counting = entries.filter_map(|entry| Some((entry.path.ok().filter(counts)?, entry.blob)));
+            Ok(counting.collect())
+        };
+        Ok((of(&seen)? == of(&now)?).then_some(now))
+    })
+    .await
+}
+
+/// Moves the base to what the head stands for, on plain Git: by a commit made anew, never by what stands on the head.
+pub(super) async fn forward(
+    place: &Place<'_>,
+    tip: &mut CommitId,
+    order: &Order<'_>,
+    course: &mut Course,
+    applied: &mut Applied,
+) -> Result<(), MakeError> {
+    let made = place.maker().on_base(tip, order.again).await?.commit;
+    *tip = made.clone();
+    course.action = Action::Merged;
+    applied.landed.push(landed(course, made, order.again));
+    remove(place, order.head, order.commit).await
+}
+
+/// Removes a head branch whose content landed; where it stands elsewhere by now it is somebody's, or gone already.
+async fn remove(place: &Place<'_>, head: &BranchName, commit: &CommitId) -> Result<(), MakeError> {
+    match place.maker().push_head(head, Some(commit), None).await {
+        Err(MakeError::Moved(_)) => Ok(()),
+        removed => removed,
+    }
+}
+
+fn landed(course: &Course, commit: CommitId, made: &PlannedCommit) -> Landed {
+    Landed { environment: course.environment.clone(), commit, message: made.plan.message.clone() }
+}
+
+/// Sets the statuses that say something else by now, and notes them as set: those of the gates, and those that gates have left
+/// which are gone, since a base branch may require them. One that may not be set holds nothing up.
+pub(super) async fn set_changed(
+    forge: &dyn Forge,
+    commit: &CommitId,
+    wanted: &[Status],
+    now: &mut Vec<Check>,
+) -> Result<(), ForgeError> {
+    let gone: Vec<Status> = left(wanted, now).collect();
+    for status in wanted.iter().chain(&gone) {
+        let known = now.iter_mut().find(|check| check.name == status.context);
+        if known.as_ref().is_some_and(|known| known.state == status.state && known.text == status.text) {
+            continue;
+        }
+        match forge.set_status(commit, status).await {
+            Ok(()) => {}
+            Err(ForgeError::Skip(reason) | ForgeError::Stop(reason)) => {
+                tracing::warn!(reason, "the gates cannot be shown as commit statuses");
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+        let (name, state, text) = (status.context.clone(), status.state, status.text.clone());
+        let set = Check { name, state, word: "set".to_owned(), text, time: None };
+        match known {
+            Some(known) => *known = set,
+            None => now.push(set),
+        }
+    }
+    Ok(())
+}
+
+/// Returns what is to be said of the gates that are gone, where what they said last would hold something up.
+fn left<'a>(wanted: &'a [Status], now: &'a [Check]) -> impl Iterator<Item = Status> + 'a {
+    let is_wanted = |name: &str| wanted.iter().any(|status| status.context == name);
+    let is_left = move |check: &&Check| {
+        check.name.starts_with(STATUS_PREFIX) && check.state != CheckState::Passed && !is_wanted(&check.name)
+    };
+    now.iter().filter(is_left).map(|check| not_asked(&check.name))
+}
+
+/// Returns what is to be said of gates that the base branch requires to have said something, and that this environment has not.
+fn missing(wanted: &[Status], readiness: &Readiness) -> Vec<Status> {
+    let is_known = |name: &str| {
+        wanted.iter().any(|status| status.context == name) || readiness.checks.iter().any(|check| check.name == name)
+    };
+    let gates = GateName::ALL.iter().map(|gate| format!("{STATUS_PREFIX}{gate}"));
+    gates.filter(|name| readiness.required.contains(name) && !is_known(name)).map(|name| not_asked(&name)).collect()
+}
+
+fn not_asked(context: &str) -> Status {
+    let text = "this gate is not asked here".to_owned();
+    Status { context: context.to_owned(), state: CheckState::Passed, text }
+}
