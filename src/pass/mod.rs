@@ -5,6 +5,7 @@
 
 pub mod asked;
 pub mod check;
+mod clients;
 mod deployments;
 mod early;
 pub mod elsewhere;

@@ -21,7 +21,7 @@ use crate::forge::comments::{Comment, Comments, say_once};
 use crate::forge::gitea::raw::{DRAFT, RawComment, RawPullRequest, RawRepository, RawStatus};
 use crate::forge::releases;
 use crate::forge::rest::{Reply, Rest, TokenHeader};
-use crate::forge::{Asked, Forge, ForgeError};
+use crate::forge::{Asked, Desk, Forge, ForgeError};
 use crate::http::client::HttpClient;
 use crate::model::commit::{CommitId, MadeCommit, NewCommit};
 use crate::model::environment::BranchName;
@@ -66,7 +66,25 @@ impl Gitea {
     /// Reaches hosts in another way: through a proxy, or trusting a private authority.
     #[must_use]
     pub fn over(self, http: HttpClient) -> Self {
-        Self { rest: self.rest.over(http), ..self }
+        self.at(Desk::of(http))
+    }
+
+    /// Asks in common with clients of other repositories.
+    #[must_use]
+    pub fn at(self, desk: Desk) -> Self {
+        Self { rest: self.rest.at(desk), ..self }
+    }
+
+    /// Returns one for the next pass: it asks as the same and knows the same answers again, and asks anew for settings.
+    #[must_use]
+    pub fn for_pass(&self) -> Self {
+        Self {
+            rest: self.rest.clone(),
+            owner: self.owner.clone(),
+            name: self.name.clone(),
+            has_token: self.has_token,
+            settings: Mutex::new(None),
+        }
     }
 
     /// Returns a URL below the repository.

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use url::Url;
 
 use crate::forge::comments::{Comment, Comments};
+use crate::forge::github::transport::Answer;
 use crate::forge::github::{GitHub, raw};
 use crate::forge::{Asked, ForgeError};
 use crate::model::commit::CommitId;
@@ -20,7 +22,7 @@ impl GitHub {
     pub(super) async fn listed(&self) -> Result<Vec<PullRequest>, ForgeError> {
         let newest = [("sort", "updated"), ("direction", "desc"), ("per_page", "100")];
         let url = self.url(&["pulls"], &[&[("state", "all")], newest.as_slice()].concat());
-        let answer = self.transport.get(&url).await?;
+        let answer = self.transport.get_again(&url, |answer| own(answer, prefix)).await?;
         if answer.status != StatusCode::OK {
             let refusal = answer.refusal("to list the pull requests");
             return Err(match refusal {
@@ -136,6 +138,13 @@ impl GitHub {
             _ => Err(answer.refusal("to remove a label")),
         }
     }
+}
+
+/// Returns what is read of a page: of a hundred pull requests few may be ours, and of those GitHub tells far more.
+fn own(page: &Answer, prefix: &str) -> Option<Bytes> {
+    let mut pulls: Vec<raw::PullRequest> = page.json().ok()?;
+    pulls.retain(|pull| pull.head.name.starts_with(prefix));
+    serde_json::to_vec(&pulls).ok().map(Bytes::from)
 }
 
 impl Comments for GitHub {

@@ -374,10 +374,20 @@ fn a_service_looks_again_when_the_repository_before_has_moved() {
     let service = Service::start(&scene.world, &format!("repositories:\n{}", rows.concat()));
     let is_shop = |line: &Value| line["repository"].as_str().is_some_and(|url| url.ends_with("shop.git"));
     service.wait_for("pass", is_shop);
-    // Both have been looked at before anything moves.
-    service.wait_for("pass", |line| !is_shop(line));
     scene.world.push("acme/web", "1.5.0");
     let line = service.wait_for("pass", |line| is_shop(line) && line["commits"] == 1);
     assert_eq!(line["cause"], "before", "{line}");
+    assert_eq!(scene.prod(), "1.5.0");
+}
+
+#[test]
+fn a_repository_that_moves_in_its_first_pass_is_followed_at_once() {
+    let scene = Scene::following("dev", "", &["1.4.0", "1.5.0"]);
+    let rows = [&scene.platform, &scene.shop]
+        .map(|one| format!("  - url: \"{}\"\n    branch: main\n    schedule: every 24h\n", one.folder.display()));
+    // Whichever of the two is looked at first.
+    let service = Service::start(&scene.world, &format!("repositories:\n{}", rows.concat()));
+    let is_shop = |line: &Value| line["repository"].as_str().is_some_and(|url| url.ends_with("shop.git"));
+    service.wait_for("pass", |line| is_shop(line) && line["commits"] == 1);
     assert_eq!(scene.prod(), "1.5.0");
 }
