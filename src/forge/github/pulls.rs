@@ -22,7 +22,7 @@ impl GitHub {
     pub(super) async fn listed(&self) -> Result<Vec<PullRequest>, ForgeError> {
         let newest = [("sort", "updated"), ("direction", "desc"), ("per_page", "100")];
         let url = self.url(&["pulls"], &[&[("state", "all")], newest.as_slice()].concat());
-        let answer = self.transport.get_again(&url, |answer| own(answer, prefix)).await?;
+        let answer = self.transport.get_again(&url, reduced).await?;
         if answer.status != StatusCode::OK {
             let refusal = answer.refusal("to list the pull requests");
             return Err(match refusal {
@@ -140,10 +140,9 @@ impl GitHub {
     }
 }
 
-/// Returns what is read of a page: of a hundred pull requests few may be ours, and of those GitHub tells far more.
-fn own(page: &Answer, prefix: &str) -> Option<Bytes> {
-    let mut pulls: Vec<raw::PullRequest> = page.json().ok()?;
-    pulls.retain(|pull| pull.head.name.starts_with(prefix));
+/// Returns what is read of a page: GitHub tells far more of a hundred pull requests.
+fn reduced(page: &Answer) -> Option<Bytes> {
+    let pulls: Vec<raw::PullRequest> = page.json().ok()?;
     serde_json::to_vec(&pulls).ok().map(Bytes::from)
 }
 

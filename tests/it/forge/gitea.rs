@@ -276,12 +276,12 @@ async fn an_order_that_comes_too_fast_keeps_its_mark_and_nothing_more_is_asked_u
     bench.store.trap("POST", "/merge", Fault::Limited);
     assert!(matches!(bench.forge.arm(&opened, &bench.tip()).await, Err(ForgeError::Later { after: Some(_), .. })));
     bench.store.requests();
-    let listed = bench.forge.list(&"main".into(), "tagboat/").await;
+    let listed = bench.forge.list().await;
     assert!(matches!(listed, Err(ForgeError::Later { after: Some(_), .. })), "{listed:?}");
     assert_eq!(bench.store.requests(), [""; 0]);
     // Another one, which was told nothing yet.
     let other = client(&serve(router(Arc::clone(&bench.store))));
-    let listed = other.list(&"main".into(), "tagboat/").await.unwrap();
+    let listed = other.list().await.unwrap();
     assert_eq!((listed[0].is_armed, bench.store.kept().armed.len()), (true, 0));
 }
 
