@@ -54,8 +54,10 @@ pub(super) enum Migrated {
 
 /// Brings a file to this version.
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<Migrated> {
-    // Looked at without a lock first: the file nearly always has the right version.
-    if let Some(settled) = settled(connection)? {
+    // Looked at without a lock first: the file nearly always has the right version. Within one transaction, so that what another
+    // process does meanwhile is seen whole or not at all: half of it looks like another program's file.
+    let looked = settled(&*connection.transaction()?)?;
+    if let Some(settled) = looked {
         return Ok(settled);
     }
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
@@ -111,4 +113,38 @@ pub(super) fn tidy(transaction: &Transaction<'_>, today: i64, room: i64) -> rusq
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_made_while_somebody_looks_is_never_another_program_s() {
+        let folder = tempfile::tempdir().unwrap();
+        for round in 0..40 {
+            let path = folder.path().join(format!("{round}.db"));
+            let open = || {
+                let connection = Connection::open(&path).unwrap();
+                connection.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+                connection
+            };
+            open().pragma_update(None, "journal_mode", "WAL").unwrap();
+            std::thread::scope(|scope| {
+                let looking = scope.spawn(|| {
+                    let mut connection = open();
+                    // As often as it takes until the other one is ready.
+                    loop {
+                        let looked = settled(&connection.transaction().unwrap()).unwrap();
+                        assert_ne!(looked, Some(Migrated::Foreign), "round {round}");
+                        if looked.is_some() {
+                            return;
+                        }
+                    }
+                });
+                assert_eq!(migrate(&mut open()).unwrap(), Migrated::Ready);
+                looking.join().unwrap();
+            });
+        }
+    }
 }

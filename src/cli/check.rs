@@ -9,6 +9,7 @@ use crate::config::service::Service;
 use crate::model::file::Position;
 use crate::model::outcome::{Finding, Severity};
 use crate::pass;
+use crate::pass::elsewhere::Others;
 use crate::pass::setup::Target;
 use crate::report::exit::Exit;
 use crate::report::{Base, exit, github, json, sarif, text};
@@ -46,11 +47,20 @@ pub(super) fn run(session: &Session, arguments: &Check) -> Outcome {
         let viewed = pass::view::folder(&folder.folder);
         let branches = viewed.branches(&mut config);
         let (cache, past) = (session.cache(&service), viewed.past.as_deref());
-        findings.extend(pass::check::check(&config, name.as_deref(), &files, cache, &limits, past, &branches)?);
         let named = session.common.service.as_ref().map(|_| &service);
-        if is_sound {
-            findings.extend(pass::elsewhere::check(&config, named));
-        }
+        let unlisted = if is_sound { pass::elsewhere::check(&config, named) } else { Vec::new() };
+        let has_others = unlisted.is_empty() && !config.environments.repositories().is_empty();
+        // Other repositories are looked at where the operator's file lists them all.
+        let others = match named.filter(|_| is_sound && has_others) {
+            Some(service) => {
+                let open = pass::setup::neighbours(service, &session.environment);
+                session.runtime()?.block_on(pass::elsewhere::view(&config, &open))
+            }
+            None => Others::new(),
+        };
+        let beside = (&branches, &others);
+        findings.extend(pass::check::check(&config, name.as_deref(), &files, cache, &limits, past, beside)?);
+        findings.extend(unlisted);
         if is_sound && session.common.service.is_some() {
             findings.extend(pass::asked::check(&config, &service));
         }

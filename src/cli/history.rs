@@ -10,6 +10,7 @@ use crate::cli::source;
 use crate::clock::{Clock, SystemClock};
 use crate::config::repository::Repository;
 use crate::model::environment::EnvironmentName;
+use crate::pass::elsewhere::Others;
 use crate::pass::record::{self, Asked, Ledger, MOST_READ};
 use crate::pass::setup;
 use crate::report::exit::Exit;
@@ -80,6 +81,7 @@ fn read<T>(
         files: &*viewed.files,
         past,
         branches: &branches,
+        others: &Others::new(),
         cache: session.cache(&service),
         limits: &setup::limits(&service),
     })

@@ -3,6 +3,7 @@
 //! Entry point: [`main`]. Results go to standard output, everything else to standard error.
 
 mod actions;
+mod arenas;
 mod arguments;
 mod check;
 mod completions;

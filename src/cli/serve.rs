@@ -1,6 +1,7 @@
 //! `tagboat serve`: passes of many repositories, for ever.
 
 use crate::cli::Outcome;
+use crate::cli::arenas;
 use crate::cli::logging::Logging;
 use crate::cli::output::Failure;
 use crate::cli::session::Session;
@@ -25,6 +26,7 @@ pub(super) fn run(session: &Session, logging: &Logging) -> Outcome {
         let hint = "`tagboat plan --snapshot` decides on recorded answers".to_owned();
         return Err(Failure::usage("`serve` asks registries, and takes no --snapshot", hint));
     }
+    arenas::keep_few(&session.environment);
     service::serve(file, &session.environment, &|log| logging.follow(log)).map_err(|error| match error {
         ServeError::Setup(error) => error.into(),
         other => Failure::Failed(other.into()),

@@ -53,6 +53,7 @@ pub(super) fn run(session: &Session, arguments: &Status) -> Outcome {
         files: &*viewed.files,
         past,
         branches: &branches,
+        others: &others,
         cache: session.cache(&service),
         limits: &limits,
     });

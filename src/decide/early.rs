@@ -88,6 +88,7 @@ fn may_go(reason: &Reason, is_final: bool) -> bool {
         | Reason::SignatureWrong(_)
         | Reason::NotBefore
         | Reason::Held(_)
+        | Reason::Behind(_)
         | Reason::Unknown(_) => false,
     }
 }

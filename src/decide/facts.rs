@@ -1,15 +1,18 @@
 //! Facts beyond a tag's name: digest, age, platforms, signatures. What is missing is asked for, never guessed.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::decide::past;
 use crate::model::decision::{Origin, Question, Reason, Want};
 use crate::model::environment::EnvironmentName;
+use crate::model::history::TakenBack;
 use crate::model::image::{Digest, ImageName, Tag};
 use crate::model::observation::Observation;
-use crate::model::policy::Policy;
+use crate::model::policy::{Policy, Select};
 use crate::model::signature::{SignatureVerdict, SignatureWant, Verify};
 use crate::model::site::Value;
 use crate::model::tags::{FactKind, ImageTags, Platform, TagFacts};
@@ -136,9 +139,31 @@ impl Facts<'_> {
             Some(Err(reason)) => Finding::Missing(Missing::Failed(reason.clone())),
             Some(Ok(past)) => {
                 let taken = past.taken_back.iter().chain(&past.left).find(|taken| taken.holds_tag(tag));
-                taken.map_or(Finding::Fits, |taken| Finding::Unfit(Reason::Held(taken.to_string().into())))
+                if let Some(taken) = taken {
+                    return Finding::Unfit(Reason::Held(taken.to_string().into()));
+                }
+                let failed = past.failed.iter().find(|failed| self.is_behind(tag, failed));
+                failed.map_or(Finding::Fits, |failed| Finding::Unfit(Reason::Behind(behind(failed).into())))
             }
         }
+    }
+
+    /// Whether a tag is older than one that failed here and is still held: what comes after it may mend it, and what
+    /// came before it had its turn, or was passed over.
+    fn is_behind(&self, tag: &Tag, failed: &TakenBack) -> bool {
+        let Question { environment, image, policy, .. } = self.question;
+        let Observation { holds, now, .. } = self.observation;
+        let Some(other) = &failed.value.tag else { return false };
+        if !holds.iter().any(|hold| hold.covers(&[environment], image, other, *now)) {
+            return false;
+        }
+        let created = |tag| self.of(tag).and_then(|facts| facts.created);
+        let value = Value { tag: Some(tag.clone()), digest: None };
+        let order = match &policy.select {
+            Select::Newest => created(tag).zip(created(other)).map(|(one, other)| one.cmp(&other)),
+            _ => past::order_by(policy, &value, &failed.value),
+        };
+        order == Some(Ordering::Less)
     }
 
     /// Judges a digest that would take another's place under the same tag.
@@ -211,4 +236,10 @@ impl Facts<'_> {
 /// Whether a policy judges by more than names.
 pub(super) fn needs_facts(policy: &Policy) -> bool {
     policy.verify.is_some() || policy.min_age.is_some() || !policy.platforms.is_empty()
+}
+
+/// Says what failed, and how long nothing older comes.
+fn behind(failed: &TakenBack) -> String {
+    let (day, commit) = (failed.time.strftime("%Y-%m-%d"), failed.commit.short());
+    format!("{}, which failed and went back on {day} (commit {commit}), and is held", failed.value)
 }

@@ -137,6 +137,22 @@ pub fn left(timeline: &Timeline) -> Vec<TakenBack> {
     found
 }
 
+/// Returns what Tagboat took back by itself since it failed there, the newest first.
+pub fn failed(timeline: &Timeline) -> Vec<TakenBack> {
+    let went_back = timeline.shifts.iter().filter(|shift| {
+        shift.by == Mover::Tagboat && shift.word.order == Some(Ordered::Rollback) && shift.word.failed.is_some()
+    });
+    let steps = went_back.flat_map(|shift| shift.steps.iter().map(move |step| (shift, step)));
+    let taken = |(shift, (left, came)): (&Shift, &(Value, Value))| TakenBack {
+        value: left.clone(),
+        instead: came.clone(),
+        commit: shift.commit.clone(),
+        time: shift.time,
+        by: shift.by.to_string(),
+    };
+    steps.map(taken).collect()
+}
+
 /// Whether a value is worse than the one that it replaced: by the order of its policy, or since it had given way before.
 fn gave_way<'a, I: Iterator<Item = &'a Shift>>(
     came: &Value,
@@ -155,7 +171,7 @@ fn gave_way<'a, I: Iterator<Item = &'a Shift>>(
 }
 
 /// Compares two values as a policy does; by age, and for moving tags, there is no order that the past tells.
-fn order_by(policy: &Policy, one: &Value, other: &Value) -> Option<Ordering> {
+pub(super) fn order_by(policy: &Policy, one: &Value, other: &Value) -> Option<Ordering> {
     let (one, other) = (one.tag.as_ref()?, other.tag.as_ref()?);
     let (one, other) = (in_use(one.as_str(), policy), in_use(other.as_str(), policy));
     match &policy.select {

@@ -44,7 +44,7 @@ impl Forge for DemoReconciler {
         Box::pin(std::future::ready(Ok(reports.get(commit).cloned().unwrap_or_default())))
     }
 
-    fn list<'a>(&'a self, _base: &'a BranchName, _prefix: &'a str) -> Asked<'a, Vec<PullRequest>> {
+    fn list(&self) -> Asked<'_, Vec<PullRequest>> {
         none()
     }
 

@@ -118,6 +118,7 @@ pub fn edit_file(
             from: site.value.clone(),
             to: splice::target(order),
             step: order.step,
+            published: None,
             uses: site.uses.clone(),
         });
     }

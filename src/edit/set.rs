@@ -31,6 +31,11 @@ pub fn edit(
         set.files.extend(one.file);
         set.refused.extend(one.refused);
     }
+    let moves: Vec<_> = proposals.iter().flat_map(|proposal| &proposal.moves).collect();
+    for change in &mut set.changes {
+        let own = moves.iter().find(|step| step.image == change.image && step.to == change.to);
+        change.published = own.and_then(|step| step.published);
+    }
     set
 }
 

@@ -3,23 +3,47 @@
 //! The entry point is [`Forge`]. Branches and commits are Git's business, and whether something should be opened,
 //! changed, merged or closed is decided elsewhere; here it is only asked and done.
 
+pub mod account;
 mod comments;
 pub mod gitea;
 pub mod github;
 pub mod gitlab;
 mod releases;
+pub mod remembered;
 mod rest;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use crate::forge::account::Account;
+use crate::forge::remembered::Remembered;
+use crate::http::client::HttpClient;
 use crate::model::commit::{CommitId, MadeCommit, NewCommit};
 use crate::model::deployment::Deployment;
 use crate::model::environment::BranchName;
 use crate::model::pull_request::{
     Check, ForgeKind, Lack, Merge, NewPullRequest, PullRequest, Readiness, Release, Source, Status,
 };
+
+/// What clients of several repositories have in common.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    /// By what they ask.
+    pub http: Arc<HttpClient>,
+    /// What the forge allows whom they ask as.
+    pub account: Arc<Account>,
+    /// What they were answered.
+    pub remembered: Arc<Remembered>,
+}
+
+impl Desk {
+    /// Makes one that nobody else has.
+    pub fn of(http: HttpClient) -> Self {
+        Self { http: Arc::new(http), account: Arc::default(), remembered: Arc::default() }
+    }
+}
 
 /// Why a forge could not be asked, and what that means for the caller. Never decided on message text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,9 +69,9 @@ pub type Asked<'a, T> = BoxFuture<'a, Result<T, ForgeError>>;
 
 /// A repository on a forge. All calls are bounded in time; none is repeated by itself once it may have changed something.
 pub trait Forge: Send + Sync {
-    /// Lists the pull requests into `base` whose head branch of the same repository begins with `prefix`: every open
-    /// one, and those of the others that changed last. One listing, asked conditionally where the forge allows it.
-    fn list<'a>(&'a self, base: &'a BranchName, prefix: &'a str) -> Asked<'a, Vec<PullRequest>>;
+    /// Lists the pull requests from branches of the same repository, whatever they are called and into whichever branch: every
+    /// open one, and those of the others that changed last. One listing, asked conditionally where the forge allows it.
+    fn list(&self) -> Asked<'_, Vec<PullRequest>>;
 
     /// Lists every pull request that was ever made from one head branch into `base`, newest first.
     ///

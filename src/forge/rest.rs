@@ -2,11 +2,11 @@
 //!
 //! The entry point is [`Rest`]. Knows no forge: paths, fields and what a refusal means are the caller's.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, LINK};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, LINK};
 use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::clock::Clock;
-use crate::forge::ForgeError;
+use crate::forge::{Desk, ForgeError};
 use crate::http::client::{Call, HttpClient, PlainHttp, Timeouts};
 use crate::http::echo::without_echo;
 use crate::http::error::HttpError;
@@ -112,20 +112,15 @@ pub(super) struct Page<T> {
     pub(super) more: bool,
 }
 
-/// The last listing with its mark, to be asked for again only if it changed.
-struct Remembered {
-    url: Url,
-    etag: HeaderValue,
-    headers: HeaderMap,
-    body: Bytes,
-}
-
-/// A forge's API below its base.
+/// A forge's API below its base. What is cloned asks as the same, and remembers the same.
+#[derive(Clone)]
 pub(super) struct Rest {
-    http: HttpClient,
+    desk: Desk,
+    /// By which number this one remembers answers.
+    owner: u64,
     base: Url,
     headers: HeaderMap,
-    remembered: Mutex<Option<Remembered>>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Rest {
@@ -143,18 +138,21 @@ impl Rest {
                 Err(_not_a_header) => tracing::warn!("the token has characters that no token has: it is not sent"),
             }
         }
-        let http = HttpClient::new(Timeouts::default(), Arc::new(move || clock.now()));
-        Self { http, base, headers, remembered: Mutex::new(None) }
+        let now = Arc::clone(&clock);
+        let desk = Desk::of(HttpClient::new(Timeouts::default(), Arc::new(move || now.now())));
+        let owner = desk.remembered.owner();
+        Self { desk, owner, base, headers, clock }
     }
 
-    /// Reaches hosts in another way.
-    pub(super) fn over(self, http: HttpClient) -> Self {
-        Self { http, ..self }
+    /// Asks in common with others.
+    pub(super) fn at(self, desk: Desk) -> Self {
+        let owner = desk.remembered.owner();
+        Self { desk, owner, ..self }
     }
 
     /// Returns the client, for questions that no token goes along with.
     pub(super) fn http(&self) -> &HttpClient {
-        &self.http
+        &self.desk.http
     }
 
     /// Returns what stands in the base's path before the API's own part: that of a forge below a path of its host.
@@ -190,36 +188,34 @@ impl Rest {
 
     /// Asks without changing anything; tried again when the forge is in trouble.
     pub(super) async fn read(&self, url: Url) -> Result<Reply, ForgeError> {
+        self.check_quiet()?;
         let retry = RetryPolicy { after_silence: 2, after_trouble: 2, first_wait: Duration::from_millis(250) };
         let call = self.call(Method::GET, url, None, retry);
         match self.exchange(&call).await {
             // The body may break off, too.
-            Err(HttpError::Broken { .. }) => self.exchange(&call).await.map_err(of_http),
-            other => other.map_err(of_http),
+            Err(HttpError::Broken { .. }) => self.exchange(&call).await.map_err(|error| self.of_http(error)),
+            other => other.map_err(|error| self.of_http(error)),
         }
     }
 
     /// Asks for a listing, and gives the remembered one where the forge says that it is the same still.
     pub(super) async fn read_again(&self, url: Url) -> Result<Reply, ForgeError> {
+        self.check_quiet()?;
         let retry = RetryPolicy { after_silence: 2, after_trouble: 2, first_wait: Duration::from_millis(250) };
         let mut call = self.call(Method::GET, url.clone(), None, retry);
-        let known = self.remembered.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let known = known.filter(|known| known.url == url);
+        let known = self.desk.remembered.known(self.owner, &url);
         if let Some(known) = &known {
             call.headers.insert(IF_NONE_MATCH, known.etag.clone());
         }
-        let mut reply = self.exchange(&call).await.map_err(of_http)?;
-        if reply.status == StatusCode::NOT_MODIFIED
-            && let Some(known) = known
-        {
-            reply = Reply { status: StatusCode::OK, headers: known.headers.clone(), body: known.body.clone() };
-            *self.remembered.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
-        } else if reply.status == StatusCode::OK
-            && let Some(etag) = reply.headers.get(ETAG)
-        {
-            let remembered =
-                Remembered { url, etag: etag.clone(), headers: reply.headers.clone(), body: reply.body.clone() };
-            *self.remembered.lock().unwrap_or_else(PoisonError::into_inner) = Some(remembered);
+        let reply = self.exchange(&call).await.map_err(|error| self.of_http(error))?;
+        match known {
+            Some(known) if reply.status == StatusCode::NOT_MODIFIED => {
+                return Ok(Reply { status: StatusCode::OK, headers: known.headers, body: known.body });
+            }
+            _ if reply.status == StatusCode::OK => {
+                self.desk.remembered.keep(self.owner, &url, &reply.headers, reply.body.clone());
+            }
+            _ => {}
         }
         Ok(reply)
     }
@@ -227,6 +223,7 @@ impl Rest {
     /// Changes something. Sent once; only a 429, by which nothing was done, is heeded and sent again.
     pub(super) async fn write(&self, method: Method, url: Url, body: Option<&Value>) -> Result<Reply, ForgeError> {
         let retry = RetryPolicy { after_silence: 0, after_trouble: 0, first_wait: Duration::ZERO };
+        self.check_quiet()?;
         let call = self.call(method, url, body, retry);
         let mut sent = 0;
         loop {
@@ -247,7 +244,7 @@ impl Rest {
                     sent += 1;
                     tokio::time::sleep(*wait).await;
                 }
-                _ => return Err(of_http(error)),
+                _ => return Err(self.of_http(error)),
             }
         }
     }
@@ -293,15 +290,30 @@ impl Rest {
     }
 
     async fn exchange(&self, call: &Call) -> Result<Reply, HttpError> {
-        let answer = self.http.send(call).await?;
+        let answer = self.desk.http.send(call).await?;
         let (status, headers) = (answer.status, answer.headers.clone());
         let body = without_echo(&call.headers, answer.body(LONGEST).whole().await?);
         Ok(Reply { status, headers, body })
     }
+
+    /// Says what an exchange without a usable answer means. A forge that says when it wants to be asked again is not asked
+    /// before, about whichever repository.
+    fn of_http(&self, error: HttpError) -> ForgeError {
+        match error {
+            HttpError::Throttled { status: StatusCode::TOO_MANY_REQUESTS, wait: Some(wait), .. } => {
+                self.desk.account.be_quiet(&self.host(), self.clock.now(), wait)
+            }
+            error => meaning(error),
+        }
+    }
+
+    fn check_quiet(&self) -> Result<(), ForgeError> {
+        self.desk.account.check_quiet(&self.host(), self.clock.now())
+    }
 }
 
 /// Says what an exchange without a usable answer means.
-fn of_http(error: HttpError) -> ForgeError {
+fn meaning(error: HttpError) -> ForgeError {
     let reason = error.to_string();
     match error {
         HttpError::Elsewhere { error, .. } => of_http(*error),

@@ -216,7 +216,7 @@ fn identity(signature: &gix::actor::SignatureRef<'_>) -> Identity {
     Identity { name: signature.name.to_str_lossy().into_owned(), email: signature.email.to_str_lossy().into_owned() }
 }
 
-fn message(commit: &gix::Commit<'_>) -> Result<String, GitError> {
+pub(super) fn message(commit: &gix::Commit<'_>) -> Result<String, GitError> {
     let raw = commit.message_raw().map_err(broken)?;
     // Trailers stand at the end.
     let start = raw.len().saturating_sub(MAX_MESSAGE);

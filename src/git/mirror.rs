@@ -23,6 +23,7 @@ use crate::git::beneath::{self, Known};
 use crate::git::log::{self, Line};
 use crate::git::program::{Program, ProgramEnvironment, words};
 use crate::git::signing::Keys;
+use crate::git::spent::{self, Spent};
 use crate::git::transfer::Depth;
 use crate::git::url::{Reach, RemoteUrl};
 use crate::git::{
@@ -210,6 +211,19 @@ impl Mirror {
         outcome
     }
 
+    /// Tells what became of what a head branch brings; its commits are fetched where more of them are needed.
+    fn spent(&self, name: &BranchName, tip: &CommitId, base: &Line) -> Result<Spent, GitError> {
+        match self.noting(spent::spent(&self.handle(), tip, base))? {
+            Spent::Unseen => {
+                let depth = NonZeroU32::new(u32::try_from(spent::MOST_COMMITS).unwrap_or(u32::MAX));
+                let _lock = lock(&self.folder)?;
+                self.fetch_once(name, Depth::Commits(depth.unwrap_or(NonZeroU32::MIN)))?;
+                self.noting(spent::spent(&self.handle(), tip, base))
+            }
+            told => Ok(told),
+        }
+    }
+
     fn tell(&self, kind: &'static str, ending: Ending, begun: Instant) {
         let host = self.url.host().unwrap_or("local");
         let took = begun.elapsed();
@@ -367,6 +381,15 @@ impl Remote for Mirror {
         Ok(objects::tree_id(&self.handle(), commit)?.to_string())
     }
 
+    fn message(&self, commit: &CommitId) -> Result<Option<String>, GitError> {
+        let handle = self.handle();
+        let id = objects::object_id(commit.as_str())?;
+        if !handle.has_object(id) {
+            return Ok(None);
+        }
+        handle.find_commit(id).map_err(objects::broken).and_then(|commit| log::message(&commit)).map(Some)
+    }
+
     fn is_signed(&self, commit: &CommitId) -> Result<bool, GitError> {
         objects::is_signed(&self.handle(), commit)
     }
@@ -402,6 +425,7 @@ impl Remote for Mirror {
         let parent = step.entry.parent.clone();
         let mut on_base = parent.as_ref() == Some(base.1);
         let mut is_empty = tip == *base.1;
+        let mut undone = Vec::new();
         for limit in BASE_DEPTHS {
             if on_base || is_empty {
                 break;
@@ -411,7 +435,16 @@ impl Remote for Mirror {
             // Merged and reverted, it is there all the same, and brings nothing any more.
             is_empty = line.steps.iter().any(|step| step.entry.id == tip || step.entry.others.contains(&tip));
             on_base = line.steps.iter().any(|step| Some(&step.entry.id) == parent.as_ref());
-            if line.whole {
+            // Left by several commits, somebody else wrote some of them: they may be there under other ids.
+            if !on_base && !is_empty {
+                match self.spent(name, &tip, &line)? {
+                    Spent::OnBase => is_empty = true,
+                    Spent::Undone(messages) => undone = messages,
+                    Spent::No | Spent::Unseen => {}
+                }
+            }
+            let is_over = line.whole || !undone.is_empty();
+            if is_over {
                 break;
             }
         }
@@ -420,7 +453,7 @@ impl Remote for Mirror {
             Some(parent) if !on_base && !is_empty => self.beneath(name, parent, base)?,
             _ => Beneath::Nothing,
         };
-        Ok(Head { tip, step, on_base, is_empty, beneath })
+        Ok(Head { tip, step, on_base, is_empty, undone, beneath })
     }
 
     fn push_head(

@@ -18,6 +18,7 @@ pub mod program;
 mod push;
 pub mod seed;
 pub mod signing;
+mod spent;
 mod tidy;
 mod transfer;
 pub mod url;
@@ -129,8 +130,10 @@ pub struct Head {
     pub step: LogStep,
     /// Whether its parent is a commit of the base branch's own line.
     pub on_base: bool,
-    /// Whether the tip itself is one: then the branch brings nothing.
+    /// Whether the tip itself is one, or all that the branch changes has stood there since: then it brings nothing.
     pub is_empty: bool,
+    /// What its commits say where they cancel out, so that it brings nothing any more; empty otherwise.
+    pub undone: Vec<String>,
     /// What lies between the two where its parent is none.
     pub beneath: Beneath,
 }
@@ -271,6 +274,15 @@ pub trait Remote: Send + Sync {
     ///
     /// [`GitError::Broken`] when it cannot be read.
     fn tree(&self, commit: &CommitId) -> Result<String, GitError>;
+
+    /// Returns the message of a commit, where that is at hand: what was pushed or looked at from here mostly is.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError::Broken`] when it is at hand and cannot be read.
+    fn message(&self, _commit: &CommitId) -> Result<Option<String>, GitError> {
+        Ok(None)
+    }
 
     /// Whether a commit that is at hand bears a signature, whoever's.
     ///

@@ -1,5 +1,7 @@
 //! Changes: which bytes of which file become what, and the files that come of it.
 
+use jiff::Timestamp;
+
 use crate::model::environment::EnvironmentName;
 use crate::model::file::{Position, RepoPath, Span};
 use crate::model::image::ImageName;
@@ -31,6 +33,8 @@ pub struct Change {
     pub to: Value,
     /// The largest part that changes.
     pub step: Option<Step>,
+    /// When the value after was published, where that is known.
+    pub published: Option<Timestamp>,
     /// Where else the same text is used through an alias, and so changes along.
     pub uses: Vec<Position>,
 }

@@ -58,6 +58,9 @@ impl Default for Identity {
 pub const TRAILER_ENVIRONMENT: &str = "Tagboat-Environment";
 /// The trailer that names an image and its step, `repo old -> new@digest`; once for each image.
 pub const TRAILER_IMAGE: &str = "Tagboat-Image";
+/// The trailer that tells when an image's version was published, `repo time new@digest`; once for each image of which the
+/// pass knew it anyway. A word stands between the two, as in every trailer that a forge may take for an issue's name.
+pub const TRAILER_DATED: &str = "Tagboat-Dated";
 /// The trailer that holds the hash of the change's content.
 pub const TRAILER_KEY: &str = "Tagboat-Key";
 
@@ -74,6 +77,8 @@ pub const TRAILER_BY: &str = "Tagboat-By";
 pub const TRAILER_REASON: &str = "Tagboat-Reason";
 /// The trailer of a commit that a person ordered: `rollback` or `promote`.
 pub const TRAILER_ORDER: &str = "Tagboat-Order";
+/// The trailer of a commit that a person ordered in a pull request which Tagboat merges by itself: `autoMerge`.
+pub const TRAILER_PUBLISH: &str = "Tagboat-Publish";
 /// The trailer of a return that nobody ordered: what failed.
 pub const TRAILER_FAILED: &str = "Tagboat-Failed";
 

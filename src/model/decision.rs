@@ -62,6 +62,8 @@ pub enum Reason {
     NotBefore,
     /// A person took it back or holds it; who, when and why, in words.
     Held(Arc<str>),
+    /// Older than what failed there and went back; what, when and until when, in words.
+    Behind(Arc<str>),
     /// A fact that the policy needs could not be had; in words.
     Unknown(Arc<str>),
 }
@@ -94,6 +96,7 @@ impl fmt::Display for Reason {
             Self::SignatureWrong(why) => write!(formatter, "{why}"),
             Self::NotBefore => write!(formatter, "not in the environment before"),
             Self::Held(why) => write!(formatter, "held: {why}"),
+            Self::Behind(what) => write!(formatter, "older than {what}"),
             Self::Unknown(what) => write!(formatter, "{what}"),
         }
     }

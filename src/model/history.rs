@@ -47,6 +47,8 @@ pub struct Word {
     pub reason: Option<String>,
     /// What had failed, where Tagboat went back by itself.
     pub failed: Option<String>,
+    /// When what came was published, as far as its trailers tell.
+    pub published: Vec<(Value, Timestamp)>,
 }
 
 /// What a person can order of Tagboat.
@@ -156,6 +158,8 @@ pub struct Past {
     pub taken_back: Vec<TakenBack>,
     /// Everything that stood there and does not any more: no candidate for what is worse now.
     pub left: Vec<TakenBack>,
+    /// What Tagboat took back by itself because it failed: while it is held, nothing older comes in its place.
+    pub failed: Vec<TakenBack>,
 }
 
 impl Past {

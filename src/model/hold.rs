@@ -24,6 +24,9 @@ pub struct Hold {
     pub reason: Option<String>,
 }
 
+/// Who holds a version that Tagboat took back by itself, since it failed.
+pub const BY_ITSELF: &str = "Tagboat";
+
 impl Hold {
     /// Whether it holds a tag of an image at a moment in an environment, which it reaches as one of `environments`:
     /// the environment itself and all before it.

@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use crate::model::brought::Brought;
 use crate::model::commit::CommitId;
 use crate::model::image::shorten;
 use crate::model::pull_request::{Armed, Marker, Was};
@@ -12,6 +13,11 @@ use crate::model::pull_request::{Armed, Marker, Was};
 const START: &str = "<!-- tagboat: ";
 /// How it ends.
 const END: &str = " -->";
+/// The most bytes that what is brought may take: some sixty images with their digests. Of larger groups the trailers of the
+/// commits tell.
+const MOST_BROUGHT: usize = 7_000;
+/// The same of what was brought before, which counts only while a pull request is being turned into something else.
+pub const MOST_BROUGHT_BEFORE: usize = 400;
 
 /// Writes a marker as the hidden line of a body.
 pub fn write(marker: &Marker) -> String {
@@ -37,12 +43,41 @@ pub fn write(marker: &Marker) -> String {
             json[name] = shorten(text).into();
         }
     }
+    if let Some(to) = brought(&marker.brought, MOST_BROUGHT) {
+        json["to"] = to;
+    }
     if let Some(was) = &marker.was {
         json["was"] = json!({"key": was.key, "commit": was.commit.as_str()});
+        if let Some(to) = brought(&was.brought, MOST_BROUGHT_BEFORE) {
+            json["was"]["to"] = to;
+        }
     }
-    // `--` ends a comment in HTML: no text of ours holds it unescaped.
-    let json = json.to_string().replace("--", "\\u002d\\u002d").replace('<', "\\u003c").replace('>', "\\u003e");
-    format!("{START}{json}{END}")
+    format!("{START}{}{END}", escaped(&json))
+}
+
+/// `--` ends a comment in HTML: no text of ours holds it unescaped.
+fn escaped(json: &Value) -> String {
+    json.to_string().replace("--", "\\u002d\\u002d").replace('<', "\\u003c").replace('>', "\\u003e")
+}
+
+/// Writes what is brought, where there is room for it.
+fn brought(brought: &Brought, most: usize) -> Option<Value> {
+    let mut written = serde_json::Map::new();
+    for (image, version) in brought.pairs() {
+        let versions = written.entry(image).or_insert_with(|| json!(""));
+        let before = versions.as_str().unwrap_or_default();
+        *versions = if before.is_empty() { version.into() } else { format!("{before} {version}").into() };
+    }
+    let written = Value::Object(written);
+    (!brought.is_empty() && escaped(&written).len() <= most).then_some(written)
+}
+
+fn read_brought(json: &Value) -> Brought {
+    let images = json.as_object().into_iter().flatten();
+    let versions = images.filter_map(|(image, versions)| Some((image, versions.as_str()?)));
+    versions
+        .flat_map(|(image, versions)| versions.split(' ').map(|version| (image.clone(), version.to_owned())))
+        .collect()
 }
 
 /// Replaces the last marker of a body; a body without one stays as it is.
@@ -72,17 +107,23 @@ pub fn read(body: &str) -> Option<Marker> {
         },
         what: json["what"].as_str().map(shorten),
         instead: json["instead"].as_str().map(shorten),
+        brought: read_brought(&json["to"]),
         was: read_was(&json["was"]),
     })
 }
 
 fn read_was(json: &Value) -> Option<Was> {
-    Some(Was { key: json["key"].as_str()?.to_owned(), commit: CommitId(json["commit"].as_str()?.into()) })
+    let (key, commit) = (json["key"].as_str()?.to_owned(), CommitId(json["commit"].as_str()?.into()));
+    Some(Was { key, commit, brought: read_brought(&json["to"]) })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn pairs(pairs: &[(&str, &str)]) -> Brought {
+        pairs.iter().map(|(image, version)| ((*image).to_owned(), (*version).to_owned())).collect()
+    }
 
     #[test]
     fn a_marker_is_read_back_and_cannot_be_broken_out_of() {
@@ -99,7 +140,12 @@ mod tests {
                 armed: Armed::Perhaps,
                 what,
                 instead,
-                was: Some(Was { key: "a--b".to_owned(), commit: CommitId("c--d".into()) }),
+                brought: pairs(&[("acme/web--x", "1.5.0@sha256:aa"), ("acme/web--x", "1.5.0-a"), ("b", "2-->")]),
+                was: Some(Was {
+                    key: "a--b".to_owned(),
+                    commit: CommitId("c--d".into()),
+                    brought: pairs(&[("b", "1--2")]),
+                }),
             };
             let line = write(&written);
             assert_eq!(line.matches("-->").count(), 1, "{line}");

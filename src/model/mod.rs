@@ -3,6 +3,7 @@
 //! Owns the types on which all other layers meet, with their grammars (`FromStr`, `Display`).
 //! Does no I/O, knows no wire format, and never reads the clock.
 
+pub mod brought;
 pub mod change;
 pub mod checks;
 pub mod commit;

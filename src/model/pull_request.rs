@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use crate::model::brought::{Brought, Told};
 use crate::model::commit::CommitId;
 use crate::model::environment::{BranchName, EnvironmentName};
 use crate::model::marker;
@@ -108,6 +109,8 @@ pub struct Marker {
     pub what: Option<String>,
     /// What it proposed before that.
     pub instead: Option<String>,
+    /// The versions that it brings, where there is room for them.
+    pub brought: Brought,
     /// What it was for until it was turned into this.
     pub was: Option<Was>,
 }
@@ -119,6 +122,8 @@ pub struct Was {
     pub key: String,
     /// The head commit that brought it: a forge keeps the one at which a pull request was closed.
     pub commit: CommitId,
+    /// The versions that it brought, where there is room for them.
+    pub brought: Brought,
 }
 
 /// Whether a forge was told to merge by itself.
@@ -172,6 +177,14 @@ impl PullRequest {
             now.body = marker::replace(&now.body, read);
         }
         now
+    }
+
+    /// Whether it stands for a group in an environment: by the name that its branch has now, or had under an earlier prefix.
+    pub fn is_of(&self, environment: &EnvironmentName, group: &str, style: &PullRequestStyle) -> bool {
+        let says = |marker: &Marker| marker.environment == *environment && marker.group == group;
+        self.head == style.head_of(environment, group)
+            || (self.head.as_str().ends_with(&format!("{environment}/{group}"))
+                && self.marker.as_ref().is_some_and(says))
     }
 
     /// Whether the forge merges it by itself for certain.
@@ -338,6 +351,10 @@ pub struct HeadBranch {
     pub key: Option<String>,
     /// The images in the trailers of its tip.
     pub images: BTreeSet<String>,
+    /// What the trailers of its tip tell, whoever wrote it.
+    pub told: Told,
+    /// What the commits of a branch tell that brings nothing any more, since somebody has taken it back there.
+    pub undone: Vec<Told>,
     /// Whether every commit beyond the base is Tagboat's own; otherwise somebody else has pushed to it.
     pub is_own: bool,
     /// Whether a person ordered what it brings, by `rollback` or `promote`, and it is not on the base yet.

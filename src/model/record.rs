@@ -106,6 +106,10 @@ pub struct Figures {
     pub per_day: f64,
     /// From when a version came to the first environment until it came here; none in a first environment.
     pub lead_time: Spread,
+    /// From when a version was published until it came here, of those of which a commit tells when that was.
+    pub from_image: Spread,
+    /// Of how many versions that came here a commit tells when they were published, and how many came.
+    pub dated: (usize, usize),
     /// The part of the deployments that were taken back; `None` where there is none.
     pub change_failure_rate: Option<f64>,
     /// From a deployment that was taken back until it was.

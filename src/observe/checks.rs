@@ -73,10 +73,7 @@ pub async fn approvals(
     asked: &Result<Asked<'_>, String>,
 ) {
     let mut asks = 0;
-    let mut lists: BTreeMap<&BranchName, Result<Vec<PullRequest>, String>> = BTreeMap::new();
-    if let (Ok(asked), Some(listed)) = (asked, observation.pull_requests.take()) {
-        lists.insert(asked.base, Ok(listed));
-    }
+    let mut listed: Option<Result<Vec<PullRequest>, String>> = observation.pull_requests.take().map(Ok);
     for want in wants {
         let (name, group) = want;
         let answer = match asked {
@@ -84,13 +81,12 @@ pub async fn approvals(
             Ok(asked) => {
                 let own = environments.named(name).and_then(|environment| environment.branch.as_ref());
                 let base = own.unwrap_or(asked.base);
-                if !lists.contains_key(base) {
-                    let listed = asked.forge.list(base, &style.branch_prefix).await;
-                    lists.insert(base, listed.map_err(|error| error.to_string()));
+                if listed.is_none() {
+                    listed = Some(asked.forge.list().await.map_err(|error| error.to_string()));
                 }
-                let head = style.head_of(name, group);
-                let is_meant = |one: &&PullRequest| one.state == State::Open && one.head == head;
-                match lists.get(base).map(|listed| listed.as_ref().map(|listed| listed.iter().find(is_meant))) {
+                let is_meant =
+                    |one: &&PullRequest| one.state == State::Open && one.base == *base && one.is_of(name, group, style);
+                match listed.as_ref().map(|listed| listed.as_ref().map(|listed| listed.iter().find(is_meant))) {
                     Some(Err(reason)) => Err(reason.clone()),
                     None | Some(Ok(None)) => Ok(Approvals { head: None, count: 0 }),
                     Some(Ok(Some(_))) if asks >= MOST_APPROVALS => {
@@ -106,5 +102,5 @@ pub async fn approvals(
         };
         observation.approvals.insert(want.clone(), answer);
     }
-    observation.pull_requests = asked.as_ref().ok().and_then(|asked| lists.remove(asked.base)?.ok());
+    observation.pull_requests = listed.and_then(Result::ok);
 }

@@ -16,7 +16,8 @@ use crate::model::site::{Marker, PassedOverReason, Site, SkipReason};
 use crate::observe::files::Files;
 use crate::observe::history::Past;
 use crate::observe::scan::{Scanned, scan};
-use crate::pass::record::{self, Ledger};
+use crate::pass::elsewhere::Others;
+use crate::pass::record::{self, Drifted, Ledger};
 use crate::pass::view::{Branches, Unseen};
 use crate::pass::{MAX_HOLDS, PassError};
 use crate::policy::range::possible::is_possible;
@@ -36,12 +37,12 @@ pub fn check(
     cache: &Cache,
     limits: &manifest::Limits,
     past: Option<&dyn Past>,
-    branches: &Branches,
+    (branches, others): (&Branches, &Others),
 ) -> Result<Vec<Finding>, PassError> {
     let scanned = scan(files, &config.formats, limits, cache).map_err(PassError::Files)?;
     let mut findings = Vec::new();
     if let Some(past) = past {
-        drift(&Ledger { config, files, past, branches, cache, limits }, &mut findings);
+        drift(&Ledger { config, files, past, branches, others, cache, limits }, &mut findings);
     }
     if let Some(file) = config_file {
         let mut sites = scanned.sites.clone();
@@ -99,7 +100,7 @@ fn rules(config: &Repository, file: &str, sites: &[Site], findings: &mut Vec<Fin
 /// Environments that differ from what promotion would have brought. Shown at the first place of each.
 fn drift(ledger: &Ledger<'_>, findings: &mut Vec<Finding>) {
     let found = record::looked(ledger).and_then(|looked| Ok((record::drift(ledger, &looked)?, looked)));
-    let (drifts, looked) = match found {
+    let (Drifted { drifts, unknown }, looked) = match found {
         Ok(found) => found,
         // Said already, with its place.
         Err(PassError::Configuration(_)) => return,
@@ -115,6 +116,16 @@ fn drift(ledger: &Ledger<'_>, findings: &mut Vec<Finding>) {
             return;
         }
     };
+    for (name, reason) in unknown {
+        findings.push(Finding {
+            severity: Severity::Warning,
+            rule: "unreadable-history",
+            message: format!("whether environments have drifted from {name} is not known: {reason}"),
+            hint: None,
+            file: None,
+            position: None,
+        });
+    }
     for drift in drifts {
         let site = looked.sites.iter().find(|site| {
             let environment = ledger.config.environments.of(site.branch.as_ref(), site.file.as_str());

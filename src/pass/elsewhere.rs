@@ -3,30 +3,37 @@
 //! Entry points: [`view()`], which fetches, and `look`, which finds what they run. Which repositories may be looked at is
 //! the operator's word ([`Neighbours`]): whoever may write manifests can make nobody fetch anything with a credential.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::cache::Cache;
 use crate::config::holds::{self, HOLDS_FILE};
 use crate::config::repository::Repository;
 use crate::config::service::Service;
 use crate::decide::questions::{Followed, follow};
 use crate::git::url::RemoteUrl;
 use crate::git::{GitError, Remote};
+use crate::manifest::Limits;
+use crate::model::commit::CommitId;
 use crate::model::elsewhere::Elsewhere;
 use crate::model::environment::{BranchName, Environment, EnvironmentName, Predecessor};
 use crate::model::file::{Position, RepoPath};
+use crate::model::history::Timeline;
 use crate::model::hold::Hold;
+use crate::model::image::ImageName;
 use crate::model::observation::Observation;
 use crate::model::outcome::{Finding, Severity, Skipped, Trouble};
-use crate::model::site::{Site, SkipReason};
+use crate::model::site::{Site, SkipReason, Value};
 use crate::observe::checks::Asked;
+use crate::observe::history::{self, Asking, Reading};
 use crate::observe::scan::{Scanned, scan};
 use crate::pass::grounds::Seen;
 use crate::pass::propose::Publishing;
 use crate::pass::setup::watched;
 use crate::pass::view::{self, Branches, Unseen, Viewed};
-use crate::pass::{Inputs, MAX_HOLDS, PassError, blocking, report};
+use crate::pass::{Inputs, MAX_HOLDS, PassError, blocking, record, report};
 use crate::promote;
+use crate::promote::drift::Runs;
 
 /// Another repository, as the operator's file names it.
 pub struct Neighbour {
@@ -151,22 +158,143 @@ pub(crate) struct Theirs<'a> {
 /// What was seen of each repository, on its base or a branch; or why it could not be.
 type Grounds<'a, 'w> = BTreeMap<(&'w Arc<str>, Option<BranchName>), Result<Seen<'a>, String>>;
 
-/// Finds what the environments of other repositories run. What cannot be read takes its own environment out of the
-/// pass, and so whatever comes after it.
-pub(super) fn look<'a>(inputs: &Inputs<'a>, observation: &mut Observation) -> Vec<Seen<'a>> {
+/// What other repositories are looked at by.
+#[derive(Clone, Copy)]
+pub(super) struct Looking<'a> {
+    /// What is followed here.
+    pub(super) config: &'a Repository,
+    /// The other repositories.
+    pub(super) others: &'a Others,
+    /// What earlier passes left.
+    pub(super) cache: &'a Cache,
+    /// The limits of what is read.
+    pub(super) limits: &'a Limits,
+}
+
+/// One environment of another repository: its name here and the place that names it, with what it runs or why not.
+type Found<'a> = (&'a EnvironmentName, Position, Result<Elsewhere, Unseen>);
+
+/// Looks at every environment of another repository.
+fn find<'a>(looking: Looking<'a>) -> (Vec<Found<'a>>, Vec<Seen<'a>>) {
     let mut wanted: BTreeMap<(&Arc<str>, &EnvironmentName), (&EnvironmentName, Position)> = BTreeMap::new();
-    for before in inputs.config.environments.0.iter().flat_map(|environment| &environment.after) {
+    for before in looking.config.environments.0.iter().flat_map(|environment| &environment.after) {
         if let Predecessor::Elsewhere { repository, environment, name, at } = before {
             wanted.entry((repository, environment)).or_insert((name, *at));
         }
     }
     let mut grounds = Grounds::new();
+    let mut all = Vec::with_capacity(wanted.len());
     for ((repository, there), (here, at)) in wanted {
-        let found = match inputs.others.get(repository) {
-            Some(Ok(other)) => theirs(inputs, other, (repository, there, here), &mut grounds).map_err(Unseen::Failed),
+        let found = match looking.others.get(repository) {
+            Some(Ok(other)) => theirs(looking, other, (repository, there, here), &mut grounds).map_err(Unseen::Failed),
             Some(Err(unseen)) => Err(unseen.clone()),
             None => Err(Unseen::Absent("it was not looked at".to_owned())),
         };
+        all.push((here, at, found));
+    }
+    (all, grounds.into_values().filter_map(Result::ok).collect())
+}
+
+/// What the environments of other repositories run and have run, by their names here.
+#[derive(Debug, Default)]
+pub(super) struct Background {
+    /// What they run.
+    pub(super) runs: Runs,
+    /// What they have run of what the environments here have, and they have not now.
+    pub(super) timelines: BTreeMap<(EnvironmentName, ImageName), Timeline>,
+    /// Those that could not be looked at, with the reason.
+    pub(super) failed: Vec<(EnvironmentName, String)>,
+}
+
+/// Finds what the environments here are compared with, where others come before them; `runs` is what stands here.
+///
+/// # Errors
+///
+/// [`GitError`] when a history cannot be read.
+pub(super) fn background(looking: Looking<'_>, runs: &Runs) -> Result<Background, GitError> {
+    let mut background = Background::default();
+    let (all, seen) = find(looking);
+    for (here, _, found) in all {
+        match found {
+            Ok(found) => {
+                let own = found.runs.into_iter().map(|(image, values)| ((here.clone(), image), values));
+                background.runs.extend(own);
+            }
+            // Nobody was to look there, which is told by itself.
+            Err(Unseen::Absent(_)) => {}
+            Err(Unseen::Failed(reason)) => background.failed.push((here.clone(), reason)),
+        }
+    }
+    for ground in &seen {
+        let timelines = past(looking, ground, runs, &background.runs)?;
+        background.timelines.extend(timelines);
+    }
+    Ok(background)
+}
+
+/// Reads what another repository has run of what stands here and does not stand there, step by step.
+fn past(
+    looking: Looking<'_>,
+    ground: &Seen<'_>,
+    runs: &Runs,
+    there: &Runs,
+) -> Result<BTreeMap<(EnvironmentName, ImageName), Timeline>, GitError> {
+    let (Some(theirs), Some(past)) = (&ground.theirs, ground.past) else { return Ok(BTreeMap::new()) };
+    let mut lacking: BTreeMap<(EnvironmentName, ImageName), BTreeSet<&Value>> = BTreeMap::new();
+    for ((name, image), values) in runs {
+        let environment = looking.config.environments.named(name);
+        for before in environment.iter().flat_map(|environment| promote::order::right_before(environment)) {
+            let key = (before.clone(), image.clone());
+            let Some(standing) = there.get(&key).filter(|_| theirs.names.contains_key(before)) else { continue };
+            let lacks = |value: &&Value| !standing.iter().any(|other| promote::drift::is_same(other, value));
+            lacking.entry(key).or_default().extend(values.iter().filter(lacks));
+        }
+    }
+    lacking.retain(|_, values| !values.is_empty());
+    if lacking.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let there = |key: &(EnvironmentName, ImageName)| (theirs.names[&key.0].clone(), key.1.clone());
+    let reading = Reading {
+        environments: &theirs.config.environments,
+        branch: ground.branch.as_ref(),
+        sites: &theirs.sites,
+        surroundings: &ground.surroundings,
+        limits: looking.limits,
+        uncommitted: None,
+    };
+    let asked = Asking::These(lacking.keys().map(there).collect());
+    let mut told = history::tell(past, &asked, &reading, None, record::DEPTHS[0])?;
+    for depth in &record::DEPTHS[1..] {
+        let is_found = |(key, values): (&(EnvironmentName, ImageName), &BTreeSet<&Value>)| {
+            let timeline = told.timelines.get(&there(key));
+            timeline.is_some_and(|timeline| values.iter().all(|value| promote::drift::has_run(timeline, value)))
+        };
+        if told.whole || lacking.iter().all(is_found) {
+            break;
+        }
+        told = history::tell(past, &asked, &reading, None, *depth)?;
+    }
+    let of = |key: &(EnvironmentName, ImageName)| Some((key.clone(), told.timelines.get(&there(key))?.clone()));
+    Ok(lacking.keys().filter_map(of).collect())
+}
+
+/// Returns the tips of every other repository: what was told of them holds as long as they stay.
+pub(super) fn tips(others: &Others) -> impl Iterator<Item = Option<CommitId>> {
+    others.values().flat_map(|other| {
+        let other = other.as_ref().ok();
+        let beside = other.into_iter().flat_map(|other| other.branches.values());
+        let beside = beside.map(|viewed| viewed.as_ref().ok().and_then(|viewed| viewed.base.clone()));
+        std::iter::once(other.and_then(|other| other.viewed.base.clone())).chain(beside)
+    })
+}
+
+/// Finds what the environments of other repositories run. What cannot be read takes its own environment out of the
+/// pass, and so whatever comes after it.
+pub(super) fn look<'a>(inputs: &Inputs<'a>, observation: &mut Observation) -> Vec<Seen<'a>> {
+    let Inputs { config, others, cache, limits, .. } = *inputs;
+    let (all, seen) = find(Looking { config, others, cache, limits });
+    for (here, at, found) in all {
         match found {
             Ok(found) => {
                 observation.elsewhere.insert(here.clone(), found);
@@ -186,12 +314,12 @@ pub(super) fn look<'a>(inputs: &Inputs<'a>, observation: &mut Observation) -> Ve
             }
         }
     }
-    grounds.into_values().filter_map(Result::ok).collect()
+    seen
 }
 
 /// Looks at one environment of another repository; else says why it is not fully known.
 fn theirs<'a, 'w>(
-    inputs: &Inputs<'a>,
+    looking: Looking<'a>,
     other: &'a Other,
     (repository, there, here): (&'w Arc<str>, &EnvironmentName, &EnvironmentName),
     grounds: &mut Grounds<'a, 'w>,
@@ -203,7 +331,7 @@ fn theirs<'a, 'w>(
     };
     let ground = grounds
         .entry((repository, environment.branch.clone()))
-        .or_insert_with(|| ground(inputs, other, environment.branch.as_ref()))
+        .or_insert_with(|| ground(looking, other, environment.branch.as_ref()))
         .as_mut()
         .map_err(|reason| reason.clone())?;
     let Some(theirs) = ground.theirs.as_mut() else { return Err("it was not looked at".to_owned()) };
@@ -233,7 +361,7 @@ fn theirs<'a, 'w>(
 }
 
 /// Scans one branch of another repository.
-fn ground<'a>(inputs: &Inputs<'a>, other: &'a Other, branch: Option<&BranchName>) -> Result<Seen<'a>, String> {
+fn ground<'a>(looking: Looking<'a>, other: &'a Other, branch: Option<&BranchName>) -> Result<Seen<'a>, String> {
     let viewed = match branch {
         None => &other.viewed,
         Some(branch) => match other.branches.get(branch) {
@@ -244,7 +372,7 @@ fn ground<'a>(inputs: &Inputs<'a>, other: &'a Other, branch: Option<&BranchName>
             None => return Err(format!("its branch {branch} was not looked at")),
         },
     };
-    let scanned = scan(&*viewed.files, &other.config.formats, inputs.limits, inputs.cache)?;
+    let scanned = scan(&*viewed.files, &other.config.formats, looking.limits, looking.cache)?;
     let Scanned { mut sites, passed_over, files: paths, surroundings, .. } = scanned;
     sites.iter_mut().for_each(|site| site.branch = branch.cloned());
     let mut unreadable = BTreeMap::new();

@@ -5,23 +5,22 @@
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use url::Url;
 
-use crate::clock::{Clock as _, SystemClock};
+use crate::clock::SystemClock;
 use crate::config::environment::Environment;
 use crate::forge::gitea::Gitea;
 use crate::forge::github::identity::{App, Identity};
 use crate::forge::github::{GitHub, PUBLIC_API};
 use crate::forge::gitlab::{GitLab, GitLabToken};
 use crate::git::url::{Reach, RemoteUrl};
-use crate::http::client::HttpClient;
-use crate::http::connection::{Connection, Connections};
+use crate::http::connection::Connection;
 use crate::http::target::is_loopback;
-use crate::model::exchange::{System, Witness};
 use crate::model::image::shorten;
+use crate::pass::clients::{Clients, Print};
 use crate::pass::propose::Publishing;
 use crate::pass::setup::{ForgeChoice, SetupError};
-use crate::pass::transport;
 
 /// Where a forge is, and who asks.
 pub(super) struct Address<'a> {
@@ -35,17 +34,30 @@ pub(super) struct Address<'a> {
     pub(super) connection: Connection,
     /// The variables of this process.
     pub(super) environment: &'a Environment,
-    /// Who is told of what the forge is asked.
-    pub(super) witness: Witness,
+    /// The clients that were made before.
+    pub(super) clients: &'a Clients,
 }
 
-impl Address<'_> {
-    /// Returns the client by which the API below a base is reached, and other hosts as the environment says.
-    fn http(&self, base: &Url) -> HttpClient {
-        let mut connections = Connections::new(Connection::default(), transport::proxies(self.environment));
-        connections.set(base, self.connection.clone());
-        let http = HttpClient::over(connections, Arc::new(|| SystemClock.now()));
-        http.told_to(System::Forge, self.witness.clone())
+/// A GitHub App as the operator names it.
+pub(super) struct NamedApp {
+    /// Its number.
+    pub(super) id: u64,
+    /// Its private key.
+    pub(super) key: SecretString,
+    /// Its installation, where that is named.
+    pub(super) installation: Option<u64>,
+}
+
+impl NamedApp {
+    fn identity(&self) -> Result<Identity, SetupError> {
+        let app = App::new(self.id, &self.key, self.installation);
+        app.map(Identity::App).map_err(|error| SetupError::App(format!("its private key: {error}")))
+    }
+
+    /// Returns what tells that it is another one than before.
+    fn print(&self) -> Print {
+        let id = format!("{} {:?}", self.id, self.installation);
+        Print::of(&["app", &id, self.key.expose_secret()])
     }
 }
 
@@ -69,18 +81,21 @@ pub(super) fn told(repository: &RemoteUrl, environment: &Environment) -> Option<
 /// # Errors
 ///
 /// [`SetupError::ForgeUrl`] when the address is none.
-pub(super) fn github(address: &Address<'_>, app: Option<App>) -> Result<Publishing, SetupError> {
+pub(super) fn github(address: &Address<'_>, app: Option<&NamedApp>) -> Result<Publishing, SetupError> {
     let variable = || ["TAGBOAT_TOKEN", "GITHUB_TOKEN"].iter().find_map(|name| address.environment.secret(name).ok());
-    let identity = match (app, address.token.clone().or_else(variable)) {
-        (Some(app), _) => Identity::App(app),
-        (None, Some(token)) => Identity::Token(token),
+    let forge = match (app, address.token.clone().or_else(variable)) {
+        (Some(app), _) => of_app(address, app)?,
+        (None, Some(token)) => {
+            let print = Print::of(&["token", token.expose_secret()]);
+            client(address, &print, &print, || Ok(Identity::Token(token)))?
+        }
         (None, None) => {
             let reason = "GitHub opens pull requests for nobody without a token: set TAGBOAT_TOKEN or GITHUB_TOKEN, or \
                           name a GitHub App in the service configuration";
             return Ok(Publishing::Missing(reason.to_owned()));
         }
     };
-    Ok(match client(address, identity)? {
+    Ok(match forge {
         Some(forge) => Publishing::Forge(Arc::new(forge)),
         None => nowhere("github"),
     })
@@ -91,13 +106,18 @@ pub(super) fn github(address: &Address<'_>, app: Option<App>) -> Result<Publishi
 /// # Errors
 ///
 /// [`SetupError::App`] when it gives none.
-pub(super) fn installation_token(address: &Address<'_>, app: App) -> Result<SecretString, SetupError> {
+pub(super) fn installation_token(address: &Address<'_>, app: &NamedApp) -> Result<SecretString, SetupError> {
     let failed = |reason: String| SetupError::App(reason);
-    let Some(forge) = client(address, Identity::App(app))? else {
+    let Some(forge) = of_app(address, app)? else {
         return Err(failed("it opens no folder: name the repository's URL".to_owned()));
     };
-    // On a thread of its own: whoever calls may be in the middle of asynchronous work.
+    // On a thread of its own: whoever calls may be in the middle of asynchronous work. Where that goes on meanwhile, its
+    // connections are used again.
+    let current = Handle::try_current().ok().filter(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
     let asked = std::thread::spawn(move || {
+        if let Some(current) = current {
+            return current.block_on(forge.token()).map_err(|error| error.to_string());
+        }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| error.to_string())?;
         runtime.block_on(forge.token()).map_err(|error| error.to_string())
@@ -108,7 +128,19 @@ pub(super) fn installation_token(address: &Address<'_>, app: App) -> Result<Secr
     }
 }
 
-fn client(address: &Address<'_>, identity: Identity) -> Result<Option<GitHub>, SetupError> {
+fn of_app(address: &Address<'_>, app: &NamedApp) -> Result<Option<GitHub>, SetupError> {
+    // All that it may do counts together, wherever it is installed.
+    let user = Print::of(&["app", &app.id.to_string()]);
+    client(address, &app.print(), &user, || app.identity())
+}
+
+/// Returns the client of a repository on GitHub: the one that was made before, if it asks as the same.
+fn client(
+    address: &Address<'_>,
+    print: &Print,
+    user: &Print,
+    identity: impl FnOnce() -> Result<Identity, SetupError>,
+) -> Result<Option<GitHub>, SetupError> {
     let is_public = |host: Option<&str>| matches!(host, Some("github.com" | "api.github.com" | "ssh.github.com"));
     let host = match address.named {
         Some(named) => named_url(named)?.host_str().map(str::to_owned),
@@ -127,8 +159,11 @@ fn client(address: &Address<'_>, identity: Identity) -> Result<Option<GitHub>, S
     let (Some(name), Some(owner)) = (parts.next(), parts.next()) else {
         return Err(SetupError::ForgeUrl("the repository's URL does not end in owner/name, as GitHub's do"));
     };
-    let http = address.http(&place.base);
-    Ok(Some(GitHub::new(place.base, owner, name, identity, Arc::new(SystemClock)).over(http)))
+    let made = || {
+        let desk = address.clients.desk(&place.base, user, &address.connection, address.environment);
+        Ok(GitHub::new(place.base.clone(), owner, name, identity()?, Arc::new(SystemClock)).at(desk))
+    };
+    address.clients.github.client((&place.base, &place.path), print, made).map(|forge| Some(forge.for_pass()))
 }
 
 /// Whether the token is the one that GitHub Actions gives to its jobs, by which nothing starts any workflow.
@@ -152,7 +187,6 @@ pub(super) fn is_actions_own(address: &Address<'_>) -> bool {
 pub(super) fn gitlab(address: Address<'_>) -> Result<Publishing, SetupError> {
     let Some(place) = place(&address, ci_gitlab(address.environment), "api/v4")? else { return Ok(nowhere("gitlab")) };
     let variable = |names: &[&str]| names.iter().find_map(|name| address.environment.secret(name).ok());
-    let http = address.http(&place.base);
     let token = address.token.or_else(|| variable(&["TAGBOAT_TOKEN", "GITLAB_TOKEN"])).map(GitLabToken::Access);
     let job = variable(&["CI_JOB_TOKEN"]);
     let token = match (token, job) {
@@ -163,8 +197,17 @@ pub(super) fn gitlab(address: Address<'_>) -> Result<Publishing, SetupError> {
         (Some(token), _) => Some(token),
         (None, job) => job.map(GitLabToken::Job),
     };
-    let forge = GitLab::new(place.base, &place.path, token.as_ref(), Arc::new(SystemClock)).over(http);
-    Ok(Publishing::Forge(Arc::new(forge)))
+    let print = match &token {
+        None => Print::of(&["nobody"]),
+        Some(GitLabToken::Access(token)) => Print::of(&["token", token.expose_secret()]),
+        Some(GitLabToken::Job(token)) => Print::of(&["job", token.expose_secret()]),
+    };
+    let made = || {
+        let desk = address.clients.desk(&place.base, &print, &address.connection, address.environment);
+        Ok(GitLab::new(place.base.clone(), &place.path, token.as_ref(), Arc::new(SystemClock)).at(desk))
+    };
+    let forge = address.clients.gitlab.client((&place.base, &place.path), &print, made)?;
+    Ok(Publishing::Forge(Arc::new(forge.for_pass())))
 }
 
 /// Returns the pull requests of a repository on Gitea or Forgejo.
@@ -189,10 +232,17 @@ pub(super) fn gitea(address: Address<'_>) -> Result<Publishing, SetupError> {
     let names: &[&str] =
         if is_ci { &["TAGBOAT_TOKEN", "GITEA_TOKEN", "GITHUB_TOKEN"] } else { &["TAGBOAT_TOKEN", "GITEA_TOKEN"] };
     let variable = || names.iter().find_map(|name| address.environment.secret(name).ok());
-    let http = address.http(&place.base);
     let token = address.token.or_else(variable);
-    let forge = Gitea::new(place.base, owner, name, token.as_ref(), Arc::new(SystemClock)).over(http);
-    Ok(Publishing::Forge(Arc::new(forge)))
+    let print = match &token {
+        None => Print::of(&["nobody"]),
+        Some(token) => Print::of(&["token", token.expose_secret()]),
+    };
+    let made = || {
+        let desk = address.clients.desk(&place.base, &print, &address.connection, address.environment);
+        Ok(Gitea::new(place.base.clone(), owner, name, token.as_ref(), Arc::new(SystemClock)).at(desk))
+    };
+    let forge = address.clients.gitea.client((&place.base, &place.path), &print, made)?;
+    Ok(Publishing::Forge(Arc::new(forge.for_pass())))
 }
 
 fn nowhere(forge: &str) -> Publishing {
@@ -295,7 +345,7 @@ mod tests {
             token: None,
             connection: Connection::default(),
             environment: &environment,
-            witness: Witness::default(),
+            clients: &Clients::default(),
         };
         let place = place(&address, ci, api).unwrap()?;
         Some((place.base.to_string(), place.path))
@@ -358,7 +408,7 @@ mod tests {
                 token,
                 connection: Connection::default(),
                 environment: &environment,
-                witness: Witness::default(),
+                clients: &Clients::default(),
             })
         };
         let actions = ("GITHUB_ACTIONS", "true");

@@ -5,19 +5,23 @@
 
 pub mod asked;
 pub mod check;
+mod clients;
 mod deployments;
 mod early;
 pub mod elsewhere;
 mod forges;
+mod former;
 mod grounds;
 pub mod hold;
 pub mod migrate;
 mod notes;
 pub mod order;
+mod ordered;
 mod pasts;
 pub mod permissions;
 pub mod propose;
 pub mod record;
+mod refused;
 pub mod registries;
 pub mod report;
 pub mod returns;
@@ -252,6 +256,7 @@ async fn round(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
         observe::checks::approvals(&mut observation, wants, style, &inputs.forge).await;
         promoted = promote::promote(&observation, decisions.clone(), environments, groups);
     }
+    refused::leave(&mut observation, &mut promoted.proposals, &inputs.forge, inputs.past).await;
     let settled = returns::settle(inputs, &observation, &mut promoted, &seen).await;
     let (changes, proposed) = edits(inputs, &observation.sites, &seen, &mut promoted.proposals);
     let (returns, troubles) = settled.take_place(&mut promoted);

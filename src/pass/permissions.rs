@@ -9,9 +9,9 @@ use crate::config::service::Service;
 use crate::forge::{Forge, ForgeError};
 use crate::git::url::RemoteUrl;
 use crate::http::connection::Connection;
-use crate::model::exchange::Witness;
 use crate::model::outcome::{Finding, Severity};
 use crate::model::pull_request::Lack;
+use crate::pass::clients::Clients;
 use crate::pass::propose::Publishing;
 use crate::pass::setup::{ForgeChoice, SetupError, publishing, repository, watched};
 use crate::pass::{deployments, forges};
@@ -34,7 +34,7 @@ pub fn token_warning(
         token: None,
         connection: Connection::default(),
         environment,
-        witness: Witness::default(),
+        clients: &Clients::default(),
     };
     (is_github && !is_named && forges::is_actions_own(&address)).then_some(
         "warning: pull requests that are made with the GITHUB_TOKEN of Actions start no workflows, so their checks never \

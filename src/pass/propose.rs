@@ -5,25 +5,27 @@ use std::sync::Arc;
 
 use crate::config::repository::Repository;
 use crate::forge::{Forge, ForgeError};
-use crate::git::GitError;
+use crate::git::{GitError, Remote};
 use crate::model::change::ChangeSet;
-use crate::model::commit::CommitId;
+use crate::model::commit::{CommitId, CommitStyle};
 use crate::model::decision::Verdict;
 use crate::model::environment::{BranchName, Environment, EnvironmentName, Publish};
 use crate::model::gate::{GateName, GateSpec};
 use crate::model::outcome::{Landed, Trouble};
 use crate::model::proposal::{Action, Proposal};
-use crate::model::pull_request::{PullRequest, State};
+use crate::model::pull_request::{HeadBranch, PullRequest, State};
 use crate::model::watch::WatchState;
 pub use crate::observe::checks::Asked;
-use crate::pass::notes;
+use crate::pass::former::Known;
 use crate::pass::run::{Mode, Run};
 use crate::pass::view::Branches;
-use crate::pass::{Planned, blocking};
+use crate::pass::{Inputs, Planned, blocking};
+use crate::pass::{former, notes, ordered};
 use crate::promote;
 use crate::publish::pull_requests::apply::{Place, apply};
 use crate::publish::pull_requests::heads::look;
-use crate::publish::pull_requests::{self, Course, Desired, Standing, Unsure};
+use crate::publish::pull_requests::told::{messages, silent};
+use crate::publish::pull_requests::{self, Course, Desired, Standing, Unsure, course};
 
 /// The longest body where no forge sets a limit, in characters.
 pub(super) const LONGEST_BODY: usize = 60_000;
@@ -80,7 +82,7 @@ enum LookError {
 /// Brings the pull requests to where they should be, or says what would be done.
 pub(super) async fn propose(
     run: &Run<'_>,
-    base: &CommitId,
+    (base, inputs): (&CommitId, &Inputs<'_>),
     branches: &Branches,
     config: &Repository,
     planned: &mut Planned,
@@ -96,14 +98,25 @@ pub(super) async fn propose(
     let style = &config.pull_request;
     let limit = forge.map_or(LONGEST_BODY, Forge::body_limit);
     let mut desired = desired(planned, config, limit, &BTreeMap::new());
-    let mut listed = planned.observation.pull_requests.take();
+    // Gates may have asked for the same list a moment ago.
+    let listed = match (forge, planned.observation.pull_requests.take()) {
+        (None, _) => Ok(None),
+        (_, Some(listed)) => Ok(Some(listed)),
+        (Some(forge), None) => forge.list().await.map(Some),
+    };
+    let known = former::known(planned);
     let mut proposed = Proposed::default();
-    for onto in grounds(run, base, branches, config) {
+    let grounds = grounds(run, base, branches, config);
+    let known_tips: Vec<_> = grounds.iter().map(|onto| (onto.branch.clone(), onto.tip.clone())).collect();
+    for onto in grounds {
         let (mut own, others): (Vec<_>, Vec<_>) =
             desired.into_iter().partition(|desired| onto.has(&desired.environment));
         desired = others;
-        let listed = if onto.is_base { listed.take() } else { None };
-        let standing = match standing(run, &onto, config, (forge, listed), &own).await {
+        let looked = match listed.as_ref().map_err(|error| LookError::Forge(error.clone())) {
+            Ok(listed) => standing(run, (&onto, &known_tips), (config, &known), (forge, listed.as_deref()), &own).await,
+            Err(error) => Err(error),
+        };
+        let mut standing = match looked {
             Ok(standing) => standing,
             Err(error) => {
                 let reason = error.to_string();
@@ -115,6 +128,15 @@ pub(super) async fn propose(
             }
         };
         let prefix = style.branch_prefix.as_str();
+        former::take_up(planned, &mut standing, &mut own);
+        let ordered = match ordered::again(run, (&onto, inputs), planned, &mut standing, limit).await {
+            Ok(ordered) => ordered,
+            Err(error) => {
+                tracing::warn!(%error, "what was ordered is left as it stands");
+                Vec::new()
+            }
+        };
+        ordered::take_place(&ordered, planned, &mut own);
         unapproved(planned, config, &standing, &mut own, (limit, &BTreeMap::new()));
         one_of_a_head(planned, &standing, &mut own);
         let mut courses = pull_requests::plan(&own, &standing, prefix, &unsure(planned));
@@ -122,6 +144,8 @@ pub(super) async fn propose(
             let notes = notes::notes(run, forge, planned, &standing, (&own, &courses)).await;
             own = self::desired(planned, config, limit, &notes);
             own.retain(|desired| onto.has(&desired.environment));
+            former::take_up(planned, &mut standing, &mut own);
+            ordered::take_place(&ordered, planned, &mut own);
             unapproved(planned, config, &standing, &mut own, (limit, &notes));
             one_of_a_head(planned, &standing, &mut own);
             courses = pull_requests::plan(&own, &standing, prefix, &unsure(planned));
@@ -132,14 +156,15 @@ pub(super) async fn propose(
             proposed.landed.extend(apply(&place, onto.tip, &mut courses).await.landed);
         }
         take_over(planned, courses, &mut proposed);
+        ordered::tell(ordered, planned);
     }
     proposed
 }
 
 /// A branch that pull requests are made to.
-struct Onto<'a> {
-    branch: &'a BranchName,
-    tip: &'a CommitId,
+pub(super) struct Onto<'a> {
+    pub(super) branch: &'a BranchName,
+    pub(super) tip: &'a CommitId,
     is_base: bool,
     /// The environments on this branch; of the base, those on any other one.
     environments: BTreeSet<&'a EnvironmentName>,
@@ -208,7 +233,7 @@ fn desired(planned: &mut Planned, config: &Repository, limit: usize, notes: &BTr
 }
 
 /// Returns how many approvals an environment asks for.
-fn approvals_of(environment: &Environment) -> u32 {
+pub(super) fn approvals_of(environment: &Environment) -> u32 {
     let asked = environment.gates.iter().filter_map(|gate| match gate {
         GateSpec::Approvals(count) => Some(*count),
         _ => None,
@@ -228,7 +253,7 @@ fn unapproved(
         let proposal = &mut planned.promoted.proposals[wanted.proposal];
         let key = (wanted.environment.clone(), wanted.group.clone());
         let seen = planned.observation.approvals.get(&key).and_then(|known| known.as_ref().ok()?.head.as_ref());
-        if seen.is_none() || seen == pull_requests::kept(wanted, standing) {
+        if seen.is_none() || seen == course::kept(wanted, standing) {
             continue;
         }
         for gate in proposal.gates.iter_mut().filter(|gate| gate.name == GateName::Approvals) {
@@ -239,8 +264,9 @@ fn unapproved(
         let (index, approvals) = (wanted.proposal, wanted.approvals);
         let environment = config.environments.named(&wanted.environment);
         let notes = notes.get(&index).map(String::as_str).unwrap_or_default();
+        let head = wanted.head.clone();
         *wanted = pull_requests::desired((index, proposal), changes, styles, environment, (limit, notes));
-        wanted.approvals = approvals;
+        (wanted.approvals, wanted.head) = (approvals, head);
     }
 }
 
@@ -251,7 +277,7 @@ fn one_of_a_head(planned: &mut Planned, standing: &Standing, desired: &mut Vec<D
         let Some(other) = desired.iter().find(|wanted| wanted.head == back.head && wanted.proposal != position) else {
             continue;
         };
-        let (dropped, action, reason) = match pull_requests::refused(back, standing) {
+        let (dropped, action, reason) = match course::refused(back, standing) {
             Some(_) => (position, Action::LeftAlone, "a person has refused to go back".to_owned()),
             None => {
                 (other.proposal, Action::Waiting, format!("{} of {} goes back first", back.group, back.environment))
@@ -268,33 +294,103 @@ fn one_of_a_head(planned: &mut Planned, standing: &Standing, desired: &mut Vec<D
 /// Looks at what stands on the remote and on the forge.
 async fn standing(
     run: &Run<'_>,
-    onto: &Onto<'_>,
-    config: &Repository,
-    (forge, listed): (Option<&dyn Forge>, Option<Vec<PullRequest>>),
+    (onto, tips): (&Onto<'_>, &[(BranchName, CommitId)]),
+    (config, known): (&Repository, &Known),
+    (forge, listed): (Option<&dyn Forge>, Option<&[PullRequest]>),
     desired: &[Desired],
 ) -> Result<Standing, LookError> {
-    let remote = Arc::clone(&run.remote);
-    let prefix = config.pull_request.branch_prefix.clone();
-    let mut heads = blocking(move || remote.heads(&prefix)).await?;
-    let prefix = &config.pull_request.branch_prefix;
-    heads.retain(|(name, _)| onto.has_head(name, prefix));
+    let prefix = config.pull_request.branch_prefix.as_str();
+    // Without pull requests only their names tell of branches that were named otherwise before.
+    let (remote, named) = (Arc::clone(&run.remote), if listed.is_some() { prefix } else { "" }.to_owned());
+    let mut all = blocking(move || remote.heads(&named)).await?;
+    let mut heads: Vec<_> = all.extract_if(.., |(name, _)| name.as_str().starts_with(prefix)).collect();
+    let (mut pull_requests, displaced) = match listed {
+        Some(listed) => {
+            let (own, displaced) = sort(listed, onto, config);
+            (Some(own), displaced)
+        }
+        None => (None, Vec::new()),
+    };
+    all.retain(|(name, _)| name != run.branch);
+    let (further, mut former) = former::candidates(config, known, pull_requests.as_deref(), all);
+    former.retain(|_, (environment, _)| onto.has(environment));
+    heads.retain(|(name, _)| onto.has_head(name, prefix) && !former.contains_key(name));
+    heads.extend(further.into_iter().filter(|(name, _)| former.contains_key(name)));
     let (remote, branch, at) = (Arc::clone(&run.remote), onto.branch.clone(), onto.tip.clone());
     let (own, wanted) = (config.commit.clone(), desired.to_vec());
-    let heads = blocking(move || look(&*remote, (&branch, &at), heads, &own, &wanted)).await?;
-    let pull_requests = match forge {
-        Some(forge) => {
-            // Gates may have asked for the same list a moment ago.
-            let mut all = match listed {
-                Some(listed) => listed,
-                None => forge.list(onto.branch, prefix).await?,
-            };
-            all.retain(|one| onto.has_head(&one.head, prefix));
-            refused_before(onto.branch, forge, desired, &mut all).await?;
-            Some(all)
+    // Where its environment lived before, or lives by now.
+    let mut elsewhere: Vec<_> = tips.iter().filter(|(other, _)| other != onto.branch).cloned().collect();
+    let before: BTreeSet<&BranchName> = displaced.iter().map(|one| &one.base).collect();
+    let unknown: Vec<_> =
+        before.into_iter().filter(|base| tips.iter().all(|(other, _)| other != *base)).cloned().collect();
+    let mut heads = blocking(move || {
+        let tips = remote.fetch_all(&unknown);
+        elsewhere.extend(unknown.into_iter().zip(tips).filter_map(|(name, tip)| Some((name, tip.ok()?))));
+        let mut heads = look(&*remote, (&branch, &at), heads, &own, &wanted)?;
+        for head in heads.iter_mut().filter(|head| !head.is_own) {
+            take_along(&*remote, head, &elsewhere, &own)?;
         }
-        None => None,
-    };
-    Ok(Standing { heads, pull_requests })
+        Ok(heads)
+    })
+    .await?;
+    let mut told = BTreeMap::new();
+    if let (Some(forge), Some(all)) = (forge, &mut pull_requests) {
+        refused_before(onto.branch, forge, desired, all).await?;
+        heads.iter_mut().for_each(|head| let_go(head, all));
+        let (remote, silent) = (Arc::clone(&run.remote), silent(all));
+        told = blocking(move || messages(&*remote, silent)).await?;
+    }
+    let base = Some(onto.branch.clone());
+    Ok(Standing { base, heads, pull_requests, displaced, former, told })
+}
+
+/// Knows a head branch as Tagboat's own that was made on the branch on which its environment lived before: what lies beneath it is
+/// that branch's.
+fn take_along(
+    remote: &dyn Remote,
+    head: &mut HeadBranch,
+    elsewhere: &[(BranchName, CommitId)],
+    own: &CommitStyle,
+) -> Result<(), GitError> {
+    for (branch, tip) in elsewhere {
+        let listed = vec![(head.name.clone(), head.tip.clone())];
+        let looked = look(remote, (branch, tip), listed, own, &[])?;
+        if let Some(looked) = looked.into_iter().find(|looked| looked.is_own && looked.key.is_some()) {
+            *head = HeadBranch { is_fresh: false, is_on_tip: false, ..looked };
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Sorts what was listed: what counts on a branch, and what is open into another one though its environment lives on this one.
+fn sort(listed: &[PullRequest], onto: &Onto<'_>, config: &Repository) -> (Vec<PullRequest>, Vec<PullRequest>) {
+    let prefix = config.pull_request.branch_prefix.as_str();
+    let (mut own, mut displaced) = (Vec::new(), Vec::new());
+    for one in listed {
+        let is_named_now = one.head.as_str().starts_with(prefix);
+        let is_placed = !is_named_now || onto.has_head(&one.head, prefix);
+        let is_marked = one.marker.as_ref().is_some_and(|marker| onto.has(&marker.environment));
+        match one.state {
+            // What a person refused was refused whatever its branch was called, and wherever it was to go.
+            State::Closed | State::Merged => own.push(one.clone()),
+            State::Open if one.base == *onto.branch && is_placed => own.push(one.clone()),
+            State::Open if one.base != *onto.branch && is_named_now && is_placed && is_marked => {
+                displaced.push(one.clone());
+            }
+            State::Open => {}
+        }
+    }
+    (own, displaced)
+}
+
+/// Lets a branch be made anew that somebody else has pushed to, once all of it was merged: the forge keeps whose commits they were.
+fn let_go(head: &mut HeadBranch, pull_requests: &[PullRequest]) {
+    let of_head = || pull_requests.iter().filter(|one| one.head == head.name);
+    let is_merged = of_head().any(|one| one.state == State::Merged && one.commit == head.tip);
+    if !head.is_own && is_merged && !of_head().any(|one| one.state == State::Open) {
+        (head.is_own, head.key, head.is_fresh, head.is_order, head.is_return) = (true, None, false, false, false);
+    }
 }
 
 /// Adds what the listing no longer tells of heads whose pull request is about to change: it must not turn into what
@@ -306,11 +402,10 @@ async fn refused_before(
     listed: &mut Vec<PullRequest>,
 ) -> Result<(), ForgeError> {
     for wanted in desired {
-        let is_changing = listed.iter().any(|one| {
-            one.state == State::Open
-                && one.head == wanted.head
-                && one.marker.as_ref().is_none_or(|marker| marker.key != wanted.key)
-        });
+        let wish = course::wish(wanted);
+        let is_changing = listed
+            .iter()
+            .any(|one| one.state == State::Open && one.head == wanted.head && !wish.stood_in(one, &|_| None));
         if is_changing {
             let all = forge.of_head(base, &wanted.head).await?;
             let known: BTreeSet<_> = listed.iter().map(|one| one.number).collect();

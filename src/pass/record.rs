@@ -21,6 +21,7 @@ use crate::model::site::{Site, Value};
 use crate::observe::files::Files;
 use crate::observe::history::{Asking, MOST_COMMITS, Past, Reading, Rewritten, Told, tell};
 use crate::pass::PassError;
+use crate::pass::elsewhere::{self, Others};
 use crate::pass::grounds::{self, Looked, Seen, Sight};
 use crate::pass::view::Branches;
 use crate::promote::drift::{self, Drift, Runs};
@@ -29,7 +30,7 @@ use crate::promote::record::{self, Known};
 use crate::{decide, promote};
 
 /// How many commits are read at first, and how many then where that was not enough.
-const DEPTHS: [usize; 4] = [LATELY, 200, 800, MOST_COMMITS];
+pub(super) const DEPTHS: [usize; 4] = [LATELY, 200, 800, MOST_COMMITS];
 
 /// How many things that happened lately are told.
 const MOST_LATELY: usize = 1_000;
@@ -47,6 +48,8 @@ pub struct Ledger<'a> {
     pub past: &'a dyn Past,
     /// The branches beside the base on which environments live.
     pub branches: &'a Branches,
+    /// The other repositories whose environments come before ones of this one; what is not here is not compared with.
+    pub others: &'a Others,
     /// What earlier passes left.
     pub cache: &'a Cache,
     /// The limits of what is read.
@@ -130,14 +133,37 @@ fn seen(told: &Told, name: &EnvironmentName, image: &ImageName, value: &Value) -
 /// # Errors
 ///
 /// [`GitError`] when history cannot be read.
-pub(super) fn drift(ledger: &Ledger<'_>, looked: &Looked<'_>) -> Result<Vec<Drift>, GitError> {
+pub(super) fn drift(ledger: &Ledger<'_>, looked: &Looked<'_>) -> Result<Drifted, GitError> {
     let environments = &ledger.config.environments;
     if environments.0.iter().all(|environment| environment.after.is_empty()) {
-        return Ok(Vec::new());
+        return Ok(Drifted::default());
     }
     let runs = runs(ledger.config, &looked.sites);
     let told = read_of(ledger, looked, &Asking::These(runs.keys().cloned().collect()), &|told| settles(told, &runs))?;
-    Ok(drift::drift(environments, &runs, &told.timelines, &decide::past::order))
+    drifted(ledger, runs, told.timelines)
+}
+
+/// How environments differ, and with what they could not be compared.
+#[derive(Debug, Default)]
+pub(super) struct Drifted {
+    /// How they differ.
+    pub(super) drifts: Vec<Drift>,
+    /// Environments of other repositories that could not be looked at, with the reason.
+    pub(super) unknown: Vec<(EnvironmentName, String)>,
+}
+
+/// Compares what environments run and have run with those before them, here and in other repositories.
+pub(super) fn drifted(
+    ledger: &Ledger<'_>,
+    mut runs: Runs,
+    mut timelines: BTreeMap<(EnvironmentName, ImageName), Timeline>,
+) -> Result<Drifted, GitError> {
+    let Ledger { config, others, cache, limits, .. } = *ledger;
+    let there = elsewhere::background(elsewhere::Looking { config, others, cache, limits }, &runs)?;
+    runs.extend(there.runs);
+    timelines.extend(there.timelines);
+    let drifts = drift::drift(&config.environments, &runs, &timelines, &decide::past::order);
+    Ok(Drifted { drifts, unknown: there.failed })
 }
 
 /// Whether history reaches the commits that brought everything that stands now.
@@ -173,7 +199,7 @@ fn complete<'a>(ledger: &Ledger<'a>) -> Result<Looked<'a>, PassError> {
 
 /// Looks at every branch that is at hand.
 pub(super) fn looked<'a>(ledger: &Ledger<'a>) -> Result<Looked<'a>, PassError> {
-    let Ledger { config, files, past, branches, cache, limits } = *ledger;
+    let Ledger { config, files, past, branches, cache, limits, others: _ } = *ledger;
     grounds::look(&Sight { config, files, past: Some(past), branches, cache, limits })
 }
 

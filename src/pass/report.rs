@@ -1,6 +1,6 @@
 //! From a planned pass to the outcome that reports print: rows for what failed and what was passed by.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::repository::Repository;
 use crate::decide::questions::{Followed, follow};
@@ -113,11 +113,24 @@ fn held(decision: &Decision, observation: &Observation) -> Vec<Skipped> {
     let question = &decision.question;
     let Some(Ok(tags)) = observation.images.get(&question.image) else { return Vec::new() };
     let rows = decision.rejected.iter().filter(|(_, reason)| matches!(reason, Reason::Held(_)));
-    rows.map(|(tag, reason)| Skipped {
+    let taken_back = rows.map(|(tag, reason)| Skipped {
         what: question.image.to_string(),
         reason: format!("in {}: {} is {reason}", question.environment, tags.list.at(tag)),
-    })
-    .collect()
+    });
+    // What is older than a version that failed may be many, and has one reason: the newest of them stands for all.
+    let behind = decision.rejected.iter().filter(|(_, reason)| matches!(reason, Reason::Behind(_)));
+    let behind: BTreeMap<String, Vec<&str>> = behind.fold(BTreeMap::new(), |mut all, (tag, reason)| {
+        all.entry(reason.to_string()).or_default().push(tags.list.at(tag));
+        all
+    });
+    let behind = behind.into_iter().map(|(reason, tags)| Skipped {
+        what: question.image.to_string(),
+        reason: match tags.as_slice() {
+            [only] => format!("in {}: {only} is {reason}", question.environment),
+            several => format!("in {}: {} versions are {reason}", question.environment, several.len()),
+        },
+    });
+    taken_back.chain(behind).collect()
 }
 
 /// Adds a row to `skipped` for everything found that is not followed or not decided.

@@ -10,7 +10,7 @@ use crate::model::change::ChangeSet;
 use crate::model::decision::Question;
 use crate::model::environment::{EnvironmentName, Publish};
 use crate::model::history::{Mover, Ordered, Shift, Timeline};
-use crate::model::hold::Hold;
+use crate::model::hold::{BY_ITSELF, Hold};
 use crate::model::observation::Observation;
 use crate::model::outcome::{Skipped, Trouble};
 use crate::model::policy::Pin;
@@ -24,9 +24,6 @@ use crate::pass::{Editing, Inputs, is_asked_for};
 use crate::promote::order::{self, version_before};
 use crate::promote::{self, Promoted};
 use crate::publish::plan::{OrderNote, PlannedCommit, hold_commit, ordered_commit};
-
-/// Who holds what goes back.
-const BY: &str = "Tagboat";
 
 /// A return that is to be published.
 #[derive(Debug, Clone)]
@@ -215,7 +212,7 @@ async fn one(
             image: watch.image.clone(),
             tag,
             until: None,
-            by: Some(BY.to_owned()),
+            by: Some(BY_ITSELF.to_owned()),
             reason: Some(failed.clone()),
         }));
         let to = Value { tag: back.to.tag, digest };
@@ -268,6 +265,7 @@ async fn one(
         order: Ordered::Rollback,
         holds: held,
         skipped: BTreeSet::new(),
+        publish,
         reason: Some(failed.clone()),
         failed: Some(failed),
     };

@@ -232,7 +232,7 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
     let tell = |planned: &Planned| {
         let (config, files, branches) = (&config, &files, &branches);
         let (cache, limits) = (run.cache, run.limits);
-        let ledger = Ledger { config, files, past: &past, branches, cache, limits };
+        let ledger = Ledger { config, files, past: &past, branches, others: &others, cache, limits };
         memory.map(|memory| Box::new(status::beside(planned, &ledger, memory)))
     };
     let is_own = |returned: &&Return| planned.promoted.proposals[returned.proposal].publish == Publish::Commit;
@@ -242,7 +242,7 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
     let planned_commits: Vec<(Onto, PlannedCommit)> = holds.chain(returns).chain(changes).collect();
     if run.mode == Mode::DryRun || planned_commits.is_empty() {
         // Pull requests stand on a base that this pass leaves alone; where it moves, the next round makes them.
-        let mut outcome = end(run, &base, &branches, &config, planned, &tell).await;
+        let mut outcome = end(run, (&base, &inputs), &branches, &config, planned, &tell).await;
         // What landed is told by the round that follows, which stands on it.
         if run.mode == Mode::Act && outcome.commits.is_empty() {
             deployments::tell(&run.publishing, run.cache, &config, &mut outcome).await;
@@ -278,7 +278,7 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
             refuse(&mut planned, &own, &reason);
             troubles.push(branch_trouble(&branch, &reason));
         }
-        let mut outcome = end(run, &base, &branches, &config, planned, &tell).await;
+        let mut outcome = end(run, (&base, &inputs), &branches, &config, planned, &tell).await;
         outcome.errors.extend(troubles);
         return Ok(Once::Done { outcome, environments: config.environments, is_behind: false, goes_back: false });
     }
@@ -396,14 +396,14 @@ pub(super) async fn fetch_branches(remote: &Arc<dyn Remote>, config: &Repository
 /// Ends a round that leaves the base where it is: with the pull requests.
 async fn end(
     run: &Run<'_>,
-    base: &CommitId,
+    (base, inputs): (&CommitId, &Inputs<'_>),
     branches: &Branches,
     config: &Repository,
     mut planned: Planned,
     tell: &dyn Fn(&Planned) -> Option<Box<Standing>>,
 ) -> Box<Outcome> {
     (run.progress)(Progress::Git);
-    let proposed = propose(run, base, branches, config, &mut planned).await;
+    let proposed = propose(run, (base, inputs), branches, config, &mut planned).await;
     let standing = tell(&planned);
     let mut outcome = Box::new(report::outcome(planned, config));
     outcome.standing = standing;

@@ -20,8 +20,8 @@ use crate::model::record::{Entry, Running, Standing, Status};
 use crate::model::site::Value;
 use crate::observe::history::Asking;
 use crate::pass::record::{self, Ledger};
-use crate::pass::{Inputs, PassError, Planned, report};
-use crate::promote::drift::{self, Drift};
+use crate::pass::{Inputs, PassError, Planned, elsewhere, report};
+use crate::promote::drift::Drift;
 
 /// What history told of one commit: the same for every pass that stands on it.
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ struct Background {
     cut: Option<Timestamp>,
 }
 
-/// The tips of the base and of the branches beside it.
+/// The tips of the base, of the branches beside it, and of other repositories.
 type Tips = Vec<Option<CommitId>>;
 
 /// What history told of the commits on which the last pass of a repository stood, so that the next one need not read it.
@@ -60,7 +60,8 @@ pub fn status(planned: Planned, inputs: &Inputs<'_>, ledger: Option<&Ledger<'_>>
 pub(super) fn beside(planned: &Planned, ledger: &Ledger<'_>, memory: &Memory) -> Standing {
     let mut known = memory.0.lock().unwrap_or_else(PoisonError::into_inner);
     let beside = ledger.branches.values().map(|viewed| viewed.as_ref().ok().and_then(|viewed| viewed.base.clone()));
-    let tips: Tips = std::iter::once(planned.observation.base.clone()).chain(beside).collect();
+    let others = elsewhere::tips(ledger.others);
+    let tips: Tips = std::iter::once(planned.observation.base.clone()).chain(beside).chain(others).collect();
     let remembered = known.as_ref().filter(|(at, _)| *at == tips).map(|(_, known)| Arc::clone(known));
     let read = match remembered {
         Some(background) => Ok(background),
@@ -104,14 +105,10 @@ fn is_settled(status: &Status) -> bool {
 /// Reads since when what stands there now does, and how environments drift apart.
 fn background(planned: &Planned, ledger: &Ledger<'_>) -> Result<Background, PassError> {
     let looked = record::looked(ledger)?;
-    let mut runs = record::runs(ledger.config, &looked.sites);
+    let runs = record::runs(ledger.config, &looked.sites);
     let asking = Asking::These(runs.keys().cloned().collect());
     let told = record::read_of(ledger, &looked, &asking, &|told| record::settles(told, &runs))?;
-    for (name, elsewhere) in &planned.observation.elsewhere {
-        let theirs = elsewhere.runs.iter().map(|(image, values)| ((name.clone(), image.clone()), values.clone()));
-        runs.extend(theirs);
-    }
-    let drifts = drift::drift(&ledger.config.environments, &runs, &told.timelines, &decide::past::order);
+    let drifts = record::drifted(ledger, runs.clone(), told.timelines.clone())?.drifts;
     let lately = record::lately(ledger, &told);
     let mut background =
         Background { drifts, lately, cut: (!told.whole).then_some(told.oldest), ..Background::default() };

@@ -16,6 +16,7 @@ use crate::manifest;
 use crate::model::exchange::Witness;
 use crate::model::outcome::Outcome;
 use crate::model::usage::Usage;
+use crate::pass::clients::Clients;
 use crate::pass::hold::{self, HoldError};
 use crate::pass::order::{self, Order, OrderError, Ordering};
 use crate::pass::propose::Publishing;
@@ -35,7 +36,8 @@ pub struct Watcher {
     limits: manifest::Limits,
     /// Where other processes leave what they learnt.
     elsewhere: Option<Arc<dyn Elsewhere>>,
-    witness: Witness,
+    /// The forge clients, which live as long as this does.
+    clients: Clients,
     /// What history told of each repository.
     memories: Mutex<HashMap<String, Arc<Memory>>>,
 }
@@ -132,7 +134,8 @@ impl Watcher {
     pub fn new(service: Service, environment: Environment, witness: Witness) -> Result<Self, SetupError> {
         let registries = setup::registry_client(&service, &environment)?.told_to(witness.clone());
         let limits = setup::limits(&service);
-        Ok(Self { service, environment, registries, limits, elsewhere: None, witness, memories: Mutex::default() })
+        let clients = Clients::told_to(witness);
+        Ok(Self { service, environment, registries, limits, elsewhere: None, clients, memories: Mutex::default() })
     }
 
     /// Shares what registries allow and what they answer with other processes that watch the same.
@@ -182,7 +185,7 @@ impl Watcher {
                 remote,
                 branch: &branch,
                 config: None,
-                neighbours: &setup::neighbours(service, environment),
+                neighbours: &setup::neighbours_by(&self.clients, service, environment),
                 source: &source,
                 sources: &setup::sources(service, environment),
                 cache: &cache,
@@ -231,7 +234,7 @@ impl Watcher {
             remote,
             branch: &branch,
             config: None,
-            neighbours: &setup::neighbours(service, environment),
+            neighbours: &setup::neighbours_by(&self.clients, service, environment),
             source: &self.registries.for_pass(),
             sources: &setup::sources(service, environment),
             cache: &self.cache(),
@@ -254,11 +257,10 @@ impl Watcher {
 
     fn open(&self, url: &str) -> Result<Opened, SetupError> {
         let target = Target::Url { url, branch: None };
-        setup::remote_told_to(&self.witness, &target, &self.service, &self.environment)
+        setup::remote_by(&self.clients, &target, &self.service, &self.environment)
     }
 
     fn publishing(&self, url: &RemoteUrl) -> Result<Publishing, SetupError> {
-        let witness = self.witness.clone();
-        setup::publishing_told_to(witness, ForgeChoice::Auto, None, url, &self.service, &self.environment)
+        setup::publishing_by(&self.clients, ForgeChoice::Auto, None, url, &self.service, &self.environment)
     }
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::model::decision::{Decision, Question, Reason, Verdict};
 use crate::model::environment::{Environment, EnvironmentName, Environments, Predecessor};
 use crate::model::gate::{GateSpec, SoakCount};
-use crate::model::history::{Mover, Past};
+use crate::model::history::{Mover, Past, Shift, Timeline};
 use crate::model::hold::Hold;
 use crate::model::image::{ImageName, Tag};
 use crate::model::observation::Observation;
@@ -98,6 +98,12 @@ pub(super) fn ancestors<'a>(environment: &'a Environment, environments: &'a Envi
     found
 }
 
+/// Returns all environments before one, also those by other ways than the one that is tried: what is held or was taken back
+/// in any of them stays.
+fn before<'a>(environment: &'a Environment, environments: &'a Environments) -> Vec<&'a EnvironmentName> {
+    ancestors(environments.named(&environment.name).unwrap_or(environment), environments)
+}
+
 /// What candidates are found by.
 pub(super) struct Search<'a> {
     /// What was seen.
@@ -125,7 +131,7 @@ impl Search<'_> {
         };
         let image = &decision.question.image;
         let concerned: Vec<&EnvironmentName> =
-            std::iter::once(&environment.name).chain(ancestors(environment, self.environments)).collect();
+            std::iter::once(&environment.name).chain(before(environment, self.environments)).collect();
         let mut is_known = true;
         for name in &concerned {
             let key = ((*name).clone(), image.clone());
@@ -181,10 +187,21 @@ impl Search<'_> {
 
     /// Returns the entry in the file of holds that names a value for an environment or one before it.
     fn hold_on(&self, environment: &Environment, image: &ImageName, value: &Value) -> Option<&Hold> {
-        let mut concerned = ancestors(environment, self.environments);
+        let mut concerned = before(environment, self.environments);
         concerned.push(&environment.name);
         let tag = value.tag.as_ref()?;
         self.observation.all_holds().find(|hold| hold.covers(&concerned, image, tag, self.observation.now))
+    }
+
+    /// Returns when an environment before last brought anything that failed here, went back by itself and is still held.
+    fn failed(&self, environment: &Environment, image: &ImageName, before: &Timeline) -> Option<Timestamp> {
+        let failed = self.past(&environment.name, image)?.failed.iter().map(|failed| &failed.value);
+        let held = failed.filter(|value| self.hold_on(environment, image, value).is_some());
+        let came = held.flat_map(|value| {
+            let has_it = |shift: &&Shift| shift.to.difference(&shift.from).any(|came| came.tag == value.tag);
+            before.shifts.iter().find(has_it).map(|shift| shift.landed)
+        });
+        came.max()
     }
 
     /// Returns why another digest of the same tag is no step forward: digests have no order, so one that gave way here is
@@ -263,6 +280,10 @@ impl Search<'_> {
             let is_held =
                 |value: &Value| past.hold_on(value).is_some() || self.hold_on(environment, image, value).is_some();
             let mut here = gates::introduced(timeline, is_held);
+            // What came there before something that failed here had its turn.
+            if let Some(failed) = self.failed(environment, image, timeline) {
+                here.retain(|(_, since)| *since > failed);
+            }
             if !here.iter().any(|(value, _)| *value == running.to) {
                 here.insert(0, (running.to.clone(), timeline.since(&running.to)));
             }

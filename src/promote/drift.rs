@@ -49,12 +49,7 @@ pub fn drift(
                     }
                     let is_ahead = there.iter().all(|other| order(value, other) == Some(Ordering::Greater));
                     let timeline = timelines.get(&key);
-                    let has_run = timeline.is_some_and(|timeline| {
-                        timeline
-                            .shifts
-                            .iter()
-                            .any(|shift| shift.from.iter().chain(&shift.to).any(|v| is_same(v, value)))
-                    });
+                    let has_run = timeline.is_some_and(|timeline| has_run(timeline, value));
                     let is_known = timeline.is_some_and(|timeline| timeline.whole);
                     let runs = there.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
                     match (is_ahead, has_run, is_known) {
@@ -85,8 +80,13 @@ pub fn drift(
     found
 }
 
+/// Whether a version has stood somewhere, as far as history was read.
+pub fn has_run(timeline: &Timeline, value: &Value) -> bool {
+    timeline.shifts.iter().any(|shift| shift.from.iter().chain(&shift.to).any(|other| is_same(other, value)))
+}
+
 /// Whether two values are one version: a digest that only one of them writes is no difference.
-fn is_same(one: &Value, other: &Value) -> bool {
+pub fn is_same(one: &Value, other: &Value) -> bool {
     one.tag == other.tag
         && match (&one.digest, &other.digest) {
             (Some(one), Some(other)) => one == other,

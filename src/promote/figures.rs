@@ -12,6 +12,7 @@ use crate::model::history::Timeline;
 use crate::model::image::ImageName;
 use crate::model::record::{Entry, Figures, Kind, Spread};
 use crate::promote::candidates::ancestors;
+use crate::promote::drift::is_same;
 
 /// How many seconds a day has, for rates.
 const DAY: f64 = 86_400.0;
@@ -40,6 +41,7 @@ pub fn figures(
             let deployments: BTreeSet<&CommitId> = brought.iter().map(|entry| &entry.commit).collect();
             let lead: Vec<SignedDuration> =
                 brought.iter().filter_map(|entry| lead_time(environments, environment, timelines, entry)).collect();
+            let dated: Vec<SignedDuration> = brought.iter().filter_map(|entry| from_image(timelines, entry)).collect();
             let restored: Vec<(&CommitId, SignedDuration)> = brought
                 .iter()
                 .filter_map(|entry| Some((&entry.commit, restored(&own, entry)?.duration_since(entry.time))))
@@ -51,6 +53,8 @@ pub fn figures(
                 deployments: count,
                 per_day: ratio(count, 1) / days,
                 lead_time: spread(lead),
+                dated: (dated.len(), brought.len()),
+                from_image: spread(dated),
                 change_failure_rate: (count > 0).then(|| ratio(failed.len(), count)),
                 time_to_restore: spread(restored.into_iter().map(|(_, time)| time).collect()),
             }
@@ -87,6 +91,18 @@ fn lead_time(
         Some(shift.time)
     });
     Some(entry.time.duration_since(came.min()?))
+}
+
+/// Returns how long a version took from its publication to this environment: its push, else its creation, as the trailer of
+/// any commit tells that brought the same version anywhere.
+///
+/// None where no commit tells. A clock that was wrong makes it nothing, and never less.
+fn from_image(timelines: &BTreeMap<(EnvironmentName, ImageName), Timeline>, entry: &Entry) -> Option<SignedDuration> {
+    let value = entry.to.as_ref()?;
+    let own = timelines.iter().filter(|((_, image), _)| *image == entry.image).flat_map(|(_, found)| &found.shifts);
+    let told = own.flat_map(|shift| &shift.word.published).filter(|(other, _)| is_same(other, value));
+    let published = told.map(|(_, time)| *time).min()?;
+    Some(entry.time.duration_since(published).max(SignedDuration::ZERO))
 }
 
 /// Returns when a version that came was taken back, before any other version took its place.

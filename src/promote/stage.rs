@@ -202,7 +202,8 @@ fn one(
 fn held_back(decision: &Decision, observation: &Observation) -> Option<String> {
     let image = &decision.question.image;
     let tags = observation.images.get(image)?.as_ref().ok()?;
-    let (tag, reason) = decision.rejected.iter().find(|(_, reason)| matches!(reason, Reason::Held(_)))?;
+    let (tag, reason) =
+        decision.rejected.iter().find(|(_, reason)| matches!(reason, Reason::Held(_) | Reason::Behind(_)))?;
     Some(format!("the group moves together: {image}: {} is {reason}", tags.list.at(tag)))
 }
 

@@ -233,3 +233,50 @@ fn one_of_several_is_enough_where_any_is_asked_for() {
     let ahead = run("1.1.0", "1.2.0", "1.3.0");
     assert!(ahead.iter().all(|row| row.contains("which is ahead of")) && !ahead.is_empty(), "{ahead:?}");
 }
+
+#[test]
+fn a_failure_is_laid_to_nobody_while_it_is_not_known_what_else_came() {
+    let api = "ghcr.io/acme/api";
+    let mut dev = environment("dev", &[], Publish::Commit);
+    let within = jiff::SignedDuration::from_hours(1);
+    let checks = vec!["deploy/dev".into()];
+    dev.on_failure = Some(crate::model::environment::OnFailure { checks, within, publish: Publish::Commit });
+    let environments = Environments(vec![dev]);
+    let decisions = vec![decision(WEB, "dev", "1.1.0"), decision(api, "dev", "1.1.0")];
+    let now: Timestamp = "2026-11-20T08:10:00Z".parse().unwrap();
+    let commit = crate::model::commit::CommitId("c1".into());
+    let (from, to) = (value("1.0.0"), value("1.1.0"));
+    let shift = crate::model::history::Shift {
+        commit: commit.clone(),
+        time: now,
+        landed: now,
+        by: crate::model::history::Mover::Tagboat,
+        word: crate::model::history::Word::default(),
+        from: [from.clone()].into(),
+        to: [to.clone()].into(),
+        steps: [(from, to)].into(),
+    };
+    let timeline =
+        crate::model::history::Timeline { shifts: vec![shift], asides: Vec::new(), oldest: now, whole: true };
+    let failed = crate::model::pull_request::Check {
+        name: "deploy/dev".to_owned(),
+        state: crate::model::pull_request::CheckState::Failed,
+        word: "failure".to_owned(),
+        text: String::new(),
+        time: Some(now),
+    };
+    let mut observation = observation(&[WEB, api]);
+    (observation.now, observation.has_forge) = (now, true);
+    observation.lines.insert("dev".into(), vec![commit.clone()].into());
+    observation.reports.insert(commit, Ok(vec![failed]));
+    let key = |image: &str| ("dev".into(), image.parse().unwrap());
+    observation.pasts.insert(key(WEB), Ok(Past { timeline: Some(timeline), ..Past::default() }));
+    let states = |observation: &Observation| {
+        let promoted = promote(observation, decisions.clone(), &environments, &Groups::default());
+        promoted.watches.iter().map(|watch| (watch.image.to_string(), watch.has_failed())).collect::<Vec<_>>()
+    };
+    assert_eq!(states(&observation), [(WEB.to_owned(), true)]);
+    // The other one may have come later, and failed.
+    observation.pasts.insert(key(api), Err("the object is damaged".to_owned()));
+    assert_eq!(states(&observation), [(WEB.to_owned(), false)]);
+}

@@ -62,6 +62,8 @@ struct Begun<'a> {
     past: &'a Timeline,
     /// What all images have been there, this one among them.
     others: Vec<&'a Timeline>,
+    /// Why it is not known of all of them what they have been: then a failure may be another one's.
+    unread: Option<String>,
 }
 
 /// Returns a watch that is not over, with the commits whose checks are laid to it.
@@ -83,9 +85,13 @@ fn begun<'a>(
         return None;
     }
     // Its own as well: at one of several places something else may have come.
-    let others: BTreeSet<&ImageName> = all.iter().map(|other| &other.image).collect();
+    let images: BTreeSet<&ImageName> = all.iter().map(|other| &other.image).collect();
     let others: Vec<&Timeline> =
-        others.into_iter().filter_map(|image| timeline(observation, &environment.name, image)).collect();
+        images.iter().filter_map(|image| timeline(observation, &environment.name, image)).collect();
+    let unread = images.into_iter().find_map(|image| {
+        let reason = observation.pasts.get(&(environment.name.clone(), image.clone()))?.as_ref().err()?;
+        Some(format!("what else came there is not known: {image}: {reason}"))
+    });
     let commits =
         laid_to(observation.line_of(&environment.name), &others, past.held(&question.current)?, shift.word.depth);
     let watch = Watch {
@@ -99,7 +105,7 @@ fn begun<'a>(
         state: WatchState::Watching,
         failed_before: BTreeSet::new(),
     };
-    Some(Begun { watch, commits, past, others })
+    Some(Begun { watch, commits, past, others, unread })
 }
 
 fn timeline<'a>(
@@ -126,7 +132,7 @@ fn is_newer_there(other: &Timeline, watched: usize, at: usize) -> bool {
 /// Looks at the checks; a watch whose time is over shows nothing but a failure in time.
 fn judged(
     observation: &Observation,
-    Begun { mut watch, commits, past, others }: Begun<'_>,
+    Begun { mut watch, commits, past, others, unread }: Begun<'_>,
     on_failure: &OnFailure,
     forge: &mut ForgeWants,
 ) -> Option<Watch> {
@@ -135,6 +141,10 @@ fn judged(
         forge.checks.insert(want.clone());
     }
     let is_over = watch.until <= observation.now;
+    if let Some(reason) = unread {
+        watch.state = WatchState::Unknown(reason);
+        return (!is_over).then_some(watch);
+    }
     let mut unknown = None;
     for name in &want.names {
         match failure(observation, name, &want.commits, watch.until) {

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use crate::model::brought::Brought;
 use crate::model::change::Change;
 use crate::model::commit::CommitId;
 use crate::model::environment::{Environment, Predecessor, Publish};
@@ -28,7 +29,7 @@ const NAMED: usize = 3;
 const LONGEST_WHAT: usize = 100;
 
 /// The characters that stay free for what was proposed before, in the text and in the marker, where `--` is six times as long.
-const ROOM_FOR_BEFORE: usize = 1_300;
+const ROOM_FOR_BEFORE: usize = 1_300 + marker::MOST_BROUGHT_BEFORE;
 
 /// The longest title; GitHub takes 256 characters, GitLab and Gitea 255, and some go for the mark of a draft.
 const LONGEST_TITLE: usize = 240;
@@ -101,7 +102,8 @@ fn origin(environment: &Environment) -> String {
 
 /// Writes a body; rows that do not fit are counted.
 pub fn body(proposal: &Proposal, changes: &[Change], writing: &Writing<'_>) -> String {
-    let hidden = hidden(proposal, writing.key);
+    let brought = Brought::of(changes.iter().map(|change| (&change.image, &change.to)));
+    let hidden = hidden(proposal, writing.key, brought);
     let head = writing.environment.map(origin).unwrap_or_default();
     let room = writing.limit.saturating_sub(hidden.chars().count() + 4 + ROOM_FOR_BEFORE);
     let text = usual(head, (proposal, changes), writing, room);
@@ -113,7 +115,7 @@ pub fn body(proposal: &Proposal, changes: &[Change], writing: &Writing<'_>) -> S
 }
 
 /// Writes the marker.
-fn hidden(proposal: &Proposal, key: &str) -> String {
+fn hidden(proposal: &Proposal, key: &str, brought: Brought) -> String {
     marker::write(&Marker {
         key: key.to_owned(),
         environment: proposal.environment.clone(),
@@ -124,6 +126,7 @@ fn hidden(proposal: &Proposal, key: &str) -> String {
         armed: Armed::No,
         what: Some(what(proposal)),
         instead: None,
+        brought,
         was: None,
     })
 }
@@ -156,7 +159,8 @@ pub(super) fn instead_of(body: &str, before: &Marker, turned: Option<&CommitId>)
     let Some(now) = marker::read(body) else { return body.to_owned() };
     let told = marker::write(&now);
     let is_same = before.key == now.key;
-    let turned = turned.map(|commit| Was { key: before.key.clone(), commit: commit.clone() });
+    let (key, brought) = (&before.key, &before.brought);
+    let turned = turned.map(|commit| Was { key: key.clone(), commit: commit.clone(), brought: brought.clone() });
     let was = if is_same { before.was.clone() } else { turned };
     let now = Marker { armed: before.armed, was, ..now };
     // Of the same content the line stands already.
@@ -222,9 +226,10 @@ pub fn ordered(
     environment: Option<&Environment>,
     limit: usize,
 ) -> String {
-    // Its gates were judged when it was ordered: from there on it is a person's to merge.
-    let by_hand = Proposal { publish: Publish::PullRequest, ..proposal.clone() };
-    returned(&by_hand, changes, (message, key), environment, limit)
+    // A later pass merges where the environment says so, and nowhere else.
+    let is_merged = environment.is_some_and(|environment| environment.publish == Publish::AutoMerge);
+    let publish = if is_merged { proposal.publish } else { Publish::PullRequest };
+    returned(&Proposal { publish, ..proposal.clone() }, changes, (message, key), environment, limit)
 }
 
 /// Writes the body of what goes back by itself, likewise.
@@ -242,7 +247,7 @@ pub fn returned(
         .collect();
     let told: String = told.iter().map(|line| format!("{}\n\n", plain(line))).collect();
     // The reason and the gates lead the line with their own names, so that nothing of them begins one.
-    let hidden = hidden(proposal, key);
+    let hidden = hidden(proposal, key, Brought::default());
     let room = limit.saturating_sub(hidden.chars().count() + 4 + ROOM_FOR_BEFORE);
     let writing = Writing { key, template: None, environment, notes: "", limit };
     format!("{}\n\n{hidden}\n", usual(told, (proposal, changes), &writing, room).trim_end())

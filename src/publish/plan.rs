@@ -1,16 +1,17 @@
 //! Which commits a pass makes: one for each environment, with the trailers that history is read from.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use crate::model::change::{Change, ChangeSet, FileEdit};
 use crate::model::commit::{
-    CommitPlan, CommitStyle, TRAILER_BY, TRAILER_ENVIRONMENT, TRAILER_FAILED, TRAILER_HOLD, TRAILER_IMAGE, TRAILER_KEY,
-    TRAILER_ORDER, TRAILER_REASON, TRAILER_RELEASE, TRAILER_SKIP,
+    CommitPlan, CommitStyle, TRAILER_BY, TRAILER_DATED, TRAILER_ENVIRONMENT, TRAILER_FAILED, TRAILER_HOLD,
+    TRAILER_IMAGE, TRAILER_KEY, TRAILER_ORDER, TRAILER_PUBLISH, TRAILER_REASON, TRAILER_RELEASE, TRAILER_SKIP,
 };
-use crate::model::environment::EnvironmentName;
+use crate::model::environment::{EnvironmentName, Publish};
 use crate::model::gate::GateName;
 use crate::model::history::Ordered;
 use crate::model::hold::Hold;
@@ -58,7 +59,7 @@ pub fn commit(
     PlannedCommit {
         plan: CommitPlan {
             environment: environment.clone(),
-            message: message(environment, &moves, &files, &key, style),
+            message: message(environment, (&moves, &published(changes)), &files, &key, style),
             author: style.author.clone(),
             committer: style.committer().clone(),
             sign: style.sign,
@@ -77,6 +78,8 @@ pub struct OrderNote {
     pub holds: Vec<Hold>,
     /// The gates that were not waited for.
     pub skipped: BTreeSet<GateName>,
+    /// How it is published: a later pass merges what was ordered to be merged.
+    pub publish: Publish,
     /// Who, on one line.
     pub by: Option<String>,
     /// Why, on one line.
@@ -118,8 +121,13 @@ pub fn ordered_commit(
         let _infallible = writeln!(text, "\nNot waited for: {}", names(&note.skipped));
     }
     text.push('\n');
-    moved_trailers(&mut text, environment, &moves, &key);
+    // What goes back is no delivery.
+    let published = if note.order == Ordered::Promote { published(changes) } else { Published::new() };
+    moved_trailers(&mut text, environment, (&moves, &published), &key);
     let _infallible = writeln!(text, "{TRAILER_ORDER}: {}", note.order.as_str());
+    if note.publish == Publish::AutoMerge && note.failed.is_none() {
+        let _infallible = writeln!(text, "{TRAILER_PUBLISH}: {}", note.publish.as_str());
+    }
     for hold in &note.holds {
         let _infallible = writeln!(text, "{TRAILER_HOLD}: {}:{}{}", hold.image, hold.tag, place(hold));
     }
@@ -205,9 +213,20 @@ fn short(image: &ImageName) -> &str {
 /// The distinct moves of a commit, whatever number of files each changes.
 type Moves<'a> = BTreeSet<(&'a ImageName, &'a Value, &'a Value)>;
 
+/// When what comes was published.
+type Published<'a> = BTreeMap<(&'a ImageName, &'a Value), Timestamp>;
+
+/// The time before which nothing was published: images that are built to be the same every time say 1970 or 1980.
+const OLDEST: Timestamp = Timestamp::constant(946_684_800, 0);
+
+fn published(changes: &[Change]) -> Published<'_> {
+    let known = changes.iter().filter_map(|change| Some(((&change.image, &change.to), change.published?)));
+    known.filter(|(_, time)| *time >= OLDEST).collect()
+}
+
 fn message(
     environment: &EnvironmentName,
-    moves: &Moves<'_>,
+    (moves, published): (&Moves<'_>, &Published<'_>),
     files: &[FileEdit],
     key: &str,
     style: &CommitStyle,
@@ -225,7 +244,7 @@ fn message(
     };
     let mut text = wording::message(style.message.as_ref(), &facts);
     text.push_str("\n\n");
-    moved_trailers(&mut text, environment, moves, key);
+    moved_trailers(&mut text, environment, (moves, published), key);
     for (key, value) in style.further_trailers() {
         let _infallible = writeln!(text, "{key}: {value}");
     }
@@ -238,11 +257,19 @@ fn body(text: &mut String, moves: &Moves<'_>) {
     }
 }
 
-fn moved_trailers(text: &mut String, environment: &EnvironmentName, moves: &Moves<'_>, key: &str) {
+fn moved_trailers(
+    text: &mut String,
+    environment: &EnvironmentName,
+    (moves, published): (&Moves<'_>, &Published<'_>),
+    key: &str,
+) {
     let _infallible = writeln!(text, "{TRAILER_ENVIRONMENT}: {environment}");
     for (image, from, to) in moves {
         let from = if may_close(image) { format!("\"{from}\"") } else { from.to_string() };
         let _infallible = writeln!(text, "{TRAILER_IMAGE}: {image} {from} -> {to}");
+    }
+    for ((image, value), time) in published {
+        let _infallible = writeln!(text, "{TRAILER_DATED}: {image} {time} {value}");
     }
     let _infallible = writeln!(text, "{TRAILER_KEY}: {key}");
 }

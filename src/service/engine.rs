@@ -79,7 +79,7 @@ impl Engine {
             if queue.is_open() {
                 self.shared.timetable().due(now).into_iter().for_each(|ask| queue.ask(ask));
             }
-            let room = self.shared.timetable().room();
+            let room = self.shared.timetable().room(now);
             queue.room(room);
             // What is heard may be due at once, or be no longer.
             let Some(event) = queue.take() else { break };
@@ -175,7 +175,8 @@ impl Engine {
                         let result = if is_partial(outcome) { PassResult::Partial } else { PassResult::Done };
                         let earliest = figures::earliest(outcome, now);
                         let (images, tips) = (figures::images(outcome), outcome.tips.clone());
-                        (result, Ended::Done { earliest, images, follows: passed.follows.clone(), tips })
+                        let has_landed = figures.commits > 0 || figures.proposals(Action::Merged) > 0;
+                        (result, Ended::Done { earliest, images, follows: passed.follows.clone(), tips, has_landed })
                     }
                 }
             }

@@ -24,7 +24,8 @@ pub(super) struct Joined {
     pub(super) queue: Arc<dyn Queue>,
     /// The name of this replica among them.
     pub(super) name: String,
-    sharing: Option<Arc<Sharing>>,
+    /// What is shared beside passes.
+    pub(super) sharing: Option<Arc<Sharing>>,
 }
 
 impl Joined {

@@ -136,7 +136,8 @@ impl Shared {
         self.board.watch(service.repositories.iter().map(|repository| repository.url.as_str()));
         self.queue.watch(&service.repositories.iter().map(|repository| repository.url.clone()).collect::<Vec<_>>());
         let environment = live.watcher.environment();
-        self.notifier.configure(service, environment, &self.clock, &self.metrics.notices);
+        let sharing = self.others.sharing.as_ref();
+        self.notifier.configure(service, environment, &self.clock, &self.metrics.notices, sharing);
         self.metrics.reloaded(true, now);
         self.wake.notify_one();
     }

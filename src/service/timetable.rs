@@ -32,6 +32,12 @@ const ASKED_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(30);
 /// How many passes run at once, unless the configuration says otherwise.
 const AT_ONCE: u32 = 4;
 
+/// How long a pass keeps others from beginning: one that takes longer hangs on something, and they need not wait for that.
+const HANGS_AFTER: SignedDuration = SignedDuration::from_secs(60);
+
+/// How many times as many passes may run at once, with those that hang.
+const MOST_HANGING: usize = 4;
+
 /// A clock that goes back by more than this was set; anything less is its ordinary correction.
 const SET_BACK: SignedDuration = SignedDuration::from_secs(2);
 
@@ -59,6 +65,8 @@ pub(super) enum Ended {
         follows: BTreeSet<String>,
         /// The newest commits of its branches.
         tips: Vec<CommitId>,
+        /// Whether it put something on them itself.
+        has_landed: bool,
     },
     /// It failed as a whole.
     Failed,
@@ -92,6 +100,8 @@ struct Entry {
     follows: BTreeSet<String>,
     /// The newest commits of its branches, once a pass has told.
     tips: Option<Vec<CommitId>>,
+    /// When a pass ended that found or made them others than before.
+    moved: Option<Timestamp>,
 }
 
 impl Entry {
@@ -114,6 +124,7 @@ impl Entry {
             images: None,
             follows: BTreeSet::new(),
             tips: None,
+            moved: None,
         }
     }
 
@@ -252,9 +263,17 @@ impl Timetable {
         true
     }
 
-    /// Returns how many more passes may begin.
-    pub(super) fn room(&self) -> usize {
-        if self.is_stopping { 0 } else { self.most_at_once.saturating_sub(self.running) }
+    /// Returns how many more passes may begin. One that runs for long gives up its place, so that several that hang hold up the
+    /// others for a minute and not for ever; all of them together are bounded, too.
+    pub(super) fn room(&self, now: Timestamp) -> usize {
+        if self.is_stopping {
+            return 0;
+        }
+        let is_in_place =
+            |entry: &&Entry| entry.is_running && entry.begun.is_some_and(|begun| now < later(begun, HANGS_AFTER));
+        let in_place = self.entries.values().filter(is_in_place).count();
+        let all = self.most_at_once.saturating_mul(MOST_HANGING).saturating_sub(self.running);
+        self.most_at_once.saturating_sub(in_place).min(all)
     }
 
     /// Takes what another process tells of a repository, unless more is known here.
@@ -271,6 +290,9 @@ impl Timetable {
         // What was asked for after that pass began may not have been there when it looked.
         entry.hastened = entry.hastened.filter(|(moment, _)| *moment > row.began);
         entry.follows = row.follows.clone();
+        if row.tips.is_some() && entry.tips.is_some() && entry.tips != row.tips {
+            entry.moved = Some(row.ended);
+        }
         entry.tips = row.tips.clone().or(entry.tips.take());
         entry.plan(row.began, row.ended, row.earliest, count);
     }
@@ -311,11 +333,15 @@ impl Timetable {
         let begun = entry.begun.unwrap_or(now);
         let mut has_moved = false;
         let earliest = match how {
-            Ended::Done { earliest, images, follows, tips } => {
+            Ended::Done { earliest, images, follows, tips, has_landed } => {
                 entry.failures = 0;
                 entry.images = Some(images);
                 entry.follows = follows;
-                has_moved = entry.tips.replace(tips.clone()).is_some_and(|known| known != tips);
+                let known = entry.tips.replace(tips);
+                has_moved = has_landed || known.is_some() && known != entry.tips;
+                if has_moved {
+                    entry.moved = Some(now);
+                }
                 earliest
             }
             Ended::Failed => {
@@ -326,6 +352,11 @@ impl Timetable {
         // What was asked for while it ran may have come after it looked.
         entry.plan(begun, now, earliest, count);
         let failures = entry.failures;
+        // What it follows may have moved behind its back, when nobody knew yet that it follows that.
+        let behind = |other: &String| self.entries.get(other)?.moved.filter(|moved| *moved > begun);
+        if self.entries.get(url).is_some_and(|entry| entry.follows.iter().any(|other| behind(other).is_some())) {
+            self.hasten_for(url, Cause::Before, now);
+        }
         if has_moved {
             let follow = |(other, entry): (&String, &Entry)| entry.follows.contains(url).then(|| other.clone());
             let followers: Vec<String> = self.entries.iter().filter_map(follow).collect();

@@ -204,7 +204,11 @@ mod checker {
             "fn f() { tokio::process::Command::new(\"git\"); }",
             "use tokio::{process::Command, sync::Mutex};",
         ] {
-            finds("edit/mod.rs", body, "starts programs outside of src/git/ and src/registry/credentials/");
+            finds(
+                "edit/mod.rs",
+                body,
+                "starts programs outside of src/git/ and src/registry/credentials/ and src/cli/arenas.rs",
+            );
             passes("git/program.rs", body);
             passes("registry/credentials/helper.rs", body);
         }

@@ -21,7 +21,7 @@ use crate::forge::comments::{Comment, Comments, say_once};
 use crate::forge::gitea::raw::{DRAFT, RawComment, RawPullRequest, RawRepository, RawStatus};
 use crate::forge::releases;
 use crate::forge::rest::{Reply, Rest, TokenHeader};
-use crate::forge::{Asked, Forge, ForgeError};
+use crate::forge::{Asked, Desk, Forge, ForgeError};
 use crate::http::client::HttpClient;
 use crate::model::commit::{CommitId, MadeCommit, NewCommit};
 use crate::model::environment::BranchName;
@@ -66,7 +66,25 @@ impl Gitea {
     /// Reaches hosts in another way: through a proxy, or trusting a private authority.
     #[must_use]
     pub fn over(self, http: HttpClient) -> Self {
-        Self { rest: self.rest.over(http), ..self }
+        self.at(Desk::of(http))
+    }
+
+    /// Asks in common with clients of other repositories.
+    #[must_use]
+    pub fn at(self, desk: Desk) -> Self {
+        Self { rest: self.rest.at(desk), ..self }
+    }
+
+    /// Returns one for the next pass: it asks as the same and knows the same answers again, and asks anew for settings.
+    #[must_use]
+    pub fn for_pass(&self) -> Self {
+        Self {
+            rest: self.rest.clone(),
+            owner: self.owner.clone(),
+            name: self.name.clone(),
+            has_token: self.has_token,
+            settings: Mutex::new(None),
+        }
     }
 
     /// Returns a URL below the repository.
@@ -104,7 +122,7 @@ impl Gitea {
         }
     }
 
-    async fn read_all(&self, base: &BranchName, prefix: &str) -> Result<Vec<PullRequest>, ForgeError> {
+    async fn read_all(&self) -> Result<Vec<PullRequest>, ForgeError> {
         let query = |state| [("state", state), ("sort", "recentupdate"), ("limit", PAGE)];
         let reply = self.rest.read_again(self.url(&["pulls"], &query("all"))).await?;
         if reply.status != StatusCode::OK {
@@ -123,10 +141,7 @@ impl Gitea {
             listed.retain(|one| one.state != "open");
             listed.extend(open);
         }
-        let own = |one: &RawPullRequest| {
-            one.is_own() && one.base.label == base.as_str() && one.head.label.starts_with(prefix)
-        };
-        Ok(listed.into_iter().filter(own).map(RawPullRequest::into_plain).collect())
+        Ok(listed.into_iter().filter(RawPullRequest::is_own).map(RawPullRequest::into_plain).collect())
     }
 
     async fn read_of_head(&self, base: &BranchName, head: &BranchName) -> Result<Vec<PullRequest>, ForgeError> {
@@ -256,8 +271,8 @@ impl Comments for Gitea {
 }
 
 impl Forge for Gitea {
-    fn list<'a>(&'a self, base: &'a BranchName, prefix: &'a str) -> Asked<'a, Vec<PullRequest>> {
-        Box::pin(self.read_all(base, prefix))
+    fn list(&self) -> Asked<'_, Vec<PullRequest>> {
+        Box::pin(self.read_all())
     }
 
     fn of_head<'a>(&'a self, base: &'a BranchName, head: &'a BranchName) -> Asked<'a, Vec<PullRequest>> {

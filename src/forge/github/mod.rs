@@ -7,7 +7,7 @@ mod commits;
 mod deployments;
 pub mod identity;
 mod merge;
-mod pace;
+pub(super) mod pace;
 mod permissions;
 mod pulls;
 mod raw;
@@ -25,7 +25,7 @@ use crate::forge::comments::say_once;
 use crate::forge::github::identity::Identity;
 use crate::forge::github::transport::Transport;
 use crate::forge::releases::{self, PUBLIC_HOST};
-use crate::forge::{Asked, Forge, ForgeError};
+use crate::forge::{Asked, Desk, Forge, ForgeError};
 use crate::http::client::HttpClient;
 use crate::http::target::host_of;
 use crate::model::commit::{CommitId, MadeCommit, NewCommit};
@@ -64,7 +64,19 @@ impl GitHub {
     /// Reaches hosts in another way: through a proxy, or trusting a private authority.
     #[must_use]
     pub fn over(self, http: HttpClient) -> Self {
-        Self { transport: self.transport.over(http), ..self }
+        self.at(Desk::of(http))
+    }
+
+    /// Asks in common with clients of other repositories.
+    #[must_use]
+    pub fn at(self, desk: Desk) -> Self {
+        Self { transport: self.transport.at(desk), ..self }
+    }
+
+    /// Returns one for the next pass, which asks as the same, with its tokens and what it remembers of answers.
+    #[must_use]
+    pub fn for_pass(&self) -> Self {
+        Self { transport: self.transport.clone(), owner: self.owner.clone(), name: self.name.clone() }
     }
 
     /// Returns a token that is good for Git, too: of an App, one of its installation, good for the next minutes.
@@ -87,8 +99,8 @@ impl GitHub {
 }
 
 impl Forge for GitHub {
-    fn list<'a>(&'a self, base: &'a BranchName, prefix: &'a str) -> Asked<'a, Vec<PullRequest>> {
-        Box::pin(self.listed(base, prefix))
+    fn list(&self) -> Asked<'_, Vec<PullRequest>> {
+        Box::pin(self.listed())
     }
 
     fn of_head<'a>(&'a self, base: &'a BranchName, head: &'a BranchName) -> Asked<'a, Vec<PullRequest>> {

@@ -15,13 +15,13 @@ const AN_HOUR: usize = 500;
 
 /// The writes of the last hour.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(in crate::forge) struct Pace {
     made: VecDeque<Timestamp>,
 }
 
 impl Pace {
     /// Returns how long the next write has to wait; none where it may be made now.
-    pub(super) fn wait(&mut self, now: Timestamp) -> Option<Duration> {
+    pub(in crate::forge) fn wait(&mut self, now: Timestamp) -> Option<Duration> {
         while self.made.front().is_some_and(|first| since(*first, now) >= Duration::from_secs(3600)) {
             self.made.pop_front();
         }
@@ -34,7 +34,7 @@ impl Pace {
     }
 
     /// Notes a write.
-    pub(super) fn note(&mut self, now: Timestamp) {
+    pub(in crate::forge) fn note(&mut self, now: Timestamp) {
         self.made.push_back(now);
     }
 }

@@ -18,7 +18,7 @@ const NEEDED: [(&str, &str, &str); 4] = [
 impl GitHub {
     /// Returns what an App's installation may do; `None` for every other credential.
     pub(super) async fn app_permissions(&self) -> Result<Option<Vec<(String, String)>>, ForgeError> {
-        match &self.transport.identity {
+        match &*self.transport.identity {
             Identity::App(app) => Ok(Some(self.transport.held(app).await?.permissions)),
             Identity::Token(_) => Ok(None),
         }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use url::Url;
 
 use crate::forge::comments::{Comment, Comments};
+use crate::forge::github::transport::Answer;
 use crate::forge::github::{GitHub, raw};
 use crate::forge::{Asked, ForgeError};
 use crate::model::commit::CommitId;
@@ -17,10 +19,10 @@ use crate::model::pull_request::{NewPullRequest, Number, PullRequest, State};
 impl GitHub {
     /// The first page tells what changed last in any state. Where there is more, every open one is listed, too: an open
     /// one that nobody touched for long may be behind a hundred others.
-    pub(super) async fn listed(&self, base: &BranchName, prefix: &str) -> Result<Vec<PullRequest>, ForgeError> {
-        let newest = [("base", base.as_str()), ("sort", "updated"), ("direction", "desc"), ("per_page", "100")];
+    pub(super) async fn listed(&self) -> Result<Vec<PullRequest>, ForgeError> {
+        let newest = [("sort", "updated"), ("direction", "desc"), ("per_page", "100")];
         let url = self.url(&["pulls"], &[&[("state", "all")], newest.as_slice()].concat());
-        let answer = self.transport.get(&url).await?;
+        let answer = self.transport.get_again(&url, reduced).await?;
         if answer.status != StatusCode::OK {
             let refusal = answer.refusal("to list the pull requests");
             return Err(match refusal {
@@ -31,14 +33,13 @@ impl GitHub {
         let mut found: Vec<raw::PullRequest> = answer.json()?;
         if answer.has_next() {
             let path = self.path(&["pulls"]);
-            let query = [("state", "open"), ("base", base.as_str())];
+            let query = [("state", "open")];
             found
                 .extend(self.transport.pages((&path, &query), "to list the pull requests", |page: Vec<_>| page).await?);
         }
         // One that is on both lists, and maybe changed in between: what was asked last counts.
         let by_number: BTreeMap<u64, raw::PullRequest> = found.into_iter().map(|pull| (pull.number, pull)).collect();
-        let ours = by_number.into_values().rev().filter(|pull| pull.head.name.starts_with(prefix));
-        Ok(ours.filter_map(of_raw).filter(|pull| pull.base == *base).collect())
+        Ok(by_number.into_values().rev().filter_map(of_raw).collect())
     }
 
     pub(super) async fn made_from(&self, base: &BranchName, head: &BranchName) -> Result<Vec<PullRequest>, ForgeError> {
@@ -137,6 +138,12 @@ impl GitHub {
             _ => Err(answer.refusal("to remove a label")),
         }
     }
+}
+
+/// Returns what is read of a page: GitHub tells far more of a hundred pull requests.
+fn reduced(page: &Answer) -> Option<Bytes> {
+    let pulls: Vec<raw::PullRequest> = page.json().ok()?;
+    serde_json::to_vec(&pulls).ok().map(Bytes::from)
 }
 
 impl Comments for GitHub {

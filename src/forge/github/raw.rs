@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 #[derive(Debug, Default, Deserialize)]
@@ -14,7 +14,7 @@ pub(super) struct Refusal {
     pub(super) errors: Value,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct PullRequest {
     pub(super) number: u64,
     pub(super) html_url: String,
@@ -46,12 +46,12 @@ pub(super) struct DeploymentStatus {
     pub(super) state: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Label {
     pub(super) name: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Branch {
     #[serde(rename = "ref")]
     pub(super) name: String,
@@ -60,7 +60,7 @@ pub(super) struct Branch {
     pub(super) repo: Option<RepositoryName>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct RepositoryName {
     pub(super) full_name: String,
 }

@@ -2,15 +2,12 @@
 //!
 //! The entry points are [`Transport::get`], [`Transport::pages`] and [`Transport::write`]. A write is sent once.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, LINK, RETRY_AFTER,
-};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, IF_NONE_MATCH, LINK, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
@@ -19,15 +16,17 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::clock::Clock;
-use crate::forge::ForgeError;
 use crate::forge::github::identity::{App, Held, Identity};
-use crate::forge::github::pace::Pace;
 use crate::forge::github::raw;
+use crate::forge::{Desk, ForgeError};
 use crate::http::client::{Call, HttpClient, PlainHttp, Timeouts};
 use crate::http::echo::without_echo;
 use crate::http::error::HttpError;
 use crate::http::retry::{RetryPolicy, retry_after};
 use crate::model::image::shorten;
+
+/// Who it is, in messages.
+const NAME: &str = "GitHub";
 
 /// How long one question may take, with its tries and waits.
 const TIME: Duration = Duration::from_secs(40);
@@ -37,12 +36,6 @@ const LONGEST: u64 = 48 << 20;
 
 /// The most pages of one list.
 const MOST_PAGES: usize = 50;
-
-/// How many answers are remembered to be asked for again only if they changed.
-const REMEMBERED: usize = 64;
-
-/// The longest remembered answer.
-const LONGEST_REMEMBERED: usize = 4 << 20;
 
 /// The longest that a write is held back so as not to come too fast.
 const PATIENCE: Duration = Duration::from_secs(61);
@@ -125,16 +118,15 @@ impl Answer {
     }
 }
 
-/// The API of one GitHub.
+/// The API of one GitHub. What is cloned asks as the same: with the same token, pace and memory.
+#[derive(Clone)]
 pub(super) struct Transport {
-    http: HttpClient,
+    desk: Desk,
+    /// By which number this one remembers answers.
+    owner: u64,
     base: Url,
-    pub(super) identity: Identity,
+    pub(super) identity: Arc<Identity>,
     clock: Arc<dyn Clock>,
-    pace: Mutex<Pace>,
-    /// Until when GitHub wants to hear nothing.
-    quiet: Mutex<Option<Timestamp>>,
-    remembered: Mutex<HashMap<Url, (HeaderValue, Answer)>>,
     /// Where the installation of an App is looked up.
     repository: String,
 }
@@ -142,21 +134,15 @@ pub(super) struct Transport {
 impl Transport {
     pub(super) fn new(base: Url, repository: String, identity: Identity, clock: Arc<dyn Clock>) -> Self {
         let now = Arc::clone(&clock);
-        Self {
-            http: HttpClient::new(Timeouts::default(), Arc::new(move || now.now())),
-            base,
-            identity,
-            clock,
-            pace: Mutex::default(),
-            quiet: Mutex::default(),
-            remembered: Mutex::default(),
-            repository,
-        }
+        let desk = Desk::of(HttpClient::new(Timeouts::default(), Arc::new(move || now.now())));
+        let owner = desk.remembered.owner();
+        Self { desk, owner, base, identity: Arc::new(identity), clock, repository }
     }
 
-    /// Reaches hosts in another way.
-    pub(super) fn over(self, http: HttpClient) -> Self {
-        Self { http, ..self }
+    /// Asks in common with others.
+    pub(super) fn at(self, desk: Desk) -> Self {
+        let owner = desk.remembered.owner();
+        Self { desk, owner, ..self }
     }
 
     /// Returns the base of the API.
@@ -166,7 +152,7 @@ impl Transport {
 
     /// Returns the client, for questions that no token goes along with.
     pub(super) fn http(&self) -> &HttpClient {
-        &self.http
+        &self.desk.http
     }
 
     /// Returns the URL of a path below the base; each part stays one part.
@@ -200,27 +186,31 @@ impl Transport {
 
     /// Asks for something; where GitHub says that it is what it was, the remembered answer is given.
     pub(super) async fn get(&self, url: &Url) -> Result<Answer, ForgeError> {
-        let known = lock(&self.remembered).get(url).cloned();
+        self.get_again(url, |answer| Some(answer.body.clone())).await
+    }
+
+    /// As [`Transport::get`]; of an answer only what `reduced` leaves is remembered, and given the next time.
+    pub(super) async fn get_again(
+        &self,
+        url: &Url,
+        reduced: impl Fn(&Answer) -> Option<Bytes>,
+    ) -> Result<Answer, ForgeError> {
+        let known = self.desk.remembered.known(self.owner, url);
         let mut headers = HeaderMap::new();
-        if let Some((etag, _)) = &known {
-            headers.insert(IF_NONE_MATCH, etag.clone());
+        if let Some(known) = &known {
+            headers.insert(IF_NONE_MATCH, known.etag.clone());
         }
         let retry = RetryPolicy { after_silence: 2, after_trouble: 2, first_wait: Duration::from_millis(250) };
         let answer = self.send(Method::GET, url, headers, None, retry, &self.token().await?).await?;
         if answer.status == StatusCode::NOT_MODIFIED
-            && let Some((_, known)) = known
+            && let Some(known) = known
         {
-            return Ok(known);
+            return Ok(Answer { status: StatusCode::OK, headers: known.headers, body: known.body });
         }
         if answer.status == StatusCode::OK
-            && answer.body.len() <= LONGEST_REMEMBERED
-            && let Some(etag) = answer.headers.get(ETAG)
+            && let Some(body) = reduced(&answer)
         {
-            let mut remembered = lock(&self.remembered);
-            if remembered.len() >= REMEMBERED {
-                remembered.clear();
-            }
-            remembered.insert(url.clone(), (etag.clone(), answer.clone()));
+            self.desk.remembered.keep(self.owner, url, &answer.headers, body);
         }
         Ok(answer)
     }
@@ -262,9 +252,7 @@ impl Transport {
     pub(super) async fn write(&self, method: Method, url: &Url, body: Option<&Value>) -> Result<Answer, ForgeError> {
         let token = self.token().await?;
         self.hold_back().await?;
-        let answer = self.send(method, url, HeaderMap::new(), body, ONCE, &token).await;
-        lock(&self.pace).note(self.clock.now());
-        answer
+        self.send(method, url, HeaderMap::new(), body, ONCE, &token).await
     }
 
     /// Asks GraphQL; `Err` of the inside is the types of its errors.
@@ -288,25 +276,24 @@ impl Transport {
         Ok(Err(said.errors.iter().map(|error| shorten(&error.message)).collect()))
     }
 
+    /// Waits until one more write may be made, and takes its place in the pace.
     async fn hold_back(&self) -> Result<(), ForgeError> {
-        let wait = lock(&self.pace).wait(self.clock.now());
-        match wait {
-            None => Ok(()),
-            Some(wait) if wait <= PATIENCE => {
-                tracing::info!(seconds = wait.as_secs(), "writes are held back, so that GitHub does not refuse them");
-                tokio::time::sleep(wait).await;
-                Ok(())
-            }
-            Some(wait) => Err(ForgeError::Later {
+        let mut patience = PATIENCE;
+        while let Some(wait) = self.desk.account.write(self.clock.now()) {
+            // Others with the same account may be faster each time.
+            patience = patience.checked_sub(wait).ok_or_else(|| ForgeError::Later {
                 after: Some(wait),
-                reason: "as many writes as GitHub takes in an hour were made".to_owned(),
-            }),
+                reason: "as many writes as GitHub takes in a while were made".to_owned(),
+            })?;
+            tracing::info!(seconds = wait.as_secs(), "writes are held back, so that GitHub does not refuse them");
+            tokio::time::sleep(wait).await;
         }
+        Ok(())
     }
 
     /// Returns the token to show now: an App's is fetched, kept, and renewed before it ends.
     pub(super) async fn token(&self) -> Result<SecretString, ForgeError> {
-        match &self.identity {
+        match &*self.identity {
             Identity::Token(token) => Ok(token.clone()),
             Identity::App(app) => Ok(self.held(app).await?.token),
         }
@@ -366,7 +353,7 @@ impl Transport {
         retry: RetryPolicy,
         token: &SecretString,
     ) -> Result<Answer, ForgeError> {
-        self.check_quiet()?;
+        self.desk.account.check_quiet(NAME, self.clock.now())?;
         headers.insert(ACCEPT, HeaderValue::from_static("application/vnd.github+json"));
         headers.insert("x-github-api-version", HeaderValue::from_static("2022-11-28"));
         let mut shown = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
@@ -395,7 +382,7 @@ impl Transport {
     }
 
     async fn exchange(&self, call: &Call) -> Result<Answer, HttpError> {
-        let answer = self.http.send(call).await?;
+        let answer = self.desk.http.send(call).await?;
         let (status, headers) = (answer.status, answer.headers.clone());
         let body = without_echo(&call.headers, answer.body(LONGEST).whole().await?);
         Ok(Answer { status, headers, body })
@@ -431,20 +418,7 @@ impl Transport {
 
     /// Remembers that GitHub wants to hear nothing for a while.
     fn be_quiet(&self, wait: Duration) -> ForgeError {
-        let until = self.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX);
-        *lock(&self.quiet) = Some(until);
-        later(until, wait)
-    }
-
-    fn check_quiet(&self) -> Result<(), ForgeError> {
-        let quiet = *lock(&self.quiet);
-        match quiet {
-            Some(until) => match Duration::try_from(until.duration_since(self.clock.now())) {
-                Ok(wait) if !wait.is_zero() => Err(later(until, wait)),
-                _ => Ok(()),
-            },
-            None => Ok(()),
-        }
+        self.desk.account.be_quiet(NAME, self.clock.now(), wait)
     }
 
     fn of_http(&self, error: HttpError) -> ForgeError {
@@ -466,12 +440,3 @@ impl Transport {
 
 /// No further try.
 const ONCE: RetryPolicy = RetryPolicy { after_silence: 0, after_trouble: 0, first_wait: Duration::ZERO };
-
-fn later(until: Timestamp, wait: Duration) -> ForgeError {
-    let until = until.round(jiff::Unit::Second).unwrap_or(until);
-    ForgeError::Later { after: Some(wait), reason: format!("GitHub wants no request before {until}") }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}

@@ -20,7 +20,7 @@ use crate::forge::comments::{Comment, Comments, say_once};
 use crate::forge::gitlab::raw::{DRAFT, RawMergeRequest, RawNote, RawProject, RawStatus, RawToken, RawUser};
 use crate::forge::releases;
 use crate::forge::rest::{Reply, Rest, TokenHeader};
-use crate::forge::{Asked, Forge, ForgeError};
+use crate::forge::{Asked, Desk, Forge, ForgeError};
 use crate::http::client::HttpClient;
 use crate::model::commit::{CommitId, MadeCommit, NewCommit};
 use crate::model::environment::BranchName;
@@ -75,7 +75,25 @@ impl GitLab {
     /// Reaches hosts in another way: through a proxy, or trusting a private authority.
     #[must_use]
     pub fn over(self, http: HttpClient) -> Self {
-        Self { rest: self.rest.over(http), ..self }
+        self.at(Desk::of(http))
+    }
+
+    /// Asks in common with clients of other repositories.
+    #[must_use]
+    pub fn at(self, desk: Desk) -> Self {
+        Self { rest: self.rest.at(desk), ..self }
+    }
+
+    /// Returns one for the next pass: it asks as the same and knows the same answers again, and asks anew for settings.
+    #[must_use]
+    pub fn for_pass(&self) -> Self {
+        Self {
+            rest: self.rest.clone(),
+            project: self.project.clone(),
+            is_job: self.is_job,
+            has_token: self.has_token,
+            settings: Mutex::new(None),
+        }
     }
 
     /// Returns a URL below the project, whose path with its groups is one part of it.
@@ -112,11 +130,9 @@ impl GitLab {
         }
     }
 
-    async fn read_all(&self, base: &BranchName, prefix: &str) -> Result<Vec<PullRequest>, ForgeError> {
+    async fn read_all(&self) -> Result<Vec<PullRequest>, ForgeError> {
         let query = |state: &'static str| {
-            let order = [("state", state), ("scope", "all"), ("order_by", "updated_at"), ("sort", "desc")];
-            let place = [("target_branch", base.as_str()), ("per_page", "100")];
-            order.into_iter().chain(place).collect::<Vec<_>>()
+            [("state", state), ("scope", "all"), ("order_by", "updated_at"), ("sort", "desc"), ("per_page", "100")]
         };
         let reply = self.rest.read_again(self.url(&["merge_requests"], &query("all"))).await?;
         if reply.status != StatusCode::OK {
@@ -135,10 +151,7 @@ impl GitLab {
             listed.retain(|one| one.state != "opened");
             listed.extend(open);
         }
-        let own = |one: &RawMergeRequest| {
-            one.is_own() && one.target_branch == base.as_str() && one.source_branch.starts_with(prefix)
-        };
-        Ok(listed.into_iter().filter(own).map(RawMergeRequest::into_plain).collect())
+        Ok(listed.into_iter().filter(RawMergeRequest::is_own).map(RawMergeRequest::into_plain).collect())
     }
 
     async fn read_of_head(&self, base: &BranchName, head: &BranchName) -> Result<Vec<PullRequest>, ForgeError> {
@@ -307,8 +320,8 @@ impl Comments for GitLab {
 }
 
 impl Forge for GitLab {
-    fn list<'a>(&'a self, base: &'a BranchName, prefix: &'a str) -> Asked<'a, Vec<PullRequest>> {
-        Box::pin(self.read_all(base, prefix))
+    fn list(&self) -> Asked<'_, Vec<PullRequest>> {
+        Box::pin(self.read_all())
     }
 
     fn of_head<'a>(&'a self, base: &'a BranchName, head: &'a BranchName) -> Asked<'a, Vec<PullRequest>> {

@@ -111,6 +111,11 @@ pub trait Past: Send + Sync {
     /// [`GitError`] when it cannot be read.
     fn read(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, GitError>;
 
+    /// Returns the message of a commit, where that is at hand.
+    fn message(&self, _commit: &CommitId) -> Option<String> {
+        None
+    }
+
     /// Returns the wanted files that are not as the newest commit has them, with what it has; of those of `standing` also
     /// the ones that it has not. A branch has none.
     ///
@@ -143,6 +148,10 @@ pub struct BranchPast<'a> {
 }
 
 impl Past for BranchPast<'_> {
+    fn message(&self, commit: &CommitId) -> Option<String> {
+        self.remote.message(commit).ok().flatten()
+    }
+
     fn line(&self, limit: usize, wanted: &(dyn Fn(&str) -> bool + Sync)) -> Result<Line, GitError> {
         self.remote.history(self.branch, self.tip, limit, wanted)
     }

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use crate::git::log::LogEntry;
 use crate::model::commit::{
-    TRAILER_ENVIRONMENT, TRAILER_FAILED, TRAILER_IMAGE, TRAILER_ORDER, TRAILER_REASON, TRAILER_SKIP,
+    TRAILER_DATED, TRAILER_ENVIRONMENT, TRAILER_FAILED, TRAILER_IMAGE, TRAILER_ORDER, TRAILER_REASON, TRAILER_SKIP,
 };
 use crate::model::environment::EnvironmentName;
 use crate::model::history::{Mover, Ordered, Word};
@@ -21,10 +23,10 @@ pub(super) fn mover(
     (entry, depth): (&LogEntry, usize),
     environment: &EnvironmentName,
     image: &ImageName,
-    (steps, came): (&BTreeSet<(Value, Value)>, &BTreeSet<&Value>),
+    (steps, came_values): (&BTreeSet<(Value, Value)>, &BTreeSet<&Value>),
 ) -> (Mover, Word) {
     let left: BTreeSet<String> = steps.iter().map(|(left, _)| format!("{image} {left} -> ")).collect();
-    let came: Vec<String> = came.iter().map(|value| format!("-> {value}")).collect();
+    let came: Vec<String> = came_values.iter().map(|value| format!("-> {value}")).collect();
     let is_own = |message: &&String| {
         let trailers = trailers(message);
         let of = |key: &str| {
@@ -48,7 +50,11 @@ pub(super) fn mover(
         })
     };
     match messages().find(is_own).filter(|_| left.iter().all(begins)) {
-        Some(own) => (Mover::Tagboat, word(entry, own, depth)),
+        Some(own) => {
+            let values: Vec<&Value> = came_values.iter().copied().collect();
+            let published = published(own, image, &values);
+            (Mover::Tagboat, Word { published, ..word(entry, own, depth) })
+        }
         None => {
             let word = word(entry, "", depth);
             (Mover::Person(word.author.clone()), word)
@@ -73,7 +79,20 @@ pub(super) fn word(entry: &LogEntry, own: &str, depth: usize) -> Word {
         skipped: skipped.take(MOST_SKIPPED).map(shorten).collect(),
         reason: of(TRAILER_REASON).map(shorten),
         failed: of(TRAILER_FAILED).map(shorten),
+        published: Vec::new(),
     }
+}
+
+/// Reads when what came of an image was published.
+fn published(message: &str, image: &ImageName, came: &[&Value]) -> Vec<(Value, Timestamp)> {
+    let told = trailers(message).into_iter().filter(|(key, _)| key.eq_ignore_ascii_case(TRAILER_DATED));
+    let read = |(_, line): (&str, &str)| {
+        let mut words = line.split(' ');
+        let (name, time, value) = (words.next()?, words.next()?, words.next()?);
+        let value = came.iter().find(|came| came.to_string() == value).filter(|_| name == image.as_str())?;
+        Some(((*value).clone(), time.parse().ok()?))
+    };
+    told.filter_map(read).collect()
 }
 
 /// Returns the `Key: value` lines of a message: its trailers, and lines that look like them.

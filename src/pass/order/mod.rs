@@ -5,6 +5,7 @@
 mod promote;
 mod publish;
 pub(super) mod rollback;
+pub(super) mod standing;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -157,7 +158,7 @@ struct Settled {
 
 /// One state of the branch.
 struct Ground<'a> {
-    inputs: Inputs<'a>,
+    inputs: &'a Inputs<'a>,
     observation: Observation,
     /// The branches, the base first.
     seen: Vec<Seen<'a>>,
@@ -233,7 +234,7 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
     if let Some(reason) = observation.half_known.get(&environment.name).filter(|_| environment.branch.is_some()) {
         return Err(OrderError::Failed(reason.clone()));
     }
-    let mut ground = Ground { inputs, observation, seen, environment };
+    let mut ground = Ground { inputs: &inputs, observation, seen, environment };
     let settled = match order {
         Order::Rollback { what, to, .. } => rollback::settle(given, &mut ground, what, to.as_ref()).await?,
         Order::Promote { image, tag, at_once, skipped, .. } => {
@@ -244,8 +245,8 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
         let holds = Some(ground.observation.holds);
         return Ok(Some(Outcome { skipped: settled.notes, holds, ..Outcome::default() }));
     }
-    let note = note(given, order, &settled);
     let publish = given.publish.unwrap_or(environment.publish);
+    let note = note(given, order, &settled, publish);
     let proposal = Proposal {
         environment: environment.name.clone(),
         group: settled.group,
@@ -313,13 +314,14 @@ fn known_environment<'a>(config: &'a Repository, name: &EnvironmentName) -> Resu
     })
 }
 
-fn note(given: &Ordering<'_>, order: &Order, settled: &Settled) -> OrderNote {
+fn note(given: &Ordering<'_>, order: &Order, settled: &Settled, publish: Publish) -> OrderNote {
     let (word, skipped) = match order {
         Order::Rollback { .. } => (crate::model::history::Ordered::Rollback, BTreeSet::new()),
         Order::Promote { skipped, .. } => (crate::model::history::Ordered::Promote, skipped.clone()),
     };
     let by = given.by.as_deref().map(one_line).filter(|by| !by.is_empty());
-    OrderNote { order: word, holds: settled.holds.clone(), skipped, by, reason: given.reason.clone(), failed: None }
+    let (holds, reason) = (settled.holds.clone(), given.reason.clone());
+    OrderNote { order: word, holds, skipped, publish, by, reason, failed: None }
 }
 
 /// Reads the file of holds; nothing where there is none.

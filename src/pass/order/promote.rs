@@ -67,21 +67,11 @@ pub(super) async fn settle(
         let reason = format!("it moves without the others of the group `{}`", group.name);
         settled.notes.push(Skipped { what: image.to_string(), reason });
     }
-    let keys = right_before.iter().map(|before| ((*before).clone(), image.clone())).collect();
     let decided: Vec<Decision> = own.into_iter().cloned().collect();
-    crate::pass::pasts::read_pasts(&ground.inputs, &mut ground.observation, &keys, &ground.seen);
     for decision in &decided {
         settled.moves.push(step(ground, decision, &decisions, tag).await?);
     }
-    let asked = order::questions(&ground.observation, target, &settled.moves, skipped);
-    observe::answers::ask(&mut ground.observation, &asked, ground.inputs.sources).await;
-    let wants = order::wants(&ground.observation, target, &settled.moves);
-    if !skipped.contains(&GateName::Checks) {
-        let elsewhere = elsewhere::asked(ground.inputs.others);
-        let whom = observe::checks::Whom { own: &ground.inputs.forge, elsewhere: &elsewhere };
-        observe::checks::ask(&mut ground.observation, &wants, &whom).await;
-    }
-    settled.gates = gates((ground, target), &settled.moves, skipped, not_before.first().map(|(before, _)| before));
+    settled.gates = judge(ground, &decisions, (image, tag), &settled.moves, skipped).await;
     if let Some(reason) = order::objection(&settled.gates) {
         let names: Vec<&str> =
             settled.gates.iter().filter(|gate| gate.state != GateState::Pass).map(|gate| gate.name.as_str()).collect();
@@ -102,9 +92,9 @@ async fn decide(ground: &mut Ground<'_>, image: &ImageName) -> Result<Vec<Decisi
     if let Some(Err(reason)) = ground.observation.images.get(image) {
         return Err(OrderError::Failed(format!("{image}: {reason}")));
     }
-    crate::pass::know_no_past(&ground.inputs, &mut ground.observation, &asked, &ground.seen);
+    crate::pass::know_no_past(ground.inputs, &mut ground.observation, &asked, &ground.seen);
     let early = BTreeMap::new();
-    Ok(crate::pass::decided(&ground.inputs, &mut ground.observation, &asked, early, &ground.seen).await)
+    Ok(crate::pass::decided(ground.inputs, &mut ground.observation, &asked, early, &ground.seen).await)
 }
 
 /// Whether the registry has the tag, and the policy lets it stand there.
@@ -132,12 +122,12 @@ fn fits(observation: &Observation, decision: &Decision, tag: &Tag, at_once: bool
     match reason {
         Reason::InUse | Reason::Outranked | Reason::NotBefore => Ok(()),
         // A hotfix is as young as can be, and what was taken back comes again by the word of a person.
-        Reason::TooYoung { .. } | Reason::AgeUnknown | Reason::Held(_) if at_once => Ok(()),
+        Reason::TooYoung { .. } | Reason::AgeUnknown | Reason::Held(_) | Reason::Behind(_) if at_once => Ok(()),
         Reason::Lower | Reason::Older => Err(refused(
             format!("{tag} is lower than {current}, which {name} runs"),
             format!("`tagboat rollback {name} {image} --to {tag}` goes back, and holds what it leaves"),
         )),
-        Reason::TooYoung { .. } | Reason::AgeUnknown | Reason::Held(_) => {
+        Reason::TooYoung { .. } | Reason::AgeUnknown | Reason::Held(_) | Reason::Behind(_) => {
             Err(refused(format!("{image}:{tag} in {name}: {reason}"), "`--now` brings it all the same"))
         }
         other => Err(refused(
@@ -226,6 +216,33 @@ async fn step(
         pin: question.policy.pins(),
         sites: question.sites.clone(),
     })
+}
+
+/// Asks for what the gates that are not skipped want to know, and judges them.
+pub(super) async fn judge(
+    ground: &mut Ground<'_>,
+    decisions: &[Decision],
+    (image, tag): (&ImageName, &Tag),
+    moves: &[Move],
+    skipped: &BTreeSet<GateName>,
+) -> Vec<Gate> {
+    let missing = passed_over(ground, decisions, image, tag);
+    let is_missing = |before: &EnvironmentName| missing.iter().any(|(name, _)| name == before);
+    let narrowed = order::narrowed(ground.environment, &|before| !is_missing(before));
+    let target = narrowed.as_ref().unwrap_or(ground.environment);
+    let right_before: Vec<&EnvironmentName> = order::right_before(target).collect();
+    let not_before = missing.iter().map(|(before, _)| before).find(|before| right_before.contains(before));
+    let keys = right_before.iter().map(|before| ((*before).clone(), image.clone())).collect();
+    crate::pass::pasts::read_pasts(ground.inputs, &mut ground.observation, &keys, &ground.seen);
+    let asked = order::questions(&ground.observation, target, moves, skipped);
+    observe::answers::ask(&mut ground.observation, &asked, ground.inputs.sources).await;
+    let wants = order::wants(&ground.observation, target, moves);
+    if !skipped.contains(&GateName::Checks) {
+        let elsewhere = elsewhere::asked(ground.inputs.others);
+        let whom = observe::checks::Whom { own: &ground.inputs.forge, elsewhere: &elsewhere };
+        observe::checks::ask(&mut ground.observation, &wants, &whom).await;
+    }
+    gates((ground, target), moves, skipped, not_before)
 }
 
 /// Judges the gates that are not skipped; nothing has soaked where it never was.

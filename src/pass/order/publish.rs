@@ -9,6 +9,7 @@ use crate::model::commit::{CommitId, Sign};
 use crate::model::environment::{BranchName, Publish};
 use crate::model::outcome::Outcome;
 use crate::model::proposal::Action;
+use crate::model::pull_request::{PullRequest, State};
 use crate::pass::blocking;
 use crate::pass::order::{OrderError, Ordering, refused};
 use crate::pass::propose::{LONGEST_BODY, Publishing};
@@ -75,12 +76,12 @@ async fn propose(
     let limit = forge.as_ref().map_or(LONGEST_BODY, |forge| forge.body_limit());
     let proposal = outcome.proposals.remove(0);
     let environment = config.environments.named(&proposal.environment);
-    let desired = pull_requests::ordered(&proposal, &outcome.changes, commit, style, limit, environment);
+    let mut desired = pull_requests::ordered(&proposal, &outcome.changes, commit, style, limit, environment);
     // On plain Git nobody else merges: the second round moves the base to what the first one pushed.
     let rounds = if forge.is_none() && proposal.publish == Publish::AutoMerge { 2 } else { 1 };
     outcome.proposals.push(proposal);
     for round in 0..rounds {
-        let standing = standing(given, config, (branch, base), forge.as_deref(), &desired).await?;
+        let standing = standing(given, config, (branch, base), forge.as_deref(), &mut desired).await?;
         let wanted = std::slice::from_ref(&desired);
         let mut courses = pull_requests::plan(wanted, &standing, &style.branch_prefix, &Unsure::default());
         courses.retain(|course| course.proposal.is_some());
@@ -124,25 +125,34 @@ async fn standing(
     config: &Repository,
     (branch, base): (&BranchName, &CommitId),
     forge: Option<&dyn Forge>,
-    desired: &Desired,
+    desired: &mut Desired,
 ) -> Result<Standing, OrderError> {
-    let (remote, branch, at) = (Arc::clone(&given.remote), branch.clone(), base.clone());
-    let (prefix, own) = (config.pull_request.branch_prefix.clone(), config.commit.clone());
-    let (wanted, onto) = (desired.clone(), branch.clone());
-    let look_at = move |remote: &dyn Remote| {
-        let mut listed = remote.heads(&prefix)?;
-        listed.retain(|(name, _)| *name == wanted.head);
-        look(remote, (&branch, &at), listed, &own, std::slice::from_ref(&wanted))
-    };
-    let heads = blocking(move || look_at(&*remote)).await?;
     let pull_requests = match forge {
         Some(forge) => {
-            let listed = forge.list(&onto, &config.pull_request.branch_prefix).await;
-            let mut listed = listed.map_err(|error| OrderError::Failed(error.to_string()))?;
+            let mut listed = forge.list().await.map_err(|error| OrderError::Failed(error.to_string()))?;
+            listed.retain(|one| one.base == *branch);
+            let is_open = |one: &&PullRequest| one.state == State::Open;
+            let mut open = listed.iter().filter(is_open);
+            let group = desired.group.clone();
+            let is_of = |one: &&PullRequest| one.is_of(&desired.environment, &group, &config.pull_request);
+            // One that stands under an earlier prefix is the one whose place it takes.
+            if !open.clone().any(|one| one.head == desired.head)
+                && let Some(former) = open.find(is_of)
+            {
+                desired.head = former.head.clone();
+            }
             listed.retain(|one| one.head == desired.head);
             Some(listed)
         }
         None => None,
     };
-    Ok(Standing { heads, pull_requests })
+    let (remote, onto, at) = (Arc::clone(&given.remote), branch.clone(), base.clone());
+    let (own, wanted) = (config.commit.clone(), desired.clone());
+    let look_at = move |remote: &dyn Remote| {
+        let mut listed = remote.heads(wanted.head.as_str())?;
+        listed.retain(|(name, _)| *name == wanted.head);
+        look(remote, (&onto, &at), listed, &own, std::slice::from_ref(&wanted))
+    };
+    let heads = blocking(move || look_at(&*remote)).await?;
+    Ok(Standing { base: Some(branch.clone()), heads, pull_requests, ..Standing::default() })
 }

@@ -26,7 +26,7 @@ pub(super) async fn settle(
 ) -> Result<Settled, OrderError> {
     let (group, mut asked) = meant(ground, what)?;
     let keys = asked.iter().map(|question| (question.environment.clone(), question.image.clone())).collect();
-    crate::pass::pasts::read_pasts(&ground.inputs, &mut ground.observation, &keys, &ground.seen);
+    crate::pass::pasts::read_pasts(ground.inputs, &mut ground.observation, &keys, &ground.seen);
     if to.is_none() {
         newest_together(ground, &mut asked)?;
     }

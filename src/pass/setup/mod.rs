@@ -39,7 +39,7 @@ pub(super) use crate::pass::setup::repositories::watched;
 pub use crate::pass::setup::repositories::{
     ForgeChoice, Opened, Target, asked, neighbours, program, publishing, remote, secret,
 };
-pub(super) use crate::pass::setup::repositories::{publishing_told_to, remote_told_to};
+pub(super) use crate::pass::setup::repositories::{neighbours_by, publishing_by, remote_by};
 pub use crate::pass::setup::sources::sources;
 pub use crate::pass::transport::outgoing;
 

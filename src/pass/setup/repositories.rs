@@ -2,7 +2,6 @@
 
 use crate::config::environment::Environment;
 use crate::config::service::{self, RepositoryAuth, SecretPlace, Service};
-use crate::forge::github::identity::App;
 use crate::git::Remote;
 use crate::git::access::Access;
 use crate::git::mirror::{Mirror, check_branch};
@@ -10,9 +9,9 @@ use crate::git::program::{PASSED_THROUGH, ProgramEnvironment};
 use crate::git::signing::{GpgKey, Keys, SshKey};
 use crate::git::url::{Reach, RemoteUrl, UrlError};
 use crate::model::environment::BranchName;
-use crate::model::exchange::Witness;
+use crate::pass::clients::Clients;
 use crate::pass::elsewhere::Neighbour;
-use crate::pass::forges;
+use crate::pass::forges::{self, NamedApp};
 use crate::pass::propose::Publishing;
 use crate::pass::setup::{MAX_SECRET, SetupError, read};
 use crate::pass::transport;
@@ -79,12 +78,12 @@ pub fn publishing(
     service: &Service,
     environment: &Environment,
 ) -> Result<Publishing, SetupError> {
-    publishing_told_to(Witness::default(), choice, named, url, service, environment)
+    publishing_by(&Clients::default(), choice, named, url, service, environment)
 }
 
-/// As [`publishing`], with somebody who is told of what the forge is asked.
-pub(in crate::pass) fn publishing_told_to(
-    witness: Witness,
+/// As [`publishing`], by clients that were made before.
+pub(in crate::pass) fn publishing_by(
+    clients: &Clients,
     choice: ForgeChoice,
     named: Option<&str>,
     url: &RemoteUrl,
@@ -98,10 +97,10 @@ pub(in crate::pass) fn publishing_told_to(
     };
     let connection = transport::forge(service, watched(service, url));
     let token = named_token(url, service, environment)?;
-    let address = forges::Address { repository: url, named, token, connection, environment, witness };
+    let address = forges::Address { repository: url, named, token, connection, environment, clients };
     match choice {
         ForgeChoice::Plain => Ok(Publishing::Plain),
-        ForgeChoice::GitHub => forges::github(&address, app(url, service)?),
+        ForgeChoice::GitHub => forges::github(&address, app(url, service)?.as_ref()),
         ForgeChoice::GitLab => forges::gitlab(address),
         ForgeChoice::Gitea => forges::gitea(address),
         ForgeChoice::Auto => Ok(Publishing::Missing(format!(
@@ -145,12 +144,11 @@ fn named_token(
 }
 
 /// Returns the GitHub App that the operator's file names for a repository.
-fn app(url: &RemoteUrl, service: &Service) -> Result<Option<App>, SetupError> {
+fn app(url: &RemoteUrl, service: &Service) -> Result<Option<NamedApp>, SetupError> {
     match watched(service, url).and_then(|watched| watched.auth.as_ref()) {
         Some(RepositoryAuth::GithubApp { id, private_key_file, installation }) => {
             let key = secret_file(&service.resolve(private_key_file))?;
-            let app = App::new(*id, &key, *installation);
-            app.map(Some).map_err(|error| SetupError::App(format!("its private key: {error}")))
+            Ok(Some(NamedApp { id: *id, key, installation: *installation }))
         }
         _ => Ok(None),
     }
@@ -162,12 +160,12 @@ fn app(url: &RemoteUrl, service: &Service) -> Result<Option<App>, SetupError> {
 ///
 /// [`SetupError`], each with what to do.
 pub fn remote(target: &Target<'_>, service: &Service, environment: &Environment) -> Result<Opened, SetupError> {
-    remote_told_to(&Witness::default(), target, service, environment)
+    remote_by(&Clients::default(), target, service, environment)
 }
 
-/// As [`remote`], with somebody who is told of what the remote is asked.
-pub(in crate::pass) fn remote_told_to(
-    witness: &Witness,
+/// As [`remote`], by clients that were made before.
+pub(in crate::pass) fn remote_by(
+    clients: &Clients,
     target: &Target<'_>,
     service: &Service,
     environment: &Environment,
@@ -187,10 +185,10 @@ pub(in crate::pass) fn remote_told_to(
             (url, branch.map(BranchName::from).or(watched))
         }
     };
-    let access = access(&url, service, environment, witness)?;
+    let access = access(&url, service, environment, clients)?;
     let folder = mirror_folder(&url, environment)?;
     let mirror = Mirror::open(&folder, url.clone(), access, program(environment))?;
-    let mirror = mirror.with_keys(keys(service, environment)?).told_to(witness.clone());
+    let mirror = mirror.with_keys(keys(service, environment)?).told_to(clients.witness().clone());
     let branch = match branch {
         Some(branch) => branch,
         None => mirror.default_branch()?.ok_or(SetupError::NoBranch)?,
@@ -205,29 +203,41 @@ pub fn neighbours<'a>(
     service: &'a Service,
     environment: &'a Environment,
 ) -> impl Fn(&str) -> Result<Neighbour, Unseen> + Sync + 'a {
-    move |text| {
-        let url: RemoteUrl = text.parse().map_err(|error: UrlError| Unseen::Failed(error.to_string()))?;
-        if service.repositories.is_empty() {
-            return Err(Unseen::Absent(
-                "which other repositories may be looked at stands under `repositories` of the operator's file: name it \
+    let clients = Clients::default();
+    move |text| neighbour(text, service, environment, &clients)
+}
+
+/// As [`neighbours`], by clients that were made before.
+pub(in crate::pass) fn neighbours_by<'a>(
+    clients: &'a Clients,
+    service: &'a Service,
+    environment: &'a Environment,
+) -> impl Fn(&str) -> Result<Neighbour, Unseen> + Sync + 'a {
+    move |text| neighbour(text, service, environment, clients)
+}
+
+fn neighbour(text: &str, service: &Service, environment: &Environment, clients: &Clients) -> Result<Neighbour, Unseen> {
+    let url: RemoteUrl = text.parse().map_err(|error: UrlError| Unseen::Failed(error.to_string()))?;
+    if service.repositories.is_empty() {
+        return Err(Unseen::Absent(
+            "which other repositories may be looked at stands under `repositories` of the operator's file: name it \
                  by `--service FILE`"
-                    .to_owned(),
-            ));
-        }
-        let Some(watched) = watched(service, &url) else {
-            return Err(Unseen::Failed(format!(
-                "{} does not list this repository under `repositories`, and no other may be looked at",
-                service.file
-            )));
-        };
-        let failed = |error: SetupError| Unseen::Failed(error.to_string());
-        let target = Target::Url { url: &watched.url, branch: None };
-        let Opened { remote, branch, url } = remote(&target, service, environment).map_err(failed)?;
-        let publishing = publishing(ForgeChoice::Auto, None, &url, service, environment);
-        // Whom to ask about checks is wanted by some gates alone, which say so.
-        let publishing = publishing.unwrap_or_else(|error| Publishing::Missing(error.to_string()));
-        Ok(Neighbour { remote, branch, publishing })
+                .to_owned(),
+        ));
     }
+    let Some(watched) = watched(service, &url) else {
+        return Err(Unseen::Failed(format!(
+            "{} does not list this repository under `repositories`, and no other may be looked at",
+            service.file
+        )));
+    };
+    let failed = |error: SetupError| Unseen::Failed(error.to_string());
+    let target = Target::Url { url: &watched.url, branch: None };
+    let Opened { remote, branch, url } = remote_by(clients, &target, service, environment).map_err(failed)?;
+    let publishing = publishing_by(clients, ForgeChoice::Auto, None, &url, service, environment);
+    // Whom to ask about checks is wanted by some gates alone, which say so.
+    let publishing = publishing.unwrap_or_else(|error| Publishing::Missing(error.to_string()));
+    Ok(Neighbour { remote, branch, publishing })
 }
 
 /// Returns the keys that commits are signed with. One that is of no use fails where a commit is to be signed with it.
@@ -256,7 +266,7 @@ fn access(
     url: &RemoteUrl,
     service: &Service,
     environment: &Environment,
-    witness: &Witness,
+    clients: &Clients,
 ) -> Result<Access, SetupError> {
     let secret = |place: &SecretPlace| secret(place, service, environment);
     match watched(service, url).and_then(|repository| repository.auth.as_ref()) {
@@ -268,10 +278,9 @@ fn access(
         Some(RepositoryAuth::GithubApp { .. }) => {
             let app = app(url, service)?.ok_or_else(|| SetupError::App("it is not named".to_owned()))?;
             let connection = transport::forge(service, watched(service, url));
-            let witness = witness.clone();
             let address =
-                forges::Address { repository: url, named: None, token: None, connection, environment, witness };
-            Ok(Access::Token(forges::installation_token(&address, app)?))
+                forges::Address { repository: url, named: None, token: None, connection, environment, clients };
+            Ok(Access::Token(forges::installation_token(&address, &app)?))
         }
         None => Ok(environment.token().map_or(Access::None, |(_, token)| Access::Token(token))),
     }

@@ -16,6 +16,7 @@ fn change(image: &str, from: &str, to: &str) -> Change {
         from: value(from),
         to: value(to),
         step: None,
+        published: None,
         uses: Vec::new(),
     }
 }
@@ -89,6 +90,7 @@ fn returned(failed: &str, reason: &str) -> String {
         order: Ordered::Rollback,
         holds: Vec::new(),
         skipped: BTreeSet::new(),
+        publish: Publish::Commit,
         by: None,
         reason: Some(reason.to_owned()),
         failed: Some(failed.to_owned()),

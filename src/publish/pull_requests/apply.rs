@@ -8,16 +8,18 @@ use jiff::Timestamp;
 
 use crate::forge::{Forge, ForgeError};
 use crate::git::Remote;
+use crate::model::brought::{Told, Wish};
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
 use crate::model::marker;
 use crate::model::outcome::Landed;
 use crate::model::proposal::Action;
-use crate::model::pull_request::{LABEL_RETRY, Marker, NewPullRequest, PullRequest, PullRequestStyle, State};
+use crate::model::pull_request::{Marker, NewPullRequest, Number, PullRequest, PullRequestStyle, State};
 use crate::publish::body;
 use crate::publish::making::{MakeError, Maker, blocking};
 use crate::publish::pull_requests::merging::{Order, forward, merge, set_changed};
-use crate::publish::pull_requests::{Course, Step, refuses};
+use crate::publish::pull_requests::told::{messages, silent};
+use crate::publish::pull_requests::{Course, Step};
 
 /// The repository that courses are followed on.
 pub struct Place<'a> {
@@ -101,10 +103,10 @@ async fn take(
             Ok(())
         }
         Step::Delete { head, expected } => place.maker().push_head(head, Some(expected), None).await,
-        Step::Open { head, title, body, reviewers, key, kept } => {
+        Step::Open { head, title, body, reviewers, wish, kept, newest } => {
             let Some(forge) = place.forge else { return Ok(()) };
             let new = new(place, head, (title, body), reviewers);
-            open(place, (forge, base), &new, (key, kept.as_ref()), course).await
+            open(place, (forge, base), &new, (wish, kept.as_ref(), *newest), course).await
         }
         Step::Finish { pull_request, reviewers } => {
             if let Some(forge) = place.forge {
@@ -204,7 +206,7 @@ async fn open(
     place: &Place<'_>,
     (forge, base): (&dyn Forge, &CommitId),
     new: &NewPullRequest,
-    (key, kept): (&str, Option<&CommitId>),
+    (wish, kept, newest): (&Wish, Option<&(CommitId, Told)>, Option<Number>),
     course: &mut Course,
 ) -> Result<(), MakeError> {
     let before = forge.of_head(place.branch, &new.head).await?;
@@ -224,7 +226,8 @@ async fn open(
         }
         return Ok(());
     }
-    let is_it = |one: &PullRequest| one.marker.as_ref().is_some_and(|marker| marker.key == key && !marker.withdrawn);
+    let is_it =
+        |one: &PullRequest| one.marker.as_ref().is_some_and(|marker| marker.key == wish.key && !marker.withdrawn);
     // Merged long ago it may be wanted again; merged since the base was looked at, it is there.
     if before.iter().any(|one| one.state == State::Merged && is_it(one)) {
         let (remote, branch) = (Arc::clone(&place.remote), place.branch.clone());
@@ -234,11 +237,17 @@ async fn open(
             return Ok(());
         }
     }
-    let refused = before.iter().find(|one| refuses(one, key, kept));
-    if let Some(refused) = refused.filter(|one| !one.labels.contains(LABEL_RETRY)) {
+    let silent = silent(&before);
+    let remote = Arc::clone(&place.remote);
+    let messages = blocking(move || messages(&*remote, silent)).await?;
+    let told = |commit: &CommitId| match kept.filter(|(tip, _)| tip == commit) {
+        Some((_, told)) => Some(told.clone()),
+        None => messages.get(commit).cloned(),
+    };
+    if let Some(refused) = wish.refused_in(&before, &told).filter(|one| newest.is_none_or(|known| one.number > known)) {
         course.url = Some(refused.url.clone());
         course.action = Action::LeftAlone;
-        course.reason = Some("closed by a person: refused until something newer comes".to_owned());
+        course.reason = Some(Wish::words(refused.number));
         return Ok(());
     }
     if !forge.opens_in_steps(new) {

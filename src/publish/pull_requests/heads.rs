@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 
 use crate::git::log::{LogEntry, MAX_MESSAGE};
 use crate::git::{Beneath, BlobId, GitError, Head, Remote, blob_id};
-use crate::model::commit::{CommitId, CommitStyle, TRAILER_FAILED, TRAILER_KEY, TRAILER_ORDER, TRAILER_TREE};
+use crate::model::brought::Told;
+use crate::model::commit::{
+    CommitId, CommitStyle, TRAILER_DATED, TRAILER_FAILED, TRAILER_KEY, TRAILER_ORDER, TRAILER_TREE,
+};
 use crate::model::environment::BranchName;
 use crate::model::file::RepoPath;
 use crate::model::pull_request::HeadBranch;
@@ -87,9 +90,8 @@ fn judge(
     desired: &[Desired],
 ) -> Result<HeadBranch, GitError> {
     let entry = &head.step.entry;
-    let keys: Vec<&str> =
-        entry.message.lines().filter_map(|line| line.strip_prefix(TRAILER_KEY)?.strip_prefix(": ")).collect();
-    let key = keys.last().map(|key| (*key).trim().to_owned()).filter(|_| !head.is_empty);
+    let told = Told::by(&entry.message);
+    let key = told.key.clone().filter(|_| !head.is_empty);
     // What lies below it is of another line than the base has now where the base was moved by force, or a merge was pushed: what
     // the base is known to have had is nobody's here. A branch that brings nothing holds nothing of anybody's.
     let is_own = head.is_empty || (is_ours(remote, entry, own)? && is_ours_beneath(remote, &head.beneath, own)?);
@@ -106,7 +108,8 @@ fn judge(
     let is_order = has(TRAILER_ORDER) && !is_return;
     let is_on_tip = entry.parent.as_ref() == Some(base);
     let images = images(&entry.message);
-    Ok(HeadBranch { name, tip: head.tip.clone(), key, images, is_own, is_order, is_return, is_fresh, is_on_tip })
+    let (tip, undone) = (head.tip.clone(), head.undone.iter().map(|message| Told::by(message)).collect());
+    Ok(HeadBranch { name, tip, key, images, told, undone, is_own, is_order, is_return, is_fresh, is_on_tip })
 }
 
 /// Whether Tagboat made a commit: it names what moves, and who made it, or, where a forge put its own name there, the tree that
@@ -168,10 +171,12 @@ fn brings(head: &Head, commit: &PlannedCommit) -> Result<bool, GitError> {
 fn is_as_made(remote: &dyn Remote, head: &Head, commit: &PlannedCommit) -> Result<bool, GitError> {
     let entry = &head.step.entry;
     let Some(parent) = entry.parent.as_ref().filter(|_| head.on_base && !entry.is_merge) else { return Ok(false) };
-    // The commits that a forge makes say their tree below everything else.
-    let is_tree = |line: &&str| line.starts_with(TRAILER_TREE);
-    let said = entry.message.lines().filter(|line| !is_tree(line)).collect::<Vec<_>>().join("\n");
-    let (said, planned) = (said.trim(), commit.plan.message.trim());
+    // The commits that a forge makes say their tree below everything else. When a version was published is known to one
+    // pass and not to the next one.
+    let counts = |line: &&str| !line.starts_with(TRAILER_TREE) && !line.starts_with(TRAILER_DATED);
+    let words = |message: &str| message.lines().filter(counts).collect::<Vec<_>>().join("\n");
+    let (said, planned) = (words(&entry.message), words(&commit.plan.message));
+    let (said, planned) = (said.trim(), planned.trim());
     let is_cut = entry.message.len() >= MAX_MESSAGE && planned.ends_with(said);
     if said != planned && !is_cut {
         return Ok(false);

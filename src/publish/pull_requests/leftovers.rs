@@ -9,10 +9,11 @@ use crate::model::markdown::code;
 use crate::model::marker;
 use crate::model::proposal::Action;
 use crate::model::pull_request::{HeadBranch, LABEL_HOLD, Marker, PullRequest, State};
-use crate::publish::pull_requests::{Course, Desired, Standing, Step, Unsure, disarm, images, tell_left};
+use crate::publish::pull_requests::course::{disarm, tell_left};
+use crate::publish::pull_requests::{Course, Desired, Standing, Step, Unsure, images};
 
 /// Returns what takes the place of a head branch that nobody wants any more: what stands for one of its images in its environment.
-fn successor<'a>(
+pub(super) fn successor<'a>(
     head: Option<&HeadBranch>,
     environment: &EnvironmentName,
     (desired, courses): (&'a [Desired], &[Course]),
@@ -41,11 +42,9 @@ pub(super) fn leftovers(
     let names: BTreeSet<&BranchName> = heads.keys().copied().chain(open.keys().copied()).collect();
     let mut courses = Vec::new();
     for name in names.into_iter().filter(|name| !wanted.contains(name)) {
-        let Some((environment, group)) = name.as_str().strip_prefix(prefix).and_then(|rest| rest.split_once('/'))
-        else {
-            continue;
-        };
-        let key: (EnvironmentName, String) = (environment.into(), group.to_owned());
+        let placed = name.as_str().strip_prefix(prefix).and_then(|rest| rest.split_once('/'));
+        let placed = placed.map(|(environment, group)| (EnvironmentName::from(environment), group.to_owned()));
+        let Some(key) = standing.former.get(name).cloned().or(placed) else { continue };
         let (head, open) = (heads.get(name).copied(), open.get(name).copied());
         let fate = match kept(&key, (head, open), unsure) {
             // What a person has pushed to a branch of their own making is nobody else's business.
@@ -123,6 +122,12 @@ fn left(why: Kept, name: &BranchName, open: Option<&PullRequest>) -> Option<(Act
     Some((Action::LeftAlone, reason, steps))
 }
 
+/// Says which one takes a pull request's place.
+pub(super) fn replaced(other: &Desired) -> String {
+    let (title, head) = (code(&other.title), code(other.head.as_str()));
+    format!("Another pull request takes the place of this one: {title}, from the branch {head}.")
+}
+
 /// What takes a pull request and its head branch away; `None` where they are not for Tagboat to take, or not now.
 pub(super) fn withdraw(
     open: Option<&PullRequest>,
@@ -140,11 +145,7 @@ pub(super) fn withdraw(
         let body = marker::replace(&stopped.body, &withdrawn);
         steps.extend(disarm(open));
         let comment = match instead {
-            Some(other) => format!(
-                "Another pull request takes the place of this one: {}, from the branch {}.",
-                code(&other.title),
-                code(other.head.as_str())
-            ),
+            Some(other) => replaced(other),
             None => "Nothing of this is left to do: what it brings is there already, or no longer wanted.".to_owned(),
         };
         steps.push(Step::Close { pull_request: Box::new(open.clone()), body, comment });

@@ -3,29 +3,31 @@
 //! Entry point: [`plan`]. Knows nothing of how a forge is asked. On plain Git a head branch stands for the pull request.
 
 pub mod apply;
+pub mod course;
+mod displaced;
 pub mod heads;
 mod leftovers;
 mod merging;
 pub mod readiness;
+pub mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::brought::{Brought, Told, Wish};
 use crate::model::change::{Change, ChangeSet};
 use crate::model::commit::{CommitId, CommitStyle, TRAILER_IMAGE};
 use crate::model::environment::{BranchName, Environment, EnvironmentName, Publish};
 use crate::model::gate::{Gate, GateName, GateState};
-use crate::model::marker;
 use crate::model::proposal::{Action, Proposal};
 use crate::model::pull_request::{
-    CheckState, HeadBranch, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, Marker, PullRequest, PullRequestStyle, Rebase,
-    STATUS_PREFIX, State, Status, Was,
+    CheckState, HeadBranch, Number, PullRequest, PullRequestStyle, Rebase, STATUS_PREFIX, State, Status,
 };
 use crate::publish::body::{self, Writing};
 use crate::publish::making::is_aside;
 use crate::publish::plan::PlannedCommit;
 use crate::publish::wording;
 
-use self::leftovers::{leftovers, withdraw};
+use self::leftovers::leftovers;
 
 /// The most characters of a status that are kept before the sign that some were cut; forges take 140 and fewer bytes.
 const LONGEST_STATUS: usize = 120;
@@ -43,6 +45,8 @@ pub struct Desired {
     pub publish: Publish,
     /// The hash of its content.
     pub key: String,
+    /// The versions that it brings; empty of what was ordered or goes back.
+    pub brought: Brought,
     /// Its head branch.
     pub head: BranchName,
     /// Its commit, on top of the base.
@@ -72,10 +76,27 @@ pub struct Desired {
 /// What stands on the remote and on the forge.
 #[derive(Debug, Clone, Default)]
 pub struct Standing {
-    /// The head branches whose names begin with the prefix.
+    /// The branch that pull requests are made to.
+    pub base: Option<BranchName>,
+    /// The head branches whose names begin with the prefix, and former ones.
     pub heads: Vec<HeadBranch>,
-    /// The pull requests; `None` on plain Git, where there are none.
+    /// The pull requests; `None` on plain Git, where there are none. Those that are open are of the base branch; those that are
+    /// not may have been made from any branch to any other.
     pub pull_requests: Option<Vec<PullRequest>>,
+    /// Open ones of environments on the base branch that are made to another one, where those environments were before.
+    pub displaced: Vec<PullRequest>,
+    /// Head branches whose names begin otherwise, as they did under an earlier prefix, with what each is for.
+    pub former: BTreeMap<BranchName, (EnvironmentName, String)>,
+    /// What the trailers of further commits tell at which pull requests were closed.
+    pub told: BTreeMap<CommitId, Told>,
+}
+
+impl Standing {
+    /// Returns what the trailers of a commit tell, as far as it was looked at.
+    pub fn told(&self, commit: &CommitId) -> Option<Told> {
+        let head = self.heads.iter().find(|head| head.tip == *commit).map(|head| &head.told);
+        head.or_else(|| self.told.get(commit)).cloned()
+    }
 }
 
 /// One thing to be done.
@@ -107,10 +128,12 @@ pub enum Step {
         body: String,
         /// Who is asked to review.
         reviewers: Vec<String>,
-        /// The hash of its content: refused long ago, it is not opened again.
-        key: String,
-        /// The head commit that brings it already, where there is one.
-        kept: Option<CommitId>,
+        /// What it brings: refused long ago, it is not opened again.
+        wish: Box<Wish>,
+        /// The head commit that brings it already, where there is one, and what its trailers tell.
+        kept: Option<(CommitId, Told)>,
+        /// The newest pull request that stood for it, of those that were listed: it speaks for all before it.
+        newest: Option<Number>,
     },
     /// Sets the labels and asks for the reviews of one whose opening was cut short.
     Finish {
@@ -243,6 +266,7 @@ pub fn desired(
         max_open: environment.and_then(|environment| environment.max_open),
         rebase: styles.1.rebase,
         approvals: 0,
+        brought: Brought::of(changes.iter().map(|change| (&change.image, &change.to))),
         key,
         commit,
     }
@@ -290,6 +314,7 @@ pub fn ordered(
         max_open: None,
         rebase: style.rebase,
         approvals: 0,
+        brought: Brought::default(),
         key,
         commit,
     }
@@ -325,8 +350,9 @@ pub struct Unsure {
 pub fn plan(desired: &[Desired], standing: &Standing, prefix: &str, unsure: &Unsure) -> Vec<Course> {
     let heads: BTreeMap<&BranchName, &HeadBranch> = standing.heads.iter().map(|head| (&head.name, head)).collect();
     let mut courses: Vec<Course> =
-        desired.iter().map(|wanted| course(wanted, heads.get(&wanted.head).copied(), standing)).collect();
+        desired.iter().map(|wanted| course::course(wanted, heads.get(&wanted.head).copied(), standing)).collect();
     bound(desired, &heads, standing, &mut courses);
+    displaced::close((desired, &mut courses), standing, &heads, unsure);
     let leftovers = leftovers((desired, &courses), standing, &heads, prefix, unsure);
     // What a pass that was killed left where commits are made goes first: the same place may be wanted again.
     let (aside, others) = leftovers.into_iter().partition(|course| is_aside(&course.head, prefix));
@@ -366,208 +392,6 @@ fn bound(desired: &[Desired], heads: &BTreeMap<&BranchName, &HeadBranch>, standi
         course.reason =
             Some(format!("{open} pull requests of {} are open, and `maxOpen` is {most}", wanted.environment));
     }
-}
-
-/// What is to be done about one that should stand.
-fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> Course {
-    let of_head = || {
-        let all = standing.pull_requests.iter().flatten();
-        all.filter(|pull_request| pull_request.head == wanted.head)
-    };
-    let open = of_head().find(|pull_request| pull_request.state == State::Open);
-    let mut course = Course {
-        proposal: Some(wanted.proposal),
-        environment: wanted.environment.clone(),
-        group: wanted.group.clone(),
-        head: wanted.head.clone(),
-        url: open.map(|open| open.url.clone()),
-        action: Action::Unchanged,
-        reason: None,
-        steps: Vec::new(),
-    };
-    // Nobody but a pass that has judged everything anew lets the forge go on by itself.
-    let stopped = open.map(PullRequest::disarmed);
-    let mut leave = |reason: String| {
-        course.action = Action::LeftAlone;
-        course.reason = Some(reason);
-        course.steps.extend(open.and_then(disarm));
-    };
-    if open.is_some_and(|open| open.labels.contains(LABEL_HOLD)) {
-        leave(format!("it has the label `{LABEL_HOLD}`"));
-        return course;
-    }
-    if let Some(head) = head.filter(|head| !head.is_own) {
-        leave(format!("somebody else has pushed to {}: it is theirs now", head.name));
-        course.steps.extend(stopped.as_ref().and_then(tell_left));
-        return course;
-    }
-    if let Some(head) = head.filter(|head| head.is_order && !wanted.is_order) {
-        leave(format!(
-            "a person ordered what stands in {}: it stays until it is merged, or the branch removed",
-            head.name
-        ));
-        return course;
-    }
-    // What is open under another key is for something that nobody wants any more: it must not turn into what was refused.
-    let is_asked_for = |open: &PullRequest| open.marker.as_ref().is_some_and(|marker| marker.key == wanted.key);
-    if !wanted.is_order
-        && !open.is_some_and(is_asked_for)
-        && let Some(refused) = refused(wanted, standing)
-    {
-        course.action = Action::LeftAlone;
-        course.reason = Some(format!(
-            "closed by a person: refused until something newer comes, or the label `{LABEL_RETRY}` is set"
-        ));
-        if let Some(open) = open
-            && let Some(steps) = withdraw(Some(open), head, None)
-        {
-            course.steps = steps;
-            course.action = Action::Closed;
-        } else {
-            course.url = Some(refused.url.clone());
-            course.steps.extend(open.and_then(disarm));
-        }
-        return course;
-    }
-    let current = head.filter(|head| is_current(wanted, head, open));
-    let mut open = open;
-    if current.is_none() || !wanted.gates_pass || wanted.publish != Publish::AutoMerge {
-        course.steps.extend(open.and_then(disarm));
-        open = stopped.as_ref();
-    }
-    if current.is_none() {
-        course.steps.push(Step::Push {
-            head: wanted.head.clone(),
-            expected: head.map(|head| head.tip.clone()),
-            commit: Box::new(wanted.commit.clone()),
-        });
-        course.action = if head.is_some() { Action::Updated } else { Action::Opened };
-    }
-    if standing.pull_requests.is_some() {
-        // Before the body, which says the same: while it is not rewritten, the next pass sees that something is left.
-        let is_pushed = current.is_none();
-        let is_said = open.is_some_and(|open| same_text(&open.body, &said(wanted, open, is_pushed)));
-        // A head that stands may keep what gates have said which are gone by now.
-        let has_statuses = !wanted.statuses.is_empty() || (!is_pushed && open.is_some());
-        if has_statuses && (is_pushed || !is_said) {
-            let commit = head.map(|head| head.tip.clone());
-            course.steps.push(Step::SetStatuses { commit, statuses: wanted.statuses.clone() });
-        }
-        publish(wanted, (current, open), &mut course);
-    }
-    // What was pushed just now has no checks yet; the next pass looks again.
-    if wanted.publish == Publish::AutoMerge
-        && wanted.gates_pass
-        && let Some(current) = current
-    {
-        if let Some(open) = open.filter(|open| open.commit != current.tip) {
-            course.reason =
-                Some(format!("{} has moved to {}: the next pass looks again", wanted.head, open.commit.short()));
-        } else if standing.pull_requests.is_none() || open.is_some() {
-            course.steps.push(Step::Merge {
-                pull_request: open.cloned().map(Box::new),
-                head: wanted.head.clone(),
-                commit: current.tip.clone(),
-                again: Box::new(wanted.commit.clone()),
-                statuses: wanted.statuses.clone(),
-                is_settled: wanted.is_settled,
-                approvals: wanted.approvals,
-            });
-        }
-    }
-    course
-}
-
-/// Returns the pull request by which a person refused what is wanted.
-pub fn refused<'a>(wanted: &Desired, standing: &'a Standing) -> Option<&'a PullRequest> {
-    let head = standing.heads.iter().find(|head| head.name == wanted.head && head.key.as_deref() == Some(&wanted.key));
-    let kept = head.map(|head| &head.tip);
-    let mut of_head = standing.pull_requests.iter().flatten().filter(|one| one.head == wanted.head);
-    let refused = of_head.find(|other| refuses(other, &wanted.key, kept));
-    refused.filter(|refused| !refused.labels.contains(LABEL_RETRY))
-}
-
-/// Whether a pull request was closed by a person, and what it stood for has this key: by its body, or, where a pass was
-/// killed before it wrote that, by the head commit that still brings it. Where it was closed before a pass turned it into
-/// what the body says, it stood for what it was before.
-pub(super) fn refuses(other: &PullRequest, key: &str, kept: Option<&CommitId>) -> bool {
-    let was_it = |was: &Was| was.key == key && was.commit == other.commit;
-    let is_it =
-        |marker: &Marker| marker.key == key || kept == Some(&other.commit) || marker.was.as_ref().is_some_and(was_it);
-    let says = |marker: &Marker| !marker.withdrawn && is_it(marker);
-    other.state == State::Closed && other.marker.as_ref().is_some_and(says)
-}
-
-/// Whether a head brings what is wanted and is not to be made anew.
-fn is_current(wanted: &Desired, head: &HeadBranch, open: Option<&PullRequest>) -> bool {
-    let has = |label| open.is_some_and(|open| open.labels.contains(label));
-    let is_placed = head.is_on_tip || wanted.rebase != Rebase::Always;
-    head.key.as_deref() == Some(&wanted.key) && head.is_fresh && is_placed && !has(LABEL_REBASE) && !has(LABEL_RETRY)
-}
-
-/// Returns the head commit of the open pull request that stays as it is.
-pub fn kept<'a>(wanted: &Desired, standing: &'a Standing) -> Option<&'a CommitId> {
-    let pull_requests = standing.pull_requests.iter().flatten();
-    let open = pull_requests.into_iter().find(|one| one.head == wanted.head && one.state == State::Open)?;
-    let head = standing.heads.iter().find(|head| head.name == wanted.head)?;
-    let stays = head.is_own && is_current(wanted, head, Some(open)) && head.tip == open.commit;
-    stays.then_some(&head.tip)
-}
-
-/// Stops the forge where it was told to merge by itself.
-fn disarm(open: &PullRequest) -> Option<Step> {
-    open.is_armed.then(|| Step::Disarm { pull_request: Box::new(open.clone()) })
-}
-
-/// Says on a pull request that it is left alone, where that was not said yet. One whose marker a person took out says nothing: it
-/// could not be known again that it did.
-fn tell_left(open: &PullRequest) -> Option<Step> {
-    let marker = open.marker.as_ref().filter(|marker| !marker.left)?;
-    let body = marker::replace(&open.body, &Marker { left: true, ..marker.clone() });
-    let comment = "Somebody else has pushed to this branch, so it is theirs: Tagboat neither changes nor merges this pull request any \
-                   more. It is taken up again once its branch holds nothing but Tagboat's own commit.";
-    Some(Step::Tell { pull_request: Box::new(open.clone()), body, comment: comment.to_owned() })
-}
-
-/// Brings the pull request itself to where it should be.
-fn publish(wanted: &Desired, (head, open): (Option<&HeadBranch>, Option<&PullRequest>), course: &mut Course) {
-    let Some(open) = open else {
-        course.steps.push(Step::Open {
-            head: wanted.head.clone(),
-            title: wanted.title.clone(),
-            body: wanted.body.clone(),
-            reviewers: wanted.reviewers.clone(),
-            key: wanted.key.clone(),
-            kept: head.map(|head| head.tip.clone()),
-        });
-        course.action = Action::Opened;
-        return;
-    };
-    if open.marker.as_ref().is_some_and(|marker| marker.unfinished) {
-        course.steps.push(Step::Finish { pull_request: Box::new(open.clone()), reviewers: wanted.reviewers.clone() });
-    }
-    let body = said(wanted, open, head.is_none());
-    if open.title != wanted.title || !same_text(&open.body, &body) {
-        course.steps.push(Step::Rewrite { pull_request: Box::new(open.clone()), title: wanted.title.clone(), body });
-        course.action = Action::Updated;
-    }
-    for label in [LABEL_REBASE, LABEL_RETRY] {
-        if open.labels.contains(label) {
-            course.steps.push(Step::RemoveLabel { pull_request: Box::new(open.clone()), label });
-        }
-    }
-}
-
-/// Returns the body that should stand on an open pull request: the desired one, and what was proposed there before. Where its
-/// head is moved in this pass, what it was listed at is what a person may be closing at this moment.
-fn said(wanted: &Desired, open: &PullRequest, is_pushed: bool) -> String {
-    let turned = is_pushed.then_some(&open.commit);
-    open.marker.as_ref().map_or_else(|| wanted.body.clone(), |before| body::instead_of(&wanted.body, before, turned))
-}
-
-/// Whether two bodies say the same: forges trim ends and turn line ends about.
-fn same_text(one: &str, other: &str) -> bool {
-    one.trim().lines().eq(other.trim().lines())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use super::*;
 use crate::model::commit::{CommitPlan, Identity};
-use crate::model::pull_request::{Armed, Marker, Number, Was};
+use crate::model::marker;
+use crate::model::pull_request::{Armed, LABEL_RETRY, Marker, Number, Was};
 
 const HEAD: &str = "tagboat/prod/web";
 
@@ -14,6 +15,8 @@ fn head(key: &str) -> HeadBranch {
         tip: commit_id("tip"),
         key: Some(key.to_owned()),
         images: BTreeSet::new(),
+        told: Told { key: Some(key.to_owned()), environment: Some("prod".into()), ..Told::default() },
+        undone: Vec::new(),
         is_own: true,
         is_order: false,
         is_return: false,
@@ -34,6 +37,7 @@ fn pull_request(number: u64, state: State, key: &str) -> PullRequest {
         armed: Armed::No,
         what: None,
         instead: None,
+        brought: Brought::default(),
         was: None,
     };
     PullRequest {
@@ -66,6 +70,7 @@ fn wanted(key: &str) -> Desired {
         group: "web".to_owned(),
         publish: Publish::AutoMerge,
         key: key.to_owned(),
+        brought: Brought::default(),
         head: HEAD.into(),
         commit: PlannedCommit { plan, files: Vec::new(), key: key.to_owned() },
         title: "title".to_owned(),
@@ -82,7 +87,7 @@ fn wanted(key: &str) -> Desired {
 }
 
 fn planned(desired: &[Desired], head: HeadBranch, pull_requests: Vec<PullRequest>) -> Vec<Course> {
-    let standing = Standing { heads: vec![head], pull_requests: Some(pull_requests) };
+    let standing = Standing { heads: vec![head], pull_requests: Some(pull_requests), ..Standing::default() };
     plan(desired, &standing, "tagboat/", &Unsure::default())
 }
 
@@ -149,7 +154,7 @@ fn who_closes_a_pull_request_while_it_is_turned_into_something_newer_has_refused
     };
     let body = written(&courses);
     let marker = marker::read(&body).unwrap();
-    assert_eq!(marker.was, Some(Was { key: "old".to_owned(), commit: commit_id("tip") }));
+    assert_eq!(marker.was, Some(Was { key: "old".to_owned(), commit: commit_id("tip"), brought: Brought::default() }));
     // Closed before the push, it keeps the commit of then, and the words come after.
     let mut closed = pull_request(1, State::Closed, "new");
     (closed.body, closed.marker) = (body.clone(), Some(marker.clone()));

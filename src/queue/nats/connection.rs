@@ -81,8 +81,9 @@ impl Servers {
         let mut is_shown = false;
         options = match (self.login)()? {
             Login::Nobody => options,
+            // The client wants the line end behind the last line, which went with the reading.
             Login::Credentials(text) => options
-                .credentials(text.expose_secret())
+                .credentials(&format!("{}\n", text.expose_secret()))
                 .map_err(|_no_such_form| "the credentials file holds no JWT with the seed of a key".to_owned())?,
             Login::Token(token) => {
                 is_shown = true;

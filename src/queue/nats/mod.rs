@@ -381,11 +381,11 @@ impl Queue for Nats {
         let inner = Arc::clone(&self.inner);
         self.runtime.spawn(async move {
             match places.ask(&ask).await {
-                Ok(Asked::Kept) if ask.cause.is_news() => {
+                Ok(Asked::Kept | Asked::Before) if ask.cause.is_news() => {
                     inner.state().events.kept(ask.repository, ask.wish);
                     inner.changed.notify_one();
                 }
-                Ok(Asked::Kept | Asked::Refused) => {}
+                Ok(Asked::Kept | Asked::Refused | Asked::Before) => {}
                 Err(reason) => {
                     tracing::debug!(repository = ask.repository, %reason, "a pass could not be asked for");
                     inner.clock.wait_until(inner.clock.instant() + PAUSE).await;

@@ -35,6 +35,12 @@ const ANSWERS_AGE: Duration = Duration::from_secs(90 * 86_400);
 /// The most room for answers of registries, in bytes; the oldest go first.
 const ANSWERS_ROOM: i64 = 256 << 20;
 
+/// The longest that it is kept of a receiver of notifications what it was told: what is older is told nobody.
+const TOLD_AGE: Duration = Duration::from_secs(30 * 86_400);
+
+/// The most room for that, in bytes.
+const TOLD_ROOM: i64 = 64 << 20;
+
 /// How many passes of all replicas may be under way.
 const MOST_UNDER_WAY: i64 = 65_536;
 
@@ -51,6 +57,8 @@ pub(super) struct Places {
     pub(super) limits: Store,
     /// What registries answered; none where the server gives no room for it.
     pub(super) answers: Result<Store, String>,
+    /// What receivers of notifications were told; none where the server gives no room for it.
+    pub(super) told: Result<Store, String>,
 }
 
 /// What became of a wish.
@@ -60,6 +68,8 @@ pub(super) enum Asked {
     Kept,
     /// A pass is asked for or runs already.
     Refused,
+    /// The same was asked for not long ago.
+    Before,
 }
 
 /// Returns the short name of a repository in subjects and keys.
@@ -122,7 +132,8 @@ impl Places {
         let rows = open("rows", bucket("rows", "how repositories stand", ROWS_AGE, -1)).await?;
         let limits = open("limits", bucket("limits", "what registries allow", LIMITS_AGE, -1)).await?;
         let answers = open("answers", bucket("answers", "what registries answered", ANSWERS_AGE, ANSWERS_ROOM)).await;
-        Ok(Self { client, context, stream, lease: settings.lease, rows, limits, answers, name })
+        let told = open("told", bucket("told", "what receivers of notifications were told", TOLD_AGE, TOLD_ROOM)).await;
+        Ok(Self { client, context, stream, lease: settings.lease, rows, limits, answers, told, name })
     }
 
     /// Returns the consumer of passes, which all replicas share, and whether nobody is at work there.
@@ -165,7 +176,12 @@ impl Places {
             Cause::Start => Some(format!("{key}.start.{}", ask.after.unwrap_or(Timestamp::UNIX_EPOCH))),
             Cause::Schedule | Cause::Gate => Some(format!("{key}.{}", ask.moment)),
         };
-        let asked = self.publish("pass", &key, ask.cause, id.filter(|_| !ask.is_repeated)).await?;
+        let mut asked = self.publish("pass", &key, ask.cause, id.filter(|_| !ask.is_repeated)).await?;
+        if asked == Asked::Before && ask.cause == Cause::Start && ask.after.is_none() {
+            // Somebody began with it before, and has left nothing that can be believed here: where no pass is under way any more,
+            // there has to be another one.
+            asked = self.publish("pass", &key, ask.cause, None).await?;
+        }
         if asked == Asked::Refused && ask.cause.is_news() {
             // What is asked for already may run, and may have looked before: this one waits beside it.
             self.publish("again", &key, ask.cause, None).await?;
@@ -190,6 +206,7 @@ impl Places {
             Err(error) => Err(error),
         };
         match answered {
+            Ok(ack) if ack.duplicate => Ok(Asked::Before),
             Ok(_) => Ok(Asked::Kept),
             Err(error) if is_refused(&error) => Ok(Asked::Refused),
             Err(error) => Err(words(&error)),

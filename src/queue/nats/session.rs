@@ -139,7 +139,7 @@ async fn pull_wishes(places: &Places, consumer: &PullConsumer) -> Result<Infalli
         let Some(message) = pull(consumer).await? else { continue };
         let key = message.subject.rsplit('.').next().unwrap_or_default();
         let kind = match places.ask_in_turn(key).await? {
-            Asked::Kept => async_nats::jetstream::AckKind::Ack,
+            Asked::Kept | Asked::Before => async_nats::jetstream::AckKind::Ack,
             Asked::Refused => offered_again(LATER),
         };
         answer(&message, kind).await?;

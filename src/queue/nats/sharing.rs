@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::future::Future;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -43,6 +44,17 @@ const FETCH_TIME: Duration = Duration::from_secs(1);
 
 /// How long nothing is asked for after that was too long.
 const FETCH_PAUSE: Duration = Duration::from_secs(10);
+
+/// What all replicas together have told a receiver of notifications, of one repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// This.
+    Row(Vec<u8>),
+    /// Nothing that can be believed.
+    Nothing,
+    /// Nobody knows: the server cannot be reached, or keeps nothing of that kind.
+    Unreachable,
+}
 
 /// What replicas tell each other.
 pub struct Sharing {
@@ -103,6 +115,9 @@ impl Sharing {
         if let (Err(reason), true) = (&places.answers, self.seal.proves_origin()) {
             tracing::warn!(reason, "answers of registries are not shared: the server gives no room for them");
         }
+        if let (Err(reason), true) = (&places.told, self.seal.proves_origin()) {
+            tracing::warn!(reason, "what was notified is not shared: the server gives no room for it");
+        }
         self.state().places = Some(Arc::clone(places));
         self.wake.notify_one();
     }
@@ -149,12 +164,68 @@ impl Sharing {
         }
     }
 
-    /// Returns where answers are, if they may be believed.
-    fn answers(&self) -> Option<Arc<Places>> {
+    /// Returns where what decides is kept, if it may be believed.
+    fn places(&self) -> Option<Arc<Places>> {
         let state = self.state();
         let is_paused = state.paused_until.is_some_and(|until| self.clock.instant() < until);
-        let places = state.places.as_ref().filter(|places| places.answers.is_ok())?;
+        let places = state.places.as_ref()?;
         (self.seal.proves_origin() && !is_paused).then(|| Arc::clone(places))
+    }
+
+    /// Returns where answers are, if they may be believed.
+    fn answers(&self) -> Option<Arc<Places>> {
+        self.places().filter(|places| places.answers.is_ok())
+    }
+
+    /// Asks the server something, and blocks for a moment at most. Nothing is asked for a while after that was too long.
+    fn wait_for<T: Send + 'static, E: Send + 'static>(
+        &self,
+        question: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Option<T> {
+        let (sender, receiver) = sync_channel(1);
+        self.runtime.spawn(async move {
+            // Whoever asked may have given up.
+            drop(sender.try_send(question.await));
+        });
+        let answer = receiver.recv_timeout(FETCH_TIME).ok().and_then(Result::ok);
+        if answer.is_none() {
+            self.state().paused_until = Some(self.clock.instant() + FETCH_PAUSE);
+        }
+        answer
+    }
+
+    /// Returns what all replicas have told a receiver of notifications. It blocks for a moment.
+    pub fn told(&self, name: &str) -> Told {
+        let (Some(places), of_task) = (self.places().filter(|places| places.told.is_ok()), name.to_owned()) else {
+            return Told::Unreachable;
+        };
+        let question = async move {
+            match &places.told {
+                Ok(bucket) => bucket.get(of_task).await.map_err(|error| error.to_string()),
+                Err(reason) => Err(reason.clone()),
+            }
+        };
+        match self.wait_for(question) {
+            Some(Some(sealed)) => {
+                self.seal.open(&told_name(name), &sealed).map_or(Told::Nothing, |row| Told::Row(row.to_vec()))
+            }
+            Some(None) => Told::Nothing,
+            None => Told::Unreachable,
+        }
+    }
+
+    /// Leaves for all replicas what a receiver of notifications was told. It blocks for a moment.
+    pub fn keep_told(&self, name: &str, row: &[u8]) {
+        let Some(places) = self.places().filter(|places| places.told.is_ok() && row.len() <= MAX_BYTES) else { return };
+        let (sealed, of_task) = (self.seal.seal(&told_name(name), row), name.to_owned());
+        let question = async move {
+            match &places.told {
+                Ok(bucket) => bucket.put(of_task, Bytes::from(sealed)).await.map_err(|error| error.to_string()),
+                Err(reason) => Err(reason.clone()),
+            }
+        };
+        // That it could not be left may cost somebody a second message.
+        let _kept = self.wait_for(question);
     }
 }
 
@@ -163,6 +234,11 @@ async fn put(bucket: &async_nats::jetstream::kv::Store, key: &str, value: Vec<u8
     if let Err(error) = bucket.put(key, Bytes::from(value)).await {
         tracing::debug!(%error, key, "a value could not be shared");
     }
+}
+
+/// Returns the name under which a row of what was told is sealed.
+fn told_name(name: &str) -> String {
+    format!("told/{name}")
 }
 
 fn write_word(host: String, lanes: Vec<LaneWord>) -> Vec<u8> {
@@ -214,22 +290,15 @@ impl Grapevine for Sharing {
 impl Elsewhere for Sharing {
     fn fetch(&self, name: &str) -> Option<Vec<u8>> {
         let places = self.answers()?;
-        let (sender, receiver) = sync_channel(1);
         let of_task = name.to_owned();
-        self.runtime.spawn(async move {
-            if let Ok(bucket) = &places.answers {
-                // Whoever asked may have given up.
-                drop(sender.try_send(bucket.get(of_task).await));
+        let question = async move {
+            match &places.answers {
+                Ok(bucket) => bucket.get(of_task).await.map_err(|error| error.to_string()),
+                Err(reason) => Err(reason.clone()),
             }
-        });
-        match receiver.recv_timeout(FETCH_TIME) {
-            Ok(Ok(Some(sealed))) => self.seal.open(name, &sealed).map(<[u8]>::to_vec),
-            Ok(Ok(None)) => None,
-            Ok(Err(_)) | Err(_) => {
-                self.state().paused_until = Some(self.clock.instant() + FETCH_PAUSE);
-                None
-            }
-        }
+        };
+        let sealed = self.wait_for(question)??;
+        self.seal.open(name, &sealed).map(<[u8]>::to_vec)
     }
 
     fn leave(&self, name: &str, value: &[u8]) {

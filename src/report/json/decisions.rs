@@ -34,6 +34,7 @@ fn fixed_position(reason: &Reason) -> Option<usize> {
         Reason::Older => 14,
         Reason::NotBefore => 15,
         Reason::Held(_)
+        | Reason::Behind(_)
         | Reason::TooYoung { .. }
         | Reason::PlatformMissing(_)
         | Reason::SignatureWrong(_)

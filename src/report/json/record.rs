@@ -107,6 +107,8 @@ pub fn delivery(delivery: &Delivery, out: &mut dyn io::Write) -> io::Result<()> 
         sink.raw(",\"deployments\":").number(figures.deployments);
         sink.raw(",\"perDay\":").raw(&format!("{:.4}", figures.per_day));
         spread(sink.raw(",\"leadTime\":"), &figures.lead_time);
+        spread(sink.raw(",\"leadTimeFromImage\":"), &figures.from_image);
+        sink.raw(",\"dated\":{\"known\":").number(figures.dated.0).raw(",\"of\":").number(figures.dated.1).raw("}");
         let rate = figures.change_failure_rate.map(|rate| format!("{rate:.4}"));
         sink.raw(",\"changeFailureRate\":").raw(rate.as_deref().unwrap_or("null"));
         spread(sink.raw(",\"timeToRestore\":"), &figures.time_to_restore);

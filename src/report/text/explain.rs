@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::model::decision::{Reason, Verdict};
+use crate::model::gate::GateState;
 use crate::model::image::ImageName;
 use crate::model::outcome::{Explanation, Trouble};
 use crate::model::tags::{ImageTags, newest_first};
@@ -97,6 +98,15 @@ fn one(page: &mut Page<'_>, explanation: &Explanation, tags: Option<&ImageTags>)
         }
     }
     gates(page, &explanation.gates)?;
+    let passed = explanation.gates.iter().filter(|gate| gate.state == GateState::Pass && !page.view.is_verbose());
+    let passed: Vec<&str> = passed.map(|gate| gate.name.as_str()).collect();
+    if !passed.is_empty() {
+        page.prose(
+            4,
+            6,
+            &[(Tone::Strong, &passed.join(", ")), (Tone::Good, if passed.len() == 1 { "passes" } else { "pass" })],
+        )?;
+    }
     if let Some(earliest) = explanation.earliest {
         page.prose(2, 12, &[(Tone::Quiet, "earliest:"), (Tone::Plain, &earliest.to_string())])?;
     }
@@ -197,7 +207,7 @@ fn rank(why: Why<'_>) -> u8 {
         Why::Undecided(_) | Why::Unnamed => 20,
         Why::Given(reason) => match reason {
             Reason::InUse => 0,
-            Reason::Held(_) => 1,
+            Reason::Held(_) | Reason::Behind(_) => 1,
             Reason::TooYoung { .. } => 2,
             Reason::AgeUnknown => 3,
             Reason::PlatformMissing(_) => 4,

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 
 use crate::model::gate::GateState;
 use crate::model::proposal::Action;
-use crate::model::record::{Delivery, Entry, History, Kind, Running, Spread, Status};
+use crate::model::record::{Delivery, Entry, Figures, History, Kind, Running, Spread, Status};
 use crate::model::site::Value;
 use crate::report::View;
 use crate::report::text::holds::table_of;
@@ -254,7 +254,6 @@ pub fn delivery(delivery: &Delivery, view: &View, out: &mut dyn io::Write) -> io
         Column::kept("environment", Cut::Middle),
         Column::kept("deployments", Cut::End),
         Column::kept("a day", Cut::End),
-        Column::kept("lead time", Cut::End),
         Column::kept("failures", Cut::End),
         Column::kept("time to restore", Cut::End),
     ];
@@ -267,18 +266,59 @@ pub fn delivery(delivery: &Delivery, view: &View, out: &mut dyn io::Write) -> io
                 Cell::toned(Tone::Strong, figures.environment.as_str()),
                 Cell::new(&figures.deployments.to_string()),
                 Cell::new(&format!("{:.2}", figures.per_day)),
-                Cell::new(&spread(&figures.lead_time)),
                 Cell::new(&rate),
                 Cell::new(&spread(&figures.time_to_restore)),
             ]
         })
         .collect();
     table::write(&mut page, 0, &columns, &rows)?;
+    lead_times(&mut page, delivery)?;
     page.gap()?;
     let period = format!("From {} to {}, in UTC.", minute(delivery.from), minute(delivery.to));
     page.prose(0, 0, &[(Tone::Strong, &period)])?;
-    page.prose(0, 0, &[(Tone::Quiet, "Durations: the median, and below which nine of ten lie.")])?;
+    for definition in DEFINITIONS {
+        page.prose(0, 0, &[(Tone::Quiet, definition)])?;
+    }
     page.finish()
+}
+
+/// What the figures mean; `docs/promotion.md` says it at length.
+const DEFINITIONS: [&str; 4] = [
+    "Durations: the median, and below which nine of ten lie. Times are committer times.",
+    "Lead time: until the commit that brought a version here, from when its image was published (where a commit's trailer \
+     tells, which is how many are dated), and from the commit that brought it to the first environment.",
+    "Failures: the part of the deployments of which a version was taken back.",
+    "Time to restore: from such a deployment until the commit that took it back.",
+];
+
+/// Writes how long versions took; nothing where none is known.
+fn lead_times(page: &mut Page<'_>, delivery: &Delivery) -> io::Result<()> {
+    let is_known = |figures: &&Figures| figures.lead_time.median.is_some() || figures.from_image.median.is_some();
+    let rows: Vec<Vec<Cell>> = delivery
+        .environments
+        .iter()
+        .filter(is_known)
+        .map(|figures| {
+            let (known, all) = figures.dated;
+            vec![
+                Cell::toned(Tone::Strong, figures.environment.as_str()),
+                Cell::new(&spread(&figures.from_image)),
+                Cell::new(&format!("{known} of {all}")),
+                Cell::new(&spread(&figures.lead_time)),
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let columns = [
+        Column::kept("environment", Cut::Middle),
+        Column::kept("from the image", Cut::End),
+        Column::kept("dated", Cut::End),
+        Column::kept("from the first environment", Cut::End),
+    ];
+    page.title("Lead time")?;
+    table::write(page, 0, &columns, &rows)
 }
 
 fn spread(spread: &Spread) -> String {

@@ -199,6 +199,13 @@ pub(super) struct Remembered {
     count: u64,
 }
 
+impl Remembered {
+    /// Returns the number of its newest pass.
+    pub(super) fn newest(&self) -> u64 {
+        self.count
+    }
+}
+
 /// All of them, by URL.
 #[derive(Debug, Default)]
 pub(super) struct Memory(Mutex<BTreeMap<String, Remembered>>);

@@ -11,6 +11,7 @@ pub(super) mod log;
 pub(super) mod memory;
 mod orders;
 mod pages;
+mod sections;
 mod sessions;
 mod view;
 

@@ -16,7 +16,9 @@ use serde::Serialize;
 
 use crate::service::Shared;
 use crate::service::board::orders::Answer;
+use crate::service::board::sections::Sections;
 use crate::service::board::sessions::Visitor;
+use crate::service::board::view::Overview;
 use crate::service::board::{Peer, Sender, view, visitor};
 
 /// The most environments × images that the overview shows at once; it names the repositories beyond.
@@ -26,9 +28,10 @@ const MOST_CELLS: usize = 3_000;
 const MOST_ROWS: usize = 1_000;
 
 /// The templates, by name.
-const TEMPLATES: [(&str, &str); 12] = [
+const TEMPLATES: [(&str, &str); 13] = [
     ("layout.html", include_str!("templates/layout.html")),
     ("overview.html", include_str!("templates/overview.html")),
+    ("section.html", include_str!("templates/section.html")),
     ("promotions.html", include_str!("templates/promotions.html")),
     ("promotion.html", include_str!("templates/promotion.html")),
     ("image.html", include_str!("templates/image.html")),
@@ -44,7 +47,10 @@ const TEMPLATES: [(&str, &str); 12] = [
 type Asked = Query<HashMap<String, String>>;
 
 /// The templates, ready for use.
-pub(super) struct Pages(Environment<'static>);
+pub(super) struct Pages {
+    templates: Environment<'static>,
+    sections: Sections,
+}
 
 impl Pages {
     /// Reads the templates.
@@ -78,7 +84,7 @@ impl Pages {
         });
         environment.add_filter("tag_part", |text: &str| text.split('@').next().unwrap_or_default().to_owned());
         environment.add_filter("last_part", |text: &str| text.rsplit('/').next().unwrap_or_default().to_owned());
-        Self(environment)
+        Self { templates: environment, sections: Sections::default() }
     }
 
     /// Makes a page.
@@ -87,9 +93,9 @@ impl Pages {
             now => frame.now.to_string(), user => frame.visitor.as_ref().map(|visitor| &visitor.user),
             token => frame.visitor.as_ref().map(|visitor| &visitor.token), here => &frame.here, ..content
         };
-        let body = self.0.get_template(name)?.render(own)?;
+        let body = self.templates.get_template(name)?.render(own)?;
         let has_session = frame.visitor.as_ref().is_some_and(|visitor| visitor.has_session);
-        self.0.get_template("layout.html")?.render(context! {
+        self.templates.get_template("layout.html")?.render(context! {
             body => Value::from_safe_string(body), title => &frame.title, active => frame.active, here => &frame.here,
             user => frame.visitor.as_ref().map(|visitor| &visitor.user), has_session,
             token => frame.visitor.as_ref().map(|visitor| &visitor.token), has_users => frame.has_users,
@@ -237,28 +243,24 @@ pub(super) async fn login(asking: Asking) -> Response {
 pub(super) async fn overview(asking: Asking) -> Response {
     asking
         .page("overview.html", "Overview", "overview", |asking| {
+            let board = &asking.shared.board;
+            let (all, now) = (board.memory.all(), asking.shared.clock.now());
             let wanted = asking.query.get("repository");
-            let mut room = MOST_CELLS;
-            let (mut shown, mut others) = (Vec::new(), Vec::new());
-            for (url, row) in asking.shared.board.memory.all() {
-                if wanted.is_some_and(|id| *id != row.slug) {
-                    continue;
+            let make = |overview: &Overview| {
+                let template = board.pages.templates.get_template("section.html")?;
+                template.render(context! { repo => value(overview), now => now.to_string() })
+            };
+            let (text, others) = match wanted {
+                None => board.pages.sections.all(&all, now, MOST_CELLS, make).ok()?,
+                Some(id) => {
+                    let (url, row) = all.iter().find(|(_, row)| row.slug == *id)?;
+                    (make(&view::overview(url, row)).ok()?, Vec::new())
                 }
-                let overview = view::overview(&url, &row);
-                let cells = overview.images.len() * overview.environments.len().max(1);
-                // The first is always shown.
-                if cells > room && !shown.is_empty() {
-                    others.push(context! { name => overview.name, id => overview.id });
-                    continue;
-                }
-                room = room.saturating_sub(cells);
-                shown.push(value(&overview));
-            }
-            if wanted.is_some() && shown.is_empty() {
-                return None;
-            }
-            others.truncate(MOST_ROWS);
-            Some((None, context! { repositories => shown, others }))
+            };
+            let others: Vec<Value> =
+                others.into_iter().take(MOST_ROWS).map(|(name, id)| context! { name, id }).collect();
+            let sections = Value::from_safe_string(text);
+            Some((None, context! { is_empty => all.is_empty(), sections, others }))
         })
         .await
 }

@@ -1,10 +1,10 @@
-//! What a receiver was told of a repository, remembered across restarts.
+//! What a receiver was told of a repository, remembered across restarts and replicas.
 //!
 //! Entry points: [`Ledger`], the seam to wherever it is kept, and [`Known`], what is kept. Where it is lost, what stands is told
 //! once more, and what happened in the last day; nothing is lost by that, and nothing older comes again.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,7 @@ use crate::cache::Key32;
 use crate::config::environment::Environment;
 use crate::config::service::Service;
 use crate::pass::setup;
+use crate::queue::nats::sharing::{Sharing, Told};
 use crate::service::notify::news::{Came, Event, EventId, Lasts, News, What};
 
 /// How long ago something may have happened that is told although nothing is remembered.
@@ -67,6 +68,38 @@ impl Ledger for CacheLedger {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner).insert(*key, row.clone());
         setup::cache(&self.service, &self.environment).keep_told(key, row);
     }
+}
+
+/// Keeps rows where all replicas find them, and in the cache of each for as long as they cannot be reached.
+pub(in crate::service) struct SharedLedger {
+    sharing: Arc<Sharing>,
+    own: CacheLedger,
+}
+
+impl SharedLedger {
+    /// Makes one over what replicas share, and what this one has beside.
+    pub(super) fn new(sharing: Arc<Sharing>, own: CacheLedger) -> Self {
+        Self { sharing, own }
+    }
+}
+
+impl Ledger for SharedLedger {
+    fn load(&self, key: &Key32) -> Option<Vec<u8>> {
+        match self.sharing.told(&name(key)) {
+            Told::Row(row) => Some(row),
+            // A server that lost its store knows less than this replica.
+            Told::Nothing | Told::Unreachable => self.own.load(key),
+        }
+    }
+
+    fn save(&self, key: &Key32, row: Vec<u8>) {
+        self.sharing.keep_told(&name(key), &row);
+        self.own.save(key, row);
+    }
+}
+
+fn name(key: &Key32) -> String {
+    key.0.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What one receiver was told of one repository.

@@ -19,8 +19,9 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::config::environment::Environment;
 use crate::config::service::{Notify, Service};
+use crate::queue::nats::sharing::Sharing;
 use crate::service::metrics::Notices;
-use crate::service::notify::ledger::{CacheLedger, Known, Ledger};
+use crate::service::notify::ledger::{CacheLedger, Known, Ledger, SharedLedger};
 use crate::service::notify::news::{Event, EventId, News};
 use crate::service::notify::receiver::{Receiver, Sent};
 
@@ -64,11 +65,16 @@ impl Notifier {
         environment: &Environment,
         clock: &Arc<dyn Clock>,
         notices: &Notices,
+        sharing: Option<&Arc<Sharing>>,
     ) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut before = std::mem::take(&mut *all);
         let shared = Arc::new(service.clone());
-        let ledger: Arc<dyn Ledger> = Arc::new(CacheLedger::new(service.clone(), environment.clone()));
+        let own = CacheLedger::new(service.clone(), environment.clone());
+        let ledger: Arc<dyn Ledger> = match sharing {
+            Some(sharing) => Arc::new(SharedLedger::new(Arc::clone(sharing), own)),
+            None => Arc::new(own),
+        };
         for (index, notify) in service.notify.iter().enumerate() {
             let is_alike = |other: &&Notify| other.channel == notify.channel;
             let number = service.notify[..index].iter().filter(is_alike).count();

@@ -44,7 +44,7 @@ impl Table {
     /// Asks for what is due, and begins what has room.
     fn begin(&mut self, now: Timestamp) -> Vec<(String, Cause)> {
         self.table.due(now).into_iter().for_each(|ask| self.queue.ask(ask));
-        self.queue.room(self.table.room());
+        self.queue.room(self.table.room(now));
         let mut begun = Vec::new();
         while let Some(Event::Job(lease)) = self.queue.take() {
             if self.table.begin(&lease.repository, now) {
@@ -62,7 +62,13 @@ fn table(repositories: &[(&str, &str)], at_once: u32) -> Table {
 }
 
 fn done(earliest: Option<&str>) -> Ended {
-    Ended::Done { earliest: earliest.map(at), images: BTreeSet::new(), follows: BTreeSet::new(), tips: Vec::new() }
+    Ended::Done {
+        earliest: earliest.map(at),
+        images: BTreeSet::new(),
+        follows: BTreeSet::new(),
+        tips: Vec::new(),
+        has_landed: false,
+    }
 }
 
 #[test]
@@ -294,6 +300,7 @@ fn a_repository_that_moved_hastens_those_that_follow_it() {
         images: BTreeSet::new(),
         follows: follows.iter().map(|url| (*url).to_owned()).collect(),
         tips: vec![CommitId(tip.into())],
+        has_landed: false,
     };
     table.end(TWO, ended(&[ONE], "b"), at("08:00:06"));
     table.end(THREE, ended(&[TWO], "c"), at("08:00:06"));
@@ -309,4 +316,47 @@ fn a_repository_that_moved_hastens_those_that_follow_it() {
     assert_eq!(table.begin(at("08:31:05")), [(TWO.to_owned(), Cause::Before)]);
     table.end(TWO, ended(&[ONE], "b"), at("08:31:06"));
     assert_eq!(table.begin(at("08:31:10")), [], "what did not move hastens nobody");
+}
+
+#[test]
+fn what_moves_in_its_very_first_pass_hastens_whoever_looked_before() {
+    const TWO: &str = "https://git.example/acme/two";
+    let ended = |follows: &[&str], has_landed| Ended::Done {
+        earliest: None,
+        images: BTreeSet::new(),
+        follows: follows.iter().map(|url| (*url).to_owned()).collect(),
+        tips: vec![CommitId("a".into())],
+        has_landed,
+    };
+    // Whoever follows had its pass before, or has it at the same time and tells only then what it follows.
+    for (first, second) in [(TWO, ONE), (ONE, TWO)] {
+        let mut table = table(&[(ONE, "every 1h"), (TWO, "every 1h")], 4);
+        assert_eq!(table.begin(at("08:00:05")).len(), 2);
+        for (url, end) in [(first, "08:00:06"), (second, "08:00:07")] {
+            let how = if url == ONE { ended(&[], true) } else { ended(&[ONE], false) };
+            table.end(url, how, at(end));
+        }
+        assert_eq!(table.begin(at("08:00:10")), [(TWO.to_owned(), Cause::Before)], "{first} ended first");
+        table.end(TWO, ended(&[ONE], false), at("08:00:11"));
+        assert_eq!(table.begin(at("08:00:20")), [], "it has seen that");
+    }
+}
+
+#[test]
+fn repositories_that_hang_hold_up_the_others_for_a_minute_and_no_longer() {
+    let urls: Vec<String> = (0..40).map(|number| format!("https://git.example/acme/{number:02}")).collect();
+    let rows: Vec<(&str, &str)> = urls.iter().map(|url| (url.as_str(), "every 1h")).collect();
+    let mut table = table(&rows, 2);
+    assert_eq!(table.begin(at("08:00:10")).len(), 2);
+    assert_eq!(table.begin(at("08:01:09")).len(), 0);
+    assert_eq!(table.begin(at("08:01:10")).len(), 2, "the first two hang");
+    // What ends makes room as ever.
+    let fresh = urls.iter().filter(|url| table.entries[*url].begun == Some(at("08:01:10"))).collect::<Vec<_>>();
+    table.end(fresh[0], done(None), at("08:01:11"));
+    assert_eq!(table.begin(at("08:01:12")).len(), 1);
+    // However many hang: all together are bounded.
+    let all: usize = (2..20).map(|minute| table.begin(at(&format!("08:{minute:02}:30"))).len()).sum();
+    assert_eq!((table.table.running, all), (8, 4));
+    table.end(fresh[1], Ended::Failed, at("08:30:00"));
+    assert_eq!(table.begin(at("08:30:00")).len(), 1);
 }

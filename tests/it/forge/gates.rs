@@ -468,6 +468,7 @@ pub(super) async fn history_tells_a_return_as_a_rollback_with_what_failed(kind: 
     let viewed = tagboat::pass::view::branch(stage.remote("mirror"), BranchName::from("main")).unwrap();
     let config = viewed.config().unwrap();
     let ledger = Ledger {
+        others: &tagboat::pass::elsewhere::Others::new(),
         config: &config,
         files: &*viewed.files,
         past: viewed.past.as_deref().unwrap(),
@@ -561,6 +562,62 @@ pub(super) async fn a_version_that_came_again_after_it_went_back_stays_for_a_per
     stage.report(&stage.brought("staging/web.yaml"), "argocd/staging", kind.words[2], "2026-11-20T08:51:00Z");
     stage.try_pass("08:52").await;
     assert_eq!(stage.web()[1], "1.4.0");
+}
+
+pub(super) async fn nothing_older_than_what_failed_comes_in_its_place(kind: Kind) {
+    let stage = Stage::new(kind, "    publish: commit\n");
+    let config = String::from_utf8(stage.store.repository.show("main", ".tagboat.yaml")).unwrap();
+    let watched = "publish: commit\n    onFailure: {checks: [argocd/dev], within: 30m, publish: commit}\n";
+    stage.push(".tagboat.yaml", &config.replacen("publish: commit\n", watched, 1));
+    stage.list(WEB, &["1.4.0", "1.5.0", "1.6.0", "1.7.0"]);
+    stage.pass("08:00").await;
+    assert_eq!(stage.web()[0], "1.7.0");
+    stage.failed(&stage.brought("dev/web.yaml"), "argocd/dev");
+    stage.pass("08:10").await;
+    let tip = stage.tip();
+    let told = format!(
+        "2 versions are older than 1.7.0, which failed and went back on 2026-11-20 (commit {}), and is held",
+        &tip[..10]
+    );
+    for time in ["08:12", "08:40"] {
+        let outcome = stage.pass(time).await;
+        assert_eq!((stage.tip(), stage.web()[0].as_str()), (tip.clone(), "1.4.0"));
+        assert!(outcome.skipped.iter().any(|row| row.reason == format!("in dev: {told}")), "{:?}", outcome.skipped);
+    }
+
+    stage.list(WEB, &["1.4.0", "1.5.0", "1.6.0", "1.7.0", "1.8.0"]);
+    stage.pass("09:00").await;
+    assert_eq!(stage.web()[0], "1.8.0", "something newer comes as ever");
+    stage.report(&stage.brought("dev/web.yaml"), "argocd/dev", kind.words[2], "2026-11-20T09:01:00Z");
+    stage.pass("09:02").await;
+    let held = stage.holds();
+    let only = held.split("  - ").find(|entry| entry.contains("1.8.0")).unwrap();
+    stage.push(".tagboat/holds.yaml", &format!("version: 1\nholds:\n  - {only}"));
+    stage.pass("09:10").await;
+    assert_eq!(stage.web()[0], "1.4.0", "what failed last is held still");
+    let only = held.split("  - ").find(|entry| entry.contains("1.7.0")).unwrap();
+    stage.push(".tagboat/holds.yaml", &format!("version: 1\nholds:\n  - {only}"));
+    stage.pass("09:12").await;
+    assert_eq!(stage.web()[0], "1.8.0", "a person released it");
+}
+
+pub(super) async fn what_was_introduced_before_what_failed_does_not_come_in_its_place(kind: Kind) {
+    let watched = "    publish: commit\n    gates: {soak: {for: 10m, count: introduced}}\n    onFailure: {checks: [argocd/staging], within: 30m, publish: commit}\n";
+    let stage = Stage::new(kind, watched);
+    stage.pass("08:00").await;
+    stage.list(WEB, &["1.4.0", "1.5.0", "1.6.0"]);
+    stage.pass("08:05").await;
+    stage.pass("08:20").await;
+    assert_eq!(stage.web(), ["1.6.0", "1.6.0", "1.4.0"]);
+    stage.report(&stage.brought("staging/web.yaml"), "argocd/staging", kind.words[2], "2026-11-20T08:21:00Z");
+    for time in ["08:25", "08:30", "09:00"] {
+        stage.pass(time).await;
+        assert_eq!(stage.web()[1], "1.4.0", "1.5.0 had its turn: {time}");
+    }
+    stage.list(WEB, &["1.4.0", "1.5.0", "1.6.0", "1.7.0"]);
+    stage.pass("09:10").await;
+    stage.pass("09:30").await;
+    assert_eq!(stage.web()[1], "1.7.0");
 }
 
 pub(super) async fn without_a_version_before_nothing_is_done_and_that_is_said(kind: Kind) {
@@ -750,6 +807,26 @@ pub(super) async fn what_a_person_orders_waits_for_the_same_checks(kind: Kind) {
     assert_eq!(stage.web()[1], "1.5.0");
 }
 
+pub(super) async fn after_a_return_nothing_older_than_what_failed_is_tried(kind: Kind) {
+    let stage = Stage::new(kind, "    publish: commit\n");
+    let config = String::from_utf8(stage.store.repository.show("main", ".tagboat.yaml")).unwrap();
+    let watched = "    files: [dev/**]\n    onFailure: {checks: [argocd/dev], within: 30m}\n";
+    stage.push(".tagboat.yaml", &config.replacen("    files: [dev/**]\n", watched, 1));
+    stage.list(WEB, &["1.4.0", "1.4.1", "1.4.2", "1.5.0"]);
+    stage.pass("08:00").await;
+    stage.failed(&stage.brought("dev/web.yaml"), "argocd/dev");
+    for time in ["08:10", "08:20"] {
+        stage.pass(time).await;
+        assert_eq!(stage.web()[0], "1.4.0");
+    }
+    stage.list(WEB, &["1.4.0", "1.4.1", "1.4.2", "1.4.3", "1.5.0", "1.5.1"]);
+    stage.pass("08:30").await;
+    assert_eq!(stage.web()[0], "1.5.1");
+    stage.failed(&stage.brought("dev/web.yaml"), "argocd/dev");
+    stage.pass("08:40").await;
+    assert_eq!(stage.web()[0], "1.4.0");
+}
+
 pub(super) async fn a_dry_run_tells_of_a_return_and_makes_none(kind: Kind) {
     let stage = Stage::new(kind, WATCHED);
     stage.pass("08:00").await;
@@ -828,6 +905,8 @@ macro_rules! gates {
             what_fails_after_a_person_lowered_one_of_its_places_is_not_laid_to_the_others
             images_that_one_commit_brought_go_back_together_in_one_pass
             a_version_that_came_again_after_it_went_back_stays_for_a_person
+            nothing_older_than_what_failed_comes_in_its_place
+            what_was_introduced_before_what_failed_does_not_come_in_its_place
             without_a_version_before_nothing_is_done_and_that_is_said
             what_a_person_brought_is_not_watched
             a_return_by_pull_request_holds_back_what_follows_and_merges_when_its_checks_pass
@@ -841,6 +920,7 @@ macro_rules! gates {
             a_return_is_withdrawn_when_the_check_recovers_and_kept_when_the_time_is_over
             a_forge_that_cannot_be_asked_takes_nothing_back_and_that_is_said
             what_a_person_orders_waits_for_the_same_checks
+            after_a_return_nothing_older_than_what_failed_is_tried
             a_dry_run_tells_of_a_return_and_makes_none
             two_passes_at_once_go_back_once
             a_digest_comes_back_with_its_tag

@@ -91,6 +91,7 @@ impl Bench {
             armed: Armed::No,
             what: None,
             instead: None,
+            brought: tagboat::model::brought::Brought::default(),
             was: None,
         };
         self.forge.rewrite(&opened, &opened.title, &format!("Body\n\n{}\n", marker::write(&marker))).await.unwrap();
@@ -102,7 +103,7 @@ impl Bench {
     }
 
     async fn list(&self) -> Vec<PullRequest> {
-        self.forge.list(&"main".into(), "tagboat/").await.unwrap()
+        self.forge.list().await.unwrap()
     }
 }
 
@@ -235,7 +236,6 @@ async fn whatever_becomes_of_the_order_its_mark_is_there_as_long_as_gitea_may_me
         (Fault::Before(405), Some(false)),
         (Fault::Before(403), Some(false)),
         (Fault::Before(502), None),
-        (Fault::Limited, None),
     ] {
         bench.store.trap("POST", "/merge", fault);
         let told = bench.forge.arm(&opened, &bench.tip()).await;
@@ -267,6 +267,22 @@ async fn whatever_becomes_of_the_order_its_mark_is_there_as_long_as_gitea_may_me
     let told = bench.forge.arm(&opened, &bench.tip()).await.unwrap();
     assert!(matches!(&told, Merge::NotReady(reason) if reason.contains("hidden line")), "{told:?}");
     assert!(bench.store.requests().iter().all(|line| line.starts_with("GET")));
+}
+
+#[tokio::test]
+async fn an_order_that_comes_too_fast_keeps_its_mark_and_nothing_more_is_asked_until_it_may_be() {
+    let bench = Bench::new();
+    let opened = bench.open_marked().await;
+    bench.store.trap("POST", "/merge", Fault::Limited);
+    assert!(matches!(bench.forge.arm(&opened, &bench.tip()).await, Err(ForgeError::Later { after: Some(_), .. })));
+    bench.store.requests();
+    let listed = bench.forge.list().await;
+    assert!(matches!(listed, Err(ForgeError::Later { after: Some(_), .. })), "{listed:?}");
+    assert_eq!(bench.store.requests(), [""; 0]);
+    // Another one, which was told nothing yet.
+    let other = client(&serve(router(Arc::clone(&bench.store))));
+    let listed = other.list().await.unwrap();
+    assert_eq!((listed[0].is_armed, bench.store.kept().armed.len()), (true, 0));
 }
 
 #[tokio::test]

@@ -7,7 +7,6 @@ use tagboat::forge::Forge;
 use tagboat::forge::ForgeError;
 use tagboat::forge::gitlab::{GitLab, GitLabToken};
 use tagboat::model::commit::CommitId;
-use tagboat::model::environment::BranchName;
 use tagboat::model::pull_request::{CheckState, Merge, NewPullRequest, PullRequest, Status};
 
 use crate::forge::beside::beside;
@@ -70,7 +69,7 @@ impl Bench {
     }
 
     async fn list(&self) -> Vec<PullRequest> {
-        self.forge.list(&BranchName::from("main"), "tagboat/").await.unwrap()
+        self.forge.list().await.unwrap()
     }
 }
 

@@ -138,7 +138,7 @@ struct Door {
 const DOORS: &[Door] = &[
     Door {
         what: "starts programs",
-        places: &["git/", "registry/credentials/"],
+        places: &["git/", "registry/credentials/", "cli/arenas.rs"],
         subjects: &["process"],
         names: &["Command", "*"],
     },

@@ -56,6 +56,7 @@ fn reasons() -> Vec<Reason> {
         Reason::SignatureWrong(gap().into()),
         Reason::NotBefore,
         Reason::Held(gap().into()),
+        Reason::Behind(gap().into()),
         Reason::Unknown(gap().into()),
     ];
     let place = |reason: &Reason| match reason {
@@ -79,9 +80,10 @@ fn reasons() -> Vec<Reason> {
         Reason::SignatureWrong(_) => 17,
         Reason::NotBefore => 18,
         Reason::Held(_) => 19,
-        Reason::Unknown(_) => 20,
+        Reason::Unknown(_) => 21,
+        Reason::Behind(_) => 20,
     };
-    assert_each_has_a_sample(&all, place, 21);
+    assert_each_has_a_sample(&all, place, 22);
     all
 }
 

@@ -149,6 +149,113 @@ fn holds_and_take_backs_there_count_here() {
 }
 
 #[test]
+fn drift_against_another_repository_is_told_by_status_and_check() {
+    let scene = Scene::new("");
+    scene.bring("1.5.0", 3);
+    scene.run(0);
+    let people = Repository { folder: scene.world.scratch.path("shop") };
+    scene.shop.git(&[
+        "clone",
+        "--quiet",
+        &scene.shop.folder.display().to_string(),
+        &people.folder.display().to_string(),
+    ]);
+    let write = |tag: &str, day: u8| {
+        let web = scene.world.deployment(&format!("acme/web:{tag}"));
+        people.commit_files(&[("apps/web.yaml", &web)], "By hand", day);
+        people.git(&["push", "--quiet", "origin", "main"]);
+    };
+    let drift = || scene.json(&["status"], 0)["environments"][0]["images"][0]["drift"].clone();
+    let folder = people.folder.display().to_string();
+    let check = || words(&scene.world.tagboat(&["check", &folder, "--service", &scene.service]).ended(0).out);
+    assert!(drift().is_null() && !check().contains("warning[drift]"));
+
+    write("1.6.0", 5);
+    let told = "1.6.0 is ahead of staging of ";
+    assert!(drift().as_str().is_some_and(|drift| drift.starts_with(told)), "{}", drift());
+    let found = check();
+    assert!(found.contains("warning[drift]") && found.contains(told), "{found}");
+    assert!(found.contains("which runs 1.5.0 (by A Person"), "{found}");
+    // What never ran there is told of as well, though it is lower than what runs there.
+    write("1.4.9", 6);
+    let told = "1.4.9 never was in staging of ";
+    assert!(drift().as_str().is_some_and(|drift| drift.starts_with(told)), "{}", drift());
+    assert!(check().contains(told), "{}", check());
+    // It catches up: what came is what stood there before.
+    write("1.4.0", 7);
+    assert!(drift().is_null() && !check().contains("warning[drift]"), "{}", check());
+    // Without the operator's word nobody looks there, and with it a repository that is away is told of.
+    assert!(!scene.world.tagboat(&["check", &folder]).ended(0).out.contains("have drifted"));
+    std::fs::rename(&scene.platform.folder, scene.world.scratch.path("away.git")).unwrap();
+    assert!(check().contains("whether environments have drifted from staging of "), "{}", check());
+}
+
+#[test]
+fn one_environment_of_several_before_is_enough_where_that_is_asked_for() {
+    let world = World::with_web(&["1.4.0", "1.5.0", "1.6.0"]);
+    let host = world.registry.host();
+    let web = |tag: &str| world.deployment(&format!("acme/web:{tag}"));
+    let other = format!(
+        "version: 1\nimages:\n  - match: {host}/**\n    semver: 1.x\nenvironments:\n  - name: asia\n    files: [asia/**]\n"
+    );
+    let asia = world.scratch.bare("asia.git", &[(".tagboat.yaml", &other), ("asia/web.yaml", &web("1.4.0"))]);
+    let url = asia.folder.display().to_string();
+    let config = format!(
+        "version: 1\nimages:\n  - match: {host}/**\n    semver: 1.x\nenvironments:\n  - name: eu\n    files: [eu/**]\n    \
+         gates: {{manual: true}}\n  - name: us\n    files: [us/**]\n    gates: {{manual: true}}\n  - name: prod\n    \
+         files: [prod/**]\n    after: {{any: [eu, us, {{repository: \"{url}\", environment: asia}}]}}\n    publish: commit\n    \
+         gates: {{soak: 2d}}\n"
+    );
+    let first = web("1.4.0");
+    let files =
+        [(".tagboat.yaml", &config), ("eu/web.yaml", &first), ("us/web.yaml", &first), ("prod/web.yaml", &first)];
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    let shop = world.scratch.bare("shop.git", &files);
+    let service = world.beside("service.yaml", &listing(&[&asia, &shop]));
+    let people = |bare: &Repository, name: &str| {
+        let clone = Repository { folder: world.scratch.path(name) };
+        bare.git(&["clone", "--quiet", &bare.folder.display().to_string(), &clone.folder.display().to_string()]);
+        clone
+    };
+    let (here, there) = (people(&shop, "here"), people(&asia, "there"));
+    let write = |clone: &Repository, file: &str, tag: &str, day: u8| {
+        clone.git(&["pull", "--quiet", "--ff-only", "origin", "main"]);
+        clone.commit_files(&[(file, &web(tag))], "By hand", day);
+        clone.git(&["push", "--quiet", "origin", "main"]);
+    };
+    let plan = |at: &str| {
+        let url = shop.folder.display().to_string();
+        let further = ["--service", &service, "--output", "json", "--repo", &url, "--branch", "main"];
+        world.tagboat(&[&["run", "--dry-run", "--at", at], &further[..]].concat()).ended(0).json()
+    };
+    let of = |plan: &Value, list: &str| {
+        let rows = plan[list].as_array().unwrap().clone();
+        rows.into_iter().find(|row| row["environment"] == "prod").unwrap_or_default()
+    };
+    let to = |at: &str| of(&plan(at), "changes")["to"]["tag"].clone();
+    // Nobody has it yet; then one has, and its own soak counts.
+    write(&here, "us/web.yaml", "1.5.0", 3);
+    let waits = of(&plan("2026-01-04T12:00:00Z"), "proposals");
+    assert_eq!(
+        (&waits["action"], &waits["gates"][0]["until"]),
+        (&"waiting".into(), &"2026-01-05T12:00:00Z".into()),
+        "{waits}"
+    );
+    assert_eq!(to("2026-01-05T12:00:00Z"), "1.5.0");
+    // The newest of the ways that are open counts, also by another repository.
+    write(&there, "asia/web.yaml", "1.6.0", 4);
+    assert_eq!(to("2026-01-05T12:00:00Z"), "1.5.0");
+    assert_eq!(to("2026-01-06T12:00:00Z"), "1.6.0");
+    // What was taken back in any of them stays, whichever way it would come.
+    write(&here, "eu/web.yaml", "1.6.0", 7);
+    write(&here, "eu/web.yaml", "1.4.0", 8);
+    assert_ne!(to("2026-01-12T12:00:00Z"), "1.6.0");
+    world.run_on(&shop, &["--service", &service]).ended(0);
+    let text = String::from_utf8(shop.show("main", "prod/web.yaml")).unwrap();
+    assert!(text.contains(":1.5.0"), "{text}");
+}
+
+#[test]
 fn nothing_is_proposed_on_half_of_what_another_repository_says() {
     let scene = Scene::new("");
     scene.bring("1.5.0", 3);
@@ -267,10 +374,20 @@ fn a_service_looks_again_when_the_repository_before_has_moved() {
     let service = Service::start(&scene.world, &format!("repositories:\n{}", rows.concat()));
     let is_shop = |line: &Value| line["repository"].as_str().is_some_and(|url| url.ends_with("shop.git"));
     service.wait_for("pass", is_shop);
-    // Both have been looked at before anything moves.
-    service.wait_for("pass", |line| !is_shop(line));
     scene.world.push("acme/web", "1.5.0");
     let line = service.wait_for("pass", |line| is_shop(line) && line["commits"] == 1);
     assert_eq!(line["cause"], "before", "{line}");
+    assert_eq!(scene.prod(), "1.5.0");
+}
+
+#[test]
+fn a_repository_that_moves_in_its_first_pass_is_followed_at_once() {
+    let scene = Scene::following("dev", "", &["1.4.0", "1.5.0"]);
+    let rows = [&scene.platform, &scene.shop]
+        .map(|one| format!("  - url: \"{}\"\n    branch: main\n    schedule: every 24h\n", one.folder.display()));
+    // Whichever of the two is looked at first.
+    let service = Service::start(&scene.world, &format!("repositories:\n{}", rows.concat()));
+    let is_shop = |line: &Value| line["repository"].as_str().is_some_and(|url| url.ends_with("shop.git"));
+    service.wait_for("pass", |line| is_shop(line) && line["commits"] == 1);
     assert_eq!(scene.prod(), "1.5.0");
 }

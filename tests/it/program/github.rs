@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::program::{Ran, World};
-use crate::support::forge::{Fault, Store, github, serve};
+use crate::support::forge::{CheckRow, Fault, Store, github, serve};
 use crate::support::git_server::{GitServer, Rules};
 
 /// A program, a Git server that asks for this token, and GitHub's API at another port.
@@ -206,4 +206,25 @@ fn check_names_the_permission_for_deployments_where_they_are_wanted() {
     scene.store.trap("GET", "/deployments", Fault::Before(403));
     let ran = scene.tagboat(&["check", &folder, "--forge"], &token).ended(2);
     assert!(ran.out.contains("lacks `deployments: write`"), "{ran:?}");
+}
+
+#[test]
+fn a_deployment_goes_as_what_is_watched_there_goes() {
+    let watched = "    deployments: true\n    onFailure: {checks: [argocd/dev], within: 2h, publish: pullRequest}\n";
+    let scene = Scene::configured("tok-en", |config| config + watched);
+    let remote = &scene.store.repository;
+    let run = || {
+        scene.tagboat(&["run", "--repo", &scene.url, "--branch", "main"], &[("TAGBOAT_TOKEN", "tok-en")]);
+        let kept = scene.store.kept().deployments.clone();
+        kept.into_iter().map(|row| (row.text, row.states)).collect::<Vec<_>>()
+    };
+    let states = |words: &[&str]| {
+        vec![("web 1.5.0".to_owned(), words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())]
+    };
+    assert_eq!(run(), states(&["in_progress"]));
+    let at = String::leak(remote.git(&["log", "-1", "--format=%cI", "main"]));
+    let (sha, name, word) = (remote.tip("main"), "argocd/dev".to_owned(), "failure".to_owned());
+    scene.store.kept().checks.push(CheckRow { sha, name, word, text: String::new(), at, is_run: true });
+    assert_eq!(run(), states(&["in_progress", "failure"]));
+    assert_eq!(run(), states(&["in_progress", "failure"]), "told once");
 }

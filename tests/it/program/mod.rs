@@ -16,6 +16,7 @@ mod demo;
 mod elsewhere;
 mod enduring;
 mod environments;
+mod forge_clients;
 mod forges;
 mod github;
 mod heads;

@@ -186,3 +186,38 @@ fn ids_of(sent: &Sent) -> Vec<String> {
     let told = sent.json()["events"].as_array().unwrap().clone();
     told.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
 }
+
+#[test]
+fn what_waits_for_a_person_is_told_when_it_has_waited_for_long_and_a_repository_that_fails_when_it_goes_on_failing() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let web = world.deployment("acme/web:1.4.0");
+    let prod = "  - name: prod\n    files: [prod/**]\n    after: dev\n    publish: commit\n    gates: {manual: true}\n";
+    let config = world.config() + prod;
+    let files = [(".tagboat.yaml", config.as_str()), ("dev/web.yaml", &web), ("prod/web.yaml", &web)];
+    let remote = world.scratch.bare("manifests.git", &files);
+    let receiver = Receiver::open();
+    world.beside("key", "whsec_a2V5IG9mIHRoZSBob29r");
+    let notify = format!(
+        "  - webhook: {{url: \"{}\", secretFile: key}}\n    on: [waitingTooLong, passFailing]\n    waitingAfter: 1s\n",
+        receiver.url("/hook")
+    );
+    let service = Service::start(&world, &configuration(&world, &remote, &notify));
+    service.wait("pass");
+    // It waits from the first pass that saw it; whichever pass comes after that second tells.
+    while receiver.sent("/hook").is_empty() {
+        pass(&service);
+    }
+    let told = receiver.sent("/hook");
+    assert_eq!(events(&told[0]), ["waitingTooLong [\"prod\"] 1.5.0".to_owned()].into(), "{told:?}");
+    pass(&service);
+    assert_eq!(receiver.sent("/hook").len(), 1, "once as long as it waits");
+    // The first two failures may be a moment's trouble; webhooks hasten the next ones, no sooner than ten seconds after each.
+    let away = remote.folder.with_extension("away");
+    std::fs::rename(&remote.folder, &away).unwrap();
+    let failures: Vec<u64> = (0..3).map(|_| pass(&service)["failures"].as_u64().unwrap()).collect();
+    assert_eq!(failures, [1, 2, 3]);
+    let failing = receiver.wait_for("the failure", tells("passFailing"));
+    assert!(failing.body.contains("3 in a row"), "{failing:?}");
+    let ids = ids(&receiver, "/hook");
+    assert!(ids.len() == 2 && is_once(&ids), "{ids:?}");
+}

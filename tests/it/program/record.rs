@@ -1,6 +1,7 @@
 //! The record on real repositories with dated commits: `history`, `status`, `report`, `rollback` and `promote`.
 
 use serde_json::Value;
+use tagboat::clock::{Clock, SystemClock};
 
 use crate::program::{Ran, World, has_fields};
 use crate::support::repository::Repository;
@@ -220,7 +221,7 @@ fn report_counts_deployments_lead_time_failures_and_restoring() {
     let json = scene.json(&["report", "--since", "2026-01-02", "--until", "2026-01-12"]);
     has_fields(&json, "from to environments");
     let (dev, prod) = (&json["environments"][0], &json["environments"][1]);
-    has_fields(prod, "name deployments perDay leadTime changeFailureRate timeToRestore");
+    has_fields(prod, "name deployments perDay leadTime leadTimeFromImage dated changeFailureRate timeToRestore");
     let day = 86_400;
     assert_eq!((dev["deployments"].as_u64(), dev["leadTime"]["median"].as_u64()), (Some(2), None), "{json}");
     assert_eq!((prod["deployments"].as_u64(), prod["perDay"].as_f64()), (Some(3), Some(0.3)), "{json}");
@@ -233,6 +234,42 @@ fn report_counts_deployments_lead_time_failures_and_restoring() {
     assert!(empty["environments"][1]["changeFailureRate"].is_null());
     let text = scene.call(&["report", "--since", "2026-01-02", "--until", "2026-01-12"]).ended(0).out;
     assert!(text.contains("2 d 0 h / 4 d 0 h") && text.contains("33 %"), "{text}");
+}
+
+#[test]
+fn report_counts_lead_time_from_the_image_where_a_commit_tells_when_it_was_published() {
+    let scene = Scene::new("    publish: commit\n", &["1.4.0"]);
+    // Platforms are read from the image itself, which tells when it was made; nothing is asked for the trailer's sake.
+    let looking = config(&scene.world, "    publish: commit\n")
+        .replace("semver: 1.x\n", "semver: 1.x\n    platforms: [linux/amd64]\n");
+    scene.people.commit_files(&[(".tagboat.yaml", &looking)], "Platforms", 2);
+    scene.people.git(&["push", "--quiet", "origin", "main"]);
+    let made = SystemClock.now() - jiff::SignedDuration::from_hours(2);
+    scene.world.registry.push("acme/web", "1.5.0", &made.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+    scene.run();
+    assert_eq!((scene.runs("dev"), scene.runs("prod")), ("1.5.0".to_owned(), "1.5.0".to_owned()));
+    let told = format!("Tagboat-Dated: {} {} 1.5.0", scene.image(), made.strftime("%Y-%m-%dT%H:%M:%SZ"));
+    assert!(scene.message().contains(&told), "{}", scene.message());
+
+    let json = scene.json(&["report"]);
+    for environment in json["environments"].as_array().unwrap() {
+        has_fields(&environment["dated"], "known of");
+        assert_eq!((&environment["dated"]["known"], &environment["dated"]["of"]), (&1.into(), &1.into()), "{json}");
+        let median = environment["leadTimeFromImage"]["median"].as_i64().unwrap();
+        assert!((7_200..10_800).contains(&median), "{json}");
+    }
+    // What is built to be the same every time bears no date that says anything, and nor does a version by hand.
+    scene.world.registry.push("acme/web", "1.6.0", "1970-01-01T00:00:00Z");
+    scene.run();
+    assert_eq!(scene.runs("prod"), "1.6.0");
+    assert!(!scene.message().contains("Tagboat-Dated"), "{}", scene.message());
+    let json = scene.json(&["report"]);
+    let prod = &json["environments"][1];
+    assert_eq!((&prod["dated"]["known"], &prod["dated"]["of"]), (&1.into(), &2.into()), "{json}");
+    let text = scene.call(&["report"]).ended(0).out;
+    assert!(words(&text).contains("environment from the image dated from the first environment"), "{text}");
+    assert!(text.contains("1 of 2") && text.contains("2 h 0 min / 2 h 0 min"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
 }
 
 #[test]

@@ -126,6 +126,12 @@ impl Service {
         row.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
+    /// Returns the variables that it runs with.
+    fn variables(&self) -> String {
+        let bytes = std::fs::read(format!("/proc/{}/environ", self.child.id())).unwrap();
+        String::from_utf8_lossy(&bytes).replace('\0', "\n")
+    }
+
     #[track_caller]
     pub(super) fn wait(&self, message: &str) -> Value {
         self.wait_for(message, |_| true)
@@ -493,4 +499,22 @@ fn what_it_cannot_start_with_is_told() {
     let hooks = "version: 1\nwebhooks: [{source: generic, secretFile: none}]\nrepositories: [{url: /nowhere}]\n";
     let ran = world.tagboat(&["serve", "--config", &world.beside("hooks.yaml", hooks)]).ended(2);
     assert!(ran.err.contains("cannot read the secret"), "{ran:?}");
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn memory_is_kept_in_few_places_unless_the_operator_says_otherwise() {
+    let world = World::with_web(&["1.4.0"]);
+    let remote = world.repository("acme/web:1.4.0");
+    let configuration = format!("schedule: every 24h\nrepositories:\n{}", row(&remote));
+    let service = Service::start(&world, &configuration);
+    assert!(service.variables().lines().any(|line| line == "MALLOC_ARENA_MAX=2"), "{}", service.variables());
+    // It is the process that was begun, and ends as that.
+    service.wait("pass");
+    service.signal("-TERM");
+    assert_eq!(service.end(), Some(0));
+    let own = Service::start_with(&world, &configuration, &[("MALLOC_ARENA_MAX", "3")]);
+    assert!(own.variables().lines().any(|line| line == "MALLOC_ARENA_MAX=3"), "{}", own.variables());
+    let tuned = Service::start_with(&world, &configuration, &[("GLIBC_TUNABLES", "glibc.malloc.arena_max=4")]);
+    assert!(!tuned.variables().contains("MALLOC_ARENA_MAX"), "{}", tuned.variables());
 }

@@ -168,6 +168,7 @@ fn the_log_changes_its_level_and_its_form_while_the_service_runs() {
     let service = Service::start_by(&world, &format!("log: {{format: json}}\n{rest}"), &[], &[]);
     assert_eq!(service.wait("pass")["level"], "INFO");
     service.configure(&format!("log: {{level: debug, format: json}}\n{rest}"));
+    service.signal("-HUP");
     let request = service.wait_for("request", |line| line["status"] == 200);
     assert_eq!(request["level"], "DEBUG");
     // Once it is in force, passes end without a word.
@@ -190,6 +191,7 @@ fn the_log_changes_its_level_and_its_form_while_the_service_runs() {
     }
     assert!(quiet, "it goes on telling of passes");
     service.configure(&format!("log: {{level: nonsense}}\n{rest}"));
+    service.signal("-HUP");
     let refused = service.wait("the new configuration was refused; the old one stays in force");
     assert!(
         refused["reason"].as_str().unwrap().contains("`nonsense` is none of `error`, `warn`, `info`, `debug`"),

@@ -107,6 +107,7 @@ pub(super) fn change(file: &str, line: usize, environment: &str, image: &str, fr
         from: value(from),
         to: value(to),
         step: Some(Step::Minor),
+        published: None,
         uses: Vec::new(),
     }
 }

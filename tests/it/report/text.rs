@@ -378,6 +378,7 @@ fn explain_condenses_and_lists_all_when_verbose() {
         soak waits until 2026-11-21T09:00:00Z: in staging for 3 h of 24 h
         approvals waits: 0 of 1
         query fails: 0.2 is not < 0.01
+        checks passes
       earliest: 2026-11-21T09:00:00Z
 
       1.5.0: chosen, best that semver minor allows

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use tagboat::model::environment::BranchName;
 use tagboat::model::pull_request::{CheckState, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, State};
 
-use super::rules::{HOLDS, holds};
+use super::rules::{HOLDS, Held, holds};
 use super::setting::{BROKEN, DEPLOYS, IMAGES, Value, references, version, with_value};
 use super::world::git::{NewCommit, Tree, differences, person};
 use super::world::{By, Measure, World, short};
@@ -44,6 +44,13 @@ pub(super) enum Act {
     Revert {
         nth: usize,
     },
+    /// A person reverts one of the last commits, and some minutes later reverts that.
+    Reconsider {
+        nth: usize,
+        minutes: u32,
+    },
+    /// A person takes out every hold on what went back by itself last.
+    Forgive,
     /// A person commits something else.
     Docs(u32),
     /// A person adds a comment to a manifest.
@@ -114,8 +121,12 @@ pub(super) enum Act {
         what: u8,
         is_page: bool,
     },
-    /// One of two people approves a head commit.
+    /// One of two people approves a head commit, or takes that back.
     Approve {
+        nth: usize,
+        who: usize,
+    },
+    Disapprove {
         nth: usize,
         who: usize,
     },
@@ -129,12 +140,14 @@ pub(super) enum Ambush {
     Hold,
     Fail,
     Object,
+    Disapprove,
     Merge,
 }
 
 impl Ambush {
     pub(super) fn draw(rng: &mut Rng) -> Self {
-        let all = [Self::Push, Self::Push, Self::Close, Self::Hold, Self::Fail, Self::Object, Self::Merge];
+        let all =
+            [Self::Push, Self::Push, Self::Close, Self::Hold, Self::Fail, Self::Object, Self::Disapprove, Self::Merge];
         rng.choice(all).expect("there are some")
     }
 }
@@ -143,7 +156,7 @@ impl Act {
     /// Draws what somebody does.
     pub(super) fn draw(rng: &mut Rng) -> Self {
         let (environment, image, nth) = (rng.usize(..8), rng.usize(..8), rng.usize(..64));
-        match rng.u8(..122) {
+        match rng.u8(..130) {
             0..=15 => Self::Wait(rng.choice([1, 5, 20, 45, 130, 600, 1500]).expect("there are some")),
             16..=35 => Self::Build { image, kind: rng.u8(..16), together: rng.u8(..4) > 0 },
             36 => Self::Repush { image, nth },
@@ -177,7 +190,13 @@ impl Act {
                 state: rng.u8(..10),
             },
             112..=115 => Self::Measure { environment, what: rng.u8(..8), is_page: rng.bool() },
-            _ => Self::Approve { nth, who: rng.usize(..2) },
+            116..=121 => Self::Approve { nth, who: rng.usize(..2) },
+            122 => Self::Disapprove { nth, who: rng.usize(..2) },
+            123..=125 => Self::Reconsider {
+                nth: rng.usize(..3),
+                minutes: rng.choice([1, 20, 130, 600]).expect("there are some"),
+            },
+            _ => Self::Forgive,
         }
     }
 
@@ -186,6 +205,7 @@ impl Act {
         let (environment, image, nth) = (rng.usize(..8), rng.usize(..8), rng.usize(..64));
         match rng.u8(..12) {
             0..=1 => Self::PushHead { nth },
+            2 if rng.bool() => Self::Disapprove { nth, who: rng.usize(..2) },
             2 => Self::Approve { nth, who: rng.usize(..2) },
             3 => Self::Close { nth },
             4 => Self::Merge { nth },
@@ -207,6 +227,8 @@ pub(super) fn act(world: &mut World, act: &Act) {
         Act::Build { .. } | Act::Repush { .. } | Act::Untag { .. } => registry(world, act),
         Act::Write { .. }
         | Act::Revert { .. }
+        | Act::Reconsider { .. }
+        | Act::Forgive
         | Act::Docs(_)
         | Act::Comment { .. }
         | Act::Break { .. }
@@ -264,6 +286,15 @@ fn files(world: &mut World, act: &Act) {
     match act {
         Act::Write { environment, image, place, nth } => write(world, *environment, *image, *place, *nth),
         Act::Revert { nth } => revert(world, *nth),
+        Act::Reconsider { nth, minutes } => {
+            let before = world.git.main.clone();
+            revert(world, *nth);
+            world.now += SignedDuration::from_mins(i64::from(*minutes));
+            if world.git.main != before {
+                revert(world, 0);
+            }
+        }
+        Act::Forgive => forgive(world),
         Act::Docs(number) => {
             world.tell("a person changes the readme");
             world.edit("Docs", &[("readme", Some(format!("{number}\n")))]);
@@ -312,18 +343,36 @@ fn files(world: &mut World, act: &Act) {
                 return;
             }
             let gone = all.remove(nth % all.len());
-            let mut text = "version: 1\nholds:\n".to_owned();
-            for hold in &all {
-                text.push_str(&format!("  - image: {}\n    tag: {}\n", hold.image, hold.tag));
-                if let Some(environment) = &hold.environment {
-                    text.push_str(&format!("    environment: {environment}\n"));
-                }
-            }
             world.tell(format!("a person takes the hold on {}:{} out", gone.image, gone.tag));
-            let text = (!all.is_empty()).then_some(text);
-            world.edit("Release", &[(HOLDS, text)]);
+            release(world, &all);
         }
         _ => {}
+    }
+}
+
+/// Leaves only these entries in the file of holds.
+fn release(world: &mut World, left: &[Held]) {
+    let mut text = "version: 1\nholds:\n".to_owned();
+    for hold in left {
+        text.push_str(&format!("  - image: {}\n    tag: {}\n", hold.image, hold.tag));
+        if let Some(environment) = &hold.environment {
+            text.push_str(&format!("    environment: {environment}\n"));
+        }
+    }
+    let text = (!left.is_empty()).then_some(text);
+    world.edit("Release", &[(HOLDS, text)]);
+}
+
+/// Releases what went back by itself last.
+pub(super) fn forgive(world: &mut World) {
+    let Some((_, _, image, value)) = world.ledger.returned.last().cloned() else { return };
+    let Some(text) = world.file(HOLDS) else { return };
+    let all = holds(text);
+    let is_left = |hold: &&Held| hold.image != IMAGES[image] || hold.tag != value.tag;
+    let left: Vec<Held> = all.iter().filter(is_left).cloned().collect();
+    if left.len() < all.len() {
+        world.tell(format!("a person releases {}:{value}, which went back by itself", short(image)));
+        release(world, &left);
     }
 }
 
@@ -474,6 +523,13 @@ fn pulls(world: &mut World, act: &Act) {
                 world.pulls[index].approvals.insert((*who, commit));
             }
         }
+        Act::Disapprove { nth, who } => {
+            let approves = |index: &usize| world.pulls[*index].approvals.iter().any(|(other, _)| other == who);
+            if let Some(index) = pick(&open, *nth).filter(approves) {
+                world.tell(format!("person {who} approves #{} no more", index + 1));
+                world.pulls[index].approvals.retain(|(other, _)| other != who);
+            }
+        }
         _ => {}
     }
 }
@@ -503,6 +559,9 @@ pub(super) fn ambush(world: &mut World, head: &BranchName, ambush: Ambush) {
         (Ambush::Close, Some(nth), _) => pulls(world, &Act::Close { nth }),
         (Ambush::Hold, Some(nth), _) => pulls(world, &Act::Label { nth, label: 0 }),
         (Ambush::Object, Some(nth), _) => pulls(world, &Act::RequestChanges { nth }),
+        (Ambush::Disapprove, Some(nth), _) => {
+            [0, 1].into_iter().for_each(|who| pulls(world, &Act::Disapprove { nth, who }));
+        }
         (Ambush::Merge, Some(nth), _) => merge(world, nth),
         _ => {}
     }

@@ -22,8 +22,8 @@ use super::acts;
 use super::client::{Client, name};
 use super::ledger::is_lower;
 use super::script::{Event, Order, PassSpec, Script};
-use super::session::{Baton, Fault, Session, Side};
-use super::setting::{IMAGES, is_followed};
+use super::session::{Baton, Fault, KINDS, Session, Side};
+use super::setting::{IMAGES, Value, is_followed};
 use super::world::{By, Violation, World, short};
 
 /// The world as those share it who act in it.
@@ -71,6 +71,7 @@ fn begin(world: &Shared, spec: &PassSpec, by: fn(usize) -> By, what: &str) -> Cl
     let fault = match spec.fault {
         Fault::Nothing => String::new(),
         Fault::Random(percent) => format!(", {percent} % of its calls fail"),
+        Fault::Outage(kind) => format!(", {} fails", KINDS[kind].trim()),
         Fault::Crash { at, .. } => format!(", killed at call {at}"),
     };
     let line = format!("{}{what}{clock}{fault}", name(&session));
@@ -169,8 +170,6 @@ fn said(world: &World, outcome: &Outcome, is_disturbed: bool) -> Result<(), Viol
     let last = world.ledger.last();
     for (index, environment) in world.setting.environments.iter().enumerate() {
         for (image, full_name) in IMAGES.iter().enumerate().take(world.setting.images) {
-            let lowest = last.values(index, image).min_by_key(|value| super::setting::version(&value.tag));
-            let ahead = environment.after.iter().filter_map(|before| last.values(*before, image).next());
             // A pass looks again after an environment moved, once for each: what moved twice is followed by the next pass.
             let landed = |before: &&usize| {
                 let name = world.setting.environments[**before].name;
@@ -179,10 +178,14 @@ fn said(world: &World, outcome: &Outcome, is_disturbed: bool) -> Result<(), Viol
             if environment.after.iter().any(|before| landed(&before) > 1) {
                 continue;
             }
-            let lags = lowest.is_some_and(|lowest| {
-                ahead.clone().count() > 0
-                    && ahead.clone().all(|value| is_lower(&lowest.tag, &value.tag) && is_followed(&value.tag))
-            });
+            // Where it runs several, each place follows the one that it stands for.
+            let is_behind = |before: &usize, current: &Value| {
+                let there = last.stands_for(*before, (index, image), current);
+                there.is_some_and(|there| is_lower(&current.tag, &there.tag) && is_followed(&there.tag))
+            };
+            let mut values = last.values(index, image);
+            let lags = !environment.after.is_empty()
+                && values.any(|current| environment.after.iter().all(|before| is_behind(before, current)));
             let is_here = |name: &EnvironmentName| name.as_str() == environment.name;
             let is_told = outcome.proposals.iter().any(|proposal| is_here(&proposal.environment))
                 || outcome.decisions.iter().any(|decision| {

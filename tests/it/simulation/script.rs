@@ -3,7 +3,7 @@
 use fastrand::Rng;
 
 use super::acts::{Act, Ambush};
-use super::session::Fault;
+use super::session::{Fault, KINDS};
 use super::setting::Setting;
 
 /// A pass: its faults, its clock, and what people do while it runs.
@@ -100,7 +100,8 @@ impl PassSpec {
     fn draw(rng: &mut Rng, is_rough: bool) -> Self {
         let fault = match rng.u8(..10) {
             _ if !is_rough => Fault::Nothing,
-            0..=4 => Fault::Nothing,
+            0..=3 => Fault::Nothing,
+            4 => Fault::Outage(rng.usize(..KINDS.len())),
             5..=6 => Fault::Random(rng.choice([3, 10, 30]).expect("there are some")),
             _ => Fault::Crash { at: rng.usize(1..60), is_done: rng.bool() },
         };

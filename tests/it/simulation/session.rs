@@ -20,12 +20,26 @@ pub(super) enum Fault {
     Nothing,
     /// Each call fails in so many of a hundred cases, half of the writes after they were done.
     Random(u8),
+    /// Every call of one kind fails: its position among [`KINDS`].
+    Outage(usize),
     /// From this call on nothing arrives any more, as if the process were killed; whether this call itself is done.
     Crash {
         at: usize,
         is_done: bool,
     },
 }
+
+/// What can be out of order alone, by how its calls are named.
+pub(super) const KINDS: [&str; 8] = [
+    "listing checks",
+    "asking who approves",
+    "asking whether it may be merged",
+    "reading the history",
+    "listing pull requests",
+    "the list of ",
+    "asking metrics",
+    "asking page",
+];
 
 /// What becomes of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +59,8 @@ pub(super) struct Round {
     /// The tags that were listed, by image.
     pub(super) lists: BTreeMap<usize, BTreeSet<String>>,
     pub(super) failed_lists: BTreeSet<usize>,
+    /// When tags were pushed, as it was told.
+    pub(super) pushed: BTreeMap<(usize, String), Timestamp>,
     /// Images and tags of which a fact could not be had.
     pub(super) failed_facts: BTreeSet<(usize, String)>,
     /// Environments of which a file could not be read.
@@ -119,7 +135,7 @@ impl Session {
     }
 
     /// Draws what becomes of the next call.
-    pub(super) fn fate(&mut self, is_write: bool) -> Fate {
+    pub(super) fn fate(&mut self, what: &str, is_write: bool) -> Fate {
         self.calls += 1;
         let fate = match self.fault {
             Fault::Nothing => Fate::Done,
@@ -131,6 +147,8 @@ impl Session {
                 }
             }
             Fault::Random(_) => Fate::Done,
+            Fault::Outage(kind) if what.starts_with(KINDS[kind]) => Fate::Fails,
+            Fault::Outage(_) => Fate::Done,
             Fault::Crash { at, is_done } if self.calls == at => {
                 if is_write && is_done {
                     Fate::Lost

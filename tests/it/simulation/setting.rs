@@ -68,6 +68,8 @@ pub(super) struct Env {
     pub(super) name: &'static str,
     /// Positions of the environments before it.
     pub(super) after: Vec<usize>,
+    /// Whether one of them is enough.
+    pub(super) after_any: bool,
     pub(super) publishes: Publishes,
     /// Minutes, and whether they count from the introduction.
     pub(super) soak: Option<(i64, bool)>,
@@ -111,6 +113,8 @@ pub(super) struct Setting {
     pub(super) least_age: Option<i64>,
     /// Versions are sick whose second number is this one, counted by fours: wherever they run, their check fails.
     pub(super) sick: Option<u32>,
+    /// Whether somebody releases in the end what went back by itself, though nothing was mended.
+    pub(super) forgives: bool,
     /// `None` is plain Git.
     pub(super) forge: Option<ForgeSetting>,
     pub(super) start: Timestamp,
@@ -154,6 +158,7 @@ impl Setting {
             pins: rng.u8(..3) == 0,
             least_age: (rng.u8(..4) == 0).then(|| rng.choice([30, 120]).expect("there are some")),
             sick: (is_asking && rng.bool()).then(|| rng.u32(..4)),
+            forgives: rng.bool(),
             forge: forge.then(|| ForgeSetting {
                 way: rng.choice([MergeWay::Merge, MergeWay::Squash, MergeWay::Rebase]).expect("there are some"),
                 removes_heads: rng.bool(),
@@ -193,7 +198,9 @@ impl Setting {
         let _infallible = writeln!(text, "  - name: {name}\n    files: [envs/{name}/**]\n    publish: {publish}");
         if !environment.after.is_empty() {
             let after: Vec<&str> = environment.after.iter().map(|before| self.environments[*before].name).collect();
-            let _infallible = writeln!(text, "    after: [{}]", after.join(", "));
+            let after = format!("[{}]", after.join(", "));
+            let after = if environment.after_any { format!("{{any: {after}}}") } else { after };
+            let _infallible = writeln!(text, "    after: {after}");
         }
         let mut gates = Vec::new();
         if let Some((minutes, introduced)) = environment.soak {
@@ -302,6 +309,15 @@ impl Setting {
         found
     }
 
+    /// Returns the ways to an environment: where one before is enough, each by itself, else all together.
+    pub(super) fn ways(&self, environment: usize) -> Vec<Vec<usize>> {
+        let environment = &self.environments[environment];
+        match environment.after_any {
+            true => environment.after.iter().map(|before| vec![*before]).collect(),
+            false => vec![environment.after.clone()],
+        }
+    }
+
     /// Returns the images that move together with one, itself among them.
     pub(super) fn together(&self, image: usize) -> Vec<usize> {
         if self.has_group && image < 2 { vec![0, 1] } else { vec![image] }
@@ -328,6 +344,7 @@ impl Env {
         Self {
             name,
             after: after.to_vec(),
+            after_any: after.len() > 1 && rng.bool(),
             publishes: publishes.expect("there are some"),
             soak,
             window,

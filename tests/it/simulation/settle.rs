@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use tagboat::model::decision::{Decision, Verdict};
-use tagboat::model::pull_request::{CheckState, State};
+use tagboat::model::marker;
+use tagboat::model::pull_request::{CheckState, Marker, State};
 use tokio::runtime::Runtime;
 
 use super::acts;
 use super::ledger::{Place, Step};
 use super::play::{Shared, pass};
-use super::rules::{HOLDS, holds};
+use super::rules::{HOLDS, holds, is_no_news};
 use super::script::PassSpec;
 use super::setting::{Env, Publishes, Value, is_followed, version};
 use super::world::{By, Measure, Violation, Way, World, short};
@@ -20,6 +21,8 @@ use super::world::{By, Measure, Violation, Way, World, short};
 const MOST_PASSES: usize = 12;
 /// How many more each version takes that goes back by itself: it is proposed, merged, taken back and merged again.
 const MOST_OF_A_RETURN: usize = 4;
+/// The moment of the end at which somebody may release what went back.
+const FORGIVING: usize = 2;
 /// How many moments the end has.
 const MOMENTS: usize = 10;
 
@@ -60,6 +63,9 @@ fn go_on(world: &Shared, mut rest: Option<Rest>, runtime: &Runtime) -> Option<Re
         {
             let mut world = world.lock().unwrap();
             merge_what_people_merge(&mut world);
+            if moment == FORGIVING && world.setting.forgives {
+                acts::forgive(&mut world);
+            }
             let later = world.now + SignedDuration::from_hours(25);
             world.now = match rest.as_ref().and_then(|rest| rest.earliest) {
                 Some(earliest) if moment < MOMENTS - 3 => earliest.min(later),
@@ -165,7 +171,7 @@ fn cleaned(world: &World) -> World {
             // The same goes for what a person asked for again, and does not ask for any more.
             let brings = world.brings(tip);
             let is_refused = world.pulls.iter().any(|pull| {
-                let is_same = pull.commit == **tip || (pull.head == **name && pull.brought == brings);
+                let is_same = pull.commit == **tip || (pull.head == **name && is_no_news(&brings, &pull.brought));
                 pull.closed_by == Some(By::Person) && is_same
             });
             is_own && !is_refused && world.open_of(name).is_none_or(|index| is_untouched(world, index))
@@ -176,7 +182,8 @@ fn cleaned(world: &World) -> World {
         if let Some(index) = clean.open_of(&name) {
             let pull = &mut clean.pulls[index];
             (pull.state, pull.closed_by) = (State::Closed, Some(By::Pass(0)));
-            pull.body = String::new();
+            pull.body = marker::read(&pull.body)
+                .map_or_else(String::new, |marker| marker::write(&Marker { withdrawn: true, ..marker }));
         }
         clean.git.heads.remove(&name);
     }
@@ -223,6 +230,14 @@ fn compare(world: &Shared, rest: &Rest, clean: &Shared) -> Result<(), Violation>
             || last_returned(&clean, &concerned)
     };
     let is_told = |(_, steps): &(String, BTreeSet<Step>)| !steps.iter().any(|step| has_gone_back(step.environment));
+    // Where a person took something back, whether the digest of what stays was written meanwhile hangs on what came when.
+    let was_touched_before = |place: &Place| {
+        let concerned = world.setting.with_ancestors(place.environment);
+        concerned.into_iter().any(|own| was_touched(&world, own, place.image))
+    };
+    for place in stands.0.iter_mut().chain(&mut wanted.0).filter(|place| was_touched_before(place)) {
+        place.value.digest = None;
+    }
     for plan in [&mut stands, &mut wanted] {
         plan.0.retain(|place| !has_gone_back(place.environment));
         plan.1.retain(|head| is_known(head) && is_told(head));

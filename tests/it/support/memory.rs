@@ -357,7 +357,7 @@ impl Remote for MemoryRemote {
         let below = self.history(branch, tip, usize::MAX, &|_| false)?.steps.into_iter().skip(1);
         let below: Vec<_> = below.map(|step| step.entry).take_while(|entry| !on_line(&entry.id)).collect();
         let beneath = if is_empty || below.is_empty() { Beneath::Nothing } else { Beneath::Commits(below) };
-        Ok(Head { tip: tip.clone(), step, on_base: on_base && !is_empty, is_empty, beneath })
+        Ok(Head { tip: tip.clone(), step, on_base: on_base && !is_empty, is_empty, undone: Vec::new(), beneath })
     }
 
     fn push_head(

@@ -5,7 +5,9 @@
 pub(in crate::forge) mod faults;
 pub(in crate::forge) mod merging;
 pub(in crate::forge) mod opening;
+pub(in crate::forge) mod ordering;
 pub(in crate::forge) mod people;
+pub(in crate::forge) mod refusing;
 pub(in crate::forge) mod signing;
 pub(in crate::forge) mod texts;
 
@@ -236,6 +238,12 @@ macro_rules! scenarios {
                 closes_what_became_unnecessary_and_says_why
                 a_look_writes_nothing_into_the_mirror
                 a_base_that_moved_elsewhere_burns_no_checks_unless_asked_for;
+            ordering:
+                what_was_ordered_is_merged_by_a_later_pass_once_its_checks_pass
+                a_rollback_that_was_ordered_is_merged_with_what_it_holds
+                what_was_ordered_waits_for_a_window_that_has_closed
+                what_only_says_that_it_was_ordered_is_made_anew_from_its_words
+                what_was_ordered_where_a_person_merges_stays_theirs;
             people:
                 heeds_a_person_who_closed_it_until_something_newer_comes
                 opens_again_what_a_person_labels_for_a_retry
@@ -250,6 +258,18 @@ macro_rules! scenarios {
                 a_comment_whose_answer_is_lost_is_said_by_the_next_pass
                 a_status_that_is_refused_holds_nothing_up
                 makes_anew_a_head_whose_message_somebody_changed;
+            refusing:
+                stays_refused_when_the_base_is_edited_by_hand
+                stays_refused_when_its_image_joins_a_group_or_leaves_one
+                stays_refused_under_another_prefix_and_as_a_commit
+                stays_refused_when_a_person_has_written_another_body
+                the_newest_pull_request_decides_whether_a_version_is_refused
+                what_is_open_into_the_former_branch_of_its_environment_is_closed
+                what_a_person_holds_into_the_former_branch_stays_and_nothing_doubles_it
+                what_stands_under_an_earlier_prefix_goes_on_there
+                what_became_unnecessary_under_an_earlier_prefix_is_closed
+                goes_on_once_a_person_s_fix_was_squashed_onto_the_base
+                what_was_taken_back_on_its_branch_is_a_person_s_until_that_is_closed;
             signing:
                 commits_that_the_forge_signs_live_as_any_other
                 what_a_person_adds_to_a_commit_of_the_forge_is_theirs

@@ -60,6 +60,11 @@ stories! {
     put_into_the_queue PUT_INTO_THE_QUEUE
     merged_by_the_forge_or_taken_back MERGED_BY_THE_FORGE_OR_TAKEN_BACK
     signed_by_the_forge SIGNED_BY_THE_FORGE
+    refused_whatever_changes_around_it REFUSED_WHATEVER_CHANGES_AROUND_IT
+    taken_up_under_its_old_name TAKEN_UP_UNDER_ITS_OLD_NAME
+    moved_to_another_branch MOVED_TO_ANOTHER_BRANCH
+    goes_on_after_a_squash GOES_ON_AFTER_A_SQUASH
+    merged_though_it_was_ordered MERGED_THOUGH_IT_WAS_ORDERED
     replaced_by_a_group REPLACED_BY_A_GROUP
     rolled_back_by_order ROLLED_BACK_BY_ORDER
     promoted_by_order PROMOTED_BY_ORDER

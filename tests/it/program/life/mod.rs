@@ -95,6 +95,16 @@ const REFUSED_UNTIL_SOMETHING_NEWER_COMES: Story =
     Story { environment: PLAIN, places: FORGES, before: &[nothing], steps: &[close_then_newer] };
 const TRIED_AGAIN_BY_A_LABEL: Story =
     Story { environment: PLAIN, places: FORGES, before: &[nothing], steps: &[close_for_retry] };
+const REFUSED_WHATEVER_CHANGES_AROUND_IT: Story =
+    Story { environment: PLAIN, places: FORGES, before: &[nothing], steps: &[close_and_change_all] };
+const TAKEN_UP_UNDER_ITS_OLD_NAME: Story =
+    Story { environment: PLAIN, places: ALL, before: &[nothing], steps: &[another_prefix] };
+const MOVED_TO_ANOTHER_BRANCH: Story =
+    Story { environment: PLAIN, places: ALL, before: &[nothing], steps: &[another_branch] };
+const GOES_ON_AFTER_A_SQUASH: Story =
+    Story { environment: PLAIN, places: ALL, before: &[nothing], steps: &[fixed_and_squashed] };
+const MERGED_THOUGH_IT_WAS_ORDERED: Story =
+    Story { environment: AUTO, places: FORGES, before: &[nothing, promote], steps: &[checks_pass] };
 const MADE_ANEW_BY_A_LABEL: Story =
     Story { environment: PLAIN, places: FORGES, before: &[nothing], steps: &[for_rebase] };
 
@@ -175,6 +185,46 @@ fn close_then_newer(life: &Life) {
 fn close_for_retry(life: &Life) {
     close(life);
     label(life, "tagboat/retry");
+}
+
+/// The base runs something else by then, its branches are called otherwise, and its body was written over.
+fn close_and_change_all(life: &Life) {
+    close(life);
+    life.world.push("acme/web", "1.4.1");
+    life.person_writes("prod/web.yaml", &deployment(&life.image("acme/web:1.4.1")));
+    assert_eq!(life.settle(), [""; 0], "what a person closed is refused");
+    life.person_writes(".tagboat.yaml", &life.config(&format!("{PLAIN}{PREFIX}")));
+    assert_eq!(life.settle(), [""; 0], "what a person closed is refused under any name");
+    life.store.change(1, |pull| pull.body = "no".to_owned());
+    assert_eq!(life.settle(), [""; 0], "what a person closed is refused whatever it says");
+    newer(life);
+}
+
+const PREFIX: &str = "pullRequest: {branchPrefix: tagboat/bots-, labels: [images]}\n";
+
+fn another_prefix(life: &Life) {
+    life.person_writes(".tagboat.yaml", &life.config(&format!("{PLAIN}{PREFIX}")));
+    newer(life);
+}
+
+fn another_branch(life: &Life) {
+    life.store.repository.git(&["branch", "live", "main"]);
+    life.person_writes(".tagboat.yaml", &life.config(&format!("    branch: live\n{PLAIN}")));
+}
+
+/// A person's fix on the head branch is squashed onto the base, by the forge where there is one.
+fn fixed_and_squashed(life: &Life) {
+    let git = |arguments: &[&str]| life.store.repository.git(arguments);
+    let head = git(&["for-each-ref", "--format=%(refname:short)", "refs/heads/tagboat/"]);
+    life.person_writes_to(&head, "notes", "mine\n");
+    life.settle();
+    let tree = git(&["rev-parse", &format!("{head}^{{tree}}")]);
+    let made = git(&["commit-tree", &tree, "-p", "main", "-m", "prod: update web (#1)"]);
+    git(&["update-ref", "refs/heads/main", &made]);
+    if life.place != Place::Plain {
+        life.store.change(1, |pull| (pull.state, pull.merged) = (Stands::Merged, Some(made.clone())));
+    }
+    newer(life);
 }
 
 fn push_to_its_branch(life: &Life) {

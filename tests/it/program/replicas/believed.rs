@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 
 use crate::program::replicas::Fleet;
 use crate::program::serve::PATIENCE;
+use crate::support::receiver::Receiver;
 
 /// Runs something as another client of the server.
 fn as_client<T>(fleet: &Fleet, talk: impl AsyncFnOnce(jetstream::Context) -> T) -> T {
@@ -49,8 +50,9 @@ fn a_replica_with_an_empty_cache_starts_with_what_others_know() {
     assert_eq!(pass["cause"], "start", "nobody else is there: {pass}");
     let after = fleet.world.registry.requests();
     assert_eq!((after.unchanged - before.unchanged, after.tags - before.tags), (1, 1), "the list is known to hold");
-    drop(two);
-    // Without the secret nothing of it counts, and nothing is left.
+    two.signal("-TERM");
+    assert_eq!(two.end(), Some(0));
+    // Without the secret nothing of it counts, and nothing is left. It knows of no pass, and begins at once all the same.
     let plain = fleet.configuration("every 24h", "30s").replace(", secretFile: shared", "");
     let three = fleet.replica("three", &plain);
     three.wait("pass");
@@ -111,4 +113,61 @@ fn what_anybody_else_puts_there_changes_nothing_that_is_decided() {
         (fleet.landed(0), fleet.landed(1)),
         (vec!["1.5.0".to_owned(), "1.6.0".to_owned()], vec!["1.5.0".to_owned()])
     );
+}
+
+#[test]
+fn what_one_replica_has_told_no_other_tells_again() {
+    let Some(mut fleet) = Fleet::begin(1) else { return };
+    fleet.nats.start();
+    let receiver = Receiver::open();
+    fleet.world.beside("key", "whsec_a2V5IG9mIHRoZSBob29r");
+    let notify = format!("notify:\n  - webhook: {{url: \"{}\", secretFile: key}}\n", receiver.url("/hook"));
+    let configuration = fleet.configuration("every 24h", "30s") + &notify;
+    fleet.push(0, "1.5.0");
+    let one = fleet.replica("one", &configuration);
+    receiver.wait_for("the first version", |sent| sent.body.contains("1.5.0"));
+    one.signal("-TERM");
+    assert_eq!(one.end(), Some(0));
+    // Another one, whose cache is empty, sees the same in Git.
+    let services = [fleet.replica("two", &configuration), fleet.replica("three", &configuration)];
+    services.iter().for_each(|service| drop(service.wait("passes are shared with the other replicas")));
+    for (service, tag) in services.iter().zip(["1.6.0", "1.7.0"]) {
+        fleet.push(0, tag);
+        assert_eq!(service.post("/hooks/generic/hush", &fleet.hook(0)), 202);
+        receiver.wait_for("the next version", |sent| sent.body.contains(&format!("\"{tag}\"")));
+    }
+    let events = receiver.sent("/hook").into_iter().flat_map(|sent| sent.json()["events"].as_array().unwrap().clone());
+    let told: Vec<String> = events.map(|event| event["to"].as_str().unwrap_or_default().to_owned()).collect();
+    assert_eq!(told, ["1.5.0", "1.6.0", "1.7.0"]);
+}
+
+#[test]
+fn what_a_registry_asked_one_replica_to_wait_no_other_asks() {
+    let Some(mut fleet) = Fleet::begin(1) else { return };
+    fleet.nats.start();
+    // Longer than a pass may take, and once: whoever asked again would be answered.
+    fleet.world.registry.faults(|faults| faults.statuses = vec![(429, Some("3000".to_owned()))]);
+    let configuration = fleet.configuration("every 24h", "30s");
+    let one = fleet.replica("one", &configuration);
+    let pass = one.wait("pass");
+    assert_eq!(pass["result"], "partial", "{pass}");
+    let ends = Instant::now() + PATIENCE;
+    as_client(&fleet, async |context| {
+        let bucket = context.get_key_value("tagboat-limits").await.unwrap();
+        while bucket.keys().await.unwrap().next().await.is_none() {
+            assert!(Instant::now() < ends, "the others are told nothing");
+        }
+    });
+    let before = fleet.world.registry.requests();
+    let two = fleet.replica("two", &configuration);
+    two.wait("passes are shared with the other replicas");
+    one.signal("-TERM");
+    assert_eq!(one.end(), Some(0));
+    assert_eq!(two.post("/hooks/generic/hush", &fleet.hook(0)), 202);
+    let told = two.wait_for_line("patience", |line| {
+        line["message"].as_str().is_some_and(|text| text.contains("asked for patience"))
+    });
+    assert_eq!(told["level"], "WARN", "{told}");
+    let after = fleet.world.registry.requests();
+    assert_eq!((after.tags, after.heads), (before.tags, before.heads), "it is not asked by anybody");
 }

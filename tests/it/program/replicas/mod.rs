@@ -219,7 +219,7 @@ fn the_schedule_is_kept_by_all_together_and_not_by_each() {
     let services = fleet.replicas(&fleet.configuration("every 1s", "30s"));
     let mut told: Vec<Told> = Vec::new();
     let scheduled = |told: &[Told]| told.iter().filter(|pass| pass.cause == "schedule").count();
-    while scheduled(&told) < 12 {
+    while scheduled(&told) < 6 {
         assert!(began.elapsed() < PATIENCE, "{told:#?}");
         services.iter().for_each(|service| told.extend(passes(&service.lines())));
         rest();

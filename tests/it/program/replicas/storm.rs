@@ -10,7 +10,7 @@ use crate::program::replicas::{Fleet, never_two_at_once, passes, rest};
 use crate::program::serve::Service;
 
 /// How many versions of each image appear.
-const VERSIONS: usize = 12;
+const VERSIONS: usize = 8;
 
 /// How many repositories there are.
 const REPOSITORIES: usize = 6;

@@ -22,12 +22,11 @@ fn index_of(pull_request: &PullRequest) -> usize {
 }
 
 impl Forge for Client {
-    fn list<'a>(&'a self, _base: &'a BranchName, prefix: &'a str) -> Asked<'a, Vec<PullRequest>> {
+    fn list(&self) -> Asked<'_, Vec<PullRequest>> {
         let listed = self.call("listing pull requests", false, nothing, |world, id| {
             world.sessions[id].round.listed = Some(world.pulls.clone());
-            let own = |index: &usize| world.pulls[*index].head.as_str().starts_with(prefix);
             let (open, mut others): (Vec<usize>, Vec<usize>) =
-                (0..world.pulls.len()).filter(own).partition(|index| world.pulls[*index].is_open());
+                (0..world.pulls.len()).partition(|index| world.pulls[*index].is_open());
             others.sort_by_key(|index| std::cmp::Reverse(world.pulls[*index].changed));
             others.truncate(world.setting.forge.map_or(0, |forge| forge.told_closed));
             open.into_iter().chain(others).map(|index| world.shown(index)).collect()
@@ -72,6 +71,7 @@ impl Forge for Client {
                 approvals: BTreeSet::new(),
                 is_rewritten: false,
                 is_reopened: false,
+                has_lost_head: false,
                 is_withdrawn: false,
                 changed: 0,
             });

@@ -75,10 +75,10 @@ impl Client {
         for act in now {
             world.sessions[self.id].had_company = true;
             // Its own clock stands still, and its commits will be older than their pushes.
-            world.clocks_are_right &= !matches!(act, acts::Act::Wait(_));
+            world.clocks_are_right &= !matches!(act, acts::Act::Wait(_) | acts::Act::Reconsider { .. });
             acts::act(&mut world, &act);
         }
-        let fate = world.sessions[self.id].fate(is_write);
+        let fate = world.sessions[self.id].fate(what, is_write);
         let name = self.name(&world);
         match fate {
             Fate::Done => Ok(work(&mut world, self.id)),
@@ -101,7 +101,13 @@ impl Client {
     /// Lets somebody do something to a head branch right before a call about it.
     fn ambush(&self, head: &BranchName) {
         let mut world = self.lock();
-        if let Some(ambush) = world.sessions[self.id].ambushed() {
+        // What nobody has approved cannot be taken back: that waits for a better moment.
+        let has_approvals = world.pulls.iter().any(|pull| pull.head == *head && pull.is_open() && pull.approving() > 0);
+        let session = &mut world.sessions[self.id];
+        if !has_approvals && session.ambush.is_some_and(|(_, ambush)| ambush == acts::Ambush::Disapprove) {
+            return;
+        }
+        if let Some(ambush) = session.ambushed() {
             world.sessions[self.id].had_company = true;
             acts::ambush(&mut world, head, ambush);
         }

@@ -49,9 +49,12 @@ impl TagSource for Client {
                 round.failed_facts.insert(key);
             }
         };
-        let answer = self.call("asking about a tag", false, failed, |world, _| {
-            let tagged = world.registry[index].get(tag.as_str());
+        let answer = self.call("asking about a tag", false, failed, |world, id| {
+            let tagged = world.registry[index].get(tag.as_str()).cloned();
             let tagged = tagged.ok_or_else(|| SourceError::Failed(format!("{tag} is not there")))?;
+            if kind == FactKind::Pushed {
+                world.sessions[id].round.pushed.insert((index, tag.as_str().to_owned()), tagged.pushed);
+            }
             let digest: Digest = tagged.digest.parse().unwrap();
             Ok(match kind {
                 FactKind::Digest => TagFacts { digest: Some(digest), ..TagFacts::default() },

@@ -107,6 +107,11 @@ impl Remote for Client {
         listed.map_err(|NotHeard| GitError::Broken("the mirror cannot be read".to_owned()))
     }
 
+    fn message(&self, commit: &CommitId) -> Result<Option<String>, GitError> {
+        let told = self.call("reading a commit", false, nothing, |world, _| world.git.commit(commit).message.clone());
+        Ok(told.ok())
+    }
+
     fn is_signed(&self, _: &CommitId) -> Result<bool, GitError> {
         Ok(false)
     }
@@ -133,7 +138,7 @@ impl Remote for Client {
             let below = world.git.reachable(tip).into_iter().filter(|id| *id != tip && !known.contains(id));
             let below: Vec<_> = below.map(|id| world.git.step(id, &|_| false).entry).collect();
             let beneath = if is_empty || below.is_empty() { Beneath::Nothing } else { Beneath::Commits(below) };
-            Head { tip: tip.clone(), step, on_base: on_base && !is_empty, is_empty, beneath }
+            Head { tip: tip.clone(), step, on_base: on_base && !is_empty, is_empty, undone: Vec::new(), beneath }
         })?)
     }
 

@@ -15,14 +15,20 @@ use crate::simulation::session::Session;
 use crate::simulation::setting::{Value, ZONE};
 use crate::simulation::world::{Measure, World, short};
 
-/// Whether every gate of a step's environment was passed at the session's moment.
-pub(super) fn judge(world: &World, session: &Session, base: usize, step: &Step, skips: &[GateName]) -> Verdict {
+/// Whether every gate of a step's environment was passed at the session's moment, by a way of coming there.
+pub(super) fn judge(
+    world: &World,
+    session: &Session,
+    base: usize,
+    step: &Step,
+    (way, skips): (&[usize], &[GateName]),
+) -> Verdict {
     let environment = &world.setting.environments[step.environment];
     let what = format!("{} {} to {}", environment.name, short(step.image), step.to);
     let counts = |gate: GateName| !skips.contains(&gate);
     if let Some((minutes, introduced)) = environment.soak.filter(|_| counts(GateName::Soak)) {
         let soak = SignedDuration::from_mins(minutes);
-        for before in &environment.after {
+        for before in way {
             let ledger = &world.ledger;
             let mut value = step.to.clone();
             if value.digest.is_none() {
@@ -60,11 +66,17 @@ pub(super) fn judge(world: &World, session: &Session, base: usize, step: &Step, 
     {
         return violated("freezes", format!("{what} at {local}"));
     }
-    asked(world, session, base, step, &counts)
+    asked(world, session, base, step, (way, &counts))
 }
 
 /// Whether what is asked elsewhere was asked in this round, and said yes.
-fn asked(world: &World, session: &Session, base: usize, step: &Step, counts: &dyn Fn(GateName) -> bool) -> Verdict {
+fn asked(
+    world: &World,
+    session: &Session,
+    base: usize,
+    step: &Step,
+    (way, counts): (&[usize], &dyn Fn(GateName) -> bool),
+) -> Verdict {
     let environment = &world.setting.environments[step.environment];
     let what = format!("{} {} to {}", environment.name, short(step.image), step.to);
     let (asks, round) = (environment.asks, &session.round);
@@ -82,7 +94,7 @@ fn asked(world: &World, session: &Session, base: usize, step: &Step, counts: &dy
         return violated("what was asked said yes", format!("{what}: the page says {page:?}"));
     }
     if asks.checks && counts(GateName::Checks) {
-        for before in &environment.after {
+        for before in way {
             reported(world, session, base, *before, step, &what)?;
         }
     }

@@ -19,8 +19,8 @@ use super::setting::{Publishes, Value, is_followed};
 use super::world::git::Tree;
 use super::world::{Violation, Way, World, short};
 
-pub(super) use self::holds::{HOLDS, holds};
-pub(super) use self::pulls::{close, merge, open, push_head, touch};
+pub(super) use self::holds::{HOLDS, Held, holds};
+pub(super) use self::pulls::{close, is_no_news, merge, open, push_head, touch};
 
 type Verdict = Result<(), Violation>;
 
@@ -65,9 +65,9 @@ fn landed(world: &World, session: &Session, (before, after): (&Tree, &Tree), way
 fn ordered(world: &World, session: &Session, moves: &BTreeSet<Step>, way: Way) -> Verdict {
     let (base, _) = view(world, session)?;
     match &session.skips {
-        Some(skips) if way == Way::Forward => {
-            moves.iter().try_for_each(|step| gates::judge(world, session, base, step, skips))
-        }
+        Some(skips) if way == Way::Forward => moves
+            .iter()
+            .try_for_each(|step| by_a_way(world, step, |way| gates::judge(world, session, base, step, (way, skips)))),
         _ => Ok(()),
     }
 }
@@ -155,18 +155,63 @@ fn judge_step(world: &World, session: &Session, step: &Step, stage: Stage) -> Ve
     if environment.after.is_empty() && is_unsure(&step.to.tag) {
         return violated("no half facts", format!("{what}: a fact about it could not be had"));
     }
-    let unread = environment.after.iter().find(|before| round.failed_environments.contains(before));
-    if let Some(before) = unread {
-        let before = setting.environments[*before].name;
-        return violated("no half facts", format!("{what}: a file of {before} could not be read"));
-    }
-    if let Some(minutes) = setting.least_age
+    // What a person wrote in an environment before is asked for no age again.
+    if let Some(minutes) = setting.least_age.filter(|_| environment.after.is_empty())
         && let Some(tagged) = world.registry[step.image].get(&step.to.tag)
-        && session.now.duration_since(tagged.pushed) < SignedDuration::from_mins(minutes)
+        // It may have been pushed again since it was asked about.
+        && let told = round.pushed.get(&(step.image, step.to.tag.clone())).copied().unwrap_or(tagged.pushed)
+        && session.now.duration_since(told) < SignedDuration::from_mins(minutes)
     {
         return violated("nothing too young", what);
     }
-    for before in &environment.after {
+    let gates = |way: &[usize]| match stage {
+        Stage::Landed => gates::judge(world, session, base, step, (way, &[])),
+        Stage::Proposed => Ok(()),
+    };
+    by_a_way(world, step, |way| came_by(world, session, step, way).and_then(|()| gates(way)))?;
+    let concerned = setting.with_ancestors(step.environment);
+    if seen.is_taken_back(&concerned, step.image, &step.to.tag) {
+        return violated("what was taken back stays", what);
+    }
+    if let Some(hold) = holds::held(world, &seen.commit, &concerned, step.image, &step.to.tag, session.now) {
+        return violated("holds hold", format!("{what}, which is held: {hold}"));
+    }
+    for environment in concerned {
+        returns::goes_on(world, session, (environment, step), base)?;
+    }
+    returns::is_no_older_try(world, session, step, base)?;
+    match (stage, environment.publishes) {
+        (Stage::Landed, Publishes::PullRequest) => violated("a person merges", what),
+        (Stage::Proposed, Publishes::Commit) => {
+            violated("published as configured", format!("{what}: a pull request where commits are made"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether something holds of one of the ways to a step's environment; else what is wrong with the first of them.
+fn by_a_way(world: &World, step: &Step, judge: impl Fn(&[usize]) -> Verdict) -> Verdict {
+    let mut wrong = Ok(());
+    for way in world.setting.ways(step.environment) {
+        match judge(&way) {
+            Ok(()) => return Ok(()),
+            Err(violation) => wrong = wrong.and(Err(violation)),
+        }
+    }
+    wrong
+}
+
+/// Whether a step brings what the environments before it run, on one of the ways to it.
+fn came_by(world: &World, session: &Session, step: &Step, way: &[usize]) -> Verdict {
+    let setting = &world.setting;
+    let environment = &setting.environments[step.environment];
+    let (base, seen) = view(world, session)?;
+    let what = format!("{} {}: {} to {}", environment.name, short(step.image), step.from, step.to);
+    if let Some(before) = way.iter().find(|before| session.round.failed_environments.contains(before)) {
+        let before = setting.environments[*before].name;
+        return violated("no half facts", format!("{what}: a file of {before} could not be read"));
+    }
+    for before in way {
         let counts_introduced = environment.soak.is_some_and(|(_, introduced)| introduced);
         let same =
             |value: &Value| value.tag == step.to.tag && (step.to.digest.is_none() || value.digest == step.to.digest);
@@ -183,24 +228,6 @@ fn judge_step(world: &World, session: &Session, step: &Step, stage: Stage) -> Ve
             let before = setting.environments[*before].name;
             return violated("never past an environment", format!("{what}, which {before} does not run"));
         }
-    }
-    let concerned = setting.with_ancestors(step.environment);
-    if seen.is_taken_back(&concerned, step.image, &step.to.tag) {
-        return violated("what was taken back stays", what);
-    }
-    if let Some(hold) = holds::held(world, &seen.commit, &concerned, step.image, &step.to.tag, session.now) {
-        return violated("holds hold", format!("{what}, which is held: {hold}"));
-    }
-    for environment in concerned {
-        returns::goes_on(world, session, (environment, step), base)?;
-    }
-    if stage == Stage::Landed {
-        if environment.publishes == Publishes::PullRequest {
-            return violated("a person merges", what);
-        }
-        gates::judge(world, session, base, step, &[])?;
-    } else if environment.publishes == Publishes::Commit {
-        return violated("published as configured", format!("{what}: a pull request where commits are made"));
     }
     Ok(())
 }
@@ -240,6 +267,8 @@ fn together(world: &World, session: &Session, moves: &BTreeSet<Step>) -> Verdict
                     return torn(format!("{newer} is there"));
                 }
             } else if setting.environments[*environment].soak.is_none_or(|(_, introduced)| !introduced) {
+                // Where one before is enough, the group may have come by another way, on which nothing is left behind.
+                let mut behind = Vec::new();
                 for before in &setting.environments[*environment].after {
                     let ahead = seen.values(*environment, other).find_map(|current| {
                         let is_ahead =
@@ -249,9 +278,11 @@ fn together(world: &World, session: &Session, moves: &BTreeSet<Step>) -> Verdict
                             None => seen.values(*before, other).find(is_ahead),
                         }
                     });
-                    if let Some(ahead) = ahead {
-                        return torn(format!("{} runs {ahead}", setting.environments[*before].name));
-                    }
+                    behind.extend(ahead.map(|ahead| format!("{} runs {ahead}", setting.environments[*before].name)));
+                }
+                let (own, count) = (&setting.environments[*environment], behind.len());
+                if count > 0 && (!own.after_any || count == own.after.len()) {
+                    return torn(behind.remove(0));
                 }
             }
         }

@@ -1,12 +1,16 @@
 //! Head branches and pull requests: what a pass may do to them.
 
+use std::collections::BTreeSet;
+
 use tagboat::model::commit::CommitId;
 use tagboat::model::environment::BranchName;
 use tagboat::model::pull_request::{CheckState, LABEL_HOLD, LABEL_RETRY, State};
 
 use super::{HOLDS, Stage, Verdict, changed, judge, landed, returns, violated};
+use crate::simulation::ledger::Step;
 use crate::simulation::session::Session;
 use crate::simulation::world::forge::Pull;
+use crate::simulation::world::git::{Commit, differences};
 use crate::simulation::world::{By, Way, World};
 
 /// A head branch that is made, moved or removed.
@@ -18,11 +22,13 @@ pub(in crate::simulation) fn push_head(world: &World, id: usize, name: &BranchNa
     }
     if let Some(old) = world.git.heads.get(name) {
         let beyond = world.git.beyond(old, &world.git.main);
-        if beyond.iter().any(|commit| commit.by == By::Person) {
+        // Squashed onto the base, they are there under another id.
+        let is_merged = world.pulls.iter().any(|pull| pull.state == State::Merged && pull.commit == *old);
+        if !is_merged && beyond.iter().any(|commit| commit.by == By::Person) {
             return violated("nobody's commits are lost", format!("{name} holds a person's commit"));
         }
         let holds_order = beyond.iter().any(|commit| matches!(commit.by, By::Order(_)));
-        if session.by.is_pass() && holds_order && !is_on_base(world, old) {
+        if session.by.is_pass() && holds_order && !is_on_base(world, session, old) {
             return violated("what was ordered stays", format!("{name} holds what a person ordered"));
         }
     }
@@ -43,7 +49,7 @@ pub(in crate::simulation) fn push_head(world: &World, id: usize, name: &BranchNa
     // A head branch under an open pull request is what the pull request proposes.
     let open = round.listed.as_ref().and_then(|listed| Some((listed, open_in(listed, name)?)));
     if let Some((listed, open)) = open
-        && world.brings(&open.commit) != world.brings(new)
+        && !is_no_news(&world.brings(new), &world.brings(&open.commit))
     {
         not_refused(world, listed, name, new)?;
     }
@@ -57,15 +63,19 @@ fn open_in<'p>(pulls: &'p [Pull], head: &BranchName) -> Option<&'p Pull> {
     pulls.iter().find(|pull| pull.is_open() && pull.head == *head)
 }
 
-/// Whether the base has what a head brings: the same files, or a merged pull request.
-fn is_on_base(world: &World, head: &CommitId) -> bool {
+/// Whether the base has what a head brings, or had it when a session fetched: the same files, or a merged pull request.
+fn is_on_base(world: &World, session: &Session, head: &CommitId) -> bool {
     let made = world.git.commit(head);
-    let (before, main) = (world.git.tree(&made.parents[0]), world.git.tree(&world.git.main));
-    // Another commit may have held the same in words of its own.
-    let mut changed =
-        crate::simulation::world::git::differences(before, &made.tree).filter(|(path, ..)| path.as_str() != HOLDS);
+    let before = world.git.tree(&made.parents[0]);
     let is_merged = world.pulls.iter().any(|pull| pull.state == State::Merged && pull.commit == *head);
-    is_merged || changed.all(|(path, _, after)| main.get(path) == after)
+    let seen = session.round.base.map(|base| &world.ledger.landings[base].commit);
+    is_merged
+        || [Some(&world.git.main), seen].into_iter().flatten().any(|base| {
+            let tree = world.git.tree(base);
+            // Another commit may have held the same in words of its own.
+            let mut changed = differences(before, &made.tree).filter(|(path, ..)| path.as_str() != HOLDS);
+            changed.all(|(path, _, after)| tree.get(path) == after)
+        })
 }
 
 fn is_labelled(session: &Session, head: &BranchName) -> bool {
@@ -83,16 +93,36 @@ pub(in crate::simulation) fn open(world: &World, id: usize, head: &BranchName, c
     if session.by.is_pass() { not_refused(world, &world.pulls, head, commit) } else { Ok(()) }
 }
 
-/// Whether what a head brings was refused: closed by a person, who has not asked for it again.
+/// Whether nothing newer came for what both bring: of every image that they have in common, the same version.
+pub(in crate::simulation) fn is_no_news(brings: &BTreeSet<Step>, refused: &BTreeSet<Step>) -> bool {
+    let of = |step: &Step| (step.environment, step.image);
+    let mut common = brings.iter().filter(|step| refused.iter().any(|other| of(other) == of(step))).peekable();
+    let is_known = |step: &Step| refused.iter().any(|other| of(other) == of(step) && other.to == step.to);
+    common.peek().is_some() && common.all(is_known)
+}
+
+/// Whether what a head brings was refused: the newest pull request that brought it was closed by a person, who has not asked for it
+/// again.
 fn not_refused(world: &World, pulls: &[Pull], head: &BranchName, commit: &CommitId) -> Verdict {
     let brings = world.brings(commit);
-    let refused = pulls.iter().position(|pull| {
+    let stood = |pull: &Pull| match pull.state {
+        State::Closed => is_no_news(&brings, &pull.brought),
+        State::Open | State::Merged => is_no_news(&brings, &pull.told),
+    };
+    // What the words do not tell, the head tells as long as it stands there, or its commit where a person wrote other words.
+    let is_told = |pull: &Pull| match pull.is_rewritten {
+        true => world.git.commit(&pull.commit).by.is_pass(),
+        false => {
+            let stands = !pull.has_lost_head && world.git.heads.get(head) == Some(&pull.commit);
+            is_no_news(&brings, &pull.told) || stands
+        }
+    };
+    let newest = pulls.iter().rposition(|pull| pull.head == *head && stood(pull));
+    let refused = newest.filter(|index| {
+        let pull = &pulls[*index];
         pull.state == State::Closed
             && pull.closed_by == Some(By::Person)
-            && pull.head == *head
-            && pull.brought == brings
-            && (pull.told == brings || world.git.heads.get(head) == Some(&pull.commit))
-            && !pull.is_rewritten
+            && is_told(pull)
             && !pull.is_withdrawn
             && !pull.was_ordered
             && !pull.labels.contains(LABEL_RETRY)
@@ -125,6 +155,12 @@ pub(in crate::simulation) fn close(world: &World, id: usize, index: usize) -> Ve
     Ok(())
 }
 
+/// Whether what was ordered goes forward, and skips no gate.
+fn is_order_by_evidence(message: &str) -> bool {
+    let has = |trailer: &str| message.lines().any(|line| line.starts_with(trailer));
+    has("Tagboat-Order: promote") && !has("Tagboat-Skip: ")
+}
+
 /// A pull request that is merged.
 pub(in crate::simulation) fn merge(world: &World, id: usize, index: usize) -> Verdict {
     touch(world, id, index, "merges")?;
@@ -132,8 +168,13 @@ pub(in crate::simulation) fn merge(world: &World, id: usize, index: usize) -> Ve
     let pull = &world.pulls[index];
     let what = format!("#{}", index + 1);
     let beyond = world.git.beyond(&pull.commit, &world.git.main);
-    let may_merge = |by: By| by.is_pass() || (!session.by.is_pass() && by != By::Person);
-    if let Some(other) = beyond.iter().find(|commit| !may_merge(commit.by)) {
+    let may_merge = |commit: &Commit| match commit.by {
+        By::Pass(_) => true,
+        // What evidence alone would let through, whoever asked for it; the rest a person merges, or who gave the order.
+        By::Order(_) => !session.by.is_pass() || is_order_by_evidence(&commit.message),
+        By::Person => false,
+    };
+    if let Some(other) = beyond.iter().find(|commit| !may_merge(commit)) {
         return violated("merged at the head that was judged", format!("{what} holds \"{}\"", other.message.trim()));
     }
     let Some((_, readiness)) = session.round.ready.get(&index).filter(|(commit, _)| *commit == pull.commit) else {
@@ -153,7 +194,8 @@ pub(in crate::simulation) fn merge(world: &World, id: usize, index: usize) -> Ve
     }
     let way = Way::of(&world.git.commit(&pull.commit).message);
     if way == Way::Forward && session.by.is_pass() {
-        let approving = pull.approving().min(usize::try_from(readiness.approvals).expect("they are few"));
+        // Who takes an approval back later than this is not seen by anybody.
+        let approving = usize::try_from(readiness.approvals).expect("they are few");
         let brings = world.brings(&pull.commit);
         let wanted = brings.iter().map(|step| world.setting.environments[step.environment].asks.approvals).max();
         if wanted.is_some_and(|wanted| approving < wanted) {

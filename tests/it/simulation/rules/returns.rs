@@ -12,7 +12,7 @@ use tagboat::model::pull_request::CheckState;
 use super::gates::ends;
 use super::holds::{HOLDS, Held, held, holds};
 use super::{Stage, Verdict, view, violated};
-use crate::simulation::ledger::Step;
+use crate::simulation::ledger::{Step, is_lower};
 use crate::simulation::session::Session;
 use crate::simulation::setting::{DEPLOYS, IMAGES, Publishes, Value};
 use crate::simulation::world::git::Tree;
@@ -104,6 +104,31 @@ pub(super) fn goes_on(world: &World, session: &Session, (environment, step): (us
                 return violated("no half facts", format!("whether {what} failed in {name} was not asked"));
             }
             Says::Unknown | Says::Fine => {}
+        }
+    }
+    Ok(())
+}
+
+/// What failed and is held leaves no place to what is older, unless that is what an environment before runs by now.
+pub(super) fn is_no_older_try(world: &World, session: &Session, step: &Step, base: usize) -> Verdict {
+    let environment = &world.setting.environments[step.environment];
+    let landings = &world.ledger.landings;
+    let same = |value: &Value| value.tag == step.to.tag;
+    if environment.after.iter().any(|before| landings[base].values(*before, step.image).any(same)) {
+        return Ok(());
+    }
+    let own =
+        world.ledger.returned.iter().filter(|(at, environment, image, _)| {
+            *at <= base && (*environment, *image) == (step.environment, step.image)
+        });
+    for (_, _, _, left) in own {
+        let hold = held(world, &landings[base].commit, &[step.environment], step.image, &left.tag, session.now);
+        if is_lower(&step.to.tag, &left.tag) && hold.is_some() {
+            let (name, image) = (environment.name, short(step.image));
+            return violated(
+                "nothing older is tried",
+                format!("{name} {image} to {}, although {left} failed there", step.to),
+            );
         }
     }
     Ok(())

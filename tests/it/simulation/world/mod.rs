@@ -265,6 +265,9 @@ impl World {
                 if let Some(index) = self.open_of(name) {
                     self.close(index, by);
                 }
+                for pull in self.pulls.iter_mut().filter(|pull| pull.head == *name) {
+                    pull.has_lost_head = true;
+                }
             }
         }
     }

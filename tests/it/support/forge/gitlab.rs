@@ -154,7 +154,7 @@ fn list(store: &Store, asked: &Asked) -> Answer {
         let branch = asked.query("source_branch");
         (state == "all" || state == word(pull.state))
             && (branch.is_empty() || branch == pull.head)
-            && asked.query("target_branch") == pull.base
+            && (asked.query("target_branch").is_empty() || asked.query("target_branch") == pull.base)
     };
     let size = asked.query("per_page").parse().unwrap_or(20);
     let mut listed = pulls.iter().filter(wanted).map(|pull| shown(store, pull)).collect::<Vec<_>>();

@@ -1,0 +1,110 @@
+//! What people ordered and Tagboat merges: it takes the place of whatever else would stand in its head branch.
+//!
+//! Entry points: [`again`], [`take_place`] and [`tell`].
+
+use std::sync::Arc;
+
+use crate::git::GitError;
+use crate::model::change::ChangeSet;
+use crate::model::environment::EnvironmentName;
+use crate::model::gate::{GateName, GateState};
+use crate::model::proposal::Action;
+use crate::model::pull_request::{LABEL_HOLD, State};
+use crate::pass::order::standing;
+use crate::pass::propose::{Onto, approvals_of};
+use crate::pass::run::Run;
+use crate::pass::{Inputs, Planned, blocking};
+use crate::publish::pull_requests::heads::look;
+use crate::publish::pull_requests::{self, Desired, Standing};
+
+/// An order that stands, and what it changes.
+pub(super) struct Order {
+    desired: Desired,
+    changes: ChangeSet,
+}
+
+/// Finds the orders among the head branches of a branch that a pass merges, and judges them anew.
+pub(super) async fn again(
+    run: &Run<'_>,
+    (onto, inputs): (&Onto<'_>, &Inputs<'_>),
+    planned: &mut Planned,
+    standing: &mut Standing,
+    limit: usize,
+) -> Result<Vec<Order>, GitError> {
+    let config = inputs.config;
+    let prefix = config.pull_request.branch_prefix.as_str();
+    let mut found = Vec::new();
+    for at in 0..standing.heads.len() {
+        let head = standing.heads[at].clone();
+        let open = standing.pull_requests.iter().flatten();
+        let open = open.into_iter().find(|one| one.state == State::Open && one.head == head.name);
+        let is_closed = standing.pull_requests.is_some() && open.is_none();
+        let is_held = open.is_some_and(|open| open.labels.contains(LABEL_HOLD));
+        if !head.is_order || !head.is_own || is_closed || is_held {
+            continue;
+        }
+        let named = head.name.as_str().strip_prefix(prefix).and_then(|rest| rest.split_once('/'));
+        let named = named.map(|(environment, group)| (EnvironmentName::from(environment), group.to_owned()));
+        let Some((name, group)) = standing.former.get(&head.name).cloned().or(named) else { continue };
+        let (remote, tip) = (Arc::clone(&run.remote), head.tip.clone());
+        let Some(message) = blocking(move || remote.message(&tip)).await? else { continue };
+        let Some(again) = standing::again(inputs, planned, &group, &message).await else { continue };
+        if again.proposal.environment != name || head.key.as_deref() != Some(&again.commit.key) {
+            continue;
+        }
+        let environment = config.environments.named(&name);
+        let changes = &again.changes.changes;
+        let style = &config.pull_request;
+        let ordered = pull_requests::ordered(&again.proposal, changes, again.commit.clone(), style, limit, environment);
+        let waits_for_approvals = !again.skipped.contains(&GateName::Approvals);
+        let gates = &again.proposal.gates;
+        let desired = Desired {
+            proposal: planned.promoted.proposals.len(),
+            head: head.name.clone(),
+            gates_pass: gates.iter().all(|gate| gate.state == GateState::Pass),
+            is_settled: gates.iter().all(|gate| matches!(gate.name, GateName::Soak | GateName::Manual)),
+            approvals: environment.filter(|_| waits_for_approvals).map_or(0, approvals_of),
+            ..ordered
+        };
+        let (remote, branch, tip) = (Arc::clone(&run.remote), onto.branch.clone(), onto.tip.clone());
+        let (listed, own) = (vec![(head.name.clone(), head.tip.clone())], config.commit.clone());
+        let wanted = vec![desired.clone()];
+        let looked = blocking(move || look(&*remote, (&branch, &tip), listed, &own, &wanted)).await?;
+        let Some(looked) = looked.into_iter().find(|looked| looked.is_own && looked.is_order) else { continue };
+        standing.heads[at] = looked;
+        planned.promoted.proposals.push(again.proposal);
+        found.push(Order { desired, changes: again.changes });
+    }
+    Ok(found)
+}
+
+/// Puts orders among what should stand, in the place of what a pass would make of their head branches.
+pub(super) fn take_place(orders: &[Order], planned: &mut Planned, desired: &mut Vec<Desired>) {
+    for one in orders {
+        let order = &one.desired;
+        let is_other = |wanted: &Desired| wanted.head == order.head && wanted.proposal != order.proposal;
+        for other in desired.extract_if(.., |wanted| is_other(wanted)) {
+            let proposal = &mut planned.promoted.proposals[other.proposal];
+            proposal.action = Action::LeftAlone;
+            proposal.branch = Some(order.head.to_string());
+            proposal.earliest = None;
+            proposal.reason = Some(format!(
+                "a person ordered what stands in {}: it stays until it is merged, or the branch removed",
+                order.head
+            ));
+            planned.proposed.retain(|(index, _)| *index != other.proposal);
+            planned.returns.retain(|returned| returned.proposal != other.proposal);
+        }
+        desired.push(order.clone());
+    }
+}
+
+/// Adds what was merged or made anew to what a pass has changed.
+pub(super) fn tell(orders: Vec<Order>, planned: &mut Planned) {
+    for Order { desired, changes } in orders {
+        let action = planned.promoted.proposals[desired.proposal].action;
+        if matches!(action, Action::Merged | Action::Updated) {
+            planned.proposed.push((desired.proposal, changes));
+        }
+    }
+}

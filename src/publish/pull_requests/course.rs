@@ -1,0 +1,230 @@
+//! What is to be done about one pull request that should stand, against what stands of it.
+//!
+//! Entry points: `course`, [`refused`] and [`kept`]. Pure.
+
+use crate::model::brought::{Told, Wish};
+use crate::model::commit::CommitId;
+use crate::model::environment::Publish;
+use crate::model::marker;
+use crate::model::proposal::Action;
+use crate::model::pull_request::{
+    HeadBranch, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, Marker, PullRequest, Rebase, State,
+};
+use crate::publish::body;
+use crate::publish::pull_requests::leftovers::withdraw;
+use crate::publish::pull_requests::{Course, Desired, Standing, Step};
+
+/// What is to be done about one that should stand.
+pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> Course {
+    let of_head = || {
+        let all = standing.pull_requests.iter().flatten();
+        all.filter(|pull_request| pull_request.head == wanted.head)
+    };
+    let open = of_head().find(|pull_request| pull_request.state == State::Open);
+    let mut course = Course {
+        proposal: Some(wanted.proposal),
+        environment: wanted.environment.clone(),
+        group: wanted.group.clone(),
+        head: wanted.head.clone(),
+        url: open.map(|open| open.url.clone()),
+        action: Action::Unchanged,
+        reason: None,
+        steps: Vec::new(),
+    };
+    // Nobody but a pass that has judged everything anew lets the forge go on by itself.
+    let stopped = open.map(PullRequest::disarmed);
+    let mut leave = |reason: String| {
+        course.action = Action::LeftAlone;
+        course.reason = Some(reason);
+        course.steps.extend(open.and_then(disarm));
+    };
+    if open.is_some_and(|open| open.labels.contains(LABEL_HOLD)) {
+        leave(format!("it has the label `{LABEL_HOLD}`"));
+        return course;
+    }
+    if let Some(head) = head.filter(|head| !head.is_own && !is_undone(head, open)) {
+        leave(format!("somebody else has pushed to {}: it is theirs now", head.name));
+        course.steps.extend(stopped.as_ref().and_then(tell_left));
+        return course;
+    }
+    if let Some(head) = head.filter(|head| head.is_order && !wanted.is_order) {
+        leave(format!(
+            "a person ordered what stands in {}: it stays until it is merged, or the branch removed",
+            head.name
+        ));
+        return course;
+    }
+    // On plain Git there is nothing to close: who takes it back on its branch says no more and no less.
+    let is_taken_back = |told: &Told| {
+        told.environment.as_ref() == Some(&wanted.environment) && wanted.brought.is_no_news_to(&told.brought)
+    };
+    if let Some(head) = head.filter(|head| standing.pull_requests.is_none() && !wanted.is_order && !head.is_own)
+        && head.undone.iter().any(is_taken_back)
+    {
+        course.action = Action::LeftAlone;
+        course.reason = Some(format!("somebody took it back on {}: it waits for something newer", head.name));
+        return course;
+    }
+    // What is open for something else that nobody wants any more must not turn into what was refused.
+    let wish = wish(wanted);
+    let is_asked_for = |open: &PullRequest| wish.stood_in(open, &|_| None);
+    if !wanted.is_order
+        && !open.is_some_and(is_asked_for)
+        && let Some(refused) = refused(wanted, standing)
+    {
+        course.action = Action::LeftAlone;
+        course.reason = Some(Wish::words(refused.number));
+        if let Some(open) = open
+            && let Some(steps) = withdraw(Some(open), head, None)
+        {
+            course.steps = steps;
+            course.action = Action::Closed;
+        } else {
+            course.url = Some(refused.url.clone());
+            course.steps.extend(open.and_then(disarm));
+        }
+        return course;
+    }
+    let current = head.filter(|head| is_current(wanted, head, open));
+    let mut open = open;
+    if current.is_none() || !wanted.gates_pass || wanted.publish != Publish::AutoMerge {
+        course.steps.extend(open.and_then(disarm));
+        open = stopped.as_ref();
+    }
+    if current.is_none() {
+        course.steps.push(Step::Push {
+            head: wanted.head.clone(),
+            expected: head.map(|head| head.tip.clone()),
+            commit: Box::new(wanted.commit.clone()),
+        });
+        course.action = if head.is_some() { Action::Updated } else { Action::Opened };
+    }
+    if standing.pull_requests.is_some() {
+        // Before the body, which says the same: while it is not rewritten, the next pass sees that something is left.
+        let is_pushed = current.is_none();
+        let is_said = open.is_some_and(|open| same_text(&open.body, &said(wanted, open, is_pushed)));
+        // A head that stands may keep what gates have said which are gone by now.
+        let has_statuses = !wanted.statuses.is_empty() || (!is_pushed && open.is_some());
+        if has_statuses && (is_pushed || !is_said) {
+            let commit = head.map(|head| head.tip.clone());
+            course.steps.push(Step::SetStatuses { commit, statuses: wanted.statuses.clone() });
+        }
+        publish(wanted, (current, open), standing, &mut course);
+    }
+    // What was pushed just now has no checks yet; the next pass looks again.
+    if wanted.publish == Publish::AutoMerge
+        && wanted.gates_pass
+        && let Some(current) = current
+    {
+        if let Some(open) = open.filter(|open| open.commit != current.tip) {
+            course.reason =
+                Some(format!("{} has moved to {}: the next pass looks again", wanted.head, open.commit.short()));
+        } else if standing.pull_requests.is_none() || open.is_some() {
+            course.steps.push(Step::Merge {
+                pull_request: open.cloned().map(Box::new),
+                head: wanted.head.clone(),
+                commit: current.tip.clone(),
+                again: Box::new(wanted.commit.clone()),
+                statuses: wanted.statuses.clone(),
+                is_settled: wanted.is_settled,
+                approvals: wanted.approvals,
+            });
+        }
+    }
+    course
+}
+
+/// Whether somebody has taken back on a branch all that it brought, and no pull request stands for it: nobody waits for it.
+fn is_undone(head: &HeadBranch, open: Option<&PullRequest>) -> bool {
+    !head.undone.is_empty() && open.is_none()
+}
+
+/// Returns what is wanted, as a person may have refused it.
+pub fn wish(wanted: &Desired) -> Wish {
+    let (environment, key) = (wanted.environment.clone(), wanted.key.clone());
+    Wish { environment, key, brought: wanted.brought.clone() }
+}
+
+/// Returns the pull request by which a person refused what is wanted.
+pub fn refused<'a>(wanted: &Desired, standing: &'a Standing) -> Option<&'a PullRequest> {
+    wish(wanted).refused_in(standing.pull_requests.iter().flatten(), &|commit| standing.told(commit))
+}
+
+/// Whether a head brings what is wanted and is not to be made anew.
+fn is_current(wanted: &Desired, head: &HeadBranch, open: Option<&PullRequest>) -> bool {
+    let has = |label| open.is_some_and(|open| open.labels.contains(label));
+    let is_placed = head.is_on_tip || wanted.rebase != Rebase::Always;
+    head.key.as_deref() == Some(&wanted.key) && head.is_fresh && is_placed && !has(LABEL_REBASE) && !has(LABEL_RETRY)
+}
+
+/// Returns the head commit of the open pull request that stays as it is.
+pub fn kept<'a>(wanted: &Desired, standing: &'a Standing) -> Option<&'a CommitId> {
+    let pull_requests = standing.pull_requests.iter().flatten();
+    let open = pull_requests.into_iter().find(|one| one.head == wanted.head && one.state == State::Open)?;
+    let head = standing.heads.iter().find(|head| head.name == wanted.head)?;
+    let stays = head.is_own && is_current(wanted, head, Some(open)) && head.tip == open.commit;
+    stays.then_some(&head.tip)
+}
+
+/// Stops the forge where it was told to merge by itself.
+pub(super) fn disarm(open: &PullRequest) -> Option<Step> {
+    open.is_armed.then(|| Step::Disarm { pull_request: Box::new(open.clone()) })
+}
+
+/// Says on a pull request that it is left alone, where that was not said yet. One whose marker a person took out says nothing: it
+/// could not be known again that it did.
+pub(super) fn tell_left(open: &PullRequest) -> Option<Step> {
+    let marker = open.marker.as_ref().filter(|marker| !marker.left)?;
+    let body = marker::replace(&open.body, &Marker { left: true, ..marker.clone() });
+    let comment = "Somebody else has pushed to this branch, so it is theirs: Tagboat neither changes nor merges this pull request any \
+                   more. It is taken up again once its branch holds nothing but Tagboat's own commit.";
+    Some(Step::Tell { pull_request: Box::new(open.clone()), body, comment: comment.to_owned() })
+}
+
+/// Brings the pull request itself to where it should be.
+fn publish(
+    wanted: &Desired,
+    (head, open): (Option<&HeadBranch>, Option<&PullRequest>),
+    standing: &Standing,
+    course: &mut Course,
+) {
+    let Some(open) = open else {
+        let all = standing.pull_requests.iter().flatten();
+        course.steps.push(Step::Open {
+            head: wanted.head.clone(),
+            title: wanted.title.clone(),
+            body: wanted.body.clone(),
+            reviewers: wanted.reviewers.clone(),
+            wish: Box::new(wish(wanted)),
+            kept: head.map(|head| (head.tip.clone(), head.told.clone())),
+            newest: wish(wanted).newest_in(all, &|commit| standing.told(commit)).map(|one| one.number),
+        });
+        course.action = Action::Opened;
+        return;
+    };
+    if open.marker.as_ref().is_some_and(|marker| marker.unfinished) {
+        course.steps.push(Step::Finish { pull_request: Box::new(open.clone()), reviewers: wanted.reviewers.clone() });
+    }
+    let body = said(wanted, open, head.is_none());
+    if open.title != wanted.title || !same_text(&open.body, &body) {
+        course.steps.push(Step::Rewrite { pull_request: Box::new(open.clone()), title: wanted.title.clone(), body });
+        course.action = Action::Updated;
+    }
+    for label in [LABEL_REBASE, LABEL_RETRY] {
+        if open.labels.contains(label) {
+            course.steps.push(Step::RemoveLabel { pull_request: Box::new(open.clone()), label });
+        }
+    }
+}
+
+/// Returns the body that should stand on an open pull request: the desired one, and what was proposed there before. Where its
+/// head is moved in this pass, what it was listed at is what a person may be closing at this moment.
+fn said(wanted: &Desired, open: &PullRequest, is_pushed: bool) -> String {
+    let turned = is_pushed.then_some(&open.commit);
+    open.marker.as_ref().map_or_else(|| wanted.body.clone(), |before| body::instead_of(&wanted.body, before, turned))
+}
+
+/// Whether two bodies say the same: forges trim ends and turn line ends about.
+fn same_text(one: &str, other: &str) -> bool {
+    one.trim().lines().eq(other.trim().lines())
+}

@@ -1,0 +1,110 @@
+//! Pull requests to a branch on which their environment does not live any more: closed before anything else becomes of their heads,
+//! since whoever merged one would bring everything of the other branch along.
+//!
+//! Entry point: `close`. Pure.
+
+use std::collections::BTreeMap;
+
+use crate::model::environment::BranchName;
+use crate::model::markdown::code;
+use crate::model::marker;
+use crate::model::proposal::Action;
+use crate::model::pull_request::{HeadBranch, LABEL_HOLD, Marker, PullRequest};
+use crate::publish::pull_requests::course::{disarm, tell_left};
+use crate::publish::pull_requests::leftovers::{replaced, successor};
+use crate::publish::pull_requests::{Course, Desired, Standing, Step, Unsure};
+
+/// Puts the closing of each before whatever else is done about its head branch.
+pub(super) fn close(
+    (desired, courses): (&[Desired], &mut Vec<Course>),
+    standing: &Standing,
+    heads: &BTreeMap<&BranchName, &HeadBranch>,
+    unsure: &Unsure,
+) {
+    for one in &standing.displaced {
+        let Some(marker) = &one.marker else { continue };
+        let head = heads.get(&one.head).copied();
+        let at = courses.iter().position(|course| course.head == one.head);
+        let fate = if one.labels.contains(LABEL_HOLD) {
+            Fate::Stays(format!("its pull request into `{}` has the label `{LABEL_HOLD}`", one.base))
+        } else if let Some(head) = head.filter(|head| !head.is_own) {
+            Fate::Stays(format!("somebody else has pushed to {}: it is theirs now", head.name))
+        } else if unsure.environments.contains(&marker.environment) {
+            Fate::Stays(format!("not everything about {} is known now", marker.environment))
+        } else if head.is_some_and(|head| head.tip != one.commit) {
+            Fate::Stays(format!("{} has moved to {}: the next pass looks again", one.head, one.commit.short()))
+        } else {
+            Fate::Closes
+        };
+        let mut steps: Vec<Step> = disarm(one).into_iter().collect();
+        match (fate, at) {
+            (Fate::Stays(reason), at) => {
+                if head.is_some_and(|head| !head.is_own) {
+                    steps.extend(tell_left(&one.disarmed()));
+                }
+                let course = match at {
+                    Some(at) => &mut courses[at],
+                    None => {
+                        courses.push(leftover(one, marker));
+                        courses.last_mut().expect("it was just put there")
+                    }
+                };
+                (course.action, course.reason, course.steps) = (Action::LeftAlone, Some(reason), steps);
+                course.url = Some(one.url.clone());
+            }
+            (Fate::Closes, at) => {
+                let instead = successor(head, &marker.environment, (desired, courses));
+                steps.push(closing(one, instead, standing));
+                match at {
+                    Some(at) => drop(courses[at].steps.splice(..0, steps)),
+                    None => {
+                        let mut course = leftover(one, marker);
+                        course.reason =
+                            Some(format!("{} does not live on `{}` any more", marker.environment, one.base));
+                        course.steps = steps;
+                        if let Some(head) = head {
+                            course.steps.push(Step::Delete { head: head.name.clone(), expected: head.tip.clone() });
+                        }
+                        courses.push(course);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What becomes of one.
+enum Fate {
+    /// It stays, and why.
+    Stays(String),
+    /// It is closed.
+    Closes,
+}
+
+fn leftover(one: &PullRequest, marker: &Marker) -> Course {
+    Course {
+        proposal: None,
+        environment: marker.environment.clone(),
+        group: marker.group.clone(),
+        head: one.head.clone(),
+        url: Some(one.url.clone()),
+        action: Action::Closed,
+        reason: None,
+        steps: Vec::new(),
+    }
+}
+
+fn closing(one: &PullRequest, instead: Option<&Desired>, standing: &Standing) -> Step {
+    let stopped = one.disarmed();
+    let withdrawn = stopped.marker.clone().map(|marker| Marker { withdrawn: true, ..marker });
+    let body = withdrawn.map_or_else(|| stopped.body.clone(), |marker| marker::replace(&stopped.body, &marker));
+    let environment = one.marker.as_ref().map(|marker| code(marker.environment.as_str())).unwrap_or_default();
+    let now = standing.base.as_ref().map(|base| code(base.as_str())).unwrap_or_default();
+    let mut comment =
+        format!("{environment} is on the branch {now} now, and not on {} any more.", code(one.base.as_str()));
+    if let Some(other) = instead {
+        comment.push(' ');
+        comment.push_str(&replaced(other));
+    }
+    Step::Close { pull_request: Box::new(one.clone()), body, comment }
+}

@@ -1,0 +1,129 @@
+//! What a person orders into a pull request that Tagboat merges: by a later pass, under the rules of its own.
+
+use std::sync::Arc;
+
+use tagboat::git::Remote;
+use tagboat::git::access::Access;
+use tagboat::git::mirror::Mirror;
+use tagboat::git::url::RemoteUrl;
+use tagboat::manifest::Limits;
+use tagboat::model::environment::BranchName;
+use tagboat::model::outcome::Outcome;
+use tagboat::model::proposal::Action;
+use tagboat::pass::order::{Order, Ordering, follow};
+use tagboat::pass::propose::Publishing;
+
+use crate::forge::scenarios::{AUTO, GATED, HEAD, Kind, PLAIN, Stage, WEB, manifest};
+use crate::support::forge::Stands;
+use crate::support::repository::environment;
+
+impl Stage {
+    async fn order(&self, hour: u32, order: Order) -> Outcome {
+        let url = RemoteUrl::from_path(&self.store.repository.folder);
+        let mirror = Mirror::open(&self.scratch.path("orders"), url, Access::None, environment(None)).unwrap();
+        let remote: Arc<dyn Remote> = Arc::new(mirror);
+        let given = Ordering {
+            remote,
+            branch: &BranchName::from("main"),
+            config: None,
+            neighbours: &tagboat::pass::elsewhere::nobody,
+            source: &self.tags,
+            sources: &crate::support::sources::none(),
+            cache: &tagboat::pass::setup::no_cache(),
+            limits: &Limits::default(),
+            now: format!("2026-11-20T{hour:02}:00:00Z").parse().unwrap(),
+            publishing: Publishing::Forge((self.kind.client)(&self.address)),
+            publish: None,
+            by: Some("ada".to_owned()),
+            reason: Some("needed now".to_owned()),
+            progress: &|_| {},
+        };
+        follow(&given, &order).await.unwrap()
+    }
+
+    async fn promote(&self, hour: u32, tag: &str) -> Outcome {
+        let (image, tag) = (WEB.parse().unwrap(), tag.parse().unwrap());
+        let environment = "prod".into();
+        self.order(hour, Order::Promote { environment, image, tag, at_once: true, skipped: [].into() }).await
+    }
+
+    /// Runs a pass; what it says of the order.
+    async fn of_order(&self, hour: u32) -> (Action, String) {
+        let outcome = self.outcome("mirror", hour).await;
+        let order = outcome.proposals.iter().rfind(|proposal| proposal.action != Action::LeftAlone);
+        let order = order.unwrap_or_else(|| panic!("{:#?}", outcome.proposals));
+        (order.action, order.reason.clone().unwrap_or_default())
+    }
+}
+
+pub(in crate::forge) async fn what_was_ordered_is_merged_by_a_later_pass_once_its_checks_pass(kind: Kind) {
+    let stage = Stage::new(kind, AUTO);
+    stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
+    // It takes the place of what stands.
+    stage.acts(7).await;
+    stage.promote(8, "1.5.0").await;
+    assert!(stage.only().body.contains("Tagboat merges this once every gate"), "{}", stage.only().body);
+    let (action, reason) = stage.of_order(9).await;
+    assert!(action == Action::Unchanged && reason.contains("no check has reported"), "{action:?} {reason}");
+    stage.label(1, "tagboat/hold");
+    stage.check("build", kind.words[0]);
+    assert_eq!((stage.acts(10).await, stage.runs()), (Some(Action::LeftAlone), "1.4.0".to_owned()));
+    stage.store.change(1, |pull| pull.labels.clear());
+    let outcome = stage.outcome("mirror", 11).await;
+    assert!(outcome.proposals.iter().any(|proposal| proposal.action == Action::Merged), "{:#?}", outcome.proposals);
+    assert_eq!((stage.runs(), stage.states()), ("1.5.0".to_owned(), vec![Stands::Merged, Stands::Open]));
+    assert_eq!(stage.pulls()[1].title, "prod: update web to 1.6.0");
+}
+
+pub(in crate::forge) async fn a_rollback_that_was_ordered_is_merged_with_what_it_holds(kind: Kind) {
+    let stage = Stage::new(kind, AUTO);
+    stage.push("main", "prod/web.yaml", &manifest("1.5.0"));
+    let what = WEB.to_owned();
+    stage.order(8, Order::Rollback { environment: "prod".into(), what, to: None }).await;
+    stage.check("build", kind.words[0]);
+    assert_eq!(stage.of_order(9).await.0, Action::Merged);
+    let holds = String::from_utf8(stage.store.repository.show("main", ".tagboat/holds.yaml")).unwrap();
+    assert!(stage.runs() == "1.4.0" && holds.contains("1.5.0"), "{holds}");
+    assert_eq!(stage.acts(10).await, None);
+}
+
+pub(in crate::forge) async fn what_was_ordered_waits_for_a_window_that_has_closed(kind: Kind) {
+    let stage = Stage::new(kind, GATED);
+    stage.promote(9, "1.5.0").await;
+    stage.check("build", kind.words[0]);
+    stage.of_order(11).await;
+    assert_eq!(stage.runs(), "1.4.0");
+    stage.check("build", kind.words[0]);
+    stage.of_order(9).await;
+    assert_eq!(stage.runs(), "1.5.0");
+}
+
+pub(in crate::forge) async fn what_only_says_that_it_was_ordered_is_made_anew_from_its_words(kind: Kind) {
+    let stage = Stage::new(kind, AUTO);
+    stage.promote(8, "1.5.0").await;
+    let git = |arguments: &[&str]| stage.store.repository.git(arguments);
+    // The same words over another content.
+    let told = git(&["cat-file", "commit", HEAD]);
+    let other = git(&["rev-parse", "main^{tree}"]);
+    let (tree, rest) = told.split_once('\n').unwrap();
+    assert!(tree.starts_with("tree "));
+    let file = stage.scratch.path("spoofed");
+    std::fs::write(&file, format!("tree {other}\n{rest}\n")).unwrap();
+    let spoofed = git(&["hash-object", "-t", "commit", "-w", &file.display().to_string()]);
+    git(&["update-ref", &format!("refs/heads/{HEAD}"), &spoofed]);
+    stage.check("build", kind.words[0]);
+    stage.outcome("mirror", 9).await;
+    assert_eq!(stage.runs(), "1.4.0");
+    let web = String::from_utf8(stage.store.repository.show(HEAD, "prod/web.yaml")).unwrap();
+    assert_eq!(web, manifest("1.5.0"));
+}
+
+pub(in crate::forge) async fn what_was_ordered_where_a_person_merges_stays_theirs(kind: Kind) {
+    let stage = Stage::new(kind, PLAIN);
+    stage.promote(8, "1.5.0").await;
+    stage.check("build", kind.words[0]);
+    for hour in [9, 10] {
+        stage.outcome("mirror", hour).await;
+        assert_eq!((stage.runs(), stage.states()), ("1.4.0".to_owned(), vec![Stands::Open]));
+    }
+}

@@ -1,0 +1,238 @@
+//! What a person has refused stays refused: whatever the base holds by now, whatever its branch is called, however it is published.
+
+use tagboat::model::proposal::Action;
+
+use crate::forge::scenarios::{AUTO, HEAD, Kind, PLAIN, Stage, manifest};
+use crate::support::forge::Stands;
+
+impl Stage {
+    /// Lets a person write another configuration: what is said of the environment, and what stands below.
+    fn configure(&self, environment: &str, below: &str) {
+        let text = format!(
+            "version: 1\nimages:\n  - match: ghcr.io/acme/*\n    semver: 1.x\nenvironments:\n  - name: prod\n    files: \
+             [prod/**]\n{environment}{below}"
+        );
+        self.push("main", ".tagboat.yaml", &text);
+    }
+
+    /// Starts with a pull request that a person has closed.
+    async fn refused(kind: Kind, environment: &str) -> Self {
+        let stage = Self::new(kind, environment);
+        stage.acts(8).await;
+        stage.close(1);
+        stage
+    }
+
+    /// Runs a pass, which must find that its one proposal was refused, and leave nothing open.
+    async fn is_refused(&self, hour: u32) {
+        let outcome = self.outcome("mirror", hour).await;
+        let left = outcome.proposals.iter().find(|proposal| proposal.action == Action::LeftAlone);
+        let reason = left.and_then(|left| left.reason.clone()).unwrap_or_default();
+        assert!(reason.contains("closed by a person in #"), "{reason} {:#?}", outcome.proposals);
+        assert!(self.states().iter().all(|state| *state == Stands::Closed), "{:?}", self.states());
+        assert_eq!(outcome.commits, [], "{:#?}", outcome.proposals);
+    }
+}
+
+pub(in crate::forge) async fn stays_refused_when_the_base_is_edited_by_hand(kind: Kind) {
+    let stage = Stage::refused(kind, AUTO).await;
+    stage.list(&["1.4.0", "1.4.1", "1.5.0"]);
+    stage.push("main", "prod/web.yaml", &manifest("1.4.1"));
+    for hour in [9, 10] {
+        stage.is_refused(hour).await;
+    }
+    assert_eq!(stage.runs(), "1.4.1");
+    stage.list(&["1.4.0", "1.4.1", "1.5.0", "1.6.0"]);
+    assert_eq!(stage.acts(11).await, Some(Action::Opened));
+}
+
+pub(in crate::forge) async fn stays_refused_when_its_image_joins_a_group_or_leaves_one(kind: Kind) {
+    let api = |tag: &str| manifest(tag).replace("acme/web", "acme/api");
+    let groups = "groups: [{name: shop, images: [ghcr.io/acme/web, ghcr.io/acme/api]}]\n";
+    let stage = Stage::refused(kind, AUTO).await;
+    stage.tags.set("ghcr.io/acme/api", ["1.0.0", "1.1.0"]);
+    stage.push("main", "prod/api.yaml", &api("1.0.0"));
+    stage.configure(AUTO, groups);
+    stage.is_refused(9).await;
+    // Half of a group is no group: what is new for the other one does not bring the first.
+    stage.tags.set("ghcr.io/acme/api", ["1.0.0", "1.1.0", "1.2.0"]);
+    stage.is_refused(10).await;
+    stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
+    assert_eq!(stage.acts(11).await, Some(Action::Opened));
+    stage.close(2);
+    // Refused together they are refused alone, each of them; and something newer for one of them is new for both.
+    stage.configure(AUTO, "");
+    stage.is_refused(12).await;
+    stage.configure(AUTO, groups);
+    stage.is_refused(13).await;
+    stage.tags.set("ghcr.io/acme/api", ["1.0.0", "1.1.0", "1.2.0", "1.3.0"]);
+    assert_eq!(stage.acts(14).await, Some(Action::Opened));
+}
+
+pub(in crate::forge) async fn stays_refused_under_another_prefix_and_as_a_commit(kind: Kind) {
+    let stage = Stage::refused(kind, AUTO).await;
+    stage.configure(AUTO, "pullRequest: {branchPrefix: bots/tagboat-}\n");
+    stage.is_refused(9).await;
+    stage.configure("    publish: commit\n", "");
+    for hour in [10, 11] {
+        stage.is_refused(hour).await;
+        assert_eq!(stage.runs(), "1.4.0");
+    }
+    stage.label(1, "tagboat/retry");
+    assert_eq!(stage.acts(12).await, Some(Action::Committed));
+    assert_eq!(stage.runs(), "1.5.0");
+}
+
+pub(in crate::forge) async fn stays_refused_when_a_person_has_written_another_body(kind: Kind) {
+    for is_removed in [false, true] {
+        let stage = Stage::refused(kind, AUTO).await;
+        stage.store.change(1, |pull| pull.body = "We do not want this.".to_owned());
+        if is_removed {
+            stage.store.repository.git(&["update-ref", "-d", &format!("refs/heads/{HEAD}")]);
+        }
+        stage.is_refused(9).await;
+        stage.configure(AUTO, "pullRequest: {branchPrefix: bots/}\n");
+        stage.is_refused(10).await;
+        stage.configure("    publish: commit\n", "");
+        stage.is_refused(11).await;
+        stage.configure(AUTO, "");
+        stage.label(1, "tagboat/retry");
+        assert_eq!(stage.acts(12).await, Some(Action::Opened));
+    }
+}
+
+pub(in crate::forge) async fn the_newest_pull_request_decides_whether_a_version_is_refused(kind: Kind) {
+    let stage = Stage::refused(kind, PLAIN).await;
+    stage.label(1, "tagboat/retry");
+    assert_eq!(stage.acts(9).await, Some(Action::Opened));
+    // What stands was opened by somebody's word, who needs not say it again and again.
+    stage.store.change(1, |pull| pull.labels.clear());
+    assert_eq!(stage.acts(10).await, Some(Action::Unchanged));
+    stage.label(1, "tagboat/retry");
+    stage.close(2);
+    // The label on the first one was heeded when the second was opened.
+    stage.store.change(1, |pull| pull.updated += 1_000);
+    stage.is_refused(11).await;
+    stage.label(2, "tagboat/retry");
+    stage.store.change(1, |pull| pull.labels.clear());
+    stage.store.change(1, |pull| pull.updated += 1_000);
+    assert_eq!(stage.acts(12).await, Some(Action::Opened));
+    assert_eq!(stage.states(), [Stands::Closed, Stands::Closed, Stands::Open]);
+    assert_eq!(stage.acts(13).await, Some(Action::Unchanged));
+}
+
+pub(in crate::forge) async fn what_is_open_into_the_former_branch_of_its_environment_is_closed(kind: Kind) {
+    let stage = Stage::new(kind, AUTO);
+    stage.store.repository.git(&["branch", "live", "main"]);
+    // The two have gone their own ways.
+    stage.push("main", "readme", "of main");
+    stage.push("live", "notes", "of live");
+    stage.acts(8).await;
+    stage.check("build", kind.words[0]);
+    stage.configure(&format!("    branch: live\n{AUTO}"), "");
+    stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
+    let outcome = stage.outcome("mirror", 9).await;
+    assert_eq!(stage.states(), [Stands::Closed, Stands::Open], "{:#?}", outcome.proposals);
+    let pulls = stage.pulls();
+    assert_eq!((pulls[1].base.as_str(), pulls[1].head.as_str()), ("live", HEAD));
+    let said = &pulls[0].comments[0];
+    assert!(said.contains("`prod` is on the branch `live` now") && said.contains("update web to 1.6.0"), "{said}");
+    assert_eq!(stage.runs(), "1.4.0");
+    assert_eq!(stage.acts(10).await, Some(Action::Unchanged));
+    // Back again, and with nothing left to propose: the branch goes, too.
+    stage.configure(AUTO, "");
+    stage.push("main", "prod/web.yaml", &manifest("1.6.0"));
+    stage.outcome("mirror", 11).await;
+    assert_eq!((stage.states(), stage.store.at(HEAD)), (vec![Stands::Closed; 2], None));
+    let said = stage.pulls()[1].comments.join("\n");
+    assert!(said.contains("`prod` is on the branch `main` now"), "{said}");
+}
+
+pub(in crate::forge) async fn what_a_person_holds_into_the_former_branch_stays_and_nothing_doubles_it(kind: Kind) {
+    let stage = Stage::merging(kind).await;
+    stage.store.repository.git(&["branch", "live", "main"]);
+    stage.configure(&format!("    branch: live\n{AUTO}"), "");
+    stage.label(1, "tagboat/hold");
+    let (action, reason) = stage.pass(9).await;
+    assert_eq!((action, stage.states()), (Some(Action::LeftAlone), vec![Stands::Open]), "{reason}");
+    assert!(reason.contains("its pull request into `main` has the label `tagboat/hold`"), "{reason}");
+    stage.store.change(1, |pull| pull.labels.clear());
+    stage.push(HEAD, "notes", "mine");
+    let (action, reason) = stage.pass(10).await;
+    assert_eq!((action, stage.states()), (Some(Action::LeftAlone), vec![Stands::Open]), "{reason}");
+    assert!(reason.contains("somebody else has pushed"), "{reason}");
+}
+
+pub(in crate::forge) async fn what_stands_under_an_earlier_prefix_goes_on_there(kind: Kind) {
+    let stage = Stage::merging(kind).await;
+    stage.configure(AUTO, "pullRequest: {branchPrefix: bots/tagboat-}\n");
+    stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
+    assert_eq!(stage.acts(9).await, Some(Action::Updated));
+    let only = stage.only();
+    assert_eq!((only.head.as_str(), only.title.as_str()), (HEAD, "prod: update web to 1.6.0"));
+    assert_eq!(stage.acts(10).await, Some(Action::Unchanged));
+    stage.label(1, "tagboat/hold");
+    assert_eq!(stage.acts(11).await, Some(Action::LeftAlone));
+    stage.store.change(1, |pull| pull.labels.clear());
+    stage.check("build", kind.words[0]);
+    assert_eq!(stage.acts(12).await, Some(Action::Merged));
+    assert_eq!((stage.runs(), stage.store.at(HEAD)), ("1.6.0".to_owned(), None));
+    stage.list(&["1.4.0", "1.5.0", "1.6.0", "1.7.0"]);
+    assert_eq!(stage.acts(13).await, Some(Action::Opened));
+    assert_eq!(stage.pulls()[1].head, "bots/tagboat-prod/ghcr.io-acme-web");
+}
+
+pub(in crate::forge) async fn what_became_unnecessary_under_an_earlier_prefix_is_closed(kind: Kind) {
+    let stage = Stage::merging(kind).await;
+    // A pull request of a person's own is nobody else's business, whatever its branch is called.
+    stage.store.repository.git(&["branch", "people/prod/web", "main"]);
+    stage.push("people/prod/web", "notes", "mine");
+    stage.configure(AUTO, "pullRequest: {branchPrefix: bots/}\n");
+    stage.push("main", "prod/web.yaml", &manifest("1.5.0"));
+    assert_eq!(stage.acts(9).await, Some(Action::Closed));
+    assert_eq!((stage.states(), stage.store.at(HEAD)), (vec![Stands::Closed], None));
+    assert!(stage.store.at("people/prod/web").is_some());
+}
+
+/// Squashes what stands on the head branch into the base, as the forge does.
+fn squash(stage: &Stage) {
+    let git = |arguments: &[&str]| stage.store.repository.git(arguments);
+    let tree = git(&["rev-parse", &format!("{HEAD}^{{tree}}")]);
+    let made = git(&["commit-tree", &tree, "-p", "main", "-m", "prod: update web (#1)"]);
+    git(&["update-ref", "refs/heads/main", &made]);
+}
+
+pub(in crate::forge) async fn goes_on_once_a_person_s_fix_was_squashed_onto_the_base(kind: Kind) {
+    for is_told in [true, false] {
+        let stage = Stage::new(kind, PLAIN);
+        stage.acts(8).await;
+        stage.push(HEAD, "notes", "mine");
+        stage.acts(9).await;
+        squash(&stage);
+        if is_told {
+            let sha = stage.store.at("main");
+            stage.store.change(1, |pull| (pull.state, pull.merged) = (Stands::Merged, sha.clone()));
+            // What was merged may have been changed since.
+            stage.push("main", "notes", "other");
+        }
+        stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
+        let (action, reason) = stage.pass(10).await;
+        let expected = if is_told { (Action::Opened, 2) } else { (Action::Updated, 1) };
+        assert_eq!((action, stage.pulls().len()), (Some(expected.0), expected.1), "{reason}");
+        let git = |arguments: &[&str]| stage.store.repository.git(arguments);
+        assert_eq!(git(&["rev-list", "--count", &format!("main..{HEAD}")]), "1");
+        assert_eq!(stage.acts(11).await, Some(Action::Unchanged));
+    }
+}
+
+pub(in crate::forge) async fn what_was_taken_back_on_its_branch_is_a_person_s_until_that_is_closed(kind: Kind) {
+    let stage = Stage::new(kind, PLAIN);
+    stage.acts(8).await;
+    stage.push(HEAD, "prod/web.yaml", &manifest("1.4.0"));
+    let (action, reason) = stage.pass(9).await;
+    assert!(action == Some(Action::LeftAlone) && reason.contains("somebody else has pushed"), "{reason}");
+    stage.close(1);
+    stage.is_refused(10).await;
+    stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
+    assert_eq!(stage.acts(11).await, Some(Action::Opened));
+}

@@ -1,0 +1,124 @@
+//! `serve` on a forge: what its clients keep from one pass to the next, and what all repositories of one user share.
+
+use std::sync::Arc;
+
+use aws_lc_rs::encoding::AsDer as _;
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use crate::program::World;
+use crate::program::serve::Service;
+use crate::support::forge::{Fault, Store, github, serve};
+use crate::support::git_server::{GitServer, Rules};
+
+/// A Git server with repositories behind the token of an App's installation, and GitHub's API, which knows the first of them.
+struct Scene {
+    world: World,
+    server: GitServer,
+    store: Arc<Store>,
+    api: String,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let world = World::with_web(&["1.4.0", "1.5.0"]);
+        let config = world.config().replace("publish: commit", "publish: pullRequest");
+        let web = world.deployment("acme/web:1.4.0");
+        let files = [(".tagboat.yaml", config.as_str()), ("dev/web.yaml", &web)];
+        let bare = world.scratch.bare("acme/gitops.git", &files);
+        // In the other one there is nothing to propose.
+        let newest = world.deployment("acme/web:1.5.0");
+        let others = [(".tagboat.yaml", config.as_str()), ("dev/web.yaml", &newest)];
+        for bare in [&bare, &world.scratch.bare("acme/other.git", &others)] {
+            bare.git(&["config", "http.receivepack", "true"]);
+        }
+        let login = STANDARD.encode("x-access-token:ghs_installation");
+        let rules = Rules { authorization: Some(format!("Basic {login}")), ..Rules::default() };
+        let server = GitServer::start(&world.scratch.path(""), rules);
+        let store = Store::over(bare.folder);
+        let api = format!("{}/api/v3", serve(github::router(Arc::clone(&store))));
+        let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
+        let der = STANDARD.encode(pair.as_der().unwrap().as_ref());
+        world.beside("app.pem", &format!("-----BEGIN PRIVATE KEY-----\n{der}\n-----END PRIVATE KEY-----\n"));
+        world.beside("token", "ghs_installation\n");
+        world.beside("hook", "hush\n");
+        Self { world, server, store, api }
+    }
+
+    fn row(&self, name: &str, auth: &str) -> String {
+        format!("  - {{url: \"{}\", branch: main, auth: {auth}}}\n", self.server.url(name))
+    }
+
+    /// Starts a service that looks at a repository when a webhook says so.
+    fn start(&self, rows: &str) -> Service {
+        let configuration =
+            format!("schedule: every 24h\nwebhooks: [{{source: generic, secretFile: hook}}]\nrepositories:\n{rows}");
+        let variables = [("GITHUB_API_URL", self.api.as_str()), ("GITHUB_SERVER_URL", "http://127.0.0.1")];
+        Service::start_with(&self.world, &configuration, &variables)
+    }
+
+    /// Has a repository looked at; returns what its pass says.
+    fn look(&self, service: &Service, name: &str) -> Value {
+        let url = self.server.url(name);
+        assert_eq!(service.post("/hooks/generic/hush", &format!(r#"{{"repository": "{url}"}}"#)), 202);
+        service.wait_for("pass", |line| line["repository"] == *url)
+    }
+}
+
+const APP: &str = "{githubApp: {id: 7, privateKeyFile: app.pem}}";
+
+#[test]
+fn an_idle_pass_asks_the_forge_once_and_writes_nothing() {
+    let scene = Scene::new();
+    let service = scene.start(&scene.row("acme/gitops.git", APP));
+    service.wait("pass");
+    assert_eq!(scene.store.kept().pulls.len(), 1);
+    let first = scene.store.requests();
+    let tokens = |asked: &[String]| asked.iter().filter(|asked| asked.contains("/access_tokens")).count();
+    assert_eq!(tokens(&first), 1, "Git and the forge are asked with the same: {first:?}");
+    for _ in 0..3 {
+        let line = scene.look(&service, "acme/gitops.git");
+        assert_eq!(line["result"], "done", "{line}");
+        let asked = scene.store.requests();
+        assert!(asked.len() == 1 && asked[0].starts_with("GET "), "{asked:?}");
+    }
+    let metrics = service.metrics();
+    let of_forge = metrics.iter().filter(|(series, _)| series.starts_with("tagboat_forge_requests_total"));
+    assert_eq!(of_forge.map(|(_, count)| count).sum::<f64>(), (first.len() + 3) as f64, "{metrics:#?}");
+}
+
+#[test]
+fn a_configuration_that_is_read_again_asks_with_a_new_token() {
+    let scene = Scene::new();
+    let rows = scene.row("acme/gitops.git", APP);
+    let service = scene.start(&rows);
+    service.wait("pass");
+    scene.store.requests();
+    service.configure(&format!(
+        "schedule: every 12h\nwebhooks: [{{source: generic, secretFile: hook}}]\nrepositories:\n{rows}"
+    ));
+    service.wait("the configuration was read again");
+    scene.look(&service, "acme/gitops.git");
+    let asked = scene.store.requests();
+    assert!(asked.iter().any(|asked| asked.contains("/access_tokens")), "{asked:?}");
+}
+
+#[test]
+fn what_the_forge_asks_one_repository_to_wait_every_repository_of_that_user_waits() {
+    for auth in [APP, "{tokenFile: token}"] {
+        let scene = Scene::new();
+        let rows = scene.row("acme/gitops.git", auth) + &scene.row("acme/other.git", auth);
+        let service = scene.start(&rows);
+        (0..2).for_each(|_| drop(service.wait("pass")));
+        scene.store.requests();
+        scene.store.trap("GET", "/pulls", Fault::Limited);
+        scene.look(&service, "acme/gitops.git");
+        assert_eq!(scene.store.requests().len(), 1);
+        assert!(service.log().contains("GitHub wants no request before"), "{}", service.log());
+        scene.look(&service, "acme/other.git");
+        let asked = scene.store.requests();
+        assert_eq!(asked, [""; 0], "{auth}: it is asked nothing more");
+    }
+}
