@@ -316,7 +316,7 @@ impl Rest {
 fn meaning(error: HttpError) -> ForgeError {
     let reason = error.to_string();
     match error {
-        HttpError::Elsewhere { error, .. } => of_http(*error),
+        HttpError::Elsewhere { error, .. } => meaning(*error),
         HttpError::Setup(_)
         | HttpError::File(_)
         | HttpError::Proxy { .. }
