@@ -102,6 +102,9 @@ impl RegistryClient {
     async fn try_once(&self, visit: &Visit<'_>, kind: Kind, call: &Call) -> Result<Result<Answer, HttpError>, Failure> {
         let host = visit.host;
         self.listen(host);
+        if let Some(until) = host.gate.given_up(kind) {
+            return Err(self.held_back(visit, kind, Held { until, cause: Cause::Asked }));
+        }
         let ticket = host.gate.admit(kind, self.ends(visit), self.pass_ends()).await;
         let ticket = ticket.map_err(|held| self.held_back(visit, kind, held))?;
         visit.add_paced(ticket.paced);

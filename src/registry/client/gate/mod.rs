@@ -26,6 +26,9 @@ use crate::registry::client::meter::Kind;
 /// The longest that a kind of request is held back at one word of the registry's; then one is tried again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
+/// After how many pauses in a row, with no answer between them, nobody waits for the end of the next one any more.
+const PATIENCE: u32 = 6;
+
 /// The longest pause after a 429 that names no time.
 const LONGEST_GUESS: Duration = Duration::from_secs(60);
 
@@ -230,6 +233,13 @@ impl Gate {
         ticket.paced = self.keep_pace(pass_ends).await?;
         ticket.heard = self.heard.load(Ordering::Relaxed);
         Ok(ticket)
+    }
+
+    /// Returns until when a kind of request is held back that was held back again and again: waiting is no use.
+    pub(super) fn given_up(&self, kind: Kind) -> Option<Instant> {
+        let state = self.lanes[kind as usize].state();
+        let until = state.paused_until.filter(|until| self.clock.instant() < *until);
+        until.filter(|_| state.pauses >= PATIENCE)
     }
 
     async fn keep_pace(&self, pass_ends: Option<Instant>) -> Result<Duration, Held> {
