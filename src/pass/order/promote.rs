@@ -48,16 +48,8 @@ pub(super) async fn settle(
         fits(&ground.observation, decision, tag, at_once)?;
     }
     let missing = passed_over(ground, &decisions, image, tag);
-    let narrowed = order::narrowed(ground.environment, &|before| !missing.iter().any(|(name, _)| name == before));
-    let target = narrowed.as_ref().unwrap_or(ground.environment);
-    let right_before: Vec<&EnvironmentName> = order::right_before(target).collect();
-    let not_before: Vec<&(EnvironmentName, String)> =
-        missing.iter().filter(|(before, _)| right_before.contains(&before)).collect();
-    if let Some((before, runs)) = not_before.first()
-        && !at_once
-    {
-        let message = format!("{before}, which comes before {name}, runs {runs} and not {tag}");
-        return Err(refused(message, "bring it there first, or order a hotfix with `--now`"));
+    if !at_once {
+        has_come_before(ground, &missing, tag)?;
     }
     for (before, runs) in &missing {
         let reason = format!("{before} runs {runs} and is passed over: it stays there until {before} moves as usual");
@@ -79,6 +71,50 @@ pub(super) async fn settle(
         return Err(refused(format!("{name} still waits: {reason}"), hint));
     }
     Ok(settled)
+}
+
+/// Whether a version may come without anybody's word, where what is decided is another one: it fits, is held by nobody, stands in
+/// the environments right before, and has the digests that the moves write.
+pub(super) async fn evident(
+    ground: &mut Ground<'_>,
+    image: &ImageName,
+    tag: &Tag,
+    moves: &[Move],
+) -> Result<(), OrderError> {
+    let decisions = decide(ground, image).await?;
+    not_held(ground, image, tag)?;
+    let missing = passed_over(ground, &decisions, image, tag);
+    has_come_before(ground, &missing, tag)?;
+    for wanted in moves {
+        let is_meant = |decision: &&Decision| {
+            decision.question.environment == ground.environment.name && decision.question.current == wanted.from
+        };
+        let Some(decision) = decisions.iter().find(is_meant) else {
+            return Err(OrderError::Failed(format!("nothing is decided about {image}")));
+        };
+        fits(&ground.observation, decision, tag, false)?;
+        let own = step(ground, decision, &decisions, tag).await?;
+        if own.to != wanted.to {
+            let reason = format!("{} is not what {tag} of {image} stands for now", wanted.to);
+            return Err(OrderError::Failed(reason));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the environments right before run the version.
+fn has_come_before(ground: &Ground<'_>, missing: &[(EnvironmentName, String)], tag: &Tag) -> Result<(), OrderError> {
+    let name = &ground.environment.name;
+    let narrowed = order::narrowed(ground.environment, &|before| !missing.iter().any(|(name, _)| name == before));
+    let target = narrowed.as_ref().unwrap_or(ground.environment);
+    let right_before: Vec<&EnvironmentName> = order::right_before(target).collect();
+    match missing.iter().find(|(before, _)| right_before.contains(&before)) {
+        None => Ok(()),
+        Some((before, runs)) => {
+            let message = format!("{before}, which comes before {name}, runs {runs} and not {tag}");
+            Err(refused(message, "bring it there first, or order a hotfix with `--now`"))
+        }
+    }
 }
 
 /// Asks for the tags of the image, and decides as any pass would.
