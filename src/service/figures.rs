@@ -130,7 +130,7 @@ mod tests {
             sites: Vec::new(),
             origin: crate::model::decision::Origin::Registry,
         };
-        let verdict = crate::model::decision::Verdict::Keep;
+        let verdict = Verdict::Keep;
         let decisions = vec![crate::model::decision::Decision { question, verdict, rejected }];
         let outcome = Outcome { decisions, ..Outcome::default() };
         assert_eq!(earliest(&outcome, at("2026-11-20T08:00:00Z")), Some(until));
