@@ -28,7 +28,10 @@ impl Scene {
         let web = world.deployment("acme/web:1.4.0");
         let files = [(".tagboat.yaml", config.as_str()), ("dev/web.yaml", &web)];
         let bare = world.scratch.bare("acme/gitops.git", &files);
-        for bare in [&bare, &world.scratch.bare("acme/other.git", &files)] {
+        // In the other one there is nothing to propose.
+        let newest = world.deployment("acme/web:1.5.0");
+        let others = [(".tagboat.yaml", config.as_str()), ("dev/web.yaml", &newest)];
+        for bare in [&bare, &world.scratch.bare("acme/other.git", &others)] {
             bare.git(&["config", "http.receivepack", "true"]);
         }
         let login = STANDARD.encode("x-access-token:ghs_installation");

@@ -206,8 +206,11 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
     let Some(path) = asked.path.strip_prefix(&["api", "v3"]) else {
         return said(404, &json!({"message": "Not Found"}));
     };
-    if let ["repos", "acme", "gitops", "installation"] = path {
+    if let ["repos", "acme", "gitops" | "other", "installation"] = path {
         return said(200, &whole("installation", &json!({"id": 11})));
+    }
+    if let ["repos", "acme", "other", "pulls"] = path {
+        return said(200, &json!([]));
     }
     if let ["app", "installations", "11", "access_tokens"] = path {
         let permissions = json!({"contents": "write", "pull_requests": "write", "metadata": "read"});
