@@ -10,7 +10,7 @@ use super::{HOLDS, Stage, Verdict, changed, judge, landed, returns, violated};
 use crate::simulation::ledger::Step;
 use crate::simulation::session::Session;
 use crate::simulation::world::forge::Pull;
-use crate::simulation::world::git::differences;
+use crate::simulation::world::git::{Commit, differences};
 use crate::simulation::world::{By, Way, World};
 
 /// A head branch that is made, moved or removed.
@@ -155,6 +155,12 @@ pub(in crate::simulation) fn close(world: &World, id: usize, index: usize) -> Ve
     Ok(())
 }
 
+/// Whether what was ordered goes forward, and skips no gate.
+fn is_order_by_evidence(message: &str) -> bool {
+    let has = |trailer: &str| message.lines().any(|line| line.starts_with(trailer));
+    has("Tagboat-Order: promote") && !has("Tagboat-Skip: ")
+}
+
 /// A pull request that is merged.
 pub(in crate::simulation) fn merge(world: &World, id: usize, index: usize) -> Verdict {
     touch(world, id, index, "merges")?;
@@ -162,8 +168,13 @@ pub(in crate::simulation) fn merge(world: &World, id: usize, index: usize) -> Ve
     let pull = &world.pulls[index];
     let what = format!("#{}", index + 1);
     let beyond = world.git.beyond(&pull.commit, &world.git.main);
-    let may_merge = |by: By| by.is_pass() || (!session.by.is_pass() && by != By::Person);
-    if let Some(other) = beyond.iter().find(|commit| !may_merge(commit.by)) {
+    let may_merge = |commit: &Commit| match commit.by {
+        By::Pass(_) => true,
+        // What evidence alone would let through, whoever asked for it; the rest a person merges, or who gave the order.
+        By::Order(_) => !session.by.is_pass() || is_order_by_evidence(&commit.message),
+        By::Person => false,
+    };
+    if let Some(other) = beyond.iter().find(|commit| !may_merge(commit)) {
         return violated("merged at the head that was judged", format!("{what} holds \"{}\"", other.message.trim()));
     }
     let Some((_, readiness)) = session.round.ready.get(&index).filter(|(commit, _)| *commit == pull.commit) else {
