@@ -126,11 +126,17 @@ async fn decide(ground: &mut Ground<'_>, image: &ImageName) -> Result<Vec<Decisi
     let lists = observe::tags::ask(&ground.observation, &asked, from, None, &|_, _| {}).await;
     lists.add_to(&mut ground.observation);
     if let Some(Err(reason)) = ground.observation.images.get(image) {
-        return Err(OrderError::Failed(format!("{image}: {reason}")));
+        return Err(OrderError::Failed(about(image, reason)));
     }
     crate::pass::know_no_past(ground.inputs, &mut ground.observation, &asked, &ground.seen);
     let early = BTreeMap::new();
     Ok(crate::pass::decided(ground.inputs, &mut ground.observation, &asked, early, &ground.seen).await)
+}
+
+/// Says of an image why it could not be done; most reasons name it already.
+fn about(image: &ImageName, reason: impl std::fmt::Display) -> String {
+    let reason = reason.to_string();
+    if reason.starts_with(image.as_str()) { reason } else { format!("{image}: {reason}") }
 }
 
 /// Whether the registry has the tag, and the policy lets it stand there.
@@ -150,7 +156,7 @@ fn fits(observation: &Observation, decision: &Decision, tag: &Tag, at_once: bool
     let found = decision.rejected.iter().find(|(rejected, _)| tags.list.at(*rejected) == tags.list.at(position));
     let Some((_, reason)) = found else {
         return match &decision.verdict {
-            Verdict::Undecided(reason) => Err(OrderError::Failed(format!("{image}: {reason}"))),
+            Verdict::Undecided(reason) => Err(OrderError::Failed(about(image, reason))),
             _ => Ok(()),
         };
     };
