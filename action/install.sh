@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Brings the tagboat binary onto the PATH of the steps that follow.
 #
-# Reads INPUT_VERSION, INPUT_CHECKSUM, INPUT_BINARY and ACTION_REPOSITORY, and the runner's own variables. In the action's own
+# Reads INPUT_VERSION, INPUT_CHECKSUM, INPUT_RELEASES, INPUT_BINARY and ACTION_REPOSITORY, and the runner's own variables. In the action's own
 # repository (`uses: ./`) the binary is built from source; elsewhere a release is downloaded, and its checksum compared.
 set -euo pipefail
 
@@ -30,7 +30,7 @@ version=${INPUT_VERSION:-$(sed -n 's/^version = "\(.*\)"/\1/p' "$source/Cargo.to
 [[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$ ]] || fail "version: $version is none: write it as 1.2.3"
 
 # A local action has no repository of its own.
-if [[ -z ${ACTION_REPOSITORY:-} && -z ${INPUT_VERSION:-} ]]; then
+if [[ -z ${ACTION_REPOSITORY:-} && -z ${INPUT_VERSION:-} && -z ${INPUT_RELEASES:-} ]]; then
   printf '::group::build tagboat from source\n'
   cargo build --locked --release --manifest-path "$source/Cargo.toml" --target-dir "${RUNNER_TEMP}/tagboat-target"
   printf '::endgroup::\n'
@@ -46,20 +46,23 @@ case ${RUNNER_OS:-}-${RUNNER_ARCH:-} in
   *) fail "there is no release for ${RUNNER_OS:-} on ${RUNNER_ARCH:-}: name a tagboat of your own with binary" ;;
 esac
 
-[[ -n ${ACTION_REPOSITORY:-} ]] || fail "version is given, and no repository to take it from: use the action by its name"
+# Actions of another server, as Enterprise Server brings them from github.com, have their releases there.
+releases=${INPUT_RELEASES:-${ACTION_REPOSITORY:+${GITHUB_SERVER_URL:?}/$ACTION_REPOSITORY}}
+[[ -n $releases ]] || fail "version is given, and no repository to take it from: use the action by its name, or give releases"
+[[ $releases =~ ^https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._-]+)+$ ]] || fail "releases: $releases is not as https://github.com/acme/tagboat"
 archive=tagboat-$version-$target.tar.gz
-from=${GITHUB_SERVER_URL:?}/$ACTION_REPOSITORY/releases/download/v$version
+from=$releases/releases/download/v$version
 scratch=$(mktemp -d "$RUNNER_TEMP/tagboat.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 
 # TLS all the way; a server on this machine is a test's.
 protocols=(--proto '=https' --proto-redir '=https')
-if [[ $GITHUB_SERVER_URL =~ ^http://127\.0\.0\.1: ]]; then
+if [[ $releases =~ ^http://127\.0\.0\.1: ]]; then
   protocols=(--proto '=http')
 fi
 download() {
   curl --fail --silent --show-error --location "${protocols[@]}" --tlsv1.2 --retry 3 --max-time 120 --max-filesize 104857600 \
-    --output "$scratch/$1" "$from/$1" || fail "$from/$1 could not be downloaded: is $version a release?"
+    --output "$scratch/$1" "$from/$1" || fail "$from/$1 could not be downloaded: is $version a release? Where releases are elsewhere, releases names the repository"
 }
 
 download "$archive"

@@ -29,20 +29,29 @@ parts() {
   tr ',' '\n' <<<"$1" | sed 's/^[[:space:]]*//;s/[[:space:]]*$//;/^$/d'
 }
 
-# What only another command takes is a mistake, and not nothing.
+# What only another command takes is a mistake, and not nothing; what an input is by default is nothing.
 only_for() {
-  [[ -z $2 || $2 == false || " $3 " == *" $command "* ]] || fail "$1 is for ${3// / and }, and not for $command"
+  [[ -z $2 || $2 == false || $2 == auto || " $3 " == *" $command "* ]] || fail "$1 is for ${3// / and }, and not for $command"
 }
+
+# A mask is of one line: each line of a token has its own, before anything else is said.
+if [[ -n ${GITHUB_OUTPUT:-} && -n ${TAGBOAT_TOKEN:-} ]]; then
+  while IFS= read -r line; do
+    line=${line//%/%25}
+    [[ -z $line ]] || printf '::add-mask::%s\n' "$line"
+  done < <(tr '\r' '\n' <<<"$TAGBOAT_TOKEN")
+fi
+[[ ${TAGBOAT_TOKEN:-} != *[[:cntrl:]]* ]] || fail "token holds a line break or another control character"
 
 # A line of its own in a message would be a command of the log.
 for name in "${!INPUT_@}"; do
+  value=${!name}
   case $name in
-    INPUT_IMAGES | INPUT_SKIP) ;;
-    *) [[ ${!name} != *[$'\r\n']* ]] || fail "$(tr 'A-Z_' 'a-z-' <<<"${name#INPUT_}") is one line" ;;
+    INPUT_IMAGES | INPUT_SKIP) value=${value//[$'\r\n\t']/} ;;
   esac
+  [[ $value != *[[:cntrl:]]* ]] || fail "$(tr 'A-Z_' 'a-z-' <<<"${name#INPUT_}") is one line, without control characters"
 done
 
-[[ -z ${TAGBOAT_TOKEN:-} || -z ${GITHUB_OUTPUT:-} ]] || printf '::add-mask::%s\n' "$TAGBOAT_TOKEN"
 command=${INPUT_COMMAND:-run}
 folder=${INPUT_WORKING_DIRECTORY:-.}
 [[ -d $folder ]] || fail "working-directory: $folder is no folder"
@@ -57,6 +66,8 @@ only_for now "${INPUT_NOW:-}" "promote"
 only_for skip "${INPUT_SKIP:-}" "promote"
 only_for reason "${INPUT_REASON:-}" "promote rollback"
 only_for publish "${INPUT_PUBLISH:-}" "promote rollback"
+only_for forge "${INPUT_FORGE:-}" "run promote rollback"
+only_for forge-url "${INPUT_FORGE_URL:-}" "run promote rollback"
 only_for registries "${INPUT_REGISTRIES:-}" "check"
 only_for permissions "${INPUT_PERMISSIONS:-}" "check"
 
@@ -122,6 +133,23 @@ case $command in
 esac
 
 code=0
-tagboat "$command" "${arguments[@]}" || code=$?
-[[ -z ${GITHUB_OUTPUT:-} ]] || printf 'exit-code=%d\n' "$code" >>"$GITHUB_OUTPUT"
+if [[ -z ${GITHUB_OUTPUT:-} ]]; then
+  tagboat "$command" "${arguments[@]}" || code=$?
+  exit "$code"
+fi
+# What is written for the runner passes through a file of our own, so that the list of updates becomes a file, too.
+outputs=$(mktemp "${RUNNER_TEMP:?}/tagboat-outputs.XXXXXX")
+updates=$(mktemp "$RUNNER_TEMP/tagboat-updates.XXXXXX")
+GITHUB_OUTPUT=$outputs tagboat "$command" "${arguments[@]}" || code=$?
+# NAME<<END, the value, and END on a line of its own.
+awk '
+  end == "" { at = index($0, "<<"); name = substr($0, 1, at - 1); end = substr($0, at + 2); next }
+  $0 == end { end = ""; next }
+  name == "updates"' "$outputs" >"$updates"
+[[ -s $updates ]] || printf '[]\n' >"$updates"
+{
+  cat "$outputs"
+  printf 'updates-file=%s\nexit-code=%d\n' "$updates" "$code"
+} >>"$GITHUB_OUTPUT"
+rm -f "$outputs"
 exit "$code"

@@ -37,6 +37,7 @@ use clap::Parser;
 
 use crate::config::environment::Environment;
 use crate::report::exit::Exit;
+use crate::report::github;
 
 use self::arguments::{Arguments, Command, OutputFormat};
 use self::output::Failure;
@@ -44,16 +45,10 @@ use self::session::Session;
 
 /// Runs the program and returns its exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let given: Vec<OsString> = arguments.into_iter().collect();
+    let arguments = match Arguments::try_parse_from(&given) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            let code = if error.use_stderr() { Exit::Usage } else { Exit::Done };
-            return match error.print() {
-                Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => Exit::Failed.into(),
-                // A reader who closed the pipe has seen enough.
-                _ => code.into(),
-            };
-        }
+        Err(error) => return refused(&error, &given),
     };
     let environment = Environment::capture();
     let session = Session::new(arguments.common, environment);
@@ -90,6 +85,25 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match result {
         Ok(exit) => exit.into(),
         Err(error) => output::fail(&session, &error).into(),
+    }
+}
+
+/// Tells what is wrong with the arguments, or the help that they ask for.
+fn refused(error: &clap::Error, given: &[OsString]) -> ExitCode {
+    let code = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+    let is_for_actions = given.iter().any(|one| one == "--output=github")
+        || given.windows(2).any(|two| two[0] == "--output" && two[1] == "github");
+    let told = if is_for_actions && error.use_stderr() {
+        // As it is, a line of it could be a command of the log.
+        let text = error.render().to_string();
+        github::failure(text.trim_start_matches("error: "), &mut io::stdout().lock())
+    } else {
+        error.print()
+    };
+    match told {
+        Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => Exit::Failed.into(),
+        // A reader who closed the pipe has seen enough.
+        _ => code.into(),
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
         Some(url) => Target::Url { url, branch: arguments.branch.as_deref() },
         None => Target::Checkout { folder: &arguments.folder, branch: arguments.branch.as_deref() },
     };
-    let parsed = arguments.images.iter().map(|image| image.parse::<ImageName>());
+    let parsed = arguments.images.iter().map(|image| without_version(image).parse::<ImageName>());
     let only: Vec<ImageName> =
         parsed.collect::<Result<_, _>>().map_err(|error| Failure::usage(error.to_string(), None))?;
     let Opened { remote, branch, url } = setup::remote(&target, &service, &session.environment)?;
@@ -55,6 +55,13 @@ pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
     let occasion = if arguments.dry_run { Occasion::DryRun } else { Occasion::Run };
     session.print_outcome(&outcome, occasion, &arguments.folder)?;
     Ok(exit::of_outcome(&outcome, OnChanges::Ignore))
+}
+
+/// Leaves out a tag and a digest: what is in the registry decides.
+fn without_version(written: &str) -> &str {
+    let written = written.split_once('@').map_or(written, |(name, _)| name);
+    // A colon before a slash is that of a port.
+    written.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).map_or(written, |(name, _)| name)
 }
 
 /// Tells whoever has just made a configuration that it is not on the branch yet.

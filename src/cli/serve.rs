@@ -5,6 +5,7 @@ use crate::cli::arenas;
 use crate::cli::logging::Logging;
 use crate::cli::output::Failure;
 use crate::cli::session::Session;
+use crate::pass::setup::SetupError;
 use crate::report::exit::Exit;
 use crate::service::{self, ServeError};
 
@@ -28,6 +29,11 @@ pub(super) fn run(session: &Session, logging: &Logging) -> Outcome {
     }
     arenas::keep_few(&session.environment);
     service::serve(file, &session.environment, &|log| logging.follow(log)).map_err(|error| match error {
+        ServeError::Setup(error @ SetupError::Unreadable { .. }) if !file.exists() => {
+            let hint =
+                "write one: `version: 1`, and `repositories` with the `url` of each, are all that it needs".to_owned();
+            Failure::usage(error.to_string(), hint)
+        }
         ServeError::Setup(error) => error.into(),
         other => Failure::Failed(other.into()),
     })?;

@@ -20,6 +20,7 @@ pub mod history;
 pub mod hold;
 pub mod image;
 pub mod json_path;
+pub mod kept_back;
 pub mod markdown;
 pub mod marker;
 pub mod observation;

@@ -14,6 +14,7 @@ use crate::model::file::{Position, RepoPath};
 use crate::model::gate::Gate;
 use crate::model::hold::Hold;
 use crate::model::image::ImageName;
+use crate::model::kept_back::KeptBack;
 use crate::model::proposal::Proposal;
 use crate::model::record::Standing;
 use crate::model::site::{PassedOver, Site, SkipReason};
@@ -97,6 +98,14 @@ pub struct Outcome {
     pub follows: BTreeSet<Arc<str>>,
     /// How things stand then, where somebody keeps that.
     pub standing: Option<Box<Standing>>,
+}
+
+impl Outcome {
+    /// Returns the best version that each decision left out for more than its name, where there is one.
+    pub fn kept_back(&self) -> Vec<(&Decision, KeptBack)> {
+        let kept = |decision: &Decision| KeptBack::of(decision, self.images.get(&decision.question.image)?);
+        self.decisions.iter().filter_map(|decision| Some((decision, kept(decision)?))).collect()
+    }
 }
 
 /// A reference as `scan` reports it.

@@ -11,6 +11,7 @@ use crate::model::decision::Decision;
 use crate::model::environment::EnvironmentName;
 use crate::model::hold::Hold;
 use crate::model::image::ImageName;
+use crate::model::kept_back::KeptBack;
 use crate::model::outcome::{Skipped, Trouble};
 use crate::model::proposal::{Action, Proposal};
 use crate::model::site::Value;
@@ -144,6 +145,8 @@ pub struct Running {
     pub next: Option<Arc<Proposal>>,
     /// Why nothing comes although something is there, where a person should know.
     pub blocked: Option<String>,
+    /// A better version that waits, or that something is wrong with; not what is held.
+    pub kept_back: Option<KeptBack>,
     /// How it differs from what promotion would have brought, in words.
     pub drift: Option<String>,
     /// How it is watched, where it is.

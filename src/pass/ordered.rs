@@ -8,17 +8,26 @@ use crate::git::GitError;
 use crate::model::change::ChangeSet;
 use crate::model::environment::EnvironmentName;
 use crate::model::gate::{GateName, GateState};
-use crate::model::proposal::Action;
+use crate::model::proposal::{Action, Proposal};
 use crate::model::pull_request::{LABEL_HOLD, State};
-use crate::pass::order::standing;
+use crate::pass::order::standing::{self, Stands};
 use crate::pass::propose::{Onto, approvals_of};
 use crate::pass::run::Run;
 use crate::pass::{Inputs, Planned, blocking};
 use crate::publish::pull_requests::heads::look;
 use crate::publish::pull_requests::{self, Desired, Standing};
 
+/// The orders that stand.
+#[derive(Default)]
+pub(super) struct Orders {
+    /// What a pass merges.
+    merged: Vec<Order>,
+    /// What a person merges.
+    waiting: Vec<Proposal>,
+}
+
 /// An order that stands, and what it changes.
-pub(super) struct Order {
+struct Order {
     desired: Desired,
     changes: ChangeSet,
 }
@@ -30,10 +39,10 @@ pub(super) async fn again(
     planned: &mut Planned,
     standing: &mut Standing,
     limit: usize,
-) -> Result<Vec<Order>, GitError> {
+) -> Result<Orders, GitError> {
     let config = inputs.config;
     let prefix = config.pull_request.branch_prefix.as_str();
-    let mut found = Vec::new();
+    let mut found = Orders::default();
     for at in 0..standing.heads.len() {
         let head = standing.heads[at].clone();
         let open = standing.pull_requests.iter().flatten();
@@ -48,7 +57,16 @@ pub(super) async fn again(
         let Some((name, group)) = standing.former.get(&head.name).cloned().or(named) else { continue };
         let (remote, tip) = (Arc::clone(&run.remote), head.tip.clone());
         let Some(message) = blocking(move || remote.message(&tip)).await? else { continue };
-        let Some(again) = standing::again(inputs, planned, &group, &message).await else { continue };
+        let url = open.map(|open| open.url.clone());
+        let again = match standing::again(inputs, planned, &group, &message).await {
+            None => continue,
+            Some(Stands::Waits(proposal)) if proposal.environment != name => continue,
+            Some(Stands::Waits(proposal)) => {
+                found.waiting.push(Proposal { branch: Some(head.name.to_string()), url, ..*proposal });
+                continue;
+            }
+            Some(Stands::Merged(again)) => *again,
+        };
         if again.proposal.environment != name || head.key.as_deref() != Some(&again.commit.key) {
             continue;
         }
@@ -56,14 +74,13 @@ pub(super) async fn again(
         let changes = &again.changes.changes;
         let style = &config.pull_request;
         let ordered = pull_requests::ordered(&again.proposal, changes, again.commit.clone(), style, limit, environment);
-        let waits_for_approvals = !again.skipped.contains(&GateName::Approvals);
         let gates = &again.proposal.gates;
         let desired = Desired {
             proposal: planned.promoted.proposals.len(),
             head: head.name.clone(),
             gates_pass: gates.iter().all(|gate| gate.state == GateState::Pass),
             is_settled: gates.iter().all(|gate| matches!(gate.name, GateName::Soak | GateName::Manual)),
-            approvals: environment.filter(|_| waits_for_approvals).map_or(0, approvals_of),
+            approvals: environment.map_or(0, approvals_of),
             ..ordered
         };
         let (remote, branch, tip) = (Arc::clone(&run.remote), onto.branch.clone(), onto.tip.clone());
@@ -73,14 +90,14 @@ pub(super) async fn again(
         let Some(looked) = looked.into_iter().find(|looked| looked.is_own && looked.is_order) else { continue };
         standing.heads[at] = looked;
         planned.promoted.proposals.push(again.proposal);
-        found.push(Order { desired, changes: again.changes });
+        found.merged.push(Order { desired, changes: again.changes });
     }
     Ok(found)
 }
 
 /// Puts orders among what should stand, in the place of what a pass would make of their head branches.
-pub(super) fn take_place(orders: &[Order], planned: &mut Planned, desired: &mut Vec<Desired>) {
-    for one in orders {
+pub(super) fn take_place(orders: &Orders, planned: &mut Planned, desired: &mut Vec<Desired>) {
+    for one in &orders.merged {
         let order = &one.desired;
         let is_other = |wanted: &Desired| wanted.head == order.head && wanted.proposal != order.proposal;
         for other in desired.extract_if(.., |wanted| is_other(wanted)) {
@@ -99,9 +116,10 @@ pub(super) fn take_place(orders: &[Order], planned: &mut Planned, desired: &mut 
     }
 }
 
-/// Adds what was merged or made anew to what a pass has changed.
-pub(super) fn tell(orders: Vec<Order>, planned: &mut Planned) {
-    for Order { desired, changes } in orders {
+/// Adds what was merged or made anew to what a pass has changed, and what a person merges to what it tells.
+pub(super) fn tell(orders: Orders, planned: &mut Planned) {
+    planned.promoted.proposals.extend(orders.waiting);
+    for Order { desired, changes } in orders.merged {
         let action = planned.promoted.proposals[desired.proposal].action;
         if matches!(action, Action::Merged | Action::Updated) {
             planned.proposed.push((desired.proposal, changes));

@@ -133,7 +133,7 @@ pub(super) async fn propose(
             Ok(ordered) => ordered,
             Err(error) => {
                 tracing::warn!(%error, "what was ordered is left as it stands");
-                Vec::new()
+                ordered::Orders::default()
             }
         };
         ordered::take_place(&ordered, planned, &mut own);

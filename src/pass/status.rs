@@ -10,10 +10,11 @@ use jiff::Timestamp;
 use crate::config::repository::Repository;
 use crate::decide;
 use crate::model::commit::CommitId;
-use crate::model::decision::{Decision, Verdict};
+use crate::model::decision::{Decision, Reason, Verdict};
 use crate::model::environment::EnvironmentName;
 use crate::model::history::TakenBack;
 use crate::model::image::ImageName;
+use crate::model::kept_back::KeptBack;
 use crate::model::outcome::Trouble;
 use crate::model::proposal::Proposal;
 use crate::model::record::{Entry, Running, Standing, Status};
@@ -149,6 +150,8 @@ fn running(
         Verdict::Undecided(reason) if next.is_none() => Some(reason.clone()),
         _ => None,
     };
+    let tags = planned.observation.images.get(&question.image).and_then(|tags| tags.as_ref().ok());
+    let kept_back = tags.and_then(|tags| KeptBack::of(decision, tags));
     Running {
         image: question.image.clone(),
         group: planned.promoted.groups.get(&question.image).cloned().unwrap_or_default(),
@@ -157,6 +160,7 @@ fn running(
         next,
         // What stands ahead says so as drift; twice would be once too often.
         blocked: blocked.filter(|_| drift.is_none()),
+        kept_back: kept_back.filter(|kept| !matches!(kept.reason, Reason::Held(_))),
         drift: drift.map(|drift| drift.reason.clone()),
         watch: report::watched(planned, question).cloned(),
     }

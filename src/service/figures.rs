@@ -116,4 +116,24 @@ mod tests {
         assert_eq!(earliest(&outcome, at("2026-11-20T08:00:00Z")), Some(at("2026-11-20T08:10:00Z")));
         assert_eq!(earliest(&outcome, at("2026-11-20T08:30:00Z")), None);
     }
+
+    #[test]
+    fn the_moment_at_which_a_tag_is_old_enough_is_one_too() {
+        let at = |text: &str| -> Timestamp { text.parse().unwrap() };
+        let until = at("2026-11-20T10:00:00Z");
+        let rejected = [(crate::model::tags::TagIndex(0), Reason::TooYoung { until })].into_iter().collect();
+        let question = crate::model::decision::Question {
+            image: "ghcr.io/acme/web".parse().unwrap(),
+            environment: "dev".into(),
+            policy: std::sync::Arc::new(crate::model::policy::Policy::new(crate::model::policy::Select::Newest)),
+            current: crate::model::site::Value::default(),
+            sites: Vec::new(),
+            origin: crate::model::decision::Origin::Registry,
+        };
+        let verdict = Verdict::Keep;
+        let decisions = vec![crate::model::decision::Decision { question, verdict, rejected }];
+        let outcome = Outcome { decisions, ..Outcome::default() };
+        assert_eq!(earliest(&outcome, at("2026-11-20T08:00:00Z")), Some(until));
+        assert_eq!(earliest(&outcome, until), None);
+    }
 }

@@ -244,7 +244,7 @@ fn the_component_of_gitlab_takes_what_the_action_takes() {
     let component: Value = serde_saphyr::from_str(text.split("\n---\n").next().unwrap()).unwrap();
     let has: BTreeSet<&str> = component["spec"]["inputs"].as_object().unwrap().keys().map(String::as_str).collect();
     // There `image` is what the job runs in; the release is its tag, and the token a variable of the project.
-    let elsewhere = ["token", "checksum", "binary", "version", "image"];
+    let elsewhere = ["token", "checksum", "binary", "releases", "version", "image"];
     for input in of_action("inputs").iter().map(String::as_str).filter(|input| !elsewhere.contains(input)) {
         assert!(has.contains(input), "templates/tagboat.yml has no input {input}");
         let variable = format!("INPUT_{}: \"$[[ inputs.{input} ]]\"", input.to_uppercase().replace('-', "_"));
@@ -326,6 +326,58 @@ fn assert_is_there(page: &Path, line: usize, command: &str) {
     let is_there = program.contains('/') && (is_file(Path::new("")) || is_file(&of_folder));
     let is_checks = program.starts_with("$TAGBOAT_CHECKS/");
     assert!(is_there || is_checks || known.contains(&program), "{}:{line}: there is no {program}", page.display());
+    for command in command.split(" #").next().unwrap().split(" && ").map(str::trim) {
+        assert_has_options(&format!("{}:{line}", page.display()), command);
+    }
+}
+
+/// Whether `cargo` and `git`, which are here, have the subcommand and its long options; of others the name alone is known.
+fn assert_has_options(at: &str, command: &str) {
+    let mut words = command.split_whitespace().skip_while(|word| word.contains('='));
+    let Some(program @ ("cargo" | "git")) = words.next() else { return };
+    let subcommand = words.next().unwrap();
+    let asked = Command::new(program).arg(subcommand).arg("-h").output().unwrap();
+    let help = [asked.stdout, asked.stderr].concat();
+    let help = String::from_utf8_lossy(&help);
+    assert!(help.to_lowercase().contains("usage: "), "{at}: {program} has no {subcommand}: {help}");
+    for option in words.take_while(|word| *word != "--").filter_map(|word| word.strip_prefix("--")) {
+        let name = option.split('=').next().unwrap();
+        let has = [format!("--{name}"), format!("--[no-]{name}")].iter().any(|option| help.contains(option.as_str()));
+        assert!(has, "{at}: {program} {subcommand} has no --{name}");
+    }
+}
+
+#[test]
+fn a_command_of_cargo_or_git_that_is_none_is_noticed() {
+    let is_refused = |command: &str| std::panic::catch_unwind(|| assert_has_options("here", command)).is_err();
+    for command in
+        ["cargo test --tset it", "cargo instal x", "UPDATE=1 cargo test --uncovered", "git dif", "git diff-tre x"]
+    {
+        assert!(is_refused(command), "{command}");
+    }
+    for command in
+        ["UPDATE=1 cargo test --release --test it", "cargo test -- --anything", "git diff tests", "curl --nothing"]
+    {
+        assert!(!is_refused(command), "{command}");
+    }
+}
+
+#[test]
+fn every_rule_of_check_is_explained_once_and_every_number_is_there() {
+    let read = |path: &str| std::fs::read_to_string(top().join(path)).unwrap();
+    let page = read("docs/troubleshooting.md");
+    let rules = page.split("\n| rule | says |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let rules = rules.lines().filter_map(|row| row.strip_prefix("| `")).flat_map(|row| {
+        let cell = row.split(" | ").next().unwrap();
+        cell.split('`').step_by(2).filter(|name| !name.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+    });
+    let rules: Vec<String> = rules.collect();
+    let distinct: BTreeSet<&String> = rules.iter().collect();
+    assert!(rules.len() > 15 && distinct.len() == rules.len(), "{rules:?}");
+    let readme = read("README.md");
+    let numbers = readme.split("\n## Numbers\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows: Vec<&str> = numbers.lines().filter(|line| line.starts_with("| ")).collect();
+    assert!(rows.len() > 2 && rows.iter().all(|row| !row.contains("| |")), "{rows:?}");
 }
 
 /// Splits a command as a shell does, with single quotes alone.

@@ -70,31 +70,193 @@ fn what_writes_in_the_samples_has_the_app_s_token_and_what_looks_has_none() {
 }
 
 #[test]
-fn a_sample_that_may_read_packages_logs_in_to_read_them() {
-    let mut read = 0;
+fn whatever_asks_registries_in_the_samples_has_logged_in_before() {
+    let mut logged = 0;
     for (name, workflow) in documents("examples/github") {
         for (job, body) in jobs(&workflow) {
             let may = !body["permissions"]["packages"].is_null();
-            let login = steps(body).find_map(|step| uses(step, "docker/login-action@"));
-            assert_eq!(may, login.is_some(), "{name}, {job}");
-            read += usize::from(may);
+            let at = steps(body).position(|step| uses(step, "docker/login-action@").is_some());
+            let asks =
+                steps(body).position(|step| uses(step, &own_action()).is_some_and(|step| command(step) != "check"));
+            assert_eq!((may, at.is_some()), (asks.is_some(), asks.is_some()), "{name}, {job}");
+            assert!(at <= asks, "{name}, {job}: too late");
+            logged += usize::from(at.is_some());
+            let login = at.and_then(|at| steps(body).nth(at));
             assert!(login.is_none_or(|step| step["with"]["password"] == "${{ github.token }}"), "{name}, {job}");
         }
     }
-    assert!(read >= 2);
+    assert_eq!(logged, 4);
+}
+
+/// Which group a run for an event is in: what the samples' expressions come to.
+fn group(workflow: &Value, event: &str, image: &str, context: &str) -> Option<String> {
+    let group = workflow["concurrency"]["group"].as_str()?;
+    let is_own = context.starts_with("tagboat/");
+    let known = [
+        ("${{ github.event_name }}", event),
+        ("${{ github.event.client_payload.image }}", image),
+        (
+            "${{ startsWith(github.event.context, 'tagboat/') && github.run_id || 'pass' }}",
+            if is_own { "12" } else { "pass" },
+        ),
+    ];
+    Some(known.iter().fold(group.to_owned(), |group, (expression, value)| group.replace(expression, value)))
 }
 
 #[test]
-fn an_order_never_waits_in_the_group_of_passes_where_the_next_one_would_take_its_place() {
-    let mut groups: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (_, workflow) in documents("examples/github") {
-        let Some(group) = workflow["concurrency"]["group"].as_str() else { continue };
-        let commands = jobs(&workflow).flat_map(|(_, job)| steps(job)).filter_map(|step| uses(step, &own_action()));
-        groups.entry(group.to_owned()).or_default().extend(commands.map(command).map(str::to_owned));
+fn no_run_takes_the_place_of_one_that_waits_and_would_do_something_else() {
+    let samples = documents("examples/github");
+    let of = |name: &str, event: &str, image: &str, context: &str| group(&samples[name], event, image, context);
+    // GitHub keeps the newest alone of those that wait in a group.
+    let different = [
+        of("scheduled.yml", "schedule", "", ""),
+        of("scheduled.yml", "workflow_dispatch", "", ""),
+        of("scheduled.yml", "repository_dispatch", "ghcr.io/acme/web:1.5.0", ""),
+        of("scheduled.yml", "repository_dispatch", "ghcr.io/acme/api:1.5.0", ""),
+        of("after-merge.yml", "push", "", ""),
+        of("after-merge.yml", "status", "", "tagboat/gates"),
+    ];
+    let distinct: BTreeSet<&Option<String>> = different.iter().collect();
+    assert_eq!(distinct.len(), different.len(), "{different:?}");
+    assert!(different.iter().all(|group| group.as_ref().is_some_and(|group| !group.contains("${{"))), "{different:?}");
+    assert_eq!(of("after-merge.yml", "push", "", ""), of("after-merge.yml", "status", "", "argocd/dev"));
+    assert_eq!(of("orders.yml", "workflow_dispatch", "", ""), None, "no order may get lost behind a pass");
+}
+
+#[test]
+fn since_when_tags_are_known_outlives_each_job_that_makes_a_pass() {
+    let mut passes = 0;
+    for (name, workflow) in documents("examples/github") {
+        for (job, body) in jobs(&workflow) {
+            let at = |action: &str| steps(body).position(|step| uses(step, action).is_some());
+            let ours =
+                steps(body).position(|step| uses(step, &own_action()).is_some_and(|step| command(step) != "check"));
+            let Some(asks) = ours else { continue };
+            let brought = at("actions/cache/restore@").unwrap();
+            assert!(brought < asks, "{name}, {job}");
+            // What looks, and an order, decide by what passes have seen.
+            if command(steps(body).nth(asks).unwrap()) != "run" {
+                continue;
+            }
+            passes += 1;
+            let kept = at("actions/cache/save@").unwrap();
+            assert!(asks < kept, "{name}, {job}");
+            let (brought, kept) = (steps(body).nth(brought).unwrap(), steps(body).nth(kept).unwrap());
+            assert_eq!(kept["if"], "always()", "{name}, {job}: after a pass that failed, too");
+            assert_eq!(
+                (&brought["with"]["path"], &brought["with"]["key"]),
+                (&kept["with"]["path"], &kept["with"]["key"])
+            );
+            let restored = brought["with"]["restore-keys"].as_str().unwrap();
+            assert!(kept["with"]["key"].as_str().unwrap().starts_with(restored), "{name}, {job}");
+        }
     }
-    let passes = &groups["tagboat"];
-    assert_eq!(passes.iter().collect::<Vec<_>>(), ["run"], "{groups:?}");
-    assert!(groups.values().all(|commands| !commands.contains("${{ inputs.command }}")), "{groups:?}");
+    assert_eq!(passes, 2);
+    let dockerfile = read("Dockerfile");
+    let gitea: Value = serde_saphyr::from_str(&read("examples/gitea/tagboat.yml")).unwrap();
+    let volume = gitea["jobs"]["run"]["container"]["volumes"][0].as_str().unwrap();
+    let (named, folder) = volume.split_once(':').unwrap();
+    assert!(dockerfile.contains(&format!("TAGBOAT_CACHE={folder}/cache.db")), "{volume}");
+    assert!(read("examples/gitea/tagboat.yml").contains(&format!("valid_volumes: [{named}]")));
+    let cron: Value = serde_saphyr::from_str(&read("config/kubernetes/cronjob/cronjob.yaml")).unwrap();
+    let volumes = cron["spec"]["jobTemplate"]["spec"]["template"]["spec"]["volumes"].as_array().unwrap();
+    let cache = volumes.iter().find(|volume| volume["name"] == "cache").unwrap();
+    let claim: Value = serde_saphyr::from_str(&read("config/kubernetes/cronjob/cache.yaml")).unwrap();
+    assert_eq!(cache["persistentVolumeClaim"]["claimName"], claim["metadata"]["name"]);
+    assert!(read("config/kubernetes/cronjob/kustomization.yaml").contains("\n  - cache.yaml\n"));
+}
+
+#[test]
+fn the_sample_of_gitea_runs_nothing_for_pull_requests_of_forks() {
+    let gitea: Value = serde_saphyr::from_str(&read("examples/gitea/tagboat.yml")).unwrap();
+    let condition = gitea["jobs"]["check"]["if"].as_str().unwrap();
+    assert!(condition.contains("github.event.pull_request.head.repo.full_name == github.repository"), "{condition}");
+}
+
+#[test]
+fn no_sample_puts_a_list_of_updates_into_a_variable() {
+    for (name, workflow) in documents("examples/github") {
+        for (job, body) in jobs(&workflow) {
+            for (variable, value) in steps(body).filter_map(|step| step["env"].as_object()).flatten() {
+                let value = value.as_str().unwrap();
+                let is_list = ["updates", "pull-requests", "held", "waiting", "changed-files"]
+                    .iter()
+                    .any(|list| value.contains(&format!("outputs.{list} ")));
+                assert!(!is_list, "{name}, {job}: {variable} may have more than the 128 KiB of a variable");
+            }
+        }
+    }
+}
+
+/// The comment that the sample makes of updates, in a folder of its own; nothing where there is no `jq`.
+fn comment(updates: &Value) -> Option<String> {
+    Command::new("jq").arg("--version").output().ok()?;
+    let workflow = &documents("examples/github")["pull-request.yml"];
+    let step = steps(&workflow["jobs"]["plan"]).find(|step| step["id"] == "comment").unwrap();
+    let scratch = Scratch::new();
+    let (list, output) = (scratch.path("updates.json"), scratch.path("output"));
+    std::fs::write(&list, updates.to_string()).unwrap();
+    let mut ran = Command::new("bash");
+    ran.args(["--noprofile", "--norc", "-e", "-o", "pipefail", "-c", step["run"].as_str().unwrap()]);
+    let ran = ran.env("UPDATES_FILE", &list).env("GITHUB_OUTPUT", &output).output().unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    Some(std::fs::read_to_string(output).unwrap())
+}
+
+#[test]
+fn a_comment_of_many_updates_is_short_and_shows_what_moves() {
+    let digest = |letter: &str| format!("sha256:{}", letter.repeat(64));
+    let update = |from: Value, to: Value, digests: [Option<String>; 2]| {
+        serde_json::json!({"environment": "dev", "image": "ghcr.io/acme/web", "from": from, "to": to,
+            "fromDigest": digests[0], "toDigest": digests[1]})
+    };
+    let tags = update("1.4.0".into(), "1.5.0".into(), [Some(digest("a")), Some(digest("b"))]);
+    let moved = update("stable".into(), "stable".into(), [Some(digest("a")), Some(digest("b"))]);
+    let bare = update(Value::Null, Value::Null, [None, Some(digest("b"))]);
+    let Some(text) = comment(&serde_json::json!([tags, moved, bare])) else { return };
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("- ")).collect();
+    let of = "- `dev`: `ghcr.io/acme/web` ";
+    let expected = [
+        format!("{of}`1.4.0` → `1.5.0`"),
+        format!("{of}`stable@sha256:aaaaaaaaaaaa` → `stable@sha256:bbbbbbbbbbbb`"),
+        format!("{of}no tag → `sha256:bbbbbbbbbbbb`"),
+    ];
+    assert_eq!(rows, expected);
+    assert!(text.starts_with("is-empty=false\n"), "{text}");
+    let many: Vec<&Value> = std::iter::repeat_n(&tags, 5_000).collect();
+    let many = comment(&serde_json::json!(many)).unwrap();
+    assert!(many.len() < 60_000 && many.contains("- and 4900 more"), "{} bytes", many.len());
+    let none = comment(&serde_json::json!([])).unwrap();
+    assert!(none.starts_with("is-empty=true\n") && none.contains("would move nothing"), "{none}");
+}
+
+#[test]
+fn the_rules_for_metadata_servers_are_rules_without_their_signs_of_comments() {
+    for folder in ["service", "replicas"] {
+        let text = read(&format!("config/kubernetes/{folder}/network-policy.yaml"));
+        let (before, rules) = text.split_once("Put in what yours needs:\n").unwrap();
+        let rules: Vec<String> = rules.lines().map(|line| line.replacen("    # ", "    ", 1)).collect();
+        let whole = format!("{before}\n{}", rules.join("\n"));
+        let policy: Value = serde_saphyr::from_str(&whole).unwrap();
+        let open = policy["spec"]["egress"].as_array().unwrap().iter().filter(|rule| rule.get("to").is_some());
+        let open: Vec<String> =
+            open.map(|rule| format!("{} {}", rule["to"][0]["ipBlock"]["cidr"], rule["ports"][0]["port"])).collect();
+        let expected = ["\"169.254.169.254/32\" 80", "\"169.254.169.252/32\" 988", "\"169.254.170.23/32\" 80"];
+        assert_eq!(open, expected, "{folder}");
+        for rule in &open {
+            let address = rule.trim_start_matches('"').split('/').next().unwrap();
+            assert!(read("docs/service.md").contains(address), "{address}");
+        }
+    }
+}
+
+#[test]
+fn a_workflow_on_a_release_s_tag_says_what_lets_it_publish() {
+    let book = &documents(".github/workflows")["book.yml"];
+    assert!(book["on"].get("release").is_some());
+    let environment = book["jobs"]["publish"]["environment"]["name"].as_str().unwrap();
+    let steps = read("RELEASING.md");
+    assert!(steps.contains(&format!("`{environment}`")) && steps.contains("add the tag rule `v*`"), "{environment}");
 }
 
 #[test]
@@ -117,6 +279,8 @@ fn the_comment_on_a_pull_request_is_one_and_is_known_by_its_mark() {
     let script = steps(job).find_map(|step| step["run"].as_str()).unwrap();
     assert_eq!(script.matches("<!-- tagboat: plan -->").count(), 2, "written, and looked for");
     assert!(!script.contains("--edit-last"), "the last one may be about something else");
+    let piping = steps(&workflow["jobs"]["plan"]).chain(steps(job)).filter(|step| step.get("run").is_some());
+    assert!(piping.into_iter().all(|step| step["shell"] == "bash"), "named so, it fails where a part of a pipe does");
 }
 
 #[test]
@@ -277,6 +441,8 @@ fn one_command_writes_the_version_wherever_it_stands() {
     for (path, times) in VERSIONED {
         assert_eq!(read(path).matches(now).count(), times, "{path} names another version");
         assert_eq!((written(path).matches(now).count(), written(path).matches("9.8.7").count()), (0, times), "{path}");
+        // A component is of a tag of the repository, and those of releases begin with v.
+        assert!(written(path).split("/tagboat@").skip(1).all(|rest| rest.starts_with("v9.8.7")), "{path}");
     }
     for path in ["Cargo.toml", "Cargo.lock", "fuzz/Cargo.lock"] {
         let old = format!("\nversion = \"{now}\"");

@@ -319,7 +319,7 @@ pub(super) struct Run {
     /// The forge's URL, where it is not https:// on the repository's host: https://host/gitlab
     #[arg(long, value_name = "URL")]
     pub(super) forge_url: Option<String>,
-    /// Look at this image alone, with those of its group; may be given several times
+    /// Look at this image alone, with those of its group; a tag is ignored: what is in the registry decides. May be given several times
     #[arg(long = "image", value_name = "IMAGE")]
     pub(super) images: Vec<String>,
     /// Stop before anything is written

@@ -245,7 +245,7 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
         let holds = Some(ground.observation.holds);
         return Ok(Some(Outcome { skipped: settled.notes, holds, ..Outcome::default() }));
     }
-    let publish = given.publish.unwrap_or(environment.publish);
+    let publish = published(given, order, environment);
     let note = note(given, order, &settled, publish);
     let proposal = Proposal {
         environment: environment.name.clone(),
@@ -312,6 +312,19 @@ fn known_environment<'a>(config: &'a Repository, name: &EnvironmentName) -> Resu
         let known: Vec<&str> = config.environments.0.iter().map(|environment| environment.name.as_str()).collect();
         refused(format!("there is no environment `{name}`"), format!("there are: {}", known.join(", ")))
     })
+}
+
+/// Returns how an order is published. A forge's pull request is merged by a later pass, which cannot know who pushed the branch:
+/// what goes back or past a gate is a person's to merge there.
+fn published(given: &Ordering<'_>, order: &Order, environment: &Environment) -> Publish {
+    let is_bold = match order {
+        Order::Rollback { .. } => true,
+        Order::Promote { skipped, .. } => !skipped.is_empty(),
+    };
+    match given.publish.unwrap_or(environment.publish) {
+        Publish::AutoMerge if is_bold && matches!(given.publishing, Publishing::Forge(_)) => Publish::PullRequest,
+        publish => publish,
+    }
 }
 
 fn note(given: &Ordering<'_>, order: &Order, settled: &Settled, publish: Publish) -> OrderNote {

@@ -48,16 +48,8 @@ pub(super) async fn settle(
         fits(&ground.observation, decision, tag, at_once)?;
     }
     let missing = passed_over(ground, &decisions, image, tag);
-    let narrowed = order::narrowed(ground.environment, &|before| !missing.iter().any(|(name, _)| name == before));
-    let target = narrowed.as_ref().unwrap_or(ground.environment);
-    let right_before: Vec<&EnvironmentName> = order::right_before(target).collect();
-    let not_before: Vec<&(EnvironmentName, String)> =
-        missing.iter().filter(|(before, _)| right_before.contains(&before)).collect();
-    if let Some((before, runs)) = not_before.first()
-        && !at_once
-    {
-        let message = format!("{before}, which comes before {name}, runs {runs} and not {tag}");
-        return Err(refused(message, "bring it there first, or order a hotfix with `--now`"));
+    if !at_once {
+        has_come_before(ground, &missing, tag)?;
     }
     for (before, runs) in &missing {
         let reason = format!("{before} runs {runs} and is passed over: it stays there until {before} moves as usual");
@@ -81,6 +73,50 @@ pub(super) async fn settle(
     Ok(settled)
 }
 
+/// Whether a version may come without anybody's word, where what is decided is another one: it fits, is held by nobody, stands in
+/// the environments right before, and has the digests that the moves write.
+pub(super) async fn evident(
+    ground: &mut Ground<'_>,
+    image: &ImageName,
+    tag: &Tag,
+    moves: &[Move],
+) -> Result<(), OrderError> {
+    let decisions = decide(ground, image).await?;
+    not_held(ground, image, tag)?;
+    let missing = passed_over(ground, &decisions, image, tag);
+    has_come_before(ground, &missing, tag)?;
+    for wanted in moves {
+        let is_meant = |decision: &&Decision| {
+            decision.question.environment == ground.environment.name && decision.question.current == wanted.from
+        };
+        let Some(decision) = decisions.iter().find(is_meant) else {
+            return Err(OrderError::Failed(format!("nothing is decided about {image}")));
+        };
+        fits(&ground.observation, decision, tag, false)?;
+        let own = step(ground, decision, &decisions, tag).await?;
+        if own.to != wanted.to {
+            let reason = format!("{} is not what {tag} of {image} stands for now", wanted.to);
+            return Err(OrderError::Failed(reason));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the environments right before run the version.
+fn has_come_before(ground: &Ground<'_>, missing: &[(EnvironmentName, String)], tag: &Tag) -> Result<(), OrderError> {
+    let name = &ground.environment.name;
+    let narrowed = order::narrowed(ground.environment, &|before| !missing.iter().any(|(name, _)| name == before));
+    let target = narrowed.as_ref().unwrap_or(ground.environment);
+    let right_before: Vec<&EnvironmentName> = order::right_before(target).collect();
+    match missing.iter().find(|(before, _)| right_before.contains(&before)) {
+        None => Ok(()),
+        Some((before, runs)) => {
+            let message = format!("{before}, which comes before {name}, runs {runs} and not {tag}");
+            Err(refused(message, "bring it there first, or order a hotfix with `--now`"))
+        }
+    }
+}
+
 /// Asks for the tags of the image, and decides as any pass would.
 async fn decide(ground: &mut Ground<'_>, image: &ImageName) -> Result<Vec<Decision>, OrderError> {
     let config = ground.inputs.config;
@@ -90,11 +126,17 @@ async fn decide(ground: &mut Ground<'_>, image: &ImageName) -> Result<Vec<Decisi
     let lists = observe::tags::ask(&ground.observation, &asked, from, None, &|_, _| {}).await;
     lists.add_to(&mut ground.observation);
     if let Some(Err(reason)) = ground.observation.images.get(image) {
-        return Err(OrderError::Failed(format!("{image}: {reason}")));
+        return Err(OrderError::Failed(about(image, reason)));
     }
     crate::pass::know_no_past(ground.inputs, &mut ground.observation, &asked, &ground.seen);
     let early = BTreeMap::new();
     Ok(crate::pass::decided(ground.inputs, &mut ground.observation, &asked, early, &ground.seen).await)
+}
+
+/// Says of an image why it could not be done; most reasons name it already.
+fn about(image: &ImageName, reason: impl std::fmt::Display) -> String {
+    let reason = reason.to_string();
+    if reason.starts_with(image.as_str()) { reason } else { format!("{image}: {reason}") }
 }
 
 /// Whether the registry has the tag, and the policy lets it stand there.
@@ -114,7 +156,7 @@ fn fits(observation: &Observation, decision: &Decision, tag: &Tag, at_once: bool
     let found = decision.rejected.iter().find(|(rejected, _)| tags.list.at(*rejected) == tags.list.at(position));
     let Some((_, reason)) = found else {
         return match &decision.verdict {
-            Verdict::Undecided(reason) => Err(OrderError::Failed(format!("{image}: {reason}"))),
+            Verdict::Undecided(reason) => Err(OrderError::Failed(about(image, reason))),
             _ => Ok(()),
         };
     };

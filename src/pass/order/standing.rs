@@ -1,7 +1,8 @@
 //! An order that stands in a head branch, judged by a later pass: merged under the rules of everything that Tagboat merges.
 //!
-//! Entry point: [`again`]. Trailers are words that anybody can write. So only what they say is believed, never what the branch
-//! holds: the commit is made anew from them on the base of now, and must be the very one that stands there.
+//! Entry point: [`again`]. Trailers are words that anybody can write who may push the branch, and Tagboat merges with rights of
+//! its own. So it merges only what evidence alone would allow: a version forward, through every gate. All else waits for a person.
+//! Nor is believed what the branch holds: the commit is made anew on the base of now, and must be the very one that stands there.
 
 use std::collections::BTreeSet;
 
@@ -11,18 +12,30 @@ use crate::model::change::ChangeSet;
 use crate::model::commit::{
     TRAILER_BY, TRAILER_HOLD, TRAILER_IMAGE, TRAILER_ORDER, TRAILER_PUBLISH, TRAILER_REASON, TRAILER_SKIP,
 };
-use crate::model::environment::{EnvironmentName, Publish};
-use crate::model::gate::{Gate, GateName};
+use crate::model::decision::{Decision, Question, Verdict};
+use crate::model::environment::{Environment, EnvironmentName, Publish};
+use crate::model::gate::Gate;
 use crate::model::history::Ordered;
-use crate::model::hold::Hold;
 use crate::model::image::ImageName;
 use crate::model::proposal::{Action, Move, Proposal};
 use crate::model::site::Value;
 use crate::pass::grounds;
-use crate::pass::order::{Ground, add_holds, promote, read_holds};
+use crate::pass::order::{Ground, OrderError, promote};
 use crate::pass::{Inputs, Planned};
 use crate::promote as promotes;
 use crate::publish::plan::{OrderNote, PlannedCommit, ordered_commit};
+
+/// Why a person merges an order that says more than evidence does.
+const UNKNOWN: &str = "a person merges what was ordered with gates skipped, or as a rollback, and was not merged at once: it is \
+     not known who pushed this branch";
+
+/// What a later pass makes of an order.
+pub(in crate::pass) enum Stands {
+    /// It is merged once everything passes.
+    Merged(Box<Again>),
+    /// A person merges it, for the reason that the proposal names.
+    Waits(Box<Proposal>),
+}
 
 /// An order as it would be given now.
 pub(in crate::pass) struct Again {
@@ -32,8 +45,6 @@ pub(in crate::pass) struct Again {
     pub(in crate::pass) changes: ChangeSet,
     /// Its commit.
     pub(in crate::pass) commit: PlannedCommit,
-    /// The gates that it does not wait for.
-    pub(in crate::pass) skipped: BTreeSet<GateName>,
 }
 
 /// What the trailers of an order say.
@@ -41,54 +52,40 @@ struct Words<'a> {
     environment: EnvironmentName,
     order: Ordered,
     steps: Vec<(ImageName, String, Value)>,
-    holds: Vec<&'a str>,
-    skipped: BTreeSet<GateName>,
+    /// Whether it goes beyond what any pass does: past a gate, or with a hold.
+    is_bold: bool,
+    is_merged: bool,
     by: Option<&'a str>,
     reason: Option<&'a str>,
 }
 
 impl<'a> Words<'a> {
-    /// Reads a message; `None` where it is no order that Tagboat merges by itself.
+    /// Reads a message; `None` where it is no order.
     fn read(message: &'a str) -> Option<Self> {
         let of =
             |name: &'static str| message.lines().filter_map(move |line| line.strip_prefix(name)?.strip_prefix(": "));
-        if of(TRAILER_PUBLISH).next() != Some(Publish::AutoMerge.as_str()) {
-            return None;
-        }
         let step = |line: &str| {
             let (image, (moved, to)) = (line.split(' ').next()?, line.rsplit_once(" -> ")?);
             let from = moved.strip_prefix(image)?.trim().trim_matches('"');
             Some((image.parse().ok()?, from.to_owned(), value(to)?))
         };
-        let named = |name: &str| GateName::ALL.into_iter().find(|gate| gate.as_str() == name);
-        let skipped = of(TRAILER_SKIP).flat_map(|names| names.split(", ")).map(named).collect::<Option<_>>()?;
         Some(Self {
             environment: Told::by(message).environment?,
             order: [Ordered::Rollback, Ordered::Promote]
                 .into_iter()
                 .find(|order| of(TRAILER_ORDER).next() == Some(order.as_str()))?,
             steps: of(TRAILER_IMAGE).map(step).collect::<Option<_>>()?,
-            holds: of(TRAILER_HOLD).collect(),
-            skipped,
+            is_bold: of(TRAILER_SKIP).chain(of(TRAILER_HOLD)).next().is_some(),
+            is_merged: of(TRAILER_PUBLISH).next() == Some(Publish::AutoMerge.as_str()),
             by: of(TRAILER_BY).next(),
             reason: of(TRAILER_REASON).next(),
         })
     }
 
-    fn holds(&self) -> Option<Vec<Hold>> {
-        let place = format!(" in {}", self.environment);
-        let hold = |line: &&str| {
-            let (image, tag) = line.strip_suffix(place.as_str())?.rsplit_once(':')?;
-            Some(Hold {
-                environment: Some(self.environment.clone()),
-                image: image.parse().ok()?,
-                tag: tag.parse().ok()?,
-                until: None,
-                by: self.by.map(str::to_owned),
-                reason: Some(self.reason.unwrap_or("rolled back").to_owned()),
-            })
-        };
-        self.holds.iter().map(hold).collect()
+    /// Whether it brings one version of one image, as every order to promote does.
+    fn is_of_one(&self) -> bool {
+        let of_one = |one: &(ImageName, String, Value)| (one.0.clone(), one.2.tag.clone());
+        self.steps.windows(2).all(|two| of_one(&two[0]) == of_one(&two[1]))
     }
 }
 
@@ -100,24 +97,28 @@ fn value(text: &str) -> Option<Value> {
     }
 }
 
-/// Gives an order again that the message of a head commit tells; `None` where it does not fit any more, or a person merges it.
+/// Gives an order again that the message of a head commit tells; `None` where it does not fit any more, or where pull requests
+/// are a person's to merge anyway.
 pub(in crate::pass) async fn again(
     inputs: &Inputs<'_>,
     planned: &mut Planned,
     group: &str,
     message: &str,
-) -> Option<Again> {
+) -> Option<Stands> {
     let words = Words::read(message)?;
     let config = inputs.config;
     let environment = config.environments.named(&words.environment)?;
     if environment.publish != Publish::AutoMerge || planned.observation.half_known.contains_key(&environment.name) {
         return None;
     }
-    let (_, seen) = crate::pass::look(inputs).ok()?;
+    let is_bold = words.is_bold || words.order == Ordered::Rollback || !words.is_of_one();
+    if !is_bold && !words.is_merged {
+        return None;
+    }
     let mut moves = Vec::new();
     for (image, from, to) in &words.steps {
         let questions = planned.promoted.decisions.iter().map(|decision| &decision.question);
-        let is_meant = |question: &&crate::model::decision::Question| {
+        let is_meant = |question: &&Question| {
             question.environment == environment.name
                 && question.image == *image
                 && question.current.to_string() == *from
@@ -133,55 +134,93 @@ pub(in crate::pass) async fn again(
             sites: question.sites.clone(),
         });
     }
-    let gates = match words.order {
-        Ordered::Rollback => Vec::new(),
-        Ordered::Promote => {
-            let observation = std::mem::take(&mut planned.observation);
-            let mut ground = Ground { inputs, observation, seen, environment };
-            let gates = gates(&mut ground, planned, &moves, &words.skipped).await;
-            planned.observation = ground.observation;
-            gates
-        }
-    };
-    let (_, seen) = crate::pass::look(inputs).ok()?;
-    let ground = grounds::of(&seen, config, &environment.name)?;
-    let proposal = Proposal {
+    let mut proposal = Proposal {
         environment: environment.name.clone(),
         group: group.to_owned(),
         publish: Publish::AutoMerge,
         branch: None,
         url: None,
         moves,
-        gates,
+        gates: Vec::new(),
         action: Action::Opened,
         reason: None,
         earliest: None,
     };
+    let refusal = if is_bold {
+        Some(UNKNOWN.to_owned())
+    } else {
+        let asked = evident(inputs, planned, environment, &proposal.moves).await;
+        asked
+            .err()
+            .map(|error| format!("a person merges what was ordered where a pass alone would not bring it: {error}"))
+    };
+    if let Some(refusal) = refusal {
+        (proposal.action, proposal.reason) = (Action::Waiting, Some(refusal));
+        return Some(Stands::Waits(Box::new(proposal)));
+    }
+    let (_, seen) = crate::pass::look(inputs).ok()?;
+    let observation = std::mem::take(&mut planned.observation);
+    let mut ground = Ground { inputs, observation, seen, environment };
+    proposal.gates = gates(&mut ground, planned, &proposal.moves).await;
+    planned.observation = ground.observation;
+    let (_, seen) = crate::pass::look(inputs).ok()?;
+    let ground = grounds::of(&seen, config, &environment.name)?;
     let read = |file: &_| ground.files.read(file, inputs.limits.max_bytes).map_err(|reason| reason.to_string());
-    let mut changes = edit::edit(&planned.observation.sites, &[&proposal], &ground.surroundings, inputs.limits, &read);
-    let holds = words.holds()?;
+    let changes = edit::edit(&planned.observation.sites, &[&proposal], &ground.surroundings, inputs.limits, &read);
     if !changes.refused.is_empty() {
         return None;
     }
-    if environment.branch.is_none() {
-        changes.files.extend(add_holds(read_holds(inputs.files).ok()?, &holds).ok()?.1);
-    }
     let note = OrderNote {
         order: words.order,
-        holds,
-        skipped: words.skipped.clone(),
+        holds: Vec::new(),
+        skipped: BTreeSet::new(),
         publish: Publish::AutoMerge,
         by: words.by.map(str::to_owned),
         reason: words.reason.map(str::to_owned),
         failed: None,
     };
     let commit = ordered_commit(&environment.name, &changes.changes, changes.files.clone(), &config.commit, &note);
-    Some(Again { proposal, changes, commit, skipped: words.skipped })
+    Some(Stands::Merged(Box::new(Again { proposal, changes, commit })))
 }
 
-/// Judges what the order does not skip, as it was judged when it was given.
-async fn gates(ground: &mut Ground<'_>, planned: &Planned, moves: &[Move], skipped: &BTreeSet<GateName>) -> Vec<Gate> {
+/// Whether what is ordered may come without anybody's word: it is what was decided, or else what the policy lets come by its name
+/// alone, with the digest that the registry tells.
+async fn evident(
+    inputs: &Inputs<'_>,
+    planned: &Planned,
+    environment: &Environment,
+    moves: &[Move],
+) -> Result<(), OrderError> {
+    let mut others = Vec::new();
+    for step in moves {
+        let of = |decision: &&Decision| {
+            let question = &decision.question;
+            (&question.environment, &question.image, &question.current) == (&environment.name, &step.image, &step.from)
+        };
+        let decision = planned.promoted.decisions.iter().find(of);
+        let is_chosen = |decision: &Decision| matches!(&decision.verdict, Verdict::Move { to, .. } if *to == step.to);
+        if decision.is_some_and(is_chosen) {
+            continue;
+        }
+        let policy = decision.map(|decision| &decision.question.policy);
+        if policy
+            .is_none_or(|policy| policy.verify.is_some() || policy.min_age.is_some() || !policy.platforms.is_empty())
+        {
+            let reason = "its policy asks for more than a name, and another version was chosen by it".to_owned();
+            return Err(OrderError::Failed(reason));
+        }
+        others.push(step.clone());
+    }
+    let Some(tag) = others.first().and_then(|step| step.to.tag.clone()) else { return Ok(()) };
+    let (_, seen) = crate::pass::look(inputs)?;
+    // Lists are read whole for it, which the positions in what was decided before do not stand for.
+    let mut ground = Ground { inputs, observation: planned.observation.clone(), seen, environment };
+    promote::evident(&mut ground, &others[0].image, &tag, &others).await
+}
+
+/// Judges every gate, as it was judged when the order was given.
+async fn gates(ground: &mut Ground<'_>, planned: &Planned, moves: &[Move]) -> Vec<Gate> {
     let Some(first) = moves.first() else { return Vec::new() };
     let Some(tag) = first.to.tag.clone() else { return Vec::new() };
-    promote::judge(ground, &planned.promoted.decisions, (&first.image, &tag), moves, skipped).await
+    promote::judge(ground, &planned.promoted.decisions, (&first.image, &tag), moves, &BTreeSet::new()).await
 }

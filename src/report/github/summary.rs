@@ -41,6 +41,19 @@ pub fn summary(outcome: &Outcome, occasion: Occasion) -> String {
         text.push_str("#### Waiting\n\n");
         table(&mut text, &["environment", "group", "for", "why"], &gates);
     }
+    let kept = outcome.kept_back();
+    let kept = kept.iter().filter(|(_, kept)| !kept.is_held());
+    let kept: Vec<Vec<String>> = kept
+        .map(|(decision, kept)| {
+            let asked = &decision.question;
+            let (environment, image) = (code(asked.environment.as_str()), code(asked.image.as_str()));
+            vec![environment, image, code(&kept.tag), plain(&kept.reason.to_string())]
+        })
+        .collect();
+    if !kept.is_empty() {
+        text.push_str("#### Kept back\n\n");
+        table(&mut text, &["environment", "image", "version", "why"], &kept);
+    }
     if !outcome.errors.is_empty() {
         text.push_str("#### Failed\n\n");
         let rows: Vec<Vec<String>> = outcome

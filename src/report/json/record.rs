@@ -87,6 +87,17 @@ fn running(sink: &mut Sink<'_>, row: &Running) {
             sink.raw(",\"url\":").optional(next.url.as_deref()).raw("}");
         }
     }
+    sink.raw(",\"keptBack\":");
+    match &row.kept_back {
+        None => {
+            sink.raw("null");
+        }
+        Some(kept) => {
+            sink.raw("{\"tag\":").string(&kept.tag);
+            sink.raw(",\"reason\":").display(&kept.reason);
+            sink.raw(",\"until\":").optional_display(kept.until()).raw("}");
+        }
+    }
     sink.raw(",\"drift\":").optional(row.drift.as_deref());
     watch(sink, row.watch.as_ref());
     sink.raw("}");

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use crate::model::decision::{Reason, Verdict};
+use crate::model::decision::{Decision, Reason, Verdict};
 use crate::model::gate::GateState;
 use crate::model::image::ImageName;
+use crate::model::kept_back::KeptBack;
 use crate::model::outcome::{Explanation, Trouble};
 use crate::model::tags::{ImageTags, newest_first};
 use crate::model::usage::Usage;
@@ -82,7 +83,7 @@ fn one(page: &mut Page<'_>, explanation: &Explanation, tags: Option<&ImageTags>)
     page.prose(2, 12, &[(Tone::Quiet, "policy:"), (Tone::Plain, &question.policy.to_string())])?;
     page.prose(2, 12, &[(Tone::Quiet, "current:"), (Tone::Plain, &short_value(&question.current))])?;
     let (tone, chosen, why) = match &decision.verdict {
-        Verdict::Keep => (Tone::Plain, "none".to_owned(), "(nothing better exists)".to_owned()),
+        Verdict::Keep => (Tone::Plain, "none".to_owned(), nothing_better(decision, tags)),
         Verdict::Undecided(reason) => (Tone::Wait, "undecided:".to_owned(), reason.clone()),
         Verdict::Move { to, step } => {
             let why = step.map_or(String::new(), |step| format!("({} step)", step.as_str()));
@@ -127,6 +128,15 @@ fn one(page: &mut Page<'_>, explanation: &Explanation, tags: Option<&ImageTags>)
     } else {
         condensed(page, &candidates)
     }
+}
+
+/// Says why nothing was chosen, as far as one line can.
+fn nothing_better(decision: &Decision, tags: Option<&ImageTags>) -> String {
+    if let Some(kept) = tags.and_then(|tags| KeptBack::of(decision, tags)) {
+        return format!("({} is kept back: {})", kept.tag, kept.reason);
+    }
+    let is_elsewhere = decision.rejected.iter().any(|(_, reason)| *reason == Reason::NotBefore);
+    if is_elsewhere { "(nothing better is in the environment before)" } else { "(nothing better exists)" }.to_owned()
 }
 
 fn every(page: &mut Page<'_>, candidates: &[Candidate<'_>]) -> io::Result<()> {

@@ -8,6 +8,7 @@ mod diff;
 mod explain;
 mod holds;
 mod ink;
+mod kept_back;
 mod lists;
 mod outcome;
 mod page;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use crate::model::decision::Verdict;
+use crate::model::decision::{Decision, Verdict};
 use crate::model::environment::EnvironmentName;
 use crate::model::gate::{Gate, GateState};
 use crate::model::image::ImageName;
@@ -14,6 +14,7 @@ use crate::model::site::Value;
 use crate::report::View;
 use crate::report::text::diff;
 use crate::report::text::ink::{Cut, Tone};
+use crate::report::text::kept_back;
 use crate::report::text::lists::{alike, count, familiar, lines, named, reasons};
 use crate::report::text::page::Page;
 use crate::report::text::table::{self, Cell, Column};
@@ -23,6 +24,9 @@ const DIGEST_DIGITS: usize = 8;
 
 /// How many moves of one proposal are named.
 const MOVES_NAMED: usize = 3;
+
+/// Where the whole answer is.
+const EXPLAIN: &str = "`tagboat explain IMAGE` tells what an image waits for.";
 
 /// Which command's outcome is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +65,7 @@ pub fn outcome(outcome: &Outcome, occasion: Occasion, view: &View, out: &mut dyn
     proposals(&mut page, outcome, occasion)?;
     waits(&mut page, outcome)?;
     watched(&mut page, outcome)?;
+    not_yet(&mut page, outcome)?;
     passed_by(&mut page, outcome)?;
     if let Some(held) = outcome.holds.as_deref().filter(|held| !held.is_empty()) {
         page.gap()?;
@@ -348,6 +353,15 @@ pub(super) fn gates(page: &mut Page<'_>, gates: &[Gate]) -> io::Result<()> {
     Ok(())
 }
 
+/// Tells which better versions do not come, unless a row among what was passed by does.
+fn not_yet(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
+    let kept = outcome.kept_back();
+    let kept = kept.iter().filter(|(_, kept)| !kept.is_held());
+    let kept: Vec<_> = kept.map(|(of, kept)| (&of.question.environment, &of.question.image, kept)).collect();
+    let environments: BTreeSet<_> = outcome.decisions.iter().map(|decision| &decision.question.environment).collect();
+    kept_back::write(page, kept.into_iter(), environments.len() > 1)
+}
+
 fn passed_by(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
     let told: BTreeSet<&str> = outcome
         .skipped
@@ -416,7 +430,10 @@ fn summary(outcome: &Outcome, occasion: Occasion, updates: usize) -> (String, Op
     let stuck = outcome.proposals.iter().filter(|proposal| is_stuck(proposal) || is_open_waiting(proposal)).count();
     let mut rest = String::new();
     let failed = outcome.errors.len() + unpublished(outcome).count();
-    for (number, word) in [(stuck, "waiting"), (outcome.skipped.len(), "skipped"), (failed, "failed")] {
+    let kept = outcome.kept_back().iter().filter(|(_, kept)| !kept.is_held()).count();
+    for (number, word) in
+        [(stuck, "waiting"), (kept, "kept back"), (outcome.skipped.len(), "skipped"), (failed, "failed")]
+    {
         if number > 0 {
             rest.push_str(&format!(", {number} {word}"));
         }
@@ -440,8 +457,11 @@ fn summary(outcome: &Outcome, occasion: Occasion, updates: usize) -> (String, Op
 
 /// Says why nothing is changed.
 fn idle(outcome: &Outcome, stuck: usize, rest: &str) -> (String, Option<&'static str>) {
-    let kept = outcome.decisions.iter().filter(|decision| decision.verdict == Verdict::Keep);
-    let newest: usize = kept.map(|decision| decision.question.sites.len().max(1)).sum();
+    let kept_back = outcome.kept_back();
+    let stay = |decision: &&Decision| decision.verdict == Verdict::Keep;
+    let references = |decision: &Decision| decision.question.sites.len().max(1);
+    let behind: usize = kept_back.iter().map(|(decision, _)| *decision).filter(stay).map(references).sum();
+    let newest = outcome.decisions.iter().filter(stay).map(references).sum::<usize>() - behind;
     let rest = rest.strip_prefix(", ").map_or(String::new(), |rest| format!(" ({rest})"));
     if unpublished(outcome).next().is_some() {
         return (format!("Nothing was published{rest}."), None);
@@ -449,13 +469,14 @@ fn idle(outcome: &Outcome, stuck: usize, rest: &str) -> (String, Option<&'static
     if newest > 0 && stuck == 0 {
         let (verb, whose) = if newest == 1 { ("is", "its") } else { ("are", "their") };
         let references = count(newest, "reference");
-        return (
-            format!("Nothing to do: {references} {verb} at the newest version {whose} policy allows{rest}."),
-            None,
-        );
+        let all = format!("{references} {verb} at the newest version {whose} policy allows{rest}");
+        return match kept_back.is_empty() {
+            true => (format!("Nothing to do: {all}."), None),
+            false => (format!("Nothing to do now: {all}."), Some(EXPLAIN)),
+        };
     }
-    if stuck > 0 {
-        return (format!("Nothing to do now{rest}."), Some("`tagboat explain IMAGE` tells what an image waits for."));
+    if stuck > 0 || !kept_back.is_empty() {
+        return (format!("Nothing to do now{rest}."), Some(EXPLAIN));
     }
     let standing = outcome.proposals.iter().filter(|proposal| proposal.action == Action::Unchanged).count();
     if standing > 0 {

@@ -12,6 +12,7 @@ use crate::model::site::Value;
 use crate::report::View;
 use crate::report::text::holds::table_of;
 use crate::report::text::ink::{Cut, Tone};
+use crate::report::text::kept_back;
 use crate::report::text::lists::{count, familiar, named, reasons};
 use crate::report::text::outcome::{gates, short_value, split};
 use crate::report::text::page::Page;
@@ -177,6 +178,8 @@ pub fn status(status: &Status, view: &View, out: &mut dyn io::Write) -> io::Resu
             named(&mut page, tone, &what, &watch.told())?;
         }
     }
+    let kept: Vec<_> = all().filter_map(|(name, row)| Some((name, &row.image, row.kept_back.as_ref()?))).collect();
+    kept_back::write(&mut page, kept.into_iter(), only.is_none())?;
     // What could not be asked about has its row where it failed.
     let failed: BTreeSet<&str> = status.errors.iter().map(|error| error.what.as_str()).collect();
     for (title, of) in [("Drift", drift as fn(&Running) -> Option<&str>), ("Not to be moved", blocked)] {
@@ -235,6 +238,7 @@ fn waits(next: &crate::model::proposal::Proposal) -> bool {
 fn word(row: &Running) -> &'static str {
     match row.next.as_deref() {
         None if row.drift.is_some() => "drift",
+        None if row.kept_back.is_some() => "kept back",
         None => "",
         Some(next) if next.action == Action::Held => "held",
         Some(next) if waits(next) => "waits",

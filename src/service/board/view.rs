@@ -27,6 +27,8 @@ pub(super) struct Cell {
     pub(super) commit: Option<String>,
     pub(super) next: Option<Next>,
     pub(super) blocked: Option<String>,
+    /// A better version, and why it does not come.
+    pub(super) kept_back: Option<String>,
     pub(super) drift: Option<String>,
     pub(super) watch: Option<WatchRow>,
 }
@@ -299,6 +301,7 @@ fn cell(running: &Running) -> Cell {
         commit: running.brought.as_ref().map(|(commit, _)| commit.short().to_owned()),
         next,
         blocked: running.blocked.clone(),
+        kept_back: running.kept_back.as_ref().map(|kept| format!("{}: {}", kept.tag, kept.reason)),
         drift: running.drift.clone(),
         watch: running.watch.as_ref().map(watch_row),
     }

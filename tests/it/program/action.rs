@@ -16,6 +16,9 @@ use crate::support::repository::Repository;
 
 const TOKEN: &str = "j0bs-0wn";
 
+/// What stands in each word of the event that the job is for, and may show nowhere.
+const HOSTILE: &str = "0thers-w0rds";
+
 /// What a job's step came to.
 #[derive(Debug)]
 struct Stepped {
@@ -23,6 +26,8 @@ struct Stepped {
     log: String,
     outputs: BTreeMap<String, String>,
     summary: String,
+    /// What the file of updates holds.
+    updates: String,
 }
 
 impl Stepped {
@@ -56,6 +61,7 @@ impl<'a> Runner<'a> {
             ("GITHUB_ACTIONS", "true".to_owned()),
             ("CI", "true".to_owned()),
             ("GITHUB_ACTOR", "mona".to_owned()),
+            ("GITHUB_EVENT_NAME", "repository_dispatch".to_owned()),
             ("RUNNER_OS", "Linux".to_owned()),
             ("RUNNER_ARCH", "X64".to_owned()),
             ("GITHUB_SERVER_URL", "http://127.0.0.1".to_owned()),
@@ -85,8 +91,14 @@ impl<'a> Runner<'a> {
         let files = tempfile::tempdir_in(self.world.scratch.path("")).unwrap();
         let file = |name: &str| files.path().join(name);
         let mut path = self.world.variables().into_iter().find(|(name, _)| *name == "PATH").unwrap().1;
-        let mut stepped =
-            Stepped { failed: false, log: String::new(), outputs: BTreeMap::new(), summary: String::new() };
+        let mut stepped = Stepped {
+            failed: false,
+            log: String::new(),
+            outputs: BTreeMap::new(),
+            summary: String::new(),
+            updates: String::new(),
+        };
+        std::fs::write(file("event.json"), event()).unwrap();
         for step in action["runs"]["steps"].as_array().unwrap() {
             assert_eq!(step["shell"], "bash");
             for name in ["output", "summary", "path", "env"] {
@@ -102,6 +114,7 @@ impl<'a> Runner<'a> {
             command.env("GITHUB_ACTION_PATH", top).env("RUNNER_TEMP", files.path());
             command.env("GITHUB_OUTPUT", file("output")).env("GITHUB_STEP_SUMMARY", file("summary"));
             command.env("GITHUB_PATH", file("path")).env("GITHUB_ENV", file("env"));
+            command.env("GITHUB_EVENT_PATH", file("event.json"));
             for (name, value) in step["env"].as_object().unwrap() {
                 command.env(name, self.expression(value.as_str().unwrap(), &action, inputs));
             }
@@ -123,10 +136,20 @@ impl<'a> Runner<'a> {
                 break;
             }
         }
-        for name in stepped.outputs.keys() {
-            let value = action["outputs"][name]["value"].as_str().unwrap_or_else(|| panic!("no output {name}"));
-            assert_eq!(value, format!("${{{{ steps.tagboat.outputs.{name} }}}}"));
+        let written = std::mem::take(&mut stepped.outputs);
+        assert!(written.keys().all(|name| action["outputs"].get(name).is_some()), "{written:?}");
+        for (name, output) in action["outputs"].as_object().unwrap() {
+            let value = output["value"].as_str().unwrap().strip_prefix("${{ steps.tagboat.outputs.").unwrap();
+            let value = value.strip_suffix(" }}").unwrap();
+            let (from, default) = value.split_once(" || ").unwrap_or((value, "''"));
+            assert_eq!(from, name);
+            let written = written.get(name).filter(|value| !value.is_empty()).cloned();
+            stepped.outputs.insert(name.clone(), written.unwrap_or_else(|| default.trim_matches('\'').to_owned()));
         }
+        if !stepped.output("updates-file").is_empty() {
+            stepped.updates = std::fs::read_to_string(stepped.output("updates-file")).unwrap();
+        }
+        assert!(!format!("{stepped:?}").contains(HOSTILE), "something of the event is believed: {stepped:?}");
         stepped
     }
 
@@ -149,6 +172,21 @@ impl<'a> Runner<'a> {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// An event whose every word somebody else chose.
+fn event() -> String {
+    let url = format!("http://127.0.0.1:9/{HOSTILE}/{HOSTILE}.git");
+    let words = serde_json::json!({"command": "rollback", "image": HOSTILE, "token": HOSTILE, "branch": HOSTILE, "forge-url": url});
+    let repository =
+        serde_json::json!({"full_name": HOSTILE, "clone_url": url, "html_url": url, "default_branch": HOSTILE});
+    let evil = format!("\n::error::{HOSTILE}\n::set-output name=updates::{HOSTILE}");
+    let event = serde_json::json!({
+        "action": evil, "client_payload": words, "inputs": words, "repository": repository, "ref": HOSTILE,
+        "pull_request": {"number": 7, "title": evil, "body": evil, "head": {"ref": HOSTILE, "sha": HOSTILE, "repo": repository}},
+        "sender": {"login": HOSTILE},
+    });
+    event.to_string()
 }
 
 /// Reads a file of outputs as a runner does.
@@ -240,6 +278,11 @@ fn looks_at_the_images_alone_that_it_is_told_of_and_leaves_what_stands_for_other
     let alone = scene.runner().run(&[("images", &web)]).passed();
     assert!(scene.store.kept().pulls.iter().all(|pull| pull.state == crate::support::forge::Stands::Open));
     assert_eq!(alone.output("changed"), "false");
+    // What an application's build says of tag and digest is ignored, as the webhook does.
+    for version in [":9.9.9", ":9.9.9@sha256:12", "@sha256:12"] {
+        let said = scene.runner().run(&[("images", &format!("{web}{version}"))]).passed();
+        assert_eq!((said.output("changed"), scene.store.kept().pulls.len()), ("false", 2), "{said:?}");
+    }
     let unknown = scene.runner().run(&[("images", "ghcr.io/acme/none")]).passed();
     assert!(unknown.log.contains("no environment follows it"), "{}", unknown.log);
 }
@@ -300,6 +343,64 @@ fn takes_no_input_for_a_command_of_any_kind() {
     assert!(!scene.work.join("pwned").exists() && !scene.world.scratch.path("pwned").exists());
     let mistaken = scene.runner().run(&[("command", "plan"), ("reason", "because")]);
     assert!(mistaken.log.contains("reason is for promote and rollback, and not for plan"), "{}", mistaken.log);
+    for (command, name, value) in [("plan", "forge", "nonsense"), ("check", "forge-url", "https://git.example")] {
+        let mistaken = scene.runner().run(&[("command", command), (name, value)]);
+        let says = format!("{name} is for run and promote and rollback, and not for {command}");
+        assert!(mistaken.failed && mistaken.log.contains(&says), "{}", mistaken.log);
+    }
+}
+
+#[test]
+fn a_value_that_the_program_refuses_is_an_annotation_and_no_line_of_its_own() {
+    let scene = Scene::new();
+    let order = [("command", "promote"), ("environment", "dev"), ("image", "ghcr.io/acme/web:1.5.0")];
+    let refused = [
+        vec![("command", "plan"), ("at", "::warning::odd")],
+        vec![("forge", "::warning::odd")],
+        [&order[..], &[("publish", "::warning::odd")]].concat(),
+    ];
+    for inputs in refused {
+        let ran = scene.runner().run(&inputs);
+        assert!(ran.failed && ran.output("exit-code") == "2", "{ran:?}");
+        let told: Vec<&str> = ran.log.lines().filter(|line| line.contains("odd")).collect();
+        assert!(matches!(&told[..], [one] if one.starts_with("::error title=tagboat::")), "{}", ran.log);
+    }
+}
+
+#[test]
+fn a_token_of_several_lines_is_masked_line_by_line_and_refused() {
+    let scene = Scene::new();
+    for token in ["f1rst%\ns3cond", "f1rst%\r\ns3cond\n", "f1rst%\rs3cond"] {
+        let ran = scene.runner().run(&[("token", token)]);
+        assert!(ran.failed && ran.log.contains("token holds a line break"), "{ran:?}");
+        let told: Vec<&str> =
+            ran.log.lines().filter(|line| line.contains("f1rst") || line.contains("s3cond")).collect();
+        assert_eq!(told, ["::add-mask::f1rst%25", "::add-mask::s3cond"], "{}", ran.log);
+    }
+}
+
+#[test]
+fn outputs_can_be_read_whatever_the_command_was_and_however_it_ended() {
+    let scene = Scene::new();
+    let ended = [
+        scene.runner().run(&[("command", "check")]),
+        scene.runner().run(&[("command", "plan"), ("at", "never")]),
+        scene.runner().run(&[("command", "plan"), ("service", "no-such.yaml")]),
+        scene.runner().run(&[("command", "nonsense")]),
+        scene.runner().run(&[("binary", "/no/such/program")]),
+    ];
+    let codes: Vec<&str> = ended.iter().map(|ran| ran.output("exit-code")).collect();
+    assert_eq!(codes, ["0", "2", "2", "2", "1"]);
+    for ran in &ended {
+        assert_eq!((ran.output("changed"), ran.output("pull-request-operation")), ("false", "none"));
+        for list in ["updates", "pull-requests", "held", "waiting"] {
+            assert_eq!(ran.json(list), serde_json::json!([]), "{list}: {ran:?}");
+        }
+    }
+    assert_eq!(ended[0].updates, "[]\n", "a list in the file, too");
+    let planned = scene.runner().run(&[("command", "plan")]).passed();
+    let updates: Value = serde_json::from_str(&planned.updates).unwrap();
+    assert!(updates.as_array().is_some_and(|updates| updates.len() == 2) && updates == planned.json("updates"));
 }
 
 #[test]
@@ -360,6 +461,16 @@ fn installs_a_release_only_with_the_right_checksum() {
     }
     let wrong = install(&[("version", "9.8.7"), ("checksum", &"0".repeat(64))]);
     assert!(wrong.failed && wrong.log.contains("is not what its checksum says"), "{wrong:?}");
+    let elsewhere = Runner { variables: runner.variables.clone(), ..Runner::new(&world, &world.tree()) };
+    let elsewhere = elsewhere.with("GITHUB_SERVER_URL", "https://ghes.example".to_owned());
+    let address =
+        format!("{}/acme/tagboat", runner.variables.iter().find(|(name, _)| *name == "GITHUB_SERVER_URL").unwrap().1);
+    let named = elsewhere.as_written(&BTreeMap::from([("version", "9.8.7"), ("releases", address.as_str())]));
+    assert!(named.passed().log.contains("released"), "from where it is said that releases are");
+    for address in ["file:///etc", "https://git.example/acme/tagboat?x=1", "https://user@git.example/acme/tagboat"] {
+        let refused = install(&[("version", "9.8.7"), ("releases", address)]);
+        assert!(refused.failed && refused.log.contains("is not as https://"), "{refused:?}");
+    }
     let missing = install(&[("version", "9.8.6")]);
     assert!(missing.failed && missing.log.contains("is 9.8.6 a release?"), "{missing:?}");
     let evil = install(&[("version", "9.8.7/../../$(touch pwned)")]);

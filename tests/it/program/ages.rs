@@ -53,6 +53,28 @@ fn a_tag_waits_until_the_exact_moment_at_which_it_is_old_enough() {
 }
 
 #[test]
+fn a_tag_that_waits_is_told_wherever_it_is_looked_for() {
+    let world = world();
+    let moment = until(&plan(&world, &[]));
+    let words = |ran: &Ran| ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = format!("1.5.0 of 127.0.0.1:50000/acme/web: too young until {moment}");
+    let planned = words(&world.tagboat(&["plan"]).ended(0));
+    assert!(planned.contains(&format!("Kept back {line}")) && !planned.contains("newest"), "{planned}");
+    assert!(planned.contains("Nothing to do now (1 kept back)."), "{planned}");
+    let status = words(&world.tagboat(&["status"]).ended(0));
+    assert!(status.contains(&line), "{status}");
+    let status = world.tagboat(&["status", "--output", "json"]).ended(0).json();
+    let row = &status["environments"][0]["images"][0]["keptBack"];
+    assert_eq!(
+        (row["tag"].as_str(), row["until"].as_str()),
+        (Some("1.5.0"), Some(moment.to_string().as_str())),
+        "{status}"
+    );
+    let explained = words(&world.tagboat(&["explain", "web"]).ended(0));
+    assert!(explained.contains(&format!("chosen: none (1.5.0 is kept back: too young until {moment})")), "{explained}");
+}
+
+#[test]
 fn looking_ahead_writes_no_time_of_the_future_and_looking_back_none_of_the_past() {
     let world = world();
     assert_eq!(chosen(&plan(&world, &["--at", "2100-01-01T00:00:00Z"])), "1.5.0");

@@ -372,3 +372,37 @@ fn each_exit_code_says_how_it_went() {
     world.write("envs/dev/broken.yaml", "image: ghcr.io/acme/web:1.4.0\n: [\n");
     offline(&world, &["plan", "--exit-code"]).ended(3);
 }
+
+#[test]
+fn a_promotion_of_an_image_that_cannot_be_asked_for_names_it_once() {
+    let world = World::new();
+    let nobody = "127.0.0.1:1";
+    let web = deployment(&format!("{nobody}/acme/web:1.4.0"));
+    let config = super::config(nobody);
+    let bare = world.scratch.bare("manifests.git", &[(".tagboat.yaml", &config), ("dev/web.yaml", &web)]);
+    let (folder, version) = (bare.folder.display().to_string(), format!("{nobody}/acme/web:1.5.0"));
+    let order = ["promote", &version, "--to", "dev", "--reason", "now", "--repo", &folder, "--branch", "main"];
+    let told = world.tagboat(&order).ended(1);
+    assert!(told.err.contains("no connection to 127.0.0.1:1"), "{told:?}");
+    assert_eq!(told.err.matches("/acme/web").count(), 1, "{told:?}");
+}
+
+#[test]
+fn a_service_without_its_file_says_what_to_write() {
+    let world = World::new();
+    let told = world.tagboat(&["serve", "--config", "none.yaml"]).ended(2);
+    assert!(told.err.contains("none.yaml") && told.err.contains("hint: write one: `version: 1`"), "{told:?}");
+}
+
+#[test]
+fn an_image_to_look_at_may_come_with_a_tag_or_a_digest() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let image = format!("{}/acme/web", world.registry.host());
+    let bare = world.repository("acme/web:1.4.0");
+    for version in ["", ":9.9.9", "@sha256:12", ":9.9.9@sha256:12"] {
+        let ran = world.run_on(&bare, &["--dry-run", "--image", &format!("{image}{version}")]).ended(0);
+        assert!(ran.out.contains("1.5.0") && !ran.out.contains("9.9.9"), "{version}: {ran:?}");
+    }
+    let none = world.run_on(&bare, &["--image", "No Name:1"]).ended(2);
+    assert!(none.err.contains("is not an image name"), "{none:?}");
+}

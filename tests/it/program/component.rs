@@ -18,7 +18,7 @@ fn component() -> (BTreeMap<String, String>, BTreeMap<String, String>) {
     let defaults = head["spec"]["inputs"].as_object().unwrap().iter();
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let defaults = defaults.map(|(name, input)| (name.clone(), text(&input["default"]))).collect();
-    let job = body.as_object().unwrap().values().next().unwrap();
+    let (_, job) = body.as_object().unwrap().iter().find(|(name, _)| !name.starts_with('.')).unwrap();
     assert_eq!(job["script"], serde_json::json!(["tagboat-step"]));
     let variables = job["variables"].as_object().unwrap().iter();
     (defaults, variables.map(|(name, value)| (name.clone(), text(value))).collect())
@@ -52,6 +52,24 @@ fn step(world: &World, inputs: &[(&str, &str)], pipeline: &[(&str, &str)]) -> Ra
         }
     }
     world.finish(&mut command)
+}
+
+#[test]
+fn what_writes_is_done_one_at_a_time_and_what_looks_waits_for_nobody() {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/tagboat.yml")).unwrap();
+    let (head, body) = text.split_once("\n---\n").unwrap();
+    let head: Value = serde_saphyr::from_str(head).unwrap();
+    let mut alone = Vec::new();
+    for command in head["spec"]["inputs"]["command"]["options"].as_array().unwrap() {
+        let command = command.as_str().unwrap();
+        // As GitLab does: inputs first, then what is extended.
+        let body: Value = serde_saphyr::from_str(&body.replace("$[[ inputs.command ]]", command)).unwrap();
+        let (_, job) = body.as_object().unwrap().iter().find(|(name, _)| !name.starts_with('.')).unwrap();
+        let base = &body[job["extends"].as_str().unwrap()];
+        assert!(base.is_object() && job.get("resource_group").is_none(), "{command}: {job}");
+        alone.extend((base["resource_group"] == "tagboat").then(|| command.to_owned()));
+    }
+    assert_eq!(alone, ["run", "promote", "rollback"]);
 }
 
 #[test]

@@ -177,7 +177,7 @@ fn status_shows_what_runs_where_what_comes_next_and_what_is_adrift() {
     has_fields(&json, "environments holds errors");
     let (dev, prod) = (&json["environments"][0]["images"][0], &json["environments"][1]["images"][0]);
     for row in [dev, prod] {
-        has_fields(row, "image group tag digest since commit next drift watch");
+        has_fields(row, "image group tag digest since commit next keptBack drift watch");
     }
     assert_eq!((dev["tag"].as_str(), dev["next"].is_null()), (Some("1.5.0"), true), "{dev}");
     assert_eq!(dev["commit"], scene.remote.tip("main"));

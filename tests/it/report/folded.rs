@@ -19,6 +19,7 @@ fn blocked(image: &str, reason: &str) -> Running {
         brought: None,
         next: None,
         blocked: Some(reason.to_owned()),
+        kept_back: None,
         drift: None,
         watch: None,
     }

@@ -366,6 +366,72 @@ fn every_pull_request_that_waits_says_for_what() {
     ");
 }
 
+/// Images that stay at 1.4.0: the one at a number has a 1.5.0 that is kept back for the reason at that place.
+fn kept_back(reasons: &[Reason]) -> Outcome {
+    let mut kept = Outcome::default();
+    for (number, reason) in reasons.iter().enumerate() {
+        let image = format!("ghcr.io/acme/app-{number}");
+        let reasons = [Reason::InUse, reason.clone()];
+        kept.decisions.push(made::decision(&image, "dev", "1.4.0", Verdict::Keep, &reasons));
+        kept.images.insert(made::name(&image), made::tags(&["1.4.0", "1.5.0"]));
+    }
+    kept
+}
+
+fn too_young(second: i64) -> Reason {
+    Reason::TooYoung { until: jiff::Timestamp::from_second(1_800_000_000 + second).unwrap() }
+}
+
+#[test]
+fn what_is_kept_back_is_told_with_its_reason_and_nothing_is_called_the_newest_then() {
+    let kept = kept_back(&[too_young(0), Reason::SignatureMissing, Reason::OutOfRange]);
+    assert_snapshot!(outcome(&kept, Occasion::Plan, &View::default()), @r"
+    Kept back
+      1.5.0 of ghcr.io/acme/app-0: too young until 2027-01-15T08:00:00Z
+      1.5.0 of ghcr.io/acme/app-1: not signed yet
+
+    Nothing to do now: 1 reference is at the newest version its policy allows (2
+    kept back).
+    `tagboat explain IMAGE` tells what an image waits for.
+    ");
+    let only = kept_back(&[too_young(0)]);
+    let told = outcome(&only, Occasion::Run, &QUIET);
+    assert!(told.contains("Nothing to do now (1 kept back).") && !told.contains("newest"), "{told}");
+    let summary = tagboat::report::github::summary(&only, Occasion::Plan);
+    let row = "#### Kept back\n\n| environment | image | version | why |\n| --- | --- | --- | --- |\n\
+               | `dev` | `ghcr.io/acme/app-0` | `1.5.0` | too young until 2027-01-15T08:00:00Z |";
+    assert!(summary.contains(row), "{summary}");
+    // What a person holds has its row among what was passed by.
+    let held = outcome(&kept_back(&[Reason::Held("by ada".into())]), Occasion::Plan, &View::default());
+    assert!(held.starts_with("Nothing to do now.") && !held.contains("newest"), "{held}");
+}
+
+#[test]
+fn much_that_is_kept_back_is_folded_and_all_of_it_shown_when_asked_for() {
+    let mut reasons: Vec<Reason> = (0..9).map(too_young).collect();
+    reasons.extend(std::iter::repeat_n(Reason::SignatureMissing, 20));
+    reasons.rotate_right(20);
+    let kept = kept_back(&reasons);
+    assert_snapshot!(outcome(&kept, Occasion::Plan, &View::default()), @r"
+    Kept back
+      20 versions (1.5.0 of ghcr.io/acme/app-0, 1.5.0 of ghcr.io/acme/app-1, …): not
+        signed yet
+      1.5.0 of ghcr.io/acme/app-20: too young until 2027-01-15T08:00:00Z
+      1.5.0 of ghcr.io/acme/app-21: too young until 2027-01-15T08:00:01Z
+      1.5.0 of ghcr.io/acme/app-22: too young until 2027-01-15T08:00:02Z
+      1.5.0 of ghcr.io/acme/app-23: too young until 2027-01-15T08:00:03Z
+      1.5.0 of ghcr.io/acme/app-24: too young until 2027-01-15T08:00:04Z
+      4 more versions for reasons like these; `-v` shows all
+
+    Nothing to do now (29 kept back).
+    `tagboat explain IMAGE` tells what an image waits for.
+    ");
+    let all = outcome(&kept, Occasion::Plan, &VERBOSE);
+    for number in 0..29 {
+        assert!(all.contains(&format!("1.5.0 of ghcr.io/acme/app-{number}")), "{number}: {all}");
+    }
+}
+
 #[test]
 fn explain_condenses_and_lists_all_when_verbose() {
     let images = made::outcome().images;
@@ -422,7 +488,7 @@ fn explain_condenses_long_lists_newest_first() {
     ghcr.io/acme/web in dev
       policy: semver minor
       current: 1.4.0
-      chosen: none (nothing better exists)
+      chosen: none (2.39.0 is kept back: too young until 2027-01-15T08:00:39Z)
 
       2.39.0: too young until 2027-01-15T08:00:39Z
       2.38.0: too young until 2027-01-15T08:00:38Z

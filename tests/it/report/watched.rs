@@ -26,6 +26,7 @@ fn running(state: WatchState) -> Status {
         brought: None,
         next: None,
         blocked: None,
+        kept_back: None,
         drift: None,
         watch: Some(made::watch(state)),
     };

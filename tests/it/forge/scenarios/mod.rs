@@ -240,7 +240,10 @@ macro_rules! scenarios {
                 a_base_that_moved_elsewhere_burns_no_checks_unless_asked_for;
             ordering:
                 what_was_ordered_is_merged_by_a_later_pass_once_its_checks_pass
-                a_rollback_that_was_ordered_is_merged_with_what_it_holds
+                a_rollback_that_was_ordered_is_a_persons_to_merge
+                a_downgrade_that_says_it_was_ordered_forward_is_a_persons_to_merge
+                what_was_ordered_past_a_gate_is_a_persons_to_merge
+                what_was_ordered_and_is_too_young_is_a_persons_to_merge
                 what_was_ordered_waits_for_a_window_that_has_closed
                 what_only_says_that_it_was_ordered_is_made_anew_from_its_words
                 what_was_ordered_where_a_person_merges_stays_theirs;

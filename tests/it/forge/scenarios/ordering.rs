@@ -75,16 +75,71 @@ pub(in crate::forge) async fn what_was_ordered_is_merged_by_a_later_pass_once_it
     assert_eq!(stage.pulls()[1].title, "prod: update web to 1.6.0");
 }
 
-pub(in crate::forge) async fn a_rollback_that_was_ordered_is_merged_with_what_it_holds(kind: Kind) {
+/// The commit of the head branch says something else from now on.
+fn says(stage: &Stage, what: &str, instead: &str) {
+    let git = |arguments: &[&str]| stage.store.repository.git(arguments);
+    let told = git(&["cat-file", "commit", HEAD]);
+    assert!(told.contains(what), "{told}");
+    let file = stage.scratch.path("forged");
+    std::fs::write(&file, format!("{}\n", told.replace(what, instead))).unwrap();
+    let forged = git(&["hash-object", "-t", "commit", "-w", &file.display().to_string()]);
+    git(&["update-ref", &format!("refs/heads/{HEAD}"), &forged]);
+    stage.check("build", "success");
+}
+
+/// Several passes leave what was ordered to a person, and say why.
+async fn is_left_to_a_person(stage: &Stage, runs: &str, why: &str) {
+    for hour in [9, 10] {
+        let (action, reason) = stage.of_order(hour).await;
+        assert!(action == Action::Waiting && reason.contains(why), "{action:?} {reason}");
+        assert_eq!((stage.runs(), stage.states()), (runs.to_owned(), vec![Stands::Open]));
+    }
+}
+
+const UNKNOWN: &str = "it is not known who pushed this branch";
+
+pub(in crate::forge) async fn a_rollback_that_was_ordered_is_a_persons_to_merge(kind: Kind) {
     let stage = Stage::new(kind, AUTO);
     stage.push("main", "prod/web.yaml", &manifest("1.5.0"));
     let what = WEB.to_owned();
     stage.order(8, Order::Rollback { environment: "prod".into(), what, to: None }).await;
+    assert!(!stage.only().body.contains("Tagboat merges this once every gate"), "{}", stage.only().body);
     stage.check("build", kind.words[0]);
-    assert_eq!(stage.of_order(9).await.0, Action::Merged);
-    let holds = String::from_utf8(stage.store.repository.show("main", ".tagboat/holds.yaml")).unwrap();
-    assert!(stage.runs() == "1.4.0" && holds.contains("1.5.0"), "{holds}");
-    assert_eq!(stage.acts(10).await, None);
+    is_left_to_a_person(&stage, "1.5.0", UNKNOWN).await;
+    // Whoever can push the branch can write the trailer.
+    says(&stage, "Tagboat-Order: rollback", "Tagboat-Order: rollback\nTagboat-Publish: autoMerge");
+    is_left_to_a_person(&stage, "1.5.0", UNKNOWN).await;
+}
+
+pub(in crate::forge) async fn a_downgrade_that_says_it_was_ordered_forward_is_a_persons_to_merge(kind: Kind) {
+    let stage = Stage::new(kind, AUTO);
+    stage.push("main", "prod/web.yaml", &manifest("1.5.0"));
+    let what = WEB.to_owned();
+    stage.order(8, Order::Rollback { environment: "prod".into(), what, to: None }).await;
+    says(&stage, "Tagboat-Order: rollback", "Tagboat-Order: promote\nTagboat-Publish: autoMerge");
+    says(&stage, "Tagboat-Hold: ", "Held: ");
+    is_left_to_a_person(&stage, "1.5.0", "1.4.0 is lower than 1.5.0").await;
+}
+
+pub(in crate::forge) async fn what_was_ordered_past_a_gate_is_a_persons_to_merge(kind: Kind) {
+    let stage = Stage::new(kind, AUTO);
+    let skipped = [tagboat::model::gate::GateName::Soak].into();
+    let (image, tag) = (WEB.parse().unwrap(), "1.5.0".parse().unwrap());
+    let environment = "prod".into();
+    stage.order(8, Order::Promote { environment, image, tag, at_once: true, skipped }).await;
+    stage.check("build", kind.words[0]);
+    is_left_to_a_person(&stage, "1.4.0", UNKNOWN).await;
+    says(&stage, "Tagboat-Order: promote", "Tagboat-Order: promote\nTagboat-Publish: autoMerge");
+    is_left_to_a_person(&stage, "1.4.0", UNKNOWN).await;
+}
+
+pub(in crate::forge) async fn what_was_ordered_and_is_too_young_is_a_persons_to_merge(kind: Kind) {
+    let stage = Stage::new(kind, AUTO);
+    let config = String::from_utf8(stage.store.repository.show("main", ".tagboat.yaml")).unwrap();
+    stage.push("main", ".tagboat.yaml", &config.replace("semver: 1.x\n", "semver: 1.x\n    minAge: 7d\n"));
+    stage.promote(8, "1.5.0").await;
+    stage.check("build", kind.words[0]);
+    is_left_to_a_person(&stage, "1.4.0", "its policy asks for more than a name").await;
 }
 
 pub(in crate::forge) async fn what_was_ordered_waits_for_a_window_that_has_closed(kind: Kind) {
