@@ -48,9 +48,10 @@ fn follow(session: &Session, place: &Place, order: &Order) -> Outcome {
     let followed = hold::follow(&remote, &branch, config.as_ref(), order, SystemClock.now());
     let outcome = followed.map_err(|error| match error {
         HoldError::Pass(error) => Failure::from(error),
-        refused @ (HoldError::NoEnvironment { .. } | HoldError::NotHeld(_) | HoldError::Over(_)) => {
-            Failure::usage(refused.to_string(), None)
-        }
+        refused @ (HoldError::NoEnvironment { .. }
+        | HoldError::NoImage { .. }
+        | HoldError::NotHeld(_)
+        | HoldError::Over(_)) => Failure::usage(refused.to_string(), None),
         other => Failure::Failed(anyhow::Error::new(other)),
     })?;
     print(|out| {

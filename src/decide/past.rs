@@ -171,7 +171,7 @@ fn gave_way<'a, I: Iterator<Item = &'a Shift>>(
 }
 
 /// Compares two values as a policy does; by age, and for moving tags, there is no order that the past tells.
-pub(super) fn order_by(policy: &Policy, one: &Value, other: &Value) -> Option<Ordering> {
+pub fn order_by(policy: &Policy, one: &Value, other: &Value) -> Option<Ordering> {
     let (one, other) = (one.tag.as_ref()?, other.tag.as_ref()?);
     let (one, other) = (in_use(one.as_str(), policy), in_use(other.as_str(), policy));
     match &policy.select {

@@ -1,5 +1,6 @@
 //! Holding and releasing versions: the file of holds is edited and committed, on whatever the branch has become.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -7,6 +8,7 @@ use jiff::Timestamp;
 use crate::config::holds::{self, EditError, HOLDS_FILE};
 use crate::config::repository::Repository;
 use crate::git::Remote;
+use crate::manifest::Limits;
 use crate::model::change::FileEdit;
 use crate::model::commit::CommitPlan;
 use crate::model::environment::{BranchName, EnvironmentName};
@@ -15,8 +17,9 @@ use crate::model::hold::Hold;
 use crate::model::image::{ImageName, Tag};
 use crate::model::outcome::Outcome;
 use crate::observe::files::Files;
+use crate::observe::scan;
 use crate::observe::tree::CommitFiles;
-use crate::pass::{MAX_HOLDS, PassError, run};
+use crate::pass::{MAX_HOLDS, PassError, run, setup};
 use crate::publish::apply::{Applied, apply};
 use crate::publish::plan::{self, PlannedCommit};
 
@@ -51,6 +54,14 @@ pub enum HoldError {
         /// What was asked for.
         name: EnvironmentName,
         /// What there is.
+        known: String,
+    },
+    /// Nothing in the files is that image.
+    #[error("no manifest has {image}, so holding a version of it would hold nothing: {known}")]
+    NoImage {
+        /// What was asked for.
+        image: ImageName,
+        /// What may be meant, in words.
         known: String,
     },
     /// Nothing holds what was to be released.
@@ -104,6 +115,9 @@ pub fn follow(
                 &read
             }
         };
+        if let Order::Hold(hold) = order {
+            is_there(&files, config, &hold.image)?;
+        }
         let path = RepoPath::new(HOLDS_FILE).expect("the name is plain");
         let before = files
             .read_if_there(&path, MAX_HOLDS)
@@ -185,4 +199,25 @@ fn edited(text: &str, config: &Repository, order: &Order) -> Result<(String, Vec
             Ok((after, gone))
         }
     }
+}
+
+/// Refuses a hold of an image that stands nowhere: it is spelt in another way, or not at all.
+fn is_there(files: &CommitFiles, config: &Repository, image: &ImageName) -> Result<(), HoldError> {
+    // What stands on branches of their own is not in these files.
+    if config.environments.0.iter().any(|environment| environment.branch.is_some()) {
+        return Ok(());
+    }
+    let scanned =
+        scan::scan(files, &config.formats, &Limits::default(), &setup::no_cache()).map_err(PassError::Files)?;
+    let known: BTreeSet<&ImageName> = scanned.sites.iter().filter_map(|site| site.image.as_ref()).collect();
+    if known.contains(image) {
+        return Ok(());
+    }
+    let last = |image: &ImageName| image.as_str().rsplit('/').next().unwrap_or_default().to_owned();
+    let alike: Vec<&str> = known.iter().filter(|one| last(one) == last(image)).map(|one| one.as_str()).collect();
+    let known = match alike.as_slice() {
+        [] => "`tagboat scan` lists every image".to_owned(),
+        alike => format!("there is {}", alike.join(", ")),
+    };
+    Err(HoldError::NoImage { image: image.clone(), known })
 }

@@ -102,7 +102,7 @@ impl OrderedError {
         matches!(
             self,
             Self::Order(OrderError::Refused { .. })
-                | Self::Hold(HoldError::NoEnvironment { .. } | HoldError::NotHeld(_))
+                | Self::Hold(HoldError::NoEnvironment { .. } | HoldError::NoImage { .. } | HoldError::NotHeld(_))
         )
     }
 }

@@ -24,6 +24,8 @@ pub struct Back {
     pub to: Value,
     /// The values that are held from then on: the one that is left, and those that had come after `to`.
     pub left: BTreeSet<Value>,
+    /// Whether history tells that `to` stood there.
+    pub stood: bool,
 }
 
 /// Why there is no way back.
@@ -88,7 +90,7 @@ pub fn version_before(
     let mut left: BTreeSet<Value> = stood[..position.unwrap_or(0)].iter().map(|value| (*value).clone()).collect();
     left.insert(current.clone());
     left.retain(|value| value.tag.is_some() && value.tag != to.tag);
-    Ok(Back { to, left })
+    Ok(Back { to, left, stood: position.is_some() })
 }
 
 /// Judges the gates of an environment for moves that a person orders; those that are skipped are left out.

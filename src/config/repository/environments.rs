@@ -68,7 +68,13 @@ fn environment(raw: RawEnvironment, reader: &mut Reader<'_>, edges: &mut Vec<Edg
     let gates = raw.gates.value().map(|gates| gates::gates(gates, publish, reader)).unwrap_or_default();
     let on_failure = raw.on_failure.value().and_then(|raw| on_failure(raw, publish, reader));
     let own = raw.name.value()?;
-    let listed = raw.after.value().map(|list| list.0).unwrap_or_default();
+    let names_after = raw.after.key.clone();
+    let listed = raw.after.value().map(|list| list.0);
+    if let (Some(key), Some([])) = (names_after, listed.as_deref()) {
+        let hint = "name the environment before, or leave `after` out: then versions come from the registry".to_owned();
+        reader.fault(key, "`after` names no environment", Some(hint));
+    }
+    let listed = listed.unwrap_or_default();
     let is_alone = listed.len() == 1;
     let mut after: Vec<Predecessor> = Vec::new();
     let mut after_any = false;
@@ -95,6 +101,10 @@ fn environment(raw: RawEnvironment, reader: &mut Reader<'_>, edges: &mut Vec<Edg
                         }
                         if let Some(key) = environment.key {
                             reader.fault(key, "`environment` goes with `repository`, which is not there", None);
+                        }
+                        if any.value.0.is_empty() {
+                            let hint = "name the environments of which one is enough".to_owned();
+                            reader.fault(any.span.clone(), "`any` names no environment", Some(hint));
                         }
                         after_any = true;
                         for item in any.value.0 {

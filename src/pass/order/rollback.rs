@@ -1,8 +1,9 @@
 //! Going back: what an environment ran before, and what is held from then on.
 
+use std::cmp::Ordering as Comparison;
 use std::collections::BTreeSet;
 
-use crate::decide::questions;
+use crate::decide::{past, questions};
 use crate::model::decision::{Question, Want};
 use crate::model::history::Past;
 use crate::model::hold::Hold;
@@ -43,6 +44,9 @@ pub(super) async fn settle(
                 return Err(OrderError::Refused { message: format!("{}: {reason}", question.image), hint: None });
             }
         };
+        if to.is_some() {
+            may_be_named(given, ground, &question, &back).await?;
+        }
         let wants_digest = question.current.digest.is_some() || question.policy.pins() == Pin::Digest;
         let digest = match back.to.digest {
             digest if !wants_digest => digest.filter(|_| false),
@@ -132,6 +136,41 @@ fn back(ground: &Ground<'_>, question: &Question, to: Option<&Tag>) -> Result<Re
         value.tag.as_ref().is_some_and(covers)
     };
     Ok(version_before(past(ground, question)?, &question.current, to, &is_held))
+}
+
+/// Refuses a version that a person names and that is no way back: one that is held there, a newer one, or one that neither
+/// stood there nor is in the registry.
+async fn may_be_named(
+    given: &Ordering<'_>,
+    ground: &Ground<'_>,
+    question: &Question,
+    back: &Back,
+) -> Result<(), OrderError> {
+    let Question { environment, image, policy, current, .. } = question;
+    let Some(tag) = &back.to.tag else { return Ok(()) };
+    let observation = &ground.observation;
+    if observation.holds.iter().any(|hold| hold.covers(&[environment], image, tag, observation.now)) {
+        let hint = format!("`tagboat release {image}:{tag}` first, or name another one");
+        return Err(refused(format!("{image}: {tag} is held in {environment}"), hint));
+    }
+    if past::order_by(policy, &back.to, current) == Some(Comparison::Greater) {
+        let hint = format!("`tagboat promote {image}:{tag} --to {environment}` brings something newer");
+        return Err(refused(format!("{image}: {tag} is newer than {current}, which {environment} runs"), hint));
+    }
+    if back.stood {
+        return Ok(());
+    }
+    let listed = given.source.tags(image).await;
+    let listed = listed
+        .map_err(|error| OrderError::Failed(format!("{image}: whether {tag} is there could not be had: {error}")))?;
+    if listed.list.find(tag.as_str()).is_none() {
+        let hint = format!("`tagboat history --image {image}` tells what ran, `tagboat explain {image}` what there is");
+        return Err(refused(
+            format!("{image}: {environment} never ran {tag}, and the registry does not list it"),
+            hint,
+        ));
+    }
+    Ok(())
 }
 
 /// Asks the registry for a digest, where one stands and history knows none for the version that comes.

@@ -55,11 +55,13 @@ fn span_of(window: &Window, day: Date) -> Option<(Timestamp, Timestamp)> {
 
 /// What freezes say: within any of them, nothing moves.
 pub(super) fn freezes(freezes: &[Freeze], moment: Timestamp) -> GateState {
-    let ends = freezes.iter().filter_map(|freeze| {
-        let (start, end) = frozen(freeze)?;
-        (start <= moment && moment < end).then_some((end, &freeze.zone))
-    });
-    match ends.max_by_key(|(end, _)| *end) {
+    let all: Vec<_> = freezes.iter().filter_map(|freeze| Some((frozen(freeze)?, &freeze.zone))).collect();
+    let longest = |at: Timestamp| {
+        let there = all.iter().filter(|((start, end), _)| *start <= at && at < *end);
+        there.max_by_key(|((_, end), _)| *end).map(|((_, end), zone)| (*end, *zone))
+    };
+    // Where one ends another may have begun.
+    match std::iter::successors(longest(moment), |(end, _)| longest(*end)).last() {
         None => GateState::Pass,
         Some((end, zone)) => GateState::Wait { until: Some(end), reason: format!("frozen until {}", local(end, zone)) },
     }

@@ -125,6 +125,12 @@ fn a_freeze_holds_whole_days_of_its_zone_and_exact_times() {
     let spring = [Freeze { from: day("2026-03-29"), to: day("2026-03-29"), zone: berlin.clone() }];
     assert_eq!(told(&calendar::freezes(&spring, at("2026-03-28T23:00:00Z"))), "2026-03-29T22:00:00Z");
     assert_eq!(told(&calendar::freezes(&spring, at("2026-03-29T22:00:00Z"))), "pass");
+    // One freeze goes over into the next, and a third one only touches it.
+    let chained = [("2026-12-20", "2027-01-03"), ("2026-12-29", "2027-01-05"), ("2027-01-06", "2027-01-06")];
+    let chained = chained.map(|(from, to)| Freeze { from: day(from), to: day(to), zone: berlin.clone() });
+    for (moment, expected) in [("2026-12-21T00:00:00Z", "2027-01-06T23:00:00Z"), ("2027-01-06T23:00:00Z", "pass")] {
+        assert_eq!(told(&calendar::freezes(&chained, at(moment))), expected, "{moment}");
+    }
     let moment = |text: &str| FreezeEdge::Moment(text.parse().unwrap());
     let release = [Freeze { from: moment("2026-12-01T18:00:00Z"), to: moment("2026-12-01T20:00:00Z"), zone: berlin }];
     assert_eq!(told(&calendar::freezes(&release, at("2026-12-01T18:00:00Z"))), "2026-12-01T20:00:00Z");

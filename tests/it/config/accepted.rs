@@ -173,6 +173,8 @@ fn one_environment_before_is_enough_where_any_is_written() {
     assert_eq!((prod.after_any, names), (true, vec!["eu", "us", "c of https://git.example/a/b"]));
     assert!(!parse(&text("[eu, us]")).environments.0[2].after_any);
     for (after, message) in [
+        ("[]", "`after` names no environment"),
+        ("{any: []}", "`any` names no environment"),
         ("[eu, {any: [us]}]", "`any` stands beside other environments"),
         ("{any: [asia]}", "no environment is named `asia`"),
         ("{any: [prod]}", "environments wait for each other: prod after prod"),

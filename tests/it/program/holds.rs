@@ -143,6 +143,21 @@ fn holds_that_would_hold_nothing_are_told_of_by_run_and_check() {
 }
 
 #[test]
+fn an_image_that_stands_nowhere_is_not_held() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let (config, web) = (world.config(), world.deployment("acme/web:1.4.0"));
+    let remote = world.scratch.bare("manifests.git", &[(".tagboat.yaml", config.as_str()), ("dev/web.yaml", &web)]);
+    let url = remote.folder.display().to_string();
+    let before = remote.tip("main");
+    for (written, said) in [("web:1.5.0", "/acme/web"), ("ghcr.io/acme/wbe:1.5.0", "`tagboat scan` lists every image")]
+    {
+        let ran = world.tagboat(&["hold", written, "-e", "dev", "--reason", "sessions", "--repo", &url]).ended(2);
+        assert!(ran.err.contains("would hold nothing") && ran.err.contains(said), "{ran:?}");
+    }
+    assert_eq!(remote.tip("main"), before);
+}
+
+#[test]
 fn a_file_of_holds_by_another_name_is_warned_of() {
     let world = World::with_web(&["1.4.0"]);
     world.write(".tagboat.yaml", world.config());

@@ -309,6 +309,27 @@ fn a_rollback_goes_back_holds_what_it_leaves_and_is_not_undone() {
 }
 
 #[test]
+fn a_rollback_goes_to_no_version_that_is_none_that_is_newer_or_that_is_held() {
+    let scene = Scene::new("    publish: commit\n", &["1.3.0", "1.4.0", "1.5.0", "1.6.0", "2.0.0"]);
+    let image = scene.image();
+    scene.run();
+    scene.call(&["rollback", "prod", &image, "--to", "1.5.0"]).ended(0);
+    let hold = format!("{image}:1.3.0");
+    scene.call(&["hold", &hold, "-e", "prod", "--reason", "sessions"]).ended(0);
+    let before = scene.remote.tip("main");
+    for (tag, said) in [
+        ("1.4.O", "the registry does not list it"),
+        ("0.9.9", "the registry does not list it"),
+        ("2.0.0", "is newer than 1.5.0"),
+        ("1.3.0", "is held in prod"),
+    ] {
+        let ran = scene.call(&["rollback", "prod", &image, "--to", tag]).ended(2);
+        assert!(ran.err.contains(said) && ran.err.contains(tag), "{ran:?}");
+    }
+    assert_eq!((scene.remote.tip("main"), scene.runs("prod")), (before, "1.5.0".to_owned()));
+}
+
+#[test]
 fn a_rollback_in_the_first_environment_past_a_version_by_hand_stays_back() {
     let scene = Scene::new("    publish: commit\n", &["1.4.0", "1.4.5", "1.5.0"]);
     scene.write("dev", "1.4.5", "By hand", 2);
