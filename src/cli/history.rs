@@ -11,7 +11,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::repository::Repository;
 use crate::model::environment::EnvironmentName;
 use crate::pass::elsewhere::Others;
-use crate::pass::record::{self, Asked, Ledger, MOST_READ};
+use crate::pass::record::{self, Asked, Ledger, MOST_READ, RecordError};
 use crate::pass::setup;
 use crate::report::exit::Exit;
 use crate::report::{csv, json, text};
@@ -33,7 +33,10 @@ pub(super) fn run(session: &Session, arguments: &History) -> Outcome {
         {
             return Err(unknown(name, ledger.config));
         }
-        Ok(record::history(ledger, &asked)?)
+        record::history(ledger, &asked).map_err(|error| match error {
+            RecordError::Pass(error) => error.into(),
+            RecordError::Ambiguous(error) => Failure::usage(error.to_string(), None),
+        })
     })?;
     warn_of_cut(session, history.cut);
     print(|out| match session.common.output {

@@ -72,6 +72,8 @@ pub struct Entry {
     pub kind: Kind,
     /// The commit's author: who merged, where it is a merge.
     pub author: String,
+    /// Who ordered it, held or released it, where that is told.
+    pub by: Option<String>,
     /// The pull request, as the commit names it.
     pub pull_request: Option<String>,
     /// Why, where somebody said so.

@@ -42,6 +42,7 @@ pub fn entries(known: &Known<'_>) -> Vec<Entry> {
                     to: to.cloned(),
                     kind,
                     author: shift.word.author.clone(),
+                    by: shift.word.by.clone(),
                     pull_request: shift.word.pull_request.clone(),
                     reason: reason(shift),
                 });
