@@ -38,7 +38,7 @@ pub(super) fn run(session: &Session, arguments: &History) -> Outcome {
             RecordError::Ambiguous(error) => Failure::usage(error.to_string(), None),
         })
     })?;
-    warn_of_cut(session, history.cut);
+    warn_of_cut(session, history.cut, history.is_shallow);
     print(|out| match session.common.output {
         Some(OutputFormat::Json) => json::history(&history, out),
         Some(OutputFormat::Csv) => csv::history(&history, out),
@@ -55,7 +55,7 @@ pub(super) fn report(session: &Session, arguments: &Report) -> Outcome {
         return Err(Failure::usage("the period ends before it begins", "--since must be before --until".to_owned()));
     }
     let delivery = read(session, &arguments.source, |ledger| Ok(record::delivery(ledger, since, until)?))?;
-    warn_of_cut(session, delivery.cut);
+    warn_of_cut(session, delivery.cut, delivery.is_shallow);
     print(|out| {
         if session.wants_json() {
             json::delivery(&delivery, out)
@@ -96,8 +96,14 @@ fn unknown(name: &EnvironmentName, config: &Repository) -> Failure {
 }
 
 /// Says down to when history was read, where more was asked for.
-fn warn_of_cut(session: &Session, cut: Option<Timestamp>) {
-    if let Some(cut) = cut {
+fn warn_of_cut(session: &Session, cut: Option<Timestamp>, is_shallow: bool) {
+    let Some(cut) = cut else { return };
+    if is_shallow {
+        note(
+            session,
+            &format!("warning: history is told down to {cut} alone: this clone has no more of it; `git fetch --unshallow` brings the rest"),
+        );
+    } else {
         note(session, &format!("warning: history is told down to {cut} alone: at most {MOST_READ} commits are read"));
     }
 }

@@ -87,6 +87,8 @@ pub struct History {
     pub entries: Vec<Entry>,
     /// Whether more than was read would have been asked for: the time down to which it is told.
     pub cut: Option<Timestamp>,
+    /// Whether somebody cloned no more of it.
+    pub is_shallow: bool,
 }
 
 /// A spread of durations.
@@ -130,6 +132,8 @@ pub struct Delivery {
     pub environments: Vec<Figures>,
     /// Where history is cut off before all was known: the time down to which it was read.
     pub cut: Option<Timestamp>,
+    /// Whether somebody cloned no more of it.
+    pub is_shallow: bool,
 }
 
 /// What one environment runs of one image.

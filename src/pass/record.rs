@@ -107,7 +107,7 @@ pub fn history(ledger: &Ledger<'_>, asked: &Asked) -> Result<History, RecordErro
             && asked.environment.as_ref().is_none_or(|name| entry.environment.as_ref().is_none_or(|own| own == name))
     });
     let is_cut = !told.whole && asked.since.is_none_or(|since| told.oldest >= since);
-    Ok(History { entries, cut: is_cut.then_some(told.oldest) })
+    Ok(History { entries, cut: is_cut.then_some(told.oldest), is_shallow: told.is_shallow })
 }
 
 /// Counts the delivery figures of a period: from `from`, included, to `to`, excluded.
@@ -139,6 +139,7 @@ pub fn delivery(ledger: &Ledger<'_>, from: Timestamp, to: Timestamp) -> Result<D
         to,
         environments: figures(environments, &entries, &told.timelines, (from, to)),
         cut: is_cut.then_some(told.oldest),
+        is_shallow: told.is_shallow,
     })
 }
 

@@ -40,8 +40,8 @@ pub(in crate::cli) struct Hold {
     /// Only in this environment and those after it
     #[arg(long, short, value_name = "NAME")]
     pub(in crate::cli) environment: Option<String>,
-    /// When the hold ends by itself (RFC 3339)
-    #[arg(long, value_name = "TIME")]
+    /// When the hold ends by itself: a day, at its beginning in UTC, or a time (RFC 3339)
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(in crate::cli) until: Option<jiff::Timestamp>,
     /// Why
     #[arg(long, value_name = "TEXT")]

@@ -12,7 +12,6 @@ use jiff::Timestamp;
 
 use crate::config::holds::{self, EditError, HOLDS_FILE};
 use crate::config::repository::Repository;
-use crate::forge::ForgeError;
 use crate::git::{GitError, Remote};
 use crate::manifest::Limits;
 use crate::model::change::FileEdit;
@@ -145,9 +144,6 @@ pub enum HoldError {
     /// The branch refuses the push, and it could not be proposed either.
     #[error("nothing is held by this: {0}")]
     Propose(#[from] ProposeError),
-    /// The forge could not be asked.
-    #[error(transparent)]
-    Forge(#[from] ForgeError),
     /// The commit could not be made.
     #[error(transparent)]
     Make(#[from] MakeError),
@@ -268,9 +264,14 @@ fn parsed(text: &str) -> Result<Vec<Hold>, HoldError> {
 /// Looks at what is proposed already. What a person has closed is proposed no more, though its branch may be left.
 async fn before(place: Place<'_>) -> Result<Option<Proposed>, HoldError> {
     let Some(mut before) = proposed::seen(place).await? else { return Ok(None) };
-    if let Standing::Nothing = proposed::open(place, &before.head).await? {
-        before.held.clear();
-        before.released.clear();
+    match proposed::open(place, &before.head).await {
+        Ok(Standing::Nothing) => {
+            before.held.clear();
+            before.released.clear();
+        }
+        Ok(Standing::Branch | Standing::Open(_)) => {}
+        // A hold that can be pushed does not wait for a forge that is down.
+        Err(error) => tracing::warn!(%error, head = %before.head, "whether its pull request is open could not be asked"),
     }
     Ok(Some(before))
 }

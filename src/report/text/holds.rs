@@ -50,6 +50,7 @@ fn proposed(mut page: Page<'_>, proposal: &Proposal) -> io::Result<()> {
         Action::Closed => "Closed",
         Action::Unchanged => "It stands already, in",
         Action::Updated => "The branch takes no direct push: updated",
+        _ if proposal.url.is_none() => "The base takes no direct push: pushed",
         _ => "The branch takes no direct push: opened",
     };
     page.gap()?;

@@ -223,3 +223,17 @@ fn an_order_is_signed_where_commits_are() {
     assert!(scene.remote.git(&["cat-file", "commit", "main"]).contains("BEGIN SSH SIGNATURE"));
     assert_eq!(scene.runs("prod/acme-web.yaml"), "1.4.0");
 }
+
+#[test]
+fn a_shallow_clone_says_what_cuts_the_record_off() {
+    let scene = Scene::new("", "commit", &["acme/web"]);
+    scene.write(&["acme/web"], "1.5.0", 3);
+    let folder = scene.world.scratch.path("shallow").display().to_string();
+    let url = format!("file://{}", scene.remote.folder.display());
+    scene.remote.git(&["clone", "--quiet", "--depth", "1", &url, &folder]);
+    for command in ["history", "report"] {
+        let ran = scene.world.tagboat(&[command, "-C", &folder]).ended(0);
+        assert!(ran.err.contains("`git fetch --unshallow` brings the rest"), "{ran:?}");
+        assert!(!ran.err.contains("commits are read"), "{ran:?}");
+    }
+}
