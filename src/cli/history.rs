@@ -101,7 +101,9 @@ fn warn_of_cut(session: &Session, cut: Option<Timestamp>, is_shallow: bool) {
     if is_shallow {
         note(
             session,
-            &format!("warning: history is told down to {cut} alone: this clone has no more of it; `git fetch --unshallow` brings the rest"),
+            &format!(
+                "warning: history is told down to {cut} alone: this clone has no more of it; `git fetch --unshallow` brings the rest"
+            ),
         );
     } else {
         note(session, &format!("warning: history is told down to {cut} alone: at most {MOST_READ} commits are read"));

@@ -229,7 +229,8 @@ async fn one(
     }
     let is_new = |hold: &Hold| {
         let stands = |other: &&Hold| other.until.is_none() && other.environment == hold.environment;
-        let mut known = observation.holds.iter().filter(stands);
+        let known = observation.holds.iter().filter(|hold| !inputs.awaited.contains(hold));
+        let mut known = known.filter(stands);
         !known.any(|other| (&other.image, &other.tag) == (&hold.image, &hold.tag))
     };
     held.retain(is_new);

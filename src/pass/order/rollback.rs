@@ -229,9 +229,10 @@ fn hold(given: &Ordering<'_>, ground: &Ground<'_>, question: &Question, left: &B
     for tag in left.iter().filter_map(|value| value.tag.as_ref()) {
         let is_new = !settled.holds.iter().any(|hold| hold.image == question.image && hold.tag == *tag);
         let concerned = [&question.environment];
-        let holds = &ground.observation.holds;
+        // What is only proposed to be held may be closed again: it does not stand in for a hold of its own.
+        let awaited = &ground.inputs.awaited;
+        let mut holds = ground.observation.holds.iter().filter(|hold| !awaited.contains(hold));
         let is_held = holds
-            .iter()
             .any(|hold| hold.until.is_none() && hold.covers(&concerned, &question.image, tag, ground.observation.now));
         if is_new && !is_held {
             settled.holds.push(Hold {

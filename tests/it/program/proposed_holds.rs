@@ -204,3 +204,19 @@ fn a_pass_in_which_nothing_moves_does_not_ask_for_it() {
     // The base and the listing of head branches, two exchanges each; the listing of pull requests.
     assert_eq!((git, forge.len()), (4, 1), "{forge:?}");
 }
+
+#[test]
+fn a_rollback_holds_what_it_leaves_although_that_is_proposed_to_be_held() {
+    let scene = Scene::new(None);
+    scene.remote.git(&["config", "core.hooksPath", "/nowhere"]);
+    let people = Repository { folder: scene.world.scratch.path("people") };
+    scene.remote.git(&["clone", "--quiet", &scene.url, &people.folder.display().to_string()]);
+    people.commit_files(&[("dev/web.yaml", &scene.world.deployment("acme/web:1.5.0"))], "By hand", 3);
+    people.git(&["push", "--quiet", "origin", "main"]);
+    scene.remote.git(&["config", "--unset", "core.hooksPath"]);
+    scene.call(&["hold", "web:1.5.0", "-e", "dev", "--reason", "loses sessions"]).ended(0);
+    scene.call(&["rollback", "dev", "web", "--reason", "worse"]).ended(0);
+    let head = scene.remote.git(&["for-each-ref", "--format=%(refname:short)", "refs/heads/tagboat/dev/*"]);
+    // The other one may be closed.
+    assert!(scene.holds(head.trim()).contains("reason: \"worse\""), "{}", scene.holds(head.trim()));
+}
