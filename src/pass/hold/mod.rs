@@ -272,7 +272,7 @@ async fn before(place: Place<'_>) -> Result<Option<Proposed>, HoldError> {
         Ok(Standing::Branch | Standing::Open(_)) => {}
         // A hold that can be pushed does not wait for a forge that is down.
         Err(error) => {
-            tracing::warn!(%error, head = %before.head, "whether its pull request is open could not be asked")
+            tracing::warn!(%error, head = %before.head, "whether its pull request is open could not be asked");
         }
     }
     Ok(Some(before))
