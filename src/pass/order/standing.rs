@@ -1,6 +1,6 @@
 //! An order that stands in a head branch, judged by a later pass: merged under the rules of everything that Tagboat merges.
 //!
-//! Entry points: [`again`], and [`standing`] for who only looks. Trailers are words that anybody can write who may push the branch, and Tagboat merges with rights of
+//! Entry points: `again`, and [`standing`] for who only looks. Trailers are words that anybody can write who may push the branch, and Tagboat merges with rights of
 //! its own. So it merges only what evidence alone would allow: a version forward, through every gate. All else waits for a person.
 //! Nor is believed what the branch holds: the commit is made anew on the base of now, and must be the very one that stands there.
 
