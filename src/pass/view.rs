@@ -172,6 +172,14 @@ impl RemotePast {
 }
 
 impl Past for RemotePast {
+    fn message(&self, commit: &CommitId) -> Option<String> {
+        self.past().message(commit)
+    }
+
+    fn taken_back(&self, is_meant: &dyn Fn(&BranchName) -> bool) -> Result<Vec<(BranchName, String)>, GitError> {
+        self.past().taken_back(is_meant)
+    }
+
     fn line(&self, limit: usize, wanted: &(dyn Fn(&str) -> bool + Sync)) -> Result<Line, GitError> {
         self.past().line(limit, wanted)
     }
@@ -182,6 +190,14 @@ impl Past for RemotePast {
 }
 
 impl<T: Past + ?Sized> Past for Arc<T> {
+    fn message(&self, commit: &CommitId) -> Option<String> {
+        (**self).message(commit)
+    }
+
+    fn taken_back(&self, is_meant: &dyn Fn(&BranchName) -> bool) -> Result<Vec<(BranchName, String)>, GitError> {
+        (**self).taken_back(is_meant)
+    }
+
     fn line(&self, limit: usize, wanted: &(dyn Fn(&str) -> bool + Sync)) -> Result<Line, GitError> {
         (**self).line(limit, wanted)
     }

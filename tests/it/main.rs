@@ -21,6 +21,7 @@ mod phrases;
 mod program;
 mod promotion;
 mod proposing;
+mod refusals;
 mod registry;
 mod report;
 mod samples;

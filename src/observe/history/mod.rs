@@ -116,6 +116,16 @@ pub trait Past: Send + Sync {
         None
     }
 
+    /// Returns what somebody has taken back on the branches whose names are meant, where they can be listed: each branch with the
+    /// message of every commit that cancels out there.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`] when they cannot be listed or fetched.
+    fn taken_back(&self, _is_meant: &dyn Fn(&BranchName) -> bool) -> Result<Vec<(BranchName, String)>, GitError> {
+        Ok(Vec::new())
+    }
+
     /// Returns the wanted files that are not as the newest commit has them, with what it has; of those of `standing` also
     /// the ones that it has not. A branch has none.
     ///
@@ -148,6 +158,22 @@ pub struct BranchPast<'a> {
 }
 
 impl Past for BranchPast<'_> {
+    fn taken_back(&self, is_meant: &dyn Fn(&BranchName) -> bool) -> Result<Vec<(BranchName, String)>, GitError> {
+        let mut found = Vec::new();
+        for (name, tip) in self.remote.heads("")? {
+            if name == *self.branch || !is_meant(&name) {
+                continue;
+            }
+            match self.remote.head(&name, &tip, (self.branch, self.tip)) {
+                Ok(head) => found.extend(head.undone.into_iter().map(|message| (name.clone(), message))),
+                // A line of its own takes nothing back.
+                Err(GitError::Broken(reason)) => tracing::debug!(head = %name, reason, "the branch is passed over"),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+
     fn message(&self, commit: &CommitId) -> Option<String> {
         self.remote.message(commit).ok().flatten()
     }
