@@ -142,7 +142,7 @@ pub(super) async fn propose(
             let again = |standing: &Standing| pull_requests::plan(&own, standing, prefix, &unsure(planned));
             let (told, remote) = (listed.is_whole, &run.remote);
             let further = recall.further((told, remote), &own, &mut standing, &mut courses, &again).await;
-            if let Err(error) = further.map_err(LookError::from) {
+            if let Err(error) = further {
                 proposed.errors.push(fail(planned, &onto, error.to_string()));
                 continue;
             }

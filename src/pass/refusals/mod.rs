@@ -67,12 +67,7 @@ impl<'a> Recall<'a> {
         courses: &mut Vec<Course>,
         again: &(dyn Fn(&Standing) -> Vec<Course> + Sync),
     ) -> Result<(), LookError> {
-        while !is_whole {
-            let begun = self.begun(desired, standing, courses);
-            let Some(all) = &mut standing.pull_requests else { break };
-            if !self.add(&begun, &removed(courses, all), all).await? {
-                break;
-            }
+        while !is_whole && self.gather(desired, standing, courses).await? {
             read_told(remote, standing).await?;
             *courses = again(standing);
         }
@@ -85,6 +80,20 @@ impl<'a> Recall<'a> {
         }
         self.seen.keep(standing.pull_requests.as_deref().unwrap_or_default());
         Ok(())
+    }
+
+    /// Adds what is known of everything that would begin; returns whether that is anything new.
+    async fn gather(
+        &mut self,
+        desired: &[Desired],
+        standing: &mut Standing,
+        courses: &[Course],
+    ) -> Result<bool, ForgeError> {
+        let begun = self.begun(desired, standing, courses);
+        match &mut standing.pull_requests {
+            Some(all) => self.add(&begun, &removed(courses, all), all).await,
+            None => Ok(false),
+        }
     }
 
     fn begun(&self, desired: &[Desired], standing: &Standing, courses: &[Course]) -> Vec<Begun> {
