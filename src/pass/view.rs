@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::config::repository::Repository;
 use crate::git::local::LocalHistory;
 use crate::git::log::Line;
-use crate::git::{BlobId, GitError, Remote};
+use crate::git::{BlobId, GitError, Head, Remote};
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
 use crate::observe::files::Files;
@@ -176,8 +176,8 @@ impl Past for RemotePast {
         self.past().message(commit)
     }
 
-    fn taken_back(&self, is_meant: &dyn Fn(&BranchName) -> bool) -> Result<Vec<(BranchName, String)>, GitError> {
-        self.past().taken_back(is_meant)
+    fn heads(&self, is_meant: &dyn Fn(&BranchName) -> bool) -> Result<Vec<(BranchName, Head)>, GitError> {
+        self.past().heads(is_meant)
     }
 
     fn line(&self, limit: usize, wanted: &(dyn Fn(&str) -> bool + Sync)) -> Result<Line, GitError> {
@@ -194,8 +194,8 @@ impl<T: Past + ?Sized> Past for Arc<T> {
         (**self).message(commit)
     }
 
-    fn taken_back(&self, is_meant: &dyn Fn(&BranchName) -> bool) -> Result<Vec<(BranchName, String)>, GitError> {
-        (**self).taken_back(is_meant)
+    fn heads(&self, is_meant: &dyn Fn(&BranchName) -> bool) -> Result<Vec<(BranchName, Head)>, GitError> {
+        (**self).heads(is_meant)
     }
 
     fn line(&self, limit: usize, wanted: &(dyn Fn(&str) -> bool + Sync)) -> Result<Line, GitError> {

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use crate::cache::Cache;
 use crate::git::local::LocalHistory;
 use crate::git::log::Line;
-use crate::git::{BlobId, GitError, Remote};
+use crate::git::{BlobId, GitError, Head, Remote};
 use crate::manifest::{self, Surroundings};
 use crate::model::commit::CommitId;
 use crate::model::environment::{BranchName, EnvironmentName, Environments};
@@ -139,13 +139,12 @@ pub trait Past: Send + Sync {
         None
     }
 
-    /// Returns what somebody has taken back on the branches whose names are meant, where they can be listed: each branch with the
-    /// message of every commit that cancels out there.
+    /// Returns the other branches whose names are meant, where they can be listed, as they stand beside this one.
     ///
     /// # Errors
     ///
     /// [`GitError`] when they cannot be listed or fetched.
-    fn taken_back(&self, _is_meant: &dyn Fn(&BranchName) -> bool) -> Result<Vec<(BranchName, String)>, GitError> {
+    fn heads(&self, _is_meant: &dyn Fn(&BranchName) -> bool) -> Result<Vec<(BranchName, Head)>, GitError> {
         Ok(Vec::new())
     }
 
@@ -181,15 +180,15 @@ pub struct BranchPast<'a> {
 }
 
 impl Past for BranchPast<'_> {
-    fn taken_back(&self, is_meant: &dyn Fn(&BranchName) -> bool) -> Result<Vec<(BranchName, String)>, GitError> {
+    fn heads(&self, is_meant: &dyn Fn(&BranchName) -> bool) -> Result<Vec<(BranchName, Head)>, GitError> {
         let mut found = Vec::new();
         for (name, tip) in self.remote.heads("")? {
             if name == *self.branch || !is_meant(&name) {
                 continue;
             }
             match self.remote.head(&name, &tip, (self.branch, self.tip)) {
-                Ok(head) => found.extend(head.undone.into_iter().map(|message| (name.clone(), message))),
-                // A line of its own takes nothing back.
+                Ok(head) => found.push((name, head)),
+                // A line of its own, say: nothing there is of this branch.
                 Err(GitError::Broken(reason)) => tracing::debug!(head = %name, reason, "the branch is passed over"),
                 Err(error) => return Err(error),
             }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::cache::Cache;
 use crate::forge::{Forge, ForgeError};
-use crate::git::Remote;
+use crate::git::{Head, Remote};
 use crate::model::brought::{Brought, Told};
 use crate::model::commit::CommitId;
 use crate::model::environment::{BranchName, EnvironmentName, Publish};
@@ -200,8 +200,9 @@ async fn leave_closed(
         Err(ForgeError::Later { reason, .. }) => return wait(proposals.iter_mut(), &reason),
     };
     let mut recall = Recall::new(asked.forge, inputs.cache, &inputs.config.pull_request);
-    if let Err(error) = closed_further(inputs.past, &mut recall, &mut listed, proposals).await {
-        wait(proposals.iter_mut(), &error.to_string());
+    let further = closed_further(inputs.past, &mut recall, &mut listed, proposals).await;
+    if let Err(reason) = further.and_then(|()| read_silent(inputs.past, &mut listed.pull_requests)) {
+        wait(proposals.iter_mut(), &reason);
     }
     for proposal in proposals.iter_mut().filter(|proposal| is_committed(proposal)) {
         let wish = wish(proposal);
@@ -221,7 +222,7 @@ async fn closed_further(
     recall: &mut Recall<'_>,
     listed: &mut Listing,
     proposals: &[Proposal],
-) -> Result<(), ForgeError> {
+) -> Result<(), String> {
     let message = |commit: &CommitId| Ok::<_, Infallible>(past.and_then(|past| past.message(commit)));
     let read = |all: &mut [PullRequest]| {
         let Ok(()) = tell(all, &[], &message);
@@ -236,8 +237,22 @@ async fn closed_further(
         Begun { wish, names }
     };
     let begun: Vec<Begun> = proposals.iter().filter(|proposal| is_committed(proposal)).map(begun).collect();
-    recall.add(&begun, &[], &mut listed.pull_requests).await?;
+    recall.add(&begun, &[], &mut listed.pull_requests).await.map_err(|error| error.to_string())?;
     read(&mut listed.pull_requests);
+    Ok(())
+}
+
+/// Reads of the head branches that still stand what no body and nothing at hand tells of what was refused.
+fn read_silent(past: Option<&dyn Past>, all: &mut [PullRequest]) -> Result<(), String> {
+    let is_silent = |one: &&mut PullRequest| one.is_refused() && one.is_silent() && one.told.is_none();
+    let mut silent: Vec<&mut PullRequest> = all.iter_mut().filter(is_silent).collect();
+    let names: BTreeSet<BranchName> = silent.iter().map(|one| one.head.clone()).collect();
+    let Some(past) = past.filter(|_| !names.is_empty()) else { return Ok(()) };
+    for (name, head) in past.heads(&|head| names.contains(head)).map_err(|error| error.to_string())? {
+        for one in silent.iter_mut().filter(|one| one.head == name && one.commit == head.tip) {
+            one.told = Some(Told::by(&head.step.entry.message));
+        }
+    }
     Ok(())
 }
 
@@ -262,16 +277,17 @@ fn leave_taken_back(inputs: &Inputs<'_>, promoted: &mut Promoted) {
         let is_meant = |head: &BranchName| {
             former::is_named_now(head, inputs.config) || former::named_before(head, None, &own).is_some()
         };
-        match past.taken_back(&is_meant) {
-            Ok(taken_back) => proposals.into_iter().for_each(|proposal| leave_if_among(proposal, &taken_back)),
+        match past.heads(&is_meant) {
+            Ok(heads) => proposals.into_iter().for_each(|proposal| leave_if_among(proposal, &heads)),
             Err(error) => wait(proposals.into_iter(), &error.to_string()),
         }
     }
 }
 
-fn leave_if_among(proposal: &mut Proposal, taken_back: &[(BranchName, String)]) {
+fn leave_if_among(proposal: &mut Proposal, heads: &[(BranchName, Head)]) {
     let wish = wish(proposal);
-    if let Some((head, _)) = taken_back.iter().find(|(_, message)| wish.is_among(&Told::by(message))) {
+    let is_taken_back = |head: &Head| head.undone.iter().any(|message| wish.is_among(&Told::by(message)));
+    if let Some((head, _)) = heads.iter().find(|(_, head)| is_taken_back(head)) {
         proposal.action = Action::LeftAlone;
         proposal.reason = Some(refusal::taken_back(head.as_str()));
     }

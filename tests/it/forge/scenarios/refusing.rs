@@ -1,5 +1,6 @@
 //! What a person has refused stays refused: whatever the base holds by now, whatever its branch is called, however it is published.
 
+use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
 
 use crate::forge::scenarios::{AUTO, HEAD, Kind, PLAIN, Stage, manifest};
@@ -312,22 +313,32 @@ pub(in crate::forge) async fn remembers_on_which_branch_it_was_refused_and_asks_
     assert_eq!(stage.acts(12).await, Some(Action::Committed));
 }
 
+/// What became of the first proposal of a group, and why.
+fn said(outcome: &Outcome, group: &str) -> (Action, String) {
+    let own = outcome.proposals.iter().find(|one| one.group == group).unwrap();
+    (own.action, own.reason.clone().unwrap_or_default())
+}
+
 pub(in crate::forge) async fn keeps_the_branch_that_alone_tells_of_a_refusal(kind: Kind) {
     let stage = Stage::refused(kind, PLAIN).await;
     stage.store.change(1, |pull| pull.body = "We do not want this.".to_owned());
     stage.configure(PLAIN, "groups: [{name: shop, images: [\"ghcr.io/acme/*\"]}]\n");
     for (mirror, hour) in [("mirror", 9), ("second", 10), ("third", 11)] {
         let outcome = stage.outcome(mirror, hour).await;
-        let of = |group: &str| outcome.proposals.iter().find(|one| one.group == group).unwrap();
-        let said = |group: &str| (of(group).action, of(group).reason.clone().unwrap_or_default());
+        let said = |group: &str| said(&outcome, group);
         let (action, reason) = said("shop");
         assert!(action == Action::LeftAlone && reason.contains("closed by a person in #1"), "{reason}");
         let (action, reason) = said("ghcr.io-acme-web");
         assert!(action == Action::LeftAlone && reason.contains("only its commit tells"), "{reason}");
         assert!(stage.store.at(HEAD).is_some() && stage.states() == [Stands::Closed]);
     }
+    stage.configure("    publish: commit\n", "");
+    let (action, reason) = said(&stage.outcome("fifth", 12).await, "ghcr.io-acme-web");
+    assert!(action == Action::LeftAlone && reason.contains("closed by a person in #1"), "{reason}");
+    assert_eq!(stage.runs(), "1.4.0");
+    stage.configure(PLAIN, "groups: [{name: shop, images: [\"ghcr.io/acme/*\"]}]\n");
     // Taken back, it tells of nothing any more.
     stage.label(1, "tagboat/retry");
-    stage.outcome("fourth", 12).await;
+    stage.outcome("fourth", 13).await;
     assert_eq!((stage.store.at(HEAD), stage.states()), (None, vec![Stands::Closed, Stands::Open]));
 }
