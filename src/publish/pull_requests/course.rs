@@ -84,7 +84,7 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
             expected: head.map(|head| head.tip.clone()),
             commit: Box::new(wanted.commit.clone()),
         });
-        course.action = if head.is_some() { Action::Updated } else { Action::Opened };
+        course.action = if head.is_some() || open.is_some() { Action::Updated } else { Action::Opened };
     }
     if standing.pull_requests.is_some() {
         // Before the body, which says the same: while it is not rewritten, the next pass sees that something is left.

@@ -48,8 +48,7 @@ pub(super) fn close(
                     Some(at) => drop(courses[at].steps.splice(..0, steps)),
                     None => {
                         let mut course = leftover(one, marker);
-                        course.reason =
-                            Some(format!("{} does not live on `{}` any more", marker.environment, one.base));
+                        course.reason = Some(format!("{} does not live on `{}`", marker.environment, one.base));
                         course.steps = steps;
                         if let Some(head) = head {
                             course.steps.push(Step::Delete { head: head.name.clone(), expected: head.tip.clone() });
@@ -98,8 +97,7 @@ fn closing(one: &PullRequest, instead: Option<&Desired>, standing: &Standing) ->
     let body = withdrawn.map_or_else(|| stopped.body.clone(), |marker| marker::replace(&stopped.body, &marker));
     let environment = one.marker.as_ref().map(|marker| code(marker.environment.as_str())).unwrap_or_default();
     let now = standing.base.as_ref().map(|base| code(base.as_str())).unwrap_or_default();
-    let mut comment =
-        format!("{environment} is on the branch {now} now, and not on {} any more.", code(one.base.as_str()));
+    let mut comment = format!("{environment} is on the branch {now} now, and not on {}.", code(one.base.as_str()));
     if let Some(other) = instead {
         comment.push(' ');
         comment.push_str(&replaced(other));

@@ -52,7 +52,11 @@ pub(super) fn leftovers(
             None => {
                 let instead = successor(head, &key.0, (desired, courses_of_desired));
                 match withdraw(open, head, instead) {
-                    Some(steps) => Some((Action::Closed, "nothing of it is left to do".to_owned(), steps)),
+                    Some(steps) => {
+                        let replaced = instead.map(|other| format!("{} takes its place", other.head));
+                        let reason = replaced.unwrap_or_else(|| "nothing of it is left to do".to_owned());
+                        Some((Action::Closed, reason, steps))
+                    }
                     None if open.is_some_and(|open| open.marker.is_none()) => left(Kept::Unmarked, name, open),
                     None => left(Kept::Unknown, name, open),
                 }
