@@ -28,6 +28,7 @@ use crate::pass::former;
 use crate::pass::propose::{LookError, read_told};
 use crate::pass::refusals::seen::Seen;
 use crate::promote::Promoted;
+use crate::publish::pull_requests::leftovers::record;
 use crate::publish::pull_requests::told::tell;
 use crate::publish::pull_requests::{Course, Desired, Standing, Step, course};
 
@@ -78,6 +79,12 @@ impl<'a> Recall<'a> {
                 Some(Refusal::TakenBack(_)) | None => self.seen.name(&wish, &wanted.head),
             }
         }
+        for head in &standing.heads {
+            if let (Some(one), Some(environment)) = (record(head, standing), head.told.environment.clone()) {
+                let (key, brought) = (head.told.key.clone().unwrap_or_default(), head.told.brought.clone());
+                self.seen.refuse(&Wish { environment, key, brought }, one);
+            }
+        }
         self.seen.keep(standing.pull_requests.as_deref().unwrap_or_default());
         Ok(())
     }
@@ -114,11 +121,17 @@ impl<'a> Recall<'a> {
     async fn add(
         &mut self,
         begun: &[Begun],
-        removed: &[BranchName],
+        removed: &[(EnvironmentName, BranchName)],
         all: &mut Vec<PullRequest>,
     ) -> Result<bool, ForgeError> {
         let before = all.len();
-        let mut names: BTreeSet<BranchName> = removed.iter().cloned().collect();
+        let mut names = BTreeSet::new();
+        for (environment, head) in removed {
+            match self.seen.closed_lately_on(environment, head) {
+                known if known.is_empty() => drop(names.insert(head.clone())),
+                known => all.extend(known),
+            }
+        }
         for Begun { wish, names: own } in begun {
             let listed: BTreeSet<_> = all.iter().map(|one| one.number).collect();
             all.extend(self.seen.refused_lately(wish).into_iter().filter(|one| !listed.contains(&one.number)));
@@ -139,14 +152,11 @@ impl<'a> Recall<'a> {
 }
 
 /// Returns the head branches that would be removed without a pull request: they may be all that is left of a refusal.
-fn removed(courses: &[Course], all: &[PullRequest]) -> Vec<BranchName> {
+fn removed(courses: &[Course], all: &[PullRequest]) -> Vec<(EnvironmentName, BranchName)> {
     let is_listed = |head: &BranchName| all.iter().any(|one| one.head == *head);
-    let steps = courses.iter().filter(|course| course.proposal.is_none()).flat_map(|course| &course.steps);
-    let removed = steps.filter_map(|step| match step {
-        Step::Delete { head, .. } => Some(head),
-        _ => None,
-    });
-    removed.filter(|head| !is_listed(head)).cloned().collect()
+    let is_removed = |course: &&Course| course.steps.iter().any(|step| matches!(step, Step::Delete { .. }));
+    let left = courses.iter().filter(|course| course.proposal.is_none() && !is_listed(&course.head));
+    left.filter(is_removed).map(|course| (course.environment.clone(), course.head.clone())).collect()
 }
 
 /// Returns the names that the head branches of something have by the configuration: of its group, also under the prefix that stands

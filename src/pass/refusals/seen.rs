@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::cache::{Cache, Key32};
-use crate::model::brought::Brought;
+use crate::model::brought::{Brought, Told};
 use crate::model::commit::CommitId;
 use crate::model::environment::{BranchName, EnvironmentName};
 use crate::model::pull_request::{Armed, Marker, Number, PullRequest, Source, State};
@@ -51,6 +51,8 @@ struct Closed {
     commit: String,
     key: String,
     brought: Vec<(String, String)>,
+    /// Whether nothing but its commit says so.
+    is_silent: bool,
     /// When that was, in seconds since 1970.
     second: i64,
 }
@@ -87,9 +89,16 @@ impl<'a> Seen<'a> {
     pub(super) fn refused_lately(&mut self, wish: &Wish) -> Vec<PullRequest> {
         let now = self.cache.now().as_second();
         let row = self.row(&wish.environment);
-        let lately = row.closed.iter().filter(|one| (0..LATELY).contains(&(now - one.second)));
+        let lately = row.closed.iter().filter(|one| one.is_lately(now));
         let lately = lately.map(|one| one.pull_request(&wish.environment));
         lately.filter(|one| wish.stood_in(one)).collect()
+    }
+
+    /// Returns the pull requests from a head branch by which something was refused a moment ago.
+    pub(super) fn closed_lately_on(&mut self, environment: &EnvironmentName, head: &BranchName) -> Vec<PullRequest> {
+        let now = self.cache.now().as_second();
+        let lately = self.row(environment).closed.iter().filter(|one| one.is_lately(now));
+        lately.filter(|one| one.head == head.as_str()).map(|one| one.pull_request(environment)).collect()
     }
 
     /// Notes on which head branch something is proposed.
@@ -128,6 +137,7 @@ impl<'a> Seen<'a> {
             commit: one.commit.to_string(),
             key: key.clone(),
             brought: brought.pairs().map(|(image, version)| (image.to_owned(), version.to_owned())).collect(),
+            is_silent: one.is_silent(),
             second: now,
         });
         row.closed.drain(..row.closed.len().saturating_sub(MOST));
@@ -150,7 +160,14 @@ impl<'a> Seen<'a> {
 }
 
 impl Closed {
+    fn is_lately(&self, now: i64) -> bool {
+        (0..LATELY).contains(&(now - self.second))
+    }
+
     fn pull_request(&self, environment: &EnvironmentName) -> PullRequest {
+        let brought: Brought = self.brought.iter().cloned().collect();
+        let (key, told) = (Some(self.key.clone()), Some(environment.clone()));
+        let told = Told { environment: told, key, brought: brought.clone() };
         let marker = Marker {
             key: self.key.clone(),
             environment: environment.clone(),
@@ -161,7 +178,7 @@ impl Closed {
             armed: Armed::No,
             what: None,
             instead: None,
-            brought: self.brought.iter().cloned().collect(),
+            brought,
             was: None,
         };
         PullRequest {
@@ -173,11 +190,11 @@ impl Closed {
             base: BranchName::from(""),
             title: String::new(),
             body: String::new(),
-            marker: Some(marker),
+            marker: (!self.is_silent).then_some(marker),
             labels: BTreeSet::new(),
             is_draft: false,
             is_armed: false,
-            told: None,
+            told: self.is_silent.then_some(told),
         }
     }
 }
@@ -214,6 +231,7 @@ mod tests {
             commit: "c".repeat(40),
             key: "key".to_owned(),
             brought: wish("1.5.0").brought.pairs().map(|(one, other)| (one.to_owned(), other.to_owned())).collect(),
+            is_silent: false,
             second: 0,
         };
         let closed = closed.pull_request(&"prod".into());

@@ -1,6 +1,6 @@
 //! What nobody wants any more: closing pull requests and removing branches of Tagboat's own, with the reason.
 //!
-//! Entry points: `leftovers` and `withdraw`. Pure.
+//! Entry points: `leftovers`, `withdraw` and [`record`]. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,7 +44,7 @@ pub(super) fn leftovers(
     for name in names.into_iter().filter(|name| !wanted.contains(name)) {
         let Some(key) = standing.place_of(name, prefix) else { continue };
         let (head, open) = (heads.get(name).copied(), open.get(name).copied());
-        let record = head.and_then(|head| record(head, standing));
+        let record = head.and_then(|head| record(head, standing)).map(|one| one.number);
         let fate = match kept(&key, (head, open), unsure).or(record.map(Kept::Record)) {
             // What a person has pushed to a branch of their own making is nobody else's business.
             Some(Kept::Theirs) if open.is_none() && standing.pull_requests.is_some() => None,
@@ -90,11 +90,11 @@ enum Kept {
 
 /// Returns the pull request of which nothing but the commit on a head branch tells that it was refused: a person has closed it, and
 /// its body does not say, or no longer, what it brought. A branch is all of it that everybody can read.
-fn record(head: &HeadBranch, standing: &Standing) -> Option<Number> {
+pub fn record<'a>(head: &HeadBranch, standing: &'a Standing) -> Option<&'a PullRequest> {
     let is_it = |one: &&PullRequest| one.head == head.name && one.commit == head.tip;
     let is_silent = |one: &PullRequest| one.marker.is_none() || (one.is_silent() && !head.told.brought.is_empty());
     let newest = standing.pull_requests.iter().flatten().filter(is_it).max_by_key(|one| one.number)?;
-    (head.key.is_some() && newest.is_refused() && is_silent(newest)).then_some(newest.number)
+    (head.key.is_some() && newest.is_refused() && is_silent(newest)).then_some(newest)
 }
 
 /// Tells why something that nobody wants stays, if it does.

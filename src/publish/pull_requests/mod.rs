@@ -7,7 +7,7 @@ mod bound;
 pub mod course;
 mod displaced;
 pub mod heads;
-mod leftovers;
+pub mod leftovers;
 mod merging;
 pub mod readiness;
 pub mod told;

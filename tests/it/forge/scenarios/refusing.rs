@@ -320,7 +320,7 @@ fn said(outcome: &Outcome, group: &str) -> (Action, String) {
 }
 
 pub(in crate::forge) async fn keeps_the_branch_that_alone_tells_of_a_refusal(kind: Kind) {
-    let stage = Stage::refused(kind, PLAIN).await;
+    let mut stage = Stage::refused(kind, PLAIN).await;
     stage.store.change(1, |pull| pull.body = "We do not want this.".to_owned());
     stage.configure(PLAIN, "groups: [{name: shop, images: [\"ghcr.io/acme/*\"]}]\n");
     for (mirror, hour) in [("mirror", 9), ("second", 10), ("third", 11)] {
@@ -332,6 +332,17 @@ pub(in crate::forge) async fn keeps_the_branch_that_alone_tells_of_a_refusal(kin
         assert!(action == Action::LeftAlone && reason.contains("only its commit tells"), "{reason}");
         assert!(stage.store.at(HEAD).is_some() && stage.states() == [Stands::Closed]);
     }
+    // Nor does it go once no listing tells of it, and no pass asks about it again and again.
+    stage.bury();
+    stage.cache = Some(stage.scratch.path("cache.db"));
+    for first in [true, false] {
+        stage.requests();
+        let outcome = stage.outcome("third", 11).await;
+        let (count, writes) = stage.requests();
+        assert!(stage.store.at(HEAD).is_some() && writes.is_empty(), "{:#?}", outcome.proposals);
+        assert!(first || count <= 2, "{count}");
+    }
+    stage.cache = None;
     stage.configure("    publish: commit\n", "");
     let (action, reason) = said(&stage.outcome("fifth", 12).await, "ghcr.io-acme-web");
     assert!(action == Action::LeftAlone && reason.contains("closed by a person in #1"), "{reason}");
@@ -340,5 +351,6 @@ pub(in crate::forge) async fn keeps_the_branch_that_alone_tells_of_a_refusal(kin
     // Taken back, it tells of nothing any more.
     stage.label(1, "tagboat/retry");
     stage.outcome("fourth", 13).await;
-    assert_eq!((stage.store.at(HEAD), stage.states()), (None, vec![Stands::Closed, Stands::Open]));
+    let newest = stage.pulls().pop().unwrap();
+    assert_eq!((stage.store.at(HEAD), newest.state, newest.number), (None, Stands::Open, 121));
 }
