@@ -189,8 +189,10 @@ pub(super) enum Standing {
 /// Finds what stands for a head branch that is there.
 pub(super) async fn open(place: Place<'_>, head: &BranchName) -> Result<Standing, ForgeError> {
     let Some(forge) = place.forge() else { return Ok(Standing::Branch) };
-    let all = forge.of_head(place.branch, head).await?;
-    let open = all.into_iter().find(|one| one.state == State::Open);
+    // The listing names every open one, however long ago it was opened.
+    let all = forge.list().await?.pull_requests;
+    let is_it = |one: &PullRequest| one.state == State::Open && one.head == *head && one.base == *place.branch;
+    let open = all.into_iter().find(is_it);
     Ok(open.map_or(Standing::Nothing, |open| Standing::Open(Box::new(open))))
 }
 

@@ -20,7 +20,7 @@ use crate::model::gate::Gate;
 use crate::model::history::Ordered;
 use crate::model::image::{ImageName, shorten};
 use crate::model::proposal::{Action, Move, Proposal};
-use crate::model::pull_request::State;
+use crate::model::pull_request::{PullRequest, State};
 use crate::model::site::Value;
 use crate::pass::grounds;
 use crate::pass::order::{Ground, OrderError, promote};
@@ -245,8 +245,9 @@ pub async fn standing(
             };
             let Some(mut proposal) = proposed(planned, environment, &group, &words) else { continue };
             if let Publishing::Forge(forge) = publishing {
-                match forge.of_head(onto, &head.name).await {
-                    Ok(all) => match all.into_iter().find(|one| one.state == State::Open) {
+                let is_it = |one: &PullRequest| one.state == State::Open && one.head == head.name && one.base == *onto;
+                match forge.list().await.map(|listed| listed.pull_requests) {
+                    Ok(all) => match all.into_iter().find(is_it) {
                         Some(open) => proposal.url = Some(open.url),
                         None => continue,
                     },
