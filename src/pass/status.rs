@@ -138,11 +138,9 @@ fn running(
     let question = &decision.question;
     let key = (question.environment.clone(), question.image.clone(), question.current.clone());
     let brought = background.and_then(|known| known.brought.get(&key)).cloned();
-    let is_own = |proposal: &&Arc<Proposal>| {
-        proposal.environment == question.environment
-            && proposal.moves.iter().any(|step| step.image == question.image && step.from == question.current)
-    };
-    let next = shared.iter().find(is_own).cloned();
+    let own = shared.iter().filter(|proposal| proposal.environment == question.environment);
+    let own = own.filter_map(|proposal| Some((proposal, proposal.moves.iter().find(|step| step.answers(question))?)));
+    let (next, to) = own.map(|(proposal, step)| (Arc::clone(proposal), step.to.clone())).next().unzip();
     let drift = background.into_iter().flat_map(|known| &known.drifts).find(|drift| {
         drift.environment == question.environment && drift.image == question.image && drift.value == question.current
     });
@@ -158,6 +156,7 @@ fn running(
         value: question.current.clone(),
         brought,
         next,
+        to,
         // What stands ahead says so as drift; twice would be once too often.
         blocked: blocked.filter(|_| drift.is_none()),
         kept_back: kept_back.filter(|kept| !matches!(kept.reason, Reason::Held(_))),

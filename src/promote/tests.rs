@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::model::decision::{Origin, Question, Reason};
+use crate::model::decision::{Origin, Question, Reason, Verdict};
 use crate::model::environment::Publish;
 use crate::model::gate::{GateSpec, SoakCount};
 use crate::model::glob::{ImageGlob, PathGlobs};
@@ -279,4 +279,80 @@ fn a_failure_is_laid_to_nobody_while_it_is_not_known_what_else_came() {
     // The other one may have come later, and failed.
     observation.pasts.insert(key(api), Err("the object is damaged".to_owned()));
     assert_eq!(states(&observation), [(WEB.to_owned(), false)]);
+}
+
+/// A timeline in which values came one after the other, at these hours of a day, the newest last.
+fn timeline(came: &[(&str, i64)]) -> crate::model::history::Timeline {
+    let start: Timestamp = "2026-11-20T00:00:00Z".parse().unwrap();
+    let at = |hours: i64| start + jiff::SignedDuration::from_hours(hours);
+    let shift = |(depth, pair): (usize, &[(&str, i64)])| {
+        let (from, to) = (value(pair[0].0), value(pair[1].0));
+        let word = crate::model::history::Word { depth, ..Default::default() };
+        crate::model::history::Shift {
+            commit: crate::model::commit::CommitId(format!("c{}", pair[1].0).into()),
+            time: at(pair[1].1),
+            landed: at(pair[1].1),
+            by: crate::model::history::Mover::Tagboat,
+            word,
+            from: [from.clone()].into(),
+            to: [to.clone()].into(),
+            steps: [(from, to)].into(),
+        }
+    };
+    let shifts = came.windows(2).rev().enumerate().map(shift).collect();
+    crate::model::history::Timeline { shifts, asides: Vec::new(), oldest: start, whole: true }
+}
+
+/// The rows of `prod`, after `eu` and `us`, where soak counts two hours from the introduction, at an hour of the day.
+fn introduced(eu: &[(&str, i64)], us: &[(&str, i64)], hour: i64) -> Vec<String> {
+    let mut prod = environment("prod", &["eu", "us"], Publish::Commit);
+    prod.gates = vec![GateSpec::Soak { time: jiff::SignedDuration::from_hours(2), count: SoakCount::Introduced }];
+    let first = |name| environment(name, &[], Publish::Commit);
+    let environments = Environments(vec![first("eu"), first("us"), prod]);
+    let runs = |came: &[(&str, i64)]| came.last().unwrap().0.to_owned();
+    let decisions =
+        vec![decision(WEB, "eu", &runs(eu)), decision(WEB, "us", &runs(us)), decision(WEB, "prod", "1.0.0")];
+    let mut observation = observation(&[WEB]);
+    observation.now = timeline(&[]).oldest + jiff::SignedDuration::from_hours(hour);
+    for (name, came) in [("eu", eu), ("us", us)] {
+        let past = Past { timeline: Some(timeline(came)), ..Past::default() };
+        observation.pasts.insert((name.into(), WEB.parse().unwrap()), Ok(past));
+    }
+    let told = told(&promote(&observation, decisions, &environments, &Groups::default()));
+    told.into_iter().filter(|row| row.starts_with("prod") || row.contains("in prod")).collect()
+}
+
+#[test]
+fn counted_from_the_introduction_the_newest_that_all_have_had_comes_though_they_run_different_ones() {
+    let eu = [("1.0.0", 0), ("1.1.0", 1), ("1.2.0", 4)];
+    let us = [("1.0.0", 0), ("1.1.0", 2), ("1.3.0", 5)];
+    let apart = format!("{WEB}: in prod: the environments before it do not run the same version");
+    assert_eq!(introduced(&eu, &us, 6), ["prod/ghcr.io-acme-web: 1.0.0 -> 1.1.0 committed"]);
+    // It waits until the last of them has had it for long enough.
+    assert_eq!(introduced(&eu[..2], &us, 3), ["prod/ghcr.io-acme-web: 1.0.0 -> 1.1.0 waiting"]);
+    // The newest of several, and none that only one of them had.
+    let other = [("1.0.0", 0), ("1.1.0", 1), ("1.2.0", 2), ("1.3.0", 5)];
+    assert_eq!(introduced(&eu, &other, 7), ["prod/ghcr.io-acme-web: 1.0.0 -> 1.2.0 committed"]);
+    assert_eq!(introduced(&eu, &other, 5), ["prod/ghcr.io-acme-web: 1.0.0 -> 1.1.0 committed"]);
+    assert_eq!(introduced(&eu, &[("1.0.0", 0), ("1.3.0", 5)], 9), [apart]);
+}
+
+#[test]
+fn a_group_half_of_which_is_missing_here_waits_and_one_that_is_missing_before_does_not() {
+    let api = "ghcr.io/acme/api";
+    let environments =
+        Environments(vec![environment("dev", &[], Publish::Commit), environment("prod", &["dev"], Publish::Commit)]);
+    let image = |name: &str| ImageGlob::parse(name).unwrap();
+    let groups = Groups(vec![Group { name: "shop".into(), images: vec![image(WEB), image(api)] }]);
+    let of = |decisions: Vec<Decision>, groups: &Groups| {
+        let promoted = promote(&observation(&[WEB, api]), decisions, &environments, groups);
+        let prod = promoted.proposals.into_iter().find(|proposal| proposal.environment == "prod".into()).unwrap();
+        (prod.action, prod.reason)
+    };
+    let web = [decision(WEB, "dev", "1.2.0"), decision(WEB, "prod", "1.0.0")];
+    let half = [&web[..], &[decision(api, "dev", "1.2.0")]].concat();
+    let reason = "the group moves together: ghcr.io/acme/api: dev runs it, and nothing follows it in prod";
+    assert_eq!(of(half.clone(), &groups), (crate::model::proposal::Action::Waiting, Some(reason.to_owned())));
+    assert_eq!(of(half, &Groups::default()), (crate::model::proposal::Action::Committed, None));
+    assert_eq!(of(web.to_vec(), &groups), (crate::model::proposal::Action::Committed, None));
 }

@@ -25,13 +25,21 @@ pub(super) async fn settle(
     what: &str,
     to: Option<&Tag>,
 ) -> Result<Settled, OrderError> {
-    let (group, mut asked) = meant(ground, what)?;
+    let Meant { group, mut asked, left_out } = meant(ground, what)?;
     let keys = asked.iter().map(|question| (question.environment.clone(), question.image.clone())).collect();
     crate::pass::pasts::read_pasts(ground.inputs, &mut ground.observation, &keys, &ground.seen);
     if to.is_none() {
         newest_together(ground, &mut asked)?;
     }
-    let mut settled = Settled { moves: Vec::new(), group, holds: Vec::new(), gates: Vec::new(), notes: Vec::new() };
+    let mut settled =
+        Settled { moves: Vec::new(), group: group.clone(), holds: Vec::new(), gates: Vec::new(), notes: Vec::new() };
+    for image in left_out {
+        let reason = format!(
+            "it stays as it is, though it is of the group {group}: `tagboat rollback {} {group}` takes all of it back",
+            ground.environment.name
+        );
+        settled.notes.push(Skipped { what: image.to_string(), reason });
+    }
     for question in asked {
         let back = match back(ground, &question, to)? {
             Ok(back) => back,
@@ -72,8 +80,16 @@ pub(super) async fn settle(
     Ok(settled)
 }
 
+/// What the name in an order stands for.
+struct Meant {
+    group: String,
+    asked: Vec<Question>,
+    /// The other images of the group that the environment runs, where only one was named.
+    left_out: BTreeSet<ImageName>,
+}
+
 /// Returns what the name stands for: a configured group, an image, or the name of an image's own group.
-fn meant(ground: &Ground<'_>, what: &str) -> Result<(String, Vec<Question>), OrderError> {
+fn meant(ground: &Ground<'_>, what: &str) -> Result<Meant, OrderError> {
     let config = ground.inputs.config;
     let name = &ground.environment.name;
     let mut all = questions::questions(&ground.observation, &config.rules, &config.environments);
@@ -97,8 +113,11 @@ fn meant(ground: &Ground<'_>, what: &str) -> Result<(String, Vec<Question>), Ord
         };
         return Err(refused(format!("`{}` is neither an image nor a group of {name}", shorten(what)), hint));
     };
-    let group = config.groups.of(&first.image).map_or_else(|| first.image.group_name(), |group| group.name.clone());
-    Ok((group, found))
+    let own = config.groups.of(&first.image);
+    let is_of_it = |image: &ImageName| own.is_some() && config.groups.of(image) == own;
+    let left_out = others.into_iter().map(|question| question.image).filter(is_of_it).collect();
+    let group = own.map_or_else(|| first.image.group_name(), |group| group.name.clone());
+    Ok(Meant { group, asked: found, left_out })
 }
 
 fn past<'a>(ground: &'a Ground<'_>, question: &Question) -> Result<&'a Past, OrderError> {

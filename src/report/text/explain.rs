@@ -5,17 +5,17 @@ use std::io;
 use std::sync::Arc;
 
 use crate::model::decision::{Decision, Reason, Verdict};
-use crate::model::gate::GateState;
 use crate::model::image::ImageName;
 use crate::model::kept_back::KeptBack;
 use crate::model::outcome::{Explanation, Trouble};
+use crate::model::proposal::Action;
 use crate::model::tags::{ImageTags, newest_first};
 use crate::model::usage::Usage;
 use crate::report::View;
 use crate::report::candidates::{self, Candidate, State, Why};
 use crate::report::text::ink::{Cut, Tone};
 use crate::report::text::lists::{count, named};
-use crate::report::text::outcome::{gates, short_value, split};
+use crate::report::text::outcome::{Passing, gates, short_value, split};
 use crate::report::text::page::Page;
 use crate::report::text::table::{self, Cell, Column};
 
@@ -98,16 +98,19 @@ fn one(page: &mut Page<'_>, explanation: &Explanation, tags: Option<&ImageTags>)
             page.prose(2, 12, &[(Tone::Quiet, "source:"), (Tone::Plain, &source)])?;
         }
     }
-    gates(page, &explanation.gates)?;
-    let passed = explanation.gates.iter().filter(|gate| gate.state == GateState::Pass && !page.view.is_verbose());
-    let passed: Vec<&str> = passed.map(|gate| gate.name.as_str()).collect();
-    if !passed.is_empty() {
-        page.prose(
-            4,
-            6,
-            &[(Tone::Strong, &passed.join(", ")), (Tone::Good, if passed.len() == 1 { "passes" } else { "pass" })],
-        )?;
+    if let (Some(action), Some(reason)) = (explanation.action, &explanation.reason) {
+        let word = match action {
+            // What is held by itself says so beside `chosen`.
+            Action::Held if decision.chosen().is_none() => None,
+            Action::Held => Some("held:"),
+            Action::Failed => Some("failed:"),
+            _ => Some("waits:"),
+        };
+        if let Some(word) = word {
+            page.prose(2, 12, &[(Tone::Quiet, word), (Tone::Wait, reason)])?;
+        }
     }
+    gates(page, &explanation.gates, Passing::Told)?;
     if let Some(earliest) = explanation.earliest {
         page.prose(2, 12, &[(Tone::Quiet, "earliest:"), (Tone::Plain, &earliest.to_string())])?;
     }
