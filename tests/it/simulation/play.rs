@@ -179,13 +179,14 @@ fn said(world: &World, outcome: &Outcome, is_disturbed: bool) -> Result<(), Viol
                 continue;
             }
             // Where it runs several, each place follows the one that it stands for.
-            let is_behind = |before: &usize, current: &Value| {
-                let there = last.stands_for(*before, (index, image), current);
+            let is_behind = |before: &usize, place: usize, current: &Value| {
+                let there = last.stands_for(*before, image, place);
                 there.is_some_and(|there| is_lower(&current.tag, &there.tag) && is_followed(&there.tag))
             };
-            let mut values = last.values(index, image);
+            let mut values = last.values(index, image).enumerate();
             let lags = !environment.after.is_empty()
-                && values.any(|current| environment.after.iter().all(|before| is_behind(before, current)));
+                && values
+                    .any(|(place, current)| environment.after.iter().all(|before| is_behind(before, place, current)));
             let is_here = |name: &EnvironmentName| name.as_str() == environment.name;
             let is_told = outcome.proposals.iter().any(|proposal| is_here(&proposal.environment))
                 || outcome.decisions.iter().any(|decision| {

@@ -219,10 +219,7 @@ fn came_by(world: &World, session: &Session, step: &Step, way: &[usize]) -> Verd
         let runs_there = values.peek().is_some() && values.all(same);
         let ran_there = || world.ledger.landings[..=base].iter().any(|one| one.values(*before, step.image).any(same));
         // Where it runs several, each place follows the one that it stands for.
-        let is_matched = || {
-            let place = (step.environment, step.image);
-            seen.stands_for(*before, place, &step.from).is_some_and(same)
-        };
+        let is_matched = || seen.stands_for(*before, step.image, step.place).is_some_and(same);
         let was_there = runs_there || is_matched() || (counts_introduced && ran_there());
         if !was_there {
             let before = setting.environments[*before].name;
@@ -270,10 +267,10 @@ fn together(world: &World, session: &Session, moves: &BTreeSet<Step>) -> Verdict
                 // Where one before is enough, the group may have come by another way, on which nothing is left behind.
                 let mut behind = Vec::new();
                 for before in &setting.environments[*environment].after {
-                    let ahead = seen.values(*environment, other).find_map(|current| {
+                    let ahead = seen.values(*environment, other).enumerate().find_map(|(place, current)| {
                         let is_ahead =
                             |value: &&Value| is_lower(&lowest.tag, &value.tag) && is_lower(&current.tag, &value.tag);
-                        match seen.stands_for(*before, (*environment, other), current) {
+                        match seen.stands_for(*before, other, place) {
                             Some(value) => Some(value).filter(is_ahead),
                             None => seen.values(*before, other).find(is_ahead),
                         }
