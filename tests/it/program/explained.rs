@@ -212,3 +212,25 @@ fn a_rollback_of_one_image_of_a_group_says_what_stays() {
     let note = serde_json::json!([{"what": "127.0.0.1:50000/acme/api", "reason": reason}]);
     assert_eq!(told["skipped"], note, "{told}");
 }
+
+#[test]
+fn places_in_one_file_stand_for_each_other_in_their_order() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let after =
+        "    gates: {manual: true}\n  - name: prod\n    files: [prod/**]\n    after: dev\n    publish: commit\n";
+    let config = world.config() + after;
+    let pod = |tags: [&str; 3]| {
+        let host = world.registry.host();
+        let own = tags.map(|tag| format!("  - image: {host}/acme/web:{tag}\n")).concat();
+        format!("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n{own}")
+    };
+    let files = [
+        (".tagboat.yaml", config.as_str()),
+        ("dev/web.yaml", &pod(["1.4.0", "1.5.0", "1.4.0"])),
+        ("prod/web.yaml", &pod(["1.4.0"; 3])),
+    ];
+    let remote = world.scratch.bare("manifests.git", &files);
+    world.run_on(&remote, &[]).ended(0);
+    let now = String::from_utf8(remote.show("main", "prod/web.yaml")).unwrap();
+    assert_eq!(now, pod(["1.4.0", "1.5.0", "1.4.0"]));
+}
