@@ -356,3 +356,64 @@ fn a_group_half_of_which_is_missing_here_waits_and_one_that_is_missing_before_do
     assert_eq!(of(half, &Groups::default()), (crate::model::proposal::Action::Committed, None));
     assert_eq!(of(web.to_vec(), &groups), (crate::model::proposal::Action::Committed, None));
 }
+
+#[test]
+fn a_digest_that_gave_way_comes_back_only_where_nobody_moved_the_environment_before_to_it() {
+    let (old, new) = ("1.0.0@a", "1.0.0@b");
+    let following = |environment: &str, current: &str| {
+        let mut decision = decision(WEB, environment, "1.0.0");
+        let policy = Policy::new(Select::Digest(Some("1.0.0".parse().unwrap())));
+        decision.question.policy = Arc::new(policy);
+        decision.question.current = value(current);
+        decision.verdict = Verdict::Keep;
+        decision
+    };
+    let environments =
+        Environments(vec![environment("dev", &[], Publish::Commit), environment("prod", &["dev"], Publish::Commit)]);
+    let went_back = |by: &crate::model::history::Mover| {
+        let mut observation = observation(&[WEB]);
+        let mut dev = timeline(&[(old, 0), (new, 1), (old, 2)]);
+        dev.shifts.iter_mut().for_each(|shift| shift.by = by.clone());
+        for (name, own) in [("dev", dev), ("prod", timeline(&[(old, 0), (new, 1)]))] {
+            let past = Past { timeline: Some(own), ..Past::default() };
+            observation.pasts.insert((name.into(), WEB.parse().unwrap()), Ok(past));
+        }
+        let decisions = vec![following("dev", old), following("prod", new)];
+        told(&promote(&observation, decisions, &environments, &Groups::default()))
+    };
+    let by_tagboat = went_back(&crate::model::history::Mover::Tagboat);
+    assert!(
+        by_tagboat[0].starts_with("prod/ghcr.io-acme-web: ") && by_tagboat[0].ends_with("committed"),
+        "{by_tagboat:?}"
+    );
+    let by_a_person = went_back(&crate::model::history::Mover::Person("Ada".into()));
+    assert!(by_a_person[0].contains("to which a person moved dev"), "{by_a_person:?}");
+}
+
+#[test]
+fn a_hold_in_an_environment_holds_in_those_after_it_and_in_none_before() {
+    let environments = Environments(vec![
+        environment("dev", &[], Publish::Commit),
+        environment("staging", &["dev"], Publish::Commit),
+        environment("prod", &["staging"], Publish::Commit),
+    ]);
+    let hold = |environment: &str| crate::model::hold::Hold {
+        environment: Some(environment.into()),
+        image: WEB.parse().unwrap(),
+        tag: "1.2.0".parse().unwrap(),
+        until: None,
+        by: None,
+        reason: None,
+    };
+    let with = |held: &str| {
+        let mut observation = observation(&[WEB]);
+        observation.holds = vec![hold(held)];
+        let decisions =
+            vec![decision(WEB, "dev", "1.3.0"), decision(WEB, "staging", "1.2.0"), decision(WEB, "prod", "1.0.0")];
+        let rows = told(&promote(&observation, decisions, &environments, &Groups::default()));
+        rows.into_iter().filter(|row| row.starts_with("prod")).collect::<Vec<_>>()
+    };
+    let (held, free) =
+        ("prod/ghcr.io-acme-web: 1.0.0 -> 1.2.0 held", "prod/ghcr.io-acme-web: 1.0.0 -> 1.2.0 committed");
+    assert_eq!([with("dev"), with("staging"), with("prod"), with("elsewhere")], [[held], [held], [held], [free]]);
+}
