@@ -167,6 +167,8 @@ pub struct Finding {
 pub struct Explanation {
     /// The decision with a reason for every tag.
     pub decision: Decision,
+    /// Where what it is about stands: file, line and column.
+    pub places: Vec<String>,
     /// What the gates say.
     pub gates: Vec<Gate>,
     /// What comes next, where something does.

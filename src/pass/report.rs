@@ -58,6 +58,7 @@ pub fn explanations(planned: &Planned) -> Vec<Explanation> {
             let proposal = of(decision);
             Explanation {
                 decision: decision.clone(),
+                places: places(question, &planned.observation),
                 gates: proposal.map(|proposal| proposal.gates.clone()).unwrap_or_default(),
                 next: proposal
                     .and_then(|proposal| Some(proposal.moves.iter().find(|step| step.answers(question))?.to.clone())),
@@ -68,6 +69,12 @@ pub fn explanations(planned: &Planned) -> Vec<Explanation> {
             }
         })
         .collect()
+}
+
+/// Tells where what a question is about stands.
+fn places(question: &Question, observation: &Observation) -> Vec<String> {
+    let sites = question.sites.iter().filter_map(|site| observation.sites.get(*site));
+    sites.map(|site| Place(&site.file, site.position).to_string()).collect()
 }
 
 /// Returns the watch over what stands where a question is about, while there is one.

@@ -568,7 +568,7 @@ fn merge(total: &mut Outcome, mut later: Outcome, landed: &BTreeSet<EnvironmentN
         matches!(decision.verdict, Verdict::Move { .. }) && !moved(own) && before.contains(own)
     };
     total.decisions.retain(has_come);
-    let known: BTreeSet<_> = total.decisions.iter().map(|decision| place_of(decision)).collect();
+    let known: BTreeSet<_> = total.decisions.iter().map(place_of).collect();
     later.decisions.retain(|decision| !known.contains(&place_of(decision)));
     drop(known);
     total.decisions.append(&mut later.decisions);

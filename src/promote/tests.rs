@@ -417,3 +417,114 @@ fn a_hold_in_an_environment_holds_in_those_after_it_and_in_none_before() {
         ("prod/ghcr.io-acme-web: 1.0.0 -> 1.2.0 held", "prod/ghcr.io-acme-web: 1.0.0 -> 1.2.0 committed");
     assert_eq!([with("dev"), with("staging"), with("prod"), with("elsewhere")], [[held], [held], [held], [free]]);
 }
+
+#[test]
+fn an_environment_is_ahead_only_of_all_that_stands_before_it() {
+    let environments =
+        Environments(vec![environment("dev", &[], Publish::Commit), environment("prod", &["dev"], Publish::Commit)]);
+    let key = |name: &str| (EnvironmentName::from(name), WEB.parse::<ImageName>().unwrap());
+    let order = |one: &Value, other: &Value| {
+        one.tag.as_ref().map(ToString::to_string).partial_cmp(&other.tag.as_ref().map(ToString::to_string))
+    };
+    let with = |dev: &[&str]| {
+        let values = dev.iter().map(|tag| value(tag)).collect();
+        let runs = drift::Runs::from([(key("dev"), values), (key("prod"), [value("1.2.0")].into())]);
+        let found = drift::drift(&environments, &runs, &BTreeMap::new(), &order);
+        found.into_iter().map(|drift| drift.reason).collect::<Vec<_>>()
+    };
+    assert_eq!(with(&["1.1.0"]), ["1.2.0 is ahead of dev, which runs 1.1.0"]);
+    assert_eq!(with(&["1.0.0", "1.1.0"]), ["1.2.0 is ahead of dev, which runs 1.0.0, 1.1.0"]);
+    // One of its places is further.
+    assert_eq!(with(&["1.1.0", "1.3.0"]), [""; 0]);
+    assert_eq!(with(&["1.2.0", "1.1.0"]), [""; 0]);
+}
+
+#[test]
+fn of_several_ways_the_one_that_is_open_is_taken() {
+    let mut prod = environment("prod", &["eu", "us"], Publish::Commit);
+    prod.after_any = true;
+    prod.gates = vec![GateSpec::Soak { time: jiff::SignedDuration::from_hours(2), count: SoakCount::Running }];
+    let first = |name| environment(name, &[], Publish::Commit);
+    let environments = Environments(vec![first("eu"), first("us"), prod]);
+    let at = |eu: i64, us: i64| {
+        let decisions =
+            [decision(WEB, "eu", "1.2.0"), decision(WEB, "us", "1.2.0"), decision(WEB, "prod", "1.0.0")].to_vec();
+        let mut observation = observation(&[WEB]);
+        observation.now = timeline(&[]).oldest + jiff::SignedDuration::from_hours(6);
+        for (name, came) in [("eu", eu), ("us", us)] {
+            let past = Past { timeline: Some(timeline(&[("1.0.0", 0), ("1.2.0", came)])), ..Past::default() };
+            observation.pasts.insert((name.into(), WEB.parse().unwrap()), Ok(past));
+        }
+        let promoted = promote(&observation, decisions, &environments, &Groups::default());
+        let own = promoted.proposals.into_iter().find(|proposal| proposal.environment == "prod".into()).unwrap();
+        let hour = |moment: Timestamp| moment.to_zoned(jiff::tz::TimeZone::UTC).hour();
+        (own.action.as_str(), own.earliest.map(hour))
+    };
+    assert_eq!((at(1, 5), at(5, 1)), (("committed", None), ("committed", None)));
+    // None is open: the one that opens first.
+    assert_eq!((at(5, 6), at(6, 5)), (("waiting", Some(7)), ("waiting", Some(7))));
+}
+
+#[test]
+fn what_was_introduced_in_the_same_moment_as_what_failed_had_its_turn() {
+    let mut prod = environment("prod", &["eu"], Publish::Commit);
+    prod.gates = vec![GateSpec::Soak { time: jiff::SignedDuration::from_hours(2), count: SoakCount::Introduced }];
+    let environments = Environments(vec![environment("eu", &[], Publish::Commit), prod]);
+    let with = |came: &[(&str, i64)]| {
+        let mut observation = observation(&[WEB]);
+        observation.now = timeline(&[]).oldest + jiff::SignedDuration::from_hours(9);
+        observation.holds = vec![crate::model::hold::Hold {
+            environment: Some("prod".into()),
+            image: WEB.parse().unwrap(),
+            tag: "1.2.0".parse().unwrap(),
+            until: None,
+            by: Some(crate::model::hold::BY_ITSELF.to_owned()),
+            reason: None,
+        }];
+        let failed = crate::model::history::TakenBack {
+            value: value("1.2.0"),
+            instead: value("1.0.0"),
+            commit: crate::model::commit::CommitId("back".into()),
+            time: observation.now,
+            by: "Tagboat".into(),
+        };
+        let past = Past { timeline: Some(timeline(came)), ..Past::default() };
+        observation.pasts.insert(("eu".into(), WEB.parse().unwrap()), Ok(past));
+        let past = Past { failed: vec![failed], ..Past::default() };
+        observation.pasts.insert(("prod".into(), WEB.parse().unwrap()), Ok(past));
+        let decisions = vec![decision(WEB, "eu", came.last().unwrap().0), decision(WEB, "prod", "1.0.0")];
+        let rows = told(&promote(&observation, decisions, &environments, &Groups::default()));
+        rows.into_iter().find(|row| row.starts_with("prod")).unwrap()
+    };
+    let held = "prod/ghcr.io-acme-web: 1.0.0 -> 1.2.0 held";
+    assert_eq!(with(&[("1.0.0", 0), ("1.1.0", 1), ("1.2.0", 1)]), held);
+    assert_eq!(with(&[("1.0.0", 0), ("1.1.0", 1), ("1.2.0", 3)]), held);
+    assert_eq!(
+        with(&[("1.0.0", 0), ("1.1.0", 1), ("1.2.0", 3), ("1.3.0", 4)]),
+        "prod/ghcr.io-acme-web: 1.0.0 -> 1.3.0 committed"
+    );
+}
+
+#[test]
+fn a_stay_as_long_as_the_soak_is_no_starvation() {
+    let mut prod = environment("prod", &["eu"], Publish::Commit);
+    prod.gates = vec![GateSpec::Soak { time: jiff::SignedDuration::from_hours(2), count: SoakCount::Running }];
+    let environments = Environments(vec![environment("eu", &[], Publish::Commit), prod]);
+    let reason = |came: &[(&str, i64)], hour: i64| {
+        let mut observation = observation(&[WEB]);
+        observation.now = timeline(&[]).oldest + jiff::SignedDuration::from_hours(hour);
+        let past = Past { timeline: Some(timeline(came)), ..Past::default() };
+        observation.pasts.insert(("eu".into(), WEB.parse().unwrap()), Ok(past));
+        let decisions = vec![decision(WEB, "eu", "1.3.0"), decision(WEB, "prod", "1.0.0")];
+        let promoted = promote(&observation, decisions, &environments, &Groups::default());
+        let own = promoted.proposals.into_iter().find(|proposal| proposal.environment == "prod".into()).unwrap();
+        match &own.gates[0].state {
+            GateState::Wait { reason, .. } => reason.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let fast = [("1.0.0", 0), ("1.1.0", 1), ("1.2.0", 2), ("1.1.0", 3), ("1.3.0", 4)];
+    assert!(reason(&fast, 4).contains("the last 3 versions there stayed too short, at most 1 h"));
+    let slower = [("1.0.0", 0), ("1.1.0", 1), ("1.2.0", 2), ("1.1.0", 4), ("1.3.0", 5)];
+    assert_eq!(reason(&slower, 5), "2 h of 2 h to go in eu");
+}

@@ -132,7 +132,11 @@ pub fn explain(
         let question = &decision.question;
         sink.raw("{\"image\":").string(question.image.as_str());
         sink.raw(",\"environment\":").string(question.environment.as_str());
-        sink.raw(",\"current\":").optional(question.current.tag.as_ref().map(Tag::as_str));
+        sink.raw(",\"places\":[");
+        for (index, place) in explanation.places.iter().enumerate() {
+            sink.raw(if index == 0 { "" } else { "," }).string(place);
+        }
+        sink.raw("],\"current\":").optional(question.current.tag.as_ref().map(Tag::as_str));
         sink.raw(",\"chosen\":").optional(decision.chosen().map(Tag::as_str));
         sink.raw(",\"candidates\":[");
         let tags = images.get(&question.image);

@@ -39,8 +39,15 @@ pub fn explain(
 ) -> io::Result<()> {
     let mut page = Page::new(view, out);
     for explanation in explanations {
-        let tags = images.get(&explanation.decision.question.image);
-        one(&mut page, explanation, tags.map(|tags| &**tags))?;
+        let question = &explanation.decision.question;
+        let tags = images.get(&question.image);
+        let is_same = |other: &&Explanation| {
+            let other = &other.decision.question;
+            (&other.environment, &other.image) == (&question.environment, &question.image)
+        };
+        // Where one environment has several answers, which place each is about makes the difference.
+        let is_one_of_several = explanations.iter().filter(is_same).count() > 1;
+        one(&mut page, explanation, tags.map(|tags| &**tags), is_one_of_several)?;
     }
     if !troubles.is_empty() {
         page.title("Failed")?;
@@ -73,13 +80,21 @@ pub fn asked(usage: &Usage, view: &View, out: &mut dyn io::Write) -> io::Result<
     page.finish()
 }
 
-fn one(page: &mut Page<'_>, explanation: &Explanation, tags: Option<&ImageTags>) -> io::Result<()> {
+fn one(
+    page: &mut Page<'_>,
+    explanation: &Explanation,
+    tags: Option<&ImageTags>,
+    is_one_of_several: bool,
+) -> io::Result<()> {
     let list = tags.map(|tags| &tags.list);
     let decision = &explanation.decision;
     let question = &decision.question;
     page.gap()?;
     let (image, environment) = (question.image.as_str(), question.environment.as_str());
     page.prose(0, 2, &[(Tone::Strong, image), (Tone::Plain, "in"), (Tone::Strong, environment)])?;
+    if is_one_of_several || page.view.is_verbose() {
+        page.prose(2, 12, &[(Tone::Quiet, "where:"), (Tone::Plain, &explanation.places.join(", "))])?;
+    }
     page.prose(2, 12, &[(Tone::Quiet, "policy:"), (Tone::Plain, &question.policy.to_string())])?;
     page.prose(2, 12, &[(Tone::Quiet, "current:"), (Tone::Plain, &short_value(&question.current))])?;
     let (tone, chosen, why) = match &decision.verdict {

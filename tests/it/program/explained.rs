@@ -155,6 +155,13 @@ fn each_of_several_places_goes_where_its_own_counterpart_stands() {
     let again = world.run_on(&remote, &["--output", "json"]).ended(0).json();
     assert_eq!(again["changes"], serde_json::json!([]), "{again}");
 
+    let folder = world.scratch.path("clone");
+    remote.git(&["clone", "--quiet", ".", &folder.display().to_string()]);
+    let told = explained(&world, &Repository { folder }, "web", &[]);
+    let heads: Vec<&str> = told.lines().filter(|line| line.contains("where:") || line.contains("chosen:")).collect();
+    assert_eq!(heads.len(), 6, "one for each place: {told}");
+    assert!(heads[0].ends_with("where: prod/asia/web.yaml:9:43") && heads[1].contains("undecided"), "{told}");
+
     // `check` names the places that only one of the two has.
     world.write(".tagboat.yaml", &config);
     files.push(("dev/alone/web.yaml", &old));

@@ -279,6 +279,7 @@ pub(super) fn explanation() -> Explanation {
     let reasons = [Reason::NotAVersion, Reason::InUse, Reason::OutOfRange];
     Explanation {
         decision: decision("ghcr.io/acme/web", "dev", "1.4.0", moves("1.5.0"), &reasons),
+        places: vec!["envs/dev/web.yaml:12:34".to_owned()],
         gates: soaking(),
         next: Some(value("1.5.0")),
         action: Some(Action::Waiting),

@@ -454,6 +454,7 @@ fn explain_condenses_and_lists_all_when_verbose() {
     ");
     assert_snapshot!(explain(VERBOSE), @"
     ghcr.io/acme/web in dev
+      where: envs/dev/web.yaml:12:34
       policy: semver minor
       current: 1.4.0
       chosen: 1.5.0 (minor step)

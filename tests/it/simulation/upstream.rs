@@ -224,7 +224,7 @@ pub(super) fn judge(world: &World, session: &Session, step: &Step, is_landing: b
     let soak = world.setting.upstream.and_then(|drawn| drawn.soak);
     let stays = upstream.stays(tip, step.image);
     let counts = match soak {
-        Some((_, true)) => stays.iter().filter(|(value, _)| is_same(value)).next_back(),
+        Some((_, true)) => stays.iter().rfind(|(value, _)| is_same(value)),
         _ => stays.first().filter(|(value, _)| is_same(value)),
     };
     let Some((_, since)) = counts else {
