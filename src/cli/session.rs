@@ -24,9 +24,6 @@ use crate::pass::{Detail, Editing, Inputs, Planned, elsewhere, setup, view};
 use crate::report::text::{self, Occasion};
 use crate::report::{Verbosity, View, json};
 
-/// How many threads drive connections.
-const NETWORK_THREADS: usize = 2;
-
 /// The widest that tables are laid out, however wide the terminal.
 const WIDEST: usize = 140;
 
@@ -69,9 +66,9 @@ impl Session {
         View { width: self.width(), color: self.wants_color(Stream::Output), verbosity }
     }
 
-    /// Starts the machinery for asynchronous work. Connections are driven beside the pass that asks over them.
+    /// Starts the machinery for asynchronous work; one thread drives it all, since it waits more than it works.
     pub(super) fn runtime(&self) -> Result<tokio::runtime::Runtime, Failure> {
-        let built = tokio::runtime::Builder::new_multi_thread().worker_threads(NETWORK_THREADS).enable_all().build();
+        let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
         built.map_err(|error| Failure::Failed(anyhow::Error::new(error).context("cannot start")))
     }
 
