@@ -499,6 +499,9 @@ fn what_was_introduced_in_the_same_moment_as_what_failed_had_its_turn() {
     let held = "prod/ghcr.io-acme-web: 1.0.0 -> 1.2.0 held";
     assert_eq!(with(&[("1.0.0", 0), ("1.1.0", 1), ("1.2.0", 1)]), held);
     assert_eq!(with(&[("1.0.0", 0), ("1.1.0", 1), ("1.2.0", 3)]), held);
+    // Of what came by then nothing is left, though something newer still soaks.
+    let waits = "prod/ghcr.io-acme-web: 1.0.0 -> 1.3.0 waiting";
+    assert_eq!(with(&[("1.0.0", 0), ("1.1.0", 1), ("1.2.0", 1), ("1.3.0", 8)]), waits);
     assert_eq!(
         with(&[("1.0.0", 0), ("1.1.0", 1), ("1.2.0", 3), ("1.3.0", 4)]),
         "prod/ghcr.io-acme-web: 1.0.0 -> 1.3.0 committed"
