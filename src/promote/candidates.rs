@@ -60,10 +60,17 @@ impl Candidate {
 }
 
 /// Turns a decision among all listed tags into one among what the environment before runs.
-pub(super) fn settle_decision(decision: &mut Decision, settled: Settled, observation: &Observation) {
+///
+/// `before` is what the environments before it run of the image.
+pub(super) fn settle_decision(
+    decision: &mut Decision,
+    settled: Settled,
+    observation: &Observation,
+    before: &BTreeSet<Value>,
+) {
     let Settled { verdict, held } = settled;
     let listed = observation.images.get(&decision.question.image).and_then(|tags| tags.as_ref().ok());
-    let before = decision.chosen().cloned();
+    let chosen_before = decision.chosen().cloned();
     decision.verdict = verdict;
     let Some(tags) = listed else { return };
     let chosen = decision.chosen().cloned();
@@ -72,10 +79,16 @@ pub(super) fn settle_decision(decision: &mut Decision, settled: Settled, observa
     decision.rejected.retain(|rejected| !is(rejected, &chosen));
     decision.rejected.replace(&Reason::Outranked, &Reason::NotBefore);
     // What the registry's newest would have been has no reason yet.
-    if let Some(before) = before.filter(|before| Some(before) != chosen.as_ref())
+    if let Some(before) = chosen_before.filter(|before| Some(before) != chosen.as_ref())
         && let Some(tag) = tags.list.find(before.as_str())
     {
         decision.rejected.insert(tag, Reason::NotBefore);
+    }
+    let there: Vec<_> = before.iter().filter_map(|value| tags.list.find(value.tag.as_ref()?.as_str())).collect();
+    let own: Vec<_> =
+        decision.rejected.iter().filter(|(tag, reason)| **reason == Reason::NotBefore && there.contains(tag)).collect();
+    for tag in own.into_iter().map(|(tag, _)| tag).collect::<Vec<_>>() {
+        decision.rejected.set(tag.0 as usize, Reason::NotNext);
     }
     if let Some((tag, why)) = held
         && let Some(tag) = tags.list.find(tag.as_str())

@@ -98,10 +98,16 @@ pub fn promote(
         promoted.forge.approvals.extend(stage.forge.approvals);
     }
     promoted.wants = wants;
+    let before = |index: usize| -> BTreeSet<Value> {
+        let question = &decisions[index].question;
+        let before = environments.named(&question.environment).into_iter().flat_map(candidates::predecessors);
+        before.flat_map(|before| candidates::runs(observation, &decisions, before, &question.image)).cloned().collect()
+    };
+    let settled: Vec<_> = settled.into_iter().map(|(index, settled)| (index, settled, before(index))).collect();
     promoted.decisions = decisions;
     promoted.groups = names;
-    for (index, settled) in settled {
-        candidates::settle_decision(&mut promoted.decisions[index], settled, observation);
+    for (index, settled, before) in settled {
+        candidates::settle_decision(&mut promoted.decisions[index], settled, observation, &before);
     }
     promoted
 }

@@ -241,7 +241,7 @@ fn rank(why: Why<'_>) -> u8 {
             Reason::PlatformMissing(_) => 4,
             Reason::SignatureMissing | Reason::SignatureWrong(_) => 5,
             Reason::Unknown(_) => 6,
-            Reason::Outranked | Reason::NotBefore => 7,
+            Reason::Outranked | Reason::NotBefore | Reason::NotNext => 7,
             Reason::SameVersion => 8,
             Reason::OutOfRange => 9,
             Reason::PreRelease => 10,

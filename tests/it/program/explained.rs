@@ -160,6 +160,8 @@ fn each_of_several_places_goes_where_its_own_counterpart_stands() {
     let told = explained(&world, &Repository { folder }, "web", &[]);
     let heads: Vec<&str> = told.lines().filter(|line| line.contains("where:") || line.contains("chosen:")).collect();
     assert_eq!(heads.len(), 6, "one for each place: {told}");
+    let apart = "1.5.0: in an environment before, and not what comes next";
+    assert!(told.contains(apart) && !told.contains("not in the environment before"), "{told}");
     assert!(heads[0].ends_with("where: prod/asia/web.yaml:9:43") && heads[1].contains("undecided"), "{told}");
 
     // `check` names the places that only one of the two has.
