@@ -85,9 +85,9 @@ pub(super) fn settle_decision(
         decision.rejected.insert(tag, Reason::NotBefore);
     }
     let there: Vec<_> = before.iter().filter_map(|value| tags.list.find(value.tag.as_ref()?.as_str())).collect();
-    let own: Vec<_> =
-        decision.rejected.iter().filter(|(tag, reason)| **reason == Reason::NotBefore && there.contains(tag)).collect();
-    for tag in own.into_iter().map(|(tag, _)| tag).collect::<Vec<_>>() {
+    let is_there = |(tag, reason): &(TagIndex, &Reason)| **reason == Reason::NotBefore && there.contains(tag);
+    let own: Vec<TagIndex> = decision.rejected.iter().filter(is_there).map(|(tag, _)| tag).collect();
+    for tag in own {
         decision.rejected.set(tag.0 as usize, Reason::NotNext);
     }
     if let Some((tag, why)) = held

@@ -98,10 +98,15 @@ pub fn promote(
         promoted.forge.approvals.extend(stage.forge.approvals);
     }
     promoted.wants = wants;
+    let mut run: BTreeMap<(&EnvironmentName, &ImageName), BTreeSet<&Value>> = BTreeMap::new();
+    for question in decisions.iter().map(|decision| &decision.question) {
+        run.entry((&question.environment, &question.image)).or_default().insert(&question.current);
+    }
     let before = |index: usize| -> BTreeSet<Value> {
         let question = &decisions[index].question;
         let before = environments.named(&question.environment).into_iter().flat_map(candidates::predecessors);
-        before.flat_map(|before| candidates::runs(observation, &decisions, before, &question.image)).cloned().collect()
+        let here = before.filter_map(|before| run.get(&(before, &question.image)));
+        here.flatten().map(|value| Value::clone(value)).collect()
     };
     let settled: Vec<_> = settled.into_iter().map(|(index, settled)| (index, settled, before(index))).collect();
     promoted.decisions = decisions;
