@@ -250,7 +250,7 @@ fn proposals(page: &mut Page<'_>, outcome: &Outcome, occasion: Occasion) -> io::
         let whereto = proposal.url.as_deref().or(proposal.branch.as_deref()).unwrap_or("");
         let reason = proposal.reason.as_ref().map(|reason| format!("({reason})")).unwrap_or_default();
         page.prose(2, 4, &[(Tone::Plain, &head), (Tone::Quiet, whereto), (Tone::Plain, &reason)])?;
-        gates(page, &proposal.gates)?;
+        gates(page, &proposal.gates, Passing::Left)?;
     }
     Ok(())
 }
@@ -320,7 +320,7 @@ fn waits(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
         }
         let spans: Vec<(Tone, &str)> = spans.iter().map(|(tone, text)| (*tone, text.as_str())).collect();
         page.prose(2, 4, &spans)?;
-        gates(page, &proposal.gates)?;
+        gates(page, &proposal.gates, Passing::Left)?;
     }
     Ok(())
 }
@@ -338,12 +338,24 @@ fn moves<'a>(moves: impl Iterator<Item = &'a Move> + Clone) -> String {
     text
 }
 
-/// Writes gates as a checklist; those that pass only where everything is asked for.
-pub(super) fn gates(page: &mut Page<'_>, gates: &[Gate]) -> io::Result<()> {
+/// Whether gates that pass are written, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Passing {
+    /// They are, with what they pass on.
+    Told,
+    /// Only where everything is asked for.
+    Left,
+}
+
+/// Writes gates as a checklist.
+pub(super) fn gates(page: &mut Page<'_>, gates: &[Gate], passing: Passing) -> io::Result<()> {
     for gate in gates {
         let (tone, mark, text) = match &gate.state {
-            GateState::Pass if !page.view.is_verbose() => continue,
-            GateState::Pass => (Tone::Good, "passes", String::new()),
+            GateState::Pass if passing == Passing::Left && !page.view.is_verbose() => continue,
+            GateState::Pass => match &gate.facts {
+                Some(facts) => (Tone::Good, "passes:", facts.clone()),
+                None => (Tone::Good, "passes", String::new()),
+            },
             GateState::Wait { until: Some(until), reason } => (Tone::Wait, "waits", format!("until {until}: {reason}")),
             GateState::Wait { until: None, reason } => (Tone::Wait, "waits:", reason.clone()),
             GateState::Fail { reason } => (Tone::Bad, "fails:", reason.clone()),

@@ -310,7 +310,7 @@ fn verbose_plan_names_every_place_and_passed_gate() {
 
     Waiting
       prod: ghcr.io/acme/web 1.4.0 → 1.5.0 waits
-        checks passes
+        checks passes: argocd/staging: success on commit 0a1b2c3d4e in staging
         soak waits until 2026-11-21T09:00:00Z: in staging for 3 h of 24 h
         approvals waits: 0 of 1
         query fails: 0.2 is not < 0.01
@@ -441,10 +441,10 @@ fn explain_condenses_and_lists_all_when_verbose() {
       policy: semver minor
       current: 1.4.0
       chosen: 1.5.0 (minor step)
+        checks passes: argocd/staging: success on commit 0a1b2c3d4e in staging
         soak waits until 2026-11-21T09:00:00Z: in staging for 3 h of 24 h
         approvals waits: 0 of 1
         query fails: 0.2 is not < 0.01
-        checks passes
       earliest: 2026-11-21T09:00:00Z
 
       1.5.0: chosen, best that semver minor allows
@@ -452,12 +452,13 @@ fn explain_condenses_and_lists_all_when_verbose() {
       2.0.0: out of range
       latest: not a version
     ");
-    assert_snapshot!(explain(VERBOSE), @r"
+    assert_snapshot!(explain(VERBOSE), @"
     ghcr.io/acme/web in dev
+      where: envs/dev/web.yaml:12:34
       policy: semver minor
       current: 1.4.0
       chosen: 1.5.0 (minor step)
-        checks passes
+        checks passes: argocd/staging: success on commit 0a1b2c3d4e in staging
         soak waits until 2026-11-21T09:00:00Z: in staging for 3 h of 24 h
         approvals waits: 0 of 1
         query fails: 0.2 is not < 0.01

@@ -112,6 +112,8 @@ pub(crate) enum Deed {
     HoldsVersion,
     /// Changes a file of the base branch that has nothing to do with it.
     Notes,
+    /// Takes back every approval of it.
+    Disapproves,
 }
 
 /// The next request of this method whose path contains this text meets the fault.
@@ -221,6 +223,7 @@ impl Store {
                 ".tagboat/holds.yaml",
                 "version: 1\nholds:\n  - image: ghcr.io/acme/web\n    tag: 1.5.0\n    by: Ada\n    reason: it leaks\n",
             ),
+            Deed::Disapproves => self.change(pull.number, |pull| pull.reviews.clear()),
             Deed::Notes => writes("notes", "nothing to do with it\n"),
         }
     }
