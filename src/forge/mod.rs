@@ -12,6 +12,7 @@ mod releases;
 pub mod remembered;
 mod rest;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -108,6 +109,11 @@ pub trait Forge: Send + Sync {
     ///
     /// Whoever asks looks at what was made: a forge may have put another mode or other names to it.
     fn make<'a>(&'a self, new: &'a NewCommit) -> Asked<'a, MadeCommit>;
+
+    /// Names the checks that a base branch requires, where the forge tells. A client asks once.
+    fn required<'a>(&'a self, _base: &'a BranchName) -> Asked<'a, BTreeSet<String>> {
+        Box::pin(std::future::ready(Ok(BTreeSet::new())))
+    }
 
     /// Asks for everything that decides whether the head commit may be merged.
     fn readiness<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Readiness>;

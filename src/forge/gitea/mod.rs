@@ -8,6 +8,7 @@ mod merging;
 mod raw;
 mod readiness;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -18,7 +19,7 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::forge::comments::{Comment, Comments, say_once};
-use crate::forge::gitea::raw::{DRAFT, RawComment, RawPullRequest, RawRepository, RawStatus};
+use crate::forge::gitea::raw::{DRAFT, RawComment, RawProtected, RawPullRequest, RawRepository, RawRule, RawStatus};
 use crate::forge::releases;
 use crate::forge::rest::{Reply, Rest, TokenHeader};
 use crate::forge::{Asked, Desk, Forge, ForgeError};
@@ -42,6 +43,7 @@ pub struct Gitea {
     name: String,
     has_token: bool,
     settings: Mutex<Option<RawRepository>>,
+    rules: Mutex<BTreeMap<BranchName, (RawProtected, RawRule)>>,
 }
 
 impl fmt::Debug for Gitea {
@@ -59,7 +61,8 @@ impl Gitea {
             owner: owner.to_owned(),
             name: name.to_owned(),
             has_token: token.is_some(),
-            settings: Mutex::new(None),
+            settings: Mutex::default(),
+            rules: Mutex::default(),
         }
     }
 
@@ -75,7 +78,7 @@ impl Gitea {
         Self { rest: self.rest.at(desk), ..self }
     }
 
-    /// Returns one for the next pass: it asks as the same and knows the same answers again, and asks anew for settings.
+    /// Returns one for the next pass: it asks as the same and knows the same answers again, and asks anew for settings and rules.
     #[must_use]
     pub fn for_pass(&self) -> Self {
         Self {
@@ -83,7 +86,8 @@ impl Gitea {
             owner: self.owner.clone(),
             name: self.name.clone(),
             has_token: self.has_token,
-            settings: Mutex::new(None),
+            settings: Mutex::default(),
+            rules: Mutex::default(),
         }
     }
 
@@ -312,6 +316,10 @@ impl Forge for Gitea {
 
     fn make<'a>(&'a self, new: &'a NewCommit) -> Asked<'a, MadeCommit> {
         Box::pin(self.write_commit(new))
+    }
+
+    fn required<'a>(&'a self, base: &'a BranchName) -> Asked<'a, BTreeSet<String>> {
+        Box::pin(self.read_required(base))
     }
 
     fn readiness<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Readiness> {

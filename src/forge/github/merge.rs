@@ -1,5 +1,7 @@
 //! Merging: pinned to the commit that was judged, by a way that the repository allows, or through its merge queue.
 
+use std::sync::PoisonError;
+
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
@@ -103,11 +105,7 @@ impl GitHub {
     /// Returns a way to merge that the repository and its rules allow. A squash comes first: the one commit keeps its
     /// message with the trailers, and the base branch its straight line.
     async fn method(&self, rules: Option<&[String]>, is_linear: bool) -> Result<Option<&'static str>, ForgeError> {
-        let answer = self.transport.get(&self.url(&[], &[])).await?;
-        if answer.status != StatusCode::OK {
-            return Err(answer.refusal("to show the repository"));
-        }
-        let repository: raw::Repository = answer.json()?;
+        let repository = self.repository().await?;
         let ways = [
             ("squash", repository.allow_squash_merge),
             ("merge", repository.allow_merge_commit),
@@ -120,6 +118,20 @@ impl GitHub {
         let fits = |way: &str| rules.is_none_or(|rules| rules.iter().any(|rule| rule == way));
         let mut allowed = ways.into_iter().filter(|(_, allowed)| *allowed == Some(true)).map(|(way, _)| way);
         Ok(allowed.find(|way| fits(way) && !(is_linear && *way == "merge")))
+    }
+
+    /// Asks what the repository allows; once, since it is the same for all of its pull requests.
+    async fn repository(&self) -> Result<raw::Repository, ForgeError> {
+        if let Some(known) = self.known.repository.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+            return Ok(known);
+        }
+        let answer = self.transport.get(&self.url(&[], &[])).await?;
+        if answer.status != StatusCode::OK {
+            return Err(answer.refusal("to show the repository"));
+        }
+        let repository: raw::Repository = answer.json()?;
+        *self.known.repository.lock().unwrap_or_else(PoisonError::into_inner) = Some(repository.clone());
+        Ok(repository)
     }
 
     /// Returns what GraphQL calls a pull request, and whether it is in the queue.

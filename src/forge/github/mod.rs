@@ -14,6 +14,7 @@ mod raw;
 mod readiness;
 mod transport;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use reqwest::StatusCode;
@@ -23,6 +24,7 @@ use url::Url;
 use crate::clock::Clock;
 use crate::forge::comments::say_once;
 use crate::forge::github::identity::Identity;
+use crate::forge::github::readiness::Known;
 use crate::forge::github::transport::Transport;
 use crate::forge::releases::{self, PUBLIC_HOST};
 use crate::forge::{Asked, Desk, Forge, ForgeError};
@@ -51,6 +53,8 @@ pub struct GitHub {
     transport: Transport,
     owner: String,
     name: String,
+    /// What was answered in this pass of what is the same for all pull requests.
+    known: Known,
 }
 
 impl GitHub {
@@ -58,7 +62,7 @@ impl GitHub {
     /// Nothing is asked yet.
     pub fn new(base: Url, owner: &str, name: &str, identity: Identity, clock: Arc<dyn Clock>) -> Self {
         let transport = Transport::new(base, format!("{owner}/{name}"), identity, clock);
-        Self { transport, owner: owner.to_owned(), name: name.to_owned() }
+        Self { transport, owner: owner.to_owned(), name: name.to_owned(), known: Known::default() }
     }
 
     /// Reaches hosts in another way: through a proxy, or trusting a private authority.
@@ -73,10 +77,11 @@ impl GitHub {
         Self { transport: self.transport.at(desk), ..self }
     }
 
-    /// Returns one for the next pass, which asks as the same, with its tokens and what it remembers of answers.
+    /// Returns one for the next pass, which asks as the same, with its tokens and what it remembers of answers, and anew for rules.
     #[must_use]
     pub fn for_pass(&self) -> Self {
-        Self { transport: self.transport.clone(), owner: self.owner.clone(), name: self.name.clone() }
+        let (owner, name) = (self.owner.clone(), self.name.clone());
+        Self { transport: self.transport.clone(), owner, name, known: Known::default() }
     }
 
     /// Returns a token that is good for Git, too: of an App, one of its installation, good for the next minutes.
@@ -137,6 +142,10 @@ impl Forge for GitHub {
 
     fn make<'a>(&'a self, new: &'a NewCommit) -> Asked<'a, MadeCommit> {
         Box::pin(self.made(new))
+    }
+
+    fn required<'a>(&'a self, base: &'a BranchName) -> Asked<'a, BTreeSet<String>> {
+        Box::pin(async move { Ok(self.asked_of(base.as_str()).await?.checks) })
     }
 
     fn readiness<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Readiness> {

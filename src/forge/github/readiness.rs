@@ -1,6 +1,7 @@
 //! What decides at a head commit whether it may be merged: checks, statuses, reviews, protection, conflicts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -12,9 +13,9 @@ use crate::model::image::shorten;
 use crate::model::pull_request::{Check, CheckState, PullRequest, Readiness, Status};
 
 /// What the rules and the protection of a base branch ask for.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Asked {
-    checks: BTreeSet<String>,
+    pub(super) checks: BTreeSet<String>,
     approvals: u32,
     pub(super) has_queue: bool,
     /// The ways of merging that the rules leave, where they say so.
@@ -22,6 +23,13 @@ pub(super) struct Asked {
     pub(super) is_linear: bool,
     /// Why they are not known, where they are not: then nothing is merged.
     pub(super) unread: Option<String>,
+}
+
+/// What one pass asks once, of each base branch and of the repository.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    asked: Mutex<BTreeMap<String, Asked>>,
+    pub(super) repository: Mutex<Option<raw::Repository>>,
 }
 
 impl GitHub {
@@ -82,9 +90,18 @@ impl GitHub {
         Ok(worst.into_values().collect())
     }
 
-    /// Reads what rulesets and branch protection ask for; whoever may read the repository may read both, and nobody has to
+    /// Reads what rulesets and branch protection ask for, once for all pull requests; whoever may read the repository may read both, and nobody has to
     /// be its administrator for that.
     pub(super) async fn asked_of(&self, base: &str) -> Result<Asked, ForgeError> {
+        if let Some(known) = self.known.asked.lock().unwrap_or_else(PoisonError::into_inner).get(base).cloned() {
+            return Ok(known);
+        }
+        let asked = self.read_rules(base).await?;
+        self.known.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(base.to_owned(), asked.clone());
+        Ok(asked)
+    }
+
+    async fn read_rules(&self, base: &str) -> Result<Asked, ForgeError> {
         let mut asked = Asked::default();
         let path = self.path(&["rules", "branches", base]);
         let what = "to show the rules of the base branch";

@@ -17,7 +17,8 @@ use crate::model::proposal::Action;
 use crate::model::pull_request::{Marker, NewPullRequest, Number, PullRequest, PullRequestStyle, State};
 use crate::publish::body;
 use crate::publish::making::{MakeError, Maker, blocking};
-use crate::publish::pull_requests::merging::{Order, forward, merge, set_changed};
+use crate::publish::pull_requests::merging::{Order, forward, merge};
+use crate::publish::pull_requests::statuses::show;
 use crate::publish::pull_requests::told::{messages, silent};
 use crate::publish::pull_requests::{Course, Step};
 
@@ -97,8 +98,7 @@ async fn take(
         }
         Step::SetStatuses { commit, statuses } => {
             if let (Some(forge), Some(commit)) = (place.forge, pushed.as_ref().or(commit.as_ref())) {
-                let mut now = forge.checks(commit).await?;
-                set_changed(forge, commit, statuses, &mut now).await?;
+                show((forge, place.branch), (commit, pushed.is_some()), statuses).await?;
             }
             Ok(())
         }

@@ -5,20 +5,20 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::forge::{Forge, ForgeError};
+use crate::forge::Forge;
 use crate::git::{BlobId, GitError};
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
 use crate::model::file::RepoPath;
-use crate::model::gate::GateName;
 use crate::model::outcome::Landed;
 use crate::model::proposal::Action;
-use crate::model::pull_request::{Check, CheckState, LABEL_HOLD, Merge, PullRequest, Readiness, STATUS_PREFIX, Status};
+use crate::model::pull_request::{LABEL_HOLD, Merge, PullRequest, Status};
 use crate::publish::making::{MakeError, blocking};
 use crate::publish::plan::PlannedCommit;
 use crate::publish::pull_requests::Course;
 use crate::publish::pull_requests::apply::{Applied, Place};
 use crate::publish::pull_requests::readiness::{done, is_due_for_rebase, only_required_are_due, ready};
+use crate::publish::pull_requests::statuses::{missing, set_changed};
 
 /// What the paths of Tagboat's own files begin with, of the configuration and of what is held.
 const OWN: &str = ".tagboat";
@@ -66,7 +66,7 @@ pub(super) async fn merge(
         return if pull_request.is_armed { Ok(forge.disarm(pull_request).await?) } else { Ok(()) };
     }
     // Whatever happened to them since they were set, a merge is not held up by what Tagboat itself says.
-    let asked = [statuses, &missing(statuses, &readiness)].concat();
+    let asked = [statuses, &missing(statuses, &readiness.required, &readiness.checks)].concat();
     set_changed(forge, commit, &asked, &mut readiness.checks).await?;
     if is_due_for_rebase(&readiness, place.style) {
         if std::mem::replace(&mut applied.has_rebased, true) {
@@ -74,7 +74,8 @@ pub(super) async fn merge(
             return Ok(());
         }
         let made = place.maker().on_head(tip, head, Some(commit), again).await?;
-        set_changed(forge, &made.commit, statuses, &mut Vec::new()).await?;
+        let asked = [statuses, &missing(statuses, &readiness.required, &[])].concat();
+        set_changed(forge, &made.commit, &asked, &mut Vec::new()).await?;
         course.action = Action::Updated;
         course.reason = Some("made anew on the base, which must be up to date for the merge".to_owned());
         return Ok(());
@@ -169,59 +170,4 @@ async fn remove(place: &Place<'_>, head: &BranchName, commit: &CommitId) -> Resu
 
 fn landed(course: &Course, commit: CommitId, made: &PlannedCommit) -> Landed {
     Landed { environment: course.environment.clone(), commit, message: made.plan.message.clone() }
-}
-
-/// Sets the statuses that say something else by now, and notes them as set: those of the gates, and those that gates have left
-/// which are gone, since a base branch may require them. One that may not be set holds nothing up.
-pub(super) async fn set_changed(
-    forge: &dyn Forge,
-    commit: &CommitId,
-    wanted: &[Status],
-    now: &mut Vec<Check>,
-) -> Result<(), ForgeError> {
-    let gone: Vec<Status> = left(wanted, now).collect();
-    for status in wanted.iter().chain(&gone) {
-        let known = now.iter_mut().find(|check| check.name == status.context);
-        if known.as_ref().is_some_and(|known| known.state == status.state && known.text == status.text) {
-            continue;
-        }
-        match forge.set_status(commit, status).await {
-            Ok(()) => {}
-            Err(ForgeError::Skip(reason) | ForgeError::Stop(reason)) => {
-                tracing::warn!(reason, "the gates cannot be shown as commit statuses");
-                return Ok(());
-            }
-            Err(error) => return Err(error),
-        }
-        let (name, state, text) = (status.context.clone(), status.state, status.text.clone());
-        let set = Check { name, state, word: "set".to_owned(), text, time: None };
-        match known {
-            Some(known) => *known = set,
-            None => now.push(set),
-        }
-    }
-    Ok(())
-}
-
-/// Returns what is to be said of the gates that are gone, where what they said last would hold something up.
-fn left<'a>(wanted: &'a [Status], now: &'a [Check]) -> impl Iterator<Item = Status> + 'a {
-    let is_wanted = |name: &str| wanted.iter().any(|status| status.context == name);
-    let is_left = move |check: &&Check| {
-        check.name.starts_with(STATUS_PREFIX) && check.state != CheckState::Passed && !is_wanted(&check.name)
-    };
-    now.iter().filter(is_left).map(|check| not_asked(&check.name))
-}
-
-/// Returns what is to be said of gates that the base branch requires to have said something, and that this environment has not.
-fn missing(wanted: &[Status], readiness: &Readiness) -> Vec<Status> {
-    let is_known = |name: &str| {
-        wanted.iter().any(|status| status.context == name) || readiness.checks.iter().any(|check| check.name == name)
-    };
-    let gates = GateName::ALL.iter().map(|gate| format!("{STATUS_PREFIX}{gate}"));
-    gates.filter(|name| readiness.required.contains(name) && !is_known(name)).map(|name| not_asked(&name)).collect()
-}
-
-fn not_asked(context: &str) -> Status {
-    let text = "this gate is not asked here".to_owned();
-    Status { context: context.to_owned(), state: CheckState::Passed, text }
 }

@@ -9,6 +9,7 @@ pub mod heads;
 mod leftovers;
 mod merging;
 pub mod readiness;
+mod statuses;
 pub mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,20 +18,15 @@ use crate::model::brought::{Brought, Told, Wish};
 use crate::model::change::{Change, ChangeSet};
 use crate::model::commit::{CommitId, CommitStyle, TRAILER_IMAGE};
 use crate::model::environment::{BranchName, Environment, EnvironmentName, Publish};
-use crate::model::gate::{Gate, GateName, GateState};
+use crate::model::gate::{GateName, GateState};
 use crate::model::proposal::{Action, Proposal};
-use crate::model::pull_request::{
-    CheckState, HeadBranch, Number, PullRequest, PullRequestStyle, Rebase, STATUS_PREFIX, State, Status,
-};
+use crate::model::pull_request::{HeadBranch, Number, PullRequest, PullRequestStyle, Rebase, State, Status};
 use crate::publish::body::{self, Writing};
 use crate::publish::making::is_aside;
 use crate::publish::plan::PlannedCommit;
 use crate::publish::wording;
 
 use self::leftovers::leftovers;
-
-/// The most characters of a status that are kept before the sign that some were cut; forges take 140 and fewer bytes.
-const LONGEST_STATUS: usize = 120;
 
 /// A pull request that should stand.
 #[derive(Debug, Clone)]
@@ -261,7 +257,7 @@ pub fn desired(
         gates_pass: proposal.gates.iter().all(|gate| gate.state == GateState::Pass),
         reviewers: environment.map(|environment| environment.reviewers.clone()).unwrap_or_default(),
         is_order: false,
-        statuses: proposal.gates.iter().map(status).collect(),
+        statuses: statuses::of_gates(&proposal.gates),
         is_settled: proposal.gates.iter().all(|gate| matches!(gate.name, GateName::Soak | GateName::Manual)),
         max_open: environment.and_then(|environment| environment.max_open),
         rebase: styles.1.rebase,
@@ -309,7 +305,7 @@ pub fn ordered(
         gates_pass: true,
         reviewers: environment.map(|environment| environment.reviewers.clone()).unwrap_or_default(),
         is_order: true,
-        statuses: proposal.gates.iter().map(status).collect(),
+        statuses: statuses::of_order(&proposal.gates, environment, &commit.plan.message),
         is_settled: true,
         max_open: None,
         rebase: style.rebase,
@@ -318,21 +314,6 @@ pub fn ordered(
         key,
         commit,
     }
-}
-
-/// Turns what a gate says into a commit status.
-fn status(gate: &Gate) -> Status {
-    let (state, reason) = match &gate.state {
-        GateState::Pass => (CheckState::Passed, "passed"),
-        GateState::Wait { reason, .. } => (CheckState::Pending, reason.as_str()),
-        GateState::Fail { reason } => (CheckState::Failed, reason.as_str()),
-    };
-    let text: String = reason.chars().filter(|character| !character.is_control()).collect();
-    let text = match text.char_indices().nth(LONGEST_STATUS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    };
-    Status { context: format!("{STATUS_PREFIX}{}", gate.name), state, text }
 }
 
 /// What is not fully known in this pass: what stands for it stays as it is, whether or not somebody still wants it.

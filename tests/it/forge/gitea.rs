@@ -310,3 +310,10 @@ async fn a_pull_request_stands_without_a_label_that_may_not_be_made() {
     let opened = bench.open(false).await;
     assert_eq!(opened.labels.iter().collect::<Vec<_>>(), ["tagboat/retry"]);
 }
+
+#[tokio::test]
+async fn a_gate_that_the_base_requires_holds_nobody_up_where_it_is_not_asked() {
+    use crate::forge::scenarios::merging::a_gate_that_the_base_requires_and_nobody_asks_is_said_to_pass;
+    a_gate_that_the_base_requires_and_nobody_asks_is_said_to_pass(GITEA, "tagboat/manual").await;
+    a_gate_that_the_base_requires_and_nobody_asks_is_said_to_pass(GITEA, "tagboat/*").await;
+}

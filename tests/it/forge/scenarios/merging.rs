@@ -311,6 +311,31 @@ pub(in crate::forge) async fn what_a_gate_said_that_is_gone_holds_nothing_up(kin
     assert!(!reason.contains("tagboat/windows"), "{reason}");
 }
 
+/// A person could never merge what a gate that nobody asks has not let pass; `required` are the words of the base branch.
+pub(in crate::forge) async fn a_gate_that_the_base_requires_and_nobody_asks_is_said_to_pass(
+    kind: Kind,
+    required: &str,
+) {
+    for (environment, publish) in [(PLAIN, "pullRequest"), (AUTO, "autoMerge")] {
+        let stage = Stage::new(kind, environment);
+        stage.store.kept().protection.required = vec![required.to_owned()];
+        stage.acts(8).await;
+        let sha = stage.only().sha;
+        let said = || {
+            let kept = stage.store.kept();
+            let rows = kept.checks.iter().filter(|row| row.sha == sha && row.name.starts_with("tagboat/"));
+            rows.map(|row| (row.word.clone(), row.text.clone())).collect::<Vec<_>>()
+        };
+        let once = [(kind.statuses[0].to_owned(), "this gate is not asked here".to_owned())];
+        assert_eq!(said(), once, "{publish}");
+        stage.requests();
+        stage.acts(9).await;
+        let (count, writes) = stage.requests();
+        assert!(publish == "autoMerge" || count == 1, "{publish}: {count}");
+        assert_eq!((said().len(), writes), (1, Vec::new()), "{publish}: it is said once");
+    }
+}
+
 const NATIVE: &str = "    publish: autoMerge\npullRequest: {nativeAutoMerge: true}\n";
 
 impl Stage {

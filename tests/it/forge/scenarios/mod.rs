@@ -243,6 +243,7 @@ macro_rules! scenarios {
                 a_rollback_that_was_ordered_is_a_persons_to_merge
                 a_downgrade_that_says_it_was_ordered_forward_is_a_persons_to_merge
                 what_was_ordered_past_a_gate_is_a_persons_to_merge
+                gates_that_hold_no_order_up_say_so_on_its_head
                 what_was_ordered_and_is_too_young_is_a_persons_to_merge
                 what_was_ordered_waits_for_a_window_that_has_closed
                 what_only_says_that_it_was_ordered_is_made_anew_from_its_words

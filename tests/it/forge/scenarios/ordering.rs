@@ -133,6 +133,37 @@ pub(in crate::forge) async fn what_was_ordered_past_a_gate_is_a_persons_to_merge
     is_left_to_a_person(&stage, "1.4.0", UNKNOWN).await;
 }
 
+/// A base branch may require every status of a gate, whether or not anybody waits for that gate.
+pub(in crate::forge) async fn gates_that_hold_no_order_up_say_so_on_its_head(kind: Kind) {
+    let said = |stage: &Stage| {
+        let sha = stage.only().sha;
+        let kept = stage.store.kept();
+        let rows = kept.checks.iter().filter(|row| row.sha == sha && row.name.starts_with("tagboat/"));
+        rows.map(|row| (row.name.clone(), row.word.clone(), row.text.clone())).collect::<Vec<_>>()
+    };
+    let row = |name: &str, text: &str| (name.to_owned(), kind.statuses[0].to_owned(), text.to_owned());
+    for publish in ["autoMerge", "pullRequest"] {
+        let gates =
+            format!("    publish: {publish}\n    gates: {{manual: true, windows: [{{hours: \"08:00-09:00\"}}]}}\n");
+        let stage = Stage::new(kind, &gates);
+        stage.acts(7).await;
+        let skipped = [tagboat::model::gate::GateName::Manual].into();
+        let (image, tag) = (WEB.parse().unwrap(), "1.5.0".parse().unwrap());
+        let environment = "prod".into();
+        stage.order(8, Order::Promote { environment, image, tag, at_once: true, skipped }).await;
+        let all = [row("tagboat/windows", "passed"), row("tagboat/manual", "skipped by ada")];
+        assert_eq!(said(&stage), all, "{publish}");
+        stage.outcome("mirror", 9).await;
+        assert_eq!(said(&stage), all, "{publish}: a pass adds nothing");
+
+        let stage = Stage::new(kind, &gates);
+        stage.push("main", "prod/web.yaml", &manifest("1.5.0"));
+        stage.order(8, Order::Rollback { environment: "prod".into(), what: WEB.to_owned(), to: None }).await;
+        let words = "does not hold a rollback up";
+        assert_eq!(said(&stage), [row("tagboat/windows", words), row("tagboat/manual", words)], "{publish}");
+    }
+}
+
 pub(in crate::forge) async fn what_was_ordered_and_is_too_young_is_a_persons_to_merge(kind: Kind) {
     let stage = Stage::new(kind, AUTO);
     let config = String::from_utf8(stage.store.repository.show("main", ".tagboat.yaml")).unwrap();
