@@ -11,6 +11,7 @@ pub mod gitlab;
 mod releases;
 pub mod remembered;
 mod rest;
+mod words;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -121,12 +122,13 @@ pub trait Forge: Send + Sync {
     /// Counts the people who approve the head commit that was listed; what they said of an earlier one does not count.
     fn approvals<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, u32>;
 
-    /// Merges, if the head is still the commit that was judged. Requires that every check of that commit has passed.
-    fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId) -> Asked<'a, Merge>;
+    /// Merges, if the head is still the commit that was judged. Requires that every check of that commit has passed. What it makes of
+    /// the head says what the head's commit does, its `message`, as far as the forge lets it: its trailers are the record.
+    fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId, message: &'a str) -> Asked<'a, Merge>;
 
     /// Tells the forge to merge by itself once the checks that the base requires have passed, if the head is still the commit that was
     /// judged. Requires that nothing else is waited for: the forge asks for nothing else. [`Forge::disarm`] takes it back.
-    fn arm<'a>(&'a self, _pull_request: &'a PullRequest, _head: &'a CommitId) -> Asked<'a, Merge> {
+    fn arm<'a>(&'a self, _pull_request: &'a PullRequest, _head: &'a CommitId, _message: &'a str) -> Asked<'a, Merge> {
         Box::pin(std::future::ready(Ok(Merge::NotReady("this forge is not told to merge by itself".to_owned()))))
     }
 

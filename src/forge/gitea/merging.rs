@@ -9,14 +9,20 @@ use crate::forge::ForgeError;
 use crate::forge::gitea::Gitea;
 use crate::forge::gitea::raw::{RawPullRequest, RawRepository};
 use crate::forge::rest::Reply;
+use crate::forge::words::Words;
 use crate::model::commit::CommitId;
 use crate::model::marker;
 use crate::model::pull_request::{Armed, Marker, Merge, PullRequest};
 
 impl Gitea {
     /// Merges a pull request whose head is still `head`.
-    pub(super) async fn accept(&self, pull_request: &PullRequest, head: &CommitId) -> Result<Merge, ForgeError> {
-        let Some(order) = self.order(head).await? else { return Ok(archived()) };
+    pub(super) async fn accept(
+        &self,
+        pull_request: &PullRequest,
+        head: &CommitId,
+        message: &str,
+    ) -> Result<Merge, ForgeError> {
+        let Some(order) = self.order(pull_request, head, message).await? else { return Ok(archived()) };
         let url = self.of("pulls", pull_request, &["merge"]);
         let reply = match self.rest.write(Method::POST, url, Some(&order)).await {
             Ok(reply) => reply,
@@ -37,8 +43,13 @@ impl Gitea {
 
     /// Tells Gitea to merge by itself once the checks that the base requires have passed. No listing tells of that, so the hidden marker
     /// says it before it is so, and until it is taken back: whatever cuts this short, the next pass knows that it may be, and tells it again.
-    pub(super) async fn schedule(&self, pull_request: &PullRequest, head: &CommitId) -> Result<Merge, ForgeError> {
-        let Some(mut order) = self.order(head).await? else { return Ok(archived()) };
+    pub(super) async fn schedule(
+        &self,
+        pull_request: &PullRequest,
+        head: &CommitId,
+        message: &str,
+    ) -> Result<Merge, ForgeError> {
+        let Some(mut order) = self.order(pull_request, head, message).await? else { return Ok(archived()) };
         order["merge_when_checks_succeed"] = true.into();
         let now = self.read_one(pull_request).await?;
         if let Some(changed) = changed(&now, head) {
@@ -99,11 +110,28 @@ impl Gitea {
     }
 
     /// Returns what is ordered to merge a head; `None` in an archived repository.
-    async fn order(&self, head: &CommitId) -> Result<Option<Value>, ForgeError> {
+    async fn order(
+        &self,
+        pull_request: &PullRequest,
+        head: &CommitId,
+        message: &str,
+    ) -> Result<Option<Value>, ForgeError> {
         let settings = self.read_settings().await?;
-        let order =
-            || json!({ "Do": settings.style(), "head_commit_id": head.as_str(), "delete_branch_after_merge": true });
-        Ok((!settings.archived).then(order))
+        if settings.archived {
+            return Ok(None);
+        }
+        let style = settings.style();
+        let mut order = json!({ "Do": style, "head_commit_id": head.as_str(), "delete_branch_after_merge": true });
+        match (style, Words::of(message)) {
+            ("squash", Some(words)) => {
+                order["MergeTitleField"] = format!("{} (#{})", words.subject, pull_request.number.0).into();
+                order["MergeMessageField"] = words.rest.into();
+            }
+            // The title of a merge stays Gitea's own.
+            ("merge" | "rebase-merge", Some(words)) => order["MergeMessageField"] = words.whole.into(),
+            _ => {}
+        }
+        Ok(Some(order))
     }
 
     /// Says what a refusal to merge means.

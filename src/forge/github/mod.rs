@@ -152,12 +152,12 @@ impl Forge for GitHub {
         Box::pin(self.judged(pull_request))
     }
 
-    fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId) -> Asked<'a, Merge> {
-        Box::pin(self.merged(pull_request, head))
+    fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId, message: &'a str) -> Asked<'a, Merge> {
+        Box::pin(self.merged(pull_request, head, message))
     }
 
-    fn arm<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId) -> Asked<'a, Merge> {
-        Box::pin(self.armed(pull_request, head))
+    fn arm<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId, message: &'a str) -> Asked<'a, Merge> {
+        Box::pin(self.armed(pull_request, head, message))
     }
 
     fn disarm<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, ()> {

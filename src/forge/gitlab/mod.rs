@@ -361,12 +361,12 @@ impl Forge for GitLab {
         Box::pin(self.read_readiness(pull_request))
     }
 
-    fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId) -> Asked<'a, Merge> {
-        Box::pin(self.accept(pull_request, head))
+    fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId, message: &'a str) -> Asked<'a, Merge> {
+        Box::pin(self.accept(pull_request, head, message))
     }
 
-    fn arm<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId) -> Asked<'a, Merge> {
-        Box::pin(self.arm_pipeline(pull_request, head))
+    fn arm<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId, message: &'a str) -> Asked<'a, Merge> {
+        Box::pin(self.arm_pipeline(pull_request, head, message))
     }
 
     fn disarm<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, ()> {

@@ -96,7 +96,7 @@ pub(super) async fn merge(
         } else if pull_request.is_surely_armed() {
             course.action = Action::Enqueued;
         } else {
-            match forge.arm(pull_request, commit).await? {
+            match forge.arm(pull_request, commit, &again.plan.message).await? {
                 Merge::NotReady(other) => course.reason = Some(format!("{reason}; {other}")),
                 Merge::Merged(_) | Merge::Enqueued => course.action = Action::Enqueued,
             }
@@ -108,7 +108,7 @@ pub(super) async fn merge(
         return Ok(());
     };
     *tip = now;
-    match forge.merge(pull_request, commit).await? {
+    match forge.merge(pull_request, commit, &again.plan.message).await? {
         Merge::Merged(merged) => {
             course.action = Action::Merged;
             applied.landed.push(landed(course, merged, again));

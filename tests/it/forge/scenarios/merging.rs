@@ -371,6 +371,47 @@ pub(in crate::forge) async fn a_forge_merges_by_itself_only_what_waits_for_requi
     assert!(stage.store.kept().armed.is_empty());
 }
 
+/// Repositories may say that what is squashed has the title of its pull request, and nothing else.
+pub(in crate::forge) async fn what_is_merged_keeps_the_trailers_that_are_its_record(kind: Kind) {
+    for squashes in [true, false] {
+        let stage = Stage::merging(kind).await;
+        stage.store.kept().squashes = squashes;
+        assert_eq!(stage.acts(9).await, Some(Action::Merged));
+        has_its_record(&stage, squashes);
+    }
+}
+
+pub(in crate::forge) async fn what_a_forge_merges_by_itself_keeps_its_record(kind: Kind, required: &str) {
+    for squashes in [true, false] {
+        let stage = Stage::new(kind, NATIVE);
+        stage.acts(8).await;
+        {
+            let mut kept = stage.store.kept();
+            (kept.squashes, kept.protection.required) = (squashes, vec![required.to_owned()]);
+        }
+        stage.check("build", kind.words[1]);
+        assert_eq!(stage.acts(9).await, Some(Action::Enqueued));
+        stage.store.merge_by_itself(1);
+        has_its_record(&stage, squashes);
+    }
+}
+
+fn has_its_record(stage: &Stage, squashes: bool) {
+    let git = |format: &str| stage.store.repository.git(&["log", "-1", &format!("--format={format}"), "main"]);
+    assert_eq!(git("%P").split(' ').count(), if squashes { 1 } else { 2 });
+    let (said, tip) = (git("%B"), stage.store.pull(1).sha);
+    let merged = stage.store.repository.git(&["log", "-1", "--format=%B", &tip]);
+    let trailers = merged.lines().filter(|line| line.starts_with("Tagboat-"));
+    assert!(trailers.clone().count() > 2, "{merged}");
+    trailers.for_each(|line| assert!(said.lines().any(|other| other == line), "{line}: {said}"));
+    assert!(said.starts_with("prod: update web to 1.5.0") == squashes, "{said}");
+    let number = ["#1)", "#1", "!1"];
+    assert!(
+        said.lines().any(|line| number.iter().any(|number| line.ends_with(number) || line.contains("#1 from"))),
+        "{said}"
+    );
+}
+
 pub(in crate::forge) async fn a_forge_is_stopped_before_anything_changes(kind: Kind, required: &str) {
     for (change, becomes) in [
         ("newer", Action::Updated),

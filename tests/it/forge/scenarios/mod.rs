@@ -222,6 +222,7 @@ macro_rules! scenarios {
                 what_a_person_does_while_a_pass_looks_stops_the_merge
                 what_a_gate_said_that_is_gone_holds_nothing_up
                 a_pass_that_waits_for_checks_asks_for_nothing_else
+                what_is_merged_keeps_the_trailers_that_are_its_record
                 names_a_check_that_was_cancelled_and_merges_nothing
                 waits_while_somebody_asks_for_changes
                 waits_while_the_forge_does_not_know_whether_it_can_be_merged

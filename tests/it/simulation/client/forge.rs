@@ -171,7 +171,7 @@ impl Forge for Client {
         self.ask(found)
     }
 
-    fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId) -> Asked<'a, Merge> {
+    fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId, _message: &'a str) -> Asked<'a, Merge> {
         let index = index_of(pull_request);
         self.ambush(&pull_request.head);
         let done = self.call("merging", true, nothing, |world, id| {

@@ -230,7 +230,8 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
             &whole(
                 "full-repository",
                 &json!({
-                    "private": true, "allow_merge_commit": true, "allow_squash_merge": false, "allow_rebase_merge": false,
+                    "private": true, "allow_merge_commit": !store.kept().squashes,
+                    "allow_squash_merge": store.kept().squashes, "allow_rebase_merge": false,
                     "permissions": {"admin": false, "pull": true, "push": true},
                 }),
             ),
@@ -553,11 +554,16 @@ fn patch(store: &Store, asked: &Asked<'_>, number: u64) -> Response<Body> {
 
 fn merge(store: &Store, asked: &Asked<'_>, number: u64) -> Response<Body> {
     let pull = store.pull(number);
-    assert_eq!(asked.text("merge_method"), "merge", "the only way that this repository allows");
+    let way = if store.kept().squashes { "squash" } else { "merge" };
+    assert_eq!(asked.text("merge_method"), way, "the only way that this repository allows");
     if asked.text("sha") != pull.sha {
         return said(409, &json!({"message": "Head branch was modified. Review and try the merge again."}));
     }
-    let merged = if pull.state == Stands::Open { store.merge(number) } else { None };
+    let merged = if pull.state == Stands::Open {
+        store.merge_saying(number, (&asked.text("commit_title"), &asked.text("commit_message")))
+    } else {
+        None
+    };
     match merged {
         Some(sha) => said(200, &json!({"sha": sha, "merged": true, "message": "merged"})),
         None => said(405, &json!({"message": "Pull Request is not mergeable"})),
@@ -590,8 +596,12 @@ fn answer_graphql(store: &Store, query: &str, variables: &Value) -> Value {
         return json!({"data": null, "errors": [{"type": "UNPROCESSABLE", "message": "the head moved"}]});
     }
     if query.contains("enablePullRequestAutoMerge") {
-        assert_eq!(variables["method"], "MERGE", "the only way that this repository allows");
-        store.kept().arm(number);
+        let way = if store.kept().squashes { "SQUASH" } else { "MERGE" };
+        assert_eq!(variables["method"], way, "the only way that this repository allows");
+        let text = |name: &str| variables[name].as_str().unwrap_or_default().to_owned();
+        let mut kept = store.kept();
+        kept.arm(number);
+        kept.armed_words = Some((text("title"), text("text")));
         return json!({"data": {"enablePullRequestAutoMerge": {"clientMutationId": null}}});
     }
     store.kept().queued.push(number);
