@@ -93,6 +93,8 @@ async fn is_left_to_a_person(stage: &Stage, runs: &str, why: &str) {
         let (action, reason) = stage.of_order(hour).await;
         assert!(action == Action::Waiting && reason.contains(why), "{action:?} {reason}");
         assert_eq!((stage.runs(), stage.states()), (runs.to_owned(), vec![Stands::Open]));
+        let told = stage.outcome("mirror", hour).await.proposals;
+        assert_eq!(told.iter().filter(|one| one.branch.as_deref() == Some(HEAD)).count(), 1, "{told:#?}");
     }
 }
 
