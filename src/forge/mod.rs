@@ -13,7 +13,7 @@ pub mod remembered;
 mod rest;
 mod words;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -116,8 +116,8 @@ pub trait Forge: Send + Sync {
         Box::pin(std::future::ready(Ok(BTreeSet::new())))
     }
 
-    /// Asks for everything that decides whether the head commit may be merged.
-    fn readiness<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Readiness>;
+    /// Asks for everything that decides whether the head commit may be merged, beside its checks, which were asked for a moment ago.
+    fn readiness<'a>(&'a self, pull_request: &'a PullRequest, checks: Vec<Check>) -> Asked<'a, Readiness>;
 
     /// Counts the people who approve the head commit that was listed; what they said of an earlier one does not count.
     fn approvals<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, u32>;
@@ -146,6 +146,16 @@ pub trait Forge: Send + Sync {
 
     /// Lists the newest check or status of each name of a commit.
     fn checks<'a>(&'a self, commit: &'a CommitId) -> Asked<'a, Vec<Check>>;
+
+    /// Lists the checks of several commits by fewer questions than one for each; without those that cannot be told so.
+    fn checks_at_once<'a>(&'a self, _commits: &'a [CommitId]) -> Asked<'a, BTreeMap<CommitId, Vec<Check>>> {
+        Box::pin(std::future::ready(Ok(BTreeMap::new())))
+    }
+
+    /// Whether nothing has reported on the head of a pull request for which [`Forge::checks`] has listed nobody's check.
+    fn is_unreported<'a>(&'a self, _pull_request: &'a PullRequest) -> Asked<'a, bool> {
+        Box::pin(std::future::ready(Ok(true)))
+    }
 
     /// Sets a commit status; the caller has seen that it says something else now.
     fn set_status<'a>(&'a self, commit: &'a CommitId, status: &'a Status) -> Asked<'a, ()>;

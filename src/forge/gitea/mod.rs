@@ -322,8 +322,8 @@ impl Forge for Gitea {
         Box::pin(self.read_required(base))
     }
 
-    fn readiness<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Readiness> {
-        Box::pin(self.read_readiness(pull_request))
+    fn readiness<'a>(&'a self, pull_request: &'a PullRequest, checks: Vec<Check>) -> Asked<'a, Readiness> {
+        Box::pin(self.read_readiness(pull_request, checks))
     }
 
     fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId, message: &'a str) -> Asked<'a, Merge> {

@@ -15,9 +15,12 @@ use crate::model::pull_request::{Check, PullRequest, Readiness, STATUS_PREFIX};
 
 impl Gitea {
     /// Asks for everything that decides whether a pull request may be merged.
-    pub(super) async fn read_readiness(&self, pull_request: &PullRequest) -> Result<Readiness, ForgeError> {
+    pub(super) async fn read_readiness(
+        &self,
+        pull_request: &PullRequest,
+        checks: Vec<Check>,
+    ) -> Result<Readiness, ForgeError> {
         let head = pull_request.commit.as_str();
-        let checks = self.read_checks(head).await?;
         let (protected, rule) = self.read_rules(&pull_request.base).await?;
         let verdicts = verdicts(self.read_reviews(pull_request).await?);
         // Last of all: whatever a person does to it meanwhile is heeded.

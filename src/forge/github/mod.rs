@@ -1,4 +1,4 @@
-//! GitHub and GitHub Enterprise Server, over REST, and GraphQL for merge queues, which REST cannot reach.
+//! GitHub and GitHub Enterprise Server, over REST, and GraphQL for merge queues, which REST cannot reach, and for the checks of many heads.
 //!
 //! The entry point is [`GitHub`]. Whether GitHub may merge by itself, which asks neither gates nor checks that are not required, is
 //! decided by whoever calls.
@@ -12,9 +12,10 @@ mod permissions;
 mod pulls;
 mod raw;
 mod readiness;
+mod rollup;
 mod transport;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use reqwest::StatusCode;
@@ -148,8 +149,8 @@ impl Forge for GitHub {
         Box::pin(async move { Ok(self.asked_of(base.as_str()).await?.checks) })
     }
 
-    fn readiness<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Readiness> {
-        Box::pin(self.judged(pull_request))
+    fn readiness<'a>(&'a self, pull_request: &'a PullRequest, checks: Vec<Check>) -> Asked<'a, Readiness> {
+        Box::pin(self.judged(pull_request, checks))
     }
 
     fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId, message: &'a str) -> Asked<'a, Merge> {
@@ -194,6 +195,10 @@ impl Forge for GitHub {
 
     fn checks<'a>(&'a self, commit: &'a CommitId) -> Asked<'a, Vec<Check>> {
         Box::pin(self.checked(commit))
+    }
+
+    fn checks_at_once<'a>(&'a self, commits: &'a [CommitId]) -> Asked<'a, BTreeMap<CommitId, Vec<Check>>> {
+        Box::pin(self.checked_at_once(commits))
     }
 
     fn set_status<'a>(&'a self, commit: &'a CommitId, status: &'a Status) -> Asked<'a, ()> {

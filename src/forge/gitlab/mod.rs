@@ -357,8 +357,8 @@ impl Forge for GitLab {
         Box::pin(self.write_commit(new))
     }
 
-    fn readiness<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Readiness> {
-        Box::pin(self.read_readiness(pull_request))
+    fn readiness<'a>(&'a self, pull_request: &'a PullRequest, checks: Vec<Check>) -> Asked<'a, Readiness> {
+        Box::pin(self.read_readiness(pull_request, checks))
     }
 
     fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId, message: &'a str) -> Asked<'a, Merge> {
@@ -400,6 +400,10 @@ impl Forge for GitLab {
 
     fn checks<'a>(&'a self, commit: &'a CommitId) -> Asked<'a, Vec<Check>> {
         Box::pin(self.read_checks(commit.as_str()))
+    }
+
+    fn is_unreported<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, bool> {
+        Box::pin(self.has_no_pipeline(pull_request))
     }
 
     fn set_status<'a>(&'a self, commit: &'a CommitId, status: &'a Status) -> Asked<'a, ()> {

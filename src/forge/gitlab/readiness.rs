@@ -21,10 +21,14 @@ const APPROVED: &str = "approved this merge request";
 
 impl GitLab {
     /// Asks for everything that decides whether a merge request may be merged.
-    pub(super) async fn read_readiness(&self, pull_request: &PullRequest) -> Result<Readiness, ForgeError> {
+    pub(super) async fn read_readiness(
+        &self,
+        pull_request: &PullRequest,
+        checks: Vec<Check>,
+    ) -> Result<Readiness, ForgeError> {
         let head = pull_request.commit.as_str();
         let settings = self.read_settings().await?;
-        let mut readiness = Readiness { checks: self.read_checks(head).await?, ..Readiness::default() };
+        let mut readiness = Readiness { checks, ..Readiness::default() };
         let missing = self.add_reviews(pull_request, &mut readiness).await?;
         // Last of all: whatever a person does to it meanwhile is heeded.
         let mut request = self.read_one(pull_request).await?;
@@ -46,6 +50,13 @@ impl GitLab {
             readiness.blocked = Some("the project is archived".to_owned());
         }
         Ok(readiness)
+    }
+
+    /// Whether no pipeline runs for the head beside the one that is made up of what the head's statuses say.
+    pub(super) async fn has_no_pipeline(&self, pull_request: &PullRequest) -> Result<bool, ForgeError> {
+        let pipeline = self.read_one(pull_request).await?.head_pipeline;
+        let of_head = pipeline.filter(|pipeline| pipeline.is_of(pull_request.commit.as_str()));
+        Ok(of_head.is_none_or(|pipeline| pipeline.is_external()))
     }
 
     /// Asks for one merge request with everything that lists leave out.
@@ -80,9 +91,8 @@ impl GitLab {
             let jobs: Vec<RawStatus> = self.rest.pages(&url, &|reply| self.refused(reply)).await?;
             checks.extend(newest(jobs));
         }
-        // Commit statuses from outside make up a pipeline of their own: Tagboat's alone are no check of the change.
-        let is_ours = pipeline.source.as_deref() == Some("external")
-            && checks.iter().all(|check| check.name.starts_with(STATUS_PREFIX));
+        // Of what came from outside Tagboat's own statuses alone are no check of the change.
+        let is_ours = pipeline.is_external() && checks.iter().all(|check| check.name.starts_with(STATUS_PREFIX));
         if !is_ours {
             let (state, word) = (state_of(&pipeline.status), pipeline.status.clone());
             checks.push(Check { name: PIPELINE.to_owned(), state, word, text: String::new(), time: None });

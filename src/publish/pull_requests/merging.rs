@@ -12,12 +12,12 @@ use crate::model::environment::BranchName;
 use crate::model::file::RepoPath;
 use crate::model::outcome::Landed;
 use crate::model::proposal::Action;
-use crate::model::pull_request::{LABEL_HOLD, Merge, PullRequest, Status};
+use crate::model::pull_request::{Check, LABEL_HOLD, Merge, PullRequest, Status};
 use crate::publish::making::{MakeError, blocking};
 use crate::publish::plan::PlannedCommit;
 use crate::publish::pull_requests::Course;
 use crate::publish::pull_requests::apply::{Applied, Place};
-use crate::publish::pull_requests::readiness::{done, is_due_for_rebase, only_required_are_due, ready};
+use crate::publish::pull_requests::readiness::{done, is_due_for_rebase, only_required_are_due, ready, reported};
 use crate::publish::pull_requests::statuses::{missing, set_changed};
 
 /// What the paths of Tagboat's own files begin with, of the configuration and of what is held.
@@ -49,16 +49,23 @@ pub(super) async fn merge(
     applied: &mut Applied,
 ) -> Result<(), MakeError> {
     let Order { head, commit, again, statuses, is_settled, approvals } = *order;
+    let waits = |checks: &[Check]| done(checks).and_then(|()| reported(checks, place.style)).err();
+    let mut checks = match applied.seen.remove(commit).filter(|seen| waits(seen).is_some()) {
+        Some(seen) => seen,
+        None => forge.checks(commit).await?,
+    };
     // While its checks are not done nothing else decides, and the rest need not be asked for, pass after pass.
     if !place.style.native_auto_merge && !pull_request.is_armed {
-        let mut checks = forge.checks(commit).await?;
         set_changed(forge, commit, statuses, &mut checks).await?;
-        if let Err(reason) = done(&checks) {
+        let is_done = done(&checks).is_ok();
+        if let Some(reason) = waits(&checks)
+            && (!is_done || forge.is_unreported(pull_request).await?)
+        {
             course.reason = Some(reason);
             return Ok(());
         }
     }
-    let mut readiness = forge.readiness(pull_request).await?;
+    let mut readiness = forge.readiness(pull_request, checks).await?;
     // Whoever has set it since the listing wants nothing to be done about it any more.
     if readiness.labels.contains(LABEL_HOLD) {
         course.action = Action::LeftAlone;

@@ -197,7 +197,8 @@ impl Stage {
     /// Takes the requests since the last call: all, and those that write.
     fn requests(&self) -> (usize, Vec<String>) {
         let all = self.store.requests();
-        let writes = all.iter().filter(|line| !line.starts_with("GET ")).cloned().collect();
+        let writes = all.iter().filter(|line| !line.starts_with("GET ") && !line.starts_with("QUERY "));
+        let writes = writes.cloned().collect();
         (all.len(), writes)
     }
 }
@@ -222,6 +223,7 @@ macro_rules! scenarios {
                 what_a_person_does_while_a_pass_looks_stops_the_merge
                 what_a_gate_said_that_is_gone_holds_nothing_up
                 a_pass_that_waits_for_checks_asks_for_nothing_else
+                a_pass_that_only_waits_asks_as_little_as_the_forge_allows
                 what_is_merged_keeps_the_trailers_that_are_its_record
                 names_a_check_that_was_cancelled_and_merges_nothing
                 waits_while_somebody_asks_for_changes
