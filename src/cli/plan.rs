@@ -13,5 +13,8 @@ pub(super) fn run(session: &Session, arguments: &Plan) -> Outcome {
     let outcome = report::outcome(planned, &config);
     session.print_outcome(&outcome, Occasion::Plan, &arguments.folder.folder)?;
     let on_changes = if arguments.exit_code { OnChanges::Report } else { OnChanges::Ignore };
-    Ok(exit::of_outcome(&outcome, on_changes))
+    let code = exit::of_outcome(&outcome, on_changes);
+    // The process ends here, which gives memory back at once and not row by row.
+    std::mem::forget(outcome);
+    Ok(code)
 }

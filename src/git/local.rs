@@ -4,12 +4,16 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::cores;
 use crate::git::checkout::CheckoutError;
 use crate::git::log::{self, Line};
 use crate::git::{BlobId, GitError, TreeEntry, checkout, objects};
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
 use crate::model::file::RepoPath;
+
+/// How many blocks of files are looked at side by side, at most.
+const BLOCKS: usize = 64;
 
 /// The commits below a checkout's `HEAD`, seen from one of its folders.
 pub struct LocalHistory {
@@ -129,22 +133,27 @@ impl LocalHistory {
     ) -> Result<Vec<(RepoPath, Option<BlobId>)>, GitError> {
         // Of another branch nothing lies in the working tree.
         let Some(folder) = &self.folder else { return Ok(Vec::new()) };
-        let mut found = Vec::new();
-        let mut committed = BTreeSet::new();
+        let mut committed = Vec::new();
         for entry in objects::entries(&self.repository.to_thread_local(), &self.head)? {
             let path = entry.path.ok().and_then(|path| RepoPath::new(path.as_str().strip_prefix(&self.prefix)?));
-            let Some(path) = path.filter(|path| wanted(path.as_str())) else { continue };
-            committed.insert(path.clone());
-            let file = folder.join(path.as_str());
-            let length = fs::symlink_metadata(&file).ok().filter(fs::Metadata::is_file).map(|data| data.len());
-            // What is longer is read nowhere, and so says nothing.
-            let content = length.filter(|length| *length <= limit).and_then(|_| fs::read(&file).ok());
-            let held = content.map(|content| objects::blob_id(&content)).transpose()?;
-            if held.as_ref() != Some(&entry.blob) {
-                found.push((path, Some(entry.blob)));
-            }
+            committed.extend(path.filter(|path| wanted(path.as_str())).map(|path| (path, entry.blob)));
         }
-        found.extend(standing.difference(&committed).map(|path| (path.clone(), None)));
+        let size = committed.len().div_ceil(BLOCKS).max(1);
+        let blocks = cores::map(committed.chunks(size).collect(), |block| -> Result<Vec<_>, GitError> {
+            let mut others = Vec::new();
+            for (path, blob) in block {
+                if lying(&folder.join(path.as_str()), limit)?.as_ref() != Some(blob) {
+                    others.push((path.clone(), Some(blob.clone())));
+                }
+            }
+            Ok(others)
+        });
+        let mut found = Vec::new();
+        for block in blocks {
+            found.extend(block?);
+        }
+        let committed: BTreeSet<&RepoPath> = committed.iter().map(|(path, _)| path).collect();
+        found.extend(standing.iter().filter(|path| !committed.contains(path)).map(|path| (path.clone(), None)));
         Ok(found)
     }
 
@@ -156,4 +165,11 @@ impl LocalHistory {
     pub fn read(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, GitError> {
         objects::read(&self.repository.to_thread_local(), blob, limit)
     }
+}
+
+/// Names the content of a file that lies in a working tree; what is longer is read nowhere, and so says nothing.
+fn lying(file: &Path, limit: u64) -> Result<Option<BlobId>, GitError> {
+    let length = fs::symlink_metadata(file).ok().filter(fs::Metadata::is_file).map(|data| data.len());
+    let content = length.filter(|length| *length <= limit).and_then(|_| fs::read(file).ok());
+    content.map(|content| objects::blob_id(&content)).transpose()
 }

@@ -261,6 +261,7 @@ fn past(
         sites: &theirs.sites,
         surroundings: &ground.surroundings,
         limits: looking.limits,
+        cache: looking.cache,
         uncommitted: None,
     };
     let asked = Asking::These(lacking.keys().map(there).collect());

@@ -81,6 +81,7 @@ fn read_past(inputs: &Inputs<'_>, observation: &mut Observation, asked: BTreeSet
         sites,
         surroundings: &ground.surroundings,
         limits: inputs.limits,
+        cache: inputs.cache,
         uncommitted: Some(*now),
     };
     match history::tell(past, &Asking::These(keys.keys().cloned().collect()), &reading, None, history::MOST_COMMITS) {

@@ -255,6 +255,7 @@ fn read_to(ledger: &Ledger<'_>, looked: &Looked<'_>, asking: &Asking, depth: usi
             sites: &looked.sites,
             surroundings,
             limits: ledger.limits,
+            cache: ledger.cache,
             uncommitted: None,
         };
         let watched = branch.is_none().then_some(&holds);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::repository::Repository;
 use crate::decide::questions::{Followed, follow};
+use crate::model::change::ChangeSet;
 use crate::model::decision::{Decision, Question, Reason, Verdict};
 use crate::model::image::ImageName;
 use crate::model::observation::Observation;
@@ -20,7 +21,10 @@ pub fn outcome(planned: Planned, config: &Repository) -> Outcome {
     passed_by(&planned, config, &mut outcome);
     let returned = planned.returns.into_iter().map(|returned| returned.changes);
     let changes = planned.changes.into_iter().map(|(_, set)| set);
-    for set in returned.chain(changes).chain(propose::written(planned.proposed)) {
+    let sets: Vec<ChangeSet> = returned.chain(changes).chain(propose::written(planned.proposed)).collect();
+    outcome.changes.reserve_exact(sets.iter().map(|set| set.changes.len()).sum());
+    outcome.files.reserve_exact(sets.iter().map(|set| set.files.len()).sum());
+    for set in sets {
         outcome.changes.extend(set.changes);
         outcome.files.extend(set.files);
     }

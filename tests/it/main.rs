@@ -12,6 +12,7 @@ mod decide;
 mod documents;
 mod forge;
 mod git;
+mod history;
 mod layers;
 mod manifest;
 mod observe;

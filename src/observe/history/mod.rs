@@ -3,13 +3,15 @@
 //! The entry points are [`Past`] and [`tell`]. Goes back step by step, and no further than somebody needs. Old
 //! versions of files are read as their paths are read today.
 
+mod versions;
 mod walk;
 mod words;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::Timestamp;
 
+use crate::cache::Cache;
 use crate::git::local::LocalHistory;
 use crate::git::log::Line;
 use crate::git::{BlobId, GitError, Remote};
@@ -40,25 +42,46 @@ pub enum Asking {
     All(Option<BTreeSet<EnvironmentName>>),
 }
 
-impl Asking {
-    fn has_environment(&self, environment: &EnvironmentName) -> bool {
-        match self {
-            Self::These(these) => these.iter().any(|(own, _)| own == environment),
-            Self::All(only) => only.as_ref().is_none_or(|only| only.contains(environment)),
+/// What is asked for, as it is looked up: for every file, place and version.
+struct Wanted<'a> {
+    /// `None` where every image is asked for.
+    these: Option<These<'a>>,
+    /// The environments; `None` for every one.
+    environments: Option<HashSet<&'a EnvironmentName>>,
+}
+
+/// Images in environments.
+struct These<'a> {
+    images: HashSet<&'a ImageName>,
+    pairs: HashSet<(&'a EnvironmentName, &'a ImageName)>,
+}
+
+impl<'a> Wanted<'a> {
+    fn new(asking: &'a Asking) -> Self {
+        match asking {
+            Asking::These(these) => Self {
+                these: Some(These {
+                    images: these.iter().map(|(_, image)| image).collect(),
+                    pairs: these.iter().map(|(environment, image)| (environment, image)).collect(),
+                }),
+                environments: Some(these.iter().map(|(environment, _)| environment).collect()),
+            },
+            Asking::All(only) => Self { these: None, environments: only.as_ref().map(|only| only.iter().collect()) },
         }
+    }
+
+    fn has_environment(&self, environment: &EnvironmentName) -> bool {
+        self.environments.as_ref().is_none_or(|environments| environments.contains(environment))
     }
 
     fn has_image(&self, image: &ImageName) -> bool {
-        match self {
-            Self::These(these) => these.iter().any(|(_, own)| own == image),
-            Self::All(_) => true,
-        }
+        self.these.as_ref().is_none_or(|these| these.images.contains(image))
     }
 
     fn has(&self, environment: &EnvironmentName, image: &ImageName) -> bool {
-        match self {
-            Self::These(these) => these.contains(&(environment.clone(), image.clone())),
-            Self::All(_) => self.has_environment(environment),
+        match &self.these {
+            Some(these) => these.pairs.contains(&(environment, image)),
+            None => self.has_environment(environment),
         }
     }
 }
@@ -196,22 +219,10 @@ pub struct Reading<'a> {
     pub surroundings: &'a Surroundings,
     /// The limits of what is read.
     pub limits: &'a manifest::Limits,
+    /// What is known of old versions of files.
+    pub cache: &'a Cache,
     /// When what is not committed yet counts as changed; `None` where it does not count.
     pub uncommitted: Option<Timestamp>,
-}
-
-/// Reads what each asked image has been in its environment, at most `limit` commits back.
-///
-/// # Errors
-///
-/// [`GitError`] when history cannot be read; then nothing of it is known.
-pub fn timelines(
-    past: &dyn Past,
-    asked: &BTreeSet<Asked>,
-    reading: &Reading<'_>,
-    limit: usize,
-) -> Result<Told, GitError> {
-    tell(past, &Asking::These(asked.clone()), reading, None, limit)
 }
 
 /// Returns when each commit of a line came at the earliest: not before any below it, whatever its own clock says.
@@ -238,19 +249,20 @@ pub fn tell(
     watched: Option<&RepoPath>,
     limit: usize,
 ) -> Result<Told, GitError> {
+    let asked = Wanted::new(asking);
     let wanted = |path: &str| {
         watched.is_some_and(|watched| watched.as_str() == path)
             || (manifest::may_hold_reference(path)
                 && reading
                     .environments
                     .of(reading.branch, path)
-                    .is_some_and(|environment| asking.has_environment(&environment.name)))
+                    .is_some_and(|environment| asked.has_environment(&environment.name)))
     };
     let limit = limit.min(MOST_COMMITS);
     let line = past.line(limit, &wanted)?;
     let is_shallow = !line.whole && line.steps.len() < limit && past.is_shallow();
     let landed = landed(&line);
-    let mut walk = Walk::new(past, asking, reading);
+    let mut walk = Walk::new(past, &asked, reading);
     let mut rewritten = Vec::new();
     if let Some(now) = reading.uncommitted {
         walk.back_to_the_commit(now, &wanted)?;

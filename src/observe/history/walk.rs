@@ -4,19 +4,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use crate::git::log::{Beside, LogEntry, LogStep};
-use crate::git::{BlobId, GitError};
-use crate::manifest;
+use crate::git::GitError;
+use crate::git::log::{Beside, ChangedFile, LogEntry, LogStep};
 use crate::model::commit::{CommitId, Identity};
 use crate::model::environment::EnvironmentName;
 use crate::model::file::RepoPath;
 use crate::model::history::{Aside, Shift};
 use crate::model::image::ImageName;
-use crate::model::site::{Site, Value};
-use crate::observe::history::{Asked, Asking, Past, Reading, words};
-
-/// The values of the asked images in one file: of each image as many as there are places, in the order of the file.
-type Values = BTreeMap<ImageName, Vec<Value>>;
+use crate::model::site::Value;
+use crate::observe::history::versions::{Values, Versions, counted};
+use crate::observe::history::{Asked, Past, Reading, Wanted, words};
 
 /// The values of images in a whole environment.
 type Whole = BTreeMap<ImageName, BTreeSet<Value>>;
@@ -76,12 +73,11 @@ fn shift(
 /// Goes back in time, and knows at each commit what every file held after it.
 pub(super) struct Walk<'a> {
     past: &'a dyn Past,
-    asking: &'a Asking,
+    versions: Versions<'a>,
+    wanted: &'a Wanted<'a>,
     reading: &'a Reading<'a>,
     /// What files hold that hold an asked image, by environment.
     files: HashMap<EnvironmentName, BTreeMap<RepoPath, Values>>,
-    /// What was read already: neighbours share every version of a file.
-    read: HashMap<(RepoPath, BlobId), Values>,
     pub(super) shifts: BTreeMap<Asked, Vec<Shift>>,
     pub(super) asides: BTreeMap<Asked, Vec<Aside>>,
     /// Images that came to a file which had not had them: what went from it before gave way to that after all.
@@ -91,15 +87,15 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(past: &'a dyn Past, asking: &'a Asking, reading: &'a Reading<'a>) -> Self {
+    pub(super) fn new(past: &'a dyn Past, wanted: &'a Wanted<'a>, reading: &'a Reading<'a>) -> Self {
         let mut there = BTreeSet::new();
         let mut files: HashMap<EnvironmentName, BTreeMap<RepoPath, Values>> = HashMap::new();
         for site in reading.sites {
             if site.branch.as_ref() == reading.branch
                 && let Some(environment) = reading.environments.of(reading.branch, site.file.as_str())
-                && let Some(image) = counted(site, asking)
+                && let Some(image) = counted(site, wanted)
             {
-                if asking.has(&environment.name, image) {
+                if wanted.has(&environment.name, image) {
                     there.insert((environment.name.clone(), image.clone()));
                 }
                 let file = files.entry(environment.name.clone()).or_default().entry(site.file.clone()).or_default();
@@ -108,10 +104,10 @@ impl<'a> Walk<'a> {
         }
         Self {
             past,
-            asking,
+            versions: Versions::new(past, wanted, reading),
+            wanted,
             reading,
             files,
-            read: HashMap::new(),
             shifts: BTreeMap::new(),
             asides: BTreeMap::new(),
             came: HashMap::new(),
@@ -121,17 +117,7 @@ impl<'a> Walk<'a> {
 
     /// Undoes one commit, and notes what it had changed.
     pub(super) fn back_over(&mut self, step: &LogStep, depth: usize, landed: Timestamp) -> Result<(), GitError> {
-        let mut touched: BTreeMap<EnvironmentName, Vec<Undone>> = BTreeMap::new();
-        for changed in &step.changed {
-            if let Some(environment) = self.reading.environments.of(self.reading.branch, changed.path.as_str()) {
-                // What a commit left is read from the commit: a working tree may hold something else today.
-                let after = self.values(&changed.path, changed.after.as_ref())?;
-                let before = self.values(&changed.path, changed.before.as_ref())?;
-                let undone = Undone { path: changed.path.clone(), before, after };
-                touched.entry(environment.name.clone()).or_default().push(undone);
-            }
-        }
-        for (environment, undone) in touched {
+        for (environment, undone) in self.touched(&step.changed)? {
             self.undo((&step.entry, depth, landed), &environment, undone);
         }
         Ok(())
@@ -155,16 +141,14 @@ impl<'a> Walk<'a> {
             message: String::new(),
             merged: Vec::new(),
         };
-        let mut touched: BTreeMap<EnvironmentName, Vec<Undone>> = BTreeMap::new();
-        for (path, held) in self.past.uncommitted(&standing, self.reading.limits.max_bytes, wanted)? {
-            let owner = self.reading.environments.of(self.reading.branch, path.as_str());
-            let Some(environment) = owner.map(|owner| owner.name.clone()) else { continue };
-            let before = self.values(&path, held.as_ref())?;
-            let after = self.files.get(&environment).and_then(|files| files.get(&path)).cloned();
-            let undone = Undone { path, before, after: after.unwrap_or_default() };
-            touched.entry(environment).or_default().push(undone);
-        }
-        for (environment, undone) in touched {
+        let changed = |(path, before)| ChangedFile { path, before, after: None };
+        let uncommitted = self.past.uncommitted(&standing, self.reading.limits.max_bytes, wanted)?;
+        let changed: Vec<ChangedFile> = uncommitted.into_iter().map(changed).collect();
+        for (environment, mut undone) in self.touched(&changed)? {
+            for Undone { path, after, .. } in &mut undone {
+                let standing = self.files.get(&environment).and_then(|files| files.get(path));
+                *after = standing.cloned().unwrap_or_default();
+            }
             self.undo((&entry, 0, now), &environment, undone);
         }
         Ok(())
@@ -181,7 +165,7 @@ impl<'a> Walk<'a> {
             images.extend(file.after.keys().chain(file.before.keys()).cloned());
             self.put(environment, &file.path, file.after.clone());
         }
-        images.retain(|image| self.asking.has(environment, image));
+        images.retain(|image| self.wanted.has(environment, image));
         let after = self.whole(environment, &images);
         let mut steps = steps(&undone);
         let mut gaps = Vec::new();
@@ -235,16 +219,7 @@ impl<'a> Walk<'a> {
 
     /// Notes what a commit changed that came to the line by the one that is undone next.
     pub(super) fn look_aside(&mut self, beside: &Beside) -> Result<(), GitError> {
-        let mut touched: BTreeMap<EnvironmentName, Vec<Undone>> = BTreeMap::new();
-        for changed in &beside.step.changed {
-            if let Some(environment) = self.reading.environments.of(self.reading.branch, changed.path.as_str()) {
-                let after = self.values(&changed.path, changed.after.as_ref())?;
-                let before = self.values(&changed.path, changed.before.as_ref())?;
-                let undone = Undone { path: changed.path.clone(), before, after };
-                touched.entry(environment.name.clone()).or_default().push(undone);
-            }
-        }
-        for (environment, undone) in touched {
+        for (environment, undone) in self.touched(&beside.step.changed)? {
             let mut values: BTreeMap<ImageName, (BTreeSet<Value>, BTreeSet<Value>)> = BTreeMap::new();
             for file in &undone {
                 for (image, before) in &file.before {
@@ -258,7 +233,7 @@ impl<'a> Walk<'a> {
             for (image, (from, to)) in values {
                 let key = (environment.clone(), image);
                 let steps = steps.remove(&key.1).unwrap_or_default();
-                if !self.asking.has(&key.0, &key.1) || (from == to && steps.is_empty()) {
+                if !self.wanted.has(&key.0, &key.1) || (from == to && steps.is_empty()) {
                     continue;
                 }
                 let entry = &beside.step.entry;
@@ -270,6 +245,24 @@ impl<'a> Walk<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Reads what a commit changed, by environment.
+    fn touched(&mut self, changed: &[ChangedFile]) -> Result<BTreeMap<EnvironmentName, Vec<Undone>>, GitError> {
+        let Reading { environments, branch, .. } = self.reading;
+        let owned = changed.iter().filter(|changed| environments.of(*branch, changed.path.as_str()).is_some());
+        self.versions.learn(owned)?;
+        let mut touched: BTreeMap<EnvironmentName, Vec<Undone>> = BTreeMap::new();
+        for changed in changed {
+            if let Some(environment) = environments.of(*branch, changed.path.as_str()) {
+                // What a commit left is read from the commit: a working tree may hold something else today.
+                let after = self.versions.of(&changed.path, changed.after.as_ref());
+                let before = self.versions.of(&changed.path, changed.before.as_ref());
+                let undone = Undone { path: changed.path.clone(), before, after };
+                touched.entry(environment.name.clone()).or_default().push(undone);
+            }
+        }
+        Ok(touched)
     }
 
     fn put(&mut self, environment: &EnvironmentName, path: &RepoPath, values: Values) {
@@ -291,38 +284,6 @@ impl<'a> Walk<'a> {
         }
         whole
     }
-
-    /// Reads the values of one version of a file; one that cannot be understood holds none.
-    fn values(&mut self, path: &RepoPath, blob: Option<&BlobId>) -> Result<Values, GitError> {
-        let Some(blob) = blob else { return Ok(Values::new()) };
-        let key = (path.clone(), blob.clone());
-        if let Some(values) = self.read.get(&key) {
-            return Ok(values.clone());
-        }
-        let limits = self.reading.limits;
-        let values = match self.past.read(blob, limits.max_bytes) {
-            Ok(bytes) => {
-                let mut scan = manifest::scan(path, &bytes, self.reading.surroundings, limits);
-                scan.sites.sort_by_key(|site| site.bytes().start);
-                let mut values = Values::new();
-                for site in &scan.sites {
-                    if let Some(image) = counted(site, self.asking) {
-                        values.entry(image.clone()).or_default().push(site.value.clone());
-                    }
-                }
-                values
-            }
-            Err(GitError::TooLarge { .. }) => Values::new(),
-            Err(error) => return Err(error),
-        };
-        self.read.insert(key, values.clone());
-        Ok(values)
-    }
-}
-
-/// Returns the image of a site that says what runs.
-fn counted<'s>(site: &'s Site, asking: &Asking) -> Option<&'s ImageName> {
-    site.image.as_ref().filter(|image| site.skipped.is_none() && asking.has_image(image))
 }
 
 /// Pairs what stood at each place of a file with what stands there now, where there are as many places as before;

@@ -19,7 +19,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("registry", "model cores http clock signature"),
     ("forge", "model http clock"),
     ("source", "model http clock"),
-    ("git", "model clock"),
+    ("git", "model cores clock"),
     ("cache", "model clock"),
     ("observe", "model cores registry signature source git forge manifest cache clock"),
     ("decide", "model cores policy"),

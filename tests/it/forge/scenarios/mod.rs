@@ -29,7 +29,7 @@ use tagboat::pass::run::{Mode, Run, run};
 
 use crate::support::forge::{CheckRow, NOW, Pull, Stands, Store, serve};
 use crate::support::memory::MemoryTags;
-use crate::support::repository::{Repository, Scratch, environment};
+use crate::support::repository::{Scratch, environment};
 
 const WEB: &str = "ghcr.io/acme/web";
 const HEAD: &str = "tagboat/prod/ghcr.io-acme-web";
@@ -181,12 +181,7 @@ impl Stage {
 
     /// Pushes a person's commit to a branch.
     fn push(&self, branch: &str, file: &str, text: &str) {
-        let work = Repository { folder: self.scratch.path(&format!("person-{}", fastrand::u64(..))) };
-        let from = self.store.repository.folder.display().to_string();
-        std::fs::create_dir(&work.folder).unwrap();
-        work.git(&["clone", "--quiet", "--branch", branch, &from, "."]);
-        work.commit_files(&[(file, text)], "By hand", 2);
-        work.git(&["push", "--quiet", "origin", branch]);
+        self.store.repository.land(branch, &[(file, text)], "By hand", 2);
     }
 
     pub(crate) fn runs(&self) -> String {
