@@ -20,15 +20,14 @@ use tagboat::git::access::Access;
 use tagboat::git::mirror::Mirror;
 use tagboat::git::signing::{Keys, SshKey};
 use tagboat::git::url::RemoteUrl;
-use tagboat::manifest::Limits;
-use tagboat::model::environment::BranchName;
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
 use tagboat::pass::propose::Publishing;
-use tagboat::pass::run::{Mode, Run, run};
+use tagboat::pass::run::Mode;
 
 use crate::support::forge::{CheckRow, NOW, Pull, Stands, Store, serve};
 use crate::support::memory::MemoryTags;
+use crate::support::passes::Passing;
 use crate::support::repository::{Scratch, environment};
 
 const WEB: &str = "ghcr.io/acme/web";
@@ -114,25 +113,14 @@ impl Stage {
         let mirror = Mirror::open(&self.scratch.path(mirror), url, Access::None, environment(None)).unwrap();
         let ssh = self.ssh.as_ref().map(|text| SshKey::read(&text.as_str().into()).map_err(|error| error.to_string()));
         let remote: Arc<dyn Remote> = Arc::new(mirror.with_keys(Keys { ssh, gpg: None }));
-        run(&Run {
+        Passing {
             remote,
-            branch: &BranchName::from("main"),
-            config: None,
-            neighbours: &tagboat::pass::elsewhere::nobody,
-            source: &self.tags,
-            sources: &crate::support::sources::none(),
-            cache: &tagboat::pass::setup::no_cache(),
-            limits: &Limits::default(),
-            now: format!("2026-11-20T{hour:02}:00:00Z").parse().unwrap(),
+            tags: &self.tags,
+            now: &format!("2026-11-20T{hour:02}:00:00Z"),
             publishing: Publishing::Forge((self.kind.client)(&self.address)),
-            detail: tagboat::pass::Detail::EveryTag,
-            only: &[],
-            mode,
-            progress: &|_| {},
-            read_config: &|_| {},
-        })
+        }
+        .pass(mode)
         .await
-        .unwrap()
     }
 
     /// Runs a pass at an hour of the day; its one proposal's action, and the reason.

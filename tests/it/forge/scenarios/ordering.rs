@@ -6,15 +6,14 @@ use tagboat::git::Remote;
 use tagboat::git::access::Access;
 use tagboat::git::mirror::Mirror;
 use tagboat::git::url::RemoteUrl;
-use tagboat::manifest::Limits;
-use tagboat::model::environment::BranchName;
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
-use tagboat::pass::order::{Order, Ordering, follow};
+use tagboat::pass::order::Order;
 use tagboat::pass::propose::Publishing;
 
 use crate::forge::scenarios::{AUTO, GATED, HEAD, Kind, PLAIN, Stage, WEB, manifest};
 use crate::support::forge::Stands;
+use crate::support::passes::{Passing, Said};
 use crate::support::repository::environment;
 
 impl Stage {
@@ -22,23 +21,15 @@ impl Stage {
         let url = RemoteUrl::from_path(&self.store.repository.folder);
         let mirror = Mirror::open(&self.scratch.path("orders"), url, Access::None, environment(None)).unwrap();
         let remote: Arc<dyn Remote> = Arc::new(mirror);
-        let given = Ordering {
+        Passing {
             remote,
-            branch: &BranchName::from("main"),
-            config: None,
-            neighbours: &tagboat::pass::elsewhere::nobody,
-            source: &self.tags,
-            sources: &crate::support::sources::none(),
-            cache: &tagboat::pass::setup::no_cache(),
-            limits: &Limits::default(),
-            now: format!("2026-11-20T{hour:02}:00:00Z").parse().unwrap(),
+            tags: &self.tags,
+            now: &format!("2026-11-20T{hour:02}:00:00Z"),
             publishing: Publishing::Forge((self.kind.client)(&self.address)),
-            publish: None,
-            by: Some("ada".to_owned()),
-            reason: Some("needed now".to_owned()),
-            progress: &|_| {},
-        };
-        follow(&given, &order).await.unwrap()
+        }
+        .order(&order, Said { by: Some("ada"), reason: Some("needed now"), ..Said::default() })
+        .await
+        .unwrap()
     }
 
     async fn promote(&self, hour: u32, tag: &str) -> Outcome {
