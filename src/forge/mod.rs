@@ -8,6 +8,7 @@ mod comments;
 pub mod gitea;
 pub mod github;
 pub mod gitlab;
+mod once;
 mod releases;
 pub mod remembered;
 mod rest;
@@ -64,6 +65,16 @@ pub enum ForgeError {
     /// Nothing can be done with this credential or on this repository.
     #[error("{0}")]
     Stop(String),
+}
+
+impl ForgeError {
+    /// Returns what a refused listing means: whoever may not list anything may do nothing at all.
+    fn of_listing(self) -> Self {
+        match self {
+            Self::Skip(words) => Self::Stop(words),
+            other => other,
+        }
+    }
 }
 
 /// The outcome of asking a forge.

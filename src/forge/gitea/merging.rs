@@ -1,7 +1,5 @@
 //! Merging on Gitea: at the commit that was judged, in the way that the repository prefers.
 
-use std::sync::PoisonError;
-
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -149,16 +147,11 @@ impl Gitea {
 
     /// Asks for the settings of the repository; once, since they are the same for all of its pull requests.
     pub(super) async fn read_settings(&self) -> Result<RawRepository, ForgeError> {
-        if let Some(known) = self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone() {
-            return Ok(known);
-        }
-        let reply = self.rest.read(self.url(&[], &[])).await?;
-        if reply.status != StatusCode::OK {
-            return Err(self.refused(&reply));
-        }
-        let settings: RawRepository = reply.json()?;
-        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = Some(settings.clone());
-        Ok(settings)
+        let asked = async {
+            let reply = self.rest.read(self.url(&[], &[])).await?;
+            if reply.status == StatusCode::OK { reply.json() } else { Err(self.refused(&reply)) }
+        };
+        self.settings.of(&(), asked).await
     }
 }
 

@@ -8,9 +8,9 @@ mod merging;
 mod raw;
 mod readiness;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
@@ -20,6 +20,7 @@ use url::Url;
 use crate::clock::Clock;
 use crate::forge::comments::{Comment, Comments, say_once};
 use crate::forge::gitea::raw::{DRAFT, RawComment, RawProtected, RawPullRequest, RawRepository, RawRule, RawStatus};
+use crate::forge::once::Once;
 use crate::forge::releases;
 use crate::forge::rest::{Reply, Rest, TokenHeader};
 use crate::forge::{Asked, Desk, Forge, ForgeError};
@@ -42,8 +43,8 @@ pub struct Gitea {
     owner: String,
     name: String,
     has_token: bool,
-    settings: Mutex<Option<RawRepository>>,
-    rules: Mutex<BTreeMap<BranchName, (RawProtected, RawRule)>>,
+    settings: Once<(), RawRepository>,
+    rules: Once<BranchName, (RawProtected, RawRule)>,
 }
 
 impl fmt::Debug for Gitea {
@@ -61,8 +62,8 @@ impl Gitea {
             owner: owner.to_owned(),
             name: name.to_owned(),
             has_token: token.is_some(),
-            settings: Mutex::default(),
-            rules: Mutex::default(),
+            settings: Once::default(),
+            rules: Once::default(),
         }
     }
 
@@ -86,8 +87,8 @@ impl Gitea {
             owner: self.owner.clone(),
             name: self.name.clone(),
             has_token: self.has_token,
-            settings: Mutex::default(),
-            rules: Mutex::default(),
+            settings: Once::default(),
+            rules: Once::default(),
         }
     }
 
@@ -130,11 +131,7 @@ impl Gitea {
         let query = |state| [("state", state), ("sort", "recentupdate"), ("limit", PAGE)];
         let reply = self.rest.read_again(self.url(&["pulls"], &query("all"))).await?;
         if reply.status != StatusCode::OK {
-            // Whoever may not list anything may do nothing at all.
-            return Err(match self.refused(&reply) {
-                ForgeError::Skip(words) => ForgeError::Stop(words),
-                other => other,
-            });
+            return Err(self.refused(&reply).of_listing());
         }
         let first = reply.page::<RawPullRequest>()?;
         let mut listed = first.items;

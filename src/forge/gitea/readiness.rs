@@ -1,7 +1,6 @@
 //! Whether a pull request may be merged: statuses, reviews, protection of the base, and what Gitea itself says.
 
 use std::collections::BTreeSet;
-use std::sync::PoisonError;
 
 use globset::Glob;
 use reqwest::StatusCode;
@@ -87,15 +86,16 @@ impl Gitea {
 
     /// Asks how a base branch is protected; once, since that is the same for all pull requests into it.
     async fn read_rules(&self, base: &BranchName) -> Result<(RawProtected, RawRule), ForgeError> {
-        if let Some(known) = self.rules.lock().unwrap_or_else(PoisonError::into_inner).get(base).cloned() {
-            return Ok(known);
-        }
-        let reply = self.rest.read(self.url(&["branches", base.as_str()], &[])).await?;
-        let protected: RawProtected =
-            if reply.status == StatusCode::OK { reply.json()? } else { return Err(self.refused(&reply)) };
-        let rules = (protected.clone(), self.read_rule(&protected).await?);
-        self.rules.lock().unwrap_or_else(PoisonError::into_inner).insert(base.clone(), rules.clone());
-        Ok(rules)
+        let asked = async {
+            let reply = self.rest.read(self.url(&["branches", base.as_str()], &[])).await?;
+            if reply.status != StatusCode::OK {
+                return Err(self.refused(&reply));
+            }
+            let protected: RawProtected = reply.json()?;
+            let rule = self.read_rule(&protected).await?;
+            Ok((protected, rule))
+        };
+        self.rules.of(base, asked).await
     }
 
     /// Asks for the whole rule, where the token may know it; what else it demands is then left to the merge itself.

@@ -1,7 +1,5 @@
 //! Merging: pinned to the commit that was judged, by a way that the repository allows, or through its merge queue.
 
-use std::sync::PoisonError;
-
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
@@ -139,16 +137,11 @@ impl GitHub {
 
     /// Asks what the repository allows; once, since it is the same for all of its pull requests.
     async fn repository(&self) -> Result<raw::Repository, ForgeError> {
-        if let Some(known) = self.known.repository.lock().unwrap_or_else(PoisonError::into_inner).clone() {
-            return Ok(known);
-        }
-        let answer = self.transport.get(&self.url(&[], &[])).await?;
-        if answer.status != StatusCode::OK {
-            return Err(answer.refusal("to show the repository"));
-        }
-        let repository: raw::Repository = answer.json()?;
-        *self.known.repository.lock().unwrap_or_else(PoisonError::into_inner) = Some(repository.clone());
-        Ok(repository)
+        let asked = async {
+            let answer = self.transport.get(&self.url(&[], &[])).await?;
+            if answer.status == StatusCode::OK { answer.json() } else { Err(answer.refusal("to show the repository")) }
+        };
+        self.settings.of(&(), asked).await
     }
 
     /// Returns what GraphQL calls a pull request, and whether it is in the queue.

@@ -25,8 +25,8 @@ use url::Url;
 use crate::clock::Clock;
 use crate::forge::comments::say_once;
 use crate::forge::github::identity::Identity;
-use crate::forge::github::readiness::Known;
 use crate::forge::github::transport::Transport;
+use crate::forge::once::Once;
 use crate::forge::releases::{self, PUBLIC_HOST};
 use crate::forge::{Asked, Desk, Forge, ForgeError};
 use crate::http::client::HttpClient;
@@ -54,8 +54,8 @@ pub struct GitHub {
     transport: Transport,
     owner: String,
     name: String,
-    /// What was answered in this pass of what is the same for all pull requests.
-    known: Known,
+    settings: Once<(), raw::Repository>,
+    rules: Once<String, readiness::Asked>,
 }
 
 impl GitHub {
@@ -63,7 +63,8 @@ impl GitHub {
     /// Nothing is asked yet.
     pub fn new(base: Url, owner: &str, name: &str, identity: Identity, clock: Arc<dyn Clock>) -> Self {
         let transport = Transport::new(base, format!("{owner}/{name}"), identity, clock);
-        Self { transport, owner: owner.to_owned(), name: name.to_owned(), known: Known::default() }
+        let (settings, rules) = (Once::default(), Once::default());
+        Self { transport, owner: owner.to_owned(), name: name.to_owned(), settings, rules }
     }
 
     /// Reaches hosts in another way: through a proxy, or trusting a private authority.
@@ -82,7 +83,7 @@ impl GitHub {
     #[must_use]
     pub fn for_pass(&self) -> Self {
         let (owner, name) = (self.owner.clone(), self.name.clone());
-        Self { transport: self.transport.clone(), owner, name, known: Known::default() }
+        Self { transport: self.transport.clone(), owner, name, settings: Once::default(), rules: Once::default() }
     }
 
     /// Returns a token that is good for Git, too: of an App, one of its installation, good for the next minutes.

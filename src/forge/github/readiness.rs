@@ -1,7 +1,6 @@
 //! What decides at a head commit whether it may be merged: checks, statuses, reviews, protection, conflicts.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -23,13 +22,6 @@ pub(super) struct Asked {
     pub(super) is_linear: bool,
     /// Why they are not known, where they are not: then nothing is merged.
     pub(super) unread: Option<String>,
-}
-
-/// What one pass asks once, of each base branch and of the repository.
-#[derive(Debug, Default)]
-pub(super) struct Known {
-    asked: Mutex<BTreeMap<String, Asked>>,
-    pub(super) repository: Mutex<Option<raw::Repository>>,
 }
 
 impl GitHub {
@@ -82,12 +74,7 @@ impl GitHub {
     /// Reads what rulesets and branch protection ask for, once for all pull requests; whoever may read the repository may read both, and nobody has to
     /// be its administrator for that.
     pub(super) async fn asked_of(&self, base: &str) -> Result<Asked, ForgeError> {
-        if let Some(known) = self.known.asked.lock().unwrap_or_else(PoisonError::into_inner).get(base).cloned() {
-            return Ok(known);
-        }
-        let asked = self.read_rules(base).await?;
-        self.known.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(base.to_owned(), asked.clone());
-        Ok(asked)
+        self.rules.of(&base.to_owned(), self.read_rules(base)).await
     }
 
     async fn read_rules(&self, base: &str) -> Result<Asked, ForgeError> {

@@ -8,7 +8,7 @@ mod raw;
 mod readiness;
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
@@ -18,6 +18,7 @@ use url::Url;
 use crate::clock::Clock;
 use crate::forge::comments::{Comment, Comments, say_once};
 use crate::forge::gitlab::raw::{DRAFT, RawMergeRequest, RawNote, RawProject, RawStatus, RawToken, RawUser};
+use crate::forge::once::Once;
 use crate::forge::releases;
 use crate::forge::rest::{Reply, Rest, TokenHeader};
 use crate::forge::{Asked, Desk, Forge, ForgeError};
@@ -46,7 +47,7 @@ pub struct GitLab {
     project: String,
     is_job: bool,
     has_token: bool,
-    settings: Mutex<Option<RawProject>>,
+    settings: Once<(), RawProject>,
 }
 
 impl fmt::Debug for GitLab {
@@ -68,7 +69,7 @@ impl GitLab {
             project: project.to_owned(),
             is_job: matches!(token, Some(GitLabToken::Job(_))),
             has_token: token.is_some(),
-            settings: Mutex::new(None),
+            settings: Once::default(),
         }
     }
 
@@ -92,7 +93,7 @@ impl GitLab {
             project: self.project.clone(),
             is_job: self.is_job,
             has_token: self.has_token,
-            settings: Mutex::new(None),
+            settings: Once::default(),
         }
     }
 
@@ -136,11 +137,7 @@ impl GitLab {
         };
         let reply = self.rest.read_again(self.url(&["merge_requests"], &query("all"))).await?;
         if reply.status != StatusCode::OK {
-            // Whoever may not list anything may do nothing at all.
-            return Err(match self.refused(&reply) {
-                ForgeError::Skip(words) => ForgeError::Stop(words),
-                other => other,
-            });
+            return Err(self.refused(&reply).of_listing());
         }
         let first = reply.page::<RawMergeRequest>()?;
         let mut listed = first.items;

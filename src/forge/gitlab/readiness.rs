@@ -1,7 +1,6 @@
 //! Whether a merge request may be merged: its pipeline, statuses, approvals, and what GitLab itself says.
 
 use std::collections::BTreeMap;
-use std::sync::PoisonError;
 
 use jiff::Timestamp;
 use reqwest::StatusCode;
@@ -67,16 +66,11 @@ impl GitLab {
 
     /// Asks for the settings of the project; once, since they are the same for all of its merge requests.
     pub(super) async fn read_settings(&self) -> Result<RawProject, ForgeError> {
-        if let Some(known) = self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone() {
-            return Ok(known);
-        }
-        let reply = self.rest.read(self.url(&[], &[])).await?;
-        if reply.status != StatusCode::OK {
-            return Err(self.refused(&reply));
-        }
-        let settings: RawProject = reply.json()?;
-        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = Some(settings.clone());
-        Ok(settings)
+        let asked = async {
+            let reply = self.rest.read(self.url(&[], &[])).await?;
+            if reply.status == StatusCode::OK { reply.json() } else { Err(self.refused(&reply)) }
+        };
+        self.settings.of(&(), asked).await
     }
 
     /// Adds the head pipeline; where it ran on the merge with the base, its jobs are not among those of the head.
