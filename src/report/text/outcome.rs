@@ -495,6 +495,9 @@ fn idle(outcome: &Outcome, occasion: Occasion, stuck: usize, rest: &str) -> (Str
     if standing > 0 {
         return (format!("Nothing to do: {} up to date{rest}.", count(standing, "pull request")), None);
     }
+    if outcome.proposals.iter().any(|proposal| proposal.action == Action::Closed) {
+        return (format!("Nothing else to do{rest}."), None);
+    }
     if !outcome.errors.is_empty() || !outcome.decisions.is_empty() {
         return (format!("Nothing could be decided{rest}."), None);
     }

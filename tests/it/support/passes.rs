@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use tagboat::cache::Cache;
 use tagboat::git::Remote;
 use tagboat::manifest::Limits;
 use tagboat::model::environment::{BranchName, Publish};
@@ -33,6 +34,11 @@ pub(crate) struct Said<'a> {
 impl Passing<'_> {
     /// Runs a pass.
     pub(crate) async fn pass(self, mode: Mode) -> Outcome {
+        self.pass_with(&tagboat::pass::setup::no_cache(), mode).await
+    }
+
+    /// Runs a pass that remembers.
+    pub(crate) async fn pass_with(self, cache: &Cache, mode: Mode) -> Outcome {
         run(&Run {
             remote: self.remote,
             branch: &BranchName::from("main"),
@@ -40,7 +46,7 @@ impl Passing<'_> {
             neighbours: &tagboat::pass::elsewhere::nobody,
             source: self.tags,
             sources: &crate::support::sources::none(),
-            cache: &tagboat::pass::setup::no_cache(),
+            cache,
             limits: &Limits::default(),
             now: self.now.parse().unwrap(),
             publishing: self.publishing,
