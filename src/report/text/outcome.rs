@@ -451,7 +451,7 @@ fn summary(outcome: &Outcome, occasion: Occasion, updates: usize) -> (String, Op
         }
     }
     if updates == 0 {
-        return idle(outcome, stuck, &rest);
+        return idle(outcome, occasion, stuck, &rest);
     }
     let files: BTreeSet<&str> = outcome.changes.iter().map(|change| change.file.as_str()).collect();
     let what = format!("{} in {}", count(updates, "update"), count(files.len(), "file"));
@@ -468,7 +468,7 @@ fn summary(outcome: &Outcome, occasion: Occasion, updates: usize) -> (String, Op
 }
 
 /// Says why nothing is changed.
-fn idle(outcome: &Outcome, stuck: usize, rest: &str) -> (String, Option<&'static str>) {
+fn idle(outcome: &Outcome, occasion: Occasion, stuck: usize, rest: &str) -> (String, Option<&'static str>) {
     let kept_back = outcome.kept_back();
     let stay = |decision: &&Decision| decision.verdict == Verdict::Keep;
     let references = |decision: &Decision| decision.question.sites.len().max(1);
@@ -477,6 +477,19 @@ fn idle(outcome: &Outcome, stuck: usize, rest: &str) -> (String, Option<&'static
     let rest = rest.strip_prefix(", ").map_or(String::new(), |rest| format!(" ({rest})"));
     if unpublished(outcome).next().is_some() {
         return (format!("Nothing was published{rest}."), None);
+    }
+    // What was closed was done, whatever else there is nothing to do about.
+    let closed: Vec<_> = outcome.proposals.iter().filter(|proposal| proposal.action == Action::Closed).collect();
+    if !closed.is_empty() && occasion != Occasion::Update {
+        let is_plain = occasion == Occasion::Run && closed.iter().all(|proposal| proposal.url.is_none());
+        let (verb, number) = match (is_plain, closed.len()) {
+            (false, number) => ("Closed", count(number, "pull request")),
+            (true, 1) => ("Deleted", "1 head branch".to_owned()),
+            (true, number) => ("Deleted", format!("{number} head branches")),
+        };
+        let said =
+            if occasion.is_preview() { format!("{number} to close{rest}.") } else { format!("{verb} {number}{rest}.") };
+        return (said, (stuck > 0 || !kept_back.is_empty()).then_some(EXPLAIN));
     }
     if newest > 0 && stuck == 0 {
         let (verb, whose) = if newest == 1 { ("is", "its") } else { ("are", "their") };

@@ -14,14 +14,15 @@ use tagboat::model::gate::{GateName, GateState};
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::{Action, Proposal};
 use tagboat::model::watch::WatchState;
-use tagboat::pass::order::{Order, OrderError, Ordering, follow};
+use tagboat::pass::order::{Order, OrderError};
 use tagboat::pass::propose::Publishing;
 use tagboat::pass::record::{Asked, Ledger, history};
-use tagboat::pass::run::{Mode, Run, run};
+use tagboat::pass::run::Mode;
 
 use crate::forge::scenarios::Kind;
 use crate::support::forge::{CheckRow, Deed, Fault, Stands, Store, serve};
 use crate::support::memory::MemoryTags;
+use crate::support::passes::{Passing, Said};
 use crate::support::repository::{Scratch, environment};
 
 const WEB: &str = "ghcr.io/acme/web";
@@ -83,45 +84,18 @@ impl Stage {
     }
 
     async fn pass_of(&self, mirror: &str, time: &str, mode: Mode) -> Outcome {
-        run(&Run {
+        Passing {
             remote: self.remote(mirror),
-            branch: &BranchName::from("main"),
-            config: None,
-            neighbours: &tagboat::pass::elsewhere::nobody,
-            source: &self.tags,
-            sources: &crate::support::sources::none(),
-            cache: &tagboat::pass::setup::no_cache(),
-            limits: &Limits::default(),
-            now: format!("2026-11-20T{time}:00Z").parse().unwrap(),
+            tags: &self.tags,
+            now: &format!("2026-11-20T{time}:00Z"),
             publishing: Publishing::Forge((self.kind.client)(&self.address)),
-            mode,
-            detail: tagboat::pass::Detail::EveryTag,
-            only: &[],
-            progress: &|_| {},
-            read_config: &|_| {},
-        })
+        }
+        .pass(mode)
         .await
-        .unwrap()
     }
 
     /// Orders a version for staging, waiting for every gate that is not skipped.
     async fn promote(&self, time: &str, skipped: &[GateName]) -> Result<Outcome, OrderError> {
-        let given = Ordering {
-            remote: self.remote("mirror"),
-            branch: &BranchName::from("main"),
-            config: None,
-            neighbours: &tagboat::pass::elsewhere::nobody,
-            source: &self.tags,
-            sources: &crate::support::sources::none(),
-            cache: &tagboat::pass::setup::no_cache(),
-            limits: &Limits::default(),
-            now: format!("2026-11-20T{time}:00Z").parse().unwrap(),
-            publishing: Publishing::Forge((self.kind.client)(&self.address)),
-            publish: None,
-            by: None,
-            reason: Some("needed".to_owned()),
-            progress: &|_| {},
-        };
         let order = Order::Promote {
             environment: "staging".into(),
             image: WEB.parse().unwrap(),
@@ -129,7 +103,14 @@ impl Stage {
             at_once: false,
             skipped: skipped.iter().copied().collect(),
         };
-        follow(&given, &order).await
+        Passing {
+            remote: self.remote("mirror"),
+            tags: &self.tags,
+            now: &format!("2026-11-20T{time}:00Z"),
+            publishing: Publishing::Forge((self.kind.client)(&self.address)),
+        }
+        .order(&order, Said { reason: Some("needed"), ..Said::default() })
+        .await
     }
 
     /// Runs a pass at a time of the day.

@@ -216,6 +216,24 @@ fn nothing_to_do_says_why() {
 
     Nothing was published (1 failed).
     ");
+    let mut closed = made::proposal("dev", "nginx", Action::Closed);
+    (closed.url, closed.moves) = (Some("https://git.acme.example/pulls/2".to_owned()), Vec::new());
+    closed.reason = Some("closed by a person in #1".to_owned());
+    let moves = made::moves("1.5.0");
+    let decision = made::decision("nginx", "dev", "1.4.0", moves, &[]);
+    let closed = Outcome { proposals: vec![closed], decisions: vec![decision], ..Outcome::default() };
+    assert_snapshot!(outcome(&closed, Occasion::Run, &View::default()), @r"
+    Pull requests
+      closed: dev, nginx https://git.acme.example/pulls/2 (closed by a person in #1)
+
+    Closed 1 pull request.
+    ");
+    assert_snapshot!(outcome(&closed, Occasion::DryRun, &View::default()), @r"
+    Pull requests
+      close: dev, nginx https://git.acme.example/pulls/2 (closed by a person in #1)
+
+    1 pull request to close.
+    ");
     let failed = Outcome { errors: made::outcome().errors, ..Outcome::default() };
     assert_snapshot!(outcome(&failed, Occasion::Plan, &View::default()), @r"
     Failed
