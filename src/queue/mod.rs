@@ -132,8 +132,8 @@ pub trait Queue: Send + Sync {
     /// Says how many more passes may begin here.
     fn room(&self, passes: usize);
 
-    /// Returns what there is to tell, if anything.
-    fn take(&self) -> Option<Event>;
+    /// Returns what there is to tell, if anything. A pass that may not begin is left to others, or for later.
+    fn take(&self, may_begin: &dyn Fn(&str) -> bool) -> Option<Event>;
 
     /// Waits until there may be something to tell. It may be dropped at any moment.
     fn changed(&self) -> BoxFuture<'_, ()>;

@@ -14,6 +14,7 @@ mod joining;
 mod live;
 mod metrics;
 mod notify;
+mod room;
 mod schedule;
 mod server;
 mod timetable;
@@ -219,9 +220,9 @@ async fn run(
     let server = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
     let handle = Handle::current();
     let of_loop = Arc::clone(&shared);
-    let work = move |url: &str, now| {
+    let work = move |url: &str, now, answered: &(dyn Fn() + Sync)| {
         let _catching = of_loop.board.catch(url);
-        handle.block_on(Box::pin(of_loop.live().watcher.pass(url, now)))
+        handle.block_on(Box::pin(of_loop.live().watcher.pass(url, now, answered)))
     };
     let mut engine = Engine::new(Arc::clone(&shared), Arc::new(work));
     let queue = Arc::clone(&shared.queue);

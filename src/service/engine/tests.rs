@@ -37,7 +37,7 @@ async fn a_panic_is_the_failure_of_its_own_pass() {
     let (bad, good) = ("https://git.example/bad", "https://git.example/good");
     let seen: Arc<Mutex<Vec<String>>> = Arc::default();
     let log = Arc::clone(&seen);
-    let work = move |url: &str, _: Timestamp| {
+    let work = move |url: &str, _: Timestamp, _: &(dyn Fn() + Sync)| {
         log.lock().unwrap().push(url.to_owned());
         assert!(url != bad, "a pass that cannot be");
         passed()
