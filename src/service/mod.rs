@@ -137,7 +137,7 @@ impl Shared {
         self.board.watch(service.repositories.iter().map(|repository| repository.url.as_str()));
         self.queue.watch(&service.repositories.iter().map(|repository| repository.url.clone()).collect::<Vec<_>>());
         let environment = live.watcher.environment();
-        let sharing = self.others.sharing.as_ref();
+        let sharing = (self.others.sharing.as_ref(), self.others.name.as_str());
         self.notifier.configure(service, environment, &self.clock, &self.metrics.notices, sharing);
         self.metrics.reloaded(true, now);
         self.wake.notify_one();
