@@ -38,7 +38,7 @@ pub(super) fn hold(session: &Session, arguments: &Hold) -> Outcome {
 pub(super) fn release(session: &Session, arguments: &Release) -> Outcome {
     let (image, tag) = version(&arguments.version)?;
     let environment = arguments.environment.as_deref().map(Into::into);
-    follow(session, &arguments.place, &Order::Release { image, tag, environment })
+    follow(session, &arguments.place, &Order::Release { image, tag, environment, by: session.environment.person() })
 }
 
 fn follow(session: &Session, place: &Place, order: &Order) -> Outcome {
@@ -51,7 +51,8 @@ fn follow(session: &Session, place: &Place, order: &Order) -> Outcome {
         refused @ (HoldError::NoEnvironment { .. }
         | HoldError::NoImage { .. }
         | HoldError::NotHeld(_)
-        | HoldError::Over(_)) => Failure::usage(refused.to_string(), None),
+        | HoldError::Over(_)
+        | HoldError::NoReason) => Failure::usage(refused.to_string(), None),
         other => Failure::Failed(anyhow::Error::new(other)),
     })?;
     print(|out| {

@@ -72,10 +72,14 @@ pub struct Entry {
     pub kind: Kind,
     /// The commit's author: who merged, where it is a merge.
     pub author: String,
+    /// Who ordered it of Tagboat, where somebody did.
+    pub by: Option<String>,
     /// The pull request, as the commit names it.
     pub pull_request: Option<String>,
     /// Why, where somebody said so.
     pub reason: Option<String>,
+    /// Whether Tagboat went back by itself, since a check had failed.
+    pub is_return: bool,
 }
 
 /// The record, as far as it was read.

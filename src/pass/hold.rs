@@ -19,6 +19,7 @@ use crate::model::outcome::Outcome;
 use crate::observe::files::Files;
 use crate::observe::scan;
 use crate::observe::tree::CommitFiles;
+use crate::pass::order::one_line;
 use crate::pass::{MAX_HOLDS, PassError, run, setup};
 use crate::publish::apply::{Applied, apply};
 use crate::publish::plan::{self, PlannedCommit};
@@ -36,6 +37,8 @@ pub enum Order {
         tag: Option<Tag>,
         /// The environment.
         environment: Option<EnvironmentName>,
+        /// Who wants it.
+        by: Option<String>,
     },
 }
 
@@ -73,6 +76,9 @@ pub enum HoldError {
     /// The hold would have ended before it began.
     #[error("the hold would end at {0}, which is over: name a later time, or leave `--until` out")]
     Over(Timestamp),
+    /// Nobody would know why.
+    #[error("a hold says why: give a reason")]
+    NoReason,
     /// The branch refuses the push.
     #[error("the remote refuses the push: {0}")]
     Forbidden(String),
@@ -104,6 +110,14 @@ pub fn follow(
     {
         return Err(HoldError::Over(*until));
     }
+    if let Order::Hold(Hold { reason: None, .. }) = order {
+        return Err(HoldError::NoReason);
+    }
+    let by = match order {
+        Order::Hold(hold) => &hold.by,
+        Order::Release { by, .. } => by,
+    };
+    let by = by.as_deref().map(one_line).filter(|by| !by.is_empty());
     for _ in 0..run::MAX_RACES {
         let base = remote.fetch(branch)?;
         let files = CommitFiles::new(Arc::clone(remote), &base)?;
@@ -130,7 +144,7 @@ pub fn follow(
         if after == text {
             return Ok(outcome);
         }
-        let message = plan::hold_message(matches!(order, Order::Hold(_)), &changed, &config.commit);
+        let message = plan::hold_message(matches!(order, Order::Hold(_)), &changed, by.as_deref(), &config.commit);
         let environment = changed.first().and_then(|hold| hold.environment.clone()).unwrap_or_else(|| "*".into());
         let commit = PlannedCommit {
             plan: CommitPlan {
@@ -184,7 +198,7 @@ fn edited(text: &str, config: &Repository, order: &Order) -> Result<(String, Vec
             let text = holds::release(text, same).map_err(edit)?.0;
             Ok((holds::add(&text, hold).map_err(edit)?, vec![hold.clone()]))
         }
-        Order::Release { image, tag, environment } => {
+        Order::Release { image, tag, environment, .. } => {
             let is_meant = |hold: &Hold| {
                 hold.image == *image
                     && tag.as_ref().is_none_or(|tag| hold.tag == *tag)

@@ -330,8 +330,10 @@ fn held(rewritten: &[Rewritten]) -> Vec<Entry> {
             to: Some(Value { tag: Some(hold.tag.clone()), digest: None }),
             kind,
             author: hold.by.clone().filter(|_| kind == Kind::Hold).unwrap_or_else(|| change.word.author.clone()),
+            by: change.word.by.clone(),
             pull_request: change.word.pull_request.clone(),
             reason: hold.reason.clone().filter(|_| kind == Kind::Hold),
+            is_return: false,
         }));
     }
     entries

@@ -102,7 +102,13 @@ impl OrderedError {
         matches!(
             self,
             Self::Order(OrderError::Refused { .. })
-                | Self::Hold(HoldError::NoEnvironment { .. } | HoldError::NoImage { .. } | HoldError::NotHeld(_))
+                | Self::Hold(
+                    HoldError::NoEnvironment { .. }
+                        | HoldError::NoImage { .. }
+                        | HoldError::NotHeld(_)
+                        | HoldError::Over(_)
+                        | HoldError::NoReason
+                )
         )
     }
 }

@@ -169,7 +169,7 @@ pub fn hold_commit(
 ) -> PlannedCommit {
     let plan = CommitPlan {
         environment: environment.clone(),
-        message: hold_message(true, holds, style),
+        message: hold_message(true, holds, None, style),
         author: style.author.clone(),
         committer: style.committer().clone(),
         sign: style.sign,
@@ -182,8 +182,8 @@ fn place(hold: &Hold) -> String {
     hold.environment.as_ref().map(|name| format!(" in {name}")).unwrap_or_default()
 }
 
-/// Returns the message of a commit that adds holds, or releases them, with a trailer for each.
-pub fn hold_message(is_hold: bool, holds: &[Hold], style: &CommitStyle) -> String {
+/// Returns the message of a commit that adds holds, or releases them, with a trailer for each, and who wanted it.
+pub fn hold_message(is_hold: bool, holds: &[Hold], by: Option<&str>, style: &CommitStyle) -> String {
     let verb = if is_hold { "hold" } else { "release" };
     let subject = match holds {
         [one] => format!("{verb} {}:{}{}", short(&one.image), one.tag, place(one)),
@@ -198,6 +198,9 @@ pub fn hold_message(is_hold: bool, holds: &[Hold], style: &CommitStyle) -> Strin
     let key = if is_hold { TRAILER_HOLD } else { TRAILER_RELEASE };
     for hold in holds {
         let _infallible = writeln!(text, "{key}: {}:{}{}", hold.image, hold.tag, place(hold));
+    }
+    if let Some(by) = by {
+        let _infallible = writeln!(text, "{TRAILER_BY}: {by}");
     }
     for (key, value) in style.further_trailers() {
         let _infallible = writeln!(text, "{key}: {value}");

@@ -177,6 +177,9 @@ impl Engine {
                 requests = all_requests(&passed.usage);
                 self.shared.metrics.asked(passed);
                 self.warn(url, passed);
+                if passed.cache_warning.is_none() {
+                    self.shared.had_a_cache.store(true, Ordering::Relaxed);
+                }
                 match &passed.result {
                     Err(_) => (PassResult::Failed, Ended::Failed),
                     Ok(outcome) => {

@@ -472,7 +472,8 @@ impl Timetable {
         self.hasten_for(url, Cause::Webhook, now);
     }
 
-    fn hasten_for(&mut self, url: &str, cause: Cause, now: Timestamp) {
+    /// Asks for a pass soon, for a reason of its own.
+    pub(super) fn hasten_for(&mut self, url: &str, cause: Cause, now: Timestamp) {
         if let Some(entry) = self.entries.get_mut(url) {
             let moment = now.max(rest_of(entry));
             // What was asked for before may have begun elsewhere by now.

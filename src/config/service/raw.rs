@@ -401,7 +401,8 @@ object! {
     "usersFile" optional users_file: FilePath,
     /// The header in which an authenticating proxy names the user. Example: `X-Forwarded-User`.
     "trustedHeader" optional trusted_header: Name,
-    /// Addresses of the proxies whose header is believed. Default: loopback.
+    /// Addresses of the proxies whose header is believed; with `usersFile`, those whose `X-Forwarded-For` tells where a login comes from.
+    /// Default: loopback; with `usersFile`, none.
     "trustedProxies" optional trusted_proxies: OneOrMany<Line>,
 }
 

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use crate::git::log::LogEntry;
 use crate::model::commit::{
-    TRAILER_DATED, TRAILER_ENVIRONMENT, TRAILER_FAILED, TRAILER_IMAGE, TRAILER_ORDER, TRAILER_REASON, TRAILER_SKIP,
+    TRAILER_BY, TRAILER_DATED, TRAILER_ENVIRONMENT, TRAILER_FAILED, TRAILER_IMAGE, TRAILER_ORDER, TRAILER_REASON,
+    TRAILER_SKIP,
 };
 use crate::model::environment::EnvironmentName;
 use crate::model::history::{Mover, Ordered, Word};
@@ -78,6 +79,7 @@ pub(super) fn word(entry: &LogEntry, own: &str, depth: usize) -> Word {
             .and_then(|word| [Ordered::Rollback, Ordered::Promote].into_iter().find(|order| order.as_str() == word)),
         skipped: skipped.take(MOST_SKIPPED).map(shorten).collect(),
         reason: of(TRAILER_REASON).map(shorten),
+        by: of(TRAILER_BY).map(shorten),
         failed: of(TRAILER_FAILED).map(shorten),
         published: Vec::new(),
     }

@@ -298,7 +298,8 @@ fn happened(repository: &str, standing: &Standing, events: &mut Vec<Event>) {
         events.push(Event {
             lasts: Lasts::Once(Some(entry.time)),
             commit: commit.to_string(),
-            by: person(&entry.author),
+            // Who ordered it is known where somebody did: the commit's author may be Tagboat.
+            by: entry.by.clone().unwrap_or_else(|| person(&entry.author)),
             reason: entry.reason.clone().or_else(|| entry.pull_request.clone()).unwrap_or_default(),
             ..event(repository, what, place, (from.as_ref(), to.as_ref()), &commit.0)
         });

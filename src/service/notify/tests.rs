@@ -197,6 +197,35 @@ fn templates_say_what_they_like_with_values_that_mean_nothing() {
     }
 }
 
+#[test]
+fn who_ordered_something_is_told_although_the_commit_is_tagboat_s() {
+    use crate::model::outcome::Outcome;
+    use crate::model::record::{Entry, Kind, Standing};
+    let entry = |author: &str, by: Option<&str>| Entry {
+        time: at("20T07:00:00"),
+        commit: crate::model::commit::CommitId("a".into()),
+        depth: 0,
+        environment: Some("prod".into()),
+        image: "ghcr.io/acme/web".parse().unwrap(),
+        from: None,
+        to: None,
+        kind: Kind::Rollback,
+        author: author.to_owned(),
+        by: by.map(str::to_owned),
+        pull_request: None,
+        reason: None,
+        is_return: false,
+    };
+    for (author, by, told) in [("Tagboat", Some("robin"), "robin"), ("Tagboat", None, ""), ("kim", None, "kim")] {
+        let standing = Standing { lately: vec![entry(author, by)], ..Standing::default() };
+        let outcome = Outcome { standing: Some(Box::new(standing)), ..Outcome::default() };
+        let News { came: Came::Through { events, .. }, .. } = News::of(&outcome, REPOSITORY, at("20T08:00:00")) else {
+            panic!("it went through");
+        };
+        assert_eq!(events[0].by, told, "{author} {by:?}");
+    }
+}
+
 fn events(subjects: &[&str]) -> Vec<Event> {
     subjects.iter().map(|subject| event(What::Merged, subject, Lasts::Once(None))).collect()
 }

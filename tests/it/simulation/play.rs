@@ -271,7 +271,7 @@ fn follow(
                 let (by, reason) = (Some("sre".to_owned()), Some("worse".to_owned()));
                 hold::Order::Hold(Hold { environment: Some(environment), image, tag, until: None, by, reason })
             } else {
-                hold::Order::Release { image, tag: None, environment: None }
+                hold::Order::Release { image, tag: None, environment: None, by: None }
             };
             let branch = BranchName::from("main");
             hold::follow(&remote, &branch, None, &order, now).map(drop).map_err(|error| error.to_string())
