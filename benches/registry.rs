@@ -1,7 +1,7 @@
 //! `tagboat plan` against a registry: memory, time beside a bare download, and time on a slow line.
 //!
-//! `cargo bench --bench registry` starts itself a second time as the registry and a third time as the bare client, so that
-//! neither is in the measured process. Everything is generated, always the same, and goes over loopback.
+//! `cargo bench --bench registry` starts itself a second time as the registry and again as the clients that only download, so
+//! that none of them is in the measured process. Everything is generated, always the same, and goes over loopback.
 
 #![expect(
     clippy::disallowed_methods,
@@ -17,6 +17,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 #[path = "registry/lists.rs"]
 mod lists;
@@ -36,6 +38,7 @@ fn main() -> io::Result<()> {
     match words[..] {
         ["serve", load] => serve(&Load::parse(load)),
         ["download", load, address] => download(&Load::parse(load), address),
+        ["fetch", load, address] => fetch(&Load::parse(load), address),
         _ => {
             let nothing = Load { images: 0, tags: 0, latency: Duration::ZERO, form: Form::Mixed };
             let empty = measure(nothing, Kept::Folder, &[])?;
@@ -60,7 +63,10 @@ fn main() -> io::Result<()> {
                 let place = if kept == Kept::Commit { "in a Git checkout " } else { "" };
                 println!("{load} {form}{place}(load average {load_average})");
                 println!("  the plan: {:.3} s, peak {:.1} MiB, {above:.1} above", plan.seconds, plan.mebibytes);
-                println!("  the bare client: {:.3} s", plan.bare_seconds);
+                println!(
+                    "  a client on bare sockets: {:.3} s, on the HTTP library: {:.3} s",
+                    plan.bare_seconds, plan.http_seconds
+                );
                 if !load.latency.is_zero() {
                     let ideal = load.images as f64 / CONNECTIONS as f64 * load.latency.as_secs_f64();
                     println!("  the ideal: {ideal:.3} s; the plan took {:.2} times that", plan.seconds / ideal);
@@ -84,6 +90,7 @@ enum Kept {
 struct Figures {
     seconds: f64,
     bare_seconds: f64,
+    http_seconds: f64,
     mebibytes: f64,
 }
 
@@ -100,20 +107,24 @@ fn measure(load: Load, kept: Kept, arguments: &[&str]) -> io::Result<Figures> {
     if kept == Kept::Commit {
         commit(folder.path())?;
     }
-    let mut best = Figures { seconds: f64::MAX, bare_seconds: f64::MAX, mebibytes: f64::MAX };
+    let mut best = Figures { seconds: f64::MAX, bare_seconds: f64::MAX, http_seconds: f64::MAX, mebibytes: f64::MAX };
     for _ in 0..ROUNDS {
-        let bare = Instant::now();
-        let status = Command::new(std::env::current_exe()?)
-            .args(["download", &load.word(), &registry.address])
-            .stdin(Stdio::null())
-            .status()?;
-        assert!(status.success(), "the bare client failed");
-        best.bare_seconds = best.bare_seconds.min(bare.elapsed().as_secs_f64());
+        best.bare_seconds = best.bare_seconds.min(client("download", load, &registry)?);
+        best.http_seconds = best.http_seconds.min(client("fetch", load, &registry)?);
         let (seconds, mebibytes) = plan(folder.path(), load, arguments)?;
         best.seconds = best.seconds.min(seconds);
         best.mebibytes = best.mebibytes.min(mebibytes);
     }
     Ok(best)
+}
+
+/// Runs one of the clients that only download, and returns its seconds.
+fn client(kind: &str, load: Load, registry: &Registry) -> io::Result<f64> {
+    let started = Instant::now();
+    let mut program = Command::new(std::env::current_exe()?);
+    let status = program.args([kind, &load.word(), &registry.address]).stdin(Stdio::null()).status()?;
+    assert!(status.success(), "the client failed");
+    Ok(started.elapsed().as_secs_f64())
 }
 
 /// Runs the program, and returns its seconds and its peak of resident memory.
@@ -261,6 +272,22 @@ fn download(load: &Load, address: &str) -> io::Result<()> {
         let workers: Vec<_> = (0..CONNECTIONS).map(|_| scope.spawn(|| download_some(load, address, &next))).collect();
         workers.into_iter().try_for_each(|worker| worker.join().expect("a worker does not panic"))
     })
+}
+
+/// Downloads every page by the HTTP library that Tagboat uses, over as many connections and on one thread, and throws it
+/// away.
+fn fetch(load: &Load, address: &str) -> io::Result<()> {
+    let client = reqwest::Client::builder().no_proxy().http1_only().build().map_err(io::Error::other)?;
+    let image = async |image: usize| {
+        for target in lists::targets(load, image) {
+            let mut answer = client.get(format!("http://{address}{target}")).send().await?;
+            while answer.chunk().await?.is_some() {}
+        }
+        Ok::<(), reqwest::Error>(())
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let all = stream::iter(0..load.images).map(image).buffer_unordered(CONNECTIONS);
+    runtime.block_on(all.try_collect::<()>()).map_err(io::Error::other)
 }
 
 fn download_some(load: &Load, address: &str, next: &AtomicUsize) -> io::Result<()> {

@@ -7,6 +7,7 @@
 mod ages;
 mod answers;
 mod fault;
+mod refusals;
 mod rows;
 mod scans;
 mod schema;

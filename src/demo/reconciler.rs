@@ -12,7 +12,7 @@ use crate::forge::{Asked, Forge, ForgeError};
 use crate::model::commit::{CommitId, MadeCommit, NewCommit};
 use crate::model::environment::BranchName;
 use crate::model::pull_request::{
-    Check, CheckState, ForgeKind, Merge, NewPullRequest, PullRequest, Readiness, Release, Source, Status,
+    Check, CheckState, ForgeKind, Listing, Merge, NewPullRequest, PullRequest, Readiness, Release, Source, Status,
 };
 
 /// What was reported of each commit.
@@ -44,11 +44,11 @@ impl Forge for DemoReconciler {
         Box::pin(std::future::ready(Ok(reports.get(commit).cloned().unwrap_or_default())))
     }
 
-    fn list(&self) -> Asked<'_, Vec<PullRequest>> {
-        none()
+    fn list(&self) -> Asked<'_, Listing> {
+        Box::pin(std::future::ready(Ok(Listing { pull_requests: Vec::new(), is_whole: true })))
     }
 
-    fn of_head<'a>(&'a self, _base: &'a BranchName, _head: &'a BranchName) -> Asked<'a, Vec<PullRequest>> {
+    fn of_heads<'a>(&'a self, _heads: &'a [BranchName]) -> Asked<'a, Vec<PullRequest>> {
         none()
     }
 

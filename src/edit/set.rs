@@ -1,14 +1,17 @@
 //! The edits of one environment's proposals, gathered file by file so that each file is read and verified once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
 
 use crate::cores;
 use crate::edit::{Edited, Order, edit_file};
 use crate::manifest::{Limits, Surroundings};
 use crate::model::change::{ChangeSet, Refusal};
 use crate::model::file::RepoPath;
+use crate::model::image::ImageName;
 use crate::model::proposal::Proposal;
-use crate::model::site::Site;
+use crate::model::site::{Site, Value};
 
 /// Edits every file that the proposals touch.
 ///
@@ -31,10 +34,12 @@ pub fn edit(
         set.files.extend(one.file);
         set.refused.extend(one.refused);
     }
-    let moves: Vec<_> = proposals.iter().flat_map(|proposal| &proposal.moves).collect();
+    let mut published: HashMap<(&ImageName, &Value), Option<Timestamp>> = HashMap::new();
+    for step in proposals.iter().flat_map(|proposal| &proposal.moves) {
+        published.entry((&step.image, &step.to)).or_insert(step.published);
+    }
     for change in &mut set.changes {
-        let own = moves.iter().find(|step| step.image == change.image && step.to == change.to);
-        change.published = own.and_then(|step| step.published);
+        change.published = published.get(&(&change.image, &change.to)).copied().flatten();
     }
     set
 }

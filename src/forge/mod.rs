@@ -24,7 +24,7 @@ use crate::model::commit::{CommitId, MadeCommit, NewCommit};
 use crate::model::deployment::Deployment;
 use crate::model::environment::BranchName;
 use crate::model::pull_request::{
-    Check, ForgeKind, Lack, Merge, NewPullRequest, PullRequest, Readiness, Release, Source, Status,
+    Check, ForgeKind, Lack, Listing, Merge, NewPullRequest, PullRequest, Readiness, Release, Source, Status,
 };
 
 /// What clients of several repositories have in common.
@@ -71,14 +71,15 @@ pub type Asked<'a, T> = BoxFuture<'a, Result<T, ForgeError>>;
 pub trait Forge: Send + Sync {
     /// Lists the pull requests from branches of the same repository, whatever they are called and into whichever branch: every
     /// open one, and those of the others that changed last. One listing, asked conditionally where the forge allows it.
-    fn list(&self) -> Asked<'_, Vec<PullRequest>>;
+    fn list(&self) -> Asked<'_, Listing>;
 
-    /// Lists every pull request that was ever made from one head branch into `base`, newest first.
+    /// Lists the pull requests that were ever made from some head branches, into whichever branch.
     ///
-    /// For what [`Forge::list`] no longer tells: a key that was refused long ago, or an opening whose answer was lost.
-    fn of_head<'a>(&'a self, base: &'a BranchName, head: &'a BranchName) -> Asked<'a, Vec<PullRequest>>;
+    /// For what [`Forge::list`] no longer tells: what was refused long ago, or an opening whose answer was lost. Where a forge
+    /// cannot be asked about a branch, only those that changed last are told of, and far more than by the listing.
+    fn of_heads<'a>(&'a self, heads: &'a [BranchName]) -> Asked<'a, Vec<PullRequest>>;
 
-    /// Opens a pull request. The head branch must hold its commit, and [`Forge::of_head`] must have told that none is open.
+    /// Opens a pull request. The head branch must hold its commit, and [`Forge::of_heads`] must have told that none is open.
     fn open<'a>(&'a self, new: &'a NewPullRequest) -> Asked<'a, PullRequest>;
 
     /// Whether [`Forge::finish`] has something to do after [`Forge::open`]: not every forge takes all of it at once.

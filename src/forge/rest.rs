@@ -255,6 +255,18 @@ impl Rest {
         url: &Url,
         refused: &(dyn Fn(&Reply) -> ForgeError + Sync),
     ) -> Result<Vec<T>, ForgeError> {
+        match self.first_pages(url, refused).await? {
+            (all, true) => Ok(all),
+            (_, false) => Err(ForgeError::Skip(format!("{} lists more than {MOST_PAGES} pages", self.host()))),
+        }
+    }
+
+    /// Reads as many pages of a list as are read of any, and tells whether that is all of it.
+    pub(super) async fn first_pages<T: DeserializeOwned>(
+        &self,
+        url: &Url,
+        refused: &(dyn Fn(&Reply) -> ForgeError + Sync),
+    ) -> Result<(Vec<T>, bool), ForgeError> {
         let mut all = Vec::new();
         for page in 1..=MOST_PAGES {
             let mut url = url.clone();
@@ -267,10 +279,10 @@ impl Rest {
             let count = items.len();
             all.extend(items);
             if !reply.has_next(all.len(), count) {
-                return Ok(all);
+                return Ok((all, true));
             }
         }
-        Err(ForgeError::Skip(format!("{} lists more than {MOST_PAGES} pages", self.host())))
+        Ok((all, false))
     }
 
     fn call(&self, method: Method, url: Url, body: Option<&Value>, retry: RetryPolicy) -> Call {

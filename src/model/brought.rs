@@ -4,10 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::commit::{CommitId, TRAILER_ENVIRONMENT, TRAILER_IMAGE, TRAILER_KEY, TRAILER_ORDER};
+use crate::model::commit::{TRAILER_ENVIRONMENT, TRAILER_IMAGE, TRAILER_KEY, TRAILER_ORDER};
 use crate::model::environment::EnvironmentName;
 use crate::model::image::ImageName;
-use crate::model::pull_request::{LABEL_RETRY, Number, PullRequest, State};
 use crate::model::site::Value;
 
 /// The versions that a change brings, by image. Empty of what a person ordered and of what goes back: those are known by their
@@ -92,71 +91,6 @@ impl Told {
             brought: if is_order { Brought::default() } else { of(TRAILER_IMAGE).filter_map(step).collect() },
         }
     }
-}
-
-/// What a pass would bring, as a person may have refused it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
-    /// The environment.
-    pub environment: EnvironmentName,
-    /// The hash of the change.
-    pub key: String,
-    /// What it brings.
-    pub brought: Brought,
-}
-
-impl Wish {
-    /// Whether a pull request stood for it when it was seen last: by its body, by what it was turned from at that very head, or by
-    /// the trailers of its head commit, as far as they are known.
-    pub fn stood_in(&self, one: &PullRequest, told: &dyn Fn(&CommitId) -> Option<Told>) -> bool {
-        let is_it = |key: &str, environment: &EnvironmentName, brought: &Brought| {
-            key == self.key || (*environment == self.environment && self.brought.is_no_news_to(brought))
-        };
-        let by_body = one.marker.as_ref().is_some_and(|marker| {
-            let was = marker.was.as_ref().filter(|was| was.commit == one.commit);
-            is_it(&marker.key, &marker.environment, &marker.brought)
-                || was.is_some_and(|was| is_it(&was.key, &marker.environment, &was.brought))
-        });
-        by_body
-            || told(&one.commit).is_some_and(|told| match (&told.key, &told.environment) {
-                (Some(key), Some(environment)) => is_it(key, environment, &told.brought),
-                _ => false,
-            })
-    }
-
-    /// Returns the pull request by which a person refused it: the newest that stood for it, if a person closed that and has not
-    /// labelled it to be tried again. What came after a refusal and was opened for the same all the same took it back.
-    pub fn refused_in<'a>(
-        &self,
-        pull_requests: impl IntoIterator<Item = &'a PullRequest>,
-        told: &dyn Fn(&CommitId) -> Option<Told>,
-    ) -> Option<&'a PullRequest> {
-        self.newest_in(pull_requests, told).filter(|newest| is_refusal(newest))
-    }
-
-    /// Returns the newest pull request that stood for it.
-    pub fn newest_in<'a>(
-        &self,
-        pull_requests: impl IntoIterator<Item = &'a PullRequest>,
-        told: &dyn Fn(&CommitId) -> Option<Told>,
-    ) -> Option<&'a PullRequest> {
-        let stood = pull_requests.into_iter().filter(|one| self.stood_in(one, told));
-        stood.max_by_key(|one| one.number)
-    }
-
-    /// Says on which pull request it was refused, for people.
-    pub fn words(refused: Number) -> String {
-        format!(
-            "closed by a person in #{}: refused until something newer comes, or the label `{LABEL_RETRY}` is set there",
-            refused.0
-        )
-    }
-}
-
-/// Whether a person closed a pull request, and nobody has asked for what it stood for again.
-fn is_refusal(one: &PullRequest) -> bool {
-    let is_withdrawn = one.marker.as_ref().is_some_and(|marker| marker.withdrawn);
-    one.state == State::Closed && !is_withdrawn && !one.labels.contains(LABEL_RETRY)
 }
 
 #[cfg(test)]

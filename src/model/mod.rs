@@ -30,6 +30,7 @@ pub mod proposal;
 pub mod pull_request;
 pub mod query;
 pub mod record;
+pub mod refusal;
 pub mod rejections;
 pub mod signature;
 pub mod site;

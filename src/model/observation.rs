@@ -14,7 +14,7 @@ use crate::model::history::Past;
 use crate::model::hold::Hold;
 use crate::model::image::ImageName;
 use crate::model::outcome::{Skipped, Trouble};
-use crate::model::pull_request::{Approvals, PullRequest};
+use crate::model::pull_request::{Approvals, Listing};
 use crate::model::signature::{SignatureVerdict, SignatureWant};
 use crate::model::site::{PassedOver, Site};
 use crate::model::source::{Answer, SourceQuestion};
@@ -70,7 +70,7 @@ pub struct Observation {
     /// Who approves the open pull request of an environment and group, where somebody asked; or why it could not be had.
     pub approvals: BTreeMap<(EnvironmentName, String), Result<Approvals, String>>,
     /// The pull requests, where they were listed already.
-    pub pull_requests: Option<Vec<PullRequest>>,
+    pub pull_requests: Option<Listing>,
     /// Images that the source does not know at all (absent from a snapshot): skipped, not failed.
     pub unknown: BTreeSet<ImageName>,
 }

@@ -165,6 +165,17 @@ pub struct PullRequest {
     pub is_draft: bool,
     /// Whether the forge merges it by itself once what its base requires is there.
     pub is_armed: bool,
+    /// What the trailers of its head commit tell, where somebody has looked; no forge does.
+    pub told: Option<Told>,
+}
+
+/// What one listing tells of the pull requests of a repository.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Every open one, and those of the others that changed last.
+    pub pull_requests: Vec<PullRequest>,
+    /// Whether that is every one that there ever was.
+    pub is_whole: bool,
 }
 
 impl PullRequest {

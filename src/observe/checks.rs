@@ -10,7 +10,7 @@ use crate::forge::Forge;
 use crate::model::checks::ChecksWant;
 use crate::model::environment::{BranchName, EnvironmentName, Environments};
 use crate::model::observation::Observation;
-use crate::model::pull_request::{Approvals, PullRequest, PullRequestStyle, State};
+use crate::model::pull_request::{Approvals, Listing, PullRequest, PullRequestStyle, State};
 
 /// How many commits are asked about in one pass: two requests each, and several times what a busy repository needs.
 const MOST_ASKED: usize = 60;
@@ -73,7 +73,7 @@ pub async fn approvals(
     asked: &Result<Asked<'_>, String>,
 ) {
     let mut asks = 0;
-    let mut listed: Option<Result<Vec<PullRequest>, String>> = observation.pull_requests.take().map(Ok);
+    let mut listed: Option<Result<Listing, String>> = observation.pull_requests.take().map(Ok);
     for want in wants {
         let (name, group) = want;
         let answer = match asked {
@@ -86,7 +86,10 @@ pub async fn approvals(
                 }
                 let is_meant =
                     |one: &&PullRequest| one.state == State::Open && one.base == *base && one.is_of(name, group, style);
-                match listed.as_ref().map(|listed| listed.as_ref().map(|listed| listed.iter().find(is_meant))) {
+                match listed
+                    .as_ref()
+                    .map(|listed| listed.as_ref().map(|listed| listed.pull_requests.iter().find(is_meant)))
+                {
                     Some(Err(reason)) => Err(reason.clone()),
                     None | Some(Ok(None)) => Ok(Approvals { head: None, count: 0 }),
                     Some(Ok(Some(_))) if asks >= MOST_APPROVALS => {

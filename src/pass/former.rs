@@ -13,6 +13,7 @@ use crate::model::environment::{BranchName, EnvironmentName};
 use crate::model::image::ImageName;
 use crate::model::pull_request::{HeadBranch, Marker, PullRequest, State};
 use crate::pass::Planned;
+use crate::promote::Promoted;
 use crate::publish::pull_requests::{Desired, Standing};
 
 /// What head branches may be for, by their names.
@@ -29,19 +30,24 @@ pub(super) fn is_named_now(head: &BranchName, config: &Repository) -> bool {
 /// The groups of each environment.
 pub(super) type Known = BTreeSet<(EnvironmentName, String)>;
 
-/// Returns the groups that something is followed in.
-pub(super) fn known(planned: &Planned) -> Known {
-    let questions = planned.promoted.decisions.iter().map(|decision| &decision.question);
-    let place = |question: &Question| {
-        let group = planned.promoted.groups.get(&question.image)?;
-        Some((question.environment.clone(), group.clone()))
+/// Returns the groups that something is followed in, and what each image's own would be called: it may have joined one since.
+pub(super) fn known(promoted: &Promoted) -> Known {
+    let questions = promoted.decisions.iter().map(|decision| &decision.question);
+    let places = |question: &Question| {
+        let named = promoted.groups.get(&question.image).cloned().into_iter();
+        let environment = question.environment.clone();
+        named.chain([question.image.group_name()]).map(move |group| (environment.clone(), group)).collect::<Vec<_>>()
     };
-    questions.filter_map(place).collect()
+    questions.flat_map(places).collect()
 }
 
 /// Returns what a head branch was for under another prefix, by its name: of several that fit, the longest. People call branches
 /// after environments, too, and every one that is taken for a candidate has to be looked at.
-fn named_before(head: &BranchName, marker: Option<&Marker>, known: &Known) -> Option<(EnvironmentName, String)> {
+pub(super) fn named_before(
+    head: &BranchName,
+    marker: Option<&Marker>,
+    known: &Known,
+) -> Option<(EnvironmentName, String)> {
     let said = marker.map(|marker| (marker.environment.clone(), marker.group.clone()));
     let is_named = |(environment, group): &&(EnvironmentName, String)| {
         let before = head.as_str().strip_suffix(&format!("{environment}/{group}"));

@@ -21,7 +21,7 @@ mod pasts;
 pub mod permissions;
 pub mod propose;
 pub mod record;
-mod refused;
+mod refusals;
 pub mod registries;
 pub mod report;
 pub mod returns;
@@ -256,7 +256,7 @@ async fn round(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
         observe::checks::approvals(&mut observation, wants, style, &inputs.forge).await;
         promoted = promote::promote(&observation, decisions.clone(), environments, groups);
     }
-    refused::leave(&mut observation, &mut promoted.proposals, &inputs.forge, inputs.past).await;
+    refusals::leave(inputs, &mut observation, &mut promoted).await;
     let settled = returns::settle(inputs, &observation, &mut promoted, &seen).await;
     let (changes, proposed) = edits(inputs, &observation.sites, &seen, &mut promoted.proposals);
     let (returns, troubles) = settled.take_place(&mut promoted);

@@ -13,10 +13,11 @@ use crate::model::environment::{BranchName, Environment, EnvironmentName, Publis
 use crate::model::gate::{GateName, GateSpec};
 use crate::model::outcome::{Landed, Trouble};
 use crate::model::proposal::{Action, Proposal};
-use crate::model::pull_request::{HeadBranch, PullRequest, State};
+use crate::model::pull_request::{HeadBranch, Listing, PullRequest, State};
 use crate::model::watch::WatchState;
 pub use crate::observe::checks::Asked;
 use crate::pass::former::Known;
+use crate::pass::refusals::Recall;
 use crate::pass::run::{Mode, Run};
 use crate::pass::view::Branches;
 use crate::pass::{Inputs, Planned, blocking};
@@ -24,7 +25,7 @@ use crate::pass::{former, notes, ordered};
 use crate::promote;
 use crate::publish::pull_requests::apply::{Place, apply};
 use crate::publish::pull_requests::heads::look;
-use crate::publish::pull_requests::told::{messages, silent};
+use crate::publish::pull_requests::told::tell;
 use crate::publish::pull_requests::{self, Course, Desired, Standing, Unsure, course};
 
 /// The longest body where no forge sets a limit, in characters.
@@ -72,7 +73,7 @@ pub(super) struct Proposed {
 
 /// Why pull requests could not be looked at: then nothing is done about any.
 #[derive(Debug, thiserror::Error)]
-enum LookError {
+pub(super) enum LookError {
     #[error("the head branches could not be read: {0}")]
     Git(#[from] GitError),
     #[error("the pull requests could not be listed: {0}")]
@@ -104,7 +105,8 @@ pub(super) async fn propose(
         (_, Some(listed)) => Ok(Some(listed)),
         (Some(forge), None) => forge.list().await.map(Some),
     };
-    let known = former::known(planned);
+    let known = former::known(&planned.promoted);
+    let mut recall = forge.map(|forge| Recall::new(forge, run.cache, style));
     let mut proposed = Proposed::default();
     let grounds = grounds(run, base, branches, config);
     let known_tips: Vec<_> = grounds.iter().map(|onto| (onto.branch.clone(), onto.tip.clone())).collect();
@@ -113,17 +115,13 @@ pub(super) async fn propose(
             desired.into_iter().partition(|desired| onto.has(&desired.environment));
         desired = others;
         let looked = match listed.as_ref().map_err(|error| LookError::Forge(error.clone())) {
-            Ok(listed) => standing(run, (&onto, &known_tips), (config, &known), (forge, listed.as_deref()), &own).await,
+            Ok(listed) => standing(run, (&onto, &known_tips), (config, &known), listed.as_ref(), &own).await,
             Err(error) => Err(error),
         };
         let mut standing = match looked {
             Ok(standing) => standing,
             Err(error) => {
-                let reason = error.to_string();
-                fail(planned, &onto, &reason);
-                let what =
-                    if onto.is_base { "pull requests".to_owned() } else { format!("pull requests to {}", onto.branch) };
-                proposed.errors.push(Trouble { what, file: None, position: None, reason });
+                proposed.errors.push(fail(planned, &onto, error.to_string()));
                 continue;
             }
         };
@@ -140,6 +138,15 @@ pub(super) async fn propose(
         unapproved(planned, config, &standing, &mut own, (limit, &BTreeMap::new()));
         one_of_a_head(planned, &standing, &mut own);
         let mut courses = pull_requests::plan(&own, &standing, prefix, &unsure(planned));
+        if let (Some(recall), Ok(Some(listed))) = (&mut recall, &listed) {
+            let again = |standing: &Standing| pull_requests::plan(&own, standing, prefix, &unsure(planned));
+            let (told, remote) = (listed.is_whole, &run.remote);
+            let further = recall.further((told, remote), &own, &mut standing, &mut courses, &again).await;
+            if let Err(error) = further {
+                proposed.errors.push(fail(planned, &onto, error.to_string()));
+                continue;
+            }
+        }
         if let Some(forge) = forge.filter(|_| style.release_notes) {
             let notes = notes::notes(run, forge, planned, &standing, (&own, &courses)).await;
             own = self::desired(planned, config, limit, &notes);
@@ -296,7 +303,7 @@ async fn standing(
     run: &Run<'_>,
     (onto, tips): (&Onto<'_>, &[(BranchName, CommitId)]),
     (config, known): (&Repository, &Known),
-    (forge, listed): (Option<&dyn Forge>, Option<&[PullRequest]>),
+    listed: Option<&Listing>,
     desired: &[Desired],
 ) -> Result<Standing, LookError> {
     let prefix = config.pull_request.branch_prefix.as_str();
@@ -306,7 +313,7 @@ async fn standing(
     let mut heads: Vec<_> = all.extract_if(.., |(name, _)| name.as_str().starts_with(prefix)).collect();
     let (mut pull_requests, displaced) = match listed {
         Some(listed) => {
-            let (own, displaced) = sort(listed, onto, config);
+            let (own, displaced) = sort(&listed.pull_requests, onto, config);
             (Some(own), displaced)
         }
         None => (None, Vec::new()),
@@ -333,15 +340,25 @@ async fn standing(
         Ok(heads)
     })
     .await?;
-    let mut told = BTreeMap::new();
-    if let (Some(forge), Some(all)) = (forge, &mut pull_requests) {
-        refused_before(onto.branch, forge, desired, all).await?;
+    if let Some(all) = &mut pull_requests {
         heads.iter_mut().for_each(|head| let_go(head, all));
-        let (remote, silent) = (Arc::clone(&run.remote), silent(all));
-        told = blocking(move || messages(&*remote, silent)).await?;
     }
-    let base = Some(onto.branch.clone());
-    Ok(Standing { base, heads, pull_requests, displaced, former, told })
+    let mut standing = Standing { base: Some(onto.branch.clone()), heads, pull_requests, displaced, former };
+    read_told(&run.remote, &mut standing).await?;
+    Ok(standing)
+}
+
+/// Lets pull requests tell what their head commits do.
+pub(super) async fn read_told(remote: &Arc<dyn Remote>, standing: &mut Standing) -> Result<(), GitError> {
+    let Some(mut all) = standing.pull_requests.take() else { return Ok(()) };
+    let (remote, heads) = (Arc::clone(remote), std::mem::take(&mut standing.heads));
+    let told = blocking(move || {
+        tell(&mut all, &heads, &|commit| remote.message(commit))?;
+        Ok::<_, GitError>((all, heads))
+    });
+    let (all, heads) = told.await?;
+    (standing.pull_requests, standing.heads) = (Some(all), heads);
+    Ok(())
 }
 
 /// Knows a head branch as Tagboat's own that was made on the branch on which its environment lived before: what lies beneath it is
@@ -391,28 +408,6 @@ fn let_go(head: &mut HeadBranch, pull_requests: &[PullRequest]) {
     if !head.is_own && is_merged && !of_head().any(|one| one.state == State::Open) {
         (head.is_own, head.key, head.is_fresh, head.is_order, head.is_return) = (true, None, false, false, false);
     }
-}
-
-/// Adds what the listing no longer tells of heads whose pull request is about to change: it must not turn into what
-/// was refused long ago.
-async fn refused_before(
-    base: &BranchName,
-    forge: &dyn Forge,
-    desired: &[Desired],
-    listed: &mut Vec<PullRequest>,
-) -> Result<(), ForgeError> {
-    for wanted in desired {
-        let wish = course::wish(wanted);
-        let is_changing = listed
-            .iter()
-            .any(|one| one.state == State::Open && one.head == wanted.head && !wish.stood_in(one, &|_| None));
-        if is_changing {
-            let all = forge.of_head(base, &wanted.head).await?;
-            let known: BTreeSet<_> = listed.iter().map(|one| one.number).collect();
-            listed.extend(all.into_iter().filter(|one| !known.contains(&one.number)));
-        }
-    }
-    Ok(())
 }
 
 /// Names what is not fully known in this pass: what stands for it is left as it is.
@@ -480,8 +475,11 @@ fn wait(planned: &mut Planned, reason: &str) {
     set(planned, Action::Waiting, reason, &|_| true);
 }
 
-fn fail(planned: &mut Planned, onto: &Onto<'_>, reason: &str) {
-    set(planned, Action::Failed, reason, &|environment| onto.has(environment));
+/// Says of every proposal of a branch that would be a pull request why there is none, and returns it as what failed.
+fn fail(planned: &mut Planned, onto: &Onto<'_>, reason: String) -> Trouble {
+    set(planned, Action::Failed, &reason, &|environment| onto.has(environment));
+    let what = if onto.is_base { "pull requests".to_owned() } else { format!("pull requests to {}", onto.branch) };
+    Trouble { what, file: None, position: None, reason }
 }
 
 fn set(planned: &mut Planned, action: Action, reason: &str, is_meant: &dyn Fn(&EnvironmentName) -> bool) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::config::repository::Repository;
 use crate::git::local::LocalHistory;
 use crate::git::log::Line;
-use crate::git::{BlobId, GitError, Remote};
+use crate::git::{BlobId, GitError, Head, Remote};
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
 use crate::observe::files::Files;
@@ -172,6 +172,14 @@ impl RemotePast {
 }
 
 impl Past for RemotePast {
+    fn message(&self, commit: &CommitId) -> Option<String> {
+        self.past().message(commit)
+    }
+
+    fn heads(&self, is_meant: &dyn Fn(&BranchName) -> bool) -> Result<Vec<(BranchName, Head)>, GitError> {
+        self.past().heads(is_meant)
+    }
+
     fn line(&self, limit: usize, wanted: &(dyn Fn(&str) -> bool + Sync)) -> Result<Line, GitError> {
         self.past().line(limit, wanted)
     }
@@ -182,6 +190,14 @@ impl Past for RemotePast {
 }
 
 impl<T: Past + ?Sized> Past for Arc<T> {
+    fn message(&self, commit: &CommitId) -> Option<String> {
+        (**self).message(commit)
+    }
+
+    fn heads(&self, is_meant: &dyn Fn(&BranchName) -> bool) -> Result<Vec<(BranchName, Head)>, GitError> {
+        (**self).heads(is_meant)
+    }
+
     fn line(&self, limit: usize, wanted: &(dyn Fn(&str) -> bool + Sync)) -> Result<Line, GitError> {
         (**self).line(limit, wanted)
     }

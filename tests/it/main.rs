@@ -22,6 +22,7 @@ mod phrases;
 mod program;
 mod promotion;
 mod proposing;
+mod refusals;
 mod registry;
 mod report;
 mod samples;

@@ -133,7 +133,7 @@ object! {
     /// How a change reaches it: `commit` on the base branch, `pullRequest` that a person merges, or
     /// `autoMerge` when every gate passes. Default: `pullRequest`.
     "publish" optional publish: Publish,
-    /// How many of its pull requests may be open at once; further ones wait. Default: any number. Example: `5`.
+    /// How many of its pull requests may be open at once, whoever has them in hand; further ones wait. Default: any number. Example: `5`.
     "maxOpen" optional max_open: Whole<1, 1000>,
     /// Who is asked to review its pull requests. Example: `[acme/sre]`.
     "reviewers" optional reviewers: OneOrMany<Line>,

@@ -26,7 +26,8 @@ use crate::http::client::HttpClient;
 use crate::model::commit::{CommitId, MadeCommit, NewCommit};
 use crate::model::environment::BranchName;
 use crate::model::pull_request::{
-    Check, CheckState, ForgeKind, Lack, Merge, NewPullRequest, PullRequest, Readiness, Release, Source, State, Status,
+    Check, CheckState, ForgeKind, Lack, Listing, Merge, NewPullRequest, PullRequest, Readiness, Release, Source, State,
+    Status,
 };
 
 /// The most characters of a body. Gitea sets no limit (its column is a `LONGTEXT`); whoever reads it does.
@@ -122,7 +123,7 @@ impl Gitea {
         }
     }
 
-    async fn read_all(&self) -> Result<Vec<PullRequest>, ForgeError> {
+    async fn read_all(&self) -> Result<Listing, ForgeError> {
         let query = |state| [("state", state), ("sort", "recentupdate"), ("limit", PAGE)];
         let reply = self.rest.read_again(self.url(&["pulls"], &query("all"))).await?;
         if reply.status != StatusCode::OK {
@@ -141,22 +142,20 @@ impl Gitea {
             listed.retain(|one| one.state != "open");
             listed.extend(open);
         }
-        Ok(listed.into_iter().filter(RawPullRequest::is_own).map(RawPullRequest::into_plain).collect())
+        let own = listed.into_iter().filter(RawPullRequest::is_own).map(RawPullRequest::into_plain);
+        Ok(Listing { pull_requests: own.collect(), is_whole: !first.more })
     }
 
-    async fn read_of_head(&self, base: &BranchName, head: &BranchName) -> Result<Vec<PullRequest>, ForgeError> {
-        // Where the server knows the filters it heeds them; elsewhere everything comes, and is filtered here.
-        let query = [
-            ("state", "all"),
-            ("sort", "recentupdate"),
-            ("base", base.as_str()),
-            ("head", head.as_str()),
-            ("limit", PAGE),
-        ];
+    /// No server can be asked about a branch: what changed last is gone through once for all of them.
+    async fn read_of_heads(&self, heads: &[BranchName]) -> Result<Vec<PullRequest>, ForgeError> {
+        let query = [("state", "all"), ("sort", "recentupdate"), ("limit", PAGE)];
         let url = self.url(&["pulls"], &query);
-        let mut listed: Vec<RawPullRequest> = self.rest.pages(&url, &|reply| self.refused(reply)).await?;
-        listed.retain(|one| one.is_own() && one.base.label == base.as_str() && one.head.label == head.as_str());
-        listed.sort_by_key(|one| std::cmp::Reverse(one.number));
+        let (mut listed, is_whole) =
+            self.rest.first_pages::<RawPullRequest>(&url, &|reply| self.refused(reply)).await?;
+        if !is_whole {
+            tracing::debug!(read = listed.len(), "older pull requests are not looked at");
+        }
+        listed.retain(|one| one.is_own() && heads.iter().any(|head| one.head.label == head.as_str()));
         Ok(listed.into_iter().map(RawPullRequest::into_plain).collect())
     }
 
@@ -186,8 +185,8 @@ impl Gitea {
 
     /// Looks whether one was made after all; it is never asked for twice in one pass.
     async fn find_open(&self, new: &NewPullRequest, lost: ForgeError) -> Result<PullRequest, ForgeError> {
-        let found = self.read_of_head(&new.base, &new.head).await?;
-        found.into_iter().find(|one| one.state == State::Open).ok_or(lost)
+        let found = self.read_of_heads(std::slice::from_ref(&new.head)).await?;
+        found.into_iter().find(|one| one.state == State::Open && one.base == new.base).ok_or(lost)
     }
 
     /// Asks for reviews. The pull request stands by now: that nobody could be asked is said, and no more.
@@ -271,12 +270,12 @@ impl Comments for Gitea {
 }
 
 impl Forge for Gitea {
-    fn list(&self) -> Asked<'_, Vec<PullRequest>> {
+    fn list(&self) -> Asked<'_, Listing> {
         Box::pin(self.read_all())
     }
 
-    fn of_head<'a>(&'a self, base: &'a BranchName, head: &'a BranchName) -> Asked<'a, Vec<PullRequest>> {
-        Box::pin(self.read_of_head(base, head))
+    fn of_heads<'a>(&'a self, heads: &'a [BranchName]) -> Asked<'a, Vec<PullRequest>> {
+        Box::pin(self.read_of_heads(heads))
     }
 
     fn open<'a>(&'a self, new: &'a NewPullRequest) -> Asked<'a, PullRequest> {

@@ -101,6 +101,7 @@ impl RawPullRequest {
             labels: self.labels.into_iter().flatten().map(|label| label.name).collect(),
             is_draft,
             is_armed,
+            told: None,
         }
     }
 }

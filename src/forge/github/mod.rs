@@ -32,7 +32,7 @@ use crate::model::commit::{CommitId, MadeCommit, NewCommit};
 use crate::model::deployment::Deployment;
 use crate::model::environment::BranchName;
 use crate::model::pull_request::{
-    Check, ForgeKind, Lack, Merge, NewPullRequest, PullRequest, Readiness, Release, Source, Status,
+    Check, ForgeKind, Lack, Listing, Merge, NewPullRequest, PullRequest, Readiness, Release, Source, Status,
 };
 
 /// The API of github.com.
@@ -99,12 +99,12 @@ impl GitHub {
 }
 
 impl Forge for GitHub {
-    fn list(&self) -> Asked<'_, Vec<PullRequest>> {
+    fn list(&self) -> Asked<'_, Listing> {
         Box::pin(self.listed())
     }
 
-    fn of_head<'a>(&'a self, base: &'a BranchName, head: &'a BranchName) -> Asked<'a, Vec<PullRequest>> {
-        Box::pin(self.made_from(base, head))
+    fn of_heads<'a>(&'a self, heads: &'a [BranchName]) -> Asked<'a, Vec<PullRequest>> {
+        Box::pin(self.made_from(heads))
     }
 
     fn open<'a>(&'a self, new: &'a NewPullRequest) -> Asked<'a, PullRequest> {

@@ -14,12 +14,12 @@ use crate::forge::{Asked, ForgeError};
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
 use crate::model::marker;
-use crate::model::pull_request::{NewPullRequest, Number, PullRequest, State};
+use crate::model::pull_request::{Listing, NewPullRequest, Number, PullRequest, State};
 
 impl GitHub {
     /// The first page tells what changed last in any state. Where there is more, every open one is listed, too: an open
     /// one that nobody touched for long may be behind a hundred others.
-    pub(super) async fn listed(&self) -> Result<Vec<PullRequest>, ForgeError> {
+    pub(super) async fn listed(&self) -> Result<Listing, ForgeError> {
         let newest = [("sort", "updated"), ("direction", "desc"), ("per_page", "100")];
         let url = self.url(&["pulls"], &[&[("state", "all")], newest.as_slice()].concat());
         let answer = self.transport.get_again(&url, reduced).await?;
@@ -31,7 +31,8 @@ impl GitHub {
             });
         }
         let mut found: Vec<raw::PullRequest> = answer.json()?;
-        if answer.has_next() {
+        let is_whole = !answer.has_next();
+        if !is_whole {
             let path = self.path(&["pulls"]);
             let query = [("state", "open")];
             found
@@ -39,18 +40,23 @@ impl GitHub {
         }
         // One that is on both lists, and maybe changed in between: what was asked last counts.
         let by_number: BTreeMap<u64, raw::PullRequest> = found.into_iter().map(|pull| (pull.number, pull)).collect();
-        Ok(by_number.into_values().rev().filter_map(of_raw).collect())
+        let pull_requests = by_number.into_values().rev().filter_map(of_raw).collect();
+        Ok(Listing { pull_requests, is_whole })
     }
 
-    pub(super) async fn made_from(&self, base: &BranchName, head: &BranchName) -> Result<Vec<PullRequest>, ForgeError> {
+    pub(super) async fn made_from(&self, heads: &[BranchName]) -> Result<Vec<PullRequest>, ForgeError> {
         let path = self.path(&["pulls"]);
-        let head_of_owner = format!("{}:{head}", self.owner);
-        let query = [("state", "all"), ("base", base.as_str()), ("head", &head_of_owner), ("sort", "created")];
-        let query = [query.as_slice(), &[("direction", "desc")]].concat();
-        let pulls: Vec<raw::PullRequest> =
-            self.transport.pages((&path, &query), "to list the pull requests of a branch", |page: Vec<_>| page).await?;
-        // The filter is GitHub's; what it does not know it leaves out without a word.
-        Ok(pulls.into_iter().filter_map(of_raw).filter(|pull| pull.head == *head && pull.base == *base).collect())
+        let mut found = Vec::new();
+        // One after the other: GitHub wants no more of anybody.
+        for head in heads {
+            let head_of_owner = format!("{}:{head}", self.owner);
+            let query = [("state", "all"), ("head", &head_of_owner), ("sort", "created"), ("direction", "desc")];
+            let what = "to list the pull requests of a branch";
+            let pulls: Vec<raw::PullRequest> = self.transport.pages((&path, &query), what, |page: Vec<_>| page).await?;
+            // The filter is GitHub's; what it does not know it leaves out without a word.
+            found.extend(pulls.into_iter().filter_map(of_raw).filter(|pull| pull.head == *head));
+        }
+        Ok(found)
     }
 
     pub(super) async fn opened(&self, new: &NewPullRequest) -> Result<PullRequest, ForgeError> {
@@ -78,8 +84,8 @@ impl GitHub {
     }
 
     async fn open_from(&self, new: &NewPullRequest) -> Result<Option<PullRequest>, ForgeError> {
-        let found = self.made_from(&new.base, &new.head).await?;
-        Ok(found.into_iter().find(|pull| pull.state == State::Open))
+        let found = self.made_from(std::slice::from_ref(&new.head)).await?;
+        Ok(found.into_iter().find(|pull| pull.state == State::Open && pull.base == new.base))
     }
 
     /// Sets labels and asks for reviews; what is there already GitHub leaves as it is.
@@ -201,5 +207,6 @@ fn of_raw(raw: raw::PullRequest) -> Option<PullRequest> {
         labels: raw.labels.into_iter().map(|label| label.name).collect(),
         is_draft: raw.draft,
         is_armed: raw.auto_merge.is_some_and(|order| !order.is_null()),
+        told: None,
     })
 }

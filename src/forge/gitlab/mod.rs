@@ -25,7 +25,8 @@ use crate::http::client::HttpClient;
 use crate::model::commit::{CommitId, MadeCommit, NewCommit};
 use crate::model::environment::BranchName;
 use crate::model::pull_request::{
-    Check, CheckState, ForgeKind, Lack, Merge, NewPullRequest, PullRequest, Readiness, Release, Source, State, Status,
+    Check, CheckState, ForgeKind, Lack, Listing, Merge, NewPullRequest, PullRequest, Readiness, Release, Source, State,
+    Status,
 };
 
 /// The most characters of a description, as GitLab documents it.
@@ -130,7 +131,7 @@ impl GitLab {
         }
     }
 
-    async fn read_all(&self) -> Result<Vec<PullRequest>, ForgeError> {
+    async fn read_all(&self) -> Result<Listing, ForgeError> {
         let query = |state: &'static str| {
             [("state", state), ("scope", "all"), ("order_by", "updated_at"), ("sort", "desc"), ("per_page", "100")]
         };
@@ -151,23 +152,27 @@ impl GitLab {
             listed.retain(|one| one.state != "opened");
             listed.extend(open);
         }
-        Ok(listed.into_iter().filter(RawMergeRequest::is_own).map(RawMergeRequest::into_plain).collect())
+        let own = listed.into_iter().filter(RawMergeRequest::is_own).map(RawMergeRequest::into_plain);
+        Ok(Listing { pull_requests: own.collect(), is_whole: !first.more })
     }
 
-    async fn read_of_head(&self, base: &BranchName, head: &BranchName) -> Result<Vec<PullRequest>, ForgeError> {
-        let query = [
-            ("state", "all"),
-            ("scope", "all"),
-            ("source_branch", head.as_str()),
-            ("target_branch", base.as_str()),
-            ("order_by", "created_at"),
-            ("sort", "desc"),
-            ("per_page", "100"),
-        ];
-        let url = self.url(&["merge_requests"], &query);
-        let listed: Vec<RawMergeRequest> = self.rest.pages(&url, &|reply| self.refused(reply)).await?;
-        let own = |one: &RawMergeRequest| one.is_own() && one.source_branch == head.as_str();
-        Ok(listed.into_iter().filter(own).map(RawMergeRequest::into_plain).collect())
+    async fn read_of_heads(&self, heads: &[BranchName]) -> Result<Vec<PullRequest>, ForgeError> {
+        let mut found = Vec::new();
+        for head in heads {
+            let query = [
+                ("state", "all"),
+                ("scope", "all"),
+                ("source_branch", head.as_str()),
+                ("order_by", "created_at"),
+                ("sort", "desc"),
+                ("per_page", "100"),
+            ];
+            let url = self.url(&["merge_requests"], &query);
+            let listed: Vec<RawMergeRequest> = self.rest.pages(&url, &|reply| self.refused(reply)).await?;
+            let own = |one: &RawMergeRequest| one.is_own() && one.source_branch == head.as_str();
+            found.extend(listed.into_iter().filter(own).map(RawMergeRequest::into_plain));
+        }
+        Ok(found)
     }
 
     async fn create(&self, new: &NewPullRequest) -> Result<PullRequest, ForgeError> {
@@ -199,8 +204,8 @@ impl GitLab {
             Err(other) => return Err(other),
         };
         // Whether it was made is not known: it is looked for, and never asked for twice in one pass.
-        let found = self.read_of_head(&new.base, &new.head).await?;
-        found.into_iter().find(|one| one.state == State::Open).ok_or(lost)
+        let found = self.read_of_heads(std::slice::from_ref(&new.head)).await?;
+        found.into_iter().find(|one| one.state == State::Open && one.base == new.base).ok_or(lost)
     }
 
     /// Returns the ids of users; who is not found is left out, and said.
@@ -320,12 +325,12 @@ impl Comments for GitLab {
 }
 
 impl Forge for GitLab {
-    fn list(&self) -> Asked<'_, Vec<PullRequest>> {
+    fn list(&self) -> Asked<'_, Listing> {
         Box::pin(self.read_all())
     }
 
-    fn of_head<'a>(&'a self, base: &'a BranchName, head: &'a BranchName) -> Asked<'a, Vec<PullRequest>> {
-        Box::pin(self.read_of_head(base, head))
+    fn of_heads<'a>(&'a self, heads: &'a [BranchName]) -> Asked<'a, Vec<PullRequest>> {
+        Box::pin(self.read_of_heads(heads))
     }
 
     fn open<'a>(&'a self, new: &'a NewPullRequest) -> Asked<'a, PullRequest> {

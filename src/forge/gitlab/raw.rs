@@ -81,6 +81,7 @@ impl RawMergeRequest {
             labels: self.labels.into_iter().collect::<BTreeSet<_>>(),
             is_draft: self.draft,
             is_armed: self.merge_when_pipeline_succeeds,
+            told: None,
         }
     }
 }

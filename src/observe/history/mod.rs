@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use crate::cache::Cache;
 use crate::git::local::LocalHistory;
 use crate::git::log::Line;
-use crate::git::{BlobId, GitError, Remote};
+use crate::git::{BlobId, GitError, Head, Remote};
 use crate::manifest::{self, Surroundings};
 use crate::model::commit::CommitId;
 use crate::model::environment::{BranchName, EnvironmentName, Environments};
@@ -139,6 +139,15 @@ pub trait Past: Send + Sync {
         None
     }
 
+    /// Returns the other branches whose names are meant, where they can be listed, as they stand beside this one.
+    ///
+    /// # Errors
+    ///
+    /// [`GitError`] when they cannot be listed or fetched.
+    fn heads(&self, _is_meant: &dyn Fn(&BranchName) -> bool) -> Result<Vec<(BranchName, Head)>, GitError> {
+        Ok(Vec::new())
+    }
+
     /// Returns the wanted files that are not as the newest commit has them, with what it has; of those of `standing` also
     /// the ones that it has not. A branch has none.
     ///
@@ -171,6 +180,22 @@ pub struct BranchPast<'a> {
 }
 
 impl Past for BranchPast<'_> {
+    fn heads(&self, is_meant: &dyn Fn(&BranchName) -> bool) -> Result<Vec<(BranchName, Head)>, GitError> {
+        let mut found = Vec::new();
+        for (name, tip) in self.remote.heads("")? {
+            if name == *self.branch || !is_meant(&name) {
+                continue;
+            }
+            match self.remote.head(&name, &tip, (self.branch, self.tip)) {
+                Ok(head) => found.push((name, head)),
+                // A line of its own, say: nothing there is of this branch.
+                Err(GitError::Broken(reason)) => tracing::debug!(head = %name, reason, "the branch is passed over"),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+
     fn message(&self, commit: &CommitId) -> Option<String> {
         self.remote.message(commit).ok().flatten()
     }

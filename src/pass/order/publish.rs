@@ -129,7 +129,8 @@ async fn standing(
 ) -> Result<Standing, OrderError> {
     let pull_requests = match forge {
         Some(forge) => {
-            let mut listed = forge.list().await.map_err(|error| OrderError::Failed(error.to_string()))?;
+            let listed = forge.list().await.map_err(|error| OrderError::Failed(error.to_string()))?;
+            let mut listed = listed.pull_requests;
             listed.retain(|one| one.base == *branch);
             let is_open = |one: &&PullRequest| one.state == State::Open;
             let mut open = listed.iter().filter(is_open);

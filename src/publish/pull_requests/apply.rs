@@ -7,18 +7,18 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::forge::{Forge, ForgeError};
-use crate::git::Remote;
-use crate::model::brought::{Told, Wish};
+use crate::git::{GitError, Remote};
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
 use crate::model::marker;
 use crate::model::outcome::Landed;
 use crate::model::proposal::Action;
-use crate::model::pull_request::{Marker, NewPullRequest, Number, PullRequest, PullRequestStyle, State};
+use crate::model::pull_request::{HeadBranch, Marker, NewPullRequest, Number, PullRequest, PullRequestStyle, State};
+use crate::model::refusal::{Wish, closed};
 use crate::publish::body;
 use crate::publish::making::{MakeError, Maker, blocking};
 use crate::publish::pull_requests::merging::{Order, forward, merge, set_changed};
-use crate::publish::pull_requests::told::{messages, silent};
+use crate::publish::pull_requests::told::tell as tell_of;
 use crate::publish::pull_requests::{Course, Step};
 
 /// The repository that courses are followed on.
@@ -106,7 +106,7 @@ async fn take(
         Step::Open { head, title, body, reviewers, wish, kept, newest } => {
             let Some(forge) = place.forge else { return Ok(()) };
             let new = new(place, head, (title, body), reviewers);
-            open(place, (forge, base), &new, (wish, kept.as_ref(), *newest), course).await
+            open(place, (forge, base), &new, (wish, kept.as_deref(), *newest), course).await
         }
         Step::Finish { pull_request, reviewers } => {
             if let Some(forge) = place.forge {
@@ -206,11 +206,12 @@ async fn open(
     place: &Place<'_>,
     (forge, base): (&dyn Forge, &CommitId),
     new: &NewPullRequest,
-    (wish, kept, newest): (&Wish, Option<&(CommitId, Told)>, Option<Number>),
+    (wish, kept, newest): (&Wish, Option<&HeadBranch>, Option<Number>),
     course: &mut Course,
 ) -> Result<(), MakeError> {
-    let before = forge.of_head(place.branch, &new.head).await?;
-    if let Some(open) = before.iter().find(|one| one.state == State::Open) {
+    let mut before = forge.of_heads(std::slice::from_ref(&new.head)).await?;
+    let is_here = |one: &&PullRequest| one.base == *place.branch;
+    if let Some(open) = before.iter().filter(is_here).find(|one| one.state == State::Open) {
         course.url = Some(open.url.clone());
         if open.is_armed {
             forge.disarm(open).await?;
@@ -229,7 +230,7 @@ async fn open(
     let is_it =
         |one: &PullRequest| one.marker.as_ref().is_some_and(|marker| marker.key == wish.key && !marker.withdrawn);
     // Merged long ago it may be wanted again; merged since the base was looked at, it is there.
-    if before.iter().any(|one| one.state == State::Merged && is_it(one)) {
+    if before.iter().filter(is_here).any(|one| one.state == State::Merged && is_it(one)) {
         let (remote, branch) = (Arc::clone(&place.remote), place.branch.clone());
         if blocking(move || remote.tip(&branch)).await? != *base {
             course.action = Action::Unchanged;
@@ -237,17 +238,16 @@ async fn open(
             return Ok(());
         }
     }
-    let silent = silent(&before);
-    let remote = Arc::clone(&place.remote);
-    let messages = blocking(move || messages(&*remote, silent)).await?;
-    let told = |commit: &CommitId| match kept.filter(|(tip, _)| tip == commit) {
-        Some((_, told)) => Some(told.clone()),
-        None => messages.get(commit).cloned(),
-    };
-    if let Some(refused) = wish.refused_in(&before, &told).filter(|one| newest.is_none_or(|known| one.number > known)) {
+    let (remote, heads) = (Arc::clone(&place.remote), kept.cloned());
+    before = blocking(move || {
+        tell_of(&mut before, heads.as_slice(), &|commit| remote.message(commit))?;
+        Ok::<_, GitError>(before)
+    })
+    .await?;
+    if let Some(refused) = wish.closed_in(&before).filter(|one| newest.is_none_or(|known| one.number > known)) {
         course.url = Some(refused.url.clone());
         course.action = Action::LeftAlone;
-        course.reason = Some(Wish::words(refused.number));
+        course.reason = Some(closed(refused.number));
         return Ok(());
     }
     if !forge.opens_in_steps(new) {

@@ -2,7 +2,6 @@
 //!
 //! Entry points: `course`, [`refused`] and [`kept`]. Pure.
 
-use crate::model::brought::{Told, Wish};
 use crate::model::commit::CommitId;
 use crate::model::environment::Publish;
 use crate::model::marker;
@@ -10,6 +9,7 @@ use crate::model::proposal::Action;
 use crate::model::pull_request::{
     HeadBranch, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, Marker, PullRequest, Rebase, State,
 };
+use crate::model::refusal::{Refusal, Wish};
 use crate::publish::body;
 use crate::publish::pull_requests::leftovers::withdraw;
 use crate::publish::pull_requests::{Course, Desired, Standing, Step};
@@ -54,33 +54,20 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
         ));
         return course;
     }
-    // On plain Git there is nothing to close: who takes it back on its branch says no more and no less.
-    let is_taken_back = |told: &Told| {
-        told.environment.as_ref() == Some(&wanted.environment) && wanted.brought.is_no_news_to(&told.brought)
-    };
-    if let Some(head) = head.filter(|head| standing.pull_requests.is_none() && !wanted.is_order && !head.is_own)
-        && head.undone.iter().any(is_taken_back)
-    {
-        course.action = Action::LeftAlone;
-        course.reason = Some(format!("somebody took it back on {}: it waits for something newer", head.name));
-        return course;
-    }
     // What is open for something else that nobody wants any more must not turn into what was refused.
-    let wish = wish(wanted);
-    let is_asked_for = |open: &PullRequest| wish.stood_in(open, &|_| None);
     if !wanted.is_order
-        && !open.is_some_and(is_asked_for)
+        && !open.is_some_and(|open| wish(wanted).is_in_body_of(open))
         && let Some(refused) = refused(wanted, standing)
     {
         course.action = Action::LeftAlone;
-        course.reason = Some(Wish::words(refused.number));
+        course.reason = Some(refused.words());
         if let Some(open) = open
             && let Some(steps) = withdraw(Some(open), head, None)
         {
             course.steps = steps;
             course.action = Action::Closed;
         } else {
-            course.url = Some(refused.url.clone());
+            course.url = refused.url().map(str::to_owned);
             course.steps.extend(open.and_then(disarm));
         }
         return course;
@@ -97,7 +84,7 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
             expected: head.map(|head| head.tip.clone()),
             commit: Box::new(wanted.commit.clone()),
         });
-        course.action = if head.is_some() { Action::Updated } else { Action::Opened };
+        course.action = if head.is_some() || open.is_some() { Action::Updated } else { Action::Opened };
     }
     if standing.pull_requests.is_some() {
         // Before the body, which says the same: while it is not rewritten, the next pass sees that something is left.
@@ -145,9 +132,19 @@ pub fn wish(wanted: &Desired) -> Wish {
     Wish { environment, key, brought: wanted.brought.clone() }
 }
 
-/// Returns the pull request by which a person refused what is wanted.
-pub fn refused<'a>(wanted: &Desired, standing: &'a Standing) -> Option<&'a PullRequest> {
-    wish(wanted).refused_in(standing.pull_requests.iter().flatten(), &|commit| standing.told(commit))
+/// Returns how a person refused what is wanted.
+pub fn refused<'a>(wanted: &Desired, standing: &'a Standing) -> Option<Refusal<'a>> {
+    wish(wanted).refused_in(standing.pull_requests.as_deref(), &standing.heads)
+}
+
+/// Whether a course begins something of which an older refusal may be written where nobody has looked so far: it opens a pull
+/// request, or turns one that is open into something else.
+pub fn begins(wanted: &Desired, course: &Course, standing: &Standing) -> bool {
+    let has = |is_it: fn(&Step) -> bool| course.steps.iter().any(is_it);
+    let mut open = standing.pull_requests.iter().flatten().filter(|one| one.state == State::Open);
+    let is_turned = !open.any(|one| one.head == wanted.head && wish(wanted).is_in_body_of(one));
+    let opens = has(|step| matches!(step, Step::Open { .. }));
+    !wanted.is_order && (opens || (is_turned && has(|step| matches!(step, Step::Push { .. }))))
 }
 
 /// Whether a head brings what is wanted and is not to be made anew.
@@ -196,8 +193,8 @@ fn publish(
             body: wanted.body.clone(),
             reviewers: wanted.reviewers.clone(),
             wish: Box::new(wish(wanted)),
-            kept: head.map(|head| (head.tip.clone(), head.told.clone())),
-            newest: wish(wanted).newest_in(all, &|commit| standing.told(commit)).map(|one| one.number),
+            kept: head.cloned().map(Box::new),
+            newest: wish(wanted).newest_in(all).map(|one| one.number),
         });
         course.action = Action::Opened;
         return;

@@ -25,20 +25,9 @@ pub(super) fn close(
         let Some(marker) = &one.marker else { continue };
         let head = heads.get(&one.head).copied();
         let at = courses.iter().position(|course| course.head == one.head);
-        let fate = if one.labels.contains(LABEL_HOLD) {
-            Fate::Stays(format!("its pull request into `{}` has the label `{LABEL_HOLD}`", one.base))
-        } else if let Some(head) = head.filter(|head| !head.is_own) {
-            Fate::Stays(format!("somebody else has pushed to {}: it is theirs now", head.name))
-        } else if unsure.environments.contains(&marker.environment) {
-            Fate::Stays(format!("not everything about {} is known now", marker.environment))
-        } else if head.is_some_and(|head| head.tip != one.commit) {
-            Fate::Stays(format!("{} has moved to {}: the next pass looks again", one.head, one.commit.short()))
-        } else {
-            Fate::Closes
-        };
         let mut steps: Vec<Step> = disarm(one).into_iter().collect();
-        match (fate, at) {
-            (Fate::Stays(reason), at) => {
+        match (stays(one, heads, unsure), at) {
+            (Some(reason), at) => {
                 if head.is_some_and(|head| !head.is_own) {
                     steps.extend(tell_left(&one.disarmed()));
                 }
@@ -52,15 +41,14 @@ pub(super) fn close(
                 (course.action, course.reason, course.steps) = (Action::LeftAlone, Some(reason), steps);
                 course.url = Some(one.url.clone());
             }
-            (Fate::Closes, at) => {
+            (None, at) => {
                 let instead = successor(head, &marker.environment, (desired, courses));
                 steps.push(closing(one, instead, standing));
                 match at {
                     Some(at) => drop(courses[at].steps.splice(..0, steps)),
                     None => {
                         let mut course = leftover(one, marker);
-                        course.reason =
-                            Some(format!("{} does not live on `{}` any more", marker.environment, one.base));
+                        course.reason = Some(format!("{} does not live on `{}`", marker.environment, one.base));
                         course.steps = steps;
                         if let Some(head) = head {
                             course.steps.push(Step::Delete { head: head.name.clone(), expected: head.tip.clone() });
@@ -73,12 +61,21 @@ pub(super) fn close(
     }
 }
 
-/// What becomes of one.
-enum Fate {
-    /// It stays, and why.
-    Stays(String),
-    /// It is closed.
-    Closes,
+/// Tells why one stays, if it does.
+pub(super) fn stays(one: &PullRequest, heads: &BTreeMap<&BranchName, &HeadBranch>, unsure: &Unsure) -> Option<String> {
+    let marker = one.marker.as_ref()?;
+    let head = heads.get(&one.head).copied();
+    if one.labels.contains(LABEL_HOLD) {
+        return Some(format!("its pull request into `{}` has the label `{LABEL_HOLD}`", one.base));
+    }
+    if let Some(head) = head.filter(|head| !head.is_own) {
+        return Some(format!("somebody else has pushed to {}: it is theirs now", head.name));
+    }
+    if unsure.environments.contains(&marker.environment) {
+        return Some(format!("not everything about {} is known now", marker.environment));
+    }
+    let is_elsewhere = head.is_some_and(|head| head.tip != one.commit);
+    is_elsewhere.then(|| format!("{} has moved to {}: the next pass looks again", one.head, one.commit.short()))
 }
 
 fn leftover(one: &PullRequest, marker: &Marker) -> Course {
@@ -100,8 +97,7 @@ fn closing(one: &PullRequest, instead: Option<&Desired>, standing: &Standing) ->
     let body = withdrawn.map_or_else(|| stopped.body.clone(), |marker| marker::replace(&stopped.body, &marker));
     let environment = one.marker.as_ref().map(|marker| code(marker.environment.as_str())).unwrap_or_default();
     let now = standing.base.as_ref().map(|base| code(base.as_str())).unwrap_or_default();
-    let mut comment =
-        format!("{environment} is on the branch {now} now, and not on {} any more.", code(one.base.as_str()));
+    let mut comment = format!("{environment} is on the branch {now} now, and not on {}.", code(one.base.as_str()));
     if let Some(other) = instead {
         comment.push(' ');
         comment.push_str(&replaced(other));

@@ -1,6 +1,6 @@
 //! What nobody wants any more: closing pull requests and removing branches of Tagboat's own, with the reason.
 //!
-//! Entry points: `leftovers` and `withdraw`. Pure.
+//! Entry points: `leftovers`, `withdraw` and [`record`]. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use crate::model::environment::{BranchName, EnvironmentName};
 use crate::model::markdown::code;
 use crate::model::marker;
 use crate::model::proposal::Action;
-use crate::model::pull_request::{HeadBranch, LABEL_HOLD, Marker, PullRequest, State};
+use crate::model::pull_request::{HeadBranch, LABEL_HOLD, Marker, Number, PullRequest, State};
 use crate::publish::pull_requests::course::{disarm, tell_left};
 use crate::publish::pull_requests::{Course, Desired, Standing, Step, Unsure, images};
 
@@ -42,18 +42,21 @@ pub(super) fn leftovers(
     let names: BTreeSet<&BranchName> = heads.keys().copied().chain(open.keys().copied()).collect();
     let mut courses = Vec::new();
     for name in names.into_iter().filter(|name| !wanted.contains(name)) {
-        let placed = name.as_str().strip_prefix(prefix).and_then(|rest| rest.split_once('/'));
-        let placed = placed.map(|(environment, group)| (EnvironmentName::from(environment), group.to_owned()));
-        let Some(key) = standing.former.get(name).cloned().or(placed) else { continue };
+        let Some(key) = standing.place_of(name, prefix) else { continue };
         let (head, open) = (heads.get(name).copied(), open.get(name).copied());
-        let fate = match kept(&key, (head, open), unsure) {
+        let record = head.and_then(|head| record(head, standing)).map(|one| one.number);
+        let fate = match kept(&key, (head, open), unsure).or(record.map(Kept::Record)) {
             // What a person has pushed to a branch of their own making is nobody else's business.
             Some(Kept::Theirs) if open.is_none() && standing.pull_requests.is_some() => None,
             Some(why) => left(why, name, open),
             None => {
                 let instead = successor(head, &key.0, (desired, courses_of_desired));
                 match withdraw(open, head, instead) {
-                    Some(steps) => Some((Action::Closed, "nothing of it is left to do".to_owned(), steps)),
+                    Some(steps) => {
+                        let replaced = instead.map(|other| format!("{} takes its place", other.head));
+                        let reason = replaced.unwrap_or_else(|| "nothing of it is left to do".to_owned());
+                        Some((Action::Closed, reason, steps))
+                    }
                     None if open.is_some_and(|open| open.marker.is_none()) => left(Kept::Unmarked, name, open),
                     None => left(Kept::Unknown, name, open),
                 }
@@ -81,6 +84,17 @@ enum Kept {
     Unmarked,
     /// A person ordered it, or it goes back by itself: it stays until it is merged or removed.
     Awaited,
+    /// Nothing but its commit tells what a person refused by closing this pull request.
+    Record(Number),
+}
+
+/// Returns the pull request of which nothing but the commit on a head branch tells that it was refused: a person has closed it, and
+/// its body does not say, or no longer, what it brought. A branch is all of it that everybody can read.
+pub fn record<'a>(head: &HeadBranch, standing: &'a Standing) -> Option<&'a PullRequest> {
+    let is_it = |one: &&PullRequest| one.head == head.name && one.commit == head.tip;
+    let is_silent = |one: &PullRequest| one.marker.is_none() || (one.is_silent() && !head.told.brought.is_empty());
+    let newest = standing.pull_requests.iter().flatten().filter(is_it).max_by_key(|one| one.number)?;
+    (head.key.is_some() && newest.is_refused() && is_silent(newest)).then_some(newest)
 }
 
 /// Tells why something that nobody wants stays, if it does.
@@ -118,6 +132,10 @@ fn left(why: Kept, name: &BranchName, open: Option<&PullRequest>) -> Option<(Act
             "not everything about it is known now: the forge does not merge it by itself any more".to_owned()
         }
         Kept::Awaited => "a person merges it: the forge does not do so by itself any more".to_owned(),
+        Kept::Record(number) => format!(
+            "only its commit tells what a person refused in #{}: who removes the branch takes the refusal back",
+            number.0
+        ),
     };
     Some((Action::LeftAlone, reason, steps))
 }

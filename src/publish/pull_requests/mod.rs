@@ -3,25 +3,27 @@
 //! Entry point: [`plan`]. Knows nothing of how a forge is asked. On plain Git a head branch stands for the pull request.
 
 pub mod apply;
+mod bound;
 pub mod course;
 mod displaced;
 pub mod heads;
-mod leftovers;
+pub mod leftovers;
 mod merging;
 pub mod readiness;
 pub mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::brought::{Brought, Told, Wish};
+use crate::model::brought::Brought;
 use crate::model::change::{Change, ChangeSet};
 use crate::model::commit::{CommitId, CommitStyle, TRAILER_IMAGE};
 use crate::model::environment::{BranchName, Environment, EnvironmentName, Publish};
 use crate::model::gate::{Gate, GateName, GateState};
 use crate::model::proposal::{Action, Proposal};
 use crate::model::pull_request::{
-    CheckState, HeadBranch, Number, PullRequest, PullRequestStyle, Rebase, STATUS_PREFIX, State, Status,
+    CheckState, HeadBranch, Number, PullRequest, PullRequestStyle, Rebase, STATUS_PREFIX, Status,
 };
+use crate::model::refusal::Wish;
 use crate::publish::body::{self, Writing};
 use crate::publish::making::is_aside;
 use crate::publish::plan::PlannedCommit;
@@ -87,15 +89,14 @@ pub struct Standing {
     pub displaced: Vec<PullRequest>,
     /// Head branches whose names begin otherwise, as they did under an earlier prefix, with what each is for.
     pub former: BTreeMap<BranchName, (EnvironmentName, String)>,
-    /// What the trailers of further commits tell at which pull requests were closed.
-    pub told: BTreeMap<CommitId, Told>,
 }
 
 impl Standing {
-    /// Returns what the trailers of a commit tell, as far as it was looked at.
-    pub fn told(&self, commit: &CommitId) -> Option<Told> {
-        let head = self.heads.iter().find(|head| head.tip == *commit).map(|head| &head.told);
-        head.or_else(|| self.told.get(commit)).cloned()
+    /// Returns what a head branch is for: by its name, or by what it was under an earlier prefix.
+    fn place_of(&self, head: &BranchName, prefix: &str) -> Option<(EnvironmentName, String)> {
+        let placed = head.as_str().strip_prefix(prefix).and_then(|rest| rest.split_once('/'));
+        let placed = placed.map(|(environment, group)| (EnvironmentName::from(environment), group.to_owned()));
+        self.former.get(head).cloned().or(placed)
     }
 }
 
@@ -130,8 +131,8 @@ pub enum Step {
         reviewers: Vec<String>,
         /// What it brings: refused long ago, it is not opened again.
         wish: Box<Wish>,
-        /// The head commit that brings it already, where there is one, and what its trailers tell.
-        kept: Option<(CommitId, Told)>,
+        /// The head branch that brings it already, where there is one.
+        kept: Option<Box<HeadBranch>>,
         /// The newest pull request that stood for it, of those that were listed: it speaks for all before it.
         newest: Option<Number>,
     },
@@ -351,7 +352,7 @@ pub fn plan(desired: &[Desired], standing: &Standing, prefix: &str, unsure: &Uns
     let heads: BTreeMap<&BranchName, &HeadBranch> = standing.heads.iter().map(|head| (&head.name, head)).collect();
     let mut courses: Vec<Course> =
         desired.iter().map(|wanted| course::course(wanted, heads.get(&wanted.head).copied(), standing)).collect();
-    bound(desired, &heads, standing, &mut courses);
+    bound::bound((desired, &mut courses), standing, &heads, (prefix, unsure));
     displaced::close((desired, &mut courses), standing, &heads, unsure);
     let leftovers = leftovers((desired, &courses), standing, &heads, prefix, unsure);
     // What a pass that was killed left where commits are made goes first: the same place may be wanted again.
@@ -366,32 +367,6 @@ pub fn plan(desired: &[Desired], standing: &Standing, prefix: &str, unsure: &Uns
 pub(super) fn images(message: &str) -> BTreeSet<String> {
     let named = message.lines().filter_map(|line| line.strip_prefix(TRAILER_IMAGE)?.strip_prefix(": "));
     named.filter_map(|named| named.split(' ').next()).map(str::to_owned).collect()
-}
-
-/// Lets those wait that would make more pull requests stand in an environment than may be open there.
-fn bound(desired: &[Desired], heads: &BTreeMap<&BranchName, &HeadBranch>, standing: &Standing, courses: &mut [Course]) {
-    let stands = |head: &BranchName| match &standing.pull_requests {
-        Some(all) => all.iter().any(|one| one.state == State::Open && one.head == *head),
-        None => heads.contains_key(head),
-    };
-    let mut open: BTreeMap<&EnvironmentName, u64> = BTreeMap::new();
-    for wanted in desired.iter().filter(|wanted| stands(&wanted.head)) {
-        *open.entry(&wanted.environment).or_default() += 1;
-    }
-    for (wanted, course) in desired.iter().zip(courses) {
-        let Some(most) = wanted.max_open.filter(|_| !stands(&wanted.head) && !course.steps.is_empty()) else {
-            continue;
-        };
-        let open = open.entry(&wanted.environment).or_default();
-        if *open < most {
-            *open += 1;
-            continue;
-        }
-        course.steps.clear();
-        course.action = Action::Waiting;
-        course.reason =
-            Some(format!("{open} pull requests of {} are open, and `maxOpen` is {most}", wanted.environment));
-    }
 }
 
 #[cfg(test)]

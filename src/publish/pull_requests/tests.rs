@@ -1,7 +1,8 @@
 use super::*;
+use crate::model::brought::Told;
 use crate::model::commit::{CommitPlan, Identity};
 use crate::model::marker;
-use crate::model::pull_request::{Armed, LABEL_RETRY, Marker, Number, Was};
+use crate::model::pull_request::{Armed, LABEL_RETRY, Marker, Number, State, Was};
 
 const HEAD: &str = "tagboat/prod/web";
 
@@ -53,6 +54,7 @@ fn pull_request(number: u64, state: State, key: &str) -> PullRequest {
         labels: BTreeSet::new(),
         is_draft: false,
         is_armed: false,
+        told: None,
     }
 }
 
@@ -87,7 +89,9 @@ fn wanted(key: &str) -> Desired {
 }
 
 fn planned(desired: &[Desired], head: HeadBranch, pull_requests: Vec<PullRequest>) -> Vec<Course> {
-    let standing = Standing { heads: vec![head], pull_requests: Some(pull_requests), ..Standing::default() };
+    let (heads, mut pull_requests) = (vec![head], pull_requests);
+    let Ok(()) = told::tell(&mut pull_requests, &heads, &|_| Ok::<_, std::convert::Infallible>(None));
+    let standing = Standing { heads, pull_requests: Some(pull_requests), ..Standing::default() };
     plan(desired, &standing, "tagboat/", &Unsure::default())
 }
 
@@ -182,4 +186,24 @@ fn what_somebody_pushes_to_while_it_is_looked_at_is_neither_closed_nor_merged() 
     assert_eq!(steps(&courses), ["statuses", "rewrite"]);
     assert!(courses[0].reason.as_deref().unwrap_or_default().contains("has moved"));
     assert_eq!(steps(&planned(&[], head("key"), vec![pull_request(1, State::Open, "key")])), ["close", "delete"]);
+}
+
+#[test]
+fn what_a_person_ordered_takes_a_place_among_those_that_may_be_open_and_waits_for_none() {
+    let (ordered, other) = (BranchName::from("tagboat/prod/api"), BranchName::from("tagboat/prod/worker"));
+    let order = HeadBranch { name: ordered.clone(), is_order: true, ..head("order") };
+    let open = PullRequest { head: ordered.clone(), ..pull_request(1, State::Open, "order") };
+    let bounded = |head: &BranchName, is_order: bool| {
+        let max_open = (!is_order).then_some(1);
+        Desired { head: head.clone(), max_open, is_order, ..wanted("key") }
+    };
+    for pull_requests in [Some(vec![open]), None] {
+        let standing = Standing { heads: vec![order.clone()], pull_requests, ..Standing::default() };
+        let planned = |wanted: Desired| plan(&[wanted], &standing, "tagboat/", &Unsure::default()).remove(0);
+        let course = planned(bounded(&other, false));
+        assert_eq!((course.action, course.steps), (Action::Waiting, Vec::new()));
+        assert_eq!(course.reason.as_deref(), Some("1 pull request of prod is open, and `maxOpen` is 1"));
+        assert_eq!(planned(bounded(&other, true)).action, Action::Opened);
+        assert_ne!(planned(bounded(&ordered, true)).action, Action::Waiting);
+    }
 }

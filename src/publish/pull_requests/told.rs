@@ -1,34 +1,30 @@
-//! What commits tell of closed pull requests whose bodies say nothing any more, or never said it.
+//! What commits tell of pull requests whose bodies say nothing any more, never said it, or are behind their heads.
 //!
-//! Entry points: [`silent`] and [`messages`]. Asks no forge.
+//! Entry point: [`tell`]. Asks no forge.
 
-use std::collections::BTreeMap;
-
-use crate::git::{GitError, Remote};
 use crate::model::brought::Told;
 use crate::model::commit::CommitId;
-use crate::model::pull_request::{PullRequest, State};
+use crate::model::pull_request::{HeadBranch, PullRequest, State};
 
-/// Returns the commits at which pull requests were closed whose bodies do not say what they stood for.
-pub fn silent(pull_requests: &[PullRequest]) -> Vec<CommitId> {
-    let is_silent = |one: &&PullRequest| {
-        let says_nothing = one.marker.as_ref().is_none_or(|marker| marker.brought.is_empty());
-        one.state == State::Closed && says_nothing && !one.commit.as_str().is_empty()
-    };
-    pull_requests.iter().filter(is_silent).map(|one| one.commit.clone()).collect()
-}
-
-/// Reads what the trailers of commits tell, as far as they are at hand.
+/// Lets pull requests tell what the trailers of their head commits do: of heads that stand, and of closed ones whose bodies do not
+/// say what they stood for. `message` returns what is at hand.
 ///
 /// # Errors
 ///
-/// [`GitError`] when one is at hand and cannot be read.
-pub fn messages(remote: &dyn Remote, commits: Vec<CommitId>) -> Result<BTreeMap<CommitId, Told>, GitError> {
-    let mut told = BTreeMap::new();
-    for commit in commits {
-        if let Some(message) = remote.message(&commit)? {
-            told.insert(commit, Told::by(&message));
-        }
+/// What `message` fails with.
+pub fn tell<E>(
+    pull_requests: &mut [PullRequest],
+    heads: &[HeadBranch],
+    message: &dyn Fn(&CommitId) -> Result<Option<String>, E>,
+) -> Result<(), E> {
+    for one in pull_requests.iter_mut().filter(|one| one.told.is_none() && !one.commit.as_str().is_empty()) {
+        one.told = match heads.iter().find(|head| head.tip == one.commit) {
+            Some(head) => Some(head.told.clone()),
+            None if one.state == State::Closed && one.is_silent() => {
+                message(&one.commit)?.map(|message| Told::by(&message))
+            }
+            None => None,
+        };
     }
-    Ok(told)
+    Ok(())
 }

@@ -482,6 +482,9 @@ fn idle(outcome: &Outcome, stuck: usize, rest: &str) -> (String, Option<&'static
     if standing > 0 {
         return (format!("Nothing to do: {} up to date{rest}.", count(standing, "pull request")), None);
     }
+    if outcome.proposals.iter().any(|proposal| proposal.action == Action::Closed) {
+        return (format!("Nothing else to do{rest}."), None);
+    }
     if !outcome.errors.is_empty() || !outcome.decisions.is_empty() {
         return (format!("Nothing could be decided{rest}."), None);
     }

@@ -22,7 +22,7 @@ use tagboat::pass::run::{Mode, Run, run};
 use crate::forge::scenarios::Kind;
 use crate::support::forge::{CheckRow, Fault, Stands, Store, serve};
 use crate::support::memory::MemoryTags;
-use crate::support::repository::{Repository, Scratch, environment};
+use crate::support::repository::{Scratch, environment};
 
 const WEB: &str = "ghcr.io/acme/web";
 const API: &str = "ghcr.io/acme/api";
@@ -175,13 +175,7 @@ impl Stage {
 
     /// Pushes a person's commit.
     fn push(&self, file: &str, text: &str) -> String {
-        let work = Repository { folder: self.scratch.path(&format!("person-{}", fastrand::u64(..))) };
-        let from = self.store.repository.folder.display().to_string();
-        std::fs::create_dir(&work.folder).unwrap();
-        work.git(&["clone", "--quiet", "--branch", "main", &from, "."]);
-        let commit = work.commit_files(&[(file, text)], "By hand", 2);
-        work.git(&["push", "--quiet", "origin", "main"]);
-        commit
+        self.store.repository.land("main", &[(file, text)], "By hand", 2)
     }
 
     fn message(&self, commit: &str) -> String {

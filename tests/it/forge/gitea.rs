@@ -103,7 +103,7 @@ impl Bench {
     }
 
     async fn list(&self) -> Vec<PullRequest> {
-        self.forge.list().await.unwrap()
+        self.forge.list().await.unwrap().pull_requests
     }
 }
 
@@ -281,7 +281,7 @@ async fn an_order_that_comes_too_fast_keeps_its_mark_and_nothing_more_is_asked_u
     assert_eq!(bench.store.requests(), [""; 0]);
     // Another one, which was told nothing yet.
     let other = client(&serve(router(Arc::clone(&bench.store))));
-    let listed = other.list().await.unwrap();
+    let listed = other.list().await.unwrap().pull_requests;
     assert_eq!((listed[0].is_armed, bench.store.kept().armed.len()), (true, 0));
 }
 

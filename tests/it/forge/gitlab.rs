@@ -69,7 +69,7 @@ impl Bench {
     }
 
     async fn list(&self) -> Vec<PullRequest> {
-        self.forge.list().await.unwrap()
+        self.forge.list().await.unwrap().pull_requests
     }
 }
 

@@ -122,7 +122,7 @@ pub(in crate::forge) async fn pull_requests_beyond_the_limit_wait_for_their_turn
     let actions: Vec<Action> = outcome.proposals.iter().map(|proposal| proposal.action).collect();
     assert_eq!(actions, [Action::Opened, Action::Waiting]);
     let reason = outcome.proposals[1].reason.clone().unwrap();
-    assert!(reason.contains("1 pull requests of prod are open, and `maxOpen` is 1"), "{reason}");
+    assert_eq!(reason, "1 pull request of prod is open, and `maxOpen` is 1");
     assert_eq!(stage.states(), [Stands::Open]);
     assert_eq!(stage.outcome("mirror", 9).await.proposals[1].action, Action::Waiting);
     stage.close(1);

@@ -11,9 +11,12 @@ pub(in crate::forge) mod refusing;
 pub(in crate::forge) mod signing;
 pub(in crate::forge) mod texts;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
+use tagboat::cache::Cache;
+use tagboat::clock::SystemClock;
 use tagboat::forge::Forge;
 use tagboat::git::Remote;
 use tagboat::git::access::Access;
@@ -29,7 +32,7 @@ use tagboat::pass::run::{Mode, Run, run};
 
 use crate::support::forge::{CheckRow, NOW, Pull, Stands, Store, serve};
 use crate::support::memory::MemoryTags;
-use crate::support::repository::{Repository, Scratch, environment};
+use crate::support::repository::{Scratch, environment};
 
 const WEB: &str = "ghcr.io/acme/web";
 const HEAD: &str = "tagboat/prod/ghcr.io-acme-web";
@@ -68,6 +71,8 @@ pub(crate) struct Stage {
     address: String,
     /// The operator's SSH key that commits are signed with.
     pub(crate) ssh: Option<String>,
+    /// The file of the cache; `None` for none.
+    cache: Option<PathBuf>,
 }
 
 const PLAIN: &str = "";
@@ -88,7 +93,7 @@ impl Stage {
         let bare = scratch.bare("gitops.git", &[(".tagboat.yaml", &config), ("prod/web.yaml", &manifest("1.4.0"))]);
         let store = Store::over(bare.folder);
         let address = serve((kind.router)(Arc::clone(&store)));
-        let stage = Self { kind, scratch, tags: MemoryTags::default(), store, address, ssh: None };
+        let stage = Self { kind, scratch, tags: MemoryTags::default(), store, address, ssh: None, cache: None };
         stage.list(&["1.4.0", "1.5.0"]);
         stage
     }
@@ -113,6 +118,7 @@ impl Stage {
         let url = RemoteUrl::from_path(&self.store.repository.folder);
         let mirror = Mirror::open(&self.scratch.path(mirror), url, Access::None, environment(None)).unwrap();
         let ssh = self.ssh.as_ref().map(|text| SshKey::read(&text.as_str().into()).map_err(|error| error.to_string()));
+        let cache = self.cache.as_ref().map(|path| Cache::open(path, Arc::new(SystemClock)));
         let remote: Arc<dyn Remote> = Arc::new(mirror.with_keys(Keys { ssh, gpg: None }));
         run(&Run {
             remote,
@@ -121,7 +127,7 @@ impl Stage {
             neighbours: &tagboat::pass::elsewhere::nobody,
             source: &self.tags,
             sources: &crate::support::sources::none(),
-            cache: &tagboat::pass::setup::no_cache(),
+            cache: &cache.unwrap_or_else(tagboat::pass::setup::no_cache),
             limits: &Limits::default(),
             now: format!("2026-11-20T{hour:02}:00:00Z").parse().unwrap(),
             publishing: Publishing::Forge((self.kind.client)(&self.address)),
@@ -181,12 +187,7 @@ impl Stage {
 
     /// Pushes a person's commit to a branch.
     fn push(&self, branch: &str, file: &str, text: &str) {
-        let work = Repository { folder: self.scratch.path(&format!("person-{}", fastrand::u64(..))) };
-        let from = self.store.repository.folder.display().to_string();
-        std::fs::create_dir(&work.folder).unwrap();
-        work.git(&["clone", "--quiet", "--branch", branch, &from, "."]);
-        work.commit_files(&[(file, text)], "By hand", 2);
-        work.git(&["push", "--quiet", "origin", branch]);
+        self.store.repository.land(branch, &[(file, text)], "By hand", 2);
     }
 
     pub(crate) fn runs(&self) -> String {
@@ -236,6 +237,7 @@ macro_rules! scenarios {
                 what_joins_a_group_is_closed_and_names_what_replaces_it
                 rewrites_the_body_when_a_gate_opens
                 closes_what_became_unnecessary_and_says_why
+                counts_what_is_open_whoever_has_it_in_hand
                 a_look_writes_nothing_into_the_mirror
                 a_base_that_moved_elsewhere_burns_no_checks_unless_asked_for;
             ordering:
@@ -266,6 +268,9 @@ macro_rules! scenarios {
                 stays_refused_when_its_image_joins_a_group_or_leaves_one
                 stays_refused_under_another_prefix_and_as_a_commit
                 stays_refused_when_a_person_has_written_another_body
+                stays_refused_when_no_listing_tells_of_it_any_more
+                remembers_on_which_branch_it_was_refused_and_asks_seldom
+                keeps_the_branch_that_alone_tells_of_a_refusal
                 the_newest_pull_request_decides_whether_a_version_is_refused
                 what_is_open_into_the_former_branch_of_its_environment_is_closed
                 what_a_person_holds_into_the_former_branch_stays_and_nothing_doubles_it

@@ -3,7 +3,7 @@
 use tagboat::model::proposal::Action;
 use tagboat::pass::run::Mode;
 
-use crate::forge::scenarios::{GATED, HEAD, Kind, PLAIN, Stage, manifest};
+use crate::forge::scenarios::{GATED, HEAD, Kind, PLAIN, Stage, WEB, manifest};
 use crate::support::forge::Stands;
 
 pub(in crate::forge) async fn opens_one_and_then_leaves_it(kind: Kind) {
@@ -121,5 +121,35 @@ pub(in crate::forge) async fn a_base_that_moved_elsewhere_burns_no_checks_unless
         let after = stage.only();
         assert_eq!((before.sha == after.sha, after.number), (action == Action::Unchanged, 1));
         assert_eq!(stage.acts(10).await, Some(Action::Unchanged), "{config}");
+    }
+}
+
+pub(in crate::forge) async fn counts_what_is_open_whoever_has_it_in_hand(kind: Kind) {
+    const WORKER: &str = "ghcr.io/acme/worker";
+    for what in ["held", "pushed to", "not known", "unnecessary"] {
+        let stage = Stage::new(kind, "    maxOpen: 1\n").with_two();
+        stage.tags.set(WORKER, ["1.4.0"]);
+        assert_eq!(stage.acts(8).await, Some(Action::Opened));
+        match what {
+            "held" => stage.label(1, "tagboat/hold"),
+            "pushed to" => stage.push(HEAD, "notes", "mine"),
+            "not known" => stage.tags.break_image(WEB, "the registry is down"),
+            _ => {}
+        }
+        if what != "not known" {
+            stage.push("main", "prod/web.yaml", &manifest("1.5.0"));
+        }
+        stage.tags.set(WORKER, ["1.4.0", "1.5.0"]);
+        let outcome = stage.outcome("mirror", 9).await;
+        let worker = outcome.proposals.iter().find(|one| one.group == "ghcr.io-acme-worker").unwrap();
+        if what == "unnecessary" {
+            assert_eq!((worker.action, stage.states()), (Action::Opened, vec![Stands::Closed, Stands::Open]));
+            continue;
+        }
+        assert_eq!((worker.action, stage.states()), (Action::Waiting, vec![Stands::Open]), "{what}");
+        assert_eq!(worker.reason.as_deref(), Some("1 pull request of prod is open, and `maxOpen` is 1"), "{what}");
+        stage.store.change(1, |pull| pull.state = Stands::Closed);
+        let outcome = stage.outcome("mirror", 10).await;
+        assert!(outcome.proposals.iter().any(|one| one.action == Action::Opened), "{what} {:#?}", outcome.proposals);
     }
 }

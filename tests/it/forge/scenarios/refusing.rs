@@ -1,5 +1,6 @@
 //! What a person has refused stays refused: whatever the base holds by now, whatever its branch is called, however it is published.
 
+use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
 
 use crate::forge::scenarios::{AUTO, HEAD, Kind, PLAIN, Stage, manifest};
@@ -12,7 +13,9 @@ impl Stage {
             "version: 1\nimages:\n  - match: ghcr.io/acme/*\n    semver: 1.x\nenvironments:\n  - name: prod\n    files: \
              [prod/**]\n{environment}{below}"
         );
-        self.push("main", ".tagboat.yaml", &text);
+        if self.store.repository.show("main", ".tagboat.yaml") != text.as_bytes() {
+            self.push("main", ".tagboat.yaml", &text);
+        }
     }
 
     /// Starts with a pull request that a person has closed.
@@ -235,4 +238,119 @@ pub(in crate::forge) async fn what_was_taken_back_on_its_branch_is_a_person_s_un
     stage.is_refused(10).await;
     stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
     assert_eq!(stage.acts(11).await, Some(Action::Opened));
+}
+
+impl Stage {
+    /// Lets so many others come and go that no listing tells of what was closed before.
+    fn bury(&self) {
+        let sha = self.store.at("main").unwrap();
+        for number in self.pulls().len() as u64 + 1..=120 {
+            let mut other = self.store.pull(1);
+            (other.number, other.state, other.head) = (number, Stands::Closed, format!("people/{number}"));
+            (other.sha, other.title, other.body) = (sha.clone(), "Other".to_owned(), String::new());
+            self.store.kept().pulls.push(other);
+            self.store.change(number, |_| {});
+        }
+    }
+}
+
+pub(in crate::forge) async fn stays_refused_when_no_listing_tells_of_it_any_more(kind: Kind) {
+    let group = "groups: [{name: shop, images: [\"ghcr.io/acme/*\"]}]\n";
+    let commit = "    publish: commit\n";
+    let on_live = format!("    branch: live\n{AUTO}");
+    let cases = [
+        (AUTO, ""),
+        (AUTO, "pullRequest: {branchPrefix: bots/}\n"),
+        (AUTO, group),
+        (&on_live, ""),
+        (commit, ""),
+        (commit, group),
+    ];
+    for (environment, below) in cases {
+        let stage = Stage::refused(kind, AUTO).await;
+        stage.store.repository.git(&["branch", "live", "main"]);
+        stage.bury();
+        stage.configure(environment, below);
+        for (mirror, hour) in [("mirror", 9), ("other", 10)] {
+            let outcome = stage.outcome(mirror, hour).await;
+            let left = outcome.proposals.iter().find(|proposal| proposal.action == Action::LeftAlone);
+            let reason = left.and_then(|left| left.reason.clone()).unwrap_or_default();
+            assert!(reason.contains("closed by a person in #1"), "{environment}{below}: {:#?}", outcome.proposals);
+            assert_eq!(left.and_then(|left| left.url.clone()).map(|url| url.ends_with("/1")), Some(true));
+            assert_eq!((stage.runs().as_str(), stage.pulls().len(), outcome.commits.len()), ("1.4.0", 120, 0));
+        }
+        stage.label(1, "tagboat/retry");
+        let expected = if environment == commit { Action::Committed } else { Action::Opened };
+        assert_eq!(stage.acts(11).await, Some(expected), "{environment}{below}");
+    }
+}
+
+pub(in crate::forge) async fn remembers_on_which_branch_it_was_refused_and_asks_seldom(kind: Kind) {
+    let prefix = |name: &str| format!("pullRequest: {{branchPrefix: {name}/}}\n");
+    let mut stage = Stage::new(kind, AUTO);
+    stage.cache = Some(stage.scratch.path("cache.db"));
+    stage.configure(AUTO, &prefix("first"));
+    stage.acts(8).await;
+    stage.close(1);
+    stage.bury();
+    stage.configure(AUTO, &prefix("second"));
+    let is_refused = async |environment: &str, hour: u32| {
+        stage.configure(environment, &prefix("third"));
+        stage.requests();
+        let (action, reason) = stage.pass(hour).await;
+        assert!(action == Some(Action::LeftAlone) && reason.contains("closed by a person in #1"), "{reason}");
+        assert_eq!(stage.runs(), "1.4.0");
+        stage.requests()
+    };
+    is_refused(AUTO, 9).await;
+    for (environment, hour) in [(AUTO, 10), ("    publish: commit\n", 11)] {
+        let (count, writes) = is_refused(environment, hour).await;
+        // The newest ones, and the pages of what is open.
+        assert!(count <= 2 && writes.is_empty(), "{environment}: {count} {writes:?}");
+    }
+    // Who takes it back sets the label, by which it is listed again.
+    stage.label(1, "tagboat/retry");
+    assert_eq!(stage.acts(12).await, Some(Action::Committed));
+}
+
+/// What became of the first proposal of a group, and why.
+fn said(outcome: &Outcome, group: &str) -> (Action, String) {
+    let own = outcome.proposals.iter().find(|one| one.group == group).unwrap();
+    (own.action, own.reason.clone().unwrap_or_default())
+}
+
+pub(in crate::forge) async fn keeps_the_branch_that_alone_tells_of_a_refusal(kind: Kind) {
+    let mut stage = Stage::refused(kind, PLAIN).await;
+    stage.store.change(1, |pull| pull.body = "We do not want this.".to_owned());
+    stage.configure(PLAIN, "groups: [{name: shop, images: [\"ghcr.io/acme/*\"]}]\n");
+    for (mirror, hour) in [("mirror", 9), ("second", 10), ("third", 11)] {
+        let outcome = stage.outcome(mirror, hour).await;
+        let said = |group: &str| said(&outcome, group);
+        let (action, reason) = said("shop");
+        assert!(action == Action::LeftAlone && reason.contains("closed by a person in #1"), "{reason}");
+        let (action, reason) = said("ghcr.io-acme-web");
+        assert!(action == Action::LeftAlone && reason.contains("only its commit tells"), "{reason}");
+        assert!(stage.store.at(HEAD).is_some() && stage.states() == [Stands::Closed]);
+    }
+    // Nor does it go once no listing tells of it, and no pass asks about it again and again.
+    stage.bury();
+    stage.cache = Some(stage.scratch.path("cache.db"));
+    for first in [true, false] {
+        stage.requests();
+        let outcome = stage.outcome("third", 11).await;
+        let (count, writes) = stage.requests();
+        assert!(stage.store.at(HEAD).is_some() && writes.is_empty(), "{:#?}", outcome.proposals);
+        assert!(first || count <= 2, "{count}");
+    }
+    stage.cache = None;
+    stage.configure("    publish: commit\n", "");
+    let (action, reason) = said(&stage.outcome("fifth", 12).await, "ghcr.io-acme-web");
+    assert!(action == Action::LeftAlone && reason.contains("closed by a person in #1"), "{reason}");
+    assert_eq!(stage.runs(), "1.4.0");
+    stage.configure(PLAIN, "groups: [{name: shop, images: [\"ghcr.io/acme/*\"]}]\n");
+    // Taken back, it tells of nothing any more.
+    stage.label(1, "tagboat/retry");
+    stage.outcome("fourth", 13).await;
+    let newest = stage.pulls().pop().unwrap();
+    assert_eq!((stage.store.at(HEAD), newest.state, newest.number), (None, Stands::Open, 121));
 }

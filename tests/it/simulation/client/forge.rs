@@ -8,7 +8,7 @@ use tagboat::model::commit::{CommitId, MadeCommit};
 use tagboat::model::environment::BranchName;
 use tagboat::model::marker;
 use tagboat::model::pull_request::{
-    Check, ForgeKind, Merge, NewPullRequest, PullRequest, Readiness, Release, Source, State, Status,
+    Check, ForgeKind, Listing, Merge, NewPullRequest, PullRequest, Readiness, Release, Source, State, Status,
 };
 
 use super::{Client, NotHeard, name, nothing};
@@ -22,21 +22,24 @@ fn index_of(pull_request: &PullRequest) -> usize {
 }
 
 impl Forge for Client {
-    fn list(&self) -> Asked<'_, Vec<PullRequest>> {
+    fn list(&self) -> Asked<'_, Listing> {
         let listed = self.call("listing pull requests", false, nothing, |world, id| {
             world.sessions[id].round.listed = Some(world.pulls.clone());
             let (open, mut others): (Vec<usize>, Vec<usize>) =
                 (0..world.pulls.len()).partition(|index| world.pulls[*index].is_open());
             others.sort_by_key(|index| std::cmp::Reverse(world.pulls[*index].changed));
-            others.truncate(world.setting.forge.map_or(0, |forge| forge.told_closed));
-            open.into_iter().chain(others).map(|index| world.shown(index)).collect()
+            let told = world.setting.forge.map_or(0, |forge| forge.told_closed);
+            let is_whole = others.len() <= told;
+            others.truncate(told);
+            let pull_requests = open.into_iter().chain(others).map(|index| world.shown(index)).collect();
+            Listing { pull_requests, is_whole }
         });
         self.ask(listed)
     }
 
-    fn of_head<'a>(&'a self, _base: &'a BranchName, head: &'a BranchName) -> Asked<'a, Vec<PullRequest>> {
-        let found = self.call("listing a head's pull requests", false, nothing, |world, _| {
-            let own = (0..world.pulls.len()).rev().filter(|index| world.pulls[*index].head == *head);
+    fn of_heads<'a>(&'a self, heads: &'a [BranchName]) -> Asked<'a, Vec<PullRequest>> {
+        let found = self.call("listing the pull requests of heads", false, nothing, |world, _| {
+            let own = (0..world.pulls.len()).rev().filter(|index| heads.contains(&world.pulls[*index].head));
             own.map(|index| world.shown(index)).collect()
         });
         self.ask(found)

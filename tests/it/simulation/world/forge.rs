@@ -74,6 +74,7 @@ impl World {
             labels: pull.labels.clone(),
             is_draft: false,
             is_armed: false,
+            told: None,
         }
     }
 

@@ -129,7 +129,8 @@ fn serve(store: &Store, asked: &Asked) -> Answer {
 fn list(store: &Store, asked: &Asked) -> Answer {
     let mut pulls = store.kept().pulls.clone();
     pulls.sort_by_key(|pull| std::cmp::Reverse(pull.updated));
-    if asked.query("head").is_empty() && store.kept().stale > 0 {
+    // Who goes through the pages looks for something; a listing has one.
+    if asked.query("page").is_empty() && store.kept().stale > 0 {
         store.kept().stale -= 1;
         pulls.remove(0);
     }

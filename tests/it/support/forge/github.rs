@@ -483,7 +483,11 @@ fn list(store: &Store, asked: &Asked<'_>) -> Response<Body> {
     pulls.sort_by_key(|pull| std::cmp::Reverse(pull.updated));
     let rows: Vec<Value> = pulls.iter().map(|pull| shown(store, pull)).collect();
     if is_wide && asked.query("page").is_none() {
-        return said(200, &json!(rows));
+        let mut answer = said(200, &json!(rows[..rows.len().min(100)]));
+        if rows.len() > 100 {
+            answer.headers_mut().insert("link", "<http://github/?page=2>; rel=\"next\"".parse().unwrap());
+        }
+        return answer;
     }
     paged(asked, &rows, |rows| json!(rows))
 }

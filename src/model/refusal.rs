@@ -1,0 +1,133 @@
+//! Refusals: whether a person has refused what a pass would bring, and where that is written.
+//!
+//! Entry point: [`Wish::refused_in`]. It judges what it is given; who looks further is `pass::refusals`.
+
+use crate::model::brought::{Brought, Told};
+use crate::model::environment::EnvironmentName;
+use crate::model::pull_request::{HeadBranch, LABEL_RETRY, Number, PullRequest, State};
+
+/// What a pass would bring, as a person may have refused it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The hash of the change; empty where none was made yet.
+    pub key: String,
+    /// What it brings.
+    pub brought: Brought,
+}
+
+/// How it was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal<'a> {
+    /// A person closed the pull request that stood for it.
+    Closed(&'a PullRequest),
+    /// On plain Git, where there is nothing to close, somebody took it back on a head branch.
+    TakenBack(&'a HeadBranch),
+}
+
+impl Wish {
+    /// Whether a pull request stood for it when it was seen last: by its body, by what it was turned from at that very head, or by
+    /// the trailers of its head commit, as far as they are known.
+    pub fn stood_in(&self, one: &PullRequest) -> bool {
+        self.is_in_body_of(one) || one.told.as_ref().is_some_and(|told| self.is_told_by(told))
+    }
+
+    /// Whether the body of a pull request says that it stands for it, or stood for it at that very head.
+    pub fn is_in_body_of(&self, one: &PullRequest) -> bool {
+        one.marker.as_ref().is_some_and(|marker| {
+            let was = marker.was.as_ref().filter(|was| was.commit == one.commit);
+            self.is(&marker.key, &marker.environment, &marker.brought)
+                || was.is_some_and(|was| self.is(&was.key, &marker.environment, &was.brought))
+        })
+    }
+
+    fn is_told_by(&self, told: &Told) -> bool {
+        match (&told.key, &told.environment) {
+            (Some(key), Some(environment)) => self.is(key, environment, &told.brought),
+            _ => false,
+        }
+    }
+
+    fn is(&self, key: &str, environment: &EnvironmentName, brought: &Brought) -> bool {
+        key == self.key || (*environment == self.environment && self.brought.is_no_news_to(brought))
+    }
+
+    /// Returns how a person refused it, by the pull requests, or, where there are none, on the head branches.
+    pub fn refused_in<'a>(
+        &self,
+        pull_requests: Option<&'a [PullRequest]>,
+        heads: &'a [HeadBranch],
+    ) -> Option<Refusal<'a>> {
+        match pull_requests {
+            Some(pull_requests) => self.closed_in(pull_requests).map(Refusal::Closed),
+            None => heads.iter().find(|head| self.is_taken_back_on(head)).map(Refusal::TakenBack),
+        }
+    }
+
+    /// Returns the pull request by which a person refused it: the newest that stood for it, if a person closed that and has not
+    /// labelled it to be tried again. What came after a refusal and was opened for the same all the same took it back.
+    pub fn closed_in<'a>(&self, pull_requests: impl IntoIterator<Item = &'a PullRequest>) -> Option<&'a PullRequest> {
+        self.newest_in(pull_requests).filter(|newest| newest.is_refused())
+    }
+
+    /// Returns the newest pull request that stood for it.
+    pub fn newest_in<'a>(&self, pull_requests: impl IntoIterator<Item = &'a PullRequest>) -> Option<&'a PullRequest> {
+        let stood = pull_requests.into_iter().filter(|one| self.stood_in(one));
+        stood.max_by_key(|one| one.number)
+    }
+
+    /// Whether somebody else has taken it back on a head branch: who does so says no more and no less than who closes.
+    fn is_taken_back_on(&self, head: &HeadBranch) -> bool {
+        !head.is_own && head.undone.iter().any(|told| self.is_among(told))
+    }
+
+    /// Whether the trailers of a commit that was taken back name it.
+    pub fn is_among(&self, undone: &Told) -> bool {
+        undone.environment.as_ref() == Some(&self.environment) && self.brought.is_no_news_to(&undone.brought)
+    }
+}
+
+impl Refusal<'_> {
+    /// Returns the address where it is written, where there is one.
+    pub fn url(&self) -> Option<&str> {
+        match self {
+            Self::Closed(one) => Some(&one.url),
+            Self::TakenBack(_) => None,
+        }
+    }
+
+    /// Says it, for people.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Closed(one) => closed(one.number),
+            Self::TakenBack(head) => taken_back(head.name.as_str()),
+        }
+    }
+}
+
+/// Says by which pull request something was refused.
+pub fn closed(number: Number) -> String {
+    format!(
+        "closed by a person in #{}: refused until something newer comes, or the label `{LABEL_RETRY}` is set there",
+        number.0
+    )
+}
+
+/// Says on which head branch something was taken back.
+pub fn taken_back(head: &str) -> String {
+    format!("somebody took it back on {head}: it waits for something newer")
+}
+
+impl PullRequest {
+    /// Whether a person closed it, and nobody has asked for what it stood for again.
+    pub fn is_refused(&self) -> bool {
+        let is_withdrawn = self.marker.as_ref().is_some_and(|marker| marker.withdrawn);
+        self.state == State::Closed && !is_withdrawn && !self.labels.contains(LABEL_RETRY)
+    }
+
+    /// Whether its body does not say what it brings: then nothing but its head commit can.
+    pub fn is_silent(&self) -> bool {
+        self.marker.as_ref().is_none_or(|marker| marker.brought.is_empty())
+    }
+}

@@ -1,0 +1,311 @@
+//! What people have refused, looked for beyond what one listing tells: a version that somebody refused long ago, whatever its head
+//! branch was called, is neither committed nor proposed again.
+//!
+//! Entry points: [`leave`], for what would be committed, and [`Recall`], for pull requests. Nobody is asked where nothing would
+//! begin, or where the listing tells of every pull request that there ever was. What counts as refused `model::refusal` says.
+
+mod seen;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use crate::cache::Cache;
+use crate::forge::{Forge, ForgeError};
+use crate::git::{Head, Remote};
+use crate::model::brought::{Brought, Told};
+use crate::model::commit::CommitId;
+use crate::model::environment::{BranchName, EnvironmentName, Publish};
+use crate::model::image::ImageName;
+use crate::model::observation::Observation;
+use crate::model::proposal::{Action, Proposal};
+use crate::model::pull_request::{Listing, PullRequest, PullRequestStyle, State};
+use crate::model::refusal::{self, Refusal, Wish};
+use crate::observe::checks::Asked;
+use crate::observe::history::Past;
+use crate::pass::Inputs;
+use crate::pass::former;
+use crate::pass::propose::{LookError, read_told};
+use crate::pass::refusals::seen::Seen;
+use crate::promote::Promoted;
+use crate::publish::pull_requests::leftovers::record;
+use crate::publish::pull_requests::told::tell;
+use crate::publish::pull_requests::{Course, Desired, Standing, Step, course};
+
+/// Of how many images of a group it is asked whether they were refused alone, each under its own name.
+const MOST_ALONE: usize = 20;
+
+/// What is about to begin, and the head branches on which it may have been refused.
+struct Begun {
+    wish: Wish,
+    names: Vec<BranchName>,
+}
+
+/// Asks the forge for what its listing no longer tells, about each head branch once in a pass.
+pub(super) struct Recall<'a> {
+    forge: &'a dyn Forge,
+    style: &'a PullRequestStyle,
+    seen: Seen<'a>,
+    asked: BTreeSet<BranchName>,
+}
+
+impl<'a> Recall<'a> {
+    /// Asks one forge; the cache may know earlier names of head branches.
+    pub(super) fn new(forge: &'a dyn Forge, cache: &'a Cache, style: &'a PullRequestStyle) -> Self {
+        Self { forge, style, seen: Seen::new(cache, &forge.home().1), asked: BTreeSet::new() }
+    }
+
+    /// Adds to what stands what is known of everything that would begin, and plans `again` as often as that tells something new.
+    ///
+    /// # Errors
+    ///
+    /// [`LookError`] when it could not be asked: then nothing is done about any pull request.
+    pub(super) async fn further(
+        &mut self,
+        (is_whole, remote): (bool, &Arc<dyn Remote>),
+        desired: &[Desired],
+        standing: &mut Standing,
+        courses: &mut Vec<Course>,
+        again: &(dyn Fn(&Standing) -> Vec<Course> + Sync),
+    ) -> Result<(), LookError> {
+        while !is_whole && self.gather(desired, standing, courses).await? {
+            read_told(remote, standing).await?;
+            *courses = again(standing);
+        }
+        for wanted in desired.iter().filter(|wanted| !wanted.is_order) {
+            let wish = course::wish(wanted);
+            match course::refused(wanted, standing) {
+                Some(Refusal::Closed(one)) => self.seen.refuse(&wish, one),
+                Some(Refusal::TakenBack(_)) | None => self.seen.name(&wish, &wanted.head),
+            }
+        }
+        for head in &standing.heads {
+            if let (Some(one), Some(environment)) = (record(head, standing), head.told.environment.clone()) {
+                let (key, brought) = (head.told.key.clone().unwrap_or_default(), head.told.brought.clone());
+                self.seen.refuse(&Wish { environment, key, brought }, one);
+            }
+        }
+        self.seen.keep(standing.pull_requests.as_deref().unwrap_or_default());
+        Ok(())
+    }
+
+    /// Adds what is known of everything that would begin; returns whether that is anything new.
+    async fn gather(
+        &mut self,
+        desired: &[Desired],
+        standing: &mut Standing,
+        courses: &[Course],
+    ) -> Result<bool, ForgeError> {
+        let begun = self.begun(desired, standing, courses);
+        match &mut standing.pull_requests {
+            Some(all) => self.add(&begun, &removed(courses, all), all).await,
+            None => Ok(false),
+        }
+    }
+
+    fn begun(&self, desired: &[Desired], standing: &Standing, courses: &[Course]) -> Vec<Begun> {
+        let of = |wanted: &Desired| {
+            courses.iter().find(|course| course.proposal == Some(wanted.proposal) && course.head == wanted.head)
+        };
+        let begins = |wanted: &&Desired| of(wanted).is_some_and(|own| course::begins(wanted, own, standing));
+        let begun = |wanted: &Desired| {
+            let wish = course::wish(wanted);
+            let mut names = names(&wish, &wanted.group, self.style);
+            names.push(wanted.head.clone());
+            Begun { wish, names }
+        };
+        desired.iter().filter(begins).map(begun).collect()
+    }
+
+    /// Adds the pull requests that are not listed and may have stood for something; returns whether there are any.
+    async fn add(
+        &mut self,
+        begun: &[Begun],
+        removed: &[(EnvironmentName, BranchName)],
+        all: &mut Vec<PullRequest>,
+    ) -> Result<bool, ForgeError> {
+        let before = all.len();
+        let mut names = BTreeSet::new();
+        for (environment, head) in removed {
+            match self.seen.closed_lately_on(environment, head) {
+                known if known.is_empty() => drop(names.insert(head.clone())),
+                known => all.extend(known),
+            }
+        }
+        for Begun { wish, names: own } in begun {
+            let listed: BTreeSet<_> = all.iter().map(|one| one.number).collect();
+            all.extend(self.seen.refused_lately(wish).into_iter().filter(|one| !listed.contains(&one.number)));
+            if wish.closed_in(&*all).is_none() {
+                names.extend(own.iter().cloned().chain(self.seen.names(wish)));
+            }
+        }
+        let names: Vec<BranchName> = names.into_iter().filter(|name| self.asked.insert(name.clone())).collect();
+        if !names.is_empty() {
+            let listed: BTreeSet<_> = all.iter().map(|one| one.number).collect();
+            let found = self.forge.of_heads(&names).await?;
+            // Every open one is listed: what is open by now somebody has opened since.
+            let is_further = |one: &PullRequest| one.state != State::Open && !listed.contains(&one.number);
+            all.extend(found.into_iter().filter(is_further));
+        }
+        Ok(all.len() > before)
+    }
+}
+
+/// Returns the head branches that would be removed without a pull request: they may be all that is left of a refusal.
+fn removed(courses: &[Course], all: &[PullRequest]) -> Vec<(EnvironmentName, BranchName)> {
+    let is_listed = |head: &BranchName| all.iter().any(|one| one.head == *head);
+    let is_removed = |course: &&Course| course.steps.iter().any(|step| matches!(step, Step::Delete { .. }));
+    let left = courses.iter().filter(|course| course.proposal.is_none() && !is_listed(&course.head));
+    left.filter(is_removed).map(|course| (course.environment.clone(), course.head.clone())).collect()
+}
+
+/// Returns the names that the head branches of something have by the configuration: of its group, also under the prefix that stands
+/// where none is named, and of each of its images alone.
+fn names(wish: &Wish, group: &str, style: &PullRequestStyle) -> Vec<BranchName> {
+    let environment = &wish.environment;
+    let alone = wish.brought.images().filter_map(|image| Some(image.parse::<ImageName>().ok()?.group_name()));
+    let own = alone.filter(|own| own != group).take(MOST_ALONE).map(|own| style.head_of(environment, &own));
+    let usual = PullRequestStyle::default().head_of(environment, group);
+    [style.head_of(environment, group), usual].into_iter().chain(own).collect()
+}
+
+/// Takes out of what would be committed what a person has refused.
+pub(super) async fn leave(inputs: &Inputs<'_>, observation: &mut Observation, promoted: &mut Promoted) {
+    if !promoted.proposals.iter().any(is_committed) {
+        return;
+    }
+    match &inputs.forge {
+        Ok(asked) => leave_closed(inputs, asked, observation, &mut promoted.proposals).await,
+        Err(_) => leave_taken_back(inputs, promoted),
+    }
+}
+
+fn is_committed(proposal: &Proposal) -> bool {
+    proposal.publish == Publish::Commit && proposal.action == Action::Committed && !proposal.moves.is_empty()
+}
+
+fn wish(proposal: &Proposal) -> Wish {
+    let brought = Brought::of(proposal.moves.iter().map(|step| (&step.image, &step.to)));
+    Wish { environment: proposal.environment.clone(), key: String::new(), brought }
+}
+
+/// Leaves what was refused by closing a pull request.
+async fn leave_closed(
+    inputs: &Inputs<'_>,
+    asked: &Asked<'_>,
+    observation: &mut Observation,
+    proposals: &mut [Proposal],
+) {
+    let listed = match observation.pull_requests.take() {
+        Some(listed) => Ok(listed),
+        None => asked.forge.list().await,
+    };
+    let mut listed = match listed {
+        Ok(listed) => listed,
+        // Whoever may not read pull requests has made none.
+        Err(ForgeError::Skip(reason) | ForgeError::Stop(reason)) => {
+            tracing::warn!(reason, "nobody can tell whether a person has refused what is committed");
+            return;
+        }
+        Err(ForgeError::Later { reason, .. }) => return wait(proposals.iter_mut(), &reason),
+    };
+    let mut recall = Recall::new(asked.forge, inputs.cache, &inputs.config.pull_request);
+    let further = closed_further(inputs.past, &mut recall, &mut listed, proposals).await;
+    if let Err(reason) = further.and_then(|()| read_silent(inputs.past, &mut listed.pull_requests)) {
+        wait(proposals.iter_mut(), &reason);
+    }
+    for proposal in proposals.iter_mut().filter(|proposal| is_committed(proposal)) {
+        let wish = wish(proposal);
+        if let Some(refused) = wish.closed_in(&listed.pull_requests) {
+            recall.seen.refuse(&wish, refused);
+            proposal.action = Action::LeftAlone;
+            proposal.url = Some(refused.url.clone());
+            proposal.reason = Some(refusal::closed(refused.number));
+        }
+    }
+    recall.seen.keep(&listed.pull_requests);
+    observation.pull_requests = Some(listed);
+}
+
+async fn closed_further(
+    past: Option<&dyn Past>,
+    recall: &mut Recall<'_>,
+    listed: &mut Listing,
+    proposals: &[Proposal],
+) -> Result<(), String> {
+    let message = |commit: &CommitId| Ok::<_, Infallible>(past.and_then(|past| past.message(commit)));
+    let read = |all: &mut [PullRequest]| {
+        let Ok(()) = tell(all, &[], &message);
+    };
+    read(&mut listed.pull_requests);
+    if listed.is_whole {
+        return Ok(());
+    }
+    let begun = |proposal: &Proposal| {
+        let wish = wish(proposal);
+        let names = names(&wish, &proposal.group, recall.style);
+        Begun { wish, names }
+    };
+    let begun: Vec<Begun> = proposals.iter().filter(|proposal| is_committed(proposal)).map(begun).collect();
+    recall.add(&begun, &[], &mut listed.pull_requests).await.map_err(|error| error.to_string())?;
+    read(&mut listed.pull_requests);
+    Ok(())
+}
+
+/// Reads of the head branches that still stand what no body and nothing at hand tells of what was refused.
+fn read_silent(past: Option<&dyn Past>, all: &mut [PullRequest]) -> Result<(), String> {
+    let is_silent = |one: &&mut PullRequest| one.is_refused() && one.is_silent() && one.told.is_none();
+    let mut silent: Vec<&mut PullRequest> = all.iter_mut().filter(is_silent).collect();
+    let names: BTreeSet<BranchName> = silent.iter().map(|one| one.head.clone()).collect();
+    let Some(past) = past.filter(|_| !names.is_empty()) else { return Ok(()) };
+    for (name, head) in past.heads(&|head| names.contains(head)).map_err(|error| error.to_string())? {
+        for one in silent.iter_mut().filter(|one| one.head == name && one.commit == head.tip) {
+            one.told = Some(Told::by(&head.step.entry.message));
+        }
+    }
+    Ok(())
+}
+
+/// Leaves what was taken back on a head branch, where there are no pull requests to close.
+fn leave_taken_back(inputs: &Inputs<'_>, promoted: &mut Promoted) {
+    let known = former::known(promoted);
+    let mut by_branch: BTreeMap<Option<BranchName>, Vec<&mut Proposal>> = BTreeMap::new();
+    for proposal in promoted.proposals.iter_mut().filter(|proposal| is_committed(proposal)) {
+        let environment = inputs.config.environments.named(&proposal.environment);
+        let branch = environment.and_then(|environment| environment.branch.clone());
+        by_branch.entry(branch).or_default().push(proposal);
+    }
+    for (branch, proposals) in by_branch {
+        let past = match &branch {
+            None => inputs.past,
+            Some(branch) => inputs.branches.get(branch).and_then(|viewed| viewed.as_ref().ok()?.past.as_deref()),
+        };
+        let Some(past) = past else { continue };
+        let environments: BTreeSet<EnvironmentName> =
+            proposals.iter().map(|proposal| proposal.environment.clone()).collect();
+        let own = known.iter().filter(|(environment, _)| environments.contains(environment)).cloned().collect();
+        let is_meant = |head: &BranchName| {
+            former::is_named_now(head, inputs.config) || former::named_before(head, None, &own).is_some()
+        };
+        match past.heads(&is_meant) {
+            Ok(heads) => proposals.into_iter().for_each(|proposal| leave_if_among(proposal, &heads)),
+            Err(error) => wait(proposals.into_iter(), &error.to_string()),
+        }
+    }
+}
+
+fn leave_if_among(proposal: &mut Proposal, heads: &[(BranchName, Head)]) {
+    let wish = wish(proposal);
+    let is_taken_back = |head: &Head| head.undone.iter().any(|message| wish.is_among(&Told::by(message)));
+    if let Some((head, _)) = heads.iter().find(|(_, head)| is_taken_back(head)) {
+        proposal.action = Action::LeftAlone;
+        proposal.reason = Some(refusal::taken_back(head.as_str()));
+    }
+}
+
+fn wait<'p>(proposals: impl Iterator<Item = &'p mut Proposal>, reason: &str) {
+    for proposal in proposals.filter(|proposal| is_committed(proposal)) {
+        proposal.action = Action::Waiting;
+        proposal.reason = Some(format!("whether a person has refused it could not be asked: {reason}"));
+    }
+}
