@@ -252,7 +252,8 @@ impl Engine {
                 );
             }
             Ok(Passed { result: Err(error), .. }) => {
-                let reason = in_full(error);
+                // The places of faults stand on the board; a line is one line.
+                let reason = error.to_string().lines().collect::<Vec<_>>().join("; ");
                 tracing::error!(repository = url, cause, result = word, %began, milliseconds, requests, failures, %reason, "pass");
             }
             Err(reason) => {

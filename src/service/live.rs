@@ -119,29 +119,6 @@ fn print(path: &Path) -> Option<Print> {
     Some(Print { inode: metadata.ino(), changed: metadata.modified().ok(), length: metadata.len() })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::SystemClock;
-    use crate::service::metrics::Metrics;
-
-    #[test]
-    fn what_a_refused_configuration_lacks_is_looked_for() {
-        let folder = tempfile::tempdir().unwrap();
-        let (file, secret) = (folder.path().join("service.yaml"), folder.path().join("hook"));
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let text = "version: 1\nrepositories:\n  - url: https://git.example/a\n    webhookSecretFile: hook\n";
-        std::fs::write(&file, text).unwrap();
-        let read = || Live::read(&file, &Environment::default(), &clock, Metrics::new().witness());
-        let (files, refused) = read();
-        assert!(refused.is_err() && !files.have_changed());
-        std::fs::write(&secret, "hush").unwrap();
-        assert!(files.have_changed(), "it came later");
-        let (files, read) = read();
-        assert!(read.is_ok() && !files.have_changed());
-    }
-}
-
 /// Reads the configuration again and again.
 pub(super) struct Reading<'a> {
     pub(super) file: &'a Path,
@@ -186,5 +163,28 @@ impl Reading<'_> {
                 shared.metrics.reloaded(false, shared.clock.now());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::service::metrics::Metrics;
+
+    #[test]
+    fn what_a_refused_configuration_lacks_is_looked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, secret) = (folder.path().join("service.yaml"), folder.path().join("hook"));
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let text = "version: 1\nrepositories:\n  - url: https://git.example/a\n    webhookSecretFile: hook\n";
+        std::fs::write(&file, text).unwrap();
+        let read = || Live::read(&file, &Environment::default(), &clock, Metrics::new().witness());
+        let (files, refused) = read();
+        assert!(refused.is_err() && !files.have_changed());
+        std::fs::write(&secret, "hush").unwrap();
+        assert!(files.have_changed(), "it came later");
+        let (files, read) = read();
+        assert!(read.is_ok() && !files.have_changed());
     }
 }

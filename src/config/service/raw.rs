@@ -10,8 +10,8 @@ use crate::config::reader::Located;
 use crate::config::scalars::{CleanUrl, GrammarVersion, Line, Name, Text};
 use crate::config::service::log::RawLog;
 use crate::config::service::words::{
-    Address, ByteSize, CronText, EventWord, FilePath, HostName, MirrorText, NatsUrl, ProxyText, QueueName, QueueWord,
-    ScheduleText, SourceWord, VariableName, VendorWord,
+    Address, ByteSize, CronText, EventWord, FilePath, GitUrl, HostName, MirrorText, NatsUrl, ProxyText, QueueName,
+    QueueWord, ScheduleText, SourceWord, VariableName, VendorWord,
 };
 use crate::config::shapes::{OneOrMany, ShortOrLong, Whole};
 use crate::model::environment::{BranchName, EnvironmentName};
@@ -103,7 +103,7 @@ object! {
     /// A manifest repository that is watched.
     RawWatched, "a repository";
     /// Its URL, without any credential. Example: `https://github.com/acme/gitops`.
-    "url" required url: CleanUrl,
+    "url" required url: GitUrl,
     /// Its base branch. Default: the remote's own.
     "branch" optional branch: BranchName,
     /// How it is reached. Default: the token variables of the environment.

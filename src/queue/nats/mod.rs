@@ -169,7 +169,7 @@ impl Nats {
     }
 
     /// Gives a message back, to be offered again after a time.
-    fn return_job(&self, lease: Lease, after: Duration) {
+    fn return_job(&self, lease: &Lease, after: Duration) {
         let held = lease.ticket.and_then(|ticket| self.inner.state().held.remove(&ticket));
         if let (Some(held), Some(places)) = (held, self.inner.places()) {
             let nak = Bytes::from(format!("-NAK {{\"delay\":{}}}", after.as_nanos()));
@@ -418,7 +418,7 @@ impl Queue for Nats {
         loop {
             let event = self.inner.state().events.take();
             match event {
-                Some(Event::Job(lease)) if !may_begin(&lease.repository) => self.return_job(lease, NO_ROOM),
+                Some(Event::Job(lease)) if !may_begin(&lease.repository) => self.return_job(&lease, NO_ROOM),
                 None => return self.inner.local.take(may_begin),
                 Some(event) => {
                     if matches!(event, Event::Job(_)) {
@@ -463,7 +463,7 @@ impl Queue for Nats {
     }
 
     fn give_back(&self, lease: Lease) {
-        self.return_job(lease, PAUSE);
+        self.return_job(&lease, PAUSE);
     }
 
     fn health(&self) -> Health {

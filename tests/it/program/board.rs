@@ -135,7 +135,14 @@ fn answers_are_as_the_description_says() {
         assert!(schema.is_object(), "{path} describes no answer");
         fits(&description, schema, &answer, path);
         assert!(answer.as_array().is_none_or(|rows| !rows.is_empty()), "{path} shows nothing that could be checked");
+        if own["responses"].get("404").is_some() {
+            assert_eq!(service.get(&format!("/api/v1{path}?repository=unknown")).0, 404, "{path}");
+        }
         seen += 1;
+    }
+    let of_orders = &description["paths"]["/orders/{what}"]["post"]["responses"];
+    for status in ["200", "202", "400", "401", "403", "404", "408", "409", "413", "500", "502", "503"] {
+        assert!(of_orders[status]["content"].is_object(), "{status} is not described");
     }
     assert!(seen >= 9, "{seen} addresses are described");
 }
