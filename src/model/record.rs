@@ -72,7 +72,7 @@ pub struct Entry {
     pub kind: Kind,
     /// The commit's author: who merged, where it is a merge.
     pub author: String,
-    /// Who ordered it of Tagboat, where somebody did.
+    /// Who ordered it, held or released it, where that is told.
     pub by: Option<String>,
     /// The pull request, as the commit names it.
     pub pull_request: Option<String>,
@@ -89,6 +89,8 @@ pub struct History {
     pub entries: Vec<Entry>,
     /// Whether more than was read would have been asked for: the time down to which it is told.
     pub cut: Option<Timestamp>,
+    /// Whether somebody cloned no more of it.
+    pub is_shallow: bool,
 }
 
 /// A spread of durations.
@@ -132,6 +134,8 @@ pub struct Delivery {
     pub environments: Vec<Figures>,
     /// Where history is cut off before all was known: the time down to which it was read.
     pub cut: Option<Timestamp>,
+    /// Whether somebody cloned no more of it.
+    pub is_shallow: bool,
 }
 
 /// What one environment runs of one image.

@@ -13,7 +13,7 @@ use crate::git::{GitError, Remote};
 use crate::model::commit::{CommitId, Sign};
 use crate::model::environment::{BranchName, EnvironmentName, Environments, Publish};
 use crate::model::file::RepoPath;
-use crate::model::image::ImageName;
+use crate::model::image::{ImageName, Written};
 use crate::model::outcome::{Landed, Outcome, Trouble};
 use crate::model::proposal::Action;
 use crate::model::record::Standing;
@@ -22,6 +22,7 @@ use crate::observe::history::BranchPast;
 use crate::observe::tree::CommitFiles;
 use crate::pass::deployments;
 use crate::pass::elsewhere::{self, Neighbours};
+use crate::pass::hold;
 use crate::pass::propose::{Publishing, propose};
 use crate::pass::record::Ledger;
 use crate::pass::returns::Return;
@@ -87,7 +88,7 @@ pub struct Run<'a> {
     /// Who asks: whether every tag is to be told of.
     pub detail: Detail,
     /// The images that are looked at, with those of their groups; empty for all. What stands for others stays.
-    pub only: &'a [ImageName],
+    pub only: &'a [Written],
     /// Whether to act.
     pub mode: Mode,
     /// Told what goes on.
@@ -200,7 +201,7 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
     let branches = fetch_branches(&run.remote, &config).await?;
     let others = elsewhere::view(&config, run.neighbours).await;
     let past = BranchPast { remote: &*run.remote, branch: run.branch, tip: &base };
-    let inputs = Inputs {
+    let mut inputs = Inputs {
         config: &config,
         files: &files,
         base: Some(base.clone()),
@@ -215,10 +216,20 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
         now: run.now,
         forge: run.publishing.asked(run.branch),
         detail: run.detail,
-        only: run.only,
+        only: &[],
+        awaited: Vec::new(),
         progress: run.progress,
     };
+    let only = named(&inputs, run.only)?;
+    inputs.only = &only;
     let mut planned = round(&inputs).await?;
+    // Where nothing moves, nobody asks what should not.
+    if !planned.promoted.proposals.is_empty() {
+        inputs.awaited = hold::awaited(&run.remote, &run.publishing, &config, (run.branch, &base)).await?;
+        if !inputs.awaited.is_empty() {
+            planned = round(&inputs).await?;
+        }
+    }
     let forge = match &run.publishing {
         Publishing::Forge(forge) => Some(&**forge),
         Publishing::Plain | Publishing::Missing(_) => None,
@@ -312,6 +323,16 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
         return Ok(Once::Moved(outcome));
     }
     Ok(Once::Done { outcome, environments: config.environments, is_behind, goes_back })
+}
+
+/// Finds the images that a run is to look at alone.
+fn named(inputs: &Inputs<'_>, only: &[Written]) -> Result<Vec<ImageName>, PassError> {
+    if only.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (observation, _) = super::look(inputs)?;
+    let known = || observation.sites.iter().filter_map(|site| site.image.as_ref());
+    Ok(only.iter().map(|written| written.among(known())).collect::<Result<_, _>>()?)
 }
 
 /// Makes the commits of one branch, and pushes them if it still stands where it was seen.

@@ -16,7 +16,7 @@ use crate::model::history::TakenBack;
 use crate::model::image::ImageName;
 use crate::model::kept_back::KeptBack;
 use crate::model::outcome::Trouble;
-use crate::model::proposal::Proposal;
+use crate::model::proposal::{Action, Proposal};
 use crate::model::record::{Entry, Running, Standing, Status};
 use crate::model::site::Value;
 use crate::observe::history::Asking;
@@ -42,8 +42,9 @@ type Tips = Vec<Option<CommitId>>;
 #[derive(Debug, Default)]
 pub struct Memory(Mutex<Option<(Tips, Arc<Background>)>>);
 
-/// Tells how things stand. `ledger` is `None` where there is no history.
-pub fn status(planned: Planned, inputs: &Inputs<'_>, ledger: Option<&Ledger<'_>>) -> Status {
+/// Tells how things stand. `ledger` is `None` where there is no history; `orders` stand in head branches, in the place of whatever
+/// else would come next there.
+pub fn status(planned: Planned, inputs: &Inputs<'_>, ledger: Option<&Ledger<'_>>, orders: Vec<Proposal>) -> Status {
     let config = inputs.config;
     let (background, error) = match ledger.map(|ledger| background(&planned, ledger)).transpose() {
         Ok(background) => (background, None),
@@ -51,6 +52,17 @@ pub fn status(planned: Planned, inputs: &Inputs<'_>, ledger: Option<&Ledger<'_>>
     };
     let (mut status, _) = standing(&planned, config, background.as_ref());
     status.errors.extend(error.as_ref().map(unreadable));
+    for order in orders.into_iter().map(Arc::new) {
+        for (name, rows) in &mut status.environments {
+            let is_moved = |row: &&mut Running| {
+                *name == order.environment
+                    && order.moves.iter().any(|step| step.image == row.image && step.from == row.value)
+            };
+            for row in rows.iter_mut().filter(is_moved) {
+                (row.next, row.blocked) = (Some(Arc::clone(&order)), None);
+            }
+        }
+    }
     let outcome = report::outcome(planned, config);
     status.skipped = outcome.skipped;
     status.errors.extend(outcome.errors);
@@ -142,7 +154,8 @@ fn running(
         proposal.environment == question.environment
             && proposal.moves.iter().any(|step| step.image == question.image && step.from == question.current)
     };
-    let next = shared.iter().find(is_own).cloned();
+    // What a person ordered stands where something else would.
+    let next = shared.iter().filter(is_own).min_by_key(|proposal| proposal.action == Action::LeftAlone).cloned();
     let drift = background.into_iter().flat_map(|known| &known.drifts).find(|drift| {
         drift.environment == question.environment && drift.image == question.image && drift.value == question.current
     });

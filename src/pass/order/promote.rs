@@ -15,7 +15,7 @@ use crate::model::site::Value;
 use crate::model::tags::FactKind;
 use crate::observe;
 use crate::pass::elsewhere;
-use crate::pass::order::{Ground, OrderError, Settled, refused};
+use crate::pass::order::{Ground, OrderError, Settled, refused, usage};
 use crate::promote::{self, order};
 
 /// Finds what moves, or why it may not.
@@ -32,7 +32,7 @@ pub(super) async fn settle(
     let own: Vec<&Decision> = decisions.iter().filter(|decision| decision.question.environment == *name).collect();
     if own.is_empty() {
         let hint = "`tagboat scan` lists every reference, and why some are not followed";
-        return Err(refused(format!("{image} is not followed in {name}"), hint));
+        return Err(usage(format!("{image} is not followed in {name}"), hint));
     }
     let group = config.groups.of(image).map_or_else(|| image.group_name(), |group| group.name.clone());
     let mut settled = Settled { moves: Vec::new(), group, holds: Vec::new(), gates: Vec::new(), notes: Vec::new() };

@@ -41,7 +41,8 @@ fn entry(sink: &mut Sink<'_>, entry: &Entry) {
     sink.raw(",\"kind\":").string(entry.kind.as_str());
     sink.raw(",\"author\":").string(&entry.author);
     sink.raw(",\"pullRequest\":").optional(entry.pull_request.as_deref());
-    sink.raw(",\"reason\":").optional(entry.reason.as_deref()).raw("}");
+    sink.raw(",\"reason\":").optional(entry.reason.as_deref());
+    sink.raw(",\"by\":").optional(entry.by.as_deref()).raw("}");
 }
 
 /// Writes what every environment runs.

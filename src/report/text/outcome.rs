@@ -488,6 +488,10 @@ fn idle(outcome: &Outcome, stuck: usize, rest: &str) -> (String, Option<&'static
     if !outcome.errors.is_empty() || !outcome.decisions.is_empty() {
         return (format!("Nothing could be decided{rest}."), None);
     }
+    // An order whose end is there already.
+    if outcome.holds.is_some() && !outcome.skipped.is_empty() {
+        return (format!("Nothing to do: it is so already{rest}."), None);
+    }
     let hint = "`tagboat scan` lists every reference, and why it is not followed.";
     (format!("Nothing to do: no reference is followed{rest}."), Some(hint))
 }

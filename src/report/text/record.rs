@@ -73,9 +73,11 @@ fn row(entry: &Entry) -> Vec<Cell> {
         Kind::Hotfix | Kind::Manual => Tone::Strong,
         Kind::Update | Kind::Promotion | Kind::Release => Tone::Plain,
     };
+    // Who ordered it, not whose commit it is: that is Tagboat's.
+    let who = entry.by.as_ref().unwrap_or(&entry.author);
     let by = match &entry.pull_request {
-        Some(pull_request) => format!("{} {pull_request}", entry.author),
-        None => entry.author.clone(),
+        Some(pull_request) => format!("{who} {pull_request}"),
+        None => who.clone(),
     };
     vec![
         Cell::toned(Tone::Quiet, &minute(entry.time)),

@@ -17,9 +17,9 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use crate::model::gate::GateName;
-use crate::model::hold::Hold;
-use crate::model::image::{ImageName, Tag, shorten};
+use crate::model::image::{Tag, Written, shorten};
 use crate::model::outcome::Outcome;
+use crate::model::proposal::Action;
 use crate::pass::hold;
 use crate::pass::order::{Order, one_line};
 use crate::pass::watched::{OrderedError, Word};
@@ -179,7 +179,7 @@ async fn order(shared: &Arc<Shared>, what: &str, fields: &Fields, visitor: &Visi
         let _place = place;
         let (live, now) = (of_order.live(), of_order.clock.now());
         match wanted {
-            Wanted::Hold(order) => live.watcher.hold(&place_of, &order, now),
+            Wanted::Hold(order) => handle.block_on(Box::pin(live.watcher.hold(&place_of, &order, now))),
             Wanted::Order(order, reason) => {
                 handle.block_on(Box::pin(live.watcher.order(&place_of, &order, Word { by, reason }, now)))
             }
@@ -212,7 +212,7 @@ fn wanted(what: &str, fields: &Fields, visitor: &Visitor) -> Result<Wanted, Answ
     let field = |name: &str| fields.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
     let needed = |name: &str| field(name).ok_or_else(|| wrong(format!("`{name}` is missing")));
     let image =
-        |text: &str| text.parse::<ImageName>().map_err(|_error| wrong(format!("`{}` is no image", shorten(text))));
+        |text: &str| text.parse::<Written>().map_err(|_error| wrong(format!("`{}` is no image", shorten(text))));
     let tag = |text: &str| text.parse::<Tag>().map_err(|_error| wrong(format!("`{}` is no tag", shorten(text))));
     let reason = field("reason").map(one_line).filter(|reason| !reason.is_empty());
     match what {
@@ -222,20 +222,21 @@ fn wanted(what: &str, fields: &Fields, visitor: &Visitor) -> Result<Wanted, Answ
                 text.parse()
                     .map_err(|_error| wrong(format!("`{}` is no moment: write 2026-12-24T18:00:00Z", shorten(text))))
             });
-            Ok(Wanted::Hold(hold::Order::Hold(Hold {
+            Ok(Wanted::Hold(hold::Order::Hold {
                 environment: field("environment").map(Into::into),
                 image: image(needed("image")?)?,
                 tag: tag(needed("tag")?)?,
                 until: until.transpose()?,
                 by: Some(visitor.user.clone()),
                 reason,
-            })))
+            }))
         }
         "release" => Ok(Wanted::Hold(hold::Order::Release {
             image: image(needed("image")?)?,
             tag: field("tag").map(tag).transpose()?,
             environment: field("environment").map(Into::into),
             by: Some(visitor.user.clone()),
+            reason,
         })),
         "rollback" => {
             let order = Order::Rollback {
@@ -271,8 +272,18 @@ fn done(outcome: &Outcome) -> Answer {
         format!("commit {}: {title}", landed.commit.short())
     });
     let proposals = outcome.proposals.iter().filter_map(|proposal| {
-        let url = proposal.url.as_ref()?;
-        Some(format!("{}: pull request {url}", proposal.environment))
+        let place = match (&proposal.url, &proposal.branch) {
+            (Some(url), _) => format!("{}: pull request {url}", proposal.environment),
+            (None, Some(branch)) if proposal.action != Action::Committed => {
+                format!("{}: the branch {branch}", proposal.environment)
+            }
+            (None, _) => return None,
+        };
+        // Why it is no commit, where a hold waits to be merged.
+        Some(match (&proposal.reason, proposal.moves.is_empty()) {
+            (Some(reason), true) => format!("{place}: {reason}"),
+            _ => place,
+        })
     });
     let notes = outcome.skipped.iter().map(|row| format!("{}: {}", row.what, row.reason));
     let errors = outcome.errors.iter().map(ToString::to_string);

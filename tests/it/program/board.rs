@@ -345,3 +345,30 @@ fn whom_a_trusted_proxy_names_may_order() {
     assert_eq!(run(&[&origin, "X-Forwarded-User: other", &token]), 403, "another's token");
     assert_eq!(run(&[named, &token]), 403, "another site");
 }
+
+#[test]
+fn a_hold_on_a_protected_base_says_where_it_stands() {
+    let scene = Scene::new();
+    let service = scene.serve("access: {trustedHeader: X-Forwarded-User}\n");
+    scene.remote.hook("update", "#!/bin/sh\n[ \"$1\" != refs/heads/main ] || { echo protected; exit 1; }\n");
+    let named = "X-Forwarded-User: robin";
+    let session: Value = serde_json::from_str(&service.ask("GET /api/v1/session", &[named], b"").1).unwrap();
+    let origin = format!("Origin: http://{}", service.address);
+    let token = format!("X-Tagboat-Token: {}", session["token"].as_str().unwrap());
+    let order = |what: &str, reason: &str| {
+        let body =
+            json!({ "repository": id(&service), "image": "acme/web", "tag": "1.9.9", "reason": reason }).to_string();
+        let path = format!("POST /api/v1/orders/{what}");
+        service.ask(&path, &[&origin, named, &token], body.as_bytes())
+    };
+    let (status, answer) = order("hold", "not yet");
+    let said: Value = serde_json::from_str(&answer).unwrap();
+    let line = said["lines"][0].as_str().unwrap();
+    assert!(status == 200 && line.starts_with("*: the branch tagboat/@holds: a person merges it"), "{answer}");
+    assert!(line.contains("as long as it stands, what it holds counts as held"), "{line}");
+    let holds = String::from_utf8(scene.remote.show("tagboat/@holds", ".tagboat/holds.yaml")).unwrap();
+    assert!(holds.contains("1.9.9") && holds.contains("by: \"robin\""), "{holds}");
+    // Taken out again, nothing is left of it.
+    assert_eq!(order("release", "mended").0, 200);
+    assert!(scene.remote.at("tagboat/@holds").is_none());
+}

@@ -26,6 +26,8 @@ mod hooks;
 mod life;
 mod manifests;
 mod notify;
+mod orders;
+mod proposed_holds;
 mod record;
 mod recorded;
 mod registries;

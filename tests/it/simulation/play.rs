@@ -9,7 +9,6 @@ use tagboat::model::decision::Verdict;
 use tagboat::model::environment::{BranchName, EnvironmentName};
 use tagboat::model::gate::GateName;
 use tagboat::model::gate::GateState;
-use tagboat::model::hold::Hold;
 use tagboat::model::outcome::{Outcome, Trouble};
 use tagboat::model::proposal::Action;
 use tagboat::pass::order::{self, Ordering};
@@ -269,12 +268,14 @@ fn follow(
         Order::Hold | Order::Release => {
             let order = if order == Order::Hold {
                 let (by, reason) = (Some("sre".to_owned()), Some("worse".to_owned()));
-                hold::Order::Hold(Hold { environment: Some(environment), image, tag, until: None, by, reason })
+                hold::Order::Hold { environment: Some(environment), image, tag, until: None, by, reason }
             } else {
-                hold::Order::Release { image, tag: None, environment: None, by: None }
+                hold::Order::Release { image, tag: None, environment: None, by: None, reason: None }
             };
             let branch = BranchName::from("main");
-            hold::follow(&remote, &branch, None, &order, now).map(drop).map_err(|error| error.to_string())
+            let publishing = if has_forge { Publishing::Forge(Arc::new(client.clone())) } else { Publishing::Plain };
+            let given = hold::Holding { remote, branch: &branch, config: None, publishing, now };
+            runtime.block_on(hold::follow(&given, &order)).map(drop).map_err(|error| error.to_string())
         }
         Order::Rollback { .. } | Order::Promote { .. } => {
             let order = match order {
