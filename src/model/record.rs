@@ -151,6 +151,8 @@ pub struct Running {
     pub brought: Option<(CommitId, Timestamp)>,
     /// What comes next, where something does; the images of a group share it.
     pub next: Option<Arc<Proposal>>,
+    /// The version that comes with it.
+    pub to: Option<Value>,
     /// Why nothing comes although something is there, where a person should know.
     pub blocked: Option<String>,
     /// A better version that waits, or that something is wrong with; not what is held.
@@ -159,14 +161,6 @@ pub struct Running {
     pub drift: Option<String>,
     /// How it is watched, where it is.
     pub watch: Option<Watch>,
-}
-
-impl Running {
-    /// Returns what comes next.
-    pub fn next_value(&self) -> Option<&Value> {
-        let moves = self.next.as_ref().map(|next| next.moves.iter())?;
-        moves.filter(|step| step.image == self.image && step.from == self.value).map(|step| &step.to).next()
-    }
 }
 
 /// What every environment runs.

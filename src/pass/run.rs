@@ -11,6 +11,7 @@ use crate::config::repository::{self, Repository};
 use crate::forge::Forge;
 use crate::git::{GitError, Remote};
 use crate::model::commit::{CommitId, Sign};
+use crate::model::decision::{Decision, Verdict};
 use crate::model::environment::{BranchName, EnvironmentName, Environments, Publish};
 use crate::model::file::RepoPath;
 use crate::model::image::{ImageName, Written};
@@ -579,10 +580,18 @@ fn merge(total: &mut Outcome, mut later: Outcome, landed: &BTreeSet<EnvironmentN
     });
     total.changes.append(&mut later.changes);
     total.files.append(&mut later.files);
+    let before: BTreeSet<EnvironmentName> = total.commits.iter().map(|commit| commit.environment.clone()).collect();
     total.commits.append(&mut later.commits);
     let moved = |environment: &EnvironmentName| landed.contains(environment);
-    total.decisions.retain(|decision| !moved(&decision.question.environment));
-    later.decisions.retain(|decision| moved(&decision.question.environment));
+    // What has come stays decided as it was; of the rest, what holds now is told.
+    let has_come = |decision: &Decision| {
+        let own = &decision.question.environment;
+        matches!(decision.verdict, Verdict::Move { .. }) && !moved(own) && before.contains(own)
+    };
+    total.decisions.retain(has_come);
+    let known: BTreeSet<_> = total.decisions.iter().map(place_of).collect();
+    later.decisions.retain(|decision| !known.contains(&place_of(decision)));
+    drop(known);
     total.decisions.append(&mut later.decisions);
     total.proposals.retain(|proposal| matches!(proposal.action, Action::Committed | Action::Merged));
     total.proposals.append(&mut later.proposals);
@@ -591,4 +600,8 @@ fn merge(total: &mut Outcome, mut later: Outcome, landed: &BTreeSet<EnvironmentN
     total.watches = later.watches;
     (total.tips, total.follows) = (later.tips, later.follows);
     total.errors = later.errors;
+}
+
+fn place_of(decision: &Decision) -> (&EnvironmentName, &ImageName) {
+    (&decision.question.environment, &decision.question.image)
 }

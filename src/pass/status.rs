@@ -150,12 +150,11 @@ fn running(
     let question = &decision.question;
     let key = (question.environment.clone(), question.image.clone(), question.current.clone());
     let brought = background.and_then(|known| known.brought.get(&key)).cloned();
-    let is_own = |proposal: &&Arc<Proposal>| {
-        proposal.environment == question.environment
-            && proposal.moves.iter().any(|step| step.image == question.image && step.from == question.current)
-    };
+    let own = shared.iter().filter(|proposal| proposal.environment == question.environment);
+    let own = own.filter_map(|proposal| Some((proposal, proposal.moves.iter().find(|step| step.answers(question))?)));
     // What a person ordered stands where something else would.
-    let next = shared.iter().filter(is_own).min_by_key(|proposal| proposal.action == Action::LeftAlone).cloned();
+    let own = own.min_by_key(|(proposal, _)| proposal.action == Action::LeftAlone);
+    let (next, to) = own.map(|(proposal, step)| (Arc::clone(proposal), step.to.clone())).unzip();
     let drift = background.into_iter().flat_map(|known| &known.drifts).find(|drift| {
         drift.environment == question.environment && drift.image == question.image && drift.value == question.current
     });
@@ -171,6 +170,7 @@ fn running(
         value: question.current.clone(),
         brought,
         next,
+        to,
         // What stands ahead says so as drift; twice would be once too often.
         blocked: blocked.filter(|_| drift.is_none()),
         kept_back: kept_back.filter(|kept| !matches!(kept.reason, Reason::Held(_))),

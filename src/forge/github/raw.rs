@@ -66,7 +66,7 @@ pub(super) struct RepositoryName {
     pub(super) full_name: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct Repository {
     #[serde(default)]
     pub(super) private: bool,

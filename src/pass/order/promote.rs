@@ -162,7 +162,7 @@ fn fits(observation: &Observation, decision: &Decision, tag: &Tag, at_once: bool
     };
     let current = &question.current;
     match reason {
-        Reason::InUse | Reason::Outranked | Reason::NotBefore => Ok(()),
+        Reason::InUse | Reason::Outranked | Reason::NotBefore | Reason::NotNext => Ok(()),
         // A hotfix is as young as can be, and what was taken back comes again by the word of a person.
         Reason::TooYoung { .. } | Reason::AgeUnknown | Reason::Held(_) | Reason::Behind(_) if at_once => Ok(()),
         Reason::Lower | Reason::Older => Err(refused(

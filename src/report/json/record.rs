@@ -79,7 +79,7 @@ fn running(sink: &mut Sink<'_>, row: &Running) {
             sink.raw("null");
         }
         Some(next) => {
-            sink.raw("{\"tag\":").optional(row.next_value().and_then(|to| to.tag.as_ref()).map(Tag::as_str));
+            sink.raw("{\"tag\":").optional(row.to.as_ref().and_then(|to| to.tag.as_ref()).map(Tag::as_str));
             sink.raw(",\"action\":").string(next.action.as_str());
             sink.raw(",\"gates\":[");
             gates(sink, &next.gates);

@@ -256,7 +256,10 @@ fn explain_gives_every_tag_its_reason() {
     let found = offline(&world, &[&arguments[..], &["--output", "json"]].concat()).ended(0).json();
     has_fields(&found, "explanations asked errors");
     let explanation = &found["explanations"][0];
-    has_fields(explanation, "image environment current chosen candidates gates earliest watch");
+    has_fields(
+        explanation,
+        "image environment places current chosen candidates gates next action reason earliest watch",
+    );
     let row = |index: usize| explanation["candidates"][index].to_string();
     assert_eq!(row(0), r#"{"reason":"lower than in use","state":"rejected","tag":"1.3.0"}"#);
     assert_eq!(row(1), r#"{"reason":"in use","state":"current","tag":"1.4.0"}"#);

@@ -16,6 +16,7 @@ mod demo;
 mod elsewhere;
 mod enduring;
 mod environments;
+mod explained;
 mod forge_clients;
 mod forges;
 mod github;
