@@ -13,6 +13,7 @@ mod forges;
 mod former;
 mod grounds;
 pub mod hold;
+mod landed;
 pub mod migrate;
 mod notes;
 pub mod order;

@@ -54,12 +54,10 @@ pub fn status(planned: Planned, inputs: &Inputs<'_>, ledger: Option<&Ledger<'_>>
     status.errors.extend(error.as_ref().map(unreadable));
     for order in orders.into_iter().map(Arc::new) {
         for (name, rows) in &mut status.environments {
-            let is_moved = |row: &&mut Running| {
-                *name == order.environment
-                    && order.moves.iter().any(|step| step.image == row.image && step.from == row.value)
-            };
-            for row in rows.iter_mut().filter(is_moved) {
-                (row.next, row.blocked) = (Some(Arc::clone(&order)), None);
+            for row in rows.iter_mut().filter(|_| *name == order.environment) {
+                if let Some(step) = order.moves.iter().find(|step| step.image == row.image && step.from == row.value) {
+                    (row.next, row.to, row.blocked) = (Some(Arc::clone(&order)), Some(step.to.clone()), None);
+                }
             }
         }
     }
