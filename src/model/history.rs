@@ -43,10 +43,10 @@ pub struct Word {
     pub order: Option<Ordered>,
     /// The gates that it did not wait for, as its trailer names them.
     pub skipped: Vec<String>,
-    /// Who ordered it, as its trailer says.
-    pub by: Option<String>,
     /// Why, as its trailer says.
     pub reason: Option<String>,
+    /// Who ordered it, as its trailer says.
+    pub by: Option<String>,
     /// What had failed, where Tagboat went back by itself.
     pub failed: Option<String>,
     /// When what came was published, as far as its trailers tell.

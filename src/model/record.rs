@@ -78,6 +78,8 @@ pub struct Entry {
     pub pull_request: Option<String>,
     /// Why, where somebody said so.
     pub reason: Option<String>,
+    /// Whether Tagboat went back by itself, since a check had failed.
+    pub is_return: bool,
 }
 
 /// The record, as far as it was read.

@@ -361,6 +361,7 @@ fn held(rewritten: &[Rewritten]) -> Vec<Entry> {
                 Kind::Hold => hold.reason.clone(),
                 _ => change.word.reason.clone(),
             },
+            is_return: false,
         }));
     }
     entries

@@ -165,12 +165,14 @@ impl Watcher {
         &self.environment
     }
 
-    /// Runs a whole pass of one repository. It blocks in between: run it on a thread that may.
-    pub async fn pass(&self, url: &str, now: Timestamp) -> Passed {
+    /// Runs a whole pass of one repository; `answered` is told when its Git remote has answered. It blocks in between: run it on a
+    /// thread that may.
+    pub async fn pass(&self, url: &str, now: Timestamp, answered: &(dyn Fn() + Sync)) -> Passed {
         let source = self.registries.for_pass();
         let cache = self.cache();
         let inactive = Mutex::new(None);
         let read_config = |config: &_| {
+            answered();
             let warning = setup::inactive(config);
             *inactive.lock().unwrap_or_else(PoisonError::into_inner) = warning;
         };

@@ -45,6 +45,7 @@ pub fn entries(known: &Known<'_>) -> Vec<Entry> {
                     by: shift.word.by.clone(),
                     pull_request: shift.word.pull_request.clone(),
                     reason: reason(shift),
+                    is_return: shift.word.failed.is_some(),
                 });
             }
         }

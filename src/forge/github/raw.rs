@@ -39,6 +39,7 @@ pub(super) struct PullRequest {
 #[derive(Debug, Deserialize)]
 pub(super) struct Deployment {
     pub(super) id: u64,
+    pub(super) sha: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -78,8 +78,8 @@ pub(super) fn word(entry: &LogEntry, own: &str, depth: usize) -> Word {
         order: of(TRAILER_ORDER)
             .and_then(|word| [Ordered::Rollback, Ordered::Promote].into_iter().find(|order| order.as_str() == word)),
         skipped: skipped.take(MOST_SKIPPED).map(shorten).collect(),
-        by: of(TRAILER_BY).map(shorten),
         reason: of(TRAILER_REASON).map(shorten),
+        by: of(TRAILER_BY).map(shorten),
         failed: of(TRAILER_FAILED).map(shorten),
         published: Vec::new(),
     }

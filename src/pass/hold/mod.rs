@@ -133,6 +133,9 @@ pub enum HoldError {
     /// The hold would have ended before it began.
     #[error("the hold would end at {0}, which is over: name a later time, or leave `--until` out")]
     Over(Timestamp),
+    /// Nobody would know why.
+    #[error("a hold says why: give a reason")]
+    NoReason,
     /// The branch refuses the push, and there is nowhere to propose it.
     #[error("nothing is held by this: the remote refuses the push: {words}; and {reason}")]
     Forbidden {
@@ -157,7 +160,12 @@ impl HoldError {
     pub fn is_usage(&self) -> bool {
         matches!(
             self,
-            Self::NoEnvironment { .. } | Self::NoImage { .. } | Self::NotHeld(_) | Self::Over(_) | Self::Ambiguous(_)
+            Self::NoEnvironment { .. }
+                | Self::NoImage { .. }
+                | Self::NotHeld(_)
+                | Self::Over(_)
+                | Self::NoReason
+                | Self::Ambiguous(_)
         )
     }
 }
@@ -178,6 +186,9 @@ pub async fn follow(given: &Holding<'_>, order: &Order) -> Result<Outcome, HoldE
         && *until <= given.now
     {
         return Err(HoldError::Over(*until));
+    }
+    if let Order::Hold { reason: None, .. } = order {
+        return Err(HoldError::NoReason);
     }
     for _ in 0..run::MAX_RACES {
         match once(given, order).await {

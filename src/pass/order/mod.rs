@@ -72,6 +72,19 @@ pub enum Order {
 }
 
 impl Order {
+    /// Refuses what nobody gives a reason for although it needs one, whoever it comes from.
+    fn is_given_with(&self, reason: Option<&str>) -> Result<(), OrderError> {
+        match self {
+            Self::Promote { at_once, skipped, .. } if *at_once || !skipped.is_empty() => {
+                let message = "a version that does not wait for what is before it, or for gates, comes with a reason";
+                let hint = "say why: it stands in the commit as `Tagboat-Reason`";
+                let has_reason = reason.is_some_and(|reason| !reason.trim().is_empty());
+                if has_reason { Ok(()) } else { Err(usage(message, hint)) }
+            }
+            Self::Promote { .. } | Self::Rollback { .. } => Ok(()),
+        }
+    }
+
     fn environment(&self) -> &EnvironmentName {
         match self {
             Self::Rollback { environment, .. } | Self::Promote { environment, .. } => environment,
@@ -190,6 +203,7 @@ struct Ground<'a> {
 ///
 /// [`OrderError`]; nothing of it is on the branch then.
 pub async fn follow(given: &Ordering<'_>, order: &Order) -> Result<Outcome, OrderError> {
+    order.is_given_with(given.reason.as_deref())?;
     for _ in 0..MAX_RACES {
         if let Some(outcome) = once(given, order).await? {
             return Ok(outcome);

@@ -23,9 +23,11 @@ use crate::model::proposal::Action;
 use crate::pass::hold;
 use crate::pass::order::{Order, one_line};
 use crate::pass::watched::{OrderedError, Word};
+use crate::queue::Cause;
 use crate::service::Shared;
 use crate::service::board::sessions::{COOKIE, LIFE, Visitor};
 use crate::service::board::{Peer, Sender, api, is_from_here, memory, pages, session_token, visitor};
+use crate::service::room;
 
 /// The largest form, in bytes.
 const MAX_FORM: usize = 16 << 10;
@@ -157,16 +159,24 @@ async fn order(shared: &Arc<Shared>, what: &str, fields: &Fields, visitor: &Visi
         Ok(wanted) => wanted,
         Err(refused) => return refused,
     };
+    if shared.is_stopping() {
+        return Answer::refused(StatusCode::SERVICE_UNAVAILABLE, "the service is stopping: try again in a moment");
+    }
     if matches!(wanted, Wanted::Pass) {
         tracing::info!(repository = url, user = visitor.user, order = what, "ordered");
         return run_now(shared, &url);
     }
-    let Ok(Ok(place)) = timeout(PATIENCE, shared.board.ordering.acquire()).await else {
+    let Some(place) = shared.board.orders.take(room::host(&url), PATIENCE).await else {
         return Answer::refused(StatusCode::SERVICE_UNAVAILABLE, "others' orders are still followed: try again");
     };
+    if shared.is_stopping() {
+        return Answer::refused(StatusCode::SERVICE_UNAVAILABLE, "the service is stopping: try again in a moment");
+    }
     let (handle, of_order, place_of) = (Handle::current(), Arc::clone(shared), url.clone());
     let by = visitor.user.clone();
     let followed = tokio::task::spawn_blocking(move || {
+        // It is followed whether or not whoever gave it waits for the answer.
+        let _place = place;
         let (live, now) = (of_order.live(), of_order.clock.now());
         match wanted {
             Wanted::Hold(order) => handle.block_on(Box::pin(live.watcher.hold(&place_of, &order, now))),
@@ -176,16 +186,14 @@ async fn order(shared: &Arc<Shared>, what: &str, fields: &Fields, visitor: &Visi
             Wanted::Pass => Ok(Outcome::default()),
         }
     });
-    let followed = followed.await;
-    drop(place);
-    let answer = match followed {
+    let answer = match followed.await {
         Ok(Ok(outcome)) => done(&outcome),
         Ok(Err(error)) => not_done(&error),
         Err(_panic) => Answer::refused(StatusCode::INTERNAL_SERVER_ERROR, "it broke off; the log says why"),
     };
     let (user, said) = (&visitor.user, answer.lines.first().map_or("", String::as_str));
     tracing::info!(repository = url, user, order = what, done = answer.done, answer = said, "ordered");
-    if answer.done {
+    if answer.done && !shared.is_stopping() {
         let _answer = run_now(shared, &url);
     }
     answer
@@ -193,7 +201,7 @@ async fn order(shared: &Arc<Shared>, what: &str, fields: &Fields, visitor: &Visi
 
 fn run_now(shared: &Shared, url: &str) -> Answer {
     let now = shared.clock.now();
-    shared.timetable().hasten(url, now);
+    shared.timetable().hasten_for(url, Cause::Order, now);
     shared.wake.notify_one();
     Answer { done: true, lines: vec![format!("a pass of {} begins", memory::short(url))], status: 202 }
 }
@@ -298,7 +306,7 @@ fn not_done(error: &OrderedError) -> Answer {
 pub(super) async fn log_in(State(shared): State<Arc<Shared>>, peer: Sender, request: Request) -> Response {
     let headers = request.headers().clone();
     let refuse = |refused: &Answer| pages::refused_login(&shared, &headers, peer.0, refused);
-    if !matches!(shared.live().door, crate::service::board::door::Door::Users(_)) {
+    if !matches!(shared.live().door, crate::service::board::door::Door::Users(..)) {
         return pages::answered(
             &shared,
             &headers,
@@ -315,15 +323,16 @@ pub(super) async fn log_in(State(shared): State<Arc<Shared>>, peer: Sender, requ
         Err(refused) => return refuse(&refused),
     };
     let field = |name: &str| fields.get(name).cloned().unwrap_or_default();
+    let address = shared.live().door.address(&headers, peer.0.0);
     let (user, password, back, now) = (field("user"), field("password"), field("back"), shared.clock.now());
-    if user.len() > 200 || password.len() > 1_000 || !shared.board.sessions.may_try(peer.0.0, &user, now) {
-        tracing::warn!(peer = %peer.0.0, "a login was refused: too many have failed");
+    if user.len() > 200 || password.len() > 1_000 || !shared.board.sessions.may_try(address, &user, now) {
+        tracing::warn!(peer = %address, "a login was refused: too many have failed");
         return refuse(&Answer::refused(StatusCode::TOO_MANY_REQUESTS, "too many logins failed: wait five minutes"));
     }
-    let Ok(Ok(place)) = timeout(PATIENCE, shared.board.ordering.acquire()).await else {
+    let Ok(Ok(place)) = timeout(PATIENCE, shared.board.logins.acquire()).await else {
         return refuse(&Answer::refused(StatusCode::SERVICE_UNAVAILABLE, "too many at once: try again"));
     };
-    let (of_login, address, name) = (Arc::clone(&shared), peer.0.0, user.clone());
+    let (of_login, name) = (Arc::clone(&shared), user.clone());
     let looked = tokio::task::spawn_blocking(move || {
         let live = of_login.live();
         of_login.board.sessions.log_in(&live.door, address, &name, &password, now)
@@ -331,10 +340,10 @@ pub(super) async fn log_in(State(shared): State<Arc<Shared>>, peer: Sender, requ
     let token = looked.await.ok().flatten();
     drop(place);
     let Some(token) = token else {
-        tracing::warn!(peer = %peer.0.0, "a login failed");
+        tracing::warn!(peer = %address, "a login failed");
         return refuse(&Answer::refused(StatusCode::UNAUTHORIZED, "name or password is wrong"));
     };
-    tracing::info!(user, peer = %peer.0.0, "logged in");
+    tracing::info!(user, peer = %address, "logged in");
     let is_secure = headers.get(header::ORIGIN).is_some_and(|origin| origin.as_bytes().starts_with(b"https:"));
     let secure = if is_secure { "; Secure" } else { "" };
     let cookie = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{secure}", LIFE.as_secs());
