@@ -1,6 +1,6 @@
 //! Which place of one environment stands for which of another, where one image stands in several: by the shape of paths.
 //!
-//! Entry points: [`Places`] and [`apart`]. A path's shape is what the wildcards of its environment's globs stand for: with
+//! Entry points: `Places` and `apart`. A path's shape is what the wildcards of its environment's globs stand for: with
 //! `envs/dev/**` and `envs/prod/**`, `envs/dev/shop/web.yaml` stands for `envs/prod/shop/web.yaml`.
 
 use std::cell::OnceCell;
