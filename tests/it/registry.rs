@@ -5,6 +5,7 @@
 mod again;
 mod auth;
 mod clouds;
+mod elsewhere;
 mod facts;
 mod faults;
 mod limits;

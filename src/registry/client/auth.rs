@@ -103,10 +103,16 @@ impl RegistryClient {
         let mut url = host.origin.clone();
         url.set_path("/v2/");
         let root = Question { method: Method::GET, url, accept: "application/json" };
-        match self.send(visit, &root, None, Some(shown)).await?.status.as_u16() {
-            401 => host.tokens.remember_refused(credential),
-            200 => host.tokens.prove(credential),
-            _ => {}
+        match self.send(visit, &root, None, Some(shown)).await {
+            // What another host says, which was not shown the login, is nothing about it.
+            Err(Failure::LoginElsewhere { .. }) => {}
+            Err(failure) => return Err(failure),
+            Ok(answer) if answer.is_elsewhere => {}
+            Ok(answer) => match answer.status.as_u16() {
+                401 => host.tokens.remember_refused(credential),
+                200 => host.tokens.prove(credential),
+                _ => {}
+            },
         }
         Ok(())
     }

@@ -145,9 +145,14 @@ async fn read_token(
     now: Timestamp,
 ) -> Result<(SecretString, Instant), NoToken> {
     let status = answer.status.as_u16();
+    let elsewhere = answer.is_elsewhere.then(|| host_of(&answer.url));
     let body = answer.body(MAX_TOKEN_ANSWER).whole().await?;
     let said = || said(&body, &credential.map(Credential::shown).unwrap_or_default());
     let failed = |reason: String| Failure::Token { host: host.name.clone(), realm: host_of(&call.url), reason };
+    // A redirect takes no login along: what is said at its end is said of none.
+    if let (400 | 401 | 403 | 404, Some(place)) = (status, &elsewhere) {
+        return Err(failed(format!("it redirects to {place}, which answered {status}")).into());
+    }
     match (status, credential) {
         (200..=299, _) => {}
         // GitHub says it to a wrong login, others say it to a right one for which this repository is not.

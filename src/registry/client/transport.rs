@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::http::client::{Answer, Call};
 use crate::http::error::{Advice, HttpError};
+use crate::http::target::host_of;
 use crate::registry::client::auth::Held;
 use crate::registry::client::challenge::{self, Challenge};
 use crate::registry::client::earlier::Validator;
@@ -127,7 +128,11 @@ impl RegistryClient {
             let mut url = host.origin.clone();
             url.set_path("/v2/");
             let root = Question { method: Method::GET, url, accept: "application/json" };
-            let answer = self.send(visit, &root, None, None).await?;
+            let answer = match self.send(visit, &root, None, None).await {
+                // What stands there is another host's: this one asks for nothing.
+                Err(Failure::LoginElsewhere { .. }) => return Ok(None),
+                other => other?,
+            };
             self.note(visit, None);
             let challenge = (answer.status == 401).then(|| self.challenge_of(host, &answer)).flatten();
             if let Some(challenge @ Challenge::Basic) = &challenge {
@@ -164,6 +169,8 @@ impl RegistryClient {
         Ok(answer)
     }
 
+    /// Sends a question once. A login that another host asks for, to which this one redirects, is an error of that place
+    /// and never a challenge: it would name where this host's login goes.
     pub(super) async fn send(
         &self,
         visit: &Visit<'_>,
@@ -187,7 +194,12 @@ impl RegistryClient {
             retry: self.limits.retry,
             plain: visit.host.plain,
         };
-        self.exchange(visit, Kind::of(&question.method, &question.url), &call).await
+        let answer = self.exchange(visit, Kind::of(&question.method, &question.url), &call).await?;
+        if answer.status == 401 && answer.is_elsewhere {
+            self.note(visit, None);
+            return Err(Failure::LoginElsewhere { host: visit.host.name.clone(), place: host_of(&answer.url) });
+        }
+        Ok(answer)
     }
 
     async fn unwelcome(&self, visit: &Visit<'_>, challenge: &Challenge) -> Result<Failure, Failure> {

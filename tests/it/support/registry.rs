@@ -246,6 +246,8 @@ pub(crate) struct Faults {
     pub(crate) signature_status: Option<u16>,
     /// Blobs are redirected to this origin, `http://127.0.0.1:PORT`.
     pub(crate) blobs_at: Option<String>,
+    /// Paths that hold this text are redirected to this origin, whoever asks; `/v2/` is the root alone.
+    pub(crate) leads: Option<(&'static str, String)>,
 }
 
 #[derive(Debug, Default)]

@@ -30,6 +30,13 @@ pub(super) async fn answer(address: SocketAddr, inner: &Arc<Mutex<Inner>>, reque
     if inner.lock().unwrap().faults.is_web_page {
         return Response::builder().header("Content-Type", "text/html").body("<html>Welcome</html>".into()).unwrap();
     }
+    let leads = inner.lock().unwrap().faults.leads.clone();
+    if let Some((_, origin)) =
+        leads.filter(|(text, _)| if *text == "/v2/" { path == *text } else { path.contains(text) })
+    {
+        let builder = Response::builder().status(307).header("Location", format!("{origin}{path}"));
+        return builder.body(Body::empty()).unwrap();
+    }
     if path == "/v2/" {
         let mut inner = inner.lock().unwrap();
         inner.roots += 1;
