@@ -1,7 +1,7 @@
 //! What is known of one registry host, and what a pass has asked of it.
 
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OnceCell, Semaphore};
@@ -18,6 +18,7 @@ use crate::registry::client::exchange::Budget;
 use crate::registry::client::failure::Failure;
 use crate::registry::client::gate::Gate;
 use crate::registry::client::meter::{Kind, Meter};
+use crate::registry::client::paging::Paging;
 use crate::registry::client::tokens::Tokens;
 use crate::registry::settings::{HostSettings, Limits};
 
@@ -101,12 +102,8 @@ pub(super) struct Known {
     pub(super) tokens: Tokens,
     /// Holds requests back where a limit asks for it.
     pub(super) gate: Gate,
-    /// Whether it answers a page of a usual size with everything there is: then none needs to be asked twice.
-    pub(super) ends_lists: AtomicBool,
-    /// Whether it was seen to send a further page where no `Link` named it.
-    pub(super) has_pages: AtomicBool,
-    /// Held by whoever finds out how it pages, so that fifty others do not all learn the same.
-    pub(super) paging: tokio::sync::Mutex<()>,
+    /// How it pages its lists.
+    pub(super) paging: Paging,
     /// The number of the last word of other processes that was taken.
     pub(super) heard: AtomicU64,
     /// Whether it is down.
@@ -138,9 +135,7 @@ impl Known {
             scheme: Mutex::new(Scheme::Unknown),
             tokens: Tokens::default(),
             gate: Gate::new(rate, clock),
-            ends_lists: AtomicBool::new(false),
-            has_pages: AtomicBool::new(false),
-            paging: tokio::sync::Mutex::default(),
+            paging: Paging::default(),
             heard: AtomicU64::new(0),
             breaker: Breaker::default(),
             login_breaker: Breaker::default(),

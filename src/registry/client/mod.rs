@@ -20,6 +20,7 @@ mod manifest;
 mod meter;
 mod mirror;
 mod page;
+mod paging;
 pub mod probe;
 mod pushed;
 mod realm;

@@ -195,8 +195,8 @@ pub(crate) struct Faults {
     pub(crate) link: LinkStyle,
     pub(crate) ignores_n: bool,
     pub(crate) ignores_last: bool,
-    /// Answers 400 to `last`.
-    pub(crate) refuses_last: bool,
+    /// Answers this status to `last`.
+    pub(crate) refuses_last: Option<u16>,
     /// Whoever brings no login is answered with this status, and is asked for one at `/v2/` alone.
     pub(crate) hides: Option<u16>,
     /// What a token says of when it was issued.
@@ -217,6 +217,8 @@ pub(crate) struct Faults {
     pub(crate) token_status: Option<u16>,
     /// Pages have an `ETag`, and are answered with 304 to who names it.
     pub(crate) etags: bool,
+    /// An answer of 304 has the page's `Link`.
+    pub(crate) links_unchanged: bool,
     /// Pages have this `Last-Modified` with this `Date`, and are answered with 304 to who names it.
     pub(crate) last_modified: Option<(String, String)>,
     /// An empty list is `null`.
@@ -232,6 +234,8 @@ pub(crate) struct Faults {
     pub(crate) statuses: Vec<(u16, Option<String>)>,
     pub(crate) head_status: Option<u16>,
     pub(crate) no_digest_header: bool,
+    /// Manifests are answered with this text.
+    pub(crate) manifest_says: Option<&'static str>,
     pub(crate) digest_header: Option<String>,
     pub(crate) referrers: Referrers,
     /// The API of referrers answers with this status.

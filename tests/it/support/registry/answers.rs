@@ -317,6 +317,9 @@ impl Inner {
         if let Some(status) = self.faults.signature_status.filter(|_| reference.ends_with(".sig")) {
             return plain(status, "");
         }
+        if let Some(text) = self.faults.manifest_says {
+            return plain(200, if head { "" } else { text });
+        }
         let tagged = self.tags.get(repository).and_then(|tags| tags.iter().find(|(tag, _)| tag == reference));
         let digest = tagged.map_or(reference, |(_, digest)| digest);
         let Some((kind, bytes)) = self.content.get(digest) else { return error(404, "MANIFEST_UNKNOWN") };
@@ -377,8 +380,8 @@ async fn list(
         let (status, code) = faults.refusal.unwrap_or((400, "PAGINATION_NUMBER_INVALID"));
         return error(status, code);
     }
-    if faults.refuses_last && value("last").is_some() {
-        return error(400, "UNSUPPORTED");
+    if let Some(status) = faults.refuses_last.filter(|_| value("last").is_some()) {
+        return error(status, "UNSUPPORTED");
     }
     let largest = faults.page_size.unwrap_or(1000);
     let size = if faults.ignores_n { usize::MAX } else { asked.unwrap_or(largest).min(largest) };
@@ -412,6 +415,7 @@ async fn list(
         LinkStyle::Circle => Some(format!("/v2/{repository}/tags/list?n={}", asked.unwrap_or(1000))),
         LinkStyle::Absent => None,
     };
+    let mut with_link = Response::builder();
     if let Some(link) = link.filter(|_| more) {
         let header = match faults.link {
             LinkStyle::Bare => format!("{link}; rel=\"next\""),
@@ -420,6 +424,7 @@ async fn list(
             LinkStyle::Unrelated => format!("<{link}>"),
             _ => format!("<{link}>; rel=\"next\""),
         };
+        with_link = with_link.header("Link", &header);
         builder = builder.header("Link", header);
     }
     let asked_for = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -435,7 +440,8 @@ async fn list(
     }
     if unchanged {
         inner.lock().unwrap().counts.unchanged += 1;
-        return Response::builder().status(304).body(Body::empty()).unwrap();
+        let builder = if faults.links_unchanged { with_link } else { Response::builder() };
+        return builder.status(304).body(Body::empty()).unwrap();
     }
     inner.lock().unwrap().list_bytes += body.len();
     if number < faults.list_from_page || faults.list_times == Some(0) {
