@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use reqwest::Method;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use sha2::{Digest as _, Sha256, Sha512};
 
 use crate::model::image::{Digest, Tag, shorten};
@@ -32,6 +33,19 @@ struct RawManifest {
     media_type: String,
     manifests: Option<Vec<RawDescriptor>>,
     config: Option<RawDescriptor>,
+    layers: Option<IgnoredAny>,
+    /// The layers of schema 1.
+    fs_layers: Option<IgnoredAny>,
+    /// Those of the artifacts that came before the specification's 1.1.
+    blobs: Option<IgnoredAny>,
+}
+
+impl RawManifest {
+    /// Whether it has what makes a manifest. Errors and words about maintenance are JSON, too.
+    fn is_one(&self) -> bool {
+        let parts = [&self.layers, &self.fs_layers, &self.blobs];
+        self.manifests.is_some() || self.config.is_some() || parts.iter().any(|part| part.is_some())
+    }
 }
 
 #[derive(Deserialize)]
@@ -167,7 +181,12 @@ impl RegistryClient {
         if body.trim_ascii_start().starts_with(b"<") {
             return Err(Failure::NotJson { host: visit.host.name.clone(), what: "a web page" });
         }
-        let manifest = serde_json::from_slice(&body).map_err(|error| malformed(visit, "a manifest", &error))?;
+        let manifest: RawManifest =
+            serde_json::from_slice(&body).map_err(|error| malformed(visit, "a manifest", &error))?;
+        if !manifest.is_one() {
+            let reason = "it has neither `config`, `layers` nor `manifests`".to_owned();
+            return Err(Failure::Malformed { host: visit.host.name.clone(), what: "a manifest", reason });
+        }
         Ok((expected.cloned().or(named).unwrap_or_else(|| sha256(&body)), manifest))
     }
 

@@ -62,6 +62,27 @@ async fn without_a_digest_header_the_content_is_hashed() {
 }
 
 #[tokio::test]
+async fn what_is_json_and_no_manifest_has_no_digest() {
+    for text in [r#"{"errors": [{"code": "DENIED"}]}"#, r#"{"message": "maintenance"}"#, "{}", r#"{"config": null}"#] {
+        for head_status in [None, Some(404), Some(405)] {
+            let registry = FakeRegistry::start().await;
+            registry.push("acme/web", "1.0.0", CREATED);
+            registry.faults(|faults| (faults.manifest_says, faults.head_status) = (Some(text), head_status));
+            for kind in [FactKind::Digest, FactKind::Image] {
+                let error = facts(&anonymous(), &registry, kind).await.unwrap_err();
+                assert!(error.contains("JSON that is not a manifest: it has neither"), "{text}: {error}");
+            }
+        }
+    }
+    for text in [r#"{"manifests": []}"#, r#"{"schemaVersion": 1, "fsLayers": []}"#, r#"{"layers": []}"#] {
+        let registry = FakeRegistry::start().await;
+        registry.push("acme/web", "1.0.0", CREATED);
+        registry.faults(|faults| faults.manifest_says = Some(text));
+        assert!(facts(&anonymous(), &registry, FactKind::Digest).await.is_ok(), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_head_that_is_throttled_or_fails_never_becomes_a_counted_get() {
     let registry = FakeRegistry::start().await;
     registry.push("acme/web", "1.0.0", CREATED);
