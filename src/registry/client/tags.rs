@@ -244,7 +244,7 @@ impl RegistryClient {
             }
             let is_refusal = REFUSALS.contains(&answer.status.as_u16());
             let answer = match self.successful(visit, answer).await {
-                Err(failure) if is_refusal => return Ok(Outcome::Refused(failure)),
+                Err(failure) if is_refusal || is_of_page_size(&failure) => return Ok(Outcome::Refused(failure)),
                 other => other?,
             };
             let link = self.link_of(visit, &answer)?;
@@ -328,6 +328,14 @@ fn hides_more(visit: &Visit<'_>, page: &EarlierPage<'_>, reading: &Reading, size
     let is_asked_on = !linked && (is_as_asked || (is_first && may_be_cut(visit, count, has_link, size)));
     let is_full = is_as_asked || (!is_first && count >= reading.longest) || visit.host.paging.may_be_full(count);
     !has_link && !is_asked_on && is_full
+}
+
+/// Whether a registry says in words that it is the page size which it refuses, whatever the status.
+fn is_of_page_size(failure: &Failure) -> bool {
+    match failure {
+        Failure::NotFound { said, .. } | Failure::Status { said, .. } => said.contains("PAGINATION_NUMBER_INVALID"),
+        _ => false,
+    }
 }
 
 /// Whether the answer to what comes after a page is none that means anything: neither more tags, nor trouble, nor a login

@@ -252,7 +252,14 @@ async fn a_link_that_cannot_be_read_is_no_end_of_the_list() {
 
 #[tokio::test]
 async fn every_status_for_a_page_size_that_is_too_large_is_understood() {
-    for refusal in [(400, "TOO_MANY_TAGS_REQUESTED"), (405, "UNSUPPORTED"), (422, "UNKNOWN")] {
+    for refusal in [
+        (400, "TOO_MANY_TAGS_REQUESTED"),
+        (405, "UNSUPPORTED"),
+        (422, "UNKNOWN"),
+        (404, "PAGINATION_NUMBER_INVALID"),
+        (413, "PAGINATION_NUMBER_INVALID"),
+        (414, "PAGINATION_NUMBER_INVALID"),
+    ] {
         let registry = FakeRegistry::start().await;
         registry.faults(|faults| (faults.refuses_n_above, faults.refusal) = (Some(100), Some(refusal)));
         let tags = fill(&registry, "acme/web", 30);
@@ -382,6 +389,22 @@ async fn reads_a_list_of_a_million_tags_in_one_page() {
     assert!(list(&anonymous(), &image).await.contains("the cap of 1000000 tags"));
     let small = Limits { list_bytes: 4 << 20, ..quick() };
     assert!(list(&with_limits(small), &image).await.contains("the cap of 4194304 bytes"));
+}
+
+#[tokio::test]
+async fn a_text_without_an_end_is_not_held() {
+    let registry = FakeRegistry::start().await;
+    registry.list_tag("acme/web", "1.0.0");
+    registry.list_tag("acme/web", &"x".repeat(3 << 20));
+    let error = list(&anonymous(), &registry.image("acme/web")).await;
+    assert!(error.contains("not a list of tags: it holds a text that is far too long for a tag"), "{error}");
+    // Long texts beside it are, as far as they go, and what is escaped in them ends none.
+    let registry = FakeRegistry::start().await;
+    let odd = format!("{}\\\"", "\\\"".repeat(9_000));
+    (0..60).for_each(|number| registry.list_tag("acme/web", &format!("{odd}{number}")));
+    registry.list_tag("acme/web", "1.0.0");
+    let tags = anonymous().tags(&registry.image("acme/web")).await.unwrap();
+    assert_eq!((tags.list.len(), tags.list.invalid().1), (1, 60));
 }
 
 #[tokio::test]
