@@ -13,6 +13,7 @@ mod lists;
 mod mirrors;
 mod odd;
 mod push_times;
+mod realms;
 mod signatures;
 mod snapshots;
 mod transport;

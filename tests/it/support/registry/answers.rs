@@ -23,6 +23,9 @@ pub(super) async fn answer(address: SocketAddr, inner: &Arc<Mutex<Inner>>, reque
     if ["/token", "/v2/auth", "/jwt/auth", "/oauth2/token"].contains(&path.as_str()) {
         return token(inner, request, &query).await;
     }
+    if path.starts_with("/art/") {
+        return token(inner, request, &query).await;
+    }
     if path == "/oauth2/exchange" {
         return exchange(inner, request).await;
     }
@@ -91,6 +94,10 @@ pub(super) async fn answer(address: SocketAddr, inner: &Arc<Mutex<Inner>>, reque
             let builder = Response::builder().status(401).header("WWW-Authenticate", "Negotiate");
             let with =
                 |builder: axum::http::response::Builder, challenge| builder.header("WWW-Authenticate", challenge);
+            if let Some(words) = inner.faults.challenge_says {
+                let challenges: Vec<u8> = [challenges[0].as_bytes(), words].concat();
+                return with_bytes(401, &challenges);
+            }
             return challenges.into_iter().fold(builder, with).body(Body::empty()).unwrap();
         }
     }
@@ -122,6 +129,12 @@ pub(super) fn plain(status: u16, body: &'static str) -> Response {
     Response::builder().status(status).header("Content-Type", "application/json").body(Body::from(body)).unwrap()
 }
 
+/// Answers with a challenge in whatever encoding.
+fn with_bytes(status: u16, challenge: &[u8]) -> Response {
+    let challenge = axum::http::HeaderValue::from_bytes(challenge).unwrap();
+    Response::builder().status(status).header("WWW-Authenticate", challenge).body(Body::empty()).unwrap()
+}
+
 pub(super) fn error(status: u16, code: &str) -> Response {
     let body = format!(r#"{{"errors": [{{"code": "{code}", "message": "said by\u001b[31m the registry"}}]}}"#);
     Response::builder().status(status).body(Body::from(body)).unwrap()
@@ -150,12 +163,23 @@ async fn token(inner: &Arc<Mutex<Inner>>, request: Request, query: &[(String, St
     let headers = request.headers().clone();
     let is_post = request.method() == Method::POST;
     let asked = request.uri().query().unwrap_or("").to_owned();
+    let place = request.uri().path().to_owned();
     let form = form(request).await;
-    let mut inner = inner.lock().unwrap();
-    inner.counts.tokens += 1;
-    inner.counts.logins += usize::from(brings_login(&headers));
-    inner.token_queries.push(asked);
-    let faults = inner.faults.clone();
+    let faults = {
+        let mut inner = inner.lock().unwrap();
+        inner.counts.tokens += 1;
+        inner.counts.logins += usize::from(brings_login(&headers));
+        inner.token_queries.push(asked);
+        if inner.faults.token_times == Some(0) {
+            inner.faults.token_body = BodyFault::None;
+        }
+        inner.faults.token_times = inner.faults.token_times.map(|times| times.saturating_sub(1));
+        inner.faults.clone()
+    };
+    if faults.token_body != BodyFault::None {
+        return spoil(Response::builder(), r#"{"token": "of nobody"}"#.to_owned(), faults.token_body).await;
+    }
+    let inner = inner.lock().unwrap();
     let welcome = match (faults.auth, is_post) {
         (Auth::BearerForAll, _) => true,
         (_, true) => {
@@ -176,6 +200,17 @@ async fn token(inner: &Arc<Mutex<Inner>>, request: Request, query: &[(String, St
     }
     let rows = if is_post { &form } else { query };
     let scopes: Vec<&str> = rows.iter().filter(|(name, _)| name == "scope").map(|(_, scope)| scope.as_str()).collect();
+    let other = place.strip_prefix("/art/").and_then(|rest| rest.strip_suffix("/token"));
+    let other = other.map(|beginning| format!("repository:{beginning}/"));
+    if other.is_some_and(|own| scopes.iter().any(|scope| !scope.starts_with(&own))) {
+        return match faults.realms {
+            Some(200) => Response::new(r#"{"token": "0 nothing"}"#.into()),
+            status => error(status.unwrap_or(401), "DENIED"),
+        };
+    }
+    if faults.scoped_realm && scopes.len() != 1 {
+        return error(401, "TWO_SCOPES");
+    }
     let life = faults.token_life.map_or_else(String::new, |life| match faults.vendor {
         Vendor::Harbor => format!(r#", "expires_in": "{life}""#),
         Vendor::DockerHub => format!(r#", "expires_in": {life}, "issued_at": "2026-11-20T07:59:59.5Z""#),
@@ -237,6 +272,13 @@ impl Inner {
                 let usual = |path: &str, service: &str| {
                     vec![format!(r#"Bearer realm="{}",service="{service}",scope="{scope}""#, at(path))]
                 };
+                if faults.realms.is_some() {
+                    let beginning = repository.split('/').next().unwrap_or_default();
+                    return usual(&format!("/art/{beginning}/token"), "art");
+                }
+                if faults.scoped_realm {
+                    return vec![format!(r#"Bearer realm="{}?scope={scope}""#, at("/token"))];
+                }
                 match faults.vendor {
                     Vendor::DockerHub => usual("/token", "registry.docker.io"),
                     Vendor::Ghcr => usual("/token", "ghcr.io"),
@@ -309,7 +351,12 @@ impl Inner {
     fn manifest(&self, repository: &str, reference: &str, method: &Method) -> Response {
         let head = method == Method::HEAD;
         if let Some(status) = self.faults.head_status.filter(|_| head) {
-            return plain(status, "");
+            let mut refused = plain(status, "");
+            if self.faults.head_names_digest {
+                let digest = format!("sha256:{}", "e".repeat(64)).parse().unwrap();
+                refused.headers_mut().insert("docker-content-digest", digest);
+            }
+            return refused;
         }
         if let Some(index) = self.tagged_referrers(reference) {
             return index;
@@ -392,7 +439,12 @@ async fn list(
     let more = start + page.len() < all.len();
     let number = start / size.min(all.len().max(1));
     if let Some((_, status)) = faults.fails_from_page.filter(|(from, _)| number >= *from) {
-        return error(status, "UNSUPPORTED");
+        let trickles = faults.list == BodyFault::Trickles;
+        let body = || spoil(Response::builder(), r#"{"errors": []}"#.to_owned(), faults.list);
+        let answered = if trickles { body().await } else { error(status, "UNSUPPORTED") };
+        let (mut parts, body) = answered.into_parts();
+        parts.status = StatusCode::from_u16(status).unwrap();
+        return Response::from_parts(parts, body);
     }
     let tags =
         if page.is_empty() && faults.null_tags { "null".to_owned() } else { serde_json::to_string(&page).unwrap() };
