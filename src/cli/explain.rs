@@ -7,15 +7,15 @@ use crate::cli::arguments::Explain;
 use crate::cli::output::{Failure, note, print};
 use crate::cli::session::Session;
 use crate::model::environment::EnvironmentName;
-use crate::model::image::ImageName;
+use crate::model::image::{ImageName, Written};
 use crate::model::site::Site;
 use crate::pass::{Detail, report};
 use crate::report::{exit, json, text};
 
 /// Decides about the one image, and prints every reason.
 pub(super) fn run(session: &Session, arguments: &Explain) -> Outcome {
-    let image: ImageName = arguments.image.parse().map_err(|error| Failure::usage(format!("{error}"), None))?;
-    explain(session, arguments, &image)
+    let image: Written = arguments.image.parse().map_err(|error| Failure::usage(format!("{error}"), None))?;
+    explain(session, arguments, image.exactly())
 }
 
 fn explain(session: &Session, arguments: &Explain, image: &ImageName) -> Outcome {
@@ -25,9 +25,14 @@ fn explain(session: &Session, arguments: &Explain, image: &ImageName) -> Outcome
     // Those of its group were decided along with it.
     explanations.retain(|explanation| explanation.decision.question.image == *image);
     let found = !explanations.is_empty();
-    if !found && let Some(meant) = meant(&arguments.image, image, &planned.observation.sites) {
-        note(session, &format!("note: {} is {meant} here", arguments.image));
-        return explain(session, arguments, &meant);
+    // `web` and `acme/web` are short for `ghcr.io/acme/web`.
+    if !found && let Ok(written) = arguments.image.parse::<Written>() {
+        let meant = written.among(planned.observation.sites.iter().filter_map(|site| site.image.as_ref()));
+        let meant = meant.map_err(|error| Failure::usage(error.to_string(), None))?;
+        if meant != *image {
+            note(session, &format!("note: {written} is {meant} here"));
+            return explain(session, arguments, &meant);
+        }
     }
     if let Some(name) = &arguments.environment {
         let name = EnvironmentName::from(name.as_str());
@@ -68,18 +73,6 @@ fn explain(session: &Session, arguments: &Explain, image: &ImageName) -> Outcome
         }
     })?;
     Ok(exit::of_errors(&outcome.errors))
-}
-
-/// Finds the one image of the repository whose name ends with what was typed, where nothing has exactly that name: `web` and
-/// `acme/web` are short for `ghcr.io/acme/web`.
-fn meant(typed: &str, image: &ImageName, sites: &[Site]) -> Option<ImageName> {
-    let ending = format!("/{typed}");
-    let others: BTreeSet<&ImageName> = sites.iter().filter_map(|site| site.image.as_ref()).collect();
-    let mut meant = others.iter().filter(|other| other.as_str().ends_with(&ending));
-    match (meant.next(), meant.next()) {
-        (Some(one), None) if *one != image && !others.contains(image) => Some((*one).clone()),
-        _ => None,
-    }
 }
 
 /// Names up to three images of the repository that end as an image does: `redis` is another one in another registry.

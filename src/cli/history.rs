@@ -11,7 +11,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::repository::Repository;
 use crate::model::environment::EnvironmentName;
 use crate::pass::elsewhere::Others;
-use crate::pass::record::{self, Asked, Ledger, MOST_READ};
+use crate::pass::record::{self, Asked, Ledger, MOST_READ, RecordError};
 use crate::pass::setup;
 use crate::report::exit::Exit;
 use crate::report::{csv, json, text};
@@ -33,9 +33,12 @@ pub(super) fn run(session: &Session, arguments: &History) -> Outcome {
         {
             return Err(unknown(name, ledger.config));
         }
-        Ok(record::history(ledger, &asked)?)
+        record::history(ledger, &asked).map_err(|error| match error {
+            RecordError::Pass(error) => error.into(),
+            RecordError::Ambiguous(error) => Failure::usage(error.to_string(), None),
+        })
     })?;
-    warn_of_cut(session, history.cut);
+    warn_of_cut(session, history.cut, history.is_shallow);
     print(|out| match session.common.output {
         Some(OutputFormat::Json) => json::history(&history, out),
         Some(OutputFormat::Csv) => csv::history(&history, out),
@@ -52,7 +55,7 @@ pub(super) fn report(session: &Session, arguments: &Report) -> Outcome {
         return Err(Failure::usage("the period ends before it begins", "--since must be before --until".to_owned()));
     }
     let delivery = read(session, &arguments.source, |ledger| Ok(record::delivery(ledger, since, until)?))?;
-    warn_of_cut(session, delivery.cut);
+    warn_of_cut(session, delivery.cut, delivery.is_shallow);
     print(|out| {
         if session.wants_json() {
             json::delivery(&delivery, out)
@@ -93,8 +96,16 @@ fn unknown(name: &EnvironmentName, config: &Repository) -> Failure {
 }
 
 /// Says down to when history was read, where more was asked for.
-fn warn_of_cut(session: &Session, cut: Option<Timestamp>) {
-    if let Some(cut) = cut {
+fn warn_of_cut(session: &Session, cut: Option<Timestamp>, is_shallow: bool) {
+    let Some(cut) = cut else { return };
+    if is_shallow {
+        note(
+            session,
+            &format!(
+                "warning: history is told down to {cut} alone: this clone has no more of it; `git fetch --unshallow` brings the rest"
+            ),
+        );
+    } else {
         note(session, &format!("warning: history is told down to {cut} alone: at most {MOST_READ} commits are read"));
     }
 }

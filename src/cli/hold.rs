@@ -1,13 +1,13 @@
 //! `tagboat hold` and `tagboat release`: a person's word on a version, on record in Git.
 
 use crate::cli::Outcome;
-use crate::cli::arguments::{Hold, Place, Release};
+use crate::cli::arguments::{Forged, Hold, Place, Release};
 use crate::cli::output::{Failure, print};
 use crate::cli::session::Session;
 use crate::clock::{Clock, SystemClock};
-use crate::model;
-use crate::model::image::{ImageName, Tag, shorten};
-use crate::pass::hold::{self, HoldError, Order};
+use crate::model::image::{Tag, Written, shorten};
+use crate::pass::hold::{self, HoldError, Holding, Order};
+use crate::pass::order::one_line;
 use crate::pass::setup::{self, Opened};
 use crate::report::exit::Exit;
 use crate::report::{json, text};
@@ -18,40 +18,55 @@ pub(super) fn hold(session: &Session, arguments: &Hold) -> Outcome {
         let hint = format!("write it as {}:TAG", arguments.version);
         return Err(Failure::usage(format!("`{}` names no tag", shorten(&arguments.version)), hint));
     };
-    let reason = arguments.reason.trim();
-    if reason.chars().any(char::is_control) {
-        let hint = "put what does not fit into the message of a commit, or into a ticket that it names".to_owned();
-        return Err(Failure::usage("a reason is one line, without control characters".to_owned(), hint));
-    }
-    let hold = model::hold::Hold {
+    let order = Order::Hold {
         environment: arguments.environment.as_deref().map(Into::into),
         image,
         tag,
         until: arguments.until,
-        by: session.environment.person(),
-        reason: Some(reason.to_owned()).filter(|reason| !reason.is_empty()),
+        by: setup::person(&arguments.place.target(), &session.environment),
+        reason: reason(Some(&arguments.reason))?,
     };
-    follow(session, &arguments.place, &Order::Hold(hold))
+    follow(session, &arguments.place, &arguments.forged, &order)
 }
 
 /// Releases versions.
 pub(super) fn release(session: &Session, arguments: &Release) -> Outcome {
     let (image, tag) = version(&arguments.version)?;
-    let environment = arguments.environment.as_deref().map(Into::into);
-    follow(session, &arguments.place, &Order::Release { image, tag, environment })
+    let order = Order::Release {
+        image,
+        tag,
+        environment: arguments.environment.as_deref().map(Into::into),
+        by: setup::person(&arguments.place.target(), &session.environment),
+        reason: reason(arguments.reason.as_deref())?,
+    };
+    follow(session, &arguments.place, &arguments.forged, &order)
 }
 
-fn follow(session: &Session, place: &Place, order: &Order) -> Outcome {
-    let service = session.service()?;
-    let Opened { remote, branch, .. } = setup::remote(&place.target(), &service, &session.environment)?;
-    let config = session.common.config.as_deref().map(setup::repository_file).transpose()?;
-    let followed = hold::follow(&remote, &branch, config.as_ref(), order, SystemClock.now());
+/// Takes a reason that fits on the line of an entry or a trailer.
+fn reason(given: Option<&str>) -> Result<Option<String>, Failure> {
+    let Some(reason) = given.map(str::trim).filter(|reason| !reason.is_empty()) else { return Ok(None) };
+    if reason.chars().any(char::is_control) {
+        let hint = "put what does not fit into the message of a commit, or into a ticket that it names".to_owned();
+        return Err(Failure::usage("a reason is one line, without control characters".to_owned(), hint));
+    }
+    Ok(Some(one_line(reason)))
+}
+
+fn follow(session: &Session, place: &Place, forged: &Forged, order: &Order) -> Outcome {
+    let (service, environment) = (session.service()?, &session.environment);
+    let Opened { remote, branch, url } = setup::remote(&place.target(), &service, environment)?;
+    let named = forged.forge_url.as_deref();
+    let given = Holding {
+        remote,
+        branch: &branch,
+        config: session.common.config.as_deref().map(setup::repository_file).transpose()?,
+        publishing: setup::publishing(forged.forge.into(), named, &url, &service, environment)?,
+        now: SystemClock.now(),
+    };
+    let followed = session.runtime()?.block_on(hold::follow(&given, order));
     let outcome = followed.map_err(|error| match error {
         HoldError::Pass(error) => Failure::from(error),
-        refused @ (HoldError::NoEnvironment { .. }
-        | HoldError::NoImage { .. }
-        | HoldError::NotHeld(_)
-        | HoldError::Over(_)) => Failure::usage(refused.to_string(), None),
+        refused if refused.is_usage() => Failure::usage(refused.to_string(), None),
         other => Failure::Failed(anyhow::Error::new(other)),
     })?;
     print(|out| {
@@ -61,7 +76,7 @@ fn follow(session: &Session, place: &Place, order: &Order) -> Outcome {
 }
 
 /// Splits `IMAGE:TAG`; the port of a registry is no tag.
-pub(super) fn version(written: &str) -> Result<(ImageName, Option<Tag>), Failure> {
+pub(super) fn version(written: &str) -> Result<(Written, Option<Tag>), Failure> {
     let wrong = |what: &str| {
         let message = format!("`{}` is no {what}", shorten(written));
         Failure::usage(message, "write IMAGE:TAG, as in ghcr.io/acme/web:1.5.0".to_owned())

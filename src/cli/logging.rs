@@ -52,7 +52,8 @@ impl Logging {
 fn targets(common: &Common, is_service: bool, log: Log) -> Targets {
     let level = match (common.quiet, common.verbose, log.level) {
         (true, _, _) => LevelFilter::ERROR,
-        (false, 0, None) if is_service => {
+        // A line for each pass, as without; what happens within one is told by `-v`, and on the board's pages.
+        (false, 0, None | Some(Level::Info)) if is_service => {
             let others = Targets::new().with_target("tagboat", LevelFilter::WARN);
             let others = others.with_target("tagboat::queue", LevelFilter::INFO);
             return others.with_target("tagboat::service", LevelFilter::INFO);
@@ -74,5 +75,32 @@ fn writer(common: &Common, color: bool, log: Log) -> Writer {
         fmt::layer().json().flatten_event(true).with_writer(io::stderr).boxed()
     } else {
         fmt::layer().with_writer(io::stderr).with_target(false).with_ansi(color).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use tracing::Level as Weight;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Called {
+        #[command(flatten)]
+        common: Common,
+    }
+
+    #[test]
+    fn a_service_tells_a_line_for_each_pass_at_info_as_without_a_level() {
+        let common = Called::parse_from(["tagboat"]).common;
+        for level in [None, Some(Level::Info)] {
+            let targets = targets(&common, true, Log { level, ..Log::default() });
+            assert!(targets.would_enable("tagboat::service::engine", &Weight::INFO));
+            assert!(!targets.would_enable("tagboat::observe::scan", &Weight::INFO), "{level:?}");
+            assert!(targets.would_enable("tagboat::observe::scan", &Weight::WARN));
+        }
+        let verbose = Called::parse_from(["tagboat", "-v"]).common;
+        assert!(targets(&verbose, true, Log::default()).would_enable("tagboat::observe::scan", &Weight::INFO));
     }
 }

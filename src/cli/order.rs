@@ -65,14 +65,14 @@ fn run(session: &Session, order: &Order, reason: Option<&str>, publishing: &Publ
         limits: &setup::limits(&service),
         now: SystemClock.now(),
         publishing: setup::publishing(
-            publishing.forge.into(),
-            publishing.forge_url.as_deref(),
+            publishing.forged.forge.into(),
+            publishing.forged.forge_url.as_deref(),
             &url,
             &service,
             &session.environment,
         )?,
         publish: publishing.publish.map(Into::into),
-        by: session.environment.person(),
+        by: setup::person(&place.target(), &session.environment),
         reason: reason.map(one_line).filter(|reason| !reason.is_empty()),
         progress: &|progress| bar.tell(progress),
     };
@@ -80,7 +80,9 @@ fn run(session: &Session, order: &Order, reason: Option<&str>, publishing: &Publ
     drop(bar);
     let outcome = followed.map_err(|error| match error {
         OrderError::Pass(error) => Failure::from(error),
-        OrderError::Refused { message, hint } => Failure::usage(message, hint),
+        OrderError::Usage { message, hint } => Failure::usage(message, hint),
+        OrderError::Ambiguous(error) => Failure::usage(error.to_string(), None),
+        OrderError::Refused { message, hint } => Failure::Refused { message, hint },
         other => Failure::Failed(anyhow::Error::new(other)),
     })?;
     session.print_outcome(&outcome, Occasion::Run, &place.folder)?;

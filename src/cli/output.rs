@@ -24,6 +24,14 @@ pub(super) enum Failure {
         /// What to do now.
         hint: Option<String>,
     },
+    /// What was asked for may not be done as things stand.
+    #[error("{message}")]
+    Refused {
+        /// Why.
+        message: String,
+        /// What to do now.
+        hint: Option<String>,
+    },
     /// A configuration file has faults; each is told with its place.
     #[error("the configuration has faults")]
     Faults(#[from] Faults),
@@ -55,6 +63,7 @@ impl From<PassError> for Failure {
     fn from(error: PassError) -> Self {
         match error {
             PassError::Configuration(faults) => Self::Faults(faults),
+            PassError::Ambiguous(error) => Self::usage(error.to_string(), None),
             PassError::NotConfigured(_) => {
                 Self::usage(error.to_string(), "`tagboat plan` and `tagboat update` work without one".to_owned())
             }
@@ -126,8 +135,8 @@ pub(super) fn fail(session: &Session, failure: &Failure) -> Exit {
     let color = session.wants_color(Stream::Error);
     let (text, exit) = match failure {
         Failure::Closed => return Exit::Done,
-        Failure::Usage { message, hint: Some(hint) } => (format!("error: {message}\nhint: {hint}\n"), Exit::Usage),
-        Failure::Usage { message, hint: None } => (format!("error: {message}\n"), Exit::Usage),
+        Failure::Usage { message, hint } => (told(message, hint.as_deref()), Exit::Usage),
+        Failure::Refused { message, hint } => (told(message, hint.as_deref()), Exit::Failed),
         Failure::Faults(faults) => (format!("{}\n", faults.render(color, session.width()).trim_end()), Exit::Usage),
         Failure::Failed(error) => (format!("error: {error:#}\n"), Exit::Failed),
     };
@@ -138,6 +147,11 @@ pub(super) fn fail(session: &Session, failure: &Failure) -> Exit {
         _ => io::stderr().lock().write_all(text.as_bytes()).is_err(),
     };
     exit
+}
+
+fn told(message: &str, hint: Option<&str>) -> String {
+    let hint = hint.map(|hint| format!("hint: {hint}\n")).unwrap_or_default();
+    format!("error: {message}\n{hint}")
 }
 
 /// Tells something on standard error, unless only errors are wanted.

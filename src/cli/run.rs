@@ -6,7 +6,7 @@ use crate::cli::output::{Failure, note};
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 use crate::clock::{Clock, SystemClock};
-use crate::model::image::ImageName;
+use crate::model::image::Written;
 use crate::pass::run::{self, Mode};
 use crate::pass::setup::{self, Opened, Target};
 use crate::pass::{PassError, permissions};
@@ -20,8 +20,8 @@ pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
         Some(url) => Target::Url { url, branch: arguments.branch.as_deref() },
         None => Target::Checkout { folder: &arguments.folder, branch: arguments.branch.as_deref() },
     };
-    let parsed = arguments.images.iter().map(|image| without_version(image).parse::<ImageName>());
-    let only: Vec<ImageName> =
+    let parsed = arguments.images.iter().map(|image| without_version(image).parse::<Written>());
+    let only: Vec<Written> =
         parsed.collect::<Result<_, _>>().map_err(|error| Failure::usage(error.to_string(), None))?;
     let Opened { remote, branch, url } = setup::remote(&target, &service, &session.environment)?;
     if let Some(warning) = permissions::token_warning(arguments.forge.into(), &url, &service, &session.environment) {

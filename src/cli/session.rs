@@ -155,6 +155,7 @@ impl Session {
             forge: self.asked(&publishing, &branch),
             detail,
             only,
+            awaited: Vec::new(),
             progress: &|progress| bar.tell(progress),
         };
         let planned = runtime.block_on(crate::pass::plan(&inputs))?;

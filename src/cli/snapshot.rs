@@ -37,6 +37,7 @@ pub(super) fn run(session: &Session, arguments: &Snapshot) -> Outcome {
         forge: Err("a snapshot is of registries alone".to_owned()),
         detail: Detail::EveryTag,
         only: &[],
+        awaited: Vec::new(),
         progress: &|progress| bar.tell(progress),
     };
     let planned = session.runtime()?.block_on(plan(&inputs))?;

@@ -8,6 +8,8 @@ use crate::cli::session::Session;
 use crate::cli::source;
 use crate::clock::{Clock, SystemClock};
 use crate::model::environment::BranchName;
+use crate::pass::order::standing::standing;
+use crate::pass::propose::Publishing;
 use crate::pass::record::Ledger;
 use crate::pass::setup::Target;
 use crate::pass::{Detail, Editing, Inputs, elsewhere, setup, status};
@@ -29,6 +31,10 @@ pub(super) fn run(session: &Session, arguments: &Status) -> Outcome {
     let (publishing, branch) = setup::asked(&target, &service, &session.environment);
     let runtime = session.runtime()?;
     let others = runtime.block_on(elsewhere::view(&config, &setup::neighbours(&service, &session.environment)));
+    let awaited = match may_look(session, &publishing) {
+        false => Vec::new(),
+        true => runtime.block_on(viewed.awaited(&config, &publishing))?,
+    };
     let inputs = Inputs {
         config: &config,
         files: &*viewed.files,
@@ -45,6 +51,7 @@ pub(super) fn run(session: &Session, arguments: &Status) -> Outcome {
         forge: session.asked(&publishing, &branch),
         detail: Detail::Outcome,
         only: &[],
+        awaited,
         progress: &|progress| bar.tell(progress),
     };
     let planned = runtime.block_on(crate::pass::plan(&inputs))?;
@@ -57,7 +64,11 @@ pub(super) fn run(session: &Session, arguments: &Status) -> Outcome {
         cache: session.cache(&service),
         limits: &limits,
     });
-    let status = status::status(planned, &inputs, ledger.as_ref());
+    let orders = match viewed.remote().filter(|_| may_look(session, &publishing)) {
+        Some((remote, branch)) => runtime.block_on(standing(remote, &publishing, &inputs, (branch, &planned)))?,
+        None => Vec::new(),
+    };
+    let status = status::status(planned, &inputs, ledger.as_ref(), orders);
     drop(bar);
     if viewed.past.is_none() {
         note(session, "note: there is no Git history here, so nothing is known of since when what runs");
@@ -68,4 +79,9 @@ pub(super) fn run(session: &Session, arguments: &Status) -> Outcome {
         },
     )?;
     Ok(exit::of_errors(&status.errors))
+}
+
+/// Whether head branches are looked at: not where recorded answers stand in for a forge that would have to be asked about them.
+fn may_look(session: &Session, publishing: &Publishing) -> bool {
+    session.common.snapshot.is_none() || !matches!(publishing, Publishing::Forge(_))
 }

@@ -149,6 +149,17 @@ impl Environment {
         names.iter().find_map(|name| self.text(name)).map(|name| name.chars().filter(|c| !c.is_control()).collect())
     }
 
+    /// Returns the files of Git's configuration that are this user's own, the one that counts most first.
+    pub fn git_configs(&self) -> Vec<PathBuf> {
+        if let Some(named) = self.set("GIT_CONFIG_GLOBAL") {
+            return vec![PathBuf::from(named)];
+        }
+        let xdg = self.set("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let xdg = xdg.or_else(|| Some(self.home()?.join(".config")));
+        let own = self.home().map(|home| home.join(".gitconfig"));
+        own.into_iter().chain(xdg.map(|folder| folder.join("git").join("config"))).collect()
+    }
+
     /// Returns the base of GitHub's API as its own CI tells it: `GITHUB_API_URL`.
     pub fn github_api_url(&self) -> Option<&str> {
         self.text("GITHUB_API_URL")

@@ -28,6 +28,8 @@ pub(crate) trait Scalar: Sized {
     const WHAT: &'static str;
     /// Whether a number without quotes is taken as its text.
     const TAKES_NUMBERS: bool = false;
+    /// Whether `true` and `false` without quotes are taken as their text.
+    const TAKES_BOOLEANS: bool = false;
     /// Whether a value at fault may be a secret by mistake, and is not shown.
     const IS_DELICATE: bool = false;
     /// Parses the text; the error says what is wrong with it.
@@ -312,7 +314,9 @@ impl<T: Scalar> Read for T {
         }
         let read = match &node.value {
             Value::Scalar { text, plain } => {
-                let is_other = is_boolean(text) || node.is_nothing() || (is_number(text) && !T::TAKES_NUMBERS);
+                let is_other = (is_boolean(text) && !T::TAKES_BOOLEANS)
+                    || node.is_nothing()
+                    || (is_number(text) && !T::TAKES_NUMBERS);
                 if *plain && is_other {
                     let found = if T::IS_DELICATE { "something else".to_owned() } else { describe(node) };
                     let would_fit = !T::IS_DELICATE && !node.is_nothing() && T::parse(text).is_ok();

@@ -13,6 +13,8 @@ use crate::model::file::Span;
 
 /// How large a configuration file may be, in bytes.
 pub(crate) const MAX_BYTES: usize = 1024 * 1024;
+/// What the core schema's tags begin with (YAML 1.2.2, 10.1).
+const CORE: &str = "tag:yaml.org,2002:";
 /// How deep lists and mappings may nest.
 const MAX_DEPTH: usize = 64;
 /// How many nodes a file may have, with aliases written out.
@@ -118,8 +120,10 @@ impl Builder {
                 }
             }
             Event::Scalar(text, style, anchor, tag) => {
-                refuse_tag(tag.is_some(), &span)?;
-                let plain = style == ScalarStyle::Plain;
+                // `!!str` says of a text that it is one, as quotes do.
+                let is_text = tag.as_ref().is_some_and(|tag| tag.handle() == CORE && tag.suffix() == "str");
+                refuse_tag(tag.is_some() && !is_text, &span)?;
+                let plain = style == ScalarStyle::Plain && !is_text;
                 let node = Node { span, value: Value::Scalar { text: Cow::into_owned(text), plain } };
                 self.add(node, anchor)?;
             }

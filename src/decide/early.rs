@@ -87,6 +87,7 @@ fn may_go(reason: &Reason, is_final: bool) -> bool {
         | Reason::SignatureMissing
         | Reason::SignatureWrong(_)
         | Reason::NotBefore
+        | Reason::NotNext
         | Reason::Held(_)
         | Reason::Behind(_)
         | Reason::Unknown(_) => false,

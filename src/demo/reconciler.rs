@@ -76,7 +76,7 @@ impl Forge for DemoReconciler {
         nothing()
     }
 
-    fn readiness<'a>(&'a self, _pull_request: &'a PullRequest) -> Asked<'a, Readiness> {
+    fn readiness<'a>(&'a self, _pull_request: &'a PullRequest, _checks: Vec<Check>) -> Asked<'a, Readiness> {
         nothing()
     }
 
@@ -84,7 +84,7 @@ impl Forge for DemoReconciler {
         nothing()
     }
 
-    fn merge<'a>(&'a self, _pull_request: &'a PullRequest, _head: &'a CommitId) -> Asked<'a, Merge> {
+    fn merge<'a>(&'a self, _pull_request: &'a PullRequest, _head: &'a CommitId, _message: &'a str) -> Asked<'a, Merge> {
         nothing()
     }
 

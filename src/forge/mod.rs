@@ -8,10 +8,13 @@ mod comments;
 pub mod gitea;
 pub mod github;
 pub mod gitlab;
+mod once;
 mod releases;
 pub mod remembered;
 mod rest;
+mod words;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,6 +67,16 @@ pub enum ForgeError {
     Stop(String),
 }
 
+impl ForgeError {
+    /// Returns what a refused listing means: whoever may not list anything may do nothing at all.
+    fn of_listing(self) -> Self {
+        match self {
+            Self::Skip(words) => Self::Stop(words),
+            other => other,
+        }
+    }
+}
+
 /// The outcome of asking a forge.
 pub type Asked<'a, T> = BoxFuture<'a, Result<T, ForgeError>>;
 
@@ -110,18 +123,24 @@ pub trait Forge: Send + Sync {
     /// Whoever asks looks at what was made: a forge may have put another mode or other names to it.
     fn make<'a>(&'a self, new: &'a NewCommit) -> Asked<'a, MadeCommit>;
 
-    /// Asks for everything that decides whether the head commit may be merged.
-    fn readiness<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Readiness>;
+    /// Names the checks that a base branch requires, where the forge tells. A client asks once.
+    fn required<'a>(&'a self, _base: &'a BranchName) -> Asked<'a, BTreeSet<String>> {
+        Box::pin(std::future::ready(Ok(BTreeSet::new())))
+    }
+
+    /// Asks for everything that decides whether the head commit may be merged, beside its checks, which were asked for a moment ago.
+    fn readiness<'a>(&'a self, pull_request: &'a PullRequest, checks: Vec<Check>) -> Asked<'a, Readiness>;
 
     /// Counts the people who approve the head commit that was listed; what they said of an earlier one does not count.
     fn approvals<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, u32>;
 
-    /// Merges, if the head is still the commit that was judged. Requires that every check of that commit has passed.
-    fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId) -> Asked<'a, Merge>;
+    /// Merges, if the head is still the commit that was judged. Requires that every check of that commit has passed. What it makes of
+    /// the head says what the head's commit does, its `message`, as far as the forge lets it: its trailers are the record.
+    fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId, message: &'a str) -> Asked<'a, Merge>;
 
     /// Tells the forge to merge by itself once the checks that the base requires have passed, if the head is still the commit that was
     /// judged. Requires that nothing else is waited for: the forge asks for nothing else. [`Forge::disarm`] takes it back.
-    fn arm<'a>(&'a self, _pull_request: &'a PullRequest, _head: &'a CommitId) -> Asked<'a, Merge> {
+    fn arm<'a>(&'a self, _pull_request: &'a PullRequest, _head: &'a CommitId, _message: &'a str) -> Asked<'a, Merge> {
         Box::pin(std::future::ready(Ok(Merge::NotReady("this forge is not told to merge by itself".to_owned()))))
     }
 
@@ -139,6 +158,16 @@ pub trait Forge: Send + Sync {
 
     /// Lists the newest check or status of each name of a commit.
     fn checks<'a>(&'a self, commit: &'a CommitId) -> Asked<'a, Vec<Check>>;
+
+    /// Lists the checks of several commits by fewer questions than one for each; without those that cannot be told so.
+    fn checks_at_once<'a>(&'a self, _commits: &'a [CommitId]) -> Asked<'a, BTreeMap<CommitId, Vec<Check>>> {
+        Box::pin(std::future::ready(Ok(BTreeMap::new())))
+    }
+
+    /// Whether nothing has reported on the head of a pull request for which [`Forge::checks`] has listed nobody's check.
+    fn is_unreported<'a>(&'a self, _pull_request: &'a PullRequest) -> Asked<'a, bool> {
+        Box::pin(std::future::ready(Ok(true)))
+    }
 
     /// Sets a commit status; the caller has seen that it says something else now.
     fn set_status<'a>(&'a self, commit: &'a CommitId, status: &'a Status) -> Asked<'a, ()>;

@@ -9,6 +9,7 @@ mod beside;
 pub mod checkout;
 mod forced;
 mod http;
+pub mod identity;
 pub mod local;
 pub mod log;
 pub mod mirror;

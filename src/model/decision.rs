@@ -60,6 +60,8 @@ pub enum Reason {
     SignatureWrong(Arc<str>),
     /// Not what the environment before this one runs.
     NotBefore,
+    /// It runs in an environment before, and another one comes first: it still soaks, or stands at other places.
+    NotNext,
     /// A person took it back or holds it; who, when and why, in words.
     Held(Arc<str>),
     /// Older than what failed there and went back; what, when and until when, in words.
@@ -95,6 +97,7 @@ impl fmt::Display for Reason {
             Self::SignatureMissing => write!(formatter, "not signed yet"),
             Self::SignatureWrong(why) => write!(formatter, "{why}"),
             Self::NotBefore => write!(formatter, "not in the environment before"),
+            Self::NotNext => write!(formatter, "in an environment before, and not what comes next"),
             Self::Held(why) => write!(formatter, "held: {why}"),
             Self::Behind(what) => write!(formatter, "older than {what}"),
             Self::Unknown(what) => write!(formatter, "{what}"),

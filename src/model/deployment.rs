@@ -1,5 +1,7 @@
 //! Deployments, as forges keep them: that a commit reached an environment, and what became of it there.
 
+use std::collections::BTreeSet;
+
 use crate::model::commit::CommitId;
 use crate::model::environment::EnvironmentName;
 
@@ -12,6 +14,8 @@ pub enum DeploymentState {
     Success,
     /// A check that is watched failed.
     Failure,
+    /// Another one came before it was over.
+    Inactive,
 }
 
 impl DeploymentState {
@@ -21,6 +25,7 @@ impl DeploymentState {
             Self::InProgress => "in_progress",
             Self::Success => "success",
             Self::Failure => "failure",
+            Self::Inactive => "inactive",
         }
     }
 }
@@ -36,4 +41,7 @@ pub struct Deployment {
     pub state: DeploymentState,
     /// What came, in a few words.
     pub description: String,
+    /// The commits that reached the environment before and were taken back since they failed. Whatever else was under way when this one came
+    /// is over without a result.
+    pub failed: BTreeSet<CommitId>,
 }

@@ -195,4 +195,6 @@ pub struct Gate {
     pub name: GateName,
     /// What it says.
     pub state: GateState,
+    /// What it passes on, in words; `None` where it does not, or knows no more.
+    pub facts: Option<String>,
 }

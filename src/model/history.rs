@@ -45,6 +45,8 @@ pub struct Word {
     pub skipped: Vec<String>,
     /// Why, as its trailer says.
     pub reason: Option<String>,
+    /// Who ordered it, as its trailer says.
+    pub by: Option<String>,
     /// What had failed, where Tagboat went back by itself.
     pub failed: Option<String>,
     /// When what came was published, as far as its trailers tell.

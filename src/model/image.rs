@@ -3,6 +3,7 @@
 //! The grammar is that of the distribution project's `reference` package; names are normalised as
 //! Docker does it, so that two spellings of one repository compare equal.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -107,6 +108,87 @@ impl FromStr for ImageName {
             return Err(ReferenceError::NameTooLong(name.len()));
         }
         Ok(Self(name.into()))
+    }
+}
+
+/// An image as a person writes it: its name, or the last parts of it: `web` and `acme/web` for `ghcr.io/acme/web`.
+///
+/// What it stands for is known where the images are known; [`Written::among`] tells it, everywhere alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    text: String,
+    name: ImageName,
+}
+
+/// Several images have a name that ends as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` may be {}: write more of the name", candidates.iter().map(ImageName::as_str).collect::<Vec<_>>().join(" or "))]
+pub struct Ambiguous {
+    /// What was written.
+    pub text: String,
+    /// What it may stand for, sorted.
+    pub candidates: Vec<ImageName>,
+}
+
+/// How many images are named where several may be meant.
+const MOST_CANDIDATES: usize = 10;
+
+impl Written {
+    /// Returns the text as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns the image of exactly that name, which is what is meant where nobody knows any that ends so.
+    pub fn exactly(&self) -> &ImageName {
+        &self.name
+    }
+
+    /// Finds what is meant among the images that there are: the one of that very name, else the only one whose name ends so,
+    /// whole parts of it; where there is none, the name as it stands.
+    ///
+    /// # Errors
+    ///
+    /// [`Ambiguous`] where several end so.
+    pub fn among<'a>(&self, known: impl IntoIterator<Item = &'a ImageName>) -> Result<ImageName, Ambiguous> {
+        let mut candidates = BTreeSet::new();
+        for other in known {
+            if *other == self.name {
+                return Ok(self.name.clone());
+            }
+            if other.as_str().strip_suffix(&self.text).is_some_and(|before| before.ends_with('/')) {
+                candidates.insert(other);
+            }
+        }
+        let mut found = candidates.into_iter();
+        match (found.next(), found.next()) {
+            (None, _) => Ok(self.name.clone()),
+            (Some(one), None) => Ok(one.clone()),
+            (Some(one), Some(other)) => {
+                let candidates = [one, other].into_iter().chain(found).take(MOST_CANDIDATES).cloned().collect();
+                Err(Ambiguous { text: self.text.clone(), candidates })
+            }
+        }
+    }
+}
+
+impl FromStr for Written {
+    type Err = ReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        Ok(Self { text: text.to_owned(), name: text.parse()? })
+    }
+}
+
+impl From<ImageName> for Written {
+    fn from(name: ImageName) -> Self {
+        Self { text: name.to_string(), name }
+    }
+}
+
+impl fmt::Display for Written {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(&self.text)
     }
 }
 

@@ -73,6 +73,7 @@ fn is_for_more_than_a_name(reason: &Reason) -> bool {
         | Reason::Older
         | Reason::Outranked
         | Reason::SameVersion
-        | Reason::NotBefore => false,
+        | Reason::NotBefore
+        | Reason::NotNext => false,
     }
 }

@@ -50,7 +50,10 @@ fn written(text: &str, place: Place) -> String {
         // Neither `https://…` nor `GH-1` may become a link that a closing keyword could stand before.
         // GitLab carries out a line that begins with `/merge`: no slash that begins a word stays one.
         let is_action = character == '/' && (before[1] == '\0' || before[1].is_whitespace());
+        // GitHub's Markdown makes a link of what begins so.
+        let is_page = character == '.' && before.map(|letter| letter.to_ascii_lowercase()) == ['w', 'w'];
         let is_link = is_action
+            || is_page
             || is_key
             || (character == '/' && before[1] == ':')
             || (character == '-' && before.map(|letter| letter.to_ascii_lowercase()) == ['g', 'h']);
@@ -64,13 +67,24 @@ fn written(text: &str, place: Place) -> String {
             }
             '<' => shown.push_str("&lt;"),
             '>' => shown.push_str("&gt;"),
-            '&' => shown.push_str("&amp;"),
+            // GitLab looks for references in what is shown, where an escaped sign is the sign: epics (`&1`), labels (`~bug`), milestones
+            // (`%1`), snippets (`$1`), alerts (`^`) and whatever stands in brackets (`[work_item:1]`).
+            '&' => shown.push_str("&amp;\u{2060}"),
+            '~' | '[' => {
+                shown.push('\\');
+                shown.push(character);
+                shown.push('\u{2060}');
+            }
+            '%' | '$' | '^' if place == Place::Markdown && rest.peek().is_some_and(|next| !next.is_whitespace()) => {
+                shown.push(character);
+                shown.push('\u{2060}');
+            }
             // A word joiner keeps a mention or a reference to an issue from being one.
             '@' | '#' | '!' => {
                 shown.push(character);
                 shown.push('\u{2060}');
             }
-            '`' | '*' | '_' | '[' | ']' | '|' | '\\' | '~' => {
+            '`' | '*' | '_' | ']' | '|' | '\\' => {
                 shown.push('\\');
                 shown.push(character);
             }
@@ -96,6 +110,13 @@ mod tests {
             quiet("closes #1 GH-2, <b>_@acme_</b>\n"),
             "closes #\u{2060}1 GH\u{2060}-2, <b>_@\u{2060}acme_</b> "
         );
+        for reference in ["&1", "~bug", "%1", "$1", "^1", "[work_item:1]", "www.evil.example", "ada@acme.example"] {
+            let shown = plain(&format!("closes {reference}"));
+            let text = shown.replace("&amp;", "&").replace('\\', "");
+            assert!(!text.contains(reference), "{shown}");
+            assert_eq!(text.replace('\u{2060}', ""), format!("closes {reference}"), "it is shown as it is");
+        }
+        assert_eq!(plain("95% of $ 5"), "95% of $ 5");
         assert!(!plain("<!-- tagboat: {} -->").contains("<!--"));
         assert_eq!(plain("/merge and /close\n/close a/b"), "\u{2060}/merge and \u{2060}/close \u{2060}/close a/b");
         assert_eq!(code("/merge\n/close"), "`/merge /close`");

@@ -15,9 +15,9 @@ use crate::model::gate::Gate;
 use crate::model::hold::Hold;
 use crate::model::image::ImageName;
 use crate::model::kept_back::KeptBack;
-use crate::model::proposal::Proposal;
+use crate::model::proposal::{Action, Proposal};
 use crate::model::record::Standing;
-use crate::model::site::{PassedOver, Site, SkipReason};
+use crate::model::site::{PassedOver, Site, SkipReason, Value};
 use crate::model::tags::ImageTags;
 use crate::model::watch::Watch;
 
@@ -167,8 +167,16 @@ pub struct Finding {
 pub struct Explanation {
     /// The decision with a reason for every tag.
     pub decision: Decision,
+    /// Where what it is about stands: file, line and column.
+    pub places: Vec<String>,
     /// What the gates say.
     pub gates: Vec<Gate>,
+    /// What comes next, where something does.
+    pub next: Option<Value>,
+    /// What becomes of that.
+    pub action: Option<Action>,
+    /// Why it stands still, where the gates do not say it.
+    pub reason: Option<String>,
     /// The earliest moment at which it can move, where time alone decides.
     pub earliest: Option<Timestamp>,
     /// What stands there, while it is watched.

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::model::decision::Question;
 use crate::model::environment::{EnvironmentName, Publish};
 use crate::model::gate::{Gate, GateState};
 use crate::model::image::ImageName;
@@ -25,6 +26,15 @@ pub struct Move {
     pub sites: Vec<usize>,
     /// When what shall stand there was published, where that is known.
     pub published: Option<Timestamp>,
+}
+
+impl Move {
+    /// Whether it answers a question: the same image at the same places, where one image may stand at several.
+    pub fn answers(&self, question: &Question) -> bool {
+        self.image == question.image
+            && self.from == question.current
+            && self.sites.iter().any(|site| question.sites.contains(site))
+    }
 }
 
 /// What was or would be done with a proposal.

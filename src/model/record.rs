@@ -72,10 +72,14 @@ pub struct Entry {
     pub kind: Kind,
     /// The commit's author: who merged, where it is a merge.
     pub author: String,
+    /// Who ordered it, held or released it, where that is told.
+    pub by: Option<String>,
     /// The pull request, as the commit names it.
     pub pull_request: Option<String>,
     /// Why, where somebody said so.
     pub reason: Option<String>,
+    /// Whether Tagboat went back by itself, since a check had failed.
+    pub is_return: bool,
 }
 
 /// The record, as far as it was read.
@@ -85,6 +89,8 @@ pub struct History {
     pub entries: Vec<Entry>,
     /// Whether more than was read would have been asked for: the time down to which it is told.
     pub cut: Option<Timestamp>,
+    /// Whether somebody cloned no more of it.
+    pub is_shallow: bool,
 }
 
 /// A spread of durations.
@@ -128,6 +134,8 @@ pub struct Delivery {
     pub environments: Vec<Figures>,
     /// Where history is cut off before all was known: the time down to which it was read.
     pub cut: Option<Timestamp>,
+    /// Whether somebody cloned no more of it.
+    pub is_shallow: bool,
 }
 
 /// What one environment runs of one image.
@@ -143,6 +151,8 @@ pub struct Running {
     pub brought: Option<(CommitId, Timestamp)>,
     /// What comes next, where something does; the images of a group share it.
     pub next: Option<Arc<Proposal>>,
+    /// The version that comes with it.
+    pub to: Option<Value>,
     /// Why nothing comes although something is there, where a person should know.
     pub blocked: Option<String>,
     /// A better version that waits, or that something is wrong with; not what is held.
@@ -151,14 +161,6 @@ pub struct Running {
     pub drift: Option<String>,
     /// How it is watched, where it is.
     pub watch: Option<Watch>,
-}
-
-impl Running {
-    /// Returns what comes next.
-    pub fn next_value(&self) -> Option<&Value> {
-        let moves = self.next.as_ref().map(|next| next.moves.iter())?;
-        moves.filter(|step| step.image == self.image && step.from == self.value).map(|step| &step.to).next()
-    }
 }
 
 /// What every environment runs.

@@ -21,6 +21,7 @@ use crate::pass::record::{self, Drifted, Ledger};
 use crate::pass::view::{Branches, Unseen};
 use crate::pass::{MAX_HOLDS, PassError};
 use crate::policy::range::possible::is_possible;
+use crate::promote::places::{self, Places};
 
 /// Looks for mistakes in a configuration and the files that it is for.
 ///
@@ -147,40 +148,56 @@ fn drift(ledger: &Ledger<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Images that are followed in only one of two environments of which one follows the other: nothing moves there.
+/// References that are followed in only one of two environments of which one follows the other: images, and where one stands
+/// at several places, places of it.
 fn only_in_one(config: &Repository, sites: &[Site], findings: &mut Vec<Finding>) {
-    let mut followed: BTreeMap<&EnvironmentName, BTreeMap<&ImageName, &Site>> = BTreeMap::new();
-    for site in sites {
+    let mut followed: BTreeMap<&EnvironmentName, BTreeMap<&ImageName, Vec<usize>>> = BTreeMap::new();
+    for (index, site) in sites.iter().enumerate() {
         let owner = config.environments.of(site.branch.as_ref(), site.file.as_str());
         if let (Some(owner), Some(image)) = (owner, &site.image)
             && matches!(follow(site, &config.rules, &config.environments), Followed::Yes { .. })
         {
-            followed.entry(&owner.name).or_default().entry(image).or_insert(site);
+            followed.entry(&owner.name).or_default().entry(image).or_default().push(index);
         }
     }
+    let places = Places::new(sites);
+    let mut add = |message: String, hint: String, site: &Site| {
+        findings.push(Finding {
+            severity: Severity::Note,
+            rule: "only-in-one",
+            message,
+            hint: Some(hint),
+            file: Some(match &site.branch {
+                Some(branch) => format!("{branch}:{}", site.file),
+                None => site.file.to_string(),
+            }),
+            position: Some(site.position),
+        });
+    };
     for environment in &config.environments.0 {
         for before in &environment.after {
             let Predecessor::Here(before) = before else { continue };
             // Where one of the two has nothing at all, another finding says so.
             let (Some(here), Some(there)) = (followed.get(&environment.name), followed.get(before)) else { continue };
-            let mut add = |has: &EnvironmentName, lacks: &EnvironmentName, image: &ImageName, site: &Site| {
-                findings.push(Finding {
-                    severity: Severity::Note,
-                    rule: "only-in-one",
-                    message: format!("{image} is in {has} and not in {lacks}, so it is not promoted"),
-                    hint: Some(format!("`{}` follows `{before}`", environment.name)),
-                    file: Some(match &site.branch {
-                        Some(branch) => format!("{branch}:{}", site.file),
-                        None => site.file.to_string(),
-                    }),
-                    position: Some(site.position),
-                });
-            };
-            for (image, site) in here.iter().filter(|(image, _)| !there.contains_key(*image)) {
-                add(&environment.name, before, image, site);
+            let (later, hint) = (&environment.name, format!("`{}` follows `{before}`", environment.name));
+            for (one, other, has, lacks) in [(here, there, later, before), (there, here, before, later)] {
+                for (image, own) in one.iter().filter(|(image, _)| !other.contains_key(*image)) {
+                    let message = format!("{image} is in {has} and not in {lacks}, so it is not promoted");
+                    add(message, hint.clone(), &sites[own[0]]);
+                }
             }
-            for (image, site) in there.iter().filter(|(image, _)| !here.contains_key(*image)) {
-                add(before, &environment.name, image, site);
+            let Some(earlier) = config.environments.named(before) else { continue };
+            for (image, own) in here {
+                let Some(others) = there.get(image).filter(|others| others.len() + own.len() > 2) else { continue };
+                let (own, others) = places::alone(&places, (environment, own), (earlier, others));
+                for (alone, has, lacks) in [(own, later, before), (others, before, later)] {
+                    for site in alone {
+                        let message = format!("{image} stands here in {has} and at no such place in {lacks}");
+                        let hint =
+                            format!("{hint}: while `{before}` runs several versions, each goes to its own place");
+                        add(message, hint, &sites[site]);
+                    }
+                }
             }
         }
     }

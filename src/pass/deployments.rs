@@ -1,15 +1,19 @@
 //! Deployments on the forge: for each environment that asks for it, the commit that reached it last, and how it goes.
 //!
-//! Entry point: [`tell`]. Told is what stands in Git when a pass ends, whoever brought it; what the cache knows to be told
-//! is not asked about again, and without a cache the forge is.
+//! Entry point: [`tell`]. Told is what stands in Git when a pass ends, whoever brought it, and that what was under way before is
+//! over; what the cache knows to be told is not asked about again, and without a cache the forge is.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest as _, Sha256};
 
 use crate::cache::{Cache, Key32};
 use crate::config::repository::Repository;
 use crate::forge::{Forge, ForgeError};
+use crate::model::commit::CommitId;
 use crate::model::deployment::{Deployment, DeploymentState};
 use crate::model::environment::EnvironmentName;
+use crate::model::image::ImageName;
 use crate::model::outcome::{Outcome, Skipped, Trouble};
 use crate::model::record::{Entry, Kind};
 use crate::model::watch::WatchState;
@@ -71,5 +75,19 @@ fn newest(name: &EnvironmentName, outcome: &Outcome) -> Option<Deployment> {
         (WatchState::Failed(_), _) | (_, DeploymentState::Failure) => DeploymentState::Failure,
         (WatchState::Watching | WatchState::Unknown(_), _) => DeploymentState::InProgress,
     });
-    Some(Deployment { environment: name.clone(), commit, state, description: came.join(", ") })
+    let failed = failed(lately.iter().filter(moved));
+    Some(Deployment { environment: name.clone(), commit, state, description: came.join(", "), failed })
+}
+
+/// Returns the commits that Tagboat took back by itself, of what moved in an environment, newest first.
+fn failed<'a>(moved: impl Iterator<Item = &'a Entry>) -> BTreeSet<CommitId> {
+    let mut failed = BTreeSet::new();
+    let mut next: BTreeMap<&ImageName, &Entry> = BTreeMap::new();
+    for entry in moved {
+        let newer = next.insert(&entry.image, entry);
+        if newer.is_some_and(|newer| newer.is_return && newer.from == entry.to) {
+            failed.insert(entry.commit.clone());
+        }
+    }
+    failed
 }

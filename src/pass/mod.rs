@@ -13,6 +13,7 @@ mod forges;
 mod former;
 mod grounds;
 pub mod hold;
+mod landed;
 pub mod migrate;
 mod notes;
 pub mod order;
@@ -50,7 +51,7 @@ use crate::model::decision::{Decided, Decision, Question, Verdict};
 use crate::model::environment::{BranchName, EnvironmentName};
 use crate::model::file::RepoPath;
 use crate::model::hold::Hold;
-use crate::model::image::ImageName;
+use crate::model::image::{Ambiguous, ImageName};
 use crate::model::observation::Observation;
 use crate::model::outcome::{Outcome, ScanOutcome, ScannedReference, Trouble};
 use crate::model::proposal::{Action, Move, Proposal};
@@ -92,6 +93,9 @@ pub enum PassError {
     /// Git could not do it.
     #[error(transparent)]
     Git(#[from] git::GitError),
+    /// Several images may be meant by a name.
+    #[error(transparent)]
+    Ambiguous(#[from] Ambiguous),
 }
 
 /// Which work a pass is busy with, for progress bars.
@@ -137,6 +141,8 @@ pub struct Inputs<'a> {
     pub detail: Detail,
     /// The images that are looked at, with those of their groups; empty for all.
     pub only: &'a [ImageName],
+    /// What a pull request proposes to hold: it counts as held.
+    pub awaited: Vec<Hold>,
     /// Told what goes on.
     pub progress: &'a (dyn Fn(Progress) + Sync),
 }
@@ -293,6 +299,13 @@ fn holds(inputs: &Inputs<'_>) -> Result<Vec<Hold>, PassError> {
     }
 }
 
+/// Adds to what is held what is proposed to be.
+fn held(inputs: &Inputs<'_>) -> Result<Vec<Hold>, PassError> {
+    let mut held = holds(inputs)?;
+    held.extend(inputs.awaited.iter().cloned());
+    Ok(held)
+}
+
 /// Logs how long each stage of a pass took.
 struct Stages(Instant);
 
@@ -324,7 +337,7 @@ fn look<'a>(inputs: &Inputs<'a>) -> Result<(Observation, Vec<Seen<'a>>), PassErr
         half_known,
         troubles: looked.troubles,
         absent: looked.absent,
-        holds: holds(inputs)?,
+        holds: held(inputs)?,
         has_forge: inputs.forge.is_ok(),
         tips: inputs.base.iter().cloned().chain(beside).collect(),
         ..Observation::default()

@@ -2,13 +2,14 @@
 //!
 //! Entry points: [`again`], [`take_place`] and [`tell`].
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::git::GitError;
 use crate::model::change::ChangeSet;
 use crate::model::environment::EnvironmentName;
 use crate::model::gate::{GateName, GateState};
-use crate::model::proposal::{Action, Proposal};
+use crate::model::proposal::{Action, Move, Proposal};
 use crate::model::pull_request::{LABEL_HOLD, State};
 use crate::pass::order::standing::{self, Stands};
 use crate::pass::propose::{Onto, approvals_of};
@@ -116,8 +117,18 @@ pub(super) fn take_place(orders: &Orders, planned: &mut Planned, desired: &mut V
     }
 }
 
-/// Adds what was merged or made anew to what a pass has changed, and what a person merges to what it tells.
-pub(super) fn tell(orders: Orders, planned: &mut Planned) {
+/// Adds what was merged or made anew to what a pass has changed, and what a person merges to what it tells. Returns the positions of
+/// proposals that an order tells as well: the same moves, left alone for its sake.
+pub(super) fn tell(orders: Orders, planned: &mut Planned) -> BTreeSet<usize> {
+    let of = |proposal: &Proposal| {
+        let step = |step: &Move| (step.image.clone(), step.from.clone(), step.to.clone());
+        (proposal.branch.clone(), proposal.moves.iter().map(step).collect::<BTreeSet<_>>())
+    };
+    let merged = orders.merged.iter().map(|order| of(&planned.promoted.proposals[order.desired.proposal]));
+    let told: Vec<_> = merged.chain(orders.waiting.iter().map(of)).collect();
+    let rows = planned.promoted.proposals.iter().enumerate();
+    let twice = rows.filter(|(_, one)| one.action == Action::LeftAlone && told.contains(&of(one)));
+    let twice = twice.map(|(index, _)| index).collect();
     planned.promoted.proposals.extend(orders.waiting);
     for Order { desired, changes } in orders.merged {
         let action = planned.promoted.proposals[desired.proposal].action;
@@ -125,4 +136,5 @@ pub(super) fn tell(orders: Orders, planned: &mut Planned) {
             planned.proposed.push((desired.proposal, changes));
         }
     }
+    twice
 }

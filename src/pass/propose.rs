@@ -108,6 +108,8 @@ pub(super) async fn propose(
     let known = former::known(&planned.promoted);
     let mut recall = forge.map(|forge| Recall::new(forge, run.cache, style));
     let mut proposed = Proposed::default();
+    // What an order tells is not told by what was left alone for it, once no position is named any more.
+    let mut twice = BTreeSet::new();
     let grounds = grounds(run, base, branches, config);
     let known_tips: Vec<_> = grounds.iter().map(|onto| (onto.branch.clone(), onto.tip.clone())).collect();
     for onto in grounds {
@@ -163,8 +165,13 @@ pub(super) async fn propose(
             proposed.landed.extend(apply(&place, onto.tip, &mut courses).await.landed);
         }
         take_over(planned, courses, &mut proposed);
-        ordered::tell(ordered, planned);
+        twice.extend(ordered::tell(ordered, planned));
     }
+    let mut index = 0..;
+    planned.promoted.proposals.retain(|_| index.next().is_none_or(|index| !twice.contains(&index)));
+    let now = |index: &mut usize| *index -= twice.range(..*index).count();
+    planned.proposed.iter_mut().for_each(|(index, _)| now(index));
+    planned.returns.iter_mut().for_each(|returned| now(&mut returned.proposal));
     proposed
 }
 

@@ -15,7 +15,7 @@ use crate::model::environment::{BranchName, EnvironmentName};
 use crate::model::file::RepoPath;
 use crate::model::history::Timeline;
 use crate::model::hold::Hold;
-use crate::model::image::ImageName;
+use crate::model::image::{Ambiguous, ImageName, Written};
 use crate::model::record::{Delivery, Entry, History, Kind, LATELY};
 use crate::model::site::{Site, Value};
 use crate::observe::files::Files;
@@ -62,17 +62,34 @@ pub struct Asked {
     /// Only this environment.
     pub environment: Option<EnvironmentName>,
     /// Only this image.
-    pub image: Option<ImageName>,
+    pub image: Option<Written>,
     /// Only from this moment on.
     pub since: Option<Timestamp>,
+}
+
+/// Why the record was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// Files or history cannot be read.
+    #[error(transparent)]
+    Pass(#[from] PassError),
+    /// Several images may be meant.
+    #[error(transparent)]
+    Ambiguous(#[from] Ambiguous),
+}
+
+impl From<GitError> for RecordError {
+    fn from(error: GitError) -> Self {
+        Self::Pass(PassError::Git(error))
+    }
 }
 
 /// Tells what happened, newest first.
 ///
 /// # Errors
 ///
-/// [`PassError`] when files or history cannot be read.
-pub fn history(ledger: &Ledger<'_>, asked: &Asked) -> Result<History, PassError> {
+/// [`RecordError`] when files or history cannot be read, or when several images may be meant.
+pub fn history(ledger: &Ledger<'_>, asked: &Asked) -> Result<History, RecordError> {
     let looked = complete(ledger)?;
     let environments = asked.environment.as_ref().map(|name| with_those_before(ledger, name));
     let is_enough = |told: &Told| asked.since.is_some_and(|since| told.oldest < since);
@@ -80,13 +97,17 @@ pub fn history(ledger: &Ledger<'_>, asked: &Asked) -> Result<History, PassError>
     let mut entries = entries(ledger, &told);
     entries.extend(held(&told.rewritten));
     record::sort(&mut entries, &ledger.config.environments);
+    // Also of what stands nowhere any more.
+    let known = looked.sites.iter().filter_map(|site| site.image.as_ref());
+    let known = || known.clone().chain(entries.iter().map(|entry| &entry.image));
+    let image = asked.image.as_ref().map(|written| written.among(known())).transpose()?;
     entries.retain(|entry| {
         asked.since.is_none_or(|since| since <= entry.time)
-            && asked.image.as_ref().is_none_or(|image| entry.image == *image)
+            && image.as_ref().is_none_or(|image| entry.image == *image)
             && asked.environment.as_ref().is_none_or(|name| entry.environment.as_ref().is_none_or(|own| own == name))
     });
     let is_cut = !told.whole && asked.since.is_none_or(|since| told.oldest >= since);
-    Ok(History { entries, cut: is_cut.then_some(told.oldest) })
+    Ok(History { entries, cut: is_cut.then_some(told.oldest), is_shallow: told.is_shallow })
 }
 
 /// Counts the delivery figures of a period: from `from`, included, to `to`, excluded.
@@ -118,6 +139,7 @@ pub fn delivery(ledger: &Ledger<'_>, from: Timestamp, to: Timestamp) -> Result<D
         to,
         environments: figures(environments, &entries, &told.timelines, (from, to)),
         cut: is_cut.then_some(told.oldest),
+        is_shallow: told.is_shallow,
     })
 }
 
@@ -330,8 +352,16 @@ fn held(rewritten: &[Rewritten]) -> Vec<Entry> {
             to: Some(Value { tag: Some(hold.tag.clone()), digest: None }),
             kind,
             author: hold.by.clone().filter(|_| kind == Kind::Hold).unwrap_or_else(|| change.word.author.clone()),
+            by: match kind {
+                Kind::Hold => hold.by.clone(),
+                _ => change.word.by.clone(),
+            },
             pull_request: change.word.pull_request.clone(),
-            reason: hold.reason.clone().filter(|_| kind == Kind::Hold),
+            reason: match kind {
+                Kind::Hold => hold.reason.clone(),
+                _ => change.word.reason.clone(),
+            },
+            is_return: false,
         }));
     }
     entries

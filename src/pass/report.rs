@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::config::repository::Repository;
 use crate::decide::questions::{Followed, follow};
 use crate::model::change::ChangeSet;
-use crate::model::decision::{Decision, Question, Reason, Verdict};
+use crate::model::decision::{Decision, Origin, Question, Reason, Verdict};
 use crate::model::image::ImageName;
 use crate::model::observation::Observation;
 use crate::model::outcome::{Explanation, Outcome, Skipped, Trouble};
@@ -45,8 +45,7 @@ pub fn explanations(planned: &Planned) -> Vec<Explanation> {
     let of = |decision: &Decision| {
         let question = &decision.question;
         planned.promoted.proposals.iter().find(|proposal| {
-            proposal.environment == question.environment
-                && proposal.moves.iter().any(|step| step.image == question.image && step.from == question.current)
+            proposal.environment == question.environment && proposal.moves.iter().any(|step| step.answers(question))
         })
     };
     planned
@@ -59,12 +58,23 @@ pub fn explanations(planned: &Planned) -> Vec<Explanation> {
             let proposal = of(decision);
             Explanation {
                 decision: decision.clone(),
+                places: places(question, &planned.observation),
                 gates: proposal.map(|proposal| proposal.gates.clone()).unwrap_or_default(),
+                next: proposal
+                    .and_then(|proposal| Some(proposal.moves.iter().find(|step| step.answers(question))?.to.clone())),
+                action: proposal.map(|proposal| proposal.action),
+                reason: proposal.and_then(|proposal| proposal.why()).map(str::to_owned),
                 earliest: proposal.and_then(|proposal| proposal.earliest),
                 watch: watched(planned, question).cloned(),
             }
         })
         .collect()
+}
+
+/// Tells where what a question is about stands.
+fn places(question: &Question, observation: &Observation) -> Vec<String> {
+    let sites = question.sites.iter().filter_map(|site| observation.sites.get(*site));
+    sites.map(|site| Place(&site.file, site.position).to_string()).collect()
 }
 
 /// Returns the watch over what stands where a question is about, while there is one.
@@ -115,6 +125,10 @@ fn failures(planned: &Planned, config: &Repository, outcome: &mut Outcome) {
 /// Tells which versions a decision left out because somebody took them back.
 fn held(decision: &Decision, observation: &Observation) -> Vec<Skipped> {
     let question = &decision.question;
+    // Where versions come from the environment before, what is held is a proposal, and says so.
+    if question.origin == Origin::Before {
+        return Vec::new();
+    }
     let Some(Ok(tags)) = observation.images.get(&question.image) else { return Vec::new() };
     let rows = decision.rejected.iter().filter(|(_, reason)| matches!(reason, Reason::Held(_)));
     let taken_back = rows.map(|(tag, reason)| Skipped {

@@ -23,7 +23,8 @@ use crate::pass::order::{add_holds, read_holds};
 use crate::pass::{Editing, Inputs, is_asked_for};
 use crate::promote::order::{self, version_before};
 use crate::promote::{self, Promoted};
-use crate::publish::plan::{OrderNote, PlannedCommit, hold_commit, ordered_commit};
+use crate::publish::held::{self, HoldChange};
+use crate::publish::plan::{OrderNote, PlannedCommit, ordered_commit};
 
 /// A return that is to be published.
 #[derive(Debug, Clone)]
@@ -228,7 +229,8 @@ async fn one(
     }
     let is_new = |hold: &Hold| {
         let stands = |other: &&Hold| other.until.is_none() && other.environment == hold.environment;
-        let mut known = observation.holds.iter().filter(stands);
+        let known = observation.holds.iter().filter(|hold| !inputs.awaited.contains(hold));
+        let mut known = known.filter(stands);
         !known.any(|other| (&other.image, &other.tag) == (&hold.image, &hold.tag))
     };
     held.retain(is_new);
@@ -256,8 +258,8 @@ async fn one(
         (_, None) => {}
         (None, Some(edit)) => changes.files.push(edit),
         (Some(_), Some(edit)) => {
-            hold = Some(hold_commit(&environment.name, &held, edit, style));
-            held.clear();
+            let change = HoldChange { held: std::mem::take(&mut held), ..HoldChange::default() };
+            hold = Some(held::commit(environment.name.clone(), &change, edit, style));
         }
     }
     let note = OrderNote {

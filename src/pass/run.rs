@@ -13,8 +13,8 @@ use crate::git::{GitError, Remote};
 use crate::model::commit::{CommitId, Sign};
 use crate::model::environment::{BranchName, EnvironmentName, Environments, Publish};
 use crate::model::file::RepoPath;
-use crate::model::image::ImageName;
-use crate::model::outcome::{Landed, Outcome, Trouble};
+use crate::model::image::{ImageName, Written};
+use crate::model::outcome::{Outcome, Trouble};
 use crate::model::proposal::Action;
 use crate::model::record::Standing;
 use crate::model::site::PassedOverReason;
@@ -22,6 +22,8 @@ use crate::observe::history::BranchPast;
 use crate::observe::tree::CommitFiles;
 use crate::pass::deployments;
 use crate::pass::elsewhere::{self, Neighbours};
+use crate::pass::hold;
+use crate::pass::landed::{branch_trouble, fail, hold_unsigned, keep_landed, merge, put_off, refuse, take_back};
 use crate::pass::propose::{Publishing, propose};
 use crate::pass::record::Ledger;
 use crate::pass::returns::Return;
@@ -87,7 +89,7 @@ pub struct Run<'a> {
     /// Who asks: whether every tag is to be told of.
     pub detail: Detail,
     /// The images that are looked at, with those of their groups; empty for all. What stands for others stays.
-    pub only: &'a [ImageName],
+    pub only: &'a [Written],
     /// Whether to act.
     pub mode: Mode,
     /// Told what goes on.
@@ -200,7 +202,7 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
     let branches = fetch_branches(&run.remote, &config).await?;
     let others = elsewhere::view(&config, run.neighbours).await;
     let past = BranchPast { remote: &*run.remote, branch: run.branch, tip: &base };
-    let inputs = Inputs {
+    let mut inputs = Inputs {
         config: &config,
         files: &files,
         base: Some(base.clone()),
@@ -215,10 +217,20 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
         now: run.now,
         forge: run.publishing.asked(run.branch),
         detail: run.detail,
-        only: run.only,
+        only: &[],
+        awaited: Vec::new(),
         progress: run.progress,
     };
+    let only = named(&inputs, run.only)?;
+    inputs.only = &only;
     let mut planned = round(&inputs).await?;
+    // Where nothing moves, nobody asks what should not.
+    if !planned.promoted.proposals.is_empty() {
+        inputs.awaited = hold::awaited(&run.remote, &run.publishing, &config, (run.branch, &base)).await?;
+        if !inputs.awaited.is_empty() {
+            planned = round(&inputs).await?;
+        }
+    }
     let forge = match &run.publishing {
         Publishing::Forge(forge) => Some(&**forge),
         Publishing::Plain | Publishing::Missing(_) => None,
@@ -312,6 +324,16 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
         return Ok(Once::Moved(outcome));
     }
     Ok(Once::Done { outcome, environments: config.environments, is_behind, goes_back })
+}
+
+/// Finds the images that a run is to look at alone.
+fn named(inputs: &Inputs<'_>, only: &[Written]) -> Result<Vec<ImageName>, PassError> {
+    if only.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (observation, _) = super::look(inputs)?;
+    let known = || observation.sites.iter().filter_map(|site| site.image.as_ref());
+    Ok(only.iter().map(|written| written.among(known())).collect::<Result<_, _>>()?)
 }
 
 /// Makes the commits of one branch, and pushes them if it still stands where it was seen.
@@ -439,40 +461,6 @@ fn may_follow(outcome: &Outcome, environments: &Environments) -> Vec<Environment
     in_order.filter(|name| following.contains(*name)).cloned().collect()
 }
 
-/// Leaves the pull requests of a round to the next one: none was made.
-fn put_off(planned: &mut Planned) {
-    let proposals = &planned.promoted.proposals;
-    let is_proposed = |returned: &mut Return| proposals[returned.proposal].publish != Publish::Commit;
-    let returns: Vec<usize> = planned.returns.extract_if(.., is_proposed).map(|returned| returned.proposal).collect();
-    let proposed = std::mem::take(&mut planned.proposed);
-    for index in proposed.into_iter().map(|(index, _)| index).chain(returns) {
-        let proposal = &mut planned.promoted.proposals[index];
-        proposal.action = Action::Waiting;
-        proposal.reason =
-            Some("no pull request was made before the base is known: the next pass looks again".to_owned());
-    }
-}
-
-/// Turns what was to be committed for some environments into what failed, and leaves the rest as it was planned.
-fn refuse(planned: &mut Planned, own: &BTreeSet<EnvironmentName>, reason: &str) {
-    planned.changes.retain(|(environment, _)| !own.contains(environment));
-    let proposals = &planned.promoted.proposals;
-    planned.returns.retain(|returned| {
-        let proposal = &proposals[returned.proposal];
-        proposal.publish != Publish::Commit || !own.contains(&proposal.environment)
-    });
-    for proposal in planned.promoted.proposals.iter_mut().filter(|proposal| own.contains(&proposal.environment)) {
-        if proposal.action == Action::Committed {
-            proposal.action = Action::Failed;
-            proposal.reason = Some(reason.to_owned());
-        }
-    }
-}
-
-fn branch_trouble(branch: &BranchName, reason: &str) -> Trouble {
-    Trouble { what: format!("branch {branch}"), file: None, position: None, reason: reason.to_owned() }
-}
-
 /// Brings the branch here and lists its files, on a thread that may block.
 async fn fetch(run: &Run<'_>) -> Result<(CommitId, CommitFiles), GitError> {
     let (remote, branch) = (Arc::clone(&run.remote), run.branch.clone());
@@ -499,75 +487,4 @@ pub(super) fn read_config(files: &CommitFiles, branch: &BranchName) -> Result<Re
         .read(&path, MAX_CONFIG)
         .map_err(|reason| PassError::Files(format!("{CONFIG_FILE} on branch {branch}: {reason}")))?;
     Ok(repository::parse(CONFIG_FILE, &bytes)?)
-}
-
-/// Turns what was planned for some environments and is not among the commits that landed into what failed.
-fn keep_landed(outcome: &mut Outcome, own: &BTreeSet<EnvironmentName>, landed: &[Landed]) {
-    let is_there = |environment: &EnvironmentName| landed.iter().any(|landed| landed.environment == *environment);
-    for proposal in outcome.proposals.iter_mut().filter(|proposal| own.contains(&proposal.environment)) {
-        if proposal.action == Action::Committed && !is_there(&proposal.environment) {
-            proposal.action = Action::Failed;
-            proposal.reason =
-                Some("its commit could not be made after the others: the next pass tries again".to_owned());
-            outcome.changes.retain(|change| change.environment != proposal.environment);
-        }
-    }
-}
-
-/// Takes out every commit where signed ones are asked for and none can be made.
-fn hold_unsigned(planned: &mut Planned, reason: &str) {
-    planned.changes.clear();
-    planned.proposed.clear();
-    planned.returns.clear();
-    for proposal in &mut planned.promoted.proposals {
-        if matches!(proposal.action, Action::Committed | Action::Opened) {
-            proposal.action = Action::Waiting;
-            proposal.reason = Some(format!("nothing is pushed unsigned: {reason}"));
-        }
-    }
-}
-
-/// Turns what was planned for some environments into what failed: nothing of it is in Git.
-fn fail(outcome: &mut Outcome, branch: &BranchName, own: &BTreeSet<EnvironmentName>, reason: &str) {
-    take_back(outcome, own, Action::Failed, reason);
-    outcome.errors.push(branch_trouble(branch, reason));
-}
-
-/// Takes what was planned for some environments out of the outcome.
-fn take_back(outcome: &mut Outcome, own: &BTreeSet<EnvironmentName>, action: Action, reason: &str) {
-    outcome.changes.retain(|change| !own.contains(&change.environment));
-    let changes = &outcome.changes;
-    outcome.files.retain(|file| changes.iter().any(|change| change.file == file.file));
-    for proposal in outcome.proposals.iter_mut().filter(|proposal| own.contains(&proposal.environment)) {
-        if proposal.action == Action::Committed {
-            proposal.action = action;
-            proposal.reason = Some(reason.to_owned());
-        }
-    }
-}
-
-/// Adds a later round to an earlier one: what was done adds up, what was judged is the newest.
-fn merge(total: &mut Outcome, mut later: Outcome, landed: &BTreeSet<EnvironmentName>) {
-    if total.decisions.is_empty() && total.commits.is_empty() {
-        *total = later;
-        return;
-    }
-    total.standing = later.standing.take().map(|mut standing| {
-        standing.decisions = Some(later.decisions.clone());
-        standing
-    });
-    total.changes.append(&mut later.changes);
-    total.files.append(&mut later.files);
-    total.commits.append(&mut later.commits);
-    let moved = |environment: &EnvironmentName| landed.contains(environment);
-    total.decisions.retain(|decision| !moved(&decision.question.environment));
-    later.decisions.retain(|decision| moved(&decision.question.environment));
-    total.decisions.append(&mut later.decisions);
-    total.proposals.retain(|proposal| matches!(proposal.action, Action::Committed | Action::Merged));
-    total.proposals.append(&mut later.proposals);
-    total.images.append(&mut later.images);
-    total.skipped = later.skipped;
-    total.watches = later.watches;
-    (total.tips, total.follows) = (later.tips, later.follows);
-    total.errors = later.errors;
 }

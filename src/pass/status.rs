@@ -16,7 +16,7 @@ use crate::model::history::TakenBack;
 use crate::model::image::ImageName;
 use crate::model::kept_back::KeptBack;
 use crate::model::outcome::Trouble;
-use crate::model::proposal::Proposal;
+use crate::model::proposal::{Action, Proposal};
 use crate::model::record::{Entry, Running, Standing, Status};
 use crate::model::site::Value;
 use crate::observe::history::Asking;
@@ -42,8 +42,9 @@ type Tips = Vec<Option<CommitId>>;
 #[derive(Debug, Default)]
 pub struct Memory(Mutex<Option<(Tips, Arc<Background>)>>);
 
-/// Tells how things stand. `ledger` is `None` where there is no history.
-pub fn status(planned: Planned, inputs: &Inputs<'_>, ledger: Option<&Ledger<'_>>) -> Status {
+/// Tells how things stand. `ledger` is `None` where there is no history; `orders` stand in head branches, in the place of whatever
+/// else would come next there.
+pub fn status(planned: Planned, inputs: &Inputs<'_>, ledger: Option<&Ledger<'_>>, orders: Vec<Proposal>) -> Status {
     let config = inputs.config;
     let (background, error) = match ledger.map(|ledger| background(&planned, ledger)).transpose() {
         Ok(background) => (background, None),
@@ -51,6 +52,15 @@ pub fn status(planned: Planned, inputs: &Inputs<'_>, ledger: Option<&Ledger<'_>>
     };
     let (mut status, _) = standing(&planned, config, background.as_ref());
     status.errors.extend(error.as_ref().map(unreadable));
+    for order in orders.into_iter().map(Arc::new) {
+        for (name, rows) in &mut status.environments {
+            for row in rows.iter_mut().filter(|_| *name == order.environment) {
+                if let Some(step) = order.moves.iter().find(|step| step.image == row.image && step.from == row.value) {
+                    (row.next, row.to, row.blocked) = (Some(Arc::clone(&order)), Some(step.to.clone()), None);
+                }
+            }
+        }
+    }
     let outcome = report::outcome(planned, config);
     status.skipped = outcome.skipped;
     status.errors.extend(outcome.errors);
@@ -138,11 +148,11 @@ fn running(
     let question = &decision.question;
     let key = (question.environment.clone(), question.image.clone(), question.current.clone());
     let brought = background.and_then(|known| known.brought.get(&key)).cloned();
-    let is_own = |proposal: &&Arc<Proposal>| {
-        proposal.environment == question.environment
-            && proposal.moves.iter().any(|step| step.image == question.image && step.from == question.current)
-    };
-    let next = shared.iter().find(is_own).cloned();
+    let own = shared.iter().filter(|proposal| proposal.environment == question.environment);
+    let own = own.filter_map(|proposal| Some((proposal, proposal.moves.iter().find(|step| step.answers(question))?)));
+    // What a person ordered stands where something else would.
+    let own = own.min_by_key(|(proposal, _)| proposal.action == Action::LeftAlone);
+    let (next, to) = own.map(|(proposal, step)| (Arc::clone(proposal), step.to.clone())).unzip();
     let drift = background.into_iter().flat_map(|known| &known.drifts).find(|drift| {
         drift.environment == question.environment && drift.image == question.image && drift.value == question.current
     });
@@ -158,6 +168,7 @@ fn running(
         value: question.current.clone(),
         brought,
         next,
+        to,
         // What stands ahead says so as drift; twice would be once too often.
         blocked: blocked.filter(|_| drift.is_none()),
         kept_back: kept_back.filter(|kept| !matches!(kept.reason, Reason::Held(_))),

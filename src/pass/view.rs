@@ -10,10 +10,12 @@ use crate::git::log::Line;
 use crate::git::{BlobId, GitError, Head, Remote};
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
+use crate::model::hold::Hold;
 use crate::observe::files::Files;
 use crate::observe::history::{BranchPast, Past};
 use crate::observe::tree::CommitFiles;
-use crate::pass::{PassError, run, setup};
+use crate::pass::propose::Publishing;
+use crate::pass::{PassError, hold, run, setup};
 
 /// Files with their history.
 pub struct Viewed {
@@ -59,6 +61,14 @@ impl Viewed {
         }
     }
 
+    /// Returns the remote and the branch that is viewed; `None` for a folder.
+    pub fn remote(&self) -> Option<(&Arc<dyn Remote>, &BranchName)> {
+        match &self.place {
+            Place::Branch { remote, branch, .. } => Some((remote, branch)),
+            Place::Folder(_) | Place::Local => None,
+        }
+    }
+
     /// Returns the configuration on the branch.
     ///
     /// # Errors
@@ -68,6 +78,20 @@ impl Viewed {
         match &self.place {
             Place::Branch { branch, files, .. } => run::read_config(files, branch),
             Place::Folder(_) | Place::Local => Err(PassError::NotConfigured("the folder".to_owned())),
+        }
+    }
+
+    /// Returns what is proposed to be held on a branch that is viewed; of a folder nobody knows.
+    ///
+    /// # Errors
+    ///
+    /// [`PassError`] where it is there and cannot be read.
+    pub async fn awaited(&self, config: &Repository, publishing: &Publishing) -> Result<Vec<Hold>, PassError> {
+        match (&self.place, &self.base) {
+            (Place::Branch { remote, branch, .. }, Some(base)) => {
+                hold::awaited(remote, publishing, config, (branch, base)).await
+            }
+            _ => Ok(Vec::new()),
         }
     }
 

@@ -92,18 +92,20 @@ impl OrderedError {
     /// Returns what to do about it, where that is known.
     pub fn hint(&self) -> Option<&str> {
         match self {
-            Self::Order(OrderError::Refused { hint, .. }) => hint.as_deref(),
+            Self::Order(OrderError::Refused { hint, .. } | OrderError::Usage { hint, .. }) => hint.as_deref(),
             _ => None,
         }
     }
 
     /// Whether it makes no sense as it was given.
     pub fn is_refusal(&self) -> bool {
-        matches!(
-            self,
-            Self::Order(OrderError::Refused { .. })
-                | Self::Hold(HoldError::NoEnvironment { .. } | HoldError::NoImage { .. } | HoldError::NotHeld(_))
-        )
+        match self {
+            Self::Order(error) => {
+                matches!(error, OrderError::Refused { .. } | OrderError::Usage { .. } | OrderError::Ambiguous(_))
+            }
+            Self::Hold(error) => error.is_usage(),
+            Self::Setup(_) => false,
+        }
     }
 }
 
@@ -163,12 +165,14 @@ impl Watcher {
         &self.environment
     }
 
-    /// Runs a whole pass of one repository. It blocks in between: run it on a thread that may.
-    pub async fn pass(&self, url: &str, now: Timestamp) -> Passed {
+    /// Runs a whole pass of one repository; `answered` is told when its Git remote has answered. It blocks in between: run it on a
+    /// thread that may.
+    pub async fn pass(&self, url: &str, now: Timestamp, answered: &(dyn Fn() + Sync)) -> Passed {
         let source = self.registries.for_pass();
         let cache = self.cache();
         let inactive = Mutex::new(None);
         let read_config = |config: &_| {
+            answered();
             let warning = setup::inactive(config);
             *inactive.lock().unwrap_or_else(PoisonError::into_inner) = warning;
         };
@@ -212,14 +216,16 @@ impl Watcher {
         }
     }
 
-    /// Holds or releases a version, as `hold` and `release` do. It blocks.
+    /// Holds or releases a version, as `hold` and `release` do. It blocks in between: run it on a thread that may.
     ///
     /// # Errors
     ///
-    /// [`OrderedError`]; nothing is on the branch then.
-    pub fn hold(&self, url: &str, order: &hold::Order, now: Timestamp) -> Result<Outcome, OrderedError> {
-        let Opened { remote, branch, .. } = self.open(url)?;
-        Ok(hold::follow(&remote, &branch, None, order, now)?)
+    /// [`OrderedError`]; nothing is held or released then.
+    pub async fn hold(&self, url: &str, order: &hold::Order, now: Timestamp) -> Result<Outcome, OrderedError> {
+        let Opened { remote, branch, url } = self.open(url)?;
+        let publishing = self.publishing(&url)?;
+        let given = hold::Holding { remote, branch: &branch, config: None, publishing, now };
+        Ok(Box::pin(hold::follow(&given, order)).await?)
     }
 
     /// Follows an order, as `promote` and `rollback` do. It blocks in between: run it on a thread that may.

@@ -18,7 +18,8 @@ use crate::model::signature::{SignatureVerdict, SignatureWant};
 use crate::model::site::Value;
 use crate::model::tags::TagIndex;
 use crate::model::watch::{Watch, WatchState};
-use crate::promote::{gates, places};
+use crate::promote::gates;
+use crate::promote::places::{Counterpart, Places};
 
 /// What a question comes to.
 pub(super) enum Candidate {
@@ -28,27 +29,48 @@ pub(super) enum Candidate {
     Keep,
     /// It cannot move, and a person should know why.
     Blocked(String),
-    /// It could move, and a person holds it back.
+    /// It could move, and a person holds it back, or what failed does; who and why, in words.
     Held(Box<Move>, String),
     /// Facts are missing; reported elsewhere.
     Undecided(String),
 }
 
+/// What a decision comes to, seen from an environment with `after`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Settled {
+    pub(super) verdict: Verdict,
+    /// The tag that would come, and who holds it and why.
+    pub(super) held: Option<(Tag, Arc<str>)>,
+}
+
 impl Candidate {
     /// Returns what the decision comes to, seen from the environment itself.
-    pub(super) fn verdict(&self) -> Verdict {
-        match self {
+    pub(super) fn settled(&self) -> Settled {
+        let verdict = match self {
             Self::Move(step) => Verdict::Move { to: step.to.clone(), step: step.step },
             Self::Keep | Self::Held(..) => Verdict::Keep,
             Self::Blocked(reason) | Self::Undecided(reason) => Verdict::Undecided(reason.clone()),
-        }
+        };
+        let held = match self {
+            Self::Held(step, why) => step.to.tag.clone().map(|tag| (tag, why.as_str().into())),
+            _ => None,
+        };
+        Settled { verdict, held }
     }
 }
 
 /// Turns a decision among all listed tags into one among what the environment before runs.
-pub(super) fn settle_decision(decision: &mut Decision, verdict: Verdict, observation: &Observation) {
+///
+/// `before` is what the environments before it run of the image.
+pub(super) fn settle_decision(
+    decision: &mut Decision,
+    settled: Settled,
+    observation: &Observation,
+    before: &BTreeSet<Value>,
+) {
+    let Settled { verdict, held } = settled;
     let listed = observation.images.get(&decision.question.image).and_then(|tags| tags.as_ref().ok());
-    let before = decision.chosen().cloned();
+    let chosen_before = decision.chosen().cloned();
     decision.verdict = verdict;
     let Some(tags) = listed else { return };
     let chosen = decision.chosen().cloned();
@@ -57,10 +79,21 @@ pub(super) fn settle_decision(decision: &mut Decision, verdict: Verdict, observa
     decision.rejected.retain(|rejected| !is(rejected, &chosen));
     decision.rejected.replace(&Reason::Outranked, &Reason::NotBefore);
     // What the registry's newest would have been has no reason yet.
-    if let Some(before) = before.filter(|before| Some(before) != chosen.as_ref())
+    if let Some(before) = chosen_before.filter(|before| Some(before) != chosen.as_ref())
         && let Some(tag) = tags.list.find(before.as_str())
     {
         decision.rejected.insert(tag, Reason::NotBefore);
+    }
+    let there: Vec<_> = before.iter().filter_map(|value| tags.list.find(value.tag.as_ref()?.as_str())).collect();
+    let is_there = |(tag, reason): &(TagIndex, &Reason)| **reason == Reason::NotBefore && there.contains(tag);
+    let own: Vec<TagIndex> = decision.rejected.iter().filter(is_there).map(|(tag, _)| tag).collect();
+    for tag in own {
+        decision.rejected.set(tag.0 as usize, Reason::NotNext);
+    }
+    if let Some((tag, why)) = held
+        && let Some(tag) = tags.list.find(tag.as_str())
+    {
+        decision.rejected.set(tag.0 as usize, Reason::Held(why));
     }
 }
 
@@ -104,6 +137,19 @@ fn before<'a>(environment: &'a Environment, environments: &'a Environments) -> V
     ancestors(environments.named(&environment.name).unwrap_or(environment), environments)
 }
 
+/// Why nothing comes where several environments come before.
+const APART: &str = "the environments before it do not run the same version";
+
+/// What the environments before one run together.
+enum Running {
+    /// All of them this.
+    One(Value),
+    /// Each one version, and not the same.
+    Apart,
+    /// Nothing that could come, and why.
+    Not(Candidate),
+}
+
 /// What candidates are found by.
 pub(super) struct Search<'a> {
     /// What was seen.
@@ -112,6 +158,8 @@ pub(super) struct Search<'a> {
     pub(super) environments: &'a Environments,
     /// Every decision of the pass.
     pub(super) decisions: &'a [Decision],
+    /// Where references stand.
+    pub(super) places: &'a Places<'a>,
     /// What is watched.
     pub(super) watches: &'a [Watch],
     /// Histories that have to be read before an answer is final.
@@ -121,13 +169,17 @@ pub(super) struct Search<'a> {
 impl Search<'_> {
     /// Finds the value that all environments before this one run, and whether it is a step forward.
     pub(super) fn settle(&mut self, decision: &Decision, environment: &Environment) -> Candidate {
+        let counts_introduced =
+            environment.gates.iter().any(|gate| matches!(gate, GateSpec::Soak { count: SoakCount::Introduced, .. }));
         let running = match self.running(decision, environment) {
-            Ok(value) => value,
-            Err(candidate) => return candidate,
-        };
-        let step = match judge(self.observation, decision, &running) {
-            Candidate::Move(step) => *step,
-            other => return other,
+            Running::One(value) => match judge(self.observation, decision, &value) {
+                Candidate::Move(step) => Some(*step),
+                other => return other,
+            },
+            // What replaced a version by going up leaves it counting: they may have an older one in common.
+            Running::Apart if counts_introduced => None,
+            Running::Apart => return Candidate::Blocked(APART.to_owned()),
+            Running::Not(candidate) => return candidate,
         };
         let image = &decision.question.image;
         let concerned: Vec<&EnvironmentName> =
@@ -147,11 +199,10 @@ impl Search<'_> {
         if !is_known {
             return Candidate::Undecided("history is still to be read".to_owned());
         }
-        let counts_introduced =
-            environment.gates.iter().any(|gate| matches!(gate, GateSpec::Soak { count: SoakCount::Introduced, .. }));
-        let step = if counts_introduced { self.introduced(decision, environment, step) } else { step };
+        let step = if counts_introduced { self.introduced(decision, environment, running) } else { running };
+        let Some(step) = step else { return Candidate::Blocked(APART.to_owned()) };
         if let Some(hold) = self.hold_on(environment, image, &step.to) {
-            let reason = format!("{} is held: {hold}", step.to);
+            let reason = hold.to_string();
             return Candidate::Held(Box::new(step), reason);
         }
         if let Some(reason) = self.goes_back(environment, image, &step) {
@@ -161,7 +212,7 @@ impl Search<'_> {
             let is_meant =
                 |watch: &&Watch| watch.environment == **name && watch.image == *image && watch.value.tag == step.to.tag;
             if let Some(watch) = self.watches.iter().filter(|watch| watch.has_failed()).find(is_meant) {
-                let reason = format!("{} is held: in {name}, it {}", step.to, watch.told());
+                let reason = format!("in {name}, it {}", watch.told());
                 return Candidate::Held(Box::new(step), reason);
             }
             // Whether it failed could not be asked this time; where nobody can ever be asked, nothing waits for it.
@@ -178,7 +229,7 @@ impl Search<'_> {
                 if *name == environment.name { past.left_before(&step.to) } else { past.hold_on(&step.to) }
             });
             if let Some(taken) = taken {
-                let reason = format!("{} is held: in {name}, {taken}", step.to);
+                let reason = format!("in {name}, {taken}");
                 return Candidate::Held(Box::new(step), reason);
             }
         }
@@ -226,48 +277,53 @@ impl Search<'_> {
         self.observation.pasts.get(&(environment.clone(), image.clone()))?.as_ref().ok()
     }
 
-    /// Returns the one value that every environment before runs.
-    fn running(&self, decision: &Decision, environment: &Environment) -> Result<Value, Candidate> {
+    /// Finds the one value that every environment before runs.
+    fn running(&self, decision: &Decision, environment: &Environment) -> Running {
         let image = &decision.question.image;
         let mut values = BTreeSet::new();
         for before in predecessors(environment) {
             if let Some(reason) = self.observation.half_known.get(before) {
-                return Err(Candidate::Blocked(format!("what {before} runs is not fully known: {reason}")));
+                return Running::Not(Candidate::Blocked(format!("what {before} runs is not fully known: {reason}")));
             }
             let runs = runs(self.observation, self.decisions, before, image);
             match runs.len() {
                 0 => {
                     let reason = format!("{before}, which comes before it, does not run this image");
-                    return Err(Candidate::Blocked(reason));
+                    return Running::Not(Candidate::Blocked(reason));
                 }
                 1 => values.extend(runs),
                 _ => {
-                    let there = self.environments.named(before).and_then(|there| {
-                        let here = (environment, &decision.question);
-                        places::counterpart(self.observation, self.decisions, here, there)
-                    });
-                    if let Some(value) = there {
-                        values.insert(value);
-                        continue;
+                    let here = (environment, &decision.question);
+                    let there = self.environments.named(before);
+                    let there = there.map(|there| self.places.counterpart(self.decisions, here, there));
+                    let missing = match there {
+                        Some(Counterpart::One(value)) => {
+                            values.insert(value);
+                            continue;
+                        }
+                        Some(Counterpart::Missing(site)) => self.observation.sites.get(site),
+                        Some(Counterpart::Several) | None => None,
+                    };
+                    let mut reason = format!("{before} runs several versions of it: {}", list(&runs));
+                    if let Some(site) = missing {
+                        reason.push_str(&format!("; no place there stands for {}", site.file));
                     }
-                    let reason = format!("{before} runs several versions of it: {}", list(&runs));
-                    return Err(Candidate::Blocked(reason));
+                    return Running::Not(Candidate::Blocked(reason));
                 }
             }
         }
         let mut values = values.into_iter();
         match (values.next(), values.next()) {
-            (Some(value), None) => Ok(value.clone()),
-            (None, _) => Err(Candidate::Keep),
-            (Some(_), Some(_)) => {
-                Err(Candidate::Blocked("the environments before it do not run the same version".into()))
-            }
+            (Some(value), None) => Running::One(value.clone()),
+            (None, _) => Running::Not(Candidate::Keep),
+            (Some(_), Some(_)) => Running::Apart,
         }
     }
 
     /// Returns, where soak counts from the introduction, the newest version that every environment before has had for
-    /// long enough, else the oldest that is on its way; never one that was taken back there.
-    fn introduced(&self, decision: &Decision, environment: &Environment, running: Move) -> Move {
+    /// long enough, else the oldest that is on its way; never one that was taken back there. `running` is what all of them
+    /// run, where that is one version.
+    fn introduced(&self, decision: &Decision, environment: &Environment, running: Option<Move>) -> Option<Move> {
         let time = environment.gates.iter().find_map(|gate| match gate {
             GateSpec::Soak { time, .. } => Some(*time),
             _ => None,
@@ -284,7 +340,9 @@ impl Search<'_> {
             if let Some(failed) = self.failed(environment, image, timeline) {
                 here.retain(|(_, since)| *since > failed);
             }
-            if !here.iter().any(|(value, _)| *value == running.to) {
+            if let Some(running) = &running
+                && !here.iter().any(|(value, _)| *value == running.to)
+            {
                 here.insert(0, (running.to.clone(), timeline.since(&running.to)));
             }
             common = Some(match common {
@@ -314,7 +372,7 @@ impl Search<'_> {
             |since: &Timestamp| time.and_then(|time| since.checked_add(time).ok()).is_some_and(|over| over <= now);
         let over = candidates.iter().rposition(|(_, since)| is_over(since));
         let chosen = over.unwrap_or(0);
-        if chosen < candidates.len() { candidates.swap_remove(chosen).0 } else { running }
+        if chosen < candidates.len() { Some(candidates.swap_remove(chosen).0) } else { running }
     }
 }
 

@@ -8,7 +8,7 @@ pub mod drift;
 pub mod figures;
 mod gates;
 pub mod order;
-mod places;
+pub mod places;
 pub mod record;
 mod stage;
 mod watch;
@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::model::checks::ChecksWant;
-use crate::model::decision::{Decision, Verdict};
+use crate::model::decision::Decision;
 use crate::model::environment::{Environment, EnvironmentName, Environments};
 use crate::model::gate::GateState;
 use crate::model::image::{Digest, ImageName};
@@ -30,8 +30,9 @@ use crate::model::site::Value;
 use crate::model::source::SourceQuestion;
 use crate::model::watch::Watch;
 
-use self::candidates::Search;
+use self::candidates::{Search, Settled};
 use self::gates::Soaking;
+use self::places::Places;
 
 /// What may move, and what was passed by.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -78,12 +79,15 @@ pub fn promote(
     groups: &Groups,
 ) -> Promoted {
     let names = group_names(&decisions, groups);
+    let places = Places::new(&observation.sites);
+    let decisions = places::apart(&places, observation, decisions, environments);
     let mut promoted = Promoted::default();
-    let mut settled: BTreeMap<usize, Verdict> = BTreeMap::new();
+    let mut settled: BTreeMap<usize, Settled> = BTreeMap::new();
     let mut wants = BTreeSet::new();
     promoted.watches = watch::watches(observation, &decisions, environments, &names, &mut wants, &mut promoted.forge);
     let watches = &promoted.watches;
-    let mut search = Search { observation, environments, decisions: &decisions, watches, wants: &mut wants };
+    let mut search =
+        Search { observation, environments, decisions: &decisions, places: &places, watches, wants: &mut wants };
     for environment in &environments.0 {
         let stage = stage::stage(&mut search, environment, groups, &names);
         settled.extend(stage.settled);
@@ -94,10 +98,21 @@ pub fn promote(
         promoted.forge.approvals.extend(stage.forge.approvals);
     }
     promoted.wants = wants;
+    let mut run: BTreeMap<(&EnvironmentName, &ImageName), BTreeSet<&Value>> = BTreeMap::new();
+    for question in decisions.iter().map(|decision| &decision.question) {
+        run.entry((&question.environment, &question.image)).or_default().insert(&question.current);
+    }
+    let before = |index: usize| -> BTreeSet<Value> {
+        let question = &decisions[index].question;
+        let before = environments.named(&question.environment).into_iter().flat_map(candidates::predecessors);
+        let here = before.filter_map(|before| run.get(&(before, &question.image)));
+        here.flatten().map(|value| Value::clone(value)).collect()
+    };
+    let settled: Vec<_> = settled.into_iter().map(|(index, settled)| (index, settled, before(index))).collect();
     promoted.decisions = decisions;
     promoted.groups = names;
-    for (index, verdict) in settled {
-        candidates::settle_decision(&mut promoted.decisions[index], verdict, observation);
+    for (index, settled, before) in settled {
+        candidates::settle_decision(&mut promoted.decisions[index], settled, observation, &before);
     }
     promoted
 }

@@ -1,65 +1,191 @@
 //! Which place of one environment stands for which of another, where one image stands in several: by the shape of paths.
 //!
-//! Entry point: [`counterpart`]. A path's shape is what the wildcards of its environment's globs stand for: with
+//! Entry points: `Places` and `apart`. A path's shape is what the wildcards of its environment's globs stand for: with
 //! `envs/dev/**` and `envs/prod/**`, `envs/dev/shop/web.yaml` stands for `envs/prod/shop/web.yaml`.
 
-use std::collections::BTreeSet;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::decision::{Decision, Question};
-use crate::model::environment::Environment;
+use crate::model::environment::{Environment, Environments, Predecessor};
 use crate::model::observation::Observation;
 use crate::model::site::{Site, Value};
+use crate::promote::candidates::runs;
 
 /// How many `**` a glob may have of which the shape is told: more fit a path in too many ways.
 const MOST_CROSSING: usize = 2;
 
 /// Where a reference stands, less what is its environment's own: the shape of the path, and the how manieth of its image it
 /// is in that file.
-type Place = (Vec<String>, usize);
+pub type Place = (Vec<String>, usize);
 
-/// Returns the one value that an environment before runs at all the places that stand for those of a question; `None`
-/// where they run several, or nothing stands for one of them.
-pub(super) fn counterpart<'a>(
-    observation: &Observation,
-    decisions: &'a [Decision],
-    (environment, question): (&Environment, &Question),
-    before: &Environment,
-) -> Option<&'a Value> {
-    let own = question.sites.iter().map(|site| place(observation, environment, *site));
-    let own: BTreeSet<Place> = own.collect::<Option<_>>()?;
-    let mut known: BTreeSet<Place> = BTreeSet::new();
-    let mut values: BTreeSet<&Value> = BTreeSet::new();
-    for other in decisions.iter().map(|decision| &decision.question) {
-        if other.environment != before.name || other.image != question.image {
-            continue;
-        }
-        let places = other.sites.iter().filter_map(|site| place(observation, before, *site));
-        let mut common = places.filter(|place| own.contains(place)).peekable();
-        if common.peek().is_some() {
-            values.insert(&other.current);
-        }
-        known.extend(common);
+/// The places of references.
+pub struct Places<'a> {
+    sites: &'a [Site],
+    /// The how manieth of its image each site is in its file; counted when somebody asks.
+    ordinals: OnceCell<Vec<usize>>,
+}
+
+/// What an environment before runs at the places that stand for those of a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counterpart<'a> {
+    /// One value.
+    One(&'a Value),
+    /// Several.
+    Several,
+    /// Nothing there stands for the place of this site.
+    Missing(usize),
+}
+
+impl<'a> Places<'a> {
+    /// Takes the sites whose places are asked for by their positions.
+    pub fn new(sites: &'a [Site]) -> Self {
+        Self { sites, ordinals: OnceCell::new() }
     }
-    let mut values = values.into_iter();
-    match (values.next(), values.next()) {
-        (Some(value), None) if known == own => Some(value),
-        _ => None,
+
+    /// Returns the place of a site; `None` where no glob of its environment tells its shape.
+    pub fn of(&self, environment: &Environment, index: usize) -> Option<Place> {
+        let path: Vec<&str> = self.sites.get(index)?.file.as_str().split('/').collect();
+        let shape = environment.files.patterns().iter().find_map(|pattern| {
+            let pattern: Vec<&str> = pattern.split('/').collect();
+            let crossing = pattern.iter().filter(|part| **part == "**").count();
+            if crossing > MOST_CROSSING { None } else { shape(&pattern, &path) }
+        })?;
+        let ordinal = self.ordinals.get_or_init(|| ordinals(self.sites))[index];
+        Some((shape.into_iter().map(str::to_owned).collect(), ordinal))
+    }
+
+    /// Finds what an environment before runs at all the places that stand for those of a question.
+    pub(super) fn counterpart<'d>(
+        &self,
+        decisions: &'d [Decision],
+        (environment, question): (&Environment, &Question),
+        before: &Environment,
+    ) -> Counterpart<'d> {
+        let there = self.standing(decisions, question, before);
+        let mut one = None;
+        for site in &question.sites {
+            let Some(value) = self.of(environment, *site).and_then(|place| there.get(&place).copied()) else {
+                return Counterpart::Missing(*site);
+            };
+            if *one.get_or_insert(value) != value {
+                return Counterpart::Several;
+            }
+        }
+        one.map_or(Counterpart::Several, Counterpart::One)
+    }
+
+    /// Returns what an environment runs of a question's image, by place.
+    fn standing<'d>(
+        &self,
+        decisions: &'d [Decision],
+        question: &Question,
+        environment: &Environment,
+    ) -> BTreeMap<Place, &'d Value> {
+        let all = decisions.iter().map(|decision| &decision.question);
+        let own = all.filter(|other| other.environment == environment.name && other.image == question.image);
+        own.flat_map(|other| other.sites.iter().map(move |site| (site, &other.current)))
+            .filter_map(|(site, value)| Some((self.of(environment, *site)?, value)))
+            .collect()
+    }
+
+    /// Groups the sites of a question by what the environments before run at the places that stand for theirs; none where
+    /// these run one version each, so that places make no difference.
+    fn parts(
+        &self,
+        observation: &Observation,
+        decisions: &[Decision],
+        (environment, question): (&Environment, &Question),
+        environments: &Environments,
+    ) -> Vec<Vec<usize>> {
+        let here = environment.after.iter().filter(|before| matches!(before, Predecessor::Here(_)));
+        let several = here.filter(|before| runs(observation, decisions, before.name(), &question.image).len() > 1);
+        let several = several.filter_map(|before| environments.named(before.name()));
+        let there: Vec<_> = several.map(|before| self.standing(decisions, question, before)).collect();
+        if there.is_empty() {
+            return Vec::new();
+        }
+        let mut parts: Vec<(Vec<Option<&Value>>, Vec<usize>)> = Vec::new();
+        for site in &question.sites {
+            let place = self.of(environment, *site);
+            let key: Vec<_> = there.iter().map(|there| there.get(place.as_ref()?).copied()).collect();
+            match parts.iter_mut().find(|(known, _)| *known == key) {
+                Some((_, sites)) => sites.push(*site),
+                None => parts.push((key, vec![*site])),
+            }
+        }
+        parts.into_iter().map(|(_, sites)| sites).collect()
     }
 }
 
-fn place(observation: &Observation, environment: &Environment, index: usize) -> Option<Place> {
-    let site = observation.sites.get(index)?;
-    let path: Vec<&str> = site.file.as_str().split('/').collect();
-    let shape = environment.files.patterns().iter().find_map(|pattern| {
-        let pattern: Vec<&str> = pattern.split('/').collect();
-        let crossing = pattern.iter().filter(|part| **part == "**").count();
-        if crossing > MOST_CROSSING { None } else { shape(&pattern, &path) }
-    })?;
-    let is_before = |other: &&Site| {
-        (&other.branch, &other.file, &other.image) == (&site.branch, &site.file, &site.image)
-            && other.offset < site.offset
+/// Takes decisions apart whose places stand for such of the environment before as run different versions: each place
+/// goes where its own counterpart stands.
+pub(super) fn apart(
+    places: &Places<'_>,
+    observation: &Observation,
+    decisions: Vec<Decision>,
+    environments: &Environments,
+) -> Vec<Decision> {
+    let mut parts: BTreeMap<usize, Vec<Vec<usize>>> = BTreeMap::new();
+    for (index, decision) in decisions.iter().enumerate().filter(|(_, decision)| decision.question.sites.len() > 1) {
+        let question = &decision.question;
+        let Some(environment) = environments.named(&question.environment) else { continue };
+        let own = places.parts(observation, &decisions, (environment, question), environments);
+        if own.len() > 1 {
+            parts.insert(index, own);
+        }
+    }
+    if parts.is_empty() {
+        return decisions;
+    }
+    let split = |(index, decision): (usize, Decision)| match parts.remove(&index) {
+        None => vec![decision],
+        Some(parts) => {
+            let with =
+                |sites| Decision { question: Question { sites, ..decision.question.clone() }, ..decision.clone() };
+            parts.into_iter().map(with).collect()
+        }
     };
-    Some((shape.into_iter().map(str::to_owned).collect(), observation.sites.iter().filter(is_before).count()))
+    decisions.into_iter().enumerate().flat_map(split).collect()
+}
+
+/// Counts for each site how many of its image stand before it in its file.
+fn ordinals(sites: &[Site]) -> Vec<usize> {
+    let of_what = |index: usize| (&sites[index].branch, &sites[index].file, &sites[index].image);
+    let mut order: Vec<usize> = (0..sites.len()).collect();
+    order.sort_by_key(|index| (of_what(*index), sites[*index].offset));
+    let mut ordinals = vec![0; sites.len()];
+    for pair in order.windows(2) {
+        if of_what(pair[0]) == of_what(pair[1]) {
+            ordinals[pair[1]] = ordinals[pair[0]] + 1;
+        }
+    }
+    ordinals
+}
+
+/// Finds the places of one image that only one of two environments has, where some of its places stand for each other: the
+/// sites of the first that are alone, and those of the second.
+pub fn alone(
+    places: &Places<'_>,
+    (environment, here): (&Environment, &[usize]),
+    (before, there): (&Environment, &[usize]),
+) -> (Vec<usize>, Vec<usize>) {
+    let of = |environment: &Environment, sites: &[usize]| -> Vec<(usize, Option<Place>)> {
+        sites.iter().map(|site| (*site, places.of(environment, *site))).collect()
+    };
+    let (here, there) = (of(environment, here), of(before, there));
+    let set = |places: &[(usize, Option<Place>)]| -> BTreeSet<Place> {
+        places.iter().filter_map(|(_, place)| place.clone()).collect()
+    };
+    let (known, other) = (set(&here), set(&there));
+    if known.is_disjoint(&other) {
+        return (Vec::new(), Vec::new());
+    }
+    let lacking = |places: Vec<(usize, Option<Place>)>, other: &BTreeSet<Place>| -> Vec<usize> {
+        let is_alone = |place: &Option<Place>| place.as_ref().is_none_or(|place| !other.contains(place));
+        places.into_iter().filter(|(_, place)| is_alone(place)).map(|(site, _)| site).collect()
+    };
+    (lacking(here, &other), lacking(there, &known))
 }
 
 /// Returns the parts of a path that wildcards of a glob stand for; `None` where they do not fit.

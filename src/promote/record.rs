@@ -42,8 +42,10 @@ pub fn entries(known: &Known<'_>) -> Vec<Entry> {
                     to: to.cloned(),
                     kind,
                     author: shift.word.author.clone(),
+                    by: shift.word.by.clone(),
                     pull_request: shift.word.pull_request.clone(),
                     reason: reason(shift),
+                    is_return: shift.word.failed.is_some(),
                 });
             }
         }

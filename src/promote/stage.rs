@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::model::decision::{Decision, Reason, Verdict};
-use crate::model::environment::{Environment, Publish};
+use crate::model::environment::{Environment, EnvironmentName, Publish};
 use crate::model::gate::{GateSpec, GateState};
 use crate::model::image::ImageName;
 use crate::model::observation::Observation;
@@ -16,7 +16,7 @@ use crate::model::policy::Groups;
 use crate::model::proposal::{Action, Move, Proposal};
 use crate::model::source::SourceQuestion;
 use crate::model::tags::newest_first;
-use crate::promote::candidates::{Candidate, Search};
+use crate::promote::candidates::{Candidate, Search, Settled, predecessors, runs};
 use crate::promote::gates::{self, Bench, Judged};
 use crate::promote::{ForgeWants, published, soaking};
 
@@ -24,7 +24,7 @@ use crate::promote::{ForgeWants, published, soaking};
 #[derive(Debug, Default)]
 pub(super) struct Stage {
     /// What decisions come to, by their positions, where the environment follows others.
-    pub(super) settled: BTreeMap<usize, Verdict>,
+    pub(super) settled: BTreeMap<usize, Settled>,
     /// What moves, or waits.
     pub(super) proposals: Vec<Proposal>,
     /// What cannot even be proposed.
@@ -58,14 +58,14 @@ pub(super) fn stage(
 fn best(ways: Vec<Stage>, decisions: &[Decision], names: &BTreeMap<ImageName, String>) -> Stage {
     let mut best = Stage::default();
     let mut proposals: BTreeMap<String, Proposal> = BTreeMap::new();
-    let mut settled: BTreeMap<usize, Vec<Verdict>> = BTreeMap::new();
+    let mut settled: BTreeMap<usize, Vec<Settled>> = BTreeMap::new();
     let mut skipped = BTreeSet::new();
     for way in ways {
         best.questions.extend(way.questions);
         best.forge.checks.extend(way.forge.checks);
         best.forge.approvals.extend(way.forge.approvals);
         skipped.extend(way.skipped);
-        way.settled.into_iter().for_each(|(index, verdict)| settled.entry(index).or_default().push(verdict));
+        way.settled.into_iter().for_each(|(index, one)| settled.entry(index).or_default().push(one));
         for proposal in way.proposals {
             match proposals.get_mut(&proposal.group) {
                 Some(known) if is_better(&proposal, known) => *known = proposal,
@@ -75,22 +75,24 @@ fn best(ways: Vec<Stage>, decisions: &[Decision], names: &BTreeMap<ImageName, St
         }
     }
     let mut quiet: BTreeSet<&str> = BTreeSet::new();
-    for (index, verdicts) in settled {
+    for (index, ways) in settled {
         let image = &decisions[index].question.image;
         let proposal = names.get(image).and_then(|group| proposals.get(group));
         let moves = proposal.into_iter().flat_map(|proposal| &proposal.moves);
-        let mut own = moves.filter(|step| step.image == *image && step.from == decisions[index].question.current);
+        let mut own = moves.filter(|step| step.answers(&decisions[index].question));
         let held = proposal.is_some_and(|proposal| proposal.action == Action::Held);
-        let keeps = verdicts.contains(&Verdict::Keep);
-        let verdict = match own.next() {
-            Some(step) if !held => Verdict::Move { to: step.to.clone(), step: step.step },
-            None if !keeps => verdicts.into_iter().next().unwrap_or(Verdict::Keep),
-            _ => Verdict::Keep,
+        let keeps = ways.iter().any(|way| way.verdict == Verdict::Keep);
+        let by_whom = ways.iter().find_map(|way| way.held.clone());
+        let (verdict, held) = match own.next() {
+            Some(step) if !held => (Verdict::Move { to: step.to.clone(), step: step.step }, None),
+            None if !keeps => (ways.into_iter().next().map_or(Verdict::Keep, |way| way.verdict), None),
+            Some(_) => (Verdict::Keep, by_whom),
+            None => (Verdict::Keep, None),
         };
         if !matches!(verdict, Verdict::Undecided(_)) {
             quiet.insert(image.as_str());
         }
-        best.settled.insert(index, verdict);
+        best.settled.insert(index, Settled { verdict, held });
     }
     best.skipped = skipped.into_iter().filter(|row: &Skipped| !quiet.contains(row.what.as_str())).collect();
     best.proposals = proposals.into_values().collect();
@@ -136,7 +138,7 @@ fn one(
         let group = names.get(image).map_or("", String::as_str);
         let candidate = candidate(search, decision, environment);
         if !environment.after.is_empty() {
-            stage.settled.insert(index, candidate.verdict());
+            stage.settled.insert(index, candidate.settled());
         }
         match candidate {
             Candidate::Move(step) => moving.entry(group).or_default().push(*step),
@@ -149,7 +151,10 @@ fn one(
                     held.entry(group).or_insert(reason);
                 }
             }
-            Candidate::Held(step, reason) => {
+            Candidate::Held(step, why) => {
+                let reason = format!("{} is held: {why}", step.to);
+                let is_grouped = groups.of(image).is_some();
+                let reason = if is_grouped { format!("the group moves together: {image}: {reason}") } else { reason };
                 held.entry(group).or_insert(reason);
                 moving.entry(group).or_default().push(*step);
             }
@@ -162,6 +167,9 @@ fn one(
                 blocked.entry(group).or_insert_with(|| format!("{image}: {reason}"));
             }
         }
+    }
+    for (group, reason) in missing(search, environment, groups) {
+        blocked.entry(group).or_insert(reason);
     }
     for (group, moves) in moving {
         // A configured group moves together: it waits for what cannot be told of one of its images.
@@ -196,6 +204,26 @@ fn one(
         stage.proposals.push(proposal);
     }
     stage
+}
+
+/// Finds for each configured group an image of it that an environment before runs, and that nothing follows here: the group
+/// is half present.
+fn missing<'g>(search: &Search<'_>, environment: &Environment, groups: &'g Groups) -> BTreeMap<&'g str, String> {
+    let mut found = BTreeMap::new();
+    let runs = |name, image| !runs(search.observation, search.decisions, name, image).is_empty();
+    let before: Vec<&EnvironmentName> = predecessors(environment).collect();
+    let own = search.decisions.iter().map(|decision| &decision.question);
+    let own = own.filter(|question| before.contains(&&question.environment)).map(|question| &question.image);
+    let elsewhere = before.iter().filter_map(|name| search.observation.elsewhere.get(*name));
+    let images: BTreeSet<&ImageName> = own.chain(elsewhere.flat_map(|elsewhere| elsewhere.runs.keys())).collect();
+    for image in images {
+        let Some(group) = groups.of(image).filter(|_| !runs(&environment.name, image)) else { continue };
+        if let Some(before) = before.iter().find(|before| runs(before, image)) {
+            let reason = format!("{image}: {before} runs it, and nothing follows it in {}", environment.name);
+            found.entry(group.name.as_str()).or_insert(reason);
+        }
+    }
+    found
 }
 
 /// Tells which version a decision left out because a person holds it.

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::model::decision::{Origin, Question, Reason};
+use crate::model::decision::{Origin, Question, Reason, Verdict};
 use crate::model::environment::Publish;
 use crate::model::gate::{GateSpec, SoakCount};
 use crate::model::glob::{ImageGlob, PathGlobs};
@@ -279,4 +279,255 @@ fn a_failure_is_laid_to_nobody_while_it_is_not_known_what_else_came() {
     // The other one may have come later, and failed.
     observation.pasts.insert(key(api), Err("the object is damaged".to_owned()));
     assert_eq!(states(&observation), [(WEB.to_owned(), false)]);
+}
+
+/// A timeline in which values came one after the other, at these hours of a day, the newest last.
+fn timeline(came: &[(&str, i64)]) -> crate::model::history::Timeline {
+    let start: Timestamp = "2026-11-20T00:00:00Z".parse().unwrap();
+    let at = |hours: i64| start + jiff::SignedDuration::from_hours(hours);
+    let shift = |(depth, pair): (usize, &[(&str, i64)])| {
+        let (from, to) = (value(pair[0].0), value(pair[1].0));
+        let word = crate::model::history::Word { depth, ..Default::default() };
+        crate::model::history::Shift {
+            commit: crate::model::commit::CommitId(format!("c{}", pair[1].0).into()),
+            time: at(pair[1].1),
+            landed: at(pair[1].1),
+            by: crate::model::history::Mover::Tagboat,
+            word,
+            from: [from.clone()].into(),
+            to: [to.clone()].into(),
+            steps: [(from, to)].into(),
+        }
+    };
+    let shifts = came.windows(2).rev().enumerate().map(shift).collect();
+    crate::model::history::Timeline { shifts, asides: Vec::new(), oldest: start, whole: true }
+}
+
+/// The rows of `prod`, after `eu` and `us`, where soak counts two hours from the introduction, at an hour of the day.
+fn introduced(eu: &[(&str, i64)], us: &[(&str, i64)], hour: i64) -> Vec<String> {
+    let mut prod = environment("prod", &["eu", "us"], Publish::Commit);
+    prod.gates = vec![GateSpec::Soak { time: jiff::SignedDuration::from_hours(2), count: SoakCount::Introduced }];
+    let first = |name| environment(name, &[], Publish::Commit);
+    let environments = Environments(vec![first("eu"), first("us"), prod]);
+    let runs = |came: &[(&str, i64)]| came.last().unwrap().0.to_owned();
+    let decisions =
+        vec![decision(WEB, "eu", &runs(eu)), decision(WEB, "us", &runs(us)), decision(WEB, "prod", "1.0.0")];
+    let mut observation = observation(&[WEB]);
+    observation.now = timeline(&[]).oldest + jiff::SignedDuration::from_hours(hour);
+    for (name, came) in [("eu", eu), ("us", us)] {
+        let past = Past { timeline: Some(timeline(came)), ..Past::default() };
+        observation.pasts.insert((name.into(), WEB.parse().unwrap()), Ok(past));
+    }
+    let told = told(&promote(&observation, decisions, &environments, &Groups::default()));
+    told.into_iter().filter(|row| row.starts_with("prod") || row.contains("in prod")).collect()
+}
+
+#[test]
+fn counted_from_the_introduction_the_newest_that_all_have_had_comes_though_they_run_different_ones() {
+    let eu = [("1.0.0", 0), ("1.1.0", 1), ("1.2.0", 4)];
+    let us = [("1.0.0", 0), ("1.1.0", 2), ("1.3.0", 5)];
+    let apart = format!("{WEB}: in prod: the environments before it do not run the same version");
+    assert_eq!(introduced(&eu, &us, 6), ["prod/ghcr.io-acme-web: 1.0.0 -> 1.1.0 committed"]);
+    // It waits until the last of them has had it for long enough.
+    assert_eq!(introduced(&eu[..2], &us, 3), ["prod/ghcr.io-acme-web: 1.0.0 -> 1.1.0 waiting"]);
+    // The newest of several, and none that only one of them had.
+    let other = [("1.0.0", 0), ("1.1.0", 1), ("1.2.0", 2), ("1.3.0", 5)];
+    assert_eq!(introduced(&eu, &other, 7), ["prod/ghcr.io-acme-web: 1.0.0 -> 1.2.0 committed"]);
+    assert_eq!(introduced(&eu, &other, 5), ["prod/ghcr.io-acme-web: 1.0.0 -> 1.1.0 committed"]);
+    assert_eq!(introduced(&eu, &[("1.0.0", 0), ("1.3.0", 5)], 9), [apart]);
+}
+
+#[test]
+fn a_group_half_of_which_is_missing_here_waits_and_one_that_is_missing_before_does_not() {
+    let api = "ghcr.io/acme/api";
+    let environments =
+        Environments(vec![environment("dev", &[], Publish::Commit), environment("prod", &["dev"], Publish::Commit)]);
+    let image = |name: &str| ImageGlob::parse(name).unwrap();
+    let groups = Groups(vec![Group { name: "shop".into(), images: vec![image(WEB), image(api)] }]);
+    let of = |decisions: Vec<Decision>, groups: &Groups| {
+        let promoted = promote(&observation(&[WEB, api]), decisions, &environments, groups);
+        let prod = promoted.proposals.into_iter().find(|proposal| proposal.environment == "prod".into()).unwrap();
+        (prod.action, prod.reason)
+    };
+    let web = [decision(WEB, "dev", "1.2.0"), decision(WEB, "prod", "1.0.0")];
+    let half = [&web[..], &[decision(api, "dev", "1.2.0")]].concat();
+    let reason = "the group moves together: ghcr.io/acme/api: dev runs it, and nothing follows it in prod";
+    assert_eq!(of(half.clone(), &groups), (crate::model::proposal::Action::Waiting, Some(reason.to_owned())));
+    assert_eq!(of(half, &Groups::default()), (crate::model::proposal::Action::Committed, None));
+    assert_eq!(of(web.to_vec(), &groups), (crate::model::proposal::Action::Committed, None));
+}
+
+#[test]
+fn a_digest_that_gave_way_comes_back_only_where_nobody_moved_the_environment_before_to_it() {
+    let (old, new) = ("1.0.0@a", "1.0.0@b");
+    let following = |environment: &str, current: &str| {
+        let mut decision = decision(WEB, environment, "1.0.0");
+        let policy = Policy::new(Select::Digest(Some("1.0.0".parse().unwrap())));
+        decision.question.policy = Arc::new(policy);
+        decision.question.current = value(current);
+        decision.verdict = Verdict::Keep;
+        decision
+    };
+    let environments =
+        Environments(vec![environment("dev", &[], Publish::Commit), environment("prod", &["dev"], Publish::Commit)]);
+    let went_back = |by: &crate::model::history::Mover| {
+        let mut observation = observation(&[WEB]);
+        let mut dev = timeline(&[(old, 0), (new, 1), (old, 2)]);
+        dev.shifts.iter_mut().for_each(|shift| shift.by = by.clone());
+        for (name, own) in [("dev", dev), ("prod", timeline(&[(old, 0), (new, 1)]))] {
+            let past = Past { timeline: Some(own), ..Past::default() };
+            observation.pasts.insert((name.into(), WEB.parse().unwrap()), Ok(past));
+        }
+        let decisions = vec![following("dev", old), following("prod", new)];
+        told(&promote(&observation, decisions, &environments, &Groups::default()))
+    };
+    let by_tagboat = went_back(&crate::model::history::Mover::Tagboat);
+    assert!(
+        by_tagboat[0].starts_with("prod/ghcr.io-acme-web: ") && by_tagboat[0].ends_with("committed"),
+        "{by_tagboat:?}"
+    );
+    let by_a_person = went_back(&crate::model::history::Mover::Person("Ada".into()));
+    assert!(by_a_person[0].contains("to which a person moved dev"), "{by_a_person:?}");
+}
+
+#[test]
+fn a_hold_in_an_environment_holds_in_those_after_it_and_in_none_before() {
+    let environments = Environments(vec![
+        environment("dev", &[], Publish::Commit),
+        environment("staging", &["dev"], Publish::Commit),
+        environment("prod", &["staging"], Publish::Commit),
+    ]);
+    let hold = |environment: &str| crate::model::hold::Hold {
+        environment: Some(environment.into()),
+        image: WEB.parse().unwrap(),
+        tag: "1.2.0".parse().unwrap(),
+        until: None,
+        by: None,
+        reason: None,
+    };
+    let with = |held: &str| {
+        let mut observation = observation(&[WEB]);
+        observation.holds = vec![hold(held)];
+        let decisions =
+            vec![decision(WEB, "dev", "1.3.0"), decision(WEB, "staging", "1.2.0"), decision(WEB, "prod", "1.0.0")];
+        let rows = told(&promote(&observation, decisions, &environments, &Groups::default()));
+        rows.into_iter().filter(|row| row.starts_with("prod")).collect::<Vec<_>>()
+    };
+    let (held, free) =
+        ("prod/ghcr.io-acme-web: 1.0.0 -> 1.2.0 held", "prod/ghcr.io-acme-web: 1.0.0 -> 1.2.0 committed");
+    assert_eq!([with("dev"), with("staging"), with("prod"), with("elsewhere")], [[held], [held], [held], [free]]);
+}
+
+#[test]
+fn an_environment_is_ahead_only_of_all_that_stands_before_it() {
+    let environments =
+        Environments(vec![environment("dev", &[], Publish::Commit), environment("prod", &["dev"], Publish::Commit)]);
+    let key = |name: &str| (EnvironmentName::from(name), WEB.parse::<ImageName>().unwrap());
+    let order = |one: &Value, other: &Value| {
+        one.tag.as_ref().map(ToString::to_string).partial_cmp(&other.tag.as_ref().map(ToString::to_string))
+    };
+    let with = |dev: &[&str]| {
+        let values = dev.iter().map(|tag| value(tag)).collect();
+        let runs = drift::Runs::from([(key("dev"), values), (key("prod"), [value("1.2.0")].into())]);
+        let found = drift::drift(&environments, &runs, &BTreeMap::new(), &order);
+        found.into_iter().map(|drift| drift.reason).collect::<Vec<_>>()
+    };
+    assert_eq!(with(&["1.1.0"]), ["1.2.0 is ahead of dev, which runs 1.1.0"]);
+    assert_eq!(with(&["1.0.0", "1.1.0"]), ["1.2.0 is ahead of dev, which runs 1.0.0, 1.1.0"]);
+    // One of its places is further.
+    assert_eq!(with(&["1.1.0", "1.3.0"]), [""; 0]);
+    assert_eq!(with(&["1.2.0", "1.1.0"]), [""; 0]);
+}
+
+#[test]
+fn of_several_ways_the_one_that_is_open_is_taken() {
+    let mut prod = environment("prod", &["eu", "us"], Publish::Commit);
+    prod.after_any = true;
+    prod.gates = vec![GateSpec::Soak { time: jiff::SignedDuration::from_hours(2), count: SoakCount::Running }];
+    let first = |name| environment(name, &[], Publish::Commit);
+    let environments = Environments(vec![first("eu"), first("us"), prod]);
+    let at = |eu: i64, us: i64| {
+        let decisions =
+            [decision(WEB, "eu", "1.2.0"), decision(WEB, "us", "1.2.0"), decision(WEB, "prod", "1.0.0")].to_vec();
+        let mut observation = observation(&[WEB]);
+        observation.now = timeline(&[]).oldest + jiff::SignedDuration::from_hours(6);
+        for (name, came) in [("eu", eu), ("us", us)] {
+            let past = Past { timeline: Some(timeline(&[("1.0.0", 0), ("1.2.0", came)])), ..Past::default() };
+            observation.pasts.insert((name.into(), WEB.parse().unwrap()), Ok(past));
+        }
+        let promoted = promote(&observation, decisions, &environments, &Groups::default());
+        let own = promoted.proposals.into_iter().find(|proposal| proposal.environment == "prod".into()).unwrap();
+        let hour = |moment: Timestamp| moment.to_zoned(jiff::tz::TimeZone::UTC).hour();
+        (own.action.as_str(), own.earliest.map(hour))
+    };
+    assert_eq!((at(1, 5), at(5, 1)), (("committed", None), ("committed", None)));
+    // None is open: the one that opens first.
+    assert_eq!((at(5, 6), at(6, 5)), (("waiting", Some(7)), ("waiting", Some(7))));
+}
+
+#[test]
+fn what_was_introduced_in_the_same_moment_as_what_failed_had_its_turn() {
+    let mut prod = environment("prod", &["eu"], Publish::Commit);
+    prod.gates = vec![GateSpec::Soak { time: jiff::SignedDuration::from_hours(2), count: SoakCount::Introduced }];
+    let environments = Environments(vec![environment("eu", &[], Publish::Commit), prod]);
+    let with = |came: &[(&str, i64)]| {
+        let mut observation = observation(&[WEB]);
+        observation.now = timeline(&[]).oldest + jiff::SignedDuration::from_hours(9);
+        observation.holds = vec![crate::model::hold::Hold {
+            environment: Some("prod".into()),
+            image: WEB.parse().unwrap(),
+            tag: "1.2.0".parse().unwrap(),
+            until: None,
+            by: Some(crate::model::hold::BY_ITSELF.to_owned()),
+            reason: None,
+        }];
+        let failed = crate::model::history::TakenBack {
+            value: value("1.2.0"),
+            instead: value("1.0.0"),
+            commit: crate::model::commit::CommitId("back".into()),
+            time: observation.now,
+            by: "Tagboat".into(),
+        };
+        let past = Past { timeline: Some(timeline(came)), ..Past::default() };
+        observation.pasts.insert(("eu".into(), WEB.parse().unwrap()), Ok(past));
+        let past = Past { failed: vec![failed], ..Past::default() };
+        observation.pasts.insert(("prod".into(), WEB.parse().unwrap()), Ok(past));
+        let decisions = vec![decision(WEB, "eu", came.last().unwrap().0), decision(WEB, "prod", "1.0.0")];
+        let rows = told(&promote(&observation, decisions, &environments, &Groups::default()));
+        rows.into_iter().find(|row| row.starts_with("prod")).unwrap()
+    };
+    let held = "prod/ghcr.io-acme-web: 1.0.0 -> 1.2.0 held";
+    assert_eq!(with(&[("1.0.0", 0), ("1.1.0", 1), ("1.2.0", 1)]), held);
+    assert_eq!(with(&[("1.0.0", 0), ("1.1.0", 1), ("1.2.0", 3)]), held);
+    // Of what came by then nothing is left, though something newer still soaks.
+    let waits = "prod/ghcr.io-acme-web: 1.0.0 -> 1.3.0 waiting";
+    assert_eq!(with(&[("1.0.0", 0), ("1.1.0", 1), ("1.2.0", 1), ("1.3.0", 8)]), waits);
+    assert_eq!(
+        with(&[("1.0.0", 0), ("1.1.0", 1), ("1.2.0", 3), ("1.3.0", 4)]),
+        "prod/ghcr.io-acme-web: 1.0.0 -> 1.3.0 committed"
+    );
+}
+
+#[test]
+fn a_stay_as_long_as_the_soak_is_no_starvation() {
+    let mut prod = environment("prod", &["eu"], Publish::Commit);
+    prod.gates = vec![GateSpec::Soak { time: jiff::SignedDuration::from_hours(2), count: SoakCount::Running }];
+    let environments = Environments(vec![environment("eu", &[], Publish::Commit), prod]);
+    let reason = |came: &[(&str, i64)], hour: i64| {
+        let mut observation = observation(&[WEB]);
+        observation.now = timeline(&[]).oldest + jiff::SignedDuration::from_hours(hour);
+        let past = Past { timeline: Some(timeline(came)), ..Past::default() };
+        observation.pasts.insert(("eu".into(), WEB.parse().unwrap()), Ok(past));
+        let decisions = vec![decision(WEB, "eu", "1.3.0"), decision(WEB, "prod", "1.0.0")];
+        let promoted = promote(&observation, decisions, &environments, &Groups::default());
+        let own = promoted.proposals.into_iter().find(|proposal| proposal.environment == "prod".into()).unwrap();
+        match &own.gates[0].state {
+            GateState::Wait { reason, .. } => reason.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let fast = [("1.0.0", 0), ("1.1.0", 1), ("1.2.0", 2), ("1.1.0", 3), ("1.3.0", 4)];
+    assert!(reason(&fast, 4).contains("the last 3 versions there stayed too short, at most 1 h"));
+    let slower = [("1.0.0", 0), ("1.1.0", 1), ("1.2.0", 2), ("1.1.0", 4), ("1.3.0", 5)];
+    assert_eq!(reason(&slower, 5), "2 h of 2 h to go in eu");
 }

@@ -135,7 +135,8 @@ impl Maker<'_> {
             self.push(base, &made).await?;
             return Ok(Made { commit: made, fallback: None });
         };
-        let aside = self.aside(commit.plan.environment.as_str()).await?;
+        // What is of every environment has a name that no branch can have.
+        let aside = self.aside(&commit.plan.environment.as_str().replace('*', "@")).await?;
         match self.by_forge(forge, base, &aside, commit).await? {
             Ok(made) => {
                 let moved = self.push(base, &made).await;

@@ -5,6 +5,7 @@
 
 pub mod apply;
 pub mod body;
+pub mod held;
 mod links;
 pub mod making;
 pub mod notes;

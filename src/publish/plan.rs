@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::model::change::{Change, ChangeSet, FileEdit};
 use crate::model::commit::{
     CommitPlan, CommitStyle, TRAILER_BY, TRAILER_DATED, TRAILER_ENVIRONMENT, TRAILER_FAILED, TRAILER_HOLD,
-    TRAILER_IMAGE, TRAILER_KEY, TRAILER_ORDER, TRAILER_PUBLISH, TRAILER_REASON, TRAILER_RELEASE, TRAILER_SKIP,
+    TRAILER_IMAGE, TRAILER_KEY, TRAILER_ORDER, TRAILER_PUBLISH, TRAILER_REASON, TRAILER_SKIP,
 };
 use crate::model::environment::{EnvironmentName, Publish};
 use crate::model::gate::GateName;
@@ -160,53 +160,13 @@ fn names(gates: &BTreeSet<GateName>) -> String {
     gates.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// Returns the commit that holds versions of an environment by the file of holds alone.
-pub fn hold_commit(
-    environment: &EnvironmentName,
-    holds: &[Hold],
-    edit: FileEdit,
-    style: &CommitStyle,
-) -> PlannedCommit {
-    let plan = CommitPlan {
-        environment: environment.clone(),
-        message: hold_message(true, holds, style),
-        author: style.author.clone(),
-        committer: style.committer().clone(),
-        sign: style.sign,
-    };
-    PlannedCommit { plan, files: vec![edit], key: String::new() }
-}
-
 /// Names where a hold holds, behind its version.
-fn place(hold: &Hold) -> String {
+pub(super) fn place(hold: &Hold) -> String {
     hold.environment.as_ref().map(|name| format!(" in {name}")).unwrap_or_default()
 }
 
-/// Returns the message of a commit that adds holds, or releases them, with a trailer for each.
-pub fn hold_message(is_hold: bool, holds: &[Hold], style: &CommitStyle) -> String {
-    let verb = if is_hold { "hold" } else { "release" };
-    let subject = match holds {
-        [one] => format!("{verb} {}:{}{}", short(&one.image), one.tag, place(one)),
-        several => format!("{verb} {} versions", several.len()),
-    };
-    let mut text = format!("{subject}\n\n");
-    for hold in holds {
-        let reason = hold.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        let _infallible = writeln!(text, "- {}:{}{}{reason}", hold.image, hold.tag, place(hold));
-    }
-    text.push('\n');
-    let key = if is_hold { TRAILER_HOLD } else { TRAILER_RELEASE };
-    for hold in holds {
-        let _infallible = writeln!(text, "{key}: {}:{}{}", hold.image, hold.tag, place(hold));
-    }
-    for (key, value) in style.further_trailers() {
-        let _infallible = writeln!(text, "{key}: {value}");
-    }
-    text
-}
-
 /// Returns the last part of an image's name.
-fn short(image: &ImageName) -> &str {
+pub(super) fn short(image: &ImageName) -> &str {
     image.path().rsplit('/').next().unwrap_or_default()
 }
 

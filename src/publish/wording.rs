@@ -131,9 +131,18 @@ pub(super) fn body(
     let text = lines.join("\n");
     let text = text.trim();
     match text.char_indices().nth(room) {
-        Some((end, _)) => Some(format!("{}\n\n… cut here: the text is longer than this forge takes", &text[..end])),
+        Some((end, _)) => Some(cut(text, end)),
         None => Some(text.to_owned()).filter(|text| !text.is_empty()),
     }
+}
+
+/// Cuts a text at the end of a line, and says how many lines are gone. What is folded in there stays folded in.
+fn cut(text: &str, end: usize) -> String {
+    let kept = text[..end].rfind('\n').map_or("", |at| &text[..at]).trim_end();
+    let gone = text[kept.len()..].lines().filter(|line| !line.trim().is_empty()).count();
+    let open = kept.matches("<details>").count().saturating_sub(kept.matches("</details>").count());
+    let closed = "\n\n</details>".repeat(open.min(2));
+    format!("{kept}{closed}\n\n… {gone} more lines: the text is longer than this forge takes")
 }
 
 /// Returns what a default title says without its environment.
@@ -152,6 +161,20 @@ mod tests {
 
     fn written(source: &str) -> String {
         message(Some(&Template::parse(source, Wording::Message).unwrap()), &facts())
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_at_the_end_of_a_line_and_counted() {
+        let rows: String = (0..9).map(|row| format!("| row {row} |\n")).collect();
+        let text = format!("{rows}<details>\n\n{rows}</details>");
+        let at = |end: usize| cut(&text, end);
+        assert_eq!(at(25), "| row 0 |\n| row 1 |\n\n… 18 more lines: the text is longer than this forge takes");
+        assert_eq!(at(3), "\n\n… 20 more lines: the text is longer than this forge takes");
+        assert!(
+            at(130).ends_with("| row 1 |\n\n</details>\n\n… 8 more lines: the text is longer than this forge takes"),
+            "{}",
+            at(130)
+        );
     }
 
     #[test]

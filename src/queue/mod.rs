@@ -27,11 +27,13 @@ pub enum Cause {
     Webhook,
     /// A repository whose environments come before its own has moved.
     Before,
+    /// Somebody ordered it, or something that it is to follow.
+    Order,
 }
 
 impl Cause {
     /// Every one.
-    const ALL: [Self; 5] = [Self::Start, Self::Schedule, Self::Gate, Self::Webhook, Self::Before];
+    const ALL: [Self; 6] = [Self::Start, Self::Schedule, Self::Gate, Self::Webhook, Self::Before, Self::Order];
 
     /// Returns the word in logs and messages.
     pub fn as_str(self) -> &'static str {
@@ -41,12 +43,13 @@ impl Cause {
             Self::Gate => "gate",
             Self::Webhook => "webhook",
             Self::Before => "before",
+            Self::Order => "order",
         }
     }
 
     /// Whether something has happened that a pass that runs may have missed, and nobody else knows of.
     fn is_news(self) -> bool {
-        matches!(self, Self::Webhook | Self::Before)
+        matches!(self, Self::Webhook | Self::Before | Self::Order)
     }
 
     /// Returns the cause of a word.
@@ -132,8 +135,8 @@ pub trait Queue: Send + Sync {
     /// Says how many more passes may begin here.
     fn room(&self, passes: usize);
 
-    /// Returns what there is to tell, if anything.
-    fn take(&self) -> Option<Event>;
+    /// Returns what there is to tell, if anything. A pass that may not begin is left to others, or for later.
+    fn take(&self, may_begin: &dyn Fn(&str) -> bool) -> Option<Event>;
 
     /// Waits until there may be something to tell. It may be dropped at any moment.
     fn changed(&self) -> BoxFuture<'_, ()>;

@@ -11,7 +11,7 @@ use crate::model::record::History;
 ///
 /// Where the writer fails.
 pub fn history(history: &History, out: &mut dyn io::Write) -> io::Result<()> {
-    write!(out, "time,commit,environment,image,from,to,kind,author,pullRequest,reason\r\n")?;
+    write!(out, "time,commit,environment,image,from,to,kind,author,pullRequest,reason,by\r\n")?;
     for entry in &history.entries {
         let value = |value: &Option<crate::model::site::Value>| value.as_ref().map(ToString::to_string);
         let cells = [
@@ -25,6 +25,7 @@ pub fn history(history: &History, out: &mut dyn io::Write) -> io::Result<()> {
             entry.author.clone(),
             entry.pull_request.clone().unwrap_or_default(),
             entry.reason.clone().unwrap_or_default(),
+            entry.by.clone().unwrap_or_default(),
         ];
         let cells: Vec<String> = cells.iter().map(|text| cell(text)).collect();
         write!(out, "{}\r\n", cells.join(","))?;

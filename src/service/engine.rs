@@ -34,8 +34,8 @@ const MOST_ERRORS: usize = 20;
 /// How wide faults are told in logs, in columns.
 const WIDTH: usize = 120;
 
-/// Runs one pass of a repository at a moment.
-pub(super) type Work = Arc<dyn Fn(&str, Timestamp) -> Passed + Send + Sync>;
+/// Runs one pass of a repository at a moment, and tells when Git has answered it.
+pub(super) type Work = Arc<dyn Fn(&str, Timestamp, &(dyn Fn() + Sync)) -> Passed + Send + Sync>;
 
 /// A pass that runs.
 struct Running {
@@ -79,10 +79,13 @@ impl Engine {
             if queue.is_open() {
                 self.shared.timetable().due(now).into_iter().for_each(|ask| queue.ask(ask));
             }
-            let room = self.shared.timetable().room(now);
-            queue.room(room);
+            let event = {
+                let timetable = self.shared.timetable();
+                queue.room(timetable.free(now));
+                queue.take(&timetable.leave(now))
+            };
             // What is heard may be due at once, or be no longer.
-            let Some(event) = queue.take() else { break };
+            let Some(event) = event else { break };
             self.hear(event, now);
         }
         let timetable = self.shared.timetable();
@@ -125,7 +128,13 @@ impl Engine {
         let repositories = self.shared.live().watcher.service().repositories.len();
         let shared = Arc::clone(&self.shared);
         let pass = move || {
-            let mut passed = work(&of_work, now);
+            let answered = || {
+                if shared.timetable().answered(&of_work, shared.clock.now()) {
+                    // Others that ask the same host may begin.
+                    shared.wake.notify_one();
+                }
+            };
+            let mut passed = work(&of_work, now, &answered);
             let outcome = passed.result.as_ref().ok().filter(|_| shared.notifier.is_wanted());
             let news = outcome.map(|outcome| News::of(outcome, &of_work, shared.clock.now()));
             let seen = passed.result.as_mut().ok().and_then(|outcome| Seen::of(outcome, repositories, now));
@@ -168,6 +177,9 @@ impl Engine {
                 requests = all_requests(&passed.usage);
                 self.shared.metrics.asked(passed);
                 self.warn(url, passed);
+                if passed.cache_warning.is_none() {
+                    self.shared.had_a_cache.store(true, Ordering::Relaxed);
+                }
                 match &passed.result {
                     Err(_) => (PassResult::Failed, Ended::Failed),
                     Ok(outcome) => {
@@ -240,7 +252,8 @@ impl Engine {
                 );
             }
             Ok(Passed { result: Err(error), .. }) => {
-                let reason = in_full(error);
+                // The places of faults stand on the board; a line is one line.
+                let reason = error.to_string().lines().collect::<Vec<_>>().join("; ");
                 tracing::error!(repository = url, cause, result = word, %began, milliseconds, requests, failures, %reason, "pass");
             }
             Err(reason) => {

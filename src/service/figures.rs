@@ -84,7 +84,9 @@ pub(super) fn earliest(outcome: &Outcome, now: Timestamp) -> Option<Timestamp> {
         });
     // A last look when the time of a watch is over: what failed until then still goes back.
     let watched = outcome.watches.iter().map(|watch| watch.until);
-    waiting.chain(young).chain(watched).filter(|moment| *moment > now).min()
+    // What is held until a moment may come from then on.
+    let held = outcome.standing.iter().flat_map(|standing| &standing.status.holds).filter_map(|hold| hold.until);
+    waiting.chain(young).chain(watched).chain(held).filter(|moment| *moment > now).min()
 }
 
 /// Returns the images that decisions were made about.
@@ -115,6 +117,24 @@ mod tests {
         let outcome = Outcome { watches, ..Outcome::default() };
         assert_eq!(earliest(&outcome, at("2026-11-20T08:00:00Z")), Some(at("2026-11-20T08:10:00Z")));
         assert_eq!(earliest(&outcome, at("2026-11-20T08:30:00Z")), None);
+    }
+
+    #[test]
+    fn the_end_of_a_hold_is_one_too() {
+        let at = |text: &str| -> Timestamp { text.parse().unwrap() };
+        let hold = |until: Option<&str>| crate::model::hold::Hold {
+            environment: None,
+            image: "ghcr.io/acme/web".parse().unwrap(),
+            tag: "1.5.0".parse().unwrap(),
+            until: until.map(at),
+            by: None,
+            reason: None,
+        };
+        let mut standing = crate::model::record::Standing::default();
+        standing.status.holds = [None, Some("2026-11-20T08:00:25Z"), Some("2026-11-20T07:00:00Z")].map(hold).into();
+        let outcome = Outcome { standing: Some(Box::new(standing)), ..Outcome::default() };
+        assert_eq!(earliest(&outcome, at("2026-11-20T08:00:00Z")), Some(at("2026-11-20T08:00:25Z")));
+        assert_eq!(earliest(&outcome, at("2026-11-20T08:00:25Z")), None);
     }
 
     #[test]

@@ -54,13 +54,19 @@ impl Files {
         self.0.iter().any(|(path, known)| print(path) != *known)
     }
 
-    fn look_again(&mut self) {
-        self.0.iter_mut().for_each(|(path, known)| *known = print(path));
+    /// Adds those that are not among them, as they are now.
+    fn join(&mut self, others: &Self) {
+        for (path, _) in &others.0 {
+            if !self.0.iter().any(|(known, _)| known == path) {
+                self.add(path);
+            }
+        }
     }
 }
 
 impl Live {
-    /// Reads a configuration, and the secrets of its webhooks. The witness is told of all that its passes ask.
+    /// Reads a configuration, and the secrets of its webhooks. The witness is told of all that its passes ask. Returns the files as
+    /// they were just before, too, as far as it is known which: one that is missing may come.
     ///
     /// # Errors
     ///
@@ -70,16 +76,27 @@ impl Live {
         environment: &Environment,
         clock: &Arc<dyn Clock>,
         witness: Witness,
-    ) -> Result<Self, SetupError> {
+    ) -> (Files, Result<Self, SetupError>) {
         let mut files = Files::default();
         files.add(file);
+        let read = Self::read_with(file, environment, clock, witness, &mut files);
+        (files, read)
+    }
+
+    fn read_with(
+        file: &Path,
+        environment: &Environment,
+        clock: &Arc<dyn Clock>,
+        witness: Witness,
+        files: &mut Files,
+    ) -> Result<Self, SetupError> {
         let service = setup::service(Some(file))?;
         service.require_repositories()?;
         read_once(&service).for_each(|path| files.add(&path));
         let hooks = Hooks::read(&service, environment, clock)?;
         let door = Door::read(&service)?;
         let watcher = Watcher::new(service, environment.clone(), witness)?;
-        Ok(Self { watcher, hooks, door, files })
+        Ok(Self { watcher, hooks, door, files: files.clone() })
     }
 }
 
@@ -90,7 +107,7 @@ fn read_once(service: &Service) -> impl Iterator<Item = PathBuf> {
         _ => None,
     });
     let users = match &service.access {
-        Some(Access::UsersFile(file)) => Some(file),
+        Some(Access::Users { file, .. }) => Some(file),
         _ => None,
     };
     let own = service.repositories.iter().filter_map(|repository| repository.webhook_secret.as_ref());
@@ -117,8 +134,13 @@ pub(super) struct Reading<'a> {
 impl Reading<'_> {
     /// Reads it again, and puts it in force unless it cannot be used.
     pub(super) fn again(&mut self, shared: &Shared) {
-        self.files.look_again();
-        match Live::read(self.file, self.environment, &shared.clock, shared.metrics.witness()) {
+        let (mut files, read) = Live::read(self.file, self.environment, &shared.clock, shared.metrics.witness());
+        if read.is_err() {
+            // Those of the one that stays in force are still read.
+            files.join(&shared.live().files);
+        }
+        self.files = files;
+        match read {
             Ok(live) => {
                 let service = live.watcher.service();
                 let repositories = service.repositories.len();
@@ -128,7 +150,6 @@ impl Reading<'_> {
                 if service.queue != shared.live().watcher.service().queue {
                     tracing::warn!("`queue` takes effect after a restart");
                 }
-                self.files = live.files.clone();
                 (self.log)(service.log);
                 shared.replace(live);
                 tracing::info!(repositories, "the configuration was read again");
@@ -142,5 +163,28 @@ impl Reading<'_> {
                 shared.metrics.reloaded(false, shared.clock.now());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::service::metrics::Metrics;
+
+    #[test]
+    fn what_a_refused_configuration_lacks_is_looked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, secret) = (folder.path().join("service.yaml"), folder.path().join("hook"));
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let text = "version: 1\nrepositories:\n  - url: https://git.example/a\n    webhookSecretFile: hook\n";
+        std::fs::write(&file, text).unwrap();
+        let read = || Live::read(&file, &Environment::default(), &clock, Metrics::new().witness());
+        let (files, refused) = read();
+        assert!(refused.is_err() && !files.have_changed());
+        std::fs::write(&secret, "hush").unwrap();
+        assert!(files.have_changed(), "it came later");
+        let (files, read) = read();
+        assert!(read.is_ok() && !files.have_changed());
     }
 }

@@ -9,11 +9,13 @@ mod engine;
 mod exchanges;
 mod exposition;
 mod figures;
+mod guests;
 mod hooks;
 mod joining;
 mod live;
 mod metrics;
 mod notify;
+mod room;
 mod schedule;
 mod server;
 mod timetable;
@@ -26,13 +28,13 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::environment::Environment;
 use crate::config::service::log::Log;
-use crate::pass::setup::SetupError;
+use crate::pass::setup::{self, SetupError};
 use crate::queue::{Health, Queue};
 use crate::service::board::Board;
 use crate::service::engine::Engine;
@@ -43,7 +45,7 @@ use crate::service::metrics::Metrics;
 use crate::service::notify::Notifier;
 use crate::service::timetable::Timetable;
 
-/// How long passes that run may go on after SIGTERM: Kubernetes waits for 30 s before it kills.
+/// How long passes and orders that run may go on after SIGTERM: Kubernetes waits for 30 s before it kills.
 const GRACE: Duration = Duration::from_secs(25);
 
 /// How often the configuration's files are looked at. A change of one that is mounted into a container tells nobody.
@@ -88,6 +90,8 @@ struct Shared {
     others: Joined,
     /// Whether a first pass has ended, well or not.
     had_a_pass: AtomicBool,
+    /// Whether the cache of the configuration in force was open once.
+    had_a_cache: AtomicBool,
     is_stopping: AtomicBool,
 }
 
@@ -105,6 +109,7 @@ impl Shared {
             queue: Arc::clone(&others.queue),
             others,
             had_a_pass: AtomicBool::new(false),
+            had_a_cache: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),
         };
         shared.configure();
@@ -122,6 +127,9 @@ impl Shared {
 
     /// Puts another configuration in force.
     fn replace(&self, live: Live) {
+        if live.watcher.service().cache != self.live().watcher.service().cache {
+            self.had_a_cache.store(false, Ordering::Relaxed);
+        }
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(self.others.share(live));
         self.configure();
     }
@@ -136,7 +144,7 @@ impl Shared {
         self.board.watch(service.repositories.iter().map(|repository| repository.url.as_str()));
         self.queue.watch(&service.repositories.iter().map(|repository| repository.url.clone()).collect::<Vec<_>>());
         let environment = live.watcher.environment();
-        let sharing = self.others.sharing.as_ref();
+        let sharing = (self.others.sharing.as_ref(), self.others.name.as_str());
         self.notifier.configure(service, environment, &self.clock, &self.metrics.notices, sharing);
         self.metrics.reloaded(true, now);
         self.wake.notify_one();
@@ -163,15 +171,29 @@ impl Shared {
         }
     }
 
+    /// Whether nothing begins any more.
+    fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
+    }
+
     /// Returns why nobody should send requests here, if so.
-    fn unready(&self) -> Option<&'static str> {
-        if self.is_stopping.load(Ordering::Relaxed) {
-            Some("stopping")
-        } else if !self.had_a_pass.load(Ordering::Relaxed) {
-            Some("the first pass has not ended yet")
-        } else {
-            None
+    async fn unready(&self) -> Option<String> {
+        if self.is_stopping() {
+            return Some("stopping".to_owned());
         }
+        if !self.had_a_pass.load(Ordering::Relaxed) {
+            return Some("the first pass has not ended yet".to_owned());
+        }
+        if self.had_a_cache.load(Ordering::Relaxed) {
+            return None;
+        }
+        // It is looked at until it is there: a place for it that is wrong shows with the first start, and one that is lost later
+        // is no reason to send webhooks away.
+        let live = self.live();
+        let look = move || setup::cache(live.watcher.service(), live.watcher.environment()).warning();
+        let warning = tokio::task::spawn_blocking(look).await.unwrap_or_default();
+        self.had_a_cache.store(warning.is_none(), Ordering::Relaxed);
+        warning.map(|warning| format!("the cache is not open: {warning}"))
     }
 }
 
@@ -188,7 +210,7 @@ pub fn caught<S: tracing::Subscriber>() -> impl tracing_subscriber::Layer<S> + S
 pub fn serve(file: &Path, environment: &Environment, log: &dyn Fn(Log)) -> Result<(), ServeError> {
     let metrics = Metrics::new();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let live = Live::read(file, environment, &clock, metrics.witness())?;
+    let live = Live::read(file, environment, &clock, metrics.witness()).1?;
     log(live.watcher.service().log);
     let runtime = Builder::new_multi_thread().worker_threads(NETWORK_THREADS).enable_all().build();
     let runtime = runtime.map_err(ServeError::Start)?;
@@ -216,12 +238,13 @@ async fn run(
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
     let others = joining::join(&live, environment, Arc::clone(&clock))?;
     let shared = Arc::new(Shared::new(live, clock, metrics, others));
-    let server = tokio::spawn(server::serve(listener, Arc::clone(&shared)));
+    let (end_serving, served) = oneshot::channel();
+    let server = tokio::spawn(server::serve(listener, Arc::clone(&shared), served));
     let handle = Handle::current();
     let of_loop = Arc::clone(&shared);
-    let work = move |url: &str, now| {
+    let work = move |url: &str, now, answered: &(dyn Fn() + Sync)| {
         let _catching = of_loop.board.catch(url);
-        handle.block_on(Box::pin(of_loop.live().watcher.pass(url, now)))
+        handle.block_on(Box::pin(of_loop.live().watcher.pass(url, now, answered)))
     };
     let mut engine = Engine::new(Arc::clone(&shared), Arc::new(work));
     let queue = Arc::clone(&shared.queue);
@@ -245,7 +268,10 @@ async fn run(
     }
     finish(&shared, &mut engine, &mut end).await;
     queue.close().await;
-    server.abort();
+    shared.board.close();
+    // Nobody listens where the server is gone already.
+    let _is_gone = end_serving.send(());
+    drop(server.await);
     Ok(())
 }
 
@@ -254,14 +280,18 @@ async fn finish(shared: &Shared, engine: &mut Engine, end: &mut End) {
     shared.is_stopping.store(true, Ordering::Relaxed);
     shared.timetable().stop();
     shared.queue.room(0);
-    tracing::info!(running = engine.running(), "stopping");
+    tracing::info!(running = engine.running(), orders = shared.board.orders.count(), "stopping");
     let ends = Instant::now() + GRACE;
-    while engine.is_busy() {
+    while engine.is_busy() || shared.board.orders.count() > 0 {
         tokio::select! {
-            () = engine.ended() => {}
+            () = engine.ended(), if engine.is_busy() => {}
+            () = shared.board.orders.ended() => {}
             () = tokio::time::sleep_until(ends) => break,
             () = end.comes() => break,
         }
+    }
+    if shared.board.orders.count() > 0 {
+        tracing::warn!(orders = shared.board.orders.count(), "orders were cut off: what became of them is in Git");
     }
     if engine.is_busy() {
         // Nothing is half done by that: a push names the commit it replaces, and the next pass begins anew.

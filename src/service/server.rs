@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
@@ -15,16 +16,15 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::service::Shared;
 use crate::service::board::{self, Peer};
 use crate::service::exposition::plain;
+use crate::service::guests::{Entered, Guest, Guests};
 use crate::service::hooks::MAX_BODY;
-
-/// The most connections at once; further ones wait to be accepted.
-const MOST_CONNECTIONS: usize = 256;
 
 /// How long a client may take to send the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(10);
@@ -41,6 +41,9 @@ const LAST_ANSWER_TIME: Duration = Duration::from_secs(10);
 /// The longest head of a request, in bytes.
 const MAX_HEAD: usize = 16 << 10;
 
+/// How long answers that are ready may take to be read when the process ends.
+const FAREWELL: Duration = Duration::from_secs(2);
+
 /// The pause after a connection could not be accepted: the cause, too many open files, does not go away at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -50,19 +53,34 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 /// The media type of the metrics for everybody else.
 const PLAIN_METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Serves until it is dropped.
-pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+/// Serves until it is told to end, and then lets answers that are under way arrive.
+pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>, end: oneshot::Receiver<()>) {
     let router = routes(shared);
-    let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    loop {
-        let place = Arc::clone(&room).acquire_owned().await.expect("the semaphore is never closed");
-        match listener.accept().await {
+    let guests = Arc::new(Guests::default());
+    let (closing, closed) = watch::channel(false);
+    let mut connections = JoinSet::new();
+    let mut end = std::pin::pin!(end);
+    'serving: loop {
+        let accepted = tokio::select! {
+            _ = &mut end => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
             Ok((stream, peer)) => {
+                let guest = loop {
+                    match guests.enter(peer.ip()) {
+                        Entered::Guest(guest) => break guest,
+                        Entered::TooMany => continue 'serving,
+                        // Everybody is being answered.
+                        Entered::Full => tokio::select! {
+                            () = guests.gone() => {}
+                            _ = &mut end => break 'serving,
+                        },
+                    }
+                };
                 let router = router.clone().layer(Extension(Peer(peer.ip())));
-                tokio::spawn(async move {
-                    talk(stream, router).await;
-                    drop(place);
-                });
+                connections.spawn(talk(stream, router, guest, closed.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -70,16 +88,31 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
             }
         }
     }
+    drop(listener);
+    closing.send_replace(true);
+    // Who reads too slowly has had their time.
+    drop(timeout(FAREWELL, async { while connections.join_next().await.is_some() {} }).await);
 }
 
 /// Answers the requests of one connection.
-async fn talk(stream: TcpStream, router: Router) {
+async fn talk(stream: TcpStream, router: Router, guest: Guest, mut closed: watch::Receiver<bool>) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(MAX_HEAD);
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let guest = Arc::new(guest);
+    let of_requests = Arc::clone(&guest);
+    let answered = middleware::from_fn(move |request: Request, next: Next| {
+        let busy = of_requests.asks();
+        async move { busy.until_answered(next.run(request).await) }
+    });
+    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.layer(answered)));
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = guest.leaves() => return,
+        _ = async { closed.wait_for(|is_closed| *is_closed).await.map(|_| ()) } => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
         () = tokio::time::sleep(CONNECTION_TIME) => {
             connection.as_mut().graceful_shutdown();
             timeout(LAST_ANSWER_TIME, connection).await.unwrap_or(Ok(()))
@@ -103,7 +136,7 @@ fn routes(shared: Arc<Shared>) -> Router {
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {
-    match (shared.unready(), shared.trouble()) {
+    match (shared.unready().await, shared.trouble()) {
         (None, None) => "ready\n".into_response(),
         // It does its work: who sent requests elsewhere would find the others in the same state.
         (None, Some(trouble)) => format!("ready, but {trouble}\n").into_response(),
@@ -139,6 +172,10 @@ async fn hook_with_secret(
 
 /// Takes a webhook: who sent it is told before its body is read, wherever that can be told.
 async fn take(shared: &Shared, source: &str, secret: Option<&str>, request: Request) -> StatusCode {
+    if shared.is_stopping() {
+        // No pass begins here any more: who asks again finds another one, or the next.
+        return StatusCode::SERVICE_UNAVAILABLE;
+    }
     let live = shared.live();
     let Some(sender) = live.hooks.sender(source) else {
         shared.metrics.hook("other", "unknown");

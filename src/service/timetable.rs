@@ -12,6 +12,7 @@ use crate::model::commit::CommitId;
 use crate::model::image::ImageName;
 use crate::queue::row::Row;
 use crate::queue::{Ask, Cause};
+use crate::service::room::{self, Expected, HOLDS_A_PLACE, Room, Running};
 use crate::service::schedule::{self, Share, later};
 
 /// The time after a pass before a webhook or a gate may begin the next one: what comes meanwhile is merged into it.
@@ -31,12 +32,6 @@ const ASKED_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(30);
 
 /// How many passes run at once, unless the configuration says otherwise.
 const AT_ONCE: u32 = 4;
-
-/// How long a pass keeps others from beginning: one that takes longer hangs on something, and they need not wait for that.
-const HANGS_AFTER: SignedDuration = SignedDuration::from_secs(60);
-
-/// How many times as many passes may run at once, with those that hang.
-const MOST_HANGING: usize = 4;
 
 /// A clock that goes back by more than this was set; anything less is its ordinary correction.
 const SET_BACK: SignedDuration = SignedDuration::from_secs(2);
@@ -77,6 +72,14 @@ pub(super) enum Ended {
 struct Entry {
     schedule: Schedule,
     share: Share,
+    /// The host of its Git remote, or the repository itself where that is on this machine.
+    host: String,
+    /// Whether its last pass took long.
+    is_slow: bool,
+    /// Whether the pass that runs was expected to take long.
+    began_slow: bool,
+    /// Whether Git has answered the pass that runs.
+    is_answered: bool,
     next: Option<Timestamp>,
     /// When something that waits may move.
     earliest: Option<Timestamp>,
@@ -105,11 +108,16 @@ struct Entry {
 }
 
 impl Entry {
-    fn new(schedule: Schedule, share: Share, now: Timestamp, count: usize) -> Self {
+    fn new(url: &str, schedule: Schedule, now: Timestamp, count: usize) -> Self {
+        let share = Share::of(url);
         let next = Some(schedule::first(&schedule, now, share, count));
         Self {
             schedule,
             share,
+            host: room::host(url).to_owned(),
+            is_slow: false,
+            began_slow: false,
+            is_answered: false,
             next,
             earliest: None,
             hastened: None,
@@ -150,11 +158,13 @@ impl Entry {
     fn plan(&mut self, begun: Timestamp, ended: Timestamp, earliest: Option<Timestamp>, count: usize) {
         (self.begun, self.ended) = (Some(begun), Some(ended));
         (self.asked, self.is_starting) = (None, false);
-        self.next = schedule::next(&self.schedule, begun, ended, self.share, count);
-        if self.failures > 0 {
-            let patience = later(ended, back_off(self.failures));
-            self.next = self.next.map(|next| next.max(patience));
-        }
+        self.next = match self.failures {
+            0 => schedule::next(&self.schedule, begun, ended, self.share, count),
+            // Whatever the schedule says: one that begins once a day would make a day of a moment's trouble. It also finds
+            // what the failed one could not tell of: when something that waits may move.
+            failures => Some(later(ended, back_off(failures))),
+        };
+        self.is_slow = ended >= later(begun, HOLDS_A_PLACE);
         let rest = rest_of(self);
         self.earliest = earliest.filter(|moment| *moment > ended).map(|moment| moment.max(rest));
         self.hastened = self.hastened.map(|(moment, cause)| (moment.max(rest), cause));
@@ -178,6 +188,10 @@ pub(super) struct Timetable {
     entries: BTreeMap<String, Entry>,
     most_at_once: usize,
     running: usize,
+    /// The hosts of Git remotes that did not answer the last pass that asked for long.
+    silent: BTreeSet<String>,
+    /// When each host answered last.
+    answered: BTreeMap<String, Timestamp>,
     is_stopping: bool,
     latest: Timestamp,
 }
@@ -185,7 +199,15 @@ pub(super) struct Timetable {
 impl Timetable {
     /// Makes a table without any repository.
     pub(super) fn new(now: Timestamp) -> Self {
-        Self { entries: BTreeMap::new(), most_at_once: 1, running: 0, is_stopping: false, latest: now }
+        Self {
+            entries: BTreeMap::new(),
+            most_at_once: 1,
+            running: 0,
+            silent: BTreeSet::new(),
+            answered: BTreeMap::new(),
+            is_stopping: false,
+            latest: now,
+        }
     }
 
     /// Takes what a configuration says; repositories that were there already keep what is known of them. Returns
@@ -196,16 +218,15 @@ impl Timetable {
         let count = service.repositories.len();
         for repository in &service.repositories {
             let schedule = repository.schedule.as_ref().unwrap_or(&service.schedule).clone();
-            let share = Share::of(&repository.url);
             let Some(entry) = self.entries.get_mut(&repository.url) else {
-                self.entries.insert(repository.url.clone(), Entry::new(schedule, share, now, count));
+                self.entries.insert(repository.url.clone(), Entry::new(&repository.url, schedule, now, count));
                 continue;
             };
             entry.is_retired = false;
             if entry.schedule != schedule {
                 entry.schedule = schedule;
                 if entry.begun.is_some() {
-                    entry.next = schedule::next(&entry.schedule, now, now, share, count);
+                    entry.next = schedule::next(&entry.schedule, now, now, entry.share, count);
                 }
             }
         }
@@ -217,6 +238,9 @@ impl Timetable {
                 _ => drop(self.entries.remove(url)),
             }
         }
+        let hosts: BTreeSet<&String> = self.entries.values().map(|entry| &entry.host).collect();
+        self.silent.retain(|host| hosts.contains(host));
+        self.answered.retain(|host, _| hosts.contains(host));
         gone
     }
 
@@ -226,16 +250,90 @@ impl Timetable {
         if self.is_stopping {
             return Vec::new();
         }
-        let is_to_be_asked = |entry: &&mut Entry| entry.to_ask().is_some_and(|moment| moment <= now);
-        let ask = |(url, entry): (&String, &mut Entry)| {
-            let (moment, cause) = entry.due()?;
+        let mut asks = Vec::new();
+        for url in self.to_ask(now) {
+            let Some(entry) = self.entries.get_mut(&url) else { continue };
+            let Some((moment, mut cause)) = entry.due() else { continue };
+            if let Some((_, why)) = entry.hastened.filter(|(hastened, _)| *hastened <= now) {
+                // Of what nobody else knows of the queue is told.
+                cause = why;
+            }
             let is_repeated = entry.asked.replace(now).is_some();
-            Some(Ask { repository: url.clone(), cause, moment, is_repeated, after: entry.begun, wish: entry.wishes })
-        };
-        let due = self.entries.iter_mut().filter(|(_, entry)| is_to_be_asked(entry));
-        let mut asks: Vec<Ask> = due.filter_map(ask).collect();
+            asks.push(Ask { repository: url, cause, moment, is_repeated, after: entry.begun, wish: entry.wishes });
+        }
         asks.sort_by_key(|ask| ask.moment);
         asks
+    }
+
+    /// Returns whose passes are to be asked for now. What takes long is not, before there is room for it: others that share the queue may
+    /// have some. What nobody else knows of is, in any case.
+    fn to_ask(&self, now: Timestamp) -> Vec<String> {
+        let mut room = self.room(now);
+        let due = |(url, entry): (&'_ String, &'_ Entry)| {
+            let (moment, _) = entry.due()?;
+            let is_news = entry.hastened.is_some_and(|(hastened, _)| hastened <= now);
+            (entry.to_ask()? <= now).then(|| (moment, is_news, url.clone()))
+        };
+        let mut due: Vec<(Timestamp, bool, String)> = self.entries.iter().filter_map(due).collect();
+        due.sort_by_key(|(moment, ..)| *moment);
+        let mut urls = Vec::new();
+        for (_, is_news, url) in due {
+            let Some(entry) = self.entries.get(&url) else { continue };
+            let expected = room.expected(&entry.host, entry.is_slow);
+            if room.holds(&entry.host, expected) {
+                room.fill(&entry.host, expected);
+            } else if expected != Expected::Quick && !is_news {
+                continue;
+            }
+            urls.push(url);
+        }
+        urls
+    }
+
+    /// Returns the hosts that keep passes waiting, and have answered none lately.
+    fn silent(&self, now: Timestamp) -> BTreeSet<&str> {
+        let is_long_ago = |moment: Timestamp| now >= later(moment, HOLDS_A_PLACE);
+        let waits = |entry: &&Entry| entry.is_running && !entry.is_answered && entry.begun.is_some_and(is_long_ago);
+        let hosts = self.entries.values().filter(waits).map(|entry| &entry.host);
+        let silent = hosts.filter(|host| self.answered.get(*host).is_none_or(|moment| is_long_ago(*moment)));
+        silent.chain(&self.silent).map(String::as_str).collect()
+    }
+
+    /// Returns the places for passes.
+    fn room(&self, now: Timestamp) -> Room<'_> {
+        let running = |entry: &'_ Entry| entry.begun.filter(|_| entry.is_running);
+        let passes = self.entries.values().filter_map(|entry| {
+            let begun = running(entry)?;
+            Some(Running { host: &entry.host, begun, is_slow: entry.began_slow })
+        });
+        Room::of(self.most_at_once, passes, self.silent(now), now)
+    }
+
+    /// Returns how many more passes may begin at most.
+    pub(super) fn free(&self, now: Timestamp) -> usize {
+        if self.is_stopping { 0 } else { self.room(now).free() }
+    }
+
+    /// Returns whether a pass may begin now, of any repository.
+    pub(super) fn leave(&self, now: Timestamp) -> impl Fn(&str) -> bool {
+        let room = self.room(now);
+        move |url| {
+            let may =
+                |entry: &Entry| !entry.is_running && room.holds(&entry.host, room.expected(&entry.host, entry.is_slow));
+            !self.is_stopping && self.entries.get(url).is_some_and(may)
+        }
+    }
+
+    /// Notes that Git has answered the pass that runs. Returns whether its host was silent.
+    pub(super) fn answered(&mut self, url: &str, now: Timestamp) -> bool {
+        let silent = self.silent(now);
+        let was_silent = self.entries.get(url).is_some_and(|entry| silent.contains(entry.host.as_str()));
+        if let Some(entry) = self.entries.get_mut(url).filter(|entry| entry.is_running) {
+            entry.is_answered = true;
+            self.silent.remove(&entry.host);
+            self.answered.insert(entry.host.clone(), now);
+        }
+        was_silent
     }
 
     /// Notes that the queue keeps what webhooks asked for, up to one: it need not be remembered here any more.
@@ -252,28 +350,18 @@ impl Timetable {
 
     /// Begins a pass; returns false where none may begin.
     pub(super) fn begin(&mut self, url: &str, now: Timestamp) -> bool {
-        if self.is_stopping {
+        if !self.leave(now)(url) {
             return false;
         }
-        let Some(entry) = self.entries.get_mut(url).filter(|entry| !entry.is_running) else { return false };
-        entry.is_running = true;
+        let silent = self.silent(now);
+        let is_slow = |entry: &Entry| entry.is_slow || silent.contains(entry.host.as_str());
+        let began_slow = self.entries.get(url).is_some_and(is_slow);
+        let Some(entry) = self.entries.get_mut(url) else { return false };
+        (entry.is_running, entry.began_slow, entry.is_answered) = (true, began_slow, false);
         entry.begun = Some(now);
         (entry.earliest, entry.hastened, entry.asked) = (None, None, None);
         self.running += 1;
         true
-    }
-
-    /// Returns how many more passes may begin. One that runs for long gives up its place, so that several that hang hold up the
-    /// others for a minute and not for ever; all of them together are bounded, too.
-    pub(super) fn room(&self, now: Timestamp) -> usize {
-        if self.is_stopping {
-            return 0;
-        }
-        let is_in_place =
-            |entry: &&Entry| entry.is_running && entry.begun.is_some_and(|begun| now < later(begun, HANGS_AFTER));
-        let in_place = self.entries.values().filter(is_in_place).count();
-        let all = self.most_at_once.saturating_mul(MOST_HANGING).saturating_sub(self.running);
-        self.most_at_once.saturating_sub(in_place).min(all)
     }
 
     /// Takes what another process tells of a repository, unless more is known here.
@@ -312,7 +400,15 @@ impl Timetable {
         if self.is_stopping {
             return None;
         }
-        self.entries.values().filter_map(Entry::to_ask).min()
+        let now = self.latest;
+        let coming = self.entries.values().filter_map(Entry::to_ask).filter(|moment| *moment > now);
+        let due = self.to_ask(now).into_iter().filter_map(|url| self.entries.get(&url)?.to_ask());
+        // What waits for room has it when something that runs turns out to take long.
+        let is_waiting = self.waiting(now) > 0;
+        let begun =
+            self.entries.values().filter(|entry| entry.is_running && is_waiting).filter_map(|entry| entry.begun);
+        let aside = begun.map(|begun| later(begun, HOLDS_A_PLACE)).filter(|moment| *moment > now);
+        coming.chain(due).chain(aside).min()
     }
 
     /// Returns how many passes are due and find no room.
@@ -331,6 +427,12 @@ impl Timetable {
         }
         entry.is_running = false;
         let begun = entry.begun.unwrap_or(now);
+        if how == Ended::Failed && !entry.is_answered && now >= later(begun, HOLDS_A_PLACE) {
+            let has_answered = self.answered.get(&entry.host).is_some_and(|moment| *moment >= begun);
+            if !has_answered {
+                self.silent.insert(entry.host.clone());
+            }
+        }
         let mut has_moved = false;
         let earliest = match how {
             Ended::Done { earliest, images, follows, tips, has_landed } => {
@@ -370,7 +472,8 @@ impl Timetable {
         self.hasten_for(url, Cause::Webhook, now);
     }
 
-    fn hasten_for(&mut self, url: &str, cause: Cause, now: Timestamp) {
+    /// Asks for a pass soon, for a reason of its own.
+    pub(super) fn hasten_for(&mut self, url: &str, cause: Cause, now: Timestamp) {
         if let Some(entry) = self.entries.get_mut(url) {
             let moment = now.max(rest_of(entry));
             // What was asked for before may have begun elsewhere by now.

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use tagboat::git::Remote;
-use tagboat::manifest::Limits;
-use tagboat::model::environment::BranchName;
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
-use tagboat::pass::order::{Order, OrderError, Ordering, follow};
+use tagboat::pass::order::{Order, OrderError};
 use tagboat::pass::propose::Publishing;
-use tagboat::pass::run::{Mode, Run, run};
+use tagboat::pass::run::Mode;
 
 use crate::support::memory::{MemoryRemote, MemoryTags};
+use crate::support::passes::{Passing, Said};
 
 const WEB: &str = "ghcr.io/acme/web";
 const API: &str = "ghcr.io/acme/api";
@@ -50,49 +49,17 @@ impl Scene {
 
     async fn pass(&self, now: &str) -> Outcome {
         let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&self.remote);
-        let outcome = run(&Run {
-            remote,
-            branch: &BranchName::from("main"),
-            config: None,
-            neighbours: &tagboat::pass::elsewhere::nobody,
-            source: &self.tags,
-            sources: &crate::support::sources::none(),
-            cache: &tagboat::pass::setup::no_cache(),
-            limits: &Limits::default(),
-            now: now.parse().unwrap(),
-            publishing: Publishing::Plain,
-            detail: tagboat::pass::Detail::EveryTag,
-            only: &[],
-            mode: Mode::Act,
-            progress: &|_| {},
-            read_config: &|_| {},
-        })
-        .await
-        .unwrap();
+        let outcome = Passing { remote, tags: &self.tags, now, publishing: Publishing::Plain }.pass(Mode::Act).await;
         assert_eq!(outcome.errors, []);
         outcome
     }
 
     async fn rollback(&self, now: &str, environment: &str, what: &str) -> Result<Outcome, OrderError> {
         let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&self.remote);
-        let given = Ordering {
-            remote,
-            branch: &BranchName::from("main"),
-            config: None,
-            neighbours: &tagboat::pass::elsewhere::nobody,
-            source: &self.tags,
-            sources: &crate::support::sources::none(),
-            cache: &tagboat::pass::setup::no_cache(),
-            limits: &Limits::default(),
-            now: now.parse().unwrap(),
-            publishing: Publishing::Plain,
-            publish: None,
-            by: Some("sre".to_owned()),
-            reason: None,
-            progress: &|_| {},
-        };
         let order = Order::Rollback { environment: environment.into(), what: what.to_owned(), to: None };
-        follow(&given, &order).await
+        Passing { remote, tags: &self.tags, now, publishing: Publishing::Plain }
+            .order(&order, Said { by: Some("sre"), ..Said::default() })
+            .await
     }
 
     fn holds(&self) -> usize {

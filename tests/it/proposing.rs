@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use tagboat::git::Remote;
-use tagboat::manifest::Limits;
-use tagboat::model::environment::BranchName;
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
 use tagboat::pass::propose::Publishing;
-use tagboat::pass::run::{Mode, Run, run};
+use tagboat::pass::run::Mode;
 
 use crate::support::memory::{MemoryRemote, MemoryTags};
+use crate::support::passes::Passing;
 
 const WEB: &str = "ghcr.io/acme/web";
 const HEAD: &str = "tagboat/prod/ghcr.io-acme-web";
@@ -47,25 +46,7 @@ impl Scene {
 
     async fn pass(&self, now: &str, mode: Mode) -> Outcome {
         let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&self.remote);
-        let outcome = run(&Run {
-            remote,
-            branch: &BranchName::from("main"),
-            config: None,
-            neighbours: &tagboat::pass::elsewhere::nobody,
-            source: &self.tags,
-            sources: &crate::support::sources::none(),
-            cache: &tagboat::pass::setup::no_cache(),
-            limits: &Limits::default(),
-            now: now.parse().unwrap(),
-            publishing: Publishing::Plain,
-            detail: tagboat::pass::Detail::EveryTag,
-            only: &[],
-            mode,
-            progress: &|_| {},
-            read_config: &|_| {},
-        })
-        .await
-        .unwrap();
+        let outcome = Passing { remote, tags: &self.tags, now, publishing: Publishing::Plain }.pass(mode).await;
         assert_eq!(outcome.errors, []);
         outcome
     }
@@ -176,25 +157,9 @@ async fn what_is_not_fully_known_leaves_a_head_branch_as_it_is() {
     scene.pass("2026-11-20T09:00:00Z", Mode::Act).await;
     scene.tags.break_image(WEB, "the registry is down");
     let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&scene.remote);
-    let outcome = run(&Run {
-        remote,
-        branch: &BranchName::from("main"),
-        config: None,
-        neighbours: &tagboat::pass::elsewhere::nobody,
-        source: &scene.tags,
-        sources: &crate::support::sources::none(),
-        cache: &tagboat::pass::setup::no_cache(),
-        limits: &Limits::default(),
-        now: "2026-11-20T10:00:00Z".parse().unwrap(),
-        publishing: Publishing::Plain,
-        detail: tagboat::pass::Detail::EveryTag,
-        only: &[],
-        mode: Mode::Act,
-        progress: &|_| {},
-        read_config: &|_| {},
-    })
-    .await
-    .unwrap();
+    let outcome = Passing { remote, tags: &scene.tags, now: "2026-11-20T10:00:00Z", publishing: Publishing::Plain }
+        .pass(Mode::Act)
+        .await;
     assert_eq!(outcome.errors.len(), 1);
     assert_eq!(scene.heads(), [HEAD]);
 }

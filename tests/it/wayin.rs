@@ -58,6 +58,7 @@ impl Tree {
             forge: Err("nobody is asked".to_owned()),
             detail,
             only: &[],
+            awaited: Vec::new(),
             progress: &|_| {},
         };
         report::outcome(plan(&inputs).await.unwrap(), config)

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::pass::setup::ForgeChoice;
 
 pub(super) use self::promotion::{
-    History, Hold, Place, Promote, Publishing, Release, Report, Rollback, Source, Status,
+    Forged, History, Hold, Place, Promote, Publishing, Release, Report, Rollback, Source, Status,
 };
 
 /// Tows new container images into Git.

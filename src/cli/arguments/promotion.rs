@@ -40,12 +40,15 @@ pub(in crate::cli) struct Hold {
     /// Only in this environment and those after it
     #[arg(long, short, value_name = "NAME")]
     pub(in crate::cli) environment: Option<String>,
-    /// When the hold ends by itself (RFC 3339)
-    #[arg(long, value_name = "TIME")]
+    /// When the hold ends by itself: a day, at its beginning in UTC, or a time (RFC 3339)
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(in crate::cli) until: Option<jiff::Timestamp>,
     /// Why
     #[arg(long, value_name = "TEXT")]
     pub(in crate::cli) reason: String,
+    /// Whose pull request, where the branch takes no direct push.
+    #[command(flatten)]
+    pub(in crate::cli) forged: Forged,
     /// Where.
     #[command(flatten)]
     pub(in crate::cli) place: Place,
@@ -60,6 +63,12 @@ pub(in crate::cli) struct Release {
     /// Only the holds of this environment
     #[arg(long, short, value_name = "NAME")]
     pub(in crate::cli) environment: Option<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub(in crate::cli) reason: Option<String>,
+    /// Whose pull request, where the branch takes no direct push.
+    #[command(flatten)]
+    pub(in crate::cli) forged: Forged,
     /// Where.
     #[command(flatten)]
     pub(in crate::cli) place: Place,
@@ -119,6 +128,14 @@ pub(in crate::cli) struct Publishing {
     /// How it is published, instead of as the environment says
     #[arg(long, value_enum, value_name = "HOW")]
     pub(in crate::cli) publish: Option<PublishChoice>,
+    /// Where pull requests are made.
+    #[command(flatten)]
+    pub(in crate::cli) forged: Forged,
+}
+
+/// Where pull requests are made.
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct Forged {
     /// Which forge the repository is on; plain is Git alone: head branches, and fast-forward merges
     #[arg(long, value_enum, default_value_t = Forge::Auto, value_name = "FORGE")]
     pub(in crate::cli) forge: Forge,

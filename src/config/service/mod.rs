@@ -353,7 +353,12 @@ pub struct NatsQueue {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
     /// Users of a file with password hashes.
-    UsersFile(FilePath),
+    Users {
+        /// The file.
+        file: FilePath,
+        /// The proxies that are believed where a login comes from.
+        proxies: Vec<String>,
+    },
     /// Whom an authenticating proxy names.
     TrustedHeader {
         /// The header.

@@ -10,8 +10,8 @@ use crate::config::reader::Located;
 use crate::config::scalars::{CleanUrl, GrammarVersion, Line, Name, Text};
 use crate::config::service::log::RawLog;
 use crate::config::service::words::{
-    Address, ByteSize, CronText, EventWord, FilePath, HostName, MirrorText, NatsUrl, ProxyText, QueueName, QueueWord,
-    ScheduleText, SourceWord, VariableName, VendorWord,
+    Address, ByteSize, CronText, EventWord, FilePath, GitUrl, HostName, MirrorText, NatsUrl, ProxyText, QueueName,
+    QueueWord, ScheduleText, SourceWord, VariableName, VendorWord,
 };
 use crate::config::shapes::{OneOrMany, ShortOrLong, Whole};
 use crate::model::environment::{BranchName, EnvironmentName};
@@ -103,7 +103,7 @@ object! {
     /// A manifest repository that is watched.
     RawWatched, "a repository";
     /// Its URL, without any credential. Example: `https://github.com/acme/gitops`.
-    "url" required url: CleanUrl,
+    "url" required url: GitUrl,
     /// Its base branch. Default: the remote's own.
     "branch" optional branch: BranchName,
     /// How it is reached. Default: the token variables of the environment.
@@ -401,7 +401,8 @@ object! {
     "usersFile" optional users_file: FilePath,
     /// The header in which an authenticating proxy names the user. Example: `X-Forwarded-User`.
     "trustedHeader" optional trusted_header: Name,
-    /// Addresses of the proxies whose header is believed. Default: loopback.
+    /// Addresses of the proxies whose header is believed; with `usersFile`, those whose `X-Forwarded-For` tells where a login comes from.
+    /// Default: loopback; with `usersFile`, none.
     "trustedProxies" optional trusted_proxies: OneOrMany<Line>,
 }
 

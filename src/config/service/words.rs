@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use croner::Cron;
-use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
 
 use crate::config::fault::quote;
@@ -88,9 +89,38 @@ impl Scalar for CronText {
         if fields != 5 || text.len() > 500 {
             return Err(format!("{} is not cron of five fields", quote(text)));
         }
-        text.parse::<Cron>()
-            .map(|_| Self(text.to_owned()))
-            .map_err(|error| format!("{} is not cron: {}", quote(text), quote(&error.to_string()).trim_matches('`')))
+        let cron = text
+            .parse::<Cron>()
+            .map_err(|error| format!("{} is not cron: {}", quote(text), quote(&error.to_string()).trim_matches('`')))?;
+        // Whether it ever comes does not hang on when that is asked.
+        let begin = Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
+        match cron.find_next_occurrence(&begin, true) {
+            Ok(_) => Ok(Self(text.to_owned())),
+            Err(_) => Err(format!("{} never comes: there is no such day", quote(text))),
+        }
+    }
+}
+
+/// The URL of a repository. A query means nothing to Git, and would show in logs and pages what it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GitUrl(pub String);
+
+impl Scalar for GitUrl {
+    const WHAT: &'static str = CleanUrl::WHAT;
+    const IS_DELICATE: bool = true;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let url = CleanUrl::parse(text)?.0;
+        if url::Url::parse(&url).is_ok_and(|url| url.query().is_some() || url.fragment().is_some()) {
+            return Err(
+                "the URL of a repository has no query; name a credential by `auth`, never within a URL".to_owned()
+            );
+        }
+        Ok(Self(url))
+    }
+
+    fn schema() -> Json {
+        CleanUrl::schema()
     }
 }
 
@@ -364,5 +394,29 @@ impl Scalar for EventWord {
 
     fn schema() -> Json {
         json!({"enum": EVENTS})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_that_never_comes_is_no_schedule() {
+        for good in ["*/5 * * * *", "0 0 29 2 *", "30 9 * * 1-5"] {
+            assert!(CronText::parse(good).is_ok(), "{good}");
+        }
+        let refused = CronText::parse("0 0 30 2 *").unwrap_err();
+        assert!(refused.contains("never comes"), "{refused}");
+    }
+
+    #[test]
+    fn a_credential_in_the_query_of_a_repository_is_refused_and_not_repeated() {
+        assert!(GitUrl::parse("https://git.example/acme/gitops").is_ok());
+        assert!(GitUrl::parse("git@git.example:acme/gitops.git").is_ok());
+        for bad in ["https://git.example/acme/gitops?private_token=hush", "https://git.example/a#hush"] {
+            let refused = GitUrl::parse(bad).unwrap_err();
+            assert!(refused.contains("`auth`") && !refused.contains("hush"), "{refused}");
+        }
     }
 }

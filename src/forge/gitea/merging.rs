@@ -1,7 +1,5 @@
 //! Merging on Gitea: at the commit that was judged, in the way that the repository prefers.
 
-use std::sync::PoisonError;
-
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -9,14 +7,20 @@ use crate::forge::ForgeError;
 use crate::forge::gitea::Gitea;
 use crate::forge::gitea::raw::{RawPullRequest, RawRepository};
 use crate::forge::rest::Reply;
+use crate::forge::words::Words;
 use crate::model::commit::CommitId;
 use crate::model::marker;
 use crate::model::pull_request::{Armed, Marker, Merge, PullRequest};
 
 impl Gitea {
     /// Merges a pull request whose head is still `head`.
-    pub(super) async fn accept(&self, pull_request: &PullRequest, head: &CommitId) -> Result<Merge, ForgeError> {
-        let Some(order) = self.order(head).await? else { return Ok(archived()) };
+    pub(super) async fn accept(
+        &self,
+        pull_request: &PullRequest,
+        head: &CommitId,
+        message: &str,
+    ) -> Result<Merge, ForgeError> {
+        let Some(order) = self.order(pull_request, head, message).await? else { return Ok(archived()) };
         let url = self.of("pulls", pull_request, &["merge"]);
         let reply = match self.rest.write(Method::POST, url, Some(&order)).await {
             Ok(reply) => reply,
@@ -37,8 +41,13 @@ impl Gitea {
 
     /// Tells Gitea to merge by itself once the checks that the base requires have passed. No listing tells of that, so the hidden marker
     /// says it before it is so, and until it is taken back: whatever cuts this short, the next pass knows that it may be, and tells it again.
-    pub(super) async fn schedule(&self, pull_request: &PullRequest, head: &CommitId) -> Result<Merge, ForgeError> {
-        let Some(mut order) = self.order(head).await? else { return Ok(archived()) };
+    pub(super) async fn schedule(
+        &self,
+        pull_request: &PullRequest,
+        head: &CommitId,
+        message: &str,
+    ) -> Result<Merge, ForgeError> {
+        let Some(mut order) = self.order(pull_request, head, message).await? else { return Ok(archived()) };
         order["merge_when_checks_succeed"] = true.into();
         let now = self.read_one(pull_request).await?;
         if let Some(changed) = changed(&now, head) {
@@ -99,11 +108,28 @@ impl Gitea {
     }
 
     /// Returns what is ordered to merge a head; `None` in an archived repository.
-    async fn order(&self, head: &CommitId) -> Result<Option<Value>, ForgeError> {
+    async fn order(
+        &self,
+        pull_request: &PullRequest,
+        head: &CommitId,
+        message: &str,
+    ) -> Result<Option<Value>, ForgeError> {
         let settings = self.read_settings().await?;
-        let order =
-            || json!({ "Do": settings.style(), "head_commit_id": head.as_str(), "delete_branch_after_merge": true });
-        Ok((!settings.archived).then(order))
+        if settings.archived {
+            return Ok(None);
+        }
+        let style = settings.style();
+        let mut order = json!({ "Do": style, "head_commit_id": head.as_str(), "delete_branch_after_merge": true });
+        match (style, Words::of(message)) {
+            ("squash", Some(words)) => {
+                order["MergeTitleField"] = format!("{} (#{})", words.subject, pull_request.number.0).into();
+                order["MergeMessageField"] = words.rest.into();
+            }
+            // The title of a merge stays Gitea's own.
+            ("merge" | "rebase-merge", Some(words)) => order["MergeMessageField"] = words.whole.into(),
+            _ => {}
+        }
+        Ok(Some(order))
     }
 
     /// Says what a refusal to merge means.
@@ -121,16 +147,11 @@ impl Gitea {
 
     /// Asks for the settings of the repository; once, since they are the same for all of its pull requests.
     pub(super) async fn read_settings(&self) -> Result<RawRepository, ForgeError> {
-        if let Some(known) = self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone() {
-            return Ok(known);
-        }
-        let reply = self.rest.read(self.url(&[], &[])).await?;
-        if reply.status != StatusCode::OK {
-            return Err(self.refused(&reply));
-        }
-        let settings: RawRepository = reply.json()?;
-        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = Some(settings.clone());
-        Ok(settings)
+        let asked = async {
+            let reply = self.rest.read(self.url(&[], &[])).await?;
+            if reply.status == StatusCode::OK { reply.json() } else { Err(self.refused(&reply)) }
+        };
+        self.settings.of(&(), asked).await
     }
 }
 

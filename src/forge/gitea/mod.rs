@@ -8,8 +8,9 @@ mod merging;
 mod raw;
 mod readiness;
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
@@ -18,7 +19,8 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::forge::comments::{Comment, Comments, say_once};
-use crate::forge::gitea::raw::{DRAFT, RawComment, RawPullRequest, RawRepository, RawStatus};
+use crate::forge::gitea::raw::{DRAFT, RawComment, RawProtected, RawPullRequest, RawRepository, RawRule, RawStatus};
+use crate::forge::once::Once;
 use crate::forge::releases;
 use crate::forge::rest::{Reply, Rest, TokenHeader};
 use crate::forge::{Asked, Desk, Forge, ForgeError};
@@ -42,7 +44,8 @@ pub struct Gitea {
     owner: String,
     name: String,
     has_token: bool,
-    settings: Mutex<Option<RawRepository>>,
+    settings: Once<(), RawRepository>,
+    rules: Once<BranchName, (RawProtected, RawRule)>,
 }
 
 impl fmt::Debug for Gitea {
@@ -60,7 +63,8 @@ impl Gitea {
             owner: owner.to_owned(),
             name: name.to_owned(),
             has_token: token.is_some(),
-            settings: Mutex::new(None),
+            settings: Once::default(),
+            rules: Once::default(),
         }
     }
 
@@ -76,7 +80,7 @@ impl Gitea {
         Self { rest: self.rest.at(desk), ..self }
     }
 
-    /// Returns one for the next pass: it asks as the same and knows the same answers again, and asks anew for settings.
+    /// Returns one for the next pass: it asks as the same and knows the same answers again, and asks anew for settings and rules.
     #[must_use]
     pub fn for_pass(&self) -> Self {
         Self {
@@ -84,7 +88,8 @@ impl Gitea {
             owner: self.owner.clone(),
             name: self.name.clone(),
             has_token: self.has_token,
-            settings: Mutex::new(None),
+            settings: Once::default(),
+            rules: Once::default(),
         }
     }
 
@@ -127,11 +132,7 @@ impl Gitea {
         let query = |state| [("state", state), ("sort", "recentupdate"), ("limit", PAGE)];
         let reply = self.rest.read_again(self.url(&["pulls"], &query("all"))).await?;
         if reply.status != StatusCode::OK {
-            // Whoever may not list anything may do nothing at all.
-            return Err(match self.refused(&reply) {
-                ForgeError::Skip(words) => ForgeError::Stop(words),
-                other => other,
-            });
+            return Err(self.refused(&reply).of_listing());
         }
         let first = reply.page::<RawPullRequest>()?;
         let mut listed = first.items;
@@ -313,16 +314,20 @@ impl Forge for Gitea {
         Box::pin(self.write_commit(new))
     }
 
-    fn readiness<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Readiness> {
-        Box::pin(self.read_readiness(pull_request))
+    fn required<'a>(&'a self, base: &'a BranchName) -> Asked<'a, BTreeSet<String>> {
+        Box::pin(self.read_required(base))
     }
 
-    fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId) -> Asked<'a, Merge> {
-        Box::pin(self.accept(pull_request, head))
+    fn readiness<'a>(&'a self, pull_request: &'a PullRequest, checks: Vec<Check>) -> Asked<'a, Readiness> {
+        Box::pin(self.read_readiness(pull_request, checks))
     }
 
-    fn arm<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId) -> Asked<'a, Merge> {
-        Box::pin(self.schedule(pull_request, head))
+    fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId, message: &'a str) -> Asked<'a, Merge> {
+        Box::pin(self.accept(pull_request, head, message))
+    }
+
+    fn arm<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId, message: &'a str) -> Asked<'a, Merge> {
+        Box::pin(self.schedule(pull_request, head, message))
     }
 
     fn disarm<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, ()> {

@@ -164,7 +164,7 @@ pub(super) fn newest(statuses: Vec<RawStatus>) -> Vec<Check> {
 }
 
 /// What everybody may know of a branch's protection.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct RawProtected {
     #[serde(default)]
     pub(super) protected: bool,
@@ -179,7 +179,7 @@ pub(super) struct RawProtected {
 }
 
 /// What administrators may know beside that.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct RawRule {
     #[serde(default)]
     pub(super) block_on_outdated_branch: bool,

@@ -8,15 +8,19 @@ use reqwest::StatusCode;
 use crate::forge::ForgeError;
 use crate::forge::gitea::raw::{RawProtected, RawPullRequest, RawReview, RawRule, verdicts};
 use crate::forge::gitea::{Gitea, PAGE};
-use crate::model::pull_request::{Check, PullRequest, Readiness};
+use crate::model::environment::BranchName;
+use crate::model::gate::GateName;
+use crate::model::pull_request::{Check, PullRequest, Readiness, STATUS_PREFIX};
 
 impl Gitea {
     /// Asks for everything that decides whether a pull request may be merged.
-    pub(super) async fn read_readiness(&self, pull_request: &PullRequest) -> Result<Readiness, ForgeError> {
+    pub(super) async fn read_readiness(
+        &self,
+        pull_request: &PullRequest,
+        checks: Vec<Check>,
+    ) -> Result<Readiness, ForgeError> {
         let head = pull_request.commit.as_str();
-        let checks = self.read_checks(head).await?;
-        let protected = self.read_protected(pull_request).await?;
-        let rule = self.read_rule(&protected).await?;
+        let (protected, rule) = self.read_rules(&pull_request.base).await?;
         let verdicts = verdicts(self.read_reviews(pull_request).await?);
         // Last of all: whatever a person does to it meanwhile is heeded.
         let now = self.read_one(pull_request).await?;
@@ -75,9 +79,23 @@ impl Gitea {
         if reply.status == StatusCode::OK { reply.json() } else { Err(self.refused(&reply)) }
     }
 
-    async fn read_protected(&self, pull_request: &PullRequest) -> Result<RawProtected, ForgeError> {
-        let reply = self.rest.read(self.url(&["branches", pull_request.base.as_str()], &[])).await?;
-        if reply.status == StatusCode::OK { reply.json() } else { Err(self.refused(&reply)) }
+    /// Names the checks that a base branch requires, as far as it names them.
+    pub(super) async fn read_required(&self, base: &BranchName) -> Result<BTreeSet<String>, ForgeError> {
+        Ok(required(&self.read_rules(base).await?.0, &[]))
+    }
+
+    /// Asks how a base branch is protected; once, since that is the same for all pull requests into it.
+    async fn read_rules(&self, base: &BranchName) -> Result<(RawProtected, RawRule), ForgeError> {
+        let asked = async {
+            let reply = self.rest.read(self.url(&["branches", base.as_str()], &[])).await?;
+            if reply.status != StatusCode::OK {
+                return Err(self.refused(&reply));
+            }
+            let protected: RawProtected = reply.json()?;
+            let rule = self.read_rule(&protected).await?;
+            Ok((protected, rule))
+        };
+        self.rules.of(base, asked).await
     }
 
     /// Asks for the whole rule, where the token may know it; what else it demands is then left to the merge itself.
@@ -104,15 +122,19 @@ fn approving(verdicts: &[(String, RawReview)], head: &str) -> u32 {
     u32::try_from(verdicts.iter().filter(approves).count()).unwrap_or(u32::MAX)
 }
 
-/// Names the checks that are required. Gitea takes patterns: one that a check fits is that check.
+/// Names the checks that are required. Gitea takes patterns: one that a check fits is that check, and one of Tagboat's own statuses that
+/// none fits is the first gate that would.
 fn required(protected: &RawProtected, checks: &[Check]) -> BTreeSet<String> {
     let contexts = protected.status_check_contexts.iter().flatten();
     let fitting = |context: &String| {
         let glob = Glob::new(context).ok().map(|glob| glob.compile_matcher());
         let is_named = checks.iter().any(|check| check.name == *context);
         let glob = glob.filter(|_| !is_named);
-        let fits = checks.iter().find(|check| glob.as_ref().is_some_and(|glob| glob.is_match(&check.name)));
-        fits.map_or_else(|| context.clone(), |check| check.name.clone())
+        let fits = |name: &String| glob.as_ref().is_some_and(|glob| glob.is_match(name));
+        let own = GateName::ALL.iter().map(|gate| format!("{STATUS_PREFIX}{gate}"));
+        let mut own = own.filter(|_| context.starts_with(STATUS_PREFIX));
+        let found = checks.iter().map(|check| &check.name).find(|name| fits(name)).cloned();
+        found.or_else(|| own.find(|name| fits(name))).unwrap_or_else(|| context.clone())
     };
     contexts.filter(|_| protected.enable_status_check).map(fitting).collect()
 }
@@ -136,6 +158,14 @@ mod tests {
         let names = |checks: &[Check]| required(&protected, checks).into_iter().collect::<Vec<_>>();
         assert_eq!(names(&[check("ci/test")]), ["ci/test", "lint"]);
         assert_eq!(names(&[check("other")]), ["ci/*", "lint"]);
+        let own = RawProtected {
+            enable_status_check: true,
+            status_check_contexts: Some(vec!["tagboat/*".to_owned(), "*".to_owned()]),
+            ..RawProtected::default()
+        };
+        let names_own = |checks: &[Check]| required(&own, checks).into_iter().collect::<Vec<_>>();
+        assert_eq!(names_own(&[]), ["*", "tagboat/soak"]);
+        assert_eq!(names_own(&[check("tagboat/manual")]), ["tagboat/manual"]);
         assert!(required(&RawProtected { enable_status_check: false, ..protected }, &[]).is_empty());
     }
 }

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::forge::ForgeError;
 use crate::forge::github::{GitHub, raw};
+use crate::forge::words::Words;
 use crate::model::commit::CommitId;
 use crate::model::pull_request::{Merge, PullRequest};
 
@@ -17,15 +18,21 @@ const ENQUEUE: &str = "mutation($id: ID!, $head: GitObjectID!) { enqueuePullRequ
                        expectedHeadOid: $head}) { mergeQueueEntry { id } } }";
 
 /// Tells GitHub to merge by itself, if the head is still this commit.
-const ARM: &str = "mutation($id: ID!, $method: PullRequestMergeMethod!, $head: GitObjectID!) { enablePullRequestAutoMerge(input: \
-                   {pullRequestId: $id, mergeMethod: $method, expectedHeadOid: $head}) { clientMutationId } }";
+const ARM: &str = "mutation($id: ID!, $method: PullRequestMergeMethod!, $head: GitObjectID!, $title: String, $text: String) \
+                   { enablePullRequestAutoMerge(input: {pullRequestId: $id, mergeMethod: $method, expectedHeadOid: $head, \
+                   commitHeadline: $title, commitBody: $text}) { clientMutationId } }";
 
 /// Takes that back.
 const DISARM: &str =
     "mutation($id: ID!) { disablePullRequestAutoMerge(input: {pullRequestId: $id}) { clientMutationId } }";
 
 impl GitHub {
-    pub(super) async fn armed(&self, pull_request: &PullRequest, head: &CommitId) -> Result<Merge, ForgeError> {
+    pub(super) async fn armed(
+        &self,
+        pull_request: &PullRequest,
+        head: &CommitId,
+        message: &str,
+    ) -> Result<Merge, ForgeError> {
         let asked = self.asked_of(pull_request.base.as_str()).await?;
         if let Some(unread) = asked.unread {
             return Ok(Merge::NotReady(unread));
@@ -36,7 +43,9 @@ impl GitHub {
             ));
         };
         let (id, _) = self.queued(pull_request).await?;
-        let order = json!({"id": id, "method": method.to_ascii_uppercase(), "head": head.as_str()});
+        let (title, text) = said(method, pull_request, message);
+        let method = method.to_ascii_uppercase();
+        let order = json!({"id": id, "method": method, "head": head.as_str(), "title": title, "text": text});
         match self.transport.graphql(ARM, order).await? {
             Ok(_) => Ok(Merge::Enqueued),
             Err(words) => Ok(Merge::NotReady(format!("GitHub does not merge it by itself: {}", words.join("; ")))),
@@ -54,7 +63,12 @@ impl GitHub {
         }
     }
 
-    pub(super) async fn merged(&self, pull_request: &PullRequest, head: &CommitId) -> Result<Merge, ForgeError> {
+    pub(super) async fn merged(
+        &self,
+        pull_request: &PullRequest,
+        head: &CommitId,
+        message: &str,
+    ) -> Result<Merge, ForgeError> {
         let asked = self.asked_of(pull_request.base.as_str()).await?;
         if let Some(unread) = asked.unread {
             return Ok(Merge::NotReady(unread));
@@ -68,7 +82,10 @@ impl GitHub {
             ));
         };
         let url = self.url(&["pulls", &pull_request.number.0.to_string(), "merge"], &[]);
-        let body = json!({"sha": head.as_str(), "merge_method": method});
+        let mut body = json!({"sha": head.as_str(), "merge_method": method});
+        let (title, text) = said(method, pull_request, message);
+        title.into_iter().for_each(|title| body["commit_title"] = title.into());
+        text.into_iter().for_each(|text| body["commit_message"] = text.into());
         let answer = match self.transport.write(Method::PUT, &url, Some(&body)).await {
             Ok(answer) => answer,
             // The answer was lost; it may have been merged.
@@ -103,11 +120,7 @@ impl GitHub {
     /// Returns a way to merge that the repository and its rules allow. A squash comes first: the one commit keeps its
     /// message with the trailers, and the base branch its straight line.
     async fn method(&self, rules: Option<&[String]>, is_linear: bool) -> Result<Option<&'static str>, ForgeError> {
-        let answer = self.transport.get(&self.url(&[], &[])).await?;
-        if answer.status != StatusCode::OK {
-            return Err(answer.refusal("to show the repository"));
-        }
-        let repository: raw::Repository = answer.json()?;
+        let repository = self.repository().await?;
         let ways = [
             ("squash", repository.allow_squash_merge),
             ("merge", repository.allow_merge_commit),
@@ -120,6 +133,15 @@ impl GitHub {
         let fits = |way: &str| rules.is_none_or(|rules| rules.iter().any(|rule| rule == way));
         let mut allowed = ways.into_iter().filter(|(_, allowed)| *allowed == Some(true)).map(|(way, _)| way);
         Ok(allowed.find(|way| fits(way) && !(is_linear && *way == "merge")))
+    }
+
+    /// Asks what the repository allows; once, since it is the same for all of its pull requests.
+    async fn repository(&self) -> Result<raw::Repository, ForgeError> {
+        let asked = async {
+            let answer = self.transport.get(&self.url(&[], &[])).await?;
+            if answer.status == StatusCode::OK { answer.json() } else { Err(answer.refusal("to show the repository")) }
+        };
+        self.settings.of(&(), asked).await
     }
 
     /// Returns what GraphQL calls a pull request, and whether it is in the queue.
@@ -147,5 +169,14 @@ impl GitHub {
             Ok(_) => Ok(Merge::Enqueued),
             Err(words) => Ok(Merge::NotReady(format!("the merge queue does not take it: {}", words.join("; ")))),
         }
+    }
+}
+
+/// Returns the title and the text of the commit by which it is merged, where GitHub makes one: the title of a merge stays its own.
+fn said<'a>(method: &str, pull_request: &PullRequest, message: &'a str) -> (Option<String>, Option<&'a str>) {
+    match (method, Words::of(message)) {
+        ("squash", Some(words)) => (Some(format!("{} (#{})", words.subject, pull_request.number.0)), Some(words.rest)),
+        ("merge", Some(words)) => (None, Some(words.whole)),
+        _ => (None, None),
     }
 }

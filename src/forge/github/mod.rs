@@ -1,4 +1,4 @@
-//! GitHub and GitHub Enterprise Server, over REST, and GraphQL for merge queues, which REST cannot reach.
+//! GitHub and GitHub Enterprise Server, over REST, and GraphQL for merge queues, which REST cannot reach, and for the checks of many heads.
 //!
 //! The entry point is [`GitHub`]. Whether GitHub may merge by itself, which asks neither gates nor checks that are not required, is
 //! decided by whoever calls.
@@ -12,8 +12,10 @@ mod permissions;
 mod pulls;
 mod raw;
 mod readiness;
+mod rollup;
 mod transport;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use reqwest::StatusCode;
@@ -24,6 +26,7 @@ use crate::clock::Clock;
 use crate::forge::comments::say_once;
 use crate::forge::github::identity::Identity;
 use crate::forge::github::transport::Transport;
+use crate::forge::once::Once;
 use crate::forge::releases::{self, PUBLIC_HOST};
 use crate::forge::{Asked, Desk, Forge, ForgeError};
 use crate::http::client::HttpClient;
@@ -51,6 +54,8 @@ pub struct GitHub {
     transport: Transport,
     owner: String,
     name: String,
+    settings: Once<(), raw::Repository>,
+    rules: Once<String, readiness::Asked>,
 }
 
 impl GitHub {
@@ -58,7 +63,8 @@ impl GitHub {
     /// Nothing is asked yet.
     pub fn new(base: Url, owner: &str, name: &str, identity: Identity, clock: Arc<dyn Clock>) -> Self {
         let transport = Transport::new(base, format!("{owner}/{name}"), identity, clock);
-        Self { transport, owner: owner.to_owned(), name: name.to_owned() }
+        let (settings, rules) = (Once::default(), Once::default());
+        Self { transport, owner: owner.to_owned(), name: name.to_owned(), settings, rules }
     }
 
     /// Reaches hosts in another way: through a proxy, or trusting a private authority.
@@ -73,10 +79,11 @@ impl GitHub {
         Self { transport: self.transport.at(desk), ..self }
     }
 
-    /// Returns one for the next pass, which asks as the same, with its tokens and what it remembers of answers.
+    /// Returns one for the next pass, which asks as the same, with its tokens and what it remembers of answers, and anew for rules.
     #[must_use]
     pub fn for_pass(&self) -> Self {
-        Self { transport: self.transport.clone(), owner: self.owner.clone(), name: self.name.clone() }
+        let (owner, name) = (self.owner.clone(), self.name.clone());
+        Self { transport: self.transport.clone(), owner, name, settings: Once::default(), rules: Once::default() }
     }
 
     /// Returns a token that is good for Git, too: of an App, one of its installation, good for the next minutes.
@@ -139,16 +146,20 @@ impl Forge for GitHub {
         Box::pin(self.made(new))
     }
 
-    fn readiness<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Readiness> {
-        Box::pin(self.judged(pull_request))
+    fn required<'a>(&'a self, base: &'a BranchName) -> Asked<'a, BTreeSet<String>> {
+        Box::pin(async move { Ok(self.asked_of(base.as_str()).await?.checks) })
     }
 
-    fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId) -> Asked<'a, Merge> {
-        Box::pin(self.merged(pull_request, head))
+    fn readiness<'a>(&'a self, pull_request: &'a PullRequest, checks: Vec<Check>) -> Asked<'a, Readiness> {
+        Box::pin(self.judged(pull_request, checks))
     }
 
-    fn arm<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId) -> Asked<'a, Merge> {
-        Box::pin(self.armed(pull_request, head))
+    fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId, message: &'a str) -> Asked<'a, Merge> {
+        Box::pin(self.merged(pull_request, head, message))
+    }
+
+    fn arm<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId, message: &'a str) -> Asked<'a, Merge> {
+        Box::pin(self.armed(pull_request, head, message))
     }
 
     fn disarm<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, ()> {
@@ -185,6 +196,10 @@ impl Forge for GitHub {
 
     fn checks<'a>(&'a self, commit: &'a CommitId) -> Asked<'a, Vec<Check>> {
         Box::pin(self.checked(commit))
+    }
+
+    fn checks_at_once<'a>(&'a self, commits: &'a [CommitId]) -> Asked<'a, BTreeMap<CommitId, Vec<Check>>> {
+        Box::pin(self.checked_at_once(commits))
     }
 
     fn set_status<'a>(&'a self, commit: &'a CommitId, status: &'a Status) -> Asked<'a, ()> {

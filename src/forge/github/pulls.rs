@@ -24,11 +24,7 @@ impl GitHub {
         let url = self.url(&["pulls"], &[&[("state", "all")], newest.as_slice()].concat());
         let answer = self.transport.get_again(&url, reduced).await?;
         if answer.status != StatusCode::OK {
-            let refusal = answer.refusal("to list the pull requests");
-            return Err(match refusal {
-                ForgeError::Skip(reason) => ForgeError::Stop(reason),
-                other => other,
-            });
+            return Err(answer.refusal("to list the pull requests").of_listing());
         }
         let mut found: Vec<raw::PullRequest> = answer.json()?;
         let is_whole = !answer.has_next();

@@ -39,6 +39,7 @@ pub(super) struct PullRequest {
 #[derive(Debug, Deserialize)]
 pub(super) struct Deployment {
     pub(super) id: u64,
+    pub(super) sha: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -65,7 +66,7 @@ pub(super) struct RepositoryName {
     pub(super) full_name: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct Repository {
     #[serde(default)]
     pub(super) private: bool,

@@ -12,9 +12,9 @@ use crate::model::image::shorten;
 use crate::model::pull_request::{Check, CheckState, PullRequest, Readiness, Status};
 
 /// What the rules and the protection of a base branch ask for.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Asked {
-    checks: BTreeSet<String>,
+    pub(super) checks: BTreeSet<String>,
     approvals: u32,
     pub(super) has_queue: bool,
     /// The ways of merging that the rules leave, where they say so.
@@ -25,8 +25,7 @@ pub(super) struct Asked {
 }
 
 impl GitHub {
-    pub(super) async fn judged(&self, pull_request: &PullRequest) -> Result<Readiness, ForgeError> {
-        let checks = self.checked(&pull_request.commit).await?;
+    pub(super) async fn judged(&self, pull_request: &PullRequest, checks: Vec<Check>) -> Result<Readiness, ForgeError> {
         let asked = self.asked_of(pull_request.base.as_str()).await?;
         let (approvals, changes_requested) = self.reviews(pull_request).await?;
         // Last of all: whatever a person does to it meanwhile is heeded.
@@ -69,22 +68,16 @@ impl GitHub {
             .transport
             .pages((&path, &[]), "to list the commit statuses", |page: raw::CombinedStatus| page.statuses)
             .await?;
-        let all = runs.into_iter().map(of_run).chain(statuses.into_iter().map(of_status));
-        let mut worst: BTreeMap<String, Check> = BTreeMap::new();
-        for check in all {
-            match worst.get(&check.name) {
-                Some(known) if known.state >= check.state => {}
-                _ => {
-                    worst.insert(check.name.clone(), check);
-                }
-            }
-        }
-        Ok(worst.into_values().collect())
+        Ok(worst(runs.into_iter().map(of_run).chain(statuses.into_iter().map(of_status))))
     }
 
-    /// Reads what rulesets and branch protection ask for; whoever may read the repository may read both, and nobody has to
+    /// Reads what rulesets and branch protection ask for, once for all pull requests; whoever may read the repository may read both, and nobody has to
     /// be its administrator for that.
     pub(super) async fn asked_of(&self, base: &str) -> Result<Asked, ForgeError> {
+        self.rules.of(&base.to_owned(), self.read_rules(base)).await
+    }
+
+    async fn read_rules(&self, base: &str) -> Result<Asked, ForgeError> {
         let mut asked = Asked::default();
         let path = self.path(&["rules", "branches", base]);
         let what = "to show the rules of the base branch";
@@ -175,7 +168,21 @@ fn unread(reason: &str) -> String {
     )
 }
 
-fn of_run(run: raw::CheckRun) -> Check {
+/// Keeps the worst of each name.
+pub(super) fn worst(all: impl Iterator<Item = Check>) -> Vec<Check> {
+    let mut worst: BTreeMap<String, Check> = BTreeMap::new();
+    for check in all {
+        match worst.get(&check.name) {
+            Some(known) if known.state >= check.state => {}
+            _ => {
+                worst.insert(check.name.clone(), check);
+            }
+        }
+    }
+    worst.into_values().collect()
+}
+
+pub(super) fn of_run(run: raw::CheckRun) -> Check {
     let word = run.conclusion.filter(|_| run.status == "completed").unwrap_or(run.status);
     let state = match word.as_str() {
         "success" | "neutral" | "skipped" => CheckState::Passed,
@@ -186,7 +193,7 @@ fn of_run(run: raw::CheckRun) -> Check {
     Check { name: run.name, state, word: shorten(&word), text: String::new(), time: run.completed_at }
 }
 
-fn of_status(status: raw::Status) -> Check {
+pub(super) fn of_status(status: raw::Status) -> Check {
     let state = match status.state.as_str() {
         "success" => CheckState::Passed,
         "pending" => CheckState::Pending,

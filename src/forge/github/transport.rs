@@ -263,6 +263,23 @@ impl Transport {
     ) -> Result<Result<Value, Vec<String>>, ForgeError> {
         let body = serde_json::json!({"query": query, "variables": variables});
         let answer = self.write(Method::POST, &self.graphql_url(), Some(&body)).await?;
+        self.told(&answer)
+    }
+
+    /// Asks GraphQL what changes nothing: it takes no place in the pace of writes, and is tried again.
+    pub(super) async fn ask_graphql(
+        &self,
+        query: &str,
+        variables: Value,
+    ) -> Result<Result<Value, Vec<String>>, ForgeError> {
+        let body = serde_json::json!({"query": query, "variables": variables});
+        let retry = RetryPolicy { after_silence: 2, after_trouble: 2, first_wait: Duration::from_millis(250) };
+        let (url, token) = (self.graphql_url(), self.token().await?);
+        let answer = self.send(Method::POST, &url, HeaderMap::new(), Some(&body), retry, &token).await?;
+        self.told(&answer)
+    }
+
+    fn told(&self, answer: &Answer) -> Result<Result<Value, Vec<String>>, ForgeError> {
         if answer.status != StatusCode::OK {
             return Err(answer.refusal("a question to GraphQL"));
         }

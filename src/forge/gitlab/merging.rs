@@ -7,12 +7,18 @@ use crate::forge::ForgeError;
 use crate::forge::gitlab::GitLab;
 use crate::forge::gitlab::raw::RawMergeRequest;
 use crate::forge::rest::Reply;
+use crate::forge::words::Words;
 use crate::model::commit::CommitId;
 use crate::model::pull_request::{Merge, PullRequest};
 
 impl GitLab {
     /// Accepts a merge request whose head is still `head`.
-    pub(super) async fn accept(&self, pull_request: &PullRequest, head: &CommitId) -> Result<Merge, ForgeError> {
+    pub(super) async fn accept(
+        &self,
+        pull_request: &PullRequest,
+        head: &CommitId,
+        message: &str,
+    ) -> Result<Merge, ForgeError> {
         let settings = self.read_settings().await?;
         if settings.merge_trains_enabled == Some(true) {
             // What GitLab is to merge by itself is on the train already, or will be put there.
@@ -22,6 +28,7 @@ impl GitLab {
         if settings.squash_option.as_deref() == Some("always") {
             order["squash"] = true.into();
         }
+        self.word(&mut order, pull_request, message);
         let answer = self.rest.write(Method::PUT, self.of(pull_request, &["merge"]), Some(&order)).await;
         let reply = match answer {
             Ok(reply) => reply,
@@ -35,7 +42,12 @@ impl GitLab {
     }
 
     /// Tells GitLab to merge by itself once the pipeline has succeeded.
-    pub(super) async fn arm_pipeline(&self, pull_request: &PullRequest, head: &CommitId) -> Result<Merge, ForgeError> {
+    pub(super) async fn arm_pipeline(
+        &self,
+        pull_request: &PullRequest,
+        head: &CommitId,
+        message: &str,
+    ) -> Result<Merge, ForgeError> {
         let settings = self.read_settings().await?;
         // The first word is of 17.11 and later, the second of all before, and still taken.
         let mut order = json!({
@@ -44,12 +56,24 @@ impl GitLab {
         if settings.squash_option.as_deref() == Some("always") {
             order["squash"] = true.into();
         }
+        self.word(&mut order, pull_request, message);
         match self.rest.write(Method::PUT, self.of(pull_request, &["merge"]), Some(&order)).await {
             Ok(reply) if reply.status == StatusCode::OK => Ok(told(&reply.json()?)),
             Ok(reply) => self.not_ready(&reply),
             Err(lost @ ForgeError::Later { .. }) => self.look(pull_request, head, lost).await,
             Err(other) => Err(other),
         }
+    }
+
+    /// Adds what the commits say that GitLab makes of it: whether it squashes is the merge request's own, and a project's way of merging
+    /// may make both, one or none of them.
+    fn word(&self, order: &mut Value, pull_request: &PullRequest, message: &str) {
+        let Some(words) = Words::of(message) else { return };
+        let see = format!("See merge request {}!{}", self.project, pull_request.number.0);
+        let (from, into) = (&pull_request.head, &pull_request.base);
+        order["squash_commit_message"] = format!("{}\n\n{see}\n\n{}", words.subject, words.rest).into();
+        order["merge_commit_message"] =
+            format!("Merge branch '{from}' into '{into}'\n\n{see}\n\n{}", words.whole).into();
     }
 
     /// Takes back that GitLab merges by itself.

@@ -8,7 +8,7 @@ mod raw;
 mod readiness;
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
@@ -18,6 +18,7 @@ use url::Url;
 use crate::clock::Clock;
 use crate::forge::comments::{Comment, Comments, say_once};
 use crate::forge::gitlab::raw::{DRAFT, RawMergeRequest, RawNote, RawProject, RawStatus, RawToken, RawUser};
+use crate::forge::once::Once;
 use crate::forge::releases;
 use crate::forge::rest::{Reply, Rest, TokenHeader};
 use crate::forge::{Asked, Desk, Forge, ForgeError};
@@ -47,7 +48,7 @@ pub struct GitLab {
     project: String,
     is_job: bool,
     has_token: bool,
-    settings: Mutex<Option<RawProject>>,
+    settings: Once<(), RawProject>,
 }
 
 impl fmt::Debug for GitLab {
@@ -69,7 +70,7 @@ impl GitLab {
             project: project.to_owned(),
             is_job: matches!(token, Some(GitLabToken::Job(_))),
             has_token: token.is_some(),
-            settings: Mutex::new(None),
+            settings: Once::default(),
         }
     }
 
@@ -93,7 +94,7 @@ impl GitLab {
             project: self.project.clone(),
             is_job: self.is_job,
             has_token: self.has_token,
-            settings: Mutex::new(None),
+            settings: Once::default(),
         }
     }
 
@@ -137,11 +138,7 @@ impl GitLab {
         };
         let reply = self.rest.read_again(self.url(&["merge_requests"], &query("all"))).await?;
         if reply.status != StatusCode::OK {
-            // Whoever may not list anything may do nothing at all.
-            return Err(match self.refused(&reply) {
-                ForgeError::Skip(words) => ForgeError::Stop(words),
-                other => other,
-            });
+            return Err(self.refused(&reply).of_listing());
         }
         let first = reply.page::<RawMergeRequest>()?;
         let mut listed = first.items;
@@ -362,16 +359,16 @@ impl Forge for GitLab {
         Box::pin(self.write_commit(new))
     }
 
-    fn readiness<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Readiness> {
-        Box::pin(self.read_readiness(pull_request))
+    fn readiness<'a>(&'a self, pull_request: &'a PullRequest, checks: Vec<Check>) -> Asked<'a, Readiness> {
+        Box::pin(self.read_readiness(pull_request, checks))
     }
 
-    fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId) -> Asked<'a, Merge> {
-        Box::pin(self.accept(pull_request, head))
+    fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId, message: &'a str) -> Asked<'a, Merge> {
+        Box::pin(self.accept(pull_request, head, message))
     }
 
-    fn arm<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId) -> Asked<'a, Merge> {
-        Box::pin(self.arm_pipeline(pull_request, head))
+    fn arm<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId, message: &'a str) -> Asked<'a, Merge> {
+        Box::pin(self.arm_pipeline(pull_request, head, message))
     }
 
     fn disarm<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, ()> {
@@ -405,6 +402,10 @@ impl Forge for GitLab {
 
     fn checks<'a>(&'a self, commit: &'a CommitId) -> Asked<'a, Vec<Check>> {
         Box::pin(self.read_checks(commit.as_str()))
+    }
+
+    fn is_unreported<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, bool> {
+        Box::pin(self.has_no_pipeline(pull_request))
     }
 
     fn set_status<'a>(&'a self, commit: &'a CommitId, status: &'a Status) -> Asked<'a, ()> {

@@ -115,6 +115,11 @@ impl RawPipeline {
     pub(super) fn is_of(&self, head: &str) -> bool {
         self.sha == head || self.reference.starts_with("refs/merge-requests/")
     }
+
+    /// Whether it is no pipeline of the project's own, but made up of the commit statuses that came from outside.
+    pub(super) fn is_external(&self) -> bool {
+        self.source.as_deref() == Some("external")
+    }
 }
 
 /// A commit status, or a job of a pipeline: GitLab lists both alike.

@@ -1,7 +1,6 @@
 //! Whether a merge request may be merged: its pipeline, statuses, approvals, and what GitLab itself says.
 
 use std::collections::BTreeMap;
-use std::sync::PoisonError;
 
 use jiff::Timestamp;
 use reqwest::StatusCode;
@@ -21,10 +20,14 @@ const APPROVED: &str = "approved this merge request";
 
 impl GitLab {
     /// Asks for everything that decides whether a merge request may be merged.
-    pub(super) async fn read_readiness(&self, pull_request: &PullRequest) -> Result<Readiness, ForgeError> {
+    pub(super) async fn read_readiness(
+        &self,
+        pull_request: &PullRequest,
+        checks: Vec<Check>,
+    ) -> Result<Readiness, ForgeError> {
         let head = pull_request.commit.as_str();
         let settings = self.read_settings().await?;
-        let mut readiness = Readiness { checks: self.read_checks(head).await?, ..Readiness::default() };
+        let mut readiness = Readiness { checks, ..Readiness::default() };
         let missing = self.add_reviews(pull_request, &mut readiness).await?;
         // Last of all: whatever a person does to it meanwhile is heeded.
         let mut request = self.read_one(pull_request).await?;
@@ -48,6 +51,13 @@ impl GitLab {
         Ok(readiness)
     }
 
+    /// Whether no pipeline runs for the head beside the one that is made up of what the head's statuses say.
+    pub(super) async fn has_no_pipeline(&self, pull_request: &PullRequest) -> Result<bool, ForgeError> {
+        let pipeline = self.read_one(pull_request).await?.head_pipeline;
+        let of_head = pipeline.filter(|pipeline| pipeline.is_of(pull_request.commit.as_str()));
+        Ok(of_head.is_none_or(|pipeline| pipeline.is_external()))
+    }
+
     /// Asks for one merge request with everything that lists leave out.
     pub(super) async fn read_one(&self, pull_request: &PullRequest) -> Result<RawMergeRequest, ForgeError> {
         let reply = self.rest.read(self.of(pull_request, &[])).await?;
@@ -56,16 +66,11 @@ impl GitLab {
 
     /// Asks for the settings of the project; once, since they are the same for all of its merge requests.
     pub(super) async fn read_settings(&self) -> Result<RawProject, ForgeError> {
-        if let Some(known) = self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone() {
-            return Ok(known);
-        }
-        let reply = self.rest.read(self.url(&[], &[])).await?;
-        if reply.status != StatusCode::OK {
-            return Err(self.refused(&reply));
-        }
-        let settings: RawProject = reply.json()?;
-        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = Some(settings.clone());
-        Ok(settings)
+        let asked = async {
+            let reply = self.rest.read(self.url(&[], &[])).await?;
+            if reply.status == StatusCode::OK { reply.json() } else { Err(self.refused(&reply)) }
+        };
+        self.settings.of(&(), asked).await
     }
 
     /// Adds the head pipeline; where it ran on the merge with the base, its jobs are not among those of the head.
@@ -80,9 +85,8 @@ impl GitLab {
             let jobs: Vec<RawStatus> = self.rest.pages(&url, &|reply| self.refused(reply)).await?;
             checks.extend(newest(jobs));
         }
-        // Commit statuses from outside make up a pipeline of their own: Tagboat's alone are no check of the change.
-        let is_ours = pipeline.source.as_deref() == Some("external")
-            && checks.iter().all(|check| check.name.starts_with(STATUS_PREFIX));
+        // Of what came from outside Tagboat's own statuses alone are no check of the change.
+        let is_ours = pipeline.is_external() && checks.iter().all(|check| check.name.starts_with(STATUS_PREFIX));
         if !is_ours {
             let (state, word) = (state_of(&pipeline.status), pipeline.status.clone());
             checks.push(Check { name: PIPELINE.to_owned(), state, word, text: String::new(), time: None });

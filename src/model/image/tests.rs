@@ -85,3 +85,31 @@ fn capital_letters_in_a_path_are_named_as_what_is_wrong() {
         assert_eq!(error.starts_with(&words), expected, "{text}: {error}");
     }
 }
+
+#[test]
+fn the_last_parts_of_a_name_mean_the_only_image_that_ends_so() {
+    let known: Vec<ImageName> =
+        ["ghcr.io/acme/web", "ghcr.io/other/web", "ghcr.io/acme/api", "nginx", "quay.io/acme/nginx"]
+            .map(|name| name.parse().unwrap())
+            .to_vec();
+    let among = |text: &str| {
+        let found = text.parse::<Written>().unwrap().among(&known);
+        found.map(|image| image.to_string()).map_err(|error| error.to_string())
+    };
+    for (text, meant) in [
+        ("api", "ghcr.io/acme/api"),
+        ("acme/web", "ghcr.io/acme/web"),
+        ("ghcr.io/acme/web", "ghcr.io/acme/web"),
+        // A whole name is that name, whatever else ends so.
+        ("nginx", "docker.io/library/nginx"),
+        ("acme/nginx", "quay.io/acme/nginx"),
+        // Parts are whole, and what nobody knows is what it says.
+        ("pi", "docker.io/library/pi"),
+        ("docker.io/acme/api", "docker.io/acme/api"),
+        ("redis", "docker.io/library/redis"),
+    ] {
+        assert_eq!(among(text), Ok(meant.to_owned()), "{text}");
+    }
+    let told = "`web` may be ghcr.io/acme/web or ghcr.io/other/web: write more of the name";
+    assert_eq!(among("web"), Err(told.to_owned()));
+}

@@ -303,7 +303,7 @@ pub fn tell(
             let read = |blob: &Option<BlobId>| blob.as_ref().map(|blob| past.read(blob, MAX_WATCHED)).transpose();
             let (before, after) = (read(&file.before)?, read(&file.after)?);
             let entry = &step.entry;
-            let word = words::word(entry, &entry.message, depth);
+            let word = words::word_of_holds(entry, depth);
             rewritten.push(Rewritten { commit: entry.id.clone(), time: entry.time, word, before, after });
         }
     }

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use crate::git::log::LogEntry;
 use crate::model::commit::{
-    TRAILER_DATED, TRAILER_ENVIRONMENT, TRAILER_FAILED, TRAILER_IMAGE, TRAILER_ORDER, TRAILER_REASON, TRAILER_SKIP,
+    TRAILER_BY, TRAILER_DATED, TRAILER_ENVIRONMENT, TRAILER_FAILED, TRAILER_HOLD, TRAILER_IMAGE, TRAILER_ORDER,
+    TRAILER_REASON, TRAILER_RELEASE, TRAILER_SKIP,
 };
 use crate::model::environment::EnvironmentName;
 use crate::model::history::{Mover, Ordered, Word};
@@ -78,9 +79,20 @@ pub(super) fn word(entry: &LogEntry, own: &str, depth: usize) -> Word {
             .and_then(|word| [Ordered::Rollback, Ordered::Promote].into_iter().find(|order| order.as_str() == word)),
         skipped: skipped.take(MOST_SKIPPED).map(shorten).collect(),
         reason: of(TRAILER_REASON).map(shorten),
+        by: of(TRAILER_BY).map(shorten),
         failed: of(TRAILER_FAILED).map(shorten),
         published: Vec::new(),
     }
+}
+
+/// Reads what a commit that changed the holds says about itself: of a merge, the message that names what is held.
+pub(super) fn word_of_holds(entry: &LogEntry, depth: usize) -> Word {
+    let tells = |message: &&String| {
+        let is_it = |key: &str| key.eq_ignore_ascii_case(TRAILER_HOLD) || key.eq_ignore_ascii_case(TRAILER_RELEASE);
+        trailers(message).into_iter().any(|(key, _)| is_it(key))
+    };
+    let own = std::iter::once(&entry.message).chain(&entry.merged).find(tells);
+    word(entry, own.unwrap_or(&entry.message), depth)
 }
 
 /// Reads when what came of an image was published.

@@ -3,9 +3,9 @@
 //! Entry point: [`follow`]. Every try stands on whatever the branch has become; nothing is on it when it fails.
 
 mod promote;
-mod publish;
+pub(super) mod publish;
 pub(super) mod rollback;
-pub(super) mod standing;
+pub mod standing;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::model::environment::{BranchName, Environment, EnvironmentName, Publis
 use crate::model::file::RepoPath;
 use crate::model::gate::GateName;
 use crate::model::hold::Hold;
-use crate::model::image::{ImageName, Tag};
+use crate::model::image::{Ambiguous, Tag, Written};
 use crate::model::observation::Observation;
 use crate::model::outcome::{Outcome, Skipped};
 use crate::model::proposal::{Action, Move, Proposal};
@@ -32,11 +32,15 @@ use crate::observe::history::BranchPast;
 use crate::observe::tree::CommitFiles;
 use crate::pass::elsewhere::{self, Neighbours};
 use crate::pass::grounds::{self, Seen};
+use crate::pass::hold;
+use crate::pass::order::publish::commit_to;
 use crate::pass::propose::Publishing;
 use crate::pass::run::{MAX_RACES, fetch_branches, read_config};
 use crate::pass::{Detail, Editing, Inputs, MAX_HOLDS, PassError, Progress, blocking};
-use crate::publish::apply::{Applied, apply};
-use crate::publish::plan::{OrderNote, hold_commit, ordered_commit};
+use crate::publish::apply::Applied;
+use crate::publish::held::{self, HoldChange};
+use crate::publish::making::can_sign;
+use crate::publish::plan::{OrderNote, ordered_commit};
 use crate::registry::TagSource;
 use crate::source::Answers;
 
@@ -57,7 +61,7 @@ pub enum Order {
         /// The environment.
         environment: EnvironmentName,
         /// The image.
-        image: ImageName,
+        image: Written,
         /// The tag.
         tag: Tag,
         /// Whether the environments before it need not have run it.
@@ -68,6 +72,19 @@ pub enum Order {
 }
 
 impl Order {
+    /// Refuses what nobody gives a reason for although it needs one, whoever it comes from.
+    fn is_given_with(&self, reason: Option<&str>) -> Result<(), OrderError> {
+        match self {
+            Self::Promote { at_once, skipped, .. } if *at_once || !skipped.is_empty() => {
+                let message = "a version that does not wait for what is before it, or for gates, comes with a reason";
+                let hint = "say why: it stands in the commit as `Tagboat-Reason`";
+                let has_reason = reason.is_some_and(|reason| !reason.trim().is_empty());
+                if has_reason { Ok(()) } else { Err(usage(message, hint)) }
+            }
+            Self::Promote { .. } | Self::Rollback { .. } => Ok(()),
+        }
+    }
+
     fn environment(&self) -> &EnvironmentName {
         match self {
             Self::Rollback { environment, .. } | Self::Promote { environment, .. } => environment,
@@ -116,7 +133,18 @@ pub enum OrderError {
     /// The file of holds could not be edited.
     #[error(transparent)]
     Edit(EditError),
-    /// It makes no sense as it was given; what to do stands with it.
+    /// It names what there is not, or in a way that cannot be right; what to do stands with it.
+    #[error("{message}")]
+    Usage {
+        /// Why.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// Several images may be meant.
+    #[error(transparent)]
+    Ambiguous(#[from] Ambiguous),
+    /// It may not be followed as things stand; what to do stands with it.
     #[error("{message}")]
     Refused {
         /// Why.
@@ -136,6 +164,10 @@ impl From<GitError> for OrderError {
     fn from(error: GitError) -> Self {
         Self::Pass(PassError::Git(error))
     }
+}
+
+fn usage(message: impl Into<String>, hint: impl Into<String>) -> OrderError {
+    OrderError::Usage { message: message.into(), hint: Some(hint.into()) }
 }
 
 fn refused(message: impl Into<String>, hint: impl Into<String>) -> OrderError {
@@ -171,6 +203,7 @@ struct Ground<'a> {
 ///
 /// [`OrderError`]; nothing of it is on the branch then.
 pub async fn follow(given: &Ordering<'_>, order: &Order) -> Result<Outcome, OrderError> {
+    order.is_given_with(given.reason.as_deref())?;
     for _ in 0..MAX_RACES {
         if let Some(outcome) = once(given, order).await? {
             return Ok(outcome);
@@ -205,13 +238,16 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
     };
     config.environments.settle_on(given.branch);
     let environment = known_environment(&config, order.environment())?;
-    if config.commit.sign.is_some() {
-        let hint = "take `commit.sign` out of the configuration, or make the commit by hand";
-        return Err(refused("`commit.sign` does not act in this version, and none is pushed unsigned", hint));
-    }
+    let forge = match &given.publishing {
+        Publishing::Forge(forge) => Some(&**forge),
+        Publishing::Plain | Publishing::Missing(_) => None,
+    };
+    can_sign(&*given.remote, forge, config.commit.sign)
+        .map_err(|reason| OrderError::Failed(format!("nothing is pushed unsigned: {reason}")))?;
     let past = BranchPast { remote: &*given.remote, branch: given.branch, tip: &base };
     let branches = fetch_branches(&given.remote, &config).await?;
     let others = elsewhere::view(&config, given.neighbours).await;
+    let awaited = hold::awaited(&given.remote, &given.publishing, &config, (given.branch, &base)).await?;
     let inputs = Inputs {
         config: &config,
         files: &files,
@@ -228,6 +264,7 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
         editing: Editing::Together,
         detail: Detail::EveryTag,
         only: &[],
+        awaited,
         progress: given.progress,
     };
     let (observation, seen) = crate::pass::look(&inputs)?;
@@ -238,7 +275,9 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
     let settled = match order {
         Order::Rollback { what, to, .. } => rollback::settle(given, &mut ground, what, to.as_ref()).await?,
         Order::Promote { image, tag, at_once, skipped, .. } => {
-            promote::settle(&mut ground, image, tag, *at_once, skipped).await?
+            let sites = ground.observation.sites.iter();
+            let image = image.among(sites.filter_map(|site| site.image.as_ref()))?;
+            promote::settle(&mut ground, &image, tag, *at_once, skipped).await?
         }
     };
     if settled.moves.is_empty() {
@@ -279,18 +318,17 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
         }
     };
     // Holds live on the base. They come first: what is held and still runs does no harm, what runs unheld comes back.
-    let mut commits = Vec::new();
+    let (mut commits, mut proposed) = (Vec::new(), Vec::new());
     if let Some(own) = own {
-        let commit = hold_commit(&environment.name, &note.holds, own, &config.commit);
-        let (remote, branch, at, now) = (Arc::clone(&given.remote), given.branch.clone(), base.clone(), given.now);
-        match blocking(move || apply(&*remote, &branch, &at, vec![commit], now)).await? {
+        let change = HoldChange { held: note.holds.clone(), ..HoldChange::default() };
+        let commit = held::commit(environment.name.clone(), &change, own, &config.commit);
+        let on = (given.branch, &base);
+        let applied = commit_to(&given.remote, &given.publishing, &config, on, commit, given.now).await;
+        match applied.map_err(|error| OrderError::Failed(error.to_string()))? {
             Applied::Landed(landed) => commits = landed,
             Applied::Moved => return Ok(None),
-            Applied::Forbidden(words) => {
-                let hint =
-                    "the hold belongs on the base branch: `tagboat hold` there by a pull request of your own first";
-                return Err(refused(format!("the remote refuses the push to {}: {words}", given.branch), hint));
-            }
+            // What is proposed counts as held from then on.
+            Applied::Forbidden(words) => proposed = propose_holds(given, note.holds.clone(), &words).await?,
         }
     }
     let commit = ordered_commit(&environment.name, &edited.changes, all.clone(), &config.commit, &note);
@@ -304,13 +342,36 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
         ..Outcome::default()
     };
     let landed = publish::publish(given, &config, tip, commit, &mut outcome).await?;
+    outcome.proposals.extend(proposed);
     Ok(landed.then_some(outcome))
+}
+
+/// Proposes holds to a base that takes no direct push.
+async fn propose_holds(given: &Ordering<'_>, holds: Vec<Hold>, words: &str) -> Result<Vec<Proposal>, OrderError> {
+    let holding = hold::Holding {
+        remote: Arc::clone(&given.remote),
+        branch: given.branch,
+        config: given.config.clone(),
+        publishing: given.publishing.clone(),
+        now: given.now,
+    };
+    let mut proposals = Vec::new();
+    for Hold { environment, image, tag, until, by, reason } in holds {
+        let order = hold::Order::Hold { image: image.into(), tag, environment, until, by, reason };
+        let followed = hold::follow(&holding, &order).await.map_err(|error| {
+            let message = format!("the remote refuses the push to {}: {words}; and {error}", given.branch);
+            refused(message, "the hold belongs on the base branch: bring it there by a pull request of your own first")
+        })?;
+        // Each takes the place of the one before: they stand in one pull request.
+        proposals = followed.proposals;
+    }
+    Ok(proposals)
 }
 
 fn known_environment<'a>(config: &'a Repository, name: &EnvironmentName) -> Result<&'a Environment, OrderError> {
     config.environments.named(name).ok_or_else(|| {
         let known: Vec<&str> = config.environments.0.iter().map(|environment| environment.name.as_str()).collect();
-        refused(format!("there is no environment `{name}`"), format!("there are: {}", known.join(", ")))
+        usage(format!("there is no environment `{name}`"), format!("there are: {}", known.join(", ")))
     })
 }
 

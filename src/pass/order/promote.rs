@@ -15,7 +15,7 @@ use crate::model::site::Value;
 use crate::model::tags::FactKind;
 use crate::observe;
 use crate::pass::elsewhere;
-use crate::pass::order::{Ground, OrderError, Settled, refused};
+use crate::pass::order::{Ground, OrderError, Settled, refused, usage};
 use crate::promote::{self, order};
 
 /// Finds what moves, or why it may not.
@@ -32,7 +32,7 @@ pub(super) async fn settle(
     let own: Vec<&Decision> = decisions.iter().filter(|decision| decision.question.environment == *name).collect();
     if own.is_empty() {
         let hint = "`tagboat scan` lists every reference, and why some are not followed";
-        return Err(refused(format!("{image} is not followed in {name}"), hint));
+        return Err(usage(format!("{image} is not followed in {name}"), hint));
     }
     let group = config.groups.of(image).map_or_else(|| image.group_name(), |group| group.name.clone());
     let mut settled = Settled { moves: Vec::new(), group, holds: Vec::new(), gates: Vec::new(), notes: Vec::new() };
@@ -162,7 +162,7 @@ fn fits(observation: &Observation, decision: &Decision, tag: &Tag, at_once: bool
     };
     let current = &question.current;
     match reason {
-        Reason::InUse | Reason::Outranked | Reason::NotBefore => Ok(()),
+        Reason::InUse | Reason::Outranked | Reason::NotBefore | Reason::NotNext => Ok(()),
         // A hotfix is as young as can be, and what was taken back comes again by the word of a person.
         Reason::TooYoung { .. } | Reason::AgeUnknown | Reason::Held(_) | Reason::Behind(_) if at_once => Ok(()),
         Reason::Lower | Reason::Older => Err(refused(

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::config::repository::Repository;
 use crate::forge::Forge;
 use crate::git::Remote;
@@ -14,7 +16,7 @@ use crate::pass::blocking;
 use crate::pass::order::{OrderError, Ordering, refused};
 use crate::pass::propose::{LONGEST_BODY, Publishing};
 use crate::publish::apply::{self, Applied};
-use crate::publish::making::Maker;
+use crate::publish::making::{MakeError, Maker};
 use crate::publish::plan::PlannedCommit;
 use crate::publish::pull_requests::apply::{Place, apply as take};
 use crate::publish::pull_requests::heads::look;
@@ -32,18 +34,8 @@ pub(super) async fn publish(
     if publish != Publish::Commit {
         return propose(given, config, (branch, base), commit, outcome).await;
     }
-    let applied = match &given.publishing {
-        Publishing::Forge(forge) if config.commit.sign == Some(Sign::Forge) => {
-            let (remote, prefix) = (Arc::clone(&given.remote), config.pull_request.branch_prefix.as_str());
-            let maker = Maker { remote, forge: Some(&**forge), branch, prefix, now: given.now };
-            let applied = apply::apply_by_forge(&maker, base, vec![commit]).await;
-            applied.map_err(|error| OrderError::Failed(error.to_string()))?
-        }
-        _ => {
-            let (remote, branch, at, now) = (Arc::clone(&given.remote), branch.clone(), base.clone(), given.now);
-            blocking(move || apply::apply(&*remote, &branch, &at, vec![commit], now)).await?
-        }
-    };
+    let applied = commit_to(&given.remote, &given.publishing, config, (branch, base), commit, given.now).await;
+    let applied = applied.map_err(|error| OrderError::Failed(error.to_string()))?;
     match applied {
         Applied::Landed(landed) => {
             outcome.commits.extend(landed);
@@ -55,6 +47,30 @@ pub(super) async fn publish(
             hint: Some("`--publish pullRequest` pushes a head branch instead".to_owned()),
         }),
     }
+}
+
+/// Makes a commit on a branch, by the forge where that signs it.
+///
+/// # Errors
+///
+/// [`MakeError`] when it could not be made.
+pub(in crate::pass) async fn commit_to(
+    remote: &Arc<dyn Remote>,
+    publishing: &Publishing,
+    config: &Repository,
+    (branch, base): (&BranchName, &CommitId),
+    commit: PlannedCommit,
+    now: Timestamp,
+) -> Result<Applied, MakeError> {
+    if let Publishing::Forge(forge) = publishing
+        && config.commit.sign == Some(Sign::Forge)
+    {
+        let (remote, prefix) = (Arc::clone(remote), config.pull_request.branch_prefix.as_str());
+        let maker = Maker { remote, forge: Some(&**forge), branch, prefix, now };
+        return apply::apply_by_forge(&maker, base, vec![commit]).await;
+    }
+    let (remote, branch, at) = (Arc::clone(remote), branch.clone(), base.clone());
+    Ok(blocking(move || apply::apply(&*remote, &branch, &at, vec![commit], now)).await?)
 }
 
 /// Makes it the pull request of its environment and group, in the place of whatever stands there.

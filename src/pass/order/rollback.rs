@@ -7,13 +7,13 @@ use crate::decide::{past, questions};
 use crate::model::decision::{Question, Want};
 use crate::model::history::Past;
 use crate::model::hold::Hold;
-use crate::model::image::{ImageName, Tag, shorten};
+use crate::model::image::{ImageName, Tag, Written, shorten};
 use crate::model::outcome::Skipped;
 use crate::model::policy::Pin;
 use crate::model::proposal::Move;
 use crate::model::site::Value;
 use crate::model::tags::FactKind;
-use crate::pass::order::{Ground, OrderError, Ordering, Settled, refused};
+use crate::pass::order::{Ground, OrderError, Ordering, Settled, refused, usage};
 use crate::promote;
 use crate::promote::order::{Back, NoWayBack, version_before};
 use crate::registry::TagSource;
@@ -32,6 +32,13 @@ pub(super) async fn settle(
         newest_together(ground, &mut asked)?;
     }
     let mut settled = Settled { moves: Vec::new(), group, holds: Vec::new(), gates: Vec::new(), notes: Vec::new() };
+    for group in split(ground, &asked) {
+        let reason = format!(
+            "it goes back without the others of the group `{group}`, which `tagboat rollback {} {group}` takes along",
+            ground.environment.name
+        );
+        settled.notes.extend(asked.first().map(|question| Skipped { what: question.image.to_string(), reason }));
+    }
     for question in asked {
         let back = match back(ground, &question, to)? {
             Ok(back) => back,
@@ -72,19 +79,24 @@ pub(super) async fn settle(
     Ok(settled)
 }
 
-/// Returns what the name stands for: a configured group, an image, or the name of an image's own group.
+/// Returns what the name stands for: a configured group, the name of an image's own group, or an image. Where a group and an image
+/// have one name, the group is meant: one part more of its name, or the whole of it, means the image.
 fn meant(ground: &Ground<'_>, what: &str) -> Result<(String, Vec<Question>), OrderError> {
     let config = ground.inputs.config;
     let name = &ground.environment.name;
     let mut all = questions::questions(&ground.observation, &config.rules, &config.environments);
     all.retain(|question| question.environment == *name);
-    let written: Option<ImageName> = what.parse().ok();
     let is_group = config.groups.0.iter().any(|group| group.name == what);
+    let is_own_group = all.iter().any(|question| question.image.group_name() == what);
+    let written = match what.parse::<Written>() {
+        Ok(written) if !is_group && !is_own_group => Some(written.among(all.iter().map(|question| &question.image))?),
+        _ => None,
+    };
     let is_meant = |image: &ImageName| {
         if is_group {
             config.groups.of(image).is_some_and(|group| group.name == what)
         } else {
-            written.as_ref() == Some(image) || image.group_name() == what
+            written.as_ref().map_or_else(|| image.group_name() == what, |written| written == image)
         }
     };
     let (found, others): (Vec<Question>, Vec<Question>) =
@@ -95,10 +107,28 @@ fn meant(ground: &Ground<'_>, what: &str) -> Result<(String, Vec<Question>), Ord
             0 => format!("no image is followed in {name}"),
             _ => format!("followed in {name}: {}", known.into_iter().collect::<Vec<_>>().join(", ")),
         };
-        return Err(refused(format!("`{}` is neither an image nor a group of {name}", shorten(what)), hint));
+        return Err(usage(format!("`{}` is neither an image nor a group of {name}", shorten(what)), hint));
     };
     let group = config.groups.of(&first.image).map_or_else(|| first.image.group_name(), |group| group.name.clone());
     Ok((group, found))
+}
+
+/// Returns the groups of which one image alone was asked for, while others of them are there.
+fn split(ground: &Ground<'_>, asked: &[Question]) -> BTreeSet<String> {
+    let config = ground.inputs.config;
+    let of = |image: &ImageName| config.groups.of(image).map(|group| group.name.clone());
+    let is_there = |group: &String| {
+        ground.observation.sites.iter().filter_map(|site| Some((site.image.as_ref()?, site))).any(|(image, site)| {
+            let is_here = || {
+                matches!(
+                    questions::follow(site, &config.rules, &config.environments),
+                    questions::Followed::Yes { environment, .. } if environment == ground.environment.name
+                )
+            };
+            of(image).as_ref() == Some(group) && asked.iter().all(|question| question.image != *image) && is_here()
+        })
+    };
+    asked.iter().filter_map(|question| of(&question.image)).filter(is_there).collect()
 }
 
 fn past<'a>(ground: &'a Ground<'_>, question: &Question) -> Result<&'a Past, OrderError> {
@@ -199,9 +229,10 @@ fn hold(given: &Ordering<'_>, ground: &Ground<'_>, question: &Question, left: &B
     for tag in left.iter().filter_map(|value| value.tag.as_ref()) {
         let is_new = !settled.holds.iter().any(|hold| hold.image == question.image && hold.tag == *tag);
         let concerned = [&question.environment];
-        let holds = &ground.observation.holds;
+        // What is only proposed to be held may be closed again: it does not stand in for a hold of its own.
+        let awaited = &ground.inputs.awaited;
+        let mut holds = ground.observation.holds.iter().filter(|hold| !awaited.contains(hold));
         let is_held = holds
-            .iter()
             .any(|hold| hold.until.is_none() && hold.covers(&concerned, &question.image, tag, ground.observation.now));
         if is_new && !is_held {
             settled.holds.push(Hold {

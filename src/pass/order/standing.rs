@@ -1,29 +1,34 @@
 //! An order that stands in a head branch, judged by a later pass: merged under the rules of everything that Tagboat merges.
 //!
-//! Entry point: [`again`]. Trailers are words that anybody can write who may push the branch, and Tagboat merges with rights of
+//! Entry points: `again`, and [`standing`] for who only looks. Trailers are words that anybody can write who may push the branch, and Tagboat merges with rights of
 //! its own. So it merges only what evidence alone would allow: a version forward, through every gate. All else waits for a person.
 //! Nor is believed what the branch holds: the commit is made anew on the base of now, and must be the very one that stands there.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::edit;
+use crate::git::Remote;
 use crate::model::brought::Told;
 use crate::model::change::ChangeSet;
 use crate::model::commit::{
     TRAILER_BY, TRAILER_HOLD, TRAILER_IMAGE, TRAILER_ORDER, TRAILER_PUBLISH, TRAILER_REASON, TRAILER_SKIP,
 };
 use crate::model::decision::{Decision, Question, Verdict};
-use crate::model::environment::{Environment, EnvironmentName, Publish};
+use crate::model::environment::{BranchName, Environment, EnvironmentName, Publish};
 use crate::model::gate::Gate;
 use crate::model::history::Ordered;
-use crate::model::image::ImageName;
+use crate::model::image::{ImageName, shorten};
 use crate::model::proposal::{Action, Move, Proposal};
+use crate::model::pull_request::{PullRequest, State};
 use crate::model::site::Value;
 use crate::pass::grounds;
 use crate::pass::order::{Ground, OrderError, promote};
-use crate::pass::{Inputs, Planned};
+use crate::pass::propose::Publishing;
+use crate::pass::{Inputs, PassError, Planned, blocking};
 use crate::promote as promotes;
 use crate::publish::plan::{OrderNote, PlannedCommit, ordered_commit};
+use crate::publish::pull_requests::heads::look;
 
 /// Why a person merges an order that says more than evidence does.
 const UNKNOWN: &str = "a person merges what was ordered with gates skipped, or as a rollback, and was not merged at once: it is \
@@ -82,6 +87,17 @@ impl<'a> Words<'a> {
         })
     }
 
+    /// Says what is waited for.
+    fn told(&self) -> String {
+        let what = match self.order {
+            Ordered::Rollback => "to go back",
+            Ordered::Promote => "it",
+        };
+        let by = self.by.map(shorten).unwrap_or_else(|| "somebody".to_owned());
+        let reason = self.reason.map(|reason| format!(": {}", shorten(reason))).unwrap_or_default();
+        format!("a person merges it: {by} ordered {what}{reason}")
+    }
+
     /// Whether it brings one version of one image, as every order to promote does.
     fn is_of_one(&self) -> bool {
         let of_one = |one: &(ImageName, String, Value)| (one.0.clone(), one.2.tag.clone());
@@ -108,44 +124,16 @@ pub(in crate::pass) async fn again(
     let words = Words::read(message)?;
     let config = inputs.config;
     let environment = config.environments.named(&words.environment)?;
-    if environment.publish != Publish::AutoMerge || planned.observation.half_known.contains_key(&environment.name) {
+    if planned.observation.half_known.contains_key(&environment.name) {
         return None;
     }
+    let mut proposal = proposed(planned, environment, group, &words)?;
     let is_bold = words.is_bold || words.order == Ordered::Rollback || !words.is_of_one();
-    if !is_bold && !words.is_merged {
-        return None;
+    if environment.publish != Publish::AutoMerge || (!is_bold && !words.is_merged) {
+        proposal.publish = Publish::PullRequest;
+        (proposal.action, proposal.reason) = (Action::Waiting, Some(words.told()));
+        return Some(Stands::Waits(Box::new(proposal)));
     }
-    let mut moves = Vec::new();
-    for (image, from, to) in &words.steps {
-        let questions = planned.promoted.decisions.iter().map(|decision| &decision.question);
-        let is_meant = |question: &&Question| {
-            question.environment == environment.name
-                && question.image == *image
-                && question.current.to_string() == *from
-        };
-        let question = questions.into_iter().find(is_meant)?;
-        moves.push(Move {
-            image: image.clone(),
-            from: question.current.clone(),
-            published: promotes::published(&planned.observation, image, to),
-            to: to.clone(),
-            step: None,
-            pin: question.policy.pins(),
-            sites: question.sites.clone(),
-        });
-    }
-    let mut proposal = Proposal {
-        environment: environment.name.clone(),
-        group: group.to_owned(),
-        publish: Publish::AutoMerge,
-        branch: None,
-        url: None,
-        moves,
-        gates: Vec::new(),
-        action: Action::Opened,
-        reason: None,
-        earliest: None,
-    };
     let refusal = if is_bold {
         Some(UNKNOWN.to_owned())
     } else {
@@ -181,6 +169,97 @@ pub(in crate::pass) async fn again(
     };
     let commit = ordered_commit(&environment.name, &changes.changes, changes.files.clone(), &config.commit, &note);
     Some(Stands::Merged(Box::new(Again { proposal, changes, commit })))
+}
+
+/// Returns what an order proposes, where it fits what stands there now.
+fn proposed(planned: &Planned, environment: &Environment, group: &str, words: &Words<'_>) -> Option<Proposal> {
+    let mut moves = Vec::new();
+    for (image, from, to) in &words.steps {
+        let questions = planned.promoted.decisions.iter().map(|decision| &decision.question);
+        let is_meant = |question: &&Question| {
+            question.environment == environment.name
+                && question.image == *image
+                && question.current.to_string() == *from
+        };
+        let question = questions.into_iter().find(is_meant)?;
+        moves.push(Move {
+            image: image.clone(),
+            from: question.current.clone(),
+            published: promotes::published(&planned.observation, image, to),
+            to: to.clone(),
+            step: None,
+            pin: question.policy.pins(),
+            sites: question.sites.clone(),
+        });
+    }
+    Some(Proposal {
+        environment: environment.name.clone(),
+        group: group.to_owned(),
+        publish: Publish::AutoMerge,
+        branch: None,
+        url: None,
+        moves,
+        gates: Vec::new(),
+        action: Action::Opened,
+        reason: None,
+        earliest: None,
+    })
+}
+
+/// Tells which orders stand in head branches, for who looks and does not act.
+///
+/// # Errors
+///
+/// [`PassError`] where the branches cannot be read.
+pub async fn standing(
+    remote: &Arc<dyn Remote>,
+    publishing: &Publishing,
+    inputs: &Inputs<'_>,
+    (branch, planned): (&BranchName, &Planned),
+) -> Result<Vec<Proposal>, PassError> {
+    let config = inputs.config;
+    let prefix = config.pull_request.branch_prefix.clone();
+    let (from, named) = (Arc::clone(remote), prefix.clone());
+    let all = blocking(move || from.heads(&named)).await?;
+    let beside = inputs.branches.iter().filter_map(|(name, viewed)| Some((name, viewed.as_ref().ok()?.base.as_ref()?)));
+    let mut found = Vec::new();
+    for (onto, tip) in inputs.base.iter().map(|tip| (branch, tip)).chain(beside) {
+        let own = Some(onto).filter(|onto| *onto != branch);
+        let place = |head: &BranchName| {
+            let (environment, group) = head.as_str().strip_prefix(&prefix)?.split_once('/')?;
+            let environment = config.environments.named(&environment.into())?;
+            (environment.branch.as_ref() == own).then(|| (environment, group.to_owned()))
+        };
+        let listed: Vec<_> = all.iter().filter(|(head, _)| place(head).is_some()).cloned().collect();
+        let (from, style, at) = (Arc::clone(remote), config.commit.clone(), (onto.clone(), tip.clone()));
+        let heads = blocking(move || look(&*from, (&at.0, &at.1), listed, &style, &[])).await?;
+        for head in heads.into_iter().filter(|head| head.is_order && head.is_own) {
+            let (from, at) = (Arc::clone(remote), head.tip.clone());
+            let (Some(message), Some((environment, group))) =
+                (blocking(move || from.message(&at)).await?, place(&head.name))
+            else {
+                continue;
+            };
+            let Some(words) = Words::read(&message).filter(|words| words.environment == environment.name) else {
+                continue;
+            };
+            let Some(mut proposal) = proposed(planned, environment, &group, &words) else { continue };
+            if let Publishing::Forge(forge) = publishing {
+                let is_it = |one: &PullRequest| one.state == State::Open && one.head == head.name && one.base == *onto;
+                match forge.list().await.map(|listed| listed.pull_requests) {
+                    Ok(all) => match all.into_iter().find(is_it) {
+                        Some(open) => proposal.url = Some(open.url),
+                        None => continue,
+                    },
+                    Err(error) => tracing::warn!(%error, head = %head.name, "its pull request could not be asked for"),
+                }
+            }
+            proposal.branch = Some(head.name.to_string());
+            (proposal.action, proposal.reason) = (Action::Waiting, Some(words.told()));
+            found.push(proposal);
+        }
+    }
+    Ok(found)
 }
 
 /// Whether what is ordered may come without anybody's word: it is what was decided, or else what the policy lets come by its name

@@ -37,7 +37,7 @@ use crate::signature::trust::{MAX_TRUSTED_ROOT, TrustedRoot};
 
 pub(super) use crate::pass::setup::repositories::watched;
 pub use crate::pass::setup::repositories::{
-    ForgeChoice, Opened, Target, asked, neighbours, program, publishing, remote, secret,
+    ForgeChoice, Opened, Target, asked, neighbours, person, program, publishing, remote, secret,
 };
 pub(super) use crate::pass::setup::repositories::{neighbours_by, publishing_by, remote_by};
 pub use crate::pass::setup::sources::sources;

@@ -130,6 +130,15 @@ pub fn asked(target: &Target<'_>, service: &Service, environment: &Environment) 
     }
 }
 
+/// Returns who is at work on a repository: whom the environment names, else Git's own `user.name`.
+pub fn person(target: &Target<'_>, environment: &Environment) -> Option<String> {
+    let folder = match target {
+        Target::Checkout { folder, .. } => Some(*folder),
+        Target::Url { .. } => None,
+    };
+    environment.person().or_else(|| crate::git::identity::user_name(folder, &environment.git_configs()))
+}
+
 /// Returns the token that the operator's file names for a repository.
 fn named_token(
     url: &RemoteUrl,

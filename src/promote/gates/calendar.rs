@@ -53,6 +53,26 @@ fn span_of(window: &Window, day: Date) -> Option<(Timestamp, Timestamp)> {
     (start < end).then_some((start, end))
 }
 
+/// Returns when the windows that are open close, in the zone of the one that closes last.
+pub(super) fn closing(windows: &[Window], moment: Timestamp) -> Option<String> {
+    let closes = |window: &Window| {
+        let today = window.zone.to_datetime(moment).date();
+        let days = [-1, 0].into_iter().filter_map(|days| today.checked_add(days.days()).ok());
+        let spans = days.filter(|day| window.days.contains(&day.weekday())).filter_map(|day| span_of(window, day));
+        spans.filter(|(start, end)| *start <= moment && moment < *end).map(|(_, end)| end).max()
+    };
+    let all = windows.iter().filter_map(|window| Some((closes(window)?, &window.zone)));
+    all.max_by_key(|(end, _)| *end).map(|(end, zone)| local(end, zone))
+}
+
+/// Returns when the next freeze begins, in its zone.
+pub(super) fn next_freeze(freezes: &[Freeze], moment: Timestamp) -> Option<String> {
+    let begins = freezes.iter().filter_map(|freeze| Some((frozen(freeze)?, &freeze.zone)));
+    let begins =
+        begins.filter(|((start, end), _)| moment < *start && start < end).map(|((start, _), zone)| (start, zone));
+    begins.min_by_key(|(start, _)| *start).map(|(start, zone)| local(start, zone))
+}
+
 /// What freezes say: within any of them, nothing moves.
 pub(super) fn freezes(freezes: &[Freeze], moment: Timestamp) -> GateState {
     let all: Vec<_> = freezes.iter().filter_map(|freeze| Some((frozen(freeze)?, &freeze.zone))).collect();

@@ -5,6 +5,7 @@
 
 mod calendar;
 mod checks;
+mod facts;
 mod people;
 mod soak;
 mod source;
@@ -56,8 +57,12 @@ pub(super) struct Judged {
 
 /// Judges every gate of an environment; one that cannot be judged never passes.
 pub(super) fn judge(specs: &[GateSpec], bench: &Bench<'_>) -> Judged {
-    let gates: Vec<Gate> =
-        specs.iter().map(|spec| Gate { name: spec.name(), state: state(spec, bench, bench.now) }).collect();
+    let gate = |spec: &GateSpec| {
+        let state = state(spec, bench, bench.now);
+        let facts = if state == GateState::Pass { facts::of(spec, bench) } else { None };
+        Gate { name: spec.name(), state, facts }
+    };
+    let gates: Vec<Gate> = specs.iter().map(gate).collect();
     Judged { earliest: earliest(specs, bench), gates }
 }
 

@@ -69,8 +69,12 @@ pub(super) fn state(soaking: &[Soaking], time: SignedDuration, moment: Timestamp
         }
     }
     let Some((until, one)) = last else { return GateState::Pass };
-    let left = until.duration_since(moment);
+    let since = until.checked_sub(time).unwrap_or(moment);
+    let left = until.duration_since(moment).min(time);
     let mut reason = format!("{} of {} to go in {}", length(left), length(time), one.before);
+    if since > moment {
+        reason.push_str(&format!(", where it came only at {since}"));
+    }
     if soaking.iter().any(|other| other.image != one.image) {
         reason.push_str(&format!(", for {}", one.image));
     }
@@ -83,6 +87,17 @@ pub(super) fn state(soaking: &[Soaking], time: SignedDuration, moment: Timestamp
         ));
     }
     GateState::Wait { until: Some(until), reason }
+}
+
+/// Says since when what was there last has been there.
+pub(super) fn facts(soaking: &[Soaking], time: SignedDuration) -> Option<String> {
+    let since = |one: &Soaking| one.since.as_ref().ok().copied();
+    let last = soaking.iter().max_by_key(|one| since(one))?;
+    let mut facts = format!("in {} since {}, for {} or more", last.before, since(last)?, length(time));
+    if soaking.iter().any(|other| other.image != last.image) {
+        facts.push_str(&format!(", {} as the last", last.image));
+    }
+    Some(facts)
 }
 
 /// Returns how many versions in a row went before their soak was over, and the longest stay among them.

@@ -97,10 +97,20 @@ fn measured(answer: &Answer, expect: &Expectation) -> GateState {
     GateState::Fail { reason }
 }
 
-fn told(sample: &Sample) -> String {
+/// Writes a sample.
+pub(super) fn told(sample: &Sample) -> String {
     let series = if sample.series.is_empty() { String::new() } else { format!(" of {}", sample.series) };
     let at = sample.at.map(|at| format!(" at {at}")).unwrap_or_default();
     format!("{}{series}{at}", sample.value)
+}
+
+/// Writes what stands at a place; texts are somebody else's.
+pub(super) fn told_found(found: &Found) -> String {
+    match found {
+        Found::Number(number) => number.to_string(),
+        Found::Text(text) => format!("`{}`", crate::model::image::shorten(text)),
+        Found::Other(what) => (*what).to_owned(),
+    }
 }
 
 /// Compares everything that stands at a place.
@@ -110,10 +120,11 @@ fn stands(found: &[Found], place: &str, expect: &Expectation) -> GateState {
     }
     let mut failed = None;
     for one in found {
-        let (told, is_so) = match one {
-            Found::Number(number) => (number.to_string(), expect.of_number(*number)),
-            Found::Text(text) => (format!("`{}`", crate::model::image::shorten(text)), expect.of_text(text)),
-            Found::Other(what) => ((*what).to_owned(), None),
+        let told = told_found(one);
+        let is_so = match one {
+            Found::Number(number) => expect.of_number(*number),
+            Found::Text(text) => expect.of_text(text),
+            Found::Other(_) => None,
         };
         match is_so {
             Some(true) => {}

@@ -2,6 +2,7 @@
 //!
 //! Entry point: [`apply`]. A step that fails ends its own course and no other one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -13,11 +14,14 @@ use crate::model::environment::BranchName;
 use crate::model::marker;
 use crate::model::outcome::Landed;
 use crate::model::proposal::Action;
-use crate::model::pull_request::{HeadBranch, Marker, NewPullRequest, Number, PullRequest, PullRequestStyle, State};
+use crate::model::pull_request::{
+    Check, HeadBranch, Marker, NewPullRequest, Number, PullRequest, PullRequestStyle, State,
+};
 use crate::model::refusal::{Wish, closed};
 use crate::publish::body;
 use crate::publish::making::{MakeError, Maker, blocking};
-use crate::publish::pull_requests::merging::{Order, forward, merge, set_changed};
+use crate::publish::pull_requests::merging::{Order, forward, merge};
+use crate::publish::pull_requests::statuses::show;
 use crate::publish::pull_requests::told::tell as tell_of;
 use crate::publish::pull_requests::{Course, Step};
 
@@ -51,11 +55,13 @@ pub struct Applied {
     pub has_moved: bool,
     /// Whether a head branch was made anew because it was behind: one in a pass, since each merge leaves the others behind.
     pub(super) has_rebased: bool,
+    /// What the checks of heads said that may be merged, before anything was done.
+    pub(super) seen: BTreeMap<CommitId, Vec<Check>>,
 }
 
 /// Follows every course, and writes into each what came of it. `base` is the commit that was planned on.
 pub async fn apply(place: &Place<'_>, base: &CommitId, courses: &mut [Course]) -> Applied {
-    let mut applied = Applied::default();
+    let mut applied = Applied { seen: seen(place, courses).await, ..Applied::default() };
     let mut tip = base.clone();
     for course in courses {
         let steps = std::mem::take(&mut course.steps);
@@ -80,6 +86,24 @@ pub async fn apply(place: &Place<'_>, base: &CommitId, courses: &mut [Course]) -
     applied
 }
 
+/// Looks at the checks of all heads at once that may be merged and of which nothing else is to be done, that is what a pass finds
+/// that has nothing to do; where that cannot be had each is asked for in its turn.
+async fn seen(place: &Place<'_>, courses: &[Course]) -> BTreeMap<CommitId, Vec<Check>> {
+    let Some(forge) = place.forge.filter(|_| !place.style.native_auto_merge) else { return BTreeMap::new() };
+    let head = |course: &Course| match course.steps.as_slice() {
+        [Step::Merge { pull_request: Some(open), commit, .. }] if !open.is_armed => Some(commit.clone()),
+        _ => None,
+    };
+    let heads: Vec<CommitId> = courses.iter().filter_map(head).collect();
+    if heads.is_empty() {
+        return BTreeMap::new();
+    }
+    forge.checks_at_once(&heads).await.unwrap_or_else(|error| {
+        tracing::debug!(%error, "checks are asked for one by one");
+        BTreeMap::new()
+    })
+}
+
 async fn take(
     place: &Place<'_>,
     base: &CommitId,
@@ -97,8 +121,7 @@ async fn take(
         }
         Step::SetStatuses { commit, statuses } => {
             if let (Some(forge), Some(commit)) = (place.forge, pushed.as_ref().or(commit.as_ref())) {
-                let mut now = forge.checks(commit).await?;
-                set_changed(forge, commit, statuses, &mut now).await?;
+                show((forge, place.branch), (commit, pushed.is_some()), statuses).await?;
             }
             Ok(())
         }

@@ -90,9 +90,8 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
         // Before the body, which says the same: while it is not rewritten, the next pass sees that something is left.
         let is_pushed = current.is_none();
         let is_said = open.is_some_and(|open| same_text(&open.body, &said(wanted, open, is_pushed)));
-        // A head that stands may keep what gates have said which are gone by now.
-        let has_statuses = !wanted.statuses.is_empty() || (!is_pushed && open.is_some());
-        if has_statuses && (is_pushed || !is_said) {
+        // Without gates, too: the base may require what none says, and a head that stands may keep what gates have said which are gone.
+        if is_pushed || !is_said {
             let commit = head.map(|head| head.tip.clone());
             course.steps.push(Step::SetStatuses { commit, statuses: wanted.statuses.clone() });
         }

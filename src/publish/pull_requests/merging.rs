@@ -5,20 +5,20 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::forge::{Forge, ForgeError};
+use crate::forge::Forge;
 use crate::git::{BlobId, GitError};
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
 use crate::model::file::RepoPath;
-use crate::model::gate::GateName;
 use crate::model::outcome::Landed;
 use crate::model::proposal::Action;
-use crate::model::pull_request::{Check, CheckState, LABEL_HOLD, Merge, PullRequest, Readiness, STATUS_PREFIX, Status};
+use crate::model::pull_request::{Check, LABEL_HOLD, Merge, PullRequest, Status};
 use crate::publish::making::{MakeError, blocking};
 use crate::publish::plan::PlannedCommit;
 use crate::publish::pull_requests::Course;
 use crate::publish::pull_requests::apply::{Applied, Place};
-use crate::publish::pull_requests::readiness::{done, is_due_for_rebase, only_required_are_due, ready};
+use crate::publish::pull_requests::readiness::{done, is_due_for_rebase, only_required_are_due, ready, reported};
+use crate::publish::pull_requests::statuses::{missing, set_changed};
 
 /// What the paths of Tagboat's own files begin with, of the configuration and of what is held.
 const OWN: &str = ".tagboat";
@@ -49,16 +49,23 @@ pub(super) async fn merge(
     applied: &mut Applied,
 ) -> Result<(), MakeError> {
     let Order { head, commit, again, statuses, is_settled, approvals } = *order;
+    let waits = |checks: &[Check]| done(checks).and_then(|()| reported(checks, place.style)).err();
+    let mut checks = match applied.seen.remove(commit).filter(|seen| waits(seen).is_some()) {
+        Some(seen) => seen,
+        None => forge.checks(commit).await?,
+    };
     // While its checks are not done nothing else decides, and the rest need not be asked for, pass after pass.
     if !place.style.native_auto_merge && !pull_request.is_armed {
-        let mut checks = forge.checks(commit).await?;
         set_changed(forge, commit, statuses, &mut checks).await?;
-        if let Err(reason) = done(&checks) {
+        let is_done = done(&checks).is_ok();
+        if let Some(reason) = waits(&checks)
+            && (!is_done || forge.is_unreported(pull_request).await?)
+        {
             course.reason = Some(reason);
             return Ok(());
         }
     }
-    let mut readiness = forge.readiness(pull_request).await?;
+    let mut readiness = forge.readiness(pull_request, checks).await?;
     // Whoever has set it since the listing wants nothing to be done about it any more.
     if readiness.labels.contains(LABEL_HOLD) {
         course.action = Action::LeftAlone;
@@ -66,7 +73,7 @@ pub(super) async fn merge(
         return if pull_request.is_armed { Ok(forge.disarm(pull_request).await?) } else { Ok(()) };
     }
     // Whatever happened to them since they were set, a merge is not held up by what Tagboat itself says.
-    let asked = [statuses, &missing(statuses, &readiness)].concat();
+    let asked = [statuses, &missing(statuses, &readiness.required, &readiness.checks)].concat();
     set_changed(forge, commit, &asked, &mut readiness.checks).await?;
     if is_due_for_rebase(&readiness, place.style) {
         if std::mem::replace(&mut applied.has_rebased, true) {
@@ -74,7 +81,8 @@ pub(super) async fn merge(
             return Ok(());
         }
         let made = place.maker().on_head(tip, head, Some(commit), again).await?;
-        set_changed(forge, &made.commit, statuses, &mut Vec::new()).await?;
+        let asked = [statuses, &missing(statuses, &readiness.required, &[])].concat();
+        set_changed(forge, &made.commit, &asked, &mut Vec::new()).await?;
         course.action = Action::Updated;
         course.reason = Some("made anew on the base, which must be up to date for the merge".to_owned());
         return Ok(());
@@ -95,7 +103,7 @@ pub(super) async fn merge(
         } else if pull_request.is_surely_armed() {
             course.action = Action::Enqueued;
         } else {
-            match forge.arm(pull_request, commit).await? {
+            match forge.arm(pull_request, commit, &again.plan.message).await? {
                 Merge::NotReady(other) => course.reason = Some(format!("{reason}; {other}")),
                 Merge::Merged(_) | Merge::Enqueued => course.action = Action::Enqueued,
             }
@@ -107,7 +115,7 @@ pub(super) async fn merge(
         return Ok(());
     };
     *tip = now;
-    match forge.merge(pull_request, commit).await? {
+    match forge.merge(pull_request, commit, &again.plan.message).await? {
         Merge::Merged(merged) => {
             course.action = Action::Merged;
             applied.landed.push(landed(course, merged, again));
@@ -169,59 +177,4 @@ async fn remove(place: &Place<'_>, head: &BranchName, commit: &CommitId) -> Resu
 
 fn landed(course: &Course, commit: CommitId, made: &PlannedCommit) -> Landed {
     Landed { environment: course.environment.clone(), commit, message: made.plan.message.clone() }
-}
-
-/// Sets the statuses that say something else by now, and notes them as set: those of the gates, and those that gates have left
-/// which are gone, since a base branch may require them. One that may not be set holds nothing up.
-pub(super) async fn set_changed(
-    forge: &dyn Forge,
-    commit: &CommitId,
-    wanted: &[Status],
-    now: &mut Vec<Check>,
-) -> Result<(), ForgeError> {
-    let gone: Vec<Status> = left(wanted, now).collect();
-    for status in wanted.iter().chain(&gone) {
-        let known = now.iter_mut().find(|check| check.name == status.context);
-        if known.as_ref().is_some_and(|known| known.state == status.state && known.text == status.text) {
-            continue;
-        }
-        match forge.set_status(commit, status).await {
-            Ok(()) => {}
-            Err(ForgeError::Skip(reason) | ForgeError::Stop(reason)) => {
-                tracing::warn!(reason, "the gates cannot be shown as commit statuses");
-                return Ok(());
-            }
-            Err(error) => return Err(error),
-        }
-        let (name, state, text) = (status.context.clone(), status.state, status.text.clone());
-        let set = Check { name, state, word: "set".to_owned(), text, time: None };
-        match known {
-            Some(known) => *known = set,
-            None => now.push(set),
-        }
-    }
-    Ok(())
-}
-
-/// Returns what is to be said of the gates that are gone, where what they said last would hold something up.
-fn left<'a>(wanted: &'a [Status], now: &'a [Check]) -> impl Iterator<Item = Status> + 'a {
-    let is_wanted = |name: &str| wanted.iter().any(|status| status.context == name);
-    let is_left = move |check: &&Check| {
-        check.name.starts_with(STATUS_PREFIX) && check.state != CheckState::Passed && !is_wanted(&check.name)
-    };
-    now.iter().filter(is_left).map(|check| not_asked(&check.name))
-}
-
-/// Returns what is to be said of gates that the base branch requires to have said something, and that this environment has not.
-fn missing(wanted: &[Status], readiness: &Readiness) -> Vec<Status> {
-    let is_known = |name: &str| {
-        wanted.iter().any(|status| status.context == name) || readiness.checks.iter().any(|check| check.name == name)
-    };
-    let gates = GateName::ALL.iter().map(|gate| format!("{STATUS_PREFIX}{gate}"));
-    gates.filter(|name| readiness.required.contains(name) && !is_known(name)).map(|name| not_asked(&name)).collect()
-}
-
-fn not_asked(context: &str) -> Status {
-    let text = "this gate is not asked here".to_owned();
-    Status { context: context.to_owned(), state: CheckState::Passed, text }
 }

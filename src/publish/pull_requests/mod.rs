@@ -10,6 +10,7 @@ pub mod heads;
 pub mod leftovers;
 mod merging;
 pub mod readiness;
+mod statuses;
 pub mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,11 +19,9 @@ use crate::model::brought::Brought;
 use crate::model::change::{Change, ChangeSet};
 use crate::model::commit::{CommitId, CommitStyle, TRAILER_IMAGE};
 use crate::model::environment::{BranchName, Environment, EnvironmentName, Publish};
-use crate::model::gate::{Gate, GateName, GateState};
+use crate::model::gate::{GateName, GateState};
 use crate::model::proposal::{Action, Proposal};
-use crate::model::pull_request::{
-    CheckState, HeadBranch, Number, PullRequest, PullRequestStyle, Rebase, STATUS_PREFIX, Status,
-};
+use crate::model::pull_request::{HeadBranch, Number, PullRequest, PullRequestStyle, Rebase, Status};
 use crate::model::refusal::Wish;
 use crate::publish::body::{self, Writing};
 use crate::publish::making::is_aside;
@@ -30,9 +29,6 @@ use crate::publish::plan::PlannedCommit;
 use crate::publish::wording;
 
 use self::leftovers::leftovers;
-
-/// The most characters of a status that are kept before the sign that some were cut; forges take 140 and fewer bytes.
-const LONGEST_STATUS: usize = 120;
 
 /// A pull request that should stand.
 #[derive(Debug, Clone)]
@@ -262,7 +258,7 @@ pub fn desired(
         gates_pass: proposal.gates.iter().all(|gate| gate.state == GateState::Pass),
         reviewers: environment.map(|environment| environment.reviewers.clone()).unwrap_or_default(),
         is_order: false,
-        statuses: proposal.gates.iter().map(status).collect(),
+        statuses: statuses::of_gates(&proposal.gates),
         is_settled: proposal.gates.iter().all(|gate| matches!(gate.name, GateName::Soak | GateName::Manual)),
         max_open: environment.and_then(|environment| environment.max_open),
         rebase: styles.1.rebase,
@@ -310,7 +306,7 @@ pub fn ordered(
         gates_pass: true,
         reviewers: environment.map(|environment| environment.reviewers.clone()).unwrap_or_default(),
         is_order: true,
-        statuses: proposal.gates.iter().map(status).collect(),
+        statuses: statuses::of_order(&proposal.gates, environment, &commit.plan.message),
         is_settled: true,
         max_open: None,
         rebase: style.rebase,
@@ -319,21 +315,6 @@ pub fn ordered(
         key,
         commit,
     }
-}
-
-/// Turns what a gate says into a commit status.
-fn status(gate: &Gate) -> Status {
-    let (state, reason) = match &gate.state {
-        GateState::Pass => (CheckState::Passed, "passed"),
-        GateState::Wait { reason, .. } => (CheckState::Pending, reason.as_str()),
-        GateState::Fail { reason } => (CheckState::Failed, reason.as_str()),
-    };
-    let text: String = reason.chars().filter(|character| !character.is_control()).collect();
-    let text = match text.char_indices().nth(LONGEST_STATUS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    };
-    Status { context: format!("{STATUS_PREFIX}{}", gate.name), state, text }
 }
 
 /// What is not fully known in this pass: what stands for it stays as it is, whether or not somebody still wants it.

@@ -16,11 +16,7 @@ pub fn ready(readiness: &Readiness, style: &PullRequestStyle) -> Result<(), Stri
     if !missing.is_empty() {
         return Err(format!("required checks have not reported: {}", missing.join(", ")));
     }
-    if !style.allow_no_checks && !readiness.checks.iter().any(is_other) {
-        return Err(
-            "no check has reported on its head commit (`pullRequest.allowNoChecks` would let it pass)".to_owned()
-        );
-    }
+    reported(&readiness.checks, style)?;
     if !readiness.changes_requested.is_empty() {
         return Err(format!("changes are requested by {}", readiness.changes_requested.join(", ")));
     }
@@ -45,6 +41,14 @@ pub(super) fn done(checks: &[Check]) -> Result<(), String> {
         return Err(format!("checks are not done: {pending}"));
     }
     Ok(())
+}
+
+/// Whether anybody has reported, where somebody must; else that nobody has.
+pub(super) fn reported(checks: &[Check], style: &PullRequestStyle) -> Result<(), String> {
+    if style.allow_no_checks || checks.iter().any(is_other) {
+        return Ok(());
+    }
+    Err("no check has reported on its head commit (`pullRequest.allowNoChecks` would let it pass)".to_owned())
 }
 
 /// Whether a check is somebody else's than Tagboat's.

@@ -121,7 +121,7 @@ fn what_is_open_for_something_newer_does_not_turn_into_what_was_refused() {
 
     let mut retried = refused.clone();
     retried.labels.insert(LABEL_RETRY.to_owned());
-    assert_eq!(steps(&planned(&[wanted("old")], head("new"), vec![retried, open])), ["push", "rewrite"]);
+    assert_eq!(steps(&planned(&[wanted("old")], head("new"), vec![retried, open])), ["push", "statuses", "rewrite"]);
     // A person opened it again: then it stands for what is asked for, whatever else was closed.
     let reopened = pull_request(3, State::Open, "old");
     assert_eq!(
@@ -148,7 +148,7 @@ fn who_closes_a_pull_request_while_it_is_turned_into_something_newer_has_refused
     let mut newer = wanted("new");
     newer.body = pull_request(1, State::Open, "new").body;
     let courses = planned(&[newer.clone()], head("old"), vec![open.clone()]);
-    assert_eq!(steps(&courses), ["push", "rewrite"]);
+    assert_eq!(steps(&courses), ["push", "statuses", "rewrite"]);
     let written = |courses: &[Course]| {
         let body = courses[0].steps.iter().find_map(|step| match step {
             Step::Rewrite { body, .. } => Some(body.clone()),

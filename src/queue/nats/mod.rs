@@ -44,6 +44,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// The longest that the end of a pass is told again and again; after that its message goes to another replica.
 const TOLD_FOR: Duration = Duration::from_secs(60);
 
+/// After which time a pass is offered again that no place here is free for.
+const NO_ROOM: Duration = Duration::from_secs(5);
+
 /// How long passes that ended may take to be told when the process stops.
 const CLOSING_TIME: Duration = Duration::from_secs(5);
 
@@ -163,6 +166,15 @@ impl Nats {
         });
         let session = runtime.spawn(supervise(Arc::clone(&inner))).abort_handle();
         Self { inner, session, runtime }
+    }
+
+    /// Gives a message back, to be offered again after a time.
+    fn return_job(&self, lease: &Lease, after: Duration) {
+        let held = lease.ticket.and_then(|ticket| self.inner.state().held.remove(&ticket));
+        if let (Some(held), Some(places)) = (held, self.inner.places()) {
+            let nak = Bytes::from(format!("-NAK {{\"delay\":{}}}", after.as_nanos()));
+            self.runtime.spawn(async move { drop(places.client.publish(held.reply, nak).await) });
+        }
     }
 
     /// Returns what replicas tell each other beside their passes.
@@ -402,13 +414,21 @@ impl Queue for Nats {
         self.inner.roomier.notify_one();
     }
 
-    fn take(&self) -> Option<Event> {
-        let mut state = self.inner.state();
-        let event = state.events.take().or_else(|| self.inner.local.take());
-        if matches!(event, Some(Event::Job(_))) {
-            state.room = state.room.saturating_sub(1);
+    fn take(&self, may_begin: &dyn Fn(&str) -> bool) -> Option<Event> {
+        loop {
+            let event = self.inner.state().events.take();
+            match event {
+                Some(Event::Job(lease)) if !may_begin(&lease.repository) => self.return_job(&lease, NO_ROOM),
+                None => return self.inner.local.take(may_begin),
+                Some(event) => {
+                    if matches!(event, Event::Job(_)) {
+                        let mut state = self.inner.state();
+                        state.room = state.room.saturating_sub(1);
+                    }
+                    return Some(event);
+                }
+            }
         }
-        event
     }
 
     fn changed(&self) -> BoxFuture<'_, ()> {
@@ -443,11 +463,7 @@ impl Queue for Nats {
     }
 
     fn give_back(&self, lease: Lease) {
-        let held = lease.ticket.and_then(|ticket| self.inner.state().held.remove(&ticket));
-        if let (Some(held), Some(places)) = (held, self.inner.places()) {
-            let nak = Bytes::from(format!("-NAK {{\"delay\":{}}}", PAUSE.as_nanos()));
-            self.runtime.spawn(async move { drop(places.client.publish(held.reply, nak).await) });
-        }
+        self.return_job(&lease, PAUSE);
     }
 
     fn health(&self) -> Health {

@@ -171,7 +171,7 @@ impl Places {
         let key = key(&ask.repository);
         let id = match ask.cause {
             // Each is about something new.
-            Cause::Webhook | Cause::Before => None,
+            Cause::Webhook | Cause::Before | Cause::Order => None,
             // Those who start together know the same, and who starts later knows more.
             Cause::Start => Some(format!("{key}.start.{}", ask.after.unwrap_or(Timestamp::UNIX_EPOCH))),
             Cause::Schedule | Cause::Gate => Some(format!("{key}.{}", ask.moment)),

@@ -10,6 +10,7 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use async_nats::jetstream::kv::{Operation, UpdateErrorKind};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -48,11 +49,22 @@ const FETCH_PAUSE: Duration = Duration::from_secs(10);
 /// What all replicas together have told a receiver of notifications, of one repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told {
-    /// This.
-    Row(Vec<u8>),
-    /// Nothing that can be believed.
-    Nothing,
+    /// This, in the version with this number.
+    Row(Vec<u8>, u64),
+    /// Nothing that can be believed; what stands there has this number.
+    Nothing(u64),
     /// Nobody knows: the server cannot be reached, or keeps nothing of that kind.
+    Unreachable,
+}
+
+/// Whether something is kept for all replicas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// It is.
+    Yes,
+    /// Somebody else has kept another one meanwhile.
+    Overtaken,
+    /// Nobody knows.
     Unreachable,
 }
 
@@ -201,31 +213,39 @@ impl Sharing {
         };
         let question = async move {
             match &places.told {
-                Ok(bucket) => bucket.get(of_task).await.map_err(|error| error.to_string()),
+                Ok(bucket) => bucket.entry(of_task).await.map_err(|error| error.to_string()),
                 Err(reason) => Err(reason.clone()),
             }
         };
         match self.wait_for(question) {
-            Some(Some(sealed)) => {
-                self.seal.open(&told_name(name), &sealed).map_or(Told::Nothing, |row| Told::Row(row.to_vec()))
+            Some(Some(entry)) => {
+                let row = self.seal.open(&told_name(name), &entry.value).filter(|_| entry.operation == Operation::Put);
+                row.map_or(Told::Nothing(entry.revision), |row| Told::Row(row.to_vec(), entry.revision))
             }
-            Some(None) => Told::Nothing,
+            Some(None) => Told::Nothing(0),
             None => Told::Unreachable,
         }
     }
 
-    /// Leaves for all replicas what a receiver of notifications was told. It blocks for a moment.
-    pub fn keep_told(&self, name: &str, row: &[u8]) {
-        let Some(places) = self.places().filter(|places| places.told.is_ok() && row.len() <= MAX_BYTES) else { return };
+    /// Leaves for all replicas what a receiver of notifications was told, in place of the version with that number alone. It
+    /// blocks for a moment.
+    pub fn keep_told(&self, name: &str, row: &[u8], before: u64) -> Kept {
+        let Some(places) = self.places().filter(|places| places.told.is_ok() && row.len() <= MAX_BYTES) else {
+            return Kept::Unreachable;
+        };
         let (sealed, of_task) = (self.seal.seal(&told_name(name), row), name.to_owned());
         let question = async move {
             match &places.told {
-                Ok(bucket) => bucket.put(of_task, Bytes::from(sealed)).await.map_err(|error| error.to_string()),
+                Ok(bucket) => match bucket.update(of_task, Bytes::from(sealed), before).await {
+                    Ok(_) => Ok(Kept::Yes),
+                    Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Ok(Kept::Overtaken),
+                    Err(error) => Err(error.to_string()),
+                },
                 Err(reason) => Err(reason.clone()),
             }
         };
         // That it could not be left may cost somebody a second message.
-        let _kept = self.wait_for(question);
+        self.wait_for(question).unwrap_or(Kept::Unreachable)
     }
 }
 

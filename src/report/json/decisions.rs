@@ -12,7 +12,7 @@ use crate::report::candidates::text_of;
 use crate::report::json::sink::{Sink, escape_into};
 
 /// How many of the reasons hold no data.
-const FIXED: usize = 16;
+const FIXED: usize = 17;
 
 /// Returns a number for each reason that holds no data.
 fn fixed_position(reason: &Reason) -> Option<usize> {
@@ -33,6 +33,7 @@ fn fixed_position(reason: &Reason) -> Option<usize> {
         Reason::NotFollowed => 13,
         Reason::Older => 14,
         Reason::NotBefore => 15,
+        Reason::NotNext => 16,
         Reason::Held(_)
         | Reason::Behind(_)
         | Reason::TooYoung { .. }

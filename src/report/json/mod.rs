@@ -15,7 +15,7 @@ use crate::model::hold::Hold;
 use crate::model::image::{Digest, ImageName, Tag};
 use crate::model::outcome::{Explanation, Finding, Outcome, ScanOutcome, ScannedReference, Severity, Trouble};
 use crate::model::policy::Step;
-use crate::model::proposal::Proposal;
+use crate::model::proposal::{Action, Proposal};
 use crate::model::site::Value;
 use crate::model::tags::ImageTags;
 use crate::model::usage::{RegistryUsage, Usage};
@@ -132,7 +132,11 @@ pub fn explain(
         let question = &decision.question;
         sink.raw("{\"image\":").string(question.image.as_str());
         sink.raw(",\"environment\":").string(question.environment.as_str());
-        sink.raw(",\"current\":").optional(question.current.tag.as_ref().map(Tag::as_str));
+        sink.raw(",\"places\":[");
+        for (index, place) in explanation.places.iter().enumerate() {
+            sink.raw(if index == 0 { "" } else { "," }).string(place);
+        }
+        sink.raw("],\"current\":").optional(question.current.tag.as_ref().map(Tag::as_str));
         sink.raw(",\"chosen\":").optional(decision.chosen().map(Tag::as_str));
         sink.raw(",\"candidates\":[");
         let tags = images.get(&question.image);
@@ -144,7 +148,10 @@ pub fn explain(
         })?;
         sink.raw("],\"gates\":[");
         gates(sink, &explanation.gates);
-        sink.raw("],\"earliest\":").optional_display(explanation.earliest);
+        sink.raw("],\"next\":").optional(explanation.next.as_ref().and_then(|next| next.tag.as_ref()).map(Tag::as_str));
+        sink.raw(",\"action\":").optional(explanation.action.map(Action::as_str));
+        sink.raw(",\"reason\":").optional(explanation.reason.as_deref());
+        sink.raw(",\"earliest\":").optional_display(explanation.earliest);
         watch(sink, explanation.watch.as_ref());
         sink.raw("}");
         Ok(())
@@ -246,7 +253,8 @@ fn gates(sink: &mut Sink<'_>, gates: &[Gate]) {
         sink.raw(if index == 0 { "{\"gate\":" } else { ",{\"gate\":" }).string(gate.name.as_str());
         sink.raw(",\"state\":").string(state);
         sink.raw(",\"until\":").optional_display(until);
-        sink.raw(",\"reason\":").optional(reason).raw("}");
+        sink.raw(",\"reason\":").optional(reason);
+        sink.raw(",\"facts\":").optional(gate.facts.as_deref()).raw("}");
     }
 }
 

@@ -41,7 +41,8 @@ fn entry(sink: &mut Sink<'_>, entry: &Entry) {
     sink.raw(",\"kind\":").string(entry.kind.as_str());
     sink.raw(",\"author\":").string(&entry.author);
     sink.raw(",\"pullRequest\":").optional(entry.pull_request.as_deref());
-    sink.raw(",\"reason\":").optional(entry.reason.as_deref()).raw("}");
+    sink.raw(",\"reason\":").optional(entry.reason.as_deref());
+    sink.raw(",\"by\":").optional(entry.by.as_deref()).raw("}");
 }
 
 /// Writes what every environment runs.
@@ -78,7 +79,7 @@ fn running(sink: &mut Sink<'_>, row: &Running) {
             sink.raw("null");
         }
         Some(next) => {
-            sink.raw("{\"tag\":").optional(row.next_value().and_then(|to| to.tag.as_ref()).map(Tag::as_str));
+            sink.raw("{\"tag\":").optional(row.to.as_ref().and_then(|to| to.tag.as_ref()).map(Tag::as_str));
             sink.raw(",\"action\":").string(next.action.as_str());
             sink.raw(",\"gates\":[");
             gates(sink, &next.gates);

@@ -5,17 +5,17 @@ use std::io;
 use std::sync::Arc;
 
 use crate::model::decision::{Decision, Reason, Verdict};
-use crate::model::gate::GateState;
 use crate::model::image::ImageName;
 use crate::model::kept_back::KeptBack;
 use crate::model::outcome::{Explanation, Trouble};
+use crate::model::proposal::Action;
 use crate::model::tags::{ImageTags, newest_first};
 use crate::model::usage::Usage;
 use crate::report::View;
 use crate::report::candidates::{self, Candidate, State, Why};
 use crate::report::text::ink::{Cut, Tone};
 use crate::report::text::lists::{count, named};
-use crate::report::text::outcome::{gates, short_value, split};
+use crate::report::text::outcome::{Passing, gates, short_value, split};
 use crate::report::text::page::Page;
 use crate::report::text::table::{self, Cell, Column};
 
@@ -39,8 +39,15 @@ pub fn explain(
 ) -> io::Result<()> {
     let mut page = Page::new(view, out);
     for explanation in explanations {
-        let tags = images.get(&explanation.decision.question.image);
-        one(&mut page, explanation, tags.map(|tags| &**tags))?;
+        let question = &explanation.decision.question;
+        let tags = images.get(&question.image);
+        let is_same = |other: &&Explanation| {
+            let other = &other.decision.question;
+            (&other.environment, &other.image) == (&question.environment, &question.image)
+        };
+        // Where one environment has several answers, which place each is about makes the difference.
+        let is_one_of_several = explanations.iter().filter(is_same).count() > 1;
+        one(&mut page, explanation, tags.map(|tags| &**tags), is_one_of_several)?;
     }
     if !troubles.is_empty() {
         page.title("Failed")?;
@@ -73,13 +80,21 @@ pub fn asked(usage: &Usage, view: &View, out: &mut dyn io::Write) -> io::Result<
     page.finish()
 }
 
-fn one(page: &mut Page<'_>, explanation: &Explanation, tags: Option<&ImageTags>) -> io::Result<()> {
+fn one(
+    page: &mut Page<'_>,
+    explanation: &Explanation,
+    tags: Option<&ImageTags>,
+    is_one_of_several: bool,
+) -> io::Result<()> {
     let list = tags.map(|tags| &tags.list);
     let decision = &explanation.decision;
     let question = &decision.question;
     page.gap()?;
     let (image, environment) = (question.image.as_str(), question.environment.as_str());
     page.prose(0, 2, &[(Tone::Strong, image), (Tone::Plain, "in"), (Tone::Strong, environment)])?;
+    if is_one_of_several || page.view.is_verbose() {
+        page.prose(2, 12, &[(Tone::Quiet, "where:"), (Tone::Plain, &explanation.places.join(", "))])?;
+    }
     page.prose(2, 12, &[(Tone::Quiet, "policy:"), (Tone::Plain, &question.policy.to_string())])?;
     page.prose(2, 12, &[(Tone::Quiet, "current:"), (Tone::Plain, &short_value(&question.current))])?;
     let (tone, chosen, why) = match &decision.verdict {
@@ -98,16 +113,19 @@ fn one(page: &mut Page<'_>, explanation: &Explanation, tags: Option<&ImageTags>)
             page.prose(2, 12, &[(Tone::Quiet, "source:"), (Tone::Plain, &source)])?;
         }
     }
-    gates(page, &explanation.gates)?;
-    let passed = explanation.gates.iter().filter(|gate| gate.state == GateState::Pass && !page.view.is_verbose());
-    let passed: Vec<&str> = passed.map(|gate| gate.name.as_str()).collect();
-    if !passed.is_empty() {
-        page.prose(
-            4,
-            6,
-            &[(Tone::Strong, &passed.join(", ")), (Tone::Good, if passed.len() == 1 { "passes" } else { "pass" })],
-        )?;
+    if let (Some(action), Some(reason)) = (explanation.action, &explanation.reason) {
+        let word = match action {
+            // What is held by itself says so beside `chosen`.
+            Action::Held if decision.chosen().is_none() => None,
+            Action::Held => Some("held:"),
+            Action::Failed => Some("failed:"),
+            _ => Some("waits:"),
+        };
+        if let Some(word) = word {
+            page.prose(2, 12, &[(Tone::Quiet, word), (Tone::Wait, reason)])?;
+        }
     }
+    gates(page, &explanation.gates, Passing::Told)?;
     if let Some(earliest) = explanation.earliest {
         page.prose(2, 12, &[(Tone::Quiet, "earliest:"), (Tone::Plain, &earliest.to_string())])?;
     }
@@ -223,7 +241,7 @@ fn rank(why: Why<'_>) -> u8 {
             Reason::PlatformMissing(_) => 4,
             Reason::SignatureMissing | Reason::SignatureWrong(_) => 5,
             Reason::Unknown(_) => 6,
-            Reason::Outranked | Reason::NotBefore => 7,
+            Reason::Outranked | Reason::NotBefore | Reason::NotNext => 7,
             Reason::SameVersion => 8,
             Reason::OutOfRange => 9,
             Reason::PreRelease => 10,

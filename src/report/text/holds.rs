@@ -4,6 +4,7 @@ use std::io;
 
 use crate::model::hold::Hold;
 use crate::model::outcome::Outcome;
+use crate::model::proposal::{Action, Proposal};
 use crate::report::View;
 use crate::report::text::ink::{Cut, Tone};
 use crate::report::text::lists::{count, familiar};
@@ -21,6 +22,9 @@ pub fn holds(outcome: &Outcome, view: &View, out: &mut dyn io::Write) -> io::Res
     let held = outcome.holds.as_deref().unwrap_or_default();
     table_of(&mut page, held)?;
     commits(&mut page, outcome)?;
+    if let Some(proposal) = outcome.proposals.first() {
+        return proposed(page, proposal);
+    }
     page.gap()?;
     let done = match outcome.commits.len() {
         0 => "Nothing to change".to_owned(),
@@ -32,6 +36,30 @@ pub fn holds(outcome: &Outcome, view: &View, out: &mut dyn io::Write) -> io::Res
         several => format!("{done}: {several} versions are held."),
     };
     page.prose(0, 0, &[(Tone::Strong, &summary)])?;
+    page.finish()
+}
+
+/// Says what stands where the base took no direct push, and what is to be done with it.
+fn proposed(mut page: Page<'_>, proposal: &Proposal) -> io::Result<()> {
+    let place = match (&proposal.url, &proposal.branch) {
+        (Some(url), _) => format!("the pull request {url}"),
+        (None, Some(branch)) => format!("the branch {branch}"),
+        (None, None) => "the pull request".to_owned(),
+    };
+    let deed = match proposal.action {
+        Action::Closed => "Closed",
+        Action::Unchanged => "It stands already, in",
+        Action::Updated => "The branch takes no direct push: updated",
+        _ if proposal.url.is_none() => "The base takes no direct push: pushed",
+        _ => "The branch takes no direct push: opened",
+    };
+    page.gap()?;
+    page.prose(0, 0, &[(Tone::Strong, &format!("{deed} {place}."))])?;
+    if let Some(reason) = &proposal.reason {
+        let mut letters = reason.chars();
+        let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+        page.prose(0, 0, &[(Tone::Plain, &format!("{first}{}.", letters.as_str()))])?;
+    }
     page.finish()
 }
 

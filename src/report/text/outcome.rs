@@ -250,7 +250,7 @@ fn proposals(page: &mut Page<'_>, outcome: &Outcome, occasion: Occasion) -> io::
         let whereto = proposal.url.as_deref().or(proposal.branch.as_deref()).unwrap_or("");
         let reason = proposal.reason.as_ref().map(|reason| format!("({reason})")).unwrap_or_default();
         page.prose(2, 4, &[(Tone::Plain, &head), (Tone::Quiet, whereto), (Tone::Plain, &reason)])?;
-        gates(page, &proposal.gates)?;
+        gates(page, &proposal.gates, Passing::Left)?;
     }
     Ok(())
 }
@@ -320,7 +320,7 @@ fn waits(page: &mut Page<'_>, outcome: &Outcome) -> io::Result<()> {
         }
         let spans: Vec<(Tone, &str)> = spans.iter().map(|(tone, text)| (*tone, text.as_str())).collect();
         page.prose(2, 4, &spans)?;
-        gates(page, &proposal.gates)?;
+        gates(page, &proposal.gates, Passing::Left)?;
     }
     Ok(())
 }
@@ -338,12 +338,24 @@ fn moves<'a>(moves: impl Iterator<Item = &'a Move> + Clone) -> String {
     text
 }
 
-/// Writes gates as a checklist; those that pass only where everything is asked for.
-pub(super) fn gates(page: &mut Page<'_>, gates: &[Gate]) -> io::Result<()> {
+/// Whether gates that pass are written, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Passing {
+    /// They are, with what they pass on.
+    Told,
+    /// Only where everything is asked for.
+    Left,
+}
+
+/// Writes gates as a checklist.
+pub(super) fn gates(page: &mut Page<'_>, gates: &[Gate], passing: Passing) -> io::Result<()> {
     for gate in gates {
         let (tone, mark, text) = match &gate.state {
-            GateState::Pass if !page.view.is_verbose() => continue,
-            GateState::Pass => (Tone::Good, "passes", String::new()),
+            GateState::Pass if passing == Passing::Left && !page.view.is_verbose() => continue,
+            GateState::Pass => match &gate.facts {
+                Some(facts) => (Tone::Good, "passes:", facts.clone()),
+                None => (Tone::Good, "passes", String::new()),
+            },
             GateState::Wait { until: Some(until), reason } => (Tone::Wait, "waits", format!("until {until}: {reason}")),
             GateState::Wait { until: None, reason } => (Tone::Wait, "waits:", reason.clone()),
             GateState::Fail { reason } => (Tone::Bad, "fails:", reason.clone()),
@@ -439,7 +451,7 @@ fn summary(outcome: &Outcome, occasion: Occasion, updates: usize) -> (String, Op
         }
     }
     if updates == 0 {
-        return idle(outcome, stuck, &rest);
+        return idle(outcome, occasion, stuck, &rest);
     }
     let files: BTreeSet<&str> = outcome.changes.iter().map(|change| change.file.as_str()).collect();
     let what = format!("{} in {}", count(updates, "update"), count(files.len(), "file"));
@@ -456,7 +468,7 @@ fn summary(outcome: &Outcome, occasion: Occasion, updates: usize) -> (String, Op
 }
 
 /// Says why nothing is changed.
-fn idle(outcome: &Outcome, stuck: usize, rest: &str) -> (String, Option<&'static str>) {
+fn idle(outcome: &Outcome, occasion: Occasion, stuck: usize, rest: &str) -> (String, Option<&'static str>) {
     let kept_back = outcome.kept_back();
     let stay = |decision: &&Decision| decision.verdict == Verdict::Keep;
     let references = |decision: &Decision| decision.question.sites.len().max(1);
@@ -465,6 +477,19 @@ fn idle(outcome: &Outcome, stuck: usize, rest: &str) -> (String, Option<&'static
     let rest = rest.strip_prefix(", ").map_or(String::new(), |rest| format!(" ({rest})"));
     if unpublished(outcome).next().is_some() {
         return (format!("Nothing was published{rest}."), None);
+    }
+    // What was closed was done, whatever else there is nothing to do about.
+    let closed: Vec<_> = outcome.proposals.iter().filter(|proposal| proposal.action == Action::Closed).collect();
+    if !closed.is_empty() && occasion != Occasion::Update {
+        let is_plain = occasion == Occasion::Run && closed.iter().all(|proposal| proposal.url.is_none());
+        let (verb, number) = match (is_plain, closed.len()) {
+            (false, number) => ("Closed", count(number, "pull request")),
+            (true, 1) => ("Deleted", "1 head branch".to_owned()),
+            (true, number) => ("Deleted", format!("{number} head branches")),
+        };
+        let said =
+            if occasion.is_preview() { format!("{number} to close{rest}.") } else { format!("{verb} {number}{rest}.") };
+        return (said, (stuck > 0 || !kept_back.is_empty()).then_some(EXPLAIN));
     }
     if newest > 0 && stuck == 0 {
         let (verb, whose) = if newest == 1 { ("is", "its") } else { ("are", "their") };
@@ -487,6 +512,10 @@ fn idle(outcome: &Outcome, stuck: usize, rest: &str) -> (String, Option<&'static
     }
     if !outcome.errors.is_empty() || !outcome.decisions.is_empty() {
         return (format!("Nothing could be decided{rest}."), None);
+    }
+    // An order whose end is there already.
+    if outcome.holds.is_some() && !outcome.skipped.is_empty() {
+        return (format!("Nothing to do: it is so already{rest}."), None);
     }
     let hint = "`tagboat scan` lists every reference, and why it is not followed.";
     (format!("Nothing to do: no reference is followed{rest}."), Some(hint))

@@ -14,7 +14,7 @@ use crate::report::text::holds::table_of;
 use crate::report::text::ink::{Cut, Tone};
 use crate::report::text::kept_back;
 use crate::report::text::lists::{count, familiar, named, reasons};
-use crate::report::text::outcome::{gates, short_value, split};
+use crate::report::text::outcome::{Passing, gates, short_value, split};
 use crate::report::text::page::Page;
 use crate::report::text::table::{self, Cell, Column};
 
@@ -73,9 +73,11 @@ fn row(entry: &Entry) -> Vec<Cell> {
         Kind::Hotfix | Kind::Manual => Tone::Strong,
         Kind::Update | Kind::Promotion | Kind::Release => Tone::Plain,
     };
+    // Who ordered it, not whose commit it is: that is Tagboat's.
+    let who = entry.by.as_ref().unwrap_or(&entry.author);
     let by = match &entry.pull_request {
-        Some(pull_request) => format!("{} {pull_request}", entry.author),
-        None => entry.author.clone(),
+        Some(pull_request) => format!("{who} {pull_request}"),
+        None => who.clone(),
     };
     vec![
         Cell::toned(Tone::Quiet, &minute(entry.time)),
@@ -140,7 +142,7 @@ pub fn status(status: &Status, view: &View, out: &mut dyn io::Write) -> io::Resu
                 Cell::new(&short_value(&row.value)),
                 Cell::toned(Tone::Quiet, &since),
                 Cell::toned(Tone::Quiet, &commit),
-                Cell::toned(Tone::Good, &row.next_value().map(short_value).unwrap_or_default()),
+                Cell::toned(Tone::Good, &row.to.as_ref().map(short_value).unwrap_or_default()),
                 Cell::toned(Tone::Wait, word(row)),
             ]
         })
@@ -161,12 +163,12 @@ pub fn status(status: &Status, view: &View, out: &mut dyn io::Write) -> io::Resu
     if !waiting.is_empty() {
         page.title("Waiting")?;
         for (name, row, next) in waiting {
-            let to = row.next_value().map(short_value).unwrap_or_default();
+            let to = row.to.as_ref().map(short_value).unwrap_or_default();
             let earliest = next.earliest.map(|time| format!("earliest {}", minute(time)));
             let said = next.reason.clone().or(earliest).unwrap_or_default();
             let what = format!("{name} {} {to}", familiar(row.image.as_str()));
             named(&mut page, Tone::Wait, &what, &said)?;
-            gates(&mut page, &next.gates)?;
+            gates(&mut page, &next.gates, Passing::Left)?;
         }
     }
     let watched: Vec<_> = all().filter_map(|(name, row)| Some((name, row, row.watch.as_ref()?))).collect();

@@ -47,25 +47,29 @@ pub(super) fn nothing(what: &str) -> Response {
     (StatusCode::NOT_FOUND, Json(json!({ "error": what }))).into_response()
 }
 
-/// Returns the repositories that are asked about: the one that is named, or all.
-fn asked(shared: &Shared, query: &HashMap<String, String>) -> Vec<(String, Remembered)> {
-    match query.get("repository") {
+/// Answers of the repositories that are asked about, the one that is named or all; or that there is none of that name.
+fn told<T: Serialize>(
+    shared: &Shared,
+    query: &HashMap<String, String>,
+    of: impl FnOnce(&[(String, Remembered)]) -> T,
+) -> Response {
+    let asked = match query.get("repository") {
         Some(id) => shared.board.memory.named(id).into_iter().collect(),
         None => shared.board.memory.all(),
+    };
+    if asked.is_empty() && query.contains_key("repository") {
+        return nothing("no such repository");
     }
+    Json(of(&asked)).into_response()
 }
 
-/// Answers with the rows of all repositories that are asked about, or that there is none.
+/// Answers with a row of each repository that is asked about.
 fn rows<T: Serialize>(
     shared: &Shared,
     query: &HashMap<String, String>,
     of: impl Fn(&str, &Remembered) -> T,
 ) -> Response {
-    let asked = asked(shared, query);
-    if asked.is_empty() && query.contains_key("repository") {
-        return nothing("no such repository");
-    }
-    Json(asked.iter().map(|(url, row)| of(url, row)).collect::<Vec<T>>()).into_response()
+    told(shared, query, |asked| asked.iter().map(|(url, row)| of(url, row)).collect::<Vec<T>>())
 }
 
 async fn status(State(shared): State<Arc<Shared>>, Query(query): Asked) -> Response {
@@ -85,9 +89,9 @@ async fn promotions(State(shared): State<Arc<Shared>>, Query(query): Asked) -> R
         query.get("environment").is_none_or(|name| *name == one.environment)
             && query.get("group").is_none_or(|group| *group == one.group)
     };
-    let all = asked(&shared, &query);
-    let all = all.iter().flat_map(|(url, row)| view::promotions(url, row)).filter(fits);
-    Json(all.collect::<Vec<_>>()).into_response()
+    told(&shared, &query, |asked| {
+        asked.iter().flat_map(|(url, row)| view::promotions(url, row)).filter(fits).collect::<Vec<_>>()
+    })
 }
 
 async fn image(State(shared): State<Arc<Shared>>, Query(query): Asked) -> Response {
@@ -99,10 +103,11 @@ async fn image(State(shared): State<Arc<Shared>>, Query(query): Asked) -> Respon
 }
 
 async fn passes(State(shared): State<Arc<Shared>>, Query(query): Asked) -> Response {
-    let all = asked(&shared, &query);
-    let mut passes: Vec<_> = all.iter().flat_map(|(url, row)| view::passes(url, row)).collect();
-    passes.sort_by_key(|pass| std::cmp::Reverse(pass.began));
-    Json(passes).into_response()
+    told(&shared, &query, |asked| {
+        let mut passes: Vec<_> = asked.iter().flat_map(|(url, row)| view::passes(url, row)).collect();
+        passes.sort_by_key(|pass| std::cmp::Reverse(pass.began));
+        passes
+    })
 }
 
 async fn pass(State(shared): State<Arc<Shared>>, Query(query): Asked) -> Response {
@@ -121,8 +126,7 @@ async fn repositories(State(shared): State<Arc<Shared>>, Query(query): Asked) ->
 }
 
 async fn holds(State(shared): State<Arc<Shared>>, Query(query): Asked) -> Response {
-    let all = asked(&shared, &query);
-    Json(all.iter().flat_map(|(url, row)| view::holds(url, row)).collect::<Vec<_>>()).into_response()
+    told(&shared, &query, |asked| asked.iter().flat_map(|(url, row)| view::holds(url, row)).collect::<Vec<_>>())
 }
 
 /// Tells who is logged in, with the token that orders must send along.

@@ -3,7 +3,7 @@
 //! Entry point: [`Door::read`]. Sessions are `sessions`' matter; decides nothing about what somebody may do: all or nothing.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use axum::http::{HeaderMap, HeaderName};
@@ -18,6 +18,9 @@ const MAX_FILE: u64 = 256 << 10;
 /// The longest name of a user, in characters: it becomes an author's word in Git.
 const LONGEST_NAME: usize = 100;
 
+/// How many proxies are believed to be in a row.
+const MOST_HOPS: usize = 10;
+
 /// The costs of hashes that are taken: below, they are no protection; above, a login takes minutes.
 const COSTS: std::ops::RangeInclusive<u32> = 8..=15;
 
@@ -27,8 +30,8 @@ pub(in crate::service) enum Door {
     /// Nobody.
     #[default]
     Closed,
-    /// Users with their bcrypt hashes.
-    Users(BTreeMap<String, String>),
+    /// Users with their bcrypt hashes, and the proxies that are believed where they come from.
+    Users(BTreeMap<String, String>, Vec<Network>),
     /// Whom a header names, when it comes from one of these networks.
     Header(HeaderName, Vec<Network>),
 }
@@ -74,7 +77,9 @@ impl Door {
     pub(in crate::service) fn read(service: &Service) -> Result<Self, SetupError> {
         match &service.access {
             None => Ok(Self::Closed),
-            Some(Access::UsersFile(file)) => Ok(Self::Users(users(&service.resolve(file))?)),
+            Some(Access::Users { file, proxies }) => {
+                Ok(Self::Users(users(&service.resolve(file))?, networks(service, proxies)?))
+            }
             Some(Access::TrustedHeader { header, proxies }) => {
                 let fault = |message: String, hint| Fault::of_file(&service.file, message, Some(hint));
                 let name = HeaderName::from_bytes(header.as_bytes())
@@ -82,15 +87,28 @@ impl Door {
                         fault("`access.trustedHeader` is no name of a header".to_owned(), "X-Forwarded-User")
                     })
                     .map_err(|fault| SetupError::Configuration(fault.into()))?;
-                let mut networks = Vec::new();
-                for proxy in proxies {
-                    let wrong = || fault(format!("`access.trustedProxies`: `{proxy}` is no address"), "10.0.0.0/8");
-                    let network = Network::parse(proxy).ok_or_else(|| SetupError::Configuration(wrong().into()))?;
-                    networks.push(network);
-                }
-                Ok(Self::Header(name, networks))
+                Ok(Self::Header(name, networks(service, proxies)?))
             }
         }
+    }
+
+    /// Returns where a request comes from: the address of its connection, or what proxies that are trusted say is behind them.
+    pub(super) fn address(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
+        let Self::Users(_, proxies) = self else { return peer };
+        let is_trusted = |address: IpAddr| proxies.iter().any(|network| network.holds(address));
+        let mut address = peer;
+        let values = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+        let hops: Vec<&str> = values.flat_map(|value| value.split(',')).collect();
+        // Each proxy adds at the end whom it saw; what stands before that anybody could have written.
+        for hop in hops.iter().rev().take(MOST_HOPS) {
+            let before = hop.trim();
+            let bare = before.parse().ok().or_else(|| before.parse().ok().map(|socket: SocketAddr| socket.ip()));
+            match bare.filter(|_| is_trusted(address)) {
+                Some(further) => address = further,
+                None => break,
+            }
+        }
+        address.to_canonical()
     }
 
     /// Whether anybody may act.
@@ -111,6 +129,15 @@ impl Door {
         let value = value.to_str().ok()?.trim();
         (is_trusted && is_name(value)).then(|| value.to_owned())
     }
+}
+
+fn networks(service: &Service, proxies: &[String]) -> Result<Vec<Network>, SetupError> {
+    let read = |proxy: &String| {
+        let message = format!("`access.trustedProxies`: `{proxy}` is no address");
+        let wrong = || Fault::of_file(&service.file, message, Some("10.0.0.0/8"));
+        Network::parse(proxy).ok_or_else(|| SetupError::Configuration(wrong().into()))
+    };
+    proxies.iter().map(read).collect()
 }
 
 fn is_name(name: &str) -> bool {
@@ -181,6 +208,31 @@ mod tests {
         assert_eq!(loopback.named(&headers(&["robin", "root"]), near), None);
         assert_eq!(loopback.named(&headers(&[" "]), near), None);
         assert_eq!(Door::Closed.named(&one, near), None);
+    }
+
+    #[test]
+    fn where_a_login_comes_from_is_believed_of_trusted_proxies_alone() {
+        let proxies = ["10.1.0.0/16", "127.0.0.1"].map(|text| Network::parse(text).unwrap());
+        let door = Door::Users(BTreeMap::new(), proxies.into());
+        let from = |peer: &str, values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append("x-forwarded-for", value.parse().unwrap());
+            }
+            door.address(&headers, peer.parse().unwrap()).to_string()
+        };
+        assert_eq!(from("10.1.0.7", &["203.0.113.9"]), "203.0.113.9");
+        assert_eq!(
+            from("10.1.0.7", &["6.6.6.6, 203.0.113.9"]),
+            "203.0.113.9",
+            "what the client wrote counts for nothing"
+        );
+        assert_eq!(from("10.1.0.7", &["6.6.6.6", "203.0.113.9:4711"]), "203.0.113.9");
+        assert_eq!(from("127.0.0.1", &["203.0.113.9, 10.1.0.8"]), "203.0.113.9", "one proxy behind another");
+        assert_eq!(from("10.1.0.7", &["203.0.113.9, nonsense"]), "10.1.0.7");
+        assert_eq!(from("10.1.0.7", &[]), "10.1.0.7");
+        assert_eq!(from("198.51.100.1", &["203.0.113.9"]), "198.51.100.1", "no proxy of ours");
+        assert_eq!(from("::ffff:10.1.0.7", &["203.0.113.9"]), "203.0.113.9");
     }
 
     #[test]

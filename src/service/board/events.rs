@@ -12,7 +12,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use tokio::sync::broadcast::{self, Receiver, Sender};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
 /// The most listeners at once: a quarter of all connections.
@@ -32,18 +32,29 @@ pub(super) struct Events {
     sender: Sender<Arc<str>>,
     room: Arc<Semaphore>,
     count: AtomicU64,
+    closed: watch::Sender<bool>,
 }
 
 impl Events {
     /// Makes one without listeners.
     pub(super) fn new() -> Self {
         let (sender, _) = broadcast::channel(MOST_WAITING);
-        Self { sender, room: Arc::new(Semaphore::new(MOST_LISTENERS)), count: AtomicU64::new(1) }
+        Self {
+            sender,
+            room: Arc::new(Semaphore::new(MOST_LISTENERS)),
+            count: AtomicU64::new(1),
+            closed: watch::Sender::new(false),
+        }
     }
 
     /// Returns the number of what happened last.
     pub(super) fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
+    }
+
+    /// Ends every answer.
+    pub(super) fn close(&self) {
+        self.closed.send_replace(true);
     }
 
     /// Tells everybody.
@@ -59,11 +70,11 @@ impl Events {
             return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "30")], "too many listeners\n")
                 .into_response();
         };
-        let receiver = self.sender.subscribe();
+        let (receiver, closed) = (self.sender.subscribe(), self.closed.subscribe());
         // What happened between the page and this is told by the number.
         let hello: Arc<str> = Arc::from(format!("retry: 3000\nid: {0}\nevent: hello\ndata: {0}\n\n", self.count()));
         let listener =
-            Listener { receiver, first: Some(hello), beat: BEAT, ends: Instant::now() + LIFE, _place: place };
+            Listener { receiver, closed, first: Some(hello), beat: BEAT, ends: Instant::now() + LIFE, _place: place };
         let body = Body::from_stream(stream::unfold(listener, |mut listener| async move {
             let text = listener.next().await?;
             Some((Ok::<_, Infallible>(Bytes::copy_from_slice(text.as_bytes())), listener))
@@ -74,6 +85,7 @@ impl Events {
 
 struct Listener {
     receiver: Receiver<Arc<str>>,
+    closed: watch::Receiver<bool>,
     first: Option<Arc<str>>,
     beat: Duration,
     ends: Instant,
@@ -89,6 +101,7 @@ impl Listener {
         }
         let beat = (Instant::now() + self.beat).min(self.ends);
         tokio::select! {
+            _ = self.closed.wait_for(|is_closed| *is_closed) => None,
             event = self.receiver.recv() => event.ok(),
             () = tokio::time::sleep_until(beat) => (beat < self.ends).then(|| Arc::from(": beat\n\n")),
         }
@@ -103,6 +116,7 @@ mod tests {
         let place = Arc::clone(&events.room).try_acquire_owned().unwrap();
         Listener {
             receiver: events.sender.subscribe(),
+            closed: events.closed.subscribe(),
             first: None,
             beat: BEAT,
             ends: Instant::now() + LIFE,
@@ -128,6 +142,9 @@ mod tests {
         listener.beat = Duration::ZERO;
         assert_eq!(listener.next().await.as_deref(), Some(": beat\n\n"));
         listener.ends = Instant::now();
+        assert_eq!(listener.next().await, None);
+        (listener.beat, listener.ends) = (BEAT, Instant::now() + LIFE);
+        events.close();
         assert_eq!(listener.next().await, None);
     }
 

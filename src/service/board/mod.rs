@@ -11,6 +11,7 @@ pub(super) mod log;
 pub(super) mod memory;
 mod orders;
 mod pages;
+mod places;
 mod sections;
 mod sessions;
 mod view;
@@ -33,6 +34,7 @@ use crate::service::board::events::Events;
 use crate::service::board::log::{Level, Line};
 use crate::service::board::memory::{Memory, PassNote, Seen};
 use crate::service::board::pages::Pages;
+use crate::service::board::places::Places;
 use crate::service::board::sessions::{COOKIE, Sessions, Visitor};
 use crate::service::figures::Figures;
 
@@ -43,8 +45,8 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; c
 /// How many pages are made at once: each takes one core for a while.
 const PAGES_AT_ONCE: usize = 4;
 
-/// How many orders are followed at once.
-const ORDERS_AT_ONCE: usize = 2;
+/// How many passwords are looked at at once: each takes one core for a while.
+const LOGINS_AT_ONCE: usize = 2;
 
 /// The address of the other side of a connection.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +61,9 @@ pub(super) struct Board {
     sessions: Sessions,
     pages: Pages,
     making: Semaphore,
-    ordering: Semaphore,
+    logins: Semaphore,
+    /// The orders that are followed.
+    pub(super) orders: Arc<Places>,
 }
 
 impl Board {
@@ -72,7 +76,8 @@ impl Board {
             sessions: Sessions::new(),
             pages: Pages::new(),
             making: Semaphore::new(PAGES_AT_ONCE),
-            ordering: Semaphore::new(ORDERS_AT_ONCE),
+            logins: Semaphore::new(LOGINS_AT_ONCE),
+            orders: Arc::default(),
         }
     }
 
@@ -85,6 +90,11 @@ impl Board {
     /// Catches what this thread logs for a pass, until the result is dropped.
     pub(super) fn catch<'a>(&'a self, url: &'a str) -> Catching<'a> {
         self.caught.catch(url)
+    }
+
+    /// Ends what listens.
+    pub(super) fn close(&self) {
+        self.events.close();
     }
 
     /// Notes that a pass began.
@@ -108,7 +118,7 @@ impl Board {
         let note = PassNote {
             began: row.began,
             milliseconds: u64::try_from(took.as_millis()).unwrap_or_default(),
-            cause: among(&["start", "schedule", "gate", "webhook", "before"], &row.cause).unwrap_or("unknown"),
+            cause: among(&["start", "schedule", "gate", "webhook", "before", "order"], &row.cause).unwrap_or("unknown"),
             result: among(&["done", "partial", "failed", "panicked"], &row.result).unwrap_or("unknown"),
             requests: 0,
             figures: Figures::default(),

@@ -17,15 +17,17 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use crate::model::gate::GateName;
-use crate::model::hold::Hold;
-use crate::model::image::{ImageName, Tag, shorten};
+use crate::model::image::{Tag, Written, shorten};
 use crate::model::outcome::Outcome;
+use crate::model::proposal::Action;
 use crate::pass::hold;
 use crate::pass::order::{Order, one_line};
 use crate::pass::watched::{OrderedError, Word};
+use crate::queue::Cause;
 use crate::service::Shared;
 use crate::service::board::sessions::{COOKIE, LIFE, Visitor};
 use crate::service::board::{Peer, Sender, api, is_from_here, memory, pages, session_token, visitor};
+use crate::service::room;
 
 /// The largest form, in bytes.
 const MAX_FORM: usize = 16 << 10;
@@ -157,35 +159,41 @@ async fn order(shared: &Arc<Shared>, what: &str, fields: &Fields, visitor: &Visi
         Ok(wanted) => wanted,
         Err(refused) => return refused,
     };
+    if shared.is_stopping() {
+        return Answer::refused(StatusCode::SERVICE_UNAVAILABLE, "the service is stopping: try again in a moment");
+    }
     if matches!(wanted, Wanted::Pass) {
         tracing::info!(repository = url, user = visitor.user, order = what, "ordered");
         return run_now(shared, &url);
     }
-    let Ok(Ok(place)) = timeout(PATIENCE, shared.board.ordering.acquire()).await else {
+    let Some(place) = shared.board.orders.take(room::host(&url), PATIENCE).await else {
         return Answer::refused(StatusCode::SERVICE_UNAVAILABLE, "others' orders are still followed: try again");
     };
+    if shared.is_stopping() {
+        return Answer::refused(StatusCode::SERVICE_UNAVAILABLE, "the service is stopping: try again in a moment");
+    }
     let (handle, of_order, place_of) = (Handle::current(), Arc::clone(shared), url.clone());
     let by = visitor.user.clone();
     let followed = tokio::task::spawn_blocking(move || {
+        // It is followed whether or not whoever gave it waits for the answer.
+        let _place = place;
         let (live, now) = (of_order.live(), of_order.clock.now());
         match wanted {
-            Wanted::Hold(order) => live.watcher.hold(&place_of, &order, now),
+            Wanted::Hold(order) => handle.block_on(Box::pin(live.watcher.hold(&place_of, &order, now))),
             Wanted::Order(order, reason) => {
                 handle.block_on(Box::pin(live.watcher.order(&place_of, &order, Word { by, reason }, now)))
             }
             Wanted::Pass => Ok(Outcome::default()),
         }
     });
-    let followed = followed.await;
-    drop(place);
-    let answer = match followed {
+    let answer = match followed.await {
         Ok(Ok(outcome)) => done(&outcome),
         Ok(Err(error)) => not_done(&error),
         Err(_panic) => Answer::refused(StatusCode::INTERNAL_SERVER_ERROR, "it broke off; the log says why"),
     };
     let (user, said) = (&visitor.user, answer.lines.first().map_or("", String::as_str));
     tracing::info!(repository = url, user, order = what, done = answer.done, answer = said, "ordered");
-    if answer.done {
+    if answer.done && !shared.is_stopping() {
         let _answer = run_now(shared, &url);
     }
     answer
@@ -193,7 +201,7 @@ async fn order(shared: &Arc<Shared>, what: &str, fields: &Fields, visitor: &Visi
 
 fn run_now(shared: &Shared, url: &str) -> Answer {
     let now = shared.clock.now();
-    shared.timetable().hasten(url, now);
+    shared.timetable().hasten_for(url, Cause::Order, now);
     shared.wake.notify_one();
     Answer { done: true, lines: vec![format!("a pass of {} begins", memory::short(url))], status: 202 }
 }
@@ -204,7 +212,7 @@ fn wanted(what: &str, fields: &Fields, visitor: &Visitor) -> Result<Wanted, Answ
     let field = |name: &str| fields.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
     let needed = |name: &str| field(name).ok_or_else(|| wrong(format!("`{name}` is missing")));
     let image =
-        |text: &str| text.parse::<ImageName>().map_err(|_error| wrong(format!("`{}` is no image", shorten(text))));
+        |text: &str| text.parse::<Written>().map_err(|_error| wrong(format!("`{}` is no image", shorten(text))));
     let tag = |text: &str| text.parse::<Tag>().map_err(|_error| wrong(format!("`{}` is no tag", shorten(text))));
     let reason = field("reason").map(one_line).filter(|reason| !reason.is_empty());
     match what {
@@ -214,19 +222,21 @@ fn wanted(what: &str, fields: &Fields, visitor: &Visitor) -> Result<Wanted, Answ
                 text.parse()
                     .map_err(|_error| wrong(format!("`{}` is no moment: write 2026-12-24T18:00:00Z", shorten(text))))
             });
-            Ok(Wanted::Hold(hold::Order::Hold(Hold {
+            Ok(Wanted::Hold(hold::Order::Hold {
                 environment: field("environment").map(Into::into),
                 image: image(needed("image")?)?,
                 tag: tag(needed("tag")?)?,
                 until: until.transpose()?,
                 by: Some(visitor.user.clone()),
                 reason,
-            })))
+            }))
         }
         "release" => Ok(Wanted::Hold(hold::Order::Release {
             image: image(needed("image")?)?,
             tag: field("tag").map(tag).transpose()?,
             environment: field("environment").map(Into::into),
+            by: Some(visitor.user.clone()),
+            reason,
         })),
         "rollback" => {
             let order = Order::Rollback {
@@ -262,8 +272,18 @@ fn done(outcome: &Outcome) -> Answer {
         format!("commit {}: {title}", landed.commit.short())
     });
     let proposals = outcome.proposals.iter().filter_map(|proposal| {
-        let url = proposal.url.as_ref()?;
-        Some(format!("{}: pull request {url}", proposal.environment))
+        let place = match (&proposal.url, &proposal.branch) {
+            (Some(url), _) => format!("{}: pull request {url}", proposal.environment),
+            (None, Some(branch)) if proposal.action != Action::Committed => {
+                format!("{}: the branch {branch}", proposal.environment)
+            }
+            (None, _) => return None,
+        };
+        // Why it is no commit, where a hold waits to be merged.
+        Some(match (&proposal.reason, proposal.moves.is_empty()) {
+            (Some(reason), true) => format!("{place}: {reason}"),
+            _ => place,
+        })
     });
     let notes = outcome.skipped.iter().map(|row| format!("{}: {}", row.what, row.reason));
     let errors = outcome.errors.iter().map(ToString::to_string);
@@ -286,7 +306,7 @@ fn not_done(error: &OrderedError) -> Answer {
 pub(super) async fn log_in(State(shared): State<Arc<Shared>>, peer: Sender, request: Request) -> Response {
     let headers = request.headers().clone();
     let refuse = |refused: &Answer| pages::refused_login(&shared, &headers, peer.0, refused);
-    if !matches!(shared.live().door, crate::service::board::door::Door::Users(_)) {
+    if !matches!(shared.live().door, crate::service::board::door::Door::Users(..)) {
         return pages::answered(
             &shared,
             &headers,
@@ -303,15 +323,16 @@ pub(super) async fn log_in(State(shared): State<Arc<Shared>>, peer: Sender, requ
         Err(refused) => return refuse(&refused),
     };
     let field = |name: &str| fields.get(name).cloned().unwrap_or_default();
+    let address = shared.live().door.address(&headers, peer.0.0);
     let (user, password, back, now) = (field("user"), field("password"), field("back"), shared.clock.now());
-    if user.len() > 200 || password.len() > 1_000 || !shared.board.sessions.may_try(peer.0.0, &user, now) {
-        tracing::warn!(peer = %peer.0.0, "a login was refused: too many have failed");
+    if user.len() > 200 || password.len() > 1_000 || !shared.board.sessions.may_try(address, &user, now) {
+        tracing::warn!(peer = %address, "a login was refused: too many have failed");
         return refuse(&Answer::refused(StatusCode::TOO_MANY_REQUESTS, "too many logins failed: wait five minutes"));
     }
-    let Ok(Ok(place)) = timeout(PATIENCE, shared.board.ordering.acquire()).await else {
+    let Ok(Ok(place)) = timeout(PATIENCE, shared.board.logins.acquire()).await else {
         return refuse(&Answer::refused(StatusCode::SERVICE_UNAVAILABLE, "too many at once: try again"));
     };
-    let (of_login, address, name) = (Arc::clone(&shared), peer.0.0, user.clone());
+    let (of_login, name) = (Arc::clone(&shared), user.clone());
     let looked = tokio::task::spawn_blocking(move || {
         let live = of_login.live();
         of_login.board.sessions.log_in(&live.door, address, &name, &password, now)
@@ -319,10 +340,10 @@ pub(super) async fn log_in(State(shared): State<Arc<Shared>>, peer: Sender, requ
     let token = looked.await.ok().flatten();
     drop(place);
     let Some(token) = token else {
-        tracing::warn!(peer = %peer.0.0, "a login failed");
+        tracing::warn!(peer = %address, "a login failed");
         return refuse(&Answer::refused(StatusCode::UNAUTHORIZED, "name or password is wrong"));
     };
-    tracing::info!(user, peer = %peer.0.0, "logged in");
+    tracing::info!(user, peer = %address, "logged in");
     let is_secure = headers.get(header::ORIGIN).is_some_and(|origin| origin.as_bytes().starts_with(b"https:"));
     let secure = if is_secure { "; Secure" } else { "" };
     let cookie = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{secure}", LIFE.as_secs());

@@ -127,7 +127,7 @@ impl Frame {
             here: "/".to_owned(),
             query: String::new(),
             visitor: visitor(shared, headers, peer),
-            has_users: matches!(live.door, crate::service::board::door::Door::Users(_)),
+            has_users: matches!(live.door, crate::service::board::door::Door::Users(..)),
             count: shared.board.events.count(),
         }
     }
@@ -234,7 +234,7 @@ pub(super) async fn login(asking: Asking) -> Response {
     asking
         .page("login.html", "Log in", "login", |asking| {
             let back = asking.query.get("back").cloned().unwrap_or_else(|| "/".to_owned());
-            let is_served = matches!(asking.shared.live().door, crate::service::board::door::Door::Users(_));
+            let is_served = matches!(asking.shared.live().door, crate::service::board::door::Door::Users(..));
             is_served.then(|| (None, context! { back }))
         })
         .await

@@ -2,7 +2,7 @@
 //!
 //! Kept in memory: a restart asks everybody to log in again. A session is known by the digest of its token alone.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -31,9 +31,6 @@ const PERIOD: SignedDuration = SignedDuration::from_mins(5);
 
 /// The most names and addresses whose failures are counted; beyond, nobody may log in until the period is over.
 const MOST_COUNTED: usize = 10_000;
-
-/// The hash that the password of an unknown user is compared with, so that both take the same time.
-const NOBODY: &str = "$2y$10$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01232";
 
 struct Session {
     user: String,
@@ -100,7 +97,7 @@ impl Sessions {
 
     /// Returns whose session a token is, as long as that user is there with the same password.
     pub(super) fn visitor(&self, door: &Door, token: &str, now: Timestamp) -> Option<Visitor> {
-        let Door::Users(users) = door else { return None };
+        let Door::Users(users, _) = door else { return None };
         let open = self.open();
         let session = open.get(&name(token)).filter(|session| now < session.ends)?;
         (users.get(&session.user) == Some(&session.hash)).then(|| Visitor {
@@ -143,11 +140,11 @@ impl Sessions {
         password: &str,
         now: Timestamp,
     ) -> Option<String> {
-        let Door::Users(users) = door else { return None };
+        let Door::Users(users, _) = door else { return None };
         let hash = users.get(user);
         // A longer one would be cut off, and hold for every password that begins like it.
         let fits = password.len() <= 72;
-        let holds = bcrypt::verify(password.as_bytes(), hash.map_or(NOBODY, String::as_str)).unwrap_or(false);
+        let holds = bcrypt::verify(password.as_bytes(), self.compared(users, user)?).unwrap_or(false);
         let hash = hash.filter(|_| holds && fits)?;
         let mut failures = self.failures(now);
         failures.counts.remove(&(peer, Some(user.to_owned())));
@@ -156,6 +153,17 @@ impl Sessions {
         }
         drop(failures);
         Some(self.begin(user, hash, now))
+    }
+
+    /// Returns the hash that a user's password is compared with. An unknown one is compared with somebody's, always the same, so that it
+    /// takes as long as a known one, whatever the hashes cost.
+    fn compared<'a>(&self, users: &'a BTreeMap<String, String>, user: &str) -> Option<&'a str> {
+        let somebody = || {
+            let tag = hmac::sign(&self.key, format!("nobody {user}").as_bytes());
+            let number = tag.as_ref().iter().take(4).fold(0, |number, byte| number << 8 | usize::from(*byte));
+            users.values().nth(number.checked_rem(users.len())?)
+        };
+        users.get(user).or_else(somebody).map(String::as_str)
     }
 
     fn failures(&self, now: Timestamp) -> MutexGuard<'_, Failures> {
@@ -187,13 +195,11 @@ fn name(token: &str) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
     fn door(password: &str) -> Door {
         let hash = bcrypt::hash(password, 8).unwrap();
-        Door::Users(BTreeMap::from([("robin".to_owned(), hash)]))
+        Door::Users(BTreeMap::from([("robin".to_owned(), hash)]), Vec::new())
     }
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -225,6 +231,21 @@ mod tests {
     }
 
     #[test]
+    fn an_unknown_name_costs_what_a_known_one_does() {
+        let sessions = Sessions::new();
+        let users = |cost: u32| ["robin", "kim"].map(|name| (name.to_owned(), format!("$2y${cost}$of {name}"))).into();
+        for cost in [11, 14] {
+            let users: BTreeMap<String, String> = users(cost);
+            assert_eq!(sessions.compared(&users, "robin"), Some(users["robin"].as_str()));
+            for name in ["nobody", "", "root"] {
+                let hash = sessions.compared(&users, name).unwrap();
+                assert!(hash.starts_with(&format!("$2y${cost}$")), "{hash}");
+                assert_eq!(sessions.compared(&users, name), Some(hash), "it costs the same each time");
+            }
+        }
+    }
+
+    #[test]
     fn a_password_beyond_what_is_hashed_does_not_hold() {
         let long = "x".repeat(72);
         let (sessions, door) = (Sessions::new(), door(&long));
@@ -240,7 +261,7 @@ mod tests {
         for _ in 0..MOST_SESSIONS {
             sessions.begin("robin", "hash", now + SignedDuration::from_secs(1));
         }
-        let door = Door::Users(BTreeMap::from([("robin".to_owned(), "hash".to_owned())]));
+        let door = Door::Users(BTreeMap::from([("robin".to_owned(), "hash".to_owned())]), Vec::new());
         assert_eq!(sessions.open().len(), MOST_SESSIONS);
         assert_eq!(sessions.visitor(&door, &first, now), None);
     }

@@ -286,7 +286,7 @@ pub(super) fn overview(url: &str, row: &Remembered) -> Overview {
 
 fn cell(running: &Running) -> Cell {
     let next = running.next.as_ref().map(|proposal| Next {
-        version: running.next_value().map(ToString::to_string).unwrap_or_default(),
+        version: running.to.as_ref().map(ToString::to_string).unwrap_or_default(),
         group: proposal.group.clone(),
         state: state(proposal),
         action: proposal.action.as_str(),
@@ -362,7 +362,7 @@ pub(super) fn promotions(url: &str, row: &Remembered) -> Vec<Promotion> {
 fn promotion(url: &str, row: &Remembered, proposal: &Proposal) -> Promotion {
     let gates = proposal.gates.iter().map(|gate| {
         let (state, reason, until) = match &gate.state {
-            GateState::Pass => ("pass", None, None),
+            GateState::Pass => ("pass", gate.facts.clone(), None),
             GateState::Wait { until, reason } => ("wait", Some(reason.clone()), *until),
             GateState::Fail { reason } => ("fail", Some(reason.clone()), None),
         };

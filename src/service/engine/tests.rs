@@ -22,13 +22,35 @@ fn passed() -> Passed {
 
 /// An engine over a configuration with these repositories, each due at once.
 fn engine(folder: &Path, urls: &[&str], work: Work) -> Engine {
+    engine_with(folder, "", urls, work)
+}
+
+fn engine_with(folder: &Path, further: &str, urls: &[&str], work: Work) -> Engine {
     let file = folder.join("service.yaml");
     let rows: String = urls.iter().map(|url| format!("  - {{url: \"{url}\", schedule: every 1s}}\n")).collect();
-    std::fs::write(&file, format!("version: 1\nrepositories:\n{rows}")).unwrap();
+    let rows = if urls.is_empty() { "  - {url: \"https://git.example/none\"}\n".to_owned() } else { rows };
+    std::fs::write(&file, format!("version: 1\n{further}repositories:\n{rows}")).unwrap();
     let metrics = Metrics::new();
     let clock: Arc<dyn crate::clock::Clock> = Arc::new(SystemClock);
-    let live = Live::read(&file, &Environment::default(), &clock, metrics.witness()).unwrap();
+    let live = Live::read(&file, &Environment::default(), &clock, metrics.witness()).1.unwrap();
     Engine::new(Arc::new(Shared::new(live, clock, metrics, Joined::alone())), work)
+}
+
+#[tokio::test]
+async fn it_is_not_ready_before_its_cache_was_open_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("cache.db");
+    std::fs::create_dir(&cache).unwrap();
+    let engine = engine_with(folder.path(), "cache: cache.db\n", &[], Arc::new(|_, _, _| passed()));
+    engine.shared.had_a_pass.store(true, Ordering::Relaxed);
+    let reason = engine.shared.unready().await.unwrap();
+    assert!(reason.contains("the cache is not open"), "{reason}");
+    std::fs::remove_dir(&cache).unwrap();
+    assert_eq!(engine.shared.unready().await, None);
+    // What is lost later is no reason to send webhooks away.
+    std::fs::remove_file(&cache).unwrap();
+    std::fs::create_dir(&cache).unwrap();
+    assert_eq!(engine.shared.unready().await, None);
 }
 
 #[tokio::test]
@@ -37,7 +59,7 @@ async fn a_panic_is_the_failure_of_its_own_pass() {
     let (bad, good) = ("https://git.example/bad", "https://git.example/good");
     let seen: Arc<Mutex<Vec<String>>> = Arc::default();
     let log = Arc::clone(&seen);
-    let work = move |url: &str, _: Timestamp| {
+    let work = move |url: &str, _: Timestamp, _: &(dyn Fn() + Sync)| {
         log.lock().unwrap().push(url.to_owned());
         assert!(url != bad, "a pass that cannot be");
         passed()
@@ -58,5 +80,5 @@ async fn a_panic_is_the_failure_of_its_own_pass() {
     assert!(series(&format!("passes_total{{repository=\"{good}\",result=\"panicked\"}} 0")), "{text}");
     assert!(series(&format!("consecutive_failures{{repository=\"{bad}\"}} 1")), "{text}");
     assert!(!text.contains(&format!("last_success_timestamp_seconds{{repository=\"{bad}\"}}")), "{text}");
-    assert_eq!(engine.shared.unready(), None);
+    assert_eq!(engine.shared.unready().await, None);
 }

@@ -243,6 +243,11 @@ fn payloads_of_registries_name_their_image() {
 #[test]
 fn what_was_deleted_or_is_no_image_hastens_nobody() {
     let bodies = [
+        ("harbor", r#"{"type": "PULL_ARTIFACT", "event_data": {"repository": {"repo_full_name": "acme/web"}}}"#),
+        ("harbor", r#"{"type": "DELETE_ARTIFACT", "event_data": {"repository": {"repo_full_name": "acme/web"}}}"#),
+        ("harbor", r#"{"type": "SCANNING_COMPLETED", "event_data": {"repository": {"repo_full_name": "acme/web"}}}"#),
+        ("harbor", r#"{"type": "QUOTA_EXCEED", "event_data": {"repository": {"repo_full_name": "acme/web"}}}"#),
+        ("harbor", r#"{"type": "harbor.artifact.pulled", "data": {"repository": {"repo_full_name": "acme/web"}}}"#),
         ("nexus", r#"{"action": "DELETED", "component": {"format": "docker", "name": "acme/web"}}"#),
         ("nexus", r#"{"action": "CREATED", "component": {"format": "npm", "name": "web"}}"#),
         ("nexus", r#"{"action": "CREATED", "asset": {"format": "docker", "name": "v2/-/blobs/sha256:12"}}"#),

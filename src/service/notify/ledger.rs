@@ -13,8 +13,9 @@ use crate::cache::Key32;
 use crate::config::environment::Environment;
 use crate::config::service::Service;
 use crate::pass::setup;
-use crate::queue::nats::sharing::{Sharing, Told};
+use crate::queue::nats::sharing::{Kept, Sharing, Told};
 use crate::service::notify::news::{Came, Event, EventId, Lasts, News, What};
+use crate::service::schedule::later;
 
 /// How long ago something may have happened that is told although nothing is remembered.
 const NEW: SignedDuration = SignedDuration::from_hours(24);
@@ -34,14 +35,45 @@ const MOST: usize = 5_000;
 /// How many passes fail in a row until somebody is told: the first ones may be a moment's trouble.
 const FAILURES: u32 = 3;
 
-/// Keeps what receivers were told. Several replicas may share one; of two that write at once either row is right, for
-/// at most something is told twice by that.
+/// How long whoever is about to tell something has it for themselves: longer than sending may take, however clocks differ.
+const CLAIM: SignedDuration = SignedDuration::from_secs(60);
+
+/// How often a row that others change meanwhile is changed anew.
+const MOST_TRIES: usize = 10;
+
+/// A row, as it was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::service) struct Read {
+    /// What it holds, if it is there.
+    pub(super) row: Option<Vec<u8>>,
+    /// The number of its version, where it is shared with others.
+    pub(super) version: Option<u64>,
+}
+
+/// Keeps what receivers were told. Several replicas may share one.
 pub(in crate::service) trait Ledger: Send + Sync {
     /// Returns what was kept under a key. It may block.
-    fn load(&self, key: &Key32) -> Option<Vec<u8>>;
+    fn load(&self, key: &Key32) -> Read;
 
-    /// Keeps a row in place of the one before. It may block.
-    fn save(&self, key: &Key32, row: Vec<u8>);
+    /// Keeps a row in place of the one that was read; returns false where somebody else kept another one meanwhile. It may block.
+    fn swap(&self, key: &Key32, before: &Read, row: Vec<u8>) -> bool;
+
+    /// Returns the name of who is at work here, among those who share it.
+    fn holder(&self) -> &str;
+}
+
+/// Changes what is known under a key, on whatever it has become. It may block.
+pub(super) fn change<T>(ledger: &dyn Ledger, key: &Key32, mut with: impl FnMut(&mut Known) -> T) -> Option<T> {
+    for _ in 0..MOST_TRIES {
+        let before = ledger.load(key);
+        let known = Known::read(before.row.as_deref());
+        let mut changed = known.clone();
+        let came = with(&mut changed);
+        if changed == known || ledger.swap(key, &before, changed.row()) {
+            return Some(came);
+        }
+    }
+    None
 }
 
 /// Keeps rows in the cache, and in memory for as long as the cache does not serve.
@@ -59,42 +91,57 @@ impl CacheLedger {
 }
 
 impl Ledger for CacheLedger {
-    fn load(&self, key: &Key32) -> Option<Vec<u8>> {
+    fn load(&self, key: &Key32) -> Read {
         let kept = setup::cache(&self.service, &self.environment).told(key);
-        kept.or_else(|| self.rows.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned())
+        let row = kept.or_else(|| self.rows.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned());
+        Read { row, version: None }
     }
 
-    fn save(&self, key: &Key32, row: Vec<u8>) {
+    /// Only the task of its receiver changes a row.
+    fn swap(&self, key: &Key32, _before: &Read, row: Vec<u8>) -> bool {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner).insert(*key, row.clone());
         setup::cache(&self.service, &self.environment).keep_told(key, row);
+        true
+    }
+
+    /// What the process before this one had for itself is this one's.
+    fn holder(&self) -> &'static str {
+        ""
     }
 }
 
 /// Keeps rows where all replicas find them, and in the cache of each for as long as they cannot be reached.
 pub(in crate::service) struct SharedLedger {
     sharing: Arc<Sharing>,
+    holder: String,
     own: CacheLedger,
 }
 
 impl SharedLedger {
     /// Makes one over what replicas share, and what this one has beside.
-    pub(super) fn new(sharing: Arc<Sharing>, own: CacheLedger) -> Self {
-        Self { sharing, own }
+    pub(super) fn new(sharing: Arc<Sharing>, holder: &str, own: CacheLedger) -> Self {
+        Self { sharing, holder: holder.to_owned(), own }
     }
 }
 
 impl Ledger for SharedLedger {
-    fn load(&self, key: &Key32) -> Option<Vec<u8>> {
+    fn load(&self, key: &Key32) -> Read {
         match self.sharing.told(&name(key)) {
-            Told::Row(row) => Some(row),
+            Told::Row(row, version) => Read { row: Some(row), version: Some(version) },
             // A server that lost its store knows less than this replica.
-            Told::Nothing | Told::Unreachable => self.own.load(key),
+            Told::Nothing(version) => Read { version: Some(version), ..self.own.load(key) },
+            Told::Unreachable => self.own.load(key),
         }
     }
 
-    fn save(&self, key: &Key32, row: Vec<u8>) {
-        self.sharing.keep_told(&name(key), &row);
-        self.own.save(key, row);
+    fn swap(&self, key: &Key32, before: &Read, row: Vec<u8>) -> bool {
+        // Without the server each goes by its own cache, and at most something is told twice.
+        let kept = before.version.map(|version| self.sharing.keep_told(&name(key), &row, version));
+        kept != Some(Kept::Overtaken) && self.own.swap(key, before, row)
+    }
+
+    fn holder(&self) -> &str {
+        &self.holder
     }
 }
 
@@ -113,6 +160,31 @@ pub(super) struct Known {
     lasting: BTreeMap<String, i64>,
     /// Since when something waits, and when it was last seen.
     waits: BTreeMap<String, (i64, i64)>,
+    /// What somebody is about to tell.
+    #[serde(default)]
+    claims: BTreeMap<String, RawClaim>,
+}
+
+/// That somebody is about to tell an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct RawClaim {
+    /// Who.
+    by: String,
+    /// By which message.
+    message: String,
+    /// The second at which somebody else may, since nothing was heard of them.
+    until: i64,
+}
+
+/// Which events of some may be told now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Claim {
+    /// These, by the message that is known by this.
+    pub(super) own: (EventId, Vec<EventId>),
+    /// These by another message.
+    pub(super) others: Vec<EventId>,
+    /// Somebody else is about to tell these, and has them for themselves until then.
+    pub(super) taken: Option<(Timestamp, Vec<EventId>)>,
 }
 
 /// The form of rows that this version reads.
@@ -139,8 +211,45 @@ impl Known {
         }
     }
 
+    /// Claims events for a holder, by the message that was made of them or that whoever fell silent had made of some. What was told
+    /// already is in no part of the answer.
+    pub(super) fn claim(&mut self, events: &[Event], id: Option<EventId>, holder: &str, now: Timestamp) -> Claim {
+        let second = now.as_second();
+        let mut taken: Option<(Timestamp, Vec<EventId>)> = None;
+        let mut free: Vec<(EventId, Option<EventId>)> = Vec::new();
+        for event in events.iter().filter(|event| !self.has(event)) {
+            match self.claims.get(&event.id.hex()) {
+                Some(claim) if claim.by != holder && second < claim.until => {
+                    let until = Timestamp::from_second(claim.until).unwrap_or(now);
+                    let (first, ids) = taken.get_or_insert((until, Vec::new()));
+                    *first = until.min(*first);
+                    ids.push(event.id);
+                }
+                Some(claim) => free.push((event.id, EventId::of_hex(&claim.message))),
+                None => free.push((event.id, None)),
+            }
+        }
+        let made = free.iter().find_map(|(_, message)| *message);
+        let all: Vec<String> = free.iter().map(|(event, _)| event.hex()).collect();
+        let message = id.or(made).unwrap_or_else(|| EventId::of(&all.iter().map(String::as_str).collect::<Vec<_>>()));
+        let is_own = |of: &Option<EventId>| match made {
+            Some(_) => *of == Some(message) || (of.is_none() && id.is_some()),
+            None => true,
+        };
+        let (own, others): (Vec<_>, Vec<_>) = free.into_iter().partition(|(_, of)| is_own(of));
+        let ids = |rows: Vec<(EventId, Option<EventId>)>| rows.into_iter().map(|(event, _)| event).collect::<Vec<_>>();
+        let own = ids(own);
+        let until = later(now, CLAIM).as_second();
+        for event in &own {
+            let claim = RawClaim { by: holder.to_owned(), message: message.hex(), until };
+            self.claims.insert(event.hex(), claim);
+        }
+        Claim { own: (message, own), others: ids(others), taken }
+    }
+
     /// Notes that an event was told, or need not be.
     pub(super) fn note(&mut self, event: &Event, now: Timestamp) {
+        self.claims.remove(&event.id.hex());
         let rows = match event.lasts {
             Lasts::Once(_) => &mut self.once,
             Lasts::WhileSeen => &mut self.lasting,
@@ -231,6 +340,7 @@ impl Known {
     fn forget(&mut self, now: Timestamp) {
         self.lasting.retain(|_, seen| !is_past(*seen, now, GONE));
         self.once.retain(|_, seen| !is_past(*seen, now, OLDEST.saturating_mul(2)));
+        self.claims.retain(|_, claim| !is_past(claim.until, now, NEW));
     }
 }
 

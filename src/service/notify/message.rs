@@ -101,7 +101,7 @@ fn is_invisible(character: char) -> bool {
 pub(super) struct Message {
     /// The repository's URL.
     pub(super) repository: String,
-    /// What tells it from any other: of the same events it is the same, however often it is sent.
+    /// What tells it from any other, the same however often it is sent.
     pub(super) id: EventId,
     /// What is said, in the receiver's markup.
     pub(super) text: String,
@@ -111,9 +111,13 @@ pub(super) struct Message {
 
 impl Message {
     /// Makes the message about some events.
-    pub(super) fn of(repository: &str, events: &[&Event], markup: Markup, template: Option<&Template>) -> Self {
-        let ids: Vec<String> = events.iter().map(|event| event.id.hex()).collect();
-        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    pub(super) fn of(
+        repository: &str,
+        id: EventId,
+        events: &[&Event],
+        markup: Markup,
+        template: Option<&Template>,
+    ) -> Self {
         let default = lines(repository, events, markup);
         let filled = template.map(|template| {
             let shown: Vec<Json> = events.iter().take(MOST_LINES).map(|event| words(event, markup)).collect();
@@ -132,7 +136,7 @@ impl Message {
         };
         let told: Vec<Json> = events.iter().map(|event| in_full(event)).collect();
         let text = if text.trim().is_empty() { "…".to_owned() } else { cut(text) };
-        Self { repository: repository.to_owned(), id: EventId::of(&ids), text, events: told.into() }
+        Self { repository: repository.to_owned(), id, text, events: told.into() }
     }
 }
 

@@ -1,44 +1,32 @@
 //! Notifications: whoever the operator names is told what passes came to, once, and never in a pass's way.
 //!
 //! Entry point: [`Notifier`]. Each receiver has a task and a bounded inbox of its own, so that one that is down holds up nobody. `news`
-//! says what is worth telling, `ledger` what was told already, `message` how it is put, `receiver` how it is sent. Decides about no pass.
+//! says what is worth telling, `ledger` what was told already and who is about to, `outbox` what waits, `message` how it is put, `receiver` how it is sent. Decides about no pass.
 
 mod ledger;
 mod message;
 pub(super) mod news;
+mod outbox;
 mod receiver;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::config::environment::Environment;
 use crate::config::service::{Notify, Service};
 use crate::queue::nats::sharing::Sharing;
 use crate::service::metrics::Notices;
-use crate::service::notify::ledger::{CacheLedger, Known, Ledger, SharedLedger};
+use crate::service::notify::ledger::{CacheLedger, Claim, Ledger, SharedLedger, change};
 use crate::service::notify::news::{Event, EventId, News};
+use crate::service::notify::outbox::{Outbox, Parcel};
 use crate::service::notify::receiver::{Receiver, Sent};
 
 /// How many passes' news wait for one receiver. What finds no room is read again from what the next pass sees.
 const INBOX: usize = 256;
-
-/// How many events of a repository wait for one receiver.
-const MOST_WAITING: usize = 1_000;
-
-/// The pause after the first failure; it doubles with each further one in a row.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-
-/// The longest pause of our own.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
-
-/// The longest pause that a receiver is believed.
-const LONGEST_NAMED: Duration = Duration::from_secs(3_600);
 
 /// How long an end waits for what is under way.
 const REST: Duration = Duration::from_secs(3);
@@ -65,14 +53,14 @@ impl Notifier {
         environment: &Environment,
         clock: &Arc<dyn Clock>,
         notices: &Notices,
-        sharing: Option<&Arc<Sharing>>,
+        (sharing, name): (Option<&Arc<Sharing>>, &str),
     ) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut before = std::mem::take(&mut *all);
         let shared = Arc::new(service.clone());
         let own = CacheLedger::new(service.clone(), environment.clone());
         let ledger: Arc<dyn Ledger> = match sharing {
-            Some(sharing) => Arc::new(SharedLedger::new(Arc::clone(sharing), own)),
+            Some(sharing) => Arc::new(SharedLedger::new(Arc::clone(sharing), name, own)),
             None => Arc::new(own),
         };
         for (index, notify) in service.notify.iter().enumerate() {
@@ -90,15 +78,7 @@ impl Notifier {
             let receiver = Receiver::new(notify, number, service, environment, Arc::clone(clock));
             let (inbox, news) = mpsc::channel(INBOX);
             let (ledger, clock, notices) = (Arc::clone(&ledger), Arc::clone(clock), notices.clone());
-            let worker = Worker {
-                receiver: Arc::new(receiver),
-                ledger,
-                clock,
-                notices,
-                outbox: BTreeMap::new(),
-                failures: 0,
-                next: None,
-            };
+            let worker = Worker { receiver: Arc::new(receiver), ledger, clock, notices, outbox: Outbox::default() };
             let task = tokio::spawn(worker.work(news));
             all.push(Told { notify: notify.clone(), number, service: Arc::clone(&shared), inbox, task });
         }
@@ -144,29 +124,25 @@ struct Worker {
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
     notices: Notices,
-    /// What is to be told, by repository.
-    outbox: BTreeMap<String, BTreeMap<EventId, Event>>,
-    /// How often sending failed in a row.
-    failures: u32,
-    /// When it is tried again.
-    next: Option<Instant>,
+    outbox: Outbox,
 }
 
 impl Worker {
     async fn work(mut self, mut inbox: mpsc::Receiver<Arc<News>>) {
         loop {
-            let next = self.next.unwrap_or_else(|| self.clock.instant());
             let clock = Arc::clone(&self.clock);
+            let now = clock.instant();
+            let next = self.outbox.when(now);
             tokio::select! {
                 biased;
                 news = inbox.recv() => match news {
                     Some(news) => self.take(&news).await,
                     None => break,
                 },
-                () = clock.wait_until(next), if !self.outbox.is_empty() => self.deliver().await,
+                () = clock.wait_until(next.unwrap_or(now)), if next.is_some() => self.deliver().await,
             }
         }
-        while self.failures == 0 && !self.outbox.is_empty() {
+        while self.outbox.has_new() {
             self.deliver().await;
         }
     }
@@ -180,87 +156,77 @@ impl Worker {
         let repository = news.repository.clone();
         let sifted = tokio::task::spawn_blocking(move || {
             let key = receiver.key(&news.repository);
-            let before = Known::read(ledger.load(&key).as_deref());
-            let mut known = before.clone();
-            let found = known.sift(&news, receiver.waiting_after(), &|event| receiver.wants(event));
-            if known != before {
-                ledger.save(&key, known.row());
-            }
-            found
+            change(&*ledger, &key, |known| known.sift(&news, receiver.waiting_after(), &|event| receiver.wants(event)))
         });
-        let Ok(found) = sifted.await else { return };
-        if found.is_empty() {
-            return;
-        }
-        let waiting = self.outbox.entry(repository).or_default();
-        for event in found {
-            if waiting.len() < MOST_WAITING || waiting.contains_key(&event.id) {
-                waiting.insert(event.id, event);
-            }
+        if let Ok(Some(found)) = sifted.await {
+            self.outbox.add(&repository, found);
         }
     }
 
-    /// Sends what waits of one repository, as one message.
+    /// Sends what waits, as one message.
     async fn deliver(&mut self) {
-        let Some(repository) = self.outbox.keys().next().cloned() else { return };
-        let waiting: Vec<Event> =
-            self.outbox.get(&repository).into_iter().flat_map(BTreeMap::values).cloned().collect();
-        // Another replica may have told it meanwhile.
-        let (ledger, key) = (Arc::clone(&self.ledger), self.receiver.key(&repository));
-        let read = move || Known::read(ledger.load(&key).as_deref());
-        let known = tokio::task::spawn_blocking(read).await.unwrap_or_default();
-        let mut events: Vec<&Event> = waiting.iter().filter(|event| !known.has(event)).collect();
-        if events.is_empty() {
-            self.outbox.remove(&repository);
+        let Some(parcel) = self.outbox.next(self.clock.instant()) else { return };
+        let (ledger, key, now) = (Arc::clone(&self.ledger), self.receiver.key(&parcel.repository), self.clock.now());
+        let of_claim = parcel.clone();
+        let claimed = tokio::task::spawn_blocking(move || {
+            change(&*ledger, &key, |known| known.claim(&of_claim.events, of_claim.id, ledger.holder(), now))
+        });
+        let Ok(Some(claim)) = claimed.await else {
+            // Others change what is known of it all the time.
+            self.outbox.failed(parcel, None, self.clock.instant());
             return;
-        }
-        events.sort_by_key(|event| (event.what, &event.environments, &event.subject));
-        let message = self.receiver.message(&repository, &events);
+        };
+        let Some(parcel) = self.parted(parcel, claim) else { return };
+        let events: Vec<&Event> = parcel.events.iter().collect();
+        let repository = parcel.repository.clone();
+        let message = self.receiver.message(&repository, parcel.id.unwrap_or(EventId::of(&[])), &events);
         let channel = self.receiver.channel();
         match self.receiver.send(&message).await {
             Sent::Taken => {
-                if self.failures > 0 {
-                    tracing::info!(channel, failures = self.failures, "notifications arrive again");
+                let failures = self.outbox.taken();
+                if failures > 0 {
+                    tracing::info!(channel, failures, "notifications arrive again");
                 }
-                self.told(&repository, &events).await;
+                self.told(parcel).await;
                 self.notices.count(channel, "sent");
             }
             Sent::Refused(reason) => {
                 self.notices.count(channel, "refused");
                 tracing::warn!(channel, repository, events = events.len(), %reason, "a notification was refused, and is given up");
-                self.told(&repository, &events).await;
+                self.outbox.taken();
+                self.told(parcel).await;
             }
             Sent::Later(reason, after) => {
                 self.notices.count(channel, "failed");
-                let doubled =
-                    FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.failures.min(20))).min(LONGEST_PAUSE);
-                let pause = after.map_or(doubled, |after| after.clamp(doubled, LONGEST_NAMED));
-                self.failures = self.failures.saturating_add(1);
-                if self.failures == 1 {
+                let failures = self.outbox.failed(parcel, after, self.clock.instant());
+                if failures == 1 {
                     tracing::warn!(channel, repository, %reason, "a notification did not arrive; it is tried again");
                 } else {
-                    tracing::debug!(channel, repository, failures = self.failures, %reason, "a notification did not arrive");
+                    tracing::debug!(channel, repository, failures, %reason, "a notification did not arrive");
                 }
-                self.next = Some(self.clock.instant() + pause);
             }
         }
     }
 
-    /// Notes that events were told, and takes them out.
-    async fn told(&mut self, repository: &str, events: &[&Event]) {
-        (self.failures, self.next) = (0, None);
-        if let Some(waiting) = self.outbox.get_mut(repository) {
-            events.iter().for_each(|event| drop(waiting.remove(&event.id)));
-            if waiting.is_empty() {
-                self.outbox.remove(repository);
-            }
+    /// Returns the message that is to be sent of a parcel, and keeps what is told by others, or by another one.
+    fn parted(&mut self, mut parcel: Parcel, claim: Claim) -> Option<Parcel> {
+        let Claim { own: (id, own), others, taken } = claim;
+        let some = |ids: &[EventId]| parcel.events.iter().filter(|event| ids.contains(&event.id)).cloned().collect();
+        self.outbox.put_off(&parcel.repository, some(&others), None);
+        if let Some((until, ids)) = taken {
+            let wait = Duration::try_from(until.duration_since(self.clock.now())).unwrap_or_default();
+            self.outbox.put_off(&parcel.repository, some(&ids), Some(self.clock.instant() + wait));
         }
-        let (ledger, key, now) = (Arc::clone(&self.ledger), self.receiver.key(repository), self.clock.now());
-        let told: Vec<Event> = events.iter().map(|event| (*event).clone()).collect();
+        parcel.events = some(&own);
+        parcel.id = Some(id);
+        (!parcel.events.is_empty()).then_some(parcel)
+    }
+
+    /// Notes that events were told.
+    async fn told(&mut self, parcel: Parcel) {
+        let (ledger, key, now) = (Arc::clone(&self.ledger), self.receiver.key(&parcel.repository), self.clock.now());
         let keep = move || {
-            let mut known = Known::read(ledger.load(&key).as_deref());
-            told.iter().for_each(|event| known.note(event, now));
-            ledger.save(&key, known.row());
+            change(&*ledger, &key, |known| parcel.events.iter().for_each(|event| known.note(event, now)));
         };
         drop(tokio::task::spawn_blocking(keep).await);
     }

@@ -90,6 +90,16 @@ impl EventId {
         Self(id)
     }
 
+    /// Reads hexadecimal digits.
+    pub(super) fn of_hex(text: &str) -> Option<Self> {
+        let mut id = [0; 16];
+        let is_whole = text.len() == 32 && text.is_ascii();
+        for (index, byte) in id.iter_mut().enumerate().filter(|_| is_whole) {
+            *byte = u8::from_str_radix(&text[2 * index..2 * index + 2], 16).ok()?;
+        }
+        is_whole.then_some(Self(id))
+    }
+
     /// Returns its hexadecimal digits.
     pub(super) fn hex(self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -288,7 +298,8 @@ fn happened(repository: &str, standing: &Standing, events: &mut Vec<Event>) {
         events.push(Event {
             lasts: Lasts::Once(Some(entry.time)),
             commit: commit.to_string(),
-            by: person(&entry.author),
+            // Who ordered it is known where somebody did: the commit's author may be Tagboat.
+            by: entry.by.clone().unwrap_or_else(|| person(&entry.author)),
             reason: entry.reason.clone().or_else(|| entry.pull_request.clone()).unwrap_or_default(),
             ..event(repository, what, place, (from.as_ref(), to.as_ref()), &commit.0)
         });

@@ -27,7 +27,7 @@ use crate::http::error::HttpError;
 use crate::http::retry::RetryPolicy;
 use crate::pass::setup;
 use crate::service::notify::message::{Markup, Message};
-use crate::service::notify::news::Event;
+use crate::service::notify::news::{Event, EventId};
 
 /// How long sending one message may take.
 const TIME: Duration = Duration::from_secs(15);
@@ -123,13 +123,13 @@ impl Receiver {
     }
 
     /// Makes the message about some events.
-    pub(super) fn message(&self, repository: &str, events: &[&Event]) -> Message {
+    pub(super) fn message(&self, repository: &str, id: EventId, events: &[&Event]) -> Message {
         let markup = match self.notify.channel {
             Channel::Slack(_) | Channel::SlackBot { .. } => Markup::Slack,
             Channel::Teams(_) => Markup::Teams,
             Channel::Webhook { .. } => Markup::Plain,
         };
-        Message::of(repository, events, markup, self.notify.template.as_ref())
+        Message::of(repository, id, events, markup, self.notify.template.as_ref())
     }
 
     /// Sends a message, once.

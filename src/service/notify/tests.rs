@@ -1,13 +1,18 @@
-use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
+use crate::cache::Key32;
 use crate::model::template::{Template, Wording};
-use crate::service::notify::ledger::Known;
+use crate::service::notify::ledger::{Known, Ledger, Read, change};
 use crate::service::notify::message::{Markup, Message};
 use crate::service::notify::news::{Came, Event, EventId, Lasts, News, What};
+use crate::service::notify::outbox::Outbox;
 
 const REPOSITORY: &str = "https://git.example/acme/gitops";
+
+const ID: EventId = EventId([7; 16]);
 
 fn at(text: &str) -> Timestamp {
     format!("2026-11-{text}Z").parse().unwrap()
@@ -142,7 +147,7 @@ fn texts_from_outside_mean_nothing_to_any_receiver() {
     let mut bad = event(What::Held, hostile, Lasts::WhileSeen);
     (bad.reason, bad.by) = (hostile.to_owned(), hostile.to_owned());
     bad.url = "javascript:alert(1)".to_owned();
-    let text = |markup| Message::of(hostile, &[&bad, &bad], markup, None).text;
+    let text = |markup| Message::of(hostile, ID, &[&bad, &bad], markup, None).text;
     let slack = text(Markup::Slack);
     assert!(!slack.contains('<') && !slack.contains('>'), "neither mention nor link: {slack}");
     assert!(!slack.contains("@here") && !slack.contains("https://"), "{slack}");
@@ -160,7 +165,7 @@ fn texts_from_outside_mean_nothing_to_any_receiver() {
 fn links_go_to_the_web_and_end_where_they_should() {
     let mut one = event(What::Proposed, "ghcr.io/acme/web", Lasts::Once(None));
     one.url = "https://git.example/acme/gitops/pull/1?a=(b)|c>&d=<e".to_owned();
-    let text = |markup| Message::of(REPOSITORY, &[&one], markup, None).text;
+    let text = |markup| Message::of(REPOSITORY, ID, &[&one], markup, None).text;
     let slack = text(Markup::Slack);
     let link = "<https://git.example/acme/gitops/pull/1?a=%28b%29%7Cc%3E&amp;d=%3Ce|pull request>";
     assert!(slack.starts_with("<https://git.example/acme/gitops|acme/gitops>: *proposed* in prod"), "{slack}");
@@ -174,31 +179,184 @@ fn links_go_to_the_web_and_end_where_they_should() {
 fn templates_say_what_they_like_with_values_that_mean_nothing() {
     let bad = event(What::Held, "ghcr.io/acme/*web*", Lasts::WhileSeen);
     let template = |source: &str| Template::parse(source, Wording::Notice).unwrap();
-    let say = |source: &str| Message::of(REPOSITORY, &[&bad], Markup::Slack, Some(&template(source))).text;
+    let say = |source: &str| Message::of(REPOSITORY, ID, &[&bad], Markup::Slack, Some(&template(source))).text;
     assert_eq!(
         say("<!here> {% for one in events %}{{ one.event }} {{ one.environment }} {{ one.short }}{% endfor %}"),
         "<!here> held prod \u{2060}*\u{2060}web\u{2060}*\u{2060}"
     );
     assert_eq!(say("{% if false %}x{% endif %}"), "…");
-    let long = Message::of(REPOSITORY, &[&bad], Markup::Plain, Some(&template(&"0123456789\n".repeat(1_400)))).text;
+    let long = Message::of(REPOSITORY, ID, &[&bad], Markup::Plain, Some(&template(&"0123456789\n".repeat(1_400)))).text;
     assert!(long.len() < 12_100 && long.ends_with("0123456789\n…"), "{}", long.len());
     let unknown = Template::parse("{{ image }}", Wording::Notice).unwrap_err();
     assert!(unknown.hint.unwrap().contains("`events`"), "{}", unknown.reason);
     for (many, line) in [(25, "and 5 more"), (20, "1.4.0 → 1.5.0")] {
         let events: Vec<Event> =
             (0..many).map(|number| event(What::Merged, &number.to_string(), Lasts::Once(None))).collect();
-        let text = Message::of(REPOSITORY, &events.iter().collect::<Vec<_>>(), Markup::Plain, None).text;
+        let text = Message::of(REPOSITORY, ID, &events.iter().collect::<Vec<_>>(), Markup::Plain, None).text;
         assert!(text.ends_with(line), "{text}");
     }
 }
 
 #[test]
-fn a_message_has_the_same_id_however_often_it_is_made() {
-    let events: BTreeSet<[u8; 16]> = (0..3)
-        .map(|_| {
-            let one = event(What::Merged, "web", Lasts::Once(None));
-            Message::of(REPOSITORY, &[&one], Markup::Plain, None).id.0
-        })
-        .collect();
-    assert_eq!(events.len(), 1);
+fn who_ordered_something_is_told_although_the_commit_is_tagboat_s() {
+    use crate::model::outcome::Outcome;
+    use crate::model::record::{Entry, Kind, Standing};
+    let entry = |author: &str, by: Option<&str>| Entry {
+        time: at("20T07:00:00"),
+        commit: crate::model::commit::CommitId("a".into()),
+        depth: 0,
+        environment: Some("prod".into()),
+        image: "ghcr.io/acme/web".parse().unwrap(),
+        from: None,
+        to: None,
+        kind: Kind::Rollback,
+        author: author.to_owned(),
+        by: by.map(str::to_owned),
+        pull_request: None,
+        reason: None,
+        is_return: false,
+    };
+    for (author, by, told) in [("Tagboat", Some("robin"), "robin"), ("Tagboat", None, ""), ("kim", None, "kim")] {
+        let standing = Standing { lately: vec![entry(author, by)], ..Standing::default() };
+        let outcome = Outcome { standing: Some(Box::new(standing)), ..Outcome::default() };
+        let News { came: Came::Through { events, .. }, .. } = News::of(&outcome, REPOSITORY, at("20T08:00:00")) else {
+            panic!("it went through");
+        };
+        assert_eq!(events[0].by, told, "{author} {by:?}");
+    }
+}
+
+fn events(subjects: &[&str]) -> Vec<Event> {
+    subjects.iter().map(|subject| event(What::Merged, subject, Lasts::Once(None))).collect()
+}
+
+fn ids(events: &[Event]) -> Vec<EventId> {
+    events.iter().map(|event| event.id).collect()
+}
+
+#[test]
+fn of_several_who_are_about_to_tell_something_one_does_and_another_takes_over_its_message_when_that_falls_silent() {
+    let (all, now) = (events(&["a", "b"]), at("20T08:00:00"));
+    let mut known = Known::default();
+    tell(&mut known, &news(now, &[], &[]));
+    let first = known.claim(&all, None, "one", now);
+    assert_eq!((first.own.1.clone(), first.taken), (ids(&all), None));
+    let read = |known: &Known| Known::read(Some(&known.row()));
+    let mut known = read(&known);
+    // Another one leaves it alone for as long as that may be at work.
+    let more = events(&["a", "b", "c"]);
+    let second = known.claim(&more, None, "two", at("20T08:00:03"));
+    assert_eq!(second.own.1, ids(&more[2..]));
+    assert_eq!(second.taken, Some((at("20T08:01:00"), ids(&all))));
+    // It is tried again by whoever has it, as the same message, whatever came meanwhile.
+    let again = known.claim(&all, Some(first.own.0), "one", at("20T08:00:50"));
+    assert_eq!(again.own, first.own);
+    // One that fell silent is taken over: the same message with the same id, and what came since by another.
+    let later = known.claim(&events(&["a", "b", "d"]), None, "two", at("20T08:01:50"));
+    assert_eq!((later.own, ids(&events(&["d"]))), (first.own.clone(), later.others));
+    all.iter().for_each(|event| known.note(event, at("20T08:01:51")));
+    let told = read(&known).claim(&all, Some(first.own.0), "one", at("20T08:02:00"));
+    assert_eq!((told.own.1, told.others, told.taken), (vec![], vec![], None));
+}
+
+/// A ledger that two share, in which somebody else writes just before the first swap.
+struct Raced {
+    row: std::sync::Mutex<(Option<Vec<u8>>, u64)>,
+    other: std::sync::Mutex<Option<Known>>,
+}
+
+impl Ledger for Raced {
+    fn load(&self, _: &Key32) -> Read {
+        let (row, version) = self.row.lock().unwrap().clone();
+        Read { row, version: Some(version) }
+    }
+
+    fn swap(&self, _: &Key32, before: &Read, row: Vec<u8>) -> bool {
+        let mut kept = self.row.lock().unwrap();
+        if let Some(other) = self.other.lock().unwrap().take() {
+            *kept = (Some(other.row()), kept.1 + 1);
+        }
+        let holds = before.version == Some(kept.1);
+        if holds {
+            *kept = (Some(row), kept.1 + 1);
+        }
+        holds
+    }
+
+    fn holder(&self) -> &str {
+        "one"
+    }
+}
+
+#[test]
+fn what_two_claim_at_once_one_of_them_has() {
+    let (all, now) = (events(&["a"]), at("20T08:00:00"));
+    let mut other = Known::default();
+    tell(&mut other, &news(now, &[], &[]));
+    other.claim(&all, None, "two", now);
+    let ledger = Raced { row: std::sync::Mutex::default(), other: std::sync::Mutex::new(Some(other)) };
+    let claim = |known: &mut Known| known.claim(&all, None, ledger.holder(), now);
+    let came = change(&ledger, &Key32([0; 32]), claim).unwrap();
+    assert_eq!((came.own.1, came.taken), (vec![], Some((at("20T08:01:00"), ids(&all)))));
+}
+
+#[test]
+fn a_message_that_fails_waits_by_itself_and_keeps_what_it_says() {
+    let mut outbox = Outbox::default();
+    let begin = Instant::now();
+    let mut now = begin;
+    let mut told: Vec<(String, usize)> = Vec::new();
+    for (second, repository) in [(0, "a"), (0, "b"), (5, "a"), (20, "c")] {
+        outbox.add(repository, events(&[&format!("{repository} {second}")]));
+        now = now.max(begin + Duration::from_secs(second));
+        // The first message about a is one that its receiver cannot take.
+        while let Some(parcel) = outbox.next(now) {
+            if parcel.events[0].subject == "a 0" {
+                assert_eq!(parcel.events.len(), 1, "it is the same message");
+                outbox.failed(parcel, None, now);
+            } else {
+                told.push((parcel.events[0].subject.clone(), parcel.events.len()));
+                outbox.taken();
+            }
+        }
+        // Each pass tells all of it again.
+        outbox.add("a", events(&["a 0"]));
+        assert!(outbox.when(now).unwrap() > now);
+    }
+    let subjects = ["b 0", "a 5", "c 20"].map(|subject| (subject.to_owned(), 1));
+    assert_eq!(told, subjects);
+}
+
+#[test]
+fn a_receiver_that_is_down_is_left_alone_longer_and_longer() {
+    let mut outbox = Outbox::default();
+    let begin = Instant::now();
+    for number in 0..500 {
+        outbox.add(&format!("repository {number}"), events(&["a"]));
+    }
+    let (mut now, mut sent) = (begin, 0);
+    while now < begin + Duration::from_secs(3_600) {
+        if let Some(parcel) = outbox.next(now) {
+            sent += 1;
+            outbox.failed(parcel, None, now);
+        }
+        now = outbox.when(now).unwrap();
+    }
+    assert!((10..40).contains(&sent), "{sent}");
+    // It is up again: all of it goes out.
+    outbox.taken();
+    let mut taken = 0;
+    while let Some(when) = outbox.when(now) {
+        now = when;
+        taken += usize::from(outbox.next(now).is_some());
+        outbox.taken();
+    }
+    assert_eq!(taken, 500);
+    // And one that says when it wants to be asked again is believed.
+    outbox.add("a", events(&["a"]));
+    let parcel = outbox.next(now).unwrap();
+    outbox.failed(parcel, Some(Duration::from_secs(90)), now);
+    outbox.add("b", events(&["b"]));
+    assert_eq!(outbox.when(now), Some(now + Duration::from_secs(90)));
+    assert_eq!(outbox.next(now), None);
 }

@@ -44,14 +44,14 @@ impl Table {
     /// Asks for what is due, and begins what has room.
     fn begin(&mut self, now: Timestamp) -> Vec<(String, Cause)> {
         self.table.due(now).into_iter().for_each(|ask| self.queue.ask(ask));
-        self.queue.room(self.table.room(now));
         let mut begun = Vec::new();
-        while let Some(Event::Job(lease)) = self.queue.take() {
-            if self.table.begin(&lease.repository, now) {
-                begun.push((lease.repository.clone(), lease.cause));
-            }
+        loop {
+            self.queue.room(self.table.free(now));
+            let event = self.queue.take(&self.table.leave(now));
+            let Some(Event::Job(lease)) = event else { return begun };
+            assert!(self.table.begin(&lease.repository, now), "it had leave to");
+            begun.push((lease.repository.clone(), lease.cause));
         }
-        begun
     }
 }
 
@@ -181,6 +181,7 @@ fn a_new_configuration_keeps_what_it_still_names() {
     let two = "https://git.example/acme/two";
     let mut table = table(&[(ONE, "every 1h"), (two, "every 1h")], 4);
     table.begin(at("08:00:30"));
+    table.answered(two, at("08:00:30"));
     table.end(ONE, done(Some("08:20:00")), at("08:00:31"));
     let three = "https://git.example/acme/three";
     let gone = table.configure(&configuration(&[(ONE, "every 5m"), (three, "every 1h")], 4), at("08:01:00"));
@@ -343,20 +344,119 @@ fn what_moves_in_its_very_first_pass_hastens_whoever_looked_before() {
 }
 
 #[test]
-fn repositories_that_hang_hold_up_the_others_for_a_minute_and_no_longer() {
-    let urls: Vec<String> = (0..40).map(|number| format!("https://git.example/acme/{number:02}")).collect();
+fn a_failure_is_tried_again_soon_however_rarely_the_schedule_comes() {
+    for schedule in ["every 24h", "0 3 * * *"] {
+        let mut table = table(&[(ONE, schedule)], 4);
+        table.begin(at("08:00:10"));
+        table.end(ONE, done(Some("08:17:30")), at("08:00:11"));
+        // It fails just before a gate opens, and again.
+        table.hasten(ONE, at("08:17:00"));
+        table.begin(at("08:17:00"));
+        table.end(ONE, Ended::Failed, at("08:17:01"));
+        assert_eq!(table.wake_at(), Some(at("08:17:11")), "{schedule}");
+        assert_eq!(table.begin(at("08:17:11")).len(), 1);
+        table.end(ONE, Ended::Failed, at("08:17:12"));
+        assert_eq!(table.wake_at(), Some(at("08:17:32")), "{schedule}");
+        assert_eq!(table.begin(at("08:17:31")), [], "never before the back-off is over");
+        table.begin(at("08:17:32"));
+        table.end(ONE, done(None), at("08:17:33"));
+        assert!(table.wake_at().unwrap() > at("09:00:00"), "and then by the schedule");
+    }
+}
+
+/// Lets time go by: passes of these hosts get no answer and fail after a minute, all others end in a second. Returns the longest time
+/// that one of the others was due and did not run, in seconds, and the most passes that ran at once.
+fn let_pass(table: &mut Table, is_silent: &dyn Fn(&str) -> bool, seconds: std::ops::Range<i64>) -> (i64, usize) {
+    let (mut longest, mut most) = (0, 0);
+    for second in seconds {
+        let now = at("08:00:00") + second.seconds();
+        let running: Vec<(String, Timestamp)> = table
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.is_running)
+            .map(|(url, entry)| (url.clone(), entry.begun.unwrap()))
+            .collect();
+        for (url, begun) in running {
+            if !is_silent(&url) {
+                table.answered(&url, now);
+                table.end(&url, done(None), now);
+            } else if now.duration_since(begun).as_secs() >= 60 {
+                table.end(&url, Ended::Failed, now);
+            }
+        }
+        table.begin(now);
+        most = most.max(table.running);
+        let due = table.entries.iter().filter(|(url, _)| !is_silent(url)).filter_map(|(_, entry)| entry.due());
+        longest = due.map(|(due, _)| now.duration_since(due).as_secs()).max().unwrap_or(0).max(longest);
+    }
+    (longest, most)
+}
+
+#[test]
+fn repositories_of_a_host_that_hangs_hold_up_the_others_for_seconds_and_only_once() {
+    let silent: Vec<String> = (0..40).map(|number| format!("https://silent.example/acme/{number:02}")).collect();
+    let good: Vec<String> = (0..3).map(|number| format!("https://git.example/acme/{number}")).collect();
+    for at_once in [1, 2, 4] {
+        let rows: Vec<(&str, &str)> = silent.iter().chain(&good).map(|url| (url.as_str(), "every 5s")).collect();
+        let mut table = table(&rows, at_once);
+        let is_silent = |url: &str| url.contains("silent");
+        let (longest, most) = let_pass(&mut table, &is_silent, 10..40);
+        // Due for ten seconds already, ten behind those that are the first to hang, and then one after the other.
+        assert!(longest <= 24, "{longest} s with {at_once}");
+        let (further, more) = let_pass(&mut table, &is_silent, 40..3_600);
+        assert!(further <= 3, "{further} s with {at_once}: it is known to hang by now");
+        assert!(most.max(more) <= 4 * usize::try_from(at_once).unwrap());
+        // As soon as it answers, it is as any other.
+        let (_, all) = let_pass(&mut table, &|_| false, 3_600..7_200);
+        assert!(table.entries.values().all(|entry| entry.failures == 0 && !entry.is_slow), "{all}");
+        assert!(table.table.silent.is_empty());
+    }
+}
+
+#[test]
+fn one_slow_repository_does_not_make_its_whole_host_slow() {
+    let urls: Vec<String> = (0..20).map(|number| format!("https://git.example/acme/{number:02}")).collect();
+    let rows: Vec<(&str, &str)> = urls.iter().map(|url| (url.as_str(), "every 5s")).collect();
+    let mut table = table(&rows, 2);
+    // Two are fetched for the first time, for minutes; registries of others keep them waiting.
+    let slow = |url: &str| url.ends_with("/00") || url.ends_with("/01");
+    let_pass(&mut table, &slow, 10..40);
+    let (longest, most) = let_pass(&mut table, &slow, 40..600);
+    assert!(longest <= 15, "{longest}");
+    assert!(most <= 4);
+}
+
+#[test]
+fn what_takes_long_has_places_of_its_own_and_all_are_bounded() {
+    let urls: Vec<String> = (0..40).map(|number| format!("https://host-{number}.example/acme")).collect();
     let rows: Vec<(&str, &str)> = urls.iter().map(|url| (url.as_str(), "every 1h")).collect();
     let mut table = table(&rows, 2);
     assert_eq!(table.begin(at("08:00:10")).len(), 2);
-    assert_eq!(table.begin(at("08:01:09")).len(), 0);
-    assert_eq!(table.begin(at("08:01:10")).len(), 2, "the first two hang");
-    // What ends makes room as ever.
-    let fresh = urls.iter().filter(|url| table.entries[*url].begun == Some(at("08:01:10"))).collect::<Vec<_>>();
-    table.end(fresh[0], done(None), at("08:01:11"));
-    assert_eq!(table.begin(at("08:01:12")).len(), 1);
-    // However many hang: all together are bounded.
-    let all: usize = (2..20).map(|minute| table.begin(at(&format!("08:{minute:02}:30"))).len()).sum();
+    assert_eq!(table.begin(at("08:00:19")).len(), 0);
+    assert_eq!(table.wake_at(), Some(at("08:00:20")), "when there is room again");
+    assert_eq!(table.begin(at("08:00:20")).len(), 2, "the first two take long");
+    // However many hang, each on its own: all together are bounded.
+    let all: usize = (1..20).map(|minute| table.begin(at(&format!("08:{minute:02}:30"))).len()).sum();
     assert_eq!((table.table.running, all), (8, 4));
-    table.end(fresh[1], Ended::Failed, at("08:30:00"));
+    // What ends makes room as ever.
+    let one = urls.iter().find(|url| table.entries[*url].is_running).unwrap();
+    table.end(one, done(None), at("08:30:00"));
     assert_eq!(table.begin(at("08:30:00")).len(), 1);
+}
+
+#[test]
+fn what_takes_long_is_not_asked_for_before_there_is_room_unless_nobody_else_knows_of_it() {
+    const TWO: &str = "https://git.example/acme/two";
+    let mut table = table(&[(ONE, "every 1s"), (TWO, "every 1s")], 1);
+    for url in [ONE, TWO] {
+        assert!(table.table.begin(url, at("08:00:10")));
+        table.answered(url, at("08:00:10"));
+        table.end(url, done(None), at("08:00:40"));
+    }
+    assert_eq!(table.table.due(at("08:01:00")).len(), 1, "there is one place for what is slow");
+    assert!(table.table.begin(ONE, at("08:01:00")));
+    assert_eq!(table.table.due(at("08:01:05")), []);
+    assert!(!table.table.begin(TWO, at("08:01:05")));
+    table.hasten(TWO, at("08:01:06"));
+    assert_eq!(table.table.due(at("08:01:06")).len(), 1);
 }

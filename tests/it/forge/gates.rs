@@ -14,14 +14,15 @@ use tagboat::model::gate::{GateName, GateState};
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::{Action, Proposal};
 use tagboat::model::watch::WatchState;
-use tagboat::pass::order::{Order, OrderError, Ordering, follow};
+use tagboat::pass::order::{Order, OrderError};
 use tagboat::pass::propose::Publishing;
 use tagboat::pass::record::{Asked, Ledger, history};
-use tagboat::pass::run::{Mode, Run, run};
+use tagboat::pass::run::Mode;
 
 use crate::forge::scenarios::Kind;
-use crate::support::forge::{CheckRow, Fault, Stands, Store, serve};
+use crate::support::forge::{CheckRow, Deed, Fault, Stands, Store, serve};
 use crate::support::memory::MemoryTags;
+use crate::support::passes::{Passing, Said};
 use crate::support::repository::{Scratch, environment};
 
 const WEB: &str = "ghcr.io/acme/web";
@@ -83,45 +84,18 @@ impl Stage {
     }
 
     async fn pass_of(&self, mirror: &str, time: &str, mode: Mode) -> Outcome {
-        run(&Run {
+        Passing {
             remote: self.remote(mirror),
-            branch: &BranchName::from("main"),
-            config: None,
-            neighbours: &tagboat::pass::elsewhere::nobody,
-            source: &self.tags,
-            sources: &crate::support::sources::none(),
-            cache: &tagboat::pass::setup::no_cache(),
-            limits: &Limits::default(),
-            now: format!("2026-11-20T{time}:00Z").parse().unwrap(),
+            tags: &self.tags,
+            now: &format!("2026-11-20T{time}:00Z"),
             publishing: Publishing::Forge((self.kind.client)(&self.address)),
-            mode,
-            detail: tagboat::pass::Detail::EveryTag,
-            only: &[],
-            progress: &|_| {},
-            read_config: &|_| {},
-        })
+        }
+        .pass(mode)
         .await
-        .unwrap()
     }
 
     /// Orders a version for staging, waiting for every gate that is not skipped.
     async fn promote(&self, time: &str, skipped: &[GateName]) -> Result<Outcome, OrderError> {
-        let given = Ordering {
-            remote: self.remote("mirror"),
-            branch: &BranchName::from("main"),
-            config: None,
-            neighbours: &tagboat::pass::elsewhere::nobody,
-            source: &self.tags,
-            sources: &crate::support::sources::none(),
-            cache: &tagboat::pass::setup::no_cache(),
-            limits: &Limits::default(),
-            now: format!("2026-11-20T{time}:00Z").parse().unwrap(),
-            publishing: Publishing::Forge((self.kind.client)(&self.address)),
-            publish: None,
-            by: None,
-            reason: Some("needed".to_owned()),
-            progress: &|_| {},
-        };
         let order = Order::Promote {
             environment: "staging".into(),
             image: WEB.parse().unwrap(),
@@ -129,7 +103,14 @@ impl Stage {
             at_once: false,
             skipped: skipped.iter().copied().collect(),
         };
-        follow(&given, &order).await
+        Passing {
+            remote: self.remote("mirror"),
+            tags: &self.tags,
+            now: &format!("2026-11-20T{time}:00Z"),
+            publishing: Publishing::Forge((self.kind.client)(&self.address)),
+        }
+        .order(&order, Said { reason: Some("needed"), ..Said::default() })
+        .await
     }
 
     /// Runs a pass at a time of the day.
@@ -379,6 +360,22 @@ pub(super) async fn an_approval_does_not_outlast_the_head_that_it_was_given_to(k
     stage.passed(&second, "build");
     stage.pass("08:20").await;
     assert_eq!(stage.web()[1], "1.4.0");
+}
+
+pub(super) async fn an_approval_that_is_taken_back_while_a_pass_looks_counts_no_more(kind: Kind) {
+    let stage = Stage::new(kind, APPROVED);
+    stage.pass("08:00").await;
+    let head = stage.store.at(HEAD).unwrap();
+    stage.store.change(1, |pull| pull.reviews.push(("ada".to_owned(), kind.reviews[0].to_owned(), head.clone())));
+    stage.passed(&head, "build");
+    // Its checks are asked for when the gates have passed already.
+    stage.store.trap("GET", "/status", Fault::Meanwhile(Deed::Disapproves));
+    let outcome = stage.pass("08:10").await;
+    assert_eq!(says(&outcome, GateName::Approvals).0, "pass", "it was given when the gates were judged");
+    assert_eq!(stage.store.pull(1).reviews, [], "and is taken back by now");
+    assert_eq!((stage.store.pull(1).state, stage.web()[1].as_str()), (Stands::Open, "1.4.0"));
+    let reason = outcome.proposals.iter().find_map(|proposal| proposal.reason.clone());
+    assert_eq!(reason.as_deref(), Some("0 of 1 approvals of its head commit"));
 }
 
 pub(super) async fn with_pull_request_approvals_are_shown_and_a_person_merges(kind: Kind) {
@@ -890,6 +887,7 @@ macro_rules! gates {
             checks_are_asked_for_only_where_a_promotion_waits_and_once_for_all_images
             approvals_of_the_head_commit_are_waited_for
             an_approval_does_not_outlast_the_head_that_it_was_given_to
+            an_approval_that_is_taken_back_while_a_pass_looks_counts_no_more
             with_pull_request_approvals_are_shown_and_a_person_merges
             what_waits_for_a_person_is_never_merged_by_tagboat
             what_fails_goes_back_by_itself_once_and_is_held

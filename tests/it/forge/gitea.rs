@@ -9,7 +9,7 @@ use tagboat::forge::gitea::Gitea;
 use tagboat::model::commit::CommitId;
 use tagboat::model::marker;
 use tagboat::model::proposal::Action;
-use tagboat::model::pull_request::{Armed, CheckState, Marker, Merge, NewPullRequest, PullRequest, Status};
+use tagboat::model::pull_request::{Armed, CheckState, Marker, Merge, NewPullRequest, PullRequest, Readiness, Status};
 
 use crate::forge::beside::beside;
 use crate::forge::gates::gates;
@@ -36,6 +36,9 @@ const GITEA: Kind = Kind {
     committing: ("POST", "/contents"),
 };
 
+/// What the head commit of a bench says.
+const WORDS: &str = "prod: update web to 2\n\nTagboat-Environment: prod\n";
+
 scenarios!(GITEA);
 gates!(super::GITEA);
 beside!(super::GITEA);
@@ -60,6 +63,11 @@ impl Bench {
         let store = Store::over(bare.folder);
         let forge = client(&serve(router(Arc::clone(&store))));
         Self { _scratch: scratch, store, forge }
+    }
+
+    async fn readiness(&self, pull_request: &PullRequest) -> Result<Readiness, ForgeError> {
+        let checks = self.forge.checks(&pull_request.commit).await?;
+        self.forge.readiness(pull_request, checks).await
     }
 
     async fn open(&self, is_draft: bool) -> PullRequest {
@@ -125,8 +133,8 @@ async fn a_draft_keeps_its_mark_when_it_is_rewritten_and_is_not_merged() {
     bench.forge.rewrite(&opened, "prod: update web to 2", "Other").await.unwrap();
     let listed = bench.list().await;
     assert_eq!((listed[0].is_draft, listed[0].title.as_str()), (true, "prod: update web to 2"));
-    assert_eq!(bench.forge.readiness(&listed[0]).await.unwrap().blocked.as_deref(), Some("it is a draft"));
-    assert!(matches!(bench.forge.merge(&listed[0], &bench.tip()).await, Ok(Merge::NotReady(_))));
+    assert_eq!(bench.readiness(&listed[0]).await.unwrap().blocked.as_deref(), Some("it is a draft"));
+    assert!(matches!(bench.forge.merge(&listed[0], &bench.tip(), WORDS).await, Ok(Merge::NotReady(_))));
 }
 
 #[tokio::test]
@@ -141,11 +149,11 @@ async fn protection_of_the_base_is_a_reason_to_wait() {
     };
     judge("ada", "APPROVED", bench.tip().as_str());
     judge("grace", "APPROVED", "0000000000000000000000000000000000000000");
-    let readiness = bench.forge.readiness(&opened).await.unwrap();
+    let readiness = bench.readiness(&opened).await.unwrap();
     assert!(readiness.required.contains("ci/*"), "{readiness:?}");
     assert_eq!((readiness.approvals, readiness.blocked.as_deref()), (1, Some("1 more must approve its head commit")));
     judge("grace", "APPROVED", bench.tip().as_str());
-    assert_eq!(bench.forge.readiness(&opened).await.unwrap().blocked, None);
+    assert_eq!(bench.readiness(&opened).await.unwrap().blocked, None);
 }
 
 #[tokio::test]
@@ -153,18 +161,18 @@ async fn each_status_of_a_refused_merge_says_not_ready_and_trouble_says_later() 
     let bench = Bench::new();
     let opened = bench.open(false).await;
     let other = CommitId(bench.store.at("main").unwrap().into());
-    assert!(matches!(bench.forge.merge(&opened, &other).await, Ok(Merge::NotReady(_))), "another head");
+    assert!(matches!(bench.forge.merge(&opened, &other, WORDS).await, Ok(Merge::NotReady(_))), "another head");
     for status in [403, 405, 409] {
         bench.store.trap("POST", "/merge", Fault::Before(status));
-        let merge = bench.forge.merge(&opened, &bench.tip()).await.unwrap();
+        let merge = bench.forge.merge(&opened, &bench.tip(), WORDS).await.unwrap();
         assert!(matches!(&merge, Merge::NotReady(reason) if reason.contains(&status.to_string())), "{merge:?}");
     }
     bench.store.trap("POST", "/merge", Fault::Before(423));
-    assert!(matches!(bench.forge.merge(&opened, &bench.tip()).await, Err(ForgeError::Stop(_))));
+    assert!(matches!(bench.forge.merge(&opened, &bench.tip(), WORDS).await, Err(ForgeError::Stop(_))));
     bench.store.trap("POST", "/merge", Fault::Before(502));
-    assert!(matches!(bench.forge.merge(&opened, &bench.tip()).await, Err(ForgeError::Later { .. })));
+    assert!(matches!(bench.forge.merge(&opened, &bench.tip(), WORDS).await, Err(ForgeError::Later { .. })));
     bench.store.trap("POST", "/merge", Fault::Lost);
-    let merged = bench.forge.merge(&opened, &bench.tip()).await;
+    let merged = bench.forge.merge(&opened, &bench.tip(), WORDS).await;
     assert!(matches!(merged, Ok(Merge::Merged(_))), "a lost answer is looked up: {merged:?}");
     assert_eq!(bench.list().await[0].head, HEAD.into(), "its branch is gone, and its name is not");
 }
@@ -221,7 +229,7 @@ async fn what_is_pushed_while_gitea_is_told_is_not_merged_by_it() {
     let bench = Bench::new();
     let opened = bench.open_marked().await;
     bench.store.trap("POST", "/merge", Fault::Pushed);
-    let told = bench.forge.arm(&opened, &bench.tip()).await.unwrap();
+    let told = bench.forge.arm(&opened, &bench.tip(), WORDS).await.unwrap();
     assert!(matches!(&told, Merge::NotReady(reason) if reason.contains("its head has moved")), "{told:?}");
     assert!(bench.store.kept().armed.is_empty());
     assert!(!bench.list().await[0].is_armed);
@@ -238,7 +246,7 @@ async fn whatever_becomes_of_the_order_its_mark_is_there_as_long_as_gitea_may_me
         (Fault::Before(502), None),
     ] {
         bench.store.trap("POST", "/merge", fault);
-        let told = bench.forge.arm(&opened, &bench.tip()).await;
+        let told = bench.forge.arm(&opened, &bench.tip(), WORDS).await;
         assert_eq!(told.is_ok(), stands.is_some(), "{fault:?} {told:?}");
         assert_eq!(
             (bench.list().await[0].is_armed, bench.store.kept().armed.len()),
@@ -248,10 +256,10 @@ async fn whatever_becomes_of_the_order_its_mark_is_there_as_long_as_gitea_may_me
     }
     for fault in [Fault::After(502), Fault::Lost] {
         bench.store.trap("POST", "/merge", fault);
-        assert!(bench.forge.arm(&opened, &bench.tip()).await.is_err());
+        assert!(bench.forge.arm(&opened, &bench.tip(), WORDS).await.is_err());
         assert_eq!((bench.list().await[0].is_armed, bench.store.kept().armed.len()), (true, 1), "{fault:?}");
         // Told again, it is told once.
-        assert_eq!(bench.forge.arm(&opened, &bench.tip()).await, Ok(Merge::Enqueued));
+        assert_eq!(bench.forge.arm(&opened, &bench.tip(), WORDS).await, Ok(Merge::Enqueued));
         bench.store.trap("DELETE", "/merge", fault);
         assert!(bench.forge.disarm(&opened).await.is_err());
         assert!(bench.list().await[0].is_armed, "the next pass takes it back again");
@@ -264,7 +272,7 @@ async fn whatever_becomes_of_the_order_its_mark_is_there_as_long_as_gitea_may_me
     let plain = bench.store.pull(1).body.replace("<!-- tagboat", "<!-- other");
     bench.store.change(1, |pull| pull.body = plain);
     bench.store.requests();
-    let told = bench.forge.arm(&opened, &bench.tip()).await.unwrap();
+    let told = bench.forge.arm(&opened, &bench.tip(), WORDS).await.unwrap();
     assert!(matches!(&told, Merge::NotReady(reason) if reason.contains("hidden line")), "{told:?}");
     assert!(bench.store.requests().iter().all(|line| line.starts_with("GET")));
 }
@@ -274,7 +282,10 @@ async fn an_order_that_comes_too_fast_keeps_its_mark_and_nothing_more_is_asked_u
     let bench = Bench::new();
     let opened = bench.open_marked().await;
     bench.store.trap("POST", "/merge", Fault::Limited);
-    assert!(matches!(bench.forge.arm(&opened, &bench.tip()).await, Err(ForgeError::Later { after: Some(_), .. })));
+    assert!(matches!(
+        bench.forge.arm(&opened, &bench.tip(), WORDS).await,
+        Err(ForgeError::Later { after: Some(_), .. })
+    ));
     bench.store.requests();
     let listed = bench.forge.list().await;
     assert!(matches!(listed, Err(ForgeError::Later { after: Some(_), .. })), "{listed:?}");
@@ -309,4 +320,16 @@ async fn a_pull_request_stands_without_a_label_that_may_not_be_made() {
     bench.store.trap("POST", "/labels", Fault::Before(403));
     let opened = bench.open(false).await;
     assert_eq!(opened.labels.iter().collect::<Vec<_>>(), ["tagboat/retry"]);
+}
+
+#[tokio::test]
+async fn a_gate_that_the_base_requires_holds_nobody_up_where_it_is_not_asked() {
+    use crate::forge::scenarios::merging::a_gate_that_the_base_requires_and_nobody_asks_is_said_to_pass;
+    a_gate_that_the_base_requires_and_nobody_asks_is_said_to_pass(GITEA, "tagboat/manual").await;
+    a_gate_that_the_base_requires_and_nobody_asks_is_said_to_pass(GITEA, "tagboat/*").await;
+}
+
+#[tokio::test]
+async fn what_it_merges_by_itself_keeps_its_record() {
+    crate::forge::scenarios::merging::what_a_forge_merges_by_itself_keeps_its_record(GITEA, "build").await;
 }

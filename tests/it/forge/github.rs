@@ -223,3 +223,14 @@ async fn a_ruleset_alone_lets_github_merge_by_itself() {
     assert_eq!(stage.acts(9).await, Some(Action::Enqueued));
     assert_eq!(stage.store.kept().armed, [1]);
 }
+
+#[tokio::test]
+async fn a_gate_that_the_base_requires_holds_nobody_up_where_it_is_not_asked() {
+    use crate::forge::scenarios::merging::a_gate_that_the_base_requires_and_nobody_asks_is_said_to_pass;
+    a_gate_that_the_base_requires_and_nobody_asks_is_said_to_pass(GITHUB, "tagboat/manual").await;
+}
+
+#[tokio::test]
+async fn what_it_merges_by_itself_keeps_its_record() {
+    crate::forge::scenarios::merging::what_a_forge_merges_by_itself_keeps_its_record(GITHUB, "build").await;
+}

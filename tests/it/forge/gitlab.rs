@@ -7,7 +7,7 @@ use tagboat::forge::Forge;
 use tagboat::forge::ForgeError;
 use tagboat::forge::gitlab::{GitLab, GitLabToken};
 use tagboat::model::commit::CommitId;
-use tagboat::model::pull_request::{CheckState, Merge, NewPullRequest, PullRequest, Status};
+use tagboat::model::pull_request::{CheckState, Merge, NewPullRequest, PullRequest, Readiness, Status};
 
 use crate::forge::beside::beside;
 use crate::forge::gates::gates;
@@ -34,6 +34,9 @@ const GITLAB: Kind = Kind {
     committing: ("POST", "/repository/commits"),
 };
 
+/// What the head commit of a bench says.
+const WORDS: &str = "prod: update web to 2\n\nTagboat-Environment: prod\n";
+
 scenarios!(GITLAB);
 gates!(super::GITLAB);
 beside!(super::GITLAB);
@@ -58,6 +61,11 @@ impl Bench {
         let store = Store::over(bare.folder);
         let forge = client(&serve(router(Arc::clone(&store))));
         Self { scratch, store, forge }
+    }
+
+    async fn readiness(&self, pull_request: &PullRequest) -> Result<Readiness, ForgeError> {
+        let checks = self.forge.checks(&pull_request.commit).await?;
+        self.forge.readiness(pull_request, checks).await
     }
 
     async fn open(&self) -> PullRequest {
@@ -94,8 +102,8 @@ async fn a_draft_keeps_its_mark_when_it_is_rewritten_and_is_not_merged() {
     bench.forge.rewrite(&opened, "prod: update web to 2", "Other").await.unwrap();
     let listed = bench.list().await;
     assert_eq!((listed[0].is_draft, listed[0].title.as_str()), (true, "prod: update web to 2"));
-    assert_eq!(bench.forge.readiness(&listed[0]).await.unwrap().blocked.as_deref(), Some("it is a draft"));
-    assert!(matches!(bench.forge.merge(&listed[0], &bench.tip()).await, Ok(Merge::NotReady(_))));
+    assert_eq!(bench.readiness(&listed[0]).await.unwrap().blocked.as_deref(), Some("it is a draft"));
+    assert!(matches!(bench.forge.merge(&listed[0], &bench.tip(), WORDS).await, Ok(Merge::NotReady(_))));
     bench.forge.remove_label(&listed[0], "tagboat/retry").await.unwrap();
     assert_eq!(bench.list().await[0].labels.iter().collect::<Vec<_>>(), ["images"]);
 }
@@ -105,9 +113,9 @@ async fn a_merge_names_the_commit_that_was_judged() {
     let bench = Bench::new();
     let opened = bench.open().await;
     let other = CommitId(bench.store.at("main").unwrap().into());
-    let refused = bench.forge.merge(&opened, &other).await.unwrap();
+    let refused = bench.forge.merge(&opened, &other, WORDS).await.unwrap();
     assert!(matches!(&refused, Merge::NotReady(reason) if reason.contains("409")), "{refused:?}");
-    assert!(matches!(bench.forge.merge(&opened, &bench.tip()).await, Ok(Merge::Merged(_))));
+    assert!(matches!(bench.forge.merge(&opened, &bench.tip(), WORDS).await, Ok(Merge::Merged(_))));
     assert_eq!(bench.store.at(HEAD), None, "the branch goes with it");
 }
 
@@ -116,8 +124,8 @@ async fn a_merge_train_takes_it_where_the_project_has_one() {
     let bench = Bench::new();
     let opened = bench.open().await;
     bench.store.kept().protection.queue = true;
-    assert!(bench.forge.readiness(&opened).await.unwrap().has_queue);
-    assert_eq!(bench.forge.merge(&opened, &bench.tip()).await, Ok(Merge::Enqueued));
+    assert!(bench.readiness(&opened).await.unwrap().has_queue);
+    assert_eq!(bench.forge.merge(&opened, &bench.tip(), WORDS).await, Ok(Merge::Enqueued));
     assert_eq!(bench.store.kept().queued, [1]);
 }
 
@@ -127,15 +135,18 @@ async fn each_status_of_a_refused_merge_says_not_ready_and_trouble_says_later() 
     let opened = bench.open().await;
     for status in [401, 403, 405, 406, 409, 422] {
         bench.store.trap("PUT", "/merge", Fault::Before(status));
-        let merge = bench.forge.merge(&opened, &bench.tip()).await.unwrap();
+        let merge = bench.forge.merge(&opened, &bench.tip(), WORDS).await.unwrap();
         assert!(matches!(&merge, Merge::NotReady(reason) if reason.contains(&status.to_string())), "{merge:?}");
     }
     for status in [500, 502, 503] {
         bench.store.trap("PUT", "/merge", Fault::Before(status));
-        assert!(matches!(bench.forge.merge(&opened, &bench.tip()).await, Err(ForgeError::Later { .. })), "{status}");
+        assert!(
+            matches!(bench.forge.merge(&opened, &bench.tip(), WORDS).await, Err(ForgeError::Later { .. })),
+            "{status}"
+        );
     }
     bench.store.trap("PUT", "/merge", Fault::After(502));
-    let merged = bench.forge.merge(&opened, &bench.tip()).await;
+    let merged = bench.forge.merge(&opened, &bench.tip(), WORDS).await;
     assert!(matches!(merged, Ok(Merge::Merged(_))), "a lost answer is looked up: {merged:?}");
 }
 
@@ -170,7 +181,7 @@ async fn a_required_pipeline_that_has_not_begun_is_missing() {
     let opened = bench.open().await;
     bench.store.kept().protection.required = vec!["pipeline".to_owned()];
     bench.store.kept().protection.approvals = 2;
-    let readiness = bench.forge.readiness(&opened).await.unwrap();
+    let readiness = bench.readiness(&opened).await.unwrap();
     assert!(readiness.required.contains("pipeline") && readiness.checks.is_empty(), "{readiness:?}");
     assert!(readiness.blocked.is_some());
 }
@@ -237,4 +248,9 @@ async fn merges_by_itself_only_what_waits_for_required_checks() {
 #[tokio::test]
 async fn is_stopped_before_anything_changes() {
     crate::forge::scenarios::merging::a_forge_is_stopped_before_anything_changes(GITLAB, "pipeline").await;
+}
+
+#[tokio::test]
+async fn what_it_merges_by_itself_keeps_its_record() {
+    crate::forge::scenarios::merging::what_a_forge_merges_by_itself_keeps_its_record(GITLAB, "pipeline").await;
 }

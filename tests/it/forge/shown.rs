@@ -11,16 +11,16 @@ use tagboat::git::Remote;
 use tagboat::git::access::Access;
 use tagboat::git::mirror::Mirror;
 use tagboat::git::url::RemoteUrl;
-use tagboat::manifest::Limits;
-use tagboat::model::environment::{BranchName, Publish};
+use tagboat::model::environment::Publish;
 use tagboat::model::gate::GateName;
-use tagboat::pass::order::{Order, Ordering, follow};
+use tagboat::pass::order::Order;
 use tagboat::pass::propose::Publishing;
-use tagboat::pass::run::{Mode, Run, run};
+use tagboat::pass::run::Mode;
 
 use crate::support::forge::github::router;
 use crate::support::forge::{Pull, Store, serve};
 use crate::support::memory::MemoryTags;
+use crate::support::passes::{Passing, Said};
 use crate::support::repository::{Scratch, environment};
 
 const HEAD: &str = "version: 1\nimages:\n  - match: ghcr.io/acme/*\n    semver: 1.x\n";
@@ -65,48 +65,21 @@ impl Scene {
     }
 
     async fn pass(&self, now: &str) -> Pull {
-        let outcome = run(&Run {
-            remote: self.remote(),
-            branch: &BranchName::from("main"),
-            config: None,
-            neighbours: &tagboat::pass::elsewhere::nobody,
-            source: &self.tags,
-            sources: &crate::support::sources::none(),
-            cache: &tagboat::pass::setup::no_cache(),
-            limits: &Limits::default(),
-            now: now.parse().unwrap(),
-            publishing: self.publishing(),
-            detail: tagboat::pass::Detail::EveryTag,
-            only: &[],
-            mode: Mode::Act,
-            progress: &|_| {},
-            read_config: &|_| {},
-        })
-        .await;
-        assert_eq!(outcome.unwrap().errors, []);
+        let outcome = Passing { remote: self.remote(), tags: &self.tags, now, publishing: self.publishing() }
+            .pass(Mode::Act)
+            .await;
+        assert_eq!(outcome.errors, []);
         self.store.kept().pulls.last().cloned().unwrap()
     }
 
     async fn order(&self, order: &Order, reason: &str) -> Pull {
-        let outcome = follow(
-            &Ordering {
-                remote: self.remote(),
-                branch: &BranchName::from("main"),
-                config: None,
-                neighbours: &tagboat::pass::elsewhere::nobody,
-                source: &self.tags,
-                sources: &crate::support::sources::none(),
-                cache: &tagboat::pass::setup::no_cache(),
-                limits: &Limits::default(),
-                now: "2026-11-20T10:00:00Z".parse().unwrap(),
-                publishing: self.publishing(),
-                publish: Some(Publish::PullRequest),
-                by: Some("sre".to_owned()),
-                reason: Some(reason.to_owned()),
-                progress: &|_| {},
-            },
-            order,
-        )
+        let outcome = Passing {
+            remote: self.remote(),
+            tags: &self.tags,
+            now: "2026-11-20T10:00:00Z",
+            publishing: self.publishing(),
+        }
+        .order(order, Said { by: Some("sre"), reason: Some(reason), publish: Some(Publish::PullRequest) })
         .await;
         assert_eq!(outcome.unwrap().errors, []);
         self.store.kept().pulls.last().cloned().unwrap()

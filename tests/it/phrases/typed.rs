@@ -58,6 +58,7 @@ fn reasons() -> Vec<Reason> {
         Reason::Held(gap().into()),
         Reason::Behind(gap().into()),
         Reason::Unknown(gap().into()),
+        Reason::NotNext,
     ];
     let place = |reason: &Reason| match reason {
         Reason::InUse => 0,
@@ -82,8 +83,9 @@ fn reasons() -> Vec<Reason> {
         Reason::Held(_) => 19,
         Reason::Unknown(_) => 21,
         Reason::Behind(_) => 20,
+        Reason::NotNext => 22,
     };
-    assert_each_has_a_sample(&all, place, 22);
+    assert_each_has_a_sample(&all, place, 23);
     all
 }
 

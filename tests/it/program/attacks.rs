@@ -97,8 +97,12 @@ fn clients_that_hardly_send_anything_hold_up_nobody_for_long() {
     let head = "POST /hooks/generic/hush HTTP/1.1\r\nHost: 127.0.0.1\r\n";
     let mut body = begin(&format!("{head}Content-Length: 1000\r\n\r\n{{"));
     let strangers: Vec<TcpStream> = (0..300).map(|_| begin("POST /hooks/generic HTTP/1.1\r\nHost: a\r\nX-")).collect();
-    // Every place is taken by then, and given back when the time for a head is over.
+    // They make room for whoever comes, the oldest first, long before the time for a head is over: the newest one is still there.
     assert_eq!(service.get("/healthz"), (200, "alive\n".to_owned()));
+    let newest = strangers.last().unwrap();
+    newest.set_nonblocking(true).unwrap();
+    let still = newest.peek(&mut [0]).unwrap_err();
+    assert_eq!(still.kind(), std::io::ErrorKind::WouldBlock, "it was answered as soon as it came");
     let mut answer = String::new();
     drop(body.read_to_string(&mut answer));
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");

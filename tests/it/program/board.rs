@@ -135,7 +135,14 @@ fn answers_are_as_the_description_says() {
         assert!(schema.is_object(), "{path} describes no answer");
         fits(&description, schema, &answer, path);
         assert!(answer.as_array().is_none_or(|rows| !rows.is_empty()), "{path} shows nothing that could be checked");
+        if own["responses"].get("404").is_some() {
+            assert_eq!(service.get(&format!("/api/v1{path}?repository=unknown")).0, 404, "{path}");
+        }
         seen += 1;
+    }
+    let of_orders = &description["paths"]["/orders/{what}"]["post"]["responses"];
+    for status in ["200", "202", "400", "401", "403", "404", "408", "409", "413", "500", "502", "503"] {
+        assert!(of_orders[status]["content"].is_object(), "{status} is not described");
     }
     assert!(seen >= 9, "{seen} addresses are described");
 }
@@ -277,13 +284,27 @@ fn who_logs_in_may_order_and_is_named_in_git() {
     assert!(status == 200 && body.contains("Done"), "{body}");
     let holds = String::from_utf8(scene.remote.show("main", ".tagboat/holds.yaml")).unwrap();
     assert!(holds.contains("1.9.9") && holds.contains("robin") && holds.contains("not yet"), "{holds}");
-    service.wait("pass");
+    assert_eq!(service.wait("pass")["cause"], "order");
     let json = |what: &str, body: Value| {
         let header = format!("X-Tagboat-Token: {token}");
         service.ask(&format!("POST /api/v1/orders/{what}"), &[&origin, &cookie, &header], body.to_string().as_bytes())
     };
     let released = json("release", json!({ "repository": id, "image": scene.image(), "tag": "1.9.9" }));
     assert_eq!(released.0, 200, "{released:?}");
+    let message = scene.remote.git(&["log", "-1", "--format=%B", "main"]);
+    assert!(message.contains("Tagboat-Release:") && message.contains("Tagboat-By: robin"), "{message}");
+    // What the commands want a reason for, buttons do, too.
+    let (image, before) = (scene.image(), commits(&scene.remote));
+    for (what, further) in
+        [("promote", json!({"skip": "soak"})), ("promote", json!({"now": "yes"})), ("hold", json!({}))]
+    {
+        let mut body =
+            json!({ "repository": id, "environment": "staging", "image": image, "tag": "1.5.0", "reason": " " });
+        body.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
+        let refused = json(what, body);
+        assert!(refused.0 == 409 && refused.1.contains("reason"), "{what}: {refused:?}");
+    }
+    assert_eq!(commits(&scene.remote), before);
     let promoted = json(
         "promote",
         json!({ "repository": id, "environment": "staging", "image": scene.image(), "tag": "1.5.0", "skip": "soak", "reason": "asked for" }),
@@ -323,4 +344,31 @@ fn whom_a_trusted_proxy_names_may_order() {
     assert_eq!(run(&[&origin, &token]), 401);
     assert_eq!(run(&[&origin, "X-Forwarded-User: other", &token]), 403, "another's token");
     assert_eq!(run(&[named, &token]), 403, "another site");
+}
+
+#[test]
+fn a_hold_on_a_protected_base_says_where_it_stands() {
+    let scene = Scene::new();
+    let service = scene.serve("access: {trustedHeader: X-Forwarded-User}\n");
+    scene.remote.hook("update", "#!/bin/sh\n[ \"$1\" != refs/heads/main ] || { echo protected; exit 1; }\n");
+    let named = "X-Forwarded-User: robin";
+    let session: Value = serde_json::from_str(&service.ask("GET /api/v1/session", &[named], b"").1).unwrap();
+    let origin = format!("Origin: http://{}", service.address);
+    let token = format!("X-Tagboat-Token: {}", session["token"].as_str().unwrap());
+    let order = |what: &str, reason: &str| {
+        let body =
+            json!({ "repository": id(&service), "image": "acme/web", "tag": "1.9.9", "reason": reason }).to_string();
+        let path = format!("POST /api/v1/orders/{what}");
+        service.ask(&path, &[&origin, named, &token], body.as_bytes())
+    };
+    let (status, answer) = order("hold", "not yet");
+    let said: Value = serde_json::from_str(&answer).unwrap();
+    let line = said["lines"][0].as_str().unwrap();
+    assert!(status == 200 && line.starts_with("*: the branch tagboat/@holds: a person merges it"), "{answer}");
+    assert!(line.contains("as long as it stands, what it holds counts as held"), "{line}");
+    let holds = String::from_utf8(scene.remote.show("tagboat/@holds", ".tagboat/holds.yaml")).unwrap();
+    assert!(holds.contains("1.9.9") && holds.contains("by: \"robin\""), "{holds}");
+    // Taken out again, nothing is left of it.
+    assert_eq!(order("release", "mended").0, 200);
+    assert!(scene.remote.at("tagboat/@holds").is_none());
 }

@@ -49,6 +49,40 @@ fn a_second_signal_abandons_what_runs_and_nothing_is_half_done() {
 }
 
 #[test]
+fn an_order_under_way_is_followed_to_its_end_when_the_service_stops_and_nothing_new_is_taken() {
+    let world = World::with_web(&["1.4.0"]);
+    let remote = world.repository("acme/web:1.4.0");
+    let configuration = with_hooks(&world, "every 24h", &[&remote]) + "access: {trustedHeader: X-Forwarded-User}\n";
+    let service = Service::start(&world, &configuration);
+    service.wait("pass");
+    let (began, go) = stop_at_push(&world, &remote);
+    let named = "X-Forwarded-User: robin";
+    let json = |body: &str| serde_json::from_str::<serde_json::Value>(body).unwrap();
+    let session = json(&service.ask("GET /api/v1/session", &[named], b"").1);
+    let id = json(&service.get("/api/v1/repositories").1)[0]["id"].as_str().unwrap().to_owned();
+    let token = format!("X-Tagboat-Token: {}", session["token"].as_str().unwrap());
+    let origin = format!("Origin: http://{}", service.address);
+    let image = format!("{}/acme/web", world.registry.host());
+    let body = format!(r#"{{"repository": "{id}", "image": "{image}", "tag": "1.5.0", "reason": "leaks"}}"#);
+    let order =
+        |what: &str| service.ask(&format!("POST /api/v1/orders/{what}"), &[named, &token, &origin], body.as_bytes()).0;
+    let mut held = TcpStream::connect(&service.address).unwrap();
+    let head =
+        format!("POST /api/v1/orders/hold HTTP/1.1\r\nHost: {}\r\n{named}\r\n{token}\r\n{origin}\r\n", service.address);
+    held.write_all(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes()).unwrap();
+    drop(std::fs::read(&began).unwrap());
+    service.signal("-TERM");
+    assert_eq!(service.wait("stopping")["orders"], 1);
+    assert_eq!((order("hold"), order("run"), service.post("/hooks/generic/hush", "")), (503, 503, 503));
+    std::fs::write(&go, "on\n").unwrap();
+    let mut answer = String::new();
+    held.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(service.end(), Some(0));
+    assert_eq!(commits(&remote), 2);
+}
+
+#[test]
 fn killed_again_and_again_while_tags_appear_it_lands_each_once_and_in_order() {
     let world = World::with_web(&["1.0.0"]);
     let remote = world.repository("acme/web:1.0.0");
@@ -103,7 +137,8 @@ fn on_a_full_disk_it_stays_up_and_goes_on_when_there_is_room() {
     assert_eq!(first["result"], "failed", "{first}");
     assert!(!first["reason"].as_str().unwrap().is_empty());
     assert_eq!(service.get("/healthz").0, 200);
-    assert_eq!(service.get("/readyz").0, 200);
+    let unready = service.get("/readyz");
+    assert!(unready.0 == 503 && unready.1.starts_with("the cache is not open: "), "{unready:?}");
     assert_eq!(
         service.metrics()[&format!("tagboat_consecutive_failures{{repository=\"{}\"}}", remote.folder.display())],
         1.0
@@ -115,6 +150,7 @@ fn on_a_full_disk_it_stays_up_and_goes_on_when_there_is_room() {
     let pass = service.wait("pass");
     assert_eq!((pass["result"].as_str(), pass["commits"].as_u64()), (Some("done"), Some(1)), "{pass}");
     assert_eq!(service.metrics()["tagboat_cache_available"], 0.0);
+    assert_eq!(service.get("/readyz").0, 503);
     drop(service);
     let service = Service::start(&world, &configuration);
     assert_eq!(service.wait("pass")["result"], "done");

@@ -209,6 +209,28 @@ fn check_names_the_permission_for_deployments_where_they_are_wanted() {
 }
 
 #[test]
+fn a_deployment_that_is_overtaken_or_taken_back_is_over() {
+    let watched = "    deployments: true\n    onFailure: {checks: [argocd/dev], within: 2h, publish: commit}\n";
+    let scene = Scene::configured("tok-en", |config| config + watched);
+    let remote = &scene.store.repository;
+    let run = || {
+        scene.tagboat(&["run", "--repo", &scene.url, "--branch", "main"], &[("TAGBOAT_TOKEN", "tok-en")]).ended(0);
+        let kept = scene.store.kept().deployments.clone();
+        kept.into_iter().map(|row| format!("{}: {}", row.text, row.states.join(" "))).collect::<Vec<_>>()
+    };
+    assert_eq!(run(), ["web 1.5.0: in_progress"]);
+    scene.world.push("acme/web", "1.6.0");
+    assert_eq!(run(), ["web 1.5.0: in_progress inactive", "web 1.6.0: in_progress"]);
+    let at = String::leak(remote.git(&["log", "-1", "--format=%cI", "main"]));
+    let (sha, name, word) = (remote.tip("main"), "argocd/dev".to_owned(), "failure".to_owned());
+    scene.store.kept().checks.push(CheckRow { sha, name, word, text: String::new(), at, is_run: true });
+    let told = run();
+    assert_eq!(told[..2], ["web 1.5.0: in_progress inactive", "web 1.6.0: in_progress failure"], "{told:?}");
+    assert_eq!(told.len(), 3, "what it went back to is one, too: {told:?}");
+    assert_eq!(run()[..2], told[..2], "told once");
+}
+
+#[test]
 fn a_deployment_goes_as_what_is_watched_there_goes() {
     let watched = "    deployments: true\n    onFailure: {checks: [argocd/dev], within: 2h, publish: pullRequest}\n";
     let scene = Scene::configured("tok-en", |config| config + watched);

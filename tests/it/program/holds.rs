@@ -149,7 +149,8 @@ fn an_image_that_stands_nowhere_is_not_held() {
     let remote = world.scratch.bare("manifests.git", &[(".tagboat.yaml", config.as_str()), ("dev/web.yaml", &web)]);
     let url = remote.folder.display().to_string();
     let before = remote.tip("main");
-    for (written, said) in [("web:1.5.0", "/acme/web"), ("ghcr.io/acme/wbe:1.5.0", "`tagboat scan` lists every image")]
+    for (written, said) in
+        [("ghcr.io/other/web:1.5.0", "/acme/web"), ("ghcr.io/acme/wbe:1.5.0", "`tagboat scan` lists every image")]
     {
         let ran = world.tagboat(&["hold", written, "-e", "dev", "--reason", "sessions", "--repo", &url]).ended(2);
         assert!(ran.err.contains("would hold nothing") && ran.err.contains(said), "{ran:?}");

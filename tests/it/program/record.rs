@@ -115,7 +115,7 @@ fn history_tells_updates_promotions_hand_edits_reverts_and_holds() {
     let rows = json["entries"].as_array().unwrap();
     assert_eq!(rows.len(), 5, "{json}");
     for row in rows {
-        has_fields(row, "time commit environment image from to kind author pullRequest reason");
+        has_fields(row, "time commit environment image from to kind author pullRequest reason by");
     }
     let rollback = rows.iter().find(|row| row["kind"] == "rollback").unwrap();
     assert_eq!(
@@ -128,7 +128,7 @@ fn history_tells_updates_promotions_hand_edits_reverts_and_holds() {
     let text = scene.call(&["history"]).ended(0);
     assert!(text.out.contains("promotion"), "{text:?}");
     let csv = scene.call(&["history", "--output", "csv"]).ended(0).out;
-    assert!(csv.starts_with("time,commit,environment,image,from,to,kind,author,pullRequest,reason\r\n"), "{csv}");
+    assert!(csv.starts_with("time,commit,environment,image,from,to,kind,author,pullRequest,reason,by\r\n"), "{csv}");
     assert_eq!(csv.lines().count(), 8, "{csv}");
     assert_eq!(scene.told(&["--since", "2026-01-02", "--environment", "dev"]), ["update dev 1.4.0 1.5.0"]);
     for (arguments, says) in [
@@ -323,7 +323,7 @@ fn a_rollback_goes_to_no_version_that_is_none_that_is_newer_or_that_is_held() {
         ("2.0.0", "is newer than 1.5.0"),
         ("1.3.0", "is held in prod"),
     ] {
-        let ran = scene.call(&["rollback", "prod", &image, "--to", tag]).ended(2);
+        let ran = scene.call(&["rollback", "prod", &image, "--to", tag]).ended(1);
         assert!(ran.err.contains(said) && ran.err.contains(tag), "{ran:?}");
     }
     assert_eq!((scene.remote.tip("main"), scene.runs("prod")), (before, "1.5.0".to_owned()));
@@ -392,12 +392,12 @@ fn a_hotfix_skips_what_is_named_and_passes_environments_over() {
     scene.world.push("acme/web", "1.5.1");
     let version = format!("{}:1.5.1", scene.image());
     let before = scene.remote.tip("main");
-    for (further, says) in [
-        (vec![], "bring it there first, or order a hotfix with `--now`"),
-        (vec!["--now", "--reason", "x"], "--skip soak"),
-        (vec!["--now", "--skip", "sleep", "--reason", "x"], "`sleep` is no gate"),
+    for (further, code, says) in [
+        (vec![], 1, "bring it there first, or order a hotfix with `--now`"),
+        (vec!["--now", "--reason", "x"], 1, "--skip soak"),
+        (vec!["--now", "--skip", "sleep", "--reason", "x"], 2, "`sleep` is no gate"),
     ] {
-        let ran = scene.call(&[&["promote", &version, "--to", "prod"], further.as_slice()].concat()).ended(2);
+        let ran = scene.call(&[&["promote", &version, "--to", "prod"], further.as_slice()].concat()).ended(code);
         assert!(ran.err.contains(says), "{ran:?}");
     }
     assert_eq!(scene.remote.tip("main"), before);
@@ -428,13 +428,13 @@ fn a_version_that_is_not_there_or_does_not_fit_is_not_promoted() {
         ("1.3.0", "`tagboat rollback prod"),
     ] {
         let ran =
-            scene.call(&["promote", &format!("{image}:{tag}"), "--to", "prod", "--now", "--reason", "x"]).ended(2);
+            scene.call(&["promote", &format!("{image}:{tag}"), "--to", "prod", "--now", "--reason", "x"]).ended(1);
         assert!(ran.err.contains(says), "{tag}: {ran:?}");
         assert!(ran.err.contains("hint: "), "{ran:?}");
     }
     scene.world.push("acme/web", "1.5.0");
     scene.call(&["hold", &format!("{image}:1.5.0"), "-e", "dev", "--reason", "bad"]).ended(0);
-    let ran = scene.call(&["promote", &format!("{image}:1.5.0"), "--to", "prod", "--now", "--reason", "x"]).ended(2);
+    let ran = scene.call(&["promote", &format!("{image}:1.5.0"), "--to", "prod", "--now", "--reason", "x"]).ended(1);
     assert!(ran.err.contains("is held") && ran.err.contains("tagboat release"), "{ran:?}");
 }
 

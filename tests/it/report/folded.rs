@@ -18,6 +18,7 @@ fn blocked(image: &str, reason: &str) -> Running {
         value: made::value("1.5.0"),
         brought: None,
         next: None,
+        to: None,
         blocked: Some(reason.to_owned()),
         kept_back: None,
         drift: None,

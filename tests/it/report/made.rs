@@ -144,14 +144,16 @@ pub(super) fn moves(to: &str) -> Verdict {
 
 pub(super) fn soaking() -> Vec<Gate> {
     let until = Some("2026-11-21T09:00:00Z".parse().unwrap());
+    let gate = |name, state| Gate { name, state, facts: None };
     vec![
-        Gate { name: GateName::Checks, state: GateState::Pass },
         Gate {
-            name: GateName::Soak,
-            state: GateState::Wait { until, reason: "in staging for 3 h of 24 h".to_owned() },
+            name: GateName::Checks,
+            state: GateState::Pass,
+            facts: Some("argocd/staging: success on commit 0a1b2c3d4e in staging".to_owned()),
         },
-        Gate { name: GateName::Approvals, state: GateState::Wait { until: None, reason: "0 of 1".to_owned() } },
-        Gate { name: GateName::Query, state: GateState::Fail { reason: "0.2 is not < 0.01".to_owned() } },
+        gate(GateName::Soak, GateState::Wait { until, reason: "in staging for 3 h of 24 h".to_owned() }),
+        gate(GateName::Approvals, GateState::Wait { until: None, reason: "0 of 1".to_owned() }),
+        gate(GateName::Query, GateState::Fail { reason: "0.2 is not < 0.01".to_owned() }),
     ]
 }
 
@@ -277,7 +279,11 @@ pub(super) fn explanation() -> Explanation {
     let reasons = [Reason::NotAVersion, Reason::InUse, Reason::OutOfRange];
     Explanation {
         decision: decision("ghcr.io/acme/web", "dev", "1.4.0", moves("1.5.0"), &reasons),
+        places: vec!["envs/dev/web.yaml:12:34".to_owned()],
         gates: soaking(),
+        next: Some(value("1.5.0")),
+        action: Some(Action::Waiting),
+        reason: None,
         earliest: Some("2026-11-21T09:00:00Z".parse().unwrap()),
         watch: None,
     }

@@ -216,6 +216,24 @@ fn nothing_to_do_says_why() {
 
     Nothing was published (1 failed).
     ");
+    let mut closed = made::proposal("dev", "nginx", Action::Closed);
+    (closed.url, closed.moves) = (Some("https://git.acme.example/pulls/2".to_owned()), Vec::new());
+    closed.reason = Some("closed by a person in #1".to_owned());
+    let moves = made::moves("1.5.0");
+    let decision = made::decision("nginx", "dev", "1.4.0", moves, &[]);
+    let closed = Outcome { proposals: vec![closed], decisions: vec![decision], ..Outcome::default() };
+    assert_snapshot!(outcome(&closed, Occasion::Run, &View::default()), @r"
+    Pull requests
+      closed: dev, nginx https://git.acme.example/pulls/2 (closed by a person in #1)
+
+    Closed 1 pull request.
+    ");
+    assert_snapshot!(outcome(&closed, Occasion::DryRun, &View::default()), @r"
+    Pull requests
+      close: dev, nginx https://git.acme.example/pulls/2 (closed by a person in #1)
+
+    1 pull request to close.
+    ");
     let failed = Outcome { errors: made::outcome().errors, ..Outcome::default() };
     assert_snapshot!(outcome(&failed, Occasion::Plan, &View::default()), @r"
     Failed
@@ -310,7 +328,7 @@ fn verbose_plan_names_every_place_and_passed_gate() {
 
     Waiting
       prod: ghcr.io/acme/web 1.4.0 → 1.5.0 waits
-        checks passes
+        checks passes: argocd/staging: success on commit 0a1b2c3d4e in staging
         soak waits until 2026-11-21T09:00:00Z: in staging for 3 h of 24 h
         approvals waits: 0 of 1
         query fails: 0.2 is not < 0.01
@@ -441,10 +459,10 @@ fn explain_condenses_and_lists_all_when_verbose() {
       policy: semver minor
       current: 1.4.0
       chosen: 1.5.0 (minor step)
+        checks passes: argocd/staging: success on commit 0a1b2c3d4e in staging
         soak waits until 2026-11-21T09:00:00Z: in staging for 3 h of 24 h
         approvals waits: 0 of 1
         query fails: 0.2 is not < 0.01
-        checks passes
       earliest: 2026-11-21T09:00:00Z
 
       1.5.0: chosen, best that semver minor allows
@@ -452,12 +470,13 @@ fn explain_condenses_and_lists_all_when_verbose() {
       2.0.0: out of range
       latest: not a version
     ");
-    assert_snapshot!(explain(VERBOSE), @r"
+    assert_snapshot!(explain(VERBOSE), @"
     ghcr.io/acme/web in dev
+      where: envs/dev/web.yaml:12:34
       policy: semver minor
       current: 1.4.0
       chosen: 1.5.0 (minor step)
-        checks passes
+        checks passes: argocd/staging: success on commit 0a1b2c3d4e in staging
         soak waits until 2026-11-21T09:00:00Z: in staging for 3 h of 24 h
         approvals waits: 0 of 1
         query fails: 0.2 is not < 0.01

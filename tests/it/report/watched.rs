@@ -25,6 +25,7 @@ fn running(state: WatchState) -> Status {
         value: made::value("1.5.0"),
         brought: None,
         next: None,
+        to: None,
         blocked: None,
         kept_back: None,
         drift: None,

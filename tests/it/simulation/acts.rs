@@ -9,6 +9,7 @@ use tagboat::model::pull_request::{CheckState, LABEL_HOLD, LABEL_REBASE, LABEL_R
 
 use super::rules::{HOLDS, Held, holds};
 use super::setting::{BROKEN, DEPLOYS, IMAGES, Value, references, version, with_value};
+use super::upstream;
 use super::world::git::{NewCommit, Tree, differences, person};
 use super::world::{By, Measure, World, short};
 
@@ -130,6 +131,8 @@ pub(super) enum Act {
         nth: usize,
         who: usize,
     },
+    /// Something happens in the other repository.
+    Upstream(upstream::Deed),
 }
 
 /// What somebody does to a head branch or its pull request right before Tagboat does something about it.
@@ -237,6 +240,7 @@ pub(super) fn act(world: &mut World, act: &Act) {
         | Act::Release { .. } => files(world, act),
         Act::Protect(is_protected) => world.is_protected = *is_protected,
         Act::Deploy { .. } | Act::Measure { .. } => machines(world, act),
+        Act::Upstream(deed) => upstream::act(world, deed),
         _ => pulls(world, act),
     }
 }

@@ -20,11 +20,13 @@ pub(super) struct Place {
     pub(super) value: Value,
 }
 
-/// One value that gives way to another, wherever in its environment.
+/// One value that gives way to another, at one of the places of its image.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Step {
     pub(super) environment: usize,
     pub(super) image: usize,
+    /// The how manieth of its image: all places of one are in one file.
+    pub(super) place: usize,
     pub(super) from: Value,
     pub(super) to: Value,
 }
@@ -90,9 +92,13 @@ pub(super) fn steps(git: &Store, setting: &Setting, before: &Tree, after: &Tree)
         if skeleton(old) != skeleton(new) {
             return Err(format!("{path} differs in more than its references"));
         }
+        let mut places: BTreeMap<usize, usize> = BTreeMap::new();
         for ((image, from), (_, to)) in references(old).into_iter().zip(references(new)) {
+            let seen = places.entry(image).or_default();
+            let place = *seen;
+            *seen += 1;
             if from != to {
-                steps.insert(Step { environment, image, from, to });
+                steps.insert(Step { environment, image, place, from, to });
             }
         }
     }
@@ -174,18 +180,15 @@ impl Ledger {
         self.landings[..=at].iter().rev().take_while(has).last()
     }
 
-    /// Returns since when an environment has had a value at some of the places of an image, likewise.
+    /// Returns since when an environment has had a value at one of the places of an image, likewise.
     pub(super) fn since_at(
         &self,
         at: usize,
         (environment, image): (usize, usize),
         value: &Value,
-        places: &[usize],
+        place: usize,
     ) -> Option<&Landing> {
-        let has = |landing: &&Landing| {
-            let own: Vec<&Value> = landing.values(environment, image).collect();
-            !places.is_empty() && places.iter().all(|place| own.get(*place) == Some(&value))
-        };
+        let has = |landing: &&Landing| landing.values(environment, image).nth(place) == Some(value);
         self.landings[..=at].iter().rev().take_while(has).last()
     }
 
@@ -202,28 +205,12 @@ impl Landing {
         own.map(|place| &place.value)
     }
 
-    /// Returns at which places of an image a value stands, in the order of the file.
-    pub(super) fn places_of(&self, environment: usize, image: usize, value: &Value) -> Vec<usize> {
-        let own = self.values(environment, image).enumerate().filter(|(_, other)| *other == value);
-        own.map(|(place, _)| place).collect()
-    }
-
-    /// Returns what an environment before runs for the places where an image has a value: the one value that it has
-    /// everywhere, else the one that it has at the same places, since all environments have files of the same names.
-    pub(super) fn stands_for(
-        &self,
-        before: usize,
-        (environment, image): (usize, usize),
-        current: &Value,
-    ) -> Option<&Value> {
+    /// Returns what an environment before runs for a place of an image: the one value that it has everywhere, else the one
+    /// that it has at the same place, since all environments have files of the same names.
+    pub(super) fn stands_for(&self, before: usize, image: usize, place: usize) -> Option<&Value> {
         let there: Vec<&Value> = self.values(before, image).collect();
-        let mut found: BTreeSet<&Value> = there.iter().copied().collect();
-        if found.len() > 1 {
-            let own = self.places_of(environment, image, current).into_iter();
-            found = own.map(|place| there.get(place).copied()).collect::<Option<_>>()?;
-        }
-        let mut found = found.into_iter();
-        found.next().filter(|_| found.next().is_none())
+        let first = *there.first()?;
+        if there.iter().all(|value| *value == first) { Some(first) } else { there.get(place).copied() }
     }
 
     /// Whether a person took a version back in one of these environments.

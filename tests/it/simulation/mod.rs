@@ -13,6 +13,7 @@ mod session;
 mod setting;
 mod settle;
 mod shrink;
+mod upstream;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -9,7 +9,6 @@ use tagboat::model::decision::Verdict;
 use tagboat::model::environment::{BranchName, EnvironmentName};
 use tagboat::model::gate::GateName;
 use tagboat::model::gate::GateState;
-use tagboat::model::hold::Hold;
 use tagboat::model::outcome::{Outcome, Trouble};
 use tagboat::model::proposal::Action;
 use tagboat::pass::order::{self, Ordering};
@@ -24,6 +23,7 @@ use super::ledger::is_lower;
 use super::script::{Event, Order, PassSpec, Script};
 use super::session::{Baton, Fault, KINDS, Session, Side};
 use super::setting::{IMAGES, Value, is_followed};
+use super::upstream;
 use super::world::{By, Violation, World, short};
 
 /// The world as those share it who act in it.
@@ -97,7 +97,7 @@ fn go(client: &Client, runtime: &Runtime) -> Result<Outcome, PassError> {
         remote: Arc::new(client.clone()),
         branch: &BranchName::from("main"),
         config: None,
-        neighbours: &tagboat::pass::elsewhere::nobody,
+        neighbours: &|_| upstream::open(client),
         source: client,
         cache: &tagboat::pass::setup::no_cache(),
         limits: &Limits::default(),
@@ -119,7 +119,7 @@ fn finish(world: &Shared, id: usize, answer: Result<Outcome, PassError>) -> Opti
     let is_disturbed = world.sessions[id].is_disturbed || world.sessions[id].had_company;
     match answer {
         Ok(outcome) => {
-            let found = said(&world, &outcome, is_disturbed);
+            let found = said(&world, id, &outcome, is_disturbed);
             world.judge(found);
             Some(outcome)
         }
@@ -136,7 +136,7 @@ fn finish(world: &Shared, id: usize, answer: Result<Outcome, PassError>) -> Opti
 }
 
 /// Whether everything that waits has a reason.
-fn said(world: &World, outcome: &Outcome, is_disturbed: bool) -> Result<(), Violation> {
+fn said(world: &World, id: usize, outcome: &Outcome, is_disturbed: bool) -> Result<(), Violation> {
     let silent = |text: String| Err(Violation { rule: "every wait has a reason", text });
     for proposal in &outcome.proposals {
         let has_reason = proposal.reason.as_ref().is_some_and(|reason| !reason.trim().is_empty())
@@ -179,13 +179,19 @@ fn said(world: &World, outcome: &Outcome, is_disturbed: bool) -> Result<(), Viol
                 continue;
             }
             // Where it runs several, each place follows the one that it stands for.
-            let is_behind = |before: &usize, current: &Value| {
-                let there = last.stands_for(*before, (index, image), current);
+            let is_behind = |before: &usize, place: usize, current: &Value| {
+                let there = last.stands_for(*before, image, place);
                 there.is_some_and(|there| is_lower(&current.tag, &there.tag) && is_followed(&there.tag))
             };
-            let mut values = last.values(index, image);
-            let lags = !environment.after.is_empty()
-                && values.any(|current| environment.after.iter().all(|before| is_behind(before, current)));
+            let mut values = last.values(index, image).enumerate();
+            let mut lags = !environment.after.is_empty()
+                && values
+                    .any(|(place, current)| environment.after.iter().all(|before| is_behind(before, place, current)));
+            if index == 0 {
+                lags = last
+                    .values(index, image)
+                    .any(|current| upstream::newer(world, &world.sessions[id], image, &current.tag).is_some());
+            }
             let is_here = |name: &EnvironmentName| name.as_str() == environment.name;
             let is_told = outcome.proposals.iter().any(|proposal| is_here(&proposal.environment))
                 || outcome.decisions.iter().any(|decision| {
@@ -269,12 +275,14 @@ fn follow(
         Order::Hold | Order::Release => {
             let order = if order == Order::Hold {
                 let (by, reason) = (Some("sre".to_owned()), Some("worse".to_owned()));
-                hold::Order::Hold(Hold { environment: Some(environment), image, tag, until: None, by, reason })
+                hold::Order::Hold { environment: Some(environment), image, tag, until: None, by, reason }
             } else {
-                hold::Order::Release { image, tag: None, environment: None }
+                hold::Order::Release { image, tag: None, environment: None, by: None, reason: None }
             };
             let branch = BranchName::from("main");
-            hold::follow(&remote, &branch, None, &order, now).map(drop).map_err(|error| error.to_string())
+            let publishing = if has_forge { Publishing::Forge(Arc::new(client.clone())) } else { Publishing::Plain };
+            let given = hold::Holding { remote, branch: &branch, config: None, publishing, now };
+            runtime.block_on(hold::follow(&given, &order)).map(drop).map_err(|error| error.to_string())
         }
         Order::Rollback { .. } | Order::Promote { .. } => {
             let order = match order {
@@ -295,7 +303,7 @@ fn follow(
                 remote,
                 branch: &BranchName::from("main"),
                 config: None,
-                neighbours: &tagboat::pass::elsewhere::nobody,
+                neighbours: &|_| upstream::open(&client),
                 source: &client,
                 cache: &tagboat::pass::setup::no_cache(),
                 limits: &Limits::default(),

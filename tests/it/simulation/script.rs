@@ -5,6 +5,7 @@ use fastrand::Rng;
 use super::acts::{Act, Ambush};
 use super::session::{Fault, KINDS};
 use super::setting::Setting;
+use super::upstream;
 
 /// A pass: its faults, its clock, and what people do while it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +89,22 @@ impl Script {
                 _ => Event::Pass(PassSpec::draw(&mut rng, is_rough)),
             });
         }
-        Self { seed, setting, events }
+        let mut script = Self { seed, setting, events };
+        script.draw_upstream();
+        script
+    }
+
+    /// Puts another repository before the first environment, in one of six worlds; the stories of the others stay as they are.
+    fn draw_upstream(&mut self) {
+        let mut rng = Rng::with_seed(self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x7570_7374_7265_616d);
+        if rng.u8(..6) > 0 {
+            return;
+        }
+        self.setting.upstream = Some(upstream::Drawn::draw(&mut rng));
+        for _ in 0..rng.usize(4..16) {
+            let at = rng.usize(..=self.events.len());
+            self.events.insert(at, Event::Act(Act::Upstream(upstream::Deed::draw(&mut rng))));
+        }
     }
 }
 

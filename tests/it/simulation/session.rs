@@ -11,6 +11,7 @@ use tagboat::model::pull_request::{Check, Readiness};
 
 use super::acts::{Act, Ambush};
 use super::script::PassSpec;
+use super::upstream;
 use super::world::forge::Pull;
 use super::world::{By, Measure};
 
@@ -56,6 +57,8 @@ pub(super) enum Fate {
 pub(super) struct Round {
     /// The position of the base in the ledger.
     pub(super) base: Option<usize>,
+    /// What was seen of the other repository.
+    pub(super) upstream: upstream::Seen,
     /// The tags that were listed, by image.
     pub(super) lists: BTreeMap<usize, BTreeSet<String>>,
     pub(super) failed_lists: BTreeSet<usize>,

@@ -6,6 +6,8 @@ use fastrand::Rng;
 use jiff::Timestamp;
 use jiff::civil::{Date, Weekday};
 
+use super::upstream;
+
 /// The images; with a group, the first two move together.
 pub(super) const IMAGES: [&str; 3] = ["ghcr.io/acme/web", "ghcr.io/acme/api", "ghcr.io/acme/tool"];
 /// The versions that every repository begins with.
@@ -117,6 +119,8 @@ pub(super) struct Setting {
     pub(super) forgives: bool,
     /// `None` is plain Git.
     pub(super) forge: Option<ForgeSetting>,
+    /// An environment of another repository that comes before the first one.
+    pub(super) upstream: Option<upstream::Drawn>,
     pub(super) start: Timestamp,
 }
 
@@ -165,6 +169,7 @@ impl Setting {
                 told_closed: rng.choice([0, 1, 100]).expect("there are some"),
                 wants_checks: rng.u8(..3) > 0,
             }),
+            upstream: None,
             start,
         }
     }
@@ -186,13 +191,14 @@ impl Setting {
             text.push_str("pullRequest: {allowNoChecks: true}\n");
         }
         text.push_str("environments:\n");
-        for environment in &self.environments {
-            self.environment(&mut text, environment);
+        for (index, environment) in self.environments.iter().enumerate() {
+            let upstream = self.upstream.filter(|_| index == 0);
+            self.environment(&mut text, environment, upstream);
         }
         text
     }
 
-    fn environment(&self, text: &mut String, environment: &Env) {
+    fn environment(&self, text: &mut String, environment: &Env, upstream: Option<upstream::Drawn>) {
         let name = environment.name;
         let publish = environment.publishes.word();
         let _infallible = writeln!(text, "  - name: {name}\n    files: [envs/{name}/**]\n    publish: {publish}");
@@ -202,8 +208,12 @@ impl Setting {
             let after = if environment.after_any { format!("{{any: {after}}}") } else { after };
             let _infallible = writeln!(text, "    after: {after}");
         }
+        if upstream.is_some() {
+            let (url, there) = (upstream::URL, upstream::BUILD);
+            let _infallible = writeln!(text, "    after: {{repository: {url}, environment: {there}}}");
+        }
         let mut gates = Vec::new();
-        if let Some((minutes, introduced)) = environment.soak {
+        if let Some((minutes, introduced)) = environment.soak.or(upstream.and_then(|drawn| drawn.soak)) {
             gates.push(if introduced {
                 format!("soak: {{for: {minutes}m, count: introduced}}")
             } else {
@@ -294,6 +304,11 @@ impl Setting {
         self.environments.iter().position(|environment| environment.name == name)
     }
 
+    /// Whether an environment takes its versions from the registry.
+    pub(super) fn is_first(&self, environment: usize) -> bool {
+        self.environments[environment].after.is_empty() && (environment > 0 || self.upstream.is_none())
+    }
+
     /// Returns an environment with all before it.
     pub(super) fn with_ancestors(&self, environment: usize) -> Vec<usize> {
         let mut found = vec![environment];
@@ -373,7 +388,7 @@ impl Env {
 }
 
 /// Writes a manifest whose containers run these references. It names its environment, so that no two are one blob.
-fn manifest(environment: &str, name: &str, references: &[String]) -> String {
+pub(super) fn manifest(environment: &str, name: &str, references: &[String]) -> String {
     let mut text = format!(
         "# what {name} runs in {environment}\napiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\nspec:\n  containers:\n"
     );

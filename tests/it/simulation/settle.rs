@@ -15,6 +15,7 @@ use super::play::{Shared, pass};
 use super::rules::{HOLDS, holds, is_no_news};
 use super::script::PassSpec;
 use super::setting::{Env, Publishes, Value, is_followed, version};
+use super::upstream;
 use super::world::{By, Measure, Violation, Way, World, short};
 
 /// How many passes may still find something to do at one moment, where nothing goes back by itself.
@@ -33,6 +34,7 @@ pub(super) fn settle(mut world: World, runtime: &Runtime) -> World {
     world.measures.fill(Measure::Good);
     world.pages.fill(Measure::Good);
     acts::mend(&mut world);
+    upstream::act(&mut world, &upstream::Deed::Reach(true));
     // A digest that is too young to be written leaves standing what was proposed for the one before it.
     world.now += SignedDuration::from_mins(world.setting.least_age.unwrap_or_default() + 1);
     let clean: Shared = Arc::new(Mutex::new(cleaned(&world)));
@@ -320,7 +322,9 @@ fn progress(world: &World) -> Result<(), Violation> {
             let is_calm = !may_fail
                 && !has_gone_back
                 && members.iter().all(|own| {
-                    !concerned.iter().any(|environment| was_touched(world, *environment, *own))
+                    // What was taken back there goes no further here.
+                    world.upstream.as_ref().is_none_or(|upstream| upstream.only_rose(*own))
+                        && !concerned.iter().any(|environment| was_touched(world, *environment, *own))
                         && !held.iter().any(|hold| hold.image == super::setting::IMAGES[*own])
                 });
             if !is_calm {
@@ -328,7 +332,16 @@ fn progress(world: &World) -> Result<(), Violation> {
             }
             let lowest = last.values(index, image).min_by_key(|value| version(&value.tag)).cloned();
             let Some(lowest) = lowest else { continue };
-            let expected: Option<Value> = if environment.after.is_empty() {
+            let upstream = world.upstream.as_ref().filter(|_| index == 0);
+            let expected: Option<Value> = if let Some(upstream) = upstream {
+                let may_come = |own: &usize| {
+                    let there = upstream.runs(*own);
+                    let is_there =
+                        |value: Value| is_followed(&value.tag) && world.registry[*own].contains_key(&value.tag);
+                    upstream.only_rose(*own) && there.is_some_and(is_there)
+                };
+                upstream.runs(image).filter(|_| members.iter().all(may_come))
+            } else if environment.after.is_empty() {
                 let tags = world.registry[image].keys().filter(|tag| is_followed(tag));
                 let newest = tags.max_by_key(|tag| version(tag)).cloned();
                 newest.map(|tag| Value { tag, digest: None })

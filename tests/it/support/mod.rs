@@ -7,6 +7,7 @@ pub(crate) mod gate;
 pub(crate) mod git_server;
 pub(crate) mod memory;
 pub(crate) mod nats_server;
+pub(crate) mod passes;
 pub(crate) mod proxy;
 pub(crate) mod receiver;
 pub(crate) mod registry;

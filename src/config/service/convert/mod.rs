@@ -55,7 +55,7 @@ pub(super) fn service(file: &str, raw: RawService, reader: &mut Reader<'_>) -> S
         }
         .unwrap_or_default(),
         hosts: list(raw.hosts).map(|host| host.0.to_ascii_lowercase()).collect(),
-        access: raw.access.value().and_then(|raw| access(raw, reader)),
+        access: raw.access.value().and_then(access),
         limits: raw.limits.value().map(limits).unwrap_or_default(),
     }
 }
@@ -319,13 +319,10 @@ fn slack(raw: RawSlack, reader: &mut Reader<'_>) -> Option<Channel> {
     })
 }
 
-fn access(raw: RawAccess, reader: &mut Reader<'_>) -> Option<Access> {
-    if let (Some(span), false) = (&raw.trusted_proxies.key, raw.trusted_header.is_present()) {
-        reader.fault(span.clone(), "`trustedProxies` needs `trustedHeader` beside it", None);
-    }
+fn access(raw: RawAccess) -> Option<Access> {
     let proxies = list(raw.trusted_proxies).map(|proxy| proxy.0).collect();
     match raw.users_file.value() {
-        Some(file) => Some(Access::UsersFile(file)),
+        Some(file) => Some(Access::Users { file, proxies }),
         None => Some(Access::TrustedHeader { header: raw.trusted_header.value()?.0, proxies }),
     }
 }

@@ -61,6 +61,8 @@ impl Quay {
 /// Harbor's own payload, or the event as CloudEvents wraps it.
 #[derive(Deserialize)]
 pub(super) struct Harbor {
+    #[serde(rename = "type")]
+    kind: String,
     event_data: Option<HarborData>,
     data: Option<HarborData>,
 }
@@ -77,6 +79,10 @@ struct HarborRepository {
 
 impl Harbor {
     pub(super) fn concerns(self) -> Vec<Concern> {
+        // Pulls are told, too: also those of the pass that would come of it. Scans, deletions and quotas bring nothing new.
+        if !["PUSH_ARTIFACT", "harbor.artifact.pushed"].contains(&self.kind.as_str()) {
+            return Vec::new();
+        }
         let data = [self.event_data, self.data].into_iter().flatten();
         data.map(|data| Concern::ImagePath(data.repository.repo_full_name)).collect()
     }

@@ -23,15 +23,14 @@ use tagboat::git::access::Access;
 use tagboat::git::mirror::Mirror;
 use tagboat::git::signing::{Keys, SshKey};
 use tagboat::git::url::RemoteUrl;
-use tagboat::manifest::Limits;
-use tagboat::model::environment::BranchName;
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
 use tagboat::pass::propose::Publishing;
-use tagboat::pass::run::{Mode, Run, run};
+use tagboat::pass::run::Mode;
 
 use crate::support::forge::{CheckRow, NOW, Pull, Stands, Store, serve};
 use crate::support::memory::MemoryTags;
+use crate::support::passes::Passing;
 use crate::support::repository::{Scratch, environment};
 
 const WEB: &str = "ghcr.io/acme/web";
@@ -120,25 +119,14 @@ impl Stage {
         let ssh = self.ssh.as_ref().map(|text| SshKey::read(&text.as_str().into()).map_err(|error| error.to_string()));
         let cache = self.cache.as_ref().map(|path| Cache::open(path, Arc::new(SystemClock)));
         let remote: Arc<dyn Remote> = Arc::new(mirror.with_keys(Keys { ssh, gpg: None }));
-        run(&Run {
+        Passing {
             remote,
-            branch: &BranchName::from("main"),
-            config: None,
-            neighbours: &tagboat::pass::elsewhere::nobody,
-            source: &self.tags,
-            sources: &crate::support::sources::none(),
-            cache: &cache.unwrap_or_else(tagboat::pass::setup::no_cache),
-            limits: &Limits::default(),
-            now: format!("2026-11-20T{hour:02}:00:00Z").parse().unwrap(),
+            tags: &self.tags,
+            now: &format!("2026-11-20T{hour:02}:00:00Z"),
             publishing: Publishing::Forge((self.kind.client)(&self.address)),
-            detail: tagboat::pass::Detail::EveryTag,
-            only: &[],
-            mode,
-            progress: &|_| {},
-            read_config: &|_| {},
-        })
+        }
+        .pass_with(&cache.unwrap_or_else(tagboat::pass::setup::no_cache), mode)
         .await
-        .unwrap()
     }
 
     /// Runs a pass at an hour of the day; its one proposal's action, and the reason.
@@ -198,7 +186,8 @@ impl Stage {
     /// Takes the requests since the last call: all, and those that write.
     fn requests(&self) -> (usize, Vec<String>) {
         let all = self.store.requests();
-        let writes = all.iter().filter(|line| !line.starts_with("GET ")).cloned().collect();
+        let writes = all.iter().filter(|line| !line.starts_with("GET ") && !line.starts_with("QUERY "));
+        let writes = writes.cloned().collect();
         (all.len(), writes)
     }
 }
@@ -223,6 +212,8 @@ macro_rules! scenarios {
                 what_a_person_does_while_a_pass_looks_stops_the_merge
                 what_a_gate_said_that_is_gone_holds_nothing_up
                 a_pass_that_waits_for_checks_asks_for_nothing_else
+                a_pass_that_only_waits_asks_as_little_as_the_forge_allows
+                what_is_merged_keeps_the_trailers_that_are_its_record
                 names_a_check_that_was_cancelled_and_merges_nothing
                 waits_while_somebody_asks_for_changes
                 waits_while_the_forge_does_not_know_whether_it_can_be_merged
@@ -245,6 +236,7 @@ macro_rules! scenarios {
                 a_rollback_that_was_ordered_is_a_persons_to_merge
                 a_downgrade_that_says_it_was_ordered_forward_is_a_persons_to_merge
                 what_was_ordered_past_a_gate_is_a_persons_to_merge
+                gates_that_hold_no_order_up_say_so_on_its_head
                 what_was_ordered_and_is_too_young_is_a_persons_to_merge
                 what_was_ordered_waits_for_a_window_that_has_closed
                 what_only_says_that_it_was_ordered_is_made_anew_from_its_words

@@ -6,15 +6,14 @@ use tagboat::git::Remote;
 use tagboat::git::access::Access;
 use tagboat::git::mirror::Mirror;
 use tagboat::git::url::RemoteUrl;
-use tagboat::manifest::Limits;
-use tagboat::model::environment::BranchName;
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
-use tagboat::pass::order::{Order, Ordering, follow};
+use tagboat::pass::order::Order;
 use tagboat::pass::propose::Publishing;
 
 use crate::forge::scenarios::{AUTO, GATED, HEAD, Kind, PLAIN, Stage, WEB, manifest};
 use crate::support::forge::Stands;
+use crate::support::passes::{Passing, Said};
 use crate::support::repository::environment;
 
 impl Stage {
@@ -22,23 +21,15 @@ impl Stage {
         let url = RemoteUrl::from_path(&self.store.repository.folder);
         let mirror = Mirror::open(&self.scratch.path("orders"), url, Access::None, environment(None)).unwrap();
         let remote: Arc<dyn Remote> = Arc::new(mirror);
-        let given = Ordering {
+        Passing {
             remote,
-            branch: &BranchName::from("main"),
-            config: None,
-            neighbours: &tagboat::pass::elsewhere::nobody,
-            source: &self.tags,
-            sources: &crate::support::sources::none(),
-            cache: &tagboat::pass::setup::no_cache(),
-            limits: &Limits::default(),
-            now: format!("2026-11-20T{hour:02}:00:00Z").parse().unwrap(),
+            tags: &self.tags,
+            now: &format!("2026-11-20T{hour:02}:00:00Z"),
             publishing: Publishing::Forge((self.kind.client)(&self.address)),
-            publish: None,
-            by: Some("ada".to_owned()),
-            reason: Some("needed now".to_owned()),
-            progress: &|_| {},
-        };
-        follow(&given, &order).await.unwrap()
+        }
+        .order(&order, Said { by: Some("ada"), reason: Some("needed now"), ..Said::default() })
+        .await
+        .unwrap()
     }
 
     async fn promote(&self, hour: u32, tag: &str) -> Outcome {
@@ -93,6 +84,8 @@ async fn is_left_to_a_person(stage: &Stage, runs: &str, why: &str) {
         let (action, reason) = stage.of_order(hour).await;
         assert!(action == Action::Waiting && reason.contains(why), "{action:?} {reason}");
         assert_eq!((stage.runs(), stage.states()), (runs.to_owned(), vec![Stands::Open]));
+        let told = stage.outcome("mirror", hour).await.proposals;
+        assert_eq!(told.iter().filter(|one| one.branch.as_deref() == Some(HEAD)).count(), 1, "{told:#?}");
     }
 }
 
@@ -131,6 +124,37 @@ pub(in crate::forge) async fn what_was_ordered_past_a_gate_is_a_persons_to_merge
     is_left_to_a_person(&stage, "1.4.0", UNKNOWN).await;
     says(&stage, "Tagboat-Order: promote", "Tagboat-Order: promote\nTagboat-Publish: autoMerge");
     is_left_to_a_person(&stage, "1.4.0", UNKNOWN).await;
+}
+
+/// A base branch may require every status of a gate, whether or not anybody waits for that gate.
+pub(in crate::forge) async fn gates_that_hold_no_order_up_say_so_on_its_head(kind: Kind) {
+    let said = |stage: &Stage| {
+        let sha = stage.only().sha;
+        let kept = stage.store.kept();
+        let rows = kept.checks.iter().filter(|row| row.sha == sha && row.name.starts_with("tagboat/"));
+        rows.map(|row| (row.name.clone(), row.word.clone(), row.text.clone())).collect::<Vec<_>>()
+    };
+    let row = |name: &str, text: &str| (name.to_owned(), kind.statuses[0].to_owned(), text.to_owned());
+    for publish in ["autoMerge", "pullRequest"] {
+        let gates =
+            format!("    publish: {publish}\n    gates: {{manual: true, windows: [{{hours: \"08:00-09:00\"}}]}}\n");
+        let stage = Stage::new(kind, &gates);
+        stage.acts(7).await;
+        let skipped = [tagboat::model::gate::GateName::Manual].into();
+        let (image, tag) = (WEB.parse().unwrap(), "1.5.0".parse().unwrap());
+        let environment = "prod".into();
+        stage.order(8, Order::Promote { environment, image, tag, at_once: true, skipped }).await;
+        let all = [row("tagboat/windows", "passed"), row("tagboat/manual", "skipped by ada")];
+        assert_eq!(said(&stage), all, "{publish}");
+        stage.outcome("mirror", 9).await;
+        assert_eq!(said(&stage), all, "{publish}: a pass adds nothing");
+
+        let stage = Stage::new(kind, &gates);
+        stage.push("main", "prod/web.yaml", &manifest("1.5.0"));
+        stage.order(8, Order::Rollback { environment: "prod".into(), what: WEB.to_owned(), to: None }).await;
+        let words = "does not hold a rollback up";
+        assert_eq!(said(&stage), [row("tagboat/windows", words), row("tagboat/manual", words)], "{publish}");
+    }
 }
 
 pub(in crate::forge) async fn what_was_ordered_and_is_too_young_is_a_persons_to_merge(kind: Kind) {

@@ -154,7 +154,7 @@ impl Forge for Client {
         self.ask(done)
     }
 
-    fn readiness<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Readiness> {
+    fn readiness<'a>(&'a self, pull_request: &'a PullRequest, _checks: Vec<Check>) -> Asked<'a, Readiness> {
         let index = index_of(pull_request);
         self.ambush(&pull_request.head);
         let found = self.call("asking whether it may be merged", false, nothing, |world, id| {
@@ -174,7 +174,7 @@ impl Forge for Client {
         self.ask(found)
     }
 
-    fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId) -> Asked<'a, Merge> {
+    fn merge<'a>(&'a self, pull_request: &'a PullRequest, head: &'a CommitId, _message: &'a str) -> Asked<'a, Merge> {
         let index = index_of(pull_request);
         self.ambush(&pull_request.head);
         let done = self.call("merging", true, nothing, |world, id| {

@@ -27,7 +27,7 @@ pub(super) struct Client {
 }
 
 /// A call did not come through.
-struct NotHeard;
+pub(super) struct NotHeard;
 
 impl From<NotHeard> for GitError {
     fn from(_: NotHeard) -> Self {
@@ -53,7 +53,7 @@ impl Client {
     }
 
     /// Makes a call: others may come in between, and it may fail or its answer be lost.
-    fn call<T>(
+    pub(super) fn call<T>(
         &self,
         what: &str,
         is_write: bool,

@@ -39,10 +39,9 @@ pub(super) fn judge(
             let since = if introduced {
                 ledger.introduced(base, *before, step.image, &value)
             } else {
-                let places = || ledger.landings[base].places_of(step.environment, step.image, &step.from);
                 let key = (*before, step.image);
                 let whole = ledger.since(base, *before, step.image, &value);
-                whole.or_else(|| ledger.since_at(base, key, &value, &places()))
+                whole.or_else(|| ledger.since_at(base, key, &value, step.place))
             };
             let before = world.setting.environments[*before].name;
             let Some(since) = since else { return violated("soak", format!("{what}: {before} does not run it")) };

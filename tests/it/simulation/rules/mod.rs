@@ -16,15 +16,16 @@ use tagboat::model::commit::CommitId;
 use super::ledger::{self, Landing, Step, is_lower, steps};
 use super::session::Session;
 use super::setting::{Publishes, Value, is_followed};
+use super::upstream;
 use super::world::git::Tree;
 use super::world::{Violation, Way, World, short};
 
 pub(super) use self::holds::{HOLDS, Held, holds};
 pub(super) use self::pulls::{close, is_no_news, merge, open, push_head, touch};
 
-type Verdict = Result<(), Violation>;
+pub(super) type Verdict = Result<(), Violation>;
 
-fn violated<T>(rule: &'static str, text: impl Into<String>) -> Result<T, Violation> {
+pub(super) fn violated<T>(rule: &'static str, text: impl Into<String>) -> Result<T, Violation> {
     Err(Violation { rule, text: text.into() })
 }
 
@@ -144,7 +145,7 @@ fn judge_step(world: &World, session: &Session, step: &Step, stage: Stage) -> Ve
     if round.failed_lists.contains(&step.image) || !round.lists.contains_key(&step.image) {
         return violated("no half facts", format!("{what}: its tags were not listed whole"));
     }
-    let is_repinned = is_pinned && !environment.after.is_empty();
+    let is_repinned = is_pinned && !setting.is_first(step.environment);
     if !is_repinned && !round.lists[&step.image].contains(&step.to.tag) {
         return violated("only what exists", what);
     }
@@ -152,11 +153,11 @@ fn judge_step(world: &World, session: &Session, step: &Step, stage: Stage) -> Ve
         return violated("no half facts", format!("{what}: the history was not read"));
     }
     let is_unsure = |tag: &String| round.failed_facts.contains(&(step.image, tag.clone()));
-    if environment.after.is_empty() && is_unsure(&step.to.tag) {
+    if setting.is_first(step.environment) && is_unsure(&step.to.tag) {
         return violated("no half facts", format!("{what}: a fact about it could not be had"));
     }
     // What a person wrote in an environment before is asked for no age again.
-    if let Some(minutes) = setting.least_age.filter(|_| environment.after.is_empty())
+    if let Some(minutes) = setting.least_age.filter(|_| setting.is_first(step.environment))
         && let Some(tagged) = world.registry[step.image].get(&step.to.tag)
         // It may have been pushed again since it was asked about.
         && let told = round.pushed.get(&(step.image, step.to.tag.clone())).copied().unwrap_or(tagged.pushed)
@@ -169,6 +170,7 @@ fn judge_step(world: &World, session: &Session, step: &Step, stage: Stage) -> Ve
         Stage::Proposed => Ok(()),
     };
     by_a_way(world, step, |way| came_by(world, session, step, way).and_then(|()| gates(way)))?;
+    upstream::judge(world, session, step, stage == Stage::Landed)?;
     let concerned = setting.with_ancestors(step.environment);
     if seen.is_taken_back(&concerned, step.image, &step.to.tag) {
         return violated("what was taken back stays", what);
@@ -219,10 +221,7 @@ fn came_by(world: &World, session: &Session, step: &Step, way: &[usize]) -> Verd
         let runs_there = values.peek().is_some() && values.all(same);
         let ran_there = || world.ledger.landings[..=base].iter().any(|one| one.values(*before, step.image).any(same));
         // Where it runs several, each place follows the one that it stands for.
-        let is_matched = || {
-            let place = (step.environment, step.image);
-            seen.stands_for(*before, place, &step.from).is_some_and(same)
-        };
+        let is_matched = || seen.stands_for(*before, step.image, step.place).is_some_and(same);
         let was_there = runs_there || is_matched() || (counts_introduced && ran_there());
         if !was_there {
             let before = setting.environments[*before].name;
@@ -254,7 +253,13 @@ fn together(world: &World, session: &Session, moves: &BTreeSet<Step>) -> Verdict
             if session.round.failed_lists.contains(&other) || !session.round.lists.contains_key(&other) {
                 return torn("whose tags were not listed".to_owned());
             }
-            if setting.environments[*environment].after.is_empty() {
+            if *environment == 0 && setting.upstream.is_some() {
+                let is_introduced = setting.upstream.and_then(|drawn| drawn.soak).is_some_and(|(_, own)| own);
+                let ahead = upstream::newer(world, session, other, &lowest.tag).filter(|_| !is_introduced);
+                if let Some(ahead) = ahead {
+                    return torn(format!("upstream runs {ahead}"));
+                }
+            } else if setting.is_first(*environment) {
                 let old_enough = |tag: &str| {
                     let pushed = world.registry[other].get(tag).map(|tagged| tagged.pushed);
                     let age = pushed.map(|pushed| session.now.duration_since(pushed));
@@ -270,10 +275,10 @@ fn together(world: &World, session: &Session, moves: &BTreeSet<Step>) -> Verdict
                 // Where one before is enough, the group may have come by another way, on which nothing is left behind.
                 let mut behind = Vec::new();
                 for before in &setting.environments[*environment].after {
-                    let ahead = seen.values(*environment, other).find_map(|current| {
+                    let ahead = seen.values(*environment, other).enumerate().find_map(|(place, current)| {
                         let is_ahead =
                             |value: &&Value| is_lower(&lowest.tag, &value.tag) && is_lower(&current.tag, &value.tag);
-                        match seen.stands_for(*before, (*environment, other), current) {
+                        match seen.stands_for(*before, other, place) {
                             Some(value) => Some(value).filter(is_ahead),
                             None => seen.values(*before, other).find(is_ahead),
                         }

@@ -117,6 +117,9 @@ pub(super) fn is_no_older_try(world: &World, session: &Session, step: &Step, bas
     if environment.after.iter().any(|before| landings[base].values(*before, step.image).any(same)) {
         return Ok(());
     }
+    if step.environment == 0 && world.upstream.is_some() {
+        return Ok(());
+    }
     let own =
         world.ledger.returned.iter().filter(|(at, environment, image, _)| {
             *at <= base && (*environment, *image) == (step.environment, step.image)

@@ -20,6 +20,7 @@ use super::ledger::{self, Ledger};
 use super::rules;
 use super::session::Session;
 use super::setting::{DEPLOYS, FIRST, IMAGES, MergeWay, Setting};
+use super::upstream::Upstream;
 
 /// Who did something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +112,8 @@ pub(super) struct World {
     /// Whether every clock has been right so far.
     pub(super) clocks_are_right: bool,
     pub(super) git: Store,
+    /// The other repository, where one comes before the first environment.
+    pub(super) upstream: Option<Upstream>,
     pub(super) pulls: Vec<Pull>,
     pub(super) checks: BTreeMap<CommitId, BTreeMap<String, Report>>,
     /// What is measured of each environment.
@@ -142,6 +145,7 @@ impl World {
             clocks_are_right: true,
             ledger: Ledger::begin(&git, &setting, start),
             git,
+            upstream: None,
             pulls: Vec::new(),
             checks: BTreeMap::new(),
             measures: vec![Measure::Good; setting.environments.len()],
@@ -160,6 +164,7 @@ impl World {
             world.push_image(image, FIRST);
         }
         world.story.clear();
+        world.upstream = world.setting.upstream.map(|_| Upstream::begin(&world));
         world
     }
 

@@ -58,7 +58,10 @@ fn serve(store: &Store, asked: &Asked) -> Answer {
     match (asked.method.as_str(), rest) {
         ("GET", []) => Answer::of(
             200,
-            json!({ "id": 1, "archived": false, "permissions": { "push": false }, "default_merge_style": "merge", "allow_merge_commits": true }),
+            json!({
+                "id": 1, "archived": false, "permissions": { "push": false }, "default_merge_style": style(store),
+                "allow_merge_commits": style(store) == "merge", "allow_squash_merge": style(store) == "squash",
+            }),
         ),
         ("GET", ["pulls"]) => list(store, asked),
         ("POST", ["pulls"]) => create(store, asked),
@@ -124,6 +127,11 @@ fn serve(store: &Store, asked: &Asked) -> Answer {
         }
         _ => missing(),
     }
+}
+
+/// The one way to merge that the repository allows.
+fn style(store: &Store) -> &'static str {
+    if store.kept().squashes { "squash" } else { "merge" }
 }
 
 fn list(store: &Store, asked: &Asked) -> Answer {
@@ -304,6 +312,9 @@ fn merge(store: &Store, asked: &Asked, pull: &Pull) -> Answer {
     if pull.state != Stands::Open || pull.draft {
         return Answer::of(405, json!({ "message": "Please try again later" }));
     }
+    assert_eq!(asked.text("Do").as_deref(), Some(style(store)), "the only way that this repository allows");
+    let text = |field: &str| asked.text(field).unwrap_or_default();
+    let (title, text) = (text("MergeTitleField"), text("MergeMessageField"));
     // As the servers do: an order for later is taken for whatever head, and taken once.
     if asked.body["merge_when_checks_succeed"] == true {
         let mut kept = store.kept();
@@ -311,12 +322,13 @@ fn merge(store: &Store, asked: &Asked, pull: &Pull) -> Answer {
             return Answer::of(409, json!({ "message": "pull request is already scheduled to auto merge" }));
         }
         kept.armed.push(pull.number);
+        kept.armed_words = Some((title, text));
         return Answer::of(201, Value::Null);
     }
     if asked.body["head_commit_id"] != pull.sha.as_str() {
         return Answer::of(409, json!({ "message": "head out of date" }));
     }
-    if store.merge(pull.number).is_none() {
+    if store.merge_saying(pull.number, (&title, &text)).is_none() {
         return Answer::of(409, json!({ "message": "merge conflict" }));
     }
     if asked.body["delete_branch_after_merge"] == true {

@@ -66,7 +66,9 @@ async fn answer(State(store): State<Arc<Store>>, request: Request) -> Response<B
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, 8 << 20).await.unwrap();
     let shown = parts.uri.path_and_query().unwrap().to_string();
-    let fault = store.met(parts.method.as_str(), &shown);
+    // A question to GraphQL changes nothing, whatever HTTP calls it.
+    let is_question = body.starts_with(b"{\"query\":\"query(");
+    let fault = store.met(if is_question { "QUERY" } else { parts.method.as_str() }, &shown);
     match fault {
         Some(Fault::Before(status)) => {
             // Gateways may repeat what they were shown.
@@ -230,7 +232,8 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
             &whole(
                 "full-repository",
                 &json!({
-                    "private": true, "allow_merge_commit": true, "allow_squash_merge": false, "allow_rebase_merge": false,
+                    "private": true, "allow_merge_commit": !store.kept().squashes,
+                    "allow_squash_merge": store.kept().squashes, "allow_rebase_merge": false,
                     "permissions": {"admin": false, "pull": true, "push": true},
                 }),
             ),
@@ -557,11 +560,16 @@ fn patch(store: &Store, asked: &Asked<'_>, number: u64) -> Response<Body> {
 
 fn merge(store: &Store, asked: &Asked<'_>, number: u64) -> Response<Body> {
     let pull = store.pull(number);
-    assert_eq!(asked.text("merge_method"), "merge", "the only way that this repository allows");
+    let way = if store.kept().squashes { "squash" } else { "merge" };
+    assert_eq!(asked.text("merge_method"), way, "the only way that this repository allows");
     if asked.text("sha") != pull.sha {
         return said(409, &json!({"message": "Head branch was modified. Review and try the merge again."}));
     }
-    let merged = if pull.state == Stands::Open { store.merge(number) } else { None };
+    let merged = if pull.state == Stands::Open {
+        store.merge_saying(number, (&asked.text("commit_title"), &asked.text("commit_message")))
+    } else {
+        None
+    };
     match merged {
         Some(sha) => said(200, &json!({"sha": sha, "merged": true, "message": "merged"})),
         None => said(405, &json!({"message": "Pull Request is not mergeable"})),
@@ -576,6 +584,9 @@ fn graphql(store: &Store, asked: &Asked<'_>) -> Response<Body> {
 }
 
 fn answer_graphql(store: &Store, query: &str, variables: &Value) -> Value {
+    if query.contains("statusCheckRollup") {
+        return rollups(store, variables);
+    }
     if query.starts_with("query") {
         let number = variables["number"].as_u64().unwrap();
         let is_queued = store.kept().queued.contains(&number);
@@ -594,12 +605,44 @@ fn answer_graphql(store: &Store, query: &str, variables: &Value) -> Value {
         return json!({"data": null, "errors": [{"type": "UNPROCESSABLE", "message": "the head moved"}]});
     }
     if query.contains("enablePullRequestAutoMerge") {
-        assert_eq!(variables["method"], "MERGE", "the only way that this repository allows");
-        store.kept().arm(number);
+        let way = if store.kept().squashes { "SQUASH" } else { "MERGE" };
+        assert_eq!(variables["method"], way, "the only way that this repository allows");
+        let text = |name: &str| variables[name].as_str().unwrap_or_default().to_owned();
+        let mut kept = store.kept();
+        kept.arm(number);
+        kept.armed_words = Some((text("title"), text("text")));
         return json!({"data": {"enablePullRequestAutoMerge": {"clientMutationId": null}}});
     }
     store.kept().queued.push(number);
     json!({"data": {"enqueuePullRequest": {"mergeQueueEntry": {"id": "MQ_1"}}}})
+}
+
+/// Tells the checks of the commits that the variables `c0`, `c1` … name.
+fn rollups(store: &Store, variables: &Value) -> Value {
+    let named = variables.as_object().unwrap().iter().filter(|(name, _)| name.starts_with('c'));
+    let commits = named.map(|(name, sha)| {
+        let sha = sha.as_str().unwrap();
+        let run = |row: &CheckRow| {
+            let ended = !matches!(row.word.as_str(), "queued" | "in_progress");
+            let word = row.word.to_uppercase();
+            json!({
+                "__typename": "CheckRun", "name": row.name, "status": if ended { "COMPLETED" } else { &word },
+                "conclusion": ended.then_some(&word), "completedAt": ended.then_some(row.at),
+            })
+        };
+        let status = |row: &CheckRow| {
+            json!({
+                "__typename": "StatusContext", "context": row.name, "state": row.word.to_uppercase(),
+                "description": row.text, "createdAt": row.at,
+            })
+        };
+        let mut nodes: Vec<Value> = newest(store, sha, true).iter().map(run).collect();
+        nodes.extend(newest(store, sha, false).iter().map(status));
+        let contexts = json!({"pageInfo": {"hasNextPage": false}, "nodes": nodes});
+        let rollup = (!nodes.is_empty()).then(|| json!({"contexts": contexts}));
+        (name.clone(), json!({"statusCheckRollup": rollup}))
+    });
+    json!({"data": {"repository": commits.collect::<serde_json::Map<String, Value>>()}})
 }
 
 /// Appends a commit; every file that it writes becomes a plain one.

@@ -98,7 +98,7 @@ fn project(store: &Store, asked: &Asked, method: &str, rest: &[&str]) -> Answer 
                     "path_with_namespace": PROJECT,
                     "only_allow_merge_if_pipeline_succeeds": !protection.required.is_empty(),
                     "merge_trains_enabled": protection.queue,
-                    "squash_option": "default_off",
+                    "squash_option": if store.kept().squashes { "always" } else { "default_off" },
                     "permissions": { "project_access": { "access_level": 20 }, "group_access": null },
                     "archived": false,
                 }),
@@ -422,11 +422,18 @@ fn merge(store: &Store, asked: &Asked, pull: &Pull) -> Answer {
     if asked.body["sha"] != pull.sha.as_str() {
         return Answer::of(409, json!({ "message": "SHA does not match HEAD of source branch: " }));
     }
+    let squashes = store.kept().squashes;
+    assert_eq!(asked.body["squash"] == true, squashes);
+    let said = asked.text(if squashes { "squash_commit_message" } else { "merge_commit_message" }).unwrap_or_default();
+    let (title, text) = said.split_once("\n\n").unwrap_or((&said, ""));
     if asked.body["auto_merge"] == true && whole(store, pull)["detailed_merge_status"] == "ci_must_pass" {
-        store.kept().arm(pull.number);
+        let mut kept = store.kept();
+        kept.arm(pull.number);
+        kept.armed_words = Some((title.to_owned(), text.to_owned()));
+        drop(kept);
         return Answer::of(200, whole(store, pull));
     }
-    if store.merge(pull.number).is_none() {
+    if store.merge_saying(pull.number, (title, text)).is_none() {
         return Answer::of(422, json!({ "message": "Branch cannot be merged" }));
     }
     if asked.body["should_remove_source_branch"] == true {

@@ -98,12 +98,34 @@ impl Reader<'_> {
 
     /// Reads `{ field(argument: …) { … } … }` of a type, beside the data that was answered.
     fn selection(&mut self, kind: &str, data: &Value) {
+        let mut asked = vec!["__typename".to_owned()];
+        self.selected(kind, data, &mut asked);
+        let unasked = data.as_object().into_iter().flat_map(|data| data.keys()).filter(|name| !asked.contains(name));
+        self.faults.extend(unasked.map(|name| format!("{kind}.{name} was not asked for")));
+    }
+
+    /// Reads one, with the fragments in it; they are of the same data, where that is of their type.
+    fn selected(&mut self, kind: &str, data: &Value, asked: &mut Vec<String>) {
         let fields = self.fields(kind);
         self.next();
-        let mut asked = Vec::new();
         while self.words.peek().is_some() && !self.is_next("}") {
-            let name = self.next();
-            asked.push(name.clone());
+            let mut name = self.next();
+            if name == "..." {
+                self.next();
+                let of = self.next();
+                let is_other = data["__typename"].as_str().is_some_and(|told| told != of);
+                self.selected(&of, if is_other { &Value::Null } else { data }, asked);
+                continue;
+            }
+            let key = name.clone();
+            asked.push(key.clone());
+            if self.is_next(":") {
+                self.next();
+                name = self.next();
+            }
+            if name == "__typename" {
+                continue;
+            }
             let field = &fields[name.as_str()];
             if field.is_null() {
                 self.faults.push(format!("{kind} has no field {name}"));
@@ -113,7 +135,7 @@ impl Reader<'_> {
                 self.arguments(&field["arguments"], &format!("{kind}.{name}"), ")");
             }
             let of = field["type"].as_str().unwrap_or_default();
-            let value = &data[name.as_str()];
+            let value = &data[key.as_str()];
             if value.is_null() && of.ends_with('!') && !data.is_null() {
                 self.faults.push(format!("{kind}.{name} is never null"));
             }
@@ -123,8 +145,6 @@ impl Reader<'_> {
             }
         }
         self.next();
-        let unasked = data.as_object().into_iter().flat_map(|data| data.keys()).filter(|name| !asked.contains(name));
-        self.faults.extend(unasked.map(|name| format!("{kind}.{name} was not asked for")));
     }
 
     /// Reads `name: value …` up to a closing sign.

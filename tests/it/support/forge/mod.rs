@@ -112,6 +112,8 @@ pub(crate) enum Deed {
     HoldsVersion,
     /// Changes a file of the base branch that has nothing to do with it.
     Notes,
+    /// Takes back every approval of it.
+    Disapproves,
 }
 
 /// The next request of this method whose path contains this text meets the fault.
@@ -163,6 +165,10 @@ pub(crate) struct Kept {
     pub(crate) releases: Vec<(String, String)>,
     /// Where the forge keeps them.
     pub(crate) deployments: Vec<DeploymentRow>,
+    /// What it was told to say when it merges them by itself.
+    pub(crate) armed_words: Option<(String, String)>,
+    /// Whether the repository allows no other way to merge than to squash, into a commit that has the title alone.
+    pub(crate) squashes: bool,
     /// Whether the forge signs none of the commits that it makes.
     pub(crate) signs_nothing: bool,
     clock: u64,
@@ -221,6 +227,7 @@ impl Store {
                 ".tagboat/holds.yaml",
                 "version: 1\nholds:\n  - image: ghcr.io/acme/web\n    tag: 1.5.0\n    by: Ada\n    reason: it leaks\n",
             ),
+            Deed::Disapproves => self.change(pull.number, |pull| pull.reviews.clear()),
             Deed::Notes => writes("notes", "nothing to do with it\n"),
         }
     }
@@ -244,9 +251,15 @@ impl Store {
             let pull = self.pull(number);
             let has_rule = !self.kept().protection.required.is_empty();
             if pull.state == Stands::Open && has_rule && self.has_required(&pull, "success") {
-                self.merge(number);
+                self.merge_by_itself(number);
             }
         }
+    }
+
+    /// Merges what it was told to merge by itself, with the words that it was told.
+    pub(crate) fn merge_by_itself(&self, number: u64) {
+        let (title, text) = self.kept().armed_words.clone().unwrap_or_default();
+        self.merge_saying(number, (&title, &text));
     }
 
     fn look_at_branches(&self) {
@@ -316,12 +329,24 @@ impl Store {
         tree.lines().next().map(str::to_owned)
     }
 
-    /// Merges a pull request into its base by a merge commit, and returns that; `None` on a conflict.
+    /// Merges a pull request into its base, and returns the commit; `None` on a conflict.
     pub(crate) fn merge(&self, number: u64) -> Option<String> {
+        self.merge_saying(number, ("", ""))
+    }
+
+    /// Merges a pull request by a merge commit, or squashes it, with a title and a text where they are not empty.
+    pub(crate) fn merge_saying(&self, number: u64, (title, text): (&str, &str)) -> Option<String> {
         let pull = self.pull(number);
         let (tree, base) = (self.merged_tree(&pull)?, self.at(&pull.base)?);
-        let message = format!("Merge pull request #{number}");
-        let arguments = ["commit-tree", &tree, "-p", &base, "-p", &pull.sha, "-m", &message];
+        let squashes = self.kept().squashes;
+        let title = match title {
+            "" if squashes => format!("{} (#{number})", pull.title),
+            "" => format!("Merge pull request #{number}"),
+            title => title.to_owned(),
+        };
+        let message = format!("{title}\n\n{text}");
+        let mut arguments = vec!["commit-tree", &tree, "-p", &base, "-m", &message];
+        arguments.extend((!squashes).then_some(["-p", &pull.sha]).into_iter().flatten());
         let merged = self.repository.git(&arguments);
         self.repository.git(&["update-ref", &format!("refs/heads/{}", pull.base), &merged, &base]);
         self.change(number, |pull| {

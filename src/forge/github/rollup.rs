@@ -1,0 +1,159 @@
+//! The checks of many head commits by one question to GraphQL: REST takes two for each, and a pass that only waits asks no more than this.
+//!
+//! It tells who still waits. What is to be merged is asked for again by itself.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::forge::ForgeError;
+use crate::forge::github::readiness::{of_run, of_status, worst};
+use crate::forge::github::{GitHub, raw};
+use crate::model::commit::CommitId;
+use crate::model::pull_request::Check;
+
+/// The most commits of one question.
+const AT_ONCE: usize = 50;
+
+/// What is asked of a commit; one with more checks is not told whole.
+const TOLD: &str = "... on Commit { statusCheckRollup { contexts(first: 100) { pageInfo { hasNextPage } nodes { __typename \
+                    ... on CheckRun { name status conclusion completedAt } \
+                    ... on StatusContext { context state description createdAt } } } } }";
+
+#[derive(Debug, Deserialize)]
+struct Rollup {
+    contexts: Contexts,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Contexts {
+    page_info: PageInfo,
+    nodes: Vec<Node>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PageInfo {
+    has_next_page: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(tag = "__typename")]
+enum Node {
+    #[serde(rename_all = "camelCase")]
+    CheckRun { name: String, status: String, conclusion: Option<String>, completed_at: Option<Timestamp> },
+    #[serde(rename_all = "camelCase")]
+    StatusContext { context: String, state: String, description: Option<String>, created_at: Option<Timestamp> },
+}
+
+impl Node {
+    /// Reads it as REST tells it: GraphQL has the same words in capitals.
+    fn into_check(self) -> Check {
+        match self {
+            Self::CheckRun { name, status, conclusion, completed_at } => of_run(raw::CheckRun {
+                name,
+                status: status.to_ascii_lowercase(),
+                conclusion: conclusion.map(|word| word.to_ascii_lowercase()),
+                completed_at,
+            }),
+            Self::StatusContext { context, state, description, created_at } => {
+                // REST does not list what was not set at all.
+                let state = if state == "EXPECTED" { "pending".to_owned() } else { state.to_ascii_lowercase() };
+                of_status(raw::Status { context, state, description, updated_at: created_at })
+            }
+        }
+    }
+}
+
+impl GitHub {
+    /// Lists the checks of commits; without those that are not told whole, and without any where GraphQL does not tell.
+    pub(super) async fn checked_at_once(
+        &self,
+        commits: &[CommitId],
+    ) -> Result<BTreeMap<CommitId, Vec<Check>>, ForgeError> {
+        let mut known = BTreeMap::new();
+        for some in commits.chunks(AT_ONCE) {
+            let (mut declared, mut asked) = (String::new(), String::new());
+            let mut variables = json!({"owner": self.owner, "name": self.name});
+            for (at, commit) in some.iter().enumerate() {
+                let _infallible = write!(declared, ", $c{at}: GitObjectID!");
+                let _infallible = write!(asked, " c{at}: object(oid: $c{at}) {{ {TOLD} }}");
+                variables[format!("c{at}")] = commit.as_str().into();
+            }
+            let question = format!(
+                "query($owner: String!, $name: String!{declared}) {{ repository(owner: $owner, name: $name) {{{asked} }} }}"
+            );
+            let said = match self.transport.ask_graphql(&question, variables).await? {
+                Ok(said) => said,
+                Err(words) => {
+                    tracing::debug!(
+                        words = words.join("; "),
+                        "GraphQL tells of no checks: they are asked for one by one"
+                    );
+                    return Ok(known);
+                }
+            };
+            let told = some.iter().enumerate().filter_map(|(at, commit)| {
+                Some((commit.clone(), checks(&said["repository"][format!("c{at}").as_str()])?))
+            });
+            known.extend(told);
+        }
+        Ok(known)
+    }
+}
+
+/// Reads the checks of a commit; `None` where they are not all there, or have another shape than documented.
+fn checks(commit: &Value) -> Option<Vec<Check>> {
+    // Without any check there is no rollup.
+    let rollup: Option<Rollup> = Deserialize::deserialize(commit.get("statusCheckRollup")?).ok()?;
+    let Some(rollup) = rollup else { return Some(Vec::new()) };
+    let is_whole = !rollup.contexts.page_info.has_next_page;
+    is_whole.then(|| worst(rollup.contexts.nodes.into_iter().map(Node::into_check)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::pull_request::CheckState;
+
+    fn rollup(more: bool, nodes: &Value) -> Value {
+        json!({"statusCheckRollup": {"contexts": {"pageInfo": {"hasNextPage": more}, "nodes": nodes}}})
+    }
+
+    #[test]
+    fn words_are_those_of_rest_and_the_worst_of_a_name_counts() {
+        let run = |name: &str, status: &str, conclusion: Option<&str>| json!({"__typename": "CheckRun", "name": name, "status": status, "conclusion": conclusion, "completedAt": null});
+        let status = |name: &str, state: &str| json!({"__typename": "StatusContext", "context": name, "state": state, "description": null, "createdAt": "2026-11-20T08:00:00Z"});
+        let nodes = json!([
+            run("build", "COMPLETED", Some("SUCCESS")),
+            run("build", "COMPLETED", Some("TIMED_OUT")),
+            run("lint", "IN_PROGRESS", None),
+            status("e2e", "EXPECTED"),
+            status("scan", "ERROR"),
+        ]);
+        let told = checks(&rollup(false, &nodes)).unwrap();
+        let told: Vec<_> = told.iter().map(|check| (check.name.as_str(), check.state, check.word.as_str())).collect();
+        let expected = [
+            ("build", CheckState::Failed, "timed_out"),
+            ("e2e", CheckState::Pending, "pending"),
+            ("lint", CheckState::Pending, "in_progress"),
+            ("scan", CheckState::Failed, "error"),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn what_is_not_told_whole_is_not_known() {
+        assert_eq!(checks(&rollup(true, &json!([]))), None);
+        assert_eq!(checks(&json!({"statusCheckRollup": null})), Some(Vec::new()));
+        for other in
+            [json!(null), json!({}), json!({"statusCheckRollup": 1}), rollup(false, &json!([{"__typename": "New"}]))]
+        {
+            assert_eq!(checks(&other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! How people name what they order, who they are on record as, and what stands until somebody merges it.
+
+use serde_json::Value;
+
+use crate::git::signing::ssh_key;
+use crate::program::{Ran, World};
+use crate::support::repository::Repository;
+
+/// Takes the line ends out of wrapped text.
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Two environments with images, and a bare repository.
+struct Scene {
+    world: World,
+    remote: Repository,
+}
+
+impl Scene {
+    fn new(further: &str, prod: &str, images: &[&str]) -> Self {
+        let world = World::new();
+        let host = world.registry.host();
+        let config = format!(
+            "version: 1\nimages:\n  - match: {host}/**\n    semver: 1.x\n{}environments:\n  - name: dev\n    files: \
+             [dev/**]\n    publish: commit\n    gates: {{manual: true}}\n  - name: prod\n    files: [prod/**]\n    after: \
+             dev\n    publish: {prod}\n",
+            further.replace("HOST", &host)
+        );
+        let mut files = vec![(".tagboat.yaml".to_owned(), config)];
+        for image in images {
+            ["1.4.0", "1.5.0"].iter().for_each(|tag| world.push(image, tag));
+            for environment in ["dev", "prod"] {
+                let path = format!("{environment}/{}.yaml", image.replace('/', "-"));
+                files.push((path, world.deployment(&format!("{image}:1.4.0"))));
+            }
+        }
+        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        let remote = world.scratch.bare("manifests.git", &files);
+        Self { world, remote }
+    }
+
+    /// Lets a person write a version of images into both environments.
+    fn write(&self, images: &[&str], tag: &str, day: u8) {
+        let people = Repository { folder: self.world.scratch.path(&format!("people-{tag}-{day}")) };
+        let url = self.remote.folder.display().to_string();
+        self.remote.git(&["clone", "--quiet", &url, &people.folder.display().to_string()]);
+        let mut files = Vec::new();
+        for image in images {
+            for environment in ["dev", "prod"] {
+                let path = format!("{environment}/{}.yaml", image.replace('/', "-"));
+                files.push((path, self.world.deployment(&format!("{image}:{tag}"))));
+            }
+        }
+        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        people.commit_files(&files, "By hand", day);
+        people.git(&["push", "--quiet", "origin", "main"]);
+    }
+
+    fn call(&self, arguments: &[&str]) -> Ran {
+        self.call_as(&[("USER", "ada")], arguments)
+    }
+
+    fn call_as(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Ran {
+        let url = self.remote.folder.display().to_string();
+        let mut command = self.world.command(&[arguments, &["--repo", &url, "--branch", "main"]].concat());
+        for name in ["GITHUB_ACTOR", "GITLAB_USER_LOGIN", "USER", "LOGNAME"] {
+            command.env_remove(name);
+        }
+        self.world.finish(command.envs(variables.iter().copied()))
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        self.call(&[arguments, &["--output", "json"]].concat()).ended(0).json()
+    }
+
+    fn runs(&self, path: &str) -> String {
+        let text = String::from_utf8(self.remote.show("main", path)).unwrap();
+        text.split("  #").next().unwrap().rsplit(':').next().unwrap().to_owned()
+    }
+}
+
+#[test]
+fn every_order_takes_the_last_parts_of_an_images_name() {
+    let scene = Scene::new("", "commit", &["acme/web", "acme/api", "other/api"]);
+    scene.write(&["acme/web", "acme/api", "other/api"], "1.5.0", 3);
+    scene.call(&["rollback", "prod", "web", "--reason", "loses sessions"]).ended(0);
+    assert_eq!(scene.runs("prod/acme-web.yaml"), "1.4.0");
+    let before = scene.remote.tip("main");
+    let host = scene.world.registry.host();
+    let candidates = "`api` may be 127.0.0.1:50000/acme/api or 127.0.0.1:50000/other/api: write more of the name";
+    let folder = scene.world.tree().display().to_string();
+    scene.remote.git(&["clone", "--quiet", &scene.remote.folder.display().to_string(), &folder]);
+    for arguments in [
+        vec!["rollback", "prod", "api"],
+        vec!["promote", "api:1.5.0", "--to", "prod", "--now", "--reason", "x"],
+        vec!["hold", "api:1.5.0", "--reason", "x"],
+        vec!["history", "--image", "api"],
+        vec!["run", "--image", "api"],
+    ] {
+        let refused = scene.call(&arguments).ended(2);
+        assert!(refused.err.contains(candidates), "{refused:?}");
+    }
+    let refused = scene.world.tagboat(&["explain", "api", "-C", &folder]).ended(2);
+    assert!(refused.err.contains(candidates), "{refused:?}");
+    assert_eq!(scene.remote.tip("main"), before);
+
+    scene.call(&["release", "web:1.5.0", "-e", "prod", "--reason", "mended"]).ended(0);
+    scene.call(&["promote", "web:1.5.0", "--to", "prod", "--now", "--reason", "again"]).ended(0);
+    assert_eq!(scene.runs("prod/acme-web.yaml"), "1.5.0");
+    scene.call(&["hold", "other/api:1.5.0", "-e", "prod", "--reason", "slow"]).ended(0);
+    let holds = String::from_utf8(scene.remote.show("main", ".tagboat/holds.yaml")).unwrap();
+    assert!(holds.contains(&format!("image: {host}/other/api\n")), "{holds}");
+    let told = scene.json(&["history", "--image", "web", "--environment", "prod"]);
+    let kinds: Vec<&str> = told["entries"].as_array().unwrap().iter().filter_map(|row| row["kind"].as_str()).collect();
+    assert_eq!(kinds, ["hotfix", "release", "rollback", "hold", "promotion", "manual"], "{told}");
+    let ran = scene.call(&["run", "--image", "web", "--dry-run"]).ended(0);
+    assert!(!ran.out.contains("looks nowhere"), "{ran:?}");
+    let explained = scene.world.tagboat(&["explain", "acme/web", "-C", &folder]).ended(0);
+    assert!(explained.err.contains("note: acme/web is"), "{explained:?}");
+}
+
+#[test]
+fn a_group_goes_before_an_image_of_its_name_and_one_image_that_leaves_it_is_told_of() {
+    let groups = "groups:\n  - name: web\n    images: [HOST/acme/web, HOST/acme/api]\n";
+    let scene = Scene::new(groups, "commit", &["acme/web", "acme/api"]);
+    scene.write(&["acme/web", "acme/api"], "1.5.0", 3);
+    let alone = scene.call(&["rollback", "prod", "acme/web"]).ended(0);
+    assert_eq!((scene.runs("prod/acme-web.yaml"), scene.runs("prod/acme-api.yaml")), ("1.4.0".into(), "1.5.0".into()));
+    let told = "it goes back without the others of the group `web`, which `tagboat rollback prod web` takes along";
+    assert!(words(&alone.out).contains(told), "{alone:?}");
+    scene.write(&["acme/web", "acme/api"], "1.5.1", 5);
+    let both = scene.call(&["rollback", "prod", "web"]).ended(0);
+    assert_eq!((scene.runs("prod/acme-web.yaml"), scene.runs("prod/acme-api.yaml")), ("1.4.0".into(), "1.5.0".into()));
+    assert!(!words(&both.out).contains("without the others"), "{both:?}");
+}
+
+#[test]
+fn who_ordered_it_is_read_back_and_is_gits_own_user_where_nobody_else_is_named() {
+    let scene = Scene::new("", "commit", &["acme/web"]);
+    scene.write(&["acme/web"], "1.5.0", 3);
+    scene.call(&["rollback", "prod", "web", "--reason", "loses sessions"]).ended(0);
+    let config = scene.world.beside("gitconfig", "[user]\n\tname = Ada Lovelace\n\temail = ada@acme.example\n");
+    let named = [("GIT_CONFIG_GLOBAL", config.as_str())];
+    scene.call_as(&named, &["release", "web", "--reason", "mended"]).ended(0);
+    scene.call_as(&named, &["promote", "web:1.5.0", "--to", "prod", "--now", "--reason", "again"]).ended(0);
+    let told = scene.json(&["history", "--environment", "prod"]);
+    let rows: Vec<(&str, &str, &str)> = told["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            (row["kind"].as_str().unwrap(), row["by"].as_str().unwrap_or("-"), row["reason"].as_str().unwrap_or("-"))
+        })
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            ("hotfix", "Ada Lovelace", "again"),
+            ("release", "Ada Lovelace", "mended"),
+            ("rollback", "ada", "loses sessions"),
+            ("hold", "ada", "loses sessions"),
+            ("promotion", "-", "-"),
+            ("manual", "-", "-"),
+        ]
+    );
+    let csv = scene.call(&["history", "--environment", "prod", "--output", "csv"]).ended(0).out;
+    assert!(csv.lines().nth(1).unwrap().ends_with(",hotfix,Tagboat,,again,Ada Lovelace"), "{csv}");
+    let text = scene.call(&["history", "--environment", "prod"]).ended(0).out;
+    assert!(text.lines().nth(1).unwrap().contains("Ada Lovel"), "{text}");
+    assert!(words(&text).contains("mended"), "{text}");
+    let done = scene.call(&["promote", "web:1.5.0", "--to", "prod", "--now", "--reason", "again"]).ended(0);
+    assert!(words(&done.out).contains("Nothing to do: it is so already"), "{done:?}");
+}
+
+#[test]
+fn an_order_that_may_not_be_followed_now_ends_with_1_and_one_that_names_nothing_with_2() {
+    let scene = Scene::new("", "commit", &["acme/web"]);
+    let before = scene.remote.tip("main");
+    for (arguments, code, says) in [
+        (vec!["rollback", "prod", "web"], 1, "error: "),
+        (vec!["rollback", "prod", "web", "--to", "1.5.0"], 1, "is newer than 1.4.0"),
+        (vec!["promote", "web:1.5.0", "--to", "prod"], 1, "bring it there first"),
+        (vec!["rollback", "prd", "web"], 2, "there is no environment `prd`"),
+        (vec!["rollback", "prod", "wbe"], 2, "neither an image nor a group"),
+        (vec!["promote", "wbe:1.5.0", "--to", "prod"], 2, "is not followed in prod"),
+    ] {
+        let refused = scene.call(&arguments).ended(code);
+        assert!(refused.err.contains(says), "{refused:?}");
+    }
+    assert_eq!(scene.remote.tip("main"), before);
+}
+
+#[test]
+fn status_and_run_tell_of_an_order_that_waits_to_be_merged() {
+    let scene = Scene::new("", "pullRequest", &["acme/web"]);
+    scene.write(&["acme/web"], "1.5.0", 3);
+    scene.call(&["rollback", "prod", "web", "--reason", "loses sessions"]).ended(0);
+    let status = scene.json(&["status"]);
+    let prod = &status["environments"][1]["images"][0];
+    assert_eq!((&prod["tag"], &prod["next"]["tag"]), (&"1.5.0".into(), &"1.4.0".into()), "{status}");
+    let told = "a person merges it: ada ordered to go back: loses sessions";
+    let text = scene.call(&["status"]).ended(0);
+    assert!(words(&text.out).contains(told), "{text:?}");
+    let ran = scene.call(&["run"]).ended(0);
+    assert!(words(&ran.out).contains(told), "{ran:?}");
+    // Merged, there is nothing to tell of any more.
+    let head = scene.remote.git(&["for-each-ref", "--format=%(objectname)", "refs/heads/tagboat/prod/*"]);
+    scene.remote.git(&["update-ref", "refs/heads/main", head.trim()]);
+    let after = scene.call(&["status"]).ended(0);
+    assert!(!words(&after.out).contains("ada ordered"), "{after:?}");
+}
+
+#[test]
+fn an_order_is_signed_where_commits_are() {
+    let scene = Scene::new("commit: {sign: ssh}\n", "commit", &["acme/web"]);
+    scene.write(&["acme/web"], "1.5.0", 3);
+    let refused = scene.call(&["rollback", "prod", "web"]).ended(1);
+    assert!(refused.err.contains("nothing is pushed unsigned"), "{refused:?}");
+    let key = ssh_key(&scene.world.scratch, "signing-key", &["-t", "ed25519"]);
+    let secret = std::fs::read_to_string(key).unwrap();
+    scene.call_as(&[("TAGBOAT_SSH_SIGNING_KEY", &secret)], &["rollback", "prod", "web"]).ended(0);
+    assert!(scene.remote.git(&["cat-file", "commit", "main"]).contains("BEGIN SSH SIGNATURE"));
+    assert_eq!(scene.runs("prod/acme-web.yaml"), "1.4.0");
+}
+
+#[test]
+fn a_shallow_clone_says_what_cuts_the_record_off() {
+    let scene = Scene::new("", "commit", &["acme/web"]);
+    scene.write(&["acme/web"], "1.5.0", 3);
+    let folder = scene.world.scratch.path("shallow").display().to_string();
+    let url = format!("file://{}", scene.remote.folder.display());
+    scene.remote.git(&["clone", "--quiet", "--depth", "1", &url, &folder]);
+    for command in [vec!["history"], vec!["report", "--since", "2025-12-01"]] {
+        let ran = scene.world.tagboat(&[&command[..], &["-C", &folder]].concat()).ended(0);
+        assert!(ran.err.contains("`git fetch --unshallow` brings the rest"), "{ran:?}");
+        assert!(!ran.err.contains("commits are read"), "{ran:?}");
+    }
+}

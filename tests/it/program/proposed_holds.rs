@@ -1,0 +1,222 @@
+//! Holds where the base takes no direct push: a pull request proposes them, and counts as long as it is open.
+
+use std::sync::Arc;
+
+use crate::program::{Ran, World};
+use crate::support::forge::{Stands, Store, gitea, github, gitlab, serve};
+use crate::support::git_server::{GitServer, Rules};
+use crate::support::repository::Repository;
+
+const PROTECTED: &str =
+    "#!/bin/sh\n[ \"$1\" != refs/heads/main ] || { echo 'changes must be made through a pull request'; exit 1; }\n";
+const HEAD: &str = "tagboat/@holds";
+
+/// Takes the line ends out of wrapped text.
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A program, a repository whose base is protected, and its forge where it has one.
+struct Scene {
+    world: World,
+    remote: Repository,
+    forge: Option<(GitServer, Arc<Store>, &'static str, [String; 2])>,
+    url: String,
+}
+
+impl Scene {
+    fn new(forge: Option<&'static str>) -> Self {
+        let world = World::with_web(&["1.4.0", "1.4.1", "1.5.0"]);
+        let config = world.config().replace("publish: commit", "publish: pullRequest");
+        let web = world.deployment("acme/web:1.4.0");
+        let path = if forge == Some("gitlab") { "acme/platform/gitops.git" } else { "acme/gitops.git" };
+        let remote = world.scratch.bare(path, &[(".tagboat.yaml", &config), ("dev/web.yaml", &web)]);
+        remote.git(&["config", "http.receivepack", "true"]);
+        remote.hook("update", PROTECTED);
+        let Some(name) = forge else {
+            let url = remote.folder.display().to_string();
+            return Self { world, remote, forge: None, url };
+        };
+        let server = GitServer::start(&world.scratch.path(""), Rules::default());
+        let url = server.url(path);
+        let store = Store::over(remote.folder.clone());
+        let (router, base, token) = match name {
+            "gitlab" => (gitlab::router(Arc::clone(&store)), "gitlab", gitlab::TOKEN),
+            "gitea" => (gitea::router(Arc::clone(&store)), "forge", gitea::TOKEN),
+            _ => (github::router(Arc::clone(&store)), "api/v3", "tok-en"),
+        };
+        let address = format!("{}/{base}", serve(router));
+        Self { world, remote, forge: Some((server, store, name, [address, token.to_owned()])), url }
+    }
+
+    fn call(&self, arguments: &[&str]) -> Ran {
+        let mut command = self.world.command(&[arguments, &["--repo", &self.url, "--branch", "main"]].concat());
+        if let Some((_, _, name, [address, token])) = &self.forge {
+            command.args(["--forge", name, "--forge-url", address]).env("TAGBOAT_TOKEN", token);
+        }
+        self.world.finish(command.env("USER", "ada"))
+    }
+
+    fn store(&self) -> &Store {
+        &self.forge.as_ref().unwrap().1
+    }
+
+    /// Returns what the pull request for `dev` brings.
+    fn proposed(&self) -> String {
+        let head = self.remote.git(&["for-each-ref", "--format=%(refname:short)", "refs/heads/tagboat/dev/*"]);
+        let text = String::from_utf8(self.remote.show(head.trim(), "dev/web.yaml")).unwrap();
+        text.split("  #").next().unwrap().rsplit(':').next().unwrap().to_owned()
+    }
+
+    fn holds(&self, branch: &str) -> String {
+        String::from_utf8(self.remote.show(branch, ".tagboat/holds.yaml")).unwrap()
+    }
+}
+
+#[test]
+fn a_protected_base_gets_a_pull_request_that_holds_as_long_as_it_is_open() {
+    for name in ["github", "gitlab", "gitea"] {
+        let scene = Scene::new(Some(name));
+        let before = scene.remote.tip("main");
+        let held = scene.call(&["hold", "web:1.5.0", "-e", "dev", "--reason", "loses @sessions"]).ended(0);
+        let pull = scene.store().pull(1);
+        assert_eq!((scene.remote.tip("main"), pull.head.as_str()), (before.clone(), HEAD), "{name}: {held:?}");
+        let said = words(&held.out);
+        assert!(said.contains("The branch takes no direct push: opened the pull request http"), "{said}");
+        assert!(said.contains("as long as it stands, what it holds counts as held"), "{said}");
+        assert!(pull.body.contains("counts as held") && !pull.body.contains("@sessions"), "{}", pull.body);
+        assert!(scene.holds(HEAD).contains("reason: \"loses @sessions\"") && scene.holds(HEAD).contains("by: \"ada\""));
+        // What is proposed to be held is moved nowhere, and said why.
+        let ran = scene.call(&["run"]).ended(0);
+        assert_eq!(scene.proposed(), "1.4.1", "{name}: {ran:?}");
+        assert!(words(&ran.out).contains("not merged yet"), "{ran:?}");
+        assert_eq!(scene.store().pull(1).state, Stands::Open, "a pass leaves it alone");
+
+        // A second one stands in the same pull request; a release of it takes it out again.
+        scene.call(&["hold", "web:1.4.1", "--reason", "slow"]).ended(0);
+        assert_eq!(scene.store().kept().pulls.len(), 2, "{name}");
+        assert!(scene.holds(HEAD).contains("1.5.0") && scene.holds(HEAD).contains("1.4.1"));
+        let again = scene.call(&["hold", "web:1.4.1", "--reason", "slow"]).ended(0);
+        assert!(words(&again.out).contains("It stands already"), "{again:?}");
+        scene.call(&["release", "web:1.4.1", "--reason", "measured again"]).ended(0);
+        assert!(!scene.holds(HEAD).contains("1.4.1"));
+
+        // Closed by a person, it holds nothing, although the branch is left.
+        scene.store().change(1, |pull| pull.state = Stands::Closed);
+        let ran = scene.call(&["run"]).ended(0);
+        assert_eq!(scene.proposed(), "1.5.0", "{name}: {ran:?}");
+
+        // Asked for again it is another one, and once merged it is like any other hold.
+        scene.call(&["hold", "web:1.5.0", "-e", "dev", "--reason", "still"]).ended(0);
+        let number = scene.store().kept().pulls.len() as u64;
+        assert_eq!(scene.store().pull(number).head, HEAD, "{name}");
+        scene.store().merge(number).unwrap();
+        scene.store().refresh();
+        assert!(scene.holds("main").contains("still"), "{name}");
+        let ran = scene.call(&["run"]).ended(0);
+        assert_eq!(scene.proposed(), "1.4.1", "{name}: {ran:?}");
+        assert!(!words(&ran.out).contains("not merged yet"), "{ran:?}");
+
+        // A release is proposed as well, and counts once it is merged; who and why is on record.
+        let released = scene.call(&["release", "web:1.5.0", "--reason", "mended"]).ended(0);
+        assert!(words(&released.out).contains("opened the pull request"), "{released:?}");
+        let message = scene.remote.git(&["log", "-1", "--format=%B", HEAD]);
+        assert!(message.contains("Tagboat-By: ada\nTagboat-Reason: mended"), "{message}");
+        scene.call(&["run"]).ended(0);
+        assert_eq!(scene.proposed(), "1.4.1", "{name}");
+        let number = scene.store().kept().pulls.len() as u64;
+        scene.store().merge(number).unwrap();
+        scene.store().refresh();
+        scene.call(&["run"]).ended(0);
+        assert_eq!(scene.proposed(), "1.5.0", "{name}");
+    }
+}
+
+#[test]
+fn on_plain_git_the_head_branch_holds_until_it_is_merged_or_removed() {
+    let scene = Scene::new(None);
+    let held = scene.call(&["hold", "web:1.5.0", "--reason", "loses sessions", "--output", "json"]).ended(0).json();
+    assert_eq!((&held["proposals"][0]["branch"], &held["proposals"][0]["action"]), (&HEAD.into(), &"opened".into()));
+    assert_eq!(held["holds"][0]["tag"], "1.5.0", "{held}");
+    scene.call(&["run"]).ended(0);
+    assert_eq!(scene.proposed(), "1.4.1");
+    let status = scene.world.tagboat(&["status", "--repo", &scene.url, "--branch", "main"]).ended(0);
+    assert!(words(&status.out).contains("not merged yet"), "{status:?}");
+    // An order does not bring it either.
+    let refused = scene.call(&["promote", "web:1.5.0", "--to", "dev", "--now", "--reason", "x"]).ended(1);
+    assert!(refused.err.contains("is held"), "{refused:?}");
+    // Merged as it stands, it is spent: what is released on the base then does not come back by the branch.
+    let tip = scene.remote.tip(HEAD);
+    scene.remote.git(&["update-ref", "refs/heads/main", &tip]);
+    scene.remote.git(&["config", "core.hooksPath", "/nowhere"]);
+    scene.call(&["release", "web:1.5.0"]).ended(0);
+    assert!(scene.remote.at(HEAD).is_some());
+    scene.call(&["run"]).ended(0);
+    assert_eq!(scene.proposed(), "1.5.0");
+    scene.remote.git(&["config", "--unset", "core.hooksPath"]);
+    // Removed, it holds nothing.
+    scene.call(&["hold", "web:1.5.0", "--reason", "again"]).ended(0);
+    scene.call(&["run"]).ended(0);
+    assert_eq!(scene.proposed(), "1.4.1");
+    scene.remote.git(&["update-ref", "-d", &format!("refs/heads/{HEAD}")]);
+    scene.call(&["run"]).ended(0);
+    assert_eq!(scene.proposed(), "1.5.0");
+}
+
+#[test]
+fn what_somebody_else_pushed_there_is_not_overwritten_and_a_broken_file_stops_what_might_be_held() {
+    let scene = Scene::new(None);
+    scene.call(&["hold", "web:1.5.0", "--reason", "loses sessions"]).ended(0);
+    let people = Repository { folder: scene.world.scratch.path("people") };
+    scene.remote.git(&["clone", "--quiet", "--branch", HEAD, &scene.url, &people.folder.display().to_string()]);
+    let more = scene.holds(HEAD) + "  # by hand\n  - image: web\n    tags: 1\n";
+    people.commit_files(&[(".tagboat/holds.yaml", &more)], "By hand", 3);
+    people.git(&["push", "--quiet", "origin", HEAD]);
+    let ran = scene.call(&["run"]).ended(2);
+    assert!(ran.err.contains(".tagboat/holds.yaml on tagboat/@holds:9:5"), "{ran:?}");
+    people.commit_files(&[(".tagboat/holds.yaml", &more.replace("tags: 1", "tag: 1"))], "Mend", 4);
+    people.git(&["push", "--quiet", "origin", HEAD]);
+    scene.call(&["run"]).ended(0);
+    assert_eq!(scene.proposed(), "1.4.1", "what a person holds there counts, too");
+    let tip = scene.remote.tip(HEAD);
+    let refused = scene.call(&["hold", "web:1.4.1", "--reason", "slow"]).ended(1);
+    assert!(refused.err.contains("nothing is held by this: somebody else has pushed to tagboat/@holds"), "{refused:?}");
+    assert_eq!(scene.remote.tip(HEAD), tip);
+}
+
+#[test]
+fn a_pass_in_which_nothing_moves_does_not_ask_for_it() {
+    let scene = Scene::new(Some("github"));
+    let (server, ..) = scene.forge.as_ref().unwrap();
+    scene.call(&["hold", "web:1.5.0", "--reason", "x"]).ended(0);
+    scene.call(&["hold", "web:1.4.1", "--reason", "x"]).ended(0);
+    scene.call(&["run"]).ended(0);
+    let idle = |scene: &Scene| {
+        server.requests();
+        scene.store().requests();
+        scene.call(&["run"]).ended(0);
+        (server.requests().len(), scene.store().requests())
+    };
+    scene.store().merge(1).unwrap();
+    scene.store().refresh();
+    idle(&scene);
+    let (git, forge) = idle(&scene);
+    // The base and the listing of head branches, two exchanges each; the listing of pull requests.
+    assert_eq!((git, forge.len()), (4, 1), "{forge:?}");
+}
+
+#[test]
+fn a_rollback_holds_what_it_leaves_although_that_is_proposed_to_be_held() {
+    let scene = Scene::new(None);
+    scene.remote.git(&["config", "core.hooksPath", "/nowhere"]);
+    let people = Repository { folder: scene.world.scratch.path("people") };
+    scene.remote.git(&["clone", "--quiet", &scene.url, &people.folder.display().to_string()]);
+    people.commit_files(&[("dev/web.yaml", &scene.world.deployment("acme/web:1.5.0"))], "By hand", 3);
+    people.git(&["push", "--quiet", "origin", "main"]);
+    scene.remote.git(&["config", "--unset", "core.hooksPath"]);
+    scene.call(&["hold", "web:1.5.0", "-e", "dev", "--reason", "loses sessions"]).ended(0);
+    scene.call(&["rollback", "dev", "web", "--reason", "worse"]).ended(0);
+    let head = scene.remote.git(&["for-each-ref", "--format=%(refname:short)", "refs/heads/tagboat/dev/*"]);
+    // The other one may be closed.
+    assert!(scene.holds(head.trim()).contains("reason: \"worse\""), "{}", scene.holds(head.trim()));
+}

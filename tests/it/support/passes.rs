@@ -1,0 +1,83 @@
+//! A pass, or an order, with all that tests seldom say otherwise: the branch `main`, no cache, no neighbours, no sources of the operator's.
+//!
+//! Entry points: [`Passing::pass`] and [`Passing::order`].
+
+use std::sync::Arc;
+
+use tagboat::cache::Cache;
+use tagboat::git::Remote;
+use tagboat::manifest::Limits;
+use tagboat::model::environment::{BranchName, Publish};
+use tagboat::model::outcome::Outcome;
+use tagboat::pass::order::{Order, OrderError, Ordering, follow};
+use tagboat::pass::propose::Publishing;
+use tagboat::pass::run::{Mode, Run, run};
+use tagboat::registry::TagSource;
+
+/// Where and when something happens.
+pub(crate) struct Passing<'a> {
+    pub(crate) remote: Arc<dyn Remote>,
+    pub(crate) tags: &'a dyn TagSource,
+    /// The moment, `2026-11-20T08:00:00Z`.
+    pub(crate) now: &'a str,
+    pub(crate) publishing: Publishing,
+}
+
+/// What a person says with an order.
+#[derive(Default)]
+pub(crate) struct Said<'a> {
+    pub(crate) by: Option<&'a str>,
+    pub(crate) reason: Option<&'a str>,
+    pub(crate) publish: Option<Publish>,
+}
+
+impl Passing<'_> {
+    /// Runs a pass.
+    pub(crate) async fn pass(self, mode: Mode) -> Outcome {
+        self.pass_with(&tagboat::pass::setup::no_cache(), mode).await
+    }
+
+    /// Runs a pass that remembers.
+    pub(crate) async fn pass_with(self, cache: &Cache, mode: Mode) -> Outcome {
+        run(&Run {
+            remote: self.remote,
+            branch: &BranchName::from("main"),
+            config: None,
+            neighbours: &tagboat::pass::elsewhere::nobody,
+            source: self.tags,
+            sources: &crate::support::sources::none(),
+            cache,
+            limits: &Limits::default(),
+            now: self.now.parse().unwrap(),
+            publishing: self.publishing,
+            detail: tagboat::pass::Detail::EveryTag,
+            only: &[],
+            mode,
+            progress: &|_| {},
+            read_config: &|_| {},
+        })
+        .await
+        .unwrap()
+    }
+
+    /// Follows an order.
+    pub(crate) async fn order(self, order: &Order, said: Said<'_>) -> Result<Outcome, OrderError> {
+        let given = Ordering {
+            remote: self.remote,
+            branch: &BranchName::from("main"),
+            config: None,
+            neighbours: &tagboat::pass::elsewhere::nobody,
+            source: self.tags,
+            sources: &crate::support::sources::none(),
+            cache: &tagboat::pass::setup::no_cache(),
+            limits: &Limits::default(),
+            now: self.now.parse().unwrap(),
+            publishing: self.publishing,
+            publish: said.publish,
+            by: said.by.map(str::to_owned),
+            reason: said.reason.map(str::to_owned),
+            progress: &|_| {},
+        };
+        follow(&given, order).await
+    }
+}
