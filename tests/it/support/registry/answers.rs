@@ -10,7 +10,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use base64::Engine as _;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use sha2::{Digest as _, Sha256};
 
 use super::{ACR_REFRESH, Auth, BodyFault, ENTRA_TOKEN, Faults, Inner, LinkStyle, Vendor};
@@ -511,7 +511,12 @@ async fn spoil(builder: axum::http::response::Builder, body: String, fault: Body
         BodyFault::Html => "<!DOCTYPE html><title>Sign in</title>".into(),
         BodyFault::NeverAnswers => std::future::pending().await,
         BodyFault::BreaksOff => {
-            Body::from_stream(stream::iter([Ok(half), Err(std::io::Error::other("the registry went away"))]))
+            let end = stream::once(async {
+                // What came before has left by then, so that it is the body that breaks off and not the answer.
+                tokio::task::yield_now().await;
+                Err(std::io::Error::other("the registry went away"))
+            });
+            Body::from_stream(stream::iter([Ok(half)]).chain(end))
         }
         BodyFault::Trickles => Body::from_stream(stream::unfold(body.into_bytes().into_iter(), |mut bytes| async {
             // The wait is the fault itself: nothing waits for it to end.
