@@ -209,7 +209,7 @@ impl RegistryClient {
             return Err(Failure::refused(&host.name, credential).into());
         }
         let is_others = held == Held::Serves(Whose::Others);
-        if is_others && credential.as_ref().is_some_and(|credential| !tokens.is_proven(credential)) {
+        if is_others && credential.as_ref().is_some_and(|credential| !tokens.is_proven_place(credential)) {
             return Err(Unanswered::Unproven);
         }
         let mut fetched = self.fetch_token(visit, realm, &scope, credential.as_deref()).await;

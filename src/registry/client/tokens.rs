@@ -227,6 +227,11 @@ impl Tokens {
         self.known().proven.iter().any(|proven| proven.is_same_secret(credential))
     }
 
+    /// Whether a credential is from where one came that was right: this one may have been renewed, as clouds do hourly.
+    pub(super) fn is_proven_place(&self, credential: &Credential) -> bool {
+        self.known().proven.iter().any(|proven| proven.origin == credential.origin)
+    }
+
     /// Remembers that a login is right, whatever single repositories say to it.
     pub(super) fn prove(&self, credential: &Arc<Credential>) {
         let mut known = self.known();
