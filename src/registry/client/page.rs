@@ -16,7 +16,7 @@ use crate::http::error::HttpError;
 use crate::model::tags::TagList;
 
 /// From this many bytes on, a page is parsed on another core: the one that asks has other answers to read.
-const WORTH_ANOTHER_CORE: usize = 4 << 10;
+const WORTH_ANOTHER_CORE: usize = 1 << 10;
 
 /// How much of a page is held before it is parsed while it arrives.
 const HELD: usize = 1 << 20;
