@@ -189,14 +189,19 @@ fn only_in_one(config: &Repository, sites: &[Site], findings: &mut Vec<Finding>)
             let Some(earlier) = config.environments.named(before) else { continue };
             for (image, own) in here {
                 let Some(others) = there.get(image).filter(|others| others.len() + own.len() > 2) else { continue };
-                let (own, others) = places::alone(&places, (environment, own), (earlier, others));
-                for (alone, has, lacks) in [(own, later, before), (others, before, later)] {
+                let apart = places::apart_from(&places, image, (environment, own), (earlier, others));
+                let hint = format!("{hint}: while `{before}` runs several versions, each goes to its own place");
+                for (alone, has, lacks) in [(apart.here, later, before), (apart.there, before, later)] {
                     for site in alone {
                         let message = format!("{image} stands here in {has} and at no such place in {lacks}");
-                        let hint =
-                            format!("{hint}: while `{before}` runs several versions, each goes to its own place");
-                        add(message, hint, &sites[site]);
+                        add(message, hint.clone(), &sites[site]);
                     }
+                }
+                for site in apart.ambiguous {
+                    let message =
+                        format!("the globs do not tell for which place in {before} {image} stands here in {later}");
+                    let hint = format!("{hint}: let wildcards stand for all in which its paths differ");
+                    add(message, hint, &sites[site]);
                 }
             }
         }
