@@ -31,7 +31,7 @@ use crate::pass::grounds::Seen;
 use crate::pass::propose::Publishing;
 use crate::pass::setup::watched;
 use crate::pass::view::{self, Branches, Unseen, Viewed};
-use crate::pass::{Inputs, MAX_HOLDS, PassError, blocking, record, report};
+use crate::pass::{Inputs, MAX_HOLDS, PassError, blocking, hold, record, report};
 use crate::promote;
 use crate::promote::drift::Runs;
 
@@ -342,7 +342,7 @@ fn theirs<'a, 'w>(
     }
     let mut found = Elsewhere {
         repository: Arc::clone(repository),
-        holds: held(other, environment, here)?,
+        holds: held(other, &theirs.sites, environment, here)?,
         ..Elsewhere::default()
     };
     for site in &theirs.sites {
@@ -394,15 +394,21 @@ fn ground<'a>(looking: Looking<'a>, other: &'a Other, branch: Option<&BranchName
 }
 
 /// Returns what people hold there: in the environment, in one before it, or everywhere.
-fn held(other: &Other, environment: &Environment, here: &EnvironmentName) -> Result<Vec<Hold>, String> {
+fn held(other: &Other, sites: &[Site], environment: &Environment, here: &EnvironmentName) -> Result<Vec<Hold>, String> {
     let path = RepoPath::new(HOLDS_FILE).expect("the name is plain");
     let bytes = other.viewed.files.read_if_there(&path, MAX_HOLDS);
     let Some(bytes) = bytes.map_err(|reason| format!("{HOLDS_FILE} there: {reason}"))? else { return Ok(Vec::new()) };
     let all = holds::parse_for(HOLDS_FILE, &bytes, &other.config.environments)
         .map_err(|faults| format!("there, {}", in_words(&PassError::Configuration(faults))))?;
+    let known: BTreeSet<&ImageName> = sites.iter().filter_map(|site| site.image.as_ref()).collect();
+    Ok(concerning(hold::resolved(all, &known), other, environment, here))
+}
+
+/// Returns which holds concern an environment there, under its name here.
+fn concerning(all: Vec<Hold>, other: &Other, environment: &Environment, here: &EnvironmentName) -> Vec<Hold> {
     let mut concerned = promote::order::before(environment, &other.config.environments);
     concerned.push(&environment.name);
     let counts = |hold: &Hold| hold.environment.as_ref().is_none_or(|own| concerned.contains(&own));
     let here = |hold| Hold { environment: Some(here.clone()), ..hold };
-    Ok(all.into_iter().filter(counts).map(here).collect())
+    all.into_iter().filter(counts).map(here).collect()
 }

@@ -1,8 +1,9 @@
 //! Holding and releasing versions: the file of holds is edited and committed, on whatever the branch has become; or proposed,
 //! where the branch takes no direct push.
 //!
-//! Entry points: [`follow`], and `awaited` for what is proposed and counts already.
+//! Entry points: [`follow`], `awaited` for what is proposed and counts already, and `resolved` for what entries mean.
 
+mod named;
 mod proposed;
 
 use std::collections::BTreeSet;
@@ -32,6 +33,7 @@ use crate::publish::apply::Applied;
 use crate::publish::held::{self, HoldChange};
 use crate::publish::making::MakeError;
 
+pub(in crate::pass) use crate::pass::hold::named::{candidates, resolved};
 pub use crate::pass::hold::proposed::ProposeError;
 pub(in crate::pass) use crate::pass::hold::proposed::awaited;
 
