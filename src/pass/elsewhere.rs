@@ -280,6 +280,32 @@ fn past(
     Ok(lacking.keys().filter_map(of).collect())
 }
 
+/// Returns what is proposed to be held in environments of other repositories, by their names here.
+///
+/// For each repository one listing of Git's, and one question to its forge where something is proposed.
+///
+/// # Errors
+///
+/// [`PassError`] where it is there and cannot be read: nothing may be moved then that might be held.
+pub(crate) async fn awaited(config: &Repository, others: &Others) -> Result<Vec<Hold>, PassError> {
+    let mut awaited = Vec::new();
+    for (url, other) in others {
+        let Ok(other) = other else { continue };
+        let proposed = other.viewed.awaited(&other.config, &other.publishing).await;
+        let proposed = proposed.map_err(|error| PassError::Files(format!("{url}: {}", in_words(&error))))?;
+        if proposed.is_empty() {
+            continue;
+        }
+        for before in config.environments.0.iter().flat_map(|environment| &environment.after) {
+            let Predecessor::Elsewhere { repository, environment, name, .. } = before else { continue };
+            let there = other.config.environments.named(environment).filter(|_| repository == url);
+            let held = there.map(|there| concerning(proposed.clone(), other, there, name)).unwrap_or_default();
+            awaited.extend(held.into_iter().filter(|hold| !awaited.contains(hold)).collect::<Vec<_>>());
+        }
+    }
+    Ok(awaited)
+}
+
 /// Returns the tips of every other repository: what was told of them holds as long as they stay.
 pub(super) fn tips(others: &Others) -> impl Iterator<Item = Option<CommitId>> {
     others.values().flat_map(|other| {
