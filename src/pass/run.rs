@@ -227,6 +227,7 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
     // Where nothing moves, nobody asks what should not.
     if !planned.promoted.proposals.is_empty() {
         inputs.awaited = hold::awaited(&run.remote, &run.publishing, &config, (run.branch, &base)).await?;
+        inputs.awaited.extend(elsewhere::awaited(&config, &others).await?);
         if !inputs.awaited.is_empty() {
             planned = round(&inputs).await?;
         }
