@@ -33,7 +33,7 @@ use crate::publish::held::{self, HoldChange};
 use crate::publish::making::MakeError;
 
 pub use crate::pass::hold::proposed::ProposeError;
-pub(in crate::pass) use crate::pass::hold::proposed::awaited;
+pub(in crate::pass) use crate::pass::hold::proposed::{awaited, awaited_at};
 
 /// What a person asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -164,6 +164,38 @@ fn on_plain_git_the_head_branch_holds_until_it_is_merged_or_removed() {
 }
 
 #[test]
+fn what_is_proposed_to_be_held_counts_and_goes_on_under_another_prefix() {
+    const FURTHER: &str = "people/@holds";
+    for forge in [None, Some("gitea")] {
+        let scene = Scene::new(forge);
+        scene.call(&["hold", "web:1.5.0", "--reason", "loses sessions"]).ended(0);
+        scene.remote.git(&["config", "core.hooksPath", "/nowhere"]);
+        let people = Repository { folder: scene.world.scratch.path("people") };
+        let from = scene.remote.folder.display().to_string();
+        scene.remote.git(&["clone", "--quiet", &from, &people.folder.display().to_string()]);
+        let config = String::from_utf8(scene.remote.show("main", ".tagboat.yaml")).unwrap();
+        let config = format!("{config}\npullRequest: {{branchPrefix: bots/}}\n");
+        people.commit_files(&[(".tagboat.yaml", &config)], "Configure", 3);
+        people.git(&["push", "--quiet", "origin", "main"]);
+        if forge.is_some() {
+            // What anybody calls so without a pull request holds nothing, and stops nothing.
+            people.commit_files(&[(".tagboat/holds.yaml", "junk: [")], "Mine", 4);
+            people.git(&["push", "--quiet", "origin", &format!("HEAD:refs/heads/{FURTHER}")]);
+        }
+        scene.remote.git(&["config", "--unset", "core.hooksPath"]);
+        let ran = scene.call(&["run"]).ended(0);
+        let head = scene.remote.git(&["for-each-ref", "--format=%(refname:short)", "refs/heads/bots/dev/*"]);
+        let brought = String::from_utf8(scene.remote.show(head.trim(), "dev/web.yaml")).unwrap();
+        assert!(brought.contains("web:1.4.1"), "{forge:?}: {brought} {ran:?}");
+        assert!(words(&ran.out).contains("not merged yet"), "{ran:?}");
+        scene.call(&["hold", "web:1.4.1", "--reason", "slow"]).ended(0);
+        let heads = scene.remote.git(&["for-each-ref", "--format=%(refname:short)", "refs/heads/**/@holds"]);
+        assert!(heads.lines().all(|head| head == HEAD || head == FURTHER), "{forge:?}: {heads}");
+        assert!(scene.holds(HEAD).contains("1.5.0") && scene.holds(HEAD).contains("1.4.1"), "{forge:?}");
+    }
+}
+
+#[test]
 fn what_somebody_else_pushed_there_is_not_overwritten_and_a_broken_file_stops_what_might_be_held() {
     let scene = Scene::new(None);
     scene.call(&["hold", "web:1.5.0", "--reason", "loses sessions"]).ended(0);
