@@ -136,7 +136,9 @@ fn who_copies_a_body_takes_no_refusal_back() {
     let copied = |branch: &str| {
         let head = HeadBranch { name: branch.into(), tip: commit_id("theirs"), is_own: false, ..head("") };
         let copy = PullRequest { head: branch.into(), commit: head.tip.clone(), ..pull_request(2, State::Open, "key") };
-        let (heads, pull_requests) = (vec![head], Some(vec![refused.clone(), copy]));
+        // Only what is called as a head branch would be is looked at.
+        let heads = if branch.ends_with("/prod/web") { vec![head] } else { Vec::new() };
+        let pull_requests = Some(vec![refused.clone(), copy]);
         let standing = Standing { heads, pull_requests, ..Standing::default() };
         plan(&[wanted("key")], &standing, "tagboat/", &Unsure::default())[0].action
     };
