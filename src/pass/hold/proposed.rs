@@ -28,6 +28,7 @@ use crate::publish::body;
 use crate::publish::held::{self, HoldChange};
 use crate::publish::making::{MakeError, Maker};
 use crate::publish::pull_requests::heads::{look, of_holds};
+use crate::publish::pull_requests::statuses::show;
 
 /// Why a proposal waits, in words.
 pub(super) const COUNTS: &str = "a person merges it to make it last; as long as it stands, what it holds counts as held, and what it releases does not yet";
@@ -301,17 +302,24 @@ pub(super) async fn propose(
             && own == change.held.iter().collect()
             && gone == change.released.iter().map(key).collect::<BTreeSet<_>>()
     });
-    if is_same {
+    let pushed = if is_same {
         proposal.action = Action::Unchanged;
+        None
     } else {
         let commit = held::proposed(change, edit, &place.config.commit);
         let expected = match before {
             Some(before) => Some(before.tip.clone()),
             None => left(place, &head).await?,
         };
-        place.maker().on_head(place.base, &head, expected.as_ref(), &commit).await?;
-    }
+        Some(place.maker().on_head(place.base, &head, expected.as_ref(), &commit).await?.commit)
+    };
     let Some(forge) = place.forge() else { return Ok(proposal) };
+    // No gate is asked about what is held; where the base requires that one has spoken, nobody could merge it otherwise.
+    if let Some(commit) = pushed.as_ref().or(before.map(|before| &before.tip))
+        && let Err(error) = show((forge, place.branch), (commit, pushed.is_some()), &[]).await
+    {
+        tracing::warn!(%error, %head, "the gates that the base requires could not be shown on it: order it again");
+    }
     let (title, text) = (body::short(&change.subject()), held::body(change, forge.body_limit().min(LONGEST_BODY)));
     // A branch that is left of an earlier one may have a pull request that the listing of branches tells nothing of.
     let standing = match standing {

@@ -133,6 +133,22 @@ fn a_protected_base_gets_a_pull_request_that_holds_as_long_as_it_is_open() {
 }
 
 #[test]
+fn a_gate_that_the_base_requires_does_not_keep_a_person_from_merging_what_is_held() {
+    for name in ["github", "gitea"] {
+        let scene = Scene::new(Some(name));
+        scene.store().kept().protection.required = vec!["build".to_owned(), "tagboat/soak".to_owned()];
+        for (version, reason) in [("web:1.5.0", "loses sessions"), ("web:1.4.1", "slow"), ("web:1.4.1", "slow")] {
+            scene.call(&["hold", version, "--reason", reason]).ended(0);
+            let tip = scene.remote.tip(HEAD);
+            let kept = scene.store().kept();
+            let said: Vec<_> = kept.checks.iter().filter(|row| row.sha == tip).collect();
+            let said: Vec<_> = said.iter().map(|row| (row.name.as_str(), row.word.as_str())).collect();
+            assert_eq!(said, [("tagboat/soak", "success")], "{name} {version}");
+        }
+    }
+}
+
+#[test]
 fn on_plain_git_the_head_branch_holds_until_it_is_merged_or_removed() {
     let scene = Scene::new(None);
     let held = scene.call(&["hold", "web:1.5.0", "--reason", "loses sessions", "--output", "json"]).ended(0).json();
