@@ -168,6 +168,8 @@ impl HttpError {
     pub fn advice(&self) -> Advice {
         match self {
             Self::Connect { .. } | Self::Tls { .. } | Self::Silent { .. } | Self::Broken { .. } => Advice::OnceMore,
+            // What is not implemented now is not in a second either.
+            Self::Server { status, .. } if *status == StatusCode::NOT_IMPLEMENTED => Advice::GiveUp,
             Self::Server { .. } | Self::Throttled { wait: None, .. } => Advice::Again,
             Self::Throttled { wait: Some(wait), .. } => Advice::After(*wait),
             Self::Elsewhere { error, .. } => error.advice(),

@@ -5,6 +5,7 @@
 mod again;
 mod auth;
 mod clouds;
+mod elsewhere;
 mod facts;
 mod faults;
 mod limits;
@@ -12,6 +13,7 @@ mod lists;
 mod mirrors;
 mod odd;
 mod push_times;
+mod realms;
 mod signatures;
 mod snapshots;
 mod transport;

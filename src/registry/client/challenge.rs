@@ -24,6 +24,24 @@ impl Challenge {
             Self::Bearer { scope, .. } => scope.as_deref(),
         }
     }
+
+    /// Whether both are answered at the same place, whatever they are for.
+    pub(super) fn is_same_place(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Basic, Self::Basic) => true,
+            (Self::Bearer { realm, service, .. }, Self::Bearer { realm: of, service: by, .. }) => {
+                realm == of && service == by
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether its realm is that of one image alone: it names what the token is for.
+    pub(super) fn is_for_one_image(&self) -> bool {
+        let Self::Bearer { realm, .. } = self else { return false };
+        let query = realm.split_once('?').map_or("", |(_, query)| query);
+        query.split('&').any(|pair| pair.starts_with("scope="))
+    }
 }
 
 /// Picks the login to use from all headers: Bearer with a realm that can be used before Basic, before any other Bearer;

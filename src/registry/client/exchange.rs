@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use reqwest::header::HeaderMap;
 use tokio::time::Instant;
 
 use crate::http::client::{Answer, Call};
@@ -83,8 +84,8 @@ impl RegistryClient {
             let leave = breaker.enter(&visit.host.name, &*self.clock).await?;
             let error = match self.try_once(visit, kind, call).await? {
                 Ok(answer) => {
-                    // Whatever the body will be like: the host is there.
-                    if matches!(leave, Leave::Probe(_)) || kind == Kind::Token {
+                    // Whatever the body will be like: the host is there. Of login servers the body tells, which is short.
+                    if matches!(leave, Leave::Probe(_)) && kind != Kind::Token {
                         breaker.note(None, self.clock.instant());
                     }
                     return Ok(answer);
@@ -135,6 +136,8 @@ impl RegistryClient {
             remaining: None,
         });
         match &outcome {
+            // What another host tells, to which this one redirects, is of its own limits.
+            Ok(answer) if answer.is_elsewhere => host.gate.answered(&ticket, &HeaderMap::new()),
             Ok(answer) => host.gate.answered(&ticket, &answer.headers),
             Err(HttpError::Throttled { status, wait, .. }) => {
                 let is_limit = status.as_u16() == 429;
@@ -222,9 +225,14 @@ impl RegistryClient {
 
     /// Remembers how reading an answer of the host ended.
     pub(super) fn note(&self, visit: &Visit<'_>, error: Option<&HttpError>) {
+        self.note_of(visit, Kind::Other, error);
+    }
+
+    /// Remembers how reading an answer of the host or, for tokens, of its login server ended.
+    pub(super) fn note_of(&self, visit: &Visit<'_>, kind: Kind, error: Option<&HttpError>) {
         // That a pass ends says nothing about the host.
         if !(matches!(error, Some(HttpError::Deadline { .. })) && self.is_over()) {
-            visit.host.breaker(Kind::Other).note(error, self.clock.instant());
+            visit.host.breaker(kind).note(error, self.clock.instant());
         }
     }
 

@@ -64,6 +64,10 @@ pub(super) enum Failure {
     Forbidden { host: String, who: String, said: String, advice: &'static str },
     #[error("{host} asks for a login in a way that is not understood; it needs a Basic or Bearer challenge")]
     Challenge { host: String },
+    #[error(
+        "{host} redirects to {place}, which asks for a login; none for {host} is shown there, nor where that place says: name images by that host, or let the entry of {host} say `mirror: {place}`"
+    )]
+    LoginElsewhere { host: String, place: String },
     #[error("{host} sends logins to {realm}, where a secret would travel unprotected; nothing was sent")]
     Realm { host: String, realm: String },
     #[error("the login server {realm} of {host} gave no usable token: {reason}")]

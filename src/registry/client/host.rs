@@ -1,7 +1,8 @@
 //! What is known of one registry host, and what a pass has asked of it.
 
+use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OnceCell, Semaphore};
@@ -18,6 +19,7 @@ use crate::registry::client::exchange::Budget;
 use crate::registry::client::failure::Failure;
 use crate::registry::client::gate::Gate;
 use crate::registry::client::meter::{Kind, Meter};
+use crate::registry::client::paging::Paging;
 use crate::registry::client::tokens::Tokens;
 use crate::registry::settings::{HostSettings, Limits};
 
@@ -36,6 +38,30 @@ pub(super) enum Scheme {
     Open,
     /// It has.
     Challenged(Arc<Challenge>),
+}
+
+/// For how many images, and for how many groups of them, a challenge of their own is remembered.
+const MOST_CHALLENGES: usize = 10_000;
+
+/// Whose challenge is known for an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Its own.
+    Own,
+    /// Another image's: this one's may name another place.
+    Others,
+}
+
+/// What single images were challenged with. JFrog and others have a realm for each of their repositories, which is how a
+/// path begins; elsewhere one realm serves all.
+#[derive(Debug, Default)]
+struct Challenges {
+    /// Whether images were sent to different places.
+    differ: bool,
+    /// By the path of an image.
+    own: HashMap<String, Arc<Challenge>>,
+    /// By how the path begins: the last one that was seen there.
+    near: HashMap<String, Arc<Challenge>>,
 }
 
 /// One host, as one pass sees it: the numbers and the budget are the pass's own.
@@ -97,16 +123,13 @@ pub(super) struct Known {
     pub(super) first: tokio::sync::Mutex<()>,
     /// How it wants to be asked.
     scheme: Mutex<Scheme>,
+    challenges: Mutex<Challenges>,
     /// Its tokens.
     pub(super) tokens: Tokens,
     /// Holds requests back where a limit asks for it.
     pub(super) gate: Gate,
-    /// Whether it answers a page of a usual size with everything there is: then none needs to be asked twice.
-    pub(super) ends_lists: AtomicBool,
-    /// Whether it was seen to send a further page where no `Link` named it.
-    pub(super) has_pages: AtomicBool,
-    /// Held by whoever finds out how it pages, so that fifty others do not all learn the same.
-    pub(super) paging: tokio::sync::Mutex<()>,
+    /// How it pages its lists.
+    pub(super) paging: Paging,
     /// The number of the last word of other processes that was taken.
     pub(super) heard: AtomicU64,
     /// Whether it is down.
@@ -136,11 +159,10 @@ impl Known {
             page_size: AtomicU32::new(if is_quay { limits.page_size.min(QUAY_PAGE) } else { limits.page_size }),
             first: tokio::sync::Mutex::default(),
             scheme: Mutex::new(Scheme::Unknown),
+            challenges: Mutex::default(),
             tokens: Tokens::default(),
             gate: Gate::new(rate, clock),
-            ends_lists: AtomicBool::new(false),
-            has_pages: AtomicBool::new(false),
-            paging: tokio::sync::Mutex::default(),
+            paging: Paging::default(),
             heard: AtomicU64::new(0),
             breaker: Breaker::default(),
             login_breaker: Breaker::default(),
@@ -163,10 +185,52 @@ impl Known {
         *self.scheme.lock().unwrap_or_else(PoisonError::into_inner) = scheme;
     }
 
+    /// Remembers what an image was challenged with.
+    pub(super) fn challenged(&self, repository: &str, challenge: &Arc<Challenge>) {
+        let before = std::mem::replace(
+            &mut *self.scheme.lock().unwrap_or_else(PoisonError::into_inner),
+            Scheme::Challenged(Arc::clone(challenge)),
+        );
+        let mut known = self.challenges.lock().unwrap_or_else(PoisonError::into_inner);
+        let differs = matches!(&before, Scheme::Challenged(before) if !before.is_same_place(challenge));
+        known.differ |= differs || challenge.is_for_one_image();
+        insert(&mut known.near, beginning(repository), challenge);
+        if known.differ {
+            insert(&mut known.own, repository, challenge);
+        }
+    }
+
+    /// Remembers a challenge as an image's own, where others' led nowhere: so that it is not asked for its own each time.
+    pub(super) fn keeps_own(&self, repository: &str, challenge: &Arc<Challenge>) {
+        insert(&mut self.challenges.lock().unwrap_or_else(PoisonError::into_inner).own, repository, challenge);
+    }
+
+    /// Returns the challenge to answer for an image before it is asked; `None` where none is known that may be its own.
+    pub(super) fn challenge_for(&self, repository: &str) -> Option<(Arc<Challenge>, Whose)> {
+        let Scheme::Challenged(last) = self.scheme() else { return None };
+        let known = self.challenges.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = known.own.get(repository) {
+            return Some((Arc::clone(own), Whose::Own));
+        }
+        let others = if known.differ { known.near.get(beginning(repository)).cloned() } else { Some(last) };
+        others.filter(|challenge| !challenge.is_for_one_image()).map(|challenge| (challenge, Whose::Others))
+    }
+
     /// Returns the breaker that a kind of request is behind.
     pub(super) fn breaker(&self, kind: Kind) -> &Breaker {
         if kind == Kind::Token { &self.login_breaker } else { &self.breaker }
     }
+}
+
+fn beginning(repository: &str) -> &str {
+    repository.split('/').next().unwrap_or_default()
+}
+
+fn insert(challenges: &mut HashMap<String, Arc<Challenge>>, key: &str, challenge: &Arc<Challenge>) {
+    if challenges.len() >= MOST_CHALLENGES && !challenges.contains_key(key) {
+        challenges.clear();
+    }
+    challenges.insert(key.to_owned(), Arc::clone(challenge));
 }
 
 /// Returns the root of a registry. Plain HTTP is for loopback hosts, unless something about TLS is said of them, and

@@ -74,7 +74,8 @@ fn next(header: &str) -> Result<Option<&str>, Unreadable> {
 fn value_of(text: &str) -> Result<(&str, &str), Unreadable> {
     let Some(quoted) = text.strip_prefix('"') else {
         let (value, after) = text.split_at(text.find([';', ',']).unwrap_or(text.len()));
-        return Ok((value.trim(), after));
+        // Single quotes are no quotes to HTTP, and a registry that writes them means some.
+        return Ok((value.trim().trim_matches('\''), after));
     };
     let mut is_escaped = false;
     for (at, character) in quoted.char_indices() {
@@ -101,6 +102,8 @@ mod tests {
             (r#"<a>; title="one, <b>; \"two\""; rel="next""#, Some("a")),
             (r#"< a > ; rel = "next""#, Some("a")),
             ("<a>; REL=NEXT", Some("a")),
+            ("<a>; rel='next'", Some("a")),
+            ("<a>; rel='prev'; title='x', <b>; rel='next'", Some("b")),
             ("<a>; rel=preconnect; crossorigin, <b>; rel=\"help\"", None),
             ("", None),
             (" , ", None),

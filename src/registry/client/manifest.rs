@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use reqwest::Method;
-use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 use sha2::{Digest as _, Sha256, Sha512};
 
 use crate::model::image::{Digest, Tag, shorten};
@@ -25,13 +26,32 @@ pub(super) const DIGEST_HEADER: &str = "docker-content-digest";
 /// How many platforms of one index are listed; real ones have up to about thirty.
 const MAX_PLATFORMS: usize = 500;
 
+/// How many rows of an index are asked for until one is there.
+const MOST_ROWS: usize = 8;
+
+/// How many indexes may stand within each other, below the first.
+const MAX_NESTED: usize = 2;
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RawManifest {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_nothing")]
     media_type: String,
     manifests: Option<Vec<RawDescriptor>>,
     config: Option<RawDescriptor>,
+    layers: Option<IgnoredAny>,
+    /// The layers of schema 1.
+    fs_layers: Option<IgnoredAny>,
+    /// Those of the artifacts that came before the specification's 1.1.
+    blobs: Option<IgnoredAny>,
+}
+
+impl RawManifest {
+    /// Whether it has what makes a manifest. Errors and words about maintenance are JSON, too.
+    fn is_one(&self) -> bool {
+        let parts = [&self.layers, &self.fs_layers, &self.blobs];
+        self.manifests.is_some() || self.config.is_some() || parts.iter().any(|part| part.is_some())
+    }
 }
 
 #[derive(Deserialize)]
@@ -42,12 +62,17 @@ struct RawDescriptor {
 
 #[derive(Deserialize, Default)]
 struct RawPlatform {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_nothing")]
     os: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_nothing")]
     architecture: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_nothing")]
     variant: String,
+}
+
+/// Reads a text, for which `null` may stand where there is none.
+fn or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// How long a label may be, in bytes: a URL or a commit; longer ones say nothing that is shown.
@@ -106,7 +131,7 @@ impl RegistryClient {
                 reason: format!("`{}` is no digest", visit.hushed(digest)),
             }),
             // Some registries know no HEAD, or leave the header out. A 404 may mean either.
-            (200 | 404 | 405, None) => Ok(self.manifest(visit, tag.as_str(), None).await?.0),
+            (404 | 405, _) | (200, None) => Ok(self.manifest(visit, tag.as_str(), None).await?.0),
             _ => match self.successful(visit, answer).await {
                 Err(failure) => Err(failure),
                 Ok(_) => Ok(self.manifest(visit, tag.as_str(), None).await?.0),
@@ -125,14 +150,11 @@ impl RegistryClient {
         let (digest, top) = self.manifest(visit, reference, digest).await?;
         let (manifest, platforms) = match top.manifests {
             Some(rows) => {
-                let listed = rows.iter().take(MAX_PLATFORMS);
-                let platforms: Vec<_> =
-                    listed.filter_map(|row| row.platform.as_ref().and_then(RawPlatform::plain)).collect();
-                let Some(row) = telling(&rows) else {
+                let (manifest, platforms) = self.telling_image(visit, rows).await?;
+                let Some(manifest) = manifest else {
                     return Ok(TagFacts { digest: Some(digest), platforms: Some(platforms), ..TagFacts::default() });
                 };
-                let child = self.parse_digest(visit, &row.digest)?;
-                (self.manifest(visit, child.as_str(), Some(&child)).await?.1, Some(platforms))
+                (manifest, Some(platforms))
             }
             None => (top, None),
         };
@@ -145,6 +167,43 @@ impl RegistryClient {
             platforms: Some(platforms.unwrap_or_else(|| config.platform.plain().into_iter().collect())),
             ..TagFacts::default()
         })
+    }
+
+    /// Fetches the image of an index that tells for all of them, `None` where it lists none; and the platforms that the
+    /// index lists, or the one within it.
+    ///
+    /// Copies may leave some platforms out, whose rows stay: the next one is asked for then.
+    async fn telling_image(
+        &self,
+        visit: &Visit<'_>,
+        mut rows: Vec<RawDescriptor>,
+    ) -> Result<(Option<RawManifest>, Vec<Platform>), Failure> {
+        let mut platforms = Vec::new();
+        for _ in 0..=MAX_NESTED {
+            let listed = rows.iter().take(MAX_PLATFORMS);
+            platforms.extend(listed.filter_map(|row| row.platform.as_ref().and_then(RawPlatform::plain)));
+            platforms.truncate(MAX_PLATFORMS);
+            let mut absent = None;
+            let mut found = None;
+            for row in telling(&rows).into_iter().take(MOST_ROWS) {
+                let child = self.parse_digest(visit, &row.digest)?;
+                match self.manifest(visit, child.as_str(), Some(&child)).await {
+                    Ok((_, manifest)) => {
+                        found = Some(manifest);
+                        break;
+                    }
+                    Err(failure @ Failure::NotFound { .. }) => absent = absent.or(Some(failure)),
+                    Err(failure) => return Err(failure),
+                }
+            }
+            match (found, absent) {
+                (Some(RawManifest { manifests: Some(nested), .. }), _) => rows = nested,
+                (Some(manifest), _) => return Ok((Some(manifest), platforms)),
+                (None, Some(failure)) => return Err(failure),
+                (None, None) => return Ok((None, platforms)),
+            }
+        }
+        Err(Failure::Kind("an index within indexes".to_owned()))
     }
 
     pub(super) async fn expect_manifest(&self, visit: &Visit<'_>, reference: &str) -> Result<(), Failure> {
@@ -167,7 +226,12 @@ impl RegistryClient {
         if body.trim_ascii_start().starts_with(b"<") {
             return Err(Failure::NotJson { host: visit.host.name.clone(), what: "a web page" });
         }
-        let manifest = serde_json::from_slice(&body).map_err(|error| malformed(visit, "a manifest", &error))?;
+        let manifest: RawManifest =
+            serde_json::from_slice(&body).map_err(|error| malformed(visit, "a manifest", &error))?;
+        if !manifest.is_one() {
+            let reason = "it has neither `config`, `layers` nor `manifests`".to_owned();
+            return Err(Failure::Malformed { host: visit.host.name.clone(), what: "a manifest", reason });
+        }
         Ok((expected.cloned().or(named).unwrap_or_else(|| sha256(&body)), manifest))
     }
 
@@ -193,13 +257,15 @@ pub(super) fn manifest_question(visit: &Visit<'_>, method: Method, reference: &s
     Question { method, url: visit.host.url(visit.image.path(), &format!("manifests/{reference}")), accept: ACCEPT }
 }
 
-/// Picks the row of an index whose creation time stands for all: linux/amd64, else the first real platform.
-fn telling(rows: &[RawDescriptor]) -> Option<&RawDescriptor> {
-    let real = || rows.iter().filter(|row| row.platform.as_ref().is_none_or(|platform| platform.plain().is_some()));
-    let common = |row: &&RawDescriptor| {
+/// Sorts the rows of an index by how well their creation time stands for all: linux/amd64, then the other real platforms.
+fn telling(rows: &[RawDescriptor]) -> Vec<&RawDescriptor> {
+    let is_common = |row: &RawDescriptor| {
         row.platform.as_ref().is_some_and(|platform| platform.os == "linux" && platform.architecture == "amd64")
     };
-    real().find(common).or_else(|| real().next())
+    let is_real = |row: &&RawDescriptor| row.platform.as_ref().is_none_or(|platform| platform.plain().is_some());
+    let mut real: Vec<_> = rows.iter().filter(is_real).collect();
+    real.sort_by_key(|row| !is_common(row));
+    real
 }
 
 pub(super) fn verify(visit: &Visit<'_>, digest: &Digest, body: &[u8]) -> Result<(), Failure> {

@@ -96,7 +96,8 @@ fn forgotten(listed: Listed) -> Listed {
 fn is_no_help(failure: &Failure) -> bool {
     match failure {
         Failure::Down { .. } | Failure::NotFound { .. } => true,
-        Failure::Http(error) => error.advice() != Advice::GiveUp || matches!(error, HttpError::Deadline { .. }),
+        Failure::Http(HttpError::Deadline { .. } | HttpError::Server { .. }) => true,
+        Failure::Http(error) => error.advice() != Advice::GiveUp,
         _ => false,
     }
 }

@@ -20,6 +20,7 @@ mod manifest;
 mod meter;
 mod mirror;
 mod page;
+mod paging;
 pub mod probe;
 mod pushed;
 mod realm;
@@ -72,7 +73,7 @@ const MOST_HOSTS: usize = 1_000;
 const MAX_LIST_BYTES: u64 = 1 << 30;
 
 /// From this many tags on, a list is sorted on another core.
-const MANY: usize = 1_000;
+const MANY: usize = 128;
 
 /// What is known of hosts, for all clients of one family.
 type KnownHosts = Arc<Mutex<HashMap<String, Arc<Known>>>>;

@@ -16,10 +16,14 @@ use crate::http::error::HttpError;
 use crate::model::tags::TagList;
 
 /// From this many bytes on, a page is parsed on another core: the one that asks has other answers to read.
-const WORTH_ANOTHER_CORE: usize = 4 << 10;
+const WORTH_ANOTHER_CORE: usize = 1 << 10;
 
 /// How much of a page is held before it is parsed while it arrives.
 const HELD: usize = 1 << 20;
+
+/// The longest text that a page may hold which is parsed while it arrives; real tags have up to 128 characters. The
+/// parser holds each text whole, so that one without an end would be the whole page in memory.
+const MAX_TEXT: usize = 64 << 10;
 
 /// The longest text that is kept of a page's first and last tag; real tags have up to 128 characters.
 const MAX_KEPT: usize = 512;
@@ -85,7 +89,7 @@ async fn read_while_it_arrives(
     room: usize,
 ) -> (TagList, Result<Page, PageError>) {
     let (pieces, receiver) = mpsc::channel(8);
-    let reader = Pieces { current: held.into(), receiver, ended: false };
+    let reader = Pieces { current: held.into(), receiver, ended: false, text: Text::default() };
     let parser = tokio::task::spawn_blocking(move || {
         let mut list = list;
         let reader = io::BufReader::with_capacity(64 << 10, reader);
@@ -120,6 +124,36 @@ struct Pieces {
     current: Bytes,
     receiver: mpsc::Receiver<Option<Bytes>>,
     ended: bool,
+    text: Text,
+}
+
+/// How far a text of the JSON has come that is read piece by piece.
+#[derive(Default)]
+struct Text {
+    /// How many bytes it has; `None` outside of texts.
+    length: Option<usize>,
+    is_escaped: bool,
+}
+
+impl Text {
+    /// Reads on. Returns whether no text was longer than allowed.
+    fn passes(&mut self, bytes: &[u8]) -> bool {
+        for byte in bytes {
+            match (&mut self.length, byte) {
+                (None, b'"') => self.length = Some(0),
+                (None, _) => {}
+                (Some(_), b'"') if !self.is_escaped => self.length = None,
+                (Some(length), byte) => {
+                    *length += 1;
+                    if *length > MAX_TEXT {
+                        return false;
+                    }
+                    self.is_escaped = *byte == b'\\' && !self.is_escaped;
+                }
+            }
+        }
+        true
+    }
 }
 
 impl Read for Pieces {
@@ -133,6 +167,9 @@ impl Read for Pieces {
         }
         let length = self.current.len().min(buffer.len());
         self.current.copy_to_slice(&mut buffer[..length]);
+        if !self.text.passes(&buffer[..length]) {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
         Ok(length)
     }
 }
@@ -151,6 +188,9 @@ fn parse<'de, R: serde_json::de::Read<'de>>(
     match outcome {
         Ok(()) => Ok(sink.page),
         Err(_stopped) if sink.over => Err(PageError::TooMany),
+        Err(error) if error.io_error_kind() == Some(io::ErrorKind::FileTooLarge) => {
+            Err(PageError::Malformed("it holds a text that is far too long for a tag".to_owned()))
+        }
         // The category says enough, and its words hold no text of the registry.
         Err(error) if error.is_eof() => Err(PageError::Malformed("it ends in the middle".to_owned())),
         Err(error) if error.is_data() => Err(PageError::Malformed("it has no list of `tags`".to_owned())),

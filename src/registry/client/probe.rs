@@ -71,6 +71,7 @@ impl RegistryClient {
             | Failure::Futile { .. }
             | Failure::Forbidden { .. }
             | Failure::Challenge { .. }
+            | Failure::LoginElsewhere { .. }
             | Failure::Realm { .. }
             | Failure::Token { .. } => ProbeError::Credentials(failure.to_string()),
             Failure::Paused { .. } | Failure::Spent { .. } | Failure::Http(HttpError::Throttled { .. }) => {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -11,13 +12,14 @@ use tokio::time::Instant;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-use crate::http::client::{Answer, Call, PlainHttp};
+use crate::http::client::{Call, PlainHttp};
 use crate::http::target::{host_of, is_loopback};
 use crate::registry::client::auth::basic;
 use crate::registry::client::failure::{Failure, address, said};
 use crate::registry::client::host::Host;
 use crate::registry::client::meter::Kind;
 use crate::registry::client::tokens::Seconds;
+use crate::registry::client::transport::once_more;
 use crate::registry::client::{RegistryClient, Visit};
 use crate::registry::credentials::{Credential, Secret};
 
@@ -32,7 +34,8 @@ struct RawToken {
     token: Option<SecretString>,
     access_token: Option<SecretString>,
     expires_in: Option<Seconds>,
-    issued_at: Option<String>,
+    /// A time as text; anything else says nothing.
+    issued_at: Option<serde_json::Value>,
 }
 
 /// Why there is no token.
@@ -88,9 +91,12 @@ impl RegistryClient {
         } else {
             // A realm may bring a query of its own, and what it says there is not said twice.
             let has_service = url.query_pairs().any(|(name, _)| name == "service");
+            let said: Vec<String> =
+                url.query_pairs().filter(|(name, _)| name == "scope").map(|(_, scope)| scope.into_owned()).collect();
+            let is_new = |scope: &&str| !scope.is_empty() && said.iter().all(|said| said != scope);
             let mut query = url.query_pairs_mut();
             query.extend_pairs(service.filter(|_| !has_service).map(|service| ("service", service)));
-            query.extend_pairs(scope.split(' ').filter(|scope| !scope.is_empty()).map(|scope| ("scope", scope)));
+            query.extend_pairs(scope.split(' ').filter(is_new).map(|scope| ("scope", scope)));
             drop(query);
             if let Some(Secret::Password { user, password }) = credential.map(|credential| &credential.secret) {
                 headers.insert(AUTHORIZATION, basic(user, password));
@@ -98,8 +104,19 @@ impl RegistryClient {
         }
         let method = if body.is_some() { Method::POST } else { Method::GET };
         let call = Call { method, url, headers, body, deadline: visit.deadline, retry: self.limits.retry, plain };
-        let answer = self.exchange(visit, Kind::Token, &call).await?;
-        read_token(host, &call, answer, credential, self.clock.now()).await
+        let mut broken = None;
+        let said = loop {
+            let answer = self.exchange(visit, Kind::Token, &call).await?;
+            let status = answer.status.as_u16();
+            let elsewhere = answer.is_elsewhere.then(|| host_of(&answer.url));
+            let body = answer.body(MAX_TOKEN_ANSWER).whole().await;
+            self.note_of(visit, Kind::Token, body.as_ref().err().filter(|_| elsewhere.is_none()));
+            match body {
+                Ok(body) => break Said { status, elsewhere, body },
+                Err(error) => once_more(&mut broken, error)?,
+            }
+        };
+        read_token(host, &call, said, credential, self.clock.now())
     }
 }
 
@@ -137,17 +154,27 @@ fn protection(host: &Host, realm: &Url) -> Option<PlainHttp> {
     }
 }
 
-async fn read_token(
+/// What a token server said.
+struct Said {
+    status: u16,
+    /// Where a redirect led.
+    elsewhere: Option<String>,
+    body: Bytes,
+}
+
+fn read_token(
     host: &Host,
     call: &Call,
-    answer: Answer,
+    Said { status, elsewhere, body }: Said,
     credential: Option<&Credential>,
     now: Timestamp,
 ) -> Result<(SecretString, Instant), NoToken> {
-    let status = answer.status.as_u16();
-    let body = answer.body(MAX_TOKEN_ANSWER).whole().await?;
     let said = || said(&body, &credential.map(Credential::shown).unwrap_or_default());
     let failed = |reason: String| Failure::Token { host: host.name.clone(), realm: host_of(&call.url), reason };
+    // A redirect takes no login along: what is said at its end is said of none.
+    if let (400 | 401 | 403 | 404, Some(place)) = (status, &elsewhere) {
+        return Err(failed(format!("it redirects to {place}, which answered {status}")).into());
+    }
     match (status, credential) {
         (200..=299, _) => {}
         // GitHub says it to a wrong login, others say it to a right one for which this repository is not.
@@ -170,7 +197,7 @@ async fn read_token(
     // None that is good for nothing is handed out: older servers write 0 where they say nothing.
     let life = raw.expires_in.map(|seconds| seconds.0).filter(|seconds| *seconds > 0);
     let life = Duration::from_secs(life.unwrap_or(DEFAULT_LIFE).min(86_400));
-    Ok((value, Instant::now() + left(life, raw.issued_at.as_deref(), now)))
+    Ok((value, Instant::now() + left(life, raw.issued_at.as_ref().and_then(serde_json::Value::as_str), now)))
 }
 
 /// Returns how long a token is used: it is renewed when a tenth of its life is left, so that none expires on its way.
@@ -225,6 +252,15 @@ mod tests {
         ] {
             let found = Realm { realm, service: None }.address(&host);
             assert_eq!(found.as_ref().map(Url::as_str), expected, "{realm}");
+        }
+    }
+
+    #[test]
+    fn a_moment_of_issue_that_is_no_text_says_nothing() {
+        for issued_at in ["1763700000", "null", "{}", "\"soon\""] {
+            let text = format!(r#"{{"token": "abc", "issued_at": {issued_at}}}"#);
+            let raw: RawToken = serde_json::from_str(&text).unwrap();
+            assert!(raw.token.is_some(), "{issued_at}");
         }
     }
 

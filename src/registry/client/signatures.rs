@@ -122,8 +122,8 @@ impl RegistryClient {
                 }
             }
             Place::Referrers => {
-                let mut failed = None;
-                for referrer in self.referrers(visit, digest).await? {
+                let (referrers, mut failed) = self.referrers(visit, digest).await?;
+                for referrer in referrers {
                     match self.referrer(visit, &referrer, take).await {
                         Ok(Wanted::Enough) => return Ok(()),
                         Ok(Wanted::More) => {}
@@ -149,15 +149,30 @@ impl RegistryClient {
         self.layers(visit, &body, take).await
     }
 
-    /// Lists what refers to some content and may be a signature, the latest first.
-    async fn referrers(&self, visit: &Visit<'_>, digest: &Digest) -> Result<Vec<RawReferrer>, Failure> {
+    /// Lists what refers to some content and may be a signature, the latest first; and a failure where more may be listed.
+    async fn referrers(
+        &self,
+        visit: &Visit<'_>,
+        digest: &Digest,
+    ) -> Result<(Vec<RawReferrer>, Option<Failure>), Failure> {
+        let mut failed = None;
         let api = visit.host.url(visit.image.path(), &format!("referrers/{digest}"));
-        let mut first = self.there(visit, &api, INDEX, Absent::NotSupported).await?;
-        if first.is_none() {
-            // Without the API, whoever pushes a referrer writes the list under this tag.
-            first = self.there(visit, &self.manifest_url(visit, &tag_of(digest)), INDEX, Absent::NotFound).await?;
+        match self.listed(visit, &api, Absent::NotSupported).await {
+            Ok(Some(found)) => return Ok((found, None)),
+            Ok(None) => {}
+            Err(failure) => go_on(&mut failed, failure)?,
         }
-        let Some(mut page) = first else { return Ok(Vec::new()) };
+        // Without the API, whoever pushes a referrer writes the list under this tag: so, too, where something else answers
+        // in the API's place, such as a web site to which the registry redirects.
+        match self.listed(visit, &self.manifest_url(visit, &tag_of(digest)), Absent::NotFound).await {
+            Ok(found) => Ok((found.unwrap_or_default(), failed)),
+            Err(failure) => Err(failed.unwrap_or(failure)),
+        }
+    }
+
+    /// Reads a list of referrers, page after page; `None` where there is none.
+    async fn listed(&self, visit: &Visit<'_>, url: &Url, absent: Absent) -> Result<Option<Vec<RawReferrer>>, Failure> {
+        let Some(mut page) = self.there(visit, url, INDEX, absent).await? else { return Ok(None) };
         let mut found = Vec::new();
         for _ in 0..MAX_PAGES {
             let index: RawIndex =
@@ -166,7 +181,7 @@ impl RegistryClient {
             let Some(next) = page.next else {
                 found.reverse();
                 found.truncate(MAX_SIGNATURES);
-                return Ok(found);
+                return Ok(Some(found));
             };
             page = self.read_page(visit, self.ask(visit, &question(next.clone(), INDEX)).await?, &next).await?;
         }
@@ -234,7 +249,15 @@ impl RegistryClient {
     ) -> Result<Option<Page>, Failure> {
         let mut broken = None;
         loop {
-            let answer = self.ask(visit, &question(url.clone(), accept)).await?;
+            let answer = match self.ask(visit, &question(url.clone(), accept)).await {
+                // "Not implemented" is an answer of whoever is there.
+                Err(Failure::Http(HttpError::Server { status, .. }))
+                    if absent == Absent::NotSupported && status.as_u16() == 501 =>
+                {
+                    return Ok(None);
+                }
+                other => other?,
+            };
             if absent.says(answer.status.as_u16()) {
                 self.note(visit, None);
                 return Ok(None);

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use reqwest::Method;
 use url::Url;
 
+use crate::http::client::Answer;
 use crate::http::error::HttpError;
 use crate::http::target::host_of;
 use crate::model::tags::TagList;
@@ -19,9 +20,6 @@ use crate::registry::client::{RegistryClient, Visit};
 
 /// The page size that registries take which refuse a larger one.
 const SMALL_PAGE: u32 = 100;
-
-/// The sizes that registries cut pages to. A first page of just so many tags may have been cut without a word.
-const USUAL_CUTS: [usize; 5] = [50, 100, 200, 250, 500];
 
 /// Statuses by which registries refuse a page size: 400 (distribution, Harbor, GitLab, Quay), 405 (ECR), 422.
 const REFUSALS: [u16; 3] = [400, 405, 422];
@@ -39,6 +37,8 @@ struct Reading {
     read: usize,
     bytes: u64,
     tags: usize,
+    /// How many tags the longest page had.
+    longest: usize,
     /// The first and the last tag of every page: pages differ, so one that comes again shows a circle.
     pages: HashSet<(Option<String>, Option<String>)>,
     /// What is left behind of each page.
@@ -47,7 +47,8 @@ struct Reading {
 
 impl Reading {
     fn new() -> Self {
-        Self { list: TagList::default(), read: 0, bytes: 0, tags: 0, pages: HashSet::new(), marks: Marks::default() }
+        let (list, marks) = (TagList::default(), Marks::default());
+        Self { list, read: 0, bytes: 0, tags: 0, longest: 0, pages: HashSet::new(), marks }
     }
 
     /// Whether no page was read yet.
@@ -61,6 +62,7 @@ impl Reading {
         self.read += 1;
         self.bytes += step.page.bytes;
         self.tags += step.page.count;
+        self.longest = self.longest.max(step.page.count);
         self.list = step.list;
         let is_new = step.page.count == 0 || self.pages.insert((step.page.first, step.page.last.clone()));
         Added { is_new, count: step.page.count, last: step.page.last, link: step.link }
@@ -97,7 +99,8 @@ impl RegistryClient {
             if !asked.insert(url.clone()) {
                 return Err(Failure::Circle { host: visit.host.name.clone() });
             }
-            let (begin, room, known) = (reading.list.len(), self.room(&reading), earlier.page(&url));
+            let (begin, room) = (reading.list.len(), self.room(&reading));
+            let known = earlier.page(&url).filter(|page| !hides_more(visit, page, &reading, size, linked));
             let step = match self.page(visit, &url, std::mem::take(&mut reading.list), room, known).await? {
                 // The size is to blame as long as none was taken; what is left without one is the registry's own.
                 Outcome::Refused(_) if reading.is_empty() && size > 0 => {
@@ -115,6 +118,7 @@ impl RegistryClient {
             }
             let is_first = reading.is_empty();
             let added = reading.add(&url, begin, step);
+            visit.host.paging.saw(added.count, added.link.is_some());
             if !added.is_new {
                 return if linked {
                     Err(Failure::Circle { host: visit.host.name.clone() })
@@ -122,7 +126,7 @@ impl RegistryClient {
                     self.unpaged(visit, size).await.map(|list| (list, Pages::Forgotten))
                 };
             }
-            if is_first && self.may_be_cut(visit, &added, size) {
+            if is_first && may_be_cut(visit, added.count, added.link.is_some(), size) {
                 match self.probe(visit, &mut reading, &added).await? {
                     Some(cut) => size = cut,
                     None => return Ok(reading.finish(earlier)),
@@ -132,7 +136,7 @@ impl RegistryClient {
                 continue;
             }
             if !is_first && !linked {
-                visit.host.has_pages.store(true, Ordering::Relaxed);
+                visit.host.paging.learn(true);
                 drop(alone.take());
             }
             url = match next(visit, &url, &added, size, linked)? {
@@ -141,8 +145,8 @@ impl RegistryClient {
                     linked = true;
                     next
                 }
-                Next::After(next) if is_first && !visit.host.has_pages.load(Ordering::Relaxed) => {
-                    alone = Some(visit.host.paging.lock().await);
+                Next::After(next) if is_first && visit.host.paging.heeds_last() != Some(true) => {
+                    alone = Some(visit.host.paging.alone.lock().await);
                     let known = visit.host.page_size.load(Ordering::Relaxed);
                     if known > 0 && known < size {
                         // Another image has shown meanwhile that it sends everything, or less: what is asked for changes.
@@ -164,18 +168,16 @@ impl RegistryClient {
         Room { bytes: self.limits.list_bytes - reading.bytes, tags: self.limits.tags - reading.tags }
     }
 
-    /// Whether a first page that is shorter than asked for, and names no next one, may all the same not be everything.
-    fn may_be_cut(&self, visit: &Visit<'_>, first: &Added, size: u32) -> bool {
-        let is_short = size > 0 && first.count < size as usize && first.link.is_none();
-        is_short && USUAL_CUTS.contains(&first.count) && !visit.host.ends_lists.load(Ordering::Relaxed)
-    }
-
-    /// Asks for what comes after such a page. Returns the size that pages are cut to, `None` when the page was everything.
+    /// Asks for what comes after a page that may be cut. Returns the size that pages are cut to, `None` when the page was
+    /// everything.
     ///
-    /// By the specification it was; so only a registry that has more is believed, and an answer that means nothing is none.
+    /// By the specification it was; so only a registry that has more is believed, and an answer that means nothing is
+    /// none. Trouble is an error, since the list may be short: the next pass asks again.
     async fn probe(&self, visit: &Visit<'_>, reading: &mut Reading, first: &Added) -> Result<Option<u32>, Failure> {
-        let _alone = visit.host.paging.lock().await;
-        if visit.host.ends_lists.load(Ordering::Relaxed) {
+        let paging = &visit.host.paging;
+        // Whether it knows `last` is found out once. After that, images need not wait for each other.
+        let _alone = if paging.heeds_last().is_none() { Some(paging.alone.lock().await) } else { None };
+        if !paging.may_be_cut(first.count) {
             return Ok(None);
         }
         let cut = u32::try_from(first.count).unwrap_or(u32::MAX);
@@ -184,22 +186,18 @@ impl RegistryClient {
             Ok(Outcome::Read(step)) => step,
             Ok(Outcome::Refused(_)) => {
                 // It knows no `last`: asking for what comes after helps with none of its images.
-                visit.host.ends_lists.store(true, Ordering::Relaxed);
+                paging.learn(false);
                 return Ok(None);
             }
-            Err(Failure::NotFound { .. }) => return Ok(None),
+            Err(failure) if is_no_answer(&failure) => return Ok(None),
             Err(failure) => return Err(failure),
         };
+        let repeats = reading.pages.contains(&(more.page.first, more.page.last));
+        paging.learn(!repeats);
         if more.page.count == 0 {
-            // It knows where lists end: none of its other images needs to be asked this.
-            visit.host.ends_lists.store(true, Ordering::Relaxed);
             return Ok(None);
         }
-        let repeats = reading.pages.contains(&(more.page.first, more.page.last));
         tracing::debug!(host = visit.host.name, repeats, tags = cut, "a page that may be cut short");
-        if repeats {
-            visit.host.ends_lists.store(true, Ordering::Relaxed);
-        }
         Ok((!repeats).then_some(cut))
     }
 
@@ -242,15 +240,14 @@ impl RegistryClient {
             {
                 self.note(visit, None);
                 visit.host.meter.cached();
-                return self.again(list, page, room).map(Outcome::Read);
+                return self.again(list, page, self.link_of(visit, &answer)?, room).map(Outcome::Read);
             }
             let is_refusal = REFUSALS.contains(&answer.status.as_u16());
             let answer = match self.successful(visit, answer).await {
-                Err(failure) if is_refusal => return Ok(Outcome::Refused(failure)),
+                Err(failure) if is_refusal || is_of_page_size(&failure) => return Ok(Outcome::Refused(failure)),
                 other => other?,
             };
-            let link = link::next_of(&answer.headers)
-                .map_err(|link::Unreadable| Failure::UnreadableLink { host: host(), what: "tags" })?;
+            let link = self.link_of(visit, &answer)?;
             let validator = Validator::of(&answer.headers);
             let is_elsewhere = answer.is_elsewhere;
             let body = answer.body(room.bytes);
@@ -281,8 +278,19 @@ impl RegistryClient {
         }
     }
 
-    /// Takes a page as it was.
-    fn again(&self, mut list: TagList, earlier: &EarlierPage<'_>, room: Room) -> Result<Step, Failure> {
+    fn link_of(&self, visit: &Visit<'_>, answer: &Answer) -> Result<Option<String>, Failure> {
+        link::next_of(&answer.headers)
+            .map_err(|link::Unreadable| Failure::UnreadableLink { host: visit.host.name.clone(), what: "tags" })
+    }
+
+    /// Takes a page as it was. A link that comes with the 304 is newer than the page's own.
+    fn again(
+        &self,
+        mut list: TagList,
+        earlier: &EarlierPage<'_>,
+        link: Option<String>,
+        room: Room,
+    ) -> Result<Step, Failure> {
         if earlier.tags.len() > room.tags {
             return Err(Failure::Cap { cap: self.limits.tags as u64, what: "tags", key: "maxTags" });
         }
@@ -295,12 +303,48 @@ impl RegistryClient {
         let text = |tag: Option<(_, &str)>| tag.map(|(_, tag)| tag.to_owned());
         let (first, last) = (text(earlier.tags.iter().next()), text(earlier.tags.iter().last()));
         let page = Page { bytes, count: earlier.tags.len(), first, last };
-        let (link, validator) = (earlier.link.map(str::to_owned), Some(earlier.validator.clone()));
-        Ok(Step { list, page, link, validator, is_earlier: true })
+        let is_earlier = link.is_none() || link.as_deref() == earlier.link;
+        let link = link.or_else(|| earlier.link.map(str::to_owned));
+        Ok(Step { list, page, link, validator: Some(earlier.validator.clone()), is_earlier })
     }
 
     fn too_long(&self) -> Failure {
         Failure::Cap { cap: self.limits.list_bytes, what: "bytes", key: "maxTagListSize" }
+    }
+}
+
+/// Whether a first page that is shorter than asked for, and names no next one, may all the same not be everything.
+fn may_be_cut(visit: &Visit<'_>, count: usize, has_link: bool, size: u32) -> bool {
+    size > 0 && count < size as usize && !has_link && visit.host.paging.may_be_cut(count)
+}
+
+/// Whether a list may have grown beyond a page that is known to be its last, although that is as it was.
+///
+/// Where a validator is made of the page's text, what was added after a full page changes nothing about it, and a 304
+/// need not repeat its `Link`. Such a page is asked for whole, unless what comes after it is asked for anyway.
+fn hides_more(visit: &Visit<'_>, page: &EarlierPage<'_>, reading: &Reading, size: u32, linked: bool) -> bool {
+    let (count, is_first, has_link) = (page.tags.len(), reading.is_empty(), page.link.is_some());
+    let is_as_asked = size > 0 && count == size as usize;
+    let is_asked_on = !linked && (is_as_asked || (is_first && may_be_cut(visit, count, has_link, size)));
+    let is_full = is_as_asked || (!is_first && count >= reading.longest) || visit.host.paging.may_be_full(count);
+    !has_link && !is_asked_on && is_full
+}
+
+/// Whether a registry says in words that it is the page size which it refuses, whatever the status.
+fn is_of_page_size(failure: &Failure) -> bool {
+    match failure {
+        Failure::NotFound { said, .. } | Failure::Status { said, .. } => said.contains("PAGINATION_NUMBER_INVALID"),
+        _ => false,
+    }
+}
+
+/// Whether the answer to what comes after a page is none that means anything: neither more tags, nor trouble, nor a login
+/// that is refused.
+fn is_no_answer(failure: &Failure) -> bool {
+    match failure {
+        Failure::NotFound { .. } | Failure::Forbidden { .. } => true,
+        Failure::Status { status, .. } => (400..500).contains(status) && !matches!(status, 408 | 425),
+        _ => false,
     }
 }
 

@@ -69,7 +69,8 @@ pub(super) struct Tokens {
 
 #[derive(Debug, Default)]
 struct Known {
-    proven: Option<Arc<Credential>>,
+    /// The logins that were right, the last ones: some paths may have one of their own.
+    proven: Vec<Arc<Credential>>,
     refused: Option<(Instant, Arc<Credential>)>,
     /// A login that was forbidden, for these scopes and never right.
     doubted: Option<(Arc<Credential>, HashSet<String>)>,
@@ -149,7 +150,7 @@ impl Tokens {
     /// Remembers a token that was fetched. The same one for two scopes serves all: it is the user's, not the scope's.
     pub(super) fn remember(&self, scope: &str, token: &Token) {
         let mut known = self.known();
-        known.proven.clone_from(&token.credential);
+        token.credential.iter().for_each(|login| keep(&mut known.proven, login));
         known.refused = None;
         known.doubted = None;
         let again = known.last.as_ref().is_some_and(|(of, last)| of != scope && last.is_same(token));
@@ -172,14 +173,7 @@ impl Tokens {
 
     /// Remembers a login that is about to be shown, since it may come back in an answer.
     pub(super) fn show(&self, login: &Arc<Credential>) {
-        let mut known = self.known();
-        if known.logins.iter().any(|known| known.is_same_secret(login)) {
-            return;
-        }
-        if known.logins.len() >= MOST_LOGINS {
-            known.logins.remove(0);
-        }
-        known.logins.push(Arc::clone(login));
+        keep(&mut self.known().logins, login);
     }
 
     /// Remembers that a token was taken, so that those which are not are those of single images.
@@ -230,13 +224,18 @@ impl Tokens {
 
     /// Whether a credential was right before.
     pub(super) fn is_proven(&self, credential: &Credential) -> bool {
-        self.known().proven.as_ref().is_some_and(|proven| proven.is_same_secret(credential))
+        self.known().proven.iter().any(|proven| proven.is_same_secret(credential))
+    }
+
+    /// Whether a credential is from where one came that was right: this one may have been renewed, as clouds do hourly.
+    pub(super) fn is_proven_place(&self, credential: &Credential) -> bool {
+        self.known().proven.iter().any(|proven| proven.origin == credential.origin)
     }
 
     /// Remembers that a login is right, whatever single repositories say to it.
-    pub(super) fn prove(&self, credential: Arc<Credential>) {
+    pub(super) fn prove(&self, credential: &Arc<Credential>) {
         let mut known = self.known();
-        known.proven = Some(credential);
+        keep(&mut known.proven, credential);
         known.doubted = None;
     }
 
@@ -255,6 +254,17 @@ impl Tokens {
             .as_ref()
             .is_some_and(|(when, refused)| when.elapsed() < REFUSED_FOR && refused.is_same_secret(credential))
     }
+}
+
+/// Adds a login to the last ones.
+fn keep(logins: &mut Vec<Arc<Credential>>, login: &Arc<Credential>) {
+    if logins.iter().any(|known| known.is_same_secret(login)) {
+        return;
+    }
+    if logins.len() >= MOST_LOGINS {
+        logins.remove(0);
+    }
+    logins.push(Arc::clone(login));
 }
 
 /// A number of seconds, which some registries write as text or with a fraction. Anything else counts as none said.

@@ -10,11 +10,12 @@ use url::Url;
 
 use crate::http::client::{Answer, Call};
 use crate::http::error::{Advice, HttpError};
-use crate::registry::client::auth::Held;
+use crate::http::target::host_of;
+use crate::registry::client::auth::{Held, Offer};
 use crate::registry::client::challenge::{self, Challenge};
 use crate::registry::client::earlier::Validator;
 use crate::registry::client::failure::{Failure, said};
-use crate::registry::client::host::{Host, Scheme};
+use crate::registry::client::host::{Host, Scheme, Whose};
 use crate::registry::client::meter::Kind;
 use crate::registry::client::{RegistryClient, Visit};
 
@@ -57,14 +58,10 @@ impl RegistryClient {
                 first = None;
             }
         }
-        let mut is_known_useless = false;
-        let shown = match self.authorization(visit).await {
+        let (shown, mut tried) = match self.authorization(visit).await? {
+            Offer::Shown(header) => (header, None),
             // What is known is another image's challenge. If that leads nowhere, this image is asked for its own.
-            Err(Failure::Realm { .. } | Failure::Token { .. }) => {
-                is_known_useless = true;
-                None
-            }
-            other => other?,
+            Offer::Useless(tried) => (None, tried),
         };
         let answer = self.send(visit, question, earlier, shown.as_ref()).await;
         let challenged = matches!(&answer, Ok(answer) if answer.status == 401);
@@ -76,8 +73,15 @@ impl RegistryClient {
             if shown.is_some() {
                 host.tokens.taken();
             }
+            let is_hidden = shown.is_none() && matches!(answer.status.as_u16(), 403 | 404);
+            if is_hidden && let Some(tried) = tried.take() {
+                return match tried.failure {
+                    failure @ (Failure::Refused { .. } | Failure::RefusedHere { .. }) => Err(failure),
+                    _ => Ok(answer),
+                };
+            }
             // Some registries hide what is not for everybody instead of asking for a login.
-            if shown.is_none() && !is_known_useless && matches!(answer.status.as_u16(), 403 | 404) {
+            if is_hidden {
                 drop(first);
                 return match self.asked_at_root(visit).await? {
                     None => Ok(answer),
@@ -99,21 +103,30 @@ impl RegistryClient {
         };
         let challenge = Arc::new(challenge);
         drop(answer);
-        // A user and a password are tried by whoever came first alone: a wrong one is shown by one image, not by all.
-        let first = first.filter(|_| matches!(*challenge, Challenge::Basic));
+        // What the token server has just said, to the same question, is not asked for again. An image for which there is
+        // no token costs this one request more, until the process ends: it is needed to see whose realm it was.
+        if let Some(tried) = tried.take_if(|tried| tried.is(&challenge, &scope)) {
+            host.challenged(visit.image.path(), &challenge);
+            host.keeps_own(visit.image.path(), &challenge);
+            return Err(tried.failure);
+        }
+        // A login is tried by whoever came first alone: a wrong one is shown by one image, not by all; and a right one is
+        // then known to be, so that others take it to where this one was sent.
+        let is_login = self.credentials.find(&host.name, visit.image.path()).await.is_ok_and(|found| found.is_some());
+        let first = first.filter(|_| is_login || matches!(*challenge, Challenge::Basic));
         if first.is_none() {
-            host.learn(Scheme::Challenged(Arc::clone(&challenge)));
+            host.challenged(visit.image.path(), &challenge);
         }
         let answer = self.ask_again(visit, question, earlier, (&challenge, &scope), shown.as_ref()).await;
         if first.is_some() {
-            host.learn(Scheme::Challenged(challenge));
+            host.challenged(visit.image.path(), &challenge);
         }
         answer
     }
 
     fn challenge_of(&self, host: &Host, answer: &Answer) -> Option<Challenge> {
-        let headers = answer.headers.get_all(WWW_AUTHENTICATE).iter();
-        challenge::choose(headers.filter_map(|value| value.to_str().ok()), |realm| self.is_usable(host, realm))
+        let headers: Vec<String> = answer.headers.get_all(WWW_AUTHENTICATE).iter().map(text_of).collect();
+        challenge::choose(headers.iter().map(String::as_str), |realm| self.is_usable(host, realm))
     }
 
     /// Returns the challenge at the root of the protocol, for an image that was refused without one although there is a
@@ -127,12 +140,16 @@ impl RegistryClient {
             let mut url = host.origin.clone();
             url.set_path("/v2/");
             let root = Question { method: Method::GET, url, accept: "application/json" };
-            let answer = self.send(visit, &root, None, None).await?;
+            let answer = match self.send(visit, &root, None, None).await {
+                // What stands there is another host's: this one asks for nothing.
+                Err(Failure::LoginElsewhere { .. }) => return Ok(None),
+                other => other?,
+            };
             self.note(visit, None);
             let challenge = (answer.status == 401).then(|| self.challenge_of(host, &answer)).flatten();
             if let Some(challenge @ Challenge::Basic) = &challenge {
                 // A wrong password is shown here alone, and not by each image that waits.
-                let header = self.answer_challenge(visit, challenge, "", Held::Serves).await?;
+                let header = self.answer_challenge(visit, challenge, "", Held::Serves(Whose::Own)).await?;
                 self.judge_login(visit, challenge, header.as_ref()).await?;
             }
             Ok::<_, Failure>(challenge.map(Arc::new))
@@ -164,6 +181,8 @@ impl RegistryClient {
         Ok(answer)
     }
 
+    /// Sends a question once. A login that another host asks for, to which this one redirects, is an error of that place
+    /// and never a challenge: it would name where this host's login goes.
     pub(super) async fn send(
         &self,
         visit: &Visit<'_>,
@@ -187,7 +206,12 @@ impl RegistryClient {
             retry: self.limits.retry,
             plain: visit.host.plain,
         };
-        self.exchange(visit, Kind::of(&question.method, &question.url), &call).await
+        let answer = self.exchange(visit, Kind::of(&question.method, &question.url), &call).await?;
+        if answer.status == 401 && answer.is_elsewhere {
+            self.note(visit, None);
+            return Err(Failure::LoginElsewhere { host: visit.host.name.clone(), place: host_of(&answer.url) });
+        }
+        Ok(answer)
     }
 
     async fn unwelcome(&self, visit: &Visit<'_>, challenge: &Challenge) -> Result<Failure, Failure> {
@@ -239,10 +263,13 @@ impl RegistryClient {
         if status == 200 {
             return Ok(answer);
         }
-        self.note(visit, None);
         let host = visit.host.name.clone();
-        // The status alone tells what happened; an error body that cannot be read adds nothing to it.
-        let body = answer.body(MAX_ERROR_BODY).whole().await.unwrap_or_default();
+        let is_elsewhere = answer.is_elsewhere;
+        // The status alone tells what happened; an error body that cannot be read adds nothing to it, but that it keeps
+        // one waiting.
+        let body = answer.body(MAX_ERROR_BODY).whole().await;
+        self.note(visit, body.as_ref().err().filter(|_| !is_elsewhere));
+        let body = body.unwrap_or_default();
         let credential = self.credentials.find(&host, visit.image.path()).await;
         // One that cannot be had was not shown: what is wrong with it is told where it is needed.
         let credential = if status == 403 { credential? } else { credential.ok().flatten() };
@@ -265,6 +292,12 @@ impl RegistryClient {
             _ => Failure::Status { host, status, said },
         })
     }
+}
+
+/// Returns a header's text. Realms are named in any language, in UTF-8 or, as HTTP began, in Latin-1.
+fn text_of(value: &HeaderValue) -> String {
+    let bytes = value.as_bytes();
+    std::str::from_utf8(bytes).map_or_else(|_latin| bytes.iter().copied().map(char::from).collect(), str::to_owned)
 }
 
 /// Lets a first broken body pass, for another try; gives everything else back.

@@ -164,9 +164,9 @@ impl Cursor {
     }
 }
 
-/// Reads a time; one that is none says nothing.
+/// Reads a time; one that is none says nothing. Nor does one before 1970: programs in Go write year 1 for "not known".
 fn time(text: Option<&str>) -> Option<Timestamp> {
-    text.and_then(|text| text.parse().ok())
+    text.and_then(|text| text.parse().ok()).filter(|time| *time > Timestamp::UNIX_EPOCH)
 }
 
 #[cfg(test)]

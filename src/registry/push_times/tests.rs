@@ -124,3 +124,16 @@ fn nonsense_is_told_and_never_taken_for_a_list() {
         }
     }
 }
+
+#[test]
+fn a_time_that_stands_for_none_is_none() {
+    for (text, expected) in [
+        (Some("2026-11-01T08:00:00Z"), true),
+        (Some("0001-01-01T00:00:00Z"), false),
+        (Some("1970-01-01T00:00:00Z"), false),
+        (Some("yesterday"), false),
+        (None, false),
+    ] {
+        assert_eq!(time(text).is_some(), expected, "{text:?}");
+    }
+}

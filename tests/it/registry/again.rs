@@ -60,6 +60,33 @@ async fn only_pages_that_changed_are_sent() {
 }
 
 #[tokio::test]
+async fn a_list_whose_last_page_was_full_is_seen_to_grow() {
+    // The validator is made of the page's text alone, so that a new page after it changes nothing about it.
+    for (page, count) in [(10, 20), (10, 10), (100, 100)] {
+        for links_unchanged in [false, true] {
+            let case = format!("{page} {count} {links_unchanged}");
+            let registry = FakeRegistry::start().await;
+            registry.faults(|faults| {
+                (faults.etags, faults.page_size, faults.links_unchanged) = (true, Some(page), links_unchanged);
+            });
+            let (tags, other) = (fill(&registry, "acme/web", count), fill(&registry, "acme/other", 15 * page));
+            let image = registry.image("acme/web");
+            let pages = left(again(&anonymous(), &image, None).await.1);
+            registry.list_tag("acme/web", "2.0.0");
+            let grown = format!("{tags} 2.0.0");
+            // A page of an odd length alone tells of itself that it was full by the links of other images.
+            let client = anonymous();
+            if (count, links_unchanged) == (10, false) {
+                assert_eq!(list(&client, &registry.image("acme/other")).await, other);
+            }
+            let (found, pages) = again(&client, &image, pages).await;
+            assert_eq!(found, grown, "{case}");
+            assert_eq!(again(&client, &image, left(pages)).await.0, grown, "{case}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_was_left_behind_by_others_is_the_same_as_nothing() {
     let registry = FakeRegistry::start().await;
     registry.faults(|faults| faults.etags = true);

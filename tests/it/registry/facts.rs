@@ -31,10 +31,10 @@ async fn a_digest_costs_one_head_request() {
 
 #[tokio::test]
 async fn a_refused_head_falls_back_to_get() {
-    for status in [405, 404] {
+    for (status, names_digest) in [(405, false), (404, false), (405, true), (404, true)] {
         let registry = FakeRegistry::start().await;
         let digest = registry.push("acme/web", "1.0.0", CREATED);
-        registry.faults(|faults| faults.head_status = Some(status));
+        registry.faults(|faults| (faults.head_status, faults.head_names_digest) = (Some(status), names_digest));
         assert_eq!(digest_of(facts(&anonymous(), &registry, FactKind::Digest).await), digest);
         assert_eq!(registry.requests(), Counts { heads: 1, manifests: 1, ..Counts::default() });
     }
@@ -59,6 +59,27 @@ async fn without_a_digest_header_the_content_is_hashed() {
     let digest = registry.push("acme/web", "1.0.0", CREATED);
     registry.faults(|faults| faults.no_digest_header = true);
     assert_eq!(digest_of(facts(&anonymous(), &registry, FactKind::Digest).await), digest);
+}
+
+#[tokio::test]
+async fn what_is_json_and_no_manifest_has_no_digest() {
+    for text in [r#"{"errors": [{"code": "DENIED"}]}"#, r#"{"message": "maintenance"}"#, "{}", r#"{"config": null}"#] {
+        for head_status in [None, Some(404), Some(405)] {
+            let registry = FakeRegistry::start().await;
+            registry.push("acme/web", "1.0.0", CREATED);
+            registry.faults(|faults| (faults.manifest_says, faults.head_status) = (Some(text), head_status));
+            for kind in [FactKind::Digest, FactKind::Image] {
+                let error = facts(&anonymous(), &registry, kind).await.unwrap_err();
+                assert!(error.contains("JSON that is not a manifest: it has neither"), "{text}: {error}");
+            }
+        }
+    }
+    for text in [r#"{"manifests": []}"#, r#"{"schemaVersion": 1, "fsLayers": []}"#, r#"{"layers": []}"#] {
+        let registry = FakeRegistry::start().await;
+        registry.push("acme/web", "1.0.0", CREATED);
+        registry.faults(|faults| faults.manifest_says = Some(text));
+        assert!(facts(&anonymous(), &registry, FactKind::Digest).await.is_ok(), "{text}");
+    }
 }
 
 #[tokio::test]
@@ -143,4 +164,59 @@ async fn a_tag_that_is_not_there_is_an_error_in_words() {
     let image = registry.image("acme/web");
     let error = facts(&anonymous(), &registry, FactKind::Digest).await.unwrap_err();
     assert!(error.starts_with(&format!("{image}:1.0.0: {} does not know it", registry.host())), "{error}");
+}
+
+/// Returns the digest of an image that is listed in the index of `acme/web:1.0.0`.
+fn listed(registry: &FakeRegistry) -> String {
+    registry.push_labelled("acme/other", "1.0.0", CREATED, r#"{"of": "acme/web:1.0.0"}"#)
+}
+
+fn platforms_of(facts: Result<TagFacts, String>) -> String {
+    match facts {
+        Ok(facts) => facts.platforms.unwrap().iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+        Err(error) => error,
+    }
+}
+
+#[tokio::test]
+async fn a_copy_without_some_platforms_tells_by_those_that_it_has() {
+    let registry = FakeRegistry::start().await;
+    registry.push_index("acme/web", "1.0.0", CREATED, &["arm64", "amd64"]);
+    registry.lose(&listed(&registry));
+    let known = facts(&anonymous(), &registry, FactKind::Image).await;
+    assert_eq!(known.as_ref().unwrap().created.unwrap().to_string(), CREATED);
+    assert_eq!(platforms_of(known), "linux/arm64 linux/amd64");
+    assert_eq!(registry.requests(), Counts { manifests: 3, blobs: 1, ..Counts::default() });
+    // One that has none of them is no image.
+    let registry = FakeRegistry::start().await;
+    registry.push_index("acme/web", "1.0.0", CREATED, &["amd64"]);
+    registry.lose(&listed(&registry));
+    assert!(facts(&anonymous(), &registry, FactKind::Image).await.unwrap_err().contains("does not know it"));
+}
+
+#[tokio::test]
+async fn an_index_within_an_index_is_read_and_one_without_an_end_is_not() {
+    let kind = "application/vnd.oci.image.index.v1+json";
+    let registry = FakeRegistry::start().await;
+    let mut digest = registry.push_index("acme/web", "1.0.0", CREATED, &["arm64", "amd64"]);
+    for depth in 1..=3 {
+        let text = format!(r#"{{"mediaType": "{kind}", "manifests": [{{"digest": "{digest}", "platform": null}}]}}"#);
+        digest = registry.push_manifest("acme/web", "1.0.0", kind, &text);
+        let found = platforms_of(facts(&anonymous(), &registry, FactKind::Image).await);
+        if depth < 3 {
+            assert_eq!(found, "linux/arm64 linux/amd64", "{depth}");
+        } else {
+            assert!(found.contains("a manifest of the kind `an index within indexes`"), "{found}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_null_in_a_platform_is_nothing() {
+    let registry = FakeRegistry::start().await;
+    let config = format!(r#"{{"os": "linux", "architecture": "arm64", "variant": null, "created": "{CREATED}"}}"#);
+    let config = registry.push_manifest("acme/web", "config", "application/json", &config);
+    let text = format!(r#"{{"mediaType": null, "config": {{"digest": "{config}"}}, "layers": []}}"#);
+    registry.push_manifest("acme/web", "1.0.0", "application/vnd.oci.image.manifest.v1+json", &text);
+    assert_eq!(platforms_of(facts(&anonymous(), &registry, FactKind::Image).await), "linux/arm64");
 }

@@ -238,3 +238,21 @@ async fn a_pass_looks_into_no_more_tags_than_it_may() {
     client.begin_pass();
     assert!(inspect(&tags[3]).await.is_ok());
 }
+
+#[tokio::test]
+async fn what_another_host_tells_of_its_limits_after_a_redirect_holds_nothing_back() {
+    let (registry, storage) = (FakeRegistry::start().await, FakeRegistry::start().await);
+    registry.faults(|faults| faults.blobs_at = Some(format!("http://{}", storage.host())));
+    let reset = Some("53".to_owned());
+    storage.faults(|faults| faults.quota = Some(Quota { renewed: 9, reset, ..quota("blobs", 1, "ratelimit-") }));
+    let (client, clock) = skipping(settings(Limits::default()));
+    for number in 0..3 {
+        let repository = format!("acme/web-{number}");
+        let labels = format!(r#"{{"number": "{number}"}}"#);
+        registry.push_labelled(&repository, "1.0.0", "2026-11-01T08:00:00Z", &labels);
+        storage.push_labelled(&repository, "1.0.0", "2026-11-01T08:00:00Z", &labels);
+        let (image, tag) = (registry.image(&repository), "1.0.0".parse().unwrap());
+        client.facts(&image, &tag, FactKind::Image).await.unwrap();
+    }
+    assert_eq!(clock.skipped(), Duration::ZERO);
+}

@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 use tagboat::registry::TagSource;
+use tagboat::registry::client::RegistryClient;
 use tagboat::registry::settings::{HostSettings, Limits, Settings};
 
 use super::{anonymous, fill, list, quick, with_limits, with_settings};
@@ -140,8 +141,8 @@ async fn a_page_that_is_cut_without_a_word_is_no_whole_list() {
 }
 
 #[tokio::test]
-async fn a_list_that_only_looks_cut_costs_a_host_one_request_more() {
-    for (ignores_last, refuses_last) in [(false, false), (true, false), (false, true)] {
+async fn a_registry_that_cannot_go_on_is_asked_once_for_what_comes_after() {
+    for (ignores_last, refuses_last) in [(true, None), (false, Some(400)), (false, Some(405)), (false, Some(422))] {
         let registry = FakeRegistry::start().await;
         registry.faults(|faults| {
             (faults.link, faults.ignores_last, faults.refuses_last) = (LinkStyle::Absent, ignores_last, refuses_last);
@@ -152,6 +153,66 @@ async fn a_list_that_only_looks_cut_costs_a_host_one_request_more() {
         assert_eq!(registry.requests().tags, 2);
         assert_eq!(list(&client, &registry.image("acme/web")).await, tags);
         assert_eq!(registry.requests().tags, 3);
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_just_as_many_tags_as_pages_are_cut_to_proves_nothing_of_another() {
+    let registry = FakeRegistry::start().await;
+    registry.faults(|faults| (faults.page_size, faults.link) = (Some(100), LinkStyle::Absent));
+    let (whole, cut) = (fill(&registry, "acme/whole", 100), fill(&registry, "acme/web", 250));
+    let client = anonymous();
+    for _ in 0..2 {
+        assert_eq!(list(&client, &registry.image("acme/whole")).await, whole);
+        assert_eq!(list(&client, &registry.image("acme/web")).await, cut);
+    }
+    // Of many at once, all are asked about.
+    let repositories: Vec<String> = (0..20).map(|number| format!("acme/web-{number}")).collect();
+    let tags: Vec<String> = repositories.iter().map(|repository| fill(&registry, repository, 100)).collect();
+    let images: Vec<_> = repositories.iter().map(|repository| registry.image(repository)).collect();
+    registry.list_tag("acme/web-19", "2.0.0");
+    let client = anonymous();
+    let lists = join_all(images.iter().map(|image| list(&client, image))).await;
+    assert_eq!(lists[..19], tags[..19]);
+    assert_eq!(lists[19], format!("{} 2.0.0", tags[19]));
+}
+
+#[tokio::test]
+async fn a_list_that_only_looks_cut_costs_one_request_more_until_the_host_shows_that_it_does_not_cut() {
+    let asked = async |client: &RegistryClient, registry: &FakeRegistry, repository: &str, tags: &str| {
+        let before = registry.requests().tags;
+        assert_eq!(list(client, &registry.image(repository)).await, tags);
+        registry.requests().tags - before
+    };
+    let registry = FakeRegistry::start().await;
+    registry.faults(|faults| faults.link = LinkStyle::Absent);
+    let (tags, long) = (fill(&registry, "acme/web", 100), fill(&registry, "acme/long", 101));
+    let client = anonymous();
+    assert_eq!(asked(&client, &registry, "acme/web", &tags).await, 2);
+    assert_eq!(asked(&client, &registry, "acme/web", &tags).await, 2);
+    assert_eq!(asked(&client, &registry, "acme/long", &long).await, 1);
+    assert_eq!(asked(&client, &registry, "acme/web", &tags).await, 1);
+    // One that names further pages is believed where it names none.
+    let registry = FakeRegistry::start().await;
+    registry.faults(|faults| faults.page_size = Some(50));
+    let (tags, long) = (fill(&registry, "acme/web", 50), fill(&registry, "acme/long", 51));
+    let client = anonymous();
+    assert_eq!(asked(&client, &registry, "acme/long", &long).await, 2);
+    assert_eq!(asked(&client, &registry, "acme/web", &tags).await, 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_means_nothing_leaves_a_list_that_only_looks_cut_whole_and_trouble_does_not() {
+    for status in [401, 403, 404, 410, 416, 429, 500] {
+        let registry = FakeRegistry::start().await;
+        registry.faults(|faults| (faults.link, faults.refuses_last) = (LinkStyle::Absent, Some(status)));
+        let tags = fill(&registry, "acme/web", 100);
+        let found = list(&anonymous(), &registry.image("acme/web")).await;
+        if matches!(status, 401 | 429 | 500) {
+            assert!(found.starts_with("error: "), "{status}: {found}");
+        } else {
+            assert_eq!(found, tags, "{status}");
+        }
     }
 }
 
@@ -191,7 +252,14 @@ async fn a_link_that_cannot_be_read_is_no_end_of_the_list() {
 
 #[tokio::test]
 async fn every_status_for_a_page_size_that_is_too_large_is_understood() {
-    for refusal in [(400, "TOO_MANY_TAGS_REQUESTED"), (405, "UNSUPPORTED"), (422, "UNKNOWN")] {
+    for refusal in [
+        (400, "TOO_MANY_TAGS_REQUESTED"),
+        (405, "UNSUPPORTED"),
+        (422, "UNKNOWN"),
+        (404, "PAGINATION_NUMBER_INVALID"),
+        (413, "PAGINATION_NUMBER_INVALID"),
+        (414, "PAGINATION_NUMBER_INVALID"),
+    ] {
         let registry = FakeRegistry::start().await;
         registry.faults(|faults| (faults.refuses_n_above, faults.refusal) = (Some(100), Some(refusal)));
         let tags = fill(&registry, "acme/web", 30);
@@ -321,6 +389,22 @@ async fn reads_a_list_of_a_million_tags_in_one_page() {
     assert!(list(&anonymous(), &image).await.contains("the cap of 1000000 tags"));
     let small = Limits { list_bytes: 4 << 20, ..quick() };
     assert!(list(&with_limits(small), &image).await.contains("the cap of 4194304 bytes"));
+}
+
+#[tokio::test]
+async fn a_text_without_an_end_is_not_held() {
+    let registry = FakeRegistry::start().await;
+    registry.list_tag("acme/web", "1.0.0");
+    registry.list_tag("acme/web", &"x".repeat(3 << 20));
+    let error = list(&anonymous(), &registry.image("acme/web")).await;
+    assert!(error.contains("not a list of tags: it holds a text that is far too long for a tag"), "{error}");
+    // Long texts beside it are, as far as they go, and what is escaped in them ends none.
+    let registry = FakeRegistry::start().await;
+    let odd = format!("{}\\\"", "\\\"".repeat(9_000));
+    (0..60).for_each(|number| registry.list_tag("acme/web", &format!("{odd}{number}")));
+    registry.list_tag("acme/web", "1.0.0");
+    let tags = anonymous().tags(&registry.image("acme/web")).await.unwrap();
+    assert_eq!((tags.list.len(), tags.list.invalid().1), (1, 60));
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use tagboat::signature::{Requirement, Simple};
 
 use super::{anonymous, quick, with_settings};
 use crate::support::registry::{Counts, FakeRegistry, LinkStyle, Referrers};
+use crate::support::scripted::Scripted;
 use crate::support::signer::{self, IDENTITY, ISSUER, LOGGED, Wish, key, payload, public_pem, statement};
 
 const CREATED: &str = "2026-11-01T08:00:00Z";
@@ -293,4 +294,36 @@ async fn a_referrer_or_a_layer_that_is_gone_stops_no_signature_beside_it() {
     place.registry.lose(&place.registry.layer_of(&lost));
     place.registry.lose(&lost);
     assert_eq!(place.says().await, "signed");
+}
+
+#[tokio::test]
+async fn a_signature_that_is_listed_under_a_tag_is_found_whatever_answers_in_the_api_s_place() {
+    for status in [200, 401, 404, 406, 422, 429, 502] {
+        let place = Place::new().await;
+        let page = "<!DOCTYPE html><html>Sign in</html>".to_owned();
+        let site = Scripted::start(move |_| (status, Vec::new(), page.clone()));
+        place.registry.faults(|faults| {
+            faults.leads = Some(("/referrers/", format!("http://{}", site.host())));
+            // Whoever pushes to such a registry lists referrers under a tag.
+            faults.referrers = Referrers::Tagged(404);
+        });
+        let says = place.says().await;
+        if matches!(status, 404 | 406) {
+            assert_eq!(says, "missing", "{status}");
+        } else {
+            assert!(says.starts_with("error: "), "what was not seen is not missing: {status}: {says}");
+        }
+        place.registry.refer(&place.digest, &place.bundle(), Some(SIGN));
+        assert_eq!(place.says().await, "signed", "{status}");
+    }
+    for status in [401, 403, 422, 429, 500, 501, 502] {
+        let place = Place::new().await;
+        place.registry.faults(|faults| faults.referrers = Referrers::Tagged(status));
+        place.registry.refer(&place.digest, &place.bundle(), Some(SIGN));
+        assert_eq!(place.says().await, "signed", "{status}");
+    }
+    let place = Place::new().await;
+    place.registry.faults(|faults| faults.referrers = Referrers::Tagged(501));
+    assert_eq!(place.says().await, "missing");
+    assert_eq!(place.registry.requests().referrers, 1, "what is not implemented is not asked for again");
 }

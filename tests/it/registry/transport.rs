@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tagboat::http::client::Timeouts;
 use tagboat::http::connection::{ClientCertificate, Connection};
+use tagboat::http::proxy::{NamedProxy, Proxies};
 use tagboat::model::tags::FactKind;
 use tagboat::registry::TagSource;
 use tagboat::registry::client::RegistryClient;
@@ -179,6 +180,28 @@ async fn a_redirect_from_tls_to_plain_http_is_refused() {
     let error = asked.unwrap_err().to_string();
     assert!(error.contains("redirects from HTTPS to something else"), "{error}");
     assert_eq!(other.requests().blobs, 0);
+}
+
+#[tokio::test]
+async fn no_form_of_this_machine_s_address_is_followed_from_elsewhere() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for form in ["127.0.0.1", "0.0.0.0", "[::ffff:127.0.0.1]", "localhost."] {
+        // A proxy stands for a registry elsewhere; this machine itself is reached without it.
+        let location = format!("http://{form}:{port}/x");
+        let proxy = Scripted::start(move |_| (307, vec![("Location", location.clone())], String::new()));
+        let named = NamedProxy { variable: "HTTP_PROXY".to_owned(), value: format!("http://{}", proxy.host()).into() };
+        let hosts = vec![
+            HostSettings { insecure: true, ..HostSettings::of("registry.lan") },
+            HostSettings { insecure: true, ..HostSettings::of(&format!("{form}:{port}")) },
+        ];
+        let proxies = Proxies::of(Some(named), None, None);
+        let client = with_settings(Settings { hosts, proxies, limits: quick(), ..Settings::default() });
+        let error = list(&client, &"registry.lan/acme/web".parse().unwrap()).await;
+        assert!(error.contains("redirects to this very machine, which is not followed"), "{form}: {error}");
+    }
+    assert!(listener.accept().is_err(), "nobody came");
 }
 
 #[tokio::test]

@@ -195,8 +195,8 @@ pub(crate) struct Faults {
     pub(crate) link: LinkStyle,
     pub(crate) ignores_n: bool,
     pub(crate) ignores_last: bool,
-    /// Answers 400 to `last`.
-    pub(crate) refuses_last: bool,
+    /// Answers this status to `last`.
+    pub(crate) refuses_last: Option<u16>,
     /// Whoever brings no login is answered with this status, and is asked for one at `/v2/` alone.
     pub(crate) hides: Option<u16>,
     /// What a token says of when it was issued.
@@ -217,6 +217,8 @@ pub(crate) struct Faults {
     pub(crate) token_status: Option<u16>,
     /// Pages have an `ETag`, and are answered with 304 to who names it.
     pub(crate) etags: bool,
+    /// An answer of 304 has the page's `Link`.
+    pub(crate) links_unchanged: bool,
     /// Pages have this `Last-Modified` with this `Date`, and are answered with 304 to who names it.
     pub(crate) last_modified: Option<(String, String)>,
     /// An empty list is `null`.
@@ -231,7 +233,11 @@ pub(crate) struct Faults {
     /// So many requests are answered with this status and this `Retry-After` first.
     pub(crate) statuses: Vec<(u16, Option<String>)>,
     pub(crate) head_status: Option<u16>,
+    /// A HEAD that is refused has a digest all the same, of the error.
+    pub(crate) head_names_digest: bool,
     pub(crate) no_digest_header: bool,
+    /// Manifests are answered with this text.
+    pub(crate) manifest_says: Option<&'static str>,
     pub(crate) digest_header: Option<String>,
     pub(crate) referrers: Referrers,
     /// The API of referrers answers with this status.
@@ -244,8 +250,19 @@ pub(crate) struct Faults {
     pub(crate) referrers_link: LinkStyle,
     /// Manifests under cosign's tags answer with this status.
     pub(crate) signature_status: Option<u16>,
+    /// Each beginning of a path has a realm of its own, which answers this status to others; 200 for a token of no use.
+    pub(crate) realms: Option<u16>,
+    /// The realm's address says what the token is for, and whoever asks for anything beside that gets none.
+    pub(crate) scoped_realm: bool,
+    /// What is wrong with what the login server sends, and how often; `None` for always.
+    pub(crate) token_body: BodyFault,
+    pub(crate) token_times: Option<usize>,
+    /// Words in a challenge, in any encoding.
+    pub(crate) challenge_says: Option<&'static [u8]>,
     /// Blobs are redirected to this origin, `http://127.0.0.1:PORT`.
     pub(crate) blobs_at: Option<String>,
+    /// Paths that hold this text are redirected to this origin, whoever asks; `/v2/` is the root alone.
+    pub(crate) leads: Option<(&'static str, String)>,
 }
 
 #[derive(Debug, Default)]
@@ -381,6 +398,13 @@ impl FakeRegistry {
     /// Puts a tag on content that is there.
     pub(crate) fn point(&self, repository: &str, tag: &str, digest: &str) {
         self.inner().tag(repository, tag, digest);
+    }
+
+    /// Pushes a manifest as it is written; returns its digest.
+    pub(crate) fn push_manifest(&self, repository: &str, tag: &str, kind: &str, text: &str) -> String {
+        let digest = self.inner().store(kind, text.as_bytes().to_vec());
+        self.inner().tag(repository, tag, &digest);
+        digest
     }
 
     /// Pushes an index for several architectures of linux, with an attestation; returns its digest.

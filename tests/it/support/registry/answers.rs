@@ -10,7 +10,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use base64::Engine as _;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use sha2::{Digest as _, Sha256};
 
 use super::{ACR_REFRESH, Auth, BodyFault, ENTRA_TOKEN, Faults, Inner, LinkStyle, Vendor};
@@ -23,12 +23,22 @@ pub(super) async fn answer(address: SocketAddr, inner: &Arc<Mutex<Inner>>, reque
     if ["/token", "/v2/auth", "/jwt/auth", "/oauth2/token"].contains(&path.as_str()) {
         return token(inner, request, &query).await;
     }
+    if path.starts_with("/art/") {
+        return token(inner, request, &query).await;
+    }
     if path == "/oauth2/exchange" {
         return exchange(inner, request).await;
     }
     let (method, headers) = (request.method().clone(), request.headers().clone());
     if inner.lock().unwrap().faults.is_web_page {
         return Response::builder().header("Content-Type", "text/html").body("<html>Welcome</html>".into()).unwrap();
+    }
+    let leads = inner.lock().unwrap().faults.leads.clone();
+    if let Some((_, origin)) =
+        leads.filter(|(text, _)| if *text == "/v2/" { path == *text } else { path.contains(text) })
+    {
+        let builder = Response::builder().status(307).header("Location", format!("{origin}{path}"));
+        return builder.body(Body::empty()).unwrap();
     }
     if path == "/v2/" {
         let mut inner = inner.lock().unwrap();
@@ -84,6 +94,10 @@ pub(super) async fn answer(address: SocketAddr, inner: &Arc<Mutex<Inner>>, reque
             let builder = Response::builder().status(401).header("WWW-Authenticate", "Negotiate");
             let with =
                 |builder: axum::http::response::Builder, challenge| builder.header("WWW-Authenticate", challenge);
+            if let Some(words) = inner.faults.challenge_says {
+                let challenges: Vec<u8> = [challenges[0].as_bytes(), words].concat();
+                return with_bytes(401, &challenges);
+            }
             return challenges.into_iter().fold(builder, with).body(Body::empty()).unwrap();
         }
     }
@@ -115,6 +129,12 @@ pub(super) fn plain(status: u16, body: &'static str) -> Response {
     Response::builder().status(status).header("Content-Type", "application/json").body(Body::from(body)).unwrap()
 }
 
+/// Answers with a challenge in whatever encoding.
+fn with_bytes(status: u16, challenge: &[u8]) -> Response {
+    let challenge = axum::http::HeaderValue::from_bytes(challenge).unwrap();
+    Response::builder().status(status).header("WWW-Authenticate", challenge).body(Body::empty()).unwrap()
+}
+
 pub(super) fn error(status: u16, code: &str) -> Response {
     let body = format!(r#"{{"errors": [{{"code": "{code}", "message": "said by\u001b[31m the registry"}}]}}"#);
     Response::builder().status(status).body(Body::from(body)).unwrap()
@@ -143,12 +163,23 @@ async fn token(inner: &Arc<Mutex<Inner>>, request: Request, query: &[(String, St
     let headers = request.headers().clone();
     let is_post = request.method() == Method::POST;
     let asked = request.uri().query().unwrap_or("").to_owned();
+    let place = request.uri().path().to_owned();
     let form = form(request).await;
-    let mut inner = inner.lock().unwrap();
-    inner.counts.tokens += 1;
-    inner.counts.logins += usize::from(brings_login(&headers));
-    inner.token_queries.push(asked);
-    let faults = inner.faults.clone();
+    let faults = {
+        let mut inner = inner.lock().unwrap();
+        inner.counts.tokens += 1;
+        inner.counts.logins += usize::from(brings_login(&headers));
+        inner.token_queries.push(asked);
+        if inner.faults.token_times == Some(0) {
+            inner.faults.token_body = BodyFault::None;
+        }
+        inner.faults.token_times = inner.faults.token_times.map(|times| times.saturating_sub(1));
+        inner.faults.clone()
+    };
+    if faults.token_body != BodyFault::None {
+        return spoil(Response::builder(), r#"{"token": "of nobody"}"#.to_owned(), faults.token_body).await;
+    }
+    let inner = inner.lock().unwrap();
     let welcome = match (faults.auth, is_post) {
         (Auth::BearerForAll, _) => true,
         (_, true) => {
@@ -169,6 +200,17 @@ async fn token(inner: &Arc<Mutex<Inner>>, request: Request, query: &[(String, St
     }
     let rows = if is_post { &form } else { query };
     let scopes: Vec<&str> = rows.iter().filter(|(name, _)| name == "scope").map(|(_, scope)| scope.as_str()).collect();
+    let other = place.strip_prefix("/art/").and_then(|rest| rest.strip_suffix("/token"));
+    let other = other.map(|beginning| format!("repository:{beginning}/"));
+    if other.is_some_and(|own| scopes.iter().any(|scope| !scope.starts_with(&own))) {
+        return match faults.realms {
+            Some(200) => Response::new(r#"{"token": "0 nothing"}"#.into()),
+            status => error(status.unwrap_or(401), "DENIED"),
+        };
+    }
+    if faults.scoped_realm && scopes.len() != 1 {
+        return error(401, "TWO_SCOPES");
+    }
     let life = faults.token_life.map_or_else(String::new, |life| match faults.vendor {
         Vendor::Harbor => format!(r#", "expires_in": "{life}""#),
         Vendor::DockerHub => format!(r#", "expires_in": {life}, "issued_at": "2026-11-20T07:59:59.5Z""#),
@@ -230,6 +272,13 @@ impl Inner {
                 let usual = |path: &str, service: &str| {
                     vec![format!(r#"Bearer realm="{}",service="{service}",scope="{scope}""#, at(path))]
                 };
+                if faults.realms.is_some() {
+                    let beginning = repository.split('/').next().unwrap_or_default();
+                    return usual(&format!("/art/{beginning}/token"), "art");
+                }
+                if faults.scoped_realm {
+                    return vec![format!(r#"Bearer realm="{}?scope={scope}""#, at("/token"))];
+                }
                 match faults.vendor {
                     Vendor::DockerHub => usual("/token", "registry.docker.io"),
                     Vendor::Ghcr => usual("/token", "ghcr.io"),
@@ -302,13 +351,21 @@ impl Inner {
     fn manifest(&self, repository: &str, reference: &str, method: &Method) -> Response {
         let head = method == Method::HEAD;
         if let Some(status) = self.faults.head_status.filter(|_| head) {
-            return plain(status, "");
+            let mut refused = plain(status, "");
+            if self.faults.head_names_digest {
+                let digest = format!("sha256:{}", "e".repeat(64)).parse().unwrap();
+                refused.headers_mut().insert("docker-content-digest", digest);
+            }
+            return refused;
         }
         if let Some(index) = self.tagged_referrers(reference) {
             return index;
         }
         if let Some(status) = self.faults.signature_status.filter(|_| reference.ends_with(".sig")) {
             return plain(status, "");
+        }
+        if let Some(text) = self.faults.manifest_says {
+            return plain(200, if head { "" } else { text });
         }
         let tagged = self.tags.get(repository).and_then(|tags| tags.iter().find(|(tag, _)| tag == reference));
         let digest = tagged.map_or(reference, |(_, digest)| digest);
@@ -370,8 +427,8 @@ async fn list(
         let (status, code) = faults.refusal.unwrap_or((400, "PAGINATION_NUMBER_INVALID"));
         return error(status, code);
     }
-    if faults.refuses_last && value("last").is_some() {
-        return error(400, "UNSUPPORTED");
+    if let Some(status) = faults.refuses_last.filter(|_| value("last").is_some()) {
+        return error(status, "UNSUPPORTED");
     }
     let largest = faults.page_size.unwrap_or(1000);
     let size = if faults.ignores_n { usize::MAX } else { asked.unwrap_or(largest).min(largest) };
@@ -382,7 +439,12 @@ async fn list(
     let more = start + page.len() < all.len();
     let number = start / size.min(all.len().max(1));
     if let Some((_, status)) = faults.fails_from_page.filter(|(from, _)| number >= *from) {
-        return error(status, "UNSUPPORTED");
+        let trickles = faults.list == BodyFault::Trickles;
+        let body = || spoil(Response::builder(), r#"{"errors": []}"#.to_owned(), faults.list);
+        let answered = if trickles { body().await } else { error(status, "UNSUPPORTED") };
+        let (mut parts, body) = answered.into_parts();
+        parts.status = StatusCode::from_u16(status).unwrap();
+        return Response::from_parts(parts, body);
     }
     let tags =
         if page.is_empty() && faults.null_tags { "null".to_owned() } else { serde_json::to_string(&page).unwrap() };
@@ -405,6 +467,7 @@ async fn list(
         LinkStyle::Circle => Some(format!("/v2/{repository}/tags/list?n={}", asked.unwrap_or(1000))),
         LinkStyle::Absent => None,
     };
+    let mut with_link = Response::builder();
     if let Some(link) = link.filter(|_| more) {
         let header = match faults.link {
             LinkStyle::Bare => format!("{link}; rel=\"next\""),
@@ -413,6 +476,7 @@ async fn list(
             LinkStyle::Unrelated => format!("<{link}>"),
             _ => format!("<{link}>; rel=\"next\""),
         };
+        with_link = with_link.header("Link", &header);
         builder = builder.header("Link", header);
     }
     let asked_for = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -428,7 +492,8 @@ async fn list(
     }
     if unchanged {
         inner.lock().unwrap().counts.unchanged += 1;
-        return Response::builder().status(304).body(Body::empty()).unwrap();
+        let builder = if faults.links_unchanged { with_link } else { Response::builder() };
+        return builder.status(304).body(Body::empty()).unwrap();
     }
     inner.lock().unwrap().list_bytes += body.len();
     if number < faults.list_from_page || faults.list_times == Some(0) {
@@ -446,7 +511,12 @@ async fn spoil(builder: axum::http::response::Builder, body: String, fault: Body
         BodyFault::Html => "<!DOCTYPE html><title>Sign in</title>".into(),
         BodyFault::NeverAnswers => std::future::pending().await,
         BodyFault::BreaksOff => {
-            Body::from_stream(stream::iter([Ok(half), Err(std::io::Error::other("the registry went away"))]))
+            let end = stream::once(async {
+                // What came before has left by then, so that it is the body that breaks off and not the answer.
+                tokio::task::yield_now().await;
+                Err(std::io::Error::other("the registry went away"))
+            });
+            Body::from_stream(stream::iter([Ok(half)]).chain(end))
         }
         BodyFault::Trickles => Body::from_stream(stream::unfold(body.into_bytes().into_iter(), |mut bytes| async {
             // The wait is the fault itself: nothing waits for it to end.
