@@ -156,6 +156,7 @@ impl Session {
             detail,
             only,
             awaited: Vec::new(),
+            holds_seen: None,
             progress: &|progress| bar.tell(progress),
         };
         let planned = runtime.block_on(crate::pass::plan(&inputs))?;

@@ -38,6 +38,7 @@ pub(super) fn run(session: &Session, arguments: &Snapshot) -> Outcome {
         detail: Detail::EveryTag,
         only: &[],
         awaited: Vec::new(),
+        holds_seen: None,
         progress: &|progress| bar.tell(progress),
     };
     let planned = session.runtime()?.block_on(plan(&inputs))?;

@@ -56,6 +56,7 @@ pub(super) fn run(session: &Session, arguments: &Status) -> Outcome {
         detail: Detail::Outcome,
         only: &[],
         awaited,
+        holds_seen: None,
         progress: &|progress| bar.tell(progress),
     };
     let planned = runtime.block_on(crate::pass::plan(&inputs))?;

@@ -60,20 +60,26 @@ impl Wish {
         heads: &'a [HeadBranch],
     ) -> Option<Refusal<'a>> {
         match pull_requests {
-            Some(pull_requests) => self.closed_in(pull_requests).map(Refusal::Closed),
+            Some(pull_requests) => {
+                // What somebody else has pushed to is theirs, and takes no word of a person's back.
+                let is_theirs = |one: &PullRequest| heads.iter().any(|head| head.name == one.head && !head.is_own);
+                let speaking = pull_requests.iter().filter(|one| one.is_refused() || !is_theirs(one));
+                self.closed_in(speaking).map(Refusal::Closed)
+            }
             None => heads.iter().find(|head| self.is_taken_back_on(head)).map(Refusal::TakenBack),
         }
     }
 
     /// Returns the pull request by which a person refused it: the newest that stood for it, if a person closed that and has not
-    /// labelled it to be tried again. What came after a refusal and was opened for the same all the same took it back.
+    /// labelled it to be tried again. What came after a refusal and was opened for the same all the same took it back, if its head
+    /// branch is called as Tagboat would call it: anybody may copy a body.
     pub fn closed_in<'a>(&self, pull_requests: impl IntoIterator<Item = &'a PullRequest>) -> Option<&'a PullRequest> {
         self.newest_in(pull_requests).filter(|newest| newest.is_refused())
     }
 
-    /// Returns the newest pull request that stood for it.
+    /// Returns the newest pull request that stood for it and says whether it was refused.
     pub fn newest_in<'a>(&self, pull_requests: impl IntoIterator<Item = &'a PullRequest>) -> Option<&'a PullRequest> {
-        let stood = pull_requests.into_iter().filter(|one| self.stood_in(one));
+        let stood = pull_requests.into_iter().filter(|one| self.stood_in(one) && (one.is_refused() || one.is_named()));
         stood.max_by_key(|one| one.number)
     }
 
@@ -124,6 +130,21 @@ impl PullRequest {
     pub fn is_refused(&self) -> bool {
         let is_withdrawn = self.marker.as_ref().is_some_and(|marker| marker.withdrawn);
         self.state == State::Closed && !is_withdrawn && !self.labels.contains(LABEL_RETRY)
+    }
+
+    /// Whether its head branch is called, under whatever prefix, as Tagboat calls those of the environment and the group that it
+    /// says it is for.
+    fn is_named(&self) -> bool {
+        let marked = self.marker.as_ref().map(|marker| format!("{}/{}", marker.environment, marker.group));
+        let told = || self.told.as_ref().and_then(|told| told.environment.as_ref());
+        let is_before = |before: &str| !before.ends_with(|letter: char| letter.is_ascii_alphanumeric());
+        let head = self.head.as_str();
+        match marked {
+            Some(named) => head.strip_suffix(&named).is_some_and(is_before),
+            None => told().is_some_and(|name| {
+                head.rsplit_once('/').is_some_and(|(place, _)| place.strip_suffix(name.as_str()).is_some_and(is_before))
+            }),
+        }
     }
 
     /// Whether its body does not say what it brings: then nothing but its head commit can.

@@ -2,7 +2,7 @@
 //! closed, since no forge lets a pull request change its branch.
 //!
 //! Entry points: [`candidates`] and [`take_up`]. A name alone is not believed: the trailers of the head commit must name the
-//! environment, and only images that are followed there.
+//! environment, and only images that are followed there, or else its pull request must say the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -94,8 +94,19 @@ pub(super) fn take_up(planned: &Planned, standing: &mut Standing, desired: &mut 
     let pull_requests = standing.pull_requests.as_deref();
     let is_former = |head: &HeadBranch, (environment, group): &(EnvironmentName, String)| {
         let open = pull_requests.into_iter().flatten().find(|one| one.state == State::Open && one.head == head.name);
+        // Nobody follows its images any more: its commit and its body together say whose it is, and it is taken away.
+        let is_marked = || {
+            let marker = open.and_then(|open| open.marker.as_ref());
+            marker.is_some_and(|marker| {
+                let is_same = head.is_own && head.key.as_ref() == Some(&marker.key);
+                is_same && marker.environment == *environment && marker.group == *group
+            })
+        };
         match &head.told.environment {
-            Some(told) => told == environment && head.images.iter().all(|image| is_followed(environment, image)),
+            Some(told) => {
+                let is_followed = head.images.iter().all(|image| is_followed(environment, image));
+                told == environment && (is_followed || is_marked())
+            }
             // Somebody else has pushed there: only its body still tells.
             None => open.and_then(|open| open.marker.as_ref()).is_some_and(|marker| {
                 marker.environment == *environment

@@ -143,6 +143,8 @@ pub struct Inputs<'a> {
     pub only: &'a [ImageName],
     /// What a pull request proposes to hold: it counts as held.
     pub awaited: Vec<Hold>,
+    /// The branches on which that was looked for, with their tips; `None` where nobody looked.
+    pub holds_seen: Option<Vec<(BranchName, CommitId)>>,
     /// Told what goes on.
     pub progress: &'a (dyn Fn(Progress) + Sync),
 }

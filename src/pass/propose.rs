@@ -161,7 +161,8 @@ pub(super) async fn propose(
         }
         if run.mode == Mode::Act {
             let remote = Arc::clone(&run.remote);
-            let place = Place { remote, forge, branch: onto.branch, now: run.now, style };
+            let (branch, now, holds) = (onto.branch, run.now, inputs.holds_seen.clone());
+            let place = Place { remote, forge, branch, now, style, holds };
             proposed.landed.extend(apply(&place, onto.tip, &mut courses).await.landed);
         }
         take_over(planned, courses, &mut proposed);

@@ -219,6 +219,7 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
         detail: run.detail,
         only: &[],
         awaited: Vec::new(),
+        holds_seen: None,
         progress: run.progress,
     };
     let only = named(&inputs, run.only)?;
@@ -226,7 +227,8 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
     let mut planned = round(&inputs).await?;
     // Where nothing moves, nobody asks what should not.
     if !planned.promoted.proposals.is_empty() {
-        inputs.awaited = hold::awaited(&run.remote, &run.publishing, &config, (run.branch, &base)).await?;
+        let awaited = hold::awaited_at(&run.remote, &run.publishing, &config, (run.branch, &base)).await?;
+        (inputs.awaited, inputs.holds_seen) = (awaited.0, Some(awaited.1));
         inputs.awaited.extend(elsewhere::awaited(&config, &others).await?);
         if !inputs.awaited.is_empty() {
             planned = round(&inputs).await?;

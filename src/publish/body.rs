@@ -75,6 +75,8 @@ pub struct Writing<'a> {
     pub notes: &'a str,
     /// The most characters.
     pub limit: usize,
+    /// Whether a person ordered it: then a pass neither refuses it nor makes it anew.
+    pub is_order: bool,
 }
 
 /// Says where the versions come from.
@@ -188,7 +190,7 @@ fn usual(head: String, (proposal, changes): (&Proposal, &[Change]), writing: &Wr
     let mut text = head;
     text.push_str(&columns.row(["image", "from", "to"], "published", "step"));
     text.push_str(&columns.row(["---"; 3], "---", "---"));
-    let foot = foot(proposal, writing.environment);
+    let foot = foot(proposal, writing.environment, writing.is_order);
     let room = limit.saturating_sub(foot.chars().count() + 200);
     // What nobody must know goes first.
     let notes = if writing.notes.chars().count() < room / 2 { writing.notes } else { "" };
@@ -229,7 +231,8 @@ pub fn ordered(
     // A later pass merges where the environment says so, and nowhere else.
     let is_merged = environment.is_some_and(|environment| environment.publish == Publish::AutoMerge);
     let publish = if is_merged { proposal.publish } else { Publish::PullRequest };
-    returned(&Proposal { publish, ..proposal.clone() }, changes, (message, key), environment, limit)
+    let writing = Writing { key, template: None, environment, notes: "", limit, is_order: true };
+    told(&Proposal { publish, ..proposal.clone() }, changes, message, &writing)
 }
 
 /// Writes the body of what goes back by itself, likewise.
@@ -240,6 +243,11 @@ pub fn returned(
     environment: Option<&Environment>,
     limit: usize,
 ) -> String {
+    let writing = Writing { key, template: None, environment, notes: "", limit, is_order: false };
+    told(proposal, changes, message, &writing)
+}
+
+fn told(proposal: &Proposal, changes: &[Change], message: &str, writing: &Writing<'_>) -> String {
     let told: Vec<&str> = message
         .lines()
         .skip(1)
@@ -247,10 +255,9 @@ pub fn returned(
         .collect();
     let told: String = told.iter().map(|line| format!("{}\n\n", plain(line))).collect();
     // The reason and the gates lead the line with their own names, so that nothing of them begins one.
-    let hidden = hidden(proposal, key, Brought::default());
-    let room = limit.saturating_sub(hidden.chars().count() + 4 + ROOM_FOR_BEFORE);
-    let writing = Writing { key, template: None, environment, notes: "", limit };
-    format!("{}\n\n{hidden}\n", usual(told, (proposal, changes), &writing, room).trim_end())
+    let hidden = hidden(proposal, writing.key, Brought::default());
+    let room = writing.limit.saturating_sub(hidden.chars().count() + 4 + ROOM_FOR_BEFORE);
+    format!("{}\n\n{hidden}\n", usual(told, (proposal, changes), writing, room).trim_end())
 }
 
 /// Adds as many rows as there is room for, and says how many are left out.
@@ -304,8 +311,11 @@ fn value(value: &Value) -> String {
     code(&format!("{tag}{}", digest.unwrap_or_default()))
 }
 
+/// How an order is taken back.
+const ORDER_TAKEN_BACK: &str = "Close it, and remove its branch: the order is taken back.";
+
 /// Writes the gates, what happens next, and what people can do.
-fn foot(proposal: &Proposal, environment: Option<&Environment>) -> String {
+fn foot(proposal: &Proposal, environment: Option<&Environment>, is_order: bool) -> String {
     let mut text = String::new();
     if !proposal.gates.is_empty() {
         text.push_str("\n**Gates**\n\n");
@@ -320,13 +330,20 @@ fn foot(proposal: &Proposal, environment: Option<&Environment>) -> String {
     let reviewers = environment.map(|environment| environment.reviewers.as_slice()).unwrap_or_default();
     let asked: Vec<String> = reviewers.iter().map(|name| code(name)).collect();
     let asked = if asked.is_empty() { String::new() } else { format!(" Asked to review: {}.", asked.join(", ")) };
+    let (close, label) = match (is_order, proposal.publish) {
+        (true, Publish::AutoMerge) => (ORDER_TAKEN_BACK, "\n- Label it `tagboat/hold` to keep it from being merged."),
+        (true, _) => (ORDER_TAKEN_BACK, ""),
+        (false, _) => (
+            "Close it: this version is refused until something newer comes.",
+            "\n- Label it `tagboat/hold` to keep it as it is, `tagboat/rebase` to have its branch made anew, or, once closed, \
+             `tagboat/retry` to take the refusal back.",
+        ),
+    };
     let _infallible = write!(
         text,
         "\n{next}{asked}\n\n<details><summary>What you can do</summary>\n\n\
-         - Close it: this version is refused until something newer comes.\n\
-         - Push to its branch: from then on it is yours, and left alone.\n\
-         - Label it `tagboat/hold` to keep it as it is, `tagboat/rebase` to have its branch made anew, or, once closed, \
-         `tagboat/retry` to take the refusal back.\n\n</details>\n"
+         - {close}\n\
+         - Push to its branch: from then on it is yours, and left alone.{label}\n\n</details>\n"
     );
     text
 }

@@ -67,6 +67,11 @@ pub fn head(style: &PullRequestStyle) -> BranchName {
     BranchName::from(format!("{}{HEAD}", style.branch_prefix).as_str())
 }
 
+/// Whether a branch is called, under whatever prefix, as one on which a change of the holds is proposed.
+pub fn is_head(branch: &BranchName) -> bool {
+    branch.as_str().ends_with(HEAD)
+}
+
 /// Plans the commit of an edit of the file of holds.
 pub fn commit(environment: EnvironmentName, change: &HoldChange, edit: FileEdit, style: &CommitStyle) -> PlannedCommit {
     planned(environment, (message(change, None, style), String::new()), edit, style)

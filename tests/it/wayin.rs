@@ -59,6 +59,7 @@ impl Tree {
             detail,
             only: &[],
             awaited: Vec::new(),
+            holds_seen: None,
             progress: &|_| {},
         };
         report::outcome(plan(&inputs).await.unwrap(), config)

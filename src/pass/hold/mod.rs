@@ -36,7 +36,7 @@ use crate::publish::making::MakeError;
 
 pub(in crate::pass) use crate::pass::hold::named::{candidates, resolved};
 pub use crate::pass::hold::proposed::ProposeError;
-pub(in crate::pass) use crate::pass::hold::proposed::awaited;
+pub(in crate::pass) use crate::pass::hold::proposed::{awaited, awaited_at};
 
 /// What a person asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -27,7 +27,8 @@ use crate::pass::{MAX_HOLDS, PassError, blocking};
 use crate::publish::body;
 use crate::publish::held::{self, HoldChange};
 use crate::publish::making::{MakeError, Maker};
-use crate::publish::pull_requests::heads::look;
+use crate::publish::pull_requests::heads::{look, of_holds};
+use crate::publish::pull_requests::statuses::show;
 
 /// Why a proposal waits, in words.
 pub(super) const COUNTS: &str = "a person merges it to make it last; as long as it stands, what it holds counts as held, and what it releases does not yet";
@@ -92,31 +93,71 @@ pub(in crate::pass) async fn awaited(
     config: &Repository,
     (branch, base): (&BranchName, &CommitId),
 ) -> Result<Vec<Hold>, PassError> {
-    let place = Place { remote, publishing, config, branch, base, now: Timestamp::UNIX_EPOCH };
-    let Some(proposed) = seen(place).await? else { return Ok(Vec::new()) };
-    let open = match open(place, &proposed.head).await {
-        Ok(Standing::Nothing) => return Ok(Vec::new()),
-        Ok(Standing::Branch) => proposed.head.to_string(),
-        Ok(Standing::Open(open)) => open.url,
-        // It may be closed; it may as well be open.
-        Err(error) => {
-            tracing::warn!(%error, head = %proposed.head, "whether what is proposed to be held still is could not be asked");
-            proposed.head.to_string()
-        }
-    };
-    let mut awaited = proposed.held;
-    for hold in &mut awaited {
-        let said = hold.reason.take().map(|reason| format!("{reason} ")).unwrap_or_default();
-        hold.reason = Some(format!("not merged yet: {said}(proposed in {open})"));
-    }
-    Ok(awaited)
+    Ok(awaited_at(remote, publishing, config, (branch, base)).await?.0)
 }
 
-/// Looks at what a head branch proposes; `None` where there is none, or where the base has it all.
+/// As [`awaited`], with every branch on which something may be proposed, and its tip.
+///
+/// # Errors
+///
+/// As [`awaited`].
+pub(in crate::pass) async fn awaited_at(
+    remote: &Arc<dyn Remote>,
+    publishing: &Publishing,
+    config: &Repository,
+    (branch, base): (&BranchName, &CommitId),
+) -> Result<(Vec<Hold>, Vec<(BranchName, CommitId)>), PassError> {
+    let place = Place { remote, publishing, config, branch, base, now: Timestamp::UNIX_EPOCH };
+    let listed = listed(place).await?;
+    let mut awaited = Vec::new();
+    for one in &listed {
+        let Some(proposed) = seen_on(place, one).await? else { continue };
+        let open = match open(place, &proposed.head).await {
+            Ok(Standing::Nothing) => continue,
+            Ok(Standing::Branch) => proposed.head.to_string(),
+            Ok(Standing::Open(open)) => open.url,
+            // It may be closed; it may as well be open.
+            Err(error) => {
+                tracing::warn!(%error, head = %proposed.head, "whether what is proposed to be held still is could not be asked");
+                proposed.head.to_string()
+            }
+        };
+        awaited.extend(proposed.held.into_iter().map(|mut hold| {
+            let said = hold.reason.take().map(|reason| format!("{reason} ")).unwrap_or_default();
+            hold.reason = Some(format!("not merged yet: {said}(proposed in {open})"));
+            hold
+        }));
+    }
+    Ok((awaited, listed))
+}
+
+/// Looks at what a head branch proposes: the one that is called as `branchPrefix` says, or else one that was called by another one
+/// before, and still stands. `None` where there is none, or where the base has it all.
 pub(super) async fn seen(place: Place<'_>) -> Result<Option<Proposed>, PassError> {
-    let (remote, config) = (Arc::clone(place.remote), place.config.clone());
+    let mut listed = listed(place).await?;
+    let now = held::head(&place.config.pull_request);
+    listed.sort_by_key(|(name, _)| *name != now);
+    for one in &listed {
+        if let Some(proposed) = seen_on(place, one).await? {
+            return Ok(Some(proposed));
+        }
+    }
+    Ok(None)
+}
+
+async fn listed(place: Place<'_>) -> Result<Vec<(BranchName, CommitId)>, PassError> {
+    let remote = Arc::clone(place.remote);
+    Ok(blocking(move || of_holds(&*remote)).await?)
+}
+
+async fn seen_on(place: Place<'_>, one: &(BranchName, CommitId)) -> Result<Option<Proposed>, PassError> {
+    // A branch is called so by anybody: under another prefix than today's it counts where a pull request says that it is meant.
+    if one.0 != held::head(&place.config.pull_request) && matches!(open(place, &one.0).await, Ok(Standing::Nothing)) {
+        return Ok(None);
+    }
+    let (remote, config, one) = (Arc::clone(place.remote), place.config.clone(), one.clone());
     let (branch, base) = (place.branch.clone(), place.base.clone());
-    blocking_pass(move || read(&remote, &config, (&branch, &base))).await
+    blocking_pass(move || read(&remote, &config, (&branch, &base), one)).await
 }
 
 async fn blocking_pass<T: Send + 'static>(
@@ -129,12 +170,9 @@ fn read(
     remote: &Arc<dyn Remote>,
     config: &Repository,
     (branch, base): (&BranchName, &CommitId),
+    (name, tip): (BranchName, CommitId),
 ) -> Result<Option<Proposed>, PassError> {
-    let name = held::head(&config.pull_request);
-    let mut listed = remote.heads(name.as_str())?;
-    listed.retain(|(listed, _)| *listed == name);
-    let Some((_, tip)) = listed.first() else { return Ok(None) };
-    let head = remote.head(&name, tip, (branch, base))?;
+    let head = remote.head(&name, &tip, (branch, base))?;
     let tip = head.tip.clone();
     // Merged, or taken back there: what the base holds by now is the base's word.
     if head.is_empty {
@@ -264,17 +302,24 @@ pub(super) async fn propose(
             && own == change.held.iter().collect()
             && gone == change.released.iter().map(key).collect::<BTreeSet<_>>()
     });
-    if is_same {
+    let pushed = if is_same {
         proposal.action = Action::Unchanged;
+        None
     } else {
         let commit = held::proposed(change, edit, &place.config.commit);
         let expected = match before {
             Some(before) => Some(before.tip.clone()),
             None => left(place, &head).await?,
         };
-        place.maker().on_head(place.base, &head, expected.as_ref(), &commit).await?;
-    }
+        Some(place.maker().on_head(place.base, &head, expected.as_ref(), &commit).await?.commit)
+    };
     let Some(forge) = place.forge() else { return Ok(proposal) };
+    // No gate is asked about what is held; where the base requires that one has spoken, nobody could merge it otherwise.
+    if let Some(commit) = pushed.as_ref().or(before.map(|before| &before.tip))
+        && let Err(error) = show((forge, place.branch), (commit, pushed.is_some()), &[]).await
+    {
+        tracing::warn!(%error, %head, "the gates that the base requires could not be shown on it: order it again");
+    }
     let (title, text) = (body::short(&change.subject()), held::body(change, forge.body_limit().min(LONGEST_BODY)));
     // A branch that is left of an earlier one may have a pull request that the listing of branches tells nothing of.
     let standing = match standing {

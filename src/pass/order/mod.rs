@@ -266,6 +266,7 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
         detail: Detail::EveryTag,
         only: &[],
         awaited,
+        holds_seen: None,
         progress: given.progress,
     };
     let (observation, seen) = crate::pass::look(&inputs)?;

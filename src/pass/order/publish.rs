@@ -101,7 +101,8 @@ async fn propose(
         let wanted = std::slice::from_ref(&desired);
         let mut courses = pull_requests::plan(wanted, &standing, &style.branch_prefix, &Unsure::default());
         courses.retain(|course| course.proposal.is_some());
-        let place = Place { remote: Arc::clone(&given.remote), forge: forge.as_deref(), branch, now: given.now, style };
+        let (remote, now) = (Arc::clone(&given.remote), given.now);
+        let place = Place { remote, forge: forge.as_deref(), branch, now, style, holds: None };
         let applied = take(&place, base, &mut courses).await;
         outcome.commits.extend(applied.landed);
         if applied.has_moved {

@@ -26,6 +26,8 @@ pub(super) struct Seen<'a> {
     cache: &'a Cache,
     repository: String,
     rows: BTreeMap<EnvironmentName, (Row, Row)>,
+    /// The pull requests that nobody but the cache told of: that it says so is not the forge's word again.
+    recalled: BTreeSet<u64>,
 }
 
 /// What is remembered of an environment.
@@ -59,7 +61,12 @@ struct Closed {
 
 impl<'a> Seen<'a> {
     pub(super) fn new(cache: &'a Cache, home: &Source) -> Self {
-        Self { cache, repository: format!("{}/{}", home.host, home.path), rows: BTreeMap::new() }
+        Self {
+            cache,
+            repository: format!("{}/{}", home.host, home.path),
+            rows: BTreeMap::new(),
+            recalled: BTreeSet::new(),
+        }
     }
 
     fn row(&mut self, environment: &EnvironmentName) -> &mut Row {
@@ -91,14 +98,22 @@ impl<'a> Seen<'a> {
         let row = self.row(&wish.environment);
         let lately = row.closed.iter().filter(|one| one.is_lately(now));
         let lately = lately.map(|one| one.pull_request(&wish.environment));
-        lately.filter(|one| wish.stood_in(one)).collect()
+        let lately = lately.filter(|one| wish.stood_in(one)).collect();
+        self.recalled(lately)
+    }
+
+    fn recalled(&mut self, told: Vec<PullRequest>) -> Vec<PullRequest> {
+        self.recalled.extend(told.iter().map(|one| one.number.0));
+        told
     }
 
     /// Returns the pull requests from a head branch by which something was refused a moment ago.
     pub(super) fn closed_lately_on(&mut self, environment: &EnvironmentName, head: &BranchName) -> Vec<PullRequest> {
         let now = self.cache.now().as_second();
         let lately = self.row(environment).closed.iter().filter(|one| one.is_lately(now));
-        lately.filter(|one| one.head == head.as_str()).map(|one| one.pull_request(environment)).collect()
+        let lately = lately.filter(|one| one.head == head.as_str());
+        let lately = lately.map(|one| one.pull_request(environment)).collect();
+        self.recalled(lately)
     }
 
     /// Notes on which head branch something is proposed.
@@ -116,8 +131,9 @@ impl<'a> Seen<'a> {
     pub(super) fn refuse(&mut self, wish: &Wish, one: &PullRequest) {
         self.name(wish, &one.head);
         let now = self.cache.now().as_second();
+        let is_recalled = self.recalled.contains(&one.number.0);
         let row = self.row(&wish.environment);
-        let is_fresh = |known: &Closed| (0..WRITTEN_AGAIN).contains(&(now - known.second));
+        let is_fresh = |known: &Closed| is_recalled || (0..WRITTEN_AGAIN).contains(&(now - known.second));
         if row.closed.iter().any(|known| known.number == one.number.0 && is_fresh(known)) {
             return;
         }
@@ -247,6 +263,13 @@ mod tests {
         assert_eq!(again(LATELY - 1, "1.5.0"), (vec![closed.clone()], names.clone()));
         assert_eq!(again(LATELY, "1.5.0"), (Vec::new(), names.clone()));
         assert_eq!(again(1, "1.6.0"), (Vec::new(), names.clone()), "it is something newer");
+        // What only the cache remembers is not the forge's word again, however often a pass heeds it.
+        let cache = at(LATELY - 1);
+        let mut seen = Seen::new(&cache, &home);
+        let remembered = seen.refused_lately(&wish("1.5.0")).remove(0);
+        seen.refuse(&wish("1.5.0"), &remembered);
+        seen.keep(&[remembered]);
+        assert_eq!(again(LATELY, "1.5.0").0, []);
         // Nobody believes a clock that went back.
         assert_eq!(again(-1, "1.5.0").0, []);
         // A label takes it back, as soon as anybody lists it.

@@ -37,6 +37,8 @@ pub struct Place<'a> {
     pub now: Timestamp,
     /// How pull requests look.
     pub style: &'a PullRequestStyle,
+    /// Where holds were proposed when it was planned; `None` where that was not asked, since nothing was to move.
+    pub holds: Option<Vec<(BranchName, CommitId)>>,
 }
 
 impl Place<'_> {

@@ -1,6 +1,6 @@
 //! Looking at head branches: whose each one is, and whether it brings what is desired, byte for byte.
 //!
-//! Entry point: [`look`]. Changes nothing, and asks no forge.
+//! Entry points: [`look`] and [`of_holds`]. Changes nothing, and asks no forge.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +13,7 @@ use crate::model::commit::{
 use crate::model::environment::BranchName;
 use crate::model::file::RepoPath;
 use crate::model::pull_request::HeadBranch;
+use crate::publish::held::is_head;
 use crate::publish::plan::PlannedCommit;
 use crate::publish::pull_requests::{Desired, images};
 
@@ -46,6 +47,18 @@ pub fn look(
             Ok(found)
         })
         .collect()
+}
+
+/// Lists the branches, with their tips, on which somebody may propose to hold something, whatever `branchPrefix` was then.
+///
+/// # Errors
+///
+/// [`GitError`] when they cannot be listed.
+pub fn of_holds(remote: &dyn Remote) -> Result<Vec<(BranchName, CommitId)>, GitError> {
+    let mut listed = remote.heads("")?;
+    listed.retain(|(name, _)| is_head(name));
+    listed.sort();
+    Ok(listed)
 }
 
 /// Whether the base has already what a head brings: byte for byte, or in one of its last commits.

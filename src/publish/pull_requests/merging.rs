@@ -17,6 +17,7 @@ use crate::publish::making::{MakeError, blocking};
 use crate::publish::plan::PlannedCommit;
 use crate::publish::pull_requests::Course;
 use crate::publish::pull_requests::apply::{Applied, Place};
+use crate::publish::pull_requests::heads::of_holds;
 use crate::publish::pull_requests::readiness::{done, is_due_for_rebase, only_required_are_due, ready, reported};
 use crate::publish::pull_requests::statuses::{missing, set_changed};
 
@@ -115,6 +116,10 @@ pub(super) async fn merge(
         return Ok(());
     };
     *tip = now;
+    if let Some(reason) = proposed_meanwhile(place).await? {
+        course.reason = Some(reason);
+        return Ok(());
+    }
     match forge.merge(pull_request, commit, &again.plan.message).await? {
         Merge::Merged(merged) => {
             course.action = Action::Merged;
@@ -152,6 +157,15 @@ async fn still_planned(
     .await
 }
 
+/// Looks once more, right before something moves, where holds are proposed; says why it waits where one came, changed, or went since
+/// it was planned.
+async fn proposed_meanwhile(place: &Place<'_>) -> Result<Option<String>, GitError> {
+    let Some(seen) = place.holds.clone() else { return Ok(None) };
+    let remote = Arc::clone(&place.remote);
+    let is_same = blocking(move || Ok::<_, GitError>(of_holds(&*remote)? == seen)).await?;
+    Ok((!is_same).then(|| "what is proposed to be held has changed meanwhile: the next pass looks again".to_owned()))
+}
+
 /// Moves the base to what the head stands for, on plain Git: by a commit made anew, never by what stands on the head.
 pub(super) async fn forward(
     place: &Place<'_>,
@@ -160,6 +174,10 @@ pub(super) async fn forward(
     course: &mut Course,
     applied: &mut Applied,
 ) -> Result<(), MakeError> {
+    if let Some(reason) = proposed_meanwhile(place).await? {
+        course.reason = Some(reason);
+        return Ok(());
+    }
     let made = place.maker().on_base(tip, order.again).await?.commit;
     *tip = made.clone();
     course.action = Action::Merged;

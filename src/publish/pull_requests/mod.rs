@@ -10,7 +10,7 @@ pub mod heads;
 pub mod leftovers;
 mod merging;
 pub mod readiness;
-mod statuses;
+pub mod statuses;
 pub mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -246,7 +246,7 @@ pub fn desired(
     let commit = crate::publish::plan::commit(&proposal.environment, changes, files, styles.0);
     let key = commit.key.clone();
     let (named, usual) = (body::files(changes), body::title(proposal));
-    let writing = Writing { key: &key, template: styles.1.body.as_ref(), environment, notes, limit };
+    let writing = Writing { key: &key, template: styles.1.body.as_ref(), environment, notes, limit, is_order: false };
     Desired {
         proposal: index,
         environment: proposal.environment.clone(),

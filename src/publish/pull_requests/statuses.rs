@@ -1,6 +1,6 @@
 //! What gates say on a head commit, as commit statuses `tagboat/<gate>`: a base branch may require any of them.
 //!
-//! Entry points: `of_gates`, `of_order` and `show`. Judges no gate.
+//! Entry points: `of_gates`, `of_order` and [`show`]. Judges no gate.
 
 use std::collections::BTreeSet;
 
@@ -56,7 +56,11 @@ fn context(name: GateName) -> String {
 
 /// Sets on a head commit what the gates say, and what the base branch requires of gates that are not asked: else nobody could ever
 /// merge it. `is_new` is that of a commit which was pushed a moment ago.
-pub(super) async fn show(
+///
+/// # Errors
+///
+/// [`ForgeError`] when the forge could not be asked, or not be told; one that takes no statuses is no error.
+pub async fn show(
     (forge, base): (&dyn Forge, &BranchName),
     (commit, is_new): (&CommitId, bool),
     statuses: &[Status],

@@ -131,6 +131,25 @@ fn what_is_open_for_something_newer_does_not_turn_into_what_was_refused() {
 }
 
 #[test]
+fn who_copies_a_body_takes_no_refusal_back() {
+    let refused = pull_request(1, State::Closed, "key");
+    let copied = |branch: &str| {
+        let head = HeadBranch { name: branch.into(), tip: commit_id("theirs"), is_own: false, ..head("") };
+        let copy = PullRequest { head: branch.into(), commit: head.tip.clone(), ..pull_request(2, State::Open, "key") };
+        // Only what is called as a head branch would be is looked at.
+        let heads = if branch.ends_with("/prod/web") { vec![head] } else { Vec::new() };
+        let pull_requests = Some(vec![refused.clone(), copy]);
+        let standing = Standing { heads, pull_requests, ..Standing::default() };
+        plan(&[wanted("key")], &standing, "tagboat/", &Unsure::default())[0].action
+    };
+    for branch in ["docs", "docsprod/web", "prod/api", "docs/prod/web"] {
+        assert_eq!(copied(branch), Action::LeftAlone, "{branch}");
+    }
+    let another = PullRequest { head: "bots-prod/web".into(), ..pull_request(2, State::Open, "key") };
+    assert_ne!(planned(&[wanted("key")], head("key"), vec![refused, another])[0].action, Action::LeftAlone);
+}
+
+#[test]
 fn what_a_killed_pass_pushed_is_refused_by_closing_it_though_the_body_tells_of_something_older() {
     let closed = pull_request(1, State::Closed, "old");
     let courses = planned(&[wanted("new")], head("new"), vec![closed.clone()]);

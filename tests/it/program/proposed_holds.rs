@@ -133,6 +133,22 @@ fn a_protected_base_gets_a_pull_request_that_holds_as_long_as_it_is_open() {
 }
 
 #[test]
+fn a_gate_that_the_base_requires_does_not_keep_a_person_from_merging_what_is_held() {
+    for name in ["github", "gitea"] {
+        let scene = Scene::new(Some(name));
+        scene.store().kept().protection.required = vec!["build".to_owned(), "tagboat/soak".to_owned()];
+        for (version, reason) in [("web:1.5.0", "loses sessions"), ("web:1.4.1", "slow"), ("web:1.4.1", "slow")] {
+            scene.call(&["hold", version, "--reason", reason]).ended(0);
+            let tip = scene.remote.tip(HEAD);
+            let kept = scene.store().kept();
+            let said: Vec<_> = kept.checks.iter().filter(|row| row.sha == tip).collect();
+            let said: Vec<_> = said.iter().map(|row| (row.name.as_str(), row.word.as_str())).collect();
+            assert_eq!(said, [("tagboat/soak", "success")], "{name} {version}");
+        }
+    }
+}
+
+#[test]
 fn on_plain_git_the_head_branch_holds_until_it_is_merged_or_removed() {
     let scene = Scene::new(None);
     let held = scene.call(&["hold", "web:1.5.0", "--reason", "loses sessions", "--output", "json"]).ended(0).json();
@@ -178,6 +194,38 @@ fn what_is_released_on_the_base_is_released_on_a_head_that_was_squashed_into_it(
         assert!(scene.remote.at(HEAD).is_none(), "nothing of it is left: {released:?}");
         scene.call(&["run"]).ended(0);
         assert_eq!(scene.proposed(), "1.5.0", "{name:?}");
+    }
+}
+
+#[test]
+fn what_is_proposed_to_be_held_counts_and_goes_on_under_another_prefix() {
+    const FURTHER: &str = "people/@holds";
+    for forge in [None, Some("gitea")] {
+        let scene = Scene::new(forge);
+        scene.call(&["hold", "web:1.5.0", "--reason", "loses sessions"]).ended(0);
+        scene.remote.git(&["config", "core.hooksPath", "/nowhere"]);
+        let people = Repository { folder: scene.world.scratch.path("people") };
+        let from = scene.remote.folder.display().to_string();
+        scene.remote.git(&["clone", "--quiet", &from, &people.folder.display().to_string()]);
+        let config = String::from_utf8(scene.remote.show("main", ".tagboat.yaml")).unwrap();
+        let config = format!("{config}\npullRequest: {{branchPrefix: bots/}}\n");
+        people.commit_files(&[(".tagboat.yaml", &config)], "Configure", 3);
+        people.git(&["push", "--quiet", "origin", "main"]);
+        if forge.is_some() {
+            // What anybody calls so without a pull request holds nothing, and stops nothing.
+            people.commit_files(&[(".tagboat/holds.yaml", "junk: [")], "Mine", 4);
+            people.git(&["push", "--quiet", "origin", &format!("HEAD:refs/heads/{FURTHER}")]);
+        }
+        scene.remote.git(&["config", "--unset", "core.hooksPath"]);
+        let ran = scene.call(&["run"]).ended(0);
+        let head = scene.remote.git(&["for-each-ref", "--format=%(refname:short)", "refs/heads/bots/dev/*"]);
+        let brought = String::from_utf8(scene.remote.show(head.trim(), "dev/web.yaml")).unwrap();
+        assert!(brought.contains("web:1.4.1"), "{forge:?}: {brought} {ran:?}");
+        assert!(words(&ran.out).contains("not merged yet"), "{ran:?}");
+        scene.call(&["hold", "web:1.4.1", "--reason", "slow"]).ended(0);
+        let heads = scene.remote.git(&["for-each-ref", "--format=%(refname:short)", "refs/heads/**/@holds"]);
+        assert!(heads.lines().all(|head| head == HEAD || head == FURTHER), "{forge:?}: {heads}");
+        assert!(scene.holds(HEAD).contains("1.5.0") && scene.holds(HEAD).contains("1.4.1"), "{forge:?}");
     }
 }
 

@@ -236,6 +236,7 @@ pub(in crate::forge) async fn what_a_person_does_while_a_pass_looks_stops_the_me
         (Deed::Closes, Action::Unchanged, "open"),
         (Deed::Retargets, Action::Unchanged, "its base branch has been changed"),
         (Deed::HoldsVersion, Action::Unchanged, "the base has moved"),
+        (Deed::ProposesHold, Action::Unchanged, "what is proposed to be held has changed meanwhile"),
     ] {
         let stage = Stage::merging(kind).await;
         stage.store.repository.git(&["branch", "--quiet", "live", "main"]);

@@ -268,6 +268,7 @@ macro_rules! scenarios {
                 what_a_person_holds_into_the_former_branch_stays_and_nothing_doubles_it
                 what_stands_under_an_earlier_prefix_goes_on_there
                 what_became_unnecessary_under_an_earlier_prefix_is_closed
+                what_nobody_follows_any_more_under_an_earlier_prefix_is_closed
                 goes_on_once_a_person_s_fix_was_squashed_onto_the_base
                 what_was_taken_back_on_its_branch_is_a_person_s_until_that_is_closed;
             signing:

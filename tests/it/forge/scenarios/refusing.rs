@@ -197,6 +197,15 @@ pub(in crate::forge) async fn what_became_unnecessary_under_an_earlier_prefix_is
     assert!(stage.store.at("people/prod/web").is_some());
 }
 
+pub(in crate::forge) async fn what_nobody_follows_any_more_under_an_earlier_prefix_is_closed(kind: Kind) {
+    let stage = Stage::merging(kind).await;
+    stage.configure(AUTO, "pullRequest: {branchPrefix: bots/}\n");
+    stage.push("main", "prod/web.yaml", &manifest("1.4.0").replace("acme/web", "acme/api"));
+    stage.tags.set("ghcr.io/acme/api", ["1.4.0"]);
+    assert_eq!(stage.acts(9).await, Some(Action::Closed));
+    assert_eq!((stage.states(), stage.store.at(HEAD)), (vec![Stands::Closed], None));
+}
+
 /// Squashes what stands on the head branch into the base, as the forge does.
 fn squash(stage: &Stage) {
     let git = |arguments: &[&str]| stage.store.repository.git(arguments);

@@ -110,6 +110,8 @@ pub(crate) enum Deed {
     Retargets,
     /// Holds the version that it brings, on the base branch.
     HoldsVersion,
+    /// Proposes to hold the version that it brings, on a head branch.
+    ProposesHold,
     /// Changes a file of the base branch that has nothing to do with it.
     Notes,
     /// Takes back every approval of it.
@@ -212,10 +214,13 @@ impl Store {
     }
 
     fn person_does(&self, deed: Deed, pull: &Pull) {
-        let writes = |path: &str, text: &str| {
+        const HELD: &str =
+            "version: 1\nholds:\n  - image: ghcr.io/acme/web\n    tag: 1.5.0\n    by: Ada\n    reason: it leaks\n";
+        let writes_to = |branch: &str, path: &str, text: &str| {
             let files = [(path.to_owned(), text.as_bytes().to_vec())];
-            self.make(&pull.base, &self.at(&pull.base).unwrap(), &files, "By hand", Modes::Plain);
+            self.make(branch, &self.at(&pull.base).unwrap(), &files, "By hand", Modes::Plain);
         };
+        let writes = |path: &str, text: &str| writes_to(&pull.base, path, text);
         match deed {
             Deed::Holds => self.change(pull.number, |pull| {
                 pull.labels.insert("tagboat/hold".to_owned());
@@ -223,10 +228,8 @@ impl Store {
             Deed::Drafts => self.change(pull.number, |pull| pull.draft = true),
             Deed::Closes => self.change(pull.number, |pull| pull.state = Stands::Closed),
             Deed::Retargets => self.change(pull.number, |pull| pull.base = "live".to_owned()),
-            Deed::HoldsVersion => writes(
-                ".tagboat/holds.yaml",
-                "version: 1\nholds:\n  - image: ghcr.io/acme/web\n    tag: 1.5.0\n    by: Ada\n    reason: it leaks\n",
-            ),
+            Deed::HoldsVersion => writes(".tagboat/holds.yaml", HELD),
+            Deed::ProposesHold => writes_to("tagboat/@holds", ".tagboat/holds.yaml", HELD),
             Deed::Disapproves => self.change(pull.number, |pull| pull.reviews.clear()),
             Deed::Notes => writes("notes", "nothing to do with it\n"),
         }
