@@ -213,8 +213,8 @@ fn passed_over(ground: &Ground<'_>, decisions: &[Decision], image: &ImageName, t
     let missing = before.into_iter().filter_map(|name| {
         let runs = order::runs(&ground.observation, decisions, name, image);
         let is_it = |value: &&Value| value.tag.as_ref() == Some(tag);
-        let all = !runs.is_empty() && runs.iter().all(|value| is_it(value));
-        let is_partly = runs.iter().any(|value| is_it(value));
+        let all = !runs.is_empty() && runs.iter().all(&is_it);
+        let is_partly = runs.iter().any(is_it);
         let told = runs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let runs = if told.is_empty() { "nothing of it".to_owned() } else { told };
         (!all).then(|| PassedOver { before: name.clone(), runs, is_partly })
