@@ -12,7 +12,7 @@ use crate::pass::order::standing::standing;
 use crate::pass::propose::Publishing;
 use crate::pass::record::Ledger;
 use crate::pass::setup::Target;
-use crate::pass::{Detail, Editing, Inputs, elsewhere, setup, status};
+use crate::pass::{Detail, Editing, Inputs, PassError, elsewhere, setup, status};
 use crate::report::{exit, json, text};
 
 /// Plans, reads history, and prints how things stand.
@@ -33,7 +33,11 @@ pub(super) fn run(session: &Session, arguments: &Status) -> Outcome {
     let others = runtime.block_on(elsewhere::view(&config, &setup::neighbours(&service, &session.environment)));
     let awaited = match may_look(session, &publishing) {
         false => Vec::new(),
-        true => runtime.block_on(viewed.awaited(&config, &publishing))?,
+        true => runtime.block_on(async {
+            let mut awaited = viewed.awaited(&config, &publishing).await?;
+            awaited.extend(elsewhere::awaited(&config, &others).await?);
+            Ok::<_, PassError>(awaited)
+        })?,
     };
     let inputs = Inputs {
         config: &config,

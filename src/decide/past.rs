@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decide::judge::{directed, order_numbers};
 use crate::decide::reading::in_use;
-use crate::model::history::{Aside, Mover, Ordered, Shift, TakenBack, Timeline};
+use crate::model::history::{Aside, Descent, Mover, Ordered, Shift, TakenBack, Timeline};
 use crate::model::policy::{Policy, Select};
 use crate::model::site::Value;
 use crate::policy::family::Shape;
@@ -93,13 +93,28 @@ fn is_back(newer: &[Shift], left: &Value, came: &Value) -> bool {
 /// Returns every value that stood in the environment and stands nowhere in it now, with the newest commit by which it
 /// went, whatever came in between: a file that could not be read, another image, no image at all.
 ///
-/// A candidate is better than what stands there, so one that stood there before was left for something worse. Left out
-/// is what Tagboat itself left by going back as ordered (the file of holds tells of that) or for another digest of the
+/// A candidate is better than what stands there, so one that stood before at the same place was left for something worse.
+/// Left out is what stood only at places that run something better by now, since the others come after them in the
+/// ordinary way; and what Tagboat itself left by going back as ordered (the file of holds tells of that) or for another digest of the
 /// same tag, as moving tags do.
-pub fn left(timeline: &Timeline) -> Vec<TakenBack> {
+pub fn left(timeline: &Timeline, policy: Option<&Policy>) -> Vec<TakenBack> {
     let latest = timeline.shifts.first().map(|shift| &shift.to);
     let Some(standing) = latest.or_else(|| timeline.asides.first().map(|aside| &aside.standing)) else {
         return Vec::new();
+    };
+    let order = |one: &Value, other: &Value| policy.map_or_else(|| order(one, other), |by| order_by(by, one, other));
+    let is_better = |one: &Value, other: &Value| order(one, other) == Some(Ordering::Greater);
+    let went = |shift: &Shift, value: &Value| shift.from.contains(value) && !shift.to.contains(value);
+    let descents: Vec<(&Value, Descent)> =
+        standing.iter().map(|value| (value, timeline.descent(value, &|_| false))).collect();
+    // Whether any place that runs nothing better has had the value. One that came new beside others may be an old one
+    // that could not be read for a while.
+    let was_at_worse = |value: &Value| {
+        let mut worse = descents.iter().filter(|(standing, _)| !is_better(standing, value));
+        worse.any(|(_, descent)| {
+            let may_have = |new_by: usize| timeline.shifts[new_by..].iter().any(|shift| went(shift, value));
+            descent.passed.contains(value) || descent.new_by.is_some_and(may_have)
+        })
     };
     let mut found: Vec<TakenBack> = Vec::new();
     let mut seen: BTreeSet<&Value> = BTreeSet::new();
@@ -121,15 +136,25 @@ pub fn left(timeline: &Timeline) -> Vec<TakenBack> {
     };
     for shift in &timeline.shifts {
         for value in shift.from.difference(&shift.to).filter(|value| !standing.contains(*value)) {
-            if seen.insert(value) {
+            if was_at_worse(value) && seen.insert(value) {
                 add(shift, value);
             }
         }
     }
+    let on_line: BTreeSet<&Value> =
+        timeline.shifts.iter().flat_map(|shift| shift.from.iter().chain(&shift.to)).collect();
+    // What went up beside a line that tells of the value, too, is judged by that line.
+    let is_told = |shift: &Shift, value: &Value| {
+        let mut gave_way = shift.steps.iter().filter(|(left, _)| left == value).peekable();
+        on_line.contains(value)
+            && !was_at_worse(value)
+            && gave_way.peek().is_some()
+            && gave_way.all(|(_, came)| is_better(came, value))
+    };
     for Aside { shift, standing: then, .. } in &timeline.asides {
         let gone = shift.from.difference(&shift.to);
         for value in gone.filter(|value| !standing.contains(*value) && !then.contains(*value)) {
-            if seen.insert(value) {
+            if !is_told(shift, value) && seen.insert(value) {
                 add(shift, value);
             }
         }
@@ -199,4 +224,63 @@ pub fn order(one: &Value, other: &Value) -> Option<Ordering> {
 /// Whether a value is lower than the one that it replaced in the shift at `index`.
 pub fn is_lower(came: &Value, left: &Value, timeline: &Timeline, index: usize) -> bool {
     gave_way(came, left, None, || timeline.shifts[index + 1..].iter())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::model::commit::CommitId;
+    use crate::model::history::Word;
+
+    fn value(tag: &str) -> Value {
+        Value { tag: Some(tag.parse().unwrap()), digest: None }
+    }
+
+    /// A person's shift: what stood before, what stood after, and `from>to` for each step.
+    fn shift((from, to, steps): &(&str, &str, &str)) -> Shift {
+        let values = |tags: &str| tags.split_whitespace().map(value).collect();
+        let step = |step: &str| step.split_once('>').map(|(left, came)| (value(left), value(came))).unwrap();
+        Shift {
+            commit: CommitId("c1".into()),
+            time: Timestamp::UNIX_EPOCH,
+            landed: Timestamp::UNIX_EPOCH,
+            by: Mover::Person("Ada".to_owned()),
+            word: Word::default(),
+            from: values(from),
+            to: values(to),
+            steps: steps.split_whitespace().map(step).collect(),
+        }
+    }
+
+    /// What was left in a history of shifts, the newest first, the first `beside` of which were merged as well.
+    fn told(shifts: &[(&str, &str, &str)], beside: usize) -> Vec<String> {
+        let shifts: Vec<Shift> = shifts.iter().map(shift).collect();
+        let standing = shifts[0].to.clone();
+        let aside = |shift: &Shift| Aside { shift: shift.clone(), standing: standing.clone(), newer: 0 };
+        let asides = shifts[..beside].iter().map(aside).collect();
+        let timeline = Timeline { shifts, asides, oldest: Timestamp::UNIX_EPOCH, whole: true };
+        left(&timeline, None).iter().map(|left| left.value.to_string()).collect()
+    }
+
+    #[test]
+    fn what_went_up_at_one_place_is_left_for_nothing_worse_at_another() {
+        let ahead = ("1.5.0 1.6.0", "1.5.0 1.7.0", "1.6.0>1.7.0");
+        assert_eq!(told(&[ahead], 0), [""; 0]);
+        assert_eq!(told(&[ahead], 1), [""; 0], "a merge tells of it twice");
+        // The place behind came later than the other.
+        assert_eq!(told(&[ahead, ("1.6.0", "1.5.0 1.6.0", "")], 0), [""; 0]);
+        // It stood where something worse stands now.
+        let lowered = ("1.7.0", "1.5.0 1.7.0", "1.7.0>1.5.0");
+        let raised = ("1.6.0", "1.7.0", "1.6.0>1.7.0");
+        assert_eq!(told(&[lowered, raised], 0), ["1.6.0"]);
+        assert_eq!(told(&[("1.6.0", "1.5.0", "1.6.0>1.5.0")], 0), ["1.6.0"]);
+        assert_eq!(told(&[("", "1.5.0", ""), ("1.6.0", "", "")], 0), ["1.6.0"]);
+        // It may have been read again after a while.
+        assert_eq!(told(&[("1.7.0", "1.5.0 1.7.0", ""), ("1.6.0 1.7.0", "1.7.0", "")], 0), ["1.6.0"]);
+        // Words have no order, and are told by what stood at the place.
+        assert_eq!(told(&[("blue green", "blue red", "green>red")], 0), ["green"]);
+        assert_eq!(told(&[("blue", "blue", "")], 0), [""; 0]);
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Owns the data and the search among commits; `crate::observe::checks` asks forges, `crate::promote` judges.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -56,7 +56,7 @@ pub struct ChecksWant {
     pub repository: Option<Arc<str>>,
     /// The names that count.
     pub names: Vec<CheckName>,
-    /// The commits, newest first: an older one is asked about only for a name of which no newer one tells.
+    /// The commits, newest first: an older one is asked about only for a name of which no newer one tells, the oldest always.
     pub commits: Vec<CommitId>,
 }
 
@@ -84,7 +84,11 @@ pub enum Untold<'a> {
     Failed(&'a str),
 }
 
-/// Finds the newest report of every check that goes by a name, with the commit that it is about.
+/// Finds the newest report of every check that goes by a name, with the commit that it is about: by the time of the reports,
+/// and of what tells no time by the commits.
+///
+/// A report may come late, and of an older commit: the one that brought the version is asked about in any case, and those
+/// between it and the newest that has a report count as far as they are known.
 ///
 /// # Errors
 ///
@@ -95,20 +99,32 @@ pub fn newest<'a>(
     reports: &'a Reports,
 ) -> Result<Vec<(&'a CommitId, &'a Check)>, Untold<'a>> {
     let mut found: Vec<(&CommitId, &Check)> = Vec::new();
-    let mut seen: BTreeSet<&str> = BTreeSet::new();
-    for commit in commits {
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    for (index, commit) in commits.iter().enumerate() {
+        let is_needed = !name.is_exact() || found.is_empty() || index + 1 == commits.len();
         let checks = match reports.get(commit) {
-            None => return Err(Untold::NotAsked(commit)),
-            Some(Err(reason)) => return Err(Untold::Failed(reason)),
+            None if is_needed => return Err(Untold::NotAsked(commit)),
+            Some(Err(reason)) if is_needed => return Err(Untold::Failed(reason)),
+            None | Some(Err(_)) => continue,
             Some(Ok(checks)) => checks,
         };
-        let of_name = checks.iter().filter(|check| name.matches(&check.name));
-        found.extend(of_name.filter(|check| seen.insert(&check.name)).map(|check| (commit, check)));
-        if name.is_exact() && !found.is_empty() {
-            break;
+        for check in checks.iter().filter(|check| name.matches(&check.name)) {
+            match seen.get(check.name.as_str()) {
+                Some(known) if is_later(check, found[*known].1) => found[*known] = (commit, check),
+                Some(_) => {}
+                None => {
+                    seen.insert(&check.name, found.len());
+                    found.push((commit, check));
+                }
+            }
         }
     }
     Ok(found)
+}
+
+/// Whether a report came after another one, as far as both tell when they did.
+fn is_later(one: &Check, other: &Check) -> bool {
+    matches!((one.time, other.time), (Some(one), Some(other)) if one > other)
 }
 
 #[cfg(test)]
@@ -140,16 +156,45 @@ mod tests {
         let want = ChecksWant { repository: None, names: vec!["dev".into(), "e2e".into()], commits: commits.to_vec() };
         assert_eq!(want.next(&reports), Some(&commits[0]));
         reports.insert(commits[0].clone(), Ok(vec![check("dev", CheckState::Failed)]));
+        assert_eq!(newest(&"dev".into(), &commits, &reports), Err(Untold::NotAsked(&commits[2])));
+        reports.insert(commits[2].clone(), Ok(Vec::new()));
         assert_eq!(newest(&"dev".into(), &commits, &reports).unwrap()[0].0, &commits[0]);
         assert_eq!(want.next(&reports), Some(&commits[1]), "nothing is known of the other");
         reports
             .insert(commits[1].clone(), Ok(vec![check("dev", CheckState::Passed), check("e2e", CheckState::Passed)]));
-        assert_eq!(want.next(&reports), None, "the oldest tells nothing newer");
+        assert_eq!(want.next(&reports), None, "all is known");
         let dev = newest(&"dev".into(), &commits, &reports).unwrap();
         assert_eq!(dev.iter().map(|(_, check)| check.state).collect::<Vec<_>>(), [CheckState::Failed]);
         reports.insert(commits[0].clone(), Err("down".to_owned()));
         assert_eq!(newest(&"dev".into(), &commits, &reports), Err(Untold::Failed("down")));
         assert_eq!(want.next(&reports), None, "what fails is not asked again");
+    }
+
+    #[test]
+    fn a_report_that_came_later_counts_also_of_an_older_commit() {
+        let commits = [commit("c"), commit("b"), commit("a")];
+        let at = |time: Option<&str>, state: CheckState| {
+            let time = time.map(|time| format!("2026-11-20T00:{time}:00Z").parse().unwrap());
+            Ok(vec![Check { time, ..check("dev", state) }])
+        };
+        for (newer, older, expected) in [
+            (Some("01"), Some("05"), CheckState::Failed),
+            (Some("05"), Some("01"), CheckState::Passed),
+            (Some("05"), Some("05"), CheckState::Passed),
+            (None, Some("05"), CheckState::Passed),
+            (Some("01"), None, CheckState::Passed),
+        ] {
+            for other in [&commits[1], &commits[2]] {
+                let mut reports: Reports = commits.iter().map(|commit| (commit.clone(), Ok(Vec::new()))).collect();
+                reports.insert(commits[0].clone(), at(newer, CheckState::Passed));
+                reports.insert(other.clone(), at(older, CheckState::Failed));
+                for name in ["dev", "de*"] {
+                    let found = newest(&name.into(), &commits, &reports).unwrap();
+                    assert_eq!(found.len(), 1);
+                    assert_eq!(found[0].1.state, expected, "{name} {newer:?} {older:?}");
+                }
+            }
+        }
     }
 
     #[test]

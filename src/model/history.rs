@@ -141,6 +141,47 @@ impl Timeline {
         })
     }
 
+    /// Follows the places where a value stands back through what gave way to what there, each as far as a value that is
+    /// wanted.
+    ///
+    /// Changes tell values and no files: where one value came to several places, all that gave way to it is followed.
+    pub fn descent(&self, value: &Value, is_wanted: &dyn Fn(&Value) -> bool) -> Descent {
+        let mut descent = Descent { passed: BTreeSet::from([value.clone()]), ..Descent::default() };
+        let mut followed = descent.passed.clone();
+        // Nothing of the image stood there for a while: what went last came before.
+        let mut is_gap = false;
+        for (index, shift) in self.shifts.iter().enumerate() {
+            if followed.is_empty() && !is_gap {
+                break;
+            }
+            let mut older: BTreeSet<&Value> = BTreeSet::new();
+            if is_gap && !shift.from.is_empty() {
+                older.extend(&shift.from);
+                is_gap = false;
+            }
+            followed.retain(|value| {
+                let is_new = shift.to.contains(value) && !shift.from.contains(value);
+                let gave_way = || shift.steps.iter().filter(|(_, came)| came == value).map(|(left, _)| left);
+                older.extend(gave_way());
+                if is_new && gave_way().next().is_none() {
+                    is_gap |= shift.from.is_empty();
+                    descent.new_by = descent.new_by.or((!shift.from.is_empty()).then_some(index));
+                }
+                !is_new
+            });
+            for value in older {
+                if is_wanted(value) {
+                    descent.wanted.insert(value.clone());
+                } else {
+                    descent.passed.insert(value.clone());
+                    followed.insert(value.clone());
+                }
+            }
+        }
+        descent.is_open = is_gap || descent.new_by.is_some() || !followed.is_empty();
+        descent
+    }
+
     /// Returns which commits of the first-parent line have a value since it was last brought, by their depths: from
     /// the newest to the one that brought it.
     pub fn held(&self, value: &Value) -> Option<RangeInclusive<usize>> {
@@ -149,6 +190,20 @@ impl Timeline {
         let gone = newer.find(|shift| shift.from.contains(value) && !shift.to.contains(value));
         Some(gone.map_or(0, |gone| gone.word.depth + 1)..=self.shifts[deployed].word.depth)
     }
+}
+
+/// What stood before a value at the places where it stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Descent {
+    /// The newest values before it that were wanted: several where places had different ones, or where it is not told which
+    /// place had which.
+    pub wanted: BTreeSet<Value>,
+    /// The value itself, and what was passed over.
+    pub passed: BTreeSet<Value>,
+    /// Whether any place may have had nothing wanted before, as far as history tells.
+    pub is_open: bool,
+    /// The position of the newest shift by which a place with it, or with what was passed over, came new beside others.
+    pub new_by: Option<usize>,
 }
 
 /// What is known of an image's past in an environment.

@@ -19,7 +19,7 @@ use crate::observe::scan::{Scanned, scan};
 use crate::pass::elsewhere::Others;
 use crate::pass::record::{self, Drifted, Ledger};
 use crate::pass::view::{Branches, Unseen};
-use crate::pass::{MAX_HOLDS, PassError};
+use crate::pass::{MAX_HOLDS, PassError, hold};
 use crate::policy::range::possible::is_possible;
 use crate::promote::places::{self, Places};
 
@@ -58,7 +58,7 @@ pub fn check(
         only_in_one(config, &sites, &mut findings);
         inactive(config, file, &mut findings);
         unpinned(config, file, &mut findings);
-        held(config, files, &mut findings);
+        held(config, (files, &sites), &mut findings);
     }
     references(config, &scanned, &mut findings);
     policies(config, config_file, &scanned, &mut findings);
@@ -189,14 +189,19 @@ fn only_in_one(config: &Repository, sites: &[Site], findings: &mut Vec<Finding>)
             let Some(earlier) = config.environments.named(before) else { continue };
             for (image, own) in here {
                 let Some(others) = there.get(image).filter(|others| others.len() + own.len() > 2) else { continue };
-                let (own, others) = places::alone(&places, (environment, own), (earlier, others));
-                for (alone, has, lacks) in [(own, later, before), (others, before, later)] {
+                let apart = places::apart_from(&places, image, (environment, own), (earlier, others));
+                let hint = format!("{hint}: while `{before}` runs several versions, each goes to its own place");
+                for (alone, has, lacks) in [(apart.here, later, before), (apart.there, before, later)] {
                     for site in alone {
                         let message = format!("{image} stands here in {has} and at no such place in {lacks}");
-                        let hint =
-                            format!("{hint}: while `{before}` runs several versions, each goes to its own place");
-                        add(message, hint, &sites[site]);
+                        add(message, hint.clone(), &sites[site]);
                     }
+                }
+                for site in apart.ambiguous {
+                    let message =
+                        format!("the globs do not tell for which place in {before} {image} stands here in {later}");
+                    let hint = format!("{hint}: let wildcards stand for all in which its paths differ");
+                    add(message, hint, &sites[site]);
                 }
             }
         }
@@ -216,7 +221,7 @@ fn inactive(config: &Repository, file: &str, findings: &mut Vec<Finding>) {
 }
 
 /// A file of holds that holds nothing, or not what it seems to.
-fn held(config: &Repository, files: &dyn Files, findings: &mut Vec<Finding>) {
+fn held(config: &Repository, (files, sites): (&dyn Files, &[Site]), findings: &mut Vec<Finding>) {
     let mut add = |severity, file: &str, message: String, hint, position| {
         findings.push(Finding { severity, rule: "holds", message, hint, file: Some(file.to_owned()), position });
     };
@@ -224,9 +229,30 @@ fn held(config: &Repository, files: &dyn Files, findings: &mut Vec<Finding>) {
     match files.read_if_there(&path(HOLDS_FILE), MAX_HOLDS) {
         Ok(None) => {}
         Ok(Some(bytes)) => {
-            let faults = holds::parse_for(HOLDS_FILE, &bytes, &config.environments).err().unwrap_or_default();
-            for fault in faults.0 {
-                add(Severity::Error, HOLDS_FILE, fault.message, fault.hint, fault.position);
+            let known: BTreeSet<&ImageName> = sites.iter().filter_map(|site| site.image.as_ref()).collect();
+            let all = holds::placed(HOLDS_FILE, &bytes, &config.environments).unwrap_or_else(|faults| {
+                for fault in faults.0 {
+                    add(Severity::Error, HOLDS_FILE, fault.message, fault.hint, fault.position);
+                }
+                Vec::new()
+            });
+            for (hold, position) in &all {
+                let image = &hold.image;
+                let (message, hint) = match hold::candidates(image, &known).as_slice() {
+                    [] => (
+                        format!("no manifest has {image}, so this holds nothing"),
+                        "`tagboat scan` lists every image; `tagboat release` takes the entry out".to_owned(),
+                    ),
+                    [_] => continue,
+                    several => {
+                        let several: Vec<&str> = several.iter().map(|image| image.as_str()).collect();
+                        (
+                            format!("{image} may be short for several images, and holds each of them"),
+                            format!("write the one that is meant: {}", several.join(", ")),
+                        )
+                    }
+                };
+                add(Severity::Warning, HOLDS_FILE, message, Some(hint), Some(*position));
             }
         }
         Err(reason) => add(Severity::Error, HOLDS_FILE, format!("it cannot be read: {reason}"), None, None),

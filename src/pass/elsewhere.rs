@@ -31,7 +31,7 @@ use crate::pass::grounds::Seen;
 use crate::pass::propose::Publishing;
 use crate::pass::setup::watched;
 use crate::pass::view::{self, Branches, Unseen, Viewed};
-use crate::pass::{Inputs, MAX_HOLDS, PassError, blocking, record, report};
+use crate::pass::{Inputs, MAX_HOLDS, PassError, blocking, hold, record, report};
 use crate::promote;
 use crate::promote::drift::Runs;
 
@@ -280,6 +280,32 @@ fn past(
     Ok(lacking.keys().filter_map(of).collect())
 }
 
+/// Returns what is proposed to be held in environments of other repositories, by their names here.
+///
+/// For each repository one listing of Git's, and one question to its forge where something is proposed.
+///
+/// # Errors
+///
+/// [`PassError`] where it is there and cannot be read: nothing may be moved then that might be held.
+pub(crate) async fn awaited(config: &Repository, others: &Others) -> Result<Vec<Hold>, PassError> {
+    let mut awaited = Vec::new();
+    for (url, other) in others {
+        let Ok(other) = other else { continue };
+        let proposed = other.viewed.awaited(&other.config, &other.publishing).await;
+        let proposed = proposed.map_err(|error| PassError::Files(format!("{url}: {}", in_words(&error))))?;
+        if proposed.is_empty() {
+            continue;
+        }
+        for before in config.environments.0.iter().flat_map(|environment| &environment.after) {
+            let Predecessor::Elsewhere { repository, environment, name, .. } = before else { continue };
+            let there = other.config.environments.named(environment).filter(|_| repository == url);
+            let held = there.map(|there| concerning(proposed.clone(), other, there, name)).unwrap_or_default();
+            awaited.extend(held.into_iter().filter(|hold| !awaited.contains(hold)).collect::<Vec<_>>());
+        }
+    }
+    Ok(awaited)
+}
+
 /// Returns the tips of every other repository: what was told of them holds as long as they stay.
 pub(super) fn tips(others: &Others) -> impl Iterator<Item = Option<CommitId>> {
     others.values().flat_map(|other| {
@@ -342,7 +368,7 @@ fn theirs<'a, 'w>(
     }
     let mut found = Elsewhere {
         repository: Arc::clone(repository),
-        holds: held(other, environment, here)?,
+        holds: held(other, &theirs.sites, environment, here)?,
         ..Elsewhere::default()
     };
     for site in &theirs.sites {
@@ -394,15 +420,21 @@ fn ground<'a>(looking: Looking<'a>, other: &'a Other, branch: Option<&BranchName
 }
 
 /// Returns what people hold there: in the environment, in one before it, or everywhere.
-fn held(other: &Other, environment: &Environment, here: &EnvironmentName) -> Result<Vec<Hold>, String> {
+fn held(other: &Other, sites: &[Site], environment: &Environment, here: &EnvironmentName) -> Result<Vec<Hold>, String> {
     let path = RepoPath::new(HOLDS_FILE).expect("the name is plain");
     let bytes = other.viewed.files.read_if_there(&path, MAX_HOLDS);
     let Some(bytes) = bytes.map_err(|reason| format!("{HOLDS_FILE} there: {reason}"))? else { return Ok(Vec::new()) };
     let all = holds::parse_for(HOLDS_FILE, &bytes, &other.config.environments)
         .map_err(|faults| format!("there, {}", in_words(&PassError::Configuration(faults))))?;
+    let known: BTreeSet<&ImageName> = sites.iter().filter_map(|site| site.image.as_ref()).collect();
+    Ok(concerning(hold::resolved(all, &known), other, environment, here))
+}
+
+/// Returns which holds concern an environment there, under its name here.
+fn concerning(all: Vec<Hold>, other: &Other, environment: &Environment, here: &EnvironmentName) -> Vec<Hold> {
     let mut concerned = promote::order::before(environment, &other.config.environments);
     concerned.push(&environment.name);
     let counts = |hold: &Hold| hold.environment.as_ref().is_none_or(|own| concerned.contains(&own));
     let here = |hold| Hold { environment: Some(here.clone()), ..hold };
-    Ok(all.into_iter().filter(counts).map(here).collect())
+    all.into_iter().filter(counts).map(here).collect()
 }

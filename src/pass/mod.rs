@@ -331,6 +331,8 @@ fn look<'a>(inputs: &Inputs<'a>) -> Result<(Observation, Vec<Seen<'a>>), PassErr
     let mut half_known = half_known(config, &looked.passed_over);
     half_known.extend(looked.half_known);
     let beside = branches.values().filter_map(|viewed| viewed.as_ref().ok()?.base.clone());
+    let known: BTreeSet<&ImageName> = looked.sites.iter().filter_map(|site| site.image.as_ref()).collect();
+    let holds = hold::resolved(held(inputs)?, &known);
     let mut observation = Observation {
         now: inputs.now,
         base: inputs.base.clone(),
@@ -339,7 +341,7 @@ fn look<'a>(inputs: &Inputs<'a>) -> Result<(Observation, Vec<Seen<'a>>), PassErr
         half_known,
         troubles: looked.troubles,
         absent: looked.absent,
-        holds: held(inputs)?,
+        holds,
         has_forge: inputs.forge.is_ok(),
         tips: inputs.base.iter().cloned().chain(beside).collect(),
         ..Observation::default()

@@ -95,7 +95,7 @@ fn read_past(inputs: &Inputs<'_>, observation: &mut Observation, asked: BTreeSet
                 }
                 let policy = policy(config, sites, &own);
                 let taken_back = decide::past::taken_back(&timeline, policy.as_deref());
-                let left = decide::past::left(&timeline);
+                let left = decide::past::left(&timeline, policy.as_deref());
                 let failed = decide::past::failed(&timeline);
                 (key, Ok(model::history::Past { timeline: Some(timeline), taken_back, left, failed }))
             };

@@ -3,8 +3,10 @@
 //! Entry point: `settle`. It is the rollback that a person would order, in one commit with the same trailers, and
 //! once for each version: one that came again after it went back stays for a person to decide about.
 
+use std::cmp::Ordering as Comparison;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::decide::past;
 use crate::edit;
 use crate::model::change::ChangeSet;
 use crate::model::decision::Question;
@@ -21,7 +23,7 @@ use crate::pass::grounds::{self, Seen};
 use crate::pass::order::rollback::digest_of;
 use crate::pass::order::{add_holds, read_holds};
 use crate::pass::{Editing, Inputs, is_asked_for};
-use crate::promote::order::{self, version_before};
+use crate::promote::order::{self, NoWayBack, version_before};
 use crate::promote::{self, Promoted};
 use crate::publish::held::{self, HoldChange};
 use crate::publish::plan::{OrderNote, PlannedCommit, ordered_commit};
@@ -182,8 +184,8 @@ async fn one(
         };
         let question = questions.into_iter().find(is_meant).ok_or("it does not stand there any more")?;
         let key = (watch.environment.clone(), watch.image.clone());
-        let past = observation.pasts.get(&key).and_then(|past| past.as_ref().ok()).ok_or("history was not read")?;
-        let timeline = past.timeline.as_ref().ok_or("there is no history")?;
+        let known = observation.pasts.get(&key).and_then(|past| past.as_ref().ok()).ok_or("history was not read")?;
+        let timeline = known.timeline.as_ref().ok_or("there is no history")?;
         if let Some(before) = went_back(timeline).find(|shift| left(shift, &watch.value)) {
             let commit = before.commit.short();
             return Err(format!(
@@ -191,14 +193,23 @@ async fn one(
                 watch.value
             ));
         }
+        let goes = |other: &Watch, value: &Value| other.value.tag == value.tag && value.tag != watch.value.tag;
         let is_held = |value: &Value| {
             let covers =
                 |tag| observation.all_holds().any(|hold| hold.covers(&concerned, &watch.image, tag, observation.now));
             value.tag.as_ref().is_some_and(covers)
                 || went_back(timeline).any(|shift| left(shift, value))
                 || watch.failed_before.contains(value)
+                || watches.iter().any(|other| other.image == watch.image && goes(other, value))
+                || past::order_by(&question.policy, value, &watch.value) == Some(Comparison::Greater)
         };
-        let back = version_before(past, &watch.value, None, &is_held).map_err(|error| error.to_string())?;
+        let back = version_before(known, &watch.value, None, &is_held).map_err(|error| match error {
+            NoWayBack::Apart { .. } => {
+                let files = order::files(observation, question);
+                format!("{}: {error} (in {files}): `tagboat rollback` with `--to TAG`", watch.image)
+            }
+            error => error.to_string(),
+        })?;
         let wants_digest = question.current.digest.is_some() || question.policy.pins() == Pin::Digest;
         let digest = match back.to.digest {
             _ if !wants_digest => None,

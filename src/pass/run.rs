@@ -229,6 +229,7 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
     if !planned.promoted.proposals.is_empty() {
         let awaited = hold::awaited_at(&run.remote, &run.publishing, &config, (run.branch, &base)).await?;
         (inputs.awaited, inputs.holds_seen) = (awaited.0, Some(awaited.1));
+        inputs.awaited.extend(elsewhere::awaited(&config, &others).await?);
         if !inputs.awaited.is_empty() {
             planned = round(&inputs).await?;
         }

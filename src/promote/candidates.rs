@@ -171,13 +171,15 @@ impl Search<'_> {
     pub(super) fn settle(&mut self, decision: &Decision, environment: &Environment) -> Candidate {
         let counts_introduced =
             environment.gates.iter().any(|gate| matches!(gate, GateSpec::Soak { count: SoakCount::Introduced, .. }));
-        let running = match self.running(decision, environment) {
+        // What replaced a version by going up leaves it counting: they may have an older one in common, or one that may
+        // come here.
+        let (running, otherwise) = match self.running(decision, environment) {
             Running::One(value) => match judge(self.observation, decision, &value) {
-                Candidate::Move(step) => Some(*step),
+                Candidate::Move(step) => (Some(*step), APART.to_owned()),
+                Candidate::Blocked(reason) if counts_introduced && self.is_barred(decision, &value) => (None, reason),
                 other => return other,
             },
-            // What replaced a version by going up leaves it counting: they may have an older one in common.
-            Running::Apart if counts_introduced => None,
+            Running::Apart if counts_introduced => (None, APART.to_owned()),
             Running::Apart => return Candidate::Blocked(APART.to_owned()),
             Running::Not(candidate) => return candidate,
         };
@@ -200,7 +202,7 @@ impl Search<'_> {
             return Candidate::Undecided("history is still to be read".to_owned());
         }
         let step = if counts_introduced { self.introduced(decision, environment, running) } else { running };
-        let Some(step) = step else { return Candidate::Blocked(APART.to_owned()) };
+        let Some(step) = step else { return Candidate::Blocked(otherwise) };
         if let Some(hold) = self.hold_on(environment, image, &step.to) {
             let reason = hold.to_string();
             return Candidate::Held(Box::new(step), reason);
@@ -296,18 +298,21 @@ impl Search<'_> {
                     let here = (environment, &decision.question);
                     let there = self.environments.named(before);
                     let there = there.map(|there| self.places.counterpart(self.decisions, here, there));
-                    let missing = match there {
+                    let file = |site: usize| self.observation.sites.get(site).map(|site| &site.file);
+                    let why = match there {
                         Some(Counterpart::One(value)) => {
                             values.insert(value);
                             continue;
                         }
-                        Some(Counterpart::Missing(site)) => self.observation.sites.get(site),
+                        Some(Counterpart::Missing(site)) => {
+                            file(site).map(|file| format!("; no place there stands for {file}"))
+                        }
+                        Some(Counterpart::Ambiguous(site)) => file(site)
+                            .map(|file| format!("; the globs do not tell which of its places stands for {file}")),
                         Some(Counterpart::Several) | None => None,
                     };
                     let mut reason = format!("{before} runs several versions of it: {}", list(&runs));
-                    if let Some(site) = missing {
-                        reason.push_str(&format!("; no place there stands for {}", site.file));
-                    }
+                    reason.push_str(&why.unwrap_or_default());
                     return Running::Not(Candidate::Blocked(reason));
                 }
             }
@@ -317,6 +322,46 @@ impl Search<'_> {
             (Some(value), None) => Running::One(value.clone()),
             (None, _) => Running::Not(Candidate::Keep),
             (Some(_), Some(_)) => Running::Apart,
+        }
+    }
+
+    /// Whether the policy here refuses a version for what it is by itself, not for what runs here: what the environment before
+    /// had earlier may come all the same.
+    fn is_barred(&self, decision: &Decision, value: &Value) -> bool {
+        let Some(Ok(tags)) = self.observation.images.get(&decision.question.image) else { return false };
+        let Some(tag) = value.tag.as_ref().and_then(|tag| tags.list.find(tag.as_str())) else { return false };
+        let is_it = |(other, _): &(TagIndex, &Reason)| *other == tag;
+        matches!(
+            decision.rejected.iter().find(is_it),
+            Some((
+                _,
+                Reason::OutOfRange
+                    | Reason::PreRelease
+                    | Reason::NotInFamily
+                    | Reason::NotMatched
+                    | Reason::Ignored
+                    | Reason::PlatformMissing(_)
+                    | Reason::SignatureMissing
+                    | Reason::SignatureWrong(_)
+            ))
+        )
+    }
+
+    /// Returns what an environment before runs where the place of a question stands for, if it runs several versions.
+    fn at_counterpart(
+        &self,
+        decision: &Decision,
+        environment: &Environment,
+        before: &EnvironmentName,
+    ) -> Option<&Value> {
+        let question = &decision.question;
+        if runs(self.observation, self.decisions, before, &question.image).len() < 2 {
+            return None;
+        }
+        let before = self.environments.named(before)?;
+        match self.places.counterpart(self.decisions, (environment, question), before) {
+            Counterpart::One(value) => Some(value),
+            Counterpart::Several | Counterpart::Missing(_) | Counterpart::Ambiguous(_) => None,
         }
     }
 
@@ -335,7 +380,12 @@ impl Search<'_> {
             let Some(timeline) = &past.timeline else { return running };
             let is_held =
                 |value: &Value| past.hold_on(value).is_some() || self.hold_on(environment, image, value).is_some();
-            let mut here = gates::introduced(timeline, is_held);
+            // What stood there earlier may have stood at other places: only what the counterpart runs is known to be its own.
+            let mut here = match self.at_counterpart(decision, environment, before) {
+                Some(value) if is_held(value) => Vec::new(),
+                Some(value) => vec![(value.clone(), timeline.since(value))],
+                None => gates::introduced(timeline, is_held),
+            };
             // What came there before something that failed here had its turn.
             if let Some(failed) = self.failed(environment, image, timeline) {
                 here.retain(|(_, since)| *since > failed);

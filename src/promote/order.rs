@@ -5,10 +5,10 @@
 use std::collections::BTreeSet;
 
 use crate::model::checks::ChecksWant;
-use crate::model::decision::Decision;
+use crate::model::decision::{Decision, Question};
 use crate::model::environment::{Environment, EnvironmentName, Environments, Publish};
 use crate::model::gate::{Gate, GateName, GateState};
-use crate::model::history::{Mover, Ordered, Past, Timeline};
+use crate::model::history::{Descent, Mover, Ordered, Past, Timeline};
 use crate::model::image::{ImageName, Tag};
 use crate::model::observation::Observation;
 use crate::model::proposal::Move;
@@ -16,6 +16,9 @@ use crate::model::site::Value;
 use crate::model::source::SourceQuestion;
 use crate::promote::candidates;
 use crate::promote::gates::{self as judged, Bench};
+
+/// How many files are told at most.
+const MOST_FILES: usize = 5;
 
 /// Where a rollback goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,12 +40,21 @@ pub enum NoWayBack {
     /// It stands there.
     #[error("it runs {0} already")]
     Same(String),
+    /// It came to places that ran different versions before, and it is not told which ran which.
+    #[error("it stands where different versions stood before {current}: {before}")]
+    Apart {
+        /// What stands there.
+        current: String,
+        /// What stood there, as far as history tells.
+        before: String,
+    },
     /// History does not reach a version before.
     #[error("history tells of no version before {0}: name one with `--to TAG`")]
     Unknown(String),
 }
 
-/// Finds the version that an environment ran before, whoever had brought it; or the one that is named.
+/// Finds the version that ran before where a version stands, whoever had brought it; or the one that is named. What other
+/// places of the environment ran is none of theirs.
 ///
 /// Versions that are held, or that somebody took back, are passed over.
 ///
@@ -72,25 +84,53 @@ pub fn version_before(
     {
         return Err(NoWayBack::Already(current.to_string()));
     }
+    let Some(tag) = named else { return standing_before(past, timeline, current, is_held) };
     let stood: Vec<&Value> = timeline.shifts.iter().flat_map(|shift| shift.to.iter().chain(&shift.from)).collect();
-    // The same tag without its digest is the same version: a digest was only written beside it.
-    let is_other = |value: &Value| {
-        value.tag != current.tag || matches!((&value.digest, &current.digest), (Some(one), Some(other)) if one != other)
-    };
-    let is_before = |value: &Value| match named {
-        Some(tag) => value.tag.as_ref() == Some(tag),
-        None => is_other(value) && value.tag.is_some() && !is_held(value) && past.hold_on(value).is_none(),
-    };
-    let position = stood.iter().position(|value| is_before(value));
-    let to = match (position, named) {
-        (Some(position), _) => stood[position].clone(),
-        (None, Some(tag)) => Value { tag: Some(tag.clone()), digest: None },
-        (None, None) => return Err(NoWayBack::Unknown(current.to_string())),
+    let position = stood.iter().position(|value| value.tag.as_ref() == Some(tag));
+    let to = match position {
+        Some(position) => stood[position].clone(),
+        None => Value { tag: Some(tag.clone()), digest: None },
     };
     let mut left: BTreeSet<Value> = stood[..position.unwrap_or(0)].iter().map(|value| (*value).clone()).collect();
     left.insert(current.clone());
     left.retain(|value| value.tag.is_some() && value.tag != to.tag);
     Ok(Back { to, left, stood: position.is_some() })
+}
+
+/// Finds the one version that every place had before.
+fn standing_before(
+    past: &Past,
+    timeline: &Timeline,
+    current: &Value,
+    is_held: &dyn Fn(&Value) -> bool,
+) -> Result<Back, NoWayBack> {
+    // The same tag without its digest is the same version: a digest was only written beside it.
+    let is_other = |one: &Value, two: &Value| {
+        one.tag != two.tag || matches!((&one.digest, &two.digest), (Some(one), Some(other)) if one != other)
+    };
+    let is_before = |value: &Value| {
+        is_other(value, current) && value.tag.is_some() && !is_held(value) && past.hold_on(value).is_none()
+    };
+    let Descent { wanted, passed: mut left, is_open, .. } = timeline.descent(current, &is_before);
+    let Some(to) = wanted.iter().max_by_key(|value| value.digest.is_some()).cloned() else {
+        return Err(NoWayBack::Unknown(current.to_string()));
+    };
+    if is_open || wanted.iter().any(|value| is_other(value, &to)) {
+        let nothing = is_open.then(|| "none that history tells of".to_owned());
+        let before = wanted.iter().map(ToString::to_string).chain(nothing).collect::<Vec<_>>().join(", ");
+        return Err(NoWayBack::Apart { current: current.to_string(), before });
+    }
+    left.retain(|value| value.tag.is_some() && value.tag != to.tag);
+    Ok(Back { to, left, stood: true })
+}
+
+/// Returns the files in which the sites of a question stand, for people.
+pub fn files(observation: &Observation, question: &Question) -> String {
+    let files = question.sites.iter().filter_map(|site| observation.sites.get(*site)).map(|site| site.file.as_str());
+    let files: Vec<&str> = files.collect::<BTreeSet<_>>().into_iter().collect();
+    let more = files.len().saturating_sub(MOST_FILES);
+    let told = files.into_iter().take(MOST_FILES).collect::<Vec<_>>().join(", ");
+    if more == 0 { told } else { format!("{told} and {more} more") }
 }
 
 /// Judges the gates of an environment for moves that a person orders; those that are skipped are left out.
@@ -163,4 +203,90 @@ pub fn narrowed(environment: &Environment, has: &dyn Fn(&EnvironmentName) -> boo
 /// Returns the environments right before one.
 pub fn right_before(environment: &Environment) -> impl Iterator<Item = &EnvironmentName> {
     candidates::predecessors(environment)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::model::commit::CommitId;
+    use crate::model::history::{Shift, Word};
+
+    fn value(tag: &str) -> Value {
+        Value { tag: Some(tag.parse().unwrap()), digest: None }
+    }
+
+    fn values(tags: &str) -> BTreeSet<Value> {
+        tags.split_whitespace().map(value).collect()
+    }
+
+    /// A past of shifts, the newest first: what stood before, what stood after, and `from>to` for each step.
+    fn past(shifts: &[(&str, &str, &str)]) -> Past {
+        let step = |step: &str| step.split_once('>').map(|(left, came)| (value(left), value(came))).unwrap();
+        let shift = |(depth, (from, to, steps)): (usize, &(&str, &str, &str))| Shift {
+            commit: CommitId(format!("c{depth}").into()),
+            time: Timestamp::UNIX_EPOCH,
+            landed: Timestamp::UNIX_EPOCH,
+            by: Mover::Tagboat,
+            word: Word { depth, ..Word::default() },
+            from: values(from),
+            to: values(to),
+            steps: steps.split_whitespace().map(step).collect(),
+        };
+        let shifts = shifts.iter().enumerate().map(shift).collect();
+        let timeline = Timeline { shifts, asides: Vec::new(), oldest: Timestamp::UNIX_EPOCH, whole: true };
+        Past { timeline: Some(timeline), ..Past::default() }
+    }
+
+    /// Says where a rollback of a version goes, and what it holds.
+    fn back(shifts: &[(&str, &str, &str)], current: &str, held: &str) -> String {
+        let found = version_before(&past(shifts), &value(current), None, &|value| values(held).contains(value));
+        match found {
+            Ok(Back { to, left, .. }) => {
+                format!("{to}, leaves {}", left.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+            }
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn each_place_goes_back_to_what_stood_there_and_never_to_what_stood_at_another() {
+        let parted = [("1.3.0", "1.4.0 1.8.0", "1.3.0>1.4.0 1.3.0>1.8.0")];
+        assert_eq!(back(&parted, "1.4.0", ""), "1.3.0, leaves 1.4.0");
+        assert_eq!(back(&parted, "1.8.0", ""), "1.3.0, leaves 1.8.0");
+        let one_alone = [("1.4.0 1.6.0", "1.4.0 1.7.0", "1.6.0>1.7.0")];
+        assert_eq!(back(&one_alone, "1.7.0", ""), "1.6.0, leaves 1.7.0");
+        assert!(back(&one_alone, "1.4.0", "").contains("no version before 1.4.0"));
+        // What is held is passed over at the same place.
+        let further =
+            [("1.3.0 1.6.0", "1.3.0 1.7.0", "1.6.0>1.7.0"), ("1.2.0 1.5.0", "1.3.0 1.6.0", "1.2.0>1.3.0 1.5.0>1.6.0")];
+        assert_eq!(back(&further, "1.7.0", "1.6.0"), "1.5.0, leaves 1.6.0 1.7.0");
+        assert!(back(&further, "1.7.0", "1.5.0 1.6.0").contains("no version before 1.7.0"));
+    }
+
+    #[test]
+    fn where_places_had_different_versions_before_there_is_no_one_way_back() {
+        let joined = [("1.3.0 1.4.0", "1.5.0", "1.3.0>1.5.0 1.4.0>1.5.0")];
+        assert_eq!(back(&joined, "1.5.0", ""), "it stands where different versions stood before 1.5.0: 1.3.0, 1.4.0");
+        // One place came to what the other one has had for ever.
+        let followed = [("1.4.0 1.5.0", "1.5.0", "1.4.0>1.5.0")];
+        assert_eq!(
+            back(&followed, "1.5.0", ""),
+            "it stands where different versions stood before 1.5.0: 1.4.0, none that history tells of"
+        );
+        // One after the other, and from the same.
+        let after = [("1.4.0 1.5.0", "1.5.0", "1.4.0>1.5.0"), ("1.4.0", "1.4.0 1.5.0", "1.4.0>1.5.0")];
+        assert_eq!(back(&after, "1.5.0", ""), "1.4.0, leaves 1.5.0");
+    }
+
+    #[test]
+    fn a_time_without_the_image_is_looked_through_as_long_as_it_stood_at_one_place() {
+        let gone = [("", "1.5.0", ""), ("1.4.0", "", "")];
+        assert_eq!(back(&gone, "1.5.0", ""), "1.4.0, leaves 1.5.0");
+        let two = [("", "1.5.0", ""), ("1.3.0 1.4.0", "", "")];
+        assert!(back(&two, "1.5.0", "").ends_with("before 1.5.0: 1.3.0, 1.4.0"));
+        let beside = [("1.4.0", "1.4.0 1.5.0", "")];
+        assert!(back(&beside, "1.5.0", "").contains("no version before 1.5.0"));
+    }
 }

@@ -1,6 +1,6 @@
 //! Which place of one environment stands for which of another, where one image stands in several: by the shape of paths.
 //!
-//! Entry points: `Places` and `apart`. A path's shape is what the wildcards of its environment's globs stand for: with
+//! Entry points: `Places` and `apart`. Where several places have one shape, nobody can tell which stands for which. A path's shape is what the wildcards of its environment's globs stand for: with
 //! `envs/dev/**` and `envs/prod/**`, `envs/dev/shop/web.yaml` stands for `envs/prod/shop/web.yaml`.
 
 use std::cell::OnceCell;
@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::decision::{Decision, Question};
 use crate::model::environment::{Environment, Environments, Predecessor};
+use crate::model::image::ImageName;
 use crate::model::observation::Observation;
 use crate::model::site::{Site, Value};
 use crate::promote::candidates::runs;
@@ -24,6 +25,8 @@ pub struct Places<'a> {
     sites: &'a [Site],
     /// The how manieth of its image each site is in its file; counted when somebody asks.
     ordinals: OnceCell<Vec<usize>>,
+    /// The sites of each image; found when somebody asks.
+    of_images: OnceCell<BTreeMap<&'a ImageName, Vec<usize>>>,
 }
 
 /// What an environment before runs at the places that stand for those of a question.
@@ -35,12 +38,14 @@ pub(super) enum Counterpart<'a> {
     Several,
     /// Nothing there stands for the place of this site.
     Missing(usize),
+    /// The globs do not tell this site's place from another one, here or there.
+    Ambiguous(usize),
 }
 
 impl<'a> Places<'a> {
     /// Takes the sites whose places are asked for by their positions.
     pub fn new(sites: &'a [Site]) -> Self {
-        Self { sites, ordinals: OnceCell::new() }
+        Self { sites, ordinals: OnceCell::new(), of_images: OnceCell::new() }
     }
 
     /// Returns the place of a site; `None` where no glob of its environment tells its shape.
@@ -55,6 +60,30 @@ impl<'a> Places<'a> {
         Some((shape.into_iter().map(str::to_owned).collect(), ordinal))
     }
 
+    /// Returns at how many sites of an image each place of an environment is found: more than one where several globs give
+    /// paths the same shape. Sites that nobody follows count, too, for they stand there.
+    fn shared(&self, environment: &Environment, image: &ImageName) -> BTreeMap<Place, usize> {
+        let of_images = self.of_images.get_or_init(|| {
+            let mut of_images: BTreeMap<&ImageName, Vec<usize>> = BTreeMap::new();
+            for (index, site) in self.sites.iter().enumerate() {
+                if let Some(image) = &site.image {
+                    of_images.entry(image).or_default().push(index);
+                }
+            }
+            of_images
+        });
+        let is_there = |index: &&usize| {
+            let site = &self.sites[**index];
+            site.branch == environment.branch && environment.files.matches(site.file.as_str())
+        };
+        let mut shared = BTreeMap::new();
+        let all = of_images.get(image).into_iter().flatten().filter(is_there);
+        for place in all.filter_map(|index| self.of(environment, *index)) {
+            *shared.entry(place).or_default() += 1;
+        }
+        shared
+    }
+
     /// Finds what an environment before runs at all the places that stand for those of a question.
     pub(super) fn counterpart<'d>(
         &self,
@@ -63,11 +92,15 @@ impl<'a> Places<'a> {
         before: &Environment,
     ) -> Counterpart<'d> {
         let there = self.standing(decisions, question, before);
+        let here = self.shared(environment, &question.image);
         let mut one = None;
         for site in &question.sites {
-            let Some(value) = self.of(environment, *site).and_then(|place| there.get(&place).copied()) else {
+            let place = self.of(environment, *site);
+            let Some((place, value)) = place.and_then(|place| there.get(&place).copied().map(|value| (place, value)))
+            else {
                 return Counterpart::Missing(*site);
             };
+            let Some(value) = value.filter(|_| is_single(&here, &place)) else { return Counterpart::Ambiguous(*site) };
             if *one.get_or_insert(value) != value {
                 return Counterpart::Several;
             }
@@ -75,17 +108,22 @@ impl<'a> Places<'a> {
         one.map_or(Counterpart::Several, Counterpart::One)
     }
 
-    /// Returns what an environment runs of a question's image, by place.
+    /// Returns what an environment runs of a question's image, by place; nothing where several sites share one.
     fn standing<'d>(
         &self,
         decisions: &'d [Decision],
         question: &Question,
         environment: &Environment,
-    ) -> BTreeMap<Place, &'d Value> {
+    ) -> BTreeMap<Place, Option<&'d Value>> {
+        let shared = self.shared(environment, &question.image);
         let all = decisions.iter().map(|decision| &decision.question);
         let own = all.filter(|other| other.environment == environment.name && other.image == question.image);
         own.flat_map(|other| other.sites.iter().map(move |site| (site, &other.current)))
-            .filter_map(|(site, value)| Some((self.of(environment, *site)?, value)))
+            .filter_map(|(site, value)| {
+                let place = self.of(environment, *site)?;
+                let value = is_single(&shared, &place).then_some(value);
+                Some((place, value))
+            })
             .collect()
     }
 
@@ -105,10 +143,11 @@ impl<'a> Places<'a> {
         if there.is_empty() {
             return Vec::new();
         }
+        let here = self.shared(environment, &question.image);
         let mut parts: Vec<(Vec<Option<&Value>>, Vec<usize>)> = Vec::new();
         for site in &question.sites {
-            let place = self.of(environment, *site);
-            let key: Vec<_> = there.iter().map(|there| there.get(place.as_ref()?).copied()).collect();
+            let place = self.of(environment, *site).filter(|place| is_single(&here, place));
+            let key: Vec<_> = there.iter().map(|there| there.get(place.as_ref()?).copied().flatten()).collect();
             match parts.iter_mut().find(|(known, _)| *known == key) {
                 Some((_, sites)) => sites.push(*site),
                 None => parts.push((key, vec![*site])),
@@ -116,6 +155,11 @@ impl<'a> Places<'a> {
         }
         parts.into_iter().map(|(_, sites)| sites).collect()
     }
+}
+
+/// Whether a place is that of one site alone.
+fn is_single(shared: &BTreeMap<Place, usize>, place: &Place) -> bool {
+    shared.get(place).is_none_or(|count| *count == 1)
 }
 
 /// Takes decisions apart whose places stand for such of the environment before as run different versions: each place
@@ -163,13 +207,25 @@ fn ordinals(sites: &[Site]) -> Vec<usize> {
     ordinals
 }
 
-/// Finds the places of one image that only one of two environments has, where some of its places stand for each other: the
-/// sites of the first that are alone, and those of the second.
-pub fn alone(
+/// Places of one image in two environments that do not stand for one another.
+#[derive(Debug, Default)]
+pub struct Apart {
+    /// The sites of the one that follows whose place the other has not.
+    pub here: Vec<usize>,
+    /// The sites of the one before whose place the other has not.
+    pub there: Vec<usize>,
+    /// The sites of the one that follows of which the globs do not tell for which they stand.
+    pub ambiguous: Vec<usize>,
+}
+
+/// Finds the places of one image that only one of two environments has, where some of its places stand for each other, and
+/// those of which nobody can tell for which they stand.
+pub fn apart_from(
     places: &Places<'_>,
+    image: &ImageName,
     (environment, here): (&Environment, &[usize]),
     (before, there): (&Environment, &[usize]),
-) -> (Vec<usize>, Vec<usize>) {
+) -> Apart {
     let of = |environment: &Environment, sites: &[usize]| -> Vec<(usize, Option<Place>)> {
         sites.iter().map(|site| (*site, places.of(environment, *site))).collect()
     };
@@ -179,13 +235,18 @@ pub fn alone(
     };
     let (known, other) = (set(&here), set(&there));
     if known.is_disjoint(&other) {
-        return (Vec::new(), Vec::new());
+        return Apart::default();
     }
-    let lacking = |places: Vec<(usize, Option<Place>)>, other: &BTreeSet<Place>| -> Vec<usize> {
+    let shared = (places.shared(environment, image), places.shared(before, image));
+    let is_ambiguous = |place: &Place| !is_single(&shared.0, place) || !is_single(&shared.1, place);
+    let lacking = |places: &[(usize, Option<Place>)], other: &BTreeSet<Place>| -> Vec<usize> {
         let is_alone = |place: &Option<Place>| place.as_ref().is_none_or(|place| !other.contains(place));
-        places.into_iter().filter(|(_, place)| is_alone(place)).map(|(site, _)| site).collect()
+        places.iter().filter(|(_, place)| is_alone(place)).map(|(site, _)| *site).collect()
     };
-    (lacking(here, &other), lacking(there, &known))
+    let among =
+        |place: &Option<Place>| place.as_ref().is_some_and(|place| other.contains(place) && is_ambiguous(place));
+    let ambiguous = here.iter().filter(|(_, place)| among(place)).map(|(site, _)| *site).collect();
+    Apart { here: lacking(&here, &other), there: lacking(&there, &known), ambiguous }
 }
 
 /// Returns the parts of a path that wildcards of a glob stand for; `None` where they do not fit.

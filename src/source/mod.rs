@@ -193,7 +193,7 @@ impl Sources {
                 }
                 json.as_ref().map_or(Ok(Answer::Reached), |path| json::found(&body, path))
             }
-            Ask::Instant { .. } | Ask::Range { .. } => prometheus::answer(status, &body),
+            asked @ (Ask::Instant { .. } | Ask::Range { .. }) => prometheus::answer(asked, status, &body),
         };
         answer.map_err(said)
     }

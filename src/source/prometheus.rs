@@ -59,6 +59,11 @@ struct RawReply {
     kind: Option<String>,
     #[serde(default)]
     error: Option<String>,
+    #[serde(default)]
+    warnings: Option<Vec<String>>,
+    /// VictoriaMetrics' word for what a part of its storage did not answer.
+    #[serde(default, rename = "isPartial")]
+    is_partial: bool,
 }
 
 #[derive(Deserialize)]
@@ -82,8 +87,8 @@ struct RawSeries {
 #[derive(Deserialize)]
 struct RawPoint(f64, String);
 
-/// Reads an answer. Warnings and notes beside it are left out.
-pub(super) fn answer(status: StatusCode, body: &[u8]) -> Result<Answer, String> {
+/// Reads an answer. Notes beside it are left out; with a warning it may be about a part of the facts, and is none.
+pub(super) fn answer(ask: &Ask, status: StatusCode, body: &[u8]) -> Result<Answer, String> {
     let reply: RawReply = match serde_json::from_slice(body) {
         Ok(reply) => reply,
         Err(_) if !status.is_success() => return Err(format!("it answered {status}")),
@@ -94,7 +99,17 @@ pub(super) fn answer(status: StatusCode, body: &[u8]) -> Result<Answer, String> 
         let error = reply.error.unwrap_or_else(|| status.to_string());
         return Err(format!("it refuses the query: {kind}{}", shorten(&error)));
     }
+    let warnings = reply.warnings.unwrap_or_default();
+    if let Some(first) = warnings.first() {
+        return Err(format!("it answered with a warning, so its answer may be partial: {}", shorten(first)));
+    }
+    if reply.is_partial {
+        return Err("it says that its answer is partial".to_owned());
+    }
     let data = reply.data.ok_or("its answer holds no data")?;
+    if matches!(ask, Ask::Range { .. }) && data.kind != "matrix" {
+        return Err(format!("it answered a question about a range with a `{}`", shorten(&data.kind)));
+    }
     let samples = match data.kind.as_str() {
         "scalar" => {
             let point: RawPoint = read(data.result)?;
@@ -160,8 +175,16 @@ fn words(error: &serde_json::Error) -> String {
 mod tests {
     use super::*;
 
+    fn instant() -> Ask {
+        Ask::Instant { expr: "up".to_owned() }
+    }
+
     fn told(body: &str) -> String {
-        match answer(StatusCode::OK, body.as_bytes()) {
+        told_of(&instant(), body)
+    }
+
+    fn told_of(ask: &Ask, body: &str) -> String {
+        match answer(ask, StatusCode::OK, body.as_bytes()) {
             Ok(Answer::Samples(samples)) => {
                 let one = |sample: &Sample| {
                     format!(
@@ -182,7 +205,7 @@ mod tests {
     fn every_kind_of_result_is_read_as_documented() {
         let data = |kind: &str, result: &str| {
             told(&format!(
-                r#"{{"status":"success","data":{{"resultType":"{kind}","result":{result}}},"warnings":["w"],"infos":["i"]}}"#
+                r#"{{"status":"success","data":{{"resultType":"{kind}","result":{result}}},"warnings":[],"infos":["i"]}}"#
             ))
         };
         assert_eq!(data("scalar", r#"[1700000000.1,"0.5"]"#), "=0.5");
@@ -213,15 +236,44 @@ mod tests {
     }
 
     #[test]
+    fn what_is_known_in_part_is_no_answer() {
+        let with = |more: &str| {
+            let result = r#""resultType":"vector","result":[{"metric":{},"value":[1,"0"]}]"#;
+            told(&format!(r#"{{"status":"success","data":{{{result}}}{more}}}"#))
+        };
+        assert_eq!(with(""), "=0");
+        assert_eq!(with(r#","warnings":null,"isPartial":false"#), "=0");
+        let warned = "it answered with a warning, so its answer may be partial: store is down";
+        assert_eq!(with(r#","warnings":["store is down","w"]"#), warned);
+        assert_eq!(with(r#","isPartial":true"#), "it says that its answer is partial");
+    }
+
+    #[test]
+    fn a_range_is_answered_by_a_range() {
+        let ask = Ask::Range {
+            expr: "up".to_owned(),
+            range: SignedDuration::from_hours(1),
+            step: SignedDuration::from_mins(1),
+        };
+        let data = |kind: &str, result: &str| {
+            told_of(&ask, &format!(r#"{{"status":"success","data":{{"resultType":"{kind}","result":{result}}}}}"#))
+        };
+        assert_eq!(data("matrix", r#"[{"metric":{},"values":[[0,"1"]]}]"#), "@1970-01-01T00:00:00Z=1");
+        for (kind, result) in [("vector", r#"[{"metric":{},"value":[1,"0"]}]"#), ("scalar", r#"[1,"0"]"#)] {
+            assert_eq!(data(kind, result), format!("it answered a question about a range with a `{kind}`"));
+        }
+    }
+
+    #[test]
     fn errors_are_told_in_its_own_words() {
         let refused = r#"{"status":"error","errorType":"bad_data","error":"parse error\u0007: unexpected end"}"#;
-        let reason = answer(StatusCode::BAD_REQUEST, refused.as_bytes()).unwrap_err();
+        let reason = answer(&instant(), StatusCode::BAD_REQUEST, refused.as_bytes()).unwrap_err();
         assert!(
             reason.starts_with("it refuses the query: bad_data: parse error") && !reason.contains('\u{7}'),
             "{reason}"
         );
-        assert_eq!(answer(StatusCode::OK, refused.as_bytes()).unwrap_err(), reason);
-        assert_eq!(answer(StatusCode::NOT_FOUND, b"<html>").unwrap_err(), "it answered 404 Not Found");
+        assert_eq!(answer(&instant(), StatusCode::OK, refused.as_bytes()).unwrap_err(), reason);
+        assert_eq!(answer(&instant(), StatusCode::NOT_FOUND, b"<html>").unwrap_err(), "it answered 404 Not Found");
         assert!(told("<html>").contains("something else than Prometheus"));
         assert_eq!(told(r#"{"status":"success"}"#), "its answer holds no data");
     }

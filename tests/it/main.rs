@@ -8,6 +8,7 @@ mod asking;
 mod branching;
 mod cache;
 mod config;
+mod counterparts;
 mod decide;
 mod documents;
 mod forge;

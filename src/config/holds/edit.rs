@@ -4,7 +4,7 @@
 
 use crate::config::fault::Faults;
 use crate::config::holds::layout::{Entries, Holds, Layout, Style, layout};
-use crate::config::holds::{HOLDS_FILE, parse, read};
+use crate::config::holds::{HOLDS_FILE, parse};
 use crate::model::file::Span;
 use crate::model::hold::Hold;
 
@@ -108,7 +108,7 @@ fn add_in_brackets(edited: &mut String, text: &str, (span, entries): (&Span, &[S
 ///
 /// [`EditError`]; the text is then as it was.
 pub fn release(text: &str, is_released: impl Fn(&Hold) -> bool) -> Result<(String, Vec<Hold>), EditError> {
-    let all = read(HOLDS_FILE, text.as_bytes(), None)?;
+    let all = parse(HOLDS_FILE, text.as_bytes())?;
     let gone: Vec<bool> = all.iter().map(&is_released).collect();
     if !gone.contains(&true) {
         return Ok((text.to_owned(), Vec::new()));

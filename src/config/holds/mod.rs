@@ -17,6 +17,7 @@ use crate::config::reader::{Located, Read as _, Reader, Scalar, closest};
 use crate::config::scalars::GrammarVersion;
 use crate::config::yaml::{Node, Value};
 use crate::model::environment::{EnvironmentName, Environments};
+use crate::model::file::Position;
 use crate::model::hold::Hold;
 use crate::model::image::{ImageName, Tag};
 
@@ -132,7 +133,7 @@ fn leave_out_nothing(list: &mut Node) {
 ///
 /// [`Faults`] with everything that is wrong.
 pub fn parse(file: &str, bytes: &[u8]) -> Result<Vec<Hold>, Faults> {
-    read(file, bytes, None)
+    Ok(read(file, bytes, None)?.into_iter().map(|(hold, _)| hold).collect())
 }
 
 /// Parses the file, and refuses entries of environments that there are not: they would hold nothing, without a word.
@@ -141,11 +142,20 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Vec<Hold>, Faults> {
 ///
 /// [`Faults`] with everything that is wrong.
 pub fn parse_for(file: &str, bytes: &[u8], environments: &Environments) -> Result<Vec<Hold>, Faults> {
+    Ok(placed(file, bytes, environments)?.into_iter().map(|(hold, _)| hold).collect())
+}
+
+/// Parses the file as [`parse_for`] does, and tells where each entry names its image.
+///
+/// # Errors
+///
+/// [`Faults`] with everything that is wrong.
+pub fn placed(file: &str, bytes: &[u8], environments: &Environments) -> Result<Vec<(Hold, Position)>, Faults> {
     read(file, bytes, Some(environments))
 }
 
 /// Reads every entry, in the order of the file.
-fn read(file: &str, bytes: &[u8], environments: Option<&Environments>) -> Result<Vec<Hold>, Faults> {
+fn read(file: &str, bytes: &[u8], environments: Option<&Environments>) -> Result<Vec<(Hold, Position)>, Faults> {
     let (mut reader, root) = Reader::open(file, bytes)?;
     let Some(mut root) = root.filter(|root| !root.is_nothing()) else { return Ok(Vec::new()) };
     if let Value::Map(entries) = &mut root.value {
@@ -174,17 +184,19 @@ fn read(file: &str, bytes: &[u8], environments: Option<&Environments>) -> Result
             let message = format!("there is no environment {}, so this holds nothing", quote(name));
             reader.fault(given.span.clone(), message, Some(hint));
         }
+        let image = raw.image.given?;
+        let position = reader.position(image.span.start);
         let hold = Hold {
             environment: raw.environment.value(),
-            image: raw.image.value()?,
+            image: image.value,
             tag: raw.tag.value()?,
             until: raw.until.value().map(|until| until.0),
             by: raw.by.value().map(|said| said.0).filter(|said| !said.is_empty()),
             reason: raw.reason.value().map(|said| said.0).filter(|said| !said.is_empty()),
         };
-        Some(hold)
+        Some((hold, position))
     };
-    let holds: Vec<Hold> = entries.into_iter().filter_map(hold).collect();
+    let holds: Vec<(Hold, Position)> = entries.into_iter().filter_map(hold).collect();
     if reader.is_clean() { Ok(holds) } else { Err(reader.faults()) }
 }
 

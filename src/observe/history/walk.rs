@@ -63,8 +63,11 @@ fn shift(
     (from, to): (BTreeSet<Value>, BTreeSet<Value>),
     mut steps: BTreeSet<(Value, Value)>,
 ) -> Shift {
-    // A file that was moved and changed at once shows in the environment alone.
-    steps.extend(gave_way(&from, &to));
+    // A file that was moved and changed at once shows in the environment alone. Where files tell both what gave way to a
+    // value and what the other gave way to, the two have nothing to do with each other.
+    let (left, came): (BTreeSet<_>, BTreeSet<_>) = steps.iter().cloned().unzip();
+    let is_told = |(one, other): &(Value, Value)| left.contains(one) && came.contains(other);
+    steps.extend(gave_way(&from, &to).into_iter().filter(|step| !is_told(step)));
     let came: BTreeSet<&Value> = to.difference(&from).chain(steps.iter().map(|(_, came)| came)).collect();
     let (by, word) = words::mover((entry, depth), environment, image, (&steps, &came));
     Shift { commit: entry.id.clone(), time: entry.time, landed, by, word, from, to, steps }

@@ -11,11 +11,14 @@ use crate::model::commit::{
 };
 use crate::model::environment::EnvironmentName;
 use crate::model::history::{Mover, Ordered, Word};
-use crate::model::image::{ImageName, shorten};
+use crate::model::image::ImageName;
 use crate::model::site::Value;
 
 /// How many skipped gates a trailer names at most: more than there are.
 const MOST_SKIPPED: usize = 20;
+
+/// The longest that is kept of what a trailer or a name says, in characters: as much as an entry of the holds keeps.
+const LONGEST: usize = 1_000;
 
 /// Tells Tagboat's own commits by their trailers, which must name what the commit really did.
 ///
@@ -73,16 +76,29 @@ pub(super) fn word(entry: &LogEntry, own: &str, depth: usize) -> Word {
     let skipped = of(TRAILER_SKIP).unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty());
     Word {
         depth,
-        author: shorten(&entry.author.name),
+        author: kept(&entry.author.name),
         pull_request: pull_request(&entry.message),
         order: of(TRAILER_ORDER)
             .and_then(|word| [Ordered::Rollback, Ordered::Promote].into_iter().find(|order| order.as_str() == word)),
-        skipped: skipped.take(MOST_SKIPPED).map(shorten).collect(),
-        reason: of(TRAILER_REASON).map(shorten),
-        by: of(TRAILER_BY).map(shorten),
-        failed: of(TRAILER_FAILED).map(shorten),
+        skipped: skipped.take(MOST_SKIPPED).map(kept).collect(),
+        reason: of(TRAILER_REASON).map(kept),
+        by: of(TRAILER_BY).map(kept),
+        failed: of(TRAILER_FAILED).map(kept),
         published: Vec::new(),
     }
+}
+
+/// Keeps what somebody wrote as it is, but for what would act on a terminal or turn the direction of a line.
+fn kept(text: &str) -> String {
+    let acts = |letter: char| {
+        letter.is_control()
+            || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    let mut kept = String::with_capacity(text.len().min(LONGEST));
+    for letter in text.chars().take(LONGEST) {
+        if acts(letter) { kept.extend(letter.escape_debug()) } else { kept.push(letter) }
+    }
+    kept
 }
 
 /// Reads what a commit that changed the holds says about itself: of a merge, the message that names what is held.
@@ -149,6 +165,35 @@ mod tests {
         ] {
             assert_eq!(pull_request(message).as_deref(), expected, "{message}");
         }
+    }
+
+    #[test]
+    fn what_people_say_is_read_back_as_they_said_it() {
+        let entry = |name: &str, reason: &str| LogEntry {
+            id: crate::model::commit::CommitId("1".repeat(40).into()),
+            parent: None,
+            is_merge: false,
+            others: Vec::new(),
+            author: crate::model::commit::Identity { name: name.to_owned(), email: "ada@acme.example".to_owned() },
+            committer: crate::model::commit::Identity { name: name.to_owned(), email: "ada@acme.example".to_owned() },
+            time: "2026-11-20T08:00:00Z".parse().unwrap(),
+            message: format!(
+                "prod: back\n\n{TRAILER_REASON}: {reason}\n{TRAILER_BY}: {name}\n{TRAILER_FAILED}: {reason}\n"
+            ),
+            merged: Vec::new(),
+        };
+        let read = |name: &str, reason: &str| {
+            let entry = entry(name, reason);
+            word(&entry, &entry.message, 0)
+        };
+        let long = "a \"bad\" day in C:\\logs, it's Zo\u{eb}'s: ".repeat(4);
+        let reason = long.trim();
+        let word = read("Ada \"the\" O'Hara", reason);
+        assert_eq!((word.reason.as_deref(), word.failed.as_deref()), (Some(reason), Some(reason)));
+        assert_eq!((word.author.as_str(), word.by.as_deref()), ("Ada \"the\" O'Hara", Some("Ada \"the\" O'Hara")));
+        let word = read("Eve\u{1b}[2J", "\u{202e}over\u{7}");
+        assert_eq!((word.author.as_str(), word.reason.as_deref()), ("Eve\\u{1b}[2J", Some("\\u{202e}over\\u{7}")));
+        assert_eq!(read("Ada", &"x".repeat(5_000)).reason.map(|reason| reason.len()), Some(LONGEST));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Holding and releasing versions: the file of holds is edited and committed, on whatever the branch has become; or proposed,
 //! where the branch takes no direct push.
 //!
-//! Entry points: [`follow`], and `awaited` for what is proposed and counts already.
+//! Entry points: [`follow`], `awaited` for what is proposed and counts already, and `resolved` for what entries mean.
 
+mod named;
 mod proposed;
 
 use std::collections::BTreeSet;
@@ -20,6 +21,7 @@ use crate::model::file::RepoPath;
 use crate::model::hold::Hold;
 use crate::model::image::{Ambiguous, ImageName, Tag, Written};
 use crate::model::outcome::Outcome;
+use crate::model::proposal::Proposal;
 use crate::observe::files::Files;
 use crate::observe::scan;
 use crate::observe::tree::CommitFiles;
@@ -32,6 +34,7 @@ use crate::publish::apply::Applied;
 use crate::publish::held::{self, HoldChange};
 use crate::publish::making::MakeError;
 
+pub(in crate::pass) use crate::pass::hold::named::{candidates, resolved};
 pub use crate::pass::hold::proposed::ProposeError;
 pub(in crate::pass) use crate::pass::hold::proposed::{awaited, awaited_at};
 
@@ -147,6 +150,14 @@ pub enum HoldError {
     /// The branch refuses the push, and it could not be proposed either.
     #[error("nothing is held by this: {0}")]
     Propose(#[from] ProposeError),
+    /// The base holds it no more, and what is proposed does.
+    #[error("it is released on the branch, and {head} still proposes to hold it, which counts: {source}")]
+    StillHeld {
+        /// The head branch.
+        head: BranchName,
+        /// Why it could not be released there.
+        source: ProposeError,
+    },
     /// The commit could not be made.
     #[error(transparent)]
     Make(#[from] MakeError),
@@ -247,7 +258,11 @@ async fn once(given: &Holding<'_>, order: &Order) -> Result<Option<Outcome>, Hol
             match commit_to(&given.remote, &given.publishing, &config, (given.branch, &base), commit, given.now).await?
             {
                 Applied::Landed(commits) => {
-                    return Ok(Some(Outcome { commits, holds: Some(held), ..Outcome::default() }));
+                    let mut outcome = Outcome { commits, holds: Some(held), ..Outcome::default() };
+                    if let Order::Release { .. } = order {
+                        outcome.proposals.extend(released_there(given, &config, (order, &image)).await?);
+                    }
+                    return Ok(Some(outcome));
                 }
                 Applied::Moved => return Ok(None),
                 Applied::Forbidden(words) => words,
@@ -266,6 +281,46 @@ async fn once(given: &Holding<'_>, order: &Order) -> Result<Option<Outcome>, Hol
     let change = change(&there, &held, ordered);
     let proposal = proposed::propose(place, before.as_ref(), &change, edit(after)).await?;
     Ok(Some(Outcome { proposals: vec![proposal], holds: Some(held), ..Outcome::default() }))
+}
+
+/// Releases on the head branch, too, what was released on the base: a head that was squashed into it, or stood beside it,
+/// would hold it again.
+async fn released_there(
+    given: &Holding<'_>,
+    config: &Repository,
+    (order, image): (&Order, &ImageName),
+) -> Result<Option<Proposal>, HoldError> {
+    let (remote, branch) = (Arc::clone(&given.remote), given.branch.clone());
+    let path = RepoPath::new(HOLDS_FILE).expect("the name is plain");
+    let (base, bytes) = blocking(move || {
+        let base = remote.fetch(&branch)?;
+        let files = CommitFiles::new(remote, &base)?;
+        Ok((base, files.read_if_there(&path, MAX_HOLDS)))
+    })
+    .await?;
+    let place = Place {
+        remote: &given.remote,
+        publishing: &given.publishing,
+        config,
+        branch: given.branch,
+        base: &base,
+        now: given.now,
+    };
+    let Some(before) = before(place).await?.filter(|before| !before.held.is_empty()) else { return Ok(None) };
+    let bytes = bytes.map_err(|reason| PassError::Files(format!("{HOLDS_FILE}: {reason}")))?.unwrap_or_default();
+    let text =
+        String::from_utf8(bytes.clone()).map_err(|_not_text| PassError::Files(format!("{HOLDS_FILE} is not UTF-8")))?;
+    let (after, ordered) = match edited(&standing(&text, Some(&before))?, config, (order, image)) {
+        Ok(edited) => edited,
+        Err(HoldError::NotHeld(_)) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let change = change(&parsed(&text)?, &parsed(&after)?, ordered);
+    let path = RepoPath::new(HOLDS_FILE).expect("the name is plain");
+    let edit = FileEdit { file: path, before: bytes, after: after.into_bytes() };
+    let head = before.head.clone();
+    let proposal = proposed::propose(place, Some(&before), &change, edit).await;
+    proposal.map(Some).map_err(|source| HoldError::StillHeld { head, source })
 }
 
 fn parsed(text: &str) -> Result<Vec<Hold>, HoldError> {

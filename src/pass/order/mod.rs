@@ -247,7 +247,8 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
     let past = BranchPast { remote: &*given.remote, branch: given.branch, tip: &base };
     let branches = fetch_branches(&given.remote, &config).await?;
     let others = elsewhere::view(&config, given.neighbours).await;
-    let awaited = hold::awaited(&given.remote, &given.publishing, &config, (given.branch, &base)).await?;
+    let mut awaited = hold::awaited(&given.remote, &given.publishing, &config, (given.branch, &base)).await?;
+    awaited.extend(elsewhere::awaited(&config, &others).await?);
     let inputs = Inputs {
         config: &config,
         files: &files,

@@ -51,7 +51,7 @@ pub(super) async fn settle(
     if !at_once {
         has_come_before(ground, &missing, tag)?;
     }
-    for (before, runs) in &missing {
+    for PassedOver { before, runs, .. } in &missing {
         let reason = format!("{before} runs {runs} and is passed over: it stays there until {before} moves as usual");
         settled.notes.push(Skipped { what: image.to_string(), reason });
     }
@@ -103,15 +103,20 @@ pub(super) async fn evident(
 }
 
 /// Whether the environments right before run the version.
-fn has_come_before(ground: &Ground<'_>, missing: &[(EnvironmentName, String)], tag: &Tag) -> Result<(), OrderError> {
+fn has_come_before(ground: &Ground<'_>, missing: &[PassedOver], tag: &Tag) -> Result<(), OrderError> {
     let name = &ground.environment.name;
-    let narrowed = order::narrowed(ground.environment, &|before| !missing.iter().any(|(name, _)| name == before));
+    let narrowed =
+        order::narrowed(ground.environment, &|before| !missing.iter().any(|missing| missing.before == *before));
     let target = narrowed.as_ref().unwrap_or(ground.environment);
     let right_before: Vec<&EnvironmentName> = order::right_before(target).collect();
-    match missing.iter().find(|(before, _)| right_before.contains(&before)) {
+    match missing.iter().find(|missing| right_before.contains(&&missing.before)) {
         None => Ok(()),
-        Some((before, runs)) => {
-            let message = format!("{before}, which comes before {name}, runs {runs} and not {tag}");
+        Some(PassedOver { before, runs, is_partly }) => {
+            let message = if *is_partly {
+                format!("{before}, which comes before {name}, runs {runs}: {tag} is not at every place")
+            } else {
+                format!("{before}, which comes before {name}, runs {runs} and not {tag}")
+            };
             Err(refused(message, "bring it there first, or order a hotfix with `--now`"))
         }
     }
@@ -193,19 +198,26 @@ fn not_held(ground: &Ground<'_>, image: &ImageName, tag: &Tag) -> Result<(), Ord
     }
 }
 
-/// Returns the environments before this one that do not run the version, with what they run.
-fn passed_over(
-    ground: &Ground<'_>,
-    decisions: &[Decision],
-    image: &ImageName,
-    tag: &Tag,
-) -> Vec<(EnvironmentName, String)> {
+/// An environment before that does not run a version, or not at every place.
+struct PassedOver {
+    before: EnvironmentName,
+    /// What it runs, for people.
+    runs: String,
+    /// Whether it runs the version at some places.
+    is_partly: bool,
+}
+
+/// Returns the environments before this one that do not run the version at every place.
+fn passed_over(ground: &Ground<'_>, decisions: &[Decision], image: &ImageName, tag: &Tag) -> Vec<PassedOver> {
     let before = order::before(ground.environment, &ground.inputs.config.environments);
     let missing = before.into_iter().filter_map(|name| {
         let runs = order::runs(&ground.observation, decisions, name, image);
-        let all = !runs.is_empty() && runs.iter().all(|value| value.tag.as_ref() == Some(tag));
+        let is_it = |value: &&Value| value.tag.as_ref() == Some(tag);
+        let all = !runs.is_empty() && runs.iter().all(|value| is_it(value));
+        let is_partly = runs.iter().any(|value| is_it(value));
         let told = runs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        (!all).then(|| (name.clone(), if told.is_empty() { "nothing of it".to_owned() } else { told }))
+        let runs = if told.is_empty() { "nothing of it".to_owned() } else { told };
+        (!all).then(|| PassedOver { before: name.clone(), runs, is_partly })
     });
     missing.collect()
 }
@@ -269,11 +281,11 @@ pub(super) async fn judge(
     skipped: &BTreeSet<GateName>,
 ) -> Vec<Gate> {
     let missing = passed_over(ground, decisions, image, tag);
-    let is_missing = |before: &EnvironmentName| missing.iter().any(|(name, _)| name == before);
+    let is_missing = |before: &EnvironmentName| missing.iter().any(|missing| missing.before == *before);
     let narrowed = order::narrowed(ground.environment, &|before| !is_missing(before));
     let target = narrowed.as_ref().unwrap_or(ground.environment);
     let right_before: Vec<&EnvironmentName> = order::right_before(target).collect();
-    let not_before = missing.iter().map(|(before, _)| before).find(|before| right_before.contains(before));
+    let not_before = missing.iter().find(|missing| right_before.contains(&&missing.before));
     let keys = right_before.iter().map(|before| ((*before).clone(), image.clone())).collect();
     crate::pass::pasts::read_pasts(ground.inputs, &mut ground.observation, &keys, &ground.seen);
     let asked = order::questions(&ground.observation, target, moves, skipped);
@@ -292,12 +304,14 @@ fn gates(
     (ground, target): (&Ground<'_>, &Environment),
     moves: &[Move],
     skipped: &BTreeSet<GateName>,
-    never_in: Option<&EnvironmentName>,
+    never_in: Option<&PassedOver>,
 ) -> Vec<Gate> {
     let mut gates = order::gates(&ground.observation, target, moves, skipped);
-    if let Some(before) = never_in {
+    if let Some(PassedOver { before, is_partly, .. }) = never_in {
+        let reason =
+            if *is_partly { format!("it is not everywhere in {before}") } else { format!("it is not in {before}") };
         for gate in gates.iter_mut().filter(|gate| matches!(gate.name, GateName::Soak | GateName::Checks)) {
-            gate.state = GateState::Wait { until: None, reason: format!("it is not in {before}") };
+            gate.state = GateState::Wait { until: None, reason: reason.clone() };
         }
     }
     gates

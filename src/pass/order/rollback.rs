@@ -15,7 +15,7 @@ use crate::model::site::Value;
 use crate::model::tags::FactKind;
 use crate::pass::order::{Ground, OrderError, Ordering, Settled, refused, usage};
 use crate::promote;
-use crate::promote::order::{Back, NoWayBack, version_before};
+use crate::promote::order::{self, Back, NoWayBack, version_before};
 use crate::registry::TagSource;
 
 /// Finds what goes back to what.
@@ -39,20 +39,25 @@ pub(super) async fn settle(
         );
         settled.notes.extend(asked.first().map(|question| Skipped { what: question.image.to_string(), reason }));
     }
-    for question in asked {
-        let back = match back(ground, &question, to)? {
+    for question in &asked {
+        let back = match back(ground, question, &asked, to)? {
             Ok(back) => back,
             Err(reason @ (NoWayBack::Same(_) | NoWayBack::Already(_))) => {
                 let note = Skipped { what: question.image.to_string(), reason: reason.to_string() };
                 settled.notes.push(note);
                 continue;
             }
+            Err(reason @ NoWayBack::Apart { .. }) => {
+                let files = order::files(&ground.observation, question);
+                let hint = "`--to TAG` names one for all of them; else edit each place by hand";
+                return Err(refused(format!("{}: {reason} (in {files})", question.image), hint));
+            }
             Err(reason @ NoWayBack::Unknown(_)) => {
                 return Err(OrderError::Refused { message: format!("{}: {reason}", question.image), hint: None });
             }
         };
         if to.is_some() {
-            may_be_named(given, ground, &question, &back).await?;
+            may_be_named(given, ground, question, &back).await?;
         }
         let wants_digest = question.current.digest.is_some() || question.policy.pins() == Pin::Digest;
         let digest = match back.to.digest {
@@ -60,7 +65,7 @@ pub(super) async fn settle(
             Some(digest) => Some(digest),
             None => Some(digest_of(given.source, &question.image, back.to.tag.as_ref()).await?),
         };
-        hold(given, ground, &question, &back.left, &mut settled);
+        hold(given, ground, question, &back.left, &mut settled);
         if back.left.is_empty() {
             let reason = "the tag stays and only its digest goes back, which no hold can name".to_owned();
             settled.notes.push(Skipped { what: question.image.to_string(), reason });
@@ -157,13 +162,21 @@ fn newest_together(ground: &Ground<'_>, asked: &mut Vec<Question>) -> Result<(),
     Ok(())
 }
 
-fn back(ground: &Ground<'_>, question: &Question, to: Option<&Tag>) -> Result<Result<Back, NoWayBack>, OrderError> {
+fn back(
+    ground: &Ground<'_>,
+    question: &Question,
+    asked: &[Question],
+    to: Option<&Tag>,
+) -> Result<Result<Back, NoWayBack>, OrderError> {
     let observation = &ground.observation;
     let concerned = [&question.environment];
     let is_held = |value: &Value| {
         let covers =
             |tag| observation.holds.iter().any(|hold| hold.covers(&concerned, &question.image, tag, observation.now));
+        let goes = |other: &Question| other.image == question.image && other.current.tag == value.tag;
         value.tag.as_ref().is_some_and(covers)
+            || (value.tag != question.current.tag && asked.iter().any(goes))
+            || past::order_by(&question.policy, value, &question.current) == Some(Comparison::Greater)
     };
     Ok(version_before(past(ground, question)?, &question.current, to, &is_held))
 }

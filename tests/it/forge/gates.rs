@@ -521,6 +521,38 @@ pub(super) async fn what_fails_after_a_person_lowered_one_of_its_places_is_not_l
     assert_eq!(stage.runs("staging", "web"), "1.4.0");
 }
 
+pub(super) async fn what_fails_at_two_places_goes_back_to_what_stood_at_each(kind: Kind) {
+    let stage = Stage::new(kind, WATCHED);
+    let marked = |tag: &str| manifest(WEB, tag).replace(tag, &format!("{tag} # tagboat: semver=1.5.x"));
+    stage.push("dev/more.yaml", &marked("1.4.0"));
+    stage.push("staging/more.yaml", &marked("1.4.0"));
+    stage.list(WEB, &["1.4.0", "1.5.0", "1.8.0"]);
+    stage.pass("08:00").await;
+    let more = || String::from_utf8(stage.store.repository.show("main", "staging/more.yaml")).unwrap();
+    assert_eq!((stage.web()[1].as_str(), more()), ("1.8.0", marked("1.5.0")));
+    assert_eq!(stage.brought("staging/web.yaml"), stage.brought("staging/more.yaml"));
+    stage.failed(&stage.brought("staging/web.yaml"), "argocd/staging");
+    stage.pass("08:10").await;
+    assert_eq!((stage.web()[1].as_str(), more()), ("1.4.0", marked("1.4.0")));
+    assert!(stage.holds().contains("1.5.0") && stage.holds().contains("1.8.0"), "{}", stage.holds());
+}
+
+pub(super) async fn what_fails_where_different_versions_stood_waits_for_a_person(kind: Kind) {
+    let stage = Stage::new(kind, WATCHED);
+    stage.push("dev/web.yaml", &manifest(WEB, "1.5.0"));
+    stage.push("staging/more.yaml", &manifest(WEB, "1.3.0"));
+    stage.pass("08:00").await;
+    assert_eq!((stage.runs("staging", "web"), stage.runs("staging", "more")), ("1.5.0".into(), "1.5.0".into()));
+    stage.failed(&stage.brought("staging/web.yaml"), "argocd/staging");
+    let tip = stage.tip();
+    let outcome = stage.try_pass("08:10").await;
+    assert_eq!(stage.tip(), tip);
+    let [trouble] = outcome.errors.as_slice() else { panic!("{:?}", outcome.errors) };
+    let told = "it stands where different versions stood before 1.5.0: 1.3.0, 1.4.0 (in staging/more.yaml, \
+                staging/web.yaml)";
+    assert!(trouble.reason.contains("nothing is taken back") && trouble.reason.contains(told), "{trouble}");
+}
+
 pub(super) async fn images_that_one_commit_brought_go_back_together_in_one_pass(kind: Kind) {
     let stage = Stage::new(kind, WATCHED);
     stage.list(API, &["1.4.0", "1.5.0"]);
@@ -895,6 +927,8 @@ macro_rules! gates {
             only_what_failed_in_time_goes_back_though_nobody_looked_at_once
             a_failure_is_laid_to_what_came_last_before_it
             what_fails_after_a_person_lowered_one_of_its_places_is_not_laid_to_the_others
+            what_fails_at_two_places_goes_back_to_what_stood_at_each
+            what_fails_where_different_versions_stood_waits_for_a_person
             images_that_one_commit_brought_go_back_together_in_one_pass
             a_version_that_came_again_after_it_went_back_stays_for_a_person
             nothing_older_than_what_failed_comes_in_its_place

@@ -149,6 +149,28 @@ fn holds_and_take_backs_there_count_here() {
 }
 
 #[test]
+fn what_is_proposed_to_be_held_there_counts_here() {
+    let scene = Scene::new("");
+    scene.bring("1.5.0", 3);
+    scene.platform.hook("update", "#!/bin/sh\n[ \"$1\" != refs/heads/main ] || exit 1\n");
+    let url = scene.platform.folder.display().to_string();
+    let hold = ["hold", "web:1.5.0", "-e", "staging", "--reason", "slow", "--repo", &url, "--branch", "main"];
+    scene.world.tagboat(&hold).ended(0);
+    let ran = scene.run(0);
+    assert_eq!(scene.prod(), "1.4.0", "{ran:?}");
+    assert!(words(&ran.out).contains("not merged yet: slow (proposed in tagboat/@holds)"), "{ran:?}");
+    let status = scene.json(&["status"], 0);
+    assert!(status.to_string().contains("not merged yet: slow"), "{status}");
+    let shop = scene.shop.folder.display().to_string();
+    let order = ["promote", "web:1.5.0", "--to", "prod", "--reason", "x", "--service", &scene.service, "--repo", &shop];
+    let refused = scene.world.tagboat(&[&order[..], &["--branch", "main"]].concat()).ended(1);
+    assert!(refused.err.contains("is held"), "{refused:?}");
+    scene.platform.git(&["update-ref", "-d", "refs/heads/tagboat/@holds"]);
+    scene.run(0);
+    assert_eq!(scene.prod(), "1.5.0");
+}
+
+#[test]
 fn drift_against_another_repository_is_told_by_status_and_check() {
     let scene = Scene::new("");
     scene.bring("1.5.0", 3);

@@ -143,6 +143,42 @@ fn holds_that_would_hold_nothing_are_told_of_by_run_and_check() {
 }
 
 #[test]
+fn a_hold_by_hand_takes_short_names_and_is_told_of_where_it_holds_nothing() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let (config, web) = (world.config(), world.deployment("acme/web:1.4.0"));
+    let holds = |image: &str| format!("version: 1\nholds:\n  - image: {image}\n    tag: 1.5.0\n");
+    let host = world.registry.host();
+    let check = |extra: &[(&str, &str)], image: &str| {
+        let holds = holds(image);
+        for (name, text) in
+            [(".tagboat.yaml", config.as_str()), ("dev/web.yaml", &web), (".tagboat/holds.yaml", &holds)]
+        {
+            world.write(name, text);
+        }
+        extra.iter().for_each(|(name, text)| world.write(name, text));
+        let found = world.tagboat(&["check", "--output", "json"]).ended(0).json();
+        let rows = found["findings"].as_array().unwrap().iter().filter(|row| row["rule"] == "holds");
+        rows.map(|row| format!("{}:{} {} {}", row["line"], row["column"], row["severity"], row["message"]))
+            .collect::<Vec<_>>()
+    };
+    for (number, written) in ["web", "acme/web", &format!("{host}/acme/web")].into_iter().enumerate() {
+        let holds = holds(written);
+        let files = [(".tagboat.yaml", config.as_str()), ("dev/web.yaml", &web), (".tagboat/holds.yaml", &holds)];
+        let remote = world.scratch.bare(&format!("manifests{number}.git"), &files);
+        let ran = world.run_on(&remote, &[]).ended(0);
+        assert_eq!(runs(&remote), "1.4.0", "{written}: {ran:?}");
+        assert_eq!(check(&[], written), [""; 0], "{written}");
+    }
+    assert_eq!(
+        check(&[], "ghcr.io/acme/wbe"),
+        [r#"3:12 "warning" "no manifest has ghcr.io/acme/wbe, so this holds nothing""#]
+    );
+    let other = world.deployment("other/web:1.4.0");
+    let several = r#"3:12 "warning" "docker.io/library/web may be short for several images, and holds each of them""#;
+    assert_eq!(check(&[("dev/other.yaml", &other)], "web"), [several]);
+}
+
+#[test]
 fn an_image_that_stands_nowhere_is_not_held() {
     let world = World::with_web(&["1.4.0", "1.5.0"]);
     let (config, web) = (world.config(), world.deployment("acme/web:1.4.0"));

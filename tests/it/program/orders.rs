@@ -237,3 +237,23 @@ fn a_shallow_clone_says_what_cuts_the_record_off() {
         assert!(!ran.err.contains("commits are read"), "{ran:?}");
     }
 }
+
+#[test]
+fn a_version_that_one_of_two_places_before_runs_is_told_as_such() {
+    let scene = Scene::new("", "commit\n    gates: {soak: 1h}", &["acme/web"]);
+    let people = Repository { folder: scene.world.scratch.path("people-two") };
+    scene.remote.git(&[
+        "clone",
+        "--quiet",
+        &scene.remote.folder.display().to_string(),
+        &people.folder.display().to_string(),
+    ]);
+    people.commit_files(&[("dev/blog.yaml", &scene.world.deployment("acme/web:1.5.0"))], "A second place", 3);
+    people.git(&["push", "--quiet", "origin", "main"]);
+    let refused = scene.call(&["promote", "web:1.5.0", "--to", "prod"]).ended(1);
+    let told = "dev, which comes before prod, runs 1.4.0, 1.5.0: 1.5.0 is not at every place";
+    assert!(words(&refused.err).contains(told), "{refused:?}");
+    let refused = scene.call(&["promote", "web:1.5.0", "--to", "prod", "--now", "--reason", "x"]).ended(1);
+    assert!(words(&refused.err).contains("soak: it is not everywhere in dev"), "{refused:?}");
+    assert_eq!(scene.runs("prod/acme-web.yaml"), "1.4.0");
+}

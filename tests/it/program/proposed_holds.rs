@@ -212,6 +212,24 @@ fn what_is_proposed_to_be_held_counts_and_goes_on_under_another_prefix() {
 }
 
 #[test]
+fn what_is_released_on_the_base_is_released_on_a_head_that_was_squashed_into_it() {
+    for name in [None, Some("github")] {
+        let scene = Scene::new(name);
+        scene.call(&["hold", "web:1.5.0", "--reason", "loses sessions"]).ended(0);
+        scene.remote.git(&["config", "core.hooksPath", "/nowhere"]);
+        let people = Repository { folder: scene.world.scratch.path("people") };
+        scene.remote.git(&["clone", "--quiet", ".", &people.folder.display().to_string()]);
+        people.commit_files(&[(".tagboat/holds.yaml", &scene.holds(HEAD))], "Squashed", 5);
+        people.git(&["push", "--quiet", "origin", "main"]);
+        let released = scene.call(&["release", "web:1.5.0"]).ended(0);
+        assert!(!scene.holds("main").contains("1.5.0"), "{released:?}");
+        assert!(scene.remote.at(HEAD).is_none(), "nothing of it is left: {released:?}");
+        scene.call(&["run"]).ended(0);
+        assert_eq!(scene.proposed(), "1.5.0", "{name:?}");
+    }
+}
+
+#[test]
 fn what_somebody_else_pushed_there_is_not_overwritten_and_a_broken_file_stops_what_might_be_held() {
     let scene = Scene::new(None);
     scene.call(&["hold", "web:1.5.0", "--reason", "loses sessions"]).ended(0);

@@ -477,3 +477,35 @@ fn a_base_that_was_rewritten_is_read_as_it_is_now() {
     scene.run();
     assert_eq!((scene.runs("dev"), scene.runs("prod")), ("1.6.0".to_owned(), "1.6.0".to_owned()));
 }
+
+#[test]
+fn a_rollback_of_two_places_takes_each_to_what_stood_there_and_refuses_where_that_is_not_one_version() {
+    let scene = Scene::new("    publish: pullRequest\n", &["1.3.0", "1.4.0", "1.5.0", "1.6.0", "1.8.0"]);
+    let write = |shop: &str, blog: &str, day: u8| {
+        scene.people.git(&["pull", "--quiet", "--ff-only"]);
+        let texts = [shop, blog].map(|tag| scene.world.deployment(&format!("acme/web:{tag}")));
+        let files = [("prod/web.yaml", texts[0].as_str()), ("prod/blog.yaml", texts[1].as_str())];
+        scene.people.commit_files(&files, "By hand", day);
+        scene.people.git(&["push", "--quiet", "origin", "main"]);
+    };
+    let runs = |file: &str| {
+        let text = String::from_utf8(scene.remote.show("main", file)).unwrap();
+        text.split("  #").next().unwrap().trim_end().rsplit(':').next().unwrap().to_owned()
+    };
+    let back = |further: &[&str]| scene.call(&[&["rollback", "prod", "web", "--publish", "commit"], further].concat());
+    write("1.3.0", "1.3.0", 3);
+    write("1.4.0", "1.8.0", 4);
+    back(&["--reason", "both fail"]).ended(0);
+    assert_eq!((runs("prod/web.yaml"), runs("prod/blog.yaml")), ("1.3.0".to_owned(), "1.3.0".to_owned()));
+
+    scene.call(&["release", "web:1.4.0", "-e", "prod", "--reason", "mended"]).ended(0);
+    write("1.3.0", "1.4.0", 5);
+    write("1.6.0", "1.6.0", 6);
+    let tip = scene.remote.tip("main");
+    let refused = back(&[]);
+    assert_eq!((refused.code, scene.remote.tip("main")), (1, tip), "{refused:?}");
+    let told = "it stands where different versions stood before 1.6.0: 1.3.0, 1.4.0 (in prod/blog.yaml, prod/web.yaml)";
+    assert!(words(&refused.err).contains(told) && refused.err.contains("--to TAG"), "{refused:?}");
+    back(&["--to", "1.3.0"]).ended(0);
+    assert_eq!((runs("prod/web.yaml"), runs("prod/blog.yaml")), ("1.3.0".to_owned(), "1.3.0".to_owned()));
+}

@@ -122,7 +122,7 @@ async fn answer(
     match mood {
         Mood::Result(kind, result) => {
             let body = format!(
-                "{{\"status\":\"success\",\"data\":{{\"resultType\":\"{kind}\",\"result\":{result}}},\"warnings\":[\"some store is away\"]}}"
+                "{{\"status\":\"success\",\"data\":{{\"resultType\":\"{kind}\",\"result\":{result}}},\"infos\":[\"the metric may be no counter\"]}}"
             );
             ([(header::CONTENT_TYPE, "application/json")], body).into_response()
         }

@@ -1,0 +1,128 @@
+//! Where an image stands in several places: what each may take of the environment before.
+
+use std::sync::Arc;
+
+use tagboat::git::Remote;
+use tagboat::model::outcome::Outcome;
+use tagboat::pass::propose::Publishing;
+use tagboat::pass::run::Mode;
+
+use crate::support::memory::{MemoryRemote, MemoryTags};
+use crate::support::passes::Passing;
+
+const WEB: &str = "ghcr.io/acme/web";
+
+fn manifest(tag: &str) -> String {
+    format!("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: {WEB}:{tag}\n")
+}
+
+/// A remote whose `dev` moves by hand alone, and `prod` after it.
+struct Scene {
+    remote: Arc<MemoryRemote>,
+    tags: MemoryTags,
+}
+
+impl Scene {
+    fn new((dev, prod): (&str, &str), gates: &str, files: &[(&str, &str)]) -> Self {
+        let config = format!(
+            "version: 1\nimages: [{{match: ghcr.io/acme/*, semver: 1.x}}]\nenvironments:\n  - {{name: dev, files: [{dev}], \
+             gates: {{manual: true}}}}\n  - {{name: prod, files: [{prod}], after: dev, publish: commit, gates: {{{gates}}}}}\n"
+        );
+        let texts: Vec<(&str, String)> = files.iter().map(|(file, tag)| (*file, manifest(tag))).collect();
+        let mut all = vec![(".tagboat.yaml", config.as_str())];
+        all.extend(texts.iter().map(|(file, text)| (*file, text.as_str())));
+        let tags = MemoryTags::default();
+        tags.set(WEB, ["1.3.0", "1.4.0", "1.5.0", "1.6.0", "2.0.0"]);
+        Self { remote: Arc::new(MemoryRemote::with(&all)), tags }
+    }
+
+    async fn pass(&self, now: &str) -> Outcome {
+        let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&self.remote);
+        let outcome = Passing { remote, tags: &self.tags, now, publishing: Publishing::Plain }.pass(Mode::Act).await;
+        assert_eq!(outcome.errors, []);
+        outcome
+    }
+
+    fn runs(&self, file: &str) -> String {
+        self.remote.file(file).trim_end().rsplit(':').next().unwrap().to_owned()
+    }
+
+    fn write(&self, time: &str, file: &str, tag: &str) {
+        self.remote.edit(time, "By hand", &[(file, Some(&manifest(tag)))]);
+    }
+}
+
+const LITERAL: (&str, &str) = ("dev/shop/*.yaml, dev/blog/*.yaml", "prod/shop/*.yaml, prod/blog/*.yaml");
+
+const BY_FOLDER: (&str, &str) = ("dev/**", "prod/**");
+
+#[tokio::test]
+async fn a_place_that_the_globs_do_not_tell_from_another_one_waits() {
+    for (there, here) in [
+        // Two places there and two here are called alike.
+        (["dev/shop/web.yaml", "dev/blog/web.yaml"], ["prod/shop/web.yaml", "prod/blog/web.yaml"]),
+        (["dev/blog/web.yaml", "dev/shop/web.yaml"], ["prod/shop/web.yaml", "prod/blog/web.yaml"]),
+        // One there, and two here.
+        (["dev/shop/web.yaml", "dev/shop/x.yaml"], ["prod/shop/web.yaml", "prod/blog/web.yaml"]),
+        // Two there, and one here.
+        (["dev/shop/web.yaml", "dev/blog/web.yaml"], ["prod/shop/web.yaml", "prod/blog/y.yaml"]),
+    ] {
+        let files = [(there[0], "1.5.0"), (there[1], "1.6.0"), (here[0], "1.4.0"), (here[1], "1.4.0")];
+        let scene = Scene::new(LITERAL, "", &files);
+        let outcome = scene.pass("2026-11-20T09:00:00Z").await;
+        assert_eq!(here.map(|file| scene.runs(file)), ["1.4.0"; 2], "{there:?} {here:?}");
+        let says = "stands for prod/";
+        assert!(outcome.skipped.iter().any(|row| row.reason.contains(says)), "{:?}", outcome.skipped);
+    }
+    // Where the environment before runs one version, places make no difference.
+    let files = [("dev/shop/web.yaml", "1.5.0"), ("dev/blog/web.yaml", "1.5.0"), ("prod/shop/web.yaml", "1.4.0")];
+    let scene = Scene::new(LITERAL, "", &files);
+    scene.pass("2026-11-20T09:00:00Z").await;
+    assert_eq!(scene.runs("prod/shop/web.yaml"), "1.5.0");
+}
+
+#[tokio::test]
+async fn what_was_introduced_at_another_place_does_not_come() {
+    let files = [
+        ("dev/shop/web.yaml", "1.5.0"),
+        ("dev/blog/web.yaml", "1.5.0"),
+        ("prod/shop/web.yaml", "1.4.0"),
+        ("prod/blog/web.yaml", "1.4.0"),
+    ];
+    let scene = Scene::new(BY_FOLDER, "soak: {for: 1h, count: introduced}", &files);
+    scene.write("2026-11-20T08:00:00Z", "dev/blog/web.yaml", "1.6.0");
+    scene.pass("2026-11-20T08:30:00Z").await;
+    assert_eq!(scene.runs("prod/blog/web.yaml"), "1.4.0", "it soaks yet");
+    scene.pass("2026-11-20T09:00:00Z").await;
+    assert_eq!(scene.runs("prod/shop/web.yaml"), "1.5.0");
+    assert_eq!(scene.runs("prod/blog/web.yaml"), "1.6.0");
+}
+
+#[tokio::test]
+async fn what_may_not_come_here_lets_an_earlier_one_through_where_the_introduction_counts() {
+    let files = [("dev/web.yaml", "1.4.0"), ("prod/web.yaml", "1.4.0")];
+    let scene = Scene::new(BY_FOLDER, "soak: {for: 1h, count: introduced}", &files);
+    scene.write("2026-11-20T08:00:00Z", "dev/web.yaml", "1.5.0");
+    scene.write("2026-11-20T08:30:00Z", "dev/web.yaml", "2.0.0");
+    scene.pass("2026-11-20T08:59:00Z").await;
+    assert_eq!(scene.runs("prod/web.yaml"), "1.4.0", "it soaks yet");
+    scene.pass("2026-11-20T09:00:00Z").await;
+    assert_eq!(scene.runs("prod/web.yaml"), "1.5.0");
+    let outcome = scene.pass("2026-11-20T10:00:00Z").await;
+    assert_eq!(scene.runs("prod/web.yaml"), "1.5.0");
+    assert!(outcome.skipped.iter().any(|row| row.reason.contains("2.0.0, which the environment before it runs")));
+
+    // Where only what runs counts, nothing comes.
+    let scene = Scene::new(BY_FOLDER, "soak: 1h", &files);
+    scene.write("2026-11-20T07:00:00Z", "dev/web.yaml", "1.5.0");
+    scene.write("2026-11-20T08:30:00Z", "dev/web.yaml", "2.0.0");
+    scene.pass("2026-11-20T12:00:00Z").await;
+    assert_eq!(scene.runs("prod/web.yaml"), "1.4.0");
+    // What was taken back does not come either.
+    let scene = Scene::new(BY_FOLDER, "soak: {for: 1h, count: introduced}", &files);
+    scene.write("2026-11-20T07:00:00Z", "dev/web.yaml", "1.5.0");
+    scene.write("2026-11-20T07:30:00Z", "dev/web.yaml", "1.4.0");
+    scene.write("2026-11-20T08:30:00Z", "dev/web.yaml", "2.0.0");
+    scene.pass("2026-11-20T12:00:00Z").await;
+    assert_eq!(scene.runs("prod/web.yaml"), "1.4.0");
+}
