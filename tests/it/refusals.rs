@@ -4,15 +4,14 @@
 use std::sync::Arc;
 
 use tagboat::git::Remote;
-use tagboat::manifest::Limits;
-use tagboat::model::environment::BranchName;
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
 use tagboat::pass::propose::Publishing;
-use tagboat::pass::run::{Mode, Run, run};
+use tagboat::pass::run::Mode;
 
 use crate::git::mirror_of;
 use crate::support::memory::MemoryTags;
+use crate::support::passes::Passing;
 use crate::support::repository::{Repository, Scratch};
 
 const WEB: &str = "ghcr.io/acme/web";
@@ -57,25 +56,8 @@ impl Scene {
     async fn pass(&self, hour: u32) -> Outcome {
         let mirror = mirror_of(&self.scratch, &format!("mirror-{hour}"), &self.bare);
         let remote: Arc<dyn Remote> = Arc::new(mirror);
-        run(&Run {
-            remote,
-            branch: &BranchName::from("main"),
-            config: None,
-            neighbours: &tagboat::pass::elsewhere::nobody,
-            source: &self.tags,
-            sources: &crate::support::sources::none(),
-            cache: &tagboat::pass::setup::no_cache(),
-            limits: &Limits::default(),
-            now: format!("2026-11-20T{hour:02}:00:00Z").parse().unwrap(),
-            publishing: Publishing::Plain,
-            detail: tagboat::pass::Detail::EveryTag,
-            only: &[],
-            mode: Mode::Act,
-            progress: &|_| {},
-            read_config: &|_| {},
-        })
-        .await
-        .unwrap()
+        let now = format!("2026-11-20T{hour:02}:00:00Z");
+        Passing { remote, tags: &self.tags, now: &now, publishing: Publishing::Plain }.pass(Mode::Act).await
     }
 
     /// Lets a person do something on a branch.

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use tagboat::git::Remote;
-use tagboat::manifest::Limits;
-use tagboat::model::environment::BranchName;
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
 use tagboat::pass::propose::Publishing;
-use tagboat::pass::run::{Mode, Run, run};
+use tagboat::pass::run::Mode;
 
 use crate::git::mirror_of;
 use crate::support::memory::{MemoryRemote, MemoryTags};
+use crate::support::passes::Passing;
 use crate::support::repository::Scratch;
 
 const WEB: &str = "ghcr.io/acme/web";
@@ -26,25 +25,7 @@ fn config(policy: &str, environments: &str) -> String {
 }
 
 async fn pass(remote: Arc<dyn Remote>, tags: &MemoryTags, now: &str) -> Outcome {
-    run(&Run {
-        remote,
-        branch: &BranchName::from("main"),
-        config: None,
-        neighbours: &tagboat::pass::elsewhere::nobody,
-        source: tags,
-        sources: &crate::support::sources::none(),
-        cache: &tagboat::pass::setup::no_cache(),
-        limits: &Limits::default(),
-        now: now.parse().unwrap(),
-        publishing: Publishing::Plain,
-        detail: tagboat::pass::Detail::EveryTag,
-        only: &[],
-        mode: Mode::Act,
-        progress: &|_| {},
-        read_config: &|_| {},
-    })
-    .await
-    .unwrap()
+    Passing { remote, tags, now, publishing: Publishing::Plain }.pass(Mode::Act).await
 }
 
 fn listed(tags: &[&str]) -> MemoryTags {

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use tagboat::git::Remote;
 use tagboat::git::mirror::Mirror;
-use tagboat::manifest::Limits;
 use tagboat::model::environment::BranchName;
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
 use tagboat::pass::propose::Publishing;
-use tagboat::pass::run::{Mode, Run, run};
+use tagboat::pass::run::Mode;
 
 use crate::git::mirror_of;
 use crate::support::memory::MemoryTags;
+use crate::support::passes::Passing;
 use crate::support::repository::{Repository, Scratch};
 
 const WEB: &str = "ghcr.io/acme/web";
@@ -62,25 +62,9 @@ impl Scene {
 
     /// Runs a pass on a day of January 2026.
     async fn pass(&self, day: u8) -> Outcome {
-        run(&Run {
-            remote: Arc::<Mirror>::clone(&self.mirror),
-            branch: &BranchName::from("main"),
-            config: None,
-            neighbours: &tagboat::pass::elsewhere::nobody,
-            source: &self.tags,
-            sources: &crate::support::sources::none(),
-            cache: &tagboat::pass::setup::no_cache(),
-            limits: &Limits::default(),
-            now: format!("2026-01-{day:02}T12:00:00Z").parse().unwrap(),
-            publishing: Publishing::Plain,
-            mode: Mode::Act,
-            detail: tagboat::pass::Detail::EveryTag,
-            only: &[],
-            progress: &|_| {},
-            read_config: &|_| {},
-        })
-        .await
-        .unwrap()
+        let now = format!("2026-01-{day:02}T12:00:00Z");
+        let remote = Arc::<Mirror>::clone(&self.mirror);
+        Passing { remote, tags: &self.tags, now: &now, publishing: Publishing::Plain }.pass(Mode::Act).await
     }
 
     /// Lets the person write a value upon what the branch holds, and push it.
