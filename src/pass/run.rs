@@ -192,7 +192,7 @@ enum Once {
 
 async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError> {
     (run.progress)(Progress::Git);
-    let (base, files) = fetch(run).await?;
+    let (base, files) = fetch(&run.remote, run.branch).await?;
     let mut config = match &run.config {
         Some(config) => config.clone(),
         None => read_config(&files, run.branch)?,
@@ -465,8 +465,8 @@ fn may_follow(outcome: &Outcome, environments: &Environments) -> Vec<Environment
 }
 
 /// Brings the branch here and lists its files, on a thread that may block.
-async fn fetch(run: &Run<'_>) -> Result<(CommitId, CommitFiles), GitError> {
-    let (remote, branch) = (Arc::clone(&run.remote), run.branch.clone());
+pub(super) async fn fetch(remote: &Arc<dyn Remote>, branch: &BranchName) -> Result<(CommitId, CommitFiles), GitError> {
+    let (remote, branch) = (Arc::clone(remote), branch.clone());
     blocking(move || {
         let base = remote.fetch(&branch)?;
         let files = CommitFiles::new(remote, &base)?;

@@ -215,13 +215,7 @@ pub async fn follow(given: &Holding<'_>, order: &Order) -> Result<Outcome, HoldE
 
 /// Tries once; `None` where somebody else was faster.
 async fn once(given: &Holding<'_>, order: &Order) -> Result<Option<Outcome>, HoldError> {
-    let (remote, branch) = (Arc::clone(&given.remote), given.branch.clone());
-    let (base, files) = blocking(move || {
-        let base = remote.fetch(&branch)?;
-        let files = CommitFiles::new(remote, &base)?;
-        Ok((base, files))
-    })
-    .await?;
+    let (base, files) = run::fetch(&given.remote, given.branch).await?;
     let mut config = match &given.config {
         Some(config) => config.clone(),
         None => run::read_config(&files, given.branch)?,

@@ -29,14 +29,13 @@ use crate::model::outcome::{Outcome, Skipped};
 use crate::model::proposal::{Action, Move, Proposal};
 use crate::observe::files::Files;
 use crate::observe::history::BranchPast;
-use crate::observe::tree::CommitFiles;
 use crate::pass::elsewhere::{self, Neighbours};
 use crate::pass::grounds::{self, Seen};
 use crate::pass::hold;
 use crate::pass::order::publish::commit_to;
 use crate::pass::propose::Publishing;
-use crate::pass::run::{MAX_RACES, fetch_branches, read_config};
-use crate::pass::{Detail, Editing, Inputs, MAX_HOLDS, PassError, Progress, blocking};
+use crate::pass::run::{MAX_RACES, fetch, fetch_branches, read_config};
+use crate::pass::{Detail, Editing, Inputs, MAX_HOLDS, PassError, Progress};
 use crate::publish::apply::Applied;
 use crate::publish::held::{self, HoldChange};
 use crate::publish::making::can_sign;
@@ -225,13 +224,7 @@ pub fn one_line(reason: &str) -> String {
 /// Tries once; `None` where somebody else was faster.
 async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, OrderError> {
     (given.progress)(Progress::Git);
-    let (remote, branch) = (Arc::clone(&given.remote), given.branch.clone());
-    let (base, files) = blocking(move || {
-        let base = remote.fetch(&branch)?;
-        let files = CommitFiles::new(remote, &base)?;
-        Ok((base, files))
-    })
-    .await?;
+    let (base, files) = fetch(&given.remote, given.branch).await?;
     let mut config = match &given.config {
         Some(config) => config.clone(),
         None => read_config(&files, given.branch)?,
