@@ -13,6 +13,7 @@ mod pulls;
 mod raw;
 mod readiness;
 mod rollup;
+mod runs;
 mod transport;
 
 use std::collections::{BTreeMap, BTreeSet};

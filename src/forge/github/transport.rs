@@ -263,27 +263,31 @@ impl Transport {
     ) -> Result<Result<Value, Vec<String>>, ForgeError> {
         let body = serde_json::json!({"query": query, "variables": variables});
         let answer = self.write(Method::POST, &self.graphql_url(), Some(&body)).await?;
-        self.told(&answer)
+        self.told(&answer, None)
     }
 
-    /// Asks GraphQL what changes nothing: it takes no place in the pace of writes, and is tried again.
+    /// Asks GraphQL what changes nothing: it takes no place in the pace of writes, and is tried again. That fields of the name `withheld`
+    /// are not shown is no error: they are `null`.
     pub(super) async fn ask_graphql(
         &self,
         query: &str,
         variables: Value,
+        withheld: &str,
     ) -> Result<Result<Value, Vec<String>>, ForgeError> {
         let body = serde_json::json!({"query": query, "variables": variables});
         let retry = RetryPolicy { after_silence: 2, after_trouble: 2, first_wait: Duration::from_millis(250) };
         let (url, token) = (self.graphql_url(), self.token().await?);
         let answer = self.send(Method::POST, &url, HeaderMap::new(), Some(&body), retry, &token).await?;
-        self.told(&answer)
+        self.told(&answer, Some(withheld))
     }
 
-    fn told(&self, answer: &Answer) -> Result<Result<Value, Vec<String>>, ForgeError> {
+    fn told(&self, answer: &Answer, withheld: Option<&str>) -> Result<Result<Value, Vec<String>>, ForgeError> {
         if answer.status != StatusCode::OK {
             return Err(answer.refusal("a question to GraphQL"));
         }
-        let said: raw::GraphQl = answer.json()?;
+        let mut said: raw::GraphQl = answer.json()?;
+        let is_withheld = |part: &Value| withheld.is_some_and(|name| part.as_str() == Some(name));
+        said.errors.retain(|error| !error.path.iter().any(is_withheld));
         if said.errors.is_empty() {
             return Ok(Ok(said.data));
         }

@@ -8,6 +8,7 @@ pub(crate) mod github;
 pub(crate) mod gitlab;
 pub(crate) mod graphql;
 pub(crate) mod rest;
+pub(crate) mod runs;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -153,6 +154,10 @@ pub(crate) enum Modes {
 pub(crate) struct Kept {
     pub(crate) pulls: Vec<Pull>,
     pub(crate) checks: Vec<CheckRow>,
+    /// Check runs in suites of their own, oldest first, where the forge has suites.
+    pub(crate) suites: Vec<runs::SuiteRow>,
+    /// Whether GraphQL does not show what started a suite.
+    pub(crate) withholds_starts: bool,
     pub(crate) requests: Vec<String>,
     pub(crate) traps: Vec<Trap>,
     pub(crate) protection: Protection,
