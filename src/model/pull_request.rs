@@ -103,6 +103,8 @@ pub struct Marker {
     pub unfinished: bool,
     /// Whether it was said on it that it is left alone, since somebody else has pushed to it.
     pub left: bool,
+    /// What its head says of its gates, in short, where that is not what its body tells.
+    pub said: Option<String>,
     /// Whether the forge was told to merge it by itself, where the forge itself does not list that.
     pub armed: Armed,
     /// What it proposes, in few words.

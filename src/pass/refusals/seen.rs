@@ -191,6 +191,7 @@ impl Closed {
             withdrawn: false,
             unfinished: false,
             left: false,
+            said: None,
             armed: Armed::No,
             what: None,
             instead: None,

@@ -35,6 +35,7 @@ fn pull_request(number: u64, state: State, key: &str) -> PullRequest {
         withdrawn: false,
         unfinished: false,
         left: false,
+        said: None,
         armed: Armed::No,
         what: None,
         instead: None,

@@ -8,6 +8,7 @@ pub(in crate::forge) mod opening;
 pub(in crate::forge) mod ordering;
 pub(in crate::forge) mod people;
 pub(in crate::forge) mod refusing;
+pub(in crate::forge) mod saying;
 pub(in crate::forge) mod signing;
 pub(in crate::forge) mod texts;
 
@@ -271,6 +272,11 @@ macro_rules! scenarios {
                 what_nobody_follows_any_more_under_an_earlier_prefix_is_closed
                 goes_on_once_a_person_s_fix_was_squashed_onto_the_base
                 what_was_taken_back_on_its_branch_is_a_person_s_until_that_is_closed;
+            saying:
+                a_gate_takes_back_what_it_said_while_a_person_holds_it
+                a_gate_takes_back_what_it_said_while_the_image_cannot_be_asked_about
+                what_stays_passed_is_not_taken_back
+                the_gates_of_an_order_that_a_person_merges_are_judged_by_every_pass;
             signing:
                 commits_that_the_forge_signs_live_as_any_other
                 what_a_person_adds_to_a_commit_of_the_forge_is_theirs
