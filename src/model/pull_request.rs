@@ -370,6 +370,8 @@ pub struct HeadBranch {
     pub undone: Vec<Told>,
     /// Whether every commit beyond the base is Tagboat's own; otherwise somebody else has pushed to it.
     pub is_own: bool,
+    /// Whether any commit beyond the base says that Tagboat made it, whoever has pushed there or changed it since.
+    pub has_own: bool,
     /// Whether a person ordered what it brings, by `rollback` or `promote`, and it is not on the base yet.
     pub is_order: bool,
     /// Whether it goes back by itself from what failed, and that is not on the base yet.

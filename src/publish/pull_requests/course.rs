@@ -138,7 +138,9 @@ fn is_undone(head: &HeadBranch, open: Option<&PullRequest>) -> bool {
 /// Returns what is wanted, as a person may have refused it.
 pub fn wish(wanted: &Desired) -> Wish {
     let (environment, key) = (wanted.environment.clone(), wanted.key.clone());
-    Wish { environment, key, brought: wanted.brought.clone() }
+    let named = wanted.head.as_str().strip_suffix(&format!("{environment}/{}", wanted.group));
+    let prefix = named.unwrap_or(wanted.head.as_str()).to_owned();
+    Wish { environment, key, brought: wanted.brought.clone(), prefix }
 }
 
 /// Returns how a person refused what is wanted.

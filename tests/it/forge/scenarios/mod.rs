@@ -265,6 +265,8 @@ macro_rules! scenarios {
                 remembers_on_which_branch_it_was_refused_and_asks_seldom
                 keeps_the_branch_that_alone_tells_of_a_refusal
                 the_newest_pull_request_decides_whether_a_version_is_refused
+                a_copied_body_is_no_pull_request_of_tagboat_s
+                a_copied_body_on_another_branch_refuses_nothing
                 what_is_open_into_the_former_branch_of_its_environment_is_closed
                 what_a_person_holds_into_the_former_branch_stays_and_nothing_doubles_it
                 what_stands_under_an_earlier_prefix_goes_on_there
