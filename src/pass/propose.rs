@@ -348,6 +348,13 @@ async fn standing(
         Ok(heads)
     })
     .await?;
+    let at = |name: &BranchName| heads.iter().find(|head| head.name == *name).map(|head| &head.tip);
+    let is_behind = |one: &PullRequest| at(&one.head).is_some_and(|tip| *tip != one.commit);
+    if let (Publishing::Forge(forge), Some(all)) = (&run.publishing, &pull_requests)
+        && all.iter().any(|one| one.state == State::Open && is_behind(one))
+    {
+        forge.doubt();
+    }
     if let Some(all) = &mut pull_requests {
         heads.iter_mut().for_each(|head| let_go(head, all));
     }

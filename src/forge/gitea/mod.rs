@@ -135,16 +135,19 @@ impl Gitea {
             return Err(self.refused(&reply).of_listing());
         }
         let first = reply.page::<RawPullRequest>()?;
-        let mut listed = first.items;
-        if first.more {
+        let own = |all: Vec<RawPullRequest>| {
+            all.into_iter().filter(RawPullRequest::is_own).map(RawPullRequest::into_plain).collect::<Vec<_>>()
+        };
+        let (mut listed, is_whole) = (own(first.items), !first.more);
+        if !is_whole {
             // An open one may lie below the many that changed since.
             let open = self.url(&["pulls"], &query("open"));
-            let open: Vec<RawPullRequest> = self.rest.pages(&open, &|reply| self.refused(reply)).await?;
-            listed.retain(|one| one.state != "open");
+            let asked = async { Ok(own(self.rest.pages(&open, &|reply| self.refused(reply)).await?)) };
+            let open = self.rest.further(&listed, asked).await?;
+            listed.retain(|one| one.state != State::Open);
             listed.extend(open);
         }
-        let own = listed.into_iter().filter(RawPullRequest::is_own).map(RawPullRequest::into_plain);
-        Ok(Listing { pull_requests: own.collect(), is_whole: !first.more })
+        Ok(Listing { pull_requests: listed, is_whole })
     }
 
     /// No server can be asked about a branch: what changed last is gone through once for all of them.
@@ -273,6 +276,10 @@ impl Comments for Gitea {
 impl Forge for Gitea {
     fn list(&self) -> Asked<'_, Listing> {
         Box::pin(self.read_all())
+    }
+
+    fn doubt(&self) {
+        self.rest.forget_further();
     }
 
     fn of_heads<'a>(&'a self, heads: &'a [BranchName]) -> Asked<'a, Vec<PullRequest>> {

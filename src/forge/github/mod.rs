@@ -111,6 +111,10 @@ impl Forge for GitHub {
         Box::pin(self.listed())
     }
 
+    fn doubt(&self) {
+        self.transport.forget_further();
+    }
+
     fn of_heads<'a>(&'a self, heads: &'a [BranchName]) -> Asked<'a, Vec<PullRequest>> {
         Box::pin(self.made_from(heads))
     }

@@ -24,6 +24,7 @@ use crate::http::echo::without_echo;
 use crate::http::error::HttpError;
 use crate::http::retry::{RetryPolicy, retry_after};
 use crate::model::image::shorten;
+use crate::model::pull_request::PullRequest;
 
 /// Who it is, in messages.
 const NAME: &str = "GitHub";
@@ -187,6 +188,21 @@ impl Transport {
     /// Asks for something; where GitHub says that it is what it was, the remembered answer is given.
     pub(super) async fn get(&self, url: &Url) -> Result<Answer, ForgeError> {
         self.get_again(url, |answer| Some(answer.body.clone())).await
+    }
+
+    /// Returns what the list of pull requests went on with below this first page, where that is known.
+    pub(super) fn further(&self, first: &[PullRequest]) -> Option<Vec<PullRequest>> {
+        self.desk.remembered.further(self.owner, first)
+    }
+
+    /// Keeps what the list of pull requests went on with.
+    pub(super) fn keep_further(&self, first: &[PullRequest], further: &[PullRequest]) {
+        self.desk.remembered.keep_further(self.owner, first, further);
+    }
+
+    /// Forgets what the list of pull requests went on with.
+    pub(super) fn forget_further(&self) {
+        self.desk.remembered.forget_further(self.owner);
     }
 
     /// As [`Transport::get`]; of an answer only what `reduced` leaves is remembered, and given the next time.

@@ -141,16 +141,19 @@ impl GitLab {
             return Err(self.refused(&reply).of_listing());
         }
         let first = reply.page::<RawMergeRequest>()?;
-        let mut listed = first.items;
-        if first.more {
+        let own = |all: Vec<RawMergeRequest>| {
+            all.into_iter().filter(RawMergeRequest::is_own).map(RawMergeRequest::into_plain).collect::<Vec<_>>()
+        };
+        let (mut listed, is_whole) = (own(first.items), !first.more);
+        if !is_whole {
             // An open one may lie below a hundred that changed since.
             let open = self.url(&["merge_requests"], &query("opened"));
-            let open: Vec<RawMergeRequest> = self.rest.pages(&open, &|reply| self.refused(reply)).await?;
-            listed.retain(|one| one.state != "opened");
+            let asked = async { Ok(own(self.rest.pages(&open, &|reply| self.refused(reply)).await?)) };
+            let open = self.rest.further(&listed, asked).await?;
+            listed.retain(|one| one.state != State::Open);
             listed.extend(open);
         }
-        let own = listed.into_iter().filter(RawMergeRequest::is_own).map(RawMergeRequest::into_plain);
-        Ok(Listing { pull_requests: own.collect(), is_whole: !first.more })
+        Ok(Listing { pull_requests: listed, is_whole })
     }
 
     async fn read_of_heads(&self, heads: &[BranchName]) -> Result<Vec<PullRequest>, ForgeError> {
@@ -324,6 +327,10 @@ impl Comments for GitLab {
 impl Forge for GitLab {
     fn list(&self) -> Asked<'_, Listing> {
         Box::pin(self.read_all())
+    }
+
+    fn doubt(&self) {
+        self.rest.forget_further();
     }
 
     fn of_heads<'a>(&'a self, heads: &'a [BranchName]) -> Asked<'a, Vec<PullRequest>> {

@@ -2,6 +2,7 @@
 //!
 //! `scenarios!(KIND)` makes one test of each. They see the fake's store alone, never a forge's protocol.
 
+pub(in crate::forge) mod asking;
 pub(in crate::forge) mod faults;
 pub(in crate::forge) mod merging;
 pub(in crate::forge) mod opening;
@@ -114,7 +115,16 @@ impl Stage {
         self.outcome_of(Mode::Act, mirror, hour).await
     }
 
+    /// Runs a pass with a client that lives on from pass to pass, as that of a service does.
+    async fn outcome_with(&self, forge: &Arc<dyn Forge>, hour: u32) -> Outcome {
+        self.outcome_by(Arc::clone(forge), Mode::Act, "mirror", hour).await
+    }
+
     async fn outcome_of(&self, mode: Mode, mirror: &str, hour: u32) -> Outcome {
+        self.outcome_by((self.kind.client)(&self.address), mode, mirror, hour).await
+    }
+
+    async fn outcome_by(&self, forge: Arc<dyn Forge>, mode: Mode, mirror: &str, hour: u32) -> Outcome {
         let url = RemoteUrl::from_path(&self.store.repository.folder);
         let mirror = Mirror::open(&self.scratch.path(mirror), url, Access::None, environment(None)).unwrap();
         let ssh = self.ssh.as_ref().map(|text| SshKey::read(&text.as_str().into()).map_err(|error| error.to_string()));
@@ -124,7 +134,7 @@ impl Stage {
             remote,
             tags: &self.tags,
             now: &format!("2026-11-20T{hour:02}:00:00Z"),
-            publishing: Publishing::Forge((self.kind.client)(&self.address)),
+            publishing: Publishing::Forge(forge),
         }
         .pass_with(&cache.unwrap_or_else(tagboat::pass::setup::no_cache), mode)
         .await
@@ -197,6 +207,9 @@ impl Stage {
 macro_rules! scenarios {
     ($kind:expr) => {
         $crate::forge::scenarios::scenarios! { @ $kind;
+            asking:
+                a_long_list_is_read_whole_again_only_where_its_newest_page_changed
+                a_proposed_hold_costs_no_list_of_its_own;
             faults:
                 a_listing_that_fails_changes_nothing
                 an_opening_whose_answer_was_lost_is_not_repeated

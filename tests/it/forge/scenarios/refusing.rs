@@ -260,7 +260,7 @@ pub(in crate::forge) async fn what_was_taken_back_on_its_branch_is_a_person_s_un
 
 impl Stage {
     /// Lets so many others come and go that no listing tells of what was closed before.
-    fn bury(&self) {
+    pub(super) fn bury(&self) {
         let sha = self.store.at("main").unwrap();
         for number in self.pulls().len() as u64 + 1..=120 {
             let mut other = self.store.pull(1);

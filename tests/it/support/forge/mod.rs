@@ -404,6 +404,11 @@ impl Store {
         self.kept().touch(usize::try_from(number).unwrap() - 1, change);
     }
 
+    /// Lets a pull request be listed as if it had not changed since.
+    pub(crate) fn rewind(&self, number: u64, updated: u64) {
+        self.kept().pulls[usize::try_from(number).unwrap() - 1].updated = updated;
+    }
+
     /// Adds a comment, and returns its id.
     pub(crate) fn comment(&self, number: u64, text: &str) -> u64 {
         let at = self.pull(number).comments.len();
