@@ -126,8 +126,11 @@ impl Remembered {
 }
 
 fn hash(pull_requests: &[PullRequest]) -> [u8; 32] {
-    let parts = pull_requests.iter().map(|one| format!("{one:?}\n"));
-    parts.fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize().into()
+    let mut hash = Sha256::new();
+    for one in pull_requests {
+        hash.update(format!("{one:?}\n"));
+    }
+    hash.finalize().into()
 }
 
 fn cost(url: &Url, kept: &Kept) -> usize {

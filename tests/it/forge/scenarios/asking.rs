@@ -6,7 +6,7 @@ use tagboat::forge::Forge;
 use tagboat::model::outcome::Outcome;
 
 use crate::forge::scenarios::{AUTO, HEAD, Kind, PLAIN, Stage, WEB};
-use crate::support::forge::{Pull, Stands};
+use crate::support::forge::Pull;
 
 impl Stage {
     /// Runs a pass with a client that lives on, and counts its requests.
