@@ -73,6 +73,15 @@ impl Reply {
         Ok(Page { items, more })
     }
 
+    /// Returns the answer if it has a status that grants what was asked; else what `refused` makes of it.
+    pub(super) fn granted(
+        self,
+        statuses: &[StatusCode],
+        refused: impl FnOnce(&Self) -> ForgeError,
+    ) -> Result<Self, ForgeError> {
+        if statuses.contains(&self.status) { Ok(self) } else { Err(refused(&self)) }
+    }
+
     /// Returns what a refusal says for people, cut short.
     pub(super) fn words(&self) -> String {
         let said = serde_json::from_slice::<Value>(&self.body).ok();

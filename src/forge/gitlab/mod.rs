@@ -137,9 +137,7 @@ impl GitLab {
             [("state", state), ("scope", "all"), ("order_by", "updated_at"), ("sort", "desc"), ("per_page", "100")]
         };
         let reply = self.rest.read_again(self.url(&["merge_requests"], &query("all"))).await?;
-        if reply.status != StatusCode::OK {
-            return Err(self.refused(&reply).of_listing());
-        }
+        let reply = reply.granted(&[StatusCode::OK], |reply| self.refused(reply).of_listing())?;
         let first = reply.page::<RawMergeRequest>()?;
         let own = |all: Vec<RawMergeRequest>| {
             all.into_iter().filter(RawMergeRequest::is_own).map(RawMergeRequest::into_plain).collect::<Vec<_>>()
@@ -229,7 +227,7 @@ impl GitLab {
 
     async fn change(&self, pull_request: &PullRequest, body: &Value) -> Result<(), ForgeError> {
         let reply = self.rest.write(Method::PUT, self.of(pull_request, &[]), Some(body)).await?;
-        if reply.status == StatusCode::OK { Ok(()) } else { Err(self.refused(&reply)) }
+        reply.granted(&[StatusCode::OK], |reply| self.refused(reply)).map(drop)
     }
 
     async fn read_checks(&self, commit: &str) -> Result<Vec<Check>, ForgeError> {
@@ -296,9 +294,7 @@ impl Comments for GitLab {
             let mut notes = self.of(pull_request, &["notes"]);
             notes.query_pairs_mut().extend_pairs([("sort", "desc"), ("order_by", "created_at"), ("per_page", "100")]);
             let reply = self.rest.read(notes).await?;
-            if reply.status != StatusCode::OK {
-                return Err(self.refused(&reply));
-            }
+            let reply = reply.granted(&[StatusCode::OK], |reply| self.refused(reply))?;
             let newest = reply.page::<RawNote>()?.items;
             Ok(newest.into_iter().map(|note| Comment { id: note.id, text: note.body }).collect())
         })
@@ -308,11 +304,7 @@ impl Comments for GitLab {
         Box::pin(async move {
             let url = self.of(pull_request, &["notes"]);
             let reply = self.rest.write(Method::POST, url, Some(&json!({ "body": text }))).await?;
-            if reply.status == StatusCode::CREATED {
-                Ok(reply.json::<RawNote>()?.id)
-            } else {
-                Err(self.refused(&reply))
-            }
+            Ok(reply.granted(&[StatusCode::CREATED], |reply| self.refused(reply))?.json::<RawNote>()?.id)
         })
     }
 
@@ -396,10 +388,7 @@ impl Forge for GitLab {
             };
             let reply =
                 self.rest.read(self.rest.url(&["projects", path, "releases"], &[("per_page", releases::MOST)])).await?;
-            match reply.status {
-                StatusCode::OK => Ok(Some(releases::plain(reply.json()?))),
-                _ => Err(self.refused(&reply)),
-            }
+            Ok(Some(releases::plain(reply.granted(&[StatusCode::OK], |reply| self.refused(reply))?.json()?)))
         })
     }
 
