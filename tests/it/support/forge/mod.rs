@@ -9,6 +9,7 @@ pub(crate) mod gitlab;
 pub(crate) mod graphql;
 pub(crate) mod rest;
 pub(crate) mod runs;
+pub(crate) mod sheet;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
