@@ -16,13 +16,14 @@ use crate::model::proposal::{Action, Proposal};
 use crate::model::pull_request::{HeadBranch, Listing, PullRequest, State};
 use crate::model::watch::WatchState;
 pub use crate::observe::checks::Asked;
-use crate::pass::former::Known;
+use crate::pass::former::{Former, Known};
 use crate::pass::refusals::Recall;
 use crate::pass::run::{Mode, Run};
 use crate::pass::view::Branches;
 use crate::pass::{Inputs, Planned, blocking};
-use crate::pass::{former, notes, ordered};
+use crate::pass::{former, hold, notes, ordered};
 use crate::promote;
+use crate::publish::held::is_head;
 use crate::publish::pull_requests::apply::{Place, apply};
 use crate::publish::pull_requests::heads::look;
 use crate::publish::pull_requests::told::tell;
@@ -128,6 +129,12 @@ pub(super) async fn propose(
             }
         };
         let prefix = style.branch_prefix.as_str();
+        if onto.is_base {
+            let listed = listed.as_ref().ok().and_then(Option::as_ref);
+            let (kept, troubles) = hold::keep(run, (base, config), of_holds(&standing, listed), listed).await;
+            proposed.closed.extend(kept);
+            proposed.errors.extend(troubles);
+        }
         former::take_up(planned, &mut standing, &mut own);
         let ordered = match ordered::again(run, (&onto, inputs), planned, &mut standing, limit).await {
             Ok(ordered) => ordered,
@@ -161,7 +168,7 @@ pub(super) async fn propose(
         }
         if run.mode == Mode::Act {
             let remote = Arc::clone(&run.remote);
-            let (branch, now, holds) = (onto.branch, run.now, inputs.holds_seen.clone());
+            let (branch, now, holds) = (onto.branch, run.now, inputs.awaited.seen.clone());
             let place = Place { remote, forge, branch, now, style, holds };
             proposed.landed.extend(apply(&place, onto.tip, &mut courses).await.landed);
         }
@@ -306,6 +313,15 @@ fn one_of_a_head(planned: &mut Planned, standing: &Standing, desired: &mut Vec<D
     }
 }
 
+/// Returns the branches on which something is proposed to be held: those that are called so now, and what is open from another one.
+fn of_holds(standing: &Standing, listed: Option<&Listing>) -> Vec<(BranchName, CommitId)> {
+    let now = standing.heads.iter().map(|head| (head.name.clone(), head.tip.clone()));
+    let open = listed.iter().flat_map(|listed| &listed.pull_requests).filter(|one| one.state == State::Open);
+    let mut heads: BTreeMap<BranchName, CommitId> = open.map(|one| (one.head.clone(), one.commit.clone())).collect();
+    heads.extend(now);
+    heads.into_iter().filter(|(name, _)| is_head(name)).collect()
+}
+
 /// Looks at what stands on the remote and on the forge.
 async fn standing(
     run: &Run<'_>,
@@ -328,7 +344,14 @@ async fn standing(
     };
     all.retain(|(name, _)| name != run.branch);
     let (further, mut former) = former::candidates(config, known, pull_requests.as_deref(), all);
-    former.retain(|_, (environment, _)| onto.has(environment));
+    // What an environment left that is no more is closed where it is open.
+    let is_gone = |environment: &EnvironmentName| config.environments.named(environment).is_none();
+    former.retain(|_, (environment, _)| onto.has(environment) || is_gone(environment));
+    let gone: Former = former
+        .iter()
+        .filter(|(_, place)| is_gone(&place.0))
+        .map(|(name, place)| (name.clone(), place.clone()))
+        .collect();
     heads.retain(|(name, _)| onto.has_head(name, prefix) && !former.contains_key(name));
     heads.extend(further.into_iter().filter(|(name, _)| former.contains_key(name)));
     let (remote, branch, at) = (Arc::clone(&run.remote), onto.branch.clone(), onto.tip.clone());
@@ -338,16 +361,26 @@ async fn standing(
     let before: BTreeSet<&BranchName> = displaced.iter().map(|one| &one.base).collect();
     let unknown: Vec<_> =
         before.into_iter().filter(|base| tips.iter().all(|(other, _)| other != *base)).cloned().collect();
-    let mut heads = blocking(move || {
+    let (mut heads, others) = blocking(move || {
         let tips = remote.fetch_all(&unknown);
         elsewhere.extend(unknown.into_iter().zip(tips).filter_map(|(name, tip)| Some((name, tip.ok()?))));
         let mut heads = look(&*remote, (&branch, &at), heads, &own, &wanted)?;
         for head in heads.iter_mut().filter(|head| !head.is_own) {
             take_along(&*remote, head, &elsewhere, &own)?;
         }
-        Ok(heads)
+        let mut others = BTreeSet::new();
+        for head in &heads {
+            if let Some(place) = gone.get(&head.name)
+                && !former::was_configured(&remote, head, place)?
+            {
+                others.insert(head.name.clone());
+            }
+        }
+        Ok((heads, others))
     })
     .await?;
+    former.retain(|name, _| !others.contains(name));
+    heads.retain(|head| !others.contains(&head.name));
     if let Some(all) = &mut pull_requests {
         heads.iter_mut().for_each(|head| let_go(head, all));
     }

@@ -22,7 +22,8 @@ use crate::model::watch::{Watch, WatchState};
 use crate::pass::grounds::{self, Seen};
 use crate::pass::order::rollback::digest_of;
 use crate::pass::order::{add_holds, read_holds};
-use crate::pass::{Editing, Inputs, is_asked_for};
+use crate::pass::propose::Publishing;
+use crate::pass::{Editing, Inputs, Planned, is_asked_for};
 use crate::promote::order::{self, NoWayBack, version_before};
 use crate::promote::{self, Promoted};
 use crate::publish::held::{self, HoldChange};
@@ -38,6 +39,8 @@ pub struct Return {
     /// The commit that holds what goes, where the environment is on a branch of its own: holds live on the base. It
     /// comes first, since what is held and still runs does no harm.
     pub hold: Option<PlannedCommit>,
+    /// What that commit holds.
+    pub held: Vec<Hold>,
     /// What it changes.
     pub changes: ChangeSet,
 }
@@ -48,6 +51,7 @@ struct Made {
     proposal: Proposal,
     commit: PlannedCommit,
     hold: Option<PlannedCommit>,
+    held: Vec<Hold>,
     changes: ChangeSet,
 }
 
@@ -62,8 +66,8 @@ impl Settled {
     /// Puts the proposals behind the others.
     pub(super) fn take_place(self, promoted: &mut Promoted) -> (Vec<Return>, Vec<Trouble>) {
         let mut returns = Vec::with_capacity(self.found.len());
-        for Made { proposal, commit, hold, changes } in self.found {
-            returns.push(Return { proposal: promoted.proposals.len(), commit, hold, changes });
+        for Made { proposal, commit, hold, held, changes } in self.found {
+            returns.push(Return { proposal: promoted.proposals.len(), commit, hold, held, changes });
             promoted.proposals.push(proposal);
         }
         (returns, self.troubles)
@@ -240,7 +244,7 @@ async fn one(
     }
     let is_new = |hold: &Hold| {
         let stands = |other: &&Hold| other.until.is_none() && other.environment == hold.environment;
-        let known = observation.holds.iter().filter(|hold| !inputs.awaited.contains(hold));
+        let known = observation.holds.iter().filter(|hold| !inputs.awaited.holds.contains(hold));
         let mut known = known.filter(stands);
         !known.any(|other| (&other.image, &other.tag) == (&hold.image, &hold.tag))
     };
@@ -264,12 +268,13 @@ async fn one(
     }
     let (_, edit) = add_holds(holds, &held).map_err(|error| error.to_string())?;
     let style = &inputs.config.commit;
-    let mut hold = None;
+    let (mut hold, mut held_apart) = (None, Vec::new());
     match (&environment.branch, edit) {
         (_, None) => {}
         (None, Some(edit)) => changes.files.push(edit),
         (Some(_), Some(edit)) => {
-            let change = HoldChange { held: std::mem::take(&mut held), ..HoldChange::default() };
+            held_apart = std::mem::take(&mut held);
+            let change = HoldChange { held: held_apart.clone(), ..HoldChange::default() };
             hold = Some(held::commit(environment.name.clone(), &change, edit, style));
         }
     }
@@ -283,7 +288,35 @@ async fn one(
         failed: Some(failed),
     };
     let commit = ordered_commit(&environment.name, &changes.changes, changes.files.clone(), style, &note);
-    Ok(Made { proposal, commit, hold, changes })
+    Ok(Made { proposal, commit, hold, held: held_apart, changes })
+}
+
+/// Lets what goes back and cannot be committed stand as pull requests: who wants it back without a person's word has them merged
+/// by a pass, where the forge tells what keeps a head from that; on plain Git a head branch waits for a person.
+pub(super) fn propose_instead(
+    planned: &mut Planned,
+    own: &BTreeSet<EnvironmentName>,
+    publishing: &Publishing,
+    reason: &str,
+) -> BTreeSet<EnvironmentName> {
+    let publish = match publishing {
+        Publishing::Forge(_) => Publish::AutoMerge,
+        Publishing::Plain => Publish::PullRequest,
+        Publishing::Missing(_) => return BTreeSet::new(),
+    };
+    let mut proposed = BTreeSet::new();
+    for returned in &planned.returns {
+        let proposal = &mut planned.promoted.proposals[returned.proposal];
+        if proposal.publish == Publish::Commit && own.contains(&proposal.environment) {
+            (proposal.publish, proposal.action) = (publish, Action::Opened);
+            proposed.insert(proposal.environment.clone());
+            planned.promoted.skipped.push(Skipped {
+                what: format!("{} {}", proposal.environment, proposal.group),
+                reason: format!("{reason}: what goes back is proposed instead"),
+            });
+        }
+    }
+    proposed
 }
 
 /// Returns the shifts by which Tagboat went back by itself.

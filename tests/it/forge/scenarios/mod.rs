@@ -269,6 +269,8 @@ macro_rules! scenarios {
                 what_stands_under_an_earlier_prefix_goes_on_there
                 what_became_unnecessary_under_an_earlier_prefix_is_closed
                 what_nobody_follows_any_more_under_an_earlier_prefix_is_closed
+                what_an_environment_left_that_is_no_more_is_closed_under_an_earlier_prefix
+                nothing_is_committed_while_pull_requests_may_not_be_read
                 goes_on_once_a_person_s_fix_was_squashed_onto_the_base
                 what_was_taken_back_on_its_branch_is_a_person_s_until_that_is_closed;
             signing:
