@@ -82,6 +82,19 @@ pub(super) fn named_before(
     known.iter().chain(&said).filter(is_named).max_by_key(|(environment, _)| environment.as_str().len()).cloned()
 }
 
+/// Whether Tagboat has closed a pull request by itself whose branch is called as under no prefix of now: a pass that was killed then
+/// has left it.
+pub(super) fn is_closed_elsewhere(one: &PullRequest, config: &Repository) -> bool {
+    let is_withdrawn = one.marker.as_ref().is_some_and(|marker| marker.withdrawn);
+    one.state == State::Closed && is_withdrawn && !has_prefix(&one.head, config)
+}
+
+/// Whether a branch is what a pull request has left that Tagboat has closed by itself.
+pub(super) fn is_left(one: &PullRequest, (head, tip): (&BranchName, &CommitId)) -> bool {
+    let is_withdrawn = one.marker.as_ref().is_some_and(|marker| marker.withdrawn);
+    one.state == State::Closed && is_withdrawn && one.head == *head && one.commit == *tip
+}
+
 /// Finds open pull requests, or on plain Git branches, that may be former ones, with their tips.
 pub(super) fn candidates(
     config: &Repository,
@@ -91,7 +104,10 @@ pub(super) fn candidates(
 ) -> (Vec<(BranchName, CommitId)>, Former) {
     let open = pull_requests.into_iter().flatten().filter(|one| one.state == State::Open);
     let open = open.map(|one| (one.head.clone(), one.commit.clone(), one.marker.as_ref()));
-    let branches = branches.into_iter().map(|(head, tip)| (head, tip, None));
+    let branches = branches.into_iter().map(|(head, tip)| {
+        let left = pull_requests.into_iter().flatten().find(|one| is_left(one, (&head, &tip)));
+        (head, tip, left.and_then(|one| one.marker.as_ref()))
+    });
     let grounds: BTreeSet<BranchName> = config.environments.branches().into_iter().collect();
     let mut former = Former::new();
     let mut found = Vec::new();
@@ -100,7 +116,7 @@ pub(super) fn candidates(
         let is_said =
             |marker: &&Marker| config.environments.named(&marker.environment).is_some() || !has_prefix(&head, config);
         let marker = marker.filter(is_said);
-        if is_named_now(&head, config) || grounds.contains(&head) {
+        if is_named_now(&head, config) || grounds.contains(&head) || former.contains_key(&head) {
             continue;
         }
         if let Some(place) = named_before(&head, marker, known) {
@@ -122,8 +138,11 @@ pub(super) fn take_up(planned: &Planned, standing: &mut Standing, desired: &mut 
     };
     let pull_requests = standing.pull_requests.as_deref();
     let is_former = |head: &HeadBranch, (environment, group): &(EnvironmentName, String)| {
-        let open = pull_requests.into_iter().flatten().find(|one| one.state == State::Open && one.head == head.name);
-        let marker = open.and_then(|open| open.marker.as_ref());
+        let mut all = pull_requests.into_iter().flatten();
+        let is_it = |one: &&PullRequest| {
+            (one.state == State::Open && one.head == head.name) || is_left(one, (&head.name, &head.tip))
+        };
+        let marker = all.find(is_it).and_then(|one| one.marker.as_ref());
         let marker = marker.filter(|marker| marker.environment == *environment && marker.group == *group);
         match &head.told.environment {
             Some(told) if told != environment => false,

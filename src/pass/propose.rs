@@ -332,7 +332,9 @@ async fn standing(
 ) -> Result<Standing, LookError> {
     let prefix = config.pull_request.branch_prefix.as_str();
     // Without pull requests only their names tell of branches that were named otherwise before.
-    let (remote, named) = (Arc::clone(&run.remote), if listed.is_some() { prefix } else { "" }.to_owned());
+    let is_left = |one: &PullRequest| one.base == *onto.branch && former::is_closed_elsewhere(one, config);
+    let is_named_now = listed.is_some_and(|listed| !listed.pull_requests.iter().any(is_left));
+    let (remote, named) = (Arc::clone(&run.remote), if is_named_now { prefix } else { "" }.to_owned());
     let mut all = blocking(move || remote.heads(&named)).await?;
     let mut heads: Vec<_> = all.extract_if(.., |(name, _)| name.as_str().starts_with(prefix)).collect();
     let (mut pull_requests, displaced) = match listed {
@@ -342,7 +344,10 @@ async fn standing(
         }
         None => (None, Vec::new()),
     };
-    all.retain(|(name, _)| name != run.branch);
+    all.retain(|(name, tip)| {
+        let mut own = pull_requests.iter().flatten().filter(|one| one.base == *onto.branch);
+        name != run.branch && (listed.is_none() || own.any(|one| former::is_left(one, (name, tip))))
+    });
     let (further, mut former) = former::candidates(config, known, pull_requests.as_deref(), all);
     // What an environment left that is no more is closed where it is open.
     let is_gone = |environment: &EnvironmentName| config.environments.named(environment).is_none();

@@ -27,7 +27,7 @@ use crate::pass::hold::{self, Awaited, HoldError};
 use crate::pass::landed::{branch_trouble, fail, hold_unsigned, keep_landed, merge, put_off, refuse, take_back};
 use crate::pass::propose::{Publishing, propose};
 use crate::pass::record::Ledger;
-use crate::pass::returns::{Return, propose_instead};
+use crate::pass::returns::{Return, go_on_as_proposed, propose_instead};
 use crate::pass::setup::linked_config;
 use crate::pass::status::{self, Memory};
 use crate::pass::view::{self, Branches};
@@ -252,6 +252,9 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
         let ledger = Ledger { config, files, past: &past, branches, others: &others, cache, limits };
         memory.map(|memory| Box::new(status::beside(planned, &ledger, memory)))
     };
+    if run.mode == Mode::Act {
+        go_on_as_proposed(run, &config, (&base, &branches), &mut planned).await?;
+    }
     let is_own = |returned: &&Return| planned.promoted.proposals[returned.proposal].publish == Publish::Commit;
     let holds = planned.returns.iter().filter_map(|one| Some((Onto::Base, one.hold.clone()?)));
     let returns = planned.returns.iter().filter(is_own).map(|one| (Onto::Own, one.commit.clone()));
@@ -311,7 +314,8 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
             let Ok(Applied::Forbidden(words)) = applied else { continue };
             let reason = format!("the remote refuses the push: {words}");
             let returned: BTreeSet<EnvironmentName> = own.difference(&unheld).cloned().collect();
-            let proposed = propose_instead(&mut planned, &returned, &run.publishing, &reason);
+            let is_meant = |_: &Return, proposal: &Proposal| returned.contains(&proposal.environment);
+            let proposed = propose_instead(&mut planned, &run.publishing, Some(&reason), &is_meant);
             refuse(&mut planned, &own, &reason);
             let is_left = |name: &EnvironmentName| {
                 planned.promoted.proposals.iter().any(|one| one.environment == *name && one.action == Action::Failed)

@@ -10,7 +10,7 @@ use crate::model::commit::{CommitId, TRAILER_BY, TRAILER_REASON};
 use crate::model::environment::BranchName;
 use crate::model::outcome::Trouble;
 use crate::model::proposal::{Action, Proposal};
-use crate::model::pull_request::{LABEL_HOLD, Listing};
+use crate::model::pull_request::{LABEL_HOLD, Listing, PullRequest};
 use crate::observe::tree::CommitFiles;
 use crate::pass::hold::proposed::{self, Place, Proposed, Standing, among};
 use crate::pass::hold::{HoldError, ProposeError, change, edit, held_on, parsed, standing, text_of};
@@ -64,6 +64,11 @@ async fn one(
         Standing::Open(_) => !is_spent && before.as_ref().is_some_and(|before| before.is_fresh),
     };
     if is_left {
+        if let (Standing::Open(open), Some(before), Mode::Act) = (&stands, &before, mode)
+            && !open.labels.contains(LABEL_HOLD)
+        {
+            reword(place, open, before).await?;
+        }
         return Ok(None);
     }
     let before = before.unwrap_or_else(|| merged(of_head));
@@ -89,6 +94,16 @@ async fn one(
     let change = change(&parsed(&text)?, &parsed(&after)?, ordered);
     let proposal = proposed::propose(place, Some(&before), &change, edit(&bytes, after)).await?;
     Ok(Some(proposal))
+}
+
+/// Lets a pull request say what its branch does: whoever changed that may have been stopped in between.
+async fn reword(place: Place<'_>, open: &PullRequest, before: &Proposed) -> Result<(), HoldError> {
+    let Some(forge) = place.forge().filter(|_| before.is_own) else { return Ok(()) };
+    let (held, released) = (before.held.clone(), before.released.clone());
+    let ordered = if released.is_empty() { HoldChange::default() } else { ordered(place, &before.tip).await? };
+    let (title, text) = proposed::words(&HoldChange { held, released, ..ordered }, forge);
+    let renewed = proposed::renew(forge, open, (&title, &text)).await;
+    Ok(renewed.map_err(|source| ProposeError::Forge { head: before.head.clone(), source })?)
 }
 
 /// Takes a branch away of which the base has all, or has had it.

@@ -27,6 +27,7 @@ use crate::pass::{MAX_HOLDS, PassError, blocking};
 use crate::publish::body;
 use crate::publish::held::{self, HoldChange};
 use crate::publish::making::{MakeError, Maker};
+use crate::publish::pull_requests::course::same_text;
 use crate::publish::pull_requests::heads::{look, of_holds};
 use crate::publish::pull_requests::statuses::show;
 
@@ -306,19 +307,12 @@ pub(super) async fn propose(
     {
         tracing::warn!(%error, %head, "the gates that the base requires could not be shown on it: order it again");
     }
-    let (title, text) = (body::short(&change.subject()), held::body(change, forge.body_limit().min(LONGEST_BODY)));
     // A branch that is left of an earlier one may have a pull request that the listing of branches tells nothing of.
     let standing = match standing {
         Standing::Nothing => open(place, &head).await.map_err(at_forge)?,
         known => known,
     };
-    if let Standing::Open(open) = standing {
-        if open.title != title || open.body != text {
-            forge.rewrite(&open, &title, &text).await.map_err(at_forge)?;
-        }
-        proposal.url = Some(open.url.clone());
-        return Ok(proposal);
-    }
+    let (title, text) = words(change, forge);
     let new = NewPullRequest {
         head: head.clone(),
         base: place.branch.clone(),
@@ -328,6 +322,15 @@ pub(super) async fn propose(
         is_draft: false,
         reviewers: Vec::new(),
     };
+    if let Standing::Open(open) = standing {
+        renew(forge, &open, (&new.title, &new.body)).await.map_err(at_forge)?;
+        // Its opening may have been cut short.
+        if open.labels.is_empty() && forge.opens_in_steps(&new) {
+            forge.finish(&open, &new).await.map_err(at_forge)?;
+        }
+        proposal.url = Some(open.url.clone());
+        return Ok(proposal);
+    }
     let opened = forge.open(&new).await.map_err(at_forge)?;
     if forge.opens_in_steps(&new)
         && let Err(error) = forge.finish(&opened, &new).await
@@ -336,6 +339,23 @@ pub(super) async fn propose(
     }
     (proposal.url, proposal.action) = (Some(opened.url), Action::Opened);
     Ok(proposal)
+}
+
+/// Returns the title and the body of the pull request of a change.
+pub(super) fn words(change: &HoldChange, forge: &dyn Forge) -> (String, String) {
+    (body::short(&change.subject()), held::body(change, forge.body_limit().min(LONGEST_BODY)))
+}
+
+/// Lets a pull request say what its branch does, where it says anything else.
+pub(super) async fn renew(
+    forge: &dyn Forge,
+    open: &PullRequest,
+    (title, text): (&str, &str),
+) -> Result<(), ForgeError> {
+    if open.title != title || !same_text(&open.body, text) {
+        forge.rewrite(open, title, text).await?;
+    }
+    Ok(())
 }
 
 /// Tells what becomes of a change of the file of holds.
