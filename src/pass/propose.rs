@@ -360,7 +360,12 @@ async fn standing(
     heads.retain(|(name, _)| onto.has_head(name, prefix) && !former.contains_key(name));
     heads.extend(further.into_iter().filter(|(name, _)| former.contains_key(name)));
     let (remote, branch, at) = (Arc::clone(&run.remote), onto.branch.clone(), onto.tip.clone());
-    let (own, wanted) = (config.commit.clone(), desired.to_vec());
+    // What stands under another name is compared with what it is to become, too.
+    let again = former.iter().flat_map(|(name, (environment, group))| {
+        let is_it = move |wanted: &&Desired| wanted.environment == *environment && wanted.group == *group;
+        desired.iter().filter(is_it).map(move |wanted| Desired { head: name.clone(), ..wanted.clone() })
+    });
+    let (own, wanted) = (config.commit.clone(), desired.iter().cloned().chain(again).collect::<Vec<_>>());
     // Where its environment lived before, or lives by now.
     let mut elsewhere: Vec<_> = tips.iter().filter(|(other, _)| other != onto.branch).cloned().collect();
     let before: BTreeSet<&BranchName> = displaced.iter().map(|one| &one.base).collect();

@@ -11,7 +11,7 @@ use tagboat::model::pull_request::{CheckState, STATUS_PREFIX};
 
 use super::rules::{Verdict, violated};
 use super::world::git::{NewCommit, person};
-use super::world::{By, World};
+use super::world::{Brought, By, Way, World};
 
 /// What the names of head branches may begin with.
 const PREFIXES: [&str; 3] = ["tagboat/", "bots/", "tagboat/two/"];
@@ -67,8 +67,10 @@ fn squash(world: &mut World, nth: usize) {
     let heads: Vec<_> = world.git.heads.iter().map(|(name, tip)| (name.clone(), tip.clone())).collect();
     let Some((name, tip)) = heads.get(nth % heads.len().max(1)) else { return };
     let Some(tree) = world.git.merged(tip).filter(|tree| *tree != **world.git.tree(&world.git.main)) else { return };
-    let brought = world.brought_by(tip);
+    // Whoever squashes keeps the words of the last commit alone.
     let own = world.git.commit(tip).clone();
+    let way = if own.by == By::Person { Way::Forward } else { Way::of(&own.message) };
+    let brought = Brought { by: own.by, way };
     world.tell(format!("a person squashes {name} onto the base"));
     let (parents, time, by) = (vec![world.git.main.clone()], world.now, By::Person);
     let new = world.git.add(NewCommit { tree, parents, author: person(), time, message: &own.message, by });

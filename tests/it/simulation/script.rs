@@ -120,6 +120,10 @@ impl Script {
         if self.setting.forge.is_some() {
             self.setting.around = around::Drawn::draw(&mut rng);
         }
+        // Under which names something was refused before, only the cache knows where no listing tells of it; here is none.
+        if let Some(forge) = &mut self.setting.forge {
+            forge.told_closed = 100;
+        }
         for _ in 0..rng.usize(1..8) {
             let at = rng.usize(..=self.events.len());
             self.events.insert(at, Event::Act(Act::Around(around::Deed::draw(&mut rng))));

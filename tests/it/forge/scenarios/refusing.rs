@@ -174,6 +174,11 @@ pub(in crate::forge) async fn what_stands_under_an_earlier_prefix_goes_on_there(
     let only = stage.only();
     assert_eq!((only.head.as_str(), only.title.as_str()), (HEAD, "prod: update web to 1.6.0"));
     assert_eq!(stage.acts(10).await, Some(Action::Unchanged));
+    // What its file holds by now is under it, too.
+    stage.push("main", "prod/web.yaml", &(manifest("1.4.0") + "# here\n"));
+    assert_eq!(stage.acts(10).await, Some(Action::Updated));
+    stage.store.repository.git(&["merge-base", "--is-ancestor", "main", HEAD]);
+    assert_eq!(stage.acts(10).await, Some(Action::Unchanged));
     stage.label(1, "tagboat/hold");
     assert_eq!(stage.acts(11).await, Some(Action::LeftAlone));
     stage.store.change(1, |pull| pull.labels.clear());
