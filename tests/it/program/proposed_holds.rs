@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::program::{Ran, World};
-use crate::support::forge::{Stands, Store, gitea, github, gitlab, serve};
+use crate::support::forge::{Fault, Stands, Store, gitea, github, gitlab, serve};
 use crate::support::git_server::{GitServer, Rules};
 use crate::support::repository::Repository;
 
@@ -328,6 +328,22 @@ fn what_the_base_held_and_holds_no_more_is_not_held_by_the_branch_that_proposed_
     scene.call(&["hold", "web:1.5.0", "--reason", "again"]).ended(0);
     scene.call(&["run"]).ended(0);
     assert_eq!(scene.proposed(), "1.4.1");
+}
+
+#[test]
+fn a_listing_that_fails_takes_nothing_of_it_away() {
+    let scene = Scene::new(Some("gitea"));
+    scene.call(&["hold", "web:1.5.0", "--reason", "loses sessions"]).ended(0);
+    scene.write(&scene.holds(HEAD), 5);
+    let (tip, before) = (scene.remote.tip(HEAD), scene.store().pull(1));
+    for _ in 0..8 {
+        scene.store().trap("GET", "/pulls", Fault::Before(503));
+    }
+    scene.call(&["run"]).ended(3);
+    assert_eq!((scene.remote.tip(HEAD), scene.store().pull(1).state), (tip, before.state));
+    scene.store().kept().traps.clear();
+    scene.call(&["run"]).ended(0);
+    assert_eq!((scene.remote.at(HEAD), scene.store().pull(1).state), (None, Stands::Closed), "nothing of it is left");
 }
 
 #[test]

@@ -283,6 +283,7 @@ macro_rules! scenarios {
                 titles_bodies_and_messages_follow_the_templates
                 release_notes_of_the_same_forge_are_told_once_and_mean_nothing
                 release_notes_that_cannot_be_had_hold_nothing_up
+                release_notes_of_many_images_are_asked_for_ten_times_in_a_pass
                 no_name_and_no_tag_closes_an_issue
                 versions_are_linked_and_say_when_they_were_published
                 a_body_is_cut_to_what_the_forge_takes;

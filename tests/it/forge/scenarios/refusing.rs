@@ -184,7 +184,7 @@ pub(in crate::forge) async fn what_stands_under_an_earlier_prefix_goes_on_there(
     stage.store.change(1, |pull| pull.labels.clear());
     stage.check("build", kind.words[0]);
     assert_eq!(stage.acts(12).await, Some(Action::Merged));
-    assert_eq!((stage.runs(), stage.store.at(HEAD)), ("1.6.0".to_owned(), None));
+    assert!(stage.runs().starts_with("1.6.0\n") && stage.store.at(HEAD).is_none());
     stage.list(&["1.4.0", "1.5.0", "1.6.0", "1.7.0"]);
     assert_eq!(stage.acts(13).await, Some(Action::Opened));
     assert_eq!(stage.pulls()[1].head, "bots/tagboat-prod/ghcr.io-acme-web");
