@@ -17,7 +17,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, PassEnd};
 use crate::forge::comments::{Comment, Comments, say_once};
 use crate::forge::gitea::raw::{DRAFT, RawComment, RawProtected, RawPullRequest, RawRepository, RawRule, RawStatus};
 use crate::forge::once::Once;
@@ -82,9 +82,9 @@ impl Gitea {
 
     /// Returns one for the next pass: it asks as the same and knows the same answers again, and asks anew for settings and rules.
     #[must_use]
-    pub fn for_pass(&self) -> Self {
+    pub fn for_pass(&self, ends: PassEnd) -> Self {
         Self {
-            rest: self.rest.clone(),
+            rest: self.rest.until(ends),
             owner: self.owner.clone(),
             name: self.name.clone(),
             has_token: self.has_token,

@@ -12,10 +12,9 @@ use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::time::Instant;
 use url::Url;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, PassEnd};
 use crate::forge::github::identity::{App, Held, Identity};
 use crate::forge::github::raw;
 use crate::forge::{Desk, ForgeError};
@@ -143,6 +142,11 @@ impl Transport {
     pub(super) fn at(self, desk: Desk) -> Self {
         let owner = desk.remembered.owner();
         Self { desk, owner, ..self }
+    }
+
+    /// Returns the same for one pass.
+    pub(super) fn until(&self, ends: PassEnd) -> Self {
+        Self { desk: self.desk.until(ends), ..self.clone() }
     }
 
     /// Returns the base of the API.
@@ -303,7 +307,7 @@ impl Transport {
                 reason: "as many writes as GitHub takes in a while were made".to_owned(),
             })?;
             tracing::info!(seconds = wait.as_secs(), "writes are held back, so that GitHub does not refuse them");
-            tokio::time::sleep(wait).await;
+            self.desk.wait(wait).await?;
         }
         Ok(())
     }
@@ -385,7 +389,7 @@ impl Transport {
             url: url.clone(),
             headers,
             body: body.map(|body| body.to_string().into()),
-            deadline: Instant::now() + TIME,
+            deadline: self.desk.deadline(TIME)?,
             retry,
             plain: PlainHttp::Loopback,
         };
@@ -445,6 +449,7 @@ impl Transport {
                 self.be_quiet(wait.unwrap_or(MINUTE))
             }
             HttpError::Throttled { wait, .. } => ForgeError::Later { after: wait, reason },
+            HttpError::Deadline { .. } if self.desk.ends.is_over() => self.desk.over(),
             HttpError::Deadline { host } => {
                 ForgeError::Later { after: None, reason: format!("{host} took too long to answer") }
             }

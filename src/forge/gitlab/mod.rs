@@ -15,7 +15,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, PassEnd};
 use crate::forge::comments::{Comment, Comments, say_once};
 use crate::forge::gitlab::raw::{DRAFT, RawMergeRequest, RawNote, RawProject, RawStatus, RawToken, RawUser};
 use crate::forge::once::Once;
@@ -88,9 +88,9 @@ impl GitLab {
 
     /// Returns one for the next pass: it asks as the same and knows the same answers again, and asks anew for settings.
     #[must_use]
-    pub fn for_pass(&self) -> Self {
+    pub fn for_pass(&self, ends: PassEnd) -> Self {
         Self {
-            rest: self.rest.clone(),
+            rest: self.rest.until(ends),
             project: self.project.clone(),
             is_job: self.is_job,
             has_token: self.has_token,
