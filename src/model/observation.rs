@@ -82,15 +82,13 @@ pub struct Heard {
     reports_elsewhere: BTreeMap<Arc<str>, Reports>,
     answers: BTreeMap<SourceQuestion, Result<Answer, String>>,
     approvals: BTreeMap<(EnvironmentName, String), Result<Approvals, String>>,
-    /// The pull requests, where they were listed.
-    pub pull_requests: Option<Listing>,
 }
 
 impl Heard {
     /// Returns an observation that knows it already, and nothing else.
     pub fn known(&self) -> Observation {
-        let Self { reports, reports_elsewhere, answers, approvals, pull_requests } = self.clone();
-        Observation { reports, reports_elsewhere, answers, approvals, pull_requests, ..Observation::default() }
+        let Self { reports, reports_elsewhere, answers, approvals } = self.clone();
+        Observation { reports, reports_elsewhere, answers, approvals, ..Observation::default() }
     }
 }
 
@@ -102,7 +100,6 @@ impl Observation {
             reports_elsewhere: self.reports_elsewhere.clone(),
             answers: self.answers.clone(),
             approvals: self.approvals.clone(),
-            pull_requests: self.pull_requests.clone(),
         }
     }
 

@@ -28,6 +28,7 @@ use crate::observe::checks::Asked;
 use crate::observe::history::{self, Asking, Reading};
 use crate::observe::scan::{Scanned, scan};
 use crate::pass::grounds::Seen;
+use crate::pass::hold::Awaited;
 use crate::pass::propose::Publishing;
 use crate::pass::setup::watched;
 use crate::pass::view::{self, Branches, Unseen, Viewed};
@@ -280,30 +281,34 @@ fn past(
     Ok(lacking.keys().filter_map(of).collect())
 }
 
-/// Returns what is proposed to be held in environments of other repositories, by their names here.
+/// Adds what is proposed to be held in environments of other repositories, by their names here; where that is there and cannot be
+/// read, each of those environments with the reason: nothing may follow them then that might be held.
 ///
 /// For each repository one listing of Git's, and one question to its forge where something is proposed.
-///
-/// # Errors
-///
-/// [`PassError`] where it is there and cannot be read: nothing may be moved then that might be held.
-pub(crate) async fn awaited(config: &Repository, others: &Others) -> Result<Vec<Hold>, PassError> {
-    let mut awaited = Vec::new();
+pub(crate) async fn awaited(config: &Repository, others: &Others, awaited: &mut Awaited) {
     for (url, other) in others {
         let Ok(other) = other else { continue };
         let proposed = other.viewed.awaited(&other.config, &other.publishing).await;
-        let proposed = proposed.map_err(|error| PassError::Files(format!("{url}: {}", in_words(&error))))?;
-        if proposed.is_empty() {
-            continue;
-        }
         for before in config.environments.0.iter().flat_map(|environment| &environment.after) {
             let Predecessor::Elsewhere { repository, environment, name, .. } = before else { continue };
-            let there = other.config.environments.named(environment).filter(|_| repository == url);
-            let held = there.map(|there| concerning(proposed.clone(), other, there, name)).unwrap_or_default();
-            awaited.extend(held.into_iter().filter(|hold| !awaited.contains(hold)).collect::<Vec<_>>());
+            if repository != url {
+                continue;
+            }
+            match &proposed {
+                Ok(proposed) => {
+                    let there = other.config.environments.named(environment);
+                    let held = there.map(|there| concerning(proposed.holds.clone(), other, there, name));
+                    let new = held.unwrap_or_default().into_iter().filter(|hold| !awaited.holds.contains(hold));
+                    let new: Vec<Hold> = new.collect();
+                    awaited.holds.extend(new);
+                }
+                Err(error) => {
+                    let reason = format!("what is proposed to be held in {url}: {}", in_words(error));
+                    awaited.unread.insert(name.clone(), reason);
+                }
+            }
         }
     }
-    Ok(awaited)
 }
 
 /// Returns the tips of every other repository: what was told of them holds as long as they stay.
@@ -322,7 +327,8 @@ pub(super) fn look<'a>(inputs: &Inputs<'a>, observation: &mut Observation) -> Ve
     let Inputs { config, others, cache, limits, .. } = *inputs;
     let (all, seen) = find(Looking { config, others, cache, limits });
     for (here, at, found) in all {
-        match found {
+        let unread = inputs.awaited.unread.get(here);
+        match unread.map_or(found, |reason| Err(Unseen::Failed(reason.clone()))) {
             Ok(found) => {
                 observation.elsewhere.insert(here.clone(), found);
             }

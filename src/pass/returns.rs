@@ -5,10 +5,14 @@
 
 use std::cmp::Ordering as Comparison;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use crate::config::repository::Repository;
 use crate::decide::past;
 use crate::edit;
+use crate::git::GitError;
 use crate::model::change::ChangeSet;
+use crate::model::commit::CommitId;
 use crate::model::decision::Question;
 use crate::model::environment::{EnvironmentName, Publish};
 use crate::model::history::{Mover, Ordered, Shift, Timeline};
@@ -17,16 +21,21 @@ use crate::model::observation::Observation;
 use crate::model::outcome::{Skipped, Trouble};
 use crate::model::policy::Pin;
 use crate::model::proposal::{Action, Move, Proposal};
+use crate::model::pull_request::HeadBranch;
 use crate::model::site::Value;
 use crate::model::watch::{Watch, WatchState};
 use crate::pass::grounds::{self, Seen};
 use crate::pass::order::rollback::digest_of;
 use crate::pass::order::{add_holds, read_holds};
-use crate::pass::{Editing, Inputs, is_asked_for};
+use crate::pass::propose::Publishing;
+use crate::pass::run::Run;
+use crate::pass::view::Branches;
+use crate::pass::{Editing, Inputs, Planned, blocking, is_asked_for};
 use crate::promote::order::{self, NoWayBack, version_before};
 use crate::promote::{self, Promoted};
 use crate::publish::held::{self, HoldChange};
 use crate::publish::plan::{OrderNote, PlannedCommit, ordered_commit};
+use crate::publish::pull_requests::heads::look;
 
 /// A return that is to be published.
 #[derive(Debug, Clone)]
@@ -38,6 +47,8 @@ pub struct Return {
     /// The commit that holds what goes, where the environment is on a branch of its own: holds live on the base. It
     /// comes first, since what is held and still runs does no harm.
     pub hold: Option<PlannedCommit>,
+    /// What that commit holds.
+    pub held: Vec<Hold>,
     /// What it changes.
     pub changes: ChangeSet,
 }
@@ -48,6 +59,7 @@ struct Made {
     proposal: Proposal,
     commit: PlannedCommit,
     hold: Option<PlannedCommit>,
+    held: Vec<Hold>,
     changes: ChangeSet,
 }
 
@@ -62,8 +74,8 @@ impl Settled {
     /// Puts the proposals behind the others.
     pub(super) fn take_place(self, promoted: &mut Promoted) -> (Vec<Return>, Vec<Trouble>) {
         let mut returns = Vec::with_capacity(self.found.len());
-        for Made { proposal, commit, hold, changes } in self.found {
-            returns.push(Return { proposal: promoted.proposals.len(), commit, hold, changes });
+        for Made { proposal, commit, hold, held, changes } in self.found {
+            returns.push(Return { proposal: promoted.proposals.len(), commit, hold, held, changes });
             promoted.proposals.push(proposal);
         }
         (returns, self.troubles)
@@ -240,7 +252,7 @@ async fn one(
     }
     let is_new = |hold: &Hold| {
         let stands = |other: &&Hold| other.until.is_none() && other.environment == hold.environment;
-        let known = observation.holds.iter().filter(|hold| !inputs.awaited.contains(hold));
+        let known = observation.holds.iter().filter(|hold| !inputs.awaited.holds.contains(hold));
         let mut known = known.filter(stands);
         !known.any(|other| (&other.image, &other.tag) == (&hold.image, &hold.tag))
     };
@@ -264,12 +276,13 @@ async fn one(
     }
     let (_, edit) = add_holds(holds, &held).map_err(|error| error.to_string())?;
     let style = &inputs.config.commit;
-    let mut hold = None;
+    let (mut hold, mut held_apart) = (None, Vec::new());
     match (&environment.branch, edit) {
         (_, None) => {}
         (None, Some(edit)) => changes.files.push(edit),
         (Some(_), Some(edit)) => {
-            let change = HoldChange { held: std::mem::take(&mut held), ..HoldChange::default() };
+            held_apart = std::mem::take(&mut held);
+            let change = HoldChange { held: held_apart.clone(), ..HoldChange::default() };
             hold = Some(held::commit(environment.name.clone(), &change, edit, style));
         }
     }
@@ -283,7 +296,82 @@ async fn one(
         failed: Some(failed),
     };
     let commit = ordered_commit(&environment.name, &changes.changes, changes.files.clone(), style, &note);
-    Ok(Made { proposal, commit, hold, changes })
+    Ok(Made { proposal, commit, hold, held: held_apart, changes })
+}
+
+/// Lets what goes back and cannot be committed stand as pull requests, and names their environments: who wants it back without a
+/// person's word has them merged by a pass, where the forge tells what keeps a head from that; on plain Git a head branch waits for
+/// a person.
+pub(super) fn propose_instead(
+    planned: &mut Planned,
+    publishing: &Publishing,
+    reason: Option<&str>,
+    is_meant: &dyn Fn(&Return, &Proposal) -> bool,
+) -> BTreeSet<EnvironmentName> {
+    let publish = match publishing {
+        Publishing::Forge(_) => Publish::AutoMerge,
+        Publishing::Plain => Publish::PullRequest,
+        Publishing::Missing(_) => return BTreeSet::new(),
+    };
+    let mut proposed = BTreeSet::new();
+    for returned in &planned.returns {
+        let proposal = &mut planned.promoted.proposals[returned.proposal];
+        if proposal.publish == Publish::Commit && is_meant(returned, proposal) {
+            (proposal.publish, proposal.action) = (publish, Action::Opened);
+            proposed.insert(proposal.environment.clone());
+            planned.promoted.skipped.extend(reason.map(|reason| Skipped {
+                what: format!("{} {}", proposal.environment, proposal.group),
+                reason: format!("{reason}: what goes back is proposed instead"),
+            }));
+        }
+    }
+    proposed
+}
+
+/// Lets what goes back go on as the head branch on which an earlier pass has proposed it: nothing is pushed again that was refused.
+///
+/// # Errors
+///
+/// [`GitError`] when the branches cannot be read.
+pub(super) async fn go_on_as_proposed(
+    run: &Run<'_>,
+    config: &Repository,
+    (base, branches): (&CommitId, &Branches),
+    planned: &mut Planned,
+) -> Result<(), GitError> {
+    let is_committed = |returned: &&Return| planned.promoted.proposals[returned.proposal].publish == Publish::Commit;
+    let place = |returned: &Return| {
+        let proposal = &planned.promoted.proposals[returned.proposal];
+        let head = config.pull_request.head_of(&proposal.environment, &proposal.group);
+        let own = config.environments.named(&proposal.environment).and_then(|found| found.branch.as_ref());
+        let onto = match own {
+            None => Some((run.branch, base)),
+            Some(own) => Some(own).zip(branches.get(own).and_then(|viewed| viewed.as_ref().ok()?.base.as_ref())),
+        };
+        Some((head, onto.map(|(branch, tip)| (branch.clone(), tip.clone()))?, returned.commit.key.clone()))
+    };
+    let wanted: Vec<_> = planned.returns.iter().filter(is_committed).filter_map(place).collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let (remote, prefix, style) =
+        (Arc::clone(&run.remote), config.pull_request.branch_prefix.clone(), config.commit.clone());
+    let stands = blocking(move || {
+        let listed = remote.heads(&prefix)?;
+        let mut stands = BTreeSet::new();
+        for (head, (branch, tip), key) in wanted {
+            let own = listed.iter().filter(|(name, _)| *name == head).cloned().collect();
+            let looked = look(&*remote, (&branch, &tip), own, &style, &[])?;
+            let is_it = |one: &HeadBranch| one.is_own && one.is_return && one.key.as_ref() == Some(&key);
+            if looked.iter().any(is_it) {
+                stands.insert(key);
+            }
+        }
+        Ok(stands)
+    })
+    .await?;
+    propose_instead(planned, &run.publishing, None, &|returned, _| stands.contains(&returned.commit.key));
+    Ok(())
 }
 
 /// Returns the shifts by which Tagboat went back by itself.

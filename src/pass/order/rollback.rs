@@ -243,7 +243,7 @@ fn hold(given: &Ordering<'_>, ground: &Ground<'_>, question: &Question, left: &B
         let is_new = !settled.holds.iter().any(|hold| hold.image == question.image && hold.tag == *tag);
         let concerned = [&question.environment];
         // What is only proposed to be held may be closed again: it does not stand in for a hold of its own.
-        let awaited = &ground.inputs.awaited;
+        let awaited = &ground.inputs.awaited.holds;
         let mut holds = ground.observation.holds.iter().filter(|hold| !awaited.contains(hold));
         let is_held = holds
             .any(|hold| hold.until.is_none() && hold.covers(&concerned, &question.image, tag, ground.observation.now));

@@ -171,6 +171,33 @@ fn what_is_proposed_to_be_held_there_counts_here() {
 }
 
 #[test]
+fn what_is_proposed_there_and_cannot_be_read_lets_only_those_wait_that_come_after_it() {
+    let scene = Scene::new("  - name: lab\n    files: [lab/**]\n    publish: commit\n");
+    scene.bring("1.5.0", 3);
+    let people = Repository { folder: scene.world.scratch.path("shop") };
+    let shop = scene.shop.folder.display().to_string();
+    scene.shop.git(&["clone", "--quiet", &shop, &people.folder.display().to_string()]);
+    people.commit_files(&[("lab/web.yaml", &scene.world.deployment("acme/web:1.4.0"))], "A lab", 4);
+    people.git(&["push", "--quiet", "origin", "main"]);
+    scene.platform.git(&["branch", "tagboat/@holds", "main"]);
+    scene.platform.land("tagboat/@holds", &[(".tagboat/holds.yaml", "junk: [")], "Mine", 5);
+    let ran = scene.run(3);
+    let lab = String::from_utf8(scene.shop.show("main", "lab/web.yaml")).unwrap();
+    assert!(lab.contains("1.6.0"), "nothing comes before it: {ran:?}");
+    assert_eq!(scene.prod(), "1.4.0", "{ran:?}");
+    let told = words(&ran.out);
+    assert!(
+        told.contains("what is proposed to be held in") && told.contains(".tagboat/holds.yaml on tagboat/@holds"),
+        "{ran:?}"
+    );
+    let status = scene.json(&["status"], 3);
+    assert!(status.to_string().contains("what is proposed to be held in"), "{status}");
+    scene.platform.git(&["update-ref", "-d", "refs/heads/tagboat/@holds"]);
+    scene.run(0);
+    assert_eq!(scene.prod(), "1.5.0");
+}
+
+#[test]
 fn drift_against_another_repository_is_told_by_status_and_check() {
     let scene = Scene::new("");
     scene.bring("1.5.0", 3);

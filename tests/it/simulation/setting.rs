@@ -6,7 +6,7 @@ use fastrand::Rng;
 use jiff::Timestamp;
 use jiff::civil::{Date, Weekday};
 
-use super::upstream;
+use super::{around, upstream};
 
 /// The images; with a group, the first two move together.
 pub(super) const IMAGES: [&str; 3] = ["ghcr.io/acme/web", "ghcr.io/acme/api", "ghcr.io/acme/tool"];
@@ -121,6 +121,8 @@ pub(super) struct Setting {
     pub(super) forge: Option<ForgeSetting>,
     /// An environment of another repository that comes before the first one.
     pub(super) upstream: Option<upstream::Drawn>,
+    /// What the base requires.
+    pub(super) around: around::Drawn,
     pub(super) start: Timestamp,
 }
 
@@ -170,12 +172,18 @@ impl Setting {
                 wants_checks: rng.u8(..3) > 0,
             }),
             upstream: None,
+            around: around::Drawn::default(),
             start,
         }
     }
 
     /// Writes `.tagboat.yaml`.
     pub(super) fn config(&self) -> String {
+        self.config_with(None)
+    }
+
+    /// Writes it with what the names of head branches begin with.
+    pub(super) fn config_with(&self, prefix: Option<&str>) -> String {
         let mut text =
             "version: 1\nimages:\n  - match: ghcr.io/acme/*\n    semver: 1.x\n    ignore: ['-debug$']\n".to_owned();
         if self.pins {
@@ -187,8 +195,11 @@ impl Setting {
         if self.has_group {
             let _infallible = writeln!(text, "groups:\n  - name: shop\n    images: [{}, {}]", IMAGES[0], IMAGES[1]);
         }
-        if self.forge.is_some_and(|forge| !forge.wants_checks) {
-            text.push_str("pullRequest: {allowNoChecks: true}\n");
+        let allows = self.forge.is_some_and(|forge| !forge.wants_checks).then(|| "allowNoChecks: true".to_owned());
+        let prefix = prefix.map(|prefix| format!("branchPrefix: {prefix}"));
+        let style: Vec<String> = allows.into_iter().chain(prefix).collect();
+        if !style.is_empty() {
+            let _infallible = writeln!(text, "pullRequest: {{{}}}", style.join(", "));
         }
         text.push_str("environments:\n");
         for (index, environment) in self.environments.iter().enumerate() {
