@@ -5,7 +5,7 @@ use crate::model::decision::{Origin, Question, Reason, Verdict};
 use crate::model::environment::Publish;
 use crate::model::gate::{GateSpec, SoakCount};
 use crate::model::glob::{ImageGlob, PathGlobs};
-use crate::model::history::Past;
+use crate::model::history::{Mover, Past, Shift, Word};
 use crate::model::policy::{Group, Pin, Policy, Select, Step};
 use crate::model::site::Value;
 use crate::model::tags::{ImageTags, TagIndex, TagList};
@@ -246,18 +246,18 @@ fn a_failure_is_laid_to_nobody_while_it_is_not_known_what_else_came() {
     let now: Timestamp = "2026-11-20T08:10:00Z".parse().unwrap();
     let commit = crate::model::commit::CommitId("c1".into());
     let (from, to) = (value("1.0.0"), value("1.1.0"));
-    let shift = crate::model::history::Shift {
+    let shift = Shift {
         commit: commit.clone(),
         time: now,
         landed: now,
-        by: crate::model::history::Mover::Tagboat,
-        word: crate::model::history::Word::default(),
+        by: Mover::Tagboat,
+        word: Word::default(),
         from: [from.clone()].into(),
         to: [to.clone()].into(),
         steps: [(from, to)].into(),
+        changes: Vec::new(),
     };
-    let timeline =
-        crate::model::history::Timeline { shifts: vec![shift], asides: Vec::new(), oldest: now, whole: true };
+    let timeline = Timeline { shifts: vec![shift], asides: Vec::new(), spread: Vec::new(), oldest: now, whole: true };
     let failed = crate::model::pull_request::Check {
         name: "deploy/dev".to_owned(),
         state: crate::model::pull_request::CheckState::Failed,
@@ -282,25 +282,26 @@ fn a_failure_is_laid_to_nobody_while_it_is_not_known_what_else_came() {
 }
 
 /// A timeline in which values came one after the other, at these hours of a day, the newest last.
-fn timeline(came: &[(&str, i64)]) -> crate::model::history::Timeline {
+fn timeline(came: &[(&str, i64)]) -> Timeline {
     let start: Timestamp = "2026-11-20T00:00:00Z".parse().unwrap();
     let at = |hours: i64| start + jiff::SignedDuration::from_hours(hours);
     let shift = |(depth, pair): (usize, &[(&str, i64)])| {
         let (from, to) = (value(pair[0].0), value(pair[1].0));
-        let word = crate::model::history::Word { depth, ..Default::default() };
-        crate::model::history::Shift {
+        let word = Word { depth, ..Default::default() };
+        Shift {
             commit: crate::model::commit::CommitId(format!("c{}", pair[1].0).into()),
             time: at(pair[1].1),
             landed: at(pair[1].1),
-            by: crate::model::history::Mover::Tagboat,
+            by: Mover::Tagboat,
             word,
             from: [from.clone()].into(),
             to: [to.clone()].into(),
             steps: [(from, to)].into(),
+            changes: Vec::new(),
         }
     };
     let shifts = came.windows(2).rev().enumerate().map(shift).collect();
-    crate::model::history::Timeline { shifts, asides: Vec::new(), oldest: start, whole: true }
+    Timeline { shifts, asides: Vec::new(), spread: Vec::new(), oldest: start, whole: true }
 }
 
 /// The rows of `prod`, after `eu` and `us`, where soak counts two hours from the introduction, at an hour of the day.
@@ -370,7 +371,7 @@ fn a_digest_that_gave_way_comes_back_only_where_nobody_moved_the_environment_bef
     };
     let environments =
         Environments(vec![environment("dev", &[], Publish::Commit), environment("prod", &["dev"], Publish::Commit)]);
-    let went_back = |by: &crate::model::history::Mover| {
+    let went_back = |by: &Mover| {
         let mut observation = observation(&[WEB]);
         let mut dev = timeline(&[(old, 0), (new, 1), (old, 2)]);
         dev.shifts.iter_mut().for_each(|shift| shift.by = by.clone());
@@ -381,12 +382,12 @@ fn a_digest_that_gave_way_comes_back_only_where_nobody_moved_the_environment_bef
         let decisions = vec![following("dev", old), following("prod", new)];
         told(&promote(&observation, decisions, &environments, &Groups::default()))
     };
-    let by_tagboat = went_back(&crate::model::history::Mover::Tagboat);
+    let by_tagboat = went_back(&Mover::Tagboat);
     assert!(
         by_tagboat[0].starts_with("prod/ghcr.io-acme-web: ") && by_tagboat[0].ends_with("committed"),
         "{by_tagboat:?}"
     );
-    let by_a_person = went_back(&crate::model::history::Mover::Person("Ada".into()));
+    let by_a_person = went_back(&Mover::Person("Ada".into()));
     assert!(by_a_person[0].contains("to which a person moved dev"), "{by_a_person:?}");
 }
 
@@ -429,7 +430,19 @@ fn an_environment_is_ahead_only_of_all_that_stands_before_it() {
     let with = |dev: &[&str]| {
         let values = dev.iter().map(|tag| value(tag)).collect();
         let runs = drift::Runs::from([(key("dev"), values), (key("prod"), [value("1.2.0")].into())]);
-        let found = drift::drift(&environments, &runs, &BTreeMap::new(), &order);
+        let (timelines, elsewhere) = (BTreeMap::new(), BTreeMap::new());
+        let matching = Matching::new((&[], BTreeSet::new()), &elsewhere, &environments);
+        let environments = &environments;
+        let comparing = drift::Comparing {
+            environments,
+            runs: &runs,
+            timelines: &timelines,
+            sites: &[],
+            matching: &matching,
+            order: &order,
+        };
+        let standing = drift::Standing::from([(key("prod"), [(value("1.2.0"), vec![0])].into())]);
+        let found = drift::drift(&comparing, &standing);
         found.into_iter().map(|drift| drift.reason).collect::<Vec<_>>()
     };
     assert_eq!(with(&["1.1.0"]), ["1.2.0 is ahead of dev, which runs 1.1.0"]);
