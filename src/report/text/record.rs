@@ -184,8 +184,10 @@ pub fn status(status: &Status, view: &View, out: &mut dyn io::Write) -> io::Resu
             let to = row.to.as_ref().map(short_value).unwrap_or_default();
             let earliest = next.earliest.map(|time| format!("earliest {}", minute(time)));
             let said = next.reason.clone().or(earliest).unwrap_or_default();
+            // The version stands before it already.
+            let said = said.strip_prefix(&format!("{to} is ")).unwrap_or(&said);
             let what = format!("{} {to}", whose(name, row));
-            named(&mut page, Tone::Wait, &what, &said)?;
+            named(&mut page, Tone::Wait, &what, said)?;
             gates(&mut page, &next.gates, Passing::Left)?;
         }
     }
