@@ -1,12 +1,12 @@
 //! The fakes are held against descriptions: what these do not allow is found.
 
-use std::collections::HashMap;
 use std::io::Write as _;
 
 use serde_json::{Value, json};
 
 use crate::support::forge::description::{Exchange, forgejo, github, gitlab};
 use crate::support::forge::graphql;
+use crate::support::forge::sheet::Sheet;
 
 const NOTES: &str = "projects/a%2Fb/merge_requests/1/notes";
 
@@ -64,7 +64,7 @@ fn what_is_not_compared_is_said() {
 
 #[test]
 fn what_a_schema_of_graphql_does_not_allow_is_found() {
-    let types = HashMap::from([
+    let types = Sheet::from_iter([
         (
             "Query".to_owned(),
             json!({"fields": {"pull": {"type": "Pull", "arguments": {"number": "Int!"}}}}).to_string(),

@@ -257,11 +257,26 @@ fn ways(world: &World, cloud: &FakeCloud) -> Vec<Way> {
     ]
 }
 
+/// How many ways there are; each runs in a world of its own, since what fails waits before it is tried again.
+const WAYS: usize = 19;
+
 #[test]
 fn no_login_of_any_kind_shows_wherever_it_fails() {
-    let world = World::with_web(&["1.4.0", "1.5.0"]);
-    let cloud = FakeCloud::launch();
-    world.write("web.yaml", world.deployment("acme/web:1.4.0"));
+    std::thread::scope(|scope| {
+        for index in 0..WAYS {
+            scope.spawn(move || {
+                let world = World::with_web(&["1.4.0", "1.5.0"]);
+                let cloud = FakeCloud::launch();
+                world.write("web.yaml", world.deployment("acme/web:1.4.0"));
+                let mut ways = ways(&world, &cloud);
+                assert_eq!(ways.len(), WAYS);
+                shows_nowhere(&world, &cloud, &ways.swap_remove(index));
+            });
+        }
+    });
+}
+
+fn shows_nowhere(world: &World, cloud: &FakeCloud, way: &Way) {
     let key = private_key();
     let key = key.lines().nth(1).unwrap();
     let mut secrets: Vec<String> =
@@ -273,72 +288,69 @@ fn no_login_of_any_kind_shows_wherever_it_fails() {
     ]);
     secrets.push("Signature=".to_owned());
     let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
-    for way in ways(&world, &cloud) {
-        let host = world.registry.host();
-        let service = format!("version: 1\nregistries: [{{host: '{host}', auth: {{{}}}}}]\n", way.auth);
-        let service = world.beside("service.yaml", &service);
-        let plan = |what: &str| {
-            let arguments = ["plan", "--output", "json", "--service", &service, "-vv", "--log-format", "json"];
-            let ran =
-                world.finish(world.command(&arguments).envs(way.variables.iter().map(|(name, value)| (name, value))));
+    let host = world.registry.host();
+    let service = format!("version: 1\nregistries: [{{host: '{host}', auth: {{{}}}}}]\n", way.auth);
+    let service = world.beside("service.yaml", &service);
+    let plan = |what: &str| {
+        let arguments = ["plan", "--output", "json", "--service", &service, "-vv", "--log-format", "json"];
+        let ran = world.finish(world.command(&arguments).envs(way.variables.iter().map(|(name, value)| (name, value))));
+        hides(&ran, &secrets);
+        for line in ran.err.lines() {
+            serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        }
+        assert!(ran.err.contains("\"path\":\"/v2/acme/web/tags/list\""), "{} {what}: -vv logs requests", way.name);
+        ran
+    };
+    let set = |login, statuses: Vec<(u16, Option<String>)>| {
+        world.registry.faults(|faults| {
+            (faults.vendor, faults.auth, faults.login) = (way.vendor, way.mode, login);
+            faults.statuses = statuses;
+        });
+    };
+    set(way.login, Vec::new());
+    let good = plan("works");
+    if way.name == "registry token" {
+        good.ended(3);
+    } else {
+        assert_eq!(good.ended(0).json()["changes"].as_array().unwrap().len(), 1, "{}", way.name);
+    }
+    let out = world.scratch.path("snapshot.json").display().to_string();
+    let recorded = || {
+        let mut snapshot = world.command(&["snapshot", "--out", &out, "--service", &service, "-vv"]);
+        hides(&world.finish(snapshot.envs(way.variables.iter().map(|(name, value)| (name, value)))), &secrets);
+        let text = std::fs::read_to_string(&out).unwrap();
+        assert!(!secrets.iter().any(|secret| text.contains(secret)), "{}: {text}", way.name);
+        text
+    };
+    assert!(way.name == "registry token" || recorded().contains("1.5.0"), "{}", way.name);
+    let reason = |ran: Ran| ran.ended(3).json()["errors"][0]["reason"].as_str().unwrap().to_owned();
+    if way.login.is_some() {
+        set(Some(("acme", "rotated")), Vec::new());
+        let reason = reason(plan("refused"));
+        assert!(reason.contains("refuses the credentials from"), "{}: {reason}", way.name);
+        assert!(recorded().contains("refuses the credentials from"), "a failure is recorded, too");
+        let image = format!("{host}/acme/web");
+        for arguments in [&["check", "--registries"][..], &["explain", &image][..]] {
+            let further = ["--service", &service, "-vv", "--log-format", "json"];
+            let variables = way.variables.iter().map(|(name, value)| (name, value));
+            let ran = world.finish(world.command(&[arguments, &further].concat()).envs(variables));
+            assert!(ran.out.contains("refuses"), "{}: {ran:?}", way.name);
             hides(&ran, &secrets);
-            for line in ran.err.lines() {
-                serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
-            }
-            assert!(ran.err.contains("\"path\":\"/v2/acme/web/tags/list\""), "{} {what}: -vv logs requests", way.name);
-            ran
-        };
-        let set = |login, statuses: Vec<(u16, Option<String>)>| {
-            world.registry.faults(|faults| {
-                (faults.vendor, faults.auth, faults.login) = (way.vendor, way.mode, login);
-                faults.statuses = statuses;
-            });
-        };
-        set(way.login, Vec::new());
-        let good = plan("works");
-        if way.name == "registry token" {
-            good.ended(3);
-        } else {
-            assert_eq!(good.ended(0).json()["changes"].as_array().unwrap().len(), 1, "{}", way.name);
         }
-        let out = world.scratch.path("snapshot.json").display().to_string();
-        let recorded = || {
-            let mut snapshot = world.command(&["snapshot", "--out", &out, "--service", &service, "-vv"]);
-            hides(&world.finish(snapshot.envs(way.variables.iter().map(|(name, value)| (name, value)))), &secrets);
-            let text = std::fs::read_to_string(&out).unwrap();
-            assert!(!secrets.iter().any(|secret| text.contains(secret)), "{}: {text}", way.name);
-            text
-        };
-        assert!(way.name == "registry token" || recorded().contains("1.5.0"), "{}", way.name);
-        let reason = |ran: Ran| ran.ended(3).json()["errors"][0]["reason"].as_str().unwrap().to_owned();
-        if way.login.is_some() {
-            set(Some(("acme", "rotated")), Vec::new());
-            let reason = reason(plan("refused"));
-            assert!(reason.contains("refuses the credentials from"), "{}: {reason}", way.name);
-            assert!(recorded().contains("refuses the credentials from"), "a failure is recorded, too");
-            let image = format!("{host}/acme/web");
-            for arguments in [&["check", "--registries"][..], &["explain", &image][..]] {
-                let further = ["--service", &service, "-vv", "--log-format", "json"];
-                let variables = way.variables.iter().map(|(name, value)| (name, value));
-                let ran = world.finish(world.command(&[arguments, &further].concat()).envs(variables));
-                assert!(ran.out.contains("refuses"), "{}: {ran:?}", way.name);
-                hides(&ran, &secrets);
+    }
+    set(way.login, vec![(500, Some("0".to_owned())); 9]);
+    reason(plan("broken"));
+    set(way.login, Vec::new());
+    if ["aws", "google", "azure"].iter().any(|name| way.name.starts_with(name)) {
+        for fault in [CloudFault::Expired, CloudFault::Broken, CloudFault::Html] {
+            cloud.fault(fault);
+            let ran = plan("cloud");
+            // Google's metadata server has nothing that could expire.
+            if (fault, way.name) != (CloudFault::Expired, "google metadata") {
+                reason(ran);
             }
         }
-        set(way.login, vec![(500, Some("0".to_owned())); 9]);
-        reason(plan("broken"));
-        set(way.login, Vec::new());
-        if ["aws", "google", "azure"].iter().any(|name| way.name.starts_with(name)) {
-            for fault in [CloudFault::Expired, CloudFault::Broken, CloudFault::Html] {
-                cloud.fault(fault);
-                let ran = plan("cloud");
-                // Google's metadata server has nothing that could expire.
-                if (fault, way.name) != (CloudFault::Expired, "google metadata") {
-                    reason(ran);
-                }
-            }
-            cloud.fault(CloudFault::None);
-        }
+        cloud.fault(CloudFault::None);
     }
     for folder in ["cache", "home", "tree"] {
         let folder = world.scratch.path(folder);

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use rustix::fs::StatVfsMountFlags;
 use tagboat::git::program::ProgramEnvironment;
 use tempfile::TempDir;
 
@@ -15,6 +16,16 @@ const SETTINGS: [(&str, &str); 4] =
 /// Noon of the first of January 2026, in seconds since 1970.
 const NOON: i64 = 1_767_268_800;
 
+/// Where files need no disk, if there is room for those of all tests that run at once and programs may be started:
+/// containers often have little, and forbid it.
+fn roomy_memory() -> Option<PathBuf> {
+    const ROOM: u64 = 1 << 30;
+    let memory = PathBuf::from("/dev/shm");
+    let there = rustix::fs::statvfs(&memory).ok()?;
+    let has_room = there.f_bavail.saturating_mul(there.f_frsize) >= ROOM;
+    (has_room && !there.f_flag.contains(StatVfsMountFlags::NOEXEC)).then_some(memory)
+}
+
 /// A folder of its own for one test, gone when it is dropped.
 pub(crate) struct Scratch {
     folder: TempDir,
@@ -23,7 +34,7 @@ pub(crate) struct Scratch {
 impl Scratch {
     /// Makes the folder.
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary folder") }
+        Self { folder: tempfile::tempdir_in(roomy_memory().unwrap_or_else(std::env::temp_dir)).expect("a folder") }
     }
 
     /// Returns a path in it.

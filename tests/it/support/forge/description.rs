@@ -6,17 +6,18 @@
 
 use std::collections::HashMap;
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use serde_json::Value;
 
+use super::sheet::Sheet;
+
 /// The most levels that are looked into.
 const DEPTH: usize = 12;
 
-/// A description, each entry parsed when it is asked for.
+/// A description of paths and of what they take and answer.
 pub(crate) struct Description {
-    entries: HashMap<String, String>,
+    entries: Sheet,
     /// Swagger 2 knows no `null`, and the servers that it describes send it.
     takes_null: bool,
 }
@@ -38,12 +39,12 @@ static GITLAB: OnceLock<Option<Description>> = OnceLock::new();
 
 /// Returns GitHub's description.
 pub(crate) fn github() -> Option<&'static Description> {
-    GITHUB.get_or_init(|| Some(Description { entries: entries("github")?, takes_null: false })).as_ref()
+    GITHUB.get_or_init(|| Some(Description { entries: Sheet::read("github")?, takes_null: false })).as_ref()
 }
 
 /// Returns Forgejo's description.
 pub(crate) fn forgejo() -> Option<&'static Description> {
-    FORGEJO.get_or_init(|| Some(Description { entries: entries("forgejo")?, takes_null: true })).as_ref()
+    FORGEJO.get_or_init(|| Some(Description { entries: Sheet::read("forgejo")?, takes_null: true })).as_ref()
 }
 
 /// Returns what GitLab documents of the parts that are used.
@@ -60,21 +61,6 @@ pub(crate) fn gitlab() -> Option<&'static Description> {
         Description { entries, takes_null: false }
     };
     GITLAB.get_or_init(|| Some(read())).as_ref()
-}
-
-/// Returns the lines of a description that this machine has, or says that it has none.
-#[expect(clippy::print_stdout, reason = "what is skipped is said where the test's output is read")]
-#[expect(clippy::disallowed_methods, reason = "the folder of descriptions is where `tests/run` puts it")]
-pub(super) fn entries(name: &str) -> Option<HashMap<String, String>> {
-    let named = std::env::var_os("TAGBOAT_OPENAPI").map(PathBuf::from);
-    let folder = named.clone().unwrap_or_else(|| PathBuf::from(concat!(env!("CARGO_TARGET_TMPDIR"), "/../openapi")));
-    let Ok(text) = std::fs::read_to_string(folder.join(format!("{name}.txt"))) else {
-        assert!(named.is_none(), "TAGBOAT_OPENAPI names a folder without {name}.txt");
-        println!("skipped: nothing is compared with the description `{name}`; `tests/run` brings it");
-        return None;
-    };
-    let rows = text.lines().filter_map(|line| line.split_once(' '));
-    Some(rows.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
 }
 
 /// Ends the tests where the description does not allow what was asked or answered: a panic in a server would only break
@@ -95,16 +81,15 @@ impl Description {
         must_be_empty(&self.faults(exchange));
     }
 
-    fn entry(&self, key: &str) -> Value {
-        let text = self.entries.get(key).unwrap_or_else(|| panic!("the description has no {key}"));
-        serde_json::from_str(text).unwrap()
+    fn entry(&self, key: &str) -> &Value {
+        self.entries.get(key).unwrap_or_else(|| panic!("the description has no {key}"))
     }
 
     /// Follows a reference.
-    fn resolved(&self, value: &Value) -> Value {
+    fn resolved<'a>(&'a self, value: &'a Value) -> &'a Value {
         match value["$ref"].as_str() {
-            Some(place) => self.resolved(&self.entry(&place.trim_start_matches('#').replace(' ', "%20"))),
-            None => value.clone(),
+            Some(place) => self.resolved(self.entry(&place.trim_start_matches('#').replace(' ', "%20"))),
+            None => value,
         }
     }
 
@@ -116,7 +101,7 @@ impl Description {
         let operation = &item[exchange.method.to_lowercase()];
         let of_both = [&item["parameters"], &operation["parameters"]];
         let parameters = of_both.into_iter().filter_map(Value::as_array).flatten().map(|one| self.resolved(one));
-        let parameters: Vec<Value> = parameters.collect();
+        let parameters: Vec<&Value> = parameters.collect();
         for name in exchange.query {
             let plain = name.trim_end_matches("[]");
             if !parameters
@@ -126,13 +111,13 @@ impl Description {
                 faults.push(format!("{what}: no parameter {name}"));
             }
         }
-        let in_body = parameters.iter().find(|one| one["in"] == "body").map(|one| one["schema"].clone());
+        let in_body = parameters.iter().find(|one| one["in"] == "body").map(|one| &one["schema"]);
         let body = self.resolved(&operation["requestBody"]);
         let of_content = body["content"].as_object().and_then(|content| content.values().next());
-        let schema = in_body.or_else(|| of_content.map(|content| content["schema"].clone()));
+        let schema = in_body.or_else(|| of_content.map(|content| &content["schema"]));
         match schema {
             Some(schema) if !exchange.sent.is_null() => {
-                self.compare(&schema, exchange.sent, &format!("{what}: request"), DEPTH, &mut faults);
+                self.compare(schema, exchange.sent, &format!("{what}: request"), DEPTH, &mut faults);
             }
             None if !exchange.sent.is_null() => faults.push(format!("{what} takes no body")),
             Some(_) if body["required"] == true => faults.push(format!("{what} wants a body")),
@@ -162,7 +147,7 @@ impl Description {
     }
 
     /// Finds the path that fits best: the one with the most parts that are no placeholders.
-    fn item(&self, exchange: &Exchange<'_>) -> Option<Value> {
+    fn item(&self, exchange: &Exchange<'_>) -> Option<&Value> {
         let parts: Vec<&str> = exchange.path.trim_matches('/').split('/').collect();
         // `{index}.{diffType}` is another thing than any part.
         let is_any = |wanted: &str| wanted.starts_with('{') && !wanted.contains('.');
@@ -174,8 +159,8 @@ impl Description {
             same && (is_long || wanted.len() == parts.len())
         };
         let fixed = |key: &str| key.split('/').filter(|part| !part.starts_with('{')).count();
-        let mut keys: Vec<&String> =
-            self.entries.keys().filter(|key| key.strip_prefix("/paths").is_some_and(fits)).collect();
+        let mut keys: Vec<&str> =
+            self.entries.names().filter(|key| key.strip_prefix("/paths").is_some_and(fits)).collect();
         keys.sort_by_key(|key| std::cmp::Reverse(fixed(key)));
         let method = exchange.method.to_lowercase();
         keys.into_iter().map(|key| self.entry(key)).find(|item| item.get(&method).is_some())
@@ -231,7 +216,7 @@ impl Description {
             self.compare(&schema["items"], item, &format!("{at}[]"), depth - 1, faults);
         }
         if let Some(object) = value.as_object() {
-            self.compare_fields(&schema, object, at, depth, faults);
+            self.compare_fields(schema, object, at, depth, faults);
         }
     }
 
@@ -247,29 +232,28 @@ impl Description {
         self.gather(schema, &mut known, &mut required, &mut is_open);
         let is_listed = !known.is_empty();
         for (name, inner) in object {
-            match known.get(name) {
+            match known.get(name.as_str()) {
                 Some(schema) => self.compare(schema, inner, &format!("{at}.{name}"), depth - 1, faults),
                 None if is_listed && !is_open => faults.push(format!("{at}: no field {name}")),
                 None => {}
             }
         }
-        let missing = required.iter().filter(|name| !object.contains_key(*name));
+        let missing = required.iter().filter(|name| !object.contains_key(**name));
         faults.extend(missing.map(|name| format!("{at}: {name} is missing")));
     }
 
     /// Gathers the fields of an object and of everything that it is made of.
-    fn gather(
-        &self,
-        schema: &Value,
-        known: &mut HashMap<String, Value>,
-        required: &mut Vec<String>,
+    fn gather<'a>(
+        &'a self,
+        schema: &'a Value,
+        known: &mut HashMap<&'a str, &'a Value>,
+        required: &mut Vec<&'a str>,
         is_open: &mut bool,
     ) {
         let schema = self.resolved(schema);
         let fields = schema["properties"].as_object().into_iter().flatten();
-        known.extend(fields.map(|(name, schema)| (name.clone(), schema.clone())));
-        required
-            .extend(schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned));
+        known.extend(fields.map(|(name, schema)| (name.as_str(), schema)));
+        required.extend(schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str));
         // What may be one of several is compared with each of them.
         let is_choice = ["oneOf", "anyOf"].iter().any(|word| schema[word].is_array());
         *is_open |= is_choice || schema["additionalProperties"] == true || schema["additionalProperties"].is_object();

@@ -5,18 +5,19 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use super::description::{entries, must_be_empty};
+use super::description::must_be_empty;
+use super::sheet::Sheet;
 
-static SCHEMA: OnceLock<Option<HashMap<String, String>>> = OnceLock::new();
+static SCHEMA: OnceLock<Option<Sheet>> = OnceLock::new();
 
 /// Whether this machine has the schema.
 pub(crate) fn is_there() -> bool {
-    SCHEMA.get_or_init(|| entries("graphql")).is_some()
+    SCHEMA.get_or_init(|| Sheet::read("graphql")).is_some()
 }
 
 /// Ends the tests where the schema does not allow a question, its variables, or the data of its answer.
 pub(crate) fn hold(question: &str, variables: &Value, data: &Value) {
-    if let Some(types) = SCHEMA.get_or_init(|| entries("graphql")) {
+    if let Some(types) = SCHEMA.get_or_init(|| Sheet::read("graphql")) {
         must_be_empty(&faults(types, question, variables, data));
     }
 }
@@ -38,14 +39,14 @@ fn words(text: &str) -> Vec<String> {
 }
 
 struct Reader<'a> {
-    types: &'a HashMap<String, String>,
+    types: &'a Sheet,
     words: std::iter::Peekable<std::vec::IntoIter<String>>,
     variables: HashMap<String, String>,
     faults: Vec<String>,
 }
 
 /// Finds everything that the types do not allow in a question, its variables, and the data of its answer.
-pub(crate) fn faults(types: &HashMap<String, String>, question: &str, variables: &Value, data: &Value) -> Vec<String> {
+pub(crate) fn faults(types: &Sheet, question: &str, variables: &Value, data: &Value) -> Vec<String> {
     let words = words(question).into_iter().peekable();
     let mut reader = Reader { types, words, variables: HashMap::new(), faults: Vec::new() };
     let root = if reader.next() == "mutation" { "Mutation" } else { "Query" };
@@ -62,7 +63,7 @@ pub(crate) fn faults(types: &HashMap<String, String>, question: &str, variables:
     reader.faults
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn next(&mut self) -> String {
         self.words.next().unwrap_or_default()
     }
@@ -86,12 +87,12 @@ impl Reader<'_> {
         }
     }
 
-    fn fields(&mut self, kind: &str) -> Value {
+    fn fields(&mut self, kind: &str) -> &'a Value {
         match self.types.get(kind) {
-            Some(text) => serde_json::from_str::<Value>(text).unwrap()["fields"].take(),
+            Some(of) => &of["fields"],
             None => {
                 self.faults.push(format!("no type {kind}"));
-                Value::Null
+                &Value::Null
             }
         }
     }
@@ -140,8 +141,8 @@ impl Reader<'_> {
                 self.faults.push(format!("{kind}.{name} is never null"));
             }
             if self.is_next("{") {
-                let first = value.as_array().map_or(value, |all| all.first().unwrap_or(&Value::Null)).clone();
-                self.selection(of.trim_matches(['!', '[', ']']), &first);
+                let first = value.as_array().map_or(value, |all| all.first().unwrap_or(&Value::Null));
+                self.selection(of.trim_matches(['!', '[', ']']), first);
             }
         }
         self.next();

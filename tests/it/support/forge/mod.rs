@@ -8,6 +8,7 @@ pub(crate) mod github;
 pub(crate) mod gitlab;
 pub(crate) mod graphql;
 pub(crate) mod rest;
+pub(crate) mod sheet;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
