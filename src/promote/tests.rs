@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::model::decision::{Origin, Question, Reason, Verdict};
-use crate::model::environment::Publish;
+use crate::model::environment::{Predecessor, Publish};
+use crate::model::file::Position;
 use crate::model::gate::{GateSpec, SoakCount};
 use crate::model::glob::{ImageGlob, PathGlobs};
 use crate::model::history::{Mover, Past, Shift, Word};
@@ -22,8 +23,7 @@ fn environment(name: &str, after: &[&str], publish: Publish) -> Environment {
     let mut environment = Environments::without_configuration().0.remove(0);
     environment.name = name.into();
     environment.files = PathGlobs::parse(&[format!("{name}/**")]).unwrap();
-    environment.after =
-        after.iter().map(|before| crate::model::environment::Predecessor::Here((*before).into())).collect();
+    environment.after = after.iter().map(|before| Predecessor::Here((*before).into())).collect();
     environment.publish = publish;
     environment
 }
@@ -336,6 +336,36 @@ fn counted_from_the_introduction_the_newest_that_all_have_had_comes_though_they_
     assert_eq!(introduced(&eu, &other, 7), ["prod/ghcr.io-acme-web: 1.0.0 -> 1.2.0 committed"]);
     assert_eq!(introduced(&eu, &other, 5), ["prod/ghcr.io-acme-web: 1.0.0 -> 1.1.0 committed"]);
     assert_eq!(introduced(&eu, &[("1.0.0", 0), ("1.3.0", 5)], 9), [apart]);
+}
+
+#[test]
+fn what_was_taken_back_in_an_environment_of_another_repository_does_not_come() {
+    let before =
+        Predecessor::elsewhere("https://git.example/acme/platform", "staging".into(), Position { line: 1, column: 1 });
+    let name = before.name().clone();
+    let mut prod = environment("prod", &[], Publish::Commit);
+    prod.after = vec![before];
+    let environments = Environments(vec![prod]);
+    let key = |name: &EnvironmentName| (name.clone(), WEB.parse::<ImageName>().unwrap());
+    let taken = |tag: &str| crate::model::history::TakenBack {
+        value: value(tag),
+        instead: value("1.0.0"),
+        commit: crate::model::commit::CommitId("c1".into()),
+        time: Timestamp::UNIX_EPOCH,
+        by: "Ada".to_owned(),
+    };
+    let with = |tag: &str| {
+        let mut observation = observation(&[WEB]);
+        let runs = [(WEB.parse().unwrap(), [value("1.2.0")].into())].into();
+        let elsewhere = crate::model::elsewhere::Elsewhere { runs, ..Default::default() };
+        observation.elsewhere.insert(name.clone(), elsewhere);
+        let there = Past { timeline: Some(timeline(&[("1.0.0", 0), ("1.2.0", 1)])), ..Past::default() };
+        observation.pasts.insert(key(&name), Ok(Past { taken_back: vec![taken(tag)], ..there }));
+        observation.pasts.insert(key(&"prod".into()), Ok(Past::default()));
+        told(&promote(&observation, vec![decision(WEB, "prod", "1.0.0")], &environments, &Groups::default()))
+    };
+    assert_eq!(with("1.2.0"), ["prod/ghcr.io-acme-web: 1.0.0 -> 1.2.0 held"]);
+    assert_eq!(with("1.3.0"), ["prod/ghcr.io-acme-web: 1.0.0 -> 1.2.0 committed"]);
 }
 
 #[test]

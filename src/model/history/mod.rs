@@ -139,13 +139,13 @@ impl Timeline {
         self.deployed(value).map_or(self.oldest, |index| self.shifts[index].landed)
     }
 
-    /// Returns a value as it is written there: the one that is asked for may leave out the digest beside its tag.
+    /// Returns a value as it is written there: a digest beside the tag may stand on one side alone.
     pub fn known_as(&self, value: &Value) -> Value {
-        if value.digest.is_some() || self.deployed(value).is_some() {
+        if self.deployed(value).is_some() {
             return value.clone();
         }
-        let mut stood = self.shifts.iter().flat_map(|shift| &shift.to);
-        stood.find(|other| other.tag == value.tag).unwrap_or(value).clone()
+        let is_it = |other: &&Value| other.tag == value.tag && (other.digest.is_none() || value.digest.is_none());
+        self.shifts.iter().flat_map(|shift| &shift.to).find(is_it).unwrap_or(value).clone()
     }
 
     /// Returns the position of the shift that last brought a value to any place where it stands.
