@@ -141,7 +141,7 @@ impl<'a> Walk<'a> {
     /// Undoes one commit, and notes what it had changed.
     pub(super) fn back_over(&mut self, step: &LogStep, depth: usize, landed: Timestamp) -> Result<(), GitError> {
         for (environment, undone) in self.touched(&step.changed)? {
-            self.undo((&step.entry, depth, landed), &environment, undone);
+            self.undo((&step.entry, depth, landed), &environment, &undone);
         }
         Ok(())
     }
@@ -172,7 +172,7 @@ impl<'a> Walk<'a> {
                 let standing = self.files.get(&environment).and_then(|files| files.get(path));
                 *after = standing.cloned().unwrap_or_default();
             }
-            self.undo((&entry, 0, now), &environment, undone);
+            self.undo((&entry, 0, now), &environment, &undone);
         }
         Ok(())
     }
@@ -181,18 +181,18 @@ impl<'a> Walk<'a> {
         &mut self,
         (entry, depth, landed): (&LogEntry, usize, Timestamp),
         environment: &EnvironmentName,
-        undone: Vec<Undone>,
+        undone: &[Undone],
     ) {
         let mut images: BTreeSet<ImageName> = BTreeSet::new();
-        for file in &undone {
+        for file in undone {
             images.extend(file.after.keys().chain(file.before.keys()).cloned());
             self.put(environment, &file.path, file.after.clone());
         }
         images.retain(|image| self.wanted.has(environment, image));
         let after = self.whole(environment, &images);
-        let mut steps = steps(&undone);
+        let mut steps = steps(undone);
         let mut gaps = Vec::new();
-        for Undone { path, before, after } in &undone {
+        for Undone { path, before, after } in undone {
             for image in images.iter().filter(|image| before.contains_key(*image) != after.contains_key(*image)) {
                 let (went, came) = (before.get(image).cloned(), after.get(image).cloned());
                 gaps.push((path.clone(), image.clone(), went, came));
@@ -206,7 +206,7 @@ impl<'a> Walk<'a> {
             let to = after.get(&image).cloned().unwrap_or_default();
             let steps = steps.remove(&image).unwrap_or_default();
             let asked = (environment.clone(), image);
-            let files = rewritten(&undone, &asked.1);
+            let files = rewritten(undone, &asked.1);
             let changes = self.lineage.back_over(&asked, &files, (!from.is_empty(), !to.is_empty()));
             let is_shift = from != to || !steps.is_empty();
             if !is_shift && changes.is_empty() {
