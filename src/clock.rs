@@ -27,6 +27,38 @@ pub trait Clock: Send + Sync {
     }
 }
 
+/// When a pass is over: nobody is asked any longer, whoever it is. By default there is no end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PassEnd(Option<(Instant, Duration)>);
+
+impl PassEnd {
+    /// Returns the end of a pass that begins at a moment of [`Clock::instant`].
+    pub fn of(begun: Instant, limit: Duration) -> Self {
+        Self(begun.checked_add(limit).map(|end| (end, limit)))
+    }
+
+    /// Whether it has come.
+    pub fn is_over(&self) -> bool {
+        self.0.is_some_and(|(end, _)| Instant::now() >= end)
+    }
+
+    /// Returns a deadline, or the end where that comes before.
+    pub fn before(&self, deadline: Instant) -> Instant {
+        self.0.map_or(deadline, |(end, _)| end.min(deadline))
+    }
+
+    /// Returns how long something may take from now on that may take so long by itself.
+    pub fn within(&self, longest: Duration) -> Duration {
+        self.0.map_or(longest, |(end, _)| end.saturating_duration_since(Instant::now()).min(longest))
+    }
+
+    /// Says that it has come.
+    pub fn reason(&self) -> String {
+        let limit = self.0.map_or(0.0, |(_, limit)| limit.as_secs_f64());
+        format!("the time limit of one pass, {limit} s, has passed (`limits.passTime`); the next pass goes on")
+    }
+}
+
 /// The machine's clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;

@@ -2,10 +2,11 @@
 //!
 //! Entry point: [`begin`]. Lets lines of this crate through and no others: those could hold what was sent.
 
-use std::io;
+use std::io::{self, Write};
 
+use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::layer::{Layer, Layered, SubscriberExt};
+use tracing_subscriber::layer::{Context, Layer, Layered, SubscriberExt};
 use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt};
@@ -67,14 +68,53 @@ fn targets(common: &Common, is_service: bool, log: Log) -> Targets {
 }
 
 fn writer(common: &Common, color: bool, log: Log) -> Writer {
+    // Whoever asks for more wants it when it happens, too.
+    let is_verbose = common.verbose > 0 || log.level == Some(Level::Debug);
     let is_json = match common.log_format {
         Some(format) => format == LogFormat::Json,
         None => log.format == Some(Format::Json),
     };
     if is_json {
-        fmt::layer().json().flatten_event(true).with_writer(io::stderr).boxed()
+        Sifted { shown: fmt::layer().json().flatten_event(true).with_writer(io::stderr), is_verbose }.boxed()
     } else {
-        fmt::layer().with_writer(io::stderr).with_target(false).with_ansi(color).boxed()
+        let shown = fmt::layer().with_writer(|| OneLine(io::stderr())).with_target(false).with_ansi(color);
+        Sifted { shown, is_verbose }.boxed()
+    }
+}
+
+/// Shows events, but for those that the line of a pass tells at its end.
+struct Sifted<L> {
+    shown: L,
+    is_verbose: bool,
+}
+
+impl<S: Subscriber, L: Layer<S>> Layer<S> for Sifted<L> {
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        if self.is_verbose || !service::is_caught() {
+            self.shown.on_event(event, context);
+        }
+    }
+}
+
+/// Writes a record, which comes in one piece, as one line: what it quotes may have several.
+struct OneLine<W>(W);
+
+impl<W: Write> Write for OneLine<W> {
+    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
+        let (text, end) = record.strip_suffix(b"\n").map_or((record, &b""[..]), |text| (text, b"\n"));
+        let is_break = |byte: &u8| matches!(byte, b'\n' | b'\r' | 0x0b | 0x0c);
+        if text.iter().any(is_break) {
+            let parts: Vec<&[u8]> =
+                text.split(is_break).map(<[u8]>::trim_ascii).filter(|part| !part.is_empty()).collect();
+            self.0.write_all(&[&parts.join(&b"; "[..]), end].concat())?;
+        } else {
+            self.0.write_all(record)?;
+        }
+        Ok(record.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 
@@ -89,6 +129,17 @@ mod tests {
     struct Called {
         #[command(flatten)]
         common: Common,
+    }
+
+    #[test]
+    fn a_record_is_one_line_whatever_it_quotes() {
+        let written = |record: &str| {
+            let mut line = OneLine(Vec::new());
+            line.write_all(record.as_bytes()).unwrap();
+            String::from_utf8(line.0).unwrap()
+        };
+        assert_eq!(written("WARN pass reason=a: b\r\n  --> c\n\n"), "WARN pass reason=a: b; --> c\n");
+        assert_eq!(written("INFO  pass result=\"done\"\n"), "INFO  pass result=\"done\"\n");
     }
 
     #[test]

@@ -157,6 +157,7 @@ impl Session {
             only,
             awaited: Vec::new(),
             holds_seen: None,
+            heard: crate::model::observation::Heard::default(),
             progress: &|progress| bar.tell(progress),
         };
         let planned = runtime.block_on(crate::pass::plan(&inputs))?;

@@ -39,6 +39,7 @@ pub(super) fn run(session: &Session, arguments: &Snapshot) -> Outcome {
         only: &[],
         awaited: Vec::new(),
         holds_seen: None,
+        heard: crate::model::observation::Heard::default(),
         progress: &|progress| bar.tell(progress),
     };
     let planned = session.runtime()?.block_on(plan(&inputs))?;

@@ -57,6 +57,7 @@ pub(super) fn run(session: &Session, arguments: &Status) -> Outcome {
         only: &[],
         awaited,
         holds_seen: None,
+        heard: crate::model::observation::Heard::default(),
         progress: &|progress| bar.tell(progress),
     };
     let planned = runtime.block_on(crate::pass::plan(&inputs))?;

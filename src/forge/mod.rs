@@ -19,7 +19,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tokio::time::Instant;
 
+use crate::clock::PassEnd;
 use crate::forge::account::Account;
 use crate::forge::remembered::Remembered;
 use crate::http::client::HttpClient;
@@ -39,12 +41,49 @@ pub struct Desk {
     pub account: Arc<Account>,
     /// What they were answered.
     pub remembered: Arc<Remembered>,
+    /// When the pass is over for which they ask.
+    pub ends: PassEnd,
 }
 
 impl Desk {
     /// Makes one that nobody else has.
     pub fn of(http: HttpClient) -> Self {
-        Self { http: Arc::new(http), account: Arc::default(), remembered: Arc::default() }
+        Self { http: Arc::new(http), account: Arc::default(), remembered: Arc::default(), ends: PassEnd::default() }
+    }
+
+    /// Returns the same for one pass.
+    #[must_use]
+    fn until(&self, ends: PassEnd) -> Self {
+        Self { ends, ..self.clone() }
+    }
+
+    /// Returns until when a question may be asked that may take so long by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`ForgeError::Later`] where the pass is over.
+    fn deadline(&self, longest: Duration) -> Result<Instant, ForgeError> {
+        match self.ends.is_over() {
+            true => Err(self.over()),
+            false => Ok(self.ends.before(Instant::now() + longest)),
+        }
+    }
+
+    fn over(&self) -> ForgeError {
+        ForgeError::Later { after: None, reason: self.ends.reason() }
+    }
+
+    /// Waits as long as a forge has asked for, or its pace wants.
+    ///
+    /// # Errors
+    ///
+    /// [`ForgeError::Later`] where the pass would be over by then.
+    async fn wait(&self, wait: Duration) -> Result<(), ForgeError> {
+        if self.ends.within(wait) < wait {
+            return Err(self.over());
+        }
+        tokio::time::sleep(wait).await;
+        Ok(())
     }
 }
 
@@ -85,6 +124,9 @@ pub trait Forge: Send + Sync {
     /// Lists the pull requests from branches of the same repository, whatever they are called and into whichever branch: every
     /// open one, and those of the others that changed last. One listing, asked conditionally where the forge allows it.
     fn list(&self) -> Asked<'_, Listing>;
+
+    /// Takes note that something listed is not as Git has it: the next listing is asked for whole.
+    fn doubt(&self) {}
 
     /// Lists the pull requests that were ever made from some head branches, into whichever branch.
     ///

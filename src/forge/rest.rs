@@ -11,10 +11,9 @@ use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::time::Instant;
 use url::Url;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, PassEnd};
 use crate::forge::{Desk, ForgeError};
 use crate::http::client::{Call, HttpClient, PlainHttp, Timeouts};
 use crate::http::echo::without_echo;
@@ -22,7 +21,7 @@ use crate::http::error::HttpError;
 use crate::http::retry::RetryPolicy;
 use crate::http::target::host_of;
 use crate::model::image::shorten;
-use crate::model::pull_request::Source;
+use crate::model::pull_request::{PullRequest, Source};
 
 /// How long one question may take, with its tries and waits.
 const TIME: Duration = Duration::from_secs(60);
@@ -71,6 +70,15 @@ impl Reply {
         let items: Vec<T> = self.json()?;
         let more = self.has_next(items.len(), items.len());
         Ok(Page { items, more })
+    }
+
+    /// Returns the answer if it has a status that grants what was asked; else what `refused` makes of it.
+    pub(super) fn granted(
+        self,
+        statuses: &[StatusCode],
+        refused: impl FnOnce(&Self) -> ForgeError,
+    ) -> Result<Self, ForgeError> {
+        if statuses.contains(&self.status) { Ok(self) } else { Err(refused(&self)) }
     }
 
     /// Returns what a refusal says for people, cut short.
@@ -150,6 +158,11 @@ impl Rest {
         Self { desk, owner, ..self }
     }
 
+    /// Returns the same for one pass.
+    pub(super) fn until(&self, ends: PassEnd) -> Self {
+        Self { desk: self.desk.until(ends), ..self.clone() }
+    }
+
     /// Returns the client, for questions that no token goes along with.
     pub(super) fn http(&self) -> &HttpClient {
         &self.desk.http
@@ -190,7 +203,7 @@ impl Rest {
     pub(super) async fn read(&self, url: Url) -> Result<Reply, ForgeError> {
         self.check_quiet()?;
         let retry = RetryPolicy { after_silence: 2, after_trouble: 2, first_wait: Duration::from_millis(250) };
-        let call = self.call(Method::GET, url, None, retry);
+        let call = self.call(Method::GET, url, None, retry)?;
         match self.exchange(&call).await {
             // The body may break off, too.
             Err(HttpError::Broken { .. }) => self.exchange(&call).await.map_err(|error| self.of_http(error)),
@@ -202,7 +215,7 @@ impl Rest {
     pub(super) async fn read_again(&self, url: Url) -> Result<Reply, ForgeError> {
         self.check_quiet()?;
         let retry = RetryPolicy { after_silence: 2, after_trouble: 2, first_wait: Duration::from_millis(250) };
-        let mut call = self.call(Method::GET, url.clone(), None, retry);
+        let mut call = self.call(Method::GET, url.clone(), None, retry)?;
         let known = self.desk.remembered.known(self.owner, &url);
         if let Some(known) = &known {
             call.headers.insert(IF_NONE_MATCH, known.etag.clone());
@@ -220,11 +233,30 @@ impl Rest {
         Ok(reply)
     }
 
+    /// Returns what a list went on with below this first page, where that is known; else what `asked` says, which is kept.
+    pub(super) async fn further(
+        &self,
+        first: &[PullRequest],
+        asked: impl Future<Output = Result<Vec<PullRequest>, ForgeError>>,
+    ) -> Result<Vec<PullRequest>, ForgeError> {
+        if let Some(known) = self.desk.remembered.further(self.owner, first) {
+            return Ok(known);
+        }
+        let further = asked.await?;
+        self.desk.remembered.keep_further(self.owner, first, &further);
+        Ok(further)
+    }
+
+    /// Forgets what lists went on with.
+    pub(super) fn forget_further(&self) {
+        self.desk.remembered.forget_further(self.owner);
+    }
+
     /// Changes something. Sent once; only a 429, by which nothing was done, is heeded and sent again.
     pub(super) async fn write(&self, method: Method, url: Url, body: Option<&Value>) -> Result<Reply, ForgeError> {
         let retry = RetryPolicy { after_silence: 0, after_trouble: 0, first_wait: Duration::ZERO };
         self.check_quiet()?;
-        let call = self.call(method, url, body, retry);
+        let call = self.call(method, url, body, retry)?;
         let mut sent = 0;
         loop {
             let error = match self.exchange(&call).await {
@@ -242,7 +274,7 @@ impl Rest {
                     if *wait <= PATIENCE && sent < RESENT =>
                 {
                     sent += 1;
-                    tokio::time::sleep(*wait).await;
+                    self.desk.wait(*wait).await?;
                 }
                 _ => return Err(self.of_http(error)),
             }
@@ -285,20 +317,20 @@ impl Rest {
         Ok((all, false))
     }
 
-    fn call(&self, method: Method, url: Url, body: Option<&Value>, retry: RetryPolicy) -> Call {
+    fn call(&self, method: Method, url: Url, body: Option<&Value>, retry: RetryPolicy) -> Result<Call, ForgeError> {
         let mut headers = self.headers.clone();
         if body.is_some() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        Call {
+        Ok(Call {
             method,
             url,
             headers,
             body: body.map(|body| body.to_string().into()),
-            deadline: Instant::now() + TIME,
+            deadline: self.desk.deadline(TIME)?,
             retry,
             plain: PlainHttp::Loopback,
-        }
+        })
     }
 
     async fn exchange(&self, call: &Call) -> Result<Reply, HttpError> {
@@ -315,6 +347,7 @@ impl Rest {
             HttpError::Throttled { status: StatusCode::TOO_MANY_REQUESTS, wait: Some(wait), .. } => {
                 self.desk.account.be_quiet(&self.host(), self.clock.now(), wait)
             }
+            HttpError::Deadline { .. } if self.desk.ends.is_over() => self.desk.over(),
             error => meaning(error),
         }
     }

@@ -18,8 +18,11 @@ use std::time::Instant;
 use gix::ObjectId;
 use secrecy::SecretString;
 
+use crate::clock::PassEnd;
 use crate::git::access::Access;
 use crate::git::beneath::{self, Known};
+use crate::git::http::{self, Asking};
+use crate::git::lock::{lock, unusable};
 use crate::git::log::{self, Line};
 use crate::git::program::{Program, ProgramEnvironment, words};
 use crate::git::signing::Keys;
@@ -27,7 +30,7 @@ use crate::git::spent::{self, Spent};
 use crate::git::transfer::Depth;
 use crate::git::url::{Reach, RemoteUrl};
 use crate::git::{
-    Beneath, BlobId, GitError, Head, Pushed, Remote, TreeEntry, beside, forced, http, objects, push, tidy, transfer,
+    Beneath, BlobId, GitError, Head, Pushed, Remote, TreeEntry, beside, forced, objects, push, tidy, transfer,
 };
 use crate::model::change::FileEdit;
 use crate::model::commit::{CommitId, CommitPlan, Sign};
@@ -54,6 +57,7 @@ pub struct Mirror {
     /// Set when a branch moved, and not as a line does: told of once, if that turns out to be so.
     is_forced: AtomicBool,
     witness: Witness,
+    ends: PassEnd,
 }
 
 impl Mirror {
@@ -71,6 +75,21 @@ impl Mirror {
         access: Access,
         environment: ProgramEnvironment,
     ) -> Result<Self, GitError> {
+        Self::open_until(PassEnd::default(), folder, url, access, environment)
+    }
+
+    /// As [`Mirror::open`], to ask the remote until a pass is over, and to wait no longer for others who use the folder.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Mirror::open`], and [`GitError::Unreachable`] where the pass is over before others are done with the folder.
+    pub fn open_until(
+        ends: PassEnd,
+        folder: &Path,
+        url: RemoteUrl,
+        access: Access,
+        environment: ProgramEnvironment,
+    ) -> Result<Self, GitError> {
         let absolute = |path: &Path| std::path::absolute(path).map_err(|fault| unusable(path, &fault));
         let folder = absolute(folder)?;
         let url = match url.local_path() {
@@ -78,8 +97,8 @@ impl Mirror {
             _ => url,
         };
         let header = access.header(&url)?;
-        let program = Program::new(folder.clone(), environment, access.ssh_command(), header.clone());
-        let _lock = lock(&folder)?;
+        let program = Program::new(folder.clone(), environment, access.ssh_command(), header.clone()).until(ends);
+        let _lock = lock(&folder, ends)?;
         tidy::tidy(&program, &folder);
         let repository = match open(&folder) {
             Some(repository) => repository,
@@ -97,6 +116,7 @@ impl Mirror {
             suspect: AtomicBool::new(false),
             is_forced: AtomicBool::new(false),
             witness: Witness::default(),
+            ends,
         })
     }
 
@@ -110,6 +130,11 @@ impl Mirror {
     #[must_use]
     pub fn told_to(self, witness: Witness) -> Self {
         Self { witness, ..self }
+    }
+
+    /// Waits for the folder's lock; it is released when the file is dropped.
+    fn lock(&self) -> Result<File, GitError> {
+        lock(&self.folder, self.ends)
     }
 
     /// Returns the remote's URL.
@@ -129,7 +154,7 @@ impl Mirror {
     /// [`GitError`] as for fetching.
     pub fn default_branch(&self) -> Result<Option<BranchName>, GitError> {
         let name = self.telling("list", || match self.url.reach() {
-            Reach::Http => Ok(http::default_branch(&self.handle(), self.reached_url(), self.header.as_ref())?),
+            Reach::Http => Ok(http::default_branch(&self.handle(), self.asking())?),
             Reach::Local | Reach::Ssh => transfer::default_branch(&self.program, self),
         })?;
         Ok(name.map(|name| BranchName::from(name.as_str())))
@@ -150,6 +175,11 @@ impl Mirror {
         self.suffixed.get().unwrap_or(&self.url)
     }
 
+    /// Returns what is asked over HTTP, as whom, and until when.
+    fn asking(&self) -> Asking<'_> {
+        Asking { url: self.reached_url(), header: self.header.as_ref(), ends: self.ends }
+    }
+
     /// Fetches by HTTP through gix, and by the `git` program otherwise.
     ///
     /// Only HTTP runs in this process: for a local folder gix would start `git-upload-pack`, and for SSH
@@ -162,11 +192,11 @@ impl Mirror {
         if self.url.reach() != Reach::Http {
             return transfer::fetch(&self.program, &self.handle(), self, branch, depth);
         }
-        let fetched = http::fetch(&self.handle(), self.reached_url(), self.header.as_ref(), branch, depth);
+        let fetched = http::fetch(&self.handle(), self.asking(), branch, depth);
         match (fetched, self.reached_url().with_suffix()) {
             // GitLab redirects `owner/name` to `owner/name.git`; the header must not follow blindly.
             (Err(http::FetchError::Redirected), Some(suffixed)) => {
-                let id = http::fetch(&self.handle(), &suffixed, self.header.as_ref(), branch, depth)?;
+                let id = http::fetch(&self.handle(), Asking { url: &suffixed, ..self.asking() }, branch, depth)?;
                 // A concurrent fetch may have found out the same.
                 drop(self.suffixed.set(suffixed));
                 Ok(id)
@@ -178,9 +208,9 @@ impl Mirror {
     /// Fetches several branches in one request, all or none.
     fn fetch_together(&self, branches: &[BranchName]) -> Result<Vec<ObjectId>, GitError> {
         branches.iter().try_for_each(check_branch)?;
-        let _lock = lock(&self.folder)?;
+        let _lock = self.lock()?;
         self.telling("fetch", || match self.url.reach() {
-            Reach::Http => Ok(http::fetch_all(&self.handle(), self.reached_url(), self.header.as_ref(), branches)?),
+            Reach::Http => Ok(http::fetch_all(&self.handle(), self.asking(), branches)?),
             Reach::Local | Reach::Ssh => transfer::fetch_all(&self.program, &self.handle(), self, branches),
         })
     }
@@ -216,7 +246,7 @@ impl Mirror {
         match self.noting(spent::spent(&self.handle(), tip, base))? {
             Spent::Unseen => {
                 let depth = NonZeroU32::new(u32::try_from(spent::MOST_COMMITS).unwrap_or(u32::MAX));
-                let _lock = lock(&self.folder)?;
+                let _lock = self.lock()?;
                 self.fetch_once(name, Depth::Commits(depth.unwrap_or(NonZeroU32::MIN)))?;
                 self.noting(spent::spent(&self.handle(), tip, base))
             }
@@ -239,7 +269,7 @@ impl Mirror {
     /// Asks by HTTP status whether the credential may push; `Ok` where it may, or where nothing tells.
     pub(super) fn may_push(&self) -> Result<(), GitError> {
         match self.url.reach() {
-            Reach::Http => http::may_push(self.reached_url(), self.header.as_ref()),
+            Reach::Http => http::may_push(self.asking()),
             Reach::Local | Reach::Ssh => Ok(()),
         }
     }
@@ -261,7 +291,7 @@ impl Mirror {
             return Ok(beneath);
         }
         {
-            let _lock = lock(&self.folder)?;
+            let _lock = self.lock()?;
             self.fetch_once(name, Depth::Commits(NonZeroU32::MIN.saturating_add(beneath::MOST)))?;
         }
         Ok(self.noting(known.beneath(&self.handle(), parent))?.unwrap_or(Beneath::TooMany))
@@ -282,7 +312,7 @@ impl Remote for Mirror {
         if self.url.reach() != Reach::Http {
             self.program.ready()?;
         }
-        let _lock = lock(&self.folder)?;
+        let _lock = self.lock()?;
         if self.suspect.swap(false, Ordering::Relaxed) || !self.folder.join("HEAD").is_file() {
             self.remake()?;
         }
@@ -333,7 +363,7 @@ impl Remote for Mirror {
         if !line.whole && line.steps.len() < limit {
             check_branch(branch)?;
             {
-                let _lock = lock(&self.folder)?;
+                let _lock = self.lock()?;
                 // One more than is asked for: a commit is compared with its parent.
                 let commits = u32::try_from(limit).unwrap_or(u32::MAX - 1).saturating_add(1);
                 let depth = NonZeroU32::new(commits).unwrap_or(NonZeroU32::MIN);
@@ -400,7 +430,7 @@ impl Remote for Mirror {
 
     fn heads(&self, prefix: &str) -> Result<Vec<(BranchName, CommitId)>, GitError> {
         let listed = self.telling("list", || match self.url.reach() {
-            Reach::Http => Ok(http::heads(&self.handle(), self.reached_url(), self.header.as_ref(), prefix)?),
+            Reach::Http => Ok(http::heads(&self.handle(), self.asking(), prefix)?),
             Reach::Local | Reach::Ssh => transfer::heads(&self.program, self, prefix),
         })?;
         Ok(listed
@@ -414,7 +444,7 @@ impl Remote for Mirror {
         check_branch(name)?;
         let mut tip = tip.clone();
         if !log::is_at_hand(&self.handle(), &tip) {
-            let _lock = lock(&self.folder)?;
+            let _lock = self.lock()?;
             // With its parent, which it is compared with.
             tip = objects::commit_id(self.fetch_once(name, Depth::Commits(NonZeroU32::MIN.saturating_add(1)))?);
         }
@@ -474,28 +504,11 @@ impl Remote for Mirror {
         if pushed == Pushed::Done {
             // The next fetch then finds the branch where it left it, and asks for nothing. The push arrived
             // whether or not this can be noted; a mirror in which it cannot is made anew.
-            let noted = lock(&self.folder).and_then(|_lock| transfer::remember(&self.handle(), branch, new));
+            let noted = self.lock().and_then(|_lock| transfer::remember(&self.handle(), branch, new));
             self.suspect.fetch_or(noted.is_err(), Ordering::Relaxed);
         }
         Ok(pushed)
     }
-}
-
-fn unusable(path: &Path, fault: &std::io::Error) -> GitError {
-    GitError::Broken(format!("the folder {} cannot be used: {fault}", path.display()))
-}
-
-/// Waits for the folder's lock; it is released when the file is dropped.
-fn lock(folder: &Path) -> Result<File, GitError> {
-    let mut name = folder.as_os_str().to_owned();
-    name.push(".lock");
-    let path = PathBuf::from(name);
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(|fault| unusable(parent, &fault))?;
-    }
-    let file = File::create(&path).map_err(|fault| unusable(&path, &fault))?;
-    file.lock().map_err(|fault| unusable(&path, &fault))?;
-    Ok(file)
 }
 
 /// Opens a mirror, if the folder holds a bare repository that looks whole.

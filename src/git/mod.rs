@@ -11,6 +11,7 @@ mod forced;
 mod http;
 pub mod identity;
 pub mod local;
+mod lock;
 pub mod log;
 pub mod mirror;
 mod objects;
@@ -21,6 +22,7 @@ pub mod seed;
 pub mod signing;
 mod spent;
 mod tidy;
+mod timely;
 mod transfer;
 pub mod url;
 

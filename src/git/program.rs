@@ -5,14 +5,17 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::clock::PassEnd;
 use crate::git::GitError;
 use crate::model::image::shorten;
 
@@ -79,6 +82,7 @@ pub(super) struct Program {
     header: Option<SecretString>,
     version: OnceLock<Result<(), GitError>>,
     deadline: Duration,
+    ends: PassEnd,
 }
 
 impl Program {
@@ -89,13 +93,25 @@ impl Program {
         ssh_command: OsString,
         header: Option<SecretString>,
     ) -> Self {
-        Self { repository, environment, ssh_command, header, version: OnceLock::new(), deadline: DEADLINE }
+        Self {
+            repository,
+            environment,
+            ssh_command,
+            header,
+            version: OnceLock::new(),
+            deadline: DEADLINE,
+            ends: PassEnd::default(),
+        }
+    }
+
+    /// Runs programs until a pass is over.
+    pub(super) fn until(self, ends: PassEnd) -> Self {
+        Self { ends, ..self }
     }
 
     /// Runs `git` with arguments, none of which may hold a secret.
     ///
-    /// A deadline that passes kills `git`; what it started in turn ends by its closed pipes and by the
-    /// time limits of its own that the configuration below and the SSH command set.
+    /// A deadline that passes kills `git` with all that it has started: a transfer that trickles would go on with the mirror.
     pub(super) fn run(&self, arguments: &[&OsStr]) -> Result<Finished, GitError> {
         self.ready()?;
         self.start(arguments)
@@ -131,6 +147,8 @@ impl Program {
             command.env(name, value);
         }
         command.arg("--git-dir").arg(&self.repository).args(arguments);
+        // A group of its own, so that it ends as a whole.
+        command.process_group(0);
         self.follow(command, "git", None)
     }
 
@@ -149,6 +167,9 @@ impl Program {
 
     /// Starts a program and waits for its end.
     fn follow(&self, mut command: Command, name: &str, input: Option<Vec<u8>>) -> Result<Finished, GitError> {
+        if self.ends.is_over() {
+            return Err(GitError::Unreachable(self.ends.reason()));
+        }
         command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|fault| match fault.kind() {
@@ -166,13 +187,14 @@ impl Program {
         let stderr = child.stderr.take().map(|pipe| collect(pipe, at_end));
         let begun = Instant::now();
         for _ in 0..2 {
-            match ends.recv_timeout(self.deadline.saturating_sub(begun.elapsed())) {
+            match ends.recv_timeout(self.ends.within(self.deadline.saturating_sub(begun.elapsed()))) {
                 Ok(()) | Err(RecvTimeoutError::Disconnected) => {}
                 Err(RecvTimeoutError::Timeout) => {
-                    // Both may fail only where the process is gone already, which is what is wanted.
-                    drop(child.kill());
-                    drop(child.wait());
-                    return Err(GitError::Unreachable(format!("no end after {} seconds", self.deadline.as_secs())));
+                    end(&mut child);
+                    return Err(GitError::Unreachable(match self.ends.is_over() {
+                        true => self.ends.reason(),
+                        false => format!("no end after {} seconds", self.deadline.as_secs()),
+                    }));
                 }
             }
         }
@@ -219,6 +241,17 @@ impl Program {
         }
         variables
     }
+}
+
+/// Ends a program, with its group where it leads one. That may fail only where it is gone already, which is what is wanted.
+fn end(child: &mut Child) {
+    if let Some(id) = i32::try_from(child.id()).ok().and_then(Pid::from_raw)
+        && rustix::process::getpgid(Some(id)) == Ok(id)
+    {
+        let _is_gone = kill_process_group(id, Signal::KILL);
+    }
+    drop(child.kill());
+    drop(child.wait());
 }
 
 /// Reads a pipe to its end in a thread of its own, and tells when it is there.

@@ -75,10 +75,40 @@ pub struct Observation {
     pub unknown: BTreeSet<ImageName>,
 }
 
+/// What was answered in a pass, and need not be asked for again when the pass decides anew.
+#[derive(Debug, Clone, Default)]
+pub struct Heard {
+    reports: Reports,
+    reports_elsewhere: BTreeMap<Arc<str>, Reports>,
+    answers: BTreeMap<SourceQuestion, Result<Answer, String>>,
+    approvals: BTreeMap<(EnvironmentName, String), Result<Approvals, String>>,
+    /// The pull requests, where they were listed.
+    pub pull_requests: Option<Listing>,
+}
+
+impl Heard {
+    /// Returns an observation that knows it already, and nothing else.
+    pub fn known(&self) -> Observation {
+        let Self { reports, reports_elsewhere, answers, approvals, pull_requests } = self.clone();
+        Observation { reports, reports_elsewhere, answers, approvals, pull_requests, ..Observation::default() }
+    }
+}
+
 impl Observation {
     /// Returns the places of some sites of one image, as history tells them apart.
     pub fn spots(&self, sites: &[usize]) -> BTreeSet<Spot> {
         site::spots(&self.sites, sites).into_values().collect()
+    }
+
+    /// Returns what was answered.
+    pub fn heard(&self) -> Heard {
+        Heard {
+            reports: self.reports.clone(),
+            reports_elsewhere: self.reports_elsewhere.clone(),
+            answers: self.answers.clone(),
+            approvals: self.approvals.clone(),
+            pull_requests: self.pull_requests.clone(),
+        }
     }
 
     /// Returns the first-parent line of an environment's branch, newest first, as far as it was read.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
-use crate::clock::{Clock as _, SystemClock};
+use crate::clock::{Clock as _, PassEnd, SystemClock};
 use crate::config::environment::Environment;
 use crate::forge::Desk;
 use crate::forge::account::Account;
@@ -79,49 +79,80 @@ struct Way {
     http: Arc<HttpClient>,
 }
 
-/// The clients that were made.
-#[derive(Default)]
+/// The clients that were made, for one pass each time that they are taken.
+#[derive(Clone, Default)]
 pub(super) struct Clients {
+    shared: Arc<Shared>,
+    ends: PassEnd,
+}
+
+#[derive(Default)]
+struct Shared {
     witness: Witness,
     ways: Mutex<Vec<Way>>,
     accounts: Mutex<HashMap<(Url, Print), Arc<Account>>>,
     remembered: Arc<Remembered>,
-    pub(super) github: Made<GitHub>,
-    pub(super) gitlab: Made<GitLab>,
-    pub(super) gitea: Made<Gitea>,
+    github: Made<GitHub>,
+    gitlab: Made<GitLab>,
+    gitea: Made<Gitea>,
 }
 
 impl Clients {
     /// Makes a place for clients that tell somebody of what they ask.
     pub(super) fn told_to(witness: Witness) -> Self {
-        Self { witness, ..Self::default() }
+        Self { shared: Arc::new(Shared { witness, ..Shared::default() }), ends: PassEnd::default() }
+    }
+
+    /// Returns the same for a pass that ends so.
+    pub(super) fn until(&self, ends: PassEnd) -> Self {
+        Self { shared: Arc::clone(&self.shared), ends }
+    }
+
+    /// Returns when the pass is over.
+    pub(super) fn ends(&self) -> PassEnd {
+        self.ends
+    }
+
+    /// Returns the clients of GitHub.
+    pub(super) fn github(&self) -> &Made<GitHub> {
+        &self.shared.github
+    }
+
+    /// Returns the clients of GitLab.
+    pub(super) fn gitlab(&self) -> &Made<GitLab> {
+        &self.shared.gitlab
+    }
+
+    /// Returns the clients of Gitea and Forgejo.
+    pub(super) fn gitea(&self) -> &Made<Gitea> {
+        &self.shared.gitea
     }
 
     /// Returns who is told of what is asked.
     pub(super) fn witness(&self) -> &Witness {
-        &self.witness
+        &self.shared.witness
     }
 
     /// Returns what a client of one user below a base has in common with others.
     pub(super) fn desk(&self, base: &Url, user: &Print, connection: &Connection, environment: &Environment) -> Desk {
         let http = self.http(base, connection, environment);
-        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut accounts = self.shared.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         // Whoever has no client any more has changed its token.
         accounts.retain(|_, account| Arc::strong_count(account) > 1);
         let account = Arc::clone(accounts.entry((base.clone(), user.clone())).or_default());
-        Desk { http, account, remembered: Arc::clone(&self.remembered) }
+        Desk { http, account, remembered: Arc::clone(&self.shared.remembered), ends: PassEnd::default() }
     }
 
     /// Returns the client by which the API below a base is reached, and other hosts as the environment says.
     fn http(&self, base: &Url, connection: &Connection, environment: &Environment) -> Arc<HttpClient> {
-        let mut ways = self.ways.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ways = self.shared.ways.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(way) = ways.iter().find(|way| way.base == *base && way.connection == *connection) {
             return Arc::clone(&way.http);
         }
         let mut connections = Connections::new(Connection::default(), transport::proxies(environment));
         connections.set(base, connection.clone());
         let http = HttpClient::over(connections, Arc::new(|| SystemClock.now()));
-        let http = Arc::new(http.told_to(System::Forge, self.witness.clone()));
+        let http = Arc::new(http.told_to(System::Forge, self.shared.witness.clone()));
         ways.push(Way { base: base.clone(), connection: connection.clone(), http: Arc::clone(&http) });
         http
     }
@@ -165,9 +196,9 @@ mod tests {
         assert!(Arc::ptr_eq(&one.account, &straight.account) && !Arc::ptr_eq(&one.http, &straight.http));
         assert!(!Arc::ptr_eq(&one.account, &bob.account) && Arc::ptr_eq(&one.http, &bob.http));
         assert!(!Arc::ptr_eq(&one.account, &two.account));
-        assert_eq!(clients.accounts.lock().unwrap().len(), 3);
+        assert_eq!(clients.shared.accounts.lock().unwrap().len(), 3);
         drop((one, again, straight, two));
         let _fresh = desk("https://one.example/", "cy", Usual);
-        assert_eq!(clients.accounts.lock().unwrap().len(), 2, "bob's and cy's");
+        assert_eq!(clients.shared.accounts.lock().unwrap().len(), 2, "bob's and cy's");
     }
 }

@@ -163,7 +163,11 @@ fn client(
         let desk = address.clients.desk(&place.base, user, &address.connection, address.environment);
         Ok(GitHub::new(place.base.clone(), owner, name, identity()?, Arc::new(SystemClock)).at(desk))
     };
-    address.clients.github.client((&place.base, &place.path), print, made).map(|forge| Some(forge.for_pass()))
+    address
+        .clients
+        .github()
+        .client((&place.base, &place.path), print, made)
+        .map(|forge| Some(forge.for_pass(address.clients.ends())))
 }
 
 /// Whether the token is the one that GitHub Actions gives to its jobs, by which nothing starts any workflow.
@@ -206,8 +210,8 @@ pub(super) fn gitlab(address: Address<'_>) -> Result<Publishing, SetupError> {
         let desk = address.clients.desk(&place.base, &print, &address.connection, address.environment);
         Ok(GitLab::new(place.base.clone(), &place.path, token.as_ref(), Arc::new(SystemClock)).at(desk))
     };
-    let forge = address.clients.gitlab.client((&place.base, &place.path), &print, made)?;
-    Ok(Publishing::Forge(Arc::new(forge.for_pass())))
+    let forge = address.clients.gitlab().client((&place.base, &place.path), &print, made)?;
+    Ok(Publishing::Forge(Arc::new(forge.for_pass(address.clients.ends()))))
 }
 
 /// Returns the pull requests of a repository on Gitea or Forgejo.
@@ -241,8 +245,8 @@ pub(super) fn gitea(address: Address<'_>) -> Result<Publishing, SetupError> {
         let desk = address.clients.desk(&place.base, &print, &address.connection, address.environment);
         Ok(Gitea::new(place.base.clone(), owner, name, token.as_ref(), Arc::new(SystemClock)).at(desk))
     };
-    let forge = address.clients.gitea.client((&place.base, &place.path), &print, made)?;
-    Ok(Publishing::Forge(Arc::new(forge.for_pass())))
+    let forge = address.clients.gitea().client((&place.base, &place.path), &print, made)?;
+    Ok(Publishing::Forge(Arc::new(forge.for_pass(address.clients.ends()))))
 }
 
 fn nowhere(forge: &str) -> Publishing {

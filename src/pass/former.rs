@@ -1,8 +1,9 @@
 //! Head branches that were named under another `branchPrefix`: what stands there goes on under its old name until it is merged or
 //! closed, since no forge lets a pull request change its branch.
 //!
-//! Entry points: [`candidates`] and [`take_up`]. A name alone is not believed: the trailers of the head commit must name the
-//! environment, and only images that are followed there, or else its pull request must say the same.
+//! Entry points: [`candidates`] and [`take_up`]. A name alone is not believed, nor a body, which anybody may copy: a commit there must
+//! be Tagboat's own, and the trailers of the head commit must name the environment, and only images that are followed there, or else
+//! its pull request must say the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -103,6 +104,7 @@ pub(super) fn take_up(planned: &Planned, standing: &mut Standing, desired: &mut 
             })
         };
         match &head.told.environment {
+            _ if !head.has_own => false,
             Some(told) => {
                 let is_followed = head.images.iter().all(|image| is_followed(environment, image));
                 told == environment && (is_followed || is_marked())

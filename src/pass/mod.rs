@@ -52,7 +52,7 @@ use crate::model::environment::{BranchName, EnvironmentName};
 use crate::model::file::RepoPath;
 use crate::model::hold::Hold;
 use crate::model::image::{Ambiguous, ImageName};
-use crate::model::observation::Observation;
+use crate::model::observation::{Heard, Observation};
 use crate::model::outcome::{Outcome, ScanOutcome, ScannedReference, Trouble};
 use crate::model::proposal::{Action, Move, Proposal};
 use crate::model::rejections::Rejections;
@@ -145,6 +145,8 @@ pub struct Inputs<'a> {
     pub awaited: Vec<Hold>,
     /// The branches on which that was looked for, with their tips; `None` where nobody looked.
     pub holds_seen: Option<Vec<(BranchName, CommitId)>>,
+    /// What was answered already, where the pass decides anew.
+    pub heard: Heard,
     /// Told what goes on.
     pub progress: &'a (dyn Fn(Progress) + Sync),
 }
@@ -344,7 +346,7 @@ fn look<'a>(inputs: &Inputs<'a>) -> Result<(Observation, Vec<Seen<'a>>), PassErr
         holds,
         has_forge: inputs.forge.is_ok(),
         tips: inputs.base.iter().cloned().chain(beside).collect(),
-        ..Observation::default()
+        ..inputs.heard.known()
     };
     let mut seen = looked.seen;
     seen.extend(elsewhere::look(inputs, &mut observation));

@@ -139,9 +139,9 @@ pub(super) async fn propose(
         ordered::take_place(&ordered, planned, &mut own);
         unapproved(planned, config, &standing, &mut own, (limit, &BTreeMap::new()));
         one_of_a_head(planned, &standing, &mut own);
-        let mut courses = pull_requests::plan(&own, &standing, prefix, &unsure(planned));
+        let mut courses = pull_requests::plan(&own, &standing, prefix, &unsure(planned, inputs));
         if let (Some(recall), Ok(Some(listed))) = (&mut recall, &listed) {
-            let again = |standing: &Standing| pull_requests::plan(&own, standing, prefix, &unsure(planned));
+            let again = |standing: &Standing| pull_requests::plan(&own, standing, prefix, &unsure(planned, inputs));
             let (told, remote) = (listed.is_whole, &run.remote);
             let further = recall.further((told, remote), &own, &mut standing, &mut courses, &again).await;
             if let Err(error) = further {
@@ -157,7 +157,7 @@ pub(super) async fn propose(
             ordered::take_place(&ordered, planned, &mut own);
             unapproved(planned, config, &standing, &mut own, (limit, &notes));
             one_of_a_head(planned, &standing, &mut own);
-            courses = pull_requests::plan(&own, &standing, prefix, &unsure(planned));
+            courses = pull_requests::plan(&own, &standing, prefix, &unsure(planned, inputs));
         }
         if run.mode == Mode::Act {
             let remote = Arc::clone(&run.remote);
@@ -348,10 +348,18 @@ async fn standing(
         Ok(heads)
     })
     .await?;
+    let at = |name: &BranchName| heads.iter().find(|head| head.name == *name).map(|head| &head.tip);
+    let is_behind = |one: &PullRequest| at(&one.head).is_some_and(|tip| *tip != one.commit);
+    if let (Publishing::Forge(forge), Some(all)) = (&run.publishing, &pull_requests)
+        && all.iter().any(|one| one.state == State::Open && is_behind(one))
+    {
+        forge.doubt();
+    }
     if let Some(all) = &mut pull_requests {
         heads.iter_mut().for_each(|head| let_go(head, all));
     }
-    let mut standing = Standing { base: Some(onto.branch.clone()), heads, pull_requests, displaced, former };
+    let (base, said) = (Some(onto.branch.clone()), BTreeMap::new());
+    let mut standing = Standing { base, heads, pull_requests, displaced, said, former };
     read_told(&run.remote, &mut standing).await?;
     Ok(standing)
 }
@@ -419,7 +427,9 @@ fn let_go(head: &mut HeadBranch, pull_requests: &[PullRequest]) {
 }
 
 /// Names what is not fully known in this pass: what stands for it is left as it is.
-fn unsure(planned: &Planned) -> Unsure {
+fn unsure(planned: &Planned, inputs: &Inputs<'_>) -> Unsure {
+    let turns = |environment: &&Environment| environment.gates.iter().any(|gate| !gate.name().stays_passed());
+    let all = inputs.config.environments.0.iter().filter(|_| inputs.only.is_empty());
     let undecided = planned.promoted.decisions.iter().filter_map(|decision| {
         let question = &decision.question;
         let group = planned.promoted.groups.get(&question.image)?;
@@ -433,6 +443,7 @@ fn unsure(planned: &Planned) -> Unsure {
     let waiting = waiting.map(|proposal| (proposal.environment.clone(), proposal.group.clone()));
     let fine = planned.promoted.watches.iter().filter(|watch| watch.state == WatchState::Watching);
     Unsure {
+        turning: all.filter(turns).map(|environment| environment.name.clone()).collect(),
         recovered: fine.map(|watch| (watch.environment.clone(), watch.group.clone())).collect(),
         groups: undecided.chain(waiting).collect(),
         environments: planned.observation.half_known.keys().cloned().collect(),

@@ -220,6 +220,7 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
         only: &[],
         awaited: Vec::new(),
         holds_seen: None,
+        heard: crate::model::observation::Heard::default(),
         progress: run.progress,
     };
     let only = named(&inputs, run.only)?;
@@ -227,10 +228,15 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
     let mut planned = round(&inputs).await?;
     // Where nothing moves, nobody asks what should not.
     if !planned.promoted.proposals.is_empty() {
-        let awaited = hold::awaited_at(&run.remote, &run.publishing, &config, (run.branch, &base)).await?;
+        let mut heard = planned.observation.heard();
+        let at = (run.branch, &base);
+        let awaited = hold::awaited_at(&run.remote, &run.publishing, &config, at, &mut heard.pull_requests).await?;
         (inputs.awaited, inputs.holds_seen) = (awaited.0, Some(awaited.1));
         inputs.awaited.extend(elsewhere::awaited(&config, &others).await?);
-        if !inputs.awaited.is_empty() {
+        if inputs.awaited.is_empty() {
+            planned.observation.pull_requests = heard.pull_requests;
+        } else {
+            inputs.heard = heard;
             planned = round(&inputs).await?;
         }
     }

@@ -168,6 +168,7 @@ impl Watcher {
     /// Runs a whole pass of one repository; `answered` is told when its Git remote has answered. It blocks in between: run it on a
     /// thread that may.
     pub async fn pass(&self, url: &str, now: Timestamp, answered: &(dyn Fn() + Sync)) -> Passed {
+        let clients = self.for_pass();
         let source = self.registries.for_pass();
         let cache = self.cache();
         let inactive = Mutex::new(None);
@@ -182,16 +183,16 @@ impl Watcher {
             Arc::clone(memories.entry(url.to_owned()).or_default())
         };
         let pass = async {
-            let Opened { remote, branch, url } = self.open(url)?;
+            let Opened { remote, branch, url } = self.open(&clients, url)?;
             let (service, environment) = (&self.service, &self.environment);
-            let publishing = self.publishing(&url)?;
+            let publishing = self.publishing(&clients, &url)?;
             let run = Run {
                 remote,
                 branch: &branch,
                 config: None,
-                neighbours: &setup::neighbours_by(&self.clients, service, environment),
+                neighbours: &setup::neighbours_by(&clients, service, environment),
                 source: &source,
-                sources: &setup::sources(service, environment),
+                sources: &setup::sources_until(clients.ends(), service, environment),
                 cache: &cache,
                 limits: &self.limits,
                 now,
@@ -222,8 +223,9 @@ impl Watcher {
     ///
     /// [`OrderedError`]; nothing is held or released then.
     pub async fn hold(&self, url: &str, order: &hold::Order, now: Timestamp) -> Result<Outcome, OrderedError> {
-        let Opened { remote, branch, url } = self.open(url)?;
-        let publishing = self.publishing(&url)?;
+        let clients = self.for_pass();
+        let Opened { remote, branch, url } = self.open(&clients, url)?;
+        let publishing = self.publishing(&clients, &url)?;
         let given = hold::Holding { remote, branch: &branch, config: None, publishing, now };
         Ok(Box::pin(hold::follow(&given, order)).await?)
     }
@@ -234,19 +236,20 @@ impl Watcher {
     ///
     /// [`OrderedError`]; nothing of it is on the branch then.
     pub async fn order(&self, url: &str, order: &Order, word: Word, now: Timestamp) -> Result<Outcome, OrderedError> {
-        let Opened { remote, branch, url } = self.open(url)?;
+        let clients = self.for_pass();
+        let Opened { remote, branch, url } = self.open(&clients, url)?;
         let (service, environment) = (&self.service, &self.environment);
         let given = Ordering {
             remote,
             branch: &branch,
             config: None,
-            neighbours: &setup::neighbours_by(&self.clients, service, environment),
+            neighbours: &setup::neighbours_by(&clients, service, environment),
             source: &self.registries.for_pass(),
-            sources: &setup::sources(service, environment),
+            sources: &setup::sources_until(clients.ends(), service, environment),
             cache: &self.cache(),
             limits: &self.limits,
             now,
-            publishing: self.publishing(&url)?,
+            publishing: self.publishing(&clients, &url)?,
             publish: None,
             by: Some(word.by),
             reason: word.reason,
@@ -261,12 +264,17 @@ impl Watcher {
         outcome.follows.iter().filter_map(listed).collect()
     }
 
-    fn open(&self, url: &str) -> Result<Opened, SetupError> {
-        let target = Target::Url { url, branch: None };
-        setup::remote_by(&self.clients, &target, &self.service, &self.environment)
+    /// Returns the clients for a pass, or an order, that begins now.
+    fn for_pass(&self) -> Clients {
+        self.clients.until(setup::pass_end(&self.service))
     }
 
-    fn publishing(&self, url: &RemoteUrl) -> Result<Publishing, SetupError> {
-        setup::publishing_by(&self.clients, ForgeChoice::Auto, None, url, &self.service, &self.environment)
+    fn open(&self, clients: &Clients, url: &str) -> Result<Opened, SetupError> {
+        let target = Target::Url { url, branch: None };
+        setup::remote_by(clients, &target, &self.service, &self.environment)
+    }
+
+    fn publishing(&self, clients: &Clients, url: &RemoteUrl) -> Result<Publishing, SetupError> {
+        setup::publishing_by(clients, ForgeChoice::Auto, None, url, &self.service, &self.environment)
     }
 }

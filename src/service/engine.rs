@@ -28,8 +28,8 @@ use crate::service::metrics::PassResult;
 use crate::service::notify::news::News;
 use crate::service::timetable::Ended;
 
-/// How many rows of errors one pass may log.
-const MOST_ERRORS: usize = 20;
+/// How many errors, and how many warnings, the line of one pass has.
+const MOST_ROWS: usize = 20;
 
 /// How wide faults are told in logs, in columns.
 const WIDTH: usize = 120;
@@ -176,7 +176,6 @@ impl Engine {
             Ok(passed) => {
                 requests = all_requests(&passed.usage);
                 self.shared.metrics.asked(passed);
-                self.warn(url, passed);
                 if passed.cache_warning.is_none() {
                     self.shared.had_a_cache.store(true, Ordering::Relaxed);
                 }
@@ -210,6 +209,8 @@ impl Engine {
         }
         let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let (cause, word) = (cause.as_str(), result.as_str());
+        let caught = self.shared.board.caught(url);
+        let warnings = self.warnings(url, passed, &caught);
         let note = PassNote {
             began: *began,
             milliseconds,
@@ -217,7 +218,7 @@ impl Engine {
             result: word,
             requests,
             figures: figures.clone(),
-            log: log(passed),
+            log: caught.into_iter().chain(log(passed)).collect(),
             reason: match passed {
                 Err(reason) => Some(reason.clone()),
                 Ok(Passed { result: Err(error), .. }) => Some(in_full(error)),
@@ -228,12 +229,18 @@ impl Engine {
             self.shared.notifier.tell(News::failed(url, now, failures, reason.clone()));
         }
         self.shared.board.ended(url, note, seen, failures.unwrap_or_default());
-        match passed {
-            Ok(Passed { result: Ok(outcome), .. }) => {
-                for error in outcome.errors.iter().take(MOST_ERRORS) {
-                    tracing::warn!(repository = url, "{error}");
-                }
-                tracing::info!(
+        let reason = match passed {
+            Ok(Passed { result: Ok(outcome), .. }) => errors(outcome),
+            // The places of faults stand on the board.
+            Ok(Passed { result: Err(error), .. }) => Some(error.to_string()),
+            Err(reason) => Some(reason.clone()),
+        };
+        let (reason, warnings) = (reason.as_deref().map(one_line), warnings.as_deref().map(one_line));
+        let next_move = earliest.map(|moment| moment.to_string());
+        // One line, whose level is known when the program is built.
+        macro_rules! tell {
+            ($level:ident) => {
+                tracing::$level!(
                     repository = url,
                     cause,
                     result = word,
@@ -247,18 +254,18 @@ impl Engine {
                     errors = figures.errors,
                     skipped = figures.skipped,
                     requests,
-                    next_move = earliest.map(|moment| moment.to_string()),
+                    failures,
+                    next_move,
+                    reason,
+                    warnings,
                     "pass"
-                );
-            }
-            Ok(Passed { result: Err(error), .. }) => {
-                // The places of faults stand on the board; a line is one line.
-                let reason = error.to_string().lines().collect::<Vec<_>>().join("; ");
-                tracing::error!(repository = url, cause, result = word, %began, milliseconds, requests, failures, %reason, "pass");
-            }
-            Err(reason) => {
-                tracing::error!(repository = url, cause, result = word, %began, milliseconds, failures, %reason, "pass");
-            }
+                )
+            };
+        }
+        match result {
+            PassResult::Failed | PassResult::Panicked => tell!(error),
+            PassResult::Done | PassResult::Partial if reason.is_some() || warnings.is_some() => tell!(warn),
+            PassResult::Done | PassResult::Partial => tell!(info),
         }
         let told = self.shared.timetable().told(url).unwrap_or_default();
         let row = |failures| Row {
@@ -276,16 +283,41 @@ impl Engine {
         failures.map(row)
     }
 
-    /// Tells what a pass warned of, unless the one before warned of the same.
-    fn warn(&mut self, url: &str, passed: &Passed) {
-        let warnings: Vec<String> = [&passed.inactive, &passed.cache_warning].into_iter().flatten().cloned().collect();
-        if self.told.get(url) != Some(&warnings) {
-            for warning in &warnings {
-                tracing::warn!(repository = url, "{}", warning.strip_prefix("warning: ").unwrap_or(warning));
+    /// Returns what a pass warned of: what was caught of it, and what its configuration and the cache say, unless they said the
+    /// same before.
+    fn warnings(&mut self, url: &str, passed: &Result<Passed, String>, caught: &[Line]) -> Option<String> {
+        let mut warnings: Vec<String> = Vec::new();
+        for line in caught.iter().filter(|line| line.level != Level::Info) {
+            // Each round of a pass may say it once more.
+            if warnings.len() < MOST_ROWS && !warnings.contains(&line.text) {
+                warnings.push(line.text.clone());
             }
-            self.told.insert(url.to_owned(), warnings);
         }
+        if let Ok(passed) = passed {
+            let lasting = [&passed.inactive, &passed.cache_warning].into_iter().flatten();
+            let lasting: Vec<String> =
+                lasting.map(|warning| warning.strip_prefix("warning: ").unwrap_or(warning).to_owned()).collect();
+            if self.told.get(url) != Some(&lasting) {
+                warnings.extend(lasting.iter().cloned());
+                self.told.insert(url.to_owned(), lasting);
+            }
+        }
+        (!warnings.is_empty()).then(|| warnings.join("; "))
     }
+}
+
+/// Returns what could not be done in a pass, where that is something.
+fn errors(outcome: &Outcome) -> Option<String> {
+    let mut rows: Vec<String> = outcome.errors.iter().take(MOST_ROWS).map(ToString::to_string).collect();
+    if outcome.errors.len() > MOST_ROWS {
+        rows.push(format!("and {} more", outcome.errors.len() - MOST_ROWS));
+    }
+    (!rows.is_empty()).then(|| rows.join("; "))
+}
+
+/// Returns a text as a part of one line.
+fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 /// Returns what the board shows as a pass's log.

@@ -481,6 +481,17 @@ impl Metrics {
                 self.limit_remaining.get_or_create(&host).set(whole(told.remaining));
             }
         }
+        self.exchanges.gone().into_iter().for_each(|registry| self.forget_host(&Host { registry }));
+    }
+
+    /// Lets the series of a registry go whose place another one has taken.
+    fn forget_host(&self, host: &Host) {
+        self.cached.remove(host);
+        self.throttled.remove(host);
+        self.retries.remove(host);
+        self.waited.remove(host);
+        self.bytes.remove(host);
+        self.limit_remaining.remove(host);
     }
 
     /// Returns everything in the text format of OpenMetrics.

@@ -197,6 +197,11 @@ impl Shared {
     }
 }
 
+/// Whether what this thread logs belongs to a pass, whose one line tells it.
+pub fn is_caught() -> bool {
+    board::caught::is_catching()
+}
+
 /// Returns the layer of the log by which the board shows what passes log.
 pub fn caught<S: tracing::Subscriber>() -> impl tracing_subscriber::Layer<S> + Send + Sync {
     board::caught::layer()
@@ -208,27 +213,30 @@ pub fn caught<S: tracing::Subscriber>() -> impl tracing_subscriber::Layer<S> + S
 ///
 /// [`ServeError`] when it could not start; once it runs, nothing ends it but a signal.
 pub fn serve(file: &Path, environment: &Environment, log: &dyn Fn(Log)) -> Result<(), ServeError> {
+    let runtime = Builder::new_multi_thread().worker_threads(NETWORK_THREADS).enable_all().build();
+    let runtime = runtime.map_err(ServeError::Start)?;
+    // Before all else, so that a signal during the start ends it as one does later.
+    let end = {
+        let _within = runtime.enter();
+        End::new().map_err(ServeError::Start)?
+    };
     let metrics = Metrics::new();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let live = Live::read(file, environment, &clock, metrics.witness()).1?;
     log(live.watcher.service().log);
-    let runtime = Builder::new_multi_thread().worker_threads(NETWORK_THREADS).enable_all().build();
-    let runtime = runtime.map_err(ServeError::Start)?;
-    let result = runtime.block_on(Box::pin(run(live, clock, metrics, file, environment, log)));
+    let result = runtime.block_on(Box::pin(run((live, clock, metrics), file, environment, log, end)));
     // A pass that was abandoned still has its thread: it ends with the process, and needs the runtime until then.
     std::mem::forget(runtime);
     result
 }
 
 async fn run(
-    live: Live,
-    clock: Arc<dyn Clock>,
-    metrics: Metrics,
+    (live, clock, metrics): (Live, Arc<dyn Clock>, Metrics),
     file: &Path,
     environment: &Environment,
     log: &dyn Fn(Log),
+    mut end: End,
 ) -> Result<(), ServeError> {
-    let mut end = End::new().map_err(ServeError::Start)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(ServeError::Start)?;
     let listen = live.watcher.service().listen;
     let failed = |reason| ServeError::Listen { address: listen, reason };

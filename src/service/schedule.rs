@@ -101,6 +101,35 @@ mod tests {
     }
 
     #[test]
+    fn an_hour_that_is_left_out_or_comes_twice_costs_no_pass_and_gives_no_second_one() {
+        let follow = |text: &str, from: &str, count: usize| {
+            let (schedule, mut moments, mut now) = (cron(text, "Europe/Berlin"), Vec::new(), at(from));
+            for _ in 0..count {
+                now = next(&schedule, now, now, Share(0.0), 1).unwrap();
+                moments.push(now.to_string());
+            }
+            moments
+        };
+        // 2:30 is not on the clock on 29 March, and there twice on 25 October.
+        let nightly = "30 2 * * *";
+        assert_eq!(
+            follow(nightly, "2026-03-28T12:00:00Z", 2),
+            ["2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"],
+            "at the end of the gap"
+        );
+        assert_eq!(follow(nightly, "2026-10-24T12:00:00Z", 2), ["2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"]);
+        let often = "*/30 * * * *";
+        assert_eq!(
+            follow(often, "2026-03-29T00:15:00Z", 3),
+            ["2026-03-29T00:30:00Z", "2026-03-29T01:00:00Z", "2026-03-29T01:30:00Z"]
+        );
+        assert_eq!(
+            follow(often, "2026-10-25T00:15:00Z", 4),
+            ["2026-10-25T00:30:00Z", "2026-10-25T01:00:00Z", "2026-10-25T01:30:00Z", "2026-10-25T02:00:00Z"]
+        );
+    }
+
+    #[test]
     fn every_counts_from_when_the_last_one_began_and_never_piles_up() {
         let every = Schedule::Every(SignedDuration::from_mins(5));
         let next = |begun: &str, now: &str| next(&every, at(begun), at(now), Share(0.9), 500).unwrap().to_string();

@@ -148,6 +148,11 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    if !board::is_within_reach(&headers, &shared.live().watcher.service().hosts) {
+        // They name repositories: a page of somebody else's shall not read them by a name of its own that leads here.
+        let words = "metrics are not served by this name: `hosts` in service.yaml lists further names\n";
+        return (StatusCode::MISDIRECTED_REQUEST, words).into_response();
+    }
     shared.metrics.queue(shared.trouble().is_none());
     let mut accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let vary = (header::VARY, "Accept");

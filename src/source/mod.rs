@@ -19,7 +19,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 use url::Url;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, PassEnd};
 use crate::http::client::{Call, HttpClient, PlainHttp, Redirects, Timeouts};
 use crate::http::connection::{Connection, Connections};
 use crate::http::echo::without_echo;
@@ -122,6 +122,7 @@ pub struct Sources {
     http: HttpClient,
     clock: Arc<dyn Clock>,
     time_of_one: Duration,
+    ends: PassEnd,
 }
 
 impl Sources {
@@ -146,7 +147,14 @@ impl Sources {
         }
         let now = Arc::clone(&clock);
         let http = HttpClient::over(connections, Arc::new(move || now.now())).following(Redirects::WithinHost);
-        Self { named, missing: "the operator's file names no such source", http, clock, time_of_one: TIME_OF_ONE }
+        let (missing, time_of_one) = ("the operator's file names no such source", TIME_OF_ONE);
+        Self { named, missing, http, clock, time_of_one, ends: PassEnd::default() }
+    }
+
+    /// Asks for a pass that ends so.
+    #[must_use]
+    pub fn until(self, ends: PassEnd) -> Self {
+        Self { ends, ..self }
     }
 
     /// Asks everything, several questions at once, each a single time.
@@ -156,7 +164,7 @@ impl Sources {
         &self,
         questions: BTreeSet<SourceQuestion>,
     ) -> BTreeMap<SourceQuestion, Result<Answer, String>> {
-        let deadline = self.clock.instant() + TIME;
+        let deadline = self.ends.before(self.clock.instant() + TIME);
         let answers = stream::iter(questions).map(|question| async move {
             let answer = self.ask(&question, deadline).await;
             if let Err(reason) = &answer {
@@ -219,6 +227,7 @@ impl Sources {
             plain: PlainHttp::ThisHost,
         };
         let said = |error: HttpError| match error {
+            HttpError::Deadline { .. } if self.ends.is_over() => self.ends.reason(),
             HttpError::Deadline { host } => format!("{host} took longer than {} s", self.time_of_one.as_secs_f64()),
             other => other.to_string(),
         };

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod checkout;
+mod ends;
 mod history;
 mod http;
 mod local;

@@ -60,6 +60,7 @@ impl Tree {
             only: &[],
             awaited: Vec::new(),
             holds_seen: None,
+            heard: tagboat::model::observation::Heard::default(),
             progress: &|_| {},
         };
         report::outcome(plan(&inputs).await.unwrap(), config)

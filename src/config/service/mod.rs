@@ -383,7 +383,7 @@ pub struct Limits {
     pub max_inspections: Option<u64>,
     /// The most tags of all images together of which one pass asks where they point, to compare their images.
     pub max_heads: Option<u64>,
-    /// How long one pass may ask registries.
+    /// How long one pass may take.
     pub pass_time: Option<SignedDuration>,
     /// How many passes run at once.
     pub concurrent_passes: Option<u32>,

@@ -423,7 +423,8 @@ object! {
     /// The most tags of all images together of which one pass asks by HEAD where they point, for `newest` and
     /// `platforms`; those that no pass asked about before come first. Default: `5000`.
     "maxHeads" optional max_heads: Whole<1, 1000000>,
-    /// How long one pass may ask registries; what is left is reported, and asked in the next one. Default: `30m`.
+    /// How long one pass may take. Registries are asked in the first four fifths of it; what is left is reported, and done
+    /// in the next pass. Default: `30m`.
     "passTime" optional pass_time: SignedDuration,
     /// How many passes `serve` runs at once, of a repository each. Default: `4`.
     "concurrentPasses" optional concurrent_passes: Whole<1, 256>,

@@ -13,6 +13,7 @@ mod pulls;
 mod raw;
 mod readiness;
 mod rollup;
+mod runs;
 mod transport;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +23,7 @@ use reqwest::StatusCode;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, PassEnd};
 use crate::forge::comments::say_once;
 use crate::forge::github::identity::Identity;
 use crate::forge::github::transport::Transport;
@@ -81,9 +82,9 @@ impl GitHub {
 
     /// Returns one for the next pass, which asks as the same, with its tokens and what it remembers of answers, and anew for rules.
     #[must_use]
-    pub fn for_pass(&self) -> Self {
+    pub fn for_pass(&self, ends: PassEnd) -> Self {
         let (owner, name) = (self.owner.clone(), self.name.clone());
-        Self { transport: self.transport.clone(), owner, name, settings: Once::default(), rules: Once::default() }
+        Self { transport: self.transport.until(ends), owner, name, settings: Once::default(), rules: Once::default() }
     }
 
     /// Returns a token that is good for Git, too: of an App, one of its installation, good for the next minutes.
@@ -108,6 +109,10 @@ impl GitHub {
 impl Forge for GitHub {
     fn list(&self) -> Asked<'_, Listing> {
         Box::pin(self.listed())
+    }
+
+    fn doubt(&self) {
+        self.transport.forget_further();
     }
 
     fn of_heads<'a>(&'a self, heads: &'a [BranchName]) -> Asked<'a, Vec<PullRequest>> {

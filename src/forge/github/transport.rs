@@ -12,10 +12,9 @@ use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::time::Instant;
 use url::Url;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, PassEnd};
 use crate::forge::github::identity::{App, Held, Identity};
 use crate::forge::github::raw;
 use crate::forge::{Desk, ForgeError};
@@ -24,6 +23,7 @@ use crate::http::echo::without_echo;
 use crate::http::error::HttpError;
 use crate::http::retry::{RetryPolicy, retry_after};
 use crate::model::image::shorten;
+use crate::model::pull_request::PullRequest;
 
 /// Who it is, in messages.
 const NAME: &str = "GitHub";
@@ -145,6 +145,11 @@ impl Transport {
         Self { desk, owner, ..self }
     }
 
+    /// Returns the same for one pass.
+    pub(super) fn until(&self, ends: PassEnd) -> Self {
+        Self { desk: self.desk.until(ends), ..self.clone() }
+    }
+
     /// Returns the base of the API.
     pub(super) fn base(&self) -> &Url {
         &self.base
@@ -187,6 +192,21 @@ impl Transport {
     /// Asks for something; where GitHub says that it is what it was, the remembered answer is given.
     pub(super) async fn get(&self, url: &Url) -> Result<Answer, ForgeError> {
         self.get_again(url, |answer| Some(answer.body.clone())).await
+    }
+
+    /// Returns what the list of pull requests went on with below this first page, where that is known.
+    pub(super) fn further(&self, first: &[PullRequest]) -> Option<Vec<PullRequest>> {
+        self.desk.remembered.further(self.owner, first)
+    }
+
+    /// Keeps what the list of pull requests went on with.
+    pub(super) fn keep_further(&self, first: &[PullRequest], further: &[PullRequest]) {
+        self.desk.remembered.keep_further(self.owner, first, further);
+    }
+
+    /// Forgets what the list of pull requests went on with.
+    pub(super) fn forget_further(&self) {
+        self.desk.remembered.forget_further(self.owner);
     }
 
     /// As [`Transport::get`]; of an answer only what `reduced` leaves is remembered, and given the next time.
@@ -263,27 +283,31 @@ impl Transport {
     ) -> Result<Result<Value, Vec<String>>, ForgeError> {
         let body = serde_json::json!({"query": query, "variables": variables});
         let answer = self.write(Method::POST, &self.graphql_url(), Some(&body)).await?;
-        self.told(&answer)
+        self.told(&answer, None)
     }
 
-    /// Asks GraphQL what changes nothing: it takes no place in the pace of writes, and is tried again.
+    /// Asks GraphQL what changes nothing: it takes no place in the pace of writes, and is tried again. That fields of the name `withheld`
+    /// are not shown is no error: they are `null`.
     pub(super) async fn ask_graphql(
         &self,
         query: &str,
         variables: Value,
+        withheld: &str,
     ) -> Result<Result<Value, Vec<String>>, ForgeError> {
         let body = serde_json::json!({"query": query, "variables": variables});
         let retry = RetryPolicy { after_silence: 2, after_trouble: 2, first_wait: Duration::from_millis(250) };
         let (url, token) = (self.graphql_url(), self.token().await?);
         let answer = self.send(Method::POST, &url, HeaderMap::new(), Some(&body), retry, &token).await?;
-        self.told(&answer)
+        self.told(&answer, Some(withheld))
     }
 
-    fn told(&self, answer: &Answer) -> Result<Result<Value, Vec<String>>, ForgeError> {
+    fn told(&self, answer: &Answer, withheld: Option<&str>) -> Result<Result<Value, Vec<String>>, ForgeError> {
         if answer.status != StatusCode::OK {
             return Err(answer.refusal("a question to GraphQL"));
         }
-        let said: raw::GraphQl = answer.json()?;
+        let mut said: raw::GraphQl = answer.json()?;
+        let is_withheld = |part: &Value| withheld.is_some_and(|name| part.as_str() == Some(name));
+        said.errors.retain(|error| !error.path.iter().any(is_withheld));
         if said.errors.is_empty() {
             return Ok(Ok(said.data));
         }
@@ -303,7 +327,7 @@ impl Transport {
                 reason: "as many writes as GitHub takes in a while were made".to_owned(),
             })?;
             tracing::info!(seconds = wait.as_secs(), "writes are held back, so that GitHub does not refuse them");
-            tokio::time::sleep(wait).await;
+            self.desk.wait(wait).await?;
         }
         Ok(())
     }
@@ -385,7 +409,7 @@ impl Transport {
             url: url.clone(),
             headers,
             body: body.map(|body| body.to_string().into()),
-            deadline: Instant::now() + TIME,
+            deadline: self.desk.deadline(TIME)?,
             retry,
             plain: PlainHttp::Loopback,
         };
@@ -445,6 +469,7 @@ impl Transport {
                 self.be_quiet(wait.unwrap_or(MINUTE))
             }
             HttpError::Throttled { wait, .. } => ForgeError::Later { after: wait, reason },
+            HttpError::Deadline { .. } if self.desk.ends.is_over() => self.desk.over(),
             HttpError::Deadline { host } => {
                 ForgeError::Later { after: None, reason: format!("{host} took too long to answer") }
             }

@@ -19,7 +19,7 @@ use crate::model::file::RepoPath;
 use crate::model::hold::Hold;
 use crate::model::image::{ImageName, Tag};
 use crate::model::proposal::{Action, Proposal};
-use crate::model::pull_request::{NewPullRequest, PullRequest, State};
+use crate::model::pull_request::{Listing, NewPullRequest, PullRequest, State};
 use crate::observe::files::Files;
 use crate::observe::tree::CommitFiles;
 use crate::pass::propose::{LONGEST_BODY, Publishing};
@@ -93,10 +93,11 @@ pub(in crate::pass) async fn awaited(
     config: &Repository,
     (branch, base): (&BranchName, &CommitId),
 ) -> Result<Vec<Hold>, PassError> {
-    Ok(awaited_at(remote, publishing, config, (branch, base)).await?.0)
+    Ok(awaited_at(remote, publishing, config, (branch, base), &mut None).await?.0)
 }
 
-/// As [`awaited`], with every branch on which something may be proposed, and its tip.
+/// As [`awaited`], with every branch on which something may be proposed, and its tip. Pull requests are listed where they were not
+/// before, and once.
 ///
 /// # Errors
 ///
@@ -106,13 +107,14 @@ pub(in crate::pass) async fn awaited_at(
     publishing: &Publishing,
     config: &Repository,
     (branch, base): (&BranchName, &CommitId),
+    pull_requests: &mut Option<Listing>,
 ) -> Result<(Vec<Hold>, Vec<(BranchName, CommitId)>), PassError> {
     let place = Place { remote, publishing, config, branch, base, now: Timestamp::UNIX_EPOCH };
     let listed = listed(place).await?;
     let mut awaited = Vec::new();
     for one in &listed {
-        let Some(proposed) = seen_on(place, one).await? else { continue };
-        let open = match open(place, &proposed.head).await {
+        let Some(proposed) = seen_on(place, one, pull_requests).await? else { continue };
+        let open = match open_in(place, &proposed.head, pull_requests).await {
             Ok(Standing::Nothing) => continue,
             Ok(Standing::Branch) => proposed.head.to_string(),
             Ok(Standing::Open(open)) => open.url,
@@ -138,7 +140,7 @@ pub(super) async fn seen(place: Place<'_>) -> Result<Option<Proposed>, PassError
     let now = held::head(&place.config.pull_request);
     listed.sort_by_key(|(name, _)| *name != now);
     for one in &listed {
-        if let Some(proposed) = seen_on(place, one).await? {
+        if let Some(proposed) = seen_on(place, one, &mut None).await? {
             return Ok(Some(proposed));
         }
     }
@@ -150,9 +152,15 @@ async fn listed(place: Place<'_>) -> Result<Vec<(BranchName, CommitId)>, PassErr
     Ok(blocking(move || of_holds(&*remote)).await?)
 }
 
-async fn seen_on(place: Place<'_>, one: &(BranchName, CommitId)) -> Result<Option<Proposed>, PassError> {
+async fn seen_on(
+    place: Place<'_>,
+    one: &(BranchName, CommitId),
+    pull_requests: &mut Option<Listing>,
+) -> Result<Option<Proposed>, PassError> {
     // A branch is called so by anybody: under another prefix than today's it counts where a pull request says that it is meant.
-    if one.0 != held::head(&place.config.pull_request) && matches!(open(place, &one.0).await, Ok(Standing::Nothing)) {
+    if one.0 != held::head(&place.config.pull_request)
+        && matches!(open_in(place, &one.0, pull_requests).await, Ok(Standing::Nothing))
+    {
         return Ok(None);
     }
     let (remote, config, one) = (Arc::clone(place.remote), place.config.clone(), one.clone());
@@ -226,11 +234,24 @@ pub(super) enum Standing {
 
 /// Finds what stands for a head branch that is there.
 pub(super) async fn open(place: Place<'_>, head: &BranchName) -> Result<Standing, ForgeError> {
+    open_in(place, head, &mut None).await
+}
+
+/// Finds it among the pull requests, which are listed where they were not before.
+async fn open_in(
+    place: Place<'_>,
+    head: &BranchName,
+    pull_requests: &mut Option<Listing>,
+) -> Result<Standing, ForgeError> {
     let Some(forge) = place.forge() else { return Ok(Standing::Branch) };
+    let listed = match pull_requests.take() {
+        Some(listed) => listed,
+        None => forge.list().await?,
+    };
     // The listing names every open one, however long ago it was opened.
-    let all = forge.list().await?.pull_requests;
-    let is_it = |one: &PullRequest| one.state == State::Open && one.head == *head && one.base == *place.branch;
-    let open = all.into_iter().find(is_it);
+    let is_it = |one: &&PullRequest| one.state == State::Open && one.head == *head && one.base == *place.branch;
+    let open = listed.pull_requests.iter().find(is_it).cloned();
+    *pull_requests = Some(listed);
     Ok(open.map_or(Standing::Nothing, |open| Standing::Open(Box::new(open))))
 }
 

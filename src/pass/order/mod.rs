@@ -260,6 +260,7 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
         only: &[],
         awaited,
         holds_seen: None,
+        heard: crate::model::observation::Heard::default(),
         progress: given.progress,
     };
     let (observation, seen) = crate::pass::look(&inputs)?;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cache::Cache;
-use crate::clock::SystemClock;
+use crate::clock::{Clock as _, PassEnd, SystemClock};
 use crate::config::environment::{CachePlace, Environment, VariableError};
 use crate::config::fault::Fault;
 use crate::config::repository::{self, Repository};
@@ -41,7 +41,15 @@ pub use crate::pass::setup::repositories::{
 };
 pub(super) use crate::pass::setup::repositories::{neighbours_by, publishing_by, remote_by};
 pub use crate::pass::setup::sources::sources;
+pub(super) use crate::pass::setup::sources::sources_until;
 pub use crate::pass::transport::outgoing;
+
+/// How long one pass may take, unless the operator says otherwise: the largest repositories take minutes.
+const PASS_TIME: Duration = Duration::from_secs(1800);
+
+/// The part of it in which registries may be asked. What they have answered by then is pushed and proposed in the rest, so that
+/// a registry that takes for ever does not keep every pass from doing what is known.
+const OF_REGISTRIES: f64 = 0.8;
 
 /// The longest configuration file that is read, in bytes.
 const MAX_CONFIG: u64 = 1 << 20;
@@ -342,10 +350,18 @@ fn registry_limits(service: &Service) -> Limits {
     if let Some(count) = service.limits.max_heads {
         limits.heads = usize::try_from(count).unwrap_or(usize::MAX);
     }
-    if let Some(time) = service.limits.pass_time.and_then(|time| Duration::try_from(time).ok()) {
-        limits.pass_time = Some(time);
-    }
+    limits.pass_time = Some(pass_time(service).mul_f64(OF_REGISTRIES));
     limits
+}
+
+/// Returns how long one pass may take.
+fn pass_time(service: &Service) -> Duration {
+    service.limits.pass_time.and_then(|time| Duration::try_from(time).ok()).unwrap_or(PASS_TIME)
+}
+
+/// Returns when a pass is over that begins now.
+pub(super) fn pass_end(service: &Service) -> PassEnd {
+    PassEnd::of(SystemClock.instant(), pass_time(service))
 }
 
 fn host(service: &Service, registry: &service::Registry, environment: &Environment) -> HostSettings {

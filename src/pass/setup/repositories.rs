@@ -13,7 +13,7 @@ use crate::pass::clients::Clients;
 use crate::pass::elsewhere::Neighbour;
 use crate::pass::forges::{self, NamedApp};
 use crate::pass::propose::Publishing;
-use crate::pass::setup::{MAX_SECRET, SetupError, read};
+use crate::pass::setup::{MAX_SECRET, SetupError, pass_end, read};
 use crate::pass::transport;
 use crate::pass::view::Unseen;
 use secrecy::SecretString;
@@ -66,6 +66,11 @@ pub struct Opened {
     pub url: RemoteUrl,
 }
 
+/// Returns clients for a command, which is one pass from its beginning to its end.
+fn of_command(service: &Service) -> Clients {
+    Clients::default().until(pass_end(service))
+}
+
 /// Returns where pull requests of a repository are made; `named` is the forge's URL where it cannot be told.
 ///
 /// # Errors
@@ -78,7 +83,7 @@ pub fn publishing(
     service: &Service,
     environment: &Environment,
 ) -> Result<Publishing, SetupError> {
-    publishing_by(&Clients::default(), choice, named, url, service, environment)
+    publishing_by(&of_command(service), choice, named, url, service, environment)
 }
 
 /// As [`publishing`], by clients that were made before.
@@ -169,7 +174,7 @@ fn app(url: &RemoteUrl, service: &Service) -> Result<Option<NamedApp>, SetupErro
 ///
 /// [`SetupError`], each with what to do.
 pub fn remote(target: &Target<'_>, service: &Service, environment: &Environment) -> Result<Opened, SetupError> {
-    remote_by(&Clients::default(), target, service, environment)
+    remote_by(&of_command(service), target, service, environment)
 }
 
 /// As [`remote`], by clients that were made before.
@@ -196,7 +201,7 @@ pub(in crate::pass) fn remote_by(
     };
     let access = access(&url, service, environment, clients)?;
     let folder = mirror_folder(&url, environment)?;
-    let mirror = Mirror::open(&folder, url.clone(), access, program(environment))?;
+    let mirror = Mirror::open_until(clients.ends(), &folder, url.clone(), access, program(environment))?;
     let mirror = mirror.with_keys(keys(service, environment)?).told_to(clients.witness().clone());
     let branch = match branch {
         Some(branch) => branch,
@@ -212,7 +217,7 @@ pub fn neighbours<'a>(
     service: &'a Service,
     environment: &'a Environment,
 ) -> impl Fn(&str) -> Result<Neighbour, Unseen> + Sync + 'a {
-    let clients = Clients::default();
+    let clients = of_command(service);
     move |text| neighbour(text, service, environment, &clients)
 }
 

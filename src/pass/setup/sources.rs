@@ -2,21 +2,26 @@
 
 use std::sync::Arc;
 
-use crate::clock::SystemClock;
+use crate::clock::{PassEnd, SystemClock};
 use crate::config::environment::Environment;
 use crate::config::service::{self, Service, SourceAuth, SourceKind};
-use crate::pass::setup::secret;
+use crate::pass::setup::{pass_end, secret};
 use crate::pass::transport;
 use crate::source::{Credential, Kind, SourceSettings, Sources};
 
 /// Returns what gates may ask. A secret that cannot be had fails when its source is asked.
 pub fn sources(service: &Service, environment: &Environment) -> Sources {
+    sources_until(pass_end(service), service, environment)
+}
+
+/// As [`sources`], for a pass that ends so.
+pub(in crate::pass) fn sources_until(ends: PassEnd, service: &Service, environment: &Environment) -> Sources {
     let clock = Arc::new(SystemClock);
     if service.file.is_empty() {
         return Sources::none("no operator's file is read, which names it: `--service FILE`", clock);
     }
     let settings = service.sources.iter().map(|source| settings(source, service, environment)).collect();
-    Sources::new(settings, transport::proxies(environment), clock)
+    Sources::new(settings, transport::proxies(environment), clock).until(ends)
 }
 
 fn settings(source: &service::Source, service: &Service, environment: &Environment) -> SourceSettings {

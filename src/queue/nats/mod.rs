@@ -173,7 +173,11 @@ impl Nats {
         let held = lease.ticket.and_then(|ticket| self.inner.state().held.remove(&ticket));
         if let (Some(held), Some(places)) = (held, self.inner.places()) {
             let nak = Bytes::from(format!("-NAK {{\"delay\":{}}}", after.as_nanos()));
-            self.runtime.spawn(async move { drop(places.client.publish(held.reply, nak).await) });
+            let lease = lease.repository.clone();
+            self.runtime.spawn(async move {
+                drop(places.client.publish(held.reply, nak).await);
+                places.note_return(&key(&lease), held.identity).await;
+            });
         }
     }
 
@@ -279,7 +283,7 @@ impl Inner {
     }
 
     /// Takes a message for a pass.
-    fn job(&self, message: &Message, identity: (u64, i128), offers: i64) -> Job {
+    fn job(&self, message: &Message, identity: (u64, i128), is_taken_over: bool) -> Job {
         let Some(reply) = message.reply.clone() else { return Job::Held };
         let mut state = self.state();
         let key = message.subject.rsplit('.').next().unwrap_or_default();
@@ -303,7 +307,7 @@ impl Inner {
         state.tickets += 1;
         let ticket = state.tickets;
         state.held.insert(ticket, Held { repository: repository.clone(), reply, identity, is_over: false });
-        state.events.job(Lease { repository, cause, is_taken_over: offers > 1, ticket: Some(ticket) });
+        state.events.job(Lease { repository, cause, is_taken_over, ticket: Some(ticket) });
         drop(state);
         self.changed.notify_one();
         Job::Held

@@ -195,6 +195,19 @@ impl Places {
         self.publish("pass", key, Cause::Webhook, None).await
     }
 
+    /// Returns how often a message of a repository was given back by somebody who had not begun its pass.
+    pub(super) async fn returns(&self, key: &str, identity: (u64, i128)) -> i64 {
+        let noted = self.rows.get(returns_key(key)).await.ok().flatten();
+        noted.and_then(|noted| returns_of(&noted, identity)).unwrap_or_default()
+    }
+
+    /// Notes that a message was given back. Where that is lost, its next pass counts as taken over, and no more.
+    pub(super) async fn note_return(&self, key: &str, identity: (u64, i128)) {
+        let count = self.returns(key, identity).await.saturating_add(1);
+        let noted = format!("{} {} {count}", identity.0, identity.1);
+        drop(self.rows.put(returns_key(key), noted.into()).await);
+    }
+
     async fn publish(&self, what: &str, key: &str, cause: Cause, id: Option<String>) -> Result<Asked, String> {
         let mut message = PublishMessage::build().payload(Bytes::from_static(cause.as_str().as_bytes()));
         if let Some(id) = id {
@@ -212,6 +225,19 @@ impl Places {
             Err(error) => Err(words(&error)),
         }
     }
+}
+
+/// Returns where the returns of a repository's message are noted, beside its row.
+fn returns_key(key: &str) -> String {
+    format!("returns.{key}")
+}
+
+/// Reads how often a message was given back; what is noted of another one says nothing.
+fn returns_of(noted: &[u8], identity: (u64, i128)) -> Option<i64> {
+    let mut parts = std::str::from_utf8(noted).ok()?.split(' ');
+    let of = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let count = parts.next()?.parse().ok()?;
+    (of == identity).then_some(count)
 }
 
 /// Whether a message was refused because there is one already.

@@ -51,7 +51,7 @@ pub(super) async fn live(inner: &Arc<Inner>) -> Result<Infallible, String> {
     let mut limits = Heard::of(&places.limits).await?;
     inner.joined(&places, is_first);
     tokio::select! {
-        ended = pull_passes(inner, &passes) => ended,
+        ended = pull_passes(inner, &places, &passes) => ended,
         ended = pull_wishes(&places, &wishes) => ended,
         ended = renew(inner, &places) => ended,
         ended = rows.follow(|key, value| inner.row(key, value)) => ended,
@@ -117,19 +117,23 @@ fn offered_again(after: Duration) -> async_nats::jetstream::AckKind {
 }
 
 /// Takes passes as long as there is room for them.
-async fn pull_passes(inner: &Inner, consumer: &PullConsumer) -> Result<Infallible, String> {
+async fn pull_passes(inner: &Inner, places: &Places, consumer: &PullConsumer) -> Result<Infallible, String> {
     loop {
         inner.has_room().await;
         let Some(message) = pull(consumer).await? else { continue };
         let info = message.info().map_err(|error| words(&*error))?;
         let (offers, identity) = (info.delivered, (info.stream_sequence, info.published.unix_timestamp_nanos()));
-        let kind = match inner.job(&message, identity, offers) {
+        let key = message.subject.rsplit('.').next().unwrap_or_default();
+        // Who gives one back has not begun it.
+        let is_taken_over = offers > 1 && offers - 1 > places.returns(key, identity).await;
+        let kind = match inner.job(&message, identity, is_taken_over) {
             Job::Held => continue,
             Job::Busy => offered_again(LATER),
             Job::Unknown if offers > MOST_OFFERS => async_nats::jetstream::AckKind::Term,
             Job::Unknown => offered_again(ELSEWHERE),
         };
         answer(&message, kind).await?;
+        places.note_return(key, identity).await;
     }
 }
 

@@ -36,6 +36,13 @@ impl Challenge {
         }
     }
 
+    /// Whether its realm names a part of a registry, as JFrog's do for each of its repositories.
+    pub(super) fn names(&self, part: &str) -> bool {
+        let Self::Bearer { realm, .. } = self else { return false };
+        let path = realm.split(['?', '#']).next().unwrap_or_default();
+        !part.is_empty() && path.split('/').any(|named| named == part)
+    }
+
     /// Whether its realm is that of one image alone: it names what the token is for.
     pub(super) fn is_for_one_image(&self) -> bool {
         let Self::Bearer { realm, .. } = self else { return false };

@@ -183,6 +183,10 @@ impl RegistryClient {
     ) -> Result<(), HttpError> {
         let host = visit.host;
         tracing::debug!(host = host.name, %error, "no answer");
+        // What lies elsewhere for good, lists, manifests and blobs, is asked for again; a web site in place of an API is not.
+        if kind == Kind::Other && matches!(error, HttpError::Elsewhere { .. }) {
+            return Err(error);
+        }
         let is_held_by_gate = matches!(error, HttpError::Throttled { .. });
         let wait = tries.next(error.clone(), policy)?;
         let until = self.clock.instant() + wait;

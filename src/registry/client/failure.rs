@@ -32,7 +32,7 @@ pub(super) enum Failure {
     )]
     Spent { host: String, what: &'static str, told: ToldLimit, until: Timestamp },
     #[error(
-        "{host} was not asked in time: the time limit of one pass, {} s, has passed (`limits.passTime`); the next pass goes on", .limit.as_secs()
+        "{host} was not asked in time: the {} s of `limits.passTime` in which a pass asks registries have passed; the next pass goes on", .limit.as_secs_f64()
     )]
     NotInTime { host: String, limit: Duration },
     #[error(

@@ -193,7 +193,8 @@ impl Known {
         );
         let mut known = self.challenges.lock().unwrap_or_else(PoisonError::into_inner);
         let differs = matches!(&before, Scheme::Challenged(before) if !before.is_same_place(challenge));
-        known.differ |= differs || challenge.is_for_one_image();
+        // A realm that names what the image's name begins with is no other part's: nobody needs to try it in vain.
+        known.differ |= differs || challenge.is_for_one_image() || challenge.names(beginning(repository));
         insert(&mut known.near, beginning(repository), challenge);
         if known.differ {
             insert(&mut known.own, repository, challenge);

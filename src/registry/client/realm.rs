@@ -203,10 +203,10 @@ fn read_token(
 /// Returns how long a token is used: it is renewed when a tenth of its life is left, so that none expires on its way.
 fn left(life: Duration, issued_at: Option<&str>, now: Timestamp) -> Duration {
     let issued: Option<Timestamp> = issued_at.and_then(|text| text.parse().ok());
-    // Nobody hands out a token that has ended: where it would have, the two clocks differ, and this one counts.
+    // Nobody hands out a token that has ended, or is about to: where it would have, the two clocks differ, and this one counts.
     let spent = issued.and_then(|issued| Duration::try_from(now.duration_since(issued)).ok());
-    let spent = spent.filter(|spent| *spent < life).unwrap_or_default();
-    life.mul_f64(0.9).saturating_sub(spent)
+    let used = life.mul_f64(0.9);
+    used - spent.filter(|spent| *spent < used).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -271,7 +271,9 @@ mod tests {
             (300, None, 270),
             (300, Some("2026-11-20T08:00:00Z"), 270),
             (300, Some("2026-11-20T07:58:00.5Z"), 150),
-            (300, Some("2026-11-20T07:55:10Z"), 0),
+            (300, Some("2026-11-20T07:55:31Z"), 1),
+            (300, Some("2026-11-20T07:55:29Z"), 270),
+            (300, Some("2026-11-20T07:55:10Z"), 270),
             (300, Some("2026-11-20T06:00:00Z"), 270),
             (300, Some("2026-11-20T09:00:00Z"), 270),
             (300, Some("yesterday"), 270),

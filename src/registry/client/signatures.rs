@@ -163,7 +163,7 @@ impl RegistryClient {
             Err(failure) => go_on(&mut failed, failure)?,
         }
         // Without the API, whoever pushes a referrer writes the list under this tag: so, too, where something else answers
-        // in the API's place, such as a web site to which the registry redirects.
+        // in the API's place. An answer of the registry's own that says neither keeps its failure for where nothing holds.
         match self.listed(visit, &self.manifest_url(visit, &tag_of(digest)), Absent::NotFound).await {
             Ok(found) => Ok((found.unwrap_or_default(), failed)),
             Err(failure) => Err(failed.unwrap_or(failure)),
@@ -175,8 +175,13 @@ impl RegistryClient {
         let Some(mut page) = self.there(visit, url, INDEX, absent).await? else { return Ok(None) };
         let mut found = Vec::new();
         for _ in 0..MAX_PAGES {
-            let index: RawIndex =
-                serde_json::from_slice(&page.body).map_err(|error| malformed(visit, "a list of referrers", &error))?;
+            let index: RawIndex = match serde_json::from_slice(&page.body) {
+                Ok(index) => index,
+                Err(_web_page) if page.is_elsewhere && absent == Absent::NotSupported && found.is_empty() => {
+                    return Ok(None);
+                }
+                Err(error) => return Err(malformed(visit, "a list of referrers", &error)),
+            };
             found.extend(index.manifests.unwrap_or_default().into_iter().filter(RawReferrer::may_be_signature));
             let Some(next) = page.next else {
                 found.reverse();
@@ -256,9 +261,17 @@ impl RegistryClient {
                 {
                     return Ok(None);
                 }
+                // A registry that sends its clients to a web site for what it does not know has no API of its own: GHCR does, and
+                // GitHub answers as it likes.
+                Err(Failure::Http(HttpError::Elsewhere { .. }) | Failure::LoginElsewhere { .. })
+                    if absent == Absent::NotSupported =>
+                {
+                    return Ok(None);
+                }
                 other => other?,
             };
-            if absent.says(answer.status.as_u16()) {
+            let is_web_site = answer.is_elsewhere && answer.status != 200 && absent == Absent::NotSupported;
+            if absent.says(answer.status.as_u16()) || is_web_site {
                 self.note(visit, None);
                 return Ok(None);
             }
@@ -279,7 +292,7 @@ impl RegistryClient {
         let is_elsewhere = answer.is_elsewhere;
         let body = answer.body(self.limits.manifest_bytes).whole().await;
         self.note(visit, body.as_ref().err().filter(|_| !is_elsewhere));
-        Ok(Page { body: body?.to_vec(), next })
+        Ok(Page { body: body?.to_vec(), next, is_elsewhere })
     }
 
     /// Follows a link within the host it came from; scheme and port stay ours, as for lists of tags.
@@ -307,6 +320,7 @@ impl RegistryClient {
 struct Page {
     body: Vec<u8>,
     next: Option<Url>,
+    is_elsewhere: bool,
 }
 
 /// Whether further signatures are wanted.

@@ -1,7 +1,8 @@
 //! What the program logs while a pass runs, for the pass's own page.
 //!
 //! Entry points: [`Caught::catch`], for the time of a pass on its thread, and [`layer`], which belongs into the program's log. Catches
-//! what the log's level lets through and no request; what other threads log for a pass is in the operator's log alone.
+//! what the log's level lets through and no request; what other threads log for a pass is in the operator's log alone. Without `-v` the
+//! operator's log has what is caught in the one line of its pass.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -50,10 +51,15 @@ impl Drop for Catching<'_> {
     fn drop(&mut self) {
         let Some((mut lines, more)) = CATCHING.take() else { return };
         if more > 0 {
-            lines.push(Line::new(Level::Info, &format!("… and {more} more lines in the program's log")));
+            lines.push(Line::new(Level::Info, &format!("… and {more} more lines")));
         }
         self.caught.0.lock().unwrap_or_else(PoisonError::into_inner).insert(self.url.to_owned(), lines);
     }
+}
+
+/// Whether a pass runs on this thread.
+pub(in crate::service) fn is_catching() -> bool {
+    CATCHING.with_borrow(Option::is_some)
 }
 
 /// Returns the layer that sees what is logged.
@@ -139,6 +145,6 @@ mod tests {
         assert!(failed.is_err());
         let lines = caught.take("b");
         assert_eq!(lines.len(), MOST_LINES + 1);
-        assert_eq!(lines[MOST_LINES], Line::new(Level::Info, "… and 10 more lines in the program's log"));
+        assert_eq!(lines[MOST_LINES], Line::new(Level::Info, "… and 10 more lines"));
     }
 }

@@ -27,8 +27,8 @@ pub(in crate::service) enum Level {
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(in crate::service) struct Line {
-    pub(super) level: Level,
-    pub(super) text: String,
+    pub(in crate::service) level: Level,
+    pub(in crate::service) text: String,
 }
 
 impl Line {

@@ -92,6 +92,11 @@ impl Board {
         self.caught.catch(url)
     }
 
+    /// Returns what was caught of a pass that has ended.
+    pub(super) fn caught(&self, url: &str) -> Vec<Line> {
+        self.caught.take(url)
+    }
+
     /// Ends what listens.
     pub(super) fn close(&self) {
         self.events.close();
@@ -103,8 +108,7 @@ impl Board {
     }
 
     /// Notes what a pass came to.
-    pub(super) fn ended(&self, url: &str, mut note: PassNote, seen: Option<Seen>, failures: u32) {
-        note.log.splice(0..0, self.caught.take(url));
+    pub(super) fn ended(&self, url: &str, note: PassNote, seen: Option<Seen>, failures: u32) {
         let (result, commits) = (note.result, note.figures.commits);
         self.memory.note(url, note, seen, failures);
         let data = serde_json::json!({ "name": memory::short(url), "result": result, "commits": commits });
@@ -161,6 +165,9 @@ fn asset(kind: &'static str, text: &'static str) -> Response {
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }
 
+/// What names end with that only a cluster's or a machine's own resolver knows.
+const OWN_NAMES: [&str; 4] = [".svc", ".cluster.local", ".internal", ".local"];
+
 /// Refuses requests that are meant for another host, and tells browsers what pages may do.
 async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let hosts = shared.live().watcher.service().hosts.clone();
@@ -196,6 +203,20 @@ fn is_ours(headers: &HeaderMap, hosts: &[String]) -> bool {
         None => host.split(':').next().unwrap_or_default(),
     };
     bare == "localhost" || bare.parse::<IpAddr>().is_ok() || hosts.iter().any(|known| *known == bare || *known == host)
+}
+
+/// Whether a request is meant for this service, by a name that no stranger can lead here: those of the board, and names that are no
+/// domain's or a cluster's own, by which scrapers reach it. Who names no host is no browser.
+pub(super) fn is_within_reach(headers: &HeaderMap, hosts: &[String]) -> bool {
+    let mut given = headers.get_all(header::HOST).iter();
+    let host = match (given.next().map(HeaderValue::to_str), given.next()) {
+        (None, None) => return true,
+        (Some(Ok(host)), None) => host.to_ascii_lowercase(),
+        _ => return false,
+    };
+    let bare = host.split(':').next().unwrap_or_default().trim_end_matches('.');
+    let is_label = !bare.is_empty() && !bare.contains('.');
+    is_ours(headers, hosts) || is_label || OWN_NAMES.iter().any(|end| bare.ends_with(end))
 }
 
 /// Returns who sends a request, as far as that can be told.
@@ -247,6 +268,27 @@ mod tests {
             assert!(!ours(host), "{host}");
         }
         assert!(!is_ours(&HeaderMap::new(), &hosts));
+    }
+
+    #[test]
+    fn metrics_are_read_by_names_that_no_stranger_can_lead_here() {
+        let hosts = ["tagboat.acme.example".to_owned()];
+        let reaches = |host: &str| is_within_reach(&headers(&[("host", host)]), &hosts);
+        for host in [
+            "10.0.0.7:8080",
+            "[fd00::7]:8080",
+            "tagboat:8080",
+            "tagboat.gitops.svc:8080",
+            "TAGBOAT.gitops.svc.cluster.local.",
+            "host.docker.internal:1",
+            "tagboat.acme.example",
+        ] {
+            assert!(reaches(host), "{host}");
+        }
+        for host in ["evil.example", "svc.evil.example:8080", "evilsvc.example", "", "."] {
+            assert!(!reaches(host), "{host}");
+        }
+        assert!(is_within_reach(&HeaderMap::new(), &hosts));
     }
 
     #[test]

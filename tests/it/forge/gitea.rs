@@ -96,6 +96,7 @@ impl Bench {
             withdrawn: false,
             unfinished: false,
             left: false,
+            said: None,
             armed: Armed::No,
             what: None,
             instead: None,

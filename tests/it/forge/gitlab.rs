@@ -1,13 +1,16 @@
 //! GitLab: the scenarios, and what is its own.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tagboat::clock::SystemClock;
+use tagboat::clock::{PassEnd, SystemClock};
 use tagboat::forge::Forge;
 use tagboat::forge::ForgeError;
 use tagboat::forge::gitlab::{GitLab, GitLabToken};
 use tagboat::model::commit::CommitId;
 use tagboat::model::pull_request::{CheckState, Merge, NewPullRequest, PullRequest, Readiness, Status};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::Instant;
 
 use crate::forge::beside::beside;
 use crate::forge::gates::gates;
@@ -253,4 +256,39 @@ async fn is_stopped_before_anything_changes() {
 #[tokio::test]
 async fn what_it_merges_by_itself_keeps_its_record() {
     crate::forge::scenarios::merging::what_a_forge_merges_by_itself_keeps_its_record(GITLAB, "pipeline").await;
+}
+
+#[tokio::test]
+async fn nothing_is_asked_after_the_end_of_a_pass_and_what_trickles_ends_with_it() {
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}{BASE}", listener.local_addr().unwrap()).parse().unwrap();
+    let gitlab = GitLab::new(base, PROJECT, Some(&GitLabToken::Access(TOKEN.into())), Arc::new(SystemClock));
+    let trickle = async {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            tokio::spawn(async move {
+                let head = b"HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\n[";
+                drop(stream.read(&mut [0; 4096]).await);
+                let mut sent = stream.write_all(head).await;
+                while sent.is_ok() {
+                    tokio::task::yield_now().await;
+                    sent = stream.write_all(b" ").await;
+                }
+            });
+        }
+    };
+    let asking = async {
+        let passes = gitlab.for_pass(PassEnd::of(Instant::now(), Duration::from_millis(300)));
+        for _ in 0..2 {
+            let Err(ForgeError::Later { reason, .. }) = passes.list().await else { panic!("it never ends") };
+            assert!(reason.starts_with("the time limit of one pass, 0.3 s, has passed"), "{reason}");
+        }
+    };
+    tokio::select! {
+        () = trickle => {}
+        () = asking => {}
+    }
+    assert_eq!(asked.into_inner(), 1);
 }

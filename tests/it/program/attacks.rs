@@ -175,6 +175,16 @@ fn no_page_of_somebody_else_s_reaches_what_is_ours() {
             assert!(matches!(code, 400 | 421), "{host} {path}: {code}");
         }
     }
+    // Metrics name repositories; who scrapes them has names of its own for the service.
+    for (host, code) in
+        [("evil.example", 421), ("tagboat:8080", 200), ("tagboat.gitops.svc", 200), ("board.acme.example", 200)]
+    {
+        assert_eq!(
+            status(&format!("GET /metrics HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")),
+            code,
+            "{host}"
+        );
+    }
     let two = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n";
     assert!(matches!(status(two), 400 | 421));
     assert!(matches!(status("GET / HTTP/1.1\r\nConnection: close\r\n\r\n"), 400 | 421));

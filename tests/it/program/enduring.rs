@@ -2,6 +2,9 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use serde_json::Value;
 
 use crate::program::serve::{Service, row, with_hooks};
 use crate::program::{World, commits};
@@ -57,7 +60,7 @@ fn an_order_under_way_is_followed_to_its_end_when_the_service_stops_and_nothing_
     service.wait("pass");
     let (began, go) = stop_at_push(&world, &remote);
     let named = "X-Forwarded-User: robin";
-    let json = |body: &str| serde_json::from_str::<serde_json::Value>(body).unwrap();
+    let json = |body: &str| serde_json::from_str::<Value>(body).unwrap();
     let session = json(&service.ask("GET /api/v1/session", &[named], b"").1);
     let id = json(&service.get("/api/v1/repositories").1)[0]["id"].as_str().unwrap().to_owned();
     let token = format!("X-Tagboat-Token: {}", session["token"].as_str().unwrap());
@@ -204,7 +207,7 @@ fn clients_that_connect_and_say_nothing_are_sent_away_and_others_get_their_turn(
     assert_eq!(service.get("/healthz"), (200, "alive\n".to_owned()));
     for stream in &mut idle {
         let mut rest = Vec::new();
-        stream.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         match stream.read_to_end(&mut rest) {
             Ok(_) => {}
             Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "it is still open"),
@@ -255,17 +258,108 @@ fn what_a_pass_logs_stands_on_its_page() {
         [(".tagboat.yaml", config.as_str()), ("dev/web.yaml", &web), (".tagboat/holds.yml", "version: 1\nholds: []\n")];
     let remote = world.scratch.bare("manifests.git", &files);
     let service = Service::start(&world, &format!("schedule: every 24h\nrepositories:\n{}", row(&remote)));
-    let warned = service.wait_for_line("a warning", |line| {
-        line["message"].as_str().is_some_and(|words| words.contains("holds nothing"))
-    });
-    service.wait("pass");
+    let told = service.wait("pass");
+    assert!(told["warnings"].as_str().unwrap().contains("holds nothing"), "{told}");
     let (status, text) = service.get("/api/v1/repositories");
     assert_eq!(status, 200);
-    let rows: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let rows: Value = serde_json::from_str(&text).unwrap();
     let (status, page) = service.get(&format!("/api/v1/pass?repository={}&number=1", rows[0]["id"].as_str().unwrap()));
     assert_eq!(status, 200, "{page}");
-    let pass: serde_json::Value = serde_json::from_str(&page).unwrap();
+    let pass: Value = serde_json::from_str(&page).unwrap();
     let log = pass["log"].as_array().unwrap();
-    assert_eq!((&log[0]["level"], &log[0]["text"]), (&"warning".into(), &warned["message"]), "{pass:#}");
+    assert_eq!((&log[0]["level"], &log[0]["text"]), (&"warning".into(), &told["warnings"]), "{pass:#}");
     assert!(log.iter().any(|line| line["text"].as_str().unwrap().contains("1.4.0 → 1.5.0")), "{pass:#}");
+}
+
+#[test]
+fn a_pass_whose_time_is_up_after_its_push_has_landed_is_followed_by_one_that_looks() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let remote = world.repository("acme/web:1.4.0");
+    let (began, go) = (world.pipe("began"), world.pipe("go"));
+    // The branch has moved by then; who pushed it is told nothing.
+    remote.hook("post-receive", &format!("#!/bin/sh\necho > '{}'\nread line < '{}'\n", began.display(), go.display()));
+    let configuration = format!("schedule: every 1s\nlimits: {{passTime: 5s}}\nrepositories:\n{}", row(&remote));
+    let service = Service::start(&world, &configuration);
+    drop(std::fs::read(&began).unwrap());
+    remote.hook("post-receive", "#!/bin/sh\n");
+    let told = service.wait("pass");
+    assert!(told.to_string().contains("the time limit of one pass, 5 s, has passed"), "{told}");
+    assert_eq!(told["commits"], 0, "nobody has said that it landed: {told}");
+    let next = service.wait("pass");
+    assert_eq!((&next["result"], &next["commits"]), (&"done".into(), &0.into()), "{next}");
+    assert_eq!(landed(&remote), ["1.5.0"]);
+}
+
+#[test]
+fn a_git_server_that_trickles_holds_its_pass_no_longer_than_its_time() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/acme.git", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            drop(stream.read(&mut [0; 4096]));
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-advertisement\r\n\r\n\
+                        001e# service=git-upload-pack\n0000fff0";
+            let mut sent = stream.write_all(head.as_bytes());
+            // A byte for each moment in which the client has not hung up.
+            drop(stream.set_read_timeout(Some(Duration::from_millis(20))));
+            while sent.is_ok() && stream.read(&mut [0; 1]).is_err() {
+                sent = stream.write_all(b"0");
+            }
+        }
+    });
+    let configuration = format!("schedule: every 1h\nlimits: {{passTime: 1s}}\nrepositories:\n- url: {url}\n");
+    let told = Service::start(&world, &configuration).wait("pass");
+    assert_eq!(told["result"], "failed", "{told}");
+    assert!(told["reason"].as_str().unwrap().contains("the time limit of one pass, 1 s, has passed"), "{told}");
+}
+
+#[test]
+fn a_pass_is_one_line_with_its_figures_errors_and_warnings() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let (config, web) = (world.config(), world.deployment("acme/web:1.4.0"));
+    let gone = crate::program::deployment(&format!("{}/acme/gone:1.0.0", world.registry.host()));
+    let other = crate::program::deployment(&format!("{}/acme/other:1.0.0", world.registry.host()));
+    let files = [
+        (".tagboat.yaml", config.as_str()),
+        ("dev/web.yaml", &web),
+        ("dev/gone.yaml", &gone),
+        ("dev/other.yaml", &other),
+        (".tagboat/holds.yml", "version: 1\nholds: []\n"),
+    ];
+    let remote = world.scratch.bare("manifests.git", &files);
+    let faulty = world.scratch.bare("faulty.git", &[(".tagboat.yaml", "version: 1\nimages: 7\nenvironments: [3]\n")]);
+    let rest = format!("schedule: every 1s\nrepositories:\n{}{}", row(&remote), row(&faulty));
+    let service = Service::start_by(&world, &format!("log: {{level: info, format: json}}\n{rest}"), &[], &[]);
+    // What its stages warn of has no line of its own.
+    let is_of_a_pass = |line: &Value| {
+        assert!(!line["message"].as_str().unwrap_or_default().contains("holds nothing"), "{line}");
+        line.get("repository").is_some()
+    };
+    let (mut whole, mut failed) = (0, 0);
+    while whole < 2 || failed < 1 {
+        let told = service.wait_for_line("a repository's", is_of_a_pass);
+        assert_eq!(told["message"], "pass", "{told}");
+        if told["repository"] == faulty.folder.display().to_string() {
+            failed += 1;
+            assert_eq!((&told["result"], &told["level"]), (&"failed".into(), &"ERROR".into()), "{told}");
+        } else {
+            whole += 1;
+            assert_eq!((&told["result"], &told["level"]), (&"partial".into(), &"WARN".into()), "{told}");
+            let (reason, warnings) = (told["reason"].as_str().unwrap(), told["warnings"].as_str().unwrap());
+            assert!(reason.contains("acme/gone") && reason.contains("acme/other"), "{told}");
+            assert!(warnings.contains("holds nothing") && told["requests"].as_u64().unwrap() > 0, "{told}");
+        }
+    }
+    service.configure(&format!("log: {{level: info, format: text}}\n{rest}"));
+    service.signal("-HUP");
+    let mut whole = 0;
+    while whole < 2 {
+        let told = service.wait_for_line("text", Value::is_string);
+        let told = told.as_str().unwrap();
+        let is_pass = told.contains(" pass repository=");
+        let has_more = told.contains("repository=") || told.contains("holds nothing");
+        assert!(told.starts_with("20") && (is_pass || !has_more), "{told}");
+        whole += usize::from(is_pass && told.contains("acme/gone") && told.contains("acme/other"));
+    }
 }

@@ -211,7 +211,7 @@ fn the_rate_and_the_time_of_a_pass_that_the_operator_names_act() {
     let errors = plan["errors"].as_array().unwrap();
     assert_eq!(errors.len(), 1, "{plan}");
     let reason = errors[0]["reason"].as_str().unwrap();
-    assert!(reason.contains("was not asked in time: the time limit of one pass, 1 s, has passed"), "{reason}");
+    assert!(reason.contains("was not asked in time: the 0.8 s of `limits.passTime` in which"), "{reason}");
     assert_eq!(scene.bad.requests().tags, 1);
 }
 

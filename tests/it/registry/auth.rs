@@ -84,7 +84,8 @@ async fn a_token_is_used_until_it_expires() {
     let registry = FakeRegistry::start().await;
     registry.faults(|faults| {
         (faults.auth, faults.token_life) = (Auth::Bearer, Some(300));
-        faults.token_issued = Some("2026-11-20T07:55:10Z");
+        // A microsecond before a tenth of its life is left.
+        faults.token_issued = Some("2026-11-20T07:55:30.000001Z");
     });
     registry.list_tag("acme/web", "1.0.0");
     let client = with_login(&registry, "secret");

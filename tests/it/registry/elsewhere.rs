@@ -83,7 +83,11 @@ async fn a_login_that_another_host_asks_for_after_a_redirect_goes_nowhere() {
                 registry.faults(|faults| faults.leads = Some((text, format!("http://{}", other.host()))));
                 let error = asked(&client, &registry, text, &digest).await;
                 let case = format!("{way:?} {is_known} {text}");
-                let words = format!("redirects to {}, which asks for a login", other.host());
+                // In place of the API of referrers it is a web site, and no reason to find no signature.
+                let words = match text {
+                    "/acme/moved/referrers/" => "no error".to_owned(),
+                    _ => format!("redirects to {}, which asks for a login", other.host()),
+                };
                 assert!(error.contains(&words), "{case}: {error}");
                 assert!(other.targets().iter().all(|target| !target.starts_with("/token")), "{case}");
                 assert!(other.asked().iter().all(|asked| asked.header("authorization").is_none()), "{case}");

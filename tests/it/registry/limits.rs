@@ -189,7 +189,7 @@ async fn what_is_left_at_the_end_of_a_pass_is_not_asked() {
     assert_eq!(list(&client, &images[0]).await, "1.0.0");
     clock.skip(Duration::from_secs(90));
     let error = list(&client, &images[1]).await;
-    assert!(error.contains("was not asked in time: the time limit of one pass, 90 s, has passed"), "{error}");
+    assert!(error.contains("was not asked in time: the 90 s of `limits.passTime` in which"), "{error}");
     let tag = "1.0.0".parse().unwrap();
     let error = client.facts(&images[0], &tag, FactKind::Digest).await.unwrap_err().to_string();
     assert!(error.contains("was not asked in time"), "{error}");

@@ -307,18 +307,21 @@ async fn a_signature_that_is_listed_under_a_tag_is_found_whatever_answers_in_the
             // Whoever pushes to such a registry lists referrers under a tag.
             faults.referrers = Referrers::Tagged(404);
         });
-        let says = place.says().await;
-        if matches!(status, 404 | 406) {
-            assert_eq!(says, "missing", "{status}");
-        } else {
-            assert!(says.starts_with("error: "), "what was not seen is not missing: {status}: {says}");
-        }
+        // A web site is no API: the registry has none, whatever that site answers.
+        assert_eq!(place.says().await, "missing", "{status}");
         place.registry.refer(&place.digest, &place.bundle(), Some(SIGN));
         assert_eq!(place.says().await, "signed", "{status}");
     }
     for status in [401, 403, 422, 429, 500, 501, 502] {
         let place = Place::new().await;
         place.registry.faults(|faults| faults.referrers = Referrers::Tagged(status));
+        if status != 501 {
+            let says = place.says().await;
+            assert!(
+                says.starts_with("error: "),
+                "what the registry itself did not show is not missing: {status}: {says}"
+            );
+        }
         place.registry.refer(&place.digest, &place.bundle(), Some(SIGN));
         assert_eq!(place.says().await, "signed", "{status}");
     }

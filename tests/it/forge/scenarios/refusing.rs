@@ -4,7 +4,7 @@ use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
 
 use crate::forge::scenarios::{AUTO, HEAD, Kind, PLAIN, Stage, manifest};
-use crate::support::forge::Stands;
+use crate::support::forge::{Pull, Stands};
 
 impl Stage {
     /// Lets a person write another configuration: what is said of the environment, and what stands below.
@@ -34,6 +34,15 @@ impl Stage {
         assert!(reason.contains("closed by a person in #"), "{reason} {:#?}", outcome.proposals);
         assert!(self.states().iter().all(|state| *state == Stands::Closed), "{:?}", self.states());
         assert_eq!(outcome.commits, [], "{:#?}", outcome.proposals);
+    }
+}
+
+impl Stage {
+    async fn is_refused_by_the_first(&self, what: &str) {
+        let outcome = self.outcome("mirror", 9).await;
+        let said: Vec<&str> = outcome.proposals.iter().filter_map(|one| one.reason.as_deref()).collect();
+        assert!(said.iter().any(|said| said.contains("closed by a person in #1:")), "{what}: {:#?}", outcome.proposals);
+        assert_eq!((self.runs(), outcome.commits.len()), ("1.4.0".to_owned(), 0), "{what}");
     }
 }
 
@@ -251,7 +260,7 @@ pub(in crate::forge) async fn what_was_taken_back_on_its_branch_is_a_person_s_un
 
 impl Stage {
     /// Lets so many others come and go that no listing tells of what was closed before.
-    fn bury(&self) {
+    pub(super) fn bury(&self) {
         let sha = self.store.at("main").unwrap();
         for number in self.pulls().len() as u64 + 1..=120 {
             let mut other = self.store.pull(1);
@@ -362,4 +371,67 @@ pub(in crate::forge) async fn keeps_the_branch_that_alone_tells_of_a_refusal(kin
     stage.outcome("fourth", 13).await;
     let newest = stage.pulls().pop().unwrap();
     assert_eq!((stage.store.at(HEAD), newest.state, newest.number), (None, Stands::Open, 121));
+}
+
+/// A person copies the body of what was refused into a pull request of their own, from a branch that is called as Tagboat would call it
+/// under another prefix, or otherwise.
+pub(in crate::forge) async fn a_copied_body_is_no_pull_request_of_tagboat_s(kind: Kind) {
+    for head in ["evil", "x/prod/ghcr.io-acme-web"] {
+        let git = |stage: &Stage| {
+            stage.store.repository.git(&["branch", head, "main"]);
+            stage.push(head, "notes", "mine");
+        };
+        let copy = |stage: &Stage| {
+            let (title, body) = (stage.pulls()[0].title.clone(), stage.pulls()[0].body.clone());
+            let pull = Pull {
+                title,
+                body,
+                head: head.to_owned(),
+                state: Stands::Open,
+                merged: None,
+                ..stage.pulls()[0].clone()
+            };
+            stage.store.open(pull).unwrap();
+        };
+        // It takes no refusal back, open, merged, or closed as if Tagboat had done so.
+        let stage = Stage::refused(kind, AUTO).await;
+        git(&stage);
+        copy(&stage);
+        stage.is_refused_by_the_first(head).await;
+        stage.store.change(2, |pull| {
+            (pull.state, pull.merged) = (Stands::Merged, Some(pull.sha.clone()));
+        });
+        stage.is_refused_by_the_first(head).await;
+        stage.store.change(2, |pull| {
+            (pull.state, pull.merged) = (Stands::Closed, None);
+            pull.body = pull.body.replace("\"withdrawn\":false", "\"withdrawn\":true");
+        });
+        stage.is_refused_by_the_first(head).await;
+        assert_eq!(stage.pulls().len(), 2, "{head}");
+
+        // Nor is it the pull request that stands, or in the way of it.
+        let stage = Stage::new(kind, AUTO);
+        stage.acts(8).await;
+        git(&stage);
+        copy(&stage);
+        stage.store.repository.git(&["update-ref", "-d", &format!("refs/heads/{HEAD}")]);
+        stage.store.refresh();
+        stage.label(1, "tagboat/retry");
+        let theirs = stage.store.at(head);
+        assert_eq!(stage.acts(9).await, Some(Action::Opened), "{head}");
+        assert_eq!(stage.acts(10).await, Some(Action::Unchanged), "{head}");
+        assert_eq!(stage.states(), [Stands::Closed, Stands::Open, Stands::Open]);
+        assert_eq!((stage.pulls()[2].head.as_str(), stage.store.at(head)), (HEAD, theirs));
+    }
+}
+
+/// What a person has closed on a branch of their own refuses nothing.
+pub(in crate::forge) async fn a_copied_body_on_another_branch_refuses_nothing(kind: Kind) {
+    let stage = Stage::merging(kind).await;
+    stage.store.repository.git(&["branch", "evil", "main"]);
+    stage.push("evil", "notes", "mine");
+    let pull = Pull { head: "evil".to_owned(), state: Stands::Open, ..stage.pulls()[0].clone() };
+    stage.store.open(pull).unwrap();
+    stage.close(2);
+    assert_eq!(stage.acts(9).await, Some(Action::Merged));
 }

@@ -2,6 +2,7 @@
 
 mod believed;
 mod logins;
+mod returned;
 mod storm;
 
 use std::collections::BTreeMap;
