@@ -111,7 +111,7 @@ impl Stage {
         self.tags.set(WEB, tags.iter().copied());
     }
 
-    async fn outcome(&self, mirror: &str, hour: u32) -> Outcome {
+    pub(crate) async fn outcome(&self, mirror: &str, hour: u32) -> Outcome {
         self.outcome_of(Mode::Act, mirror, hour).await
     }
 
