@@ -234,3 +234,25 @@ async fn one_that_github_merges_by_itself_costs_no_more() {
     assert_eq!(stage.acts(9).await, Some(Action::Enqueued));
     assert_eq!(stage.store.requests().len(), 2);
 }
+
+/// The deployment of an environment, its status, and the earlier ones, each with its status; the cache knows all of that.
+#[tokio::test]
+async fn deployments_that_were_told_are_asked_about_only_without_a_cache() {
+    let mut stage = Stage::new(GITHUB, "    publish: commit\n    deployments: true\n");
+    for (hour, tags) in [(8, &["1.4.0", "1.5.0"] as &[&str]), (9, &["1.4.0", "1.5.0", "1.6.0"])] {
+        stage.list(tags);
+        stage.pass(hour).await;
+    }
+    assert_eq!(stage.store.kept().deployments.len(), 2);
+    let asked = async |stage: &Stage| {
+        stage.store.requests();
+        stage.pass(10).await;
+        let all = stage.store.requests();
+        assert!(all.iter().all(|line| line.starts_with("GET ")), "{all:?}");
+        all.iter().filter(|line| line.contains("/deployments")).count()
+    };
+    assert_eq!(asked(&stage).await, 3 + 1);
+    stage.cache = Some(stage.scratch.path("cache.db"));
+    assert_eq!(asked(&stage).await, 3 + 1);
+    assert_eq!(asked(&stage).await, 0);
+}
