@@ -16,7 +16,7 @@ use crate::model::image::ImageName;
 use crate::model::outcome::{Skipped, Trouble};
 use crate::model::pull_request::{Approvals, Listing};
 use crate::model::signature::{SignatureVerdict, SignatureWant};
-use crate::model::site::{PassedOver, Site};
+use crate::model::site::{self, PassedOver, Site, Spot};
 use crate::model::source::{Answer, SourceQuestion};
 use crate::model::tags::ImageTags;
 
@@ -82,19 +82,22 @@ pub struct Heard {
     reports_elsewhere: BTreeMap<Arc<str>, Reports>,
     answers: BTreeMap<SourceQuestion, Result<Answer, String>>,
     approvals: BTreeMap<(EnvironmentName, String), Result<Approvals, String>>,
-    /// The pull requests, where they were listed.
-    pub pull_requests: Option<Listing>,
 }
 
 impl Heard {
     /// Returns an observation that knows it already, and nothing else.
     pub fn known(&self) -> Observation {
-        let Self { reports, reports_elsewhere, answers, approvals, pull_requests } = self.clone();
-        Observation { reports, reports_elsewhere, answers, approvals, pull_requests, ..Observation::default() }
+        let Self { reports, reports_elsewhere, answers, approvals } = self.clone();
+        Observation { reports, reports_elsewhere, answers, approvals, ..Observation::default() }
     }
 }
 
 impl Observation {
+    /// Returns the places of some sites of one image, as history tells them apart.
+    pub fn spots(&self, sites: &[usize]) -> BTreeSet<Spot> {
+        site::spots(&self.sites, sites).into_values().collect()
+    }
+
     /// Returns what was answered.
     pub fn heard(&self) -> Heard {
         Heard {
@@ -102,7 +105,6 @@ impl Observation {
             reports_elsewhere: self.reports_elsewhere.clone(),
             answers: self.answers.clone(),
             approvals: self.approvals.clone(),
-            pull_requests: self.pull_requests.clone(),
         }
     }
 

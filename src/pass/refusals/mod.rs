@@ -35,6 +35,10 @@ use crate::publish::pull_requests::{Course, Desired, Standing, Step, course};
 /// Of how many images of a group it is asked whether they were refused alone, each under its own name.
 const MOST_ALONE: usize = 20;
 
+/// What to do where pull requests may not be read.
+const READABLE: &str =
+    "let the credential read pull requests, or say with `--forge plain` that nobody makes any in this repository";
+
 /// What is about to begin, and the head branches on which it may have been refused.
 struct Begun {
     wish: Wish,
@@ -204,10 +208,9 @@ async fn leave_closed(
     };
     let mut listed = match listed {
         Ok(listed) => listed,
-        // Whoever may not read pull requests has made none.
+        // Whoever may not read pull requests now may have made them with another credential.
         Err(ForgeError::Skip(reason) | ForgeError::Stop(reason)) => {
-            tracing::warn!(reason, "nobody can tell whether a person has refused what is committed");
-            return;
+            return wait(proposals.iter_mut(), &format!("{reason}: {READABLE}"));
         }
         Err(ForgeError::Later { reason, .. }) => return wait(proposals.iter_mut(), &reason),
     };

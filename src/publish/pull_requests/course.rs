@@ -233,6 +233,6 @@ fn said(wanted: &Desired, open: &PullRequest, is_pushed: bool) -> String {
 }
 
 /// Whether two bodies say the same: forges trim ends and turn line ends about.
-fn same_text(one: &str, other: &str) -> bool {
+pub fn same_text(one: &str, other: &str) -> bool {
     one.trim().lines().eq(other.trim().lines())
 }

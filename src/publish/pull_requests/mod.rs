@@ -364,7 +364,7 @@ pub fn plan(desired: &[Desired], standing: &Standing, prefix: &str, unsure: &Uns
 }
 
 /// Returns the images that the trailers of a commit name.
-pub(super) fn images(message: &str) -> BTreeSet<String> {
+pub fn images(message: &str) -> BTreeSet<String> {
     let named = message.lines().filter_map(|line| line.strip_prefix(TRAILER_IMAGE)?.strip_prefix(": "));
     named.filter_map(|named| named.split(' ').next()).map(str::to_owned).collect()
 }

@@ -224,6 +224,12 @@ async fn is_stopped_before_anything_changes() {
     crate::forge::scenarios::merging::a_forge_is_stopped_before_anything_changes(GITEA, "build").await;
 }
 
+#[tokio::test]
+async fn a_forge_merges_nothing_that_an_environment_left_which_is_no_more() {
+    crate::forge::scenarios::refusing::a_forge_merges_nothing_that_an_environment_left_which_is_no_more(GITEA, "build")
+        .await;
+}
+
 /// Gitea takes an order for later whatever head it names.
 #[tokio::test]
 async fn what_is_pushed_while_gitea_is_told_is_not_merged_by_it() {

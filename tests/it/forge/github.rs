@@ -197,6 +197,14 @@ async fn is_stopped_before_anything_changes() {
 }
 
 #[tokio::test]
+async fn a_forge_merges_nothing_that_an_environment_left_which_is_no_more() {
+    crate::forge::scenarios::refusing::a_forge_merges_nothing_that_an_environment_left_which_is_no_more(
+        GITHUB, "build",
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn what_a_ruleset_requires_is_waited_for_as_what_the_branch_protection_requires() {
     for is_ruled in [true, false] {
         let stage = Stage::merging(GITHUB).await;

@@ -286,6 +286,8 @@ macro_rules! scenarios {
                 what_stands_under_an_earlier_prefix_goes_on_there
                 what_became_unnecessary_under_an_earlier_prefix_is_closed
                 what_nobody_follows_any_more_under_an_earlier_prefix_is_closed
+                what_an_environment_left_that_is_no_more_is_closed_under_an_earlier_prefix
+                nothing_is_committed_while_pull_requests_may_not_be_read
                 goes_on_once_a_person_s_fix_was_squashed_onto_the_base
                 what_was_taken_back_on_its_branch_is_a_person_s_until_that_is_closed;
             saying:
@@ -303,6 +305,7 @@ macro_rules! scenarios {
                 titles_bodies_and_messages_follow_the_templates
                 release_notes_of_the_same_forge_are_told_once_and_mean_nothing
                 release_notes_that_cannot_be_had_hold_nothing_up
+                release_notes_of_many_images_are_asked_for_ten_times_in_a_pass
                 no_name_and_no_tag_closes_an_issue
                 versions_are_linked_and_say_when_they_were_published
                 a_body_is_cut_to_what_the_forge_takes;

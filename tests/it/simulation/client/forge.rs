@@ -12,9 +12,9 @@ use tagboat::model::pull_request::{
 };
 
 use super::{Client, NotHeard, name, nothing};
-use crate::simulation::rules;
 use crate::simulation::world::forge::Pull;
 use crate::simulation::world::{Report, World};
+use crate::simulation::{around, rules};
 
 /// Returns the position of a pull request.
 fn index_of(pull_request: &PullRequest) -> usize {
@@ -172,6 +172,7 @@ impl Forge for Client {
                 approvals: u32::try_from(pull.approving()).unwrap(),
                 blocked: world.git.merged(&pull.commit).is_none().then(|| "it has conflicts".to_owned()),
                 labels: pull.labels.clone(),
+                required: world.setting.around.required.clone(),
                 ..Readiness::default()
             };
             let commit = pull.commit.clone();
@@ -191,6 +192,9 @@ impl Forge for Client {
             }
             if world.git.merged(head).is_none() {
                 return Merge::NotReady("it has conflicts".to_owned());
+            }
+            if let Some(missing) = around::lacking(world, head).first() {
+                return Merge::NotReady(format!("the base requires {missing}"));
             }
             let found = rules::merge(world, id, index);
             world.judge(found);
@@ -221,6 +225,12 @@ impl Forge for Client {
             }
         });
         self.ask(done)
+    }
+
+    fn required<'a>(&'a self, _: &'a BranchName) -> Asked<'a, BTreeSet<String>> {
+        let required = self
+            .call("asking what the base requires", false, nothing, |world, _| world.setting.around.required.clone());
+        self.ask(required)
     }
 
     fn make<'a>(&'a self, _: &'a tagboat::model::commit::NewCommit) -> Asked<'a, MadeCommit> {
