@@ -16,7 +16,9 @@ use crate::config::repository::Repository;
 use crate::config::service::Service;
 use crate::model::environment::BranchName;
 use crate::model::image::ImageName;
+use crate::model::observation::Heard;
 use crate::model::outcome::Outcome;
+use crate::pass::hold::Awaited;
 use crate::pass::propose::{Asked, Publishing};
 use crate::pass::run::CONFIG_FILE;
 use crate::pass::setup::Target;
@@ -155,8 +157,8 @@ impl Session {
             forge: self.asked(&publishing, &branch),
             detail,
             only,
-            awaited: Vec::new(),
-            holds_seen: None,
+            awaited: Awaited::default(),
+            heard: Heard::default(),
             progress: &|progress| bar.tell(progress),
         };
         let planned = runtime.block_on(crate::pass::plan(&inputs))?;

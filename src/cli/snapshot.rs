@@ -6,7 +6,9 @@ use crate::cli::output::{Failure, note, print, write_beside};
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 use crate::clock::{Clock, SystemClock};
+use crate::model::observation::Heard;
 use crate::pass::elsewhere::Others;
+use crate::pass::hold::Awaited;
 use crate::pass::setup::Recording;
 use crate::pass::{Detail, Editing, Inputs, plan, report, setup, view};
 use crate::report::{exit, trouble};
@@ -37,8 +39,8 @@ pub(super) fn run(session: &Session, arguments: &Snapshot) -> Outcome {
         forge: Err("a snapshot is of registries alone".to_owned()),
         detail: Detail::EveryTag,
         only: &[],
-        awaited: Vec::new(),
-        holds_seen: None,
+        awaited: Awaited::default(),
+        heard: Heard::default(),
         progress: &|progress| bar.tell(progress),
     };
     let planned = session.runtime()?.block_on(plan(&inputs))?;

@@ -8,6 +8,8 @@ use crate::cli::session::Session;
 use crate::cli::source;
 use crate::clock::{Clock, SystemClock};
 use crate::model::environment::BranchName;
+use crate::model::observation::Heard;
+use crate::pass::hold::Awaited;
 use crate::pass::order::standing::standing;
 use crate::pass::propose::Publishing;
 use crate::pass::record::Ledger;
@@ -32,10 +34,10 @@ pub(super) fn run(session: &Session, arguments: &Status) -> Outcome {
     let runtime = session.runtime()?;
     let others = runtime.block_on(elsewhere::view(&config, &setup::neighbours(&service, &session.environment)));
     let awaited = match may_look(session, &publishing) {
-        false => Vec::new(),
+        false => Awaited::default(),
         true => runtime.block_on(async {
             let mut awaited = viewed.awaited(&config, &publishing).await?;
-            awaited.extend(elsewhere::awaited(&config, &others).await?);
+            elsewhere::awaited(&config, &others, &mut awaited).await;
             Ok::<_, PassError>(awaited)
         })?,
     };
@@ -56,7 +58,7 @@ pub(super) fn run(session: &Session, arguments: &Status) -> Outcome {
         detail: Detail::Outcome,
         only: &[],
         awaited,
-        holds_seen: None,
+        heard: Heard::default(),
         progress: &|progress| bar.tell(progress),
     };
     let planned = runtime.block_on(crate::pass::plan(&inputs))?;

@@ -125,6 +125,9 @@ pub trait Forge: Send + Sync {
     /// open one, and those of the others that changed last. One listing, asked conditionally where the forge allows it.
     fn list(&self) -> Asked<'_, Listing>;
 
+    /// Takes note that something listed is not as Git has it: the next listing is asked for whole.
+    fn doubt(&self) {}
+
     /// Lists the pull requests that were ever made from some head branches, into whichever branch.
     ///
     /// For what [`Forge::list`] no longer tells: what was refused long ago, or an opening whose answer was lost. Where a forge

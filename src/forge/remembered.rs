@@ -7,7 +7,10 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use reqwest::header::{ETAG, HeaderMap, HeaderName, HeaderValue, LINK};
+use sha2::{Digest as _, Sha256};
 use url::Url;
+
+use crate::model::pull_request::PullRequest;
 
 /// The most bytes that are kept, with what an entry costs beside its body.
 const MOST: usize = 32 << 20;
@@ -37,8 +40,18 @@ pub(super) struct Kept {
 #[derive(Debug, Default)]
 pub struct Remembered(Mutex<Store>);
 
+/// What the further pages of a list said when the first one was this.
+#[derive(Debug)]
+struct Further {
+    first: [u8; 32],
+    pull_requests: Vec<PullRequest>,
+    bytes: usize,
+}
+
 #[derive(Debug, Default)]
 struct Store {
+    /// By who asked; of one list each.
+    further: HashMap<u64, Further>,
     /// The owner is part of the key: others may be answered otherwise under the same URL.
     answers: HashMap<(u64, Url), Kept>,
     bytes: usize,
@@ -51,6 +64,32 @@ impl Remembered {
         let mut store = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         store.owners += 1;
         store.owners
+    }
+
+    /// Returns the further pages of the list of pull requests, where its first one, by what changed last, is what it was: whatever
+    /// changes below it comes up to it.
+    pub(super) fn further(&self, owner: u64, first: &[PullRequest]) -> Option<Vec<PullRequest>> {
+        let store = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        store.further.get(&owner).filter(|known| known.first == hash(first)).map(|known| known.pull_requests.clone())
+    }
+
+    /// Keeps the further pages of the list of pull requests.
+    pub(super) fn keep_further(&self, owner: u64, first: &[PullRequest], pull_requests: &[PullRequest]) {
+        let bytes = pull_requests.iter().map(|one| BESIDE + one.title.len() + 2 * one.body.len()).sum();
+        let mut store = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        store.further.remove(&owner);
+        let others: usize = store.further.values().map(|known| known.bytes).sum();
+        if others + bytes > MOST {
+            store.further.clear();
+        }
+        if bytes <= LONGEST {
+            store.further.insert(owner, Further { first: hash(first), pull_requests: pull_requests.to_vec(), bytes });
+        }
+    }
+
+    /// Forgets the further pages of the list of pull requests.
+    pub(super) fn forget_further(&self, owner: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).further.remove(&owner);
     }
 
     /// Returns what was kept.
@@ -84,6 +123,14 @@ impl Remembered {
         store.bytes += cost;
         store.answers.insert((owner, url.clone()), kept);
     }
+}
+
+fn hash(pull_requests: &[PullRequest]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for one in pull_requests {
+        hash.update(format!("{one:?}\n"));
+    }
+    hash.finalize().into()
 }
 
 fn cost(url: &Url, kept: &Kept) -> usize {

@@ -21,7 +21,7 @@ use crate::http::error::HttpError;
 use crate::http::retry::RetryPolicy;
 use crate::http::target::host_of;
 use crate::model::image::shorten;
-use crate::model::pull_request::Source;
+use crate::model::pull_request::{PullRequest, Source};
 
 /// How long one question may take, with its tries and waits.
 const TIME: Duration = Duration::from_secs(60);
@@ -70,6 +70,15 @@ impl Reply {
         let items: Vec<T> = self.json()?;
         let more = self.has_next(items.len(), items.len());
         Ok(Page { items, more })
+    }
+
+    /// Returns the answer if it has a status that grants what was asked; else what `refused` makes of it.
+    pub(super) fn granted(
+        self,
+        statuses: &[StatusCode],
+        refused: impl FnOnce(&Self) -> ForgeError,
+    ) -> Result<Self, ForgeError> {
+        if statuses.contains(&self.status) { Ok(self) } else { Err(refused(&self)) }
     }
 
     /// Returns what a refusal says for people, cut short.
@@ -222,6 +231,25 @@ impl Rest {
             _ => {}
         }
         Ok(reply)
+    }
+
+    /// Returns what a list went on with below this first page, where that is known; else what `asked` says, which is kept.
+    pub(super) async fn further(
+        &self,
+        first: &[PullRequest],
+        asked: impl Future<Output = Result<Vec<PullRequest>, ForgeError>>,
+    ) -> Result<Vec<PullRequest>, ForgeError> {
+        if let Some(known) = self.desk.remembered.further(self.owner, first) {
+            return Ok(known);
+        }
+        let further = asked.await?;
+        self.desk.remembered.keep_further(self.owner, first, &further);
+        Ok(further)
+    }
+
+    /// Forgets what lists went on with.
+    pub(super) fn forget_further(&self) {
+        self.desk.remembered.forget_further(self.owner);
     }
 
     /// Changes something. Sent once; only a 429, by which nothing was done, is heeded and sent again.

@@ -47,6 +47,11 @@ impl GateName {
         Self::Manual,
     ];
 
+    /// Whether what has passed stays so: a window closes again, and what is asked elsewhere may turn.
+    pub fn stays_passed(self) -> bool {
+        matches!(self, Self::Soak | Self::Manual)
+    }
+
     /// Returns the gate's key.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -29,13 +29,18 @@ pub const BY_ITSELF: &str = "Tagboat";
 
 impl Hold {
     /// Whether it holds a tag of an image at a moment in an environment, which it reaches as one of `environments`:
-    /// the environment itself and all before it.
+    /// the environment itself and all before it. A version that is written with a `v` is the same without: who holds more does less.
     pub fn covers(&self, environments: &[&EnvironmentName], image: &ImageName, tag: &Tag, now: Timestamp) -> bool {
         self.image == *image
-            && self.tag == *tag
+            && version(self.tag.as_str()) == version(tag.as_str())
             && self.until.is_none_or(|until| now < until)
             && self.environment.as_ref().is_none_or(|own| environments.contains(&own))
     }
+}
+
+/// Takes the `v` off a tag that is a version behind it.
+fn version(tag: &str) -> &str {
+    tag.strip_prefix('v').filter(|rest| rest.starts_with(|first: char| first.is_ascii_digit())).unwrap_or(tag)
 }
 
 impl fmt::Display for Hold {

@@ -38,7 +38,7 @@ pub fn write(marker: &Marker) -> String {
         Armed::Perhaps => json["armed"] = "perhaps".into(),
         Armed::Yes => json["armed"] = "yes".into(),
     }
-    for (name, text) in [("what", &marker.what), ("instead", &marker.instead)] {
+    for (name, text) in [("said", &marker.said), ("what", &marker.what), ("instead", &marker.instead)] {
         if let Some(text) = text {
             json[name] = shorten(text).into();
         }
@@ -105,6 +105,7 @@ pub fn read(body: &str) -> Option<Marker> {
             Some("yes") => Armed::Yes,
             Some(_) => Armed::Perhaps,
         },
+        said: json["said"].as_str().map(shorten),
         what: json["what"].as_str().map(shorten),
         instead: json["instead"].as_str().map(shorten),
         brought: read_brought(&json["to"]),
@@ -137,6 +138,7 @@ mod tests {
                 withdrawn: true,
                 unfinished: true,
                 left: true,
+                said: Some("--a".to_owned()),
                 armed: Armed::Perhaps,
                 what,
                 instead,

@@ -16,7 +16,7 @@ use crate::model::image::ImageName;
 use crate::model::outcome::{Skipped, Trouble};
 use crate::model::pull_request::{Approvals, Listing};
 use crate::model::signature::{SignatureVerdict, SignatureWant};
-use crate::model::site::{PassedOver, Site};
+use crate::model::site::{self, PassedOver, Site, Spot};
 use crate::model::source::{Answer, SourceQuestion};
 use crate::model::tags::ImageTags;
 
@@ -75,7 +75,39 @@ pub struct Observation {
     pub unknown: BTreeSet<ImageName>,
 }
 
+/// What was answered in a pass, and need not be asked for again when the pass decides anew.
+#[derive(Debug, Clone, Default)]
+pub struct Heard {
+    reports: Reports,
+    reports_elsewhere: BTreeMap<Arc<str>, Reports>,
+    answers: BTreeMap<SourceQuestion, Result<Answer, String>>,
+    approvals: BTreeMap<(EnvironmentName, String), Result<Approvals, String>>,
+}
+
+impl Heard {
+    /// Returns an observation that knows it already, and nothing else.
+    pub fn known(&self) -> Observation {
+        let Self { reports, reports_elsewhere, answers, approvals } = self.clone();
+        Observation { reports, reports_elsewhere, answers, approvals, ..Observation::default() }
+    }
+}
+
 impl Observation {
+    /// Returns the places of some sites of one image, as history tells them apart.
+    pub fn spots(&self, sites: &[usize]) -> BTreeSet<Spot> {
+        site::spots(&self.sites, sites).into_values().collect()
+    }
+
+    /// Returns what was answered.
+    pub fn heard(&self) -> Heard {
+        Heard {
+            reports: self.reports.clone(),
+            reports_elsewhere: self.reports_elsewhere.clone(),
+            answers: self.answers.clone(),
+            approvals: self.approvals.clone(),
+        }
+    }
+
     /// Returns the first-parent line of an environment's branch, newest first, as far as it was read.
     pub fn line_of(&self, environment: &EnvironmentName) -> &[CommitId] {
         self.lines.get(environment).map(|line| &**line).unwrap_or_default()

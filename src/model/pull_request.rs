@@ -103,6 +103,8 @@ pub struct Marker {
     pub unfinished: bool,
     /// Whether it was said on it that it is left alone, since somebody else has pushed to it.
     pub left: bool,
+    /// What its head says of its gates, in short, where that is not what its body tells.
+    pub said: Option<String>,
     /// Whether the forge was told to merge it by itself, where the forge itself does not list that.
     pub armed: Armed,
     /// What it proposes, in few words.
@@ -368,6 +370,8 @@ pub struct HeadBranch {
     pub undone: Vec<Told>,
     /// Whether every commit beyond the base is Tagboat's own; otherwise somebody else has pushed to it.
     pub is_own: bool,
+    /// Whether any commit beyond the base says that Tagboat made it, whoever has pushed there or changed it since.
+    pub has_own: bool,
     /// Whether a person ordered what it brings, by `rollback` or `promote`, and it is not on the base yet.
     pub is_order: bool,
     /// Whether it goes back by itself from what failed, and that is not on the base yet.

@@ -15,6 +15,8 @@ pub struct Wish {
     pub key: String,
     /// What it brings.
     pub brought: Brought,
+    /// What the names of head branches begin with that stand for it.
+    pub prefix: String,
 }
 
 /// How it was refused.
@@ -71,16 +73,18 @@ impl Wish {
     }
 
     /// Returns the pull request by which a person refused it: the newest that stood for it, if a person closed that and has not
-    /// labelled it to be tried again. What came after a refusal and was opened for the same all the same took it back, if its head
-    /// branch is called as Tagboat would call it: anybody may copy a body.
+    /// labelled it to be tried again. What came after a refusal and was opened for the same all the same took it back.
     pub fn closed_in<'a>(&self, pull_requests: impl IntoIterator<Item = &'a PullRequest>) -> Option<&'a PullRequest> {
         self.newest_in(pull_requests).filter(|newest| newest.is_refused())
     }
 
-    /// Returns the newest pull request that stood for it and says whether it was refused.
+    /// Returns the newest pull request that stood for it and says whether it was refused. Anybody may copy a body, so its head branch
+    /// must be called as Tagboat calls those of what the body says: to refuse, under whatever prefix there was, for who may push a
+    /// branch of that name may close Tagboat's own as well; to take a refusal back, under the prefix that counts.
     pub fn newest_in<'a>(&self, pull_requests: impl IntoIterator<Item = &'a PullRequest>) -> Option<&'a PullRequest> {
-        let stood = pull_requests.into_iter().filter(|one| self.stood_in(one) && (one.is_refused() || one.is_named()));
-        stood.max_by_key(|one| one.number)
+        let speaks =
+            |one: &&PullRequest| one.is_named() && (one.is_refused() || one.head.as_str().starts_with(&self.prefix));
+        pull_requests.into_iter().filter(|one| self.stood_in(one)).filter(speaks).max_by_key(|one| one.number)
     }
 
     /// Whether somebody else has taken it back on a head branch: who does so says no more and no less than who closes.

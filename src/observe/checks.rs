@@ -73,8 +73,9 @@ pub async fn approvals(
     asked: &Result<Asked<'_>, String>,
 ) {
     let mut asks = 0;
+    let known = observation.approvals.clone();
     let mut listed: Option<Result<Listing, String>> = observation.pull_requests.take().map(Ok);
-    for want in wants {
+    for want in wants.iter().filter(|want| !known.contains_key(want)) {
         let (name, group) = want;
         let answer = match asked {
             Err(reason) => Err(reason.clone()),

@@ -28,6 +28,7 @@ use crate::observe::checks::Asked;
 use crate::observe::history::{self, Asking, Reading};
 use crate::observe::scan::{Scanned, scan};
 use crate::pass::grounds::Seen;
+use crate::pass::hold::Awaited;
 use crate::pass::propose::Publishing;
 use crate::pass::setup::watched;
 use crate::pass::view::{self, Branches, Unseen, Viewed};
@@ -200,6 +201,8 @@ fn find<'a>(looking: Looking<'a>) -> (Vec<Found<'a>>, Vec<Seen<'a>>) {
 pub(super) struct Background {
     /// What they run.
     pub(super) runs: Runs,
+    /// What was seen of them.
+    pub(super) elsewhere: BTreeMap<EnvironmentName, Elsewhere>,
     /// What they have run of what the environments here have, and they have not now.
     pub(super) timelines: BTreeMap<(EnvironmentName, ImageName), Timeline>,
     /// Those that could not be looked at, with the reason.
@@ -217,8 +220,9 @@ pub(super) fn background(looking: Looking<'_>, runs: &Runs) -> Result<Background
     for (here, _, found) in all {
         match found {
             Ok(found) => {
-                let own = found.runs.into_iter().map(|(image, values)| ((here.clone(), image), values));
+                let own = found.runs.iter().map(|(image, values)| ((here.clone(), image.clone()), values.clone()));
                 background.runs.extend(own);
+                background.elsewhere.insert(here.clone(), found);
             }
             // Nobody was to look there, which is told by itself.
             Err(Unseen::Absent(_)) => {}
@@ -280,30 +284,34 @@ fn past(
     Ok(lacking.keys().filter_map(of).collect())
 }
 
-/// Returns what is proposed to be held in environments of other repositories, by their names here.
+/// Adds what is proposed to be held in environments of other repositories, by their names here; where that is there and cannot be
+/// read, each of those environments with the reason: nothing may follow them then that might be held.
 ///
 /// For each repository one listing of Git's, and one question to its forge where something is proposed.
-///
-/// # Errors
-///
-/// [`PassError`] where it is there and cannot be read: nothing may be moved then that might be held.
-pub(crate) async fn awaited(config: &Repository, others: &Others) -> Result<Vec<Hold>, PassError> {
-    let mut awaited = Vec::new();
+pub(crate) async fn awaited(config: &Repository, others: &Others, awaited: &mut Awaited) {
     for (url, other) in others {
         let Ok(other) = other else { continue };
         let proposed = other.viewed.awaited(&other.config, &other.publishing).await;
-        let proposed = proposed.map_err(|error| PassError::Files(format!("{url}: {}", in_words(&error))))?;
-        if proposed.is_empty() {
-            continue;
-        }
         for before in config.environments.0.iter().flat_map(|environment| &environment.after) {
             let Predecessor::Elsewhere { repository, environment, name, .. } = before else { continue };
-            let there = other.config.environments.named(environment).filter(|_| repository == url);
-            let held = there.map(|there| concerning(proposed.clone(), other, there, name)).unwrap_or_default();
-            awaited.extend(held.into_iter().filter(|hold| !awaited.contains(hold)).collect::<Vec<_>>());
+            if repository != url {
+                continue;
+            }
+            match &proposed {
+                Ok(proposed) => {
+                    let there = other.config.environments.named(environment);
+                    let held = there.map(|there| concerning(proposed.holds.clone(), other, there, name));
+                    let new = held.unwrap_or_default().into_iter().filter(|hold| !awaited.holds.contains(hold));
+                    let new: Vec<Hold> = new.collect();
+                    awaited.holds.extend(new);
+                }
+                Err(error) => {
+                    let reason = format!("what is proposed to be held in {url}: {}", in_words(error));
+                    awaited.unread.insert(name.clone(), reason);
+                }
+            }
         }
     }
-    Ok(awaited)
 }
 
 /// Returns the tips of every other repository: what was told of them holds as long as they stay.
@@ -322,7 +330,8 @@ pub(super) fn look<'a>(inputs: &Inputs<'a>, observation: &mut Observation) -> Ve
     let Inputs { config, others, cache, limits, .. } = *inputs;
     let (all, seen) = find(Looking { config, others, cache, limits });
     for (here, at, found) in all {
-        match found {
+        let unread = inputs.awaited.unread.get(here);
+        match unread.map_or(found, |reason| Err(Unseen::Failed(reason.clone()))) {
             Ok(found) => {
                 observation.elsewhere.insert(here.clone(), found);
             }
@@ -369,6 +378,7 @@ fn theirs<'a, 'w>(
     let mut found = Elsewhere {
         repository: Arc::clone(repository),
         holds: held(other, &theirs.sites, environment, here)?,
+        environment: Some(Arc::new(environment.clone())),
         ..Elsewhere::default()
     };
     for site in &theirs.sites {
@@ -380,9 +390,14 @@ fn theirs<'a, 'w>(
             Followed::No(SkipReason::NoRule) => site.value.tag.is_some(),
             Followed::No(_) => false,
         };
-        if let (true, true, Some(image)) = (is_there, counts, &site.image) {
-            found.runs.entry(image.clone()).or_default().insert(site.value.clone());
+        if !is_there || site.image.is_none() {
+            continue;
         }
+        if let (true, Some(image)) = (counts, &site.image) {
+            found.runs.entry(image.clone()).or_default().insert(site.value.clone());
+            found.counted.insert(found.sites.len());
+        }
+        found.sites.push(site.clone());
     }
     Ok(found)
 }

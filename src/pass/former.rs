@@ -1,18 +1,23 @@
 //! Head branches that were named under another `branchPrefix`: what stands there goes on under its old name until it is merged or
 //! closed, since no forge lets a pull request change its branch.
 //!
-//! Entry points: [`candidates`] and [`take_up`]. A name alone is not believed: the trailers of the head commit must name the
-//! environment, and only images that are followed there, or else its pull request must say the same.
+//! Entry points: [`candidates`], [`was_configured`] and [`take_up`]. A name alone is not believed, nor a body, which anybody may
+//! copy: a commit there must be Tagboat's own, and the trailers of the head commit must name the environment, and only images that
+//! are followed there, or else its pull request must say the same. Of an environment that is no more, the head's own files must
+//! configure it under that very name: somebody else's Tagboat is nobody's business here.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::config::repository::Repository;
+use crate::git::{GitError, Remote};
 use crate::model::commit::CommitId;
 use crate::model::decision::Question;
 use crate::model::environment::{BranchName, EnvironmentName};
 use crate::model::image::ImageName;
 use crate::model::pull_request::{HeadBranch, Marker, PullRequest, State};
-use crate::pass::Planned;
+use crate::observe::tree::CommitFiles;
+use crate::pass::{Planned, run};
 use crate::promote::Promoted;
 use crate::publish::pull_requests::{Desired, Standing};
 
@@ -25,6 +30,28 @@ pub(super) fn is_named_now(head: &BranchName, config: &Repository) -> bool {
     let environment =
         rest.and_then(|rest| rest.split_once('/')).map(|(environment, _)| EnvironmentName::from(environment));
     environment.is_some_and(|name| config.environments.named(&name).is_some())
+}
+
+fn has_prefix(head: &BranchName, config: &Repository) -> bool {
+    head.as_str().starts_with(config.pull_request.branch_prefix.as_str())
+}
+
+/// Whether the files of a head branch that is at hand configure the environment that it is for, under the name that it has: then it
+/// was this configuration that made it, and has given it up since.
+///
+/// # Errors
+///
+/// [`GitError`] when its tree cannot be read.
+pub(super) fn was_configured(
+    remote: &Arc<dyn Remote>,
+    head: &HeadBranch,
+    (environment, group): &(EnvironmentName, String),
+) -> Result<bool, GitError> {
+    let files = CommitFiles::new(Arc::clone(remote), &head.tip)?;
+    let was = run::read_config(&files, &head.name).ok();
+    Ok(was.is_some_and(|was| {
+        was.environments.named(environment).is_some() && was.pull_request.head_of(environment, group) == head.name
+    }))
 }
 
 /// The groups of each environment.
@@ -56,6 +83,19 @@ pub(super) fn named_before(
     known.iter().chain(&said).filter(is_named).max_by_key(|(environment, _)| environment.as_str().len()).cloned()
 }
 
+/// Whether Tagboat has closed a pull request by itself whose branch is called as under no prefix of now: a pass that was killed then
+/// has left it.
+pub(super) fn is_closed_elsewhere(one: &PullRequest, config: &Repository) -> bool {
+    let is_withdrawn = one.marker.as_ref().is_some_and(|marker| marker.withdrawn);
+    one.state == State::Closed && is_withdrawn && !has_prefix(&one.head, config)
+}
+
+/// Whether a branch is what a pull request has left that Tagboat has closed by itself.
+pub(super) fn is_left(one: &PullRequest, (head, tip): (&BranchName, &CommitId)) -> bool {
+    let is_withdrawn = one.marker.as_ref().is_some_and(|marker| marker.withdrawn);
+    one.state == State::Closed && is_withdrawn && one.head == *head && one.commit == *tip
+}
+
 /// Finds open pull requests, or on plain Git branches, that may be former ones, with their tips.
 pub(super) fn candidates(
     config: &Repository,
@@ -65,13 +105,19 @@ pub(super) fn candidates(
 ) -> (Vec<(BranchName, CommitId)>, Former) {
     let open = pull_requests.into_iter().flatten().filter(|one| one.state == State::Open);
     let open = open.map(|one| (one.head.clone(), one.commit.clone(), one.marker.as_ref()));
-    let branches = branches.into_iter().map(|(head, tip)| (head, tip, None));
+    let branches = branches.into_iter().map(|(head, tip)| {
+        let left = pull_requests.into_iter().flatten().find(|one| is_left(one, (&head, &tip)));
+        (head, tip, left.and_then(|one| one.marker.as_ref()))
+    });
     let grounds: BTreeSet<BranchName> = config.environments.branches().into_iter().collect();
     let mut former = Former::new();
     let mut found = Vec::new();
     for (head, tip, marker) in open.chain(branches) {
-        let marker = marker.filter(|marker| config.environments.named(&marker.environment).is_some());
-        if is_named_now(&head, config) || grounds.contains(&head) {
+        // Under the prefix of now, what an environment left that is no more is known by its name.
+        let is_said =
+            |marker: &&Marker| config.environments.named(&marker.environment).is_some() || !has_prefix(&head, config);
+        let marker = marker.filter(is_said);
+        if is_named_now(&head, config) || grounds.contains(&head) || former.contains_key(&head) {
             continue;
         }
         if let Some(place) = named_before(&head, marker, known) {
@@ -93,26 +139,21 @@ pub(super) fn take_up(planned: &Planned, standing: &mut Standing, desired: &mut 
     };
     let pull_requests = standing.pull_requests.as_deref();
     let is_former = |head: &HeadBranch, (environment, group): &(EnvironmentName, String)| {
-        let open = pull_requests.into_iter().flatten().find(|one| one.state == State::Open && one.head == head.name);
-        // Nobody follows its images any more: its commit and its body together say whose it is, and it is taken away.
-        let is_marked = || {
-            let marker = open.and_then(|open| open.marker.as_ref());
-            marker.is_some_and(|marker| {
-                let is_same = head.is_own && head.key.as_ref() == Some(&marker.key);
-                is_same && marker.environment == *environment && marker.group == *group
-            })
+        let mut all = pull_requests.into_iter().flatten();
+        let is_it = |one: &&PullRequest| {
+            (one.state == State::Open && one.head == head.name) || is_left(one, (&head.name, &head.tip))
         };
+        let marker = all.find(is_it).and_then(|one| one.marker.as_ref());
+        let marker = marker.filter(|marker| marker.environment == *environment && marker.group == *group);
         match &head.told.environment {
-            Some(told) => {
-                let is_followed = head.images.iter().all(|image| is_followed(environment, image));
-                told == environment && (is_followed || is_marked())
-            }
-            // Somebody else has pushed there: only its body still tells.
-            None => open.and_then(|open| open.marker.as_ref()).is_some_and(|marker| {
-                marker.environment == *environment
-                    && marker.group == *group
-                    && marker.brought.images().all(|image| is_followed(environment, &image.to_owned()))
-            }),
+            _ if !head.has_own => false,
+            Some(told) if told != environment => false,
+            Some(_) if head.images.iter().all(|image| is_followed(environment, image)) => true,
+            // Nobody follows its images any more: its commit and its body together say whose it is, and it is taken away.
+            Some(_) if head.is_own => marker.is_some_and(|marker| head.key.as_ref() == Some(&marker.key)),
+            None if head.is_own => false,
+            // Somebody else has pushed there: only its body still tells, and the forge does not merge it by itself.
+            Some(_) | None => marker.is_some(),
         }
     };
     let heads: Vec<&HeadBranch> = standing.heads.iter().collect();

@@ -8,7 +8,7 @@ use crate::model::decision::{Decision, Verdict};
 use crate::model::environment::{BranchName, EnvironmentName, Publish};
 use crate::model::image::ImageName;
 use crate::model::outcome::{Landed, Outcome, Trouble};
-use crate::model::proposal::Action;
+use crate::model::proposal::{Action, Proposal};
 use crate::pass::Planned;
 use crate::pass::returns::Return;
 
@@ -116,7 +116,12 @@ pub(super) fn merge(total: &mut Outcome, mut later: Outcome, landed: &BTreeSet<E
     later.decisions.retain(|decision| !known.contains(&place_of(decision)));
     drop(known);
     total.decisions.append(&mut later.decisions);
-    total.proposals.retain(|proposal| matches!(proposal.action, Action::Committed | Action::Merged));
+    // What holds a version and moves none was done when it was opened.
+    let is_hold =
+        |proposal: &Proposal| proposal.moves.is_empty() && matches!(proposal.action, Action::Opened | Action::Updated);
+    let is_done =
+        |proposal: &Proposal| matches!(proposal.action, Action::Committed | Action::Merged) || is_hold(proposal);
+    total.proposals.retain(is_done);
     total.proposals.append(&mut later.proposals);
     total.images.append(&mut later.images);
     total.skipped = later.skipped;

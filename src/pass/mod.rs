@@ -52,7 +52,7 @@ use crate::model::environment::{BranchName, EnvironmentName};
 use crate::model::file::RepoPath;
 use crate::model::hold::Hold;
 use crate::model::image::{Ambiguous, ImageName};
-use crate::model::observation::Observation;
+use crate::model::observation::{Heard, Observation};
 use crate::model::outcome::{Outcome, ScanOutcome, ScannedReference, Trouble};
 use crate::model::proposal::{Action, Move, Proposal};
 use crate::model::rejections::Rejections;
@@ -64,6 +64,7 @@ use crate::observe::scan::Scanned;
 use crate::pass::early::Early;
 use crate::pass::elsewhere::Others;
 use crate::pass::grounds::{Seen, Sight};
+use crate::pass::hold::Awaited;
 use crate::pass::pasts::read_pasts;
 use crate::pass::returns::Return;
 use crate::pass::view::Branches;
@@ -141,10 +142,10 @@ pub struct Inputs<'a> {
     pub detail: Detail,
     /// The images that are looked at, with those of their groups; empty for all.
     pub only: &'a [ImageName],
-    /// What a pull request proposes to hold: it counts as held.
-    pub awaited: Vec<Hold>,
-    /// The branches on which that was looked for, with their tips; `None` where nobody looked.
-    pub holds_seen: Option<Vec<(BranchName, CommitId)>>,
+    /// What pull requests propose to hold: it counts as held.
+    pub awaited: Awaited,
+    /// What was answered already, where the pass decides anew.
+    pub heard: Heard,
     /// Told what goes on.
     pub progress: &'a (dyn Fn(Progress) + Sync),
 }
@@ -304,7 +305,7 @@ fn holds(inputs: &Inputs<'_>) -> Result<Vec<Hold>, PassError> {
 /// Adds to what is held what is proposed to be.
 fn held(inputs: &Inputs<'_>) -> Result<Vec<Hold>, PassError> {
     let mut held = holds(inputs)?;
-    held.extend(inputs.awaited.iter().cloned());
+    held.extend(inputs.awaited.holds.iter().cloned());
     Ok(held)
 }
 
@@ -343,8 +344,9 @@ fn look<'a>(inputs: &Inputs<'a>) -> Result<(Observation, Vec<Seen<'a>>), PassErr
         absent: looked.absent,
         holds,
         has_forge: inputs.forge.is_ok(),
+        pull_requests: inputs.awaited.listed.clone(),
         tips: inputs.base.iter().cloned().chain(beside).collect(),
-        ..Observation::default()
+        ..inputs.heard.known()
     };
     let mut seen = looked.seen;
     seen.extend(elsewhere::look(inputs, &mut observation));

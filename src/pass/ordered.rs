@@ -5,18 +5,20 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::config::repository::Repository;
 use crate::git::GitError;
 use crate::model::change::ChangeSet;
 use crate::model::environment::EnvironmentName;
-use crate::model::gate::{GateName, GateState};
+use crate::model::gate::GateState;
 use crate::model::proposal::{Action, Move, Proposal};
-use crate::model::pull_request::{LABEL_HOLD, State};
+use crate::model::pull_request::{HeadBranch, LABEL_HOLD, State};
 use crate::pass::order::standing::{self, Stands};
 use crate::pass::propose::{Onto, approvals_of};
 use crate::pass::run::Run;
 use crate::pass::{Inputs, Planned, blocking};
+use crate::publish::plan::PlannedCommit;
 use crate::publish::pull_requests::heads::look;
-use crate::publish::pull_requests::{self, Desired, Standing};
+use crate::publish::pull_requests::{self, Desired, Standing, statuses};
 
 /// The orders that stand.
 #[derive(Default)]
@@ -61,8 +63,16 @@ pub(super) async fn again(
         let url = open.map(|open| open.url.clone());
         let again = match standing::again(inputs, planned, &group, &message).await {
             None => continue,
-            Some(Stands::Waits(proposal)) if proposal.environment != name => continue,
-            Some(Stands::Waits(proposal)) => {
+            Some(Stands::Waits(proposal, _)) if proposal.environment != name => continue,
+            Some(Stands::Waits(proposal, commit)) => {
+                if standing.pull_requests.is_some() && !proposal.gates.is_empty() {
+                    let is_it = match commit {
+                        Some(commit) => brings(run, onto, (config, &head), (&proposal, *commit, limit)).await?,
+                        None => false,
+                    };
+                    let said = is_it.then(|| statuses::of_gates(&proposal.gates));
+                    standing.said.insert(head.name.clone(), said);
+                }
                 found.waiting.push(Proposal { branch: Some(head.name.to_string()), url, ..*proposal });
                 continue;
             }
@@ -80,20 +90,44 @@ pub(super) async fn again(
             proposal: planned.promoted.proposals.len(),
             head: head.name.clone(),
             gates_pass: gates.iter().all(|gate| gate.state == GateState::Pass),
-            is_settled: gates.iter().all(|gate| matches!(gate.name, GateName::Soak | GateName::Manual)),
+            is_settled: gates.iter().all(|gate| gate.name.stays_passed()),
             approvals: environment.map_or(0, approvals_of),
             ..ordered
         };
-        let (remote, branch, tip) = (Arc::clone(&run.remote), onto.branch.clone(), onto.tip.clone());
-        let (listed, own) = (vec![(head.name.clone(), head.tip.clone())], config.commit.clone());
-        let wanted = vec![desired.clone()];
-        let looked = blocking(move || look(&*remote, (&branch, &tip), listed, &own, &wanted)).await?;
-        let Some(looked) = looked.into_iter().find(|looked| looked.is_own && looked.is_order) else { continue };
+        let looked = look_at(run, onto, (config, &head), desired.clone()).await?;
+        let Some(looked) = looked.filter(|looked| looked.is_own && looked.is_order) else { continue };
         standing.heads[at] = looked;
         planned.promoted.proposals.push(again.proposal);
         found.merged.push(Order { desired, changes: again.changes });
     }
     Ok(found)
+}
+
+/// Looks at a head branch beside what should stand there.
+async fn look_at(
+    run: &Run<'_>,
+    onto: &Onto<'_>,
+    (config, head): (&Repository, &HeadBranch),
+    wanted: Desired,
+) -> Result<Option<HeadBranch>, GitError> {
+    let (remote, branch, tip) = (Arc::clone(&run.remote), onto.branch.clone(), onto.tip.clone());
+    let (listed, own) = (vec![(head.name.clone(), head.tip.clone())], config.commit.clone());
+    let looked = blocking(move || look(&*remote, (&branch, &tip), listed, &own, &[wanted])).await?;
+    Ok(looked.into_iter().next())
+}
+
+/// Whether a head branch brings what was ordered, byte for byte, and nothing else.
+async fn brings(
+    run: &Run<'_>,
+    onto: &Onto<'_>,
+    (config, head): (&Repository, &HeadBranch),
+    (proposal, commit, limit): (&Proposal, PlannedCommit, usize),
+) -> Result<bool, GitError> {
+    let key = commit.key.clone();
+    let ordered = pull_requests::ordered(proposal, &[], commit, &config.pull_request, limit, None);
+    let wanted = Desired { head: head.name.clone(), ..ordered };
+    let looked = look_at(run, onto, (config, head), wanted).await?;
+    Ok(looked.is_some_and(|looked| looked.is_own && looked.is_fresh && looked.key == Some(key)))
 }
 
 /// Puts orders among what should stand, in the place of what a pass would make of their head branches.

@@ -16,13 +16,14 @@ use crate::model::proposal::{Action, Proposal};
 use crate::model::pull_request::{HeadBranch, Listing, PullRequest, State};
 use crate::model::watch::WatchState;
 pub use crate::observe::checks::Asked;
-use crate::pass::former::Known;
+use crate::pass::former::{Former, Known};
 use crate::pass::refusals::Recall;
 use crate::pass::run::{Mode, Run};
 use crate::pass::view::Branches;
 use crate::pass::{Inputs, Planned, blocking};
-use crate::pass::{former, notes, ordered};
+use crate::pass::{former, hold, notes, ordered};
 use crate::promote;
+use crate::publish::held::is_head;
 use crate::publish::pull_requests::apply::{Place, apply};
 use crate::publish::pull_requests::heads::look;
 use crate::publish::pull_requests::told::tell;
@@ -128,6 +129,12 @@ pub(super) async fn propose(
             }
         };
         let prefix = style.branch_prefix.as_str();
+        if onto.is_base {
+            let listed = listed.as_ref().ok().and_then(Option::as_ref);
+            let (kept, troubles) = hold::keep(run, (base, config), of_holds(&standing, listed), listed).await;
+            proposed.closed.extend(kept);
+            proposed.errors.extend(troubles);
+        }
         former::take_up(planned, &mut standing, &mut own);
         let ordered = match ordered::again(run, (&onto, inputs), planned, &mut standing, limit).await {
             Ok(ordered) => ordered,
@@ -139,9 +146,9 @@ pub(super) async fn propose(
         ordered::take_place(&ordered, planned, &mut own);
         unapproved(planned, config, &standing, &mut own, (limit, &BTreeMap::new()));
         one_of_a_head(planned, &standing, &mut own);
-        let mut courses = pull_requests::plan(&own, &standing, prefix, &unsure(planned));
+        let mut courses = pull_requests::plan(&own, &standing, prefix, &unsure(planned, inputs));
         if let (Some(recall), Ok(Some(listed))) = (&mut recall, &listed) {
-            let again = |standing: &Standing| pull_requests::plan(&own, standing, prefix, &unsure(planned));
+            let again = |standing: &Standing| pull_requests::plan(&own, standing, prefix, &unsure(planned, inputs));
             let (told, remote) = (listed.is_whole, &run.remote);
             let further = recall.further((told, remote), &own, &mut standing, &mut courses, &again).await;
             if let Err(error) = further {
@@ -157,11 +164,11 @@ pub(super) async fn propose(
             ordered::take_place(&ordered, planned, &mut own);
             unapproved(planned, config, &standing, &mut own, (limit, &notes));
             one_of_a_head(planned, &standing, &mut own);
-            courses = pull_requests::plan(&own, &standing, prefix, &unsure(planned));
+            courses = pull_requests::plan(&own, &standing, prefix, &unsure(planned, inputs));
         }
         if run.mode == Mode::Act {
             let remote = Arc::clone(&run.remote);
-            let (branch, now, holds) = (onto.branch, run.now, inputs.holds_seen.clone());
+            let (branch, now, holds) = (onto.branch, run.now, inputs.awaited.seen.clone());
             let place = Place { remote, forge, branch, now, style, holds };
             proposed.landed.extend(apply(&place, onto.tip, &mut courses).await.landed);
         }
@@ -306,6 +313,15 @@ fn one_of_a_head(planned: &mut Planned, standing: &Standing, desired: &mut Vec<D
     }
 }
 
+/// Returns the branches on which something is proposed to be held: those that are called so now, and what is open from another one.
+fn of_holds(standing: &Standing, listed: Option<&Listing>) -> Vec<(BranchName, CommitId)> {
+    let now = standing.heads.iter().map(|head| (head.name.clone(), head.tip.clone()));
+    let open = listed.iter().flat_map(|listed| &listed.pull_requests).filter(|one| one.state == State::Open);
+    let mut heads: BTreeMap<BranchName, CommitId> = open.map(|one| (one.head.clone(), one.commit.clone())).collect();
+    heads.extend(now);
+    heads.into_iter().filter(|(name, _)| is_head(name)).collect()
+}
+
 /// Looks at what stands on the remote and on the forge.
 async fn standing(
     run: &Run<'_>,
@@ -316,7 +332,9 @@ async fn standing(
 ) -> Result<Standing, LookError> {
     let prefix = config.pull_request.branch_prefix.as_str();
     // Without pull requests only their names tell of branches that were named otherwise before.
-    let (remote, named) = (Arc::clone(&run.remote), if listed.is_some() { prefix } else { "" }.to_owned());
+    let is_left = |one: &PullRequest| one.base == *onto.branch && former::is_closed_elsewhere(one, config);
+    let is_named_now = listed.is_some_and(|listed| !listed.pull_requests.iter().any(is_left));
+    let (remote, named) = (Arc::clone(&run.remote), if is_named_now { prefix } else { "" }.to_owned());
     let mut all = blocking(move || remote.heads(&named)).await?;
     let mut heads: Vec<_> = all.extract_if(.., |(name, _)| name.as_str().starts_with(prefix)).collect();
     let (mut pull_requests, displaced) = match listed {
@@ -326,32 +344,65 @@ async fn standing(
         }
         None => (None, Vec::new()),
     };
-    all.retain(|(name, _)| name != run.branch);
+    all.retain(|(name, tip)| {
+        let mut own = pull_requests.iter().flatten().filter(|one| one.base == *onto.branch);
+        name != run.branch && (listed.is_none() || own.any(|one| former::is_left(one, (name, tip))))
+    });
     let (further, mut former) = former::candidates(config, known, pull_requests.as_deref(), all);
-    former.retain(|_, (environment, _)| onto.has(environment));
+    // What an environment left that is no more is closed where it is open.
+    let is_gone = |environment: &EnvironmentName| config.environments.named(environment).is_none();
+    former.retain(|_, (environment, _)| onto.has(environment) || is_gone(environment));
+    let gone: Former = former
+        .iter()
+        .filter(|(_, place)| is_gone(&place.0))
+        .map(|(name, place)| (name.clone(), place.clone()))
+        .collect();
     heads.retain(|(name, _)| onto.has_head(name, prefix) && !former.contains_key(name));
     heads.extend(further.into_iter().filter(|(name, _)| former.contains_key(name)));
     let (remote, branch, at) = (Arc::clone(&run.remote), onto.branch.clone(), onto.tip.clone());
-    let (own, wanted) = (config.commit.clone(), desired.to_vec());
+    // What stands under another name is compared with what it is to become, too.
+    let again = former.iter().flat_map(|(name, (environment, group))| {
+        let is_it = move |wanted: &&Desired| wanted.environment == *environment && wanted.group == *group;
+        desired.iter().filter(is_it).map(move |wanted| Desired { head: name.clone(), ..wanted.clone() })
+    });
+    let (own, wanted) = (config.commit.clone(), desired.iter().cloned().chain(again).collect::<Vec<_>>());
     // Where its environment lived before, or lives by now.
     let mut elsewhere: Vec<_> = tips.iter().filter(|(other, _)| other != onto.branch).cloned().collect();
     let before: BTreeSet<&BranchName> = displaced.iter().map(|one| &one.base).collect();
     let unknown: Vec<_> =
         before.into_iter().filter(|base| tips.iter().all(|(other, _)| other != *base)).cloned().collect();
-    let mut heads = blocking(move || {
+    let (mut heads, others) = blocking(move || {
         let tips = remote.fetch_all(&unknown);
         elsewhere.extend(unknown.into_iter().zip(tips).filter_map(|(name, tip)| Some((name, tip.ok()?))));
         let mut heads = look(&*remote, (&branch, &at), heads, &own, &wanted)?;
         for head in heads.iter_mut().filter(|head| !head.is_own) {
             take_along(&*remote, head, &elsewhere, &own)?;
         }
-        Ok(heads)
+        let mut others = BTreeSet::new();
+        for head in &heads {
+            if let Some(place) = gone.get(&head.name)
+                && !former::was_configured(&remote, head, place)?
+            {
+                others.insert(head.name.clone());
+            }
+        }
+        Ok((heads, others))
     })
     .await?;
+    let at = |name: &BranchName| heads.iter().find(|head| head.name == *name).map(|head| &head.tip);
+    let is_behind = |one: &PullRequest| at(&one.head).is_some_and(|tip| *tip != one.commit);
+    if let (Publishing::Forge(forge), Some(all)) = (&run.publishing, &pull_requests)
+        && all.iter().any(|one| one.state == State::Open && is_behind(one))
+    {
+        forge.doubt();
+    }
+    former.retain(|name, _| !others.contains(name));
+    heads.retain(|head| !others.contains(&head.name));
     if let Some(all) = &mut pull_requests {
         heads.iter_mut().for_each(|head| let_go(head, all));
     }
-    let mut standing = Standing { base: Some(onto.branch.clone()), heads, pull_requests, displaced, former };
+    let (base, said) = (Some(onto.branch.clone()), BTreeMap::new());
+    let mut standing = Standing { base, heads, pull_requests, displaced, said, former };
     read_told(&run.remote, &mut standing).await?;
     Ok(standing)
 }
@@ -419,7 +470,9 @@ fn let_go(head: &mut HeadBranch, pull_requests: &[PullRequest]) {
 }
 
 /// Names what is not fully known in this pass: what stands for it is left as it is.
-fn unsure(planned: &Planned) -> Unsure {
+fn unsure(planned: &Planned, inputs: &Inputs<'_>) -> Unsure {
+    let turns = |environment: &&Environment| environment.gates.iter().any(|gate| !gate.name().stays_passed());
+    let all = inputs.config.environments.0.iter().filter(|_| inputs.only.is_empty());
     let undecided = planned.promoted.decisions.iter().filter_map(|decision| {
         let question = &decision.question;
         let group = planned.promoted.groups.get(&question.image)?;
@@ -433,6 +486,7 @@ fn unsure(planned: &Planned) -> Unsure {
     let waiting = waiting.map(|proposal| (proposal.environment.clone(), proposal.group.clone()));
     let fine = planned.promoted.watches.iter().filter(|watch| watch.state == WatchState::Watching);
     Unsure {
+        turning: all.filter(turns).map(|environment| environment.name.clone()).collect(),
         recovered: fine.map(|watch| (watch.environment.clone(), watch.group.clone())).collect(),
         groups: undecided.chain(waiting).collect(),
         environments: planned.observation.half_known.keys().cloned().collect(),

@@ -5,10 +5,14 @@
 
 use std::cmp::Ordering as Comparison;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use crate::config::repository::Repository;
 use crate::decide::past;
 use crate::edit;
+use crate::git::GitError;
 use crate::model::change::ChangeSet;
+use crate::model::commit::CommitId;
 use crate::model::decision::Question;
 use crate::model::environment::{EnvironmentName, Publish};
 use crate::model::history::{Mover, Ordered, Shift, Timeline};
@@ -17,16 +21,21 @@ use crate::model::observation::Observation;
 use crate::model::outcome::{Skipped, Trouble};
 use crate::model::policy::Pin;
 use crate::model::proposal::{Action, Move, Proposal};
+use crate::model::pull_request::HeadBranch;
 use crate::model::site::Value;
 use crate::model::watch::{Watch, WatchState};
 use crate::pass::grounds::{self, Seen};
 use crate::pass::order::rollback::digest_of;
 use crate::pass::order::{add_holds, read_holds};
-use crate::pass::{Editing, Inputs, is_asked_for};
-use crate::promote::order::{self, NoWayBack, version_before};
+use crate::pass::propose::Publishing;
+use crate::pass::run::Run;
+use crate::pass::view::Branches;
+use crate::pass::{Editing, Inputs, Planned, blocking, is_asked_for};
+use crate::promote::order::{self, NoWayBack};
 use crate::promote::{self, Promoted};
 use crate::publish::held::{self, HoldChange};
 use crate::publish::plan::{OrderNote, PlannedCommit, ordered_commit};
+use crate::publish::pull_requests::heads::look;
 
 /// A return that is to be published.
 #[derive(Debug, Clone)]
@@ -38,6 +47,8 @@ pub struct Return {
     /// The commit that holds what goes, where the environment is on a branch of its own: holds live on the base. It
     /// comes first, since what is held and still runs does no harm.
     pub hold: Option<PlannedCommit>,
+    /// What that commit holds.
+    pub held: Vec<Hold>,
     /// What it changes.
     pub changes: ChangeSet,
 }
@@ -48,6 +59,7 @@ struct Made {
     proposal: Proposal,
     commit: PlannedCommit,
     hold: Option<PlannedCommit>,
+    held: Vec<Hold>,
     changes: ChangeSet,
 }
 
@@ -62,8 +74,8 @@ impl Settled {
     /// Puts the proposals behind the others.
     pub(super) fn take_place(self, promoted: &mut Promoted) -> (Vec<Return>, Vec<Trouble>) {
         let mut returns = Vec::with_capacity(self.found.len());
-        for Made { proposal, commit, hold, changes } in self.found {
-            returns.push(Return { proposal: promoted.proposals.len(), commit, hold, changes });
+        for Made { proposal, commit, hold, held, changes } in self.found {
+            returns.push(Return { proposal: promoted.proposals.len(), commit, hold, held, changes });
             promoted.proposals.push(proposal);
         }
         (returns, self.troubles)
@@ -166,7 +178,7 @@ async fn one(
     }
     let mut concerned = order::before(environment, &inputs.config.environments);
     concerned.push(&environment.name);
-    let (mut moves, mut held) = (Vec::new(), Vec::new());
+    let (mut moves, mut held): (Vec<Move>, Vec<Hold>) = (Vec::new(), Vec::new());
     let failed: BTreeSet<&str> = watches
         .iter()
         .filter_map(|watch| match &watch.state {
@@ -176,71 +188,91 @@ async fn one(
         .collect();
     let failed = failed.into_iter().collect::<Vec<_>>().join(", ");
     for watch in watches {
-        let questions = promoted.decisions.iter().map(|decision| &decision.question);
-        let is_meant = |question: &&Question| {
-            question.environment == watch.environment
-                && question.image == watch.image
-                && question.current == watch.value
-        };
-        let question = questions.into_iter().find(is_meant).ok_or("it does not stand there any more")?;
         let key = (watch.environment.clone(), watch.image.clone());
         let known = observation.pasts.get(&key).and_then(|past| past.as_ref().ok()).ok_or("history was not read")?;
         let timeline = known.timeline.as_ref().ok_or("there is no history")?;
-        if let Some(before) = went_back(timeline).find(|shift| left(shift, &watch.value)) {
-            let commit = before.commit.short();
-            return Err(format!(
-                "{} went back by itself once already (commit {commit}): a person decides",
-                watch.value
-            ));
+        let questions = promoted.decisions.iter().filter_map(|decision| {
+            let question = &decision.question;
+            let is_its = question.environment == watch.environment
+                && question.image == watch.image
+                && question.current == watch.value;
+            let sites: Vec<usize> = question.sites.iter().copied().filter(|site| watch.sites.contains(site)).collect();
+            (is_its && !sites.is_empty()).then(|| Question { sites, ..question.clone() })
+        });
+        let questions: Vec<Question> = questions.collect();
+        if questions.is_empty() {
+            return Err("it does not stand there any more".to_owned());
         }
         let goes = |other: &Watch, value: &Value| other.value.tag == value.tag && value.tag != watch.value.tag;
-        let is_held = |value: &Value| {
-            let covers =
-                |tag| observation.all_holds().any(|hold| hold.covers(&concerned, &watch.image, tag, observation.now));
-            value.tag.as_ref().is_some_and(covers)
-                || went_back(timeline).any(|shift| left(shift, value))
-                || watch.failed_before.contains(value)
-                || watches.iter().any(|other| other.image == watch.image && goes(other, value))
-                || past::order_by(&question.policy, value, &watch.value) == Some(Comparison::Greater)
-        };
-        let back = version_before(known, &watch.value, None, &is_held).map_err(|error| match error {
-            NoWayBack::Apart { .. } => {
-                let files = order::files(observation, question);
-                format!("{}: {error} (in {files}): `tagboat rollback` with `--to TAG`", watch.image)
+        for question in &questions {
+            let is_held = |value: &Value| {
+                let covers = |tag| {
+                    observation.all_holds().any(|hold| hold.covers(&concerned, &watch.image, tag, observation.now))
+                };
+                value.tag.as_ref().is_some_and(covers)
+                    || went_back(timeline).any(|shift| left(shift, value))
+                    || watch.failed_before.contains(value)
+                    || watches.iter().any(|other| other.image == watch.image && goes(other, value))
+                    || past::order_by(&question.policy, value, &watch.value) == Some(Comparison::Greater)
+            };
+            for (_, past) in order::parts(observation, question, known) {
+                if let Some(before) =
+                    went_back(past.as_ref().unwrap_or(timeline)).find(|shift| left(shift, &watch.value))
+                {
+                    let commit = before.commit.short();
+                    return Err(format!(
+                        "{} went back by itself once already (commit {commit}): a person decides",
+                        watch.value
+                    ));
+                }
             }
-            error => error.to_string(),
-        })?;
-        let wants_digest = question.current.digest.is_some() || question.policy.pins() == Pin::Digest;
-        let digest = match back.to.digest {
-            _ if !wants_digest => None,
-            Some(digest) => Some(digest),
-            None => {
-                let asked = digest_of(inputs.source, &watch.image, back.to.tag.as_ref()).await;
-                Some(asked.map_err(|error| error.to_string())?)
+            for (sites, way) in order::ways_back(observation, question, known, None, &is_held) {
+                let part = Question { sites, ..question.clone() };
+                let back = way.map_err(|error| match error {
+                    NoWayBack::Apart { .. } => {
+                        let files = order::files(observation, &part);
+                        format!("{}: {error} (in {files}): `tagboat rollback` with `--to TAG`", watch.image)
+                    }
+                    error => error.to_string(),
+                })?;
+                let wants_digest = question.current.digest.is_some() || question.policy.pins() == Pin::Digest;
+                let digest = match back.to.digest {
+                    _ if !wants_digest => None,
+                    Some(digest) => Some(digest),
+                    None => {
+                        let asked = digest_of(inputs.source, &watch.image, back.to.tag.as_ref()).await;
+                        Some(asked.map_err(|error| error.to_string())?)
+                    }
+                };
+                for tag in back.left.iter().filter_map(|value| value.tag.clone()) {
+                    let hold = Hold {
+                        environment: Some(watch.environment.clone()),
+                        image: watch.image.clone(),
+                        tag,
+                        until: None,
+                        by: Some(BY_ITSELF.to_owned()),
+                        reason: Some(failed.clone()),
+                    };
+                    if !held.contains(&hold) {
+                        held.push(hold);
+                    }
+                }
+                let to = Value { tag: back.to.tag, digest };
+                moves.push(Move {
+                    published: promote::published(observation, &watch.image, &to),
+                    image: watch.image.clone(),
+                    from: watch.value.clone(),
+                    to,
+                    step: None,
+                    pin: question.policy.pins(),
+                    sites: part.sites,
+                });
             }
-        };
-        held.extend(back.left.iter().filter_map(|value| value.tag.clone()).map(|tag| Hold {
-            environment: Some(watch.environment.clone()),
-            image: watch.image.clone(),
-            tag,
-            until: None,
-            by: Some(BY_ITSELF.to_owned()),
-            reason: Some(failed.clone()),
-        }));
-        let to = Value { tag: back.to.tag, digest };
-        moves.push(Move {
-            published: promote::published(observation, &watch.image, &to),
-            image: watch.image.clone(),
-            from: watch.value.clone(),
-            to,
-            step: None,
-            pin: question.policy.pins(),
-            sites: question.sites.clone(),
-        });
+        }
     }
     let is_new = |hold: &Hold| {
         let stands = |other: &&Hold| other.until.is_none() && other.environment == hold.environment;
-        let known = observation.holds.iter().filter(|hold| !inputs.awaited.contains(hold));
+        let known = observation.holds.iter().filter(|hold| !inputs.awaited.holds.contains(hold));
         let mut known = known.filter(stands);
         !known.any(|other| (&other.image, &other.tag) == (&hold.image, &hold.tag))
     };
@@ -264,12 +296,13 @@ async fn one(
     }
     let (_, edit) = add_holds(holds, &held).map_err(|error| error.to_string())?;
     let style = &inputs.config.commit;
-    let mut hold = None;
+    let (mut hold, mut held_apart) = (None, Vec::new());
     match (&environment.branch, edit) {
         (_, None) => {}
         (None, Some(edit)) => changes.files.push(edit),
         (Some(_), Some(edit)) => {
-            let change = HoldChange { held: std::mem::take(&mut held), ..HoldChange::default() };
+            held_apart = std::mem::take(&mut held);
+            let change = HoldChange { held: held_apart.clone(), ..HoldChange::default() };
             hold = Some(held::commit(environment.name.clone(), &change, edit, style));
         }
     }
@@ -283,7 +316,82 @@ async fn one(
         failed: Some(failed),
     };
     let commit = ordered_commit(&environment.name, &changes.changes, changes.files.clone(), style, &note);
-    Ok(Made { proposal, commit, hold, changes })
+    Ok(Made { proposal, commit, hold, held: held_apart, changes })
+}
+
+/// Lets what goes back and cannot be committed stand as pull requests, and names their environments: who wants it back without a
+/// person's word has them merged by a pass, where the forge tells what keeps a head from that; on plain Git a head branch waits for
+/// a person.
+pub(super) fn propose_instead(
+    planned: &mut Planned,
+    publishing: &Publishing,
+    reason: Option<&str>,
+    is_meant: &dyn Fn(&Return, &Proposal) -> bool,
+) -> BTreeSet<EnvironmentName> {
+    let publish = match publishing {
+        Publishing::Forge(_) => Publish::AutoMerge,
+        Publishing::Plain => Publish::PullRequest,
+        Publishing::Missing(_) => return BTreeSet::new(),
+    };
+    let mut proposed = BTreeSet::new();
+    for returned in &planned.returns {
+        let proposal = &mut planned.promoted.proposals[returned.proposal];
+        if proposal.publish == Publish::Commit && is_meant(returned, proposal) {
+            (proposal.publish, proposal.action) = (publish, Action::Opened);
+            proposed.insert(proposal.environment.clone());
+            planned.promoted.skipped.extend(reason.map(|reason| Skipped {
+                what: format!("{} {}", proposal.environment, proposal.group),
+                reason: format!("{reason}: what goes back is proposed instead"),
+            }));
+        }
+    }
+    proposed
+}
+
+/// Lets what goes back go on as the head branch on which an earlier pass has proposed it: nothing is pushed again that was refused.
+///
+/// # Errors
+///
+/// [`GitError`] when the branches cannot be read.
+pub(super) async fn go_on_as_proposed(
+    run: &Run<'_>,
+    config: &Repository,
+    (base, branches): (&CommitId, &Branches),
+    planned: &mut Planned,
+) -> Result<(), GitError> {
+    let is_committed = |returned: &&Return| planned.promoted.proposals[returned.proposal].publish == Publish::Commit;
+    let place = |returned: &Return| {
+        let proposal = &planned.promoted.proposals[returned.proposal];
+        let head = config.pull_request.head_of(&proposal.environment, &proposal.group);
+        let own = config.environments.named(&proposal.environment).and_then(|found| found.branch.as_ref());
+        let onto = match own {
+            None => Some((run.branch, base)),
+            Some(own) => Some(own).zip(branches.get(own).and_then(|viewed| viewed.as_ref().ok()?.base.as_ref())),
+        };
+        Some((head, onto.map(|(branch, tip)| (branch.clone(), tip.clone()))?, returned.commit.key.clone()))
+    };
+    let wanted: Vec<_> = planned.returns.iter().filter(is_committed).filter_map(place).collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let (remote, prefix, style) =
+        (Arc::clone(&run.remote), config.pull_request.branch_prefix.clone(), config.commit.clone());
+    let stands = blocking(move || {
+        let listed = remote.heads(&prefix)?;
+        let mut stands = BTreeSet::new();
+        for (head, (branch, tip), key) in wanted {
+            let own = listed.iter().filter(|(name, _)| *name == head).cloned().collect();
+            let looked = look(&*remote, (&branch, &tip), own, &style, &[])?;
+            let is_it = |one: &HeadBranch| one.is_own && one.is_return && one.key.as_ref() == Some(&key);
+            if looked.iter().any(is_it) {
+                stands.insert(key);
+            }
+        }
+        Ok(stands)
+    })
+    .await?;
+    propose_instead(planned, &run.publishing, None, &|returned, _| stands.contains(&returned.commit.key));
+    Ok(())
 }
 
 /// Returns the shifts by which Tagboat went back by itself.
@@ -302,7 +410,8 @@ fn left(shift: &Shift, value: &Value) -> bool {
                 _ => true,
             }
     };
-    shift.from.difference(&shift.to).any(|gone| is_same(&gone))
+    let gave_way = shift.steps.iter().map(|(left, _)| left);
+    shift.from.difference(&shift.to).chain(gave_way).any(|gone| is_same(&gone))
 }
 
 /// Lets everything else wait that would move in an environment whose files change now; the next round has it.

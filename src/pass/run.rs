@@ -1,6 +1,7 @@
 //! A whole pass against a remote: fetch, plan, commit, push; again when the branch moved meanwhile.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,19 +15,20 @@ use crate::model::commit::{CommitId, Sign};
 use crate::model::environment::{BranchName, EnvironmentName, Environments, Publish};
 use crate::model::file::RepoPath;
 use crate::model::image::{ImageName, Written};
+use crate::model::observation::Heard;
 use crate::model::outcome::{Outcome, Trouble};
-use crate::model::proposal::Action;
+use crate::model::proposal::{Action, Proposal};
 use crate::model::record::Standing;
 use crate::model::site::PassedOverReason;
 use crate::observe::history::BranchPast;
 use crate::observe::tree::CommitFiles;
 use crate::pass::deployments;
 use crate::pass::elsewhere::{self, Neighbours};
-use crate::pass::hold;
+use crate::pass::hold::{self, Awaited, HoldError};
 use crate::pass::landed::{branch_trouble, fail, hold_unsigned, keep_landed, merge, put_off, refuse, take_back};
 use crate::pass::propose::{Publishing, propose};
 use crate::pass::record::Ledger;
-use crate::pass::returns::Return;
+use crate::pass::returns::{Return, go_on_as_proposed, propose_instead};
 use crate::pass::setup::linked_config;
 use crate::pass::status::{self, Memory};
 use crate::pass::view::{self, Branches};
@@ -218,8 +220,8 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
         forge: run.publishing.asked(run.branch),
         detail: run.detail,
         only: &[],
-        awaited: Vec::new(),
-        holds_seen: None,
+        awaited: Awaited::default(),
+        heard: Heard::default(),
         progress: run.progress,
     };
     let only = named(&inputs, run.only)?;
@@ -227,10 +229,13 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
     let mut planned = round(&inputs).await?;
     // Where nothing moves, nobody asks what should not.
     if !planned.promoted.proposals.is_empty() {
-        let awaited = hold::awaited_at(&run.remote, &run.publishing, &config, (run.branch, &base)).await?;
-        (inputs.awaited, inputs.holds_seen) = (awaited.0, Some(awaited.1));
-        inputs.awaited.extend(elsewhere::awaited(&config, &others).await?);
-        if !inputs.awaited.is_empty() {
+        let listed = planned.observation.pull_requests.take();
+        inputs.awaited = hold::awaited(&run.remote, &run.publishing, &config, (run.branch, &base), listed).await?;
+        elsewhere::awaited(&config, &others, &mut inputs.awaited).await;
+        if inputs.awaited.is_empty() {
+            planned.observation.pull_requests = inputs.awaited.listed.take();
+        } else {
+            inputs.heard = planned.observation.heard();
             planned = round(&inputs).await?;
         }
     }
@@ -250,6 +255,9 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
         let ledger = Ledger { config, files, past: &past, branches, others: &others, cache, limits };
         memory.map(|memory| Box::new(status::beside(planned, &ledger, memory)))
     };
+    if run.mode == Mode::Act {
+        go_on_as_proposed(run, &config, (&base, &branches), &mut planned).await?;
+    }
     let is_own = |returned: &&Return| planned.promoted.proposals[returned.proposal].publish == Publish::Commit;
     let holds = planned.returns.iter().filter_map(|one| Some((Onto::Base, one.hold.clone()?)));
     let returns = planned.returns.iter().filter(is_own).map(|one| (Onto::Own, one.commit.clone()));
@@ -270,16 +278,34 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
     let mut pushed = Vec::with_capacity(targets.len());
     // What goes back on a branch of its own stays until the base holds it, or it would come again.
     let mut unheld: BTreeSet<EnvironmentName> = BTreeSet::new();
+    let mut held = Vec::new();
     for mut target in targets {
         let is_unheld = |commit: &PlannedCommit| unheld.contains(&commit.plan.environment);
         target.commits.retain(|commit| !is_unheld(commit));
-        let own: BTreeSet<EnvironmentName> =
+        let mut own: BTreeSet<EnvironmentName> =
             target.commits.iter().map(|commit| commit.plan.environment.clone()).collect();
         if own.is_empty() {
             continue;
         }
-        let applied = push(run, &config, forge, &target.branch, &target.base, target.commits).await;
-        if !matches!(applied, Ok(Applied::Landed(_))) {
+        let mut applied = push(run, &config, forge, &target.branch, &target.base, target.commits).await;
+        if let Ok(Applied::Forbidden(words)) = &mut applied
+            && !target.holding.is_empty()
+        {
+            // What is proposed counts as held from then on.
+            match hold_instead(run, &planned, &target.holding).await {
+                Ok(proposals) => {
+                    held.extend(proposals);
+                    own.retain(|environment| !target.holding.contains(environment));
+                }
+                Err(error) => {
+                    let _infallible = write!(words, "; and {error}");
+                    unheld.extend(target.holding);
+                }
+            }
+            if own.is_empty() {
+                continue;
+            }
+        } else if !matches!(applied, Ok(Applied::Landed(_))) {
             unheld.extend(target.holding);
         }
         pushed.push((target.branch, own, applied));
@@ -287,19 +313,30 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
     if pushed.iter().all(|(.., applied)| matches!(applied, Ok(Applied::Forbidden(_)))) {
         // Nothing of the commits is in Git. What stands on a head branch does not need them.
         let mut troubles = Vec::new();
-        for (branch, own, applied) in pushed {
+        for (branch, mut own, applied) in pushed {
             let Ok(Applied::Forbidden(words)) = applied else { continue };
             let reason = format!("the remote refuses the push: {words}");
+            let returned: BTreeSet<EnvironmentName> = own.difference(&unheld).cloned().collect();
+            let is_meant = |_: &Return, proposal: &Proposal| returned.contains(&proposal.environment);
+            let proposed = propose_instead(&mut planned, &run.publishing, Some(&reason), &is_meant);
             refuse(&mut planned, &own, &reason);
-            troubles.push(branch_trouble(&branch, &reason));
+            let is_left = |name: &EnvironmentName| {
+                planned.promoted.proposals.iter().any(|one| one.environment == *name && one.action == Action::Failed)
+            };
+            own.retain(|name| !proposed.contains(name) || is_left(name));
+            if !own.is_empty() {
+                troubles.push(branch_trouble(&branch, &reason));
+            }
         }
         let mut outcome = end(run, (&base, &inputs), &branches, &config, planned, &tell).await;
+        outcome.proposals.extend(held);
         outcome.errors.extend(troubles);
         return Ok(Once::Done { outcome, environments: config.environments, is_behind: false, goes_back: false });
     }
     put_off(&mut planned);
     let standing = tell(&planned);
     let mut outcome = Box::new(report::outcome(planned, &config));
+    outcome.proposals.extend(held);
     let mut is_behind = false;
     for (branch, own, applied) in pushed {
         match applied {
@@ -327,6 +364,25 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
         return Ok(Once::Moved(outcome));
     }
     Ok(Once::Done { outcome, environments: config.environments, is_behind, goes_back })
+}
+
+/// Proposes to hold what the base does not take, for environments on other branches.
+async fn hold_instead(
+    run: &Run<'_>,
+    planned: &Planned,
+    environments: &BTreeSet<EnvironmentName>,
+) -> Result<Vec<Proposal>, HoldError> {
+    let returns = planned.returns.iter();
+    let of = |returned: &&Return| environments.contains(&planned.promoted.proposals[returned.proposal].environment);
+    let holds = returns.filter(of).flat_map(|returned| returned.held.iter().cloned()).collect();
+    let holding = hold::Holding {
+        remote: Arc::clone(&run.remote),
+        branch: run.branch,
+        config: run.config.clone(),
+        publishing: run.publishing.clone(),
+        now: run.now,
+    };
+    hold::follow_all(&holding, holds).await
 }
 
 /// Finds the images that a run is to look at alone.

@@ -10,10 +10,10 @@ use crate::git::log::Line;
 use crate::git::{BlobId, GitError, Head, Remote};
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
-use crate::model::hold::Hold;
 use crate::observe::files::Files;
 use crate::observe::history::{BranchPast, Past};
 use crate::observe::tree::CommitFiles;
+use crate::pass::hold::Awaited;
 use crate::pass::propose::Publishing;
 use crate::pass::{PassError, hold, run, setup};
 
@@ -86,12 +86,12 @@ impl Viewed {
     /// # Errors
     ///
     /// [`PassError`] where it is there and cannot be read.
-    pub async fn awaited(&self, config: &Repository, publishing: &Publishing) -> Result<Vec<Hold>, PassError> {
+    pub async fn awaited(&self, config: &Repository, publishing: &Publishing) -> Result<Awaited, PassError> {
         match (&self.place, &self.base) {
             (Place::Branch { remote, branch, .. }, Some(base)) => {
-                hold::awaited(remote, publishing, config, (branch, base)).await
+                hold::awaited(remote, publishing, config, (branch, base), None).await
             }
-            _ => Ok(Vec::new()),
+            _ => Ok(Awaited::default()),
         }
     }
 

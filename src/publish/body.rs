@@ -125,6 +125,7 @@ fn hidden(proposal: &Proposal, key: &str, brought: Brought) -> String {
         withdrawn: false,
         unfinished: false,
         left: false,
+        said: None,
         armed: Armed::No,
         what: Some(what(proposal)),
         instead: None,

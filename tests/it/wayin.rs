@@ -58,8 +58,8 @@ impl Tree {
             forge: Err("nobody is asked".to_owned()),
             detail,
             only: &[],
-            awaited: Vec::new(),
-            holds_seen: None,
+            awaited: tagboat::pass::hold::Awaited::default(),
+            heard: tagboat::model::observation::Heard::default(),
             progress: &|_| {},
         };
         report::outcome(plan(&inputs).await.unwrap(), config)

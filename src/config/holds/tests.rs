@@ -121,6 +121,9 @@ fn a_hold_ends_at_its_time_and_reaches_the_environments_after_its_own() {
     assert!(!held.covers(&[&staging], &image, &tag, before));
     assert!(!held.covers(&[&prod], &image, &tag, "2026-12-01T00:00:00Z".parse().unwrap()));
     assert!(!held.covers(&[&prod], &image, &"1.5.1".parse().unwrap(), before));
+    assert!(held.covers(&[&prod], &image, &"v1.5.0".parse().unwrap(), before), "people write both");
+    let worded = Hold { tag: "vnext".parse().unwrap(), ..held };
+    assert!(!worded.covers(&[&prod], &image, &"next".parse().unwrap(), before), "that is a word");
 }
 
 /// Every layout holds nginx 1, then redis 7.

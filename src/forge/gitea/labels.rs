@@ -39,15 +39,13 @@ impl Gitea {
     async fn make_label(&self, name: &str) -> Result<i64, ForgeError> {
         let url = self.url(&["labels"], &[]);
         let reply = self.rest.write(Method::POST, url, Some(&json!({ "name": name, "color": COLOR }))).await?;
-        if reply.status == StatusCode::CREATED { Ok(reply.json::<RawLabel>()?.id) } else { Err(self.refused(&reply)) }
+        Ok(reply.granted(&[StatusCode::CREATED], |reply| self.refused(reply))?.json::<RawLabel>()?.id)
     }
 
     /// Takes a label off a pull request; one that is off already is no error.
     pub(super) async fn take_label(&self, pull_request: &PullRequest, label: &str) -> Result<(), ForgeError> {
         let reply = self.rest.read(self.of("issues", pull_request, &["labels"])).await?;
-        if reply.status != StatusCode::OK {
-            return Err(self.refused(&reply));
-        }
+        let reply = reply.granted(&[StatusCode::OK], |reply| self.refused(reply))?;
         let labels: Vec<RawLabel> = reply.json()?;
         let Some(found) = labels.into_iter().find(|one| one.name == label) else { return Ok(()) };
         let url = self.of("issues", pull_request, &["labels", &found.id.to_string()]);

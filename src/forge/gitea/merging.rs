@@ -149,7 +149,7 @@ impl Gitea {
     pub(super) async fn read_settings(&self) -> Result<RawRepository, ForgeError> {
         let asked = async {
             let reply = self.rest.read(self.url(&[], &[])).await?;
-            if reply.status == StatusCode::OK { reply.json() } else { Err(self.refused(&reply)) }
+            reply.granted(&[StatusCode::OK], |reply| self.refused(reply))?.json()
         };
         self.settings.of(&(), asked).await
     }

@@ -131,20 +131,21 @@ impl Gitea {
     async fn read_all(&self) -> Result<Listing, ForgeError> {
         let query = |state| [("state", state), ("sort", "recentupdate"), ("limit", PAGE)];
         let reply = self.rest.read_again(self.url(&["pulls"], &query("all"))).await?;
-        if reply.status != StatusCode::OK {
-            return Err(self.refused(&reply).of_listing());
-        }
+        let reply = reply.granted(&[StatusCode::OK], |reply| self.refused(reply).of_listing())?;
         let first = reply.page::<RawPullRequest>()?;
-        let mut listed = first.items;
-        if first.more {
+        let own = |all: Vec<RawPullRequest>| {
+            all.into_iter().filter(RawPullRequest::is_own).map(RawPullRequest::into_plain).collect::<Vec<_>>()
+        };
+        let (mut listed, is_whole) = (own(first.items), !first.more);
+        if !is_whole {
             // An open one may lie below the many that changed since.
             let open = self.url(&["pulls"], &query("open"));
-            let open: Vec<RawPullRequest> = self.rest.pages(&open, &|reply| self.refused(reply)).await?;
-            listed.retain(|one| one.state != "open");
+            let asked = async { Ok(own(self.rest.pages(&open, &|reply| self.refused(reply)).await?)) };
+            let open = self.rest.further(&listed, asked).await?;
+            listed.retain(|one| one.state != State::Open);
             listed.extend(open);
         }
-        let own = listed.into_iter().filter(RawPullRequest::is_own).map(RawPullRequest::into_plain);
-        Ok(Listing { pull_requests: own.collect(), is_whole: !first.more })
+        Ok(Listing { pull_requests: listed, is_whole })
     }
 
     /// No server can be asked about a branch: what changed last is gone through once for all of them.
@@ -210,7 +211,7 @@ impl Gitea {
 
     async fn change(&self, pull_request: &PullRequest, body: &Value) -> Result<(), ForgeError> {
         let reply = self.rest.write(Method::PATCH, self.of("pulls", pull_request, &[]), Some(body)).await?;
-        if matches!(reply.status, StatusCode::CREATED | StatusCode::OK) { Ok(()) } else { Err(self.refused(&reply)) }
+        reply.granted(&[StatusCode::CREATED, StatusCode::OK], |reply| self.refused(reply)).map(drop)
     }
 
     async fn read_checks(&self, commit: &str) -> Result<Vec<Check>, ForgeError> {
@@ -228,7 +229,7 @@ impl Gitea {
         let url = self.url(&["statuses", commit.as_str()], &[]);
         let body = json!({ "state": state, "context": status.context, "description": status.text });
         let reply = self.rest.write(Method::POST, url, Some(&body)).await?;
-        if reply.status == StatusCode::CREATED { Ok(()) } else { Err(self.refused(&reply)) }
+        reply.granted(&[StatusCode::CREATED], |reply| self.refused(reply)).map(drop)
     }
 }
 
@@ -242,9 +243,7 @@ impl Comments for Gitea {
     fn said<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, Vec<Comment>> {
         Box::pin(async move {
             let reply = self.rest.read(self.of("issues", pull_request, &["comments"])).await?;
-            if reply.status != StatusCode::OK {
-                return Err(self.refused(&reply));
-            }
+            let reply = reply.granted(&[StatusCode::OK], |reply| self.refused(reply))?;
             let said: Vec<RawComment> = reply.json()?;
             Ok(said.into_iter().map(|said| Comment { id: said.id, text: said.body }).collect())
         })
@@ -254,11 +253,7 @@ impl Comments for Gitea {
         Box::pin(async move {
             let url = self.of("issues", pull_request, &["comments"]);
             let reply = self.rest.write(Method::POST, url, Some(&json!({ "body": text }))).await?;
-            if reply.status == StatusCode::CREATED {
-                Ok(reply.json::<RawComment>()?.id)
-            } else {
-                Err(self.refused(&reply))
-            }
+            Ok(reply.granted(&[StatusCode::CREATED], |reply| self.refused(reply))?.json::<RawComment>()?.id)
         })
     }
 
@@ -273,6 +268,10 @@ impl Comments for Gitea {
 impl Forge for Gitea {
     fn list(&self) -> Asked<'_, Listing> {
         Box::pin(self.read_all())
+    }
+
+    fn doubt(&self) {
+        self.rest.forget_further();
     }
 
     fn of_heads<'a>(&'a self, heads: &'a [BranchName]) -> Asked<'a, Vec<PullRequest>> {
@@ -353,10 +352,7 @@ impl Forge for Gitea {
                 .rest
                 .read(self.rest.url(&["repos", owner, name, "releases"], &[("limit", releases::MOST)]))
                 .await?;
-            match reply.status {
-                StatusCode::OK => Ok(Some(releases::plain(reply.json()?))),
-                _ => Err(self.refused(&reply)),
-            }
+            Ok(Some(releases::plain(reply.granted(&[StatusCode::OK], |reply| self.refused(reply))?.json()?)))
         })
     }
 

@@ -76,7 +76,7 @@ impl Gitea {
     /// Asks for one pull request.
     pub(super) async fn read_one(&self, pull_request: &PullRequest) -> Result<RawPullRequest, ForgeError> {
         let reply = self.rest.read(self.of("pulls", pull_request, &[])).await?;
-        if reply.status == StatusCode::OK { reply.json() } else { Err(self.refused(&reply)) }
+        reply.granted(&[StatusCode::OK], |reply| self.refused(reply))?.json()
     }
 
     /// Names the checks that a base branch requires, as far as it names them.
@@ -88,9 +88,7 @@ impl Gitea {
     async fn read_rules(&self, base: &BranchName) -> Result<(RawProtected, RawRule), ForgeError> {
         let asked = async {
             let reply = self.rest.read(self.url(&["branches", base.as_str()], &[])).await?;
-            if reply.status != StatusCode::OK {
-                return Err(self.refused(&reply));
-            }
+            let reply = reply.granted(&[StatusCode::OK], |reply| self.refused(reply))?;
             let protected: RawProtected = reply.json()?;
             let rule = self.read_rule(&protected).await?;
             Ok((protected, rule))

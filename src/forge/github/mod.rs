@@ -13,6 +13,7 @@ mod pulls;
 mod raw;
 mod readiness;
 mod rollup;
+mod runs;
 mod transport;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -108,6 +109,10 @@ impl GitHub {
 impl Forge for GitHub {
     fn list(&self) -> Asked<'_, Listing> {
         Box::pin(self.listed())
+    }
+
+    fn doubt(&self) {
+        self.transport.forget_further();
     }
 
     fn of_heads<'a>(&'a self, heads: &'a [BranchName]) -> Asked<'a, Vec<PullRequest>> {

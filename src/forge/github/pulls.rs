@@ -26,18 +26,27 @@ impl GitHub {
         if answer.status != StatusCode::OK {
             return Err(answer.refusal("to list the pull requests").of_listing());
         }
-        let mut found: Vec<raw::PullRequest> = answer.json()?;
+        let first: Vec<raw::PullRequest> = answer.json()?;
+        let first: Vec<PullRequest> = first.into_iter().filter_map(of_raw).collect();
         let is_whole = !answer.has_next();
-        if !is_whole {
-            let path = self.path(&["pulls"]);
-            let query = [("state", "open")];
-            found
-                .extend(self.transport.pages((&path, &query), "to list the pull requests", |page: Vec<_>| page).await?);
-        }
+        let open = if is_whole { Vec::new() } else { self.open_below(&first).await? };
         // One that is on both lists, and maybe changed in between: what was asked last counts.
-        let by_number: BTreeMap<u64, raw::PullRequest> = found.into_iter().map(|pull| (pull.number, pull)).collect();
-        let pull_requests = by_number.into_values().rev().filter_map(of_raw).collect();
-        Ok(Listing { pull_requests, is_whole })
+        let by_number: BTreeMap<Number, PullRequest> =
+            first.into_iter().chain(open).map(|pull| (pull.number, pull)).collect();
+        Ok(Listing { pull_requests: by_number.into_values().rev().collect(), is_whole })
+    }
+
+    /// Lists every open one, unless the first page says that none below it can have changed.
+    async fn open_below(&self, first: &[PullRequest]) -> Result<Vec<PullRequest>, ForgeError> {
+        if let Some(known) = self.transport.further(first) {
+            return Ok(known);
+        }
+        let (path, query) = (self.path(&["pulls"]), [("state", "open")]);
+        let open: Vec<raw::PullRequest> =
+            self.transport.pages((&path, &query), "to list the pull requests", |page: Vec<_>| page).await?;
+        let open: Vec<PullRequest> = open.into_iter().filter_map(of_raw).collect();
+        self.transport.keep_further(first, &open);
+        Ok(open)
     }
 
     pub(super) async fn made_from(&self, heads: &[BranchName]) -> Result<Vec<PullRequest>, ForgeError> {

@@ -84,10 +84,36 @@ pub(super) struct CheckRuns {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct CheckRun {
+    pub(super) id: Option<u64>,
     pub(super) name: String,
     pub(super) status: String,
     pub(super) conclusion: Option<String>,
     pub(super) completed_at: Option<Timestamp>,
+    pub(super) check_suite: Option<CheckSuite>,
+    /// The app that made it.
+    pub(super) app: Option<App>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct CheckSuite {
+    pub(super) id: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct App {
+    pub(super) slug: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct WorkflowRuns {
+    pub(super) workflow_runs: Vec<WorkflowRun>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct WorkflowRun {
+    pub(super) check_suite_id: Option<u64>,
+    pub(super) workflow_id: u64,
+    pub(super) event: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -208,4 +234,7 @@ pub(super) struct GraphQlError {
     pub(super) message: String,
     #[serde(rename = "type")]
     pub(super) kind: Option<String>,
+    /// Where in the answer something is missing for it.
+    #[serde(default)]
+    pub(super) path: Vec<Value>,
 }

@@ -6,6 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use crate::forge::ForgeError;
+use crate::forge::github::runs::{Run, Start, Starts, counting, is_settled, worst};
 use crate::forge::github::{GitHub, raw};
 use crate::model::commit::CommitId;
 use crate::model::image::shorten;
@@ -55,7 +56,7 @@ impl GitHub {
         if answer.status == StatusCode::OK { answer.json() } else { Err(answer.refusal("to show a pull request")) }
     }
 
-    /// Both kinds of checks, every page. Of several that share a name, as jobs of two workflows may, the worst counts.
+    /// Both kinds of checks, every page. Of several that count and share a name, as jobs of two workflows may, the worst counts.
     pub(super) async fn checked(&self, commit: &CommitId) -> Result<Vec<Check>, ForgeError> {
         let path = self.path(&["commits", commit.as_str(), "check-runs"]);
         let filter = [("filter", "latest")];
@@ -68,7 +69,24 @@ impl GitHub {
             .transport
             .pages((&path, &[]), "to list the commit statuses", |page: raw::CombinedStatus| page.statuses)
             .await?;
-        Ok(worst(runs.into_iter().map(of_run).chain(statuses.into_iter().map(of_status))))
+        let runs: Vec<Run> = runs.into_iter().map(Run::of).collect();
+        let starts = if is_settled(&runs) { Starts::new() } else { self.starts(commit).await? };
+        Ok(worst(counting(&runs, &starts).into_iter().chain(statuses.into_iter().map(of_status))))
+    }
+
+    /// Asks what started the runs of workflows at a commit. Whoever may not see that knows of none.
+    async fn starts(&self, commit: &CommitId) -> Result<Starts, ForgeError> {
+        let (path, query) = (self.path(&["actions", "runs"]), [("head_sha", commit.as_str())]);
+        let what = "to list the runs of workflows";
+        let runs = self.transport.pages_if_shown((&path, &query), what, |page: raw::WorkflowRuns| page.workflow_runs);
+        let runs = runs.await?.unwrap_or_else(|answer| {
+            let reason = answer.refusal(what);
+            tracing::warn!(%reason, "checks of one name are not told apart, and the worst of them counts");
+            Vec::new()
+        });
+        let start =
+            |run: raw::WorkflowRun| Some((run.check_suite_id?, Start { workflow: run.workflow_id, event: run.event }));
+        Ok(runs.into_iter().filter_map(start).collect())
     }
 
     /// Reads what rulesets and branch protection ask for, once for all pull requests; whoever may read the repository may read both, and nobody has to
@@ -168,31 +186,6 @@ fn unread(reason: &str) -> String {
     )
 }
 
-/// Keeps the worst of each name.
-pub(super) fn worst(all: impl Iterator<Item = Check>) -> Vec<Check> {
-    let mut worst: BTreeMap<String, Check> = BTreeMap::new();
-    for check in all {
-        match worst.get(&check.name) {
-            Some(known) if known.state >= check.state => {}
-            _ => {
-                worst.insert(check.name.clone(), check);
-            }
-        }
-    }
-    worst.into_values().collect()
-}
-
-pub(super) fn of_run(run: raw::CheckRun) -> Check {
-    let word = run.conclusion.filter(|_| run.status == "completed").unwrap_or(run.status);
-    let state = match word.as_str() {
-        "success" | "neutral" | "skipped" => CheckState::Passed,
-        "queued" | "in_progress" | "waiting" | "requested" | "pending" => CheckState::Pending,
-        // Every word that is not known is no success: failure, cancelled, timed_out, stale, action_required, startup_failure.
-        _ => CheckState::Failed,
-    };
-    Check { name: run.name, state, word: shorten(&word), text: String::new(), time: run.completed_at }
-}
-
 pub(super) fn of_status(status: raw::Status) -> Check {
     let state = match status.state.as_str() {
         "success" => CheckState::Passed,
@@ -234,36 +227,5 @@ fn blocked(now: &raw::PullRequest, judged: &PullRequest, asked: &Asked, approval
         (_, "blocked") => Some("the protection of the base branch forbids it so far".to_owned()),
         // `clean`, `unstable` (checks that are not required, which are judged beside this) and `has_hooks`.
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_word_that_is_no_success_is_a_failure_and_kept() {
-        let judge = |status: &str, conclusion: Option<&str>| {
-            let conclusion = conclusion.map(str::to_owned);
-            of_run(raw::CheckRun {
-                name: "build".to_owned(),
-                status: status.to_owned(),
-                conclusion,
-                completed_at: None,
-            })
-        };
-        for word in ["success", "neutral", "skipped"] {
-            assert_eq!(judge("completed", Some(word)).state, CheckState::Passed, "{word}");
-        }
-        for word in ["queued", "in_progress", "waiting", "requested", "pending"] {
-            assert_eq!(judge(word, None).state, CheckState::Pending, "{word}");
-        }
-        for word in
-            ["failure", "cancelled", "timed_out", "stale", "action_required", "startup_failure", "something_new"]
-        {
-            let check = judge("completed", Some(word));
-            assert_eq!((check.state, check.word.as_str()), (CheckState::Failed, word));
-        }
-        assert_eq!(judge("completed", None).state, CheckState::Failed);
     }
 }

@@ -10,7 +10,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::forge::ForgeError;
-use crate::forge::github::readiness::{of_run, of_status, worst};
+use crate::forge::github::readiness::of_status;
+use crate::forge::github::runs::{Run, Start, Starts, counting, worst};
 use crate::forge::github::{GitHub, raw};
 use crate::model::commit::CommitId;
 use crate::model::pull_request::Check;
@@ -18,9 +19,13 @@ use crate::model::pull_request::Check;
 /// The most commits of one question.
 const AT_ONCE: usize = 50;
 
-/// What is asked of a commit; one with more checks is not told whole.
+/// What is shown only to whoever may see the runs of workflows.
+const WITHHELD: &str = "workflowRun";
+
+/// What is asked of a commit; one with more checks is not told whole. What GitHub counts by are lists alone, and there is but one.
 const TOLD: &str = "... on Commit { statusCheckRollup { contexts(first: 100) { pageInfo { hasNextPage } nodes { __typename \
-                    ... on CheckRun { name status conclusion completedAt } \
+                    ... on CheckRun { databaseId name status conclusion completedAt \
+                    checkSuite { databaseId app { slug } workflowRun { event workflow { databaseId } } } } \
                     ... on StatusContext { context state description createdAt } } } } }";
 
 #[derive(Debug, Deserialize)]
@@ -44,28 +49,80 @@ struct PageInfo {
 #[derive(Debug, Deserialize)]
 #[serde(tag = "__typename")]
 enum Node {
-    #[serde(rename_all = "camelCase")]
-    CheckRun { name: String, status: String, conclusion: Option<String>, completed_at: Option<Timestamp> },
-    #[serde(rename_all = "camelCase")]
-    StatusContext { context: String, state: String, description: Option<String>, created_at: Option<Timestamp> },
+    CheckRun(CheckRun),
+    StatusContext(StatusContext),
 }
 
-impl Node {
-    /// Reads it as REST tells it: GraphQL has the same words in capitals.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CheckRun {
+    database_id: Option<u64>,
+    name: String,
+    status: String,
+    conclusion: Option<String>,
+    completed_at: Option<Timestamp>,
+    check_suite: CheckSuite,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CheckSuite {
+    database_id: Option<u64>,
+    app: Option<raw::App>,
+    workflow_run: Option<WorkflowRun>,
+}
+
+#[derive(Debug, Deserialize)]
+struct WorkflowRun {
+    event: String,
+    workflow: Workflow,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Workflow {
+    database_id: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusContext {
+    context: String,
+    state: String,
+    description: Option<String>,
+    created_at: Option<Timestamp>,
+}
+
+impl CheckSuite {
+    /// Returns what started it, with its number; `None` for what is no run of a workflow, or not shown as one.
+    fn start(&self) -> Option<(u64, Start)> {
+        let run = self.workflow_run.as_ref()?;
+        Some((self.database_id?, Start { workflow: run.workflow.database_id?, event: run.event.clone() }))
+    }
+}
+
+// Both are read as REST tells them: GraphQL has the same words in capitals.
+
+impl CheckRun {
+    fn into_run(self) -> Run {
+        Run::of(raw::CheckRun {
+            id: self.database_id,
+            name: self.name,
+            status: self.status.to_ascii_lowercase(),
+            conclusion: self.conclusion.map(|word| word.to_ascii_lowercase()),
+            completed_at: self.completed_at,
+            check_suite: Some(raw::CheckSuite { id: self.check_suite.database_id }),
+            app: self.check_suite.app,
+        })
+    }
+}
+
+impl StatusContext {
     fn into_check(self) -> Check {
-        match self {
-            Self::CheckRun { name, status, conclusion, completed_at } => of_run(raw::CheckRun {
-                name,
-                status: status.to_ascii_lowercase(),
-                conclusion: conclusion.map(|word| word.to_ascii_lowercase()),
-                completed_at,
-            }),
-            Self::StatusContext { context, state, description, created_at } => {
-                // REST does not list what was not set at all.
-                let state = if state == "EXPECTED" { "pending".to_owned() } else { state.to_ascii_lowercase() };
-                of_status(raw::Status { context, state, description, updated_at: created_at })
-            }
-        }
+        let Self { context, state, description, created_at } = self;
+        // REST does not list what was not set at all.
+        let state = if state == "EXPECTED" { "pending".to_owned() } else { state.to_ascii_lowercase() };
+        of_status(raw::Status { context, state, description, updated_at: created_at })
     }
 }
 
@@ -87,7 +144,7 @@ impl GitHub {
             let question = format!(
                 "query($owner: String!, $name: String!{declared}) {{ repository(owner: $owner, name: $name) {{{asked} }} }}"
             );
-            let said = match self.transport.ask_graphql(&question, variables).await? {
+            let said = match self.transport.ask_graphql(&question, variables, WITHHELD).await? {
                 Ok(said) => said,
                 Err(words) => {
                     tracing::debug!(
@@ -111,8 +168,21 @@ fn checks(commit: &Value) -> Option<Vec<Check>> {
     // Without any check there is no rollup.
     let rollup: Option<Rollup> = Deserialize::deserialize(commit.get("statusCheckRollup")?).ok()?;
     let Some(rollup) = rollup else { return Some(Vec::new()) };
-    let is_whole = !rollup.contexts.page_info.has_next_page;
-    is_whole.then(|| worst(rollup.contexts.nodes.into_iter().map(Node::into_check)))
+    if rollup.contexts.page_info.has_next_page {
+        return None;
+    }
+    let (mut runs, mut starts, mut statuses) = (Vec::new(), Starts::new(), Vec::new());
+    for node in rollup.contexts.nodes {
+        match node {
+            Node::CheckRun(run) => {
+                starts.extend(run.check_suite.start());
+                runs.push(run.into_run());
+            }
+            Node::StatusContext(status) => statuses.push(status.into_check()),
+        }
+    }
+    // REST numbers every one.
+    runs.iter().all(Run::is_numbered).then(|| worst(counting(&runs, &starts).into_iter().chain(statuses)))
 }
 
 #[cfg(test)]
@@ -126,7 +196,7 @@ mod tests {
 
     #[test]
     fn words_are_those_of_rest_and_the_worst_of_a_name_counts() {
-        let run = |name: &str, status: &str, conclusion: Option<&str>| json!({"__typename": "CheckRun", "name": name, "status": status, "conclusion": conclusion, "completedAt": null});
+        let run = |name: &str, status: &str, conclusion: Option<&str>| json!({"__typename": "CheckRun", "name": name, "status": status, "conclusion": conclusion, "completedAt": null, "databaseId": 1, "checkSuite": {"databaseId": 1, "app": null, "workflowRun": null}});
         let status = |name: &str, state: &str| json!({"__typename": "StatusContext", "context": name, "state": state, "description": null, "createdAt": "2026-11-20T08:00:00Z"});
         let nodes = json!([
             run("build", "COMPLETED", Some("SUCCESS")),

@@ -23,6 +23,7 @@ use crate::http::echo::without_echo;
 use crate::http::error::HttpError;
 use crate::http::retry::{RetryPolicy, retry_after};
 use crate::model::image::shorten;
+use crate::model::pull_request::PullRequest;
 
 /// Who it is, in messages.
 const NAME: &str = "GitHub";
@@ -193,6 +194,21 @@ impl Transport {
         self.get_again(url, |answer| Some(answer.body.clone())).await
     }
 
+    /// Returns what the list of pull requests went on with below this first page, where that is known.
+    pub(super) fn further(&self, first: &[PullRequest]) -> Option<Vec<PullRequest>> {
+        self.desk.remembered.further(self.owner, first)
+    }
+
+    /// Keeps what the list of pull requests went on with.
+    pub(super) fn keep_further(&self, first: &[PullRequest], further: &[PullRequest]) {
+        self.desk.remembered.keep_further(self.owner, first, further);
+    }
+
+    /// Forgets what the list of pull requests went on with.
+    pub(super) fn forget_further(&self) {
+        self.desk.remembered.forget_further(self.owner);
+    }
+
     /// As [`Transport::get`]; of an answer only what `reduced` leaves is remembered, and given the next time.
     pub(super) async fn get_again(
         &self,
@@ -267,27 +283,31 @@ impl Transport {
     ) -> Result<Result<Value, Vec<String>>, ForgeError> {
         let body = serde_json::json!({"query": query, "variables": variables});
         let answer = self.write(Method::POST, &self.graphql_url(), Some(&body)).await?;
-        self.told(&answer)
+        self.told(&answer, None)
     }
 
-    /// Asks GraphQL what changes nothing: it takes no place in the pace of writes, and is tried again.
+    /// Asks GraphQL what changes nothing: it takes no place in the pace of writes, and is tried again. That fields of the name `withheld`
+    /// are not shown is no error: they are `null`.
     pub(super) async fn ask_graphql(
         &self,
         query: &str,
         variables: Value,
+        withheld: &str,
     ) -> Result<Result<Value, Vec<String>>, ForgeError> {
         let body = serde_json::json!({"query": query, "variables": variables});
         let retry = RetryPolicy { after_silence: 2, after_trouble: 2, first_wait: Duration::from_millis(250) };
         let (url, token) = (self.graphql_url(), self.token().await?);
         let answer = self.send(Method::POST, &url, HeaderMap::new(), Some(&body), retry, &token).await?;
-        self.told(&answer)
+        self.told(&answer, Some(withheld))
     }
 
-    fn told(&self, answer: &Answer) -> Result<Result<Value, Vec<String>>, ForgeError> {
+    fn told(&self, answer: &Answer, withheld: Option<&str>) -> Result<Result<Value, Vec<String>>, ForgeError> {
         if answer.status != StatusCode::OK {
             return Err(answer.refusal("a question to GraphQL"));
         }
-        let said: raw::GraphQl = answer.json()?;
+        let mut said: raw::GraphQl = answer.json()?;
+        let is_withheld = |part: &Value| withheld.is_some_and(|name| part.as_str() == Some(name));
+        said.errors.retain(|error| !error.path.iter().any(is_withheld));
         if said.errors.is_empty() {
             return Ok(Ok(said.data));
         }

@@ -137,20 +137,21 @@ impl GitLab {
             [("state", state), ("scope", "all"), ("order_by", "updated_at"), ("sort", "desc"), ("per_page", "100")]
         };
         let reply = self.rest.read_again(self.url(&["merge_requests"], &query("all"))).await?;
-        if reply.status != StatusCode::OK {
-            return Err(self.refused(&reply).of_listing());
-        }
+        let reply = reply.granted(&[StatusCode::OK], |reply| self.refused(reply).of_listing())?;
         let first = reply.page::<RawMergeRequest>()?;
-        let mut listed = first.items;
-        if first.more {
+        let own = |all: Vec<RawMergeRequest>| {
+            all.into_iter().filter(RawMergeRequest::is_own).map(RawMergeRequest::into_plain).collect::<Vec<_>>()
+        };
+        let (mut listed, is_whole) = (own(first.items), !first.more);
+        if !is_whole {
             // An open one may lie below a hundred that changed since.
             let open = self.url(&["merge_requests"], &query("opened"));
-            let open: Vec<RawMergeRequest> = self.rest.pages(&open, &|reply| self.refused(reply)).await?;
-            listed.retain(|one| one.state != "opened");
+            let asked = async { Ok(own(self.rest.pages(&open, &|reply| self.refused(reply)).await?)) };
+            let open = self.rest.further(&listed, asked).await?;
+            listed.retain(|one| one.state != State::Open);
             listed.extend(open);
         }
-        let own = listed.into_iter().filter(RawMergeRequest::is_own).map(RawMergeRequest::into_plain);
-        Ok(Listing { pull_requests: own.collect(), is_whole: !first.more })
+        Ok(Listing { pull_requests: listed, is_whole })
     }
 
     async fn read_of_heads(&self, heads: &[BranchName]) -> Result<Vec<PullRequest>, ForgeError> {
@@ -226,7 +227,7 @@ impl GitLab {
 
     async fn change(&self, pull_request: &PullRequest, body: &Value) -> Result<(), ForgeError> {
         let reply = self.rest.write(Method::PUT, self.of(pull_request, &[]), Some(body)).await?;
-        if reply.status == StatusCode::OK { Ok(()) } else { Err(self.refused(&reply)) }
+        reply.granted(&[StatusCode::OK], |reply| self.refused(reply)).map(drop)
     }
 
     async fn read_checks(&self, commit: &str) -> Result<Vec<Check>, ForgeError> {
@@ -293,9 +294,7 @@ impl Comments for GitLab {
             let mut notes = self.of(pull_request, &["notes"]);
             notes.query_pairs_mut().extend_pairs([("sort", "desc"), ("order_by", "created_at"), ("per_page", "100")]);
             let reply = self.rest.read(notes).await?;
-            if reply.status != StatusCode::OK {
-                return Err(self.refused(&reply));
-            }
+            let reply = reply.granted(&[StatusCode::OK], |reply| self.refused(reply))?;
             let newest = reply.page::<RawNote>()?.items;
             Ok(newest.into_iter().map(|note| Comment { id: note.id, text: note.body }).collect())
         })
@@ -305,11 +304,7 @@ impl Comments for GitLab {
         Box::pin(async move {
             let url = self.of(pull_request, &["notes"]);
             let reply = self.rest.write(Method::POST, url, Some(&json!({ "body": text }))).await?;
-            if reply.status == StatusCode::CREATED {
-                Ok(reply.json::<RawNote>()?.id)
-            } else {
-                Err(self.refused(&reply))
-            }
+            Ok(reply.granted(&[StatusCode::CREATED], |reply| self.refused(reply))?.json::<RawNote>()?.id)
         })
     }
 
@@ -324,6 +319,10 @@ impl Comments for GitLab {
 impl Forge for GitLab {
     fn list(&self) -> Asked<'_, Listing> {
         Box::pin(self.read_all())
+    }
+
+    fn doubt(&self) {
+        self.rest.forget_further();
     }
 
     fn of_heads<'a>(&'a self, heads: &'a [BranchName]) -> Asked<'a, Vec<PullRequest>> {
@@ -389,10 +388,7 @@ impl Forge for GitLab {
             };
             let reply =
                 self.rest.read(self.rest.url(&["projects", path, "releases"], &[("per_page", releases::MOST)])).await?;
-            match reply.status {
-                StatusCode::OK => Ok(Some(releases::plain(reply.json()?))),
-                _ => Err(self.refused(&reply)),
-            }
+            Ok(Some(releases::plain(reply.granted(&[StatusCode::OK], |reply| self.refused(reply))?.json()?)))
         })
     }
 

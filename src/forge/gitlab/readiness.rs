@@ -61,14 +61,14 @@ impl GitLab {
     /// Asks for one merge request with everything that lists leave out.
     pub(super) async fn read_one(&self, pull_request: &PullRequest) -> Result<RawMergeRequest, ForgeError> {
         let reply = self.rest.read(self.of(pull_request, &[])).await?;
-        if reply.status == StatusCode::OK { reply.json() } else { Err(self.refused(&reply)) }
+        reply.granted(&[StatusCode::OK], |reply| self.refused(reply))?.json()
     }
 
     /// Asks for the settings of the project; once, since they are the same for all of its merge requests.
     pub(super) async fn read_settings(&self) -> Result<RawProject, ForgeError> {
         let asked = async {
             let reply = self.rest.read(self.url(&[], &[])).await?;
-            if reply.status == StatusCode::OK { reply.json() } else { Err(self.refused(&reply)) }
+            reply.granted(&[StatusCode::OK], |reply| self.refused(reply))?.json()
         };
         self.settings.of(&(), asked).await
     }
@@ -144,9 +144,7 @@ impl GitLab {
             return Ok(0);
         }
         let reply = self.rest.read(self.of(pull_request, &["versions"])).await?;
-        if reply.status != StatusCode::OK {
-            return Err(self.refused(&reply));
-        }
+        let reply = reply.granted(&[StatusCode::OK], |reply| self.refused(reply))?;
         let versions: Vec<RawVersion> = reply.json()?;
         let newest = versions.into_iter().max_by_key(|version| version.created_at);
         let Some(version) = newest.filter(|version| version.head_commit_sha == pull_request.commit.as_str()) else {

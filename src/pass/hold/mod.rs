@@ -1,8 +1,11 @@
 //! Holding and releasing versions: the file of holds is edited and committed, on whatever the branch has become; or proposed,
 //! where the branch takes no direct push.
 //!
-//! Entry points: [`follow`], `awaited` for what is proposed and counts already, and `resolved` for what entries mean.
+//! Entry points: [`follow`], `awaited` for what is proposed and counts already, `keep` for what becomes of its branch, and
+//! `resolved` for what entries mean.
 
+mod awaited;
+mod keep;
 mod named;
 mod proposed;
 
@@ -29,14 +32,16 @@ use crate::pass::hold::proposed::{Place, Proposed, Standing, key};
 use crate::pass::order::publish::commit_to;
 use crate::pass::propose::Publishing;
 use crate::pass::view::Branches;
-use crate::pass::{MAX_HOLDS, PassError, blocking, run, setup};
+use crate::pass::{MAX_HOLDS, PassError, run, setup};
 use crate::publish::apply::Applied;
 use crate::publish::held::{self, HoldChange};
 use crate::publish::making::MakeError;
 
+pub use crate::pass::hold::awaited::Awaited;
+pub(in crate::pass) use crate::pass::hold::awaited::awaited;
+pub(in crate::pass) use crate::pass::hold::keep::keep;
 pub(in crate::pass) use crate::pass::hold::named::{candidates, resolved};
 pub use crate::pass::hold::proposed::ProposeError;
-pub(in crate::pass) use crate::pass::hold::proposed::{awaited, awaited_at};
 
 /// What a person asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -213,6 +218,21 @@ pub async fn follow(given: &Holding<'_>, order: &Order) -> Result<Outcome, HoldE
     Err(HoldError::Races)
 }
 
+/// Holds several versions, and returns the pull request that proposes them where the branch takes no direct push.
+///
+/// # Errors
+///
+/// [`HoldError`]; some of them may be held then.
+pub(in crate::pass) async fn follow_all(given: &Holding<'_>, holds: Vec<Hold>) -> Result<Vec<Proposal>, HoldError> {
+    let mut proposals = Vec::new();
+    for Hold { environment, image, tag, until, by, reason } in holds {
+        let order = Order::Hold { image: image.into(), tag, environment, until, by, reason };
+        // Each takes the place of the one before: they stand in one pull request.
+        proposals = follow(given, &order).await?.proposals;
+    }
+    Ok(proposals)
+}
+
 /// Tries once; `None` where somebody else was faster.
 async fn once(given: &Holding<'_>, order: &Order) -> Result<Option<Outcome>, HoldError> {
     let (base, files) = run::fetch(&given.remote, given.branch).await?;
@@ -222,13 +242,8 @@ async fn once(given: &Holding<'_>, order: &Order) -> Result<Option<Outcome>, Hol
     };
     config.environments.settle_on(given.branch);
     let branches = run::fetch_branches(&given.remote, &config).await?;
-    let path = RepoPath::new(HOLDS_FILE).expect("the name is plain");
-    let bytes = files
-        .read_if_there(&path, MAX_HOLDS)
-        .map_err(|reason| PassError::Files(format!("{HOLDS_FILE}: {reason}")))?
-        .unwrap_or_default();
-    let text =
-        String::from_utf8(bytes.clone()).map_err(|_not_text| PassError::Files(format!("{HOLDS_FILE} is not UTF-8")))?;
+    let bytes = held_on(&files)?;
+    let text = text_of(&bytes)?;
     let place = Place {
         remote: &given.remote,
         publishing: &given.publishing,
@@ -241,7 +256,7 @@ async fn once(given: &Holding<'_>, order: &Order) -> Result<Option<Outcome>, Hol
     let there = parsed(&text)?;
     let image =
         image(order, (&files, &branches), &config, there.iter().chain(before.iter().flat_map(|one| &one.held)))?;
-    let edit = |after: String| FileEdit { file: path.clone(), before: bytes.clone(), after: after.into_bytes() };
+    let edit = |after: String| edit(&bytes, after);
     let refused = match edited(&text, &config, (order, &image)) {
         Ok((after, _)) if after == text => {
             return Ok(Some(Outcome { holds: Some(there), ..Outcome::default() }));
@@ -284,14 +299,8 @@ async fn released_there(
     config: &Repository,
     (order, image): (&Order, &ImageName),
 ) -> Result<Option<Proposal>, HoldError> {
-    let (remote, branch) = (Arc::clone(&given.remote), given.branch.clone());
-    let path = RepoPath::new(HOLDS_FILE).expect("the name is plain");
-    let (base, bytes) = blocking(move || {
-        let base = remote.fetch(&branch)?;
-        let files = CommitFiles::new(remote, &base)?;
-        Ok((base, files.read_if_there(&path, MAX_HOLDS)))
-    })
-    .await?;
+    let (base, files) = run::fetch(&given.remote, given.branch).await?;
+    let bytes = held_on(&files)?;
     let place = Place {
         remote: &given.remote,
         publishing: &given.publishing,
@@ -300,21 +309,38 @@ async fn released_there(
         base: &base,
         now: given.now,
     };
+    if let Some(spent) = proposed::seen(place).await?.filter(|seen| seen.is_spent() && seen.is_own) {
+        let removed = keep::remove(place, &spent).await;
+        return removed.map(Some).map_err(|source| HoldError::StillHeld { head: spent.head.clone(), source });
+    }
     let Some(before) = before(place).await?.filter(|before| !before.held.is_empty()) else { return Ok(None) };
-    let bytes = bytes.map_err(|reason| PassError::Files(format!("{HOLDS_FILE}: {reason}")))?.unwrap_or_default();
-    let text =
-        String::from_utf8(bytes.clone()).map_err(|_not_text| PassError::Files(format!("{HOLDS_FILE} is not UTF-8")))?;
+    let text = text_of(&bytes)?;
     let (after, ordered) = match edited(&standing(&text, Some(&before))?, config, (order, image)) {
         Ok(edited) => edited,
         Err(HoldError::NotHeld(_)) => return Ok(None),
         Err(error) => return Err(error),
     };
     let change = change(&parsed(&text)?, &parsed(&after)?, ordered);
-    let path = RepoPath::new(HOLDS_FILE).expect("the name is plain");
-    let edit = FileEdit { file: path, before: bytes, after: after.into_bytes() };
     let head = before.head.clone();
-    let proposal = proposed::propose(place, Some(&before), &change, edit).await;
+    let proposal = proposed::propose(place, Some(&before), &change, edit(&bytes, after)).await;
     proposal.map(Some).map_err(|source| HoldError::StillHeld { head, source })
+}
+
+/// Reads the file of holds as it is on the base; nothing where there is none.
+fn held_on(files: &CommitFiles) -> Result<Vec<u8>, PassError> {
+    let path = RepoPath::new(HOLDS_FILE).expect("the name is plain");
+    let bytes = files.read_if_there(&path, MAX_HOLDS);
+    Ok(bytes.map_err(|reason| PassError::Files(format!("{HOLDS_FILE}: {reason}")))?.unwrap_or_default())
+}
+
+fn text_of(bytes: &[u8]) -> Result<String, PassError> {
+    let text = String::from_utf8(bytes.to_vec());
+    text.map_err(|_not_text| PassError::Files(format!("{HOLDS_FILE} is not UTF-8")))
+}
+
+fn edit(before: &[u8], after: String) -> FileEdit {
+    let file = RepoPath::new(HOLDS_FILE).expect("the name is plain");
+    FileEdit { file, before: before.to_vec(), after: after.into_bytes() }
 }
 
 fn parsed(text: &str) -> Result<Vec<Hold>, HoldError> {

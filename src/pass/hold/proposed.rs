@@ -1,7 +1,7 @@
 //! What a head branch proposes to hold and to release, where the base takes no direct push.
 //!
-//! Entry points: [`awaited`], by which a pass takes for held what is proposed, and [`propose`]. A hold is believed whoever
-//! pushed the branch, for believing it means doing less; a release counts once it is on the base, like everything else.
+//! Entry points: [`seen`] and [`propose`]. A hold is believed whoever pushed the branch, for believing it means doing less; a
+//! release counts once it is on the base, like everything else, and what the base has released counts on the branch, too.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::config::holds::{self, HOLDS_FILE};
 use crate::config::repository::Repository;
 use crate::forge::{Forge, ForgeError};
-use crate::git::{BlobId, GitError, Remote};
+use crate::git::{BlobId, GitError, Head, Remote};
 use crate::model::change::FileEdit;
 use crate::model::commit::CommitId;
 use crate::model::environment::{BranchName, EnvironmentName, Publish};
@@ -19,7 +19,7 @@ use crate::model::file::RepoPath;
 use crate::model::hold::Hold;
 use crate::model::image::{ImageName, Tag};
 use crate::model::proposal::{Action, Proposal};
-use crate::model::pull_request::{NewPullRequest, PullRequest, State};
+use crate::model::pull_request::{Listing, NewPullRequest, PullRequest, State};
 use crate::observe::files::Files;
 use crate::observe::tree::CommitFiles;
 use crate::pass::propose::{LONGEST_BODY, Publishing};
@@ -27,11 +27,15 @@ use crate::pass::{MAX_HOLDS, PassError, blocking};
 use crate::publish::body;
 use crate::publish::held::{self, HoldChange};
 use crate::publish::making::{MakeError, Maker};
+use crate::publish::pull_requests::course::same_text;
 use crate::publish::pull_requests::heads::{look, of_holds};
 use crate::publish::pull_requests::statuses::show;
 
 /// Why a proposal waits, in words.
 pub(super) const COUNTS: &str = "a person merges it to make it last; as long as it stands, what it holds counts as held, and what it releases does not yet";
+
+/// How many commits of the base are searched for what it has held since.
+const SEEN_WITHIN: usize = 200;
 
 /// What a head branch proposes.
 #[derive(Debug, Clone)]
@@ -48,6 +52,15 @@ pub(super) struct Proposed {
     pub(super) is_own: bool,
     /// Whether it stands on the newest commit of the base.
     pub(super) is_on_tip: bool,
+    /// Whether the base still holds what it held when the branch was made: else nobody can merge it.
+    pub(super) is_fresh: bool,
+}
+
+impl Proposed {
+    /// Whether the base has all of it by now, or has had it.
+    pub(super) fn is_spent(&self) -> bool {
+        self.held.is_empty() && self.released.is_empty()
+    }
 }
 
 /// Where something is proposed.
@@ -62,14 +75,14 @@ pub(super) struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn forge(&self) -> Option<&dyn Forge> {
+    pub(super) fn forge(&self) -> Option<&dyn Forge> {
         match self.publishing {
             Publishing::Forge(forge) => Some(&**forge),
             Publishing::Plain | Publishing::Missing(_) => None,
         }
     }
 
-    fn maker(&self) -> Maker<'_> {
+    pub(super) fn maker(&self) -> Maker<'_> {
         let (remote, prefix) = (Arc::clone(self.remote), self.config.pull_request.branch_prefix.as_str());
         Maker { remote, forge: self.forge(), branch: self.branch, prefix, now: self.now }
     }
@@ -80,57 +93,6 @@ pub(super) fn key(hold: &Hold) -> (&Option<EnvironmentName>, &ImageName, &Tag) {
     (&hold.environment, &hold.image, &hold.tag)
 }
 
-/// Returns what is proposed to be held and not held yet, with where that stands as a part of its reason.
-///
-/// One listing of Git's for it, and one question to the forge where the branch is there.
-///
-/// # Errors
-///
-/// [`PassError`] where the branch is there and cannot be read: nothing may be moved then that might be held.
-pub(in crate::pass) async fn awaited(
-    remote: &Arc<dyn Remote>,
-    publishing: &Publishing,
-    config: &Repository,
-    (branch, base): (&BranchName, &CommitId),
-) -> Result<Vec<Hold>, PassError> {
-    Ok(awaited_at(remote, publishing, config, (branch, base)).await?.0)
-}
-
-/// As [`awaited`], with every branch on which something may be proposed, and its tip.
-///
-/// # Errors
-///
-/// As [`awaited`].
-pub(in crate::pass) async fn awaited_at(
-    remote: &Arc<dyn Remote>,
-    publishing: &Publishing,
-    config: &Repository,
-    (branch, base): (&BranchName, &CommitId),
-) -> Result<(Vec<Hold>, Vec<(BranchName, CommitId)>), PassError> {
-    let place = Place { remote, publishing, config, branch, base, now: Timestamp::UNIX_EPOCH };
-    let listed = listed(place).await?;
-    let mut awaited = Vec::new();
-    for one in &listed {
-        let Some(proposed) = seen_on(place, one).await? else { continue };
-        let open = match open(place, &proposed.head).await {
-            Ok(Standing::Nothing) => continue,
-            Ok(Standing::Branch) => proposed.head.to_string(),
-            Ok(Standing::Open(open)) => open.url,
-            // It may be closed; it may as well be open.
-            Err(error) => {
-                tracing::warn!(%error, head = %proposed.head, "whether what is proposed to be held still is could not be asked");
-                proposed.head.to_string()
-            }
-        };
-        awaited.extend(proposed.held.into_iter().map(|mut hold| {
-            let said = hold.reason.take().map(|reason| format!("{reason} ")).unwrap_or_default();
-            hold.reason = Some(format!("not merged yet: {said}(proposed in {open})"));
-            hold
-        }));
-    }
-    Ok((awaited, listed))
-}
-
 /// Looks at what a head branch proposes: the one that is called as `branchPrefix` says, or else one that was called by another one
 /// before, and still stands. `None` where there is none, or where the base has it all.
 pub(super) async fn seen(place: Place<'_>) -> Result<Option<Proposed>, PassError> {
@@ -138,23 +100,25 @@ pub(super) async fn seen(place: Place<'_>) -> Result<Option<Proposed>, PassError
     let now = held::head(&place.config.pull_request);
     listed.sort_by_key(|(name, _)| *name != now);
     for one in &listed {
-        if let Some(proposed) = seen_on(place, one).await? {
+        // A branch is called so by anybody: under another prefix than today's it counts where a pull request says that it is meant.
+        if one.0 != now && matches!(open(place, &one.0).await, Ok(Standing::Nothing)) {
+            continue;
+        }
+        if let Some(proposed) = on(place, one).await? {
             return Ok(Some(proposed));
         }
     }
     Ok(None)
 }
 
-async fn listed(place: Place<'_>) -> Result<Vec<(BranchName, CommitId)>, PassError> {
+/// Lists the branches on which something may be proposed.
+pub(super) async fn listed(place: Place<'_>) -> Result<Vec<(BranchName, CommitId)>, PassError> {
     let remote = Arc::clone(place.remote);
     Ok(blocking(move || of_holds(&*remote)).await?)
 }
 
-async fn seen_on(place: Place<'_>, one: &(BranchName, CommitId)) -> Result<Option<Proposed>, PassError> {
-    // A branch is called so by anybody: under another prefix than today's it counts where a pull request says that it is meant.
-    if one.0 != held::head(&place.config.pull_request) && matches!(open(place, &one.0).await, Ok(Standing::Nothing)) {
-        return Ok(None);
-    }
+/// Looks at what one branch proposes. `None` where all of it is merged, or taken back there.
+pub(super) async fn on(place: Place<'_>, one: &(BranchName, CommitId)) -> Result<Option<Proposed>, PassError> {
     let (remote, config, one) = (Arc::clone(place.remote), place.config.clone(), one.clone());
     let (branch, base) = (place.branch.clone(), place.base.clone());
     blocking_pass(move || read(&remote, &config, (&branch, &base), one)).await
@@ -199,11 +163,39 @@ fn read(
     };
     let same = |all: &[Hold], one: &Hold| all.contains(one);
     let has = |all: &[Hold], one: &Hold| all.iter().any(|other| key(other) == key(one));
-    let held: Vec<Hold> = after.iter().filter(|hold| !same(&before, hold) && !same(&there, hold)).cloned().collect();
+    let mut held: Vec<Hold> =
+        after.iter().filter(|hold| !same(&before, hold) && !same(&there, hold)).cloned().collect();
+    if !held.is_empty() {
+        // What the base has held since, and holds no more, somebody has released: it was merged under another id.
+        let since = since(&**remote, (branch, base), &head, &path)?;
+        held.retain(|hold| has(&there, hold) || !since.iter().any(|other| key(other) == key(hold)));
+    }
     let released: Vec<Hold> = before.iter().filter(|hold| !has(&after, hold) && has(&there, hold)).cloned().collect();
     let (is_own, is_on_tip) = (looked.is_own, looked.is_on_tip);
-    let proposed = Proposed { head: name.clone(), tip, held, released, is_own, is_on_tip };
+    let entries = remote.entries(base)?;
+    let stands = entries.iter().find(|entry| entry.path.as_ref() == Ok(&path)).map(|entry| &entry.blob);
+    let is_fresh = is_on_tip || changed.is_some_and(|changed| changed.before.as_ref() == stands);
+    let proposed = Proposed { head: name.clone(), tip, held, released, is_own, is_on_tip, is_fresh };
     Ok(Some(proposed))
+}
+
+/// Returns every entry that the base has held since a head was made on it; none where that is not known.
+fn since(
+    remote: &dyn Remote,
+    (branch, base): (&BranchName, &CommitId),
+    head: &Head,
+    path: &RepoPath,
+) -> Result<Vec<Hold>, PassError> {
+    let Some(parent) = head.step.entry.parent.as_ref().filter(|parent| *parent != base) else { return Ok(Vec::new()) };
+    let line = remote.history(branch, base, SEEN_WITHIN, &|wanted| wanted == path.as_str())?;
+    let Some(made) = line.steps.iter().position(|step| step.entry.id == *parent) else { return Ok(Vec::new()) };
+    let mut since = Vec::new();
+    for changed in line.steps[..made].iter().flat_map(|step| &step.changed).filter(|changed| changed.path == *path) {
+        let Some(blob) = &changed.after else { continue };
+        // A version that nobody could read held nothing.
+        since.extend(holds::parse(HOLDS_FILE, &remote.read(blob, MAX_HOLDS)?).unwrap_or_default());
+    }
+    Ok(since)
 }
 
 fn parsed(head: &BranchName, bytes: &[u8]) -> Result<Vec<Hold>, PassError> {
@@ -227,11 +219,16 @@ pub(super) enum Standing {
 /// Finds what stands for a head branch that is there.
 pub(super) async fn open(place: Place<'_>, head: &BranchName) -> Result<Standing, ForgeError> {
     let Some(forge) = place.forge() else { return Ok(Standing::Branch) };
-    // The listing names every open one, however long ago it was opened.
-    let all = forge.list().await?.pull_requests;
-    let is_it = |one: &PullRequest| one.state == State::Open && one.head == *head && one.base == *place.branch;
-    let open = all.into_iter().find(is_it);
-    Ok(open.map_or(Standing::Nothing, |open| Standing::Open(Box::new(open))))
+    Ok(among(place, head, Some(&forge.list().await?)))
+}
+
+/// Finds what stands for a head branch in a listing, which names every open one, however long ago it was opened; `None` on plain
+/// Git.
+pub(super) fn among(place: Place<'_>, head: &BranchName, listed: Option<&Listing>) -> Standing {
+    let Some(listed) = listed else { return Standing::Branch };
+    let is_it = |one: &&PullRequest| one.state == State::Open && one.head == *head && one.base == *place.branch;
+    let open = listed.pull_requests.iter().find(is_it);
+    open.map_or(Standing::Nothing, |open| Standing::Open(Box::new(open.clone())))
 }
 
 /// Why a change of the holds could not be proposed.
@@ -272,18 +269,8 @@ pub(super) async fn propose(
         Some(_) => open(place, &head).await.map_err(at_forge)?,
         None => Standing::Nothing,
     };
-    let mut proposal = Proposal {
-        environment: change.environment(),
-        group: head.as_str().strip_prefix(&style.branch_prefix).unwrap_or(head.as_str()).to_owned(),
-        publish: Publish::PullRequest,
-        branch: Some(head.to_string()),
-        url: None,
-        moves: Vec::new(),
-        gates: Vec::new(),
-        action: if before.is_some() { Action::Updated } else { Action::Opened },
-        reason: Some(COUNTS.to_owned()),
-        earliest: None,
-    };
+    let action = if before.is_some() { Action::Updated } else { Action::Opened };
+    let mut proposal = row(place, change, &head, (action, COUNTS));
     if change.held.is_empty() && change.released.is_empty() {
         if let (Some(forge), Standing::Open(open)) = (place.forge(), &standing) {
             proposal.url = Some(open.url.clone());
@@ -320,19 +307,12 @@ pub(super) async fn propose(
     {
         tracing::warn!(%error, %head, "the gates that the base requires could not be shown on it: order it again");
     }
-    let (title, text) = (body::short(&change.subject()), held::body(change, forge.body_limit().min(LONGEST_BODY)));
     // A branch that is left of an earlier one may have a pull request that the listing of branches tells nothing of.
     let standing = match standing {
         Standing::Nothing => open(place, &head).await.map_err(at_forge)?,
         known => known,
     };
-    if let Standing::Open(open) = standing {
-        if open.title != title || open.body != text {
-            forge.rewrite(&open, &title, &text).await.map_err(at_forge)?;
-        }
-        proposal.url = Some(open.url.clone());
-        return Ok(proposal);
-    }
+    let (title, text) = words(change, forge);
     let new = NewPullRequest {
         head: head.clone(),
         base: place.branch.clone(),
@@ -342,6 +322,15 @@ pub(super) async fn propose(
         is_draft: false,
         reviewers: Vec::new(),
     };
+    if let Standing::Open(open) = standing {
+        renew(forge, &open, (&new.title, &new.body)).await.map_err(at_forge)?;
+        // Its opening may have been cut short.
+        if open.labels.is_empty() && forge.opens_in_steps(&new) {
+            forge.finish(&open, &new).await.map_err(at_forge)?;
+        }
+        proposal.url = Some(open.url.clone());
+        return Ok(proposal);
+    }
     let opened = forge.open(&new).await.map_err(at_forge)?;
     if forge.opens_in_steps(&new)
         && let Err(error) = forge.finish(&opened, &new).await
@@ -350,6 +339,45 @@ pub(super) async fn propose(
     }
     (proposal.url, proposal.action) = (Some(opened.url), Action::Opened);
     Ok(proposal)
+}
+
+/// Returns the title and the body of the pull request of a change.
+pub(super) fn words(change: &HoldChange, forge: &dyn Forge) -> (String, String) {
+    (body::short(&change.subject()), held::body(change, forge.body_limit().min(LONGEST_BODY)))
+}
+
+/// Lets a pull request say what its branch does, where it says anything else.
+pub(super) async fn renew(
+    forge: &dyn Forge,
+    open: &PullRequest,
+    (title, text): (&str, &str),
+) -> Result<(), ForgeError> {
+    if open.title != title || !same_text(&open.body, text) {
+        forge.rewrite(open, title, text).await?;
+    }
+    Ok(())
+}
+
+/// Tells what becomes of a change of the file of holds.
+pub(super) fn row(
+    place: Place<'_>,
+    change: &HoldChange,
+    head: &BranchName,
+    (action, reason): (Action, &str),
+) -> Proposal {
+    let prefix = place.config.pull_request.branch_prefix.as_str();
+    Proposal {
+        environment: change.environment(),
+        group: head.as_str().strip_prefix(prefix).unwrap_or(head.as_str()).to_owned(),
+        publish: Publish::PullRequest,
+        branch: Some(head.to_string()),
+        url: None,
+        moves: Vec::new(),
+        gates: Vec::new(),
+        action,
+        reason: Some(reason.to_owned()),
+        earliest: None,
+    }
 }
 
 /// Returns where a head branch stands that proposes nothing any more.

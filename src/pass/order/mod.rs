@@ -24,7 +24,7 @@ use crate::model::file::RepoPath;
 use crate::model::gate::GateName;
 use crate::model::hold::Hold;
 use crate::model::image::{Ambiguous, Tag, Written};
-use crate::model::observation::Observation;
+use crate::model::observation::{Heard, Observation};
 use crate::model::outcome::{Outcome, Skipped};
 use crate::model::proposal::{Action, Move, Proposal};
 use crate::observe::files::Files;
@@ -240,8 +240,8 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
     let past = BranchPast { remote: &*given.remote, branch: given.branch, tip: &base };
     let branches = fetch_branches(&given.remote, &config).await?;
     let others = elsewhere::view(&config, given.neighbours).await;
-    let mut awaited = hold::awaited(&given.remote, &given.publishing, &config, (given.branch, &base)).await?;
-    awaited.extend(elsewhere::awaited(&config, &others).await?);
+    let mut awaited = hold::awaited(&given.remote, &given.publishing, &config, (given.branch, &base), None).await?;
+    elsewhere::awaited(&config, &others, &mut awaited).await;
     let inputs = Inputs {
         config: &config,
         files: &files,
@@ -259,7 +259,7 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
         detail: Detail::EveryTag,
         only: &[],
         awaited,
-        holds_seen: None,
+        heard: Heard::default(),
         progress: given.progress,
     };
     let (observation, seen) = crate::pass::look(&inputs)?;
@@ -350,17 +350,10 @@ async fn propose_holds(given: &Ordering<'_>, holds: Vec<Hold>, words: &str) -> R
         publishing: given.publishing.clone(),
         now: given.now,
     };
-    let mut proposals = Vec::new();
-    for Hold { environment, image, tag, until, by, reason } in holds {
-        let order = hold::Order::Hold { image: image.into(), tag, environment, until, by, reason };
-        let followed = hold::follow(&holding, &order).await.map_err(|error| {
-            let message = format!("the remote refuses the push to {}: {words}; and {error}", given.branch);
-            refused(message, "the hold belongs on the base branch: bring it there by a pull request of your own first")
-        })?;
-        // Each takes the place of the one before: they stand in one pull request.
-        proposals = followed.proposals;
-    }
-    Ok(proposals)
+    hold::follow_all(&holding, holds).await.map_err(|error| {
+        let message = format!("the remote refuses the push to {}: {words}; and {error}", given.branch);
+        refused(message, "the hold belongs on the base branch: bring it there by a pull request of your own first")
+    })
 }
 
 fn known_environment<'a>(config: &'a Repository, name: &EnvironmentName) -> Result<&'a Environment, OrderError> {

@@ -9,9 +9,10 @@ use crate::forge::Forge;
 use crate::git::Remote;
 use crate::model::commit::{CommitId, Sign};
 use crate::model::environment::{BranchName, Publish};
-use crate::model::outcome::Outcome;
+use crate::model::image::shorten;
+use crate::model::outcome::{Outcome, Skipped};
 use crate::model::proposal::Action;
-use crate::model::pull_request::{PullRequest, State};
+use crate::model::pull_request::{HeadBranch, PullRequest, State};
 use crate::pass::blocking;
 use crate::pass::order::{OrderError, Ordering, refused};
 use crate::pass::propose::{LONGEST_BODY, Publishing};
@@ -20,7 +21,7 @@ use crate::publish::making::{MakeError, Maker};
 use crate::publish::plan::PlannedCommit;
 use crate::publish::pull_requests::apply::{Place, apply as take};
 use crate::publish::pull_requests::heads::look;
-use crate::publish::pull_requests::{self, Desired, Standing, Unsure};
+use crate::publish::pull_requests::{self, Desired, Standing, Unsure, images};
 
 /// Publishes a commit, and writes into the outcome what came of it; `false` where the branch moved meanwhile.
 pub(super) async fn publish(
@@ -98,6 +99,9 @@ async fn propose(
     outcome.proposals.push(proposal);
     for round in 0..rounds {
         let standing = standing(given, config, (branch, base), forge.as_deref(), &mut desired).await?;
+        if round == 0 {
+            outcome.skipped.extend(instead_of(given, &standing, &desired).await?);
+        }
         let wanted = std::slice::from_ref(&desired);
         let mut courses = pull_requests::plan(wanted, &standing, &style.branch_prefix, &Unsure::default());
         courses.retain(|course| course.proposal.is_some());
@@ -135,6 +139,37 @@ async fn propose(
         outcome.files.clear();
     }
     Ok(true)
+}
+
+/// Tells what an order takes the place of; one that would drop a part of what was ordered before is refused.
+async fn instead_of(
+    given: &Ordering<'_>,
+    standing: &Standing,
+    desired: &Desired,
+) -> Result<Option<Skipped>, OrderError> {
+    let is_open = |head: &HeadBranch| match &standing.pull_requests {
+        Some(all) => all.iter().any(|one| one.state == State::Open && one.head == head.name),
+        None => true,
+    };
+    let is_before = |head: &&HeadBranch| {
+        let is_ordered = head.is_own && (head.is_order || head.is_return);
+        head.name == desired.head && is_ordered && is_open(head) && head.key.as_deref() != Some(&desired.key)
+    };
+    let Some(head) = standing.heads.iter().find(is_before) else { return Ok(None) };
+    let (remote, tip) = (Arc::clone(&given.remote), head.tip.clone());
+    let message = blocking(move || remote.message(&tip)).await?.unwrap_or_default();
+    let subject = shorten(message.lines().next().unwrap_or_default());
+    let own = images(&desired.commit.plan.message);
+    let dropped: Vec<&str> = head.images.difference(&own).map(String::as_str).collect();
+    if dropped.is_empty() {
+        let reason = format!("it takes the place of what was ordered before: {subject}");
+        return Ok(Some(Skipped { what: head.name.to_string(), reason }));
+    }
+    let (name, dropped) = (&head.name, dropped.join(", "));
+    Err(refused(
+        format!("{name} stands for what was ordered before ({subject}), which this would take away from {dropped}"),
+        "merge that one first, or close it and remove its branch; or order the whole group",
+    ))
 }
 
 async fn standing(

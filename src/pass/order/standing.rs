@@ -16,7 +16,7 @@ use crate::model::commit::{
 };
 use crate::model::decision::{Decision, Question, Verdict};
 use crate::model::environment::{BranchName, Environment, EnvironmentName, Publish};
-use crate::model::gate::Gate;
+use crate::model::gate::{Gate, GateName};
 use crate::model::history::Ordered;
 use crate::model::image::{ImageName, shorten};
 use crate::model::proposal::{Action, Move, Proposal};
@@ -38,8 +38,9 @@ const UNKNOWN: &str = "a person merges what was ordered with gates skipped, or a
 pub(in crate::pass) enum Stands {
     /// It is merged once everything passes.
     Merged(Box<Again>),
-    /// A person merges it, for the reason that the proposal names.
-    Waits(Box<Proposal>),
+    /// A person merges it, for the reason that the proposal names. The commit is what would stand for it now, where gates are
+    /// judged of it.
+    Waits(Box<Proposal>, Option<Box<PlannedCommit>>),
 }
 
 /// An order as it would be given now.
@@ -60,6 +61,8 @@ struct Words<'a> {
     /// Whether it goes beyond what any pass does: past a gate, or with a hold.
     is_bold: bool,
     is_merged: bool,
+    /// The gates that it was not to wait for.
+    skipped: BTreeSet<GateName>,
     by: Option<&'a str>,
     reason: Option<&'a str>,
 }
@@ -74,6 +77,8 @@ impl<'a> Words<'a> {
             let from = moved.strip_prefix(image)?.trim().trim_matches('"');
             Some((image.parse().ok()?, from.to_owned(), value(to)?))
         };
+        let is_skipped =
+            |gate: GateName| of(TRAILER_SKIP).flat_map(|names| names.split(", ")).any(|name| name == gate.as_str());
         Some(Self {
             environment: Told::by(message).environment?,
             order: [Ordered::Rollback, Ordered::Promote]
@@ -81,6 +86,7 @@ impl<'a> Words<'a> {
                 .find(|order| of(TRAILER_ORDER).next() == Some(order.as_str()))?,
             steps: of(TRAILER_IMAGE).map(step).collect::<Option<_>>()?,
             is_bold: of(TRAILER_SKIP).chain(of(TRAILER_HOLD)).next().is_some(),
+            skipped: GateName::ALL.into_iter().filter(|gate| is_skipped(*gate)).collect(),
             is_merged: of(TRAILER_PUBLISH).next() == Some(Publish::AutoMerge.as_str()),
             by: of(TRAILER_BY).next(),
             reason: of(TRAILER_REASON).next(),
@@ -129,10 +135,18 @@ pub(in crate::pass) async fn again(
     }
     let mut proposal = proposed(planned, environment, group, &words)?;
     let is_bold = words.is_bold || words.order == Ordered::Rollback || !words.is_of_one();
+    // A window closes again after an order was given, and what is asked elsewhere may turn.
+    if words.order == Ordered::Promote {
+        let (_, seen) = crate::pass::look(inputs).ok()?;
+        let observation = std::mem::take(&mut planned.observation);
+        let mut ground = Ground { inputs, observation, seen, environment };
+        proposal.gates = gates(&mut ground, planned, &proposal.moves, &words.skipped).await;
+        planned.observation = ground.observation;
+    }
     if environment.publish != Publish::AutoMerge || (!is_bold && !words.is_merged) {
         proposal.publish = Publish::PullRequest;
         (proposal.action, proposal.reason) = (Action::Waiting, Some(words.told()));
-        return Some(Stands::Waits(Box::new(proposal)));
+        return Some(waits(inputs, planned, (environment, proposal), &words));
     }
     let refusal = if is_bold {
         Some(UNKNOWN.to_owned())
@@ -144,31 +158,50 @@ pub(in crate::pass) async fn again(
     };
     if let Some(refusal) = refusal {
         (proposal.action, proposal.reason) = (Action::Waiting, Some(refusal));
-        return Some(Stands::Waits(Box::new(proposal)));
+        return Some(waits(inputs, planned, (environment, proposal), &words));
     }
-    let (_, seen) = crate::pass::look(inputs).ok()?;
-    let observation = std::mem::take(&mut planned.observation);
-    let mut ground = Ground { inputs, observation, seen, environment };
-    proposal.gates = gates(&mut ground, planned, &proposal.moves).await;
-    planned.observation = ground.observation;
+    let (changes, commit) = made_anew(inputs, planned, (environment, &proposal), &words)?;
+    Some(Stands::Merged(Box::new(Again { proposal, changes, commit })))
+}
+
+/// Leaves an order to a person.
+fn waits(
+    inputs: &Inputs<'_>,
+    planned: &Planned,
+    (environment, proposal): (&Environment, Proposal),
+    words: &Words<'_>,
+) -> Stands {
+    let is_judged = !proposal.gates.is_empty();
+    let made = is_judged.then(|| made_anew(inputs, planned, (environment, &proposal), words)).flatten();
+    Stands::Waits(Box::new(proposal), made.map(|(_, commit)| Box::new(commit)))
+}
+
+/// Makes what an order changes anew, and its commit.
+fn made_anew(
+    inputs: &Inputs<'_>,
+    planned: &Planned,
+    (environment, proposal): (&Environment, &Proposal),
+    words: &Words<'_>,
+) -> Option<(ChangeSet, PlannedCommit)> {
+    let config = inputs.config;
     let (_, seen) = crate::pass::look(inputs).ok()?;
     let ground = grounds::of(&seen, config, &environment.name)?;
     let read = |file: &_| ground.files.read(file, inputs.limits.max_bytes).map_err(|reason| reason.to_string());
-    let changes = edit::edit(&planned.observation.sites, &[&proposal], &ground.surroundings, inputs.limits, &read);
+    let changes = edit::edit(&planned.observation.sites, &[proposal], &ground.surroundings, inputs.limits, &read);
     if !changes.refused.is_empty() {
         return None;
     }
     let note = OrderNote {
         order: words.order,
         holds: Vec::new(),
-        skipped: BTreeSet::new(),
-        publish: Publish::AutoMerge,
+        skipped: words.skipped.clone(),
+        publish: if words.is_merged { Publish::AutoMerge } else { Publish::PullRequest },
         by: words.by.map(str::to_owned),
         reason: words.reason.map(str::to_owned),
         failed: None,
     };
     let commit = ordered_commit(&environment.name, &changes.changes, changes.files.clone(), &config.commit, &note);
-    Some(Stands::Merged(Box::new(Again { proposal, changes, commit })))
+    Some((changes, commit))
 }
 
 /// Returns what an order proposes, where it fits what stands there now.
@@ -297,9 +330,9 @@ async fn evident(
     promote::evident(&mut ground, &others[0].image, &tag, &others).await
 }
 
-/// Judges every gate, as it was judged when the order was given.
-async fn gates(ground: &mut Ground<'_>, planned: &Planned, moves: &[Move]) -> Vec<Gate> {
+/// Judges every gate that is not skipped, as it was judged when the order was given.
+async fn gates(ground: &mut Ground<'_>, planned: &Planned, moves: &[Move], skipped: &BTreeSet<GateName>) -> Vec<Gate> {
     let Some(first) = moves.first() else { return Vec::new() };
     let Some(tag) = first.to.tag.clone() else { return Vec::new() };
-    promote::judge(ground, &planned.promoted.decisions, (&first.image, &tag), moves, &BTreeSet::new()).await
+    promote::judge(ground, &planned.promoted.decisions, (&first.image, &tag), moves, skipped).await
 }

@@ -35,6 +35,10 @@ use crate::publish::pull_requests::{Course, Desired, Standing, Step, course};
 /// Of how many images of a group it is asked whether they were refused alone, each under its own name.
 const MOST_ALONE: usize = 20;
 
+/// What to do where pull requests may not be read.
+const READABLE: &str =
+    "let the credential read pull requests, or say with `--forge plain` that nobody makes any in this repository";
+
 /// What is about to begin, and the head branches on which it may have been refused.
 struct Begun {
     wish: Wish,
@@ -82,7 +86,8 @@ impl<'a> Recall<'a> {
         for head in &standing.heads {
             if let (Some(one), Some(environment)) = (record(head, standing), head.told.environment.clone()) {
                 let (key, brought) = (head.told.key.clone().unwrap_or_default(), head.told.brought.clone());
-                self.seen.refuse(&Wish { environment, key, brought }, one);
+                let prefix = self.style.branch_prefix.clone();
+                self.seen.refuse(&Wish { environment, key, brought, prefix }, one);
             }
         }
         self.seen.keep(standing.pull_requests.as_deref().unwrap_or_default());
@@ -184,9 +189,10 @@ fn is_committed(proposal: &Proposal) -> bool {
     proposal.publish == Publish::Commit && proposal.action == Action::Committed && !proposal.moves.is_empty()
 }
 
-fn wish(proposal: &Proposal) -> Wish {
+fn wish(proposal: &Proposal, style: &PullRequestStyle) -> Wish {
     let brought = Brought::of(proposal.moves.iter().map(|step| (&step.image, &step.to)));
-    Wish { environment: proposal.environment.clone(), key: String::new(), brought }
+    let prefix = style.branch_prefix.clone();
+    Wish { environment: proposal.environment.clone(), key: String::new(), brought, prefix }
 }
 
 /// Leaves what was refused by closing a pull request.
@@ -202,10 +208,9 @@ async fn leave_closed(
     };
     let mut listed = match listed {
         Ok(listed) => listed,
-        // Whoever may not read pull requests has made none.
+        // Whoever may not read pull requests now may have made them with another credential.
         Err(ForgeError::Skip(reason) | ForgeError::Stop(reason)) => {
-            tracing::warn!(reason, "nobody can tell whether a person has refused what is committed");
-            return;
+            return wait(proposals.iter_mut(), &format!("{reason}: {READABLE}"));
         }
         Err(ForgeError::Later { reason, .. }) => return wait(proposals.iter_mut(), &reason),
     };
@@ -215,7 +220,7 @@ async fn leave_closed(
         wait(proposals.iter_mut(), &reason);
     }
     for proposal in proposals.iter_mut().filter(|proposal| is_committed(proposal)) {
-        let wish = wish(proposal);
+        let wish = wish(proposal, recall.style);
         if let Some(refused) = wish.closed_in(&listed.pull_requests) {
             recall.seen.refuse(&wish, refused);
             proposal.action = Action::LeftAlone;
@@ -242,7 +247,7 @@ async fn closed_further(
         return Ok(());
     }
     let begun = |proposal: &Proposal| {
-        let wish = wish(proposal);
+        let wish = wish(proposal, recall.style);
         let names = names(&wish, &proposal.group, recall.style);
         Begun { wish, names }
     };
@@ -268,7 +273,7 @@ fn read_silent(past: Option<&dyn Past>, all: &mut [PullRequest]) -> Result<(), S
 
 /// Leaves what was taken back on a head branch, where there are no pull requests to close.
 fn leave_taken_back(inputs: &Inputs<'_>, promoted: &mut Promoted) {
-    let known = former::known(promoted);
+    let (known, style) = (former::known(promoted), &inputs.config.pull_request);
     let mut by_branch: BTreeMap<Option<BranchName>, Vec<&mut Proposal>> = BTreeMap::new();
     for proposal in promoted.proposals.iter_mut().filter(|proposal| is_committed(proposal)) {
         let environment = inputs.config.environments.named(&proposal.environment);
@@ -288,14 +293,14 @@ fn leave_taken_back(inputs: &Inputs<'_>, promoted: &mut Promoted) {
             former::is_named_now(head, inputs.config) || former::named_before(head, None, &own).is_some()
         };
         match past.heads(&is_meant) {
-            Ok(heads) => proposals.into_iter().for_each(|proposal| leave_if_among(proposal, &heads)),
+            Ok(heads) => proposals.into_iter().for_each(|proposal| leave_if_among(proposal, style, &heads)),
             Err(error) => wait(proposals.into_iter(), &error.to_string()),
         }
     }
 }
 
-fn leave_if_among(proposal: &mut Proposal, heads: &[(BranchName, Head)]) {
-    let wish = wish(proposal);
+fn leave_if_among(proposal: &mut Proposal, style: &PullRequestStyle, heads: &[(BranchName, Head)]) {
+    let wish = wish(proposal, style);
     let is_taken_back = |head: &Head| head.undone.iter().any(|message| wish.is_among(&Told::by(message)));
     if let Some((head, _)) = heads.iter().find(|(_, head)| is_taken_back(head)) {
         proposal.action = Action::LeftAlone;

@@ -187,10 +187,11 @@ impl Closed {
         let marker = Marker {
             key: self.key.clone(),
             environment: environment.clone(),
-            group: String::new(),
+            group: self.head.rsplit('/').next().unwrap_or_default().to_owned(),
             withdrawn: false,
             unfinished: false,
             left: false,
+            said: None,
             armed: Armed::No,
             what: None,
             instead: None,
@@ -226,7 +227,7 @@ mod tests {
 
     fn wish(version: &str) -> Wish {
         let brought = [("ghcr.io/acme/web".to_owned(), version.to_owned())].into_iter().collect();
-        Wish { environment: "prod".into(), key: String::new(), brought }
+        Wish { environment: "prod".into(), key: String::new(), brought, prefix: "tagboat/".to_owned() }
     }
 
     #[test]

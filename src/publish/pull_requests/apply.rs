@@ -21,7 +21,7 @@ use crate::model::refusal::{Wish, closed};
 use crate::publish::body;
 use crate::publish::making::{MakeError, Maker, blocking};
 use crate::publish::pull_requests::merging::{Order, forward, merge};
-use crate::publish::pull_requests::statuses::show;
+use crate::publish::pull_requests::statuses::{say as say_of_gates, show, take_back};
 use crate::publish::pull_requests::told::tell as tell_of;
 use crate::publish::pull_requests::{Course, Step};
 
@@ -127,6 +127,14 @@ async fn take(
             }
             Ok(())
         }
+        Step::Say { commit, statuses } => match place.forge {
+            Some(forge) => Ok(say_of_gates(forge, commit, statuses).await?),
+            None => Ok(()),
+        },
+        Step::TakeBack { commit, why } => match place.forge {
+            Some(forge) => Ok(take_back(forge, commit, why).await?),
+            None => Ok(()),
+        },
         Step::Delete { head, expected } => place.maker().push_head(head, Some(expected), None).await,
         Step::Open { head, title, body, reviewers, wish, kept, newest } => {
             let Some(forge) = place.forge else { return Ok(()) };

@@ -12,7 +12,11 @@ use crate::model::pull_request::{
 use crate::model::refusal::{Refusal, Wish};
 use crate::publish::body;
 use crate::publish::pull_requests::leftovers::withdraw;
+use crate::publish::pull_requests::statuses::{may_turn, not_asked_now, of_order_now};
 use crate::publish::pull_requests::{Course, Desired, Standing, Step};
+
+/// Why nobody asks the gates of what a person holds.
+pub(super) const HELD: &str = "not asked while it has the label `tagboat/hold`";
 
 /// What is to be done about one that should stand.
 pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> Course {
@@ -40,6 +44,9 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
     };
     if open.is_some_and(|open| open.labels.contains(LABEL_HOLD)) {
         leave(format!("it has the label `{LABEL_HOLD}`"));
+        if let Some(open) = open.filter(|_| may_turn(&wanted.statuses)) {
+            course.steps.extend(not_asked_now(open, HELD));
+        }
         return course;
     }
     if let Some(head) = head.filter(|head| !head.is_own && !is_undone(head, open)) {
@@ -52,6 +59,9 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
             "a person ordered what stands in {}: it stays until it is merged, or the branch removed",
             head.name
         ));
+        if let (Some(open), Some(said)) = (open, standing.said.get(&head.name)) {
+            course.steps.extend(of_order_now(open, said.as_deref()));
+        }
         return course;
     }
     // What is open for something else that nobody wants any more must not turn into what was refused.
@@ -128,7 +138,9 @@ fn is_undone(head: &HeadBranch, open: Option<&PullRequest>) -> bool {
 /// Returns what is wanted, as a person may have refused it.
 pub fn wish(wanted: &Desired) -> Wish {
     let (environment, key) = (wanted.environment.clone(), wanted.key.clone());
-    Wish { environment, key, brought: wanted.brought.clone() }
+    let named = wanted.head.as_str().strip_suffix(&format!("{environment}/{}", wanted.group));
+    let prefix = named.unwrap_or(wanted.head.as_str()).to_owned();
+    Wish { environment, key, brought: wanted.brought.clone(), prefix }
 }
 
 /// Returns how a person refused what is wanted.
@@ -221,6 +233,6 @@ fn said(wanted: &Desired, open: &PullRequest, is_pushed: bool) -> String {
 }
 
 /// Whether two bodies say the same: forges trim ends and turn line ends about.
-fn same_text(one: &str, other: &str) -> bool {
+pub fn same_text(one: &str, other: &str) -> bool {
     one.trim().lines().eq(other.trim().lines())
 }

@@ -122,7 +122,9 @@ fn judge(
     let is_on_tip = entry.parent.as_ref() == Some(base);
     let images = images(&entry.message);
     let (tip, undone) = (head.tip.clone(), head.undone.iter().map(|message| Told::by(message)).collect());
-    Ok(HeadBranch { name, tip, key, images, told, undone, is_own, is_order, is_return, is_fresh, is_on_tip })
+    let has_own = is_made_by(entry, own)
+        || matches!(&head.beneath, Beneath::Commits(beneath) if beneath.iter().any(|entry| is_made_by(entry, own)));
+    Ok(HeadBranch { name, tip, key, images, told, undone, is_own, has_own, is_order, is_return, is_fresh, is_on_tip })
 }
 
 /// Whether Tagboat made a commit: it names what moves, and who made it, or, where a forge put its own name there, the tree that
@@ -139,6 +141,11 @@ fn is_ours(remote: &dyn Remote, entry: &LogEntry, own: &CommitStyle) -> Result<b
         Some(tree) => Ok(tree == remote.tree(&entry.id)?),
         None => Ok(false),
     }
+}
+
+/// Whether a commit says that Tagboat made it, whoever changed it since.
+fn is_made_by(entry: &LogEntry, own: &CommitStyle) -> bool {
+    Told::by(&entry.message).key.is_some() && (entry.author == own.author || says_tree(&entry.message).is_some())
 }
 
 /// Whether nobody else made any of the commits that lie between the base and the one on top.

@@ -9,7 +9,8 @@ use crate::model::markdown::code;
 use crate::model::marker;
 use crate::model::proposal::Action;
 use crate::model::pull_request::{HeadBranch, LABEL_HOLD, Marker, Number, PullRequest, State};
-use crate::publish::pull_requests::course::{disarm, tell_left};
+use crate::publish::pull_requests::course::{HELD, disarm, tell_left};
+use crate::publish::pull_requests::statuses::{not_asked_now, of_order_now};
 use crate::publish::pull_requests::{Course, Desired, Standing, Step, Unsure, images};
 
 /// Returns what takes the place of a head branch that nobody wants any more: what stands for one of its images in its environment.
@@ -48,7 +49,7 @@ pub(super) fn leftovers(
         let fate = match kept(&key, (head, open), unsure).or(record.map(Kept::Record)) {
             // What a person has pushed to a branch of their own making is nobody else's business.
             Some(Kept::Theirs) if open.is_none() && standing.pull_requests.is_some() => None,
-            Some(why) => left(why, name, open),
+            Some(why) => left(why, name, (open, said(why, &key.0, open, (standing, unsure)))),
             None => {
                 let instead = successor(head, &key.0, (desired, courses_of_desired));
                 match withdraw(open, head, instead) {
@@ -57,8 +58,10 @@ pub(super) fn leftovers(
                         let reason = replaced.unwrap_or_else(|| "nothing of it is left to do".to_owned());
                         Some((Action::Closed, reason, steps))
                     }
-                    None if open.is_some_and(|open| open.marker.is_none()) => left(Kept::Unmarked, name, open),
-                    None => left(Kept::Unknown, name, open),
+                    None if open.is_some_and(|open| open.marker.is_none()) => {
+                        left(Kept::Unmarked, name, (open, Vec::new()))
+                    }
+                    None => left(Kept::Unknown, name, (open, Vec::new())),
                 }
             }
         };
@@ -117,9 +120,34 @@ fn kept(
     head.is_some_and(is_awaited).then_some(Kept::Awaited)
 }
 
+/// What is to be done about what the gates have said of what stays.
+fn said(
+    why: Kept,
+    environment: &EnvironmentName,
+    open: Option<&PullRequest>,
+    (standing, unsure): (&Standing, &Unsure),
+) -> Vec<Step> {
+    let Some(open) = open else { return Vec::new() };
+    let may_turn = unsure.turning.contains(environment);
+    match why {
+        Kept::Awaited => {
+            standing.said.get(&open.head).map(|said| of_order_now(open, said.as_deref())).unwrap_or_default()
+        }
+        Kept::Held if may_turn => not_asked_now(open, HELD),
+        Kept::Unknown if may_turn => not_asked_now(open, "not asked while not everything about its image is known"),
+        Kept::Held | Kept::Unknown | Kept::Theirs | Kept::Unmarked | Kept::Record(_) => Vec::new(),
+    }
+}
+
 /// What is to be said and done about what stays. The forge does not merge it by itself: nobody has judged it in this pass.
-fn left(why: Kept, name: &BranchName, open: Option<&PullRequest>) -> Option<(Action, String, Vec<Step>)> {
+fn left(
+    why: Kept,
+    name: &BranchName,
+    (open, said): (Option<&PullRequest>, Vec<Step>),
+) -> Option<(Action, String, Vec<Step>)> {
     let mut steps: Vec<Step> = open.and_then(disarm).into_iter().collect();
+    let is_armed = !steps.is_empty();
+    steps.extend(said);
     let reason = match why {
         Kept::Held => format!("it has the label `{LABEL_HOLD}`, and nothing of it is left to do"),
         Kept::Theirs => {
@@ -128,10 +156,12 @@ fn left(why: Kept, name: &BranchName, open: Option<&PullRequest>) -> Option<(Act
         }
         Kept::Unmarked => "its body has lost the hidden line by which Tagboat knows it: a person closes it".to_owned(),
         Kept::Unknown | Kept::Awaited if steps.is_empty() => return None,
-        Kept::Unknown => {
+        Kept::Unknown if is_armed => {
             "not everything about it is known now: the forge does not merge it by itself any more".to_owned()
         }
-        Kept::Awaited => "a person merges it: the forge does not do so by itself any more".to_owned(),
+        Kept::Unknown => "not everything about it is known now: what its gates have said is taken back".to_owned(),
+        Kept::Awaited if is_armed => "a person merges it: the forge does not do so by itself any more".to_owned(),
+        Kept::Awaited => "a person merges it: its gates say something else by now".to_owned(),
         Kept::Record(number) => format!(
             "only its commit tells what a person refused in #{}: who removes the branch takes the refusal back",
             number.0

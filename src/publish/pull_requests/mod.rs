@@ -19,7 +19,7 @@ use crate::model::brought::Brought;
 use crate::model::change::{Change, ChangeSet};
 use crate::model::commit::{CommitId, CommitStyle, TRAILER_IMAGE};
 use crate::model::environment::{BranchName, Environment, EnvironmentName, Publish};
-use crate::model::gate::{GateName, GateState};
+use crate::model::gate::GateState;
 use crate::model::proposal::{Action, Proposal};
 use crate::model::pull_request::{HeadBranch, Number, PullRequest, PullRequestStyle, Rebase, Status};
 use crate::model::refusal::Wish;
@@ -61,7 +61,7 @@ pub struct Desired {
     pub is_order: bool,
     /// What the gates say, as commit statuses.
     pub statuses: Vec<Status>,
-    /// Whether gates that have passed stay passed: a window closes again, and what is asked elsewhere may turn.
+    /// Whether gates that have passed stay passed.
     pub is_settled: bool,
     /// How many pull requests of its environment may be open, where that is bounded.
     pub max_open: Option<u64>,
@@ -83,6 +83,9 @@ pub struct Standing {
     pub pull_requests: Option<Vec<PullRequest>>,
     /// Open ones of environments on the base branch that are made to another one, where those environments were before.
     pub displaced: Vec<PullRequest>,
+    /// What the gates say now that are judged of what was ordered and a person merges, by its head branch; `None` where the branch
+    /// is not known to bring what was ordered, byte for byte.
+    pub said: BTreeMap<BranchName, Option<Vec<Status>>>,
     /// Head branches whose names begin otherwise, as they did under an earlier prefix, with what each is for.
     pub former: BTreeMap<BranchName, (EnvironmentName, String)>,
 }
@@ -114,6 +117,20 @@ pub enum Step {
         commit: Option<CommitId>,
         /// The statuses.
         statuses: Vec<Status>,
+    },
+    /// Sets the statuses of some gates, and leaves the others as they are.
+    Say {
+        /// The head commit.
+        commit: CommitId,
+        /// The statuses.
+        statuses: Vec<Status>,
+    },
+    /// Takes back what gates have said to have passed that may have turned since, for nobody asks them now.
+    TakeBack {
+        /// The head commit.
+        commit: CommitId,
+        /// Why nobody asks them.
+        why: &'static str,
     },
     /// Opens a pull request, unless one is found open after all.
     Open {
@@ -259,7 +276,7 @@ pub fn desired(
         reviewers: environment.map(|environment| environment.reviewers.clone()).unwrap_or_default(),
         is_order: false,
         statuses: statuses::of_gates(&proposal.gates),
-        is_settled: proposal.gates.iter().all(|gate| matches!(gate.name, GateName::Soak | GateName::Manual)),
+        is_settled: proposal.gates.iter().all(|gate| gate.name.stays_passed()),
         max_open: environment.and_then(|environment| environment.max_open),
         rebase: styles.1.rebase,
         approvals: 0,
@@ -322,6 +339,8 @@ pub fn ordered(
 pub struct Unsure {
     /// Groups of which an image could not be decided, or whose proposal waits or failed.
     pub groups: BTreeSet<(EnvironmentName, String)>,
+    /// Environments with gates that may turn after they have passed; none where only a part of all images was looked at.
+    pub turning: BTreeSet<EnvironmentName>,
     /// Environments of which not every file could be understood.
     pub environments: BTreeSet<EnvironmentName>,
     /// Groups of which what came is known not to fail now: a return that stands for it is no longer wanted.
@@ -345,7 +364,7 @@ pub fn plan(desired: &[Desired], standing: &Standing, prefix: &str, unsure: &Uns
 }
 
 /// Returns the images that the trailers of a commit name.
-pub(super) fn images(message: &str) -> BTreeSet<String> {
+pub fn images(message: &str) -> BTreeSet<String> {
     let named = message.lines().filter_map(|line| line.strip_prefix(TRAILER_IMAGE)?.strip_prefix(": "));
     named.filter_map(|named| named.split(' ').next()).map(str::to_owned).collect()
 }

@@ -1,22 +1,36 @@
 //! What gates say on a head commit, as commit statuses `tagboat/<gate>`: a base branch may require any of them.
 //!
-//! Entry points: `of_gates`, `of_order` and [`show`]. Judges no gate.
+//! Entry points: [`of_gates`], `of_order`, [`show`], and for what is left as it is `of_order_now` and `not_asked_now`. Judges no gate. What is left
+//! as it is has no body that says what the gates do: a hidden note in it tells what was said last, so that nobody is asked for that.
 
 use std::collections::BTreeSet;
+
+use sha2::{Digest as _, Sha256};
 
 use crate::forge::{Forge, ForgeError};
 use crate::model::commit::{CommitId, TRAILER_BY, TRAILER_SKIP};
 use crate::model::environment::{BranchName, Environment};
 use crate::model::gate::{Gate, GateName, GateSpec, GateState};
-use crate::model::pull_request::{Check, CheckState, STATUS_PREFIX, Status};
+use crate::model::marker;
+use crate::model::pull_request::{Check, CheckState, Marker, PullRequest, STATUS_PREFIX, Status};
+use crate::publish::pull_requests::Step;
 
 /// The most characters of a status that are kept before the sign that some were cut; forges take 140 and fewer bytes.
 const LONGEST_STATUS: usize = 120;
 
+/// What is said of a gate that has passed.
+const PASSED: &str = "passed";
+
+/// What is noted where it was taken back what gates have said.
+const TAKEN_BACK: &str = "taken back";
+
+/// How many digits of the hash of statuses tell them from others.
+const HASH_DIGITS: usize = 12;
+
 /// Says what gates say.
-pub(super) fn of_gates(gates: &[Gate]) -> Vec<Status> {
+pub fn of_gates(gates: &[Gate]) -> Vec<Status> {
     let status = |gate: &Gate| match &gate.state {
-        GateState::Pass => of_gate(gate.name, CheckState::Passed, "passed"),
+        GateState::Pass => of_gate(gate.name, CheckState::Passed, PASSED),
         GateState::Wait { reason, .. } => of_gate(gate.name, CheckState::Pending, reason),
         GateState::Fail { reason } => of_gate(gate.name, CheckState::Failed, reason),
     };
@@ -52,6 +66,70 @@ fn of_gate(name: GateName, state: CheckState, text: &str) -> Status {
 
 fn context(name: GateName) -> String {
     format!("{STATUS_PREFIX}{name}")
+}
+
+/// Brings what gates say on the head of an order that a person merges to what they say now; nothing where that was done. What was
+/// said when it was ordered only the order itself says: whoever may push a branch can write that gates were skipped.
+pub(super) fn of_order_now(open: &PullRequest, statuses: Option<&[Status]>) -> Vec<Step> {
+    let Some(statuses) = statuses else {
+        return not_asked_now(open, "not asked: the branch is not, or no more, what was ordered");
+    };
+    let is_usual = statuses.iter().all(|status| status.state == CheckState::Passed);
+    let said = (!is_usual).then(|| hash(statuses));
+    let step = |open: &PullRequest| Step::Say { commit: open.commit.clone(), statuses: statuses.to_vec() };
+    noted(open, said.as_deref(), step)
+}
+
+/// Whether one of the gates that say something may turn after it has passed.
+pub(super) fn may_turn(statuses: &[Status]) -> bool {
+    let stays = GateName::ALL.iter().filter(|name| name.stays_passed()).map(|name| context(*name));
+    let stays: BTreeSet<String> = stays.collect();
+    statuses.iter().any(|status| !stays.contains(&status.context))
+}
+
+/// Takes back on a pull request that is not judged now what its gates have said that may have turned since; nothing where that was done.
+pub(super) fn not_asked_now(open: &PullRequest, why: &'static str) -> Vec<Step> {
+    noted(open, Some(TAKEN_BACK), |open| Step::TakeBack { commit: open.commit.clone(), why })
+}
+
+/// Does something about statuses, and notes it. Without a marker it could not be known again that it was done.
+fn noted(open: &PullRequest, said: Option<&str>, step: impl Fn(&PullRequest) -> Step) -> Vec<Step> {
+    let open = open.disarmed();
+    let Some(marker) = open.marker.as_ref().filter(|marker| marker.said.as_deref() != said) else { return Vec::new() };
+    let body = marker::replace(&open.body, &Marker { said: said.map(str::to_owned), ..marker.clone() });
+    let (step, title) = (step(&open), open.title.clone());
+    vec![step, Step::Rewrite { pull_request: Box::new(open), title, body }]
+}
+
+fn hash(statuses: &[Status]) -> String {
+    let mut hash = Sha256::new();
+    for status in statuses {
+        hash.update(format!("{}\n{:?}\n{}\n", status.context, status.state, status.text));
+    }
+    let digits: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.chars().take(HASH_DIGITS).collect()
+}
+
+/// Takes back on a head commit what gates have said to have passed and may have turned since. What was never judged, as a gate that
+/// was skipped, stays as it is.
+pub(super) async fn take_back(forge: &dyn Forge, commit: &CommitId, why: &str) -> Result<(), ForgeError> {
+    let turning: BTreeSet<String> =
+        GateName::ALL.iter().filter(|name| !name.stays_passed()).map(|name| context(*name)).collect();
+    let mut now = forge.checks(commit).await?;
+    let is_due =
+        |check: &&Check| turning.contains(&check.name) && check.state == CheckState::Passed && check.text == PASSED;
+    let due: Vec<Status> = now
+        .iter()
+        .filter(is_due)
+        .map(|check| Status { context: check.name.clone(), state: CheckState::Pending, text: why.to_owned() })
+        .collect();
+    set(forge, commit, &due, &mut now).await
+}
+
+/// Sets the statuses of some gates that say something else by now, and leaves the others as they are.
+pub(super) async fn say(forge: &dyn Forge, commit: &CommitId, statuses: &[Status]) -> Result<(), ForgeError> {
+    let mut now = forge.checks(commit).await?;
+    set(forge, commit, statuses, &mut now).await
 }
 
 /// Sets on a head commit what the gates say, and what the base branch requires of gates that are not asked: else nobody could ever
@@ -90,7 +168,11 @@ pub(super) async fn set_changed(
     now: &mut Vec<Check>,
 ) -> Result<(), ForgeError> {
     let gone: Vec<Status> = left(wanted, now).collect();
-    for status in wanted.iter().chain(&gone) {
+    set(forge, commit, &[wanted, &gone].concat(), now).await
+}
+
+async fn set(forge: &dyn Forge, commit: &CommitId, wanted: &[Status], now: &mut Vec<Check>) -> Result<(), ForgeError> {
+    for status in wanted {
         let known = now.iter_mut().find(|check| check.name == status.context);
         if known.as_ref().is_some_and(|known| known.state == status.state && known.text == status.text) {
             continue;

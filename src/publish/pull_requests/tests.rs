@@ -19,6 +19,7 @@ fn head(key: &str) -> HeadBranch {
         told: Told { key: Some(key.to_owned()), environment: Some("prod".into()), ..Told::default() },
         undone: Vec::new(),
         is_own: true,
+        has_own: true,
         is_order: false,
         is_return: false,
         is_fresh: true,
@@ -35,6 +36,7 @@ fn pull_request(number: u64, state: State, key: &str) -> PullRequest {
         withdrawn: false,
         unfinished: false,
         left: false,
+        said: None,
         armed: Armed::No,
         what: None,
         instead: None,
@@ -142,11 +144,12 @@ fn who_copies_a_body_takes_no_refusal_back() {
         let standing = Standing { heads, pull_requests, ..Standing::default() };
         plan(&[wanted("key")], &standing, "tagboat/", &Unsure::default())[0].action
     };
-    for branch in ["docs", "docsprod/web", "prod/api", "docs/prod/web"] {
+    for branch in ["docs", "docsprod/web", "prod/api", "docs/prod/web", "bots-prod/web"] {
         assert_eq!(copied(branch), Action::LeftAlone, "{branch}");
     }
-    let another = PullRequest { head: "bots-prod/web".into(), ..pull_request(2, State::Open, "key") };
-    assert_ne!(planned(&[wanted("key")], head("key"), vec![refused, another])[0].action, Action::LeftAlone);
+    // What stood under Tagboat's own name does.
+    let merged = pull_request(2, State::Merged, "key");
+    assert_ne!(planned(&[wanted("key")], head("key"), vec![refused, merged])[0].action, Action::LeftAlone);
 }
 
 #[test]

@@ -161,18 +161,34 @@ pub(super) async fn a_return_by_pull_request_is_made_to_the_branch_and_held_on_t
     assert!(matches!(place.store.kept().pulls[0].state, Stands::Merged));
 }
 
-pub(super) async fn nothing_goes_back_on_a_branch_that_the_base_would_not_hold(kind: Kind) {
+/// Takes no push to any branch but this one.
+const ONLY: &str = "#!/bin/sh\n[ \"$1\" = refs/heads/env/staging ] || { echo protected; exit 1; }\n";
+/// Takes no push to the base.
+const PROTECTED: &str = "#!/bin/sh\n[ \"$1\" != refs/heads/main ] || { echo protected; exit 1; }\n";
+
+pub(super) async fn what_goes_back_on_a_branch_is_proposed_to_be_held_where_the_base_takes_no_push(kind: Kind) {
     let (_scratch, place) = failed_on_a_branch(kind, "commit").await;
-    place.store.repository.hook("update", "#!/bin/sh\n[ \"$1\" != refs/heads/main ] || { echo protected; exit 1; }\n");
     let tips = (place.tip("main"), place.tip("env/staging"));
-    let outcome = pass(&place, "08:10").await;
-    assert_eq!((place.tip("main"), place.tip("env/staging")), tips);
+    place.store.repository.hook("update", ONLY);
+    let outcome = pass(&place, "08:08").await;
+    assert_eq!((place.tip("main"), place.tip("env/staging")), tips, "what nothing holds would come again");
     let back = outcome.proposals.iter().find(|one| one.environment.as_str() == "staging").unwrap();
     assert_eq!(back.action, Action::Failed, "{back:?}");
     assert!(back.reason.as_deref().unwrap().contains("protected"), "{back:?}");
-    std::fs::remove_file(place.store.repository.folder.join("hooks/update")).unwrap();
-    pass(&place, "08:12").await;
-    assert_eq!(place.runs("env/staging"), "1.4.0", "it is made up for");
+
+    place.store.repository.hook("update", PROTECTED);
+    let outcome = pass(&place, "08:10").await;
+    assert_eq!(outcome.errors, []);
+    assert_eq!((place.tip("main"), place.runs("env/staging")), (tips.0, "1.4.0".to_owned()));
+    let holds = outcome.proposals.iter().find(|one| one.branch.as_deref() == Some("tagboat/@holds")).unwrap();
+    assert_eq!((holds.action, holds.url.is_some()), (Action::Opened, true));
+    assert_eq!(changed(&place, "tagboat/@holds"), ".tagboat/holds.yaml");
+    assert!(message(&place, "tagboat/@holds").contains(&format!("Tagboat-Hold: {WEB}:1.5.0 in staging")));
+    let tip = place.tip("env/staging");
+    for time in ["08:12", "08:50"] {
+        assert_eq!(pass(&place, time).await.errors, []);
+        assert_eq!((place.tip("env/staging"), place.store.kept().pulls.len()), (tip.clone(), 1), "it stays back");
+    }
 }
 
 /// The same commit is in both repositories; what each forge says of it differs.
@@ -219,7 +235,7 @@ macro_rules! beside {
         $crate::forge::beside::beside! { @ $kind;
             what_fails_on_a_branch_of_its_own_goes_back_there_and_is_held_on_the_base
             a_return_by_pull_request_is_made_to_the_branch_and_held_on_the_base_at_once
-            nothing_goes_back_on_a_branch_that_the_base_would_not_hold
+            what_goes_back_on_a_branch_is_proposed_to_be_held_where_the_base_takes_no_push
             checks_of_another_repository_are_asked_of_its_own_forge
         }
     };

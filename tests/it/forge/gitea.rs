@@ -96,6 +96,7 @@ impl Bench {
             withdrawn: false,
             unfinished: false,
             left: false,
+            said: None,
             armed: Armed::No,
             what: None,
             instead: None,
@@ -221,6 +222,12 @@ async fn merges_by_itself_only_what_waits_for_required_checks() {
 #[tokio::test]
 async fn is_stopped_before_anything_changes() {
     crate::forge::scenarios::merging::a_forge_is_stopped_before_anything_changes(GITEA, "build").await;
+}
+
+#[tokio::test]
+async fn a_forge_merges_nothing_that_an_environment_left_which_is_no_more() {
+    crate::forge::scenarios::refusing::a_forge_merges_nothing_that_an_environment_left_which_is_no_more(GITEA, "build")
+        .await;
 }
 
 /// Gitea takes an order for later whatever head it names.

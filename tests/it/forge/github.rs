@@ -13,7 +13,8 @@ use crate::forge::gates::gates;
 use crate::forge::scenarios::{Kind, Stage, scenarios};
 use crate::git::signing::ssh_key;
 use crate::support::forge::github::router;
-use crate::support::forge::{Fault, Protection, Stands};
+use crate::support::forge::runs::SuiteRow;
+use crate::support::forge::{CheckRow, Fault, NOW, Protection, Stands};
 
 const GITHUB: Kind = Kind {
     router,
@@ -196,6 +197,14 @@ async fn is_stopped_before_anything_changes() {
 }
 
 #[tokio::test]
+async fn a_forge_merges_nothing_that_an_environment_left_which_is_no_more() {
+    crate::forge::scenarios::refusing::a_forge_merges_nothing_that_an_environment_left_which_is_no_more(
+        GITHUB, "build",
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn what_a_ruleset_requires_is_waited_for_as_what_the_branch_protection_requires() {
     for is_ruled in [true, false] {
         let stage = Stage::merging(GITHUB).await;
@@ -233,4 +242,79 @@ async fn a_gate_that_the_base_requires_holds_nobody_up_where_it_is_not_asked() {
 #[tokio::test]
 async fn what_it_merges_by_itself_keeps_its_record() {
     crate::forge::scenarios::merging::what_a_forge_merges_by_itself_keeps_its_record(GITHUB, "build").await;
+}
+
+/// A check run `ci` on the head of the one pull request, in a suite of its own.
+fn suite(stage: &Stage, suite: u64, start: Option<(u64, &'static str)>, word: &str) {
+    let sha = stage.store.pull(1).sha;
+    let (name, word, text) = ("ci".to_owned(), word.to_owned(), String::new());
+    let row = CheckRow { sha, name, word, text, at: NOW, is_run: true };
+    stage.store.kept().suites.push(SuiteRow { row, suite, start });
+}
+
+const OF_PULLS: Option<(u64, &str)> = Some((7, "pull_request"));
+
+#[tokio::test]
+async fn a_run_that_a_later_one_of_its_workflow_took_the_place_of_holds_nothing_up() {
+    let stage = Stage::merging(GITHUB).await;
+    suite(&stage, 20, OF_PULLS, "cancelled");
+    assert!(stage.pass(9).await.1.contains("checks failed: ci (cancelled)"));
+    suite(&stage, 21, OF_PULLS, "in_progress");
+    assert!(stage.pass(9).await.1.contains("checks are not done: ci (in_progress)"));
+    stage.store.kept().suites.pop();
+    suite(&stage, 21, OF_PULLS, "success");
+    assert_eq!(stage.acts(9).await, Some(Action::Merged));
+}
+
+#[tokio::test]
+async fn a_pass_that_waits_beside_a_superseded_run_asks_no_more_than_any_other() {
+    let stage = Stage::merging(GITHUB).await;
+    suite(&stage, 20, OF_PULLS, "cancelled");
+    suite(&stage, 21, OF_PULLS, "success");
+    stage.check("slow", "in_progress");
+    stage.acts(9).await;
+    stage.store.requests();
+    assert!(stage.pass(9).await.1.contains("checks are not done: slow (in_progress)"));
+    let asked = stage.store.requests();
+    assert_eq!(asked.len(), 2, "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_run_of_another_workflow_event_or_app_takes_no_ones_place() {
+    for (first, second) in
+        [(OF_PULLS, Some((8, "pull_request"))), (OF_PULLS, Some((7, "push"))), (OF_PULLS, None), (None, OF_PULLS)]
+    {
+        let stage = Stage::merging(GITHUB).await;
+        suite(&stage, 20, first, "failure");
+        suite(&stage, 21, second, "success");
+        let (action, reason) = stage.pass(9).await;
+        assert_ne!(action, Some(Action::Merged), "{first:?} {second:?}");
+        assert!(reason.contains("checks failed: ci (failure)"), "{first:?} {second:?}: {reason}");
+    }
+}
+
+/// By one question to GraphQL, and by REST alone.
+#[tokio::test]
+async fn what_cannot_be_told_apart_holds_it_up_and_every_way_of_asking_says_the_same() {
+    for (is_withheld, second, is_merged) in [
+        (false, OF_PULLS, true),
+        (true, OF_PULLS, false),
+        (false, Some((8, "pull_request")), false),
+        (true, None, false),
+    ] {
+        for is_rest in [false, true] {
+            let stage = Stage::merging(GITHUB).await;
+            suite(&stage, 20, OF_PULLS, "cancelled");
+            suite(&stage, 21, second, "success");
+            stage.store.kept().withholds_starts = is_withheld;
+            if is_withheld {
+                stage.store.trap("GET", "/actions/runs", Fault::Before(403));
+            }
+            let failing: u32 = if is_rest { 3 } else { 0 };
+            (0..failing).for_each(|_| stage.store.trap("QUERY", "/graphql", Fault::Before(502)));
+            let (action, reason) = stage.pass(9).await;
+            assert_eq!(action == Some(Action::Merged), is_merged, "{is_withheld} {second:?} {is_rest}: {reason}");
+            assert!(is_merged || reason.contains("checks failed: ci (cancelled)"), "{reason}");
+        }
+    }
 }

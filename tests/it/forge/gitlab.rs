@@ -254,6 +254,14 @@ async fn is_stopped_before_anything_changes() {
 }
 
 #[tokio::test]
+async fn a_forge_merges_nothing_that_an_environment_left_which_is_no_more() {
+    crate::forge::scenarios::refusing::a_forge_merges_nothing_that_an_environment_left_which_is_no_more(
+        GITLAB, "pipeline",
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn what_it_merges_by_itself_keeps_its_record() {
     crate::forge::scenarios::merging::what_a_forge_merges_by_itself_keeps_its_record(GITLAB, "pipeline").await;
 }

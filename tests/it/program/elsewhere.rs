@@ -144,8 +144,24 @@ fn holds_and_take_backs_there_count_here() {
     scene.write(&[("staging/web.yaml", &scene.world.deployment("acme/web:1.6.0"))], 10);
     scene.write(&[("staging/api.yaml", &scene.world.deployment("acme/web:1.5.0"))], 11);
     let ran = scene.run(0);
-    assert_eq!(scene.prod(), "1.5.0", "it runs two versions: {ran:?}");
-    assert!(words(&ran.out).contains("runs several versions of it: 1.5.0, 1.6.0"), "{ran:?}");
+    assert_eq!(scene.prod(), "1.5.0", "it runs two versions, and one was taken back: {ran:?}");
+    assert!(words(&ran.out).contains("A Person took it back to 1.5.0"), "{ran:?}");
+}
+
+#[test]
+fn each_place_follows_its_own_counterpart_there() {
+    let scene = Scene::new("");
+    let places = [("staging/api.yaml", "1.5.0"), ("staging/web.yaml", "1.6.0")];
+    for (day, (file, tag)) in (3..).zip(places) {
+        scene.write(&[(file, &scene.world.deployment(&format!("acme/web:{tag}")))], day);
+    }
+    let ran = scene.run(0);
+    assert_eq!(scene.prod(), "1.6.0", "`web.yaml` there stands for `web.yaml` here: {ran:?}");
+    // A third place has none.
+    scene.write(&[("staging/web.yaml", ""), ("staging/x.yaml", &scene.world.deployment("acme/web:1.7.0"))], 6);
+    let ran = scene.run(0);
+    assert_eq!(scene.prod(), "1.6.0", "{ran:?}");
+    assert!(words(&ran.out).contains("no place there stands for apps/web.yaml"), "{ran:?}");
 }
 
 #[test]
@@ -165,6 +181,33 @@ fn what_is_proposed_to_be_held_there_counts_here() {
     let order = ["promote", "web:1.5.0", "--to", "prod", "--reason", "x", "--service", &scene.service, "--repo", &shop];
     let refused = scene.world.tagboat(&[&order[..], &["--branch", "main"]].concat()).ended(1);
     assert!(refused.err.contains("is held"), "{refused:?}");
+    scene.platform.git(&["update-ref", "-d", "refs/heads/tagboat/@holds"]);
+    scene.run(0);
+    assert_eq!(scene.prod(), "1.5.0");
+}
+
+#[test]
+fn what_is_proposed_there_and_cannot_be_read_lets_only_those_wait_that_come_after_it() {
+    let scene = Scene::new("  - name: lab\n    files: [lab/**]\n    publish: commit\n");
+    scene.bring("1.5.0", 3);
+    let people = Repository { folder: scene.world.scratch.path("shop") };
+    let shop = scene.shop.folder.display().to_string();
+    scene.shop.git(&["clone", "--quiet", &shop, &people.folder.display().to_string()]);
+    people.commit_files(&[("lab/web.yaml", &scene.world.deployment("acme/web:1.4.0"))], "A lab", 4);
+    people.git(&["push", "--quiet", "origin", "main"]);
+    scene.platform.git(&["branch", "tagboat/@holds", "main"]);
+    scene.platform.land("tagboat/@holds", &[(".tagboat/holds.yaml", "junk: [")], "Mine", 5);
+    let ran = scene.run(3);
+    let lab = String::from_utf8(scene.shop.show("main", "lab/web.yaml")).unwrap();
+    assert!(lab.contains("1.6.0"), "nothing comes before it: {ran:?}");
+    assert_eq!(scene.prod(), "1.4.0", "{ran:?}");
+    let told = words(&ran.out);
+    assert!(
+        told.contains("what is proposed to be held in") && told.contains(".tagboat/holds.yaml on tagboat/@holds"),
+        "{ran:?}"
+    );
+    let status = scene.json(&["status"], 3);
+    assert!(status.to_string().contains("what is proposed to be held in"), "{status}");
     scene.platform.git(&["update-ref", "-d", "refs/heads/tagboat/@holds"]);
     scene.run(0);
     assert_eq!(scene.prod(), "1.5.0");

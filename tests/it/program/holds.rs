@@ -146,7 +146,10 @@ fn holds_that_would_hold_nothing_are_told_of_by_run_and_check() {
 fn a_hold_by_hand_takes_short_names_and_is_told_of_where_it_holds_nothing() {
     let world = World::with_web(&["1.4.0", "1.5.0"]);
     let (config, web) = (world.config(), world.deployment("acme/web:1.4.0"));
-    let holds = |image: &str| format!("version: 1\nholds:\n  - image: {image}\n    tag: 1.5.0\n");
+    let holds = |image: &str| {
+        let tag = if image.contains("tag: ") { "" } else { "\n    tag: 1.5.0" };
+        format!("version: 1\nholds:\n  - image: {image}{tag}\n")
+    };
     let host = world.registry.host();
     let check = |extra: &[(&str, &str)], image: &str| {
         let holds = holds(image);
@@ -161,7 +164,9 @@ fn a_hold_by_hand_takes_short_names_and_is_told_of_where_it_holds_nothing() {
         rows.map(|row| format!("{}:{} {} {}", row["line"], row["column"], row["severity"], row["message"]))
             .collect::<Vec<_>>()
     };
-    for (number, written) in ["web", "acme/web", &format!("{host}/acme/web")].into_iter().enumerate() {
+    let with_v = format!("{host}/acme/web\n    tag: v1.5.0");
+    let with_v = with_v.as_str();
+    for (number, written) in ["web", "acme/web", &format!("{host}/acme/web"), with_v].into_iter().enumerate() {
         let holds = holds(written);
         let files = [(".tagboat.yaml", config.as_str()), ("dev/web.yaml", &web), (".tagboat/holds.yaml", &holds)];
         let remote = world.scratch.bare(&format!("manifests{number}.git"), &files);

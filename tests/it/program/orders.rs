@@ -212,6 +212,29 @@ fn status_and_run_tell_of_an_order_that_waits_to_be_merged() {
 }
 
 #[test]
+fn what_was_ordered_for_a_group_is_not_dropped_by_an_order_for_one_image_of_it() {
+    let groups = "groups: [{name: shop, images: [HOST/acme/web, HOST/acme/worker]}]\n";
+    let scene = Scene::new(groups, "pullRequest", &["acme/web", "acme/worker"]);
+    scene.write(&["acme/web", "acme/worker"], "1.5.0", 3);
+    scene.call(&["rollback", "prod", "shop", "--reason", "slow"]).ended(0);
+    let head = scene.remote.git(&["for-each-ref", "--format=%(refname:short)", "refs/heads/tagboat/prod/*"]);
+    let tip = scene.remote.tip(&head);
+    let refused = scene.call(&["rollback", "prod", "web", "--to", "1.4.0", "--reason", "leaks"]).ended(1);
+    let told = words(&refused.err);
+    assert!(told.contains("stands for what was ordered before (prod: rollback 2 images)"), "{told}");
+    assert!(told.contains("acme/worker") && told.contains("close it and remove its branch"), "{told}");
+    assert_eq!(scene.remote.tip(&head), tip);
+    // Closed, which on plain Git is a branch that is removed, it keeps nobody from another one.
+    scene.remote.git(&["update-ref", "-d", &format!("refs/heads/{head}")]);
+    scene.call(&["rollback", "prod", "web", "--to", "1.4.0", "--reason", "leaks"]).ended(0);
+    assert_ne!(scene.remote.tip(&head), tip);
+    // The whole group goes beyond that, and says what it takes the place of.
+    let again = scene.call(&["rollback", "prod", "shop", "--reason", "slow"]).ended(0);
+    let told = words(&again.out);
+    assert!(told.contains("it takes the place of what was ordered before: prod: roll web back"), "{told}");
+}
+
+#[test]
 fn an_order_is_signed_where_commits_are() {
     let scene = Scene::new("commit: {sign: ssh}\n", "commit", &["acme/web"]);
     scene.write(&["acme/web"], "1.5.0", 3);

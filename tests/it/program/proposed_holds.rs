@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::program::{Ran, World};
-use crate::support::forge::{Stands, Store, gitea, github, gitlab, serve};
+use crate::support::forge::{Fault, Stands, Store, gitea, github, gitlab, serve};
 use crate::support::git_server::{GitServer, Rules};
 use crate::support::repository::Repository;
 
@@ -134,17 +134,29 @@ fn a_protected_base_gets_a_pull_request_that_holds_as_long_as_it_is_open() {
 
 #[test]
 fn a_gate_that_the_base_requires_does_not_keep_a_person_from_merging_what_is_held() {
-    for name in ["github", "gitea"] {
+    // GitLab's branches require no status by its name: one that nobody else sets would only make a pipeline wait.
+    for (name, required, gates) in [
+        ("github", "tagboat/soak", vec![("tagboat/soak", "success")]),
+        ("gitea", "tagboat/soak", vec![("tagboat/soak", "success")]),
+        ("gitea", "tagboat/*", vec![("tagboat/soak", "success")]),
+        ("gitlab", "tagboat/soak", vec![]),
+    ] {
         let scene = Scene::new(Some(name));
-        scene.store().kept().protection.required = vec!["build".to_owned(), "tagboat/soak".to_owned()];
+        scene.store().kept().protection.required = vec!["build".to_owned(), required.to_owned()];
         for (version, reason) in [("web:1.5.0", "loses sessions"), ("web:1.4.1", "slow"), ("web:1.4.1", "slow")] {
             scene.call(&["hold", version, "--reason", reason]).ended(0);
             let tip = scene.remote.tip(HEAD);
             let kept = scene.store().kept();
             let said: Vec<_> = kept.checks.iter().filter(|row| row.sha == tip).collect();
             let said: Vec<_> = said.iter().map(|row| (row.name.as_str(), row.word.as_str())).collect();
-            assert_eq!(said, [("tagboat/soak", "success")], "{name} {version}");
+            assert_eq!(said, gates, "{name} {version}");
         }
+        // A person merges it then, and it is held.
+        scene.store().merge(1).unwrap();
+        scene.store().refresh();
+        scene.call(&["run"]).ended(0);
+        let heads = scene.remote.git(&["for-each-ref", "refs/heads/tagboat/dev/*"]);
+        assert!(scene.holds("main").contains("1.4.1") && heads.is_empty(), "{name} {heads}");
     }
 }
 
@@ -248,6 +260,113 @@ fn what_somebody_else_pushed_there_is_not_overwritten_and_a_broken_file_stops_wh
     let refused = scene.call(&["hold", "web:1.4.1", "--reason", "slow"]).ended(1);
     assert!(refused.err.contains("nothing is held by this: somebody else has pushed to tagboat/@holds"), "{refused:?}");
     assert_eq!(scene.remote.tip(HEAD), tip);
+}
+
+impl Scene {
+    /// Lets a person write the file of holds on the base, as those may who need no pull request.
+    fn write(&self, text: &str, day: u8) {
+        self.remote.land("main", &[(".tagboat/holds.yaml", text)], "By hand", day);
+    }
+}
+
+const SLOW: &str = "version: 1\nholds:\n  - image: ghcr.io/acme/api\n    tag: \"2.0.0\"\n    reason: slow\n";
+
+#[test]
+fn what_conflicts_with_the_holds_of_the_base_is_made_anew_on_them() {
+    for name in [None, Some("github"), Some("gitlab"), Some("gitea")] {
+        let scene = Scene::new(name);
+        scene.call(&["hold", "web:1.5.0", "--reason", "loses sessions"]).ended(0);
+        let before = scene.remote.tip(HEAD);
+        scene.call(&["run"]).ended(0);
+        assert_eq!(scene.remote.tip(HEAD), before, "{name:?}: nothing is in its way");
+        scene.write(SLOW, 5);
+        let dry = scene.call(&["run", "--dry-run"]).ended(0);
+        assert_eq!(scene.remote.tip(HEAD), before, "{name:?} {dry:?}");
+        assert!(words(&dry.out).contains("@holds"), "{name:?} {dry:?}");
+        let ran = scene.call(&["run"]).ended(0);
+        let head = scene.holds(HEAD);
+        assert!(head.contains("loses sessions") && head.contains("slow"), "{name:?} {head} {ran:?}");
+        scene.remote.git(&["merge-base", "--is-ancestor", "main", HEAD]);
+        assert_eq!(scene.proposed(), "1.4.1", "{name:?}");
+        let made = scene.remote.tip(HEAD);
+        if name.is_some() {
+            assert_eq!(scene.store().kept().pulls.iter().filter(|pull| pull.head == HEAD).count(), 1);
+        }
+        scene.call(&["run"]).ended(0);
+        assert_eq!(scene.remote.tip(HEAD), made, "{name:?}: it is made once");
+    }
+}
+
+#[test]
+fn the_branch_of_what_was_proposed_goes_once_the_base_has_it() {
+    for name in [None, Some("github"), Some("gitlab"), Some("gitea")] {
+        let scene = Scene::new(name);
+        scene.call(&["hold", "web:1.5.0", "--reason", "loses sessions"]).ended(0);
+        scene.write(&scene.holds(HEAD), 5);
+        if name.is_some() {
+            scene.store().change(1, |pull| pull.state = Stands::Merged);
+        }
+        let ran = scene.call(&["run"]).ended(0);
+        assert!(scene.remote.at(HEAD).is_none(), "{name:?} {ran:?}");
+        assert_eq!(scene.proposed(), "1.4.1", "{name:?}");
+    }
+}
+
+#[test]
+fn what_the_base_held_and_holds_no_more_is_not_held_by_the_branch_that_proposed_it() {
+    for name in [None, Some("github")] {
+        for is_open in [false, true] {
+            let scene = Scene::new(name);
+            scene.call(&["hold", "web:1.5.0", "--reason", "loses sessions"]).ended(0);
+            scene.write(&scene.holds(HEAD), 5);
+            if let (Some(_), false) = (name, is_open) {
+                scene.store().change(1, |pull| pull.state = Stands::Merged);
+            }
+            scene.write("version: 1\nholds: []\n", 6);
+            if name.is_none() {
+                let status = scene.world.tagboat(&["status", "--repo", &scene.url, "--branch", "main"]).ended(0);
+                assert!(!words(&status.out).contains("not merged yet"), "{status:?}");
+            }
+            let ran = scene.call(&["run"]).ended(0);
+            assert_eq!(scene.proposed(), "1.5.0", "{name:?} {is_open} {ran:?}");
+            assert!(scene.remote.at(HEAD).is_none(), "{name:?} {is_open} {ran:?}");
+        }
+    }
+    // Ordered again after that, it is held again.
+    let scene = Scene::new(None);
+    scene.call(&["hold", "web:1.5.0", "--reason", "loses sessions"]).ended(0);
+    scene.write(&scene.holds(HEAD), 5);
+    scene.write("version: 1\nholds: []\n", 6);
+    scene.call(&["hold", "web:1.5.0", "--reason", "again"]).ended(0);
+    scene.call(&["run"]).ended(0);
+    assert_eq!(scene.proposed(), "1.4.1");
+}
+
+#[test]
+fn a_listing_that_fails_takes_nothing_of_it_away() {
+    let scene = Scene::new(Some("gitea"));
+    scene.call(&["hold", "web:1.5.0", "--reason", "loses sessions"]).ended(0);
+    scene.write(&scene.holds(HEAD), 5);
+    let (tip, before) = (scene.remote.tip(HEAD), scene.store().pull(1));
+    for _ in 0..8 {
+        scene.store().trap("GET", "/pulls", Fault::Before(503));
+    }
+    scene.call(&["run"]).ended(3);
+    assert_eq!((scene.remote.tip(HEAD), scene.store().pull(1).state), (tip, before.state));
+    scene.store().kept().traps.clear();
+    scene.call(&["run"]).ended(0);
+    assert_eq!((scene.remote.at(HEAD), scene.store().pull(1).state), (None, Stands::Closed), "nothing of it is left");
+}
+
+#[test]
+fn a_pass_lists_once_however_many_holds_are_proposed() {
+    let scene = Scene::new(Some("github"));
+    scene.call(&["hold", "web:1.5.0", "--reason", "x"]).ended(0);
+    scene.call(&["run"]).ended(0);
+    scene.store().requests();
+    scene.call(&["run"]).ended(0);
+    let asked = scene.store().requests();
+    assert_eq!(asked.len(), 1, "{asked:?}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use tagboat::model::environment::BranchName;
 use tagboat::model::pull_request::{CheckState, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, State};
 
+use super::around;
 use super::rules::{HOLDS, Held, holds};
 use super::setting::{BROKEN, DEPLOYS, IMAGES, Value, references, version, with_value};
 use super::upstream;
@@ -133,6 +134,8 @@ pub(super) enum Act {
     },
     /// Something happens in the other repository.
     Upstream(upstream::Deed),
+    /// Something happens around the base.
+    Around(around::Deed),
 }
 
 /// What somebody does to a head branch or its pull request right before Tagboat does something about it.
@@ -241,6 +244,7 @@ pub(super) fn act(world: &mut World, act: &Act) {
         Act::Protect(is_protected) => world.is_protected = *is_protected,
         Act::Deploy { .. } | Act::Measure { .. } => machines(world, act),
         Act::Upstream(deed) => upstream::act(world, deed),
+        Act::Around(deed) => around::act(world, deed),
         _ => pulls(world, act),
     }
 }
@@ -619,6 +623,7 @@ pub(super) fn merge(world: &mut World, nth: usize) {
         let open: Vec<usize> = (0..world.pulls.len()).filter(|index| world.pulls[*index].is_open()).collect();
         if let Some(index) = pick(&open, nth)
             && world.git.merged(&world.pulls[index].commit).is_some()
+            && around::lacking(world, &world.pulls[index].commit).is_empty()
         {
             world.tell(format!("a person merges #{}: {}", index + 1, world.pulls[index].title));
             world.merge(index, By::Person);

@@ -4,6 +4,7 @@
 //! `TAGBOAT_SEEDS`, the first one `TAGBOAT_SEED`.
 
 mod acts;
+mod around;
 mod client;
 mod ledger;
 mod play;

@@ -3,6 +3,7 @@
 use fastrand::Rng;
 
 use super::acts::{Act, Ambush};
+use super::around;
 use super::session::{Fault, KINDS};
 use super::setting::Setting;
 use super::upstream;
@@ -91,6 +92,7 @@ impl Script {
         }
         let mut script = Self { seed, setting, events };
         script.draw_upstream();
+        script.draw_around();
         script
     }
 
@@ -104,6 +106,27 @@ impl Script {
         for _ in 0..rng.usize(4..16) {
             let at = rng.usize(..=self.events.len());
             self.events.insert(at, Event::Act(Act::Upstream(upstream::Deed::draw(&mut rng))));
+        }
+    }
+}
+
+impl Script {
+    /// Lets the base require statuses, and people call head branches otherwise or squash them, in one of five worlds.
+    fn draw_around(&mut self) {
+        let mut rng = Rng::with_seed(self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x6172_6f75_6e64_2121);
+        if rng.u8(..5) > 0 {
+            return;
+        }
+        if self.setting.forge.is_some() {
+            self.setting.around = around::Drawn::draw(&mut rng);
+        }
+        // Under which names something was refused before, only the cache knows where no listing tells of it; here is none.
+        if let Some(forge) = &mut self.setting.forge {
+            forge.told_closed = 100;
+        }
+        for _ in 0..rng.usize(1..8) {
+            let at = rng.usize(..=self.events.len());
+            self.events.insert(at, Event::Act(Act::Around(around::Deed::draw(&mut rng))));
         }
     }
 }

@@ -6,12 +6,14 @@ use fastrand::Rng;
 use jiff::Timestamp;
 use jiff::civil::{Date, Weekday};
 
-use super::upstream;
+use super::{around, upstream};
 
 /// The images; with a group, the first two move together.
 pub(super) const IMAGES: [&str; 3] = ["ghcr.io/acme/web", "ghcr.io/acme/api", "ghcr.io/acme/tool"];
 /// The versions that every repository begins with.
 pub(super) const FIRST: &str = "1.4.0";
+/// What a second place of an image may begin with instead.
+pub(super) const BEHIND: &str = "1.3.0";
 
 /// How an environment is published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +84,8 @@ pub(super) struct Env {
     pub(super) on_failure: Option<OnFailure>,
     /// How many places each image has in it.
     pub(super) places: [usize; 3],
+    /// Whether the second place of an image begins behind the first.
+    pub(super) behind: [bool; 3],
 }
 
 /// How a forge merges.
@@ -121,6 +125,8 @@ pub(super) struct Setting {
     pub(super) forge: Option<ForgeSetting>,
     /// An environment of another repository that comes before the first one.
     pub(super) upstream: Option<upstream::Drawn>,
+    /// What the base requires.
+    pub(super) around: around::Drawn,
     pub(super) start: Timestamp,
 }
 
@@ -170,12 +176,18 @@ impl Setting {
                 wants_checks: rng.u8(..3) > 0,
             }),
             upstream: None,
+            around: around::Drawn::default(),
             start,
         }
     }
 
     /// Writes `.tagboat.yaml`.
     pub(super) fn config(&self) -> String {
+        self.config_with(None)
+    }
+
+    /// Writes it with what the names of head branches begin with.
+    pub(super) fn config_with(&self, prefix: Option<&str>) -> String {
         let mut text =
             "version: 1\nimages:\n  - match: ghcr.io/acme/*\n    semver: 1.x\n    ignore: ['-debug$']\n".to_owned();
         if self.pins {
@@ -187,8 +199,11 @@ impl Setting {
         if self.has_group {
             let _infallible = writeln!(text, "groups:\n  - name: shop\n    images: [{}, {}]", IMAGES[0], IMAGES[1]);
         }
-        if self.forge.is_some_and(|forge| !forge.wants_checks) {
-            text.push_str("pullRequest: {allowNoChecks: true}\n");
+        let allows = self.forge.is_some_and(|forge| !forge.wants_checks).then(|| "allowNoChecks: true".to_owned());
+        let prefix = prefix.map(|prefix| format!("branchPrefix: {prefix}"));
+        let style: Vec<String> = allows.into_iter().chain(prefix).collect();
+        if !style.is_empty() {
+            let _infallible = writeln!(text, "pullRequest: {{{}}}", style.join(", "));
         }
         text.push_str("environments:\n");
         for (index, environment) in self.environments.iter().enumerate() {
@@ -268,7 +283,7 @@ impl Setting {
     /// Whether a version fails wherever it runs.
     pub(super) fn is_sick(&self, tag: &str) -> bool {
         let sick = self.sick.zip(version(tag));
-        sick.is_some_and(|(sick, [_, minor, _])| tag != FIRST && minor % 4 == sick)
+        sick.is_some_and(|(sick, [_, minor, _])| ![FIRST, BEHIND].contains(&tag) && minor % 4 == sick)
     }
 
     /// Returns every file that the repository begins with.
@@ -277,7 +292,10 @@ impl Setting {
         for environment in &self.environments {
             let mut together = Vec::new();
             for (image, name) in IMAGES.iter().enumerate().take(self.images) {
-                let values = vec![format!("{name}:{FIRST}"); environment.places[image]];
+                let mut values = vec![format!("{name}:{FIRST}"); environment.places[image]];
+                if let Some(second) = values.get_mut(1).filter(|_| environment.behind[image]) {
+                    *second = format!("{name}:{BEHIND}");
+                }
                 if self.has_group && self.in_one_file && image < 2 {
                     together.extend(values);
                 } else {
@@ -356,6 +374,9 @@ impl Env {
             (from, from.saturating_add(jiff::Span::new().days(rng.i64(0..3))))
         });
         let places = std::array::from_fn(|_| if rng.u8(..5) == 0 { 2 } else { 1 });
+        // Drawn beside the others, which stay what they were for every seed.
+        let mut aside = rng.clone();
+        let behind = std::array::from_fn(|_| aside.bool());
         Self {
             name,
             after: after.to_vec(),
@@ -367,6 +388,7 @@ impl Env {
             asks: Asks::default(),
             on_failure: None,
             places,
+            behind,
         }
     }
 

@@ -10,6 +10,7 @@ use tagboat::model::pull_request::{CheckState, Marker, State};
 use tokio::runtime::Runtime;
 
 use super::acts;
+use super::around;
 use super::ledger::{Place, Step};
 use super::play::{Shared, pass};
 use super::rules::{HOLDS, holds, is_no_news};
@@ -122,6 +123,8 @@ fn calm(world: &Shared, runtime: &Runtime) -> Option<Rest> {
             return None;
         }
         if locked.effects == before {
+            let found = around::is_judged(&locked);
+            locked.judge(found);
             let now = locked.now;
             let outcome = outcome.unwrap_or_default();
             let earliest = outcome.proposals.iter().filter_map(|proposal| proposal.earliest);
@@ -201,7 +204,7 @@ fn plan(world: &World) -> Plan {
     let open = heads.filter(|(name, _)| world.setting.forge.is_none() || world.open_of(name).is_some());
     // What was to go back may stand there for a person long after the time in which a failure counts.
     let open = open.filter(|(_, tip)| Way::of(&world.git.commit(tip).message) != Way::Return);
-    (world.runs(), open.map(|(name, tip)| (name.to_string(), world.brings(tip))).collect())
+    (world.runs(), open.map(|(name, tip)| (around::plain_name(name.as_str()), world.brings(tip))).collect())
 }
 
 /// Compares what came of the faults with what a clean run makes.
@@ -281,7 +284,11 @@ fn merge_what_people_merge(world: &mut World) {
     let open: Vec<usize> = (0..world.pulls.len()).filter(|index| world.pulls[*index].is_open()).collect();
     for index in open {
         let commit = world.pulls[index].commit.clone();
-        if is_untouched(world, index) && is_for_people(world, &commit) && world.git.merged(&commit).is_some() {
+        if is_untouched(world, index)
+            && is_for_people(world, &commit)
+            && world.git.merged(&commit).is_some()
+            && around::lacking(world, &commit).is_empty()
+        {
             world.tell(format!("a person merges #{}: {}", index + 1, world.pulls[index].title));
             world.merge(index, By::Person);
         }

@@ -53,6 +53,11 @@ impl MemoryTags {
         self.broken.lock().unwrap().insert(image.parse().unwrap(), reason.to_owned());
     }
 
+    /// Lets questions about an image be answered again.
+    pub(crate) fn mend_image(&self, image: &str) {
+        self.broken.lock().unwrap().remove(&image.parse().unwrap());
+    }
+
     /// The digest that this registry gives a tag: made from its name, so that tests can foretell it.
     pub(crate) fn digest(image: &str, tag: &str) -> String {
         let text = format!("{image}:{tag}");

@@ -2,12 +2,14 @@
 //!
 //! `scenarios!(KIND)` makes one test of each. They see the fake's store alone, never a forge's protocol.
 
+pub(in crate::forge) mod asking;
 pub(in crate::forge) mod faults;
 pub(in crate::forge) mod merging;
 pub(in crate::forge) mod opening;
 pub(in crate::forge) mod ordering;
 pub(in crate::forge) mod people;
 pub(in crate::forge) mod refusing;
+pub(in crate::forge) mod saying;
 pub(in crate::forge) mod signing;
 pub(in crate::forge) mod texts;
 
@@ -113,7 +115,16 @@ impl Stage {
         self.outcome_of(Mode::Act, mirror, hour).await
     }
 
+    /// Runs a pass with a client that lives on from pass to pass, as that of a service does.
+    async fn outcome_with(&self, forge: &Arc<dyn Forge>, hour: u32) -> Outcome {
+        self.outcome_by(Arc::clone(forge), Mode::Act, "mirror", hour).await
+    }
+
     async fn outcome_of(&self, mode: Mode, mirror: &str, hour: u32) -> Outcome {
+        self.outcome_by((self.kind.client)(&self.address), mode, mirror, hour).await
+    }
+
+    async fn outcome_by(&self, forge: Arc<dyn Forge>, mode: Mode, mirror: &str, hour: u32) -> Outcome {
         let url = RemoteUrl::from_path(&self.store.repository.folder);
         let mirror = Mirror::open(&self.scratch.path(mirror), url, Access::None, environment(None)).unwrap();
         let ssh = self.ssh.as_ref().map(|text| SshKey::read(&text.as_str().into()).map_err(|error| error.to_string()));
@@ -123,7 +134,7 @@ impl Stage {
             remote,
             tags: &self.tags,
             now: &format!("2026-11-20T{hour:02}:00:00Z"),
-            publishing: Publishing::Forge((self.kind.client)(&self.address)),
+            publishing: Publishing::Forge(forge),
         }
         .pass_with(&cache.unwrap_or_else(tagboat::pass::setup::no_cache), mode)
         .await
@@ -196,6 +207,9 @@ impl Stage {
 macro_rules! scenarios {
     ($kind:expr) => {
         $crate::forge::scenarios::scenarios! { @ $kind;
+            asking:
+                a_long_list_is_read_whole_again_only_where_its_newest_page_changed
+                a_proposed_hold_costs_no_list_of_its_own;
             faults:
                 a_listing_that_fails_changes_nothing
                 an_opening_whose_answer_was_lost_is_not_repeated
@@ -264,13 +278,22 @@ macro_rules! scenarios {
                 remembers_on_which_branch_it_was_refused_and_asks_seldom
                 keeps_the_branch_that_alone_tells_of_a_refusal
                 the_newest_pull_request_decides_whether_a_version_is_refused
+                a_copied_body_is_no_pull_request_of_tagboat_s
+                a_copied_body_on_another_branch_refuses_nothing
                 what_is_open_into_the_former_branch_of_its_environment_is_closed
                 what_a_person_holds_into_the_former_branch_stays_and_nothing_doubles_it
                 what_stands_under_an_earlier_prefix_goes_on_there
                 what_became_unnecessary_under_an_earlier_prefix_is_closed
                 what_nobody_follows_any_more_under_an_earlier_prefix_is_closed
+                what_an_environment_left_that_is_no_more_is_closed_under_an_earlier_prefix
+                nothing_is_committed_while_pull_requests_may_not_be_read
                 goes_on_once_a_person_s_fix_was_squashed_onto_the_base
                 what_was_taken_back_on_its_branch_is_a_person_s_until_that_is_closed;
+            saying:
+                a_gate_takes_back_what_it_said_while_a_person_holds_it
+                a_gate_takes_back_what_it_said_while_the_image_cannot_be_asked_about
+                what_stays_passed_is_not_taken_back
+                the_gates_of_an_order_that_a_person_merges_are_judged_by_every_pass;
             signing:
                 commits_that_the_forge_signs_live_as_any_other
                 what_a_person_adds_to_a_commit_of_the_forge_is_theirs
@@ -281,6 +304,7 @@ macro_rules! scenarios {
                 titles_bodies_and_messages_follow_the_templates
                 release_notes_of_the_same_forge_are_told_once_and_mean_nothing
                 release_notes_that_cannot_be_had_hold_nothing_up
+                release_notes_of_many_images_are_asked_for_ten_times_in_a_pass
                 no_name_and_no_tag_closes_an_issue
                 versions_are_linked_and_say_when_they_were_published
                 a_body_is_cut_to_what_the_forge_takes;

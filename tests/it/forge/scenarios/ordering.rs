@@ -6,6 +6,7 @@ use tagboat::git::Remote;
 use tagboat::git::access::Access;
 use tagboat::git::mirror::Mirror;
 use tagboat::git::url::RemoteUrl;
+use tagboat::model::environment::Publish;
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
 use tagboat::pass::order::Order;
@@ -18,6 +19,10 @@ use crate::support::repository::environment;
 
 impl Stage {
     async fn order(&self, hour: u32, order: Order) -> Outcome {
+        self.order_as(hour, order, Said::default()).await
+    }
+
+    async fn order_as(&self, hour: u32, order: Order, said: Said<'_>) -> Outcome {
         let url = RemoteUrl::from_path(&self.store.repository.folder);
         let mirror = Mirror::open(&self.scratch.path("orders"), url, Access::None, environment(None)).unwrap();
         let remote: Arc<dyn Remote> = Arc::new(mirror);
@@ -27,7 +32,7 @@ impl Stage {
             now: &format!("2026-11-20T{hour:02}:00:00Z"),
             publishing: Publishing::Forge((self.kind.client)(&self.address)),
         }
-        .order(&order, Said { by: Some("ada"), reason: Some("needed now"), ..Said::default() })
+        .order(&order, Said { by: Some("ada"), reason: Some("needed now"), ..said })
         .await
         .unwrap()
     }
@@ -36,6 +41,13 @@ impl Stage {
         let (image, tag) = (WEB.parse().unwrap(), tag.parse().unwrap());
         let environment = "prod".into();
         self.order(hour, Order::Promote { environment, image, tag, at_once: true, skipped: [].into() }).await
+    }
+
+    /// Orders a version as a pull request that a person merges, whatever the environment says.
+    pub(super) async fn promote_for_a_person(&self, hour: u32, tag: &str) {
+        let (image, tag) = (WEB.parse().unwrap(), tag.parse().unwrap());
+        let order = Order::Promote { environment: "prod".into(), image, tag, at_once: false, skipped: [].into() };
+        self.order_as(hour, order, Said { publish: Some(Publish::PullRequest), ..Said::default() }).await;
     }
 
     /// Runs a pass; what it says of the order.
@@ -146,8 +158,16 @@ pub(in crate::forge) async fn gates_that_hold_no_order_up_say_so_on_its_head(kin
         stage.order(8, Order::Promote { environment, image, tag, at_once: true, skipped }).await;
         let all = [row("tagboat/windows", "passed"), row("tagboat/manual", "skipped by ada")];
         assert_eq!(said(&stage), all, "{publish}");
-        stage.outcome("mirror", 9).await;
+        stage.outcome("mirror", 8).await;
         assert_eq!(said(&stage), all, "{publish}: a pass adds nothing");
+        // The window closes; that a gate was skipped is the order's word, and whoever pushes can write another one.
+        stage.outcome("mirror", 9).await;
+        assert_eq!(said(&stage).len(), 3, "{publish}: {:?}", said(&stage));
+        assert_eq!((said(&stage)[2].0.as_str(), said(&stage)[2].1.as_str()), ("tagboat/windows", kind.statuses[1]));
+        says(&stage, "Tagboat-Skip: manual", "Tagboat-Skip: manual, windows");
+        stage.outcome("mirror", 9).await;
+        stage.outcome("mirror", 8).await;
+        assert_eq!(said(&stage), [], "{publish}: nothing is said of what somebody forged");
 
         let stage = Stage::new(kind, &gates);
         stage.push("main", "prod/web.yaml", &manifest("1.5.0"));

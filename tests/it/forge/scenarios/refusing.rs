@@ -4,7 +4,7 @@ use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
 
 use crate::forge::scenarios::{AUTO, HEAD, Kind, PLAIN, Stage, manifest};
-use crate::support::forge::Stands;
+use crate::support::forge::{Fault, Pull, Stands};
 
 impl Stage {
     /// Lets a person write another configuration: what is said of the environment, and what stands below.
@@ -34,6 +34,15 @@ impl Stage {
         assert!(reason.contains("closed by a person in #"), "{reason} {:#?}", outcome.proposals);
         assert!(self.states().iter().all(|state| *state == Stands::Closed), "{:?}", self.states());
         assert_eq!(outcome.commits, [], "{:#?}", outcome.proposals);
+    }
+}
+
+impl Stage {
+    async fn is_refused_by_the_first(&self, what: &str) {
+        let outcome = self.outcome("mirror", 9).await;
+        let said: Vec<&str> = outcome.proposals.iter().filter_map(|one| one.reason.as_deref()).collect();
+        assert!(said.iter().any(|said| said.contains("closed by a person in #1:")), "{what}: {:#?}", outcome.proposals);
+        assert_eq!((self.runs(), outcome.commits.len()), ("1.4.0".to_owned(), 0), "{what}");
     }
 }
 
@@ -174,12 +183,17 @@ pub(in crate::forge) async fn what_stands_under_an_earlier_prefix_goes_on_there(
     let only = stage.only();
     assert_eq!((only.head.as_str(), only.title.as_str()), (HEAD, "prod: update web to 1.6.0"));
     assert_eq!(stage.acts(10).await, Some(Action::Unchanged));
+    // What its file holds by now is under it, too.
+    stage.push("main", "prod/web.yaml", &(manifest("1.4.0") + "# here\n"));
+    assert_eq!(stage.acts(10).await, Some(Action::Updated));
+    stage.store.repository.git(&["merge-base", "--is-ancestor", "main", HEAD]);
+    assert_eq!(stage.acts(10).await, Some(Action::Unchanged));
     stage.label(1, "tagboat/hold");
     assert_eq!(stage.acts(11).await, Some(Action::LeftAlone));
     stage.store.change(1, |pull| pull.labels.clear());
     stage.check("build", kind.words[0]);
     assert_eq!(stage.acts(12).await, Some(Action::Merged));
-    assert_eq!((stage.runs(), stage.store.at(HEAD)), ("1.6.0".to_owned(), None));
+    assert!(stage.runs().starts_with("1.6.0\n") && stage.store.at(HEAD).is_none());
     stage.list(&["1.4.0", "1.5.0", "1.6.0", "1.7.0"]);
     assert_eq!(stage.acts(13).await, Some(Action::Opened));
     assert_eq!(stage.pulls()[1].head, "bots/tagboat-prod/ghcr.io-acme-web");
@@ -204,6 +218,73 @@ pub(in crate::forge) async fn what_nobody_follows_any_more_under_an_earlier_pref
     stage.tags.set("ghcr.io/acme/api", ["1.4.0"]);
     assert_eq!(stage.acts(9).await, Some(Action::Closed));
     assert_eq!((stage.states(), stage.store.at(HEAD)), (vec![Stands::Closed], None));
+}
+
+impl Stage {
+    /// Lets a person rename the environment and change the prefix in one commit.
+    fn rename_all(&self) {
+        let text = String::from_utf8(self.store.repository.show("main", ".tagboat.yaml")).unwrap();
+        let text = text.replace("name: prod", "name: live").replace("pullRequest: {nativeAutoMerge: true}\n", "");
+        self.push("main", ".tagboat.yaml", &format!("{text}pullRequest: {{branchPrefix: bots/}}\n"));
+    }
+
+    fn stands(outcome: &Outcome, head: &str) -> Option<(Action, String)> {
+        let own = outcome.proposals.iter().find(|proposal| proposal.branch.as_deref() == Some(head));
+        own.map(|own| (own.action, own.reason.clone().unwrap_or_default()))
+    }
+}
+
+pub(in crate::forge) async fn what_an_environment_left_that_is_no_more_is_closed_under_an_earlier_prefix(kind: Kind) {
+    const THEIRS: &str = "other/prod/ghcr.io-acme-web";
+    let stage = Stage::merging(kind).await;
+    // Somebody else's Tagboat works here, too, by a configuration of its own.
+    stage.store.repository.git(&["branch", THEIRS, HEAD]);
+    stage.store.open(Pull { head: THEIRS.to_owned(), ..stage.only() }).unwrap();
+    stage.rename_all();
+    let outcome = stage.outcome("mirror", 9).await;
+    assert_eq!(Stage::stands(&outcome, HEAD).map(|one| one.0), Some(Action::Closed), "{:#?}", outcome.proposals);
+    assert_eq!((stage.store.pull(1).state, stage.store.at(HEAD)), (Stands::Closed, None));
+    assert_eq!(Stage::stands(&outcome, "bots/live/ghcr.io-acme-web").map(|one| one.0), Some(Action::Opened));
+    assert!(stage.store.at(THEIRS).is_some());
+    assert_eq!(stage.store.pull(2).state, Stands::Open);
+
+    // What a person has pushed to is theirs, and is told of.
+    let stage = Stage::merging(kind).await;
+    stage.push(HEAD, "notes", "mine");
+    stage.rename_all();
+    let (action, reason) = Stage::stands(&stage.outcome("mirror", 9).await, HEAD).unwrap();
+    assert_eq!((action, stage.store.pull(1).state), (Action::LeftAlone, Stands::Open));
+    assert!(reason.contains("somebody else has pushed"), "{reason}");
+}
+
+pub(in crate::forge) async fn a_forge_merges_nothing_that_an_environment_left_which_is_no_more(
+    kind: Kind,
+    required: &str,
+) {
+    for is_theirs in [false, true] {
+        let stage = Stage::armed(kind, required).await;
+        if is_theirs {
+            stage.push(HEAD, "notes", "mine");
+        }
+        stage.rename_all();
+        stage.acts(10).await;
+        assert!(stage.store.kept().armed.is_empty());
+        let stands = if is_theirs { Stands::Open } else { Stands::Closed };
+        assert_eq!(stage.store.pull(1).state, stands);
+    }
+}
+
+pub(in crate::forge) async fn nothing_is_committed_while_pull_requests_may_not_be_read(kind: Kind) {
+    let stage = Stage::refused(kind, "    publish: pullRequest\n").await;
+    stage.configure("    publish: commit\n", "");
+    for _ in 0..4 {
+        stage.store.trap("GET", "", Fault::Before(403));
+    }
+    let (action, reason) = stage.pass(9).await;
+    assert_eq!((action, stage.runs()), (Some(Action::Waiting), "1.4.0".to_owned()), "{reason}");
+    assert!(reason.contains("let the credential read pull requests, or say with `--forge plain`"), "{reason}");
+    stage.store.kept().traps.clear();
+    stage.is_refused(10).await;
 }
 
 /// Squashes what stands on the head branch into the base, as the forge does.
@@ -251,7 +332,7 @@ pub(in crate::forge) async fn what_was_taken_back_on_its_branch_is_a_person_s_un
 
 impl Stage {
     /// Lets so many others come and go that no listing tells of what was closed before.
-    fn bury(&self) {
+    pub(super) fn bury(&self) {
         let sha = self.store.at("main").unwrap();
         for number in self.pulls().len() as u64 + 1..=120 {
             let mut other = self.store.pull(1);
@@ -362,4 +443,67 @@ pub(in crate::forge) async fn keeps_the_branch_that_alone_tells_of_a_refusal(kin
     stage.outcome("fourth", 13).await;
     let newest = stage.pulls().pop().unwrap();
     assert_eq!((stage.store.at(HEAD), newest.state, newest.number), (None, Stands::Open, 121));
+}
+
+/// A person copies the body of what was refused into a pull request of their own, from a branch that is called as Tagboat would call it
+/// under another prefix, or otherwise.
+pub(in crate::forge) async fn a_copied_body_is_no_pull_request_of_tagboat_s(kind: Kind) {
+    for head in ["evil", "x/prod/ghcr.io-acme-web"] {
+        let git = |stage: &Stage| {
+            stage.store.repository.git(&["branch", head, "main"]);
+            stage.push(head, "notes", "mine");
+        };
+        let copy = |stage: &Stage| {
+            let (title, body) = (stage.pulls()[0].title.clone(), stage.pulls()[0].body.clone());
+            let pull = Pull {
+                title,
+                body,
+                head: head.to_owned(),
+                state: Stands::Open,
+                merged: None,
+                ..stage.pulls()[0].clone()
+            };
+            stage.store.open(pull).unwrap();
+        };
+        // It takes no refusal back, open, merged, or closed as if Tagboat had done so.
+        let stage = Stage::refused(kind, AUTO).await;
+        git(&stage);
+        copy(&stage);
+        stage.is_refused_by_the_first(head).await;
+        stage.store.change(2, |pull| {
+            (pull.state, pull.merged) = (Stands::Merged, Some(pull.sha.clone()));
+        });
+        stage.is_refused_by_the_first(head).await;
+        stage.store.change(2, |pull| {
+            (pull.state, pull.merged) = (Stands::Closed, None);
+            pull.body = pull.body.replace("\"withdrawn\":false", "\"withdrawn\":true");
+        });
+        stage.is_refused_by_the_first(head).await;
+        assert_eq!(stage.pulls().len(), 2, "{head}");
+
+        // Nor is it the pull request that stands, or in the way of it.
+        let stage = Stage::new(kind, AUTO);
+        stage.acts(8).await;
+        git(&stage);
+        copy(&stage);
+        stage.store.repository.git(&["update-ref", "-d", &format!("refs/heads/{HEAD}")]);
+        stage.store.refresh();
+        stage.label(1, "tagboat/retry");
+        let theirs = stage.store.at(head);
+        assert_eq!(stage.acts(9).await, Some(Action::Opened), "{head}");
+        assert_eq!(stage.acts(10).await, Some(Action::Unchanged), "{head}");
+        assert_eq!(stage.states(), [Stands::Closed, Stands::Open, Stands::Open]);
+        assert_eq!((stage.pulls()[2].head.as_str(), stage.store.at(head)), (HEAD, theirs));
+    }
+}
+
+/// What a person has closed on a branch of their own refuses nothing.
+pub(in crate::forge) async fn a_copied_body_on_another_branch_refuses_nothing(kind: Kind) {
+    let stage = Stage::merging(kind).await;
+    stage.store.repository.git(&["branch", "evil", "main"]);
+    stage.push("evil", "notes", "mine");
+    let pull = Pull { head: "evil".to_owned(), state: Stands::Open, ..stage.pulls()[0].clone() };
+    stage.store.open(pull).unwrap();
+    stage.close(2);
+    assert_eq!(stage.acts(9).await, Some(Action::Merged));
 }

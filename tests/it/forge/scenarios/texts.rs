@@ -2,7 +2,7 @@
 
 use tagboat::model::proposal::Action;
 
-use crate::forge::scenarios::{AUTO, HEAD, Kind, PLAIN, Stage, WEB};
+use crate::forge::scenarios::{AUTO, HEAD, Kind, PLAIN, Stage, WEB, manifest};
 use crate::support::forge::Fault;
 
 pub(in crate::forge) async fn titles_bodies_and_messages_follow_the_templates(kind: Kind) {
@@ -59,6 +59,31 @@ pub(in crate::forge) async fn release_notes_of_the_same_forge_are_told_once_and_
         asked,
         "nothing is asked about what stands"
     );
+}
+
+pub(in crate::forge) async fn release_notes_of_many_images_are_asked_for_ten_times_in_a_pass(kind: Kind) {
+    let stage = Stage::new(kind, PLAIN);
+    let host = stage.address.strip_prefix("http://").unwrap();
+    for number in 0..12 {
+        let image = format!("ghcr.io/acme/web{number}");
+        let source = format!("https://{host}/{}acme/web{number}", kind.below);
+        for tag in ["1.4.0", "1.5.0"] {
+            stage.tags.label(&image, tag, &source, "0123456789abcdef");
+        }
+        stage.tags.set(&image, ["1.4.0", "1.5.0"]);
+        let file = format!("prod/web{number}.yaml");
+        stage.push("main", &file, &manifest("1.4.0").replace(WEB, &image));
+    }
+    stage.requests();
+    let outcome = stage.outcome("mirror", 8).await;
+    let opened = outcome.proposals.iter().filter(|proposal| proposal.action == Action::Opened).count();
+    let asked: Vec<String> = stage
+        .store
+        .requests()
+        .into_iter()
+        .filter(|line| line.starts_with("GET ") && line.contains("/releases"))
+        .collect();
+    assert_eq!((opened, asked.len()), (13, 10), "{asked:#?}");
 }
 
 pub(in crate::forge) async fn release_notes_that_cannot_be_had_hold_nothing_up(kind: Kind) {

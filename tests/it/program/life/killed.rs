@@ -68,4 +68,11 @@ stories! {
     replaced_by_a_group REPLACED_BY_A_GROUP
     rolled_back_by_order ROLLED_BACK_BY_ORDER
     promoted_by_order PROMOTED_BY_ORDER
+    proposed_to_be_held PROPOSED_TO_BE_HELD
+    held_anew_on_a_base_that_moved HELD_ANEW_ON_A_BASE_THAT_MOVED
+    held_by_the_base_in_the_end HELD_BY_THE_BASE_IN_THE_END
+    returned_onto_a_protected_base RETURNED_ONTO_A_PROTECTED_BASE
+    rolled_back_on_a_branch_of_its_own ROLLED_BACK_ON_A_BRANCH_OF_ITS_OWN
+    closed_with_its_environment CLOSED_WITH_ITS_ENVIRONMENT
+    refused_and_then_committed REFUSED_AND_THEN_COMMITTED
 }

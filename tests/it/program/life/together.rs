@@ -31,4 +31,7 @@ stories! {
     try_one_again TRIED_AGAIN_BY_A_LABEL
     make_signed_ones SIGNED_BY_THE_FORGE
     let_the_forge_merge MERGED_BY_THE_FORGE_OR_TAKEN_BACK
+    propose_to_hold PROPOSED_TO_BE_HELD
+    hold_anew_on_a_base_that_moved HELD_ANEW_ON_A_BASE_THAT_MOVED
+    return_onto_a_protected_base RETURNED_ONTO_A_PROTECTED_BASE
 }

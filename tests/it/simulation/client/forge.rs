@@ -12,9 +12,9 @@ use tagboat::model::pull_request::{
 };
 
 use super::{Client, NotHeard, name, nothing};
-use crate::simulation::rules;
 use crate::simulation::world::forge::Pull;
 use crate::simulation::world::{Report, World};
+use crate::simulation::{around, rules};
 
 /// Returns the position of a pull request.
 fn index_of(pull_request: &PullRequest) -> usize {
@@ -94,12 +94,19 @@ impl Forge for Client {
         let index = index_of(pull_request);
         self.ambush(&pull_request.head);
         let done = self.call("rewriting a pull request", true, nothing, |world, id| {
-            let found = rules::touch(world, id, index, "rewrites");
-            world.judge(found);
+            let pull = &world.pulls[index];
+            // What was said of its gates is noted where nobody sees it, also on what a person holds.
+            let is_note = pull.title == title && shown(&pull.body) == shown(body);
+            if !is_note {
+                let found = rules::touch(world, id, index, "rewrites");
+                world.judge(found);
+            }
             let name = name(&world.sessions[id]);
             let told = world.brings(&world.pulls[index].commit);
             let pull = &mut world.pulls[index];
-            pull.told = told;
+            if !is_note {
+                pull.told = told;
+            }
             (pull.title, pull.body) = (title.to_owned(), body.to_owned());
             pull.is_withdrawn = marker::read(body).is_some_and(|marker| marker.withdrawn);
             pull.is_rewritten = false;
@@ -165,6 +172,7 @@ impl Forge for Client {
                 approvals: u32::try_from(pull.approving()).unwrap(),
                 blocked: world.git.merged(&pull.commit).is_none().then(|| "it has conflicts".to_owned()),
                 labels: pull.labels.clone(),
+                required: world.setting.around.required.clone(),
                 ..Readiness::default()
             };
             let commit = pull.commit.clone();
@@ -184,6 +192,9 @@ impl Forge for Client {
             }
             if world.git.merged(head).is_none() {
                 return Merge::NotReady("it has conflicts".to_owned());
+            }
+            if let Some(missing) = around::lacking(world, head).first() {
+                return Merge::NotReady(format!("the base requires {missing}"));
             }
             let found = rules::merge(world, id, index);
             world.judge(found);
@@ -214,6 +225,12 @@ impl Forge for Client {
             }
         });
         self.ask(done)
+    }
+
+    fn required<'a>(&'a self, _: &'a BranchName) -> Asked<'a, BTreeSet<String>> {
+        let required = self
+            .call("asking what the base requires", false, nothing, |world, _| world.setting.around.required.clone());
+        self.ask(required)
     }
 
     fn make<'a>(&'a self, _: &'a tagboat::model::commit::NewCommit) -> Asked<'a, MadeCommit> {
@@ -254,4 +271,9 @@ fn listed(world: &World, commit: &CommitId) -> Vec<Check> {
         time: Some(report.at),
     };
     world.checks.get(commit).into_iter().flatten().map(check).collect()
+}
+
+/// Returns what people see of a body.
+fn shown(body: &str) -> &str {
+    body.split("<!-- tagboat: ").next().unwrap_or_default()
 }

@@ -2,9 +2,12 @@
 
 use jiff::Timestamp;
 use tagboat::model::commit::CommitId;
+use tagboat::model::environment::BranchName;
 
+use super::{Verdict, violated};
 use crate::simulation::setting::IMAGES;
 use crate::simulation::world::World;
+use crate::simulation::world::git::differences;
 
 /// The file in which people hold versions.
 pub(in crate::simulation) const HOLDS: &str = ".tagboat/holds.yaml";
@@ -29,6 +32,44 @@ pub(super) fn held(
             && hold.until.as_ref().is_none_or(|until| until.parse::<Timestamp>().is_ok_and(|until| now < until))
     });
     found.map(|hold| format!("{hold:?}"))
+}
+
+/// Whether a pass that moves or removes the branch of proposed holds keeps what it proposes, unless the base has had it since.
+pub(super) fn moved(world: &World, name: &BranchName, new: Option<&CommitId>) -> Verdict {
+    let path = tagboat::model::file::RepoPath::new(HOLDS).expect("the path is plain");
+    let at = |commit: &CommitId| -> Vec<(String, String, Option<String>)> {
+        let text = world.git.tree(commit).get(&path).map(|blob| world.git.text(blob)).unwrap_or_default();
+        holds(text).into_iter().map(|hold| (hold.image, hold.tag, hold.environment)).collect()
+    };
+    let Some(old) = world.git.heads.get(name) else {
+        return violated("what was ordered stays", format!("{name} is made by a pass"));
+    };
+    let fork = world.git.fork(old, &world.git.main);
+    let (before, there) = (at(&fork), at(old));
+    let mut since: Vec<_> = Vec::new();
+    for (id, _) in world.git.line(&world.git.main).take_while(|(id, _)| **id != fork) {
+        since.extend(at(id));
+    }
+    let mut proposed = there.iter().filter(|hold| !before.contains(hold));
+    let after = match new {
+        Some(new) => {
+            let made = world.git.commit(new);
+            let base = world.git.tree(&made.parents[0]);
+            if differences(base, &made.tree).any(|(changed, ..)| *changed != path) {
+                return violated("only references change", format!("{name} changes more than {HOLDS}"));
+            }
+            let (after, base) = (at(new), at(&made.parents[0]));
+            if let Some(hold) = after.iter().find(|hold| !there.contains(hold) && !base.contains(hold)) {
+                return violated("what was ordered stays", format!("{name} holds {hold:?}, which nobody ordered"));
+            }
+            after
+        }
+        None => Vec::new(),
+    };
+    match proposed.find(|hold| !after.contains(hold) && !since.contains(hold)) {
+        Some(hold) => violated("what was ordered stays", format!("{name} loses {hold:?}")),
+        None => Ok(()),
+    }
 }
 
 /// An entry of the file of holds, read line by line.

@@ -6,7 +6,7 @@ use tagboat::model::commit::CommitId;
 use tagboat::model::environment::BranchName;
 use tagboat::model::pull_request::{CheckState, LABEL_HOLD, LABEL_RETRY, State};
 
-use super::{HOLDS, Stage, Verdict, changed, judge, landed, returns, violated};
+use super::{HOLDS, Stage, Verdict, changed, holds, judge, landed, returns, violated};
 use crate::simulation::ledger::Step;
 use crate::simulation::session::Session;
 use crate::simulation::world::forge::Pull;
@@ -18,7 +18,7 @@ pub(in crate::simulation) fn push_head(world: &World, id: usize, name: &BranchNa
     let session = &world.sessions[id];
     let round = &session.round;
     // What the branch of proposed holds brings is read from the branch; who pushed to it is judged below.
-    let is_of_holds = name.as_str().ends_with("/@holds");
+    let is_of_holds = name.as_str().ends_with("@holds");
     if !round.has_heads || (world.setting.forge.is_some() && round.listed.is_none() && !is_of_holds) {
         return violated("no half facts", format!("{name} is moved although not everything was listed"));
     }
@@ -36,6 +36,9 @@ pub(in crate::simulation) fn push_head(world: &World, id: usize, name: &BranchNa
     }
     if is_labelled(session, name) {
         return violated("a person's hold is heeded", format!("{name} is moved although its pull request is held"));
+    }
+    if is_of_holds && session.by.is_pass() {
+        return holds::moved(world, name, new);
     }
     let Some(new) = new else { return Ok(()) };
     let made = world.git.commit(new);

@@ -12,7 +12,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::support::forge::description::{self, Exchange};
-use crate::support::forge::{CheckRow, DeploymentRow, Fault, Modes, NOW, Pull, Stands, Store, comment_id, graphql};
+use crate::support::forge::{
+    CheckRow, DeploymentRow, Fault, Modes, NOW, Pull, Stands, Store, comment_id, graphql, runs,
+};
 
 /// Returns the fake over a store.
 pub(crate) fn router(store: Arc<Store>) -> Router {
@@ -290,8 +292,21 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
         }
         ("GET", ["commits", sha, "check-runs"]) => {
             assert_eq!(asked.query("filter"), Some("latest"));
-            let rows: Vec<Value> = newest(store, sha, true).iter().map(run).collect();
+            let all = runs::of(store, sha, newest(store, sha, true));
+            let app = || filled(&WHOLE["integration"]);
+            let row = |one: &(usize, runs::SuiteRow)| {
+                let mut row = run(&one.1.row);
+                row.as_object_mut().unwrap().extend(runs::belongs(one, app()).as_object().unwrap().clone());
+                row
+            };
+            let rows: Vec<Value> = all.iter().map(row).collect();
             paged(asked, &rows, |rows| json!({"total_count": rows.len(), "check_runs": rows}))
+        }
+        ("GET", ["actions", "runs"]) => {
+            let sha = asked.query("head_sha").unwrap();
+            let told = runs::workflow_runs(&runs::of(store, sha, newest(store, sha, true)));
+            let rows: Vec<Value> = told.iter().map(|fields| whole("workflow-run", fields)).collect();
+            paged(asked, &rows, |rows| json!({"total_count": rows.len(), "workflow_runs": rows}))
         }
         ("GET", ["commits", sha, "status"]) => {
             let rows = newest(store, sha, false);
@@ -619,30 +634,28 @@ fn answer_graphql(store: &Store, query: &str, variables: &Value) -> Value {
 
 /// Tells the checks of the commits that the variables `c0`, `c1` … name.
 fn rollups(store: &Store, variables: &Value) -> Value {
+    let is_withheld = store.kept().withholds_starts;
     let named = variables.as_object().unwrap().iter().filter(|(name, _)| name.starts_with('c'));
     let commits = named.map(|(name, sha)| {
         let sha = sha.as_str().unwrap();
-        let run = |row: &CheckRow| {
-            let ended = !matches!(row.word.as_str(), "queued" | "in_progress");
-            let word = row.word.to_uppercase();
-            json!({
-                "__typename": "CheckRun", "name": row.name, "status": if ended { "COMPLETED" } else { &word },
-                "conclusion": ended.then_some(&word), "completedAt": ended.then_some(row.at),
-            })
-        };
         let status = |row: &CheckRow| {
             json!({
                 "__typename": "StatusContext", "context": row.name, "state": row.word.to_uppercase(),
                 "description": row.text, "createdAt": row.at,
             })
         };
-        let mut nodes: Vec<Value> = newest(store, sha, true).iter().map(run).collect();
+        let all = runs::of(store, sha, newest(store, sha, true));
+        let mut nodes: Vec<Value> = all.iter().map(|run| runs::node(run, is_withheld)).collect();
         nodes.extend(newest(store, sha, false).iter().map(status));
         let contexts = json!({"pageInfo": {"hasNextPage": false}, "nodes": nodes});
         let rollup = (!nodes.is_empty()).then(|| json!({"contexts": contexts}));
         (name.clone(), json!({"statusCheckRollup": rollup}))
     });
-    json!({"data": {"repository": commits.collect::<serde_json::Map<String, Value>>()}})
+    let mut told = json!({"data": {"repository": commits.collect::<serde_json::Map<String, Value>>()}});
+    if is_withheld {
+        told["errors"] = runs::withheld();
+    }
+    told
 }
 
 /// Appends a commit; every file that it writes becomes a plain one.

@@ -8,6 +8,7 @@ pub(crate) mod github;
 pub(crate) mod gitlab;
 pub(crate) mod graphql;
 pub(crate) mod rest;
+pub(crate) mod runs;
 pub(crate) mod sheet;
 
 use std::collections::BTreeSet;
@@ -154,6 +155,10 @@ pub(crate) enum Modes {
 pub(crate) struct Kept {
     pub(crate) pulls: Vec<Pull>,
     pub(crate) checks: Vec<CheckRow>,
+    /// Check runs in suites of their own, oldest first, where the forge has suites.
+    pub(crate) suites: Vec<runs::SuiteRow>,
+    /// Whether GraphQL does not show what started a suite.
+    pub(crate) withholds_starts: bool,
     pub(crate) requests: Vec<String>,
     pub(crate) traps: Vec<Trap>,
     pub(crate) protection: Protection,
@@ -398,6 +403,11 @@ impl Store {
     /// Changes a pull request.
     pub(crate) fn change(&self, number: u64, change: impl FnOnce(&mut Pull)) {
         self.kept().touch(usize::try_from(number).unwrap() - 1, change);
+    }
+
+    /// Lets a pull request be listed as if it had not changed since.
+    pub(crate) fn rewind(&self, number: u64, updated: u64) {
+        self.kept().pulls[usize::try_from(number).unwrap() - 1].updated = updated;
     }
 
     /// Adds a comment, and returns its id.

@@ -1,0 +1,87 @@
+//! What is proposed to be held counts as held: what a pass knows of it.
+//!
+//! Entry points: [`awaited`] and [`Awaited`]. One listing of Git's, and one of the forge's where a branch is there and nobody has
+//! listed the pull requests yet.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::config::repository::Repository;
+use crate::git::Remote;
+use crate::model::commit::CommitId;
+use crate::model::environment::{BranchName, EnvironmentName};
+use crate::model::hold::Hold;
+use crate::model::pull_request::Listing;
+use crate::pass::PassError;
+use crate::pass::hold::proposed::{Place, Standing, among, listed, on};
+use crate::pass::propose::Publishing;
+
+/// What is proposed to be held, and what was looked at for it.
+#[derive(Debug, Clone, Default)]
+pub struct Awaited {
+    /// What counts as held, with where that stands as a part of its reason.
+    pub holds: Vec<Hold>,
+    /// The environments of other repositories of which it is not known, by their names here, with the reason.
+    pub unread: BTreeMap<EnvironmentName, String>,
+    /// Every branch on which something may be proposed, with its tip; `None` where nobody looked.
+    pub seen: Option<Vec<(BranchName, CommitId)>>,
+    /// The pull requests, where they were listed for it.
+    pub listed: Option<Listing>,
+}
+
+impl Awaited {
+    /// Whether anything is there that a pass has to heed.
+    pub fn is_empty(&self) -> bool {
+        self.holds.is_empty() && self.unread.is_empty()
+    }
+}
+
+/// Returns what is proposed to be held and not held yet; `known` are the pull requests, where somebody has listed them.
+///
+/// # Errors
+///
+/// [`PassError`] where it is there and cannot be read: nothing may be moved then that might be held.
+pub(in crate::pass) async fn awaited(
+    remote: &Arc<dyn Remote>,
+    publishing: &Publishing,
+    config: &Repository,
+    (branch, base): (&BranchName, &CommitId),
+    known: Option<Listing>,
+) -> Result<Awaited, PassError> {
+    let place = Place { remote, publishing, config, branch, base, now: Timestamp::UNIX_EPOCH };
+    let seen = listed(place).await?;
+    let mut awaited = Awaited { listed: known, ..Awaited::default() };
+    let mut unlisted = None;
+    if let Some(forge) = place.forge().filter(|_| !seen.is_empty() && awaited.listed.is_none()) {
+        match forge.list().await {
+            Ok(listed) => awaited.listed = Some(listed),
+            Err(error) => unlisted = Some(error),
+        }
+    }
+    for one in &seen {
+        let open = match &unlisted {
+            None => among(place, &one.0, awaited.listed.as_ref()),
+            // It may be closed; it may as well be open.
+            Some(error) => {
+                tracing::warn!(%error, head = %one.0, "whether what is proposed to be held still is could not be asked");
+                Standing::Branch
+            }
+        };
+        let open = match open {
+            // A branch is called so by anybody: nobody has asked for it to be merged.
+            Standing::Nothing => continue,
+            Standing::Branch => one.0.to_string(),
+            Standing::Open(open) => open.url,
+        };
+        let Some(proposed) = on(place, one).await? else { continue };
+        awaited.holds.extend(proposed.held.into_iter().map(|mut hold| {
+            let said = hold.reason.take().map(|reason| format!("{reason} ")).unwrap_or_default();
+            hold.reason = Some(format!("not merged yet: {said}(proposed in {open})"));
+            hold
+        }));
+    }
+    awaited.seen = Some(seen);
+    Ok(awaited)
+}
