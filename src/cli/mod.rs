@@ -24,6 +24,7 @@ mod scan;
 mod schema;
 mod serve;
 mod session;
+mod signals;
 mod snapshot;
 mod source;
 mod status;
@@ -42,9 +43,12 @@ use crate::report::github;
 use self::arguments::{Arguments, Command, OutputFormat};
 use self::output::Failure;
 use self::session::Session;
+use self::signals::Kept;
 
 /// Runs the program and returns its exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // Before all else: a service that is told to end while it begins ends as one that runs.
+    let kept = Kept::new();
     let given: Vec<OsString> = arguments.into_iter().collect();
     let arguments = match Arguments::try_parse_from(&given) {
         Ok(arguments) => arguments,
@@ -53,6 +57,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let environment = Environment::capture();
     let session = Session::new(arguments.common, environment);
     let is_service = matches!(arguments.command, Command::Serve);
+    if !is_service {
+        kept.release();
+    }
     let color = session.wants_color(output::Stream::Error);
     let logging = logging::begin(&session.common, is_service, color);
     if let Some(refused) = wrong_format(session.common.output, &arguments.command) {
@@ -78,7 +85,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Schema { which } => schema::run(which),
         Command::Completions { shell } => completions::run(shell),
         Command::Manual { folder } => manual::run(&folder),
-        Command::Serve => serve::run(&session, &logging),
+        Command::Serve => serve::run(&session, &logging, &kept),
         Command::Demo => demo::run(&session),
     };
     session.tell_of_cache();

@@ -5,12 +5,13 @@ use crate::cli::arenas;
 use crate::cli::logging::Logging;
 use crate::cli::output::Failure;
 use crate::cli::session::Session;
+use crate::cli::signals::Kept;
 use crate::pass::setup::SetupError;
 use crate::report::exit::Exit;
 use crate::service::{self, ServeError};
 
-/// Serves until a signal ends it.
-pub(super) fn run(session: &Session, logging: &Logging) -> Outcome {
+/// Serves until a signal ends it, from those on that were kept.
+pub(super) fn run(session: &Session, logging: &Logging, kept: &Kept) -> Outcome {
     let common = &session.common;
     let file = match (&common.config, &common.service) {
         (Some(file), None) | (None, Some(file)) => file,
@@ -28,7 +29,8 @@ pub(super) fn run(session: &Session, logging: &Logging) -> Outcome {
         return Err(Failure::usage("`serve` asks registries, and takes no --snapshot", hint));
     }
     arenas::keep_few(&session.environment);
-    service::serve(file, &session.environment, &|log| logging.follow(log)).map_err(|error| match error {
+    let follow = |log| logging.follow(log);
+    service::serve(file, &session.environment, &follow, &|| kept.release()).map_err(|error| match error {
         ServeError::Setup(error @ SetupError::Unreadable { .. }) if !file.exists() => {
             let hint =
                 "write one: `version: 1`, and `repositories` with the `url` of each, are all that it needs".to_owned();

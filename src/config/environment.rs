@@ -123,6 +123,11 @@ impl Environment {
         }
     }
 
+    /// Returns the cache's file where `TAGBOAT_CACHE` names one.
+    pub fn named_cache(&self) -> Option<PathBuf> {
+        self.set("TAGBOAT_CACHE").filter(|named| *named != "off").map(PathBuf::from)
+    }
+
     /// Returns the user's home folder.
     pub fn home(&self) -> Option<PathBuf> {
         self.set("HOME").map(PathBuf::from)

@@ -207,24 +207,24 @@ pub fn caught<S: tracing::Subscriber>() -> impl tracing_subscriber::Layer<S> + S
     board::caught::layer()
 }
 
-/// Serves until a signal ends it. `log` is told how to log, at the start and whenever the configuration has changed.
+/// Serves until a signal ends it. `log` is told how to log, at the start and whenever the configuration has changed; `handled` is told
+/// once signals find somebody.
 ///
 /// # Errors
 ///
 /// [`ServeError`] when it could not start; once it runs, nothing ends it but a signal.
-pub fn serve(file: &Path, environment: &Environment, log: &dyn Fn(Log)) -> Result<(), ServeError> {
+pub fn serve(file: &Path, environment: &Environment, log: &dyn Fn(Log), handled: &dyn Fn()) -> Result<(), ServeError> {
+    // Before all else, so that a signal during the start ends it as one does later; and before there are threads, which would hold
+    // back what is held back here, and the programs that they start, too.
+    let signals = Signals::new().map_err(ServeError::Start)?;
+    handled();
     let runtime = Builder::new_multi_thread().worker_threads(NETWORK_THREADS).enable_all().build();
     let runtime = runtime.map_err(ServeError::Start)?;
-    // Before all else, so that a signal during the start ends it as one does later.
-    let end = {
-        let _within = runtime.enter();
-        End::new().map_err(ServeError::Start)?
-    };
     let metrics = Metrics::new();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let live = Live::read(file, environment, &clock, metrics.witness()).1?;
     log(live.watcher.service().log);
-    let result = runtime.block_on(Box::pin(run((live, clock, metrics), file, environment, log, end)));
+    let result = runtime.block_on(Box::pin(run((live, clock, metrics), file, environment, log, signals)));
     // A pass that was abandoned still has its thread: it ends with the process, and needs the runtime until then.
     std::mem::forget(runtime);
     result
@@ -235,9 +235,8 @@ async fn run(
     file: &Path,
     environment: &Environment,
     log: &dyn Fn(Log),
-    mut end: End,
+    Signals { mut end, mut hangup }: Signals,
 ) -> Result<(), ServeError> {
-    let mut hangup = signal(SignalKind::hangup()).map_err(ServeError::Start)?;
     let listen = live.watcher.service().listen;
     let failed = |reason| ServeError::Listen { address: listen, reason };
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
@@ -307,6 +306,21 @@ async fn finish(shared: &Shared, engine: &mut Engine, end: &mut End) {
     }
     shared.notifier.rest().await;
     tracing::info!("stopped");
+}
+
+/// The signals that the service handles.
+struct Signals {
+    end: End,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// Handles them from now on, for as long as the process lasts: any runtime hears of them, and this first one is only to begin it.
+    fn new() -> std::io::Result<Self> {
+        let first = Builder::new_current_thread().enable_all().build()?;
+        let _within = first.enter();
+        Ok(Self { end: End::new()?, hangup: signal(SignalKind::hangup())? })
+    }
 }
 
 /// The signals that end the service.

@@ -87,10 +87,10 @@ const many = [repository("many", large)];
 writeFileSync(join(scratch, "hook"), "hush\n");
 writeFileSync(join(scratch, "users"), "robin:$2b$08$abcdefghijklmnopqrstuubAvJmxpQuyV3jn7x.SUSPxe.DearCPe\n");
 const children = [];
-const serve = async (name, urls, further) => {
+const serve = async (name, urls, further, listen = "127.0.0.1:0") => {
   const file = join(scratch, `${name}.yaml`);
   const rows = urls.map((url) => `  - {url: "${url}", branch: main}\n`).join("");
-  writeFileSync(file, `version: 1\nlisten: 127.0.0.1:0\nschedule: every 1h\ncache: ${name}.db\nwebhooks: [{source: generic, secretFile: hook}]\n${further}repositories:\n${rows}`);
+  writeFileSync(file, `version: 1\nlisten: ${listen}\nschedule: every 1h\ncache: ${name}.db\nwebhooks: [{source: generic, secretFile: hook}]\n${further}repositories:\n${rows}`);
   const child = spawn(binary, ["serve", "--config", file, "--log-format", "json"], { env: environment, stdio: ["ignore", "ignore", "pipe"] });
   children.push(child);
   let ended = 0;
@@ -104,6 +104,7 @@ const serve = async (name, urls, further) => {
       if (ended === urls.length) { clearTimeout(late); ready(address); }
     });
     child.on("exit", () => broken(new Error(`${name} ended`)));
+    child.name = name;
   });
 };
 
@@ -210,6 +211,24 @@ try {
   check((await fetch(`${closed}/hooks/generic/hush`, { method: "POST" })).status === 202, "a webhook is taken");
   await page.waitForFunction(() => document.querySelector("main").textContent.includes("1.6.0"));
   check(await page.evaluate(() => globalThis.untouched === true), "the live update arrives without loading the page again");
+
+  // A page that has seen much goes on with a service that has only begun.
+  const number = () => page.evaluate(() => Number(document.body.dataset.count));
+  const begun = await number();
+  while (await number() < begun + 20) {
+    const before = await number();
+    await fetch(`${closed}/hooks/generic/hush`, { method: "POST" });
+    await page.waitForFunction((before) => Number(document.body.dataset.count) > before, {}, before);
+  }
+  const old = children.find((child) => child.name === "closed");
+  old.removeAllListeners("exit");
+  await new Promise((ended) => { old.on("exit", ended); old.kill("SIGTERM"); });
+  await page.waitForFunction(() => document.getElementById("live").textContent.includes("No connection"));
+  check(true, "a page says that nobody answers");
+  tags["acme/web"].push("1.7.0");
+  await serve("closed", repositories, "", new URL(closed).host);
+  await page.waitForFunction(() => document.querySelector("main").textContent.includes("1.7.0"));
+  check(await page.evaluate(() => globalThis.untouched === true && !document.getElementById("live").textContent.includes("No connection")), "it goes on by itself when the service is there again");
   await page.close();
 
   // Two hundred images in six environments.
@@ -267,7 +286,7 @@ try {
   await Promise.all([user.waitForNavigation(), user.click(".who button")]);
   check(await user.$("form") === null, "after the logout there are no buttons");
   const expected = /nothing-here|status of 404/;
-  const others = complaints.filter((complaint) => !expected.test(complaint));
+  const others = complaints.filter((complaint) => !expected.test(complaint) && !/ERR_CONNECTION_REFUSED|ERR_INCOMPLETE/.test(complaint));
   check(others.length === 0, `the browser complains of nothing${others.map((one) => `\n     ${one}`).join("")}`);
 } catch (error) {
   failures.push(String(error));

@@ -397,6 +397,27 @@ fn every_folder_for_kubernetes_brings_its_namespace_and_an_image_that_a_release_
 }
 
 #[test]
+fn prometheus_finds_the_port_of_the_pods_by_what_they_and_the_page_say() {
+    let parsed = |text: &str| serde_saphyr::from_str::<Value>(text).unwrap();
+    let pod = &parsed(&read("config/kubernetes/service/deployment.yaml"))["spec"]["template"];
+    let port = &pod["spec"]["containers"][0]["ports"][0];
+    let annotations = &pod["metadata"]["annotations"];
+    assert_eq!(annotations["prometheus.io/scrape"], "true");
+    assert_eq!(annotations["prometheus.io/port"], port["containerPort"].to_string());
+    for folder in ["service", "replicas"] {
+        let listen = &parsed(&read(&format!("config/kubernetes/{folder}/tagboat.yaml")))["listen"];
+        assert_eq!(*listen, format!("0.0.0.0:{}", port["containerPort"]), "{folder}");
+    }
+    let policy = parsed(&read("config/kubernetes/service/network-policy.yaml"));
+    assert_eq!(policy["spec"]["ingress"][0]["ports"][0]["port"], port["name"]);
+    let page = read("docs/service.md");
+    let monitor = page.split("```yaml\n").find(|block| block.contains("kind: PodMonitor")).unwrap();
+    let monitor = parsed(monitor.split("```").next().unwrap());
+    assert_eq!(monitor["spec"]["podMetricsEndpoints"][0]["port"], port["name"]);
+    assert_eq!(monitor["spec"]["selector"]["matchLabels"], pod["metadata"]["labels"]);
+}
+
+#[test]
 fn every_secret_that_manifests_name_has_its_command_on_the_page() {
     let page = read("docs/service.md");
     let made: Vec<&str> =

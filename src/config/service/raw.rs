@@ -29,7 +29,7 @@ object! {
     "listen" optional listen: Address,
     /// How `serve` logs; a change takes effect while it runs. Default: what the command line says.
     "log" optional log: RawLog,
-    /// The cache's file. Default: what `TAGBOAT_CACHE` names, else `tagboat/cache.db` in the user's cache folder.
+    /// The cache's file; mirrors of repositories are kept beside it. Default: what `TAGBOAT_CACHE` names, else `tagboat/cache.db` in the user's cache folder.
     "cache" optional cache: FilePath,
     /// Who may hasten a pass over `POST /hooks/<source>`. Default: nobody.
     "webhooks" optional webhooks: Vec<Located<RawWebhook>>,

@@ -100,7 +100,7 @@ pub enum SetupError {
     #[error("{0}")]
     Branch(GitError),
     /// There is nowhere to keep the mirror.
-    #[error("there is no folder for the mirror: set HOME or XDG_CACHE_HOME")]
+    #[error("there is no folder for the mirror: set HOME, XDG_CACHE_HOME or TAGBOAT_CACHE")]
     NoCacheFolder,
     /// What the configuration asks for is not built yet.
     #[error("{0}")]

@@ -200,7 +200,7 @@ pub(in crate::pass) fn remote_by(
         }
     };
     let access = access(&url, service, environment, clients)?;
-    let folder = mirror_folder(&url, environment)?;
+    let folder = mirror_folder(&url, service, environment)?;
     let mirror = Mirror::open_until(clients.ends(), &folder, url.clone(), access, program(environment))?;
     let mirror = mirror.with_keys(keys(service, environment)?).told_to(clients.witness().clone());
     let branch = match branch {
@@ -324,12 +324,18 @@ fn secret_file(path: &Path) -> Result<SecretString, SetupError> {
     }
 }
 
-/// Returns the folder of a repository's mirror: in the user's cache, by a hash of the URL.
-fn mirror_folder(url: &RemoteUrl, environment: &Environment) -> Result<PathBuf, SetupError> {
-    let cache = environment.cache_folder().ok_or(SetupError::NoCacheFolder)?;
+/// Returns the folder of a repository's mirror, by a hash of the URL: beside the cache where somebody has named its file, since nothing
+/// else may be writable there, else in the user's cache folder.
+fn mirror_folder(url: &RemoteUrl, service: &Service, environment: &Environment) -> Result<PathBuf, SetupError> {
+    let named = service.cache.as_ref().map(|path| service.resolve(path)).or_else(|| environment.named_cache());
+    // What is there and no file, like a device, is no cache, and no place beside which to keep anything.
+    let named = named.filter(|path| path.is_file() || !path.exists());
+    let beside = named.and_then(|path| Some(std::path::absolute(path).ok()?.parent()?.to_owned()));
+    let own = || Some(environment.cache_folder()?.join("tagboat"));
+    let folder = beside.or_else(own).ok_or(SetupError::NoCacheFolder)?;
     let hash = Sha256::digest(url.to_string());
     let name: String = hash.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-    Ok(cache.join("tagboat").join("mirrors").join(format!("{name}.git")))
+    Ok(folder.join("mirrors").join(format!("{name}.git")))
 }
 
 /// Returns what the `git` program sees of this process's environment.

@@ -99,7 +99,13 @@
 
   // Live updates: what happened is told, and the page is fetched again, at most every other second.
   let count = Number(document.body.dataset.count);
-  let [last, pending, wanted] = [0, null, false];
+  let [last, pending, wanted, late] = [0, null, false, null];
+  const LOST = "No connection to the service: this may be out of date";
+  const found = () => {
+    clearTimeout(late);
+    late = null;
+    if (live.textContent === LOST) live.textContent = "";
+  };
   const isBusy = () => main.querySelector("details[open]") || (main.contains(document.activeElement) && document.activeElement.matches("input, select, textarea"));
   const refresh = async () => {
     pending = null;
@@ -112,6 +118,7 @@
       if (!answer.ok) return;
       page = new DOMParser().parseFromString(await answer.text(), "text/html");
     } catch { return; }
+    found();
     const fresh = page.getElementById("main");
     if (!fresh || isBusy()) { wanted = true; return; }
     count = Number(page.body.dataset.count);
@@ -132,7 +139,9 @@
   document.addEventListener("toggle", () => { if (wanted) soon(); }, true);
   const listen = () => {
     const events = new EventSource("/events");
-    const seen = (event) => { const number = Number(event.lastEventId); if (number > count) soon(); };
+    // A number below the page's own is of a service that has begun anew, or of another replica.
+    const seen = (event) => { if (Number(event.lastEventId) !== count) soon(); };
+    events.addEventListener("open", found);
     events.addEventListener("hello", seen);
     events.addEventListener("configured", seen);
     events.addEventListener("began", seen);
@@ -143,8 +152,9 @@
       if (pass.commits || pass.result !== "done") live.textContent = `${pass.name}: pass ${pass.result}${commits}`;
       seen(event);
     });
-    // A refusal ends it for good; then the page asks now and then.
+    // Connections end now and then, and begin anew by themselves; a refusal ends it for good: then the page asks now and then.
     events.addEventListener("error", () => {
+      late ??= setTimeout(() => { live.textContent = LOST; }, 10000);
       if (events.readyState !== EventSource.CLOSED) return;
       soon();
       setTimeout(listen, 30000);

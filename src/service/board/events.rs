@@ -42,7 +42,8 @@ impl Events {
         Self {
             sender,
             room: Arc::new(Semaphore::new(MOST_LISTENERS)),
-            count: AtomicU64::new(1),
+            // From elsewhere each time, so that a page of a service that has begun anew is no page of this one.
+            count: AtomicU64::new(u64::from(fastrand::u32(..)) + 1),
             closed: watch::Sender::new(false),
         }
     }

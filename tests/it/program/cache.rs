@@ -189,6 +189,24 @@ fn the_operator_names_the_cache() {
 }
 
 #[test]
+fn mirrors_stand_beside_the_cache_whose_file_somebody_named() {
+    let world = world();
+    let remote = world.repository("acme/web:1.4.0");
+    let folder = remote.folder.display().to_string();
+    let mirrors = |path: &str| std::fs::read_dir(world.scratch.path(path)).map(Iterator::count).unwrap_or_default();
+    let service = world.beside("service.yaml", "version: 1\ncache: kept/here.db\n");
+    world.tagboat(&["run", "--repo", &folder, "--branch", "main", "--service", &service]).ended(0);
+    let mut command = world.command(&["run", "--repo", &folder, "--branch", "main"]);
+    world.finish(command.env("TAGBOAT_CACHE", world.scratch.path("named/here.db"))).ended(0);
+    assert_eq!((mirrors("kept/mirrors"), mirrors("named/mirrors")), (2, 2), "one each, and its lock");
+    assert!(!world.scratch.path("cache").exists() && !world.scratch.path("home").exists());
+    // What is no file is no place for anything.
+    let mut command = world.command(&["run", "--repo", &folder, "--branch", "main"]);
+    world.finish(command.env("TAGBOAT_CACHE", "/dev/null")).ended(0);
+    assert_eq!(mirrors("cache/tagboat/mirrors"), 2);
+}
+
+#[test]
 fn several_programs_share_one_cache() {
     let world = world();
     let first = plan(&world).out;

@@ -85,6 +85,59 @@ fn an_order_under_way_is_followed_to_its_end_when_the_service_stops_and_nothing_
     assert_eq!(commits(&remote), 2);
 }
 
+/// Returns whether a process keeps SIGTERM for later, and whether it handles it, once it does one of the two.
+#[cfg(target_os = "linux")]
+fn kept_or_handled(child: &mut std::process::Child) -> (bool, bool) {
+    let begun = std::time::Instant::now();
+    loop {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let has = |row: &str, bit: u32| {
+            let mask = status.lines().find_map(|line| line.strip_prefix(row)).unwrap_or_default().trim();
+            u64::from_str_radix(mask, 16).is_ok_and(|mask| mask & (1 << bit) != 0)
+        };
+        // The C library holds back all of them while it makes a thread; SIGUSR1 is nobody's else.
+        let found = (has("SigBlk:", 14) && !has("SigBlk:", 9), has("SigCgt:", 14));
+        if found.0 || found.1 {
+            return found;
+        }
+        assert!(child.try_wait().unwrap().is_none() && begun.elapsed() < Duration::from_secs(60), "{status}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn told_to_end_while_it_begins_it_ends_as_one_that_runs() {
+    let world = World::with_web(&["1.4.0"]);
+    let remote = world.repository("acme/web:1.4.0");
+    let text = format!("version: 1\nlisten: 127.0.0.1:0\nschedule: every 1h\nrepositories:\n{}", row(&remote));
+    let file = world.beside("service.yaml", &text);
+    // It is told at another moment each time, until that was one at which it handled nothing yet.
+    let found = (0..100).any(|_| {
+        #[expect(clippy::disallowed_methods, reason = "a service runs beside the test, until it is told to stop")]
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tagboat"));
+        command.args(["serve", "--config", &file]).env_clear().envs(world.variables());
+        let mut child = command.stderr(std::process::Stdio::null()).spawn().unwrap();
+        let (is_kept, is_handled) = kept_or_handled(&mut child);
+        let id = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
+        nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(0), "kept: {is_kept}, handled: {is_handled}");
+        is_kept && !is_handled
+    });
+    assert!(found, "it never keeps a signal");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_it_starts_holds_back_no_signals() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let remote = world.repository("acme/web:1.4.0");
+    let seen = world.scratch.path("seen");
+    remote.hook("pre-receive", &format!("#!/bin/sh\ngrep SigBlk /proc/self/status > '{}'\n", seen.display()));
+    let service = Service::start(&world, &format!("schedule: every 1h\nrepositories:\n{}", row(&remote)));
+    assert_eq!(service.wait("pass")["commits"], 1);
+    assert_eq!(std::fs::read_to_string(seen).unwrap().trim(), "SigBlk:\t0000000000000000");
+}
+
 #[test]
 fn killed_again_and_again_while_tags_appear_it_lands_each_once_and_in_order() {
     let world = World::with_web(&["1.0.0"]);

@@ -318,5 +318,5 @@ fn without_the_git_program_it_says_what_to_install() {
     assert_snapshot!(ran.err, @"error: the `git` program is not on the PATH: install git");
     let mut command = world.command(&["run", "--repo", &folder, "--branch", "main"]);
     let ran = world.finish(command.env_remove("HOME").env_remove("XDG_CACHE_HOME")).ended(1);
-    assert_snapshot!(ran.err, @"error: there is no folder for the mirror: set HOME or XDG_CACHE_HOME");
+    assert_snapshot!(ran.err, @"error: there is no folder for the mirror: set HOME, XDG_CACHE_HOME or TAGBOAT_CACHE");
 }
