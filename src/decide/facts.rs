@@ -145,7 +145,8 @@ impl Facts<'_> {
             }
             Some(Err(reason)) => Finding::Missing(Missing::Failed(reason.clone())),
             Some(Ok(past)) => {
-                let taken = past.taken_back.iter().chain(&past.left).find(|taken| taken.holds_tag(tag));
+                let places = || self.observation.spots(&self.question.sites);
+                let taken = past.left_before(|taken| taken.holds_tag(tag), places);
                 if let Some(taken) = taken {
                     return Finding::Unfit(Reason::Held(taken.to_string().into()));
                 }
@@ -181,7 +182,8 @@ impl Facts<'_> {
         }
         let key = (self.question.environment.clone(), self.question.image.clone());
         let past = self.observation.pasts.get(&key).and_then(|past| past.as_ref().ok());
-        let taken = past.and_then(|past| past.left_before(value));
+        let places = || self.observation.spots(&self.question.sites);
+        let taken = past.and_then(|past| past.left_before(|taken| taken.holds(value), places));
         taken.map_or(Finding::Fits, |taken| Finding::Unfit(Reason::Held(taken.to_string().into())))
     }
 

@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decide::judge::{directed, order_numbers};
 use crate::decide::reading::in_use;
-use crate::model::history::{Aside, Descent, Mover, Ordered, Shift, TakenBack, Timeline};
+use crate::model::history::places::Part;
+use crate::model::history::{Aside, Descent, Left, Mover, Ordered, Shift, TakenBack, Timeline};
 use crate::model::policy::{Policy, Select};
-use crate::model::site::Value;
+use crate::model::site::{Spot, Value};
 use crate::policy::family::Shape;
 
 /// Returns the versions that somebody other than Tagboat took back, and that nobody brought again since.
@@ -90,14 +91,29 @@ fn is_back(newer: &[Shift], left: &Value, came: &Value) -> bool {
     })
 }
 
-/// Returns every value that stood in the environment and stands nowhere in it now, with the newest commit by which it
+/// Returns, for each of some places, every value that stood there and does not now; `standing` says which values stand at
+/// which places.
+pub fn left_at(timeline: &Timeline, standing: &BTreeMap<Value, BTreeSet<Spot>>, policy: Option<&Policy>) -> Vec<Left> {
+    let parts = standing.iter().flat_map(|(current, spots)| timeline.parted(spots, current));
+    let mut found: Vec<Left> = Vec::new();
+    for Part { spots, timeline } in parts {
+        for taken in left(&timeline, policy) {
+            match found.iter_mut().find(|known| known.taken == taken) {
+                Some(known) => known.spots.extend(spots.iter().cloned()),
+                None => found.push(Left { taken, spots: spots.clone() }),
+            }
+        }
+    }
+    found
+}
+
+/// Returns every value that stood there and stands there no more, with the newest commit by which it
 /// went, whatever came in between: a file that could not be read, another image, no image at all.
 ///
 /// A candidate is better than what stands there, so one that stood before at the same place was left for something worse.
-/// Left out is what stood only at places that run something better by now, since the others come after them in the
-/// ordinary way; and what Tagboat itself left by going back as ordered (the file of holds tells of that) or for another digest of the
+/// Left out is what runs something better by now; and what Tagboat itself left by going back as ordered (the file of holds tells of that) or for another digest of the
 /// same tag, as moving tags do.
-pub fn left(timeline: &Timeline, policy: Option<&Policy>) -> Vec<TakenBack> {
+fn left(timeline: &Timeline, policy: Option<&Policy>) -> Vec<TakenBack> {
     let latest = timeline.shifts.first().map(|shift| &shift.to);
     let Some(standing) = latest.or_else(|| timeline.asides.first().map(|aside| &aside.standing)) else {
         return Vec::new();
@@ -251,6 +267,7 @@ mod tests {
             from: values(from),
             to: values(to),
             steps: steps.split_whitespace().map(step).collect(),
+            changes: Vec::new(),
         }
     }
 
@@ -260,7 +277,7 @@ mod tests {
         let standing = shifts[0].to.clone();
         let aside = |shift: &Shift| Aside { shift: shift.clone(), standing: standing.clone(), newer: 0 };
         let asides = shifts[..beside].iter().map(aside).collect();
-        let timeline = Timeline { shifts, asides, oldest: Timestamp::UNIX_EPOCH, whole: true };
+        let timeline = Timeline { shifts, asides, spread: Vec::new(), oldest: Timestamp::UNIX_EPOCH, whole: true };
         left(&timeline, None).iter().map(|left| left.value.to_string()).collect()
     }
 

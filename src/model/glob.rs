@@ -2,6 +2,7 @@
 //!
 //! Owns how patterns are normalised and matched; compiled once, when the configuration is read.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
@@ -105,11 +106,10 @@ impl PathGlobs {
         let mut written = Vec::with_capacity(patterns.len());
         for pattern in patterns {
             let pattern = pattern.as_ref();
-            let trimmed = pattern.strip_prefix("./").unwrap_or(pattern).trim_start_matches('/');
-            if trimmed.is_empty() {
+            let normal = normal(pattern);
+            if normal.is_empty() {
                 return Err(GlobError { pattern: pattern.to_owned(), reason: "it is empty".to_owned() });
             }
-            let normal = if trimmed.ends_with('/') { format!("{trimmed}**") } else { trimmed.to_owned() };
             set.add(compile(pattern, &normal)?);
             written.push(pattern.to_owned());
         }
@@ -144,6 +144,12 @@ impl PartialEq for PathGlobs {
     fn eq(&self, other: &Self) -> bool {
         self.written == other.written
     }
+}
+
+/// Returns a pattern for paths as it is matched: without `./` or `/` before it, and with `**` for all below a folder.
+pub fn normal(pattern: &str) -> Cow<'_, str> {
+    let trimmed = pattern.strip_prefix("./").unwrap_or(pattern).trim_start_matches('/');
+    if trimmed.ends_with('/') { Cow::Owned(format!("{trimmed}**")) } else { Cow::Borrowed(trimmed) }
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::model::image::ImageName;
 use crate::model::outcome::{Skipped, Trouble};
 use crate::model::pull_request::{Approvals, Listing};
 use crate::model::signature::{SignatureVerdict, SignatureWant};
-use crate::model::site::{PassedOver, Site};
+use crate::model::site::{self, PassedOver, Site, Spot};
 use crate::model::source::{Answer, SourceQuestion};
 use crate::model::tags::ImageTags;
 
@@ -95,6 +95,11 @@ impl Heard {
 }
 
 impl Observation {
+    /// Returns the places of some sites of one image, as history tells them apart.
+    pub fn spots(&self, sites: &[usize]) -> BTreeSet<Spot> {
+        site::spots(&self.sites, sites).into_values().collect()
+    }
+
     /// Returns what was answered.
     pub fn heard(&self) -> Heard {
         Heard {

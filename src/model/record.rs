@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::model::commit::CommitId;
 use crate::model::decision::Decision;
 use crate::model::environment::EnvironmentName;
+use crate::model::file::RepoPath;
 use crate::model::hold::Hold;
 use crate::model::image::ImageName;
 use crate::model::kept_back::KeptBack;
@@ -147,6 +148,8 @@ pub struct Running {
     pub group: String,
     /// What stands there.
     pub value: Value,
+    /// In which files.
+    pub files: Vec<RepoPath>,
     /// The commit that brought it and when, where history reaches it.
     pub brought: Option<(CommitId, Timestamp)>,
     /// What comes next, where something does; the images of a group share it.

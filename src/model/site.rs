@@ -2,6 +2,7 @@
 //!
 //! Owns what the manifest layer finds and the edit layer changes; knows no file format's grammar.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -281,6 +282,29 @@ impl Site {
     pub fn bytes(&self) -> Span {
         self.slots.first().map_or(self.offset..self.offset, |slot| slot.span.clone())
     }
+}
+
+/// Where a reference stands, as far as history can tell one from another.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Spot {
+    /// The file.
+    pub file: RepoPath,
+    /// The how manieth of its image it is there, from zero.
+    pub ordinal: usize,
+}
+
+/// Returns the spots of some sites, by their positions; none of such as say nothing of what runs.
+///
+/// Sites are in the order of files and of what stands in them, as scans have them.
+pub fn spots(sites: &[Site], wanted: &[usize]) -> BTreeMap<usize, Spot> {
+    let spot = |index: usize| {
+        let site = sites.get(index).filter(|site| site.skipped.is_none() && site.image.is_some())?;
+        let before = sites[..index].iter().rev();
+        let before = before.take_while(|other| other.file == site.file && other.branch == site.branch);
+        let ordinal = before.filter(|other| other.skipped.is_none() && other.image == site.image).count();
+        Some((index, Spot { file: site.file.clone(), ordinal }))
+    };
+    wanted.iter().filter_map(|index| spot(*index)).collect()
 }
 
 /// Why a file, or a part of it, was not looked into.

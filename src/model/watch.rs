@@ -25,6 +25,8 @@ pub struct Watch {
     pub value: Value,
     /// The commit that brought it.
     pub commit: CommitId,
+    /// The sites to which that commit brought it, as positions in the observation.
+    pub sites: Vec<usize>,
     /// The checks that are looked at.
     pub checks: Vec<CheckName>,
     /// Until when a failure counts.

@@ -201,6 +201,8 @@ fn find<'a>(looking: Looking<'a>) -> (Vec<Found<'a>>, Vec<Seen<'a>>) {
 pub(super) struct Background {
     /// What they run.
     pub(super) runs: Runs,
+    /// What was seen of them.
+    pub(super) elsewhere: BTreeMap<EnvironmentName, Elsewhere>,
     /// What they have run of what the environments here have, and they have not now.
     pub(super) timelines: BTreeMap<(EnvironmentName, ImageName), Timeline>,
     /// Those that could not be looked at, with the reason.
@@ -218,8 +220,9 @@ pub(super) fn background(looking: Looking<'_>, runs: &Runs) -> Result<Background
     for (here, _, found) in all {
         match found {
             Ok(found) => {
-                let own = found.runs.into_iter().map(|(image, values)| ((here.clone(), image), values));
+                let own = found.runs.iter().map(|(image, values)| ((here.clone(), image.clone()), values.clone()));
                 background.runs.extend(own);
+                background.elsewhere.insert(here.clone(), found);
             }
             // Nobody was to look there, which is told by itself.
             Err(Unseen::Absent(_)) => {}
@@ -375,6 +378,7 @@ fn theirs<'a, 'w>(
     let mut found = Elsewhere {
         repository: Arc::clone(repository),
         holds: held(other, &theirs.sites, environment, here)?,
+        environment: Some(Arc::new(environment.clone())),
         ..Elsewhere::default()
     };
     for site in &theirs.sites {
@@ -386,9 +390,14 @@ fn theirs<'a, 'w>(
             Followed::No(SkipReason::NoRule) => site.value.tag.is_some(),
             Followed::No(_) => false,
         };
-        if let (true, true, Some(image)) = (is_there, counts, &site.image) {
-            found.runs.entry(image.clone()).or_default().insert(site.value.clone());
+        if !is_there || site.image.is_none() {
+            continue;
         }
+        if let (true, Some(image)) = (counts, &site.image) {
+            found.runs.entry(image.clone()).or_default().insert(site.value.clone());
+            found.counted.insert(found.sites.len());
+        }
+        found.sites.push(site.clone());
     }
     Ok(found)
 }

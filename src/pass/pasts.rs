@@ -13,7 +13,7 @@ use crate::model::commit::CommitId;
 use crate::model::environment::EnvironmentName;
 use crate::model::image::ImageName;
 use crate::model::observation::Observation;
-use crate::model::site::Site;
+use crate::model::site::{self, Site, Spot, Value};
 use crate::observe::history::{self, Asking, Told};
 use crate::pass::elsewhere::Theirs;
 use crate::pass::grounds::Seen;
@@ -95,7 +95,7 @@ fn read_past(inputs: &Inputs<'_>, observation: &mut Observation, asked: BTreeSet
                 }
                 let policy = policy(config, sites, &own);
                 let taken_back = decide::past::taken_back(&timeline, policy.as_deref());
-                let left = decide::past::left(&timeline, policy.as_deref());
+                let left = decide::past::left_at(&timeline, &standing(config, sites, &own), policy.as_deref());
                 let failed = decide::past::failed(&timeline);
                 (key, Ok(model::history::Past { timeline: Some(timeline), taken_back, left, failed }))
             };
@@ -116,6 +116,20 @@ fn read_past(inputs: &Inputs<'_>, observation: &mut Observation, asked: BTreeSet
             observation.pasts.extend(asked.into_iter().map(|key| (key, Err(reason.clone()))));
         }
     }
+}
+
+/// Returns what stands at which places of an environment.
+fn standing(config: &Repository, sites: &[Site], key: &Key) -> BTreeMap<Value, BTreeSet<Spot>> {
+    let is_there = |site: &Site| {
+        let environment = || config.environments.of(site.branch.as_ref(), site.file.as_str());
+        site.image.as_ref() == Some(&key.1) && environment().is_some_and(|environment| environment.name == key.0)
+    };
+    let there: Vec<usize> = (0..sites.len()).filter(|index| is_there(&sites[*index])).collect();
+    let mut standing: BTreeMap<Value, BTreeSet<Spot>> = BTreeMap::new();
+    for (index, spot) in site::spots(sites, &there) {
+        standing.entry(sites[index].value.clone()).or_default().insert(spot);
+    }
+    standing
 }
 
 /// Returns the policy of an image in an environment.

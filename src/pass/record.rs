@@ -24,8 +24,9 @@ use crate::pass::PassError;
 use crate::pass::elsewhere::{self, Others};
 use crate::pass::grounds::{self, Looked, Seen, Sight};
 use crate::pass::view::Branches;
-use crate::promote::drift::{self, Drift, Runs};
+use crate::promote::drift::{self, Comparing, Drift, Runs, Standing};
 use crate::promote::figures::figures;
+use crate::promote::matching::Matching;
 use crate::promote::record::{self, Known};
 use crate::{decide, promote};
 
@@ -162,7 +163,7 @@ pub(super) fn drift(ledger: &Ledger<'_>, looked: &Looked<'_>) -> Result<Drifted,
     }
     let runs = runs(ledger.config, &looked.sites);
     let told = read_of(ledger, looked, &Asking::These(runs.keys().cloned().collect()), &|told| settles(told, &runs))?;
-    drifted(ledger, runs, told.timelines)
+    drifted(ledger, &looked.sites, runs, told.timelines)
 }
 
 /// How environments differ, and with what they could not be compared.
@@ -177,6 +178,7 @@ pub(super) struct Drifted {
 /// Compares what environments run and have run with those before them, here and in other repositories.
 pub(super) fn drifted(
     ledger: &Ledger<'_>,
+    sites: &[Site],
     mut runs: Runs,
     mut timelines: BTreeMap<(EnvironmentName, ImageName), Timeline>,
 ) -> Result<Drifted, GitError> {
@@ -184,7 +186,13 @@ pub(super) fn drifted(
     let there = elsewhere::background(elsewhere::Looking { config, others, cache, limits }, &runs)?;
     runs.extend(there.runs);
     timelines.extend(there.timelines);
-    let drifts = drift::drift(&config.environments, &runs, &timelines, &decide::past::order);
+    let standing = standing(config, sites);
+    let followed = standing.values().flat_map(BTreeMap::values).flatten().copied().collect();
+    let environments = &config.environments;
+    let matching = Matching::new((sites, followed), &there.elsewhere, environments);
+    let order = &decide::past::order;
+    let comparing = Comparing { environments, runs: &runs, timelines: &timelines, sites, matching: &matching, order };
+    let drifts = drift::drift(&comparing, &standing);
     Ok(Drifted { drifts, unknown: there.failed })
 }
 
@@ -198,14 +206,20 @@ pub(super) fn settles(told: &Told, runs: &Runs) -> bool {
 
 /// Returns what every environment runs of the images that are followed.
 pub(super) fn runs(config: &Repository, sites: &[Site]) -> Runs {
-    let mut runs = Runs::new();
-    for site in sites {
+    standing(config, sites).into_iter().map(|(key, values)| (key, values.into_keys().collect())).collect()
+}
+
+/// Returns at which sites every environment runs what of the images that are followed.
+pub(super) fn standing(config: &Repository, sites: &[Site]) -> Standing {
+    let mut standing = Standing::new();
+    for (index, site) in sites.iter().enumerate() {
         let followed = decide::questions::follow(site, &config.rules, &config.environments);
         if let (decide::questions::Followed::Yes { environment, .. }, Some(image)) = (followed, &site.image) {
-            runs.entry((environment, image.clone())).or_default().insert(site.value.clone());
+            let values = standing.entry((environment, image.clone())).or_default();
+            values.entry(site.value.clone()).or_default().push(index);
         }
     }
-    runs
+    standing
 }
 
 /// Looks at every branch; one that cannot be read leaves a hole in the record that nobody would see.

@@ -31,7 +31,7 @@ use crate::pass::propose::Publishing;
 use crate::pass::run::Run;
 use crate::pass::view::Branches;
 use crate::pass::{Editing, Inputs, Planned, blocking, is_asked_for};
-use crate::promote::order::{self, NoWayBack, version_before};
+use crate::promote::order::{self, NoWayBack};
 use crate::promote::{self, Promoted};
 use crate::publish::held::{self, HoldChange};
 use crate::publish::plan::{OrderNote, PlannedCommit, ordered_commit};
@@ -178,7 +178,7 @@ async fn one(
     }
     let mut concerned = order::before(environment, &inputs.config.environments);
     concerned.push(&environment.name);
-    let (mut moves, mut held) = (Vec::new(), Vec::new());
+    let (mut moves, mut held): (Vec<Move>, Vec<Hold>) = (Vec::new(), Vec::new());
     let failed: BTreeSet<&str> = watches
         .iter()
         .filter_map(|watch| match &watch.state {
@@ -188,67 +188,87 @@ async fn one(
         .collect();
     let failed = failed.into_iter().collect::<Vec<_>>().join(", ");
     for watch in watches {
-        let questions = promoted.decisions.iter().map(|decision| &decision.question);
-        let is_meant = |question: &&Question| {
-            question.environment == watch.environment
-                && question.image == watch.image
-                && question.current == watch.value
-        };
-        let question = questions.into_iter().find(is_meant).ok_or("it does not stand there any more")?;
         let key = (watch.environment.clone(), watch.image.clone());
         let known = observation.pasts.get(&key).and_then(|past| past.as_ref().ok()).ok_or("history was not read")?;
         let timeline = known.timeline.as_ref().ok_or("there is no history")?;
-        if let Some(before) = went_back(timeline).find(|shift| left(shift, &watch.value)) {
-            let commit = before.commit.short();
-            return Err(format!(
-                "{} went back by itself once already (commit {commit}): a person decides",
-                watch.value
-            ));
+        let questions = promoted.decisions.iter().filter_map(|decision| {
+            let question = &decision.question;
+            let is_its = question.environment == watch.environment
+                && question.image == watch.image
+                && question.current == watch.value;
+            let sites: Vec<usize> = question.sites.iter().copied().filter(|site| watch.sites.contains(site)).collect();
+            (is_its && !sites.is_empty()).then(|| Question { sites, ..question.clone() })
+        });
+        let questions: Vec<Question> = questions.collect();
+        if questions.is_empty() {
+            return Err("it does not stand there any more".to_owned());
         }
         let goes = |other: &Watch, value: &Value| other.value.tag == value.tag && value.tag != watch.value.tag;
-        let is_held = |value: &Value| {
-            let covers =
-                |tag| observation.all_holds().any(|hold| hold.covers(&concerned, &watch.image, tag, observation.now));
-            value.tag.as_ref().is_some_and(covers)
-                || went_back(timeline).any(|shift| left(shift, value))
-                || watch.failed_before.contains(value)
-                || watches.iter().any(|other| other.image == watch.image && goes(other, value))
-                || past::order_by(&question.policy, value, &watch.value) == Some(Comparison::Greater)
-        };
-        let back = version_before(known, &watch.value, None, &is_held).map_err(|error| match error {
-            NoWayBack::Apart { .. } => {
-                let files = order::files(observation, question);
-                format!("{}: {error} (in {files}): `tagboat rollback` with `--to TAG`", watch.image)
+        for question in &questions {
+            let is_held = |value: &Value| {
+                let covers = |tag| {
+                    observation.all_holds().any(|hold| hold.covers(&concerned, &watch.image, tag, observation.now))
+                };
+                value.tag.as_ref().is_some_and(covers)
+                    || went_back(timeline).any(|shift| left(shift, value))
+                    || watch.failed_before.contains(value)
+                    || watches.iter().any(|other| other.image == watch.image && goes(other, value))
+                    || past::order_by(&question.policy, value, &watch.value) == Some(Comparison::Greater)
+            };
+            for (_, past) in order::parts(observation, question, known) {
+                if let Some(before) =
+                    went_back(past.as_ref().unwrap_or(timeline)).find(|shift| left(shift, &watch.value))
+                {
+                    let commit = before.commit.short();
+                    return Err(format!(
+                        "{} went back by itself once already (commit {commit}): a person decides",
+                        watch.value
+                    ));
+                }
             }
-            error => error.to_string(),
-        })?;
-        let wants_digest = question.current.digest.is_some() || question.policy.pins() == Pin::Digest;
-        let digest = match back.to.digest {
-            _ if !wants_digest => None,
-            Some(digest) => Some(digest),
-            None => {
-                let asked = digest_of(inputs.source, &watch.image, back.to.tag.as_ref()).await;
-                Some(asked.map_err(|error| error.to_string())?)
+            for (sites, way) in order::ways_back(observation, question, known, None, &is_held) {
+                let part = Question { sites, ..question.clone() };
+                let back = way.map_err(|error| match error {
+                    NoWayBack::Apart { .. } => {
+                        let files = order::files(observation, &part);
+                        format!("{}: {error} (in {files}): `tagboat rollback` with `--to TAG`", watch.image)
+                    }
+                    error => error.to_string(),
+                })?;
+                let wants_digest = question.current.digest.is_some() || question.policy.pins() == Pin::Digest;
+                let digest = match back.to.digest {
+                    _ if !wants_digest => None,
+                    Some(digest) => Some(digest),
+                    None => {
+                        let asked = digest_of(inputs.source, &watch.image, back.to.tag.as_ref()).await;
+                        Some(asked.map_err(|error| error.to_string())?)
+                    }
+                };
+                for tag in back.left.iter().filter_map(|value| value.tag.clone()) {
+                    let hold = Hold {
+                        environment: Some(watch.environment.clone()),
+                        image: watch.image.clone(),
+                        tag,
+                        until: None,
+                        by: Some(BY_ITSELF.to_owned()),
+                        reason: Some(failed.clone()),
+                    };
+                    if !held.contains(&hold) {
+                        held.push(hold);
+                    }
+                }
+                let to = Value { tag: back.to.tag, digest };
+                moves.push(Move {
+                    published: promote::published(observation, &watch.image, &to),
+                    image: watch.image.clone(),
+                    from: watch.value.clone(),
+                    to,
+                    step: None,
+                    pin: question.policy.pins(),
+                    sites: part.sites,
+                });
             }
-        };
-        held.extend(back.left.iter().filter_map(|value| value.tag.clone()).map(|tag| Hold {
-            environment: Some(watch.environment.clone()),
-            image: watch.image.clone(),
-            tag,
-            until: None,
-            by: Some(BY_ITSELF.to_owned()),
-            reason: Some(failed.clone()),
-        }));
-        let to = Value { tag: back.to.tag, digest };
-        moves.push(Move {
-            published: promote::published(observation, &watch.image, &to),
-            image: watch.image.clone(),
-            from: watch.value.clone(),
-            to,
-            step: None,
-            pin: question.policy.pins(),
-            sites: question.sites.clone(),
-        });
+        }
     }
     let is_new = |hold: &Hold| {
         let stands = |other: &&Hold| other.until.is_none() && other.environment == hold.environment;
@@ -390,7 +410,8 @@ fn left(shift: &Shift, value: &Value) -> bool {
                 _ => true,
             }
     };
-    shift.from.difference(&shift.to).any(|gone| is_same(&gone))
+    let gave_way = shift.steps.iter().map(|(left, _)| left);
+    shift.from.difference(&shift.to).chain(gave_way).any(|gone| is_same(&gone))
 }
 
 /// Lets everything else wait that would move in an environment whose files change now; the next round has it.

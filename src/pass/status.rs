@@ -10,15 +10,16 @@ use jiff::Timestamp;
 use crate::config::repository::Repository;
 use crate::decide;
 use crate::model::commit::CommitId;
-use crate::model::decision::{Decision, Reason, Verdict};
+use crate::model::decision::{Decision, Question, Reason, Verdict};
 use crate::model::environment::EnvironmentName;
+use crate::model::file::RepoPath;
 use crate::model::history::TakenBack;
 use crate::model::image::ImageName;
 use crate::model::kept_back::KeptBack;
 use crate::model::outcome::Trouble;
 use crate::model::proposal::{Action, Proposal};
 use crate::model::record::{Entry, Running, Standing, Status};
-use crate::model::site::Value;
+use crate::model::site::{self, Spot, Value};
 use crate::observe::history::Asking;
 use crate::pass::record::{self, Ledger};
 use crate::pass::{Inputs, PassError, Planned, elsewhere, report};
@@ -27,12 +28,22 @@ use crate::promote::drift::Drift;
 /// What history told of one commit: the same for every pass that stands on it.
 #[derive(Debug, Default)]
 struct Background {
-    brought: BTreeMap<(EnvironmentName, ImageName, Value), (CommitId, Timestamp)>,
+    brought: BTreeMap<(EnvironmentName, ImageName, Value), Vec<Brought>>,
     drifts: Vec<Drift>,
     taken_back: Vec<(EnvironmentName, ImageName, TakenBack)>,
     lately: Vec<Entry>,
     /// The time down to which history was read, where it goes on.
     cut: Option<Timestamp>,
+}
+
+/// When what stands at some places came there.
+#[derive(Debug)]
+struct Brought {
+    spots: BTreeSet<Spot>,
+    /// How many commits are newer.
+    depth: usize,
+    commit: CommitId,
+    time: Timestamp,
 }
 
 /// The tips of the base, of the branches beside it, and of other repositories.
@@ -116,19 +127,25 @@ fn is_settled(status: &Status) -> bool {
 /// Reads since when what stands there now does, and how environments drift apart.
 fn background(planned: &Planned, ledger: &Ledger<'_>) -> Result<Background, PassError> {
     let looked = record::looked(ledger)?;
+    let standing = record::standing(ledger.config, &looked.sites);
     let runs = record::runs(ledger.config, &looked.sites);
     let asking = Asking::These(runs.keys().cloned().collect());
     let told = record::read_of(ledger, &looked, &asking, &|told| record::settles(told, &runs))?;
-    let drifts = record::drifted(ledger, runs.clone(), told.timelines.clone())?.drifts;
+    let drifts = record::drifted(ledger, &looked.sites, runs.clone(), told.timelines.clone())?.drifts;
     let lately = record::lately(ledger, &told);
     let mut background =
         Background { drifts, lately, cut: (!told.whole).then_some(told.oldest), ..Background::default() };
     for ((environment, image), timeline) in &told.timelines {
-        for value in runs.get(&(environment.clone(), image.clone())).into_iter().flatten() {
-            if let Some(shift) = timeline.brought(value) {
-                let key = (environment.clone(), image.clone(), value.clone());
-                background.brought.insert(key, (shift.commit.clone(), shift.time));
-            }
+        let key = (environment.clone(), image.clone());
+        for (value, sites) in standing.get(&key).into_iter().flatten() {
+            let spots = site::spots(&looked.sites, sites).into_values().collect();
+            let brought = timeline.parted(&spots, value).into_iter().filter_map(|part| {
+                let shift = part.timeline.brought(value)?;
+                let (commit, depth) = (shift.commit.clone(), shift.word.depth);
+                Some(Brought { spots: part.spots, depth, commit, time: shift.time })
+            });
+            let key = (environment.clone(), image.clone(), value.clone());
+            background.brought.insert(key, brought.collect());
         }
         let questions = planned.promoted.decisions.iter().map(|decision| &decision.question);
         let mut own = questions.filter(|question| question.environment == *environment && question.image == *image);
@@ -147,14 +164,21 @@ fn running(
 ) -> Running {
     let question = &decision.question;
     let key = (question.environment.clone(), question.image.clone(), question.current.clone());
-    let brought = background.and_then(|known| known.brought.get(&key)).cloned();
+    let spots = planned.observation.spots(&question.sites);
+    let brought = background.and_then(|known| known.brought.get(&key)).into_iter().flatten();
+    // The last of its places to which it came.
+    let brought = brought.filter(|brought| !brought.spots.is_disjoint(&spots)).min_by_key(|brought| brought.depth);
+    let brought = brought.map(|brought| (brought.commit.clone(), brought.time));
     let own = shared.iter().filter(|proposal| proposal.environment == question.environment);
     let own = own.filter_map(|proposal| Some((proposal, proposal.moves.iter().find(|step| step.answers(question))?)));
     // What a person ordered stands where something else would.
     let own = own.min_by_key(|(proposal, _)| proposal.action == Action::LeftAlone);
     let (next, to) = own.map(|(proposal, step)| (Arc::clone(proposal), step.to.clone())).unzip();
     let drift = background.into_iter().flat_map(|known| &known.drifts).find(|drift| {
-        drift.environment == question.environment && drift.image == question.image && drift.value == question.current
+        drift.environment == question.environment
+            && drift.image == question.image
+            && drift.value == question.current
+            && !drift.spots.is_disjoint(&spots)
     });
     let blocked = match &decision.verdict {
         Verdict::Undecided(reason) if next.is_none() => Some(reason.clone()),
@@ -166,6 +190,7 @@ fn running(
         image: question.image.clone(),
         group: planned.promoted.groups.get(&question.image).cloned().unwrap_or_default(),
         value: question.current.clone(),
+        files: files(planned, question),
         brought,
         next,
         to,
@@ -175,6 +200,12 @@ fn running(
         drift: drift.map(|drift| drift.reason.clone()),
         watch: report::watched(planned, question).cloned(),
     }
+}
+
+/// Returns the files in which what a question is about stands.
+fn files(planned: &Planned, question: &Question) -> Vec<RepoPath> {
+    let sites = question.sites.iter().filter_map(|site| planned.observation.sites.get(*site));
+    sites.map(|site| &site.file).collect::<BTreeSet<_>>().into_iter().cloned().collect()
 }
 
 /// Gathers what somebody took back: what the pass asked about, and what the status read beside it.

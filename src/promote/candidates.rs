@@ -19,7 +19,7 @@ use crate::model::site::Value;
 use crate::model::tags::TagIndex;
 use crate::model::watch::{Watch, WatchState};
 use crate::promote::gates;
-use crate::promote::places::{Counterpart, Places};
+use crate::promote::matching::{Counterpart, Matching};
 
 /// What a question comes to.
 pub(super) enum Candidate {
@@ -158,8 +158,8 @@ pub(super) struct Search<'a> {
     pub(super) environments: &'a Environments,
     /// Every decision of the pass.
     pub(super) decisions: &'a [Decision],
-    /// Where references stand.
-    pub(super) places: &'a Places<'a>,
+    /// Which places stand for which.
+    pub(super) matching: &'a Matching<'a>,
     /// What is watched.
     pub(super) watches: &'a [Watch],
     /// Histories that have to be read before an answer is final.
@@ -228,7 +228,10 @@ impl Search<'_> {
         for name in concerned {
             // Where it stands now it may have gone up; here it would come back to where it was left for something worse.
             let taken = self.past(name, image).and_then(|past| {
-                if *name == environment.name { past.left_before(&step.to) } else { past.hold_on(&step.to) }
+                if *name != environment.name {
+                    return past.hold_on(&step.to);
+                }
+                past.left_before(|taken| taken.holds(&step.to), || self.observation.spots(&step.sites))
             });
             if let Some(taken) = taken {
                 let reason = format!("in {name}, {taken}");
@@ -295,21 +298,19 @@ impl Search<'_> {
                 }
                 1 => values.extend(runs),
                 _ => {
-                    let here = (environment, &decision.question);
-                    let there = self.environments.named(before);
-                    let there = there.map(|there| self.places.counterpart(self.decisions, here, there));
+                    let here = (image, decision.question.sites.as_slice());
                     let file = |site: usize| self.observation.sites.get(site).map(|site| &site.file);
-                    let why = match there {
-                        Some(Counterpart::One(value)) => {
+                    let why = match self.matching.counterpart(environment, before, here) {
+                        Counterpart::One(value) => {
                             values.insert(value);
                             continue;
                         }
-                        Some(Counterpart::Missing(site)) => {
+                        Counterpart::Missing(site) => {
                             file(site).map(|file| format!("; no place there stands for {file}"))
                         }
-                        Some(Counterpart::Ambiguous(site)) => file(site)
+                        Counterpart::Ambiguous(site) => file(site)
                             .map(|file| format!("; the globs do not tell which of its places stands for {file}")),
-                        Some(Counterpart::Several) | None => None,
+                        Counterpart::Several => None,
                     };
                     let mut reason = format!("{before} runs several versions of it: {}", list(&runs));
                     reason.push_str(&why.unwrap_or_default());
@@ -347,24 +348,6 @@ impl Search<'_> {
         )
     }
 
-    /// Returns what an environment before runs where the place of a question stands for, if it runs several versions.
-    fn at_counterpart(
-        &self,
-        decision: &Decision,
-        environment: &Environment,
-        before: &EnvironmentName,
-    ) -> Option<&Value> {
-        let question = &decision.question;
-        if runs(self.observation, self.decisions, before, &question.image).len() < 2 {
-            return None;
-        }
-        let before = self.environments.named(before)?;
-        match self.places.counterpart(self.decisions, (environment, question), before) {
-            Counterpart::One(value) => Some(value),
-            Counterpart::Several | Counterpart::Missing(_) | Counterpart::Ambiguous(_) => None,
-        }
-    }
-
     /// Returns, where soak counts from the introduction, the newest version that every environment before has had for
     /// long enough, else the oldest that is on its way; never one that was taken back there. `running` is what all of them
     /// run, where that is one version.
@@ -380,31 +363,46 @@ impl Search<'_> {
             let Some(timeline) = &past.timeline else { return running };
             let is_held =
                 |value: &Value| past.hold_on(value).is_some() || self.hold_on(environment, image, value).is_some();
-            // What stood there earlier may have stood at other places: only what the counterpart runs is known to be its own.
-            let mut here = match self.at_counterpart(decision, environment, before) {
-                Some(value) if is_held(value) => Vec::new(),
-                Some(value) => vec![(value.clone(), timeline.since(value))],
-                None => gates::introduced(timeline, is_held),
+            // Where it runs different versions, what was introduced at other places than the counterparts is none of theirs.
+            let is_several = runs(self.observation, self.decisions, before, image).len() > 1;
+            let own = (image, decision.question.sites.as_slice());
+            let pasts = if is_several {
+                self.matching.pasts(environment, before, own, timeline).unwrap_or_default()
+            } else {
+                Vec::new()
             };
-            // What came there before something that failed here had its turn.
-            if let Some(failed) = self.failed(environment, image, timeline) {
-                here.retain(|(_, since)| *since > failed);
-            }
-            if let Some(running) = &running
-                && !here.iter().any(|(value, _)| *value == running.to)
-            {
-                here.insert(0, (running.to.clone(), timeline.since(&running.to)));
-            }
-            common = Some(match common {
-                None => here,
-                Some(others) => {
-                    let both = |(value, time): (Value, Timestamp)| {
-                        let (_, other) = here.iter().find(|(known, _)| *known == value)?;
-                        Some((value, time.max(*other)))
-                    };
-                    others.into_iter().filter_map(both).collect()
+            let mut heres: Vec<Vec<(Value, Timestamp)>> = Vec::new();
+            for (standing, timeline) in &pasts {
+                let mut here = gates::introduced(timeline, is_held);
+                if !is_held(standing) && !here.iter().any(|(value, _)| value == standing) {
+                    here.push((standing.clone(), timeline.since(standing)));
                 }
-            });
+                heres.push(here);
+            }
+            if !is_several {
+                heres.push(gates::introduced(timeline, is_held));
+            }
+            for mut here in heres {
+                // What came there before something that failed here had its turn.
+                if let Some(failed) = self.failed(environment, image, timeline) {
+                    here.retain(|(_, since)| *since > failed);
+                }
+                if let Some(running) = &running
+                    && !here.iter().any(|(value, _)| *value == running.to)
+                {
+                    here.insert(0, (running.to.clone(), timeline.since(&timeline.known_as(&running.to))));
+                }
+                common = Some(match common {
+                    None => here,
+                    Some(others) => {
+                        let both = |(value, time): (Value, Timestamp)| {
+                            let (_, other) = here.iter().find(|(known, _)| *known == value)?;
+                            Some((value, time.max(*other)))
+                        };
+                        others.into_iter().filter_map(both).collect()
+                    }
+                });
+            }
         }
         let mut candidates: Vec<(Move, Timestamp)> = common
             .unwrap_or_default()

@@ -7,11 +7,13 @@ mod candidates;
 pub mod drift;
 pub mod figures;
 mod gates;
+pub mod matching;
 pub mod order;
 pub mod places;
 pub mod record;
 mod stage;
 mod watch;
+mod wildcards;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,18 +23,19 @@ use crate::model::checks::ChecksWant;
 use crate::model::decision::Decision;
 use crate::model::environment::{Environment, EnvironmentName, Environments};
 use crate::model::gate::GateState;
+use crate::model::history::Timeline;
 use crate::model::image::{Digest, ImageName};
 use crate::model::observation::Observation;
 use crate::model::outcome::Skipped;
 use crate::model::policy::Groups;
 use crate::model::proposal::{Move, Proposal};
-use crate::model::site::Value;
+use crate::model::site::{self, Spot, Value};
 use crate::model::source::SourceQuestion;
 use crate::model::watch::Watch;
 
 use self::candidates::{Search, Settled};
 use self::gates::Soaking;
-use self::places::Places;
+use self::matching::Matching;
 
 /// What may move, and what was passed by.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -79,15 +82,15 @@ pub fn promote(
     groups: &Groups,
 ) -> Promoted {
     let names = group_names(&decisions, groups);
-    let places = Places::new(&observation.sites);
-    let decisions = places::apart(&places, observation, decisions, environments);
+    let matching = Matching::of(observation, environments, &decisions);
+    let decisions = matching::apart(&matching, observation, decisions, environments);
     let mut promoted = Promoted::default();
     let mut settled: BTreeMap<usize, Settled> = BTreeMap::new();
     let mut wants = BTreeSet::new();
     promoted.watches = watch::watches(observation, &decisions, environments, &names, &mut wants, &mut promoted.forge);
     let watches = &promoted.watches;
     let mut search =
-        Search { observation, environments, decisions: &decisions, places: &places, watches, wants: &mut wants };
+        Search { observation, environments, decisions: &decisions, matching: &matching, watches, wants: &mut wants };
     for environment in &environments.0 {
         let stage = stage::stage(&mut search, environment, groups, &names);
         settled.extend(stage.settled);
@@ -133,12 +136,41 @@ pub fn published(observation: &Observation, image: &ImageName, value: &Value) ->
 }
 
 /// Finds since when each moving image has been in every environment before.
-fn soaking(observation: &Observation, environment: &Environment, moves: &[Move]) -> Vec<Soaking> {
+fn soaking(
+    observation: &Observation,
+    matching: &Matching<'_>,
+    environment: &Environment,
+    moves: &[Move],
+) -> Vec<Soaking> {
     let of = |step: &Move| {
-        let before = candidates::predecessors(environment);
-        before.map(|before| gates::soaking(observation, before, &step.image, &step.to)).collect::<Vec<_>>()
+        let soaking = |before| {
+            let places =
+                |timeline: &Timeline| matching.pasts(environment, before, (&step.image, &step.sites), timeline);
+            gates::soaking(observation, before, &step.image, &step.to, places)
+        };
+        candidates::predecessors(environment).map(soaking).collect::<Vec<_>>()
     };
     moves.iter().flat_map(of).collect()
+}
+
+/// Takes a timeline apart by the places of sites that run one version: those with the same past come together.
+fn parts(
+    observation: &Observation,
+    sites: &[usize],
+    timeline: &Timeline,
+    current: &Value,
+) -> Vec<(Vec<usize>, Timeline)> {
+    let spots = site::spots(&observation.sites, sites);
+    if spots.is_empty() {
+        return vec![(sites.to_vec(), timeline.clone())];
+    }
+    let all = spots.values().cloned().collect();
+    let mut of: BTreeMap<&Spot, Vec<usize>> = BTreeMap::new();
+    for (index, spot) in &spots {
+        of.entry(spot).or_default().push(*index);
+    }
+    let sites = |spots: &BTreeSet<Spot>| spots.iter().flat_map(|spot| of[spot].iter().copied()).collect();
+    timeline.parted(&all, current).into_iter().map(|part| (sites(&part.spots), part.timeline)).collect()
 }
 
 /// Names the group of every image; where two images' own names collide, a short hash tells them apart.

@@ -16,6 +16,7 @@ use crate::model::site::Value;
 use crate::model::source::SourceQuestion;
 use crate::promote::candidates;
 use crate::promote::gates::{self as judged, Bench};
+use crate::promote::matching::Matching;
 
 /// How many files are told at most.
 const MOST_FILES: usize = 5;
@@ -40,8 +41,8 @@ pub enum NoWayBack {
     /// It stands there.
     #[error("it runs {0} already")]
     Same(String),
-    /// It came to places that ran different versions before, and it is not told which ran which.
-    #[error("it stands where different versions stood before {current}: {before}")]
+    /// Different versions may have stood there before: the file was rewritten so that nobody can tell which.
+    #[error("it stands where different versions may have stood before {current}: {before}")]
     Apart {
         /// What stands there.
         current: String,
@@ -53,16 +54,59 @@ pub enum NoWayBack {
     Unknown(String),
 }
 
-/// Finds the version that ran before where a version stands, whoever had brought it; or the one that is named. What other
-/// places of the environment ran is none of theirs.
+/// Where some places go back.
+pub type Way = (Vec<usize>, Result<Back, NoWayBack>);
+
+/// Finds for each place of a question the version that ran there before; or the one that is named. Places that go back to
+/// the same come together, as sites.
+pub fn ways_back(
+    observation: &Observation,
+    question: &Question,
+    past: &Past,
+    named: Option<&Tag>,
+    is_held: &dyn Fn(&Value) -> bool,
+) -> Vec<Way> {
+    let mut ways: Vec<Way> = Vec::new();
+    for (sites, timeline) in parts(observation, question, past) {
+        let way = version_before(past, timeline.as_ref(), &question.current, named, is_held);
+        let is_same = |(_, known): &&mut Way| match (known, &way) {
+            (Ok(known), Ok(back)) => known.to == back.to,
+            (Err(known), Err(error)) => known == error,
+            _ => false,
+        };
+        match ways.iter_mut().find(is_same) {
+            Some((known, found)) => {
+                known.extend(sites);
+                if let (Ok(found), Ok(back)) = (found, way) {
+                    found.left.extend(back.left);
+                }
+            }
+            None => ways.push((sites, way)),
+        }
+    }
+    ways
+}
+
+/// Takes the past of a question's places apart: those with the same past come together, as sites.
+pub fn parts(observation: &Observation, question: &Question, past: &Past) -> Vec<(Vec<usize>, Option<Timeline>)> {
+    let Some(timeline) = &past.timeline else { return vec![(question.sites.clone(), None)] };
+    super::parts(observation, &question.sites, timeline, &question.current)
+        .into_iter()
+        .map(|(sites, part)| (sites, Some(part)))
+        .collect()
+}
+
+/// Finds the version that ran before where a version stands, whoever had brought it; or the one that is named. `timeline` is
+/// of the place alone: what other places of the environment ran is none of its own.
 ///
 /// Versions that are held, or that somebody took back, are passed over.
 ///
 /// # Errors
 ///
 /// [`NoWayBack`], with what to do.
-pub fn version_before(
+fn version_before(
     past: &Past,
+    timeline: Option<&Timeline>,
     current: &Value,
     named: Option<&Tag>,
     is_held: &dyn Fn(&Value) -> bool,
@@ -73,8 +117,8 @@ pub fn version_before(
         return Err(NoWayBack::Same(current.to_string()));
     }
     let oldest = jiff::Timestamp::UNIX_EPOCH;
-    let nothing = Timeline { shifts: Vec::new(), asides: Vec::new(), oldest, whole: true };
-    let timeline = past.timeline.as_ref().unwrap_or(&nothing);
+    let nothing = Timeline { shifts: Vec::new(), asides: Vec::new(), spread: Vec::new(), oldest, whole: true };
+    let timeline = timeline.unwrap_or(&nothing);
     let latest = timeline.shifts.first();
     if named.is_none()
         && let Some(latest) = latest
@@ -97,7 +141,7 @@ pub fn version_before(
     Ok(Back { to, left, stood: position.is_some() })
 }
 
-/// Finds the one version that every place had before.
+/// Finds the one version that a place had before.
 fn standing_before(
     past: &Past,
     timeline: &Timeline,
@@ -133,15 +177,22 @@ pub fn files(observation: &Observation, question: &Question) -> String {
     if more == 0 { told } else { format!("{told} and {more} more") }
 }
 
+/// What is known where a person orders something.
+pub struct Seen<'a> {
+    /// What was observed.
+    pub observation: &'a Observation,
+    /// All environments.
+    pub environments: &'a Environments,
+    /// What was decided about the image.
+    pub decisions: &'a [Decision],
+}
+
 /// Judges the gates of an environment for moves that a person orders; those that are skipped are left out.
-pub fn gates(
-    observation: &Observation,
-    environment: &Environment,
-    moves: &[Move],
-    skipped: &BTreeSet<GateName>,
-) -> Vec<Gate> {
-    let soaking = super::soaking(observation, environment, moves);
-    let proofs = judged::proofs(observation, environment, moves);
+pub fn gates(seen: &Seen<'_>, environment: &Environment, moves: &[Move], skipped: &BTreeSet<GateName>) -> Vec<Gate> {
+    let observation = seen.observation;
+    let matching = Matching::of(observation, seen.environments, seen.decisions);
+    let soaking = super::soaking(observation, &matching, environment, moves);
+    let proofs = judged::proofs(observation, &matching, environment, moves);
     // No pull request stands for it yet; `manual` says what lets it pass.
     let forge = judged::Forge { proofs: &proofs, approvals: None, publish: Publish::Commit };
     let asking = (&environment.name, moves);
@@ -163,8 +214,9 @@ pub fn questions(
 }
 
 /// Returns the commits whose checks have to be asked for before [`gates`] says anything final.
-pub fn wants(observation: &Observation, environment: &Environment, moves: &[Move]) -> BTreeSet<ChecksWant> {
-    let proofs = judged::proofs(observation, environment, moves);
+pub fn wants(seen: &Seen<'_>, environment: &Environment, moves: &[Move]) -> BTreeSet<ChecksWant> {
+    let matching = Matching::of(seen.observation, seen.environments, seen.decisions);
+    let proofs = judged::proofs(seen.observation, &matching, environment, moves);
     judged::wants(environment, &proofs)
 }
 
@@ -233,15 +285,19 @@ mod tests {
             from: values(from),
             to: values(to),
             steps: steps.split_whitespace().map(step).collect(),
+            changes: Vec::new(),
         };
         let shifts = shifts.iter().enumerate().map(shift).collect();
-        let timeline = Timeline { shifts, asides: Vec::new(), oldest: Timestamp::UNIX_EPOCH, whole: true };
+        let timeline =
+            Timeline { shifts, asides: Vec::new(), spread: Vec::new(), oldest: Timestamp::UNIX_EPOCH, whole: true };
         Past { timeline: Some(timeline), ..Past::default() }
     }
 
     /// Says where a rollback of a version goes, and what it holds.
     fn back(shifts: &[(&str, &str, &str)], current: &str, held: &str) -> String {
-        let found = version_before(&past(shifts), &value(current), None, &|value| values(held).contains(value));
+        let past = past(shifts);
+        let is_held = |value: &Value| values(held).contains(value);
+        let found = version_before(&past, past.timeline.as_ref(), &value(current), None, &is_held);
         match found {
             Ok(Back { to, left, .. }) => {
                 format!("{to}, leaves {}", left.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
@@ -268,12 +324,15 @@ mod tests {
     #[test]
     fn where_places_had_different_versions_before_there_is_no_one_way_back() {
         let joined = [("1.3.0 1.4.0", "1.5.0", "1.3.0>1.5.0 1.4.0>1.5.0")];
-        assert_eq!(back(&joined, "1.5.0", ""), "it stands where different versions stood before 1.5.0: 1.3.0, 1.4.0");
+        assert_eq!(
+            back(&joined, "1.5.0", ""),
+            "it stands where different versions may have stood before 1.5.0: 1.3.0, 1.4.0"
+        );
         // One place came to what the other one has had for ever.
         let followed = [("1.4.0 1.5.0", "1.5.0", "1.4.0>1.5.0")];
         assert_eq!(
             back(&followed, "1.5.0", ""),
-            "it stands where different versions stood before 1.5.0: 1.4.0, none that history tells of"
+            "it stands where different versions may have stood before 1.5.0: 1.4.0, none that history tells of"
         );
         // One after the other, and from the same.
         let after = [("1.4.0 1.5.0", "1.5.0", "1.4.0>1.5.0"), ("1.4.0", "1.4.0 1.5.0", "1.4.0>1.5.0")];

@@ -1,24 +1,25 @@
 //! Which place of one environment stands for which of another, where one image stands in several: by the shape of paths.
 //!
-//! Entry points: `Places` and `apart`. Where several places have one shape, nobody can tell which stands for which. A path's shape is what the wildcards of its environment's globs stand for: with
-//! `envs/dev/**` and `envs/prod/**`, `envs/dev/shop/web.yaml` stands for `envs/prod/shop/web.yaml`.
+//! Entry point: `Places`. Where several places have one shape, nobody can tell which stands for which. A path's shape is
+//! what the wildcards of its environment's globs stand for: with `envs/dev/**` and `envs/prod/**`, `envs/dev/shop/web.yaml`
+//! stands for `envs/prod/shop/web.yaml`, and with `apps/*-dev.yaml` and `apps/*-prod.yaml`, `apps/shop-dev.yaml` stands for
+//! `apps/shop-prod.yaml`.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::decision::{Decision, Question};
-use crate::model::environment::{Environment, Environments, Predecessor};
+use crate::model::environment::Environment;
+use crate::model::glob;
 use crate::model::image::ImageName;
-use crate::model::observation::Observation;
-use crate::model::site::{Site, Value};
-use crate::promote::candidates::runs;
+use crate::model::site::Site;
+use crate::promote::wildcards::{self, Part};
 
 /// How many `**` a glob may have of which the shape is told: more fit a path in too many ways.
 const MOST_CROSSING: usize = 2;
 
 /// Where a reference stands, less what is its environment's own: the shape of the path, and the how manieth of its image it
 /// is in that file.
-pub type Place = (Vec<String>, usize);
+pub(super) type Place = (Vec<String>, usize);
 
 /// The places of references.
 pub struct Places<'a> {
@@ -29,19 +30,6 @@ pub struct Places<'a> {
     of_images: OnceCell<BTreeMap<&'a ImageName, Vec<usize>>>,
 }
 
-/// What an environment before runs at the places that stand for those of a question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Counterpart<'a> {
-    /// One value.
-    One(&'a Value),
-    /// Several.
-    Several,
-    /// Nothing there stands for the place of this site.
-    Missing(usize),
-    /// The globs do not tell this site's place from another one, here or there.
-    Ambiguous(usize),
-}
-
 impl<'a> Places<'a> {
     /// Takes the sites whose places are asked for by their positions.
     pub fn new(sites: &'a [Site]) -> Self {
@@ -49,20 +37,20 @@ impl<'a> Places<'a> {
     }
 
     /// Returns the place of a site; `None` where no glob of its environment tells its shape.
-    pub fn of(&self, environment: &Environment, index: usize) -> Option<Place> {
+    pub(super) fn of(&self, environment: &Environment, index: usize) -> Option<Place> {
         let path: Vec<&str> = self.sites.get(index)?.file.as_str().split('/').collect();
         let shape = environment.files.patterns().iter().find_map(|pattern| {
+            let pattern = glob::normal(pattern);
             let pattern: Vec<&str> = pattern.split('/').collect();
             let crossing = pattern.iter().filter(|part| **part == "**").count();
             if crossing > MOST_CROSSING { None } else { shape(&pattern, &path) }
         })?;
         let ordinal = self.ordinals.get_or_init(|| ordinals(self.sites))[index];
-        Some((shape.into_iter().map(str::to_owned).collect(), ordinal))
+        Some((shape, ordinal))
     }
 
-    /// Returns at how many sites of an image each place of an environment is found: more than one where several globs give
-    /// paths the same shape. Sites that nobody follows count, too, for they stand there.
-    fn shared(&self, environment: &Environment, image: &ImageName) -> BTreeMap<Place, usize> {
+    /// Returns the sites of an image in an environment; those that nobody follows count, too, for they stand there.
+    pub(super) fn at(&self, environment: &Environment, image: &ImageName) -> Vec<usize> {
         let of_images = self.of_images.get_or_init(|| {
             let mut of_images: BTreeMap<&ImageName, Vec<usize>> = BTreeMap::new();
             for (index, site) in self.sites.iter().enumerate() {
@@ -76,121 +64,23 @@ impl<'a> Places<'a> {
             let site = &self.sites[**index];
             site.branch == environment.branch && environment.files.matches(site.file.as_str())
         };
+        of_images.get(image).into_iter().flatten().filter(is_there).copied().collect()
+    }
+
+    /// Returns at how many sites of an image each place of an environment is found: more than one where several globs give
+    /// paths the same shape.
+    pub(super) fn shared(&self, environment: &Environment, image: &ImageName) -> BTreeMap<Place, usize> {
         let mut shared = BTreeMap::new();
-        let all = of_images.get(image).into_iter().flatten().filter(is_there);
-        for place in all.filter_map(|index| self.of(environment, *index)) {
+        for place in self.at(environment, image).into_iter().filter_map(|index| self.of(environment, index)) {
             *shared.entry(place).or_default() += 1;
         }
         shared
     }
-
-    /// Finds what an environment before runs at all the places that stand for those of a question.
-    pub(super) fn counterpart<'d>(
-        &self,
-        decisions: &'d [Decision],
-        (environment, question): (&Environment, &Question),
-        before: &Environment,
-    ) -> Counterpart<'d> {
-        let there = self.standing(decisions, question, before);
-        let here = self.shared(environment, &question.image);
-        let mut one = None;
-        for site in &question.sites {
-            let place = self.of(environment, *site);
-            let Some((place, value)) = place.and_then(|place| there.get(&place).copied().map(|value| (place, value)))
-            else {
-                return Counterpart::Missing(*site);
-            };
-            let Some(value) = value.filter(|_| is_single(&here, &place)) else { return Counterpart::Ambiguous(*site) };
-            if *one.get_or_insert(value) != value {
-                return Counterpart::Several;
-            }
-        }
-        one.map_or(Counterpart::Several, Counterpart::One)
-    }
-
-    /// Returns what an environment runs of a question's image, by place; nothing where several sites share one.
-    fn standing<'d>(
-        &self,
-        decisions: &'d [Decision],
-        question: &Question,
-        environment: &Environment,
-    ) -> BTreeMap<Place, Option<&'d Value>> {
-        let shared = self.shared(environment, &question.image);
-        let all = decisions.iter().map(|decision| &decision.question);
-        let own = all.filter(|other| other.environment == environment.name && other.image == question.image);
-        own.flat_map(|other| other.sites.iter().map(move |site| (site, &other.current)))
-            .filter_map(|(site, value)| {
-                let place = self.of(environment, *site)?;
-                let value = is_single(&shared, &place).then_some(value);
-                Some((place, value))
-            })
-            .collect()
-    }
-
-    /// Groups the sites of a question by what the environments before run at the places that stand for theirs; none where
-    /// these run one version each, so that places make no difference.
-    fn parts(
-        &self,
-        observation: &Observation,
-        decisions: &[Decision],
-        (environment, question): (&Environment, &Question),
-        environments: &Environments,
-    ) -> Vec<Vec<usize>> {
-        let here = environment.after.iter().filter(|before| matches!(before, Predecessor::Here(_)));
-        let several = here.filter(|before| runs(observation, decisions, before.name(), &question.image).len() > 1);
-        let several = several.filter_map(|before| environments.named(before.name()));
-        let there: Vec<_> = several.map(|before| self.standing(decisions, question, before)).collect();
-        if there.is_empty() {
-            return Vec::new();
-        }
-        let here = self.shared(environment, &question.image);
-        let mut parts: Vec<(Vec<Option<&Value>>, Vec<usize>)> = Vec::new();
-        for site in &question.sites {
-            let place = self.of(environment, *site).filter(|place| is_single(&here, place));
-            let key: Vec<_> = there.iter().map(|there| there.get(place.as_ref()?).copied().flatten()).collect();
-            match parts.iter_mut().find(|(known, _)| *known == key) {
-                Some((_, sites)) => sites.push(*site),
-                None => parts.push((key, vec![*site])),
-            }
-        }
-        parts.into_iter().map(|(_, sites)| sites).collect()
-    }
 }
 
 /// Whether a place is that of one site alone.
-fn is_single(shared: &BTreeMap<Place, usize>, place: &Place) -> bool {
+pub(super) fn is_single(shared: &BTreeMap<Place, usize>, place: &Place) -> bool {
     shared.get(place).is_none_or(|count| *count == 1)
-}
-
-/// Takes decisions apart whose places stand for such of the environment before as run different versions: each place
-/// goes where its own counterpart stands.
-pub(super) fn apart(
-    places: &Places<'_>,
-    observation: &Observation,
-    decisions: Vec<Decision>,
-    environments: &Environments,
-) -> Vec<Decision> {
-    let mut parts: BTreeMap<usize, Vec<Vec<usize>>> = BTreeMap::new();
-    for (index, decision) in decisions.iter().enumerate().filter(|(_, decision)| decision.question.sites.len() > 1) {
-        let question = &decision.question;
-        let Some(environment) = environments.named(&question.environment) else { continue };
-        let own = places.parts(observation, &decisions, (environment, question), environments);
-        if own.len() > 1 {
-            parts.insert(index, own);
-        }
-    }
-    if parts.is_empty() {
-        return decisions;
-    }
-    let split = |(index, decision): (usize, Decision)| match parts.remove(&index) {
-        None => vec![decision],
-        Some(parts) => {
-            let with =
-                |sites| Decision { question: Question { sites, ..decision.question.clone() }, ..decision.clone() };
-            parts.into_iter().map(with).collect()
-        }
-    };
-    decisions.into_iter().enumerate().flat_map(split).collect()
 }
 
 /// Counts for each site how many of its image stand before it in its file.
@@ -249,17 +139,19 @@ pub fn apart_from(
     Apart { here: lacking(&here, &other), there: lacking(&there, &known), ambiguous }
 }
 
-/// Returns the parts of a path that wildcards of a glob stand for; `None` where they do not fit.
-fn shape<'p>(pattern: &[&str], path: &[&'p str]) -> Option<Vec<&'p str>> {
+/// Returns what the wildcards of a glob stand for in a path, part by part; `None` where they do not fit.
+fn shape(pattern: &[&str], path: &[&str]) -> Option<Vec<String>> {
     match (pattern.split_first(), path.split_first()) {
         (None, None) => Some(Vec::new()),
         (Some((&"**", rest)), _) => (0..=path.len()).find_map(|taken| {
             let left = shape(rest, &path[taken..])?;
-            Some(path[..taken].iter().copied().chain(left).collect())
+            Some(path[..taken].iter().map(|part| (*part).to_owned()).chain(left).collect())
         }),
         (Some((part, rest)), Some((first, left))) if part.contains(['*', '?', '[', '{', '\\']) => {
+            let of = if left.is_empty() { Part::File } else { Part::Folder };
+            let own = wildcards::stand_for(part, first, of)?;
             let left = shape(rest, left)?;
-            Some(std::iter::once(*first).chain(left).collect())
+            Some(own.into_iter().chain(left).collect())
         }
         (Some((part, rest)), Some((first, left))) if part == first => shape(rest, left),
         _ => None,
@@ -282,6 +174,10 @@ mod tests {
             ("apps/*/dev/**", "apps/shop/dev/web.yaml", Some("shop/web.yaml")),
             ("**/dev/*.yaml", "a/b/dev/web.yaml", Some("a/b/web.yaml")),
             ("values-dev.yaml", "values-dev.yaml", Some("")),
+            ("apps/*-dev.yaml", "apps/shop-dev.yaml", Some("shop.yaml")),
+            ("apps/dev-*.yaml", "apps/dev-shop.yaml", Some("shop.yaml")),
+            ("apps/*/values-dev.yaml", "apps/shop/values-dev.yaml", Some("shop")),
+            ("*/dev-*/**", "eu/dev-1/web.yaml", Some("eu/1/web.yaml")),
             ("apps/*/dev/**", "apps/shop/prod/web.yaml", None),
             ("**", "web.yaml", Some("web.yaml")),
         ] {

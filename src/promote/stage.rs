@@ -177,8 +177,8 @@ fn one(
             .get(group)
             .or_else(|| observation.half_known.get(&environment.name))
             .filter(|_| groups.0.iter().any(|configured| configured.name == group));
-        let soaking = soaking(observation, environment, &moves);
-        let proofs = gates::proofs(observation, environment, &moves);
+        let soaking = soaking(observation, search.matching, environment, &moves);
+        let proofs = gates::proofs(observation, search.matching, environment, &moves);
         let key = (environment.name.clone(), group.to_owned());
         if !held.contains_key(group) {
             stage.questions.extend(unanswered(observation, environment, &moves));

@@ -2,10 +2,11 @@ use std::sync::Arc;
 
 use super::*;
 use crate::model::decision::{Origin, Question, Reason, Verdict};
-use crate::model::environment::Publish;
+use crate::model::environment::{Predecessor, Publish};
+use crate::model::file::Position;
 use crate::model::gate::{GateSpec, SoakCount};
 use crate::model::glob::{ImageGlob, PathGlobs};
-use crate::model::history::Past;
+use crate::model::history::{Mover, Past, Shift, Word};
 use crate::model::policy::{Group, Pin, Policy, Select, Step};
 use crate::model::site::Value;
 use crate::model::tags::{ImageTags, TagIndex, TagList};
@@ -22,8 +23,7 @@ fn environment(name: &str, after: &[&str], publish: Publish) -> Environment {
     let mut environment = Environments::without_configuration().0.remove(0);
     environment.name = name.into();
     environment.files = PathGlobs::parse(&[format!("{name}/**")]).unwrap();
-    environment.after =
-        after.iter().map(|before| crate::model::environment::Predecessor::Here((*before).into())).collect();
+    environment.after = after.iter().map(|before| Predecessor::Here((*before).into())).collect();
     environment.publish = publish;
     environment
 }
@@ -246,18 +246,18 @@ fn a_failure_is_laid_to_nobody_while_it_is_not_known_what_else_came() {
     let now: Timestamp = "2026-11-20T08:10:00Z".parse().unwrap();
     let commit = crate::model::commit::CommitId("c1".into());
     let (from, to) = (value("1.0.0"), value("1.1.0"));
-    let shift = crate::model::history::Shift {
+    let shift = Shift {
         commit: commit.clone(),
         time: now,
         landed: now,
-        by: crate::model::history::Mover::Tagboat,
-        word: crate::model::history::Word::default(),
+        by: Mover::Tagboat,
+        word: Word::default(),
         from: [from.clone()].into(),
         to: [to.clone()].into(),
         steps: [(from, to)].into(),
+        changes: Vec::new(),
     };
-    let timeline =
-        crate::model::history::Timeline { shifts: vec![shift], asides: Vec::new(), oldest: now, whole: true };
+    let timeline = Timeline { shifts: vec![shift], asides: Vec::new(), spread: Vec::new(), oldest: now, whole: true };
     let failed = crate::model::pull_request::Check {
         name: "deploy/dev".to_owned(),
         state: crate::model::pull_request::CheckState::Failed,
@@ -282,25 +282,26 @@ fn a_failure_is_laid_to_nobody_while_it_is_not_known_what_else_came() {
 }
 
 /// A timeline in which values came one after the other, at these hours of a day, the newest last.
-fn timeline(came: &[(&str, i64)]) -> crate::model::history::Timeline {
+fn timeline(came: &[(&str, i64)]) -> Timeline {
     let start: Timestamp = "2026-11-20T00:00:00Z".parse().unwrap();
     let at = |hours: i64| start + jiff::SignedDuration::from_hours(hours);
     let shift = |(depth, pair): (usize, &[(&str, i64)])| {
         let (from, to) = (value(pair[0].0), value(pair[1].0));
-        let word = crate::model::history::Word { depth, ..Default::default() };
-        crate::model::history::Shift {
+        let word = Word { depth, ..Default::default() };
+        Shift {
             commit: crate::model::commit::CommitId(format!("c{}", pair[1].0).into()),
             time: at(pair[1].1),
             landed: at(pair[1].1),
-            by: crate::model::history::Mover::Tagboat,
+            by: Mover::Tagboat,
             word,
             from: [from.clone()].into(),
             to: [to.clone()].into(),
             steps: [(from, to)].into(),
+            changes: Vec::new(),
         }
     };
     let shifts = came.windows(2).rev().enumerate().map(shift).collect();
-    crate::model::history::Timeline { shifts, asides: Vec::new(), oldest: start, whole: true }
+    Timeline { shifts, asides: Vec::new(), spread: Vec::new(), oldest: start, whole: true }
 }
 
 /// The rows of `prod`, after `eu` and `us`, where soak counts two hours from the introduction, at an hour of the day.
@@ -338,6 +339,36 @@ fn counted_from_the_introduction_the_newest_that_all_have_had_comes_though_they_
 }
 
 #[test]
+fn what_was_taken_back_in_an_environment_of_another_repository_does_not_come() {
+    let before =
+        Predecessor::elsewhere("https://git.example/acme/platform", "staging".into(), Position { line: 1, column: 1 });
+    let name = before.name().clone();
+    let mut prod = environment("prod", &[], Publish::Commit);
+    prod.after = vec![before];
+    let environments = Environments(vec![prod]);
+    let key = |name: &EnvironmentName| (name.clone(), WEB.parse::<ImageName>().unwrap());
+    let taken = |tag: &str| crate::model::history::TakenBack {
+        value: value(tag),
+        instead: value("1.0.0"),
+        commit: crate::model::commit::CommitId("c1".into()),
+        time: Timestamp::UNIX_EPOCH,
+        by: "Ada".to_owned(),
+    };
+    let with = |tag: &str| {
+        let mut observation = observation(&[WEB]);
+        let runs = [(WEB.parse().unwrap(), [value("1.2.0")].into())].into();
+        let elsewhere = crate::model::elsewhere::Elsewhere { runs, ..Default::default() };
+        observation.elsewhere.insert(name.clone(), elsewhere);
+        let there = Past { timeline: Some(timeline(&[("1.0.0", 0), ("1.2.0", 1)])), ..Past::default() };
+        observation.pasts.insert(key(&name), Ok(Past { taken_back: vec![taken(tag)], ..there }));
+        observation.pasts.insert(key(&"prod".into()), Ok(Past::default()));
+        told(&promote(&observation, vec![decision(WEB, "prod", "1.0.0")], &environments, &Groups::default()))
+    };
+    assert_eq!(with("1.2.0"), ["prod/ghcr.io-acme-web: 1.0.0 -> 1.2.0 held"]);
+    assert_eq!(with("1.3.0"), ["prod/ghcr.io-acme-web: 1.0.0 -> 1.2.0 committed"]);
+}
+
+#[test]
 fn a_group_half_of_which_is_missing_here_waits_and_one_that_is_missing_before_does_not() {
     let api = "ghcr.io/acme/api";
     let environments =
@@ -370,7 +401,7 @@ fn a_digest_that_gave_way_comes_back_only_where_nobody_moved_the_environment_bef
     };
     let environments =
         Environments(vec![environment("dev", &[], Publish::Commit), environment("prod", &["dev"], Publish::Commit)]);
-    let went_back = |by: &crate::model::history::Mover| {
+    let went_back = |by: &Mover| {
         let mut observation = observation(&[WEB]);
         let mut dev = timeline(&[(old, 0), (new, 1), (old, 2)]);
         dev.shifts.iter_mut().for_each(|shift| shift.by = by.clone());
@@ -381,12 +412,12 @@ fn a_digest_that_gave_way_comes_back_only_where_nobody_moved_the_environment_bef
         let decisions = vec![following("dev", old), following("prod", new)];
         told(&promote(&observation, decisions, &environments, &Groups::default()))
     };
-    let by_tagboat = went_back(&crate::model::history::Mover::Tagboat);
+    let by_tagboat = went_back(&Mover::Tagboat);
     assert!(
         by_tagboat[0].starts_with("prod/ghcr.io-acme-web: ") && by_tagboat[0].ends_with("committed"),
         "{by_tagboat:?}"
     );
-    let by_a_person = went_back(&crate::model::history::Mover::Person("Ada".into()));
+    let by_a_person = went_back(&Mover::Person("Ada".into()));
     assert!(by_a_person[0].contains("to which a person moved dev"), "{by_a_person:?}");
 }
 
@@ -429,7 +460,19 @@ fn an_environment_is_ahead_only_of_all_that_stands_before_it() {
     let with = |dev: &[&str]| {
         let values = dev.iter().map(|tag| value(tag)).collect();
         let runs = drift::Runs::from([(key("dev"), values), (key("prod"), [value("1.2.0")].into())]);
-        let found = drift::drift(&environments, &runs, &BTreeMap::new(), &order);
+        let (timelines, elsewhere) = (BTreeMap::new(), BTreeMap::new());
+        let matching = Matching::new((&[], BTreeSet::new()), &elsewhere, &environments);
+        let environments = &environments;
+        let comparing = drift::Comparing {
+            environments,
+            runs: &runs,
+            timelines: &timelines,
+            sites: &[],
+            matching: &matching,
+            order: &order,
+        };
+        let standing = drift::Standing::from([(key("prod"), [(value("1.2.0"), vec![0])].into())]);
+        let found = drift::drift(&comparing, &standing);
         found.into_iter().map(|drift| drift.reason).collect::<Vec<_>>()
     };
     assert_eq!(with(&["1.1.0"]), ["1.2.0 is ahead of dev, which runs 1.1.0"]);

@@ -38,15 +38,19 @@ pub(super) fn watches(
         let Some(on_failure) = &environment.on_failure else { continue };
         let own = decisions.iter().map(|decision| &decision.question);
         let own: Vec<&Question> = own.filter(|question| question.environment == environment.name).collect();
-        let mut seen = BTreeSet::new();
+        let mut standing: BTreeMap<(&ImageName, &Value), Vec<usize>> = BTreeMap::new();
         for question in &own {
             let key = (environment.name.clone(), question.image.clone());
-            if !observation.pasts.contains_key(&key) {
+            if observation.pasts.contains_key(&key) {
+                let sites = standing.entry((&question.image, &question.current)).or_default();
+                sites.extend(&question.sites);
+            } else {
                 pasts.insert(key);
-            } else if seen.insert((&question.image, &question.current))
-                && let Some(mut begun) = begun(observation, environment, on_failure, question, &own)
-            {
-                begun.watch.group = groups.get(&question.image).cloned().unwrap_or_default();
+            }
+        }
+        for ((image, value), sites) in standing {
+            for mut begun in begun(observation, environment, on_failure, (image, value, &sites), &own) {
+                begun.watch.group = groups.get(image).cloned().unwrap_or_default();
                 found.extend(judged(observation, begun, on_failure, forge));
             }
         }
@@ -59,23 +63,46 @@ struct Begun<'a> {
     watch: Watch,
     /// The commits whose checks are laid to it.
     commits: Vec<CommitId>,
-    past: &'a Timeline,
+    /// What stood at the places to which it came.
+    past: Timeline,
     /// What all images have been there, this one among them.
     others: Vec<&'a Timeline>,
     /// Why it is not known of all of them what they have been: then a failure may be another one's.
     unread: Option<String>,
 }
 
-/// Returns a watch that is not over, with the commits whose checks are laid to it.
+/// Returns the watches over a version that are not over, with the commits whose checks are laid to each: one for each commit
+/// that brought it to any place.
 fn begun<'a>(
     observation: &'a Observation,
     environment: &Environment,
     on_failure: &OnFailure,
-    question: &Question,
+    (image, value, sites): (&ImageName, &Value, &[usize]),
+    all: &[&Question],
+) -> Vec<Begun<'a>> {
+    let Some(whole) = timeline(observation, &environment.name, image) else { return Vec::new() };
+    let mut found: Vec<Begun<'a>> = Vec::new();
+    for (sites, past) in super::parts(observation, sites, whole, value) {
+        let Some(shift) = past.deployed(value).map(|index| &past.shifts[index]) else { continue };
+        if let Some(known) = found.iter_mut().find(|known| known.watch.commit == shift.commit) {
+            known.watch.sites.extend(sites);
+            continue;
+        }
+        found.extend(begun_at(observation, environment, on_failure, (image, value, sites), past, all));
+    }
+    found
+}
+
+/// Returns the watch over a version at places to which one commit brought it.
+fn begun_at<'a>(
+    observation: &'a Observation,
+    environment: &Environment,
+    on_failure: &OnFailure,
+    (image, value, sites): (&ImageName, &Value, Vec<usize>),
+    past: Timeline,
     all: &[&Question],
 ) -> Option<Begun<'a>> {
-    let past = timeline(observation, &environment.name, &question.image)?;
-    let shift = &past.shifts[past.deployed(&question.current)?];
+    let shift = past.shifts[past.deployed(value)?].clone();
     if shift.by != Mover::Tagboat || shift.word.order == Some(Ordered::Rollback) {
         return None;
     }
@@ -92,14 +119,14 @@ fn begun<'a>(
         let reason = observation.pasts.get(&(environment.name.clone(), image.clone()))?.as_ref().err()?;
         Some(format!("what else came there is not known: {image}: {reason}"))
     });
-    let commits =
-        laid_to(observation.line_of(&environment.name), &others, past.held(&question.current)?, shift.word.depth);
+    let commits = laid_to(observation.line_of(&environment.name), &others, past.held(value)?, shift.word.depth);
     let watch = Watch {
         environment: environment.name.clone(),
-        image: question.image.clone(),
+        image: image.clone(),
         group: String::new(),
-        value: question.current.clone(),
-        commit: shift.commit.clone(),
+        value: value.clone(),
+        commit: shift.commit,
+        sites,
         checks: on_failure.checks.clone(),
         until,
         state: WatchState::Watching,
@@ -150,7 +177,7 @@ fn judged(
         match failure(observation, name, &want.commits, watch.until) {
             Ok(None) => {}
             Ok(Some(what)) => {
-                watch.state = match failed_before(observation, &watch, past, &others, on_failure, forge) {
+                watch.state = match failed_before(observation, &watch, &past, &others, on_failure, forge) {
                     Ok(failed) => {
                         watch.failed_before = failed;
                         WatchState::Failed(what)

@@ -108,6 +108,7 @@ mod tests {
             group: String::new(),
             value: crate::model::site::Value::default(),
             commit: crate::model::commit::CommitId("a".into()),
+            sites: Vec::new(),
             checks: vec!["argocd/staging".into()],
             until: at(until),
             state: WatchState::Watching,

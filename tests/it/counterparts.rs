@@ -52,6 +52,45 @@ impl Scene {
     }
 }
 
+#[tokio::test]
+async fn places_are_told_by_what_wildcards_stand_for_within_a_name() {
+    let files = [
+        ("apps/shop-dev.yaml", "1.5.0"),
+        ("apps/blog-dev.yaml", "1.6.0"),
+        ("apps/shop-prod.yaml", "1.4.0"),
+        ("apps/blog-prod.yaml", "1.4.0"),
+    ];
+    let scene = Scene::new(("apps/*-dev.yaml", "apps/*-prod.yaml"), "", &files);
+    scene.pass("2026-11-20T09:00:00Z").await;
+    assert_eq!(["apps/shop-prod.yaml", "apps/blog-prod.yaml"].map(|file| scene.runs(file)), ["1.5.0", "1.6.0"]);
+}
+
+#[tokio::test]
+async fn each_place_soaks_by_its_own_counterpart_also_where_a_digest_stands_there_alone() {
+    let files = [
+        ("dev/shop/web.yaml", "1.4.0"),
+        ("dev/blog/web.yaml", "1.5.0"),
+        ("prod/shop/web.yaml", "1.3.0"),
+        ("prod/blog/web.yaml", "1.6.0"),
+    ];
+    let scene = Scene::new(BY_FOLDER, "soak: 1h", &files);
+    scene.write("2026-11-20T08:00:00Z", "dev/shop/web.yaml", "1.5.0");
+    scene.write("2026-11-20T08:00:30Z", "dev/blog/web.yaml", "1.6.0");
+    scene.write("2026-11-20T08:20:00Z", "dev/blog/web.yaml", "1.5.0");
+    scene.write("2026-11-20T08:30:00Z", "dev/blog/web.yaml", "1.6.0");
+    scene.pass("2026-11-20T09:10:00Z").await;
+    assert_eq!(["shop", "blog"].map(|place| scene.runs(&format!("prod/{place}/web.yaml"))), ["1.5.0", "1.6.0"]);
+
+    let pinned = |tag: &str| format!("{tag}@sha256:{}", "a".repeat(64));
+    let files = [("dev/web.yaml", "1.4.0"), ("prod/web.yaml", "1.4.0")];
+    let scene = Scene::new(BY_FOLDER, "soak: 1h", &files);
+    scene.write("2026-11-20T08:00:00Z", "dev/web.yaml", &pinned("1.5.0"));
+    scene.pass("2026-11-20T08:59:00Z").await;
+    assert_eq!(scene.runs("prod/web.yaml"), "1.4.0", "it soaks yet");
+    scene.pass("2026-11-20T09:00:00Z").await;
+    assert_eq!(scene.runs("prod/web.yaml"), "1.5.0");
+}
+
 const LITERAL: (&str, &str) = ("dev/shop/*.yaml, dev/blog/*.yaml", "prod/shop/*.yaml, prod/blog/*.yaml");
 
 const BY_FOLDER: (&str, &str) = ("dev/**", "prod/**");
@@ -85,14 +124,14 @@ async fn a_place_that_the_globs_do_not_tell_from_another_one_waits() {
 async fn what_was_introduced_at_another_place_does_not_come() {
     let files = [
         ("dev/shop/web.yaml", "1.5.0"),
-        ("dev/blog/web.yaml", "1.5.0"),
-        ("prod/shop/web.yaml", "1.4.0"),
-        ("prod/blog/web.yaml", "1.4.0"),
+        ("dev/blog/web.yaml", "1.4.0"),
+        ("prod/shop/web.yaml", "1.3.0"),
+        ("prod/blog/web.yaml", "1.3.0"),
     ];
     let scene = Scene::new(BY_FOLDER, "soak: {for: 1h, count: introduced}", &files);
     scene.write("2026-11-20T08:00:00Z", "dev/blog/web.yaml", "1.6.0");
     scene.pass("2026-11-20T08:30:00Z").await;
-    assert_eq!(scene.runs("prod/blog/web.yaml"), "1.4.0", "it soaks yet");
+    assert_eq!(scene.runs("prod/blog/web.yaml"), "1.4.0", "what stood at its own counterpart before counts on");
     scene.pass("2026-11-20T09:00:00Z").await;
     assert_eq!(scene.runs("prod/shop/web.yaml"), "1.5.0");
     assert_eq!(scene.runs("prod/blog/web.yaml"), "1.6.0");

@@ -78,11 +78,13 @@ fn environment(raw: RawEnvironment, reader: &mut Reader<'_>, edges: &mut Vec<Edg
     let is_alone = listed.len() == 1;
     let mut after: Vec<Predecessor> = Vec::new();
     let mut after_any = false;
-    let mut add = |before: Predecessor| {
-        // One that stands twice says nothing twice.
-        if !after.iter().any(|known| known.name() == before.name()) {
-            after.push(before);
+    let mut add = |before: Predecessor, span: Span, reader: &mut Reader<'_>| {
+        if after.iter().any(|known| known.name() == before.name()) {
+            let message = format!("`after` names {} twice", quote(before.name().as_str()));
+            reader.fault(span, message, Some("leave one of them out".to_owned()));
+            return;
         }
+        after.push(before);
     };
     let mut here = |name: EnvironmentName, span: Span| {
         edges.push(Edge { of: own.clone(), after: name.clone(), span });
@@ -90,7 +92,7 @@ fn environment(raw: RawEnvironment, reader: &mut Reader<'_>, edges: &mut Vec<Edg
     };
     for item in listed {
         match item.value {
-            ShortOrLong::Short(name) => add(here(name, item.span)),
+            ShortOrLong::Short(name) => add(here(name, item.span.clone()), item.span, reader),
             ShortOrLong::Long(RawBefore { any, repository, environment, .. }) => {
                 match (any.given, repository.value()) {
                     (Some(any), _) => {
@@ -109,17 +111,23 @@ fn environment(raw: RawEnvironment, reader: &mut Reader<'_>, edges: &mut Vec<Edg
                         after_any = true;
                         for item in any.value.0 {
                             match item.value {
-                                ShortOrLong::Short(name) => add(here(name, item.span)),
+                                ShortOrLong::Short(name) => {
+                                    add(here(name, item.span.clone()), item.span, reader);
+                                }
                                 ShortOrLong::Long(RawElsewhere { repository, environment, .. }) => {
                                     if let (Some(url), Some(there)) = (repository.value(), environment.value()) {
-                                        add(Predecessor::elsewhere(&url.0, there, reader.position(item.span.start)));
+                                        let position = reader.position(item.span.start);
+                                        add(Predecessor::elsewhere(&url.0, there, position), item.span, reader);
                                     }
                                 }
                             }
                         }
                     }
                     (None, Some(url)) => match environment.value() {
-                        Some(there) => add(Predecessor::elsewhere(&url.0, there, reader.position(item.span.start))),
+                        Some(there) => {
+                            let position = reader.position(item.span.start);
+                            add(Predecessor::elsewhere(&url.0, there, position), item.span, reader);
+                        }
                         None => {
                             let hint = "write `environment` beside it".to_owned();
                             reader.fault(item.span, "which environment of that repository is not said", Some(hint));

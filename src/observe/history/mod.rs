@@ -3,6 +3,7 @@
 //! The entry points are [`Past`] and [`tell`]. Goes back step by step, and no further than somebody needs. Old
 //! versions of files are read as their paths are read today.
 
+mod lineage;
 mod versions;
 mod walk;
 mod words;
@@ -311,12 +312,13 @@ pub fn tell(
         Asking::These(these) => these.iter().cloned().collect(),
         Asking::All(_) => walk.there.into_iter().collect(),
     };
-    let (mut shifts, mut asides) = (walk.shifts, walk.asides);
+    let (mut shifts, mut asides, mut spread) = (walk.shifts, walk.asides, walk.spread);
     let asked: BTreeSet<Asked> = shifts.keys().cloned().chain(there).collect();
     let timeline = |asked: Asked| {
         let shifts = shifts.remove(&asked).unwrap_or_default();
         let asides = asides.remove(&asked).unwrap_or_default();
-        (asked, Timeline { shifts, asides, oldest: line.oldest, whole: line.whole })
+        let spread = spread.remove(&asked).unwrap_or_default();
+        (asked, Timeline { shifts, asides, spread, oldest: line.oldest, whole: line.whole })
     };
     let timelines = asked.into_iter().map(timeline).collect();
     let (oldest, whole) = (line.oldest, line.whole);

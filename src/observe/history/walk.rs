@@ -9,9 +9,11 @@ use crate::git::log::{Beside, ChangedFile, LogEntry, LogStep};
 use crate::model::commit::{CommitId, Identity};
 use crate::model::environment::EnvironmentName;
 use crate::model::file::RepoPath;
+use crate::model::history::places::{Change, Spread};
 use crate::model::history::{Aside, Shift};
 use crate::model::image::ImageName;
 use crate::model::site::Value;
+use crate::observe::history::lineage::{Lineage, Rewritten};
 use crate::observe::history::versions::{Values, Versions, counted};
 use crate::observe::history::{Asked, Past, Reading, Wanted, words};
 
@@ -61,7 +63,7 @@ fn shift(
     environment: &EnvironmentName,
     image: &ImageName,
     (from, to): (BTreeSet<Value>, BTreeSet<Value>),
-    mut steps: BTreeSet<(Value, Value)>,
+    (mut steps, changes): (BTreeSet<(Value, Value)>, Vec<Change>),
 ) -> Shift {
     // A file that was moved and changed at once shows in the environment alone. Where files tell both what gave way to a
     // value and what the other gave way to, the two have nothing to do with each other.
@@ -70,7 +72,20 @@ fn shift(
     steps.extend(gave_way(&from, &to).into_iter().filter(|step| !is_told(step)));
     let came: BTreeSet<&Value> = to.difference(&from).chain(steps.iter().map(|(_, came)| came)).collect();
     let (by, word) = words::mover((entry, depth), environment, image, (&steps, &came));
-    Shift { commit: entry.id.clone(), time: entry.time, landed, by, word, from, to, steps }
+    Shift { commit: entry.id.clone(), time: entry.time, landed, by, word, from, to, steps, changes }
+}
+
+/// Returns what files held of one image before and after a commit.
+fn rewritten<'u>(undone: &'u [Undone], image: &ImageName) -> Vec<Rewritten<'u>> {
+    fn of<'v>(values: &'v Values, image: &ImageName) -> &'v [Value] {
+        values.get(image).map(Vec::as_slice).unwrap_or_default()
+    }
+    let file = |file: &'u Undone| Rewritten {
+        path: &file.path,
+        before: of(&file.before, image),
+        after: of(&file.after, image),
+    };
+    undone.iter().map(file).collect()
 }
 
 /// Goes back in time, and knows at each commit what every file held after it.
@@ -83,6 +98,9 @@ pub(super) struct Walk<'a> {
     files: HashMap<EnvironmentName, BTreeMap<RepoPath, Values>>,
     pub(super) shifts: BTreeMap<Asked, Vec<Shift>>,
     pub(super) asides: BTreeMap<Asked, Vec<Aside>>,
+    pub(super) spread: BTreeMap<Asked, Vec<Spread>>,
+    /// Which places became which.
+    lineage: Lineage,
     /// Images that came to a file which had not had them: what went from it before gave way to that after all.
     came: HashMap<(RepoPath, ImageName), Came>,
     /// What stands there now.
@@ -113,6 +131,8 @@ impl<'a> Walk<'a> {
             files,
             shifts: BTreeMap::new(),
             asides: BTreeMap::new(),
+            spread: BTreeMap::new(),
+            lineage: Lineage::default(),
             came: HashMap::new(),
             there,
         }
@@ -121,7 +141,7 @@ impl<'a> Walk<'a> {
     /// Undoes one commit, and notes what it had changed.
     pub(super) fn back_over(&mut self, step: &LogStep, depth: usize, landed: Timestamp) -> Result<(), GitError> {
         for (environment, undone) in self.touched(&step.changed)? {
-            self.undo((&step.entry, depth, landed), &environment, undone);
+            self.undo((&step.entry, depth, landed), &environment, &undone);
         }
         Ok(())
     }
@@ -152,7 +172,7 @@ impl<'a> Walk<'a> {
                 let standing = self.files.get(&environment).and_then(|files| files.get(path));
                 *after = standing.cloned().unwrap_or_default();
             }
-            self.undo((&entry, 0, now), &environment, undone);
+            self.undo((&entry, 0, now), &environment, &undone);
         }
         Ok(())
     }
@@ -161,23 +181,23 @@ impl<'a> Walk<'a> {
         &mut self,
         (entry, depth, landed): (&LogEntry, usize, Timestamp),
         environment: &EnvironmentName,
-        undone: Vec<Undone>,
+        undone: &[Undone],
     ) {
         let mut images: BTreeSet<ImageName> = BTreeSet::new();
-        for file in &undone {
+        for file in undone {
             images.extend(file.after.keys().chain(file.before.keys()).cloned());
             self.put(environment, &file.path, file.after.clone());
         }
         images.retain(|image| self.wanted.has(environment, image));
         let after = self.whole(environment, &images);
-        let mut steps = steps(&undone);
+        let mut steps = steps(undone);
         let mut gaps = Vec::new();
         for Undone { path, before, after } in undone {
             for image in images.iter().filter(|image| before.contains_key(*image) != after.contains_key(*image)) {
                 let (went, came) = (before.get(image).cloned(), after.get(image).cloned());
                 gaps.push((path.clone(), image.clone(), went, came));
             }
-            self.put(environment, &path, before);
+            self.put(environment, path, before.clone());
         }
         let before = self.whole(environment, &images);
         self.bridge((entry, depth, landed), environment, &after, gaps);
@@ -185,9 +205,19 @@ impl<'a> Walk<'a> {
             let from = before.get(&image).cloned().unwrap_or_default();
             let to = after.get(&image).cloned().unwrap_or_default();
             let steps = steps.remove(&image).unwrap_or_default();
-            if from != to || !steps.is_empty() {
-                let shift = shift((entry, depth, landed), environment, &image, (from, to), steps);
-                self.shifts.entry((environment.clone(), image)).or_default().push(shift);
+            let asked = (environment.clone(), image);
+            let files = rewritten(undone, &asked.1);
+            let changes = self.lineage.back_over(&asked, &files, (!from.is_empty(), !to.is_empty()));
+            let is_shift = from != to || !steps.is_empty();
+            if !is_shift && changes.is_empty() {
+                continue;
+            }
+            let shift = shift((entry, depth, landed), environment, &asked.1, (from, to), (steps, changes));
+            if is_shift {
+                self.shifts.entry(asked).or_default().push(shift);
+            } else {
+                let newer = self.shifts.get(&asked).map_or(0, Vec::len);
+                self.spread.entry(asked).or_default().push(Spread { shift, newer });
             }
         }
     }
@@ -211,9 +241,11 @@ impl<'a> Walk<'a> {
                 && let Some(Came { entry, depth, landed, values, standing, newer }) = self.came.remove(&place)
             {
                 let steps = gave_way_in_file(&went, &values);
-                let ends = (went.into_iter().collect(), values.into_iter().collect());
                 if !steps.is_empty() {
-                    let shift = shift((&entry, depth, landed), environment, &place.1, ends, steps);
+                    let file = Rewritten { path: &place.0, before: &went, after: &values };
+                    let changes = self.lineage.changes(&key, &[file]);
+                    let ends = (went.iter().cloned().collect(), values.iter().cloned().collect());
+                    let shift = shift((&entry, depth, landed), environment, &place.1, ends, (steps, changes));
                     self.asides.entry(key).or_default().push(Aside { shift, standing, newer });
                 }
             }
@@ -240,7 +272,8 @@ impl<'a> Walk<'a> {
                     continue;
                 }
                 let entry = &beside.step.entry;
-                let shift = shift((entry, beside.onto, entry.time), &key.0, &key.1, (from, to), steps);
+                let changes = self.lineage.changes(&key, &rewritten(&undone, &key.1));
+                let shift = shift((entry, beside.onto, entry.time), &key.0, &key.1, (from, to), (steps, changes));
                 let whole = self.whole(&key.0, &BTreeSet::from([key.1.clone()]));
                 let standing = whole.into_values().next().unwrap_or_default();
                 let newer = self.shifts.get(&key).map_or(0, Vec::len);

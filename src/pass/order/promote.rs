@@ -290,23 +290,29 @@ pub(super) async fn judge(
     crate::pass::pasts::read_pasts(ground.inputs, &mut ground.observation, &keys, &ground.seen);
     let asked = order::questions(&ground.observation, target, moves, skipped);
     observe::answers::ask(&mut ground.observation, &asked, ground.inputs.sources).await;
-    let wants = order::wants(&ground.observation, target, moves);
+    let wants = order::wants(&seen(ground, decisions), target, moves);
     if !skipped.contains(&GateName::Checks) {
         let elsewhere = elsewhere::asked(ground.inputs.others);
         let whom = observe::checks::Whom { own: &ground.inputs.forge, elsewhere: &elsewhere };
         observe::checks::ask(&mut ground.observation, &wants, &whom).await;
     }
-    gates((ground, target), moves, skipped, not_before)
+    gates((ground, target), decisions, moves, skipped, not_before)
+}
+
+fn seen<'g>(ground: &'g Ground<'_>, decisions: &'g [Decision]) -> order::Seen<'g> {
+    let environments = &ground.inputs.config.environments;
+    order::Seen { observation: &ground.observation, environments, decisions }
 }
 
 /// Judges the gates that are not skipped; nothing has soaked where it never was.
 fn gates(
     (ground, target): (&Ground<'_>, &Environment),
+    decisions: &[Decision],
     moves: &[Move],
     skipped: &BTreeSet<GateName>,
     never_in: Option<&PassedOver>,
 ) -> Vec<Gate> {
-    let mut gates = order::gates(&ground.observation, target, moves, skipped);
+    let mut gates = order::gates(&seen(ground, decisions), target, moves, skipped);
     if let Some(PassedOver { before, is_partly, .. }) = never_in {
         let reason =
             if *is_partly { format!("it is not everywhere in {before}") } else { format!("it is not in {before}") };

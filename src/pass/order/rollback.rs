@@ -15,7 +15,7 @@ use crate::model::site::Value;
 use crate::model::tags::FactKind;
 use crate::pass::order::{Ground, OrderError, Ordering, Settled, refused, usage};
 use crate::promote;
-use crate::promote::order::{self, Back, NoWayBack, version_before};
+use crate::promote::order::{self, Back, NoWayBack, Way};
 use crate::registry::TagSource;
 
 /// Finds what goes back to what.
@@ -40,46 +40,53 @@ pub(super) async fn settle(
         settled.notes.extend(asked.first().map(|question| Skipped { what: question.image.to_string(), reason }));
     }
     for question in &asked {
-        let back = match back(ground, question, &asked, to)? {
-            Ok(back) => back,
-            Err(reason @ (NoWayBack::Same(_) | NoWayBack::Already(_))) => {
-                let note = Skipped { what: question.image.to_string(), reason: reason.to_string() };
-                settled.notes.push(note);
-                continue;
+        let ways = ways(ground, question, &asked, to)?;
+        let goes = ways.iter().any(|(_, way)| way.is_ok());
+        for (sites, way) in ways {
+            let part = Question { sites, ..question.clone() };
+            let files = || order::files(&ground.observation, &part);
+            let back = match way {
+                Ok(back) => back,
+                Err(reason @ (NoWayBack::Same(_) | NoWayBack::Already(_))) => {
+                    let reason = if goes { format!("{reason} (in {})", files()) } else { reason.to_string() };
+                    settled.notes.push(Skipped { what: question.image.to_string(), reason });
+                    continue;
+                }
+                Err(reason @ NoWayBack::Apart { .. }) => {
+                    let hint = "`--to TAG` names one for all of them; else edit each place by hand";
+                    return Err(refused(format!("{}: {reason} (in {})", question.image, files()), hint));
+                }
+                Err(reason @ NoWayBack::Unknown(_)) => {
+                    let place = if goes { format!(" (in {})", files()) } else { String::new() };
+                    let message = format!("{}: {reason}{place}", question.image);
+                    return Err(OrderError::Refused { message, hint: None });
+                }
+            };
+            if to.is_some() {
+                may_be_named(given, ground, question, &back).await?;
             }
-            Err(reason @ NoWayBack::Apart { .. }) => {
-                let files = order::files(&ground.observation, question);
-                let hint = "`--to TAG` names one for all of them; else edit each place by hand";
-                return Err(refused(format!("{}: {reason} (in {files})", question.image), hint));
+            let wants_digest = question.current.digest.is_some() || question.policy.pins() == Pin::Digest;
+            let digest = match back.to.digest {
+                digest if !wants_digest => digest.filter(|_| false),
+                Some(digest) => Some(digest),
+                None => Some(digest_of(given.source, &question.image, back.to.tag.as_ref()).await?),
+            };
+            hold(given, ground, question, &back.left, &mut settled);
+            if back.left.is_empty() {
+                let reason = "the tag stays and only its digest goes back, which no hold can name".to_owned();
+                settled.notes.push(Skipped { what: question.image.to_string(), reason });
             }
-            Err(reason @ NoWayBack::Unknown(_)) => {
-                return Err(OrderError::Refused { message: format!("{}: {reason}", question.image), hint: None });
-            }
-        };
-        if to.is_some() {
-            may_be_named(given, ground, question, &back).await?;
+            let to = Value { tag: back.to.tag, digest };
+            settled.moves.push(Move {
+                image: question.image.clone(),
+                from: question.current.clone(),
+                published: promote::published(&ground.observation, &question.image, &to),
+                to,
+                step: None,
+                pin: question.policy.pins(),
+                sites: part.sites,
+            });
         }
-        let wants_digest = question.current.digest.is_some() || question.policy.pins() == Pin::Digest;
-        let digest = match back.to.digest {
-            digest if !wants_digest => digest.filter(|_| false),
-            Some(digest) => Some(digest),
-            None => Some(digest_of(given.source, &question.image, back.to.tag.as_ref()).await?),
-        };
-        hold(given, ground, question, &back.left, &mut settled);
-        if back.left.is_empty() {
-            let reason = "the tag stays and only its digest goes back, which no hold can name".to_owned();
-            settled.notes.push(Skipped { what: question.image.to_string(), reason });
-        }
-        let to = Value { tag: back.to.tag, digest };
-        settled.moves.push(Move {
-            image: question.image.clone(),
-            from: question.current.clone(),
-            published: promote::published(&ground.observation, &question.image, &to),
-            to,
-            step: None,
-            pin: question.policy.pins(),
-            sites: question.sites.clone(),
-        });
     }
     Ok(settled)
 }
@@ -149,25 +156,27 @@ fn past<'a>(ground: &'a Ground<'_>, question: &Question) -> Result<&'a Past, Ord
 fn newest_together(ground: &Ground<'_>, asked: &mut Vec<Question>) -> Result<(), OrderError> {
     let mut brought = Vec::with_capacity(asked.len());
     for question in asked.iter() {
-        let timeline = past(ground, question)?.timeline.as_ref();
-        brought.push(
-            timeline
-                .and_then(|timeline| timeline.brought(&question.current))
-                .map(|shift| (shift.time, shift.commit.clone())),
-        );
+        let parts = order::parts(&ground.observation, question, past(ground, question)?);
+        let shifts = parts.into_iter().filter_map(|(_, timeline)| {
+            let timeline = timeline?;
+            let shift = timeline.brought(&question.current)?;
+            Some((shift.word.depth, shift.commit.clone()))
+        });
+        brought.push(shifts.min_by_key(|(depth, _)| *depth));
     }
-    let Some((_, newest)) = brought.iter().flatten().max_by_key(|(time, _)| *time).cloned() else { return Ok(()) };
+    let Some((_, newest)) = brought.iter().flatten().min_by_key(|(depth, _)| *depth).cloned() else { return Ok(()) };
     let mut brought = brought.into_iter();
     asked.retain(|_| brought.next().flatten().is_some_and(|(_, commit)| commit == newest));
     Ok(())
 }
 
-fn back(
+/// Finds where each place of a question goes back.
+fn ways(
     ground: &Ground<'_>,
     question: &Question,
     asked: &[Question],
     to: Option<&Tag>,
-) -> Result<Result<Back, NoWayBack>, OrderError> {
+) -> Result<Vec<Way>, OrderError> {
     let observation = &ground.observation;
     let concerned = [&question.environment];
     let is_held = |value: &Value| {
@@ -178,7 +187,7 @@ fn back(
             || (value.tag != question.current.tag && asked.iter().any(goes))
             || past::order_by(&question.policy, value, &question.current) == Some(Comparison::Greater)
     };
-    Ok(version_before(past(ground, question)?, &question.current, to, &is_held))
+    Ok(order::ways_back(observation, question, past(ground, question)?, to, &is_held))
 }
 
 /// Refuses a version that a person names and that is no way back: one that is held there, a newer one, or one that neither

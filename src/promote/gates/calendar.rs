@@ -1,10 +1,11 @@
 //! Windows and freezes: the gates that the calendar alone decides.
 //!
-//! A local time that a clock change leaves out counts with the offset before the change, and one that comes twice is
-//! the first of the two (RFC 5545, 3.3.5). A window that a clock change leaves without time does not take place.
+//! A local time that a clock change leaves out is the moment of the change, so that nothing is open while clocks show
+//! another hour than the window's; one that comes twice is the first of the two. A window that a clock change leaves
+//! without time does not take place.
 
-use jiff::civil::{Date, Time};
-use jiff::tz::TimeZone;
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
 use crate::model::gate::{Freeze, FreezeEdge, GateState, Window};
@@ -41,9 +42,7 @@ fn opening(window: &Window, moment: Timestamp) -> Option<Timestamp> {
 
 /// Returns when the window of a day begins and ends.
 fn span_of(window: &Window, day: Date) -> Option<(Timestamp, Timestamp)> {
-    let at = |day: Date, time: Time| {
-        day.to_datetime(time).to_zoned(window.zone.clone()).ok().map(|moment| moment.timestamp())
-    };
+    let at = |day: Date, time: Time| moment_of(&window.zone, day.to_datetime(time));
     let start = at(day, window.start)?;
     let end = match window.end {
         Some(end) if end > window.start => at(day, end)?,
@@ -51,6 +50,19 @@ fn span_of(window: &Window, day: Date) -> Option<(Timestamp, Timestamp)> {
         None => at(day.tomorrow().ok()?, Time::midnight())?,
     };
     (start < end).then_some((start, end))
+}
+
+/// Returns when clocks show a time first, or go past it.
+fn moment_of(zone: &TimeZone, time: DateTime) -> Option<Timestamp> {
+    match zone.to_ambiguous_timestamp(time).offset() {
+        AmbiguousOffset::Gap { after, .. } => {
+            let earlier = after.to_timestamp(time).ok()?;
+            zone.following(earlier).next().map(|change| change.timestamp())
+        }
+        AmbiguousOffset::Unambiguous { offset } | AmbiguousOffset::Fold { before: offset, .. } => {
+            offset.to_timestamp(time).ok()
+        }
+    }
 }
 
 /// Returns when the windows that are open close, in the zone of the one that closes last.

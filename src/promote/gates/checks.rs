@@ -11,11 +11,14 @@ use crate::model::checks::{CheckName, ChecksWant, Reports, Untold, newest, told}
 use crate::model::commit::CommitId;
 use crate::model::environment::{Environment, EnvironmentName};
 use crate::model::gate::{GateSpec, GateState};
+use crate::model::history::Timeline;
 use crate::model::image::ImageName;
 use crate::model::observation::Observation;
 use crate::model::proposal::Move;
 use crate::model::pull_request::CheckState;
+use crate::model::site::Value;
 use crate::promote::candidates::predecessors;
+use crate::promote::matching::Matching;
 
 /// How many commits count from the one that brought a version on, and as many of the newest that still have it: a
 /// reconciler reports on the commit that it finds, which in a busy repository is one of the two.
@@ -36,41 +39,62 @@ pub(in crate::promote) struct Proof<'a> {
 /// Finds on which commits the environments before have had what moves.
 pub(in crate::promote) fn proofs<'a>(
     observation: &'a Observation,
+    matching: &Matching<'_>,
     environment: &'a Environment,
     moves: &'a [Move],
 ) -> Vec<Proof<'a>> {
     if !environment.gates.iter().any(|gate| matches!(gate, GateSpec::Checks(_))) {
         return Vec::new();
     }
-    let of = |step: &'a Move| {
-        predecessors(environment).map(move |before| {
+    let mut proofs = Vec::new();
+    for step in moves {
+        for before in predecessors(environment) {
             let repository = observation.repository_of(before);
-            Proof {
+            proofs.extend(commits(observation, matching, environment, before, step).into_iter().map(|commits| Proof {
                 before,
                 image: &step.image,
                 repository: repository.cloned(),
                 reports: observation.reports_of(repository),
-                commits: commits(observation, before, step),
-            }
-        })
-    };
-    moves.iter().flat_map(of).collect()
+                commits,
+            }));
+        }
+    }
+    proofs
 }
 
-fn commits(observation: &Observation, before: &EnvironmentName, step: &Move) -> Result<Vec<CommitId>, String> {
+/// Returns the commits that tell of what moves: for each place that counts where an environment before has several.
+fn commits(
+    observation: &Observation,
+    matching: &Matching<'_>,
+    environment: &Environment,
+    before: &EnvironmentName,
+    step: &Move,
+) -> Vec<Result<Vec<CommitId>, String>> {
     let timeline = match observation.pasts.get(&(before.clone(), step.image.clone())) {
-        None => return Err("history is still to be read".to_owned()),
-        Some(Err(reason)) => return Err(format!("history could not be read: {reason}")),
-        Some(Ok(past)) => past.timeline.as_ref().ok_or("there is no Git history here to look into")?,
+        None => Err("history is still to be read".to_owned()),
+        Some(Err(reason)) => Err(format!("history could not be read: {reason}")),
+        Some(Ok(past)) => past.timeline.as_ref().ok_or_else(|| "there is no Git history here to look into".to_owned()),
+    };
+    let timeline = match timeline {
+        Ok(timeline) => timeline,
+        Err(reason) => return vec![Err(reason)],
     };
     // The environment before may write no digest, or one that is not written here.
-    let held = timeline.held(&step.to).or_else(|| {
-        let same = |value: &&crate::model::site::Value| value.tag == step.to.tag;
-        let stood = timeline.shifts.iter().flat_map(|shift| &shift.to).find(same)?;
-        timeline.held(stood)
-    });
-    let held = held.ok_or_else(|| format!("history does not reach the commit that brought {} to {before}", step.to))?;
-    Ok(chosen(observation.line_of(before), held))
+    let held = |timeline: &Timeline| {
+        let held = timeline.held(&step.to).or_else(|| {
+            let same = |value: &&Value| value.tag == step.to.tag;
+            timeline.held(timeline.shifts.iter().flat_map(|shift| &shift.to).find(same)?)
+        });
+        held.map(|held| chosen(observation.line_of(before), held))
+    };
+    let unknown = || format!("history does not reach the commit that brought {} to {before}", step.to);
+    let places = matching.pasts(environment, before, (&step.image, &step.sites), timeline).unwrap_or_default();
+    let had = |(standing, place): &(Value, Timeline)| standing.tag == step.to.tag || held(place).is_some();
+    let places = places.into_iter().filter(had);
+    let mut found: Vec<_> = places.map(|(_, place)| held(&place).ok_or_else(unknown)).collect();
+    found.sort();
+    found.dedup();
+    if found.is_empty() { vec![held(timeline).ok_or_else(unknown)] } else { found }
 }
 
 /// Picks commits from both ends of a stretch of the line, newest first.

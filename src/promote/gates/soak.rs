@@ -25,12 +25,13 @@ pub(in crate::promote) struct Soaking {
     stays: Vec<SignedDuration>,
 }
 
-/// Finds since when an environment before has had a value.
+/// Finds since when an environment before has had a value: at every place, or at those that count.
 pub(in crate::promote) fn soaking(
     observation: &Observation,
     before: &EnvironmentName,
     image: &ImageName,
     value: &Value,
+    places: impl FnOnce(&Timeline) -> Option<Vec<(Value, Timeline)>>,
 ) -> Soaking {
     let known = observation.pasts.get(&(before.clone(), image.clone()));
     let timeline = match known {
@@ -38,10 +39,19 @@ pub(in crate::promote) fn soaking(
         Some(Err(reason)) => Err(format!("history could not be read: {reason}")),
         Some(Ok(past)) => past.timeline.as_ref().ok_or_else(|| "there is no Git history here to count from".to_owned()),
     };
+    let since = |timeline: &&Timeline| {
+        let of = |timeline: &Timeline| timeline.since(&timeline.known_as(value));
+        let places = places(timeline).into_iter().flatten();
+        let had = |(standing, place): &(Value, Timeline)| {
+            standing.tag == value.tag || place.deployed(&place.known_as(value)).is_some()
+        };
+        let latest = places.filter(had).map(|(_, place)| of(&place)).max();
+        latest.unwrap_or_else(|| of(timeline))
+    };
     Soaking {
         before: before.clone(),
         image: image.clone(),
-        since: timeline.as_ref().map(|timeline| timeline.since(value)).map_err(Clone::clone),
+        since: timeline.as_ref().map(since).map_err(Clone::clone),
         stays: timeline.map(stays).unwrap_or_default(),
     }
 }

@@ -82,15 +82,19 @@ fn a_window_that_crosses_midnight_belongs_to_the_day_on_which_it_starts() {
 #[test]
 fn windows_keep_to_local_time_around_every_clock_change() {
     for (start, end, zone, moment, expected) in [
-        // A start that is left out counts with the offset before: 02:30 is what 03:30 is called that day.
-        ("02:30", "05:00", "Europe/Berlin", "2026-03-29T00:59:59Z", "2026-03-29T01:30:00Z"),
-        ("02:30", "05:00", "Europe/Berlin", "2026-03-29T01:30:00Z", "pass"),
+        // A start that is left out is the moment of the change: then clocks show 03:00.
+        ("02:30", "05:00", "Europe/Berlin", "2026-03-29T00:59:59Z", "2026-03-29T01:00:00Z"),
+        ("02:30", "05:00", "Europe/Berlin", "2026-03-29T01:00:00Z", "pass"),
         ("02:30", "05:00", "Europe/Berlin", "2026-03-29T03:00:00Z", "2026-03-30T00:30:00Z"),
         // An end that is left out, likewise.
-        ("01:00", "02:30", "Europe/Berlin", "2026-03-29T01:29:59Z", "pass"),
-        ("01:00", "02:30", "Europe/Berlin", "2026-03-29T01:30:00Z", "2026-03-29T23:00:00Z"),
+        ("01:00", "02:30", "Europe/Berlin", "2026-03-29T00:59:59Z", "pass"),
+        ("01:00", "02:30", "Europe/Berlin", "2026-03-29T01:00:00Z", "2026-03-29T23:00:00Z"),
+        ("02:30", "03:10", "Europe/Berlin", "2026-03-29T01:09:59Z", "pass"),
+        ("02:30", "03:10", "Europe/Berlin", "2026-03-29T01:10:00Z", "2026-03-30T00:30:00Z"),
         // Nothing of the window is left: it does not take place.
-        ("02:30", "03:10", "Europe/Berlin", "2026-03-29T01:20:00Z", "2026-03-30T00:30:00Z"),
+        ("02:10", "02:50", "Europe/Berlin", "2026-03-29T00:50:00Z", "2026-03-30T00:10:00Z"),
+        ("02:10", "02:50", "Europe/Berlin", "2026-03-29T01:15:00Z", "2026-03-30T00:10:00Z"),
+        ("02:00", "02:30", "Australia/Lord_Howe", "2026-10-03T15:30:00Z", "2026-10-04T15:00:00Z"),
         // A start that comes twice is the first; so is an end.
         ("02:30", "05:00", "Europe/Berlin", "2026-10-25T00:29:59Z", "2026-10-25T00:30:00Z"),
         ("02:30", "05:00", "Europe/Berlin", "2026-10-25T01:10:00Z", "pass"),

@@ -409,7 +409,7 @@ impl<S: TagSource> TagSource for Recorder<S> {
     ) -> BoxFuture<'a, Result<SignatureVerdict, SourceError>> {
         async move {
             let answer = self.source.signed(image, tag, digest, by).await;
-            let verdict = answer.as_ref().map(Clone::clone).map_err(ToString::to_string);
+            let verdict = answer.clone().map_err(|error| error.to_string());
             let fact = SignatureFact { digest: digest.clone(), by: by.by().to_owned(), verdict };
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             keep(seen.entry(image.clone()).or_default().facts.entry(tag.clone()).or_default(), &fact);

@@ -71,7 +71,11 @@ fn running(sink: &mut Sink<'_>, row: &Running) {
     sink.raw(",\"group\":").string(&row.group);
     sink.raw(",\"tag\":").optional(row.value.tag.as_ref().map(Tag::as_str));
     sink.raw(",\"digest\":").optional(row.value.digest.as_ref().map(Digest::as_str));
-    sink.raw(",\"since\":").optional_display(row.brought.as_ref().map(|(_, time)| time));
+    sink.raw(",\"files\":[");
+    for (number, file) in row.files.iter().enumerate() {
+        sink.raw(if number == 0 { "" } else { "," }).string(file.as_str());
+    }
+    sink.raw("],\"since\":").optional_display(row.brought.as_ref().map(|(_, time)| time));
     sink.raw(",\"commit\":").optional(row.brought.as_ref().map(|(commit, _): &(CommitId, _)| commit.as_str()));
     sink.raw(",\"next\":");
     match &row.next {

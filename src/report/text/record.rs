@@ -5,7 +5,9 @@ use std::io;
 
 use jiff::SignedDuration;
 
+use crate::model::environment::EnvironmentName;
 use crate::model::gate::GateState;
+use crate::model::image::ImageName;
 use crate::model::proposal::Action;
 use crate::model::record::{Delivery, Entry, Figures, History, Kind, Running, Spread, Status};
 use crate::model::site::Value;
@@ -149,9 +151,25 @@ pub fn status(status: &Status, view: &View, out: &mut dyn io::Write) -> io::Resu
         .collect();
     let mut rows = rows;
     let mut columns = columns.to_vec();
+    let parted = parted(status);
     if is_narrow(view) {
         without(&mut columns, &mut rows, 4);
     }
+    if !parted.is_empty() {
+        columns.insert(2, Column::new("where", Cut::Middle));
+        for (cells, (name, row)) in rows.iter_mut().zip(all()) {
+            let files = if parted.contains(&(name, &row.image)) { files(row) } else { String::new() };
+            cells.insert(2, Cell::new(&files));
+        }
+    }
+    let whose = |name: &EnvironmentName, row: &Running| {
+        let image = familiar(row.image.as_str());
+        if parted.contains(&(name, &row.image)) {
+            format!("{name} {image} ({})", files(row))
+        } else {
+            format!("{name} {image}")
+        }
+    };
     // The one that there is need not stand in each row.
     let only = status.environments.first().filter(|_| status.environments.len() == 1).map(|(name, _)| name);
     if only.is_some() {
@@ -166,8 +184,10 @@ pub fn status(status: &Status, view: &View, out: &mut dyn io::Write) -> io::Resu
             let to = row.to.as_ref().map(short_value).unwrap_or_default();
             let earliest = next.earliest.map(|time| format!("earliest {}", minute(time)));
             let said = next.reason.clone().or(earliest).unwrap_or_default();
-            let what = format!("{name} {} {to}", familiar(row.image.as_str()));
-            named(&mut page, Tone::Wait, &what, &said)?;
+            // The version stands before it already.
+            let said = said.strip_prefix(&format!("{to} is ")).unwrap_or(&said);
+            let what = format!("{} {to}", whose(name, row));
+            named(&mut page, Tone::Wait, &what, said)?;
             gates(&mut page, &next.gates, Passing::Left)?;
         }
     }
@@ -176,7 +196,7 @@ pub fn status(status: &Status, view: &View, out: &mut dyn io::Write) -> io::Resu
         page.title("Watched")?;
         for (name, row, watch) in watched {
             let tone = if watch.has_failed() { Tone::Bad } else { Tone::Wait };
-            let what = format!("{name} {} {}", familiar(row.image.as_str()), short_value(&row.value));
+            let what = format!("{} {}", whose(name, row), short_value(&row.value));
             named(&mut page, tone, &what, &watch.told())?;
         }
     }
@@ -187,9 +207,8 @@ pub fn status(status: &Status, view: &View, out: &mut dyn io::Write) -> io::Resu
     for (title, of) in [("Drift", drift as fn(&Running) -> Option<&str>), ("Not to be moved", blocked)] {
         let is_told = |row: &Running| row.blocked.is_some() && failed.contains(row.image.as_str());
         let rows = all().filter(|(_, row)| !is_told(row)).filter_map(|(name, row)| Some((name, row, of(row)?)));
-        let rows: Vec<(String, String)> = rows
-            .map(|(name, row, reason)| (format!("{name} {}", familiar(row.image.as_str())), reason.to_owned()))
-            .collect();
+        let rows: Vec<(String, String)> =
+            rows.map(|(name, row, reason)| (whose(name, row), reason.to_owned())).collect();
         if !rows.is_empty() {
             page.title(title)?;
             let rows = rows.iter().map(|(what, reason)| (what.as_str(), reason.clone()));
@@ -221,6 +240,22 @@ pub fn status(status: &Status, view: &View, out: &mut dyn io::Write) -> io::Resu
     }
     page.prose(0, 0, &[(Tone::Strong, &format!("{summary}."))])?;
     page.finish()
+}
+
+/// Returns the images that have several rows in one environment: each says where.
+fn parted(status: &Status) -> BTreeSet<(&EnvironmentName, &ImageName)> {
+    let mut seen = BTreeSet::new();
+    let all = status.environments.iter().flat_map(|(name, rows)| rows.iter().map(move |row| (name, &row.image)));
+    all.filter(|key| !seen.insert(*key)).collect()
+}
+
+/// Names the files of a row: the first, and how many more.
+fn files(row: &Running) -> String {
+    match row.files.as_slice() {
+        [] => String::new(),
+        [only] => only.to_string(),
+        [first, more @ ..] => format!("{first} and {} more", more.len()),
+    }
 }
 
 fn drift(row: &Running) -> Option<&str> {

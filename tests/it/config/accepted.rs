@@ -177,6 +177,8 @@ fn one_environment_before_is_enough_where_any_is_written() {
         ("{any: []}", "`any` names no environment"),
         ("[eu, {any: [us]}]", "`any` stands beside other environments"),
         ("{any: [asia]}", "no environment is named `asia`"),
+        ("[eu, eu]", "`after` names `eu` twice"),
+        ("{any: [eu, us, eu]}", "`after` names `eu` twice"),
         ("{any: [prod]}", "environments wait for each other: prod after prod"),
         ("{any: [eu], environment: us}", "`environment` goes with `repository`, which is not there"),
         ("{repository: https://git.example/a/b}", "which environment of that repository is not said"),

@@ -144,8 +144,24 @@ fn holds_and_take_backs_there_count_here() {
     scene.write(&[("staging/web.yaml", &scene.world.deployment("acme/web:1.6.0"))], 10);
     scene.write(&[("staging/api.yaml", &scene.world.deployment("acme/web:1.5.0"))], 11);
     let ran = scene.run(0);
-    assert_eq!(scene.prod(), "1.5.0", "it runs two versions: {ran:?}");
-    assert!(words(&ran.out).contains("runs several versions of it: 1.5.0, 1.6.0"), "{ran:?}");
+    assert_eq!(scene.prod(), "1.5.0", "it runs two versions, and one was taken back: {ran:?}");
+    assert!(words(&ran.out).contains("A Person took it back to 1.5.0"), "{ran:?}");
+}
+
+#[test]
+fn each_place_follows_its_own_counterpart_there() {
+    let scene = Scene::new("");
+    let places = [("staging/api.yaml", "1.5.0"), ("staging/web.yaml", "1.6.0")];
+    for (day, (file, tag)) in (3..).zip(places) {
+        scene.write(&[(file, &scene.world.deployment(&format!("acme/web:{tag}")))], day);
+    }
+    let ran = scene.run(0);
+    assert_eq!(scene.prod(), "1.6.0", "`web.yaml` there stands for `web.yaml` here: {ran:?}");
+    // A third place has none.
+    scene.write(&[("staging/web.yaml", ""), ("staging/x.yaml", &scene.world.deployment("acme/web:1.7.0"))], 6);
+    let ran = scene.run(0);
+    assert_eq!(scene.prod(), "1.6.0", "{ran:?}");
+    assert!(words(&ran.out).contains("no place there stands for apps/web.yaml"), "{ran:?}");
 }
 
 #[test]

@@ -184,6 +184,45 @@ fn each_of_several_places_goes_where_its_own_counterpart_stands() {
 }
 
 #[test]
+fn each_of_several_places_drifts_by_its_own_counterpart_and_status_says_where_it_stands() {
+    let world = World::with_web(&["1.4.0", "1.5.0"]);
+    let after =
+        "    gates: {manual: true}\n  - name: prod\n    files: [prod/**]\n    after: dev\n    publish: commit\n";
+    let (old, new) = (world.deployment("acme/web:1.4.0"), world.deployment("acme/web:1.5.0"));
+    let config = world.config() + after;
+    let files = [
+        (".tagboat.yaml", config.as_str()),
+        ("dev/eu/web.yaml", &new),
+        ("dev/us/web.yaml", &old),
+        ("prod/eu/web.yaml", &new),
+        ("prod/us/web.yaml", &new),
+    ];
+    let work = world.scratch.work("work", &files);
+    let folder = work.folder.display().to_string();
+    let status = world.tagboat(&["status", "-C", &folder, "--output", "json"]).ended(0).json();
+    let rows = status["environments"][1]["images"].as_array().unwrap();
+    let told: Vec<(String, bool)> =
+        rows.iter().map(|row| (row["files"].to_string(), row["drift"].is_string())).collect();
+    let row = |file: &str, drifts: bool| (format!("[\"{file}\"]"), drifts);
+    assert_eq!(told, [row("prod/eu/web.yaml", false), row("prod/us/web.yaml", true)], "{status}");
+    let reason = rows[1]["drift"].as_str().unwrap();
+    let says = "1.5.0 is ahead of dev, which runs 1.4.0 at the place that stands for this one (by ";
+    assert!(reason.starts_with(says), "{reason}");
+    let text = world.tagboat(&["status", "-C", &folder]).ended(0).out;
+    assert!(text.contains("where") && text.contains("prod/us/web.yaml"), "{text}");
+    let found = world.tagboat(&["check", &folder, "--output", "json"]).json();
+    let drifts = found["findings"].as_array().unwrap().iter().filter(|row| row["rule"] == "drift").count();
+    assert_eq!(drifts, 1, "{found}");
+
+    // Each came by its own commit.
+    work.commit_files(&[("dev/us/web.yaml", &new)], "us", 9);
+    let status = world.tagboat(&["status", "-C", &folder, "--output", "json"]).ended(0).json();
+    let rows = status["environments"][0]["images"].as_array().unwrap();
+    assert_eq!((rows.len(), rows[0]["files"].as_array().unwrap().len()), (1, 2), "{status}");
+    assert!(rows[0]["since"].as_str().unwrap().starts_with("2026-01-09"), "at the last of its places: {status}");
+}
+
+#[test]
 fn what_a_pass_says_of_an_environment_is_what_holds_when_it_ends() {
     let world = World::with_web(&["1.4.0", "1.5.0"]);
     let later = |name: &str, after: &str| {

@@ -177,7 +177,7 @@ fn status_shows_what_runs_where_what_comes_next_and_what_is_adrift() {
     has_fields(&json, "environments holds errors");
     let (dev, prod) = (&json["environments"][0]["images"][0], &json["environments"][1]["images"][0]);
     for row in [dev, prod] {
-        has_fields(row, "image group tag digest since commit next keptBack drift watch");
+        has_fields(row, "image group tag digest files since commit next keptBack drift watch");
     }
     assert_eq!((dev["tag"].as_str(), dev["next"].is_null()), (Some("1.5.0"), true), "{dev}");
     assert_eq!(dev["commit"], scene.remote.tip("main"));
@@ -479,7 +479,7 @@ fn a_base_that_was_rewritten_is_read_as_it_is_now() {
 }
 
 #[test]
-fn a_rollback_of_two_places_takes_each_to_what_stood_there_and_refuses_where_that_is_not_one_version() {
+fn a_rollback_of_two_places_takes_each_to_what_stood_there_and_refuses_where_nobody_can_tell() {
     let scene = Scene::new("    publish: pullRequest\n", &["1.3.0", "1.4.0", "1.5.0", "1.6.0", "1.8.0"]);
     let write = |shop: &str, blog: &str, day: u8| {
         scene.people.git(&["pull", "--quiet", "--ff-only"]);
@@ -501,11 +501,31 @@ fn a_rollback_of_two_places_takes_each_to_what_stood_there_and_refuses_where_tha
     scene.call(&["release", "web:1.4.0", "-e", "prod", "--reason", "mended"]).ended(0);
     write("1.3.0", "1.4.0", 5);
     write("1.6.0", "1.6.0", 6);
+    back(&[]).ended(0);
+    assert_eq!((runs("prod/web.yaml"), runs("prod/blog.yaml")), ("1.3.0".to_owned(), "1.4.0".to_owned()));
+
+    // Moved to other folders, each is the place that it was.
+    scene.people.git(&["pull", "--quiet", "--ff-only"]);
+    scene.people.git(&["mv", "prod/blog.yaml", "prod/diary.yaml"]);
+    scene.people.git(&["commit", "--quiet", "-m", "Call it a diary"]);
+    let texts = ["1.8.0", "1.8.0"].map(|tag| scene.world.deployment(&format!("acme/web:{tag}")));
+    scene.people.commit_files(&[("prod/web.yaml", &texts[0]), ("prod/diary.yaml", &texts[1])], "By hand", 7);
+    scene.people.git(&["push", "--quiet", "origin", "main"]);
+    back(&[]).ended(0);
+    assert_eq!((runs("prod/web.yaml"), runs("prod/diary.yaml")), ("1.3.0".to_owned(), "1.4.0".to_owned()));
+
+    // One place of a file that had two others may have been either.
+    let two = format!("{}---\n{}", scene.world.deployment("acme/web:1.3.0"), scene.world.deployment("acme/web:1.4.0"));
+    scene.people.git(&["pull", "--quiet", "--ff-only"]);
+    scene.people.commit_files(&[("prod/web.yaml", &two)], "Two of them", 8);
+    scene.people.commit_files(&[("prod/web.yaml", &texts[0])], "One of them", 9);
+    scene.people.git(&["push", "--quiet", "origin", "main"]);
+    scene.call(&["release", "web:1.8.0", "-e", "prod", "--reason", "mended"]).ended(0);
     let tip = scene.remote.tip("main");
     let refused = back(&[]);
     assert_eq!((refused.code, scene.remote.tip("main")), (1, tip), "{refused:?}");
-    let told = "it stands where different versions stood before 1.6.0: 1.3.0, 1.4.0 (in prod/blog.yaml, prod/web.yaml)";
+    let told = "it stands where different versions may have stood before 1.8.0: 1.3.0, 1.4.0 (in prod/web.yaml)";
     assert!(words(&refused.err).contains(told) && refused.err.contains("--to TAG"), "{refused:?}");
     back(&["--to", "1.3.0"]).ended(0);
-    assert_eq!((runs("prod/web.yaml"), runs("prod/blog.yaml")), ("1.3.0".to_owned(), "1.3.0".to_owned()));
+    assert_eq!((runs("prod/web.yaml"), runs("prod/diary.yaml")), ("1.3.0".to_owned(), "1.3.0".to_owned()));
 }

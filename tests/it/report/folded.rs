@@ -16,6 +16,7 @@ fn blocked(image: &str, reason: &str) -> Running {
         image: made::name(image),
         group: image.replace('/', "-"),
         value: made::value("1.5.0"),
+        files: Vec::new(),
         brought: None,
         next: None,
         to: None,

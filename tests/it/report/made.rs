@@ -268,6 +268,7 @@ pub(super) fn watch(state: WatchState) -> Watch {
         group: "ghcr.io-acme-web".to_owned(),
         value: value("1.5.0"),
         commit: CommitId("0123456789abcdef0123456789abcdef01234567".into()),
+        sites: Vec::new(),
         checks: vec!["argocd/staging".into(), "e2e/*".into()],
         until: "2026-11-20T08:30:00Z".parse().unwrap(),
         state,

@@ -23,6 +23,7 @@ fn running(state: WatchState) -> Status {
         image: made::name("ghcr.io/acme/web"),
         group: "ghcr.io-acme-web".to_owned(),
         value: made::value("1.5.0"),
+        files: Vec::new(),
         brought: None,
         next: None,
         to: None,

@@ -12,6 +12,8 @@ use super::{around, upstream};
 pub(super) const IMAGES: [&str; 3] = ["ghcr.io/acme/web", "ghcr.io/acme/api", "ghcr.io/acme/tool"];
 /// The versions that every repository begins with.
 pub(super) const FIRST: &str = "1.4.0";
+/// What a second place of an image may begin with instead.
+pub(super) const BEHIND: &str = "1.3.0";
 
 /// How an environment is published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +84,8 @@ pub(super) struct Env {
     pub(super) on_failure: Option<OnFailure>,
     /// How many places each image has in it.
     pub(super) places: [usize; 3],
+    /// Whether the second place of an image begins behind the first.
+    pub(super) behind: [bool; 3],
 }
 
 /// How a forge merges.
@@ -279,7 +283,7 @@ impl Setting {
     /// Whether a version fails wherever it runs.
     pub(super) fn is_sick(&self, tag: &str) -> bool {
         let sick = self.sick.zip(version(tag));
-        sick.is_some_and(|(sick, [_, minor, _])| tag != FIRST && minor % 4 == sick)
+        sick.is_some_and(|(sick, [_, minor, _])| ![FIRST, BEHIND].contains(&tag) && minor % 4 == sick)
     }
 
     /// Returns every file that the repository begins with.
@@ -288,7 +292,10 @@ impl Setting {
         for environment in &self.environments {
             let mut together = Vec::new();
             for (image, name) in IMAGES.iter().enumerate().take(self.images) {
-                let values = vec![format!("{name}:{FIRST}"); environment.places[image]];
+                let mut values = vec![format!("{name}:{FIRST}"); environment.places[image]];
+                if let Some(second) = values.get_mut(1).filter(|_| environment.behind[image]) {
+                    *second = format!("{name}:{BEHIND}");
+                }
                 if self.has_group && self.in_one_file && image < 2 {
                     together.extend(values);
                 } else {
@@ -367,6 +374,9 @@ impl Env {
             (from, from.saturating_add(jiff::Span::new().days(rng.i64(0..3))))
         });
         let places = std::array::from_fn(|_| if rng.u8(..5) == 0 { 2 } else { 1 });
+        // Drawn beside the others, which stay what they were for every seed.
+        let mut aside = rng.clone();
+        let behind = std::array::from_fn(|_| aside.bool());
         Self {
             name,
             after: after.to_vec(),
@@ -378,6 +388,7 @@ impl Env {
             asks: Asks::default(),
             on_failure: None,
             places,
+            behind,
         }
     }
 

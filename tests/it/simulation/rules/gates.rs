@@ -30,12 +30,12 @@ pub(super) fn judge(
         let soak = SignedDuration::from_mins(minutes);
         for before in way {
             let ledger = &world.ledger;
-            let mut value = step.to.clone();
-            if value.digest.is_none() {
-                // A digest that stands before and not here makes no difference.
-                let mut values = ledger.landings[base].values(*before, step.image);
-                value = values.find(|own| own.tag == value.tag).cloned().unwrap_or(value);
-            }
+            // A digest that stands before and not here, or here alone, makes no difference.
+            let mut values = ledger.landings[base].values(*before, step.image);
+            let is_it = |own: &&Value| {
+                **own == step.to || (own.tag == step.to.tag && (own.digest.is_none() || step.to.digest.is_none()))
+            };
+            let value = values.find(is_it).unwrap_or(&step.to).clone();
             let since = if introduced {
                 ledger.introduced(base, *before, step.image, &value)
             } else {

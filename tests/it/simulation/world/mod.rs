@@ -19,7 +19,7 @@ use self::git::{Store, Tree};
 use super::ledger::{self, Ledger};
 use super::rules;
 use super::session::Session;
-use super::setting::{DEPLOYS, FIRST, IMAGES, MergeWay, Setting};
+use super::setting::{BEHIND, DEPLOYS, FIRST, IMAGES, MergeWay, Setting};
 use super::upstream::Upstream;
 
 /// Who did something.
@@ -161,6 +161,7 @@ impl World {
             setting: Arc::new(setting),
         };
         for image in 0..IMAGES.len() {
+            world.push_image(image, BEHIND);
             world.push_image(image, FIRST);
         }
         world.story.clear();

@@ -1,6 +1,9 @@
 //! What has stood where: the values that an image had in an environment, as the base branch's history tells.
 //!
-//! Owns the data; `crate::observe::history` reads it from Git, `crate::promote` and `crate::decide` judge by it.
+//! Owns the data; `crate::observe::history` reads it from Git, `crate::promote` and `crate::decide` judge by it. A timeline
+//! tells of an environment as a whole; `places` takes it apart where the past of single places counts.
+
+pub mod places;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,8 +12,9 @@ use std::ops::RangeInclusive;
 use jiff::Timestamp;
 
 use crate::model::commit::CommitId;
+use crate::model::history::places::{Change, Spread};
 use crate::model::image::Tag;
-use crate::model::site::Value;
+use crate::model::site::{Spot, Value};
 
 /// Who moved a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +95,8 @@ pub struct Shift {
     pub to: BTreeSet<Value>,
     /// Which value gave way to which at one place: a file may be lowered while others keep the old value.
     pub steps: BTreeSet<(Value, Value)>,
+    /// What it did to which places.
+    pub changes: Vec<Change>,
 }
 
 /// A change that led to what the base branch holds and is no step of its first-parent line: a merged commit's, one of a file
@@ -112,6 +118,8 @@ pub struct Timeline {
     pub shifts: Vec<Shift>,
     /// The changes beside the line, newest first.
     pub asides: Vec<Aside>,
+    /// The commits that changed at which places values stand, and not what runs; newest first.
+    pub spread: Vec<Spread>,
     /// The committer time of the oldest commit that was read: what stood before the oldest shift stood there then.
     pub oldest: Timestamp,
     /// Whether that is the first commit of all.
@@ -129,6 +137,15 @@ impl Timeline {
     /// Returns the least time for which a value that stands there now has stood: at every place where it stands.
     pub fn since(&self, value: &Value) -> Timestamp {
         self.deployed(value).map_or(self.oldest, |index| self.shifts[index].landed)
+    }
+
+    /// Returns a value as it is written there: a digest beside the tag may stand on one side alone.
+    pub fn known_as(&self, value: &Value) -> Value {
+        if self.deployed(value).is_some() {
+            return value.clone();
+        }
+        let is_it = |other: &&Value| other.tag == value.tag && (other.digest.is_none() || value.digest.is_none());
+        self.shifts.iter().flat_map(|shift| &shift.to).find(is_it).unwrap_or(value).clone()
     }
 
     /// Returns the position of the shift that last brought a value to any place where it stands.
@@ -213,8 +230,8 @@ pub struct Past {
     pub timeline: Option<Timeline>,
     /// What somebody took back since.
     pub taken_back: Vec<TakenBack>,
-    /// Everything that stood there and does not any more: no candidate for what is worse now.
-    pub left: Vec<TakenBack>,
+    /// Everything that stood at a place and does not any more: no candidate where something worse stands now.
+    pub left: Vec<Left>,
     /// What Tagboat took back by itself because it failed: while it is held, nothing older comes in its place.
     pub failed: Vec<TakenBack>,
 }
@@ -225,10 +242,32 @@ impl Past {
         self.taken_back.iter().find(|taken| taken.holds(value))
     }
 
-    /// Returns why a value that is better than what stands there now is no candidate, for it stood there before.
-    pub fn left_before(&self, value: &Value) -> Option<&TakenBack> {
-        self.hold_on(value).or_else(|| self.left.iter().find(|left| left.holds(value)))
+    /// Returns why a value that is better than what stands at some places now is no candidate, for it stood at one of
+    /// them before.
+    ///
+    /// The places are asked for where there is something to ask about.
+    pub fn left_before(
+        &self,
+        is_meant: impl Fn(&TakenBack) -> bool,
+        places: impl FnOnce() -> BTreeSet<Spot>,
+    ) -> Option<&TakenBack> {
+        if let Some(taken) = self.taken_back.iter().find(|taken| is_meant(taken)) {
+            return Some(taken);
+        }
+        let mut left = self.left.iter().filter(|left| is_meant(&left.taken)).peekable();
+        left.peek()?;
+        let places = places();
+        left.find(|left| !left.spots.is_disjoint(&places)).map(|left| &left.taken)
     }
+}
+
+/// A version that some places do not run any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// What was left, and how.
+    pub taken: TakenBack,
+    /// At which places.
+    pub spots: BTreeSet<Spot>,
 }
 
 /// A version that somebody took back: from then on it is held.

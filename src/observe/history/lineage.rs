@@ -1,0 +1,250 @@
+//! Which place of today a place of an old commit became: files are moved, and references come and go within them.
+//!
+//! Entry point: [`Lineage`]. What cannot be told is not guessed: such a place has several that may have come before it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::model::file::RepoPath;
+use crate::model::history::places::Change;
+use crate::model::site::{Spot, Value};
+use crate::observe::history::Asked;
+
+/// How many places that went and came at once are paired at most where nothing tells which is which.
+const MOST_UNTOLD: usize = 64;
+
+/// A place with what stands there.
+type Held = (Spot, Value);
+
+/// What stood at the places of an image in a file, before a commit and after it.
+pub(super) struct Rewritten<'a> {
+    pub(super) path: &'a RepoPath,
+    pub(super) before: &'a [Value],
+    pub(super) after: &'a [Value],
+}
+
+/// A place before a commit, and the one that it became; where one is missing, it went or came.
+struct Link<'a> {
+    old: Option<(&'a RepoPath, usize, &'a Value)>,
+    new: Option<(&'a RepoPath, usize, &'a Value)>,
+}
+
+/// The images of files that went, or came, by a commit.
+type Whole<'a> = Vec<(&'a RepoPath, &'a [Value])>;
+
+/// Which places of today those of an older commit became.
+#[derive(Default)]
+pub(super) struct Lineage {
+    /// Of those that did not just stay what they are.
+    heirs: HashMap<(Asked, Spot), BTreeSet<Spot>>,
+    /// Places that came where nothing of the image had stood before, as the last commit that was undone has them.
+    newcomers: HashMap<Asked, Vec<Held>>,
+}
+
+impl Lineage {
+    /// Returns what became of a place.
+    fn heirs(&self, asked: &Asked, spot: &Spot) -> BTreeSet<Spot> {
+        let known = self.heirs.get(&(asked.clone(), spot.clone()));
+        known.cloned().unwrap_or_else(|| BTreeSet::from([spot.clone()]))
+    }
+
+    /// Tells what a commit did to places, and leaves them as they are.
+    pub(super) fn changes(&self, asked: &Asked, files: &[Rewritten<'_>]) -> Vec<Change> {
+        self.told(asked, &links(files))
+    }
+
+    /// Tells what a commit did to places, and goes back over it. `stands` says whether the image stood anywhere in the
+    /// environment before it and after it.
+    pub(super) fn back_over(
+        &mut self,
+        asked: &Asked,
+        files: &[Rewritten<'_>],
+        (stood, stands): (bool, bool),
+    ) -> Vec<Change> {
+        let links = links(files);
+        if !stands && let Some(newcomers) = self.newcomers.remove(asked) {
+            self.bridge(asked, &newcomers, &links);
+        }
+        let changes = self.told(asked, &links);
+        if !stood {
+            let came = links
+                .iter()
+                .filter_map(|link| link.new)
+                .map(|(path, ordinal, value)| (Spot { file: path.clone(), ordinal }, value.clone()));
+            self.newcomers.insert(asked.clone(), came.collect());
+        }
+        self.inherit(asked, &links);
+        changes
+    }
+
+    fn told(&self, asked: &Asked, links: &[Link<'_>]) -> Vec<Change> {
+        let mut origins: BTreeMap<(&RepoPath, usize), usize> = BTreeMap::new();
+        for (path, ordinal, _) in links.iter().filter_map(|link| link.new) {
+            *origins.entry((path, ordinal)).or_default() += 1;
+        }
+        let mut found: BTreeMap<(Option<&Value>, Option<&Value>), BTreeSet<Spot>> = BTreeMap::new();
+        for Link { old, new } in links {
+            let is_unclear = new.is_some_and(|(path, ordinal, _)| origins.get(&(path, ordinal)) > Some(&1));
+            let (from, to) = (old.map(|(.., value)| value), new.map(|(.., value)| value));
+            let Some((path, ordinal, _)) = new.or(*old).filter(|_| is_unclear || from != to) else { continue };
+            let spots = self.heirs(asked, &Spot { file: path.clone(), ordinal });
+            found.entry((from, to)).or_default().extend(spots);
+        }
+        let change = |((from, to), spots): ((Option<&Value>, Option<&Value>), _)| {
+            let (from, to) = (from.cloned(), to.cloned());
+            Change { spots, from, to }
+        };
+        found.into_iter().map(change).filter(|change| !change.spots.is_empty()).collect()
+    }
+
+    /// Lets places before a commit become what those after it became.
+    fn inherit(&mut self, asked: &Asked, links: &[Link<'_>]) {
+        let mut heirs: BTreeMap<Spot, BTreeSet<Spot>> = BTreeMap::new();
+        let mut moved: BTreeSet<Spot> = BTreeSet::new();
+        for link in links {
+            let (Some((was, number, _)), Some((path, ordinal, _))) = (link.old, link.new) else { continue };
+            let (old, new) = (Spot { file: was.clone(), ordinal: number }, Spot { file: path.clone(), ordinal });
+            heirs.entry(old.clone()).or_default().extend(self.heirs(asked, &new));
+            if old != new {
+                moved.insert(new);
+            }
+        }
+        // What stood there earlier still is nothing of what was moved there.
+        for spot in moved {
+            self.heirs.insert((asked.clone(), spot), BTreeSet::new());
+        }
+        for (spot, heirs) in heirs {
+            self.name(asked, spot, heirs);
+        }
+    }
+
+    fn name(&mut self, asked: &Asked, spot: Spot, heirs: BTreeSet<Spot>) {
+        let is_itself = heirs.len() == 1 && heirs.contains(&spot);
+        let key = (asked.clone(), spot);
+        if is_itself {
+            self.heirs.remove(&key);
+        } else {
+            self.heirs.insert(key, heirs);
+        }
+    }
+
+    /// Pairs what went and left nothing of the image with what came next, wherever that was.
+    fn bridge(&mut self, asked: &Asked, newcomers: &[Held], links: &[Link<'_>]) {
+        let mut came: BTreeMap<&RepoPath, Vec<Value>> = BTreeMap::new();
+        for (spot, value) in newcomers {
+            came.entry(&spot.file).or_default().push(value.clone());
+        }
+        let mut went: BTreeMap<&RepoPath, Vec<Value>> = BTreeMap::new();
+        for (path, _, value) in links.iter().filter_map(|link| link.old) {
+            went.entry(path).or_default().push(value.clone());
+        }
+        // A file that has it again is itself.
+        let again: BTreeSet<&RepoPath> = went.keys().filter(|path| came.contains_key(*path)).copied().collect();
+        let other = |path: &&RepoPath| !again.contains(path);
+        let (went, came): (Vec<_>, Vec<_>) = (
+            went.into_iter().filter(|(path, _)| other(path)).collect(),
+            came.into_iter().filter(|(path, _)| other(path)).collect(),
+        );
+        let went: Whole<'_> = went.iter().map(|(path, values)| (*path, values.as_slice())).collect();
+        let came: Whole<'_> = came.iter().map(|(path, values)| (*path, values.as_slice())).collect();
+        self.inherit(asked, &across(went, came));
+    }
+}
+
+/// Pairs the places before a commit with those after it.
+fn links<'a>(files: &'a [Rewritten<'a>]) -> Vec<Link<'a>> {
+    let (mut went, mut came) = (Whole::new(), Whole::new());
+    let mut links = Vec::new();
+    for Rewritten { path, before, after } in files {
+        match (before.is_empty(), after.is_empty()) {
+            (true, true) => {}
+            (true, false) => came.push((path, after)),
+            (false, true) => went.push((path, before)),
+            (false, false) => links.extend(within((path, before), (path, after))),
+        }
+    }
+    links.extend(across(went, came));
+    links
+}
+
+/// Pairs the places of one file, or of one that was moved.
+fn within<'a>((was, old): (&'a RepoPath, &'a [Value]), (path, new): (&'a RepoPath, &'a [Value])) -> Vec<Link<'a>> {
+    let before = |at: usize| Some((was, at, &old[at]));
+    let after = |at: usize| Some((path, at, &new[at]));
+    let is_reordered = || {
+        let sorted = |values: &'a [Value]| {
+            let mut values: Vec<&Value> = values.iter().collect();
+            values.sort();
+            values
+        };
+        old != new && sorted(old) == sorted(new)
+    };
+    if old.len() == new.len() && !is_reordered() {
+        return (0..new.len()).map(|at| Link { old: before(at), new: after(at) }).collect();
+    }
+    // What stands there once before and after is told by its value; of the rest anything may have become anything.
+    let once = |values: &[Value], value: &Value| values.iter().filter(|other| *other == value).count() == 1;
+    let is_told = |value: &Value| once(old, value) && once(new, value);
+    let mut links = Vec::new();
+    let (left, came): (Vec<usize>, Vec<usize>) = (
+        (0..old.len()).filter(|at| !is_told(&old[*at])).collect(),
+        (0..new.len()).filter(|at| !is_told(&new[*at])).collect(),
+    );
+    for at in (0..new.len()).filter(|at| is_told(&new[*at])) {
+        let from = old.iter().position(|value| *value == new[at]);
+        links.push(Link { old: from.and_then(before), new: after(at) });
+    }
+    let is_same_again = left.iter().map(|at| &old[*at]).eq(came.iter().map(|at| &new[*at]));
+    if is_same_again {
+        links.extend(left.iter().zip(&came).map(|(left, came)| Link { old: before(*left), new: after(*came) }));
+    } else if left.is_empty() || came.is_empty() || left.len() * came.len() > MOST_UNTOLD {
+        links.extend(left.iter().map(|at| Link { old: before(*at), new: None }));
+        links.extend(came.iter().map(|at| Link { old: None, new: after(*at) }));
+    } else {
+        let of =
+            |came: &usize| left.iter().map(|left| Link { old: before(*left), new: after(*came) }).collect::<Vec<_>>();
+        links.extend(came.iter().flat_map(of));
+    }
+    links
+}
+
+/// Pairs files that went with files that came: by their names, else where one went and one came.
+fn across<'a>(mut went: Whole<'a>, mut came: Whole<'a>) -> Vec<Link<'a>> {
+    let mut links = Vec::new();
+    if !went.is_empty() && !came.is_empty() {
+        fn name(path: &RepoPath) -> &str {
+            path.as_str().rsplit('/').next().unwrap_or_default()
+        }
+        let count = |files: &Whole<'a>| {
+            let mut names: HashMap<&'a str, usize> = HashMap::new();
+            files.iter().for_each(|(path, _)| *names.entry(name(path)).or_default() += 1);
+            names
+        };
+        let (left, right) = (count(&went), count(&came));
+        let is_told = |path: &RepoPath| left.get(name(path)) == Some(&1) && right.get(name(path)) == Some(&1);
+        let (named, rest): (Whole<'a>, Whole<'a>) = came.into_iter().partition(|(path, _)| is_told(path));
+        came = rest;
+        for file in named {
+            if let Some(at) = went.iter().position(|(path, _)| name(path) == name(file.0)) {
+                links.extend(within(went.swap_remove(at), file));
+            }
+        }
+    }
+    let places = |files: &Whole<'a>| files.iter().map(|(_, values)| values.len()).sum::<usize>();
+    if let ([one], [other]) = (went.as_slice(), came.as_slice()) {
+        links.extend(within(*one, *other));
+        return links;
+    }
+    let of = |files: Whole<'a>| -> Vec<(&'a RepoPath, usize, &'a Value)> {
+        let each = files.into_iter();
+        each.flat_map(|(path, values)| values.iter().enumerate().map(move |(at, value)| (path, at, value))).collect()
+    };
+    let is_untold = !went.is_empty() && !came.is_empty() && places(&went) * places(&came) <= MOST_UNTOLD;
+    let (went, came) = (of(went), of(came));
+    if is_untold {
+        links.extend(came.iter().flat_map(|came| went.iter().map(|went| Link { old: Some(*went), new: Some(*came) })));
+    } else {
+        links.extend(went.into_iter().map(|went| Link { old: Some(went), new: None }));
+        links.extend(came.into_iter().map(|came| Link { old: None, new: Some(came) }));
+    }
+    links
+}
