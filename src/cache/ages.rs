@@ -19,6 +19,15 @@ const TABLE: &str = "ages";
 /// In place of a digest, in the row that holds a push time.
 const PUSHED: &str = "";
 
+/// In place of a tag, which is never empty, in the row that holds when push times are asked for again.
+const NO_TAG: &str = "";
+
+/// How long nobody asks again who did not tell twice; from then on twice as long each time.
+const FIRST_REST: i64 = 60;
+
+/// And at most.
+const LONGEST_REST: i64 = 3600;
+
 /// A tag that was found to point to a digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pointed {
@@ -31,19 +40,19 @@ pub struct Pointed {
 }
 
 /// What earlier passes learnt about the age of a tag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Age {
     /// When it was pushed, as the registry said.
     Pushed(Timestamp),
     /// Since when it has pointed to the digest that it pointed to last.
-    FirstSeen(Timestamp),
+    FirstSeen(Timestamp, Digest),
 }
 
 impl Age {
     /// Returns the moment from which the age counts.
-    pub fn since(self) -> Timestamp {
+    pub fn since(&self) -> Timestamp {
         match self {
-            Self::Pushed(since) | Self::FirstSeen(since) => since,
+            Self::Pushed(since) | Self::FirstSeen(since, _) => *since,
         }
     }
 }
@@ -75,7 +84,10 @@ impl Cache {
             let (latest, age) = match stored.digest.as_str() {
                 // What the registry itself says outweighs what was seen.
                 PUSHED => (i64::MAX, Age::Pushed(since)),
-                _ => (row.latest, Age::FirstSeen(since)),
+                text => match text.parse() {
+                    Ok(digest) => (row.latest, Age::FirstSeen(since, digest)),
+                    Err(_) => continue,
+                },
             };
             match ages.get(&tag) {
                 Some((other, _)) if *other >= latest => {}
@@ -142,6 +154,30 @@ impl Cache {
         });
     }
 
+    /// Whether it is time to ask somebody again who did not tell when an image's tags were pushed: the next pass does,
+    /// and later ones ever less often.
+    pub fn is_asked_again(&self, image: &ImageName) -> bool {
+        let row = self.read(|connection| rest(connection, image)).flatten();
+        row.is_none_or(|row| row.since <= self.second())
+    }
+
+    /// Notes that nobody told when tags of images were pushed.
+    pub fn keep_untold<'a>(&self, images: impl IntoIterator<Item = &'a ImageName>) {
+        let images: Vec<&ImageName> = images.into_iter().collect();
+        if images.is_empty() {
+            return;
+        }
+        let (now, today) = (self.second(), self.today());
+        self.write(|transaction| {
+            images.iter().try_for_each(|image| {
+                // In place of the moment, how often nobody told.
+                let times = rest(transaction, image)?.map_or(0, |row| row.latest.clamp(0, 16));
+                let wait = if times == 0 { 0 } else { (FIRST_REST << (times - 1)).min(LONGEST_REST) };
+                put(transaction, (image.as_str(), NO_TAG, PUSHED), Row { since: now + wait, latest: times + 1 }, today)
+            })
+        });
+    }
+
     /// Returns the present second; a part of one counts as whole, so that nothing is ever older than it is.
     fn second(&self) -> i64 {
         let now = self.clock.now();
@@ -175,6 +211,14 @@ fn rows_of(connection: &Connection, image: &ImageName) -> rusqlite::Result<Vec<S
         Ok(Stored { tag: row.get(0)?, digest: row.get(1)?, used: row.get(2)?, value: row.get(3)? })
     })?;
     rows.collect()
+}
+
+/// Returns from when on push times of an image are asked for again, and how often nobody told them.
+fn rest(connection: &Connection, image: &ImageName) -> rusqlite::Result<Option<Row>> {
+    let mut statement =
+        connection.prepare_cached("SELECT value FROM ages WHERE image = ?1 AND tag = '' AND digest = ''")?;
+    let value = statement.query_row([image.as_str()], |row| row.get(0)).optional()?;
+    Ok(value.and_then(|value| open((image.as_str(), NO_TAG, PUSHED), value)))
 }
 
 /// Returns since when a tag has been known to point to a digest, unless it pointed elsewhere in between.

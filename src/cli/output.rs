@@ -1,6 +1,6 @@
 //! Standard output and standard error: colour, width, and how failures are told.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -161,10 +161,18 @@ pub(super) fn note(session: &Session, text: &str) {
     }
 }
 
-/// Writes a file whole or not at all.
-pub(super) fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    scratch(path, bytes)?.persist(path).map_err(|error| error.error)?;
-    Ok(())
+/// Writes to what a person names, as a shell's redirection would: a regular file whole or not at all, and what is none,
+/// as a link, a device or a pipe, is written through and never replaced. A single `-` is standard output.
+pub(super) fn write_to(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    if path == Path::new("-") {
+        return print(|out| out.write_all(bytes));
+    }
+    let written = match fs::symlink_metadata(path) {
+        Ok(metadata) if !metadata.is_file() => File::create(path).and_then(|mut file| file.write_all(bytes)),
+        _ => write_over(path, bytes),
+    };
+    written
+        .map_err(|error| Failure::Failed(anyhow::Error::new(error).context(format!("cannot write {}", path.display()))))
 }
 
 /// Writes a file whole, and never over another.

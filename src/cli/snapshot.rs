@@ -2,7 +2,7 @@
 
 use crate::cli::Outcome;
 use crate::cli::arguments::Snapshot;
-use crate::cli::output::{Failure, note, print, write_beside};
+use crate::cli::output::{note, print, write_to};
 use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 use crate::clock::{Clock, SystemClock};
@@ -47,9 +47,7 @@ pub(super) fn run(session: &Session, arguments: &Snapshot) -> Outcome {
     drop(bar);
     let recorded = recorder.to_json(&planned.observation);
     match &arguments.out {
-        Some(path) => write_beside(path, recorded.as_bytes()).map_err(|error| {
-            Failure::Failed(anyhow::Error::new(error).context(format!("cannot write {}", path.display())))
-        })?,
+        Some(path) => write_to(path, recorded.as_bytes())?,
         None => print(|out| out.write_all(recorded.as_bytes()))?,
     }
     let outcome = report::outcome(planned, &config);

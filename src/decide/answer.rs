@@ -151,7 +151,9 @@ fn examine(
     rejected: &mut Rejections,
     facts: &mut Facts<'_>,
 ) -> Choice {
-    // The best is asked about alone; where it does not fit, as many more at once as did not fit so far.
+    // The best is asked about alone; where it does not fit, as many more at once as did not fit so far. Signatures are
+    // the last question about a candidate: of how many it goes on to others is for those that were unsigned. A record
+    // costs nothing and is asked one by one, so that nothing is wanted of it that nobody asked then.
     let (mut asked, mut open, mut unsigned) = (0, 0, 0);
     for index in candidates {
         let tag = parse(entries[*index].text);
@@ -171,7 +173,8 @@ fn examine(
             Finding::Missing(Missing::Failed(_)) => break,
             Finding::Missing(Missing::Asked) => {
                 open += 1;
-                if open >= asked.max(1) {
+                let enough = if facts.lacks_signature_alone(&tag, bench.policy) { unsigned } else { asked };
+                if open >= enough.max(1) || facts.observation.from_record {
                     break;
                 }
             }

@@ -87,16 +87,20 @@ impl Facts<'_> {
 
     /// Returns the objection to a candidate's age. The creation time does not count: the image's author writes it.
     fn judge_age(&mut self, tag: &Tag, least: SignedDuration) -> Option<Finding> {
-        let too_young = |since: Timestamp| {
+        let too_young = |since: Timestamp, untold: Option<&String>| {
             let until = since.checked_add(least).unwrap_or(Timestamp::MAX);
-            (until > self.observation.now).then_some(Finding::Unfit(Reason::TooYoung { until }))
+            let untold = untold.map(|reason| reason.as_str().into());
+            (until > self.observation.now).then_some(Finding::Unfit(Reason::TooYoung { until, untold }))
         };
         let facts = self.of(tag);
-        if let Some(since) = facts.and_then(|facts| facts.pushed.or(facts.first_seen)) {
-            return too_young(since);
+        if let Some(pushed) = facts.and_then(|facts| facts.pushed) {
+            return too_young(pushed, None);
         }
         let failed =
             |kind| self.observation.failed.get(&Want { image: self.question.image.clone(), tag: tag.clone(), kind });
+        if let Some(seen) = facts.and_then(|facts| facts.first_seen) {
+            return too_young(seen, failed(FactKind::Pushed));
+        }
         if let Some(reason) = failed(FactKind::Digest) {
             return Some(Finding::Missing(Missing::Failed(reason.clone())));
         }
@@ -104,7 +108,10 @@ impl Facts<'_> {
             return Some(Finding::Unfit(Reason::AgeUnknown));
         }
         // A tag that moved since is younger still, so this is not asked about again before it is old enough.
-        let known = facts.and_then(|facts| facts.not_before).and_then(too_young);
+        let known = facts.and_then(|facts| facts.not_before).and_then(|since| {
+            let untold = facts.and_then(|facts| facts.failed.get(&FactKind::Pushed));
+            too_young(since, untold)
+        });
         Some(known.unwrap_or_else(|| Finding::Missing(self.ask(tag, FactKind::Pushed))))
     }
 
@@ -204,6 +211,16 @@ impl Facts<'_> {
                 Err(missing) => Finding::Missing(missing),
             },
         }
+    }
+
+    /// Whether everything is known of a candidate that does not fit yet but what its signatures say.
+    pub(super) fn lacks_signature_alone(&self, tag: &Tag, policy: &Policy) -> bool {
+        let Some(verify) = &policy.verify else { return false };
+        let digest = self.of(tag).and_then(|facts| facts.digest.clone());
+        digest.is_some_and(|digest| {
+            let (image, tag) = (self.question.image.clone(), tag.clone());
+            self.signatures.contains(&SignatureWant { image, tag, digest, verify: Arc::clone(verify) })
+        })
     }
 
     /// Judges the signatures of some content that is or was a tag's.

@@ -49,6 +49,8 @@ pub enum Reason {
     TooYoung {
         /// When it is old enough.
         until: Timestamp,
+        /// Why that counts from when it was first seen although somebody may know when it was pushed; in words.
+        untold: Option<Arc<str>>,
     },
     /// Neither the registry nor a cache tells how old it is.
     AgeUnknown,
@@ -86,7 +88,10 @@ impl fmt::Display for Reason {
             Self::Older => write!(formatter, "created before the one in use"),
             Self::Outranked => write!(formatter, "lower than chosen"),
             Self::SameVersion => write!(formatter, "same version as in use"),
-            Self::TooYoung { until } => write!(formatter, "too young until {until}"),
+            Self::TooYoung { until, untold: None } => write!(formatter, "too young until {until}"),
+            Self::TooYoung { until, untold: Some(why) } => {
+                write!(formatter, "too young until {until}, counted from when it was first seen: {why}")
+            }
             Self::AgeUnknown => {
                 write!(
                     formatter,

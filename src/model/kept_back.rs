@@ -43,7 +43,7 @@ impl KeptBack {
     /// Returns when it comes by itself, where that is known.
     pub fn until(&self) -> Option<Timestamp> {
         match self.reason {
-            Reason::TooYoung { until } => Some(until),
+            Reason::TooYoung { until, .. } => Some(until),
             _ => None,
         }
     }

@@ -34,6 +34,8 @@ pub struct Observation {
     pub sites: Vec<Site>,
     /// Every file that was not looked into.
     pub passed_over: Vec<PassedOver>,
+    /// Whether what registries say is a record of earlier answers, which knows nothing that nobody asked then.
+    pub from_record: bool,
     /// The tags of each image that is followed, or why they could not be had, in words.
     pub images: BTreeMap<ImageName, Result<Arc<ImageTags>, String>>,
     /// What the signatures that were asked for say, or why they could not be had, in words.

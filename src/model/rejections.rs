@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     fn too_young(second: i64) -> Reason {
-        Reason::TooYoung { until: Timestamp::from_second(second).unwrap() }
+        Reason::TooYoung { until: Timestamp::from_second(second).unwrap(), untold: None }
     }
 
     fn rows(rejections: &Rejections) -> Vec<(u32, Reason)> {

@@ -122,8 +122,8 @@ pub struct SignatureFact {
     pub digest: Digest,
     /// Who had to sign it, in words that are the same for the same keys or names.
     pub by: String,
-    /// What came of it.
-    pub verdict: SignatureVerdict,
+    /// What came of it, or why that could not be found out, in words.
+    pub verdict: Result<SignatureVerdict, String>,
 }
 
 #[cfg(test)]

@@ -207,7 +207,10 @@ pub struct TagFacts {
     pub first_seen: Option<Timestamp>,
     /// The age counts from no earlier than this: what an earlier pass learnt, which this one did not ask about again.
     pub not_before: Option<Timestamp>,
-    /// Kinds of facts that could not be had when it was recorded, each with the reason in words.
+    /// The digest of which that was learnt, where it was seen. The tag may point elsewhere by now.
+    pub seen_digest: Option<Digest>,
+    /// Kinds of facts that could not be had when it was recorded, or are not asked for again yet, each with the reason
+    /// in words.
     pub failed: BTreeMap<FactKind, String>,
     /// Where the image comes from, as its own configuration says. Its author wrote it.
     pub labels: Labels,

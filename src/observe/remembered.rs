@@ -4,14 +4,14 @@
 //! in every pass that needs it, by HEAD: no list and no time proves that it has not moved. Where a pass may not ask
 //! about as many, what an earlier one found puts the others in order, and says that it does. Two things are learnt
 //! without asking: that a list is the same (the registry says so), and that a tag is still too young (one that has
-//! moved since is younger still). A record of earlier answers teaches the cache nothing, and gets nothing from it.
+//! moved since is younger still), unless that is of what was seen alone and somebody may know of an earlier push. A record of earlier answers teaches the cache nothing, and gets nothing from it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::cache::{Cache, ListSummary, Pointed};
+use crate::cache::{Age, Cache, ListSummary, Pointed};
 use crate::model::decision::{Question, Want};
 use crate::model::image::{Digest, ImageName, Tag};
 use crate::model::tags::{FactKind, ImageTags, TagFacts, TagList};
@@ -25,6 +25,9 @@ const MOST_IN_USE: usize = 256;
 
 /// How many lists' looks are written together.
 const TOGETHER: usize = 256;
+
+/// What is said of an age where the registry's own API was asked and knew nothing, or is asked again in a while.
+const UNTOLD: &str = "the registry's own API did not tell when it was pushed; it is asked again";
 
 /// A source with the cache before it.
 pub(super) struct Remembered<'a> {
@@ -60,12 +63,19 @@ fn left(want: &Want, cap: usize, goes_on: bool) -> SourceError {
     ))
 }
 
+/// Takes from an error's words what they begin with where that is said anyway: of which tag they are.
+fn without_name(error: &str, want: &Want) -> String {
+    let name = format!("{}:{}: ", want.image, want.tag);
+    error.strip_prefix(&name).unwrap_or(error).to_owned()
+}
+
 /// What became of a wish for a fact.
 pub(super) enum Learnt {
     /// It is known.
     Facts(TagFacts),
-    /// Since when the tag has pointed to its digest is to be looked up, with what else is known of it.
-    Seen(TagFacts),
+    /// Since when the tag has pointed to its digest is to be looked up, with what else is known of it; and why nobody
+    /// told when it was pushed, where that is no matter of course.
+    Seen(TagFacts, Option<String>),
     /// Nothing tells; no fault of anybody's.
     Untold,
     /// The source failed at another kind of fact that this one needs.
@@ -75,6 +85,11 @@ pub(super) enum Learnt {
 impl<'a> Remembered<'a> {
     pub(super) fn new(source: &'a dyn TagSource, cache: &'a Cache) -> Self {
         Self { source, cache: (!source.is_record()).then_some(cache) }
+    }
+
+    /// Whether the source is a record of earlier answers.
+    pub(super) fn is_record(&self) -> bool {
+        self.source.is_record()
     }
 
     /// Returns the images of whose lists something was left behind.
@@ -170,17 +185,17 @@ impl<'a> Remembered<'a> {
 
     /// Returns when a tag was pushed, else to what it points, by which it is looked up when that was first seen.
     async fn age(&self, want: &Want) -> Learnt {
-        match self.source.facts(&want.image, &want.tag, FactKind::Pushed).await {
+        let untold = match self.source.facts(&want.image, &want.tag, FactKind::Pushed).await {
             Ok(facts) if facts.pushed.is_some() || facts.first_seen.is_some() => return Learnt::Facts(facts),
-            Ok(_) => {}
+            Ok(_) => self.source.has_push_times(&want.image).then(|| UNTOLD.to_owned()),
             // Whether it cannot tell or could not this time: what was seen counts, and is later than the push.
-            Err(error) => tracing::debug!(image = %want.image, tag = %want.tag, %error, "no push time"),
-        }
+            Err(error) => Some(without_name(&error.to_string(), want)),
+        };
         if self.cache.is_none_or(|cache| !cache.is_there()) {
             return Learnt::Untold;
         }
         match self.source.facts(&want.image, &want.tag, FactKind::Digest).await {
-            Ok(facts) if facts.digest.is_some() => Learnt::Seen(facts),
+            Ok(facts) if facts.digest.is_some() => Learnt::Seen(facts, untold),
             Ok(_) => Learnt::Untold,
             Err(error) => Learnt::Failed(FactKind::Digest, error),
         }
@@ -212,18 +227,39 @@ impl<'a> Remembered<'a> {
         }
     }
 
-    /// Adds the ages that earlier passes learnt to a list's facts.
+    /// Notes the images of whose tags nobody told when they were pushed, where somebody may.
+    pub(super) fn note_untold(&self, images: &BTreeSet<ImageName>) {
+        if let Some(cache) = self.cache {
+            cache.keep_untold(images.iter().filter(|image| self.source.has_push_times(image)));
+        }
+    }
+
+    /// Adds the ages that earlier passes learnt to a list's facts: of what was seen alone only as long as nobody is to
+    /// be asked who may know better.
     pub(super) fn add_ages(&self, image: &ImageName, tags: &mut Arc<ImageTags>) {
         let Some(cache) = self.cache else { return };
         let ages = cache.ages(image);
         if ages.is_empty() {
             return;
         }
+        let asks = ages.values().any(|age| matches!(age, Age::FirstSeen(..)))
+            && self.source.has_push_times(image)
+            && cache.is_asked_again(image);
+        let rests = !asks && self.source.has_push_times(image);
+        let ages: BTreeMap<Tag, Age> =
+            ages.into_iter().filter(|(_, age)| !asks || matches!(age, Age::Pushed(_))).collect();
         let by_text: BTreeMap<&str, &Tag> = ages.keys().map(|tag| (tag.as_str(), tag)).collect();
         let listed: BTreeSet<&Tag> = tags.list.iter().filter_map(|(_, tag)| by_text.get(tag).copied()).collect();
         let own = Arc::make_mut(tags);
         for tag in listed {
-            own.facts.entry(tag.clone()).or_default().not_before = Some(ages[tag].since());
+            let facts = own.facts.entry(tag.clone()).or_default();
+            facts.not_before = Some(ages[tag].since());
+            if let Age::FirstSeen(_, digest) = &ages[tag] {
+                facts.seen_digest = Some(digest.clone());
+                if rests {
+                    facts.failed.insert(FactKind::Pushed, UNTOLD.to_owned());
+                }
+            }
         }
     }
 }

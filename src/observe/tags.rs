@@ -33,6 +33,7 @@ pub struct Lists {
     images: BTreeMap<ImageName, Result<Arc<ImageTags>, String>>,
     losses: BTreeMap<ImageName, String>,
     unknown: BTreeSet<ImageName>,
+    failed: BTreeMap<Want, String>,
 }
 
 impl Lists {
@@ -41,6 +42,7 @@ impl Lists {
         observation.images.extend(self.images);
         observation.losses.extend(self.losses);
         observation.unknown.extend(self.unknown);
+        observation.failed.extend(self.failed);
     }
 }
 
@@ -103,12 +105,26 @@ pub async fn ask(
         if let Err(SourceError::Unknown(_)) = answer {
             lists.unknown.insert(image.clone());
         }
+        if source.is_record()
+            && let Ok(tags) = &answer
+        {
+            lists.failed.extend(recorded_failures(&image, tags));
+        }
         lists.losses.extend(loss.map(|loss| (image.clone(), loss)));
         lists.images.insert(image, answer.map_err(|error| error.to_string()));
     }
     drop(answers);
     looks.lock().unwrap_or_else(PoisonError::into_inner).write();
     lists
+}
+
+/// Returns what a record says could not be had: the pass that was recorded knew it when it decided.
+fn recorded_failures(image: &ImageName, tags: &ImageTags) -> Vec<(Want, String)> {
+    let of_tag = |(tag, facts): (&Tag, &TagFacts)| {
+        let want = |kind| Want { image: image.clone(), tag: tag.clone(), kind };
+        facts.failed.iter().map(|(kind, reason)| (want(*kind), reason.clone())).collect::<Vec<_>>()
+    };
+    tags.facts.iter().flat_map(of_tag).collect()
 }
 
 /// Asks for facts that decisions want, and keeps them in the observation.
@@ -128,10 +144,17 @@ pub async fn facts(observation: &mut Observation, wants: Vec<Want>, source: &dyn
             (want, answer)
         })
         .buffer_unordered(CONCURRENT);
-    let (mut known, mut ageless) = (Vec::new(), Vec::new());
+    let (mut known, mut ageless, mut untold_of) = (Vec::new(), Vec::new(), BTreeSet::new());
     while let Some((want, answer)) = answers.next().await {
         match answer {
-            Learnt::Facts(facts) | Learnt::Seen(facts) => known.push((want, facts)),
+            Learnt::Facts(facts) => known.push((want, facts)),
+            Learnt::Seen(facts, untold) => {
+                untold_of.insert(want.image.clone());
+                if let Some(reason) = untold {
+                    observation.failed.insert(want.clone(), reason);
+                }
+                known.push((want, facts));
+            }
             Learnt::Untold => {
                 ageless.push(want.clone());
                 observation.failed.insert(want, "nothing tells how old it is".to_owned());
@@ -146,6 +169,7 @@ pub async fn facts(observation: &mut Observation, wants: Vec<Want>, source: &dyn
             }
         }
     }
+    source.note_untold(&untold_of);
     let seen = source.note(&known);
     let mut learnt: BTreeMap<ImageName, Vec<(Want, TagFacts)>> = BTreeMap::new();
     for ((want, mut facts), seen) in known.into_iter().zip(seen) {
@@ -226,12 +250,14 @@ fn keep(tags: &mut Arc<ImageTags>, learnt: Vec<(Want, TagFacts)>) -> BTreeMap<Ta
                 _ => (None, None),
             };
             let (not_before, failed) = (known.not_before, std::mem::take(&mut known.failed));
-            *known = TagFacts { pushed, pushed_digest, not_before, failed, ..TagFacts::default() };
+            let seen_digest = known.seen_digest.take();
+            *known = TagFacts { pushed, pushed_digest, not_before, seen_digest, failed, ..TagFacts::default() };
         }
         known.digest = facts.digest.or_else(|| known.digest.take());
         known.created = facts.created.or(known.created);
         if facts.pushed.is_some() {
             (known.pushed, known.pushed_digest) = (facts.pushed, facts.pushed_digest);
+            known.failed.remove(&FactKind::Pushed);
         }
         known.first_seen = facts.first_seen.or(known.first_seen);
         known.platforms = facts.platforms.or_else(|| known.platforms.take());

@@ -338,6 +338,7 @@ fn look<'a>(inputs: &Inputs<'a>) -> Result<(Observation, Vec<Seen<'a>>), PassErr
         now: inputs.now,
         base: inputs.base.clone(),
         sites: looked.sites,
+        from_record: inputs.source.is_record(),
         passed_over: looked.passed_over,
         half_known,
         troubles: looked.troubles,

@@ -108,6 +108,10 @@ impl TagSource for Box<dyn TagSource> {
         (**self).usage()
     }
 
+    fn has_push_times(&self, image: &ImageName) -> bool {
+        (**self).has_push_times(image)
+    }
+
     fn count_cached(&self, image: &ImageName) {
         (**self).count_cached(image);
     }
@@ -192,6 +196,11 @@ pub trait TagSource: Send + Sync {
     /// Returns what registries were asked since the source was made; nothing for a source that asks none.
     fn usage(&self) -> Usage {
         Usage::default()
+    }
+
+    /// Whether somebody may tell when an image's tags were pushed, so that asking again makes sense where nobody did.
+    fn has_push_times(&self, _image: &ImageName) -> bool {
+        false
     }
 
     /// Counts an answer about an image that whoever asks had already, and so did not ask for.

@@ -79,7 +79,7 @@ pub(super) fn earliest(outcome: &Outcome, now: Timestamp) -> Option<Timestamp> {
     let waiting = outcome.proposals.iter().filter_map(|proposal| proposal.earliest);
     let young =
         outcome.decisions.iter().flat_map(|decision| decision.rejected.iter()).filter_map(|(_, why)| match why {
-            Reason::TooYoung { until } => Some(*until),
+            Reason::TooYoung { until, .. } => Some(*until),
             _ => None,
         });
     // A last look when the time of a watch is over: what failed until then still goes back.
@@ -142,7 +142,8 @@ mod tests {
     fn the_moment_at_which_a_tag_is_old_enough_is_one_too() {
         let at = |text: &str| -> Timestamp { text.parse().unwrap() };
         let until = at("2026-11-20T10:00:00Z");
-        let rejected = [(crate::model::tags::TagIndex(0), Reason::TooYoung { until })].into_iter().collect();
+        let rejected =
+            [(crate::model::tags::TagIndex(0), Reason::TooYoung { until, untold: None })].into_iter().collect();
         let question = crate::model::decision::Question {
             image: "ghcr.io/acme/web".parse().unwrap(),
             environment: "dev".into(),

@@ -6,14 +6,20 @@ use aws_lc_rs::signature::{
     RSA_PSS_2048_8192_SHA256, UnparsedPublicKey, VerificationAlgorithm,
 };
 use sha2::{Digest as _, Sha256};
-use x509_cert::der::asn1::ObjectIdentifier;
-use x509_cert::der::{Decode, Encode, pem};
+use x509_cert::der::asn1::{ObjectIdentifier, UintRef};
+use x509_cert::der::{self, Decode, Encode, Reader, SliceReader, pem};
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
 use crate::signature::hex;
 
 /// The longest key that is read, in bytes: RSA keys of 8192 bits have about 1,100.
 pub const MAX_KEY: u64 = 16 << 10;
+
+/// How many bits the modulus of an RSA key has at least; shorter ones can be broken.
+const LEAST_RSA: usize = 2048;
+
+/// And at most.
+const MOST_RSA: usize = 8192;
 
 const ID_EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const SECP256R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
@@ -28,7 +34,7 @@ pub enum KeyError {
     #[error("it has more than {MAX_KEY} bytes, which no key has")]
     TooLong,
     /// Not PEM.
-    #[error("it is no PEM file: it begins with `-----BEGIN PUBLIC KEY-----`")]
+    #[error("it is no PEM file: a public key begins with `-----BEGIN PUBLIC KEY-----`")]
     NotPem,
     /// PEM of something else; the words are of the file, and only those that are known are shown.
     #[error("it holds {0}: a public key is needed")]
@@ -36,6 +42,9 @@ pub enum KeyError {
     /// Broken DER.
     #[error("the key in it is broken")]
     Broken,
+    /// An RSA key that is too short to be believed, or too long.
+    #[error("its RSA key has {0} bits: {LEAST_RSA} to {MOST_RSA} are taken")]
+    Size(usize),
     /// A kind that is not understood.
     #[error("its kind of key is not understood: ECDSA on P-256 or P-384, Ed25519 and RSA are")]
     Kind,
@@ -126,6 +135,12 @@ impl PublicKey {
             _ => return Err(KeyError::Kind),
         };
         let bytes = info.subject_public_key.as_bytes().ok_or(KeyError::Broken)?.to_vec();
+        if kind == Kind::Rsa {
+            let bits = modulus_bits(&bytes).map_err(|_broken| KeyError::Broken)?;
+            if !(LEAST_RSA..=MOST_RSA).contains(&bits) {
+                return Err(KeyError::Size(bits));
+            }
+        }
         // Encoded anew, so that the name of a key does not depend on who wrote it.
         let der = info.to_der().map_err(|_broken| KeyError::Broken)?;
         // What is no point of its curve, or no modulus, says so now and not as a signature that does not hold.
@@ -160,4 +175,14 @@ impl PublicKey {
         };
         self.kind.prehashed().iter().any(by)
     }
+}
+
+/// Returns how many bits the modulus of an RSA key has (RFC 8017, appendix A.1.1).
+fn modulus_bits(key: &[u8]) -> der::Result<usize> {
+    SliceReader::new(key)?.sequence(|reader| {
+        let modulus: UintRef<'_> = reader.decode()?;
+        let _exponent: UintRef<'_> = reader.decode()?;
+        let bytes = modulus.as_bytes();
+        Ok(bytes.first().map_or(0, |first| bytes.len() * 8 - first.leading_zeros() as usize))
+    })
 }

@@ -230,7 +230,7 @@ fn logs(raw: Vec<RawLog>, list: &'static str) -> Result<Vec<Log>, TrustError> {
     for (raw, number) in raw.into_iter().zip(1..) {
         let key = match PublicKey::from_der(&raw.public_key.raw_bytes.0) {
             Ok(key) => key,
-            Err(KeyError::Kind) => continue,
+            Err(KeyError::Kind | KeyError::Size(_)) => continue,
             Err(source) => return Err(TrustError::Key { list, log: number, source }),
         };
         let id = raw.log_id.map_or_else(|| key.id().to_vec(), |id| id.key_id.0);

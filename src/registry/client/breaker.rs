@@ -74,17 +74,22 @@ impl Breaker {
     /// An error that tells of one answer alone, such as one that is too long, says nothing about the host; and one
     /// that asks for patience comes from a host that is there.
     pub(super) fn note(&self, error: Option<&HttpError>, now: Instant) {
-        let mut trouble = self.trouble();
         match error {
-            None | Some(HttpError::Throttled { .. }) => *trouble = Trouble::default(),
+            None | Some(HttpError::Throttled { .. }) => *self.trouble() = Trouble::default(),
             Some(error) if error.advice() != Advice::GiveUp || matches!(error, HttpError::Deadline { .. }) => {
-                trouble.failures = trouble.failures.saturating_add(1);
-                trouble.reason = error.to_string();
-                if trouble.failures >= DOWN_AFTER {
-                    trouble.down_until = Some(now + DOWN_FOR);
-                }
+                self.fail(error.to_string(), now);
             }
             Some(_) => {}
+        }
+    }
+
+    /// Remembers a failure that is told in words alone.
+    pub(super) fn fail(&self, reason: String, now: Instant) {
+        let mut trouble = self.trouble();
+        trouble.failures = trouble.failures.saturating_add(1);
+        trouble.reason = reason;
+        if trouble.failures >= DOWN_AFTER {
+            trouble.down_until = Some(now + DOWN_FOR);
         }
     }
 

@@ -144,8 +144,8 @@ impl RegistryClient {
                 if is_limit {
                     host.meter.throttled();
                 }
-                // A server error with a time is the whole host's; a login server's is its own.
-                let lane = (is_limit || kind == Kind::Token).then_some(kind);
+                // A server error with a time is the whole host's; a login server's and an API's is its own.
+                let lane = (is_limit || matches!(kind, Kind::Token | Kind::Api)).then_some(kind);
                 host.gate.throttled(lane, *wait, self.limits.retry.first_wait);
             }
             Err(_) => {}
@@ -184,7 +184,7 @@ impl RegistryClient {
         let host = visit.host;
         tracing::debug!(host = host.name, %error, "no answer");
         // What lies elsewhere for good, lists, manifests and blobs, is asked for again; a web site in place of an API is not.
-        if kind == Kind::Other && matches!(error, HttpError::Elsewhere { .. }) {
+        if matches!(kind, Kind::Other | Kind::Api) && matches!(error, HttpError::Elsewhere { .. }) {
             return Err(error);
         }
         let is_held_by_gate = matches!(error, HttpError::Throttled { .. });
@@ -200,8 +200,8 @@ impl RegistryClient {
             }
             _ => None,
         };
-        let is_under_way = shared.is_some_and(|wait| !host.budget.begins(self.clock.instant(), wait));
-        if !is_under_way && !host.budget.take(wait, &self.limits.retry_budget, &host.name) {
+        let is_under_way = shared.is_some_and(|wait| !host.budget(kind).begins(self.clock.instant(), wait));
+        if !is_under_way && !host.budget(kind).take(wait, &self.limits.retry_budget, &host.name) {
             return Err(error);
         }
         // What the registry asked for holds everybody back, this request included: the gate waits.

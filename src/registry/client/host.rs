@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OnceCell, Semaphore};
@@ -71,7 +71,11 @@ pub(super) struct Host {
     /// What it was asked.
     pub(super) meter: Meter,
     /// What is left for further tries in this pass.
-    pub(super) budget: Budget,
+    budget: Budget,
+    /// And of its vendor's own API.
+    api_budget: Budget,
+    /// Whether this pass has told that the vendor's API fails.
+    api_told: AtomicBool,
     /// The challenge at the root of the protocol, once that was asked; `None` where it asks for no login.
     pub(super) root: OnceCell<Option<Arc<Challenge>>>,
 }
@@ -97,7 +101,31 @@ impl Host {
 
     /// Makes a host for a pass from what is known of it.
     pub(super) fn of(known: Arc<Known>) -> Self {
-        Self { known, meter: Meter::default(), budget: Budget::default(), root: OnceCell::new() }
+        Self {
+            known,
+            meter: Meter::default(),
+            budget: Budget::default(),
+            api_budget: Budget::default(),
+            api_told: AtomicBool::new(false),
+            root: OnceCell::new(),
+        }
+    }
+
+    /// Begins a pass: everything is available again.
+    pub(super) fn renew(&self) {
+        self.budget.renew();
+        self.api_budget.renew();
+        self.api_told.store(false, Ordering::Relaxed);
+    }
+
+    /// Returns what is left for further tries of a kind of request. The vendor's API takes nothing from the registry.
+    pub(super) fn budget(&self, kind: Kind) -> &Budget {
+        if kind == Kind::Api { &self.api_budget } else { &self.budget }
+    }
+
+    /// Whether nobody has told in this pass that the vendor's API fails; from now on somebody has.
+    pub(super) fn is_first_to_tell(&self) -> bool {
+        !self.api_told.swap(true, Ordering::Relaxed)
     }
 
     /// Returns what is known of it, for other passes.
@@ -136,6 +164,8 @@ pub(super) struct Known {
     breaker: Breaker,
     /// Whether its login server is.
     login_breaker: Breaker,
+    /// Whether its vendor's own API is: what the API does says nothing about the registry.
+    api_breaker: Breaker,
 }
 
 impl Known {
@@ -166,6 +196,7 @@ impl Known {
             heard: AtomicU64::new(0),
             breaker: Breaker::default(),
             login_breaker: Breaker::default(),
+            api_breaker: Breaker::default(),
         })
     }
 
@@ -219,7 +250,11 @@ impl Known {
 
     /// Returns the breaker that a kind of request is behind.
     pub(super) fn breaker(&self, kind: Kind) -> &Breaker {
-        if kind == Kind::Token { &self.login_breaker } else { &self.breaker }
+        match kind {
+            Kind::Token => &self.login_breaker,
+            Kind::Api => &self.api_breaker,
+            _ => &self.breaker,
+        }
     }
 }
 
@@ -255,7 +290,7 @@ mod tests {
     fn asks_quay_for_no_more_than_it_sends() {
         let size = |name: &str| {
             let host = Host::new(name, None, &Limits::default(), Arc::new(SystemClock)).unwrap();
-            host.page_size.load(std::sync::atomic::Ordering::Relaxed)
+            host.page_size.load(Ordering::Relaxed)
         };
         assert_eq!((size("quay.io"), size("ghcr.io")), (100, 1000));
     }

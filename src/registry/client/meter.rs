@@ -24,14 +24,19 @@ pub(super) enum Kind {
     Token,
     /// Everything else below `/v2/`.
     Other,
+    /// The vendor's own API, which may fail while the registry itself is well.
+    Api,
 }
 
 impl Kind {
     /// How many kinds there are.
-    pub(super) const COUNT: usize = 6;
+    pub(super) const COUNT: usize = 7;
 
     /// Tells the kind of a request to a registry.
     pub(super) fn of(method: &Method, url: &Url) -> Self {
+        if !url.path().starts_with("/v2/") {
+            return Self::Api;
+        }
         // A repository may be called like any of the words: only where they stand tells.
         let mut parts = url.path().rsplit('/');
         match (parts.next(), parts.next()) {
@@ -51,7 +56,7 @@ impl Kind {
             Self::Manifest => "manifest",
             Self::Blob => "blob",
             Self::Token => "token",
-            Self::Other => "other",
+            Self::Other | Self::Api => "other",
         }
     }
 
@@ -63,6 +68,7 @@ impl Kind {
             Self::Blob => "blobs",
             Self::Token => "tokens",
             Self::Other => "requests",
+            Self::Api => "push times",
         }
     }
 }
@@ -114,7 +120,7 @@ impl Meter {
             manifests: of(Kind::Manifest),
             blobs: of(Kind::Blob),
             tokens: of(Kind::Token),
-            others: of(Kind::Other),
+            others: of(Kind::Other) + of(Kind::Api),
             cached: self.cached.load(Ordering::Relaxed),
             throttled: self.throttled.load(Ordering::Relaxed),
             retries: self.retries.load(Ordering::Relaxed),
@@ -141,5 +147,7 @@ mod tests {
         assert_eq!(kind(Method::GET, "referrers/sha256:12"), Kind::Other);
         assert_eq!(kind(Method::GET, "manifests/blobs/tags/list"), Kind::List);
         assert_eq!(kind(Method::GET, "manifests/api/blobs/sha256:12"), Kind::Blob);
+        let api = Url::parse("https://registry.example/gitlab/v1/repositories/acme/web/tags/list/").unwrap();
+        assert_eq!(Kind::of(&Method::GET, &api), Kind::Api);
     }
 }

@@ -487,7 +487,7 @@ impl TagSource for RegistryClient {
         self.heads.store(0, Ordering::Relaxed);
         self.push_times.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        hosts.values().for_each(|host| host.budget.renew());
+        hosts.values().for_each(|host| host.renew());
     }
 
     fn take_heads(&self, wanted: usize) -> Heads {
@@ -495,6 +495,10 @@ impl TagSource for RegistryClient {
         let granted = |taken: usize| wanted.min(cap.saturating_sub(taken));
         let taken = self.heads.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| Some(taken + granted(taken)));
         Heads { granted: granted(taken.unwrap_or_default()), cap }
+    }
+
+    fn has_push_times(&self, image: &ImageName) -> bool {
+        Self::has_push_times(self, image)
     }
 
     fn count_cached(&self, image: &ImageName) {

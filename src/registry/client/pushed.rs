@@ -69,7 +69,7 @@ impl RegistryClient {
                     }
                     Ok(None) => return Ok(None),
                     Err(failure) => {
-                        known.failed = Some(failure.to_string().into());
+                        known.failed = Some(untold(visit, &failure));
                         continue;
                     }
                 }
@@ -86,16 +86,30 @@ impl RegistryClient {
                     }
                     known.next = page.next;
                 }
-                Err(failure) => known.failed = Some(failure.to_string().into()),
+                Err(failure) => known.failed = Some(untold(visit, &failure)),
             }
         }
     }
 
+    /// Whether a vendor's API is asked when an image's tags were pushed, as far as that is known by now.
+    pub(super) fn has_push_times(&self, image: &ImageName) -> bool {
+        let asked_here = self.asked_as(image).is_ok_and(|names| names.first() == Some(image));
+        asked_here && self.host(image.host()).is_ok_and(|host| self.vendor(&host) != Vendor::Other)
+    }
+
     /// Asks Amazon's API about one tag; `None` where it does not tell this identity, or none is configured.
     async fn pushed_to_ecr(&self, visit: &Visit<'_>, tag: &Tag) -> Result<Option<PushTime>, Failure> {
-        let Some(body) = self.credentials.ecr_image(&visit.host.name, visit.image.path(), tag).await? else {
-            return Ok(None);
+        let breaker = visit.host.breaker(Kind::Api);
+        let _leave = breaker.enter(&visit.host.name, &*self.clock).await?;
+        let body = match self.credentials.ecr_image(&visit.host.name, visit.image.path(), tag).await {
+            Ok(body) => body,
+            Err(error) => {
+                breaker.fail(error.to_string(), self.clock.instant());
+                return Err(error.into());
+            }
         };
+        breaker.note(None, self.clock.instant());
+        let Some(body) = body else { return Ok(None) };
         ecr::read(&body).map_err(|error| Failure::Malformed {
             host: visit.host.name.clone(),
             what: "an image's description",
@@ -145,13 +159,16 @@ impl RegistryClient {
         let host = host_of(&ask.url);
         match answer.status.as_u16() {
             200 => {}
-            // Private, unknown, or no such API: nobody tells.
-            401 | 403 | 404 => return Ok(Page::default()),
+            // Unknown, or no such API: nobody tells.
+            404 => return Ok(Page::default()),
             status => return Err(Failure::Status { host, status, said: String::new() }),
         }
         // The newest come first: where it cannot be read how it goes on, older tags are without a time.
         let link = link::next_of(&answer.headers).unwrap_or_default();
-        let body = answer.body(MAX_PAGE).whole().await?;
+        let body = answer.body(MAX_PAGE).whole().await;
+        let breaker = self.host(if is_own(visit, &ask.url) { &visit.host.name } else { &host })?;
+        breaker.breaker(Kind::Api).note(body.as_ref().err(), self.clock.instant());
+        let body = body?;
         vendor.read(&body, cursor, link.as_deref()).map_err(|at| Failure::Malformed {
             host,
             what: "a list of push times",
@@ -172,12 +189,32 @@ impl RegistryClient {
             retry: self.limits.retry,
             plain: visit.host.plain,
         };
-        if url.host() == visit.host.origin.host() {
+        if is_own(visit, url) {
             headers.extend(login.map(|login| (AUTHORIZATION, login)));
-            return self.exchange(visit, Kind::of(&Method::GET, url), &call(headers, visit)).await;
+            return self.exchange(visit, Kind::Api, &call(headers, visit)).await;
         }
         let host = self.host(&host_of(url))?;
         let visit = self.visit(visit.image, &host).await?;
-        self.exchange(&visit, Kind::of(&Method::GET, url), &call(headers, &visit)).await
+        self.exchange(&visit, Kind::Api, &call(headers, &visit)).await
     }
+}
+
+/// Whether an API is at the registry's own host.
+fn is_own(visit: &Visit<'_>, url: &Url) -> bool {
+    url.host() == visit.host.origin.host()
+}
+
+/// Puts into words why an API did not tell, and says so once in a pass: what waits for an age may wait longer now.
+fn untold(visit: &Visit<'_>, failure: &Failure) -> Arc<str> {
+    let is_refused = matches!(failure, Failure::Status { status: 401 | 403, .. });
+    if !is_refused && visit.host.is_first_to_tell() {
+        tracing::warn!(
+            host = visit.host.name,
+            image = %visit.image,
+            %failure,
+            "the registry's own API does not tell when tags were pushed; since when the cache has known each counts \
+             instead, and a later pass asks again"
+        );
+    }
+    failure.to_string().into()
 }

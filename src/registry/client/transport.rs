@@ -95,8 +95,14 @@ impl RegistryClient {
             }
             return Ok(answer);
         }
-        let challenge =
-            self.challenge_of(host, &answer).ok_or_else(|| Failure::Challenge { host: host.name.clone() })?;
+        let Some(challenge) = self.challenge_of(host, &answer) else {
+            drop(answer);
+            // Gateways before registries refuse a token without saying what they want. That is known where one was shown.
+            let known = shown.as_ref().and_then(|_| host.challenge_for(visit.image.path()));
+            let Some((challenge, _)) = known else { return Err(Failure::Challenge { host: host.name.clone() }) };
+            let scope = host.tokens.scope_for(challenge.scope(), visit.image.path());
+            return self.ask_again(visit, question, earlier, (&challenge, &scope), shown.as_ref()).await;
+        };
         let scope = match &challenge {
             Challenge::Bearer { scope: Some(scope), .. } => scope.clone(),
             _ => format!("repository:{}:pull", visit.image.path()),

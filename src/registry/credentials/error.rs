@@ -28,6 +28,11 @@ pub(crate) enum CredentialError {
     /// It refuses who the machine says it is.
     #[error("{service} refuses {origin} ({code}); {advice}")]
     Refused { service: &'static str, origin: String, code: String, advice: &'static str },
+    /// It wants fewer questions, and said so again and again.
+    #[error(
+        "no login from {service} by {origin}: it wants fewer questions ({code}) and was asked again in vain; a later pass asks again"
+    )]
+    Throttled { service: &'static str, origin: String, code: &'static str },
     /// It answered something that is not understood.
     #[error("{service} gave no usable login to {origin}: {reason}")]
     Odd { service: &'static str, origin: String, reason: String },

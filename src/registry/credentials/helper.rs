@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -59,6 +59,10 @@ pub(super) async fn ask(name: &str, host: &str, settings: &HelperSettings) -> Re
     }
     let answer: RawAnswer = serde_json::from_slice(&output)
         .map_err(|_may_quote_a_secret| failed(format!("did not answer with the JSON of a credential for {host}")))?;
+    // Nothing at all means that nothing is held, to docker and to others that ask helpers.
+    if answer.username.is_empty() && answer.secret.expose_secret().is_empty() {
+        return Ok(None);
+    }
     let secret = match answer.username.as_str() {
         IDENTITY_USER => Secret::Identity(answer.secret),
         _ => Secret::Password { user: answer.username, password: answer.secret },

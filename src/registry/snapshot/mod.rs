@@ -136,15 +136,17 @@ fn quoted(text: &str) -> String {
 fn write_facts(json: &mut String, facts: &TagFacts) {
     // Digests and times follow grammars that need no escaping; platforms come from registries and may.
     let mut fields = Vec::new();
-    fields.extend(facts.digest.iter().map(|digest| format!("\"digest\": \"{digest}\"")));
+    // What decided is recorded, whether this pass confirmed it or needed not to.
+    let remembered = facts.not_before.filter(|_| facts.pushed.is_none() && facts.first_seen.is_none());
+    let digest = facts.digest.as_ref().or(facts.seen_digest.as_ref().filter(|_| remembered.is_some()));
+    fields.extend(digest.iter().map(|digest| format!("\"digest\": \"{digest}\"")));
     fields.extend(facts.created.iter().map(|time| format!("\"created\": \"{time}\"")));
     if let Some(platforms) = &facts.platforms {
         let rows: Vec<String> = platforms.iter().map(|platform| quoted(&platform.0)).collect();
         fields.push(format!("\"platforms\": [{}]", rows.join(", ")));
     }
     fields.extend(facts.pushed.iter().map(|time| format!("\"pushed\": \"{time}\"")));
-    // What decided is recorded, whether this pass confirmed it or needed not to.
-    let seen = facts.first_seen.or(facts.not_before.filter(|_| facts.pushed.is_none()));
+    let seen = facts.first_seen.or(remembered);
     fields.extend(seen.iter().map(|time| format!("\"firstSeen\": \"{time}\"")));
     let Labels { source, revision, version } = &facts.labels;
     let labels = [("source", source), ("revision", revision), ("version", version)];
@@ -179,9 +181,10 @@ fn word(kind: FactKind) -> &'static str {
 
 fn signature_row(fact: &SignatureFact) -> String {
     let (word, reason) = match &fact.verdict {
-        SignatureVerdict::Signed => ("signed", None),
-        SignatureVerdict::Missing => ("missing", None),
-        SignatureVerdict::Wrong(reason) => ("wrong", Some(reason)),
+        Ok(SignatureVerdict::Signed) => ("signed", None),
+        Ok(SignatureVerdict::Missing) => ("missing", None),
+        Ok(SignatureVerdict::Wrong(reason)) => ("wrong", Some(&**reason)),
+        Err(reason) => ("failed", Some(reason.as_str())),
     };
     let reason = reason.map_or_else(String::new, |reason| format!(", \"reason\": {}", quoted(reason)));
     format!("{{\"digest\": \"{}\", \"by\": {}, \"verdict\": \"{word}\"{reason}}}", fact.digest, quoted(&fact.by))
@@ -245,11 +248,12 @@ impl TagSource for Snapshot {
             Some(tags) => {
                 let facts = tags.facts.get(tag).map(|facts| facts.signatures.as_slice()).unwrap_or_default();
                 let known = facts.iter().find(|fact| fact.digest == *digest && fact.by == by.by());
-                known.map(|fact| fact.verdict.clone()).ok_or_else(|| {
-                    SourceError::Failed(format!(
+                match known.map(|fact| fact.verdict.clone()) {
+                    Some(verdict) => verdict.map_err(SourceError::Failed),
+                    None => Err(SourceError::Failed(format!(
                         "{image}:{tag}: the snapshot does not hold what its signatures say, as `verify` asks now; record a new one, or ask the registry"
-                    ))
-                })
+                    ))),
+                }
             }
         };
         std::future::ready(answer).boxed()
@@ -304,6 +308,7 @@ fn merge(known: &mut TagFacts, new: &TagFacts) {
     known.pushed = new.pushed.or(known.pushed);
     known.first_seen = new.first_seen.or(known.first_seen);
     known.not_before = new.not_before.or(known.not_before);
+    known.seen_digest = new.seen_digest.clone().or(known.seen_digest.take());
     known.platforms = new.platforms.clone().or(known.platforms.take());
     if new.labels != Labels::default() {
         known.labels = new.labels.clone();
@@ -387,6 +392,10 @@ impl<S: TagSource> TagSource for Recorder<S> {
         self.source.usage()
     }
 
+    fn has_push_times(&self, image: &ImageName) -> bool {
+        self.source.has_push_times(image)
+    }
+
     fn count_cached(&self, image: &ImageName) {
         self.source.count_cached(image);
     }
@@ -399,11 +408,12 @@ impl<S: TagSource> TagSource for Recorder<S> {
         by: &'a Requirement,
     ) -> BoxFuture<'a, Result<SignatureVerdict, SourceError>> {
         async move {
-            let verdict = self.source.signed(image, tag, digest, by).await?;
-            let fact = SignatureFact { digest: digest.clone(), by: by.by().to_owned(), verdict: verdict.clone() };
+            let answer = self.source.signed(image, tag, digest, by).await;
+            let verdict = answer.clone().map_err(|error| error.to_string());
+            let fact = SignatureFact { digest: digest.clone(), by: by.by().to_owned(), verdict };
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             keep(seen.entry(image.clone()).or_default().facts.entry(tag.clone()).or_default(), &fact);
-            Ok(verdict)
+            answer
         }
         .boxed()
     }

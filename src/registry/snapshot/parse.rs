@@ -325,18 +325,21 @@ enum RawVerdict {
     Signed,
     Missing,
     Wrong,
+    Failed,
 }
 
 impl RawSignature {
     fn plain(self) -> Result<SignatureFact, String> {
         let verdict = match (self.verdict, self.reason) {
-            (RawVerdict::Signed, None) => SignatureVerdict::Signed,
-            (RawVerdict::Missing, None) => SignatureVerdict::Missing,
+            (RawVerdict::Signed, None) => Ok(SignatureVerdict::Signed),
+            (RawVerdict::Missing, None) => Ok(SignatureVerdict::Missing),
             (RawVerdict::Wrong, Some(reason)) => {
-                SignatureVerdict::Wrong(reason.chars().flat_map(escape).collect::<String>().into())
+                Ok(SignatureVerdict::Wrong(reason.chars().flat_map(escape).collect::<String>().into()))
             }
+            (RawVerdict::Failed, Some(reason)) => Err(visible(&reason)),
             (RawVerdict::Wrong, None) => return Err("a signature that is `wrong` needs its `reason`".to_owned()),
-            (_, Some(_)) => return Err("only a signature that is `wrong` has a `reason`".to_owned()),
+            (RawVerdict::Failed, None) => return Err("a signature that `failed` needs its `reason`".to_owned()),
+            (_, Some(_)) => return Err("only a signature that is `wrong` or `failed` has a `reason`".to_owned()),
         };
         let digest = self.digest.parse().map_err(|error| format!("{error}"))?;
         Ok(SignatureFact { digest, by: self.by, verdict })

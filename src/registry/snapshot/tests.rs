@@ -92,7 +92,7 @@ fn names_the_place_and_the_row_of_a_fault() {
         ),
         (
             r#"{"images": {"nginx": {"tags": {"1": {"signatures": [{"digest": "x", "by": "k", "verdict": "signed", "reason": "x"}]}}}}}"#,
-            "nginx:1: only a signature that is `wrong` has a `reason`",
+            "nginx:1: only a signature that is `wrong` or `failed` has a `reason`",
         ),
         (r#"{"images": {"nginx": {"tags": {"1": 7}}}}"#, "nginx:1: invalid type"),
         (

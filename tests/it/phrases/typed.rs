@@ -49,7 +49,7 @@ fn reasons() -> Vec<Reason> {
         Reason::Older,
         Reason::Outranked,
         Reason::SameVersion,
-        Reason::TooYoung { until: "2026-11-21T09:00:00Z".parse().unwrap() },
+        Reason::TooYoung { until: "2026-11-21T09:00:00Z".parse().unwrap(), untold: None },
         Reason::AgeUnknown,
         Reason::PlatformMissing(platform),
         Reason::SignatureMissing,

@@ -1,12 +1,14 @@
 //! `minAge`: how long a tag has pointed to its digest, remembered from pass to pass.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use tagboat::cache::{Cache, Pointed};
 use tagboat::clock::{Clock, FixedClock, SystemClock};
 
-use crate::program::{Ran, World};
+use crate::program::{Ran, World, deployment};
+use crate::support::scripted::Scripted;
 
 /// A tree that runs web 1.4.0 and wants nothing younger than two hours; 1.5.0 is there.
 fn world() -> World {
@@ -137,6 +139,74 @@ fn without_a_cache_a_tag_waits_and_says_why() {
     assert!(!world.scratch.path("cache").exists());
 }
 
+/// A registry whose own API for push times answers with a status as long as there is one, and then knows that 1.5.0
+/// is three days old.
+fn with_an_api(status: &Arc<AtomicU16>) -> Scripted {
+    let status = Arc::clone(status);
+    Scripted::start(move |asked| {
+        let json = |text: String| (200, vec![("Content-Type", "application/json".to_owned())], text);
+        let digest = format!("sha256:{}", "a".repeat(64));
+        match (asked.target.as_str(), status.load(Ordering::Relaxed)) {
+            (target, 200) if target.starts_with("/api/") => {
+                let pushed = SystemClock.now().as_second() - 3 * 86_400;
+                let row = format!(r#"{{"name": "1.5.0", "start_ts": {pushed}, "manifest_digest": "{digest}"}}"#);
+                json(format!(r#"{{"tags": [{row}], "page": 1, "has_additional": false}}"#))
+            }
+            (target, status) if target.starts_with("/api/") => (status, Vec::new(), String::new()),
+            (target, _) if target.contains("/tags/list") => {
+                json(r#"{"name": "acme/web", "tags": ["1.4.0", "1.5.0"]}"#.to_owned())
+            }
+            _ => (200, vec![("Docker-Content-Digest", digest)], String::new()),
+        }
+    })
+}
+
+/// Returns a plan of an image there, and how often the API was asked in it.
+fn plan_with_api(world: &World, server: &Scripted) -> (Ran, usize) {
+    world.write("dev/web.yaml", deployment(&format!("{}/acme/web:1.4.0", server.host())));
+    world.write(".tagboat.yaml", "version: 1\nimages:\n  - {match: '**', semver: minor, minAge: 2h}\n");
+    let service = format!("version: 1\nregistries: [{{host: '{}', vendor: quay}}]\n", server.host());
+    let service = world.beside("service.yaml", &service);
+    let asked = || server.targets().iter().filter(|target| target.starts_with("/api/")).count();
+    let before = asked();
+    let ran = plan(world, &["--service", &service]);
+    (ran, asked() - before)
+}
+
+#[track_caller]
+fn reason_of_waiting(ran: &Ran) -> String {
+    let rejected = ran.json()["decisions"][0]["rejected"].clone();
+    let row = rejected.as_array().unwrap().iter().find(|row| row["tag"] == "1.5.0").cloned();
+    row.unwrap_or_else(|| panic!("it is chosen: {ran:?}"))["reason"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn an_api_that_failed_once_is_told_and_asked_again_so_that_the_tag_does_not_wait_in_vain() {
+    for failure in [418, 403] {
+        let (world, status) = (world(), Arc::new(AtomicU16::new(failure)));
+        let server = with_an_api(&status);
+        let (ran, asked) = plan_with_api(&world, &server);
+        let reason = reason_of_waiting(&ran);
+        let words = "counted from when it was first seen: the registry's own API did not tell when it was pushed: ";
+        assert!(reason.starts_with("too young until ") && reason.contains(words), "{reason}");
+        assert!(reason.contains(&format!("answered {failure}")), "{reason}");
+        assert_eq!(ran.err.contains("the registry's own API does not tell"), failure == 418, "{ran:?}");
+        assert_eq!(asked, 1);
+        status.store(200, Ordering::Relaxed);
+        assert_eq!(chosen(&plan_with_api(&world, &server).0), "1.5.0");
+    }
+}
+
+#[test]
+fn an_api_that_never_tells_is_not_asked_in_every_pass() {
+    let (world, status) = (world(), Arc::new(AtomicU16::new(403)));
+    let server = with_an_api(&status);
+    let asked: Vec<usize> = (0..4).map(|_| plan_with_api(&world, &server).1).collect();
+    assert_eq!(asked, [1, 1, 0, 0]);
+    let reason = reason_of_waiting(&plan_with_api(&world, &server).0);
+    assert!(reason.ends_with("did not tell when it was pushed; it is asked again"), "{reason}");
+}
+
 #[test]
 fn a_snapshot_holds_the_ages_and_gives_the_same_plan() {
     let world = world();
@@ -147,12 +217,12 @@ fn a_snapshot_holds_the_ages_and_gives_the_same_plan() {
     let later = at(until(&live));
     assert_eq!(chosen(&plan(&world, &[&replay[..], &["--at", &later]].concat())), "1.5.0");
     // Taken again while the tag waits, without a question to the registry, it holds the same.
-    let (before, heads) = (std::fs::read(world.scratch.path("tags.json")).unwrap(), world.registry.requests().heads);
+    let read = || std::fs::read_to_string(world.scratch.path("tags.json")).unwrap();
+    let (before, heads) = (read(), world.registry.requests().heads);
+    assert!(before.contains("\"firstSeen\": \"") && before.contains("\"digest\": \""), "{before}");
     world.tagboat(&["snapshot", "--out", "../tags.json"]).ended(0);
-    let text = String::from_utf8(std::fs::read(world.scratch.path("tags.json")).unwrap()).unwrap();
-    assert!(text.contains("\"firstSeen\": \""), "{text}");
+    assert_eq!(read(), before);
     assert_eq!(world.registry.requests().heads, heads);
-    assert!(String::from_utf8(before).unwrap().contains("\"firstSeen\": \""));
     assert_eq!(plan(&world, &replay).out, live.out);
 }
 

@@ -174,6 +174,68 @@ fn a_replayed_plan_knows_the_verdicts_and_asks_nobody() {
 }
 
 #[test]
+fn a_replay_wants_nothing_that_the_pass_did_not_ask() {
+    let signed = Signed::new();
+    let rule = "    platforms: [linux/arm64]\n    verify:";
+    signed.world.write(".tagboat.yaml", signed.config("{key: keys/cosign.pub}").replace("    verify:", rule));
+    // The newest three are for another platform, the fourth is signed, and nobody asks about those below.
+    for number in 5..=16 {
+        let architecture = if number == 13 { "arm64" } else { "amd64" };
+        let tag = format!("1.{number}.0");
+        let digest = signed.world.registry.push_index("acme/web", &tag, CREATED, &[architecture]);
+        if number == 13 {
+            signed.sign(&digest, &signed.key);
+        }
+    }
+    replays(&signed.world, 0, &[]);
+    let asked = signed.world.registry.requests().heads;
+    signed.plan().ended(0);
+    assert_eq!(signed.world.registry.requests().heads - asked, 4, "while a signature is open, no further one is");
+}
+
+#[test]
+fn a_replay_knows_which_signatures_could_not_be_seen() {
+    let signed = Signed::new();
+    signed.push("1.5.0");
+    let (faults, key) = (&signed.world.registry, signed.config("{key: keys/cosign.pub}"));
+    for (signature, referrers) in [(Some(403), None), (None, Some(401))] {
+        faults.faults(|faults| (faults.signature_status, faults.referrers_status) = (signature, referrers));
+        replays(&signed.world, 3, &[]);
+    }
+    signed.world.write(".tagboat.yaml", key.replace("{key: keys/cosign.pub}", "{identity: a@b.example, issuer: c}"));
+    replays(&signed.world, 3, &[]);
+}
+
+#[test]
+fn a_replay_knows_which_facts_could_not_be_had() {
+    for limit in ["maxInspections", "maxHeads"] {
+        let world = World::with_web(&["1.4.0"]);
+        (5..=16).for_each(|number| drop(world.registry.push("acme/web", &format!("1.{number}.0"), CREATED)));
+        let rule = "    semver: minor\n    platforms: [linux/arm64]\n";
+        world.write(".tagboat.yaml", world.config().replace("    semver: minor\n", rule));
+        world.write("dev/web.yaml", world.deployment("acme/web:1.4.0"));
+        let service = world.beside("service.yaml", &format!("version: 1\nlimits: {{{limit}: 3}}\n"));
+        replays(&world, 3, &["--service", &service]);
+    }
+}
+
+/// Records, plans, and plans again by the record: byte for byte the same. Nothing is remembered from one to the other.
+#[track_caller]
+fn replays(world: &World, exit: i32, further: &[&str]) {
+    let run = |arguments: &[&str]| {
+        let arguments = [arguments, further].concat();
+        world.finish(world.command(&arguments).env("TAGBOAT_CACHE", "off")).ended(exit).out
+    };
+    run(&["snapshot", "--out", "../tags.json"]);
+    for output in ["json", "text"] {
+        let live = run(&["plan", "--output", output]);
+        assert_eq!(run(&["plan", "--output", output, "--snapshot", "../tags.json"]), live);
+    }
+    let recorded = run(&["snapshot"]);
+    assert_eq!(run(&["snapshot", "--snapshot", "../tags.json"]), recorded, "a record of a record is the same");
+}
+
+#[test]
 fn a_name_is_checked_against_the_trusted_root_of_the_operator_s_file() {
     let signed = Signed::new();
     let world = &signed.world;

@@ -54,6 +54,29 @@ fn a_snapshot_holds_what_is_documented() {
 }
 
 #[test]
+fn what_is_no_regular_file_is_written_through_and_never_replaced() {
+    let world = world();
+    let expected = world.tagboat(&["snapshot"]).ended(0).out;
+    let recorded = |text: String| text.replace(&world.registry.host(), "127.0.0.1:50000");
+    assert_eq!(world.tagboat(&["snapshot", "--out", "-"]).ended(0).out, expected);
+    assert!(!world.tree().join("-").exists());
+    let path = |name: &str| world.scratch.path(name);
+    // A link to a file, one to nothing yet, and one to a device: the link stays, and what it leads to is written.
+    std::fs::write(path("target.json"), "old".repeat(10_000)).unwrap();
+    for (link, target) in [("link", "target.json"), ("dangling", "new.json"), ("null", "/dev/null")] {
+        std::os::unix::fs::symlink(target, path(link)).unwrap();
+        world.tagboat(&["snapshot", "--out", &format!("../{link}")]).ended(0);
+        assert!(std::fs::symlink_metadata(path(link)).unwrap().is_symlink(), "{link}");
+        if target != "/dev/null" {
+            assert_eq!(recorded(std::fs::read_to_string(path(target)).unwrap()), expected, "{link}");
+        }
+    }
+    std::fs::create_dir(path("folder")).unwrap();
+    let ran = world.tagboat(&["snapshot", "--out", "../folder"]).ended(1);
+    assert!(ran.err.contains("cannot write ../folder: Is a directory"), "{ran:?}");
+}
+
+#[test]
 fn a_run_can_be_replayed_too() {
     let world = World::with_web(&["1.4.0", "1.5.0"]);
     world.write("web.yaml", world.deployment("acme/web:1.4.0"));

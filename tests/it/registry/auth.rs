@@ -1,6 +1,7 @@
 //! Logins: what is sent where, and how often.
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
@@ -77,6 +78,38 @@ async fn a_token_that_is_refused_is_renewed_once() {
     assert!(error.contains("takes the login from the variables USER and PASSWORD, and refuses it"), "{error}");
     let counts = registry.requests();
     assert_eq!((counts.tags, counts.tokens), (6, 3));
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_without_a_challenge_is_renewed_once() {
+    let (right, given) = (Arc::new(AtomicUsize::new(1)), Arc::new(AtomicUsize::new(0)));
+    let (now, counted) = (Arc::clone(&right), Arc::clone(&given));
+    let server = Scripted::start(move |asked| {
+        if asked.target.starts_with("/token") {
+            counted.fetch_add(1, Ordering::Relaxed);
+            // Whoever may not come in again gets the same token all the time.
+            let token = now.load(Ordering::Relaxed).min(2);
+            return (200, Vec::new(), format!(r#"{{"token": "t{token}", "expires_in": 86400}}"#));
+        }
+        let shown = asked.header("authorization");
+        if shown == Some(format!("Bearer t{}", now.load(Ordering::Relaxed)).as_str()) {
+            return (200, Vec::new(), r#"{"name": "acme/web", "tags": ["1.0.0"]}"#.to_owned());
+        }
+        let realm = format!("Bearer realm=\"http://{}/token\",service=\"s\"", asked.header("host").unwrap());
+        let headers = if shown.is_some() { Vec::new() } else { vec![("WWW-Authenticate", realm)] };
+        (401, headers, String::new())
+    });
+    let client = with_settings(Settings { limits: quick(), ..Settings::default() });
+    let image = format!("{}/acme/web", server.host()).parse().unwrap();
+    let given = || given.load(Ordering::Relaxed);
+    assert_eq!((list(&client, &image).await.as_str(), given()), ("1.0.0", 1));
+    // The registry has another key now, and takes no older token.
+    right.store(2, Ordering::Relaxed);
+    assert_eq!((list(&client, &image).await.as_str(), given()), ("1.0.0", 2));
+    right.store(3, Ordering::Relaxed);
+    let error = list(&client, &image).await;
+    assert!(error.contains("shows it to nobody without credentials"), "{error}");
+    assert_eq!(given(), 3, "once, and no more");
 }
 
 #[tokio::test]

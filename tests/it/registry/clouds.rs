@@ -1,5 +1,9 @@
 //! Logins of clouds: every way of saying who this machine is, against services that check what they are shown.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use base64::Engine as _;
 use futures_util::future::join_all;
 use tagboat::model::tags::FactKind;
 use tagboat::registry::TagSource;
@@ -13,6 +17,7 @@ use crate::support::cloud::{
     GOOGLE_REFRESH, GOOGLE_TOKEN, IDENTITY_HEADER, SECRETS, SUBJECT, WEB_IDENTITY, private_key,
 };
 use crate::support::registry::{ACR_REFRESH, Auth, ENTRA_TOKEN, FakeRegistry, Vendor};
+use crate::support::scripted::Scripted;
 
 /// A cloud, one of its registries, and a folder for files.
 struct Scene {
@@ -143,6 +148,35 @@ async fn ecr_tells_when_a_tag_was_pushed_to_the_identity_that_logs_in() {
     assert_eq!(scene.cloud.asked(), ["ecr"], "asked once for a tag");
     assert_eq!(pushed("acme/web", "2.0.0").await, Ok(None), "an image that is not there");
     assert_eq!(pushed("acme/api", "1.0.0").await, Ok(None), "one that this identity may not see");
+}
+
+#[tokio::test]
+async fn too_many_questions_to_aws_are_asked_again_and_are_no_refusal() {
+    let scene = Scene::aws().await;
+    for (turned_away, expected) in [(2, "1.0.0"), (100, "it wants fewer questions (ThrottlingException)")] {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&asked);
+        let api = Scripted::start(move |_| {
+            if counted.fetch_add(1, Ordering::Relaxed) < turned_away {
+                return (400, Vec::new(), r#"{"__type": "com.amazon#ThrottlingException"}"#.to_owned());
+            }
+            let token = base64::engine::general_purpose::STANDARD.encode(format!("AWS:{ECR_PASSWORD}"));
+            (200, Vec::new(), format!(r#"{{"authorizationData": [{{"authorizationToken": "{token}"}}]}}"#))
+        });
+        let url = format!("http://{}", api.host());
+        let found = scene.list(&scene.client(aws(), &[KEYS[0], KEYS[1], ("AWS_ENDPOINT_URL_ECR", &url)])).await;
+        assert!(found.contains(expected) && !found.contains("refuses"), "{found}");
+        let asked = asked.load(Ordering::Relaxed);
+        assert!((3..=4).contains(&asked), "{asked}: a few tries");
+    }
+    let throttled = "<ErrorResponse><Error><Code>Throttling</Code></Error></ErrorResponse>";
+    let sts = Scripted::start(move |_| (400, Vec::new(), throttled.to_owned()));
+    let (url, token) = (format!("http://{}", sts.host()), scene.file("token", WEB_IDENTITY));
+    let role = ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/acme");
+    let variables = [("AWS_WEB_IDENTITY_TOKEN_FILE", token.as_str()), role, ("AWS_ENDPOINT_URL_STS", &url)];
+    let found = scene.list(&scene.client(aws(), &variables)).await;
+    assert!(found.contains("no login from AWS STS by") && found.contains("(Throttling)"), "{found}");
+    assert!(sts.asked().len() > 1);
 }
 
 #[tokio::test]

@@ -136,13 +136,11 @@ async fn gitlab_s_registry_takes_the_registry_s_own_token() {
 
 #[tokio::test]
 async fn where_no_api_tells_the_answer_is_that_nobody_does() {
-    for status in [401, 403, 404] {
-        let server = Scripted::start(move |_| (status, Vec::new(), String::new()));
-        let client = client(&server, Some(Vendor::Harbor), false);
-        assert_eq!(pushed(&client, &image(&server, "acme/web"), "1.0.0").await, said("nobody tells"), "{status}");
-        assert_eq!(pushed(&client, &image(&server, "acme/web"), "1.1.0").await, said("nobody tells"), "{status}");
-        assert_eq!(server.asked().len(), 1);
-    }
+    let server = Scripted::start(|_| (404, Vec::new(), String::new()));
+    let unknown = client(&server, Some(Vendor::Harbor), false);
+    assert_eq!(pushed(&unknown, &image(&server, "acme/web"), "1.0.0").await, said("nobody tells"));
+    assert_eq!(pushed(&unknown, &image(&server, "acme/web"), "1.1.0").await, said("nobody tells"));
+    assert_eq!(server.asked().len(), 1);
     for vendor in [None, Some(Vendor::Other), Some(Vendor::Ecr)] {
         let server = Scripted::start(|_| json("[]"));
         let client = client(&server, vendor, true);
@@ -158,6 +156,8 @@ async fn an_api_that_fails_is_told_and_asked_once() {
         (json("[".repeat(1000)), "JSON that is not a list of push times"),
         ((500, Vec::new(), String::new()), "answered 500"),
         ((418, Vec::new(), String::new()), "answered 418"),
+        ((401, Vec::new(), String::new()), "answered 401"),
+        ((403, Vec::new(), String::new()), "answered 403"),
     ] {
         let server = Scripted::start(move |_| answer.clone());
         let client = client(&server, Some(Vendor::Harbor), true);
@@ -166,6 +166,31 @@ async fn an_api_that_fails_is_told_and_asked_once() {
         let asked = server.asked().len();
         assert_eq!(pushed(&client, &image(&server, "acme/web"), "1.0.0").await.unwrap_err(), error);
         assert_eq!(server.asked().len(), asked);
+    }
+}
+
+#[tokio::test]
+async fn an_api_that_fails_is_given_up_and_says_nothing_about_the_registry() {
+    let named = |seconds: &str| vec![("Retry-After", seconds.to_owned())];
+    for (vendor, status, headers) in [
+        (Vendor::Harbor, 500, Vec::new()),
+        (Vendor::GitLab, 500, Vec::new()),
+        (Vendor::Quay, 503, named("300")),
+        (Vendor::Quay, 429, named("300")),
+    ] {
+        let server = Scripted::start(move |asked| match asked.target.starts_with("/v2/") {
+            true => (200, vec![("Docker-Content-Digest", format!("sha256:{}", "a".repeat(64)))], String::new()),
+            false => (status, headers.clone(), String::new()),
+        });
+        let client = client(&server, Some(vendor), false);
+        let images: Vec<ImageName> = (0..30).map(|number| image(&server, &format!("acme/web{number}"))).collect();
+        for image in &images {
+            pushed(&client, image, "1.0.0").await.unwrap_err();
+            let digest = client.facts(image, &"1.0.0".parse().unwrap(), FactKind::Digest).await;
+            assert!(digest.is_ok(), "{vendor:?} {status}: {digest:?}");
+        }
+        let asked = server.targets().iter().filter(|target| !target.starts_with("/v2/")).count();
+        assert!(asked <= 12, "{vendor:?} {status}: asked {asked} times");
     }
 }
 

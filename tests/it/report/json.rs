@@ -216,7 +216,7 @@ fn a_decision_with_many_tags_is_handed_on_in_pieces() {
     let until = "2026-11-21T09:00:00Z".parse().unwrap();
     let kinds = [
         Reason::OutOfRange,
-        Reason::TooYoung { until },
+        Reason::TooYoung { until, untold: None },
         Reason::Unknown("no \"digest\"\n".into()),
         Reason::Held("for a while".into()),
     ];

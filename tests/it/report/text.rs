@@ -397,7 +397,7 @@ fn kept_back(reasons: &[Reason]) -> Outcome {
 }
 
 fn too_young(second: i64) -> Reason {
-    Reason::TooYoung { until: jiff::Timestamp::from_second(1_800_000_000 + second).unwrap() }
+    Reason::TooYoung { until: jiff::Timestamp::from_second(1_800_000_000 + second).unwrap(), untold: None }
 }
 
 #[test]
@@ -495,7 +495,10 @@ fn explain_condenses_long_lists_newest_first() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let image = made::name("ghcr.io/acme/web");
     let images = [(image, made::tags(&names))].into();
-    let young = |number: i64| Reason::TooYoung { until: jiff::Timestamp::from_second(1_800_000_000 + number).unwrap() };
+    let young = |number: i64| Reason::TooYoung {
+        until: jiff::Timestamp::from_second(1_800_000_000 + number).unwrap(),
+        untold: None,
+    };
     let reasons: Vec<Reason> =
         (0..40).map(|number| if number < 30 { Reason::OutOfRange } else { young(number) }).collect();
     let mut explanation = made::explanation();

@@ -221,6 +221,14 @@ fn a_signature_by_key_is_none_by_name() {
     assert_eq!(says(&super::bundle(&bundle), &by_us(), Some(&trust)), "it comes without a certificate");
 }
 
+/// A public key of RSA that is too short.
+const SHORT_RSA: &str = "-----BEGIN PUBLIC KEY-----\n\
+MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDc+wBltO8Z1EE2A7O44JeSECyu\n\
+myI7n9DfPn9/54xFXqEcPIdJSEOJF23FACQRMtwbqsKsT3wr4oKSYKXN/EvfmZx2\n\
+wIgBIJEErOxgRaZTzHisY+vh1L8LlqV8D8xNjbGovWczXUQHoEXDlkxDwL8bKHDD\n\
+vrog7XNPMzPy0z3HewIDAQAB\n\
+-----END PUBLIC KEY-----\n";
+
 #[test]
 fn says_what_a_file_is_that_is_no_public_key() {
     let der = rcgen::PublicKeyData::subject_public_key_info(&key());
@@ -230,8 +238,9 @@ fn says_what_a_file_is_that_is_no_public_key() {
     for (file, expected) in [
         (pem("PUBLIC KEY", &der), "ok"),
         (format!("\n\n{}\n", pem("PUBLIC KEY", &der)), "ok"),
-        (String::new(), "it is no PEM file: it begins with `-----BEGIN PUBLIC KEY-----`"),
-        ("root:x:0:0\n".to_owned(), "it is no PEM file: it begins with `-----BEGIN PUBLIC KEY-----`"),
+        (String::new(), "it is no PEM file: a public key begins with `-----BEGIN PUBLIC KEY-----`"),
+        ("root:x:0:0\n".to_owned(), "it is no PEM file: a public key begins with `-----BEGIN PUBLIC KEY-----`"),
+        (SHORT_RSA.to_owned(), "its RSA key has 1024 bits: 2048 to 8192 are taken"),
         (pem("ENCRYPTED SIGSTORE PRIVATE KEY", b"x"), "it holds a private key: a public key is needed"),
         (pem("CERTIFICATE", b"x"), "it holds a certificate: a public key is needed"),
         (pem("PGP", b"x"), "it holds something else: a public key is needed"),

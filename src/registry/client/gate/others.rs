@@ -14,7 +14,7 @@ use crate::registry::client::gate::{Gate, LONGEST_PAUSE, LaneState, Told};
 use crate::registry::grapevine::{LaneWord, ToldWord};
 
 /// The kinds of requests, by their names in words; in the order of the lanes.
-const NAMES: [&str; 6] = ["list", "head", "manifest", "blob", "token", "other"];
+const NAMES: [&str; 7] = ["list", "head", "manifest", "blob", "token", "other", "api"];
 
 impl Gate {
     /// Returns what is known of the host that others should know: pauses, and what is left where it is less than half.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -15,7 +15,8 @@ use url::{Host, Url};
 
 use crate::clock::Clock;
 use crate::http::client::{Call, HttpClient, PlainHttp};
-use crate::http::retry::RetryPolicy;
+use crate::http::error::HttpError;
+use crate::http::retry::{RetryPolicy, Tries};
 use crate::http::target::is_loopback;
 use crate::registry::credentials::error::CredentialError;
 use crate::registry::settings::CloudVariables;
@@ -73,6 +74,16 @@ pub(super) struct Ask {
     pub(super) headers: HeaderMap,
     pub(super) body: Option<SecretString>,
     pub(super) reach: Reach,
+}
+
+impl Ask {
+    /// Makes a form that is posted.
+    pub(super) fn form(url: Url, rows: &[(&str, &str)]) -> Self {
+        let form = Serializer::new(String::new()).extend_pairs(rows).finish();
+        let headers = [(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))];
+        let (method, headers) = (Method::POST, HeaderMap::from_iter(headers));
+        Self { method, url, headers, body: Some(form.into()), reach: Reach::Net }
+    }
 }
 
 /// What came back.
@@ -154,13 +165,24 @@ impl<'a> Asker<'a> {
         Ok(Said { status, headers, body })
     }
 
+    /// Waits before a question that AWS turned away is asked again, for it answers 400 to too many; gives up as after a 429.
+    pub(super) async fn wait_for_room(
+        &self,
+        whom: Whom<'_>,
+        tries: &mut Tries,
+        code: &'static str,
+    ) -> Result<(), CredentialError> {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        let error = HttpError::Throttled { host: self.host.to_owned(), status, wait: None, until: None };
+        tracing::debug!(service = whom.service, code, "too many questions");
+        let origin = whom.origin.to_owned();
+        let given_up = |_throttled| CredentialError::Throttled { service: whom.service, origin, code };
+        tries.pause(error, &self.retry, self.deadline).await.map_err(given_up)
+    }
+
     /// Posts a form.
     pub(super) async fn post(&self, whom: Whom<'_>, url: Url, rows: &[(&str, &str)]) -> Result<Said, CredentialError> {
-        let form = Serializer::new(String::new()).extend_pairs(rows).finish();
-        let body = Some(SecretString::from(form));
-        let headers = [(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))];
-        let headers = HeaderMap::from_iter(headers);
-        self.ask(whom, Ask { method: Method::POST, url, headers, body, reach: Reach::Net }).await
+        self.ask(whom, Ask::form(url, rows)).await
     }
 
     /// Gets something, with one header.

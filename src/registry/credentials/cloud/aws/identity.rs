@@ -13,7 +13,7 @@ use url::{Host, Url};
 
 use crate::http::target::is_loopback;
 use crate::registry::credentials::cloud::ask::{Ask, Asker, Reach, Said, Whom, address, secret_header};
-use crate::registry::credentials::cloud::aws::{advice, domain, endpoint};
+use crate::registry::credentials::cloud::aws::{advice, domain, endpoint, patiently};
 use crate::registry::credentials::error::CredentialError;
 use crate::registry::credentials::file;
 use crate::registry::settings::CloudVariables;
@@ -92,7 +92,8 @@ async fn web_identity(asker: &Asker<'_>, region: &str, file: &Path, role: &str) 
         ("RoleSessionName", variables.get("AWS_ROLE_SESSION_NAME").unwrap_or("tagboat")),
         ("WebIdentityToken", token.expose_secret()),
     ];
-    let said = asker.post(whom, url, &rows).await?;
+    let code = |said: &Said| element(std::str::from_utf8(&said.body).unwrap_or_default(), "Code").unwrap_or_default();
+    let said = patiently(asker, whom, code, || Ok(Ask::form(url.clone(), &rows))).await?;
     let text = std::str::from_utf8(&said.body).unwrap_or_default();
     if !said.is_good() {
         return Err(match element(text, "Code") {

@@ -16,10 +16,11 @@ use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
+use crate::http::retry::Tries;
 use crate::http::target::host_of;
 use crate::model::image::Tag;
 use crate::registry::credentials::Secret;
-use crate::registry::credentials::cloud::ask::{Ask, Asker, Reach, Whom, address, secret_header};
+use crate::registry::credentials::cloud::ask::{Ask, Asker, Reach, Said, Whom, address, secret_header};
 use crate::registry::credentials::cloud::aws::identity::Keys;
 use crate::registry::credentials::cloud::aws::sigv4::{Request, Signer};
 use crate::registry::credentials::cloud::names::{self, Cloud};
@@ -138,14 +139,14 @@ pub(super) async fn login(asker: &Asker<'_>, place: &Place) -> Result<Fetched, C
     url.set_path("/");
     url.set_query(None);
     let scope = (place.region(), service, operation);
-    let said = asker.ask(whom, signed(asker, whom, &keys, scope, url, "{}".to_owned())?).await?;
+    let said =
+        patiently(asker, whom, code_of, || signed(asker, whom, &keys, scope, url.clone(), "{}".to_owned())).await?;
     if !said.is_good() {
-        let raw: RawError = serde_json::from_slice(&said.body).unwrap_or_default();
-        let code = raw.kind.rsplit('#').next().unwrap_or_default();
+        let code = code_of(&said);
         if code.is_empty() {
             return Err(whom.odd(format!("it answered {}", said.status)));
         }
-        return Err(whom.refused(code, advice(code)));
+        return Err(whom.refused(&code, advice(&code)));
     }
     let one = match said.json::<RawAnswer>(whom)?.authorization_data {
         RawOneOrMany::One(one) => Some(one),
@@ -190,12 +191,12 @@ pub(super) async fn image(
         body["registryId"] = account.into();
     }
     let scope = (place.region(), service, OPERATION);
-    let said = asker.ask(whom, signed(asker, whom, &keys, scope, url, body.to_string())?).await?;
+    let said =
+        patiently(asker, whom, code_of, || signed(asker, whom, &keys, scope, url.clone(), body.to_string())).await?;
     if said.is_good() {
         return Ok(Some(said.body));
     }
-    let raw: RawError = serde_json::from_slice(&said.body).unwrap_or_default();
-    match raw.kind.rsplit('#').next().unwrap_or_default() {
+    match code_of(&said).as_str() {
         "AccessDeniedException" | "ImageNotFoundException" | "RepositoryNotFoundException" => Ok(None),
         "" => Err(whom.odd(format!("it answered {}", said.status))),
         code => Err(whom.refused(code, advice(code))),
@@ -227,6 +228,41 @@ fn signed(
     }
     headers.insert(AUTHORIZATION, secret_header(whom, "", &authorization.into())?);
     Ok(Ask { method: Method::POST, url, headers, body: Some(body.into()), reach: Reach::Net })
+}
+
+/// Asks, and asks again where AWS wants fewer questions, as its own kits do. Each try is signed anew: it has a date.
+async fn patiently(
+    asker: &Asker<'_>,
+    whom: Whom<'_>,
+    code: impl Fn(&Said) -> String,
+    question: impl Fn() -> Result<Ask, CredentialError>,
+) -> Result<Said, CredentialError> {
+    let mut tries = Tries::default();
+    loop {
+        let said = asker.ask(whom, question()?).await?;
+        let turned_away = if said.is_good() { None } else { throttling(&code(&said)) };
+        let Some(code) = turned_away else { return Ok(said) };
+        asker.wait_for_room(whom, &mut tries, code).await?;
+    }
+}
+
+/// Returns the code where it means that there are too many questions: no word about who asks.
+fn throttling(code: &str) -> Option<&'static str> {
+    const CODES: [&str; 6] = [
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "RequestLimitExceeded",
+        "TooManyRequestsException",
+        "RequestThrottledException",
+    ];
+    CODES.into_iter().find(|known| *known == code)
+}
+
+/// Returns the code of an error as the services write it that speak JSON.
+fn code_of(said: &Said) -> String {
+    let raw: RawError = serde_json::from_slice(&said.body).unwrap_or_default();
+    raw.kind.rsplit('#').next().unwrap_or_default().to_owned()
 }
 
 /// Returns what to do about an error of AWS, by its code.
