@@ -29,7 +29,8 @@ use crate::model::commit::{CommitId, MadeCommit, NewCommit};
 use crate::model::deployment::Deployment;
 use crate::model::environment::BranchName;
 use crate::model::pull_request::{
-    Check, ForgeKind, Lack, Listing, Merge, NewPullRequest, PullRequest, Readiness, Release, Source, Status,
+    Check, ForgeKind, Glance, Lack, Listing, Merge, NewPullRequest, Number, PullRequest, Readiness, Release, Source,
+    Status,
 };
 
 /// What clients of several repositories have in common.
@@ -201,8 +202,9 @@ pub trait Forge: Send + Sync {
     /// Lists the newest check or status of each name of a commit.
     fn checks<'a>(&'a self, commit: &'a CommitId) -> Asked<'a, Vec<Check>>;
 
-    /// Lists the checks of several commits by fewer questions than one for each; without those that cannot be told so.
-    fn checks_at_once<'a>(&'a self, _commits: &'a [CommitId]) -> Asked<'a, BTreeMap<CommitId, Vec<Check>>> {
+    /// Looks at several pull requests by fewer questions than some for each; without those that cannot be told so. What is told was so at some
+    /// moment since they were listed: it says who waits, and not what may be merged.
+    fn glance<'a>(&'a self, _pull_requests: &'a [PullRequest]) -> Asked<'a, BTreeMap<Number, Glance>> {
         Box::pin(std::future::ready(Ok(BTreeMap::new())))
     }
 

@@ -281,6 +281,15 @@ pub struct Readiness {
     pub labels: BTreeSet<String>,
 }
 
+/// What was told of one pull request by a question about many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Glance {
+    /// What was told.
+    pub readiness: Readiness,
+    /// Whether all of it was; else what the base branch asks for is not known, and the rest is.
+    pub is_whole: bool,
+}
+
 /// How many people approve a pull request, at one head commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approvals {

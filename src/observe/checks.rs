@@ -10,7 +10,7 @@ use crate::forge::Forge;
 use crate::model::checks::ChecksWant;
 use crate::model::environment::{BranchName, EnvironmentName, Environments};
 use crate::model::observation::Observation;
-use crate::model::pull_request::{Approvals, Listing, PullRequest, PullRequestStyle, State};
+use crate::model::pull_request::{Approvals, PullRequest, PullRequestStyle, State};
 
 /// How many commits are asked about in one pass: two requests each, and several times what a busy repository needs.
 const MOST_ASKED: usize = 60;
@@ -72,39 +72,52 @@ pub async fn approvals(
     style: &PullRequestStyle,
     asked: &Result<Asked<'_>, String>,
 ) {
-    let mut asks = 0;
     let known = observation.approvals.clone();
-    let mut listed: Option<Result<Listing, String>> = observation.pull_requests.take().map(Ok);
-    for want in wants.iter().filter(|want| !known.contains_key(want)) {
-        let (name, group) = want;
-        let answer = match asked {
-            Err(reason) => Err(reason.clone()),
-            Ok(asked) => {
-                let own = environments.named(name).and_then(|environment| environment.branch.as_ref());
-                let base = own.unwrap_or(asked.base);
-                if listed.is_none() {
-                    listed = Some(asked.forge.list().await.map_err(|error| error.to_string()));
-                }
-                let is_meant =
-                    |one: &&PullRequest| one.state == State::Open && one.base == *base && one.is_of(name, group, style);
-                match listed
-                    .as_ref()
-                    .map(|listed| listed.as_ref().map(|listed| listed.pull_requests.iter().find(is_meant)))
-                {
-                    Some(Err(reason)) => Err(reason.clone()),
-                    None | Some(Ok(None)) => Ok(Approvals { head: None, count: 0 }),
-                    Some(Ok(Some(_))) if asks >= MOST_APPROVALS => {
-                        Err(format!("more than {MOST_APPROVALS} pull requests would have to be asked about"))
-                    }
-                    Some(Ok(Some(open))) => {
-                        asks += 1;
-                        let count = asked.forge.approvals(open).await.map_err(|error| error.to_string());
-                        count.map(|count| Approvals { head: Some(open.commit.clone()), count })
-                    }
-                }
+    let wants: Vec<&(EnvironmentName, String)> = wants.iter().filter(|want| !known.contains_key(want)).collect();
+    let asked = match asked {
+        Ok(asked) if !wants.is_empty() => asked,
+        Ok(_) => return,
+        Err(reason) => {
+            observation.approvals.extend(wants.into_iter().map(|want| (want.clone(), Err(reason.clone()))));
+            return;
+        }
+    };
+    let listed = match observation.pull_requests.take() {
+        Some(listed) => Ok(listed),
+        None => asked.forge.list().await.map_err(|error| error.to_string()),
+    };
+    let open = |(name, group): &(EnvironmentName, String)| {
+        let own = environments.named(name).and_then(|environment| environment.branch.as_ref());
+        let base = own.unwrap_or(asked.base);
+        let is_meant =
+            |one: &&PullRequest| one.state == State::Open && one.base == *base && one.is_of(name, group, style);
+        let listed = listed.as_ref().map_err(Clone::clone)?;
+        Ok::<_, String>(listed.pull_requests.iter().find(is_meant).cloned())
+    };
+    let found: Vec<_> = wants.into_iter().map(|want| (want.clone(), open(want))).collect();
+    let standing = found.iter().filter_map(|(_, open)| open.as_ref().ok()?.clone());
+    let standing: Vec<PullRequest> = standing.take(MOST_APPROVALS).collect();
+    let glances = if standing.is_empty() { Ok(BTreeMap::new()) } else { asked.forge.glance(&standing).await };
+    let glances = glances.unwrap_or_else(|error| {
+        tracing::debug!(%error, "approvals are asked for one by one");
+        BTreeMap::new()
+    });
+    for (want, open) in found {
+        let answer = match open {
+            Err(reason) => Err(reason),
+            Ok(None) => Ok(Approvals { head: None, count: 0 }),
+            Ok(Some(open)) if !standing.iter().any(|one| one.number == open.number) => {
+                Err(format!("more than {MOST_APPROVALS} pull requests would have to be asked about"))
+            }
+            Ok(Some(open)) => {
+                let count = match glances.get(&open.number) {
+                    Some(glance) => Ok(glance.readiness.approvals),
+                    None => asked.forge.approvals(&open).await.map_err(|error| error.to_string()),
+                };
+                count.map(|count| Approvals { head: Some(open.commit), count })
             }
         };
-        observation.approvals.insert(want.clone(), answer);
+        observation.approvals.insert(want, answer);
     }
-    observation.pull_requests = listed.and_then(Result::ok);
+    observation.pull_requests = listed.ok();
 }

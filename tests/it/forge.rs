@@ -6,5 +6,6 @@ mod gates;
 mod gitea;
 mod github;
 mod gitlab;
+mod glances;
 mod scenarios;
 mod shown;

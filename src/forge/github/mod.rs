@@ -1,11 +1,13 @@
-//! GitHub and GitHub Enterprise Server, over REST, and GraphQL for merge queues, which REST cannot reach, and for the checks of many heads.
+//! GitHub and GitHub Enterprise Server, over REST, and GraphQL for merge queues, which REST cannot reach, and for what many pull requests wait for.
 //!
 //! The entry point is [`GitHub`]. Whether GitHub may merge by itself, which asks neither gates nor checks that are not required, is
 //! decided by whoever calls.
 
 mod commits;
 mod deployments;
+mod glance;
 pub mod identity;
+mod judging;
 mod merge;
 pub(super) mod pace;
 mod permissions;
@@ -17,7 +19,7 @@ mod runs;
 mod transport;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use reqwest::StatusCode;
 use secrecy::SecretString;
@@ -26,6 +28,7 @@ use url::Url;
 use crate::clock::{Clock, PassEnd};
 use crate::forge::comments::say_once;
 use crate::forge::github::identity::Identity;
+use crate::forge::github::judging::reviewed;
 use crate::forge::github::transport::Transport;
 use crate::forge::once::Once;
 use crate::forge::releases::{self, PUBLIC_HOST};
@@ -36,7 +39,8 @@ use crate::model::commit::{CommitId, MadeCommit, NewCommit};
 use crate::model::deployment::Deployment;
 use crate::model::environment::BranchName;
 use crate::model::pull_request::{
-    Check, ForgeKind, Lack, Listing, Merge, NewPullRequest, PullRequest, Readiness, Release, Source, Status,
+    Check, ForgeKind, Glance, Lack, Listing, Merge, NewPullRequest, Number, PullRequest, Readiness, Release, Source,
+    Status,
 };
 
 /// The API of github.com.
@@ -56,7 +60,8 @@ pub struct GitHub {
     owner: String,
     name: String,
     settings: Once<(), raw::Repository>,
-    rules: Once<String, readiness::Asked>,
+    rules: Once<String, judging::Asked>,
+    glances: Mutex<glance::Glances>,
 }
 
 impl GitHub {
@@ -64,8 +69,12 @@ impl GitHub {
     /// Nothing is asked yet.
     pub fn new(base: Url, owner: &str, name: &str, identity: Identity, clock: Arc<dyn Clock>) -> Self {
         let transport = Transport::new(base, format!("{owner}/{name}"), identity, clock);
-        let (settings, rules) = (Once::default(), Once::default());
-        Self { transport, owner: owner.to_owned(), name: name.to_owned(), settings, rules }
+        Self::of(transport, owner.to_owned(), name.to_owned())
+    }
+
+    fn of(transport: Transport, owner: String, name: String) -> Self {
+        let (settings, rules, glances) = (Once::default(), Once::default(), Mutex::default());
+        Self { transport, owner, name, settings, rules, glances }
     }
 
     /// Reaches hosts in another way: through a proxy, or trusting a private authority.
@@ -83,8 +92,7 @@ impl GitHub {
     /// Returns one for the next pass, which asks as the same, with its tokens and what it remembers of answers, and anew for rules.
     #[must_use]
     pub fn for_pass(&self, ends: PassEnd) -> Self {
-        let (owner, name) = (self.owner.clone(), self.name.clone());
-        Self { transport: self.transport.until(ends), owner, name, settings: Once::default(), rules: Once::default() }
+        Self::of(self.transport.until(ends), self.owner.clone(), self.name.clone())
     }
 
     /// Returns a token that is good for Git, too: of an App, one of its installation, good for the next minutes.
@@ -108,6 +116,7 @@ impl GitHub {
 
 impl Forge for GitHub {
     fn list(&self) -> Asked<'_, Listing> {
+        self.look_anew();
         Box::pin(self.listed())
     }
 
@@ -196,15 +205,15 @@ impl Forge for GitHub {
     }
 
     fn approvals<'a>(&'a self, pull_request: &'a PullRequest) -> Asked<'a, u32> {
-        Box::pin(async move { Ok(self.reviews(pull_request).await?.0) })
+        Box::pin(async move { Ok(reviewed(self.reviews(pull_request).await?, pull_request).0) })
     }
 
     fn checks<'a>(&'a self, commit: &'a CommitId) -> Asked<'a, Vec<Check>> {
         Box::pin(self.checked(commit))
     }
 
-    fn checks_at_once<'a>(&'a self, commits: &'a [CommitId]) -> Asked<'a, BTreeMap<CommitId, Vec<Check>>> {
-        Box::pin(self.checked_at_once(commits))
+    fn glance<'a>(&'a self, pull_requests: &'a [PullRequest]) -> Asked<'a, BTreeMap<Number, Glance>> {
+        Box::pin(self.glanced(pull_requests))
     }
 
     fn set_status<'a>(&'a self, commit: &'a CommitId, status: &'a Status) -> Asked<'a, ()> {

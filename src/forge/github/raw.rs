@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::forge::github::judging::Now;
+
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Refusal {
     pub(super) message: Option<String>,
@@ -34,6 +36,21 @@ pub(super) struct PullRequest {
     pub(super) mergeable_state: Option<String>,
     /// What the forge merges it by, where it does that by itself.
     pub(super) auto_merge: Option<Value>,
+}
+
+impl PullRequest {
+    /// Returns what decides of it.
+    pub(super) fn into_now(self) -> Now {
+        Now {
+            is_open: self.merged_at.is_none() && self.state == "open",
+            is_draft: self.draft,
+            head: self.head.sha,
+            base: self.base.name,
+            labels: self.labels.into_iter().map(|label| label.name).collect(),
+            mergeable: self.mergeable,
+            state: self.mergeable_state,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -129,7 +146,7 @@ pub(super) struct Status {
     pub(super) updated_at: Option<Timestamp>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct Review {
     pub(super) user: Option<User>,
     pub(super) state: String,
@@ -138,7 +155,7 @@ pub(super) struct Review {
     pub(super) author_association: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct User {
     pub(super) login: String,
 }

@@ -1,52 +1,23 @@
-//! What decides at a head commit whether it may be merged: checks, statuses, reviews, protection, conflicts.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! Asking REST for what decides at a head commit whether it may be merged: checks, statuses, reviews, protection, conflicts.
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use crate::forge::ForgeError;
+use crate::forge::github::judging::{Asked, Told};
 use crate::forge::github::runs::{Run, Start, Starts, counting, is_settled, worst};
 use crate::forge::github::{GitHub, raw};
 use crate::model::commit::CommitId;
 use crate::model::image::shorten;
 use crate::model::pull_request::{Check, CheckState, PullRequest, Readiness, Status};
 
-/// What the rules and the protection of a base branch ask for.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Asked {
-    pub(super) checks: BTreeSet<String>,
-    approvals: u32,
-    pub(super) has_queue: bool,
-    /// The ways of merging that the rules leave, where they say so.
-    pub(super) methods: Option<Vec<String>>,
-    pub(super) is_linear: bool,
-    /// Why they are not known, where they are not: then nothing is merged.
-    pub(super) unread: Option<String>,
-}
-
 impl GitHub {
     pub(super) async fn judged(&self, pull_request: &PullRequest, checks: Vec<Check>) -> Result<Readiness, ForgeError> {
         let asked = self.asked_of(pull_request.base.as_str()).await?;
-        let (approvals, changes_requested) = self.reviews(pull_request).await?;
+        let reviews = self.reviews(pull_request).await?;
         // Last of all: whatever a person does to it meanwhile is heeded.
-        let now = self.seen(pull_request).await?;
-        let blocked = blocked(&now, pull_request, &asked, approvals);
-        let state = now.mergeable_state.as_deref();
-        let (is_behind, is_blocked_by_checks) =
-            (state == Some("behind"), state == Some("blocked") && blocked.is_some());
-        let (required, has_queue) = (asked.checks, asked.has_queue);
-        Ok(Readiness {
-            checks,
-            required,
-            approvals,
-            changes_requested,
-            is_behind: is_behind && blocked.is_some(),
-            is_blocked_by_checks: is_blocked_by_checks && approvals >= asked.approvals,
-            blocked,
-            has_queue,
-            labels: now.labels.into_iter().map(|label| label.name).collect(),
-        })
+        let now = self.seen(pull_request).await?.into_now();
+        Ok(Told { asked, reviews, now }.judge(pull_request, checks))
     }
 
     /// Looks at one pull request.
@@ -96,30 +67,12 @@ impl GitHub {
     }
 
     async fn read_rules(&self, base: &str) -> Result<Asked, ForgeError> {
-        let mut asked = Asked::default();
         let path = self.path(&["rules", "branches", base]);
         let what = "to show the rules of the base branch";
         let rules = self.transport.pages_if_shown((&path, &[]), what, |page: Vec<raw::Rule>| page).await?;
         // Enterprise Servers without rulesets know no such page.
         let hidden = rules.as_ref().err().filter(|answer| answer.status != StatusCode::NOT_FOUND).cloned();
-        for rule in rules.unwrap_or_default() {
-            match rule.kind.as_str() {
-                "required_status_checks" => {
-                    asked.checks.extend(rule.parameters.required_status_checks.into_iter().map(|check| check.context));
-                }
-                "pull_request" => {
-                    let count = rule.parameters.required_approving_review_count.unwrap_or(0);
-                    asked.approvals = asked.approvals.max(count);
-                    if let Some(allowed) = rule.parameters.allowed_merge_methods {
-                        let both = |one: &String| asked.methods.as_ref().is_none_or(|before| before.contains(one));
-                        asked.methods = Some(allowed.iter().filter(|one| both(one)).cloned().collect());
-                    }
-                }
-                "merge_queue" => asked.has_queue = true,
-                "required_linear_history" => asked.is_linear = true,
-                _ => {}
-            }
-        }
+        let mut asked = Asked::of(rules.unwrap_or_default());
         let answer = self.transport.get(&self.url(&["branches", base], &[])).await?;
         if answer.status != StatusCode::OK {
             match answer.refusal("to show the base branch") {
@@ -141,29 +94,11 @@ impl GitHub {
         Ok(asked)
     }
 
-    /// Counts who approves the head commit, and names who asks for changes: the last word of each person.
-    pub(super) async fn reviews(&self, pull_request: &PullRequest) -> Result<(u32, Vec<String>), ForgeError> {
+    /// Lists the reviews, oldest first.
+    pub(super) async fn reviews(&self, pull_request: &PullRequest) -> Result<Vec<raw::Review>, ForgeError> {
         let number = pull_request.number.0.to_string();
         let path = self.path(&["pulls", &number, "reviews"]);
-        let reviews: Vec<raw::Review> =
-            self.transport.pages((&path, &[]), "to list the reviews", |page: Vec<_>| page).await?;
-        let mut last: BTreeMap<String, raw::Review> = BTreeMap::new();
-        for review in reviews {
-            // A comment takes nothing back that was said before.
-            let counts = matches!(review.state.as_str(), "APPROVED" | "CHANGES_REQUESTED" | "DISMISSED");
-            if let (true, Some(user)) = (counts, &review.user) {
-                last.insert(user.login.clone(), review);
-            }
-        }
-        let at_head = |review: &&raw::Review| review.commit_id.as_deref() == Some(pull_request.commit.as_str());
-        // Anybody at all can approve in a public repository; GitHub itself counts those who may write.
-        let is_one_of_us =
-            |review: &&raw::Review| matches!(review.author_association.as_str(), "OWNER" | "MEMBER" | "COLLABORATOR");
-        let approving = last.values().filter(|review| review.state == "APPROVED");
-        let approvals = approving.filter(at_head).filter(is_one_of_us).count();
-        let asking = last.iter().filter(|(_, review)| review.state == "CHANGES_REQUESTED");
-        let asking = asking.map(|(login, _)| shorten(login)).collect();
-        Ok((u32::try_from(approvals).unwrap_or(u32::MAX), asking))
+        self.transport.pages((&path, &[]), "to list the reviews", |page: Vec<_>| page).await
     }
 
     pub(super) async fn status_set(&self, commit: &CommitId, status: &Status) -> Result<(), ForgeError> {
@@ -194,38 +129,4 @@ pub(super) fn of_status(status: raw::Status) -> Check {
     };
     let text = status.description.unwrap_or_default();
     Check { name: status.context, state, word: shorten(&status.state), text, time: status.updated_at }
-}
-
-/// Says why GitHub would not merge it now; `None` where nothing speaks against it but what checks and people say.
-fn blocked(now: &raw::PullRequest, judged: &PullRequest, asked: &Asked, approvals: u32) -> Option<String> {
-    if now.merged_at.is_some() || now.state != "open" {
-        return Some("it is no longer open".to_owned());
-    }
-    if now.head.sha != judged.commit.as_str() {
-        return Some("its head has moved since it was looked at".to_owned());
-    }
-    if now.base.name != judged.base.as_str() {
-        return Some("its base branch has been changed: the next pass looks again".to_owned());
-    }
-    if now.draft {
-        return Some("it is a draft".to_owned());
-    }
-    if let Some(unread) = &asked.unread {
-        return Some(unread.clone());
-    }
-    if approvals < asked.approvals {
-        return Some(format!("it has {approvals} of {} approvals that the base branch requires", asked.approvals));
-    }
-    let state = now.mergeable_state.as_deref().unwrap_or("unknown");
-    match (now.mergeable, state) {
-        (Some(false), _) | (_, "dirty") => Some("it conflicts with the base branch".to_owned()),
-        (None, _) | (_, "unknown") => Some("GitHub is still working out whether it can be merged".to_owned()),
-        (_, "draft") => Some("it is a draft".to_owned()),
-        // A queue brings it up to date and asks for its checks by itself.
-        _ if asked.has_queue => None,
-        (_, "behind") => Some("it is behind the base branch, which wants it up to date".to_owned()),
-        (_, "blocked") => Some("the protection of the base branch forbids it so far".to_owned()),
-        // `clean`, `unstable` (checks that are not required, which are judged beside this) and `has_hooks`.
-        _ => None,
-    }
 }

@@ -1,29 +1,18 @@
-//! The checks of many head commits by one question to GraphQL: REST takes two for each, and a pass that only waits asks no more than this.
+//! The checks of a commit as GraphQL tells them.
 //!
-//! It tells who still waits. What is to be merged is asked for again by itself.
-
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+//! Entry points: [`TOLD`] and [`checks`]. Asks nobody.
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::forge::ForgeError;
+use crate::forge::github::raw;
 use crate::forge::github::readiness::of_status;
 use crate::forge::github::runs::{Run, Start, Starts, counting, worst};
-use crate::forge::github::{GitHub, raw};
-use crate::model::commit::CommitId;
 use crate::model::pull_request::Check;
 
-/// The most commits of one question.
-const AT_ONCE: usize = 50;
-
-/// What is shown only to whoever may see the runs of workflows.
-const WITHHELD: &str = "workflowRun";
-
 /// What is asked of a commit; one with more checks is not told whole. What GitHub counts by are lists alone, and there is but one.
-const TOLD: &str = "... on Commit { statusCheckRollup { contexts(first: 100) { pageInfo { hasNextPage } nodes { __typename \
+pub(super) const TOLD: &str = "... on Commit { statusCheckRollup { contexts(first: 100) { pageInfo { hasNextPage } nodes { __typename \
                     ... on CheckRun { databaseId name status conclusion completedAt \
                     checkSuite { databaseId app { slug } workflowRun { event workflow { databaseId } } } } \
                     ... on StatusContext { context state description createdAt } } } } }";
@@ -126,45 +115,8 @@ impl StatusContext {
     }
 }
 
-impl GitHub {
-    /// Lists the checks of commits; without those that are not told whole, and without any where GraphQL does not tell.
-    pub(super) async fn checked_at_once(
-        &self,
-        commits: &[CommitId],
-    ) -> Result<BTreeMap<CommitId, Vec<Check>>, ForgeError> {
-        let mut known = BTreeMap::new();
-        for some in commits.chunks(AT_ONCE) {
-            let (mut declared, mut asked) = (String::new(), String::new());
-            let mut variables = json!({"owner": self.owner, "name": self.name});
-            for (at, commit) in some.iter().enumerate() {
-                let _infallible = write!(declared, ", $c{at}: GitObjectID!");
-                let _infallible = write!(asked, " c{at}: object(oid: $c{at}) {{ {TOLD} }}");
-                variables[format!("c{at}")] = commit.as_str().into();
-            }
-            let question = format!(
-                "query($owner: String!, $name: String!{declared}) {{ repository(owner: $owner, name: $name) {{{asked} }} }}"
-            );
-            let said = match self.transport.ask_graphql(&question, variables, WITHHELD).await? {
-                Ok(said) => said,
-                Err(words) => {
-                    tracing::debug!(
-                        words = words.join("; "),
-                        "GraphQL tells of no checks: they are asked for one by one"
-                    );
-                    return Ok(known);
-                }
-            };
-            let told = some.iter().enumerate().filter_map(|(at, commit)| {
-                Some((commit.clone(), checks(&said["repository"][format!("c{at}").as_str()])?))
-            });
-            known.extend(told);
-        }
-        Ok(known)
-    }
-}
-
 /// Reads the checks of a commit; `None` where they are not all there, or have another shape than documented.
-fn checks(commit: &Value) -> Option<Vec<Check>> {
+pub(super) fn checks(commit: &Value) -> Option<Vec<Check>> {
     // Without any check there is no rollup.
     let rollup: Option<Rollup> = Deserialize::deserialize(commit.get("statusCheckRollup")?).ok()?;
     let Some(rollup) = rollup else { return Some(Vec::new()) };
@@ -187,6 +139,8 @@ fn checks(commit: &Value) -> Option<Vec<Check>> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::model::pull_request::CheckState;
 

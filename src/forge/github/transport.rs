@@ -2,6 +2,7 @@
 //!
 //! The entry points are [`Transport::get`], [`Transport::pages`] and [`Transport::write`]. A write is sent once.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -116,6 +117,14 @@ impl Answer {
         let needed = needed.map(|needed| format!("; it needs {}", shorten(needed))).unwrap_or_default();
         ForgeError::Skip(format!("GitHub refuses {what}: {}{needed}", self.words()))
     }
+}
+
+/// What GraphQL tells.
+#[derive(Debug)]
+pub(super) struct Shown {
+    pub(super) data: Value,
+    /// The names of fields that are not shown to whoever asks.
+    pub(super) withheld: BTreeSet<&'static str>,
 }
 
 /// The API of one GitHub. What is cloned asks as the same: with the same token, pace and memory.
@@ -283,38 +292,41 @@ impl Transport {
     ) -> Result<Result<Value, Vec<String>>, ForgeError> {
         let body = serde_json::json!({"query": query, "variables": variables});
         let answer = self.write(Method::POST, &self.graphql_url(), Some(&body)).await?;
-        self.told(&answer, None)
+        Ok(self.told(&answer, &[])?.map(|told| told.data))
     }
 
-    /// Asks GraphQL what changes nothing: it takes no place in the pace of writes, and is tried again. That fields of the name `withheld`
-    /// are not shown is no error: they are `null`.
+    /// Asks GraphQL what changes nothing: it takes no place in the pace of writes, and is tried again. That fields of the names `may_lack`
+    /// are not shown is no error: they are `null`, and named.
     pub(super) async fn ask_graphql(
         &self,
         query: &str,
         variables: Value,
-        withheld: &str,
-    ) -> Result<Result<Value, Vec<String>>, ForgeError> {
+        may_lack: &[&'static str],
+    ) -> Result<Result<Shown, Vec<String>>, ForgeError> {
         let body = serde_json::json!({"query": query, "variables": variables});
         let retry = RetryPolicy { after_silence: 2, after_trouble: 2, first_wait: Duration::from_millis(250) };
         let (url, token) = (self.graphql_url(), self.token().await?);
         let answer = self.send(Method::POST, &url, HeaderMap::new(), Some(&body), retry, &token).await?;
-        self.told(&answer, Some(withheld))
+        self.told(&answer, may_lack)
     }
 
-    fn told(&self, answer: &Answer, withheld: Option<&str>) -> Result<Result<Value, Vec<String>>, ForgeError> {
+    fn told(&self, answer: &Answer, may_lack: &[&'static str]) -> Result<Result<Shown, Vec<String>>, ForgeError> {
         if answer.status != StatusCode::OK {
             return Err(answer.refusal("a question to GraphQL"));
         }
-        let mut said: raw::GraphQl = answer.json()?;
-        let is_withheld = |part: &Value| withheld.is_some_and(|name| part.as_str() == Some(name));
-        said.errors.retain(|error| !error.path.iter().any(is_withheld));
-        if said.errors.is_empty() {
-            return Ok(Ok(said.data));
+        let said: raw::GraphQl = answer.json()?;
+        let lacking = |error: &raw::GraphQlError| {
+            may_lack.iter().copied().find(|name| error.path.iter().any(|part| part.as_str() == Some(*name)))
+        };
+        let withheld = said.errors.iter().filter_map(lacking).collect();
+        let errors: Vec<&raw::GraphQlError> = said.errors.iter().filter(|error| lacking(error).is_none()).collect();
+        if errors.is_empty() {
+            return Ok(Ok(Shown { data: said.data, withheld }));
         }
-        if said.errors.iter().any(|error| error.kind.as_deref() == Some("RATE_LIMITED")) {
+        if errors.iter().any(|error| error.kind.as_deref() == Some("RATE_LIMITED")) {
             return Err(self.be_quiet(MINUTE));
         }
-        Ok(Err(said.errors.iter().map(|error| shorten(&error.message)).collect()))
+        Ok(Err(errors.iter().map(|error| shorten(&error.message)).collect()))
     }
 
     /// Waits until one more write may be made, and takes its place in the pace.

@@ -15,7 +15,7 @@ use crate::model::marker;
 use crate::model::outcome::Landed;
 use crate::model::proposal::Action;
 use crate::model::pull_request::{
-    Check, HeadBranch, Marker, NewPullRequest, Number, PullRequest, PullRequestStyle, State,
+    Glance, HeadBranch, Marker, NewPullRequest, Number, PullRequest, PullRequestStyle, State,
 };
 use crate::model::refusal::{Wish, closed};
 use crate::publish::body;
@@ -57,8 +57,8 @@ pub struct Applied {
     pub has_moved: bool,
     /// Whether a head branch was made anew because it was behind: one in a pass, since each merge leaves the others behind.
     pub(super) has_rebased: bool,
-    /// What the checks of heads said that may be merged, before anything was done.
-    pub(super) seen: BTreeMap<CommitId, Vec<Check>>,
+    /// What was told of those that may be merged, before anything was done.
+    pub(super) seen: BTreeMap<Number, Glance>,
 }
 
 /// Follows every course, and writes into each what came of it. `base` is the commit that was planned on.
@@ -88,20 +88,20 @@ pub async fn apply(place: &Place<'_>, base: &CommitId, courses: &mut [Course]) -
     applied
 }
 
-/// Looks at the checks of all heads at once that may be merged and of which nothing else is to be done, that is what a pass finds
-/// that has nothing to do; where that cannot be had each is asked for in its turn.
-async fn seen(place: &Place<'_>, courses: &[Course]) -> BTreeMap<CommitId, Vec<Check>> {
-    let Some(forge) = place.forge.filter(|_| !place.style.native_auto_merge) else { return BTreeMap::new() };
-    let head = |course: &Course| match course.steps.as_slice() {
-        [Step::Merge { pull_request: Some(open), commit, .. }] if !open.is_armed => Some(commit.clone()),
+/// Looks at once at all pull requests that may be merged and of which nothing else is to be done, that is what a pass finds that has
+/// nothing to do; where that cannot be had each is asked for in its turn.
+async fn seen(place: &Place<'_>, courses: &[Course]) -> BTreeMap<Number, Glance> {
+    let Some(forge) = place.forge else { return BTreeMap::new() };
+    let waiting = |course: &Course| match course.steps.as_slice() {
+        [Step::Merge { pull_request: Some(open), commit, .. }] if open.commit == *commit => Some(open.as_ref().clone()),
         _ => None,
     };
-    let heads: Vec<CommitId> = courses.iter().filter_map(head).collect();
-    if heads.is_empty() {
+    let waiting: Vec<PullRequest> = courses.iter().filter_map(waiting).collect();
+    if waiting.is_empty() {
         return BTreeMap::new();
     }
-    forge.checks_at_once(&heads).await.unwrap_or_else(|error| {
-        tracing::debug!(%error, "checks are asked for one by one");
+    forge.glance(&waiting).await.unwrap_or_else(|error| {
+        tracing::debug!(%error, "pull requests are asked for one by one");
         BTreeMap::new()
     })
 }

@@ -12,14 +12,14 @@ use crate::model::environment::BranchName;
 use crate::model::file::RepoPath;
 use crate::model::outcome::Landed;
 use crate::model::proposal::Action;
-use crate::model::pull_request::{Check, LABEL_HOLD, Merge, PullRequest, Status};
+use crate::model::pull_request::{Check, Glance, LABEL_HOLD, Merge, PullRequest, PullRequestStyle, Readiness, Status};
 use crate::publish::making::{MakeError, blocking};
 use crate::publish::plan::PlannedCommit;
 use crate::publish::pull_requests::Course;
 use crate::publish::pull_requests::apply::{Applied, Place};
 use crate::publish::pull_requests::heads::of_holds;
 use crate::publish::pull_requests::readiness::{done, is_due_for_rebase, only_required_are_due, ready, reported};
-use crate::publish::pull_requests::statuses::{missing, set_changed};
+use crate::publish::pull_requests::statuses::{is_changed, missing, set_changed};
 
 /// What the paths of Tagboat's own files begin with, of the configuration and of what is held.
 const OWN: &str = ".tagboat";
@@ -49,17 +49,26 @@ pub(super) async fn merge(
     course: &mut Course,
     applied: &mut Applied,
 ) -> Result<(), MakeError> {
-    let Order { head, commit, again, statuses, is_settled, approvals } = *order;
-    let waits = |checks: &[Check]| done(checks).and_then(|()| reported(checks, place.style)).err();
-    let mut checks = match applied.seen.remove(commit).filter(|seen| waits(seen).is_some()) {
-        Some(seen) => seen,
-        None => forge.checks(commit).await?,
+    let Order { head, commit, again, statuses, .. } = *order;
+    let glance = applied.seen.remove(&pull_request.number);
+    if let Some(glance) = &glance
+        && let Some(verdict) = rest(place.style, pull_request, order, glance)
+    {
+        match verdict {
+            Verdict::MayArm(_) => course.action = Action::Enqueued,
+            verdict => course.reason = verdict.reason(),
+        }
+        return Ok(());
+    }
+    let mut checks = match glance.filter(|glance| waits(place.style, &glance.readiness.checks).is_err()) {
+        Some(glance) if !is_by_forge(place.style, pull_request) => glance.readiness.checks,
+        _ => forge.checks(commit).await?,
     };
     // While its checks are not done nothing else decides, and the rest need not be asked for, pass after pass.
-    if !place.style.native_auto_merge && !pull_request.is_armed {
+    if !is_by_forge(place.style, pull_request) {
         set_changed(forge, commit, statuses, &mut checks).await?;
         let is_done = done(&checks).is_ok();
-        if let Some(reason) = waits(&checks)
+        if let Err(reason) = waits(place.style, &checks)
             && (!is_done || forge.is_unreported(pull_request).await?)
         {
             course.reason = Some(reason);
@@ -76,40 +85,38 @@ pub(super) async fn merge(
     // Whatever happened to them since they were set, a merge is not held up by what Tagboat itself says.
     let asked = [statuses, &missing(statuses, &readiness.required, &readiness.checks)].concat();
     set_changed(forge, commit, &asked, &mut readiness.checks).await?;
-    if is_due_for_rebase(&readiness, place.style) {
-        if std::mem::replace(&mut applied.has_rebased, true) {
-            course.reason = Some("it is behind the base, and another one is brought up to date first".to_owned());
+    match verdict(place.style, order, &readiness) {
+        Verdict::Behind => {
+            if std::mem::replace(&mut applied.has_rebased, true) {
+                course.reason = Some("it is behind the base, and another one is brought up to date first".to_owned());
+                return Ok(());
+            }
+            let made = place.maker().on_head(tip, head, Some(commit), again).await?;
+            let asked = [statuses, &missing(statuses, &readiness.required, &[])].concat();
+            set_changed(forge, &made.commit, &asked, &mut Vec::new()).await?;
+            course.action = Action::Updated;
+            course.reason = Some("made anew on the base, which must be up to date for the merge".to_owned());
             return Ok(());
         }
-        let made = place.maker().on_head(tip, head, Some(commit), again).await?;
-        let asked = [statuses, &missing(statuses, &readiness.required, &[])].concat();
-        set_changed(forge, &made.commit, &asked, &mut Vec::new()).await?;
-        course.action = Action::Updated;
-        course.reason = Some("made anew on the base, which must be up to date for the merge".to_owned());
-        return Ok(());
-    }
-    let is_approved = readiness.approvals >= approvals;
-    let enough = if is_approved {
-        ready(&readiness, place.style)
-    } else {
-        Err(format!("{} of {approvals} approvals of its head commit", readiness.approvals))
-    };
-    if let Err(reason) = enough {
-        let may_arm = is_approved && is_settled && place.style.native_auto_merge && only_required_are_due(&readiness);
-        if !may_arm {
+        Verdict::Waits(reason) => {
             if pull_request.is_armed {
                 forge.disarm(pull_request).await?;
             }
             course.reason = Some(reason);
-        } else if pull_request.is_surely_armed() {
+            return Ok(());
+        }
+        Verdict::MayArm(_) if pull_request.is_surely_armed() => {
             course.action = Action::Enqueued;
-        } else {
+            return Ok(());
+        }
+        Verdict::MayArm(reason) => {
             match forge.arm(pull_request, commit, &again.plan.message).await? {
                 Merge::NotReady(other) => course.reason = Some(format!("{reason}; {other}")),
                 Merge::Merged(_) | Merge::Enqueued => course.action = Action::Enqueued,
             }
+            return Ok(());
         }
-        return Ok(());
+        Verdict::Ready => {}
     }
     let Some(now) = still_planned(place, tip, again).await? else {
         course.reason = Some("the base has moved since it was looked at: the next pass looks again".to_owned());
@@ -130,6 +137,78 @@ pub(super) async fn merge(
         Merge::NotReady(reason) => course.reason = Some(reason),
     }
     Ok(())
+}
+
+/// What is to be done about a head commit.
+enum Verdict {
+    /// It has to be brought up to date.
+    Behind,
+    /// Nothing, and why.
+    Waits(String),
+    /// As before, but for nothing that the forge would not wait for as well, which may merge by itself.
+    MayArm(String),
+    /// It may be merged.
+    Ready,
+}
+
+impl Verdict {
+    fn reason(self) -> Option<String> {
+        match self {
+            Self::Waits(reason) | Self::MayArm(reason) => Some(reason),
+            Self::Behind | Self::Ready => None,
+        }
+    }
+}
+
+/// Judges a head commit by everything that was told of it.
+fn verdict(style: &PullRequestStyle, order: &Order<'_>, readiness: &Readiness) -> Verdict {
+    if is_due_for_rebase(readiness, style) {
+        return Verdict::Behind;
+    }
+    let is_approved = readiness.approvals >= order.approvals;
+    let enough = if is_approved {
+        ready(readiness, style)
+    } else {
+        Err(format!("{} of {} approvals of its head commit", readiness.approvals, order.approvals))
+    };
+    match enough {
+        Ok(()) => Verdict::Ready,
+        Err(reason)
+            if is_approved && order.is_settled && style.native_auto_merge && only_required_are_due(readiness) =>
+        {
+            Verdict::MayArm(reason)
+        }
+        Err(reason) => Verdict::Waits(reason),
+    }
+}
+
+/// Says what a pull request waits for by what was told of many at once; `None` where anything is to be done about it, which is judged anew, or
+/// where its checks alone decide.
+fn rest(style: &PullRequestStyle, pull_request: &PullRequest, order: &Order<'_>, glance: &Glance) -> Option<Verdict> {
+    let Glance { readiness, is_whole } = glance;
+    let is_by_checks = !is_by_forge(style, pull_request) && waits(style, &readiness.checks).is_err();
+    if !is_whole || is_by_checks || readiness.labels.contains(LABEL_HOLD) {
+        return None;
+    }
+    let asked = [order.statuses, &missing(order.statuses, &readiness.required, &readiness.checks)].concat();
+    if is_changed(&asked, &readiness.checks) {
+        return None;
+    }
+    match verdict(style, order, readiness) {
+        waits @ Verdict::Waits(_) if !pull_request.is_armed => Some(waits),
+        may @ Verdict::MayArm(_) if pull_request.is_surely_armed() => Some(may),
+        _ => None,
+    }
+}
+
+/// Whether the forge merges it by itself, or may be told to.
+fn is_by_forge(style: &PullRequestStyle, pull_request: &PullRequest) -> bool {
+    style.native_auto_merge || pull_request.is_armed
+}
+
+/// Whether its checks let a head commit be merged, as far as nobody needs to be asked what the base requires.
+fn waits(style: &PullRequestStyle, checks: &[Check]) -> Result<(), String> {
+    done(checks).and_then(|()| reported(checks, style))
 }
 
 /// Looks once more where the base stands before a forge merges into it, and whether what was planned on it still holds: the

@@ -171,10 +171,21 @@ pub(super) async fn set_changed(
     set(forge, commit, &[wanted, &gone].concat(), now).await
 }
 
+/// Whether [`set_changed`] would set any.
+pub(super) fn is_changed(wanted: &[Status], now: &[Check]) -> bool {
+    let says = |status: &Status| now.iter().any(|check| is_said(status, check));
+    left(wanted, now).next().is_some() || !wanted.iter().all(says)
+}
+
+/// Whether a check is a status, and says what that is to say.
+fn is_said(status: &Status, check: &Check) -> bool {
+    check.name == status.context && check.state == status.state && check.text == status.text
+}
+
 async fn set(forge: &dyn Forge, commit: &CommitId, wanted: &[Status], now: &mut Vec<Check>) -> Result<(), ForgeError> {
     for status in wanted {
         let known = now.iter_mut().find(|check| check.name == status.context);
-        if known.as_ref().is_some_and(|known| known.state == status.state && known.text == status.text) {
+        if known.as_ref().is_some_and(|known| is_said(status, known)) {
             continue;
         }
         match forge.set_status(commit, status).await {

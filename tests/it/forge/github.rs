@@ -16,7 +16,7 @@ use crate::support::forge::github::router;
 use crate::support::forge::runs::SuiteRow;
 use crate::support::forge::{CheckRow, Fault, NOW, Protection, Stands};
 
-const GITHUB: Kind = Kind {
+pub(super) const GITHUB: Kind = Kind {
     router,
     client,
     words: ["success", "in_progress", "cancelled"],

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tagboat::forge::Forge;
 use tagboat::model::outcome::Outcome;
+use tagboat::model::proposal::Action;
 
 use crate::forge::scenarios::{AUTO, HEAD, Kind, PLAIN, Stage, WEB};
 use crate::support::forge::Pull;
@@ -49,6 +50,23 @@ pub(in crate::forge) async fn a_long_list_is_read_whole_again_only_where_its_new
         outcome.proposals[0].reason.as_deref().unwrap().contains("somebody else has pushed") && count > 1,
         "{count}"
     );
+}
+
+/// A run in CI has a client of its own, which remembers nothing: the first page, and one of those that are open.
+pub(in crate::forge) async fn a_run_of_its_own_asks_once_more_where_there_is_more_than_a_page(kind: Kind) {
+    let stage = Stage::new(kind, PLAIN);
+    stage.acts(8).await;
+    stage.requests();
+    for (is_long, most) in [(false, 1), (true, 2)] {
+        if is_long {
+            stage.bury();
+        }
+        for _ in 0..2 {
+            assert_eq!(stage.acts(9).await, Some(Action::Unchanged));
+            let (count, writes) = stage.requests();
+            assert_eq!((count, writes), (most, Vec::new()), "{is_long}");
+        }
+    }
 }
 
 /// Whether what is proposed to be held still is, the same list tells as everything else.

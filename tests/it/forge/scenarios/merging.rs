@@ -281,8 +281,8 @@ pub(in crate::forge) async fn a_pass_that_only_waits_asks_as_little_as_the_forge
     let heads: Vec<String> = stage.pulls().into_iter().map(|pull| pull.sha).collect();
     assert_eq!(heads.len(), 2);
     let (silent, waiting, blocked) = match kind.below {
-        // GraphQL tells of all heads at once; reviews and the pull request itself are asked for one by one, rules once.
-        "" => (2, 2, 2 + 2 + 2 * 4),
+        // GraphQL tells at once of all of it.
+        "" => (2, 2, 2),
         // A pipeline that runs on the merge with the base is told by the merge request alone.
         "gitlab/" => (1 + 2 * 2, 1 + 2, 2 + 2 * 4),
         _ => (1 + 2, 1 + 2, 2 + 2 * 3),
@@ -484,7 +484,9 @@ pub(in crate::forge) async fn a_forge_is_stopped_before_anything_changes(kind: K
         }
     }
     let stage = Stage::armed(kind, required).await;
-    stage.store.trap("GET", "/status", Fault::Meanwhile(Deed::Holds));
+    // GitHub is asked about it and all others first.
+    let first = if kind.below.is_empty() { ("QUERY", "/graphql") } else { ("GET", "/status") };
+    stage.store.trap(first.0, first.1, Fault::Meanwhile(Deed::Holds));
     assert_eq!(stage.acts(10).await, Some(Action::LeftAlone));
     assert!(stage.store.kept().armed.is_empty(), "a hold that is set while a pass looks");
     let windows = format!("{GATED}pullRequest: {{nativeAutoMerge: true}}\n");

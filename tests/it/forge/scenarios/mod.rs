@@ -73,7 +73,7 @@ pub(crate) struct Stage {
     /// The operator's SSH key that commits are signed with.
     pub(crate) ssh: Option<String>,
     /// The file of the cache; `None` for none.
-    cache: Option<PathBuf>,
+    pub(crate) cache: Option<PathBuf>,
 }
 
 const PLAIN: &str = "";
@@ -107,11 +107,11 @@ impl Stage {
         stage
     }
 
-    fn list(&self, tags: &[&str]) {
+    pub(crate) fn list(&self, tags: &[&str]) {
         self.tags.set(WEB, tags.iter().copied());
     }
 
-    async fn outcome(&self, mirror: &str, hour: u32) -> Outcome {
+    pub(crate) async fn outcome(&self, mirror: &str, hour: u32) -> Outcome {
         self.outcome_of(Mode::Act, mirror, hour).await
     }
 
@@ -209,6 +209,7 @@ macro_rules! scenarios {
         $crate::forge::scenarios::scenarios! { @ $kind;
             asking:
                 a_long_list_is_read_whole_again_only_where_its_newest_page_changed
+                a_run_of_its_own_asks_once_more_where_there_is_more_than_a_page
                 a_proposed_hold_costs_no_list_of_its_own;
             faults:
                 a_listing_that_fails_changes_nothing

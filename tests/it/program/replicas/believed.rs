@@ -165,7 +165,7 @@ fn what_a_registry_asked_one_replica_to_wait_no_other_asks() {
     assert_eq!(one.end(), Some(0));
     assert_eq!(two.post("/hooks/generic/hush", &fleet.hook(0)), 202);
     let told = two.wait_for_line("patience", |line| {
-        line["message"].as_str().is_some_and(|text| text.contains("asked for patience"))
+        line["reason"].as_str().is_some_and(|text| text.contains("asked for patience"))
     });
     assert_eq!(told["level"], "WARN", "{told}");
     let after = fleet.world.registry.requests();

@@ -540,22 +540,39 @@ fn open(store: &Store, asked: &Asked<'_>) -> Response<Body> {
 fn one(store: &Store, number: u64) -> Response<Body> {
     let pull = store.pull(number);
     let mut row = told(store, &pull, "pull-request");
+    let (mergeable, state) = mergeability(store, &pull);
+    row["mergeable"] = json!(mergeable);
+    row["mergeable_state"] = json!(state);
+    said(200, &row)
+}
+
+/// Tells whether a pull request can be merged, and what holds it up.
+fn mergeability(store: &Store, pull: &Pull) -> (Option<bool>, &'static str) {
     let is_known = {
         let mut kept = store.kept();
         let known = kept.unknown == 0;
         kept.unknown = kept.unknown.saturating_sub(1);
         known
     };
-    let (mergeable, state) = match (is_known, pull.state == Stands::Open && store.conflicts(&pull)) {
-        (false, _) => (Value::Null, "unknown"),
-        (true, true) => (json!(false), "dirty"),
-        (true, false) if !store.has_required(&pull, "success") => (json!(true), "blocked"),
-        (true, false) if store.kept().protection.strict && store.is_behind(&pull) => (json!(true), "behind"),
-        (true, false) => (json!(true), "clean"),
+    let protection = store.kept().protection.clone();
+    match (is_known, pull.state == Stands::Open && store.conflicts(pull)) {
+        (false, _) => (None, "unknown"),
+        (true, true) => (Some(false), "dirty"),
+        (true, false) if !store.has_required(pull, "success") => (Some(true), "blocked"),
+        (true, false) if approving(pull) < protection.approvals => (Some(true), "blocked"),
+        (true, false) if protection.strict && store.is_behind(pull) => (Some(true), "behind"),
+        (true, false) => (Some(true), "clean"),
+    }
+}
+
+/// Counts the approvals of a head, by those of the organization.
+fn approving(pull: &Pull) -> u32 {
+    let last: BTreeMap<&str, &(String, String, String)> =
+        pull.reviews.iter().filter(|(_, word, _)| word != "COMMENTED").map(|one| (one.0.as_str(), one)).collect();
+    let approves = |(who, word, sha): &&&(String, String, String)| {
+        word == "APPROVED" && *sha == pull.sha && !who.starts_with("stranger")
     };
-    row["mergeable"] = mergeable;
-    row["mergeable_state"] = json!(state);
-    said(200, &row)
+    u32::try_from(last.values().filter(approves).count()).unwrap()
 }
 
 fn patch(store: &Store, asked: &Asked<'_>, number: u64) -> Response<Body> {
@@ -600,7 +617,7 @@ fn graphql(store: &Store, asked: &Asked<'_>) -> Response<Body> {
 
 fn answer_graphql(store: &Store, query: &str, variables: &Value) -> Value {
     if query.contains("statusCheckRollup") {
-        return rollups(store, variables);
+        return glances(store, variables);
     }
     if query.starts_with("query") {
         let number = variables["number"].as_u64().unwrap();
@@ -632,30 +649,97 @@ fn answer_graphql(store: &Store, query: &str, variables: &Value) -> Value {
     json!({"data": {"enqueuePullRequest": {"mergeQueueEntry": {"id": "MQ_1"}}}})
 }
 
-/// Tells the checks of the commits that the variables `c0`, `c1` … name.
-fn rollups(store: &Store, variables: &Value) -> Value {
+/// Tells of the pull requests that the variables `p0`, `p1` … number, of the commits `c0` … and the base branches `b0` … .
+fn glances(store: &Store, variables: &Value) -> Value {
     let is_withheld = store.kept().withholds_starts;
-    let named = variables.as_object().unwrap().iter().filter(|(name, _)| name.starts_with('c'));
-    let commits = named.map(|(name, sha)| {
-        let sha = sha.as_str().unwrap();
-        let status = |row: &CheckRow| {
-            json!({
-                "__typename": "StatusContext", "context": row.name, "state": row.word.to_uppercase(),
-                "description": row.text, "createdAt": row.at,
-            })
+    let known = variables.as_object().unwrap().iter();
+    let told = known.filter_map(|(name, value)| {
+        let told = match name.strip_suffix(char::is_numeric).map(|rest| rest.trim_end_matches(char::is_numeric))? {
+            "p" => glance(store, value.as_u64().unwrap()),
+            "c" => rollup(store, value.as_str().unwrap(), is_withheld),
+            "b" => asks(store),
+            _ => return None,
         };
-        let all = runs::of(store, sha, newest(store, sha, true));
-        let mut nodes: Vec<Value> = all.iter().map(|run| runs::node(run, is_withheld)).collect();
-        nodes.extend(newest(store, sha, false).iter().map(status));
-        let contexts = json!({"pageInfo": {"hasNextPage": false}, "nodes": nodes});
-        let rollup = (!nodes.is_empty()).then(|| json!({"contexts": contexts}));
-        (name.clone(), json!({"statusCheckRollup": rollup}))
+        Some((name.clone(), told))
     });
-    let mut told = json!({"data": {"repository": commits.collect::<serde_json::Map<String, Value>>()}});
+    let mut told = json!({"data": {"repository": told.collect::<serde_json::Map<String, Value>>()}});
+    let mut errors = Vec::new();
     if is_withheld {
-        told["errors"] = runs::withheld();
+        errors.push(runs::withheld());
+    }
+    if let Some(name) = store.kept().withholds_of_base {
+        let words = "Resource not accessible by integration";
+        errors.push(json!({"type": "FORBIDDEN", "message": words, "path": ["repository", "b0", name]}));
+    }
+    if !errors.is_empty() {
+        told["errors"] = errors.into();
     }
     told
+}
+
+fn glance(store: &Store, number: u64) -> Value {
+    let pull = store.pull(number);
+    let (mergeable, state) = mergeability(store, &pull);
+    let review = |(who, word, sha): &(String, String, String)| {
+        let part = if who.starts_with("stranger") { "NONE" } else { "MEMBER" };
+        let (kind, login) = who.strip_suffix("[bot]").map_or(("User", who.as_str()), |name| ("Bot", name));
+        json!({
+            "state": word, "authorAssociation": part, "author": {"__typename": kind, "login": login},
+            "commit": {"oid": sha},
+        })
+    };
+    let whole = json!({"hasNextPage": false});
+    json!({
+        "state": match pull.state { Stands::Open => "OPEN", Stands::Closed => "CLOSED", Stands::Merged => "MERGED" },
+        "isDraft": pull.draft, "headRefOid": pull.sha, "baseRefName": pull.base,
+        "mergeable": match mergeable { Some(true) => "MERGEABLE", Some(false) => "CONFLICTING", None => "UNKNOWN" },
+        "mergeStateStatus": state.to_uppercase(),
+        "labels": {"pageInfo": whole, "nodes": pull.labels.iter().map(|name| json!({"name": name})).collect::<Vec<_>>()},
+        "reviews": {"pageInfo": whole, "nodes": pull.reviews.iter().map(review).collect::<Vec<_>>()},
+    })
+}
+
+/// Tells what the base branch asks for.
+fn asks(store: &Store) -> Value {
+    let kept = store.kept();
+    let protection = &kept.protection;
+    let mut rules = Vec::new();
+    if protection.approvals > 0 {
+        let parameters =
+            json!({"__typename": "PullRequestParameters", "requiredApprovingReviewCount": protection.approvals});
+        rules.push(json!({"type": "PULL_REQUEST", "parameters": parameters}));
+    }
+    if !protection.ruled.is_empty() {
+        let checks: Vec<Value> = protection.ruled.iter().map(|name| json!({"context": name})).collect();
+        let parameters = json!({"__typename": "RequiredStatusChecksParameters", "requiredStatusChecks": checks});
+        rules.push(json!({"type": "REQUIRED_STATUS_CHECKS", "parameters": parameters}));
+    }
+    if protection.queue {
+        rules.push(json!({"type": "MERGE_QUEUE", "parameters": null}));
+    }
+    let rules = json!({"pageInfo": {"hasNextPage": false}, "nodes": rules});
+    let classic = json!({"requiredStatusCheckContexts": protection.required});
+    let classic = (!protection.required.is_empty()).then_some(classic);
+    let mut asks = json!({"refUpdateRule": classic, "rules": rules});
+    if let Some(name) = kept.withholds_of_base {
+        asks[name] = Value::Null;
+    }
+    asks
+}
+
+/// Tells the checks of a commit.
+fn rollup(store: &Store, sha: &str, is_withheld: bool) -> Value {
+    let status = |row: &CheckRow| {
+        json!({
+            "__typename": "StatusContext", "context": row.name, "state": row.word.to_uppercase(),
+            "description": row.text, "createdAt": row.at,
+        })
+    };
+    let all = runs::of(store, sha, newest(store, sha, true));
+    let mut nodes: Vec<Value> = all.iter().map(|run| runs::node(run, is_withheld)).collect();
+    nodes.extend(newest(store, sha, false).iter().map(status));
+    let contexts = json!({"pageInfo": {"hasNextPage": false}, "nodes": nodes});
+    json!({"statusCheckRollup": (!nodes.is_empty()).then(|| json!({"contexts": contexts}))})
 }
 
 /// Appends a commit; every file that it writes becomes a plain one.

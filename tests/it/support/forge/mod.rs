@@ -159,6 +159,8 @@ pub(crate) struct Kept {
     pub(crate) suites: Vec<runs::SuiteRow>,
     /// Whether GraphQL does not show what started a suite.
     pub(crate) withholds_starts: bool,
+    /// What of a branch GraphQL does not show.
+    pub(crate) withholds_of_base: Option<&'static str>,
     pub(crate) requests: Vec<String>,
     pub(crate) traps: Vec<Trap>,
     pub(crate) protection: Protection,

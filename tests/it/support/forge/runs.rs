@@ -63,8 +63,8 @@ pub(super) fn node((number, run): &(usize, SuiteRow), is_withheld: bool) -> Valu
     })
 }
 
-/// Returns the errors by which GraphQL withholds what started the runs.
+/// Returns the error by which GraphQL withholds what started the runs.
 pub(super) fn withheld() -> Value {
     let path = json!(["repository", "c0", "statusCheckRollup", "contexts", "nodes", 0, "checkSuite", "workflowRun"]);
-    json!([{"type": "FORBIDDEN", "message": "Resource not accessible by integration", "path": path}])
+    json!({"type": "FORBIDDEN", "message": "Resource not accessible by integration", "path": path})
 }

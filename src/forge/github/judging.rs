@@ -1,0 +1,148 @@
+//! What GitHub's rules, reviews and its own view of a pull request come to, whoever told of them: REST of one, or GraphQL of many.
+//!
+//! Entry points: [`Told::judge`] and [`reviewed`]. Asks nobody.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::forge::github::raw;
+use crate::model::image::shorten;
+use crate::model::pull_request::{Check, PullRequest, Readiness};
+
+/// What the rules and the protection of a base branch ask for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) checks: BTreeSet<String>,
+    pub(super) approvals: u32,
+    pub(super) has_queue: bool,
+    /// The ways of merging that the rules leave, where they say so.
+    pub(super) methods: Option<Vec<String>>,
+    pub(super) is_linear: bool,
+    /// Why they are not known, where they are not: then nothing is merged.
+    pub(super) unread: Option<String>,
+}
+
+impl Asked {
+    /// Reads rules.
+    pub(super) fn of(rules: Vec<raw::Rule>) -> Self {
+        let mut asked = Self::default();
+        for rule in rules {
+            match rule.kind.as_str() {
+                "required_status_checks" => {
+                    asked.checks.extend(rule.parameters.required_status_checks.into_iter().map(|check| check.context));
+                }
+                "pull_request" => {
+                    let count = rule.parameters.required_approving_review_count.unwrap_or(0);
+                    asked.approvals = asked.approvals.max(count);
+                    if let Some(allowed) = rule.parameters.allowed_merge_methods {
+                        let both = |one: &String| asked.methods.as_ref().is_none_or(|before| before.contains(one));
+                        asked.methods = Some(allowed.iter().filter(|one| both(one)).cloned().collect());
+                    }
+                }
+                "merge_queue" => asked.has_queue = true,
+                "required_linear_history" => asked.is_linear = true,
+                _ => {}
+            }
+        }
+        asked
+    }
+}
+
+/// What GitHub says of a pull request itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Now {
+    pub(super) is_open: bool,
+    pub(super) is_draft: bool,
+    pub(super) head: String,
+    pub(super) base: String,
+    pub(super) labels: BTreeSet<String>,
+    /// `None` while it is being worked out.
+    pub(super) mergeable: Option<bool>,
+    /// REST's word for what holds it up.
+    pub(super) state: Option<String>,
+}
+
+/// Everything that decides beside the checks.
+#[derive(Debug, Clone)]
+pub(super) struct Told {
+    pub(super) asked: Asked,
+    /// Oldest first.
+    pub(super) reviews: Vec<raw::Review>,
+    pub(super) now: Now,
+}
+
+impl Told {
+    /// Judges whether a head commit may be merged.
+    pub(super) fn judge(self, pull_request: &PullRequest, checks: Vec<Check>) -> Readiness {
+        let Self { asked, reviews, now } = self;
+        let (approvals, changes_requested) = reviewed(reviews, pull_request);
+        let blocked = blocked(&now, pull_request, &asked, approvals);
+        let state = now.state.as_deref();
+        let (is_behind, is_blocked_by_checks) =
+            (state == Some("behind"), state == Some("blocked") && blocked.is_some());
+        Readiness {
+            checks,
+            approvals,
+            changes_requested,
+            is_behind: is_behind && blocked.is_some(),
+            is_blocked_by_checks: is_blocked_by_checks && approvals >= asked.approvals,
+            blocked,
+            required: asked.checks,
+            has_queue: asked.has_queue,
+            labels: now.labels,
+        }
+    }
+}
+
+/// Counts who approves the head commit, and names who asks for changes: the last word of each person.
+pub(super) fn reviewed(reviews: Vec<raw::Review>, pull_request: &PullRequest) -> (u32, Vec<String>) {
+    let mut last: BTreeMap<String, raw::Review> = BTreeMap::new();
+    for review in reviews {
+        // A comment takes nothing back that was said before.
+        let counts = matches!(review.state.as_str(), "APPROVED" | "CHANGES_REQUESTED" | "DISMISSED");
+        if let (true, Some(user)) = (counts, &review.user) {
+            last.insert(user.login.clone(), review);
+        }
+    }
+    let at_head = |review: &&raw::Review| review.commit_id.as_deref() == Some(pull_request.commit.as_str());
+    // Anybody at all can approve in a public repository; GitHub itself counts those who may write.
+    let is_one_of_us =
+        |review: &&raw::Review| matches!(review.author_association.as_str(), "OWNER" | "MEMBER" | "COLLABORATOR");
+    let approving = last.values().filter(|review| review.state == "APPROVED");
+    let approvals = approving.filter(at_head).filter(is_one_of_us).count();
+    let asking = last.iter().filter(|(_, review)| review.state == "CHANGES_REQUESTED");
+    let asking = asking.map(|(login, _)| shorten(login)).collect();
+    (u32::try_from(approvals).unwrap_or(u32::MAX), asking)
+}
+
+/// Says why GitHub would not merge it now; `None` where nothing speaks against it but what checks and people say.
+fn blocked(now: &Now, judged: &PullRequest, asked: &Asked, approvals: u32) -> Option<String> {
+    if !now.is_open {
+        return Some("it is no longer open".to_owned());
+    }
+    if now.head != judged.commit.as_str() {
+        return Some("its head has moved since it was looked at".to_owned());
+    }
+    if now.base != judged.base.as_str() {
+        return Some("its base branch has been changed: the next pass looks again".to_owned());
+    }
+    if now.is_draft {
+        return Some("it is a draft".to_owned());
+    }
+    if let Some(unread) = &asked.unread {
+        return Some(unread.clone());
+    }
+    if approvals < asked.approvals {
+        return Some(format!("it has {approvals} of {} approvals that the base branch requires", asked.approvals));
+    }
+    match (now.mergeable, now.state.as_deref().unwrap_or("unknown")) {
+        (Some(false), _) | (_, "dirty") => Some("it conflicts with the base branch".to_owned()),
+        (None, _) | (_, "unknown") => Some("GitHub is still working out whether it can be merged".to_owned()),
+        (_, "draft") => Some("it is a draft".to_owned()),
+        // A queue brings it up to date and asks for its checks by itself.
+        _ if asked.has_queue => None,
+        (_, "behind") => Some("it is behind the base branch, which wants it up to date".to_owned()),
+        (_, "blocked") => Some("the protection of the base branch forbids it so far".to_owned()),
+        // `clean`, `unstable` (checks that are not required, which are judged beside this) and `has_hooks`.
+        _ => None,
+    }
+}
