@@ -15,7 +15,7 @@ use crate::model::gate::Gate;
 use crate::model::hold::Hold;
 use crate::model::image::ImageName;
 use crate::model::kept_back::KeptBack;
-use crate::model::proposal::{Action, Proposal};
+use crate::model::proposal::{Action, Proposal, Way};
 use crate::model::record::Standing;
 use crate::model::site::{PassedOver, Site, SkipReason, Value};
 use crate::model::tags::ImageTags;
@@ -181,4 +181,6 @@ pub struct Explanation {
     pub earliest: Option<Timestamp>,
     /// What stands there, while it is watched.
     pub watch: Option<Watch>,
+    /// Where one of several environments before is enough, every way there; else none.
+    pub ways: Vec<Way>,
 }

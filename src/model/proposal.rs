@@ -111,6 +111,23 @@ pub struct Proposal {
     pub earliest: Option<Timestamp>,
 }
 
+/// One of several ways to an environment of which one is enough.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    /// The environment before.
+    pub before: EnvironmentName,
+    /// What would come by it, where anything would.
+    pub next: Option<Value>,
+    /// What the gates say of that.
+    pub gates: Vec<Gate>,
+    /// The earliest moment at which it can come by it, where time alone decides.
+    pub earliest: Option<Timestamp>,
+    /// Whether it is the way that counts.
+    pub counts: bool,
+    /// Why it counts or does not, in words.
+    pub reason: String,
+}
+
 impl Proposal {
     /// Returns why it stands still, in words, where the gates do not say it.
     pub fn why(&self) -> Option<&str> {

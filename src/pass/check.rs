@@ -7,7 +7,6 @@ use crate::config::holds::{self, HOLDS_FILE, MISTAKEN_FILE};
 use crate::config::repository::Repository;
 use crate::decide::questions::{Followed, follow};
 use crate::manifest;
-use crate::model::environment::{EnvironmentName, Predecessor};
 use crate::model::file::{Position, RepoPath};
 use crate::model::image::{ImageName, Tag};
 use crate::model::outcome::{Finding, Severity};
@@ -16,12 +15,11 @@ use crate::model::site::{Marker, PassedOverReason, Site, SkipReason};
 use crate::observe::files::Files;
 use crate::observe::history::Past;
 use crate::observe::scan::{Scanned, scan};
-use crate::pass::elsewhere::Others;
+use crate::pass::elsewhere::{Looking, Others};
 use crate::pass::record::{self, Drifted, Ledger};
 use crate::pass::view::{Branches, Unseen};
-use crate::pass::{MAX_HOLDS, PassError, hold};
+use crate::pass::{MAX_HOLDS, PassError, alone, hold};
 use crate::policy::range::possible::is_possible;
-use crate::promote::places::{self, Places};
 
 /// Looks for mistakes in a configuration and the files that it is for.
 ///
@@ -55,7 +53,8 @@ pub fn check(
         }
         rules(config, file, &sites, &mut findings);
         environments(config, file, &scanned, branches, &mut findings)?;
-        only_in_one(config, &sites, &mut findings);
+        let looking = Looking { config, others, cache, limits };
+        findings.extend(alone::only_in_one(looking, &sites));
         inactive(config, file, &mut findings);
         unpinned(config, file, &mut findings);
         held(config, (files, &sites), &mut findings);
@@ -145,66 +144,6 @@ fn drift(ledger: &Ledger<'_>, findings: &mut Vec<Finding>) {
             }),
             position: site.map(|site| site.position),
         });
-    }
-}
-
-/// References that are followed in only one of two environments of which one follows the other: images, and where one stands
-/// at several places, places of it.
-fn only_in_one(config: &Repository, sites: &[Site], findings: &mut Vec<Finding>) {
-    let mut followed: BTreeMap<&EnvironmentName, BTreeMap<&ImageName, Vec<usize>>> = BTreeMap::new();
-    for (index, site) in sites.iter().enumerate() {
-        let owner = config.environments.of(site.branch.as_ref(), site.file.as_str());
-        if let (Some(owner), Some(image)) = (owner, &site.image)
-            && matches!(follow(site, &config.rules, &config.environments), Followed::Yes { .. })
-        {
-            followed.entry(&owner.name).or_default().entry(image).or_default().push(index);
-        }
-    }
-    let places = Places::new(sites);
-    let mut add = |message: String, hint: String, site: &Site| {
-        findings.push(Finding {
-            severity: Severity::Note,
-            rule: "only-in-one",
-            message,
-            hint: Some(hint),
-            file: Some(match &site.branch {
-                Some(branch) => format!("{branch}:{}", site.file),
-                None => site.file.to_string(),
-            }),
-            position: Some(site.position),
-        });
-    };
-    for environment in &config.environments.0 {
-        for before in &environment.after {
-            let Predecessor::Here(before) = before else { continue };
-            // Where one of the two has nothing at all, another finding says so.
-            let (Some(here), Some(there)) = (followed.get(&environment.name), followed.get(before)) else { continue };
-            let (later, hint) = (&environment.name, format!("`{}` follows `{before}`", environment.name));
-            for (one, other, has, lacks) in [(here, there, later, before), (there, here, before, later)] {
-                for (image, own) in one.iter().filter(|(image, _)| !other.contains_key(*image)) {
-                    let message = format!("{image} is in {has} and not in {lacks}, so it is not promoted");
-                    add(message, hint.clone(), &sites[own[0]]);
-                }
-            }
-            let Some(earlier) = config.environments.named(before) else { continue };
-            for (image, own) in here {
-                let Some(others) = there.get(image).filter(|others| others.len() + own.len() > 2) else { continue };
-                let apart = places::apart_from(&places, image, (environment, own), (earlier, others));
-                let hint = format!("{hint}: while `{before}` runs several versions, each goes to its own place");
-                for (alone, has, lacks) in [(apart.here, later, before), (apart.there, before, later)] {
-                    for site in alone {
-                        let message = format!("{image} stands here in {has} and at no such place in {lacks}");
-                        add(message, hint.clone(), &sites[site]);
-                    }
-                }
-                for site in apart.ambiguous {
-                    let message =
-                        format!("the globs do not tell for which place in {before} {image} stands here in {later}");
-                    let hint = format!("{hint}: let wildcards stand for all in which its paths differ");
-                    add(message, hint, &sites[site]);
-                }
-            }
-        }
     }
 }
 

@@ -196,6 +196,12 @@ fn find<'a>(looking: Looking<'a>) -> (Vec<Found<'a>>, Vec<Seen<'a>>) {
     (all, grounds.into_values().filter_map(Result::ok).collect())
 }
 
+/// Returns what stands in every environment of another repository that could be looked at, by its name here.
+pub(super) fn standing(looking: Looking<'_>) -> BTreeMap<EnvironmentName, Elsewhere> {
+    let (all, _) = find(looking);
+    all.into_iter().filter_map(|(here, _, found)| Some((here.clone(), found.ok()?))).collect()
+}
+
 /// What the environments of other repositories run and have run, by their names here.
 #[derive(Debug, Default)]
 pub(super) struct Background {

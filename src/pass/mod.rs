@@ -3,6 +3,7 @@
 //! [`plan`] is the pass up to the last verb and changes nothing; [`run::run`] publishes what it gives, and
 //! [`update`] writes it into a working tree. Decides nothing itself.
 
+mod alone;
 pub mod asked;
 pub mod check;
 mod clients;

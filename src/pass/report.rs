@@ -52,8 +52,9 @@ pub fn explanations(planned: &Planned) -> Vec<Explanation> {
         .promoted
         .decisions
         .iter()
-        .filter(|decision| !planned.aside.contains(&decision.question.image))
-        .map(|decision| {
+        .enumerate()
+        .filter(|(_, decision)| !planned.aside.contains(&decision.question.image))
+        .map(|(index, decision)| {
             let question = &decision.question;
             let proposal = of(decision);
             Explanation {
@@ -66,6 +67,7 @@ pub fn explanations(planned: &Planned) -> Vec<Explanation> {
                 reason: proposal.and_then(|proposal| proposal.why()).map(str::to_owned),
                 earliest: proposal.and_then(|proposal| proposal.earliest),
                 watch: watched(planned, question).cloned(),
+                ways: planned.promoted.ways.get(&index).cloned().unwrap_or_default(),
             }
         })
         .collect()

@@ -211,6 +211,9 @@ impl Search<'_> {
             return Candidate::Blocked(reason);
         }
         for name in &concerned {
+            if let Some(reason) = self.unwatched(name) {
+                return Candidate::Blocked(format!("whether {} failed in {name} is not known: {reason}", step.to));
+            }
             let is_meant =
                 |watch: &&Watch| watch.environment == **name && watch.image == *image && watch.value.tag == step.to.tag;
             if let Some(watch) = self.watches.iter().filter(|watch| watch.has_failed()).find(is_meant) {
@@ -239,6 +242,14 @@ impl Search<'_> {
             }
         }
         Candidate::Move(Box::new(step))
+    }
+
+    /// Returns why it cannot be told whether anything failed in an environment: what stands in a file that could not be read is
+    /// not watched, whichever way a version comes. Where nobody can ever be asked, nothing waits for it.
+    fn unwatched(&self, name: &EnvironmentName) -> Option<&str> {
+        let is_watched = self.environments.named(name).is_some_and(|environment| environment.on_failure.is_some());
+        let reason = self.observation.half_known.get(name).filter(|_| is_watched && self.observation.has_forge)?;
+        Some(reason)
     }
 
     /// Returns the entry in the file of holds that names a value for an environment or one before it.

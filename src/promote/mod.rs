@@ -13,6 +13,7 @@ pub mod places;
 pub mod record;
 mod stage;
 mod watch;
+mod ways;
 mod wildcards;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +29,7 @@ use crate::model::image::{Digest, ImageName};
 use crate::model::observation::Observation;
 use crate::model::outcome::Skipped;
 use crate::model::policy::Groups;
-use crate::model::proposal::{Move, Proposal};
+use crate::model::proposal::{Move, Proposal, Way};
 use crate::model::site::{self, Spot, Value};
 use crate::model::source::SourceQuestion;
 use crate::model::watch::Watch;
@@ -56,6 +57,8 @@ pub struct Promoted {
     pub forge: ForgeWants,
     /// What is watched after it came.
     pub watches: Vec<Watch>,
+    /// Where one of several environments before is enough: what each of them comes to, by the positions of decisions.
+    pub ways: BTreeMap<usize, Vec<Way>>,
 }
 
 /// What has to be asked of the forge before proposals are final.
@@ -94,6 +97,7 @@ pub fn promote(
     for environment in &environments.0 {
         let stage = stage::stage(&mut search, environment, groups, &names);
         settled.extend(stage.settled);
+        promoted.ways.extend(stage.ways);
         promoted.proposals.extend(stage.proposals);
         promoted.skipped.extend(stage.skipped);
         promoted.questions.extend(stage.questions);

@@ -109,17 +109,16 @@ pub struct Apart {
 }
 
 /// Finds the places of one image that only one of two environments has, where some of its places stand for each other, and
-/// those of which nobody can tell for which they stand.
+/// those of which nobody can tell for which they stand; the two may be of different repositories.
 pub fn apart_from(
-    places: &Places<'_>,
     image: &ImageName,
-    (environment, here): (&Environment, &[usize]),
-    (before, there): (&Environment, &[usize]),
+    (places, environment, here): (&Places<'_>, &Environment, &[usize]),
+    (places_before, before, there): (&Places<'_>, &Environment, &[usize]),
 ) -> Apart {
-    let of = |environment: &Environment, sites: &[usize]| -> Vec<(usize, Option<Place>)> {
+    let of = |places: &Places<'_>, environment: &Environment, sites: &[usize]| -> Vec<(usize, Option<Place>)> {
         sites.iter().map(|site| (*site, places.of(environment, *site))).collect()
     };
-    let (here, there) = (of(environment, here), of(before, there));
+    let (here, there) = (of(places, environment, here), of(places_before, before, there));
     let set = |places: &[(usize, Option<Place>)]| -> BTreeSet<Place> {
         places.iter().filter_map(|(_, place)| place.clone()).collect()
     };
@@ -127,7 +126,7 @@ pub fn apart_from(
     if known.is_disjoint(&other) {
         return Apart::default();
     }
-    let shared = (places.shared(environment, image), places.shared(before, image));
+    let shared = (places.shared(environment, image), places_before.shared(before, image));
     let is_ambiguous = |place: &Place| !is_single(&shared.0, place) || !is_single(&shared.1, place);
     let lacking = |places: &[(usize, Option<Place>)], other: &BTreeSet<Place>| -> Vec<usize> {
         let is_alone = |place: &Option<Place>| place.as_ref().is_none_or(|place| !other.contains(place));

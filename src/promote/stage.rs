@@ -4,8 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
-
 use crate::model::decision::{Decision, Reason, Verdict};
 use crate::model::environment::{Environment, EnvironmentName, Publish};
 use crate::model::gate::{GateSpec, GateState};
@@ -13,11 +11,11 @@ use crate::model::image::ImageName;
 use crate::model::observation::Observation;
 use crate::model::outcome::Skipped;
 use crate::model::policy::Groups;
-use crate::model::proposal::{Action, Move, Proposal};
+use crate::model::proposal::{Action, Move, Proposal, Way};
 use crate::model::source::SourceQuestion;
-use crate::model::tags::newest_first;
 use crate::promote::candidates::{Candidate, Search, Settled, predecessors, runs};
 use crate::promote::gates::{self, Bench, Judged};
+use crate::promote::ways::{self, Alone};
 use crate::promote::{ForgeWants, published, soaking};
 
 /// What one environment comes to.
@@ -33,6 +31,8 @@ pub(super) struct Stage {
     pub(super) questions: BTreeSet<SourceQuestion>,
     /// What has to be asked of the forge.
     pub(super) forge: ForgeWants,
+    /// Where one environment before is enough, what every way comes to, by the positions of decisions.
+    pub(super) ways: BTreeMap<usize, Vec<Way>>,
 }
 
 /// Finds what may move in an environment.
@@ -45,74 +45,12 @@ pub(super) fn stage(
     if !environment.after_any {
         return one(search, environment, groups, names);
     }
-    let alone = environment.after.iter().map(|before| Environment {
-        after: vec![before.clone()],
-        after_any: false,
-        ..environment.clone()
+    let alone = environment.after.iter().map(|before| {
+        let alone = Environment { after: vec![before.clone()], after_any: false, ..environment.clone() };
+        Alone { before: before.name().clone(), stage: one(search, &alone, groups, names) }
     });
-    let ways: Vec<Stage> = alone.map(|alone| one(search, &alone, groups, names)).collect();
-    best(ways, search.decisions, names)
-}
-
-/// Takes for each group the way on which it may move now, else soonest; what another way could not do is no news then.
-fn best(ways: Vec<Stage>, decisions: &[Decision], names: &BTreeMap<ImageName, String>) -> Stage {
-    let mut best = Stage::default();
-    let mut proposals: BTreeMap<String, Proposal> = BTreeMap::new();
-    let mut settled: BTreeMap<usize, Vec<Settled>> = BTreeMap::new();
-    let mut skipped = BTreeSet::new();
-    for way in ways {
-        best.questions.extend(way.questions);
-        best.forge.checks.extend(way.forge.checks);
-        best.forge.approvals.extend(way.forge.approvals);
-        skipped.extend(way.skipped);
-        way.settled.into_iter().for_each(|(index, one)| settled.entry(index).or_default().push(one));
-        for proposal in way.proposals {
-            match proposals.get_mut(&proposal.group) {
-                Some(known) if is_better(&proposal, known) => *known = proposal,
-                Some(_) => {}
-                None => drop(proposals.insert(proposal.group.clone(), proposal)),
-            }
-        }
-    }
-    let mut quiet: BTreeSet<&str> = BTreeSet::new();
-    for (index, ways) in settled {
-        let image = &decisions[index].question.image;
-        let proposal = names.get(image).and_then(|group| proposals.get(group));
-        let moves = proposal.into_iter().flat_map(|proposal| &proposal.moves);
-        let mut own = moves.filter(|step| step.answers(&decisions[index].question));
-        let held = proposal.is_some_and(|proposal| proposal.action == Action::Held);
-        let keeps = ways.iter().any(|way| way.verdict == Verdict::Keep);
-        let by_whom = ways.iter().find_map(|way| way.held.clone());
-        let (verdict, held) = match own.next() {
-            Some(step) if !held => (Verdict::Move { to: step.to.clone(), step: step.step }, None),
-            None if !keeps => (ways.into_iter().next().map_or(Verdict::Keep, |way| way.verdict), None),
-            Some(_) => (Verdict::Keep, by_whom),
-            None => (Verdict::Keep, None),
-        };
-        if !matches!(verdict, Verdict::Undecided(_)) {
-            quiet.insert(image.as_str());
-        }
-        best.settled.insert(index, Settled { verdict, held });
-    }
-    best.skipped = skipped.into_iter().filter(|row: &Skipped| !quiet.contains(row.what.as_str())).collect();
-    best.proposals = proposals.into_values().collect();
-    best
-}
-
-/// Whether a group had better move as one proposal says than as another one.
-fn is_better(one: &Proposal, other: &Proposal) -> bool {
-    let rank = |proposal: &Proposal| {
-        let passes = proposal.gates.iter().all(|gate| gate.state == GateState::Pass)
-            && matches!(proposal.action, Action::Committed | Action::Opened);
-        let moment = if passes { Timestamp::MIN } else { proposal.earliest.unwrap_or(Timestamp::MAX) };
-        (proposal.action == Action::Held, moment)
-    };
-    let tag = |proposal: &Proposal| proposal.moves.first().and_then(|step| step.to.tag.clone());
-    let is_newer = || match (tag(one), tag(other)) {
-        (Some(one), Some(other)) => newest_first(one.as_str(), other.as_str()).is_lt(),
-        _ => false,
-    };
-    rank(one) < rank(other) || (rank(one) == rank(other) && is_newer())
+    let all: Vec<Alone> = alone.collect();
+    ways::best(all, search.decisions, names)
 }
 
 /// Finds what may move where all environments before count.

@@ -281,6 +281,28 @@ fn a_failure_is_laid_to_nobody_while_it_is_not_known_what_else_came() {
     assert_eq!(states(&observation), [(WEB.to_owned(), false)]);
 }
 
+#[test]
+fn by_no_way_comes_what_may_have_failed_in_an_environment_that_could_not_be_read() {
+    let mut prod = environment("prod", &["eu", "us"], Publish::Commit);
+    prod.after_any = true;
+    let mut environments = Environments(["eu", "us"].map(|name| environment(name, &[], Publish::Commit)).into());
+    environments.0.push(prod);
+    let decisions = vec![decision(WEB, "us", "1.2.0"), decision(WEB, "prod", "1.0.0")];
+    let mut observation = observation(&[WEB]);
+    observation.has_forge = true;
+    observation.half_known.insert("eu".into(), "eu/web.yaml: broken".to_owned());
+    let run = |environments: &Environments| {
+        let rows = told(&promote(&observation, decisions.clone(), environments, &Groups::default()));
+        rows.into_iter().filter(|row| row.contains("prod")).collect::<Vec<_>>()
+    };
+    assert_eq!(run(&environments), ["prod/ghcr.io-acme-web: 1.0.0 -> 1.2.0 committed"]);
+    let (checks, within) = (vec!["deploy/eu".into()], jiff::SignedDuration::from_hours(1));
+    environments.0[0].on_failure =
+        Some(crate::model::environment::OnFailure { checks, within, publish: Publish::Commit });
+    let reasons = ["what eu runs is not fully known", "whether 1.2.0 failed in eu is not known"];
+    assert_eq!(run(&environments), reasons.map(|reason| format!("{WEB}: in prod: {reason}: eu/web.yaml: broken")));
+}
+
 /// A timeline in which values came one after the other, at these hours of a day, the newest last.
 fn timeline(came: &[(&str, i64)]) -> Timeline {
     let start: Timestamp = "2026-11-20T00:00:00Z".parse().unwrap();

@@ -15,7 +15,7 @@ use crate::model::hold::Hold;
 use crate::model::image::{Digest, ImageName, Tag};
 use crate::model::outcome::{Explanation, Finding, Outcome, ScanOutcome, ScannedReference, Severity, Trouble};
 use crate::model::policy::Step;
-use crate::model::proposal::{Action, Proposal};
+use crate::model::proposal::{Action, Proposal, Way};
 use crate::model::site::Value;
 use crate::model::tags::ImageTags;
 use crate::model::usage::{RegistryUsage, Usage};
@@ -153,6 +153,7 @@ pub fn explain(
         sink.raw(",\"reason\":").optional(explanation.reason.as_deref());
         sink.raw(",\"earliest\":").optional_display(explanation.earliest);
         watch(sink, explanation.watch.as_ref());
+        ways(sink, &explanation.ways);
         sink.raw("}");
         Ok(())
     })?;
@@ -161,6 +162,23 @@ pub fn explain(
     sink.rows(&asked, |sink, (host, usage)| self::asked(sink, host, usage))?;
     errors(&mut sink, troubles)?;
     sink.finish()
+}
+
+/// Every way to an environment of which one is enough; left out elsewhere.
+fn ways(sink: &mut Sink<'_>, ways: &[Way]) {
+    for (index, way) in ways.iter().enumerate() {
+        sink.raw(if index == 0 { ",\"ways\":[" } else { "," });
+        sink.raw("{\"after\":").string(way.before.as_str());
+        sink.raw(",\"next\":").optional(way.next.as_ref().and_then(|next| next.tag.as_ref()).map(Tag::as_str));
+        sink.raw(",\"gates\":[");
+        gates(sink, &way.gates);
+        sink.raw("],\"earliest\":").optional_display(way.earliest);
+        sink.raw(",\"counts\":").raw(if way.counts { "true" } else { "false" });
+        sink.raw(",\"reason\":").string(&way.reason).raw("}");
+    }
+    if !ways.is_empty() {
+        sink.raw("]");
+    }
 }
 
 /// Writes what `check` found.

@@ -8,7 +8,7 @@ use crate::model::decision::{Decision, Reason, Verdict};
 use crate::model::image::ImageName;
 use crate::model::kept_back::KeptBack;
 use crate::model::outcome::{Explanation, Trouble};
-use crate::model::proposal::Action;
+use crate::model::proposal::{Action, Way};
 use crate::model::tags::{ImageTags, newest_first};
 use crate::model::usage::Usage;
 use crate::report::View;
@@ -129,6 +129,7 @@ fn one(
     if let Some(earliest) = explanation.earliest {
         page.prose(2, 12, &[(Tone::Quiet, "earliest:"), (Tone::Plain, &earliest.to_string())])?;
     }
+    ways(page, &explanation.ways)?;
     if let Some(watch) = &explanation.watch {
         let tone = if watch.has_failed() { Tone::Bad } else { Tone::Plain };
         page.prose(2, 12, &[(Tone::Quiet, "watch:"), (tone, &watch.told())])?;
@@ -146,6 +147,20 @@ fn one(
     } else {
         condensed(page, &candidates)
     }
+}
+
+/// Tells of every way to an environment of which one is enough; the gates of the one that counts stand above.
+fn ways(page: &mut Page<'_>, ways: &[Way]) -> io::Result<()> {
+    for way in ways {
+        let (tone, verdict) = if way.counts { (Tone::Good, "counts:") } else { (Tone::Wait, "does not count:") };
+        let next = way.next.as_ref().map_or_else(|| "nothing".to_owned(), short_value);
+        let by = format!("by {}, {next}", way.before);
+        page.prose(2, 12, &[(Tone::Quiet, "way:"), (Tone::Strong, &by), (tone, verdict), (Tone::Plain, &way.reason)])?;
+        if !way.counts {
+            gates(page, &way.gates, Passing::Told)?;
+        }
+    }
+    Ok(())
 }
 
 /// Says why nothing was chosen, as far as one line can.

@@ -256,6 +256,56 @@ fn drift_against_another_repository_is_told_by_status_and_check() {
 }
 
 #[test]
+fn what_only_one_of_two_environments_has_is_told_with_its_place_in_either_repository() {
+    let scene = Scene::new("");
+    let people = scene.world.scratch.path("shop");
+    scene.shop.git(&["clone", "--quiet", &scene.shop.folder.display().to_string(), &people.display().to_string()]);
+    let folder = people.display().to_string();
+    let notes = |further: &[&str]| {
+        let ran = scene.world.tagboat(&[&["check", &folder, "--output", "json"], further].concat()).ended(0);
+        let rows = ran.json()["findings"].as_array().unwrap().clone();
+        let notes = rows.into_iter().filter(|row| row["rule"] == "only-in-one");
+        let told = |row: Value| {
+            let text = |key: &str| row[key].as_str().unwrap().to_owned();
+            let message = text("message").split_once('/').unwrap().1.to_owned();
+            (message, text("file"), row["line"].as_u64().is_some())
+        };
+        notes.map(told).collect::<Vec<_>>()
+    };
+    let listed = ["--service", scene.service.as_str()];
+    assert_eq!(notes(&listed), []);
+
+    let url = scene.platform.folder.display().to_string();
+    scene.write(&[("staging/api.yaml", &scene.world.deployment("acme/api:1.4.0"))], 3);
+    let own = scene.world.deployment("acme/tool:1.4.0");
+    std::fs::write(people.join("apps/tool.yaml"), own).unwrap();
+    let told = notes(&listed);
+    let expected = [
+        (
+            format!("acme/tool is in prod and not in staging of {url}, so it is not promoted"),
+            "apps/tool.yaml".to_owned(),
+            true,
+        ),
+        (
+            format!("acme/api is in staging of {url} and not in prod, so it is not promoted"),
+            format!("{url}:staging/api.yaml"),
+            true,
+        ),
+    ];
+    assert!(told.len() == 2 && expected.iter().all(|row| told.contains(row)), "{told:?}");
+    // Where one image stands at several places, those that have no counterpart, on either side.
+    scene.write(&[("staging/other/web.yaml", &scene.world.deployment("acme/web:1.5.0"))], 4);
+    let alone = (
+        format!("acme/web stands here in staging of {url} and at no such place in prod"),
+        format!("{url}:staging/other/web.yaml"),
+        true,
+    );
+    assert!(notes(&listed).contains(&alone), "{:?}", notes(&listed));
+    // Without the operator's word nobody looks there.
+    assert_eq!(notes(&[]), []);
+}
+
+#[test]
 fn one_environment_of_several_before_is_enough_where_that_is_asked_for() {
     let world = World::with_web(&["1.4.0", "1.5.0", "1.6.0"]);
     let host = world.registry.host();
@@ -311,6 +361,45 @@ fn one_environment_of_several_before_is_enough_where_that_is_asked_for() {
     write(&there, "asia/web.yaml", "1.6.0", 4);
     assert_eq!(to("2026-01-05T12:00:00Z"), "1.5.0");
     assert_eq!(to("2026-01-06T12:00:00Z"), "1.6.0");
+    // Every way is told, with its gates, and why it counts or does not.
+    let explain = |at: &str, output: &str| {
+        here.git(&["pull", "--quiet", "--ff-only", "origin", "main"]);
+        let folder = here.folder.display().to_string();
+        let further = ["-C", &folder, "--service", &service, "--output", output, "--at", at];
+        world.tagboat(&[&["explain", "web"], &further[..]].concat()).ended(0)
+    };
+    let ways = |at: &str| {
+        let told = explain(at, "json").json();
+        let rows = told["explanations"].as_array().unwrap().clone();
+        let prod = rows.into_iter().find(|row| row["environment"] == "prod").unwrap();
+        let told = |way: &Value| {
+            let states = way["gates"].as_array().unwrap().iter().map(|gate| gate["state"].as_str().unwrap());
+            let gates = states.collect::<Vec<_>>().join(" ");
+            let next = way["next"].as_str().unwrap_or("nothing");
+            let (counts, reason) = (&way["counts"], way["reason"].as_str().unwrap());
+            format!("{next} {gates} {counts} {}", reason.replace(&url, "URL"))
+        };
+        prod["ways"].as_array().unwrap().iter().map(told).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        ways("2026-01-05T12:00:00Z"),
+        [
+            "nothing  false nothing newer runs there",
+            "1.5.0 pass true it is open",
+            "1.6.0 wait false the way by us is open",
+        ]
+    );
+    assert_eq!(
+        ways("2026-01-06T12:00:00Z")[1..],
+        [
+            "1.5.0 pass false the way by asia of URL brings something newer, no later",
+            "1.6.0 pass true it is open, and of the open ways no other one brings anything newer",
+        ]
+    );
+    let text = words(&explain("2026-01-05T12:00:00Z", "text").out);
+    assert!(text.contains("way: by us, 1.5.0 counts: it is open way: by asia of "), "{text}");
+    assert!(text.contains("does not count: the way by us is open soak waits until 2026-01-06T12:00:00Z"), "{text}");
+    assert!(text.contains("way: by eu, nothing does not count: nothing newer runs there"), "{text}");
     // What was taken back in any of them stays, whichever way it would come.
     write(&here, "eu/web.yaml", "1.6.0", 7);
     write(&here, "eu/web.yaml", "1.4.0", 8);

@@ -287,6 +287,7 @@ pub(super) fn explanation() -> Explanation {
         reason: None,
         earliest: Some("2026-11-21T09:00:00Z".parse().unwrap()),
         watch: None,
+        ways: Vec::new(),
     }
 }
 

@@ -122,7 +122,16 @@ fn not_refused(world: &World, pulls: &[Pull], head: &BranchName, commit: &Commit
             is_no_news(&brings, &pull.told) || stands
         }
     };
-    let newest = pulls.iter().rposition(|pull| pull.head == *head && stood(pull));
+    // Who refuses a version has not refused to go back to it from something worse, and the other way round.
+    let way = |commit: &CommitId| Way::of(&world.git.commit(commit).message);
+    let goes_back = way(commit) == Way::Return;
+    let from = |of: &Step| brings.iter().find(|step| (step.environment, step.image) == (of.environment, of.image));
+    let is_same_way = |pull: &Pull| {
+        let mut brought = pull.brought.iter();
+        (way(&pull.commit) == Way::Return) == goes_back
+            && (!goes_back || brought.all(|step| from(step).is_none_or(|own| own.from == step.from)))
+    };
+    let newest = pulls.iter().rposition(|pull| pull.head == *head && is_same_way(pull) && stood(pull));
     let refused = newest.filter(|index| {
         let pull = &pulls[*index];
         pull.state == State::Closed
