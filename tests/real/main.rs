@@ -5,6 +5,7 @@
 #[expect(dead_code, reason = "it is the support of the other tests, of which these need a part")]
 #[path = "../it/support/authority.rs"]
 mod authority;
+mod notified;
 mod program;
 mod registry;
 mod support;

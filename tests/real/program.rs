@@ -63,7 +63,7 @@ fn hand_on(mut client: TcpStream, behind: &str, kept: &Mutex<Vec<String>>) -> st
 }
 
 #[expect(clippy::disallowed_methods, reason = "these tests are about real programs")]
-fn command(program: &str, home: &Path) -> Command {
+pub(crate) fn command(program: &str, home: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_clear().stdin(Stdio::null()).env("PATH", std::env::var_os("PATH").unwrap_or_default());
     for (name, value) in [("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_CONFIG_GLOBAL", "/dev/null")] {
@@ -77,13 +77,13 @@ fn command(program: &str, home: &Path) -> Command {
 }
 
 /// A bare repository, and the program with a home of its own.
-struct Scene {
-    folder: TempDir,
+pub(crate) struct Scene {
+    pub(crate) folder: TempDir,
 }
 
 impl Scene {
     /// Makes the repository, its branch `main` with these files.
-    fn with(files: &[(&str, String)]) -> Self {
+    pub(crate) fn with(files: &[(&str, String)]) -> Self {
         let scene = Self { folder: tempfile::tempdir().unwrap() };
         for (path, text) in files {
             let path = scene.folder.path().join("work").join(path);
@@ -99,7 +99,7 @@ impl Scene {
     }
 
     /// Runs `git` and returns the bytes that it printed.
-    fn git(&self, arguments: &[&str]) -> Vec<u8> {
+    pub(crate) fn git(&self, arguments: &[&str]) -> Vec<u8> {
         let output =
             command("git", self.folder.path()).args(arguments).current_dir(self.folder.path()).output().unwrap();
         assert!(output.status.success(), "git {arguments:?}: {output:?}");
@@ -122,7 +122,7 @@ impl Scene {
     }
 }
 
-fn config(host: &str, pin: &str) -> String {
+pub(crate) fn config(host: &str, pin: &str) -> String {
     format!(
         "version: 1
 images:
@@ -141,7 +141,7 @@ images:
 }
 
 /// A manifest as nobody would generate it, with what a tag or digest is replaced by.
-fn manifest(host: &str, web: &str) -> String {
+pub(crate) fn manifest(host: &str, web: &str) -> String {
     format!(
         "\u{feff}# größe\r\napiVersion: apps/v1\nkind: Deployment\nspec: {{template: {{spec: {{containers: [\n  {{name: web,   image: \"{host}/acme/web:{web}\"}}, # ours\n\t \n  ]}}}}}}"
     )

@@ -41,11 +41,13 @@ pub(crate) struct Kind<'a> {
     /// The registry that it is a pull-through cache of. That one has to be open: `docker-registry` 2.8 shows an
     /// upstream no user and password, only tokens.
     pub(crate) upstream: Option<&'a DockerRegistry>,
+    /// Where it tells of what is pushed, and the secret that it shows there.
+    pub(crate) notifies: Option<(&'a str, &'a str)>,
 }
 
 impl Default for Kind<'_> {
     fn default() -> Self {
-        Self { login: Login::Open, tls: None, delete: false, upstream: None }
+        Self { login: Login::Open, tls: None, delete: false, upstream: None, notifies: None }
     }
 }
 
@@ -90,6 +92,12 @@ impl DockerRegistry {
         );
         if let Some(upstream) = kind.upstream {
             writeln!(config, "proxy: {{remoteurl: \"{}://{}\"}}", upstream.scheme, upstream.host).unwrap();
+        }
+        if let Some((url, secret)) = kind.notifies {
+            let headers = format!("headers: {{Authorization: [Bearer {secret}]}}");
+            let endpoint =
+                format!("{{name: tagboat, url: \"{url}\", {headers}, timeout: 1s, threshold: 5, backoff: 1s}}");
+            writeln!(config, "notifications: {{endpoints: [{endpoint}]}}").unwrap();
         }
         if kind.login == Login::Htpasswd {
             let file = folder.path().join("htpasswd");
