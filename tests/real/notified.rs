@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::program::{Scene, command, config, manifest};
 use crate::support::{DockerRegistry, Kind};
@@ -71,11 +71,11 @@ impl Service {
         Self { child, lines }
     }
 
-    /// Waits for a line that fits, a minute for each before it at most.
+    /// Waits for a line that fits, for a minute at most.
     fn wait(&self, message: &str, fits: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
-        let mut seen = Vec::new();
+        let (mut seen, ends) = (Vec::new(), Instant::now() + Duration::from_secs(60));
         loop {
-            let line = self.lines.recv_timeout(Duration::from_secs(60));
+            let line = self.lines.recv_timeout(ends.saturating_duration_since(Instant::now()));
             let line = line.unwrap_or_else(|error| panic!("no line `{message}`: {error}: {seen:#?}"));
             if line["message"] == message && fits(&line) {
                 return line;
