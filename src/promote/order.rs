@@ -1,6 +1,6 @@
 //! What a person orders: which version is the one before, and which gates stand in the way of one at once.
 //!
-//! Entry points: [`version_before`] and [`gates`]. Pure over what was observed.
+//! Entry points: [`ways_back`] and [`gates`]. Pure over what was observed.
 
 use std::collections::BTreeSet;
 
