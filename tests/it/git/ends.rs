@@ -1,8 +1,6 @@
 //! The end of a pass, as Git sees it: transfers that trickle, programs that hang, and folders that others use.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
 use std::time::Duration;
 
 use tagboat::clock::PassEnd;
@@ -12,6 +10,7 @@ use tagboat::git::{GitError, Remote as _};
 use tokio::time::Instant;
 
 use crate::git::{edit, main_branch, now, plan};
+use crate::support::git_server::trickling;
 use crate::support::repository::{Scratch, environment, executable};
 
 fn ends_after(milliseconds: u64) -> PassEnd {
@@ -22,26 +21,6 @@ fn ends_after(milliseconds: u64) -> PassEnd {
 fn assert_over(error: &GitError) {
     let GitError::Unreachable(reason) = error else { panic!("{error:?}") };
     assert!(reason.starts_with("the time limit of one pass, "), "{reason}");
-}
-
-/// Answers the first question of a fetch for ever, byte by byte, and returns the URL.
-fn trickling() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/acme.git", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().map_while(Result::ok) {
-            drop(stream.read(&mut [0; 4096]));
-            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-advertisement\r\n\r\n\
-                        001e# service=git-upload-pack\n0000fff0";
-            let mut sent = stream.write_all(head.as_bytes());
-            // A byte for each moment in which the client has not hung up.
-            drop(stream.set_read_timeout(Some(Duration::from_millis(20))));
-            while sent.is_ok() && stream.read(&mut [0; 1]).is_err() {
-                sent = stream.write_all(b"0");
-            }
-        }
-    });
-    url
 }
 
 #[test]

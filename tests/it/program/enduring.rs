@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::program::serve::{Service, row, with_hooks};
 use crate::program::{World, commits};
-use crate::support::git_server::{GitServer, Rules};
+use crate::support::git_server::{GitServer, Rules, trickling};
 use crate::support::repository::Repository;
 
 /// Makes pipes that a hook of a repository tells and waits at: where the pass that pushes stands is known.
@@ -346,21 +346,7 @@ fn a_pass_whose_time_is_up_after_its_push_has_landed_is_followed_by_one_that_loo
 #[test]
 fn a_git_server_that_trickles_holds_its_pass_no_longer_than_its_time() {
     let world = World::with_web(&["1.4.0", "1.5.0"]);
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/acme.git", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().map_while(Result::ok) {
-            drop(stream.read(&mut [0; 4096]));
-            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-advertisement\r\n\r\n\
-                        001e# service=git-upload-pack\n0000fff0";
-            let mut sent = stream.write_all(head.as_bytes());
-            // A byte for each moment in which the client has not hung up.
-            drop(stream.set_read_timeout(Some(Duration::from_millis(20))));
-            while sent.is_ok() && stream.read(&mut [0; 1]).is_err() {
-                sent = stream.write_all(b"0");
-            }
-        }
-    });
+    let url = trickling();
     let configuration = format!("schedule: every 1h\nlimits: {{passTime: 1s}}\nrepositories:\n- url: {url}\n");
     let told = Service::start(&world, &configuration).wait("pass");
     assert_eq!(told["result"], "failed", "{told}");

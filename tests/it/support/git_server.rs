@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -164,4 +166,24 @@ fn from_cgi(output: &[u8]) -> Response<Body> {
         }
     }
     answer
+}
+
+/// Answers the first question of a fetch for ever, byte by byte, and returns the URL.
+pub(crate) fn trickling() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/acme.git", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            drop(stream.read(&mut [0; 4096]));
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-advertisement\r\n\r\n\
+                        001e# service=git-upload-pack\n0000fff0";
+            let mut sent = stream.write_all(head.as_bytes());
+            // A byte for each moment in which the client has not hung up.
+            drop(stream.set_read_timeout(Some(Duration::from_millis(20))));
+            while sent.is_ok() && stream.read(&mut [0; 1]).is_err() {
+                sent = stream.write_all(b"0");
+            }
+        }
+    });
+    url
 }
