@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use tagboat::git::Remote;
 use tagboat::manifest::Limits;
 use tagboat::model::environment::BranchName;
-use tagboat::model::outcome::Outcome;
+use tagboat::model::outcome::{Finding, Outcome};
 use tagboat::pass::elsewhere::Neighbour;
 use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::Mode;
@@ -201,6 +201,6 @@ async fn a_check_reads_each_file_of_another_repository_once() {
     let beside = (&branches, &others);
     let findings = check::check(&config, Some(".tagboat.yaml"), &*viewed.files, &cache, &limits, past, beside).unwrap();
     assert_eq!(other.reads.load(Ordering::Relaxed) - before, 3, "its configuration and two manifests");
-    let told: Vec<_> = findings.iter().filter(|one| one.rule == "only-in-one").map(|one| one.place()).collect();
+    let told: Vec<_> = findings.iter().filter(|one| one.rule == "only-in-one").map(Finding::place).collect();
     assert_eq!(told, [Some(format!("{url}:staging/b/web.yaml"))], "{findings:?}");
 }
