@@ -30,7 +30,7 @@ const MAX_MERGED: usize = 20;
 const TREE_CACHE: usize = 8 << 20;
 
 /// How many files a comparison names at most that is kept.
-const MAX_KEPT: usize = 256;
+const MAX_KEPT: usize = 64;
 
 /// How many comparisons are kept at most: as many as commits are ever read.
 const MOST_KEPT: usize = 2_000;
