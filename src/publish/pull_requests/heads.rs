@@ -144,7 +144,22 @@ fn judge(
     let (tip, undone) = (head.tip.clone(), head.undone.iter().map(|message| Told::by(message)).collect());
     let has_own = is_made_by(entry, own)
         || matches!(&head.beneath, Beneath::Commits(beneath) if beneath.iter().any(|entry| is_made_by(entry, own)));
-    Ok(HeadBranch { name, tip, key, images, told, undone, is_own, has_own, is_order, is_return, is_fresh, is_on_tip })
+    let files = head.step.changed.iter().map(|changed| changed.path.clone()).collect();
+    Ok(HeadBranch {
+        name,
+        tip,
+        key,
+        images,
+        files,
+        told,
+        undone,
+        is_own,
+        has_own,
+        is_order,
+        is_return,
+        is_fresh,
+        is_on_tip,
+    })
 }
 
 /// Whether Tagboat made a commit: it names what moves, and who made it, or, where a forge put its own name there, the tree that

@@ -14,7 +14,7 @@ use crate::publish::pull_requests::statuses::{not_asked_now, of_order_now};
 use crate::publish::pull_requests::{Course, Desired, Standing, Step, Unsure, images};
 
 /// Returns what takes the place of a head branch that nobody wants any more: what stands for one of its images in its environment, or,
-/// where that is no more, in the one that has begun to propose it.
+/// where that is no more, in the one that has its files now.
 pub(super) fn successor<'a>(
     head: Option<&HeadBranch>,
     environment: Option<&EnvironmentName>,
@@ -24,11 +24,11 @@ pub(super) fn successor<'a>(
     let stands = |course: &Course| {
         matches!(course.action, Action::Opened | Action::Updated | Action::Unchanged | Action::Enqueued)
     };
-    let is_there = |wanted: &Desired, course: &Course| match environment {
-        Some(environment) => stands(course) && wanted.environment == *environment,
-        None => course.action == Action::Opened,
+    let is_there = |wanted: &Desired| match environment {
+        Some(environment) => wanted.environment == *environment,
+        None => wanted.commit.files.iter().any(|edit| head.files.contains(&edit.file)),
     };
-    let mut there = desired.iter().zip(courses).filter(|(wanted, course)| is_there(wanted, course));
+    let mut there = desired.iter().zip(courses).filter(|(wanted, course)| stands(course) && is_there(wanted));
     let shares = |wanted: &Desired| !images(&wanted.commit.plan.message).is_disjoint(&head.images);
     there.find(|(wanted, _)| shares(wanted)).map(|(wanted, _)| wanted)
 }
