@@ -13,7 +13,7 @@ use crate::git::GitError;
 use crate::manifest;
 use crate::model::environment::{BranchName, EnvironmentName};
 use crate::model::file::RepoPath;
-use crate::model::history::Timeline;
+use crate::model::history::{Shift, Timeline};
 use crate::model::hold::Hold;
 use crate::model::image::{Ambiguous, ImageName, Written};
 use crate::model::record::{Delivery, Entry, History, Kind, LATELY};
@@ -101,9 +101,18 @@ impl From<GitError> for RecordError {
 pub fn history(ledger: &Ledger<'_>, asked: &Asked) -> Result<History, RecordError> {
     let looked = complete(ledger)?;
     let environments = asked.environment.as_ref().map(|name| with_those_before(ledger, name));
-    let is_enough = |told: &Told| asked.since.is_some_and(|since| told.oldest < since);
+    let is_shown = |name: &EnvironmentName, shift: &Shift| {
+        asked.since.is_none_or(|since| since <= shift.time) && asked.environment.as_ref().is_none_or(|own| own == name)
+    };
+    // What something was may be told by what lies further back than it.
+    let is_enough = |told: &Told| {
+        asked.since.is_some_and(|since| told.oldest < since)
+            && known(ledger, &looked.sites, told, |known| {
+                record::is_settled(known, &|name, _, shift| is_shown(name, shift))
+            })
+    };
     let told = read(ledger, &looked, &Asking::All(environments), &is_enough)?;
-    let mut entries = entries(ledger, &told);
+    let mut entries = entries(ledger, &looked.sites, &told);
     entries.extend(held(&told.rewritten));
     record::sort(&mut entries, &ledger.config.environments);
     // Also of what stands nowhere any more.
@@ -115,7 +124,7 @@ pub fn history(ledger: &Ledger<'_>, asked: &Asked) -> Result<History, RecordErro
             && image.as_ref().is_none_or(|image| entry.image == *image)
             && asked.environment.as_ref().is_none_or(|name| entry.environment.as_ref().is_none_or(|own| own == name))
     });
-    let is_cut = !told.whole && asked.since.is_none_or(|since| told.oldest >= since);
+    let is_cut = !told.whole && !is_enough(&told);
     Ok(History { entries, cut: is_cut.then_some(told.oldest), is_shallow: told.is_shallow })
 }
 
@@ -131,6 +140,7 @@ pub fn delivery(ledger: &Ledger<'_>, from: Timestamp, to: Timestamp) -> Result<D
     // A version that came here in the period may have come to the first environment long before.
     let is_known = |told: &Told| {
         told.oldest < from
+            && is_counted_for_good(ledger, &looked, told, &in_period)
             && told.timelines.iter().all(|((name, image), timeline)| {
                 let later = environments.named(name).is_some_and(|environment| !environment.after.is_empty());
                 let brought = timeline.shifts.iter().filter(|shift| in_period(shift.time));
@@ -141,8 +151,8 @@ pub fn delivery(ledger: &Ledger<'_>, from: Timestamp, to: Timestamp) -> Result<D
             })
     };
     let told = read(ledger, &looked, &Asking::All(None), &is_known)?;
-    let entries = entries(ledger, &told);
-    let is_cut = !told.whole && told.oldest >= from;
+    let entries = entries(ledger, &looked.sites, &told);
+    let is_cut = !told.whole && !is_known(&told);
     Ok(Delivery {
         from,
         to,
@@ -150,6 +160,25 @@ pub fn delivery(ledger: &Ledger<'_>, from: Timestamp, to: Timestamp) -> Result<D
         cut: is_cut.then_some(told.oldest),
         is_shallow: told.is_shallow,
     })
+}
+
+/// Whether nothing older would tell otherwise what came in a period and what became of that since.
+fn is_counted_for_good(
+    ledger: &Ledger<'_>,
+    looked: &Looked<'_>,
+    told: &Told,
+    in_period: &dyn Fn(Timestamp) -> bool,
+) -> bool {
+    let oldest = |timeline: &Timeline| {
+        let brought = timeline.shifts.iter().rev().find(|shift| in_period(shift.time));
+        brought.map(|shift| shift.word.depth)
+    };
+    let oldest: BTreeMap<_, usize> =
+        told.timelines.iter().filter_map(|(key, timeline)| Some((key.clone(), oldest(timeline)?))).collect();
+    let is_meant = |name: &EnvironmentName, image: &ImageName, shift: &Shift| {
+        oldest.get(&(name.clone(), image.clone())).is_some_and(|oldest| shift.word.depth <= *oldest)
+    };
+    known(ledger, &looked.sites, told, |known| record::is_settled(known, &is_meant))
 }
 
 /// Whether it is known when a value came to another environment than this one.
@@ -331,8 +360,8 @@ fn of_ground(asking: &Asking, config: &Repository, branch: Option<&BranchName>) 
 }
 
 /// Tells what happened in the newest commits, newest first.
-pub(super) fn lately(ledger: &Ledger<'_>, told: &Told) -> Vec<Entry> {
-    let mut entries = entries(ledger, told);
+pub(super) fn lately(ledger: &Ledger<'_>, sites: &[Site], told: &Told) -> Vec<Entry> {
+    let mut entries = entries(ledger, sites, told);
     entries.extend(held(&told.rewritten));
     entries.retain(|entry| entry.depth < LATELY);
     record::sort(&mut entries, &ledger.config.environments);
@@ -340,14 +369,25 @@ pub(super) fn lately(ledger: &Ledger<'_>, told: &Told) -> Vec<Entry> {
     entries
 }
 
-fn entries(ledger: &Ledger<'_>, told: &Told) -> Vec<Entry> {
+fn entries(ledger: &Ledger<'_>, sites: &[Site], told: &Told) -> Vec<Entry> {
+    known(ledger, sites, told, record::entries)
+}
+
+/// Judges by what history tells beside what stands now.
+fn known<T>(ledger: &Ledger<'_>, sites: &[Site], told: &Told, judge: impl FnOnce(&Known<'_>) -> T) -> T {
+    let environments = &ledger.config.environments;
+    let mut runs = Runs::new();
+    for site in sites {
+        if let Some(environment) = environments.of(site.branch.as_ref(), site.file.as_str())
+            && let Some(image) = &site.image
+        {
+            runs.entry((environment.name.clone(), image.clone())).or_default().insert(site.value.clone());
+        }
+    }
     let is_lowered =
         |timeline: &Timeline, index, left: &Value, came: &Value| decide::past::is_lower(came, left, timeline, index);
-    record::entries(&Known {
-        environments: &ledger.config.environments,
-        timelines: &told.timelines,
-        is_lowered: &is_lowered,
-    })
+    let Told { timelines, whole, .. } = told;
+    judge(&Known { environments, timelines, runs: &runs, whole: *whole, is_lowered: &is_lowered })
 }
 
 /// Tells what was held and released, from the file of holds itself: people edit it, too.
