@@ -25,7 +25,7 @@ use crate::pass::elsewhere::{self, Looking, Others, Survey};
 use crate::pass::grounds::{self, Looked, Seen, Sight};
 use crate::pass::view::Branches;
 use crate::promote::drift::{self, Comparing, Drift, Runs, Standing};
-use crate::promote::figures::figures;
+use crate::promote::figures::{figures, is_traced};
 use crate::promote::matching::Matching;
 use crate::promote::record::{self, Known};
 use crate::{decide, promote};
@@ -139,16 +139,10 @@ pub fn delivery(ledger: &Ledger<'_>, from: Timestamp, to: Timestamp) -> Result<D
     let in_period = |time: Timestamp| from <= time && time < to;
     // A version that came here in the period may have come to the first environment long before.
     let is_known = |told: &Told| {
-        told.oldest < from
-            && is_counted_for_good(ledger, &looked, told, &in_period)
-            && told.timelines.iter().all(|((name, image), timeline)| {
-                let later = environments.named(name).is_some_and(|environment| !environment.after.is_empty());
-                let brought = timeline.shifts.iter().filter(|shift| in_period(shift.time));
-                !later
-                    || brought
-                        .flat_map(|shift| shift.to.difference(&shift.from))
-                        .all(|value| seen(told, name, image, value))
-            })
+        told.oldest < from && is_counted_for_good(ledger, &looked, told, &in_period) && {
+            let entries = entries(ledger, &looked.sites, told);
+            is_traced(environments, &entries, &told.timelines, (from, to))
+        }
     };
     let told = read(ledger, &looked, &Asking::All(None), &is_known)?;
     let entries = entries(ledger, &looked.sites, &told);
@@ -179,13 +173,6 @@ fn is_counted_for_good(
         oldest.get(&(name.clone(), image.clone())).is_some_and(|oldest| shift.word.depth <= *oldest)
     };
     known(ledger, &looked.sites, told, |known| record::is_settled(known, &is_meant))
-}
-
-/// Whether it is known when a value came to another environment than this one.
-fn seen(told: &Told, name: &EnvironmentName, image: &ImageName, value: &Value) -> bool {
-    told.timelines
-        .iter()
-        .any(|((other, own), timeline)| other != name && own == image && timeline.brought(value).is_some())
 }
 
 /// Finds the environments that differ from what promotion would have brought.

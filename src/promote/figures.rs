@@ -1,6 +1,6 @@
 //! Delivery figures from the record: how often, how fast, how often in vain, and how soon mended.
 //!
-//! The entry point is [`figures`]. Pure. The definitions stand in `docs/promotion.md`, and beside each function here.
+//! Entry points: [`figures`], and [`is_traced`], which says whether history was read far enough for them. Pure. The definitions stand in `docs/promotion.md`, and beside each function here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,9 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::model::commit::CommitId;
 use crate::model::environment::{Environment, EnvironmentName, Environments};
-use crate::model::history::Timeline;
+use crate::model::history::{Shift, Timeline};
 use crate::model::image::ImageName;
 use crate::model::record::{Entry, Figures, Kind, Spread};
+use crate::model::site::Value;
 use crate::promote::candidates::ancestors;
 use crate::promote::drift::is_same;
 
@@ -33,11 +34,7 @@ pub fn figures(
         .map(|environment| {
             let own: Vec<&Entry> =
                 entries.iter().filter(|entry| entry.environment.as_ref() == Some(&environment.name)).collect();
-            let brought: Vec<&Entry> = own
-                .iter()
-                .copied()
-                .filter(|entry| from <= entry.time && entry.time < to && is_deployment(entry))
-                .collect();
+            let brought: Vec<&Entry> = own.iter().copied().filter(|entry| is_brought_in(entry, (from, to))).collect();
             let deployments: BTreeSet<&CommitId> = brought.iter().map(|entry| &entry.commit).collect();
             let lead: Vec<SignedDuration> =
                 brought.iter().filter_map(|entry| lead_time(environments, environment, timelines, entry)).collect();
@@ -62,6 +59,24 @@ pub fn figures(
         .collect()
 }
 
+/// Whether it is known when each version that came in a period had come to the first environments, whatever lies further back.
+pub fn is_traced(
+    environments: &Environments,
+    entries: &[Entry],
+    timelines: &BTreeMap<(EnvironmentName, ImageName), Timeline>,
+    period: (Timestamp, Timestamp),
+) -> bool {
+    entries.iter().filter(|entry| is_brought_in(entry, period)).all(|entry| {
+        let environment = entry.environment.as_ref().and_then(|name| environments.named(name));
+        let mut first = environment.into_iter().flat_map(|environment| first_before(environment, environments));
+        first.all(|first| arrival(environments, first, timelines, entry).is_some())
+    })
+}
+
+fn is_brought_in(entry: &Entry, (from, to): (Timestamp, Timestamp)) -> bool {
+    from <= entry.time && entry.time < to && is_deployment(entry)
+}
+
 fn ratio(part: usize, whole: usize) -> f64 {
     let number = |count: usize| u32::try_from(count).map_or(f64::from(u32::MAX), f64::from);
     number(part) / number(whole)
@@ -73,24 +88,46 @@ fn is_deployment(entry: &Entry) -> bool {
     moves && matches!(entry.kind, Kind::Update | Kind::Promotion | Kind::Hotfix | Kind::Manual)
 }
 
-/// Returns how long a version took from the first environment that had it to this one.
+/// Returns how long a version took from the first environment to this one: from when it came there last, not after it came here.
+/// Of several first environments, the one counts to which it came the earliest.
 ///
-/// None in a first environment, and for what was in no environment before.
+/// None in a first environment, and for what was in none before.
 fn lead_time(
     environments: &Environments,
     environment: &Environment,
     timelines: &BTreeMap<(EnvironmentName, ImageName), Timeline>,
     entry: &Entry,
 ) -> Option<SignedDuration> {
-    let value = entry.to.as_ref()?;
-    let first = |name: &&EnvironmentName| environments.named(name).is_some_and(|before| before.after.is_empty());
-    let came = ancestors(environment, environments).into_iter().filter(first).filter_map(|name| {
-        let timeline = timelines.get(&(name.clone(), entry.image.clone()))?;
-        let shifts = timeline.shifts.iter().filter(|shift| shift.time <= entry.time);
-        let shift = shifts.rev().find(|shift| shift.to.contains(value) && !shift.from.contains(value))?;
-        Some(shift.time)
-    });
+    let first = first_before(environment, environments);
+    let came = first.into_iter().filter_map(|first| arrival(environments, first, timelines, entry));
     Some(entry.time.duration_since(came.min()?))
+}
+
+/// Returns the environments without one before them from which versions come to this one.
+fn first_before<'a>(environment: &'a Environment, environments: &'a Environments) -> Vec<&'a Environment> {
+    let before = ancestors(environment, environments).into_iter().filter_map(|name| environments.named(name));
+    before.filter(|before| before.after.is_empty()).collect()
+}
+
+/// Returns when a version came to a first environment the last time before it came as an entry tells. On one line the order of
+/// commits says what was before, whatever their clocks say.
+fn arrival(
+    environments: &Environments,
+    first: &Environment,
+    timelines: &BTreeMap<(EnvironmentName, ImageName), Timeline>,
+    entry: &Entry,
+) -> Option<Timestamp> {
+    let value = entry.to.as_ref()?;
+    let branch = |name| environments.named(name).and_then(|environment| environment.branch.as_ref());
+    let is_one_line = first.branch.as_ref() == entry.environment.as_ref().and_then(branch);
+    let is_before = |shift: &Shift| match is_one_line {
+        true => entry.depth <= shift.word.depth,
+        false => shift.time <= entry.time,
+    };
+    let has = |values: &BTreeSet<Value>| values.iter().any(|other| is_same(other, value));
+    let timeline = timelines.get(&(first.name.clone(), entry.image.clone()))?;
+    let mut before = timeline.shifts.iter().filter(|shift| is_before(shift));
+    before.find(|shift| has(&shift.to) && !has(&shift.from)).map(|shift| shift.time)
 }
 
 /// Returns how long a version took from its publication to this environment: its push, else its creation, as the trailer of

@@ -129,3 +129,20 @@ fn a_version_that_nobody_moved_since_stood_there_all_the_time_also_where_a_clone
     let ran = story.world.tagboat(&["history", "--environment", "prod", "-C", &folder, "--output", "csv"]).ended(0);
     assert!(ran.out.contains(",1.3.0,1.4.0,promotion,"), "{ran:?}");
 }
+
+#[test]
+fn a_lead_time_counts_from_the_last_arrival_before_however_far_back_the_period_begins() {
+    for (dev, hours) in [
+        // It was taken back there at first.
+        (vec![(10, "dev/web=1.5.0"), (20, "dev/web=1.4.0"), (200, "dev/web=1.5.0")], 50),
+        // It had been left for a newer one.
+        (vec![(10, "dev/web=1.5.0"), (20, "dev/web=1.6.0")], 240),
+    ] {
+        let begin = [(0, "dev/web=1.4.0 prod/web=1.4.0")];
+        let end = [(250, "prod/web=1.5.0"), (252, "dev/web=1.7.0"), (254, "dev/web=1.5.0")];
+        let story = Story::new(&[&begin, dev.as_slice(), &end].concat());
+        for from in [1, 30, 245] {
+            assert_eq!(story.figures("prod", from, 256), (1, Some(hours), Some(0.0), None), "{dev:?} {from}");
+        }
+    }
+}
