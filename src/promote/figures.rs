@@ -8,10 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::model::commit::CommitId;
 use crate::model::environment::{Environment, EnvironmentName, Environments};
+use crate::model::history::places::Change;
 use crate::model::history::{Shift, Timeline};
 use crate::model::image::ImageName;
 use crate::model::record::{Entry, Figures, Kind, Spread};
-use crate::model::site::Value;
+use crate::model::site::{Spot, Value};
 use crate::promote::candidates::ancestors;
 use crate::promote::drift::is_same;
 
@@ -39,9 +40,14 @@ pub fn figures(
             let lead: Vec<SignedDuration> =
                 brought.iter().filter_map(|entry| lead_time(environments, environment, timelines, entry)).collect();
             let dated: Vec<SignedDuration> = brought.iter().filter_map(|entry| from_image(timelines, entry)).collect();
+            let taken: BTreeSet<Step<'_>> =
+                own.iter().filter(|entry| entry.kind == Kind::Rollback).filter_map(|entry| step(entry)).collect();
             let restored: Vec<(&CommitId, SignedDuration)> = brought
                 .iter()
-                .filter_map(|entry| Some((&entry.commit, restored(&own, entry)?.duration_since(entry.time))))
+                .filter_map(|entry| {
+                    let timeline = timelines.get(&(environment.name.clone(), entry.image.clone()))?;
+                    Some((&entry.commit, restored(timeline, &taken, entry)?.duration_since(entry.time)))
+                })
                 .collect();
             let failed: BTreeSet<&CommitId> = restored.iter().map(|(commit, _)| *commit).collect();
             let count = deployments.len();
@@ -142,12 +148,47 @@ fn from_image(timelines: &BTreeMap<(EnvironmentName, ImageName), Timeline>, entr
     Some(entry.time.duration_since(published).max(SignedDuration::ZERO))
 }
 
-/// Returns when a version that came was taken back, before any other version took its place.
-fn restored(own: &[&Entry], brought: &Entry) -> Option<Timestamp> {
-    let is_next =
-        |entry: &&&Entry| entry.depth < brought.depth && entry.image == brought.image && entry.from == brought.to;
-    let left = own.iter().rev().find(is_next)?;
-    (left.kind == Kind::Rollback).then_some(left.time)
+/// One version in the place of another one, with the commit and the image.
+type Step<'a> = (&'a CommitId, &'a ImageName, &'a Value, &'a Value);
+
+fn step(entry: &Entry) -> Option<Step<'_>> {
+    Some((&entry.commit, &entry.image, entry.from.as_ref()?, entry.to.as_ref()?))
+}
+
+/// Returns when a version that came was taken back at any of the places to which it came, before any other version took its
+/// place there; the last time, where several places went back one after another.
+fn restored(timeline: &Timeline, taken: &BTreeSet<Step<'_>>, brought: &Entry) -> Option<Timestamp> {
+    let value = brought.to.as_ref()?;
+    let at = timeline.shifts.iter().position(|shift| shift.commit == brought.commit)?;
+    let is_it = |change: &&Change| change.to == brought.to && change.from == brought.from;
+    // A digest that is only written beside a tag leaves it the version that it was.
+    let mut standing: BTreeMap<&Spot, &Value> = BTreeMap::new();
+    for change in timeline.shifts[at].changes.iter().filter(is_it) {
+        standing.extend(change.spots.iter().map(|spot| (spot, value)));
+    }
+    let mut last = None;
+    for shift in timeline.shifts[..at].iter().rev() {
+        for change in &shift.changes {
+            // The smaller of both is gone through.
+            let touched: Vec<&Spot> = if change.spots.len() < standing.len() {
+                change.spots.iter().filter(|spot| standing.contains_key(spot)).collect()
+            } else {
+                standing.keys().copied().filter(|spot| change.spots.contains(*spot)).collect()
+            };
+            for spot in touched {
+                let Some(left) = standing.remove(spot).filter(|left| change.from.as_ref() == Some(*left)) else {
+                    continue;
+                };
+                let Some(came) = &change.to else { continue };
+                if is_same(left, came) {
+                    standing.insert(spot, came);
+                } else if taken.contains(&(&shift.commit, &brought.image, left, came)) {
+                    last = Some(shift.time);
+                }
+            }
+        }
+    }
+    last
 }
 
 /// Returns median and 90th percentile by the nearest rank: always one of the durations themselves.

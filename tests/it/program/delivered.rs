@@ -146,3 +146,24 @@ fn a_lead_time_counts_from_the_last_arrival_before_however_far_back_the_period_b
         }
     }
 }
+
+#[test]
+fn a_failure_is_laid_to_what_came_to_the_place_that_went_back() {
+    let both = |tag: &str| format!("prod/shop={tag} prod/blog={tag}");
+    let (old, new) = (both("1.4.0"), both("1.5.0"));
+    // The other place had gone on before.
+    let story = Story::new(&[(0, &old), (48, &new), (72, "prod/shop=1.6.0"), (96, "prod/blog=1.4.0")]);
+    assert_eq!(story.figures("prod", 24, 120), (2, None, Some(0.5), Some(48)));
+    // What went back had come to its place long before.
+    let story = Story::new(&[
+        (0, "prod/shop=1.4.0 prod/blog=1.3.0"),
+        (10, "prod/blog=1.5.0"),
+        (48, "prod/shop=1.5.0"),
+        (72, "prod/blog=1.4.0"),
+    ]);
+    assert_eq!(story.figures("prod", 24, 120), (1, None, Some(0.0), None));
+    assert_eq!(story.figures("prod", 1, 24), (1, None, Some(1.0), Some(62)));
+    // Places that go back one after another: it is mended when all have.
+    let story = Story::new(&[(0, &old), (48, &new), (72, "prod/shop=1.4.0"), (96, "prod/blog=1.4.0")]);
+    assert_eq!(story.figures("prod", 24, 120), (1, None, Some(1.0), Some(48)));
+}
