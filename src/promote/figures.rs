@@ -46,7 +46,7 @@ pub fn figures(
                 .iter()
                 .filter_map(|entry| {
                     let timeline = timelines.get(&(environment.name.clone(), entry.image.clone()))?;
-                    Some((&entry.commit, restored(timeline, &taken, entry)?.duration_since(entry.time)))
+                    Some((&entry.commit, elapsed(entry.time, restored(timeline, &taken, entry)?)))
                 })
                 .collect();
             let failed: BTreeSet<&CommitId> = restored.iter().map(|(commit, _)| *commit).collect();
@@ -83,14 +83,20 @@ fn is_brought_in(entry: &Entry, (from, to): (Timestamp, Timestamp)) -> bool {
     from <= entry.time && entry.time < to && is_deployment(entry)
 }
 
+/// Returns how long it was. A clock that was wrong makes it nothing, and never less.
+fn elapsed(from: Timestamp, to: Timestamp) -> SignedDuration {
+    to.duration_since(from).max(SignedDuration::ZERO)
+}
+
 fn ratio(part: usize, whole: usize) -> f64 {
     let number = |count: usize| u32::try_from(count).map_or(f64::from(u32::MAX), f64::from);
     number(part) / number(whole)
 }
 
-/// A deployment is what brings a version in the place of another one; going back is none, nor is a new image.
+/// A deployment is what brings a version in the place of another one; going back is none, nor is a new image, nor is writing the
+/// digest beside a tag, or no more.
 fn is_deployment(entry: &Entry) -> bool {
-    let moves = entry.from.is_some() && entry.to.is_some();
+    let moves = entry.from.as_ref().zip(entry.to.as_ref()).is_some_and(|(from, to)| !is_same(from, to));
     moves && matches!(entry.kind, Kind::Update | Kind::Promotion | Kind::Hotfix | Kind::Manual)
 }
 
@@ -106,7 +112,7 @@ fn lead_time(
 ) -> Option<SignedDuration> {
     let first = first_before(environment, environments);
     let came = first.into_iter().filter_map(|first| arrival(environments, first, timelines, entry));
-    Some(entry.time.duration_since(came.min()?))
+    Some(elapsed(came.min()?, entry.time))
 }
 
 /// Returns the environments without one before them from which versions come to this one.
@@ -139,13 +145,13 @@ fn arrival(
 /// Returns how long a version took from its publication to this environment: its push, else its creation, as the trailer of
 /// any commit tells that brought the same version anywhere.
 ///
-/// None where no commit tells. A clock that was wrong makes it nothing, and never less.
+/// None where no commit tells.
 fn from_image(timelines: &BTreeMap<(EnvironmentName, ImageName), Timeline>, entry: &Entry) -> Option<SignedDuration> {
     let value = entry.to.as_ref()?;
     let own = timelines.iter().filter(|((_, image), _)| *image == entry.image).flat_map(|(_, found)| &found.shifts);
     let told = own.flat_map(|shift| &shift.word.published).filter(|(other, _)| is_same(other, value));
     let published = told.map(|(_, time)| *time).min()?;
-    Some(entry.time.duration_since(published).max(SignedDuration::ZERO))
+    Some(elapsed(published, entry.time))
 }
 
 /// One version in the place of another one, with the commit and the image.

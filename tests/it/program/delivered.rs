@@ -167,3 +167,33 @@ fn a_failure_is_laid_to_what_came_to_the_place_that_went_back() {
     let story = Story::new(&[(0, &old), (48, &new), (72, "prod/shop=1.4.0"), (96, "prod/blog=1.4.0")]);
     assert_eq!(story.figures("prod", 24, 120), (1, None, Some(1.0), Some(48)));
 }
+
+#[test]
+fn a_clock_that_was_behind_makes_no_duration_less_than_nothing() {
+    let story = Story::new(&[
+        (0, "dev/web=1.4.0 prod/web=1.4.0"),
+        (90, "dev/web=1.5.0"),
+        (72, "prod/web=1.5.0"),
+        (48, "prod/web=1.4.0"),
+    ]);
+    assert_eq!(story.figures("prod", 24, 120), (1, Some(0), Some(1.0), Some(0)));
+}
+
+#[test]
+fn a_digest_that_is_written_beside_a_tag_is_no_other_version() {
+    let pinned = format!("1.5.0@sha256:{}", "5".repeat(64));
+    let story = Story::new(&[
+        (0, "dev/web=1.4.0 prod/web=1.4.0"),
+        (10, "dev/web=1.5.0"),
+        (48, &format!("dev/web={pinned}")),
+        (50, &format!("prod/web={pinned}")),
+        (60, "prod/web=1.5.0"),
+        (72, "prod/web=1.4.0"),
+    ]);
+    assert_eq!(story.figures("dev", 1, 90), (1, None, Some(0.0), None));
+    assert_eq!(story.figures("prod", 1, 90), (1, Some(40), Some(1.0), Some(22)));
+    // Another build of the same tag is.
+    let rebuilt = format!("dev/web=1.5.0@sha256:{}", "6".repeat(64));
+    let story = Story::new(&[(0, &format!("dev/web={pinned}")), (48, &rebuilt)]);
+    assert_eq!(story.figures("dev", 24, 72).0, 1);
+}
