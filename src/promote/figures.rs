@@ -172,8 +172,15 @@ fn restored(timeline: &Timeline, taken: &BTreeSet<Step<'_>>, brought: &Entry) ->
     for change in timeline.shifts[at].changes.iter().filter(is_it) {
         standing.extend(change.spots.iter().map(|spot| (spot, value)));
     }
+    let newer = || timeline.shifts[..at].iter().rev();
+    if standing.is_empty() {
+        // It is not told which places those are: what gave way to what tells of the environment as a whole.
+        let went = newer().find_map(|shift| Some((shift, shift.steps.iter().find(|(left, _)| left == value)?)));
+        let (shift, (left, came)) = went?;
+        return taken.contains(&(&shift.commit, &brought.image, left, came)).then_some(shift.time);
+    }
     let mut last = None;
-    for shift in timeline.shifts[..at].iter().rev() {
+    for shift in newer() {
         for change in &shift.changes {
             // The smaller of both is gone through.
             let touched: Vec<&Spot> = if change.spots.len() < standing.len() {
