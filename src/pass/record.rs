@@ -23,6 +23,7 @@ use crate::observe::history::{Asking, MOST_COMMITS, Past, Reading, Rewritten, To
 use crate::pass::PassError;
 use crate::pass::elsewhere::{self, Looking, Others, Survey};
 use crate::pass::grounds::{self, Looked, Seen, Sight};
+use crate::pass::hold;
 use crate::pass::view::Branches;
 use crate::promote::drift::{self, Comparing, Drift, Runs, Standing};
 use crate::promote::figures::{figures, is_traced};
@@ -113,11 +114,11 @@ pub fn history(ledger: &Ledger<'_>, asked: &Asked) -> Result<History, RecordErro
     };
     let told = read(ledger, &looked, &Asking::All(environments), &is_enough)?;
     let mut entries = entries(ledger, &looked.sites, &told);
-    entries.extend(held(&told.rewritten));
+    entries.extend(held(&told.rewritten, &images(&looked.sites, &told)));
     record::sort(&mut entries, &ledger.config.environments);
     // Also of what stands nowhere any more.
-    let known = looked.sites.iter().filter_map(|site| site.image.as_ref());
-    let known = || known.clone().chain(entries.iter().map(|entry| &entry.image));
+    let known = images(&looked.sites, &told);
+    let known = || known.iter().copied().chain(entries.iter().map(|entry| &entry.image));
     let image = asked.image.as_ref().map(|written| written.among(known())).transpose()?;
     entries.retain(|entry| {
         asked.since.is_none_or(|since| since <= entry.time)
@@ -349,7 +350,7 @@ fn of_ground(asking: &Asking, config: &Repository, branch: Option<&BranchName>) 
 /// Tells what happened in the newest commits, newest first.
 pub(super) fn lately(ledger: &Ledger<'_>, sites: &[Site], told: &Told) -> Vec<Entry> {
     let mut entries = entries(ledger, sites, told);
-    entries.extend(held(&told.rewritten));
+    entries.extend(held(&told.rewritten, &images(sites, told)));
     entries.retain(|entry| entry.depth < LATELY);
     record::sort(&mut entries, &ledger.config.environments);
     entries.truncate(MOST_LATELY);
@@ -377,12 +378,19 @@ fn known<T>(ledger: &Ledger<'_>, sites: &[Site], told: &Told, judge: impl FnOnce
     judge(&Known { environments, timelines, runs: &runs, whole: *whole, is_lowered: &is_lowered })
 }
 
-/// Tells what was held and released, from the file of holds itself: people edit it, too.
-fn held(rewritten: &[Rewritten]) -> Vec<Entry> {
+/// Returns every image that stands anywhere, or did as far as history was read.
+fn images<'a>(sites: &'a [Site], told: &'a Told) -> BTreeSet<&'a ImageName> {
+    let standing = sites.iter().filter_map(|site| site.image.as_ref());
+    standing.chain(told.timelines.keys().map(|(_, image)| image)).collect()
+}
+
+/// Tells what was held and released, from the file of holds itself: people edit it, too, and write names of `images` as they
+/// like.
+fn held(rewritten: &[Rewritten], images: &BTreeSet<&ImageName>) -> Vec<Entry> {
     let mut entries = Vec::new();
     for change in rewritten {
         let parsed = |bytes: &Option<Vec<u8>>| match bytes {
-            Some(bytes) => holds::parse(HOLDS_FILE, bytes).ok(),
+            Some(bytes) => holds::parse(HOLDS_FILE, bytes).ok().map(|holds| hold::resolved(holds, images)),
             None => Some(Vec::new()),
         };
         // What cannot be read held nothing back either: such a pass ends.

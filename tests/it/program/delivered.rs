@@ -197,3 +197,16 @@ fn a_digest_that_is_written_beside_a_tag_is_no_other_version() {
     let story = Story::new(&[(0, &format!("dev/web={pinned}")), (48, &rebuilt)]);
     assert_eq!(story.figures("dev", 24, 72).0, 1);
 }
+
+#[test]
+fn a_hold_with_a_short_name_is_told_of_the_image_that_it_holds() {
+    let story = Story::new(&[(0, "dev/web=1.4.0"), (48, "dev/web=1.5.0")]);
+    let write = |text: &str| story.remote.land("main", &[(".tagboat/holds.yaml", text)], "By hand", 31);
+    write("version: 1\nholds:\n- {image: web, tag: 1.6.0, environment: dev, reason: slow}\n");
+    write("version: 1\nholds:\n- {image: ghcr.io/acme/web, tag: 1.6.0, environment: dev, reason: slow}\n");
+    write("version: 1\nholds: []\n");
+    let told = ["release - 1.6.0", "hold - 1.6.0", "manual 1.4.0 1.5.0", "manual - 1.4.0"];
+    for image in ["web", "acme/web", "ghcr.io/acme/web"] {
+        assert_eq!(story.history(&["--image", image]), told, "{image}");
+    }
+}
