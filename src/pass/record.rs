@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::cache::Cache;
+use crate::config::closest;
 use crate::config::holds::{self, HOLDS_FILE};
 use crate::config::repository::Repository;
 use crate::git::GitError;
@@ -15,7 +16,7 @@ use crate::model::environment::{BranchName, EnvironmentName};
 use crate::model::file::RepoPath;
 use crate::model::history::{Shift, Timeline};
 use crate::model::hold::Hold;
-use crate::model::image::{Ambiguous, ImageName, Written};
+use crate::model::image::{Ambiguous, ImageName, Written, shorten};
 use crate::model::record::{Delivery, Entry, History, Kind, LATELY};
 use crate::model::site::{Site, Value};
 use crate::observe::files::Files;
@@ -86,6 +87,14 @@ pub enum RecordError {
     /// Several images may be meant.
     #[error(transparent)]
     Ambiguous(#[from] Ambiguous),
+    /// No image is meant.
+    #[error("no image `{text}` stands in what is read, or did as far as history tells")]
+    Unknown {
+        /// What was written.
+        text: String,
+        /// The images that were perhaps meant; all that there are where none is called nearly so.
+        alike: Result<Vec<ImageName>, Vec<ImageName>>,
+    },
 }
 
 impl From<GitError> for RecordError {
@@ -98,7 +107,7 @@ impl From<GitError> for RecordError {
 ///
 /// # Errors
 ///
-/// [`RecordError`] when files or history cannot be read, or when several images may be meant.
+/// [`RecordError`] when files or history cannot be read, or when several images may be meant, or none.
 pub fn history(ledger: &Ledger<'_>, asked: &Asked) -> Result<History, RecordError> {
     let looked = complete(ledger)?;
     let environments = asked.environment.as_ref().map(|name| with_those_before(ledger, name));
@@ -107,19 +116,23 @@ pub fn history(ledger: &Ledger<'_>, asked: &Asked) -> Result<History, RecordErro
     };
     // What something was may be told by what lies further back than it.
     let is_enough = |told: &Told| {
+        let image = match meant(&looked.sites, told, asked) {
+            // It may stand nowhere any more.
+            Err(RecordError::Unknown { .. }) => return false,
+            Err(_) => return true,
+            Ok(image) => image,
+        };
+        let is_shown = |name: &EnvironmentName, own: &ImageName, shift: &Shift| {
+            is_shown(name, shift) && image.as_ref().is_none_or(|image| image == own)
+        };
         asked.since.is_some_and(|since| told.oldest < since)
-            && known(ledger, &looked.sites, told, |known| {
-                record::is_settled(known, &|name, _, shift| is_shown(name, shift))
-            })
+            && known(ledger, &looked.sites, told, |known| record::is_settled(known, &is_shown))
     };
     let told = read(ledger, &looked, &Asking::All(environments), &is_enough)?;
     let mut entries = entries(ledger, &looked.sites, &told);
     entries.extend(held(&told.rewritten, &images(&looked.sites, &told)));
     record::sort(&mut entries, &ledger.config.environments);
-    // Also of what stands nowhere any more.
-    let known = images(&looked.sites, &told);
-    let known = || known.iter().copied().chain(entries.iter().map(|entry| &entry.image));
-    let image = asked.image.as_ref().map(|written| written.among(known())).transpose()?;
+    let image = meant(&looked.sites, &told, asked)?;
     entries.retain(|entry| {
         asked.since.is_none_or(|since| since <= entry.time)
             && image.as_ref().is_none_or(|image| entry.image == *image)
@@ -376,6 +389,45 @@ fn known<T>(ledger: &Ledger<'_>, sites: &[Site], told: &Told, judge: impl FnOnce
         |timeline: &Timeline, index, left: &Value, came: &Value| decide::past::is_lower(came, left, timeline, index);
     let Told { timelines, whole, .. } = told;
     judge(&Known { environments, timelines, runs: &runs, whole: *whole, is_lowered: &is_lowered })
+}
+
+/// How many images are named where none is called nearly as was written.
+const MOST_NAMED: usize = 10;
+
+/// Returns the image that is asked for, also where it stands nowhere any more or is only held.
+fn meant(sites: &[Site], told: &Told, asked: &Asked) -> Result<Option<ImageName>, RecordError> {
+    let Some(written) = &asked.image else { return Ok(None) };
+    let known = images(sites, told);
+    let held: Vec<ImageName> = held(&told.rewritten, &known).into_iter().map(|entry| entry.image).collect();
+    let known: BTreeSet<&ImageName> = known.into_iter().chain(&held).collect();
+    let image = written.among(known.iter().copied())?;
+    if known.contains(&image) {
+        return Ok(Some(image));
+    }
+    let alike = match alike(written.as_str(), &known) {
+        none if none.is_empty() => Err(known.into_iter().take(MOST_NAMED).cloned().collect()),
+        alike => Ok(alike),
+    };
+    Err(RecordError::Unknown { text: shorten(written.as_str()), alike })
+}
+
+/// Returns the images that are called nearly as somebody wrote: as many parts of their names, else the last part.
+fn alike(written: &str, known: &BTreeSet<&ImageName>) -> Vec<ImageName> {
+    fn end(name: &str, parts: usize) -> &str {
+        name.rmatch_indices('/').nth(parts - 1).map_or(name, |(slash, _)| &name[slash + 1..])
+    }
+    let all = written.split('/').count();
+    let found = [all, 1].into_iter().find_map(|parts| {
+        let near = closest(end(written, parts), known.iter().map(|image| end(image.as_str(), parts)))?;
+        Some(
+            known
+                .iter()
+                .filter(|image| end(image.as_str(), parts) == near)
+                .take(MOST_NAMED)
+                .map(|image| (*image).clone()),
+        )
+    });
+    found.into_iter().flatten().collect()
 }
 
 /// Returns every image that stands anywhere, or did as far as history was read.

@@ -210,3 +210,22 @@ fn a_hold_with_a_short_name_is_told_of_the_image_that_it_holds() {
         assert_eq!(story.history(&["--image", image]), told, "{image}");
     }
 }
+
+#[test]
+fn an_image_that_never_was_there_is_no_image_without_a_history() {
+    let story = Story::new(&[(0, "dev/web=1.4.0"), (60, "dev/web=1.5.0")]);
+    for (written, said) in [
+        ("wbe", "did you mean ghcr.io/acme/web?"),
+        ("ghcr.io/acme/wbe", "did you mean ghcr.io/acme/web?"),
+        ("ghcr.io/other/web", "did you mean ghcr.io/acme/web?"),
+        ("postgres", "there are: ghcr.io/acme/web"),
+    ] {
+        let ran = story.call(&["history", "--image", written, "--since", &time(50)]).ended(2);
+        assert!(ran.err.contains(&format!("no image `{written}` stands in what is read")), "{ran:?}");
+        assert!(ran.err.contains(said), "{ran:?}");
+    }
+    // One that is gone, however long ago, is none of these.
+    let gone = story.remote.land("main", &[("dev/web.yaml", "kind: none\n")], "By hand", 31);
+    assert_eq!(story.history(&["--image", "web"])[0], "manual 1.5.0 -", "{gone}");
+    assert_eq!(story.history(&["--image", "web", "--since", "2027-01-01"]), [""; 0]);
+}
