@@ -18,10 +18,11 @@ use crate::model::decision::{Decision, Question, Verdict};
 use crate::model::environment::{BranchName, Environment, EnvironmentName, Publish};
 use crate::model::gate::{Gate, GateName};
 use crate::model::history::Ordered;
-use crate::model::image::{ImageName, shorten};
+use crate::model::image::ImageName;
 use crate::model::proposal::{Action, Move, Proposal};
 use crate::model::pull_request::{PullRequest, State};
 use crate::model::site::Value;
+use crate::observe::history::kept;
 use crate::pass::grounds;
 use crate::pass::order::{Ground, OrderError, promote};
 use crate::pass::own::look;
@@ -99,8 +100,8 @@ impl<'a> Words<'a> {
             Ordered::Rollback => "to go back",
             Ordered::Promote => "it",
         };
-        let by = self.by.map(shorten).unwrap_or_else(|| "somebody".to_owned());
-        let reason = self.reason.map(|reason| format!(": {}", shorten(reason))).unwrap_or_default();
+        let by = self.by.map(kept).unwrap_or_else(|| "somebody".to_owned());
+        let reason = self.reason.map(|reason| format!(": {}", kept(reason))).unwrap_or_default();
         format!("a person merges it: {by} ordered {what}{reason}")
     }
 
