@@ -1,6 +1,7 @@
 //! Delivery figures from the record: how often, how fast, how often in vain, and how soon mended.
 //!
-//! Entry points: [`figures`], and [`is_traced`], which says whether history was read far enough for them. Pure. The definitions stand in `docs/promotion.md`, and beside each function here.
+//! Entry points: [`figures`], and [`is_traced`], which says whether history was read far enough for them. Pure. The definitions
+//! stand in `docs/promotion.md`, and beside each function here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -189,9 +190,11 @@ fn restored(timeline: &Timeline, taken: &BTreeSet<Step<'_>>, brought: &Entry) ->
                 standing.keys().copied().filter(|spot| change.spots.contains(*spot)).collect()
             };
             for spot in touched {
-                let Some(left) = standing.remove(spot).filter(|left| change.from.as_ref() == Some(*left)) else {
+                // Where it is not told which of two places it was, either may be it.
+                let Some(left) = standing.get(spot).copied().filter(|left| change.from.as_ref() == Some(*left)) else {
                     continue;
                 };
+                standing.remove(spot);
                 let Some(came) = &change.to else { continue };
                 if is_same(left, came) {
                     standing.insert(spot, came);

@@ -1,7 +1,7 @@
 //! The record: what each commit of the past was, told from the values that it moved.
 //!
-//! Entry points: [`entries`], and [`is_settled`], which says whether older commits may tell it otherwise. Pure over timelines. Whether one version is lower than another is the caller's to
-//! say, who knows how versions are ordered.
+//! Entry points: [`entries`], and [`is_settled`], which says whether older commits may tell it otherwise. Pure over timelines.
+//! Whether one version is lower than another is the caller's to say, who knows how versions are ordered.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
