@@ -88,6 +88,7 @@ impl Place {
             only: &[],
             progress: &|_| {},
             read_config: &|_| {},
+            turn: tagboat::pass::Turn::default(),
         })
         .await
         .unwrap()
