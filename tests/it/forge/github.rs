@@ -11,7 +11,7 @@ use tagboat::model::proposal::Action;
 use crate::forge::beside::beside;
 use crate::forge::gates::gates;
 use crate::forge::scenarios::{Kind, Lasting, Stage, scenarios};
-use crate::forge::turns::turns;
+use crate::forge::turns::{self, turns};
 use crate::git::signing::ssh_key;
 use crate::support::forge::github::router;
 use crate::support::forge::runs::SuiteRow;
@@ -59,6 +59,24 @@ async fn a_merge_queue_is_used_where_there_is_one_and_only_once() {
         assert_eq!(stage.store.kept().queued, [1]);
     }
     assert_eq!(stage.store.pull(1).state, Stands::Open, "GitHub merges it when its turn comes");
+}
+
+#[tokio::test]
+async fn what_waits_in_a_merge_queue_is_asked_about_in_turns() {
+    let live = "  - name: live\n    files: [live/**]\n    publish: autoMerge\n";
+    let stage = turns::Stage::new(GITHUB, live);
+    stage.routine("08:00").await;
+    stage.store.kept().protection.queue = true;
+    stage.report(&stage.of("live", "site").sha, "build", "success");
+    for _ in 0..3 {
+        stage.routine("08:01").await;
+    }
+    for _ in 0..8 {
+        let seen = stage.routine("08:02").await;
+        seen.is_quiet();
+        assert_eq!(seen.outcome.proposals[0].action, Action::Enqueued);
+    }
+    assert_eq!(stage.store.kept().queued, [1], "it is put there once");
 }
 
 #[tokio::test]

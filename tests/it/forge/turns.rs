@@ -29,23 +29,23 @@ const APPS: [&str; 4] = ["web", "api", "worker", "job"];
 
 /// What is watched in `dev`, waits for a check in `staging`, and for an approval in `live`.
 const ENVIRONMENTS: &str = "  - name: apps\n    files: [apps/**]\n    publish: autoMerge\n  - name: dev\n    files: [dev/**]\n    \
-                            publish: commit\n    onFailure: {checks: [argocd/dev], within: 20h}\n  - name: staging\n    \
+                            publish: commit\n    deployments: true\n    onFailure: {checks: [argocd/dev], within: 20h}\n  - name: staging\n    \
                             files: [staging/**]\n    after: dev\n    publish: commit\n    gates: {checks: [e2e]}\n  - name: \
                             live\n    files: [live/**]\n    publish: autoMerge\n    gates: {approvals: 1}\n";
 
 /// A repository on a forge that one process looks after.
-struct Stage {
+pub(super) struct Stage {
     kind: Kind,
     scratch: Scratch,
     tags: MemoryTags,
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
     forge: Lasting,
     turns: Arc<Turns>,
 }
 
 /// What a pass came to, with its requests.
-struct Seen {
-    outcome: Outcome,
+pub(super) struct Seen {
+    pub(super) outcome: Outcome,
     requests: Vec<String>,
 }
 
@@ -62,13 +62,13 @@ impl Seen {
     }
 
     #[track_caller]
-    fn is_quiet(&self) {
+    pub(super) fn is_quiet(&self) {
         assert!(self.requests.len() <= 2 && self.writes().is_empty(), "{:#?}", self.requests);
     }
 }
 
 impl Stage {
-    fn new(kind: Kind, environments: &str) -> Self {
+    pub(super) fn new(kind: Kind, environments: &str) -> Self {
         let mut config =
             "version: 1\nimages:\n  - match: ghcr.io/acme/*\n    semver: 1.x\npullRequest: {rebase: conflict}\n\
                           environments:\n"
@@ -112,18 +112,18 @@ impl Stage {
         Seen { outcome, requests: self.store.requests() }
     }
 
-    async fn routine(&self, time: &str) -> Seen {
+    pub(super) async fn routine(&self, time: &str) -> Seen {
         self.pass(Impulse::Routine, time).await
     }
 
-    fn of(&self, environment: &str, image: &str) -> Pull {
+    pub(super) fn of(&self, environment: &str, image: &str) -> Pull {
         self.store.refresh();
         let head = format!("tagboat/{environment}/ghcr.io-acme-{image}");
         let kept = self.store.kept();
         kept.pulls.iter().find(|pull| pull.head == head).unwrap_or_else(|| panic!("no {head}")).clone()
     }
 
-    fn report(&self, sha: &str, name: &str, word: &str) {
+    pub(super) fn report(&self, sha: &str, name: &str, word: &str) {
         let (sha, name, word) = (sha.to_owned(), name.to_owned(), word.to_owned());
         let is_run = self.kind.words.contains(&word.as_str());
         self.store.kept().checks.push(CheckRow { sha, name, word, text: String::new(), at: NOW, is_run });
