@@ -171,6 +171,9 @@ pub(super) async fn propose(
             let (branch, now, holds) = (onto.branch, run.now, inputs.awaited.seen.clone());
             let place = Place { remote, forge, branch, now, style, holds, turn: &run.turn };
             proposed.landed.extend(apply(&place, onto.tip, &mut courses).await.landed);
+            if run.turn.is_stale() {
+                return proposed;
+            }
         }
         take_over(planned, courses, &mut proposed);
         twice.extend(ordered::tell(ordered, planned));

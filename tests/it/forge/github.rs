@@ -11,7 +11,7 @@ use tagboat::model::proposal::Action;
 use crate::forge::beside::beside;
 use crate::forge::gates::gates;
 use crate::forge::scenarios::{Kind, Lasting, Stage, scenarios};
-use crate::forge::turns::{self, turns};
+use crate::forge::turns::{Stage as Lasts, turns};
 use crate::git::signing::ssh_key;
 use crate::support::forge::github::router;
 use crate::support::forge::runs::SuiteRow;
@@ -64,7 +64,7 @@ async fn a_merge_queue_is_used_where_there_is_one_and_only_once() {
 #[tokio::test]
 async fn what_waits_in_a_merge_queue_is_asked_about_in_turns() {
     let live = "  - name: live\n    files: [live/**]\n    publish: autoMerge\n";
-    let stage = turns::Stage::new(GITHUB, live);
+    let stage = Lasts::new(GITHUB, live);
     stage.routine("08:00").await;
     stage.store.kept().protection.queue = true;
     stage.report(&stage.of("live", "site").sha, "build", "success");

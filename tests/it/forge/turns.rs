@@ -196,7 +196,6 @@ pub(super) async fn a_pass_in_which_nothing_has_changed_asks_twice_at_most(kind:
     assert_eq!(asked, all, "each has its turn");
 }
 
-/// A run of its own knows nothing of any other.
 pub(super) async fn a_pass_that_something_has_hastened_asks_for_everything(kind: Kind) {
     let stage = Stage::new(kind, ENVIRONMENTS);
     let settled = stage.settled().await;
@@ -209,7 +208,7 @@ pub(super) async fn a_pass_that_something_has_hastened_asks_for_everything(kind:
     assert!(seen.requests.len() >= settled.requests.len(), "{:#?}", seen.requests);
 }
 
-pub(super) async fn what_somebody_did_far_below_the_list_is_heeded_in_its_turn(kind: Kind) {
+pub(super) async fn what_turns_green_is_seen_in_its_turn_and_merged_at_the_head_that_was_judged(kind: Kind) {
     let stage = Stage::new(kind, ENVIRONMENTS);
     let settled = stage.settled().await;
     stage.store.kept().protection = Protection::default();
@@ -355,7 +354,7 @@ macro_rules! turns {
         $crate::forge::turns::turns! { @ $kind;
             a_pass_in_which_nothing_has_changed_asks_twice_at_most
             a_pass_that_something_has_hastened_asks_for_everything
-            what_somebody_did_far_below_the_list_is_heeded_in_its_turn
+            what_turns_green_is_seen_in_its_turn_and_merged_at_the_head_that_was_judged
             what_fails_goes_back_when_its_turn_comes
             nothing_is_merged_on_a_success_that_was_told_before
             nothing_is_committed_on_a_success_that_was_told_before
