@@ -130,8 +130,8 @@ fn a_webhook_has_everything_asked_in_the_pass_that_it_hastens() {
     service.wait("pass");
     scene.look(&service, "acme/gitops.git");
     let sha = scene.store.at("main").unwrap();
-    // What was asked last: it would be the last to have its turn.
-    let row = CheckRow { sha, name: "e2e".into(), word: "success".into(), text: String::new(), at: NOW, is_run: false };
+    // Both kinds of checks were asked for before, and no turn would have come to both now.
+    let row = CheckRow { sha, name: "e2e".into(), word: "success".into(), text: String::new(), at: NOW, is_run: true };
     scene.store.kept().checks.push(row);
     let line = scene.look(&service, "acme/gitops.git");
     assert_eq!((&line["cause"], &line["commits"]), (&Value::from("webhook"), &Value::from(1)), "{line}");
