@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use reqwest::StatusCode;
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderValue};
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
@@ -281,7 +281,7 @@ fn hash(parts: &[&[u8]]) -> [u8; 32] {
 }
 
 fn cost(question: &Question, told: &Told) -> usize {
-    let headers: usize = told.headers.values().map(|value| value.len()).sum();
+    let headers: usize = told.headers.values().map(HeaderValue::len).sum();
     BESIDE + question.url.as_str().len() + headers + told.body.len()
 }
 
