@@ -422,7 +422,7 @@ fn alike(written: &str, known: &BTreeSet<&ImageName>) -> Vec<ImageName> {
         Some(
             known
                 .iter()
-                .filter(|image| end(image.as_str(), parts) == near)
+                .filter(move |image| end(image.as_str(), parts) == near)
                 .take(MOST_NAMED)
                 .map(|image| (*image).clone()),
         )

@@ -133,10 +133,8 @@ fn arrival(
     let value = entry.to.as_ref()?;
     let branch = |name| environments.named(name).and_then(|environment| environment.branch.as_ref());
     let is_one_line = first.branch.as_ref() == entry.environment.as_ref().and_then(branch);
-    let is_before = |shift: &Shift| match is_one_line {
-        true => entry.depth <= shift.word.depth,
-        false => shift.time <= entry.time,
-    };
+    let is_before =
+        |shift: &Shift| if is_one_line { entry.depth <= shift.word.depth } else { shift.time <= entry.time };
     let has = |values: &BTreeSet<Value>| values.iter().any(|other| is_same(other, value));
     let timeline = timelines.get(&(first.name.clone(), entry.image.clone()))?;
     let mut before = timeline.shifts.iter().filter(|shift| is_before(shift));

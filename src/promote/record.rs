@@ -170,8 +170,8 @@ fn had_run(
         Some(first) => has(&first.from),
         None => known.runs.get(&key).is_some_and(has),
     };
-    match came || unseen {
-        true => Some(true),
-        false => (known.whole || known.environments.named(name).is_none()).then_some(false),
+    if came || unseen {
+        return Some(true);
     }
+    (known.whole || known.environments.named(name).is_none()).then_some(false)
 }

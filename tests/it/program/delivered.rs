@@ -140,7 +140,7 @@ fn a_lead_time_counts_from_the_last_arrival_before_however_far_back_the_period_b
     ] {
         let begin = [(0, "dev/web=1.4.0 prod/web=1.4.0")];
         let end = [(250, "prod/web=1.5.0"), (252, "dev/web=1.7.0"), (254, "dev/web=1.5.0")];
-        let story = Story::new(&[&begin, dev.as_slice(), &end].concat());
+        let story = Story::new(&[&begin[..], &dev[..], &end[..]].concat());
         for from in [1, 30, 245] {
             assert_eq!(story.figures("prod", from, 256), (1, Some(hours), Some(0.0), None), "{dev:?} {from}");
         }
