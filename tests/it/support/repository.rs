@@ -26,6 +26,9 @@ fn roomy_memory() -> Option<PathBuf> {
     (has_room && !there.f_flag.contains(StatVfsMountFlags::NOEXEC)).then_some(memory)
 }
 
+/// Files by their paths.
+type Files<'a> = &'a [(&'a str, &'a str)];
+
 /// A folder of its own for one test, gone when it is dropped.
 pub(crate) struct Scratch {
     folder: TempDir,
@@ -121,7 +124,7 @@ impl Repository {
     }
 
     /// Puts commits on top of a branch of a bare repository, each with its time in seconds since 1970; returns the last one's id.
-    pub(crate) fn land_all(&self, branch: &str, commits: &[(i64, &str, &[(&str, &str)])]) -> String {
+    pub(crate) fn land_all(&self, branch: &str, commits: &[(i64, &str, Files<'_>)]) -> String {
         let reference = format!("refs/heads/{branch}");
         let mut from = self.at(branch).map(|_| format!("from {reference}^0\n")).unwrap_or_default();
         let mut told = String::new();
