@@ -414,8 +414,12 @@ impl Store {
 
     /// Adds a comment, and returns its id.
     pub(crate) fn comment(&self, number: u64, text: &str) -> u64 {
-        let at = self.pull(number).comments.len();
-        self.change(number, |pull| pull.comments.push(text.to_owned()));
+        // In one step: two that comment at once have an id each.
+        let mut at = 0;
+        self.change(number, |pull| {
+            at = pull.comments.len();
+            pull.comments.push(text.to_owned());
+        });
         comment_id(number, at)
     }
 
