@@ -35,6 +35,9 @@ pub struct PullRequestStyle {
     pub native_auto_merge: bool,
 }
 
+/// What the names of head branches begin with where nothing else is configured.
+pub const USUAL_PREFIX: &str = "tagboat/";
+
 /// When a head branch is made anew on a base that moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Rebase {
@@ -61,7 +64,7 @@ impl Default for PullRequestStyle {
             body: None,
             labels: Vec::new(),
             draft: false,
-            branch_prefix: "tagboat/".to_owned(),
+            branch_prefix: USUAL_PREFIX.to_owned(),
             allow_no_checks: false,
             release_notes: true,
             rebase: Rebase::default(),

@@ -17,7 +17,7 @@ use crate::model::pull_request::{HeadBranch, Listing, PullRequest, State};
 use crate::model::watch::WatchState;
 pub use crate::observe::checks::Asked;
 use crate::pass::former::{Former, Known};
-use crate::pass::refusals::Recall;
+use crate::pass::refusals::{self, Recall};
 use crate::pass::run::{Mode, Run};
 use crate::pass::view::Branches;
 use crate::pass::{Inputs, Planned, blocking};
@@ -404,6 +404,8 @@ async fn standing(
     let (base, said) = (Some(onto.branch.clone()), BTreeMap::new());
     let mut standing = Standing { base, heads, pull_requests, displaced, said, former };
     read_told(&run.remote, &mut standing).await?;
+    let base = (onto.branch, onto.tip);
+    refusals::prove(&run.remote, base, desired, standing.pull_requests.as_deref_mut().unwrap_or_default()).await?;
     Ok(standing)
 }
 

@@ -297,6 +297,7 @@ macro_rules! scenarios {
                 the_gates_of_an_order_that_a_person_merges_are_judged_by_every_pass;
             signing:
                 commits_that_the_forge_signs_live_as_any_other
+                a_copied_body_on_a_branch_of_somebody_s_own_refuses_nothing
                 what_a_person_adds_to_a_commit_of_the_forge_is_theirs
                 the_base_takes_commits_that_the_forge_signs
                 nothing_is_pushed_unsigned_where_the_forge_cannot_sign
