@@ -388,6 +388,8 @@ pub struct HeadBranch {
     pub is_order: bool,
     /// Whether it goes back by itself from what failed, and that is not on the base yet.
     pub is_return: bool,
+    /// Whether what it goes back from is not what its files hold on the base now: somebody has moved on, or changed something else there.
+    pub is_overtaken: bool,
     /// Whether the files that it changes are still what they were when it was made.
     pub is_fresh: bool,
     /// Whether it stands on the newest commit of the base.

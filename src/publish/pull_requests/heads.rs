@@ -42,7 +42,8 @@ pub fn look(
             if found.is_order || found.is_return {
                 let is_there = is_there(remote, base, &head, found.key.as_deref())?;
                 found.is_order &= !is_there;
-                found.is_return = found.is_return && !is_there && is_due(remote, base.1, &head)?;
+                found.is_return &= !is_there;
+                found.is_overtaken = found.is_return && !is_due(remote, base.1, &head)?;
             }
             Ok(found)
         })
@@ -84,7 +85,7 @@ fn is_there(
     Ok(head.step.changed.iter().all(|changed| holds.get(&changed.path).copied() == changed.after.as_ref()))
 }
 
-/// Whether what a head would take back still stands on the base: else somebody has moved on.
+/// Whether the files that a head would take back still are what they were on the base.
 fn is_due(remote: &dyn Remote, base: &CommitId, head: &Head) -> Result<bool, GitError> {
     let entries = remote.entries(base)?;
     let holds: BTreeMap<&RepoPath, &BlobId> =
@@ -124,7 +125,21 @@ fn judge(
     let (tip, undone) = (head.tip.clone(), head.undone.iter().map(|message| Told::by(message)).collect());
     let has_own = is_made_by(entry, own)
         || matches!(&head.beneath, Beneath::Commits(beneath) if beneath.iter().any(|entry| is_made_by(entry, own)));
-    Ok(HeadBranch { name, tip, key, images, told, undone, is_own, has_own, is_order, is_return, is_fresh, is_on_tip })
+    Ok(HeadBranch {
+        name,
+        tip,
+        key,
+        images,
+        told,
+        undone,
+        is_own,
+        has_own,
+        is_order,
+        is_return,
+        is_overtaken: false,
+        is_fresh,
+        is_on_tip,
+    })
 }
 
 /// Whether Tagboat made a commit: it names what moves, and who made it, or, where a forge put its own name there, the tree that
