@@ -70,6 +70,8 @@ pub(super) async fn again(
         if is_left && unsure.recovered.contains(&place) {
             continue;
         }
+        // Somebody has moved on from what it goes back from only where that is known.
+        let is_overtaken = std::mem::take(&mut standing.heads[at].is_overtaken);
         let (remote, tip) = (Arc::clone(&run.remote), head.tip.clone());
         let Some(message) = blocking(move || remote.message(&tip)).await? else { continue };
         let again = if is_left { None } else { standing::again(inputs, planned, group, &message).await };
@@ -122,8 +124,10 @@ pub(super) async fn again(
                     }
                     continue;
                 }
-                // Somebody has moved on from what it goes back from: it is closed.
-                Err(_) if head.is_overtaken => continue,
+                Err(Unfit::Changed { .. }) if is_overtaken => {
+                    standing.heads[at].is_overtaken = true;
+                    continue;
+                }
                 Err(Unfit::Unknown(reason)) => why = Some(format!("its branch is not made anew now: {reason}")),
                 Err(Unfit::Changed { why: reason, command }) => {
                     let reason = format!("its branch is not made anew on {}: {reason}", onto.branch);

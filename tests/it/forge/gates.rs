@@ -860,6 +860,18 @@ pub(super) async fn a_return_that_stays_is_made_anew_until_somebody_has_moved_on
     stage.push("readme", "moved");
     stage.pass("13:10").await;
     assert!(!is_on_tip(), "nobody asked for it");
+    // What could not be asked closes nothing.
+    let gated = "    onFailure: {checks: [argocd/staging], within: 2h, publish: pullRequest}\n";
+    let config = String::from_utf8(stage.store.repository.show("main", ".tagboat.yaml")).unwrap();
+    stage.push(".tagboat.yaml", &config.replace(gated, &format!("{gated}    gates: {{soak: 1m}}\n")));
+    stage.push("staging/web.yaml", &format!("# Theirs\n{}", manifest(WEB, "1.5.0")));
+    let sha = stage.store.at(HEAD).unwrap();
+    for _ in 0..8 {
+        stage.store.trap("GET", "/commits/", Fault::Before(503));
+    }
+    stage.try_pass("13:15").await;
+    stage.store.kept().traps.clear();
+    assert_eq!((stage.store.pull(1).state, stage.store.at(HEAD)), (Stands::Open, Some(sha)));
     stage.store.change(1, |pull| pull.labels.extend(["tagboat/rebase".to_owned()]));
     stage.pass("13:20").await;
     assert!(is_on_tip() && stage.store.pull(1).labels.is_empty() && stage.message(HEAD) == said);
