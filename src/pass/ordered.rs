@@ -18,12 +18,12 @@ use crate::model::pull_request::{
 use crate::pass::order;
 use crate::pass::order::anew::{self, At, Unfit};
 use crate::pass::order::standing::{self, Again, Stands};
+use crate::pass::own::look;
 use crate::pass::propose::{Onto, Publishing, approvals_of, unsure};
 use crate::pass::run::Run;
 use crate::pass::{Inputs, Planned, blocking};
 use crate::publish::body::is_of_order;
 use crate::publish::plan::PlannedCommit;
-use crate::publish::pull_requests::heads::look;
 use crate::publish::pull_requests::{self, Answer, Desired, Standing, statuses};
 
 /// The orders that stand.
@@ -253,7 +253,7 @@ async fn look_at(
 ) -> Result<Option<HeadBranch>, GitError> {
     let (remote, branch, tip) = (Arc::clone(&run.remote), onto.branch.clone(), onto.tip.clone());
     let (listed, own) = (vec![(head.name.clone(), head.tip.clone())], config.commit.clone());
-    let looked = blocking(move || look(&*remote, (&branch, &tip), listed, &own, &[wanted])).await?;
+    let looked = blocking(move || look(&remote, (&branch, &tip), listed, &own, &[wanted])).await?;
     Ok(looked.into_iter().next())
 }
 

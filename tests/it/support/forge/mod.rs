@@ -427,7 +427,7 @@ impl Store {
     pub(crate) fn uncomment(&self, id: u64) {
         let at = usize::try_from(id % 1000).unwrap();
         self.change(id / 1000, |pull| {
-            pull.comments.truncate(if pull.comments.len() == at + 1 { at } else { usize::MAX })
+            pull.comments.truncate(if pull.comments.len() == at + 1 { at } else { usize::MAX });
         });
     }
 
