@@ -16,7 +16,7 @@ use crate::model::marker;
 use crate::model::outcome::Landed;
 use crate::model::proposal::Action;
 use crate::model::pull_request::{
-    Glance, HeadBranch, Marker, NewPullRequest, Number, PullRequest, PullRequestStyle, State,
+    Glance, HeadBranch, LABEL_REBASE, LABEL_RETRY, Marker, NewPullRequest, Number, PullRequest, PullRequestStyle, State,
 };
 use crate::model::refusal::{Wish, closed};
 use crate::publish::body;
@@ -190,6 +190,16 @@ async fn take(
                 && let Some(unsaid) = tell(forge, pull_request, (body, comment)).await
             {
                 course.add(&unsaid);
+            }
+            Ok(())
+        }
+        Step::Answer { pull_request, comment } => {
+            let Some(forge) = place.forge else { return Ok(()) };
+            if let Some(refused) = say(forge, pull_request, comment).await? {
+                course.add(&refused);
+            }
+            for label in [LABEL_REBASE, LABEL_RETRY].into_iter().filter(|label| pull_request.labels.contains(*label)) {
+                forge.remove_label(pull_request, label).await?;
             }
             Ok(())
         }
