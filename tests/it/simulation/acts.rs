@@ -471,7 +471,9 @@ fn pulls(world: &mut World, act: &Act) {
             }
         }
         Act::Merge { nth } => merge(world, *nth),
+                let beside = of(world, State::Open).into_iter().collect();
         Act::Label { nth, label } => {
+                pull.reopened_beside = beside;
             let (label, all) = match label {
                 0 => (LABEL_HOLD, open),
                 1 => (LABEL_REBASE, open),

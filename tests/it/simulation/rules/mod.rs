@@ -305,7 +305,11 @@ pub(super) fn state(world: &World) -> Verdict {
         let places: BTreeSet<(usize, usize)> =
             world.brings(&pull.commit).iter().map(|step| (step.environment, step.image)).collect();
         for place in places {
-            if let Some((_, other)) = seen.iter().find(|(known, _)| *known == place) {
+            // Beside one under another `branchPrefix` a person may open an old one again.
+            let is_theirs = |other: &usize| {
+                pull.reopened_beside.contains(other) || world.pulls[*other].reopened_beside.contains(&index)
+            };
+            if let Some((_, other)) = seen.iter().find(|(known, other)| *known == place && !is_theirs(other)) {
                 let text = format!("#{} and #{} are for the same image and environment", other + 1, index + 1);
                 return violated("one pull request at most", text);
             }
