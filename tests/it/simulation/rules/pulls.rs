@@ -30,7 +30,7 @@ pub(in crate::simulation) fn push_head(world: &World, id: usize, name: &BranchNa
             return violated("nobody's commits are lost", format!("{name} holds a person's commit"));
         }
         let holds_order = beyond.iter().any(|commit| matches!(commit.by, By::Order(_)));
-        if session.by.is_pass() && holds_order && !is_on_base(world, session, old) {
+        if session.by.is_pass() && holds_order && !is_on_base(world, old) {
             return violated("what was ordered stays", format!("{name} holds what a person ordered"));
         }
     }
@@ -68,15 +68,16 @@ fn open_in<'p>(pulls: &'p [Pull], head: &BranchName) -> Option<&'p Pull> {
     pulls.iter().find(|pull| pull.is_open() && pull.head == *head)
 }
 
-/// Whether the base has what a head brings, or had it when a session fetched: the same files, or a merged pull request.
-fn is_on_base(world: &World, session: &Session, head: &CommitId) -> bool {
+/// Whether the base has what a head brings, or has had it since that was made: the same files, or a merged pull request.
+fn is_on_base(world: &World, head: &CommitId) -> bool {
     let made = world.git.commit(head);
     let before = world.git.tree(&made.parents[0]);
     let is_merged = world.pulls.iter().any(|pull| pull.state == State::Merged && pull.commit == *head);
-    let seen = session.round.base.map(|base| &world.ledger.landings[base].commit);
+    // Squashed onto the base and taken back there, it is done as well.
+    let since = world.ledger.position(&made.parents[0]).map_or(world.ledger.landings.len() - 1, |at| at + 1);
     is_merged
-        || [Some(&world.git.main), seen].into_iter().flatten().any(|base| {
-            let tree = world.git.tree(base);
+        || world.ledger.landings[since..].iter().any(|landing| {
+            let tree = world.git.tree(&landing.commit);
             // Another commit may have held the same in words of its own.
             let mut changed = differences(before, &made.tree).filter(|(path, ..)| path.as_str() != HOLDS);
             changed.all(|(path, _, after)| tree.get(path) == after)
