@@ -33,6 +33,8 @@ pub(super) fn violated<T>(rule: &'static str, text: impl Into<String>) -> Result
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Proposed,
+    /// In a pull request, since the base takes no push.
+    ProposedInstead,
     Landed,
 }
 
@@ -167,7 +169,7 @@ fn judge_step(world: &World, session: &Session, step: &Step, stage: Stage) -> Ve
     }
     let gates = |way: &[usize]| match stage {
         Stage::Landed => gates::judge(world, session, base, step, (way, &[])),
-        Stage::Proposed => Ok(()),
+        Stage::Proposed | Stage::ProposedInstead => Ok(()),
     };
     by_a_way(world, step, |way| came_by(world, session, step, way).and_then(|()| gates(way)))?;
     upstream::judge(world, session, step, stage == Stage::Landed)?;

@@ -59,7 +59,14 @@ pub(in crate::simulation) fn push_head(world: &World, id: usize, name: &BranchNa
         not_refused(world, listed, name, new)?;
     }
     match way {
-        Way::Return => returns::judge(world, session, &moves, trees, Stage::Proposed),
+        Way::Return => {
+            // A later pass goes on with what one has proposed that could not push it.
+            let is_proposed =
+                world.git.heads.get(name).is_some_and(|old| Way::of(&world.git.commit(old).message) == way);
+            let is_instead = session.was_forbidden || is_proposed;
+            let stage = if is_instead { Stage::ProposedInstead } else { Stage::Proposed };
+            returns::judge(world, session, &moves, trees, stage)
+        }
         Way::Forward | Way::Rollback => judge(world, session, &moves, Stage::Proposed),
     }
 }

@@ -168,6 +168,7 @@ pub(super) fn judge(
     }
     let wanted = match stage {
         Stage::Proposed => on_failure.publishes != Publishes::Commit,
+        Stage::ProposedInstead => true,
         Stage::Landed => on_failure.publishes != Publishes::PullRequest,
     };
     if !wanted {
