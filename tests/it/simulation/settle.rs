@@ -174,6 +174,7 @@ fn cleaned(world: &World) -> World {
                 && beyond.iter().all(|commit| commit.by.is_pass() && Way::of(&commit.message) != Way::Return);
             // A person who closed it has refused what stands there, which may be newer than what its words say.
             // The same goes for what a person asked for again, and does not ask for any more.
+                && !name.as_str().ends_with("@holds")
             let brings = world.brings(tip);
             let is_refused = world.pulls.iter().any(|pull| {
                 let is_same = pull.commit == **tip || (pull.head == **name && is_no_news(&brings, &pull.brought));
