@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp, ToSpan};
+use tagboat::model::commit::CommitId;
 use tagboat::model::decision::{Decision, Verdict};
+use tagboat::model::environment::BranchName;
 use tagboat::model::marker;
 use tagboat::model::pull_request::{CheckState, Marker, State};
 use tokio::runtime::Runtime;
@@ -180,7 +182,14 @@ fn cleaned(world: &World) -> World {
                 let is_same = pull.commit == **tip || (pull.head == **name && is_no_news(&brings, &pull.brought));
                 pull.closed_by == Some(By::Person) && is_same
             });
-            is_own && !is_refused && world.open_of(name).is_none_or(|index| is_untouched(world, index))
+            // Under another `branchPrefix` it came past a branch of the same name that a person has pushed to. Whoever begins anew stops
+            // before that branch.
+            let is_taken_over = |(other, tip): (&BranchName, &CommitId)| {
+                let is_same = other != *name && around::plain_name(other.as_str()) == around::plain_name(name.as_str());
+                is_same && world.git.beyond(tip, &world.git.main).iter().any(|commit| commit.by == By::Person)
+            };
+            let is_beside = world.git.heads.iter().any(is_taken_over);
+            is_own && !is_refused && !is_beside && world.open_of(name).is_none_or(|index| is_untouched(world, index))
         })
         .map(|(name, _)| name.clone())
         .collect();
@@ -296,7 +305,7 @@ fn merge_what_people_merge(world: &mut World) {
     }
 }
 
-fn is_for_people(world: &World, tip: &tagboat::model::commit::CommitId) -> bool {
+fn is_for_people(world: &World, tip: &CommitId) -> bool {
     let brings = world.brings(tip);
     let way = Way::of(&world.git.commit(tip).message);
     let is_theirs = |environment: usize| {
