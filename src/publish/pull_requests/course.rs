@@ -66,7 +66,7 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
     }
     // What is open for something else that nobody wants any more must not turn into what was refused.
     if !wanted.is_order
-        && !open.is_some_and(|open| wish(wanted).is_in_body_of(open))
+        && !open.is_some_and(|open| wish(wanted).stands_in(open))
         && let Some(refused) = refused(wanted, standing)
     {
         course.action = Action::LeftAlone;
@@ -153,7 +153,7 @@ pub fn refused<'a>(wanted: &Desired, standing: &'a Standing) -> Option<Refusal<'
 pub fn begins(wanted: &Desired, course: &Course, standing: &Standing) -> bool {
     let has = |is_it: fn(&Step) -> bool| course.steps.iter().any(is_it);
     let mut open = standing.pull_requests.iter().flatten().filter(|one| one.state == State::Open);
-    let is_turned = !open.any(|one| one.head == wanted.head && wish(wanted).is_in_body_of(one));
+    let is_turned = !open.any(|one| one.head == wanted.head && wish(wanted).stands_in(one));
     let opens = has(|step| matches!(step, Step::Open { .. }));
     !wanted.is_order && (opens || (is_turned && has(|step| matches!(step, Step::Push { .. }))))
 }

@@ -133,6 +133,31 @@ fn what_is_open_for_something_newer_does_not_turn_into_what_was_refused() {
 }
 
 #[test]
+fn what_was_refused_and_came_back_beside_something_newer_goes_with_that() {
+    let web = |versions: &[&str]| -> Brought {
+        versions.iter().map(|version| ("ghcr.io/acme/web".to_owned(), (*version).to_owned())).collect()
+    };
+    let bringing = |number, state, key: &str, versions: &[&str], withdrawn| {
+        let plain = pull_request(number, state, key);
+        let marker = plain.marker.clone().map(|marker| Marker { brought: web(versions), withdrawn, ..marker }).unwrap();
+        PullRequest { body: marker::write(&marker), marker: Some(marker), ..plain }
+    };
+    let wanted = Desired { brought: web(&["1.4.0"]), ..wanted("again") };
+    let refused = bringing(1, State::Closed, "old", &["1.4.0"], false);
+    let beside = |state, withdrawn| bringing(2, state, "both", &["1.4.0", "1.4.1"], withdrawn);
+    let courses = planned(&[wanted.clone()], head("both"), vec![refused.clone(), beside(State::Open, false)]);
+    assert_eq!((courses[0].action, steps(&courses)), (Action::Closed, vec!["close", "delete"]));
+    let courses = planned(&[wanted.clone()], head("both"), vec![refused.clone(), beside(State::Closed, true)]);
+    assert_eq!(courses[0].action, Action::LeftAlone);
+    // Whoever has merged both wants both.
+    let courses = planned(&[wanted.clone()], head("both"), vec![refused.clone(), beside(State::Merged, false)]);
+    assert_eq!(courses[0].action, Action::Opened);
+    // Asked for again by itself, it is wanted again.
+    let again = bringing(2, State::Open, "again", &["1.4.0"], false);
+    assert_ne!(planned(&[wanted], head("again"), vec![refused, again])[0].action, Action::Closed);
+}
+
+#[test]
 fn who_copies_a_body_takes_no_refusal_back() {
     let refused = pull_request(1, State::Closed, "key");
     let copied = |branch: &str| {

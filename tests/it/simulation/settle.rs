@@ -171,12 +171,13 @@ fn cleaned(world: &World) -> World {
         .iter()
         .filter(|(name, tip)| {
             let beyond = world.git.beyond(tip, &world.git.main);
-            // What goes back stays, when the time to find out that it must is long over.
+            // What goes back stays, when the time to find out that it must is long over; and what a person ordered to be held, which
+            // a pass has made anew on the base since: nobody orders it again.
             let is_own = !beyond.is_empty()
+                && !name.as_str().ends_with("@holds")
                 && beyond.iter().all(|commit| commit.by.is_pass() && Way::of(&commit.message) != Way::Return);
             // A person who closed it has refused what stands there, which may be newer than what its words say.
             // The same goes for what a person asked for again, and does not ask for any more.
-                && !name.as_str().ends_with("@holds")
             let brings = world.brings(tip);
             let is_refused = world.pulls.iter().any(|pull| {
                 let is_same = pull.commit == **tip || (pull.head == **name && is_no_news(&brings, &pull.brought));
@@ -195,7 +196,9 @@ fn cleaned(world: &World) -> World {
         .collect();
     for name in own {
         if let Some(index) = clean.open_of(&name) {
+            let brought = world.brings(&world.pulls[index].commit);
             let pull = &mut clean.pulls[index];
+            pull.brought = brought;
             (pull.state, pull.closed_by) = (State::Closed, Some(By::Pass(0)));
             pull.body = marker::read(&pull.body)
                 .map_or_else(String::new, |marker| marker::write(&Marker { withdrawn: true, ..marker }));
@@ -377,14 +380,14 @@ fn progress(world: &World) -> Result<(), Violation> {
                 let mut ahead = environment.after.iter().flat_map(|before| last.values(*before, *own));
                 ahead.all(|value| world.registry[*own].contains_key(&value.tag))
             };
-            let is_listed = world.registry[image].contains_key(&expected.tag)
-                && members.iter().all(|own| has_digest(own) && is_there(own));
-            if is_listed && version(&lowest.tag) < version(&expected.tag) {
             // Where digests are written, one comes from the first environment, which has none for what it cannot follow.
             let has_none = |own: &usize| upstream_is_foreign(world, *own);
             if setting.pins && expected.digest.is_none() && index > 0 && members.iter().any(has_none) {
                 continue;
             }
+            let is_listed = world.registry[image].contains_key(&expected.tag)
+                && members.iter().all(|own| has_digest(own) && is_there(own));
+            if is_listed && version(&lowest.tag) < version(&expected.tag) {
                 let name = environment.name;
                 let text = format!("{name} runs {}:{lowest}, and {expected} is free to go", short(image));
                 return Err(Violation { rule: "it makes progress", text });
@@ -394,15 +397,15 @@ fn progress(world: &World) -> Result<(), Violation> {
     Ok(())
 }
 
-/// Whether anything went back by itself in one of these environments.
-fn last_returned(world: &World, environments: &[usize]) -> bool {
-    world.ledger.returned.iter().any(|(_, environment, ..)| environments.contains(environment))
 /// Whether the environment of the other repository runs what the policy here does not admit, or the registry does not list.
 fn upstream_is_foreign(world: &World, image: usize) -> bool {
     let there = world.upstream.as_ref().and_then(|upstream| upstream.runs(image));
     there.is_some_and(|value| !is_followed(&value.tag) || !world.registry[image].contains_key(&value.tag))
 }
 
+/// Whether anything went back by itself in one of these environments.
+fn last_returned(world: &World, environments: &[usize]) -> bool {
+    world.ledger.returned.iter().any(|(_, environment, ..)| environments.contains(environment))
 }
 
 /// Whether anybody but a pass had a hand in it.

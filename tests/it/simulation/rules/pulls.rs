@@ -54,7 +54,7 @@ pub(in crate::simulation) fn push_head(world: &World, id: usize, name: &BranchNa
     // A head branch under an open pull request is what the pull request proposes.
     let open = round.listed.as_ref().and_then(|listed| Some((listed, open_in(listed, name)?)));
     if let Some((listed, open)) = open
-        && !is_no_news(&world.brings(new), &world.brings(&open.commit))
+        && !is_the_same(&world.brings(new), &world.brings(&open.commit))
     {
         not_refused(world, listed, name, new)?;
     }
@@ -114,6 +114,11 @@ pub(in crate::simulation) fn is_no_news(brings: &BTreeSet<Step>, refused: &BTree
     common.peek().is_some() && common.all(is_known)
 }
 
+/// Whether two bring the same of what both bring.
+fn is_the_same(one: &BTreeSet<Step>, other: &BTreeSet<Step>) -> bool {
+    is_no_news(one, other) && is_no_news(other, one)
+}
+
 /// Whether what a head brings was refused: the newest pull request that brought it was closed by a person, who has not asked for it
 /// again.
 fn not_refused(world: &World, pulls: &[Pull], head: &BranchName, commit: &CommitId) -> Verdict {
@@ -121,6 +126,12 @@ fn not_refused(world: &World, pulls: &[Pull], head: &BranchName, commit: &Commit
     let stood = |pull: &Pull| match pull.state {
         State::Closed => is_no_news(&brings, &pull.brought),
         State::Open | State::Merged => is_no_news(&brings, &pull.told),
+    };
+    // What came with something newer and was not merged takes no refusal back.
+    let is_meant = |pull: &Pull| match pull.state {
+        State::Merged => true,
+        State::Closed => pull.closed_by == Some(By::Person) || is_the_same(&brings, &pull.brought),
+        State::Open => is_the_same(&brings, &pull.told),
     };
     // What the words do not tell, the head tells as long as it stands there, or its commit where a person wrote other words.
     let is_told = |pull: &Pull| match pull.is_rewritten {
@@ -139,7 +150,8 @@ fn not_refused(world: &World, pulls: &[Pull], head: &BranchName, commit: &Commit
         (way(&pull.commit) == Way::Return) == goes_back
             && (!goes_back || brought.all(|step| from(step).is_none_or(|own| own.from == step.from)))
     };
-    let newest = pulls.iter().rposition(|pull| pull.head == *head && is_same_way(pull) && stood(pull));
+    let newest =
+        pulls.iter().rposition(|pull| pull.head == *head && is_same_way(pull) && stood(pull) && is_meant(pull));
     let refused = newest.filter(|index| {
         let pull = &pulls[*index];
         pull.state == State::Closed
