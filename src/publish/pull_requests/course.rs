@@ -18,6 +18,9 @@ use crate::publish::pull_requests::{Course, Desired, Standing, Step};
 /// Why nobody asks the gates of what a person holds.
 pub(super) const HELD: &str = "not asked while it has the label `tagboat/hold`";
 
+/// What is noted where the head is being moved.
+const UNSAID: &str = "nothing yet";
+
 /// What is to be done about one that should stand.
 pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> Course {
     let of_head = || {
@@ -88,6 +91,12 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
         course.steps.extend(open.and_then(disarm));
         open = stopped.as_ref();
     }
+    let unsaid = open.filter(|_| current.is_none()).and_then(|open| unsaid(wanted, open));
+    if let (Some(before), Some(now)) = (open, &unsaid) {
+        let (pull_request, title) = (Box::new(before.clone()), now.title.clone());
+        course.steps.push(Step::Rewrite { pull_request, title, body: now.body.clone() });
+        open = unsaid.as_ref();
+    }
     if current.is_none() {
         course.steps.push(Step::Push {
             head: wanted.head.clone(),
@@ -156,6 +165,15 @@ pub fn begins(wanted: &Desired, course: &Course, standing: &Standing) -> bool {
     let is_turned = !open.any(|one| one.head == wanted.head && wish(wanted).stands_in(one));
     let opens = has(|step| matches!(step, Step::Open { .. }));
     !wanted.is_order && (opens || (is_turned && has(|step| matches!(step, Step::Push { .. }))))
+}
+
+/// Returns a pull request whose words would stay when its head is moved, with a note that nothing is said of the gates on that head: whatever
+/// cuts the pass short, the next one sees by it that this is left.
+fn unsaid(wanted: &Desired, open: &PullRequest) -> Option<PullRequest> {
+    let marker = open.marker.as_ref()?;
+    let stays = open.title == wanted.title && same_text(&open.body, &said(wanted, open, true));
+    let noted = Marker { said: Some(UNSAID.to_owned()), ..marker.clone() };
+    stays.then(|| PullRequest { body: marker::replace(&open.body, &noted), marker: Some(noted), ..open.clone() })
 }
 
 /// Whether a head brings what is wanted and is not to be made anew.

@@ -254,3 +254,22 @@ fn what_a_person_ordered_takes_a_place_among_those_that_may_be_open_and_waits_fo
         assert_ne!(planned(bounded(&ordered, true)).action, Action::Waiting);
     }
 }
+
+#[test]
+fn a_head_that_is_moved_without_a_new_word_is_noted_so_that_a_pass_which_is_killed_then_leaves_a_trace() {
+    let mut open = pull_request(1, State::Open, "key");
+    let same = Desired { body: open.body.clone(), publish: Publish::PullRequest, ..wanted("key") };
+    let (stale, current) = (HeadBranch { is_fresh: false, ..head("key") }, head("key"));
+    assert_eq!(steps(&planned(&[same.clone()], current.clone(), vec![open.clone()])), [""; 0]);
+    let courses = planned(&[same.clone()], stale, vec![open.clone()]);
+    assert_eq!(steps(&courses), ["rewrite", "push", "statuses", "rewrite"]);
+    let bodies = courses[0].steps.iter().filter_map(|step| match step {
+        Step::Rewrite { body, .. } => Some(body.clone()),
+        _ => None,
+    });
+    let [noted, last] = bodies.collect::<Vec<_>>().try_into().unwrap();
+    assert_eq!(last, same.body);
+    // Killed before it has said anything of the gates: the next pass does, although the head is as it should be.
+    (open.marker, open.body) = (marker::read(&noted), noted);
+    assert_eq!(steps(&planned(&[same], current, vec![open])), ["statuses", "rewrite"]);
+}
