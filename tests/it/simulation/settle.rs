@@ -171,10 +171,8 @@ fn cleaned(world: &World) -> World {
         .iter()
         .filter(|(name, tip)| {
             let beyond = world.git.beyond(tip, &world.git.main);
-            // What goes back stays, when the time to find out that it must is long over; and what a person ordered to be held, which
-            // a pass has made anew on the base since: nobody orders it again.
+            // What goes back stays, when the time to find out that it must is long over.
             let is_own = !beyond.is_empty()
-                && !name.as_str().ends_with("@holds")
                 && beyond.iter().all(|commit| commit.by.is_pass() && Way::of(&commit.message) != Way::Return);
             // A person who closed it has refused what stands there, which may be newer than what its words say.
             // The same goes for what a person asked for again, and does not ask for any more.
@@ -183,6 +181,8 @@ fn cleaned(world: &World) -> World {
                 let is_same = pull.commit == **tip || (pull.head == **name && is_no_news(&brings, &pull.brought));
                 pull.closed_by == Some(By::Person) && is_same
             });
+            // What is proposed to be held a person has ordered, whoever made it anew.
+            let is_ordered = name.as_str().ends_with("@holds");
             // Under another `branchPrefix` it came past a branch of the same name that a person has pushed to. Whoever begins anew stops
             // before that branch.
             let is_taken_over = |(other, tip): (&BranchName, &CommitId)| {
@@ -190,7 +190,11 @@ fn cleaned(world: &World) -> World {
                 is_same && world.git.beyond(tip, &world.git.main).iter().any(|commit| commit.by == By::Person)
             };
             let is_beside = world.git.heads.iter().any(is_taken_over);
-            is_own && !is_refused && !is_beside && world.open_of(name).is_none_or(|index| is_untouched(world, index))
+            is_own
+                && !is_ordered
+                && !is_refused
+                && !is_beside
+                && world.open_of(name).is_none_or(|index| is_untouched(world, index))
         })
         .map(|(name, _)| name.clone())
         .collect();
