@@ -36,7 +36,7 @@ pub(in crate::pass) async fn keep(
             // Whoever reads it for what it holds tells of a file that cannot be read; the next pass sees who was faster.
             Err(
                 error @ (HoldError::Pass(PassError::Configuration(_))
-                | HoldError::Propose(ProposeError::Make(MakeError::Moved(_)) | ProposeError::Labelled(_))),
+                | HoldError::Propose(ProposeError::Make(MakeError::Moved(_)))),
             ) => tracing::info!(%error, %head, "it is left as it stands"),
             Err(error) => {
                 let (what, reason) = (head.to_string(), error.to_string());

@@ -19,7 +19,7 @@ use crate::model::file::RepoPath;
 use crate::model::hold::Hold;
 use crate::model::image::{ImageName, Tag};
 use crate::model::proposal::{Action, Proposal};
-use crate::model::pull_request::{LABEL_HOLD, Listing, NewPullRequest, PullRequest, State};
+use crate::model::pull_request::{Listing, NewPullRequest, PullRequest, State};
 use crate::observe::files::Files;
 use crate::observe::tree::CommitFiles;
 use crate::pass::propose::{LONGEST_BODY, Publishing};
@@ -239,11 +239,6 @@ pub enum ProposeError {
         "somebody else has pushed to {0}: merge it, or close its pull request and remove the branch, and try again"
     )]
     Theirs(BranchName),
-    /// A person wants the pull request left as it is.
-    #[error(
-        "its pull request has the label `{LABEL_HOLD}`, so {0} stays as it is: take the label off, or merge it, and try again"
-    )]
-    Labelled(BranchName),
     /// The head branch could not be made.
     #[error(transparent)]
     Make(#[from] MakeError),
@@ -276,20 +271,6 @@ pub(super) async fn propose(
     };
     let action = if before.is_some() { Action::Updated } else { Action::Opened };
     let mut proposal = row(place, change, &head, (action, COUNTS));
-    let is_same = before.is_some_and(|before| {
-        let own: BTreeSet<&Hold> = before.held.iter().collect();
-        let gone: BTreeSet<_> = before.released.iter().map(key).collect();
-        before.is_on_tip
-            && own == change.held.iter().collect()
-            && gone == change.released.iter().map(key).collect::<BTreeSet<_>>()
-    });
-    if let Standing::Open(open) = &standing
-        && open.labels.contains(LABEL_HOLD)
-    {
-        // It may say already what is ordered.
-        (proposal.url, proposal.action) = (Some(open.url.clone()), Action::Unchanged);
-        return if is_same { Ok(proposal) } else { Err(ProposeError::Labelled(head)) };
-    }
     if change.held.is_empty() && change.released.is_empty() {
         if let (Some(forge), Standing::Open(open)) = (place.forge(), &standing) {
             proposal.url = Some(open.url.clone());
@@ -301,6 +282,13 @@ pub(super) async fn propose(
         (proposal.action, proposal.reason) = (Action::Closed, Some("nothing of it is left to do".to_owned()));
         return Ok(proposal);
     }
+    let is_same = before.is_some_and(|before| {
+        let own: BTreeSet<&Hold> = before.held.iter().collect();
+        let gone: BTreeSet<_> = before.released.iter().map(key).collect();
+        before.is_on_tip
+            && own == change.held.iter().collect()
+            && gone == change.released.iter().map(key).collect::<BTreeSet<_>>()
+    });
     let pushed = if is_same {
         proposal.action = Action::Unchanged;
         None
