@@ -1,3 +1,5 @@
+//! Which way counts where one environment before is enough.
+
 use super::*;
 
 /// What comes to an environment by either of two ways, of which one runs 1.2.0 and the other another version, since so many hours.

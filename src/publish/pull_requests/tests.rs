@@ -145,12 +145,15 @@ fn what_was_refused_and_came_back_beside_something_newer_goes_with_that() {
     let wanted = Desired { brought: web(&["1.4.0"]), ..wanted("again") };
     let refused = bringing(1, State::Closed, "old", &["1.4.0"], false);
     let beside = |state, withdrawn| bringing(2, state, "both", &["1.4.0", "1.4.1"], withdrawn);
-    let courses = planned(&[wanted.clone()], head("both"), vec![refused.clone(), beside(State::Open, false)]);
+    let courses =
+        planned(std::slice::from_ref(&wanted), head("both"), vec![refused.clone(), beside(State::Open, false)]);
     assert_eq!((courses[0].action, steps(&courses)), (Action::Closed, vec!["close", "delete"]));
-    let courses = planned(&[wanted.clone()], head("both"), vec![refused.clone(), beside(State::Closed, true)]);
+    let courses =
+        planned(std::slice::from_ref(&wanted), head("both"), vec![refused.clone(), beside(State::Closed, true)]);
     assert_eq!(courses[0].action, Action::LeftAlone);
     // Whoever has merged both wants both.
-    let courses = planned(&[wanted.clone()], head("both"), vec![refused.clone(), beside(State::Merged, false)]);
+    let courses =
+        planned(std::slice::from_ref(&wanted), head("both"), vec![refused.clone(), beside(State::Merged, false)]);
     assert_eq!(courses[0].action, Action::Opened);
     // Asked for again by itself, it is wanted again.
     let again = bringing(2, State::Open, "again", &["1.4.0"], false);
@@ -260,8 +263,8 @@ fn a_head_that_is_moved_without_a_new_word_is_noted_so_that_a_pass_which_is_kill
     let mut open = pull_request(1, State::Open, "key");
     let same = Desired { body: open.body.clone(), publish: Publish::PullRequest, ..wanted("key") };
     let (stale, current) = (HeadBranch { is_fresh: false, ..head("key") }, head("key"));
-    assert_eq!(steps(&planned(&[same.clone()], current.clone(), vec![open.clone()])), [""; 0]);
-    let courses = planned(&[same.clone()], stale, vec![open.clone()]);
+    assert_eq!(steps(&planned(std::slice::from_ref(&same), current.clone(), vec![open.clone()])), [""; 0]);
+    let courses = planned(std::slice::from_ref(&same), stale, vec![open.clone()]);
     assert_eq!(steps(&courses), ["rewrite", "push", "statuses", "rewrite"]);
     let bodies = courses[0].steps.iter().filter_map(|step| match step {
         Step::Rewrite { body, .. } => Some(body.clone()),
