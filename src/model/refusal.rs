@@ -44,6 +44,18 @@ impl Wish {
         })
     }
 
+    /// Whether an open pull request stands for it, and for nothing newer of what it brings: that was opened for what came with it.
+    pub fn stands_in(&self, open: &PullRequest) -> bool {
+        self.is_in_body_of(open) && !self.came_with_news_in(open)
+    }
+
+    /// Whether a pull request brought something newer of the same images beside it.
+    fn came_with_news_in(&self, one: &PullRequest) -> bool {
+        let brought = one.marker.as_ref().map(|marker| &marker.brought);
+        let it_among = brought.filter(|brought| self.brought.is_no_news_to(brought));
+        it_among.is_some_and(|brought| !brought.is_no_news_to(&self.brought))
+    }
+
     fn is_told_by(&self, told: &Told) -> bool {
         match (&told.key, &told.environment) {
             (Some(key), Some(environment)) => self.is(key, environment, &told.brought),
@@ -87,7 +99,11 @@ impl Wish {
             one.is_named()
                 && (one.head.as_str().starts_with(&self.prefix) || (one.is_refused() && !one.is_of_somebody_else()))
         };
-        pull_requests.into_iter().filter(|one| self.stood_in(one)).filter(speaks).max_by_key(|one| one.number)
+        // What was opened for something newer, and nobody has merged, asks for that alone.
+        let is_meant =
+            |one: &&PullRequest| one.is_refused() || one.state == State::Merged || !self.came_with_news_in(one);
+        let stood = pull_requests.into_iter().filter(|one| self.stood_in(one));
+        stood.filter(speaks).filter(is_meant).max_by_key(|one| one.number)
     }
 
     /// Whether somebody else has taken it back on a head branch: who does so says no more and no less than who closes.

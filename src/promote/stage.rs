@@ -4,6 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use crate::model::decision::{Decision, Reason, Verdict};
 use crate::model::environment::{Environment, EnvironmentName, Publish};
 use crate::model::gate::{GateSpec, GateState};
@@ -31,6 +33,8 @@ pub(super) struct Stage {
     pub(super) questions: BTreeSet<SourceQuestion>,
     /// What has to be asked of the forge.
     pub(super) forge: ForgeWants,
+    /// When the groups may move once they are approved, where that is known and nothing else keeps them.
+    pub(super) opens: BTreeMap<String, Timestamp>,
     /// Where one environment before is enough, what every way comes to, by the positions of decisions.
     pub(super) ways: BTreeMap<usize, Vec<Way>>,
 }
@@ -133,6 +137,12 @@ fn one(
         let bench = Bench { now: observation.now, soaking: &soaking, asking, answers, forge };
         let judged = gates::judge(&environment.gates, &bench);
         drop(proofs);
+        stage.opens.extend(
+            judged
+                .opens
+                .filter(|_| held_up.is_none() && !held.contains_key(group))
+                .map(|opens| (group.to_owned(), opens)),
+        );
         let mut proposal = propose(environment, group, moves, held_up, judged);
         if let Some(reason) = held.remove(group) {
             proposal.action = Action::Held;
@@ -209,7 +219,7 @@ fn propose(
     group: &str,
     moves: Vec<Move>,
     held_up: Option<&String>,
-    Judged { gates, earliest }: Judged,
+    Judged { gates, earliest, .. }: Judged,
 ) -> Proposal {
     let gates_pass = gates.iter().all(|gate| gate.state == GateState::Pass);
     let (action, reason) = match (held_up, gates_pass, environment.publish) {

@@ -1,3 +1,5 @@
+mod ways;
+
 use std::sync::Arc;
 
 use super::*;
@@ -502,32 +504,6 @@ fn an_environment_is_ahead_only_of_all_that_stands_before_it() {
     // One of its places is further.
     assert_eq!(with(&["1.1.0", "1.3.0"]), [""; 0]);
     assert_eq!(with(&["1.2.0", "1.1.0"]), [""; 0]);
-}
-
-#[test]
-fn of_several_ways_the_one_that_is_open_is_taken() {
-    let mut prod = environment("prod", &["eu", "us"], Publish::Commit);
-    prod.after_any = true;
-    prod.gates = vec![GateSpec::Soak { time: jiff::SignedDuration::from_hours(2), count: SoakCount::Running }];
-    let first = |name| environment(name, &[], Publish::Commit);
-    let environments = Environments(vec![first("eu"), first("us"), prod]);
-    let at = |eu: i64, us: i64| {
-        let decisions =
-            [decision(WEB, "eu", "1.2.0"), decision(WEB, "us", "1.2.0"), decision(WEB, "prod", "1.0.0")].to_vec();
-        let mut observation = observation(&[WEB]);
-        observation.now = timeline(&[]).oldest + jiff::SignedDuration::from_hours(6);
-        for (name, came) in [("eu", eu), ("us", us)] {
-            let past = Past { timeline: Some(timeline(&[("1.0.0", 0), ("1.2.0", came)])), ..Past::default() };
-            observation.pasts.insert((name.into(), WEB.parse().unwrap()), Ok(past));
-        }
-        let promoted = promote(&observation, decisions, &environments, &Groups::default());
-        let own = promoted.proposals.into_iter().find(|proposal| proposal.environment == "prod".into()).unwrap();
-        let hour = |moment: Timestamp| moment.to_zoned(jiff::tz::TimeZone::UTC).hour();
-        (own.action.as_str(), own.earliest.map(hour))
-    };
-    assert_eq!((at(1, 5), at(5, 1)), (("committed", None), ("committed", None)));
-    // None is open: the one that opens first.
-    assert_eq!((at(5, 6), at(6, 5)), (("waiting", Some(7)), ("waiting", Some(7))));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::model::environment::{EnvironmentName, Publish};
-use crate::model::gate::{Gate, GateSpec, GateState};
+use crate::model::gate::{Gate, GateName, GateSpec, GateState};
 use crate::model::proposal::Move;
 use crate::model::pull_request::Approvals;
 use crate::model::source::{Answer, SourceQuestion};
@@ -53,6 +53,8 @@ pub(super) struct Judged {
     pub(super) gates: Vec<Gate>,
     /// When all pass by time alone, where that is later than now and known.
     pub(super) earliest: Option<Timestamp>,
+    /// When all others pass that are not approvals: long ago where they do now, and `None` where that is not known.
+    pub(super) opens: Option<Timestamp>,
 }
 
 /// Judges every gate of an environment; one that cannot be judged never passes.
@@ -63,7 +65,12 @@ pub(super) fn judge(specs: &[GateSpec], bench: &Bench<'_>) -> Judged {
         Gate { name: spec.name(), state, facts }
     };
     let gates: Vec<Gate> = specs.iter().map(gate).collect();
-    Judged { earliest: earliest(specs, bench), gates }
+    let is_approvals = |spec: &&GateSpec| spec.name() == GateName::Approvals;
+    let others: Vec<GateSpec> = specs.iter().filter(|spec| !is_approvals(spec)).cloned().collect();
+    let mut now = gates.iter().filter(|gate| gate.name != GateName::Approvals);
+    let opens =
+        if now.all(|gate| gate.state == GateState::Pass) { Some(Timestamp::MIN) } else { earliest(&others, bench) };
+    Judged { earliest: earliest(specs, bench), opens, gates }
 }
 
 /// Finds the first moment after now at which every gate passes; `None` where one waits for more than time.

@@ -19,6 +19,9 @@ use crate::publish::pull_requests::{Answer, Course, Desired, Standing, Step};
 /// Why nobody asks the gates of what a person holds.
 pub(super) const HELD: &str = "not asked while it has the label `tagboat/hold`";
 
+/// What is noted where the head is being moved.
+const UNSAID: &str = "nothing yet";
+
 /// What is to be done about one that should stand.
 pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Standing) -> Course {
     let of_head = || {
@@ -67,7 +70,7 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
     }
     // What is open for something else that nobody wants any more must not turn into what was refused.
     if !wanted.is_order
-        && !open.is_some_and(|open| wish(wanted).is_in_body_of(open))
+        && !open.is_some_and(|open| wish(wanted).stands_in(open))
         && let Some(refused) = refused(wanted, standing)
     {
         course.action = Action::LeftAlone;
@@ -88,6 +91,12 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
     if current.is_none() || !wanted.gates_pass || wanted.publish != Publish::AutoMerge {
         course.steps.extend(open.and_then(disarm));
         open = stopped.as_ref();
+    }
+    let unsaid = open.filter(|_| current.is_none()).and_then(|open| unsaid(wanted, open));
+    if let (Some(before), Some(now)) = (open, &unsaid) {
+        let (pull_request, title) = (Box::new(before.clone()), now.title.clone());
+        course.steps.push(Step::Rewrite { pull_request, title, body: now.body.clone() });
+        open = unsaid.as_ref();
     }
     if current.is_none() {
         course.reason.clone_from(&wanted.told);
@@ -173,9 +182,18 @@ pub fn refused<'a>(wanted: &Desired, standing: &'a Standing) -> Option<Refusal<'
 pub fn begins(wanted: &Desired, course: &Course, standing: &Standing) -> bool {
     let has = |is_it: fn(&Step) -> bool| course.steps.iter().any(is_it);
     let mut open = standing.pull_requests.iter().flatten().filter(|one| one.state == State::Open);
-    let is_turned = !open.any(|one| one.head == wanted.head && wish(wanted).is_in_body_of(one));
+    let is_turned = !open.any(|one| one.head == wanted.head && wish(wanted).stands_in(one));
     let opens = has(|step| matches!(step, Step::Open { .. }));
     !wanted.is_order && (opens || (is_turned && has(|step| matches!(step, Step::Push { .. }))))
+}
+
+/// Returns a pull request whose words would stay when its head is moved, with a note that nothing is said of the gates on that head: whatever
+/// cuts the pass short, the next one sees by it that this is left.
+fn unsaid(wanted: &Desired, open: &PullRequest) -> Option<PullRequest> {
+    let marker = open.marker.as_ref()?;
+    let stays = open.title == wanted.title && same_text(&open.body, &said(wanted, open, true));
+    let noted = Marker { said: Some(UNSAID.to_owned()), ..marker.clone() };
+    stays.then(|| PullRequest { body: marker::replace(&open.body, &noted), marker: Some(noted), ..open.clone() })
 }
 
 /// Whether a head brings what is wanted and is not to be made anew.

@@ -241,12 +241,19 @@ pub(super) fn act(world: &mut World, act: &Act) {
         | Act::Mend
         | Act::Hold { .. }
         | Act::Release { .. } => files(world, act),
-        Act::Protect(is_protected) => world.is_protected = *is_protected,
+        Act::Protect(is_protected) => protect(world, *is_protected),
         Act::Deploy { .. } | Act::Measure { .. } => machines(world, act),
         Act::Upstream(deed) => upstream::act(world, deed),
         Act::Around(deed) => around::act(world, deed),
         _ => pulls(world, act),
     }
+}
+
+fn protect(world: &mut World, is_protected: bool) {
+    if world.is_protected != is_protected {
+        world.tell(if is_protected { "the base takes no push any more" } else { "the base takes pushes again" });
+    }
+    world.is_protected = is_protected;
 }
 
 fn registry(world: &mut World, act: &Act) {
@@ -464,7 +471,9 @@ fn pulls(world: &mut World, act: &Act) {
             let Some(tip) = world.git.heads.get(&head).cloned() else { return };
             if world.open_of(&head).is_none() {
                 world.tell(format!("a person reopens #{}", index + 1));
+                let beside = of(world, State::Open).into_iter().collect();
                 let pull = &mut world.pulls[index];
+                pull.reopened_beside = beside;
                 (pull.state, pull.commit, pull.closed_by) = (State::Open, tip, None);
                 pull.is_reopened = true;
                 world.touch(index);

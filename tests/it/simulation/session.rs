@@ -105,6 +105,8 @@ pub(super) struct Session {
     pub(super) is_disturbed: bool,
     /// Whether others did something while it ran.
     pub(super) had_company: bool,
+    /// Whether the base took no push of its.
+    pub(super) was_forbidden: bool,
     pub(super) round: Round,
 }
 
@@ -121,6 +123,7 @@ impl Session {
             calls: 0,
             is_disturbed: false,
             had_company: false,
+            was_forbidden: false,
             round: Round::default(),
         }
     }

@@ -74,6 +74,7 @@ impl Forge for Client {
                 approvals: BTreeSet::new(),
                 is_rewritten: false,
                 is_reopened: false,
+                reopened_beside: BTreeSet::new(),
                 has_lost_head: false,
                 is_withdrawn: false,
                 changed: 0,

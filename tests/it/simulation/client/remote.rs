@@ -178,6 +178,7 @@ impl Remote for Client {
     fn push(&self, _branch: &BranchName, old: &CommitId, new: &CommitId) -> Result<Pushed, GitError> {
         Ok(self.call("pushing the base", true, nothing, |world, id| {
             if world.is_protected {
+                world.sessions[id].was_forbidden = true;
                 return Pushed::Forbidden("protected branch hook declined".to_owned());
             }
             if world.git.main != *old {

@@ -34,6 +34,8 @@ pub(super) fn violated<T>(rule: &'static str, text: impl Into<String>) -> Result
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Proposed,
+    /// In a pull request, since the base takes no push.
+    ProposedInstead,
     Landed,
 }
 
@@ -185,7 +187,7 @@ fn judge_step(world: &World, session: &Session, step: &Step, stage: Stage) -> Ve
     }
     let gates = |way: &[usize]| match stage {
         Stage::Landed => gates::judge(world, session, base, step, (way, &[])),
-        Stage::Proposed => Ok(()),
+        Stage::Proposed | Stage::ProposedInstead => Ok(()),
     };
     by_a_way(world, step, |way| came_by(world, session, step, way).and_then(|()| gates(way)))?;
     upstream::judge(world, session, step, stage == Stage::Landed)?;
@@ -333,7 +335,11 @@ pub(super) fn state(world: &World) -> Verdict {
         let places: BTreeSet<(usize, usize)> =
             world.brings(&pull.commit).iter().map(|step| (step.environment, step.image)).collect();
         for place in places {
-            if let Some((_, other)) = seen.iter().find(|(known, _)| *known == place) {
+            // Beside one under another `branchPrefix` a person may open an old one again.
+            let is_theirs = |other: &usize| {
+                pull.reopened_beside.contains(other) || world.pulls[*other].reopened_beside.contains(&index)
+            };
+            if let Some((_, other)) = seen.iter().find(|(known, other)| *known == place && !is_theirs(other)) {
                 let text = format!("#{} and #{} are for the same image and environment", other + 1, index + 1);
                 return violated("one pull request at most", text);
             }

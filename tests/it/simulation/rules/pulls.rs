@@ -37,7 +37,7 @@ pub(in crate::simulation) fn push_head(world: &World, id: usize, name: &BranchNa
             new.is_some_and(|new| words(&new) == words(&order.message))
         };
         if session.by.is_pass()
-            && let Some(order) = order.filter(|_| !is_on_base(world, session, old))
+            && let Some(order) = order.filter(|_| !is_on_base(world, old))
             && !is_same(order)
         {
             return violated("what was ordered stays", format!("{name} holds what a person ordered"));
@@ -68,12 +68,19 @@ pub(in crate::simulation) fn push_head(world: &World, id: usize, name: &BranchNa
     // A head branch under an open pull request is what the pull request proposes.
     let open = round.listed.as_ref().and_then(|listed| Some((listed, open_in(listed, name)?)));
     if let Some((listed, open)) = open
-        && !is_no_news(&world.brings(new), &world.brings(&open.commit))
+        && !is_the_same(&world.brings(new), &world.brings(&open.commit))
     {
         not_refused(world, listed, name, new)?;
     }
     match way {
-        Way::Return => returns::judge(world, session, &moves, trees, Stage::Proposed),
+        Way::Return => {
+            // A later pass goes on with what one has proposed that could not push it.
+            let is_proposed =
+                world.git.heads.get(name).is_some_and(|old| Way::of(&world.git.commit(old).message) == way);
+            let is_instead = session.was_forbidden || is_proposed;
+            let stage = if is_instead { Stage::ProposedInstead } else { Stage::Proposed };
+            returns::judge(world, session, &moves, trees, stage)
+        }
         Way::Forward | Way::Rollback => judge(world, session, &moves, Stage::Proposed),
     }
 }
@@ -121,15 +128,16 @@ fn open_in<'p>(pulls: &'p [Pull], head: &BranchName) -> Option<&'p Pull> {
     pulls.iter().find(|pull| pull.is_open() && pull.head == *head)
 }
 
-/// Whether the base has what a head brings, or had it when a session fetched: the same files, or a merged pull request.
-fn is_on_base(world: &World, session: &Session, head: &CommitId) -> bool {
+/// Whether the base has what a head brings, or has had it since that was made: the same files, or a merged pull request.
+fn is_on_base(world: &World, head: &CommitId) -> bool {
     let made = world.git.commit(head);
     let before = world.git.tree(&made.parents[0]);
     let is_merged = world.pulls.iter().any(|pull| pull.state == State::Merged && pull.commit == *head);
-    let seen = session.round.base.map(|base| &world.ledger.landings[base].commit);
+    // Squashed onto the base and taken back there, it is done as well.
+    let since = world.ledger.position(&made.parents[0]).map_or(world.ledger.landings.len() - 1, |at| at + 1);
     is_merged
-        || [Some(&world.git.main), seen].into_iter().flatten().any(|base| {
-            let tree = world.git.tree(base);
+        || world.ledger.landings[since..].iter().any(|landing| {
+            let tree = world.git.tree(&landing.commit);
             // Another commit may have held the same in words of its own.
             let mut changed = differences(before, &made.tree).filter(|(path, ..)| path.as_str() != HOLDS);
             changed.all(|(path, _, after)| tree.get(path) == after)
@@ -159,6 +167,11 @@ pub(in crate::simulation) fn is_no_news(brings: &BTreeSet<Step>, refused: &BTree
     common.peek().is_some() && common.all(is_known)
 }
 
+/// Whether two bring the same of what both bring.
+fn is_the_same(one: &BTreeSet<Step>, other: &BTreeSet<Step>) -> bool {
+    is_no_news(one, other) && is_no_news(other, one)
+}
+
 /// Whether what a head brings was refused: the newest pull request that brought it was closed by a person, who has not asked for it
 /// again.
 fn not_refused(world: &World, pulls: &[Pull], head: &BranchName, commit: &CommitId) -> Verdict {
@@ -166,6 +179,12 @@ fn not_refused(world: &World, pulls: &[Pull], head: &BranchName, commit: &Commit
     let stood = |pull: &Pull| match pull.state {
         State::Closed => is_no_news(&brings, &pull.brought),
         State::Open | State::Merged => is_no_news(&brings, &pull.told),
+    };
+    // What came with something newer and was not merged takes no refusal back.
+    let is_meant = |pull: &Pull| match pull.state {
+        State::Merged => true,
+        State::Closed => pull.closed_by == Some(By::Person) || is_the_same(&brings, &pull.brought),
+        State::Open => is_the_same(&brings, &pull.told),
     };
     // What the words do not tell, the head tells as long as it stands there, or its commit where a person wrote other words.
     let is_told = |pull: &Pull| match pull.is_rewritten {
@@ -186,7 +205,7 @@ fn not_refused(world: &World, pulls: &[Pull], head: &BranchName, commit: &Commit
     };
     // Whatever `branchPrefix` was then.
     let is_named = |pull: &Pull| plain_name(pull.head.as_str()) == plain_name(head.as_str());
-    let newest = pulls.iter().rposition(|pull| is_named(pull) && is_same_way(pull) && stood(pull));
+    let newest = pulls.iter().rposition(|pull| is_named(pull) && is_same_way(pull) && stood(pull) && is_meant(pull));
     let refused = newest.filter(|index| {
         let pull = &pulls[*index];
         pull.state == State::Closed

@@ -48,10 +48,14 @@ fn watched(
     let landings = &world.ledger.landings[..=base];
     let on_failure = world.setting.environments[environment].on_failure?;
     let count = |at: usize| landings[at].values(environment, image).filter(|own| *own == value).count();
-    if count(base) == 0 {
-        return None;
-    }
-    let brought = (1..=base).rev().find(|at| count(*at) > count(at - 1))?;
+    // It came last with the commit that let it stand at more places than before, which it has not lost again since: what went back
+    // from there leaves what stood at the others before.
+    let mut least = count(base);
+    let mut earlier = (1..=base).rev();
+    let brought = earlier.find(|at| {
+        least = least.min(count(*at));
+        least > count(at - 1)
+    })?;
     let came = &landings[brought];
     if came.brought.by == By::Person || came.brought.way != Way::Forward {
         return None;
@@ -164,6 +168,7 @@ pub(super) fn judge(
     }
     let wanted = match stage {
         Stage::Proposed => on_failure.publishes != Publishes::Commit,
+        Stage::ProposedInstead => true,
         Stage::Landed => on_failure.publishes != Publishes::PullRequest,
     };
     if !wanted {
