@@ -7,5 +7,6 @@ mod gitea;
 mod github;
 mod gitlab;
 mod glances;
+mod moving;
 mod scenarios;
 mod shown;

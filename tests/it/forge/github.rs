@@ -10,6 +10,7 @@ use tagboat::model::proposal::Action;
 
 use crate::forge::beside::beside;
 use crate::forge::gates::gates;
+use crate::forge::moving::moving;
 use crate::forge::scenarios::{Kind, Stage, scenarios};
 use crate::git::signing::ssh_key;
 use crate::support::forge::github::router;
@@ -40,6 +41,8 @@ fn github(address: &str) -> GitHub {
 
 scenarios!(GITHUB);
 gates!(super::GITHUB);
+
+moving!(super::GITHUB);
 beside!(super::GITHUB);
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::forge::beside::beside;
 use crate::forge::gates::gates;
+use crate::forge::moving::moving;
 use crate::forge::scenarios::{Kind, scenarios};
 use crate::support::forge::gitlab::{BASE, PROJECT, TOKEN, router};
 use crate::support::forge::{Fault, Store, serve};
@@ -42,6 +43,8 @@ const WORDS: &str = "prod: update web to 2\n\nTagboat-Environment: prod\n";
 
 scenarios!(GITLAB);
 gates!(super::GITLAB);
+
+moving!(super::GITLAB);
 beside!(super::GITLAB);
 
 /// A forge with one branch beside `main`, spoken to without a pass.
