@@ -4,6 +4,7 @@ use fastrand::Rng;
 
 use super::acts::{Act, Ambush};
 use super::around;
+use super::moving;
 use super::session::{Fault, KINDS};
 use super::setting::Setting;
 use super::upstream;
@@ -93,6 +94,7 @@ impl Script {
         let mut script = Self { seed, setting, events };
         script.draw_upstream();
         script.draw_around();
+        script.draw_moving();
         script
     }
 
@@ -127,6 +129,17 @@ impl Script {
         for _ in 0..rng.usize(1..8) {
             let at = rng.usize(..=self.events.len());
             self.events.insert(at, Event::Act(Act::Around(around::Deed::draw(&mut rng))));
+        }
+    }
+}
+
+impl Script {
+    /// Lets an image follow a moving tag, in one of four worlds.
+    fn draw_moving(&mut self) {
+        let mut rng = Rng::with_seed(self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x6d6f_7669_6e67_2121);
+        if rng.u8(..4) == 0 && moving::fits(&self.setting) {
+            self.setting.has_moving = true;
+            moving::draw(&mut rng, &mut self.events);
         }
     }
 }
