@@ -124,10 +124,10 @@ pub(super) fn beside(
         let names = [&*renames];
         // A merge is newer than what it joins.
         let dropped = dropped::by_merge(repository, (*id, others), &came)?;
-        found.extend(told(repository, *id, place, dropped, &names, wanted)?.map(|found| found.dropped()));
+        found.extend(told(repository, *id, place, dropped, &names, wanted)?.map(Beside::dropped));
         for (id, made) in order.iter().filter_map(|id| Some((*id, came.get(id)?))) {
             let dropped = dropped::within(made, &came, &reached);
-            found.extend(told(repository, id, place, dropped, &names, wanted)?.map(|found| found.dropped()));
+            found.extend(told(repository, id, place, dropped, &names, wanted)?.map(Beside::dropped));
             found.extend(told(repository, id, place, made.own.clone(), &names, wanted)?);
         }
     }

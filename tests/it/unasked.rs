@@ -418,8 +418,11 @@ async fn places_of_one_image_are_matched_by_the_shape_of_their_paths() {
     assert!(told, "{:?}", outcome.skipped);
 }
 
+/// What a person does with a commit that is older than what Tagboat wrote.
+type Deed = fn(&Scene, &str);
+
 /// How a person's older line is merged with what Tagboat wrote, and pushed as the branch.
-const MERGED: [(&str, fn(&Scene, &str)); 6] = [
+const MERGED: [(&str, Deed); 6] = [
     ("a conflict that is settled with the own side", |scene, old| {
         let person = &scene.person;
         person.git(&["checkout", "--quiet", "-B", "late", old]);

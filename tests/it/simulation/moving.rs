@@ -155,7 +155,8 @@ pub(super) fn judge(world: &World, session: &Session, step: &Step, base: usize) 
         let brought = (1..landings.len()).rev().find(|at| has(&landings[*at]) && !has(&landings[at - 1]));
         brought.is_some_and(|at| landings[at].brought.by != By::Person && landings[at].brought.way == Way::Forward)
     };
-    if stood && !environment.after.iter().all(followed) {
+    let ways = world.setting.ways(step.environment);
+    if stood && !ways.iter().any(|way| way.iter().all(followed)) {
         return violated("never backwards", format!("{what}, which it had left"));
     }
     Ok(())
