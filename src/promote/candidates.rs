@@ -279,22 +279,30 @@ impl Search<'_> {
     }
 
     /// Returns why another digest of the same tag is no step forward: digests have no order, so one that gave way here is
-    /// old, unless the moving tag itself went back to it and an environment before followed. What an environment before went
+    /// old, unless the moving tag itself went back to it and an environment before followed since. What an environment before went
     /// back to by order, or for a failure, is none that the tag went back to.
     fn goes_back(&self, environment: &Environment, image: &ImageName, step: &Move) -> Option<String> {
         if step.from.tag != step.to.tag || step.from.digest.is_none() {
             return None;
         }
         let timeline = self.past(&environment.name, image)?.timeline.as_ref()?;
-        if !timeline.shifts.iter().any(|shift| shift.from.contains(&step.to) && !shift.to.contains(&step.to)) {
-            return None;
-        }
+        let went = |shift: &&Shift| shift.from.contains(&step.to) && !shift.to.contains(&step.to);
+        let left = timeline.shifts.iter().find(went)?.landed;
         let how = predecessors(environment).find_map(|before| {
-            let brought = self.past(before, image).and_then(|past| past.timeline.as_ref()?.brought(&step.to));
-            match brought.map(|shift| (&shift.by, shift.word.order)) {
-                Some((Mover::Tagboat, Some(Ordered::Rollback))) => Some(format!("to which {before} went back")),
-                Some((Mover::Tagboat, _)) => None,
-                _ => Some(format!("to which a person moved {before}")),
+            let timeline = self.past(before, image).and_then(|past| past.timeline.as_ref());
+            let at = |value: &Value| {
+                let came = |shift: &Shift| shift.to.contains(value) && !shift.from.contains(value);
+                timeline.and_then(|timeline| timeline.shifts.iter().position(came))
+            };
+            let came = at(&step.to);
+            match came.and_then(|at| timeline?.shifts.get(at)) {
+                Some(Shift { by: Mover::Person(_), .. }) => Some(format!("to which a person moved {before}")),
+                Some(shift) if shift.word.order == Some(Ordered::Rollback) => {
+                    Some(format!("to which {before} went back"))
+                }
+                // It came there after it had gone here, or after what runs here, which the newest position is the first of.
+                Some(shift) if shift.landed > left || at(&step.from).is_some_and(|from| came < Some(from)) => None,
+                _ => Some(format!("which {before} has had for longer")),
             }
         })?;
         Some(format!("it runs {}, which came after {}, {how}", step.from, step.to))

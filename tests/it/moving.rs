@@ -190,6 +190,38 @@ async fn a_digest_of_the_registry_that_an_order_took_back_is_kept_back_with_its_
 }
 
 #[tokio::test]
+async fn a_digest_that_gave_way_does_not_come_back_from_where_it_stood_all_along() {
+    // A hotfix past dev, which has had the older one since before.
+    let scene = Scene::new(LINE);
+    scene.pass("08:00").await;
+    assert_eq!(scene.runs(&["dev", "prod"]), "bb");
+    scene.remote.edit("2026-11-20T09:30:00Z", "A hotfix", &[("prod/web.yaml", Some(&manifest('e')))]);
+    for hour in ["10:00", "11:00"] {
+        let outcome = scene.pass(hour).await;
+        assert_eq!(scene.runs(&["dev", "prod"]), "be");
+        assert!(told(&outcome, "prod").contains("which dev has had for longer"), "{:?}", outcome.skipped);
+    }
+    // The tag goes back to what prod had before: dev follows, and so does prod.
+    scene.push('a');
+    scene.pass("12:00").await;
+    assert_eq!(scene.runs(&["dev", "prod"]), "aa");
+
+    // Two environments before, of which one is enough, run two digests.
+    let scene = Scene::new(
+        "  - {name: dev, files: [dev/**], publish: commit}\n  - {name: staging, files: [staging/**], after: dev, publish: \
+         commit, gates: {soak: 3h}}\n  - {name: prod, files: [prod/**], after: {any: [dev, staging]}, publish: commit}\n",
+    );
+    scene.pass("08:00").await;
+    scene.pass("11:10").await;
+    assert_eq!(scene.runs(&["dev", "staging", "prod"]), "bbb");
+    scene.push('c');
+    for hour in ["11:20", "11:30", "12:00"] {
+        scene.pass(hour).await;
+        assert_eq!(scene.runs(&["dev", "staging", "prod"]), "cbc", "{hour}");
+    }
+}
+
+#[tokio::test]
 async fn what_counts_from_its_introduction_is_no_older_digest_either() {
     let line = LINE.replace("after: dev, publish", "after: dev, gates: {soak: {for: 1h, count: introduced}}, publish");
     let scene = Scene::new(&line);

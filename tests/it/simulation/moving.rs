@@ -12,7 +12,7 @@ use super::rules::{Verdict, violated};
 use super::script::{Event, Order, PassSpec};
 use super::session::Session;
 use super::setting::{IMAGES, Setting, Value, manifest};
-use super::world::{By, Way, World, short};
+use super::world::{Brought, By, Way, World, short};
 
 /// The position of the image that follows it, behind those that follow versions.
 pub(super) const MOVING: usize = 3;
@@ -150,10 +150,20 @@ pub(super) fn judge(world: &World, session: &Session, step: &Step, base: usize) 
     }
     let landings = &world.ledger.landings[..=base];
     let stood = landings.iter().any(|one| one.values(step.environment, MOVING).any(|own| *own == step.to));
+    let has = |at: usize, own: usize, value: &Value| landings[at].values(own, MOVING).any(|other| other == value);
+    let last = |own: usize, value: &Value| {
+        (1..landings.len()).rev().find(|at| has(*at, own, value) && !has(*at - 1, own, value))
+    };
+    let left = (1..landings.len())
+        .rev()
+        .find(|at| has(*at - 1, step.environment, &step.to) && !has(*at, step.environment, &step.to));
+    // It went back there after it had gone here, or after what runs here.
     let followed = |before: &usize| {
-        let has = |one: &Landing| one.values(*before, MOVING).any(|own| *own == step.to);
-        let brought = (1..landings.len()).rev().find(|at| has(&landings[*at]) && !has(&landings[at - 1]));
-        brought.is_some_and(|at| landings[at].brought.by != By::Person && landings[at].brought.way == Way::Forward)
+        last(*before, &step.to).is_some_and(|at| {
+            let Brought { by, way } = landings[at].brought;
+            let is_newer = Some(at) > left || last(*before, &step.from).is_some_and(|from| from < at);
+            by != By::Person && way == Way::Forward && is_newer
+        })
     };
     let ways = world.setting.ways(step.environment);
     if stood && !ways.iter().any(|way| way.iter().all(followed)) {
