@@ -36,6 +36,9 @@ pub struct PullRequestStyle {
     pub native_auto_merge: bool,
 }
 
+/// What the names of head branches begin with where nothing else is configured.
+pub const USUAL_PREFIX: &str = "tagboat/";
+
 /// When a head branch is made anew on a base that moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Rebase {
@@ -62,7 +65,7 @@ impl Default for PullRequestStyle {
             body: None,
             labels: Vec::new(),
             draft: false,
-            branch_prefix: "tagboat/".to_owned(),
+            branch_prefix: USUAL_PREFIX.to_owned(),
             allow_no_checks: false,
             release_notes: true,
             rebase: Rebase::default(),
@@ -388,6 +391,8 @@ pub struct HeadBranch {
     pub is_order: bool,
     /// Whether it goes back by itself from what failed, and that is not on the base yet.
     pub is_return: bool,
+    /// Whether what it goes back from is not what its files hold on the base now: somebody has moved on, or changed something else there.
+    pub is_overtaken: bool,
     /// Whether the files that it changes are still what they were when it was made.
     pub is_fresh: bool,
     /// Whether it stands on the newest commit of the base.

@@ -18,7 +18,7 @@ use crate::model::watch::WatchState;
 pub use crate::observe::checks::Asked;
 use crate::pass::former::{Former, Known};
 use crate::pass::own::look;
-use crate::pass::refusals::Recall;
+use crate::pass::refusals::{self, Recall};
 use crate::pass::run::{Mode, Run};
 use crate::pass::view::Branches;
 use crate::pass::{Inputs, Planned, blocking};
@@ -136,7 +136,7 @@ pub(super) async fn propose(
             proposed.errors.extend(troubles);
         }
         former::take_up(planned, &mut standing, &mut own);
-        let ordered = match ordered::again(run, (&onto, inputs), planned, &mut standing, limit).await {
+        let ordered = match ordered::again(run, (&onto, inputs), planned, (&mut standing, &own), limit).await {
             Ok(ordered) => ordered,
             Err(error) => {
                 tracing::warn!(%error, "what was ordered is left as it stands");
@@ -169,8 +169,11 @@ pub(super) async fn propose(
         if run.mode == Mode::Act {
             let remote = Arc::clone(&run.remote);
             let (branch, now, holds) = (onto.branch, run.now, inputs.awaited.seen.clone());
-            let place = Place { remote, forge, branch, now, style, holds };
+            let place = Place { remote, forge, branch, now, style, holds, turn: &run.turn };
             proposed.landed.extend(apply(&place, onto.tip, &mut courses).await.landed);
+            if run.turn.is_stale() {
+                return proposed;
+            }
         }
         take_over(planned, courses, &mut proposed);
         twice.extend(ordered::tell(ordered, planned));
@@ -401,14 +404,16 @@ async fn standing(
     if let Some(all) = &mut pull_requests {
         heads.iter_mut().for_each(|head| let_go(head, all));
     }
-    let (base, said) = (Some(onto.branch.clone()), BTreeMap::new());
+    let (base, rest) = (Some(onto.branch.clone()), Standing::default());
     let is_orphan = |name: &&BranchName| match former.get(*name) {
         Some((environment, _)) => is_gone(environment),
         None => name.as_str().starts_with(prefix) && !former::is_named_now(name, config),
     };
     let orphans = heads.iter().map(|head| &head.name).filter(is_orphan).cloned().collect();
-    let mut standing = Standing { base, heads, pull_requests, displaced, said, former, orphans };
+    let mut standing = Standing { base, heads, pull_requests, displaced, former, orphans, ..rest };
     read_told(&run.remote, &mut standing).await?;
+    let base = (onto.branch, onto.tip);
+    refusals::prove(&run.remote, base, desired, standing.pull_requests.as_deref_mut().unwrap_or_default()).await?;
     Ok(standing)
 }
 
@@ -475,7 +480,7 @@ fn let_go(head: &mut HeadBranch, pull_requests: &[PullRequest]) {
 }
 
 /// Names what is not fully known in this pass: what stands for it is left as it is.
-fn unsure(planned: &Planned, inputs: &Inputs<'_>) -> Unsure {
+pub(super) fn unsure(planned: &Planned, inputs: &Inputs<'_>) -> Unsure {
     let turns = |environment: &&Environment| environment.gates.iter().any(|gate| !gate.name().stays_passed());
     let all = inputs.config.environments.0.iter().filter(|_| inputs.only.is_empty());
     let undecided = planned.promoted.decisions.iter().filter_map(|decision| {

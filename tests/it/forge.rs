@@ -10,3 +10,4 @@ mod glances;
 mod moving;
 mod scenarios;
 mod shown;
+mod turns;

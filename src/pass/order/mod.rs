@@ -2,10 +2,12 @@
 //!
 //! Entry point: [`follow`]. Every try stands on whatever the branch has become; nothing is on it when it fails.
 
+pub(super) mod anew;
 mod promote;
 pub(super) mod publish;
 pub(super) mod rollback;
 pub mod standing;
+mod words;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -35,7 +37,7 @@ use crate::pass::hold;
 use crate::pass::order::publish::commit_to;
 use crate::pass::propose::Publishing;
 use crate::pass::run::{MAX_RACES, fetch, fetch_branches, read_config};
-use crate::pass::{Detail, Editing, Inputs, MAX_HOLDS, PassError, Progress};
+use crate::pass::{Detail, Editing, Inputs, MAX_HOLDS, PassError, Progress, Turn};
 use crate::publish::apply::Applied;
 use crate::publish::held::{self, HoldChange};
 use crate::publish::making::can_sign;
@@ -196,6 +198,12 @@ struct Ground<'a> {
     environment: &'a Environment,
 }
 
+/// Returns the command that would give an order again which a commit's message tells; `None` where it tells of none that a person gave.
+pub(super) fn command(message: &str, group: &str, publish: Publish) -> Option<String> {
+    let words = words::Words::read(message).filter(|words| words.failed.is_none())?;
+    Some(words.command(group, publish))
+}
+
 /// Follows an order on a branch.
 ///
 /// # Errors
@@ -261,6 +269,7 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
         awaited,
         heard: Heard::default(),
         progress: given.progress,
+        turn: &Turn::default(),
     };
     let (observation, seen) = crate::pass::look(&inputs)?;
     if let Some(reason) = observation.half_known.get(&environment.name).filter(|_| environment.branch.is_some()) {

@@ -7,16 +7,16 @@ use jiff::Timestamp;
 use crate::config::repository::Repository;
 use crate::forge::Forge;
 use crate::git::Remote;
-use crate::model::commit::{CommitId, Sign};
+use crate::model::commit::{CommitId, Sign, TRAILER_BY, TRAILER_HOLD, TRAILER_PUBLISH, TRAILER_REASON, TRAILER_SKIP};
 use crate::model::environment::{BranchName, Publish};
 use crate::model::image::shorten;
 use crate::model::outcome::{Outcome, Skipped};
 use crate::model::proposal::Action;
 use crate::model::pull_request::{HeadBranch, PullRequest, State};
-use crate::pass::blocking;
 use crate::pass::order::{OrderError, Ordering, refused};
 use crate::pass::own::look;
 use crate::pass::propose::{LONGEST_BODY, Publishing};
+use crate::pass::{Turn, blocking};
 use crate::publish::apply::{self, Applied};
 use crate::publish::making::{MakeError, Maker};
 use crate::publish::plan::PlannedCommit;
@@ -101,12 +101,13 @@ async fn propose(
         let standing = standing(given, config, (branch, base), forge.as_deref(), &mut desired).await?;
         if round == 0 {
             outcome.skipped.extend(instead_of(given, &standing, &desired).await?);
+            desired.told = anew(given, (&standing, branch), &desired).await?;
         }
         let wanted = std::slice::from_ref(&desired);
         let mut courses = pull_requests::plan(wanted, &standing, &style.branch_prefix, &Unsure::default());
         courses.retain(|course| course.proposal.is_some());
         let (remote, now) = (Arc::clone(&given.remote), given.now);
-        let place = Place { remote, forge: forge.as_deref(), branch, now, style, holds: None };
+        let place = Place { remote, forge: forge.as_deref(), branch, now, style, holds: None, turn: &Turn::default() };
         let applied = take(&place, base, &mut courses).await;
         outcome.commits.extend(applied.landed);
         if applied.has_moved {
@@ -171,6 +172,46 @@ async fn instead_of(
         "merge that one first, or close it and remove its branch; or order the whole group",
     ))
 }
+
+/// Tells how the same order, given again, differs from what stands of it.
+async fn anew(
+    given: &Ordering<'_>,
+    (standing, branch): (&Standing, &BranchName),
+    desired: &Desired,
+) -> Result<Option<String>, OrderError> {
+    let is_it = |head: &&HeadBranch| {
+        head.name == desired.head && head.is_own && head.is_order && head.key.as_deref() == Some(&desired.key)
+    };
+    let Some(head) = standing.heads.iter().find(is_it) else { return Ok(None) };
+    let (remote, tip) = (Arc::clone(&given.remote), head.tip.clone());
+    let before = blocking(move || remote.message(&tip)).await?.unwrap_or_default();
+    let now = &desired.commit.plan.message;
+    let of = |message: &str, trailer: &str| {
+        let all = message.lines().filter_map(|line| line.strip_prefix(trailer)?.strip_prefix(": "));
+        all.map(shorten).collect::<Vec<_>>().join(", ")
+    };
+    let word = |said: String| if said.is_empty() { "nothing".to_owned() } else { format!("`{said}`") };
+    let mut told = Vec::new();
+    for (name, trailer) in TOLD {
+        let (before, now) = (of(&before, trailer), of(now, trailer));
+        if before != now {
+            told.push(format!("{name}: {}, and not {} as before", word(now), word(before)));
+        }
+    }
+    if told.is_empty() {
+        told.push(format!("made anew on {branch}"));
+    }
+    Ok(Some(told.join("; ")))
+}
+
+/// What the same order may say otherwise when it is given again.
+const TOLD: [(&str, &str); 5] = [
+    ("reason", TRAILER_REASON),
+    ("by", TRAILER_BY),
+    ("not waited for", TRAILER_SKIP),
+    ("held", TRAILER_HOLD),
+    ("published", TRAILER_PUBLISH),
+];
 
 async fn standing(
     given: &Ordering<'_>,

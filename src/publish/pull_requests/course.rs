@@ -4,6 +4,7 @@
 
 use crate::model::commit::CommitId;
 use crate::model::environment::Publish;
+use crate::model::markdown::{code, plain};
 use crate::model::marker;
 use crate::model::proposal::Action;
 use crate::model::pull_request::{
@@ -13,7 +14,7 @@ use crate::model::refusal::{Refusal, Wish};
 use crate::publish::body;
 use crate::publish::pull_requests::leftovers::withdraw;
 use crate::publish::pull_requests::statuses::{may_turn, not_asked_now, of_order_now};
-use crate::publish::pull_requests::{Course, Desired, Standing, Step};
+use crate::publish::pull_requests::{Answer, Course, Desired, Standing, Step};
 
 /// Why nobody asks the gates of what a person holds.
 pub(super) const HELD: &str = "not asked while it has the label `tagboat/hold`";
@@ -89,6 +90,7 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
         open = stopped.as_ref();
     }
     if current.is_none() {
+        course.reason.clone_from(&wanted.told);
         course.steps.push(Step::Push {
             head: wanted.head.clone(),
             expected: head.map(|head| head.tip.clone()),
@@ -128,6 +130,24 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
         }
     }
     course
+}
+
+/// Says on a pull request why what its labels ask for is not done.
+pub(super) fn answered(answer: &Answer) -> Course {
+    let Answer { pull_request, environment, group, why, command } = answer;
+    let again = |command: &String| format!(" To order it again: {}", code(command));
+    let instead = command.as_ref().map(again).unwrap_or_default();
+    let comment = format!("What the label asks for is not done: {}.{instead}", plain(why));
+    Course {
+        proposal: None,
+        environment: environment.clone(),
+        group: group.clone(),
+        head: pull_request.head.clone(),
+        url: Some(pull_request.url.clone()),
+        action: Action::LeftAlone,
+        reason: Some(answer.words()),
+        steps: vec![Step::Answer { pull_request: Box::new(pull_request.clone()), comment }],
+    }
 }
 
 /// Whether somebody has taken back on a branch all that it brought, and no pull request stands for it: nobody waits for it.

@@ -21,6 +21,12 @@ const LONGEST_STATUS: usize = 120;
 /// What is said of a gate that has passed.
 const PASSED: &str = "passed";
 
+/// What is said of a gate that was skipped, before who did so.
+const SKIPPED_BY: &str = "skipped by ";
+
+/// What is said of a gate that no rollback waits for.
+const NOT_FOR_ROLLBACKS: &str = "does not hold a rollback up";
+
 /// What is noted where it was taken back what gates have said.
 const TAKEN_BACK: &str = "taken back";
 
@@ -48,10 +54,27 @@ pub(super) fn of_order(gates: &[Gate], environment: Option<&Environment>, messag
     let others: BTreeSet<GateName> = all.filter(|name| !gates.iter().any(|gate| gate.name == *name)).collect();
     let passed = |name: GateName| match skipped.contains(name.as_str()) {
         true => of_gate(name, CheckState::Passed, &format!("skipped by {by}")),
-        false => of_gate(name, CheckState::Passed, "does not hold a rollback up"),
+        false => of_gate(name, CheckState::Passed, NOT_FOR_ROLLBACKS),
     };
     let mut statuses = of_gates(gates);
     statuses.extend(others.into_iter().map(passed));
+    statuses
+}
+
+/// Says what gates say on the head of an order that is made anew: those that are judged what they say, each other one what the order
+/// itself has said on the head before. Who may push a branch can write that a gate was skipped, and not that it was said of that commit.
+pub fn carried(gates: &[Gate], environment: &Environment, before: &[Check]) -> Vec<Status> {
+    let all: BTreeSet<GateName> = environment.gates.iter().map(GateSpec::name).collect();
+    let others = all.into_iter().filter(|name| !gates.iter().any(|gate| gate.name == *name));
+    let is_ordered = |check: &&Check| check.text == NOT_FOR_ROLLBACKS || check.text.starts_with(SKIPPED_BY);
+    let mut statuses = of_gates(gates);
+    statuses.extend(others.map(|name| {
+        let said = before.iter().find(|check| check.name == context(name) && check.state == CheckState::Passed);
+        match said.filter(is_ordered) {
+            Some(said) => Status { context: context(name), state: CheckState::Passed, text: said.text.clone() },
+            None => of_gate(name, CheckState::Pending, "only the order itself says so: give it again"),
+        }
+    }));
     statuses
 }
 

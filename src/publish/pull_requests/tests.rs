@@ -23,6 +23,7 @@ fn head(key: &str) -> HeadBranch {
         has_own: true,
         is_order: false,
         is_return: false,
+        is_overtaken: false,
         is_fresh: true,
         is_on_tip: true,
     }
@@ -88,6 +89,7 @@ fn wanted(key: &str) -> Desired {
         max_open: None,
         rebase: Rebase::default(),
         approvals: 0,
+        told: None,
     }
 }
 

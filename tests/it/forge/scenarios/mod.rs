@@ -2,6 +2,7 @@
 //!
 //! `scenarios!(KIND)` makes one test of each. They see the fake's store alone, never a forge's protocol.
 
+pub(in crate::forge) mod anew;
 pub(in crate::forge) mod asking;
 pub(in crate::forge) mod faults;
 pub(in crate::forge) mod merging;
@@ -27,6 +28,7 @@ use tagboat::git::signing::{Keys, SshKey};
 use tagboat::git::url::RemoteUrl;
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
+use tagboat::pass::Turn;
 use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::Mode;
 
@@ -38,6 +40,9 @@ use crate::support::repository::{Scratch, environment};
 const WEB: &str = "ghcr.io/acme/web";
 const HEAD: &str = "tagboat/prod/ghcr.io-acme-web";
 
+/// Makes the client of each pass out of one that lives on.
+pub(crate) type Lasting = Box<dyn Fn(Turn) -> Arc<dyn Forge>>;
+
 /// One kind of forge: its fake, its client, and its words.
 #[derive(Clone, Copy)]
 pub(crate) struct Kind {
@@ -45,6 +50,8 @@ pub(crate) struct Kind {
     pub(crate) router: fn(Arc<Store>) -> Router,
     /// Makes a new client for the repository `acme/gitops` at an address.
     pub(crate) client: fn(&str) -> Arc<dyn Forge>,
+    /// Makes one that lives on, and returns what makes that of each pass of it.
+    pub(crate) lasting: fn(&str) -> Lasting,
     /// The forge's words for a check that passed, runs, and was cancelled.
     pub(crate) words: [&'static str; 3],
     /// The forge's words for a commit status that passed, and one that waits.
@@ -127,9 +134,8 @@ impl Stage {
     async fn outcome_by(&self, forge: Arc<dyn Forge>, mode: Mode, mirror: &str, hour: u32) -> Outcome {
         let url = RemoteUrl::from_path(&self.store.repository.folder);
         let mirror = Mirror::open(&self.scratch.path(mirror), url, Access::None, environment(None)).unwrap();
-        let ssh = self.ssh.as_ref().map(|text| SshKey::read(&text.as_str().into()).map_err(|error| error.to_string()));
         let cache = self.cache.as_ref().map(|path| Cache::open(path, Arc::new(SystemClock)));
-        let remote: Arc<dyn Remote> = Arc::new(mirror.with_keys(Keys { ssh, gpg: None }));
+        let remote: Arc<dyn Remote> = Arc::new(mirror.with_keys(self.keys()));
         Passing {
             remote,
             tags: &self.tags,
@@ -138,6 +144,12 @@ impl Stage {
         }
         .pass_with(&cache.unwrap_or_else(tagboat::pass::setup::no_cache), mode)
         .await
+    }
+
+    /// The keys that Tagboat signs with.
+    fn keys(&self) -> Keys {
+        let ssh = self.ssh.as_ref().map(|text| SshKey::read(&text.as_str().into()).map_err(|error| error.to_string()));
+        Keys { ssh, gpg: None }
     }
 
     /// Runs a pass at an hour of the day; its one proposal's action, and the reason.
@@ -230,6 +242,16 @@ impl Stage {
 macro_rules! scenarios {
     ($kind:expr) => {
         $crate::forge::scenarios::scenarios! { @ $kind;
+            anew:
+                an_order_whose_files_changed_on_the_base_is_made_anew_with_its_hold
+                an_order_on_the_branch_of_its_environment_is_made_anew_there
+                a_label_has_an_order_of_every_kind_made_anew_in_the_same_words
+                what_is_not_as_it_was_ordered_is_left_and_says_what_changed
+                only_what_was_signed_here_is_signed_again
+                what_the_forge_signs_is_ordered_again_and_not_made_anew
+                what_an_order_said_of_its_gates_is_said_of_its_new_head_and_nothing_else
+                an_order_that_was_closed_answers_who_asks_for_it_again
+                the_same_order_for_another_reason_says_which;
             asking:
                 a_long_list_is_read_whole_again_only_where_its_newest_page_changed
                 a_run_of_its_own_asks_once_more_where_there_is_more_than_a_page
@@ -307,6 +329,7 @@ macro_rules! scenarios {
                 the_newest_pull_request_decides_whether_a_version_is_refused
                 a_copied_body_is_no_pull_request_of_tagboat_s
                 a_copied_body_on_another_branch_refuses_nothing
+                a_copied_body_on_a_branch_of_somebody_s_own_refuses_nothing
                 what_is_open_into_the_former_branch_of_its_environment_is_closed
                 what_a_person_holds_into_the_former_branch_stays_and_nothing_doubles_it
                 what_stands_under_an_earlier_prefix_goes_on_there

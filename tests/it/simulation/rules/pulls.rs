@@ -8,10 +8,10 @@ use tagboat::model::pull_request::{CheckState, LABEL_HOLD, LABEL_RETRY, State};
 
 use super::{HOLDS, Stage, Verdict, changed, holds, judge, landed, ordered, returns, violated};
 use crate::simulation::around::plain_name;
-use crate::simulation::ledger::Step;
+use crate::simulation::ledger::{Step, steps};
 use crate::simulation::session::Session;
 use crate::simulation::world::forge::Pull;
-use crate::simulation::world::git::{Commit, differences};
+use crate::simulation::world::git::{Commit, differences, words};
 use crate::simulation::world::{By, Way, World};
 
 /// A head branch that is made, moved or removed.
@@ -30,8 +30,16 @@ pub(in crate::simulation) fn push_head(world: &World, id: usize, name: &BranchNa
         if !is_merged && beyond.iter().any(|commit| commit.by == By::Person) {
             return violated("nobody's commits are lost", format!("{name} holds a person's commit"));
         }
-        let holds_order = beyond.iter().any(|commit| matches!(commit.by, By::Order(_)));
-        if session.by.is_pass() && holds_order && !is_on_base(world, session, old) {
+        let order = beyond.iter().find(|commit| matches!(commit.by, By::Order(_)));
+        let said = |commit: &Commit| matches!(commit.by, By::Order(_)).then(|| commit.message.clone());
+        let is_same = |order: &Commit| {
+            let new = new.and_then(|new| said(world.git.commit(new)));
+            new.is_some_and(|new| words(&new) == words(&order.message))
+        };
+        if session.by.is_pass()
+            && let Some(order) = order.filter(|_| !is_on_base(world, session, old))
+            && !is_same(order)
+        {
             return violated("what was ordered stays", format!("{name} holds what a person ordered"));
         }
     }
@@ -50,6 +58,9 @@ pub(in crate::simulation) fn push_head(world: &World, id: usize, name: &BranchNa
         return violated("nobody's commits are lost", format!("{name} does not stand on the base"));
     }
     let (trees, way) = ((&**world.git.tree(&made.parents[0]), &*made.tree), Way::of(&made.message));
+    if session.by.is_pass() && matches!(made.by, By::Order(_)) {
+        return made_anew(world, name, new);
+    }
     let moves = changed(world, session, trees, way)?;
     if !session.by.is_pass() {
         return if way == Way::Rollback { ordered(world, session, &moves, trees, way) } else { Ok(()) };
@@ -64,6 +75,45 @@ pub(in crate::simulation) fn push_head(world: &World, id: usize, name: &BranchNa
     match way {
         Way::Return => returns::judge(world, session, &moves, trees, Stage::Proposed),
         Way::Forward | Way::Rollback => judge(world, session, &moves, Stage::Proposed),
+    }
+}
+
+/// Whether what a pass makes anew of an order moves and holds what that does, and nothing else.
+fn made_anew(world: &World, name: &BranchName, new: &CommitId) -> Verdict {
+    let Some(old) = world.git.heads.get(name) else {
+        return violated("what was ordered stays", format!("{name} is made by a pass"));
+    };
+    let path = tagboat::model::file::RepoPath::new(HOLDS).expect("the path is plain");
+    let held = |commit: &CommitId| -> Vec<(String, String, Option<String>)> {
+        let text = world.git.tree(commit).get(&path).map(|blob| world.git.text(blob)).unwrap_or_default();
+        holds(text).into_iter().map(|hold| (hold.image, hold.tag, hold.environment)).collect()
+    };
+    let moved = |commit: &CommitId| {
+        let without = |id: &CommitId| {
+            let mut tree = world.git.tree(id).as_ref().clone();
+            tree.remove(&path);
+            tree
+        };
+        let before = without(&world.git.commit(commit).parents[0]);
+        steps(&world.git, &world.setting, &before, &without(commit))
+    };
+    match (moved(old), moved(new)) {
+        (Ok(before), Ok(after)) if before == after => {}
+        (_, Err(text)) => return violated("only references change", text),
+        (before, after) => {
+            return violated("what was ordered stays", format!("{name} moves {after:?} in the place of {before:?}"));
+        }
+    }
+    let (fork, base) = (held(&world.git.commit(old).parents[0]), held(&world.git.commit(new).parents[0]));
+    let (before, after) = (held(old), held(new));
+    let ordered: Vec<_> = before.iter().filter(|hold| !fork.contains(hold)).collect();
+    let is_kept = |hold: &&&_| !after.contains(hold);
+    let is_new = |hold: &&(String, String, Option<String>)| !base.contains(hold) && !ordered.contains(hold);
+    match ordered.iter().find(is_kept).map(|hold| (*hold).clone()).or(after.iter().find(is_new).cloned()) {
+        Some(hold) => {
+            violated("what was ordered stays", format!("{name} holds another thing than was ordered: {hold:?}"))
+        }
+        None => Ok(()),
     }
 }
 

@@ -348,8 +348,9 @@ fn commit(store: &Store, asked: &Asked) -> Answer {
     let mut files = Vec::new();
     for file in asked.body["files"].as_array().unwrap() {
         let path = file["path"].as_str().unwrap();
-        assert_eq!(file["operation"], "update");
-        if file["sha"] != store.repository.git(&["rev-parse", &format!("{parent}:{path}")]) {
+        let is_there = !store.repository.git(&["ls-tree", &parent, path]).is_empty();
+        assert_eq!(file["operation"], if is_there { "update" } else { "create" });
+        if is_there && file["sha"] != store.repository.git(&["rev-parse", &format!("{parent}:{path}")]) {
             return Answer::of(422, json!({ "message": "sha does not match" }));
         }
         files.push((path.to_owned(), STANDARD.decode(file["content"].as_str().unwrap()).unwrap()));

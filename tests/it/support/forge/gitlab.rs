@@ -476,7 +476,9 @@ fn commit(store: &Store, asked: &Asked) -> Answer {
         return Answer::of(400, json!({ "message": words }));
     }
     let file = |action: &Value| {
-        assert_eq!((&action["action"], &action["encoding"]), (&json!("update"), &json!("base64")));
+        let is_there = !store.repository.git(&["ls-tree", &start, action["file_path"].as_str().unwrap()]).is_empty();
+        let verb = if is_there { "update" } else { "create" };
+        assert_eq!((&action["action"], &action["encoding"]), (&json!(verb), &json!("base64")));
         let content = STANDARD.decode(action["content"].as_str().unwrap()).unwrap();
         (action["file_path"].as_str().unwrap().to_owned(), content)
     };
