@@ -7,6 +7,7 @@ pub mod access;
 mod beneath;
 mod beside;
 pub mod checkout;
+mod dropped;
 mod forced;
 mod http;
 pub mod identity;

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::model::decision::{Decision, Question, Reason, Verdict};
 use crate::model::environment::{Environment, EnvironmentName, Environments, Predecessor};
 use crate::model::gate::{GateSpec, SoakCount};
-use crate::model::history::{Mover, Past, Shift, Timeline};
+use crate::model::history::{Mover, Ordered, Past, Shift, TakenBack, Timeline};
 use crate::model::hold::Hold;
 use crate::model::image::{ImageName, Tag};
 use crate::model::observation::Observation;
@@ -214,8 +214,11 @@ impl Search<'_> {
             if let Some(reason) = self.unwatched(name) {
                 return Candidate::Blocked(format!("whether {} failed in {name} is not known: {reason}", step.to));
             }
-            let is_meant =
-                |watch: &&Watch| watch.environment == **name && watch.image == *image && watch.value.tag == step.to.tag;
+            let is_it = |value: &Value| {
+                let digests = (&value.digest, &step.to.digest);
+                value.tag == step.to.tag && !matches!(digests, (Some(one), Some(other)) if one != other)
+            };
+            let is_meant = |watch: &&Watch| watch.environment == **name && watch.image == *image && is_it(&watch.value);
             if let Some(watch) = self.watches.iter().filter(|watch| watch.has_failed()).find(is_meant) {
                 let reason = format!("in {name}, it {}", watch.told());
                 return Candidate::Held(Box::new(step), reason);
@@ -262,31 +265,47 @@ impl Search<'_> {
 
     /// Returns when an environment before last brought anything that failed here, went back by itself and is still held.
     fn failed(&self, environment: &Environment, image: &ImageName, before: &Timeline) -> Option<Timestamp> {
-        let failed = self.past(&environment.name, image)?.failed.iter().map(|failed| &failed.value);
-        let held = failed.filter(|value| self.hold_on(environment, image, value).is_some());
-        let came = held.flat_map(|value| {
-            let has_it = |shift: &&Shift| shift.to.difference(&shift.from).any(|came| came.tag == value.tag);
+        let past = self.past(&environment.name, image)?;
+        let is_held = |failed: &&TakenBack| {
+            let value = &failed.value;
+            self.hold_on(environment, image, value).is_some()
+                || (failed.is_of_digest() && past.hold_on(value).is_some())
+        };
+        let came = past.failed.iter().filter(is_held).flat_map(|failed| {
+            let has_it = |shift: &&Shift| shift.to.difference(&shift.from).any(|came| failed.holds(came));
             before.shifts.iter().find(has_it).map(|shift| shift.landed)
         });
         came.max()
     }
 
     /// Returns why another digest of the same tag is no step forward: digests have no order, so one that gave way here is
-    /// old, unless the moving tag itself went back to it and an environment before followed.
+    /// old, unless the moving tag itself went back to it and an environment before followed since. What an environment before went
+    /// back to by order, or for a failure, is none that the tag went back to.
     fn goes_back(&self, environment: &Environment, image: &ImageName, step: &Move) -> Option<String> {
         if step.from.tag != step.to.tag || step.from.digest.is_none() {
             return None;
         }
         let timeline = self.past(&environment.name, image)?.timeline.as_ref()?;
-        if !timeline.shifts.iter().any(|shift| shift.from.contains(&step.to) && !shift.to.contains(&step.to)) {
-            return None;
-        }
-        let by_person = |before: &&EnvironmentName| {
-            let brought = self.past(before, image).and_then(|past| past.timeline.as_ref()?.brought(&step.to));
-            brought.is_none_or(|shift| shift.by != Mover::Tagboat)
-        };
-        let before = predecessors(environment).find(by_person)?;
-        Some(format!("it runs {}, which came after {}, to which a person moved {before}", step.from, step.to))
+        let went = |shift: &&Shift| shift.from.contains(&step.to) && !shift.to.contains(&step.to);
+        let left = timeline.shifts.iter().find(went)?.landed;
+        let how = predecessors(environment).find_map(|before| {
+            let timeline = self.past(before, image).and_then(|past| past.timeline.as_ref());
+            let at = |value: &Value| {
+                let came = |shift: &Shift| shift.to.contains(value) && !shift.from.contains(value);
+                timeline.and_then(|timeline| timeline.shifts.iter().position(came))
+            };
+            let came = at(&step.to);
+            match came.and_then(|at| timeline?.shifts.get(at)) {
+                Some(Shift { by: Mover::Person(_), .. }) => Some(format!("to which a person moved {before}")),
+                Some(shift) if shift.word.order == Some(Ordered::Rollback) => {
+                    Some(format!("to which {before} went back"))
+                }
+                // It came there after it had gone here, or after what runs here, which the newest position is the first of.
+                Some(shift) if shift.landed > left || at(&step.from).is_some_and(|from| came < Some(from)) => None,
+                _ => Some(format!("which {before} has had for longer")),
+            }
+        })?;
+        Some(format!("it runs {}, which came after {}, {how}", step.from, step.to))
     }
 
     fn past(&self, environment: &EnvironmentName, image: &ImageName) -> Option<&Past> {

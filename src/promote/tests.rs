@@ -377,6 +377,7 @@ fn what_was_taken_back_in_an_environment_of_another_repository_does_not_come() {
         commit: crate::model::commit::CommitId("c1".into()),
         time: Timestamp::UNIX_EPOCH,
         by: "Ada".to_owned(),
+        means: crate::model::history::Means::Commit,
     };
     let with = |tag: &str| {
         let mut observation = observation(&[WEB]);
@@ -528,6 +529,7 @@ fn what_was_introduced_in_the_same_moment_as_what_failed_had_its_turn() {
             commit: crate::model::commit::CommitId("back".into()),
             time: observation.now,
             by: "Tagboat".into(),
+            means: crate::model::history::Means::Failure("argocd/prod".to_owned()),
         };
         let past = Past { timeline: Some(timeline(came)), ..Past::default() };
         observation.pasts.insert(("eu".into(), WEB.parse().unwrap()), Ok(past));

@@ -16,6 +16,7 @@ mod git;
 mod history;
 mod layers;
 mod manifest;
+mod moving;
 mod observe;
 mod ordering;
 mod pass;

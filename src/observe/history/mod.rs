@@ -308,6 +308,7 @@ pub fn tell(
             rewritten.push(Rewritten { commit: entry.id.clone(), time: entry.time, word, before, after });
         }
     }
+    walk.sift_dropped();
     let there: Vec<Asked> = match asking {
         Asking::These(these) => these.iter().cloned().collect(),
         Asking::All(_) => walk.there.into_iter().collect(),

@@ -10,7 +10,7 @@ use crate::model::commit::{CommitId, Identity};
 use crate::model::environment::EnvironmentName;
 use crate::model::file::RepoPath;
 use crate::model::history::places::{Change, Spread};
-use crate::model::history::{Aside, Shift};
+use crate::model::history::{Aside, Mover, Shift};
 use crate::model::image::ImageName;
 use crate::model::site::Value;
 use crate::observe::history::lineage::{Lineage, Rewritten};
@@ -98,6 +98,8 @@ pub(super) struct Walk<'a> {
     files: HashMap<EnvironmentName, BTreeMap<RepoPath, Values>>,
     pub(super) shifts: BTreeMap<Asked, Vec<Shift>>,
     pub(super) asides: BTreeMap<Asked, Vec<Aside>>,
+    /// Those of them that merges dropped, by their positions.
+    dropped: BTreeMap<Asked, Vec<usize>>,
     pub(super) spread: BTreeMap<Asked, Vec<Spread>>,
     /// Which places became which.
     lineage: Lineage,
@@ -131,6 +133,7 @@ impl<'a> Walk<'a> {
             files,
             shifts: BTreeMap::new(),
             asides: BTreeMap::new(),
+            dropped: BTreeMap::new(),
             spread: BTreeMap::new(),
             lineage: Lineage::default(),
             came: HashMap::new(),
@@ -277,10 +280,41 @@ impl<'a> Walk<'a> {
                 let whole = self.whole(&key.0, &BTreeSet::from([key.1.clone()]));
                 let standing = whole.into_values().next().unwrap_or_default();
                 let newer = self.shifts.get(&key).map_or(0, Vec::len);
+                if beside.is_dropped {
+                    let position = self.asides.get(&key).map_or(0, Vec::len);
+                    self.dropped.entry(key.clone()).or_default().push(position);
+                }
                 self.asides.entry(key).or_default().push(Aside { shift, standing, newer });
             }
         }
         Ok(())
+    }
+
+    /// Leaves of what merges dropped what a commit had brought that came with them: else a side only kept what it had, and
+    /// went on without what the other one did. On a branch of its own, to which those of other environments may be merged,
+    /// Tagboat's word alone tells that a version was meant for this one.
+    pub(super) fn sift_dropped(&mut self) {
+        let is_meant = |shift: &Shift| self.reading.branch.is_none() || shift.by == Mover::Tagboat;
+        for (key, positions) in std::mem::take(&mut self.dropped) {
+            let Some(asides) = self.asides.get_mut(&key) else { continue };
+            let mut brought: BTreeMap<usize, BTreeSet<Value>> = BTreeMap::new();
+            for (position, Aside { shift, .. }) in asides.iter().enumerate() {
+                if !positions.contains(&position) && is_meant(shift) {
+                    let came = shift.steps.iter().map(|(_, came)| came).chain(shift.to.difference(&shift.from));
+                    brought.entry(shift.word.depth).or_default().extend(came.cloned());
+                }
+            }
+            for position in positions.iter().rev() {
+                let Some(Aside { shift, .. }) = asides.get_mut(*position) else { continue };
+                let has = |value: &Value| brought.get(&shift.word.depth).is_some_and(|brought| brought.contains(value));
+                shift.steps.retain(|(left, _)| has(left));
+                shift.changes.retain(|change| change.from.as_ref().is_some_and(has));
+                shift.from.retain(|value| has(value) || shift.to.contains(value));
+                if shift.steps.is_empty() && shift.from.is_subset(&shift.to) {
+                    asides.remove(*position);
+                }
+            }
+        }
     }
 
     /// Reads what a commit changed, by environment.

@@ -13,6 +13,7 @@ use tagboat::model::pull_request::{Armed, CheckState, Marker, Merge, NewPullRequ
 
 use crate::forge::beside::beside;
 use crate::forge::gates::gates;
+use crate::forge::moving::moving;
 use crate::forge::scenarios::{Kind, Lasting, Stage, scenarios};
 use crate::forge::turns::turns;
 use crate::support::forge::gitea::{BASE, TOKEN, router};
@@ -52,6 +53,8 @@ const WORDS: &str = "prod: update web to 2\n\nTagboat-Environment: prod\n";
 
 scenarios!(GITEA);
 gates!(super::GITEA);
+
+moving!(super::GITEA);
 beside!(super::GITEA);
 turns!(super::GITEA);
 

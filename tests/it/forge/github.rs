@@ -10,6 +10,7 @@ use tagboat::model::proposal::Action;
 
 use crate::forge::beside::beside;
 use crate::forge::gates::gates;
+use crate::forge::moving::moving;
 use crate::forge::scenarios::{Kind, Lasting, Stage, scenarios};
 use crate::forge::turns::{Stage as Lasts, turns};
 use crate::git::signing::ssh_key;
@@ -47,6 +48,8 @@ fn github(address: &str) -> GitHub {
 
 scenarios!(GITHUB);
 gates!(super::GITHUB);
+
+moving!(super::GITHUB);
 beside!(super::GITHUB);
 turns!(super::GITHUB);
 

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use crate::forge::beside::beside;
 use crate::forge::gates::gates;
+use crate::forge::moving::moving;
 use crate::forge::scenarios::{Kind, Lasting, scenarios};
 use crate::forge::turns::turns;
 use crate::support::forge::gitlab::{BASE, PROJECT, TOKEN, router};
@@ -54,6 +55,8 @@ const WORDS: &str = "prod: update web to 2\n\nTagboat-Environment: prod\n";
 
 scenarios!(GITLAB);
 gates!(super::GITLAB);
+
+moving!(super::GITLAB);
 beside!(super::GITLAB);
 turns!(super::GITLAB);
 

@@ -8,6 +8,7 @@ use tagboat::model::environment::BranchName;
 use tagboat::model::pull_request::{CheckState, LABEL_HOLD, LABEL_REBASE, LABEL_RETRY, State};
 
 use super::around;
+use super::moving;
 use super::rules::{HOLDS, Held, holds};
 use super::setting::{BROKEN, DEPLOYS, IMAGES, Value, references, version, with_value};
 use super::upstream;
@@ -136,6 +137,8 @@ pub(super) enum Act {
     Upstream(upstream::Deed),
     /// Something happens around the base.
     Around(around::Deed),
+    /// Something happens to the image that follows a moving tag.
+    Moving(moving::Deed),
 }
 
 /// What somebody does to a head branch or its pull request right before Tagboat does something about it.
@@ -245,6 +248,7 @@ pub(super) fn act(world: &mut World, act: &Act) {
         Act::Deploy { .. } | Act::Measure { .. } => machines(world, act),
         Act::Upstream(deed) => upstream::act(world, deed),
         Act::Around(deed) => around::act(world, deed),
+        Act::Moving(deed) => moving::act(world, deed),
         _ => pulls(world, act),
     }
 }
@@ -423,6 +427,18 @@ fn write(world: &mut World, environment: usize, image: usize, place: usize, nth:
         let name = world.setting.environments[environment].name;
         world.tell(format!("a person writes {} {value} over {before} in {name}", short(image)));
         world.edit("By hand", &[(path, Some(with_value(text, *index, &value)))]);
+    }
+}
+
+/// A person writes a digest under the tag that moves.
+pub(super) fn write_moving(world: &mut World, environment: usize, value: &Value) {
+    let name = world.setting.environments[environment].name;
+    let (path, _) = moving::file(name);
+    let Some(text) = world.file(&path).map(str::to_owned) else { return };
+    let before = references(&text).first().map(|(_, before)| before.clone());
+    if let Some(before) = before.filter(|before| before != value) {
+        world.tell(format!("a person writes {} {value} over {before} in {name}", short(moving::MOVING)));
+        world.edit("By hand", &[(&path, Some(with_value(&text, 0, value)))]);
     }
 }
 

@@ -63,6 +63,8 @@ pub(super) struct Round {
     /// The tags that were listed, by image.
     pub(super) lists: BTreeMap<usize, BTreeSet<String>>,
     pub(super) failed_lists: BTreeSet<usize>,
+    /// The digests that tags were told to stand for.
+    pub(super) digests: BTreeSet<(usize, String, String)>,
     /// When tags were pushed, as it was told.
     pub(super) pushed: BTreeMap<(usize, String), Timestamp>,
     /// Images and tags of which a fact could not be had.

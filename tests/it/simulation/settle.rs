@@ -14,6 +14,7 @@ use tokio::runtime::Runtime;
 use super::acts;
 use super::around;
 use super::ledger::{Place, Step};
+use super::moving::{self, MOVING};
 use super::play::{Shared, pass};
 use super::rules::{HOLDS, holds, is_no_news};
 use super::script::PassSpec;
@@ -330,6 +331,9 @@ fn is_for_people(world: &World, tip: &CommitId) -> bool {
 /// Whether everything arrived that nobody and nothing keeps back.
 fn progress(world: &World) -> Result<(), Violation> {
     let setting = &world.setting;
+    moving::progress(world, &|environment| {
+        was_touched(world, environment, MOVING) || last_returned(world, &[environment])
+    })?;
     let last = world.ledger.last();
     let held = world.file(HOLDS).map(holds).unwrap_or_default();
     for (index, environment) in setting.environments.iter().enumerate() {

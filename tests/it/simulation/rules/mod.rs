@@ -14,6 +14,7 @@ use jiff::SignedDuration;
 use tagboat::model::commit::CommitId;
 
 use super::ledger::{self, Landing, Step, is_lower, steps};
+use super::moving::{self, MOVING};
 use super::session::Session;
 use super::setting::{Publishes, Value, is_followed};
 use super::upstream;
@@ -144,9 +145,13 @@ fn judge_step(world: &World, session: &Session, step: &Step, stage: Stage) -> Ve
     let setting = &world.setting;
     let environment = &setting.environments[step.environment];
     let round = &session.round;
-    let (base, seen) = view(world, session)?;
+    let (base, _) = view(world, session)?;
     let what = format!("{} {}: {} to {}", environment.name, short(step.image), step.from, step.to);
 
+    if step.image == MOVING {
+        moving::judge(world, session, step, base)?;
+        return may_come(world, session, step, (stage, &what));
+    }
     let is_pinned = step.from.tag == step.to.tag && step.from.digest.is_none() && setting.pins;
     if !is_lower(&step.from.tag, &step.to.tag) && !is_pinned {
         return violated("never backwards", what);
@@ -185,6 +190,14 @@ fn judge_step(world: &World, session: &Session, step: &Step, stage: Stage) -> Ve
     {
         return violated("nothing too young", what);
     }
+    may_come(world, session, step, (stage, &what))
+}
+
+/// Whether a step came by a way, through its gates, and nobody and nothing keeps it back.
+fn may_come(world: &World, session: &Session, step: &Step, (stage, what): (Stage, &str)) -> Verdict {
+    let setting = &world.setting;
+    let environment = &setting.environments[step.environment];
+    let (base, seen) = view(world, session)?;
     let gates = |way: &[usize]| match stage {
         Stage::Landed => gates::judge(world, session, base, step, (way, &[])),
         Stage::Proposed | Stage::ProposedInstead => Ok(()),
@@ -192,8 +205,8 @@ fn judge_step(world: &World, session: &Session, step: &Step, stage: Stage) -> Ve
     by_a_way(world, step, |way| came_by(world, session, step, way).and_then(|()| gates(way)))?;
     upstream::judge(world, session, step, stage == Stage::Landed)?;
     let concerned = setting.with_ancestors(step.environment);
-    if seen.is_taken_back(&concerned, step.image, &step.to.tag) {
-        return violated("what was taken back stays", what);
+    if seen.is_taken_back(&concerned, step.image, &step.to) {
+        return violated("what was taken back stays", what.to_owned());
     }
     if let Some(hold) = holds::held(world, &seen.commit, &concerned, step.image, &step.to.tag, session.now) {
         return violated("holds hold", format!("{what}, which is held: {hold}"));
@@ -206,7 +219,7 @@ fn judge_step(world: &World, session: &Session, step: &Step, stage: Stage) -> Ve
     }
     returns::is_no_older_try(world, session, step, base)?;
     match (stage, environment.publishes) {
-        (Stage::Landed, Publishes::PullRequest) => violated("a person merges", what),
+        (Stage::Landed, Publishes::PullRequest) => violated("a person merges", what.to_owned()),
         (Stage::Proposed, Publishes::Commit) => {
             violated("published as configured", format!("{what}: a pull request where commits are made"))
         }

@@ -170,7 +170,7 @@ impl Store {
             if let [first, other] = self.commit(&step.entry.id).parents.as_slice() {
                 let below = self.reachable(first);
                 let line = self.line(other).take_while(|(id, _)| !below.contains(id));
-                found.extend(line.map(|(id, _)| Beside { onto, step: self.step(id, wanted) }));
+                found.extend(line.map(|(id, _)| Beside { onto, step: self.step(id, wanted), is_dropped: false }));
             }
         }
         found
