@@ -159,5 +159,5 @@ fn of_lack(lack: &Lack) -> Finding {
 }
 
 fn finding(severity: Severity, rule: &'static str, message: String, hint: Option<&str>) -> Finding {
-    Finding { severity, rule, message, hint: hint.map(str::to_owned), file: None, position: None }
+    Finding { severity, rule, message, hint: hint.map(str::to_owned), file: None, away: None, position: None }
 }

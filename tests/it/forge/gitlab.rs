@@ -258,7 +258,8 @@ async fn what_the_token_lacks_is_named() {
     bench.store.kept().is_protected = true;
     let lacks = named(&[]).await;
     assert!(lacks.len() == 1 && lacks[0].0.contains("push to the protected branch main"), "{lacks:?}");
-    let lacks = client(&address).lacks(&Demands { merged: ["main".into()].into(), ..Demands::default() }).await.unwrap();
+    let lacks =
+        client(&address).lacks(&Demands { merged: ["main".into()].into(), ..Demands::default() }).await.unwrap();
     assert_eq!((lacks.len(), lacks[0].certainty), (1, Certainty::Untold), "{lacks:?}");
     bench.store.kept().role = Some(40);
     assert_eq!(named(&["main"]).await, []);
