@@ -7,10 +7,10 @@ use crate::cli::progress::Bar;
 use crate::cli::session::Session;
 use crate::clock::{Clock, SystemClock};
 use crate::model::image::Written;
-use crate::pass::PassError;
 use crate::pass::permissions::TokenOfActions;
 use crate::pass::run::{self, Mode};
 use crate::pass::setup::{self, Opened, Target};
+use crate::pass::{PassError, Turn};
 use crate::report::exit::{self, OnChanges};
 use crate::report::text::Occasion;
 
@@ -52,6 +52,7 @@ pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
         mode: if arguments.dry_run { Mode::DryRun } else { Mode::Act },
         progress: &|progress| bar.tell(progress),
         read_config: &|config| warned.call_once(|| session.warn_of_inactive(config)),
+        turn: Turn::default(),
     }));
     let outcome = outcome.map_err(|error| unpushed(error, arguments))?;
     drop(bar);

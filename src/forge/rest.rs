@@ -14,6 +14,8 @@ use serde_json::Value;
 use url::Url;
 
 use crate::clock::{Clock, PassEnd};
+use crate::forge::remembered::of_pages;
+use crate::forge::turns::{Question, Told, Turn};
 use crate::forge::{Desk, ForgeError};
 use crate::http::client::{Call, HttpClient, PlainHttp, Timeouts};
 use crate::http::echo::without_echo;
@@ -159,8 +161,8 @@ impl Rest {
     }
 
     /// Returns the same for one pass.
-    pub(super) fn until(&self, ends: PassEnd) -> Self {
-        Self { desk: self.desk.until(ends), ..self.clone() }
+    pub(super) fn until(&self, ends: PassEnd, turn: Turn) -> Self {
+        Self { desk: self.desk.until(ends, turn), ..self.clone() }
     }
 
     /// Returns the client, for questions that no token goes along with.
@@ -199,10 +201,17 @@ impl Rest {
         url
     }
 
-    /// Asks without changing anything; tried again when the forge is in trouble.
+    /// Asks without changing anything, unless it need not be asked in this pass; tried again when the forge is in trouble.
     pub(super) async fn read(&self, url: Url) -> Result<Reply, ForgeError> {
+        let question = Question::of(self.owner, &url);
+        if let Some(Told { status, headers, body }) = self.desk.turn.recall(&question) {
+            return Ok(Reply { status, headers, body });
+        }
         self.check_quiet()?;
-        self.tried(&self.call(Method::GET, url, None)?).await
+        let reply = self.tried(&self.call(Method::GET, url, None)?).await?;
+        let (status, headers, body) = (reply.status, of_pages(&reply.headers), reply.body.clone());
+        self.desk.turn.keep(question, Told { status, headers, body });
+        Ok(reply)
     }
 
     /// Asks for a listing, and gives the remembered one where the forge says that it is the same still.
@@ -213,16 +222,17 @@ impl Rest {
         if let Some(known) = &known {
             call.headers.insert(IF_NONE_MATCH, known.etag.clone());
         }
-        let reply = self.tried(&call).await?;
+        let mut reply = self.tried(&call).await?;
         match known {
             Some(known) if reply.status == StatusCode::NOT_MODIFIED => {
-                return Ok(Reply { status: StatusCode::OK, headers: known.headers, body: known.body });
+                reply = Reply { status: StatusCode::OK, headers: known.headers, body: known.body };
             }
             _ if reply.status == StatusCode::OK => {
                 self.desk.remembered.keep(self.owner, &url, &reply.headers, reply.body.clone());
             }
             _ => {}
         }
+        self.desk.turn.sees(&[url.as_str().as_bytes(), &reply.body]);
         Ok(reply)
     }
 
@@ -240,13 +250,15 @@ impl Rest {
         Ok(further)
     }
 
-    /// Forgets what lists went on with.
+    /// Forgets what lists went on with, and what was told to earlier passes.
     pub(super) fn forget_further(&self) {
+        self.desk.turn.doubt();
         self.desk.remembered.forget_further(self.owner);
     }
 
     /// Changes something. Sent once; only a 429, by which nothing was done, is heeded and sent again.
     pub(super) async fn write(&self, method: Method, url: Url, body: Option<&Value>) -> Result<Reply, ForgeError> {
+        self.desk.may_act()?;
         self.check_quiet()?;
         let call = self.call(method, url, body)?;
         let mut sent = 0;
