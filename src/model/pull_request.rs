@@ -350,6 +350,34 @@ pub struct Lack {
     pub permission: String,
     /// What is not possible without it.
     pub needed_to: String,
+    /// Whether the forge says so.
+    pub certainty: Certainty,
+}
+
+/// How sure it is that a credential lacks something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certainty {
+    /// The forge says so.
+    Missing,
+    /// It cannot be told without changing something.
+    Untold,
+}
+
+/// What a repository's configuration asks of the forge's credential, beside reading.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Demands {
+    /// Whether pull requests are made.
+    pub opens: bool,
+    /// The branches that commits are pushed to.
+    pub pushed: BTreeSet<BranchName>,
+    /// The branches that pull requests are merged into.
+    pub merged: BTreeSet<BranchName>,
+    /// Whether references below `.github/workflows/` are followed.
+    pub workflows: bool,
+    /// The teams that are asked to review, each as `owner/team`.
+    pub teams: BTreeSet<String>,
+    /// Whether deployments are recorded.
+    pub deployments: bool,
 }
 
 /// What the contexts of Tagboat's own commit statuses begin with; a gate's name follows.

@@ -93,8 +93,8 @@ pub(super) async fn propose(
         Publishing::Plain => None,
         Publishing::Forge(forge) => Some(&**forge),
         Publishing::Missing(reason) => {
-            wait(planned, reason);
-            return Proposed::default();
+            let errors = wait(planned, reason).into_iter().collect();
+            return Proposed { errors, ..Proposed::default() };
         }
     };
     let style = &config.pull_request;
@@ -542,9 +542,12 @@ fn take_over(planned: &mut Planned, courses: Vec<Course>, proposed: &mut Propose
     }
 }
 
-/// Says of every proposal that would be a pull request why there is none.
-fn wait(planned: &mut Planned, reason: &str) {
+/// Says of every proposal that would be a pull request why there is none; where there is one, that is what failed, since nothing but a
+/// person's doing ends it.
+fn wait(planned: &mut Planned, reason: &str) -> Option<Trouble> {
+    let is_any = !planned.proposed.is_empty() || !planned.returns.is_empty();
     set(planned, Action::Waiting, reason, &|_| true);
+    is_any.then(|| Trouble { what: "pull requests".to_owned(), file: None, position: None, reason: reason.to_owned() })
 }
 
 /// Says of every proposal of a branch that would be a pull request why there is none, and returns it as what failed.

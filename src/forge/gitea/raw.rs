@@ -34,8 +34,18 @@ pub(super) struct RawPullRequest {
     #[serde(default)]
     pub(super) mergeable: bool,
     merge_base: Option<String>,
+    /// Whose reviews are asked for.
+    pub(super) requested_reviewers: Option<Vec<RawAsked>>,
+    pub(super) requested_reviewers_teams: Option<Vec<RawAsked>>,
     pub(super) head: RawBranch,
     pub(super) base: RawBranch,
+}
+
+/// A user or a team that is asked for a review.
+#[derive(Debug, Deserialize)]
+pub(super) struct RawAsked {
+    #[serde(default, alias = "login")]
+    pub(super) name: String,
 }
 
 /// One side of a pull request.
@@ -244,6 +254,7 @@ pub(super) struct RawRepository {
     #[serde(default)]
     allow_fast_forward_only_merge: bool,
     pub(super) permissions: Option<RawPermissions>,
+    pub(super) default_branch: Option<String>,
 }
 
 /// What the token's owner may do here.

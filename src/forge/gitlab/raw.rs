@@ -256,4 +256,9 @@ pub(super) struct RawCommit {
 pub(super) struct RawBranch {
     /// Its tip.
     pub(super) commit: RawCommit,
+    #[serde(default)]
+    pub(super) protected: bool,
+    /// Whether whoever asks may push to it.
+    pub(super) can_push: Option<bool>,
+    pub(super) developers_can_merge: Option<bool>,
 }

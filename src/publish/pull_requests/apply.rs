@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::forge::turns::Turn;
-use crate::forge::{Forge, ForgeError};
+use crate::forge::{Finishing, Forge, ForgeError};
 use crate::git::{GitError, Remote};
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
@@ -159,7 +159,8 @@ async fn take(
         Step::Finish { pull_request, reviewers } => {
             if let Some(forge) = place.forge {
                 let text = (pull_request.title.as_str(), pull_request.body.as_str());
-                forge.finish(pull_request, &new(place, &pull_request.head, text, reviewers)).await?;
+                let new = new(place, &pull_request.head, text, reviewers);
+                forge.finish(pull_request, &new, Finishing::Again).await?;
             }
             Ok(())
         }
@@ -276,7 +277,7 @@ async fn open(
         }
         let open = &open.disarmed();
         if open.marker.as_ref().is_some_and(|marker| marker.unfinished) {
-            forge.finish(open, new).await?;
+            forge.finish(open, new, Finishing::Again).await?;
         }
         let before = open.marker.as_ref();
         let body = before.map_or_else(|| new.body.clone(), |before| body::instead_of(&new.body, before, None));
@@ -317,6 +318,6 @@ async fn open(
     let body = unfinished.map_or_else(|| new.body.clone(), |unfinished| marker::replace(&new.body, &unfinished));
     let opened = forge.open(&NewPullRequest { body, ..new.clone() }).await?;
     course.url = Some(opened.url.clone());
-    forge.finish(&opened, new).await?;
+    forge.finish(&opened, new, Finishing::AtOnce).await?;
     Ok(forge.rewrite(&opened, &new.title, &new.body).await?)
 }

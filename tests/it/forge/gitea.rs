@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use tagboat::clock::{PassEnd, SystemClock};
-use tagboat::forge::Forge;
-use tagboat::forge::ForgeError;
 use tagboat::forge::gitea::Gitea;
+use tagboat::forge::{Finishing, Forge, ForgeError};
 use tagboat::model::commit::CommitId;
 use tagboat::model::marker;
 use tagboat::model::proposal::Action;
-use tagboat::model::pull_request::{Armed, CheckState, Marker, Merge, NewPullRequest, PullRequest, Readiness, Status};
+use tagboat::model::pull_request::{
+    Armed, CheckState, Demands, Marker, Merge, NewPullRequest, PullRequest, Readiness, Status,
+};
 
 use crate::forge::beside::beside;
 use crate::forge::gates::gates;
@@ -97,7 +98,7 @@ impl Bench {
         };
         let opened = self.forge.open(&new).await.unwrap();
         assert!(self.forge.opens_in_steps(&new));
-        self.forge.finish(&opened, &new).await.unwrap();
+        self.forge.finish(&opened, &new, Finishing::AtOnce).await.unwrap();
         opened
     }
 
@@ -140,6 +141,25 @@ async fn labels_are_made_where_they_are_missing_and_taken_off_by_number() {
     bench.forge.remove_label(&opened, "tagboat/retry").await.unwrap();
     bench.forge.remove_label(&opened, "tagboat/retry").await.unwrap();
     assert_eq!(bench.list().await[0].labels.iter().collect::<Vec<_>>(), ["images"]);
+}
+
+#[tokio::test]
+async fn a_label_that_two_make_at_once_stays_once() {
+    let bench = Bench::new();
+    bench.store.trap("POST", "/labels", Fault::Labelled("images"));
+    let opened = bench.open(false).await;
+    let labels: Vec<String> = bench.store.kept().labels.iter().flatten().cloned().collect();
+    assert_eq!(labels, ["images"]);
+    assert!(opened.labels.contains("images"), "{opened:?}");
+}
+
+#[tokio::test]
+async fn reviews_that_were_asked_for_are_not_asked_for_again() {
+    crate::forge::scenarios::opening::what_was_done_is_looked_for_before_it_is_done_again(
+        GITEA,
+        &["/requested_reviewers"],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -225,7 +245,7 @@ async fn an_open_one_below_many_newer_ones_is_listed_and_forks_are_not() {
 #[tokio::test]
 async fn what_the_token_lacks_is_named() {
     let bench = Bench::new();
-    assert!(bench.forge.lacks().await.unwrap()[0].permission.starts_with("write access"));
+    assert!(bench.forge.lacks(&Demands::default()).await.unwrap()[0].permission.starts_with("write access"));
 }
 
 #[tokio::test]

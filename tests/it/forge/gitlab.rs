@@ -8,7 +8,10 @@ use tagboat::forge::Forge;
 use tagboat::forge::ForgeError;
 use tagboat::forge::gitlab::{GitLab, GitLabToken};
 use tagboat::model::commit::CommitId;
-use tagboat::model::pull_request::{CheckState, Merge, NewPullRequest, PullRequest, Readiness, Status};
+use tagboat::model::environment::BranchName;
+use tagboat::model::pull_request::{
+    Certainty, CheckState, Demands, Merge, NewPullRequest, PullRequest, Readiness, Status,
+};
 use tagboat::pass::Turn;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
@@ -250,12 +253,32 @@ async fn a_comment_is_said_once_however_often_closing_is_begun_anew() {
 #[tokio::test]
 async fn what_the_token_lacks_is_named() {
     let bench = Bench::new();
-    let lacks = bench.forge.lacks().await.unwrap();
+    let demands = Demands { opens: true, pushed: ["main".into()].into(), ..Demands::default() };
+    let lacks = bench.forge.lacks(&demands).await.unwrap();
     let named: Vec<&str> = lacks.iter().map(|lack| lack.permission.as_str()).collect();
     assert_eq!(named, ["the role Developer", "the scope api"]);
     let base = format!("{}{BASE}", serve(router(Arc::clone(&bench.store)))).parse().unwrap();
     let job = GitLab::new(base, PROJECT, Some(&GitLabToken::Job("j0b".into())), Arc::new(SystemClock));
-    assert!(job.lacks().await.unwrap()[0].permission.contains("CI_JOB_TOKEN"));
+    assert!(job.lacks(&demands).await.unwrap()[0].permission.contains("CI_JOB_TOKEN"));
+    let address = serve(router(Arc::clone(&bench.store)));
+    let named = async |merged: &[&str]| {
+        let merged = merged.iter().map(|name| BranchName::from(*name)).collect();
+        let lacks = client(&address).lacks(&Demands { merged, ..demands.clone() }).await.unwrap();
+        lacks.into_iter().map(|lack| (lack.permission, lack.certainty)).collect::<Vec<_>>()
+    };
+    {
+        let mut kept = bench.store.kept();
+        (kept.role, kept.scopes) = (Some(30), Some("api"));
+    }
+    assert_eq!(named(&["main"]).await, []);
+    bench.store.kept().is_protected = true;
+    let lacks = named(&[]).await;
+    assert!(lacks.len() == 1 && lacks[0].0.contains("push to the protected branch main"), "{lacks:?}");
+    let lacks =
+        client(&address).lacks(&Demands { merged: ["main".into()].into(), ..Demands::default() }).await.unwrap();
+    assert_eq!((lacks.len(), lacks[0].certainty), (1, Certainty::Untold), "{lacks:?}");
+    bench.store.kept().role = Some(40);
+    assert_eq!(named(&["main"]).await, []);
 }
 
 #[tokio::test]

@@ -114,6 +114,10 @@ impl Stage {
         stage
     }
 
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     pub(crate) fn list(&self, tags: &[&str]) {
         self.tags.set(WEB, tags.iter().copied());
     }

@@ -69,7 +69,7 @@ async fn answer(State(store): State<Arc<Store>>, request: Request) -> Response<B
     let body = to_bytes(body, 8 << 20).await.unwrap();
     let shown = parts.uri.path_and_query().unwrap().to_string();
     // A question to GraphQL changes nothing, whatever HTTP calls it.
-    let is_question = body.starts_with(b"{\"query\":\"query(");
+    let is_question = body.starts_with(b"{\"query\":\"query");
     let fault = store.met(if is_question { "QUERY" } else { parts.method.as_str() }, &shown);
     match fault {
         Some(Fault::Before(status)) => {
@@ -87,6 +87,11 @@ async fn answer(State(store): State<Arc<Store>>, request: Request) -> Response<B
             let mut limited = said(429, &json!({"message": "slow down"}));
             limited.headers_mut().insert("retry-after", "60".parse().unwrap());
             return limited;
+        }
+        Some(Fault::Busy(seconds)) => {
+            let mut busy = said(429, &json!({"message": "slow down"}));
+            busy.headers_mut().insert("retry-after", seconds.to_string().parse().unwrap());
+            return busy;
         }
         Some(Fault::Secondary) => {
             let page = "https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api";
@@ -109,6 +114,18 @@ async fn answer(State(store): State<Arc<Store>>, request: Request) -> Response<B
         query: url.query_pairs().into_owned().collect(),
         body: if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() },
     };
+    let shown = parts.headers["authorization"].to_str().unwrap().trim_start_matches("Bearer ").to_owned();
+    if store.kept().revoked.contains(&shown) {
+        return said(401, &json!({"message": "Bad credentials"}));
+    }
+    let is_token = asked.path.last() == Some(&"access_tokens");
+    if store.kept().reads_only && !is_token && !is_question && parts.method != Method::GET {
+        return said(403, &json!({"message": "Resource not accessible by personal access token"}));
+    }
+    // Not every operation is described with the status by which GitHub refuses what is invalid.
+    if parts.method == Method::POST && [asked.whole.as_bytes(), &body].iter().any(|text| names_no_commit(text)) {
+        return said(422, &json!({"message": "Validation Failed", "errors": [{"code": "invalid", "field": "sha"}]}));
+    }
     store.happen(fault);
     store.refresh();
     let mut done = route(&store, &asked);
@@ -141,6 +158,11 @@ async fn answer(State(store): State<Arc<Store>>, request: Request) -> Response<B
         }
         _ => done,
     }
+}
+
+/// Whether a text names the commit that no repository has.
+fn names_no_commit(text: &[u8]) -> bool {
+    text.windows(40).any(|part| part.iter().all(|byte| *byte == b'0'))
 }
 
 /// Returns the releases of `acme/web`.
@@ -217,10 +239,16 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
         return said(200, &json!([]));
     }
     if let ["app", "installations", "11", "access_tokens"] = path {
-        let permissions = json!({"contents": "write", "pull_requests": "write", "metadata": "read"});
-        let token =
-            json!({"token": "ghs_installation", "expires_at": "2100-01-01T00:00:00Z", "permissions": permissions});
-        return said(201, &token);
+        let usual = json!({"contents": "write", "pull_requests": "write", "metadata": "read"});
+        let kept = store.kept();
+        let permissions = kept.permissions.clone().unwrap_or(usual);
+        let name = |number: usize| match number {
+            0 => "ghs_installation".to_owned(),
+            number => format!("ghs_installation_{number}"),
+        };
+        let token = (0..).map(name).find(|token| !kept.revoked.contains(token)).unwrap();
+        let expires = "2100-01-01T00:00:00Z";
+        return said(201, &json!({"token": token, "expires_at": expires, "permissions": permissions}));
     }
     if let ["repos", "acme", "web", "releases"] = path {
         return said(200, &releases(store));
@@ -480,6 +508,7 @@ fn fields(store: &Store, pull: &Pull) -> Value {
         "merge_commit_sha": pull.merged,
         "auto_merge": store.kept().armed.contains(&pull.number).then(|| json!({"merge_method": "merge", "enabled_by": filled(&WHOLE["simple-user"]), "commit_title": "", "commit_message": ""})),
         "labels": pull.labels.iter().map(label).collect::<Vec<_>>(),
+        "requested_reviewers": pull.reviewers.iter().map(|name| whole("simple-user", &json!({"login": name}))).collect::<Vec<_>>(),
         "head": {"ref": pull.head, "sha": pull.sha},
         "base": {"ref": pull.base, "sha": store.at(&pull.base)},
     })
@@ -618,6 +647,9 @@ fn graphql(store: &Store, asked: &Asked<'_>) -> Response<Body> {
 fn answer_graphql(store: &Store, query: &str, variables: &Value) -> Value {
     if query.contains("statusCheckRollup") {
         return glances(store, variables);
+    }
+    if query.contains("viewer") {
+        return json!({"data": {"viewer": {"login": store.kept().login.unwrap_or("ada")}}});
     }
     if query.starts_with("query") {
         let number = variables["number"].as_u64().unwrap();

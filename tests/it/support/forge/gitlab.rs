@@ -45,6 +45,7 @@ fn limited(fault: Fault) -> Answer {
     // The one names a wait, the other the second in which the limit begins anew; both lie beyond any pass.
     answer.headers.push(match fault {
         Fault::Secondary => ("ratelimit-reset", "32503680000".to_owned()),
+        Fault::Busy(seconds) => ("retry-after", seconds.to_string()),
         _ => ("retry-after", "60".to_owned()),
     });
     answer
@@ -74,7 +75,9 @@ fn serve(store: &Store, asked: &Asked) -> Answer {
             };
             Answer::page(asked, releases.iter().map(row).collect(), 40)
         }
-        ("GET", ["personal_access_tokens", "self"]) => Answer::of(200, json!({ "id": 1, "scopes": ["read_api"] })),
+        ("GET", ["personal_access_tokens", "self"]) => {
+            Answer::of(200, json!({ "id": 1, "scopes": [store.kept().scopes.unwrap_or("read_api")] }))
+        }
         (method, ["projects", PROJECT, rest @ ..]) => project(store, asked, method, rest),
         _ => Answer::of(404, json!({ "message": "404 Project Not Found" })),
     }
@@ -99,7 +102,7 @@ fn project(store: &Store, asked: &Asked, method: &str, rest: &[&str]) -> Answer 
                     "only_allow_merge_if_pipeline_succeeds": !protection.required.is_empty(),
                     "merge_trains_enabled": protection.queue,
                     "squash_option": if store.kept().squashes { "always" } else { "default_off" },
-                    "permissions": { "project_access": { "access_level": 20 }, "group_access": null },
+                    "permissions": { "project_access": { "access_level": store.kept().role.unwrap_or(20) }, "group_access": null },
                     "archived": false,
                 }),
             )
@@ -115,12 +118,14 @@ fn project(store: &Store, asked: &Asked, method: &str, rest: &[&str]) -> Answer 
         ("POST", ["statuses", sha]) => set_status(store, asked, sha),
         ("POST", ["repository", "commits"]) => commit(store, asked),
         ("GET", ["repository", "branches", name]) => match store.at(name) {
-            Some(sha) => Answer::of(
-                200,
-                json!({
-                    "name": name, "merged": false, "protected": false, "default": false, "can_push": true, "commit": told(&sha, &[]),
-                }),
-            ),
+            Some(sha) => {
+                let is_protected = store.kept().is_protected;
+                let branch = json!({
+                    "name": name, "merged": false, "protected": is_protected, "default": false, "can_push": !is_protected,
+                    "developers_can_merge": !is_protected, "commit": told(&sha, &[]),
+                });
+                Answer::of(200, branch)
+            }
             None => Answer::of(404, json!({ "message": "404 Branch Not Found" })),
         },
         ("POST", ["merge_trains", "merge_requests", number]) => {

@@ -87,8 +87,12 @@ pub(crate) enum Fault {
     Lost,
     /// Too many requests; come back after a minute.
     Limited,
+    /// Too many requests; come back after so many seconds.
+    Busy(u32),
     /// Too many writes, told in the forge's own way beside 429.
     Secondary,
+    /// Somebody else makes the repository's label of this name, and then it is done.
+    Labelled(&'static str),
     /// A person pushes to the head of every open pull request, and then it is done.
     Pushed,
     /// Every open pull request is merged, and then it is done.
@@ -181,6 +185,23 @@ pub(crate) struct Kept {
     pub(crate) squashes: bool,
     /// Whether the forge signs none of the commits that it makes.
     pub(crate) signs_nothing: bool,
+    /// The labels that were made in the repository, where the forge tells them by number; `None` for one that was taken away.
+    pub(crate) labels: Vec<Option<String>>,
+    /// Whether the credential may change nothing.
+    pub(crate) reads_only: bool,
+    /// Whether its owner may push, where the forge tells.
+    pub(crate) pushes: bool,
+    /// The role of its owner and its scopes, where the forge tells.
+    pub(crate) role: Option<u64>,
+    pub(crate) scopes: Option<&'static str>,
+    /// Whether the base branch takes pushes and merges from Maintainers alone.
+    pub(crate) is_protected: bool,
+    /// Whose the credential is.
+    pub(crate) login: Option<&'static str>,
+    /// The tokens of the App's installation that were revoked; the next one is another.
+    pub(crate) revoked: BTreeSet<String>,
+    /// What the App's installation may do, where that is not the usual.
+    pub(crate) permissions: Option<serde_json::Value>,
     clock: u64,
 }
 
@@ -205,6 +226,7 @@ impl Store {
     pub(crate) fn happen(&self, fault: Option<Fault>) {
         match fault {
             Some(Fault::Pushed) => self.person_pushes(),
+            Some(Fault::Labelled(name)) => self.kept().labels.push(Some(name.to_owned())),
             Some(Fault::Merged) => {
                 let pulls = self.kept().pulls.clone();
                 for pull in pulls.iter().filter(|pull| pull.state == Stands::Open) {
