@@ -10,6 +10,7 @@ use crate::cli::source;
 use crate::clock::{Clock, SystemClock};
 use crate::config::repository::Repository;
 use crate::model::environment::EnvironmentName;
+use crate::model::image::ImageName;
 use crate::pass::elsewhere::Others;
 use crate::pass::record::{self, Asked, Ledger, MOST_READ, RecordError};
 use crate::pass::setup;
@@ -36,6 +37,7 @@ pub(super) fn run(session: &Session, arguments: &History) -> Outcome {
         record::history(ledger, &asked).map_err(|error| match error {
             RecordError::Pass(error) => error.into(),
             RecordError::Ambiguous(error) => Failure::usage(error.to_string(), None),
+            RecordError::Unknown { ref alike, .. } => Failure::usage(error.to_string(), hint(alike)),
         })
     })?;
     warn_of_cut(session, history.cut, history.is_shallow);
@@ -88,6 +90,17 @@ fn read<T>(
         cache: session.cache(&service),
         limits: &setup::limits(&service),
     })
+}
+
+/// Names the images that were perhaps meant, else those that there are.
+fn hint(alike: &Result<Vec<ImageName>, Vec<ImageName>>) -> Option<String> {
+    let (Ok(images) | Err(images)) = alike;
+    let names: Vec<&str> = images.iter().map(ImageName::as_str).collect();
+    match (alike, names.as_slice()) {
+        (_, []) => None,
+        (Ok(_), names) => Some(format!("did you mean {}?", names.join(" or "))),
+        (Err(_), names) => Some(format!("there are: {}", names.join(", "))),
+    }
 }
 
 fn unknown(name: &EnvironmentName, config: &Repository) -> Failure {

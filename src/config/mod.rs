@@ -17,3 +17,5 @@ pub mod schema;
 pub mod service;
 mod shapes;
 mod yaml;
+
+pub(crate) use crate::config::reader::closest;

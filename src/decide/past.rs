@@ -257,9 +257,12 @@ pub fn order(one: &Value, other: &Value) -> Option<Ordering> {
     (one.scheme() == other.scheme()).then(|| one.order(&other))
 }
 
-/// Whether a value is lower than the one that it replaced in the shift at `index`.
-pub fn is_lower(came: &Value, left: &Value, timeline: &Timeline, index: usize) -> bool {
-    gave_way(came, left, None, || timeline.shifts[index + 1..].iter())
+/// Whether a value is lower than the one that it replaced in the shift at `index`; `None` where the order of versions does not
+/// tell, and something older than what was read may.
+pub fn is_lower(came: &Value, left: &Value, timeline: &Timeline, index: usize) -> Option<bool> {
+    let is_ordered = came.tag != left.tag && order(came, left).is_some_and(|order| order != Ordering::Equal);
+    let is_lower = gave_way(came, left, None, || timeline.shifts[index + 1..].iter());
+    (is_lower || is_ordered || timeline.whole).then_some(is_lower)
 }
 
 #[cfg(test)]

@@ -112,7 +112,7 @@ pub struct Figures {
     pub deployments: usize,
     /// Of each day of the period.
     pub per_day: f64,
-    /// From when a version came to the first environment until it came here; none in a first environment.
+    /// From when a version came to the first environment, the last time before, until it came here; none in a first environment.
     pub lead_time: Spread,
     /// From when a version was published until it came here, of those of which a commit tells when that was.
     pub from_image: Spread,

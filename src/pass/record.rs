@@ -7,15 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::cache::Cache;
+use crate::config::closest;
 use crate::config::holds::{self, HOLDS_FILE};
 use crate::config::repository::Repository;
 use crate::git::GitError;
 use crate::manifest;
 use crate::model::environment::{BranchName, EnvironmentName};
 use crate::model::file::RepoPath;
-use crate::model::history::Timeline;
+use crate::model::history::{Shift, Timeline};
 use crate::model::hold::Hold;
-use crate::model::image::{Ambiguous, ImageName, Written};
+use crate::model::image::{Ambiguous, ImageName, Written, shorten};
 use crate::model::record::{Delivery, Entry, History, Kind, LATELY};
 use crate::model::site::{Site, Value};
 use crate::observe::files::Files;
@@ -23,9 +24,10 @@ use crate::observe::history::{Asking, MOST_COMMITS, Past, Reading, Rewritten, To
 use crate::pass::PassError;
 use crate::pass::elsewhere::{self, Looking, Others, Survey};
 use crate::pass::grounds::{self, Looked, Seen, Sight};
+use crate::pass::hold;
 use crate::pass::view::Branches;
 use crate::promote::drift::{self, Comparing, Drift, Runs, Standing};
-use crate::promote::figures::figures;
+use crate::promote::figures::{figures, is_traced};
 use crate::promote::matching::Matching;
 use crate::promote::record::{self, Known};
 use crate::{decide, promote};
@@ -85,6 +87,14 @@ pub enum RecordError {
     /// Several images may be meant.
     #[error(transparent)]
     Ambiguous(#[from] Ambiguous),
+    /// No image is meant.
+    #[error("no image `{text}` stands in what is read, or did as far as history tells")]
+    Unknown {
+        /// What was written.
+        text: String,
+        /// The images that were perhaps meant; all that there are where none is called nearly so.
+        alike: Result<Vec<ImageName>, Vec<ImageName>>,
+    },
 }
 
 impl From<GitError> for RecordError {
@@ -97,25 +107,38 @@ impl From<GitError> for RecordError {
 ///
 /// # Errors
 ///
-/// [`RecordError`] when files or history cannot be read, or when several images may be meant.
+/// [`RecordError`] when files or history cannot be read, or when several images may be meant, or none.
 pub fn history(ledger: &Ledger<'_>, asked: &Asked) -> Result<History, RecordError> {
     let looked = complete(ledger)?;
     let environments = asked.environment.as_ref().map(|name| with_those_before(ledger, name));
-    let is_enough = |told: &Told| asked.since.is_some_and(|since| told.oldest < since);
+    let is_shown = |name: &EnvironmentName, shift: &Shift| {
+        asked.since.is_none_or(|since| since <= shift.time) && asked.environment.as_ref().is_none_or(|own| own == name)
+    };
+    // What something was may be told by what lies further back than it.
+    let is_enough = |told: &Told| {
+        let image = match meant(&looked.sites, told, asked) {
+            // It may stand nowhere any more.
+            Err(RecordError::Unknown { .. }) => return false,
+            Err(_) => return true,
+            Ok(image) => image,
+        };
+        let is_shown = |name: &EnvironmentName, own: &ImageName, shift: &Shift| {
+            is_shown(name, shift) && image.as_ref().is_none_or(|image| image == own)
+        };
+        asked.since.is_some_and(|since| told.oldest < since)
+            && known(ledger, &looked.sites, told, |known| record::is_settled(known, &is_shown))
+    };
     let told = read(ledger, &looked, &Asking::All(environments), &is_enough)?;
-    let mut entries = entries(ledger, &told);
-    entries.extend(held(&told.rewritten));
+    let mut entries = entries(ledger, &looked.sites, &told);
+    entries.extend(held(&told.rewritten, &images(&looked.sites, &told)));
     record::sort(&mut entries, &ledger.config.environments);
-    // Also of what stands nowhere any more.
-    let known = looked.sites.iter().filter_map(|site| site.image.as_ref());
-    let known = || known.clone().chain(entries.iter().map(|entry| &entry.image));
-    let image = asked.image.as_ref().map(|written| written.among(known())).transpose()?;
+    let image = meant(&looked.sites, &told, asked)?;
     entries.retain(|entry| {
         asked.since.is_none_or(|since| since <= entry.time)
             && image.as_ref().is_none_or(|image| entry.image == *image)
             && asked.environment.as_ref().is_none_or(|name| entry.environment.as_ref().is_none_or(|own| own == name))
     });
-    let is_cut = !told.whole && asked.since.is_none_or(|since| told.oldest >= since);
+    let is_cut = !told.whole && !is_enough(&told);
     Ok(History { entries, cut: is_cut.then_some(told.oldest), is_shallow: told.is_shallow })
 }
 
@@ -130,19 +153,14 @@ pub fn delivery(ledger: &Ledger<'_>, from: Timestamp, to: Timestamp) -> Result<D
     let in_period = |time: Timestamp| from <= time && time < to;
     // A version that came here in the period may have come to the first environment long before.
     let is_known = |told: &Told| {
-        told.oldest < from
-            && told.timelines.iter().all(|((name, image), timeline)| {
-                let later = environments.named(name).is_some_and(|environment| !environment.after.is_empty());
-                let brought = timeline.shifts.iter().filter(|shift| in_period(shift.time));
-                !later
-                    || brought
-                        .flat_map(|shift| shift.to.difference(&shift.from))
-                        .all(|value| seen(told, name, image, value))
-            })
+        told.oldest < from && is_counted_for_good(ledger, &looked, told, &in_period) && {
+            let entries = entries(ledger, &looked.sites, told);
+            is_traced(environments, &entries, &told.timelines, (from, to))
+        }
     };
     let told = read(ledger, &looked, &Asking::All(None), &is_known)?;
-    let entries = entries(ledger, &told);
-    let is_cut = !told.whole && told.oldest >= from;
+    let entries = entries(ledger, &looked.sites, &told);
+    let is_cut = !told.whole && !is_known(&told);
     Ok(Delivery {
         from,
         to,
@@ -152,11 +170,23 @@ pub fn delivery(ledger: &Ledger<'_>, from: Timestamp, to: Timestamp) -> Result<D
     })
 }
 
-/// Whether it is known when a value came to another environment than this one.
-fn seen(told: &Told, name: &EnvironmentName, image: &ImageName, value: &Value) -> bool {
-    told.timelines
-        .iter()
-        .any(|((other, own), timeline)| other != name && own == image && timeline.brought(value).is_some())
+/// Whether nothing older would tell otherwise what came in a period and what became of that since.
+fn is_counted_for_good(
+    ledger: &Ledger<'_>,
+    looked: &Looked<'_>,
+    told: &Told,
+    in_period: &dyn Fn(Timestamp) -> bool,
+) -> bool {
+    let oldest = |timeline: &Timeline| {
+        let brought = timeline.shifts.iter().rev().find(|shift| in_period(shift.time));
+        brought.map(|shift| shift.word.depth)
+    };
+    let oldest: BTreeMap<_, usize> =
+        told.timelines.iter().filter_map(|(key, timeline)| Some((key.clone(), oldest(timeline)?))).collect();
+    let is_meant = |name: &EnvironmentName, image: &ImageName, shift: &Shift| {
+        oldest.get(&(name.clone(), image.clone())).is_some_and(|oldest| shift.word.depth <= *oldest)
+    };
+    known(ledger, &looked.sites, told, |known| record::is_settled(known, &is_meant))
 }
 
 /// Finds the environments that differ from what promotion would have brought.
@@ -331,31 +361,88 @@ fn of_ground(asking: &Asking, config: &Repository, branch: Option<&BranchName>) 
 }
 
 /// Tells what happened in the newest commits, newest first.
-pub(super) fn lately(ledger: &Ledger<'_>, told: &Told) -> Vec<Entry> {
-    let mut entries = entries(ledger, told);
-    entries.extend(held(&told.rewritten));
+pub(super) fn lately(ledger: &Ledger<'_>, sites: &[Site], told: &Told) -> Vec<Entry> {
+    let mut entries = entries(ledger, sites, told);
+    entries.extend(held(&told.rewritten, &images(sites, told)));
     entries.retain(|entry| entry.depth < LATELY);
     record::sort(&mut entries, &ledger.config.environments);
     entries.truncate(MOST_LATELY);
     entries
 }
 
-fn entries(ledger: &Ledger<'_>, told: &Told) -> Vec<Entry> {
-    let is_lowered =
-        |timeline: &Timeline, index, left: &Value, came: &Value| decide::past::is_lower(came, left, timeline, index);
-    record::entries(&Known {
-        environments: &ledger.config.environments,
-        timelines: &told.timelines,
-        is_lowered: &is_lowered,
-    })
+fn entries(ledger: &Ledger<'_>, sites: &[Site], told: &Told) -> Vec<Entry> {
+    known(ledger, sites, told, record::entries)
 }
 
-/// Tells what was held and released, from the file of holds itself: people edit it, too.
-fn held(rewritten: &[Rewritten]) -> Vec<Entry> {
+/// Judges by what history tells beside what stands now.
+fn known<T>(ledger: &Ledger<'_>, sites: &[Site], told: &Told, judge: impl FnOnce(&Known<'_>) -> T) -> T {
+    let environments = &ledger.config.environments;
+    let mut runs = Runs::new();
+    for site in sites {
+        if let Some(environment) = environments.of(site.branch.as_ref(), site.file.as_str())
+            && let Some(image) = &site.image
+        {
+            runs.entry((environment.name.clone(), image.clone())).or_default().insert(site.value.clone());
+        }
+    }
+    let is_lowered =
+        |timeline: &Timeline, index, left: &Value, came: &Value| decide::past::is_lower(came, left, timeline, index);
+    let Told { timelines, whole, .. } = told;
+    judge(&Known { environments, timelines, runs: &runs, whole: *whole, is_lowered: &is_lowered })
+}
+
+/// How many images are named where none is called nearly as was written.
+const MOST_NAMED: usize = 10;
+
+/// Returns the image that is asked for, also where it stands nowhere any more or is only held.
+fn meant(sites: &[Site], told: &Told, asked: &Asked) -> Result<Option<ImageName>, RecordError> {
+    let Some(written) = &asked.image else { return Ok(None) };
+    let known = images(sites, told);
+    let held: Vec<ImageName> = held(&told.rewritten, &known).into_iter().map(|entry| entry.image).collect();
+    let known: BTreeSet<&ImageName> = known.into_iter().chain(&held).collect();
+    let image = written.among(known.iter().copied())?;
+    if known.contains(&image) {
+        return Ok(Some(image));
+    }
+    let alike = match alike(written.as_str(), &known) {
+        none if none.is_empty() => Err(known.into_iter().take(MOST_NAMED).cloned().collect()),
+        alike => Ok(alike),
+    };
+    Err(RecordError::Unknown { text: shorten(written.as_str()), alike })
+}
+
+/// Returns the images that are called nearly as somebody wrote: as many parts of their names, else the last part.
+fn alike(written: &str, known: &BTreeSet<&ImageName>) -> Vec<ImageName> {
+    fn end(name: &str, parts: usize) -> &str {
+        name.rmatch_indices('/').nth(parts - 1).map_or(name, |(slash, _)| &name[slash + 1..])
+    }
+    let all = written.split('/').count();
+    let found = [all, 1].into_iter().find_map(|parts| {
+        let near = closest(end(written, parts), known.iter().map(|image| end(image.as_str(), parts)))?;
+        Some(
+            known
+                .iter()
+                .filter(move |image| end(image.as_str(), parts) == near)
+                .take(MOST_NAMED)
+                .map(|image| (*image).clone()),
+        )
+    });
+    found.into_iter().flatten().collect()
+}
+
+/// Returns every image that stands anywhere, or did as far as history was read.
+fn images<'a>(sites: &'a [Site], told: &'a Told) -> BTreeSet<&'a ImageName> {
+    let standing = sites.iter().filter_map(|site| site.image.as_ref());
+    standing.chain(told.timelines.keys().map(|(_, image)| image)).collect()
+}
+
+/// Tells what was held and released, from the file of holds itself: people edit it, too, and write names of `images` as they
+/// like.
+fn held(rewritten: &[Rewritten], images: &BTreeSet<&ImageName>) -> Vec<Entry> {
     let mut entries = Vec::new();
     for change in rewritten {
         let parsed = |bytes: &Option<Vec<u8>>| match bytes {
-            Some(bytes) => holds::parse(HOLDS_FILE, bytes).ok(),
+            Some(bytes) => holds::parse(HOLDS_FILE, bytes).ok().map(|holds| hold::resolved(holds, images)),
             None => Some(Vec::new()),
         };
         // What cannot be read held nothing back either: such a pass ends.

@@ -133,7 +133,7 @@ fn background(planned: &Planned, ledger: &Ledger<'_>) -> Result<Background, Pass
     let told = record::read_of(ledger, &looked, &asking, &|told| record::settles(told, &runs))?;
     let survey = elsewhere::survey(ledger.looking());
     let drifts = record::drifted(ledger, &looked.sites, survey, runs.clone(), told.timelines.clone())?.drifts;
-    let lately = record::lately(ledger, &told);
+    let lately = record::lately(ledger, &looked.sites, &told);
     let mut background =
         Background { drifts, lately, cut: (!told.whole).then_some(told.oldest), ..Background::default() };
     for ((environment, image), timeline) in &told.timelines {

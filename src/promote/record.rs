@@ -1,9 +1,9 @@
 //! The record: what each commit of the past was, told from the values that it moved.
 //!
-//! The entry point is [`entries`]. Pure over timelines. Whether one version is lower than another is the caller's to
-//! say, who knows how versions are ordered.
+//! Entry points: [`entries`], and [`is_settled`], which says whether older commits may tell it otherwise. Pure over timelines.
+//! Whether one version is lower than another is the caller's to say, who knows how versions are ordered.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 
@@ -13,6 +13,7 @@ use crate::model::image::ImageName;
 use crate::model::record::{Entry, Kind};
 use crate::model::site::Value;
 use crate::promote::candidates::predecessors;
+use crate::promote::drift::{Runs, is_same};
 
 /// What is known of the past.
 pub struct Known<'a> {
@@ -20,8 +21,12 @@ pub struct Known<'a> {
     pub environments: &'a Environments,
     /// What every image has been in every environment.
     pub timelines: &'a BTreeMap<(EnvironmentName, ImageName), Timeline>,
-    /// Whether a step at a position of a timeline goes down.
-    pub is_lowered: &'a dyn Fn(&Timeline, usize, &Value, &Value) -> bool,
+    /// What stands in every environment now: a value that was not moved since stood there all the time.
+    pub runs: &'a Runs,
+    /// Whether all of history was read.
+    pub whole: bool,
+    /// Whether a step at a position of a timeline goes down; `None` where something older may tell.
+    pub is_lowered: &'a dyn Fn(&Timeline, usize, &Value, &Value) -> Option<bool>,
 }
 
 /// Tells what happened to the values of environments, newest first.
@@ -31,7 +36,7 @@ pub fn entries(known: &Known<'_>) -> Vec<Entry> {
         let Some(environment) = known.environments.named(name) else { continue };
         for (index, shift) in timeline.shifts.iter().enumerate() {
             for (from, to) in steps(shift) {
-                let kind = kind(known, environment, image, (timeline, index), from, to);
+                let (kind, _) = kind(known, environment, image, (timeline, index), from, to);
                 entries.push(Entry {
                     time: shift.time,
                     commit: shift.commit.clone(),
@@ -52,6 +57,18 @@ pub fn entries(known: &Known<'_>) -> Vec<Entry> {
     }
     sort(&mut entries, known.environments);
     entries
+}
+
+/// Whether it is told for good what the shifts that are meant were: nothing older would tell it otherwise.
+pub fn is_settled(known: &Known<'_>, is_meant: &dyn Fn(&EnvironmentName, &ImageName, &Shift) -> bool) -> bool {
+    known.timelines.iter().all(|((name, image), timeline)| {
+        let Some(environment) = known.environments.named(name) else { return true };
+        let mut meant = timeline.shifts.iter().enumerate().filter(|(_, shift)| is_meant(name, image, shift));
+        meant.all(|(index, shift)| {
+            let is_sure = |(from, to)| kind(known, environment, image, (timeline, index), from, to).1;
+            steps(shift).into_iter().all(is_sure)
+        })
+    })
 }
 
 /// Puts entries in order: the newest commit first, whatever the clocks said, and those of one by environment and image.
@@ -107,6 +124,7 @@ fn reason(shift: &Shift) -> Option<String> {
     }
 }
 
+/// Tells what a step was, and whether nothing older would tell it otherwise.
 fn kind(
     known: &Known<'_>,
     environment: &Environment,
@@ -114,36 +132,46 @@ fn kind(
     (timeline, index): (&Timeline, usize),
     from: Option<&Value>,
     to: Option<&Value>,
-) -> Kind {
+) -> (Kind, bool) {
     let shift = &timeline.shifts[index];
     let is_later = !environment.after.is_empty();
     match (&shift.by, shift.word.order) {
-        (Mover::Tagboat, Some(Ordered::Rollback)) => return Kind::Rollback,
-        (Mover::Tagboat, Some(Ordered::Promote)) => return Kind::Hotfix,
-        (Mover::Tagboat, None) if is_later => return Kind::Promotion,
-        (Mover::Tagboat, None) => return Kind::Update,
+        (Mover::Tagboat, Some(Ordered::Rollback)) => return (Kind::Rollback, true),
+        (Mover::Tagboat, Some(Ordered::Promote)) => return (Kind::Hotfix, true),
+        (Mover::Tagboat, None) if is_later => return (Kind::Promotion, true),
+        (Mover::Tagboat, None) => return (Kind::Update, true),
         (Mover::Person(_), _) => {}
     }
-    let (Some(from), Some(to)) = (from, to) else { return Kind::Manual };
-    if (known.is_lowered)(timeline, index, from, to) {
-        return Kind::Rollback;
+    let (Some(from), Some(to)) = (from, to) else { return (Kind::Manual, true) };
+    let lowered = (known.is_lowered)(timeline, index, from, to);
+    if lowered == Some(true) {
+        return (Kind::Rollback, true);
     }
-    let mut before = predecessors(environment).peekable();
-    let ran = |name: &EnvironmentName| {
-        let timeline = known.timelines.get(&(name.clone(), image.clone()));
-        timeline.is_some_and(|timeline| had_run(timeline, to, shift.time))
+    let ran: Vec<Option<bool>> =
+        predecessors(environment).map(|name| had_run(known, (name, image), to, shift.time)).collect();
+    let is_promotion = !ran.is_empty() && ran.iter().all(|ran| *ran == Some(true));
+    let is_open = lowered.is_none() || (ran.contains(&None) && !ran.contains(&Some(false)));
+    (if is_promotion { Kind::Promotion } else { Kind::Manual }, !is_open)
+}
+
+/// Whether a version had stood in an environment by a moment; `None` where something older than what was read may tell.
+fn had_run(
+    known: &Known<'_>,
+    (name, image): (&EnvironmentName, &ImageName),
+    value: &Value,
+    by: Timestamp,
+) -> Option<bool> {
+    let key = (name.clone(), image.clone());
+    let has = |values: &BTreeSet<Value>| values.iter().any(|other| is_same(other, value));
+    let shifts = known.timelines.get(&key).map_or(&[][..], |timeline| timeline.shifts.as_slice());
+    let came = shifts.iter().any(|shift| shift.time <= by && has(&shift.to));
+    // What left, or stands, and was not seen to come, had come before all that was read.
+    let unseen = match shifts.iter().rev().find(|shift| has(&shift.to) || has(&shift.from)) {
+        Some(first) => has(&first.from),
+        None => known.runs.get(&key).is_some_and(has),
     };
-    if before.peek().is_some() && before.all(ran) { Kind::Promotion } else { Kind::Manual }
-}
-
-/// Whether a value had stood somewhere by a moment, as far as history tells.
-pub(super) fn had_run(timeline: &Timeline, value: &Value, by: Timestamp) -> bool {
-    let came = timeline.shifts.iter().any(|shift| shift.time <= by && shift.to.contains(value));
-    came || timeline.shifts.iter().any(|shift| shift.from.contains(value) && brought_before(timeline, value, by))
-}
-
-/// Whether what left at some time had come by a moment: unseen, it had come before all that was read.
-fn brought_before(timeline: &Timeline, value: &Value, by: Timestamp) -> bool {
-    let first = timeline.shifts.iter().rev().find(|shift| shift.to.contains(value) || shift.from.contains(value));
-    first.is_some_and(|first| first.from.contains(value) || first.time <= by)
+    if came || unseen {
+        return Some(true);
+    }
+    (known.whole || known.environments.named(name).is_none()).then_some(false)
 }

@@ -25,6 +25,8 @@ use crate::model::image::ImageName;
 use crate::model::site::Site;
 use crate::observe::history::walk::Walk;
 
+pub use crate::observe::history::words::kept;
+
 /// How many commits are read at most. A version that was taken back longer ago is forgotten; `hold` keeps it for ever.
 pub const MOST_COMMITS: usize = 2_000;
 

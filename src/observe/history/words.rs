@@ -89,7 +89,7 @@ pub(super) fn word(entry: &LogEntry, own: &str, depth: usize) -> Word {
 }
 
 /// Keeps what somebody wrote as it is, but for what would act on a terminal or turn the direction of a line.
-fn kept(text: &str) -> String {
+pub fn kept(text: &str) -> String {
     let acts = |letter: char| {
         letter.is_control()
             || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')

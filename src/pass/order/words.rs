@@ -14,8 +14,9 @@ use crate::model::commit::{
 use crate::model::environment::{EnvironmentName, Publish};
 use crate::model::gate::GateName;
 use crate::model::history::Ordered;
-use crate::model::image::{ImageName, Tag, shorten};
+use crate::model::image::{ImageName, Tag};
 use crate::model::site::Value;
+use crate::observe::history::kept;
 
 /// The longest reason that a command repeats, in characters.
 const LONGEST_REASON: usize = 120;
@@ -87,14 +88,14 @@ impl<'a> Words<'a> {
     /// Says what is waited for.
     pub(super) fn told(&self) -> String {
         if let Some(failed) = self.failed {
-            return format!("a person merges it: it goes back, since this failed: {}", shorten(failed));
+            return format!("a person merges it: it goes back, since this failed: {}", kept(failed));
         }
         let what = match self.order {
             Ordered::Rollback => "to go back",
             Ordered::Promote => "it",
         };
-        let by = self.by.map(shorten).unwrap_or_else(|| "somebody".to_owned());
-        let reason = self.reason.map(|reason| format!(": {}", shorten(reason))).unwrap_or_default();
+        let by = self.by.map(kept).unwrap_or_else(|| "somebody".to_owned());
+        let reason = self.reason.map(|reason| format!(": {}", kept(reason))).unwrap_or_default();
         format!("a person merges it: {by} ordered {what}{reason}")
     }
 

@@ -12,6 +12,7 @@ mod checkouts;
 mod commands;
 mod component;
 mod configuration;
+mod delivered;
 mod demo;
 mod elsewhere;
 mod enduring;

@@ -195,11 +195,11 @@ fn an_order_that_may_not_be_followed_now_ends_with_1_and_one_that_names_nothing_
 fn status_and_run_tell_of_an_order_that_waits_to_be_merged() {
     let scene = Scene::new("", "pullRequest", &["acme/web"]);
     scene.write(&["acme/web"], "1.5.0", 3);
-    scene.call(&["rollback", "prod", "web", "--reason", "loses sessions"]).ended(0);
+    scene.call(&["rollback", "prod", "web", "--reason", r#"loses "all" \ sessions"#]).ended(0);
     let status = scene.json(&["status"]);
     let prod = &status["environments"][1]["images"][0];
     assert_eq!((&prod["tag"], &prod["next"]["tag"]), (&"1.5.0".into(), &"1.4.0".into()), "{status}");
-    let told = "a person merges it: ada ordered to go back: loses sessions";
+    let told = r#"a person merges it: ada ordered to go back: loses "all" \ sessions"#;
     let text = scene.call(&["status"]).ended(0);
     assert!(words(&text.out).contains(told), "{text:?}");
     let ran = scene.call(&["run"]).ended(0);

@@ -117,15 +117,24 @@ impl Repository {
     /// Puts a commit of files on top of a branch of a bare repository, as a push would, on a day of January 2026; returns
     /// its id. One program does it, where a clone, a commit and a push would start twenty.
     pub(crate) fn land(&self, branch: &str, files: &[(&str, &str)], message: &str, day: u8) -> String {
-        let at = NOON + i64::from(day - 1) * 86_400;
-        let person = format!("A Person <person@acme.example> {at} +0000");
-        let (length, reference) = (message.len() + 1, format!("refs/heads/{branch}"));
-        let mut told = format!("commit {reference}\nauthor {person}\ncommitter {person}\ndata {length}\n{message}\n");
-        if self.at(branch).is_some() {
-            told.push_str(&format!("from {reference}^0\n"));
-        }
-        for (path, content) in files {
-            told.push_str(&format!("M 100644 inline \"{path}\"\ndata {}\n{content}\n", content.len()));
+        self.land_all(branch, &[(NOON + i64::from(day - 1) * 86_400, message, files)])
+    }
+
+    /// Puts commits on top of a branch of a bare repository, each with its time in seconds since 1970; returns the last one's id.
+    pub(crate) fn land_all(&self, branch: &str, commits: &[(i64, &str, &[(&str, &str)])]) -> String {
+        let reference = format!("refs/heads/{branch}");
+        let mut from = self.at(branch).map(|_| format!("from {reference}^0\n")).unwrap_or_default();
+        let mut told = String::new();
+        for (at, message, files) in commits {
+            let person = format!("A Person <person@acme.example> {at} +0000");
+            let length = message.len() + 1;
+            told.push_str(&format!(
+                "commit {reference}\nauthor {person}\ncommitter {person}\ndata {length}\n{message}\n"
+            ));
+            told.push_str(&std::mem::take(&mut from));
+            for (path, content) in *files {
+                told.push_str(&format!("M 100644 inline \"{path}\"\ndata {}\n{content}\n", content.len()));
+            }
         }
         let import = ["fast-import", "--quiet"];
         let mut program = self.command(&import, 0).stdin(Stdio::piped()).spawn().expect("the git program");
