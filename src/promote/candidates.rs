@@ -7,7 +7,6 @@ use jiff::Timestamp;
 
 use crate::model::decision::{Decision, Question, Reason, Verdict};
 use crate::model::environment::{Environment, EnvironmentName, Environments, Predecessor};
-use crate::model::gate::{GateSpec, SoakCount};
 use crate::model::history::{Mover, Past, Shift, Timeline};
 use crate::model::hold::Hold;
 use crate::model::image::{ImageName, Tag};
@@ -18,7 +17,7 @@ use crate::model::signature::{SignatureVerdict, SignatureWant};
 use crate::model::site::Value;
 use crate::model::tags::TagIndex;
 use crate::model::watch::{Watch, WatchState};
-use crate::promote::gates;
+use crate::promote::introduced;
 use crate::promote::matching::{Counterpart, Matching};
 
 /// What a question comes to.
@@ -137,11 +136,16 @@ fn before<'a>(environment: &'a Environment, environments: &'a Environments) -> V
     ancestors(environments.named(&environment.name).unwrap_or(environment), environments)
 }
 
+/// Returns the environments whose past counts for what comes to one: itself and all before it.
+fn concerned<'a>(environment: &'a Environment, environments: &'a Environments) -> Vec<&'a EnvironmentName> {
+    std::iter::once(&environment.name).chain(before(environment, environments)).collect()
+}
+
 /// Why nothing comes where several environments come before.
 const APART: &str = "the environments before it do not run the same version";
 
 /// What the environments before one run together.
-enum Running {
+pub(super) enum Running {
     /// All of them this.
     One(Value),
     /// Each one version, and not the same.
@@ -169,8 +173,7 @@ pub(super) struct Search<'a> {
 impl Search<'_> {
     /// Finds the value that all environments before this one run, and whether it is a step forward.
     pub(super) fn settle(&mut self, decision: &Decision, environment: &Environment) -> Candidate {
-        let counts_introduced =
-            environment.gates.iter().any(|gate| matches!(gate, GateSpec::Soak { count: SoakCount::Introduced, .. }));
+        let counts_introduced = introduced::counts(environment);
         // What replaced a version by going up leaves it counting: they may have an older one in common, or one that may
         // come here.
         let (running, otherwise) = match self.running(decision, environment) {
@@ -183,26 +186,38 @@ impl Search<'_> {
             Running::Apart => return Candidate::Blocked(APART.to_owned()),
             Running::Not(candidate) => return candidate,
         };
-        let image = &decision.question.image;
-        let concerned: Vec<&EnvironmentName> =
-            std::iter::once(&environment.name).chain(before(environment, self.environments)).collect();
+        if let Some(reason) = self.untold(environment, &decision.question.image) {
+            return Candidate::Undecided(reason);
+        }
+        let step = if counts_introduced { self.introduced(decision, environment, running) } else { running };
+        match step {
+            Some(step) => self.admit(environment, step),
+            None => Candidate::Blocked(otherwise),
+        }
+    }
+
+    /// Returns why the past of an image is not known where it counts: here and in all environments before. What nobody has
+    /// read yet is asked for.
+    pub(super) fn untold(&mut self, environment: &Environment, image: &ImageName) -> Option<String> {
         let mut is_known = true;
-        for name in &concerned {
-            let key = ((*name).clone(), image.clone());
+        for name in concerned(environment, self.environments) {
+            let key = (name.clone(), image.clone());
             match self.observation.pasts.get(&key) {
                 Some(Ok(_)) => {}
-                Some(Err(reason)) => return Candidate::Undecided(reason.clone()),
+                Some(Err(reason)) => return Some(reason.clone()),
                 None => {
                     self.wants.insert(key);
                     is_known = false;
                 }
             }
         }
-        if !is_known {
-            return Candidate::Undecided("history is still to be read".to_owned());
-        }
-        let step = if counts_introduced { self.introduced(decision, environment, running) } else { running };
-        let Some(step) = step else { return Candidate::Blocked(otherwise) };
+        (!is_known).then(|| "history is still to be read".to_owned())
+    }
+
+    /// Says whether anything stands against a step: a hold, something that failed, what somebody took back.
+    pub(super) fn admit(&self, environment: &Environment, step: Move) -> Candidate {
+        let image = &step.image;
+        let concerned = concerned(environment, self.environments);
         if let Some(hold) = self.hold_on(environment, image, &step.to) {
             let reason = hold.to_string();
             return Candidate::Held(Box::new(step), reason);
@@ -253,7 +268,7 @@ impl Search<'_> {
     }
 
     /// Returns the entry in the file of holds that names a value for an environment or one before it.
-    fn hold_on(&self, environment: &Environment, image: &ImageName, value: &Value) -> Option<&Hold> {
+    pub(super) fn hold_on(&self, environment: &Environment, image: &ImageName, value: &Value) -> Option<&Hold> {
         let mut concerned = before(environment, self.environments);
         concerned.push(&environment.name);
         let tag = value.tag.as_ref()?;
@@ -261,7 +276,7 @@ impl Search<'_> {
     }
 
     /// Returns when an environment before last brought anything that failed here, went back by itself and is still held.
-    fn failed(&self, environment: &Environment, image: &ImageName, before: &Timeline) -> Option<Timestamp> {
+    pub(super) fn failed(&self, environment: &Environment, image: &ImageName, before: &Timeline) -> Option<Timestamp> {
         let failed = self.past(&environment.name, image)?.failed.iter().map(|failed| &failed.value);
         let held = failed.filter(|value| self.hold_on(environment, image, value).is_some());
         let came = held.flat_map(|value| {
@@ -289,12 +304,12 @@ impl Search<'_> {
         Some(format!("it runs {}, which came after {}, to which a person moved {before}", step.from, step.to))
     }
 
-    fn past(&self, environment: &EnvironmentName, image: &ImageName) -> Option<&Past> {
+    pub(super) fn past(&self, environment: &EnvironmentName, image: &ImageName) -> Option<&Past> {
         self.observation.pasts.get(&(environment.clone(), image.clone()))?.as_ref().ok()
     }
 
     /// Finds the one value that every environment before runs.
-    fn running(&self, decision: &Decision, environment: &Environment) -> Running {
+    pub(super) fn running(&self, decision: &Decision, environment: &Environment) -> Running {
         let image = &decision.question.image;
         let mut values = BTreeSet::new();
         for before in predecessors(environment) {
@@ -358,85 +373,10 @@ impl Search<'_> {
             ))
         )
     }
-
-    /// Returns, where soak counts from the introduction, the newest version that every environment before has had for
-    /// long enough, else the oldest that is on its way; never one that was taken back there. `running` is what all of them
-    /// run, where that is one version.
-    fn introduced(&self, decision: &Decision, environment: &Environment, running: Option<Move>) -> Option<Move> {
-        let time = environment.gates.iter().find_map(|gate| match gate {
-            GateSpec::Soak { time, .. } => Some(*time),
-            _ => None,
-        });
-        let image = &decision.question.image;
-        let mut common: Option<Vec<(Value, Timestamp)>> = None;
-        for before in predecessors(environment) {
-            let Some(past) = self.past(before, image) else { return running };
-            let Some(timeline) = &past.timeline else { return running };
-            let is_held =
-                |value: &Value| past.hold_on(value).is_some() || self.hold_on(environment, image, value).is_some();
-            // Where it runs different versions, what was introduced at other places than the counterparts is none of theirs.
-            let is_several = runs(self.observation, self.decisions, before, image).len() > 1;
-            let own = (image, decision.question.sites.as_slice());
-            let pasts = if is_several {
-                self.matching.pasts(environment, before, own, timeline).unwrap_or_default()
-            } else {
-                Vec::new()
-            };
-            let mut heres: Vec<Vec<(Value, Timestamp)>> = Vec::new();
-            for (standing, timeline) in &pasts {
-                let mut here = gates::introduced(timeline, is_held);
-                if !is_held(standing) && !here.iter().any(|(value, _)| value == standing) {
-                    here.push((standing.clone(), timeline.since(standing)));
-                }
-                heres.push(here);
-            }
-            if !is_several {
-                heres.push(gates::introduced(timeline, is_held));
-            }
-            for mut here in heres {
-                // What came there before something that failed here had its turn.
-                if let Some(failed) = self.failed(environment, image, timeline) {
-                    here.retain(|(_, since)| *since > failed);
-                }
-                if let Some(running) = &running
-                    && !here.iter().any(|(value, _)| *value == running.to)
-                {
-                    here.insert(0, (running.to.clone(), timeline.since(&timeline.known_as(&running.to))));
-                }
-                common = Some(match common {
-                    None => here,
-                    Some(others) => {
-                        let both = |(value, time): (Value, Timestamp)| {
-                            let (_, other) = here.iter().find(|(known, _)| *known == value)?;
-                            Some((value, time.max(*other)))
-                        };
-                        others.into_iter().filter_map(both).collect()
-                    }
-                });
-            }
-        }
-        let mut candidates: Vec<(Move, Timestamp)> = common
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(|(value, since)| match judge(self.observation, decision, &value) {
-                Candidate::Move(step) => Some((*step, since)),
-                _ => None,
-            })
-            .collect();
-        // The newest last, also where two came at the same moment.
-        candidates.reverse();
-        candidates.sort_by_key(|(_, since)| *since);
-        let now = self.observation.now;
-        let is_over =
-            |since: &Timestamp| time.and_then(|time| since.checked_add(time).ok()).is_some_and(|over| over <= now);
-        let over = candidates.iter().rposition(|(_, since)| is_over(since));
-        let chosen = over.unwrap_or(0);
-        if chosen < candidates.len() { Some(candidates.swap_remove(chosen).0) } else { running }
-    }
 }
 
 /// Judges a candidate by the decision about the same question, which knows every listed tag's reason.
-fn judge(observation: &Observation, decision: &Decision, candidate: &Value) -> Candidate {
+pub(super) fn judge(observation: &Observation, decision: &Decision, candidate: &Value) -> Candidate {
     let question = &decision.question;
     if let Verdict::Undecided(reason) = &decision.verdict {
         return Candidate::Undecided(reason.clone());

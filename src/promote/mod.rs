@@ -7,6 +7,7 @@ mod candidates;
 pub mod drift;
 pub mod figures;
 mod gates;
+mod introduced;
 pub mod matching;
 pub mod order;
 pub mod places;

@@ -15,6 +15,7 @@ use crate::model::proposal::{Action, Move, Proposal, Way};
 use crate::model::source::SourceQuestion;
 use crate::promote::candidates::{Candidate, Search, Settled, predecessors, runs};
 use crate::promote::gates::{self, Bench, Judged};
+use crate::promote::introduced::{self, Together};
 use crate::promote::ways::{self, Alone};
 use crate::promote::{ForgeWants, published, soaking};
 
@@ -71,10 +72,16 @@ fn one(
     let mut moving: BTreeMap<&str, Vec<Move>> = BTreeMap::new();
     let mut blocked: BTreeMap<&str, String> = BTreeMap::new();
     let mut held: BTreeMap<&str, String> = BTreeMap::new();
-    for (index, decision) in own {
+    let mut candidates: Vec<Candidate> =
+        own.iter().map(|(_, decision)| candidate(search, decision, environment)).collect();
+    let apart = if introduced::counts(environment) {
+        together(search, environment, groups, &own, &mut candidates)
+    } else {
+        BTreeMap::new()
+    };
+    for ((index, decision), candidate) in own.into_iter().zip(candidates) {
         let image = &decision.question.image;
         let group = names.get(image).map_or("", String::as_str);
-        let candidate = candidate(search, decision, environment);
         if !environment.after.is_empty() {
             stage.settled.insert(index, candidate.settled());
         }
@@ -106,7 +113,7 @@ fn one(
             }
         }
     }
-    for (group, reason) in missing(search, environment, groups) {
+    for (group, reason) in missing(search, environment, groups).into_iter().chain(apart) {
         blocked.entry(group).or_insert(reason);
     }
     for (group, moves) in moving {
@@ -142,6 +149,34 @@ fn one(
         stage.proposals.push(proposal);
     }
     stage
+}
+
+/// Chooses what comes to each configured group among what ran together, where each image by itself could take what it never
+/// ran with; returns the groups of which nothing may come, and why.
+fn together<'g>(
+    search: &mut Search<'_>,
+    environment: &Environment,
+    groups: &'g Groups,
+    own: &[(usize, &Decision)],
+    candidates: &mut [Candidate],
+) -> BTreeMap<&'g str, String> {
+    let mut apart = BTreeMap::new();
+    for group in &groups.0 {
+        let is_member = |at: &usize| groups.of(&own[*at].1.question.image).is_some_and(|own| own.name == group.name);
+        let members: Vec<usize> = (0..own.len()).filter(is_member).collect();
+        let decisions: Vec<&Decision> = members.iter().map(|at| own[*at].1).collect();
+        let alone: Vec<&Candidate> = members.iter().map(|at| &candidates[*at]).collect();
+        match search.together(environment, &decisions, &alone) {
+            Together::Alone => {}
+            Together::Chosen(chosen) => {
+                for (at, candidate) in members.into_iter().zip(chosen) {
+                    candidates[at] = candidate;
+                }
+            }
+            Together::Apart(reason) => drop(apart.insert(group.name.as_str(), reason)),
+        }
+    }
+    apart
 }
 
 /// Finds for each configured group an image of it that an environment before runs, and that nothing follows here: the group

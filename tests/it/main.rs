@@ -30,5 +30,6 @@ mod samples;
 mod signature;
 mod simulation;
 mod taken_back;
+mod together;
 mod unasked;
 mod wayin;
