@@ -335,7 +335,7 @@ impl Search<'_> {
                             file(site).map(|file| format!("; no place there stands for {file}"))
                         }
                         Counterpart::Ambiguous(site) => file(site)
-                            .map(|file| format!("; the globs do not tell which of its places stands for {file}")),
+                            .map(|file| format!("; neither globs nor names tell which of its places stands for {file}")),
                         Counterpart::Several => None,
                     };
                     let mut reason = format!("{before} runs several versions of it: {}", list(&runs));

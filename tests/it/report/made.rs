@@ -59,6 +59,7 @@ pub(super) fn reference(file: &str, line: usize, image: &str, tag: &str) -> Scan
             style: ScalarStyle::Plain,
         }],
         position: at(line, 34),
+        named: Default::default(),
         uses: Vec::new(),
         marker: None,
         skipped: None,
@@ -108,6 +109,7 @@ pub(super) fn change(file: &str, line: usize, environment: &str, image: &str, fr
         to: value(to),
         step: Some(Step::Minor),
         published: None,
+        named: Default::default(),
         uses: Vec::new(),
     }
 }
@@ -144,7 +146,7 @@ pub(super) fn moves(to: &str) -> Verdict {
 
 pub(super) fn soaking() -> Vec<Gate> {
     let until = Some("2026-11-21T09:00:00Z".parse().unwrap());
-    let gate = |name, state| Gate { name, state, facts: None };
+    let gate = |name, state| Gate { name, state, facts: None, closes: None };
     vec![
         Gate {
             name: GateName::Checks,
