@@ -9,8 +9,8 @@ mod wrapped;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use crate::manifest::reference::{self, Reading};
 use crate::manifest::finder::wrapped::moved;
+use crate::manifest::reference::{self, Reading};
 use crate::manifest::yaml::embedded::Embedded;
 use crate::manifest::yaml::tree::{NodeId, Shape, Tree};
 use crate::manifest::yaml::{Detail, Fault, build, split};

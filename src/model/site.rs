@@ -291,7 +291,8 @@ impl Named {
 /// FNV-1a over a name and what came before it: the same on every machine, and never `0`.
 fn mixed(before: u64, name: &str) -> u64 {
     let start = before ^ 0xcbf2_9ce4_8422_2325;
-    let end = name.bytes().chain([0xff]).fold(start, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let end =
+        name.bytes().chain([0xff]).fold(start, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     end.max(1)
 }
 

@@ -11,11 +11,11 @@ use crate::model::file::{Position, RepoPath};
 use crate::model::image::{ImageName, Tag};
 use crate::model::outcome::{Finding, Severity};
 use crate::model::policy::{Pin, Policy, Select};
-use crate::model::site::{Marker, PassedOverReason, Site, SkipReason};
+use crate::model::site::{Marker, PassedOverReason, Site, SkipReason, spots};
 use crate::observe::files::Files;
 use crate::observe::history::Past;
 use crate::observe::scan::{Scanned, scan};
-use crate::pass::elsewhere::{Looking, Others};
+use crate::pass::elsewhere::{self, Looking, Others};
 use crate::pass::record::{self, Drifted, Ledger};
 use crate::pass::view::{Branches, Unseen};
 use crate::pass::{MAX_HOLDS, PassError, alone, hold};
@@ -49,12 +49,14 @@ pub fn check(
             let Ok(viewed) = viewed else { continue };
             let other = scan(&*viewed.files, &config.formats, limits, cache).map_err(PassError::Files)?;
             let is_own = |site: &Site| config.environments.of(Some(branch), site.file.as_str()).is_some();
-            sites.extend(other.sites.into_iter().filter(is_own));
+            let own = other.sites.into_iter().filter(is_own);
+            sites.extend(own.map(|site| Site { branch: Some(branch.clone()), ..site }));
         }
         rules(config, file, &sites, &mut findings);
         environments(config, file, &scanned, branches, &mut findings)?;
         let looking = Looking { config, others, cache, limits };
         findings.extend(alone::only_in_one(looking, &sites));
+        findings.extend(elsewhere::circles(looking));
         inactive(config, file, &mut findings);
         unpinned(config, file, &mut findings);
         held(config, (files, &sites), &mut findings);
@@ -100,7 +102,7 @@ fn rules(config: &Repository, file: &str, sites: &[Site], findings: &mut Vec<Fin
 /// Environments that differ from what promotion would have brought. Shown at the first place of each.
 fn drift(ledger: &Ledger<'_>, findings: &mut Vec<Finding>) {
     let found = record::looked(ledger).and_then(|looked| Ok((record::drift(ledger, &looked)?, looked)));
-    let (Drifted { drifts, unknown }, looked) = match found {
+    let (Drifted { drifts, unknown, starving }, looked) = match found {
         Ok(found) => found,
         // Said already, with its place.
         Err(PassError::Configuration(_)) => return,
@@ -126,13 +128,25 @@ fn drift(ledger: &Ledger<'_>, findings: &mut Vec<Finding>) {
             position: None,
         });
     }
+    findings.extend(starving.into_iter().map(|(environment, reason)| Finding {
+        severity: Severity::Warning,
+        rule: "starved-soak",
+        message: reason,
+        hint: Some("`tagboat status` shows what waits".to_owned()),
+        file: Some(ledger.config.file.clone()),
+        position: Some(Position { line: environment.line, column: environment.column }),
+    }));
     for drift in drifts {
-        let site = looked.sites.iter().find(|site| {
+        let own = looked.sites.iter().enumerate().filter(|(_, site)| {
             let environment = ledger.config.environments.of(site.branch.as_ref(), site.file.as_str());
             site.image.as_ref() == Some(&drift.image)
                 && site.value == drift.value
                 && environment.is_some_and(|environment| environment.name == drift.environment)
         });
+        let own: Vec<usize> = own.map(|(index, _)| index).collect();
+        let spots = spots(&looked.sites, &own);
+        let site = own.iter().find(|index| spots.get(index).is_some_and(|spot| drift.spots.contains(spot)));
+        let site = site.map(|index| &looked.sites[*index]);
         findings.push(Finding {
             severity: Severity::Warning,
             rule: "drift",

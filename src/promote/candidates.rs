@@ -28,8 +28,8 @@ pub(super) enum Candidate {
     Keep,
     /// It cannot move, and a person should know why.
     Blocked(String),
-    /// It could move, and a person holds it back, or what failed does; who and why, in words.
-    Held(Box<Move>, String),
+    /// It could move, and a person holds it back, or what failed does.
+    Held(Box<Move>, Holding),
     /// Facts are missing; reported elsewhere.
     Undecided(String),
 }
@@ -42,6 +42,22 @@ pub(super) struct Settled {
     pub(super) held: Option<(Tag, Arc<str>)>,
 }
 
+/// Who holds something back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Holding {
+    /// Who and why, in words.
+    pub(super) why: String,
+    /// When it ends by itself, where nothing else stands against the version then.
+    pub(super) until: Option<Timestamp>,
+}
+
+impl Holding {
+    /// Makes one that time does not end.
+    fn standing(why: String) -> Self {
+        Self { why, until: None }
+    }
+}
+
 impl Candidate {
     /// Returns what the decision comes to, seen from the environment itself.
     pub(super) fn settled(&self) -> Settled {
@@ -51,7 +67,7 @@ impl Candidate {
             Self::Blocked(reason) | Self::Undecided(reason) => Verdict::Undecided(reason.clone()),
         };
         let held = match self {
-            Self::Held(step, why) => step.to.tag.clone().map(|tag| (tag, why.as_str().into())),
+            Self::Held(step, holding) => step.to.tag.clone().map(|tag| (tag, holding.why.as_str().into())),
             _ => None,
         };
         Settled { verdict, held }
@@ -216,12 +232,19 @@ impl Search<'_> {
 
     /// Says whether anything stands against a step: a hold, something that failed, what somebody took back.
     pub(super) fn admit(&self, environment: &Environment, step: Move) -> Candidate {
+        let Some(hold) = self.hold_on(environment, &step.image, &step.to) else {
+            return self.admit_unheld(environment, step);
+        };
+        let (why, until) = (hold.to_string(), self.held_until(environment, &step.image, &step.to));
+        let is_free_then = || matches!(self.admit_unheld(environment, step.clone()), Candidate::Move(_));
+        let until = until.filter(|_| is_free_then());
+        Candidate::Held(Box::new(step), Holding { why, until })
+    }
+
+    /// Says whether anything but a hold stands against a step.
+    fn admit_unheld(&self, environment: &Environment, step: Move) -> Candidate {
         let image = &step.image;
         let concerned = concerned(environment, self.environments);
-        if let Some(hold) = self.hold_on(environment, image, &step.to) {
-            let reason = hold.to_string();
-            return Candidate::Held(Box::new(step), reason);
-        }
         if let Some(reason) = self.goes_back(environment, image, &step) {
             return Candidate::Blocked(reason);
         }
@@ -232,8 +255,8 @@ impl Search<'_> {
             let is_meant =
                 |watch: &&Watch| watch.environment == **name && watch.image == *image && watch.value.tag == step.to.tag;
             if let Some(watch) = self.watches.iter().filter(|watch| watch.has_failed()).find(is_meant) {
-                let reason = format!("in {name}, it {}", watch.told());
-                return Candidate::Held(Box::new(step), reason);
+                let why = format!("in {name}, it {}", watch.told());
+                return Candidate::Held(Box::new(step), Holding::standing(why));
             }
             // Whether it failed could not be asked this time; where nobody can ever be asked, nothing waits for it.
             let is_unknown = |watch: &&Watch| matches!(watch.state, WatchState::Unknown(_));
@@ -252,8 +275,8 @@ impl Search<'_> {
                 past.left_before(|taken| taken.holds(&step.to), || self.observation.spots(&step.sites))
             });
             if let Some(taken) = taken {
-                let reason = format!("in {name}, {taken}");
-                return Candidate::Held(Box::new(step), reason);
+                let why = format!("in {name}, {taken}");
+                return Candidate::Held(Box::new(step), Holding::standing(why));
             }
         }
         Candidate::Move(Box::new(step))
@@ -269,10 +292,21 @@ impl Search<'_> {
 
     /// Returns the entry in the file of holds that names a value for an environment or one before it.
     pub(super) fn hold_on(&self, environment: &Environment, image: &ImageName, value: &Value) -> Option<&Hold> {
-        let mut concerned = before(environment, self.environments);
-        concerned.push(&environment.name);
-        let tag = value.tag.as_ref()?;
-        self.observation.all_holds().find(|hold| hold.covers(&concerned, image, tag, self.observation.now))
+        self.holds_on(environment, image, value).first().copied()
+    }
+
+    /// Returns when the last of the holds on a value ends; `None` where there is none, or one that never does.
+    pub(super) fn held_until(&self, environment: &Environment, image: &ImageName, value: &Value) -> Option<Timestamp> {
+        let holds = self.holds_on(environment, image, value);
+        let ends: Option<Vec<Timestamp>> = holds.into_iter().map(|hold| hold.until).collect();
+        ends?.into_iter().max()
+    }
+
+    fn holds_on(&self, environment: &Environment, image: &ImageName, value: &Value) -> Vec<&Hold> {
+        let Some(tag) = &value.tag else { return Vec::new() };
+        let concerned = concerned(environment, self.environments);
+        let covers = |hold: &&Hold| hold.covers(&concerned, image, tag, self.observation.now);
+        self.observation.all_holds().filter(covers).collect()
     }
 
     /// Returns when an environment before last brought anything that failed here, went back by itself and is still held.
@@ -334,8 +368,9 @@ impl Search<'_> {
                         Counterpart::Missing(site) => {
                             file(site).map(|file| format!("; no place there stands for {file}"))
                         }
-                        Counterpart::Ambiguous(site) => file(site)
-                            .map(|file| format!("; neither globs nor names tell which of its places stands for {file}")),
+                        Counterpart::Ambiguous(site) => file(site).map(|file| {
+                            format!("; neither globs nor names tell which of its places stands for {file}")
+                        }),
                         Counterpart::Several => None,
                     };
                     let mut reason = format!("{before} runs several versions of it: {}", list(&runs));

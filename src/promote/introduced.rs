@@ -95,7 +95,12 @@ impl Search<'_> {
     /// Finds the combination of versions that comes next to a group: the newest that every environment before has run
     /// together and of which each member has been there for long enough, else the first that will have been. `alone` is
     /// what each member comes to by itself.
-    pub(super) fn together(&mut self, environment: &Environment, members: &[&Decision], alone: &[&Candidate]) -> Together {
+    pub(super) fn together(
+        &mut self,
+        environment: &Environment,
+        members: &[&Decision],
+        alone: &[&Candidate],
+    ) -> Together {
         let moves = |candidate: &&&Candidate| !matches!(candidate, Candidate::Keep);
         let is_unknown = |candidate: &&Candidate| matches!(candidate, Candidate::Undecided(_));
         if members.len() < 2 || !alone.iter().any(|one| moves(&one)) || alone.iter().any(is_unknown) {
@@ -142,7 +147,9 @@ impl Search<'_> {
                 Part::Move(_, since) => Some(*since),
                 Part::Keep | Part::Not => None,
             });
-            let Some(last) = last.max().filter(|_| !parts.iter().any(|part| matches!(part, Part::Not))) else { continue };
+            let Some(last) = last.max().filter(|_| !parts.iter().any(|part| matches!(part, Part::Not))) else {
+                continue;
+            };
             if self.is_over(environment, last) {
                 return Together::Chosen(parts.into_iter().map(Part::candidate).collect());
             }

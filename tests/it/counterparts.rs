@@ -249,7 +249,8 @@ async fn resources_in_one_file_are_told_by_name_and_by_namespace_where_names_are
         rewrite(&scene, "2026-11-20T08:00:00Z", &files);
         let outcome = scene.pass("2026-11-20T09:00:00Z").await;
         assert_eq!(scene.remote.file("prod/p.yaml"), deployments(&after), "{dev:?}");
-        let is_told = outcome.skipped.iter().any(|row| row.reason.contains("which of its places stands for prod/p.yaml"));
+        let is_told =
+            outcome.skipped.iter().any(|row| row.reason.contains("which of its places stands for prod/p.yaml"));
         assert_eq!(is_told, prod == after, "{:?}", outcome.skipped);
     }
 }
@@ -271,7 +272,8 @@ async fn places_in_one_file_that_nothing_names_wait_where_they_differ_and_move_w
         rewrite(&scene, "2026-11-20T08:00:00Z", &[("dev/p.yaml", &unnamed(dev)), ("prod/p.yaml", &unnamed(prod))]);
         let outcome = scene.pass("2026-11-20T09:00:00Z").await;
         assert_eq!(scene.remote.file("prod/p.yaml"), unnamed(after));
-        let is_told = outcome.skipped.iter().any(|row| row.reason.contains("which of its places stands for prod/p.yaml"));
+        let is_told =
+            outcome.skipped.iter().any(|row| row.reason.contains("which of its places stands for prod/p.yaml"));
         assert_eq!(is_told, prod == after, "{:?}", outcome.skipped);
     }
 }

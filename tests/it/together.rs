@@ -97,7 +97,11 @@ async fn a_group_takes_the_newest_that_ran_together_where_a_range_leaves_a_versi
     let outcome = scene.pass("2026-11-20T21:00:00Z").await;
     assert_eq!(scene.runs(), ranged("1.5.0", "1.5.0"));
     let (action, reason) = told(&outcome);
-    assert_eq!((action, reason.contains("1.6.0, which the environment before it runs")), (Action::Waiting, true), "{reason}");
+    assert_eq!(
+        (action, reason.contains("1.6.0, which the environment before it runs")),
+        (Action::Waiting, true),
+        "{reason}"
+    );
 }
 
 #[tokio::test]

@@ -32,7 +32,8 @@ struct Names<'t, 'a> {
 impl Names<'_, '_> {
     fn of(&mut self, node: NodeId) -> Named {
         let known = |node: &NodeId| !self.known.contains_key(node);
-        let way: Vec<NodeId> = std::iter::successors(Some(node), |at| self.tree.parent(*at)).take_while(known).collect();
+        let way: Vec<NodeId> =
+            std::iter::successors(Some(node), |at| self.tree.parent(*at)).take_while(known).collect();
         let above = way.last().and_then(|last| self.tree.parent(*last));
         let mut named = above.or((way.is_empty()).then_some(node)).and_then(|at| self.known.get(&at)).copied();
         for at in way.into_iter().rev() {
@@ -84,7 +85,8 @@ mod tests {
     }
 
     fn deployment(name: &str, namespace: &str, containers: &[&str]) -> String {
-        let all: String = containers.iter().map(|name| format!("      - {{image: 'acme/web:1', name: {name}}}\n")).collect();
+        let all: String =
+            containers.iter().map(|name| format!("      - {{image: 'acme/web:1', name: {name}}}\n")).collect();
         format!(
             "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}, namespace: {namespace}}}\nspec:\n  \
              template:\n    spec:\n      containers:\n{all}"
@@ -93,8 +95,10 @@ mod tests {
 
     #[test]
     fn the_order_of_documents_and_of_containers_makes_no_difference() {
-        let one = deployment("web", "eu", &["a", "b"]) + &deployment("web", "us", &["a"]) + &deployment("job", "eu", &["a"]);
-        let other = deployment("job", "eu", &["a"]) + &deployment("web", "us", &["a"]) + &deployment("web", "eu", &["b", "a"]);
+        let one =
+            deployment("web", "eu", &["a", "b"]) + &deployment("web", "us", &["a"]) + &deployment("job", "eu", &["a"]);
+        let other =
+            deployment("job", "eu", &["a"]) + &deployment("web", "us", &["a"]) + &deployment("web", "eu", &["b", "a"]);
         let (one, other) = (named("a.yaml", &one), named("a.yaml", &other));
         assert_eq!(one.iter().collect::<BTreeSet<_>>().len(), 4);
         assert_eq!(one.iter().collect::<BTreeSet<_>>(), other.iter().collect::<BTreeSet<_>>());
@@ -109,7 +113,8 @@ mod tests {
         assert_eq!((values.len(), values[0] != values[1]), (2, true));
         let services = |tag: &str| format!("test:\n  image: acme/web:1\n  services:\n    - name: acme/web:{tag}\n");
         assert_eq!(named(".gitlab-ci.yml", &services("1")), named(".gitlab-ci.yml", &services("2")));
-        let unnamed = named("a.yaml", "apiVersion: v1\nkind: Pod\nspec:\n  containers: [{image: 'a/b:1'}, {image: 'a/b:2'}]\n");
+        let unnamed =
+            named("a.yaml", "apiVersion: v1\nkind: Pod\nspec:\n  containers: [{image: 'a/b:1'}, {image: 'a/b:2'}]\n");
         assert_eq!((unnamed.len(), unnamed[0]), (2, unnamed[1]));
     }
 

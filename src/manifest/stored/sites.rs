@@ -4,8 +4,8 @@ use crate::manifest::stored::bytes::{Reader, Stored, Writer, choice, record, tex
 use crate::model::file::{Position, RepoPath, Span};
 use crate::model::image::{Digest, ImageName, Tag};
 use crate::model::site::{
-    Format, MarkedPart, Marker, Named, PassedOver, PassedOverReason, PolicyReference, ScalarStyle, Site, SkipReason, Slot,
-    SlotRole, Value,
+    Format, MarkedPart, Marker, Named, PassedOver, PassedOverReason, PolicyReference, ScalarStyle, Site, SkipReason,
+    Slot, SlotRole, Value,
 };
 
 /// The words that results hold as constants of the program, so that reading them gives the constants again.

@@ -46,11 +46,7 @@ pub(super) fn by_name(old: &[Placed], new: &[Placed]) -> Told {
 }
 
 /// Returns the place of each name; nothing where several bear it.
-fn single(
-    placed: &[Placed],
-    among: &[usize],
-    of: &dyn Fn(&Placed) -> Option<Named>,
-) -> HashMap<Named, Option<usize>> {
+fn single(placed: &[Placed], among: &[usize], of: &dyn Fn(&Placed) -> Option<Named>) -> HashMap<Named, Option<usize>> {
     let mut found = HashMap::new();
     for at in among {
         if let Some(named) = of(&placed[*at]) {

@@ -129,6 +129,25 @@ fn a_freeze_holds_whole_days_of_its_zone_and_exact_times() {
     let spring = [Freeze { from: day("2026-03-29"), to: day("2026-03-29"), zone: berlin.clone() }];
     assert_eq!(told(&calendar::freezes(&spring, at("2026-03-28T23:00:00Z"))), "2026-03-29T22:00:00Z");
     assert_eq!(told(&calendar::freezes(&spring, at("2026-03-29T22:00:00Z"))), "pass");
+    // So is the longer one in autumn, and both of another zone; where the day begins with the change, and where that is of
+    // half an hour.
+    for (zone, date, begins, ends) in [
+        ("Europe/Berlin", "2026-10-25", "2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z"),
+        ("America/New_York", "2026-03-08", "2026-03-08T05:00:00Z", "2026-03-09T04:00:00Z"),
+        ("America/New_York", "2026-11-01", "2026-11-01T04:00:00Z", "2026-11-02T05:00:00Z"),
+        ("Africa/Cairo", "2026-04-24", "2026-04-23T22:00:00Z", "2026-04-24T21:00:00Z"),
+        ("Africa/Cairo", "2026-10-29", "2026-10-28T21:00:00Z", "2026-10-29T22:00:00Z"),
+        ("Australia/Lord_Howe", "2026-10-04", "2026-10-03T13:30:00Z", "2026-10-04T13:00:00Z"),
+        ("Australia/Lord_Howe", "2026-04-05", "2026-04-04T13:00:00Z", "2026-04-05T13:30:00Z"),
+    ] {
+        let zone = TimeZone::get(zone).unwrap();
+        let one = [Freeze { from: day(date), to: day(date), zone: zone.clone() }];
+        let second = SignedDuration::from_secs(1);
+        let all = [at(begins) - second, at(begins), at(ends) - second, at(ends)]
+            .map(|moment| told(&calendar::freezes(&one, moment)));
+        assert_eq!(all, ["pass", ends, ends, "pass"], "{date} {zone:?}");
+        assert_eq!(calendar::begins(&one, at(begins) - second).map(|(begins, _)| begins), Some(at(begins)));
+    }
     // One freeze goes over into the next, and a third one only touches it.
     let chained = [("2026-12-20", "2027-01-03"), ("2026-12-29", "2027-01-05"), ("2027-01-06", "2027-01-06")];
     let chained = chained.map(|(from, to)| Freeze { from: day(from), to: day(to), zone: berlin.clone() });
@@ -166,6 +185,37 @@ fn the_earliest_moment_passes_every_gate_that_time_decides() {
     assert_eq!(judge(&specs[1..], &friday).earliest, Some(at("2026-11-24T09:00:00Z")));
     let with_manual = [specs[1].clone(), GateSpec::Manual];
     assert_eq!(judge(&with_manual, &friday).earliest, None);
+}
+
+#[test]
+fn a_gate_that_passes_tells_when_time_alone_closes_it() {
+    let office = |end: &str| window(&ALL[..4], "09:00", end, "Europe/Berlin");
+    let night = window(&ALL, "16:00", "02:00", "Europe/Berlin");
+    let always = window(&ALL, "00:00", "24:00", "UTC");
+    let (thursday, closed) = (at("2026-11-19T10:00:00Z"), at("2026-11-20T10:00:00Z"));
+    for (windows, moment, expected) in [
+        (vec![office("16:00")], thursday, Some("2026-11-19T15:00:00Z")),
+        // One goes over into the other.
+        (vec![office("16:00"), night.clone()], thursday, Some("2026-11-20T01:00:00Z")),
+        (vec![office("15:30"), night], thursday, Some("2026-11-19T14:30:00Z")),
+        (vec![always], thursday, None),
+        (vec![office("16:00")], closed, None),
+    ] {
+        assert_eq!(calendar::closes(&windows, moment).map(|closes| closes.to_string()).as_deref(), expected);
+    }
+    let day = |text: &str| FreezeEdge::Day(text.parse().unwrap());
+    let specs = [
+        GateSpec::Windows(vec![office("16:00")]),
+        GateSpec::Freezes(vec![Freeze { from: day("2026-12-20"), to: day("2027-01-03"), zone: TimeZone::UTC }]),
+        GateSpec::Manual,
+    ];
+    let (name, answers) = (EnvironmentName::from("prod"), BTreeMap::new());
+    let asking = (&name, &[][..]);
+    let bench = Bench { now: thursday, soaking: &[], asking, answers: &answers, forge: nobody() };
+    let closes: Vec<Option<Timestamp>> = judge(&specs, &bench).gates.iter().map(|gate| gate.closes).collect();
+    assert_eq!(closes, [Some(at("2026-11-19T15:00:00Z")), Some(at("2026-12-20T00:00:00Z")), None]);
+    let late = Bench { now: closed, ..bench };
+    assert_eq!(judge(&specs, &late).gates[0].closes, None, "it waits, and says until when");
 }
 
 fn commit(id: &str) -> CommitId {

@@ -109,7 +109,6 @@ pub(super) fn change(file: &str, line: usize, environment: &str, image: &str, fr
         to: value(to),
         step: Some(Step::Minor),
         published: None,
-        named: Default::default(),
         uses: Vec::new(),
     }
 }
@@ -152,6 +151,7 @@ pub(super) fn soaking() -> Vec<Gate> {
             name: GateName::Checks,
             state: GateState::Pass,
             facts: Some("argocd/staging: success on commit 0a1b2c3d4e in staging".to_owned()),
+            closes: None,
         },
         gate(GateName::Soak, GateState::Wait { until, reason: "in staging for 3 h of 24 h".to_owned() }),
         gate(GateName::Approvals, GateState::Wait { until: None, reason: "0 of 1".to_owned() }),

@@ -322,7 +322,8 @@ fn ran_together(
     let mut after = Vec::new();
     for own in group {
         for (place, current) in seen.values(environment, own).enumerate() {
-            let step = moves.iter().find(|step| (step.environment, step.image, step.place) == (environment, own, place));
+            let step =
+                moves.iter().find(|step| (step.environment, step.image, step.place) == (environment, own, place));
             after.push((own, place, step.map_or(current, |step| &step.to)));
         }
     }
