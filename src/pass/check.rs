@@ -15,7 +15,7 @@ use crate::model::site::{Marker, PassedOverReason, Site, SkipReason, spots};
 use crate::observe::files::Files;
 use crate::observe::history::Past;
 use crate::observe::scan::{Scanned, scan};
-use crate::pass::elsewhere::{self, Looking, Others};
+use crate::pass::elsewhere::{self, Looking, Others, Survey};
 use crate::pass::record::{self, Drifted, Ledger};
 use crate::pass::view::{Branches, Unseen};
 use crate::pass::{MAX_HOLDS, PassError, alone, hold};
@@ -40,9 +40,7 @@ pub fn check(
 ) -> Result<Vec<Finding>, PassError> {
     let scanned = scan(files, &config.formats, limits, cache).map_err(PassError::Files)?;
     let mut findings = Vec::new();
-    if let Some(past) = past {
-        drift(&Ledger { config, files, past, branches, others, cache, limits }, &mut findings);
-    }
+    let survey = elsewhere::survey(Looking { config, others, cache, limits });
     if let Some(file) = config_file {
         let mut sites = scanned.sites.clone();
         for (branch, viewed) in branches {
@@ -54,12 +52,14 @@ pub fn check(
         }
         rules(config, file, &sites, &mut findings);
         environments(config, file, &scanned, branches, &mut findings)?;
-        let looking = Looking { config, others, cache, limits };
-        findings.extend(alone::only_in_one(looking, &sites));
-        findings.extend(elsewhere::circles(looking));
+        findings.extend(alone::only_in_one(config, &survey, &sites));
+        findings.extend(elsewhere::circles(config, others));
         inactive(config, file, &mut findings);
         unpinned(config, file, &mut findings);
         held(config, (files, &sites), &mut findings);
+    }
+    if let Some(past) = past {
+        drift(&Ledger { config, files, past, branches, others, cache, limits }, survey, &mut findings);
     }
     references(config, &scanned, &mut findings);
     policies(config, config_file, &scanned, &mut findings);
@@ -94,14 +94,15 @@ fn rules(config: &Repository, file: &str, sites: &[Site], findings: &mut Vec<Fin
             message,
             hint: Some(hint.to_owned()),
             file: Some(file.to_owned()),
+            away: None,
             position,
         });
     }
 }
 
 /// Environments that differ from what promotion would have brought. Shown at the first place of each.
-fn drift(ledger: &Ledger<'_>, findings: &mut Vec<Finding>) {
-    let found = record::looked(ledger).and_then(|looked| Ok((record::drift(ledger, &looked)?, looked)));
+fn drift(ledger: &Ledger<'_>, survey: Survey<'_>, findings: &mut Vec<Finding>) {
+    let found = record::looked(ledger).and_then(|looked| Ok((record::drift(ledger, &looked, survey)?, looked)));
     let (Drifted { drifts, unknown, starving }, looked) = match found {
         Ok(found) => found,
         // Said already, with its place.
@@ -113,6 +114,7 @@ fn drift(ledger: &Ledger<'_>, findings: &mut Vec<Finding>) {
                 message: format!("whether environments have drifted is not known: {error}"),
                 hint: None,
                 file: None,
+                away: None,
                 position: None,
             });
             return;
@@ -125,6 +127,7 @@ fn drift(ledger: &Ledger<'_>, findings: &mut Vec<Finding>) {
             message: format!("whether environments have drifted from {name} is not known: {reason}"),
             hint: None,
             file: None,
+            away: None,
             position: None,
         });
     }
@@ -134,6 +137,7 @@ fn drift(ledger: &Ledger<'_>, findings: &mut Vec<Finding>) {
         message: reason,
         hint: Some("`tagboat status` shows what waits".to_owned()),
         file: Some(ledger.config.file.clone()),
+        away: None,
         position: Some(Position { line: environment.line, column: environment.column }),
     }));
     for drift in drifts {
@@ -152,10 +156,8 @@ fn drift(ledger: &Ledger<'_>, findings: &mut Vec<Finding>) {
             rule: "drift",
             message: format!("{} in {}: {}", drift.image, drift.environment, drift.reason),
             hint: Some("it is left as it is; `tagboat status` shows what comes next".to_owned()),
-            file: site.map(|site| match &site.branch {
-                Some(branch) => format!("{branch}:{}", site.file),
-                None => site.file.to_string(),
-            }),
+            file: site.map(|site| site.file.to_string()),
+            away: site.and_then(|site| site.branch.as_ref()).map(ToString::to_string),
             position: site.map(|site| site.position),
         });
     }
@@ -169,6 +171,7 @@ fn inactive(config: &Repository, file: &str, findings: &mut Vec<Finding>) {
         message: format!("`{}` is understood, but this version does not act on it", part.key),
         hint: None,
         file: Some(file.to_owned()),
+        away: None,
         position: Some(part.position),
     }));
 }
@@ -176,7 +179,15 @@ fn inactive(config: &Repository, file: &str, findings: &mut Vec<Finding>) {
 /// A file of holds that holds nothing, or not what it seems to.
 fn held(config: &Repository, (files, sites): (&dyn Files, &[Site]), findings: &mut Vec<Finding>) {
     let mut add = |severity, file: &str, message: String, hint, position| {
-        findings.push(Finding { severity, rule: "holds", message, hint, file: Some(file.to_owned()), position });
+        findings.push(Finding {
+            severity,
+            rule: "holds",
+            message,
+            hint,
+            file: Some(file.to_owned()),
+            away: None,
+            position,
+        });
     };
     let path = |name| RepoPath::new(name).expect("the name is plain");
     match files.read_if_there(&path(HOLDS_FILE), MAX_HOLDS) {
@@ -228,6 +239,7 @@ fn unpinned(config: &Repository, file: &str, findings: &mut Vec<Finding>) {
         ),
         hint: Some("add `pin: digest`: then what was checked is what runs".to_owned()),
         file: Some(file.to_owned()),
+        away: None,
         position: Some(Position { line: rule.line, column: rule.column }),
     }));
 }
@@ -260,6 +272,7 @@ fn environments(
                     message: format!("the branch {branch} of `{}` is not checked: {reason}", environment.name),
                     hint: None,
                     file: Some(file.to_owned()),
+                    away: None,
                     position,
                 });
                 continue;
@@ -272,6 +285,7 @@ fn environments(
                 message: format!("no file belongs to the environment `{}`", environment.name),
                 hint: Some(format!("`files` is {}", environment.files.patterns().join(", "))),
                 file: Some(file.to_owned()),
+                away: None,
                 position,
             });
         }
@@ -288,6 +302,7 @@ fn environments(
                 message: format!("{path} belongs to `{other}` and to `{}`", environment.name),
                 hint: Some("narrow the `files` of one of them".to_owned()),
                 file: Some(file.to_owned()),
+                away: None,
                 position,
             });
         }
@@ -358,6 +373,7 @@ fn policies(config: &Repository, file: Option<&str>, scanned: &Scanned, findings
                 message: format!("the rule for `{}` can never choose anything: {message}", rule.images.as_str()),
                 hint: Some(hint.to_owned()),
                 file: file.map(str::to_owned),
+                away: None,
                 position: Some(Position { line: rule.line, column: rule.column }),
             });
         }
@@ -375,6 +391,7 @@ fn policies(config: &Repository, file: Option<&str>, scanned: &Scanned, findings
                 message: format!("{}: the policy beside it can never choose anything: {message}", site.written),
                 hint: Some(hint.to_owned()),
                 file: Some(site.file.to_string()),
+                away: None,
                 position: Some(site.position),
             });
         }
@@ -418,6 +435,7 @@ fn finding(site: &Site, severity: Severity, rule: &'static str, reason: &SkipRea
         message: format!("{}: {reason}", site.written),
         hint: hint.map(str::to_owned),
         file: Some(site.file.to_string()),
+        away: None,
         position: Some(site.position),
     }
 }
@@ -440,6 +458,7 @@ fn broken_files(config: &Repository, scanned: &Scanned, findings: &mut Vec<Findi
             hint: Some("nothing in it is followed until it can be read".to_owned()),
             file: Some(passed.file.clone()),
             // What is wrong with a file as a whole is shown at its begin.
+            away: None,
             position: position.or(Some(Position { line: 1, column: 1 })),
         });
     }

@@ -217,21 +217,3 @@ fn an_image_that_only_one_of_two_environments_has_is_noted() {
         .map(|row| row.replace(&host, "127.0.0.1:50000"))
     );
 }
-
-#[test]
-fn what_only_one_of_two_environments_has_is_noted_where_they_live_on_branches() {
-    let world = World::with_web(&["1.4.0"]);
-    let after = "  - name: prod\n    branch: env/prod\n    files: [apps/**]\n    after: dev\n    publish: commit\n";
-    let config = world.config().replace("dev/**", "apps/**") + after;
-    let [web, tool, edge] = ["web", "tool", "edge"].map(|image| world.deployment(&format!("acme/{image}:1.4.0")));
-    let files = [("apps/web.yaml", web.as_str()), ("apps/tool.yaml", &tool), ("apps/a/web.yaml", &web)];
-    let work = world.scratch.work("work", &[&[(".tagboat.yaml", config.as_str())], &files[..]].concat());
-    work.git(&["checkout", "--quiet", "-b", "env/prod"]);
-    work.git(&["rm", "--quiet", "apps/tool.yaml", "apps/a/web.yaml"]);
-    work.commit_files(&[("apps/edge.yaml", &edge), ("apps/b/web.yaml", &web)], "prod", 3);
-    work.git(&["checkout", "--quiet", "main"]);
-    let found = world.tagboat(&["check", &work.folder.display().to_string(), "--output", "json"]).ended(0).json();
-    let rows = found["findings"].as_array().unwrap().iter().filter(|row| row["rule"] == "only-in-one");
-    let told: Vec<&str> = rows.map(|row| row["file"].as_str().unwrap()).collect();
-    assert_eq!(told, ["apps/a/web.yaml", "apps/tool.yaml", "env/prod:apps/b/web.yaml", "env/prod:apps/edge.yaml"]);
-}
