@@ -124,7 +124,7 @@ mod tests {
         let text = |name: &str| {
             format!(
                 "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: {name}}}\nspec:\n  source:\n    \
-                 helm:\n      values: |\n{inner}"
+                 repoURL: https://git.acme.example/shop.git\n    helm:\n      values: |\n{inner}"
             )
         };
         let (one, other) = (named("a.yaml", &text("one")), named("a.yaml", &text("other")));

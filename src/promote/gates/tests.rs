@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
@@ -6,7 +8,9 @@ use super::*;
 use crate::model::checks::Reports;
 use crate::model::commit::CommitId;
 use crate::model::gate::{Freeze, FreezeEdge, Window};
+use crate::model::history::{Mover, Shift, Timeline, Word};
 use crate::model::pull_request::{Check, CheckState};
+use crate::model::site::Value;
 
 fn window(days: &[Weekday], start: &str, end: &str, zone: &str) -> Window {
     Window {
@@ -294,6 +298,36 @@ fn what_a_forge_could_not_tell_waits_and_names_why() {
     assert_eq!(reason(count(1)), "1 of 2 approvals of its head commit");
     assert_eq!((count(2), count(3)), (GateState::Pass, GateState::Pass));
     assert!(reason(people::manual(Publish::Commit)).contains("--skip manual"));
+}
+
+#[test]
+fn one_version_that_comes_file_by_file_starves_nobody_and_counts_once() {
+    let value = |tag: &str| Value { tag: Some(tag.parse().unwrap()), digest: None };
+    let start = at("2026-11-20T00:00:00Z");
+    // Each version comes to two files, one an hour after the other.
+    let told = |versions: &[&str], count| {
+        let mut shifts = Vec::new();
+        for pair in versions.windows(2) {
+            let (old, new) = (value(pair[0]), value(pair[1]));
+            let both: BTreeSet<Value> = [old.clone(), new.clone()].into();
+            let alone = |one: &Value| BTreeSet::from([one.clone()]);
+            for (from, to) in [(alone(&old), both.clone()), (both.clone(), alone(&new))] {
+                let landed = start + SignedDuration::from_hours(i64::try_from(shifts.len()).unwrap() + 1);
+                let (commit, steps) = (commit("1"), [(old.clone(), new.clone())].into());
+                let (by, word, changes) = (Mover::Tagboat, Word::default(), Vec::new());
+                shifts.insert(0, Shift { commit, time: landed, landed, by, word, from, to, steps, changes });
+            }
+        }
+        let timeline = Timeline { shifts, asides: Vec::new(), spread: Vec::new(), oldest: start, whole: true };
+        starving(&timeline, &|_| false, (SignedDuration::from_hours(24), count))
+    };
+    use crate::model::gate::SoakCount::{Introduced, Running};
+    assert_eq!(told(&["1.0.0", "1.3.0"], Running), None);
+    assert_eq!(told(&["1.0.0", "1.0.1", "1.0.2", "1.3.0"], Running), None, "two have gone since");
+    let four = ["1.0.0", "1.0.1", "1.0.2", "1.0.3", "1.3.0"];
+    let figures = told(&four, Running).unwrap();
+    assert!(figures.starts_with("the last 3 versions there stayed too short, at most 1 h: "), "{figures}");
+    assert_eq!(told(&four, Introduced), None, "what was introduced counts on");
 }
 
 #[test]

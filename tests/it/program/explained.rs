@@ -66,6 +66,7 @@ fn a_held_version_is_named_with_who_holds_it_until_when_and_why() {
       current: 1.4.0
       chosen: none (1.5.0 is kept back: held: sre holds it in prod until
                 2026-02-01T00:00:00Z: loses sessions)
+      earliest: 2026-02-01T00:00:00Z
 
       1.4.0: in use
       1.5.0: held: sre holds it in prod until 2026-02-01T00:00:00Z: loses sessions
@@ -243,23 +244,24 @@ fn what_a_pass_says_of_an_environment_is_what_holds_when_it_ends() {
 }
 
 #[test]
-fn places_in_one_file_stand_for_each_other_in_their_order() {
+fn places_in_one_file_stand_for_each_other_by_their_names() {
     let world = World::with_web(&["1.4.0", "1.5.0"]);
     let after =
         "    gates: {manual: true}\n  - name: prod\n    files: [prod/**]\n    after: dev\n    publish: commit\n";
     let config = world.config() + after;
-    let pod = |tags: [&str; 3]| {
+    let pod = |containers: [(&str, &str); 3]| {
         let host = world.registry.host();
-        let own = tags.map(|tag| format!("  - image: {host}/acme/web:{tag}\n")).concat();
+        let own =
+            containers.map(|(name, tag)| format!("  - {{name: {name}, image: '{host}/acme/web:{tag}'}}\n")).concat();
         format!("apiVersion: v1\nkind: Pod\nspec:\n  containers:\n{own}")
     };
     let files = [
         (".tagboat.yaml", config.as_str()),
-        ("dev/web.yaml", &pod(["1.4.0", "1.5.0", "1.4.0"])),
-        ("prod/web.yaml", &pod(["1.4.0"; 3])),
+        ("dev/web.yaml", &pod([("a", "1.4.0"), ("b", "1.5.0"), ("c", "1.4.0")])),
+        ("prod/web.yaml", &pod(["c", "b", "a"].map(|name| (name, "1.4.0")))),
     ];
     let remote = world.scratch.bare("manifests.git", &files);
     world.run_on(&remote, &[]).ended(0);
     let now = String::from_utf8(remote.show("main", "prod/web.yaml")).unwrap();
-    assert_eq!(now, pod(["1.4.0", "1.5.0", "1.4.0"]));
+    assert_eq!(now, pod([("c", "1.4.0"), ("b", "1.5.0"), ("a", "1.4.0")]));
 }
