@@ -147,8 +147,8 @@ impl GitHub {
     /// Returns what GraphQL calls a pull request, and whether it is in the queue.
     async fn queued(&self, pull_request: &PullRequest) -> Result<(String, bool), ForgeError> {
         let asked = json!({"owner": self.owner, "name": self.name, "number": pull_request.number.0});
-        let said = match self.transport.graphql(QUEUED, asked).await? {
-            Ok(said) => said,
+        let said = match self.transport.ask_graphql(QUEUED, asked, &[]).await? {
+            Ok(said) => said.data,
             Err(words) => {
                 return Err(ForgeError::Skip(format!("GitHub does not tell of its queue: {}", words.join("; "))));
             }

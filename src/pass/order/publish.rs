@@ -13,14 +13,14 @@ use crate::model::image::shorten;
 use crate::model::outcome::{Outcome, Skipped};
 use crate::model::proposal::Action;
 use crate::model::pull_request::{HeadBranch, PullRequest, State};
-use crate::pass::blocking;
 use crate::pass::order::{OrderError, Ordering, refused};
+use crate::pass::own::look;
 use crate::pass::propose::{LONGEST_BODY, Publishing};
+use crate::pass::{Turn, blocking};
 use crate::publish::apply::{self, Applied};
 use crate::publish::making::{MakeError, Maker};
 use crate::publish::plan::PlannedCommit;
 use crate::publish::pull_requests::apply::{Place, apply as take};
-use crate::publish::pull_requests::heads::look;
 use crate::publish::pull_requests::{self, Desired, Standing, Unsure, images};
 
 /// Publishes a commit, and writes into the outcome what came of it; `false` where the branch moved meanwhile.
@@ -106,7 +106,7 @@ async fn propose(
         let mut courses = pull_requests::plan(wanted, &standing, &style.branch_prefix, &Unsure::default());
         courses.retain(|course| course.proposal.is_some());
         let (remote, now) = (Arc::clone(&given.remote), given.now);
-        let place = Place { remote, forge: forge.as_deref(), branch, now, style, holds: None };
+        let place = Place { remote, forge: forge.as_deref(), branch, now, style, holds: None, turn: &Turn::default() };
         let applied = take(&place, base, &mut courses).await;
         outcome.commits.extend(applied.landed);
         if applied.has_moved {
@@ -201,11 +201,11 @@ async fn standing(
     };
     let (remote, onto, at) = (Arc::clone(&given.remote), branch.clone(), base.clone());
     let (own, wanted) = (config.commit.clone(), desired.clone());
-    let look_at = move |remote: &dyn Remote| {
+    let look_at = move || {
         let mut listed = remote.heads(wanted.head.as_str())?;
         listed.retain(|(name, _)| *name == wanted.head);
-        look(remote, (&onto, &at), listed, &own, std::slice::from_ref(&wanted))
+        look(&remote, (&onto, &at), listed, &own, std::slice::from_ref(&wanted))
     };
-    let heads = blocking(move || look_at(&*remote)).await?;
+    let heads = blocking(look_at).await?;
     Ok(Standing { base: Some(branch.clone()), heads, pull_requests, ..Standing::default() })
 }
