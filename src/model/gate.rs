@@ -202,4 +202,6 @@ pub struct Gate {
     pub state: GateState,
     /// What it passes on, in words; `None` where it does not, or knows no more.
     pub facts: Option<String>,
+    /// When it closes again by time alone, where it passes and that is known.
+    pub closes: Option<Timestamp>,
 }

@@ -569,8 +569,10 @@ fn a_stay_as_long_as_the_soak_is_no_starvation() {
             other => panic!("{other:?}"),
         }
     };
-    let fast = [("1.0.0", 0), ("1.1.0", 1), ("1.2.0", 2), ("1.1.0", 3), ("1.3.0", 4)];
+    let fast = [("1.0.0", 0), ("1.0.1", 1), ("1.0.2", 2), ("1.0.3", 3), ("1.3.0", 4)];
     assert!(reason(&fast, 4).contains("the last 3 versions there stayed too short, at most 1 h"));
-    let slower = [("1.0.0", 0), ("1.1.0", 1), ("1.2.0", 2), ("1.1.0", 4), ("1.3.0", 5)];
+    let slower = [("1.0.0", 0), ("1.0.1", 1), ("1.0.2", 2), ("1.0.3", 4), ("1.3.0", 5)];
     assert_eq!(reason(&slower, 5), "2 h of 2 h to go in eu");
+    let back = [("1.0.0", 0), ("1.0.1", 1), ("1.0.2", 2), ("1.0.1", 3), ("1.0.2", 4), ("1.0.1", 5), ("1.3.0", 6)];
+    assert_eq!(reason(&back, 6), "2 h of 2 h to go in eu", "what was there before is nothing newer");
 }

@@ -31,5 +31,6 @@ mod samples;
 mod signature;
 mod simulation;
 mod taken_back;
+mod together;
 mod unasked;
 mod wayin;

@@ -4,6 +4,7 @@
 //! versions of files are read as their paths are read today.
 
 mod lineage;
+mod named;
 mod versions;
 mod walk;
 mod words;

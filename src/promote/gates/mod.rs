@@ -62,20 +62,36 @@ pub(super) fn judge(specs: &[GateSpec], bench: &Bench<'_>) -> Judged {
     let gate = |spec: &GateSpec| {
         let state = state(spec, bench, bench.now);
         let facts = if state == GateState::Pass { facts::of(spec, bench) } else { None };
-        Gate { name: spec.name(), state, facts }
+        let closes = if state == GateState::Pass { closes(spec, bench.now) } else { None };
+        Gate { name: spec.name(), state, facts, closes }
     };
     let gates: Vec<Gate> = specs.iter().map(gate).collect();
     let is_approvals = |spec: &&GateSpec| spec.name() == GateName::Approvals;
     let others: Vec<GateSpec> = specs.iter().filter(|spec| !is_approvals(spec)).cloned().collect();
     let mut now = gates.iter().filter(|gate| gate.name != GateName::Approvals);
-    let opens =
-        if now.all(|gate| gate.state == GateState::Pass) { Some(Timestamp::MIN) } else { earliest(&others, bench) };
-    Judged { earliest: earliest(specs, bench), opens, gates }
+    let is_open = now.all(|gate| gate.state == GateState::Pass);
+    let opens = if is_open { Some(Timestamp::MIN) } else { earliest(&others, bench, bench.now) };
+    let earliest = earliest(specs, bench, bench.now).filter(|moment| *moment > bench.now);
+    Judged { earliest, opens, gates }
 }
 
-/// Finds the first moment after now at which every gate passes; `None` where one waits for more than time.
-fn earliest(specs: &[GateSpec], bench: &Bench<'_>) -> Option<Timestamp> {
-    let mut moment = bench.now;
+/// Returns when a gate that passes closes again by time alone.
+fn closes(spec: &GateSpec, moment: Timestamp) -> Option<Timestamp> {
+    match spec {
+        GateSpec::Windows(windows) => calendar::closes(windows, moment),
+        GateSpec::Freezes(freezes) => calendar::begins(freezes, moment).map(|(begins, _)| begins),
+        GateSpec::Soak { .. }
+        | GateSpec::Checks(_)
+        | GateSpec::Query { .. }
+        | GateSpec::Http { .. }
+        | GateSpec::Approvals(_)
+        | GateSpec::Manual => None,
+    }
+}
+
+/// Finds the first moment, from one on, at which every gate passes; `None` where one waits for more than time.
+pub(super) fn earliest(specs: &[GateSpec], bench: &Bench<'_>, from: Timestamp) -> Option<Timestamp> {
+    let mut moment = from;
     for _ in 0..MAX_MOMENTS {
         let mut next = moment;
         for spec in specs {
@@ -86,7 +102,7 @@ fn earliest(specs: &[GateSpec], bench: &Bench<'_>) -> Option<Timestamp> {
             }
         }
         if next == moment {
-            return (moment > bench.now).then_some(moment);
+            return Some(moment);
         }
         moment = next;
     }
@@ -95,7 +111,7 @@ fn earliest(specs: &[GateSpec], bench: &Bench<'_>) -> Option<Timestamp> {
 
 fn state(spec: &GateSpec, bench: &Bench<'_>, moment: Timestamp) -> GateState {
     match spec {
-        GateSpec::Soak { time, .. } => soak::state(bench.soaking, *time, moment),
+        GateSpec::Soak { time, count } => soak::state(bench.soaking, (*time, *count), moment),
         GateSpec::Windows(windows) => calendar::windows(windows, moment),
         GateSpec::Freezes(freezes) => calendar::freezes(freezes, moment),
         GateSpec::Query { .. } | GateSpec::Http { .. } => source::state(spec, bench),
@@ -107,7 +123,7 @@ fn state(spec: &GateSpec, bench: &Bench<'_>, moment: Timestamp) -> GateState {
 
 pub(super) use self::checks::{Proof, chosen, proofs, wants};
 pub(super) use self::people::missing;
-pub(super) use self::soak::{Soaking, introduced, soaking};
+pub(super) use self::soak::{Soaking, introduced, soaking, starving};
 pub(super) use self::source::questions;
 
 #[cfg(test)]
