@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use fastrand::Rng;
 use tagboat::model::commit::CommitId;
-use tagboat::model::pull_request::{CheckState, STATUS_PREFIX};
+use tagboat::model::pull_request::CheckState;
 
 use super::rules::{Verdict, violated};
 use super::world::git::{NewCommit, person};
@@ -36,7 +36,7 @@ pub(super) enum Deed {
 
 impl Drawn {
     pub(super) fn draw(rng: &mut Rng) -> Self {
-        let gates = GATES.iter().filter(|_| rng.u8(..3) == 0).map(|gate| format!("{STATUS_PREFIX}{gate}"));
+        let gates = GATES.iter().filter(|_| rng.u8(..3) == 0).map(|gate| format!("tagboat/{gate}"));
         Self { required: gates.collect() }
     }
 }
