@@ -59,7 +59,7 @@ impl GitHub {
             status: suite.status.unwrap_or_default(),
             conclusion: suite.conclusion,
             app: suite.app.and_then(|app| app.slug),
-            runs: suite.latest_check_runs_count,
+            has_runs: suite.latest_check_runs_count > 0,
         };
         let suites: Vec<Suite> = suites.into_iter().map(suite).collect();
         let workflows = if is_due(&suites) { self.workflows(commit).await? } else { None };

@@ -2,6 +2,8 @@
 //!
 //! Entry points: [`TOLD`] and [`checks`]. Asks nobody.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -18,7 +20,7 @@ pub(super) const TOLD: &str = "... on Commit { statusCheckRollup { contexts(firs
                     checkSuite { databaseId app { slug } workflowRun { event workflow { databaseId } } } } \
                     ... on StatusContext { context state description createdAt } } } } \
                     checkSuites(first: 100) { pageInfo { hasNextPage } nodes { databaseId status conclusion app { slug } \
-                    workflowRun { event workflow { databaseId name } } checkRuns(first: 1) { totalCount } } } }";
+                    workflowRun { event workflow { databaseId name } } } } }";
 
 #[derive(Debug, Deserialize)]
 struct Rollup {
@@ -46,13 +48,6 @@ struct WholeSuite {
     suite: CheckSuite,
     status: String,
     conclusion: Option<String>,
-    check_runs: Count,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Count {
-    total_count: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -145,7 +140,7 @@ impl StatusContext {
 /// Reads the checks of a commit, and the suites that have no check run; `None` where they are not all there, or have another shape than
 /// documented. `hides_starts` says that what started a suite may be withheld.
 pub(super) fn checks(commit: &Value, hides_starts: bool) -> Option<Vec<Check>> {
-    let mut checks = reported(commit)?;
+    let (mut checks, speaking) = reported(commit)?;
     let suites =
         Suites::deserialize(commit.get("checkSuites")?).ok().filter(|suites| !suites.page_info.has_next_page)?;
     let mut workflows = Workflows::default();
@@ -157,32 +152,36 @@ pub(super) fn checks(commit: &Value, hides_starts: bool) -> Option<Vec<Check>> {
         workflows.names.extend(run.and_then(|run| run.workflow.name).map(|name| (id, name)));
         let conclusion = node.conclusion.map(|word| word.to_ascii_lowercase());
         let (status, app) = (node.status.to_ascii_lowercase(), node.suite.app.and_then(|app| app.slug));
-        all.push(Suite { id, status, conclusion, app, runs: node.check_runs.total_count });
+        all.push(Suite { id, status, conclusion, app, has_runs: speaking.contains(&id) });
     }
     checks.extend(silent(&all, (!hides_starts).then_some(&workflows)));
     Some(checks)
 }
 
-/// Reads the check runs and statuses of a commit.
-fn reported(commit: &Value) -> Option<Vec<Check>> {
+/// Reads the check runs and statuses of a commit, and the numbers of the suites that have check runs: to ask each suite for its own would
+/// cost as much as fifty such questions.
+fn reported(commit: &Value) -> Option<(Vec<Check>, BTreeSet<u64>)> {
     // Without any check there is no rollup.
     let rollup: Option<Rollup> = Deserialize::deserialize(commit.get("statusCheckRollup")?).ok()?;
-    let Some(rollup) = rollup else { return Some(Vec::new()) };
+    let Some(rollup) = rollup else { return Some((Vec::new(), BTreeSet::new())) };
     if rollup.contexts.page_info.has_next_page {
         return None;
     }
     let (mut runs, mut starts, mut statuses) = (Vec::new(), Starts::new(), Vec::new());
+    let mut speaking = BTreeSet::new();
     for node in rollup.contexts.nodes {
         match node {
             Node::CheckRun(run) => {
                 starts.extend(run.check_suite.start());
+                speaking.extend(run.check_suite.database_id);
                 runs.push(run.into_run());
             }
             Node::StatusContext(status) => statuses.push(status.into_check()),
         }
     }
     // REST numbers every one.
-    runs.iter().all(Run::is_numbered).then(|| worst(counting(&runs, &starts).into_iter().chain(statuses)))
+    let checks = || worst(counting(&runs, &starts).into_iter().chain(statuses));
+    runs.iter().all(Run::is_numbered).then(|| (checks(), speaking))
 }
 
 #[cfg(test)]

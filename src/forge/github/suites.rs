@@ -20,8 +20,8 @@ pub(super) struct Suite {
     pub(super) conclusion: Option<String>,
     /// The short name of the app that it is of.
     pub(super) app: Option<String>,
-    /// How many check runs it has.
-    pub(super) runs: u64,
+    /// Whether it has check runs, which then speak for it.
+    pub(super) has_runs: bool,
 }
 
 /// The runs of workflows at a commit, by the numbers of their check suites.
@@ -39,7 +39,7 @@ impl Suite {
     }
 
     fn is_silent(&self) -> bool {
-        self.runs == 0 && state_of(self.word()) != CheckState::Passed
+        !self.has_runs && state_of(self.word()) != CheckState::Passed
     }
 
     fn is_workflow(&self) -> bool {
@@ -87,9 +87,10 @@ mod tests {
     use crate::forge::github::runs::Start;
 
     fn suite(id: u64, app: &str, word: &str, runs: u64) -> Suite {
+        let has_runs = runs > 0;
         let is_open = matches!(word, "queued" | "in_progress" | "waiting" | "requested" | "pending");
         let (status, conclusion) = if is_open { (word, None) } else { ("completed", Some(word.to_owned())) };
-        Suite { id, status: status.to_owned(), conclusion, app: Some(app.to_owned()), runs }
+        Suite { id, status: status.to_owned(), conclusion, app: Some(app.to_owned()), has_runs }
     }
 
     fn workflows(of: &[(u64, u64, &str)]) -> Workflows {
