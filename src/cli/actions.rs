@@ -9,12 +9,13 @@ use std::path::Path;
 use crate::cli::output::{Failure, print};
 use crate::cli::session::Session;
 use crate::model::outcome::{Finding, Outcome};
+use crate::pass::run::CONFIG_FILE;
 use crate::report::text::Occasion;
 use crate::report::{Base, github};
 
 /// Writes the log, the annotations, the job summary and the outputs of a pass.
 pub(super) fn outcome(session: &Session, outcome: &Outcome, occasion: Occasion, folder: &Path) -> Result<(), Failure> {
-    let base = Base { folder: &folder.to_string_lossy(), named: Vec::new() };
+    let base = Base { folder: &folder.to_string_lossy(), named: Vec::new(), config: CONFIG_FILE };
     let nonce = nonce();
     print(|out| github::outcome(outcome, occasion, &base, &session.view(), &nonce, out))?;
     append(session, "GITHUB_STEP_SUMMARY", &github::summary(outcome, occasion))?;

@@ -74,7 +74,7 @@ pub(super) fn run(session: &Session, arguments: &Check) -> Outcome {
     // Annotations want paths from where the program was called; what an option names is such a path already.
     let named = [&session.common.config, &session.common.service];
     let named = named.into_iter().flatten().map(|path| path.display().to_string()).collect();
-    let base = Base { folder: &folder.folder.to_string_lossy(), named };
+    let base = Base { folder: &folder.folder.to_string_lossy(), named, config: &session.config_name() };
     if output == OutputFormat::Github {
         actions::findings(session, &findings, &base)?;
     }
@@ -104,6 +104,7 @@ fn finding(fault: Fault) -> Finding {
         hint: fault.hint,
         file: Some(fault.file),
         // What is wrong with a file as a whole is shown at its begin.
+        away: None,
         position: fault.position.or(Some(Position { line: 1, column: 1 })),
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cores;
 use crate::git::checkout::CheckoutError;
-use crate::git::log::{self, Line};
+use crate::git::log::{self, Compared, Line};
 use crate::git::{BlobId, GitError, TreeEntry, checkout, objects};
 use crate::model::commit::CommitId;
 use crate::model::environment::BranchName;
@@ -25,6 +25,8 @@ pub struct LocalHistory {
     branch: Option<BranchName>,
     /// The folder itself; `None` where another branch is looked at than the one that lies in it.
     folder: Option<PathBuf>,
+    /// What comparisons of its commits told.
+    compared: Compared,
 }
 
 impl LocalHistory {
@@ -49,7 +51,14 @@ impl LocalHistory {
         let head = objects::commit_id(head.detach());
         let branch = repository.head_name().ok().flatten();
         let branch = branch.map(|name| BranchName::from(name.shorten().to_string().as_str()));
-        Ok(Self { repository: repository.into_sync(), head, prefix, branch, folder: Some(below) })
+        Ok(Self {
+            repository: repository.into_sync(),
+            head,
+            prefix,
+            branch,
+            folder: Some(below),
+            compared: Compared::default(),
+        })
     }
 
     /// Returns the branch that is checked out, where one is.
@@ -72,7 +81,7 @@ impl LocalHistory {
         let tip = found.ok_or_else(|| GitError::NoBranch { branch: branch.clone(), there: Vec::new() })?;
         let head = objects::commit_id(tip);
         let (repository, prefix) = (self.repository.clone(), self.prefix.clone());
-        Ok(Self { repository, head, prefix, branch: Some(branch.clone()), folder: None })
+        Ok(Self { repository, head, prefix, branch: Some(branch.clone()), folder: None, compared: Compared::default() })
     }
 
     /// Returns the commit that is looked at.
@@ -104,7 +113,8 @@ impl LocalHistory {
     /// [`GitError::Broken`] when an object cannot be read.
     pub fn line(&self, limit: usize, wanted: &(dyn Fn(&str) -> bool + Sync)) -> Result<Line, GitError> {
         let below = |path: &str| path.strip_prefix(&self.prefix).is_some_and(wanted);
-        let mut line = log::first_parent(&self.repository.to_thread_local(), &self.head, limit, &below)?;
+        let mut line =
+            log::first_parent(&self.repository.to_thread_local(), &self.head, limit, &below, Some(&self.compared))?;
         let beside = line.beside.iter_mut().map(|beside| &mut beside.step);
         for changed in line.steps.iter_mut().chain(beside).flat_map(|step| &mut step.changed) {
             if let Some(path) = changed.path.as_str().strip_prefix(&self.prefix).and_then(RepoPath::new) {

@@ -2,10 +2,13 @@
 //!
 //! Nothing is fetched here: a shallow mirror tells as much as it holds, and says so by [`Line::whole`].
 
-use std::collections::HashSet;
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use gix::ObjectId;
 use gix::bstr::{BString, ByteSlice as _};
+use gix::objs::tree::EntryRef;
 use jiff::Timestamp;
 
 use crate::git::beside::{self, Renames};
@@ -25,6 +28,12 @@ const MAX_MERGED: usize = 20;
 
 /// How many trees are kept while neighbouring commits are compared.
 const TREE_CACHE: usize = 8 << 20;
+
+/// How many files a comparison names at most that is kept.
+const MAX_KEPT: usize = 64;
+
+/// How many comparisons are kept at most: as many as commits are ever read.
+const MOST_KEPT: usize = 2_000;
 
 /// One commit of a history.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +112,8 @@ pub(super) fn is_at_hand(repository: &gix::Repository, tip: &CommitId) -> bool {
 
 /// Follows first parents from a commit for at most `limit` commits, and compares each with its parent.
 ///
-/// Only files that `wanted` names are told; folders that are the same on both sides are not gone into.
+/// Only files that `wanted` names are told; folders that are the same on both sides are not gone into. What `known` holds is
+/// not compared again.
 ///
 /// # Errors
 ///
@@ -113,8 +123,9 @@ pub fn first_parent(
     tip: &CommitId,
     limit: usize,
     wanted: &(dyn Fn(&str) -> bool + Sync),
+    known: Option<&Compared>,
 ) -> Result<Line, GitError> {
-    Ok(first_parent_and_renames(repository, tip, limit, wanted)?.0)
+    Ok(first_parent_and_renames(repository, tip, limit, wanted, known)?.0)
 }
 
 /// Does the same, and tells which files were moved.
@@ -123,6 +134,7 @@ pub(super) fn first_parent_and_renames(
     tip: &CommitId,
     limit: usize,
     wanted: &(dyn Fn(&str) -> bool + Sync),
+    known: Option<&Compared>,
 ) -> Result<(Line, Renames), GitError> {
     let mut repository = repository.clone();
     repository.object_cache_size_if_unset(TREE_CACHE);
@@ -142,7 +154,11 @@ pub(super) fn first_parent_and_renames(
         }
         let tree = commit.tree_id().map_err(broken)?.detach();
         let before = parent.map(|parent| tree_of(&repository, parent)).transpose()?;
-        let difference = differ(&repository, (before, Some(tree)), &|path| wanted(path) || renames.has(path))?;
+        let (trees, is_told) = ((before, Some(tree)), |path: &str| wanted(path) || renames.has(path));
+        let difference = match known {
+            Some(known) => known.differ(&repository, trees, &is_told)?,
+            None => differ(&repository, trees, &is_told)?,
+        };
         if entry.is_merge {
             merges.push((steps.len(), commit.parent_ids().skip(1).map(gix::Id::detach).collect::<Vec<_>>()));
         }
@@ -223,84 +239,130 @@ pub(super) fn message(commit: &gix::Commit<'_>) -> Result<String, GitError> {
     Ok(raw[start..].to_str_lossy().into_owned())
 }
 
-/// One entry of a folder.
-type Side = (BString, gix::objs::tree::EntryMode, ObjectId);
+/// Reads a folder; one that is not there has no entries.
+fn folder(repository: &gix::Repository, tree: Option<ObjectId>) -> Result<Option<gix::Tree<'_>>, GitError> {
+    tree.map(|tree| repository.find_tree(tree).map_err(broken)).transpose()
+}
 
-/// One side of a comparison: a folder's entries by name.
-type Entries = Vec<Side>;
+/// Returns one side of a comparison: a folder's entries by name.
+fn entries<'t>(folder: Option<&'t gix::Tree<'_>>) -> Result<Vec<EntryRef<'t>>, GitError> {
+    let Some(folder) = folder else { return Ok(Vec::new()) };
+    let mut entries = folder.decode().map_err(broken)?.entries;
+    // Git sorts folders as if their names ended with a slash.
+    entries.sort_unstable_by(|one, other| one.filename.cmp(other.filename));
+    Ok(entries)
+}
 
-fn entries(repository: &gix::Repository, tree: Option<ObjectId>) -> Result<Entries, GitError> {
-    let Some(tree) = tree else { return Ok(Vec::new()) };
-    let tree = repository.find_tree(tree).map_err(broken)?;
-    let mut found = Vec::new();
-    for entry in tree.iter() {
-        let entry = entry.map_err(broken)?;
-        found.push((entry.filename().to_owned(), entry.mode(), entry.object_id()));
+/// What comparisons of trees told, with every file: whoever goes over the same commits again, further down or for other
+/// files, need not read the trees again. The largest are not kept.
+#[derive(Default)]
+pub struct Compared(Mutex<HashMap<Trees, Arc<Difference>>>);
+
+/// The trees of a comparison: before, and after.
+type Trees = (Option<ObjectId>, Option<ObjectId>);
+
+impl Compared {
+    fn differ(
+        &self,
+        repository: &gix::Repository,
+        trees: Trees,
+        wanted: &dyn Fn(&str) -> bool,
+    ) -> Result<Difference, GitError> {
+        let all = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = all().get(&trees).cloned();
+        if let Some(known) = known {
+            return Ok(known.only(wanted));
+        }
+        if all().len() < MOST_KEPT {
+            let mut whole = Difference { most: MAX_KEPT, ..Difference::default() };
+            // One that cannot be told whole is told as far as it is wanted, or why not.
+            if compare(repository, &BString::default(), trees, &|_| true, &mut whole).is_ok() {
+                let told = whole.only(wanted);
+                all().insert(trees, Arc::new(whole));
+                return Ok(told);
+            }
+        }
+        differ(repository, trees, wanted)
     }
-    found.sort_unstable_by(|one, other| one.0.cmp(&other.0));
-    Ok(found)
 }
 
 /// How two trees differ.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Difference {
+    /// How many files are told at most.
+    most: usize,
     /// The wanted files.
     pub(super) changed: Vec<ChangedFile>,
     /// Every file that is gone, wanted or not, with what it held.
     pub(super) gone: Vec<(BString, BlobId)>,
 }
 
+impl Default for Difference {
+    fn default() -> Self {
+        Self { most: MAX_CHANGED, changed: Vec::new(), gone: Vec::new() }
+    }
+}
+
+impl Difference {
+    /// Tells the wanted files of all.
+    fn only(&self, wanted: &dyn Fn(&str) -> bool) -> Self {
+        let changed = self.changed.iter().filter(|changed| wanted(changed.path.as_str())).cloned().collect();
+        Self { most: self.most, changed, gone: self.gone.clone() }
+    }
+}
+
 /// Compares two trees.
 pub(super) fn differ(
     repository: &gix::Repository,
-    (before, after): (Option<ObjectId>, Option<ObjectId>),
+    trees: Trees,
     wanted: &dyn Fn(&str) -> bool,
 ) -> Result<Difference, GitError> {
     let mut difference = Difference::default();
-    compare(repository, &BString::default(), before, after, wanted, &mut difference)?;
+    compare(repository, &BString::default(), trees, wanted, &mut difference)?;
     Ok(difference)
 }
 
 /// Adds the wanted files that differ below a folder.
 fn compare(
     repository: &gix::Repository,
-    folder: &BString,
-    before: Option<ObjectId>,
-    after: Option<ObjectId>,
+    above: &BString,
+    (before, after): Trees,
     wanted: &dyn Fn(&str) -> bool,
     difference: &mut Difference,
 ) -> Result<(), GitError> {
     if before == after {
         return Ok(());
     }
-    let (old, new) = (entries(repository, before)?, entries(repository, after)?);
+    let (before, after) = (folder(repository, before)?, folder(repository, after)?);
+    let (old, new) = (entries(before.as_ref())?, entries(after.as_ref())?);
     let (mut old, mut new) = (old.into_iter().peekable(), new.into_iter().peekable());
     loop {
         let (left, right) = match (old.peek(), new.peek()) {
             (None, None) => return Ok(()),
             (Some(_), None) => (old.next(), None),
             (None, Some(_)) => (None, new.next()),
-            (Some(one), Some(other)) => match one.0.cmp(&other.0) {
-                std::cmp::Ordering::Less => (old.next(), None),
-                std::cmp::Ordering::Greater => (None, new.next()),
-                std::cmp::Ordering::Equal => (old.next(), new.next()),
+            (Some(one), Some(other)) => match one.filename.cmp(other.filename) {
+                Ordering::Less => (old.next(), None),
+                Ordering::Greater => (None, new.next()),
+                Ordering::Equal => (old.next(), new.next()),
             },
         };
-        let Some(name) = left.as_ref().or(right.as_ref()).map(|entry| entry.0.clone()) else { return Ok(()) };
-        let id_and_mode = |side: &Option<Side>| side.as_ref().map(|entry| (entry.2, entry.1));
+        let id_and_mode = |side: &Option<EntryRef<'_>>| side.map(|entry| (entry.oid.to_owned(), entry.mode));
         if id_and_mode(&left) == id_and_mode(&right) {
             continue;
         }
-        let mut path = folder.clone();
-        path.extend_from_slice(&name);
-        if path.len() > MAX_PATH || difference.changed.len() > MAX_CHANGED {
+        let Some(name) = left.or(right).map(|entry| entry.filename) else { return Ok(()) };
+        let mut path = above.clone();
+        path.extend_from_slice(name);
+        if path.len() > MAX_PATH || difference.changed.len() > difference.most {
             return Err(GitError::Broken(format!(
                 "a commit of the history changes more than is read: {MAX_CHANGED} files, {MAX_PATH} bytes of path"
             )));
         }
-        let tree = |side: &Option<Side>| side.as_ref().filter(|entry| entry.1.is_tree()).map(|entry| entry.2);
-        let blob = |side: &Option<Side>| {
-            side.as_ref().filter(|entry| entry.1.is_blob()).map(|entry| BlobId(entry.2.to_string()))
+        let tree =
+            |side: &Option<EntryRef<'_>>| side.filter(|entry| entry.mode.is_tree()).map(|entry| entry.oid.into());
+        let blob = |side: &Option<EntryRef<'_>>| {
+            side.filter(|entry| entry.mode.is_blob()).map(|entry| BlobId(entry.oid.to_string()))
         };
         let file = (blob(&left), blob(&right));
         if let (Some(held), None) = &file
@@ -309,7 +371,7 @@ fn compare(
             difference.gone.push((path.clone(), held.clone()));
         }
         // A link or a submodule is told, too, with no content that anybody could read.
-        let is_told = [&left, &right].into_iter().flatten().any(|entry| !entry.1.is_tree());
+        let is_told = [&left, &right].into_iter().flatten().any(|entry| !entry.mode.is_tree());
         if is_told
             && let Ok(plain) = plain_path(&path)
             && wanted(plain.as_str())
@@ -319,7 +381,7 @@ fn compare(
         let folders = (tree(&left), tree(&right));
         if folders != (None, None) {
             path.push(b'/');
-            compare(repository, &path, folders.0, folders.1, wanted, difference)?;
+            compare(repository, &path, folders, wanted, difference)?;
         }
     }
 }

@@ -358,7 +358,7 @@ impl Remote for Mirror {
         limit: usize,
         wanted: &(dyn Fn(&str) -> bool + Sync),
     ) -> Result<Line, GitError> {
-        let read = || self.noting(log::first_parent_and_renames(&self.handle(), tip, limit, wanted));
+        let read = || self.noting(log::first_parent_and_renames(&self.handle(), tip, limit, wanted, None));
         let (mut line, mut renames) = read()?;
         if !line.whole && line.steps.len() < limit {
             check_branch(branch)?;
@@ -448,7 +448,7 @@ impl Remote for Mirror {
             // With its parent, which it is compared with.
             tip = objects::commit_id(self.fetch_once(name, Depth::Commits(NonZeroU32::MIN.saturating_add(1)))?);
         }
-        let line = self.noting(log::first_parent(&self.handle(), &tip, 1, &|_| true))?;
+        let line = self.noting(log::first_parent(&self.handle(), &tip, 1, &|_| true, None))?;
         let Some(step) = line.steps.into_iter().next() else {
             return Err(GitError::Broken(format!("the commit of {name} has no parent at hand")));
         };

@@ -3,14 +3,24 @@
 //! Entry points: [`code`], [`plain`] and, for commits, [`quiet`]. No mention, closing keyword, HTML, link or hidden marker comes through either,
 //! in the Markdown of GitHub, GitLab, Gitea and Forgejo.
 
-/// The longest text from outside that is shown whole, in characters.
-const LONGEST: usize = 300;
+/// The longest prose from outside that is shown whole, in characters: what a person gives as a reason, and a line of a release note.
+const LONGEST: usize = 2_000;
+
+/// The longest text that is shown whole as code.
+const LONGEST_CODE: usize = 300;
+
+/// What stands where a text was cut.
+const CUT: char = '…';
+
+/// Returns as much of a text as is shown, with a sign where there was more.
+fn shown(text: &str, longest: usize) -> impl Iterator<Item = char> {
+    let end = text.char_indices().nth(longest).map(|(end, _)| end);
+    text[..end.unwrap_or(text.len())].chars().chain(end.map(|_| CUT))
+}
 
 /// Writes a text from outside as code, which no forge looks into for mentions, links or HTML.
 pub fn code(text: &str) -> String {
-    let shown: String = text
-        .chars()
-        .take(LONGEST)
+    let shown: String = shown(text, LONGEST_CODE)
         .map(|character| match character {
             '`' => '\'',
             '|' => '¦',
@@ -42,7 +52,7 @@ enum Place {
 fn written(text: &str, place: Place) -> String {
     let mut shown = String::new();
     let mut before = ['\0'; 2];
-    let mut rest = text.chars().take(LONGEST).peekable();
+    let mut rest = self::shown(text, LONGEST).peekable();
     while let Some(character) = rest.next() {
         // Nor may `ACME-1`, which closes an issue of Jira's where GitLab is joined with that.
         let is_key =
@@ -120,5 +130,12 @@ mod tests {
         assert!(!plain("<!-- tagboat: {} -->").contains("<!--"));
         assert_eq!(plain("/merge and /close\n/close a/b"), "\u{2060}/merge and \u{2060}/close \u{2060}/close a/b");
         assert_eq!(code("/merge\n/close"), "`/merge /close`");
+    }
+
+    #[test]
+    fn what_is_cut_says_so() {
+        assert_eq!(plain(&"a".repeat(2_000)), "a".repeat(2_000));
+        assert_eq!(plain(&"ä".repeat(2_001)), format!("{}…", "ä".repeat(2_000)));
+        assert_eq!(code(&"a".repeat(301)), format!("`{}…`", "a".repeat(300)));
     }
 }

@@ -158,8 +158,18 @@ pub struct Finding {
     pub hint: Option<String>,
     /// The file.
     pub file: Option<String>,
+    /// The branch or the other repository in which that file is; `None` where it is one of those that were checked.
+    pub away: Option<String>,
     /// The place in it.
     pub position: Option<Position>,
+}
+
+impl Finding {
+    /// Names the file, and what it is in where that is not what was checked.
+    pub fn place(&self) -> Option<String> {
+        let file = self.file.as_ref()?;
+        Some(self.away.as_ref().map_or_else(|| file.clone(), |away| format!("{away}:{file}")))
+    }
 }
 
 /// What `explain` says of one image in one environment.

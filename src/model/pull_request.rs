@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::model::brought::{Brought, Told};
 use crate::model::commit::CommitId;
 use crate::model::environment::{BranchName, EnvironmentName};
+use crate::model::file::RepoPath;
 use crate::model::gate::GateName;
 use crate::model::marker;
 use crate::model::template::Template;
@@ -417,6 +418,8 @@ pub struct HeadBranch {
     pub key: Option<String>,
     /// The images in the trailers of its tip.
     pub images: BTreeSet<String>,
+    /// The files that its tip changes.
+    pub files: BTreeSet<RepoPath>,
     /// What the trailers of its tip tell, whoever wrote it.
     pub told: Told,
     /// What the commits of a branch tell that brings nothing any more, since somebody has taken it back there.

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use crate::config::repository::Repository;
 use crate::decide::questions::{Followed, follow};
 use crate::model::elsewhere::Elsewhere;
-use crate::model::environment::{Environment, EnvironmentName, Predecessor};
+use crate::model::environment::{BranchName, Environment, EnvironmentName, Predecessor};
 use crate::model::image::ImageName;
 use crate::model::outcome::{Finding, Severity};
 use crate::model::site::Site;
-use crate::pass::elsewhere::{self, Looking};
+use crate::pass::elsewhere::Survey;
 use crate::promote::places::{self, Places};
 
 /// The positions of references, by image.
@@ -30,13 +30,13 @@ struct Side<'s> {
 }
 
 /// Finds the references that only one of two environments has; `sites` is what stands in this repository.
-pub(super) fn only_in_one(looking: Looking<'_>, sites: &[Site]) -> Vec<Finding> {
-    let config = looking.config;
-    let others = elsewhere::standing(looking);
+pub(super) fn only_in_one(config: &Repository, others: &Survey<'_>, sites: &[Site]) -> Vec<Finding> {
     let followed = followed(config, sites);
     let places = Places::new(sites);
-    let beside: BTreeMap<&EnvironmentName, (&Elsewhere, Standing<'_>, Places<'_>)> =
-        others.iter().map(|(name, other)| (name, (other, counted(config, other), Places::new(&other.sites)))).collect();
+    let beside: BTreeMap<&EnvironmentName, (&Elsewhere, Standing<'_>, Places<'_>)> = others
+        .standing()
+        .map(|(name, other)| (name, (other, counted(config, other), Places::new(&other.sites))))
+        .collect();
     let mut findings = Vec::new();
     for environment in &config.environments.0 {
         let own = |environment: &Environment| followed.get(&environment.name);
@@ -94,19 +94,14 @@ fn counted<'s>(config: &Repository, other: &'s Elsewhere) -> Standing<'s> {
 fn compare<'a>(here: &Side<'a>, there: &Side<'a>, findings: &mut Vec<Finding>) {
     let mut add = |message: String, hint: &str, side: &Side<'a>, site: usize| {
         let site = &side.sites[site];
-        let within = match &site.branch {
-            Some(branch) => format!("{branch}:{}", site.file),
-            None => site.file.to_string(),
-        };
+        let away: Vec<&str> = side.repository.into_iter().chain(site.branch.as_ref().map(BranchName::as_str)).collect();
         findings.push(Finding {
             severity: Severity::Note,
             rule: "only-in-one",
             message,
             hint: Some(hint.to_owned()),
-            file: Some(match side.repository {
-                Some(repository) => format!("{repository}:{within}"),
-                None => within,
-            }),
+            file: Some(site.file.to_string()),
+            away: (!away.is_empty()).then(|| away.join(":")),
             position: Some(site.position),
         });
     };

@@ -40,6 +40,7 @@ pub fn check(config: &Repository, service: &Service) -> Vec<Finding> {
                 message: format!("{}: {message}", environment.name),
                 hint: Some(hint),
                 file: Some(config.file.clone()),
+                away: None,
                 position: Some(Position { line: environment.line, column: environment.column }),
             });
         }

@@ -15,7 +15,7 @@ use crate::model::site::{Marker, PassedOverReason, Site, SkipReason};
 use crate::observe::files::Files;
 use crate::observe::history::Past;
 use crate::observe::scan::{Scanned, scan};
-use crate::pass::elsewhere::{Looking, Others};
+use crate::pass::elsewhere::{self, Looking, Others, Survey};
 use crate::pass::record::{self, Drifted, Ledger};
 use crate::pass::view::{Branches, Unseen};
 use crate::pass::{MAX_HOLDS, PassError, alone, hold};
@@ -40,24 +40,25 @@ pub fn check(
 ) -> Result<Vec<Finding>, PassError> {
     let scanned = scan(files, &config.formats, limits, cache).map_err(PassError::Files)?;
     let mut findings = Vec::new();
-    if let Some(past) = past {
-        drift(&Ledger { config, files, past, branches, others, cache, limits }, &mut findings);
-    }
+    let survey = elsewhere::survey(Looking { config, others, cache, limits });
     if let Some(file) = config_file {
         let mut sites = scanned.sites.clone();
         for (branch, viewed) in branches {
             let Ok(viewed) = viewed else { continue };
             let other = scan(&*viewed.files, &config.formats, limits, cache).map_err(PassError::Files)?;
             let is_own = |site: &Site| config.environments.of(Some(branch), site.file.as_str()).is_some();
-            sites.extend(other.sites.into_iter().filter(is_own));
+            let own = other.sites.into_iter().filter(is_own);
+            sites.extend(own.map(|site| Site { branch: Some(branch.clone()), ..site }));
         }
         rules(config, file, &sites, &mut findings);
         environments(config, file, &scanned, branches, &mut findings)?;
-        let looking = Looking { config, others, cache, limits };
-        findings.extend(alone::only_in_one(looking, &sites));
+        findings.extend(alone::only_in_one(config, &survey, &sites));
         inactive(config, file, &mut findings);
         unpinned(config, file, &mut findings);
         held(config, (files, &sites), &mut findings);
+    }
+    if let Some(past) = past {
+        drift(&Ledger { config, files, past, branches, others, cache, limits }, survey, &mut findings);
     }
     references(config, &scanned, &mut findings);
     policies(config, config_file, &scanned, &mut findings);
@@ -92,14 +93,15 @@ fn rules(config: &Repository, file: &str, sites: &[Site], findings: &mut Vec<Fin
             message,
             hint: Some(hint.to_owned()),
             file: Some(file.to_owned()),
+            away: None,
             position,
         });
     }
 }
 
 /// Environments that differ from what promotion would have brought. Shown at the first place of each.
-fn drift(ledger: &Ledger<'_>, findings: &mut Vec<Finding>) {
-    let found = record::looked(ledger).and_then(|looked| Ok((record::drift(ledger, &looked)?, looked)));
+fn drift(ledger: &Ledger<'_>, survey: Survey<'_>, findings: &mut Vec<Finding>) {
+    let found = record::looked(ledger).and_then(|looked| Ok((record::drift(ledger, &looked, survey)?, looked)));
     let (Drifted { drifts, unknown }, looked) = match found {
         Ok(found) => found,
         // Said already, with its place.
@@ -111,6 +113,7 @@ fn drift(ledger: &Ledger<'_>, findings: &mut Vec<Finding>) {
                 message: format!("whether environments have drifted is not known: {error}"),
                 hint: None,
                 file: None,
+                away: None,
                 position: None,
             });
             return;
@@ -123,6 +126,7 @@ fn drift(ledger: &Ledger<'_>, findings: &mut Vec<Finding>) {
             message: format!("whether environments have drifted from {name} is not known: {reason}"),
             hint: None,
             file: None,
+            away: None,
             position: None,
         });
     }
@@ -138,10 +142,8 @@ fn drift(ledger: &Ledger<'_>, findings: &mut Vec<Finding>) {
             rule: "drift",
             message: format!("{} in {}: {}", drift.image, drift.environment, drift.reason),
             hint: Some("it is left as it is; `tagboat status` shows what comes next".to_owned()),
-            file: site.map(|site| match &site.branch {
-                Some(branch) => format!("{branch}:{}", site.file),
-                None => site.file.to_string(),
-            }),
+            file: site.map(|site| site.file.to_string()),
+            away: site.and_then(|site| site.branch.as_ref()).map(ToString::to_string),
             position: site.map(|site| site.position),
         });
     }
@@ -155,6 +157,7 @@ fn inactive(config: &Repository, file: &str, findings: &mut Vec<Finding>) {
         message: format!("`{}` is understood, but this version does not act on it", part.key),
         hint: None,
         file: Some(file.to_owned()),
+        away: None,
         position: Some(part.position),
     }));
 }
@@ -162,7 +165,15 @@ fn inactive(config: &Repository, file: &str, findings: &mut Vec<Finding>) {
 /// A file of holds that holds nothing, or not what it seems to.
 fn held(config: &Repository, (files, sites): (&dyn Files, &[Site]), findings: &mut Vec<Finding>) {
     let mut add = |severity, file: &str, message: String, hint, position| {
-        findings.push(Finding { severity, rule: "holds", message, hint, file: Some(file.to_owned()), position });
+        findings.push(Finding {
+            severity,
+            rule: "holds",
+            message,
+            hint,
+            file: Some(file.to_owned()),
+            away: None,
+            position,
+        });
     };
     let path = |name| RepoPath::new(name).expect("the name is plain");
     match files.read_if_there(&path(HOLDS_FILE), MAX_HOLDS) {
@@ -214,6 +225,7 @@ fn unpinned(config: &Repository, file: &str, findings: &mut Vec<Finding>) {
         ),
         hint: Some("add `pin: digest`: then what was checked is what runs".to_owned()),
         file: Some(file.to_owned()),
+        away: None,
         position: Some(Position { line: rule.line, column: rule.column }),
     }));
 }
@@ -246,6 +258,7 @@ fn environments(
                     message: format!("the branch {branch} of `{}` is not checked: {reason}", environment.name),
                     hint: None,
                     file: Some(file.to_owned()),
+                    away: None,
                     position,
                 });
                 continue;
@@ -258,6 +271,7 @@ fn environments(
                 message: format!("no file belongs to the environment `{}`", environment.name),
                 hint: Some(format!("`files` is {}", environment.files.patterns().join(", "))),
                 file: Some(file.to_owned()),
+                away: None,
                 position,
             });
         }
@@ -274,6 +288,7 @@ fn environments(
                 message: format!("{path} belongs to `{other}` and to `{}`", environment.name),
                 hint: Some("narrow the `files` of one of them".to_owned()),
                 file: Some(file.to_owned()),
+                away: None,
                 position,
             });
         }
@@ -344,6 +359,7 @@ fn policies(config: &Repository, file: Option<&str>, scanned: &Scanned, findings
                 message: format!("the rule for `{}` can never choose anything: {message}", rule.images.as_str()),
                 hint: Some(hint.to_owned()),
                 file: file.map(str::to_owned),
+                away: None,
                 position: Some(Position { line: rule.line, column: rule.column }),
             });
         }
@@ -361,6 +377,7 @@ fn policies(config: &Repository, file: Option<&str>, scanned: &Scanned, findings
                 message: format!("{}: the policy beside it can never choose anything: {message}", site.written),
                 hint: Some(hint.to_owned()),
                 file: Some(site.file.to_string()),
+                away: None,
                 position: Some(site.position),
             });
         }
@@ -404,6 +421,7 @@ fn finding(site: &Site, severity: Severity, rule: &'static str, reason: &SkipRea
         message: format!("{}: {reason}", site.written),
         hint: hint.map(str::to_owned),
         file: Some(site.file.to_string()),
+        away: None,
         position: Some(site.position),
     }
 }
@@ -426,6 +444,7 @@ fn broken_files(config: &Repository, scanned: &Scanned, findings: &mut Vec<Findi
             hint: Some("nothing in it is followed until it can be read".to_owned()),
             file: Some(passed.file.clone()),
             // What is wrong with a file as a whole is shown at its begin.
+            away: None,
             position: position.or(Some(Position { line: 1, column: 1 })),
         });
     }

@@ -134,6 +134,7 @@ pub fn check(config: &Repository, service: Option<&Service>) -> Vec<Finding> {
             message,
             hint: hint.map(str::to_owned),
             file: Some(config.file.clone()),
+            away: None,
             position: Some(*at),
         });
     }
@@ -175,8 +176,21 @@ pub(super) struct Looking<'a> {
 /// One environment of another repository: its name here and the place that names it, with what it runs or why not.
 type Found<'a> = (&'a EnvironmentName, Position, Result<Elsewhere, Unseen>);
 
+/// What was found in other repositories: every environment that comes before one here, and what was seen of their branches.
+pub(super) struct Survey<'a> {
+    all: Vec<Found<'a>>,
+    seen: Vec<Seen<'a>>,
+}
+
+impl Survey<'_> {
+    /// Returns what stands in each environment that could be looked at, by its name here.
+    pub(super) fn standing(&self) -> impl Iterator<Item = (&EnvironmentName, &Elsewhere)> {
+        self.all.iter().filter_map(|(here, _, found)| Some((*here, found.as_ref().ok()?)))
+    }
+}
+
 /// Looks at every environment of another repository.
-fn find<'a>(looking: Looking<'a>) -> (Vec<Found<'a>>, Vec<Seen<'a>>) {
+pub(super) fn survey(looking: Looking<'_>) -> Survey<'_> {
     let mut wanted: BTreeMap<(&Arc<str>, &EnvironmentName), (&EnvironmentName, Position)> = BTreeMap::new();
     for before in looking.config.environments.0.iter().flat_map(|environment| &environment.after) {
         if let Predecessor::Elsewhere { repository, environment, name, at } = before {
@@ -193,13 +207,7 @@ fn find<'a>(looking: Looking<'a>) -> (Vec<Found<'a>>, Vec<Seen<'a>>) {
         };
         all.push((here, at, found));
     }
-    (all, grounds.into_values().filter_map(Result::ok).collect())
-}
-
-/// Returns what stands in every environment of another repository that could be looked at, by its name here.
-pub(super) fn standing(looking: Looking<'_>) -> BTreeMap<EnvironmentName, Elsewhere> {
-    let (all, _) = find(looking);
-    all.into_iter().filter_map(|(here, _, found)| Some((here.clone(), found.ok()?))).collect()
+    Survey { all, seen: grounds.into_values().filter_map(Result::ok).collect() }
 }
 
 /// What the environments of other repositories run and have run, by their names here.
@@ -220,9 +228,9 @@ pub(super) struct Background {
 /// # Errors
 ///
 /// [`GitError`] when a history cannot be read.
-pub(super) fn background(looking: Looking<'_>, runs: &Runs) -> Result<Background, GitError> {
+pub(super) fn background(looking: Looking<'_>, survey: Survey<'_>, runs: &Runs) -> Result<Background, GitError> {
     let mut background = Background::default();
-    let (all, seen) = find(looking);
+    let Survey { all, seen } = survey;
     for (here, _, found) in all {
         match found {
             Ok(found) => {
@@ -334,7 +342,7 @@ pub(super) fn tips(others: &Others) -> impl Iterator<Item = Option<CommitId>> {
 /// pass, and so whatever comes after it.
 pub(super) fn look<'a>(inputs: &Inputs<'a>, observation: &mut Observation) -> Vec<Seen<'a>> {
     let Inputs { config, others, cache, limits, .. } = *inputs;
-    let (all, seen) = find(Looking { config, others, cache, limits });
+    let Survey { all, seen } = survey(Looking { config, others, cache, limits });
     for (here, at, found) in all {
         let unread = inputs.awaited.unread.get(here);
         match unread.map_or(found, |reason| Err(Unseen::Failed(reason.clone()))) {

@@ -142,7 +142,7 @@ impl<'a> Looked<'a> {
             let shown = PassedOver { file: format!("{branch}:{}", passed.file), reason: passed.reason };
             if report::is_failure(&shown.reason) {
                 self.half_known.entry(name).or_insert_with(|| format!("{}: {}", shown.file, shown.reason));
-                self.troubles.push(report::passed_over_trouble(&shown));
+                self.troubles.push(report::away(report::passed_over_trouble(&shown)));
             } else {
                 self.passed_over.push(shown);
             }

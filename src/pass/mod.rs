@@ -19,6 +19,7 @@ pub mod migrate;
 mod notes;
 pub mod order;
 mod ordered;
+mod own;
 mod pasts;
 pub mod permissions;
 pub mod propose;

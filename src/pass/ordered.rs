@@ -13,11 +13,11 @@ use crate::model::gate::GateState;
 use crate::model::proposal::{Action, Move, Proposal};
 use crate::model::pull_request::{HeadBranch, LABEL_HOLD, State};
 use crate::pass::order::standing::{self, Stands};
+use crate::pass::own::look;
 use crate::pass::propose::{Onto, approvals_of};
 use crate::pass::run::Run;
 use crate::pass::{Inputs, Planned, blocking};
 use crate::publish::plan::PlannedCommit;
-use crate::publish::pull_requests::heads::look;
 use crate::publish::pull_requests::{self, Desired, Standing, statuses};
 
 /// The orders that stand.
@@ -112,7 +112,7 @@ async fn look_at(
 ) -> Result<Option<HeadBranch>, GitError> {
     let (remote, branch, tip) = (Arc::clone(&run.remote), onto.branch.clone(), onto.tip.clone());
     let (listed, own) = (vec![(head.name.clone(), head.tip.clone())], config.commit.clone());
-    let looked = blocking(move || look(&*remote, (&branch, &tip), listed, &own, &[wanted])).await?;
+    let looked = blocking(move || look(&remote, (&branch, &tip), listed, &own, &[wanted])).await?;
     Ok(looked.into_iter().next())
 }
 

@@ -55,6 +55,7 @@ pub async fn lacking(folder: &Path, service: &Service, environment: &Environment
         message,
         hint: hint.map(str::to_owned),
         file: None,
+        away: None,
         position: None,
     };
     let mut findings = Vec::new();

@@ -17,6 +17,7 @@ use crate::model::pull_request::{HeadBranch, Listing, PullRequest, State};
 use crate::model::watch::WatchState;
 pub use crate::observe::checks::Asked;
 use crate::pass::former::{Former, Known};
+use crate::pass::own::look;
 use crate::pass::refusals::Recall;
 use crate::pass::run::{Mode, Run};
 use crate::pass::view::Branches;
@@ -25,7 +26,6 @@ use crate::pass::{former, hold, notes, ordered};
 use crate::promote;
 use crate::publish::held::is_head;
 use crate::publish::pull_requests::apply::{Place, apply};
-use crate::publish::pull_requests::heads::look;
 use crate::publish::pull_requests::told::tell;
 use crate::publish::pull_requests::{self, Course, Desired, Standing, Unsure, course};
 
@@ -374,9 +374,9 @@ async fn standing(
     let (mut heads, others) = blocking(move || {
         let tips = remote.fetch_all(&unknown);
         elsewhere.extend(unknown.into_iter().zip(tips).filter_map(|(name, tip)| Some((name, tip.ok()?))));
-        let mut heads = look(&*remote, (&branch, &at), heads, &own, &wanted)?;
+        let mut heads = look(&remote, (&branch, &at), heads, &own, &wanted)?;
         for head in heads.iter_mut().filter(|head| !head.is_own) {
-            take_along(&*remote, head, &elsewhere, &own)?;
+            take_along(&remote, head, &elsewhere, &own)?;
         }
         let mut others = BTreeSet::new();
         for head in &heads {
@@ -402,7 +402,12 @@ async fn standing(
         heads.iter_mut().for_each(|head| let_go(head, all));
     }
     let (base, said) = (Some(onto.branch.clone()), BTreeMap::new());
-    let mut standing = Standing { base, heads, pull_requests, displaced, said, former };
+    let is_orphan = |name: &&BranchName| match former.get(*name) {
+        Some((environment, _)) => is_gone(environment),
+        None => name.as_str().starts_with(prefix) && !former::is_named_now(name, config),
+    };
+    let orphans = heads.iter().map(|head| &head.name).filter(is_orphan).cloned().collect();
+    let mut standing = Standing { base, heads, pull_requests, displaced, said, former, orphans };
     read_told(&run.remote, &mut standing).await?;
     Ok(standing)
 }
@@ -423,7 +428,7 @@ pub(super) async fn read_told(remote: &Arc<dyn Remote>, standing: &mut Standing)
 /// Knows a head branch as Tagboat's own that was made on the branch on which its environment lived before: what lies beneath it is
 /// that branch's.
 fn take_along(
-    remote: &dyn Remote,
+    remote: &Arc<dyn Remote>,
     head: &mut HeadBranch,
     elsewhere: &[(BranchName, CommitId)],
     own: &CommitStyle,

@@ -21,7 +21,7 @@ use crate::model::site::{Site, Value};
 use crate::observe::files::Files;
 use crate::observe::history::{Asking, MOST_COMMITS, Past, Reading, Rewritten, Told, tell};
 use crate::pass::PassError;
-use crate::pass::elsewhere::{self, Others};
+use crate::pass::elsewhere::{self, Looking, Others, Survey};
 use crate::pass::grounds::{self, Looked, Seen, Sight};
 use crate::pass::view::Branches;
 use crate::promote::drift::{self, Comparing, Drift, Runs, Standing};
@@ -55,6 +55,14 @@ pub struct Ledger<'a> {
     pub cache: &'a Cache,
     /// The limits of what is read.
     pub limits: &'a manifest::Limits,
+}
+
+impl<'a> Ledger<'a> {
+    /// Returns what other repositories are looked at by.
+    pub(super) fn looking(&self) -> Looking<'a> {
+        let Ledger { config, others, cache, limits, .. } = *self;
+        Looking { config, others, cache, limits }
+    }
 }
 
 /// Which part of the record is asked for.
@@ -156,14 +164,14 @@ fn seen(told: &Told, name: &EnvironmentName, image: &ImageName, value: &Value) -
 /// # Errors
 ///
 /// [`GitError`] when history cannot be read.
-pub(super) fn drift(ledger: &Ledger<'_>, looked: &Looked<'_>) -> Result<Drifted, GitError> {
+pub(super) fn drift(ledger: &Ledger<'_>, looked: &Looked<'_>, survey: Survey<'_>) -> Result<Drifted, GitError> {
     let environments = &ledger.config.environments;
     if environments.0.iter().all(|environment| environment.after.is_empty()) {
         return Ok(Drifted::default());
     }
     let runs = runs(ledger.config, &looked.sites);
     let told = read_of(ledger, looked, &Asking::These(runs.keys().cloned().collect()), &|told| settles(told, &runs))?;
-    drifted(ledger, &looked.sites, runs, told.timelines)
+    drifted(ledger, &looked.sites, survey, runs, told.timelines)
 }
 
 /// How environments differ, and with what they could not be compared.
@@ -179,11 +187,12 @@ pub(super) struct Drifted {
 pub(super) fn drifted(
     ledger: &Ledger<'_>,
     sites: &[Site],
+    survey: Survey<'_>,
     mut runs: Runs,
     mut timelines: BTreeMap<(EnvironmentName, ImageName), Timeline>,
 ) -> Result<Drifted, GitError> {
-    let Ledger { config, others, cache, limits, .. } = *ledger;
-    let there = elsewhere::background(elsewhere::Looking { config, others, cache, limits }, &runs)?;
+    let config = ledger.config;
+    let there = elsewhere::background(ledger.looking(), survey, &runs)?;
     runs.extend(there.runs);
     timelines.extend(there.timelines);
     let standing = standing(config, sites);

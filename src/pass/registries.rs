@@ -64,6 +64,7 @@ pub async fn registries(
             message,
             hint: hint.map(str::to_owned),
             file: Some(site.file.to_string()),
+            away: None,
             position: Some(site.position),
         }
     });

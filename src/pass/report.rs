@@ -245,3 +245,10 @@ pub(super) fn passed_over_trouble(passed: &PassedOver) -> Trouble {
     let file = crate::model::file::RepoPath::new(&passed.file);
     Trouble { what: passed.file.clone(), file, position, reason }
 }
+
+/// Tells of a file that is not where the base's are: its row names no file there.
+pub(super) fn away(trouble: Trouble) -> Trouble {
+    let Trouble { what, file: _, position, reason } = trouble;
+    let at = position.map(|at| format!(":{}:{}", at.line, at.column)).unwrap_or_default();
+    Trouble { what: format!("{what}{at}"), file: None, position: None, reason }
+}

@@ -27,6 +27,7 @@ use crate::model::watch::{Watch, WatchState};
 use crate::pass::grounds::{self, Seen};
 use crate::pass::order::rollback::digest_of;
 use crate::pass::order::{add_holds, read_holds};
+use crate::pass::own::look;
 use crate::pass::propose::Publishing;
 use crate::pass::run::Run;
 use crate::pass::view::Branches;
@@ -35,7 +36,6 @@ use crate::promote::order::{self, NoWayBack};
 use crate::promote::{self, Promoted};
 use crate::publish::held::{self, HoldChange};
 use crate::publish::plan::{OrderNote, PlannedCommit, ordered_commit};
-use crate::publish::pull_requests::heads::look;
 
 /// A return that is to be published.
 #[derive(Debug, Clone)]
@@ -381,7 +381,7 @@ pub(super) async fn go_on_as_proposed(
         let mut stands = BTreeSet::new();
         for (head, (branch, tip), key) in wanted {
             let own = listed.iter().filter(|(name, _)| *name == head).cloned().collect();
-            let looked = look(&*remote, (&branch, &tip), own, &style, &[])?;
+            let looked = look(&remote, (&branch, &tip), own, &style, &[])?;
             let is_it = |one: &HeadBranch| one.is_own && one.is_return && one.key.as_ref() == Some(&key);
             if looked.iter().any(is_it) {
                 stands.insert(key);

@@ -131,7 +131,8 @@ fn background(planned: &Planned, ledger: &Ledger<'_>) -> Result<Background, Pass
     let runs = record::runs(ledger.config, &looked.sites);
     let asking = Asking::These(runs.keys().cloned().collect());
     let told = record::read_of(ledger, &looked, &asking, &|told| record::settles(told, &runs))?;
-    let drifts = record::drifted(ledger, &looked.sites, runs.clone(), told.timelines.clone())?.drifts;
+    let survey = elsewhere::survey(ledger.looking());
+    let drifts = record::drifted(ledger, &looked.sites, survey, runs.clone(), told.timelines.clone())?.drifts;
     let lately = record::lately(ledger, &told);
     let mut background =
         Background { drifts, lately, cut: (!told.whole).then_some(told.oldest), ..Background::default() };

@@ -22,6 +22,7 @@ pub fn unanswered(config: &Repository, file: &str, publishing: &Publishing) -> V
                 message,
                 hint: Some(hint.to_owned()),
                 file: Some(file.to_owned()),
+                away: None,
                 position: Some(Position { line: environment.line, column: environment.column }),
             });
         };

@@ -135,17 +135,18 @@ pub fn section(images: &[ImageNotes]) -> String {
 
 /// Quotes a note line by line; what is left out is said.
 fn quoted(note: &str) -> String {
-    let mut text = String::new();
-    let mut used = 0;
-    for line in note.lines().map(str::trim_end).filter(|line| !line.trim().is_empty()) {
-        let shown = plain(line.trim_start());
-        used += shown.chars().count();
-        if used > LONGEST_NOTE {
+    let (mut text, mut left) = (String::new(), LONGEST_NOTE);
+    for line in note.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let cut = line.char_indices().nth(left).map(|(end, _)| &line[..end]);
+        // At the end of a word, where there is one.
+        let cut = cut.map(|cut| cut.rsplit_once(' ').map_or(cut, |(words, _)| words));
+        // A backtick could open code that hides what follows.
+        let _infallible = writeln!(text, "> {}\n>", plain(cut.unwrap_or(line)).replace('`', "'"));
+        if cut.is_some() {
             text.push_str("> …\n");
             break;
         }
-        // A backtick could open code that hides what follows.
-        let _infallible = writeln!(text, "> {}\n>", shown.replace('`', "'"));
+        left -= line.chars().count();
     }
     if text.is_empty() { "> none\n".to_owned() } else { text }
 }
@@ -223,6 +224,15 @@ mod tests {
         assert!(picked("1.4.0", "1.7.0").is_empty(), "what is not there is not guessed");
         let apart = vec![release("web/v1.5.0", ""), release("worker/v1.5.0", "")];
         assert_eq!(between(apart, "1.4.0", "1.5.0").len(), 2);
+    }
+
+    #[test]
+    fn a_long_note_is_cut_at_the_end_of_a_word_with_a_sign() {
+        let note = format!("{}\n\n{}\nlast", "first ".repeat(100), "word ".repeat(1_000));
+        let text = quoted(&note);
+        assert!(text.ends_with("word\n>\n> …\n"), "{text}");
+        assert!((1_900..2_050).contains(&text.len()), "{}", text.len());
+        assert_eq!(quoted("one\n\ntwo"), "> one\n>\n> two\n>\n");
     }
 
     #[test]

@@ -17,9 +17,9 @@ pub fn warning(finding: &Finding, view: &View) -> String {
         Severity::Note => ("note:", Tone::Quiet),
     };
     let mut line = paint(view, tone, word);
-    if let Some(file) = &finding.file {
+    if let Some(file) = finding.place() {
         line.push(' ');
-        line.push_str(&clean(file));
+        line.push_str(&clean(&file));
         if let Some(position) = finding.position {
             line.push_str(&format!(":{}:{}", position.line, position.column));
         }
@@ -40,6 +40,8 @@ pub struct Base<'a> {
     pub folder: &'a str,
     /// The files that options named, whose paths are from where the program was called already.
     pub named: Vec<String>,
+    /// What the configuration is called, or would be: what a finding is laid to that is about no file of the folder.
+    pub config: &'a str,
 }
 
 impl Base<'_> {
@@ -52,4 +54,20 @@ impl Base<'_> {
         }
         format!("{plain}/{file}")
     }
+
+    /// Returns the path of a finding's file; nothing where it is about none that is here.
+    pub(super) fn of(&self, finding: &Finding) -> Option<String> {
+        let file = finding.file.as_ref().filter(|_| finding.away.is_none())?;
+        Some(self.path(file))
+    }
+}
+
+/// Returns what a finding says where its file cannot be named beside it: with the place of one that is not here, and what
+/// to do on a line of its own.
+pub(super) fn told(finding: &Finding) -> String {
+    let away = finding.place().filter(|_| finding.away.is_some());
+    let at = finding.position.map(|at| format!(":{}", at.line)).unwrap_or_default();
+    let place = away.map(|place| format!("{place}{at}: ")).unwrap_or_default();
+    let hint = finding.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+    format!("{place}{}{hint}", finding.message)
 }

@@ -6,7 +6,7 @@ use std::io;
 use serde_json::{Value, json};
 
 use crate::model::outcome::{Finding, Severity};
-use crate::report::Base;
+use crate::report::{Base, line};
 
 /// Writes the findings as one run of one log.
 ///
@@ -42,21 +42,21 @@ fn result(finding: &Finding, base: &Base<'_>, rule: usize) -> Value {
         Severity::Warning => "warning",
         Severity::Note => "note",
     };
-    let hint = finding.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-    let mut result = json!({
+    // Code scanning takes none of a log in which one result has no file.
+    let own = base.of(finding);
+    let at = finding.position.filter(|_| own.is_some());
+    let file = own.unwrap_or_else(|| base.path(base.config));
+    let mut place = json!({"artifactLocation": {"uri": uri(&file)}});
+    if let Some(at) = at {
+        place["region"] = json!({"startLine": at.line, "startColumn": at.column});
+    }
+    json!({
         "ruleId": finding.rule,
         "ruleIndex": rule,
         "level": level,
-        "message": {"text": format!("{}{hint}", finding.message)},
-    });
-    if let Some(file) = &finding.file {
-        let mut place = json!({"artifactLocation": {"uri": uri(&base.path(file))}});
-        if let Some(at) = finding.position {
-            place["region"] = json!({"startLine": at.line, "startColumn": at.column});
-        }
-        result["locations"] = json!([{"physicalLocation": place}]);
-    }
-    result
+        "message": {"text": line::told(finding)},
+        "locations": [{"physicalLocation": place}],
+    })
 }
 
 /// Writes a path as a relative reference of RFC 3986: what is no plain letter of a path is escaped.

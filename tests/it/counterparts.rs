@@ -1,11 +1,16 @@
 //! Where an image stands in several places: what each may take of the environment before.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tagboat::git::Remote;
-use tagboat::model::outcome::Outcome;
+use tagboat::manifest::Limits;
+use tagboat::model::environment::BranchName;
+use tagboat::model::outcome::{Finding, Outcome};
+use tagboat::pass::elsewhere::Neighbour;
 use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::Mode;
+use tagboat::pass::{check, elsewhere, setup, view};
 
 use crate::support::memory::{MemoryRemote, MemoryTags};
 use crate::support::passes::Passing;
@@ -164,4 +169,38 @@ async fn what_may_not_come_here_lets_an_earlier_one_through_where_the_introducti
     scene.write("2026-11-20T08:30:00Z", "dev/web.yaml", "2.0.0");
     scene.pass("2026-11-20T12:00:00Z").await;
     assert_eq!(scene.runs("prod/web.yaml"), "1.4.0");
+}
+
+#[tokio::test]
+async fn a_check_reads_each_file_of_another_repository_once() {
+    let head = "version: 1\nimages: [{match: ghcr.io/acme/*, semver: 1.x}]\nenvironments:\n";
+    let there = format!("{head}  - {{name: staging, files: [staging/**]}}\n");
+    let web = manifest("1.4.0");
+    let other = Arc::new(MemoryRemote::with(&[
+        (".tagboat.yaml", &there),
+        ("staging/a/web.yaml", &web),
+        ("staging/b/web.yaml", &manifest("1.5.0")),
+    ]));
+    let url = "https://git.acme.example/acme/platform.git";
+    let here =
+        format!("{head}  - {{name: prod, files: [prod/**], after: {{repository: {url}, environment: staging}}}}\n");
+    let shop = Arc::new(MemoryRemote::with(&[(".tagboat.yaml", &here), ("prod/a/web.yaml", &web)]));
+
+    let main = || BranchName::from("main");
+    let viewed = view::branch(shop, main()).unwrap();
+    let mut config = viewed.config().unwrap();
+    let branches = viewed.branches(&mut config);
+    let open = |_: &str| {
+        let remote: Arc<dyn Remote> = Arc::<MemoryRemote>::clone(&other);
+        Ok(Neighbour { remote, branch: main(), publishing: Publishing::Plain })
+    };
+    let others = elsewhere::view(&config, &open).await;
+    let before = other.reads.load(Ordering::Relaxed);
+    let (cache, limits) = (setup::no_cache(), Limits::default());
+    let past = viewed.past.as_deref();
+    let beside = (&branches, &others);
+    let findings = check::check(&config, Some(".tagboat.yaml"), &*viewed.files, &cache, &limits, past, beside).unwrap();
+    assert_eq!(other.reads.load(Ordering::Relaxed) - before, 3, "its configuration and two manifests");
+    let told: Vec<_> = findings.iter().filter(|one| one.rule == "only-in-one").map(Finding::place).collect();
+    assert_eq!(told, [Some(format!("{url}:staging/b/web.yaml"))], "{findings:?}");
 }

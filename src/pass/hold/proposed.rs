@@ -22,13 +22,14 @@ use crate::model::proposal::{Action, Proposal};
 use crate::model::pull_request::{Listing, NewPullRequest, PullRequest, State};
 use crate::observe::files::Files;
 use crate::observe::tree::CommitFiles;
+use crate::pass::own::look;
 use crate::pass::propose::{LONGEST_BODY, Publishing};
 use crate::pass::{MAX_HOLDS, PassError, blocking};
 use crate::publish::body;
 use crate::publish::held::{self, HoldChange};
 use crate::publish::making::{MakeError, Maker};
 use crate::publish::pull_requests::course::same_text;
-use crate::publish::pull_requests::heads::{look, of_holds};
+use crate::publish::pull_requests::heads::of_holds;
 use crate::publish::pull_requests::statuses::show;
 
 /// Why a proposal waits, in words.
@@ -142,7 +143,7 @@ fn read(
     if head.is_empty {
         return Ok(None);
     }
-    let looked = look(&**remote, (branch, base), vec![(name.clone(), tip.clone())], &config.commit, &[])?;
+    let looked = look(remote, (branch, base), vec![(name.clone(), tip.clone())], &config.commit, &[])?;
     let Some(looked) = looked.into_iter().next() else { return Ok(None) };
     let path = RepoPath::new(HOLDS_FILE).expect("the name is plain");
     let of_blob = |blob: &Option<BlobId>| match blob {

@@ -15,12 +15,12 @@ use crate::model::proposal::Action;
 use crate::model::pull_request::{HeadBranch, PullRequest, State};
 use crate::pass::blocking;
 use crate::pass::order::{OrderError, Ordering, refused};
+use crate::pass::own::look;
 use crate::pass::propose::{LONGEST_BODY, Publishing};
 use crate::publish::apply::{self, Applied};
 use crate::publish::making::{MakeError, Maker};
 use crate::publish::plan::PlannedCommit;
 use crate::publish::pull_requests::apply::{Place, apply as take};
-use crate::publish::pull_requests::heads::look;
 use crate::publish::pull_requests::{self, Desired, Standing, Unsure, images};
 
 /// Publishes a commit, and writes into the outcome what came of it; `false` where the branch moved meanwhile.
@@ -201,11 +201,11 @@ async fn standing(
     };
     let (remote, onto, at) = (Arc::clone(&given.remote), branch.clone(), base.clone());
     let (own, wanted) = (config.commit.clone(), desired.clone());
-    let look_at = move |remote: &dyn Remote| {
+    let look_at = move || {
         let mut listed = remote.heads(wanted.head.as_str())?;
         listed.retain(|(name, _)| *name == wanted.head);
-        look(remote, (&onto, &at), listed, &own, std::slice::from_ref(&wanted))
+        look(&remote, (&onto, &at), listed, &own, std::slice::from_ref(&wanted))
     };
-    let heads = blocking(move || look_at(&*remote)).await?;
+    let heads = blocking(look_at).await?;
     Ok(Standing { base: Some(branch.clone()), heads, pull_requests, ..Standing::default() })
 }

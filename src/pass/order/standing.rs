@@ -24,11 +24,11 @@ use crate::model::pull_request::{PullRequest, State};
 use crate::model::site::Value;
 use crate::pass::grounds;
 use crate::pass::order::{Ground, OrderError, promote};
+use crate::pass::own::look;
 use crate::pass::propose::Publishing;
 use crate::pass::{Inputs, PassError, Planned, blocking};
 use crate::promote as promotes;
 use crate::publish::plan::{OrderNote, PlannedCommit, ordered_commit};
-use crate::publish::pull_requests::heads::look;
 
 /// Why a person merges an order that says more than evidence does.
 const UNKNOWN: &str = "a person merges what was ordered with gates skipped, or as a rollback, and was not merged at once: it is \
@@ -265,7 +265,7 @@ pub async fn standing(
         };
         let listed: Vec<_> = all.iter().filter(|(head, _)| place(head).is_some()).cloned().collect();
         let (from, style, at) = (Arc::clone(remote), config.commit.clone(), (onto.clone(), tip.clone()));
-        let heads = blocking(move || look(&*from, (&at.0, &at.1), listed, &style, &[])).await?;
+        let heads = blocking(move || look(&from, (&at.0, &at.1), listed, &style, &[])).await?;
         for head in heads.into_iter().filter(|head| head.is_order && head.is_own) {
             let (from, at) = (Arc::clone(remote), head.tip.clone());
             let (Some(message), Some((environment, group))) =

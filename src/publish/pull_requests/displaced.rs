@@ -42,7 +42,7 @@ pub(super) fn close(
                 course.url = Some(one.url.clone());
             }
             (None, at) => {
-                let instead = successor(head, &marker.environment, (desired, courses));
+                let instead = successor(head, Some(&marker.environment), (desired, courses));
                 steps.push(closing(one, instead, standing));
                 match at {
                     Some(at) => drop(courses[at].steps.splice(..0, steps)),

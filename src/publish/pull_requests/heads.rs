@@ -17,6 +17,21 @@ use crate::publish::held::is_head;
 use crate::publish::plan::PlannedCommit;
 use crate::publish::pull_requests::{Desired, images};
 
+/// Whose commits are Tagboat's: how it calls itself now, and how it did before.
+pub struct Own<'a> {
+    /// How commits are made now.
+    pub now: &'a CommitStyle,
+    /// How commits on top of one were made, where that is known: the configuration there says so.
+    pub before: &'a dyn Fn(&CommitId) -> Option<CommitStyle>,
+}
+
+impl Own<'_> {
+    /// Whether a commit says so by what it is told of, now or on its parent.
+    fn has(&self, entry: &LogEntry, is_by: impl Fn(&CommitStyle) -> bool) -> bool {
+        is_by(self.now) || entry.parent.as_ref().and_then(self.before).is_some_and(|before| is_by(&before))
+    }
+}
+
 /// How many commits of the base are searched for what stood in a head branch: as many as come between two passes.
 const MERGED_WITHIN: usize = 200;
 
@@ -29,7 +44,7 @@ pub fn look(
     remote: &dyn Remote,
     base: (&BranchName, &CommitId),
     listed: Vec<(BranchName, CommitId)>,
-    own: &CommitStyle,
+    own: &Own<'_>,
     desired: &[Desired],
 ) -> Result<Vec<HeadBranch>, GitError> {
     listed
@@ -99,7 +114,7 @@ fn judge(
     remote: &dyn Remote,
     name: BranchName,
     (head, base): (&Head, &CommitId),
-    own: &CommitStyle,
+    own: &Own<'_>,
     desired: &[Desired],
 ) -> Result<HeadBranch, GitError> {
     let entry = &head.step.entry;
@@ -107,15 +122,20 @@ fn judge(
     let key = told.key.clone().filter(|_| !head.is_empty);
     // What lies below it is of another line than the base has now where the base was moved by force, or a merge was pushed: what
     // the base is known to have had is nobody's here. A branch that brings nothing holds nothing of anybody's.
-    let is_own = head.is_empty || (is_ours(remote, entry, own)? && is_ours_beneath(remote, &head.beneath, own)?);
+    let is_made = head.is_empty || (is_ours(remote, entry, own)? && is_ours_beneath(remote, &head.beneath, own)?);
     // What goes back and what comes anew may both want it.
     let wanted = || desired.iter().filter(|desired| desired.head == name);
     let same = wanted().find(|desired| key.as_deref() == Some(&desired.key));
-    let is_fresh = match same.or_else(|| wanted().next()) {
+    let is_as_wanted = match same.or_else(|| wanted().next()) {
         _ if head.is_empty => false,
         None => true,
         Some(desired) => brings(head, &desired.commit)? && is_as_made(remote, head, &desired.commit)?,
     };
+    // The very commit under another name, as after a forge's "Update branch" by rebase: it is made anew under Tagboat's.
+    let is_same = is_as_wanted && same.is_some() && matches!(head.beneath, Beneath::Nothing);
+    let is_own = is_made || is_same;
+    let is_bare = same.is_some_and(|desired| desired.commit.plan.sign.is_some()) && !remote.is_signed(&head.tip)?;
+    let is_fresh = is_as_wanted && (is_made || !is_same) && !is_bare;
     let has = |trailer: &str| is_own && key.is_some() && entry.message.lines().any(|line| line.starts_with(trailer));
     let is_return = has(TRAILER_FAILED);
     let is_order = has(TRAILER_ORDER) && !is_return;
@@ -124,17 +144,32 @@ fn judge(
     let (tip, undone) = (head.tip.clone(), head.undone.iter().map(|message| Told::by(message)).collect());
     let has_own = is_made_by(entry, own)
         || matches!(&head.beneath, Beneath::Commits(beneath) if beneath.iter().any(|entry| is_made_by(entry, own)));
-    Ok(HeadBranch { name, tip, key, images, told, undone, is_own, has_own, is_order, is_return, is_fresh, is_on_tip })
+    let files = head.step.changed.iter().map(|changed| changed.path.clone()).collect();
+    Ok(HeadBranch {
+        name,
+        tip,
+        key,
+        images,
+        files,
+        told,
+        undone,
+        is_own,
+        has_own,
+        is_order,
+        is_return,
+        is_fresh,
+        is_on_tip,
+    })
 }
 
 /// Whether Tagboat made a commit: it names what moves, and who made it, or, where a forge put its own name there, the tree that
 /// it holds.
-fn is_ours(remote: &dyn Remote, entry: &LogEntry, own: &CommitStyle) -> Result<bool, GitError> {
+fn is_ours(remote: &dyn Remote, entry: &LogEntry, own: &Own<'_>) -> Result<bool, GitError> {
     let is_key = |line: &str| line.strip_prefix(TRAILER_KEY).is_some_and(|rest| rest.starts_with(": "));
     if entry.is_merge || !entry.message.lines().any(is_key) {
         return Ok(false);
     }
-    if entry.author == own.author && entry.committer == *own.committer() {
+    if own.has(entry, |style| entry.author == style.author && entry.committer == *style.committer()) {
         return Ok(true);
     }
     match says_tree(&entry.message) {
@@ -144,12 +179,13 @@ fn is_ours(remote: &dyn Remote, entry: &LogEntry, own: &CommitStyle) -> Result<b
 }
 
 /// Whether a commit says that Tagboat made it, whoever changed it since.
-fn is_made_by(entry: &LogEntry, own: &CommitStyle) -> bool {
-    Told::by(&entry.message).key.is_some() && (entry.author == own.author || says_tree(&entry.message).is_some())
+fn is_made_by(entry: &LogEntry, own: &Own<'_>) -> bool {
+    let is_said = || says_tree(&entry.message).is_some();
+    Told::by(&entry.message).key.is_some() && (is_said() || own.has(entry, |style| entry.author == style.author))
 }
 
 /// Whether nobody else made any of the commits that lie between the base and the one on top.
-fn is_ours_beneath(remote: &dyn Remote, beneath: &Beneath, own: &CommitStyle) -> Result<bool, GitError> {
+fn is_ours_beneath(remote: &dyn Remote, beneath: &Beneath, own: &Own<'_>) -> Result<bool, GitError> {
     let commits = match beneath {
         Beneath::Nothing => return Ok(true),
         Beneath::Commits(commits) => commits,

@@ -13,20 +13,24 @@ use crate::publish::pull_requests::course::{HELD, disarm, tell_left};
 use crate::publish::pull_requests::statuses::{not_asked_now, of_order_now};
 use crate::publish::pull_requests::{Course, Desired, Standing, Step, Unsure, images};
 
-/// Returns what takes the place of a head branch that nobody wants any more: what stands for one of its images in its environment.
+/// Returns what takes the place of a head branch that nobody wants any more: what stands for one of its images in its environment, or,
+/// where that is no more, in the one that has its files now.
 pub(super) fn successor<'a>(
     head: Option<&HeadBranch>,
-    environment: &EnvironmentName,
+    environment: Option<&EnvironmentName>,
     (desired, courses): (&'a [Desired], &[Course]),
 ) -> Option<&'a Desired> {
     let head = head?;
     let stands = |course: &Course| {
         matches!(course.action, Action::Opened | Action::Updated | Action::Unchanged | Action::Enqueued)
     };
-    let mut standing = desired.iter().zip(courses).filter(|(_, course)| stands(course)).map(|(wanted, _)| wanted);
-    standing.find(|wanted| {
-        wanted.environment == *environment && !images(&wanted.commit.plan.message).is_disjoint(&head.images)
-    })
+    let is_there = |wanted: &Desired| match environment {
+        Some(environment) => wanted.environment == *environment,
+        None => wanted.commit.files.iter().any(|edit| head.files.contains(&edit.file)),
+    };
+    let mut there = desired.iter().zip(courses).filter(|(wanted, course)| stands(course) && is_there(wanted));
+    let shares = |wanted: &Desired| !images(&wanted.commit.plan.message).is_disjoint(&head.images);
+    there.find(|(wanted, _)| shares(wanted)).map(|(wanted, _)| wanted)
 }
 
 /// What is to be done about branches and pull requests that nobody wants any more.
@@ -51,7 +55,8 @@ pub(super) fn leftovers(
             Some(Kept::Theirs) if open.is_none() && standing.pull_requests.is_some() => None,
             Some(why) => left(why, name, (open, said(why, &key.0, open, (standing, unsure)))),
             None => {
-                let instead = successor(head, &key.0, (desired, courses_of_desired));
+                let environment = Some(&key.0).filter(|_| !standing.orphans.contains(name));
+                let instead = successor(head, environment, (desired, courses_of_desired));
                 match withdraw(open, head, instead) {
                     Some(steps) => {
                         let replaced = instead.map(|other| format!("{} takes its place", other.head));

@@ -88,6 +88,8 @@ pub struct Standing {
     pub said: BTreeMap<BranchName, Option<Vec<Status>>>,
     /// Head branches whose names begin otherwise, as they did under an earlier prefix, with what each is for.
     pub former: BTreeMap<BranchName, (EnvironmentName, String)>,
+    /// Head branches that an environment left that is configured no more.
+    pub orphans: BTreeSet<BranchName>,
 }
 
 impl Standing {

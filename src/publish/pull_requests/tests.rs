@@ -16,6 +16,7 @@ fn head(key: &str) -> HeadBranch {
         tip: commit_id("tip"),
         key: Some(key.to_owned()),
         images: BTreeSet::new(),
+        files: BTreeSet::new(),
         told: Told { key: Some(key.to_owned()), environment: Some("prod".into()), ..Told::default() },
         undone: Vec::new(),
         is_own: true,

@@ -7,7 +7,7 @@ use std::io;
 
 use crate::model::outcome::{Finding, Outcome, Severity, Trouble};
 use crate::report::text::{self, Occasion};
-use crate::report::{Base, View};
+use crate::report::{Base, View, line};
 
 mod outputs;
 mod summary;
@@ -30,9 +30,8 @@ pub fn check(findings: &[Finding], base: &Base<'_>, out: &mut dyn io::Write) -> 
             Severity::Note => "notice",
         };
         let at = finding.position.map(|at| (at.line, at.column));
-        let file = finding.file.as_ref().map(|file| (base.path(file), at));
-        let hint = finding.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-        annotate(command, file, &format!("tagboat {}", finding.rule), &format!("{}{hint}", finding.message), out)?;
+        let file = base.of(finding).map(|file| (file, at));
+        annotate(command, file, &format!("tagboat {}", finding.rule), &line::told(finding), out)?;
     }
     let word = if findings.len() == 1 { "finding" } else { "findings" };
     writeln!(out, "tagboat check: {} {word}", findings.len())

@@ -96,7 +96,7 @@ pub fn findings(findings: &[Finding], base: &Base<'_>) -> String {
                 Severity::Warning => "warning",
                 Severity::Note => "note",
             };
-            let file = finding.file.as_ref().map(|file| code(&base.path(file))).unwrap_or_default();
+            let file = base.of(finding).or_else(|| finding.place()).map(|file| code(&file)).unwrap_or_default();
             let place = finding.position.map(|at| format!("{file}:{}", at.line)).unwrap_or(file);
             let hint = finding.hint.as_ref().map(|hint| format!(" ({})", plain(hint))).unwrap_or_default();
             vec![severity.to_owned(), place, format!("{}{hint}", plain(&finding.message))]

@@ -199,7 +199,7 @@ pub fn check(findings: &[Finding], out: &mut dyn io::Write) -> io::Result<()> {
         sink.raw(",\"rule\":").string(finding.rule);
         sink.raw(",\"message\":").string(&finding.message);
         sink.raw(",\"hint\":").optional(finding.hint.as_deref());
-        sink.raw(",\"file\":").optional(finding.file.as_deref());
+        sink.raw(",\"file\":").optional(finding.place().as_deref());
         sink.raw(",\"line\":").optional_number(finding.position.map(|at| at.line));
         sink.raw(",\"column\":").optional_number(finding.position.map(|at| at.column)).raw("}");
     })?;

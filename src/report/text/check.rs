@@ -21,7 +21,7 @@ pub fn check(findings: &[Finding], view: &View, out: &mut dyn io::Write) -> io::
             Severity::Warning => ("warning", Tone::Wait),
             Severity::Note => ("note", Tone::Place),
         };
-        let place = match (&finding.file, finding.position) {
+        let place = match (finding.place(), finding.position) {
             (Some(file), Some(at)) => format!("{file}:{}:{}:", at.line, at.column),
             (Some(file), None) => format!("{file}:"),
             (None, _) => String::new(),

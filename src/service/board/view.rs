@@ -23,6 +23,8 @@ use crate::service::timetable::Outlook;
 #[serde(rename_all = "camelCase")]
 pub(super) struct Cell {
     pub(super) version: String,
+    /// In which files.
+    pub(super) files: Vec<String>,
     pub(super) since: Option<Timestamp>,
     pub(super) commit: Option<String>,
     pub(super) next: Option<Next>,
@@ -297,6 +299,7 @@ fn cell(running: &Running) -> Cell {
     });
     Cell {
         version: running.value.to_string(),
+        files: running.files.iter().map(ToString::to_string).collect(),
         since: running.brought.as_ref().map(|(_, time)| *time),
         commit: running.brought.as_ref().map(|(commit, _)| commit.short().to_owned()),
         next,

@@ -196,6 +196,38 @@ fn pages_show_what_passes_found_and_escape_it() {
     }
 }
 
+#[test]
+fn a_cell_says_where_each_version_is_where_places_differ() {
+    let scene = Scene::new();
+    let (third, fourth) = (scene.world.deployment("acme/web:1.4.0"), scene.world.deployment("acme/web:1.4.5"));
+    let people = Repository { folder: scene.world.scratch.path("people") };
+    scene.remote.git(&[
+        "clone",
+        "--quiet",
+        &scene.remote.folder.display().to_string(),
+        &people.folder.display().to_string(),
+    ]);
+    let files = [("staging/b/web.yaml", &*third), ("staging/c/web.yaml", &*fourth)];
+    people.commit_files(&files, "More places", 3);
+    people.git(&["push", "--quiet", "origin", "main"]);
+    let service = scene.serve("");
+    let told = &get(&service, "/status")[0];
+    let web = told["images"].as_array().unwrap().iter().find(|row| row["image"] == scene.image()).unwrap();
+    let runs = web["cells"][1]["runs"].as_array().unwrap();
+    let told: Vec<_> = runs.iter().map(|run| (run["version"].as_str().unwrap(), run["files"].clone())).collect();
+    let first = json!(["staging/b/web.yaml", "staging/web.yaml"]);
+    assert_eq!(told, [("1.4.0", first), ("1.4.5", json!(["staging/c/web.yaml"]))], "{web}");
+    let (_, page) = service.get("/");
+    let words = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    for (version, place) in
+        [("1.4.0", "in staging&#x2f;b&#x2f;web.yaml and 1 more<"), ("1.4.5", "in staging&#x2f;c&#x2f;web.yaml<")]
+    {
+        let cell = words.split("class=\"cell\"").find(|cell| cell.contains(&format!(">{version}<"))).unwrap();
+        assert!(cell.contains(place), "{cell}");
+    }
+    assert!(!page.contains("in dev&#x2f;web.yaml"), "where one version runs, the place adds nothing: {page}");
+}
+
 fn group(service: &Service) -> String {
     get(service, "/promotions")[0]["group"].as_str().unwrap().to_owned()
 }

@@ -229,6 +229,28 @@ fn a_checkout_is_planned_on_what_it_has_and_says_what_it_has_not() {
 }
 
 #[test]
+fn what_is_told_of_a_branch_is_laid_to_no_file_of_the_checkout() {
+    let scene = Scene::new(COMMIT, COMMIT, &["1.4.0", "1.5.0"]);
+    let api = scene.world.deployment("acme/api:1.4.0");
+    scene.people.git(&["checkout", "--quiet", "env/staging"]);
+    scene.people.commit_files(&[("apps/api.yaml", &api), ("apps/broken.yaml", &format!("a: [\n{api}"))], "By hand", 3);
+    scene.people.git(&["push", "--quiet", "origin", "env/staging"]);
+    scene.people.git(&["checkout", "--quiet", "main"]);
+    let folder = scene.people.folder.display().to_string();
+    let shown = |command: &str, output: &str, code| {
+        scene.world.tagboat(&[command, &folder, "--output", output]).ended(code).out
+    };
+    let told = shown("check", "text", 0);
+    assert!(words(&told).contains("env/staging:apps/api.yaml:"), "{told}");
+    let annotated = shown("check", "github", 0);
+    let alone = "::notice title=tagboat only-in-one::env/staging:apps/api.yaml:";
+    assert!(annotated.lines().any(|line| line.starts_with(alone)), "{annotated}");
+    let planned = shown("plan", "github", 3);
+    let broken = "::error title=tagboat::env/staging:apps/broken.yaml:";
+    assert!(planned.lines().any(|line| line.starts_with(broken)), "{planned}");
+}
+
+#[test]
 fn a_rollback_is_on_the_branch_and_its_hold_on_the_base() {
     let scene = Scene::new(COMMIT, COMMIT, &["1.4.0", "1.5.0"]);
     scene.run(0);

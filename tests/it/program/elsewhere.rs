@@ -301,6 +301,21 @@ fn what_only_one_of_two_environments_has_is_told_with_its_place_in_either_reposi
         true,
     );
     assert!(notes(&listed).contains(&alone), "{:?}", notes(&listed));
+    // Whoever annotates files of this checkout is told of no other as if it were here.
+    let shown =
+        |output: &str| scene.world.tagboat(&["check", &folder, "--output", output, listed[0], listed[1]]).ended(0);
+    let annotated = shown("github").out;
+    let notices: Vec<&str> = annotated.lines().filter(|line| line.contains("only-in-one")).collect();
+    let at_no_file = format!("::notice title=tagboat only-in-one::{url}:staging/other/web.yaml:");
+    assert!(notices.len() == 3 && notices.iter().any(|line| line.starts_with(&at_no_file)), "{annotated}");
+    assert!(notices.iter().any(|line| line.starts_with("::notice file=apps/tool.yaml,line=")), "{annotated}");
+    let log = shown("sarif").json();
+    for result in log["runs"][0]["results"].as_array().unwrap() {
+        let file = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].as_str().unwrap();
+        assert!(people.join(file).is_file(), "{result}");
+    }
+    let of_other = format!("{url}:staging/other/web.yaml:");
+    assert!(log.to_string().contains(&of_other), "{log}");
     // Without the operator's word nobody looks there.
     assert_eq!(notes(&[]), []);
 }

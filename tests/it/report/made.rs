@@ -299,6 +299,7 @@ pub(super) fn findings() -> Vec<Finding> {
             message: "the marker names the policy `semverr`, which does not exist".to_owned(),
             hint: Some("did you mean `semver`?".to_owned()),
             file: Some("envs/dev/web.yaml".to_owned()),
+            away: None,
             position: Some(at(12, 34)),
         },
         Finding {
@@ -307,6 +308,7 @@ pub(super) fn findings() -> Vec<Finding> {
             message: "the rule matches no image".to_owned(),
             hint: None,
             file: None,
+            away: None,
             position: None,
         },
     ]

@@ -9,7 +9,7 @@ use fastrand::Rng;
 use tagboat::model::commit::CommitId;
 use tagboat::model::pull_request::CheckState;
 
-use super::rules::{Verdict, violated};
+use super::rules::{Verdict, closed, violated};
 use super::world::git::{NewCommit, person};
 use super::world::{Brought, By, Way, World};
 
@@ -95,7 +95,8 @@ pub(super) fn lacking(world: &World, commit: &CommitId) -> Vec<String> {
 /// Whether every pull request of a pass has a status of each gate that the base requires: else no person can merge it, ever.
 pub(super) fn is_judged(world: &World) -> Verdict {
     for (index, pull) in world.pulls.iter().enumerate().filter(|(_, pull)| pull.is_open()) {
-        let is_own = world.git.beyond(&pull.commit, &world.git.main).iter().all(|commit| commit.by.is_pass());
+        let beyond = world.git.beyond(&pull.commit, &world.git.main);
+        let is_own = beyond.iter().all(|commit| commit.by.is_pass());
         let own = world.checks.get(&pull.commit);
         let is_there = |name: &String| own.is_some_and(|own| own.contains_key(name));
         if is_own
@@ -103,6 +104,19 @@ pub(super) fn is_judged(world: &World) -> Verdict {
             && let Some(missing) = world.setting.around.required.iter().find(|name| !is_there(name))
         {
             return violated("a person can merge", format!("nobody says `{missing}` on #{}", index + 1));
+        }
+        // Going back waits for no gate.
+        let waits =
+            is_own && pull.labels.is_empty() && beyond.iter().all(|commit| Way::of(&commit.message) == Way::Forward);
+        for environment in world.brings(&pull.commit).iter().map(|step| step.environment).filter(|_| waits) {
+            let environment = &world.setting.environments[environment];
+            for gate in closed(environment, world.now) {
+                let said = own.and_then(|own| own.get(&format!("tagboat/{gate}")));
+                if said.is_some_and(|said| said.state == CheckState::Passed) {
+                    let what = format!("#{} still says that `{gate}` of {} has passed", index + 1, environment.name);
+                    return violated("what gates said is taken back", what);
+                }
+            }
         }
     }
     Ok(())

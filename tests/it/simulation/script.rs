@@ -93,6 +93,7 @@ impl Script {
         let mut script = Self { seed, setting, events };
         script.draw_upstream();
         script.draw_around();
+        script.draw_proposed_holds();
         script
     }
 
@@ -127,6 +128,32 @@ impl Script {
         for _ in 0..rng.usize(1..8) {
             let at = rng.usize(..=self.events.len());
             self.events.insert(at, Event::Act(Act::Around(around::Deed::draw(&mut rng))));
+        }
+    }
+}
+
+impl Script {
+    /// Lets people hold what has just been built while the base takes no push, in one of six worlds: so it is only proposed to
+    /// be held when the next pass comes.
+    fn draw_proposed_holds(&mut self) {
+        let mut rng = Rng::with_seed(self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x686f_6c64_735f_5f31);
+        if rng.u8(..6) > 0 {
+            return;
+        }
+        for _ in 0..rng.usize(2..6) {
+            let (environment, image) = (rng.usize(..8), rng.usize(..8));
+            let build = Act::Build { image, kind: rng.u8(..13), together: rng.bool() };
+            let order =
+                Event::Order { order: Order::Hold, environment, image, nth: rng.usize(..64), spec: PassSpec::clean() };
+            let own = [
+                Event::Act(build),
+                Event::Act(Act::Protect(true)),
+                order,
+                Event::Act(Act::Protect(false)),
+                Event::Pass(PassSpec::draw(&mut rng, false)),
+            ];
+            let at = rng.usize(..=self.events.len());
+            drop(self.events.splice(at..at, own));
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use fastrand::Rng;
 use jiff::Timestamp;
 use tagboat::model::commit::CommitId;
+use tagboat::model::environment::BranchName;
 use tagboat::model::gate::GateName;
 use tagboat::model::pull_request::{Check, Readiness};
 
@@ -72,6 +73,8 @@ pub(super) struct Round {
     pub(super) has_history: bool,
     /// The pull requests as they were listed.
     pub(super) listed: Option<Vec<Pull>>,
+    /// The branches of proposed holds, as they were listed first.
+    pub(super) proposed: Option<Vec<(BranchName, CommitId)>>,
     /// Whether all head branches could be read.
     pub(super) has_heads: bool,
     /// The checks that were told, by commit.

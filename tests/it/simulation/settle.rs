@@ -179,7 +179,9 @@ fn cleaned(world: &World) -> World {
                 let is_same = pull.commit == **tip || (pull.head == **name && is_no_news(&brings, &pull.brought));
                 pull.closed_by == Some(By::Person) && is_same
             });
-            is_own && !is_refused && world.open_of(name).is_none_or(|index| is_untouched(world, index))
+            // What is proposed to be held a person has ordered, whoever made it anew.
+            let is_ordered = name.as_str().ends_with("@holds");
+            is_own && !is_ordered && !is_refused && world.open_of(name).is_none_or(|index| is_untouched(world, index))
         })
         .map(|(name, _)| name.clone())
         .collect();

@@ -120,6 +120,8 @@ type Tree = BTreeMap<RepoPath, Arc<Vec<u8>>>;
 #[derive(Default)]
 pub(crate) struct MemoryRemote {
     state: Mutex<State>,
+    /// How often a file was read.
+    pub(crate) reads: AtomicUsize,
 }
 
 /// A commit: its files, its parent, and what history tells of it.
@@ -207,7 +209,7 @@ impl MemoryRemote {
         let time = "2026-11-01T00:00:00Z".parse().unwrap();
         let made = Made { tree, parent: None, message: "first".to_owned(), author: person(), time };
         state.tip = Some(state.add(made));
-        Self { state: Mutex::new(state) }
+        Self { state: Mutex::new(state), reads: AtomicUsize::new(0) }
     }
 
     /// Lets somebody else push a file right before the next push of ours; once for each call.
@@ -274,6 +276,7 @@ impl Remote for MemoryRemote {
     }
 
     fn read(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, GitError> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
         let content = Arc::clone(&self.state.lock().unwrap().blobs[blob]);
         let size = content.len() as u64;
         if size > limit { Err(GitError::TooLarge { what: "blob".into(), size, limit }) } else { Ok(content.to_vec()) }

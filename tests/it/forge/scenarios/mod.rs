@@ -190,6 +190,29 @@ impl Stage {
         self.store.repository.land(branch, &[(file, text)], "By hand", 2);
     }
 
+    /// Changes the configuration, by a person's commit.
+    fn reword(&self, change: impl FnOnce(&str) -> String) {
+        let config = String::from_utf8(self.store.repository.show("main", ".tagboat.yaml")).unwrap();
+        self.push("main", ".tagboat.yaml", &change(&config));
+    }
+
+    /// Returns the whole commit of a branch, as Git keeps it.
+    fn commit(&self, branch: &str) -> String {
+        self.store.repository.git(&["cat-file", "commit", branch])
+    }
+
+    /// Makes the head's commit anew with other headers; one that becomes empty is left out.
+    fn amend(&self, change: impl Fn(&str) -> String) {
+        let made = self.commit(HEAD);
+        let (headers, message) = made.split_once("\n\n").unwrap();
+        let headers: Vec<_> = headers.lines().map(change).filter(|line| !line.is_empty()).collect();
+        let file = self.scratch.path("commit");
+        std::fs::write(&file, format!("{}\n\n{message}\n", headers.join("\n"))).unwrap();
+        let git = |arguments: &[&str]| self.store.repository.git(arguments);
+        let commit = git(&["hash-object", "-t", "commit", "-w", &file.display().to_string()]);
+        git(&["update-ref", &format!("refs/heads/{HEAD}"), &commit]);
+    }
+
     pub(crate) fn runs(&self) -> String {
         let text = String::from_utf8(self.store.repository.show("main", "prod/web.yaml")).unwrap();
         text.trim_end().rsplit(':').next().unwrap().to_owned()
@@ -270,7 +293,10 @@ macro_rules! scenarios {
                 a_comment_that_is_refused_holds_nothing_up
                 a_comment_whose_answer_is_lost_is_said_by_the_next_pass
                 a_status_that_is_refused_holds_nothing_up
-                makes_anew_a_head_whose_message_somebody_changed;
+                makes_anew_a_head_whose_message_somebody_changed
+                goes_on_with_its_own_commit_that_somebody_made_anew
+                goes_on_under_another_author
+                what_an_environment_left_that_was_renamed_names_what_takes_its_place;
             refusing:
                 stays_refused_when_the_base_is_edited_by_hand
                 stays_refused_when_its_image_joins_a_group_or_leaves_one
@@ -302,7 +328,8 @@ macro_rules! scenarios {
                 what_a_person_adds_to_a_commit_of_the_forge_is_theirs
                 the_base_takes_commits_that_the_forge_signs
                 nothing_is_pushed_unsigned_where_the_forge_cannot_sign
-                a_forge_commit_whose_answer_was_lost_is_found_again;
+                a_forge_commit_whose_answer_was_lost_is_found_again
+                a_head_without_a_signature_is_made_anew_before_it_is_merged;
             texts:
                 titles_bodies_and_messages_follow_the_templates
                 a_title_that_begins_as_a_draft_s_makes_no_draft

@@ -237,3 +237,52 @@ pub(in crate::forge) async fn makes_anew_a_head_whose_message_somebody_changed(k
     let told = git(&["cat-file", "commit", &stage.only().sha]);
     assert!(told.contains("update web") && stage.runs() == "1.4.0", "{told}");
 }
+
+/// The very commit under another name, as a forge makes it that brings a branch up to date by rebase.
+pub(in crate::forge) async fn goes_on_with_its_own_commit_that_somebody_made_anew(kind: Kind) {
+    let stage = Stage::new(kind, PLAIN);
+    stage.acts(8).await;
+    let made = stage.commit(HEAD);
+    stage.amend(|line| match line.strip_prefix("committer ") {
+        Some(_) => "committer The Forge <noreply@forge.example> 1763625600 +0000".to_owned(),
+        None => line.to_owned(),
+    });
+    assert_ne!(stage.commit(HEAD), made);
+    assert_eq!(stage.acts(9).await, Some(Action::Updated));
+    assert!(stage.commit(HEAD).contains("committer Tagboat"), "{}", stage.commit(HEAD));
+    stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
+    assert_eq!(stage.acts(10).await, Some(Action::Updated));
+    assert_eq!((stage.only().title.as_str(), stage.only().comments.len()), ("prod: update web to 1.6.0", 0));
+}
+
+/// Whoever gives the commits another author has pushed to none of them.
+pub(in crate::forge) async fn goes_on_under_another_author(kind: Kind) {
+    for style in ["{author: Ship Bot <ship@acme.example>}", "{committer: Ship Bot <ship@acme.example>}"] {
+        let stage = Stage::new(kind, PLAIN);
+        stage.acts(8).await;
+        let first = stage.only();
+        stage.reword(|config| format!("{config}commit: {style}\n"));
+        assert_eq!(stage.acts(9).await, Some(Action::Unchanged), "what stands is right, and no check is burnt");
+        assert_eq!(stage.only().sha, first.sha);
+        stage.list(&["1.4.0", "1.5.0", "1.6.0"]);
+        assert_eq!(stage.acts(10).await, Some(Action::Updated));
+        assert!(stage.commit(HEAD).contains("committer Ship Bot <ship@acme.example>"));
+        // Once more, and nothing of it is left to do.
+        stage.reword(|config| config.replace("ship@", "boat@"));
+        stage.push("main", "prod/web.yaml", &manifest("1.6.0"));
+        stage.acts(11).await;
+        assert_eq!(stage.states(), [Stands::Closed]);
+        assert!(stage.only().comments[0].contains("is there already"), "{:?}", stage.only().comments);
+    }
+}
+
+/// The environment has another name now: what stood under the former one is closed, and names what takes its place.
+pub(in crate::forge) async fn what_an_environment_left_that_was_renamed_names_what_takes_its_place(kind: Kind) {
+    let stage = Stage::new(kind, PLAIN);
+    stage.acts(8).await;
+    stage.reword(|config| config.replace("name: prod", "name: live"));
+    stage.acts(9).await;
+    assert_eq!(stage.states(), [Stands::Closed, Stands::Open]);
+    let comment = stage.pulls()[0].comments[0].clone();
+    assert!(comment.contains("takes the place of this one") && comment.contains("tagboat/live/"), "{comment}");
+}

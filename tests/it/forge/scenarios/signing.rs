@@ -8,11 +8,6 @@ use crate::support::forge::{Fault, Modes, Stands};
 const SIGNED: &str = "commit: {sign: forge}\n";
 
 impl Stage {
-    /// Returns the whole commit of a branch, as Git keeps it.
-    fn commit(&self, branch: &str) -> String {
-        self.store.repository.git(&["cat-file", "commit", branch])
-    }
-
     /// Returns the names of all branches.
     fn branches(&self) -> Vec<String> {
         let listed = self.store.repository.git(&["for-each-ref", "--format=%(refname:short)", "refs/heads"]);
@@ -82,4 +77,23 @@ pub(in crate::forge) async fn a_forge_commit_whose_answer_was_lost_is_found_agai
     assert_eq!(stage.acts(10).await, Some(Action::Unchanged));
     assert_eq!((stage.states(), stage.branches()), (vec![Stands::Open], vec!["main".to_owned(), HEAD.to_owned()]));
     assert!(stage.commit(HEAD).contains("gpgsig "));
+}
+
+/// Where commits are signed, none is merged that is not: one from before, and one whose signature somebody took off.
+pub(in crate::forge) async fn a_head_without_a_signature_is_made_anew_before_it_is_merged(kind: Kind) {
+    let stage = Stage::new(kind, AUTO);
+    stage.acts(8).await;
+    stage.check("build", kind.words[0]);
+    stage.reword(|config| format!("{config}{SIGNED}"));
+    assert_eq!(stage.acts(9).await, Some(Action::Updated));
+    assert!(stage.commit(HEAD).contains("gpgsig "));
+    stage.amend(|line| match line.starts_with("gpgsig ") || line.starts_with(' ') {
+        true => String::new(),
+        false => line.to_owned(),
+    });
+    assert!(!stage.commit(HEAD).contains("gpgsig "));
+    stage.check("build", kind.words[0]);
+    assert_eq!((stage.acts(10).await, stage.runs().as_str()), (Some(Action::Updated), "1.4.0"));
+    stage.check("build", kind.words[0]);
+    assert_eq!((stage.acts(11).await, stage.runs().as_str()), (Some(Action::Merged), "1.5.0"));
 }

@@ -122,6 +122,9 @@ impl Remote for Client {
 
     fn heads(&self, prefix: &str) -> Result<Vec<(BranchName, CommitId)>, GitError> {
         Ok(self.call("listing head branches", false, nothing, |world, id| {
+            let of_holds = world.git.heads.iter().filter(|(name, _)| name.as_str().ends_with("@holds"));
+            let of_holds = of_holds.map(|(name, tip)| (name.clone(), tip.clone())).collect();
+            world.sessions[id].round.proposed.get_or_insert(of_holds);
             world.sessions[id].round.has_heads = true;
             let heads = world.git.heads.iter().filter(|(name, _)| name.as_str().starts_with(prefix));
             heads.map(|(name, tip)| (name.clone(), tip.clone())).collect()

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
-use jiff::civil::Weekday;
+use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use tagboat::model::commit::CommitId;
 use tagboat::model::gate::GateName;
 use tagboat::model::pull_request::CheckState;
@@ -12,7 +12,7 @@ use tagboat::model::pull_request::CheckState;
 use super::{Verdict, violated};
 use crate::simulation::ledger::Step;
 use crate::simulation::session::Session;
-use crate::simulation::setting::{Value, ZONE};
+use crate::simulation::setting::{Env, Value, Window, ZONE};
 use crate::simulation::world::{Measure, World, short};
 
 /// Whether every gate of a step's environment was passed at the session's moment, by a way of coming there.
@@ -51,21 +51,23 @@ pub(super) fn judge(
             }
         }
     }
-    let zone = TimeZone::get(ZONE).expect("the zone is known");
-    let local = session.now.to_zoned(zone);
-    if let Some(window) = environment.window.filter(|_| counts(GateName::Windows)) {
-        let is_day = local.weekday().to_monday_zero_offset() <= Weekday::to_monday_zero_offset(window.last_day);
-        if !is_day || local.hour() < window.from || local.hour() >= window.to {
-            return violated("windows", format!("{what} at {local}"));
-        }
-    }
-    if let Some((from, to)) = environment.freeze.filter(|_| counts(GateName::Freezes))
-        && local.date() >= from
-        && local.date() <= to
-    {
-        return violated("freezes", format!("{what} at {local}"));
+    if let Some(gate) = closed(environment, session.now).into_iter().find(|gate| counts(*gate)) {
+        return violated(gate.as_str(), format!("{what} at {}", session.now));
     }
     asked(world, session, base, step, (way, &counts))
+}
+
+/// Returns the gates that let nothing into an environment at a moment, whatever it is.
+pub(in crate::simulation) fn closed(environment: &Env, now: Timestamp) -> Vec<GateName> {
+    let local = now.to_zoned(TimeZone::get(ZONE).expect("the zone is known"));
+    let is_outside = |window: Window| {
+        let is_day = local.weekday().to_monday_zero_offset() <= Weekday::to_monday_zero_offset(window.last_day);
+        !is_day || local.hour() < window.from || local.hour() >= window.to
+    };
+    let is_frozen = |(from, to): (Date, Date)| local.date() >= from && local.date() <= to;
+    let windows = environment.window.is_some_and(is_outside).then_some(GateName::Windows);
+    let freezes = environment.freeze.is_some_and(is_frozen).then_some(GateName::Freezes);
+    windows.into_iter().chain(freezes).collect()
 }
 
 /// Whether what is asked elsewhere was asked in this round, and said yes.

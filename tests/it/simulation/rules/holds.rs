@@ -5,6 +5,7 @@ use tagboat::model::commit::CommitId;
 use tagboat::model::environment::BranchName;
 
 use super::{Verdict, violated};
+use crate::simulation::session::Session;
 use crate::simulation::setting::IMAGES;
 use crate::simulation::world::World;
 use crate::simulation::world::git::differences;
@@ -23,7 +24,17 @@ pub(super) fn held(
 ) -> Option<String> {
     let path = tagboat::model::file::RepoPath::new(HOLDS).expect("the path is plain");
     let text = world.git.tree(commit).get(&path).map(|blob| world.git.text(blob))?;
-    let holds = holds(text);
+    held_among(world, holds(text), environments, image, tag, now)
+}
+
+fn held_among(
+    world: &World,
+    holds: Vec<Held>,
+    environments: &[usize],
+    image: usize,
+    tag: &str,
+    now: Timestamp,
+) -> Option<String> {
     let names: Vec<&str> = environments.iter().map(|own| world.setting.environments[*own].name).collect();
     let found = holds.into_iter().find(|hold| {
         hold.image == IMAGES[image]
@@ -32,6 +43,42 @@ pub(super) fn held(
             && hold.until.as_ref().is_none_or(|until| until.parse::<Timestamp>().is_ok_and(|until| now < until))
     });
     found.map(|hold| format!("{hold:?}"))
+}
+
+/// Finds what is proposed to be held, has not been on the base, and holds a version: where a pull request stands for it, or on
+/// plain Git the branch alone.
+pub(super) fn proposed(
+    world: &World,
+    session: &Session,
+    environments: &[usize],
+    image: usize,
+    tag: &str,
+) -> Option<String> {
+    let path = tagboat::model::file::RepoPath::new(HOLDS).expect("the path is plain");
+    let base = &world.ledger.landings[session.round.base?].commit;
+    let listed = session.round.listed.as_ref();
+    let counts = |name: &BranchName| match (world.setting.forge, listed) {
+        (None, _) => true,
+        (Some(_), Some(listed)) => listed.iter().any(|pull| pull.is_open() && pull.head == *name),
+        (Some(_), None) => false,
+    };
+    let found = session.round.proposed.iter().flatten().filter(|(name, _)| counts(name)).find_map(|(_, tip)| {
+        let fork = world.git.fork(tip, base);
+        let is_it = |hold: &Held, other: &Held| {
+            (&hold.image, &hold.tag, &hold.environment) == (&other.image, &other.tag, &other.environment)
+        };
+        let text = world.git.tree(tip).get(&path).map(|blob| world.git.text(blob))?;
+        let at = |commit: &CommitId| world.git.tree(commit).get(&path).map(|blob| holds(world.git.text(blob)));
+        let mut there = world.git.line(base).map(|(id, _)| id).scan(false, |is_over, id| {
+            let was_over = std::mem::replace(is_over, *id == fork);
+            (!was_over).then_some(id)
+        });
+        let had: Vec<Held> = there.by_ref().filter_map(at).flatten().collect();
+        let new: Vec<Held> =
+            holds(text).into_iter().filter(|hold| !had.iter().any(|other| is_it(hold, other))).collect();
+        held_among(world, new, environments, image, tag, session.now)
+    });
+    found.map(|found| format!("{found}, as is proposed"))
 }
 
 /// Whether a pass that moves or removes the branch of proposed holds keeps what it proposes, unless the base has had it since.

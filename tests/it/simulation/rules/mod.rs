@@ -20,6 +20,7 @@ use super::upstream;
 use super::world::git::Tree;
 use super::world::{Violation, Way, World, short};
 
+pub(super) use self::gates::closed;
 pub(super) use self::holds::{HOLDS, Held, holds};
 pub(super) use self::pulls::{close, is_no_news, merge, open, push_head, touch};
 
@@ -56,15 +57,32 @@ pub(super) fn push(world: &World, id: usize, new: &CommitId) -> Verdict {
 fn landed(world: &World, session: &Session, (before, after): (&Tree, &Tree), way: Way) -> Verdict {
     let moves = changed(world, session, (before, after), way)?;
     match way {
-        _ if !session.by.is_pass() => ordered(world, session, &moves, way),
+        _ if !session.by.is_pass() => ordered(world, session, &moves, (before, after), way),
         Way::Return => returns::judge(world, session, &moves, (before, after), Stage::Landed),
         Way::Forward | Way::Rollback => judge(world, session, &moves, Stage::Landed),
     }
 }
 
-/// Whether every gate that a person did not skip was passed where one orders a version.
-fn ordered(world: &World, session: &Session, moves: &BTreeSet<Step>, way: Way) -> Verdict {
+/// Whether every gate that a person did not skip was passed where one orders a version; and what goes back as ordered goes to
+/// what stood at that very place, and is held.
+fn ordered(
+    world: &World,
+    session: &Session,
+    moves: &BTreeSet<Step>,
+    (before, after): (&Tree, &Tree),
+    way: Way,
+) -> Verdict {
     let (base, _) = view(world, session)?;
+    if way == Way::Rollback {
+        for step in moves {
+            returns::stood_there(world, step, base)?;
+        }
+        // No hold can name a digest.
+        let left: BTreeSet<Step> = moves.iter().filter(|step| step.from.tag != step.to.tag).cloned().collect();
+        if let Some(environment) = left.first().map(|step| step.environment) {
+            returns::held_by(world, (environment, &left), (before, after))?;
+        }
+    }
     match &session.skips {
         Some(skips) if way == Way::Forward => moves
             .iter()
@@ -178,6 +196,9 @@ fn judge_step(world: &World, session: &Session, step: &Step, stage: Stage) -> Ve
     if let Some(hold) = holds::held(world, &seen.commit, &concerned, step.image, &step.to.tag, session.now) {
         return violated("holds hold", format!("{what}, which is held: {hold}"));
     }
+    if let Some(hold) = holds::proposed(world, session, &concerned, step.image, &step.to.tag) {
+        return violated("holds hold", format!("{what}, which is held: {hold}"));
+    }
     for environment in concerned {
         returns::goes_on(world, session, (environment, step), base)?;
     }
@@ -219,10 +240,17 @@ fn came_by(world: &World, session: &Session, step: &Step, way: &[usize]) -> Verd
             |value: &Value| value.tag == step.to.tag && (step.to.digest.is_none() || value.digest == step.to.digest);
         let mut values = seen.values(*before, step.image).peekable();
         let runs_there = values.peek().is_some() && values.all(same);
-        let ran_there = || world.ledger.landings[..=base].iter().any(|one| one.values(*before, step.image).any(same));
+        // What ran at another place than the one that it stands for is none of its own.
+        let is_several = seen.values(*before, step.image).collect::<BTreeSet<_>>().len() > 1;
+        let ran_there = |same: &dyn Fn(&Value) -> bool| {
+            world.ledger.landings[..=base].iter().any(|one| {
+                let mut values = one.values(*before, step.image);
+                if is_several { values.nth(step.place).is_some_and(same) } else { values.any(same) }
+            })
+        };
         // Where it runs several, each place follows the one that it stands for.
         let is_matched = || seen.stands_for(*before, step.image, step.place).is_some_and(same);
-        let was_there = runs_there || is_matched() || (counts_introduced && ran_there());
+        let was_there = runs_there || is_matched() || (counts_introduced && ran_there(&same));
         if !was_there {
             let before = setting.environments[*before].name;
             return violated("never past an environment", format!("{what}, which {before} does not run"));

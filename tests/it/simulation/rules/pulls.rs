@@ -6,7 +6,8 @@ use tagboat::model::commit::CommitId;
 use tagboat::model::environment::BranchName;
 use tagboat::model::pull_request::{CheckState, LABEL_HOLD, LABEL_RETRY, State};
 
-use super::{HOLDS, Stage, Verdict, changed, holds, judge, landed, returns, violated};
+use super::{HOLDS, Stage, Verdict, changed, holds, judge, landed, ordered, returns, violated};
+use crate::simulation::around::plain_name;
 use crate::simulation::ledger::Step;
 use crate::simulation::session::Session;
 use crate::simulation::world::forge::Pull;
@@ -34,7 +35,9 @@ pub(in crate::simulation) fn push_head(world: &World, id: usize, name: &BranchNa
             return violated("what was ordered stays", format!("{name} holds what a person ordered"));
         }
     }
-    if is_labelled(session, name) {
+    // Whoever orders a further hold means it.
+    let is_further_hold = is_of_holds && !session.by.is_pass();
+    if is_labelled(session, name) && !is_further_hold {
         return violated("a person's hold is heeded", format!("{name} is moved although its pull request is held"));
     }
     if is_of_holds && session.by.is_pass() {
@@ -49,7 +52,7 @@ pub(in crate::simulation) fn push_head(world: &World, id: usize, name: &BranchNa
     let (trees, way) = ((&**world.git.tree(&made.parents[0]), &*made.tree), Way::of(&made.message));
     let moves = changed(world, session, trees, way)?;
     if !session.by.is_pass() {
-        return Ok(());
+        return if way == Way::Rollback { ordered(world, session, &moves, trees, way) } else { Ok(()) };
     }
     // A head branch under an open pull request is what the pull request proposes.
     let open = round.listed.as_ref().and_then(|listed| Some((listed, open_in(listed, name)?)));
@@ -131,7 +134,9 @@ fn not_refused(world: &World, pulls: &[Pull], head: &BranchName, commit: &Commit
         (way(&pull.commit) == Way::Return) == goes_back
             && (!goes_back || brought.all(|step| from(step).is_none_or(|own| own.from == step.from)))
     };
-    let newest = pulls.iter().rposition(|pull| pull.head == *head && is_same_way(pull) && stood(pull));
+    // Whatever `branchPrefix` was then.
+    let is_named = |pull: &Pull| plain_name(pull.head.as_str()) == plain_name(head.as_str());
+    let newest = pulls.iter().rposition(|pull| is_named(pull) && is_same_way(pull) && stood(pull));
     let refused = newest.filter(|index| {
         let pull = &pulls[*index];
         pull.state == State::Closed
@@ -150,7 +155,9 @@ fn not_refused(world: &World, pulls: &[Pull], head: &BranchName, commit: &Commit
 /// A pull request that is changed.
 pub(in crate::simulation) fn touch(world: &World, id: usize, index: usize, verb: &str) -> Verdict {
     let session = &world.sessions[id];
-    if is_labelled(session, &world.pulls[index].head) {
+    let head = &world.pulls[index].head;
+    let is_further_hold = head.as_str().ends_with("@holds") && !session.by.is_pass();
+    if is_labelled(session, head) && !is_further_hold {
         return violated("a person's hold is heeded", format!("{verb} #{} although it is held", index + 1));
     }
     Ok(())

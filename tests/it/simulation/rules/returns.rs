@@ -12,7 +12,7 @@ use tagboat::model::pull_request::CheckState;
 use super::gates::ends;
 use super::holds::{HOLDS, Held, held, holds};
 use super::{Stage, Verdict, view, violated};
-use crate::simulation::ledger::{Step, is_lower};
+use crate::simulation::ledger::{Landing, Step, is_lower};
 use crate::simulation::session::Session;
 use crate::simulation::setting::{DEPLOYS, IMAGES, Publishes, Value};
 use crate::simulation::world::git::Tree;
@@ -191,11 +191,12 @@ pub(super) fn judge(
                 return violated("groups go together", format!("{what}, without {}", short(other)));
             }
         }
-        let stood = world.ledger.landings[..=base]
-            .iter()
-            .any(|one| one.values(environment, step.image).any(|own| own.tag == step.to.tag));
-        if !stood || step.to.tag == step.from.tag {
+        if step.to.tag == step.from.tag {
             return violated("it goes back to what stood there", what);
+        }
+        stood_there(world, step, base)?;
+        if !came_in_time(world, step, base, session.now) {
+            return violated("it goes back from what failed", format!("{what} at place {}", step.place));
         }
         if setting.pins != step.to.digest.is_some() && (setting.pins || step.from.digest.is_none()) {
             return violated("a tag moves with its digest", what);
@@ -213,6 +214,34 @@ pub(super) fn judge(
     held_by(world, (environment, moves), (before, after))
 }
 
+/// Whether a pass brought what goes back to that very place, so late that a failure still counts.
+fn came_in_time(world: &World, step: &Step, base: usize, now: Timestamp) -> bool {
+    let landings = &world.ledger.landings[..=base];
+    let at = |one: &Landing| one.values(step.environment, step.image).nth(step.place).cloned();
+    // A file that could not be read for a while says nothing.
+    let told = landings.iter().rev().filter_map(|one| Some((one, at(one)?)));
+    let came = told.take_while(|(_, value)| *value == step.from).last().map(|(one, _)| one);
+    let within = world.setting.environments[step.environment].on_failure.map(|own| own.within).unwrap_or_default();
+    came.is_some_and(|came| {
+        let is_own = came.brought.by != By::Person && came.brought.way == Way::Forward;
+        is_own && came.told + SignedDuration::from_mins(2 * within) > now
+    })
+}
+
+/// Whether what comes back stood at that very place before.
+pub(super) fn stood_there(world: &World, step: &Step, base: usize) -> Verdict {
+    let at = |one: &Landing| {
+        let own = one.values(step.environment, step.image).nth(step.place);
+        own.is_some_and(|own| own.tag == step.to.tag)
+    };
+    if world.ledger.landings[..=base].iter().any(at) {
+        return Ok(());
+    }
+    let name = world.setting.environments[step.environment].name;
+    let what = format!("{name} {}: {} back to {}", short(step.image), step.from, step.to);
+    violated("it goes back to what stood there", format!("{what} at place {}", step.place))
+}
+
 /// Whether a version has gone back by itself.
 fn went_back(world: &World, base: usize, (environment, image): (usize, usize), value: &Value) -> bool {
     let is_same = |other: &Value| {
@@ -223,7 +252,11 @@ fn went_back(world: &World, base: usize, (environment, image): (usize, usize), v
 }
 
 /// What goes back is held in the same commit, and nothing else is.
-fn held_by(world: &World, (environment, moves): (usize, &BTreeSet<Step>), (before, after): (&Tree, &Tree)) -> Verdict {
+pub(super) fn held_by(
+    world: &World,
+    (environment, moves): (usize, &BTreeSet<Step>),
+    (before, after): (&Tree, &Tree),
+) -> Verdict {
     let path = tagboat::model::file::RepoPath::new(HOLDS).expect("the path is plain");
     let read = |tree: &Tree| tree.get(&path).map(|blob| holds(world.git.text(blob))).unwrap_or_default();
     let (before, after) = (read(before), read(after));
@@ -236,7 +269,7 @@ fn held_by(world: &World, (environment, moves): (usize, &BTreeSet<Step>), (befor
                 && hold.environment.as_ref().is_none_or(|own| own == name)
         };
         if !after.iter().any(|hold| holds_it(&hold)) {
-            return violated("what failed is held", format!("{name}: {}:{} is not", short(step.image), step.from));
+            return violated("what goes back is held", format!("{name}: {}:{} is not", short(step.image), step.from));
         }
     }
     // One that was over gives way to the one that lasts.
@@ -255,7 +288,7 @@ fn held_by(world: &World, (environment, moves): (usize, &BTreeSet<Step>), (befor
             && moves.iter().any(|step| is_of(hold, step.image) && hold.tag != step.to.tag)
     };
     match after.iter().find(|hold| !before.contains(hold) && !is_meant(hold)) {
-        Some(other) => violated("what failed is held", format!("{other:?} is held, too")),
+        Some(other) => violated("what goes back is held", format!("{other:?} is held, too")),
         None => Ok(()),
     }
 }

@@ -1,0 +1,37 @@
+//! Whose head branches are, by the configuration of now and of when they were made.
+//!
+//! Entry point: [`look`]. Whoever gives commits another author has not pushed to what stands.
+
+use std::sync::Arc;
+
+use crate::git::{GitError, Remote};
+use crate::model::commit::{CommitId, CommitStyle};
+use crate::model::environment::BranchName;
+use crate::model::pull_request::HeadBranch;
+use crate::observe::tree::CommitFiles;
+use crate::pass::run;
+use crate::publish::pull_requests::Desired;
+use crate::publish::pull_requests::heads::{self, Own};
+
+/// Looks at head branches of Tagboat's that the remote has listed with their tips.
+///
+/// # Errors
+///
+/// [`GitError`] when they cannot be read: then nothing is decided about any of them.
+pub(super) fn look(
+    remote: &Arc<dyn Remote>,
+    base: (&BranchName, &CommitId),
+    listed: Vec<(BranchName, CommitId)>,
+    now: &CommitStyle,
+    desired: &[Desired],
+) -> Result<Vec<HeadBranch>, GitError> {
+    let before = |parent: &CommitId| style(remote, base.0, parent);
+    heads::look(&**remote, base, listed, &Own { now, before: &before }, desired)
+}
+
+/// Returns how commits on top of one were made, where its files configure that.
+fn style(remote: &Arc<dyn Remote>, branch: &BranchName, parent: &CommitId) -> Option<CommitStyle> {
+    let files = CommitFiles::new(Arc::clone(remote), parent);
+    let files = files.inspect_err(|error| tracing::debug!(%parent, %error, "its files cannot be listed")).ok()?;
+    run::read_config(&files, branch).ok().map(|was| was.commit)
+}
