@@ -167,6 +167,7 @@ pub(crate) fn pass(remote: &Arc<dyn Remote>, tags: &MemoryTags) -> usize {
         mode: Mode::DryRun,
         progress: &|_| {},
         read_config: &|_| {},
+        turn: tagboat::pass::Turn::default(),
     }));
     outcome.unwrap().changes.len()
 }

@@ -9,7 +9,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::model::image::Written;
 use crate::pass::run::{self, Mode};
 use crate::pass::setup::{self, Opened, Target};
-use crate::pass::{PassError, permissions};
+use crate::pass::{PassError, Turn, permissions};
 use crate::report::exit::{self, OnChanges};
 use crate::report::text::Occasion;
 
@@ -49,6 +49,7 @@ pub(super) fn run(session: &Session, arguments: &Run) -> Outcome {
         mode: if arguments.dry_run { Mode::DryRun } else { Mode::Act },
         progress: &|progress| bar.tell(progress),
         read_config: &|config| warned.call_once(|| session.warn_of_inactive(config)),
+        turn: Turn::default(),
     }));
     let outcome = outcome.map_err(|error| unpushed(error, arguments))?;
     drop(bar);

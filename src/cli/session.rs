@@ -22,7 +22,7 @@ use crate::pass::hold::Awaited;
 use crate::pass::propose::{Asked, Publishing};
 use crate::pass::run::CONFIG_FILE;
 use crate::pass::setup::Target;
-use crate::pass::{Detail, Editing, Inputs, Planned, elsewhere, setup, view};
+use crate::pass::{Detail, Editing, Inputs, Planned, Turn, elsewhere, setup, view};
 use crate::report::text::{self, Occasion};
 use crate::report::{Verbosity, View, json};
 
@@ -160,6 +160,7 @@ impl Session {
             awaited: Awaited::default(),
             heard: Heard::default(),
             progress: &|progress| bar.tell(progress),
+            turn: &Turn::default(),
         };
         let planned = runtime.block_on(crate::pass::plan(&inputs))?;
         Ok((planned, config))

@@ -10,7 +10,7 @@ use crate::model::observation::Heard;
 use crate::pass::elsewhere::Others;
 use crate::pass::hold::Awaited;
 use crate::pass::setup::Recording;
-use crate::pass::{Detail, Editing, Inputs, plan, report, setup, view};
+use crate::pass::{Detail, Editing, Inputs, Turn, plan, report, setup, view};
 use crate::report::{exit, trouble};
 
 /// Plans with a source that records, and writes the record.
@@ -42,6 +42,7 @@ pub(super) fn run(session: &Session, arguments: &Snapshot) -> Outcome {
         awaited: Awaited::default(),
         heard: Heard::default(),
         progress: &|progress| bar.tell(progress),
+        turn: &Turn::default(),
     };
     let planned = session.runtime()?.block_on(plan(&inputs))?;
     drop(bar);

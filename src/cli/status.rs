@@ -14,7 +14,7 @@ use crate::pass::order::standing::standing;
 use crate::pass::propose::Publishing;
 use crate::pass::record::Ledger;
 use crate::pass::setup::Target;
-use crate::pass::{Detail, Editing, Inputs, PassError, elsewhere, setup, status};
+use crate::pass::{Detail, Editing, Inputs, PassError, Turn, elsewhere, setup, status};
 use crate::report::{exit, json, text};
 
 /// Plans, reads history, and prints how things stand.
@@ -60,6 +60,7 @@ pub(super) fn run(session: &Session, arguments: &Status) -> Outcome {
         awaited,
         heard: Heard::default(),
         progress: &|progress| bar.tell(progress),
+        turn: &Turn::default(),
     };
     let planned = runtime.block_on(crate::pass::plan(&inputs))?;
     let ledger = viewed.past.as_deref().map(|past| Ledger {

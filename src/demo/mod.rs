@@ -26,7 +26,7 @@ use crate::model::outcome::Outcome;
 use crate::model::pull_request::CheckState;
 use crate::pass::propose::Publishing;
 use crate::pass::run::{Mode, Run, run};
-use crate::pass::{Detail, PassError, elsewhere, setup};
+use crate::pass::{Detail, PassError, Turn, elsewhere, setup};
 use crate::report::text::{self, Occasion};
 use crate::report::{View, trouble};
 
@@ -175,6 +175,7 @@ impl Stage<'_> {
             mode: Mode::Act,
             progress: &|_| {},
             read_config: &|_| {},
+            turn: Turn::default(),
         })
         .await?;
         text::outcome(&outcome, Occasion::Run, &self.view, out)?;

@@ -13,6 +13,7 @@ mod once;
 mod releases;
 pub mod remembered;
 mod rest;
+pub mod turns;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +26,7 @@ use tokio::time::Instant;
 use crate::clock::PassEnd;
 use crate::forge::account::Account;
 use crate::forge::remembered::Remembered;
+use crate::forge::turns::Turn;
 use crate::http::client::HttpClient;
 use crate::model::commit::{CommitId, MadeCommit, NewCommit};
 use crate::model::deployment::Deployment;
@@ -48,18 +50,36 @@ pub struct Desk {
     pub remembered: Arc<Remembered>,
     /// When the pass is over for which they ask.
     pub ends: PassEnd,
+    /// What need not be asked in it.
+    pub turn: Turn,
 }
 
 impl Desk {
     /// Makes one that nobody else has.
     pub fn of(http: HttpClient) -> Self {
-        Self { http: Arc::new(http), account: Arc::default(), remembered: Arc::default(), ends: PassEnd::default() }
+        Self {
+            http: Arc::new(http),
+            account: Arc::default(),
+            remembered: Arc::default(),
+            ends: PassEnd::default(),
+            turn: Turn::default(),
+        }
     }
 
     /// Returns the same for one pass.
     #[must_use]
-    fn until(&self, ends: PassEnd) -> Self {
-        Self { ends, ..self.clone() }
+    fn until(&self, ends: PassEnd, turn: Turn) -> Self {
+        Self { ends, turn, ..self.clone() }
+    }
+
+    /// Says that something is about to be changed.
+    ///
+    /// # Errors
+    ///
+    /// [`ForgeError::Later`] where that would rest on what was not asked: the pass begins again.
+    fn may_act(&self) -> Result<(), ForgeError> {
+        let reason = || "what it rests on was told to an earlier pass, and is asked first".to_owned();
+        if self.turn.may_act() { Ok(()) } else { Err(ForgeError::Later { after: None, reason: reason() }) }
     }
 
     /// Returns until when a question may be asked that may take so long by itself.

@@ -102,12 +102,7 @@ impl Remembered {
     /// find what they asked for before thrown away.
     pub(super) fn keep(&self, owner: u64, url: &Url, headers: &HeaderMap, body: Bytes) {
         let Some(etag) = headers.get(ETAG).filter(|_| body.len() <= LONGEST) else { return };
-        let told = OF_PAGES.into_iter().filter_map(|name| Some((headers.get(&name)?, name)));
-        let headers = told.fold(HeaderMap::new(), |mut all, (value, name)| {
-            all.insert(name, value.clone());
-            all
-        });
-        let kept = Kept { etag: etag.clone(), headers, body };
+        let kept = Kept { etag: etag.clone(), headers: of_pages(headers), body };
         let mut store = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let cost = cost(url, &kept);
         if let Some(before) = store.answers.remove(&(owner, url.clone())) {
@@ -123,6 +118,15 @@ impl Remembered {
         store.bytes += cost;
         store.answers.insert((owner, url.clone()), kept);
     }
+}
+
+/// Returns what headers say of further pages.
+pub(super) fn of_pages(headers: &HeaderMap) -> HeaderMap {
+    let told = OF_PAGES.into_iter().filter_map(|name| Some((headers.get(&name)?, name)));
+    told.fold(HeaderMap::new(), |mut all, (value, name)| {
+        all.insert(name, value.clone());
+        all
+    })
 }
 
 fn hash(pull_requests: &[PullRequest]) -> [u8; 32] {

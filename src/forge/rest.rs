@@ -14,6 +14,8 @@ use serde_json::Value;
 use url::Url;
 
 use crate::clock::{Clock, PassEnd};
+use crate::forge::remembered::of_pages;
+use crate::forge::turns::{Question, Told, Turn};
 use crate::forge::{Desk, ForgeError};
 use crate::http::client::{Call, HttpClient, PlainHttp, Timeouts};
 use crate::http::echo::without_echo;
@@ -159,8 +161,8 @@ impl Rest {
     }
 
     /// Returns the same for one pass.
-    pub(super) fn until(&self, ends: PassEnd) -> Self {
-        Self { desk: self.desk.until(ends), ..self.clone() }
+    pub(super) fn until(&self, ends: PassEnd, turn: Turn) -> Self {
+        Self { desk: self.desk.until(ends, turn), ..self.clone() }
     }
 
     /// Returns the client, for questions that no token goes along with.
@@ -199,16 +201,24 @@ impl Rest {
         url
     }
 
-    /// Asks without changing anything; tried again when the forge is in trouble.
+    /// Asks without changing anything, unless it need not be asked in this pass; tried again when the forge is in trouble.
     pub(super) async fn read(&self, url: Url) -> Result<Reply, ForgeError> {
+        let question = Question::of(self.owner, &url);
+        if let Some(Told { status, headers, body }) = self.desk.turn.recall(&question) {
+            return Ok(Reply { status, headers, body });
+        }
         self.check_quiet()?;
         let retry = RetryPolicy { after_silence: 2, after_trouble: 2, first_wait: Duration::from_millis(250) };
         let call = self.call(Method::GET, url, None, retry)?;
-        match self.exchange(&call).await {
+        let reply = match self.exchange(&call).await {
             // The body may break off, too.
-            Err(HttpError::Broken { .. }) => self.exchange(&call).await.map_err(|error| self.of_http(error)),
-            other => other.map_err(|error| self.of_http(error)),
-        }
+            Err(HttpError::Broken { .. }) => self.exchange(&call).await,
+            other => other,
+        };
+        let reply = reply.map_err(|error| self.of_http(error))?;
+        let (status, headers, body) = (reply.status, of_pages(&reply.headers), reply.body.clone());
+        self.desk.turn.keep(question, Told { status, headers, body });
+        Ok(reply)
     }
 
     /// Asks for a listing, and gives the remembered one where the forge says that it is the same still.
@@ -220,16 +230,17 @@ impl Rest {
         if let Some(known) = &known {
             call.headers.insert(IF_NONE_MATCH, known.etag.clone());
         }
-        let reply = self.exchange(&call).await.map_err(|error| self.of_http(error))?;
+        let mut reply = self.exchange(&call).await.map_err(|error| self.of_http(error))?;
         match known {
             Some(known) if reply.status == StatusCode::NOT_MODIFIED => {
-                return Ok(Reply { status: StatusCode::OK, headers: known.headers, body: known.body });
+                reply = Reply { status: StatusCode::OK, headers: known.headers, body: known.body };
             }
             _ if reply.status == StatusCode::OK => {
                 self.desk.remembered.keep(self.owner, &url, &reply.headers, reply.body.clone());
             }
             _ => {}
         }
+        self.desk.turn.sees(&[url.as_str().as_bytes(), &reply.body]);
         Ok(reply)
     }
 
@@ -247,14 +258,16 @@ impl Rest {
         Ok(further)
     }
 
-    /// Forgets what lists went on with.
+    /// Forgets what lists went on with, and what was told to earlier passes.
     pub(super) fn forget_further(&self) {
+        self.desk.turn.doubt();
         self.desk.remembered.forget_further(self.owner);
     }
 
     /// Changes something. Sent once; only a 429, by which nothing was done, is heeded and sent again.
     pub(super) async fn write(&self, method: Method, url: Url, body: Option<&Value>) -> Result<Reply, ForgeError> {
         let retry = RetryPolicy { after_silence: 0, after_trouble: 0, first_wait: Duration::ZERO };
+        self.desk.may_act()?;
         self.check_quiet()?;
         let call = self.call(method, url, body, retry)?;
         let mut sent = 0;

@@ -17,6 +17,7 @@ use crate::forge::gitea::Gitea;
 use crate::forge::github::GitHub;
 use crate::forge::gitlab::GitLab;
 use crate::forge::remembered::Remembered;
+use crate::forge::turns::{Impulse, Turn, Turns};
 use crate::http::client::HttpClient;
 use crate::http::connection::{Connection, Connections};
 use crate::model::exchange::{System, Witness};
@@ -84,6 +85,7 @@ struct Way {
 pub(super) struct Clients {
     shared: Arc<Shared>,
     ends: PassEnd,
+    turn: Turn,
 }
 
 #[derive(Default)]
@@ -92,6 +94,7 @@ struct Shared {
     ways: Mutex<Vec<Way>>,
     accounts: Mutex<HashMap<(Url, Print), Arc<Account>>>,
     remembered: Arc<Remembered>,
+    turns: Arc<Turns>,
     github: Made<GitHub>,
     gitlab: Made<GitLab>,
     gitea: Made<Gitea>,
@@ -100,12 +103,27 @@ struct Shared {
 impl Clients {
     /// Makes a place for clients that tell somebody of what they ask.
     pub(super) fn told_to(witness: Witness) -> Self {
-        Self { shared: Arc::new(Shared { witness, ..Shared::default() }), ends: PassEnd::default() }
+        Self { shared: Arc::new(Shared { witness, ..Shared::default() }), ..Self::default() }
     }
 
-    /// Returns the same for a pass that ends so.
+    /// Returns the same for a pass that ends so, and asks for everything.
     pub(super) fn until(&self, ends: PassEnd) -> Self {
-        Self { shared: Arc::clone(&self.shared), ends }
+        Self { shared: Arc::clone(&self.shared), ends, turn: Turn::default() }
+    }
+
+    /// Returns the same for a pass of a repository that begins now, and asks in turns.
+    pub(super) fn in_turns(self, repository: &str, impulse: Impulse) -> Self {
+        Self { turn: self.shared.turns.begin(repository, impulse), ..self }
+    }
+
+    /// Returns what need not be asked in the pass.
+    pub(super) fn turn(&self) -> &Turn {
+        &self.turn
+    }
+
+    /// Takes note that somebody else has seen something happen to a repository.
+    pub(super) fn doubt(&self, repository: &str) {
+        self.shared.turns.doubt(repository);
     }
 
     /// Returns when the pass is over.
@@ -140,7 +158,8 @@ impl Clients {
         // Whoever has no client any more has changed its token.
         accounts.retain(|_, account| Arc::strong_count(account) > 1);
         let account = Arc::clone(accounts.entry((base.clone(), user.clone())).or_default());
-        Desk { http, account, remembered: Arc::clone(&self.shared.remembered), ends: PassEnd::default() }
+        let (remembered, ends, turn) = (Arc::clone(&self.shared.remembered), PassEnd::default(), Turn::default());
+        Desk { http, account, remembered, ends, turn }
     }
 
     /// Returns the client by which the API below a base is reached, and other hosts as the environment says.

@@ -167,7 +167,7 @@ fn client(
         .clients
         .github()
         .client((&place.base, &place.path), print, made)
-        .map(|forge| Some(forge.for_pass(address.clients.ends())))
+        .map(|forge| Some(forge.for_pass(address.clients.ends(), address.clients.turn().clone())))
 }
 
 /// Whether the token is the one that GitHub Actions gives to its jobs, by which nothing starts any workflow.
@@ -211,7 +211,7 @@ pub(super) fn gitlab(address: Address<'_>) -> Result<Publishing, SetupError> {
         Ok(GitLab::new(place.base.clone(), &place.path, token.as_ref(), Arc::new(SystemClock)).at(desk))
     };
     let forge = address.clients.gitlab().client((&place.base, &place.path), &print, made)?;
-    Ok(Publishing::Forge(Arc::new(forge.for_pass(address.clients.ends()))))
+    Ok(Publishing::Forge(Arc::new(forge.for_pass(address.clients.ends(), address.clients.turn().clone()))))
 }
 
 /// Returns the pull requests of a repository on Gitea or Forgejo.
@@ -246,7 +246,7 @@ pub(super) fn gitea(address: Address<'_>) -> Result<Publishing, SetupError> {
         Ok(Gitea::new(place.base.clone(), owner, name, token.as_ref(), Arc::new(SystemClock)).at(desk))
     };
     let forge = address.clients.gitea().client((&place.base, &place.path), &print, made)?;
-    Ok(Publishing::Forge(Arc::new(forge.for_pass(address.clients.ends()))))
+    Ok(Publishing::Forge(Arc::new(forge.for_pass(address.clients.ends(), address.clients.turn().clone()))))
 }
 
 fn nowhere(forge: &str) -> Publishing {

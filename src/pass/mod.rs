@@ -46,6 +46,7 @@ use crate::cache::Cache;
 use crate::config::holds::{HOLDS_FILE, MISTAKEN_FILE};
 use crate::config::repository::Repository;
 use crate::decide::questions::{self, Followed};
+pub use crate::forge::turns::Turn;
 use crate::manifest::layers;
 use crate::model::change::{ChangeSet, Refusal};
 use crate::model::commit::CommitId;
@@ -150,6 +151,8 @@ pub struct Inputs<'a> {
     pub heard: Heard,
     /// Told what goes on.
     pub progress: &'a (dyn Fn(Progress) + Sync),
+    /// What forges need not be asked.
+    pub turn: &'a Turn,
 }
 
 /// How much of a pass is told of, and so has to be kept until it ends.
@@ -251,6 +254,7 @@ async fn round(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
     stages.end("looked into the files");
     let (mut observation, decisions) = settle(inputs, observation, &seen, &mut stages).await;
     stages.end("decided");
+    see(inputs, &observation, &decisions);
     let Repository { environments, groups, .. } = inputs.config;
     let mut promoted = promote::promote(&observation, decisions.clone(), environments, groups);
     // What may move shows when history is read, and what its gates ask when it may move.
@@ -277,6 +281,20 @@ async fn round(inputs: &Inputs<'_>) -> Result<Planned, PassError> {
     let is_followed = |image: &&ImageName| promoted.decisions.iter().any(|decision| decision.question.image == **image);
     let unheard = inputs.only.iter().filter(|image| !is_followed(image)).cloned().collect();
     Ok(Planned { observation, promoted, changes, proposed, returns, troubles, aside, unheard, usage: Usage::default() })
+}
+
+/// Shows what is decided, and on which commits, to those who remember what forges told: where it is new, forges are asked anew.
+fn see(inputs: &Inputs<'_>, observation: &Observation, decisions: &[Decision]) {
+    let moves = |decision: &Decision| match &decision.verdict {
+        Verdict::Move { to, .. } => {
+            Some(format!("{:?} {} {to:?}", decision.question.environment, decision.question.image))
+        }
+        Verdict::Keep | Verdict::Undecided(_) => None,
+    };
+    let tips = observation.tips.iter().map(|tip| tip.as_str().to_owned());
+    let seen: Vec<String> = tips.chain(decisions.iter().filter_map(moves)).collect();
+    let parts: Vec<&[u8]> = seen.iter().map(String::as_bytes).collect();
+    inputs.turn.sees(&parts);
 }
 
 /// Finds the environments of which not every file could be understood.

@@ -169,8 +169,11 @@ pub(super) async fn propose(
         if run.mode == Mode::Act {
             let remote = Arc::clone(&run.remote);
             let (branch, now, holds) = (onto.branch, run.now, inputs.awaited.seen.clone());
-            let place = Place { remote, forge, branch, now, style, holds };
+            let place = Place { remote, forge, branch, now, style, holds, turn: &run.turn };
             proposed.landed.extend(apply(&place, onto.tip, &mut courses).await.landed);
+            if run.turn.is_stale() {
+                return proposed;
+            }
         }
         take_over(planned, courses, &mut proposed);
         twice.extend(ordered::tell(ordered, planned));

@@ -32,7 +32,7 @@ use crate::pass::returns::{Return, go_on_as_proposed, propose_instead};
 use crate::pass::setup::linked_config;
 use crate::pass::status::{self, Memory};
 use crate::pass::view::{self, Branches};
-use crate::pass::{Asked, Detail, Editing, Inputs, PassError, Planned, Progress, blocking, report, round};
+use crate::pass::{Asked, Detail, Editing, Inputs, PassError, Planned, Progress, Turn, blocking, report, round};
 use crate::promote;
 use crate::publish::apply::{Applied, apply, apply_by_forge};
 use crate::publish::making::{MakeError, Maker, can_sign};
@@ -98,6 +98,8 @@ pub struct Run<'a> {
     pub progress: &'a (dyn Fn(Progress) + Sync),
     /// Told of the configuration's parts that do not act, before anything is done.
     pub read_config: &'a (dyn Fn(&Repository) + Sync),
+    /// What forges need not be asked: nothing, unless passes follow each other here.
+    pub turn: Turn,
 }
 
 /// Runs a pass, and again while it moved the base branch and a later environment may follow.
@@ -144,6 +146,10 @@ async fn rounds(run: &Run<'_>, memory: Option<&Memory>) -> Result<Outcome, PassE
                 merge(&mut total, *outcome, &BTreeSet::new());
                 return Ok(total);
             }
+            Ok(Once::Stale) => {
+                tracing::info!("something is to be done: what was not asked in this pass is asked first");
+                run.turn.begin_again();
+            }
             Ok(Once::Done { outcome, environments, is_behind, goes_back }) => {
                 let landed: BTreeSet<EnvironmentName> =
                     outcome.commits.iter().map(|landed| landed.environment.clone()).collect();
@@ -181,6 +187,8 @@ async fn rounds(run: &Run<'_>, memory: Option<&Memory>) -> Result<Outcome, PassE
 enum Once {
     /// The branch moved before the push; nothing of what was planned is in Git.
     Moved(Box<Outcome>),
+    /// Something would be done on what no forge was asked in this pass; nothing of it is.
+    Stale,
     /// It is over, whether or not there was something to do.
     Done {
         outcome: Box<Outcome>,
@@ -223,6 +231,7 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
         awaited: Awaited::default(),
         heard: Heard::default(),
         progress: run.progress,
+        turn: &run.turn,
     };
     let only = named(&inputs, run.only)?;
     inputs.only = &only;
@@ -270,7 +279,13 @@ async fn once(run: &Run<'_>, memory: Option<&Memory>) -> Result<Once, PassError>
         if run.mode == Mode::Act && outcome.commits.is_empty() {
             deployments::tell(&run.publishing, run.cache, &config, &mut outcome).await;
         }
+        if run.turn.is_stale() {
+            return Ok(Once::Stale);
+        }
         return Ok(Once::Done { outcome, environments: config.environments, is_behind: false, goes_back: false });
+    }
+    if !run.turn.may_act() {
+        return Ok(Once::Stale);
     }
     let goes_back = !planned.returns.is_empty();
     (run.progress)(Progress::Git);

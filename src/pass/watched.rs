@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use crate::cache::{Cache, Elsewhere, Tally};
 use crate::config::environment::Environment;
 use crate::config::service::Service;
+pub use crate::forge::turns::Impulse;
 use crate::git::url::RemoteUrl;
 use crate::manifest;
 use crate::model::exchange::Witness;
@@ -167,8 +168,8 @@ impl Watcher {
 
     /// Runs a whole pass of one repository; `answered` is told when its Git remote has answered. It blocks in between: run it on a
     /// thread that may.
-    pub async fn pass(&self, url: &str, now: Timestamp, answered: &(dyn Fn() + Sync)) -> Passed {
-        let clients = self.for_pass();
+    pub async fn pass(&self, url: &str, impulse: Impulse, now: Timestamp, answered: &(dyn Fn() + Sync)) -> Passed {
+        let clients = self.for_pass().in_turns(url, impulse);
         let source = self.registries.for_pass();
         let cache = self.cache();
         let inactive = Mutex::new(None);
@@ -202,6 +203,7 @@ impl Watcher {
                 mode: Mode::Act,
                 progress: &nobody,
                 read_config: &read_config,
+                turn: clients.turn().clone(),
             };
             Ok(Box::pin(run::run_and_tell(&run, &memory)).await?)
         };
@@ -215,6 +217,11 @@ impl Watcher {
             cache_warning: cache.warning(),
             inactive: inactive.into_inner().unwrap_or_else(PoisonError::into_inner),
         }
+    }
+
+    /// Takes note that another process has seen something happen to a repository: its next pass here asks for everything.
+    pub fn doubt(&self, url: &str) {
+        self.clients.doubt(url);
     }
 
     /// Holds or releases a version, as `hold` and `release` do. It blocks in between: run it on a thread that may.

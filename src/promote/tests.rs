@@ -168,7 +168,9 @@ fn a_digest_is_carried_along_and_missing_ones_block() {
     let mut policy = (*pinned.question.policy).clone();
     policy.pin = Pin::Digest;
     pinned.question.policy = Arc::new(policy);
-    let decisions = [decision(WEB, "dev", "1.3.0"), pinned.clone()];
+    let mut behind = decision(WEB, "prod", "1.0.0");
+    behind.question.policy = Arc::clone(&pinned.question.policy);
+    let decisions = [decision(WEB, "dev", "1.3.0"), behind];
     let promoted = promote(&observation(&[WEB]), decisions.to_vec(), &environments, &Groups::default());
     assert!(told(&promoted)[0].contains("writes there first"), "nobody has to set it: {:?}", told(&promoted));
     let decisions = [decision(WEB, "dev", "1.3.0@a"), pinned];

@@ -16,9 +16,9 @@ use crate::model::image::shorten;
 use crate::model::outcome::Outcome;
 use crate::model::proposal::Action;
 use crate::model::usage::Usage;
-use crate::pass::watched::{Passed, WatchedError};
+use crate::pass::watched::{Impulse, Passed, WatchedError};
 use crate::queue::row::Row;
-use crate::queue::{Event, Lease};
+use crate::queue::{Cause, Event, Lease};
 use crate::service::Shared;
 use crate::service::board;
 use crate::service::board::log::{Level, Line};
@@ -34,8 +34,8 @@ const MOST_ROWS: usize = 20;
 /// How wide faults are told in logs, in columns.
 const WIDTH: usize = 120;
 
-/// Runs one pass of a repository at a moment, and tells when Git has answered it.
-pub(super) type Work = Arc<dyn Fn(&str, Timestamp, &(dyn Fn() + Sync)) -> Passed + Send + Sync>;
+/// Runs one pass of a repository at a moment, upon an impulse, and tells when Git has answered it.
+pub(super) type Work = Arc<dyn Fn(&str, Impulse, Timestamp, &(dyn Fn() + Sync)) -> Passed + Send + Sync>;
 
 /// A pass that runs.
 struct Running {
@@ -101,6 +101,10 @@ impl Engine {
             Event::Forgotten => self.shared.timetable().ask_again(),
             Event::Heard(url, row) => {
                 self.shared.timetable().learn(&url, &row);
+                // What it was told of by a webhook nobody has told here.
+                if row.cause != Cause::Schedule.as_str() {
+                    self.shared.live().watcher.doubt(&url);
+                }
                 self.shared.had_a_pass.store(true, Ordering::Relaxed);
                 self.shared.metrics.heard(&url, row.failures, row.ended);
                 self.shared.board.heard(&url, &row);
@@ -116,6 +120,9 @@ impl Engine {
     /// Runs a pass on a thread of its own.
     fn run(&mut self, lease: Lease, now: Timestamp) {
         let url = lease.repository.clone();
+        // What came since it was asked for is in no word of the queue's.
+        let is_routine = lease.cause == Cause::Schedule && !self.shared.timetable().has_news(&url, now);
+        let impulse = if is_routine { Impulse::Routine } else { Impulse::News };
         if !self.shared.timetable().begin(&url, now) {
             self.shared.queue.give_back(lease);
             return;
@@ -134,7 +141,7 @@ impl Engine {
                     shared.wake.notify_one();
                 }
             };
-            let mut passed = work(&of_work, now, &answered);
+            let mut passed = work(&of_work, impulse, now, &answered);
             let outcome = passed.result.as_ref().ok().filter(|_| shared.notifier.is_wanted());
             let news = outcome.map(|outcome| News::of(outcome, &of_work, shared.clock.now()));
             let seen = passed.result.as_mut().ok().and_then(|outcome| Seen::of(outcome, repositories, now));

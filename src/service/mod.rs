@@ -249,9 +249,9 @@ async fn run(
     let server = tokio::spawn(server::serve(listener, Arc::clone(&shared), served));
     let handle = Handle::current();
     let of_loop = Arc::clone(&shared);
-    let work = move |url: &str, now, answered: &(dyn Fn() + Sync)| {
+    let work = move |url: &str, impulse, now, answered: &(dyn Fn() + Sync)| {
         let _catching = of_loop.board.catch(url);
-        handle.block_on(Box::pin(of_loop.live().watcher.pass(url, now, answered)))
+        handle.block_on(Box::pin(of_loop.live().watcher.pass(url, impulse, now, answered)))
     };
     let mut engine = Engine::new(Arc::clone(&shared), Arc::new(work));
     let queue = Arc::clone(&shared.queue);

@@ -348,6 +348,13 @@ impl Timetable {
         self.entries.values_mut().for_each(|entry| entry.asked = None);
     }
 
+    /// Whether something has happened since the last pass that one is to look into: somebody has asked for it, or something that waited
+    /// may move.
+    pub(super) fn has_news(&self, url: &str, now: Timestamp) -> bool {
+        let entry = self.entries.get(url);
+        entry.is_some_and(|entry| entry.hastened.is_some() || entry.earliest.is_some_and(|earliest| earliest <= now))
+    }
+
     /// Begins a pass; returns false where none may begin.
     pub(super) fn begin(&mut self, url: &str, now: Timestamp) -> bool {
         if !self.leave(now)(url) {

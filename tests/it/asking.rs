@@ -67,6 +67,7 @@ impl Scene {
             mode: Mode::Act,
             progress: &|_| {},
             read_config: &|_| {},
+            turn: tagboat::pass::Turn::default(),
         })
         .await
         .unwrap();

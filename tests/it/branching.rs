@@ -150,6 +150,7 @@ async fn raced(rivals: usize) -> ([String; 2], Vec<(String, Action)>, usize) {
         mode: Mode::Act,
         progress: &|_| {},
         read_config: &|_| {},
+        turn: tagboat::pass::Turn::default(),
     })
     .await
     .unwrap();

@@ -9,3 +9,4 @@ mod gitlab;
 mod glances;
 mod scenarios;
 mod shown;
+mod turns;

@@ -76,6 +76,7 @@ async fn pass_at(now: &str, remote: &Arc<MemoryRemote>, tags: &MemoryTags, mode:
         mode,
         progress: &|_| {},
         read_config: &|_| {},
+        turn: tagboat::pass::Turn::default(),
     })
     .await
 }

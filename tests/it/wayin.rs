@@ -61,6 +61,7 @@ impl Tree {
             awaited: tagboat::pass::hold::Awaited::default(),
             heard: tagboat::model::observation::Heard::default(),
             progress: &|_| {},
+            turn: &tagboat::pass::Turn::default(),
         };
         report::outcome(plan(&inputs).await.unwrap(), config)
     }

@@ -25,6 +25,7 @@ use crate::forge::gitea::raw::{
 use crate::forge::once::Once;
 use crate::forge::releases;
 use crate::forge::rest::{Reply, Rest, TokenHeader};
+use crate::forge::turns::Turn;
 use crate::forge::{Asked, Desk, Forge, ForgeError, drafts};
 use crate::http::client::HttpClient;
 use crate::model::commit::{CommitId, MadeCommit, NewCommit};
@@ -84,9 +85,9 @@ impl Gitea {
 
     /// Returns one for the next pass: it asks as the same and knows the same answers again, and asks anew for settings and rules.
     #[must_use]
-    pub fn for_pass(&self, ends: PassEnd) -> Self {
+    pub fn for_pass(&self, ends: PassEnd, turn: Turn) -> Self {
         Self {
-            rest: self.rest.until(ends),
+            rest: self.rest.until(ends, turn),
             owner: self.owner.clone(),
             name: self.name.clone(),
             has_token: self.has_token,

@@ -33,6 +33,7 @@ use crate::forge::github::judging::reviewed;
 use crate::forge::github::transport::Transport;
 use crate::forge::once::Once;
 use crate::forge::releases::{self, PUBLIC_HOST};
+use crate::forge::turns::Turn;
 use crate::forge::{Asked, Desk, Forge, ForgeError};
 use crate::http::client::HttpClient;
 use crate::http::target::host_of;
@@ -92,8 +93,8 @@ impl GitHub {
 
     /// Returns one for the next pass, which asks as the same, with its tokens and what it remembers of answers, and anew for rules.
     #[must_use]
-    pub fn for_pass(&self, ends: PassEnd) -> Self {
-        Self::of(self.transport.until(ends), self.owner.clone(), self.name.clone())
+    pub fn for_pass(&self, ends: PassEnd, turn: Turn) -> Self {
+        Self::of(self.transport.until(ends, turn), self.owner.clone(), self.name.clone())
     }
 
     /// Returns a token that is good for Git, too: of an App, one of its installation, good for the next minutes.

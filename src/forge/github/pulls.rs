@@ -22,7 +22,7 @@ impl GitHub {
     pub(super) async fn listed(&self) -> Result<Listing, ForgeError> {
         let newest = [("sort", "updated"), ("direction", "desc"), ("per_page", "100")];
         let url = self.url(&["pulls"], &[&[("state", "all")], newest.as_slice()].concat());
-        let answer = self.transport.get_again(&url, reduced).await?;
+        let answer = self.transport.list(&url, reduced).await?;
         if answer.status != StatusCode::OK {
             return Err(answer.refusal("to list the pull requests").of_listing());
         }

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, IF_NONE_MATCH, LINK, RETRY_AFTER};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, LINK, RETRY_AFTER,
+};
 use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
@@ -18,6 +20,8 @@ use url::Url;
 use crate::clock::{Clock, PassEnd};
 use crate::forge::github::identity::{App, Held, Identity};
 use crate::forge::github::raw;
+use crate::forge::remembered::of_pages;
+use crate::forge::turns::{Question, Told, Turn};
 use crate::forge::{Desk, ForgeError};
 use crate::http::client::{Call, HttpClient, PlainHttp, Timeouts};
 use crate::http::echo::without_echo;
@@ -34,6 +38,9 @@ const TIME: Duration = Duration::from_secs(40);
 
 /// The longest answer: a page of a hundred pull requests, each with the longest body, escaped.
 const LONGEST: u64 = 48 << 20;
+
+/// The header by which a refusal says what the token would need.
+const PERMISSIONS: HeaderName = HeaderName::from_static("x-accepted-github-permissions");
 
 /// The most pages of one list.
 const MOST_PAGES: usize = 50;
@@ -113,7 +120,7 @@ impl Answer {
         if self.status.is_redirection() {
             return ForgeError::Stop("GitHub says that the repository has moved: use its new URL".to_owned());
         }
-        let needed = self.header("x-accepted-github-permissions").filter(|_| self.status == StatusCode::FORBIDDEN);
+        let needed = self.header(PERMISSIONS.as_str()).filter(|_| self.status == StatusCode::FORBIDDEN);
         let needed = needed.map(|needed| format!("; it needs {}", shorten(needed))).unwrap_or_default();
         ForgeError::Skip(format!("GitHub refuses {what}: {}{needed}", self.words()))
     }
@@ -155,8 +162,8 @@ impl Transport {
     }
 
     /// Returns the same for one pass.
-    pub(super) fn until(&self, ends: PassEnd) -> Self {
-        Self { desk: self.desk.until(ends), ..self.clone() }
+    pub(super) fn until(&self, ends: PassEnd, turn: Turn) -> Self {
+        Self { desk: self.desk.until(ends, turn), ..self.clone() }
     }
 
     /// Returns the base of the API.
@@ -198,9 +205,31 @@ impl Transport {
         url
     }
 
-    /// Asks for something; where GitHub says that it is what it was, the remembered answer is given.
+    /// Asks for something, unless it need not be asked in this pass; where GitHub says that it is what it was, the remembered answer is given.
     pub(super) async fn get(&self, url: &Url) -> Result<Answer, ForgeError> {
-        self.get_again(url, |answer| Some(answer.body.clone())).await
+        let question = Question::of(self.owner, url);
+        if let Some(Told { status, headers, body }) = self.desk.turn.recall(&question) {
+            return Ok(Answer { status, headers, body });
+        }
+        let answer = self.get_again(url, |answer| Some(answer.body.clone())).await?;
+        let mut headers = of_pages(&answer.headers);
+        let needed = answer.headers.get(PERMISSIONS).filter(|_| answer.status == StatusCode::FORBIDDEN);
+        headers.extend(needed.map(|needed| (PERMISSIONS, needed.clone())));
+        self.desk.turn.keep(question, Told { status: answer.status, headers, body: answer.body.clone() });
+        Ok(answer)
+    }
+
+    /// Asks for the list of pull requests, in every pass; only what `reduced` leaves of it is remembered, and given the next time.
+    pub(super) async fn list(
+        &self,
+        url: &Url,
+        reduced: impl Fn(&Answer) -> Option<Bytes>,
+    ) -> Result<Answer, ForgeError> {
+        let answer = self.get_again(url, &reduced).await?;
+        // One that was remembered is reduced already.
+        let body = reduced(&answer).unwrap_or_else(|| answer.body.clone());
+        self.desk.turn.sees(&[url.as_str().as_bytes(), &body]);
+        Ok(answer)
     }
 
     /// Returns what the list of pull requests went on with below this first page, where that is known.
@@ -213,17 +242,13 @@ impl Transport {
         self.desk.remembered.keep_further(self.owner, first, further);
     }
 
-    /// Forgets what the list of pull requests went on with.
+    /// Forgets what the list of pull requests went on with, and what was told to earlier passes.
     pub(super) fn forget_further(&self) {
+        self.desk.turn.doubt();
         self.desk.remembered.forget_further(self.owner);
     }
 
-    /// As [`Transport::get`]; of an answer only what `reduced` leaves is remembered, and given the next time.
-    pub(super) async fn get_again(
-        &self,
-        url: &Url,
-        reduced: impl Fn(&Answer) -> Option<Bytes>,
-    ) -> Result<Answer, ForgeError> {
+    async fn get_again(&self, url: &Url, reduced: impl Fn(&Answer) -> Option<Bytes>) -> Result<Answer, ForgeError> {
         let known = self.desk.remembered.known(self.owner, url);
         let mut headers = HeaderMap::new();
         if let Some(known) = &known {
@@ -279,12 +304,13 @@ impl Transport {
 
     /// Changes something. It is held back as long as it would come too fast, and sent once.
     pub(super) async fn write(&self, method: Method, url: &Url, body: Option<&Value>) -> Result<Answer, ForgeError> {
+        self.desk.may_act()?;
         let token = self.token().await?;
         self.hold_back().await?;
         self.send(method, url, HeaderMap::new(), body, ONCE, &token).await
     }
 
-    /// Asks GraphQL; `Err` of the inside is the types of its errors.
+    /// Changes something by GraphQL; `Err` of the inside is the types of its errors.
     pub(super) async fn graphql(
         &self,
         query: &str,
@@ -295,8 +321,8 @@ impl Transport {
         Ok(self.told(&answer, &[])?.map(|told| told.data))
     }
 
-    /// Asks GraphQL what changes nothing: it takes no place in the pace of writes, and is tried again. That fields of the names `may_lack`
-    /// are not shown is no error: they are `null`, and named.
+    /// Asks GraphQL what changes nothing, unless it need not be asked in this pass: it takes no place in the pace of writes, and is tried
+    /// again. That fields of the names `may_lack` are not shown is no error: they are `null`, and named.
     pub(super) async fn ask_graphql(
         &self,
         query: &str,
@@ -304,10 +330,18 @@ impl Transport {
         may_lack: &[&'static str],
     ) -> Result<Result<Shown, Vec<String>>, ForgeError> {
         let body = serde_json::json!({"query": query, "variables": variables});
+        let url = self.graphql_url();
+        let question = Question::with(self.owner, &url, &body.to_string());
+        if let Some(Told { status, headers, body }) = self.desk.turn.recall(&question) {
+            return self.told(&Answer { status, headers, body }, may_lack);
+        }
         let retry = RetryPolicy { after_silence: 2, after_trouble: 2, first_wait: Duration::from_millis(250) };
-        let (url, token) = (self.graphql_url(), self.token().await?);
+        let token = self.token().await?;
         let answer = self.send(Method::POST, &url, HeaderMap::new(), Some(&body), retry, &token).await?;
-        self.told(&answer, may_lack)
+        let told = self.told(&answer, may_lack)?;
+        let headers = HeaderMap::new();
+        self.desk.turn.keep(question, Told { status: answer.status, headers, body: answer.body });
+        Ok(told)
     }
 
     fn told(&self, answer: &Answer, may_lack: &[&'static str]) -> Result<Result<Shown, Vec<String>>, ForgeError> {

@@ -21,6 +21,7 @@ use crate::forge::gitlab::raw::{DRAFT, DRAFTS, RawMergeRequest, RawNote, RawProj
 use crate::forge::once::Once;
 use crate::forge::releases;
 use crate::forge::rest::{Reply, Rest, TokenHeader};
+use crate::forge::turns::Turn;
 use crate::forge::{Asked, Desk, Forge, ForgeError, drafts};
 use crate::http::client::HttpClient;
 use crate::model::commit::{CommitId, MadeCommit, NewCommit};
@@ -88,9 +89,9 @@ impl GitLab {
 
     /// Returns one for the next pass: it asks as the same and knows the same answers again, and asks anew for settings.
     #[must_use]
-    pub fn for_pass(&self, ends: PassEnd) -> Self {
+    pub fn for_pass(&self, ends: PassEnd, turn: Turn) -> Self {
         Self {
-            rest: self.rest.until(ends),
+            rest: self.rest.until(ends, turn),
             project: self.project.clone(),
             is_job: self.is_job,
             has_token: self.has_token,

@@ -35,7 +35,7 @@ use crate::pass::hold;
 use crate::pass::order::publish::commit_to;
 use crate::pass::propose::Publishing;
 use crate::pass::run::{MAX_RACES, fetch, fetch_branches, read_config};
-use crate::pass::{Detail, Editing, Inputs, MAX_HOLDS, PassError, Progress};
+use crate::pass::{Detail, Editing, Inputs, MAX_HOLDS, PassError, Progress, Turn};
 use crate::publish::apply::Applied;
 use crate::publish::held::{self, HoldChange};
 use crate::publish::making::can_sign;
@@ -261,6 +261,7 @@ async fn once(given: &Ordering<'_>, order: &Order) -> Result<Option<Outcome>, Or
         awaited,
         heard: Heard::default(),
         progress: given.progress,
+        turn: &Turn::default(),
     };
     let (observation, seen) = crate::pass::look(&inputs)?;
     if let Some(reason) = observation.half_known.get(&environment.name).filter(|_| environment.branch.is_some()) {

@@ -13,10 +13,10 @@ use crate::model::image::shorten;
 use crate::model::outcome::{Outcome, Skipped};
 use crate::model::proposal::Action;
 use crate::model::pull_request::{HeadBranch, PullRequest, State};
-use crate::pass::blocking;
 use crate::pass::order::{OrderError, Ordering, refused};
 use crate::pass::own::look;
 use crate::pass::propose::{LONGEST_BODY, Publishing};
+use crate::pass::{Turn, blocking};
 use crate::publish::apply::{self, Applied};
 use crate::publish::making::{MakeError, Maker};
 use crate::publish::plan::PlannedCommit;
@@ -106,7 +106,7 @@ async fn propose(
         let mut courses = pull_requests::plan(wanted, &standing, &style.branch_prefix, &Unsure::default());
         courses.retain(|course| course.proposal.is_some());
         let (remote, now) = (Arc::clone(&given.remote), given.now);
-        let place = Place { remote, forge: forge.as_deref(), branch, now, style, holds: None };
+        let place = Place { remote, forge: forge.as_deref(), branch, now, style, holds: None, turn: &Turn::default() };
         let applied = take(&place, base, &mut courses).await;
         outcome.commits.extend(applied.landed);
         if applied.has_moved {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::forge::turns::Turn;
 use crate::forge::{Forge, ForgeError};
 use crate::git::{GitError, Remote};
 use crate::model::commit::CommitId;
@@ -39,6 +40,8 @@ pub struct Place<'a> {
     pub style: &'a PullRequestStyle,
     /// Where holds were proposed when it was planned; `None` where that was not asked, since nothing was to move.
     pub holds: Option<Vec<(BranchName, CommitId)>>,
+    /// What the forge need not be asked in the pass.
+    pub turn: &'a Turn,
 }
 
 impl Place<'_> {
@@ -61,11 +64,15 @@ pub struct Applied {
     pub(super) seen: BTreeMap<Number, Glance>,
 }
 
-/// Follows every course, and writes into each what came of it. `base` is the commit that was planned on.
+/// Follows every course, and writes into each what came of it. `base` is the commit that was planned on. Where something would be done
+/// that rests on what the forge was not asked in the pass, it stops, and [`Turn::is_stale`] says so.
 pub async fn apply(place: &Place<'_>, base: &CommitId, courses: &mut [Course]) -> Applied {
     let mut applied = Applied { seen: seen(place, courses).await, ..Applied::default() };
     let mut tip = base.clone();
     for course in courses {
+        if !course.steps.iter().all(looks_first) && !place.turn.may_act() {
+            break;
+        }
         let steps = std::mem::take(&mut course.steps);
         let mut pushed = None;
         let is_left = course.action == Action::LeftAlone;
@@ -84,8 +91,16 @@ pub async fn apply(place: &Place<'_>, base: &CommitId, courses: &mut [Course]) -
             }
         }
         course.steps = steps;
+        if place.turn.is_stale() {
+            break;
+        }
     }
     applied
+}
+
+/// Whether a step changes nothing before it has looked again.
+fn looks_first(step: &Step) -> bool {
+    matches!(step, Step::Merge { pull_request: Some(_), .. })
 }
 
 /// Looks at once at all pull requests that may be merged and of which nothing else is to be done, that is what a pass finds that has

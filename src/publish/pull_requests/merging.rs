@@ -94,6 +94,9 @@ pub(super) async fn merge(
                 course.reason = Some("it is behind the base, and another one is brought up to date first".to_owned());
                 return Ok(());
             }
+            if !place.turn.may_act() {
+                return Ok(());
+            }
             let made = place.maker().on_head(tip, head, Some(commit), again).await?;
             let asked = [statuses, &missing(statuses, &readiness.required, &[])].concat();
             set_changed(forge, &made.commit, &asked, &mut Vec::new()).await?;

@@ -41,7 +41,7 @@ async fn it_is_not_ready_before_its_cache_was_open_once() {
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache.db");
     std::fs::create_dir(&cache).unwrap();
-    let engine = engine_with(folder.path(), "cache: cache.db\n", &[], Arc::new(|_, _, _| passed()));
+    let engine = engine_with(folder.path(), "cache: cache.db\n", &[], Arc::new(|_, _, _, _| passed()));
     engine.shared.had_a_pass.store(true, Ordering::Relaxed);
     let reason = engine.shared.unready().await.unwrap();
     assert!(reason.contains("the cache is not open"), "{reason}");
@@ -59,7 +59,7 @@ async fn a_panic_is_the_failure_of_its_own_pass() {
     let (bad, good) = ("https://git.example/bad", "https://git.example/good");
     let seen: Arc<Mutex<Vec<String>>> = Arc::default();
     let log = Arc::clone(&seen);
-    let work = move |url: &str, _: Timestamp, _: &(dyn Fn() + Sync)| {
+    let work = move |url: &str, _: Impulse, _: Timestamp, _: &(dyn Fn() + Sync)| {
         log.lock().unwrap().push(url.to_owned());
         assert!(url != bad, "a pass that cannot be");
         passed()

@@ -97,6 +97,22 @@ fn a_pass_comes_when_something_that_waits_may_move() {
 }
 
 #[test]
+fn what_comes_before_a_pass_begins_by_schedule_is_news_to_it() {
+    let mut table = table(&[(ONE, "every 1h")], 4);
+    table.begin(at("08:00:01"));
+    table.end(ONE, done(Some("09:00:03")), at("08:00:02"));
+    // It is asked for, and has no room so far.
+    let next = at("09:00:01");
+    table.table.due(next).into_iter().for_each(|ask| table.queue.ask(ask));
+    assert!(!table.has_news(ONE, next));
+    assert!(table.has_news(ONE, at("09:00:03")), "what waits may move by now");
+    table.hasten(ONE, at("09:00:02"));
+    assert!(table.has_news(ONE, at("09:00:02")), "a webhook came");
+    assert_eq!(table.begin(at("09:00:02")), [(ONE.to_owned(), Cause::Schedule)]);
+    assert!(!table.has_news(ONE, at("09:00:02")) && !table.has_news("https://git.example/acme/unknown", next));
+}
+
+#[test]
 fn webhooks_are_merged_into_one_pass_that_follows_the_running_one() {
     let mut table = table(&[(ONE, "every 1h")], 4);
     table.begin(at("08:00:01"));

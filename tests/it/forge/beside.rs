@@ -3,8 +3,10 @@
 //!
 //! `beside!(KIND)` makes one test of each.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use tagboat::forge::turns::{Impulse, Turns};
 use tagboat::git::Remote;
 use tagboat::git::access::Access;
 use tagboat::git::mirror::Mirror;
@@ -14,6 +16,7 @@ use tagboat::model::environment::BranchName;
 use tagboat::model::gate::GateState;
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
+use tagboat::pass::Turn;
 use tagboat::pass::elsewhere::{Neighbour, Neighbours};
 use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::{Mode, Run, run};
@@ -70,6 +73,10 @@ impl Place {
     }
 
     async fn pass(&self, time: &str, neighbours: &Neighbours<'_>) -> Outcome {
+        self.pass_in(Turn::default(), self.publishing(), time, neighbours).await
+    }
+
+    async fn pass_in(&self, turn: Turn, publishing: Publishing, time: &str, neighbours: &Neighbours<'_>) -> Outcome {
         let tags = MemoryTags::default();
         tags.set(WEB, ["1.4.0", "1.5.0"]);
         run(&Run {
@@ -82,12 +89,13 @@ impl Place {
             cache: &tagboat::pass::setup::no_cache(),
             limits: &Limits::default(),
             now: format!("2026-11-20T{time}:00Z").parse().unwrap(),
-            publishing: self.publishing(),
+            publishing,
             mode: Mode::Act,
             detail: tagboat::pass::Detail::EveryTag,
             only: &[],
             progress: &|_| {},
             read_config: &|_| {},
+            turn,
         })
         .await
         .unwrap()
@@ -229,6 +237,60 @@ pub(super) async fn checks_of_another_repository_are_asked_of_its_own_forge(kind
     assert!(platform.store.requests().iter().all(|line| line.starts_with("GET ")), "{:?}", platform.store.requests());
 }
 
+/// This one is on plain Git, whose base Tagboat moves itself. The check is remembered as passed until the window opens, and has failed then.
+pub(super) async fn nothing_moves_on_what_the_forge_of_another_repository_told_before(kind: Kind) {
+    let scratch = Scratch::new();
+    let theirs = "version: 1\nimages: [{match: ghcr.io/acme/*, semver: 1.x}]\nenvironments: [{name: staging, files: [apps/**]}]\n";
+    let files = [(".tagboat.yaml", theirs), ("apps/web.yaml", &manifest("1.5.0"))];
+    let platform = Place::new(kind, &scratch, scratch.bare("platform.git", &files));
+    let ours = "version: 1\nimages: [{match: ghcr.io/acme/*, semver: 1.x}]\nenvironments:\n  - name: prod\n    files: [apps/**]\n    \
+                after: {repository: https://git.acme.example/acme/platform, environment: staging}\n    publish: autoMerge\n    \
+                gates: {checks: [argocd/staging], windows: [{hours: \"09:00-10:00\"}]}\n";
+    let files = [(".tagboat.yaml", ours), ("apps/web.yaml", &manifest("1.4.0"))];
+    let shop = Place::new(kind, &scratch, scratch.bare("shop.git", &files));
+    let (turns, forge) = (Arc::<Turns>::default(), (kind.lasting)(&platform.address));
+    let pass = async |time: &str| {
+        let turn = turns.begin("shop", Impulse::Routine);
+        let publishing = Publishing::Forge(forge(turn.clone()));
+        let open = |_: &str| {
+            let (remote, publishing) = (platform.remote(), publishing.clone());
+            Ok(Neighbour { remote, branch: BranchName::from("main"), publishing })
+        };
+        platform.store.requests();
+        assert_eq!(shop.pass_in(turn, Publishing::Plain, time, &open).await.errors, []);
+        platform.store.requests()
+    };
+    let brought = platform.tip("main");
+    // What is said of a later one would count as well.
+    platform.store.repository.land("main", &[("readme", "moved")], "By hand", 2);
+    let says = |word: usize| {
+        // Reports of before would fill a page of their own.
+        platform.store.kept().checks.clear();
+        platform.report(&brought, "argocd/staging", word);
+    };
+    for number in 0..4 {
+        says(0);
+        // Whosever turn it is then.
+        let mut asked = BTreeSet::new();
+        for passes in 0..10 + number {
+            let requests = pass("08:10").await;
+            if passes > 5 {
+                assert_eq!(requests.len(), 1, "{requests:?}");
+                asked.extend(requests);
+            }
+        }
+        assert_eq!(asked.len(), if kind.below.is_empty() { 4 } else { 2 }, "each in its turn: {asked:?}");
+        says(2);
+        pass("09:10").await;
+        assert_eq!(shop.runs("main"), "1.4.0", "{number}");
+    }
+    says(0);
+    for _ in 0..6 {
+        pass("09:20").await;
+    }
+    assert_eq!(shop.runs("main"), "1.5.0");
+}
+
 /// Makes one test of each for a kind of forge.
 macro_rules! beside {
     ($kind:expr) => {
@@ -237,6 +299,7 @@ macro_rules! beside {
             a_return_by_pull_request_is_made_to_the_branch_and_held_on_the_base_at_once
             what_goes_back_on_a_branch_is_proposed_to_be_held_where_the_base_takes_no_push
             checks_of_another_repository_are_asked_of_its_own_forge
+            nothing_moves_on_what_the_forge_of_another_repository_told_before
         }
     };
     (@ $kind:expr; $($name:ident)*) => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tagboat::clock::SystemClock;
+use tagboat::clock::{PassEnd, SystemClock};
 use tagboat::forge::Forge;
 use tagboat::forge::ForgeError;
 use tagboat::forge::gitea::Gitea;
@@ -13,19 +13,30 @@ use tagboat::model::pull_request::{Armed, CheckState, Marker, Merge, NewPullRequ
 
 use crate::forge::beside::beside;
 use crate::forge::gates::gates;
-use crate::forge::scenarios::{Kind, Stage, scenarios};
+use crate::forge::scenarios::{Kind, Lasting, Stage, scenarios};
+use crate::forge::turns::turns;
 use crate::support::forge::gitea::{BASE, TOKEN, router};
 use crate::support::forge::{Fault, Stands, Store, serve};
 use crate::support::repository::Scratch;
 
 fn client(address: &str) -> Arc<dyn Forge> {
+    Arc::new(gitea(address))
+}
+
+fn lasting(address: &str) -> Lasting {
+    let forge = gitea(address);
+    Box::new(move |turn| Arc::new(forge.for_pass(PassEnd::default(), turn)))
+}
+
+fn gitea(address: &str) -> Gitea {
     let base = format!("{address}{BASE}").parse().unwrap();
-    Arc::new(Gitea::new(base, "acme", "gitops", Some(&TOKEN.into()), Arc::new(SystemClock)))
+    Gitea::new(base, "acme", "gitops", Some(&TOKEN.into()), Arc::new(SystemClock))
 }
 
 const GITEA: Kind = Kind {
     router,
     client,
+    lasting,
     words: ["success", "pending", "failure"],
     statuses: ["success", "pending"],
     reviews: ["APPROVED", "REQUEST_CHANGES"],
@@ -42,6 +53,7 @@ const WORDS: &str = "prod: update web to 2\n\nTagboat-Environment: prod\n";
 scenarios!(GITEA);
 gates!(super::GITEA);
 beside!(super::GITEA);
+turns!(super::GITEA);
 
 const HEAD: &str = "tagboat/prod/web";
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tagboat::clock::SystemClock;
+use tagboat::clock::{PassEnd, SystemClock};
 use tagboat::forge::Forge;
 use tagboat::forge::github::GitHub;
 use tagboat::forge::github::identity::Identity;
@@ -10,7 +10,8 @@ use tagboat::model::proposal::Action;
 
 use crate::forge::beside::beside;
 use crate::forge::gates::gates;
-use crate::forge::scenarios::{Kind, Stage, scenarios};
+use crate::forge::scenarios::{Kind, Lasting, Stage, scenarios};
+use crate::forge::turns::{Stage as Lasts, turns};
 use crate::git::signing::ssh_key;
 use crate::support::forge::github::router;
 use crate::support::forge::runs::{ACTIONS, SilentRow, SuiteRow};
@@ -19,6 +20,7 @@ use crate::support::forge::{CheckRow, Fault, NOW, Protection, Stands};
 pub(super) const GITHUB: Kind = Kind {
     router,
     client,
+    lasting,
     words: ["success", "in_progress", "cancelled"],
     statuses: ["success", "pending"],
     reviews: ["APPROVED", "CHANGES_REQUESTED"],
@@ -33,6 +35,11 @@ fn client(address: &str) -> Arc<dyn Forge> {
     Arc::new(github(address))
 }
 
+fn lasting(address: &str) -> Lasting {
+    let forge = github(address);
+    Box::new(move |turn| Arc::new(forge.for_pass(PassEnd::default(), turn)))
+}
+
 fn github(address: &str) -> GitHub {
     let base = format!("{address}/api/v3").parse().unwrap();
     GitHub::new(base, "acme", "gitops", Identity::Token("token".into()), Arc::new(SystemClock))
@@ -41,6 +48,7 @@ fn github(address: &str) -> GitHub {
 scenarios!(GITHUB);
 gates!(super::GITHUB);
 beside!(super::GITHUB);
+turns!(super::GITHUB);
 
 #[tokio::test]
 async fn a_merge_queue_is_used_where_there_is_one_and_only_once() {
@@ -121,6 +129,24 @@ async fn a_check_run_of_a_gate_s_very_name_is_another_s() {
         assert!(reason.contains("checks failed: tagboat/soak (cancelled)"), "{reason}");
     }
     assert!(stage.store.kept().checks.iter().all(|row| row.is_run), "nothing is said over it");
+}
+
+#[tokio::test]
+async fn what_waits_in_a_merge_queue_is_asked_about_in_turns() {
+    let live = "  - name: live\n    files: [live/**]\n    publish: autoMerge\n";
+    let stage = Lasts::new(GITHUB, live);
+    stage.routine("08:00").await;
+    stage.store.kept().protection.queue = true;
+    stage.report(&stage.of("live", "site").sha, "build", "success");
+    for _ in 0..3 {
+        stage.routine("08:01").await;
+    }
+    for _ in 0..8 {
+        let seen = stage.routine("08:02").await;
+        seen.is_quiet();
+        assert_eq!(seen.outcome.proposals[0].action, Action::Enqueued);
+    }
+    assert_eq!(stage.store.kept().queued, [1], "it is put there once");
 }
 
 #[tokio::test]

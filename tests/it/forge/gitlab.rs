@@ -9,24 +9,36 @@ use tagboat::forge::ForgeError;
 use tagboat::forge::gitlab::{GitLab, GitLabToken};
 use tagboat::model::commit::CommitId;
 use tagboat::model::pull_request::{CheckState, Merge, NewPullRequest, PullRequest, Readiness, Status};
+use tagboat::pass::Turn;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
 
 use crate::forge::beside::beside;
 use crate::forge::gates::gates;
-use crate::forge::scenarios::{Kind, scenarios};
+use crate::forge::scenarios::{Kind, Lasting, scenarios};
+use crate::forge::turns::turns;
 use crate::support::forge::gitlab::{BASE, PROJECT, TOKEN, router};
 use crate::support::forge::{Fault, Store, serve};
 use crate::support::repository::Scratch;
 
 fn client(address: &str) -> Arc<dyn Forge> {
+    Arc::new(gitlab(address))
+}
+
+fn lasting(address: &str) -> Lasting {
+    let forge = gitlab(address);
+    Box::new(move |turn| Arc::new(forge.for_pass(PassEnd::default(), turn)))
+}
+
+fn gitlab(address: &str) -> GitLab {
     let base = format!("{address}{BASE}").parse().unwrap();
-    Arc::new(GitLab::new(base, PROJECT, Some(&GitLabToken::Access(TOKEN.into())), Arc::new(SystemClock)))
+    GitLab::new(base, PROJECT, Some(&GitLabToken::Access(TOKEN.into())), Arc::new(SystemClock))
 }
 
 const GITLAB: Kind = Kind {
     router,
     client,
+    lasting,
     words: ["success", "running", "canceled"],
     statuses: ["success", "pending"],
     reviews: ["approved", "requested_changes"],
@@ -43,6 +55,7 @@ const WORDS: &str = "prod: update web to 2\n\nTagboat-Environment: prod\n";
 scenarios!(GITLAB);
 gates!(super::GITLAB);
 beside!(super::GITLAB);
+turns!(super::GITLAB);
 
 /// A forge with one branch beside `main`, spoken to without a pass.
 struct Bench {
@@ -308,7 +321,7 @@ async fn nothing_is_asked_after_the_end_of_a_pass_and_what_trickles_ends_with_it
         }
     };
     let asking = async {
-        let passes = gitlab.for_pass(PassEnd::of(Instant::now(), Duration::from_millis(300)));
+        let passes = gitlab.for_pass(PassEnd::of(Instant::now(), Duration::from_millis(300)), Turn::default());
         for _ in 0..2 {
             let Err(ForgeError::Later { reason, .. }) = passes.list().await else { panic!("it never ends") };
             assert!(reason.starts_with("the time limit of one pass, 0.3 s, has passed"), "{reason}");

@@ -1,5 +1,6 @@
 //! `serve` on a forge: what its clients keep from one pass to the next, and what all repositories of one user share.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aws_lc_rs::encoding::AsDer as _;
@@ -10,7 +11,7 @@ use serde_json::Value;
 
 use crate::program::World;
 use crate::program::serve::Service;
-use crate::support::forge::{Fault, Store, github, serve};
+use crate::support::forge::{CheckRow, Fault, NOW, Store, github, serve};
 use crate::support::git_server::{GitServer, Rules};
 
 /// A Git server with repositories behind the token of an App's installation, and GitHub's API, which knows the first of them.
@@ -27,10 +28,23 @@ impl Scene {
         let config = world.config().replace("publish: commit", "publish: pullRequest");
         let web = world.deployment("acme/web:1.4.0");
         let files = [(".tagboat.yaml", config.as_str()), ("dev/web.yaml", &web)];
-        let bare = world.scratch.bare("acme/gitops.git", &files);
+        Self::of(world, &config, &files)
+    }
+
+    /// What comes to `dev` by commits, and waits for a check before it comes to `staging`.
+    fn promoting() -> Self {
+        let world = World::with_web(&["1.4.0", "1.5.0"]);
+        let after = "  - name: staging\n    files: [staging/**]\n    after: dev\n    publish: commit\n    gates: {checks: [e2e]}\n";
+        let (config, web) = (world.config() + after, world.deployment("acme/web:1.4.0"));
+        let files = [(".tagboat.yaml", config.as_str()), ("dev/web.yaml", &web), ("staging/web.yaml", &web)];
+        Self::of(world, &config, &files)
+    }
+
+    fn of(world: World, config: &str, files: &[(&str, &str)]) -> Self {
+        let bare = world.scratch.bare("acme/gitops.git", files);
         // In the other one there is nothing to propose.
         let newest = world.deployment("acme/web:1.5.0");
-        let others = [(".tagboat.yaml", config.as_str()), ("dev/web.yaml", &newest)];
+        let others = [(".tagboat.yaml", config), ("dev/web.yaml", &newest)];
         for bare in [&bare, &world.scratch.bare("acme/other.git", &others)] {
             bare.git(&["config", "http.receivepack", "true"]);
         }
@@ -53,8 +67,12 @@ impl Scene {
 
     /// Starts a service that looks at a repository when a webhook says so.
     fn start(&self, rows: &str) -> Service {
+        self.start_every("24h", rows)
+    }
+
+    fn start_every(&self, time: &str, rows: &str) -> Service {
         let configuration =
-            format!("schedule: every 24h\nwebhooks: [{{source: generic, secretFile: hook}}]\nrepositories:\n{rows}");
+            format!("schedule: every {time}\nwebhooks: [{{source: generic, secretFile: hook}}]\nrepositories:\n{rows}");
         let variables = [("GITHUB_API_URL", self.api.as_str()), ("GITHUB_SERVER_URL", "http://127.0.0.1")];
         Service::start_with(&self.world, &configuration, &variables)
     }
@@ -87,6 +105,36 @@ fn an_idle_pass_asks_the_forge_once_and_writes_nothing() {
     let metrics = service.metrics();
     let of_forge = metrics.iter().filter(|(series, _)| series.starts_with("tagboat_forge_requests_total"));
     assert_eq!(of_forge.map(|(_, count)| count).sum::<f64>(), (first.len() + 3) as f64, "{metrics:#?}");
+}
+
+#[test]
+fn passes_that_follow_each_other_ask_twice_each_at_most() {
+    let scene = Scene::promoting();
+    let service = scene.start_every("1s", &scene.row("acme/gitops.git", APP));
+    (0..3).for_each(|_| drop(service.wait("pass")));
+    scene.store.requests();
+    const PASSES: usize = 6;
+    (0..PASSES).for_each(|_| drop(service.wait("pass")));
+    let asked = scene.store.requests();
+    // One may have begun, or ended, meanwhile. Each of them would ask three times for itself.
+    assert!((PASSES - 1..=2 * (PASSES + 1)).contains(&asked.len()), "{asked:#?}");
+    let is_check = |line: &&String| line.contains("/commits/");
+    let checks: BTreeSet<&String> = asked.iter().filter(is_check).collect();
+    assert_eq!(checks.len(), 2, "both kinds have their turns: {asked:#?}");
+}
+
+#[test]
+fn a_webhook_has_everything_asked_in_the_pass_that_it_hastens() {
+    let scene = Scene::promoting();
+    let service = scene.start(&scene.row("acme/gitops.git", APP));
+    service.wait("pass");
+    scene.look(&service, "acme/gitops.git");
+    let sha = scene.store.at("main").unwrap();
+    // Both kinds of checks were asked for before, and no turn would have come to both now.
+    let row = CheckRow { sha, name: "e2e".into(), word: "success".into(), text: String::new(), at: NOW, is_run: true };
+    scene.store.kept().checks.push(row);
+    let line = scene.look(&service, "acme/gitops.git");
+    assert_eq!((&line["cause"], &line["commits"]), (&Value::from("webhook"), &Value::from(1)), "{line}");
 }
 
 #[test]

@@ -109,6 +109,7 @@ fn go(client: &Client, runtime: &Runtime) -> Result<Outcome, PassError> {
         mode: Mode::Act,
         progress: &|_| {},
         read_config: &|_| {},
+        turn: tagboat::pass::Turn::default(),
     }))
 }
 

@@ -9,6 +9,7 @@ use tagboat::git::Remote;
 use tagboat::manifest::Limits;
 use tagboat::model::environment::{BranchName, Publish};
 use tagboat::model::outcome::Outcome;
+use tagboat::pass::Turn;
 use tagboat::pass::order::{Order, OrderError, Ordering, follow};
 use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::{Mode, Run, run};
@@ -39,6 +40,11 @@ impl Passing<'_> {
 
     /// Runs a pass that remembers.
     pub(crate) async fn pass_with(self, cache: &Cache, mode: Mode) -> Outcome {
+        self.pass_in(Turn::default(), cache, mode).await
+    }
+
+    /// Runs one of several passes, which remember what the forge told.
+    pub(crate) async fn pass_in(self, turn: Turn, cache: &Cache, mode: Mode) -> Outcome {
         run(&Run {
             remote: self.remote,
             branch: &BranchName::from("main"),
@@ -55,6 +61,7 @@ impl Passing<'_> {
             mode,
             progress: &|_| {},
             read_config: &|_| {},
+            turn,
         })
         .await
         .unwrap()

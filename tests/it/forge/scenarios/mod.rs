@@ -28,6 +28,7 @@ use tagboat::git::signing::{Keys, SshKey};
 use tagboat::git::url::RemoteUrl;
 use tagboat::model::outcome::Outcome;
 use tagboat::model::proposal::Action;
+use tagboat::pass::Turn;
 use tagboat::pass::propose::Publishing;
 use tagboat::pass::run::Mode;
 
@@ -39,6 +40,9 @@ use crate::support::repository::{Scratch, environment};
 const WEB: &str = "ghcr.io/acme/web";
 const HEAD: &str = "tagboat/prod/ghcr.io-acme-web";
 
+/// Makes the client of each pass out of one that lives on.
+pub(crate) type Lasting = Box<dyn Fn(Turn) -> Arc<dyn Forge>>;
+
 /// One kind of forge: its fake, its client, and its words.
 #[derive(Clone, Copy)]
 pub(crate) struct Kind {
@@ -46,6 +50,8 @@ pub(crate) struct Kind {
     pub(crate) router: fn(Arc<Store>) -> Router,
     /// Makes a new client for the repository `acme/gitops` at an address.
     pub(crate) client: fn(&str) -> Arc<dyn Forge>,
+    /// Makes one that lives on, and returns what makes that of each pass of it.
+    pub(crate) lasting: fn(&str) -> Lasting,
     /// The forge's words for a check that passed, runs, and was cancelled.
     pub(crate) words: [&'static str; 3],
     /// The forge's words for a commit status that passed, and one that waits.
