@@ -5,6 +5,7 @@
 
 pub mod account;
 mod comments;
+mod drafts;
 pub mod gitea;
 pub mod github;
 pub mod gitlab;
@@ -34,6 +35,9 @@ use crate::model::pull_request::{
     Check, Demands, ForgeKind, Glance, Lack, Listing, Merge, NewPullRequest, Number, PullRequest, Readiness, Release,
     Source, Status,
 };
+
+/// Why a draft is not merged. A person may have made it one, so nobody else takes that back.
+const DRAFT: &str = "it is a draft: nobody merges it until a person has marked it as ready";
 
 /// What clients of several repositories have in common.
 #[derive(Debug, Clone)]

@@ -10,6 +10,7 @@ use crate::model::brought::{Brought, Told};
 use crate::model::commit::CommitId;
 use crate::model::environment::{BranchName, EnvironmentName};
 use crate::model::file::RepoPath;
+use crate::model::gate::GateName;
 use crate::model::marker;
 use crate::model::template::Template;
 
@@ -111,6 +112,8 @@ pub struct Marker {
     pub said: Option<String>,
     /// Whether the forge was told to merge it by itself, where the forge itself does not list that.
     pub armed: Armed,
+    /// How it was put into a merge queue, where it is in one, or was thrown out of it.
+    pub queued: Option<Queued>,
     /// What it proposes, in few words.
     pub what: Option<String>,
     /// What it proposed before that.
@@ -130,6 +133,17 @@ pub struct Was {
     pub commit: CommitId,
     /// The versions that it brought, where there is room for them.
     pub brought: Brought,
+}
+
+/// What stood where when a pull request was put into a merge queue: what the queue throws out is not put there again while that is so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queued {
+    /// Its head commit.
+    pub commit: CommitId,
+    /// The newest commit of the base.
+    pub base: CommitId,
+    /// When it had left the queue last, in the forge's words.
+    pub left: Option<String>,
 }
 
 /// Whether a forge was told to merge by itself.
@@ -189,8 +203,9 @@ impl PullRequest {
     #[must_use]
     pub fn disarmed(&self) -> Self {
         let mut now = Self { is_armed: false, ..self.clone() };
-        if let Some(read) = now.marker.as_mut().filter(|read| read.armed != Armed::No) {
-            read.armed = Armed::No;
+        let is_told = |read: &Marker| read.armed != Armed::No || read.queued.is_some();
+        if let Some(read) = now.marker.as_mut().filter(|read| is_told(read)) {
+            (read.armed, read.queued) = (Armed::No, None);
             now.body = marker::replace(&now.body, read);
         }
         now
@@ -202,6 +217,11 @@ impl PullRequest {
         self.head == style.head_of(environment, group)
             || (self.head.as_str().ends_with(&format!("{environment}/{group}"))
                 && self.marker.as_ref().is_some_and(says))
+    }
+
+    /// Returns how it was put into a merge queue at the head that it has.
+    pub fn put(&self) -> Option<&Queued> {
+        self.marker.as_ref()?.queued.as_ref().filter(|queued| queued.commit == self.commit)
     }
 
     /// Whether the forge merges it by itself for certain.
@@ -258,8 +278,17 @@ pub struct Check {
     pub word: String,
     /// The line that it says, of a commit status.
     pub text: String,
+    /// Whether it is a check run, which is no commit status, where the forge tells the two apart.
+    pub is_run: bool,
     /// When it came to that, where the forge tells.
     pub time: Option<Timestamp>,
+}
+
+impl Check {
+    /// Returns the gate that speaks by it. Only the commit statuses of gates are Tagboat's: others may have checks whose names begin alike.
+    pub fn gate(&self) -> Option<GateName> {
+        GateName::of_context(&self.name).filter(|_| !self.is_run)
+    }
 }
 
 /// Everything beside the gates that decides whether a pull request may be merged, at one head commit.
@@ -275,14 +304,32 @@ pub struct Readiness {
     pub changes_requested: Vec<String>,
     /// Why the forge says that it cannot be merged now: conflicts, behind the base, missing approvals; in words.
     pub blocked: Option<String>,
-    /// Whether the base branch has a merge queue.
-    pub has_queue: bool,
+    /// Where it stands with the merge queue of its base; `None` where that has none.
+    pub queue: Option<Queue>,
     /// Whether it is held up because its head is behind a base that wants it up to date.
     pub is_behind: bool,
     /// Whether [`Readiness::blocked`] says no more than that checks which the base requires are not done.
     pub is_blocked_by_checks: bool,
     /// The labels that it has by now, told after everything else: a person may have set one since it was listed.
     pub labels: BTreeSet<String>,
+}
+
+/// Where a pull request stands with the merge queue of its base.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Queue {
+    /// Whether it is in the queue.
+    pub is_in: bool,
+    /// How it left the queue last, where it ever has.
+    pub left: Option<Left>,
+}
+
+/// How a pull request left a merge queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// When, in the forge's words; empty where it does not say.
+    pub at: String,
+    /// Why, in the forge's words.
+    pub why: String,
 }
 
 /// What was told of one pull request by a question about many.
@@ -379,9 +426,6 @@ pub struct Demands {
     /// Whether deployments are recorded.
     pub deployments: bool,
 }
-
-/// What the contexts of Tagboat's own commit statuses begin with; a gate's name follows.
-pub const STATUS_PREFIX: &str = "tagboat/";
 
 /// A commit status to be set.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -452,9 +452,14 @@ pub(super) fn judge(observation: &Observation, decision: &Decision, candidate: &
         _ => return Candidate::Blocked("the environment before it runs another digest of the same tag".into()),
     };
     if wants_digest && candidate.digest.is_none() {
-        return Candidate::Blocked(
-            "a digest stands here and none in the environment before it: set `pin: digest` for the image".into(),
-        );
+        // Which bytes run there is not known before its own pin is written.
+        let reason = match question.policy.pins() {
+            Pin::Digest => "the environment before it runs no digest yet, which `pin: digest` writes there first",
+            Pin::AsWritten => {
+                "a digest stands here and none in the environment before it: set `pin: digest` for the image"
+            }
+        };
+        return Candidate::Blocked(reason.into());
     }
     if let Some(reason) = unsigned(observation, question, candidate) {
         return reason;

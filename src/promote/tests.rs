@@ -170,6 +170,11 @@ fn a_digest_is_carried_along_and_missing_ones_block() {
     let mut policy = (*pinned.question.policy).clone();
     policy.pin = Pin::Digest;
     pinned.question.policy = Arc::new(policy);
+    let mut behind = decision(WEB, "prod", "1.0.0");
+    behind.question.policy = Arc::clone(&pinned.question.policy);
+    let decisions = [decision(WEB, "dev", "1.3.0"), behind];
+    let promoted = promote(&observation(&[WEB]), decisions.to_vec(), &environments, &Groups::default());
+    assert!(told(&promoted)[0].contains("writes there first"), "nobody has to set it: {:?}", told(&promoted));
     let decisions = [decision(WEB, "dev", "1.3.0@a"), pinned];
     let promoted = promote(&observation(&[WEB]), decisions.to_vec(), &environments, &Groups::default());
     assert_eq!(promoted.proposals[0].moves[0].to, value("1.3.0@a"));
@@ -260,13 +265,9 @@ fn a_failure_is_laid_to_nobody_while_it_is_not_known_what_else_came() {
         changes: Vec::new(),
     };
     let timeline = Timeline { shifts: vec![shift], asides: Vec::new(), spread: Vec::new(), oldest: now, whole: true };
-    let failed = crate::model::pull_request::Check {
-        name: "deploy/dev".to_owned(),
-        state: crate::model::pull_request::CheckState::Failed,
-        word: "failure".to_owned(),
-        text: String::new(),
-        time: Some(now),
-    };
+    let (name, word, text) = ("deploy/dev".to_owned(), "failure".to_owned(), String::new());
+    let state = crate::model::pull_request::CheckState::Failed;
+    let failed = crate::model::pull_request::Check { name, state, word, text, is_run: false, time: Some(now) };
     let mut observation = observation(&[WEB, api]);
     (observation.now, observation.has_forge) = (now, true);
     observation.lines.insert("dev".into(), vec![commit.clone()].into());

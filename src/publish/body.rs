@@ -127,6 +127,7 @@ fn hidden(proposal: &Proposal, key: &str, brought: Brought) -> String {
         left: false,
         said: None,
         armed: Armed::No,
+        queued: None,
         what: Some(what(proposal)),
         instead: None,
         brought,
@@ -165,7 +166,7 @@ pub(super) fn instead_of(body: &str, before: &Marker, turned: Option<&CommitId>)
     let (key, brought) = (&before.key, &before.brought);
     let turned = turned.map(|commit| Was { key: key.clone(), commit: commit.clone(), brought: brought.clone() });
     let was = if is_same { before.was.clone() } else { turned };
-    let now = Marker { armed: before.armed, was, ..now };
+    let now = Marker { armed: before.armed, queued: before.queued.clone(), was, ..now };
     // Of the same content the line stands already.
     let instead = if is_same { &before.instead } else { &before.what };
     let Some(instead) = instead.as_ref().filter(|instead| now.what.as_ref() != Some(instead)) else {

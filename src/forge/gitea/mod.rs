@@ -21,13 +21,13 @@ use url::Url;
 use crate::clock::{Clock, PassEnd};
 use crate::forge::comments::{Comment, Comments, say_once};
 use crate::forge::gitea::raw::{
-    DRAFT, RawAsked, RawComment, RawProtected, RawPullRequest, RawRepository, RawRule, RawStatus,
+    DRAFT, DRAFTS, RawAsked, RawComment, RawProtected, RawPullRequest, RawRepository, RawRule, RawStatus,
 };
 use crate::forge::once::Once;
 use crate::forge::releases;
 use crate::forge::rest::{Reply, Rest, TokenHeader};
 use crate::forge::turns::Turn;
-use crate::forge::{Asked, Desk, Finishing, Forge, ForgeError};
+use crate::forge::{Asked, Desk, Finishing, Forge, ForgeError, drafts};
 use crate::http::client::HttpClient;
 use crate::model::commit::{CommitId, MadeCommit, NewCommit};
 use crate::model::environment::BranchName;
@@ -267,7 +267,7 @@ impl Gitea {
 
 /// Writes a title as Gitea tells drafts.
 fn title(title: &str, is_draft: bool) -> String {
-    if is_draft { format!("{DRAFT}{title}") } else { title.to_owned() }
+    if is_draft { format!("{DRAFT}{title}") } else { drafts::undrafted(title, &DRAFTS) }
 }
 
 impl Comments for Gitea {

@@ -16,6 +16,7 @@ mod raw;
 mod readiness;
 mod rollup;
 mod runs;
+mod suites;
 mod transport;
 
 use std::collections::{BTreeMap, BTreeSet};

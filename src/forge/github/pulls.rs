@@ -253,6 +253,9 @@ fn of_raw(raw: raw::PullRequest) -> Option<PullRequest> {
         _ => State::Closed,
     };
     let body = raw.body.unwrap_or_default();
+    let marker = marker::read(&body);
+    // No listing tells of the merge queue: whoever put it there has written that into the body first.
+    let is_put = state == State::Open && marker.as_ref().is_some_and(|marker| marker.queued.is_some());
     Some(PullRequest {
         number: Number(raw.number),
         url: raw.html_url,
@@ -261,11 +264,11 @@ fn of_raw(raw: raw::PullRequest) -> Option<PullRequest> {
         commit: CommitId(raw.head.sha.into()),
         base: BranchName::from(raw.base.name.as_str()),
         title: raw.title,
-        marker: marker::read(&body),
+        marker,
         body,
         labels: raw.labels.into_iter().map(|label| label.name).collect(),
         is_draft: raw.draft,
-        is_armed: raw.auto_merge.is_some_and(|order| !order.is_null()),
+        is_armed: is_put || raw.auto_merge.is_some_and(|order| !order.is_null()),
         told: None,
     })
 }

@@ -123,6 +123,20 @@ pub(super) struct CheckSuite {
 }
 
 #[derive(Debug, Deserialize)]
+pub(super) struct CheckSuites {
+    pub(super) check_suites: Vec<WholeSuite>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct WholeSuite {
+    pub(super) id: u64,
+    pub(super) status: Option<String>,
+    pub(super) conclusion: Option<String>,
+    pub(super) app: Option<App>,
+    pub(super) latest_check_runs_count: u64,
+}
+
+#[derive(Debug, Deserialize)]
 pub(super) struct App {
     pub(super) slug: Option<String>,
 }
@@ -137,6 +151,7 @@ pub(super) struct WorkflowRun {
     pub(super) check_suite_id: Option<u64>,
     pub(super) workflow_id: u64,
     pub(super) event: String,
+    pub(super) name: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -18,12 +18,12 @@ use url::Url;
 
 use crate::clock::{Clock, PassEnd};
 use crate::forge::comments::{Comment, Comments, say_once};
-use crate::forge::gitlab::raw::{DRAFT, RawMergeRequest, RawNote, RawProject, RawStatus, RawUser};
+use crate::forge::gitlab::raw::{DRAFT, DRAFTS, RawMergeRequest, RawNote, RawProject, RawStatus, RawUser};
 use crate::forge::once::Once;
 use crate::forge::releases;
 use crate::forge::rest::{Reply, Rest, TokenHeader};
 use crate::forge::turns::Turn;
-use crate::forge::{Asked, Desk, Forge, ForgeError};
+use crate::forge::{Asked, Desk, Forge, ForgeError, drafts};
 use crate::http::client::HttpClient;
 use crate::model::commit::{CommitId, MadeCommit, NewCommit};
 use crate::model::environment::BranchName;
@@ -263,7 +263,7 @@ impl GitLab {
 
 /// Writes a title as GitLab tells drafts.
 fn title(title: &str, is_draft: bool) -> String {
-    if is_draft { format!("{DRAFT}{title}") } else { title.to_owned() }
+    if is_draft { format!("{DRAFT}{title}") } else { drafts::undrafted(title, &DRAFTS) }
 }
 
 impl Comments for GitLab {

@@ -228,7 +228,7 @@ fn commit(id: &str) -> CommitId {
 
 fn check(name: &str, state: CheckState) -> Check {
     let (name, word, text) = (name.to_owned(), "word".to_owned(), String::new());
-    Check { name, state, word, text, time: None }
+    Check { name, state, word, text, is_run: false, time: None }
 }
 
 #[test]

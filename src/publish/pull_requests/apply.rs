@@ -21,7 +21,7 @@ use crate::model::pull_request::{
 use crate::model::refusal::{Wish, closed};
 use crate::publish::body;
 use crate::publish::making::{MakeError, Maker, blocking};
-use crate::publish::pull_requests::merging::{Order, forward, merge};
+use crate::publish::pull_requests::merging::{Order, forward, merge, stop};
 use crate::publish::pull_requests::statuses::{say as say_of_gates, show, take_back};
 use crate::publish::pull_requests::told::tell as tell_of;
 use crate::publish::pull_requests::{Course, Step};
@@ -204,12 +204,10 @@ async fn take(
             }
             Ok(())
         }
-        Step::Disarm { pull_request } => {
-            if let Some(forge) = place.forge {
-                forge.disarm(pull_request).await?;
-            }
-            Ok(())
-        }
+        Step::Disarm { pull_request } => match place.forge {
+            Some(forge) => stop(forge, pull_request, course).await,
+            None => Ok(()),
+        },
         Step::Merge { pull_request, head, commit, again, statuses, is_settled, approvals } => {
             let order = Order { head, commit, again, statuses, is_settled: *is_settled, approvals: *approvals };
             match (place.forge, pull_request) {

@@ -118,6 +118,8 @@ pub(super) fn course(wanted: &Desired, head: Option<&HeadBranch>, standing: &Sta
         }
         publish(wanted, (current, open), standing, &mut course);
     }
+    let written = open.map(|open| written(&course, open));
+    let open = written.as_ref();
     // What was pushed just now has no checks yet; the next pass looks again.
     if wanted.publish == Publish::AutoMerge
         && wanted.gates_pass
@@ -261,6 +263,16 @@ fn publish(
             course.steps.push(Step::RemoveLabel { pull_request: Box::new(open.clone()), label });
         }
     }
+}
+
+/// Returns a pull request with the text that a course writes.
+fn written(course: &Course, open: &PullRequest) -> PullRequest {
+    let text = course.steps.iter().find_map(|step| match step {
+        Step::Rewrite { title, body, .. } => Some((title.clone(), body.clone())),
+        _ => None,
+    });
+    let (title, body) = text.unwrap_or_else(|| (open.title.clone(), open.body.clone()));
+    PullRequest { marker: marker::read(&body), title, body, ..open.clone() }
 }
 
 /// Returns the body that should stand on an open pull request: the desired one, and what was proposed there before. Where its

@@ -40,6 +40,7 @@ fn pull_request(number: u64, state: State, key: &str) -> PullRequest {
         left: false,
         said: None,
         armed: Armed::No,
+        queued: None,
         what: None,
         instead: None,
         brought: Brought::default(),

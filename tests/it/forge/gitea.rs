@@ -114,6 +114,7 @@ impl Bench {
             left: false,
             said: None,
             armed: Armed::No,
+            queued: None,
             what: None,
             instead: None,
             brought: tagboat::model::brought::Brought::default(),
@@ -169,7 +170,10 @@ async fn a_draft_keeps_its_mark_when_it_is_rewritten_and_is_not_merged() {
     bench.forge.rewrite(&opened, "prod: update web to 2", "Other").await.unwrap();
     let listed = bench.list().await;
     assert_eq!((listed[0].is_draft, listed[0].title.as_str()), (true, "prod: update web to 2"));
-    assert_eq!(bench.readiness(&listed[0]).await.unwrap().blocked.as_deref(), Some("it is a draft"));
+    assert_eq!(
+        bench.readiness(&listed[0]).await.unwrap().blocked.as_deref(),
+        Some("it is a draft: nobody merges it until a person has marked it as ready")
+    );
     assert!(matches!(bench.forge.merge(&listed[0], &bench.tip(), WORDS).await, Ok(Merge::NotReady(_))));
 }
 

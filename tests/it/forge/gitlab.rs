@@ -124,7 +124,10 @@ async fn a_draft_keeps_its_mark_when_it_is_rewritten_and_is_not_merged() {
     bench.forge.rewrite(&opened, "prod: update web to 2", "Other").await.unwrap();
     let listed = bench.list().await;
     assert_eq!((listed[0].is_draft, listed[0].title.as_str()), (true, "prod: update web to 2"));
-    assert_eq!(bench.readiness(&listed[0]).await.unwrap().blocked.as_deref(), Some("it is a draft"));
+    assert_eq!(
+        bench.readiness(&listed[0]).await.unwrap().blocked.as_deref(),
+        Some("it is a draft: nobody merges it until a person has marked it as ready")
+    );
     assert!(matches!(bench.forge.merge(&listed[0], &bench.tip(), WORDS).await, Ok(Merge::NotReady(_))));
     bench.forge.remove_label(&listed[0], "tagboat/retry").await.unwrap();
     assert_eq!(bench.list().await[0].labels.iter().collect::<Vec<_>>(), ["images"]);
@@ -142,11 +145,28 @@ async fn a_merge_names_the_commit_that_was_judged() {
 }
 
 #[tokio::test]
+async fn what_a_person_or_a_gate_stops_is_taken_off_the_merge_train() {
+    crate::forge::scenarios::queueing::what_a_person_or_a_gate_stops_is_taken_out_of_the_queue(GITLAB).await;
+}
+
+#[tokio::test]
+async fn what_the_merge_train_has_thrown_out_waits_for_another_head_or_base() {
+    use crate::forge::scenarios::queueing::what_a_queue_has_thrown_out_waits_for_another_head_or_base;
+    what_a_queue_has_thrown_out_waits_for_another_head_or_base(GITLAB, "GitLab does not list why").await;
+}
+
+#[tokio::test]
+async fn a_merge_train_that_does_not_take_it_is_asked_again() {
+    let refusal = ("POST", "/merge_trains");
+    crate::forge::scenarios::queueing::a_queue_that_does_not_take_it_is_asked_again(GITLAB, refusal).await;
+}
+
+#[tokio::test]
 async fn a_merge_train_takes_it_where_the_project_has_one() {
     let bench = Bench::new();
     let opened = bench.open().await;
     bench.store.kept().protection.queue = true;
-    assert!(bench.readiness(&opened).await.unwrap().has_queue);
+    assert!(bench.readiness(&opened).await.unwrap().queue.is_some());
     assert_eq!(bench.forge.merge(&opened, &bench.tip(), WORDS).await, Ok(Merge::Enqueued));
     assert_eq!(bench.store.kept().queued, [1]);
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use fastrand::Rng;
 use tagboat::model::commit::CommitId;
 use tagboat::model::marker;
-use tagboat::model::pull_request::{CheckState, STATUS_PREFIX};
+use tagboat::model::pull_request::CheckState;
 
 use super::rules::{Verdict, closed, violated};
 use super::world::git::{NewCommit, person};
@@ -37,7 +37,7 @@ pub(super) enum Deed {
 
 impl Drawn {
     pub(super) fn draw(rng: &mut Rng) -> Self {
-        let gates = GATES.iter().filter(|_| rng.u8(..3) == 0).map(|gate| format!("{STATUS_PREFIX}{gate}"));
+        let gates = GATES.iter().filter(|_| rng.u8(..3) == 0).map(|gate| format!("tagboat/{gate}"));
         Self { required: gates.collect() }
     }
 }
@@ -113,7 +113,7 @@ pub(super) fn is_judged(world: &World) -> Verdict {
         for environment in world.brings(&pull.commit).iter().map(|step| step.environment).filter(|_| waits) {
             let environment = &world.setting.environments[environment];
             for gate in closed(environment, world.now) {
-                let said = own.and_then(|own| own.get(&format!("{STATUS_PREFIX}{gate}")));
+                let said = own.and_then(|own| own.get(&format!("tagboat/{gate}")));
                 if said.is_some_and(|said| said.state == CheckState::Passed) {
                     let what = format!("#{} still says that `{gate}` of {} has passed", index + 1, environment.name);
                     return violated("what gates said is taken back", what);

@@ -9,6 +9,7 @@ pub(in crate::forge) mod merging;
 pub(in crate::forge) mod opening;
 pub(in crate::forge) mod ordering;
 pub(in crate::forge) mod people;
+pub(in crate::forge) mod queueing;
 pub(in crate::forge) mod refusing;
 pub(in crate::forge) mod saying;
 pub(in crate::forge) mod signing;
@@ -347,6 +348,7 @@ macro_rules! scenarios {
                 a_gate_takes_back_what_it_said_while_a_person_holds_it
                 a_gate_takes_back_what_it_said_while_the_image_cannot_be_asked_about
                 what_stays_passed_is_not_taken_back
+                a_check_of_others_whose_name_begins_as_a_gate_s_is_theirs
                 the_gates_of_an_order_that_a_person_merges_are_judged_by_every_pass;
             signing:
                 commits_that_the_forge_signs_live_as_any_other
@@ -357,6 +359,8 @@ macro_rules! scenarios {
                 a_head_without_a_signature_is_made_anew_before_it_is_merged;
             texts:
                 titles_bodies_and_messages_follow_the_templates
+                a_title_that_begins_as_a_draft_s_makes_no_draft
+                what_stays_a_draft_says_that_a_person_marks_it_as_ready
                 release_notes_of_the_same_forge_are_told_once_and_mean_nothing
                 release_notes_that_cannot_be_had_hold_nothing_up
                 release_notes_of_many_images_are_asked_for_ten_times_in_a_pass

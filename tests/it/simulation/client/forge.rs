@@ -271,6 +271,7 @@ fn listed(world: &World, commit: &CommitId) -> Vec<Check> {
         state: report.state,
         word: format!("{:?}", report.state).to_lowercase(),
         text: report.text.clone(),
+        is_run: false,
         time: Some(report.at),
     };
     world.checks.get(commit).into_iter().flatten().map(check).collect()

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::rest::{Answer, Asked, answer};
-use super::{CheckRow, Fault, Modes, NOW, Pull, Stands, Store, comment_id, description};
+use super::{CheckRow, Fault, Modes, NOW, Pull, Stands, Store, comment_id, description, drafted};
 
 /// The token that is let in.
 pub(crate) const TOKEN: &str = "g1tea-hush";
@@ -30,6 +30,9 @@ fn labels(store: &Store) -> Vec<(u64, String)> {
 pub(crate) fn router(store: Arc<Store>) -> Router {
     Router::new().fallback(move |request| answer(Arc::clone(&store), BASE, request, limited, checked))
 }
+
+/// How titles of drafts begin.
+const DRAFTS: [&str; 2] = ["WIP:", "[WIP]"];
 
 fn limited(fault: Fault) -> Answer {
     let status = if fault == Fault::Secondary { 503 } else { 429 };
@@ -226,10 +229,10 @@ fn status(id: usize, check: &CheckRow) -> Value {
 
 fn create(store: &Store, asked: &Asked) -> Answer {
     let text = |field: &str| asked.text(field).unwrap_or_default();
-    let title = text("title");
     if text("head") == text("base") {
         return Answer::of(422, json!({ "message": "Invalid PullRequest: There are no changes" }));
     }
+    let (draft, title) = drafted(&text("title"), &DRAFTS);
     let ids = asked.body["labels"].as_array().cloned().unwrap_or_default();
     let known = labels(store);
     let name = |id: &Value| known.iter().find(|(known, _)| Some(*known) == id.as_u64()).unwrap().1.clone();
@@ -239,8 +242,8 @@ fn create(store: &Store, asked: &Asked) -> Answer {
         head: text("head"),
         base: text("base"),
         sha: String::new(),
-        draft: title.starts_with("WIP: "),
-        title: title.trim_start_matches("WIP: ").to_owned(),
+        draft,
+        title,
         body: text("body"),
         labels: ids.iter().map(name).collect(),
         comments: Vec::new(),
@@ -276,8 +279,7 @@ fn one(store: &Store, asked: &Asked, (method, kind): (&str, &str), number: u64, 
         ("PATCH", "pulls", []) => {
             store.change(number, |pull| {
                 if let Some(title) = asked.text("title") {
-                    pull.draft = title.starts_with("WIP: ");
-                    pull.title = title.trim_start_matches("WIP: ").to_owned();
+                    (pull.draft, pull.title) = drafted(&title, &DRAFTS);
                 }
                 pull.body = asked.text("body").unwrap_or_else(|| pull.body.clone());
                 match asked.text("state").as_deref() {

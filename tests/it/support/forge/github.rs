@@ -263,7 +263,7 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
                 "full-repository",
                 &json!({
                     "private": true, "allow_merge_commit": !store.kept().squashes,
-                    "allow_squash_merge": store.kept().squashes, "allow_rebase_merge": false,
+                    "allow_squash_merge": store.kept().squashes, "allow_rebase_merge": store.kept().protection.linear,
                     "permissions": {"admin": false, "pull": true, "push": true},
                 }),
             ),
@@ -332,9 +332,15 @@ fn route(store: &Store, asked: &Asked<'_>) -> Response<Body> {
         }
         ("GET", ["actions", "runs"]) => {
             let sha = asked.query("head_sha").unwrap();
-            let told = runs::workflow_runs(&runs::of(store, sha, newest(store, sha, true)));
+            let told = runs::workflow_runs(store, sha, &runs::of(store, sha, newest(store, sha, true)));
             let rows: Vec<Value> = told.iter().map(|fields| whole("workflow-run", fields)).collect();
             paged(asked, &rows, |rows| json!({"total_count": rows.len(), "workflow_runs": rows}))
+        }
+        ("GET", ["commits", sha, "check-suites"]) => {
+            let told = runs::of(store, sha, newest(store, sha, true));
+            let told = runs::check_suites(store, sha, &told, &filled(&WHOLE["integration"]));
+            let rows: Vec<Value> = told.iter().map(|fields| whole("check-suite", fields)).collect();
+            paged(asked, &rows, |rows| json!({"total_count": rows.len(), "check_suites": rows}))
         }
         ("GET", ["commits", sha, "status"]) => {
             let rows = newest(store, sha, false);
@@ -502,7 +508,7 @@ fn fields(store: &Store, pull: &Pull) -> Value {
         "state": if pull.state == Stands::Open { "open" } else { "closed" },
         "title": pull.title,
         // GitHub gives bodies back with the line ends of browsers.
-        "body": pull.body.replace('\n', "\r\n"),
+        "body": pull.body.replace("\r\n", "\n").replace('\n', "\r\n"),
         "draft": pull.draft,
         "merged_at": pull.merged.as_ref().map(|_| "2026-11-20T08:00:00Z"),
         "merge_commit_sha": pull.merged,
@@ -621,7 +627,17 @@ fn patch(store: &Store, asked: &Asked<'_>, number: u64) -> Response<Body> {
 
 fn merge(store: &Store, asked: &Asked<'_>, number: u64) -> Response<Body> {
     let pull = store.pull(number);
-    let way = if store.kept().squashes { "squash" } else { "merge" };
+    let is_linear = store.kept().protection.linear;
+    if is_linear && asked.text("merge_method") == "merge" {
+        return said(405, &json!({"message": "Merge commits are not allowed on this repository."}));
+    }
+    let way = if store.kept().squashes {
+        "squash"
+    } else if is_linear {
+        "rebase"
+    } else {
+        "merge"
+    };
     assert_eq!(asked.text("merge_method"), way, "the only way that this repository allows");
     if asked.text("sha") != pull.sha {
         return said(409, &json!({"message": "Head branch was modified. Review and try the merge again."}));
@@ -652,15 +668,25 @@ fn answer_graphql(store: &Store, query: &str, variables: &Value) -> Value {
         return json!({"data": {"viewer": {"login": store.kept().login.unwrap_or("ada")}}});
     }
     if query.starts_with("query") {
+        if query.contains("requiresLinearHistory") {
+            let rule = json!({"requiresLinearHistory": store.kept().protection.linear});
+            return json!({"data": {"repository": {"ref": {"refUpdateRule": rule}}}});
+        }
         let number = variables["number"].as_u64().unwrap();
-        let is_queued = store.kept().queued.contains(&number);
-        let pull = json!({"id": format!("PR_{number}"), "isInMergeQueue": is_queued});
+        let mut pull = queue(store, number);
+        pull["id"] = format!("PR_{number}").into();
+        let is_armed = store.kept().armed.contains(&number);
+        pull["autoMergeRequest"] = if is_armed { json!({"enabledAt": NOW}) } else { Value::Null };
         return json!({"data": {"repository": {"pullRequest": pull}}});
     }
     if query.contains("createCommitOnBranch") {
         return commit_on_branch(store, &variables["input"]);
     }
     let number: u64 = variables["id"].as_str().unwrap().trim_start_matches("PR_").parse().unwrap();
+    if query.contains("dequeuePullRequest") {
+        store.throw_out(number, "manual");
+        return json!({"data": {"dequeuePullRequest": {"clientMutationId": null}}});
+    }
     if query.contains("disablePullRequestAutoMerge") {
         store.kept().armed.retain(|armed| *armed != number);
         return json!({"data": {"disablePullRequestAutoMerge": {"clientMutationId": null}}});
@@ -679,6 +705,19 @@ fn answer_graphql(store: &Store, query: &str, variables: &Value) -> Value {
     }
     store.kept().queued.push(number);
     json!({"data": {"enqueuePullRequest": {"mergeQueueEntry": {"id": "MQ_1"}}}})
+}
+
+/// Tells how a pull request stands with the merge queue.
+fn queue(store: &Store, number: u64) -> Value {
+    let kept = store.kept();
+    let last = kept.left.iter().enumerate().rev().find(|(_, (left, _))| *left == number);
+    let last = last.map(|(hour, (_, why))| {
+        json!({"__typename": "RemovedFromMergeQueueEvent", "createdAt": format!("2026-11-20T{hour:02}:00:00Z"), "reason": why})
+    });
+    json!({
+        "isInMergeQueue": kept.queued.contains(&number),
+        "timelineItems": {"nodes": last.into_iter().collect::<Vec<_>>()},
+    })
 }
 
 /// Tells of the pull requests that the variables `p0`, `p1` … number, of the commits `c0` … and the base branches `b0` … .
@@ -721,7 +760,9 @@ fn glance(store: &Store, number: u64) -> Value {
         })
     };
     let whole = json!({"hasNextPage": false});
+    let queue = queue(store, number);
     json!({
+        "isInMergeQueue": queue["isInMergeQueue"], "timelineItems": queue["timelineItems"],
         "state": match pull.state { Stands::Open => "OPEN", Stands::Closed => "CLOSED", Stands::Merged => "MERGED" },
         "isDraft": pull.draft, "headRefOid": pull.sha, "baseRefName": pull.base,
         "mergeable": match mergeable { Some(true) => "MERGEABLE", Some(false) => "CONFLICTING", None => "UNKNOWN" },
@@ -771,7 +812,11 @@ fn rollup(store: &Store, sha: &str, is_withheld: bool) -> Value {
     let mut nodes: Vec<Value> = all.iter().map(|run| runs::node(run, is_withheld)).collect();
     nodes.extend(newest(store, sha, false).iter().map(status));
     let contexts = json!({"pageInfo": {"hasNextPage": false}, "nodes": nodes});
-    json!({"statusCheckRollup": (!nodes.is_empty()).then(|| json!({"contexts": contexts}))})
+    let suites = runs::suite_nodes(store, sha, &all, is_withheld);
+    json!({
+        "statusCheckRollup": (!nodes.is_empty()).then(|| json!({"contexts": contexts})),
+        "checkSuites": {"pageInfo": {"hasNextPage": false}, "nodes": suites},
+    })
 }
 
 /// Appends a commit; every file that it writes becomes a plain one.

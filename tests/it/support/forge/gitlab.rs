@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::rest::{Answer, Asked, answer};
-use super::{CheckRow, Fault, Modes, NOW, Pull, Stands, Store, comment_id, description};
+use super::{CheckRow, Fault, Modes, NOW, Pull, Stands, Store, comment_id, description, drafted};
 
 /// The token that is let in.
 pub(crate) const TOKEN: &str = "glpat-hush";
@@ -39,6 +39,9 @@ const CHANGED_WITH: [&str; 6] = ["title", "description", "state_event", "labels"
 pub(crate) fn router(store: Arc<Store>) -> Router {
     Router::new().fallback(move |request| answer(Arc::clone(&store), BASE, request, limited, held))
 }
+
+/// How titles of drafts begin.
+const DRAFTS: [&str; 3] = ["Draft:", "[Draft]", "(Draft)"];
 
 fn limited(fault: Fault) -> Answer {
     let mut answer = Answer::of(429, json!({ "message": "Retry later" }));
@@ -239,7 +242,7 @@ fn create(store: &Store, asked: &Asked) -> Answer {
     assert!(fields.iter().all(|field| CREATED_WITH.contains(&field.as_str())), "{fields:?}");
     let text = |field: &str| asked.text(field).unwrap_or_default();
     assert!(!orders(&text("description")), "a quick action in {}", text("description"));
-    let title = text("title");
+    let (draft, title) = drafted(&text("title"), &DRAFTS);
     let ids = asked.body["reviewer_ids"].as_array().cloned().unwrap_or_default();
     let pull = Pull {
         number: 0,
@@ -247,8 +250,8 @@ fn create(store: &Store, asked: &Asked) -> Answer {
         head: text("source_branch"),
         base: text("target_branch"),
         sha: String::new(),
-        draft: title.starts_with("Draft: "),
-        title: title.trim_start_matches("Draft: ").to_owned(),
+        draft,
+        title,
         body: text("description"),
         labels: text("labels").split(',').filter(|label| !label.is_empty()).map(str::to_owned).collect::<BTreeSet<_>>(),
         comments: Vec::new(),
@@ -279,8 +282,7 @@ fn one(store: &Store, asked: &Asked, method: &str, number: u64, rest: &[&str]) -
             assert!(!orders(&asked.text("description").unwrap_or_default()), "a quick action");
             store.change(number, |pull| {
                 if let Some(title) = asked.text("title") {
-                    pull.draft = title.starts_with("Draft: ");
-                    pull.title = title.trim_start_matches("Draft: ").to_owned();
+                    (pull.draft, pull.title) = drafted(&title, &DRAFTS);
                 }
                 pull.body = asked.text("description").unwrap_or_else(|| pull.body.clone());
                 for label in asked.text("remove_labels").iter().flat_map(|labels| labels.split(',')) {
@@ -341,7 +343,10 @@ fn one(store: &Store, asked: &Asked, method: &str, number: u64, rest: &[&str]) -
         }
         ("PUT", ["merge"]) => merge(store, asked, &pull),
         ("POST", ["cancel_merge_when_pipeline_succeeds"]) => {
-            store.kept().armed.retain(|armed| *armed != number);
+            let mut kept = store.kept();
+            kept.armed.retain(|armed| *armed != number);
+            kept.queued.retain(|queued| *queued != number);
+            drop(kept);
             Answer::of(201, whole(store, &pull))
         }
         _ => Answer::of(404, json!({ "error": "404 Not Found" })),

@@ -145,6 +145,8 @@ pub(crate) struct Protection {
     pub(crate) queue: bool,
     /// Whether a head must stand on the newest commit of the base.
     pub(crate) strict: bool,
+    /// Whether its history must be a straight line, by the protection of the branch itself.
+    pub(crate) linear: bool,
 }
 
 /// Whether a forge that makes a commit keeps the modes of its files.
@@ -161,6 +163,8 @@ pub(crate) struct Kept {
     pub(crate) checks: Vec<CheckRow>,
     /// Check runs in suites of their own, oldest first, where the forge has suites.
     pub(crate) suites: Vec<runs::SuiteRow>,
+    /// Suites without any check run.
+    pub(crate) silent: Vec<runs::SilentRow>,
     /// Whether GraphQL does not show what started a suite.
     pub(crate) withholds_starts: bool,
     /// What of a branch GraphQL does not show.
@@ -173,6 +177,8 @@ pub(crate) struct Kept {
     /// How many listings still show what was before the last change.
     pub(crate) stale: u32,
     pub(crate) queued: Vec<u64>,
+    /// Which left the merge queue without being merged, and why; the place is the hour of the day.
+    pub(crate) left: Vec<(u64, &'static str)>,
     /// Those that the forge merges by itself once it may.
     pub(crate) armed: Vec<u64>,
     /// The releases of `acme/web`, the newest first: tag and text.
@@ -306,11 +312,24 @@ impl Store {
             if at.as_deref() == Some(&pull.sha) {
                 continue;
             }
+            let number = kept.pulls[index].number;
+            if kept.queued.contains(&number) {
+                kept.queued.retain(|queued| *queued != number);
+                kept.left.push((number, "branch_pushed"));
+            }
             kept.touch(index, |pull| match at {
                 Some(sha) => pull.sha = sha,
                 None => pull.state = Stands::Closed,
             });
         }
+    }
+
+    /// Lets a merge queue throw a pull request out.
+    pub(crate) fn throw_out(&self, number: u64, why: &'static str) {
+        let mut kept = self.kept();
+        assert!(kept.queued.contains(&number), "it is in the queue");
+        kept.queued.retain(|queued| *queued != number);
+        kept.left.push((number, why));
     }
 
     /// Returns where a branch is.
@@ -492,6 +511,15 @@ impl Kept {
         let pull = &mut self.pulls[index];
         change(pull);
         pull.updated = clock;
+    }
+}
+
+/// Whether a forge takes a title for a draft's, and the title without what says so.
+pub(crate) fn drafted(title: &str, prefixes: &[&str]) -> (bool, String) {
+    let says = |prefix: &&&str| title.get(..prefix.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(prefix));
+    match prefixes.iter().find(says) {
+        Some(prefix) => (true, title[prefix.len()..].trim_start().to_owned()),
+        None => (false, title.to_owned()),
     }
 }
 
