@@ -113,7 +113,8 @@ impl Standing<'_> {
     ///
     /// Namespaces and names of resources are often an environment's own: they count where they are the same in both.
     fn namesakes(&self, site: usize, here: &[usize], others: &Standing<'_>, there: &[usize]) -> Option<Vec<usize>> {
-        let ways: [(fn(Named) -> Named, bool); 3] = [
+        type Way = fn(Named) -> Named;
+        let ways: [(Way, bool); 3] = [
             (|named| named, false),
             (|named| Named { namespace: 0, ..named }, true),
             (|named| Named { within: named.within, ..Named::default() }, true),
